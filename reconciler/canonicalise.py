@@ -1,0 +1,353 @@
+"""Spell the declared state as PostgreSQL does: build it on scratch, beside the live one, and read both back.
+
+Neither what people wrote nor what the target printed is compared with what another server prints. What a declaration
+leaves open is completed with what is live, what nothing names is carried over as it is; so the desired state is a whole
+database too. Only what is not known to be equal goes to scratch, with what it stands on and what stands on it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Set
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+
+from reconciler.connection import Connection, rows, run
+from reconciler.errors import DeclarationError, Problem, ScratchError, StatementFailed
+from reconciler.introspect import Snapshot, introspect
+from reconciler.kinds import KINDS
+from reconciler.ref import Ref
+from reconciler.scratch import Scratch
+from reconciler.state import Declaration, Object, Scope, Situation, State
+from reconciler.statement import compose, literal, name, raw, text
+
+ROUNDS = 4  # what PostgreSQL prints and reads again settles after two; more would be one that never does
+
+
+@dataclass(frozen=True)
+class Canonical:
+    """Two whole states, spelled by one server, and a connection to the database that holds the live one.
+
+    `situation` is the target's, with the declared objects in it as plans need them. `left_out` says what of the live
+    database could not be built on scratch, and why.
+    """
+
+    live: State
+    desired: State
+    situation: Situation
+    scratch: Scratch | None = None
+    connection: Connection | None = None
+    left_out: Mapping[Ref, str] = field(default_factory=dict[Ref, str])
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The desired state before PostgreSQL has read it; `source` maps a declared object to its ref in the files."""
+
+    objects: Mapping[Ref, Object]
+    source: Mapping[Ref, Ref]
+    gone: Set[Ref]
+
+
+@contextmanager
+def canonicalise(
+    live: Snapshot, declaration: Declaration, scope: Scope, scratches: Callable[[], Iterator[Scratch]]
+) -> Generator[Canonical]:
+    """Yield both states as one server spells them; nothing is started where nothing can differ.
+
+    `scratches` offers servers in order of preference: one that cannot hold the objects is passed over. Raises
+    DeclarationError with every object that PostgreSQL refuses, ScratchError when no server serves.
+    """
+    spelled = {r: same for r in [*declaration.objects, *declaration.absent] if (same := _same_in(live.state, r)) != r}
+    wanted = complete(live, declaration, scope, spelled)
+    seeds = {r for r, o in wanted.objects.items() if live.state.get(r) != o} | set(wanted.gone)
+    unnamed = {(r.kind, r.schema, r.name) for r in [*wanted.source, *declaration.absent] if r.arguments is not None and r not in live.state}
+    seeds |= {r for r in live.state if (r.kind, r.schema, r.name) in unnamed}
+    if not seeds:
+        yield Canonical(live.state, live.state, live.situation)
+        return
+    refused: list[str] = []
+    for scratch in scratches():
+        with ExitStack() as stack:
+            try:
+                bench = _Bench(scratch, stack, live, declaration, scope, spelled)
+                canonical = bench.canonical(wanted, seeds)
+            except ScratchError as e:
+                refused.append(str(e))
+                continue
+            yield canonical
+            return
+    raise ScratchError("no scratch server serves:\n" + "\n".join(f"  {r}" for r in refused))
+
+
+def complete(live: Snapshot, declaration: Declaration, scope: Scope, spelled: Mapping[Ref, Ref]) -> Wanted:
+    """Lay the declaration over the live state; raises DeclarationError for what has nothing to lie on.
+
+    `spelled` maps refs of the files to PostgreSQL's spelling, where that is known and another.
+    """
+    source = {spelled.get(r, r): r for r in declaration.objects}
+    declared = {r: declaration.objects[s].model_copy(update={"ref": r}) for r, s in source.items()}
+    problems = [*_unfounded(live, declaration, declared, source), *_without_role(live, declaration, declared, source)]
+    if problems:
+        raise DeclarationError(problems)
+    gone = _gone(live, declaration, scope, declared, spelled)
+    objects = {r: o for r, o in live.state.objects.items() if r not in gone}
+    for ref, obj in declared.items():
+        there = live.state.get(ref)
+        full = obj.over(there, complete=scope.prune).as_state()
+        if getattr(full, "owner", "") is None:
+            full = full.model_copy(update={"owner": getattr(there, "owner", None) or live.situation.user})
+        objects[ref] = full
+    return Wanted(objects, source, gone)
+
+
+def _same_in(state: State, ref: Ref) -> Ref:
+    """The live object that a routine's declared arguments name, if they are spelled as the catalog does."""
+    if ref.arguments is None or ref in state:
+        return ref
+    alike = (o for o in state.objects.values() if (o.ref.kind, o.ref.schema, o.ref.name) == (ref.kind, ref.schema, ref.name))
+    return next((o.ref for o in alike if getattr(o, "arguments", None) == ref.arguments), ref)
+
+
+def _unfounded(live: Snapshot, declaration: Declaration, declared: Mapping[Ref, Object], source: Mapping[Ref, Ref]) -> Iterable[Problem]:
+    folding = {(parent, k.section) for k in KINDS.values() if k.folds for parent in k.within}
+    for ref in declared:
+        at = declaration.position(source[ref])
+        sections = [section for parent, section in folding if parent == ref.kind]
+        if ref not in live.state and sections and not any((source[ref], s) in declaration.positions for s in sections):
+            yield Problem(
+                f"{ref} does not exist, and no {sections[0]} are declared to create it with",
+                at,
+                f"declare its {sections[0]}, or create it first",
+            )
+        if ref.on is not None and ref.on not in live.state and ref.on not in declared:
+            yield Problem(f"{ref}: {ref.on} does not exist", at, f"declare {ref.on} too")
+        if ref.schema and ref.schema not in live.schemas and ref.namespace not in declared:
+            yield Problem(f"{ref}: schema {ref.schema} does not exist", at, f"schemas: {{{ref.schema}: {{}}}} would create it")
+
+
+def _without_role(live: Snapshot, declaration: Declaration, declared: Mapping[Ref, Object], source: Mapping[Ref, Ref]) -> Iterable[Problem]:
+    for ref, obj in declared.items():
+        for role in sorted(obj.roles() - live.roles):
+            at = declaration.position(source[ref])
+            yield Problem(f"{ref}: role {role} does not exist", at, "roles are named here, not managed: CREATE ROLE first")
+
+
+def _gone(live: Snapshot, declaration: Declaration, scope: Scope, declared: Mapping[Ref, Object], spelled: Mapping[Ref, Ref]) -> set[Ref]:
+    """What is to be dropped: named absent, left out of an exclusive list or of a pruned schema; and what lives on it."""
+    gone = {spelled.get(r, r) for r in declaration.absent} & live.state.objects.keys()
+    for ref in live.state:
+        if ref in declared:
+            continue
+        exclusive = ref.on is not None and ref.kind in declaration.exclusive.get(ref.on, ())
+        if exclusive or (scope.prune and (ref.schema or ref.name) in scope.schemas):
+            gone.add(ref)
+    return gone | {r for r in live.state if r.on in gone}
+
+
+class _Bench:
+    """One scratch server at work on one declaration."""
+
+    def __init__(
+        self, scratch: Scratch, stack: ExitStack, live: Snapshot, declaration: Declaration, scope: Scope, spelled: dict[Ref, Ref]
+    ) -> None:
+        self.scratch, self.stack, self.live, self.declaration, self.scope, self.spelled = (
+            scratch,
+            stack,
+            live,
+            declaration,
+            scope,
+            dict(spelled),
+        )
+        self.situation = replace(live.situation, server=scratch.server, default_grantees={}, leftovers=frozenset())
+
+    def canonical(self, wanted: Wanted, seeds: Set[Ref]) -> Canonical:
+        """Try with what is known to matter; what SQL turns out to need beyond that is known only by failing."""
+        try:
+            return self._canonical(wanted, neighbourhood(self.live.state, seeds))
+        except DeclarationError:
+            return self._canonical(wanted, frozenset(self.live.state))
+
+    def _canonical(self, wanted: Wanted, members: Set[Ref]) -> Canonical:
+        live = {r: o for r, o in self.live.state.objects.items() if r in members}
+        with ExitStack() as kept:
+            connection, live_state, left_out = self._settled(State(live, self.live.state.edges), {}, kept)
+            wanted = self._identified(connection, wanted)
+            objects = {r: o for r, o in wanted.objects.items() if (r in members or r not in self.live.state) and r not in left_out}
+            with ExitStack() as passing:
+                other, desired, _ = self._settled(State(objects, self.live.state.edges), wanted.source, passing, built=live_state)
+                desired, declared = self._with_fills(other, desired, wanted)
+            self.stack.push(kept.pop_all())
+        situation = replace(self.live.situation, declared=declared)
+        return Canonical(live_state, desired, situation, self.scratch, connection, left_out)
+
+    def _identified(self, connection: Connection, wanted: Wanted) -> Wanted:
+        """Ask PostgreSQL for the identity of routines that are not spelled as the catalog does."""
+        before = len(self.spelled)
+        for ref in [*self.declaration.objects, *self.declaration.absent]:
+            if ref.arguments is None or ref in self.spelled or ref in self.live.state:
+                continue
+            obj = self.declaration.objects.get(ref) or self.declaration.absent[ref]
+            with suppress(StatementFailed):  # a type that is still to be made: then the routine is new as well
+                run(connection, text(compose("SET search_path TO {}", self._path(ref))))
+                self.spelled[ref] = obj.identify(connection)
+        return wanted if len(self.spelled) == before else complete(self.live, self.declaration, self.scope, self.spelled)
+
+    def _path(self, ref: Ref) -> str:
+        return self.declaration.search_path.get(ref, "")
+
+    def _settled(
+        self, state: State, source: Mapping[Ref, Ref], stack: ExitStack, built: State | None = None
+    ) -> tuple[Connection, State, dict[Ref, str]]:
+        """Build, read back, and build that again until what is printed is what was built.
+
+        `built` is the live state, in the place of which this one is to come.
+        """
+        roles = {role for o in state.objects.values() for role in o.roles()}
+        left_out: dict[Ref, str] = {}
+        for _ in range(ROUNDS):
+            with ExitStack() as kept:
+                connection = kept.enter_context(self.scratch.database(roles, self.live.situation.user))
+                failed = self._build(connection, state, source)
+                self._judge(failed, source, built or State())
+                left_out |= {r: e.message for r, e in failed.items()}
+                found = introspect(connection).state
+                if found.objects == state.objects:
+                    stack.push(kept.pop_all())
+                    return connection, found, left_out
+                state, source = found, {}
+        raise ScratchError(f"{self.scratch.words} prints something else each time it reads what it printed")
+
+    def _judge(self, failed: Mapping[Ref, StatementFailed], source: Mapping[Ref, Ref], built: State) -> None:
+        """Raise for what cannot stay out: declared objects, and live ones on a scratch that is not like the target."""
+        problems: list[Problem] = []
+        for ref, e in failed.items():
+            if ref in source:
+                obj = self.declaration.objects[source[ref]]
+                key = next((k for k in obj.written if (source[ref], k) in self.declaration.positions), "")
+                problems.append(
+                    Problem(
+                        f"{ref}: {e.message}", self.declaration.position(source[ref], key), "; ".join(x for x in (e.detail, e.hint) if x)
+                    )
+                )
+            elif ref in built:
+                hint = "declare it as it should be, or with state: absent"
+                problems.append(Problem(f"{ref} cannot stay as it is beside what is declared: {e.message}", None, hint))
+        if problems:
+            raise DeclarationError(problems)
+        if failed and self.scratch.ours:
+            listed = "; ".join(f"{r}: {e.message}" for r, e in list(failed.items())[:3])
+            raise ScratchError(f"{self.scratch.words} cannot hold {len(failed)} of the target's objects ({listed})")
+
+    def _build(self, connection: Connection, state: State, source: Mapping[Ref, Ref]) -> dict[Ref, StatementFailed]:
+        """Create every object, what others need first; returns what PostgreSQL refused, and why.
+
+        What declared SQL needs is known only to PostgreSQL: an object that it refuses waits until others are there.
+        """
+        waiting = [r for r in ordered(state) if not (state[r].folds and r.on in state)]
+        failed: dict[Ref, StatementFailed] = {}
+        while waiting:
+            failed = {}
+            for ref in waiting:
+                try:
+                    self._create(connection, state, ref, source)
+                except StatementFailed as e:
+                    failed[ref] = e
+            if len(failed) == len(waiting):
+                break
+            waiting = list(failed)
+        return failed | {p.ref: e for r, e in failed.items() for p in state.parts(r)}
+
+    def _create(self, connection: Connection, state: State, ref: Ref, source: Mapping[Ref, Ref]) -> None:
+        path = self._path(source[ref]) if ref in source else ""
+        bodies = "on" if ref in source else "off"
+        with connection.transaction():
+            run(connection, text(compose("SET LOCAL search_path TO {}", literal(path))))
+            run(connection, text(compose("SET LOCAL check_function_bodies TO {}", literal(bodies))))
+            for statement in state[ref].create(self.situation, state.parts(ref), online=False):
+                run(connection, statement.sql)
+
+    def _with_fills(self, connection: Connection, desired: State, wanted: Wanted) -> tuple[State, dict[Ref, Object]]:
+        """Qualify the SQL that no catalog stores, and learn what it needs."""
+        edges, declared = dict(desired.edges), {}
+        problems: list[Problem] = []
+        known = introspect(connection).addresses
+        for ref, origin in wanted.source.items():
+            if ref not in desired:
+                continue
+            obj = self.declaration.objects[origin].model_copy(update={"ref": ref})
+            for key, value in obj.expressions().items():
+                assert ref.on is not None
+                try:
+                    with connection.transaction():
+                        spelled, needed = _qualified(connection, ref.on, value, self._path(origin), known)
+                except StatementFailed as e:
+                    problems.append(Problem(f"{ref}: {key}: {e.message}", self.declaration.position(origin, key), e.hint))
+                    continue
+                obj = obj.with_expression(key, spelled)
+                edges[ref] = edges.get(ref, frozenset()) | (needed - {ref})
+            declared[ref] = obj
+        if problems:
+            raise DeclarationError(problems)
+        return replace(desired, edges=edges), declared
+
+
+def _qualified(
+    connection: Connection, table: Ref, value: str, path: str, known: Mapping[tuple[int, int, int], Ref]
+) -> tuple[str, frozenset[Ref]]:
+    """An expression over a table's row as PostgreSQL prints it, and what it needs: asked of a view made of it."""
+    relation = name(table.schema, table.name)
+    run(connection, text(compose("SET LOCAL search_path TO {}", literal(path))))
+    run(connection, text(compose('CREATE TEMP VIEW reconcile_probe AS SELECT ({}) AS "reconcile value" FROM {}', raw(value), relation)))
+    run(connection, "SET LOCAL search_path TO ''")
+    printed = rows(connection, "SELECT pg_get_viewdef('pg_temp.reconcile_probe'::regclass) AS query")[0]["query"]
+    needed = rows(
+        connection,
+        """SELECT d.refclassid::int8, d.refobjid::int8, d.refobjsubid::int8 FROM pg_depend AS d JOIN pg_rewrite AS r ON r.oid = d.objid
+           WHERE d.classid = 'pg_rewrite'::regclass AND r.ev_class = 'pg_temp.reconcile_probe'::regclass AND d.deptype = 'n'""",
+    )
+    run(connection, "DROP VIEW pg_temp.reconcile_probe")
+    match = re.fullmatch(r'\s*SELECT (.*) AS "reconcile value"\s+FROM \S+;?\s*', printed, re.S)
+    refs = (known.get((r["refclassid"], r["refobjid"], r["refobjsubid"])) for r in needed)
+    return (match[1] if match else value), frozenset(r for r in refs if r)
+
+
+def neighbourhood(state: State, seeds: Set[Ref]) -> frozenset[Ref]:
+    """The seeds, what stands on them, and all that any of these stands on."""
+    standing = state.dependents()
+
+    def spread(start: Iterable[Ref], step: Callable[[Ref], Iterable[Ref]]) -> set[Ref]:
+        found, todo = set[Ref](), list(start)
+        while todo:
+            ref = todo.pop()
+            if ref not in found:
+                found.add(ref)
+                todo += step(ref)
+        return found
+
+    roots = seeds | {r.on for r in seeds if r.on} | {r.namespace for r in seeds if r.schema}
+    above = spread({r for r in seeds if r in state}, lambda r: standing.get(r, ()))
+    parts: dict[Ref, list[Ref]] = {}
+    for ref, obj in state.objects.items():
+        if obj.folds and ref.on:
+            parts.setdefault(ref.on, []).append(ref)
+    below = spread(above | roots, lambda r: [*state.needs(r), *parts.get(r, ())])
+    return frozenset(r for r in below if r in state)
+
+
+def ordered(state: State) -> list[Ref]:
+    """The refs with what each needs before it; a cycle is broken where it is entered."""
+    found: dict[Ref, None] = {}
+    for start in state:
+        todo: list[tuple[Ref, bool]] = [(start, False)]
+        seen: set[Ref] = set()
+        while todo:
+            ref, done = todo.pop()
+            if done:
+                found.setdefault(ref)
+            elif ref not in found and ref not in seen:
+                seen.add(ref)
+                todo.append((ref, True))
+                parts = (n for p in state.parts(ref) for n in state.needs(p.ref) if n != ref)
+                todo += [(n, False) for n in (*sorted(state.needs(ref), key=lambda r: r.order, reverse=True), *parts)]
+    return list(found)

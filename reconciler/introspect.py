@@ -1,0 +1,159 @@
+"""Read a database: connection → Snapshot, in one read-only transaction that sees one moment."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from psycopg import IsolationLevel
+
+from reconciler.connection import Connection, rows, server_of, translated
+from reconciler.kinds import KINDS
+from reconciler.ref import Ref
+from reconciler.state import Granted, Object, Situation, Size, State, ref_of
+
+Address = tuple[int, int, int]
+
+OWNERS = """
+    SELECT d.classid::int8, d.objid::int8, pg_get_userbyid(d.refobjid)::text AS owner
+    FROM pg_shdepend AS d JOIN pg_database AS b ON b.oid = d.dbid
+    WHERE d.deptype = 'o' AND b.datname = current_database()"""
+BOOTSTRAP = "SELECT pg_get_userbyid(10)::text AS owner"  # what the bootstrap superuser owns is pinned, not recorded
+COMMENTS = """
+    SELECT classoid::int8, objoid::int8, objsubid::int8, description
+    FROM pg_description WHERE objoid >= 16384 OR classoid = 'pg_namespace'::regclass"""
+MEMBERS = """
+    SELECT classid::int8, objid::int8, refobjid::int8
+    FROM pg_depend WHERE deptype = 'e' AND refclassid = 'pg_extension'::regclass"""
+DEPENDENCIES = """
+    SELECT classid::int8, objid::int8, objsubid::int8, refclassid::int8, refobjid::int8, refobjsubid::int8
+    FROM pg_depend WHERE objid >= 16384 AND refobjid >= 16384 AND deptype IN ('n', 'a', 'i', 'P', 'S')"""
+SIZES = """
+    SELECT n.nspname AS schema, c.relname AS name, c.reltuples::int8 AS rows, pg_total_relation_size(c.oid) AS bytes
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'm', 'p') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"""
+GRANTEES = """
+    SELECT DISTINCT d.defaclobjtype::text AS letter,
+           CASE a.grantee WHEN 0 THEN 'public' ELSE pg_get_userbyid(a.grantee)::text END AS grantee
+    FROM pg_default_acl AS d CROSS JOIN aclexplode(d.defaclacl) AS a
+    WHERE a.grantee <> d.defaclrole"""
+LETTERS = {"TABLE": "r", "SEQUENCE": "S", "FUNCTION": "f", "TYPE": "T", "SCHEMA": "n"}
+FACTS = """
+    SELECT current_user::text AS user, current_database()::text AS database, d.encoding::int AS encoding, d.datcollate AS collate,
+           ARRAY(SELECT rolname::text FROM pg_roles) AS roles,
+           ARRAY(SELECT nspname::text FROM pg_namespace) AS schemas,
+           ARRAY(SELECT extname::text FROM pg_extension WHERE extname <> 'plpgsql') AS extensions
+    FROM pg_database AS d WHERE d.datname = current_database()"""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A database at one moment: its objects, and what else a plan must know of it."""
+
+    state: State
+    situation: Situation
+    database: str = ""
+    roles: frozenset[str] = frozenset()
+    schemas: frozenset[str] = frozenset()
+    extensions: frozenset[str] = frozenset()
+    addresses: Mapping[Address, Ref] = field(default_factory=dict[Address, Ref])
+
+    @cached_property
+    def standing_on(self) -> Mapping[Ref, set[Ref]]:
+        """For every object, what stands on it directly."""
+        return self.state.dependents()
+
+
+def introspect(connection: Connection) -> Snapshot:
+    """Read everything that our kinds know, whatever its schema; raises StatementFailed.
+
+    The names that PostgreSQL prints are qualified because nothing is on the search path.
+    """
+    server = server_of(connection)
+    before = connection.isolation_level, connection.read_only
+    with translated():
+        connection.isolation_level, connection.read_only = IsolationLevel.REPEATABLE_READ, True
+        try:
+            with connection.transaction():
+                connection.execute("SELECT set_config('search_path', '', true)")
+                objects, addresses, leftovers = _objects(connection)
+                facts = rows(connection, FACTS)[0]
+                letters: dict[str, set[str]] = defaultdict(set)
+                for row in rows(connection, GRANTEES):
+                    letters[row["letter"]].add(row["grantee"])
+                situation = Situation(
+                    server=server,
+                    user=facts["user"],
+                    sizes=_sizes(connection, objects),
+                    leftovers=leftovers,
+                    default_grantees={
+                        k.kind: frozenset(letters[LETTERS[k.grant_class]])
+                        for k in KINDS.values()
+                        if issubclass(k, Granted) and k.grant_class in LETTERS
+                    },
+                )
+                edges = _edges(connection, addresses)
+        finally:
+            connection.isolation_level, connection.read_only = before
+    return Snapshot(
+        State(objects, edges),
+        situation,
+        facts["database"],
+        frozenset(facts["roles"]),
+        frozenset(facts["schemas"]),
+        frozenset(facts["extensions"]),
+        addresses,
+    )
+
+
+def _objects(connection: Connection) -> tuple[dict[Ref, Object], dict[Address, Ref], frozenset[Ref]]:
+    owners = {(r["classid"], r["objid"]): r["owner"] for r in rows(connection, OWNERS)}
+    bootstrap = rows(connection, BOOTSTRAP)[0]["owner"]
+    comments = {(r["classoid"], r["objoid"], r["objsubid"]): r["description"] for r in rows(connection, COMMENTS)}
+    objects: dict[Ref, Object] = {}
+    addresses: dict[Address, Ref] = {}
+    leftovers: set[Ref] = set()
+    server = server_of(connection)
+    for kind in KINDS.values():
+        for row in rows(connection, kind.catalog(server)):
+            ref = ref_of(row, kind.kind)
+            own: list[Address] = [(a[0], a[1], a[2]) for a in row.pop("addresses")]
+            if row.pop("leftover", False):
+                leftovers.add(ref)
+                continue
+            if issubclass(kind, Granted):
+                row["owner"] = owners.get(own[0][:2], bootstrap)
+            objects[ref] = kind.from_row(ref, row | {"comment": comments.get(own[0])})
+            addresses |= {a: ref for a in own if a[1]}
+    extensions = {a[1]: r for a, r in addresses.items() if r.kind == "extension"}
+    for row in rows(connection, MEMBERS):
+        if row["refobjid"] not in extensions:
+            continue
+        addresses[row["classid"], row["objid"], 0] = extensions[row["refobjid"]]
+    return objects, addresses, frozenset(leftovers)
+
+
+def _edges(connection: Connection, addresses: Mapping[Address, Ref]) -> dict[Ref, frozenset[Ref]]:
+    """pg_depend between the objects we know: https://www.postgresql.org/docs/current/catalog-pg-depend.html"""
+    edges: dict[Ref, set[Ref]] = defaultdict(set)
+
+    def known(classid: int, objid: int, part: int) -> Ref | None:
+        return addresses.get((classid, objid, part)) or addresses.get((classid, objid, 0))
+
+    for row in rows(connection, DEPENDENCIES):
+        one = known(row["classid"], row["objid"], row["objsubid"])
+        other = known(row["refclassid"], row["refobjid"], row["refobjsubid"])
+        if one and other and one not in (other, other.on):
+            edges[one].add(other)
+    return {r: frozenset(e) for r, e in edges.items()}
+
+
+def _sizes(connection: Connection, objects: Mapping[Ref, Object]) -> dict[Ref, Size]:
+    by_name = {(r.schema, r.name): r for r, o in objects.items() if o.relation}
+    found: dict[Ref, Size] = {}
+    for row in rows(connection, SIZES):
+        if ref := by_name.get((row["schema"], row["name"])):
+            found[ref] = Size(row["rows"], row["bytes"])
+    return found

@@ -1,0 +1,40 @@
+"""Schemas: https://www.postgresql.org/docs/current/sql-createschema.html"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, Self
+
+from psycopg import sql
+
+from reconciler.catalog import address, granted, ours
+from reconciler.connection import Server
+from reconciler.state import Granted, Object, Situation
+from reconciler.statement import Statement, compose, name, text
+
+
+class Schema(Granted):
+    """A namespace for other objects."""
+
+    kind: ClassVar[str] = "schema"
+    section: ClassVar[str] = "schemas"
+    unqualified: ClassVar[bool] = True
+    grant_class: ClassVar[str] = "SCHEMA"
+
+    @classmethod
+    def catalog(cls, server: Server) -> str:
+        return f"""
+            SELECT n.nspname AS name, ARRAY[{address("pg_namespace", "n.oid")}] AS addresses,
+                   {granted("n.nspacl", "n", "n.nspowner")} AS grants
+            FROM pg_namespace AS n
+            WHERE {ours("pg_namespace", "n.oid", "n.nspname")}
+            ORDER BY n.nspname"""
+
+    def sql_name(self) -> sql.Composable:
+        return name(self.ref.name)
+
+    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+        yield Statement(sql=text(compose("CREATE SCHEMA {}", self.ref.name)))
+
+    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+        return ()

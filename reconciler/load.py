@@ -1,0 +1,413 @@
+"""YAML files → Declaration: what people wrote, where they wrote it, and everything that is wrong with it at once.
+
+No kind is named here. A kind's `section` and `within` say where its objects stand, its fields are the keys, its `entry`
+reads names and short forms; `reconcile schema` prints the same knowledge as a JSON Schema.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
+from pydantic_core import core_schema
+
+from reconciler.check import ASSERTED, Assertion, Check
+from reconciler.errors import DeclarationError, Position, Problem
+from reconciler.kinds import KINDS
+from reconciler.ref import Ref
+from reconciler.state import Declaration, Object
+from reconciler.yamltree import (
+    Entries,
+    Entry,
+    Given,
+    Items,
+    Node,
+    Scalar,
+    described,
+    documents,
+    fields_of,
+    files_of,
+    fitted,
+    plain,
+    read_fields,
+    shaped,
+    unknown,
+)
+
+Kinds = Mapping[str, type[Object]]
+DEFAULT_SCHEMA = "public"
+ENDINGS = (".yml", ".yaml")
+
+_PART = r'"((?:[^"]|"")+)"|([^".]+)'
+_QUALIFIED = re.compile(rf"(?:(?:{_PART})\.)?(?:{_PART})")
+_QUOTED = re.compile(r'"((?:[^"]|"")+)"')
+
+
+def load(path: Path, kinds: Kinds = KINDS) -> Declaration:
+    """Read a file, or all `*.yml` and `*.yaml` under a folder but the hidden ones.
+
+    Raises DeclarationError with everything that is wrong in any of them, ordered by place.
+    """
+    problems: list[Problem] = []
+    reading = _Reading(kinds, problems)
+    for file in _files(path, problems):
+        for document in documents(file, problems):
+            reading.document(document)
+    declaration = reading.declaration()
+    if problems:
+        raise DeclarationError(sorted(dict.fromkeys(problems), key=_by_place))
+    return declaration
+
+
+def _by_place(problem: Problem) -> tuple[str, int, int]:
+    at = problem.position
+    return (str(at.file), at.line, at.column) if at else ("", 0, 0)
+
+
+def _files(path: Path, problems: list[Problem]) -> list[Path]:
+    """The files to read, by paths as short as they can be."""
+    if path.is_absolute():
+        with suppress(ValueError):
+            path = path.relative_to(Path.cwd())
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        problems.append(Problem(f"there is no folder or file {path}", hint="--state names the folder of the declared state"))
+        return []
+    found = [f for f in path.rglob("*") if f.suffix in ENDINGS and f.is_file()]
+    shown = sorted(f for f in found if not any(p.startswith(".") for p in f.relative_to(path).parts))
+    if not shown:
+        problems.append(Problem(f"no {' or '.join(f'*{e}' for e in ENDINGS)} file in {path}", hint="--state names the folder of the declared state"))
+    return shown
+
+
+def sections_of(kinds: Kinds, parent: str = "") -> dict[str, type[Object]]:
+    """The sections that stand under an entry of a kind, "" being the top level of a file."""
+    return {k.section: k for k in kinds.values() if (parent in k.within if parent else not k.within)}
+
+
+@dataclass
+class _Piece:
+    """What the files read so far say of one object."""
+
+    kind: type[Object]
+    at: Position
+    path: str
+    absent: bool
+    given: dict[str, Given] = field(default_factory=dict[str, Given])
+    derived: dict[str, object] = field(default_factory=dict[str, object])
+
+
+class _Reading:
+    """Gathers what the documents say."""
+
+    def __init__(self, kinds: Kinds, problems: list[Problem]) -> None:
+        self.kinds, self.problems = kinds, problems
+        self.pieces: dict[Ref, _Piece] = {}
+        self.exclusive: dict[Ref, frozenset[str]] = {}
+        self.positions: dict[tuple[Ref, str], Position] = {}
+        self.checks: dict[str, Check] = {}
+
+    def declaration(self) -> Declaration:
+        """Everything as objects; those that do not fit are problems and left out."""
+        objects: dict[Ref, Object] = {}
+        absent: dict[Ref, Object] = {}
+        for ref, piece in self.pieces.items():
+            if piece.absent:
+                absent[ref] = piece.kind.model_construct(ref=ref, **piece.derived)
+            elif obj := fitted(piece.kind, piece.given, str(ref), piece.at, self.problems, ref=ref, **piece.derived):
+                objects[ref] = obj
+        schemas = {r.schema for r in self.pieces} | {r.name for r in self.pieces if r == Ref("", r.name, "").namespace}
+        return Declaration(
+            objects=objects,
+            absent=absent,
+            exclusive=self.exclusive,
+            search_path={r: p.path for r, p in self.pieces.items()},
+            positions=self.positions,
+            checks=self.checks,
+            schemas=frozenset(schemas - {""}),
+        )
+
+    def document(self, node: Node) -> None:
+        """Read one document; an empty one says nothing."""
+        sections = sections_of(self.kinds)
+        path = self._default_schema(node)
+        for entry in self._mapping(node, f"a file is a mapping of: {', '.join(sorted(['schema', 'checks', *sections]))}"):
+            if entry.key in sections:
+                self._section(sections[entry.key], entry, None, path)
+            elif entry.key == "checks":
+                self._checks(entry, path)
+            elif entry.key != "schema":
+                self.problems.append(unknown("unknown key", entry.key, entry.at, ["schema", "checks", *sections]))
+
+    def _default_schema(self, node: Node) -> str:
+        entry = node.entries.get("schema") if isinstance(node, Entries) else None
+        if entry is None:
+            return DEFAULT_SCHEMA
+        value = entry.node.source if isinstance(entry.node, Scalar) and entry.node.value is not None else ""
+        if not value:
+            self._blame(entry.node.at, f"schema: expected the name of a schema, got {described(entry.node)}")
+        return _unquoted(value) or DEFAULT_SCHEMA
+
+    def _blame(self, at: Position, message: str, hint: str = "") -> None:
+        self.problems.append(Problem(message, at, hint))
+
+    def _mapping(self, node: Node, expected: str) -> Iterable[Entry]:
+        if isinstance(node, Entries):
+            return node.entries.values()
+        if not isinstance(node, Scalar) or node.value is not None:
+            self._blame(node.at, f"expected a mapping, got {described(node)}", expected)
+        return ()
+
+    # -- objects -------------------------------------------------------------------------------------------------------
+
+    def _section(self, kind: type[Object], section: Entry, on: Ref | None, path: str) -> None:
+        for entry in self._mapping(section.node, f"under {section.key} each {_words(kind)} has its name as a key"):
+            self._object(kind, entry, on, path)
+
+    def _object(self, kind: type[Object], entry: Entry, on: Ref | None, path: str) -> None:
+        body, sections = entry.node, sections_of(self.kinds, kind.kind)
+        written = body if isinstance(body, Entries) else Entries(body.at)
+        own = read_fields(written, kind, _words(kind), self.problems, ["state", *sections, *(["exclusive"] if sections else [])])
+        name, given, derived = self._given(kind, entry, own)
+        ref = self._ref(kind, entry, name, on, path, derived)
+        for key, at in [("", entry.at), *((k, e.at) for k, e in written.entries.items()), *((k, g.at) for k, g in given.items())]:
+            self.positions.setdefault((ref, key), at)
+        absent = self._absent(written)
+        self._add(ref, _Piece(kind, entry.at, path, absent, {} if absent else given, derived))
+        if not absent:
+            self._exclusive(ref, written.entries.get("exclusive"), sections)
+            for key, child in written.entries.items():
+                if key in sections:
+                    self._section(sections[key], child, ref, path)
+
+    def _given(self, kind: type[Object], entry: Entry, own: dict[str, Given]) -> tuple[str, dict[str, Given], dict[str, object]]:
+        """An entry's name, the fields that were written, and those that its key tells."""
+        body = entry.node
+        whole = isinstance(body, Entries) or (plain(body) is None and not kind.within)
+        before = {k: g.value for k, g in own.items()} if whole else plain(body)
+        try:
+            name, after = kind.entry(entry.key, before)
+        except ValueError as e:
+            self._blame(entry.at, str(e))
+            name, after = entry.key, before
+        if not isinstance(after, dict):
+            self._blame(body.at, f"{_words(kind)} {entry.key}: expected {_forms(kind)}, got {described(body)}", f"accepted: {_listed(kind)}")
+            return name, own, {}
+        fields = fields_of(kind)
+        given, derived = dict[str, Given](), dict[str, object]()
+        for key, value in cast("dict[str, object]", after).items():
+            if key not in fields:
+                derived[key] = value
+            elif key in own and value is own[key].value:
+                given[key] = own[key]
+            elif value is before:
+                given[key] = Given(shaped(body, fields[key].annotation, self.problems), body.at, body)
+            else:
+                given[key] = Given(tuple(cast("list[object]", value)) if isinstance(value, list) else value, entry.at, body)
+        return name, given, derived
+
+    def _ref(self, kind: type[Object], entry: Entry, name: str, on: Ref | None, path: str, derived: Mapping[str, object]) -> Ref:
+        given = derived.get("arguments")
+        arguments = str(given) if given is not None else None
+        if on is not None or kind.unqualified:
+            if not name:
+                self._blame(entry.at, f"a name of nothing under {kind.section}")
+            return Ref(kind.kind, on.schema if on else "", _unquoted(name), on, arguments)
+        match = _QUALIFIED.fullmatch(name)
+        if match is None:
+            quoted = '"' + name.replace('"', '""') + '"'
+            self._blame(entry.at, f"'{name}' is not a name: expected name or schema.name", f"a name that holds a dot or a quote: '{quoted}'")
+            return Ref(kind.kind, path, name, None, arguments)
+        schema, own = (quoted.replace('""', '"') if quoted else bare for quoted, bare in (match.group(1, 2), match.group(3, 4)))
+        return Ref(kind.kind, schema or path, own, None, arguments)
+
+    def _absent(self, body: Entries) -> bool:
+        """Whether `state: absent` is said, beside which nothing else is."""
+        entry = body.entries.get("state")
+        state = plain(entry.node) if entry else "present"
+        if entry and state not in ("present", "absent"):
+            self._blame(entry.node.at, f"state: expected 'present' or 'absent', got {described(entry.node)}")
+        for key, other in body.entries.items():
+            if state == "absent" and key != "state":
+                self._blame(other.at, f"{key} beside state: absent", "what is to be dropped needs no more than its name: remove one of the two")
+        return state == "absent"
+
+    def _exclusive(self, ref: Ref, entry: Entry | None, sections: Mapping[str, type[Object]]) -> None:
+        if entry is None:
+            return
+        named: set[str] = set()
+        for node in entry.node.items if isinstance(entry.node, Items) else [entry.node]:
+            section = plain(node)
+            if isinstance(section, str) and section in sections:
+                named.add(sections[section].kind)
+            elif isinstance(section, str):
+                self.problems.append(unknown("exclusive: unknown section", section, node.at, sections))
+            else:
+                self._blame(node.at, f"exclusive: expected the name of a section, got {described(node)}", f"accepted: {', '.join(sorted(sections))}")
+        self.exclusive[ref] = self.exclusive.get(ref, frozenset()) | named
+
+    def _add(self, ref: Ref, piece: _Piece) -> None:
+        """Join what two places say of one object; only what has children may be told in several, each thing once."""
+        known = self.pieces.setdefault(ref, piece)
+        if known is piece:
+            return
+        parent = sections_of(self.kinds, ref.kind)
+        if known.absent or piece.absent:
+            how = "absent" if known.absent else "present"
+            self._blame(piece.at, f"{ref} is already declared {how} at {known.at}", "keep one of the two")
+        elif not parent and (ref.on is not None or (known.given and piece.given)):
+            self._blame(piece.at, f"{ref} is already declared at {known.at}", "keep one of the two")
+        for key in piece.given if parent else ():
+            if key in known.given:
+                message = f"{key} of {ref} is already declared at {known.given[key].at}"
+                self._blame(piece.given[key].at, message, "keep one of the two")
+        if piece.given and not known.given:
+            known.at, known.path = piece.at, piece.path
+        known.given = {**piece.given, **known.given}
+
+    # -- checks --------------------------------------------------------------------------------------------------------
+
+    def _checks(self, section: Entry, path: str) -> None:
+        for entry in self._mapping(section.node, "under checks each check has its name as a key"):
+            assertions = tuple(a for node, at in self._assertions(entry) if (a := self._assertion(node, at, entry.key)))
+            if entry.key in self.checks:
+                self._blame(entry.at, f"check '{entry.key}' is already declared at {self.checks[entry.key].position}", "name one of the two otherwise")
+            self.checks.setdefault(entry.key, Check(name=entry.key, assertions=assertions, search_path=path, position=entry.at))
+
+    def _assertions(self, entry: Entry) -> Iterator[tuple[Node, Position]]:
+        """The assertions of a check: itself, or each of `all`."""
+        several = entry.node.entries.get("all") if isinstance(entry.node, Entries) else None
+        if several is None or not isinstance(entry.node, Entries):
+            yield entry.node, entry.at
+            return
+        for key, other in entry.node.entries.items():
+            if key != "all":
+                self._blame(other.at, f"{key} beside all", f"{key} belongs to one of the assertions that all lists")
+        if isinstance(several.node, Items) and several.node.items:
+            yield from ((n, n.at) for n in several.node.items)
+        else:
+            got = "an empty one" if isinstance(several.node, Items) else described(several.node)
+            self._blame(several.node.at, f"all: expected a list of assertions, got {got}", "all: [{query: …, equals: …}, …]")
+
+    def _assertion(self, node: Node, at: Position, name: str) -> Assertion | None:
+        if not isinstance(node, Entries):
+            hint = f"accepted: {', '.join(sorted({*fields_of(Assertion), *files_of(Assertion)}))}; or all: a list of such"
+            self._blame(node.at, f"check '{name}': expected an assertion, got {described(node)}", hint)
+            return None
+        given = read_fields(node, Assertion, "assertion", self.problems)
+        return fitted(Assertion, given, f"check '{name}'", at, self.problems, position=at)
+
+
+def _unquoted(name: str) -> str:
+    match = _QUOTED.fullmatch(name)
+    return match[1].replace('""', '"') if match else name
+
+
+def _words(kind: type[Object]) -> str:
+    return kind.kind.replace("_", " ")
+
+
+def _listed(kind: type[Object]) -> str:
+    return ", ".join(sorted([*fields_of(kind), "state"]))
+
+
+def _short_forms(kind: type[Object]) -> dict[str, str]:
+    """What may stand instead of a mapping → the field it gives: learnt by trying, as only the kind knows."""
+    found: dict[str, str] = {}
+    for form, probe in (("text", "probe"), ("a list", ["probe"])):
+        for key in ("probe", "probe()"):
+            with suppress(ValueError):
+                _, fields = kind.entry(key, probe)
+                if isinstance(fields, dict):
+                    found |= {form: k for k, v in cast("dict[str, object]", fields).items() if v == probe and k in fields_of(kind)}
+    return found
+
+
+def _forms(kind: type[Object]) -> str:
+    return " or ".join([*(f"{form} ({key})" for form, key in _short_forms(kind).items()), "a mapping"])
+
+
+# -- JSON Schema -----------------------------------------------------------------------------------------------------------
+
+
+class _AsWritten(GenerateJsonSchema):
+    """JSON Schema of what people may write: a number or true for text, one item for a list of it."""
+
+    def str_schema(self, schema: core_schema.StringSchema) -> JsonSchemaValue:
+        return super().str_schema(schema) | {"type": ["string", "number", "boolean"]}
+
+    def tuple_schema(self, schema: core_schema.TupleSchema) -> JsonSchemaValue:
+        array = super().tuple_schema(schema)
+        return {"anyOf": [array["items"], array]} if "items" in array else array
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])  # what a key left out means depends on what is live
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
+def json_schema(kinds: Kinds = KINDS) -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of the files that `load` reads, for editors that complete and check them."""
+    mode: Literal["validation"] = "validation"
+    models: list[type[BaseModel]] = [*kinds.values(), Assertion]
+    names, made = models_json_schema([(m, mode) for m in models], schema_generator=_AsWritten)
+    definitions: dict[str, Any] = made["$defs"]
+    for definition in definitions.values():
+        definition.pop("title", None)
+    keys = {m: str(names[m, mode]["$ref"]).rpartition("/")[2] for m in models}
+    for model, key in keys.items():
+        definitions[key] = _mapping_schema(model, definitions[key])
+    for kind in kinds.values():
+        definitions[keys[kind]] = _entry_schema(kind, definitions[keys[kind]], sections_of(kinds, kind.kind), keys)
+    assertion = {"$ref": f"#/$defs/{keys[Assertion]}"}
+    definitions[keys[Assertion]]["oneOf"] = [{"required": [k]} for k in ASSERTED]
+    several = {"type": "array", "items": assertion, "minItems": 1}
+    check = {"anyOf": [assertion, {"type": "object", "properties": {"all": several}, "required": ["all"], "additionalProperties": False}]}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "The declared state of a PostgreSQL database, as reconcile reads it",
+        "type": ["object", "null"],
+        "properties": {
+            "schema": {"type": "string", "description": "for names that have none; public where it is left out"},
+            **{s: _section_schema({"$ref": f"#/$defs/{keys[k]}"}) for s, k in sections_of(kinds).items()},
+            "checks": _section_schema(check),
+        },
+        "additionalProperties": False,
+        "$defs": definitions,
+    }
+
+
+def _section_schema(entry: dict[str, Any]) -> dict[str, Any]:
+    return {"type": ["object", "null"], "additionalProperties": entry}
+
+
+def _mapping_schema(model: type[BaseModel], definition: dict[str, Any]) -> dict[str, Any]:
+    """A model's own keys, and those that name files."""
+    files, required = files_of(model), definition.pop("required", [])
+    properties = {k: definition["properties"][k] for k in fields_of(model)}
+    properties |= {k: {"type": "string", "description": f"a file, relative to this one, that holds {f}"} for k, f in files.items()}
+    either = [{"oneOf": [{"required": [f]}, {"required": [k]}]} if f in required else {"not": {"required": [f, k]}} for k, f in files.items()]
+    needed = [k for k in fields_of(model) if k in required and k not in files.values()]
+    return definition | {"properties": properties} | ({"required": needed} if needed else {}) | ({"allOf": either} if either else {})
+
+
+def _entry_schema(kind: type[Object], mapping: dict[str, Any], sections: Mapping[str, type[Object]], keys: Mapping[Any, str]) -> dict[str, Any]:
+    """An object as an entry: its mapping with state, exclusive and the sections under it, or one of its short forms."""
+    more: dict[str, Any] = {"state": {"enum": ["present", "absent"], "description": "absent: it is dropped"}}
+    if sections:
+        one = {"enum": sorted(sections)}
+        more["exclusive"] = {"anyOf": [one, {"type": "array", "items": one}], "description": "what these do not list is dropped"}
+    more |= {s: _section_schema({"$ref": f"#/$defs/{keys[k]}"}) for s, k in sections.items()}
+    absent = {"properties": {"state": {"const": "absent"}}, "required": ["state"]}
+    whole = mapping | {"properties": mapping["properties"] | more, "if": absent, "then": {"maxProperties": 1}}
+    shorts = {"text": {"type": "string"}, "a list": {"type": "array"}}
+    others = [shorts[form] for form in _short_forms(kind)] + ([] if kind.within else [{"type": "null"}])
+    return {"anyOf": [whole, *others]} if others else whole

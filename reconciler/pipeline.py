@@ -1,0 +1,96 @@
+"""The table of contents: each function calls the stages in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from reconciler.canonicalise import Canonical, canonicalise
+from reconciler.connection import connect
+from reconciler.diff import changes
+from reconciler.errors import PlanRefused
+from reconciler.execute import Outcome, Patience, Watcher, execute, sole_applier
+from reconciler.introspect import Snapshot, introspect
+from reconciler.plan import Plan, fingerprint, make_plan, touched
+from reconciler.prove import prove
+from reconciler.scratch import scratches
+from reconciler.state import Declaration, Scope, Situation
+from reconciler.statement import Hazard
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to reconcile: a target's URL, what is declared for it, how far we may look, and which scratch server."""
+
+    target: str
+    declaration: Declaration
+    scope: Scope
+    scratch: str = "auto"
+
+
+def plan_changes(job: Job) -> Plan:
+    """load → introspect → canonicalise → diff → plan → prove."""
+    with connect(job.target) as connection:
+        return _plan(job, introspect(connection))
+
+
+def apply_plan(plan: Plan, job: Job | None, target: str, watcher: Watcher, patience: Patience, allow: Collection[str]) -> Outcome:
+    """Check every guard, run the plan and, with the declaration at hand, look again whether anything is left.
+
+    Raises PlanRefused before the first step, Busy where another applier is at work.
+    """
+    with sole_applier(target) as connection:
+        if refusals := [*guards(plan, introspect(connection)), *hazards_not_allowed(plan, allow)]:
+            raise PlanRefused("\n".join(refusals))
+        outcome = execute(plan, target, connection, watcher, patience)
+        if job is None or not plan.steps or outcome.failed or outcome.skipped:
+            return outcome
+        left = _plan(job, introspect(connection)).changes
+        return replace(outcome, left=tuple(f"{c.action} {c.kind} {c.identity}" for c in left))
+
+
+def guards(plan: Plan, live: Snapshot) -> list[str]:
+    """Why the plan must not run on what the target is now; empty where it may."""
+    if not plan.intact():
+        return ["the plan was edited after it was made; make a new one with `reconcile plan`"]
+    refs = {str(r): r for r in live.state}
+    now = fingerprint((refs[r] for r in plan.fingerprint if r in refs), live.state)
+    moved = [r for r, was in plan.fingerprint.items() if now.get(r, "") != was]
+    return [f"the target has moved since the plan was made: {', '.join(moved[:5])}; make a new plan"] if moved else []
+
+
+def hazards_not_allowed(plan: Plan, allow: Collection[str]) -> list[str]:
+    """The hazards of the plan that nobody allowed, each with its reason and its flag."""
+    if "all" in allow:
+        return []
+    return [
+        f"{hazard}: {'; '.join(reasons)}; if you mean it: --allow {hazard}"
+        for hazard, reasons in sorted(plan.hazards().items())
+        if Hazard(hazard) not in allow
+    ]
+
+
+def _plan(job: Job, live: Snapshot) -> Plan:
+    offered = lambda: scratches(job.scratch, job.target, live.situation.server, live.extensions)  # noqa: E731
+    with canonicalise(live, job.declaration, job.scope, offered) as canonical:
+        found = changes(canonical.live, canonical.desired)
+        declared = len(job.declaration.objects)
+        plan = make_plan(
+            found,
+            canonical.live,
+            canonical.desired,
+            _in_scope(canonical, job),
+            target=job.target,
+            scratch=canonical.scratch.words if canonical.scratch else "",
+            unchanged=declared - sum(1 for c in found if c.desired is not None),
+            notes=[f"{r} could not be built on scratch and was left out: {why}" for r, why in canonical.left_out.items()],
+            fingerprint=fingerprint(touched(found, canonical.live, canonical.desired), live.state),
+        )
+        if canonical.connection is not None and plan.steps:
+            prove(plan, canonical.connection, canonical.live, canonical.desired)
+        return plan
+
+
+def _in_scope(canonical: Canonical, job: Job) -> Situation:
+    situation = canonical.situation
+    return replace(situation, leftovers=frozenset(r for r in situation.leftovers if r.schema in job.scope.schemas))

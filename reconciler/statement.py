@@ -1,0 +1,156 @@
+"""Statement: one SQL command with what there is to know of it; and the one door for SQL that people wrote."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import LiteralString, cast
+
+from psycopg import sql
+from pydantic import BaseModel, ConfigDict
+
+# Words that cannot stand bare as every sort of name: SELECT word FROM pg_get_keywords() WHERE catcode <> 'U' on 18.
+_KEYWORDS = """
+    all analyse analyze and any array as asc asymmetric authorization between bigint binary bit boolean both case
+    cast char character check coalesce collate collation column concurrently constraint create cross
+    current_catalog current_date current_role current_schema current_time current_timestamp current_user dec
+    decimal default deferrable desc distinct do else end except exists extract false fetch float for foreign
+    freeze from full grant greatest group grouping having ilike in initially inner inout int integer intersect
+    interval into is isnull join json json_array json_arrayagg json_exists json_object json_objectagg json_query
+    json_scalar json_serialize json_table json_value lateral leading least left like limit localtime
+    localtimestamp merge_action national natural nchar none normalize not notnull null nullif numeric offset on
+    only or order out outer overlaps overlay placing position precision primary real references returning right
+    row select session_user setof similar smallint some substring symmetric system_user table tablesample then
+    time timestamp to trailing treat trim true union unique user using values varchar variadic verbose when where
+    window with xmlattributes xmlconcat xmlelement xmlexists xmlforest xmlnamespaces xmlparse xmlpi xmlroot
+    xmlserialize xmltable
+"""
+KEYWORDS = frozenset(_KEYWORDS.split())
+_BARE = re.compile(r"[a-z_][a-z0-9_$]*\Z")
+
+
+class Hazard(StrEnum):
+    """What may go wrong although the statement succeeds; `--allow` takes these names."""
+
+    DATA_LOSS = "data-loss"
+    TABLE_REWRITE = "table-rewrite"
+    BLOCKS_WRITES = "blocks-writes"
+    BLOCKS_READS = "blocks-reads"
+    LONG_SCAN = "long-scan"
+    WEAKENS_SECURITY = "weakens-security"
+    IRREVERSIBLE = "irreversible"
+
+
+class Danger(BaseModel):
+    """A hazard and why this statement has it, in words that end no sentence."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    hazard: Hazard
+    reason: str
+
+
+class Fill(BaseModel):
+    """A backfill: `column` of `relation` becomes `value` in every row where it is null.
+
+    The three are SQL text, qualified. Without a `value` it only asserts that no row is null. Either way it fails
+    if rows are left, and names some of them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    relation: str
+    column: str
+    value: str | None = None
+
+
+class Statement(BaseModel):
+    """One SQL command as it will run.
+
+    `lock` is the strongest table lock it takes, on `relation`, in the manual's words
+    (https://www.postgresql.org/docs/current/explicit-locking.html). `transactional` is false for what PostgreSQL
+    refuses inside a transaction block; `apart` asks for a transaction of its own. `long` marks what may wait or
+    run for hours without blocking anybody, so that no `lock_timeout` cuts it short. `mend` clears away what a failed
+    try leaves behind. `undo` is the SQL that takes
+    the effect back, or None where the change as a whole knows how.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sql: str
+    lock: str = ""
+    relation: str = ""
+    transactional: bool = True
+    apart: bool = False
+    long: bool = False
+    dangers: tuple[Danger, ...] = ()
+    mend: tuple[str, ...] = ()
+    undo: tuple[str, ...] | None = None
+    fill: Fill | None = None
+
+
+Part = sql.Composable | str
+
+
+def raw(text: str) -> sql.SQL:
+    """Admit SQL that people or PostgreSQL wrote.
+
+    Nothing is checked here: the extended query protocol, by which every statement runs, refuses a second command,
+    and the scratch server says whether it parses.
+    """
+    return sql.SQL(cast("LiteralString", text))
+
+
+def name(*parts: str) -> sql.SQL:
+    """Quote a dotted name, and only where PostgreSQL needs the quotes."""
+    return raw(".".join(p if _BARE.match(p) and p not in KEYWORDS else '"' + p.replace('"', '""') + '"' for p in parts if p))
+
+
+def literal(value: str | int | float | bool | None) -> sql.Composable:
+    """Quote a value."""
+    return sql.Literal(value)
+
+
+def joined(parts: Iterable[Part], by: LiteralString = ", ") -> sql.Composed:
+    """Join pieces of SQL; a string among them is a name."""
+    return sql.SQL(by).join([p if isinstance(p, sql.Composable) else name(p) for p in parts])
+
+
+def compose(template: LiteralString, *args: Part, **kwargs: Part) -> sql.Composed:
+    """Fill a template's `{}`; strings are names and are quoted as such."""
+
+    def composable(part: Part) -> sql.Composable:
+        return name(part) if isinstance(part, str) else part
+
+    return sql.SQL(template).format(*map(composable, args), **{k: composable(v) for k, v in kwargs.items()})
+
+
+def text(part: sql.Composable) -> str:
+    """Render a piece of SQL; the result depends on no connection."""
+    return part.as_string(None)
+
+
+_PIECE = re.compile(r"""'(?:''|[^'])*'|"(?:""|[^"])*"|[(\[]|[)\]]|,|[^'"()\[\],]+""")
+
+
+def split_commas(listed: str) -> list[str]:
+    """Split SQL that PostgreSQL printed at the commas outside quotes and brackets."""
+    parts, depth = [""], 0
+    for piece in _PIECE.findall(listed):
+        depth += (piece in "([") - (piece in ")]")
+        if piece == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += piece
+    return [p.strip() for p in parts if p.strip()]
+
+
+def closing(sql_text: str, opening: int) -> int:
+    """The index of the bracket that closes the one at `opening`, in SQL that PostgreSQL printed."""
+    depth = 0
+    for piece in _PIECE.finditer(sql_text, opening):
+        depth += (piece[0] in "([") - (piece[0] in ")]")
+        if depth == 0:
+            return piece.start()
+    return len(sql_text)

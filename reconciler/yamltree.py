@@ -1,0 +1,476 @@
+"""YAML as a tree in which everything knows its place, and how such a tree becomes pydantic models.
+
+It is read as YAML 1.2 reads it (https://yaml.org/spec/1.2.2/#103-core-schema): `on`, `no` and dates are text, `010` is ten.
+What people wrote wrongly raises nothing here: it is added to the list of problems that the caller hands in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Protocol, TypeVar, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from reconciler.errors import Position, Problem
+
+DEEPEST = 100  # brackets and indents inside one another
+LARGEST = 1_000_000  # values in one document, aliases counted as what they stand for
+
+Value = str | int | float | bool | None
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True, eq=False)
+class Scalar:
+    """One value, and the text that stands for it, for where text is wanted and `0` or `false` is written."""
+
+    at: Position
+    value: Value
+    source: str
+    weight: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Items:
+    """A list."""
+
+    at: Position
+    items: tuple[Node, ...] = ()
+    weight: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Entries:
+    """A mapping."""
+
+    at: Position
+    entries: Mapping[str, Entry] = field(default_factory=dict[str, "Entry"])
+    weight: int = 1
+
+
+Node = Scalar | Items | Entries
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """A key with its value; `at` is the key's place."""
+
+    key: str
+    at: Position
+    node: Node
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """A value for a field, the place of its key, and the node to blame if it does not fit."""
+
+    value: object
+    at: Position
+    node: Node
+
+
+# -- text → nodes --------------------------------------------------------------------------------------------------------
+
+_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+_INT = re.compile(r"[-+]?[0-9]{1,300}|0o[0-7]{1,300}|0x[0-9a-fA-F]{1,300}")  # Python refuses to read endless digits
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_WORDS: Mapping[str, bool | None] = {
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys(("null", "Null", "NULL", "~", ""), None),
+}
+
+_QUOTE = "put the value in quotes, or in a block below a |"
+_REFUSED = (  # what PyYAML says, what we say, what would do
+    (r"character '\\t'", "a tab where YAML allows only spaces", "indent with spaces"),
+    (r"character (.+) that cannot start any token", r"a value cannot begin with \1", _QUOTE),
+    (r"mapping values are not allowed here", "a ':' where no key can stand", f"{_QUOTE}; a key lines up with the keys before it"),
+    (r"could not find expected ':'", "a key without its ':'", "write key: value; long text goes in a block below a |, indented"),
+    (r"found unexpected end of stream", "a quoted text that is never closed", "close it with the quote that it begins with"),
+    (r"unknown escape character (.+)", r"\1 after \\ is no escape between double quotes", "use single quotes, or double the backslash"),
+    (r"expected ',' or '(.)', but got .*", r"expected ',' or '\1' in the brackets opened {}", "quote what holds brackets or commas"),
+    (r"expected <block end>, but found .*", "this does not continue what began {}", "keys line up; text ends with its quote"),
+    (r"sequence entries are not allowed here", "a '-' where no list can begin", "begin the list on a line of its own, or quote the value"),
+    (r"expected alphabetic or numeric character, but found .*", "'*' and '&' begin the name of an anchor", _QUOTE),
+    (r"special characters are not allowed", "a character that YAML does not allow", "write it as an escape between double quotes"),
+)
+
+
+def documents(file: Path, problems: list[Problem]) -> list[Node]:
+    """The documents of a file; none where it is not YAML in UTF-8."""
+    try:
+        data = file.read_bytes()
+    except OSError as e:
+        problems.append(Problem(f"cannot read {file}: {e.strerror}"))
+        return []
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as e:
+        before = data[: e.start].decode("utf-8-sig")
+        place = _Places(file, data.decode("utf-8-sig", errors="replace")).at(len(before))
+        problems.append(Problem("not UTF-8", place, "save the file in UTF-8"))
+        return []
+    return _Composer(_Places(file, text), problems).documents(text)
+
+
+class _Mark(Protocol):
+    line: int
+    column: int
+
+
+class _Places:
+    """What turns PyYAML's places into ours."""
+
+    def __init__(self, file: Path, text: str) -> None:
+        self.file, self.text, self.lines = file, text, _BREAK.split(text)
+
+    def of(self, mark: _Mark | None) -> Position:
+        if mark is None:
+            return Position(self.file, 1, 1, self.lines[0])
+        text = self.lines[mark.line] if mark.line < len(self.lines) else ""
+        return Position(self.file, mark.line + 1, mark.column + 1, text)
+
+    def at(self, index: int) -> Position:
+        before = _BREAK.split(self.text[:index])
+        return Position(self.file, len(before), len(before[-1]) + 1, self.lines[len(before) - 1])
+
+
+def _events(text: str) -> list[yaml.Event]:
+    """Parse with libyaml where PyYAML has it; PyYAML's own parser has the errors that are the same everywhere."""
+    if yaml.__with_libyaml__:
+        try:
+            return list(yaml.parse(text, Loader=yaml.CSafeLoader))
+        except yaml.YAMLError:
+            pass
+    return list(yaml.parse(text, Loader=yaml.SafeLoader))
+
+
+class _Composer:
+    """Turns one file's events into nodes."""
+
+    def __init__(self, places: _Places, problems: list[Problem]) -> None:
+        self.places, self.problems = places, problems
+        self.events: Iterator[yaml.Event] = iter(())
+        self.anchors: dict[str, Node | None] = {}
+
+    def documents(self, text: str) -> list[Node]:
+        try:
+            events = _events(text)
+        except yaml.YAMLError as e:
+            self.problems.append(self._refusal(e))
+            return []
+        if deep := _too_deep(events):
+            self._blame(deep, f"more than {DEEPEST} levels of brackets and indents")
+            return []
+        self.events = iter(events)
+        return [self._document() for event in self.events if isinstance(event, yaml.DocumentStartEvent)]
+
+    def _document(self) -> Node:
+        self.anchors.clear()
+        node = self._node(next(self.events))
+        if node.weight <= LARGEST:
+            return node
+        message = f"its aliases make {node.weight:,} values of this document; {LARGEST:,} are allowed"
+        self.problems.append(Problem(message, node.at))
+        return Scalar(node.at, None, "")
+
+    def _blame(self, event: yaml.Event, message: str, hint: str = "") -> None:
+        self.problems.append(Problem(message, self.places.of(event.start_mark), hint))
+
+    def _node(self, event: yaml.Event) -> Node:
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event)
+        tag, anchor = (event.tag, event.anchor) if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) else (None, None)
+        if tag is not None:
+            self._blame(event, f"tags such as {tag} mean nothing here", "leave it out; quotes make text of anything")
+        if anchor is not None:
+            self.anchors[anchor] = None
+        node = self._content(event, self.places.of(event.start_mark))
+        if anchor is not None:
+            self.anchors[anchor] = node
+        return node
+
+    def _content(self, event: yaml.Event, at: Position) -> Node:
+        if isinstance(event, yaml.ScalarEvent):
+            return Scalar(at, _resolved(event.value) if event.implicit[0] else event.value, event.value)
+        if isinstance(event, yaml.SequenceStartEvent):
+            items = tuple(self._node(e) for e in self._until(yaml.SequenceEndEvent))
+            return Items(at, items, 1 + sum(i.weight for i in items))
+        entries = self._entries()
+        return Entries(at, entries, 1 + sum(e.node.weight for e in entries.values()))
+
+    def _until(self, end: type[yaml.Event]) -> Iterator[yaml.Event]:
+        for event in self.events:
+            if isinstance(event, end):
+                return
+            yield event
+
+    def _alias(self, event: yaml.AliasEvent) -> Node:
+        name = event.anchor or ""
+        found = self.anchors.get(name)
+        if found is not None:
+            return found
+        if name in self.anchors:
+            self._blame(event, f"*{name} stands inside what it refers to")
+        else:
+            self._blame(event, f"*{name} refers to nothing: no &{name} stands before it", "a value that begins with * is quoted")
+        return Scalar(self.places.of(event.start_mark), None, "")
+
+    def _entries(self) -> dict[str, Entry]:
+        found: dict[str, Entry] = {}
+        for event in self._until(yaml.MappingEndEvent):
+            plain = isinstance(event, yaml.ScalarEvent) and event.implicit[0]
+            key, value = self._node(event), self._node(next(self.events))
+            name = key.value if isinstance(key, Scalar) else None
+            if not isinstance(name, str):
+                hint = f"quote it: '{key.source}'" if isinstance(key, Scalar) else ""
+                self.problems.append(Problem(f"expected a key that is text, got {described(key)}", key.at, hint))
+            elif plain and name == "<<":
+                self.problems.append(Problem("merge keys (<<) are not part of YAML 1.2", key.at, "write out the keys that are meant"))
+            elif name in found:
+                message = f"'{name}' is given twice, at line {found[name].at.line} and at line {key.at.line}"
+                self.problems.append(Problem(message, key.at, "keep one of the two"))
+            else:
+                found[name] = Entry(name, key.at, value)
+        return found
+
+    def _refusal(self, error: yaml.YAMLError) -> Problem:
+        if isinstance(error, yaml.reader.ReaderError):
+            return _in_our_words(str(error.reason), self.places.at(error.position), "")
+        if not isinstance(error, yaml.MarkedYAMLError):
+            return _in_our_words(str(error), self.places.of(None), "")
+        opened = self.places.of(error.context_mark)
+        begun = error.context in ("while scanning a simple key", "while scanning a quoted scalar")  # blame the beginning
+        at = opened if begun else self.places.of(error.problem_mark)
+        return _in_our_words(error.problem or "", at, f"at line {opened.line}")
+
+
+def _in_our_words(said: str, at: Position, began: str) -> Problem:
+    for pattern, message, hint in _REFUSED:
+        if match := re.search(pattern, said):
+            return Problem(f"not YAML: {match.expand(message).replace('{}', began)}", at, hint)
+    return Problem(f"not YAML: {said}", at)
+
+
+def _too_deep(events: Iterable[yaml.Event]) -> yaml.Event | None:
+    depth = 0
+    for event in events:
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            return event
+    return None
+
+
+def _resolved(text: str) -> Value:
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INT.fullmatch(text):
+        return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+    return float(re.sub(r"\.(?=inf|nan)", "", text.lower())) if _FLOAT.fullmatch(text) else text
+
+
+# -- nodes in words ------------------------------------------------------------------------------------------------------
+
+
+def plain(node: Node) -> object:
+    """The node as plain data."""
+    if isinstance(node, Scalar):
+        return node.value
+    if isinstance(node, Items):
+        return [plain(i) for i in node.items]
+    return {k: plain(e.node) for k, e in node.entries.items()}
+
+
+def described(node: Node) -> str:
+    """What stands there, in words that follow "got"."""
+    if not isinstance(node, Scalar):
+        return "a list" if isinstance(node, Items) else "a mapping"
+    if isinstance(node.value, str):
+        shown = node.value if len(node.value) <= 40 else node.value[:39] + "…"
+        return f"a string {shown!r}"
+    if node.value is None:
+        return "nothing"
+    return node.source if isinstance(node.value, bool) else f"the number {node.source}"
+
+
+def unknown(what: str, key: str, at: Position, accepted: Iterable[str]) -> Problem:
+    """The problem of a key or name that is none of the accepted ones."""
+    accepted = sorted(accepted)
+    near = get_close_matches(key, accepted, 1)
+    meant = f"did you mean '{near[0]}'? " if near else ""
+    return Problem(f"{what} '{key}'", at, f"{meant}accepted: {', '.join(accepted)}")
+
+
+# -- nodes → models ------------------------------------------------------------------------------------------------------
+
+
+@cache
+def fields_of(model: type[BaseModel]) -> Mapping[str, FieldInfo]:
+    """The fields that people write, by their YAML keys."""
+    derived = {"derived": True}
+    return {f.alias or n: f for n, f in model.model_fields.items() if not f.exclude and f.json_schema_extra != derived}
+
+
+@cache
+def files_of(model: type[BaseModel]) -> Mapping[str, str]:
+    """The keys that name a file which holds a field's SQL, and that field's key: `body_file` → `body`."""
+    written: Collection[str] = getattr(model, "written", ())
+    keys = {model.model_fields[n].alias or n for n in written}
+    return {f"{k}_file": k for k, f in fields_of(model).items() if k in keys and str in _options(f.annotation)}
+
+
+def read_fields(node: Entries, model: type[BaseModel], what: str, problems: list[Problem], beside: Iterable[str] = ()) -> dict[str, Given]:
+    """The values that a mapping gives to a model's fields; keys `beside` them are known, and somebody else's."""
+    own, files, given = fields_of(model), files_of(model), dict[str, Given]()
+    for key, entry in node.entries.items():
+        if key in own:
+            given[key] = Given(shaped(entry.node, own[key].annotation, problems), entry.at, entry.node)
+        elif key in files and files[key] in node.entries:
+            problems.append(Problem(f"{files[key]} and {key} are both given", entry.at, "keep one of the two"))
+        elif key in files:
+            given[files[key]] = Given(_text_of(entry.node, key, problems), entry.at, entry.node)
+        elif key not in beside:
+            problems.append(unknown(f"{what}: unknown key", key, entry.at, {*own, *files, *beside}))
+    return given
+
+
+def _text_of(node: Node, key: str, problems: list[Problem]) -> str:
+    """The text of the file that the node names, relative to the node's own file."""
+    if not isinstance(node, Scalar) or not isinstance(node.value, str):
+        problems.append(Problem(f"{key}: expected the path of a file, got {described(node)}", node.at))
+        return ""
+    path = node.at.file.parent / node.value
+    try:
+        return path.read_text("utf-8-sig")
+    except OSError as e:
+        problems.append(Problem(f"{key}: cannot read {path}: {e.strerror}", node.at, "the path is relative to this YAML file"))
+    except ValueError as e:
+        problems.append(Problem(f"{key}: cannot read {path}: {e}", node.at, "SQL is read as UTF-8"))
+    return ""
+
+
+def shaped(node: Node, annotation: object, problems: list[Problem]) -> object:
+    """The node as data for a field of that type: one item stands for a list of it, `0` for the text "0"."""
+    options = _options(annotation)
+    if isinstance(node, Scalar):
+        return _shaped_scalar(node, options, problems)
+    if isinstance(node, Items):
+        item = next((get_args(o)[0] for o in options if get_origin(o) is tuple), object)
+        return tuple(shaped(i, item, problems) for i in node.items)
+    for option in options:
+        if get_origin(option) is dict:
+            return {k: shaped(e.node, get_args(option)[1], problems) for k, e in node.entries.items()}
+        if isinstance(option, type) and issubclass(option, BaseModel):
+            given = read_fields(node, option, option.__name__.lower(), problems)
+            return {k: g.value for k, g in given.items()}
+    return plain(node)
+
+
+def _shaped_scalar(node: Scalar, options: Collection[object], problems: list[Problem]) -> object:
+    if node.value is None or type(node.value) in options:
+        return node.value
+    if str in options:
+        return node.source
+    several = next((o for o in options if get_origin(o) is tuple), None)
+    return node.value if several is None else (shaped(node, get_args(several)[0], problems),)
+
+
+def _options(annotation: object) -> tuple[object, ...]:
+    """The members of a union, without Annotated; a type that is none is its own only member."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _options(get_args(annotation)[0])
+    if origin in (Union, UnionType):
+        return tuple(o for member in get_args(annotation) for o in _options(member))
+    return (annotation,)
+
+
+# -- what pydantic found -------------------------------------------------------------------------------------------------
+
+_EXPECTED = {
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "string_type": "text",
+    "literal_error": "{expected}",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "none_required": "nothing",
+}
+
+
+def fitted(model: type[M], given: Mapping[str, Given], what: str, at: Position, problems: list[Problem], **known: object) -> M | None:
+    """The model of what is given, and of fields that are `known` beside it; None where it does not fit.
+
+    `what` stands in front of a problem that is no single key's; such a problem stands at `at`.
+    """
+    try:
+        return model.model_validate({**{k: g.value for k, g in given.items()}, **known}, strict=True)
+    except ValidationError as e:
+        problems += _translated(e.errors(include_url=False), given, what, at)
+        return None
+
+
+def _translated(errors: Iterable[ErrorDetails], given: Mapping[str, Given], what: str, at: Position) -> Iterator[Problem]:
+    """Pydantic's errors in our words; those about one value, of which a union has one for each member, are one problem."""
+    misfits: dict[tuple[str, Node], list[ErrorDetails]] = {}
+    for error in errors:
+        path, node = _found(error["loc"], given)
+        if error["type"] in _EXPECTED and node is not None:
+            misfits.setdefault((path, node), []).append(error)
+            continue
+        key, place = path or what, node.at if node else at
+        if error["type"] == "missing":
+            yield Problem(f"{key}: {error['loc'][-1]} is missing", place, f"write {error['loc'][-1]}: …")
+        elif error["type"] in ("value_error", "assertion_error"):
+            yield Problem(f"{key}: {error.get('ctx', {}).get('error') or error['msg']}", place)
+        else:
+            yield Problem(f"{key}: {error['msg'][:1].lower()}{error['msg'][1:]}", place)
+    for (path, node), found in misfits.items():
+        yield _misfit(path, node, found)
+
+
+def _misfit(path: str, node: Node, errors: Iterable[ErrorDetails]) -> Problem:
+    expected = dict.fromkeys(_EXPECTED[e["type"]].format(**e.get("ctx", {})) for e in errors)
+    choices = re.findall(r"'([^']*)'", " ".join(expected))
+    near = get_close_matches(str(plain(node)), choices, 1)
+    hint = f"did you mean '{near[0]}'?" if near else ""
+    if isinstance(node, Scalar) and node.value is None and "text" in expected:
+        hint = 'write "" for empty text'
+    return Problem(f"{path}: expected {' or '.join(expected)}, got {described(node)}", node.at, hint)
+
+
+def _found(loc: tuple[int | str, ...], given: Mapping[str, Given]) -> tuple[str, Node | None]:
+    """The keys on the way to what an error is about, and the node there: the innermost that the files hold."""
+    path: list[str] = []
+    node: Node | None = None
+    for step in loc:
+        below = _below(node, step, given)
+        if below is None:
+            break
+        node = below
+        path += [step] if isinstance(step, str) else []
+    return ".".join(path), node
+
+
+def _below(node: Node | None, step: int | str, given: Mapping[str, Given]) -> Node | None:
+    if isinstance(step, int):
+        return node.items[step] if isinstance(node, Items) else None
+    found = given.get(step) if node is None else node.entries.get(step) if isinstance(node, Entries) else None
+    return found.node if found else None

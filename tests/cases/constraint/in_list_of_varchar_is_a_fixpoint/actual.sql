@@ -1,0 +1,1 @@
+CREATE TABLE public.t (status varchar(10), CONSTRAINT known CHECK (status IN ('a', 'b')));

@@ -1,0 +1,4 @@
+CREATE TABLE public.a (id int);
+CREATE TABLE public.b (id int);
+ALTER TABLE public.b ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.b FORCE ROW LEVEL SECURITY;

@@ -1,0 +1,134 @@
+"""A real PostgreSQL for every test: the embedded ones, and whatever RECONCILE_TEST_SERVERS names beside them."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from reconciler.connection import connect, run, server_of
+from reconciler.scratch import start_embedded
+from reconciler.statement import compose, text
+
+ROOT = Path(__file__).parents[1]
+EXAMPLE = ROOT / "examples" / "conversations"
+MAJORS = (18, 16)
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database of a test's own; `tools` holds psql and pg_dump."""
+
+    url: str
+    tools: Path
+
+    def run(self, script: str) -> None:
+        """Run a script of many commands."""
+        with connect(self.url) as connection:
+            connection.execute(script.encode())
+
+    def rows(self, query: str) -> list[tuple[object, ...]]:
+        """Run a query."""
+        with connect(self.url) as connection:
+            return [tuple(r.values()) for r in connection.execute(query.encode()).fetchall()]
+
+    def value(self, query: str) -> object:
+        """The first column of the first row."""
+        return self.rows(query)[0][0]
+
+    def psql(self, script: str) -> subprocess.CompletedProcess[str]:
+        """Run a script by psql as it stands, without ON_ERROR_STOP of our own."""
+        return subprocess.run([self.tools / "psql", "-X", "-q", "-d", self.url], input=script, text=True, capture_output=True, check=False)
+
+    def dump(self) -> list[str]:
+        """The lines of the schema in pg_dump's words, in an order that says nothing; our journal is left out."""
+        command = [self.tools / "pg_dump", "--schema-only", "--exclude-schema=reconcile", "-d", self.url]
+        done = subprocess.run(command, text=True, capture_output=True, check=True)
+        lines = (line.strip().rstrip(",") for line in done.stdout.splitlines())
+        return sorted(line for line in lines if line and not line.startswith(("--", "\\")))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-cases", action="store_true", help="write what the cases' plans are now")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """All workers of a run share the servers of one temporary folder."""
+    if "RECONCILE_HOME" not in os.environ:
+        os.environ["RECONCILE_HOME"] = str(Path(os.environ.get("TMPDIR", "/tmp")) / f"reconcile-tests-{os.getuid()}")  # noqa: S108
+    for variable in ("DATABASE_URL", "PGHOST", "PGDATABASE", "PGSERVICE", "PGPORT"):
+        os.environ.pop(variable, None)
+
+
+@pytest.fixture(scope="session", params=MAJORS, ids=lambda m: f"pg{m}")
+def each_major(request: pytest.FixtureRequest) -> int:
+    """Every PostgreSQL that the tests have."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def counter() -> Iterator[int]:
+    return iter(range(1_000_000))
+
+
+@pytest.fixture
+def new_database(counter: Iterator[int]) -> Iterator[Callable[..., Database]]:
+    """Make databases; they are dropped when the test ends."""
+    made: list[tuple[str, str]] = []
+
+    def make(script: str = "", major: int = MAJORS[0]) -> Database:
+        server = start_embedded("target", major)
+        own = f"test_{os.getpid()}_{next(counter)}"
+        server.drop(own)
+        database = Database(server.database(own), server.tools)
+        made.append((server.url, own))
+        if script:
+            database.run(script)
+        return database
+
+    yield make
+    for url, own in made:
+        with connect(url) as connection:
+            run(connection, text(compose("DROP DATABASE {} WITH (FORCE)", own)))
+
+
+@pytest.fixture
+def database(new_database: Callable[..., Database]) -> Database:
+    """An empty database on PostgreSQL 18."""
+    return new_database()
+
+
+@pytest.fixture
+def conversations(new_database: Callable[..., Database]) -> Database:
+    """The starting point of the conversations case, a twentieth of its real size."""
+    return new_database(starting_point(0.05))
+
+
+def starting_point(scale: float) -> str:
+    """The conversations example's tables and rows as one script."""
+    setting = f"SELECT set_config('conversations.scale', '{scale}', false);\n"
+    return setting + (EXAMPLE / "before.sql").read_text() + (EXAMPLE / "data.sql").read_text()
+
+
+@pytest.fixture(autouse=True)
+def _needs_version(request: pytest.FixtureRequest) -> None:
+    """Skip what the marker `pg(">= 17")` says the server is too old for."""
+    marker = request.node.get_closest_marker("pg")
+    if marker is None or "each_major" not in request.fixturenames:
+        return
+    major = request.getfixturevalue("each_major")
+    found = re.fullmatch(r">= (\d+)", marker.args[0])
+    assert found, f"pg marker: {marker.args[0]}"
+    if major < int(found[1]):
+        pytest.skip(f"needs PostgreSQL {marker.args[0]}")
+
+
+def version(database: Database) -> int:
+    """The major version of the server behind a database."""
+    with connect(database.url) as connection:
+        return server_of(connection).major

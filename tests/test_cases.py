@@ -1,0 +1,102 @@
+"""Every folder of tests/cases: the plan is exactly that, it converges, psql agrees, and the undo leads back.
+
+actual.sql   the database before
+desired.yml  what is declared
+flags        (optional) `prune`, and names of allowed hazards
+plan.txt     what `plan` shows, without its first line; --update-cases rewrites both
+plan.sql     what `plan --format sql` prints
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from reconciler import pipeline
+from reconciler.connection import connect, run
+from reconciler.errors import DeclarationError
+from reconciler.execute import Patience
+from reconciler.load import load
+from reconciler.pipeline import Job
+from reconciler.plan import Plan
+from reconciler.report import script, text
+from reconciler.state import Scope
+from reconciler.watch import Lines
+from tests.conftest import MAJORS, Database
+
+CASES = Path(__file__).parent / "cases"
+FOUND = sorted(p.parent for p in CASES.glob("*/*/desired.yml"))
+
+
+def quiet() -> Lines:
+    return Lines(lambda _: None)
+
+
+def job_of(case: Path, database: Database) -> Job:
+    flags = (case / "flags").read_text().split() if (case / "flags").exists() else []
+    declaration = load(case / "desired.yml")
+    return Job(database.url, declaration, Scope(declaration.schemas, prune="prune" in flags))
+
+
+@pytest.mark.parametrize("case", FOUND, ids=lambda c: f"{c.parent.name}/{c.name}")
+def test_case(case: Path, each_major: int, new_database: Callable[..., Database], request: pytest.FixtureRequest) -> None:
+    actual = (case / "actual.sql").read_text()
+    database = new_database(actual, each_major)
+    before = database.dump()
+    job = job_of(case, database)
+    plan = pipeline.plan_changes(job)
+    if each_major == MAJORS[0]:
+        _expect(case, plan, update=request.config.getoption("--update-cases"))
+
+    outcome = pipeline.apply_plan(plan, job, database.url, quiet(), Patience(), ["all"])
+    assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ())
+    after = database.dump()
+    assert pipeline.plan_changes(job).in_sync
+
+    by_psql = new_database(actual, each_major)
+    done = by_psql.psql(script.plan(plan))
+    assert done.returncode == 0, done.stderr
+    assert by_psql.dump() == after
+
+    _undo(plan, database)
+    assert database.dump() == before
+    _from_yaml_alone(case, new_database(major=each_major), after)
+
+
+def _expect(case: Path, plan: Plan, *, update: bool) -> None:
+    shown = {
+        "plan.txt": text.plan(plan).split("\n", 1)[1],
+        "plan.sql": script.plan(plan).split("\n", 1)[1],
+    }
+    for name, words in shown.items():
+        if update:
+            (case / name).write_text(words)
+        assert (case / name).read_text() == words
+
+
+def _undo(plan: Plan, database: Database) -> None:
+    with connect(database.url) as connection:
+        run(connection, "SELECT set_config('search_path', '', false)")
+        for step in reversed(plan.steps):
+            for sql in step.undo:
+                run(connection, sql)
+
+
+def _from_yaml_alone(case: Path, empty: Database, after: list[str]) -> None:
+    """A declaration that is whole leads to the same from nothing."""
+    job = job_of(case, empty)
+    try:
+        plan = pipeline.plan_changes(job)
+    except DeclarationError:
+        return  # it stands on what actual.sql holds
+    pipeline.apply_plan(plan, job, empty.url, quiet(), Patience(), ["all"])
+    if job.scope.prune:
+        assert empty.dump() == after
+
+
+def test_cases_exist_for_every_kind() -> None:
+    from reconciler.kinds import KINDS
+
+    assert {c.parent.name for c in FOUND} == set(KINDS)
