@@ -17,7 +17,7 @@ from reconciler.errors import DeclarationError, Problem, ScratchError, Statement
 from reconciler.introspect import Snapshot, introspect
 from reconciler.kinds import KINDS
 from reconciler.ref import Ref
-from reconciler.scratch import Scratch
+from reconciler.scratch import Scratch, empty
 from reconciler.state import Declaration, Object, Scope, Situation, State
 from reconciler.statement import compose, literal, name, raw, text
 
@@ -140,7 +140,7 @@ def _gone(live: Snapshot, declaration: Declaration, scope: Scope, declared: Mapp
         if ref in declared:
             continue
         exclusive = ref.on is not None and ref.kind in declaration.exclusive.get(ref.on, ())
-        if exclusive or (scope.prune and (ref.schema or ref.name) in scope.schemas):
+        if exclusive or (scope.prune and scope.covers(ref)):
             gone.add(ref)
     return gone | {r for r in live.state if r.on in gone}
 
@@ -204,18 +204,17 @@ class _Bench:
         `built` is the live state, in the place of which this one is to come.
         """
         roles = {role for o in state.objects.values() for role in o.roles()}
+        connection = stack.enter_context(self.scratch.database(roles, self.live.situation.user))
         left_out: dict[Ref, str] = {}
         for _ in range(ROUNDS):
-            with ExitStack() as kept:
-                connection = kept.enter_context(self.scratch.database(roles, self.live.situation.user))
-                failed = self._build(connection, state, source)
-                self._judge(failed, source, built or State())
-                left_out |= {r: e.message for r, e in failed.items()}
-                found = introspect(connection).state
-                if found.objects == state.objects:
-                    stack.push(kept.pop_all())
-                    return connection, found, left_out
-                state, source = found, {}
+            failed = self._build(connection, state, source)
+            self._judge(failed, source, built or State())
+            left_out |= {r: e.message for r, e in failed.items()}
+            found = introspect(connection).state
+            if found.objects == state.objects:
+                return connection, found, left_out
+            state, source = found, {}
+            empty(connection)
         raise ScratchError(f"{self.scratch.words} prints something else each time it reads what it printed")
 
     def _judge(self, failed: Mapping[Ref, StatementFailed], source: Mapping[Ref, Ref], built: State) -> None:

@@ -38,8 +38,6 @@ class Setting(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    written: ClassVar[tuple[str, ...]] = ("query",)
-
     query: str = Field(description="returns one text; it sees what the one who verifies may see")
 
 

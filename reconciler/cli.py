@@ -162,7 +162,8 @@ def _job(given: dict[str, Any]) -> tuple[Job, settings.Aim]:
     declaration = load(given["state"] or file.state)
     schemas = frozenset(given["schemas"] or file.schemas) or declaration.schemas
     aim = settings.aim(file, given["target"])
-    return Job(aim.url, declaration, Scope(schemas, prune=given["prune"]), given["scratch"] or file.scratch), aim
+    scope = Scope(schemas, prune=given["prune"], everything="*" in schemas)
+    return Job(aim.url, declaration, scope, given["scratch"] or file.scratch), aim
 
 
 def _saved(file: Path) -> Plan:

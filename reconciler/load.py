@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -23,6 +23,7 @@ from reconciler.kinds import KINDS
 from reconciler.ref import Ref
 from reconciler.state import Declaration, Object
 from reconciler.yamltree import (
+    Context,
     Entries,
     Entry,
     Given,
@@ -77,13 +78,11 @@ def _files(path: Path, problems: list[Problem]) -> list[Path]:
             path = path.relative_to(Path.cwd())
     if path.is_file():
         return [path]
-    if not path.is_dir():
-        problems.append(Problem(f"there is no folder or file {path}", hint="--state names the folder of the declared state"))
-        return []
     found = [f for f in path.rglob("*") if f.suffix in ENDINGS and f.is_file()]
     shown = sorted(f for f in found if not any(p.startswith(".") for p in f.relative_to(path).parts))
     if not shown:
-        problems.append(Problem(f"no {' or '.join(f'*{e}' for e in ENDINGS)} file in {path}", hint="--state names the folder of the declared state"))
+        missing = f"no {' or '.join(f'*{e}' for e in ENDINGS)} file in {path}" if path.is_dir() else f"there is no folder or file {path}"
+        problems.append(Problem(missing, hint="--state names the folder of the declared state"))
     return shown
 
 
@@ -100,15 +99,17 @@ class _Piece:
     at: Position
     path: str
     absent: bool
-    given: dict[str, Given] = field(default_factory=dict[str, Given])
-    derived: dict[str, object] = field(default_factory=dict[str, object])
+    given: dict[str, Given]
+    derived: dict[str, Any]
+    sound: bool
 
 
 class _Reading:
     """Gathers what the documents say."""
 
     def __init__(self, kinds: Kinds, problems: list[Problem]) -> None:
-        self.kinds, self.problems = kinds, problems
+        self.problems = problems
+        self.sections = {parent: sections_of(kinds, parent) for parent in ("", *kinds)}
         self.pieces: dict[Ref, _Piece] = {}
         self.exclusive: dict[Ref, frozenset[str]] = {}
         self.positions: dict[tuple[Ref, str], Position] = {}
@@ -121,7 +122,7 @@ class _Reading:
         for ref, piece in self.pieces.items():
             if piece.absent:
                 absent[ref] = piece.kind.model_construct(ref=ref, **piece.derived)
-            elif obj := fitted(piece.kind, piece.given, str(ref), piece.at, self.problems, ref=ref, **piece.derived):
+            elif obj := fitted(piece.kind, piece.given, Context(str(ref), piece.at, piece.sound), self.problems, ref=ref, **piece.derived):
                 objects[ref] = obj
         schemas = {r.schema for r in self.pieces} | {r.name for r in self.pieces if r == Ref("", r.name, "").namespace}
         return Declaration(
@@ -136,15 +137,16 @@ class _Reading:
 
     def document(self, node: Node) -> None:
         """Read one document; an empty one says nothing."""
-        sections = sections_of(self.kinds)
+        sections = self.sections[""]
         path = self._default_schema(node)
-        for entry in self._mapping(node, f"a file is a mapping of: {', '.join(sorted(['schema', 'checks', *sections]))}"):
+        known = ["schema", "checks", *sections]
+        for entry in self._mapping(node, "a file", f"accepted: {', '.join(sorted(known))}"):
             if entry.key in sections:
                 self._section(sections[entry.key], entry, None, path)
             elif entry.key == "checks":
                 self._checks(entry, path)
             elif entry.key != "schema":
-                self.problems.append(unknown("unknown key", entry.key, entry.at, ["schema", "checks", *sections]))
+                self.problems.append(unknown("unknown key", entry.key, entry.at, known))
 
     def _default_schema(self, node: Node) -> str:
         entry = node.entries.get("schema") if isinstance(node, Entries) else None
@@ -158,75 +160,84 @@ class _Reading:
     def _blame(self, at: Position, message: str, hint: str = "") -> None:
         self.problems.append(Problem(message, at, hint))
 
-    def _mapping(self, node: Node, expected: str) -> Iterable[Entry]:
+    def _mapping(self, node: Node, what: str, hint: str) -> Iterable[Entry]:
+        """The entries of a mapping that may be empty."""
         if isinstance(node, Entries):
             return node.entries.values()
-        if not isinstance(node, Scalar) or node.value is not None:
-            self._blame(node.at, f"expected a mapping, got {described(node)}", expected)
+        if plain(node) is not None:
+            self._blame(node.at, f"{what}: expected a mapping, got {described(node)}", hint)
         return ()
 
     # -- objects -------------------------------------------------------------------------------------------------------
 
     def _section(self, kind: type[Object], section: Entry, on: Ref | None, path: str) -> None:
-        for entry in self._mapping(section.node, f"under {section.key} each {_words(kind)} has its name as a key"):
+        for entry in self._mapping(section.node, section.key, f"each {_words(kind)} is a key with its name"):
             self._object(kind, entry, on, path)
 
     def _object(self, kind: type[Object], entry: Entry, on: Ref | None, path: str) -> None:
-        body, sections = entry.node, sections_of(self.kinds, kind.kind)
-        written = body if isinstance(body, Entries) else Entries(body.at)
-        own = read_fields(written, kind, _words(kind), self.problems, ["state", *sections, *(["exclusive"] if sections else [])])
+        sections, before = self.sections[kind.kind], len(self.problems)
+        body = entry.node if isinstance(entry.node, Entries) else Entries(entry.node.at)
+        own = read_fields(body, kind, _words(kind), self.problems, self._beside(kind))
         name, given, derived = self._given(kind, entry, own)
-        ref = self._ref(kind, entry, name, on, path, derived)
-        for key, at in [("", entry.at), *((k, e.at) for k, e in written.entries.items()), *((k, g.at) for k, g in given.items())]:
+        ref = self._ref(kind, entry.at, name, on, path)
+        if "arguments" in derived:
+            ref = replace(ref, arguments=str(derived["arguments"]))
+        for key, at in [("", entry.at), *((k, e.at) for k, e in body.entries.items()), *((k, g.at) for k, g in given.items())]:
             self.positions.setdefault((ref, key), at)
-        absent = self._absent(written)
-        self._add(ref, _Piece(kind, entry.at, path, absent, {} if absent else given, derived))
-        if not absent:
-            self._exclusive(ref, written.entries.get("exclusive"), sections)
-            for key, child in written.entries.items():
-                if key in sections:
-                    self._section(sections[key], child, ref, path)
+        absent = self._absent(body)
+        self._add(ref, _Piece(kind, entry.at, path, absent, {} if absent else given, derived, len(self.problems) == before))
+        if absent:
+            return
+        self._exclusive(ref, body.entries.get("exclusive"), sections)
+        for key, child in body.entries.items():
+            if key in sections:
+                self._section(sections[key], child, ref, path)
 
-    def _given(self, kind: type[Object], entry: Entry, own: dict[str, Given]) -> tuple[str, dict[str, Given], dict[str, object]]:
-        """An entry's name, the fields that were written, and those that its key tells."""
-        body = entry.node
-        whole = isinstance(body, Entries) or (plain(body) is None and not kind.within)
-        before = {k: g.value for k, g in own.items()} if whole else plain(body)
-        try:
-            name, after = kind.entry(entry.key, before)
-        except ValueError as e:
-            self._blame(entry.at, str(e))
-            name, after = entry.key, before
-        if not isinstance(after, dict):
-            self._blame(body.at, f"{_words(kind)} {entry.key}: expected {_forms(kind)}, got {described(body)}", f"accepted: {_listed(kind)}")
+    def _given(self, kind: type[Object], entry: Entry, own: dict[str, Given]) -> tuple[str, dict[str, Given], dict[str, Any]]:
+        """An entry's name, the fields that are given, and those that its key tells."""
+        node = entry.node
+        mapping = isinstance(node, Entries) or (plain(node) is None and not kind.within)
+        body = {k: g.value for k, g in own.items()} if mapping else plain(node)
+        name, after = self._entry(kind, entry, body)
+        if not isinstance(after, dict) or (not mapping and after == self._entry(kind, entry, {})[1]):
+            message = f"{_words(kind)} '{entry.key}': expected {_forms(kind)}, got {described(node)}"
+            self._blame(node.at, message, f"accepted: {', '.join(sorted([*fields_of(kind), *files_of(kind), *self._beside(kind)]))}")
             return name, own, {}
-        fields = fields_of(kind)
-        given, derived = dict[str, Given](), dict[str, object]()
+        fields, given, derived = fields_of(kind), dict[str, Given](), dict[str, Any]()
         for key, value in cast("dict[str, object]", after).items():
             if key not in fields:
                 derived[key] = value
-            elif key in own and value is own[key].value:
-                given[key] = own[key]
-            elif value is before:
-                given[key] = Given(shaped(body, fields[key].annotation, self.problems), body.at, body)
+            elif key in own:
+                given[key] = replace(own[key], value=value)
             else:
-                given[key] = Given(tuple(cast("list[object]", value)) if isinstance(value, list) else value, entry.at, body)
+                short = shaped(node, fields[key].annotation, key, self.problems) if value is body else value
+                given[key] = Given(short, node.at, node)
         return name, given, derived
 
-    def _ref(self, kind: type[Object], entry: Entry, name: str, on: Ref | None, path: str, derived: Mapping[str, object]) -> Ref:
-        given = derived.get("arguments")
-        arguments = str(given) if given is not None else None
+    def _beside(self, kind: type[Object]) -> list[str]:
+        """The keys of an entry that are not the model's."""
+        sections = self.sections[kind.kind]
+        return ["state", *sections, *(["exclusive"] if sections else [])]
+
+    def _entry(self, kind: type[Object], entry: Entry, body: object) -> tuple[str, object]:
+        try:
+            return kind.entry(entry.key, body)
+        except ValueError as e:
+            self._blame(entry.at, str(e))
+            return entry.key, body
+
+    def _ref(self, kind: type[Object], at: Position, name: str, on: Ref | None, path: str) -> Ref:
         if on is not None or kind.unqualified:
             if not name:
-                self._blame(entry.at, f"a name of nothing under {kind.section}")
-            return Ref(kind.kind, on.schema if on else "", _unquoted(name), on, arguments)
+                self._blame(at, f"expected the name of a {_words(kind)}, got nothing")
+            return Ref(kind.kind, on.schema if on else "", _unquoted(name), on)
         match = _QUALIFIED.fullmatch(name)
         if match is None:
             quoted = '"' + name.replace('"', '""') + '"'
-            self._blame(entry.at, f"'{name}' is not a name: expected name or schema.name", f"a name that holds a dot or a quote: '{quoted}'")
-            return Ref(kind.kind, path, name, None, arguments)
+            self._blame(at, f"expected name or schema.name, got '{name}'", f"a name that holds a dot or a quote: '{quoted}'")
+            return Ref(kind.kind, path, name)
         schema, own = (quoted.replace('""', '"') if quoted else bare for quoted, bare in (match.group(1, 2), match.group(3, 4)))
-        return Ref(kind.kind, schema or path, own, None, arguments)
+        return Ref(kind.kind, schema or path, own)
 
     def _absent(self, body: Entries) -> bool:
         """Whether `state: absent` is said, beside which nothing else is."""
@@ -236,7 +247,7 @@ class _Reading:
             self._blame(entry.node.at, f"state: expected 'present' or 'absent', got {described(entry.node)}")
         for key, other in body.entries.items():
             if state == "absent" and key != "state":
-                self._blame(other.at, f"{key} beside state: absent", "what is to be dropped needs no more than its name: remove one of the two")
+                self._blame(other.at, f"{key} beside state: absent", "what is to be dropped is only named: remove one of the two")
         return state == "absent"
 
     def _exclusive(self, ref: Ref, entry: Entry | None, sections: Mapping[str, type[Object]]) -> None:
@@ -245,40 +256,42 @@ class _Reading:
         named: set[str] = set()
         for node in entry.node.items if isinstance(entry.node, Items) else [entry.node]:
             section = plain(node)
-            if isinstance(section, str) and section in sections:
-                named.add(sections[section].kind)
-            elif isinstance(section, str):
+            if not isinstance(section, str):
+                self._blame(node.at, f"exclusive: expected a section, got {described(node)}", f"accepted: {', '.join(sorted(sections))}")
+            elif section not in sections:
                 self.problems.append(unknown("exclusive: unknown section", section, node.at, sections))
             else:
-                self._blame(node.at, f"exclusive: expected the name of a section, got {described(node)}", f"accepted: {', '.join(sorted(sections))}")
+                named.add(sections[section].kind)
         self.exclusive[ref] = self.exclusive.get(ref, frozenset()) | named
 
     def _add(self, ref: Ref, piece: _Piece) -> None:
-        """Join what two places say of one object; only what has children may be told in several, each thing once."""
+        """Join what two places say of one object; only what has children may be told in several, each field in one."""
         known = self.pieces.setdefault(ref, piece)
         if known is piece:
             return
-        parent = sections_of(self.kinds, ref.kind)
+        parent = bool(self.sections[ref.kind])
         if known.absent or piece.absent:
-            how = "absent" if known.absent else "present"
-            self._blame(piece.at, f"{ref} is already declared {how} at {known.at}", "keep one of the two")
+            self._again(str(ref), piece.at, known.at, " absent" if known.absent else " present")
         elif not parent and (ref.on is not None or (known.given and piece.given)):
-            self._blame(piece.at, f"{ref} is already declared at {known.at}", "keep one of the two")
-        for key in piece.given if parent else ():
-            if key in known.given:
-                message = f"{key} of {ref} is already declared at {known.given[key].at}"
-                self._blame(piece.given[key].at, message, "keep one of the two")
-        if piece.given and not known.given:
-            known.at, known.path = piece.at, piece.path
-        known.given = {**piece.given, **known.given}
+            self._again(str(ref), piece.at, known.at)
+        else:
+            for key in piece.given.keys() & known.given:
+                self._again(f"{key} of {ref}", piece.given[key].at, known.given[key].at)
+            if piece.given and not known.given:
+                known.at, known.path = piece.at, piece.path
+            known.given = {**piece.given, **known.given}
+            known.sound &= piece.sound
+
+    def _again(self, what: str, at: Position, first: Position | None, how: str = "") -> None:
+        self._blame(at, f"{what} is already declared{how} at {first}", "keep one of the two")
 
     # -- checks --------------------------------------------------------------------------------------------------------
 
     def _checks(self, section: Entry, path: str) -> None:
-        for entry in self._mapping(section.node, "under checks each check has its name as a key"):
+        for entry in self._mapping(section.node, "checks", "each check is a key with its name"):
             assertions = tuple(a for node, at in self._assertions(entry) if (a := self._assertion(node, at, entry.key)))
             if entry.key in self.checks:
-                self._blame(entry.at, f"check '{entry.key}' is already declared at {self.checks[entry.key].position}", "name one of the two otherwise")
+                self._again(f"check '{entry.key}'", entry.at, self.checks[entry.key].position)
             self.checks.setdefault(entry.key, Check(name=entry.key, assertions=assertions, search_path=path, position=entry.at))
 
     def _assertions(self, entry: Entry) -> Iterator[tuple[Node, Position]]:
@@ -289,7 +302,7 @@ class _Reading:
             return
         for key, other in entry.node.entries.items():
             if key != "all":
-                self._blame(other.at, f"{key} beside all", f"{key} belongs to one of the assertions that all lists")
+                self._blame(other.at, f"{key} beside all", "it belongs to one of the assertions that all lists")
         if isinstance(several.node, Items) and several.node.items:
             yield from ((n, n.at) for n in several.node.items)
         else:
@@ -298,11 +311,12 @@ class _Reading:
 
     def _assertion(self, node: Node, at: Position, name: str) -> Assertion | None:
         if not isinstance(node, Entries):
-            hint = f"accepted: {', '.join(sorted({*fields_of(Assertion), *files_of(Assertion)}))}; or all: a list of such"
+            hint = f"accepted: {', '.join(sorted([*fields_of(Assertion), *files_of(Assertion)]))}; or all: a list of such mappings"
             self._blame(node.at, f"check '{name}': expected an assertion, got {described(node)}", hint)
             return None
-        given = read_fields(node, Assertion, "assertion", self.problems)
-        return fitted(Assertion, given, f"check '{name}'", at, self.problems, position=at)
+        before = len(self.problems)
+        given = read_fields(node, Assertion, f"check '{name}'", self.problems)
+        return fitted(Assertion, given, Context(f"check '{name}'", at, len(self.problems) == before), self.problems, position=at)
 
 
 def _unquoted(name: str) -> str:
@@ -314,19 +328,15 @@ def _words(kind: type[Object]) -> str:
     return kind.kind.replace("_", " ")
 
 
-def _listed(kind: type[Object]) -> str:
-    return ", ".join(sorted([*fields_of(kind), "state"]))
-
-
 def _short_forms(kind: type[Object]) -> dict[str, str]:
-    """What may stand instead of a mapping → the field it gives: learnt by trying, as only the kind knows."""
+    """What may stand instead of a mapping → the field it gives: learnt by trying, for only the kind knows."""
     found: dict[str, str] = {}
     for form, probe in (("text", "probe"), ("a list", ["probe"])):
         for key in ("probe", "probe()"):
             with suppress(ValueError):
                 _, fields = kind.entry(key, probe)
-                if isinstance(fields, dict):
-                    found |= {form: k for k, v in cast("dict[str, object]", fields).items() if v == probe and k in fields_of(kind)}
+                given = cast("dict[str, object]", fields).items() if isinstance(fields, dict) else ()
+                found.update((form, k) for k, v in given if v == probe and k in fields_of(kind))
     return found
 
 
@@ -363,10 +373,14 @@ def json_schema(kinds: Kinds = KINDS) -> dict[str, Any]:
     for definition in definitions.values():
         definition.pop("title", None)
     keys = {m: str(names[m, mode]["$ref"]).rpartition("/")[2] for m in models}
+
+    def sections(parent: str) -> dict[str, Any]:
+        return {s: _section_schema({"$ref": f"#/$defs/{keys[k]}"}) for s, k in sections_of(kinds, parent).items()}
+
     for model, key in keys.items():
         definitions[key] = _mapping_schema(model, definitions[key])
     for kind in kinds.values():
-        definitions[keys[kind]] = _entry_schema(kind, definitions[keys[kind]], sections_of(kinds, kind.kind), keys)
+        definitions[keys[kind]] = _entry_schema(kind, definitions[keys[kind]], sections(kind.kind))
     assertion = {"$ref": f"#/$defs/{keys[Assertion]}"}
     definitions[keys[Assertion]]["oneOf"] = [{"required": [k]} for k in ASSERTED]
     several = {"type": "array", "items": assertion, "minItems": 1}
@@ -377,7 +391,7 @@ def json_schema(kinds: Kinds = KINDS) -> dict[str, Any]:
         "type": ["object", "null"],
         "properties": {
             "schema": {"type": "string", "description": "for names that have none; public where it is left out"},
-            **{s: _section_schema({"$ref": f"#/$defs/{keys[k]}"}) for s, k in sections_of(kinds).items()},
+            **sections(""),
             "checks": _section_schema(check),
         },
         "additionalProperties": False,
@@ -394,20 +408,22 @@ def _mapping_schema(model: type[BaseModel], definition: dict[str, Any]) -> dict[
     files, required = files_of(model), definition.pop("required", [])
     properties = {k: definition["properties"][k] for k in fields_of(model)}
     properties |= {k: {"type": "string", "description": f"a file, relative to this one, that holds {f}"} for k, f in files.items()}
-    either = [{"oneOf": [{"required": [f]}, {"required": [k]}]} if f in required else {"not": {"required": [f, k]}} for k, f in files.items()]
+    either: list[dict[str, Any]] = []
+    for key, named in files.items():
+        one_of = {"oneOf": [{"required": [named]}, {"required": [key]}]}
+        either.append(one_of if named in required else {"not": {"required": [named, key]}})
     needed = [k for k in fields_of(model) if k in required and k not in files.values()]
     return definition | {"properties": properties} | ({"required": needed} if needed else {}) | ({"allOf": either} if either else {})
 
 
-def _entry_schema(kind: type[Object], mapping: dict[str, Any], sections: Mapping[str, type[Object]], keys: Mapping[Any, str]) -> dict[str, Any]:
+def _entry_schema(kind: type[Object], mapping: dict[str, Any], sections: dict[str, Any]) -> dict[str, Any]:
     """An object as an entry: its mapping with state, exclusive and the sections under it, or one of its short forms."""
     more: dict[str, Any] = {"state": {"enum": ["present", "absent"], "description": "absent: it is dropped"}}
     if sections:
         one = {"enum": sorted(sections)}
         more["exclusive"] = {"anyOf": [one, {"type": "array", "items": one}], "description": "what these do not list is dropped"}
-    more |= {s: _section_schema({"$ref": f"#/$defs/{keys[k]}"}) for s, k in sections.items()}
     absent = {"properties": {"state": {"const": "absent"}}, "required": ["state"]}
-    whole = mapping | {"properties": mapping["properties"] | more, "if": absent, "then": {"maxProperties": 1}}
+    whole = mapping | {"properties": mapping["properties"] | more | sections, "if": absent, "then": {"maxProperties": 1}}
     shorts = {"text": {"type": "string"}, "a list": {"type": "array"}}
     others = [shorts[form] for form in _short_forms(kind)] + ([] if kind.within else [{"type": "null"}])
     return {"anyOf": [whole, *others]} if others else whole

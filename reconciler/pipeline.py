@@ -74,7 +74,7 @@ def _plan(job: Job, live: Snapshot) -> Plan:
     offered = lambda: scratches(job.scratch, job.target, live.situation.server, live.extensions)  # noqa: E731
     with canonicalise(live, job.declaration, job.scope, offered) as canonical:
         found = changes(canonical.live, canonical.desired)
-        declared = len(job.declaration.objects)
+        off = sum(c.ref in canonical.situation.declared for c in found)
         plan = make_plan(
             found,
             canonical.live,
@@ -82,7 +82,7 @@ def _plan(job: Job, live: Snapshot) -> Plan:
             _in_scope(canonical, job),
             target=job.target,
             scratch=canonical.scratch.words if canonical.scratch else "",
-            unchanged=declared - sum(1 for c in found if c.desired is not None),
+            unchanged=len(job.declaration.objects) - off,
             notes=[f"{r} could not be built on scratch and was left out: {why}" for r, why in canonical.left_out.items()],
             fingerprint=fingerprint(touched(found, canonical.live, canonical.desired), live.state),
         )
@@ -93,4 +93,4 @@ def _plan(job: Job, live: Snapshot) -> Plan:
 
 def _in_scope(canonical: Canonical, job: Job) -> Situation:
     situation = canonical.situation
-    return replace(situation, leftovers=frozenset(r for r in situation.leftovers if r.schema in job.scope.schemas))
+    return replace(situation, leftovers=frozenset(filter(job.scope.covers, situation.leftovers)))

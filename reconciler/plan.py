@@ -219,6 +219,7 @@ def _work(changes: Sequence[Change], live: State, desired: State, situation: Sit
         _drop(work, ref, live, {*dropped, *rebuilt}, situation, root)
         if (again := desired.get(ref)) is not None:
             _create(work, again, desired, created | rebuilt.keys(), situation, root)
+            _forgive(work, ref, live, situation)
     for change in changes:
         if change.live and change.desired and change.ref not in rebuilt:
             statements = change.desired.alter(change.live, situation)
@@ -242,6 +243,15 @@ def _create(work: _Work, obj: Object, desired: State, created: frozenset[Ref], s
     unseen = ref.on if ref.on in created else None
     statements = obj.create(situation, desired.parts(ref), online=unseen is None and root is None)
     _add(work, _node(ref, drop=False), "create", statements, root or unseen or obj.together or ref)
+
+
+def _forgive(work: _Work, ref: Ref, live: State, situation: Situation) -> None:
+    """What was just as dangerous before is no danger of this plan."""
+    node = _node(ref, drop=False)
+    known = {d for s in live[ref].create(situation, live.parts(ref), online=False) for d in s.dangers}
+    mild = [s.model_copy(update={"dangers": tuple(d for d in s.dangers if d not in known)}) for s in work.statements.get(node, ())]
+    if mild:
+        work.statements[node] = mild
 
 
 def _drop(work: _Work, ref: Ref, live: State, dropped: set[Ref], situation: Situation, root: Ref | None = None) -> None:

@@ -49,7 +49,7 @@ class Scratch:
             run(admin, text(compose("CREATE DATABASE {} TEMPLATE template0", own)))
             try:
                 with connect(conninfo.make_conninfo(self.url, dbname=own), application="reconcile scratch") as connection:
-                    run(connection, "DROP SCHEMA public CASCADE")
+                    empty(connection)
                     run(connection, "SELECT set_config('check_function_bodies', 'off', false)")
                     run(connection, "SELECT set_config('client_min_messages', 'error', false)")
                     if self.ours and user:
@@ -79,6 +79,14 @@ class Scratch:
         """The names of extensions that can be created here."""
         with connect(self.url, application="reconcile scratch") as connection:
             return frozenset(r["name"] for r in rows(connection, "SELECT name::text FROM pg_available_extensions"))
+
+
+def empty(connection: Connection) -> None:
+    """Drop everything that is not the system's own, `public` too."""
+    for row in rows(connection, "SELECT extname::text AS own FROM pg_extension WHERE extname <> 'plpgsql'"):
+        run(connection, text(compose("DROP EXTENSION {} CASCADE", row["own"])))
+    for row in rows(connection, "SELECT nspname::text AS own FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"):
+        run(connection, text(compose("DROP SCHEMA {} CASCADE", row["own"])))
 
 
 def scratches(choice: str, target: str, server: Server, extensions: frozenset[str]) -> Iterator[Scratch]:

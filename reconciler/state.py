@@ -106,7 +106,7 @@ class Object(BaseModel):
     def designation(self) -> sql.Composable:
         """The object as COMMENT ON, ALTER … OWNER TO and DROP name it: `POLICY p ON public.t`."""
         words = self.kind.replace("_", " ").upper()
-        if self.ref.on is None or self.kind == "index":
+        if self.ref.on is None:
             return compose("{} {}", raw(words), self.sql_name())
         return compose("{} {} ON {}", raw(words), self.ref.name, name(self.ref.on.schema, self.ref.on.name))
 
@@ -147,7 +147,8 @@ class Object(BaseModel):
     def remove(self, on: Situation) -> Iterable[Statement]:
         """Plain DDL that drops the object."""
         del on
-        yield Statement(sql=text(compose("DROP {}", self.designation())), lock="ACCESS EXCLUSIVE", relation=self.stands_on)
+        lock = "ACCESS EXCLUSIVE" if self.stands_on else ""
+        yield Statement(sql=text(compose("DROP {}", self.designation())), lock=lock, relation=self.stands_on)
 
     def remove_online(self, on: Situation) -> Iterable[Statement]:
         """The recipe for a busy server, where it is not the plain DDL."""
@@ -378,10 +379,18 @@ class State:
 
 @dataclass(frozen=True)
 class Scope:
-    """What may be dropped although nothing names it: all of `schemas` when `prune` is set."""
+    """How far we look, and whether all of that is declared: `prune` drops what nothing names.
+
+    `everything` is every schema but the system's, and with them what belongs to none.
+    """
 
     schemas: frozenset[str] = frozenset()
     prune: bool = False
+    everything: bool = False
+
+    def covers(self, ref: Ref) -> bool:
+        """Whether the object lies within the bounds."""
+        return self.everything or ref.schema in self.schemas
 
 
 @dataclass(frozen=True)

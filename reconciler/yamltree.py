@@ -25,6 +25,7 @@ from reconciler.errors import Position, Problem
 DEEPEST = 100  # brackets and indents inside one another
 LARGEST = 1_000_000  # values in one document, aliases counted as what they stand for
 
+Keys = tuple[str, ...]
 Value = str | int | float | bool | None
 M = TypeVar("M", bound=BaseModel)
 
@@ -69,6 +70,15 @@ class Entry:
     node: Node
 
 
+@dataclass(frozen=True)
+class Context:
+    """What a problem that is no single key's is a problem of; where that has been found wrong already, it is not `sound`."""
+
+    what: str
+    at: Position
+    sound: bool = True
+
+
 @dataclass(frozen=True, eq=False)
 class Given:
     """A value for a field, the place of its key, and the node to blame if it does not fit."""
@@ -81,6 +91,7 @@ class Given:
 # -- text → nodes --------------------------------------------------------------------------------------------------------
 
 _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+_UNHEARD_OF = re.compile("[\0\ud800-\udfff]")
 _INT = re.compile(r"[-+]?[0-9]{1,300}|0o[0-7]{1,300}|0x[0-9a-fA-F]{1,300}")  # Python refuses to read endless digits
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _WORDS: Mapping[str, bool | None] = {
@@ -101,6 +112,8 @@ _REFUSED = (  # what PyYAML says, what we say, what would do
     (r"expected <block end>, but found .*", "this does not continue what began {}", "keys line up; text ends with its quote"),
     (r"sequence entries are not allowed here", "a '-' where no list can begin", "begin the list on a line of its own, or quote the value"),
     (r"expected alphabetic or numeric character, but found .*", "'*' and '&' begin the name of an anchor", _QUOTE),
+    (r"expected '<document start>', but found .*", "the document has ended above", "--- begins another one"),
+    (r"expected the node content, but found (.+)", r"expected a value, got \1", "close what is open; quote brackets that are text"),
     (r"special characters are not allowed", "a character that YAML does not allow", "write it as an escape between double quotes"),
 )
 
@@ -201,7 +214,10 @@ class _Composer:
 
     def _content(self, event: yaml.Event, at: Position) -> Node:
         if isinstance(event, yaml.ScalarEvent):
-            return Scalar(at, _resolved(event.value) if event.implicit[0] else event.value, event.value)
+            text = _UNHEARD_OF.sub("\N{REPLACEMENT CHARACTER}", event.value)
+            if text != event.value:
+                self._blame(event, "an escape for what is no character of PostgreSQL's text", "write the character itself")
+            return Scalar(at, _resolved(text) if event.implicit[0] else text, text)
         if isinstance(event, yaml.SequenceStartEvent):
             items = tuple(self._node(e) for e in self._until(yaml.SequenceEndEvent))
             return Items(at, items, 1 + sum(i.weight for i in items))
@@ -249,7 +265,7 @@ class _Composer:
         if not isinstance(error, yaml.MarkedYAMLError):
             return _in_our_words(str(error), self.places.of(None), "")
         opened = self.places.of(error.context_mark)
-        begun = error.context in ("while scanning a simple key", "while scanning a quoted scalar")  # blame the beginning
+        begun = str(error.context).endswith(("a simple key", "a quoted scalar", "an alias", "an anchor"))  # blame the beginning
         at = opened if begun else self.places.of(error.problem_mark)
         return _in_our_words(error.problem or "", at, f"at line {opened.line}")
 
@@ -333,7 +349,7 @@ def read_fields(node: Entries, model: type[BaseModel], what: str, problems: list
     own, files, given = fields_of(model), files_of(model), dict[str, Given]()
     for key, entry in node.entries.items():
         if key in own:
-            given[key] = Given(shaped(entry.node, own[key].annotation, problems), entry.at, entry.node)
+            given[key] = Given(shaped(entry.node, own[key].annotation, key, problems), entry.at, entry.node)
         elif key in files and files[key] in node.entries:
             problems.append(Problem(f"{files[key]} and {key} are both given", entry.at, "keep one of the two"))
         elif key in files:
@@ -358,30 +374,30 @@ def _text_of(node: Node, key: str, problems: list[Problem]) -> str:
     return ""
 
 
-def shaped(node: Node, annotation: object, problems: list[Problem]) -> object:
+def shaped(node: Node, annotation: object, what: str, problems: list[Problem]) -> object:
     """The node as data for a field of that type: one item stands for a list of it, `0` for the text "0"."""
     options = _options(annotation)
     if isinstance(node, Scalar):
-        return _shaped_scalar(node, options, problems)
+        return _shaped_scalar(node, options, what, problems)
     if isinstance(node, Items):
         item = next((get_args(o)[0] for o in options if get_origin(o) is tuple), object)
-        return tuple(shaped(i, item, problems) for i in node.items)
+        return tuple(shaped(i, item, what, problems) for i in node.items)
     for option in options:
         if get_origin(option) is dict:
-            return {k: shaped(e.node, get_args(option)[1], problems) for k, e in node.entries.items()}
+            return {k: shaped(e.node, get_args(option)[1], f"{what}.{k}", problems) for k, e in node.entries.items()}
         if isinstance(option, type) and issubclass(option, BaseModel):
-            given = read_fields(node, option, option.__name__.lower(), problems)
+            given = read_fields(node, option, what, problems)
             return {k: g.value for k, g in given.items()}
     return plain(node)
 
 
-def _shaped_scalar(node: Scalar, options: Collection[object], problems: list[Problem]) -> object:
+def _shaped_scalar(node: Scalar, options: Collection[object], what: str, problems: list[Problem]) -> object:
     if node.value is None or type(node.value) in options:
         return node.value
     if str in options:
         return node.source
     several = next((o for o in options if get_origin(o) is tuple), None)
-    return node.value if several is None else (shaped(node, get_args(several)[0], problems),)
+    return node.value if several is None else (shaped(node, get_args(several)[0], what, problems),)
 
 
 def _options(annotation: object) -> tuple[object, ...]:
@@ -413,60 +429,67 @@ _EXPECTED = {
     "model_attributes_type": "a mapping",
     "none_required": "nothing",
 }
+_BOOLS = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
 
 
-def fitted(model: type[M], given: Mapping[str, Given], what: str, at: Position, problems: list[Problem], **known: object) -> M | None:
-    """The model of what is given, and of fields that are `known` beside it; None where it does not fit.
-
-    `what` stands in front of a problem that is no single key's; such a problem stands at `at`.
-    """
+def fitted(model: type[M], given: Mapping[str, Given], context: Context, problems: list[Problem], **known: object) -> M | None:
+    """The model of what is given, and of fields that are `known` beside it; None where it does not fit."""
     try:
         return model.model_validate({**{k: g.value for k, g in given.items()}, **known}, strict=True)
     except ValidationError as e:
-        problems += _translated(e.errors(include_url=False), given, what, at)
+        problems += _translated(e.errors(include_url=False), given, context)
         return None
 
 
-def _translated(errors: Iterable[ErrorDetails], given: Mapping[str, Given], what: str, at: Position) -> Iterator[Problem]:
-    """Pydantic's errors in our words; those about one value, of which a union has one for each member, are one problem."""
-    misfits: dict[tuple[str, Node], list[ErrorDetails]] = {}
+def _translated(errors: Iterable[ErrorDetails], given: Mapping[str, Given], context: Context) -> Iterator[Problem]:
+    """Pydantic's errors in our words; a union has one for each member, those about one value are one problem."""
+    misfits: dict[tuple[Keys, Node], list[ErrorDetails]] = {}
+    told: list[Keys] = []
     for error in errors:
         path, node = _found(error["loc"], given)
+        missing = error["type"] == "missing"
         if error["type"] in _EXPECTED and node is not None:
             misfits.setdefault((path, node), []).append(error)
-            continue
-        key, place = path or what, node.at if node else at
-        if error["type"] == "missing":
-            yield Problem(f"{key}: {error['loc'][-1]} is missing", place, f"write {error['loc'][-1]}: …")
-        elif error["type"] in ("value_error", "assertion_error"):
-            yield Problem(f"{key}: {error.get('ctx', {}).get('error') or error['msg']}", place)
-        else:
-            yield Problem(f"{key}: {error['msg'][:1].lower()}{error['msg'][1:]}", place)
+        elif context.sound or not (missing or node is None):  # a key that is spelled wrongly is no second problem
+            told.append(path)
+            message = f"{error['loc'][-1]} is missing" if missing else _message(error)
+            yield Problem(f"{'.'.join(path) or context.what}: {message}", node.at if node else context.at)
+    inside = {p[:n] for p, _ in misfits for n in range(len(p))} | {p[:n] for p in told for n in range(len(p) + 1)}
     for (path, node), found in misfits.items():
-        yield _misfit(path, node, found)
+        if path not in inside:  # else more is known of what is in it
+            yield _misfit(".".join(path), node, found)
+
+
+def _message(error: ErrorDetails) -> str:
+    raised = error.get("ctx", {}).get("error")
+    return str(raised) if isinstance(raised, Exception) else error["msg"][:1].lower() + error["msg"][1:]
 
 
 def _misfit(path: str, node: Node, errors: Iterable[ErrorDetails]) -> Problem:
     expected = dict.fromkeys(_EXPECTED[e["type"]].format(**e.get("ctx", {})) for e in errors)
-    choices = re.findall(r"'([^']*)'", " ".join(expected))
-    near = get_close_matches(str(plain(node)), choices, 1)
-    hint = f"did you mean '{near[0]}'?" if near else ""
-    if isinstance(node, Scalar) and node.value is None and "text" in expected:
-        hint = 'write "" for empty text'
-    return Problem(f"{path}: expected {' or '.join(expected)}, got {described(node)}", node.at, hint)
+    return Problem(f"{path}: expected {' or '.join(expected)}, got {described(node)}", node.at, _meant(node, expected))
 
 
-def _found(loc: tuple[int | str, ...], given: Mapping[str, Given]) -> tuple[str, Node | None]:
+def _meant(node: Node, expected: Collection[str]) -> str:
+    said = plain(node)
+    if said is None and "text" in expected:
+        return 'write "" for empty text'
+    if "true or false" in expected and str(said).lower() in _BOOLS:
+        return f"did you mean {_BOOLS[str(said).lower()]}?"
+    near = get_close_matches(str(said), re.findall(r"'([^']*)'", " ".join(expected)), 1)
+    return f"did you mean '{near[0]}'?" if near else ""
+
+
+def _found(loc: tuple[int | str, ...], given: Mapping[str, Given]) -> tuple[Keys, Node | None]:
     """The keys on the way to what an error is about, and the node there: the innermost that the files hold."""
-    path: list[str] = []
+    path: Keys = ()
     node: Node | None = None
     for step in loc:
         below = _below(node, step, given)
-        if below is None:
-            break
-        node = below
-        path += [step] if isinstance(step, str) else []
-    return ".".join(path), node
+        if below is not None:  # else the step is the member of a union, or what is missing
+            node = below
+            path += (step,) if isinstance(step, str) else ()
+    return path, node
 
 
 def _below(node: Node | None, step: int | str, given: Mapping[str, Given]) -> Node | None:

@@ -7,12 +7,13 @@ import re
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from reconciler.connection import connect, run, server_of
-from reconciler.scratch import start_embedded
+from reconciler.scratch import HURRY, Embedded, start_embedded
 from reconciler.statement import compose, text
 
 ROOT = Path(__file__).parents[1]
@@ -53,6 +54,17 @@ class Database:
         return sorted(line for line in lines if line and not line.startswith(("--", "\\")))
 
 
+@cache
+def _server(major: int) -> Embedded:
+    """The embedded server of that major, in a hurry: what it holds may be lost."""
+    server = start_embedded("target", major)
+    with connect(server.url) as connection:
+        for setting in HURRY:
+            run(connection, text(compose("ALTER SYSTEM SET {} = off", setting)))
+        run(connection, "SELECT pg_reload_conf()")
+    return server
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-cases", action="store_true", help="write what the cases' plans are now")
 
@@ -82,7 +94,7 @@ def new_database(counter: Iterator[int]) -> Iterator[Callable[..., Database]]:
     made: list[tuple[str, str]] = []
 
     def make(script: str = "", major: int = MAJORS[0]) -> Database:
-        server = start_embedded("target", major)
+        server = _server(major)
         own = f"test_{os.getpid()}_{next(counter)}"
         server.drop(own)
         database = Database(server.database(own), server.tools)

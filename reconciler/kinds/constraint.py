@@ -12,7 +12,7 @@ from reconciler.catalog import address, ours
 from reconciler.connection import Row, Server
 from reconciler.ref import Ref
 from reconciler.state import Object, Situation
-from reconciler.statement import Statement, compose, joined, name, raw, text
+from reconciler.statement import Statement, compose, joined, literal, name, raw, text
 
 HELPER = "reconcile\\_not\\_null\\_%"  # LIKE pattern of what proves NOT NULL while a column is set so
 Action = Literal["no action", "restrict", "cascade", "set null", "set default"]
@@ -117,15 +117,13 @@ class Constraint(Object):
 
     def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
         if self.model_copy(update={"not_valid": True}) == old:
-            return [self._validate()]
+            return [self._validate(undo=(self._dropped(), *old._added()))]
         if self._indexed or old._indexed:
             return None
         return self._swap(old)
 
     def remove(self, on: Situation) -> Iterable[Statement]:
-        yield Statement(
-            sql=self._dropped(), lock="ACCESS EXCLUSIVE", relation=self.stands_on, undo=(self._add(not_valid=self.not_valid).sql,)
-        )
+        yield Statement(sql=self._dropped(), lock="ACCESS EXCLUSIVE", relation=self.stands_on, undo=self._added())
 
     @classmethod
     def discard(cls, leftover: Ref) -> Iterable[Statement]:
@@ -146,10 +144,18 @@ class Constraint(Object):
 
     def _swap(self, old: Self) -> Iterable[Statement]:
         """One transaction for the drop and the new constraint: new rows are never unchecked."""
-        yield Statement(sql=old._dropped(), lock="ACCESS EXCLUSIVE", relation=self.stands_on, undo=(old._add(not_valid=old.not_valid).sql,))
+        yield Statement(sql=old._dropped(), lock="ACCESS EXCLUSIVE", relation=self.stands_on, undo=old._added())
         yield self._add(not_valid=True, undo=self._dropped())
+        yield from (Statement(sql=words, undo=()) for words in old._remark())
         if not self.not_valid:
             yield self._validate()
+
+    def _added(self) -> tuple[str, ...]:
+        """Plain DDL that brings the constraint back as it is."""
+        return (self._add(not_valid=self.not_valid).sql, *self._remark())
+
+    def _remark(self) -> tuple[str, ...]:
+        return () if self.comment is None else (text(compose("COMMENT ON {} IS {}", self.designation(), literal(self.comment))),)
 
     def _dropped(self) -> str:
         return text(compose("ALTER TABLE {} DROP CONSTRAINT {}", self._table, self.ref.name))
@@ -182,14 +188,14 @@ class Constraint(Object):
         lock = "SHARE ROW EXCLUSIVE" if self.foreign_key is not None else "ACCESS EXCLUSIVE"
         return Statement(sql=text(words), lock=lock, relation=self.stands_on, undo=None if undo is None else (undo,))
 
-    def _validate(self) -> Statement:
+    def _validate(self, undo: tuple[str, ...] = ()) -> Statement:
         return Statement(
             sql=text(compose("ALTER TABLE {} VALIDATE CONSTRAINT {}", self._table, self.ref.name)),
             lock="SHARE UPDATE EXCLUSIVE",
             relation=self.stands_on,
             apart=True,
             long=True,
-            undo=(),
+            undo=undo,
         )
 
     def _build_index(self) -> Statement:

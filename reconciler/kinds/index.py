@@ -13,7 +13,7 @@ from reconciler.catalog import address, ours
 from reconciler.connection import Row, Server
 from reconciler.ref import Ref
 from reconciler.state import Object, Situation
-from reconciler.statement import Statement, closing, compose, joined, name, raw, split_commas, text
+from reconciler.statement import Statement, closing, compose, joined, literal, name, raw, split_commas, text
 
 ASIDE = "reconcile_"  # how the names begin under which replacements are built
 
@@ -65,6 +65,9 @@ class Index(Object):
         row["options"] = dict(o.split("=", 1) for o in row["options"] or ())
         return cls(ref=ref, **row)
 
+    def designation(self) -> sql.Composable:
+        return compose("INDEX {}", self.sql_name())
+
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         yield self._build(self.ref.name)
 
@@ -77,6 +80,8 @@ class Index(Object):
         """Build the new one aside, swap the names in one short transaction, drop the old one."""
         aside = aside_of(self.ref)
         yield self._build(aside, concurrently=True)
+        remark = [text(compose("COMMENT ON INDEX {} IS {}", name(self.ref.schema, aside), literal(c))) for c in [old.comment] if c]
+        yield from (Statement(sql=words, undo=()) for words in remark)
         spare = aside + "_old"
         for was, becomes in ((self.ref.name, spare), (aside, self.ref.name), (spare, aside)):
             yield Statement(
@@ -85,7 +90,7 @@ class Index(Object):
                 relation=self.stands_on,
                 undo=(self._rename(becomes, was),),
             )
-        yield self._drop(aside, undo=(old._build(aside, concurrently=True).sql,))
+        yield self._drop(aside, undo=(old._build(aside, concurrently=True).sql, *remark))
 
     def remove(self, on: Situation) -> Iterable[Statement]:
         drop = text(compose("DROP INDEX {}", self.sql_name()))

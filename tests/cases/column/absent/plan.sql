@@ -1,0 +1,10 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+-- hazard data-loss: column public.t.gone is dropped with its values
+ALTER TABLE public.t DROP COLUMN gone;
+COMMIT;

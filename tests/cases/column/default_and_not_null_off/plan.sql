@@ -1,0 +1,15 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TABLE public.t ALTER COLUMN id SET DEFAULT 4;
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TABLE public.t ALTER COLUMN n SET DEFAULT 7;
+ALTER TABLE public.t ALTER COLUMN n DROP NOT NULL;
+COMMIT;

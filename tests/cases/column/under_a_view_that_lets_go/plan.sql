@@ -1,0 +1,22 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+DROP VIEW public.w;
+DROP VIEW public.v;
+CREATE VIEW public.v AS
+SELECT id
+   FROM public.t;
+CREATE VIEW public.w AS
+SELECT id
+   FROM public.v;
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+-- hazard data-loss: column public.t.gone is dropped with its values
+ALTER TABLE public.t DROP COLUMN gone;
+COMMIT;

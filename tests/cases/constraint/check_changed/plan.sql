@@ -1,0 +1,15 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TABLE public.t DROP CONSTRAINT small;
+ALTER TABLE public.t ADD CONSTRAINT small CHECK ((n < 20)) NOT VALID;
+COMMIT;
+
+SET lock_timeout = 0;
+BEGIN;
+ALTER TABLE public.t VALIDATE CONSTRAINT small;
+COMMIT;

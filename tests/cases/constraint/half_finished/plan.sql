@@ -1,0 +1,33 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TABLE public.t DROP CONSTRAINT IF EXISTS reconcile_not_null_n;
+COMMIT;
+
+SET lock_timeout = '2s';
+DO $reconcile$
+DECLARE reconcile_first int8 := 0; reconcile_blocks int8;
+BEGIN
+  IF EXISTS (SELECT FROM public.t WHERE n IS NULL) THEN
+    RAISE EXCEPTION USING MESSAGE = 'rows of public.t have no n, and no value was found for them';
+  END IF;
+END $reconcile$;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TABLE public.t ADD CONSTRAINT t_n_not_null NOT NULL n NOT VALID;
+COMMIT;
+
+SET lock_timeout = 0;
+BEGIN;
+ALTER TABLE public.t VALIDATE CONSTRAINT t_n_not_null;
+COMMIT;
+
+SET lock_timeout = 0;
+BEGIN;
+ALTER TABLE public.t VALIDATE CONSTRAINT small;
+COMMIT;

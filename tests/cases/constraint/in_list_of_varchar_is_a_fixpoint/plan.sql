@@ -1,0 +1,14 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TABLE public.t ADD CONSTRAINT not_c CHECK (((status)::text <> ALL (ARRAY[('c'::character varying)::text, ('d'::character varying)::text]))) NOT VALID;
+COMMIT;
+
+SET lock_timeout = 0;
+BEGIN;
+ALTER TABLE public.t VALIDATE CONSTRAINT not_c;
+COMMIT;

@@ -1,0 +1,30 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = 0;
+CREATE UNIQUE INDEX CONCURRENTLY parent_code_key ON public.parent (code) INCLUDE (id);
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TABLE public.parent ADD CONSTRAINT parent_code_key UNIQUE USING INDEX parent_code_key DEFERRABLE INITIALLY DEFERRED;
+COMMIT;
+
+SET lock_timeout = 0;
+CREATE UNIQUE INDEX CONCURRENTLY parent_pkey ON public.parent (id);
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TABLE public.parent ADD CONSTRAINT parent_pkey PRIMARY KEY USING INDEX parent_pkey;
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TABLE public.child ADD CONSTRAINT child_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES public.parent(id) ON UPDATE CASCADE ON DELETE SET NULL NOT VALID;
+COMMIT;
+
+SET lock_timeout = 0;
+BEGIN;
+ALTER TABLE public.child VALIDATE CONSTRAINT child_parent_id_fkey;
+COMMIT;

@@ -1,0 +1,13 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = 0;
+DROP INDEX CONCURRENTLY IF EXISTS public.t_a;
+
+SET lock_timeout = 0;
+DROP INDEX CONCURRENTLY IF EXISTS public.t_ab;
+
+SET lock_timeout = 0;
+DROP INDEX CONCURRENTLY IF EXISTS public.u_a;

@@ -1,0 +1,18 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = 0;
+CREATE INDEX CONCURRENTLY reconcile_c36e7b940f67 ON public.t USING btree (a, b);
+
+SET lock_timeout = '2s';
+BEGIN;
+COMMENT ON INDEX public.reconcile_c36e7b940f67 IS 'by a';
+ALTER INDEX public.t_a RENAME TO reconcile_c36e7b940f67_old;
+ALTER INDEX public.reconcile_c36e7b940f67 RENAME TO t_a;
+ALTER INDEX public.reconcile_c36e7b940f67_old RENAME TO reconcile_c36e7b940f67;
+COMMIT;
+
+SET lock_timeout = 0;
+DROP INDEX CONCURRENTLY IF EXISTS public.reconcile_c36e7b940f67;

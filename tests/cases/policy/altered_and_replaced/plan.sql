@@ -1,0 +1,16 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER POLICY a ON public.t TO pg_monitor USING ((owner = SESSION_USER));
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+DROP POLICY b ON public.t;
+CREATE POLICY b ON public.t FOR DELETE TO PUBLIC USING ((n > 1));
+COMMENT ON POLICY b ON public.t IS 'only positive ones';
+COMMIT;

@@ -1,0 +1,15 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+DROP VIEW public.old_view;
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+-- hazard data-loss: table public.old is dropped with an unknown number of rows (16,384 bytes)
+DROP TABLE public.old;
+COMMIT;

@@ -1,0 +1,12 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+CREATE OR REPLACE VIEW public.v WITH (security_barrier = true) AS
+SELECT a,
+    b
+   FROM public.t;
+COMMIT;
