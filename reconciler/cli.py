@@ -52,7 +52,7 @@ class _Reconcile(click.Group):
         sys.exit(status if isinstance(status, int) else DONE)
 
 
-@click.group(cls=_Reconcile, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("reconcile", cls=_Reconcile, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="reconcile")
 def main() -> None:
     """Make a PostgreSQL database what YAML files say it is."""
@@ -75,7 +75,7 @@ declared = _options(
     click.option("--prune", is_flag=True, help="Drop what these schemas hold and nothing declares."),
     click.option("--scratch", help="embedded, target or a URL; default: embedded, else target."),
 )
-allowing = click.option("--allow", multiple=True, type=click.Choice([*Hazard, "all"]), help="Let a hazard pass.")
+allowing = click.option("--allow", multiple=True, type=click.Choice([*(h.value for h in Hazard), "all"]), help="Let a hazard pass.")
 written = click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file instead of stdout.")
 
 

@@ -7,6 +7,7 @@ What people wrote wrongly raises nothing here: it is added to the list of proble
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -121,15 +122,14 @@ _REFUSED = (  # what PyYAML says, what we say, what would do
 def documents(file: Path, problems: list[Problem]) -> list[Node]:
     """The documents of a file; none where it is not YAML in UTF-8."""
     try:
-        data = file.read_bytes()
+        data = file.read_bytes().removeprefix(BOM_UTF8)
     except OSError as e:
         problems.append(Problem(f"cannot read {file}: {e.strerror}"))
         return []
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode()
     except UnicodeDecodeError as e:
-        before = data[: e.start].decode("utf-8-sig")
-        place = _Places(file, data.decode("utf-8-sig", errors="replace")).at(len(before))
+        place = _Places(file, data.decode(errors="replace")).at(len(data[: e.start].decode()))
         problems.append(Problem("not UTF-8", place, "save the file in UTF-8"))
         return []
     return _Composer(_Places(file, text), problems).documents(text)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, cast
 
 import pytest
 import yaml
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from reconciler.check import CONDITIONS, Assertion, Setting
 from reconciler.errors import DeclarationError, Position, Problem
@@ -228,7 +228,7 @@ def test_a_table_may_be_described_in_several_files(read: Read) -> None:
     assert found.exclusive == {T: {"policy", "index"}}
     assert str(found.positions[T, ""]) == "state/a.yml:2:3"
     assert str(found.positions[T, "owner"]) == "state/b.yml:4:5"
-    assert found.search_path[child("policy", "p")] == "app"
+    assert (found.search_path[T], found.search_path[child("policy", "p")]) == ("public", "app")
 
 
 def test_where_only_one_place_gives_fields_it_is_the_one_that_counts(read: Read) -> None:
@@ -259,7 +259,7 @@ def test_the_same_thing_twice_names_both_places(refused: Refused, first: str, se
 @pytest.mark.parametrize(("first", "second", "how"), [("state: absent", "", "absent"), ("", "state: absent", "present")])
 def test_nothing_is_absent_and_present(refused: Refused, first: str, second: str, how: str) -> None:
     (found,) = refused(f"tables: {{t: {{{first}}}}}", b=f"tables: {{t: {{{second}}}}}")
-    assert found.message == f"table public.t is already declared {how} at state/a.yml:1:10"
+    assert f"{found.position}: {found.message}" == f"state/b.yml:1:10: table public.t is already declared {how} at state/a.yml:1:10"
 
 
 def test_files_are_found_in_order_and_hidden_ones_are_not(write: Write) -> None:
@@ -372,7 +372,7 @@ YAML_ERRORS = [
     ("tables: &t {t: *t}\n", "1:16", "*t stands inside what it refers to", ""),
     ("tables: *nowhere\n", "1:9", "*nowhere refers to nothing", "quoted"),
     ("tables: !!map {}\n", "1:9", "tags such as tag:yaml.org,2002:map mean nothing here", "leave it out"),
-    ("tables:\n  t: {}\n  u: {}\n  t: {}\n", "4:3", "'t' is given twice, at line 2 and at line 4", "keep one"),
+    ("tables:\n  t:\n    {}\n  t: {}\n", "4:3", "'t' is given twice, at line 2 and at line 4", "keep one"),
     ("tables: {<<: {}}\n", "1:10", "merge keys (<<) are not part of YAML 1.2", "write out"),
     ("tables:\n  1: {}\n", "2:3", "expected a key that is text, got the number 1", "quote it: '1'"),
     ("tables:\n  true: {}\n", "2:3", "expected a key that is text, got true", "quote it: 'true'"),
@@ -482,15 +482,23 @@ def test_what_an_alias_repeats_is_one_problem(refused: Refused) -> None:
 
 
 def test_what_is_not_utf_8_is_shown_where_it_stands(refused: Refused) -> None:
-    (found,) = refused("tables: {}\n# é caf".encode() + b"\xe9 y\n")
+    (found,) = refused(b"\xef\xbb\xbftables: {}\n# \xc3\xa9 caf\xe9 y\n")
     assert (str(found.position), found.message) == ("state/a.yml:2:8", "not UTF-8")
+
+
+def test_sql_that_is_not_utf_8_is_refused_where_it_is_named(write: Write) -> None:
+    folder = write("views: {v: {query_file: v.sql}}")
+    (folder / "v.sql").write_bytes(b"SELECT '\xe9'")
+    with pytest.raises(DeclarationError) as e:
+        load(folder)
+    assert str(e.value).startswith("state/a.yml:1:25: query_file: cannot read state/v.sql: 'utf-8' codec")
 
 
 def test_aliases_cannot_blow_up(refused: Refused) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 12)]
     (found,) = refused("\n".join(lines))
-    assert "its aliases make" in found.message
+    assert f"{found.position}: {found.message}".startswith("state/a.yml:1:1: its aliases make 1,234,567,901,233 values")
 
 
 # -- checks --------------------------------------------------------------------------------------------------------------
@@ -543,6 +551,15 @@ def test_what_a_query_equals_keeps_its_type(read: Read, text: str, value: object
 )
 def test_a_condition_is_met_by_its_codes(expected: str, sqlstate: str, met: bool) -> None:
     assert Assertion(query="x", fails_with=expected).expects(sqlstate) is met
+
+
+def test_checks_cannot_be_changed(read: Read) -> None:
+    check = read("checks: {c: {query: x, equals: 1, as: {settings: {s: {query: x}}}}}").checks["c"]
+    actor = check.assertions[0].actor
+    assert actor
+    for model, name in ((check, "name"), (check.assertions[0], "query"), (actor, "role"), (actor.settings["s"], "query")):
+        with pytest.raises(ValidationError, match="frozen"):
+            setattr(model, name, "x")
 
 
 def test_conditions_have_the_names_of_the_manual() -> None:
@@ -667,6 +684,7 @@ def test_the_json_schema_accepts_what_load_accepts(write: Write, text: str) -> N
         "checks: {c: {equals: x}}",
         "checks: {c: {query: x, equals: 1, uses_index: i}}",
         "checks: {c: {all: []}}",
+        "checks: {c: {all: [{query: x, equals: 1}], name: x}}",
     ],
 )
 def test_the_json_schema_refuses_what_load_refuses(write: Write, text: str) -> None:

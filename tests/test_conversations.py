@@ -1,0 +1,268 @@
+"""The case that the project was born from, through the command line and as its tenants see it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import jsonschema
+import psycopg
+import pytest
+from click.testing import CliRunner, Result
+from psycopg import sql
+
+from reconciler.cli import main
+from reconciler.connection import connect
+from tests.conftest import ROOT, Database, starting_point
+
+STATE = str(ROOT / "desired_state")
+COUNTS = "SELECT (SELECT count(*) FROM conversations) AS c, (SELECT count(*) FROM messages) AS m"
+
+
+def reconcile(*words: object) -> Result:
+    return CliRunner().invoke(main, [str(w) for w in words], catch_exceptions=False)
+
+
+@pytest.fixture
+def before(new_database: Callable[..., Database], each_major: int) -> Database:
+    return new_database(starting_point(0.1), each_major)
+
+
+@pytest.fixture
+def applied(conversations: Database) -> Database:
+    done = reconcile("apply", "--target", conversations.url, "--state", STATE, "--yes")
+    assert done.exit_code == 0, done.output
+    return conversations
+
+
+def test_apply_leads_to_exactly_what_is_declared(before: Database) -> None:
+    target = ("--target", before.url, "--state", STATE)
+    rows = before.rows(COUNTS)
+    assert reconcile("plan", *target).exit_code == 2
+    applied = reconcile("apply", *target, "--yes")
+    assert applied.exit_code == 0, applied.output
+    assert applied.stdout == "ok=2 changed=28 failed=0 skipped=0\n"
+
+    assert before.rows(COUNTS) == rows
+    assert before.value("SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef") == 2
+    assert before.rows("SELECT tablename, count(*) FROM pg_policies WHERE tablename IN ('conversations', 'messages') GROUP BY 1 ORDER BY 1") == [
+        ("conversations", 4),
+        ("messages", 4),
+    ]
+    composite = "SELECT count(*) FROM pg_index WHERE indrelid IN ('conversations'::regclass, 'messages'::regclass) AND indnatts > 1"
+    assert before.value(f"{composite} AND indisvalid AND indisready") == 8
+    assert before.value("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == 0
+    assert before.value("SELECT count(*) FROM pg_constraint WHERE NOT convalidated") == 0
+    assert before.value("SELECT count(*) FROM pg_constraint WHERE conname LIKE '%metadata_schema' AND contype = 'c'") == 2
+    assert before.value("SELECT count(*) FROM pg_constraint WHERE conname LIKE 'reconcile%'") == 0
+    not_null = "SELECT count(*) FROM pg_attribute WHERE attname = 'organization_id' AND attnotnull AND attrelid = ANY ('{conversations,messages}'::regclass[])"
+    assert before.value(not_null) == 2
+
+    again = reconcile("plan", *target)
+    assert again.exit_code == 0
+    assert "nothing to do" in again.stdout
+    second = reconcile("apply", *target, "--yes")
+    assert second.exit_code == 0
+    assert "changed=0" in second.stdout
+    assert reconcile("drift", *target).exit_code == 0
+    verified = reconcile("verify", *target)
+    assert verified.exit_code == 0, verified.output
+    assert "6/6 checks passed" in verified.stdout
+
+
+def test_psql_reaches_the_same_end(conversations: Database, new_database: Callable[..., Database]) -> None:
+    script = reconcile("plan", "--target", conversations.url, "--state", STATE, "--format", "sql").stdout
+    by_psql = new_database(starting_point(0.05))
+    done = by_psql.psql(script)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert reconcile("apply", "--target", conversations.url, "--state", STATE, "--yes").exit_code == 0
+    assert by_psql.dump() == conversations.dump()
+    rows = "SELECT md5(string_agg(c::text, '' ORDER BY id)) FROM {} AS c"
+    for table in ("conversations", "messages"):
+        assert by_psql.value(rows.format(table)) == conversations.value(rows.format(table))
+
+
+def test_the_journal_keeps_an_undo_that_leads_back(conversations: Database) -> None:
+    start = conversations.dump()
+    assert reconcile("apply", "--target", conversations.url, "--state", STATE, "--yes").exit_code == 0
+    run = conversations.rows("SELECT status, plan FROM reconcile.run")
+    assert [status for status, _ in run] == ["done"]
+    plan = run[0][1]
+    assert isinstance(plan, dict)
+    assert conversations.value("SELECT count(*) FROM reconcile.step WHERE status = 'done'") == len(plan["steps"])
+    with connect(conversations.url) as connection:
+        connection.execute("SET search_path TO ''")
+        for step in reversed(plan["steps"]):
+            for undo in step["undo"]:
+                connection.execute(undo)
+    assert conversations.dump() == start
+
+
+def test_json_fits_the_contract_and_the_published_schema(conversations: Database) -> None:
+    shown = reconcile("plan", "--target", conversations.url, "--state", STATE, "--format", "json")
+    document = json.loads(shown.stdout)
+    published = json.loads(reconcile("schema", "plan").stdout)
+    jsonschema.Draft202012Validator.check_schema(published)
+    jsonschema.validate(document, published)
+    assert {"version", "target", "in_sync", "changes", "steps"} <= document.keys()
+    assert (document["version"], document["in_sync"]) == (1, False)
+    assert {"action", "kind", "identity", "differences"} <= document["changes"][0].keys()
+    assert {"id", "sql", "transactional", "lock", "relation", "hazards", "undo", "depends_on"} <= document["steps"][0].keys()
+    broken = document | {"steps": [{**document["steps"][0], "transactional": "perhaps"}]}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(broken, published)
+
+
+def test_markdown_names_every_change(conversations: Database) -> None:
+    shown = reconcile("plan", "--target", conversations.url, "--state", STATE, "--format", "markdown").stdout
+    document = json.loads(reconcile("plan", "--target", conversations.url, "--state", STATE, "--format", "json").stdout)
+    assert all(f"`{c['identity']}`" in shown for c in document["changes"])
+    assert shown.count("```") % 2 == 0
+
+
+def test_what_was_done_by_hand_is_drift_and_heals(applied: Database) -> None:
+    target = ("--target", applied.url, "--state", STATE)
+    applied.run("DROP INDEX idx_messages_org_created; ALTER POLICY messages_select_optimized ON messages USING (true)")
+    drift = reconcile("drift", *target, "--format", "json")
+    assert drift.exit_code == 2
+    found = json.loads(drift.stdout)["drift"]
+    assert [(d["kind"], d["drift"]) for d in found] == [("index", "missing"), ("policy", "changed")]
+    assert found[1]["differences"][0]["live"] == "true"
+    healed = reconcile("apply", *target, "--yes")
+    assert "changed=2 failed=0" in healed.stdout
+    assert reconcile("drift", *target).exit_code == 0
+
+
+def test_orphans_stop_what_depends_on_them_and_nothing_else(conversations: Database) -> None:
+    target = ("--target", conversations.url, "--state", STATE)
+    conversations.run("""
+        INSERT INTO domains (id, domain) VALUES ('00000000-0000-0000-0000-00000000000d', 'orphan.example');
+        INSERT INTO conversations (id, domain_id, session_id)
+        VALUES ('00000000-0000-0000-0000-00000000000c', '00000000-0000-0000-0000-00000000000d', 's')
+    """)
+    nulls = "SELECT count(*) FROM conversations WHERE organization_id IS NULL"
+    assert conversations.value(nulls) != 1
+    stopped = reconcile("apply", *target, "--yes")
+    assert stopped.exit_code == 1
+    assert "00000000-0000-0000-0000-00000000000c" in stopped.stdout
+    assert conversations.value(nulls) == 1
+    assert conversations.value("SELECT count(*) FROM pg_constraint WHERE conname ~ 'not_null' AND NOT convalidated") == 0
+    assert not conversations.value(
+        "SELECT attnotnull FROM pg_attribute WHERE attrelid = 'conversations'::regclass AND attname = 'organization_id'"
+    )
+    # what does not depend on it is done, the policies that rest on the column wait
+    assert conversations.value("SELECT to_regclass('idx_conversations_domain_language') IS NOT NULL")
+    assert conversations.value("SELECT count(*) FROM pg_proc WHERE proname LIKE 'get_user_%'") == 2
+    assert conversations.value("SELECT count(*) FROM pg_policies WHERE policyname = 'Domain isolation'") == 1
+    assert conversations.value("SELECT status FROM reconcile.run") == "failed"
+
+    conversations.run("UPDATE domains SET organization_id = (SELECT id FROM organizations ORDER BY id LIMIT 1) WHERE domain = 'orphan.example'")
+    mended = reconcile("apply", *target, "--yes")
+    assert mended.exit_code == 0, mended.output
+    assert reconcile("plan", *target).exit_code == 0
+
+
+# -- as tenants see it -----------------------------------------------------------------------------------------------
+
+
+def as_tenant(database: Database, user: object, *statements: str) -> Sequence[tuple[object, ...]]:
+    """Log in as `authenticated` with a person's claims; what the last statement returns. Nothing stays."""
+    with psycopg.connect(database.url) as connection:
+        connection.execute("SELECT set_config('request.jwt.claims', %s, true)", [json.dumps({"sub": str(user), "role": "authenticated"})])
+        connection.execute("SET LOCAL ROLE authenticated")
+        for statement in statements[:-1]:
+            connection.execute(statement.encode())
+        cursor = connection.execute(statements[-1].encode())
+        found = cursor.fetchall() if cursor.description else [(cursor.rowcount,)]
+        connection.rollback()
+        return found
+
+
+def member(database: Database) -> tuple[object, object]:
+    """A person who belongs to one organization, and that organization."""
+    found = database.rows(
+        "SELECT user_id, (array_agg(organization_id))[1] FROM organization_members GROUP BY user_id HAVING count(*) = 1 ORDER BY 1 LIMIT 1"
+    )
+    return found[0][0], found[0][1]
+
+
+@pytest.mark.parametrize("relation", ["conversations", "messages", "conversations_with_stats"])
+def test_a_tenant_sees_its_own_rows_only(applied: Database, relation: str) -> None:
+    user, organization = member(applied)
+    own = applied.value(f"SELECT count(*) FROM {relation} WHERE organization_id = '{organization}'")
+    every = applied.value(f"SELECT count(*) FROM {relation}")
+    assert isinstance(own, int)
+    assert isinstance(every, int)
+    assert 0 < own < every
+    assert as_tenant(applied, user, f"SELECT count(*), count(DISTINCT organization_id) FROM {relation}") == [(own, 1)]
+
+
+def test_a_tenant_writes_its_own_rows_only(applied: Database) -> None:
+    user, organization = member(applied)
+    own = f"organization_id = '{organization}'"
+    domain = applied.value(f"SELECT id FROM domains WHERE {own} ORDER BY id LIMIT 1")
+    theirs = applied.value(f"SELECT id FROM domains WHERE organization_id <> '{organization}' ORDER BY id LIMIT 1")
+    foreign = applied.value(f"SELECT organization_id FROM domains WHERE id = '{theirs}'")
+    insert = "INSERT INTO conversations (domain_id, organization_id, session_id) VALUES ('{}', '{}', 's')"
+    assert as_tenant(applied, user, insert.format(domain, organization)) == [(1,)]
+    for domain_id, organization_id in ((theirs, foreign), (theirs, organization), (domain, foreign)):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            as_tenant(applied, user, insert.format(domain_id, organization_id))
+
+    count = applied.value(f"SELECT count(*) FROM conversations WHERE {own}")
+    assert as_tenant(applied, user, "UPDATE conversations SET ended_at = now()") == [(count,)]
+    assert as_tenant(applied, user, f"UPDATE conversations SET ended_at = now() WHERE organization_id = '{foreign}'") == [(0,)]
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        as_tenant(applied, user, f"UPDATE conversations SET organization_id = '{foreign}'")
+    assert as_tenant(applied, user, "DELETE FROM conversations") == [(count,)]
+    assert as_tenant(applied, user, f"DELETE FROM messages WHERE organization_id = '{foreign}'") == [(0,)]
+
+    conversation = applied.value(f"SELECT id FROM conversations WHERE organization_id = '{foreign}' ORDER BY id LIMIT 1")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        as_tenant(
+            applied,
+            user,
+            f"INSERT INTO messages (conversation_id, organization_id, role, content) VALUES ('{conversation}', '{organization}', 'user', 'x')",
+        )
+
+
+def test_nobody_learns_of_others_through_the_functions(applied: Database) -> None:
+    user, _ = member(applied)
+    other = applied.value(f"SELECT user_id FROM organization_members WHERE user_id <> '{user}' ORDER BY user_id LIMIT 1")
+    for function in ("get_user_organization_ids", "get_user_domain_ids"):
+        assert as_tenant(applied, user, f"SELECT cardinality({function}('{user}')) > 0") == [(True,)]
+        assert as_tenant(applied, user, f"SELECT cardinality({function}('{other}'))") == [(0,)]
+        assert applied.rows(
+            f"SELECT r, has_function_privilege(r, '{function}(uuid)', 'execute') FROM unnest('{{anon,authenticated,service_role}}'::text[]) AS r"
+        ) == [("anon", False), ("authenticated", True), ("service_role", True)]
+
+
+def test_policies_are_one_lookup_and_one_index_condition(applied: Database) -> None:
+    user, _ = member(applied)
+    plan = as_tenant(applied, user, "SET LOCAL enable_seqscan TO off", "EXPLAIN SELECT * FROM messages ORDER BY created_at DESC LIMIT 1")
+    words = "\n".join(str(line[0]) for line in plan)
+    assert "InitPlan" in words
+    assert "organization_id = ANY" in words.split("Index Cond:", 1)[1]
+    assert not applied.rows(
+        """SELECT policyname FROM pg_policies WHERE tablename IN ('conversations', 'messages')
+           AND replace(coalesce(qual, '') || coalesce(with_check, ''), '( SELECT auth.uid() AS uid)', '') LIKE '%auth.uid()%'"""
+    )
+
+
+def test_the_view_reads_as_the_one_who_asks(applied: Database) -> None:
+    options = applied.value("SELECT reloptions FROM pg_class WHERE relname = 'conversations_with_stats'")
+    assert options == ["security_invoker=true"]
+
+
+def test_a_metadata_check_is_a_check_violation(applied: Database) -> None:
+    statement = sql.SQL("UPDATE messages SET metadata = %s WHERE id = (SELECT id FROM messages LIMIT 1)")
+    for value in ('{"response_time_ms": "abc"}', '{"sentiment": "angry"}', "[]", None):
+        with psycopg.connect(applied.url) as connection, pytest.raises(psycopg.errors.CheckViolation):
+            connection.execute(statement, [value])
+
+
+def test_the_example_is_at_its_real_size_by_default(new_database: Callable[..., Database]) -> None:
+    database = new_database((Path(ROOT) / "examples/conversations/before.sql").read_text() + (Path(ROOT) / "examples/conversations/data.sql").read_text())
+    assert database.rows(COUNTS) == [(2132, 5998)]
+    assert database.value("SELECT count(*) FROM organization_members") == 250

@@ -1,0 +1,189 @@
+"""The executor under contention: short waits, one applier, debris cleared, nothing half-done."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from reconciler import pipeline
+from reconciler.backfill import Progress
+from reconciler.connection import connect
+from reconciler.errors import Busy, PlanRefused
+from reconciler.execute import Outcome, Patience, StepOutcome, sole_applier
+from reconciler.load import load
+from reconciler.pipeline import Job
+from reconciler.plan import Plan, Step
+from reconciler.state import Scope
+from tests.conftest import Database
+
+TABLE = "CREATE TABLE public.t (id int PRIMARY KEY, n int); INSERT INTO public.t SELECT g, g % 10 FROM generate_series(1, 100) AS g;"
+IMPATIENT = Patience(lock=0.1, total=0.5)
+
+
+class Notes:
+    """A watcher that remembers."""
+
+    def __init__(self) -> None:
+        self.waits: list[str] = []
+        self.done: list[StepOutcome] = []
+        self.far: list[Progress] = []
+
+    def started(self, step: Step) -> None:
+        pass
+
+    def progress(self, step: Step, progress: Progress) -> None:
+        self.far.append(progress)
+
+    def waiting(self, step: Step, why: str) -> None:
+        self.waits.append(why)
+
+    def ended(self, outcome: StepOutcome) -> None:
+        self.done.append(outcome)
+
+
+@pytest.fixture
+def job(new_database: Callable[..., Database], tmp_path: Path) -> Callable[[str], tuple[Database, Job]]:
+    def make(declared: str, script: str = TABLE) -> tuple[Database, Job]:
+        database = new_database(script)
+        file = tmp_path / "state.yml"
+        file.write_text(declared)
+        declaration = load(file)
+        return database, Job(database.url, declaration, Scope(declaration.schemas))
+
+    return make
+
+
+def apply(job: Job, notes: Notes, patience: Patience, plan: Plan | None = None) -> Outcome:
+    return pipeline.apply_plan(plan or pipeline.plan_changes(job), job, job.target, notes, patience, ["all"])
+
+
+def test_a_lock_that_is_not_to_be_had_is_tried_again(job: Callable[[str], tuple[Database, Job]]) -> None:
+    database, made = job("tables: {t: {columns: {n: {default: 3}}}}")
+    plan = pipeline.plan_changes(made)
+    notes = Notes()
+    with psycopg.connect(database.url) as holder:
+        holder.execute("SELECT * FROM t")
+        release = threading.Timer(1.0, holder.rollback)
+        release.start()
+        outcome = apply(made, notes, Patience(lock=0.1, total=30), plan)
+        release.join()
+    assert (outcome.changed, outcome.failed, outcome.left) == (1, 0, ())
+    assert notes.done[0].attempts > 1
+    assert "idle in transaction" in notes.waits[0]
+    assert "SELECT * FROM t" in notes.waits[0]
+
+
+def test_no_queue_forms_behind_a_step_that_waits(job: Callable[[str], tuple[Database, Job]]) -> None:
+    database, made = job("tables: {t: {columns: {n: {default: 3}}}}")
+    plan = pipeline.plan_changes(made)
+    slowest = 0.0
+    with psycopg.connect(database.url) as holder, psycopg.connect(database.url, autocommit=True) as application:
+        holder.execute("SELECT * FROM t")
+        applier = threading.Thread(target=apply, args=(made, Notes(), Patience(lock=0.2, total=2), plan))
+        applier.start()
+        while applier.is_alive():
+            began = time.monotonic()
+            application.execute("UPDATE t SET n = n WHERE id = 1")
+            slowest = max(slowest, time.monotonic() - began)
+            time.sleep(0.01)
+    assert slowest < 1.0
+
+
+def test_out_of_patience_leaves_everything_as_it_was(job: Callable[[str], tuple[Database, Job]]) -> None:
+    database, made = job("tables: {t: {columns: {n: {default: 3}}, comment: independent}}")
+    plan = pipeline.plan_changes(made)
+    before = database.dump()
+    with psycopg.connect(database.url) as holder:
+        holder.execute("LOCK TABLE t IN ACCESS SHARE MODE")
+        outcome = apply(made, Notes(), IMPATIENT, plan)
+    assert outcome.failed == 1
+    assert set(database.dump()) - set(before) == {"COMMENT ON TABLE public.t IS 'independent';"}
+    assert apply(made, Notes(), IMPATIENT).changed == 1
+
+
+def test_two_appliers_never_work_at_once(job: Callable[[str], tuple[Database, Job]]) -> None:
+    database, made = job("tables: {t: {indexes: {t_n: {on: n}}}}")
+    with sole_applier(database.url), pytest.raises(Busy, match="pid"):
+        apply(made, Notes(), IMPATIENT)
+    assert apply(made, Notes(), IMPATIENT).changed == 1
+
+
+def test_a_failed_build_leaves_no_invalid_index(job: Callable[[str], tuple[Database, Job]]) -> None:
+    database, made = job("tables: {t: {indexes: {t_n: {on: n, unique: true}}}}")
+    outcome = apply(made, Notes(), IMPATIENT)
+    assert (outcome.changed, outcome.failed) == (0, 1)
+    assert "duplicate" in outcome.steps[0].error or "could not create unique index" in outcome.steps[0].error
+    assert database.value("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == 0
+
+
+def test_an_invalid_index_that_somebody_left_is_built_again(job: Callable[[str], tuple[Database, Job]]) -> None:
+    database, made = job("tables: {t: {indexes: {t_n: {on: n, unique: true}}}}")
+    with pytest.raises(psycopg.errors.UniqueViolation), connect(database.url) as connection:
+        connection.execute("CREATE UNIQUE INDEX CONCURRENTLY t_n ON t (n)")
+    assert database.value("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == 1
+    database.run("UPDATE t SET n = id")
+    assert apply(made, Notes(), IMPATIENT).changed == 1
+    assert database.value("SELECT indisvalid FROM pg_index WHERE indexrelid = 't_n'::regclass")
+    assert pipeline.plan_changes(made).in_sync
+
+
+def test_what_a_killed_replacement_leaves_is_cleared(job: Callable[[str], tuple[Database, Job]]) -> None:
+    """Killed between the swap and the drop: the old index still stands under a name of ours."""
+    database, made = job("tables: {t: {indexes: {t_n: {on: [n, id]}}}}", TABLE + "CREATE INDEX t_n ON public.t (n);")
+    plan = pipeline.plan_changes(made)
+    with connect(database.url) as connection:
+        for step in plan.steps[:-1]:
+            connection.execute(step.sql.encode())
+    again = pipeline.plan_changes(made)
+    assert [s.sql for s in again.steps] == [plan.steps[-1].sql]
+    assert apply(made, Notes(), IMPATIENT, again).failed == 0
+    assert database.value("SELECT count(*) FROM pg_class WHERE relname LIKE 'reconcile%'") == 0
+    assert pipeline.plan_changes(made).in_sync
+
+
+def test_a_plan_that_was_overtaken_is_refused(job: Callable[[str], tuple[Database, Job]]) -> None:
+    database, made = job("tables: {t: {indexes: {t_n: {on: n}}}}")
+    plan = pipeline.plan_changes(made)
+    database.run("CREATE INDEX t_n ON t (id)")
+    with pytest.raises(PlanRefused, match="moved"):
+        apply(made, Notes(), IMPATIENT, plan)
+
+
+def test_a_backfill_touches_only_rows_without_a_value(job: Callable[[str], tuple[Database, Job]]) -> None:
+    script = TABLE + "UPDATE public.t SET n = NULL WHERE id > 50; CREATE TABLE public.seen AS SELECT id, xmin::text AS x FROM public.t WHERE id <= 50;"
+    database, made = job("tables: {t: {columns: {n: {not_null: true, backfill: {value: t.id * 2}}}}}", script)
+    notes = Notes()
+    assert apply(made, notes, IMPATIENT).failed == 0
+    assert database.value("SELECT count(*) FROM t WHERE n = id * 2 AND id > 50") == 50
+    assert database.value("SELECT count(*) FROM t JOIN seen USING (id) WHERE t.xmin::text = seen.x") == 50
+    assert notes.far[-1].done == notes.far[-1].total
+
+
+def test_nulls_without_a_backfill_stop_before_anything_changes(job: Callable[[str], tuple[Database, Job]]) -> None:
+    database, made = job("tables: {t: {columns: {n: {not_null: true}}}}", TABLE + "UPDATE public.t SET n = NULL WHERE id IN (7, 8);")
+    before = database.dump()
+    outcome = apply(made, Notes(), IMPATIENT)
+    assert (outcome.changed, outcome.failed) == (0, 1)
+    assert "id: 7, 8" in outcome.steps[0].error
+    assert database.dump() == before
+
+
+def test_a_step_that_fails_takes_its_transaction_along(job: Callable[[str], tuple[Database, Job]]) -> None:
+    declared = """
+tables:
+  t:
+    exclusive: policies
+    row_level_security: true
+    policies: {mine: {using: n > 0}}
+"""
+    database, made = job(declared, TABLE + "CREATE POLICY old ON public.t USING (true);")
+    plan = pipeline.plan_changes(made)
+    bad = plan.steps[-1].model_copy(update={"sql": "ALTER TABLE public.nothing ENABLE ROW LEVEL SECURITY"})
+    outcome = apply(made, Notes(), IMPATIENT, plan.model_copy(update={"steps": (*plan.steps[:-1], bad)}).sealed())
+    assert outcome.changed == 0
+    assert database.value("SELECT string_agg(policyname, ',') FROM pg_policies WHERE tablename = 't'") == "old"

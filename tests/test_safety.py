@@ -1,0 +1,204 @@
+"""What must not run, does not run; what must not be said, is not said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from reconciler.cli import main
+from reconciler.connection import connect, redacted, rows, run
+from reconciler.errors import StatementFailed
+from reconciler.plan import Plan
+from tests.conftest import Database
+
+TABLE = "CREATE TABLE public.t (id int PRIMARY KEY, n int);"
+EVIL = "; CREATE TABLE public.pwned (); --"
+
+
+def reconcile(*words: object) -> Result:
+    return CliRunner().invoke(main, [str(w) for w in words], catch_exceptions=False)
+
+
+def declare(folder: Path, text: str) -> Path:
+    file = folder / "state.yml"
+    file.write_text(text)
+    return file
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        "tables: {t: {constraints: {c: {check: 'true); commit; CREATE TABLE public.pwned (); --'}}}}",
+        "tables: {t: {columns: {n: {default: '0; CREATE TABLE public.pwned (); --'}}}}",
+        "tables: {t: {columns: {x: 'int; CREATE TABLE public.pwned (); --'}}}",
+        "tables: {t: {columns: {n: {not_null: true, backfill: {value: '0; CREATE TABLE public.pwned (); --'}}}}}",
+        "tables: {t: {indexes: {i: {on: ['n); CREATE TABLE public.pwned (); --']}}}}",
+        "tables: {t: {indexes: {i: {on: n, where: 'true; CREATE TABLE public.pwned (); --'}}}}",
+        "tables: {t: {indexes: {i: {on: n, method: 'btree; CREATE TABLE public.pwned (); --'}}}}",
+        "tables: {t: {policies: {p: {using: 'true); CREATE TABLE public.pwned (); --'}}}}",
+        "views: {v: {query: 'SELECT 1; CREATE TABLE public.pwned (); --'}}",
+        "functions: {'f()': {returns: int, body: SELECT 1, language: 'sql; CREATE TABLE public.pwned (); --'}}",
+        "functions: {'f()': {returns: 'int; CREATE TABLE public.pwned (); --', body: SELECT 1}}",
+        "functions: {'f(a int); CREATE TABLE public.pwned (); --)': {returns: int, body: SELECT 1}}",
+    ],
+)
+def test_a_string_in_yaml_hides_no_second_command(new_database: Callable[..., Database], tmp_path: Path, declared: str) -> None:
+    database = new_database(TABLE)
+    done = reconcile("apply", "--target", database.url, "--state", declare(tmp_path, declared), "--yes", "--allow", "all")
+    assert done.exit_code == 1, done.output
+    assert database.value("SELECT to_regclass('public.pwned')") is None
+    assert database.value("SELECT to_regnamespace('reconcile')") is None
+
+
+def test_a_name_hides_no_second_command(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(TABLE)
+    name = 'n" int)' + EVIL
+    declared = {"tables": {"t": {"columns": {name: "int"}, "comment": "it's " + EVIL, "indexes": {"i" + EVIL: {"on": "n"}}}}}
+    target = ("--target", database.url, "--state", declare(tmp_path, json.dumps(declared)))
+    done = reconcile("apply", *target, "--yes")
+    assert done.exit_code == 0, done.output
+    assert database.value("SELECT to_regclass('public.pwned')") is None
+    assert database.value("SELECT count(*) FROM pg_attribute WHERE attrelid = 't'::regclass AND attnum = 3") == 1
+    assert reconcile("plan", *target).exit_code == 0
+
+
+def test_a_check_hides_no_second_command(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(TABLE)
+    file = declare(tmp_path, "checks: {c: {query: 'SELECT 1; COMMIT; CREATE TABLE public.pwned ()', equals: 1}}")
+    assert reconcile("verify", "--target", database.url, "--state", file).exit_code == 2
+    assert database.value("SELECT to_regclass('public.pwned')") is None
+
+
+def saved(database: Database, folder: Path) -> Path:
+    file = declare(folder, "tables: {t: {indexes: {t_n: {on: n}}}}")
+    plan = folder / "plan.json"
+    assert reconcile("plan", "--target", database.url, "--state", file, "--format", "json", "--out", plan).exit_code == 2
+    return plan
+
+
+def test_a_saved_plan_runs_once(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(TABLE)
+    plan = saved(database, tmp_path)
+    done = reconcile("apply", plan, "--target", database.url, "--yes")
+    assert (done.exit_code, done.stdout) == (0, "ok=1 changed=1 failed=0 skipped=0\n")
+    again = reconcile("apply", plan, "--target", database.url, "--yes")
+    assert again.exit_code == 1
+    assert "moved" in again.output
+
+
+def test_an_edited_plan_is_refused(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(TABLE)
+    plan = saved(database, tmp_path)
+    document = json.loads(plan.read_text())
+    document["steps"][0]["sql"] = "CREATE TABLE public.pwned ()"
+    plan.write_text(json.dumps(document))
+    done = reconcile("apply", plan, "--target", database.url, "--yes")
+    assert done.exit_code == 1
+    assert "edited" in done.output
+    assert database.value("SELECT to_regclass('public.pwned')") is None
+
+
+def test_a_forged_plan_hides_no_second_command(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(TABLE)
+    plan = saved(database, tmp_path)
+    forged = Plan.model_validate_json(plan.read_text())
+    step = forged.steps[0].model_copy(update={"sql": forged.steps[0].sql + EVIL})
+    plan.write_text(forged.model_copy(update={"steps": (step,)}).sealed().model_dump_json())
+    assert reconcile("apply", plan, "--target", database.url, "--yes").exit_code == 1
+    assert database.value("SELECT to_regclass('public.pwned')") is None
+
+
+def test_a_plan_is_refused_where_its_target_has_moved(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(TABLE + "CREATE TABLE public.other (id int);")
+    plan = saved(database, tmp_path)
+    database.run("ALTER TABLE public.t ALTER n TYPE bigint")
+    moved = reconcile("apply", plan, "--target", database.url, "--yes")
+    assert moved.exit_code == 1
+    assert "moved" in moved.output
+    assert database.value("SELECT to_regclass('public.t_n')") is None
+
+
+def test_a_plan_does_not_mind_what_it_does_not_touch(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(TABLE + "CREATE TABLE public.other (id int);")
+    plan = saved(database, tmp_path)
+    database.run("ALTER TABLE public.other ADD COLUMN more text")
+    assert reconcile("apply", plan, "--target", database.url, "--yes").exit_code == 0
+
+
+def test_a_hazard_must_be_allowed_by_name(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(TABLE)
+    target = ("--target", database.url, "--state", declare(tmp_path, "tables: {t: {columns: {n: {state: absent}, m: int}}}"))
+    shown = reconcile("plan", *target)
+    assert shown.exit_code == 2
+    assert "data-loss" in shown.stdout
+    refused = reconcile("apply", *target, "--yes")
+    assert refused.exit_code == 1
+    assert "--allow data-loss" in refused.output
+    assert database.value("SELECT count(*) FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'm'") == 0
+    assert reconcile("apply", *target, "--yes", "--allow", "table-rewrite").exit_code == 1
+    allowed = reconcile("apply", *target, "--yes", "--allow", "data-loss")
+    assert allowed.exit_code == 0, allowed.output
+
+
+def test_apply_asks_and_without_a_terminal_refuses(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(TABLE)
+    done = reconcile("apply", "--target", database.url, "--state", declare(tmp_path, "tables: {t: {indexes: {t_n: {on: n}}}}"))
+    assert done.exit_code == 1
+    assert "--yes" in done.output
+    assert database.value("SELECT to_regclass('public.t_n')") is None
+
+
+def test_planning_writes_nothing(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(TABLE)
+    before = database.dump()
+    for command in ("plan", "drift", "verify"):
+        reconcile(command, "--target", database.url, "--state", declare(tmp_path, "tables: {t: {indexes: {t_n: {on: n}}}}"))
+    assert database.dump() == before
+    assert database.value("SELECT to_regnamespace('reconcile')") is None
+
+
+def test_the_password_is_said_nowhere(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(TABLE)
+    secret = "hunter2-%40-secret"
+    with connect(database.url) as connection:
+        info = connection.info
+        url = f"postgresql://{info.user}:{secret}@/{info.dbname}?host={info.host}"
+    file = declare(tmp_path, "tables: {t: {indexes: {t_n: {on: n}}}}")
+    said = [
+        reconcile("plan", "--target", url, "--state", file, "--format", form).output for form in ("text", "json", "sql", "markdown")
+    ]
+    said.append(reconcile("drift", "--target", url, "--state", file, "--format", "json").output)
+    said.append(reconcile("apply", "--target", url, "--state", file, "--yes").output)
+    said.append(reconcile("plan", "--target", url.replace("host=", "host=/nowhere"), "--state", file).output)
+    said.append(reconcile("plan", "--target", f"postgresql://u:{secret}@localhost:1/x", "--state", file).output)
+    said.append(reconcile("plan", "--target", f"postgresql://u:{secret}@localhost:port/x", "--state", file).output)
+    said.append(str(database.rows("SELECT r::text FROM reconcile.run AS r")))
+    said.append(str(database.rows("SELECT s::text FROM reconcile.step AS s")))
+    assert "changed=1" in said[5]
+    for words in said:
+        assert "hunter2" not in words
+
+
+@pytest.mark.parametrize(
+    ("target", "shown"),
+    [
+        ("postgresql://u:p@h/d", "postgresql://u:***@h/d"),
+        ("postgresql://u@h/d?password=p&x=1", "postgresql://u@h/d?password=***&x=1"),
+        ("host=h password=p user=u", "host=h password=*** user=u"),
+        ("host=h password='p q' user=u", "host=h password=*** user=u"),
+        ("postgresql://u:p:q@h/d", "postgresql://u:***@h/d"),
+    ],
+)
+def test_redacted(target: str, shown: str) -> None:
+    assert redacted(target) == shown
+
+
+def test_one_command_at_a_time(database: Database) -> None:
+    with connect(database.url) as connection:
+        for execute in (run, rows):
+            with pytest.raises(StatementFailed, match="multiple commands"):
+                execute(connection, "SELECT 1; SELECT 2")
