@@ -268,7 +268,7 @@ class _Bench:
 
     def _with_fills(self, connection: Connection, desired: State, wanted: Wanted) -> tuple[State, dict[Ref, Object]]:
         """Qualify the SQL that no catalog stores, and learn what it needs."""
-        edges, declared = dict(desired.edges), {}
+        edges, declared = dict(desired.edges), dict[Ref, Object]()
         problems: list[Problem] = []
         known = introspect(connection).addresses
         for ref, origin in wanted.source.items():

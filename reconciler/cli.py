@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import click
 from pydantic import ValidationError
@@ -26,8 +26,6 @@ from reconciler.report import data, markdown, script, text
 from reconciler.state import Scope
 from reconciler.statement import Hazard
 
-P = ParamSpec("P")
-R = TypeVar("R")
 DONE, ERROR, DIFFERENT = 0, 1, 2
 PLAN_FORMATS: dict[str, Callable[[Plan], str]] = {"text": text.plan, "json": data.plan, "sql": script.plan, "markdown": markdown.plan}
 DRIFT_FORMATS: dict[str, Callable[[Plan], str]] = {"text": text.drift, "json": data.drift}
@@ -58,8 +56,11 @@ def main() -> None:
     """Make a PostgreSQL database what YAML files say it is."""
 
 
-def _options(*options: Callable[[Callable[P, R]], Callable[P, R]]) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    def add(command: Callable[P, R]) -> Callable[P, R]:
+Command = Callable[..., Any]
+
+
+def _options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    def add(command: Command) -> Command:
         for option in reversed(options):
             command = option(command)
         return command

@@ -63,9 +63,8 @@ def play(say: Callable[[str], None], watching: Callable[[], AbstractContextManag
     healed = pipeline.plan_changes(job)
     say("\n" + text.drift(healed))
     well = passed and again.in_sync and len(drifted.changes) == len(BY_HAND) and healed.in_sync and not plan.in_sync
-    say(
-        f"{'done' if well else 'NOT as it should be'} in {time.monotonic() - began:.0f} s; yours to play with: reconcile plan --target embedded"
-    )
+    say(f"{'done' if well else 'NOT as it should be'} in {time.monotonic() - began:.0f} s")
+    say("yours to play with: reconcile plan --target embedded")
     return 0 if well else 1
 
 
@@ -86,9 +85,7 @@ def _starting_point(say: Callable[[str], None], server: Embedded, scale: float) 
     url = server.database(DATABASE)
     with connect(url) as connection:
         if rows(connection, OTHERS, [MARK])[0]["strange"]:
-            raise ReconcileError(
-                f"the embedded database {DATABASE!r} holds something that is not the demo's; drop it first: DROP DATABASE {DATABASE}"
-            )
+            raise ReconcileError(f"the embedded database {DATABASE!r} holds something that is not the demo's; drop it first")
     server.drop(DATABASE)
     url = server.database(DATABASE)
     with connect(url) as connection, translated():

@@ -22,24 +22,8 @@ from reconciler.errors import DeclarationError, Position, Problem
 from reconciler.kinds import KINDS
 from reconciler.ref import Ref
 from reconciler.state import Declaration, Object
-from reconciler.yamltree import (
-    Context,
-    Entries,
-    Entry,
-    Given,
-    Items,
-    Node,
-    Scalar,
-    described,
-    documents,
-    fields_of,
-    files_of,
-    fitted,
-    plain,
-    read_fields,
-    shaped,
-    unknown,
-)
+from reconciler.yamltree.models import Context, Given, fields_of, files_of, fitted, read_fields, shaped
+from reconciler.yamltree.nodes import Entries, Entry, Items, Node, Scalar, described, documents, plain, unknown
 
 Kinds = Mapping[str, type[Object]]
 DEFAULT_SCHEMA = "public"

@@ -214,12 +214,8 @@ def _work(changes: Sequence[Change], live: State, desired: State, situation: Sit
     rebuilt = _rebuilt([c for c in changes if c.live and c.desired], live, situation)
     work.disturbed = set(rebuilt.values())
     for ref, root in rebuilt.items():
-        if (ref.on in rebuilt and live[ref].folds) or ref in dropped:
-            continue
-        _drop(work, ref, live, {*dropped, *rebuilt}, situation, root)
-        if (again := desired.get(ref)) is not None:
-            _create(work, again, desired, created | rebuilt.keys(), situation, root)
-            _forgive(work, ref, live, situation)
+        if not (ref.on in rebuilt and live[ref].folds) and ref not in dropped:
+            _rebuild(work, ref, root, (live, desired), (created | rebuilt.keys(), dropped | rebuilt.keys()), situation)
     for change in changes:
         if change.live and change.desired and change.ref not in rebuilt:
             statements = change.desired.alter(change.live, situation)
@@ -243,6 +239,17 @@ def _create(work: _Work, obj: Object, desired: State, created: frozenset[Ref], s
     unseen = ref.on if ref.on in created else None
     statements = obj.create(situation, desired.parts(ref), online=unseen is None and root is None)
     _add(work, _node(ref, drop=False), "create", statements, root or unseen or obj.together or ref)
+
+
+def _rebuild(
+    work: _Work, ref: Ref, root: Ref, states: tuple[State, State], moved: tuple[frozenset[Ref], set[Ref]], situation: Situation
+) -> None:
+    """Drop and make again on account of `root`; `moved` is all that is created, and all that is dropped."""
+    live, desired = states
+    _drop(work, ref, live, moved[1], situation, root)
+    if (again := desired.get(ref)) is not None:
+        _create(work, again, desired, moved[0], situation, root)
+        _forgive(work, ref, live, situation)
 
 
 def _forgive(work: _Work, ref: Ref, live: State, situation: Situation) -> None:

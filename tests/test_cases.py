@@ -18,6 +18,7 @@ from reconciler import pipeline
 from reconciler.connection import connect, run
 from reconciler.errors import DeclarationError
 from reconciler.execute import Patience
+from reconciler.kinds import KINDS
 from reconciler.load import load
 from reconciler.pipeline import Job
 from reconciler.plan import Plan
@@ -51,7 +52,7 @@ def test_case(case: Path, each_major: int, new_database: Callable[..., Database]
     job = job_of(case, database)
     plan = pipeline.plan_changes(job)
     if each_major == MAJORS[0]:
-        _expect(case, plan, update=request.config.getoption("--update-cases"))
+        _expect(case, plan, update=bool(request.config.getoption("--update-cases")))
 
     outcome = pipeline.apply_plan(plan, job, database.url, quiet(), Patience(), ["all"])
     assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ())
@@ -101,6 +102,4 @@ def _from_yaml_alone(case: Path, empty: Database, after: list[str]) -> None:
 
 
 def test_cases_exist_for_every_kind() -> None:
-    from reconciler.kinds import KINDS
-
     assert {c.parent.name for c in FOUND} == set(KINDS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import jsonschema
 import psycopg
@@ -14,7 +13,8 @@ from psycopg import sql
 
 from reconciler.cli import main
 from reconciler.connection import connect
-from tests.conftest import ROOT, Database, starting_point
+from reconciler.plan import Plan
+from tests.conftest import EXAMPLE, ROOT, Database, starting_point
 
 STATE = str(ROOT / "desired_state")
 COUNTS = "SELECT (SELECT count(*) FROM conversations) AS c, (SELECT count(*) FROM messages) AS m"
@@ -46,7 +46,9 @@ def test_apply_leads_to_exactly_what_is_declared(before: Database) -> None:
 
     assert before.rows(COUNTS) == rows
     assert before.value("SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef") == 2
-    assert before.rows("SELECT tablename, count(*) FROM pg_policies WHERE tablename IN ('conversations', 'messages') GROUP BY 1 ORDER BY 1") == [
+    assert before.rows(
+        "SELECT tablename, count(*) FROM pg_policies WHERE tablename IN ('conversations', 'messages') GROUP BY 1 ORDER BY 1"
+    ) == [
         ("conversations", 4),
         ("messages", 4),
     ]
@@ -56,7 +58,8 @@ def test_apply_leads_to_exactly_what_is_declared(before: Database) -> None:
     assert before.value("SELECT count(*) FROM pg_constraint WHERE NOT convalidated") == 0
     assert before.value("SELECT count(*) FROM pg_constraint WHERE conname LIKE '%metadata_schema' AND contype = 'c'") == 2
     assert before.value("SELECT count(*) FROM pg_constraint WHERE conname LIKE 'reconcile%'") == 0
-    not_null = "SELECT count(*) FROM pg_attribute WHERE attname = 'organization_id' AND attnotnull AND attrelid = ANY ('{conversations,messages}'::regclass[])"
+    not_null = """SELECT count(*) FROM pg_attribute WHERE attname = 'organization_id' AND attnotnull
+                  AND attrelid IN ('conversations'::regclass, 'messages'::regclass)"""
     assert before.value(not_null) == 2
 
     again = reconcile("plan", *target)
@@ -86,16 +89,15 @@ def test_psql_reaches_the_same_end(conversations: Database, new_database: Callab
 def test_the_journal_keeps_an_undo_that_leads_back(conversations: Database) -> None:
     start = conversations.dump()
     assert reconcile("apply", "--target", conversations.url, "--state", STATE, "--yes").exit_code == 0
-    run = conversations.rows("SELECT status, plan FROM reconcile.run")
+    run = conversations.rows("SELECT status, plan::text FROM reconcile.run")
     assert [status for status, _ in run] == ["done"]
-    plan = run[0][1]
-    assert isinstance(plan, dict)
-    assert conversations.value("SELECT count(*) FROM reconcile.step WHERE status = 'done'") == len(plan["steps"])
+    plan = Plan.model_validate_json(str(run[0][1]))
+    assert conversations.value("SELECT count(*) FROM reconcile.step WHERE status = 'done'") == len(plan.steps)
     with connect(conversations.url) as connection:
         connection.execute("SET search_path TO ''")
-        for step in reversed(plan["steps"]):
-            for undo in step["undo"]:
-                connection.execute(undo)
+        for step in reversed(plan.steps):
+            for undo in step.undo:
+                connection.execute(undo.encode())
     assert conversations.dump() == start
 
 
@@ -157,7 +159,9 @@ def test_orphans_stop_what_depends_on_them_and_nothing_else(conversations: Datab
     assert conversations.value("SELECT count(*) FROM pg_policies WHERE policyname = 'Domain isolation'") == 1
     assert conversations.value("SELECT status FROM reconcile.run") == "failed"
 
-    conversations.run("UPDATE domains SET organization_id = (SELECT id FROM organizations ORDER BY id LIMIT 1) WHERE domain = 'orphan.example'")
+    conversations.run(
+        "UPDATE domains SET organization_id = (SELECT id FROM organizations ORDER BY id LIMIT 1) WHERE domain = 'orphan.example'"
+    )
     mended = reconcile("apply", *target, "--yes")
     assert mended.exit_code == 0, mended.output
     assert reconcile("plan", *target).exit_code == 0
@@ -219,12 +223,9 @@ def test_a_tenant_writes_its_own_rows_only(applied: Database) -> None:
     assert as_tenant(applied, user, f"DELETE FROM messages WHERE organization_id = '{foreign}'") == [(0,)]
 
     conversation = applied.value(f"SELECT id FROM conversations WHERE organization_id = '{foreign}' ORDER BY id LIMIT 1")
+    columns = "(conversation_id, organization_id, role, content)"
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        as_tenant(
-            applied,
-            user,
-            f"INSERT INTO messages (conversation_id, organization_id, role, content) VALUES ('{conversation}', '{organization}', 'user', 'x')",
-        )
+        as_tenant(applied, user, f"INSERT INTO messages {columns} VALUES ('{conversation}', '{organization}', 'user', 'x')")
 
 
 def test_nobody_learns_of_others_through_the_functions(applied: Database) -> None:
@@ -234,7 +235,8 @@ def test_nobody_learns_of_others_through_the_functions(applied: Database) -> Non
         assert as_tenant(applied, user, f"SELECT cardinality({function}('{user}')) > 0") == [(True,)]
         assert as_tenant(applied, user, f"SELECT cardinality({function}('{other}'))") == [(0,)]
         assert applied.rows(
-            f"SELECT r, has_function_privilege(r, '{function}(uuid)', 'execute') FROM unnest('{{anon,authenticated,service_role}}'::text[]) AS r"
+            f"""SELECT r, has_function_privilege(r, '{function}(uuid)', 'execute')
+                FROM unnest('{{anon,authenticated,service_role}}'::text[]) AS r"""
         ) == [("anon", False), ("authenticated", True), ("service_role", True)]
 
 
@@ -263,6 +265,6 @@ def test_a_metadata_check_is_a_check_violation(applied: Database) -> None:
 
 
 def test_the_example_is_at_its_real_size_by_default(new_database: Callable[..., Database]) -> None:
-    database = new_database((Path(ROOT) / "examples/conversations/before.sql").read_text() + (Path(ROOT) / "examples/conversations/data.sql").read_text())
+    database = new_database((EXAMPLE / "before.sql").read_text() + (EXAMPLE / "data.sql").read_text())
     assert database.rows(COUNTS) == [(2132, 5998)]
     assert database.value("SELECT count(*) FROM organization_members") == 250

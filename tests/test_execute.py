@@ -22,6 +22,7 @@ from reconciler.state import Scope
 from tests.conftest import Database
 
 TABLE = "CREATE TABLE public.t (id int PRIMARY KEY, n int); INSERT INTO public.t SELECT g, g % 10 FROM generate_series(1, 100) AS g;"
+Made = Callable[..., tuple[Database, Job]]
 IMPATIENT = Patience(lock=0.1, total=0.5)
 
 
@@ -47,7 +48,7 @@ class Notes:
 
 
 @pytest.fixture
-def job(new_database: Callable[..., Database], tmp_path: Path) -> Callable[[str], tuple[Database, Job]]:
+def job(new_database: Callable[..., Database], tmp_path: Path) -> Made:
     def make(declared: str, script: str = TABLE) -> tuple[Database, Job]:
         database = new_database(script)
         file = tmp_path / "state.yml"
@@ -62,7 +63,7 @@ def apply(job: Job, notes: Notes, patience: Patience, plan: Plan | None = None) 
     return pipeline.apply_plan(plan or pipeline.plan_changes(job), job, job.target, notes, patience, ["all"])
 
 
-def test_a_lock_that_is_not_to_be_had_is_tried_again(job: Callable[[str], tuple[Database, Job]]) -> None:
+def test_a_lock_that_is_not_to_be_had_is_tried_again(job: Made) -> None:
     database, made = job("tables: {t: {columns: {n: {default: 3}}}}")
     plan = pipeline.plan_changes(made)
     notes = Notes()
@@ -78,7 +79,7 @@ def test_a_lock_that_is_not_to_be_had_is_tried_again(job: Callable[[str], tuple[
     assert "SELECT * FROM t" in notes.waits[0]
 
 
-def test_no_queue_forms_behind_a_step_that_waits(job: Callable[[str], tuple[Database, Job]]) -> None:
+def test_no_queue_forms_behind_a_step_that_waits(job: Made) -> None:
     database, made = job("tables: {t: {columns: {n: {default: 3}}}}")
     plan = pipeline.plan_changes(made)
     slowest = 0.0
@@ -94,7 +95,7 @@ def test_no_queue_forms_behind_a_step_that_waits(job: Callable[[str], tuple[Data
     assert slowest < 1.0
 
 
-def test_out_of_patience_leaves_everything_as_it_was(job: Callable[[str], tuple[Database, Job]]) -> None:
+def test_out_of_patience_leaves_everything_as_it_was(job: Made) -> None:
     database, made = job("tables: {t: {columns: {n: {default: 3}}, comment: independent}}")
     plan = pipeline.plan_changes(made)
     before = database.dump()
@@ -106,14 +107,14 @@ def test_out_of_patience_leaves_everything_as_it_was(job: Callable[[str], tuple[
     assert apply(made, Notes(), IMPATIENT).changed == 1
 
 
-def test_two_appliers_never_work_at_once(job: Callable[[str], tuple[Database, Job]]) -> None:
+def test_two_appliers_never_work_at_once(job: Made) -> None:
     database, made = job("tables: {t: {indexes: {t_n: {on: n}}}}")
     with sole_applier(database.url), pytest.raises(Busy, match="pid"):
         apply(made, Notes(), IMPATIENT)
     assert apply(made, Notes(), IMPATIENT).changed == 1
 
 
-def test_a_failed_build_leaves_no_invalid_index(job: Callable[[str], tuple[Database, Job]]) -> None:
+def test_a_failed_build_leaves_no_invalid_index(job: Made) -> None:
     database, made = job("tables: {t: {indexes: {t_n: {on: n, unique: true}}}}")
     outcome = apply(made, Notes(), IMPATIENT)
     assert (outcome.changed, outcome.failed) == (0, 1)
@@ -121,7 +122,7 @@ def test_a_failed_build_leaves_no_invalid_index(job: Callable[[str], tuple[Datab
     assert database.value("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == 0
 
 
-def test_an_invalid_index_that_somebody_left_is_built_again(job: Callable[[str], tuple[Database, Job]]) -> None:
+def test_an_invalid_index_that_somebody_left_is_built_again(job: Made) -> None:
     database, made = job("tables: {t: {indexes: {t_n: {on: n, unique: true}}}}")
     with pytest.raises(psycopg.errors.UniqueViolation), connect(database.url) as connection:
         connection.execute("CREATE UNIQUE INDEX CONCURRENTLY t_n ON t (n)")
@@ -132,7 +133,7 @@ def test_an_invalid_index_that_somebody_left_is_built_again(job: Callable[[str],
     assert pipeline.plan_changes(made).in_sync
 
 
-def test_what_a_killed_replacement_leaves_is_cleared(job: Callable[[str], tuple[Database, Job]]) -> None:
+def test_what_a_killed_replacement_leaves_is_cleared(job: Made) -> None:
     """Killed between the swap and the drop: the old index still stands under a name of ours."""
     database, made = job("tables: {t: {indexes: {t_n: {on: [n, id]}}}}", TABLE + "CREATE INDEX t_n ON public.t (n);")
     plan = pipeline.plan_changes(made)
@@ -146,7 +147,7 @@ def test_what_a_killed_replacement_leaves_is_cleared(job: Callable[[str], tuple[
     assert pipeline.plan_changes(made).in_sync
 
 
-def test_a_plan_that_was_overtaken_is_refused(job: Callable[[str], tuple[Database, Job]]) -> None:
+def test_a_plan_that_was_overtaken_is_refused(job: Made) -> None:
     database, made = job("tables: {t: {indexes: {t_n: {on: n}}}}")
     plan = pipeline.plan_changes(made)
     database.run("CREATE INDEX t_n ON t (id)")
@@ -154,8 +155,11 @@ def test_a_plan_that_was_overtaken_is_refused(job: Callable[[str], tuple[Databas
         apply(made, Notes(), IMPATIENT, plan)
 
 
-def test_a_backfill_touches_only_rows_without_a_value(job: Callable[[str], tuple[Database, Job]]) -> None:
-    script = TABLE + "UPDATE public.t SET n = NULL WHERE id > 50; CREATE TABLE public.seen AS SELECT id, xmin::text AS x FROM public.t WHERE id <= 50;"
+def test_a_backfill_touches_only_rows_without_a_value(job: Made) -> None:
+    script = (
+        TABLE
+        + "UPDATE public.t SET n = NULL WHERE id > 50; CREATE TABLE public.seen AS SELECT id, xmin::text AS x FROM public.t WHERE id <= 50;"
+    )
     database, made = job("tables: {t: {columns: {n: {not_null: true, backfill: {value: t.id * 2}}}}}", script)
     notes = Notes()
     assert apply(made, notes, IMPATIENT).failed == 0
@@ -164,7 +168,7 @@ def test_a_backfill_touches_only_rows_without_a_value(job: Callable[[str], tuple
     assert notes.far[-1].done == notes.far[-1].total
 
 
-def test_nulls_without_a_backfill_stop_before_anything_changes(job: Callable[[str], tuple[Database, Job]]) -> None:
+def test_nulls_without_a_backfill_stop_before_anything_changes(job: Made) -> None:
     database, made = job("tables: {t: {columns: {n: {not_null: true}}}}", TABLE + "UPDATE public.t SET n = NULL WHERE id IN (7, 8);")
     before = database.dump()
     outcome = apply(made, Notes(), IMPATIENT)
@@ -173,7 +177,7 @@ def test_nulls_without_a_backfill_stop_before_anything_changes(job: Callable[[st
     assert database.dump() == before
 
 
-def test_a_step_that_fails_takes_its_transaction_along(job: Callable[[str], tuple[Database, Job]]) -> None:
+def test_a_step_that_fails_takes_its_transaction_along(job: Made) -> None:
     declared = """
 tables:
   t:

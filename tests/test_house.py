@@ -91,7 +91,12 @@ def test_no_stage_names_a_kind(path: Path) -> None:
 # A word that is also a kind's name but means something else there.
 ALLOWED = {
     "cli": {"schema", "schemas"},  # the command's own name
-    "introspect": {"extension", "extensions", "schema", "schemas"},  # columns of catalog rows; and what belongs to an extension is found by its address
+    "introspect": {
+        "extension",
+        "extensions",
+        "schema",
+        "schemas",
+    },  # columns of catalog rows; and what belongs to an extension is found by its address
     "load": {"schema"},  # the file's own key
     "settings": {"schemas"},
     "state": {"schema"},  # a column of every catalog row

@@ -16,7 +16,7 @@ from reconciler.kinds import KINDS
 from reconciler.load import json_schema, load
 from reconciler.ref import Ref
 from reconciler.state import Declaration, Object
-from reconciler.yamltree import Node, documents, plain
+from reconciler.yamltree.nodes import Node, documents, plain
 
 Write = Callable[..., Path]
 DESIRED = Path(__file__).parents[1] / "desired_state"

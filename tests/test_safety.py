@@ -168,9 +168,7 @@ def test_the_password_is_said_nowhere(new_database: Callable[..., Database], tmp
         info = connection.info
         url = f"postgresql://{info.user}:{secret}@/{info.dbname}?host={info.host}"
     file = declare(tmp_path, "tables: {t: {indexes: {t_n: {on: n}}}}")
-    said = [
-        reconcile("plan", "--target", url, "--state", file, "--format", form).output for form in ("text", "json", "sql", "markdown")
-    ]
+    said = [reconcile("plan", "--target", url, "--state", file, "--format", form).output for form in ("text", "json", "sql", "markdown")]
     said.append(reconcile("drift", "--target", url, "--state", file, "--format", "json").output)
     said.append(reconcile("apply", "--target", url, "--state", file, "--yes").output)
     said.append(reconcile("plan", "--target", url.replace("host=", "host=/nowhere"), "--state", file).output)
