@@ -19,7 +19,7 @@ from reconciler.kinds import KINDS
 from reconciler.ref import Ref
 from reconciler.scratch import Scratch, empty
 from reconciler.state import Declaration, Object, Scope, Situation, State
-from reconciler.statement import compose, literal, name, raw, text
+from reconciler.statement import Statement, compose, literal, name, raw, text
 
 ROUNDS = 4  # what PostgreSQL prints and reads again settles after two; more would be one that never does
 
@@ -245,6 +245,7 @@ class _Bench:
         """
         waiting = [r for r in ordered(state) if not (state[r].folds and r.on in state)]
         failed: dict[Ref, StatementFailed] = {}
+        later = [r for r in waiting if state[r].finish_needs()]
         while waiting:
             failed = {}
             for ref in waiting:
@@ -255,15 +256,24 @@ class _Bench:
             if len(failed) == len(waiting):
                 break
             waiting = list(failed)
+        for ref in later:
+            if ref not in failed:
+                try:
+                    self._run(connection, state[ref].complete(None, self.situation), ref, source)
+                except StatementFailed as e:
+                    failed[ref] = e
         return failed | {p.ref: e for r, e in failed.items() for p in state.parts(r)}
 
     def _create(self, connection: Connection, state: State, ref: Ref, source: Mapping[Ref, Ref]) -> None:
+        self._run(connection, state[ref].create(self.situation, state.parts(ref), online=False), ref, source)
+
+    def _run(self, connection: Connection, statements: Iterable[Statement], ref: Ref, source: Mapping[Ref, Ref]) -> None:
         path = self._path(source[ref]) if ref in source else ""
         bodies = "on" if ref in source else "off"
         with connection.transaction():
             run(connection, text(compose("SET LOCAL search_path TO {}", literal(path))))
             run(connection, text(compose("SET LOCAL check_function_bodies TO {}", literal(bodies))))
-            for statement in state[ref].create(self.situation, state.parts(ref), online=False):
+            for statement in statements:
                 run(connection, statement.sql)
 
     def _with_fills(self, connection: Connection, desired: State, wanted: Wanted) -> tuple[State, dict[Ref, Object]]:

@@ -5,6 +5,10 @@ from __future__ import annotations
 JOURNAL = "reconcile"  # the schema that holds our record of runs: no kind sees it
 
 
+# which kind a relation is of, as `on_kind` of what lives on it; `c` is its pg_class row
+RELATION_KIND = "CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized_view' WHEN 'f' THEN 'foreign_table' ELSE 'table' END"
+
+
 def ours(catalog: str, oid: str, schema: str) -> str:
     """SQL that is true of what lies outside the system's schemas, our journal and every extension.
 

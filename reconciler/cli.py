@@ -143,6 +143,19 @@ def verify_(form: str, **given: Any) -> int:
     return DONE if made.in_sync and all(r.passed for r in results) else DIFFERENT
 
 
+@main.command("export")
+@targeted
+@click.option("--schema", "schemas", multiple=True, help="Export this schema; '*', the default, is every one.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="The folder to write to.")
+def export_(target: str | None, schemas: Sequence[str], out: Path) -> int:
+    """Write a database down as YAML, such as people write it."""
+    aim = settings.aim(settings.read(), target)
+    bounds = frozenset(schemas or ["*"])
+    for file in pipeline.export_state(aim.url, Scope(bounds, everything="*" in bounds), out):
+        click.echo(file)
+    return DONE
+
+
 @main.command()
 @click.argument("document", type=click.Choice(["declaration", "plan"]), default="declaration")
 def schema(document: str) -> None:

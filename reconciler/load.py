@@ -86,6 +86,7 @@ class _Piece:
     given: dict[str, Given]
     derived: dict[str, Any]
     sound: bool
+    owner: str | None = None
 
 
 class _Reading:
@@ -98,6 +99,7 @@ class _Reading:
         self.exclusive: dict[Ref, frozenset[str]] = {}
         self.positions: dict[tuple[Ref, str], Position] = {}
         self.checks: dict[str, Check] = {}
+        self.owner: str | None = None
 
     def declaration(self) -> Declaration:
         """Everything as objects; those that do not fit are problems and left out."""
@@ -107,7 +109,8 @@ class _Reading:
             if piece.absent:
                 absent[ref] = piece.kind.model_construct(ref=ref, **piece.derived)
             elif obj := fitted(piece.kind, piece.given, Context(str(ref), piece.at, piece.sound), self.problems, ref=ref, **piece.derived):
-                objects[ref] = obj
+                unowned = piece.owner is not None and getattr(obj, "owner", "") is None
+                objects[ref] = obj.model_copy(update={"owner": piece.owner}) if unowned else obj
         schemas = {r.schema for r in self.pieces} | {r.name for r in self.pieces if r == Ref("", r.name, "").namespace}
         return Declaration(
             objects=objects,
@@ -123,13 +126,14 @@ class _Reading:
         """Read one document; an empty one says nothing."""
         sections = self.sections[""]
         path = self._default_schema(node)
-        known = ["schema", "checks", *sections]
+        self.owner = self._default_owner(node)
+        known = ["schema", "owner", "checks", *sections]
         for entry in self._mapping(node, "a file", f"accepted: {', '.join(sorted(known))}"):
             if entry.key in sections:
                 self._section(sections[entry.key], entry, None, path)
             elif entry.key == "checks":
                 self._checks(entry, path)
-            elif entry.key != "schema":
+            elif entry.key not in ("schema", "owner"):
                 self.problems.append(unknown("unknown key", entry.key, entry.at, known))
 
     def _default_schema(self, node: Node) -> str:
@@ -140,6 +144,17 @@ class _Reading:
         if not value:
             self._blame(entry.node.at, f"schema: expected the name of a schema, got {described(entry.node)}")
         return _unquoted(value) or DEFAULT_SCHEMA
+
+    def _default_owner(self, node: Node) -> str | None:
+        """The role that owns what the document declares and gives no owner."""
+        entry = node.entries.get("owner") if isinstance(node, Entries) else None
+        if entry is None:
+            return None
+        value = plain(entry.node)
+        if not isinstance(value, str):
+            self._blame(entry.node.at, f"owner: expected the name of a role, got {described(entry.node)}")
+            return None
+        return value
 
     def _blame(self, at: Position, message: str, hint: str = "") -> None:
         self.problems.append(Problem(message, at, hint))
@@ -169,7 +184,7 @@ class _Reading:
         for key, at in [("", entry.at), *((k, e.at) for k, e in body.entries.items()), *((k, g.at) for k, g in given.items())]:
             self.positions.setdefault((ref, key), at)
         absent = self._absent(body)
-        self._add(ref, _Piece(kind, entry.at, path, absent, {} if absent else given, derived, len(self.problems) == before))
+        self._add(ref, _Piece(kind, entry.at, path, absent, {} if absent else given, derived, len(self.problems) == before, self.owner))
         if absent:
             return
         self._exclusive(ref, body.entries.get("exclusive"), sections)

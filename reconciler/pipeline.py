@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from reconciler.canonicalise import Canonical, canonicalise
 from reconciler.connection import connect
 from reconciler.diff import changes
 from reconciler.errors import PlanRefused
 from reconciler.execute import Outcome, Patience, Watcher, execute, sole_applier
+from reconciler.export import export
 from reconciler.introspect import Snapshot, introspect
 from reconciler.plan import Plan, fingerprint, make_plan, touched
 from reconciler.prove import prove
 from reconciler.scratch import scratches
-from reconciler.state import Declaration, Scope, Situation
+from reconciler.state import Declaration, Scope, Situation, State
 from reconciler.statement import Hazard
 
 
@@ -47,6 +49,13 @@ def apply_plan(plan: Plan, job: Job | None, target: str, watcher: Watcher, patie
             return outcome
         left = _plan(job, introspect(connection)).changes
         return replace(outcome, left=tuple(f"{c.action} {c.kind} {c.identity}" for c in left))
+
+
+def export_state(target: str, scope: Scope, folder: Path) -> list[Path]:
+    """Write what lies within the bounds below `folder`; returns the files."""
+    with connect(target) as connection:
+        state = introspect(connection).state
+    return export(State({r: o for r, o in state.objects.items() if scope.covers(r)}, state.edges), folder)
 
 
 def guards(plan: Plan, live: Snapshot) -> list[str]:

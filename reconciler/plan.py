@@ -5,7 +5,7 @@ What is shown is what is run: reports render it, the executor walks it, a saved 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, Literal, cast
@@ -114,9 +114,10 @@ class Plan(BaseModel):
 
 @dataclass(frozen=True, order=True)
 class _Node:
-    """One thing to do with one object: drop it, or make it (create or alter)."""
+    """One thing to do with one object: drop it, make it (create or alter), or finish what is made."""
 
     drop: bool
+    late: bool
     order: tuple[str, ...]
     ref: Ref = field(compare=False)
 
@@ -195,7 +196,11 @@ def _print(obj: Object | None) -> str:
 
 
 def _node(ref: Ref, *, drop: bool) -> _Node:
-    return _Node(drop, (*ref.order,), ref)
+    return _Node(drop=drop, late=False, order=(*ref.order,), ref=ref)
+
+
+def _late(ref: Ref) -> _Node:
+    return _Node(drop=False, late=True, order=(*ref.order,), ref=ref)
 
 
 def _work(changes: Sequence[Change], live: State, desired: State, situation: Situation) -> _Work:
@@ -218,10 +223,16 @@ def _work(changes: Sequence[Change], live: State, desired: State, situation: Sit
             _rebuild(work, ref, root, (live, desired), (created | rebuilt.keys(), dropped | rebuilt.keys()), situation)
     for change in changes:
         if change.live and change.desired and change.ref not in rebuilt:
-            statements = change.desired.alter(change.live, situation)
-            assert statements is not None
-            _add(work, _node(change.ref, drop=False), "alter", statements, change.desired.together)
+            _alter(work, change.live, change.desired, situation)
     return work
+
+
+def _alter(work: _Work, live: Object, desired: Object, situation: Situation) -> None:
+    statements = desired.alter(live, situation)
+    assert statements is not None
+    _add(work, _node(desired.ref, drop=False), "alter", statements, desired.together)
+    if late := desired.complete(live, situation):
+        _add(work, _late(desired.ref), "alter", late, desired.together)
 
 
 def _add(work: _Work, node: _Node, action: Action, statements: list[Statement], unit: Ref | None = None) -> None:
@@ -238,7 +249,10 @@ def _create(work: _Work, obj: Object, desired: State, created: frozenset[Ref], s
         return
     unseen = ref.on if ref.on in created else None
     statements = obj.create(situation, desired.parts(ref), online=unseen is None and root is None)
-    _add(work, _node(ref, drop=False), "create", statements, root or unseen or obj.together or ref)
+    unit = root or unseen or obj.together or ref
+    _add(work, _node(ref, drop=False), "create", statements, unit)
+    if late := obj.complete(None, situation):
+        _add(work, _late(ref), "alter", late, unit)
 
 
 def _rebuild(
@@ -295,6 +309,18 @@ def _edges(work: _Work, live: State, desired: State) -> set[tuple[_Node, _Node]]
         if one is not None and other is not None and one != other:
             edges.add((one, other))
 
+    _make_in_order(work, desired, before)
+    _drop_in_order(work, live, before)
+    _finish_last(work, desired, before)
+    _free_names(work, before)
+    return edges
+
+
+Before = Callable[[_Node | None, _Node | None], None]
+
+
+def _make_in_order(work: _Work, desired: State, before: Before) -> None:
+    """What an object needs is made before it; an alteration of what merely holds it is not worth waiting for."""
     for ref in desired:
         making = work.find(ref, drop=False)
         before(work.find(ref, drop=True), making)
@@ -302,6 +328,10 @@ def _edges(work: _Work, live: State, desired: State) -> set[tuple[_Node, _Node]]
             made = work.find(needed, drop=False)
             if made is not None and (work.actions[made] == "create" or needed not in (ref.on, ref.namespace)):
                 before(made, making)
+
+
+def _drop_in_order(work: _Work, live: State, before: Before) -> None:
+    """What stands on an object goes, or lets go of it, before it goes or is disturbed."""
     for ref in live:
         dropping, making = work.find(ref, drop=True), work.find(ref, drop=False)
         for needed in live.needs(ref):
@@ -311,14 +341,21 @@ def _edges(work: _Work, live: State, desired: State) -> set[tuple[_Node, _Node]]
                 before(making, unneeded)
             elif unneeded is None and needed in work.disturbed:
                 before(dropping, work.find(needed, drop=False))
-    _free_names(work, before)
-    return edges
 
 
-def _free_names(work: _Work, before: Any) -> None:
+def _finish_last(work: _Work, desired: State, before: Before) -> None:
+    for node in [n for n in work.statements if n.late]:
+        before(work.find(node.ref, drop=False), node)
+        for needed in desired[node.ref].finish_needs():
+            before(work.find(needed, drop=False), node)
+
+
+def _free_names(work: _Work, before: Before) -> None:
     """A relation's name must be free before another takes it; what is left over goes before work on its table."""
     takers = {
-        (n.ref.schema, n.ref.name): n for n in work.statements if not n.drop and KINDS[n.ref.kind].relation and work.actions[n] == "create"
+        (n.ref.schema, n.ref.name): n
+        for n in work.statements
+        if not n.drop and not n.late and KINDS[n.ref.kind].relation and work.actions[n] == "create"
     }
     for node in work.statements:
         if node.drop and KINDS[node.ref.kind].relation:

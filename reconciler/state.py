@@ -98,6 +98,11 @@ class Object(BaseModel):
         """Turn a YAML entry's key and value into the object's name and its fields; short forms end here."""
         return key, body
 
+    @classmethod
+    def short(cls, body: dict[str, Any]) -> object:
+        """The short form of an entry, where it has one; `entry` reads it back."""
+        return body
+
     def identify(self, connection: Connection) -> Ref:
         """The ref as PostgreSQL spells it, asked on scratch; raises StatementFailed."""
         del connection
@@ -153,6 +158,15 @@ class Object(BaseModel):
     def remove_online(self, on: Situation) -> Iterable[Statement]:
         """The recipe for a busy server, where it is not the plain DDL."""
         return self.remove(on)
+
+    def finish(self, old: Self | None, on: Situation) -> Iterable[Statement]:
+        """What can only be said once `finish_needs` are there too: a sequence's owner, whose default needs the sequence."""
+        del old, on
+        return ()
+
+    def finish_needs(self) -> frozenset[Ref]:
+        """What `finish` needs beside the object itself; it is no prerequisite of the object."""
+        return frozenset()
 
     @classmethod
     def discard(cls, leftover: Ref) -> Iterable[Statement]:
@@ -222,6 +236,10 @@ class Object(BaseModel):
 
         return [*undoable(redefined, back), *undoable(self.attach(old, on), lambda: old.attach(self, on))]
 
+    def complete(self, old: Self | None, on: Situation) -> list[Statement]:
+        """`finish`, with its way back."""
+        return undoable(self.finish(old, on), lambda: old.finish(self, on) if old is not None else ())
+
     def drop(self, on: Situation, lost: Sequence[Object] = (), *, online: bool = True) -> list[Statement]:
         """Everything that drops the object; `lost` are those that go with it and come back when it is undone."""
         parts = [o for o in lost if o.folds]
@@ -258,6 +276,11 @@ class Granted(Object):
         default=None,
         description="role (or `public`) → privileges: all that anybody but the owner may do",
     )
+
+    @classmethod
+    def usual_grants(cls) -> dict[str, list[str]]:
+        """What others may do with a new object, were no default privileges altered."""
+        return {PUBLIC: list(cls.public_by_default)} if cls.public_by_default else {}
 
     def roles(self) -> frozenset[str]:
         return frozenset({*(self.grants or ()), *([self.owner] if self.owner else [])} - {PUBLIC})
@@ -353,7 +376,9 @@ class State:
     def needs(self, ref: Ref) -> frozenset[Ref]:
         """What the object stands on, directly, of what this state holds."""
         obj = self.objects.get(ref)
-        known = (obj.needs() if obj else frozenset[Ref]()) | self.edges.get(ref, frozenset())
+        known = self.edges.get(ref, frozenset[Ref]())
+        if obj is not None:
+            known = (known | obj.needs()) - obj.finish_needs()
         return frozenset(r for r in known if r in self.objects and r != ref)
 
     def dependents(self) -> dict[Ref, set[Ref]]:

@@ -16,7 +16,7 @@ FLOORS = {
     1: {"statement", "connection", "catalog"},
     2: {"state", "check"},
     3: {"kinds"},
-    4: {"load", "introspect", "diff", "scratch", "yamltree"},
+    4: {"load", "introspect", "diff", "scratch", "yamltree", "export"},
     5: {"canonicalise", "plan"},
     6: {"backfill", "journal"},
     7: {"execute"},
@@ -97,6 +97,7 @@ ALLOWED = {
         "schema",
         "schemas",
     },  # columns of catalog rows; and what belongs to an extension is found by its address
+    "export": {"schema"},
     "load": {"schema"},  # the file's own key
     "settings": {"schemas"},
     "state": {"schema"},  # a column of every catalog row

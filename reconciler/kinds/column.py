@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field
@@ -61,6 +61,10 @@ class Column(Object):
     @classmethod
     def entry(cls, key: str, body: object) -> tuple[str, object]:
         return key, {"type": body} if isinstance(body, str) else body
+
+    @classmethod
+    def short(cls, body: dict[str, Any]) -> object:
+        return body["type"] if list(body) == ["type"] else body
 
     def as_state(self) -> Self:
         return self.model_copy(update={"backfill": None})

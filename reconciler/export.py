@@ -1,0 +1,132 @@
+"""Write a state as the YAML that a person would have written: a file per schema and sort of thing, in short forms."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+import yaml
+
+from reconciler.errors import SettingsError
+from reconciler.ref import Ref
+from reconciler.state import Granted, Object, State
+
+Body = dict[str, Any]
+_BARE = re.compile(r"[^\".]+\Z")
+
+
+def export(state: State, folder: Path) -> list[Path]:
+    """Write every object of the state below `folder`; returns the files.
+
+    Raises SettingsError if the folder holds YAML already: what is there might contradict what is written.
+    """
+    if any(folder.rglob("*.yml")) or any(folder.rglob("*.yaml")):
+        raise SettingsError(f"{folder} holds YAML files already; export writes into an empty folder")
+    files: dict[Path, Body] = {}
+    owners: dict[Path, Counter[str]] = {}
+    children: dict[Ref, list[Object]] = {}
+    for obj in state.objects.values():
+        if obj.ref.on is not None:
+            children.setdefault(obj.ref.on, []).append(obj)
+    for obj in state.objects.values():
+        if obj.ref.on is None:
+            file = folder / _file(obj)
+            owners.setdefault(file, Counter()).update(_owners(obj))
+            files.setdefault(file, {"schema": obj.ref.schema} if obj.ref.schema else {})
+            files[file].setdefault(obj.section, {})[_key(obj)] = _body(obj, children)
+    for file, content in files.items():
+        usual = owners[file].most_common(1)[0][0] if owners[file] else None
+        _write(file, _with_owner(content, usual))
+    return sorted(files)
+
+
+def _file(obj: Object) -> Path:
+    """`public/tables.yml`; what belongs to no schema stands at the top."""
+    return Path(_safe(obj.ref.schema), f"{obj.section}.yml") if obj.ref.schema else Path(f"{obj.section}.yml")
+
+
+def _safe(name: str) -> str:
+    return re.sub(r"[^\w.-]", lambda m: f"%{ord(m[0]):02x}", name).lstrip(".") or "%"
+
+
+def _owners(obj: Object) -> Iterable[str]:
+    owner = getattr(obj, "owner", None)
+    return [owner] if owner else []
+
+
+def _key(obj: Object) -> str:
+    """The name under which an object stands in its section, quoted where a reader would take it for something else."""
+    if obj.ref.on is not None:
+        return obj.ref.name
+    own = obj.ref.name if _BARE.match(obj.ref.name) and "(" not in obj.ref.name else '"' + obj.ref.name.replace('"', '""') + '"'
+    return own if obj.ref.arguments is None else f"{own}({getattr(obj, 'arguments', obj.ref.arguments)})"
+
+
+def _body(obj: Object, children: Mapping[Ref, list[Object]]) -> Any:
+    """The fields that are not at their default, and what lives on the object."""
+    model = type(obj)
+    derived = {f.alias or n for n, f in model.model_fields.items() if f.json_schema_extra == {"derived": True}}
+    dumped = obj.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    body: Body = {k: _short(v) for k, v in dumped.items() if k not in derived and v is not None}
+    if isinstance(obj, Granted) and body.get("grants") == obj.usual_grants():
+        del body["grants"]
+    for child in children.get(obj.ref, ()):
+        body.setdefault(child.section, {})[_key(child)] = _body(child, children)
+    return obj.short(body)
+
+
+def _short(value: Any) -> Any:
+    """Text of several lines as a block."""
+    if isinstance(value, str) and "\n" in value:
+        return _Block(value)
+    if isinstance(value, dict):
+        return {k: _short(v) for k, v in cast("Body", value).items()}
+    return value
+
+
+def _with_owner(content: Body, usual: str | None) -> Body:
+    """Say the usual owner once, at the top."""
+    if usual is None:
+        return content
+    for key, section in content.items():
+        if key != "schema":
+            for body in section.values():
+                if isinstance(body, dict) and cast("Body", body).get("owner") == usual:
+                    del body["owner"]
+    return {k: v for k, v in content.items() if k == "schema"} | {"owner": usual} | {k: v for k, v in content.items() if k != "schema"}
+
+
+class _Block(str):
+    """Text that is written as a literal block."""
+
+    __slots__ = ()
+
+
+class _Dumper(yaml.SafeDumper):
+    """Blocks for long text, flow style for what is short; bare is what YAML 1.2 reads as text: `on` is no boolean there."""
+
+    yaml_implicit_resolvers: ClassVar[dict[Any, Any]] = {  # pyright: ignore[reportIncompatibleVariableOverride]
+        first: [(tag, pattern) for tag, pattern in known if not tag.endswith((":bool", ":timestamp", ":merge"))]
+        for first, known in cast("Any", yaml.SafeDumper).yaml_implicit_resolvers.items()
+    }
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _block(dumper: yaml.SafeDumper, value: _Block) -> yaml.ScalarNode:
+    plain = not re.search(r"[ \t]\n|\t|[^\S\n ]|\r", value) and not value.startswith((" ", "\n"))
+    return cast("Any", dumper).represent_scalar("tag:yaml.org,2002:str", str(value), style="|" if plain else '"')
+
+
+cast("Any", _Dumper).add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"true|false", re.I), list("tTfF"))
+_Dumper.add_representer(_Block, cast("Any", _block))
+
+
+def _write(file: Path, content: Body) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    words = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
+    file.write_text(words, encoding="utf-8")
