@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
+from reconciler.build import Build, Failures
 from reconciler.connection import Connection, rows, run
 from reconciler.errors import DeclarationError, Problem, ScratchError, StatementFailed
 from reconciler.introspect import Snapshot, introspect
@@ -19,7 +20,7 @@ from reconciler.kinds import KINDS
 from reconciler.ref import Ref
 from reconciler.scratch import Scratch, empty
 from reconciler.state import Declaration, Object, Scope, Situation, State
-from reconciler.statement import Statement, compose, literal, name, raw, text
+from reconciler.statement import compose, literal, name, raw, text
 
 ROUNDS = 4  # what PostgreSQL prints and reads again settles after two; more would be one that never does
 
@@ -175,7 +176,8 @@ class _Bench:
             wanted = self._identified(connection, wanted)
             objects = {r: o for r, o in wanted.objects.items() if (r in members or r not in self.live.state) and r not in left_out}
             with ExitStack() as passing:
-                other, desired, _ = self._settled(State(objects, self.live.state.edges), wanted.source, passing, built=live_state)
+                fresh = {r: s for r, s in wanted.source.items() if wanted.objects[r] != self.live.state.get(r)}
+                other, desired, _ = self._settled(State(objects, self.live.state.edges), fresh, passing, built=live_state)
                 desired, declared = self._with_fills(other, desired, wanted)
             self.stack.push(kept.pop_all())
         situation = replace(self.live.situation, declared=declared)
@@ -207,9 +209,10 @@ class _Bench:
         connection = stack.enter_context(self.scratch.database(roles, self.live.situation.user))
         left_out: dict[Ref, str] = {}
         for _ in range(ROUNDS):
-            failed = self._build(connection, state, source)
-            self._judge(failed, source, built or State())
-            left_out |= {r: e.message for r, e in failed.items()}
+            build = Build(connection, state, self.situation, {r: self._path(s) for r, s in source.items()})
+            failed = build.all()
+            self._judge(build, failed, source, built or State())
+            left_out |= {p: e.message for r, e in failed.items() for p in (r, *(o.ref for o in state.parts(r)))}
             found = introspect(connection).state
             if found.objects == state.objects:
                 return connection, found, left_out
@@ -217,64 +220,25 @@ class _Bench:
             empty(connection)
         raise ScratchError(f"{self.scratch.words} prints something else each time it reads what it printed")
 
-    def _judge(self, failed: Mapping[Ref, StatementFailed], source: Mapping[Ref, Ref], built: State) -> None:
+    def _judge(self, build: Build, failed: Failures, source: Mapping[Ref, Ref], built: State) -> None:
         """Raise for what cannot stay out: declared objects, and live ones on a scratch that is not like the target."""
-        problems: list[Problem] = []
-        for ref, e in failed.items():
-            if ref in source:
-                obj = self.declaration.objects[source[ref]]
-                key = next((k for k in obj.written if (source[ref], k) in self.declaration.positions), "")
-                problems.append(
-                    Problem(
-                        f"{ref}: {e.message}", self.declaration.position(source[ref], key), "; ".join(x for x in (e.detail, e.hint) if x)
-                    )
-                )
-            elif ref in built:
-                hint = "declare it as it should be, or with state: absent"
-                problems.append(Problem(f"{ref} cannot stay as it is beside what is declared: {e.message}", None, hint))
+        problems = [p for r, e in build.culprits(failed).items() if (p := self._problem(r, e, source, built))] if failed else []
         if problems:
             raise DeclarationError(problems)
         if failed and self.scratch.ours:
             listed = "; ".join(f"{r}: {e.message}" for r, e in list(failed.items())[:3])
             raise ScratchError(f"{self.scratch.words} cannot hold {len(failed)} of the target's objects ({listed})")
 
-    def _build(self, connection: Connection, state: State, source: Mapping[Ref, Ref]) -> dict[Ref, StatementFailed]:
-        """Create every object, what others need first; returns what PostgreSQL refused, and why.
-
-        What declared SQL needs is known only to PostgreSQL: an object that it refuses waits until others are there.
-        """
-        waiting = [r for r in ordered(state) if not (state[r].folds and r.on in state)]
-        failed: dict[Ref, StatementFailed] = {}
-        later = [r for r in waiting if state[r].finish_needs()]
-        while waiting:
-            failed = {}
-            for ref in waiting:
-                try:
-                    self._create(connection, state, ref, source)
-                except StatementFailed as e:
-                    failed[ref] = e
-            if len(failed) == len(waiting):
-                break
-            waiting = list(failed)
-        for ref in later:
-            if ref not in failed:
-                try:
-                    self._run(connection, state[ref].complete(None, self.situation), ref, source)
-                except StatementFailed as e:
-                    failed[ref] = e
-        return failed | {p.ref: e for r, e in failed.items() for p in state.parts(r)}
-
-    def _create(self, connection: Connection, state: State, ref: Ref, source: Mapping[Ref, Ref]) -> None:
-        self._run(connection, state[ref].create(self.situation, state.parts(ref), online=False), ref, source)
-
-    def _run(self, connection: Connection, statements: Iterable[Statement], ref: Ref, source: Mapping[Ref, Ref]) -> None:
-        path = self._path(source[ref]) if ref in source else ""
-        bodies = "on" if ref in source else "off"
-        with connection.transaction():
-            run(connection, text(compose("SET LOCAL search_path TO {}", literal(path))))
-            run(connection, text(compose("SET LOCAL check_function_bodies TO {}", literal(bodies))))
-            for statement in statements:
-                run(connection, statement.sql)
+    def _problem(self, ref: Ref, e: StatementFailed, source: Mapping[Ref, Ref], built: State) -> Problem | None:
+        if ref in source:
+            origin = source[ref]
+            key = next((k for k in self.declaration.objects[origin].written if (origin, k) in self.declaration.positions), "")
+            hint = "; ".join(x for x in (e.detail, e.hint) if x)
+            return Problem(f"{ref}: {e.message}", self.declaration.position(origin, key), hint)
+        if ref in built:
+            hint = "declare it as it should be, or with state: absent"
+            return Problem(f"{ref} cannot stay as it is beside what is declared: {e.message}", None, hint)
+        return None
 
     def _with_fills(self, connection: Connection, desired: State, wanted: Wanted) -> tuple[State, dict[Ref, Object]]:
         """Qualify the SQL that no catalog stores, and learn what it needs."""
@@ -342,21 +306,3 @@ def neighbourhood(state: State, seeds: Set[Ref]) -> frozenset[Ref]:
             parts.setdefault(ref.on, []).append(ref)
     below = spread(above | roots, lambda r: [*state.needs(r), *parts.get(r, ())])
     return frozenset(r for r in below if r in state)
-
-
-def ordered(state: State) -> list[Ref]:
-    """The refs with what each needs before it; a cycle is broken where it is entered."""
-    found: dict[Ref, None] = {}
-    for start in state:
-        todo: list[tuple[Ref, bool]] = [(start, False)]
-        seen: set[Ref] = set()
-        while todo:
-            ref, done = todo.pop()
-            if done:
-                found.setdefault(ref)
-            elif ref not in found and ref not in seen:
-                seen.add(ref)
-                todo.append((ref, True))
-                parts = (n for p in state.parts(ref) for n in state.needs(p.ref) if n != ref)
-                todo += [(n, False) for n in (*sorted(state.needs(ref), key=lambda r: r.order, reverse=True), *parts)]
-    return list(found)

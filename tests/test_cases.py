@@ -2,7 +2,8 @@
 
 actual.sql   the database before
 desired.yml  what is declared
-flags        (optional) `prune`; `debris`, where actual.sql holds half-finished work that no undo brings back
+flags        (optional) `prune`; `debris`, where actual.sql holds half-finished work that no undo brings back;
+             `respelled`, where PostgreSQL prints an expression otherwise once it has read its own print
 plan.txt     what `plan` shows, without its first line; --update-cases rewrites both
 plan.sql     what `plan --format sql` prints
 """
@@ -35,13 +36,13 @@ def quiet() -> Lines:
     return Lines(lambda _: None)
 
 
-def _flagged(case: Path, flag: str) -> bool:
+def flagged(case: Path, flag: str) -> bool:
     return (case / "flags").exists() and flag in (case / "flags").read_text().split()
 
 
 def job_of(case: Path, database: Database) -> Job:
     declaration = load(case / "desired.yml")
-    return Job(database.url, declaration, Scope(declaration.schemas, prune=_flagged(case, "prune")))
+    return Job(database.url, declaration, Scope(declaration.schemas, prune=flagged(case, "prune")))
 
 
 @pytest.mark.parametrize("case", FOUND, ids=lambda c: f"{c.parent.name}/{c.name}")
@@ -65,7 +66,7 @@ def test_case(case: Path, each_major: int, new_database: Callable[..., Database]
     assert by_psql.dump() == after
 
     _undo(plan, database)
-    if not _flagged(case, "debris"):
+    if not flagged(case, "debris"):
         assert database.dump() == before
     _from_yaml_alone(case, new_database(major=each_major), after)
 

@@ -16,7 +16,7 @@ FLOORS = {
     1: {"statement", "connection", "catalog"},
     2: {"state", "check"},
     3: {"kinds"},
-    4: {"load", "introspect", "diff", "scratch", "yamltree", "export"},
+    4: {"load", "introspect", "diff", "scratch", "yamltree", "export", "build"},
     5: {"canonicalise", "plan"},
     6: {"backfill", "journal"},
     7: {"execute"},

@@ -1,0 +1,105 @@
+"""Build a state on a scratch server, object by object, and say what PostgreSQL refuses and which object is to blame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from psycopg import Rollback
+
+from reconciler.connection import Connection, run
+from reconciler.errors import StatementFailed
+from reconciler.ref import Ref
+from reconciler.state import Object, Situation, State
+from reconciler.statement import Statement, compose, literal, text
+
+Failures = dict[Ref, StatementFailed]
+Make = Callable[[Ref], Iterable[Statement]]
+
+
+@dataclass(frozen=True)
+class Build:
+    """One state on its way into an empty database.
+
+    `paths` holds the search path of each object whose SQL people wrote; what is in it has the bodies of its routines
+    checked too. Everything else is SQL that PostgreSQL printed, and qualified.
+    """
+
+    connection: Connection
+    state: State
+    situation: Situation
+    paths: Mapping[Ref, str]
+
+    def all(self) -> Failures:
+        """Create every object, what others need first; returns what PostgreSQL refused, and why.
+
+        What people's SQL needs is known only to PostgreSQL: an object that it refuses waits until others are there.
+        """
+        waiting = [r for r in ordered(self.state) if not (self.state[r].folds and r.on in self.state)]
+        later = [r for r in waiting if self.state[r].finish_needs()]
+        failed: Failures = {}
+        while waiting:
+            failed = self._each(waiting, lambda r: self.state[r].create(self.situation, self.state.parts(r), online=False))
+            if len(failed) == len(waiting):
+                break
+            waiting = list(failed)
+        failed |= self._each((r for r in later if r not in failed), lambda r: self.state[r].complete(None, self.situation))
+        return failed
+
+    def culprits(self, failed: Failures) -> Failures:
+        """Of all that failed, what failed by itself and not because of something that it needs."""
+        roots = {r: e for r, e in failed.items() if not self.state.needs(r) & failed.keys()} or failed
+        found: Failures = {}
+        for ref, e in roots.items():
+            found |= self._parts_to_blame(ref) or {ref: e}
+        return found
+
+    def _parts_to_blame(self, ref: Ref) -> Failures:
+        """The parts that people wrote with which alone the object cannot be created."""
+        failed: Failures = {}
+        for part in self.state.parts(ref):
+            if part.ref in self.paths:
+                try:
+                    self._try(ref, [part])
+                except StatementFailed as e:
+                    failed[part.ref] = e
+        return failed
+
+    def _try(self, ref: Ref, parts: list[Object]) -> None:
+        with self.connection.transaction():
+            self._run(ref, self.state[ref].create(self.situation, parts, online=False))
+            raise Rollback
+
+    def _each(self, refs: Iterable[Ref], statements: Make) -> Failures:
+        failed: Failures = {}
+        for ref in refs:
+            try:
+                with self.connection.transaction():
+                    self._run(ref, statements(ref))
+            except StatementFailed as e:
+                failed[ref] = e
+        return failed
+
+    def _run(self, ref: Ref, statements: Iterable[Statement]) -> None:
+        run(self.connection, text(compose("SET LOCAL search_path TO {}", literal(self.paths.get(ref, "")))))
+        run(self.connection, f"SET LOCAL check_function_bodies TO {'on' if ref in self.paths else 'off'}")
+        for statement in statements:
+            run(self.connection, statement.sql)
+
+
+def ordered(state: State) -> list[Ref]:
+    """The refs with what each needs before it; a cycle is broken where it is entered."""
+    found: dict[Ref, None] = {}
+    for start in state:
+        todo: list[tuple[Ref, bool]] = [(start, False)]
+        seen: set[Ref] = set()
+        while todo:
+            ref, done = todo.pop()
+            if done:
+                found.setdefault(ref)
+            elif ref not in found and ref not in seen:
+                seen.add(ref)
+                todo.append((ref, True))
+                parts = (n for p in state.parts(ref) for n in state.needs(p.ref) if n != ref)
+                todo += [(n, False) for n in (*sorted(state.needs(ref), key=lambda r: r.order, reverse=True), *parts)]
+    return list(found)

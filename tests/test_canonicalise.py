@@ -1,0 +1,151 @@
+"""What PostgreSQL refuses is said with its place, all of it at once, and the target is untouched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from reconciler import pipeline
+from reconciler.cli import main
+from reconciler.connection import connect
+from reconciler.errors import DeclarationError
+from reconciler.introspect import introspect
+from reconciler.load import load
+from reconciler.pipeline import Job
+from reconciler.state import Scope
+from tests.conftest import Database
+
+TABLE = "CREATE TABLE public.t (id int PRIMARY KEY, n int, s varchar(10));"
+
+
+def reconcile(*words: object) -> Result:
+    return CliRunner().invoke(main, [str(w) for w in words], catch_exceptions=False)
+
+
+def declare(folder: Path, text: str) -> Path:
+    file = folder / "state.yml"
+    file.write_text(text)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("declared", "place", "words"),
+    [
+        ("tables:\n  t:\n    constraints:\n      c: {check: n >}\n", "4:11", "syntax error"),
+        ("tables:\n  t:\n    constraints:\n      c: {check: x > 0}\n", "4:11", 'column "x" does not exist'),
+        ("tables:\n  t:\n    indexes:\n      i: {on: missing}\n", "4:11", 'column "missing" does not exist'),
+        ("tables:\n  t:\n    indexes:\n      i: {on: \"date_trunc('hour', now())\"}\n", "4:11", "IMMUTABLE"),
+        ("tables:\n  t:\n    columns:\n      n: {default: \"'x'\"}\n", "4:11", "invalid input syntax"),
+        ("tables:\n  t:\n    columns:\n      m: nosuchtype\n", "4:10", 'type "nosuchtype" does not exist'),
+        ("tables:\n  t:\n    columns:\n      n: {not_null: true, backfill: {value: nope}}\n", "4:27", 'column "nope" does not exist'),
+        ("tables:\n  t:\n    policies:\n      p: {using: nofunction(n)}\n", "4:11", "function nofunction(integer) does not exist"),
+        ("views:\n  v: {query: SELECT * FROM missing}\n", "2:7", 'relation "missing" does not exist'),
+        ("functions:\n  f():\n    returns: int\n    body: SELECT nope\n", "4:5", 'column "nope" does not exist'),
+        (
+            "functions:\n  f():\n    returns: int\n    language: plpgsql\n    body: BEGIN oops END\n",
+            "5:5",
+            "unexpected end of function definition",
+        ),
+        ("tables:\n  missing:\n    indexes:\n      i: {on: a}\n", "2:3", "table public.missing does not exist"),
+        (
+            "tables:\n  t:\n    constraints:\n      f: {foreign_key: n, references: nowhere(id)}\n",
+            "4:27",
+            'relation "nowhere" does not exist',
+        ),
+        ("tables:\n  t:\n    policies:\n      p: {to: nobody_here, using: n > 0}\n", "4:7", "role nobody_here does not exist"),
+        ("schema: nowhere\nviews:\n  v: {query: SELECT 1}\n", "3:3", "schema nowhere does not exist"),
+    ],
+)
+def test_an_error_of_sql_has_its_place(
+    new_database: Callable[..., Database], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, declared: str, place: str, words: str
+) -> None:
+    database = new_database(TABLE)
+    before = database.dump()
+    monkeypatch.chdir(tmp_path)
+    done = reconcile("apply", "--target", database.url, "--state", declare(tmp_path, declared), "--yes")
+    assert done.exit_code == 1
+    assert done.stdout == ""
+    assert f"state.yml:{place}:" in done.stderr, done.stderr
+    assert words in done.stderr
+    assert database.dump() == before
+    assert database.value("SELECT to_regnamespace('reconcile')") is None
+
+
+def test_every_error_of_sql_is_collected(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(TABLE)
+    declared = "tables: {t: {constraints: {a: {check: x > 0}, b: {check: n > 0}, c: {check: n >}}}}\nviews: {v: {query: SELECT nope}}\n"
+    with pytest.raises(DeclarationError) as raised:
+        pipeline.plan_changes(Job(database.url, load(declare(tmp_path, declared)), Scope(frozenset({"public"}))))
+    assert len(raised.value.problems) == 3
+    assert all(p.position is not None for p in raised.value.problems)
+
+
+def test_what_would_break_is_named_not_dropped(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(TABLE + "CREATE VIEW public.v AS SELECT n FROM public.t;")
+    done = reconcile("plan", "--target", database.url, "--state", declare(tmp_path, "tables: {t: {columns: {n: {state: absent}}}}"))
+    assert done.exit_code == 1
+    assert "view public.v cannot stay as it is" in done.stderr
+
+
+def test_spelling_is_no_difference(new_database: Callable[..., Database], tmp_path: Path, each_major: int) -> None:
+    script = """
+        CREATE TABLE public.s (a varchar(20) DEFAULT 'x', b timestamptz, c numeric(4), d int4[], CHECK (a IN ('x', 'y')));
+        CREATE VIEW public.w AS SELECT a, count(*) n FROM public.s WHERE b > now() - interval '1 day' GROUP BY 1;
+        CREATE INDEX i ON public.s (lower(a), (b AT TIME ZONE 'UTC')) WHERE c BETWEEN 1 AND 5;
+        ALTER TABLE public.s ENABLE ROW LEVEL SECURITY;
+        CREATE POLICY p ON public.s USING (a = current_user::text OR EXISTS (SELECT FROM public.s AS o WHERE o.c > s.c));
+        CREATE FUNCTION public.f(x int, y varchar = 'z') RETURNS SETOF int4 LANGUAGE sql AS 'SELECT 1';
+    """
+    declared = """
+tables:
+  s:
+    row_level_security: true
+    columns:
+      a: {type: "character varying( 20 )", default: "'x'::varchar"}
+      b: timestamp with time zone
+      c: decimal(4, 0)
+      d: integer ARRAY
+    constraints:
+      s_a_check: {check: "a = 'x' OR a IN ('y')"}
+    indexes:
+      i: {on: [LOWER(a), "(b at time zone 'UTC')"], where: c >= 1 AND c <= 5}
+    policies:
+      p: {using: "a = CURRENT_USER::text OR EXISTS (SELECT FROM s AS o WHERE o.c > s.c)"}
+views:
+  w: {query: "SELECT a, count(*) AS n FROM s WHERE b > now() - '1 day'::interval GROUP BY a"}
+functions:
+  "f(x integer, y character varying DEFAULT 'z')": {returns: setof integer, body: SELECT 1}
+"""
+    database = new_database(script, each_major)
+    made = pipeline.plan_changes(Job(database.url, load(declare(tmp_path, declared)), Scope(frozenset({"public"}))))
+    # only the check says something else in PostgreSQL's eyes
+    assert [c.identity for c in made.changes] == ["s_a_check on public.s"]
+
+
+def test_only_the_neighbourhood_of_a_change_is_built(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    script = TABLE + "".join(
+        f"CREATE TABLE public.far_{n} (id int PRIMARY KEY, t int REFERENCES public.far_{max(n - 1, 0)});" for n in range(20)
+    )
+    database = new_database(script.replace("t int REFERENCES public.far_0);CREATE TABLE public.far_1", "t int);CREATE TABLE public.far_1"))
+    declaration = load(declare(tmp_path, "tables: {t: {indexes: {t_n: {on: n}}}}"))
+    with connect(database.url) as connection:
+        everything = len(introspect(connection).state)
+    plan = pipeline.plan_changes(Job(database.url, declaration, Scope(frozenset({"public"}))))
+    assert [c.identity for c in plan.changes] == ["public.t_n"]
+    assert len(plan.fingerprint) < everything / 4
+
+
+@pytest.mark.parametrize("scratch", ["embedded", "target"])
+def test_every_scratch_server_gives_the_same_plan(new_database: Callable[..., Database], tmp_path: Path, scratch: str) -> None:
+    database = new_database(TABLE)
+    file = declare(tmp_path, "tables: {t: {columns: {s: text}, indexes: {t_n: {on: n}}}}")
+    target = ("--target", database.url, "--state", file)
+    shown = reconcile("plan", *target, "--scratch", scratch)
+    assert ("embedded" in shown.stdout) == (scratch == "embedded")
+    steps = [line for line in shown.stdout.splitlines() if line.startswith("      ")]
+    usual = [line for line in reconcile("plan", *target).stdout.splitlines() if line.startswith("      ")]
+    assert steps == usual
+    assert database.value("SELECT count(*) FROM pg_database WHERE datname LIKE 'reconcile_scratch%'") == 0

@@ -1,0 +1,39 @@
+"""`==` decides; the words name fields by their place."""
+
+from __future__ import annotations
+
+from reconciler.diff import changes, differences
+from reconciler.kinds.column import Column
+from reconciler.kinds.table import Table
+from reconciler.ref import Ref
+from reconciler.state import State
+
+TABLE = Ref("table", "public", "t")
+
+
+def state(*objects: Table | Column) -> State:
+    return State({o.ref: o for o in objects})
+
+
+def test_changes_are_what_is_not_equal() -> None:
+    a, b = Ref("column", "public", "a", TABLE), Ref("column", "public", "b", TABLE)
+    table = Table(ref=TABLE)
+    live = state(table, Column(ref=a, type="int"))
+    desired = state(table, Column(ref=b, type="int"))
+    assert [(c.action, c.ref.name) for c in changes(live, desired)] == [("create", "b"), ("drop", "a")]
+    assert changes(live, live) == ()
+
+
+def test_differences_name_the_field_and_both_values() -> None:
+    live = Table(ref=TABLE, grants={"anon": ("select", "insert"), "app": ("select",)})
+    desired = Table(ref=TABLE, grants={"anon": ("select",)}, comment="it")
+    found = [(d.field, d.live, d.wanted) for d in changes(state(live), state(desired))[0].differences]
+    assert found == [
+        ("comment", None, "it"),
+        ("grants.anon", ["select", "insert"], ["select"]),
+        ("grants.app", ["select"], None),
+    ]
+
+
+def test_a_list_is_compared_whole() -> None:
+    assert [(d.field, d.live, d.wanted) for d in differences({"on": ["a", "b"]}, {"on": ["b", "a"]})] == [("on", ["a", "b"], ["b", "a"])]

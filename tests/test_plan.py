@@ -1,0 +1,93 @@
+"""A plan is a value: pure, ordered by need, and the same after a round trip."""
+
+from __future__ import annotations
+
+import pytest
+
+from reconciler.connection import Server
+from reconciler.diff import changes
+from reconciler.kinds.column import Column
+from reconciler.kinds.index import Index
+from reconciler.kinds.policy import Policy
+from reconciler.kinds.table import Table
+from reconciler.kinds.view import View
+from reconciler.plan import Plan, make_plan
+from reconciler.ref import Ref
+from reconciler.state import Object, Situation, State
+from reconciler.statement import Hazard
+
+SITUATION = Situation(Server(180000))
+T = Ref("table", "public", "t")
+N = Ref("column", "public", "n", T)
+
+
+def state(*objects: Object, edges: dict[Ref, frozenset[Ref]] | None = None) -> State:
+    return State({o.ref: o for o in objects}, edges or {})
+
+
+def plan(live: State, desired: State) -> Plan:
+    return make_plan(changes(live, desired), live, desired, SITUATION, target="postgresql://u:secret@h/d")
+
+
+def test_a_plan_is_the_same_after_a_round_trip() -> None:
+    made = plan(state(), state(Table(ref=T), Column(ref=N, type="int", comment="n")))
+    again = Plan.model_validate_json(made.model_dump_json())
+    assert again == made
+    assert again.intact()
+    assert "secret" not in made.model_dump_json()
+
+
+@pytest.mark.parametrize("field", ["target", "steps", "changes", "fingerprint", "notes", "unchanged"])
+def test_any_edit_breaks_the_seal(field: str) -> None:
+    made = plan(state(), state(Table(ref=T)))
+    other = {"target": "x", "steps": (), "changes": (), "fingerprint": {"a": "b"}, "notes": ("x",), "unchanged": 9}[field]
+    assert not made.model_copy(update={field: other}).intact()
+
+
+def test_the_same_input_gives_the_same_plan() -> None:
+    views = [View(ref=Ref("view", "public", f"v{n}"), query="SELECT 1") for n in range(9)]
+    edges = {views[n].ref: frozenset({views[n + 1].ref}) for n in range(8)}
+    one = plan(state(), state(*views, edges=edges))
+    other = plan(state(), state(*reversed(views), edges=edges))
+    assert [s.sql for s in one.steps] == [s.sql for s in other.steps]
+    assert [s.identity for s in one.steps] == [f"public.v{n}" for n in reversed(range(9))]
+
+
+def test_what_a_table_is_made_of_is_made_with_it() -> None:
+    index = Index(ref=Ref("index", "public", "i", T), on=("n",))
+    made = plan(state(), state(Table(ref=T), Column(ref=N, type="int"), index))
+    assert [s.sql for s in made.steps] == [
+        "CREATE TABLE public.t (\n    n int\n)",
+        "CREATE INDEX i ON public.t USING btree (n)",
+    ]
+    assert len(made.transactions()) == 1
+
+
+def test_an_index_of_a_table_in_use_is_built_concurrently() -> None:
+    index = Index(ref=Ref("index", "public", "i", T), on=("n",))
+    base = (Table(ref=T), Column(ref=N, type="int"))
+    made = plan(state(*base), state(*base, index))
+    assert [(s.sql.split(" ON ")[0], s.transactional, s.undo) for s in made.steps] == [
+        ("CREATE INDEX CONCURRENTLY i", False, ("DROP INDEX CONCURRENTLY IF EXISTS public.i",)),
+    ]
+
+
+def test_policies_change_in_one_transaction() -> None:
+    def policy(name: str) -> Policy:
+        return Policy.model_validate({"ref": Ref("policy", "public", name, T), "for": "select", "using": "true"})
+
+    made = plan(state(Table(ref=T), policy("a"), policy("b")), state(Table(ref=T, row_level_security=True), policy("c")))
+    assert len(made.steps) == 4
+    assert len({s.transaction for s in made.steps}) == 1
+    assert set(made.hazards()) == {Hazard.WEAKENS_SECURITY}
+
+
+def test_what_waits_depends_on_what_it_waits_for() -> None:
+    column = Column(ref=N, type="int", not_null=True)
+    base = (Table(ref=T), Column(ref=N, type="int"))
+    index = Index(ref=Ref("index", "public", "i", T), on=("n",))
+    made = plan(state(*base), state(Table(ref=T), column, index, edges={index.ref: frozenset({N})}))
+    last = made.steps[-1]
+    assert last.kind == "index"
+    assert last.depends_on == (made.steps[-2].id,)
+    assert all(s.depends_on for s in made.steps[1:])

@@ -1,0 +1,55 @@
+"""Every rendering says the same, and no text in it leaves its place."""
+
+from __future__ import annotations
+
+from reconciler.diff import Difference
+from reconciler.plan import Plan, Planned, Step
+from reconciler.report import data, markdown, script, text
+from reconciler.statement import Danger, Fill, Hazard
+
+DANGER = Danger(hazard=Hazard.DATA_LOSS, reason="it is gone")
+STEP = Step(
+    id="1",
+    action="drop",
+    kind="table",
+    identity='public."a`|b"',
+    sql='DROP TABLE public."a`|b"',
+    transactional=True,
+    transaction="t1",
+    lock="ACCESS EXCLUSIVE",
+    relation="public.t",
+    hazards=(DANGER,),
+)
+CHANGE = Planned(action="alter", kind="view", identity="public.v", differences=(Difference(field="query", live="a\n```\nb", wanted="c"),))
+PLAN = Plan(target="here", in_sync=False, unchanged=3, scratch="scratch", changes=(CHANGE,), steps=(STEP,), notes=("mind this",))
+NOTHING = Plan(target="here", in_sync=True, unchanged=3)
+
+
+def test_hazards_come_first_with_the_flag_that_allows_them() -> None:
+    shown = text.plan(PLAN)
+    assert shown.index("data-loss: it is gone") < shown.index("view public.v") < shown.index("DROP TABLE")
+    assert "--allow data-loss" in shown
+    assert "mind this" in shown
+
+
+def test_nothing_to_do_says_so() -> None:
+    assert "nothing to do" in text.plan(NOTHING)
+    assert "nothing to do" in markdown.plan(NOTHING)
+    assert "nothing to do" in script.plan(NOTHING)
+    assert "no drift" in text.drift(NOTHING)
+    assert '"in_sync": true' in data.drift(NOTHING)
+
+
+def test_markdown_keeps_foreign_text_in_its_fence() -> None:
+    shown = markdown.plan(PLAN)
+    assert '`` public."a`\\|b" ``' in shown or "public.v" in shown
+    assert [line for line in shown.splitlines() if line == "```"] == ["```"] * 2
+
+
+def test_a_script_spells_transactions_and_fills() -> None:
+    fill = Fill(relation="public.t", column="n", value="1")
+    filling = STEP.model_copy(update={"id": "2", "sql": "UPDATE …", "transactional": False, "transaction": "", "fill": fill})
+    shown = script.plan(PLAN.model_copy(update={"steps": (STEP, filling)}))
+    assert shown.index("BEGIN;\n") < shown.index("DROP TABLE") < shown.index("COMMIT;\n") < shown.index("DO $reconcile$")
+    assert "-- hazard data-loss: it is gone" in shown
+    assert "UPDATE …" not in shown

@@ -1,0 +1,66 @@
+"""Flags before the environment before the file; what is wrong is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reconciler.errors import SettingsError
+from reconciler.execute import Patience
+from reconciler.settings import aim, read
+
+FILE = """
+target: staging
+targets:
+  staging: {url: "postgresql://staging/app", lock_timeout: 1}
+  production: {url: "${PRODUCTION_URL}"}
+retry_for: 60
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "reconcile.yml"
+    path.write_text(FILE)
+    return path
+
+
+def test_a_flag_goes_before_the_environment_and_that_before_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = read(file)
+    assert aim(settings, None).url == "postgresql://staging/app"
+    monkeypatch.setenv("DATABASE_URL", "postgresql://env/app")
+    assert aim(settings, None).url == "postgresql://env/app"
+    assert aim(settings, "postgresql://flag/app").url == "postgresql://flag/app"
+    monkeypatch.setenv("PRODUCTION_URL", "postgresql://prod/app")
+    assert aim(settings, "production").url == "postgresql://prod/app"
+
+
+def test_patience_is_the_target_s_then_the_file_s_then_ours(file: Path) -> None:
+    assert aim(read(file), "staging").patience == Patience(lock=1, total=60, statement=Patience().statement)
+
+
+def test_libpq_variables_are_left_to_libpq(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PGHOST", "somewhere")
+    assert aim(read(tmp_path / "none.yml"), None).url == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("targets: {a: {}}", "targets.a.url"), ("lock_timeout: -1", "lock_timeout"), ("nope: 1", "nope"), ("a: [", "reconcile.yml")],
+)
+def test_a_wrong_file_is_named_with_its_key(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "reconcile.yml"
+    path.write_text(text)
+    with pytest.raises(SettingsError, match=words):
+        read(path)
+
+
+def test_an_unknown_target_lists_the_known_ones(file: Path) -> None:
+    with pytest.raises(SettingsError, match="staging, production, embedded"):
+        aim(read(file), "prodution")
+
+
+def test_no_target_at_all_says_what_would_do(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="DATABASE_URL"):
+        aim(read(tmp_path / "none.yml"), None)
