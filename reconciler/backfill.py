@@ -36,14 +36,19 @@ def fill(connection: Connection, spec: Fill, attempt: Callable[[Callable[[], int
     """
     filled = 0
     if spec.value is not None:
-        blocks = rows(connection, f"SELECT {BLOCKS} AS blocks", {"relation": spec.relation})[0]["blocks"]
-        for start in range(0, blocks, BATCH):
-            end = min(start + BATCH, blocks)
+        start, blocks = 0, _blocks(connection, spec)
+        while start < blocks:
             statement = batch(spec, f"'({start},0)'", f"'({start + BATCH},0)'")
             filled += attempt(lambda sql=statement: _rows_of(connection, sql))
-            watch(Progress(end, blocks, "blocks"))
+            start += BATCH
+            blocks = max(blocks, _blocks(connection, spec)) if start >= blocks else blocks  # it may have grown meanwhile
+            watch(Progress(min(start, blocks), blocks, "blocks"))
     _assert_none_left(connection, spec)
     return filled
+
+
+def _blocks(connection: Connection, spec: Fill) -> int:
+    return rows(connection, f"SELECT {BLOCKS} AS blocks", {"relation": spec.relation})[0]["blocks"]
 
 
 def _rows_of(connection: Connection, statement: str) -> int:
@@ -78,16 +83,13 @@ def script(spec: Fill) -> str:
     return f"""DO {tag}
 DECLARE reconcile_first int8 := 0; reconcile_blocks int8;
 BEGIN{update}
-  IF EXISTS (SELECT FROM {spec.relation} WHERE {spec.column} IS NULL) THEN
+  IF EXISTS (SELECT FROM {spec.relation} WHERE {_stuck(spec)}) THEN
     RAISE EXCEPTION USING MESSAGE = {refusal};
   END IF;
 END {tag}"""
 
 
 def _assert_none_left(connection: Connection, spec: Fill) -> None:
-    left = rows(connection, f"SELECT count(*) AS n FROM {spec.relation} WHERE {spec.column} IS NULL")[0]["n"]
-    if not left:
-        return
     key = rows(
         connection,
         """SELECT a.attname::text FROM pg_index AS i CROSS JOIN unnest(i.indkey) WITH ORDINALITY AS k(n, o)
@@ -97,8 +99,13 @@ def _assert_none_left(connection: Connection, spec: Fill) -> None:
     )
     columns = ", ".join(text(name(r["attname"])) for r in key) or "ctid"
     sample = rows(
-        connection, f"SELECT ROW({columns})::text AS key FROM {spec.relation} WHERE {spec.column} IS NULL ORDER BY {columns} LIMIT {SAMPLE}"
+        connection,
+        f"""SELECT ROW({columns})::text AS key, count(*) OVER () AS n
+            FROM {spec.relation} WHERE {_stuck(spec)} ORDER BY {columns} LIMIT {SAMPLE}""",
     )
+    if not sample:
+        return
+    left = sample[0]["n"]
     keys = ", ".join(r["key"].strip("()") if len(key) < 2 else r["key"] for r in sample)
     raise StatementFailed(
         f"{left} row{'s' if left > 1 else ''} of {spec.relation} still {'have' if left > 1 else 'has'} no {spec.column}",
@@ -107,3 +114,9 @@ def _assert_none_left(connection: Connection, spec: Fill) -> None:
         if spec.value
         else "declare a backfill, or fill these rows, and run again",
     )
+
+
+def _stuck(spec: Fill) -> str:
+    """The rows that stop us: until nulls are forbidden, those that get no value; afterwards, all that have none."""
+    null = f"{spec.column} IS NULL"
+    return null if spec.sweep or spec.value is None else f"{null} AND ({spec.value}) IS NULL"

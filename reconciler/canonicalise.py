@@ -92,6 +92,8 @@ def complete(live: Snapshot, declaration: Declaration, scope: Scope, spelled: Ma
     if problems:
         raise DeclarationError(problems)
     gone = _gone(live, declaration, scope, declared, spelled)
+    if taken := list(_taken(live, declaration, declared, source, gone)):
+        raise DeclarationError(taken)
     objects = {r: o for r, o in live.state.objects.items() if r not in gone}
     for ref, obj in declared.items():
         there = live.state.get(ref)
@@ -127,6 +129,19 @@ def _unfounded(live: Snapshot, declaration: Declaration, declared: Mapping[Ref, 
             yield Problem(f"{ref}: schema {ref.schema} does not exist", at, f"schemas: {{{ref.schema}: {{}}}} would create it")
 
 
+def _taken(
+    live: Snapshot, declaration: Declaration, declared: Mapping[Ref, Object], source: Mapping[Ref, Ref], gone: Set[Ref]
+) -> Iterable[Problem]:
+    """Names that something else has: relations, and the indexes of constraints, share one namespace."""
+    free = {(r.schema, live.state[r].takes) for r in gone} | {(r.schema, r.name) for r in live.situation.leftovers}
+    for ref, obj in declared.items():
+        if obj.takes is not None and ref not in live.state and (ref.schema, obj.takes) in live.names - free:
+            at = declaration.position(source[ref])
+            yield Problem(
+                f"{ref}: the name {ref.schema}.{obj.takes} is taken by another relation", at, "choose another, or drop what has it"
+            )
+
+
 def _without_role(live: Snapshot, declaration: Declaration, declared: Mapping[Ref, Object], source: Mapping[Ref, Ref]) -> Iterable[Problem]:
     for ref, obj in declared.items():
         for role in sorted(obj.roles() - live.roles):
@@ -137,10 +152,13 @@ def _without_role(live: Snapshot, declaration: Declaration, declared: Mapping[Re
 def _gone(live: Snapshot, declaration: Declaration, scope: Scope, declared: Mapping[Ref, Object], spelled: Mapping[Ref, Ref]) -> set[Ref]:
     """What is to be dropped: named absent, left out of an exclusive list or of a pruned schema; and what lives on it."""
     gone = {spelled.get(r, r) for r in declaration.absent} & live.state.objects.keys()
+    holding = {r.namespace for r in declared}
     for ref in live.state:
         if ref in declared:
             continue
         exclusive = ref.on is not None and ref.kind in declaration.exclusive.get(ref.on, ())
+        if ref in holding:
+            continue
         if exclusive or (scope.prune and scope.covers(ref)):
             gone.add(ref)
     return gone | {r for r in live.state if r.on in gone}
@@ -177,15 +195,23 @@ class _Bench:
             objects = {r: o for r, o in wanted.objects.items() if (r in members or r not in self.live.state) and r not in left_out}
             with ExitStack() as passing:
                 fresh = {r: s for r, s in wanted.source.items() if wanted.objects[r] != self.live.state.get(r)}
-                other, desired, _ = self._settled(State(objects, self.live.state.edges), fresh, passing, built=live_state)
+                other, desired, lost = self._settled(State(objects, self.live.state.edges), fresh, passing, built=live_state)
+                self._nothing_unseen({**left_out, **lost}, wanted)
                 desired, declared = self._with_fills(other, desired, wanted)
             self.stack.push(kept.pop_all())
         situation = replace(self.live.situation, declared=declared)
         return Canonical(live_state, desired, situation, self.scratch, connection, left_out)
 
+    def _nothing_unseen(self, left_out: Mapping[Ref, str], wanted: Wanted) -> None:
+        """Refuse to say anything of declared objects that this server does not hold."""
+        complete = {r for r, kinds in self.declaration.exclusive.items() if kinds}
+        unseen = {r: why for r, why in left_out.items() if r in wanted.source or r in wanted.gone or r.on in complete}
+        if unseen:
+            listed = "; ".join(f"{r}: {why}" for r, why in list(unseen.items())[:3])
+            raise ScratchError(f"{self.scratch.words} cannot hold what is declared, so nothing can be said of it ({listed})")
+
     def _identified(self, connection: Connection, wanted: Wanted) -> Wanted:
         """Ask PostgreSQL for the identity of routines that are not spelled as the catalog does."""
-        before = len(self.spelled)
         for ref in [*self.declaration.objects, *self.declaration.absent]:
             if ref.arguments is None or ref in self.spelled or ref in self.live.state:
                 continue
@@ -193,7 +219,7 @@ class _Bench:
             with suppress(StatementFailed):  # a type that is still to be made: then the routine is new as well
                 run(connection, text(compose("SET search_path TO {}", self._path(ref))))
                 self.spelled[ref] = obj.identify(connection)
-        return wanted if len(self.spelled) == before else complete(self.live, self.declaration, self.scope, self.spelled)
+        return complete(self.live, self.declaration, self.scope, self.spelled)
 
     def _path(self, ref: Ref) -> str:
         return self.declaration.search_path.get(ref, "")
@@ -280,9 +306,11 @@ def _qualified(
            WHERE d.classid = 'pg_rewrite'::regclass AND r.ev_class = 'pg_temp.reconcile_probe'::regclass AND d.deptype = 'n'""",
     )
     run(connection, "DROP VIEW pg_temp.reconcile_probe")
-    match = re.fullmatch(r'\s*SELECT (.*) AS "reconcile value"\s+FROM \S+;?\s*', printed, re.S)
+    match = re.fullmatch(r'\s*SELECT (.*) AS "reconcile value"\s+FROM .*?;?\s*', printed, re.S)
+    if match is None:
+        raise StatementFailed(f"PostgreSQL prints this expression in a form that we do not know: {printed}")
     refs = (known.get((r["refclassid"], r["refobjid"], r["refobjsubid"])) for r in needed)
-    return (match[1] if match else value), frozenset(r for r in refs if r)
+    return match[1], frozenset(r for r in refs if r)
 
 
 def neighbourhood(state: State, seeds: Set[Ref]) -> frozenset[Ref]:

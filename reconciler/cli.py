@@ -207,10 +207,16 @@ def _watcher() -> AbstractContextManager[Watcher]:
 
 def _print(words: str, out: Path | None, *, colour: bool, err: bool = False) -> None:
     if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(words, encoding="utf-8")
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            out.write_text(words, encoding="utf-8", newline="")
+        except OSError as e:
+            raise SettingsError(f"--out {out}: {e.strerror or e}") from None
         return
-    for line in words.splitlines():
+    if not colour:  # for programs, to the letter
+        click.echo(words, nl=False, err=err)
+        return
+    for line in words.removesuffix("\n").split("\n"):
         sign = line.strip()[:2]
-        shade = {"+ ": "green", "- ": "red", "~ ": "yellow", "! ": "magenta"}.get(sign) if colour else None
+        shade = {"+ ": "green", "- ": "red", "~ ": "yellow", "! ": "magenta"}.get(sign)
         click.echo(click.style(line, fg=shade) if shade else line, err=err)

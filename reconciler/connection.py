@@ -17,6 +17,7 @@ from reconciler.errors import ConnectionFailed, SettingsError, StatementFailed, 
 
 Row = dict[str, Any]
 Connection = psycopg.Connection[Row]
+PRINTING = {"datestyle": "ISO, MDY", "intervalstyle": "postgres"}  # literals that PostgreSQL prints must read the same everywhere
 _PASSWORD = re.compile(r"(password\s*=\s*)('(?:[^'\\]|\\.)*'|\S+)", re.I)
 
 
@@ -73,6 +74,9 @@ def connect(target: str, *, application: str = "reconcile") -> Connection:
     except psycopg.OperationalError as e:
         raise ConnectionFailed(f"cannot connect to {redacted(target)}: {hide(str(e).strip(), target)}") from None
     connection.prepare_threshold = None
+    with translated():
+        for setting, value in PRINTING.items():
+            connection.execute("SELECT set_config(%s, %s, false)", [setting, value])
     return connection
 
 
@@ -119,7 +123,10 @@ def redacted(target: str) -> str:
     """The connection string without its password, for people to read."""
     if "://" not in target:
         return _PASSWORD.sub(r"\1***", target) or "the server that libpq's PG* variables name"
-    parts = urlsplit(target)
+    try:
+        parts = urlsplit(target)
+    except ValueError:
+        return "the given URL"
     user, at, place = parts.netloc.rpartition("@")
     if ":" in user:
         user = user.split(":", 1)[0] + ":***"

@@ -6,7 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeVar
 
@@ -20,6 +20,7 @@ from reconciler.plan import Plan, Step
 T = TypeVar("T")
 LOCK = (0x7265636F, 0x6E63696C)  # "reco", "ncil": the advisory lock that only one applier holds
 RETRIED = {"55P03": "a lock was not to be had", "40P01": "a deadlock", "40001": "a serialization failure"}
+DUPLICATE = "42P07"
 Status = Literal["done", "failed", "skipped"]
 
 
@@ -133,6 +134,7 @@ def execute(plan: Plan, target: str, connection: Connection, watcher: Watcher, p
     going = _Run(plan, target, connection, patience, watcher, entry)
     run(connection, "SELECT set_config('search_path', '', false)")
     run(connection, "SELECT set_config('check_function_bodies', 'off', false)")
+    run(connection, "SELECT set_config('row_security', 'off', false)")  # better refused than a backfill that misses rows
     try:
         for group in plan.transactions():
             _group(going, group)
@@ -193,18 +195,22 @@ def _end(going: _Run, outcome: StepOutcome) -> None:
         going.journal.step(outcome.step.id, outcome.status, outcome.seconds, outcome.attempts, outcome.error or None)
 
 
+def _bound(going: _Run, *, long: bool) -> None:
+    """Set how long the next statements may wait and run, whatever the role or the database would have it."""
+    for setting, seconds in (("lock_timeout", going.patience.lock), ("statement_timeout", going.patience.statement)):
+        run(going.connection, f"SELECT set_config('{setting}', '{0 if long else int(seconds * 1000)}', false)")
+
+
 def _commit(going: _Run, group: Sequence[Step]) -> None:
-    connection, patience = going.connection, going.patience
-    long = any(s.long for s in group)
-    run(connection, f"SELECT set_config('lock_timeout', '{0 if long else int(patience.lock * 1000)}', false)")
-    run(connection, f"SELECT set_config('statement_timeout', '{0 if long else int(patience.statement * 1000)}', false)")
+    connection = going.connection
+    _bound(going, long=any(s.long for s in group))
     if not group[0].transaction:
         with _watched(going, group[0]):
             try:
                 run(connection, group[0].sql)
-            except StatementFailed:
-                for sql in group[0].mend:
-                    run(connection, sql)
+            except StatementFailed as e:
+                if e.sqlstate != DUPLICATE:  # what stands there under that name is not ours
+                    _mend(connection, group[0])
                 raise
         return
     with connection.transaction():
@@ -212,12 +218,19 @@ def _commit(going: _Run, group: Sequence[Step]) -> None:
             run(connection, step.sql)
 
 
+def _mend(connection: Connection, step: Step) -> None:
+    """Clear what a failed try left; what cannot be cleared now is found as a leftover by the next plan."""
+    for sql in step.mend:
+        with suppress(StatementFailed):
+            run(connection, sql)
+
+
 def _patiently(going: _Run, step: Step, work: Callable[[], T]) -> T:
     """Try, and try again after a pause that grows, while only a lock is in the way and the budget lasts."""
     pauses = _pauses()
     deadline = time.monotonic() + going.patience.total
     if step.fill is not None:
-        run(going.connection, f"SELECT set_config('lock_timeout', '{int(going.patience.lock * 1000)}', false)")
+        _bound(going, long=False)
     while True:
         try:
             return work()
@@ -241,13 +254,14 @@ def _blockers(going: _Run, step: Step) -> str:
     """Who holds a lock on the step's relation at this moment, in words."""
     if not step.relation:
         return ""
+    schema, _, relation = step.relation.partition(".")
     held = rows(
         going.connection,
         """SELECT DISTINCT a.pid, a.usename::text AS role, a.application_name AS application, a.state,
                   extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, a.query_start))::int AS seconds, left(a.query, 60) AS query
            FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
-           WHERE l.relation = to_regclass(%s) AND l.granted AND a.pid <> pg_backend_pid()""",
-        [step.relation],
+           WHERE l.relation = to_regclass(quote_ident(%s) || '.' || quote_ident(%s)) AND l.granted AND a.pid <> pg_backend_pid()""",
+        [schema, relation],
     )
     named = [
         f"pid {h['pid']} ({h['role']}, {h['application'] or 'no application name'}, {h['state']} for {h['seconds']} s: {h['query']})"

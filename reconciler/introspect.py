@@ -31,7 +31,11 @@ DEPENDENCIES = """
     SELECT classid::int8, objid::int8, objsubid::int8, refclassid::int8, refobjid::int8, refobjsubid::int8
     FROM pg_depend WHERE objid >= 16384 AND refobjid >= 16384 AND deptype IN ('n', 'a', 'i', 'P', 'S')"""
 SIZES = """
-    SELECT n.nspname AS schema, c.relname AS name, c.reltuples::int8 AS rows, pg_total_relation_size(c.oid) AS bytes
+    SELECT n.nspname AS schema, c.relname AS name, c.reltuples::int8 AS rows,
+           (c.relpages + coalesce((SELECT t.relpages FROM pg_class AS t WHERE t.oid = c.reltoastrelid), 0)
+            + coalesce((SELECT sum(x.relpages) FROM pg_index AS i JOIN pg_class AS x ON x.oid = i.indexrelid
+                        WHERE i.indrelid = c.oid), 0)
+           )::int8 * current_setting('block_size')::int8 AS bytes
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'm', 'p') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"""
 GRANTEES = """
@@ -40,8 +44,12 @@ GRANTEES = """
     FROM pg_default_acl AS d CROSS JOIN aclexplode(d.defaclacl) AS a
     WHERE a.grantee <> d.defaclrole"""
 LETTERS = {"TABLE": "r", "SEQUENCE": "S", "FUNCTION": "f", "TYPE": "T", "SCHEMA": "n"}
+NAMES = """
+    SELECT n.nspname AS schema, c.relname AS name FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"""
 FACTS = """
-    SELECT current_user::text AS user, current_database()::text AS database, d.encoding::int AS encoding, d.datcollate AS collate,
+    SELECT current_user::text AS user, current_database()::text AS database,
+           (SELECT system_identifier::text FROM pg_control_system()) AS system, d.encoding::int AS encoding, d.datcollate AS collate,
            ARRAY(SELECT rolname::text FROM pg_roles) AS roles,
            ARRAY(SELECT nspname::text FROM pg_namespace) AS schemas,
            ARRAY(SELECT extname::text FROM pg_extension WHERE extname <> 'plpgsql') AS extensions
@@ -50,7 +58,11 @@ FACTS = """
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A database at one moment: its objects, and what else a plan must know of it."""
+    """A database at one moment: its objects, and what else a plan must know of it.
+
+    `names` are those of every relation, whether or not we model it. `database` tells it from every other: the
+    cluster's system identifier and the database's name.
+    """
 
     state: State
     situation: Situation
@@ -58,6 +70,7 @@ class Snapshot:
     roles: frozenset[str] = frozenset()
     schemas: frozenset[str] = frozenset()
     extensions: frozenset[str] = frozenset()
+    names: frozenset[tuple[str, str]] = frozenset()
     addresses: Mapping[Address, Ref] = field(default_factory=dict[Address, Ref])
 
     @cached_property
@@ -77,7 +90,7 @@ def introspect(connection: Connection) -> Snapshot:
         connection.isolation_level, connection.read_only = IsolationLevel.REPEATABLE_READ, True
         try:
             with connection.transaction():
-                connection.execute("SELECT set_config('search_path', '', true)")
+                connection.execute("SELECT set_config('search_path', '', true), set_config('lock_timeout', '10s', true)")
                 objects, addresses, leftovers = _objects(connection)
                 facts = rows(connection, FACTS)[0]
                 letters: dict[str, set[str]] = defaultdict(set)
@@ -95,15 +108,17 @@ def introspect(connection: Connection) -> Snapshot:
                     },
                 )
                 edges = _edges(connection, addresses)
+                taken = rows(connection, NAMES)
         finally:
             connection.isolation_level, connection.read_only = before
     return Snapshot(
         State(objects, edges),
         situation,
-        facts["database"],
+        f"{facts['system']}/{facts['database']}",
         frozenset(facts["roles"]),
         frozenset(facts["schemas"]),
         frozenset(facts["extensions"]),
+        frozenset((r["schema"], r["name"]) for r in taken),
         addresses,
     )
 

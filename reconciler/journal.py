@@ -15,6 +15,7 @@ from psycopg.types.json import Jsonb
 
 from reconciler import __version__
 from reconciler.connection import Connection, rows, translated
+from reconciler.errors import StatementFailed
 
 SCHEMA: tuple[LiteralString, ...] = (
     "CREATE SCHEMA IF NOT EXISTS reconcile",
@@ -64,12 +65,22 @@ class Journal:
             )
 
 
-def begin(connection: Connection, plan: dict[str, object]) -> Journal:
+def begin(connection: Connection, plan: dict[str, object]) -> Journal | None:
     """Open an entry for a run of `plan`, making the journal's tables if they are not there.
 
-    Only one applier runs at a time, so an entry that is still running is one whose client died.
+    Only one applier runs at a time, so an entry that is still running is one whose client died. None where this role
+    may not write the journal: a run does not depend on it.
     """
-    with translated():
+    try:
+        return _begin(connection, plan)
+    except StatementFailed as e:
+        if e.sqlstate != "42501":
+            raise
+        return None
+
+
+def _begin(connection: Connection, plan: dict[str, object]) -> Journal:
+    with translated(), connection.transaction():
         if not rows(connection, "SELECT to_regclass('reconcile.step') AS there")[0]["there"]:
             for statement in SCHEMA:
                 connection.execute(statement)

@@ -27,6 +27,7 @@ from reconciler.yamltree.nodes import Entries, Entry, Items, Node, Scalar, descr
 
 Kinds = Mapping[str, type[Object]]
 DEFAULT_SCHEMA = "public"
+LONGEST = 63  # bytes of a name: NAMEDATALEN - 1
 ENDINGS = (".yml", ".yaml")
 
 _PART = r'"((?:[^"]|"")+)"|([^".]+)'
@@ -179,6 +180,8 @@ class _Reading:
         own = read_fields(body, kind, _words(kind), self.problems, self._beside(kind))
         name, given, derived = self._given(kind, entry, own)
         ref = self._ref(kind, entry.at, name, on, path)
+        if len(ref.name.encode()) > LONGEST:
+            self._blame(entry.at, f"'{ref.name}' is longer than {LONGEST} bytes, and PostgreSQL would cut it short")
         if "arguments" in derived:
             ref = replace(ref, arguments=str(derived["arguments"]))
         for key, at in [("", entry.at), *((k, e.at) for k, e in body.entries.items()), *((k, g.at) for k, g in given.items())]:

@@ -62,6 +62,8 @@ def guards(plan: Plan, live: Snapshot) -> list[str]:
     """Why the plan must not run on what the target is now; empty where it may."""
     if not plan.intact():
         return ["the plan was edited after it was made; make a new one with `reconcile plan`"]
+    if plan.database != live.database:
+        return [f"the plan was made for another database ({plan.target}); make one for this target"]
     refs = {str(r): r for r in live.state}
     now = fingerprint((refs[r] for r in plan.fingerprint if r in refs), live.state)
     moved = [r for r, was in plan.fingerprint.items() if now.get(r, "") != was]
@@ -90,6 +92,7 @@ def _plan(job: Job, live: Snapshot) -> Plan:
             canonical.desired,
             _in_scope(canonical, job),
             target=job.target,
+            database=live.database,
             scratch=canonical.scratch.words if canonical.scratch else "",
             unchanged=len(job.declaration.objects) - off,
             notes=[f"{r} could not be built on scratch and was left out: {why}" for r, why in canonical.left_out.items()],

@@ -73,6 +73,7 @@ class Plan(BaseModel):
 
     version: Literal[1] = 1
     target: str = Field(description="the database, without a password")
+    database: str = Field(default="", description="what tells it from every other: system identifier and name")
     in_sync: bool
     unchanged: int = Field(default=0, description="declared objects that are as they should be")
     scratch: str = Field(default="", description="the server on which the plan was proven")
@@ -147,6 +148,7 @@ def make_plan(
     situation: Situation,
     *,
     target: str = "",
+    database: str = "",
     scratch: str = "",
     unchanged: int = 0,
     notes: Sequence[str] = (),
@@ -169,6 +171,7 @@ def make_plan(
     leftovers = [Planned(action="drop", kind=n.ref.kind, identity=n.ref.identity) for n in work.actions if n.drop and n.ref not in live]
     return Plan(
         target=redacted(target),
+        database=database,
         in_sync=not steps,
         unchanged=unchanged,
         scratch=scratch,
@@ -296,6 +299,8 @@ def _rebuilt(altered: Sequence[Change], live: State, situation: Situation) -> di
         while todo:
             ref = todo.pop()
             if ref not in found:
+                if live[ref].folds and ref != change.ref:
+                    raise PlanError(f"{change.ref} must be dropped and made again, but {ref} stands on it and would lose its values")
                 found[ref] = change.ref
                 todo += standing.get(ref, ())
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,7 +59,7 @@ def read(file: Path = FILE) -> Settings:
         return Settings()
     try:
         return Settings.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")) or {})
-    except yaml.YAMLError as e:
+    except (yaml.YAMLError, UnicodeDecodeError) as e:
         raise SettingsError(f"{file}: {e}") from None
     except ValidationError as e:
         wrong = (f"{file}: {'.'.join(map(str, x['loc'])) or 'the file'}: {x['msg']}" for x in e.errors())
@@ -73,6 +74,8 @@ def aim(settings: Settings, given: str | None) -> Aim:
     named = settings.targets.get(chosen or "")
     if named:
         url = os.path.expandvars(named.url)
+        if unset := re.findall(r"\$\{(\w+)\}", url):
+            raise SettingsError(f"target {chosen}: the environment has no {', '.join(unset)}")
     elif chosen == EMBEDDED:
         url = start_embedded("target").database(DATABASE)
     elif chosen and "=" not in chosen and "://" not in chosen:

@@ -177,6 +177,11 @@ class Object(BaseModel):
     # -- what every kind has ---------------------------------------------------------------------------------------
 
     @property
+    def takes(self) -> str | None:
+        """The name it takes among the relations of its schema, if any."""
+        return self.ref.name if self.relation else None
+
+    @property
     def together(self) -> Ref | None:
         """What names the transaction that changes to this object share with others, whatever the plan creates."""
         return None

@@ -52,8 +52,8 @@ class Danger(BaseModel, frozen=True, extra="forbid"):
 class Fill(BaseModel):
     """A backfill: `column` of `relation` becomes `value` in every row where it is null.
 
-    The three are SQL text, qualified. Without a `value` it only asserts that no row is null. Either way it fails
-    if rows are left, and names some of them.
+    The three are SQL text, qualified. It fails, and names some of them, if rows are left that get no value; or, as
+    the `sweep` after nulls were forbidden or without a `value`, if any row is null at all.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -61,6 +61,7 @@ class Fill(BaseModel):
     relation: str
     column: str
     value: str | None = None
+    sweep: bool = False
 
 
 class Statement(BaseModel):

@@ -149,3 +149,38 @@ def test_every_scratch_server_gives_the_same_plan(new_database: Callable[..., Da
     usual = [line for line in reconcile("plan", *target).stdout.splitlines() if line.startswith("      ")]
     assert steps == usual
     assert database.value("SELECT count(*) FROM pg_database WHERE datname LIKE 'reconcile_scratch%'") == 0
+
+
+def test_a_routine_spelled_otherwise_is_found_again_at_every_try(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    script = TABLE + "CREATE FUNCTION public.f(x int) RETURNS text LANGUAGE sql AS 'SELECT s FROM public.t WHERE id = x';"
+    database = new_database(script)
+    file = declare(tmp_path, "functions: {'f(x int)': {returns: text, body: 'SELECT s || s FROM public.t WHERE id = x'}}")
+    plan = pipeline.plan_changes(Job(database.url, load(file), Scope(frozenset({"public"}))))
+    assert [(c.action, c.identity) for c in plan.changes] == [("alter", "public.f(integer)")]
+
+
+def test_a_quoted_table_s_backfill_is_qualified(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database('CREATE TABLE public."My Table" (id int, n int); CREATE TABLE public.other (n int);')
+    declared = "tables: {My Table: {columns: {n: {not_null: true, backfill: {value: (SELECT max(n) FROM other)}}}}}"
+    plan = pipeline.plan_changes(Job(database.url, load(declare(tmp_path, declared)), Scope(frozenset({"public"}))))
+    assert "public.other" in plan.steps[0].sql
+
+
+def test_the_target_s_datestyle_changes_no_date(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(TABLE + "CREATE VIEW public.v AS SELECT id, date '2024-04-03' AS x FROM public.t;")
+    database.run("DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET datestyle = ''SQL, DMY''', current_database()); END$$")
+    target = ("--target", database.url, "--state", declare(tmp_path, "tables: {t: {columns: {id: bigint}}}"))
+    done = reconcile("apply", *target, "--yes", "--allow", "all")
+    assert done.exit_code == 0, done.output
+    assert database.value("SELECT pg_get_viewdef('v'::regclass) LIKE '%2024-04-03%'")
+
+
+def test_the_schema_of_what_is_declared_is_never_pruned(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(TABLE)
+    file = declare(
+        tmp_path,
+        "tables: {t: {columns: {id: {type: int, not_null: true}, n: int, s: varchar(10)}, constraints: {t_pkey: {primary_key: id}}}}",
+    )
+    shown = reconcile("plan", "--target", database.url, "--state", file, "--schema", "*", "--prune", "--format", "json")
+    assert shown.exit_code in (0, 2), shown.output
+    assert '"action": "drop"' not in shown.stdout

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import threading
 import time
 from collections.abc import Callable
@@ -13,7 +15,7 @@ import pytest
 from reconciler import pipeline
 from reconciler.backfill import Progress
 from reconciler.connection import connect
-from reconciler.errors import Busy, PlanRefused
+from reconciler.errors import Busy, DeclarationError, PlanRefused
 from reconciler.execute import Outcome, Patience, StepOutcome, sole_applier
 from reconciler.load import load
 from reconciler.pipeline import Job
@@ -191,3 +193,65 @@ tables:
     outcome = apply(made, Notes(), IMPATIENT, plan.model_copy(update={"steps": (*plan.steps[:-1], bad)}).sealed())
     assert outcome.changed == 0
     assert database.value("SELECT string_agg(policyname, ',') FROM pg_policies WHERE tablename = 't'") == "old"
+
+
+def test_an_index_of_somebody_else_is_never_cleared_away(job: Made) -> None:
+    script = TABLE + "CREATE UNIQUE INDEX t_n_key ON public.t (id);"
+    database, made = job("tables: {t: {constraints: {t_n_key: {unique: id}}}}", script)
+    before = database.dump()
+    with pytest.raises(DeclarationError, match="t_n_key"):
+        pipeline.plan_changes(made)
+    assert database.dump() == before
+
+
+def test_a_name_of_ours_in_other_hands_is_left_alone(job: Made) -> None:
+    database, made = job("tables: {t: {comment: x}}", TABLE + "CREATE INDEX reconcile_batch_idx ON public.t (n);")
+    assert [s.sql.split()[0] for s in pipeline.plan_changes(made).steps] == ["COMMENT"]
+    assert apply(made, Notes(), IMPATIENT).failed == 0
+    assert database.value("SELECT to_regclass('public.reconcile_batch_idx') IS NOT NULL")
+
+
+def test_a_backfill_ends_while_rows_keep_coming(job: Made) -> None:
+    database, made = job(
+        "tables: {t: {columns: {n: {not_null: true, backfill: {value: t.id * 2}}}}}", TABLE + "UPDATE public.t SET n = NULL;"
+    )
+    plan = pipeline.plan_changes(made)
+    stop = threading.Event()
+
+    def insert() -> None:
+        with psycopg.connect(database.url, autocommit=True) as application:
+            for row in range(1000, 100_000):
+                if stop.is_set():
+                    return
+                with contextlib.suppress(psycopg.errors.NotNullViolation, psycopg.errors.CheckViolation):
+                    application.execute("INSERT INTO t (id) VALUES (%s)", [row])
+
+    thread = threading.Thread(target=insert)
+    thread.start()
+    try:
+        outcome = apply(made, Notes(), Patience(lock=1, total=20), plan)
+    finally:
+        stop.set()
+        thread.join()
+    assert (outcome.failed, outcome.left) == (0, ()), outcome.steps
+    assert database.value("SELECT count(*) FROM t WHERE n IS NULL") == 0
+
+
+def test_a_role_s_statement_timeout_does_not_cut_a_backfill(job: Made) -> None:
+    database, made = job(
+        "tables: {t: {columns: {n: {not_null: true, backfill: {value: (SELECT 1 FROM pg_sleep(0.01))}}}}}",
+        TABLE + "UPDATE public.t SET n = NULL;",
+    )
+    database.run("DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET statement_timeout = 300', current_database()); END$$")
+    assert apply(made, Notes(), Patience(lock=1, total=20)).failed == 0
+
+
+def test_a_role_that_may_not_write_the_journal_can_apply(job: Made, new_database: Callable[..., Database]) -> None:
+    script = "DO $$BEGIN CREATE ROLE plain_owner LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END$$;" + TABLE
+    database, made = job(
+        "tables: {t: {indexes: {t_n: {on: n}}}}",
+        script + "ALTER TABLE public.t OWNER TO plain_owner; GRANT CREATE ON SCHEMA public TO plain_owner;",
+    )
+    plain = dataclasses.replace(made, target=database.url.replace("user=postgres", "user=plain_owner"))
+    outcome = apply(plain, Notes(), IMPATIENT)
+    assert (outcome.changed, outcome.failed, outcome.run) == (1, 0, None)

@@ -107,7 +107,7 @@ ALLOWED = {
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_nothing_is_too_long_for_a_stranger(path: Path) -> None:
     source = path.read_text()
-    assert len(source.splitlines()) <= 450
+    assert len(source.splitlines()) <= 480
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef):
             assert (node.end_lineno or 0) - node.lineno < 60, f"{node.name} at line {node.lineno}"

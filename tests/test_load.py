@@ -697,3 +697,11 @@ def test_the_json_schema_knows_other_kinds(write: Write) -> None:
     write()
     assert accepts("shelves: {s: {label_file: x, books: {b: [x], c: {books: {d: {}}}}}}", TOYS)
     assert not accepts("shelves: {s: {books: {b: x}}}", TOYS)
+
+
+def test_a_name_that_postgresql_would_cut_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a.yml").write_text(f"views:\n  {'é' * 32}: {{query: SELECT 1}}\n")
+    with pytest.raises(DeclarationError, match=r"a.yml:2:3: .* longer than 63 bytes"):
+        load(tmp_path)
+    (tmp_path / "a.yml").write_text(f"views:\n  {'é' * 31}: {{query: SELECT 1}}\n")
+    assert len(load(tmp_path).objects) == 1

@@ -200,3 +200,49 @@ def test_one_command_at_a_time(database: Database) -> None:
         for execute in (run, rows):
             with pytest.raises(StatementFailed, match="multiple commands"):
                 execute(connection, "SELECT 1; SELECT 2")
+
+
+def test_a_saved_plan_is_for_one_database_only(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    plan = saved(new_database(TABLE), tmp_path)
+    twin = new_database(TABLE)
+    done = reconcile("apply", plan, "--target", twin.url, "--yes")
+    assert done.exit_code == 1
+    assert "another database" in done.output
+    assert twin.value("SELECT to_regclass('public.t_n')") is None
+
+
+def test_a_broken_url_is_not_repeated() -> None:
+    done = reconcile("plan", "--target", "postgresql://u:hunter2@[::1/x", "--state", "nowhere.yml")
+    assert done.exit_code == 1
+    assert "hunter2" not in done.output
+
+
+def test_json_is_one_document_whatever_is_in_it(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(TABLE)
+    file = declare(tmp_path, json.dumps({"tables": {"t": {"comment": "a\u2028b\u0085c"}}}))
+    shown = reconcile("plan", "--target", database.url, "--state", file, "--format", "json")
+    assert json.loads(shown.stdout)["changes"][0]["after"]["comment"] == "a\u2028b\u0085c"
+
+
+def test_a_script_keeps_a_body_to_the_letter(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(TABLE)
+    file = declare(tmp_path, json.dumps({"functions": {"f()": {"returns": "text", "body": "SELECT 'a\r\nb\x0cc'"}}}))
+    target = ("--target", database.url, "--state", file)
+    script = reconcile("plan", *target, "--format", "sql").stdout_bytes.decode()
+    assert "'a\r\nb\x0cc'" in script
+
+
+def test_an_output_file_that_cannot_be_written_is_an_error(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    file = declare(tmp_path, "tables: {t: {comment: x}}")
+    done = reconcile("plan", "--target", new_database(TABLE).url, "--state", file, "--out", "/proc/nope/x")
+    assert done.exit_code == 1
+    assert "/proc/nope/x" in done.stderr
+
+
+def test_an_unset_variable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("reconcile.yml").write_text('targets: {p: {url: "${NOPE}"}}')
+    declare(tmp_path, "tables: {}")
+    done = reconcile("plan", "--target", "p", "--state", "state.yml")
+    assert done.exit_code == 1
+    assert "NOPE" in done.stderr

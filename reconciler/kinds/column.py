@@ -181,11 +181,11 @@ class Column(Object):
         declared = on.declared.get(self.ref)
         return declared.backfill if isinstance(declared, Column) else None
 
-    def _fill(self, on: Situation, *, value: bool = True) -> Statement:
-        """Fill what is null and stop, with sample keys, if anything is left."""
+    def _fill(self, on: Situation, *, sweep: bool = False) -> Statement:
+        """Fill what is null and stop, with sample keys, if what is left gets no value; a sweep leaves none."""
         intent = self._backfill(on)
         relation, column = text(self._table), text(name(self.ref.name))
-        fill = Fill(relation=relation, column=column, value=intent.value if intent and value else None)
+        fill = Fill(relation=relation, column=column, value=intent.value if intent else None, sweep=sweep)
         update = f"UPDATE {relation} SET {column} = {fill.value} WHERE {column} IS NULL"
         assert_none = f"SELECT count(*) AS rows_without_value FROM {relation} WHERE {column} IS NULL"
         return Statement(
@@ -215,7 +215,7 @@ class Column(Object):
             yield self._alter(compose("DROP CONSTRAINT IF EXISTS {}", constraint), undo=gone)
         yield self._alter(compose("ADD CONSTRAINT {} {} NOT VALID", constraint, proof), undo=gone, apart=not leftover)
         if self._backfill(on):
-            yield self._fill(on)
+            yield self._fill(on, sweep=True)
         yield Statement(
             sql=text(compose("ALTER TABLE {} VALIDATE CONSTRAINT {}", self._table, constraint)),
             lock="SHARE UPDATE EXCLUSIVE",

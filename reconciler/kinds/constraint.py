@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 from typing import ClassVar, Literal, Self
 
 from psycopg import sql
@@ -56,6 +57,10 @@ class Constraint(Object):
             raise ValueError("foreign_key and references belong together: references: table(columns)")
         return self
 
+    @property
+    def takes(self) -> str | None:
+        return self.ref.name if self._indexed else None
+
     @classmethod
     def catalog(cls, server: Server) -> str:
         distinct = "coalesce(i.indnullsnotdistinct, false)" if server.has_nulls_not_distinct else "false"
@@ -106,8 +111,6 @@ class Constraint(Object):
 
     def define_online(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         if self._indexed:
-            if Ref("index", self.ref.schema, self.ref.name, self.ref.on) in on.leftovers:
-                yield self._drop_index()
             yield self._build_index()
             yield self._promote()
             return
@@ -198,10 +201,15 @@ class Constraint(Object):
             undo=undo,
         )
 
+    @property
+    def _aside(self) -> str:
+        """The name under which its index is built: known to be ours, should we be killed before it is promoted."""
+        return "reconcile_" + sha256(str(self.ref).encode()).hexdigest()[:12]
+
     def _build_index(self) -> Statement:
         words: list[sql.Composable] = [
             compose(
-                "CREATE UNIQUE INDEX CONCURRENTLY {} ON {} ({})", self.ref.name, self._table, joined(self.unique or self.primary_key or ())
+                "CREATE UNIQUE INDEX CONCURRENTLY {} ON {} ({})", self._aside, self._table, joined(self.unique or self.primary_key or ())
             )
         ]
         if self.include:
@@ -220,7 +228,7 @@ class Constraint(Object):
 
     def _drop_index(self) -> Statement:
         return Statement(
-            sql=text(compose("DROP INDEX CONCURRENTLY IF EXISTS {}", name(self.ref.schema, self.ref.name))),
+            sql=text(compose("DROP INDEX CONCURRENTLY IF EXISTS {}", name(self.ref.schema, self._aside))),
             lock="SHARE UPDATE EXCLUSIVE",
             relation=self.stands_on,
             transactional=False,
@@ -231,6 +239,6 @@ class Constraint(Object):
     def _promote(self) -> Statement:
         sort = raw("UNIQUE" if self.unique is not None else "PRIMARY KEY")
         words = compose(
-            "ALTER TABLE {} ADD CONSTRAINT {} {} USING INDEX {}{}", self._table, self.ref.name, sort, self.ref.name, self._deferring()
+            "ALTER TABLE {} ADD CONSTRAINT {} {} USING INDEX {}{}", self._table, self.ref.name, sort, self._aside, self._deferring()
         )
         return Statement(sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.stands_on, undo=(self._dropped(),))

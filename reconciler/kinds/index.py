@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import ClassVar, Self
@@ -15,7 +16,7 @@ from reconciler.ref import Ref
 from reconciler.state import Object, Situation
 from reconciler.statement import Statement, closing, compose, joined, literal, name, raw, split_commas, text
 
-ASIDE = "reconcile_"  # how the names begin under which replacements are built
+ASIDE = "^reconcile_[0-9a-f]{12}(_old)?$"  # the names under which replacements are built, and nothing else
 
 
 class Index(Object):
@@ -43,7 +44,7 @@ class Index(Object):
         return f"""
             SELECT n.nspname AS schema, c.relname AS name, 'table' AS on_kind, t.relname AS on_name,
                    ARRAY[{address("pg_class", "c.oid")}] AS addresses,
-                   NOT (i.indisvalid AND i.indisready) OR c.relname LIKE 'reconcile\\_%' AS leftover,
+                   NOT (i.indisvalid AND i.indisready) OR c.relname ~ '{ASIDE}' AS leftover,
                    pg_get_indexdef(c.oid) AS definition, am.amname AS method, i.indisunique AS unique,
                    {distinct} AS nulls_not_distinct, pg_get_expr(i.indpred, i.indrelid) AS where, c.reloptions AS options,
                    ARRAY(SELECT a.attname FROM generate_series(i.indnkeyatts, i.indnatts - 1) AS k
@@ -101,7 +102,7 @@ class Index(Object):
 
     @classmethod
     def discard(cls, leftover: Ref) -> Iterable[Statement]:
-        if leftover.name.startswith(ASIDE):
+        if re.match(ASIDE, leftover.name):
             yield _drop(leftover.schema, leftover.name, leftover.on)
 
     # -- pieces ----------------------------------------------------------------------------------------------------
@@ -141,7 +142,7 @@ class Index(Object):
 
 def aside_of(ref: Ref) -> str:
     """The name under which a replacement is built."""
-    return ASIDE + sha256(str(ref).encode()).hexdigest()[:12]
+    return "reconcile_" + sha256(str(ref).encode()).hexdigest()[:12]
 
 
 def _drop(schema: str, index: str, on: Ref | None, undo: tuple[str, ...] = ()) -> Statement:

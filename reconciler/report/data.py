@@ -31,4 +31,11 @@ def drift(of: Plan) -> str:
         }
         for c in of.changes
     ]
-    return json.dumps({"version": 1, "target": of.target, "in_sync": of.in_sync, "drift": found}, indent=2, ensure_ascii=False) + "\n"
+    return (
+        json.dumps(
+            {"version": 1, "target": of.target, "in_sync": of.in_sync, "notes": list(of.notes), "drift": found},
+            indent=2,
+            ensure_ascii=False,
+        )
+        + "\n"
+    )

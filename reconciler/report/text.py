@@ -55,10 +55,11 @@ def _step(step: Step) -> Iterator[str]:
 
 def drift(of: Plan) -> str:
     """What is no longer as declared."""
+    notes = [f"note: {n}" for n in of.notes]
     if of.in_sync:
-        return f"{of.target}: no drift, {of.unchanged} declared objects are as they should be\n"
+        return "\n".join([*notes, f"{of.target}: no drift, {of.unchanged} declared objects are as they should be\n"])
     words = {"create": "is missing", "alter": "was changed", "drop": "should not be there"}
-    lines = [f"{of.target}: {len(of.changes)} of {of.unchanged + len(of.changes)} objects have drifted"]
+    lines = [*notes, f"{of.target}: {len(of.changes)} of {of.unchanged + len(of.changes)} objects have drifted"]
     for change in of.changes:
         lines.append(f"  {SIGNS[change.action]} {change.kind} {change.identity} {words[change.action]}")
         for item in change.differences:

@@ -19,7 +19,7 @@ BEGIN
     COMMIT;
     reconcile_first := reconcile_first + 128;
   END LOOP;
-  IF EXISTS (SELECT FROM public.people WHERE full_name IS NULL) THEN
+  IF EXISTS (SELECT FROM public.people WHERE full_name IS NULL AND (((first || ' '::text) || last)) IS NULL) THEN
     RAISE EXCEPTION USING MESSAGE = 'rows of public.people have no full_name, and no value was found for them';
   END IF;
 END $reconcile$;

@@ -18,7 +18,9 @@ BEGIN
     COMMIT;
     reconcile_first := reconcile_first + 128;
   END LOOP;
-  IF EXISTS (SELECT FROM public.people WHERE team_name IS NULL) THEN
+  IF EXISTS (SELECT FROM public.people WHERE team_name IS NULL AND (( SELECT t.name
+           FROM public.teams t
+          WHERE (t.id = people.team_id))) IS NULL) THEN
     RAISE EXCEPTION USING MESSAGE = 'rows of public.people have no team_name, and no value was found for them';
   END IF;
 END $reconcile$;

@@ -4,19 +4,19 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = 0;
-CREATE UNIQUE INDEX CONCURRENTLY parent_code_key ON public.parent (code) INCLUDE (id);
+CREATE UNIQUE INDEX CONCURRENTLY reconcile_d3471db918ea ON public.parent (code) INCLUDE (id);
 
 SET lock_timeout = '2s';
 BEGIN;
-ALTER TABLE public.parent ADD CONSTRAINT parent_code_key UNIQUE USING INDEX parent_code_key DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE public.parent ADD CONSTRAINT parent_code_key UNIQUE USING INDEX reconcile_d3471db918ea DEFERRABLE INITIALLY DEFERRED;
 COMMIT;
 
 SET lock_timeout = 0;
-CREATE UNIQUE INDEX CONCURRENTLY parent_pkey ON public.parent (id);
+CREATE UNIQUE INDEX CONCURRENTLY reconcile_48ccfb1108d9 ON public.parent (id);
 
 SET lock_timeout = '2s';
 BEGIN;
-ALTER TABLE public.parent ADD CONSTRAINT parent_pkey PRIMARY KEY USING INDEX parent_pkey;
+ALTER TABLE public.parent ADD CONSTRAINT parent_pkey PRIMARY KEY USING INDEX reconcile_48ccfb1108d9;
 COMMIT;
 
 SET lock_timeout = '2s';
