@@ -30,6 +30,12 @@ def round_trip(database: Database, fresh: Database, folder: Path) -> None:
     assert fresh.dump() == database.dump()
 
 
+# Default privileges are no kind of ours yet: what they gave is exported, that they give it is not.
+WITHOUT_DEFAULT_PRIVILEGES = """
+    ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON TABLES FROM anon, authenticated, service_role;
+    ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON FUNCTIONS FROM anon, authenticated, service_role;
+    ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON SEQUENCES FROM anon, authenticated, service_role;
+"""
 SOUND = [c for c in FOUND if not flagged(c, "debris") and not flagged(c, "respelled")]
 
 
@@ -39,7 +45,9 @@ def test_every_case_round_trips(case: Path, new_database: Callable[..., Database
 
 
 def test_the_example_round_trips(new_database: Callable[..., Database], tmp_path: Path) -> None:
-    round_trip(new_database(starting_point(0.01)), new_database(), tmp_path / "state")
+    database, fresh = new_database(starting_point(0.01)), new_database()
+    database.run(WITHOUT_DEFAULT_PRIVILEGES)
+    round_trip(database, fresh, tmp_path / "state")
 
 
 def test_export_never_writes_beside_other_files(database: Database, tmp_path: Path) -> None:

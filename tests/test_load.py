@@ -705,3 +705,10 @@ def test_a_name_that_postgresql_would_cut_is_an_error(tmp_path: Path) -> None:
         load(tmp_path)
     (tmp_path / "a.yml").write_text(f"views:\n  {'é' * 31}: {{query: SELECT 1}}\n")
     assert len(load(tmp_path).objects) == 1
+
+
+@pytest.mark.parametrize("type_", ["bigint GENERATED ALWAYS AS IDENTITY", 'text COLLATE "C"', "int NOT NULL", "int DEFAULT 3", "serial"])
+def test_a_type_is_a_type_alone(tmp_path: Path, type_: str) -> None:
+    (tmp_path / "a.yml").write_text(f"tables: {{t: {{columns: {{c: '{type_}'}}}}}}\n")
+    with pytest.raises(DeclarationError, match="only the data type"):
+        load(tmp_path)

@@ -7,6 +7,7 @@ import pytest
 from reconciler.connection import Server
 from reconciler.diff import changes
 from reconciler.kinds.column import Column
+from reconciler.kinds.function import Function
 from reconciler.kinds.index import Index
 from reconciler.kinds.policy import Policy
 from reconciler.kinds.table import Table
@@ -73,10 +74,10 @@ def test_an_index_of_a_table_in_use_is_built_concurrently() -> None:
 
 
 def test_policies_change_in_one_transaction() -> None:
-    def policy(name: str) -> Policy:
+    def named(name: str) -> Policy:
         return Policy.model_validate({"ref": Ref("policy", "public", name, T), "for": "select", "using": "true"})
 
-    made = plan(state(Table(ref=T), policy("a"), policy("b")), state(Table(ref=T, row_level_security=True), policy("c")))
+    made = plan(state(Table(ref=T), named("a"), named("b")), state(Table(ref=T, row_level_security=True), named("c")))
     assert len(made.steps) == 4
     assert len({s.transaction for s in made.steps}) == 1
     assert set(made.hazards()) == {Hazard.WEAKENS_SECURITY}
@@ -91,3 +92,56 @@ def test_what_waits_depends_on_what_it_waits_for() -> None:
     assert last.kind == "index"
     assert last.depends_on == (made.steps[-2].id,)
     assert all(s.depends_on for s in made.steps[1:])
+
+
+def column(type_: str) -> Column:
+    return Column(ref=N, type=type_)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "lossy"),
+    [
+        ("text", "character varying(3)", True),
+        ("numeric", "integer", True),
+        ("bigint", "integer", True),
+        ("character varying(9)", "character varying(3)", True),
+        ("character varying(3)", "character varying(9)", False),
+        ("character varying(3)", "text", False),
+        ("integer", "bigint", False),
+    ],
+)
+def test_a_type_that_may_not_hold_every_value_is_a_loss(old: str, new: str, lossy: bool) -> None:
+    made = plan(state(Table(ref=T), column(old)), state(Table(ref=T), column(new)))
+    assert (Hazard.DATA_LOSS in made.hazards()) == lossy
+    assert Hazard.TABLE_REWRITE in made.hazards()
+
+
+def policy(**fields: object) -> Policy:
+    return Policy.model_validate({"ref": Ref("policy", "public", "p", T), **fields})
+
+
+def function(**fields: object) -> Function:
+    return Function.model_validate({"ref": Ref("function", "public", "f", None, ""), "returns": "int", "body": "SELECT 1", **fields})
+
+
+def view(**fields: object) -> View:
+    return View.model_validate({"ref": Ref("view", "public", "v"), "query": "SELECT 1", **fields})
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (policy(to=("app",), using="n > 0"), policy(to=("public",), using="n > 0")),
+        (policy(using="n > 0"), policy(using="true")),
+        (policy(permissive=False, using="n > 0"), policy(permissive=False, using="true")),
+        (function(), function(security="definer", set={"search_path": ""})),
+        (function(security="definer", set={"search_path": ""}), function(security="definer")),
+        (view(security_invoker=True), view()),
+        (view(security_barrier=True), view()),
+        (Table(ref=T, row_level_security=True), Table(ref=T)),
+    ],
+)
+def test_what_weakens_security_is_a_hazard_and_its_way_back_is_none(old: Object, new: Object) -> None:
+    around = () if new.ref == T else (Table(ref=T),)
+    assert Hazard.WEAKENS_SECURITY in plan(state(*around, old), state(*around, new)).hazards()
+    assert not plan(state(*around, new), state(*around, old)).hazards()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 from psycopg import sql
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from reconciler.catalog import address, ours
 from reconciler.connection import Server
@@ -15,6 +16,12 @@ from reconciler.state import Object, Situation
 from reconciler.statement import Danger, Fill, Hazard, Statement, compose, joined, name, raw, text
 
 HELPER = "reconcile_not_null_"  # a check that proves NOT NULL while we set it (PostgreSQL 14 to 17)
+
+
+INTEGERS = ("smallint", "integer", "bigint", "numeric")  # each holds all of those before it
+BESIDE = re.compile(
+    r"\b(generated|default|collate|constraint|references|primary\s+key|unique|check|not\s+null|null|serial|bigserial)\b", re.I
+)
 
 
 class Backfill(BaseModel):
@@ -38,6 +45,14 @@ class Column(Object):
     not_null: bool = Field(default=False, description="online: only after the backfill, and without a scan under lock")
     default: str | None = Field(default=None, description="SQL expression for new rows")
     backfill: Backfill | None = Field(default=None, description="how rows that are null get a value, before NOT NULL")
+
+    @field_validator("type")
+    @classmethod
+    def _a_type_alone(cls, value: str) -> str:
+        """PostgreSQL would read more than a type in a column's definition, and nothing of it would be managed."""
+        if beside := BESIDE.search(re.sub(r'"(?:[^"]|"")*"', "", value)):
+            raise ValueError(f"type: only the data type stands here, not {beside[0]!r}")
+        return value
 
     @classmethod
     def catalog(cls, server: Server) -> str:
@@ -173,7 +188,11 @@ class Column(Object):
         back = text(compose("ALTER TABLE {} ALTER COLUMN {} {}", self._table, self.ref.name, words(old)))
         if old.default is not None:
             yield self._default(None, before=old.default)
-        yield self._alter(words(self), of_column=True, undo=back, dangers=(Danger(hazard=Hazard.TABLE_REWRITE, reason=why),))
+        dangers = [Danger(hazard=Hazard.TABLE_REWRITE, reason=why)]
+        if not widens(old.type, self.type):
+            cut = f"values of {self.ref} are cast from {old.type} to {self.type}, which may cut or round them for good"
+            dangers.append(Danger(hazard=Hazard.DATA_LOSS, reason=cut))
+        yield self._alter(words(self), of_column=True, undo=back, dangers=tuple(dangers))
         if old.default is not None:
             yield self._default(old.default, before=None)
 
@@ -227,3 +246,13 @@ class Column(Object):
         if not natural:
             yield self._alter(raw("SET NOT NULL"), of_column=True, undo=self._drop_not_null(), apart=True)
             yield self._alter(compose("DROP CONSTRAINT {}", constraint), undo=(), apart=True)
+
+
+def widens(old: str, new: str) -> bool:
+    """Whether every value of one type, as PostgreSQL prints it, is a value of the other."""
+    if new == "text" or (new == "character varying" and old.startswith("character varying")):
+        return True
+    if old in INTEGERS and new in INTEGERS:
+        return INTEGERS.index(old) <= INTEGERS.index(new)
+    lengths = [re.fullmatch(r"character varying\((\d+)\)", t) for t in (old, new)]
+    return bool(lengths[0] and lengths[1] and int(lengths[0][1]) <= int(lengths[1][1]))

@@ -111,8 +111,10 @@ class Function(Granted):
     def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
         if (self.returns, self.arguments) != (old.returns, old.arguments):
             return None
-        definer = self.security == "definer" and (old.security != "definer" or "search_path" in old.set) and "search_path" not in self.set
-        why = f"{self.ref} will run with its owner's rights and a search_path of its caller's choice"
+        turned = self.security == "definer" and old.security != "definer"
+        definer = turned or (self.security == "definer" and "search_path" in old.set and "search_path" not in self.set)
+        path = "" if "search_path" in self.set else " and a search_path of its caller's choice"
+        why = f"{self.ref} will run with its owner's rights{path}"
         return [self._statement("CREATE OR REPLACE FUNCTION", (Danger(hazard=Hazard.WEAKENS_SECURITY, reason=why),) if definer else ())]
 
     def _statement(self, verb: str, dangers: tuple[Danger, ...]) -> Statement:
@@ -145,7 +147,7 @@ class Function(Granted):
 def quoted(body: str) -> sql.Composable:
     """A body between dollar quotes that it does not contain."""
     tag = "$function$"
-    while tag in body:
+    while tag in body + "$":
         tag = tag[:-1] + "_$"
     return sql.SQL("").join([sql.SQL(tag), sql.SQL(cast("Any", body)), sql.SQL(tag)])
 

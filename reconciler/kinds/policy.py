@@ -95,9 +95,14 @@ class Policy(Object):
         def wide(policy: Self) -> bool:
             return policy.permissive and "true" in (policy.using, policy.check)
 
-        if not wide(self) or (old is not None and wide(old)):
-            return ()
-        return (Danger(hazard=Hazard.WEAKENS_SECURITY, reason=f"{self.ref} lets {', '.join(self.to)} through without a condition"),)
+        reasons: list[str] = []
+        if wide(self) and not (old is not None and wide(old)):
+            reasons.append(f"{self.ref} lets {', '.join(self.to)} through without a condition")
+        if old is not None and self.permissive and PUBLIC in self.to and PUBLIC not in old.to:
+            reasons.append(f"{self.ref} is for everybody now, and was for {', '.join(old.to)}")
+        if old is not None and not self.permissive and self.using == "true" != old.using:
+            reasons.append(f"{self.ref} no longer narrows what is visible")
+        return tuple(Danger(hazard=Hazard.WEAKENS_SECURITY, reason=r) for r in reasons)
 
     def _statement(self, words: sql.Composable, dangers: tuple[Danger, ...]) -> Statement:
         return Statement(sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.stands_on, dangers=dangers)

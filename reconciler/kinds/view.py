@@ -58,9 +58,12 @@ class View(Granted):
     def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
         if self.columns[: len(old.columns)] != old.columns:
             return None
-        weaker = old.security_invoker and not self.security_invoker
-        why = f"{self.ref} will read with its owner's rights and so past row level security"
-        dangers = (Danger(hazard=Hazard.WEAKENS_SECURITY, reason=why),) if weaker else ()
+        reasons: list[str] = []
+        if old.security_invoker and not self.security_invoker:
+            reasons.append(f"{self.ref} will read with its owner's rights and so past row level security")
+        if old.security_barrier and not self.security_barrier:
+            reasons.append(f"{self.ref} will let functions of the one who asks see rows before its conditions do")
+        dangers = tuple(Danger(hazard=Hazard.WEAKENS_SECURITY, reason=r) for r in reasons)
         shrinks = len(old.columns) < len(self.columns)  # the way back cannot be CREATE OR REPLACE
         back = (text(compose("DROP {}", self.designation())), *(s.sql for s in old.create(on))) if shrinks else None
         return [self._statement("CREATE OR REPLACE VIEW", on, dangers, back)]
