@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from psycopg import Rollback
 
 from reconciler.connection import Connection, run
+from reconciler.contract import Object, Situation
 from reconciler.errors import StatementFailed
 from reconciler.ref import Ref
-from reconciler.state import Object, Situation, State
+from reconciler.state import State
 from reconciler.statement import Statement, compose, literal, text
 
 Failures = dict[Ref, StatementFailed]
@@ -35,7 +36,11 @@ class Build:
 
         What people's SQL needs is known only to PostgreSQL: an object that it refuses waits until others are there.
         """
-        waiting = [r for r in ordered(self.state) if not (self.state[r].folds and r.on in self.state)]
+        whole = [r for r in ordered(self.state) if not (self.state[r].folds and r.on in self.state)]
+        failed = self._these([r for r in whole if not self.state[r].ambient])
+        return failed | self._these([r for r in whole if self.state[r].ambient])
+
+    def _these(self, waiting: list[Ref]) -> Failures:
         later = [r for r in waiting if self.state[r].finish_needs()]
         failed: Failures = {}
         while waiting:
@@ -81,7 +86,8 @@ class Build:
         return failed
 
     def _run(self, ref: Ref, statements: Iterable[Statement]) -> None:
-        run(self.connection, text(compose("SET LOCAL search_path TO {}", literal(self.paths.get(ref, "")))))
+        path = next((self.paths[r] for r in (ref, *(p.ref for p in self.state.parts(ref))) if r in self.paths), "")
+        run(self.connection, text(compose("SET LOCAL search_path TO {}", literal(path))))
         run(self.connection, f"SET LOCAL check_function_bodies TO {'on' if ref in self.paths else 'off'}")
         for statement in statements:
             run(self.connection, statement.sql)

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field, replace
 
 from reconciler.build import Build, Failures
 from reconciler.connection import Connection, rows, run
+from reconciler.contract import Object, Situation
 from reconciler.errors import DeclarationError, Problem, ScratchError, StatementFailed
 from reconciler.introspect import Snapshot, introspect
 from reconciler.kinds import KINDS
 from reconciler.ref import Ref
 from reconciler.scratch import Scratch, empty
-from reconciler.state import Declaration, Object, Scope, Situation, State
+from reconciler.state import Declaration, Scope, State
 from reconciler.statement import compose, literal, name, raw, text
 
 ROUNDS = 4  # what PostgreSQL prints and reads again settles after two; more would be one that never does
@@ -117,7 +118,8 @@ def _unfounded(live: Snapshot, declaration: Declaration, declared: Mapping[Ref, 
     for ref in declared:
         at = declaration.position(source[ref])
         sections = [section for parent, section in folding if parent == ref.kind]
-        if ref not in live.state and sections and not any((source[ref], s) in declaration.positions for s in sections):
+        told = ref in live.state or declared[ref].parents or any((source[ref], s) in declaration.positions for s in sections)
+        if sections and not told:
             yield Problem(
                 f"{ref} does not exist, and no {sections[0]} are declared to create it with",
                 at,
@@ -135,7 +137,9 @@ def _taken(
     """Names that something else has: relations, and the indexes of constraints, share one namespace."""
     free = {(r.schema, live.state[r].takes) for r in gone} | {(r.schema, r.name) for r in live.situation.leftovers}
     for ref, obj in declared.items():
-        if obj.takes is not None and ref not in live.state and (ref.schema, obj.takes) in live.names - free:
+        taken = (ref.schema, obj.takes or "")
+        given = ref.on is not None and live.names.get(taken) == ref.on.name  # an index that the table has of its parent
+        if obj.takes is not None and ref not in live.state and taken in live.names.keys() - free and not given:
             at = declaration.position(source[ref])
             yield Problem(
                 f"{ref}: the name {ref.schema}.{obj.takes} is taken by another relation", at, "choose another, or drop what has it"
@@ -178,7 +182,7 @@ class _Bench:
             scope,
             dict(spelled),
         )
-        self.situation = replace(live.situation, server=scratch.server, default_grantees={}, leftovers=frozenset())
+        self.situation = replace(live.situation, server=scratch.server, initial={}, leftovers=frozenset())
 
     def canonical(self, wanted: Wanted, seeds: Set[Ref]) -> Canonical:
         """Try with what is known to matter; what SQL turns out to need beyond that is known only by failing."""
@@ -243,6 +247,10 @@ class _Bench:
             if found.objects == state.objects:
                 return connection, found, left_out
             state, source = found, {}
+            for obj in found.objects.values():
+                if obj.ambient:
+                    for statement in obj.remove(self.situation):
+                        run(connection, statement.sql)
             empty(connection)
         raise ScratchError(f"{self.scratch.words} prints something else each time it reads what it printed")
 
@@ -326,11 +334,23 @@ def neighbourhood(state: State, seeds: Set[Ref]) -> frozenset[Ref]:
                 todo += step(ref)
         return found
 
-    roots = seeds | {r.on for r in seeds if r.on} | {r.namespace for r in seeds if r.schema}
+    roots = (
+        seeds
+        | {r for r, o in state.objects.items() if o.ambient}
+        | {r.on for r in seeds if r.on}
+        | {r.namespace for r in seeds if r.schema}
+    )
     above = spread({r for r in seeds if r in state}, lambda r: standing.get(r, ()))
     parts: dict[Ref, list[Ref]] = {}
     for ref, obj in state.objects.items():
         if obj.folds and ref.on:
             parts.setdefault(ref.on, []).append(ref)
-    below = spread(above | roots, lambda r: [*state.needs(r), *parts.get(r, ())])
+        for needed in obj.finish_needs():
+            parts.setdefault(needed, []).append(ref)
+
+    def beneath(ref: Ref) -> Iterable[Ref]:
+        ends = state[ref].finish_needs() if ref in state else ()
+        return [*state.needs(ref), *ends, *parts.get(ref, ())]
+
+    below = spread(above | roots, beneath)
     return frozenset(r for r in below if r in state)

@@ -151,8 +151,11 @@ def export_(target: str | None, schemas: Sequence[str], out: Path) -> int:
     """Write a database down as YAML, such as people write it."""
     aim = settings.aim(settings.read(), target)
     bounds = frozenset(schemas or ["*"])
-    for file in pipeline.export_state(aim.url, Scope(bounds, everything="*" in bounds), out):
+    files, notes = pipeline.export_state(aim.url, Scope(bounds, everything="*" in bounds), out)
+    for file in files:
         click.echo(file)
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
     return DONE
 
 

@@ -46,6 +46,11 @@ class Server:
         return self.major >= 18
 
     @property
+    def silence(self) -> str:
+        """The setting, and its value, with which no event trigger fires (17), or few do."""
+        return "'event_triggers', 'off'" if self.major >= 17 else "'session_replication_role', 'replica'"
+
+    @property
     def has_nulls_not_distinct(self) -> bool:
         """UNIQUE NULLS NOT DISTINCT (15)."""
         return self.major >= 15
@@ -54,6 +59,71 @@ class Server:
     def has_plain_not_valid_everywhere(self) -> bool:
         """Foreign keys NOT VALID on partitioned tables (18)."""
         return self.major >= 18
+
+    @property
+    def has_publication_details(self) -> bool:
+        """Publications of schemas, with column lists and row filters (15)."""
+        return self.major >= 15
+
+    @property
+    def has_published_generated_columns(self) -> bool:
+        """Publications of generated columns (18)."""
+        return self.major >= 18
+
+    @property
+    def has_maintain(self) -> bool:
+        """The privilege MAINTAIN on tables (17)."""
+        return self.major >= 17
+
+    @property
+    def has_unlogged_sequences(self) -> bool:
+        """Sequences that begin anew after a crash (15)."""
+        return self.major >= 15
+
+    @property
+    def has_default_storage(self) -> bool:
+        """SET STORAGE DEFAULT (16)."""
+        return self.major >= 16
+
+    @property
+    def has_set_expression(self) -> bool:
+        """Another expression for a stored generated column (17)."""
+        return self.major >= 17
+
+    @property
+    def has_virtual_columns(self) -> bool:
+        """Generated columns that are computed when read (18)."""
+        return self.major >= 18
+
+    @property
+    def has_set_access_method(self) -> bool:
+        """ALTER TABLE … SET ACCESS METHOD (15)."""
+        return self.major >= 15
+
+    @property
+    def has_temporal_keys(self) -> bool:
+        """WITHOUT OVERLAPS, PERIOD and NOT ENFORCED (18)."""
+        return self.major >= 18
+
+    @property
+    def has_set_null_columns(self) -> bool:
+        """ON DELETE SET NULL (columns) (15)."""
+        return self.major >= 15
+
+    @property
+    def has_domain_not_null_constraints(self) -> bool:
+        """NOT NULL of a domain as a constraint with a name (17)."""
+        return self.major >= 17
+
+    @property
+    def has_collation_rules(self) -> bool:
+        """ICU collations with rules of their own (16)."""
+        return self.major >= 16
+
+    @property
+    def collation_locale(self) -> str:
+        """The column that holds the locale of an ICU collation (15; renamed in 17), before that it is no column of its own."""
+        return "c.colllocale" if self.major >= 17 else "c.colliculocale" if self.major >= 15 else ""
 
     def require(self, capable: bool, feature: str, since: int) -> None:
         """Raise Unsupported unless `capable`."""

@@ -10,8 +10,9 @@ from typing import Any, Literal, cast
 from deepdiff import DeepDiff
 from pydantic import BaseModel, ConfigDict
 
+from reconciler.contract import Object
 from reconciler.ref import Ref
-from reconciler.state import Object, State
+from reconciler.state import State
 
 Action = Literal["create", "alter", "drop"]
 

@@ -15,7 +15,8 @@ from reconciler.backfill import Progress, fill
 from reconciler.connection import Connection, connect, rows, run
 from reconciler.errors import Busy, ConnectionFailed, ReconcileError, StatementFailed
 from reconciler.journal import Journal
-from reconciler.plan import Plan, Step
+from reconciler.order import Step
+from reconciler.plan import Plan
 
 T = TypeVar("T")
 LOCK = (0x7265636F, 0x6E63696C)  # "reco", "ncil": the advisory lock that only one applier holds

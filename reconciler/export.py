@@ -10,9 +10,10 @@ from typing import Any, ClassVar, cast
 
 import yaml
 
+from reconciler.contract import Granted, Object
 from reconciler.errors import SettingsError
 from reconciler.ref import Ref
-from reconciler.state import Granted, Object, State
+from reconciler.state import State
 
 Body = dict[str, Any]
 _BARE = re.compile(r"[^\".]+\Z")
@@ -84,6 +85,8 @@ def _short(value: Any) -> Any:
         return _Block(value)
     if isinstance(value, dict):
         return {k: _short(v) for k, v in cast("Body", value).items()}
+    if isinstance(value, list):
+        return [_short(v) for v in cast("list[Any]", value)]
     return value
 
 

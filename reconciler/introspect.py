@@ -9,10 +9,12 @@ from functools import cached_property
 
 from psycopg import IsolationLevel
 
+from reconciler.catalog import held
 from reconciler.connection import Connection, rows, server_of, translated
+from reconciler.contract import Object, Owned, Situation, Size
 from reconciler.kinds import KINDS
 from reconciler.ref import Ref
-from reconciler.state import Granted, Object, Situation, Size, State, ref_of
+from reconciler.state import State, ref_of
 
 Address = tuple[int, int, int]
 
@@ -38,15 +40,23 @@ SIZES = """
            )::int8 * current_setting('block_size')::int8 AS bytes
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'm', 'p') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"""
-GRANTEES = """
-    SELECT DISTINCT d.defaclobjtype::text AS letter,
-           CASE a.grantee WHEN 0 THEN 'public' ELSE pg_get_userbyid(a.grantee)::text END AS grantee
-    FROM pg_default_acl AS d CROSS JOIN aclexplode(d.defaclacl) AS a
-    WHERE a.grantee <> d.defaclrole"""
-LETTERS = {"TABLE": "r", "SEQUENCE": "S", "FUNCTION": "f", "TYPE": "T", "SCHEMA": "n"}
 NAMES = """
-    SELECT n.nspname AS schema, c.relname AS name FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    SELECT n.nspname AS schema, c.relname AS name, CASE WHEN c.relispartition THEN coalesce(t.relname, '') ELSE '' END AS of
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    LEFT JOIN pg_index AS i ON i.indexrelid = c.oid
+    LEFT JOIN pg_class AS t ON t.oid = i.indrelid
     WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"""
+INITIAL = f"""
+    SELECT d.letter, coalesce(n.nspname, '') AS namespace,
+           {held("coalesce(g.defaclacl, d.usual) || s.defaclacl", "d.usual", "d.usual", "d.role")} AS grants
+    FROM (SELECT DISTINCT defaclrole AS role, defaclobjtype AS letter, defaclnamespace AS namespace,
+                 acldefault(CASE defaclobjtype WHEN 'S' THEN 's' ELSE defaclobjtype END, defaclrole) AS usual
+          FROM pg_default_acl WHERE pg_get_userbyid(defaclrole) = current_user) AS d
+    LEFT JOIN pg_default_acl AS g ON g.defaclrole = d.role AND g.defaclobjtype = d.letter AND g.defaclnamespace = 0
+    LEFT JOIN pg_default_acl AS s ON s.defaclrole = d.role AND s.defaclobjtype = d.letter AND s.defaclnamespace = d.namespace
+                                     AND d.namespace <> 0
+    LEFT JOIN pg_namespace AS n ON n.oid = d.namespace"""
+LETTERS = {"TABLE": "r", "SEQUENCE": "S", "FUNCTION": "f", "PROCEDURE": "f", "ROUTINE": "f", "TYPE": "T", "DOMAIN": "T", "SCHEMA": "n"}
 FACTS = """
     SELECT current_user::text AS user, current_database()::text AS database,
            (SELECT system_identifier::text FROM pg_control_system()) AS system, d.encoding::int AS encoding, d.datcollate AS collate,
@@ -60,8 +70,8 @@ FACTS = """
 class Snapshot:
     """A database at one moment: its objects, and what else a plan must know of it.
 
-    `names` are those of every relation, whether or not we model it. `database` tells it from every other: the
-    cluster's system identifier and the database's name.
+    `names` are those of every relation, whether or not we model it; an index that a table has of its parent, with that
+    table. `database` tells it from every other: the cluster's system identifier and the database's name.
     """
 
     state: State
@@ -70,7 +80,7 @@ class Snapshot:
     roles: frozenset[str] = frozenset()
     schemas: frozenset[str] = frozenset()
     extensions: frozenset[str] = frozenset()
-    names: frozenset[tuple[str, str]] = frozenset()
+    names: Mapping[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     addresses: Mapping[Address, Ref] = field(default_factory=dict[Address, Ref])
 
     @cached_property
@@ -93,18 +103,16 @@ def introspect(connection: Connection) -> Snapshot:
                 connection.execute("SELECT set_config('search_path', '', true), set_config('lock_timeout', '10s', true)")
                 objects, addresses, leftovers = _objects(connection)
                 facts = rows(connection, FACTS)[0]
-                letters: dict[str, set[str]] = defaultdict(set)
-                for row in rows(connection, GRANTEES):
-                    letters[row["letter"]].add(row["grantee"])
                 situation = Situation(
                     server=server,
                     user=facts["user"],
                     sizes=_sizes(connection, objects),
                     leftovers=leftovers,
-                    default_grantees={
-                        k.kind: frozenset(letters[LETTERS[k.grant_class]])
-                        for k in KINDS.values()
-                        if issubclass(k, Granted) and k.grant_class in LETTERS
+                    initial={
+                        (words, row["namespace"]): {r: tuple(p) for r, p in row["grants"].items()}
+                        for row in rows(connection, INITIAL)
+                        for words, letter in LETTERS.items()
+                        if letter == row["letter"]
                     },
                 )
                 edges = _edges(connection, addresses)
@@ -118,7 +126,7 @@ def introspect(connection: Connection) -> Snapshot:
         frozenset(facts["roles"]),
         frozenset(facts["schemas"]),
         frozenset(facts["extensions"]),
-        frozenset((r["schema"], r["name"]) for r in taken),
+        {(r["schema"], r["name"]): r["of"] for r in taken},
         addresses,
     )
 
@@ -135,13 +143,13 @@ def _objects(connection: Connection) -> tuple[dict[Ref, Object], dict[Address, R
         for row in rows(connection, kind.catalog(server)):
             ref = ref_of(row, kind.kind)
             own: list[Address] = [(a[0], a[1], a[2]) for a in row.pop("addresses")]
+            addresses |= {a: ref for a in own if a[1]}
             if row.pop("leftover", False):
                 leftovers.add(ref)
                 continue
-            if issubclass(kind, Granted):
-                row["owner"] = owners.get(own[0][:2], bootstrap)
+            if issubclass(kind, Owned):
+                row.setdefault("owner", owners.get(own[0][:2], bootstrap))
             objects[ref] = kind.from_row(ref, row | {"comment": comments.get(own[0])})
-            addresses |= {a: ref for a in own if a[1]}
     extensions = {a[1]: r for a, r in addresses.items() if r.kind == "extension"}
     for row in rows(connection, MEMBERS):
         if row["refobjid"] not in extensions:

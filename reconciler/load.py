@@ -18,10 +18,11 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_jso
 from pydantic_core import core_schema
 
 from reconciler.check import ASSERTED, Assertion, Check
+from reconciler.contract import Object
 from reconciler.errors import DeclarationError, Position, Problem
 from reconciler.kinds import KINDS
 from reconciler.ref import Ref
-from reconciler.state import Declaration, Object
+from reconciler.state import Declaration
 from reconciler.yamltree.models import Context, Given, fields_of, files_of, fitted, read_fields, shaped
 from reconciler.yamltree.nodes import Entries, Entry, Items, Node, Scalar, described, documents, plain, unknown
 
@@ -95,6 +96,7 @@ class _Reading:
 
     def __init__(self, kinds: Kinds, problems: list[Problem]) -> None:
         self.problems = problems
+        self.kinds = kinds
         self.sections = {parent: sections_of(kinds, parent) for parent in ("", *kinds)}
         self.pieces: dict[Ref, _Piece] = {}
         self.exclusive: dict[Ref, frozenset[str]] = {}
@@ -112,6 +114,7 @@ class _Reading:
             elif obj := fitted(piece.kind, piece.given, Context(str(ref), piece.at, piece.sound), self.problems, ref=ref, **piece.derived):
                 unowned = piece.owner is not None and getattr(obj, "owner", "") is None
                 objects[ref] = obj.model_copy(update={"owner": piece.owner}) if unowned else obj
+        self._unfold(objects)
         schemas = {r.schema for r in self.pieces} | {r.name for r in self.pieces if r == Ref("", r.name, "").namespace}
         return Declaration(
             objects=objects,
@@ -122,6 +125,19 @@ class _Reading:
             checks=self.checks,
             schemas=frozenset(schemas - {""}),
         )
+
+    def _unfold(self, objects: dict[Ref, Object]) -> None:
+        """Add the objects that others are short for."""
+        for obj in [*objects.values()]:
+            piece = self.pieces[obj.ref]
+            for ref, body in obj.unfold():
+                if ref in self.pieces:
+                    self._again(str(ref), piece.at, self.pieces[ref].at)
+                    continue
+                kind = self.kinds[ref.kind]
+                objects[ref] = kind.model_validate({"ref": ref, **body})
+                self.pieces[ref] = replace(piece, kind=kind, given={}, derived={})
+                self.positions[ref, ""] = piece.at
 
     def document(self, node: Node) -> None:
         """Read one document; an empty one says nothing."""

@@ -7,17 +7,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reconciler.canonicalise import Canonical, canonicalise
-from reconciler.connection import connect
+from reconciler.connection import Connection, connect
+from reconciler.contract import Situation
 from reconciler.diff import changes
 from reconciler.errors import PlanRefused
 from reconciler.execute import Outcome, Patience, Watcher, execute, sole_applier
 from reconciler.export import export
+from reconciler.heirs import overridden
 from reconciler.introspect import Snapshot, introspect
 from reconciler.plan import Plan, fingerprint, make_plan, touched
 from reconciler.prove import prove
 from reconciler.scratch import scratches
-from reconciler.state import Declaration, Scope, Situation, State
+from reconciler.state import Declaration, Scope, State
 from reconciler.statement import Hazard
+from reconciler.unmanaged import unmanaged
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Job:
 def plan_changes(job: Job) -> Plan:
     """load → introspect → canonicalise → diff → plan → prove."""
     with connect(job.target) as connection:
-        return _plan(job, introspect(connection))
+        return _plan(job, introspect(connection), connection)
 
 
 def apply_plan(plan: Plan, job: Job | None, target: str, watcher: Watcher, patience: Patience, allow: Collection[str]) -> Outcome:
@@ -47,15 +50,17 @@ def apply_plan(plan: Plan, job: Job | None, target: str, watcher: Watcher, patie
         outcome = execute(plan, target, connection, watcher, patience)
         if job is None or not plan.steps or outcome.failed or outcome.skipped:
             return outcome
-        left = _plan(job, introspect(connection)).changes
+        left = _plan(job, introspect(connection), connection).changes
         return replace(outcome, left=tuple(f"{c.action} {c.kind} {c.identity}" for c in left))
 
 
-def export_state(target: str, scope: Scope, folder: Path) -> list[Path]:
-    """Write what lies within the bounds below `folder`; returns the files."""
+def export_state(target: str, scope: Scope, folder: Path) -> tuple[list[Path], list[str]]:
+    """Write what lies within the bounds below `folder`; returns the files, and notes of what no kind could write."""
     with connect(target) as connection:
-        state = introspect(connection).state
-    return export(State({r: o for r, o in state.objects.items() if scope.covers(r)}, state.edges), folder)
+        live = introspect(connection)
+        notes = unmanaged(connection, live, scope)
+    state = live.state
+    return export(State({r: o for r, o in state.objects.items() if scope.covers(r)}, state.edges), folder), notes
 
 
 def guards(plan: Plan, live: Snapshot) -> list[str]:
@@ -81,10 +86,10 @@ def hazards_not_allowed(plan: Plan, allow: Collection[str]) -> list[str]:
     ]
 
 
-def _plan(job: Job, live: Snapshot) -> Plan:
+def _plan(job: Job, live: Snapshot, connection: Connection) -> Plan:
     offered = lambda: scratches(job.scratch, job.target, live.situation.server, live.extensions)  # noqa: E731
     with canonicalise(live, job.declaration, job.scope, offered) as canonical:
-        found = changes(canonical.live, canonical.desired)
+        found = overridden(changes(canonical.live, canonical.desired), canonical.live, canonical.desired)
         off = sum(c.ref in canonical.situation.declared for c in found)
         plan = make_plan(
             found,
@@ -95,7 +100,10 @@ def _plan(job: Job, live: Snapshot) -> Plan:
             database=live.database,
             scratch=canonical.scratch.words if canonical.scratch else "",
             unchanged=len(job.declaration.objects) - off,
-            notes=[f"{r} could not be built on scratch and was left out: {why}" for r, why in canonical.left_out.items()],
+            notes=[
+                *(f"{r} could not be built on scratch and was left out: {why}" for r, why in canonical.left_out.items()),
+                *unmanaged(connection, live, job.scope),
+            ],
             fingerprint=fingerprint(touched(found, canonical.live, canonical.desired), live.state),
         )
         if canonical.connection is not None and plan.steps:

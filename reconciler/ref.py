@@ -45,3 +45,13 @@ class Ref:
 
     def __str__(self) -> str:
         return f"{self.kind} {self.identity}"
+
+
+def usual_name(table: str, column: str, label: str) -> str:
+    """What PostgreSQL calls something of a column's: `table_column_label`, cut to 63 bytes where both are long."""
+    parts = [p.encode() for p in (table, column) if p]
+    room = 63 - len(label.encode()) - len(parts)
+    while sum(map(len, parts)) > room:
+        longest = max(range(len(parts)), key=lambda i: (len(parts[i]), i))
+        parts[longest] = parts[longest][:-1].decode(errors="ignore").encode()
+    return "_".join([*(p.decode() for p in parts), label])

@@ -23,7 +23,13 @@ from reconciler.errors import ScratchError, SettingsError, StatementFailed
 from reconciler.statement import compose, name, text
 
 MAJORS = (16, 18)  # what the wheel of the `embedded` extra holds
+_LOOSE = ("pg_cast", "pg_event_trigger", "pg_foreign_data_wrapper", "pg_language", "pg_publication", "pg_am", "pg_transform")
 PREFIX = "reconcile_scratch_"
+LOOSE = f"""
+    SELECT format('DROP %s IF EXISTS %s CASCADE', upper(replace(i.type, '-', ' ')), i.identity) AS command
+    FROM ({" UNION ALL ".join(f"SELECT '{c}'::regclass AS catalog, oid FROM {c}" for c in _LOOSE)}) AS o
+    CROSS JOIN LATERAL pg_identify_object(o.catalog, o.oid, 0) AS i
+    WHERE o.oid >= 16384"""  # what lies in no schema
 HURRY = ("fsync", "synchronous_commit", "full_page_writes", "autovacuum")  # scratch data may be lost at any time
 
 
@@ -52,6 +58,8 @@ class Scratch:
                     empty(connection)
                     run(connection, "SELECT set_config('check_function_bodies', 'off', false)")
                     run(connection, "SELECT set_config('client_min_messages', 'error', false)")
+                    with suppress(StatementFailed):  # what fires on changes would fire while we build
+                        run(connection, f"SELECT set_config({self.server.silence}, false)")
                     if self.ours and user:
                         run(connection, text(compose("SET ROLE {}", user)))
                     yield connection
@@ -89,6 +97,8 @@ def empty(connection: Connection) -> None:
         connection, "SELECT nspname::text AS own FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
     ):
         run(connection, text(compose("DROP SCHEMA {} CASCADE", row["own"])))
+    for row in rows(connection, LOOSE):
+        run(connection, row["command"])
 
 
 def scratches(choice: str, target: str, server: Server, extensions: frozenset[str]) -> Iterator[Scratch]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import LiteralString, cast
 
@@ -87,6 +88,19 @@ class Statement(BaseModel):
     mend: tuple[str, ...] = ()
     undo: tuple[str, ...] | None = None
     fill: Fill | None = None
+
+
+@dataclass(frozen=True)
+class Turn:
+    """How the values of a replaced data type become those of the new one, and back again.
+
+    `type` is its name as format_type prints it, `aside` what the old one is called meanwhile.
+    """
+
+    type: str
+    aside: str
+    forth: Callable[[sql.Composable], sql.Composable]
+    back: Callable[[sql.Composable], sql.Composable]
 
 
 Part = sql.Composable | str

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from reconciler.backfill import Progress as Far
 from reconciler.execute import StepOutcome
-from reconciler.plan import Step
+from reconciler.order import Step
 
 EVERY = 5.0  # seconds between plain lines of one step
 

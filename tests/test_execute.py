@@ -18,8 +18,9 @@ from reconciler.connection import connect
 from reconciler.errors import Busy, DeclarationError, PlanRefused
 from reconciler.execute import Outcome, Patience, StepOutcome, sole_applier
 from reconciler.load import load
+from reconciler.order import Step
 from reconciler.pipeline import Job
-from reconciler.plan import Plan, Step
+from reconciler.plan import Plan
 from reconciler.state import Scope
 from tests.conftest import Database
 

@@ -27,15 +27,9 @@ def round_trip(database: Database, fresh: Database, folder: Path) -> None:
     job = Job(fresh.url, declaration, EVERYTHING)
     outcome = pipeline.apply_plan(pipeline.plan_changes(job), job, fresh.url, Lines(lambda _: None), Patience(), ["all"])
     assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ())
-    assert fresh.dump() == database.dump()
+    assert fresh.dump() == [line for line in database.dump() if not line.strip().startswith("password ")]  # a secret stays where it is
 
 
-# Default privileges are no kind of ours yet: what they gave is exported, that they give it is not.
-WITHOUT_DEFAULT_PRIVILEGES = """
-    ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON TABLES FROM anon, authenticated, service_role;
-    ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON FUNCTIONS FROM anon, authenticated, service_role;
-    ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON SEQUENCES FROM anon, authenticated, service_role;
-"""
 SOUND = [c for c in FOUND if not flagged(c, "debris") and not flagged(c, "respelled")]
 
 
@@ -46,7 +40,6 @@ def test_every_case_round_trips(case: Path, new_database: Callable[..., Database
 
 def test_the_example_round_trips(new_database: Callable[..., Database], tmp_path: Path) -> None:
     database, fresh = new_database(starting_point(0.01)), new_database()
-    database.run(WITHOUT_DEFAULT_PRIVILEGES)
     round_trip(database, fresh, tmp_path / "state")
 
 

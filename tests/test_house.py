@@ -13,11 +13,11 @@ from reconciler.kinds import KINDS
 PACKAGE = Path(__file__).parents[1] / "reconciler"
 FLOORS = {
     0: {"errors", "ref"},
-    1: {"statement", "connection", "catalog"},
-    2: {"state", "check"},
+    1: {"statement", "connection", "catalog", "privileges", "foreign", "conversion", "counter"},
+    2: {"contract", "state", "check", "datatype", "attribute", "identity", "nulls", "queried"},
     3: {"kinds"},
-    4: {"load", "introspect", "diff", "scratch", "yamltree", "export", "build"},
-    5: {"canonicalise", "plan"},
+    4: {"load", "introspect", "diff", "scratch", "yamltree", "export", "build", "heirs", "rebuild"},
+    5: {"canonicalise", "work", "order", "plan", "unmanaged"},
     6: {"backfill", "journal"},
     7: {"execute"},
     8: {"prove", "verify", "report", "watch", "settings"},
@@ -27,10 +27,26 @@ FLOORS = {
 # Neighbours that know each other, and why.
 NEIGHBOURS = {
     ("connection", "statement"): "",
+    ("privileges", "statement"): "",
+    ("foreign", "statement"): "",
+    ("privileges", "connection"): "",
     ("cli", "demo"): "the command that plays it",
     ("load", "yamltree"): "the reader of nodes",
+    ("state", "contract"): "a state is made of objects",
     ("state", "check"): "",
+    ("order", "work"): "what is put in order",
+    ("plan", "work"): "what a plan is made of",
+    ("plan", "order"): "what a plan is made of",
+    ("conversion", "statement"): "",
+    ("counter", "statement"): "",
+    ("identity", "contract"): "what a new sequence may be used for, is known of the server",
+    ("identity", "attribute"): "where the column stands",
+    ("queried", "contract"): "what relations that a query makes share",
+    ("nulls", "attribute"): "where the column stands",
+    ("datatype", "contract"): "what every type that columns have shares",
     ("canonicalise", "scratch"): "",
+    ("rebuild", "diff"): "changes are what it reads",
+    ("heirs", "diff"): "changes are what it reads",
 }
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names}
 MODULES = sorted(p for p in PACKAGE.rglob("*.py") if "__pycache__" not in p.parts and "story" not in p.parts)
@@ -98,9 +114,12 @@ ALLOWED = {
         "schemas",
     },  # columns of catalog rows; and what belongs to an extension is found by its address
     "export": {"schema"},
-    "load": {"schema"},  # the file's own key
     "settings": {"schemas"},
+    "queried": {"columns"},  # a field
     "state": {"schema"},  # a column of every catalog row
+    "attribute": {"foreign_table", "identity", "statistics"},  # a relation of which only another server holds the rows; columns
+    "identity": {"sequence"},  # what an identity column owns
+    "load": {"schema", "enum"},  # the file's own key; a word of JSON Schema
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.connection import Server
+from reconciler.contract import Object, Situation
 from reconciler.diff import changes
 from reconciler.kinds.column import Column
 from reconciler.kinds.function import Function
@@ -14,7 +15,7 @@ from reconciler.kinds.table import Table
 from reconciler.kinds.view import View
 from reconciler.plan import Plan, make_plan
 from reconciler.ref import Ref
-from reconciler.state import Object, Situation, State
+from reconciler.state import State
 from reconciler.statement import Hazard
 
 SITUATION = Situation(Server(180000))
@@ -99,21 +100,27 @@ def column(type_: str) -> Column:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "lossy"),
+    ("old", "new", "lossy", "rewritten"),
     [
-        ("text", "character varying(3)", True),
-        ("numeric", "integer", True),
-        ("bigint", "integer", True),
-        ("character varying(9)", "character varying(3)", True),
-        ("character varying(3)", "character varying(9)", False),
-        ("character varying(3)", "text", False),
-        ("integer", "bigint", False),
+        ("text", "character varying(3)", False, True),  # what does not fit is refused
+        ("text", "name", True, True),
+        ("numeric", "integer", True, True),
+        ("numeric(9,4)", "numeric(9,2)", True, True),
+        ("bigint", "integer", False, True),
+        ("bigint", "double precision", True, True),
+        ("inet", "cidr", True, True),
+        ("timestamp with time zone", "date", True, True),
+        ("character varying(9)", "character varying(3)", False, True),
+        ("character varying(3)", "character varying(9)", False, False),
+        ("character varying(3)", "text", False, False),
+        ("numeric(9,2)", "numeric(12,2)", False, False),
+        ("integer", "bigint", False, True),
     ],
 )
-def test_a_type_that_may_not_hold_every_value_is_a_loss(old: str, new: str, lossy: bool) -> None:
+def test_what_another_type_costs(old: str, new: str, lossy: bool, rewritten: bool) -> None:
     made = plan(state(Table(ref=T), column(old)), state(Table(ref=T), column(new)))
     assert (Hazard.DATA_LOSS in made.hazards()) == lossy
-    assert Hazard.TABLE_REWRITE in made.hazards()
+    assert (Hazard.TABLE_REWRITE in made.hazards()) == rewritten
 
 
 def policy(**fields: object) -> Policy:

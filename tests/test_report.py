@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from reconciler.diff import Difference
-from reconciler.plan import Plan, Planned, Step
+from reconciler.order import Step
+from reconciler.plan import Plan, Planned
 from reconciler.report import data, markdown, script, text
 from reconciler.statement import Danger, Fill, Hazard
 

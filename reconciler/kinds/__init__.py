@@ -6,7 +6,7 @@ from importlib import import_module
 from inspect import getmembers, isclass
 from pkgutil import iter_modules
 
-from reconciler.state import Object
+from reconciler.contract import Object
 
 
 def _found() -> dict[str, type[Object]]:

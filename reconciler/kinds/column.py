@@ -1,27 +1,35 @@
-"""Columns: https://www.postgresql.org/docs/current/sql-altertable.html"""
+"""Columns: https://www.postgresql.org/docs/current/sql-altertable.html
+
+An inheriting table or a partition lists a column of its parent only where it is not as the parent's, and then without a type.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Self
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Literal, Self
 
 from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from reconciler.catalog import address, ours
-from reconciler.connection import Server
-from reconciler.ref import Ref
-from reconciler.state import Object, Situation
-from reconciler.statement import Danger, Fill, Hazard, Statement, compose, joined, name, raw, text
+from reconciler.attribute import Place, query
+from reconciler.connection import Row, Server
+from reconciler.contract import Object, Situation
+from reconciler.conversion import loses, rewrites, using
+from reconciler.identity import Identity
+from reconciler.nulls import NotNull, fill
+from reconciler.privileges import PUBLIC, Access, grantors, known
+from reconciler.ref import Ref, usual_name
+from reconciler.statement import Danger, Hazard, Statement, Turn, compose, joined, literal, name, raw, text
 
-HELPER = "reconcile_not_null_"  # a check that proves NOT NULL while we set it (PostgreSQL 14 to 17)
-
-
-INTEGERS = ("smallint", "integer", "bigint", "numeric")  # each holds all of those before it
-BESIDE = re.compile(
-    r"\b(generated|default|collate|constraint|references|primary\s+key|unique|check|not\s+null|null|serial|bigserial)\b", re.I
-)
+SERIAL = {
+    **dict.fromkeys(("smallserial", "serial2"), "smallint"),
+    **dict.fromkeys(("serial", "serial4"), "integer"),
+    **dict.fromkeys(("bigserial", "serial8"), "bigint"),
+}
+RESET = {"storage": None, "compression": None}  # what ALTER COLUMN … TYPE forgets
+_PLAIN = re.compile(r"[a-z_][a-z0-9_$]*(\.[a-z_][a-z0-9_$]*)?\Z")
+BESIDE = re.compile(r"\b(generated|default|collate|constraint|references|primary\s+key|unique|check|not\s+null|null)\b", re.I)
 
 
 class Backfill(BaseModel):
@@ -37,14 +45,32 @@ class Column(Object):
 
     kind: ClassVar[str] = "column"
     section: ClassVar[str] = "columns"
-    within: ClassVar[tuple[str, ...]] = ("table",)
+    within: ClassVar[tuple[str, ...]] = ("table", "foreign_table")
     folds: ClassVar[bool] = True
-    written: ClassVar[tuple[str, ...]] = ("type", "default")
+    written: ClassVar[tuple[str, ...]] = ("type", "default", "generated", "using", "references")
 
     type: str = Field(default="", description="the data type, as in CREATE TABLE")
-    not_null: bool = Field(default=False, description="online: only after the backfill, and without a scan under lock")
+    collation: str | None = Field(default=None, description="where it is not the type's own")
+    not_null: bool | NotNull = Field(default=False, description="online: only after the backfill, and without a scan under lock")
     default: str | None = Field(default=None, description="SQL expression for new rows")
+    generated: str | None = Field(default=None, description="SQL expression over the row that is its value")
+    virtual: bool = Field(default=False, description="generated when it is read, not stored (PostgreSQL 18)")
+    identity: Literal["always", "by default"] | Identity | None = Field(default=None, description="new rows are numbered")
+    storage: Literal["plain", "external", "extended", "main"] | None = Field(default=None, description="where it is not the type's own")
+    compression: Literal["pglz", "lz4"] | None = Field(default=None, description="of long values; left out: the server's default")
+    statistics: int | None = Field(default=None, description="how closely ANALYZE looks; left out: the server's default")
+    n_distinct: str | None = Field(default=None, description="the number of distinct values; negative: as a share of the rows")
+    n_distinct_inherited: str | None = Field(default=None, description="the same for the table and its children together")
+    options: dict[str, str] = Field(default_factory=dict, description="of a foreign table's column: what its wrapper takes")
+    grants: dict[str, tuple[str, ...]] | None = Field(default=None, description="role (or `public`) → privileges on this column alone")
     backfill: Backfill | None = Field(default=None, description="how rows that are null get a value, before NOT NULL")
+    using: str | None = Field(default=None, description="SQL expression over the row that turns an old value into the new type")
+    primary_key: bool = Field(default=False, description="short for a constraint of the table")
+    unique: bool = Field(default=False, description="short for a constraint of the table")
+    references: str | None = Field(default=None, description="table(column): short for a foreign key of the table")
+    volatile: bool = Field(default=False, json_schema_extra={"derived": True})  # the default is another in each row
+    constrained: bool = Field(default=False, json_schema_extra={"derived": True})  # the type is a domain with constraints
+    inherited: bool = Field(default=False, json_schema_extra={"derived": True})
 
     @field_validator("type")
     @classmethod
@@ -56,22 +82,21 @@ class Column(Object):
 
     @classmethod
     def catalog(cls, server: Server) -> str:
-        valid = "true"
-        if server.has_not_null_constraints:
-            valid = """NOT EXISTS (SELECT FROM pg_constraint AS k WHERE k.conrelid = c.oid AND k.contype = 'n'
-                                   AND k.conkey[1] = a.attnum AND NOT k.convalidated)"""
-        return f"""
-            SELECT 'table' AS on_kind, n.nspname AS schema, c.relname AS on_name, a.attname AS name,
-                   ARRAY[{address("pg_class", "c.oid", "a.attnum")}, {address("pg_attrdef", "coalesce(d.oid, 0)")}] AS addresses,
-                   format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull AND {valid} AS not_null,
-                   pg_get_expr(d.adbin, d.adrelid) AS default
-            FROM pg_attribute AS a
-            JOIN pg_class AS c ON c.oid = a.attrelid
-            JOIN pg_namespace AS n ON n.oid = c.relnamespace
-            LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-            WHERE c.relkind = 'r' AND NOT c.relispartition AND a.attnum > 0 AND NOT a.attisdropped
-                  AND {ours("pg_class", "c.oid", "n.nspname")}
-            ORDER BY n.nspname, c.relname, a.attnum"""
+        return query(server)
+
+    @classmethod
+    def from_row(cls, ref: Ref, row: Row) -> Self:
+        assert ref.on is not None
+        seq, nn = row["identity"], row.pop("not_null_constraint")
+        if seq is not None:
+            row["identity"] = Identity.model_validate(seq).short(ref.on.name, ref.name)
+        if row["not_null"] and nn is not None:
+            row["not_null"] = NotNull.model_validate(nn).short(ref.on.name, ref.name)
+        row["collation"] = _collation(*row["collation"]) if row["collation"] else None
+        distinct: dict[str, Any] = dict(o.split("=", 1) for o in row.pop("attribute_options") or ())
+        row["options"] = dict(o.split("=", 1) for o in row["options"] or ())
+        row["grants"] = row["grants"] or None
+        return cls(ref=ref, **row, **distinct)
 
     @classmethod
     def entry(cls, key: str, body: object) -> tuple[str, object]:
@@ -81,8 +106,26 @@ class Column(Object):
     def short(cls, body: dict[str, Any]) -> object:
         return body["type"] if list(body) == ["type"] else body
 
+    def unfold(self) -> Iterable[tuple[Ref, dict[str, Any]]]:
+        on, own = self.ref.on, self.ref.name
+        assert on is not None
+        for given, words, label, body in (
+            (self.primary_key, "", "pkey", {"primary_key": (own,)}),
+            (self.unique, own, "key", {"unique": (own,)}),
+            (self.references is not None, own, "fkey", {"foreign_key": (own,), "references": self.references}),
+        ):
+            if given:
+                yield Ref("constraint", on.schema, usual_name(on.name, words, label), on), body
+        if (type_ := SERIAL.get(self.type.lower())) is not None:
+            owned = text(name(on.name, own))
+            yield Ref("sequence", on.schema, usual_name(on.name, own, "seq")), {"type": type_, "owned_by": owned}
+
     def as_state(self) -> Self:
-        return self.model_copy(update={"backfill": None})
+        told: dict[str, Any] = {"backfill": None, "using": None, "primary_key": False, "unique": False, "references": None}
+        if (type_ := SERIAL.get(self.type.lower())) is not None and self.ref.on is not None:
+            sequence = text(name(self.ref.on.schema, usual_name(self.ref.on.name, self.ref.name, "seq")))
+            told |= {"type": type_, "default": f"nextval({text(literal(sequence))}::regclass)", "not_null": self.not_null or True}
+        return self.model_copy(update=told)
 
     def expressions(self) -> Mapping[str, str]:
         return {"backfill": self.backfill.value} if self.backfill else {}
@@ -90,169 +133,330 @@ class Column(Object):
     def with_expression(self, field: str, value: str) -> Self:
         return self.model_copy(update={field: Backfill(value=value)})
 
-    def designation(self) -> sql.Composable:
-        return compose("COLUMN {}.{}", self._table, self.ref.name)
+    def roles(self) -> frozenset[str]:
+        grants = {**(self.grants or {}), **((self.numbering and self.numbering.grants) or {})}
+        return frozenset({*grants, *grantors(grants)} - {PUBLIC})
 
     @property
-    def _table(self) -> sql.Composable:
-        on = self.ref.on
-        assert on is not None
-        return name(on.schema, on.name)
+    def together(self) -> Ref | None:
+        """A column that is to be numbered is never without a default in between."""
+        return self.ref if self.numbering is not None else None
+
+    @property
+    def overrides(self) -> bool:
+        return not self.type
+
+    def inherited_by(self, heir: Ref) -> Self:
+        told: dict[str, Any] = {
+            "identity": None,
+            "statistics": None,
+            "n_distinct": None,
+            "n_distinct_inherited": None,
+            "options": {},
+            "inherited": True,
+        }
+        forbidden = self._forbidden
+        given = NotNull(name=forbidden.named(self._place)) if forbidden is not None and not forbidden.no_inherit else None
+        told["not_null"] = given.short(heir.name, self.ref.name) if given else False
+        return super().inherited_by(heir).model_copy(update=told)
+
+    def designation(self) -> sql.Composable:
+        return compose("COLUMN {}.{}", self._place.table, self.ref.name)
+
+    @property
+    def _place(self) -> Place:
+        assert self.ref.on is not None
+        return Place(self.ref.on, self.ref.name)
+
+    @property
+    def numbering(self) -> Identity | None:
+        """The identity with all that may be said of it."""
+        return Identity(generated=self.identity) if isinstance(self.identity, str) else self.identity
+
+    @property
+    def _forbidden(self) -> NotNull | None:
+        return self.not_null if isinstance(self.not_null, NotNull) else NotNull() if self.not_null else None
+
+    # -- made ------------------------------------------------------------------------------------------------------
 
     def clause(self) -> sql.Composable:
         words: list[sql.Composable] = [name(self.ref.name), raw(self.type)]
+        if self.compression is not None:
+            words.append(compose("COMPRESSION {}", self.compression))
+        if self.options:
+            words.append(compose("OPTIONS ({})", joined(compose("{} {}", k, literal(v)) for k, v in self.options.items())))
+        if self.collation is not None:
+            words.append(compose("COLLATE {}", _collate(self.collation)))
         if self.default is not None:
             words.append(compose("DEFAULT {}", raw(self.default)))
-        if self.not_null:
-            words.append(raw("NOT NULL"))
+        if self.generated is not None:
+            words.append(compose("GENERATED ALWAYS AS ({}) {}", raw(self.generated), raw("VIRTUAL" if self.virtual else "STORED")))
+        if self.numbering is not None:
+            words.append(self.numbering.clause(self.ref.schema))
+        if (forbidden := self._forbidden) is not None and not forbidden.not_valid:
+            words.append(forbidden.clause())
         return joined(words, by=" ")
 
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        yield self._alter(compose("ADD COLUMN {}", self.clause()))
+        if self.virtual:
+            on.server.require(on.server.has_virtual_columns, f"virtual {self.ref}", 18)
+        if not self.overrides:
+            yield self._place.alter(compose("ADD COLUMN {}", self.clause()), dangers=self._dangers_of_adding(on))
+        if self.overrides and self.default is not None:
+            yield self._place.alter_column(compose("SET DEFAULT {}", raw(self.default)))
+        if self.overrides and self.not_null:
+            yield self._place.alter_column(raw("SET NOT NULL"))
+        for part in parts:
+            yield from part.define(on)
 
     def define_online(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        """Add the column bare where it is to be filled, then fill it and forbid nulls."""
-        intent = self._backfill(on)
-        if intent is None:
+        """Add the column bare where its rows are to be filled one by one, then fill it and forbid nulls."""
+        value = self._backfill(on) or (self.default if self.volatile else None)
+        if value is None or self.overrides or self._place.foreign:
             yield from self.define(on)
             return
-        yield self._alter(compose("ADD COLUMN {}", self.model_copy(update={"not_null": False}).clause()), undo=self._drop())
-        if self.not_null:
-            yield from self._forbid_nulls(on)
+        bare = self.model_copy(update={"not_null": False, "default": None})
+        drop = compose("DROP COLUMN {}", self.ref.name)
+        yield self._place.alter(compose("ADD COLUMN {}", bare.clause()), drop, dangers=self._dangers_of_adding(on, filled=True))
+        if self.default is not None:
+            yield self._default(self.default, before=None)
+        if self._forbidden is not None:
+            yield from self._forbidden.forbid(self._place, value, on.server)
         else:
-            yield self._fill(on)
+            yield fill(self._place, value)
+
+    def attach(self, old: Self | None, on: Situation) -> Iterator[Statement]:
+        """What the definition of a column has no words for is said once it is there."""
+        if old is None:
+            yield from (s.model_copy(update={"undo": ()}) for s in self._unsaid(on))
+        yield from super().attach(old, on)
+
+    def _unsaid(self, on: Situation) -> Iterator[Statement]:
+        said = {} if self.overrides else {"compression": self.compression, "options": self.options}
+        yield from self._settings(type(self)(ref=self.ref, type=self.type).model_copy(update=said), on)
+        if self._forbidden is not None:
+            yield from self._forbidden.attached(self._place)
+        if self.numbering is not None:
+            yield from self.numbering.attached(None, self._place, on)
+
+    def _own(self, old: Self | None, on: Situation) -> Iterator[Statement]:
+        part = text(compose(" ({})", self.ref.name))
+        access = Access(compose("TABLE {}", self._place.table), str(self.ref), known("COLUMN", on.server), "", on.user, part=part)
+        yield from access.between((old.grants if old else None) or {}, self.grants or {})
+
+    def _dangers_of_adding(self, on: Situation, *, filled: bool = False) -> tuple[Danger, ...]:
+        stored = self.generated is not None and not self.virtual
+        costly = stored or self.constrained or (self.volatile and not filled) or self.identity is not None
+        return (self._rewrite(on),) if costly and not self._place.foreign else ()
+
+    def _rewrite(self, on: Situation) -> Danger:
+        size = on.size(self._place.on)
+        why = f"{self._place.relation} ({size.bytes:,} bytes) is rewritten while nobody can read or write it"
+        return Danger(hazard=Hazard.TABLE_REWRITE, reason=why)
+
+    # -- altered ---------------------------------------------------------------------------------------------------
 
     def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
-        if self.type != old.type:
-            yield from self._retype(old, on)
-        if self.default != old.default:
-            yield self._default(self.default, before=old.default)
-        if self.not_null and not old.not_null:
-            yield from self._forbid_nulls(on)
-        if old.not_null and not self.not_null:
-            yield self._alter(raw("DROP NOT NULL"), undo=self._set_not_null(), of_column=True)
+        if self._beyond(old, on):
+            return None
+        found = list(self._altered(old, on))
+        if found and old._beyond(self, on):  # the way back is a replacement
+            return [s.model_copy(update={"undo": () if n else None}) for n, s in enumerate(found)]
+        return found
 
     def disturbs(self, old: Self) -> bool:
-        return self.type != old.type
+        return self._retyped(old)
+
+    def _retyped(self, old: Self) -> bool:
+        """Whether its type changes, and not because the parent's does."""
+        given = self.overrides or old.overrides or (self.inherited and old.inherited)
+        return not given and (self.type, self.collation) != (old.type, old.collation)
+
+    def _beyond(self, old: Self, on: Situation) -> bool:
+        """Whether the column must be dropped and made again; what is generated loses nothing by it."""
+        if self.generated is None or self.overrides or old.overrides:
+            return old.generated is not None and old.virtual and self.generated is None
+        if old.generated is None or self.virtual != old.virtual or self._retyped(old):
+            return True
+        return self.generated != old.generated and (self.virtual or not on.server.has_set_expression)
+
+    def _altered(self, old: Self, on: Situation) -> Iterable[Statement]:
+        if old.numbering is not None and self.numbering is None:
+            yield old.numbering.dropped(self._place, on)
+        if old.generated is not None and self.generated is None:
+            yield self._place.alter_column(raw("DROP EXPRESSION"))
+        before = old.default
+        if self._retyped(old):
+            if before is not None:
+                yield self._default(None, before=before)
+                before = None
+            yield self._retype(old, on)
+            old = old.model_copy(update=RESET)
+        if self.default != before:
+            yield self._default(self.default, before=before)
+        if self.generated is not None and old.generated is not None and self.generated != old.generated:
+            words = [compose("SET EXPRESSION AS ({})", raw(g)) for g in (self.generated, old.generated)]
+            yield self._place.alter_column(words[0], words[1], dangers=(self._rewrite(on),))
+        yield from self._forbid(old, on)
+        yield from self._settings(old, on)
+        if old.numbering is not None and self.numbering is not None:
+            yield from self.numbering.changed_from(old.numbering, self.type, self._place, on)
+
+    def _forbid(self, old: Self, on: Situation) -> Iterable[Statement]:
+        new, was = self._forbidden, old._forbidden
+        if self.overrides != old.overrides:  # what an override leaves out is as the parent has it
+            new, was = (new, None) if self.overrides else (None, None if new is not None else was)
+        if new is not None and was is None:
+            yield from new.forbid(self._place, self._backfill(on), on.server)
+        elif new is None and was is not None:
+            yield was.allow(self._place, on.server)
+        elif (
+            new is not None
+            and was is not None
+            and new != was
+            and not (self.overrides or old.overrides or (self.inherited and old.inherited))
+        ):
+            yield from new.changed_from(was, self._place, self._backfill(on)) if on.server.has_not_null_constraints else ()
 
     def remove(self, on: Situation) -> Iterable[Statement]:
-        why = f"{self.ref} is dropped with its values"
-        yield self._alter(compose("DROP COLUMN {}", self.ref.name), dangers=(Danger(hazard=Hazard.DATA_LOSS, reason=why),))
+        dangers = () if self.generated is not None else (Danger(hazard=Hazard.DATA_LOSS, reason=f"{self.ref} is dropped with its values"),)
+        if not self.overrides:
+            yield self._place.alter(compose("DROP COLUMN {}", self.ref.name), dangers=dangers)
+
+    def finish(self, old: Self | None, on: Situation) -> Iterable[Statement]:
+        """Number the column once the sequence of its default is out of the way, whose name it may take."""
+        if self.numbering is not None and old is not None and old.numbering is None:
+            yield from self.numbering.added(self.type, self._place, on)
+
+    def finish_needs(self) -> frozenset[Ref]:
+        return frozenset({Ref("sequence", self.ref.schema, self.numbering.named(self._place))} if self.numbering is not None else ())
+
+    def restate(self, changed: Object, old: Object, on: Situation) -> Iterable[Statement]:
+        """A privilege revoked on the table goes from its columns too; what is said of a parent's column goes for its heirs'."""
+        if isinstance(changed, Column) and isinstance(old, Column):
+            if self.default is not None and changed.default != old.default:
+                yield self._default(self.default, before=None)
+            if self.not_null and old.not_null and not changed.not_null:
+                yield self._place.alter_column(raw("SET NOT NULL"))
+            if (changed.storage, changed.type) != (old.storage, old.type):
+                yield from self._settings(self.model_copy(update={"storage": None}), on)
+        elif self.grants and getattr(changed, "grants", None) != getattr(old, "grants", None):
+            yield from self._own(None, on)
+
+    # -- what is replaced beneath it -------------------------------------------------------------------------------
+
+    def release(self, on: Situation) -> Iterable[Statement] | None:
+        """Take away the default, which may call what is replaced."""
+        if self.generated is not None:
+            return None
+        return [] if self.default is None else [self._default(None, before=self.default)]
+
+    def resume(self, old: Self, turns: Mapping[str, Turn], on: Situation) -> Iterable[Statement]:
+        turn = turns.get(old.type)
+        bare = old.model_copy(update={"default": None, "type": turn.aside if turn else old.type})
+        if turn and self.type == old.type:
+            yield self._turn(turn, on)
+        elif self._retyped(old):
+            yield self._retype(bare, on)
+        if self.default is not None:
+            yield self._default(self.default, before=None)
+
+    def resumed(self, old: Self) -> Self:
+        return old.model_copy(update={"type": self.type, "collation": self.collation, "default": self.default})
+
+    def _turn(self, turn: Turn, on: Situation) -> Statement:
+        """Give every row its value in the type that replaces the one of the same name."""
+        own = name(self.ref.name)
+        forth = compose("TYPE {} USING {}", raw(turn.type), turn.forth(own))
+        back = compose("TYPE {} USING {}", raw(turn.aside), turn.back(own))
+        return self._place.alter_column(forth, back, dangers=(self._rewrite(on),))
 
     # -- pieces ----------------------------------------------------------------------------------------------------
-
-    def _alter(
-        self,
-        action: sql.Composable,
-        *,
-        of_column: bool = False,
-        undo: tuple[str, ...] | str | None = None,
-        apart: bool = False,
-        dangers: tuple[Danger, ...] = (),
-    ) -> Statement:
-        if of_column:
-            action = compose("ALTER COLUMN {} {}", self.ref.name, action)
-        return Statement(
-            sql=text(compose("ALTER TABLE {} {}", self._table, action)),
-            lock="ACCESS EXCLUSIVE",
-            relation=self.stands_on,
-            undo=(undo,) if isinstance(undo, str) else undo,
-            apart=apart,
-            dangers=dangers,
-        )
-
-    def _drop(self) -> str:
-        return text(compose("ALTER TABLE {} DROP COLUMN {}", self._table, self.ref.name))
-
-    def _set_not_null(self) -> str:
-        return text(compose("ALTER TABLE {} ALTER COLUMN {} SET NOT NULL", self._table, self.ref.name))
-
-    def _drop_not_null(self) -> str:
-        return text(compose("ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL", self._table, self.ref.name))
 
     def _default(self, value: str | None, *, before: str | None) -> Statement:
         def words(expression: str | None) -> sql.Composable:
             return raw("DROP DEFAULT") if expression is None else compose("SET DEFAULT {}", raw(expression))
 
-        back = text(compose("ALTER TABLE {} ALTER COLUMN {} {}", self._table, self.ref.name, words(before)))
-        return self._alter(words(value), of_column=True, undo=back)
+        return self._place.alter_column(words(value), words(before))
 
-    def _retype(self, old: Self, on: Situation) -> Iterable[Statement]:
-        def words(column: Column) -> sql.Composable:
-            new = raw(column.type)
-            return compose("TYPE {} USING {}::{}", new, column.ref.name, new)
+    def _retype(self, old: Self, on: Situation) -> Statement:
+        def words(new: Column, value: sql.Composable | None) -> sql.Composable:
+            collated = compose(" COLLATE {}", _collate(new.collation)) if new.collation is not None else raw("")
+            turned = compose(" USING {}", value) if value is not None else raw("")
+            return compose("TYPE {}{}{}", raw(new.type), collated, turned)
 
-        assert self.ref.on is not None
-        size = on.size(self.ref.on)
-        why = f"{self.stands_on} ({size.bytes:,} bytes) may be rewritten while nobody can read or write it"
-        back = text(compose("ALTER TABLE {} ALTER COLUMN {} {}", self._table, self.ref.name, words(old)))
-        if old.default is not None:
-            yield self._default(None, before=old.default)
-        dangers = [Danger(hazard=Hazard.TABLE_REWRITE, reason=why)]
-        if not widens(old.type, self.type):
-            cut = f"values of {self.ref} are cast from {old.type} to {self.type}, which may cut or round them for good"
-            dangers.append(Danger(hazard=Hazard.DATA_LOSS, reason=cut))
-        yield self._alter(words(self), of_column=True, undo=back, dangers=tuple(dangers))
-        if old.default is not None:
-            yield self._default(old.default, before=None)
-
-    def _backfill(self, on: Situation) -> Backfill | None:
+        own = name(self.ref.name)
         declared = on.declared.get(self.ref)
-        return declared.backfill if isinstance(declared, Column) else None
+        said = raw(declared.using) if isinstance(declared, Column) and declared.using is not None else None
+        forth = words(self, said or using(old.type, self.type, own))
+        back = words(old, using(self.type, old.type, own))
+        lost = old._settings(old.model_copy(update=RESET), on)
+        undo = (self._place.column_action(back), *(s.sql for s in lost))
+        return self._place.alter_column(forth, undo=undo, dangers=self._dangers_of_retyping(old, on))
 
-    def _fill(self, on: Situation, *, sweep: bool = False) -> Statement:
-        """Fill what is null and stop, with sample keys, if what is left gets no value; a sweep leaves none."""
-        intent = self._backfill(on)
-        relation, column = text(self._table), text(name(self.ref.name))
-        fill = Fill(relation=relation, column=column, value=intent.value if intent else None, sweep=sweep)
-        update = f"UPDATE {relation} SET {column} = {fill.value} WHERE {column} IS NULL"
-        assert_none = f"SELECT count(*) AS rows_without_value FROM {relation} WHERE {column} IS NULL"
-        return Statement(
-            sql=update if fill.value is not None else assert_none,
-            lock="ROW EXCLUSIVE" if fill.value is not None else "ACCESS SHARE",
-            relation=self.stands_on,
-            transactional=False,
-            fill=fill,
-            undo=(),
-        )
+    def _dangers_of_retyping(self, old: Self, on: Situation) -> tuple[Danger, ...]:
+        found: list[Danger] = []
+        if rewrites(old.type, self.type):
+            found.append(self._rewrite(on))
+        elif self.collation != old.collation:
+            why = f"the indexes of {self.ref} are built anew while nobody can read or write {self._place.relation}"
+            found.append(Danger(hazard=Hazard.BLOCKS_READS, reason=why))
+        if loses(old.type, self.type):
+            found.append(Danger(hazard=Hazard.DATA_LOSS, reason=f"values of {self.ref} are rounded or cut to {self.type}"))
+        return tuple(found)
 
-    def _forbid_nulls(self, on: Situation) -> Iterable[Statement]:
-        """NOT NULL without a scan under lock: https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES
+    def _settings(self, old: Self, on: Situation) -> Iterable[Statement]:
+        """How it is stored and what ANALYZE makes of it."""
 
-        Fill, forbid new nulls, sweep up those that came in between, prove it, and only then say so.
-        """
-        assert self.ref.on is not None
-        yield self._fill(on)
-        constraint = f"{self.ref.on.name}_{self.ref.name}_not_null"
-        natural = on.server.has_not_null_constraints and len(constraint.encode()) < 64
-        if not natural:
-            constraint = (HELPER + self.ref.name).encode()[:63].decode(errors="ignore")
-        proof = compose("NOT NULL {}", self.ref.name) if natural else compose("CHECK ({} IS NOT NULL)", self.ref.name)
-        leftover = natural and Ref("constraint", self.ref.schema, constraint, self.ref.on) in on.leftovers
-        gone = text(compose("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}", self._table, constraint))
-        if leftover:
-            yield self._alter(compose("DROP CONSTRAINT IF EXISTS {}", constraint), undo=gone)
-        yield self._alter(compose("ADD CONSTRAINT {} {} NOT VALID", constraint, proof), undo=gone, apart=not leftover)
-        if self._backfill(on):
-            yield self._fill(on, sweep=True)
-        yield Statement(
-            sql=text(compose("ALTER TABLE {} VALIDATE CONSTRAINT {}", self._table, constraint)),
-            lock="SHARE UPDATE EXCLUSIVE",
-            relation=self.stands_on,
-            apart=True,
-            long=True,
-            undo=(),
-        )
-        if not natural:
-            yield self._alter(raw("SET NOT NULL"), of_column=True, undo=self._drop_not_null(), apart=True)
-            yield self._alter(compose("DROP CONSTRAINT {}", constraint), undo=(), apart=True)
+        def storage(column: Column) -> sql.Composable:
+            return raw(f"SET STORAGE {column.storage or self._usual_storage(on)}".upper())
+
+        def compression(column: Column) -> sql.Composable:
+            return raw(f"SET COMPRESSION {column.compression or 'DEFAULT'}")
+
+        def statistics(column: Column) -> sql.Composable:
+            return raw(f"SET STATISTICS {-1 if column.statistics is None else column.statistics}")
+
+        if self.storage != old.storage:
+            yield self._place.alter_column(storage(self), storage(old))
+        if self.compression != old.compression:
+            yield self._place.alter_column(compression(self), compression(old))
+        if self.statistics != old.statistics:
+            analysed = "SHARE UPDATE EXCLUSIVE"
+            yield self._place.alter_column(statistics(self), statistics(old), only=True, lock=analysed)
+        for setting in ("n_distinct", "n_distinct_inherited"):
+            new, was = getattr(self, setting), getattr(old, setting)
+            if new != was:
+                words = [raw(f"RESET ({setting})") if v is None else compose("SET ({} = {})", setting, raw(v)) for v in (new, was)]
+                yield self._place.alter_column(words[0], words[1], only=True, lock="SHARE UPDATE EXCLUSIVE")
+        if self.options != old.options:
+            yield self._place.alter_column(_options(old.options, self.options), _options(self.options, old.options))
+
+    def _usual_storage(self, on: Situation) -> str:
+        """The type's own storage: PostgreSQL has had a word for it since 16, and before the types did not differ much."""
+        if on.server.has_default_storage:
+            return "default"
+        return "main" if self.type.startswith(("numeric", "inet", "cidr")) and not self.type.endswith("[]") else "extended"
+
+    def _backfill(self, on: Situation) -> str | None:
+        """What people say that rows without a value get."""
+        declared = on.declared.get(self.ref)
+        return declared.backfill.value if isinstance(declared, Column) and declared.backfill is not None else None
 
 
-def widens(old: str, new: str) -> bool:
-    """Whether every value of one type, as PostgreSQL prints it, is a value of the other."""
-    if new == "text" or (new == "character varying" and old.startswith("character varying")):
-        return True
-    if old in INTEGERS and new in INTEGERS:
-        return INTEGERS.index(old) <= INTEGERS.index(new)
-    lengths = [re.fullmatch(r"character varying\((\d+)\)", t) for t in (old, new)]
-    return bool(lengths[0] and lengths[1] and int(lengths[0][1]) <= int(lengths[1][1]))
+def _collation(schema: str, own: str) -> str:
+    """A collation as people write it: bare where it is the system's, unless that would be read as something else."""
+    spelled, quoted = (own, name(own)) if schema == "pg_catalog" else (f"{schema}.{own}", name(schema, own))
+    return spelled if text(_collate(spelled)) == text(quoted) else text(name(schema, own))
+
+
+def _collate(spelled: str) -> sql.Composable:
+    """Read it: SQL where it is plain or quoted, else a name: `C`, `en_US.utf8`."""
+    return raw(spelled) if '"' in spelled or _PLAIN.match(spelled) else name(spelled)
+
+
+def _options(old: Mapping[str, str], new: Mapping[str, str]) -> sql.Composable:
+    """OPTIONS (…) that lead from one set of them to another."""
+    words = [compose("DROP {}", k) for k in old if k not in new]
+    words += [compose("{} {} {}", raw("SET" if k in old else "ADD"), k, literal(v)) for k, v in new.items() if old.get(k) != v]
+    return compose("OPTIONS ({})", joined(words))

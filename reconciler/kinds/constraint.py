@@ -1,58 +1,73 @@
-"""Table constraints: https://www.postgresql.org/docs/current/ddl-constraints.html"""
+"""Table constraints: https://www.postgresql.org/docs/current/ddl-constraints.html
+
+NOT NULL is the column's. What a partition or an inheriting table gets from its parent is no object of its own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from typing import ClassVar, Literal, Self
 
 from psycopg import sql
 from pydantic import Field, model_validator
 
-from reconciler.catalog import address, ours
+from reconciler.catalog import RELATION_KIND, address, ours
 from reconciler.connection import Row, Server
-from reconciler.ref import Ref
-from reconciler.state import Object, Situation
-from reconciler.statement import Statement, compose, joined, literal, name, raw, text
+from reconciler.contract import Object, Situation
+from reconciler.ref import Ref, usual_name
+from reconciler.statement import Danger, Hazard, Statement, compose, joined, literal, name, raw, text
 
 HELPER = "reconcile\\_not\\_null\\_%"  # LIKE pattern of what proves NOT NULL while a column is set so
 Action = Literal["no action", "restrict", "cascade", "set null", "set default"]
 _ACTIONS = (
     "CASE {} WHEN 'a' THEN 'no action' WHEN 'r' THEN 'restrict' WHEN 'c' THEN 'cascade' WHEN 'n' THEN 'set null' ELSE 'set default' END"
 )
+_COLUMNS = """ARRAY(SELECT a.attname FROM unnest({}) WITH ORDINALITY AS u(n, o)
+                         JOIN pg_attribute AS a ON a.attrelid = {} AND a.attnum = u.n ORDER BY o)"""
+_SORTS = ("check", "unique", "primary_key", "foreign_key", "exclude")
 
 
 class Constraint(Object):
-    """A check, unique, primary key or foreign key constraint; exactly one of the four is given."""
+    """A check, unique, primary key, foreign key or exclusion constraint; exactly one of the five is given."""
 
     kind: ClassVar[str] = "constraint"
     section: ClassVar[str] = "constraints"
-    within: ClassVar[tuple[str, ...]] = ("table",)
+    within: ClassVar[tuple[str, ...]] = ("table", "foreign_table")
     whole: ClassVar[bool] = True
     follows: ClassVar[bool] = True
-    written: ClassVar[tuple[str, ...]] = ("check", "references", "foreign_key", "unique", "primary_key")
+    written: ClassVar[tuple[str, ...]] = ("references", *_SORTS)
 
     check: str | None = Field(default=None, description="a condition that every row meets")
-    no_inherit: bool = False
+    no_inherit: bool = Field(default=False, description="a check that holds for this table alone")
     unique: tuple[str, ...] | None = Field(default=None, description="columns no two rows agree in")
     primary_key: tuple[str, ...] | None = Field(default=None, description="columns that identify a row")
+    exclude: str | None = Field(default=None, description="no two rows match: USING method (column WITH operator, …), as in EXCLUDE")
     nulls_not_distinct: bool = Field(default=False, description="nulls count as equal (PostgreSQL 15)")
+    without_overlaps: bool = Field(default=False, description="the last column of the key is a period (PostgreSQL 18)")
     include: tuple[str, ...] = Field(default=(), description="columns that the index carries without indexing them")
+    options: dict[str, str] = Field(default_factory=dict, description="storage parameters of its index, such as fillfactor")
+    tablespace: str | None = Field(default=None, description="where its index is stored, where it is not the database's tablespace")
+    index_comment: str | None = Field(default=None, description="COMMENT ON INDEX, of its index")
     foreign_key: tuple[str, ...] | None = Field(default=None, description="columns that name a row of another table")
     references: str | None = Field(default=None, description="table(columns), or just the table for its primary key")
+    period: bool = Field(default=False, description="the last column of the foreign key is a period (PostgreSQL 18)")
     on_delete: Action = "no action"
+    on_delete_columns: tuple[str, ...] = Field(default=(), description="only these are set null or default (PostgreSQL 15)")
     on_update: Action = "no action"
     match: Literal["simple", "full"] = "simple"
     deferrable: Literal["immediate", "deferred"] | None = Field(
         default=None, description="checked at the end of the transaction: initially …"
     )
     not_valid: bool = Field(default=False, description="existing rows have not been checked")
+    not_enforced: bool = Field(default=False, description="no row is ever checked (PostgreSQL 18)")
+    partitioned: bool = Field(default=False, json_schema_extra={"derived": True})
 
     @model_validator(mode="after")
-    def _one_of_four(self) -> Self:
-        given = [f for f in ("check", "unique", "primary_key", "foreign_key") if getattr(self, f) is not None]
-        if len(given) != 1:
-            raise ValueError("a constraint has exactly one of: check, unique, primary_key, foreign_key")
+    def _one_of_five(self) -> Self:
+        if sum(getattr(self, f) is not None for f in _SORTS) != 1:
+            raise ValueError(f"a constraint has exactly one of: {', '.join(_SORTS)}")
         if (self.foreign_key is None) != (self.references is None):
             raise ValueError("foreign_key and references belong together: references: table(columns)")
         return self
@@ -64,66 +79,94 @@ class Constraint(Object):
     @classmethod
     def catalog(cls, server: Server) -> str:
         distinct = "coalesce(i.indnullsnotdistinct, false)" if server.has_nulls_not_distinct else "false"
-        keys = """ARRAY(SELECT a.attname FROM unnest({}) WITH ORDINALITY AS u(n, o)
-                         JOIN pg_attribute AS a ON a.attrelid = {} AND a.attnum = u.n ORDER BY o)"""
-        index = "CASE WHEN k.contype IN ('p', 'u') THEN k.conindid ELSE 0 END"
-        own, other = keys.format("k.conkey", "k.conrelid"), keys.format("k.confkey", "k.confrelid")
+        period, enforced = ("k.conperiod", "k.conenforced") if server.has_temporal_keys else ("false", "true")
+        emptied = _COLUMNS.format("k.confdelsetcols", "k.conrelid") if server.has_set_null_columns else "'{}'"
+        index = "CASE WHEN k.contype IN ('p', 'u', 'x') THEN k.conindid ELSE 0 END"
+        own, other = _COLUMNS.format("k.conkey", "k.conrelid"), _COLUMNS.format("k.confkey", "k.confrelid")
         not_null = " OR k.contype = 'n' AND NOT k.convalidated" if server.has_not_null_constraints else ""
         return f"""
-            SELECT n.nspname AS schema, k.conname AS name, 'table' AS on_kind, c.relname AS on_name,
+            SELECT n.nspname AS schema, k.conname AS name, {RELATION_KIND} AS on_kind, c.relname AS on_name,
                    ARRAY[{address("pg_constraint", "k.oid")}, {address("pg_class", index)}] AS addresses,
                    k.contype = 'n' OR k.conname LIKE '{HELPER}' AND k.contype = 'c' AS leftover,
                    CASE k.contype WHEN 'c' THEN pg_get_expr(k.conbin, k.conrelid) END AS check,
                    k.contype = 'c' AND k.connoinherit AS no_inherit,
                    CASE k.contype WHEN 'u' THEN {own} END AS unique,
                    CASE k.contype WHEN 'p' THEN {own} END AS primary_key,
+                   CASE k.contype WHEN 'x' THEN pg_get_constraintdef(k.oid) END AS exclude,
                    CASE k.contype WHEN 'f' THEN {own} END AS foreign_key,
                    CASE k.contype WHEN 'f' THEN format('%I.%I', fn.nspname, fc.relname) END AS referenced, {other} AS keys,
-                   {distinct} AS nulls_not_distinct,
+                   {distinct} AS nulls_not_distinct, {period} AS period, NOT {enforced} AS not_enforced,
                    ARRAY(SELECT a.attname FROM generate_series(i.indnkeyatts, i.indnatts - 1) AS s
                          JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = i.indkey[s]
                          WHERE k.contype IN ('p', 'u') ORDER BY s) AS include,
+                   x.reloptions AS options, obj_description(x.oid, 'pg_class') AS index_comment,
+                   (SELECT s.spcname FROM pg_tablespace AS s WHERE s.oid = x.reltablespace) AS tablespace,
                    {_ACTIONS.format("k.confdeltype")} AS on_delete, {_ACTIONS.format("k.confupdtype")} AS on_update,
-                   CASE k.confmatchtype WHEN 'f' THEN 'full' ELSE 'simple' END AS match,
+                   {emptied} AS on_delete_columns, CASE k.confmatchtype WHEN 'f' THEN 'full' ELSE 'simple' END AS match,
                    CASE WHEN k.condeferred THEN 'deferred' WHEN k.condeferrable THEN 'immediate' END AS deferrable,
-                   NOT k.convalidated AS not_valid
+                   NOT k.convalidated AND {enforced} AS not_valid, c.relkind = 'p' AS partitioned
             FROM pg_constraint AS k
             JOIN pg_class AS c ON c.oid = k.conrelid
             JOIN pg_namespace AS n ON n.oid = c.relnamespace
             LEFT JOIN pg_class AS fc ON fc.oid = k.confrelid
             LEFT JOIN pg_namespace AS fn ON fn.oid = fc.relnamespace
-            LEFT JOIN pg_index AS i ON i.indexrelid = k.conindid
-            WHERE c.relkind = 'r' AND NOT c.relispartition AND (k.contype IN ('c', 'u', 'p', 'f'){not_null})
-                  AND {ours("pg_class", "c.oid", "n.nspname")}
-            ORDER BY n.nspname, c.relname, array_position('{{p,u,c,f}}', k.contype::text), k.conname"""
+            LEFT JOIN pg_class AS x ON x.oid = k.conindid AND k.contype IN ('p', 'u', 'x')
+            LEFT JOIN pg_index AS i ON i.indexrelid = x.oid
+            WHERE c.relkind IN ('r', 'p', 'f') AND (k.contype IN ('c', 'u', 'p', 'f', 'x'){not_null})
+                  AND k.conislocal AND k.conparentid = 0 AND {ours("pg_class", "c.oid", "n.nspname")}
+            ORDER BY n.nspname, c.relname, array_position('{{p,u,x,c,f}}', k.contype::text), k.conname"""
 
     @classmethod
     def from_row(cls, ref: Ref, row: Row) -> Self:
-        referenced, keys = row.pop("referenced"), row.pop("keys")
+        referenced, keys, period = row.pop("referenced"), row.pop("keys"), row.pop("period")
         if referenced is not None:
-            row["references"] = f"{referenced}({text(joined(keys))})"
+            row |= {"references": f"{referenced}({_listed(keys, 'PERIOD ' if period else '')})", "period": period}
         else:
-            row |= {"on_delete": "no action", "on_update": "no action"}
+            row |= {"on_delete": "no action", "on_update": "no action", "without_overlaps": period}
+        if row["exclude"] is not None:
+            row["exclude"] = row["exclude"].removeprefix("EXCLUDE ").removesuffix(" INITIALLY DEFERRED").removesuffix(" DEFERRABLE")
+        row["options"] = {} if row["exclude"] is not None else dict(o.split("=", 1) for o in row["options"] or ())
         return cls(ref=ref, **row)
+
+    def heritable(self, heir: Object) -> bool:
+        return not self.no_inherit if self.check is not None else heir.piece
+
+    def inherited_by(self, heir: Ref) -> Self:
+        """The name of a key is that of its index, which PostgreSQL chooses."""
+        found = super().inherited_by(heir).model_copy(update={"partitioned": False})
+        if not self._indexed or self.exclude is not None:
+            return found
+        own = usual_name(heir.name, "_".join(self.unique or ()), "pkey" if self.unique is None else "key")
+        return found.model_copy(update={"ref": replace(found.ref, name=own)})
 
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         yield self._add(not_valid=self.not_valid)
 
     def define_online(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        if self._indexed:
+        bare_index = (self.unique is not None or self.primary_key is not None) and not (self.without_overlaps or self.partitioned)
+        if bare_index:
             yield self._build_index()
             yield self._promote()
-            return
-        yield self._add(not_valid=True, undo=self._dropped())
-        if not self.not_valid:
-            yield self._validate()
+        elif self._indexed or self._must_be_valid(on):
+            yield self._add(not_valid=False).model_copy(update={"dangers": (self._blocking(on),)})
+        else:
+            yield self._add(not_valid=not self.not_enforced, undo=self._dropped())
+            if not (self.not_valid or self.not_enforced):
+                yield self._validate()
 
     def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+        if self.index_comment != old.index_comment:  # attached, like its own
+            same = self.model_copy(update={"index_comment": old.index_comment})
+            return () if same == old else same.redefine(old, on)
         if self.model_copy(update={"not_valid": True}) == old:
             return [self._validate(undo=(self._dropped(), *old._added()))]
+        if self._indexed and self.model_copy(update={"options": old.options, "tablespace": old.tablespace}) == old:
+            return self._store(old, on)
         if self._indexed or old._indexed:
             return None
-        return self._swap(old)
+        if self.foreign_key is not None and self.model_copy(update={"deferrable": old.deferrable}) == old:
+            return [self._defer()]
+        return self._swap(old, on)
 
     def remove(self, on: Situation) -> Iterable[Statement]:
         yield Statement(sql=self._dropped(), lock="ACCESS EXCLUSIVE", relation=self.stands_on, undo=self._added())
@@ -143,22 +186,62 @@ class Constraint(Object):
 
     @property
     def _indexed(self) -> bool:
-        return self.unique is not None or self.primary_key is not None
+        return self.check is None and self.foreign_key is None
 
-    def _swap(self, old: Self) -> Iterable[Statement]:
+    def _must_be_valid(self, on: Situation) -> bool:
+        return self.foreign_key is not None and self.partitioned and not on.server.has_plain_not_valid_everywhere
+
+    def _blocking(self, on: Situation) -> Danger:
+        size = on.size(self.ref.on).bytes if self.ref.on else 0
+        why = f"{self.stands_on} ({size:,} bytes) cannot be written while {self.ref} is built"
+        return Danger(hazard=Hazard.BLOCKS_WRITES, reason=why)
+
+    def _store(self, old: Self, on: Situation) -> Iterable[Statement]:
+        """Alter the index behind the constraint."""
+        index = name(self.ref.schema, self.ref.name)
+        new, gone = {k: v for k, v in self.options.items() if old.options.get(k) != v}, [k for k in old.options if k not in self.options]
+        actions = [compose("SET ({})", _set(new))] if new else []
+        actions += [compose("RESET ({})", joined(gone))] if gone else []
+        for action in actions:
+            yield Statement(sql=text(compose("ALTER INDEX {} {}", index, action)), lock="SHARE UPDATE EXCLUSIVE", relation=self.stands_on)
+        if self.tablespace != old.tablespace:
+            words = compose("ALTER INDEX {} SET TABLESPACE {}", index, self.tablespace or "pg_default")
+            why = Danger(hazard=Hazard.TABLE_REWRITE, reason=f"the index of {self.ref} is copied while nobody can use it")
+            yield Statement(sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.stands_on, dangers=(why,))
+
+    def _defer(self) -> Statement:
+        words = compose(
+            "ALTER TABLE {} ALTER CONSTRAINT {}{}",
+            self._table,
+            self.ref.name,
+            self._deferring() if self.deferrable else raw(" NOT DEFERRABLE"),
+        )
+        return Statement(sql=text(words), lock="SHARE ROW EXCLUSIVE", relation=self.stands_on)
+
+    def _swap(self, old: Self, on: Situation) -> Iterable[Statement]:
         """One transaction for the drop and the new constraint: new rows are never unchecked."""
         yield Statement(sql=old._dropped(), lock="ACCESS EXCLUSIVE", relation=self.stands_on, undo=old._added())
-        yield self._add(not_valid=True, undo=self._dropped())
+        later = not (self.not_enforced or self._must_be_valid(on))
+        yield self._add(not_valid=later, undo=self._dropped())
         yield from (Statement(sql=words, undo=()) for words in old._remark())
-        if not self.not_valid:
+        if later and not self.not_valid:
             yield self._validate()
 
     def _added(self) -> tuple[str, ...]:
         """Plain DDL that brings the constraint back as it is."""
         return (self._add(not_valid=self.not_valid).sql, *self._remark())
 
+    def _own(self, old: Self | None, on: Situation) -> Iterator[Statement]:
+        yield from super()._own(old, on)
+        if self._indexed and self.index_comment != (old.index_comment if old else None):
+            yield Statement(sql=self._remark_on_index(), lock="SHARE UPDATE EXCLUSIVE", relation=self.stands_on)
+
+    def _remark_on_index(self) -> str:
+        return text(compose("COMMENT ON INDEX {} IS {}", name(self.ref.schema, self.ref.name), literal(self.index_comment)))
+
     def _remark(self) -> tuple[str, ...]:
-        return () if self.comment is None else (text(compose("COMMENT ON {} IS {}", self.designation(), literal(self.comment))),)
+        own = () if self.comment is None else (text(compose("COMMENT ON {} IS {}", self.designation(), literal(self.comment))),)
+        return own if self.index_comment is None else (*own, self._remark_on_index())
 
     def _dropped(self) -> str:
         return text(compose("ALTER TABLE {} DROP CONSTRAINT {}", self._table, self.ref.name))
@@ -167,18 +250,39 @@ class Constraint(Object):
         if self.check is not None:
             return compose("CHECK ({}){}", raw(self.check), raw(" NO INHERIT" if self.no_inherit else ""))
         if self.foreign_key is not None:
-            words: list[sql.Composable] = [compose("FOREIGN KEY ({}) REFERENCES {}", joined(self.foreign_key), raw(self.references or ""))]
-            if self.match == "full":
-                words.append(raw("MATCH FULL"))
-            words += [raw(f"ON {e} {a}".upper()) for e, a in (("update", self.on_update), ("delete", self.on_delete)) if a != "no action"]
-            return joined(words, by=" ")
+            return joined(self._reference(), by=" ")
+        if self.exclude is not None:
+            return compose("EXCLUDE {}", raw(self.exclude))
         words = [raw("UNIQUE" if self.unique is not None else "PRIMARY KEY")]
         if self.nulls_not_distinct:
             words.append(raw("NULLS NOT DISTINCT"))
-        words.append(compose("({})", joined(self.unique or self.primary_key or ())))
+        overlaps = raw(" WITHOUT OVERLAPS" if self.without_overlaps else "")
+        return joined(
+            [*words, compose("({}{})", joined(self._keys), overlaps), *self._carried(), *self._placed(raw("USING INDEX "))], by=" "
+        )
+
+    @property
+    def _keys(self) -> tuple[str, ...]:
+        return self.unique or self.primary_key or ()
+
+    def _carried(self) -> Iterable[sql.Composable]:
         if self.include:
-            words.append(compose("INCLUDE ({})", joined(self.include)))
-        return joined(words, by=" ")
+            yield compose("INCLUDE ({})", joined(self.include))
+
+    def _placed(self, prefix: sql.Composable) -> Iterable[sql.Composable]:
+        if self.options:
+            yield compose("WITH ({})", _set(self.options))
+        if self.tablespace is not None:
+            yield compose("{}TABLESPACE {}", prefix, self.tablespace)
+
+    def _reference(self) -> Iterable[sql.Composable]:
+        own = raw(_listed(self.foreign_key or (), "PERIOD " if self.period else ""))
+        yield compose("FOREIGN KEY ({}) REFERENCES {}", own, raw(self.references or ""))
+        if self.match == "full":
+            yield raw("MATCH FULL")
+        yield from (raw(f"ON {e} {a}".upper()) for e, a in (("update", self.on_update), ("delete", self.on_delete)) if a != "no action")
+        if self.on_delete_columns:
+            yield compose("({})", joined(self.on_delete_columns))
 
     def _deferring(self) -> sql.Composable:
         if self.deferrable is None:
@@ -186,7 +290,7 @@ class Constraint(Object):
         return raw(" DEFERRABLE" + (" INITIALLY DEFERRED" if self.deferrable == "deferred" else ""))
 
     def _add(self, *, not_valid: bool, undo: str | None = None) -> Statement:
-        valid = raw(" NOT VALID" if not_valid else "")
+        valid = raw(" NOT ENFORCED" if self.not_enforced else " NOT VALID" if not_valid else "")
         words = compose("ALTER TABLE {} ADD CONSTRAINT {} {}{}{}", self._table, self.ref.name, self._body(), self._deferring(), valid)
         lock = "SHARE ROW EXCLUSIVE" if self.foreign_key is not None else "ACCESS EXCLUSIVE"
         return Statement(sql=text(words), lock=lock, relation=self.stands_on, undo=None if undo is None else (undo,))
@@ -207,15 +311,13 @@ class Constraint(Object):
         return "reconcile_" + sha256(str(self.ref).encode()).hexdigest()[:12]
 
     def _build_index(self) -> Statement:
-        words: list[sql.Composable] = [
-            compose(
-                "CREATE UNIQUE INDEX CONCURRENTLY {} ON {} ({})", self._aside, self._table, joined(self.unique or self.primary_key or ())
-            )
+        words = [
+            compose("CREATE UNIQUE INDEX CONCURRENTLY {} ON {} ({})", self._aside, self._table, joined(self._keys)),
+            *self._carried(),
         ]
-        if self.include:
-            words.append(compose("INCLUDE ({})", joined(self.include)))
         if self.nulls_not_distinct:
             words.append(raw("NULLS NOT DISTINCT"))
+        words += self._placed(raw(""))
         return Statement(
             sql=text(joined(words, by=" ")),
             lock="SHARE UPDATE EXCLUSIVE",
@@ -242,3 +344,16 @@ class Constraint(Object):
             "ALTER TABLE {} ADD CONSTRAINT {} {} USING INDEX {}{}", self._table, self.ref.name, sort, self._aside, self._deferring()
         )
         return Statement(sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.stands_on, undo=(self._dropped(),))
+
+
+def _listed(columns: Sequence[str], period: str) -> str:
+    """Column names, the last one marked as a period."""
+    return ", ".join([*map(_quoted, columns[:-1]), *(period + _quoted(c) for c in columns[-1:])])
+
+
+def _quoted(column: str) -> str:
+    return text(name(column))
+
+
+def _set(options: Mapping[str, str]) -> sql.Composable:
+    return joined(compose("{} = {}", k, literal(v)) for k, v in options.items())

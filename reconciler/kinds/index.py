@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 from psycopg import sql
 from pydantic import Field
 
-from reconciler.catalog import address, ours
+from reconciler.catalog import RELATION_KIND, address, ours
 from reconciler.connection import Row, Server
-from reconciler.ref import Ref
-from reconciler.state import Object, Situation
-from reconciler.statement import Statement, closing, compose, joined, literal, name, raw, split_commas, text
+from reconciler.contract import Object, Situation
+from reconciler.ref import Ref, usual_name
+from reconciler.statement import Danger, Hazard, Statement, closing, compose, joined, literal, name, raw, split_commas, text
 
+_NAME = r'(?:"(?:[^"]|"")+"|[a-z_][a-z0-9_$]*)'
+_NAMED = re.compile(rf"({_NAME})(?![a-z0-9_$.(])|(?:{_NAME}\.)?({_NAME})\(")  # a column, or the call of a function
+ALTERED = ("options", "tablespace", "statistics")  # what an existing index can change
 ASIDE = "^reconcile_[0-9a-f]{12}(_old)?$"  # the names under which replacements are built, and nothing else
 
 
@@ -24,7 +28,7 @@ class Index(Object):
 
     kind: ClassVar[str] = "index"
     section: ClassVar[str] = "indexes"
-    within: ClassVar[tuple[str, ...]] = ("table",)
+    within: ClassVar[tuple[str, ...]] = ("table", "materialized_view")
     whole: ClassVar[bool] = True
     follows: ClassVar[bool] = True
     relation: ClassVar[bool] = True
@@ -37,26 +41,35 @@ class Index(Object):
     include: tuple[str, ...] = Field(default=(), description="columns that the index carries without indexing them")
     where: str | None = Field(default=None, description="the predicate of a partial index")
     options: dict[str, str] = Field(default_factory=dict, description="storage parameters, such as fillfactor")
+    tablespace: str | None = Field(default=None, description="where it is stored, where it is not the database's tablespace")
+    statistics: dict[str, int] = Field(
+        default_factory=dict, description="number of an expression among the keys, quoted → its statistics target"
+    )
+    partitioned: bool = Field(default=False, json_schema_extra={"derived": True})
 
     @classmethod
     def catalog(cls, server: Server) -> str:
         distinct = "i.indnullsnotdistinct" if server.has_nulls_not_distinct else "false"
         return f"""
-            SELECT n.nspname AS schema, c.relname AS name, 'table' AS on_kind, t.relname AS on_name,
-                   ARRAY[{address("pg_class", "c.oid")}] AS addresses,
-                   NOT (i.indisvalid AND i.indisready) OR c.relname ~ '{ASIDE}' AS leftover,
-                   pg_get_indexdef(c.oid) AS definition, am.amname AS method, i.indisunique AS unique,
-                   {distinct} AS nulls_not_distinct, pg_get_expr(i.indpred, i.indrelid) AS where, c.reloptions AS options,
+            SELECT n.nspname AS schema, x.relname AS name, {RELATION_KIND} AS on_kind, c.relname AS on_name,
+                   ARRAY[{address("pg_class", "x.oid")}] AS addresses,
+                   x.relkind = 'i' AND NOT (i.indisvalid AND i.indisready) OR x.relname ~ '{ASIDE}' AS leftover,
+                   pg_get_indexdef(x.oid) AS definition, am.amname AS method, i.indisunique AS unique,
+                   {distinct} AS nulls_not_distinct, pg_get_expr(i.indpred, i.indrelid) AS where, x.reloptions AS options,
+                   (SELECT s.spcname FROM pg_tablespace AS s WHERE s.oid = x.reltablespace) AS tablespace,
+                   (SELECT coalesce(jsonb_object_agg(a.attnum::text, a.attstattarget), '{{}}') FROM pg_attribute AS a
+                    WHERE a.attrelid = x.oid AND a.attstattarget >= 0) AS statistics,
+                   x.relkind = 'I' AS partitioned,
                    ARRAY(SELECT a.attname FROM generate_series(i.indnkeyatts, i.indnatts - 1) AS k
-                         JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attnum = i.indkey[k] ORDER BY k) AS include
+                         JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = i.indkey[k] ORDER BY k) AS include
             FROM pg_index AS i
-            JOIN pg_class AS c ON c.oid = i.indexrelid
-            JOIN pg_class AS t ON t.oid = i.indrelid
-            JOIN pg_namespace AS n ON n.oid = c.relnamespace
-            JOIN pg_am AS am ON am.oid = c.relam
-            WHERE t.relkind = 'r' AND NOT t.relispartition AND {ours("pg_class", "t.oid", "n.nspname")}
-                  AND NOT EXISTS (SELECT FROM pg_constraint AS k WHERE k.conindid = c.oid AND k.contype IN ('p', 'u', 'x'))
-            ORDER BY n.nspname, t.relname, c.relname"""
+            JOIN pg_class AS x ON x.oid = i.indexrelid
+            JOIN pg_class AS c ON c.oid = i.indrelid
+            JOIN pg_namespace AS n ON n.oid = x.relnamespace
+            JOIN pg_am AS am ON am.oid = x.relam
+            WHERE c.relkind IN ('r', 'p', 'm') AND NOT x.relispartition AND {ours("pg_class", "c.oid", "n.nspname")}
+                  AND NOT EXISTS (SELECT FROM pg_constraint AS k WHERE k.conindid = x.oid AND k.contype IN ('p', 'u', 'x'))
+            ORDER BY n.nspname, c.relname, x.relname"""
 
     @classmethod
     def from_row(cls, ref: Ref, row: Row) -> Self:
@@ -66,23 +79,74 @@ class Index(Object):
         row["options"] = dict(o.split("=", 1) for o in row["options"] or ())
         return cls(ref=ref, **row)
 
+    @classmethod
+    def entry(cls, key: str, body: object) -> tuple[str, object]:
+        """`name: [a, b DESC]` says only the keys."""
+        return key, {"on": cast("object", body)} if isinstance(body, list) else body
+
+    @classmethod
+    def short(cls, body: dict[str, Any]) -> object:
+        return body["on"] if list(body) == ["on"] else body
+
     def designation(self) -> sql.Composable:
         return compose("INDEX {}", self.sql_name())
 
+    def heritable(self, heir: Object) -> bool:
+        return heir.piece
+
+    def inherited_by(self, heir: Ref) -> Self:
+        """Under the name that PostgreSQL chooses."""
+        keys = [(m[1] or m[2]).replace('""', '"').strip('"') if (m := _NAMED.match(k)) else "expr" for k in (*self.on, *self.include)]
+        found = super().inherited_by(heir).model_copy(update={"partitioned": False, "statistics": {}})
+        return found.model_copy(update={"ref": replace(found.ref, name=usual_name(heir.name, "_".join(keys), "idx"))})
+
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         yield self._build(self.ref.name)
+        yield from self._sample(self.ref.name, {})
 
     def define_online(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        if self.ref in on.leftovers:
-            yield self._drop(self.ref.name)
-        yield self._build(self.ref.name, concurrently=True)
+        if self.partitioned:
+            size = on.size(self.ref.on).bytes if self.ref.on else 0
+            why = f"{self.stands_on} ({size:,} bytes) and its partitions cannot be written while {self.ref} is built"
+            danger = Danger(hazard=Hazard.BLOCKS_WRITES, reason=why)
+            yield self._build(self.ref.name).model_copy(update={"dangers": (danger,), "undo": (self._dropped(),)})
+        else:
+            if self.ref in on.leftovers:
+                yield self._drop(self.ref.name)
+            yield self._build(self.ref.name, concurrently=True)
+        yield from (s.model_copy(update={"undo": ()}) for s in self._sample(self.ref.name, {}))
 
     def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+        if not self.renews(old):
+            return self._alter(old)
+        return None if self.partitioned or old.partitioned else self._swap(old)
+
+    def renews(self, old: Self) -> bool:
+        return self.model_copy(update={f: getattr(old, f) for f in ("comment", *ALTERED)}) != old
+
+    def remove(self, on: Situation) -> Iterable[Statement]:
+        yield Statement(sql=self._dropped(), lock="ACCESS EXCLUSIVE", relation=self.stands_on)
+
+    def remove_online(self, on: Situation) -> Iterable[Statement]:
+        if self.partitioned:
+            yield from self.remove(on)
+        else:
+            again = (s.sql for s in self._sample(self.ref.name, {}))
+            yield self._drop(self.ref.name, undo=(self._build(self.ref.name, concurrently=True).sql, *again, *self._remark(self.ref.name)))
+
+    @classmethod
+    def discard(cls, leftover: Ref) -> Iterable[Statement]:
+        if re.match(ASIDE, leftover.name):
+            yield _drop(leftover.schema, leftover.name, leftover.on)
+
+    # -- pieces ----------------------------------------------------------------------------------------------------
+
+    def _swap(self, old: Self) -> Iterable[Statement]:
         """Build the new one aside, swap the names in one short transaction, drop the old one."""
         aside = aside_of(self.ref)
         yield self._build(aside, concurrently=True)
-        remark = [text(compose("COMMENT ON INDEX {} IS {}", name(self.ref.schema, aside), literal(c))) for c in [old.comment] if c]
-        yield from (Statement(sql=words, undo=()) for words in remark)
+        yield from (s.model_copy(update={"undo": ()}) for s in self._sample(aside, {}))
+        yield from (Statement(sql=words, undo=()) for words in old._remark(aside))
         spare = aside + "_old"
         for was, becomes in ((self.ref.name, spare), (aside, self.ref.name), (spare, aside)):
             yield Statement(
@@ -91,21 +155,38 @@ class Index(Object):
                 relation=self.stands_on,
                 undo=(self._rename(becomes, was),),
             )
-        yield self._drop(aside, undo=(old._build(aside, concurrently=True).sql, *remark))
+        again = (s.sql for s in old._sample(aside, {}))
+        yield self._drop(aside, undo=(old._build(aside, concurrently=True).sql, *again, *old._remark(aside)))
 
-    def remove(self, on: Situation) -> Iterable[Statement]:
-        drop = text(compose("DROP INDEX {}", self.sql_name()))
-        yield Statement(sql=drop, lock="ACCESS EXCLUSIVE", relation=self.stands_on)
+    def _alter(self, old: Self) -> Iterable[Statement]:
+        new = {k: v for k, v in self.options.items() if old.options.get(k) != v}
+        gone = [k for k in old.options if k not in self.options]
+        if new:
+            yield self._altered(compose("SET ({})", _set(new)))
+        if gone:
+            yield self._altered(compose("RESET ({})", joined(gone)))
+        if self.tablespace != old.tablespace:
+            why = Danger(hazard=Hazard.BLOCKS_WRITES, reason=f"{self.ref} is copied while nobody can use it")
+            moved = self._altered(compose("SET TABLESPACE {}", self.tablespace or "pg_default"))
+            yield moved.model_copy(update={"lock": "ACCESS EXCLUSIVE", "dangers": (why,)})
+        yield from self._sample(self.ref.name, old.statistics)
 
-    def remove_online(self, on: Situation) -> Iterable[Statement]:
-        yield self._drop(self.ref.name, undo=(self._build(self.ref.name, concurrently=True).sql,))
+    def _altered(self, action: sql.Composable, index: str = "") -> Statement:
+        words = compose("ALTER INDEX {} {}", name(self.ref.schema, index or self.ref.name), action)
+        return Statement(sql=text(words), lock="SHARE UPDATE EXCLUSIVE", relation=self.stands_on)
 
-    @classmethod
-    def discard(cls, leftover: Ref) -> Iterable[Statement]:
-        if re.match(ASIDE, leftover.name):
-            yield _drop(leftover.schema, leftover.name, leftover.on)
+    def _sample(self, index: str, old: Mapping[str, int]) -> Iterable[Statement]:
+        """Say how much ANALYZE is to sample of the index's expressions."""
+        for key in sorted({*old, *self.statistics}):
+            if (target := self.statistics.get(key, -1)) != old.get(key, -1):
+                yield self._altered(compose("ALTER COLUMN {} SET STATISTICS {}", literal(int(key)), literal(target)), index)
 
-    # -- pieces ----------------------------------------------------------------------------------------------------
+    def _remark(self, index: str) -> tuple[str, ...]:
+        words = compose("COMMENT ON INDEX {} IS {}", name(self.ref.schema, index), literal(self.comment))
+        return () if self.comment is None else (text(words),)
+
+    def _dropped(self) -> str:
+        return text(compose("DROP INDEX {}", self.sql_name()))
 
     def _rename(self, was: str, becomes: str) -> str:
         return text(compose("ALTER INDEX {} RENAME TO {}", name(self.ref.schema, was), becomes))
@@ -126,7 +207,9 @@ class Index(Object):
         if self.nulls_not_distinct:
             words.append(raw("NULLS NOT DISTINCT"))
         if self.options:
-            words.append(compose("WITH ({})", joined(compose("{} = {}", k, sql.Literal(v)) for k, v in self.options.items())))
+            words.append(compose("WITH ({})", _set(self.options)))
+        if self.tablespace is not None:
+            words.append(compose("TABLESPACE {}", self.tablespace))
         if self.where is not None:
             words.append(compose("WHERE {}", raw(self.where)))
         return Statement(
@@ -143,6 +226,10 @@ class Index(Object):
 def aside_of(ref: Ref) -> str:
     """The name under which a replacement is built."""
     return "reconcile_" + sha256(str(ref).encode()).hexdigest()[:12]
+
+
+def _set(options: Mapping[str, str]) -> sql.Composable:
+    return joined(compose("{} = {}", k, literal(v)) for k, v in options.items())
 
 
 def _drop(schema: str, index: str, on: Ref | None, undo: tuple[str, ...] = ()) -> Statement:

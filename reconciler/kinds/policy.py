@@ -10,8 +10,9 @@ from pydantic import Field
 
 from reconciler.catalog import address, ours
 from reconciler.connection import Server
+from reconciler.contract import Object, Situation
+from reconciler.privileges import PUBLIC
 from reconciler.ref import Ref
-from reconciler.state import PUBLIC, Object, Situation
 from reconciler.statement import Danger, Hazard, Statement, compose, joined, name, raw, text
 
 
@@ -48,7 +49,7 @@ class Policy(Object):
             FROM pg_policy AS p
             JOIN pg_class AS c ON c.oid = p.polrelid
             JOIN pg_namespace AS n ON n.oid = c.relnamespace
-            WHERE c.relkind = 'r' AND NOT c.relispartition AND {ours("pg_class", "c.oid", "n.nspname")}
+            WHERE c.relkind IN ('r', 'p') AND {ours("pg_class", "c.oid", "n.nspname")}
             ORDER BY n.nspname, c.relname, p.polname"""
 
     def roles(self) -> frozenset[str]:

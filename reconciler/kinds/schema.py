@@ -9,7 +9,7 @@ from psycopg import sql
 
 from reconciler.catalog import address, granted, ours
 from reconciler.connection import Server
-from reconciler.state import Granted, Object, Situation
+from reconciler.contract import Granted, Object, Situation
 from reconciler.statement import Statement, compose, name, text
 
 
@@ -24,7 +24,8 @@ class Schema(Granted):
     @classmethod
     def catalog(cls, server: Server) -> str:
         return f"""
-            SELECT n.nspname AS name, ARRAY[{address("pg_namespace", "n.oid")}] AS addresses,
+            SELECT n.nspname AS name, pg_get_userbyid(n.nspowner)::text AS owner,
+                   ARRAY[{address("pg_namespace", "n.oid")}] AS addresses,
                    {granted("n.nspacl", "n", "n.nspowner")} AS grants
             FROM pg_namespace AS n
             WHERE {ours("pg_namespace", "n.oid", "n.nspname")}

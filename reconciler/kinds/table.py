@@ -1,27 +1,51 @@
-"""Tables: https://www.postgresql.org/docs/current/sql-createtable.html"""
+"""Tables: https://www.postgresql.org/docs/current/sql-createtable.html
+
+Partitioned tables and partitions are tables too: https://www.postgresql.org/docs/current/ddl-partitioning.html
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import ClassVar, Self
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
+from typing import Any, ClassVar, Self
 
 from psycopg import sql
 from pydantic import Field
 
 from reconciler.catalog import address, granted, ours
-from reconciler.connection import Server
+from reconciler.connection import Row, Server
+from reconciler.contract import Granted, Object, Situation
 from reconciler.ref import Ref
-from reconciler.state import Granted, Object, Situation
-from reconciler.statement import Danger, Hazard, Statement, compose, raw, text
+from reconciler.statement import Danger, Hazard, Statement, compose, joined, name, raw, text
+
+USING = "using index "  # how `replica_identity` names an index
+_NAMES = re.compile(r'"((?:[^"]|"")+)"|([^".\s]+)')
 
 
 class Table(Granted):
-    """An ordinary table; its columns, constraints, indexes and policies are objects of their own."""
+    """An ordinary, partitioned or inheriting table, or a partition; what lives on it are objects of their own."""
 
     kind: ClassVar[str] = "table"
     section: ClassVar[str] = "tables"
     relation: ClassVar[bool] = True
+    written: ClassVar[tuple[str, ...]] = ("partition_of", "values", "partition_by", "inherits", "of", "options")
 
+    partition_by: str | None = Field(default=None, description="range, list or hash (keys), as in PARTITION BY")
+    partition_of: str | None = Field(default=None, description="the partitioned table whose partition it is")
+    values: str | None = Field(default=None, description="its bound: FOR VALUES … or DEFAULT")
+    inherits: tuple[str, ...] = Field(default=(), description="parent tables, in their order")
+    of: str | None = Field(default=None, description="the composite type that a typed table has its columns of")
+    unlogged: bool = Field(default=False, description="written without the write-ahead log: fast, and empty after a crash")
+    access_method: str | None = Field(default=None, description="the table access method, where it is not heap")
+    tablespace: str | None = Field(default=None, description="where it is stored, where it is not the database's tablespace")
+    options: dict[str, str] = Field(default_factory=dict, description="storage parameters, such as fillfactor or toast.autovacuum_enabled")
+    replica_identity: str = Field(
+        default="default",
+        pattern=r"^(default|full|nothing|using index .+)$",
+        description="how logical replication names a row: default (the primary key), full, nothing, or using index NAME",
+    )
+    cluster_on: str | None = Field(default=None, description="the index by which CLUSTER orders the rows")
     row_level_security: bool = Field(default=False, description="policies apply (ENABLE ROW LEVEL SECURITY)")
     force_row_level_security: bool = Field(default=False, description="policies apply to the table's owner too")
 
@@ -31,40 +55,92 @@ class Table(Granted):
 
     @classmethod
     def catalog(cls, server: Server) -> str:
+        index = "SELECT x.relname FROM pg_index AS i JOIN pg_class AS x ON x.oid = i.indexrelid WHERE i.indrelid = c.oid AND"
+        parents = """SELECT format('%I.%I', pn.nspname, pc.relname) FROM pg_inherits AS h JOIN pg_class AS pc ON pc.oid = h.inhparent
+                     JOIN pg_namespace AS pn ON pn.oid = pc.relnamespace WHERE h.inhrelid = c.oid"""
         return f"""
             SELECT n.nspname AS schema, c.relname AS name,
                    ARRAY[{address("pg_class", "c.oid")}, {address("pg_type", "c.reltype")}, {address("pg_type", "t.typarray")}]
                        AS addresses,
+                   pg_get_partkeydef(c.oid) AS partition_by, pg_get_expr(c.relpartbound, c.oid) AS values,
+                   CASE WHEN c.relispartition THEN ({parents}) END AS partition_of,
+                   CASE WHEN c.relispartition THEN '{{}}' ELSE ARRAY({parents} ORDER BY h.inhseqno) END AS inherits,
+                   CASE WHEN c.reloftype <> 0 THEN format_type(c.reloftype, NULL) END AS of,
+                   c.relpersistence = 'u' AS unlogged,
+                   (SELECT am.amname FROM pg_am AS am WHERE am.oid = c.relam AND am.amname <> 'heap') AS access_method,
+                   (SELECT s.spcname FROM pg_tablespace AS s WHERE s.oid = c.reltablespace) AS tablespace,
+                   c.reloptions || ARRAY(SELECT 'toast.' || o FROM pg_class AS w, unnest(w.reloptions) AS o
+                                         WHERE w.oid = c.reltoastrelid) AS options,
+                   CASE c.relreplident WHEN 'f' THEN 'full' WHEN 'n' THEN 'nothing'
+                                       WHEN 'i' THEN coalesce('{USING}' || ({index} i.indisreplident), 'nothing') ELSE 'default' END
+                       AS replica_identity,
+                   ({index} i.indisclustered) AS cluster_on,
                    c.relrowsecurity AS row_level_security, c.relforcerowsecurity AS force_row_level_security,
                    {granted("c.relacl", "r", "c.relowner")} AS grants
             FROM pg_class AS c
             JOIN pg_namespace AS n ON n.oid = c.relnamespace
             JOIN pg_type AS t ON t.oid = c.reltype
-            WHERE c.relkind = 'r' AND NOT c.relispartition AND {ours("pg_class", "c.oid", "n.nspname")}
+            WHERE c.relkind IN ('r', 'p') AND {ours("pg_class", "c.oid", "n.nspname")}
             ORDER BY n.nspname, c.relname"""
 
+    @classmethod
+    def from_row(cls, ref: Ref, row: Row) -> Self:
+        row["options"] = dict(o.split("=", 1) for o in row["options"] or ())
+        return cls(ref=ref, **row)
+
+    @classmethod
+    def short(cls, body: dict[str, Any]) -> object:
+        """A table without columns says so, or nothing would tell it from one that is only spoken of."""
+        bare = not {"columns", "partition_of", "inherits"} & body.keys()
+        return {**body, "columns": dict[str, Any]()} if bare else body
+
+    @property
+    def parents(self) -> tuple[Ref, ...]:
+        named = [*self.inherits, *([self.partition_of] if self.partition_of else [])]
+        parts = ([(q or b).replace('""', '"') for q, b in _NAMES.findall(p)] for p in named)
+        return tuple(Ref("table", p[-2] if len(p) > 1 else self.ref.schema, p[-1]) for p in parts if p)
+
+    @property
+    def piece(self) -> bool:
+        return self.partition_of is not None
+
+    def needs(self) -> frozenset[Ref]:
+        return super().needs() | {*self.parents}
+
+    # -- made and dropped --------------------------------------------------------------------------------------------
+
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        columns = [compose("\n    {}", p.clause()) for p in parts]
-        listed = compose("{}\n", sql.SQL(",").join(columns)) if columns else raw("")
-        yield Statement(sql=text(compose("CREATE TABLE {} ({})", self.sql_name(), listed)))
+        columns = [compose("\n    {}", p.clause()) for p in parts if not p.overrides]
+        listed = compose(" ({}{})", sql.SQL(",").join(columns), raw("\n" if columns else ""))
+        words: list[sql.Composable] = [compose("CREATE {}TABLE {}", raw("UNLOGGED " if self.unlogged else ""), self.sql_name())]
+        if self.partition_of is not None:
+            words[0] = compose("{} PARTITION OF {}{}", words[0], raw(self.partition_of), listed if columns else raw(""))
+            words.append(raw(self.values or "DEFAULT"))
+        else:
+            words[0] = compose("{}{}", words[0], listed)
+        if self.inherits:
+            words.append(compose("INHERITS ({})", joined(map(raw, self.inherits))))
+        words += self._stored()
+        parent = self.parents[-1].identity if self.partition_of and self.parents else ""
+        yield Statement(sql=text(joined(words, by=" ")), lock="ACCESS EXCLUSIVE" if parent else "", relation=parent)
+        for part in parts:
+            if part.overrides:
+                yield from (s.model_copy(update={"undo": None}) for s in part.define(on))
+        if self.of is not None:
+            yield self._alter(compose("OF {}", raw(self.of)))
+        if self.replica_identity in ("full", "nothing"):
+            yield self._alter(compose("REPLICA IDENTITY {}", raw(self.replica_identity.upper())))
         yield from self._secure(enabled=False, forced=False)
 
-    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
-        return self._secure(enabled=old.row_level_security, forced=old.force_row_level_security)
-
-    def _secure(self, *, enabled: bool, forced: bool) -> Iterable[Statement]:
-        for was, wanted, on, off in (
-            (enabled, self.row_level_security, "ENABLE", "DISABLE"),
-            (forced, self.force_row_level_security, "FORCE", "NO FORCE"),
-        ):
-            if was != wanted:
-                why = f"row level security of {self.ref.identity} goes"
-                yield Statement(
-                    sql=text(compose("ALTER TABLE {} {} ROW LEVEL SECURITY", self.sql_name(), raw(on if wanted else off))),
-                    lock="ACCESS EXCLUSIVE",
-                    relation=self.ref.identity,
-                    dangers=() if wanted else (Danger(hazard=Hazard.WEAKENS_SECURITY, reason=why),),
-                )
+    def _stored(self) -> Iterable[sql.Composable]:
+        if self.partition_by is not None:
+            yield compose("PARTITION BY {}", raw(self.partition_by))
+        if self.access_method is not None:
+            yield compose("USING {}", self.access_method)
+        if self.options:
+            yield compose("WITH ({})", _set(self.options))
+        if self.tablespace is not None:
+            yield compose("TABLESPACE {}", self.tablespace)
 
     def remove(self, on: Situation) -> Iterable[Statement]:
         size = on.size(self.ref)
@@ -76,3 +152,113 @@ class Table(Granted):
             relation=self.ref.identity,
             dangers=(Danger(hazard=Hazard.DATA_LOSS, reason=lost),),
         )
+
+    # -- altered -----------------------------------------------------------------------------------------------------
+
+    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+        if self.partition_by != old.partition_by:
+            return None
+        return self._altered(old, on)
+
+    def _altered(self, old: Self, on: Situation) -> Iterable[Statement]:
+        if old.of is not None and self.of != old.of:
+            yield self._alter(raw("NOT OF"))
+        yield from self._leave(old)
+        yield from self._store(old, on)
+        yield from self._secure(enabled=old.row_level_security, forced=old.force_row_level_security)
+        yield from self._join(old, on)
+        if self.of is not None and self.of != old.of:
+            yield self._alter(compose("OF {}", raw(self.of)))
+
+    def _leave(self, old: Self) -> Iterable[Statement]:
+        """Detached without CONCURRENTLY, which would leave a check behind and is refused beside a default partition."""
+        if old.partition_of is not None and (old.partition_of, old.values) != (self.partition_of, self.values):
+            words = compose("ALTER TABLE {} DETACH PARTITION {}", raw(old.partition_of), self.sql_name())
+            yield Statement(sql=text(words), lock="ACCESS EXCLUSIVE", relation=old.parents[-1].identity)
+
+    def _inherit(self, old: Self) -> Iterable[Statement]:
+        """New parents first: a column that no parent gives becomes the child's own for good."""
+        kept = {a for a, _ in takewhile(lambda pair: pair[0] == pair[1], zip(old.inherits, self.inherits, strict=False))}
+        again = [p for p in old.inherits if p in self.inherits and p not in kept]
+        yield from (self._alter(compose("NO INHERIT {}", raw(p))) for p in again)
+        yield from (self._alter(compose("INHERIT {}", raw(p))) for p in self.inherits if p not in kept)
+        yield from (self._alter(compose("NO INHERIT {}", raw(p))) for p in old.inherits if p not in self.inherits)
+
+    def _join(self, old: Self, on: Situation) -> Iterable[Statement]:
+        yield from self._inherit(old)
+        if self.partition_of is None or (old.partition_of, old.values) == (self.partition_of, self.values):
+            return
+        bound = raw(self.values or "DEFAULT")
+        words = compose("ALTER TABLE {} ATTACH PARTITION {} {}", raw(self.partition_of), self.sql_name(), bound)
+        why = f"{self.ref.identity} ({on.size(self.ref).bytes:,} bytes) is read under lock, unless a check proves its bound"
+        yield Statement(
+            sql=text(words),
+            lock="ACCESS EXCLUSIVE",
+            relation=self.ref.identity,
+            dangers=(Danger(hazard=Hazard.LONG_SCAN, reason=why),),
+        )
+
+    def _store(self, old: Self, on: Situation) -> Iterable[Statement]:
+        bytes_ = on.size(self.ref).bytes
+        why = f"{self.ref.identity} ({bytes_:,} bytes) is written anew while nobody can read or write it"
+        rewrite = Danger(hazard=Hazard.TABLE_REWRITE, reason=why)
+        if self.unlogged != old.unlogged:
+            lost = Danger(hazard=Hazard.DATA_LOSS, reason=f"the rows of {self.ref.identity} will not survive a crash")
+            yield self._alter(raw("SET UNLOGGED" if self.unlogged else "SET LOGGED"), *([rewrite, lost] if self.unlogged else [rewrite]))
+        if self.access_method != old.access_method:
+            on.server.require(on.server.has_set_access_method, f"another access method of {self.ref}", 15)
+            yield self._alter(compose("SET ACCESS METHOD {}", self.access_method or "heap"), rewrite)
+        if self.tablespace != old.tablespace:
+            yield self._alter(compose("SET TABLESPACE {}", self.tablespace or "pg_default"), rewrite)
+        new = {k: v for k, v in self.options.items() if old.options.get(k) != v}
+        if new:
+            yield self._alter(compose("SET ({})", _set(new)), lock="SHARE UPDATE EXCLUSIVE")
+        if gone := [k for k in old.options if k not in self.options]:
+            yield self._alter(compose("RESET ({})", joined(map(_option, gone))), lock="SHARE UPDATE EXCLUSIVE")
+
+    def _secure(self, *, enabled: bool, forced: bool) -> Iterable[Statement]:
+        for was, wanted, on, off in (
+            (enabled, self.row_level_security, "ENABLE", "DISABLE"),
+            (forced, self.force_row_level_security, "FORCE", "NO FORCE"),
+        ):
+            if was != wanted:
+                weaker = Danger(hazard=Hazard.WEAKENS_SECURITY, reason=f"row level security of {self.ref.identity} goes")
+                words = compose("{} ROW LEVEL SECURITY", raw(on if wanted else off))
+                yield self._alter(words, *(() if wanted else (weaker,)))
+
+    def _alter(self, action: sql.Composable, *dangers: Danger, lock: str = "ACCESS EXCLUSIVE") -> Statement:
+        words = compose("ALTER TABLE {} {}", self.sql_name(), action)
+        return Statement(sql=text(words), lock=lock, relation=self.ref.identity, dangers=dangers)
+
+    # -- finished ----------------------------------------------------------------------------------------------------
+
+    def finish(self, old: Self | None, on: Situation) -> Iterable[Statement]:
+        named = self.replica_identity.removeprefix(USING)
+        if self.replica_identity != (old.replica_identity if old else named):
+            using = self.replica_identity != named
+            yield self._alter(compose("REPLICA IDENTITY {}", compose("USING INDEX {}", named) if using else raw(named.upper())))
+        if self.cluster_on != (old.cluster_on if old else None):
+            action = compose("CLUSTER ON {}", self.cluster_on) if self.cluster_on is not None else raw("SET WITHOUT CLUSTER")
+            yield self._alter(action, lock="SHARE UPDATE EXCLUSIVE" if self.cluster_on is not None else "ACCESS EXCLUSIVE")
+
+    def unfinish(self, on: Situation) -> Iterable[Statement]:
+        """Let go of the indexes, and take them again where that is undone."""
+        loose = self.model_copy(update={"cluster_on": None, "replica_identity": "default"})
+        kept = self.replica_identity if not self.replica_identity.startswith(USING) else "default"
+        back = tuple(s.sql for s in self.finish(loose.model_copy(update={"replica_identity": kept}), on))
+        for statement in loose.model_copy(update={"replica_identity": kept}).finish(self, on):
+            yield statement.model_copy(update={"undo": back})
+            back = ()
+
+    def finish_needs(self) -> frozenset[Ref]:
+        identity = self.replica_identity.removeprefix(USING) if self.replica_identity.startswith(USING) else None
+        named = [i for i in (identity, self.cluster_on) if i is not None]
+        return frozenset(Ref(k, self.ref.schema, i, self.ref) for i in named for k in ("index", "constraint"))
+
+
+def _set(options: Mapping[str, str]) -> sql.Composable:
+    return joined(compose("{} = {}", _option(k), sql.Literal(v)) for k, v in options.items())
+
+
+def _option(key: str) -> sql.Composable:
+    return name(*key.split("."))

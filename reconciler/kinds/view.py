@@ -2,42 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Literal, Self
 
 from psycopg import sql
 from pydantic import Field
 
-from reconciler.catalog import address, granted, ours
+from reconciler.catalog import address, granted, ours, shape
 from reconciler.connection import Row, Server
+from reconciler.contract import Object, Situation
+from reconciler.queried import SPOKEN_OF, TOLD, Queried, QueryColumn
 from reconciler.ref import Ref
-from reconciler.state import Granted, Object, Situation
-from reconciler.statement import Danger, Hazard, Statement, compose, joined, raw, text
+from reconciler.statement import Danger, Hazard, Statement, compose, joined, literal, raw, text
+
+FLAGS = ("security_invoker", "security_barrier")
+CHECKS = ("local", "cascaded")
+ON = ("true", "on", "yes", "1", *CHECKS)
+OPTIONS = (*FLAGS, "check_option")
 
 
-class View(Granted):
+class ViewColumn(QueryColumn):
+    """What a view's column has beside what the query gives it."""
+
+    default: str | None = Field(default=None, description="SQL expression for rows that are inserted into the view")
+
+
+class View(Queried):
     """A view; replaced in place where the server allows it."""
 
     kind: ClassVar[str] = "view"
     section: ClassVar[str] = "views"
-    relation: ClassVar[bool] = True
-    written: ClassVar[tuple[str, ...]] = ("query",)
 
-    query: str = Field(default="", description="the SELECT")
-    security_invoker: bool = Field(default=False, description="reads with the rights of the one who asks (PostgreSQL 15)")
-    security_barrier: bool = Field(default=False, description="its conditions run before any function of the one who asks")
+    security_invoker: bool | str | None = Field(default=None, description="reads with the rights of the one who asks (PostgreSQL 15)")
+    security_barrier: bool | str | None = Field(default=None, description="its conditions run before any function of the one who asks")
     check_option: Literal["local", "cascaded"] | None = Field(default=None, description="rows written must be visible")
-    columns: tuple[tuple[str, str], ...] = Field(default=(), json_schema_extra={"derived": True})
+    columns: dict[str, ViewColumn] = Field(default_factory=dict, description="columns with a default, a comment or grants")
+
+    @property
+    def told(self) -> Mapping[str, ViewColumn]:
+        return self.columns
 
     @classmethod
     def catalog(cls, server: Server) -> str:
         return f"""
             SELECT n.nspname AS schema, c.relname AS name,
                    ARRAY[{address("pg_class", "c.oid")}, {address("pg_rewrite", "r.oid")}, {address("pg_type", "c.reltype")},
-                         {address("pg_type", "t.typarray")}] AS addresses,
-                   rtrim(pg_get_viewdef(c.oid), ';') AS query, c.reloptions AS options,
-                   ARRAY(SELECT ARRAY[a.attname::text, format_type(a.atttypid, a.atttypmod)] FROM pg_attribute AS a
-                         WHERE a.attrelid = c.oid AND a.attnum > 0 ORDER BY a.attnum) AS columns,
+                         {address("pg_type", "t.typarray")}]
+                       || ARRAY(SELECT {address("pg_attrdef", "d.oid")} FROM pg_attrdef AS d WHERE d.adrelid = c.oid) AS addresses,
+                   btrim(pg_get_viewdef(c.oid), ' ;') AS query, c.reloptions AS options, {shape("c.oid")} AS shape,
+                   (SELECT json_object_agg(a.attname, json_build_object('default', pg_get_expr(d.adbin, d.adrelid), {TOLD})
+                                            ORDER BY a.attnum)
+                    FROM pg_attribute AS a
+                    LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+                    WHERE a.attrelid = c.oid AND a.attnum > 0 AND (d.oid IS NOT NULL OR {SPOKEN_OF})) AS columns,
                    {granted("c.relacl", "r", "c.relowner")} AS grants
             FROM pg_class AS c
             JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -49,36 +66,84 @@ class View(Granted):
     @classmethod
     def from_row(cls, ref: Ref, row: Row) -> Self:
         options = dict(o.split("=", 1) for o in row.pop("options") or ())
-        flags = {f: options.get(f) in ("true", "on", "1", "yes") for f in ("security_invoker", "security_barrier")}
+        flags = {f: {"true": True, "false": False}.get(options[f], options[f]) for f in FLAGS if f in options}
+        row["columns"] = row["columns"] or {}
         return cls(ref=ref, check_option=options.get("check_option"), **flags, **row)
+
+    def over(self, live: Self | None, *, complete: bool = False) -> Self:
+        """PostgreSQL keeps `on` and `true` as they were written; a declared boolean is content with either."""
+        full = super().over(live, complete=complete)
+        if live is None:
+            return full
+        kept: dict[str, object] = {f: getattr(live, f) for f in FLAGS if _alike(getattr(full, f), getattr(live, f))}
+        return full.model_copy(update=kept)
 
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         yield self._statement("CREATE VIEW", on)
+        yield from self._dress({})
 
     def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
-        if self.columns[: len(old.columns)] != old.columns:
+        if self.shape[: len(old.shape)] != old.shape:
             return None
-        reasons: list[str] = []
-        if old.security_invoker and not self.security_invoker:
-            reasons.append(f"{self.ref} will read with its owner's rights and so past row level security")
-        if old.security_barrier and not self.security_barrier:
-            reasons.append(f"{self.ref} will let functions of the one who asks see rows before its conditions do")
-        dangers = tuple(Danger(hazard=Hazard.WEAKENS_SECURITY, reason=r) for r in reasons)
-        shrinks = len(old.columns) < len(self.columns)  # the way back cannot be CREATE OR REPLACE
-        back = (text(compose("DROP {}", self.designation())), *(s.sql for s in old.create(on))) if shrinks else None
-        return [self._statement("CREATE OR REPLACE VIEW", on, dangers, back)]
+        return [*self._change(old, on), *self._dress(old.columns)]
 
     # -- pieces ----------------------------------------------------------------------------------------------------
 
-    def _options(self, on: Situation) -> sql.Composable:
-        if self.security_invoker:
-            on.server.require(on.server.has_security_invoker, f"security_invoker of {self.ref}", 15)
-        given = [f"{f} = true" for f in ("security_invoker", "security_barrier") if getattr(self, f)]
-        if self.check_option:
-            given.append(f"check_option = {self.check_option}")
-        return compose(" WITH ({})", joined(map(raw, given))) if given else raw("")
+    def _change(self, old: Self, on: Situation) -> Iterable[Statement]:
+        """Replace the query, with all options beside it, for those left out would be lost; or set just the options."""
+        dangers = tuple(self._weaker(old))
+        if (self.query, self.shape) != (old.query, old.shape):
+            yield self._statement("CREATE OR REPLACE VIEW", on, dangers)
+            return
+        gone = [o for o in OPTIONS if getattr(old, o) is not None and getattr(self, o) is None]
+        new = [o for o in OPTIONS if getattr(self, o) not in (None, getattr(old, o))]
+        if gone:
+            yield self._alter(compose("RESET ({})", joined(gone)), dangers)
+        if new:
+            yield self._alter(compose("SET ({})", self._options(new, on)), () if gone else dangers)
 
-    def _statement(self, verb: str, on: Situation, dangers: tuple[Danger, ...] = (), undo: tuple[str, ...] | None = None) -> Statement:
+    def _weaker(self, old: Self) -> Iterable[Danger]:
+        for option, what in (
+            ("security_invoker", "reads with its owner's rights and so past row level security"),
+            ("security_barrier", "lets functions of the one who asks see rows that its conditions hide"),
+            ("check_option", "lets rows be written that it does not show"),
+        ):
+            if _on(getattr(old, option)) and not _on(getattr(self, option)):
+                yield Danger(hazard=Hazard.WEAKENS_SECURITY, reason=f"{self.ref} {what}")
+
+    def _dress(self, before: dict[str, ViewColumn]) -> Iterable[Statement]:
+        """Defaults and comments of the columns."""
+        for column in {**before, **self.columns}:
+            was, wanted = before.get(column, ViewColumn()), self.columns.get(column, ViewColumn())
+            if wanted.default != was.default:
+                new = raw("DROP DEFAULT") if wanted.default is None else compose("SET DEFAULT {}", raw(wanted.default))
+                yield self._alter(compose("ALTER COLUMN {} {}", column, new))
+        yield from self.remarks(before)
+
+    def _alter(self, action: sql.Composable, dangers: tuple[Danger, ...] = ()) -> Statement:
+        words = text(compose("ALTER VIEW {} {}", self.sql_name(), action))
+        return Statement(sql=words, lock="ACCESS EXCLUSIVE", relation=self.ref.identity, dangers=dangers)
+
+    def _options(self, chosen: Iterable[str], on: Situation) -> sql.Composable:
+        if self.security_invoker is not None:
+            on.server.require(on.server.has_security_invoker, f"security_invoker of {self.ref}", 15)
+        return joined(compose("{} = {}", o, _value(getattr(self, o))) for o in chosen)
+
+    def _statement(self, verb: str, on: Situation, dangers: tuple[Danger, ...] = ()) -> Statement:
+        given = [o for o in OPTIONS if getattr(self, o) is not None]
+        options = compose(" WITH ({})", self._options(given, on)) if given else raw("")
         query = raw(self.query.strip().rstrip(";"))
-        words = compose("{} {}{} AS\n{}", raw(verb), self.sql_name(), self._options(on), query)
-        return Statement(sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.ref.identity, dangers=dangers, undo=undo)
+        words = compose("{} {}{} AS\n{}", raw(verb), self.sql_name(), options, query)
+        return Statement(sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.ref.identity, dangers=dangers)
+
+
+def _on(option: bool | str | None) -> bool:
+    return str(option).lower() in ON
+
+
+def _alike(wanted: bool | str | None, live: bool | str | None) -> bool:
+    return isinstance(wanted, bool) and live is not None and wanted == _on(live)
+
+
+def _value(option: bool | str) -> sql.Composable:
+    return raw(str(option).lower()) if isinstance(option, bool) else literal(option) if option not in CHECKS else raw(option)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler import backfill
-from reconciler.plan import Plan, Step
+from reconciler.order import Step
+from reconciler.plan import Plan
 
 HEAD = r"""\set ON_ERROR_STOP on
 SET search_path = '';

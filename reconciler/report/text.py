@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.execute import Outcome
-from reconciler.plan import Plan, Step
+from reconciler.order import Step
+from reconciler.plan import Plan
 from reconciler.report.words import SIGNS, allow_flags, counted, difference
 
 

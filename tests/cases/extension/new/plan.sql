@@ -5,8 +5,7 @@ SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
 BEGIN;
-CREATE EXTENSION vector SCHEMA extensions VERSION '0.8.5';
-COMMENT ON EXTENSION vector IS 'vector data type and ivfflat and hnsw access methods';
+CREATE EXTENSION vector SCHEMA extensions;
 COMMIT;
 
 SET lock_timeout = '2s';

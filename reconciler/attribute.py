@@ -1,0 +1,160 @@
+"""A column as ALTER TABLE names it, and as the catalog describes it (https://www.postgresql.org/docs/current/catalog-pg-attribute.html)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from reconciler.catalog import RELATION_KIND, address, granted, held, ours, settable
+from reconciler.connection import Server
+from reconciler.counter import COLUMNS
+from reconciler.ref import Ref
+from reconciler.statement import Danger, Statement, compose, text
+from reconciler.statement import name as qualified
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a column stands."""
+
+    on: Ref
+    column: str
+
+    @property
+    def schema(self) -> str:
+        """The table's schema."""
+        return self.on.schema
+
+    @property
+    def name(self) -> str:
+        """The table's own name."""
+        return self.on.name
+
+    @property
+    def relation(self) -> str:
+        """The table, for people to read."""
+        return self.on.identity
+
+    @property
+    def foreign(self) -> bool:
+        """Whether the rows are another server's."""
+        return self.on.kind == "foreign_table"
+
+    @property
+    def table(self) -> sql.Composable:
+        """The table's qualified name."""
+        return qualified(self.schema, self.name)
+
+    def table_action(self, action: sql.Composable, *, only: bool = False) -> str:
+        """ALTER TABLE … with that action; `only` leaves the table's children as they are."""
+        return text(compose("ALTER TABLE ONLY {} {}" if only else "ALTER TABLE {} {}", self.table, action))
+
+    def column_action(self, action: sql.Composable, *, only: bool = False) -> str:
+        """ALTER TABLE … ALTER COLUMN … with that action."""
+        return self.table_action(compose("ALTER COLUMN {} {}", self.column, action), only=only)
+
+    def alter(
+        self,
+        action: sql.Composable,
+        back: sql.Composable | None = None,
+        *,
+        undo: tuple[str, ...] | None = None,
+        apart: bool = False,
+        only: bool = False,
+        lock: str = "ACCESS EXCLUSIVE",
+        dangers: tuple[Danger, ...] = (),
+    ) -> Statement:
+        """The statement that alters the table so; `back` is the action that takes it back."""
+        return Statement(
+            sql=self.table_action(action, only=only),
+            lock=lock,
+            relation=self.relation,
+            undo=undo if back is None else (self.table_action(back, only=only),),
+            apart=apart,
+            dangers=dangers,
+        )
+
+    def alter_column(
+        self,
+        action: sql.Composable,
+        back: sql.Composable | None = None,
+        *,
+        undo: tuple[str, ...] | None = None,
+        apart: bool = False,
+        only: bool = False,
+        lock: str = "ACCESS EXCLUSIVE",
+        dangers: tuple[Danger, ...] = (),
+    ) -> Statement:
+        """The statement that alters the column so."""
+        words = [None if a is None else compose("ALTER COLUMN {} {}", self.column, a) for a in (action, back)]
+        assert words[0] is not None
+        return self.alter(words[0], words[1], undo=undo, apart=apart, only=only, lock=lock, dangers=dangers)
+
+
+def query(server: Server) -> str:
+    """Every column, but those of children that are as their parent's."""
+    forbidden, named, local = "NULL::jsonb", "", "a.attnotnull AND NOT p.attnotnull"
+    if server.has_not_null_constraints:
+        named = """LEFT JOIN pg_constraint AS k ON k.conrelid = c.oid AND k.contype = 'n' AND k.conkey[1] = a.attnum AND k.conislocal"""
+        local = "k.oid IS NOT NULL"
+        forbidden = """CASE WHEN k.oid IS NOT NULL THEN jsonb_build_object('name', k.conname, 'no_inherit', k.connoinherit,
+                                'not_valid', NOT k.convalidated, 'comment', obj_description(k.oid, 'pg_constraint')) END"""
+    return f"""
+        SELECT {RELATION_KIND} AS on_kind, n.nspname AS schema, c.relname AS on_name, a.attname AS name,
+               ARRAY[{address("pg_class", "c.oid", "a.attnum")}, {address("pg_attrdef", "coalesce(d.oid, 0)")},
+                     {address("pg_class", "coalesce(i.oid, 0)")}] AS addresses,
+               CASE WHEN a.attislocal THEN format_type(a.atttypid, a.atttypmod) ELSE '' END AS type,
+               CASE WHEN a.attislocal THEN a.attnotnull ELSE {local} END AS not_null, {forbidden} AS not_null_constraint,
+               a.attinhcount > 0 AS inherited,
+               CASE WHEN a.attgenerated <> '' THEN NULL WHEN d.oid IS NULL AND p.expression IS NOT NULL THEN 'NULL'
+                    ELSE pg_get_expr(d.adbin, d.adrelid) END AS default,
+               CASE WHEN a.attgenerated <> '' THEN pg_get_expr(d.adbin, d.adrelid) END AS generated, a.attgenerated = 'v' AS virtual,
+               coalesce(d.adbin::text ~ ':(func|opfunc)id ' AND EXISTS (
+                   SELECT FROM regexp_matches(d.adbin::text, ':(?:func|opfunc)id ([0-9]+)', 'g') AS m
+                   JOIN pg_proc AS f ON f.oid = m[1]::oid WHERE f.provolatile = 'v'), false) AS volatile,
+               t.typtype = 'd' AND (t.typnotnull OR EXISTS (SELECT FROM pg_constraint AS o WHERE o.contypid = t.oid)) AS constrained,
+               i.identity, CASE WHEN a.attcollation <> t.typcollation
+                                THEN (SELECT ARRAY[m.nspname, l.collname] FROM pg_collation AS l
+                                      JOIN pg_namespace AS m ON m.oid = l.collnamespace WHERE l.oid = a.attcollation) END AS collation,
+               CASE WHEN a.attstorage <> t.typstorage
+                    THEN CASE a.attstorage WHEN 'p' THEN 'plain' WHEN 'e' THEN 'external' WHEN 'm' THEN 'main' ELSE 'extended' END END
+                   AS storage,
+               CASE a.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END AS compression,
+               nullif(a.attstattarget, -1) AS statistics, {settable("a.attoptions")} AS attribute_options, a.attfdwoptions AS options,
+               {held("coalesce(a.attacl, '{}')", "'{}'::aclitem[]", "'{}'::aclitem[]", "c.relowner")} AS grants
+        FROM pg_attribute AS a
+        JOIN pg_class AS c ON c.oid = a.attrelid
+        JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        JOIN pg_type AS t ON t.oid = a.atttypid
+        LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+        {named}
+        LEFT JOIN LATERAL ({_sequence(server)}) AS i ON a.attidentity <> ''
+        LEFT JOIN LATERAL (
+            SELECT x.*, pg_get_expr(y.adbin, y.adrelid) AS expression
+            FROM pg_inherits AS h
+            JOIN pg_attribute AS x ON x.attrelid = h.inhparent AND x.attname = a.attname AND x.attnum > 0 AND NOT x.attisdropped
+            LEFT JOIN pg_attrdef AS y ON y.adrelid = x.attrelid AND y.adnum = x.attnum
+            WHERE h.inhrelid = c.oid ORDER BY h.inhseqno LIMIT 1) AS p ON NOT a.attislocal
+        WHERE c.relkind IN ('r', 'p', 'f') AND a.attnum > 0 AND NOT a.attisdropped AND {ours("pg_class", "c.oid", "n.nspname")}
+              AND (a.attislocal OR pg_get_expr(d.adbin, d.adrelid) IS DISTINCT FROM p.expression OR {local}
+                   OR a.attstorage <> p.attstorage OR a.attcompression <> p.attcompression OR coalesce(a.attstattarget, -1) <> -1
+                   OR {settable("a.attoptions")} IS NOT NULL OR a.attfdwoptions IS NOT NULL OR a.attacl IS NOT NULL
+                   OR col_description(c.oid, a.attnum) IS NOT NULL)
+        ORDER BY n.nspname, c.relname, a.attnum"""
+
+
+def _sequence(server: Server) -> str:
+    """The sequence of an identity column."""
+    unlogged = "CASE WHEN s.relpersistence <> c.relpersistence THEN s.relpersistence = 'u' END" if server.has_unlogged_sequences else "NULL"
+    options = ", ".join(f"'{key}', {value}" for key, value in COLUMNS.items())
+    return f"""
+        SELECT s.oid, jsonb_build_object(
+                   'generated', CASE a.attidentity WHEN 'a' THEN 'always' ELSE 'by default' END, 'sequence', s.relname, {options},
+                   'unlogged', {unlogged},
+                   'grants', {granted("s.relacl", "s", "s.relowner")}, 'comment', obj_description(s.oid, 'pg_class')) AS identity
+        FROM pg_depend AS e
+        JOIN pg_class AS s ON s.oid = e.objid AND s.relkind = 'S'
+        JOIN pg_sequence AS q ON q.seqrelid = s.oid
+        WHERE e.classid = 'pg_class'::regclass AND e.refclassid = 'pg_class'::regclass AND e.refobjid = c.oid
+              AND e.refobjsubid = a.attnum AND e.deptype = 'i'"""

@@ -1,0 +1,388 @@
+"""The contract of a kind.
+
+A kind is one frozen pydantic class in one file of `reconciler.kinds`. Its fields are the YAML, are what its catalog query
+returns, are what `==` compares. The other stages know only what stands here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
+
+from psycopg import sql
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
+
+from reconciler.connection import Connection, Row, Server
+from reconciler.privileges import PUBLIC, Access, Grants, grantors, handed_over, known
+from reconciler.ref import Ref
+from reconciler.statement import Statement, Turn, compose, literal, name, raw, text
+
+
+@dataclass(frozen=True)
+class Size:
+    """How big a relation is on the target: `rows` as estimated by its statistics (-1: unknown), `bytes` with indexes."""
+
+    rows: int = -1
+    bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a kind may know of the server beside the two states, read in the same snapshot.
+
+    `user` will own what is created. `sizes` is keyed by relation. `leftovers` are names of invalid indexes that an
+    interrupted build left behind. `initial` holds what roles may do with a new object of `user`, where default
+    privileges were altered, by the words for its class in GRANT and its schema ("" is any). `declared` holds objects as
+    people wrote them, with what no catalog stores (a column's backfill);
+    `created` names what this very plan creates, and so is empty and unseen by anybody.
+    """
+
+    server: Server
+    user: str = "postgres"
+    sizes: Mapping[Ref, Size] = field(default_factory=dict[Ref, Size])
+    leftovers: frozenset[Ref] = frozenset()
+    initial: Mapping[tuple[str, str], Grants] = field(default_factory=dict[tuple[str, str], Grants])
+    declared: Mapping[Ref, Object] = field(default_factory=dict[Ref, "Object"])
+    created: frozenset[Ref] = frozenset()
+
+    def size(self, ref: Ref) -> Size:
+        """The size of a relation, unknown if it is not on the target."""
+        return self.sizes.get(ref, Size())
+
+    def initial_grants(self, kind: type[Granted], schema: str) -> Grants:
+        """What roles may do with an object of the kind that has just been created in that schema."""
+        either = self.initial.get((kind.grant_class, schema), self.initial.get((kind.grant_class, "")))
+        return kind.usual_grants() if either is None else either
+
+
+class Object(BaseModel):
+    """One object of a database: the contract of a kind.
+
+    A kind sets the class variables and writes `catalog`, `define` and, where they differ from the defaults, `redefine`,
+    `define_online`, `remove_online`, `needs`, `drops_with`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: ClassVar[str]
+    section: ClassVar[str]  # the YAML key that lists objects of this kind
+    unqualified: ClassVar[bool] = False  # its name belongs to no schema
+    within: ClassVar[tuple[str, ...]] = ()  # kinds under whose entries that section stands; () is the top level
+    folds: ClassVar[bool] = False  # created as part of what it lives on, when that is created too
+    whole: ClassVar[bool] = False  # a declaration is the whole definition: a key left out means its default
+    ambient: ClassVar[bool] = False  # bears on what others are made as: on every clone, and changed after everything else
+    follows: ClassVar[bool] = False  # PostgreSQL itself carries it along when a column under it changes its type
+    relation: ClassVar[bool] = False  # shares the namespace of tables, indexes, sequences and views
+    watches: ClassVar[bool] = False  # acts on changes to other objects, so that it is made last and dropped first
+    written: ClassVar[tuple[str, ...]] = ()  # fields that hold SQL which people wrote
+
+    ref: SkipJsonSchema[Ref] = Field(exclude=True, repr=False)
+    comment: str | None = Field(default=None, description="COMMENT ON")
+
+    # -- what a kind says ------------------------------------------------------------------------------------------
+
+    @classmethod
+    def catalog(cls, server: Server) -> str:
+        """The query that reads every object of the kind outside the system's schemas and extensions.
+
+        A row holds the model's fields, the parts of the Ref (`schema`, `name`, and as they apply `on_kind`, `on_name`,
+        `arguments`) and `addresses`: pg_depend's (classid, objid, objsubid) for the object and for what stands for it
+        (a view's rule), its own first.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def from_row(cls, ref: Ref, row: Row) -> Self:
+        """Make an object of a catalog row, from which the parts of the ref have been taken."""
+        return cls(ref=ref, **row)
+
+    @classmethod
+    def entry(cls, key: str, body: object) -> tuple[str, object]:
+        """Turn a YAML entry's key and value into the object's name and its fields; short forms end here."""
+        return key, body
+
+    @classmethod
+    def short(cls, body: dict[str, Any]) -> object:
+        """The short form of an entry, where it has one; `entry` reads it back."""
+        return body
+
+    def unfold(self) -> Iterable[tuple[Ref, dict[str, Any]]]:
+        """The further objects that a declaration is short for: their refs and fields."""
+        return ()
+
+    def identify(self, connection: Connection) -> Ref:
+        """The ref as PostgreSQL spells it, asked on scratch; raises StatementFailed."""
+        del connection
+        return self.ref
+
+    def designation(self) -> sql.Composable:
+        """The object as COMMENT ON, ALTER … OWNER TO and DROP name it: `POLICY p ON public.t`."""
+        words = self.kind.replace("_", " ").upper()
+        if self.ref.on is None:
+            return compose("{} {}", raw(words), self.sql_name())
+        return compose("{} {} ON {}", raw(words), self.ref.name, name(self.ref.on.schema, self.ref.on.name))
+
+    def sql_name(self) -> sql.Composable:
+        """The object's qualified name."""
+        return name(self.ref.schema, self.ref.name)
+
+    def needs(self) -> frozenset[Ref]:
+        """What must exist before this object, as far as its own fields tell; pg_depend tells the rest."""
+        return frozenset({self.ref.on or self.ref.namespace} if self.ref.schema else ())
+
+    def roles(self) -> frozenset[str]:
+        """The roles that the object names; PUBLIC is none."""
+        return frozenset()
+
+    def clause(self) -> sql.Composable:
+        """How an object that folds stands in the definition of what it lives on."""
+        raise NotImplementedError
+
+    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+        """Plain DDL: for scratch, and for objects on what the same plan creates. `parts` are what folds into it."""
+        raise NotImplementedError
+
+    def define_online(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+        """The recipe for a busy server, where it is not the plain DDL."""
+        return self.define(on, parts)
+
+    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+        """The statements that turn `old` into this object, or None where it must be dropped and made again."""
+        del old, on
+        return None
+
+    def disturbs(self, old: Self) -> bool:
+        """Whether PostgreSQL refuses `redefine` while views, policies and the like stand on the object."""
+        del old
+        return False
+
+    def remove(self, on: Situation) -> Iterable[Statement]:
+        """Plain DDL that drops the object."""
+        del on
+        lock = "ACCESS EXCLUSIVE" if self.stands_on else ""
+        yield Statement(sql=text(compose("DROP {}", self.designation())), lock=lock, relation=self.stands_on)
+
+    def remove_online(self, on: Situation) -> Iterable[Statement]:
+        """The recipe for a busy server, where it is not the plain DDL."""
+        return self.remove(on)
+
+    def release(self, on: Situation) -> Iterable[Statement] | None:
+        """Let go of what is replaced beneath the object, if it holds data; None: it holds none, and is made again."""
+        del on
+        return None
+
+    def resume(self, old: Self, turns: Mapping[str, Turn], on: Situation) -> Iterable[Statement]:
+        """Turn `old`, released, into this object on what was replaced; `turns` holds the new data types by name."""
+        del old, turns, on
+        return ()
+
+    def resumed(self, old: Self) -> Self:
+        """What `old` is after that."""
+        del old
+        return self
+
+    def finish(self, old: Self | None, on: Situation) -> Iterable[Statement]:
+        """What can only be said once `finish_needs` are there too: a sequence's owner, whose default needs the sequence."""
+        del old, on
+        return ()
+
+    def finish_needs(self) -> frozenset[Ref]:
+        """What `finish` needs beside the object itself; it is no prerequisite of the object."""
+        return frozenset()
+
+    def renews(self, old: Self) -> bool:
+        """Whether `redefine` puts another object in the place of `old`, of which nobody has said what `finish` says."""
+        del old
+        return False
+
+    def unfinish(self, on: Situation) -> Iterable[Statement]:
+        """Take back what `finish` said, before what it needed goes and would take the object with it."""
+        del on
+        return ()
+
+    @classmethod
+    def discard(cls, leftover: Ref) -> Iterable[Statement]:
+        """Drop what an interrupted run of ours left behind under a name of its own."""
+        del leftover
+        return ()
+
+    # -- what every kind has ---------------------------------------------------------------------------------------
+
+    @property
+    def takes(self) -> str | None:
+        """The name it takes among the relations of its schema, if any."""
+        return self.ref.name if self.relation else None
+
+    @property
+    def together(self) -> Ref | None:
+        """What names the transaction that changes to this object share with others, whatever the plan creates."""
+        return None
+
+    @property
+    def parents(self) -> tuple[Ref, ...]:
+        """The objects whose parts are this object's too, without being listed: a table's parents, for its columns."""
+        return ()
+
+    def restate(self, changed: Object, old: Object, on: Situation) -> Iterable[Statement]:
+        """Say again what the change of `old` to `changed`, on which this stands or which it overrides, has overwritten."""
+        del changed, old, on
+        return ()
+
+    @property
+    def overrides(self) -> bool:
+        """Whether it only alters a part that a parent gives; `define` says how, where `clause` cannot."""
+        return False
+
+    @property
+    def piece(self) -> bool:
+        """Whether it is a piece of its parent, which gives it everything that it has itself: a partition."""
+        return False
+
+    def heritable(self, heir: Object) -> bool:
+        """Whether what the object lives on gives it to `heir`, one of whose parents that is."""
+        del heir
+        return self.folds
+
+    def inherited_by(self, heir: Ref) -> Self:
+        """The object as it comes to an heir."""
+        told = {f: model.get_default() for f, model in type(self).model_fields.items() if f in ("comment", "owner", "grants")}
+        return self.model_copy(update=told | {"ref": replace(self.ref, schema=heir.schema, on=heir)})
+
+    @property
+    def stands_on(self) -> str:
+        """The relation whose lock matters, for people to read."""
+        if self.ref.on is not None:
+            return self.ref.on.identity
+        return self.ref.identity if self.relation else ""
+
+    @classmethod
+    def kept(cls) -> frozenset[str]:
+        """The fields that keep their live value where a declaration leaves them out."""
+        return frozenset({"comment", "owner", "grants"} if cls.whole else cls.model_fields)
+
+    def over(self, live: Self | None, *, complete: bool = False) -> Self:
+        """This declaration completed with what it leaves to the live object; `complete` leaves nothing to it."""
+        if live is None or complete:
+            return self
+        kept = {f: getattr(live, f) for f in self.kept() - self.model_fields_set if f in type(self).model_fields}
+        return self.model_copy(update=kept | {"ref": self.ref})
+
+    def as_state(self) -> Self:
+        """The object without what no catalog stores."""
+        return self
+
+    def expressions(self) -> Mapping[str, str]:
+        """SQL over the row that no catalog stores, by the name of its field."""
+        return {}
+
+    def with_expression(self, field: str, value: str) -> Self:
+        """The object with such an expression as PostgreSQL spells it."""
+        return self.model_copy(update={field: value})
+
+    def fields(self) -> dict[str, Any]:
+        """The fields as plain data, without the ref: for differences, plans and the journal."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    def create(self, on: Situation, parts: Sequence[Object] = (), *, online: bool = True) -> list[Statement]:
+        """Everything that makes the object as it is: definition, owner, comment and grants."""
+        made = self.define_online(on, parts) if online else self.define(on, parts)
+        attached = (s for o in (self, *parts) for s in o.attach(None, on))
+        return [*undoable(made, lambda: self.remove(on)), *undoable(attached, tuple)]
+
+    def alter(self, old: Self, on: Situation) -> list[Statement] | None:
+        """Everything that turns `old` into this object, or None where it must be replaced.
+
+        The first has no undo where the way back is a replacement.
+        """
+        attached = {"comment", "owner", "grants"}
+        same = self.model_copy(update={f: getattr(old, f) for f in attached & type(self).model_fields.keys()})
+        redefined: Iterable[Statement] | None = () if same == old else same.redefine(old, on)
+        if redefined is None:
+            return None
+
+        found, restored = list(redefined), () if same == old else old.redefine(same, on)
+        if restored is not None:
+            found = undoable(found, lambda: restored)
+        return [*found, *undoable(self.attach(old, on), lambda: old.attach(self, on))]
+
+    def complete(self, old: Self | None, on: Situation) -> list[Statement]:
+        """`finish`, with its way back."""
+        return undoable(self.finish(old, on), lambda: old.finish(self, on) if old is not None else self.unfinish(on))
+
+    def drop(self, on: Situation, lost: Sequence[Object] = (), *, online: bool = True) -> list[Statement]:
+        """Everything that drops the object; `lost` are those that go with it and come back when it is undone."""
+        parts = [o for o in lost if o.folds]
+
+        def back() -> Iterable[Statement]:
+            yield from self.create(on, parts, online=False)
+            for obj in lost:
+                if not obj.folds:
+                    yield from obj.create(on, online=False)
+
+        return undoable(self.remove_online(on) if online else self.remove(on), back)
+
+    def attach(self, old: Self | None, on: Situation) -> Iterator[Statement]:
+        """Owner, comment and grants, as far as they differ from `old` or from what a new object has."""
+        yield from self._own(old, on)
+        if self.comment != (old.comment if old else None):
+            words = compose("COMMENT ON {} IS {}", self.designation(), literal(self.comment))
+            lock = "SHARE UPDATE EXCLUSIVE" if self.stands_on else ""
+            yield Statement(sql=text(words), lock=lock, relation=self.stands_on)
+
+    def _own(self, old: Self | None, on: Situation) -> Iterator[Statement]:
+        del old, on
+        yield from ()
+
+
+class Owned(Object):
+    """An object that has an owner; `Granted` has privileges too."""
+
+    owner: str | None = Field(default=None, description="the role that owns it; left out: whoever creates it")
+
+    def roles(self) -> frozenset[str]:
+        return frozenset({self.owner} if self.owner else ())
+
+    def _own(self, old: Self | None, on: Situation) -> Iterator[Statement]:
+        if self.owner not in (None, old.owner if old else on.user):
+            sql_text = text(compose("ALTER {} OWNER TO {}", self.designation(), self.owner))
+            yield Statement(sql=sql_text, lock="ACCESS EXCLUSIVE" if self.relation else "", relation=self.stands_on)
+
+
+class Granted(Owned):
+    """An object that has an owner and privileges (https://www.postgresql.org/docs/current/ddl-priv.html)."""
+
+    grant_class: ClassVar[str] = "TABLE"  # GRANT … ON this
+    public_by_default: ClassVar[tuple[str, ...]] = ()  # what everybody may do with a new one
+
+    grants: dict[str, tuple[str, ...]] | None = Field(
+        default=None,
+        description="role (or `public`) → privileges, or `all`; an owner who is not listed has all",
+    )
+
+    @classmethod
+    def usual_grants(cls) -> dict[str, list[str]]:
+        """What others may do with a new object, were no default privileges altered."""
+        return {PUBLIC: list(cls.public_by_default)} if cls.public_by_default else {}
+
+    def roles(self) -> frozenset[str]:
+        return (super().roles() | (self.grants or {}).keys() | grantors(self.grants or {})) - {PUBLIC}
+
+    def _own(self, old: Self | None, on: Situation) -> Iterator[Statement]:
+        yield from super()._own(old, on)
+        if self.grants is None:
+            return
+        had = old.grants or {} if old else on.initial_grants(type(self), self.ref.schema)
+        before, owner = (old.owner if old else None) or on.user, self.owner or (old.owner if old else None) or on.user
+        target = compose("{} {}", raw(self.grant_class), self.sql_name())
+        access = Access(target, str(self.ref), known(self.grant_class, on.server), owner, on.user)
+        yield from access.between(handed_over(had, before, owner), self.grants)
+
+
+def undoable(statements: Iterable[Statement], back: Callable[[], Iterable[Statement]]) -> list[Statement]:
+    """Give statements that do not say how they are undone the way `back`, all of it with the first of them."""
+    found = list(statements)
+    if found and all(s.undo is None for s in found):
+        found[0] = found[0].model_copy(update={"undo": tuple(s.sql for s in back())})
+    return [s if s.undo is not None else s.model_copy(update={"undo": ()}) for s in found]

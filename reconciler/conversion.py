@@ -1,0 +1,116 @@
+"""What ALTER COLUMN … TYPE does to a column: whether it needs USING, rewrites the table, or loses something.
+
+Types are spelled as format_type prints them (https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from reconciler.statement import compose, raw
+
+_MODIFIERS = re.compile(r"\((-?\d+(?:,-?\d+)*)\)")
+_STRINGS = {"text", "character varying", "character", "bpchar", "name", '"char"'}
+_INTEGERS = {"smallint", "integer", "bigint"}
+_NUMBERS = _INTEGERS | {"numeric", "real", "double precision"}
+_MOMENTS = {"date", "timestamp without time zone", "timestamp with time zone"}
+_TIMES = {"time without time zone", "time with time zone", "interval"}
+_ALIKE = (_STRINGS, _NUMBERS, _MOMENTS, _TIMES, {"json", "jsonb"}, {"inet", "cidr"}, {"bit", "bit varying"})
+_COARSER = {"time without time zone", "time with time zone"}  # what a moment becomes by assignment
+# pairs that an explicit cast knows, where the way by text is another or none
+_CAST = {
+    ("boolean", "integer"),
+    ("integer", "boolean"),
+    ("integer", "bit"),
+    ("bigint", "bit"),
+    ("bit", "integer"),
+    ("bit", "bigint"),
+    *(("jsonb", t) for t in _NUMBERS | {"boolean"}),
+}
+# the same bytes: no rewrite, as long as the new type has no length of its own
+_SAME = {("text", "character varying"), ("character varying", "text"), ("cidr", "inet"), ("xml", "text"), ("bit", "bit varying")}
+# a value and its neighbour become the same
+_ROUNDED = {
+    ("double precision", "real"),
+    ("numeric", "real"),
+    ("numeric", "double precision"),
+    ("integer", "real"),
+    ("bigint", "real"),
+    ("bigint", "double precision"),
+    ("integer", "boolean"),
+    ("integer", "bit"),
+    ("bigint", "bit"),
+    ("inet", "cidr"),
+    ("json", "jsonb"),
+}
+_SHORT = {"name", '"char"', "bit"}  # what is too long for them is cut, not refused
+_LENGTHS = {"character varying", "bit varying"}
+_PRECISE = {"timestamp without time zone", "timestamp with time zone", *_TIMES}
+MICROSECONDS = 6  # the precision of a time that names none
+
+
+@dataclass(frozen=True)
+class _Type:
+    """A type taken apart: `numeric(10,2)[]` is numeric, (10, 2), an array."""
+
+    name: str
+    modifiers: tuple[int, ...]
+    array: bool
+
+
+def _taken_apart(spelled: str) -> _Type:
+    found = _MODIFIERS.search(spelled)
+    modifiers = tuple(map(int, found[1].split(","))) if found else ()
+    bare = _MODIFIERS.sub("", spelled, count=1)
+    return _Type(bare.removesuffix("[]"), modifiers, bare.endswith("[]"))
+
+
+def using(old: str, new: str, column: sql.Composable) -> sql.Composable | None:
+    """The expression that converts a column; None where assignment does, and refuses what does not fit."""
+    one, other = _taken_apart(old), _taken_apart(new)
+    if one.array == other.array:
+        alike = any({one.name, other.name} <= family for family in _ALIKE)
+        if one.name == other.name or alike or (other.name in _STRINGS and not one.array):
+            return None
+        if one.name in _STRINGS or (one.name, other.name) in _CAST:
+            return compose("{}::{}", column, raw(new))
+    elif one.name in _STRINGS and not one.array:
+        return compose("{}::{}", column, raw(new))
+    return compose("{}::text{}::{}", column, raw("[]" if one.array and other.array else ""), raw(new))
+
+
+def rewrites(old: str, new: str) -> bool:
+    """Whether every row is written anew; of types that we do not know it is said that they are."""
+    one, other = _taken_apart(old), _taken_apart(new)
+    if one.array or other.array:
+        return old != new
+    if one.name != other.name:
+        return (one.name, other.name) not in _SAME or bool(other.modifiers)
+    if one.name in _LENGTHS:
+        return bool(other.modifiers) and not (one.modifiers and one.modifiers <= other.modifiers)
+    if one.name == "numeric":
+        return bool(other.modifiers) and (not one.modifiers or one.modifiers[1:] != other.modifiers[1:] or one.modifiers > other.modifiers)
+    return old != new and (one.name not in _PRECISE or _precision(other) < _precision(one))
+
+
+def loses(old: str, new: str) -> bool:
+    """Whether values are rounded or cut without a word; what does not fit at all is refused, and so not lost."""
+    one, other = _taken_apart(old), _taken_apart(new)
+    if one.name in _MOMENTS | _TIMES and other.name in _MOMENTS | _TIMES:
+        coarser = one.name in _MOMENTS - {"date"} and other.name in {"date"} | _COARSER
+        return coarser or (other.name in _PRECISE and one.name in _PRECISE and _precision(other) < _precision(one))
+    if {one.name, other.name} <= _NUMBERS and one.name not in _INTEGERS:
+        fewer = one.name == other.name == "numeric" and bool(other.modifiers) and _scale(other) < _scale(one)
+        return other.name in _INTEGERS or fewer or (one.name, other.name) in _ROUNDED
+    return (one.name, other.name) in _ROUNDED or (one.name in _STRINGS - {other.name} and other.name in _SHORT)
+
+
+def _precision(type_: _Type) -> int:
+    return type_.modifiers[0] if type_.modifiers else MICROSECONDS
+
+
+def _scale(type_: _Type) -> float:
+    return type_.modifiers[1] if type_.modifiers else float("inf")

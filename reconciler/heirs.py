@@ -1,0 +1,76 @@
+"""What parents give: the columns that a partition or an inheriting table has without listing them, keys and indexes too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence, Set
+
+from reconciler.contract import Object
+from reconciler.diff import Change
+from reconciler.ref import Ref
+from reconciler.state import State
+
+
+def overridden(changes: Sequence[Change], live: State, desired: State) -> list[Change]:
+    """The changes, once it is known what parents give: what is not listed, or no longer, may be there all the same."""
+    moved = _moved(changes)
+    found = [c for change in changes if change.ref.on not in moved for c in _as_given(change, live, desired)]
+    for ref, (old, new) in moved.items():
+        before, after = _apart(ref, live, desired, {*old} & {*new}), _apart(ref, desired, live, {*old} & {*new})
+        found += [Change(r, before.get(r), after.get(r)) for r in {**after, **before} if before.get(r) != after.get(r)]
+    return found
+
+
+def precedence(changes: Sequence[Change], live: State, desired: State) -> Iterator[tuple[Ref, Ref]]:
+    """Pairs of refs: whatever is done to the first comes before what is done to the second."""
+    moved = _moved(changes)
+    lost = [c.ref for c in changes if c.desired is None]
+    for change in changes:
+        ref = change.ref
+        for heir, (old, new) in moved.items():
+            if ref.on == heir:
+                later = not new or (change.desired is None and ref not in live)
+                yield (heir, ref) if later else (ref, heir)
+            elif ref.on in old and ref.on not in new:
+                yield heir, ref
+            elif ref.on in new and ref.on not in old:
+                yield ref, heir
+        if change.live is None and change.desired is not None and ref.on is not None and ref.on in live and ref.on in desired:
+            yield from ((r, ref) for r in lost if r.on in live[ref.on].parents)
+            if change.desired.overrides:
+                parents = desired[ref.on].parents
+                yield from ((c.ref, ref) for c in changes if c.ref.on in parents and c.ref.name == ref.name)
+
+
+def with_given(state: State, given: Sequence[Object | None]) -> State:
+    """The state with what parents give listed in it."""
+    return State({**state.objects, **{o.ref: o for o in given if o is not None}}, state.edges)
+
+
+def _moved(changes: Sequence[Change]) -> dict[Ref, tuple[tuple[Ref, ...], tuple[Ref, ...]]]:
+    """The objects that get other parents: the old ones and the new ones."""
+    both = ((c.ref, c.live.parents, c.desired.parents) for c in changes if c.live and c.desired)
+    return {ref: (old, new) for ref, old, new in both if old != new}
+
+
+def _apart(ref: Ref, state: State, other: State, kept: Set[Ref]) -> dict[Ref, Object]:
+    """All that lives on the object, but what comes or goes with parents that it keeps."""
+    given = state.inherited(ref)
+    there = {**other.inherited(ref), **{o.ref: o for o in other.living_on(ref)}}
+    passing = given.keys() - state.inherited(ref, kept).keys() - there.keys()
+    return {r: o for r, o in given.items() if r not in passing} | {o.ref: o for o in state.living_on(ref)}
+
+
+def _as_given(change: Change, live: State, desired: State) -> Iterator[Change]:
+    """The change with what parents give on the side where it is not listed; none where they do all of it."""
+    ref = change.ref
+    if ref.on is None or ref.on not in live or ref.on not in desired:
+        yield change
+        return
+    was, given = live.inherited(ref.on).get(ref), desired.inherited(ref.on).get(ref)
+    before, after = change.live or was, change.desired or given
+    if after is not None and change.live is None:
+        before = (given or was) if after.overrides else was if given else None
+    if after is None and before is not None and before.overrides:
+        return  # it goes with the parent's
+    if before != after:
+        yield Change(ref, before, after)

@@ -1,0 +1,149 @@
+"""Aggregates: https://www.postgresql.org/docs/current/sql-createaggregate.html"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar, Literal, Self, cast
+
+from psycopg import sql
+from pydantic import Field
+
+from reconciler.catalog import address, granted, ours
+from reconciler.connection import Connection, Server, rows, run, server_of
+from reconciler.contract import Granted, Object, Situation
+from reconciler.ref import Ref
+from reconciler.statement import Statement, compose, literal, name, raw, text
+
+Modify = Literal["read_only", "shareable", "read_write"]
+_MODIFY = (
+    "nullif(CASE a.{} WHEN 'r' THEN 'read_only' WHEN 's' THEN 'shareable' ELSE 'read_write' END,"
+    " CASE WHEN a.aggkind = 'n' THEN 'read_only' ELSE 'read_write' END)"
+)
+
+
+def _function(column: str) -> str:
+    return f"nullif(a.{column}, 0)::regproc::text"
+
+
+class Aggregate(Granted):
+    """An aggregate; its YAML key is its name with its arguments: `total(integer)`, `median(ORDER BY integer)`."""
+
+    kind: ClassVar[str] = "aggregate"
+    section: ClassVar[str] = "aggregates"
+    grant_class: ClassVar[str] = "FUNCTION"
+    public_by_default: ClassVar[tuple[str, ...]] = ("execute",)
+    written: ClassVar[tuple[str, ...]] = ("sfunc", "stype", "finalfunc")
+
+    arguments: str = Field(default="", json_schema_extra={"derived": True})
+    result: str = Field(default="", json_schema_extra={"derived": True})
+    sfunc: str = Field(default="", description="takes the state and a row's values, gives the next state")
+    stype: str = Field(default="", description="the type of the state")
+    sspace: int = Field(default=0, description="the size of the state in bytes, roughly")
+    finalfunc: str | None = Field(default=None, description="makes the result of the state")
+    finalfunc_extra: bool = False
+    finalfunc_modify: Modify | None = Field(default=None, description="what it does to the state, where that is not the usual")
+    combinefunc: str | None = None
+    serialfunc: str | None = None
+    deserialfunc: str | None = None
+    initcond: str | None = Field(default=None, description="the first state, as text")
+    msfunc: str | None = Field(default=None, description="as sfunc, while a window moves")
+    minvfunc: str | None = None
+    mstype: str | None = None
+    msspace: int = 0
+    mfinalfunc: str | None = None
+    mfinalfunc_extra: bool = False
+    mfinalfunc_modify: Modify | None = None
+    minitcond: str | None = None
+    sortop: str | None = Field(default=None, description="the operator of a min or max")
+    parallel: Literal["unsafe", "restricted", "safe"] = "unsafe"
+    hypothetical: bool = Field(default=False, description="a hypothetical-set aggregate")
+
+    @classmethod
+    def catalog(cls, server: Server) -> str:
+        return f"""
+            SELECT n.nspname AS schema, p.proname AS name, pg_get_userbyid(p.proowner)::text AS owner,
+                   ARRAY[{address("pg_proc", "p.oid")}] AS addresses,
+                   array_to_string(ARRAY(SELECT format_type(t, NULL) FROM unnest(p.proargtypes) WITH ORDINALITY AS u(t, o)
+                                         ORDER BY o), ', ') AS arguments_identity,
+                   coalesce(nullif(pg_get_function_arguments(p.oid), ''), '*') AS arguments,
+                   format_type(p.prorettype, NULL) AS result, a.aggtransfn::regproc::text AS sfunc,
+                   format_type(a.aggtranstype, NULL) AS stype, a.aggtransspace AS sspace,
+                   {_function("aggfinalfn")} AS finalfunc, a.aggfinalextra AS finalfunc_extra,
+                   {_MODIFY.format("aggfinalmodify")} AS finalfunc_modify,
+                   {_function("aggcombinefn")} AS combinefunc, {_function("aggserialfn")} AS serialfunc,
+                   {_function("aggdeserialfn")} AS deserialfunc, a.agginitval AS initcond,
+                   {_function("aggmtransfn")} AS msfunc, {_function("aggminvtransfn")} AS minvfunc,
+                   CASE WHEN a.aggmtranstype <> 0 THEN format_type(a.aggmtranstype, NULL) END AS mstype,
+                   a.aggmtransspace AS msspace, {_function("aggmfinalfn")} AS mfinalfunc, a.aggmfinalextra AS mfinalfunc_extra,
+                   CASE WHEN a.aggmtransfn <> 0 THEN {_MODIFY.format("aggmfinalmodify")} END AS mfinalfunc_modify,
+                   a.aggminitval AS minitcond,
+                   CASE WHEN a.aggsortop <> 0 THEN (
+                       SELECT format('%I.%s', s.nspname, o.oprname) FROM pg_operator AS o
+                       JOIN pg_namespace AS s ON s.oid = o.oprnamespace WHERE o.oid = a.aggsortop) END AS sortop,
+                   CASE p.proparallel WHEN 's' THEN 'safe' WHEN 'r' THEN 'restricted' ELSE 'unsafe' END AS parallel,
+                   a.aggkind = 'h' AS hypothetical, {granted("p.proacl", "f", "p.proowner")} AS grants
+            FROM pg_aggregate AS a
+            JOIN pg_proc AS p ON p.oid = a.aggfnoid
+            JOIN pg_namespace AS n ON n.oid = p.pronamespace
+            WHERE {ours("pg_proc", "p.oid", "n.nspname")}
+            ORDER BY n.nspname, p.proname, p.oid"""
+
+    @classmethod
+    def entry(cls, key: str, body: object) -> tuple[str, object]:
+        own, bracket, arguments = key.partition("(")
+        if not bracket or not key.endswith(")"):
+            raise ValueError(f"an aggregate is named with its arguments: {key}(integer)")
+        fields = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
+        return own.strip(), fields | {"arguments": arguments[:-1].strip() or "*"}
+
+    def identify(self, connection: Connection) -> Ref:
+        """Let PostgreSQL read the arguments: make it where nobody sees it."""
+        probe = self.model_copy(update={"ref": replace(self.ref, schema="pg_temp", name="reconcile_probe")})
+        for statement in probe.define(Situation(server_of(connection))):
+            run(connection, statement.sql)
+        run(connection, "SET search_path TO ''")
+        found = rows(
+            connection,
+            """SELECT p.oid::regprocedure::text AS probe,
+                      array_to_string(ARRAY(SELECT format_type(t, NULL) FROM unnest(p.proargtypes) WITH ORDINALITY AS u(t, o)
+                                            ORDER BY o), ', ') AS arguments
+               FROM pg_proc AS p WHERE p.proname = 'reconcile_probe' AND p.pronamespace = pg_my_temp_schema()""",
+        )
+        run(connection, f"DROP ROUTINE {found[0]['probe']}")
+        return replace(self.ref, arguments=found[0]["arguments"])
+
+    def designation(self) -> sql.Composable:
+        return compose("AGGREGATE {}({})", name(self.ref.schema, self.ref.name), raw(self.arguments))
+
+    def sql_name(self) -> sql.Composable:
+        return compose("{}({})", name(self.ref.schema, self.ref.name), raw(self.ref.arguments or ""))
+
+    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+        yield self._statement("CREATE")
+
+    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+        same = (self.arguments, self.result, self.hypothetical) == (old.arguments, old.result, old.hypothetical)
+        return [self._statement("CREATE OR REPLACE")] if same else None
+
+    def _statement(self, verb: str) -> Statement:
+        given: list[tuple[str, sql.Composable]] = []
+        for field in ("sfunc", "stype", "sspace", "finalfunc", "combinefunc", "serialfunc", "deserialfunc", "initcond"):
+            given += self._option(field)
+        for field in ("msfunc", "minvfunc", "mstype", "msspace", "mfinalfunc", "minitcond", "finalfunc_modify", "mfinalfunc_modify"):
+            given += self._option(field)
+        given += [(f, raw("")) for f in ("finalfunc_extra", "mfinalfunc_extra", "hypothetical") if getattr(self, f)]
+        if self.sortop is not None:
+            given.append(("sortop", compose(" = OPERATOR({})", raw(self.sortop))))
+        if self.parallel != "unsafe":
+            given.append(("parallel", raw(f" = {self.parallel}")))
+        listed = sql.SQL(",").join(compose("\n    {}{}", raw(k.upper()), v) for k, v in given)
+        words = compose("{} AGGREGATE {}({}) ({}\n)", raw(verb), name(self.ref.schema, self.ref.name), raw(self.arguments), listed)
+        return Statement(sql=text(words))
+
+    def _option(self, field: str) -> list[tuple[str, sql.Composable]]:
+        value: str | int | None = getattr(self, field)
+        if value is None or value == 0:
+            return []
+        spelled = literal(value) if field.endswith("initcond") else raw(str(value))
+        return [(field, compose(" = {}", spelled))]

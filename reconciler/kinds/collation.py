@@ -1,0 +1,63 @@
+"""Collations: https://www.postgresql.org/docs/current/sql-createcollation.html"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, Literal, Self
+
+from psycopg import sql
+from pydantic import Field, model_validator
+
+from reconciler.catalog import address, ours
+from reconciler.connection import Server
+from reconciler.contract import Object, Owned, Situation
+from reconciler.statement import Statement, compose, joined, literal, raw, text
+
+
+class Collation(Owned):
+    """An order of text; PostgreSQL cannot alter one, so that any change makes another."""
+
+    kind: ClassVar[str] = "collation"
+    section: ClassVar[str] = "collations"
+    whole: ClassVar[bool] = True
+
+    provider: Literal["libc", "icu", "builtin", "default"] = "libc"
+    locale: str | None = Field(default=None, description="where lc_collate and lc_ctype are the same, and always for icu")
+    lc_collate: str | None = None
+    lc_ctype: str | None = None
+    deterministic: bool = Field(default=True, description="false: text that differs in its bytes may be equal")
+    rules: str | None = Field(default=None, description="what icu is to do differently (PostgreSQL 16)")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.locale is not None and (self.lc_collate is not None or self.lc_ctype is not None):
+            raise ValueError("a collation has either a locale or lc_collate and lc_ctype")
+        return self
+
+    @classmethod
+    def catalog(cls, server: Server) -> str:
+        same = "CASE WHEN c.collcollate = c.collctype THEN c.collcollate END"
+        locale = f"coalesce({server.collation_locale}, {same})" if server.collation_locale else same
+        rules = "c.collicurules" if server.has_collation_rules else "NULL"
+        split = "c.collcollate <> c.collctype"
+        return f"""
+            SELECT n.nspname AS schema, c.collname AS name, pg_get_userbyid(c.collowner)::text AS owner,
+                   ARRAY[{address("pg_collation", "c.oid")}] AS addresses,
+                   CASE c.collprovider WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' WHEN 'd' THEN 'default' ELSE 'libc' END AS provider,
+                   {locale} AS locale, c.collisdeterministic AS deterministic, {rules} AS rules,
+                   CASE WHEN {split} THEN c.collcollate END AS lc_collate, CASE WHEN {split} THEN c.collctype END AS lc_ctype
+            FROM pg_collation AS c JOIN pg_namespace AS n ON n.oid = c.collnamespace
+            WHERE {ours("pg_collation", "c.oid", "n.nspname")}
+            ORDER BY n.nspname, c.collname"""
+
+    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+        given: list[sql.Composable] = [compose("provider = {}", raw(self.provider))]
+        given += [
+            compose("{} = {}", raw(f), literal(value))
+            for f in ("locale", "lc_collate", "lc_ctype", "rules")
+            for value in [getattr(self, f)]
+            if value is not None
+        ]
+        if not self.deterministic:
+            given.append(raw("deterministic = false"))
+        yield Statement(sql=text(compose("CREATE COLLATION {} ({})", self.sql_name(), joined(given))))

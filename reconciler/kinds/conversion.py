@@ -1,0 +1,42 @@
+"""Conversions between encodings: https://www.postgresql.org/docs/current/sql-createconversion.html"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+from pydantic import Field
+
+from reconciler.catalog import address, ours
+from reconciler.connection import Server
+from reconciler.contract import Object, Owned, Situation
+from reconciler.statement import Statement, compose, literal, raw, text
+
+
+class Conversion(Owned):
+    """How text gets from one encoding to another."""
+
+    kind: ClassVar[str] = "conversion"
+    section: ClassVar[str] = "conversions"
+    written: ClassVar[tuple[str, ...]] = ("function",)
+
+    source: str = Field(default="", alias="from", description="an encoding")
+    target: str = Field(default="", alias="to", description="an encoding")
+    function: str = ""
+    default: bool = Field(default=False, description="used between these two without being named")
+
+    @classmethod
+    def catalog(cls, server: Server) -> str:
+        return f"""
+            SELECT n.nspname AS schema, c.conname AS name, pg_get_userbyid(c.conowner)::text AS owner,
+                   ARRAY[{address("pg_conversion", "c.oid")}] AS addresses,
+                   pg_encoding_to_char(c.conforencoding) AS from, pg_encoding_to_char(c.contoencoding) AS to,
+                   c.conproc::regproc::text AS function, c.condefault AS default
+            FROM pg_conversion AS c JOIN pg_namespace AS n ON n.oid = c.connamespace
+            WHERE {ours("pg_conversion", "c.oid", "n.nspname")}
+            ORDER BY n.nspname, c.conname"""
+
+    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+        verb = raw("CREATE DEFAULT CONVERSION" if self.default else "CREATE CONVERSION")
+        encodings = compose("FOR {} TO {}", literal(self.source), literal(self.target))
+        yield Statement(sql=text(compose("{} {} {} FROM {}", verb, self.sql_name(), encodings, raw(self.function))))

@@ -1,0 +1,108 @@
+"""Default privileges: https://www.postgresql.org/docs/current/sql-alterdefaultprivileges.html"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import ClassVar, Self
+
+from psycopg import sql
+from pydantic import Field
+
+from reconciler.catalog import JOURNAL, address, held
+from reconciler.connection import Server
+from reconciler.contract import Object, Situation
+from reconciler.privileges import ALL, PUBLIC, Access, Grants, known
+from reconciler.ref import Ref
+from reconciler.statement import Statement, compose, raw
+
+CLASSES = {  # what GRANT calls one of them, and pg_default_acl
+    "tables": ("TABLE", "r"),
+    "sequences": ("SEQUENCE", "S"),
+    "functions": ("FUNCTION", "f"),
+    "types": ("TYPE", "T"),
+    "schemas": ("SCHEMA", "n"),
+    "large objects": ("LARGE OBJECT", "L"),
+}
+USUAL = {"functions": {PUBLIC: ("execute",)}, "types": {PUBLIC: ("usage",)}}
+_KEY = re.compile(rf"(?P<role>.+) on (?P<sort>{'|'.join(CLASSES)})(?: in (?P<schema>.+))?", re.S)
+
+
+class DefaultPrivilege(Object):
+    """What roles may do with what another role will create: its key is `role on tables`, or `role on tables in schema`.
+
+    Without a schema it is all that they may do; with one it is what comes on top of that.
+    """
+
+    kind: ClassVar[str] = "default_privilege"
+    section: ClassVar[str] = "default_privileges"
+    unqualified: ClassVar[bool] = True
+    whole: ClassVar[bool] = True
+    ambient: ClassVar[bool] = True
+
+    grants: dict[str, tuple[str, ...]] = Field(description="role (or `public`) → privileges, or `all`; left out, the creator has all")
+
+    @classmethod
+    def catalog(cls, server: Server) -> str:
+        sorts = " ".join(f"WHEN '{letter}' THEN '{sort}'" for sort, (_, letter) in CLASSES.items())
+        everything = "acldefault(CASE d.defaclobjtype WHEN 'S' THEN 's' ELSE d.defaclobjtype END, d.defaclrole)"
+        usual = f"CASE d.defaclnamespace WHEN 0 THEN {everything} END"
+        return f"""
+            SELECT format('%s on %s%s', pg_get_userbyid(d.defaclrole), CASE d.defaclobjtype {sorts} END, ' in ' || n.nspname) AS name,
+                   ARRAY[{address("pg_default_acl", "d.oid")}] AS addresses,
+                   {held("d.defaclacl", usual, everything, "d.defaclrole")} AS grants
+            FROM pg_default_acl AS d LEFT JOIN pg_namespace AS n ON n.oid = d.defaclnamespace
+            WHERE n.oid IS NULL OR (n.nspname NOT LIKE 'pg\\_%' AND n.nspname NOT IN ('information_schema', '{JOURNAL}'))
+            ORDER BY 1"""
+
+    @classmethod
+    def entry(cls, key: str, body: object) -> tuple[str, object]:
+        if not _KEY.fullmatch(key.removeprefix('"').removesuffix('"')):
+            raise ValueError(f"'{key}': default privileges are named `role on {'|'.join(CLASSES)}`, or … `in schema`")
+        return key, body
+
+    def needs(self) -> frozenset[Ref]:
+        schema = self._parts[2]
+        return frozenset({Ref("schema", "", schema)} if schema else ())
+
+    def roles(self) -> frozenset[str]:
+        return frozenset({self._parts[0], *self.grants} - {PUBLIC})
+
+    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+        return self._between(self._usual, self.grants, on)
+
+    def _own(self, old: Self | None, on: Situation) -> Iterator[Statement]:
+        """What differs is nothing but grants, which are attached."""
+        if old is not None:
+            yield from self._between(old.grants, self.grants, on)
+
+    def remove(self, on: Situation) -> Iterable[Statement]:
+        return self._between(self.grants, self._usual, on)
+
+    # -- pieces ----------------------------------------------------------------------------------------------------
+
+    @property
+    def _parts(self) -> tuple[str, str, str]:
+        """Who creates what, and in which schema."""
+        match = _KEY.fullmatch(self.ref.name)
+        assert match is not None
+        return match["role"], match["sort"], match["schema"] or ""
+
+    @property
+    def _usual(self) -> Grants:
+        _, sort, schema = self._parts
+        return {} if schema else USUAL.get(sort, {})
+
+    def _between(self, had: Grants, wanted: Grants, on: Situation) -> Iterable[Statement]:
+        role, sort, schema = self._parts
+        within = compose(" IN SCHEMA {}", schema) if schema else raw("")
+        access = Access(
+            on=raw(sort.upper()),
+            words=f"what {role} will create: {sort}" + (f" in {schema}" if schema else ""),
+            privileges=known(CLASSES[sort][0], on.server),
+            owner=role,
+            user=on.user,
+            unlisted=() if schema else (ALL,),
+            before=sql.Composed([compose("ALTER DEFAULT PRIVILEGES FOR ROLE {}", role), within, raw(" ")]),
+        )
+        return access.between(had, wanted)

@@ -1,0 +1,166 @@
+"""Domains: https://www.postgresql.org/docs/current/sql-createdomain.html"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Self, cast
+
+from psycopg import sql
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from reconciler.catalog import address, granted, ours
+from reconciler.connection import Server
+from reconciler.contract import Object, Situation, undoable
+from reconciler.datatype import DataType
+from reconciler.statement import Statement, compose, joined, literal, raw, text
+
+
+class Check(BaseModel):
+    """A condition that every value of a domain meets; `name: condition` is its short form."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    check: str = Field(description="SQL over VALUE")
+    not_valid: bool = Field(default=False, description="existing values have not been checked")
+    comment: str | None = None
+
+
+class Domain(DataType):
+    """A type with conditions of its own; `email: text` is its short form."""
+
+    kind: ClassVar[str] = "domain"
+    section: ClassVar[str] = "domains"
+    written: ClassVar[tuple[str, ...]] = ("type", "constraints", "default")
+
+    type: str = Field(default="", description="the type that it narrows")
+    collation: str | None = Field(default=None, description="where it is not the type's own")
+    default: str | None = Field(default=None, description="SQL expression for columns that give no default of their own")
+    not_null: bool = False
+    not_null_name: str | None = Field(default=None, description="of the NOT NULL constraint, where it is not the usual one (PostgreSQL 17)")
+    constraints: dict[str, Check] = Field(default_factory=dict, description="name → condition over VALUE")
+
+    @field_validator("constraints", mode="before")
+    @classmethod
+    def _short_checks(cls, value: object) -> object:
+        if not isinstance(value, Mapping):
+            return value
+        given = cast("Mapping[str, object]", value)
+        return {k: {"check": v} if isinstance(v, str) else v for k, v in given.items()}
+
+    @classmethod
+    def catalog(cls, server: Server) -> str:
+        named = "NULL"
+        if server.has_domain_not_null_constraints:
+            named = """(SELECT nullif(k.conname, left(t.typname || '_not_null', 63)) FROM pg_constraint AS k
+                        WHERE k.contypid = t.oid AND k.contype = 'n')"""
+        return f"""
+            SELECT n.nspname AS schema, t.typname AS name, pg_get_userbyid(t.typowner)::text AS owner,
+                   ARRAY[{address("pg_type", "t.oid")}, {address("pg_type", "t.typarray")}]
+                       || (SELECT array_agg({address("pg_constraint", "k.oid")}) FROM pg_constraint AS k WHERE k.contypid = t.oid)
+                       AS addresses,
+                   format_type(t.typbasetype, t.typtypmod) AS type, pg_get_expr(t.typdefaultbin, 0) AS default, t.typnotnull AS not_null,
+                   {named} AS not_null_name,
+                   CASE WHEN t.typcollation <> b.typcollation THEN (
+                       SELECT format('%I.%I', cn.nspname, l.collname) FROM pg_collation AS l
+                       JOIN pg_namespace AS cn ON cn.oid = l.collnamespace WHERE l.oid = t.typcollation) END AS collation,
+                   (SELECT coalesce(jsonb_object_agg(k.conname, jsonb_build_object(
+                        'check', pg_get_expr(k.conbin, 0), 'not_valid', NOT k.convalidated,
+                        'comment', obj_description(k.oid, 'pg_constraint'))), '{{}}')
+                    FROM pg_constraint AS k WHERE k.contypid = t.oid AND k.contype = 'c') AS constraints,
+                   {granted("t.typacl", "T", "t.typowner")} AS grants
+            FROM pg_type AS t
+            JOIN pg_namespace AS n ON n.oid = t.typnamespace
+            JOIN pg_type AS b ON b.oid = t.typbasetype
+            WHERE t.typtype = 'd' AND {ours("pg_type", "t.oid", "n.nspname")}
+            ORDER BY n.nspname, t.typname"""
+
+    @classmethod
+    def entry(cls, key: str, body: object) -> tuple[str, object]:
+        return key, {"type": body} if isinstance(body, str) else body
+
+    @classmethod
+    def short(cls, body: dict[str, Any]) -> object:
+        if "constraints" in body:
+            checks: dict[str, Any] = body["constraints"]
+            short = {k: c["check"] if not (c.get("not_valid") or c.get("comment")) else c for k, c in checks.items()}
+            body = body | {"constraints": short}
+        return body["type"] if list(body) == ["type"] else body
+
+    def designation(self) -> sql.Composable:
+        return compose("DOMAIN {}", self.sql_name())
+
+    def stood_aside(self, others: Mapping[str, str]) -> Self:
+        known = {**others, text(self.sql_name()): ""}
+        said = [*(c.check for c in self.constraints.values()), self.default or ""]
+        bare: dict[str, Any] = {"default": None, "constraints": {}} if any(t in s for t in known for s in said) else {}
+        return super().stood_aside(others).model_copy(update=bare | {"type": others.get(self.type, self.type)})
+
+    def set_aside(self, other: Self) -> Iterable[Statement]:
+        """Without its expressions where they use what is replaced with it."""
+        bare = self.model_copy(update={"default": other.default, "constraints": other.constraints})
+        yield from undoable(bare.differences(self), lambda: self.differences(bare))
+        yield from super().set_aside(other)
+
+    def converted(self, old: Self, value: sql.Composable, wanted: str) -> sql.Composable:
+        """By a cast between the types below."""
+        through = compose("{}::text", value) if "." in old.type and "." in self.type else value
+        return compose("{}::{}", through, raw(wanted))
+
+    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+        words: list[sql.Composable] = [compose("CREATE DOMAIN {} AS {}", self.sql_name(), raw(self.type))]
+        if self.collation is not None:
+            words.append(compose("COLLATE {}", raw(self.collation)))
+        if self.default is not None:
+            words.append(compose("DEFAULT {}", raw(self.default)))
+        if self.not_null:
+            words.append(self._not_null())
+        words += [compose("CONSTRAINT {} CHECK ({})", k, raw(c.check)) for k, c in self.constraints.items() if not c.not_valid]
+        yield Statement(sql=text(joined(words, by=" ")))
+        yield from (self._add(k) for k, c in self.constraints.items() if c.not_valid)
+        yield from self._remark({})
+
+    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+        if (self.type, self.collation) != (old.type, old.collation):
+            return None
+        return self.differences(old)
+
+    # -- pieces ----------------------------------------------------------------------------------------------------
+
+    def differences(self, old: Self) -> Iterable[Statement]:
+        """What ALTER DOMAIN can do, where the type below stays."""
+        if self.default != old.default:
+            yield self._alter(raw("DROP DEFAULT") if self.default is None else compose("SET DEFAULT {}", raw(self.default)))
+        if old.not_null and (not self.not_null or self.not_null_name != old.not_null_name):
+            yield self._alter(raw("DROP NOT NULL"))
+        gone = [k for k, c in old.constraints.items() if not self._keeps(k, c)]
+        yield from (self._alter(compose("DROP CONSTRAINT {}", k)) for k in gone)
+        if self.not_null and (not old.not_null or self.not_null_name != old.not_null_name):
+            yield self._alter(raw("SET NOT NULL") if self.not_null_name is None else compose("ADD {}", self._not_null()))
+        new = [k for k in self.constraints if k in gone or k not in old.constraints]
+        yield from (self._add(k) for k in new)
+        yield from self._remark({k: c.comment for k, c in old.constraints.items() if k not in gone})
+        pending = [k for k in self.constraints if k in new or old.constraints[k].not_valid]
+        for key in pending:
+            if not self.constraints[key].not_valid:
+                yield self._alter(compose("VALIDATE CONSTRAINT {}", key)).model_copy(update={"apart": True, "long": True})
+
+    def _keeps(self, key: str, old: Check) -> bool:
+        """Whether a constraint can stay, perhaps to be validated."""
+        new = self.constraints.get(key)
+        return new is not None and new.check == old.check and (old.not_valid or not new.not_valid)
+
+    def _not_null(self) -> sql.Composable:
+        return raw("NOT NULL") if self.not_null_name is None else compose("CONSTRAINT {} NOT NULL", self.not_null_name)
+
+    def _alter(self, action: sql.Composable) -> Statement:
+        return Statement(sql=text(compose("ALTER DOMAIN {} {}", self.sql_name(), action)))
+
+    def _add(self, key: str) -> Statement:
+        """Add a condition that only new values must meet, until it is validated."""
+        return self._alter(compose("ADD CONSTRAINT {} CHECK ({}) NOT VALID", key, raw(self.constraints[key].check)))
+
+    def _remark(self, before: Mapping[str, str | None]) -> Iterable[Statement]:
+        for key, check in self.constraints.items():
+            if check.comment != before.get(key):
+                target = compose("CONSTRAINT {} ON DOMAIN {}", key, self.sql_name())
+                yield Statement(sql=text(compose("COMMENT ON {} IS {}", target, literal(check.comment))))

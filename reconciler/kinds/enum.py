@@ -1,0 +1,66 @@
+"""Enumerated types: https://www.postgresql.org/docs/current/datatype-enum.html"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Self, cast
+
+from psycopg import sql
+from pydantic import Field
+
+from reconciler.catalog import address, granted, ours
+from reconciler.connection import Server
+from reconciler.contract import Object, Situation
+from reconciler.datatype import DataType
+from reconciler.statement import Statement, compose, joined, literal, raw, text
+
+
+class Enum(DataType):
+    """A type of named values, in their order; `mood: [sad, ok, happy]` is its short form."""
+
+    kind: ClassVar[str] = "enum"
+    section: ClassVar[str] = "enums"
+
+    values: tuple[str, ...] = Field(default=(), description="in the order in which they compare")
+
+    @classmethod
+    def catalog(cls, server: Server) -> str:
+        return f"""
+            SELECT n.nspname AS schema, t.typname AS name, pg_get_userbyid(t.typowner)::text AS owner,
+                   ARRAY[{address("pg_type", "t.oid")}, {address("pg_type", "t.typarray")}] AS addresses,
+                   ARRAY(SELECT e.enumlabel FROM pg_enum AS e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder) AS values,
+                   {granted("t.typacl", "T", "t.typowner")} AS grants
+            FROM pg_type AS t JOIN pg_namespace AS n ON n.oid = t.typnamespace
+            WHERE t.typtype = 'e' AND {ours("pg_type", "t.oid", "n.nspname")}
+            ORDER BY n.nspname, t.typname"""
+
+    @classmethod
+    def entry(cls, key: str, body: object) -> tuple[str, object]:
+        return key, {"values": cast("list[str]", body)} if isinstance(body, list) else body
+
+    @classmethod
+    def short(cls, body: dict[str, Any]) -> object:
+        return body["values"] if list(body) == ["values"] else body
+
+    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+        listed = joined((literal(v) for v in self.values), by=", ")
+        yield Statement(sql=text(compose("CREATE TYPE {} AS ENUM ({})", self.sql_name(), listed)))
+
+    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+        """Add values in their places, each committed before anything can use it; what goes or moves makes another type."""
+        kept = tuple(v for v in self.values if v in old.values)
+        return self._additions(old) if kept == old.values else None
+
+    def _additions(self, old: Self) -> Iterable[Statement]:
+        there = set(old.values)
+        for place, value in enumerate(self.values):
+            if value in there:
+                continue
+            where: sql.Composable = raw("")
+            if place:
+                follows = all(v not in there for v in self.values[place:])
+                where = raw("") if follows else compose(" AFTER {}", literal(self.values[place - 1]))
+            elif there:
+                where = compose(" BEFORE {}", literal(old.values[0]))
+            there.add(value)
+            yield Statement(sql=text(compose("ALTER TYPE {} ADD VALUE {}{}", self.sql_name(), literal(value), where)), apart=True)

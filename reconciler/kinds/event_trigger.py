@@ -1,0 +1,65 @@
+"""Event triggers: https://www.postgresql.org/docs/current/sql-createeventtrigger.html"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, Literal, Self
+
+from psycopg import sql
+from pydantic import Field
+
+from reconciler.catalog import JOURNAL, address
+from reconciler.connection import Server
+from reconciler.contract import Object, Owned, Situation
+from reconciler.statement import Statement, compose, joined, literal, name, raw, text
+
+FIRES = {"origin": "ENABLE", "disabled": "DISABLE", "replica": "ENABLE REPLICA", "always": "ENABLE ALWAYS"}
+
+
+class EventTrigger(Owned):
+    """A trigger that fires on commands which change the schema."""
+
+    kind: ClassVar[str] = "event_trigger"
+    section: ClassVar[str] = "event_triggers"
+    unqualified: ClassVar[bool] = True
+    watches: ClassVar[bool] = True
+    whole: ClassVar[bool] = True
+    written: ClassVar[tuple[str, ...]] = ("execute",)
+
+    event: Literal["ddl_command_start", "ddl_command_end", "sql_drop", "table_rewrite", "login"] = Field(
+        alias="on", description="the event; `login` from PostgreSQL 17"
+    )
+    tags: tuple[str, ...] = Field(default=(), description="the commands that it is for (WHEN TAG IN); none: all")
+    execute: str = Field(description="the function: f()")
+    enabled: Literal["origin", "disabled", "replica", "always"] = Field(default="origin", description="in which sessions it fires")
+
+    @classmethod
+    def catalog(cls, server: Server) -> str:
+        return f"""
+            SELECT t.evtname AS name, ARRAY[{address("pg_event_trigger", "t.oid")}] AS addresses, t.evtevent AS on,
+                   coalesce(t.evttags, '{{}}') AS tags, format('%I.%I()', n.nspname, p.proname) AS execute,
+                   CASE t.evtenabled WHEN 'D' THEN 'disabled' WHEN 'R' THEN 'replica' WHEN 'A' THEN 'always' ELSE 'origin' END AS enabled
+            FROM pg_event_trigger AS t
+            JOIN pg_proc AS p ON p.oid = t.evtfoid
+            JOIN pg_namespace AS n ON n.oid = p.pronamespace
+            WHERE n.nspname <> '{JOURNAL}' AND NOT EXISTS (
+                SELECT FROM pg_depend AS e
+                WHERE e.classid = 'pg_event_trigger'::regclass AND e.objid = t.oid AND e.deptype = 'e')
+            ORDER BY t.evtname"""
+
+    def sql_name(self) -> sql.Composable:
+        return name(self.ref.name)
+
+    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+        words = compose("CREATE EVENT TRIGGER {} ON {}", self.ref.name, self.event)
+        if self.tags:
+            words = compose("{} WHEN TAG IN ({})", words, joined(literal(t.upper()) for t in self.tags))
+        yield Statement(sql=text(compose("{} EXECUTE FUNCTION {}", words, raw(self.execute))))
+        yield from self._enable("origin")
+
+    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+        return self._enable(old.enabled) if self.model_copy(update={"enabled": old.enabled}) == old else None
+
+    def _enable(self, before: str) -> Iterable[Statement]:
+        if self.enabled != before:
+            yield Statement(sql=text(compose("ALTER EVENT TRIGGER {} {}", self.ref.name, raw(FIRES[self.enabled]))))

@@ -1,0 +1,64 @@
+"""Foreign data wrappers: https://www.postgresql.org/docs/current/sql-createforeigndatawrapper.html"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, Self
+
+from psycopg import sql
+from pydantic import Field, field_validator
+
+from reconciler.catalog import address, granted, ours
+from reconciler.connection import Row, Server
+from reconciler.contract import Granted, Object, Situation
+from reconciler.foreign import changed, given, parsed, readable, without_secrets
+from reconciler.ref import Ref
+from reconciler.statement import Statement, compose, name, raw, text
+
+
+class ForeignDataWrapper(Granted):
+    """What knows how to reach foreign data; most come with an extension."""
+
+    kind: ClassVar[str] = "foreign_data_wrapper"
+    section: ClassVar[str] = "foreign_data_wrappers"
+    unqualified: ClassVar[bool] = True
+    grant_class: ClassVar[str] = "FOREIGN DATA WRAPPER"
+    written: ClassVar[tuple[str, ...]] = ("handler", "validator")
+
+    handler: str | None = Field(default=None, description="the function that runs its scans")
+    validator: str | None = Field(default=None, description="the function that checks options")
+    options: dict[str, str] = Field(default_factory=dict, description="what the validator takes; never a secret")
+
+    _no_secrets = field_validator("options")(without_secrets)
+
+    @classmethod
+    def catalog(cls, server: Server) -> str:
+        return f"""
+            SELECT w.fdwname AS name, ARRAY[{address("pg_foreign_data_wrapper", "w.oid")}] AS addresses,
+                   nullif(w.fdwhandler, 0)::regproc::text AS handler, nullif(w.fdwvalidator, 0)::regproc::text AS validator,
+                   {readable("w.fdwoptions")} AS options, {granted("w.fdwacl", "F", "w.fdwowner")} AS grants
+            FROM pg_foreign_data_wrapper AS w
+            WHERE {ours("pg_foreign_data_wrapper", "w.oid", "w.fdwname")}
+            ORDER BY w.fdwname"""
+
+    @classmethod
+    def from_row(cls, ref: Ref, row: Row) -> Self:
+        return cls(ref=ref, options=parsed(row.pop("options")), **row)
+
+    def sql_name(self) -> sql.Composable:
+        return name(self.ref.name)
+
+    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+        yield Statement(sql=text(compose("CREATE {}{}{}", self.designation(), self._functions(None), given(self.options))))
+
+    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+        functions, options = self._functions(old), changed(old.options, self.options)
+        yield Statement(sql=text(compose("ALTER {}{}{}", self.designation(), functions, compose(" {}", options) if options else raw(""))))
+
+    def _functions(self, old: Self | None) -> sql.Composable:
+        words = ""
+        for role in ("handler", "validator"):
+            was, wanted = getattr(old, role, None), getattr(self, role)
+            if was != wanted:
+                words += f" NO {role.upper()}" if wanted is None else f" {role.upper()} {wanted}"
+        return raw(words)

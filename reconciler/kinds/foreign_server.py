@@ -1,0 +1,72 @@
+"""Foreign servers: https://www.postgresql.org/docs/current/sql-createserver.html"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, Self
+
+from psycopg import sql
+from pydantic import Field, field_validator
+
+from reconciler.catalog import address, granted, ours
+from reconciler.connection import Row, Server
+from reconciler.contract import Granted, Object, Situation
+from reconciler.foreign import changed, given, parsed, readable, without_secrets
+from reconciler.ref import Ref
+from reconciler.statement import Statement, compose, joined, literal, name, raw, text
+
+
+class ForeignServer(Granted):
+    """Where foreign data is."""
+
+    kind: ClassVar[str] = "foreign_server"
+    section: ClassVar[str] = "foreign_servers"
+    unqualified: ClassVar[bool] = True
+    grant_class: ClassVar[str] = "FOREIGN SERVER"
+
+    wrapper: str = Field(default="", description="the foreign data wrapper")
+    type: str | None = Field(default=None, description="what the wrapper makes of it")
+    version: str | None = Field(default=None, description="what the wrapper makes of it")
+    options: dict[str, str] = Field(default_factory=dict, description="such as host and dbname; never a secret")
+
+    _no_secrets = field_validator("options")(without_secrets)
+
+    @classmethod
+    def catalog(cls, server: Server) -> str:
+        return f"""
+            SELECT s.srvname AS name, ARRAY[{address("pg_foreign_server", "s.oid")}] AS addresses,
+                   w.fdwname AS wrapper, s.srvtype AS type, s.srvversion AS version,
+                   {readable("s.srvoptions")} AS options, {granted("s.srvacl", "S", "s.srvowner")} AS grants
+            FROM pg_foreign_server AS s JOIN pg_foreign_data_wrapper AS w ON w.oid = s.srvfdw
+            WHERE {ours("pg_foreign_server", "s.oid", "s.srvname")}
+            ORDER BY s.srvname"""
+
+    @classmethod
+    def from_row(cls, ref: Ref, row: Row) -> Self:
+        return cls(ref=ref, options=parsed(row.pop("options")), **row)
+
+    def needs(self) -> frozenset[Ref]:
+        return frozenset({Ref("foreign_data_wrapper", "", self.wrapper)})
+
+    def designation(self) -> sql.Composable:
+        return compose("SERVER {}", self.ref.name)
+
+    def sql_name(self) -> sql.Composable:
+        return name(self.ref.name)
+
+    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+        words: list[sql.Composable] = [compose("CREATE SERVER {}", self.ref.name)]
+        said = (("TYPE", self.type), ("VERSION", self.version))
+        words += [compose("{} {}", raw(k), literal(v)) for k, v in said if v is not None]
+        words.append(compose("FOREIGN DATA WRAPPER {}{}", self.wrapper, given(self.options)))
+        yield Statement(sql=text(joined(words, by=" ")))
+
+    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+        if (self.wrapper, self.type) != (old.wrapper, old.type):
+            return None
+        words: list[sql.Composable] = []
+        if self.version != old.version:
+            words.append(compose("VERSION {}", literal(self.version)))
+        if (options := changed(old.options, self.options)) is not None:
+            words.append(options)
+        return [Statement(sql=text(compose("ALTER SERVER {} {}", self.ref.name, joined(words, by=" "))))]

@@ -1,0 +1,49 @@
+"""Procedural languages: https://www.postgresql.org/docs/current/sql-createlanguage.html"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+from psycopg import sql
+from pydantic import Field
+
+from reconciler.catalog import address, granted, ours
+from reconciler.connection import Server
+from reconciler.contract import Granted, Object, Situation
+from reconciler.statement import Statement, compose, joined, name, raw, text
+
+
+class Language(Granted):
+    """A procedural language that no extension brings."""
+
+    kind: ClassVar[str] = "language"
+    section: ClassVar[str] = "languages"
+    unqualified: ClassVar[bool] = True
+    grant_class: ClassVar[str] = "LANGUAGE"
+    public_by_default: ClassVar[tuple[str, ...]] = ("usage",)
+    written: ClassVar[tuple[str, ...]] = ("handler", "inline", "validator")
+
+    trusted: bool = Field(default=False, description="anybody may write functions in it")
+    handler: str = Field(default="", description="the function that runs its functions")
+    inline: str | None = Field(default=None, description="the function that runs DO")
+    validator: str | None = Field(default=None, description="the function that checks new functions")
+
+    @classmethod
+    def catalog(cls, server: Server) -> str:
+        return f"""
+            SELECT l.lanname AS name, ARRAY[{address("pg_language", "l.oid")}] AS addresses, l.lanpltrusted AS trusted,
+                   l.lanplcallfoid::regproc::text AS handler, nullif(l.laninline, 0)::regproc::text AS inline,
+                   nullif(l.lanvalidator, 0)::regproc::text AS validator, {granted("l.lanacl", "l", "l.lanowner")} AS grants
+            FROM pg_language AS l
+            WHERE l.lanispl AND {ours("pg_language", "l.oid", "l.lanname")}
+            ORDER BY l.lanname"""
+
+    def sql_name(self) -> sql.Composable:
+        return name(self.ref.name)
+
+    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+        words: list[sql.Composable] = [compose("CREATE {}LANGUAGE {}", raw("TRUSTED " if self.trusted else ""), self.ref.name)]
+        given = (("HANDLER", self.handler), ("INLINE", self.inline), ("VALIDATOR", self.validator))
+        words += [compose("{} {}", raw(what), raw(function)) for what, function in given if function is not None]
+        yield Statement(sql=text(joined(words, by=" ")))

@@ -1,0 +1,162 @@
+"""Operator classes and families: https://www.postgresql.org/docs/current/xindex.html
+
+What a class or family holds is a mapping: `OPERATOR 1 (integer, integer)` → the operator, `FUNCTION 1 (integer, integer)` →
+the function; the types are those of the family's members, as ALTER OPERATOR FAMILY … DROP names them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Self, cast
+
+from psycopg import sql
+from pydantic import Field
+
+from reconciler.catalog import address, ours
+from reconciler.connection import Server
+from reconciler.contract import Object, Owned, Situation
+from reconciler.ref import Ref
+from reconciler.statement import Statement, compose, name, raw, text
+
+
+def _members(catalog: str, oid: str) -> str:
+    """SQL for the operators and functions that belong to one class or family, loosely or not: pg_depend tells."""
+    held = "SELECT FROM pg_depend AS d WHERE d.classid = '{}'::regclass AND d.objid = {}.oid"
+    held += f" AND d.refclassid = '{catalog}'::regclass AND d.refobjid = {oid}"
+    return f"""
+        (SELECT coalesce(jsonb_object_agg(m.key, m.value), '{{}}') FROM (
+            SELECT format('OPERATOR %s (%s, %s)', x.amopstrategy, format_type(x.amoplefttype, NULL), format_type(x.amoprighttype, NULL)),
+                   x.amopopr::regoperator::text || CASE WHEN x.amoppurpose = 'o' THEN (
+                       SELECT format(' FOR ORDER BY %I.%I', s.nspname, f.opfname) FROM pg_opfamily AS f
+                       JOIN pg_namespace AS s ON s.oid = f.opfnamespace WHERE f.oid = x.amopsortfamily) ELSE '' END
+            FROM pg_amop AS x WHERE EXISTS ({held.format("pg_amop", "x")})
+            UNION ALL
+            SELECT format('FUNCTION %s (%s, %s)', y.amprocnum, format_type(y.amproclefttype, NULL), format_type(y.amprocrighttype, NULL)),
+                   y.amproc::regprocedure::text
+            FROM pg_amproc AS y WHERE EXISTS ({held.format("pg_amproc", "y")})) AS m(key, value))"""
+
+
+def _addresses(catalog: str, oid: str) -> str:
+    """SQL for the addresses of a class or family and of its members, which are what depends on functions and operators."""
+    return f"""
+        ARRAY[{address(catalog, oid)}] || (
+            SELECT array_agg(ARRAY[d.classid::int8, d.objid::int8, 0]) FROM pg_depend AS d
+            WHERE d.classid IN ('pg_amop'::regclass, 'pg_amproc'::regclass)
+                  AND d.refclassid = '{catalog}'::regclass AND d.refobjid = {oid})"""
+
+
+def _of_method(kind: str, key: str, body: object) -> tuple[str, object]:
+    own, bracket, method = key.partition("(")
+    if not bracket or not key.endswith(")"):
+        raise ValueError(f"an {kind} is named with its index method: {key}(btree)")
+    fields = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
+    return own.strip(), fields | {"arguments": method[:-1].strip()}
+
+
+def _added(key: str, value: str) -> sql.Composable:
+    """A member as CREATE OPERATOR CLASS and ALTER OPERATOR FAMILY … ADD spell it."""
+    if key.startswith("OPERATOR"):
+        return compose("{} {}", raw(key.partition(" (")[0]), raw(value))
+    return compose("{} {}", raw(key), raw(value))
+
+
+class _Indexed(Owned):
+    """What is named by an index method too: `my_ops(btree)`."""
+
+    arguments: str = Field(default="", json_schema_extra={"derived": True})
+    members: dict[str, str] = Field(default_factory=dict, description="`OPERATOR 1 (integer, integer)` → the operator; FUNCTION likewise")
+
+    def sql_name(self) -> sql.Composable:
+        return compose("{} USING {}", name(self.ref.schema, self.ref.name), self.arguments)
+
+
+class OperatorFamily(_Indexed):
+    """Operators and functions that an index method may use together, across types."""
+
+    kind: ClassVar[str] = "operator_family"
+    section: ClassVar[str] = "operator_families"
+    written: ClassVar[tuple[str, ...]] = ("members",)
+
+    @classmethod
+    def catalog(cls, server: Server) -> str:
+        return f"""
+            SELECT n.nspname AS schema, f.opfname AS name, pg_get_userbyid(f.opfowner)::text AS owner,
+                   a.amname AS arguments_identity, a.amname AS arguments, {_addresses("pg_opfamily", "f.oid")} AS addresses,
+                   {_members("pg_opfamily", "f.oid")} AS members
+            FROM pg_opfamily AS f
+            JOIN pg_namespace AS n ON n.oid = f.opfnamespace
+            JOIN pg_am AS a ON a.oid = f.opfmethod
+            WHERE {ours("pg_opfamily", "f.oid", "n.nspname")}
+            ORDER BY n.nspname, f.opfname, a.amname"""
+
+    @classmethod
+    def entry(cls, key: str, body: object) -> tuple[str, object]:
+        return _of_method("operator family", key, body)
+
+    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+        yield Statement(sql=text(compose("CREATE OPERATOR FAMILY {}", self.sql_name())))
+        yield from self._regroup({}, self.members)
+
+    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+        return self._regroup(old.members, self.members)
+
+    def _regroup(self, before: dict[str, str], after: dict[str, str]) -> Iterable[Statement]:
+        for verb, listed in (
+            ("DROP", [raw(k) for k in before if before[k] != after.get(k)]),
+            ("ADD", [_added(k, v) for k, v in after.items() if v != before.get(k)]),
+        ):
+            if listed:
+                words = sql.SQL(",").join(compose("\n    {}", item) for item in listed)
+                yield Statement(sql=text(compose("ALTER OPERATOR FAMILY {} {}{}", self.sql_name(), raw(verb), words)))
+
+
+class OperatorClass(_Indexed):
+    """How an index method orders or hashes one type; PostgreSQL cannot alter one."""
+
+    kind: ClassVar[str] = "operator_class"
+    section: ClassVar[str] = "operator_classes"
+    whole: ClassVar[bool] = True
+    written: ClassVar[tuple[str, ...]] = ("members", "type")
+
+    type: str = ""
+    default: bool = Field(default=False, description="what an index on the type uses unasked")
+    family: str | None = Field(default=None, description="where it is not the one of its own name")
+    storage: str | None = Field(default=None, description="the type that the index stores, where it is another")
+
+    @classmethod
+    def catalog(cls, server: Server) -> str:
+        return f"""
+            SELECT n.nspname AS schema, c.opcname AS name, pg_get_userbyid(c.opcowner)::text AS owner,
+                   a.amname AS arguments_identity, a.amname AS arguments, {_addresses("pg_opclass", "c.oid")} AS addresses,
+                   format_type(c.opcintype, NULL) AS type, c.opcdefault AS default,
+                   CASE WHEN f.opfname <> c.opcname OR f.opfnamespace <> c.opcnamespace
+                        THEN format('%I.%I', fn.nspname, f.opfname) END AS family,
+                   CASE WHEN c.opckeytype <> 0 THEN format_type(c.opckeytype, NULL) END AS storage,
+                   {_members("pg_opclass", "c.oid")} AS members
+            FROM pg_opclass AS c
+            JOIN pg_namespace AS n ON n.oid = c.opcnamespace
+            JOIN pg_am AS a ON a.oid = c.opcmethod
+            JOIN pg_opfamily AS f ON f.oid = c.opcfamily
+            JOIN pg_namespace AS fn ON fn.oid = f.opfnamespace
+            WHERE {ours("pg_opclass", "c.oid", "n.nspname")}
+            ORDER BY n.nspname, c.opcname, a.amname"""
+
+    @classmethod
+    def entry(cls, key: str, body: object) -> tuple[str, object]:
+        return _of_method("operator class", key, body)
+
+    def needs(self) -> frozenset[Ref]:
+        """The family too: PostgreSQL would make one of the class's own name."""
+        schema, own = self.ref.schema, self.ref.name
+        if self.family is not None:
+            schema, own = (p.strip('"').replace('""', '"') for p in self.family.rpartition(".")[::2])
+        return super().needs() | {Ref("operator_family", schema or self.ref.schema, own, None, self.arguments)}
+
+    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+        own = name(self.ref.schema, self.ref.name)
+        default, family = raw(" DEFAULT" if self.default else ""), raw(f" FAMILY {self.family}" if self.family else "")
+        head = compose("CREATE OPERATOR CLASS {}{} FOR TYPE {} USING {}{} AS", own, default, raw(self.type), self.arguments, family)
+        items = [_added(k, v) for k, v in self.members.items()]
+        if self.storage is not None or not items:
+            items.append(compose("STORAGE {}", raw(self.storage or self.type)))
+        yield Statement(sql=text(compose("{}{}", head, sql.SQL(",").join(compose("\n    {}", i) for i in items))))

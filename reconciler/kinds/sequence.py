@@ -1,0 +1,106 @@
+"""Sequences: https://www.postgresql.org/docs/current/sql-createsequence.html"""
+
+from __future__ import annotations
+
+import re
+from collections import abc
+from collections.abc import Iterable, Iterator
+from typing import ClassVar, Self
+
+from pydantic import Field
+
+from reconciler.catalog import address, granted, ours
+from reconciler.connection import Server
+from reconciler.contract import Granted, Object, Situation
+from reconciler.counter import COLUMNS, Counter
+from reconciler.ref import Ref
+from reconciler.statement import Danger, Hazard, Statement, compose, name, raw, text
+
+_NAMES = re.compile(r'"((?:[^"]|"")+)"|([^".\s]+)')
+OWNERS = ("table", "foreign_table")
+
+
+class Sequence(Granted, Counter):
+    """A sequence; one that an identity column owns is part of the column."""
+
+    kind: ClassVar[str] = "sequence"
+    section: ClassVar[str] = "sequences"
+    grant_class: ClassVar[str] = "SEQUENCE"
+    relation: ClassVar[bool] = True
+    written: ClassVar[tuple[str, ...]] = ("type",)
+
+    type: str = Field(default="bigint", description="smallint, integer or bigint")
+    unlogged: bool = Field(default=False, description="begins anew after a crash (PostgreSQL 15)")
+    owned_by: str | None = Field(default=None, description="table.column with which it goes")
+
+    @classmethod
+    def catalog(cls, server: Server) -> str:
+        options = ", ".join(f"{value} AS {key}" for key, value in COLUMNS.items())
+        return f"""
+            SELECT n.nspname AS schema, c.relname AS name, ARRAY[{address("pg_class", "c.oid")}] AS addresses,
+                   format_type(q.seqtypid, NULL) AS type, {options}, c.relpersistence = 'u' AS unlogged,
+                   (SELECT format('%I.%I', o.relname, a.attname) FROM pg_depend AS d
+                    JOIN pg_class AS o ON o.oid = d.refobjid
+                    JOIN pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+                    WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.refclassid = 'pg_class'::regclass
+                          AND d.deptype = 'a') AS owned_by,
+                   {granted("c.relacl", "s", "c.relowner")} AS grants
+            FROM pg_sequence AS q
+            JOIN pg_class AS c ON c.oid = q.seqrelid
+            JOIN pg_namespace AS n ON n.oid = c.relnamespace
+            WHERE {ours("pg_class", "c.oid", "n.nspname")}
+                  AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
+                                  AND d.deptype = 'i')
+            ORDER BY n.nspname, c.relname"""
+
+    def define(self, on: Situation, parts: abc.Sequence[Object] = ()) -> Iterable[Statement]:
+        if self.unlogged:
+            on.server.require(on.server.has_unlogged_sequences, f"unlogged {self.ref}", 15)
+        unlogged, type_ = raw("UNLOGGED " if self.unlogged else ""), raw("" if self.type == "bigint" else f" AS {self.type}")
+        yield Statement(sql=text(compose("CREATE {}SEQUENCE {}{}{}", unlogged, self.sql_name(), type_, self.words())))
+
+    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+        if self.unlogged != old.unlogged:
+            on.server.require(on.server.has_unlogged_sequences, f"unlogged {self.ref}", 15)
+            words = compose("ALTER SEQUENCE {} SET {}", self.sql_name(), raw("UNLOGGED" if self.unlogged else "LOGGED"))
+            yield Statement(sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.ref.identity)
+        yield from self.changed(old, self.sql_name(), (old.type, self.type))
+
+    def remove(self, on: Situation) -> Iterable[Statement]:
+        lost = Danger(hazard=Hazard.DATA_LOSS, reason=f"{self.ref} is dropped, and how far it has counted is forgotten")
+        words = text(compose("DROP SEQUENCE {}", self.sql_name()))
+        yield Statement(sql=words, lock="ACCESS EXCLUSIVE", relation=self.ref.identity, dangers=(lost,))
+
+    # -- its owner -------------------------------------------------------------------------------------------------
+
+    def finish(self, old: Self | None, on: Situation) -> Iterable[Statement]:
+        if self.owning != (old.owning if old else None):
+            yield self.owned()
+
+    def finish_needs(self) -> frozenset[Ref]:
+        if self.owning is None:
+            return frozenset()
+        tables = [Ref(kind, self.ref.schema, self.owning[0]) for kind in OWNERS]
+        return frozenset([*tables, *(Ref("column", self.ref.schema, self.owning[1], t) for t in tables)])
+
+    def unfinish(self, on: Situation) -> Iterable[Statement]:
+        if self.owning is not None:
+            free = self.model_copy(update={"owned_by": None})
+            yield free.owned(undo=self.owned().sql)
+
+    def _own(self, old: Self | None, on: Situation) -> Iterator[Statement]:
+        """The owner of a sequence that a column owns is the table's, and follows it."""
+        follows = old is not None and old.owning is not None and old.owning == self.owning
+        yield from super()._own(old.model_copy(update={"owner": self.owner}) if old is not None and follows else old, on)
+
+    @property
+    def owning(self) -> tuple[str, str] | None:
+        """The table and the column that own it; both have its schema."""
+        names = [(q or b).replace('""', '"') for q, b in _NAMES.findall(self.owned_by or "")]
+        return (names[-2], names[-1]) if len(names) > 1 else None
+
+    def owned(self, undo: str | None = None) -> Statement:
+        """Say whose it is."""
+        owner = raw("NONE") if self.owning is None else name(self.ref.schema, *self.owning)
+        words = compose("ALTER SEQUENCE {} OWNED BY {}", self.sql_name(), owner)
+        return Statement(sql=text(words), lock="SHARE ROW EXCLUSIVE", relation=self.ref.identity, undo=None if undo is None else (undo,))

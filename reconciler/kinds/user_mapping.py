@@ -1,0 +1,76 @@
+"""User mappings: https://www.postgresql.org/docs/current/sql-createusermapping.html"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, Self
+
+from psycopg import sql
+from pydantic import Field, field_validator
+
+from reconciler.catalog import address
+from reconciler.connection import Row, Server
+from reconciler.contract import Object, Situation
+from reconciler.foreign import changed, given, parsed, readable, without_secrets
+from reconciler.privileges import PUBLIC
+from reconciler.ref import Ref
+from reconciler.statement import Danger, Hazard, Statement, compose, name, raw, text
+
+
+class UserMapping(Object):
+    """As whom a role logs in to a foreign server: its key is `role on server`. Passwords stay where they are."""
+
+    kind: ClassVar[str] = "user_mapping"
+    section: ClassVar[str] = "user_mappings"
+    unqualified: ClassVar[bool] = True
+
+    options: dict[str, str] = Field(default_factory=dict, description="such as user; never a secret")
+
+    _no_secrets = field_validator("options")(without_secrets)
+
+    @classmethod
+    def catalog(cls, server: Server) -> str:
+        return f"""
+            SELECT CASE m.umuser WHEN 0 THEN '{PUBLIC}' ELSE m.usename::text END || ' on ' || m.srvname AS name,
+                   ARRAY[{address("pg_user_mapping", "m.umid")}] AS addresses, {readable("m.umoptions")} AS options
+            FROM pg_user_mappings AS m
+            WHERE NOT EXISTS (SELECT FROM pg_depend AS e WHERE e.classid = 'pg_user_mapping'::regclass AND e.objid = m.umid
+                              AND e.deptype = 'e')
+            ORDER BY 1"""
+
+    @classmethod
+    def from_row(cls, ref: Ref, row: Row) -> Self:
+        return cls(ref=ref, options=parsed(row.pop("options")), **row)
+
+    @classmethod
+    def entry(cls, key: str, body: object) -> tuple[str, object]:
+        role, on, server = key.partition(" on ")
+        if not (role and on and server):
+            raise ValueError(f"a user mapping is named with its role and its server: {key} on server")
+        return key, body
+
+    @property
+    def _parts(self) -> tuple[str, str]:
+        role, _, server = self.ref.name.rpartition(" on ")
+        return role, server
+
+    def needs(self) -> frozenset[Ref]:
+        return frozenset({Ref("foreign_server", "", self._parts[1])})
+
+    def roles(self) -> frozenset[str]:
+        return frozenset({self._parts[0]} - {PUBLIC})
+
+    def designation(self) -> sql.Composable:
+        role, server = self._parts
+        return compose("USER MAPPING FOR {} SERVER {}", raw("PUBLIC") if role == PUBLIC else name(role), server)
+
+    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+        yield Statement(sql=text(compose("CREATE {}{}", self.designation(), given(self.options))))
+
+    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+        if (options := changed(old.options, self.options)) is not None:
+            yield Statement(sql=text(compose("ALTER {} {}", self.designation(), options)))
+
+    def remove(self, on: Situation) -> Iterable[Statement]:
+        why = f"{self.ref} is dropped with the password that it may hold, which no undo brings back"
+        yield Statement(sql=text(compose("DROP {}", self.designation())), dangers=(Danger(hazard=Hazard.IRREVERSIBLE, reason=why),))

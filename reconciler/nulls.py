@@ -1,0 +1,133 @@
+"""NOT NULL, without a scan under lock: https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from psycopg import sql
+from pydantic import BaseModel, ConfigDict, Field
+
+from reconciler.attribute import Place
+from reconciler.connection import Server
+from reconciler.ref import usual_name
+from reconciler.statement import Fill, Statement, compose, joined, literal, raw, text
+
+HELPER = "reconcile_not_null_"  # a check that proves NOT NULL while we set it (PostgreSQL 14 to 17)
+
+
+class NotNull(BaseModel):
+    """NOT NULL as a constraint with attributes of its own (PostgreSQL 18); without any it is just `true`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str | None = Field(default=None, description="where it is not table_column_not_null")
+    no_inherit: bool = Field(default=False, description="children may hold nulls")
+    not_valid: bool = Field(default=False, description="existing rows have not been checked")
+    comment: str | None = Field(default=None, description="COMMENT ON CONSTRAINT")
+
+    def short(self, table: str, column: str) -> NotNull | bool:
+        """The shortest way to say it, where a name left out is the usual one."""
+        found = self.model_copy(update={"name": None}) if self.name == usual_name(table, column, "not_null") else self
+        return True if found == NotNull() else found
+
+    def named(self, place: Place) -> str:
+        """The constraint's name."""
+        return self.name or usual_name(place.name, place.column, "not_null")
+
+    def clause(self) -> sql.Composable:
+        """How it stands in the definition of the column."""
+        words = [raw("NOT NULL")] if self.name is None else [compose("CONSTRAINT {} NOT NULL", self.name)]
+        return joined([*words, *([raw("NO INHERIT")] if self.no_inherit else [])], by=" ")
+
+    def attached(self, place: Place) -> Iterable[Statement]:
+        """What the definition of a column has no words for."""
+        if self.not_valid:
+            yield place.alter(self._added(place, valid=False))
+        if self.comment is not None:
+            yield self.remark(place)
+
+    def forbid(self, place: Place, value: str | None, server: Server) -> Iterable[Statement]:
+        """Fill what is null, forbid new nulls, sweep up those that came in between, prove it, and only then say so."""
+        if place.foreign:
+            yield place.alter_column(raw("SET NOT NULL"), raw("DROP NOT NULL"))
+            return
+        natural = server.has_not_null_constraints
+        constraint = self.named(place) if natural else (HELPER + place.column).encode()[:63].decode(errors="ignore")
+        proof = compose("ADD CONSTRAINT {} CHECK ({} IS NOT NULL) NOT VALID", constraint, place.column)
+        if not self.not_valid:
+            yield fill(place, value)
+        gone = compose("DROP CONSTRAINT IF EXISTS {}", constraint)
+        yield place.alter(self._added(place, valid=False) if natural else proof, gone, apart=True)
+        if not self.not_valid:
+            if value is not None:
+                yield fill(place, value, sweep=True)
+            yield _validated(constraint, place)
+        if not natural:
+            yield place.alter_column(raw("SET NOT NULL"), raw("DROP NOT NULL"), apart=True)
+            yield place.alter(compose("DROP CONSTRAINT {}", constraint), undo=(), apart=True)
+        elif self.comment is not None:
+            yield self.remark(place).model_copy(update={"undo": ()})
+
+    def allow(self, place: Place, server: Server) -> Statement:
+        """Nulls may come again."""
+        back = self._added(place, valid=not self.not_valid)
+        undo = (
+            [place.table_action(back), *([self.remark(place).sql] if self.comment else [])]
+            if server.has_not_null_constraints
+            else [place.column_action(raw("SET NOT NULL"))]
+        )
+        return place.alter_column(raw("DROP NOT NULL"), undo=tuple(undo))
+
+    def changed_from(self, old: NotNull, place: Place, value: str | None) -> Iterable[Statement]:
+        """The statements that turn `old` into this."""
+        own, was = self.named(place), old.named(place)
+        if own != was:
+            yield place.alter(compose("RENAME CONSTRAINT {} TO {}", was, own), compose("RENAME CONSTRAINT {} TO {}", own, was))
+        if self.no_inherit != old.no_inherit:
+            words = [compose("ALTER CONSTRAINT {} {}", own, raw(w)) for w in ("INHERIT", "NO INHERIT")]
+            yield place.alter(words[self.no_inherit], words[old.no_inherit])
+        weaker = compose("DROP CONSTRAINT {}, {}", own, self._added(place, valid=False))
+        if old.not_valid and not self.not_valid:
+            yield fill(place, value)
+            yield _validated(own, place, undo=place.table_action(weaker))
+        elif self.not_valid and not old.not_valid:
+            yield place.alter(weaker, compose("VALIDATE CONSTRAINT {}", own))
+        if self.comment != old.comment:
+            renamed = old.model_copy(update={"name": self.name})
+            yield self.remark(place).model_copy(update={"undo": (renamed.remark(place).sql,)})
+
+    def _added(self, place: Place, *, valid: bool) -> sql.Composable:
+        words = [compose("ADD CONSTRAINT {} NOT NULL {}", self.named(place), place.column)]
+        words += [raw("NO INHERIT")] * self.no_inherit + [raw("NOT VALID")] * (not valid)
+        return joined(words, by=" ")
+
+    def remark(self, place: Place) -> Statement:
+        """Its comment."""
+        words = compose("COMMENT ON CONSTRAINT {} ON {} IS {}", self.named(place), place.table, literal(self.comment))
+        return Statement(sql=text(words), lock="SHARE UPDATE EXCLUSIVE", relation=place.relation)
+
+
+def fill(place: Place, value: str | None, *, sweep: bool = False) -> Statement:
+    """Fill what is null and stop, with sample keys, if what is left gets no value; a sweep leaves none."""
+    relation, column = text(place.table), text(compose("{}", place.column))
+    update = f"UPDATE {relation} SET {column} = {value} WHERE {column} IS NULL"
+    assert_none = f"SELECT count(*) AS rows_without_value FROM {relation} WHERE {column} IS NULL"
+    return Statement(
+        sql=update if value is not None else assert_none,
+        lock="ROW EXCLUSIVE" if value is not None else "ACCESS SHARE",
+        relation=place.relation,
+        transactional=False,
+        fill=Fill(relation=relation, column=column, value=value, sweep=sweep),
+        undo=(),
+    )
+
+
+def _validated(constraint: str, place: Place, undo: str | None = None) -> Statement:
+    return Statement(
+        sql=place.table_action(compose("VALIDATE CONSTRAINT {}", constraint)),
+        lock="SHARE UPDATE EXCLUSIVE",
+        relation=place.relation,
+        apart=True,
+        long=True,
+        undo=() if undo is None else (undo,),
+    )

@@ -1,0 +1,248 @@
+"""Put what there is to do into an order that works, and into transactions: Work → steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, cast
+
+import networkx as nx
+from pydantic import BaseModel, ConfigDict
+
+from reconciler.datatype import DataType
+from reconciler.diff import Action, Change
+from reconciler.errors import PlanError
+from reconciler.heirs import precedence
+from reconciler.kinds import KINDS
+from reconciler.ref import Ref
+from reconciler.state import State
+from reconciler.statement import Danger, Fill, Statement
+from reconciler.work import Node, Work, dropping, finishing, gather, making
+
+
+class Step(BaseModel):
+    """One command of a plan.
+
+    Steps with the same `transaction` commit together; one with none ("") runs outside a transaction block. `undo` is
+    run, last step first, to go back. A step whose `depends_on` failed is not run. `long` waits for locks as long as
+    it takes, because it blocks nobody. `mend` clears away what a failed try leaves behind. `fill` marks a backfill, which runs in batches.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    action: Action
+    kind: str
+    identity: str
+    sql: str
+    transactional: bool
+    transaction: str = ""
+    lock: str = ""
+    relation: str = ""
+    long: bool = False
+    hazards: tuple[Danger, ...] = ()
+    mend: tuple[str, ...] = ()
+    undo: tuple[str, ...] = ()
+    depends_on: tuple[str, ...] = ()
+    fill: Fill | None = None
+
+
+def in_order(work: Work, given: Sequence[Change]) -> list[Step]:
+    """The steps of all that there is to do; raises PlanError where no order works."""
+    for node in work.one_way:
+        first, *more = work.statements[node]
+        work.statements[node] = [first.model_copy(update={"undo": (*_way_back(work, node.ref), *(first.undo or ()))}), *more]
+    return _steps(work, _edges(work, given))
+
+
+def _way_back(work: Work, ref: Ref) -> tuple[str, ...]:
+    """The undo of an alteration that only a replacement takes back: the steps of a plan in the other direction."""
+    there = State({**work.live.objects, ref: work.desired[ref]}, work.live.edges)
+    back = gather([Change(ref, work.desired[ref], work.live[ref])], there, work.live, work.situation)
+    return tuple(s.sql for s in in_order(back, ()))
+
+
+def _edges(work: Work, given: Sequence[Change]) -> set[tuple[Node, Node]]:
+    """Which node comes before which, from what each object needs in either state."""
+    edges: set[tuple[Node, Node]] = set()
+
+    def before(one: Node | None, other: Node | None) -> None:
+        if one is not None and other is not None and one != other:
+            edges.add((one, other))
+
+    for order in (_make, _drop, _loosen, _finish, _clear, _free_names, _ambient_last, _watchers_apart):
+        order(work, before)
+    for one, other in precedence(given, work.live, work.desired):
+        before(work.only(one), work.only(other))
+    return edges
+
+
+Before = Callable[[Node | None, Node | None], None]
+
+
+def _make(work: Work, before: Before) -> None:
+    """What an object needs is made before it; an alteration of what merely holds it is not worth waiting for."""
+    for ref in work.desired:
+        made = work.find(making(ref))
+        before(work.find(dropping(ref)), made)
+        for needed in work.desired.needs(ref):
+            first = work.find(making(needed))
+            if first is not None and (work.actions[first] == "create" or needed not in (ref.on, ref.namespace)):
+                before(first, made)
+
+
+def _drop(work: Work, before: Before) -> None:
+    """What stands on an object goes, or lets go of it, before it goes or is disturbed."""
+    live, rebuild = work.live, work.rebuild
+    for ref in live:
+        gone, made = work.find(dropping(ref)), work.find(making(ref))
+        for needed in live.needs(ref):
+            unneeded = work.find(dropping(needed))
+            before(gone, unneeded)
+            if needed in rebuild.held:
+                continue
+            for_good = needed not in rebuild.again
+            if gone is None or (ref in rebuild.held and for_good and isinstance(live[needed], DataType)):
+                before(made, unneeded)
+            elif for_good and unneeded is not None and needed.arguments is not None:  # its name may mean another one from now on
+                before(unneeded, made)
+                for node in [n for n in work.statements if n.ref.arguments is not None and _namesakes(n.ref, needed) and not n.drop]:
+                    before(gone, node)
+            elif unneeded is None and (needed in work.disturbed or (live[ref].follows and needed != ref.on)):
+                before(gone, work.find(making(needed)))
+
+
+def _namesakes(one: Ref, other: Ref) -> bool:
+    return (one.kind, one.schema, one.name) == (other.kind, other.schema, other.name)
+
+
+def _loosen(work: Work, before: Before) -> None:
+    """What was said of an object last is taken back first."""
+    for node in [n for n in work.statements if n.late and n.drop]:
+        for ref in (node.ref, *work.live[node.ref].finish_needs()):
+            before(node, work.find(dropping(ref)) or work.find(making(ref)))
+        before(node, work.find(making(node.ref)))
+
+
+def _finish(work: Work, before: Before) -> None:
+    """What is said last waits for all of which it speaks; and nothing of that goes before it is said anew."""
+    for node in [n for n in work.statements if n.late and not n.drop]:
+        before(work.find(making(node.ref)), node)
+        for needed in work.desired[node.ref].finish_needs():
+            before(work.find(dropping(needed)), node)
+            before(work.find(making(needed)), node)
+        for needed in work.live[node.ref].finish_needs() if node.ref in work.live else ():
+            before(node, work.only(needed) if work.find(dropping(needed)) else None)
+
+
+def _clear(work: Work, before: Before) -> None:
+    """Types that were set aside go when nothing has them any more."""
+    for ref in {*work.rebuild.aside, *work.rebuild.held}:
+        for needed in work.live.needs(ref) & work.rebuild.aside.keys():
+            before(work.find(making(ref)) if ref in work.rebuild.held else finishing(ref), finishing(needed))
+
+
+def _ambient_last(work: Work, before: Before) -> None:
+    """What bears on how others are made is as it was while they are made, by the plan or by its undo."""
+    for node in [n for n in work.statements if KINDS[n.ref.kind].ambient]:
+        for other in work.statements:
+            if not (KINDS[other.ref.kind].ambient or (other.drop and other.ref in work.live.needs(node.ref))):
+                before(other, node)
+
+
+def _free_names(work: Work, before: Before) -> None:
+    """A relation's name must be free before another takes it; what is left over goes before work on its table."""
+    takers = {
+        (n.ref.schema, n.ref.name): n
+        for n in work.statements
+        if not n.drop and not n.late and KINDS[n.ref.kind].relation and work.actions[n] == "create"
+    }
+    for node in work.statements:
+        if node.drop and KINDS[node.ref.kind].relation:
+            before(node, takers.get((node.ref.schema, node.ref.name)))
+        if node.drop and node.ref.on is not None and all(u.undo == () for u in work.statements[node]):
+            for other in work.statements:
+                if not other.drop and other.ref.on == node.ref.on:
+                    before(node, other)
+
+
+def _watchers_apart(work: Work, before: Before) -> None:
+    """What acts on changes to others goes before them, and comes after them."""
+    for node in work.statements:
+        if KINDS[node.ref.kind].watches and work.only(node.ref) == node and work.actions[node] != "alter":
+            for other in work.statements:
+                if not KINDS[other.ref.kind].watches:
+                    before(*((node, other) if node.drop else (other, node)))
+
+
+def _steps(work: Work, edges: set[tuple[Node, Node]]) -> list[Step]:
+    graph: nx.DiGraph[Node] = nx.DiGraph()
+    graph.add_nodes_from(sorted(work.statements))
+    graph.add_edges_from(sorted(edges))
+    if not nx.is_directed_acyclic_graph(graph):
+        cycle = ", ".join(str(one.ref) for one, _ in cast("Any", nx).find_cycle(graph))
+        raise PlanError(f"no order works, each of these needs the next to come first: {cycle}")
+    blocks = _blocks(work, graph)
+    width = len(str(sum(map(len, work.statements.values()))))
+    steps: list[Step] = []
+    last: dict[Node, set[str]] = {}
+    transaction = 0
+    for block in blocks:
+        transaction += 1
+        for node in nx.lexicographical_topological_sort(graph.subgraph(block)):
+            waits = last[node] = {s for p in graph.predecessors(node) for s in last[p]}
+            if len(block) == 1:
+                transaction += 1
+            for statement in work.statements[node]:
+                if statement.apart or not statement.transactional:
+                    transaction += 1
+                step_id = f"{len(steps) + 1:0{width}}"
+                steps.append(_step(step_id, node, work.actions[node], statement, transaction, waits))
+                if not statement.transactional or statement.long:
+                    transaction += 1
+                waits = {step_id}
+                last[node] = waits
+    return _numbered(steps)
+
+
+def _numbered(steps: list[Step]) -> list[Step]:
+    """Number the transactions from one, as they come."""
+    numbers = {t: f"t{n}" for n, t in enumerate(dict.fromkeys(s.transaction for s in steps if s.transaction), 1)}
+    return [s.model_copy(update={"transaction": numbers.get(s.transaction, "")}) for s in steps]
+
+
+def _step(step_id: str, node: Node, action: Action, statement: Statement, transaction: int, waits: set[str]) -> Step:
+    return Step(
+        id=step_id,
+        action=action,
+        kind=node.ref.kind,
+        identity=node.ref.identity,
+        sql=statement.sql,
+        transactional=statement.transactional,
+        transaction=f"t{transaction}" if statement.transactional else "",
+        lock=statement.lock,
+        relation=statement.relation,
+        long=statement.long,
+        hazards=statement.dangers,
+        mend=statement.mend,
+        undo=statement.undo or (),
+        depends_on=tuple(sorted(waits)),
+        fill=statement.fill,
+    )
+
+
+def _blocks(work: Work, graph: nx.DiGraph[Node]) -> list[list[Node]]:
+    """Nodes that must commit together, in order: units, and units between which order runs both ways, merged."""
+    unit = {n: work.units.get(n, n) for n in graph}
+    quotient: nx.DiGraph[Any] = nx.DiGraph()
+    quotient.add_nodes_from(unit.values())
+    quotient.add_edges_from((unit[a], unit[b]) for a, b in graph.edges if unit[a] != unit[b])
+    merged = nx.condensation(quotient)
+    members: dict[int, list[Node]] = {}
+    for node, key in unit.items():
+        members.setdefault(merged.graph["mapping"][key], []).append(node)
+
+    def first(block: int) -> Node:
+        return min(members[block])
+
+    order = cast("Iterable[int]", cast("Any", nx).lexicographical_topological_sort(merged, key=first))
+    return [members[block] for block in order]

@@ -1,0 +1,225 @@
+"""What there is to do: (changes, live, desired, situation) → Work, each piece of it under the object to which it is done.
+
+Nothing here knows of order; `reconciler.order` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+from reconciler.contract import Object, Situation
+from reconciler.datatype import DataType
+from reconciler.diff import Action, Change
+from reconciler.kinds import KINDS
+from reconciler.rebuild import Rebuild, entangled, rebuild_of
+from reconciler.ref import Ref
+from reconciler.state import State
+from reconciler.statement import Statement
+
+
+@dataclass(frozen=True, order=True)
+class Node:
+    """One thing to do with one object: drop it, make it (create or alter), finish what is made, loosen what will go."""
+
+    drop: bool
+    late: bool
+    order: tuple[str, ...]
+    ref: Ref = field(compare=False)
+
+
+def making(ref: Ref) -> Node:
+    """The object is created or altered."""
+    return Node(drop=False, late=False, order=(*ref.order,), ref=ref)
+
+
+def dropping(ref: Ref) -> Node:
+    """The object is dropped, or makes room."""
+    return Node(drop=True, late=False, order=(*ref.order,), ref=ref)
+
+
+def finishing(ref: Ref) -> Node:
+    """What is said of the object once others are there too."""
+    return Node(drop=False, late=True, order=(*ref.order,), ref=ref)
+
+
+def loosening(ref: Ref) -> Node:
+    """What was said so is taken back, before one of those others goes."""
+    return Node(drop=True, late=True, order=(*ref.order,), ref=ref)
+
+
+@dataclass
+class Work:
+    """What is gathered on the way from changes to steps.
+
+    `stands_for` names the larger piece of work of which one is part, `units` what commits together, `created` and
+    `dropped` all that is, be it to be made again; `alone` is dropped by itself and not with what it lives on;
+    `one_way` is altered by what only a replacement takes back.
+    """
+
+    live: State
+    desired: State
+    situation: Situation
+    statements: dict[Node, list[Statement]] = field(default_factory=dict[Node, list[Statement]])
+    actions: dict[Node, Action] = field(default_factory=dict[Node, Action])
+    stands_for: dict[Node, Node] = field(default_factory=dict[Node, Node])
+    units: dict[Node, Ref] = field(default_factory=dict[Node, Ref])
+    one_way: set[Node] = field(default_factory=set[Node])
+    rebuild: Rebuild = field(default_factory=Rebuild)
+    created: Set[Ref] = field(default_factory=frozenset[Ref])
+    dropped: Set[Ref] = field(default_factory=frozenset[Ref])
+    alone: Set[Ref] = field(default_factory=frozenset[Ref])
+
+    @property
+    def disturbed(self) -> Set[Ref]:
+        """What is altered only while nothing stands on it."""
+        return {*self.rebuild.again.values(), *self.rebuild.held.values()}
+
+    def find(self, node: Node) -> Node | None:
+        """That piece of work, or the larger one of which it is part; None if nothing is to be done."""
+        while node in self.stands_for:
+            node = self.stands_for[node]
+        return node if node in self.statements else None
+
+    def only(self, ref: Ref) -> Node | None:
+        """The one thing that is done to the object; None where it is dropped and made again."""
+        drop, make = self.find(dropping(ref)), self.find(making(ref))
+        return None if drop and make else drop or make
+
+    def add(self, node: Node, action: Action, statements: list[Statement], unit: Ref | None = None) -> None:
+        """Do this to an object, in one transaction with all else of the unit."""
+        self.statements[node] = statements
+        self.actions[node] = action
+        if unit is not None:
+            self.units[node] = unit
+
+
+def gather(changes: Sequence[Change], live: State, desired: State, situation: Situation) -> Work:
+    """All that the changes ask for, and what must be taken apart and put together again on their account."""
+    created = frozenset(c.ref for c in changes if c.live is None)
+    gone = frozenset(c.ref for c in changes if c.desired is None)
+    work = Work(live, desired, replace(situation, created=created))
+    work.rebuild = rebuild_of([c for c in changes if c.live], live, desired, work.situation)
+    again, held = work.rebuild.again, work.rebuild.held
+    work.created, work.dropped = created | again.keys(), gone | again.keys()
+    work.alone = entangled(live, work.dropped)
+    for leftover in situation.leftovers:
+        if found := list(KINDS[leftover.kind].discard(leftover)):
+            work.add(dropping(leftover), "drop", found)
+    for change in changes:
+        if change.desired is None:
+            _drop(work, change.ref)
+        elif change.live is None:
+            _create(work, change.desired)
+        elif change.ref not in {*again, *held}:
+            _alter(work, change.live, change.desired)
+    for ref in again:
+        if ref not in gone:
+            _rebuild(work, ref)
+    for ref in held:
+        _hold(work, ref)
+    _unfinish(work)
+    return work
+
+
+def _create(work: Work, obj: Object, root: Ref | None = None) -> None:
+    ref, on = obj.ref, work.situation
+    if obj.folds and ref.on is not None and ref.on in work.created:
+        work.stands_for[making(ref)] = making(ref.on)
+        return
+    unseen = ref.on if ref.on in work.created else None
+    statements = obj.create(on, work.desired.parts(ref), online=unseen is None and root is None)
+    unit = root or unseen or obj.together or ref
+    work.add(making(ref), "create", statements, unit)
+    if late := obj.complete(None, on):
+        work.add(finishing(ref), "alter", late, unit)
+
+
+def _drop(work: Work, ref: Ref, root: Ref | None = None) -> None:
+    live = work.live
+    if ref.on is not None and ref.on in work.dropped and ref not in work.alone:
+        work.stands_for[dropping(ref)] = dropping(ref.on)
+        return
+    lost = [live[r] for r in live if r.on == ref and r in work.dropped and r not in work.alone]
+    lost += [o for o in live.overriding(ref) if o.ref.on not in work.dropped]
+    work.add(dropping(ref), "drop", live[ref].drop(work.situation, lost, online=root is None), root or live[ref].together)
+
+
+def _alter(work: Work, live: Object, desired: Object) -> None:
+    ref, on = live.ref, work.situation
+    statements = desired.alter(live, on)
+    assert statements is not None
+    if statements:
+        if statements[0].undo is None:
+            work.one_way.add(making(ref))
+        back = tuple(s.sql for o in _bearing(ref, work.live) for s in o.restate(live, desired, on))
+        again = [s for o in _bearing(ref, work.desired) if o.ref in work.live for s in o.restate(desired, live, on)]
+        first = statements[0].model_copy(update={"undo": (*(statements[0].undo or ()), *back)})
+        statements = [first, *statements[1:], *(s.model_copy(update={"undo": ()}) for s in again)]
+    work.add(making(ref), "alter", statements, desired.together)
+    if late := desired.complete(live, on):
+        work.add(finishing(ref), "alter", late, desired.together)
+
+
+def _bearing(ref: Ref, state: State) -> Sequence[Object]:
+    """The objects on which an alteration of this one bears: its parts, and what overrides it."""
+    return [*state.parts(ref), *state.overriding(ref)]
+
+
+def _rebuild(work: Work, ref: Ref) -> None:
+    """Drop it and make it again on account of another change."""
+    live, desired, root = work.live, work.desired, work.rebuild.again[ref]
+    if ref.on is not None and ref.on in work.created and live[ref].folds:  # it goes and comes with what it is part of
+        for node in (dropping, making):
+            work.stands_for[node(ref)] = node(ref.on)
+    elif aside := work.rebuild.aside.get(ref):
+        work.add(dropping(ref), "alter", list(cast("DataType", live[ref]).set_aside(aside)), root)
+        work.add(making(ref), "create", desired[ref].create(work.situation, online=False), root)
+        work.add(finishing(ref), "drop", aside.drop(work.situation, online=False), root)
+        _forgive(work, ref)
+    else:
+        _drop(work, ref, root)
+        if ref in desired:
+            _create(work, desired[ref], root)
+            _forgive(work, ref)
+
+
+def _forgive(work: Work, ref: Ref) -> None:
+    """What was just as dangerous before is no danger of this plan."""
+    node = making(ref)
+    known = {d for s in work.live[ref].create(work.situation, work.live.parts(ref), online=False) for d in s.dangers}
+    if node in work.statements:
+        made = work.statements[node]
+        work.statements[node] = [s.model_copy(update={"dangers": tuple(d for d in s.dangers if d not in known)}) for s in made]
+
+
+def _hold(work: Work, ref: Ref) -> None:
+    """Let go of what is replaced beneath the object, and take up again; what else differs comes after."""
+    live, desired, root, on = work.live[ref], work.desired[ref], work.rebuild.held[ref], work.situation
+    work.add(dropping(ref), "alter", list(live.release(on) or ()), root)
+    work.add(making(ref), "alter", list(desired.resume(live, work.rebuild.turns, on)), root)
+    if rest := desired.alter(desired.resumed(live), on):
+        work.add(finishing(ref), "alter", rest)
+
+
+def _unfinish(work: Work) -> None:
+    """Loosen what would go with something that is dropped; what stays is finished anew."""
+    for ref, obj in work.live.objects.items():
+        going = any(work.find(dropping(n)) or _renewed(work, n) for n in obj.finish_needs())
+        if going and (loosened := list(obj.unfinish(work.situation))):
+            gone, late = work.find(dropping(ref)), finishing(ref)
+            if gone or late not in work.statements:
+                work.add(loosening(ref), "alter", loosened)
+            stays = not gone and ref in work.desired and late not in work.statements
+            if stays and (again := work.desired[ref].complete(None, work.situation)):
+                work.add(late, "alter", again)
+        elif (own := dropping(ref)) in work.statements and own not in work.stands_for and ref not in work.rebuild.kept:
+            first, *more = work.statements[own]
+            said = tuple(s.sql for s in obj.finish(None, work.situation))
+            work.statements[own] = [first.model_copy(update={"undo": (*(first.undo or ()), *said)}), *more]
+
+
+def _renewed(work: Work, ref: Ref) -> bool:
+    before, after = work.live.get(ref), work.desired.get(ref)
+    return before is not None and after is not None and after.renews(before)

@@ -1,0 +1,42 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+CREATE FUNCTION public.add(a integer, b integer)
+RETURNS integer
+LANGUAGE sql
+IMMUTABLE
+AS $function$SELECT a + b$function$;
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+CREATE AGGREGATE public.middle(double precision ORDER BY double precision) (
+    SFUNC = ordered_set_transition,
+    STYPE = internal,
+    FINALFUNC = percentile_cont_float8_final
+);
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+CREATE AGGREGATE public.rows(*) (
+    SFUNC = int8inc,
+    STYPE = bigint,
+    INITCOND = '0'
+);
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+CREATE AGGREGATE public.total(integer) (
+    SFUNC = public.add,
+    STYPE = integer,
+    INITCOND = '0',
+    PARALLEL = safe
+);
+COMMENT ON AGGREGATE public.total(integer) IS 'the sum';
+COMMIT;

@@ -1,0 +1,11 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+DROP CAST (public.point_of_mine AS text);
+CREATE CAST (public.point_of_mine AS text) WITH INOUT AS IMPLICIT;
+COMMENT ON CAST (public.point_of_mine AS text) IS 'as it looks';
+COMMIT;

@@ -1,0 +1,1 @@
+CREATE TYPE public.point_of_mine AS (x int, y int);

@@ -1,0 +1,11 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+DROP COLLATION public.bytes;
+CREATE COLLATION public.bytes (provider = libc, locale = 'POSIX');
+COMMENT ON COLLATION public.bytes IS 'byte by byte';
+COMMIT;

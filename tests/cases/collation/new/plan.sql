@@ -1,0 +1,17 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+CREATE COLLATION public.bytes (provider = libc, locale = 'C');
+COMMENT ON COLLATION public.bytes IS 'byte by byte';
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+CREATE TABLE public.words (
+    word text
+);
+COMMIT;

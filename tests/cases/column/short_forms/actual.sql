@@ -1,0 +1,1 @@
+CREATE TABLE public.domains (id uuid PRIMARY KEY);

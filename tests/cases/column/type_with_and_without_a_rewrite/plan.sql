@@ -1,0 +1,43 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TABLE public.t ALTER COLUMN a TYPE character varying(20);
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TABLE public.t ALTER COLUMN b TYPE text;
+ALTER TABLE public.t ALTER COLUMN b SET STORAGE EXTERNAL;
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+-- hazard table-rewrite: public.t (8,192 bytes) is rewritten while nobody can read or write it
+ALTER TABLE public.t ALTER COLUMN c TYPE bigint;
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+-- hazard table-rewrite: public.t (8,192 bytes) is rewritten while nobody can read or write it
+-- hazard data-loss: values of column public.t.d are rounded or cut to numeric(12,1)
+ALTER TABLE public.t ALTER COLUMN d TYPE numeric(12,1);
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TABLE public.t ALTER COLUMN e DROP DEFAULT;
+-- hazard table-rewrite: public.t (8,192 bytes) is rewritten while nobody can read or write it
+ALTER TABLE public.t ALTER COLUMN e TYPE integer USING nullif(e, '')::int;
+ALTER TABLE public.t ALTER COLUMN e SET DEFAULT 2;
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+-- hazard table-rewrite: public.t (8,192 bytes) is rewritten while nobody can read or write it
+-- hazard data-loss: values of column public.t.f are rounded or cut to date
+ALTER TABLE public.t ALTER COLUMN f TYPE date;
+COMMIT;

@@ -1,0 +1,13 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+-- hazard data-loss: composite_type public.address.gone is dropped with its values
+ALTER TYPE public.address DROP ATTRIBUTE gone;
+ALTER TYPE public.address ADD ATTRIBUTE country text COLLATE pg_catalog."C";
+COMMENT ON COLUMN public.address.street IS 'with the number';
+COMMENT ON TYPE public.address IS 'where somebody lives';
+COMMIT;

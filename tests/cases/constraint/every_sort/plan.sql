@@ -1,0 +1,39 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TABLE public.bookings DROP CONSTRAINT booked_place;
+ALTER TABLE public.rooms DROP CONSTRAINT place;
+ALTER TABLE public.rooms ADD CONSTRAINT place UNIQUE (floor, number) INCLUDE (id) WITH (fillfactor = '80');
+ALTER TABLE public.bookings ADD CONSTRAINT booked_place FOREIGN KEY (floor, number) REFERENCES public.rooms(floor, number) ON UPDATE CASCADE ON DELETE SET NULL (number);
+COMMENT ON CONSTRAINT booked_place ON public.bookings IS 'where';
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TABLE public.bookings ALTER CONSTRAINT booked_room DEFERRABLE;
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TABLE public.bookings ADD CONSTRAINT bounded CHECK ((upper(during) < 1000)) NO INHERIT NOT VALID;
+COMMIT;
+
+SET lock_timeout = 0;
+BEGIN;
+ALTER TABLE public.bookings VALIDATE CONSTRAINT bounded;
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TABLE public.bookings DROP CONSTRAINT one_at_a_time;
+ALTER TABLE public.bookings ADD CONSTRAINT one_at_a_time EXCLUDE USING gist (during WITH &&) WHERE ((id > 0)) DEFERRABLE INITIALLY DEFERRED;
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TABLE public.bookings ADD CONSTRAINT someday CHECK ((id > 0)) NOT VALID;
+COMMIT;

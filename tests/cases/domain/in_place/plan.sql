@@ -1,0 +1,33 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER DOMAIN public.amount SET DEFAULT 1;
+ALTER DOMAIN public.amount DROP CONSTRAINT positive;
+ALTER DOMAIN public.amount ADD CONSTRAINT small CHECK ((VALUE < (1000)::numeric)) NOT VALID;
+ALTER DOMAIN public.amount ADD CONSTRAINT positive CHECK ((VALUE >= (0)::numeric)) NOT VALID;
+COMMIT;
+
+SET lock_timeout = 0;
+BEGIN;
+ALTER DOMAIN public.amount VALIDATE CONSTRAINT small;
+COMMIT;
+
+SET lock_timeout = 0;
+BEGIN;
+ALTER DOMAIN public.amount VALIDATE CONSTRAINT positive;
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+COMMENT ON DOMAIN public.amount IS 'what is paid';
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER DOMAIN public.plain DROP DEFAULT;
+ALTER DOMAIN public.plain DROP NOT NULL;
+COMMIT;

@@ -1,0 +1,24 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TYPE public.mood ADD VALUE 'sad' BEFORE 'ok';
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TYPE public.mood ADD VALUE 'content' AFTER 'ok';
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TYPE public.mood ADD VALUE 'elated';
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TABLE public.days ALTER COLUMN mood SET DEFAULT 'content'::public.mood;
+COMMIT;

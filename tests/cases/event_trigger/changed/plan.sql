@@ -1,0 +1,21 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER EVENT TRIGGER switched ENABLE REPLICA;
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+DROP EVENT TRIGGER tagged;
+CREATE EVENT TRIGGER tagged ON ddl_command_end WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE') EXECUTE FUNCTION public.note();
+COMMENT ON EVENT TRIGGER tagged IS 'kept';
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+DROP EVENT TRIGGER gone;
+COMMIT;

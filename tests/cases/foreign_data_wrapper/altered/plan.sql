@@ -1,0 +1,11 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER FOREIGN DATA WRAPPER files VALIDATOR postgresql_fdw_validator OPTIONS (DROP debug);
+REVOKE ALL ON FOREIGN DATA WRAPPER files FROM case_reader;
+GRANT USAGE ON FOREIGN DATA WRAPPER files TO case_writer WITH GRANT OPTION;
+COMMIT;

@@ -1,0 +1,23 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER SERVER one VERSION '9' OPTIONS (DROP port, SET host 'b', ADD dbname 'd');
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+-- hazard irreversible: user_mapping public on two is dropped with the password that it may hold, which no undo brings back
+DROP USER MAPPING FOR PUBLIC SERVER two;
+DROP FOREIGN TABLE public.far;
+DROP SERVER two;
+CREATE SERVER two TYPE 'y' FOREIGN DATA WRAPPER files;
+CREATE USER MAPPING FOR PUBLIC SERVER two OPTIONS (name 'n');
+CREATE FOREIGN TABLE public.far (
+    id integer
+) SERVER two;
+GRANT SELECT ON TABLE public.far TO case_reader;
+COMMIT;

@@ -1,0 +1,12 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+CREATE SERVER archive TYPE 'tape' VERSION '2' FOREIGN DATA WRAPPER files OPTIONS (host 'vault', "Odd Option" 'it''s');
+ALTER SERVER archive OWNER TO case_owner;
+GRANT USAGE ON FOREIGN SERVER archive TO case_reader;
+COMMENT ON SERVER archive IS 'slow';
+COMMIT;

@@ -1,0 +1,34 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+DROP VIEW public.seen;
+DROP FOREIGN TABLE public.moves;
+CREATE FOREIGN TABLE public.moves (
+    id integer
+) SERVER two;
+GRANT SELECT ON TABLE public.moves TO case_reader;
+COMMENT ON FOREIGN TABLE public.moves IS 'kept';
+CREATE VIEW public.seen AS
+SELECT id
+   FROM public.moves;
+GRANT SELECT ON TABLE public.seen TO case_reader;
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER FOREIGN TABLE public.stays OPTIONS (DROP y, SET x '3', ADD z '4');
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TABLE public.stays ADD COLUMN c text;
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TABLE public.stays ALTER COLUMN id OPTIONS (ADD n 'm');
+COMMIT;

@@ -1,0 +1,16 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+CREATE FOREIGN TABLE public.old_orders (
+    id integer OPTIONS (column_name 'ID') NOT NULL,
+    total numeric
+) SERVER archive OPTIONS (filename '/tmp/orders');
+ALTER FOREIGN TABLE public.old_orders OWNER TO case_owner;
+GRANT SELECT ON TABLE public.old_orders TO case_reader;
+COMMENT ON FOREIGN TABLE public.old_orders IS 'before 2020';
+ALTER TABLE public.old_orders ADD CONSTRAINT old_orders_total CHECK ((total > (0)::numeric));
+COMMIT;

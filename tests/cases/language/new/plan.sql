@@ -1,0 +1,20 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+CREATE TRUSTED LANGUAGE plx HANDLER plpgsql_call_handler INLINE plpgsql_inline_handler;
+REVOKE ALL ON LANGUAGE plx FROM PUBLIC;
+GRANT USAGE ON LANGUAGE plx TO case_writer;
+COMMENT ON LANGUAGE plx IS 'ours';
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+CREATE FUNCTION public.f()
+RETURNS integer
+LANGUAGE plx
+AS $function$begin return 1; end$function$;
+COMMIT;

@@ -1,0 +1,18 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+DROP FUNCTION public.f();
+DROP LANGUAGE plx;
+CREATE TRUSTED LANGUAGE plx HANDLER plpgsql_call_handler VALIDATOR plpgsql_validator;
+REVOKE ALL ON LANGUAGE plx FROM PUBLIC;
+GRANT USAGE ON LANGUAGE plx TO case_reader;
+CREATE FUNCTION public.f()
+RETURNS integer
+LANGUAGE plx
+AS $function$begin return 1; end$function$;
+GRANT EXECUTE ON FUNCTION public.f() TO case_reader;
+COMMIT;

@@ -1,0 +1,17 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER OPERATOR public.=== (integer, integer) SET (RESTRICT = eqsel, JOIN = eqjoinsel);
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TABLE public.t DROP CONSTRAINT t_a_check;
+DROP OPERATOR public.==== (integer, integer);
+CREATE OPERATOR public.==== (FUNCTION = public.same, LEFTARG = integer, RIGHTARG = integer, MERGES);
+ALTER TABLE public.t ADD CONSTRAINT t_a_check CHECK ((a OPERATOR(public.====) a));
+COMMIT;

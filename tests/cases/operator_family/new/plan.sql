@@ -1,0 +1,15 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+CREATE OPERATOR FAMILY public.mine USING btree;
+COMMENT ON OPERATOR FAMILY public.mine USING btree IS 'empty yet';
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+CREATE OPERATOR FAMILY public.mine USING gin;
+COMMIT;

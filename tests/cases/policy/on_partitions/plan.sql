@@ -1,0 +1,18 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TABLE public.notes ENABLE ROW LEVEL SECURITY;
+ALTER TABLE public.notes FORCE ROW LEVEL SECURITY;
+ALTER POLICY own ON public.notes USING ((owner = SESSION_USER)) WITH CHECK (((owner = SESSION_USER) AND (id > 0)));
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TABLE public.notes_0 ENABLE ROW LEVEL SECURITY;
+CREATE POLICY nobody ON public.notes_0 AS RESTRICTIVE FOR DELETE TO PUBLIC USING (false);
+COMMENT ON POLICY nobody ON public.notes_0 IS 'only by way of notes';
+COMMIT;

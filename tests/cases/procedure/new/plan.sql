@@ -1,0 +1,18 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+CREATE PROCEDURE public.archive(IN before date, INOUT moved integer)
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path TO ''
+AS $function$BEGIN
+  moved := 0;
+END
+$function$;
+REVOKE ALL ON PROCEDURE public.archive(date, integer) FROM PUBLIC;
+COMMENT ON PROCEDURE public.archive(date, integer) IS 'moves what is old';
+COMMIT;

@@ -1,0 +1,20 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+DROP PROCEDURE public.archive(date);
+CREATE PROCEDURE public.archive(IN until date)
+LANGUAGE plpgsql
+AS $function$BEGIN END$function$;
+COMMENT ON PROCEDURE public.archive(date) IS 'moves what is old';
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+CREATE OR REPLACE PROCEDURE public.tidy()
+LANGUAGE sql
+AS $function$SELECT 2$function$;
+COMMIT;

@@ -1,0 +1,30 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+CREATE RULE added AS ON INSERT TO public.active_items DO INSTEAD INSERT INTO public.items (id, name, active)
+  VALUES (new.id, new.name, true);
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TABLE public.items DISABLE RULE guarded;
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+CREATE OR REPLACE RULE logged AS ON INSERT TO public.items WHERE (new.name <> ' DO INSTEAD '::text) DO ALSO (
+INSERT INTO public.items_log (id, name)
+  VALUES (new.id, new.name);
+DELETE FROM public.items_log
+  WHERE (items_log.name IS NULL)
+);
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+DROP RULE gone ON public.items;
+COMMIT;

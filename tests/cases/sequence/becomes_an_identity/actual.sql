@@ -1,0 +1,2 @@
+CREATE TABLE public.t (id serial PRIMARY KEY, n text);
+INSERT INTO public.t (n) VALUES ('a'), ('b');

@@ -1,0 +1,10 @@
+CREATE TABLE public.logs (id integer NOT NULL, code integer NOT NULL, note text) WITH (fillfactor = 80, autovacuum_enabled = false);
+CREATE UNIQUE INDEX logs_id ON public.logs (id);
+CREATE UNIQUE INDEX logs_code ON public.logs (code);
+ALTER TABLE public.logs REPLICA IDENTITY USING INDEX logs_id;
+ALTER TABLE public.logs CLUSTER ON logs_id;
+CREATE TABLE public.kept (id integer NOT NULL);
+CREATE UNIQUE INDEX kept_id ON public.kept (id);
+ALTER TABLE public.kept REPLICA IDENTITY USING INDEX kept_id;
+CREATE TYPE public.pair AS (one integer, two integer);
+CREATE TABLE public.typed (one integer, two integer);

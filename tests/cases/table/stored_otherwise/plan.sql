@@ -1,0 +1,28 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER INDEX public.kept_id SET (fillfactor = '90');
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+-- hazard table-rewrite: public.logs (16,384 bytes) is written anew while nobody can read or write it
+-- hazard data-loss: the rows of public.logs will not survive a crash
+ALTER TABLE public.logs SET UNLOGGED;
+ALTER TABLE public.logs SET (fillfactor = '70', toast.autovacuum_enabled = 'false');
+ALTER TABLE public.logs RESET (autovacuum_enabled);
+ALTER TABLE public.logs REPLICA IDENTITY USING INDEX logs_code;
+ALTER TABLE public.logs CLUSTER ON logs_code;
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TABLE public.typed OF public.pair;
+COMMIT;
+
+SET lock_timeout = 0;
+DROP INDEX CONCURRENTLY IF EXISTS public.logs_id;

@@ -1,0 +1,15 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+CREATE TEXT SEARCH TEMPLATE public.own (INIT = dsimple_init, LEXIZE = dsimple_lexize);
+COMMENT ON TEXT SEARCH TEMPLATE public.own IS 'ours';
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+CREATE TEXT SEARCH DICTIONARY public.plain (TEMPLATE = public.own);
+COMMIT;

@@ -1,0 +1,2 @@
+CREATE TEXT SEARCH TEMPLATE own (INIT = dsimple_init, LEXIZE = dsimple_lexize);
+CREATE TEXT SEARCH DICTIONARY plain (TEMPLATE = own);

@@ -1,0 +1,15 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+DROP TEXT SEARCH DICTIONARY public.plain;
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+DROP TEXT SEARCH TEMPLATE public.own;
+CREATE TEXT SEARCH TEMPLATE public.own (INIT = dsynonym_init, LEXIZE = dsynonym_lexize);
+COMMIT;

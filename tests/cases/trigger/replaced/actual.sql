@@ -1,0 +1,11 @@
+CREATE TABLE orders (id integer PRIMARY KEY, state text, total numeric);
+CREATE TABLE orders_log (id integer, was text);
+CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'begin return new; end';
+CREATE FUNCTION check_total() RETURNS trigger LANGUAGE plpgsql AS 'begin return null; end';
+CREATE TRIGGER noted BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION note();
+COMMENT ON TRIGGER noted ON orders IS 'kept when it is replaced';
+ALTER TABLE orders DISABLE TRIGGER noted;
+CREATE CONSTRAINT TRIGGER balanced AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION check_total();
+COMMENT ON TRIGGER balanced ON orders IS 'totals agree';
+CREATE TRIGGER silent AFTER DELETE ON orders FOR EACH STATEMENT EXECUTE FUNCTION note();
+CREATE TRIGGER gone AFTER TRUNCATE ON orders FOR EACH STATEMENT EXECUTE FUNCTION note();

@@ -1,0 +1,15 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER USER MAPPING FOR case_reader SERVER archive OPTIONS (SET "user" 'new', ADD extra 'x');
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+-- hazard irreversible: user_mapping case_writer on archive is dropped with the password that it may hold, which no undo brings back
+DROP USER MAPPING FOR case_writer SERVER archive;
+COMMIT;

@@ -1,0 +1,14 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+CREATE USER MAPPING FOR case_reader SERVER archive OPTIONS ("user" 'reader');
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+CREATE USER MAPPING FOR PUBLIC SERVER archive;
+COMMIT;

@@ -1,0 +1,19 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+CREATE OR REPLACE VIEW public.counted AS
+SELECT id,
+    a,
+    count(*) AS n
+   FROM public.t
+  GROUP BY id, a;
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TABLE public.t DROP CONSTRAINT t_key;
+COMMIT;
