@@ -8,9 +8,10 @@ database too. Only what is not known to be equal goes to scratch, with what it s
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 
 from reconciler.build import Build, Failures
 from reconciler.connection import Connection, rows, run
@@ -19,6 +20,7 @@ from reconciler.errors import DeclarationError, Problem, ScratchError, Statement
 from reconciler.introspect import Snapshot, introspect
 from reconciler.kinds import KINDS
 from reconciler.ref import Ref
+from reconciler.renames import Renaming, carried, pending, spoken_of, undone
 from reconciler.scratch import Scratch, empty
 from reconciler.state import Declaration, Scope, State
 from reconciler.statement import compose, literal, name, raw, text
@@ -31,7 +33,8 @@ class Canonical:
     """Two whole states, spelled by one server, and a connection to the database that holds the live one.
 
     `situation` is the target's, with the declared objects in it as plans need them. `left_out` says what of the live
-    database could not be built on scratch, and why.
+    database could not be built on scratch, and why. Where there are `renamings`, `live` is what they leave, and `before`
+    what the connection holds: the state from which they start.
     """
 
     live: State
@@ -40,6 +43,8 @@ class Canonical:
     scratch: Scratch | None = None
     connection: Connection | None = None
     left_out: Mapping[Ref, str] = field(default_factory=dict[Ref, str])
+    renamings: Sequence[Renaming] = ()
+    before: State | None = None
 
 
 @dataclass(frozen=True)
@@ -60,26 +65,74 @@ def canonicalise(
     `scratches` offers servers in order of preference: one that cannot hold the objects is passed over. Raises
     DeclarationError with every object that PostgreSQL refuses, ScratchError when no server serves.
     """
-    spelled = {r: same for r in [*declaration.objects, *declaration.absent] if (same := _same_in(live.state, r)) != r}
-    wanted = complete(live, declaration, scope, spelled)
-    seeds = {r for r, o in wanted.objects.items() if live.state.get(r) != o} | set(wanted.gone)
-    unnamed = {(r.kind, r.schema, r.name) for r in [*wanted.source, *declaration.absent] if r.arguments is not None and r not in live.state}
-    seeds |= {r for r in live.state if (r.kind, r.schema, r.name) in unnamed}
-    if not seeds:
+    renamings = pending(live.state, declaration)
+    if not renamings and not _seeds(live, declaration, *_first_look(live, declaration, scope)):
         yield Canonical(live.state, live.state, live.situation)
         return
     refused: list[str] = []
     for scratch in scratches():
         with ExitStack() as stack:
             try:
-                bench = _Bench(scratch, stack, live, declaration, scope, spelled)
-                canonical = bench.canonical(wanted, seeds)
+                canonical = _on(scratch, stack, live, declaration, scope, renamings)
             except ScratchError as e:
                 refused.append(str(e))
                 continue
             yield canonical
             return
     raise ScratchError("no scratch server serves:\n" + "\n".join(f"  {r}" for r in refused))
+
+
+def _first_look(live: Snapshot, declaration: Declaration, scope: Scope) -> tuple[Wanted, dict[Ref, Ref]]:
+    spelled = {r: same for r in [*declaration.objects, *declaration.absent] if (same := _same_in(live.state, r)) != r}
+    return complete(live, declaration, scope, spelled), spelled
+
+
+def _seeds(live: Snapshot, declaration: Declaration, wanted: Wanted, spelled: Mapping[Ref, Ref]) -> set[Ref]:
+    """What is not known to be as it should be."""
+    del spelled
+    seeds = {r for r, o in wanted.objects.items() if live.state.get(r) != o} | set(wanted.gone)
+    unnamed = {(r.kind, r.schema, r.name) for r in [*wanted.source, *declaration.absent] if r.arguments is not None and r not in live.state}
+    return seeds | {r for r in live.state if (r.kind, r.schema, r.name) in unnamed}
+
+
+def _on(
+    scratch: Scratch, stack: ExitStack, live: Snapshot, declaration: Declaration, scope: Scope, renamings: Sequence[Renaming]
+) -> Canonical:
+    """Both states as one scratch server spells them."""
+    present = _renamed(scratch, live, renamings) if renamings else live
+    wanted, spelled = _first_look(present, declaration, scope)
+    seeds = _seeds(present, declaration, wanted, spelled) | {r.becomes for r in renamings}
+    canonical = _Bench(scratch, stack, present, declaration, scope, spelled).canonical(wanted, seeds)
+    if not renamings:
+        return canonical
+    assert canonical.connection is not None
+    for sql in undone(renamings):
+        run(canonical.connection, sql)
+    return replace(canonical, renamings=renamings, before=introspect(canonical.connection).state)
+
+
+def _renamed(scratch: Scratch, live: Snapshot, renamings: Sequence[Renaming]) -> Snapshot:
+    """What the renamings make of the live state: PostgreSQL knows what else they change."""
+    members = neighbourhood(live.state, {r.was for r in renamings})
+    state = State({r: o for r, o in live.state.objects.items() if r in members}, live.state.edges)
+    situation = replace(live.situation, server=scratch.server, initial={}, leftovers=frozenset())
+    with scratch.database({role for o in state.objects.values() for role in o.roles()}, live.situation.user) as connection:
+        if failed := Build(connection, state, situation, {}).all():
+            listed = "; ".join(f"{r}: {e.message}" for r, e in list(failed.items())[:3])
+            raise ScratchError(f"{scratch.words} cannot hold what stands on what is renamed ({listed})")
+        for renaming in renamings:
+            run(connection, renaming.statement.sql)
+        found = introspect(connection).state
+    others = {r: o for r, o in live.state.objects.items() if r not in members}
+    names = carried(live.state, renamings)
+    sizes = {names.get(r, r): s for r, s in live.situation.sizes.items()}
+    taken = {(names[r].schema, names[r].name): live.names.get((r.schema, r.name), "") for r in members if live.state[r].takes}
+    return replace(
+        live,
+        state=State({**others, **found.objects}, {**live.state.edges, **found.edges}),
+        situation=replace(live.situation, sizes=sizes),
+        names={k: v for k, v in live.names.items() if k not in {(r.schema, r.name) for r in names if names[r] != r}} | taken,
+    )
 
 
 def complete(live: Snapshot, declaration: Declaration, scope: Scope, spelled: Mapping[Ref, Ref]) -> Wanted:
@@ -283,6 +336,8 @@ class _Bench:
             if ref not in desired:
                 continue
             obj = self.declaration.objects[origin].model_copy(update={"ref": ref})
+            if obj.depends_on:
+                edges[ref] = edges.get(ref, frozenset()) | self._named(obj, origin, desired, problems)
             for key, value in obj.expressions().items():
                 assert ref.on is not None
                 try:
@@ -297,6 +352,18 @@ class _Bench:
         if problems:
             raise DeclarationError(problems)
         return replace(desired, edges=edges), declared
+
+    def _named(self, obj: Object, origin: Ref, desired: State, problems: list[Problem]) -> frozenset[Ref]:
+        """What `depends_on` names."""
+        known = {words: r for r, o in desired.objects.items() for words in spoken_of(o, r, self._path(origin))}
+        for words in obj.depends_on:
+            if words not in known:
+                near = get_close_matches(words, known, 1)
+                hint = f"did you mean '{near[0]}'?" if near else "name its kind and its name: `function f(integer)`, `table public.t`"
+                problems.append(
+                    Problem(f"{obj.ref}: depends_on: there is no {words}", self.declaration.position(origin, "depends_on"), hint)
+                )
+        return frozenset(known[w] for w in obj.depends_on if w in known)
 
 
 def _qualified(

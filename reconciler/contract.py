@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
 from psycopg import sql
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from reconciler.connection import Connection, Row, Server
@@ -77,9 +77,18 @@ class Object(BaseModel):
     relation: ClassVar[bool] = False  # shares the namespace of tables, indexes, sequences and views
     watches: ClassVar[bool] = False  # acts on changes to other objects, so that it is made last and dropped first
     written: ClassVar[tuple[str, ...]] = ()  # fields that hold SQL which people wrote
+    renamable: ClassVar[bool] = True  # ALTER … RENAME TO knows it
 
     ref: SkipJsonSchema[Ref] = Field(exclude=True, repr=False)
     comment: str | None = Field(default=None, description="COMMENT ON")
+    renamed_from: str | None = Field(default=None, description="its old name: it is renamed, where that is still there; may stay for ever")
+    depends_on: tuple[str, ...] = Field(default=(), description="what no catalog knows that it needs: `function f(int)`, `table t`, …")
+
+    @model_validator(mode="after")
+    def _renamable(self) -> Self:
+        if self.renamed_from is not None and not self.renamable:
+            raise ValueError(f"renamed_from: PostgreSQL cannot rename a {self.kind.replace('_', ' ')}")
+        return self
 
     # -- what a kind says ------------------------------------------------------------------------------------------
 
@@ -183,6 +192,17 @@ class Object(BaseModel):
         del old
         return self
 
+    def renamed_to(self, name: str) -> Statement:
+        """Give the object another name."""
+        other = self.model_copy(update={"ref": replace(self.ref, name=name)})
+        words = [text(compose("ALTER {} RENAME TO {}", o.designation(), n)) for o, n in ((self, name), (other, self.ref.name))]
+        return Statement(sql=words[0], lock="ACCESS EXCLUSIVE" if self.stands_on else "", relation=self.stands_on, undo=(words[1],))
+
+    def parts_renamed(self, live: Self) -> Iterable[tuple[str, str, Statement]]:
+        """Old name, new name and statement for each part of `live` that is to be called otherwise and is no object itself."""
+        del live
+        return ()
+
     def finish(self, old: Self | None, on: Situation) -> Iterable[Statement]:
         """What can only be said once `finish_needs` are there too: a sequence's owner, whose default needs the sequence."""
         del old, on
@@ -271,7 +291,7 @@ class Object(BaseModel):
 
     def as_state(self) -> Self:
         """The object without what no catalog stores."""
-        return self
+        return self.model_copy(update={"renamed_from": None, "depends_on": ()})
 
     def expressions(self) -> Mapping[str, str]:
         """SQL over the row that no catalog stores, by the name of its field."""

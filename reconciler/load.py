@@ -130,12 +130,14 @@ class _Reading:
         """Add the objects that others are short for."""
         for obj in [*objects.values()]:
             piece = self.pieces[obj.ref]
-            for ref, body in obj.unfold():
+            old = [r.name for r, _ in _as_it_was(obj, objects).unfold()]
+            for (ref, body), was in zip(obj.unfold(), old, strict=True):
                 if ref in self.pieces:
                     self._again(str(ref), piece.at, self.pieces[ref].at)
                     continue
                 kind = self.kinds[ref.kind]
-                objects[ref] = kind.model_validate({"ref": ref, **body})
+                told = {} if was == ref.name else {"renamed_from": was}
+                objects[ref] = kind.model_validate({"ref": ref, **body, **told})
                 self.pieces[ref] = replace(piece, kind=kind, given={}, derived={})
                 self.positions[ref, ""] = piece.at
 
@@ -337,6 +339,13 @@ class _Reading:
         return fitted(Assertion, given, Context(f"check '{name}'", at, len(self.problems) == before), self.problems, position=at)
 
 
+def _as_it_was(obj: Object, objects: Mapping[Ref, Object]) -> Object:
+    """The object under its old name, on what it lives on under its own."""
+    on = objects.get(obj.ref.on) if obj.ref.on else None
+    there = replace(on.ref, name=on.renamed_from) if on is not None and on.renamed_from else obj.ref.on
+    return obj.model_copy(update={"ref": replace(obj.ref, name=obj.renamed_from or obj.ref.name, on=there)})
+
+
 def _unquoted(name: str) -> str:
     match = _QUOTED.fullmatch(name)
     return match[1].replace('""', '"') if match else name
@@ -409,6 +418,7 @@ def json_schema(kinds: Kinds = KINDS) -> dict[str, Any]:
         "type": ["object", "null"],
         "properties": {
             "schema": {"type": "string", "description": "for names that have none; public where it is left out"},
+            "owner": {"type": "string", "description": "the role that owns what is declared here and gives no owner"},
             **sections(""),
             "checks": _section_schema(check),
         },

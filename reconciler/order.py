@@ -14,6 +14,7 @@ from reconciler.errors import PlanError
 from reconciler.heirs import precedence
 from reconciler.kinds import KINDS
 from reconciler.ref import Ref
+from reconciler.renames import Renaming
 from reconciler.state import State
 from reconciler.statement import Danger, Fill, Statement
 from reconciler.work import Node, Work, dropping, finishing, gather, making
@@ -46,12 +47,12 @@ class Step(BaseModel):
     fill: Fill | None = None
 
 
-def in_order(work: Work, given: Sequence[Change]) -> list[Step]:
-    """The steps of all that there is to do; raises PlanError where no order works."""
+def in_order(work: Work, given: Sequence[Change], renamings: Sequence[Renaming] = ()) -> list[Step]:
+    """The steps of all that there is to do, the renamings first; raises PlanError where no order works."""
     for node in work.one_way:
         first, *more = work.statements[node]
         work.statements[node] = [first.model_copy(update={"undo": (*_way_back(work, node.ref), *(first.undo or ()))}), *more]
-    return _steps(work, _edges(work, given))
+    return _steps(work, _edges(work, given), renamings)
 
 
 def _way_back(work: Work, ref: Ref) -> tuple[str, ...]:
@@ -174,7 +175,7 @@ def _watchers_apart(work: Work, before: Before) -> None:
                     before(*((node, other) if node.drop else (other, node)))
 
 
-def _steps(work: Work, edges: set[tuple[Node, Node]]) -> list[Step]:
+def _steps(work: Work, edges: set[tuple[Node, Node]], renamings: Sequence[Renaming]) -> list[Step]:
     graph: nx.DiGraph[Node] = nx.DiGraph()
     graph.add_nodes_from(sorted(work.statements))
     graph.add_edges_from(sorted(edges))
@@ -182,14 +183,18 @@ def _steps(work: Work, edges: set[tuple[Node, Node]]) -> list[Step]:
         cycle = ", ".join(str(one.ref) for one, _ in cast("Any", nx).find_cycle(graph))
         raise PlanError(f"no order works, each of these needs the next to come first: {cycle}")
     blocks = _blocks(work, graph)
-    width = len(str(sum(map(len, work.statements.values()))))
-    steps: list[Step] = []
+    width = len(str(sum(map(len, work.statements.values())) + len(renamings)))
+    steps = [
+        _step(f"{n:0{width}}", making(r.becomes), "alter", r.statement, 0, {f"{n - 1:0{width}}"} if n > 1 else set())
+        for n, r in enumerate(renamings, 1)
+    ]
+    renamed = {s.id for s in steps[-1:]}
     last: dict[Node, set[str]] = {}
     transaction = 0
     for block in blocks:
         transaction += 1
         for node in nx.lexicographical_topological_sort(graph.subgraph(block)):
-            waits = last[node] = {s for p in graph.predecessors(node) for s in last[p]}
+            waits = last[node] = {s for p in graph.predecessors(node) for s in last[p]} or renamed
             if len(block) == 1:
                 transaction += 1
             for statement in work.statements[node]:

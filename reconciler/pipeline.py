@@ -104,10 +104,11 @@ def _plan(job: Job, live: Snapshot, connection: Connection) -> Plan:
                 *(f"{r} could not be built on scratch and was left out: {why}" for r, why in canonical.left_out.items()),
                 *unmanaged(connection, live, job.scope),
             ],
-            fingerprint=fingerprint(touched(found, canonical.live, canonical.desired), live.state),
+            fingerprint=fingerprint(touched(found, canonical.live, canonical.desired) | {r.was for r in canonical.renamings}, live.state),
+            renamings=canonical.renamings,
         )
         if canonical.connection is not None and plan.steps:
-            prove(plan, canonical.connection, canonical.live, canonical.desired)
+            prove(plan, canonical.connection, canonical.before or canonical.live, canonical.desired)
         return plan
 
 

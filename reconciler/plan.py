@@ -17,6 +17,7 @@ from reconciler.diff import Action, Change, Difference
 from reconciler.heirs import with_given
 from reconciler.order import Step, in_order
 from reconciler.ref import Ref
+from reconciler.renames import Renaming
 from reconciler.state import State
 from reconciler.statement import Hazard
 from reconciler.work import gather
@@ -98,10 +99,14 @@ def make_plan(
     unchanged: int = 0,
     notes: Sequence[str] = (),
     fingerprint: Mapping[str, str] | None = None,
+    renamings: Sequence[Renaming] = (),
 ) -> Plan:
-    """Order the changes into steps; a pure function. Raises PlanError where no order works."""
+    """Order the changes into steps; a pure function. Raises PlanError where no order works.
+
+    `live` is what the renamings, which come first, leave.
+    """
     work = gather(changes, with_given(live, [c.live for c in changes]), desired, situation)
-    steps = in_order(work, changes)
+    steps = in_order(work, changes, renamings)
     planned = [
         Planned(
             action=c.action,
@@ -113,6 +118,7 @@ def make_plan(
         )
         for c in changes
     ]
+    renamed = [Planned(action="alter", kind=r.becomes.kind, identity=r.becomes.identity, differences=(r.told,)) for r in renamings]
     leftovers = [Planned(action="drop", kind=n.ref.kind, identity=n.ref.identity) for n in work.actions if n.drop and n.ref not in live]
     return Plan(
         target=redacted(target),
@@ -120,7 +126,7 @@ def make_plan(
         in_sync=not steps,
         unchanged=unchanged,
         scratch=scratch,
-        changes=(*planned, *leftovers),
+        changes=(*renamed, *planned, *leftovers),
         steps=tuple(steps),
         notes=tuple(notes),
         fingerprint=dict(fingerprint or {}),

@@ -16,7 +16,7 @@ FLOORS = {
     1: {"statement", "connection", "catalog", "privileges", "foreign", "conversion", "counter"},
     2: {"contract", "state", "check", "datatype", "attribute", "identity", "nulls", "queried"},
     3: {"kinds"},
-    4: {"load", "introspect", "diff", "scratch", "yamltree", "export", "build", "heirs", "rebuild"},
+    4: {"load", "introspect", "diff", "scratch", "yamltree", "export", "build", "heirs", "rebuild", "renames"},
     5: {"canonicalise", "work", "order", "plan", "unmanaged"},
     6: {"backfill", "journal"},
     7: {"execute"},
@@ -46,6 +46,7 @@ NEIGHBOURS = {
     ("datatype", "contract"): "what every type that columns have shares",
     ("canonicalise", "scratch"): "",
     ("rebuild", "diff"): "changes are what it reads",
+    ("renames", "diff"): "how a difference is told",
     ("heirs", "diff"): "changes are what it reads",
 }
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names}

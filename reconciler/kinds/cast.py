@@ -19,6 +19,7 @@ class Cast(Object):
 
     kind: ClassVar[str] = "cast"
     section: ClassVar[str] = "casts"
+    renamable: ClassVar[bool] = False
     unqualified: ClassVar[bool] = True
     whole: ClassVar[bool] = True
     written: ClassVar[tuple[str, ...]] = ("function",)

@@ -125,7 +125,7 @@ class Column(Object):
         if (type_ := SERIAL.get(self.type.lower())) is not None and self.ref.on is not None:
             sequence = text(name(self.ref.on.schema, usual_name(self.ref.on.name, self.ref.name, "seq")))
             told |= {"type": type_, "default": f"nextval({text(literal(sequence))}::regclass)", "not_null": self.not_null or True}
-        return self.model_copy(update=told)
+        return super().as_state().model_copy(update=told)
 
     def expressions(self) -> Mapping[str, str]:
         return {"backfill": self.backfill.value} if self.backfill else {}
@@ -162,6 +162,10 @@ class Column(Object):
 
     def designation(self) -> sql.Composable:
         return compose("COLUMN {}.{}", self._place.table, self.ref.name)
+
+    def renamed_to(self, name: str) -> Statement:
+        words = [compose("RENAME COLUMN {} TO {}", a, b) for a, b in ((self.ref.name, name), (name, self.ref.name))]
+        return self._place.alter(words[0], words[1])
 
     @property
     def _place(self) -> Place:

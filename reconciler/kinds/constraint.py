@@ -168,6 +168,11 @@ class Constraint(Object):
             return [self._defer()]
         return self._swap(old, on)
 
+    def renamed_to(self, name: str) -> Statement:
+        pairs = ((self.ref.name, name), (name, self.ref.name))
+        words = [text(compose("ALTER TABLE {} RENAME CONSTRAINT {} TO {}", self._table, a, b)) for a, b in pairs]
+        return Statement(sql=words[0], lock="ACCESS EXCLUSIVE", relation=self.stands_on, undo=(words[1],))
+
     def remove(self, on: Situation) -> Iterable[Statement]:
         yield Statement(sql=self._dropped(), lock="ACCESS EXCLUSIVE", relation=self.stands_on, undo=self._added())
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Self, cast
 
 from psycopg import sql
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from reconciler.catalog import address, granted, ours
 from reconciler.connection import Server
@@ -15,13 +15,24 @@ from reconciler.datatype import DataType
 from reconciler.statement import Statement, compose, joined, literal, raw, text
 
 
+class EnumValue(BaseModel):
+    """A value that had another name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    renamed_from: str
+
+
 class Enum(DataType):
     """A type of named values, in their order; `mood: [sad, ok, happy]` is its short form."""
 
     kind: ClassVar[str] = "enum"
     section: ClassVar[str] = "enums"
 
-    values: tuple[str, ...] = Field(default=(), description="in the order in which they compare")
+    values: tuple[str | EnumValue, ...] = Field(
+        default=(), description="in the order in which they compare; {name, renamed_from} renames one"
+    )
 
     @classmethod
     def catalog(cls, server: Server) -> str:
@@ -42,25 +53,40 @@ class Enum(DataType):
     def short(cls, body: dict[str, Any]) -> object:
         return body["values"] if list(body) == ["values"] else body
 
+    @property
+    def names_in_order(self) -> tuple[str, ...]:
+        """The values' names."""
+        return tuple(v if isinstance(v, str) else v.name for v in self.values)
+
+    def as_state(self) -> Self:
+        return super().as_state().model_copy(update={"values": self.names_in_order})
+
+    def parts_renamed(self, live: Self) -> Iterable[tuple[str, str, Statement]]:
+        for value in self.values:
+            if isinstance(value, EnumValue) and value.renamed_from in live.values and value.name not in live.values:
+                pairs = ((value.renamed_from, value.name), (value.name, value.renamed_from))
+                words = [text(compose("ALTER TYPE {} RENAME VALUE {} TO {}", self.sql_name(), literal(a), literal(b))) for a, b in pairs]
+                yield value.renamed_from, value.name, Statement(sql=words[0], undo=(words[1],))
+
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        listed = joined((literal(v) for v in self.values), by=", ")
+        listed = joined((literal(v) for v in self.names_in_order), by=", ")
         yield Statement(sql=text(compose("CREATE TYPE {} AS ENUM ({})", self.sql_name(), listed)))
 
     def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
         """Add values in their places, each committed before anything can use it; what goes or moves makes another type."""
-        kept = tuple(v for v in self.values if v in old.values)
-        return self._additions(old) if kept == old.values else None
+        kept = tuple(v for v in self.names_in_order if v in old.names_in_order)
+        return self._additions(old) if kept == old.names_in_order else None
 
     def _additions(self, old: Self) -> Iterable[Statement]:
-        there = set(old.values)
-        for place, value in enumerate(self.values):
+        there, names = set(old.names_in_order), self.names_in_order
+        for place, value in enumerate(names):
             if value in there:
                 continue
             where: sql.Composable = raw("")
             if place:
-                follows = all(v not in there for v in self.values[place:])
-                where = raw("") if follows else compose(" AFTER {}", literal(self.values[place - 1]))
+                follows = all(v not in there for v in names[place:])
+                where = raw("") if follows else compose(" AFTER {}", literal(names[place - 1]))
             elif there:
-                where = compose(" BEFORE {}", literal(old.values[0]))
+                where = compose(" BEFORE {}", literal(old.names_in_order[0]))
             there.add(value)
             yield Statement(sql=text(compose("ALTER TYPE {} ADD VALUE {}{}", self.sql_name(), literal(value), where)), apart=True)

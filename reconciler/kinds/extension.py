@@ -20,6 +20,7 @@ class Extension(Object):
 
     kind: ClassVar[str] = "extension"
     section: ClassVar[str] = "extensions"
+    renamable: ClassVar[bool] = False
     unqualified: ClassVar[bool] = True
 
     namespace: str | None = Field(default=None, alias="schema", description="where its objects go, if it lets one choose")

@@ -188,6 +188,10 @@ class Index(Object):
     def _dropped(self) -> str:
         return text(compose("DROP INDEX {}", self.sql_name()))
 
+    def renamed_to(self, name: str) -> Statement:
+        sql_text, back = self._rename(self.ref.name, name), self._rename(name, self.ref.name)
+        return Statement(sql=sql_text, lock="SHARE UPDATE EXCLUSIVE", relation=self.stands_on, undo=(back,))
+
     def _rename(self, was: str, becomes: str) -> str:
         return text(compose("ALTER INDEX {} RENAME TO {}", name(self.ref.schema, was), becomes))
 

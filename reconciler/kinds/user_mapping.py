@@ -22,6 +22,7 @@ class UserMapping(Object):
 
     kind: ClassVar[str] = "user_mapping"
     section: ClassVar[str] = "user_mappings"
+    renamable: ClassVar[bool] = False
     unqualified: ClassVar[bool] = True
 
     options: dict[str, str] = Field(default_factory=dict, description="such as user; never a secret")

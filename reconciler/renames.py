@@ -1,0 +1,90 @@
+"""What is to get another name: (live, declaration) → renamings, which come before everything else that a plan does.
+
+A declaration says `renamed_from` and may go on saying so: where the new name is there, nothing is left to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from reconciler.contract import Object
+from reconciler.diff import Difference
+from reconciler.ref import Ref
+from reconciler.state import Declaration, State
+from reconciler.statement import Statement
+
+
+@dataclass(frozen=True)
+class Renaming:
+    """One statement that gives an object or a part of it another name.
+
+    `was` and `becomes` are the object's refs before and after all of them, `told` what people are shown.
+    """
+
+    was: Ref
+    becomes: Ref
+    statement: Statement
+    told: Difference
+
+
+def pending(live: State, declaration: Declaration) -> list[Renaming]:
+    """What is declared under a new name and is still there under the old one; what others live on comes first."""
+    before: dict[Ref, Ref] = {}  # the live refs of what is renamed, by the new ones
+    found: list[Renaming] = []
+    for ref, obj in sorted(declaration.objects.items(), key=lambda item: item[0].on is not None):
+        on = before.get(ref.on, ref.on) if ref.on else None
+        there = _namesake(live, replace(ref, on=on))
+        if there is None and obj.renamed_from is not None:
+            there = _namesake(live, replace(ref, on=on, name=obj.renamed_from))
+            if there is not None:
+                before[ref] = there
+                now = replace(there, on=ref.on)
+                statement = live[there].model_copy(update={"ref": now}).renamed_to(ref.name)
+                told = Difference(field="name", live=there.name, wanted=ref.name)
+                found.append(Renaming(there, replace(now, name=ref.name), statement, told))
+        if there is None:
+            continue
+        for old, new, statement in obj.parts_renamed(live[there]):
+            told = Difference(field="name", live=old, wanted=new)
+            found.append(Renaming(there, replace(there, on=ref.on, name=ref.name), statement, told))
+    return found
+
+
+def _namesake(live: State, ref: Ref) -> Ref | None:
+    """The live object of that name; of several routines the one with these arguments."""
+    if ref in live or ref.arguments is None:
+        return ref if ref in live else None
+    alike = [o for o in live.objects.values() if (o.ref.kind, o.ref.schema, o.ref.name) == (ref.kind, ref.schema, ref.name)]
+    same = [o.ref for o in alike if ref.arguments in (getattr(o, "arguments", None), o.ref.arguments)]
+    return same[0] if same else alike[0].ref if len(alike) == 1 else None
+
+
+def translated(renamings: Sequence[Renaming]) -> Mapping[Ref, Ref]:
+    """New refs by the old ones, for what is renamed."""
+    return {r.was: r.becomes for r in renamings}
+
+
+def carried(refs: Iterable[Ref], renamings: Sequence[Renaming]) -> dict[Ref, Ref]:
+    """Each ref with what it is called afterwards: it lives on something of another name too."""
+    names = translated(renamings)
+
+    def after(ref: Ref) -> Ref:
+        if ref in names:
+            return names[ref]
+        return replace(ref, on=after(ref.on)) if ref.on is not None else ref
+
+    return {r: after(r) for r in refs}
+
+
+def undone(renamings: Sequence[Renaming]) -> list[str]:
+    """The SQL that takes all of them back."""
+    return [sql for r in reversed(renamings) for sql in r.statement.undo or ()]
+
+
+def spoken_of(obj: Object, ref: Ref, schema: str) -> list[str]:
+    """How `depends_on` may name an object, in a file whose schema is `schema`."""
+    words = f"{ref.kind.replace('_', ' ')} {ref.identity}"
+    declared = getattr(obj, "arguments", None)
+    spelled = [words] if declared is None else [words, f"{ref.kind} {replace(ref, arguments=declared).identity}"]
+    return [*spelled, *(s.replace(f"{schema}.", "") for s in spelled if ref.schema == schema)]

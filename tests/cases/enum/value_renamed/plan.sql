@@ -1,0 +1,15 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TYPE public.mood RENAME TO feeling;
+ALTER TYPE public.feeling RENAME VALUE 'ok' TO 'fine';
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TYPE public.feeling ADD VALUE 'glad';
+COMMIT;
