@@ -1,4 +1,4 @@
-"""A real PostgreSQL for every test: the embedded ones, and whatever RECONCILE_TEST_SERVERS names beside them."""
+"""A real PostgreSQL for every test: the embedded ones, and whatever RECONCILE_TEST_POSTGRES names beside them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ import pytest
 from reconciler.connection import connect, run, server_of
 from reconciler.scratch import HURRY, Embedded, start_embedded
 from reconciler.statement import compose, text
+from tests.installations import installed, started
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "examples" / "conversations"
-MAJORS = (18, 16)
+MAJORS = (18, 16)  # the embedded ones
+SUPPORTED = (14, 15, 16, 17, 18)
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,9 @@ class Database:
 
 @cache
 def _server(major: int) -> Embedded:
-    """The embedded server of that major, in a hurry: what it holds may be lost."""
+    """The server of that major, in a hurry: what it holds may be lost."""
+    if major not in MAJORS:
+        return Embedded(started(major), start_embedded("target").tools)
     server = start_embedded("target", major)
     with connect(server.url) as connection:
         for setting in HURRY:
@@ -77,7 +81,7 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.pop(variable, None)
 
 
-@pytest.fixture(scope="session", params=MAJORS, ids=lambda m: f"pg{m}")
+@pytest.fixture(scope="session", params=[*MAJORS, *sorted(installed().keys() - {*MAJORS})], ids=lambda m: f"pg{m}")
 def each_major(request: pytest.FixtureRequest) -> int:
     """Every PostgreSQL that the tests have."""
     return request.param

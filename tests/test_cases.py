@@ -26,7 +26,8 @@ from reconciler.plan import Plan
 from reconciler.report import script, text
 from reconciler.state import Scope
 from reconciler.watch import Lines
-from tests.conftest import MAJORS, Database
+from tests.conftest import MAJORS, SUPPORTED, Database
+from tests.installations import installed
 
 CASES = Path(__file__).parent / "cases"
 FOUND = sorted(p.parent for p in CASES.glob("*/*/desired.yml"))
@@ -104,3 +105,9 @@ def _from_yaml_alone(case: Path, empty: Database, after: list[str]) -> None:
 
 def test_cases_exist_for_every_kind() -> None:
     assert {c.parent.name for c in FOUND} == set(KINDS)
+
+
+@pytest.mark.parametrize("major", SUPPORTED)
+def test_the_major_is_in_the_matrix(major: int) -> None:
+    if major not in {*MAJORS, *installed()}:
+        pytest.skip(f"PostgreSQL {major} is not installed: RECONCILE_TEST_POSTGRES names folders that hold bin/postgres")

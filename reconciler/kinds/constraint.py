@@ -80,7 +80,7 @@ class Constraint(Object):
     def catalog(cls, server: Server) -> str:
         distinct = "coalesce(i.indnullsnotdistinct, false)" if server.has_nulls_not_distinct else "false"
         period, enforced = ("k.conperiod", "k.conenforced") if server.has_temporal_keys else ("false", "true")
-        emptied = _COLUMNS.format("k.confdelsetcols", "k.conrelid") if server.has_set_null_columns else "'{}'"
+        emptied = _COLUMNS.format("k.confdelsetcols", "k.conrelid") if server.has_set_null_columns else "'{}'::text[]"
         index = "CASE WHEN k.contype IN ('p', 'u', 'x') THEN k.conindid ELSE 0 END"
         own, other = _COLUMNS.format("k.conkey", "k.conrelid"), _COLUMNS.format("k.confkey", "k.confrelid")
         not_null = " OR k.contype = 'n' AND NOT k.convalidated" if server.has_not_null_constraints else ""

