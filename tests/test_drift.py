@@ -1,0 +1,90 @@
+"""Whatever somebody alters by hand is found, is all that is found, and is all that is mended: for every field of every kind.
+
+tests/drift/<kind>.yml holds, for one kind,
+before   SQL that makes what the fields are altered on
+fields   for each field: `of`, the object's identity, and `by`, the SQL that alters just this field; `also` lists further
+         fields of the object that cannot but change with it, `since` is the first PostgreSQL that knows the field
+never    the fields that no database holds, and why
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel, ConfigDict
+from yaml import safe_load
+
+from reconciler import pipeline
+from reconciler.execute import Patience
+from reconciler.kinds import KINDS
+from reconciler.load import load
+from reconciler.pipeline import Job
+from reconciler.state import Scope
+from reconciler.watch import Lines
+from reconciler.yamltree.models import fields_of
+from tests.conftest import Database
+
+FOLDER = Path(__file__).parent / "drift"
+EVERYTHING = Scope(frozenset({"*"}), prune=True, everything=True)
+NEVER = {  # of every kind
+    "renamed_from": "what an object was called is in no catalog",
+    "depends_on": "it is declared because no catalog knows it",
+}
+
+
+class Alteration(BaseModel):
+    """How one field is altered by hand."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    of: str
+    by: str
+    also: list[str] = []
+    since: int = 14
+
+
+class Sample(BaseModel):
+    """One file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    before: str
+    fields: dict[str, Alteration] = {}
+    never: dict[str, str] = {}
+
+
+def sample_of(kind: str) -> Sample:
+    return Sample.model_validate(safe_load((FOLDER / f"{kind}.yml").read_text()))
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_every_field_is_altered_by_hand(kind: str) -> None:
+    sample = sample_of(kind)
+    known = set(fields_of(KINDS[kind])) - NEVER.keys()
+    assert {*sample.fields, *sample.never} == known
+    assert not sample.fields.keys() & sample.never.keys()
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_drift_is_found_and_mended(kind: str, each_major: int, new_database: Callable[..., Database], tmp_path: Path) -> None:
+    sample = sample_of(kind)
+    altered = {f: a for f, a in sample.fields.items() if a.since <= each_major}
+    database = new_database(sample.before, each_major)
+    before = database.dump()
+    pipeline.export_state(database.url, EVERYTHING, tmp_path / "state")
+    job = Job(database.url, load(tmp_path / "state"), EVERYTHING)
+    assert pipeline.plan_changes(job).in_sync
+
+    for alteration in altered.values():
+        database.run(alteration.by)
+    plan = pipeline.plan_changes(job)
+    found = {(c.action, c.kind, c.identity, d.field.split(".")[0]) for c in plan.changes for d in c.differences}
+    assert found == {("alter", kind, a.of, field) for f, a in altered.items() for field in (f, *a.also)}
+    assert all(c.differences for c in plan.changes)
+
+    outcome = pipeline.apply_plan(plan, job, database.url, Lines(lambda _: None), Patience(), ["all"])
+    assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ())
+    assert database.dump() == before
+    assert pipeline.plan_changes(job).in_sync
