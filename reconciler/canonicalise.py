@@ -12,10 +12,11 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from typing import cast
 
 from reconciler.build import Build, Failures
 from reconciler.connection import Connection, rows, run
-from reconciler.contract import Object, Situation
+from reconciler.contract import Granted, Object, Situation
 from reconciler.errors import DeclarationError, Problem, ScratchError, StatementFailed
 from reconciler.introspect import Snapshot, introspect
 from reconciler.kinds import KINDS
@@ -154,7 +155,9 @@ def complete(live: Snapshot, declaration: Declaration, scope: Scope, spelled: Ma
         full = obj.over(there, complete=scope.prune).as_state()
         if getattr(full, "owner", "") is None:
             full = full.model_copy(update={"owner": getattr(there, "owner", None) or live.situation.user})
-        objects[ref] = full
+        if scope.prune and isinstance(full, Granted) and full.grants is None:
+            full = full.model_copy(update={"grants": {r: tuple(p) for r, p in full.usual_grants().items()}})
+        objects[ref] = there if there is not None and cast("Object", full).alike(there) else full
     return Wanted(objects, source, gone)
 
 

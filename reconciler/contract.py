@@ -121,6 +121,18 @@ class Object(BaseModel):
         """The further objects that a declaration is short for: their refs and fields."""
         return ()
 
+    def folded(self, others: Mapping[Ref, Object]) -> tuple[Self, frozenset[Ref]]:
+        """The object as a person would declare it, and which of `others` that says too: the way back of `unfold`."""
+        del others
+        return self, frozenset()
+
+    def says_no_more_than(self, body: Mapping[str, Any]) -> bool:
+        """Whether these fields are all that it has, but for an owner and what a new object has anyway."""
+        besides = self.derived() | {"owner"}
+        usual = {"grants": {r: tuple(p) for r, p in self.usual_grants().items()}} if isinstance(self, Granted) else {}
+        wanted = type(self).model_validate({"ref": self.ref, **usual, **body})
+        return self.model_dump(exclude=set(besides)) == wanted.model_dump(exclude=set(besides))
+
     def identify(self, connection: Connection) -> Ref:
         """The ref as PostgreSQL spells it, asked on scratch; raises StatementFailed."""
         del connection
@@ -278,6 +290,11 @@ class Object(BaseModel):
         return self.ref.identity if self.relation else ""
 
     @classmethod
+    def derived(cls) -> frozenset[str]:
+        """The fields that are read but never declared."""
+        return frozenset(n for n, f in cls.model_fields.items() if f.json_schema_extra == {"derived": True})
+
+    @classmethod
     def kept(cls) -> frozenset[str]:
         """The fields that keep their live value where a declaration leaves them out."""
         return frozenset({"comment", "owner", "grants"} if cls.whole else cls.model_fields)
@@ -288,6 +305,10 @@ class Object(BaseModel):
             return self
         kept = {f: getattr(live, f) for f in self.kept() - self.model_fields_set if f in type(self).model_fields}
         return self.model_copy(update=kept | {"ref": self.ref})
+
+    def alike(self, live: Self) -> bool:
+        """Whether it is that object, if what nobody declares is as it is there."""
+        return self.model_copy(update={n: getattr(live, n) for n in self.derived() - self.model_fields_set}) == live
 
     def as_state(self) -> Self:
         """The object without what no catalog stores."""

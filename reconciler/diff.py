@@ -47,8 +47,8 @@ class Change:
         """What differs between two objects; empty where there is only one."""
         if self.live is None or self.desired is None:
             return ()
-        derived = {n for n, f in type(self.desired).model_fields.items() if f.json_schema_extra == {"derived": True}}
-        return tuple(d for d in differences(self.live.fields(), self.desired.fields()) if d.field.split(".")[0] not in derived)
+        found = differences(self.live.fields(), self.desired.fields())
+        return tuple(d for d in found if d.field.split(".")[0] not in self.desired.derived())
 
 
 def changes(live: State, desired: State) -> tuple[Change, ...]:

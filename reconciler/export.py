@@ -29,10 +29,11 @@ def export(state: State, folder: Path) -> list[Path]:
     files: dict[Path, Body] = {}
     owners: dict[Path, Counter[str]] = {}
     children: dict[Ref, list[Object]] = {}
-    for obj in state.objects.values():
+    written = _folded(state)
+    for obj in written:
         if obj.ref.on is not None:
             children.setdefault(obj.ref.on, []).append(obj)
-    for obj in state.objects.values():
+    for obj in written:
         if obj.ref.on is None:
             file = folder / _file(obj)
             owners.setdefault(file, Counter()).update(_owners(obj))
@@ -42,6 +43,13 @@ def export(state: State, folder: Path) -> list[Path]:
         usual = owners[file].most_common(1)[0][0] if owners[file] else None
         _write(file, _with_owner(content, usual))
     return sorted(files)
+
+
+def _folded(state: State) -> list[Object]:
+    """The objects in short forms, without those that the short forms of others say."""
+    short = [obj.folded(state.objects) for obj in state.objects.values()]
+    said = {ref for _, refs in short for ref in refs}
+    return [obj for obj, _ in short if obj.ref not in said]
 
 
 def _file(obj: Object) -> Path:
@@ -69,7 +77,7 @@ def _key(obj: Object) -> str:
 def _body(obj: Object, children: Mapping[Ref, list[Object]]) -> Any:
     """The fields that are not at their default, and what lives on the object."""
     model = type(obj)
-    derived = {f.alias or n for n, f in model.model_fields.items() if f.json_schema_extra == {"derived": True}}
+    derived = {model.model_fields[n].alias or n for n in model.derived()}
     dumped = obj.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     body: Body = {k: _short(v) for k, v in dumped.items() if k not in derived and v is not None}
     if isinstance(obj, Granted) and body.get("grants") == obj.usual_grants():

@@ -136,7 +136,9 @@ class _Reading:
                     self._again(str(ref), piece.at, self.pieces[ref].at)
                     continue
                 kind = self.kinds[ref.kind]
-                told = {} if was == ref.name else {"renamed_from": was}
+                told: dict[str, Any] = {} if was == ref.name else {"renamed_from": was}
+                owner = getattr(objects.get(obj.ref.on) if obj.ref.on else None, "owner", None)
+                told |= {"owner": owner} if "owner" in kind.model_fields and owner is not None else {}
                 objects[ref] = kind.model_validate({"ref": ref, **body, **told})
                 self.pieces[ref] = replace(piece, kind=kind, given={}, derived={})
                 self.positions[ref, ""] = piece.at

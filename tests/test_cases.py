@@ -66,7 +66,7 @@ def test_case(case: Path, each_major: int, new_database: Callable[..., Database]
     assert done.returncode == 0, done.stderr
     assert by_psql.dump() == after
 
-    _undo(plan, database)
+    undo(plan, database)
     if not flagged(case, "debris"):
         assert database.dump() == before
     _from_yaml_alone(case, new_database(major=each_major), after)
@@ -83,7 +83,8 @@ def _expect(case: Path, plan: Plan, *, update: bool) -> None:
         assert (case / name).read_text() == words
 
 
-def _undo(plan: Plan, database: Database) -> None:
+def undo(plan: Plan, database: Database) -> None:
+    """Run the undo of every step, the last first."""
     with connect(database.url) as connection:
         run(connection, "SELECT set_config('search_path', '', false)")
         for step in reversed(plan.steps):

@@ -120,11 +120,39 @@ class Column(Object):
             owned = text(name(on.name, own))
             yield Ref("sequence", on.schema, usual_name(on.name, own, "seq")), {"type": type_, "owned_by": owned}
 
+    def folded(self, others: Mapping[Ref, Object]) -> tuple[Self, frozenset[Ref]]:
+        found, said = self, frozenset[Ref]()
+        for update in self._shorter(others):
+            short = found.model_copy(update=update)
+            told = {r: body for r, body in short.unfold() if r not in said}
+            if all(r in others and others[r].says_no_more_than(body) for r, body in told.items()):
+                found, said = short, said | told.keys()
+        return found, said
+
+    def _shorter(self, others: Mapping[Ref, Object]) -> Iterator[dict[str, Any]]:
+        """Short forms to try, one beside the other."""
+        bare: dict[str, Any] = {"not_null": False} if self.not_null is True else {}
+        serial = next((s for s, type_ in SERIAL.items() if type_ == self.type), None)
+        if serial is not None and self.default == self._counted and bare:
+            yield {"type": serial, "default": None, **bare}
+        yield {"primary_key": True, **bare}
+        yield {"unique": True}
+        for ref, _ in self.model_copy(update={"references": ""}).unfold():
+            if target := getattr(others.get(ref), "references", None):
+                yield {"references": target}
+
+    @property
+    def _counted(self) -> str:
+        """The default of a serial column."""
+        sequence = text(name(self._place.schema, usual_name(self._place.name, self.ref.name, "seq")))
+        return f"nextval({text(literal(sequence))}::regclass)"
+
     def as_state(self) -> Self:
         told: dict[str, Any] = {"backfill": None, "using": None, "primary_key": False, "unique": False, "references": None}
-        if (type_ := SERIAL.get(self.type.lower())) is not None and self.ref.on is not None:
-            sequence = text(name(self.ref.on.schema, usual_name(self.ref.on.name, self.ref.name, "seq")))
-            told |= {"type": type_, "default": f"nextval({text(literal(sequence))}::regclass)", "not_null": self.not_null or True}
+        if self.primary_key:
+            told["not_null"] = self.not_null or True
+        if (type_ := SERIAL.get(self.type.lower())) is not None:
+            told |= {"type": type_, "default": self._counted, "not_null": self.not_null or True}
         return super().as_state().model_copy(update=told)
 
     def expressions(self) -> Mapping[str, str]:
