@@ -1,0 +1,43 @@
+"""Access methods: https://www.postgresql.org/docs/current/sql-create-access-method.html"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, Literal
+
+from psycopg import sql
+from pydantic import Field
+
+from reconciler.catalog import address
+from reconciler.connection import Server
+from reconciler.contract import Object, Situation
+from reconciler.statement import Statement, compose, name, raw, text
+
+
+class AccessMethod(Object):
+    """How tables are stored or indexes searched, where no extension brings it."""
+
+    kind: ClassVar[str] = "access_method"
+    section: ClassVar[str] = "access_methods"
+    unqualified: ClassVar[bool] = True
+    renamable: ClassVar[bool] = False
+    whole: ClassVar[bool] = True
+
+    type: Literal["table", "index"] = Field(description="what it is for")
+    handler: str = Field(description="the function that tells how it is done")
+
+    @classmethod
+    def catalog(cls, server: Server) -> str:
+        return f"""
+            SELECT a.amname AS name, ARRAY[{address("pg_am", "a.oid")}] AS addresses, a.amhandler::text AS handler,
+                   CASE a.amtype WHEN 't' THEN 'table' ELSE 'index' END AS type
+            FROM pg_am AS a
+            WHERE a.oid >= 16384 AND NOT EXISTS (
+                SELECT FROM pg_depend AS d WHERE d.classid = 'pg_am'::regclass AND d.objid = a.oid AND d.deptype = 'e')
+            ORDER BY a.amname"""
+
+    def sql_name(self) -> sql.Composable:
+        return name(self.ref.name)
+
+    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+        yield Statement(sql=text(compose("CREATE {} TYPE {} HANDLER {}", self.designation(), raw(self.type.upper()), raw(self.handler))))

@@ -1,0 +1,17 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+CREATE ACCESS METHOD pile TYPE TABLE HANDLER heap_tableam_handler;
+COMMENT ON ACCESS METHOD pile IS 'a heap by another name';
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+CREATE TABLE public.piled (
+    id integer
+) USING pile;
+COMMIT;

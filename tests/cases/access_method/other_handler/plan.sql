@@ -1,0 +1,11 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+DROP ACCESS METHOD tree;
+CREATE ACCESS METHOD tree TYPE INDEX HANDLER hashhandler;
+COMMENT ON ACCESS METHOD tree IS 'a tree no more';
+COMMIT;
