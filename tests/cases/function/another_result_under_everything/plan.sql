@@ -1,0 +1,31 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TABLE public.t DROP COLUMN b;
+ALTER TABLE public.t DROP CONSTRAINT big;
+DROP INDEX public.t_scaled;
+DROP POLICY seen ON public.t;
+DROP VIEW public.v;
+ALTER TABLE public.t ALTER COLUMN a DROP DEFAULT;
+DROP FUNCTION public.scaled(integer);
+CREATE FUNCTION public.scaled(n integer)
+RETURNS bigint
+LANGUAGE sql
+IMMUTABLE
+AS $function$SELECT n * 2::bigint$function$;
+ALTER TABLE public.t ALTER COLUMN a SET DEFAULT public.scaled(21);
+ALTER TABLE public.t ADD COLUMN b bigint GENERATED ALWAYS AS (public.scaled(id)) STORED;
+ALTER TABLE public.t ADD CONSTRAINT big CHECK ((public.scaled(a) > 2));
+CREATE INDEX t_scaled ON public.t USING btree (public.scaled(a));
+CREATE POLICY seen ON public.t FOR ALL TO PUBLIC USING ((public.scaled(id) > 0));
+CREATE VIEW public.v AS
+SELECT id,
+    public.scaled(a) AS twice
+   FROM public.t;
+GRANT SELECT ON TABLE public.v TO pg_monitor;
+COMMENT ON VIEW public.v IS 'kept';
+COMMIT;
