@@ -26,6 +26,7 @@ from reconciler.scratch import Scratch, empty
 from reconciler.state import Declaration, Scope, State
 from reconciler.statement import compose, literal, name, raw, text
 
+EMPTY: Mapping[Ref, Object] = {}
 ROUNDS = 4  # what PostgreSQL prints and reads again settles after two; more would be one that never does
 
 
@@ -127,7 +128,7 @@ def _renamed(scratch: Scratch, live: Snapshot, renamings: Sequence[Renaming]) ->
     others = {r: o for r, o in live.state.objects.items() if r not in members}
     names = carried(live.state, renamings)
     sizes = {names.get(r, r): s for r, s in live.situation.sizes.items()}
-    taken = {(names[r].schema, names[r].name): live.names.get((r.schema, r.name), "") for r in members if live.state[r].takes}
+    taken = {(names[r].schema, names[r].name): live.names.get((r.schema, r.name), "") for r in members if live.state[r].takes == r.name}
     return replace(
         live,
         state=State({**others, **found.objects}, {**live.state.edges, **found.edges}),
@@ -191,7 +192,8 @@ def _taken(
     live: Snapshot, declaration: Declaration, declared: Mapping[Ref, Object], source: Mapping[Ref, Ref], gone: Set[Ref]
 ) -> Iterable[Problem]:
     """Names that something else has: relations, and the indexes of constraints, share one namespace."""
-    free = {(r.schema, live.state[r].takes) for r in gone} | {(r.schema, r.name) for r in live.situation.leftovers}
+    left = {r for r, o in declared.items() if r in live.state and o.takes != live.state[r].takes}
+    free = {(r.schema, live.state[r].takes) for r in {*gone, *left}} | {(r.schema, r.name) for r in live.situation.leftovers}
     for ref, obj in declared.items():
         taken = (ref.schema, obj.takes or "")
         given = ref.on is not None and live.names.get(taken) == ref.on.name  # an index that the table has of its parent
@@ -243,7 +245,7 @@ class _Bench:
     def canonical(self, wanted: Wanted, seeds: Set[Ref]) -> Canonical:
         """Try with what is known to matter; what SQL turns out to need beyond that is known only by failing."""
         try:
-            return self._canonical(wanted, neighbourhood(self.live.state, seeds))
+            return self._canonical(wanted, neighbourhood(self.live.state, seeds, wanted.objects))
         except DeclarationError:
             return self._canonical(wanted, frozenset(self.live.state))
 
@@ -334,7 +336,8 @@ class _Bench:
         """Qualify the SQL that no catalog stores, and learn what it needs."""
         edges, declared = dict(desired.edges), dict[Ref, Object]()
         problems: list[Problem] = []
-        known = introspect(connection).addresses
+        spoken = any(self.declaration.objects[s].expressions() for s in wanted.source.values())
+        known = introspect(connection).addresses if spoken else dict[tuple[int, int, int], Ref]()
         for ref, origin in wanted.source.items():
             if ref not in desired:
                 continue
@@ -391,8 +394,8 @@ def _qualified(
     return match[1], frozenset(r for r in refs if r)
 
 
-def neighbourhood(state: State, seeds: Set[Ref]) -> frozenset[Ref]:
-    """The seeds, what stands on them, and all that any of these stands on."""
+def neighbourhood(state: State, seeds: Set[Ref], wanted: Mapping[Ref, Object] = EMPTY) -> frozenset[Ref]:
+    """The seeds, what stands on them, and all that any of these stands on, or what the seeds are `wanted` to be."""
     standing = state.dependents()
 
     def spread(start: Iterable[Ref], step: Callable[[Ref], Iterable[Ref]]) -> set[Ref]:
@@ -406,21 +409,34 @@ def neighbourhood(state: State, seeds: Set[Ref]) -> frozenset[Ref]:
 
     roots = (
         seeds
+        | {n for r in seeds & wanted.keys() for n in wanted[r].needs()}
         | {r for r, o in state.objects.items() if o.ambient}
         | {r.on for r in seeds if r.on}
         | {r.namespace for r in seeds if r.schema}
+        | _heirs(state, {r.on for r in seeds if r.on and KINDS[r.kind].folds})
     )
     above = spread({r for r in seeds if r in state}, lambda r: standing.get(r, ()))
     parts: dict[Ref, list[Ref]] = {}
     for ref, obj in state.objects.items():
         if obj.folds and ref.on:
             parts.setdefault(ref.on, []).append(ref)
-        for needed in obj.finish_needs():
-            parts.setdefault(needed, []).append(ref)
+        for end in obj.finish_needs():
+            parts.setdefault(end, []).append(ref)
+
+    giving = {p for o in (*state.objects.values(), *(wanted[r] for r in seeds & wanted.keys())) for p in o.parents}
 
     def beneath(ref: Ref) -> Iterable[Ref]:
         ends = state[ref].finish_needs() if ref in state else ()
-        return [*state.needs(ref), *ends, *parts.get(ref, ())]
+        given = [o.ref for o in state.living_on(ref)] if ref in giving else ()
+        return [*state.needs(ref), *ends, *parts.get(ref, ()), *given]
 
     below = spread(above | roots, beneath)
     return frozenset(r for r in below if r in state)
+
+
+def _heirs(state: State, parents: Set[Ref]) -> set[Ref]:
+    """What has the parts of these without listing them, so that what is done to those is done to it."""
+    found, heirs = set[Ref](), {r: {*o.parents} for r, o in state.objects.items() if o.parents}
+    while more := {r for r, p in heirs.items() if p & {*parents, *found}} - found:
+        found |= more
+    return found

@@ -9,6 +9,15 @@ JOURNAL = "reconcile"  # the schema that holds our record of runs: no kind sees 
 RELATION_KIND = "CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized_view' WHEN 'f' THEN 'foreign_table' ELSE 'table' END"
 
 
+# when triggers and rules fire → the words of ALTER … for it
+FIRES = {"origin": "ENABLE", "disabled": "DISABLE", "replica": "ENABLE REPLICA", "always": "ENABLE ALWAYS"}
+
+
+def fires(column: str) -> str:
+    """SQL for that, of a catalog's column."""
+    return f"CASE {column} WHEN 'D' THEN 'disabled' WHEN 'R' THEN 'replica' WHEN 'A' THEN 'always' ELSE 'origin' END"
+
+
 def ours(catalog: str, oid: str, schema: str) -> str:
     """SQL that is true of what lies outside the system's schemas, our journal and every extension.
 

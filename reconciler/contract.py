@@ -6,7 +6,7 @@ returns, are what `==` compares. The other stages know only what stands here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
@@ -45,7 +45,7 @@ class Situation:
     leftovers: frozenset[Ref] = frozenset()
     initial: Mapping[tuple[str, str], Grants] = field(default_factory=dict[tuple[str, str], Grants])
     declared: Mapping[Ref, Object] = field(default_factory=dict[Ref, "Object"])
-    created: frozenset[Ref] = frozenset()
+    created: Set[Ref] = frozenset()
 
     def size(self, ref: Ref) -> Size:
         """The size of a relation, unknown if it is not on the target."""
@@ -68,6 +68,7 @@ class Object(BaseModel):
 
     kind: ClassVar[str]
     section: ClassVar[str]  # the YAML key that lists objects of this kind
+    stored: ClassVar[str] = ""  # the catalog and column that hold its oid: where none is people's, `catalog` need not be asked
     unqualified: ClassVar[bool] = False  # its name belongs to no schema
     within: ClassVar[tuple[str, ...]] = ()  # kinds under whose entries that section stands; () is the top level
     folds: ClassVar[bool] = False  # created as part of what it lives on, when that is created too
@@ -75,6 +76,8 @@ class Object(BaseModel):
     ambient: ClassVar[bool] = False  # bears on what others are made as: on every clone, and changed after everything else
     follows: ClassVar[bool] = False  # PostgreSQL itself carries it along when a column under it changes its type
     relation: ClassVar[bool] = False  # shares the namespace of tables, indexes, sequences and views
+    shares: ClassVar[str] = ""  # the namespace, if it is another, that it shares with further kinds: "type" or "routine"
+    installed: ClassVar[bool] = False  # the server must have files of its name
     watches: ClassVar[bool] = False  # acts on changes to other objects, so that it is made last and dropped first
     written: ClassVar[tuple[str, ...]] = ()  # fields that hold SQL which people wrote
     renamable: ClassVar[bool] = True  # ALTER … RENAME TO knows it
@@ -179,6 +182,16 @@ class Object(BaseModel):
         del old
         return False
 
+    def holds_fast(self, part: Object) -> bool:
+        """Whether PostgreSQL lets nobody change the type of a part: of a partition key."""
+        del part
+        return False
+
+    def gives_way(self, old: Self, standing: Iterable[Object]) -> bool:
+        """Whether it must be replaced because these stand on it, although `redefine` knows a way."""
+        del old, standing
+        return False
+
     def remove(self, on: Situation) -> Iterable[Statement]:
         """Plain DDL that drops the object."""
         del on
@@ -247,6 +260,11 @@ class Object(BaseModel):
         """The name it takes among the relations of its schema, if any."""
         return self.ref.name if self.relation else None
 
+    @classmethod
+    def spaces(cls) -> frozenset[str]:
+        """The namespaces in which it takes its name: the rows of a relation make a type of that name too."""
+        return frozenset({"relation", "type"} if cls.relation else {cls.shares} - {""})
+
     @property
     def together(self) -> Ref | None:
         """What names the transaction that changes to this object share with others, whatever the plan creates."""
@@ -266,6 +284,16 @@ class Object(BaseModel):
     def overrides(self) -> bool:
         """Whether it only alters a part that a parent gives; `define` says how, where `clause` cannot."""
         return False
+
+    @property
+    def merged(self) -> bool:
+        """Whether a parent gives it too, so that what is said of the parent's is said of this one."""
+        return self.overrides
+
+    def amendment(self, on: Situation) -> sql.Composable | None:
+        """How one that overrides stands in the definition of the heir, where nothing can say it later."""
+        del on
+        return None
 
     @property
     def piece(self) -> bool:

@@ -21,6 +21,7 @@ ASIDE = "reconcile_old_"
 class DataType(Granted):
     """A type that columns may have."""
 
+    shares: ClassVar[str] = "type"
     grant_class: ClassVar[str] = "TYPE"
     public_by_default: ClassVar[tuple[str, ...]] = ("usage",)
 
@@ -42,12 +43,12 @@ class DataType(Granted):
         own, other = text(self.sql_name()), text(name(self.ref.schema, aside(self.ref.name)))
         return {own: other, f"{own}[]": f"{other}[]"}
 
-    def converted(self, old: Self, value: sql.Composable, wanted: str) -> sql.Composable:
+    def converted(self, old: DataType, value: sql.Composable, wanted: str) -> sql.Composable:
         """SQL that turns a value of the old type, or of an array of it, into this type, called `wanted`."""
         del old
         return compose("{}::text::{}", value, raw(wanted))
 
-    def turns(self, old: Self, other: Self) -> Mapping[str, Turn]:
+    def turns(self, old: DataType, other: DataType) -> Mapping[str, Turn]:
         """How values get from `old`, which is `other` now, to this type."""
 
         def turn(own: str, there: str) -> Turn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence, Set
+from dataclasses import replace
 
 from reconciler.contract import Object
 from reconciler.diff import Change
@@ -24,6 +25,8 @@ def precedence(changes: Sequence[Change], live: State, desired: State) -> Iterat
     """Pairs of refs: whatever is done to the first comes before what is done to the second."""
     moved = _moved(changes)
     lost = [c.ref for c in changes if c.desired is None]
+    staying = [c for c in changes if c.ref.on in live and c.ref.on in desired]
+    given = [c for c in staying if (o := c.desired or c.live) is not None and o.folds]
     for change in changes:
         ref = change.ref
         for heir, (old, new) in moved.items():
@@ -34,11 +37,35 @@ def precedence(changes: Sequence[Change], live: State, desired: State) -> Iterat
                 yield heir, ref
             elif ref.on in new and ref.on not in old:
                 yield ref, heir
+        yield from _as_given_then(change, changes, given, desired)
+        if change.live is None:
+            yield from ((needed, ref) for needed in _needed_through_parents(ref, desired))
+        if change.live is not None and change.desired is None and change.live.overrides and ref.on is not None and ref.on in live:
+            yield from ((ref, c.ref) for c in changes if c.ref.on in live[ref.on].parents and c.ref.name == ref.name)
         if change.live is None and change.desired is not None and ref.on is not None and ref.on in live and ref.on in desired:
             yield from ((r, ref) for r in lost if r.on in live[ref.on].parents)
             if change.desired.overrides:
                 parents = desired[ref.on].parents
                 yield from ((c.ref, ref) for c in changes if c.ref.on in parents and c.ref.name == ref.name)
+
+
+def _needed_through_parents(ref: Ref, state: State) -> Iterator[Ref]:
+    """What the parts that an heir is given need: the bound of a partition may name a value of a type that only they tell of."""
+    for parent in state[ref].parents if ref in state else ():
+        yield from (n for part in state.parts(parent) for n in state.needs(part.ref) if n != parent)
+        yield from _needed_through_parents(parent, state)
+
+
+def _as_given_then(change: Change, changes: Sequence[Change], given: Sequence[Change], desired: State) -> Iterator[tuple[Ref, Ref]]:
+    """An heir is made of its parent's parts as they will be, and goes while they are as they were."""
+    ref = change.ref
+    if change.live is not None and change.desired is not None and change.desired.merged and ref.on is not None and ref.on in desired:
+        parents = desired[ref.on].parents
+        yield from ((c.ref, ref) for c in changes if c.ref.on in parents and (c.ref.kind, c.ref.name) == (ref.kind, ref.name))
+    if change.live is None and change.desired is not None and change.desired.parents:
+        yield from ((c.ref, ref) for c in given if c.ref.on in change.desired.parents)
+    if change.desired is None and change.live is not None and change.live.parents:
+        yield from ((ref, c.ref) for c in given if c.ref.on in change.live.parents)
 
 
 def with_given(state: State, given: Sequence[Object | None]) -> State:
@@ -70,7 +97,8 @@ def _as_given(change: Change, live: State, desired: State) -> Iterator[Change]:
     before, after = change.live or was, change.desired or given
     if after is not None and change.live is None:
         before = (given or was) if after.overrides else was if given else None
-    if after is None and before is not None and before.overrides:
+    stays = any(replace(ref, schema=p.schema, on=p) in desired for p in desired[ref.on].parents)
+    if after is None and before is not None and before.overrides and not stays:
         return  # it goes with the parent's
     if before != after:
         yield Change(ref, before, after)

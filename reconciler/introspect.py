@@ -11,18 +11,13 @@ from psycopg import IsolationLevel
 
 from reconciler.catalog import held
 from reconciler.connection import Connection, rows, server_of, translated
-from reconciler.contract import Object, Owned, Situation, Size
+from reconciler.contract import Object, Situation, Size
 from reconciler.kinds import KINDS
 from reconciler.ref import Ref
 from reconciler.state import State, ref_of
 
 Address = tuple[int, int, int]
 
-OWNERS = """
-    SELECT d.classid::int8, d.objid::int8, pg_get_userbyid(d.refobjid)::text AS owner
-    FROM pg_shdepend AS d JOIN pg_database AS b ON b.oid = d.dbid
-    WHERE d.deptype = 'o' AND b.datname = current_database()"""
-BOOTSTRAP = "SELECT pg_get_userbyid(10)::text AS owner"  # what the bootstrap superuser owns is pinned, not recorded
 COMMENTS = """
     SELECT classoid::int8, objoid::int8, objsubid::int8, description
     FROM pg_description WHERE objoid >= 16384 OR classoid = 'pg_namespace'::regclass"""
@@ -46,6 +41,8 @@ NAMES = """
     LEFT JOIN pg_index AS i ON i.indexrelid = c.oid
     LEFT JOIN pg_class AS t ON t.oid = i.indrelid
     WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"""
+_NONE = "SELECT '{0}' AS place WHERE NOT EXISTS (SELECT FROM {1} AS x WHERE x.{2}::oid >= 16384)"
+EMPTY = " UNION ALL ".join(_NONE.format(p, *p.split(".")) for p in sorted({k.stored for k in KINDS.values()} - {""}))
 INITIAL = f"""
     SELECT d.letter, coalesce(n.nspname, '') AS namespace,
            {held("coalesce(g.defaclacl, d.usual) || s.defaclacl", "d.usual", "d.usual", "d.role")} AS grants
@@ -100,7 +97,9 @@ def introspect(connection: Connection) -> Snapshot:
         connection.isolation_level, connection.read_only = IsolationLevel.REPEATABLE_READ, True
         try:
             with connection.transaction():
-                connection.execute("SELECT set_config('search_path', '', true), set_config('lock_timeout', '10s', true)")
+                connection.execute(
+                    "SELECT set_config('search_path', '', true), set_config('lock_timeout', '10s', true), set_config('jit', 'off', true)"
+                )
                 objects, addresses, leftovers = _objects(connection)
                 facts = rows(connection, FACTS)[0]
                 situation = Situation(
@@ -132,14 +131,15 @@ def introspect(connection: Connection) -> Snapshot:
 
 
 def _objects(connection: Connection) -> tuple[dict[Ref, Object], dict[Address, Ref], frozenset[Ref]]:
-    owners = {(r["classid"], r["objid"]): r["owner"] for r in rows(connection, OWNERS)}
-    bootstrap = rows(connection, BOOTSTRAP)[0]["owner"]
     comments = {(r["classoid"], r["objoid"], r["objsubid"]): r["description"] for r in rows(connection, COMMENTS)}
     objects: dict[Ref, Object] = {}
     addresses: dict[Address, Ref] = {}
     leftovers: set[Ref] = set()
     server = server_of(connection)
+    empty = {r["place"] for r in rows(connection, EMPTY)}
     for kind in KINDS.values():
+        if kind.stored in empty:
+            continue
         for row in rows(connection, kind.catalog(server)):
             ref = ref_of(row, kind.kind)
             own: list[Address] = [(a[0], a[1], a[2]) for a in row.pop("addresses")]
@@ -147,8 +147,6 @@ def _objects(connection: Connection) -> tuple[dict[Ref, Object], dict[Address, R
             if row.pop("leftover", False):
                 leftovers.add(ref)
                 continue
-            if issubclass(kind, Owned):
-                row.setdefault("owner", owners.get(own[0][:2], bootstrap))
             objects[ref] = kind.from_row(ref, row | {"comment": comments.get(own[0])})
     extensions = {a[1]: r for a, r in addresses.items() if r.kind == "extension"}
     for row in rows(connection, MEMBERS):

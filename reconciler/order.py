@@ -16,7 +16,7 @@ from reconciler.kinds import KINDS
 from reconciler.ref import Ref
 from reconciler.renames import Renaming
 from reconciler.state import State
-from reconciler.statement import Danger, Fill, Statement
+from reconciler.statement import Danger, Fill, Hazard, Statement
 from reconciler.work import Node, Work, dropping, finishing, gather, making
 
 
@@ -51,15 +51,23 @@ def in_order(work: Work, given: Sequence[Change], renamings: Sequence[Renaming] 
     """The steps of all that there is to do, the renamings first; raises PlanError where no order works."""
     for node in work.one_way:
         first, *more = work.statements[node]
-        work.statements[node] = [first.model_copy(update={"undo": (*_way_back(work, node.ref), *(first.undo or ()))}), *more]
+        back, dangers = _way_back(work, node.ref)
+        told = {"undo": (*back, *(first.undo or ())), "dangers": (*first.dangers, *dangers)}
+        work.statements[node] = [first.model_copy(update=told), *more]
     return _steps(work, _edges(work, given), renamings)
 
 
-def _way_back(work: Work, ref: Ref) -> tuple[str, ...]:
-    """The undo of an alteration that only a replacement takes back: the steps of a plan in the other direction."""
-    there = State({**work.live.objects, ref: work.desired[ref]}, work.live.edges)
+def _way_back(work: Work, ref: Ref) -> tuple[tuple[str, ...], tuple[Danger, ...]]:
+    """The undo of an alteration that only a replacement takes back: the steps of a plan in the other direction.
+
+    What was dropped before is not there yet when it is undone.
+    """
+    there = State({**{r: o for r, o in work.live.objects.items() if r not in work.dropped}, ref: work.desired[ref]}, work.live.edges)
     back = gather([Change(ref, work.desired[ref], work.live[ref])], there, work.live, work.situation)
-    return tuple(s.sql for s in in_order(back, ()))
+    for held in back.rebuild.held:
+        if held.on is not None and held.on in there and there[held.on].holds_fast(there[held]):
+            return (), (Danger(hazard=Hazard.IRREVERSIBLE, reason=f"{ref} cannot be taken back while {held.on} is partitioned by it"),)
+    return tuple(s.sql for s in in_order(back, ())), ()
 
 
 def _edges(work: Work, given: Sequence[Change]) -> set[tuple[Node, Node]]:
@@ -70,7 +78,7 @@ def _edges(work: Work, given: Sequence[Change]) -> set[tuple[Node, Node]]:
         if one is not None and other is not None and one != other:
             edges.add((one, other))
 
-    for order in (_make, _drop, _loosen, _finish, _clear, _free_names, _ambient_last, _watchers_apart):
+    for order in (_make, _drop, _overloads, _loosen, _finish, _clear, _free_names, _ambient_last, _watchers_apart):
         order(work, before)
     for one, other in precedence(given, work.live, work.desired):
         before(work.only(one), work.only(other))
@@ -94,6 +102,7 @@ def _make(work: Work, before: Before) -> None:
 def _drop(work: Work, before: Before) -> None:
     """What stands on an object goes, or lets go of it, before it goes or is disturbed."""
     live, rebuild = work.live, work.rebuild
+    held_still = {*work.disturbed, *(n.ref for n in work.one_way)}
     for ref in live:
         gone, made = work.find(dropping(ref)), work.find(making(ref))
         for needed in live.needs(ref):
@@ -108,8 +117,21 @@ def _drop(work: Work, before: Before) -> None:
                 before(unneeded, made)
                 for node in [n for n in work.statements if n.ref.arguments is not None and _namesakes(n.ref, needed) and not n.drop]:
                     before(gone, node)
-            elif unneeded is None and (needed in work.disturbed or (live[ref].follows and needed != ref.on)):
+            elif unneeded is None and (needed in held_still or (live[ref].follows and needed != ref.on)):
                 before(gone, work.find(making(needed)))
+
+
+def _overloads(work: Work, before: Before) -> None:
+    """What goes is gone before another overload makes its call ambiguous, or an alteration its arguments spelled otherwise."""
+    for ref in work.live:
+        if (gone := work.find(dropping(ref))) is None:
+            continue
+        for needed in work.live.needs(ref):
+            if ref.arguments is not None and ref not in work.desired and work.find(dropping(needed)) is None:
+                before(gone, work.find(making(needed)))
+            for node in work.statements if needed.arguments is not None else ():
+                if node.ref not in work.live and _namesakes(node.ref, needed):
+                    before(gone, node)
 
 
 def _namesakes(one: Ref, other: Ref) -> bool:
@@ -128,7 +150,7 @@ def _finish(work: Work, before: Before) -> None:
     """What is said last waits for all of which it speaks; and nothing of that goes before it is said anew."""
     for node in [n for n in work.statements if n.late and not n.drop]:
         before(work.find(making(node.ref)), node)
-        for needed in work.desired[node.ref].finish_needs():
+        for needed in work.desired[node.ref].finish_needs() if node.ref in work.desired else ():
             before(work.find(dropping(needed)), node)
             before(work.find(making(needed)), node)
         for needed in work.live[node.ref].finish_needs() if node.ref in work.live else ():
@@ -151,19 +173,23 @@ def _ambient_last(work: Work, before: Before) -> None:
 
 
 def _free_names(work: Work, before: Before) -> None:
-    """A relation's name must be free before another takes it; what is left over goes before work on its table."""
-    takers = {
-        (n.ref.schema, n.ref.name): n
-        for n in work.statements
-        if not n.drop and not n.late and KINDS[n.ref.kind].relation and work.actions[n] == "create"
-    }
+    """A name must be free before another takes it; what is left over goes before work on its table."""
+    made = [n for n in work.statements if not n.drop and not n.late and work.actions[n] == "create"]
+    takers = {taken: n for n in made for taken in _names(n.ref)}
     for node in work.statements:
-        if node.drop and KINDS[node.ref.kind].relation:
-            before(node, takers.get((node.ref.schema, node.ref.name)))
+        if node.drop and node.ref in work.rebuild.held:
+            before(node, takers.get(("relation", node.ref.schema, work.live[node.ref].takes or "", None)))
+        for taken in _names(node.ref) if node.drop and not node.late else ():
+            before(node, takers.get(taken))
         if node.drop and node.ref.on is not None and all(u.undo == () for u in work.statements[node]):
             for other in work.statements:
                 if not other.drop and other.ref.on == node.ref.on:
                     before(node, other)
+
+
+def _names(ref: Ref) -> list[tuple[str, str, str, str | None]]:
+    """The name that an object has, in each namespace which its kind shares with others."""
+    return [(space, ref.schema, ref.name, ref.arguments) for space in KINDS[ref.kind].spaces()]
 
 
 def _watchers_apart(work: Work, before: Before) -> None:

@@ -87,7 +87,8 @@ def hazards_not_allowed(plan: Plan, allow: Collection[str]) -> list[str]:
 
 
 def _plan(job: Job, live: Snapshot, connection: Connection) -> Plan:
-    offered = lambda: scratches(job.scratch, job.target, live.situation.server, live.extensions)  # noqa: E731
+    files = live.extensions | {r.name for r, o in job.declaration.objects.items() if o.installed}
+    offered = lambda: scratches(job.scratch, job.target, live.situation.server, files)  # noqa: E731
     with canonicalise(live, job.declaration, job.scope, offered) as canonical:
         found = overridden(changes(canonical.live, canonical.desired), canonical.live, canonical.desired)
         off = sum(c.ref in canonical.situation.declared for c in found)

@@ -20,7 +20,7 @@ from reconciler.ref import Ref
 from reconciler.renames import Renaming
 from reconciler.state import State
 from reconciler.statement import Hazard
-from reconciler.work import gather
+from reconciler.work import gather, making
 
 
 class Planned(BaseModel):
@@ -117,6 +117,7 @@ def make_plan(
             after=c.desired.fields() if c.desired else None,
         )
         for c in changes
+        if c.action != "alter" or c.differences or work.statements.get(making(c.ref))  # else it only follows another change
     ]
     renamed = [Planned(action="alter", kind=r.becomes.kind, identity=r.becomes.identity, differences=(r.told,)) for r in renamings]
     leftovers = [Planned(action="drop", kind=n.ref.kind, identity=n.ref.identity) for n in work.actions if n.drop and n.ref not in live]
@@ -141,8 +142,11 @@ def touched(changes: Sequence[Change], live: State, desired: State) -> set[Ref]:
 
 
 def fingerprint(refs: Iterable[Ref], state: State) -> dict[str, str]:
-    """A digest of each object as it is, "" for what is not there."""
-    return {str(r): _print(state.get(r)) for r in sorted(refs, key=lambda r: (r.kind, r.order))}
+    """A digest of each object as it is, "" for what is not there.
+
+    What is there counts where two are called the same: an index of a table, and of the view that takes the table's place.
+    """
+    return {str(r): _print(state.get(r)) for r in sorted(refs, key=lambda r: (r in state, r.kind, r.order))}
 
 
 def _print(obj: Object | None) -> str:

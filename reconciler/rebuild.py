@@ -28,6 +28,7 @@ class Rebuild:
     held: dict[Ref, Ref] = field(default_factory=dict[Ref, Ref])
     aside: dict[Ref, DataType] = field(default_factory=dict[Ref, DataType])  # types in `again` that are renamed, as they are then
     turns: dict[str, Turn] = field(default_factory=dict[str, Turn])
+    disturbed: set[Ref] = field(default_factory=set[Ref])  # what is altered only while nothing stands on it
 
     @property
     def kept(self) -> Set[Ref]:
@@ -49,20 +50,23 @@ def rebuild_of(altered: Sequence[Change], live: State, desired: State, situation
     standing = live.dependents()
     found = Rebuild()
     moved = {c.ref for c in altered}
+    claimed = {(o.ref.schema, o.takes) for o in desired.objects.values() if o.takes is not None and o.ref not in live}
     for change in altered:
-        assert change.live
-        if change.desired is None:  # what stays as it is needs another object of that name
-            left = [r for r in standing.get(change.ref, ()) if r in desired and r not in moved and not live.parts(r)]
-            overloaded = change.ref.arguments is not None
-            todo = [(r, change.ref) for r in left if overloaded or live[r].release(situation) is None]
-            _spread(found, todo, change.ref, (live, desired), standing, situation)
-            continue
-        replaced = change.desired.alter(change.live, situation) is None
-        if replaced:
-            _spread(found, [(change.ref, None)], change.ref, (live, desired), standing, situation)
-        elif change.desired.disturbs(change.live):
-            todo = [(r, change.ref) for r in standing.get(change.ref, ()) if not live[r].follows]
-            _spread(found, todo, change.ref, (live, desired), standing, situation)
+        ref, old, new = change.ref, change.live, change.desired
+        assert old
+        above = standing.get(ref, set[Ref]())
+        roots: list[tuple[Ref, Ref | None]] = []
+        if new is None and not successor(ref, live, desired):  # what stays as it is needs another object of that name
+            left = [r for r in above if r in desired and r not in moved and not live.parts(r)]
+            roots = [(r, ref) for r in left if ref.arguments is not None or live[r].release(situation) is None]
+        elif new is None or new.alter(old, situation) is None or new.gives_way(old, [live[r] for r in above]):
+            roots = [(ref, None)]
+        elif new.disturbs(old):
+            roots = [(r, ref) for r in above if not (live[r].follows and r.on == ref.on)]
+            found.disturbed.add(ref)
+        _spread(found, roots, ref, (live, desired), standing, situation)
+        if new is not None and ref not in found.again and (ref.schema, old.takes) in claimed and old.takes != new.takes:
+            found.held.setdefault(ref, ref)  # it lets go of a name that another needs before it goes on
     _set_aside(found, live, desired)
     return found
 
@@ -99,12 +103,20 @@ def _set_aside(found: Rebuild, live: State, desired: State) -> None:
     while todo:
         ref = todo.pop()
         obj = live.get(ref)
-        if ref in found.again and ref in desired and isinstance(obj, DataType) and ref not in kept:
+        if ref in found.again and successor(ref, live, desired) and isinstance(obj, DataType) and ref not in kept:
             kept[ref] = obj
             todo += live.needs(ref)
     names = {own: other for obj in kept.values() for own, other in obj.names().items()}
     for ref, obj in kept.items():
         found.aside[ref] = obj.stood_aside(names)
-        new = desired[ref]
-        assert isinstance(new, DataType)
+        new = successor(ref, live, desired)
+        assert new
         found.turns |= new.turns(obj, found.aside[ref])
+
+
+def successor(ref: Ref, live: State, desired: State) -> DataType | None:
+    """The data type that takes the place of this one under its name; it may be of another kind."""
+    if not isinstance(live.get(ref), DataType):
+        return None
+    alike = (o for r, o in desired.objects.items() if (r.schema, r.name) == (ref.schema, ref.name))
+    return next((o for o in alike if isinstance(o, DataType)), None)

@@ -75,13 +75,14 @@ class Scratch:
     def _add_roles(self, admin: Connection, roles: Iterable[str], user: str) -> None:
         if not self.ours:
             return
-        present = {r["rolname"] for r in rows(admin, "SELECT rolname::text FROM pg_roles")}
-        for role in sorted({*roles, *([user] if user else [])} - present):
+        present = {r["rolname"]: r["rolsuper"] for r in rows(admin, "SELECT rolname::text, rolsuper FROM pg_roles")}
+        for role in sorted({*roles, *([user] if user else [])} - present.keys()):
             if not role.startswith("pg_"):
                 with suppress(StatementFailed):  # another run may create it at this very moment
                     run(admin, text(compose("CREATE ROLE {}", role)))
-        if user:
-            run(admin, text(compose("ALTER ROLE {} SUPERUSER", user)))
+        if user and not present.get(user):
+            with suppress(StatementFailed):
+                run(admin, text(compose("ALTER ROLE {} SUPERUSER", user)))
 
     def available_extensions(self) -> frozenset[str]:
         """The names of extensions that can be created here."""

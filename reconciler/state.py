@@ -84,7 +84,11 @@ class State:
 
     def overriding(self, ref: Ref) -> Sequence[Object]:
         """The parts that override this one, on what inherits from its owner."""
-        return [o for o in self._overrides.get(ref.name, ()) if o.ref.kind == ref.kind and ref.on in self._ancestors(o.ref.on)]
+        return [o for o in self.merging(ref) if o.overrides]
+
+    def merging(self, ref: Ref) -> Sequence[Object]:
+        """Those, and the parts that are both the heir's own and of this one."""
+        return [o for o in self._merged.get(ref.name, ()) if o.ref.kind == ref.kind and ref.on in self._ancestors(o.ref.on)]
 
     def _ancestors(self, ref: Ref | None) -> set[Ref]:
         heir = self.objects.get(ref) if ref is not None else None
@@ -92,10 +96,10 @@ class State:
         return {*parents}.union(*(self._ancestors(p) for p in parents))
 
     @cached_property
-    def _overrides(self) -> Mapping[str, Sequence[Object]]:
+    def _merged(self) -> Mapping[str, Sequence[Object]]:
         found: dict[str, list[Object]] = {}
         for obj in self.objects.values():
-            if obj.overrides:
+            if obj.merged:
                 found.setdefault(obj.ref.name, []).append(obj)
         return found
 

@@ -16,7 +16,7 @@ from reconciler.kinds import KINDS
 from reconciler.rebuild import Rebuild, entangled, rebuild_of
 from reconciler.ref import Ref
 from reconciler.state import State
-from reconciler.statement import Statement
+from reconciler.statement import Hazard, Statement
 
 
 @dataclass(frozen=True, order=True)
@@ -74,7 +74,7 @@ class Work:
     @property
     def disturbed(self) -> Set[Ref]:
         """What is altered only while nothing stands on it."""
-        return {*self.rebuild.again.values(), *self.rebuild.held.values()}
+        return {*self.rebuild.again.values(), *self.rebuild.held.values(), *self.rebuild.disturbed}
 
     def find(self, node: Node) -> Node | None:
         """That piece of work, or the larger one of which it is part; None if nothing is to be done."""
@@ -103,13 +103,14 @@ def gather(changes: Sequence[Change], live: State, desired: State, situation: Si
     work.rebuild = rebuild_of([c for c in changes if c.live], live, desired, work.situation)
     again, held = work.rebuild.again, work.rebuild.held
     work.created, work.dropped = created | again.keys(), gone | again.keys()
+    work.situation = replace(situation, created=work.created)
     work.alone = entangled(live, work.dropped)
     for leftover in situation.leftovers:
         if found := list(KINDS[leftover.kind].discard(leftover)):
             work.add(dropping(leftover), "drop", found)
     for change in changes:
         if change.desired is None:
-            _drop(work, change.ref)
+            _remove(work, change.ref)
         elif change.live is None:
             _create(work, change.desired)
         elif change.ref not in {*again, *held}:
@@ -136,6 +137,13 @@ def _create(work: Work, obj: Object, root: Ref | None = None) -> None:
         work.add(finishing(ref), "alter", late, unit)
 
 
+def _remove(work: Work, ref: Ref) -> None:
+    if ref in work.rebuild.aside:
+        _stand_aside(work, ref, ref)
+    else:
+        _drop(work, ref)
+
+
 def _drop(work: Work, ref: Ref, root: Ref | None = None) -> None:
     live = work.live
     if ref.on is not None and ref.on in work.dropped and ref not in work.alone:
@@ -153,7 +161,8 @@ def _alter(work: Work, live: Object, desired: Object) -> None:
     if statements:
         if statements[0].undo is None:
             work.one_way.add(making(ref))
-        back = tuple(s.sql for o in _bearing(ref, work.live) for s in o.restate(live, desired, on))
+        stay = [o for o in _bearing(ref, work.live) if o.ref.on not in work.dropped]
+        back = tuple(s.sql for o in stay for s in o.restate(live, desired, on))
         again = [s for o in _bearing(ref, work.desired) if o.ref in work.live for s in o.restate(desired, live, on)]
         first = statements[0].model_copy(update={"undo": (*(statements[0].undo or ()), *back)})
         statements = [first, *statements[1:], *(s.model_copy(update={"undo": ()}) for s in again)]
@@ -164,7 +173,7 @@ def _alter(work: Work, live: Object, desired: Object) -> None:
 
 def _bearing(ref: Ref, state: State) -> Sequence[Object]:
     """The objects on which an alteration of this one bears: its parts, and what overrides it."""
-    return [*state.parts(ref), *state.overriding(ref)]
+    return [*state.parts(ref), *state.merging(ref)]
 
 
 def _rebuild(work: Work, ref: Ref) -> None:
@@ -173,10 +182,9 @@ def _rebuild(work: Work, ref: Ref) -> None:
     if ref.on is not None and ref.on in work.created and live[ref].folds:  # it goes and comes with what it is part of
         for node in (dropping, making):
             work.stands_for[node(ref)] = node(ref.on)
-    elif aside := work.rebuild.aside.get(ref):
-        work.add(dropping(ref), "alter", list(cast("DataType", live[ref]).set_aside(aside)), root)
+    elif ref in work.rebuild.aside:
+        _stand_aside(work, ref, root)
         work.add(making(ref), "create", desired[ref].create(work.situation, online=False), root)
-        work.add(finishing(ref), "drop", aside.drop(work.situation, online=False), root)
         _forgive(work, ref)
     else:
         _drop(work, ref, root)
@@ -185,10 +193,22 @@ def _rebuild(work: Work, ref: Ref) -> None:
             _forgive(work, ref)
 
 
+def _stand_aside(work: Work, ref: Ref, root: Ref) -> None:
+    """Rename a data type, and drop it once nothing has it any more."""
+    aside = work.rebuild.aside[ref]
+    work.add(dropping(ref), "alter", list(cast("DataType", work.live[ref]).set_aside(aside)), root)
+    work.add(finishing(ref), "drop", aside.drop(work.situation, online=False), root)
+
+
 def _forgive(work: Work, ref: Ref) -> None:
-    """What was just as dangerous before is no danger of this plan."""
+    """What was just as open before is not weakened by this plan."""
     node = making(ref)
-    known = {d for s in work.live[ref].create(work.situation, work.live.parts(ref), online=False) for d in s.dangers}
+    known = {
+        d
+        for s in work.live[ref].create(work.situation, work.live.parts(ref), online=False)
+        for d in s.dangers
+        if d.hazard is Hazard.WEAKENS_SECURITY
+    }
     if node in work.statements:
         made = work.statements[node]
         work.statements[node] = [s.model_copy(update={"dangers": tuple(d for d in s.dangers if d not in known)}) for s in made]
@@ -199,7 +219,8 @@ def _hold(work: Work, ref: Ref) -> None:
     live, desired, root, on = work.live[ref], work.desired[ref], work.rebuild.held[ref], work.situation
     work.add(dropping(ref), "alter", list(live.release(on) or ()), root)
     work.add(making(ref), "alter", list(desired.resume(live, work.rebuild.turns, on)), root)
-    if rest := desired.alter(desired.resumed(live), on):
+    resumed = desired.resumed(live)
+    if rest := [*(desired.alter(resumed, on) or ()), *desired.complete(resumed, on)]:
         work.add(finishing(ref), "alter", rest)
 
 

@@ -13,8 +13,8 @@ from reconciler.kinds import KINDS
 PACKAGE = Path(__file__).parents[1] / "reconciler"
 FLOORS = {
     0: {"errors", "ref"},
-    1: {"statement", "connection", "catalog", "privileges", "foreign", "conversion", "counter"},
-    2: {"contract", "state", "check", "datatype", "attribute", "identity", "nulls", "queried"},
+    1: {"statement", "connection", "catalog", "privileges", "foreign"},
+    2: {"contract", "state", "check", "datatype", "attributes", "queried"},
     3: {"kinds"},
     4: {"load", "introspect", "diff", "scratch", "yamltree", "export", "build", "heirs", "rebuild", "renames"},
     5: {"canonicalise", "work", "order", "plan", "unmanaged"},
@@ -37,12 +37,8 @@ NEIGHBOURS = {
     ("order", "work"): "what is put in order",
     ("plan", "work"): "what a plan is made of",
     ("plan", "order"): "what a plan is made of",
-    ("conversion", "statement"): "",
-    ("counter", "statement"): "",
-    ("identity", "contract"): "what a new sequence may be used for, is known of the server",
-    ("identity", "attribute"): "where the column stands",
+    ("attributes", "contract"): "what a new sequence may be used for, is known of the server",
     ("queried", "contract"): "what relations that a query makes share",
-    ("nulls", "attribute"): "where the column stands",
     ("datatype", "contract"): "what every type that columns have shares",
     ("canonicalise", "scratch"): "",
     ("rebuild", "diff"): "changes are what it reads",
@@ -118,8 +114,7 @@ ALLOWED = {
     "settings": {"schemas"},
     "queried": {"columns"},  # a field
     "state": {"schema"},  # a column of every catalog row
-    "attribute": {"foreign_table", "identity", "statistics"},  # a relation of which only another server holds the rows; columns
-    "identity": {"sequence"},  # what an identity column owns
+    "attributes": {"foreign_table", "identity", "statistics", "sequence", "constraint"},  # columns of rows; what short forms stand for
     "load": {"schema", "enum"},  # the file's own key; a word of JSON Schema
 }
 

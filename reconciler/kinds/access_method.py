@@ -19,6 +19,7 @@ class AccessMethod(Object):
 
     kind: ClassVar[str] = "access_method"
     section: ClassVar[str] = "access_methods"
+    stored: ClassVar[str] = "pg_am.oid"
     unqualified: ClassVar[bool] = True
     renamable: ClassVar[bool] = False
     whole: ClassVar[bool] = True

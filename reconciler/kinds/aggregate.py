@@ -31,6 +31,8 @@ class Aggregate(Granted):
 
     kind: ClassVar[str] = "aggregate"
     section: ClassVar[str] = "aggregates"
+    stored: ClassVar[str] = "pg_aggregate.aggfnoid"
+    shares: ClassVar[str] = "routine"
     grant_class: ClassVar[str] = "FUNCTION"
     public_by_default: ClassVar[tuple[str, ...]] = ("execute",)
     written: ClassVar[tuple[str, ...]] = ("sfunc", "stype", "finalfunc")

@@ -19,6 +19,7 @@ class Cast(Object):
 
     kind: ClassVar[str] = "cast"
     section: ClassVar[str] = "casts"
+    stored: ClassVar[str] = "pg_cast.oid"
     renamable: ClassVar[bool] = False
     unqualified: ClassVar[bool] = True
     whole: ClassVar[bool] = True

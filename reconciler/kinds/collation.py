@@ -19,6 +19,7 @@ class Collation(Owned):
 
     kind: ClassVar[str] = "collation"
     section: ClassVar[str] = "collations"
+    stored: ClassVar[str] = "pg_collation.oid"
     whole: ClassVar[bool] = True
 
     provider: Literal["libc", "icu", "builtin", "default"] = "libc"

@@ -12,23 +12,19 @@ from typing import Any, ClassVar, Literal, Self
 from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from reconciler.attribute import Place, query
+from reconciler.attributes.conversion import collate, loses, rewrites, spelled_collation, using
+from reconciler.attributes.identity import Identity
+from reconciler.attributes.nulls import NotNull, fill
+from reconciler.attributes.place import Place, query
+from reconciler.attributes.shortform import SERIAL, ShortForm
 from reconciler.connection import Row, Server
 from reconciler.contract import Object, Situation
-from reconciler.conversion import loses, rewrites, using
-from reconciler.identity import Identity
-from reconciler.nulls import NotNull, fill
+from reconciler.foreign import changed
 from reconciler.privileges import PUBLIC, Access, grantors, known
-from reconciler.ref import Ref, usual_name
+from reconciler.ref import Ref
 from reconciler.statement import Danger, Hazard, Statement, Turn, compose, joined, literal, name, raw, text
 
-SERIAL = {
-    **dict.fromkeys(("smallserial", "serial2"), "smallint"),
-    **dict.fromkeys(("serial", "serial4"), "integer"),
-    **dict.fromkeys(("bigserial", "serial8"), "bigint"),
-}
 RESET = {"storage": None, "compression": None}  # what ALTER COLUMN … TYPE forgets
-_PLAIN = re.compile(r"[a-z_][a-z0-9_$]*(\.[a-z_][a-z0-9_$]*)?\Z")
 BESIDE = re.compile(r"\b(generated|default|collate|constraint|references|primary\s+key|unique|check|not\s+null|null)\b", re.I)
 
 
@@ -92,7 +88,7 @@ class Column(Object):
             row["identity"] = Identity.model_validate(seq).short(ref.on.name, ref.name)
         if row["not_null"] and nn is not None:
             row["not_null"] = NotNull.model_validate(nn).short(ref.on.name, ref.name)
-        row["collation"] = _collation(*row["collation"]) if row["collation"] else None
+        row["collation"] = spelled_collation(*row["collation"]) if row["collation"] else None
         distinct: dict[str, Any] = dict(o.split("=", 1) for o in row.pop("attribute_options") or ())
         row["options"] = dict(o.split("=", 1) for o in row["options"] or ())
         row["grants"] = row["grants"] or None
@@ -107,18 +103,7 @@ class Column(Object):
         return body["type"] if list(body) == ["type"] else body
 
     def unfold(self) -> Iterable[tuple[Ref, dict[str, Any]]]:
-        on, own = self.ref.on, self.ref.name
-        assert on is not None
-        for given, words, label, body in (
-            (self.primary_key, "", "pkey", {"primary_key": (own,)}),
-            (self.unique, own, "key", {"unique": (own,)}),
-            (self.references is not None, own, "fkey", {"foreign_key": (own,), "references": self.references}),
-        ):
-            if given:
-                yield Ref("constraint", on.schema, usual_name(on.name, words, label), on), body
-        if (type_ := SERIAL.get(self.type.lower())) is not None:
-            owned = text(name(on.name, own))
-            yield Ref("sequence", on.schema, usual_name(on.name, own, "seq")), {"type": type_, "owned_by": owned}
+        return self._short.unfolded()
 
     def folded(self, others: Mapping[Ref, Object]) -> tuple[Self, frozenset[Ref]]:
         found, said = self, frozenset[Ref]()
@@ -133,7 +118,7 @@ class Column(Object):
         """Short forms to try, one beside the other."""
         bare: dict[str, Any] = {"not_null": False} if self.not_null is True else {}
         serial = next((s for s, type_ in SERIAL.items() if type_ == self.type), None)
-        if serial is not None and self.default == self._counted and bare:
+        if serial is not None and self.default == self._short.counted and bare:
             yield {"type": serial, "default": None, **bare}
         yield {"primary_key": True, **bare}
         yield {"unique": True}
@@ -142,17 +127,15 @@ class Column(Object):
                 yield {"references": target}
 
     @property
-    def _counted(self) -> str:
-        """The default of a serial column."""
-        sequence = text(name(self._place.schema, usual_name(self._place.name, self.ref.name, "seq")))
-        return f"nextval({text(literal(sequence))}::regclass)"
+    def _short(self) -> ShortForm:
+        return ShortForm(self._place, self.type, self.primary_key, self.unique, self.references)
 
     def as_state(self) -> Self:
         told: dict[str, Any] = {"backfill": None, "using": None, "primary_key": False, "unique": False, "references": None}
         if self.primary_key:
             told["not_null"] = self.not_null or True
-        if (type_ := SERIAL.get(self.type.lower())) is not None:
-            told |= {"type": type_, "default": self._counted, "not_null": self.not_null or True}
+        if self._short.counts is not None:
+            told |= {"type": self._short.counts, "default": self._short.counted, "not_null": self.not_null or True}
         return super().as_state().model_copy(update=told)
 
     def expressions(self) -> Mapping[str, str]:
@@ -166,6 +149,10 @@ class Column(Object):
         return frozenset({*grants, *grantors(grants)} - {PUBLIC})
 
     @property
+    def takes(self) -> str | None:
+        return self.numbering.named(self._place) if self.numbering is not None else None
+
+    @property
     def together(self) -> Ref | None:
         """A column that is to be numbered is never without a default in between."""
         return self.ref if self.numbering is not None else None
@@ -173,6 +160,10 @@ class Column(Object):
     @property
     def overrides(self) -> bool:
         return not self.type
+
+    @property
+    def merged(self) -> bool:
+        return self.overrides or self.inherited
 
     def inherited_by(self, heir: Ref) -> Self:
         told: dict[str, Any] = {
@@ -218,7 +209,7 @@ class Column(Object):
         if self.options:
             words.append(compose("OPTIONS ({})", joined(compose("{} {}", k, literal(v)) for k, v in self.options.items())))
         if self.collation is not None:
-            words.append(compose("COLLATE {}", _collate(self.collation)))
+            words.append(compose("COLLATE {}", collate(self.collation)))
         if self.default is not None:
             words.append(compose("DEFAULT {}", raw(self.default)))
         if self.generated is not None:
@@ -229,6 +220,13 @@ class Column(Object):
             words.append(forbidden.clause())
         return joined(words, by=" ")
 
+    def amendment(self, on: Situation) -> sql.Composable | None:
+        """NOT NULL under a name of its own, which nothing can give to what is inherited."""
+        forbidden = self._forbidden
+        if not self.overrides or forbidden is None or forbidden.not_valid or not on.server.has_not_null_constraints:
+            return None
+        return forbidden.apart(self._place)
+
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         if self.virtual:
             on.server.require(on.server.has_virtual_columns, f"virtual {self.ref}", 18)
@@ -236,9 +234,16 @@ class Column(Object):
             yield self._place.alter(compose("ADD COLUMN {}", self.clause()), dangers=self._dangers_of_adding(on))
         if self.overrides and self.default is not None:
             yield self._place.alter_column(compose("SET DEFAULT {}", raw(self.default)))
-        if self.overrides and self.not_null:
+        if self.overrides and self.not_null and self.amendment(on) is None:
             yield self._place.alter_column(raw("SET NOT NULL"))
         for part in parts:
+            yield from self._overridden_by(part, on)
+
+    def _overridden_by(self, part: Object, on: Situation) -> Iterable[Statement]:
+        """What an heir has in its place, when this comes back to heirs that are there."""
+        if isinstance(part, Column) and part.ref.on is not None and part.amendment(on) is not None:
+            yield from part.redefine(self.inherited_by(part.ref.on), on) or ()
+        else:
             yield from part.define(on)
 
     def define_online(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
@@ -336,18 +341,17 @@ class Column(Object):
 
     def _forbid(self, old: Self, on: Situation) -> Iterable[Statement]:
         new, was = self._forbidden, old._forbidden
+        if on.server.has_not_null_constraints and (self.overrides or old.overrides) and new is not None and was is not None:
+            heir = on.declared.get(self._place.on) if old.merged else None
+            yield from new.renamed_from(was, self._place, heir)
+            return
         if self.overrides != old.overrides:  # what an override leaves out is as the parent has it
             new, was = (new, None) if self.overrides else (None, None if new is not None else was)
         if new is not None and was is None:
             yield from new.forbid(self._place, self._backfill(on), on.server)
         elif new is None and was is not None:
             yield was.allow(self._place, on.server)
-        elif (
-            new is not None
-            and was is not None
-            and new != was
-            and not (self.overrides or old.overrides or (self.inherited and old.inherited))
-        ):
+        elif new is not None and was is not None and new != was and not (self.overrides or (self.inherited and old.inherited)):
             yield from new.changed_from(was, self._place, self._backfill(on)) if on.server.has_not_null_constraints else ()
 
     def remove(self, on: Situation) -> Iterable[Statement]:
@@ -366,8 +370,10 @@ class Column(Object):
     def restate(self, changed: Object, old: Object, on: Situation) -> Iterable[Statement]:
         """A privilege revoked on the table goes from its columns too; what is said of a parent's column goes for its heirs'."""
         if isinstance(changed, Column) and isinstance(old, Column):
-            if self.default is not None and changed.default != old.default:
+            if changed.default != old.default and (self.default is not None or not self.overrides):
                 yield self._default(self.default, before=None)
+            if self.generated is not None and None not in (changed.generated, old.generated) and changed.generated != old.generated:
+                yield self._place.alter_column(compose("SET EXPRESSION AS ({})", raw(self.generated)))
             if self.not_null and old.not_null and not changed.not_null:
                 yield self._place.alter_column(raw("SET NOT NULL"))
             if (changed.storage, changed.type) != (old.storage, old.type):
@@ -381,11 +387,12 @@ class Column(Object):
         """Take away the default, which may call what is replaced."""
         if self.generated is not None:
             return None
-        return [] if self.default is None else [self._default(None, before=self.default)]
+        numbered = [] if self.numbering is None else [self.numbering.dropped(self._place, on)]
+        return numbered if self.default is None else [*numbered, self._default(None, before=self.default)]
 
     def resume(self, old: Self, turns: Mapping[str, Turn], on: Situation) -> Iterable[Statement]:
         turn = turns.get(old.type)
-        bare = old.model_copy(update={"default": None, "type": turn.aside if turn else old.type})
+        bare = old.model_copy(update={"default": None, "identity": None, "type": turn.aside if turn else old.type})
         if turn and self.type == old.type:
             yield self._turn(turn, on)
         elif self._retyped(old):
@@ -394,7 +401,7 @@ class Column(Object):
             yield self._default(self.default, before=None)
 
     def resumed(self, old: Self) -> Self:
-        return old.model_copy(update={"type": self.type, "collation": self.collation, "default": self.default})
+        return old.model_copy(update={"type": self.type, "collation": self.collation, "default": self.default, "identity": None})
 
     def _turn(self, turn: Turn, on: Situation) -> Statement:
         """Give every row its value in the type that replaces the one of the same name."""
@@ -413,7 +420,7 @@ class Column(Object):
 
     def _retype(self, old: Self, on: Situation) -> Statement:
         def words(new: Column, value: sql.Composable | None) -> sql.Composable:
-            collated = compose(" COLLATE {}", _collate(new.collation)) if new.collation is not None else raw("")
+            collated = compose(" COLLATE {}", collate(new.collation)) if new.collation is not None else raw("")
             turned = compose(" USING {}", value) if value is not None else raw("")
             return compose("TYPE {}{}{}", raw(new.type), collated, turned)
 
@@ -440,29 +447,26 @@ class Column(Object):
     def _settings(self, old: Self, on: Situation) -> Iterable[Statement]:
         """How it is stored and what ANALYZE makes of it."""
 
-        def storage(column: Column) -> sql.Composable:
-            return raw(f"SET STORAGE {column.storage or self._usual_storage(on)}".upper())
+        def words(field: str, template: str) -> Iterator[sql.Composable]:
+            values = (getattr(c, field) for c in (self, old))
+            usual = {"storage": self._usual_storage(on), "compression": "default", "statistics": -1}[field]
+            yield from (raw(template.format(usual if v is None else v)) for v in values)
 
-        def compression(column: Column) -> sql.Composable:
-            return raw(f"SET COMPRESSION {column.compression or 'DEFAULT'}")
-
-        def statistics(column: Column) -> sql.Composable:
-            return raw(f"SET STATISTICS {-1 if column.statistics is None else column.statistics}")
-
+        analysed = "SHARE UPDATE EXCLUSIVE"
         if self.storage != old.storage:
-            yield self._place.alter_column(storage(self), storage(old))
+            yield self._place.alter_column(*words("storage", "SET STORAGE {}"))
         if self.compression != old.compression:
-            yield self._place.alter_column(compression(self), compression(old))
+            yield self._place.alter_column(*words("compression", "SET COMPRESSION {}"))
         if self.statistics != old.statistics:
-            analysed = "SHARE UPDATE EXCLUSIVE"
-            yield self._place.alter_column(statistics(self), statistics(old), only=True, lock=analysed)
+            yield self._place.alter_column(*words("statistics", "SET STATISTICS {}"), only=True, lock=analysed)
         for setting in ("n_distinct", "n_distinct_inherited"):
             new, was = getattr(self, setting), getattr(old, setting)
             if new != was:
-                words = [raw(f"RESET ({setting})") if v is None else compose("SET ({} = {})", setting, raw(v)) for v in (new, was)]
-                yield self._place.alter_column(words[0], words[1], only=True, lock="SHARE UPDATE EXCLUSIVE")
+                actions = [raw(f"RESET ({setting})") if v is None else compose("SET ({} = {})", setting, raw(v)) for v in (new, was)]
+                yield self._place.alter_column(*actions, only=True, lock=analysed)
         if self.options != old.options:
-            yield self._place.alter_column(_options(old.options, self.options), _options(self.options, old.options))
+            forth, back = changed(old.options, self.options), changed(self.options, old.options)
+            yield from (self._place.alter_column(action, back) for action in [forth] if action is not None)
 
     def _usual_storage(self, on: Situation) -> str:
         """The type's own storage: PostgreSQL has had a word for it since 16, and before the types did not differ much."""
@@ -474,21 +478,3 @@ class Column(Object):
         """What people say that rows without a value get."""
         declared = on.declared.get(self.ref)
         return declared.backfill.value if isinstance(declared, Column) and declared.backfill is not None else None
-
-
-def _collation(schema: str, own: str) -> str:
-    """A collation as people write it: bare where it is the system's, unless that would be read as something else."""
-    spelled, quoted = (own, name(own)) if schema == "pg_catalog" else (f"{schema}.{own}", name(schema, own))
-    return spelled if text(_collate(spelled)) == text(quoted) else text(name(schema, own))
-
-
-def _collate(spelled: str) -> sql.Composable:
-    """Read it: SQL where it is plain or quoted, else a name: `C`, `en_US.utf8`."""
-    return raw(spelled) if '"' in spelled or _PLAIN.match(spelled) else name(spelled)
-
-
-def _options(old: Mapping[str, str], new: Mapping[str, str]) -> sql.Composable:
-    """OPTIONS (…) that lead from one set of them to another."""
-    words = [compose("DROP {}", k) for k in old if k not in new]
-    words += [compose("{} {} {}", raw("SET" if k in old else "ADD"), k, literal(v)) for k, v in new.items() if old.get(k) != v]
-    return compose("OPTIONS ({})", joined(words))

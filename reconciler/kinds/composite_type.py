@@ -86,13 +86,17 @@ class CompositeType(DataType):
         plain = {k: a["type"] if {k for k, v in a.items() if v is not None} == {"type"} else a for k, a in attributes.items()}
         return body | {"attributes": plain}
 
+    @property
+    def takes(self) -> str | None:
+        return self.ref.name
+
     def stood_aside(self, others: Mapping[str, str]) -> Self:
         turned = {k: a.model_copy(update={"type": others.get(a.type, a.type)}) for k, a in self.attributes.items()}
         return super().stood_aside(others).model_copy(update={"attributes": turned})
 
-    def converted(self, old: Self, value: sql.Composable, wanted: str) -> sql.Composable:
+    def converted(self, old: DataType, value: sql.Composable, wanted: str) -> sql.Composable:
         """Attribute by attribute; an array as text, which works while their number and order stay."""
-        if wanted.endswith("[]"):
+        if wanted.endswith("[]") or not isinstance(old, CompositeType):
             return super().converted(old, value, wanted)
 
         def attribute(own: str) -> sql.Composable:
@@ -116,6 +120,10 @@ class CompositeType(DataType):
         kept = [a for a in old.order if a in self.attributes]
         same = all(self._shape(a) == old._shape(a) for a in kept)
         return self._differences(old) if same and list(self.order[: len(kept)]) == kept else None
+
+    def disturbs(self, old: Self) -> bool:
+        """Views and indexes hold on to single attributes."""
+        return any(a not in self.attributes for a in old.order)
 
     # -- pieces ----------------------------------------------------------------------------------------------------
 

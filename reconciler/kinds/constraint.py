@@ -140,7 +140,11 @@ class Constraint(Object):
         return found.model_copy(update={"ref": replace(found.ref, name=own)})
 
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        yield self._add(not_valid=self.not_valid)
+        size = on.size(self.ref.on).bytes if self.ref.on else 0
+        why = f"{self.stands_on} ({size:,} bytes) is read under lock while {self.ref} is " + ("built" if self._indexed else "checked")
+        danger = Danger(hazard=Hazard.BLOCKS_READS if self._indexed else Hazard.LONG_SCAN, reason=why)
+        harmless = self.ref.on in on.created or self.not_valid or self.not_enforced
+        yield self._add(not_valid=self.not_valid).model_copy(update={"dangers": () if harmless else (danger,)})
 
     def define_online(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         bare_index = (self.unique is not None or self.primary_key is not None) and not (self.without_overlaps or self.partitioned)

@@ -18,6 +18,7 @@ class Conversion(Owned):
 
     kind: ClassVar[str] = "conversion"
     section: ClassVar[str] = "conversions"
+    stored: ClassVar[str] = "pg_conversion.oid"
     written: ClassVar[tuple[str, ...]] = ("function",)
 
     source: str = Field(default="", alias="from", description="an encoding")

@@ -36,6 +36,7 @@ class DefaultPrivilege(Object):
 
     kind: ClassVar[str] = "default_privilege"
     section: ClassVar[str] = "default_privileges"
+    stored: ClassVar[str] = "pg_default_acl.oid"
     renamable: ClassVar[bool] = False
     unqualified: ClassVar[bool] = True
     whole: ClassVar[bool] = True

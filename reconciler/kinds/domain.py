@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self, cast
 
@@ -9,10 +10,13 @@ from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from reconciler.catalog import address, granted, ours
-from reconciler.connection import Server
+from reconciler.connection import Row, Server
 from reconciler.contract import Object, Situation, undoable
 from reconciler.datatype import DataType
+from reconciler.ref import Ref, usual_name
 from reconciler.statement import Statement, compose, joined, literal, raw, text
+
+_CALL = re.compile(r"""[\w"]\.("[^"]+"|\w+)\(""")  # what is not PostgreSQL's own is printed with its schema
 
 
 class Check(BaseModel):
@@ -37,6 +41,8 @@ class Domain(DataType):
     default: str | None = Field(default=None, description="SQL expression for columns that give no default of their own")
     not_null: bool = False
     not_null_name: str | None = Field(default=None, description="of the NOT NULL constraint, where it is not the usual one (PostgreSQL 17)")
+    not_null_comment: str | None = Field(default=None, description="COMMENT ON that constraint (PostgreSQL 17)")
+    not_null_constraint: str | None = Field(default=None, json_schema_extra={"derived": True})
     constraints: dict[str, Check] = Field(default_factory=dict, description="name → condition over VALUE")
 
     @field_validator("constraints", mode="before")
@@ -49,17 +55,14 @@ class Domain(DataType):
 
     @classmethod
     def catalog(cls, server: Server) -> str:
-        named = "NULL"
-        if server.has_domain_not_null_constraints:
-            named = """(SELECT nullif(k.conname, left(t.typname || '_not_null', 63)) FROM pg_constraint AS k
-                        WHERE k.contypid = t.oid AND k.contype = 'n')"""
+        has = "true" if server.has_domain_not_null_constraints else "false"
         return f"""
             SELECT n.nspname AS schema, t.typname AS name, pg_get_userbyid(t.typowner)::text AS owner,
                    ARRAY[{address("pg_type", "t.oid")}, {address("pg_type", "t.typarray")}]
                        || (SELECT array_agg({address("pg_constraint", "k.oid")}) FROM pg_constraint AS k WHERE k.contypid = t.oid)
                        AS addresses,
                    format_type(t.typbasetype, t.typtypmod) AS type, pg_get_expr(t.typdefaultbin, 0) AS default, t.typnotnull AS not_null,
-                   {named} AS not_null_name,
+                   k.conname AS not_null_constraint, obj_description(k.oid, 'pg_constraint') AS not_null_comment,
                    CASE WHEN t.typcollation <> b.typcollation THEN (
                        SELECT format('%I.%I', cn.nspname, l.collname) FROM pg_collation AS l
                        JOIN pg_namespace AS cn ON cn.oid = l.collnamespace WHERE l.oid = t.typcollation) END AS collation,
@@ -71,8 +74,14 @@ class Domain(DataType):
             FROM pg_type AS t
             JOIN pg_namespace AS n ON n.oid = t.typnamespace
             JOIN pg_type AS b ON b.oid = t.typbasetype
+            LEFT JOIN pg_constraint AS k ON k.contypid = t.oid AND k.contype = 'n' AND {has}
             WHERE t.typtype = 'd' AND {ours("pg_type", "t.oid", "n.nspname")}
             ORDER BY n.nspname, t.typname"""
+
+    @classmethod
+    def from_row(cls, ref: Ref, row: Row) -> Self:
+        own = row["not_null_constraint"]
+        return cls(ref=ref, not_null_name=None if own == usual_name(ref.name, "", "not_null") else own, **row)
 
     @classmethod
     def entry(cls, key: str, body: object) -> tuple[str, object]:
@@ -90,19 +99,24 @@ class Domain(DataType):
         return compose("DOMAIN {}", self.sql_name())
 
     def stood_aside(self, others: Mapping[str, str]) -> Self:
-        known = {**others, text(self.sql_name()): ""}
-        said = [*(c.check for c in self.constraints.values()), self.default or ""]
-        bare: dict[str, Any] = {"default": None, "constraints": {}} if any(t in s for t in known for s in said) else {}
-        return super().stood_aside(others).model_copy(update=bare | {"type": others.get(self.type, self.type)})
+        named = {t: o for t, o in others.items() if "[" not in t}
+        checks = {k: _renamed(c.check, named) for k, c in self.constraints.items()}
+        default = _renamed(self.default, named) if self.default is not None else None
+        kept = {k: c.model_copy(update={"check": said}) for k, c in self.constraints.items() if (said := checks[k]) is not None}
+        told = {"default": default, "constraints": kept, "not_null_name": self.not_null_constraint if self.not_null else None}
+        return super().stood_aside(others).model_copy(update=told | {"type": others.get(self.type, self.type)})
 
     def set_aside(self, other: Self) -> Iterable[Statement]:
-        """Without its expressions where they use what is replaced with it."""
-        bare = self.model_copy(update={"default": other.default, "constraints": other.constraints})
+        """Without its expressions where they call what may be replaced with it; types in them are known by whatever name."""
+        kept = {k: c for k, c in self.constraints.items() if k in other.constraints}
+        bare = self.model_copy(update={"default": self.default if other.default is not None else None, "constraints": kept})
         yield from undoable(bare.differences(self), lambda: self.differences(bare))
         yield from super().set_aside(other)
 
-    def converted(self, old: Self, value: sql.Composable, wanted: str) -> sql.Composable:
+    def converted(self, old: DataType, value: sql.Composable, wanted: str) -> sql.Composable:
         """By a cast between the types below."""
+        if not isinstance(old, Domain):
+            return super().converted(old, value, wanted)
         through = compose("{}::text", value) if "." in old.type and "." in self.type else value
         return compose("{}::{}", through, raw(wanted))
 
@@ -124,6 +138,11 @@ class Domain(DataType):
             return None
         return self.differences(old)
 
+    def gives_way(self, old: Self, standing: Iterable[Object]) -> bool:
+        """PostgreSQL does not look for values within arrays, rows and ranges: it refuses to check any where it is part of those."""
+        within = any(_container(o) for o in standing)
+        return within and (self._tightens(old) or old._tightens(self))
+
     # -- pieces ----------------------------------------------------------------------------------------------------
 
     def differences(self, old: Self) -> Iterable[Statement]:
@@ -138,11 +157,18 @@ class Domain(DataType):
             yield self._alter(raw("SET NOT NULL") if self.not_null_name is None else compose("ADD {}", self._not_null()))
         new = [k for k in self.constraints if k in gone or k not in old.constraints]
         yield from (self._add(k) for k in new)
-        yield from self._remark({k: c.comment for k, c in old.constraints.items() if k not in gone})
+        same = old.not_null and self.not_null_name == old.not_null_name
+        told = {k: c.comment for k, c in old.constraints.items() if k not in gone}
+        yield from self._remark(told, old.not_null_comment if same else None)
         pending = [k for k in self.constraints if k in new or old.constraints[k].not_valid]
         for key in pending:
             if not self.constraints[key].not_valid:
                 yield self._alter(compose("VALIDATE CONSTRAINT {}", key)).model_copy(update={"apart": True, "long": True})
+
+    def _tightens(self, old: Self) -> bool:
+        """Whether values that are there must be checked."""
+        known = {k for k, c in old.constraints.items() if self._keeps(k, c) and not c.not_valid}
+        return (self.not_null and not old.not_null) or any(not c.not_valid and k not in known for k, c in self.constraints.items())
 
     def _keeps(self, key: str, old: Check) -> bool:
         """Whether a constraint can stay, perhaps to be validated."""
@@ -159,8 +185,26 @@ class Domain(DataType):
         """Add a condition that only new values must meet, until it is validated."""
         return self._alter(compose("ADD CONSTRAINT {} CHECK ({}) NOT VALID", key, raw(self.constraints[key].check)))
 
-    def _remark(self, before: Mapping[str, str | None]) -> Iterable[Statement]:
+    def _remark(self, before: Mapping[str, str | None], not_null: str | None = None) -> Iterable[Statement]:
+        if self.not_null and self.not_null_comment != not_null:
+            target = compose("CONSTRAINT {} ON DOMAIN {}", self.not_null_name or usual_name(self.ref.name, "", "not_null"), self.sql_name())
+            yield Statement(sql=text(compose("COMMENT ON {} IS {}", target, literal(self.not_null_comment))))
         for key, check in self.constraints.items():
             if check.comment != before.get(key):
                 target = compose("CONSTRAINT {} ON DOMAIN {}", key, self.sql_name())
                 yield Statement(sql=text(compose("COMMENT ON {} IS {}", target, literal(check.comment))))
+
+
+def _renamed(expression: str, others: Mapping[str, str]) -> str | None:
+    """What PostgreSQL prints once types have other names; None where it calls a function of people's, which may be replaced too."""
+    if _CALL.search(expression):
+        return None
+    for own, other in others.items():
+        expression = re.sub(rf'(?<![\w"]){re.escape(own)}(?![\w"])', lambda _, to=other: to, expression)
+    return expression
+
+
+def _container(obj: Object) -> bool:
+    """Whether values of a domain on which this stands are held within others."""
+    kind: object = getattr(obj, "type", None)
+    return kind.endswith("[]") if isinstance(kind, str) else isinstance(obj, DataType)

@@ -8,12 +8,10 @@ from typing import ClassVar, Literal, Self
 from psycopg import sql
 from pydantic import Field
 
-from reconciler.catalog import JOURNAL, address
+from reconciler.catalog import FIRES, JOURNAL, address, fires
 from reconciler.connection import Server
 from reconciler.contract import Object, Owned, Situation
 from reconciler.statement import Statement, compose, joined, literal, name, raw, text
-
-FIRES = {"origin": "ENABLE", "disabled": "DISABLE", "replica": "ENABLE REPLICA", "always": "ENABLE ALWAYS"}
 
 
 class EventTrigger(Owned):
@@ -21,6 +19,7 @@ class EventTrigger(Owned):
 
     kind: ClassVar[str] = "event_trigger"
     section: ClassVar[str] = "event_triggers"
+    stored: ClassVar[str] = "pg_event_trigger.oid"
     unqualified: ClassVar[bool] = True
     watches: ClassVar[bool] = True
     whole: ClassVar[bool] = True
@@ -36,9 +35,10 @@ class EventTrigger(Owned):
     @classmethod
     def catalog(cls, server: Server) -> str:
         return f"""
-            SELECT t.evtname AS name, ARRAY[{address("pg_event_trigger", "t.oid")}] AS addresses, t.evtevent AS on,
+            SELECT t.evtname AS name, pg_get_userbyid(t.evtowner)::text AS owner,
+                   ARRAY[{address("pg_event_trigger", "t.oid")}] AS addresses, t.evtevent AS on,
                    coalesce(t.evttags, '{{}}') AS tags, format('%I.%I()', n.nspname, p.proname) AS execute,
-                   CASE t.evtenabled WHEN 'D' THEN 'disabled' WHEN 'R' THEN 'replica' WHEN 'A' THEN 'always' ELSE 'origin' END AS enabled
+                   {fires("t.evtenabled")} AS enabled
             FROM pg_event_trigger AS t
             JOIN pg_proc AS p ON p.oid = t.evtfoid
             JOIN pg_namespace AS n ON n.oid = p.pronamespace

@@ -22,6 +22,7 @@ class Extension(Object):
     section: ClassVar[str] = "extensions"
     renamable: ClassVar[bool] = False
     unqualified: ClassVar[bool] = True
+    installed: ClassVar[bool] = True
 
     namespace: str | None = Field(default=None, alias="schema", description="where its objects go, if it lets one choose")
     version: str | None = Field(default=None, description="left out: whatever is installed, or the server's default")
@@ -91,6 +92,10 @@ class Extension(Object):
             )
         if moved:
             yield Statement(sql=self._move(self.namespace), undo=(self._move(old.namespace),))
+
+    def remove(self, on: Situation) -> Iterable[Statement]:
+        lost = Danger(hazard=Hazard.DATA_LOSS, reason=f"{self.ref} is dropped with everything that it made, tables too")
+        yield Statement(sql=text(compose("DROP {}", self.designation())), dangers=(lost,))
 
     def _update(self, version: str | None) -> str:
         return text(compose("ALTER EXTENSION {} UPDATE TO {}", self.ref.name, literal(version)))

@@ -21,6 +21,7 @@ class ForeignDataWrapper(Granted):
 
     kind: ClassVar[str] = "foreign_data_wrapper"
     section: ClassVar[str] = "foreign_data_wrappers"
+    stored: ClassVar[str] = "pg_foreign_data_wrapper.oid"
     unqualified: ClassVar[bool] = True
     grant_class: ClassVar[str] = "FOREIGN DATA WRAPPER"
     written: ClassVar[tuple[str, ...]] = ("handler", "validator")
@@ -34,7 +35,8 @@ class ForeignDataWrapper(Granted):
     @classmethod
     def catalog(cls, server: Server) -> str:
         return f"""
-            SELECT w.fdwname AS name, ARRAY[{address("pg_foreign_data_wrapper", "w.oid")}] AS addresses,
+            SELECT w.fdwname AS name, pg_get_userbyid(w.fdwowner)::text AS owner,
+                   ARRAY[{address("pg_foreign_data_wrapper", "w.oid")}] AS addresses,
                    nullif(w.fdwhandler, 0)::regproc::text AS handler, nullif(w.fdwvalidator, 0)::regproc::text AS validator,
                    {readable("w.fdwoptions")} AS options, {granted("w.fdwacl", "F", "w.fdwowner")} AS grants
             FROM pg_foreign_data_wrapper AS w

@@ -21,6 +21,7 @@ class ForeignServer(Granted):
 
     kind: ClassVar[str] = "foreign_server"
     section: ClassVar[str] = "foreign_servers"
+    stored: ClassVar[str] = "pg_foreign_server.oid"
     unqualified: ClassVar[bool] = True
     grant_class: ClassVar[str] = "FOREIGN SERVER"
 
@@ -34,7 +35,8 @@ class ForeignServer(Granted):
     @classmethod
     def catalog(cls, server: Server) -> str:
         return f"""
-            SELECT s.srvname AS name, ARRAY[{address("pg_foreign_server", "s.oid")}] AS addresses,
+            SELECT s.srvname AS name, pg_get_userbyid(s.srvowner)::text AS owner,
+                   ARRAY[{address("pg_foreign_server", "s.oid")}] AS addresses,
                    w.fdwname AS wrapper, s.srvtype AS type, s.srvversion AS version,
                    {readable("s.srvoptions")} AS options, {granted("s.srvacl", "S", "s.srvowner")} AS grants
             FROM pg_foreign_server AS s JOIN pg_foreign_data_wrapper AS w ON w.oid = s.srvfdw

@@ -24,6 +24,7 @@ class ForeignTable(Granted):
 
     kind: ClassVar[str] = "foreign_table"
     section: ClassVar[str] = "foreign_tables"
+    stored: ClassVar[str] = "pg_foreign_table.ftrelid"
     relation: ClassVar[bool] = True
     written: ClassVar[tuple[str, ...]] = ("partition_of", "values", "inherits")
 
@@ -44,7 +45,7 @@ class ForeignTable(Granted):
         parents = """SELECT format('%I.%I', pn.nspname, pc.relname) FROM pg_inherits AS h JOIN pg_class AS pc ON pc.oid = h.inhparent
                      JOIN pg_namespace AS pn ON pn.oid = pc.relnamespace WHERE h.inhrelid = c.oid"""
         return f"""
-            SELECT n.nspname AS schema, c.relname AS name,
+            SELECT n.nspname AS schema, c.relname AS name, pg_get_userbyid(c.relowner)::text AS owner,
                    ARRAY[{address("pg_class", "c.oid")}, {address("pg_type", "c.reltype")}, {address("pg_type", "t.typarray")}]
                        AS addresses,
                    s.srvname AS server, {readable("f.ftoptions")} AS options, pg_get_expr(c.relpartbound, c.oid) AS values,
@@ -75,11 +76,16 @@ class ForeignTable(Granted):
         parts = ([(q or b).replace('""', '"') for q, b in _NAMES.findall(p)] for p in named)
         return tuple(Ref("table", p[-2] if len(p) > 1 else self.ref.schema, p[-1]) for p in parts if p)
 
+    @property
+    def piece(self) -> bool:
+        return self.partition_of is not None
+
     def needs(self) -> frozenset[Ref]:
         return super().needs() | {*self.parents, Ref("foreign_server", "", self.server)}
 
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         columns = [compose("\n    {}", p.clause()) for p in parts if not p.overrides]
+        columns += [compose("\n    {}", a) for p in parts if (a := p.amendment(on)) is not None]
         listed = compose(" ({}{})", sql.SQL(",").join(columns), raw("\n" if columns else ""))
         words: list[sql.Composable] = [compose("CREATE FOREIGN TABLE {}", self.sql_name())]
         if self.partition_of is not None:

@@ -38,6 +38,7 @@ _SHARED = f"""
 class Routine(Granted):
     """What functions and procedures share; the YAML key is the name with the arguments."""
 
+    shares: ClassVar[str] = "routine"
     public_by_default: ClassVar[tuple[str, ...]] = ("execute",)
     written: ClassVar[tuple[str, ...]] = ("body",)
 

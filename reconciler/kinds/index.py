@@ -101,7 +101,9 @@ class Index(Object):
         return found.model_copy(update={"ref": replace(found.ref, name=usual_name(heir.name, "_".join(keys), "idx"))})
 
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        yield self._build(self.ref.name)
+        why = f"{self.stands_on} ({on.size(self.ref.on).bytes if self.ref.on else 0:,} bytes) cannot be written while {self.ref} is built"
+        dangers = () if self.ref.on in on.created else (Danger(hazard=Hazard.BLOCKS_WRITES, reason=why),)
+        yield self._build(self.ref.name).model_copy(update={"dangers": dangers})
         yield from self._sample(self.ref.name, {})
 
     def define_online(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:

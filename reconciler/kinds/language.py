@@ -19,6 +19,7 @@ class Language(Granted):
 
     kind: ClassVar[str] = "language"
     section: ClassVar[str] = "languages"
+    stored: ClassVar[str] = "pg_language.oid"
     unqualified: ClassVar[bool] = True
     grant_class: ClassVar[str] = "LANGUAGE"
     public_by_default: ClassVar[tuple[str, ...]] = ("usage",)
@@ -32,7 +33,8 @@ class Language(Granted):
     @classmethod
     def catalog(cls, server: Server) -> str:
         return f"""
-            SELECT l.lanname AS name, ARRAY[{address("pg_language", "l.oid")}] AS addresses, l.lanpltrusted AS trusted,
+            SELECT l.lanname AS name, pg_get_userbyid(l.lanowner)::text AS owner,
+                   ARRAY[{address("pg_language", "l.oid")}] AS addresses, l.lanpltrusted AS trusted,
                    l.lanplcallfoid::regproc::text AS handler, nullif(l.laninline, 0)::regproc::text AS inline,
                    nullif(l.lanvalidator, 0)::regproc::text AS validator, {granted("l.lanacl", "l", "l.lanowner")} AS grants
             FROM pg_language AS l

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from reconciler.catalog import address, granted, ours, settable, shape
 from reconciler.connection import Row, Server
-from reconciler.contract import Object, Situation
+from reconciler.contract import Object, Situation, undoable
 from reconciler.queried import SPOKEN_OF, TOLD, Queried, QueryColumn
 from reconciler.ref import Ref
 from reconciler.statement import Danger, Hazard, Statement, compose, joined, literal, raw, text
@@ -38,6 +38,7 @@ class MaterializedView(Queried):
     access_method: str = Field(default=HEAP, description="how its rows are stored")
     tablespace: str | None = Field(default=None, description="left out: the database's own")
     options: dict[str, str] = Field(default_factory=dict, description="storage parameters, such as fillfactor")
+    cluster_on: str | None = Field(default=None, description="the index by which CLUSTER orders the rows")
     columns: dict[str, MaterializedColumn] = Field(
         default_factory=dict, description="columns with a comment, grants or storage of their own"
     )
@@ -49,12 +50,14 @@ class MaterializedView(Queried):
     @classmethod
     def catalog(cls, server: Server) -> str:
         return f"""
-            SELECT n.nspname AS schema, c.relname AS name,
+            SELECT n.nspname AS schema, c.relname AS name, pg_get_userbyid(c.relowner)::text AS owner,
                    ARRAY[{address("pg_class", "c.oid")}, {address("pg_rewrite", "r.oid")}, {address("pg_type", "c.reltype")},
                          {address("pg_type", "t.typarray")}] AS addresses,
                    btrim(pg_get_viewdef(c.oid), ' ;') AS query, c.relispopulated AS with_data,
                    am.amname AS access_method, s.spcname AS tablespace,
                    c.reloptions || ARRAY(SELECT 'toast.' || o FROM unnest(k.reloptions) AS o) AS options,
+                   (SELECT x.relname FROM pg_index AS i JOIN pg_class AS x ON x.oid = i.indexrelid
+                    WHERE i.indrelid = c.oid AND i.indisclustered) AS cluster_on,
                    {shape("c.oid")} AS shape, {_COLUMNS} AS columns, {granted("c.relacl", "r", "c.relowner")} AS grants
             FROM pg_class AS c
             JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -90,6 +93,19 @@ class MaterializedView(Queried):
         if (self.query, self.shape) != (old.query, old.shape) or (moved and not on.server.has_set_access_method):
             return None
         return [*self._store(old, on), *self._dress(old.columns), *self._fill(old, on)]
+
+    def finish(self, old: Self | None, on: Situation) -> Iterable[Statement]:
+        if self.cluster_on != (old.cluster_on if old else None):
+            action = compose("CLUSTER ON {}", self.cluster_on) if self.cluster_on is not None else raw("SET WITHOUT CLUSTER")
+            yield self._alter(action, lock="SHARE UPDATE EXCLUSIVE" if self.cluster_on is not None else "ACCESS EXCLUSIVE")
+
+    def unfinish(self, on: Situation) -> Iterable[Statement]:
+        """Let go of the index, and take it again where that is undone."""
+        loose = self.model_copy(update={"cluster_on": None})
+        return undoable(loose.finish(self, on), lambda: self.finish(loose, on))
+
+    def finish_needs(self) -> frozenset[Ref]:
+        return frozenset() if self.cluster_on is None else frozenset({Ref("index", self.ref.schema, self.cluster_on, self.ref)})
 
     def remove(self, on: Situation) -> Iterable[Statement]:
         """Drop it in order to make it again: until it is filled, nobody can read it."""

@@ -23,6 +23,7 @@ class Operator(Owned):
 
     kind: ClassVar[str] = "operator"
     section: ClassVar[str] = "operators"
+    stored: ClassVar[str] = "pg_operator.oid"
     renamable: ClassVar[bool] = False
     whole: ClassVar[bool] = True
     written: ClassVar[tuple[str, ...]] = ("function",)

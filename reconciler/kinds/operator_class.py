@@ -75,6 +75,7 @@ class OperatorFamily(_Indexed):
 
     kind: ClassVar[str] = "operator_family"
     section: ClassVar[str] = "operator_families"
+    stored: ClassVar[str] = "pg_opfamily.oid"
     written: ClassVar[tuple[str, ...]] = ("members",)
 
     @classmethod
@@ -115,6 +116,7 @@ class OperatorClass(_Indexed):
 
     kind: ClassVar[str] = "operator_class"
     section: ClassVar[str] = "operator_classes"
+    stored: ClassVar[str] = "pg_opclass.oid"
     whole: ClassVar[bool] = True
     written: ClassVar[tuple[str, ...]] = ("members", "type")
 

@@ -21,6 +21,7 @@ class Policy(Object):
 
     kind: ClassVar[str] = "policy"
     section: ClassVar[str] = "policies"
+    stored: ClassVar[str] = "pg_policy.oid"
     within: ClassVar[tuple[str, ...]] = ("table",)
     whole: ClassVar[bool] = True
     written: ClassVar[tuple[str, ...]] = ("using", "check", "to")

@@ -40,6 +40,7 @@ class Publication(Owned):
 
     kind: ClassVar[str] = "publication"
     section: ClassVar[str] = "publications"
+    stored: ClassVar[str] = "pg_publication.oid"
     unqualified: ClassVar[bool] = True
     whole: ClassVar[bool] = True
     written: ClassVar[tuple[str, ...]] = ("tables",)
@@ -53,12 +54,12 @@ class Publication(Owned):
 
     @classmethod
     def catalog(cls, server: Server) -> str:
-        where, columns = "NULL", "'[]'"
+        where, columns = "NULL", "'[]'::jsonb"
         if server.has_publication_details:
             where = "pg_get_expr(r.prqual, r.prrelid)"
             columns = """(SELECT coalesce(jsonb_agg(a.attname ORDER BY a.attname), '[]') FROM unnest(r.prattrs) AS k
                           JOIN pg_attribute AS a ON a.attrelid = r.prrelid AND a.attnum = k)"""
-        schemas, parts = "'{}'", ""
+        schemas, parts = "'{}'::text[]", ""
         if server.has_publication_details:
             of = "FROM pg_publication_namespace AS x JOIN pg_namespace AS n ON n.oid = x.pnnspid WHERE x.pnpubid = p.oid"
             schemas = f"ARRAY(SELECT n.nspname {of} ORDER BY n.nspname)"
@@ -66,7 +67,7 @@ class Publication(Owned):
         generated = "CASE p.pubgencols WHEN 's' THEN 'stored' ELSE 'none' END" if server.has_published_generated_columns else "'none'"
         tables = "FROM pg_publication_rel AS r JOIN pg_class AS c ON c.oid = r.prrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace"
         return f"""
-            SELECT p.pubname AS name,
+            SELECT p.pubname AS name, pg_get_userbyid(p.pubowner)::text AS owner,
                    ARRAY[{address("pg_publication", "p.oid")}]
                        || ARRAY(SELECT {address("pg_publication_rel", "r.oid")} {tables} WHERE r.prpubid = p.oid){parts} AS addresses,
                    p.puballtables AS all_tables, {schemas} AS schemas,

@@ -23,6 +23,7 @@ class RangeType(DataType):
 
     kind: ClassVar[str] = "range_type"
     section: ClassVar[str] = "ranges"
+    stored: ClassVar[str] = "pg_range.rngtypid"
     written: ClassVar[tuple[str, ...]] = ("subtype",)
 
     subtype: str = ""

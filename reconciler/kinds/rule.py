@@ -9,14 +9,13 @@ from typing import Any, ClassVar, Literal, Self
 from psycopg import sql
 from pydantic import Field
 
-from reconciler.catalog import RELATION_KIND, address, ours
+from reconciler.catalog import FIRES, RELATION_KIND, address, fires, ours
 from reconciler.connection import Row, Server
 from reconciler.contract import Object, Situation
 from reconciler.ref import Ref
 from reconciler.statement import Statement, compose, joined, name, raw, text
 
 NOTHING = ("nothing",)
-FIRES = {"origin": "ENABLE", "disabled": "DISABLE", "replica": "ENABLE REPLICA", "always": "ENABLE ALWAYS"}
 _T = r"""(?:'(?:''|[^'])*'|"(?:""|[^"])*"|[^'"])"""  # a quoted piece or one character, as PostgreSQL prints them
 _DEFINITION = re.compile(rf"CREATE RULE {_T}+? TO {_T}+?(?:\s+WHERE (?P<where>{_T}+?))? DO(?: INSTEAD)?\s(?P<do>{_T}+);\Z", re.S)
 _ACTION = re.compile(rf"({_T}+?);\n", re.S)
@@ -44,7 +43,7 @@ class Rule(Object):
                    ARRAY[{address("pg_rewrite", "r.oid")}] AS addresses, pg_get_ruledef(r.oid) AS definition,
                    CASE r.ev_type WHEN '1' THEN 'select' WHEN '2' THEN 'update' WHEN '3' THEN 'insert' ELSE 'delete' END AS on,
                    r.is_instead AS instead,
-                   CASE r.ev_enabled WHEN 'D' THEN 'disabled' WHEN 'R' THEN 'replica' WHEN 'A' THEN 'always' ELSE 'origin' END AS enabled
+                   {fires("r.ev_enabled")} AS enabled
             FROM pg_rewrite AS r
             JOIN pg_class AS c ON c.oid = r.ev_class
             JOIN pg_namespace AS n ON n.oid = c.relnamespace

@@ -9,10 +9,10 @@ from typing import ClassVar, Self
 
 from pydantic import Field
 
+from reconciler.attributes.counter import COLUMNS, Counter
 from reconciler.catalog import address, granted, ours
 from reconciler.connection import Server
 from reconciler.contract import Granted, Object, Situation
-from reconciler.counter import COLUMNS, Counter
 from reconciler.ref import Ref
 from reconciler.statement import Danger, Hazard, Statement, compose, name, raw, text
 
@@ -25,6 +25,7 @@ class Sequence(Granted, Counter):
 
     kind: ClassVar[str] = "sequence"
     section: ClassVar[str] = "sequences"
+    stored: ClassVar[str] = "pg_sequence.seqrelid"
     grant_class: ClassVar[str] = "SEQUENCE"
     relation: ClassVar[bool] = True
     written: ClassVar[tuple[str, ...]] = ("type",)
@@ -37,7 +38,8 @@ class Sequence(Granted, Counter):
     def catalog(cls, server: Server) -> str:
         options = ", ".join(f"{value} AS {key}" for key, value in COLUMNS.items())
         return f"""
-            SELECT n.nspname AS schema, c.relname AS name, ARRAY[{address("pg_class", "c.oid")}] AS addresses,
+            SELECT n.nspname AS schema, c.relname AS name, pg_get_userbyid(c.relowner)::text AS owner,
+                   ARRAY[{address("pg_class", "c.oid")}] AS addresses,
                    format_type(q.seqtypid, NULL) AS type, {options}, c.relpersistence = 'u' AS unlogged,
                    (SELECT format('%I.%I', o.relname, a.attname) FROM pg_depend AS d
                     JOIN pg_class AS o ON o.oid = d.refobjid

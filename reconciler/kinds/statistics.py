@@ -21,6 +21,7 @@ class Statistics(Owned):
 
     kind: ClassVar[str] = "statistics"
     section: ClassVar[str] = "statistics"
+    stored: ClassVar[str] = "pg_statistic_ext.oid"
     written: ClassVar[tuple[str, ...]] = ("on", "table")
 
     on: tuple[str, ...] = Field(default=(), description="columns, or (expressions)")
@@ -31,7 +32,8 @@ class Statistics(Owned):
     @classmethod
     def catalog(cls, server: Server) -> str:
         return f"""
-            SELECT n.nspname AS schema, s.stxname AS name, ARRAY[{address("pg_statistic_ext", "s.oid")}] AS addresses,
+            SELECT n.nspname AS schema, s.stxname AS name, pg_get_userbyid(s.stxowner)::text AS owner,
+                   ARRAY[{address("pg_statistic_ext", "s.oid")}] AS addresses,
                    pg_get_statisticsobjdef_columns(s.oid) AS listed, cardinality(s.stxkeys::int2[]) AS columns,
                    format('%I.%I', cn.nspname, c.relname) AS from, nullif(s.stxstattarget::int, -1) AS target,
                    array_to_string(s.stxkind, '') AS letters

@@ -59,7 +59,7 @@ class Table(Granted):
         parents = """SELECT format('%I.%I', pn.nspname, pc.relname) FROM pg_inherits AS h JOIN pg_class AS pc ON pc.oid = h.inhparent
                      JOIN pg_namespace AS pn ON pn.oid = pc.relnamespace WHERE h.inhrelid = c.oid"""
         return f"""
-            SELECT n.nspname AS schema, c.relname AS name,
+            SELECT n.nspname AS schema, c.relname AS name, pg_get_userbyid(c.relowner)::text AS owner,
                    ARRAY[{address("pg_class", "c.oid")}, {address("pg_type", "c.reltype")}, {address("pg_type", "t.typarray")}]
                        AS addresses,
                    pg_get_partkeydef(c.oid) AS partition_by, pg_get_expr(c.relpartbound, c.oid) AS values,
@@ -111,6 +111,7 @@ class Table(Granted):
 
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         columns = [compose("\n    {}", p.clause()) for p in parts if not p.overrides]
+        columns += [compose("\n    {}", a) for p in parts if (a := p.amendment(on)) is not None]
         listed = compose(" ({}{})", sql.SQL(",").join(columns), raw("\n" if columns else ""))
         words: list[sql.Composable] = [compose("CREATE {}TABLE {}", raw("UNLOGGED " if self.unlogged else ""), self.sql_name())]
         if self.partition_of is not None:
@@ -229,6 +230,10 @@ class Table(Granted):
     def _alter(self, action: sql.Composable, *dangers: Danger, lock: str = "ACCESS EXCLUSIVE") -> Statement:
         words = compose("ALTER TABLE {} {}", self.sql_name(), action)
         return Statement(sql=text(words), lock=lock, relation=self.ref.identity, dangers=dangers)
+
+    def holds_fast(self, part: Object) -> bool:
+        named = rf'(?<![\w"]){re.escape(text(name(part.ref.name)))}(?![\w"])'
+        return self.partition_by is not None and part.folds and re.search(named, self.partition_by) is not None
 
     # -- finished ----------------------------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ class TextSearchConfiguration(Owned):
 
     kind: ClassVar[str] = "text_search_configuration"
     section: ClassVar[str] = "text_search_configurations"
+    stored: ClassVar[str] = "pg_ts_config.oid"
     written: ClassVar[tuple[str, ...]] = ("parser", "mappings")
 
     parser: str = Field(default="default", description="what splits a text into tokens")
@@ -34,7 +35,8 @@ class TextSearchConfiguration(Owned):
     @classmethod
     def catalog(cls, server: Server) -> str:
         return f"""
-            SELECT n.nspname AS schema, c.cfgname AS name, ARRAY[{address("pg_ts_config", "c.oid")}] AS addresses,
+            SELECT n.nspname AS schema, c.cfgname AS name, pg_get_userbyid(c.cfgowner)::text AS owner,
+                   ARRAY[{address("pg_ts_config", "c.oid")}] AS addresses,
                    {_name("pg_ts_parser", "prs", "c.cfgparser")} AS parser,
                    (SELECT coalesce(jsonb_object_agg(m.alias, m.dictionaries), '{{}}')
                     FROM (SELECT t.alias, jsonb_agg(m.mapdict::regdictionary::text ORDER BY m.mapseqno) AS dictionaries
@@ -73,6 +75,7 @@ class TextSearchDictionary(Owned):
 
     kind: ClassVar[str] = "text_search_dictionary"
     section: ClassVar[str] = "text_search_dictionaries"
+    stored: ClassVar[str] = "pg_ts_dict.oid"
     written: ClassVar[tuple[str, ...]] = ("template",)
 
     template: str = Field(default="simple", description="what it is an instance of: simple, snowball, synonym, …")
@@ -81,7 +84,8 @@ class TextSearchDictionary(Owned):
     @classmethod
     def catalog(cls, server: Server) -> str:
         return f"""
-            SELECT n.nspname AS schema, d.dictname AS name, ARRAY[{address("pg_ts_dict", "d.oid")}] AS addresses,
+            SELECT n.nspname AS schema, d.dictname AS name, pg_get_userbyid(d.dictowner)::text AS owner,
+                   ARRAY[{address("pg_ts_dict", "d.oid")}] AS addresses,
                    {_name("pg_ts_template", "tmpl", "d.dicttemplate")} AS template, d.dictinitoption AS options
             FROM pg_ts_dict AS d JOIN pg_namespace AS n ON n.oid = d.dictnamespace
             WHERE {ours("pg_ts_dict", "d.oid", "n.nspname")}
@@ -109,6 +113,7 @@ class TextSearchParser(Object):
 
     kind: ClassVar[str] = "text_search_parser"
     section: ClassVar[str] = "text_search_parsers"
+    stored: ClassVar[str] = "pg_ts_parser.oid"
     written: ClassVar[tuple[str, ...]] = ("start", "gettoken", "end", "lextypes", "headline")
 
     start: str = Field(default="", description="the function that begins")
@@ -136,6 +141,7 @@ class TextSearchTemplate(Object):
 
     kind: ClassVar[str] = "text_search_template"
     section: ClassVar[str] = "text_search_templates"
+    stored: ClassVar[str] = "pg_ts_template.oid"
     written: ClassVar[tuple[str, ...]] = ("init", "lexize")
 
     init: str | None = Field(default=None, description="the function that reads a dictionary's options")

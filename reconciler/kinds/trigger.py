@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, Self, cast
 from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from reconciler.catalog import RELATION_KIND, address, ours
+from reconciler.catalog import FIRES, RELATION_KIND, address, fires, ours
 from reconciler.connection import Row, Server
 from reconciler.contract import Object, Situation
 from reconciler.ref import Ref
@@ -17,7 +17,6 @@ from reconciler.statement import Statement, closing, compose, joined, name, raw,
 
 TIMINGS = ("before", "after", "instead_of")
 EVENTS = ("insert", "update", "delete", "truncate")
-FIRES = {"origin": "ENABLE", "disabled": "DISABLE", "replica": "ENABLE REPLICA", "always": "ENABLE ALWAYS"}
 _UPDATE_OF = re.compile(r"update\s+of\s", re.I)
 
 
@@ -31,10 +30,14 @@ class Referencing(BaseModel):
 
 
 class Trigger(Object):
-    """A trigger; exactly one of `before`, `after` and `instead_of` lists its events."""
+    """A trigger; exactly one of `before`, `after` and `instead_of` lists its events.
+
+    A partition has the triggers of its parent; it lists one only where that fires in other sessions than the parent's.
+    """
 
     kind: ClassVar[str] = "trigger"
     section: ClassVar[str] = "triggers"
+    stored: ClassVar[str] = "pg_trigger.oid"
     within: ClassVar[tuple[str, ...]] = ("table", "view", "foreign_table")
     whole: ClassVar[bool] = True
     written: ClassVar[tuple[str, ...]] = ("when", "execute", "before", "after", "instead_of", "from_table")
@@ -50,13 +53,17 @@ class Trigger(Object):
     referencing: Referencing | None = Field(default=None, description="names of the transition tables")
     for_each: Literal["row", "statement"] = "statement"
     when: str | None = Field(default=None, description="a condition on OLD and NEW without which it does not fire")
-    execute: str = Field(description="the function with its arguments: f() or f('a')")
+    execute: str = Field(default="", description="the function with its arguments: f() or f('a')")
     enabled: Literal["origin", "disabled", "replica", "always"] = Field(default="origin", description="for which sessions it fires")
+    inherited: bool = Field(default=False, description="it is the parent's, and only `enabled` is the partition's own")
+    parents_enabled: str = Field(default="origin", json_schema_extra={"derived": True})
 
     @model_validator(mode="after")
     def _one_timing(self) -> Self:
-        if sum(bool(getattr(self, t)) for t in TIMINGS) != 1:
+        if not self.inherited and sum(bool(getattr(self, t)) for t in TIMINGS) != 1:
             raise ValueError("a trigger has exactly one of: before, after, instead_of; it lists the events")
+        if self.inherited == bool(self.execute):
+            raise ValueError("a trigger executes a function, unless it is inherited")
         return self
 
     @classmethod
@@ -73,15 +80,19 @@ class Trigger(Object):
                     JOIN pg_namespace AS fn ON fn.oid = f.relnamespace WHERE f.oid = t.tgconstrrelid) AS from,
                    CASE WHEN t.tginitdeferred THEN 'deferred' WHEN t.tgdeferrable THEN 'immediate' END AS deferrable,
                    t.tgoldtable AS old_table, t.tgnewtable AS new_table, t.tgqual IS NOT NULL AS conditional,
-                   CASE t.tgenabled WHEN 'D' THEN 'disabled' WHEN 'R' THEN 'replica' WHEN 'A' THEN 'always' ELSE 'origin' END AS enabled
+                   {fires("t.tgenabled")} AS enabled, t.tgparentid <> 0 AS inherited, {fires("p.tgenabled")} AS parents_enabled
             FROM pg_trigger AS t
             JOIN pg_class AS c ON c.oid = t.tgrelid
             JOIN pg_namespace AS n ON n.oid = c.relnamespace
-            WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND {ours("pg_class", "c.oid", "n.nspname")}
+            LEFT JOIN pg_trigger AS p ON p.oid = t.tgparentid
+            WHERE NOT t.tgisinternal AND (t.tgparentid = 0 OR t.tgenabled <> p.tgenabled) AND {ours("pg_class", "c.oid", "n.nspname")}
             ORDER BY n.nspname, c.relname, t.tgname"""
 
     @classmethod
     def from_row(cls, ref: Ref, row: Row) -> Self:
+        if row["inherited"]:
+            kept = ("enabled", "inherited", "parents_enabled", "comment")
+            return cls(ref=ref, **{k: row[k] for k in kept})
         definition, bits, columns = row.pop("definition"), row.pop("type"), row.pop("columns")
         update = f"update of {', '.join(columns)}" if columns else "update"
         row[row.pop("timing")] = [w for bit, w in ((4, "insert"), (8, "delete"), (16, update), (32, "truncate")) if bits & bit]
@@ -108,16 +119,35 @@ class Trigger(Object):
         return {k: v[0] if k in TIMINGS and len(v) == 1 else v for k, v in body.items()}
 
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+        if self.inherited:
+            yield self._fires(self.enabled)
+            return
         yield self._statement("CREATE")
         yield from self._enable("origin")
 
     def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
         """Replace it; a replaced trigger is enabled again, and a constraint trigger cannot be replaced."""
+        if self.inherited != old.inherited:
+            return None
+        if self.inherited:
+            return [self._fires(self.enabled)]
         if self.model_copy(update={"enabled": old.enabled}) == old:
             return self._enable(old.enabled)
         if self.constraint or old.constraint:
             return None
         return [self._statement("CREATE OR REPLACE"), *self._enable("origin")]
+
+    def remove(self, on: Situation) -> Iterable[Statement]:
+        return [self._fires(self.parents_enabled)] if self.inherited else super().remove(on)
+
+    @property
+    def overrides(self) -> bool:
+        return self.inherited
+
+    def restate(self, changed: Object, old: Object, on: Situation) -> Iterable[Statement]:
+        """What the parent's trigger becomes, those of the partitions become too."""
+        if isinstance(changed, Trigger):
+            yield self._fires(self.enabled)
 
     # -- pieces ----------------------------------------------------------------------------------------------------
 
@@ -151,6 +181,11 @@ class Trigger(Object):
         if self.enabled != before:
             words = compose("ALTER TABLE {} {} TRIGGER {}", self._table, raw(FIRES[self.enabled]), self.ref.name)
             yield Statement(sql=text(words), lock="SHARE ROW EXCLUSIVE", relation=self.stands_on)
+
+    def _fires(self, when: str) -> Statement:
+        """Enable or disable it on this partition alone."""
+        words = compose("ALTER TABLE ONLY {} {} TRIGGER {}", self._table, raw(FIRES[when]), self.ref.name)
+        return Statement(sql=text(words), lock="SHARE ROW EXCLUSIVE", relation=self.stands_on)
 
 
 def _events(listed: Sequence[str]) -> tuple[str, ...]:

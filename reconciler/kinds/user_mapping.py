@@ -22,6 +22,7 @@ class UserMapping(Object):
 
     kind: ClassVar[str] = "user_mapping"
     section: ClassVar[str] = "user_mappings"
+    stored: ClassVar[str] = "pg_foreign_server.oid"
     renamable: ClassVar[bool] = False
     unqualified: ClassVar[bool] = True
 

@@ -45,7 +45,7 @@ class View(Queried):
     @classmethod
     def catalog(cls, server: Server) -> str:
         return f"""
-            SELECT n.nspname AS schema, c.relname AS name,
+            SELECT n.nspname AS schema, c.relname AS name, pg_get_userbyid(c.relowner)::text AS owner,
                    ARRAY[{address("pg_class", "c.oid")}, {address("pg_rewrite", "r.oid")}, {address("pg_type", "c.reltype")},
                          {address("pg_type", "t.typarray")}]
                        || ARRAY(SELECT {address("pg_attrdef", "d.oid")} FROM pg_attrdef AS d WHERE d.adrelid = c.oid) AS addresses,
@@ -73,7 +73,7 @@ class View(Queried):
     def over(self, live: Self | None, *, complete: bool = False) -> Self:
         """PostgreSQL keeps `on` and `true` as they were written; a declared boolean is content with either."""
         full = super().over(live, complete=complete)
-        if live is None:
+        if live is None or complete:
             return full
         kept: dict[str, object] = {f: getattr(live, f) for f in FLAGS if _alike(getattr(full, f), getattr(live, f))}
         return full.model_copy(update=kept)

@@ -15,7 +15,7 @@ SET lock_timeout = '2s';
 BEGIN;
 -- hazard blocks-reads: the indexes of column public.t.a are built anew while nobody can read or write public.t
 ALTER TABLE public.t ALTER COLUMN a TYPE text COLLATE "C";
-ALTER TABLE public.t ALTER COLUMN a SET STORAGE EXTERNAL;
+ALTER TABLE public.t ALTER COLUMN a SET STORAGE external;
 ALTER TABLE public.t ALTER COLUMN a SET COMPRESSION pglz;
 ALTER TABLE ONLY public.t ALTER COLUMN a SET STATISTICS 100;
 ALTER TABLE ONLY public.t ALTER COLUMN a SET (n_distinct = -0.5);

@@ -11,7 +11,7 @@ COMMIT;
 SET lock_timeout = '2s';
 BEGIN;
 ALTER TABLE public.t ALTER COLUMN b TYPE text;
-ALTER TABLE public.t ALTER COLUMN b SET STORAGE EXTERNAL;
+ALTER TABLE public.t ALTER COLUMN b SET STORAGE external;
 COMMIT;
 
 SET lock_timeout = '2s';

@@ -7,7 +7,9 @@ SET lock_timeout = '2s';
 BEGIN;
 ALTER TABLE public.bookings DROP CONSTRAINT booked_place;
 ALTER TABLE public.rooms DROP CONSTRAINT place;
+-- hazard blocks-reads: public.rooms (16,384 bytes) is read under lock while constraint place on public.rooms is built
 ALTER TABLE public.rooms ADD CONSTRAINT place UNIQUE (floor, number) INCLUDE (id) WITH (fillfactor = '80');
+-- hazard long-scan: public.bookings (8,192 bytes) is read under lock while constraint booked_place on public.bookings is checked
 ALTER TABLE public.bookings ADD CONSTRAINT booked_place FOREIGN KEY (floor, number) REFERENCES public.rooms(floor, number) ON UPDATE CASCADE ON DELETE SET NULL (number);
 COMMENT ON CONSTRAINT booked_place ON public.bookings IS 'where';
 COMMIT;
@@ -30,6 +32,7 @@ COMMIT;
 SET lock_timeout = '2s';
 BEGIN;
 ALTER TABLE public.bookings DROP CONSTRAINT one_at_a_time;
+-- hazard blocks-reads: public.bookings (8,192 bytes) is read under lock while constraint one_at_a_time on public.bookings is built
 ALTER TABLE public.bookings ADD CONSTRAINT one_at_a_time EXCLUDE USING gist (during WITH &&) WHERE ((id > 0)) DEFERRABLE INITIALLY DEFERRED;
 COMMIT;
 

@@ -9,6 +9,7 @@ CREATE UNIQUE INDEX CONCURRENTLY days_at ON public.days USING btree (at);
 SET lock_timeout = '2s';
 BEGIN;
 DROP INDEX public.events_at;
+-- hazard blocks-writes: public.events (0 bytes) cannot be written while index public.events_at is built
 CREATE INDEX events_at ON public.events USING btree (at DESC);
 COMMIT;
 

@@ -13,5 +13,6 @@ BEGIN;
 ALTER TABLE public.t DROP CONSTRAINT t_a_check;
 DROP OPERATOR public.==== (integer, integer);
 CREATE OPERATOR public.==== (FUNCTION = public.same, LEFTARG = integer, RIGHTARG = integer, MERGES);
+-- hazard long-scan: public.t (0 bytes) is read under lock while constraint t_a_check on public.t is checked
 ALTER TABLE public.t ADD CONSTRAINT t_a_check CHECK ((a OPERATOR(public.====) a));
 COMMIT;

@@ -23,5 +23,6 @@ CREATE OPERATOR CLASS public.int_descending FOR TYPE integer USING btree FAMILY 
     OPERATOR 3 =(integer,integer),
     OPERATOR 4 <=(integer,integer),
     OPERATOR 5 <(integer,integer);
+-- hazard blocks-writes: public.t (8,192 bytes) cannot be written while index public.t_a_idx is built
 CREATE INDEX t_a_idx ON public.t USING btree (a public.int_descending);
 COMMIT;

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from reconciler.statement import compose, raw
+from reconciler.statement import compose, name, raw, text
 
 _MODIFIERS = re.compile(r"\((-?\d+(?:,-?\d+)*)\)")
 _STRINGS = {"text", "character varying", "character", "bpchar", "name", '"char"'}
@@ -49,6 +49,7 @@ _ROUNDED = {
 _SHORT = {"name", '"char"', "bit"}  # what is too long for them is cut, not refused
 _LENGTHS = {"character varying", "bit varying"}
 _PRECISE = {"timestamp without time zone", "timestamp with time zone", *_TIMES}
+_PLAIN = re.compile(r"[a-z_][a-z0-9_$]*(\.[a-z_][a-z0-9_$]*)?\Z")  # a name, qualified or not, that needs no quotes
 MICROSECONDS = 6  # the precision of a time that names none
 
 
@@ -114,3 +115,14 @@ def _precision(type_: _Type) -> int:
 
 def _scale(type_: _Type) -> float:
     return type_.modifiers[1] if type_.modifiers else float("inf")
+
+
+def spelled_collation(schema: str, own: str) -> str:
+    """A collation as people write it: bare where it is the system's, unless that would be read as something else."""
+    spelled, quoted = (own, name(own)) if schema == "pg_catalog" else (f"{schema}.{own}", name(schema, own))
+    return spelled if text(collate(spelled)) == text(quoted) else text(name(schema, own))
+
+
+def collate(spelled: str) -> sql.Composable:
+    """Read it: SQL where it is plain or quoted, else a name: `C`, `en_US.utf8`."""
+    return raw(spelled) if '"' in spelled or _PLAIN.match(spelled) else name(spelled)

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field
 
-from reconciler.attribute import Place
+from reconciler.attributes.place import Place
 from reconciler.connection import Server
+from reconciler.contract import Object
 from reconciler.ref import usual_name
-from reconciler.statement import Fill, Statement, compose, joined, literal, raw, text
+from reconciler.statement import Danger, Fill, Hazard, Statement, compose, joined, literal, name, raw, text
 
 HELPER = "reconcile_not_null_"  # a check that proves NOT NULL while we set it (PostgreSQL 14 to 17)
 
@@ -96,6 +97,21 @@ class NotNull(BaseModel):
             renamed = old.model_copy(update={"name": self.name})
             yield self.remark(place).model_copy(update={"undo": (renamed.remark(place).sql,)})
 
+    def apart(self, place: Place) -> sql.Composable:
+        """How it stands in the definition of a table, beside the columns."""
+        words = compose("CONSTRAINT {} NOT NULL {}", self.named(place), place.column)
+        return compose("{} NO INHERIT", words) if self.no_inherit else words
+
+    def renamed_from(self, old: NotNull, place: Place, heir: Object | None) -> Iterable[Statement]:
+        """Give another name; to what `heir` inherits, PostgreSQL gives one only while it does not."""
+        own, was = self.named(place), old.named(place)
+        if own == was:
+            return
+        ways = list(_ways_out(place, heir)) if heir is not None else []
+        yield from (out for out, _ in ways)
+        yield place.alter(compose("RENAME CONSTRAINT {} TO {}", was, own), compose("RENAME CONSTRAINT {} TO {}", own, was))
+        yield from (back for _, back in reversed(ways))
+
     def _added(self, place: Place, *, valid: bool) -> sql.Composable:
         words = [compose("ADD CONSTRAINT {} NOT NULL {}", self.named(place), place.column)]
         words += [raw("NO INHERIT")] * self.no_inherit + [raw("NOT VALID")] * (not valid)
@@ -105,6 +121,20 @@ class NotNull(BaseModel):
         """Its comment."""
         words = compose("COMMENT ON CONSTRAINT {} ON {} IS {}", self.named(place), place.table, literal(self.comment))
         return Statement(sql=text(words), lock="SHARE UPDATE EXCLUSIVE", relation=place.relation)
+
+
+def _ways_out(place: Place, heir: Object) -> Iterable[tuple[Statement, Statement]]:
+    """Out of the inheritance of each parent, and back into it."""
+    piece, bound = heir.piece, raw(getattr(heir, "values", None) or "DEFAULT")
+    for parent in (name(p.schema, p.name) for p in reversed(heir.parents)):
+        if piece:
+            out = text(compose("ALTER TABLE {} DETACH PARTITION {}", parent, place.table))
+            back = text(compose("ALTER TABLE {} ATTACH PARTITION {} {}", parent, place.table, bound))
+        else:
+            out, back = (place.table_action(compose("{} {}", raw(w), parent)) for w in ("NO INHERIT", "INHERIT"))
+        one, other = (Statement(sql=a, lock="ACCESS EXCLUSIVE", relation=place.relation, undo=(b,)) for a, b in ((out, back), (back, out)))
+        why = f"{place.relation} is read under lock, unless a check proves its bound"
+        yield one, other.model_copy(update={"dangers": (Danger(hazard=Hazard.LONG_SCAN, reason=why),)}) if piece else other
 
 
 def fill(place: Place, value: str | None, *, sweep: bool = False) -> Statement:

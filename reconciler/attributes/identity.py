@@ -8,9 +8,9 @@ from typing import Literal
 from psycopg import sql
 from pydantic import Field
 
-from reconciler.attribute import Place
+from reconciler.attributes.counter import Counter
+from reconciler.attributes.place import Place
 from reconciler.contract import Situation, undoable
-from reconciler.counter import Counter
 from reconciler.privileges import Access, Grants, known
 from reconciler.ref import usual_name
 from reconciler.statement import Danger, Hazard, Statement, compose, joined, literal, name, raw, text

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
+from reconciler.attributes.counter import COLUMNS
 from reconciler.catalog import RELATION_KIND, address, granted, held, ours, settable
 from reconciler.connection import Server
-from reconciler.counter import COLUMNS
 from reconciler.ref import Ref
 from reconciler.statement import Danger, Statement, compose, text
 from reconciler.statement import name as qualified
@@ -93,19 +93,29 @@ class Place:
 
 
 def query(server: Server) -> str:
-    """Every column, but those of children that are as their parent's."""
-    forbidden, named, local = "NULL::jsonb", "", "a.attnotnull AND NOT p.attnotnull"
-    if server.has_not_null_constraints:
-        named = """LEFT JOIN pg_constraint AS k ON k.conrelid = c.oid AND k.contype = 'n' AND k.conkey[1] = a.attnum AND k.conislocal"""
+    """Every column, but those of children that are as their parent's; what stands on these stands on the parent's."""
+    forbidden, named, local = "NULL::jsonb", "", "a.attnotnull AND (a.attislocal OR NOT p.attnotnull)"
+    if server.has_not_null_constraints:  # one that is as the parent's, by name too, is the parent's
+        named = """LEFT JOIN pg_constraint AS k ON k.conrelid = c.oid AND k.contype = 'n' AND k.conkey[1] = a.attnum
+                   AND NOT (k.coninhcount > 0 AND (c.relispartition OR NOT k.conislocal) AND EXISTS (
+                       SELECT FROM pg_inherits AS h JOIN pg_constraint AS y ON y.conrelid = h.inhparent
+                       WHERE h.inhrelid = c.oid AND y.contype = 'n' AND y.conname = k.conname AND NOT y.connoinherit))"""
         local = "k.oid IS NOT NULL"
         forbidden = """CASE WHEN k.oid IS NOT NULL THEN jsonb_build_object('name', k.conname, 'no_inherit', k.connoinherit,
                                 'not_valid', NOT k.convalidated, 'comment', obj_description(k.oid, 'pg_constraint')) END"""
     return f"""
+        WITH RECURSIVE heirs (parent, heir) AS (
+            SELECT inhparent, inhrelid FROM pg_inherits
+            UNION SELECT e.parent, h.inhrelid FROM heirs AS e JOIN pg_inherits AS h ON h.inhparent = e.heir)
         SELECT {RELATION_KIND} AS on_kind, n.nspname AS schema, c.relname AS on_name, a.attname AS name,
                ARRAY[{address("pg_class", "c.oid", "a.attnum")}, {address("pg_attrdef", "coalesce(d.oid, 0)")},
-                     {address("pg_class", "coalesce(i.oid, 0)")}] AS addresses,
+                     {address("pg_class", "coalesce(i.oid, 0)")}]
+                   || ARRAY(SELECT {address("pg_class", "x.attrelid", "x.attnum")} FROM heirs AS e
+                            JOIN pg_attribute AS x ON x.attrelid = e.heir AND x.attname = a.attname
+                            WHERE e.parent = c.oid AND NOT x.attislocal AND a.attislocal
+                                  AND NOT EXISTS (SELECT FROM pg_partitioned_table AS q WHERE q.partrelid = e.heir)) AS addresses,
                CASE WHEN a.attislocal THEN format_type(a.atttypid, a.atttypmod) ELSE '' END AS type,
-               CASE WHEN a.attislocal THEN a.attnotnull ELSE {local} END AS not_null, {forbidden} AS not_null_constraint,
+               {local} AS not_null, {forbidden} AS not_null_constraint,
                a.attinhcount > 0 AS inherited,
                CASE WHEN a.attgenerated <> '' THEN NULL WHEN d.oid IS NULL AND p.expression IS NOT NULL THEN 'NULL'
                     ELSE pg_get_expr(d.adbin, d.adrelid) END AS default,

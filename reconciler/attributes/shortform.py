@@ -1,0 +1,53 @@
+"""What short forms of a column stand for: a key, a foreign key, a sequence (https://www.postgresql.org/docs/current/datatype-numeric.html)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler.attributes.place import Place
+from reconciler.ref import Ref, usual_name
+from reconciler.statement import literal, name, text
+
+SERIAL = {
+    **dict.fromkeys(("smallserial", "serial2"), "smallint"),
+    **dict.fromkeys(("serial", "serial4"), "integer"),
+    **dict.fromkeys(("bigserial", "serial8"), "bigint"),
+}
+
+
+@dataclass(frozen=True)
+class ShortForm:
+    """The short forms that a column uses."""
+
+    place: Place
+    type: str
+    primary_key: bool
+    unique: bool
+    references: str | None
+
+    @property
+    def counts(self) -> str | None:
+        """The type of the sequence, of a serial column."""
+        return SERIAL.get(self.type.lower())
+
+    @property
+    def counted(self) -> str:
+        """The default of a serial column."""
+        sequence = text(name(self.place.schema, usual_name(self.place.name, self.place.column, "seq")))
+        return f"nextval({text(literal(sequence))}::regclass)"
+
+    def unfolded(self) -> Iterator[tuple[Ref, dict[str, Any]]]:
+        """The objects that they stand for, with their fields, under the names that PostgreSQL gives them."""
+        on, own = self.place.on, self.place.column
+        for given, words, label, body in (
+            (self.primary_key, "", "pkey", {"primary_key": (own,)}),
+            (self.unique, own, "key", {"unique": (own,)}),
+            (self.references is not None, own, "fkey", {"foreign_key": (own,), "references": self.references}),
+        ):
+            if given:
+                yield Ref("constraint", on.schema, usual_name(on.name, words, label), on), body
+        if self.counts is not None:
+            owned = text(name(on.name, own))
+            yield Ref("sequence", on.schema, usual_name(on.name, own, "seq")), {"type": self.counts, "owned_by": owned}

@@ -1,0 +1,13 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+-- hazard data-loss: how far public.t.id has counted is forgotten
+ALTER TABLE public.t ALTER COLUMN id DROP IDENTITY;
+CREATE SEQUENCE public.t_id_seq AS integer;
+ALTER TABLE public.t ALTER COLUMN id SET DEFAULT nextval('public.t_id_seq'::regclass);
+ALTER SEQUENCE public.t_id_seq OWNED BY public.t.id;
+COMMIT;

@@ -1,0 +1,17 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+-- hazard table-rewrite: public.p (0 bytes) is rewritten while nobody can read or write it
+ALTER TABLE public.p ALTER COLUMN b SET EXPRESSION AS ((a * 3));
+ALTER TABLE public.c ALTER COLUMN b SET EXPRESSION AS ((a * 5));
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TABLE public.p ALTER COLUMN d SET DEFAULT 'p2'::text;
+ALTER TABLE public.c ALTER COLUMN d SET DEFAULT 'c'::text;
+COMMIT;

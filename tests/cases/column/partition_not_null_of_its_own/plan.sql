@@ -1,0 +1,19 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TABLE public.m DETACH PARTITION public.m1;
+ALTER TABLE public.m1 RENAME CONSTRAINT m_id_not_null TO m1_id_not_null;
+-- hazard long-scan: public.m1 is read under lock, unless a check proves its bound
+ALTER TABLE public.m ATTACH PARTITION public.m1 FOR VALUES FROM (0) TO (10);
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+CREATE TABLE public.m2 PARTITION OF public.m (
+    CONSTRAINT m2_always NOT NULL id
+) FOR VALUES FROM (10) TO (20);
+COMMIT;

@@ -1,0 +1,14 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+DROP VIEW public.v;
+-- hazard table-rewrite: public.m (0 bytes) is rewritten while nobody can read or write it
+ALTER TABLE public.m ALTER COLUMN k TYPE bigint;
+CREATE VIEW public.v AS
+SELECT k
+   FROM public.m1;
+COMMIT;

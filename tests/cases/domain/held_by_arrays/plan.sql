@@ -1,0 +1,15 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TYPE public.email RENAME TO reconcile_old_email;
+CREATE DOMAIN public.email AS text CONSTRAINT email_check CHECK ((VALUE ~ '^.+@.+$'::text));
+-- hazard table-rewrite: public.people (0 bytes) is rewritten while nobody can read or write it
+ALTER TABLE public.people ALTER COLUMN address TYPE public.email USING address::public.email;
+-- hazard table-rewrite: public.people (0 bytes) is rewritten while nobody can read or write it
+ALTER TABLE public.people ALTER COLUMN others TYPE public.email[] USING others::public.email[];
+DROP DOMAIN public.reconcile_old_email;
+COMMIT;

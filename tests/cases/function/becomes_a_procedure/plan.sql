@@ -1,0 +1,16 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+DROP FUNCTION public.tidy(integer);
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+CREATE PROCEDURE public.tidy(IN days integer)
+LANGUAGE sql
+AS $function$SELECT$function$;
+COMMIT;

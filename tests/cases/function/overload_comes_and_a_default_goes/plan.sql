@@ -1,0 +1,21 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+DROP VIEW public.v;
+CREATE FUNCTION public.f(a integer)
+RETURNS integer
+LANGUAGE sql
+AS $function$SELECT 1$function$;
+DROP FUNCTION public.f(integer, integer);
+CREATE FUNCTION public.f(a integer, b integer)
+RETURNS integer
+LANGUAGE sql
+AS $function$SELECT 1$function$;
+CREATE VIEW public.v AS
+SELECT public.f(1) AS a,
+    public.f(1, 2) AS b;
+COMMIT;

@@ -1,0 +1,15 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+CREATE OR REPLACE TRIGGER note AFTER INSERT OR DELETE ON public.events FOR EACH ROW EXECUTE FUNCTION public.noted();
+ALTER TABLE ONLY public.events_0 DISABLE TRIGGER note;
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TABLE ONLY public.events_1 ENABLE ALWAYS TRIGGER note;
+COMMIT;
