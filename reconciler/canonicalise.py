@@ -68,7 +68,7 @@ def canonicalise(
     DeclarationError with every object that PostgreSQL refuses, ScratchError when no server serves.
     """
     renamings = pending(live.state, declaration)
-    if not renamings and not _seeds(live, declaration, *_first_look(live, declaration, scope)):
+    if not renamings and not _seeds(live, declaration, _first_look(live, declaration, scope)[0]):
         yield Canonical(live.state, live.state, live.situation)
         return
     refused: list[str] = []
@@ -89,9 +89,8 @@ def _first_look(live: Snapshot, declaration: Declaration, scope: Scope) -> tuple
     return complete(live, declaration, scope, spelled), spelled
 
 
-def _seeds(live: Snapshot, declaration: Declaration, wanted: Wanted, spelled: Mapping[Ref, Ref]) -> set[Ref]:
+def _seeds(live: Snapshot, declaration: Declaration, wanted: Wanted) -> set[Ref]:
     """What is not known to be as it should be."""
-    del spelled
     seeds = {r for r, o in wanted.objects.items() if live.state.get(r) != o} | set(wanted.gone)
     unnamed = {(r.kind, r.schema, r.name) for r in [*wanted.source, *declaration.absent] if r.arguments is not None and r not in live.state}
     return seeds | {r for r in live.state if (r.kind, r.schema, r.name) in unnamed}
@@ -103,7 +102,7 @@ def _on(
     """Both states as one scratch server spells them."""
     present = _renamed(scratch, live, renamings) if renamings else live
     wanted, spelled = _first_look(present, declaration, scope)
-    seeds = _seeds(present, declaration, wanted, spelled) | {r.becomes for r in renamings}
+    seeds = _seeds(present, declaration, wanted) | {r.becomes for r in renamings}
     canonical = _Bench(scratch, stack, present, declaration, scope, spelled).canonical(wanted, seeds)
     if not renamings:
         return canonical

@@ -5,7 +5,7 @@ A declaration says `renamed_from` and may go on saying so: where the new name is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.contract import Object
@@ -60,14 +60,9 @@ def _namesake(live: State, ref: Ref) -> Ref | None:
     return same[0] if same else alike[0].ref if len(alike) == 1 else None
 
 
-def translated(renamings: Sequence[Renaming]) -> Mapping[Ref, Ref]:
-    """New refs by the old ones, for what is renamed."""
-    return {r.was: r.becomes for r in renamings}
-
-
 def carried(refs: Iterable[Ref], renamings: Sequence[Renaming]) -> dict[Ref, Ref]:
     """Each ref with what it is called afterwards: it lives on something of another name too."""
-    names = translated(renamings)
+    names = {r.was: r.becomes for r in renamings}
 
     def after(ref: Ref) -> Ref:
         if ref in names:

@@ -81,7 +81,7 @@ class Scratch:
                 with suppress(StatementFailed):  # another run may create it at this very moment
                     run(admin, text(compose("CREATE ROLE {}", role)))
         if user and not present.get(user):
-            with suppress(StatementFailed):
+            with suppress(StatementFailed):  # another run may say the same at this very moment
                 run(admin, text(compose("ALTER ROLE {} SUPERUSER", user)))
 
     def available_extensions(self) -> frozenset[str]:
