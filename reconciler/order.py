@@ -158,9 +158,11 @@ def _finish(work: Work, before: Before) -> None:
 
 
 def _clear(work: Work, before: Before) -> None:
-    """Types that were set aside go when nothing has them any more."""
+    """Types are set aside before anything leaves them, and go when nothing has them any more."""
     for ref in {*work.rebuild.aside, *work.rebuild.held}:
         for needed in work.live.needs(ref) & work.rebuild.aside.keys():
+            if ref in work.rebuild.held:
+                before(dropping(needed), making(ref))  # even if it takes up another type: its undo finds this one aside
             before(work.find(making(ref)) if ref in work.rebuild.held else finishing(ref), finishing(needed))
 
 

@@ -1,0 +1,13 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TYPE public.mood RENAME TO reconcile_old_mood;
+-- hazard table-rewrite: public.days (8,192 bytes) is rewritten while nobody can read or write it
+ALTER TABLE public.days ALTER COLUMN mood TYPE text;
+CREATE TYPE public.mood AS ENUM ('happy', 'ok');
+DROP TYPE public.reconcile_old_mood;
+COMMIT;
