@@ -19,6 +19,8 @@ from reconciler.privileges import PUBLIC, Access, Grants, grantors, handed_over,
 from reconciler.ref import Ref
 from reconciler.statement import Statement, Turn, compose, literal, name, raw, text
 
+ATTACHED = frozenset({"comment", "owner", "grants"})  # what is said of an object that is there
+
 
 @dataclass(frozen=True)
 class Size:
@@ -212,10 +214,14 @@ class Object(BaseModel):
         del old, turns, on
         return ()
 
-    def resumed(self, old: Self) -> Self:
+    def resumed(self, old: Self, on: Situation) -> Self:
         """What `old` is after that."""
-        del old
+        del old, on
         return self
+
+    def reworded(self, old: Self) -> bool:
+        """Whether more differs from `old` than owner, comment and grants."""
+        return self.model_copy(update={f: getattr(old, f) for f in ATTACHED & type(self).model_fields.keys()}) != old
 
     def renamed_to(self, name: str) -> Statement:
         """Give the object another name."""
@@ -307,7 +313,7 @@ class Object(BaseModel):
 
     def inherited_by(self, heir: Ref) -> Self:
         """The object as it comes to an heir."""
-        told = {f: model.get_default() for f, model in type(self).model_fields.items() if f in ("comment", "owner", "grants")}
+        told = {f: model.get_default() for f, model in type(self).model_fields.items() if f in ATTACHED}
         return self.model_copy(update=told | {"ref": replace(self.ref, schema=heir.schema, on=heir)})
 
     @property
@@ -325,7 +331,7 @@ class Object(BaseModel):
     @classmethod
     def kept(cls) -> frozenset[str]:
         """The fields that keep their live value where a declaration leaves them out."""
-        return frozenset({"comment", "owner", "grants"} if cls.whole else cls.model_fields)
+        return ATTACHED if cls.whole else frozenset(cls.model_fields)
 
     def over(self, live: Self | None, *, complete: bool = False) -> Self:
         """This declaration completed with what it leaves to the live object; `complete` leaves nothing to it."""
@@ -365,8 +371,7 @@ class Object(BaseModel):
 
         The first has no undo where the way back is a replacement.
         """
-        attached = {"comment", "owner", "grants"}
-        same = self.model_copy(update={f: getattr(old, f) for f in attached & type(self).model_fields.keys()})
+        same = self.model_copy(update={f: getattr(old, f) for f in ATTACHED & type(self).model_fields.keys()})
         redefined: Iterable[Statement] | None = () if same == old else same.redefine(old, on)
         if redefined is None:
             return None

@@ -58,17 +58,23 @@ def rebuild_of(altered: Sequence[Change], live: State, desired: State, situation
         roots: list[tuple[Ref, Ref | None]] = []
         if new is None and not successor(ref, live, desired):  # what stays as it is needs another object of that name
             left = [r for r in above if r in desired and r not in moved and not live.parts(r)]
-            roots = [(r, ref) for r in left if ref.arguments is not None or live[r].release(situation) is None]
+            roots = [(r, ref) for r in left if ref.arguments is not None or live[r].follows or live[r].release(situation) is None]
         elif new is None or new.alter(old, situation) is None or new.gives_way(old, [live[r] for r in above]):
             roots = [(ref, None)]
         elif new.disturbs(old):
-            roots = [(r, ref) for r in above if not (live[r].follows and r.on == ref.on)]
+            roots = [(r, ref) for r in above if not (live[r].follows and r.on == ref.on) or _released(r, live, desired, situation)]
             found.disturbed.add(ref)
         _spread(found, roots, ref, (live, desired), standing, situation)
         if new is not None and ref not in found.again and (ref.schema, old.takes) in claimed and old.takes != new.takes:
             found.held.setdefault(ref, ref)  # it lets go of a name that another needs before it goes on
     _set_aside(found, live, desired)
     return found
+
+
+def _released(ref: Ref, live: State, desired: State, situation: Situation) -> bool:
+    """Whether the object is not carried along but let go: PostgreSQL knows its old words only, which may say nothing of the new type."""
+    old, new = live[ref], desired.get(ref)
+    return new is not None and new.reworded(old) and old.release(situation) is not None
 
 
 def _spread(

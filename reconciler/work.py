@@ -219,7 +219,7 @@ def _hold(work: Work, ref: Ref) -> None:
     live, desired, root, on = work.live[ref], work.desired[ref], work.rebuild.held[ref], work.situation
     work.add(dropping(ref), "alter", list(live.release(on) or ()), root)
     work.add(making(ref), "alter", list(desired.resume(live, work.rebuild.turns, on)), root)
-    resumed = desired.resumed(live)
+    resumed = desired.resumed(live, on)
     if rest := [*(desired.alter(resumed, on) or ()), *desired.complete(resumed, on)]:
         work.add(finishing(ref), "alter", rest)
 

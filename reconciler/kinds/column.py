@@ -400,7 +400,7 @@ class Column(Object):
         if self.default is not None:
             yield self._default(self.default, before=None)
 
-    def resumed(self, old: Self) -> Self:
+    def resumed(self, old: Self, on: Situation) -> Self:
         return old.model_copy(update={"type": self.type, "collation": self.collation, "default": self.default, "identity": None})
 
     def _turn(self, turn: Turn, on: Situation) -> Statement:

@@ -17,7 +17,7 @@ from reconciler.catalog import RELATION_KIND, address, ours
 from reconciler.connection import Row, Server
 from reconciler.contract import Object, Situation
 from reconciler.ref import Ref, usual_name
-from reconciler.statement import Danger, Hazard, Statement, compose, joined, literal, name, raw, text
+from reconciler.statement import Danger, Hazard, Statement, Turn, compose, joined, literal, name, raw, text
 
 HELPER = "reconcile\\_not\\_null\\_%"  # LIKE pattern of what proves NOT NULL while a column is set so
 Action = Literal["no action", "restrict", "cascade", "set null", "set default"]
@@ -178,7 +178,18 @@ class Constraint(Object):
         return Statement(sql=words[0], lock="ACCESS EXCLUSIVE", relation=self.stands_on, undo=(words[1],))
 
     def remove(self, on: Situation) -> Iterable[Statement]:
-        yield Statement(sql=self._dropped(), lock="ACCESS EXCLUSIVE", relation=self.stands_on, undo=self._added())
+        yield self._let_go()
+
+    def release(self, on: Situation) -> Iterable[Statement] | None:
+        return None if self._indexed else [self._let_go()]
+
+    def resume(self, old: Self, turns: Mapping[str, Turn], on: Situation) -> Iterable[Statement]:
+        yield self._add(not_valid=self._later(on), undo=self._dropped())
+        for words in old._remark():
+            yield Statement(sql=words, lock="SHARE UPDATE EXCLUSIVE", relation=self.stands_on, undo=())
+
+    def resumed(self, old: Self, on: Situation) -> Self:
+        return self.model_copy(update={"not_valid": self.not_valid or self._later(on), "comment": old.comment})
 
     @classmethod
     def discard(cls, leftover: Ref) -> Iterable[Statement]:
@@ -229,12 +240,17 @@ class Constraint(Object):
 
     def _swap(self, old: Self, on: Situation) -> Iterable[Statement]:
         """One transaction for the drop and the new constraint: new rows are never unchecked."""
-        yield Statement(sql=old._dropped(), lock="ACCESS EXCLUSIVE", relation=self.stands_on, undo=old._added())
-        later = not (self.not_enforced or self._must_be_valid(on))
-        yield self._add(not_valid=later, undo=self._dropped())
-        yield from (Statement(sql=words, undo=()) for words in old._remark())
-        if later and not self.not_valid:
+        yield old._let_go()
+        yield from self.resume(old, {}, on)
+        if self._later(on) and not self.not_valid:
             yield self._validate()
+
+    def _let_go(self) -> Statement:
+        return Statement(sql=self._dropped(), lock="ACCESS EXCLUSIVE", relation=self.stands_on, undo=self._added())
+
+    def _later(self, on: Situation) -> bool:
+        """Whether existing rows can be checked after it was added."""
+        return not (self.not_enforced or self._must_be_valid(on))
 
     def _added(self) -> tuple[str, ...]:
         """Plain DDL that brings the constraint back as it is."""

@@ -9,8 +9,7 @@ ALTER TABLE public.bookings DROP CONSTRAINT booked_place;
 ALTER TABLE public.rooms DROP CONSTRAINT place;
 -- hazard blocks-reads: public.rooms (16,384 bytes) is read under lock while constraint place on public.rooms is built
 ALTER TABLE public.rooms ADD CONSTRAINT place UNIQUE (floor, number) INCLUDE (id) WITH (fillfactor = '80');
--- hazard long-scan: public.bookings (8,192 bytes) is read under lock while constraint booked_place on public.bookings is checked
-ALTER TABLE public.bookings ADD CONSTRAINT booked_place FOREIGN KEY (floor, number) REFERENCES public.rooms(floor, number) ON UPDATE CASCADE ON DELETE SET NULL (number);
+ALTER TABLE public.bookings ADD CONSTRAINT booked_place FOREIGN KEY (floor, number) REFERENCES public.rooms(floor, number) ON UPDATE CASCADE ON DELETE SET NULL (number) NOT VALID;
 COMMENT ON CONSTRAINT booked_place ON public.bookings IS 'where';
 COMMIT;
 
@@ -39,4 +38,9 @@ COMMIT;
 SET lock_timeout = '2s';
 BEGIN;
 ALTER TABLE public.bookings ADD CONSTRAINT someday CHECK ((id > 0)) NOT VALID;
+COMMIT;
+
+SET lock_timeout = 0;
+BEGIN;
+ALTER TABLE public.bookings VALIDATE CONSTRAINT booked_place;
 COMMIT;

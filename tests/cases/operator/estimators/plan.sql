@@ -13,6 +13,10 @@ BEGIN;
 ALTER TABLE public.t DROP CONSTRAINT t_a_check;
 DROP OPERATOR public.==== (integer, integer);
 CREATE OPERATOR public.==== (FUNCTION = public.same, LEFTARG = integer, RIGHTARG = integer, MERGES);
--- hazard long-scan: public.t (0 bytes) is read under lock while constraint t_a_check on public.t is checked
-ALTER TABLE public.t ADD CONSTRAINT t_a_check CHECK ((a OPERATOR(public.====) a));
+ALTER TABLE public.t ADD CONSTRAINT t_a_check CHECK ((a OPERATOR(public.====) a)) NOT VALID;
+COMMIT;
+
+SET lock_timeout = 0;
+BEGIN;
+ALTER TABLE public.t VALIDATE CONSTRAINT t_a_check;
 COMMIT;
