@@ -19,6 +19,7 @@ from reconciler.privileges import PUBLIC, Access, Grants, grantors, handed_over,
 from reconciler.ref import Ref
 from reconciler.statement import Statement, Turn, compose, literal, name, raw, text
 
+Parents = tuple[Ref, ...]
 ATTACHED = frozenset({"comment", "owner", "grants"})  # what is said of an object that is there
 
 
@@ -38,7 +39,8 @@ class Situation:
     interrupted build left behind. `initial` holds what roles may do with a new object of `user`, where default
     privileges were altered, by the words for its class in GRANT and its schema ("" is any). `declared` holds objects as
     people wrote them, with what no catalog stores (a column's backfill);
-    `created` names what this very plan creates, and so is empty and unseen by anybody.
+    `created` names what this very plan creates, and so is empty and unseen by anybody. `lent` holds what is done before and
+    after an heir goes from some parents (the first tuple) to others.
     """
 
     server: Server
@@ -48,6 +50,9 @@ class Situation:
     initial: Mapping[tuple[str, str], Grants] = field(default_factory=dict[tuple[str, str], Grants])
     declared: Mapping[Ref, Object] = field(default_factory=dict[Ref, "Object"])
     created: Set[Ref] = frozenset()
+    lent: Mapping[tuple[Ref, Parents, Parents], tuple[Sequence[Statement], Sequence[Statement]]] = field(
+        default_factory=dict[tuple[Ref, "Parents", "Parents"], tuple[Sequence[Statement], Sequence[Statement]]]
+    )
 
     def size(self, ref: Ref) -> Size:
         """The size of a relation, unknown if it is not on the target."""
@@ -299,6 +304,14 @@ class Object(BaseModel):
     def amendment(self, on: Situation) -> sql.Composable | None:
         """How one that overrides stands in the definition of the heir, where nothing can say it later."""
         del on
+        return None
+
+    def lends(self, before: Object, after: Object, on: Situation) -> tuple[Statement, Statement] | None:
+        """What is done to this part, and undone, around the moment in which an heir gets other parents.
+
+        It gives the heir `before`, which is to be `after`, as other parents give it.
+        """
+        del before, after, on
         return None
 
     @property

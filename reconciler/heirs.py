@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
 
-from reconciler.contract import Object
+from reconciler.contract import Object, Parents, Situation
 from reconciler.diff import Change
 from reconciler.ref import Ref
 from reconciler.state import State
+from reconciler.statement import Statement
 
 
 def overridden(changes: Sequence[Change], live: State, desired: State) -> list[Change]:
@@ -66,6 +67,31 @@ def _as_given_then(change: Change, changes: Sequence[Change], given: Sequence[Ch
         yield from ((c.ref, ref) for c in given if c.ref.on in change.desired.parents)
     if change.desired is None and change.live is not None and change.live.parents:
         yield from ((ref, c.ref) for c in given if c.ref.on in change.live.parents)
+
+
+def lent(changes: Sequence[Change], live: State, desired: State, on: Situation) -> Situation:
+    """The situation, with what must be done around each moment in which an heir gets other parents, or gets them back."""
+    found: dict[tuple[Ref, Parents, Parents], tuple[list[Statement], list[Statement]]] = {}
+    moved = _moved(changes)
+    for change in changes:
+        heir, before, after = change.ref.on, change.live, change.desired
+        if heir is None or heir not in moved or before is None or after is None:
+            continue
+        old, new = moved[heir]
+        for state, one, other, way in ((live, before, after, (heir, old, new)), (desired, after, before, (heir, new, old))):
+            for giver in _givers(heir, one.ref, state):
+                if around := giver.lends(one, other, on):
+                    first, last = found.setdefault(way, ([], []))
+                    first.append(around[0])
+                    last.append(around[1])
+    return replace(on, lent=found)
+
+
+def _givers(heir: Ref, part: Ref, state: State) -> Iterator[Object]:
+    """The parts that are their owners' own among those that come to an heir as this one."""
+    for parent in state[heir].parents if heir in state else ():
+        own = state.get(replace(part, schema=parent.schema, on=parent))
+        yield from [own] if own is not None else _givers(parent, part, state)
 
 
 def with_given(state: State, given: Sequence[Object | None]) -> State:

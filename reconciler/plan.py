@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from reconciler.connection import redacted
 from reconciler.contract import Object, Situation
 from reconciler.diff import Action, Change, Difference
-from reconciler.heirs import with_given
+from reconciler.heirs import lent, with_given
 from reconciler.order import Step, in_order
 from reconciler.ref import Ref
 from reconciler.renames import Renaming
@@ -105,7 +105,7 @@ def make_plan(
 
     `live` is what the renamings, which come first, leave.
     """
-    work = gather(changes, with_given(live, [c.live for c in changes]), desired, situation)
+    work = gather(changes, with_given(live, [c.live for c in changes]), desired, lent(changes, live, desired, situation))
     steps = in_order(work, changes, renamings)
     planned = [
         Planned(

@@ -6,11 +6,13 @@ Types are spelled as format_type prints them (https://www.postgresql.org/docs/cu
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from psycopg import sql
 
-from reconciler.statement import compose, name, raw, text
+from reconciler.ref import Ref
+from reconciler.statement import Danger, Hazard, compose, name, raw, text
 
 _MODIFIERS = re.compile(r"\((-?\d+(?:,-?\d+)*)\)")
 _STRINGS = {"text", "character varying", "character", "bpchar", "name", '"char"'}
@@ -115,6 +117,26 @@ def _precision(type_: _Type) -> int:
 
 def _scale(type_: _Type) -> float:
     return type_.modifiers[1] if type_.modifiers else float("inf")
+
+
+@dataclass(frozen=True)
+class Retyping:
+    """A column of `relation` whose type and collation go from `old` to `new`."""
+
+    ref: Ref
+    relation: str
+    old: tuple[str, str | None]
+    new: tuple[str, str | None]
+
+    def dangers(self, rewrite: Danger) -> Iterator[Danger]:
+        """What it does to the table, of which `rewrite` is the worst, and to the values."""
+        if rewrites(self.old[0], self.new[0]):
+            yield rewrite
+        elif self.old[1] != self.new[1]:
+            why = f"the indexes of {self.ref} are built anew while nobody can read or write {self.relation}"
+            yield Danger(hazard=Hazard.BLOCKS_READS, reason=why)
+        if loses(self.old[0], self.new[0]):
+            yield Danger(hazard=Hazard.DATA_LOSS, reason=f"values of {self.ref} are rounded or cut to {self.new[0]}")
 
 
 def spelled_collation(schema: str, own: str) -> str:

@@ -112,6 +112,14 @@ class NotNull(BaseModel):
         yield place.alter(compose("RENAME CONSTRAINT {} TO {}", was, own), compose("RENAME CONSTRAINT {} TO {}", own, was))
         yield from (back for _, back in reversed(ways))
 
+    def lent(self, was: str, place: Place) -> tuple[Statement, Statement] | None:
+        """Call it so, and `was` again: what inherits it is called so meanwhile too, and keeps the name that it has when it leaves."""
+        own = self.named(place)
+        if own == was:
+            return None
+        forth, back = (compose("RENAME CONSTRAINT {} TO {}", a, b) for a, b in ((was, own), (own, was)))
+        return place.alter(forth, back), place.alter(back, forth)
+
     def _added(self, place: Place, *, valid: bool) -> sql.Composable:
         words = [compose("ADD CONSTRAINT {} NOT NULL {}", self.named(place), place.column)]
         words += [raw("NO INHERIT")] * self.no_inherit + [raw("NOT VALID")] * (not valid)

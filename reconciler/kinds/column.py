@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, Self
 from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from reconciler.attributes.conversion import collate, loses, rewrites, spelled_collation, using
+from reconciler.attributes.conversion import Retyping, collate, spelled_collation, using
 from reconciler.attributes.identity import Identity
 from reconciler.attributes.nulls import NotNull, fill
 from reconciler.attributes.place import Place, query
@@ -174,10 +174,14 @@ class Column(Object):
             "options": {},
             "inherited": True,
         }
-        forbidden = self._forbidden
+        forbidden = self.forbidden
         given = NotNull(name=forbidden.named(self._place)) if forbidden is not None and not forbidden.no_inherit else None
         told["not_null"] = given.short(heir.name, self.ref.name) if given else False
         return super().inherited_by(heir).model_copy(update=told)
+
+    def lends(self, before: Object, after: Object, on: Situation) -> tuple[Statement, Statement] | None:
+        old, new = (c.forbidden if isinstance(c, Column) and c.inherited else None for c in (before, after))
+        return new.lent(old.named(self._place), self._place) if old and new and on.server.has_not_null_constraints else None
 
     def designation(self) -> sql.Composable:
         return compose("COLUMN {}.{}", self._place.table, self.ref.name)
@@ -197,7 +201,8 @@ class Column(Object):
         return Identity(generated=self.identity) if isinstance(self.identity, str) else self.identity
 
     @property
-    def _forbidden(self) -> NotNull | None:
+    def forbidden(self) -> NotNull | None:
+        """NOT NULL with all that may be said of it."""
         return self.not_null if isinstance(self.not_null, NotNull) else NotNull() if self.not_null else None
 
     # -- made ------------------------------------------------------------------------------------------------------
@@ -216,13 +221,13 @@ class Column(Object):
             words.append(compose("GENERATED ALWAYS AS ({}) {}", raw(self.generated), raw("VIRTUAL" if self.virtual else "STORED")))
         if self.numbering is not None:
             words.append(self.numbering.clause(self.ref.schema))
-        if (forbidden := self._forbidden) is not None and not forbidden.not_valid:
+        if (forbidden := self.forbidden) is not None and not forbidden.not_valid:
             words.append(forbidden.clause())
         return joined(words, by=" ")
 
     def amendment(self, on: Situation) -> sql.Composable | None:
         """NOT NULL under a name of its own, which nothing can give to what is inherited."""
-        forbidden = self._forbidden
+        forbidden = self.forbidden
         if not self.overrides or forbidden is None or forbidden.not_valid or not on.server.has_not_null_constraints:
             return None
         return forbidden.apart(self._place)
@@ -257,8 +262,8 @@ class Column(Object):
         yield self._place.alter(compose("ADD COLUMN {}", bare.clause()), drop, dangers=self._dangers_of_adding(on, filled=True))
         if self.default is not None:
             yield self._default(self.default, before=None)
-        if self._forbidden is not None:
-            yield from self._forbidden.forbid(self._place, value, on.server)
+        if self.forbidden is not None:
+            yield from self.forbidden.forbid(self._place, value, on.server)
         else:
             yield fill(self._place, value)
 
@@ -271,8 +276,8 @@ class Column(Object):
     def _unsaid(self, on: Situation) -> Iterator[Statement]:
         said = {} if self.overrides else {"compression": self.compression, "options": self.options}
         yield from self._settings(type(self)(ref=self.ref, type=self.type).model_copy(update=said), on)
-        if self._forbidden is not None:
-            yield from self._forbidden.attached(self._place)
+        if self.forbidden is not None:
+            yield from self.forbidden.attached(self._place)
         if self.numbering is not None:
             yield from self.numbering.attached(None, self._place, on)
 
@@ -340,7 +345,7 @@ class Column(Object):
             yield from self.numbering.changed_from(old.numbering, self.type, self._place, on)
 
     def _forbid(self, old: Self, on: Situation) -> Iterable[Statement]:
-        new, was = self._forbidden, old._forbidden
+        new, was = self.forbidden, old.forbidden
         if on.server.has_not_null_constraints and (self.overrides or old.overrides) and new is not None and was is not None:
             heir = on.declared.get(self._place.on) if old.merged else None
             yield from new.renamed_from(was, self._place, heir)
@@ -431,18 +436,8 @@ class Column(Object):
         back = words(old, using(self.type, old.type, own))
         lost = old._settings(old.model_copy(update=RESET), on)
         undo = (self._place.column_action(back), *(s.sql for s in lost))
-        return self._place.alter_column(forth, undo=undo, dangers=self._dangers_of_retyping(old, on))
-
-    def _dangers_of_retyping(self, old: Self, on: Situation) -> tuple[Danger, ...]:
-        found: list[Danger] = []
-        if rewrites(old.type, self.type):
-            found.append(self._rewrite(on))
-        elif self.collation != old.collation:
-            why = f"the indexes of {self.ref} are built anew while nobody can read or write {self._place.relation}"
-            found.append(Danger(hazard=Hazard.BLOCKS_READS, reason=why))
-        if loses(old.type, self.type):
-            found.append(Danger(hazard=Hazard.DATA_LOSS, reason=f"values of {self.ref} are rounded or cut to {self.type}"))
-        return tuple(found)
+        retyping = Retyping(self.ref, self._place.relation, (old.type, old.collation), (self.type, self.collation))
+        return self._place.alter_column(forth, undo=undo, dangers=tuple(retyping.dangers(self._rewrite(on))))
 
     def _settings(self, old: Self, on: Situation) -> Iterable[Statement]:
         """How it is stored and what ANALYZE makes of it."""

@@ -186,7 +186,10 @@ class Table(Granted):
         yield from (self._alter(compose("NO INHERIT {}", raw(p))) for p in old.inherits if p not in self.inherits)
 
     def _join(self, old: Self, on: Situation) -> Iterable[Statement]:
+        lent, given_back = on.lent.get((self.ref, old.parents, self.parents), ((), ()))
+        yield from (s.model_copy(update={"undo": None}) for s in lent)
         yield from self._inherit(old)
+        yield from (s.model_copy(update={"undo": None}) for s in given_back)
         if self.partition_of is None or (old.partition_of, old.values) == (self.partition_of, self.values):
             return
         bound = raw(self.values or "DEFAULT")

@@ -1,0 +1,12 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TABLE public.eldest RENAME CONSTRAINT eldest_id_not_null TO second_id_not_null;
+ALTER TABLE public.child INHERIT public.second;
+ALTER TABLE public.child NO INHERIT public.first;
+ALTER TABLE public.eldest RENAME CONSTRAINT second_id_not_null TO eldest_id_not_null;
+COMMIT;
