@@ -6,9 +6,11 @@ Exit status: 0 nothing to do, or all done; 2 there is a difference or a failed c
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from reconciler import __version__, demo, pipeline, settings, verify, watch
 from reconciler.errors import PlanRefused, ReconcileError, SettingsError
 from reconciler.execute import Outcome, Watcher
 from reconciler.load import json_schema, load
+from reconciler.locks import Patience
 from reconciler.pipeline import Job
 from reconciler.plan import Plan
 from reconciler.report import data, markdown, script, text
@@ -76,6 +79,12 @@ declared = _options(
     click.option("--prune", is_flag=True, help="Drop what these schemas hold and nothing declares."),
     click.option("--scratch", help="embedded, target or a URL; default: embedded, else target."),
 )
+waits = _options(
+    click.option("--lock-timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds for one try at a lock (2)."),
+    click.option("--retry-for", type=click.FloatRange(min=0), help="Seconds for all tries of a step (600)."),
+    click.option("--statement-timeout", type=click.FloatRange(min=0), help="Seconds for what should be quick (30); 0: no bound."),
+    click.option("--set", "session", multiple=True, metavar="NAME=VALUE", help="A setting for the run, such as maintenance_work_mem=1GB."),
+)
 allowing = click.option("--allow", multiple=True, type=click.Choice([*(h.value for h in Hazard), "all"]), help="Let a hazard pass.")
 written = click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file instead of stdout.")
 
@@ -97,6 +106,7 @@ def plan(form: str, out: Path | None, allow: Sequence[str], **given: Any) -> int
 @click.argument("saved", metavar="[PLAN.json]", required=False, type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @declared
 @allowing
+@waits
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--check", is_flag=True, help="Show what would be done, like plan, and refuse what apply would refuse.")
 def apply(saved: Path | None, allow: Sequence[str], yes: bool, check: bool, **given: Any) -> int:
@@ -111,11 +121,14 @@ def apply(saved: Path | None, allow: Sequence[str], yes: bool, check: bool, **gi
     if refusals := pipeline.hazards_not_allowed(made, allow):
         raise PlanRefused("\n".join(refusals))
     if check:
+        for words in pipeline.check_plan(made, aim.url, allow):
+            click.echo(f"note: {words}", err=True)
         return DONE if made.in_sync else DIFFERENT
     if made.steps and not yes and not _agreed(made):
         return ERROR
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops as Ctrl-C does: cleanly
     with _watcher() as watcher:
-        outcome = pipeline.apply_plan(made, job, aim.url, watcher, aim.patience, allow)
+        outcome = pipeline.apply_plan(made, job, aim.url, watcher, _patience(aim.patience, given), allow)
     click.echo(text.recap(outcome), nl=False)
     return ERROR if _failed(outcome) else DONE
 
@@ -181,6 +194,18 @@ def _job(given: dict[str, Any]) -> tuple[Job, settings.Aim]:
     aim = settings.aim(file, given["target"])
     scope = Scope(schemas, prune=given["prune"], everything="*" in schemas)
     return Job(aim.url, declaration, scope, given["scratch"] or file.scratch), aim
+
+
+def _patience(usual: Patience, given: dict[str, Any]) -> Patience:
+    """What flags say, and for the rest the settings."""
+    said = {"lock": given["lock_timeout"], "total": given["retry_for"], "statement": given["statement_timeout"]}
+    session = dict(usual.session)
+    for setting in given["session"]:
+        own, found, value = setting.partition("=")
+        if not found:
+            raise SettingsError(f"--set {setting}: NAME=VALUE would do")
+        session[own.strip()] = value.strip()
+    return replace(usual, session=session, **{k: v for k, v in said.items() if v is not None})
 
 
 def _saved(file: Path) -> Plan:

@@ -51,6 +51,11 @@ class Server:
         return "'event_triggers', 'off'" if self.major >= 17 else "'session_replication_role', 'replica'"
 
     @property
+    def has_transaction_timeout(self) -> bool:
+        """transaction_timeout, which would end long steps too (17)."""
+        return self.major >= 17
+
+    @property
     def has_nulls_not_distinct(self) -> bool:
         """UNIQUE NULLS NOT DISTINCT (15)."""
         return self.major >= 15

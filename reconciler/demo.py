@@ -10,8 +10,9 @@ from pathlib import Path
 from reconciler import pipeline, verify
 from reconciler.connection import connect, rows, translated
 from reconciler.errors import ReconcileError
-from reconciler.execute import Patience, Watcher
+from reconciler.execute import Watcher
 from reconciler.load import load
+from reconciler.locks import Patience
 from reconciler.pipeline import Job
 from reconciler.report import text
 from reconciler.scratch import Embedded, start_embedded

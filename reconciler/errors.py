@@ -10,6 +10,7 @@
     ├── ProofError              the plan was run on scratch and did not lead to the desired state
     ├── PlanRefused             a plan must not run: edited, stale, made for another target, hazards not allowed
     ├── Busy                    another applier holds this database
+    ├── Interrupted             Ctrl-C, or SIGTERM, during a run
     └── StatementFailed         PostgreSQL refused a statement (`sqlstate`, `detail`, `hint`)
 
 Driver errors are translated in `connection` and nowhere else.
@@ -95,6 +96,10 @@ class PlanRefused(ReconcileError):
 
 class Busy(ReconcileError):
     """Another applier is at work on this database."""
+
+
+class Interrupted(ReconcileError):
+    """Somebody stopped the run; what was done stays done."""
 
 
 class StatementFailed(ReconcileError):

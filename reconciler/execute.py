@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-import random
-import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
+from math import ceil
 from typing import Literal, Protocol, TypeVar
 
 from reconciler import journal
 from reconciler.backfill import Progress, fill
-from reconciler.connection import Connection, connect, rows, run
-from reconciler.errors import Busy, ConnectionFailed, ReconcileError, StatementFailed
+from reconciler.connection import Connection, connect, rows, run, server_of
+from reconciler.errors import Busy, ConnectionFailed, Interrupted, StatementFailed
 from reconciler.journal import Journal
+from reconciler.locks import Blocker, Patience, holders, named, pauses, stronger
+from reconciler.monitor import Look, Monitor
 from reconciler.order import Step
 from reconciler.plan import Plan
+from reconciler.postcondition import Named, unmet
 
 T = TypeVar("T")
 LOCK = (0x7265636F, 0x6E63696C)  # "reco", "ncil": the advisory lock that only one applier holds
-RETRIED = {"55P03": "a lock was not to be had", "40P01": "a deadlock", "40001": "a serialization failure"}
+EVERY = 0.5  # seconds between two looks of the monitor
+LOCK_NOT_AVAILABLE = "55P03"
+RETRIED = {LOCK_NOT_AVAILABLE: "a lock was not to be had", "40P01": "a deadlock", "40001": "a serialization failure"}
 DUPLICATE = "42P07"
 Status = Literal["done", "failed", "skipped"]
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long we wait, in seconds: `lock` for one try at a lock, `total` for all tries of a step.
-
-    `statement` bounds what should be quick; 0 is without bound.
-    """
-
-    lock: float = 2.0
-    total: float = 600.0
-    statement: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -88,6 +81,7 @@ class Watcher(Protocol):
     def progress(self, step: Step, progress: Progress) -> None: ...
     def waiting(self, step: Step, why: str) -> None: ...
     def ended(self, outcome: StepOutcome) -> None: ...
+    def noticed(self, words: str) -> None: ...
 
 
 @dataclass
@@ -95,13 +89,15 @@ class _Run:
     """A run on its way."""
 
     plan: Plan
-    target: str
     connection: Connection
     patience: Patience
     watcher: Watcher
+    monitor: Monitor
     journal: Journal | None
     outcomes: list[StepOutcome] = field(default_factory=list[StepOutcome])
     broken: set[str] = field(default_factory=set[str])
+    pending: list[Step] = field(default_factory=list[Step])
+    doubtful: set[Named] = field(default_factory=set[Named])  # not yet what was planned, which what is pending may mend
 
 
 @contextmanager
@@ -128,28 +124,47 @@ def sole_applier(target: str) -> Generator[Connection]:
 def execute(plan: Plan, target: str, connection: Connection, watcher: Watcher, patience: Patience, *, record: bool = True) -> Outcome:
     """Run every step whose prerequisites succeeded; what fails stops only what depends on it.
 
-    `connection` comes from `sole_applier`. Raises StatementFailed only where the journal cannot be written;
-    KeyboardInterrupt is passed on after the run has been recorded as interrupted.
+    `connection` comes from `sole_applier`. Raises StatementFailed only where the journal cannot be written, ConnectionFailed
+    where the connection breaks, and Interrupted on Ctrl-C, once the statement that ran is cancelled and cleared away.
     """
     entry = journal.begin(connection, plan.model_dump(mode="json")) if record and plan.steps else None
-    going = _Run(plan, target, connection, patience, watcher, entry)
-    run(connection, "SELECT set_config('search_path', '', false)")
-    run(connection, "SELECT set_config('check_function_bodies', 'off', false)")
-    run(connection, "SELECT set_config('row_security', 'off', false)")  # better refused than a backfill that misses rows
-    try:
-        for group in plan.transactions():
-            _group(going, group)
-    except BaseException:
-        _close(going, "interrupted")
-        raise
+    with Monitor(target, connection.info.backend_pid, min(EVERY, patience.lock / 4)) as monitor:
+        going = _Run(plan, connection, patience, watcher, monitor, entry, pending=list(plan.steps))
+        _prepare(going)
+        try:
+            for group in plan.transactions():
+                _group(going, group)
+            _doubts(going)
+        except KeyboardInterrupt:
+            _close(going, "interrupted")
+            raise Interrupted(_stopped(going)) from None
+        except BaseException:
+            _close(going, "interrupted")
+            raise
     _close(going, "failed" if going.broken else "done")
     return Outcome(tuple(going.outcomes), plan.unchanged, entry.run if entry else None)
+
+
+def _prepare(going: _Run) -> None:
+    """The session's settings: ours, then those that people asked for."""
+    settings = {"search_path": "", "check_function_bodies": "off"}
+    settings["row_security"] = "off"  # better refused than a backfill that misses rows
+    if server_of(going.connection).has_transaction_timeout:
+        settings["transaction_timeout"] = "0"
+    for setting, value in {**settings, **going.patience.session}.items():
+        rows(going.connection, "SELECT set_config(%s, %s, false)", [setting, value])
 
 
 def _close(going: _Run, status: str) -> None:
     if going.journal is None or going.connection.closed:
         return
     going.journal.finish(status)
+
+
+def _stopped(going: _Run) -> str:
+    done = sum(o.status == "done" for o in going.outcomes)
+    at = f" in step {going.pending[0].id}" if going.pending else ""
+    return f"stopped{at}: {done} of {len(going.plan.steps)} steps are done and stay done; run again to continue"
 
 
 def _group(going: _Run, group: Sequence[Step]) -> None:
@@ -165,16 +180,18 @@ def _group(going: _Run, group: Sequence[Step]) -> None:
         going.watcher.started(step)
     began, tries = time.monotonic(), [0]
 
-    def work() -> None:
+    def work(look: Look) -> None:
+        del look
         tries[0] += 1
-        _commit(going, group)
+        _commit(going, group, tries[0])
 
     try:
         if group[0].fill is not None:
-            fill(going.connection, group[0].fill, lambda b: _patiently(going, group[0], b), lambda p: going.watcher.progress(group[0], p))
+            _fill(going, group[0])
             tries[0] = 1
         else:
-            _patiently(going, group[-1], work)
+            _patiently(going, group, work)
+        wrong = _unmet(going, group)
     except StatementFailed as e:
         if going.connection.closed:
             raise ConnectionFailed(f"the connection broke at step {group[0].id}: {e.message}; run again to continue") from e
@@ -184,11 +201,13 @@ def _group(going: _Run, group: Sequence[Step]) -> None:
             _end(going, StepOutcome(step, "failed" if blame else "skipped", time.monotonic() - began, tries[0], why))
         return
     for step in group:
-        _end(going, StepOutcome(step, "done", time.monotonic() - began, tries[0]))
+        why = wrong.get((step.kind, step.identity), "")
+        _end(going, StepOutcome(step, "failed" if why else "done", time.monotonic() - began, tries[0], why))
 
 
 def _end(going: _Run, outcome: StepOutcome) -> None:
     going.outcomes.append(outcome)
+    going.pending = [s for s in going.pending if s.id != outcome.step.id]
     if outcome.status != "done":
         going.broken.add(outcome.step.id)
     going.watcher.ended(outcome)
@@ -196,108 +215,128 @@ def _end(going: _Run, outcome: StepOutcome) -> None:
         going.journal.step(outcome.step.id, outcome.status, outcome.seconds, outcome.attempts, outcome.error or None)
 
 
-def _bound(going: _Run, *, long: bool) -> None:
-    """Set how long the next statements may wait and run, whatever the role or the database would have it."""
-    for setting, seconds in (("lock_timeout", going.patience.lock), ("statement_timeout", going.patience.statement)):
-        run(going.connection, f"SELECT set_config('{setting}', '{0 if long else int(seconds * 1000)}', false)")
+# -- what must hold afterwards -----------------------------------------------------------------------------------------
 
 
-def _commit(going: _Run, group: Sequence[Step]) -> None:
+def _unmet(going: _Run, group: Sequence[Step]) -> Mapping[Named, str]:
+    """Why objects whose last step this was are not what was planned; doubts that later steps may mend are kept for the end."""
+    own = {s.id for s in group}
+    later = [s for s in going.pending if s.id not in own]
+    unfinished = {(s.kind, s.identity) for s in later}
+    ended = {(s.kind, s.identity) for s in group} - unfinished
+    wrong = unmet(going.connection, going.plan, ended)
+    relations = {(s.kind, s.identity): s.relation for s in group}
+    busy = {s.relation for s in later} | {s.identity for s in later}
+    going.doubtful |= {o for o in wrong if {relations[o], o[1]} & busy}
+    return {o: f"it succeeded, but {o[0]} {o[1]} is not as planned: {why}" for o, why in wrong.items() if o not in going.doubtful}
+
+
+def _doubts(going: _Run) -> None:
+    """What was not as planned when its own steps were done, and is not now."""
+    wrong = unmet(going.connection, going.plan, going.doubtful)
+    for n, outcome in enumerate(going.outcomes):
+        why = wrong.pop((outcome.step.kind, outcome.step.identity), "")
+        if why and outcome.status == "done":
+            going.outcomes[n] = StepOutcome(outcome.step, "failed", outcome.seconds, outcome.attempts, f"it succeeded, but {why}")
+            going.broken.add(outcome.step.id)
+
+
+# -- one try, and the next ---------------------------------------------------------------------------------------------
+
+
+def _fill(going: _Run, step: Step) -> None:
+    assert step.fill is not None
+
+    def attempt(batch: Callable[[], T]) -> T:
+        _bound(going, step)
+        return _patiently(going, [step], lambda _: batch())
+
+    fill(going.connection, step.fill, attempt, lambda p: going.watcher.progress(step, p))
+
+
+def _bound(going: _Run, step: Step, tries: int = 4) -> None:
+    """Set how long the next statement may wait and run, whatever the role or the database would have it.
+
+    The first tries wait but a fraction of what the later ones do: mostly that is enough, and nobody has to wait longer for us.
+    """
+    quick = bool(step.lock) and not step.long and not step.fill and not step.hazards
+    wait = 0.0 if step.long else going.patience.lock / 2 ** max(4 - tries, 0)
+    last = going.patience.statement if quick else 0.0
+    words = "SELECT set_config('lock_timeout', %s, false), set_config('statement_timeout', %s, false)"
+    rows(going.connection, words, [f"{ceil(wait * 1000)}", f"{ceil(last * 1000)}"])
+
+
+def _commit(going: _Run, group: Sequence[Step], tries: int) -> None:
     connection = going.connection
-    _bound(going, long=any(s.long for s in group))
     if not group[0].transaction:
-        with _watched(going, group[0]):
-            try:
-                run(connection, group[0].sql)
-            except StatementFailed as e:
-                if e.sqlstate != DUPLICATE:  # what stands there under that name is not ours
-                    _mend(connection, group[0])
-                raise
+        _bound(going, group[0], tries)
+        try:
+            run(connection, group[0].sql)
+        except StatementFailed as e:
+            if e.sqlstate != DUPLICATE:  # what stands there under that name is not ours
+                _mend(going, group[0])
+            raise
+        except KeyboardInterrupt:  # the driver has cancelled the statement
+            _mend(going, group[0])
+            raise
         return
     with connection.transaction():
         for step in group:
+            _bound(going, step, tries)
             run(connection, step.sql)
 
 
-def _mend(connection: Connection, step: Step) -> None:
+def _mend(going: _Run, step: Step) -> None:
     """Clear what a failed try left; what cannot be cleared now is found as a leftover by the next plan."""
-    for sql in step.mend:
-        with suppress(StatementFailed):
-            run(connection, sql)
+    with suppress(StatementFailed):
+        rows(going.connection, "SELECT set_config('lock_timeout', %s, false)", [f"{int(going.patience.lock * 1000)}"])
+        for sql in step.mend:
+            run(going.connection, sql)
 
 
-def _patiently(going: _Run, step: Step, work: Callable[[], T]) -> T:
-    """Try, and try again after a pause that grows, while only a lock is in the way and the budget lasts."""
-    pauses = _pauses()
-    deadline = time.monotonic() + going.patience.total
-    if step.fill is not None:
-        _bound(going, long=False)
-    while True:
-        try:
-            return work()
-        except StatementFailed as e:
-            pause = next(pauses)
-            if e.sqlstate not in RETRIED or time.monotonic() + pause > deadline:
-                raise
-            going.watcher.waiting(step, f"{RETRIED[e.sqlstate]}{_blockers(going, step)}; again in {pause:.1f} s")
-            time.sleep(pause)
+def _patiently(going: _Run, group: Sequence[Step], work: Callable[[Look], T]) -> T:
+    """Try, and try again after a pause that grows, while only a lock is in the way and the budget lasts.
+
+    Behind a transaction that is known to last nobody queues up: whoever comes after us would wait too.
+    """
+    step, deadline = group[-1], time.monotonic() + going.patience.total
+    progress, waiting = partial(going.watcher.progress, step), partial(going.watcher.waiting, step)
+    for pause in pauses():
+        if ahead := _ahead(going, group):
+            refused = StatementFailed("a lock was not to be had", sqlstate=LOCK_NOT_AVAILABLE, detail=f"held by {named(ahead)}")
+        else:
+            with going.monitor.looking(progress, waiting) as look:
+                try:
+                    return work(look)
+                except StatementFailed as e:
+                    if e.sqlstate not in RETRIED:
+                        raise
+                    refused = _blamed(e, look, going, group)
+        if time.monotonic() + pause > deadline:
+            raise refused
+        who = f": {refused.detail}" if refused.detail else ""
+        going.watcher.waiting(step, f"{RETRIED[refused.sqlstate]}{who}; again in {pause:.1f} s")
+        time.sleep(pause)
+    raise AssertionError
 
 
-def _pauses() -> Iterator[float]:
-    """Seconds, doubling from a quarter to thirty, each shaken so that two appliers do not march in step."""
-    pause = 0.25
-    while True:
-        yield pause * random.uniform(0.75, 1.25)  # noqa: S311 - not a secret
-        pause = min(pause * 2, 30.0)
+def _blamed(failure: StatementFailed, look: Look, going: _Run, group: Sequence[Step]) -> StatementFailed:
+    """The failure with those who were in the way: as they were seen, or else who holds such locks now."""
+    found = look.blockers or holders(going.connection, _wanted(group))
+    detail = f"held by {named(found)}" if found else failure.detail
+    return StatementFailed(failure.message, sqlstate=failure.sqlstate, detail=detail, hint=failure.hint, sql=failure.sql)
 
 
-def _blockers(going: _Run, step: Step) -> str:
-    """Who holds a lock on the step's relation at this moment, in words."""
-    if not step.relation:
-        return ""
-    schema, _, relation = step.relation.partition(".")
-    held = rows(
-        going.connection,
-        """SELECT DISTINCT a.pid, a.usename::text AS role, a.application_name AS application, a.state,
-                  extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, a.query_start))::int AS seconds, left(a.query, 60) AS query
-           FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
-           WHERE l.relation = to_regclass(quote_ident(%s) || '.' || quote_ident(%s)) AND l.granted AND a.pid <> pg_backend_pid()""",
-        [schema, relation],
-    )
-    named = [
-        f"pid {h['pid']} ({h['role']}, {h['application'] or 'no application name'}, {h['state']} for {h['seconds']} s: {h['query']})"
-        for h in held
-    ]
-    return f": held by {'; '.join(named)}" if named else ""
+def _ahead(going: _Run, group: Sequence[Step]) -> Sequence[Blocker]:
+    """Old transactions that hold what the steps need, where waiting for it would make others wait."""
+    if group[0].fill or any(s.long for s in group):
+        return []
+    return holders(going.connection, _wanted(group), older=going.patience.lock)
 
 
-@contextmanager
-def _watched(going: _Run, step: Step) -> Generator[None]:
-    """Tell the watcher how far an index build is, as a second connection sees it."""
-    if "INDEX CONCURRENTLY" not in step.sql or not step.sql.startswith("CREATE"):
-        yield
-        return
-    pid, stop = going.connection.info.backend_pid, threading.Event()
-
-    def look() -> None:
-        try:
-            with connect(going.target, application="reconcile progress") as other:
-                while not stop.wait(0.5):
-                    for row in rows(other, PROGRESS, [pid]):
-                        going.watcher.progress(step, Progress(row["done"], row["total"], row["unit"]))
-        except ReconcileError:
-            return  # whoever watches is not worth failing for
-
-    thread = threading.Thread(target=look, name="progress", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-
-
-PROGRESS = """
-    SELECT phase AS unit, CASE WHEN blocks_total > 0 THEN blocks_done WHEN tuples_total > 0 THEN tuples_done ELSE lockers_done END AS done,
-           CASE WHEN blocks_total > 0 THEN blocks_total WHEN tuples_total > 0 THEN tuples_total ELSE lockers_total END AS total
-    FROM pg_stat_progress_create_index WHERE pid = %s"""
+def _wanted(group: Sequence[Step]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for step in group:
+        if step.relation and step.lock:
+            found[step.relation] = stronger(found.get(step.relation, ""), step.lock)
+    return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -15,6 +15,7 @@ from reconciler.contract import Object, Situation, Size
 from reconciler.kinds import KINDS
 from reconciler.ref import Ref
 from reconciler.state import State, ref_of
+from reconciler.statement import compose, joined, literal, text
 
 Address = tuple[int, int, int]
 
@@ -130,7 +131,19 @@ def introspect(connection: Connection) -> Snapshot:
     )
 
 
-def _objects(connection: Connection) -> tuple[dict[Ref, Object], dict[Address, Ref], frozenset[Ref]]:
+def look(connection: Connection, kinds: Set[str], identities: Sequence[str]) -> tuple[dict[Ref, Object], frozenset[Ref]]:
+    """The objects of these kinds whose names occur in `identities`, and which of them are half-finished; with no search path."""
+    with translated(), connection.transaction():
+        connection.execute("SELECT set_config('search_path', '', true)")
+        named = joined([literal(i) for i in identities])
+        only = text(compose("EXISTS (SELECT FROM unnest(ARRAY[{}]) AS i(dentity) WHERE position(o.name::text IN i.dentity) > 0)", named))
+        objects, _, leftovers = _objects(connection, kinds, only)
+    return objects, leftovers
+
+
+def _objects(
+    connection: Connection, kinds: Set[str] = KINDS.keys(), only: str = ""
+) -> tuple[dict[Ref, Object], dict[Address, Ref], frozenset[Ref]]:
     comments = {(r["classoid"], r["objoid"], r["objsubid"]): r["description"] for r in rows(connection, COMMENTS)}
     objects: dict[Ref, Object] = {}
     addresses: dict[Address, Ref] = {}
@@ -138,9 +151,10 @@ def _objects(connection: Connection) -> tuple[dict[Ref, Object], dict[Address, R
     server = server_of(connection)
     empty = {r["place"] for r in rows(connection, EMPTY)}
     for kind in KINDS.values():
-        if kind.stored in empty:
+        if kind.stored in empty or kind.kind not in kinds:
             continue
-        for row in rows(connection, kind.catalog(server)):
+        query = f"SELECT o.* FROM ({kind.catalog(server)}) AS o WHERE {only}" if only else kind.catalog(server)
+        for row in rows(connection, query):
             ref = ref_of(row, kind.kind)
             own: list[Address] = [(a[0], a[1], a[2]) for a in row.pop("addresses")]
             addresses |= {a: ref for a in own if a[1]}

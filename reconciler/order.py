@@ -34,6 +34,7 @@ class Step(BaseModel):
     action: Action
     kind: str
     identity: str
+    schema_name: str = ""
     sql: str
     transactional: bool
     transaction: str = ""
@@ -249,6 +250,7 @@ def _step(step_id: str, node: Node, action: Action, statement: Statement, transa
         action=action,
         kind=node.ref.kind,
         identity=node.ref.identity,
+        schema_name=node.ref.schema,
         sql=statement.sql,
         transactional=statement.transactional,
         transaction=f"t{transaction}" if statement.transactional else "",

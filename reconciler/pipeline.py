@@ -11,11 +11,13 @@ from reconciler.connection import Connection, connect
 from reconciler.contract import Situation
 from reconciler.diff import changes
 from reconciler.errors import PlanRefused
-from reconciler.execute import Outcome, Patience, Watcher, execute, sole_applier
+from reconciler.execute import Outcome, Watcher, execute, sole_applier
 from reconciler.export import export
 from reconciler.heirs import overridden
 from reconciler.introspect import Snapshot, introspect
+from reconciler.locks import Patience
 from reconciler.plan import Plan, fingerprint, make_plan, touched
+from reconciler.preflight import Finding, preflight, refusals
 from reconciler.prove import prove
 from reconciler.scratch import scratches
 from reconciler.state import Declaration, Scope, State
@@ -45,13 +47,27 @@ def apply_plan(plan: Plan, job: Job | None, target: str, watcher: Watcher, patie
     Raises PlanRefused before the first step, Busy where another applier is at work.
     """
     with sole_applier(target) as connection:
-        if refusals := [*guards(plan, introspect(connection)), *hazards_not_allowed(plan, allow)]:
-            raise PlanRefused("\n".join(refusals))
+        for finding in _permitted(plan, connection, allow):
+            watcher.noticed(finding.words)
         outcome = execute(plan, target, connection, watcher, patience)
         if job is None or not plan.steps or outcome.failed or outcome.skipped:
             return outcome
         left = _plan(job, introspect(connection), connection).changes
         return replace(outcome, left=tuple(f"{c.action} {c.kind} {c.identity}" for c in left))
+
+
+def check_plan(plan: Plan, target: str, allow: Collection[str]) -> list[str]:
+    """What `apply` would say before its first step; raises PlanRefused where it would refuse."""
+    with connect(target) as connection:
+        return [f.words for f in _permitted(plan, connection, allow)]
+
+
+def _permitted(plan: Plan, connection: Connection, allow: Collection[str]) -> list[Finding]:
+    """What is good to know before the first step; raises PlanRefused with everything that speaks against it."""
+    findings = preflight(plan, connection)
+    if refused := [*guards(plan, introspect(connection)), *hazards_not_allowed(plan, allow), *refusals(findings)]:
+        raise PlanRefused("\n".join(refused))
+    return findings
 
 
 def export_state(target: str, scope: Scope, folder: Path) -> tuple[list[Path], list[str]]:
@@ -100,6 +116,7 @@ def _plan(job: Job, live: Snapshot, connection: Connection) -> Plan:
             target=job.target,
             database=live.database,
             scratch=canonical.scratch.words if canonical.scratch else "",
+            spelled_by=(canonical.scratch.server if canonical.scratch else live.situation.server).major,
             unchanged=len(job.declaration.objects) - off,
             notes=[
                 *(f"{r} could not be built on scratch and was left out: {why}" for r, why in canonical.left_out.items()),

@@ -51,6 +51,7 @@ class Plan(BaseModel):
     in_sync: bool
     unchanged: int = Field(default=0, description="declared objects that are as they should be")
     scratch: str = Field(default="", description="the server on which the plan was proven")
+    spelled_by: int = Field(default=0, description="the major version of the server that spelled the SQL in `changes`")
     changes: tuple[Planned, ...] = ()
     steps: tuple[Step, ...] = ()
     notes: tuple[str, ...] = ()
@@ -96,6 +97,7 @@ def make_plan(
     target: str = "",
     database: str = "",
     scratch: str = "",
+    spelled_by: int = 0,
     unchanged: int = 0,
     notes: Sequence[str] = (),
     fingerprint: Mapping[str, str] | None = None,
@@ -127,6 +129,7 @@ def make_plan(
         in_sync=not steps,
         unchanged=unchanged,
         scratch=scratch,
+        spelled_by=spelled_by,
         changes=(*renamed, *planned, *leftovers),
         steps=tuple(steps),
         notes=tuple(notes),

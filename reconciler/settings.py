@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from reconciler.errors import SettingsError
-from reconciler.execute import Patience
+from reconciler.locks import Patience
 from reconciler.scratch import start_embedded
 
 FILE = Path("reconcile.yml")
@@ -27,6 +27,8 @@ class Waits(BaseModel):
     lock_timeout: float | None = Field(default=None, gt=0, description="seconds for one try at a lock")
     retry_for: float | None = Field(default=None, ge=0, description="seconds for all tries of a step")
     statement_timeout: float | None = Field(default=None, ge=0, description="seconds for what should be quick; 0: no bound")
+
+    session: dict[str, str] = Field(default_factory=dict, description="settings for a run, such as maintenance_work_mem")
 
 
 class Target(Waits):
@@ -92,4 +94,6 @@ def _patience(settings: Settings, target: Target | None) -> Patience:
         return next((float(v) for v in given if v is not None), default)
 
     usual = Patience()
-    return Patience(first("lock_timeout", usual.lock), first("retry_for", usual.total), first("statement_timeout", usual.statement))
+    session = {**settings.session, **(target.session if target else {})}
+    waits = first("lock_timeout", usual.lock), first("retry_for", usual.total), first("statement_timeout", usual.statement)
+    return Patience(*waits, session)

@@ -120,6 +120,11 @@ def name(*parts: str) -> sql.SQL:
     return raw(".".join(p if _BARE.match(p) and p not in KEYWORDS else '"' + p.replace('"', '""') + '"' for p in parts if p))
 
 
+def quoted(relation: str) -> str:
+    """The SQL for what a statement's `relation` names: the schema, a dot, and the rest."""
+    return text(name(*relation.split(".", 1)))
+
+
 def literal(value: str | int | float | bool | None) -> sql.Composable:
     """Quote a value."""
     return sql.Literal(value)

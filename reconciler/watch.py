@@ -41,6 +41,9 @@ class Lines:
             self._last = time.monotonic()
         self._say(f"{_title(step)}: {progress.done} of {progress.total} {progress.unit}")
 
+    def noticed(self, words: str) -> None:
+        self._say(f"note: {words}")
+
     def waiting(self, step: Step, why: str) -> None:
         self._say(f"{_title(step)}: {why}")
 
@@ -70,6 +73,9 @@ class Bars:
         if step.id in self._tasks:
             far = f"{progress.done:,}/{progress.total:,} {progress.unit}"
             self._bars.update(self._tasks[step.id], completed=progress.done, total=progress.total or None, far=far)
+
+    def noticed(self, words: str) -> None:
+        self._bars.console.print(f"  [magenta]note[/] {escape(words)}", highlight=False)
 
     def waiting(self, step: Step, why: str) -> None:
         self._bars.console.print(f"  [yellow]waiting[/] {escape(f'{_title(step)}: {why}')}", highlight=False)

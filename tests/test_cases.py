@@ -18,9 +18,9 @@ import pytest
 from reconciler import pipeline
 from reconciler.connection import connect, run
 from reconciler.errors import DeclarationError
-from reconciler.execute import Patience
 from reconciler.kinds import KINDS
 from reconciler.load import load
+from reconciler.locks import Patience
 from reconciler.pipeline import Job
 from reconciler.plan import Plan
 from reconciler.report import script, text

@@ -17,9 +17,9 @@ from pydantic import BaseModel, ConfigDict
 from yaml import safe_load
 
 from reconciler import pipeline
-from reconciler.execute import Patience
 from reconciler.kinds import KINDS
 from reconciler.load import load
+from reconciler.locks import Patience
 from reconciler.pipeline import Job
 from reconciler.state import Scope
 from reconciler.watch import Lines

@@ -9,8 +9,8 @@ import pytest
 
 from reconciler import pipeline
 from reconciler.errors import SettingsError
-from reconciler.execute import Patience
 from reconciler.load import load
+from reconciler.locks import Patience
 from reconciler.pipeline import Job
 from reconciler.state import Scope
 from reconciler.watch import Lines

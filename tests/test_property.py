@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler import pipeline
-from reconciler.execute import Patience
 from reconciler.load import load
+from reconciler.locks import Patience
 from reconciler.pipeline import Job
 from reconciler.plan import Plan
 from reconciler.state import Scope

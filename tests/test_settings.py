@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import SettingsError
-from reconciler.execute import Patience
+from reconciler.locks import Patience
 from reconciler.settings import aim, read
 
 FILE = """

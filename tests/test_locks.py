@@ -1,0 +1,168 @@
+"""Waiting: behind whom, how long, and what is told of it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from reconciler import pipeline
+from reconciler.connection import connect
+from reconciler.execute import Outcome
+from reconciler.load import load
+from reconciler.locks import Patience, holders, pauses
+from reconciler.pipeline import Job
+from reconciler.state import Scope
+from tests.conftest import Database
+from tests.test_execute import TABLE, Notes
+
+MODES = (
+    "ACCESS SHARE",
+    "ROW SHARE",
+    "ROW EXCLUSIVE",
+    "SHARE UPDATE EXCLUSIVE",
+    "SHARE",
+    "SHARE ROW EXCLUSIVE",
+    "EXCLUSIVE",
+    "ACCESS EXCLUSIVE",
+)
+WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'public.t'::regclass"
+
+
+def job_of(database: Database, declared: str, folder: Path) -> Job:
+    file = folder / "state.yml"
+    file.write_text(declared)
+    declaration = load(file)
+    return Job(database.url, declaration, Scope(declaration.schemas))
+
+
+@contextmanager
+def applying(job: Job, notes: Notes, patience: Patience) -> Generator[list[Outcome]]:
+    """Apply in a thread; the list holds the outcome at the end."""
+    plan, outcomes = pipeline.plan_changes(job), list[Outcome]()
+    thread = threading.Thread(target=lambda: outcomes.append(pipeline.apply_plan(plan, job, job.target, notes, patience, ["all"])))
+    thread.start()
+    try:
+        yield outcomes
+    finally:
+        thread.join()
+
+
+def until(holds: Callable[[], object], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it never came to that"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("held", MODES)
+def test_what_conflicts_is_what_postgresql_says(held: str, new_database: Callable[..., Database]) -> None:
+    database = new_database(TABLE)
+    with psycopg.connect(database.url) as holder, connect(database.url) as other:
+        holder.execute(f"LOCK TABLE t IN {held} MODE".encode())
+        for wanted in MODES:
+            try:
+                with other.transaction():
+                    other.execute(f"LOCK TABLE t IN {wanted} MODE NOWAIT".encode())
+                free = True
+            except psycopg.errors.LockNotAvailable:
+                free = False
+            assert (holders(other, {"public.t": wanted}) == []) is free, f"{wanted} while {held} is held"
+
+
+def test_nobody_queues_behind_a_transaction_that_is_idle(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(TABLE)
+    notes = Notes()
+    with psycopg.connect(database.url) as idle, psycopg.connect(database.url, autocommit=True) as application:
+        idle.execute("SELECT * FROM t")
+        time.sleep(0.5)
+        queued, slowest, end = 0, 0.0, time.monotonic() + 3
+        with applying(job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path), notes, Patience()) as outcomes:
+            while time.monotonic() < end:
+                began = time.monotonic()
+                application.execute("UPDATE t SET n = n WHERE id = 1")
+                slowest = max(slowest, time.monotonic() - began)
+                row = application.execute(WAITING.encode()).fetchone()
+                queued += row[0] if row else 0
+            idle.rollback()
+    assert outcomes[0].changed == 1
+    assert queued == 0
+    assert slowest < 0.2
+    assert "SELECT * FROM t" in notes.waits[0]
+
+
+def test_a_build_that_is_kept_waiting_says_for_whom(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(TABLE)
+    notes = Notes()
+    with psycopg.connect(database.url) as holder:
+        pid = holder.info.backend_pid
+        holder.execute("INSERT INTO t VALUES (1000, 1)")
+        with applying(job_of(database, "tables: {t: {indexes: {t_n: {on: n}}}}", tmp_path), notes, Patience(lock=0.2)) as outcomes:
+            until(lambda: notes.waits)
+            holder.rollback()
+    assert outcomes[0].changed == 1
+    assert f"pid {pid} " in notes.waits[0]
+    assert "INSERT INTO t" in notes.waits[0]
+
+
+def test_who_was_in_the_way_is_told_at_the_end_of_patience(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(TABLE)
+    with psycopg.connect(database.url) as holder:
+        pid = holder.info.backend_pid
+        holder.execute("SELECT pg_sleep(0), * FROM t")
+        patience = Patience(lock=0.4, total=1)
+        with applying(job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path), Notes(), patience) as outcomes:
+            pass
+    (step,) = outcomes[0].steps
+    assert step.status == "failed"
+    assert f"held by pid {pid} " in step.error
+
+
+def test_what_should_be_quick_is_stopped(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    slow = """CREATE FUNCTION public.slow() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(5); END';
+        CREATE EVENT TRIGGER slow ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION public.slow();"""
+    database = new_database(TABLE + slow)
+    job = job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path)
+    with applying(job, Notes(), Patience(statement=0.3)) as outcomes:
+        pass
+    assert "statement timeout" in outcomes[0].steps[0].error
+    assert database.value("SELECT count(*) FROM pg_attrdef WHERE adrelid = 'public.t'::regclass") == 0
+
+
+def test_settings_are_those_of_the_run(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    seen = """CREATE TABLE public.seen (value text);
+        CREATE FUNCTION public.look() RETURNS event_trigger LANGUAGE plpgsql
+            AS 'BEGIN INSERT INTO public.seen VALUES (current_setting(''maintenance_work_mem'')); END';
+        CREATE EVENT TRIGGER look ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION public.look();"""
+    database = new_database(TABLE + seen)
+    job = job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path)
+    with applying(job, Notes(), Patience(session={"maintenance_work_mem": "123MB"})) as outcomes:
+        pass
+    assert outcomes[0].changed == 1
+    assert database.rows("SELECT DISTINCT value FROM seen") == [("123MB",)]
+
+
+def test_pauses_grow_and_are_shaken() -> None:
+    first, second = ([next(p) for _ in range(8)] for p in (pauses(), pauses()))
+    assert first != second
+    assert all(0.1 < p < 7 for p in first)
+    assert first[0] < first[-1]
+
+
+def test_success_that_made_something_else_is_a_failure(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    """Something on the server puts another condition into every policy."""
+    meddler = """CREATE FUNCTION public.meddle() RETURNS event_trigger LANGUAGE plpgsql
+            AS 'BEGIN ALTER POLICY own ON public.t USING (true); END';
+        CREATE EVENT TRIGGER meddle ON ddl_command_end WHEN TAG IN ('CREATE POLICY') EXECUTE FUNCTION public.meddle();"""
+    database = new_database(TABLE + meddler)
+    job = job_of(database, "tables: {t: {policies: {own: {using: n > 1}}}}", tmp_path)
+    with applying(job, Notes(), Patience()) as outcomes:
+        pass
+    (step,) = outcomes[0].steps
+    assert step.status == "failed"
+    assert "using is 'true', not '(n > 1)'" in step.error

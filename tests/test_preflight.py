@@ -1,0 +1,91 @@
+"""What is in the way is found before the first step, all of it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import conninfo
+
+from reconciler import pipeline
+from reconciler.connection import connect
+from reconciler.errors import PlanRefused
+from reconciler.locks import Patience
+from reconciler.pipeline import Job
+from reconciler.preflight import preflight
+from tests.conftest import Database
+from tests.test_execute import TABLE, Notes
+from tests.test_locks import job_of
+
+DECLARED = """
+tables:
+  t: {columns: {n: {default: 3}}, indexes: {t_n: {on: n}}, constraints: {positive: {check: id > 0}}}
+  fresh: {columns: {id: {type: int}}}
+"""
+PASSERBY = """DO $$ BEGIN CREATE ROLE passerby LOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
+    REVOKE CREATE ON SCHEMA public FROM PUBLIC;"""
+
+
+def refused(job: Job) -> str:
+    plan = pipeline.plan_changes(job)
+    before = Database(job.target, Path()).rows("SELECT count(*) FROM pg_class")
+    with pytest.raises(PlanRefused) as refusal:
+        pipeline.apply_plan(plan, job, job.target, Notes(), Patience(), ["all"])
+    assert Database(job.target, Path()).rows("SELECT count(*) FROM pg_class") == before
+    return str(refusal.value)
+
+
+def test_what_a_role_may_not_do_is_found_all_at_once(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(TABLE + PASSERBY)
+    job = job_of(database, DECLARED, tmp_path)
+    said = refused(Job(conninfo.make_conninfo(database.url, user="passerby"), job.declaration, job.scope))
+    assert "passerby does not own public.t, postgres does" in said
+    assert "passerby may not create in schema public" in said
+
+
+def test_a_role_may_do_what_roles_it_is_in_may(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    roles = """DO $$ BEGIN CREATE ROLE owners; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
+        GRANT owners TO passerby; GRANT CREATE ON SCHEMA public TO owners; ALTER TABLE t OWNER TO owners;"""
+    database = new_database(TABLE + PASSERBY + roles)
+    job = job_of(database, DECLARED, tmp_path)
+    job = Job(conninfo.make_conninfo(database.url, user="passerby"), job.declaration, job.scope)
+    outcome = pipeline.apply_plan(pipeline.plan_changes(job), job, job.target, Notes(), Patience(), ["all"])
+    assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ())
+
+
+def test_a_read_only_database_is_refused(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(TABLE)
+    own = conninfo.conninfo_to_dict(database.url)["dbname"]
+    database.run(f"ALTER DATABASE {own} SET default_transaction_read_only = on")
+    assert "read-only" in refused(job_of(database, DECLARED, tmp_path))
+
+
+def test_what_will_hold_up_a_build_is_named(new_database: Callable[..., Database], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reconciler.preflight.OLD", 0.0)
+    database = new_database(TABLE + "CREATE TABLE public.other (id int)")
+    plan = pipeline.plan_changes(job_of(database, DECLARED, tmp_path))
+    with psycopg.connect(database.url) as old, connect(database.url) as connection:
+        old.execute("SELECT * FROM other")
+        (found,) = preflight(plan, connection)
+        assert not found.refuses
+        assert f"pid {old.info.backend_pid} " in found.words
+        assert "SELECT * FROM other" in found.words
+
+
+def test_an_invalid_index_that_nobody_declared_is_named(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(TABLE)
+    with pytest.raises(psycopg.errors.UniqueViolation), connect(database.url) as connection:
+        connection.execute("CREATE UNIQUE INDEX CONCURRENTLY theirs ON t (n)")
+    job = job_of(database, DECLARED, tmp_path)
+    notes = Notes()
+    outcome = pipeline.apply_plan(pipeline.plan_changes(job), job, job.target, notes, Patience(), ["all"])
+    assert outcome.failed == 0
+    assert notes.noted == ["the index public.theirs is invalid, and nothing is declared of it"]
+
+
+def test_nothing_to_do_needs_nothing(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(TABLE)
+    with connect(database.url) as connection:
+        assert preflight(pipeline.plan_changes(job_of(database, "tables: {t: {}}", tmp_path)), connection) == []

@@ -1,0 +1,98 @@
+"""Stopped from outside: by Ctrl-C, by SIGTERM, by kill -9, by the end of its backend. A rerun finishes what was begun."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Database
+from tests.test_locks import until
+
+ROWS = "CREATE TABLE public.t (id int PRIMARY KEY, n int); INSERT INTO public.t SELECT g, g % 10 FROM generate_series(1, 2000) AS g;"
+SLOW = """CREATE FUNCTION public.slow(n int) RETURNS int LANGUAGE plpgsql IMMUTABLE
+    AS 'BEGIN IF n % 100 = 0 THEN PERFORM pg_sleep(0.05); END IF; RETURN n; END';"""
+DECLARED = """
+tables:
+  t:
+    comment: first
+    indexes: {t_slow: {on: ["public.slow(id)"]}}
+"""
+BUILDING = "SELECT count(*) FROM pg_stat_progress_create_index WHERE datname = current_database()"
+HERE = "datname = current_database() AND pid <> pg_backend_pid()"
+OURS = f"FROM pg_stat_activity WHERE application_name LIKE 'reconcile%' AND {HERE}"
+DEBRIS = "SELECT count(*) FROM pg_index WHERE NOT indisvalid OR NOT indisready"
+
+
+def started(database: Database, folder: Path) -> subprocess.Popen[str]:
+    (folder / "state.yml").write_text(DECLARED)
+    words = [
+        sys.executable,
+        "-c",
+        "from reconciler.cli import main; main()",
+        "apply",
+        "--target",
+        database.url,
+        "--state",
+        str(folder),
+        "--yes",
+    ]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_build_is_cancelled_and_cleared_away(how: signal.Signals, new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(ROWS + SLOW)
+    process = started(database, tmp_path)
+    until(lambda: database.value(BUILDING))
+    process.send_signal(how)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "run again to continue" in err
+    assert out == ""
+    assert database.value(DEBRIS) == 0
+    assert (
+        database.value(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'reconcile%' AND datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        == 0
+    )
+    _rerun(database, tmp_path)
+
+
+def test_a_killed_client_is_no_harm(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(ROWS + SLOW)
+    process = started(database, tmp_path)
+    until(lambda: database.value(BUILDING))
+    process.kill()
+    process.communicate()
+    database.rows(f"SELECT pg_terminate_backend(pid) {OURS}")
+    until(lambda: not database.value(BUILDING))
+    _rerun(database, tmp_path)
+
+
+def test_a_terminated_backend_is_no_harm(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(ROWS + SLOW)
+    process = started(database, tmp_path)
+    until(lambda: database.value(BUILDING))
+    database.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_progress_create_index WHERE datname = current_database()")
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "run again to continue" in err
+    _rerun(database, tmp_path)
+
+
+def _rerun(database: Database, folder: Path) -> None:
+    again = started(database, folder)
+    out, err = again.communicate(timeout=60)
+    assert again.returncode == 0, err
+    assert "failed=0" in out
+    assert database.value(DEBRIS) == 0
+    assert database.value("SELECT indisvalid FROM pg_index WHERE indexrelid = 't_slow'::regclass")
+    assert database.value("SELECT count(*) FROM pg_class WHERE relname LIKE 'reconcile%' AND relkind = 'i'") == 0
+    assert database.value("SELECT count(*) FROM t") == 2000
