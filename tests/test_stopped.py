@@ -56,12 +56,7 @@ def test_a_build_is_cancelled_and_cleared_away(how: signal.Signals, new_database
     assert "run again to continue" in err
     assert out == ""
     assert database.value(DEBRIS) == 0
-    assert (
-        database.value(
-            "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'reconcile%' AND datname = current_database() AND pid <> pg_backend_pid()"
-        )
-        == 0
-    )
+    until(lambda: not database.value(f"SELECT count(*) {OURS}"))
     _rerun(database, tmp_path)
 
 

@@ -1,0 +1,307 @@
+"""Change a table while an application works on it: `python -m tests.online [--rows N] [--target URL]` prints a table.
+
+Each change is made twice under the same load: by `reconcile`, and by hand as people write it. For each it says how long the
+change took and how long the application's statements took meanwhile (p50, p99, the longest), and how many of them failed.
+The application counts what it wrote, so that a row lost or changed by anybody else is found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import reduce
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from threading import Thread
+from typing import Any, cast
+
+import psycopg
+import yaml
+
+from reconciler import pipeline
+from reconciler.connection import connect
+from reconciler.load import load
+from reconciler.locks import Patience
+from reconciler.pipeline import Job
+from reconciler.scratch import start_embedded
+from reconciler.state import Scope
+from reconciler.watch import Lines
+
+WRITERS, READERS, THINK = 8, 4, 0.005  # sessions, and seconds that each rests between two statements
+ACCOUNTS = 1000
+AT_WORK = "SELECT count(*) AS n FROM pg_stat_activity WHERE application_name = 'application' AND datname = current_database()"
+READS = ("SELECT * FROM shop.event WHERE id = %s", "SELECT id, account_id, counter FROM shop.busy WHERE id = %s")
+SETUP = """
+    CREATE SCHEMA shop;
+    CREATE TABLE shop.account (id int PRIMARY KEY, region text NOT NULL);
+    CREATE TABLE shop.event (
+        id bigint PRIMARY KEY, account_id int NOT NULL, kind text NOT NULL, external_id bigint NOT NULL, counter int NOT NULL DEFAULT 0,
+        region text, created_at timestamptz NOT NULL DEFAULT now());
+    INSERT INTO shop.account SELECT g, 'region ' || g % 7 FROM generate_series(0, {accounts} - 1) AS g;
+    INSERT INTO shop.event (id, account_id, kind, external_id)
+        SELECT g, g % {accounts}, 'kind ' || g % 20, g FROM generate_series(1, {rows}) AS g;
+    CREATE INDEX event_kind ON shop.event (kind);
+    CREATE VIEW shop.busy AS SELECT e.id, e.account_id, e.counter FROM shop.event AS e WHERE e.counter > 0;
+    ALTER TABLE shop.event ENABLE ROW LEVEL SECURITY;
+    CREATE POLICY visible ON shop.event USING (account_id < {accounts});
+    DO $$ BEGIN CREATE ROLE application; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
+    GRANT USAGE ON SCHEMA shop TO application;
+    GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA shop TO application;
+    ANALYZE shop.account, shop.event;"""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is declared of shop.event or shop.busy, the same by hand, and the way back to the beginning."""
+
+    name: str
+    declared: dict[str, Any]
+    by_hand: Sequence[str]
+    back: str
+
+
+def _event(**parts: Any) -> dict[str, Any]:
+    return {"schema": "shop", "tables": {"event": parts}}
+
+
+REGION = "(SELECT a.region FROM shop.account AS a WHERE a.id = event.account_id)"
+BUSY = "SELECT e.id, e.account_id, e.counter, e.kind FROM shop.event AS e WHERE e.counter > 0"
+VISIBLE = f"account_id < (SELECT {ACCOUNTS})"
+CHANGES = (
+    Change(
+        "index",
+        _event(indexes={"event_account": {"on": ["account_id", "created_at"]}}),
+        ["CREATE INDEX event_account ON shop.event (account_id, created_at)"],
+        "DROP INDEX shop.event_account",
+    ),
+    Change(
+        "index replaced",
+        _event(indexes={"event_kind": {"on": ["kind", "created_at"]}}),
+        ["DROP INDEX shop.event_kind", "CREATE INDEX event_kind ON shop.event (kind, created_at)"],
+        "DROP INDEX shop.event_kind; CREATE INDEX event_kind ON shop.event (kind)",
+    ),
+    Change(
+        "foreign key",
+        _event(constraints={"event_account_fk": {"foreign_key": ["account_id"], "references": "shop.account(id)"}}),
+        ["ALTER TABLE shop.event ADD CONSTRAINT event_account_fk FOREIGN KEY (account_id) REFERENCES shop.account (id)"],
+        "ALTER TABLE shop.event DROP CONSTRAINT event_account_fk",
+    ),
+    Change(
+        "check",
+        _event(constraints={"counted": {"check": "counter >= 0"}}),
+        ["ALTER TABLE shop.event ADD CONSTRAINT counted CHECK (counter >= 0)"],
+        "ALTER TABLE shop.event DROP CONSTRAINT counted",
+    ),
+    Change(
+        "unique",
+        _event(constraints={"event_external": {"unique": ["external_id"]}}),
+        ["ALTER TABLE shop.event ADD CONSTRAINT event_external UNIQUE (external_id)"],
+        "ALTER TABLE shop.event DROP CONSTRAINT event_external",
+    ),
+    Change(
+        "backfill, not null",
+        _event(columns={"region": {"type": "text", "not_null": True, "backfill": REGION}}),
+        [f"UPDATE shop.event SET region = {REGION} WHERE region IS NULL", "ALTER TABLE shop.event ALTER COLUMN region SET NOT NULL"],
+        "ALTER TABLE shop.event ALTER COLUMN region DROP NOT NULL; ALTER TABLE shop.event DROP COLUMN region;"
+        "ALTER TABLE shop.event ADD COLUMN region text",
+    ),
+    Change(
+        "policy",
+        _event(policies={"visible": {"using": VISIBLE}}),
+        ["DROP POLICY visible ON shop.event", f"CREATE POLICY visible ON shop.event USING ({VISIBLE})"],
+        f"ALTER POLICY visible ON shop.event USING (account_id < {ACCOUNTS})",
+    ),
+    Change(
+        "view",
+        {"schema": "shop", "views": {"busy": {"query": BUSY}}},
+        ["DROP VIEW shop.busy", f"CREATE VIEW shop.busy AS {BUSY}", "GRANT SELECT ON shop.busy TO application"],
+        "DROP VIEW shop.busy; CREATE VIEW shop.busy AS SELECT e.id, e.account_id, e.counter FROM shop.event AS e WHERE e.counter > 0;"
+        "GRANT SELECT ON shop.busy TO application",
+    ),
+    Change(
+        "volatile default",
+        _event(columns={"token": {"type": "uuid", "not_null": True, "default": "gen_random_uuid()"}}),
+        ["ALTER TABLE shop.event ADD COLUMN token uuid NOT NULL DEFAULT gen_random_uuid()"],
+        "ALTER TABLE shop.event DROP COLUMN token",
+    ),
+)
+
+
+@dataclass
+class Seen:
+    """What one session, or all of them, saw: seconds of each statement, errors, and what it wrote."""
+
+    seconds: list[float] = field(default_factory=list[float])
+    errors: list[str] = field(default_factory=list[str])
+    counted: int = 0
+    inserted: int = 0
+
+    def plus(self, other: Seen) -> Seen:
+        """What two sessions saw."""
+        counted, inserted = self.counted + other.counted, self.inserted + other.inserted
+        return Seen(self.seconds + other.seconds, self.errors + other.errors, counted, inserted)
+
+    def told(self) -> str:
+        """p50, p99 and the longest in milliseconds, and the number of failures."""
+        if len(self.seconds) < 2:
+            return "-"
+        cuts = statistics.quantiles(self.seconds, n=100)
+        p50, p99, longest = (s * 1000 for s in (cuts[49], cuts[98], max(self.seconds)))
+        return f"{p50:8.1f} {p99:8.1f} {longest:9.1f} {len(self.errors):7}"
+
+
+def session(url: str, number: int, rows: int, seen: Seen, stop: Event) -> None:
+    """One session of the application; a writer owns the rows whose id leaves its number when divided by WRITERS."""
+    dice, writes = random.Random(number), number < WRITERS  # noqa: S311 - not a secret
+    fresh = 10_000_000_000 + number * 1_000_000_000 + int(time.time() * 1000) % 900_000_000
+    with psycopg.connect(url, autocommit=True, application_name="application") as connection:
+        connection.execute("SET ROLE application")
+        while not stop.is_set():
+            one = dice.randrange(1, rows + 1)
+            if not writes:
+                words = dice.choice(READS)
+            elif dice.random() < 0.2:
+                fresh, one = fresh + 1, fresh + 1
+                words = "INSERT INTO shop.event (id, account_id, kind, external_id, region) VALUES (%s, 1, 'new', %s, 'somewhere')"
+            else:
+                one = max(one - one % WRITERS + number, 1)
+                words = "UPDATE shop.event SET counter = counter + 1 WHERE id = %s"
+            began = time.perf_counter()
+            try:
+                done = connection.execute(words.encode(), [one] * words.count("%s"))
+                seen.counted += done.rowcount if words.startswith("UPDATE") else 0
+                seen.inserted += done.rowcount if words.startswith("INSERT") else 0
+            except psycopg.Error as e:
+                seen.errors.append(str(e))
+            seen.seconds.append(time.perf_counter() - began)
+            time.sleep(THINK)
+
+
+def application(url: str, rows: int, stop: Event, results: Queue[Seen]) -> None:
+    """All sessions, in a process of their own."""
+    each = [Seen() for _ in range(WRITERS + READERS)]
+    threads = [Thread(target=session, args=(url, number, rows, seen, stop)) for number, seen in enumerate(each)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    results.put(reduce(Seen.plus, each))
+
+
+@contextmanager
+def load_on(url: str, rows: int) -> Generator[list[Seen]]:
+    """Run the application meanwhile; the list holds what it saw at the end."""
+    context, found = multiprocessing.get_context("spawn"), list[Seen]()
+    stop, results = context.Event(), cast("Queue[Seen]", context.Queue())
+    running = context.Process(target=application, args=(url, rows, stop, results), daemon=True)
+    running.start()
+    with connect(url) as connection:  # until all of them are at work
+        while connection.execute(AT_WORK).fetchall()[0]["n"] < WRITERS + READERS:
+            time.sleep(0.05)
+    try:
+        yield found
+    finally:
+        stop.set()
+        found.append(results.get(timeout=60))
+        running.join(10)
+
+
+def reconciled(url: str, change: Change, folder: Path) -> Callable[[], None]:
+    """The change as `reconcile apply --allow all` makes it, planned and proven beforehand."""
+    file = folder / "state.yml"
+    file.write_text(yaml.safe_dump(change.declared))
+    job = Job(url, load(file), Scope(frozenset({"shop"})))
+    plan = pipeline.plan_changes(job)
+
+    def apply() -> None:
+        outcome = pipeline.apply_plan(plan, job, url, Lines(lambda _: None), Patience(), ())
+        assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ()), outcome
+
+    return apply
+
+
+def by_hand(url: str, change: Change) -> Callable[[], None]:
+    """The change as people write it: each statement as it stands."""
+
+    def run() -> None:
+        with connect(url) as connection:
+            for statement in change.by_hand:
+                connection.execute(statement.encode())
+
+    return run
+
+
+def measured(url: str, rows: int, work: Callable[[], None]) -> tuple[float, Seen]:
+    """How long the work took, and what the application saw; raises AssertionError if a row was lost or changed."""
+    before = _sums(url)
+    with load_on(url, rows) as found:
+        time.sleep(0.5)
+        began = time.perf_counter()
+        work()
+        took = time.perf_counter() - began
+        time.sleep(0.5)
+    (seen,), (count, counters) = found, _sums(url)
+    assert (count - before[0], counters - before[1]) == (seen.inserted, seen.counted), "rows were lost or changed"
+    return took, seen
+
+
+def _sums(url: str) -> tuple[int, int]:
+    with connect(url) as connection:
+        row = connection.execute("SELECT count(*) AS n, sum(counter) AS counters FROM shop.event").fetchall()[0]
+    return row["n"], row["counters"]
+
+
+def compared(url: str, rows: int, change: Change, *, naive: bool = True) -> Generator[tuple[str, float, Seen]]:
+    """The change by us, then by hand, each under load and taken back."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield ("reconcile", *measured(url, rows, reconciled(url, change, Path(folder))))
+    _back(url, change)
+    if naive:
+        yield ("by hand", *measured(url, rows, by_hand(url, change)))
+        _back(url, change)
+
+
+def _back(url: str, change: Change) -> None:
+    with connect(url) as connection:
+        for statement in change.back.split(";"):
+            connection.execute(statement.encode())
+
+
+def prepare(url: str, rows: int) -> None:
+    """The tables as they are before any change."""
+    with connect(url) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS shop CASCADE")
+        connection.execute(SETUP.format(rows=rows, accounts=ACCOUNTS).encode())
+        connection.execute("VACUUM ANALYZE shop.event")
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=2_000_000)
+    parser.add_argument("--target", default="", help="a database to spoil; default: one on an embedded server")
+    parser.add_argument("--only", default="", help="changes whose name holds this")
+    given = parser.parse_args()
+    url = given.target or start_embedded("target").database("online")
+    print(f"{given.rows:,} rows, {WRITERS} writers and {READERS} readers, each resting {THINK * 1000:.0f} ms between statements")
+    prepare(url, given.rows)
+    print(f"{'change':20} {'made by':10} {'seconds':>8} {'p50 ms':>8} {'p99 ms':>8} {'longest':>9} {'failed':>7}")
+    took, seen = measured(url, given.rows, lambda: time.sleep(5))
+    print(f"{'none':20} {'':10} {took:8.1f} {seen.told()}", flush=True)
+    for change in (c for c in CHANGES if given.only in c.name):
+        for who, took, seen in compared(url, given.rows, change):
+            print(f"{change.name:20} {who:10} {took:8.1f} {seen.told()}", flush=True)
+            for error in sorted({e.splitlines()[0] for e in seen.errors})[:2]:
+                print(f"{'':31} {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+"""Under load nothing fails, nothing is lost and nobody waits for long; the figures at real size are `python -m tests.online`'s."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.conftest import Database
+from tests.online import CHANGES, Change, compared, prepare
+
+ROWS = 20_000
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda c: c.name)
+def test_the_application_does_not_notice(change: Change, new_database: Callable[..., Database]) -> None:
+    database = new_database()
+    prepare(database.url, ROWS)
+    ((_, _, seen),) = compared(database.url, ROWS, change, naive=False)
+    assert seen.errors == []
+    assert len(seen.seconds) > 100
+    assert max(seen.seconds) < 1.0
