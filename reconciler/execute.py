@@ -259,9 +259,8 @@ def _bound(going: _Run, step: Step, tries: int = 4) -> None:
 
     The first tries wait but a fraction of what the later ones do: mostly that is enough, and nobody has to wait longer for us.
     """
-    quick = bool(step.lock) and not step.long and not step.fill and not step.hazards
     wait = 0.0 if step.long else going.patience.lock / 2 ** max(4 - tries, 0)
-    last = going.patience.statement if quick else 0.0
+    last = going.patience.statement if step.quick else 0.0
     words = "SELECT set_config('lock_timeout', %s, false), set_config('statement_timeout', %s, false)"
     rows(going.connection, words, [f"{ceil(wait * 1000)}", f"{ceil(last * 1000)}"])
 

@@ -47,6 +47,11 @@ class Step(BaseModel):
     depends_on: tuple[str, ...] = ()
     fill: Fill | None = None
 
+    @property
+    def quick(self) -> bool:
+        """Whether it should take but a moment, once it has its lock."""
+        return bool(self.lock) and not self.long and self.fill is None and not self.hazards
+
 
 def in_order(work: Work, given: Sequence[Change], renamings: Sequence[Renaming] = ()) -> list[Step]:
     """The steps of all that there is to do, the renamings first; raises PlanError where no order works."""

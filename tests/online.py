@@ -108,7 +108,7 @@ CHANGES = (
     ),
     Change(
         "backfill, not null",
-        _event(columns={"region": {"type": "text", "not_null": True, "backfill": REGION}}),
+        _event(columns={"region": {"type": "text", "not_null": True, "backfill": {"value": REGION}}}),
         [f"UPDATE shop.event SET region = {REGION} WHERE region IS NULL", "ALTER TABLE shop.event ALTER COLUMN region SET NOT NULL"],
         "ALTER TABLE shop.event ALTER COLUMN region DROP NOT NULL; ALTER TABLE shop.event DROP COLUMN region;"
         "ALTER TABLE shop.event ADD COLUMN region text",

