@@ -152,7 +152,7 @@ def complete(live: Snapshot, declaration: Declaration, scope: Scope, spelled: Ma
     objects = {r: o for r, o in live.state.objects.items() if r not in gone}
     for ref, obj in declared.items():
         there = live.state.get(ref)
-        full = obj.over(there, complete=scope.prune).as_state()
+        full = obj.over(there, complete=scope.prune or declaration.recorded).as_state()
         if getattr(full, "owner", "") is None:
             full = full.model_copy(update={"owner": getattr(there, "owner", None) or live.situation.user})
         if scope.prune and isinstance(full, Granted) and full.grants is None:
@@ -174,7 +174,12 @@ def _unfounded(live: Snapshot, declaration: Declaration, declared: Mapping[Ref, 
     for ref in declared:
         at = declaration.position(source[ref])
         sections = [section for parent, section in folding if parent == ref.kind]
-        told = ref in live.state or declared[ref].parents or any((source[ref], s) in declaration.positions for s in sections)
+        told = (
+            ref in live.state
+            or declared[ref].parents
+            or declaration.recorded
+            or any((source[ref], s) in declaration.positions for s in sections)
+        )
         if sections and not told:
             yield Problem(
                 f"{ref} does not exist, and no {sections[0]} are declared to create it with",
@@ -296,7 +301,8 @@ class _Bench:
         connection = stack.enter_context(self.scratch.database(roles, self.live.situation.user))
         left_out: dict[Ref, str] = {}
         for _ in range(ROUNDS):
-            build = Build(connection, state, self.situation, {r: self._path(s) for r, s in source.items()})
+            paths = {} if self.declaration.recorded else {r: self._path(s) for r, s in source.items()}
+            build = Build(connection, state, self.situation, paths)
             failed = build.all()
             self._judge(build, failed, source, built or State())
             left_out |= {p: e.message for r, e in failed.items() for p in (r, *(o.ref for o in state.parts(r)))}

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-JOURNAL = "reconcile"  # the schema that holds our record of runs: no kind sees it
+JOURNAL = "reconcile"  # the schema that holds our record of runs, where nobody names another: no kind sees it
+MARK = "the runs of reconcile: a journal"  # the comment on its table `run`, by which it is known under any name
+# SQL for the names of schemas that are nobody's to manage; in a list of them `IN` asks once a query
+NOT_MANAGED = f"""
+    SELECT 'information_schema' UNION ALL SELECT '{JOURNAL}' UNION ALL
+    SELECT jn.nspname FROM pg_class AS jc JOIN pg_namespace AS jn ON jn.oid = jc.relnamespace
+    WHERE jc.relname = 'run' AND obj_description(jc.oid, 'pg_class') = '{MARK}'"""
 
 
 # which kind a relation is of, as `on_kind` of what lives on it; `c` is its pg_class row
@@ -24,7 +30,7 @@ def ours(catalog: str, oid: str, schema: str) -> str:
     `catalog` is the object's catalog, `oid` and `schema` are column names.
     """
     return f"""(
-        {schema} NOT LIKE 'pg\\_%' AND {schema} NOT IN ('information_schema', '{JOURNAL}')
+        {schema} NOT LIKE 'pg\\_%' AND {schema} NOT IN ({NOT_MANAGED})
         AND NOT EXISTS (
             SELECT FROM pg_depend AS e
             WHERE e.classid = '{catalog}'::regclass AND e.objid = {oid} AND e.deptype = 'e'))"""

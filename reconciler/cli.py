@@ -19,13 +19,14 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from reconciler import __version__, demo, pipeline, settings, verify, watch
+from reconciler.catalog import JOURNAL
 from reconciler.errors import PlanRefused, ReconcileError, SettingsError
 from reconciler.execute import Outcome, Watcher
 from reconciler.load import json_schema, load
 from reconciler.locks import Patience
 from reconciler.pipeline import Job
 from reconciler.plan import Plan
-from reconciler.report import data, markdown, script, text
+from reconciler.report import data, markdown, past, script, text
 from reconciler.state import Scope
 from reconciler.statement import Hazard
 
@@ -79,6 +80,10 @@ declared = _options(
     click.option("--prune", is_flag=True, help="Drop what these schemas hold and nothing declares."),
     click.option("--scratch", help="embedded, target or a URL; default: embedded, else target."),
 )
+recording = _options(
+    click.option("--journal", metavar="NAME", help="The schema of our record of runs (reconcile)."),
+    click.option("--no-journal", is_flag=True, help="Record nothing."),
+)
 waits = _options(
     click.option("--lock-timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds for one try at a lock (2)."),
     click.option("--retry-for", type=click.FloatRange(min=0), help="Seconds for all tries of a step (600)."),
@@ -109,6 +114,7 @@ def plan(form: str, out: Path | None, allow: Sequence[str], **given: Any) -> int
 @waits
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--check", is_flag=True, help="Show what would be done, like plan, and refuse what apply would refuse.")
+@recording
 def apply(saved: Path | None, allow: Sequence[str], yes: bool, check: bool, **given: Any) -> int:
     """Make the target what is declared, or run a plan that was saved with `plan --format json --out`."""
     file = settings.read()
@@ -118,17 +124,22 @@ def apply(saved: Path | None, allow: Sequence[str], yes: bool, check: bool, **gi
         job, aim = _job(given)
         made = pipeline.plan_changes(job)
     _print(text.plan(made), None, colour=True, err=True)
+    return _run(made, job, replace(_recording(aim, given), patience=_patience(aim.patience, given)), allow, yes=yes, check=check)
+
+
+def _run(made: Plan, job: Job | None, aim: settings.Aim, allow: Sequence[str], *, yes: bool, check: bool) -> int:
+    """Run a plan that was shown, if it may run and people want it."""
     if refusals := pipeline.hazards_not_allowed(made, allow):
         raise PlanRefused("\n".join(refusals))
     if check:
-        for words in pipeline.check_plan(made, aim.url, allow):
+        for words in pipeline.check_plan(made, aim.url, allow, aim.journal):
             click.echo(f"note: {words}", err=True)
         return DONE if made.in_sync else DIFFERENT
     if made.steps and not yes and not _agreed(made):
         return ERROR
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops as Ctrl-C does: cleanly
     with _watcher() as watcher:
-        outcome = pipeline.apply_plan(made, job, aim.url, watcher, _patience(aim.patience, given), allow)
+        outcome = pipeline.apply_plan(made, job, aim.url, watcher, aim.patience, allow, aim.journal)
     click.echo(text.recap(outcome), nl=False)
     return ERROR if _failed(outcome) else DONE
 
@@ -154,6 +165,51 @@ def verify_(form: str, **given: Any) -> int:
     results = verify.run_checks(job.target, job.declaration.checks)
     click.echo(verify.as_json(made, results) if form == "json" else verify.as_text(made, results), nl=False)
     return DONE if made.in_sync and all(r.passed for r in results) else DIFFERENT
+
+
+@main.command()
+@click.argument("run", metavar="[RUN]", required=False, type=click.IntRange(min=1))
+@targeted
+@click.option("--scratch", help="embedded, target or a URL; default: embedded, else target.")
+@allowing
+@waits
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--check", is_flag=True, help="Show the plan, and refuse what rollback would refuse.")
+@click.option("--format", "form", type=click.Choice(list(PLAN_FORMATS)), help="Print the plan on stdout, with --check.")
+@written
+@recording
+def rollback(run: int | None, form: str | None, out: Path | None, allow: Sequence[str], yes: bool, check: bool, **given: Any) -> int:
+    """Plan and go the way back to what was there before a run; left out, the last one that changed something."""
+    if (form or out) and not check:
+        raise SettingsError("--format and --out show the plan instead of running it: they go with --check")
+    file = settings.read()
+    read = settings.aim(file, given["target"])
+    aim = _recording(read, given)
+    made, job = pipeline.plan_rollback(aim.url, aim.journal or read.journal or JOURNAL, run, given["scratch"] or file.scratch)
+    if form or out:
+        _print(PLAN_FORMATS[form or "text"](made), out, colour=(form or "text") == "text")
+    else:
+        _print(text.plan(made), None, colour=True, err=True)
+    return _run(made, job, replace(aim, patience=_patience(aim.patience, given)), allow, yes=yes, check=check)
+
+
+@main.command()
+@click.argument("run", metavar="[RUN]", required=False, type=click.IntRange(min=1))
+@targeted
+@click.option("--limit", type=click.IntRange(min=1), default=20, help="How many runs to list, the latest first.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+@click.option("--journal", metavar="NAME", help="The schema of our record of runs (reconcile).")
+def history(run: int | None, target: str | None, limit: int, form: str, journal: str | None) -> int:
+    """List the runs that the journal records, or tell everything of one."""
+    aim = settings.aim(settings.read(), target)
+    kept = journal or aim.journal or JOURNAL
+    if run is None:
+        found = pipeline.read_history(aim.url, kept, limit)
+        click.echo(past.runs_as_data(found) if form == "json" else past.runs(found), nl=False)
+    else:
+        one = pipeline.read_run(aim.url, kept, run)
+        click.echo(past.detail_as_data(one) if form == "json" else past.detail(one), nl=False)
+    return DONE
 
 
 @main.command("export")
@@ -194,6 +250,13 @@ def _job(given: dict[str, Any]) -> tuple[Job, settings.Aim]:
     aim = settings.aim(file, given["target"])
     scope = Scope(schemas, prune=given["prune"], everything="*" in schemas)
     return Job(aim.url, declaration, scope, given["scratch"] or file.scratch), aim
+
+
+def _recording(aim: settings.Aim, given: dict[str, Any]) -> settings.Aim:
+    """The aim with what flags say of the journal."""
+    if given["journal"] and given["no_journal"]:
+        raise SettingsError("--journal and --no-journal contradict each other")
+    return replace(aim, journal=None if given["no_journal"] else given["journal"] or aim.journal)
 
 
 def _patience(usual: Patience, given: dict[str, Any]) -> Patience:

@@ -239,6 +239,11 @@ class Object(BaseModel):
         del live
         return ()
 
+    def with_parts_from(self, names: Mapping[str, str]) -> Self:
+        """The declaration with what its parts, by their names, are called now; the way back of `parts_renamed`."""
+        del names
+        return self
+
     def finish(self, old: Self | None, on: Situation) -> Iterable[Statement]:
         """What can only be said once `finish_needs` are there too: a sequence's owner, whose default needs the sequence."""
         del old, on

@@ -10,7 +10,6 @@ from functools import partial
 from math import ceil
 from typing import Literal, Protocol, TypeVar
 
-from reconciler import journal
 from reconciler.backfill import Progress, fill
 from reconciler.connection import Connection, connect, rows, run, server_of
 from reconciler.errors import Busy, ConnectionFailed, Interrupted, StatementFailed
@@ -49,6 +48,7 @@ class Outcome:
     unchanged: int = 0
     run: int | None = None
     left: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def ok(self) -> int:
@@ -93,7 +93,7 @@ class _Run:
     patience: Patience
     watcher: Watcher
     monitor: Monitor
-    journal: Journal | None
+    journal: Journal
     outcomes: list[StepOutcome] = field(default_factory=list[StepOutcome])
     broken: set[str] = field(default_factory=set[str])
     pending: list[Step] = field(default_factory=list[Step])
@@ -121,28 +121,22 @@ def sole_applier(target: str) -> Generator[Connection]:
         connection.close()
 
 
-def execute(plan: Plan, target: str, connection: Connection, watcher: Watcher, patience: Patience, *, record: bool = True) -> Outcome:
+def execute(plan: Plan, target: str, connection: Connection, watcher: Watcher, patience: Patience, journal: Journal) -> Outcome:
     """Run every step whose prerequisites succeeded; what fails stops only what depends on it.
 
-    `connection` comes from `sole_applier`. Raises StatementFailed only where the journal cannot be written, ConnectionFailed
-    where the connection breaks, and Interrupted on Ctrl-C, once the statement that ran is cancelled and cleared away.
+    `connection` comes from `sole_applier`. Raises ConnectionFailed where the connection breaks, and Interrupted on Ctrl-C,
+    once the statement that ran is cancelled and cleared away.
     """
-    entry = journal.begin(connection, plan.model_dump(mode="json")) if record and plan.steps else None
     with Monitor(target, connection.info.backend_pid, min(EVERY, patience.lock / 4)) as monitor:
-        going = _Run(plan, connection, patience, watcher, monitor, entry, pending=list(plan.steps))
+        going = _Run(plan, connection, patience, watcher, monitor, journal, pending=list(plan.steps))
         _prepare(going)
         try:
             for group in plan.transactions():
                 _group(going, group)
             _doubts(going)
         except KeyboardInterrupt:
-            _close(going, "interrupted")
             raise Interrupted(_stopped(going)) from None
-        except BaseException:
-            _close(going, "interrupted")
-            raise
-    _close(going, "failed" if going.broken else "done")
-    return Outcome(tuple(going.outcomes), plan.unchanged, entry.run if entry else None)
+    return Outcome(tuple(going.outcomes), plan.unchanged, journal.run)
 
 
 def _prepare(going: _Run) -> None:
@@ -153,12 +147,6 @@ def _prepare(going: _Run) -> None:
         settings["transaction_timeout"] = "0"
     for setting, value in {**settings, **going.patience.session}.items():
         rows(going.connection, "SELECT set_config(%s, %s, false)", [setting, value])
-
-
-def _close(going: _Run, status: str) -> None:
-    if going.journal is None or going.connection.closed:
-        return
-    going.journal.finish(status)
 
 
 def _stopped(going: _Run) -> str:
@@ -211,8 +199,7 @@ def _end(going: _Run, outcome: StepOutcome) -> None:
     if outcome.status != "done":
         going.broken.add(outcome.step.id)
     going.watcher.ended(outcome)
-    if going.journal is not None:
-        going.journal.step(outcome.step.id, outcome.status, outcome.seconds, outcome.attempts, outcome.error or None)
+    going.journal.step(going.connection, outcome.step.id, outcome.status, outcome.seconds, outcome.attempts, outcome.error or None)
 
 
 # -- what must hold afterwards -----------------------------------------------------------------------------------------

@@ -2,37 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Generator, Iterable, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from reconciler.canonicalise import Canonical, canonicalise
-from reconciler.connection import Connection, connect
+from reconciler.catalog import JOURNAL
+from reconciler.connection import Connection, connect, rows
 from reconciler.contract import Situation
 from reconciler.diff import changes
-from reconciler.errors import PlanRefused
+from reconciler.errors import PlanRefused, ReconcileError, StatementFailed
 from reconciler.execute import Outcome, Watcher, execute, sole_applier
 from reconciler.export import export
 from reconciler.heirs import overridden
+from reconciler.history import Detail, Run, detail, last_that_changed, later, runs
 from reconciler.introspect import Snapshot, introspect
+from reconciler.journal import Journal, begin, refusal
 from reconciler.locks import Patience
-from reconciler.plan import Plan, fingerprint, make_plan, touched
+from reconciler.plan import Plan, make_plan, moved
 from reconciler.preflight import Finding, preflight, refusals
 from reconciler.prove import prove
+from reconciler.ref import Ref
+from reconciler.rollback import way_back
 from reconciler.scratch import scratches
 from reconciler.state import Declaration, Scope, State
-from reconciler.statement import Hazard
+from reconciler.statement import Hazard, compose, name, text
 from reconciler.unmanaged import unmanaged
 
 
 @dataclass(frozen=True)
 class Job:
-    """What to reconcile: a target's URL, what is declared for it, how far we may look, and which scratch server."""
+    """What to reconcile: a target's URL, what is declared for it, how far we may look, and which scratch server.
+
+    `notes` are what people are told beside the plan; `rollback_of` is the run that it takes back.
+    """
 
     target: str
     declaration: Declaration
     scope: Scope
     scratch: str = "auto"
+    notes: Sequence[str] = ()
+    rollback_of: int | None = None
 
 
 def plan_changes(job: Job) -> Plan:
@@ -41,33 +54,141 @@ def plan_changes(job: Job) -> Plan:
         return _plan(job, introspect(connection), connection)
 
 
-def apply_plan(plan: Plan, job: Job | None, target: str, watcher: Watcher, patience: Patience, allow: Collection[str]) -> Outcome:
+def apply_plan(
+    plan: Plan,
+    job: Job | None,
+    target: str,
+    watcher: Watcher,
+    patience: Patience,
+    allow: Collection[str],
+    journal: str | None = JOURNAL,
+) -> Outcome:
     """Check every guard, run the plan and, with the declaration at hand, look again whether anything is left.
 
-    Raises PlanRefused before the first step, Busy where another applier is at work.
+    `journal` is the schema in which the run is recorded. Raises PlanRefused before the first step, Busy where another
+    applier is at work.
     """
     with sole_applier(target) as connection:
-        for finding in _permitted(plan, connection, allow):
+        live = introspect(connection)
+        for finding in _permitted(plan, live, connection, allow, journal):
             watcher.noticed(finding.words)
-        outcome = execute(plan, target, connection, watcher, patience)
-        if job is None or not plan.steps or outcome.failed or outcome.skipped:
+        with _recorded(plan, live, target, connection, journal) as run:
+            outcome = execute(plan, target, connection, watcher, patience, run.entry)
+            run.status = "failed" if outcome.failed or outcome.skipped else "done"
+            if plan.steps:
+                run.after = introspect(connection)
+        outcome = replace(outcome, notes=tuple(run.entry.complaints))
+        if job is None or run.after is None or outcome.failed or outcome.skipped:
             return outcome
-        left = _plan(job, introspect(connection), connection).changes
+        left = _plan(job, run.after, connection).changes
         return replace(outcome, left=tuple(f"{c.action} {c.kind} {c.identity}" for c in left))
 
 
-def check_plan(plan: Plan, target: str, allow: Collection[str]) -> list[str]:
+def check_plan(plan: Plan, target: str, allow: Collection[str], journal: str | None = JOURNAL) -> list[str]:
     """What `apply` would say before its first step; raises PlanRefused where it would refuse."""
     with connect(target) as connection:
-        return [f.words for f in _permitted(plan, connection, allow)]
+        return [f.words for f in _permitted(plan, introspect(connection), connection, allow, journal)]
 
 
-def _permitted(plan: Plan, connection: Connection, allow: Collection[str]) -> list[Finding]:
+def _permitted(plan: Plan, live: Snapshot, connection: Connection, allow: Collection[str], journal: str | None) -> list[Finding]:
     """What is good to know before the first step; raises PlanRefused with everything that speaks against it."""
     findings = preflight(plan, connection)
-    if refused := [*guards(plan, introspect(connection)), *hazards_not_allowed(plan, allow), *refusals(findings)]:
+    refused = [*guards(plan, live), *hazards_not_allowed(plan, allow), *refusals(findings)]
+    if plan.steps and journal is not None:
+        refused += _no_place(plan, connection, journal)
+    if refused:
         raise PlanRefused("\n".join(refused))
     return findings
+
+
+@dataclass
+class _Record:
+    """What is to be said of a run when it ends, however it ends."""
+
+    entry: Journal
+    status: str = "interrupted"
+    after: Snapshot | None = None
+
+
+@contextmanager
+def _recorded(plan: Plan, live: Snapshot, target: str, connection: Connection, schema: str | None) -> Generator[_Record]:
+    """Open the entry of a run, and close it as well as can be."""
+    before = recorded(plan.touches, live.state)
+    told = plan.model_dump(mode="json")
+    run = _Record(begin(connection, schema, told, before, rollback_of=plan.rollback_of) if plan.steps else Journal())
+    try:
+        yield run
+    finally:
+        if run.entry.run is not None:
+            try:
+                with nullcontext(connection) if run.after is not None else connect(target) as usable:
+                    after = run.after or introspect(usable)
+                    run.entry.close(usable, run.status, recorded(plan.touches, after.state))
+            except ReconcileError as e:
+                run.entry.complain(f"how run {run.entry.run} ended is not recorded: {e}")
+
+
+def recorded(refs: Iterable[Ref], state: State) -> dict[Ref, dict[str, Any] | None]:
+    """The models of objects as the journal keeps them; None for what is not there."""
+    return {r: obj.fields() if (obj := state.get(r)) is not None else None for r in refs}
+
+
+def plan_rollback(target: str, journal: str, run: int | None, scratch: str = "auto") -> tuple[Plan, Job]:
+    """Plan the way back to what was there before a run, or before the last one that changed something.
+
+    Raises PlanRefused where there is no such run, or where others have gone on from what it left.
+    """
+    with connect(target) as connection:
+        of = _to_roll_back(connection, journal, run)
+        since = later(connection, journal, of.run.id)
+        unfinished = [r for r in since if r.rollback_of == of.run.id and not r.done]
+        attempts = [detail(connection, journal, r.run) for r in unfinished]
+        live = introspect(connection)
+        back = way_back(of, attempts, [r for r in since if r not in unfinished], live.state, partial(_has_rows, connection))
+        scope = Scope(back.declaration.schemas)
+        job = Job(target, back.declaration, scope, scratch, back.notes, of.run.id)
+        return _plan(job, live, connection), job
+
+
+def _has_rows(connection: Connection, table: Ref) -> bool:
+    """Whether anything is in a table; whoever may not look supposes so."""
+    try:
+        return rows(connection, text(compose("SELECT EXISTS (SELECT FROM {}) AS found", name(table.schema, table.name))))[0]["found"]
+    except StatementFailed:
+        return True
+
+
+def _to_roll_back(connection: Connection, journal: str, run: int | None) -> Detail:
+    if run is not None:
+        return detail(connection, journal, run)
+    last = last_that_changed(connection, journal)
+    if last is None:
+        raise PlanRefused(f"schema {journal} records no run that changed something")
+    if last.rollback_of is not None and last.status != "done":
+        raise PlanRefused(
+            f"run {last.id}, a rollback of run {last.rollback_of}, did not end: `rollback {last.rollback_of}` goes on with it, "
+            f"`rollback {last.id}` takes back what it did"
+        )
+    return detail(connection, journal, last.id)
+
+
+def read_history(target: str, journal: str, limit: int) -> list[Run]:
+    """The last runs that the journal records, the latest first."""
+    with connect(target) as connection:
+        return runs(connection, journal, limit)
+
+
+def read_run(target: str, journal: str, run: int) -> Detail:
+    """One run with all that the journal records of it; raises PlanRefused where it records none."""
+    with connect(target) as connection:
+        return detail(connection, journal, run)
+
+
+def _no_place(plan: Plan, connection: Connection, journal: str) -> list[str]:
+    """Why the journal cannot be where it is to be."""
+    if any(journal == r.schema or r == Ref("", journal, "").namespace for r in plan.touches):
+        return [f"schema {journal} is to hold the journal, and things are declared in it: name another with --journal NAME"]
+    return [why] if (why := refusal(connection, journal)) else []
 
 
 def export_state(target: str, scope: Scope, folder: Path) -> tuple[list[Path], list[str]]:
@@ -85,10 +206,8 @@ def guards(plan: Plan, live: Snapshot) -> list[str]:
         return ["the plan was edited after it was made; make a new one with `reconcile plan`"]
     if plan.database != live.database:
         return [f"the plan was made for another database ({plan.target}); make one for this target"]
-    refs = {str(r): r for r in live.state}
-    now = fingerprint((refs[r] for r in plan.fingerprint if r in refs), live.state)
-    moved = [r for r, was in plan.fingerprint.items() if now.get(r, "") != was]
-    return [f"the target has moved since the plan was made: {', '.join(moved[:5])}; make a new plan"] if moved else []
+    others = moved(plan.fingerprint, live.state)
+    return [f"the target has moved since the plan was made: {', '.join(others[:5])}; make a new plan"] if others else []
 
 
 def hazards_not_allowed(plan: Plan, allow: Collection[str]) -> list[str]:
@@ -119,11 +238,14 @@ def _plan(job: Job, live: Snapshot, connection: Connection) -> Plan:
             spelled_by=(canonical.scratch.server if canonical.scratch else live.situation.server).major,
             unchanged=len(job.declaration.objects) - off,
             notes=[
+                *job.notes,
                 *(f"{r} could not be built on scratch and was left out: {why}" for r, why in canonical.left_out.items()),
                 *unmanaged(connection, live, job.scope),
             ],
-            fingerprint=fingerprint(touched(found, canonical.live, canonical.desired) | {r.was for r in canonical.renamings}, live.state),
+            target_state=live.state,
+            before=canonical.before,
             renamings=canonical.renamings,
+            rollback_of=job.rollback_of,
         )
         if canonical.connection is not None and plan.steps:
             prove(plan, canonical.connection, canonical.before or canonical.live, canonical.desired)

@@ -17,10 +17,12 @@ from reconciler.diff import Action, Change, Difference
 from reconciler.heirs import lent, with_given
 from reconciler.order import Step, in_order
 from reconciler.ref import Ref
-from reconciler.renames import Renaming
+from reconciler.renames import Renaming, carried
 from reconciler.state import State
 from reconciler.statement import Hazard
-from reconciler.work import gather, making
+from reconciler.work import Work, gather, making
+
+STANDING, INHERITING = "what stands on ", "what inherits from "  # begin the keys of a fingerprint that tell of newcomers
 
 
 class Planned(BaseModel):
@@ -36,11 +38,23 @@ class Planned(BaseModel):
     after: dict[str, Any] | None = None
 
 
+class Renamed(BaseModel):
+    """An object that gets another name, or a part of it: then `part` is its old name and its new one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    was: Ref
+    becomes: Ref
+    part: tuple[str, str] | None = None
+
+
 class Plan(BaseModel):
     """What will be done to `target`, and all that is needed to do it safely.
 
-    `fingerprint` maps every object that the plan touches or stands on to a digest of what it was; `digest` covers the
-    document itself.
+    `fingerprint` maps every object that the plan touches or stands on to a digest of what it was, `what stands on` one that
+    is dropped or disturbed, and `what inherits from` one of which a part changes, to a digest of their names; `digest` covers the
+    document itself. `touches` are all objects that are others afterwards, be it only that they live on one of another name:
+    what the journal must keep to go back. `rollback_of` is the run that the plan takes back.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,6 +70,9 @@ class Plan(BaseModel):
     steps: tuple[Step, ...] = ()
     notes: tuple[str, ...] = ()
     fingerprint: dict[str, str] = Field(default_factory=dict)
+    touches: tuple[Ref, ...] = ()
+    renames: tuple[Renamed, ...] = ()
+    rollback_of: int | None = None
     digest: str = ""
 
     def sealed(self) -> Plan:
@@ -100,12 +117,15 @@ def make_plan(
     spelled_by: int = 0,
     unchanged: int = 0,
     notes: Sequence[str] = (),
-    fingerprint: Mapping[str, str] | None = None,
+    target_state: State | None = None,
+    before: State | None = None,
     renamings: Sequence[Renaming] = (),
+    rollback_of: int | None = None,
 ) -> Plan:
     """Order the changes into steps; a pure function. Raises PlanError where no order works.
 
-    `live` is what the renamings, which come first, leave.
+    `live` is what the renamings, which come first, leave of `before`. `target_state` is what the fingerprint is taken of:
+    the start as the target spells it.
     """
     work = gather(changes, with_given(live, [c.live for c in changes]), desired, lent(changes, live, desired, situation))
     steps = in_order(work, changes, renamings)
@@ -133,24 +153,85 @@ def make_plan(
         changes=(*renamed, *planned, *leftovers),
         steps=tuple(steps),
         notes=tuple(notes),
-        fingerprint=dict(fingerprint or {}),
+        fingerprint=_fingerprint_of(work, changes, target_state, renamings) if target_state is not None else {},
+        touches=_touches(changes, before or live, desired),
+        renames=tuple(Renamed(was=r.was, becomes=r.becomes, part=(r.told.live, r.told.wanted) if r.part else None) for r in renamings),
+        rollback_of=rollback_of,
     ).sealed()
 
 
-def touched(changes: Sequence[Change], live: State, desired: State) -> set[Ref]:
-    """What a plan of these changes touches, stands on, or has standing on it."""
-    refs = {c.ref for c in changes}
+def _touches(changes: Sequence[Change], before: State, desired: State) -> tuple[Ref, ...]:
+    """All objects that are others before and after, or become an heir's own although its parent gives them."""
+    found = {c.ref for c in changes} | {r for r in {*before, *desired} if before.get(r) != desired.get(r)}
+    return tuple(sorted(found, key=lambda r: (r.order, r.kind)))
+
+
+def _fingerprint_of(work: Work, changes: Sequence[Change], target: State, renamings: Sequence[Renaming]) -> dict[str, str]:
+    """The fingerprint of all that the plan touches, under the names that the target knows."""
+    known = {after: before for before, after in carried(target, renamings).items()}
+    refs = touched(work, changes)
+    fragile = {r for d in (*work.dropped, *work.disturbed) if (r := known.get(d, d)) in target}
+    owners = {r for c in changes if c.ref.on is not None and (r := known.get(c.ref.on, c.ref.on)) in target}
+    return fingerprint({*refs, *(known[r] for r in refs if r in known)}, target, fragile, owners)
+
+
+def touched(work: Work, changes: Sequence[Change]) -> set[Ref]:
+    """What a plan touches, has standing on it, and, however far down, what all that stands on."""
+    live, desired = work.live, work.desired
+    own = {c.ref for c in changes} | {n.ref for n in work.statements} | {*work.rebuild.again, *work.rebuild.held}
     standing = live.dependents()
-    return refs | {n for r in refs for n in (*live.needs(r), *desired.needs(r), *standing.get(r, ()))}
+    todo = [*own, *(n for r in own for n in standing.get(r, ()))]
+    found = {n for r in own for n in (*live.needs(r), *desired.needs(r)) if n == r.namespace}  # another schema's rights are no matter
+    while todo:
+        ref = todo.pop()
+        if ref not in found:
+            found.add(ref)
+            todo += [n for s in (live, desired) for n in (*s.needs(ref), *_given(s, ref)) if n != ref.namespace]
+    return found
 
 
-def fingerprint(refs: Iterable[Ref], state: State) -> dict[str, str]:
-    """A digest of each object as it is, "" for what is not there.
+def _given(state: State, ref: Ref) -> Iterable[Ref]:
+    """What the parents of an object give it: its own list does not tell."""
+    heir = state.get(ref)
+    return [o.ref for p in heir.parents for o in state.living_on(p) if o.heritable(heir)] if heir is not None else []
+
+
+def fingerprint(refs: Iterable[Ref], state: State, fragile: Iterable[Ref] = (), owners: Iterable[Ref] = ()) -> dict[str, str]:
+    """A digest of each object as it is, "" for what is not there; of what stands on each `fragile` one, and of the heirs of `owners`.
 
     What is there counts where two are called the same: an index of a table, and of the view that takes the table's place.
     """
-    return {str(r): _print(state.get(r)) for r in sorted(refs, key=lambda r: (r in state, r.kind, r.order))}
+    standing = state.dependents()
+    names = {str(r): sorted(map(str, standing.get(r, ()))) for r in sorted(fragile, key=lambda r: r.order)}
+    objects = {str(r): _print(state.get(r)) for r in sorted(refs, key=lambda r: (r in state, r.kind, r.order))}
+    told = {STANDING + r: n for r, n in names.items()} | {INHERITING + str(r): n for r, n in _heirs(owners, state).items()}
+    return objects | {key: _digest("\n".join(n)) for key, n in told.items()}
+
+
+def _heirs(owners: Iterable[Ref], state: State) -> dict[Ref, list[str]]:
+    """Who inherits from each of these, in whatever generation."""
+    children: dict[Ref, list[Ref]] = {}
+    for ref, obj in state.objects.items():
+        for parent in obj.parents:
+            children.setdefault(parent, []).append(ref)
+
+    def below(ref: Ref) -> Iterable[Ref]:
+        return (h for child in children.get(ref, ()) for h in (child, *below(child)))
+
+    return {r: sorted(map(str, below(r))) for r in sorted(owners, key=lambda r: r.order)}
+
+
+def moved(was: Mapping[str, str], state: State) -> list[str]:
+    """What of a fingerprint is no longer so."""
+    refs = {str(r): r for r in state}
+    fragile, owners = ([refs[r] for r in refs if key + r in was] for key in (STANDING, INHERITING))
+    now = fingerprint((refs[r] for r in was if r in refs), state, fragile, owners)
+    return [r for r, digest in was.items() if now.get(r, "") != digest]
 
 
 def _print(obj: Object | None) -> str:
-    return sha256(obj.model_dump_json().encode()).hexdigest()[:16] if obj else ""
+    return _digest(obj.model_dump_json()) if obj else ""
+
+
+def _digest(words: str) -> str:
+    return sha256(words.encode()).hexdigest()[:16]

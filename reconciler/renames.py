@@ -19,13 +19,15 @@ from reconciler.statement import Statement
 class Renaming:
     """One statement that gives an object or a part of it another name.
 
-    `was` and `becomes` are the object's refs before and after all of them, `told` what people are shown.
+    `was` and `becomes` are the object's refs before and after all of them, `told` what people are shown; `part` if it is
+    only a part that is called otherwise.
     """
 
     was: Ref
     becomes: Ref
     statement: Statement
     told: Difference
+    part: bool = False
 
 
 def pending(live: State, declaration: Declaration) -> list[Renaming]:
@@ -47,7 +49,7 @@ def pending(live: State, declaration: Declaration) -> list[Renaming]:
             continue
         for old, new, statement in obj.parts_renamed(live[there]):
             told = Difference(field="name", live=old, wanted=new)
-            found.append(Renaming(there, replace(there, on=ref.on, name=ref.name), statement, told))
+            found.append(Renaming(there, replace(there, on=ref.on, name=ref.name), statement, told, part=True))
     return found
 
 

@@ -6,10 +6,12 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from reconciler.catalog import JOURNAL
 from reconciler.errors import SettingsError
 from reconciler.locks import Patience
 from reconciler.scratch import start_embedded
@@ -20,13 +22,14 @@ DATABASE = "reconcile"  # its database
 
 
 class Waits(BaseModel):
-    """Seconds; see `execute.Patience`."""
+    """What may be said of all targets and of each: seconds (see `execute.Patience`), and where runs are recorded."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     lock_timeout: float | None = Field(default=None, gt=0, description="seconds for one try at a lock")
     retry_for: float | None = Field(default=None, ge=0, description="seconds for all tries of a step")
     statement_timeout: float | None = Field(default=None, ge=0, description="seconds for what should be quick; 0: no bound")
+    journal: str | Literal[False] | None = Field(default=None, description="the schema of our record of runs; false: none")
 
     session: dict[str, str] = Field(default_factory=dict, description="settings for a run, such as maintenance_work_mem")
 
@@ -49,10 +52,11 @@ class Settings(Waits):
 
 @dataclass(frozen=True)
 class Aim:
-    """The database to work on: its URL and how long to wait there."""
+    """The database to work on: its URL, how long to wait there, and the schema in which runs are recorded, if any."""
 
     url: str
     patience: Patience
+    journal: str | None = JOURNAL
 
 
 def read(file: Path = FILE) -> Settings:
@@ -85,7 +89,14 @@ def aim(settings: Settings, given: str | None) -> Aim:
         raise SettingsError(f"target {chosen!r} is neither a URL nor one of: {known}")
     else:
         url = chosen or ""
-    return Aim(url, _patience(settings, named))
+    return Aim(url, _patience(settings, named), _journal(settings, named))
+
+
+def _journal(settings: Settings, target: Target | None) -> str | None:
+    for said in (target.journal if target else None, settings.journal):
+        if said is not None:
+            return said or None
+    return JOURNAL
 
 
 def _patience(settings: Settings, target: Target | None) -> Patience:

@@ -134,7 +134,8 @@ class Declaration:
 
     `objects` are as written: a field that is not in `model_fields_set` is left to the live object. `exclusive` maps a
     ref to the kinds of its children of which the declaration is complete. `search_path` and `positions` tell, for
-    each ref, the schema of its file and where it stands; a position's key may also name a field.
+    each ref, the schema of its file and where it stands; a position's key may also name a field. What is `recorded` was read
+    from a database before: it is whole, and its SQL is what PostgreSQL printed, bodies of routines excepted.
     """
 
     objects: Mapping[Ref, Object] = field(default_factory=dict[Ref, Object])
@@ -144,6 +145,7 @@ class Declaration:
     positions: Mapping[tuple[Ref, str], Position] = field(default_factory=dict[tuple[Ref, str], Position])
     checks: Mapping[str, Any] = field(default_factory=dict[str, Any])
     schemas: frozenset[str] = frozenset()
+    recorded: bool = False
 
     def position(self, ref: Ref, key: str = "") -> Position | None:
         """Where a field of an object stands, else the object, else what it lives on."""

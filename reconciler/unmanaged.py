@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from reconciler.catalog import JOURNAL
+from reconciler.catalog import NOT_MANAGED
 from reconciler.connection import Connection, Row, rows
 from reconciler.introspect import Snapshot
 from reconciler.state import Scope
@@ -51,7 +51,7 @@ HOLDS = f"""
     SELECT o.classid, o.objid, coalesce(n.nspname, '') AS space
     FROM ({" UNION ALL ".join(_ONE.format(catalog=c, namespace=n, where=w and f" AND {w}") for c, (n, w) in _CATALOGS.items())}) AS o
     LEFT JOIN pg_namespace AS n ON n.oid = o.namespace
-    WHERE (n.oid IS NULL OR (n.nspname NOT LIKE 'pg\\_%' AND n.nspname NOT IN ('information_schema', '{JOURNAL}')))
+    WHERE (n.oid IS NULL OR (n.nspname NOT LIKE 'pg\\_%' AND n.nspname NOT IN ({NOT_MANAGED})))
           AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = o.classid AND d.objid = o.objid
                           AND d.deptype IN ('e', 'i', 'P', 'S'))"""  # an extension's, or part of something else
 LABELS = """

@@ -19,8 +19,8 @@ FLOORS = {
     4: {"load", "introspect", "diff", "scratch", "yamltree", "export", "build", "heirs", "rebuild", "renames"},
     5: {"canonicalise", "work", "order", "plan", "unmanaged"},
     6: {"backfill", "journal", "monitor", "postcondition", "preflight"},
-    7: {"execute"},
-    8: {"prove", "verify", "report", "watch", "settings"},
+    7: {"execute", "history"},
+    8: {"rollback", "prove", "verify", "report", "watch", "settings"},
     9: {"pipeline"},
     10: {"cli", "demo"},
 }

@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 from psycopg import sql
 from pydantic import Field
 
-from reconciler.catalog import JOURNAL, address, held
+from reconciler.catalog import NOT_MANAGED, address, held
 from reconciler.connection import Server
 from reconciler.contract import Object, Situation
 from reconciler.privileges import ALL, PUBLIC, Access, Grants, known
@@ -54,7 +54,7 @@ class DefaultPrivilege(Object):
                    ARRAY[{address("pg_default_acl", "d.oid")}] AS addresses,
                    {held("d.defaclacl", usual, everything, "d.defaclrole")} AS grants
             FROM pg_default_acl AS d LEFT JOIN pg_namespace AS n ON n.oid = d.defaclnamespace
-            WHERE n.oid IS NULL OR (n.nspname NOT LIKE 'pg\\_%' AND n.nspname NOT IN ('information_schema', '{JOURNAL}'))
+            WHERE n.oid IS NULL OR (n.nspname NOT LIKE 'pg\\_%' AND n.nspname NOT IN ({NOT_MANAGED}))
             ORDER BY 1"""
 
     @classmethod

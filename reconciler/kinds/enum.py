@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self, cast
 
 from psycopg import sql
@@ -67,6 +67,10 @@ class Enum(DataType):
                 pairs = ((value.renamed_from, value.name), (value.name, value.renamed_from))
                 words = [text(compose("ALTER TYPE {} RENAME VALUE {} TO {}", self.sql_name(), literal(a), literal(b))) for a, b in pairs]
                 yield value.renamed_from, value.name, Statement(sql=words[0], undo=(words[1],))
+
+    def with_parts_from(self, names: Mapping[str, str]) -> Self:
+        values = tuple(EnumValue(name=v, renamed_from=names[v]) if v in names else v for v in self.names_in_order)
+        return self.model_copy(update={"values": values})
 
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         listed = joined((literal(v) for v in self.names_in_order), by=", ")

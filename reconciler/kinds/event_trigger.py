@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, Self
 from psycopg import sql
 from pydantic import Field
 
-from reconciler.catalog import FIRES, JOURNAL, address, fires
+from reconciler.catalog import FIRES, NOT_MANAGED, address, fires
 from reconciler.connection import Server
 from reconciler.contract import Object, Owned, Situation
 from reconciler.statement import Statement, compose, joined, literal, name, raw, text
@@ -42,7 +42,7 @@ class EventTrigger(Owned):
             FROM pg_event_trigger AS t
             JOIN pg_proc AS p ON p.oid = t.evtfoid
             JOIN pg_namespace AS n ON n.oid = p.pronamespace
-            WHERE n.nspname <> '{JOURNAL}' AND NOT EXISTS (
+            WHERE n.nspname NOT IN ({NOT_MANAGED}) AND NOT EXISTS (
                 SELECT FROM pg_depend AS e
                 WHERE e.classid = 'pg_event_trigger'::regclass AND e.objid = t.oid AND e.deptype = 'e')
             ORDER BY t.evtname"""

@@ -78,5 +78,6 @@ def recap(of: Outcome) -> str:
     waiting = [s for s in of.steps if s.status == "skipped"]
     lines += [f"skipped: step {s.step.id}, {s.step.action} {s.step.kind} {s.step.identity}: {s.error}" for s in waiting]
     lines += [f"still different: {line}" for line in of.left]
+    lines += [f"note: {line}" for line in of.notes]
     lines.append(f"ok={of.ok} changed={of.changed} failed={of.failed} skipped={of.skipped}")
     return "\n".join(lines) + "\n"
