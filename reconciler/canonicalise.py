@@ -68,6 +68,7 @@ def canonicalise(
     DeclarationError with every object that PostgreSQL refuses, ScratchError when no server serves.
     """
     renamings = pending(live.state, declaration)
+    live = replace(live, situation=_bounded(live.situation, declaration, scope))
     if not renamings and not _seeds(live, declaration, _first_look(live, declaration, scope)[0]):
         yield Canonical(live.state, live.state, live.situation)
         return
@@ -84,6 +85,14 @@ def canonicalise(
     raise ScratchError("no scratch server serves:\n" + "\n".join(f"  {r}" for r in refused))
 
 
+def _bounded(situation: Situation, declaration: Declaration, scope: Scope) -> Situation:
+    """What is half-done, as far as we may look, and what of it is not to stay."""
+    leftovers = {r: left for r, left in situation.leftovers.items() if scope.covers(r)}
+    whole = {r for r in leftovers if scope.prune or (r.on is not None and r.kind in declaration.exclusive.get(r.on, ()))}
+    owed = {r: o for r, o in situation.owed.items() if scope.covers(r)}
+    return replace(situation, leftovers=leftovers, unwanted=whole - declaration.objects.keys(), owed=owed)
+
+
 def _first_look(live: Snapshot, declaration: Declaration, scope: Scope) -> tuple[Wanted, dict[Ref, Ref]]:
     spelled = {r: same for r in [*declaration.objects, *declaration.absent] if (same := _same_in(live.state, r)) != r}
     return complete(live, declaration, scope, spelled), spelled
@@ -93,7 +102,7 @@ def _seeds(live: Snapshot, declaration: Declaration, wanted: Wanted) -> set[Ref]
     """What is not known to be as it should be."""
     seeds = {r for r, o in wanted.objects.items() if live.state.get(r) != o} | set(wanted.gone)
     unnamed = {(r.kind, r.schema, r.name) for r in [*wanted.source, *declaration.absent] if r.arguments is not None and r not in live.state}
-    return seeds | {r for r in live.state if (r.kind, r.schema, r.name) in unnamed}
+    return seeds | live.situation.owed.keys() | {r for r in live.state if (r.kind, r.schema, r.name) in unnamed}
 
 
 def _on(
@@ -116,7 +125,7 @@ def _renamed(scratch: Scratch, live: Snapshot, renamings: Sequence[Renaming]) ->
     """What the renamings make of the live state: PostgreSQL knows what else they change."""
     members = neighbourhood(live.state, {r.was for r in renamings})
     state = State({r: o for r, o in live.state.objects.items() if r in members}, live.state.edges)
-    situation = replace(live.situation, server=scratch.server, initial={}, leftovers=frozenset())
+    situation = replace(live.situation, server=scratch.server, initial={}, leftovers={}, owed={})
     with scratch.database({role for o in state.objects.values() for role in o.roles()}, live.situation.user) as connection:
         if failed := Build(connection, state, situation, {}).all():
             listed = "; ".join(f"{r}: {e.message}" for r, e in list(failed.items())[:3])
@@ -149,7 +158,8 @@ def complete(live: Snapshot, declaration: Declaration, scope: Scope, spelled: Ma
     gone = _gone(live, declaration, scope, declared, spelled)
     if taken := list(_taken(live, declaration, declared, source, gone)):
         raise DeclarationError(taken)
-    objects = {r: o for r, o in live.state.objects.items() if r not in gone}
+    given = {r for ref, obj in declared.items() if ref not in live.state for r in _handed_down(obj, live.state)} - declared.keys()
+    objects = {r: o for r, o in live.state.objects.items() if r not in gone | given}
     for ref, obj in declared.items():
         there = live.state.get(ref)
         full = obj.over(there, complete=scope.prune or declaration.recorded).as_state()
@@ -208,6 +218,13 @@ def _taken(
             )
 
 
+def _handed_down(obj: Object, state: State) -> Iterator[Ref]:
+    """What a new object will be on the partitions below: what is there under that name is its beginning."""
+    for heir in _heirs(state, {obj.ref.on}) if obj.spreads and obj.ref.on else ():
+        if obj.heritable(state[heir]):
+            yield obj.inherited_by(heir).ref
+
+
 def _without_role(live: Snapshot, declaration: Declaration, declared: Mapping[Ref, Object], source: Mapping[Ref, Ref]) -> Iterable[Problem]:
     for ref, obj in declared.items():
         for role in sorted(obj.roles() - live.roles):
@@ -244,7 +261,7 @@ class _Bench:
             scope,
             dict(spelled),
         )
-        self.situation = replace(live.situation, server=scratch.server, initial={}, leftovers=frozenset())
+        self.situation = replace(live.situation, server=scratch.server, initial={}, leftovers={}, owed={})
 
     def canonical(self, wanted: Wanted, seeds: Set[Ref]) -> Canonical:
         """Try with what is known to matter; what SQL turns out to need beyond that is known only by failing."""
@@ -256,17 +273,17 @@ class _Bench:
     def _canonical(self, wanted: Wanted, members: Set[Ref]) -> Canonical:
         live = {r: o for r, o in self.live.state.objects.items() if r in members}
         with ExitStack() as kept:
-            connection, live_state, left_out = self._settled(State(live, self.live.state.edges), {}, kept)
+            connection, built, left_out = self._settled(State(live, self.live.state.edges), {}, kept)
             wanted = self._identified(connection, wanted)
             objects = {r: o for r, o in wanted.objects.items() if (r in members or r not in self.live.state) and r not in left_out}
             with ExitStack() as passing:
                 fresh = {r: s for r, s in wanted.source.items() if wanted.objects[r] != self.live.state.get(r)}
-                other, desired, lost = self._settled(State(objects, self.live.state.edges), fresh, passing, built=live_state)
+                other, found, lost = self._settled(State(objects, self.live.state.edges), fresh, passing, built=built.state)
                 self._nothing_unseen({**left_out, **lost}, wanted)
-                desired, declared = self._with_fills(other, desired, wanted)
+                desired, declared = self._with_fills(other, found, wanted)
             self.stack.push(kept.pop_all())
-        situation = replace(self.live.situation, declared=declared)
-        return Canonical(live_state, desired, situation, self.scratch, connection, left_out)
+        situation = replace(self.live.situation, declared=declared, chosen=found.situation.pieces)
+        return Canonical(built.state, desired, situation, self.scratch, connection, left_out)
 
     def _nothing_unseen(self, left_out: Mapping[Ref, str], wanted: Wanted) -> None:
         """Refuse to say anything of declared objects that this server does not hold."""
@@ -292,7 +309,7 @@ class _Bench:
 
     def _settled(
         self, state: State, source: Mapping[Ref, Ref], stack: ExitStack, built: State | None = None
-    ) -> tuple[Connection, State, dict[Ref, str]]:
+    ) -> tuple[Connection, Snapshot, dict[Ref, str]]:
         """Build, read back, and build that again until what is printed is what was built.
 
         `built` is the live state, in the place of which this one is to come.
@@ -306,11 +323,11 @@ class _Bench:
             failed = build.all()
             self._judge(build, failed, source, built or State())
             left_out |= {p: e.message for r, e in failed.items() for p in (r, *(o.ref for o in state.parts(r)))}
-            found = introspect(connection).state
-            if found.objects == state.objects:
+            found = introspect(connection)
+            if found.state.objects == state.objects:
                 return connection, found, left_out
-            state, source = found, {}
-            for obj in found.objects.values():
+            state, source = found.state, {}
+            for obj in state.objects.values():
                 if obj.ambient:
                     for statement in obj.remove(self.situation):
                         run(connection, statement.sql)
@@ -337,12 +354,11 @@ class _Bench:
             return Problem(f"{ref} cannot stay as it is beside what is declared: {e.message}", None, hint)
         return None
 
-    def _with_fills(self, connection: Connection, desired: State, wanted: Wanted) -> tuple[State, dict[Ref, Object]]:
+    def _with_fills(self, connection: Connection, found: Snapshot, wanted: Wanted) -> tuple[State, dict[Ref, Object]]:
         """Qualify the SQL that no catalog stores, and learn what it needs."""
+        desired, known = found.state, found.addresses
         edges, declared = dict(desired.edges), dict[Ref, Object]()
         problems: list[Problem] = []
-        spoken = any(self.declaration.objects[s].expressions() for s in wanted.source.values())
-        known = introspect(connection).addresses if spoken else dict[tuple[int, int, int], Ref]()
         for ref, origin in wanted.source.items():
             if ref not in desired:
                 continue
@@ -418,7 +434,8 @@ def neighbourhood(state: State, seeds: Set[Ref], wanted: Mapping[Ref, Object] = 
         | {r for r, o in state.objects.items() if o.ambient}
         | {r.on for r in seeds if r.on}
         | {r.namespace for r in seeds if r.schema}
-        | _heirs(state, {r.on for r in seeds if r.on and KINDS[r.kind].folds})
+        | (heirs := _heirs(state, {r.on for r in seeds if r.on and (KINDS[r.kind].folds or KINDS[r.kind].spreads)}))
+        | {o.ref for r in heirs for o in state.living_on(r) if o.spreads}
     )
     above = spread({r for r in seeds if r in state}, lambda r: standing.get(r, ()))
     parts: dict[Ref, list[Ref]] = {}

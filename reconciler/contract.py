@@ -6,8 +6,8 @@ returns, are what `==` compares. The other stages know only what stands here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 from psycopg import sql
@@ -15,53 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from reconciler.connection import Connection, Row, Server
-from reconciler.privileges import PUBLIC, Access, Grants, grantors, handed_over, known
+from reconciler.privileges import PUBLIC, Access, grantors, handed_over, known
 from reconciler.ref import Ref
+from reconciler.situation import Piece, Situation
 from reconciler.statement import Statement, Turn, compose, literal, name, raw, text
 
-Parents = tuple[Ref, ...]
 ATTACHED = frozenset({"comment", "owner", "grants"})  # what is said of an object that is there
-
-
-@dataclass(frozen=True)
-class Size:
-    """How big a relation is on the target: `rows` as estimated by its statistics (-1: unknown), `bytes` with indexes."""
-
-    rows: int = -1
-    bytes: int = 0
-
-
-@dataclass(frozen=True)
-class Situation:
-    """What a kind may know of the server beside the two states, read in the same snapshot.
-
-    `user` will own what is created. `sizes` is keyed by relation. `leftovers` are names of invalid indexes that an
-    interrupted build left behind. `initial` holds what roles may do with a new object of `user`, where default
-    privileges were altered, by the words for its class in GRANT and its schema ("" is any). `declared` holds objects as
-    people wrote them, with what no catalog stores (a column's backfill);
-    `created` names what this very plan creates, and so is empty and unseen by anybody. `lent` holds what is done before and
-    after an heir goes from some parents (the first tuple) to others.
-    """
-
-    server: Server
-    user: str = "postgres"
-    sizes: Mapping[Ref, Size] = field(default_factory=dict[Ref, Size])
-    leftovers: frozenset[Ref] = frozenset()
-    initial: Mapping[tuple[str, str], Grants] = field(default_factory=dict[tuple[str, str], Grants])
-    declared: Mapping[Ref, Object] = field(default_factory=dict[Ref, "Object"])
-    created: Set[Ref] = frozenset()
-    lent: Mapping[tuple[Ref, Parents, Parents], tuple[Sequence[Statement], Sequence[Statement]]] = field(
-        default_factory=dict[tuple[Ref, "Parents", "Parents"], tuple[Sequence[Statement], Sequence[Statement]]]
-    )
-
-    def size(self, ref: Ref) -> Size:
-        """The size of a relation, unknown if it is not on the target."""
-        return self.sizes.get(ref, Size())
-
-    def initial_grants(self, kind: type[Granted], schema: str) -> Grants:
-        """What roles may do with an object of the kind that has just been created in that schema."""
-        either = self.initial.get((kind.grant_class, schema), self.initial.get((kind.grant_class, "")))
-        return kind.usual_grants() if either is None else either
 
 
 class Object(BaseModel):
@@ -88,6 +47,7 @@ class Object(BaseModel):
     watches: ClassVar[bool] = False  # acts on changes to other objects, so that it is made last and dropped first
     written: ClassVar[tuple[str, ...]] = ()  # fields that hold SQL which people wrote
     renamable: ClassVar[bool] = True  # ALTER … RENAME TO knows it
+    spreads: ClassVar[bool] = False  # each partition has a piece of what its parent has
 
     ref: SkipJsonSchema[Ref] = Field(exclude=True, repr=False)
     comment: str | None = Field(default=None, description="COMMENT ON")
@@ -263,10 +223,32 @@ class Object(BaseModel):
         del on
         return ()
 
-    @classmethod
-    def discard(cls, leftover: Ref) -> Iterable[Statement]:
-        """Drop what an interrupted run of ours left behind under a name of its own."""
-        del leftover
+    def adopts(self, old: Self | None, on: Situation) -> frozenset[Ref]:
+        """What is there already of which the recipe makes use, so that nobody else is to drop it: leftovers, pieces."""
+        del old, on
+        return frozenset()
+
+    def remake(self, old: Self | None, on: Situation) -> Iterable[Statement]:
+        """Make the object again in the transaction that drops what stood in its way; `old` is it, where it is what changes."""
+        del old
+        return self.define(on)
+
+    def discard(self, *, wanted: bool = True) -> Iterable[Statement]:
+        """Drop this leftover, if its name tells that nobody wants it as it is, or else where it is known not to be `wanted`."""
+        del wanted
+        return ()
+
+    def detached(self) -> Self:
+        """The object without its parents."""
+        return self
+
+    def settle(self) -> Iterable[Statement]:
+        """What is still to be done to the object, which is read as if it were; where it is done, it does nothing."""
+        return ()
+
+    def halfway(self, pieces: Mapping[Ref, Piece]) -> Iterable[Statement]:
+        """Make the leftover what it was, with those pieces: on a clone, where the rest of the work is proven."""
+        del pieces
         return ()
 
     # -- what every kind has ---------------------------------------------------------------------------------------
@@ -318,6 +300,11 @@ class Object(BaseModel):
         """
         del before, after, on
         return None
+
+    @property
+    def divided(self) -> bool:
+        """Whether all that it holds is in such pieces: a partitioned table."""
+        return False
 
     @property
     def piece(self) -> bool:
@@ -381,6 +368,12 @@ class Object(BaseModel):
     def create(self, on: Situation, parts: Sequence[Object] = (), *, online: bool = True) -> list[Statement]:
         """Everything that makes the object as it is: definition, owner, comment and grants."""
         made = self.define_online(on, parts) if online else self.define(on, parts)
+        attached = (s for o in (self, *parts) for s in o.attach(None, on))
+        return [*undoable(made, lambda: self.remove(on)), *undoable(attached, tuple)]
+
+    def recreate(self, old: Self | None, on: Situation, parts: Sequence[Object] = ()) -> list[Statement]:
+        """The same, within a replacement: of `old`, or of what the object stands on."""
+        made = self.define(on, parts) if parts else self.remake(old, on)
         attached = (s for o in (self, *parts) for s in o.attach(None, on))
         return [*undoable(made, lambda: self.remove(on)), *undoable(attached, tuple)]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
 
-from reconciler.contract import Object, Parents, Situation
+from reconciler.contract import Object, Situation
 from reconciler.diff import Change
 from reconciler.ref import Ref
+from reconciler.situation import Parents
 from reconciler.state import State
 from reconciler.statement import Statement
 
@@ -39,6 +40,7 @@ def precedence(changes: Sequence[Change], live: State, desired: State) -> Iterat
             elif ref.on in new and ref.on not in old:
                 yield ref, heir
         yield from _as_given_then(change, changes, given, desired)
+        yield from _in_pieces(change, changes)
         if change.live is None:
             yield from ((needed, ref) for needed in _needed_through_parents(ref, desired))
         if change.live is not None and change.desired is None and change.live.overrides and ref.on is not None and ref.on in live:
@@ -67,6 +69,20 @@ def _as_given_then(change: Change, changes: Sequence[Change], given: Sequence[Ch
         yield from ((c.ref, ref) for c in given if c.ref.on in change.desired.parents)
     if change.desired is None and change.live is not None and change.live.parents:
         yield from ((ref, c.ref) for c in given if c.ref.on in change.live.parents)
+
+
+def _in_pieces(change: Change, changes: Sequence[Change]) -> Iterator[tuple[Ref, Ref]]:
+    """What is made of the pieces on partitions is made when those that go are gone, and given to those that come."""
+    old, new = change.live, change.desired
+    before, after = (o.parents if o and o.piece else () for o in (old, new))
+    if before == after:
+        return
+    for other in changes:
+        if other.desired is not None and other.desired.spreads and other.ref.on is not None:
+            if other.ref.on in after:
+                yield other.ref, change.ref
+            elif other.ref.on in before:
+                yield change.ref, other.ref
 
 
 def lent(changes: Sequence[Change], live: State, desired: State, on: Situation) -> Situation:

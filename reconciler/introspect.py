@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from psycopg import IsolationLevel
 
 from reconciler.catalog import held
 from reconciler.connection import Connection, rows, server_of, translated
-from reconciler.contract import Object, Situation, Size
+from reconciler.contract import Object
 from reconciler.kinds import KINDS
 from reconciler.ref import Ref
+from reconciler.situation import Leftover, Piece, Pieces, Situation, Size
 from reconciler.state import State, ref_of
 from reconciler.statement import compose, joined, literal, text
 
@@ -36,6 +37,18 @@ SIZES = """
            )::int8 * current_setting('block_size')::int8 AS bytes
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'm', 'p') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"""
+PIECES = """
+    SELECT h.inhparent::int8 AS of, h.inhrelid::int8 AS oid, n.nspname AS schema, t.relname AS name, x.relname AS piece,
+           x.relkind = 'i' AS leaf, i.indisvalid AS valid
+    FROM pg_inherits AS h
+    JOIN pg_index AS i ON i.indexrelid = h.inhrelid
+    JOIN pg_class AS x ON x.oid = i.indexrelid
+    JOIN pg_class AS t ON t.oid = i.indrelid
+    JOIN pg_namespace AS n ON n.oid = t.relnamespace"""
+DETACHING = """
+    SELECT n.nspname AS schema, c.relname AS name
+    FROM pg_inherits AS h JOIN pg_class AS c ON c.oid = h.inhrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE h.inhdetachpending"""
 NAMES = """
     SELECT n.nspname AS schema, c.relname AS name, CASE WHEN c.relispartition THEN coalesce(t.relname, '') ELSE '' END AS of
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -101,13 +114,18 @@ def introspect(connection: Connection) -> Snapshot:
                 connection.execute(
                     "SELECT set_config('search_path', '', true), set_config('lock_timeout', '10s', true), set_config('jit', 'off', true)"
                 )
-                objects, addresses, leftovers = _objects(connection)
-                facts = rows(connection, FACTS)[0]
+                objects, addresses, leftovers, owed = _objects(connection)
+                pieces = _pieces(connection, objects, addresses)
+                owed |= _detached(connection, objects, pieces)
+                facts, taken = rows(connection, FACTS)[0], rows(connection, NAMES)
                 situation = Situation(
                     server=server,
                     user=facts["user"],
                     sizes=_sizes(connection, objects),
                     leftovers=leftovers,
+                    owed={r: objects[r] for r in owed},
+                    pieces=pieces,
+                    taken=frozenset((r["schema"], r["name"]) for r in taken),
                     initial={
                         (words, row["namespace"]): {r: tuple(p) for r, p in row["grants"].items()}
                         for row in rows(connection, INITIAL)
@@ -116,7 +134,6 @@ def introspect(connection: Connection) -> Snapshot:
                     },
                 )
                 edges = _edges(connection, addresses)
-                taken = rows(connection, NAMES)
         finally:
             connection.isolation_level, connection.read_only = before
     return Snapshot(
@@ -137,17 +154,18 @@ def look(connection: Connection, kinds: Set[str], identities: Sequence[str]) -> 
         connection.execute("SELECT set_config('search_path', '', true)")
         named = joined([literal(i) for i in identities])
         only = text(compose("EXISTS (SELECT FROM unnest(ARRAY[{}]) AS i(dentity) WHERE position(o.name::text IN i.dentity) > 0)", named))
-        objects, _, leftovers = _objects(connection, kinds, only)
-    return objects, leftovers
+        objects, _, leftovers, _ = _objects(connection, kinds, only)
+    return objects, frozenset(leftovers)
 
 
 def _objects(
     connection: Connection, kinds: Set[str] = KINDS.keys(), only: str = ""
-) -> tuple[dict[Ref, Object], dict[Address, Ref], frozenset[Ref]]:
+) -> tuple[dict[Ref, Object], dict[Address, Ref], dict[Ref, Leftover], set[Ref]]:
     comments = {(r["classoid"], r["objoid"], r["objsubid"]): r["description"] for r in rows(connection, COMMENTS)}
     objects: dict[Ref, Object] = {}
     addresses: dict[Address, Ref] = {}
-    leftovers: set[Ref] = set()
+    leftovers: dict[Ref, Leftover] = {}
+    owed: set[Ref] = set()
     server = server_of(connection)
     empty = {r["place"] for r in rows(connection, EMPTY)}
     for kind in KINDS.values():
@@ -158,16 +176,20 @@ def _objects(
             ref = ref_of(row, kind.kind)
             own: list[Address] = [(a[0], a[1], a[2]) for a in row.pop("addresses")]
             addresses |= {a: ref for a in own if a[1]}
-            if row.pop("leftover", False):
-                leftovers.add(ref)
-                continue
-            objects[ref] = kind.from_row(ref, row | {"comment": comments.get(own[0])})
+            if row.pop("owed", False):
+                owed.add(ref)
+            left, sound = row.pop("leftover", False), row.pop("sound", False)
+            found = kind.from_row(ref, row | {"comment": comments.get(own[0])})
+            if left:
+                leftovers[ref] = Leftover(found, sound)
+            else:
+                objects[ref] = found
     extensions = {a[1]: r for a, r in addresses.items() if r.kind == "extension"}
     for row in rows(connection, MEMBERS):
         if row["refobjid"] not in extensions:
             continue
         addresses[row["classid"], row["objid"], 0] = extensions[row["refobjid"]]
-    return objects, addresses, frozenset(leftovers)
+    return objects, addresses, leftovers, owed
 
 
 def _edges(connection: Connection, addresses: Mapping[Address, Ref]) -> dict[Ref, frozenset[Ref]]:
@@ -185,8 +207,43 @@ def _edges(connection: Connection, addresses: Mapping[Address, Ref]) -> dict[Ref
     return {r: frozenset(e) for r, e in edges.items()}
 
 
+def _pieces(connection: Connection, objects: Mapping[Ref, Object], addresses: Mapping[Address, Ref]) -> Pieces:
+    """What indexes and constraints of partitioned tables have on every partition of a partition."""
+    by_name, whole = _by_name(objects), {a[1]: r for a, r in addresses.items() if KINDS[r.kind].spreads}
+    found: dict[Ref, dict[Ref, Piece]] = {}
+    listed = {row["oid"]: row for row in rows(connection, PIECES)}
+    for row in listed.values():
+        line = [row]
+        while line[-1]["of"] in listed:
+            line.append(listed[line[-1]["of"]])
+        top, tables = whole.get(line[-1]["of"]), [by_name.get((r["schema"], r["name"])) for r in line]
+        if top is None or top.on is None or None in tables:
+            continue
+        own, above, *_ = [*(t for t in tables if t), top.on]
+        found.setdefault(top, {})[own] = Piece(row["piece"], above, len(line), row["leaf"], row["valid"])
+    return found
+
+
+def _detached(connection: Connection, objects: dict[Ref, Object], pieces: Pieces) -> set[Ref]:
+    """Take partitions that were about to be detached for what they will be; returns them."""
+    by_name = _by_name(objects)
+    found = {by_name[row["schema"], row["name"]] for row in rows(connection, DETACHING) if (row["schema"], row["name"]) in by_name}
+    for table in found:
+        names = {objects[w].inherited_by(table).ref: p[table].name for w, p in pieces.items() if w in objects and table in p}
+        for ref, obj in State(objects).inherited(table).items():
+            own = replace(ref, name=names.get(ref, ref.name))
+            told = {f: False for f in ("inherited",) if f in type(obj).derived()}
+            objects.setdefault(own, obj.model_copy(update=told | {"ref": own}))
+        objects[table] = objects[table].detached()
+    return found
+
+
+def _by_name(objects: Mapping[Ref, Object]) -> dict[tuple[str, str], Ref]:
+    return {(r.schema, r.name): r for r, o in objects.items() if o.relation}
+
+
 def _sizes(connection: Connection, objects: Mapping[Ref, Object]) -> dict[Ref, Size]:
-    by_name = {(r.schema, r.name): r for r, o in objects.items() if o.relation}
+    by_name = _by_name(objects)
     found: dict[Ref, Size] = {}
     for row in rows(connection, SIZES):
         if ref := by_name.get((row["schema"], row["name"])):

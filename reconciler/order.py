@@ -227,11 +227,11 @@ def _steps(work: Work, edges: set[tuple[Node, Node]], renamings: Sequence[Renami
     transaction = 0
     for block in blocks:
         transaction += 1
-        for node in nx.lexicographical_topological_sort(graph.subgraph(block)):
-            waits = last[node] = {s for p in graph.predecessors(node) for s in last[p]} or renamed
+        for node, statements in _line_up(work, graph, block):
+            waits = last[node] = last.get(node, set()) | {s for p in graph.predecessors(node) for s in last.get(p, ())} or renamed
             if len(block) == 1:
                 transaction += 1
-            for statement in work.statements[node]:
+            for statement in statements:
                 if statement.apart or not statement.transactional:
                     transaction += 1
                 step_id = f"{len(steps) + 1:0{width}}"
@@ -241,6 +241,20 @@ def _steps(work: Work, edges: set[tuple[Node, Node]], renamings: Sequence[Renami
                 waits = {step_id}
                 last[node] = waits
     return _numbered(steps)
+
+
+def _line_up(work: Work, graph: nx.DiGraph[Node], block: list[Node]) -> Iterable[tuple[Node, list[Statement]]]:
+    """The nodes of a block with what they do: what stands ahead of the transaction that they share, and what is in it.
+
+    What needs something that the block makes cannot go ahead of it.
+    """
+    order = list(nx.lexicographical_topological_sort(graph.subgraph(block)))
+    early = {n for n in order if all(p.drop for p in graph.predecessors(n) if p in order)}
+    for node in order:
+        if node in early and (ahead := [s for s in work.statements[node] if s.ahead]):
+            yield node, ahead
+    for node in order:
+        yield node, [s for s in work.statements[node] if not (s.ahead and node in early)]
 
 
 def _numbered(steps: list[Step]) -> list[Step]:

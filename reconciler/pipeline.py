@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from reconciler.canonicalise import Canonical, canonicalise
+from reconciler.canonicalise import canonicalise
 from reconciler.catalog import JOURNAL
 from reconciler.connection import Connection, connect, rows
-from reconciler.contract import Situation
+from reconciler.debris import strew
 from reconciler.diff import changes
 from reconciler.errors import PlanRefused, ReconcileError, StatementFailed
 from reconciler.execute import Outcome, Watcher, execute, sole_applier
@@ -231,7 +231,7 @@ def _plan(job: Job, live: Snapshot, connection: Connection) -> Plan:
             found,
             canonical.live,
             canonical.desired,
-            _in_scope(canonical, job),
+            canonical.situation,
             target=job.target,
             database=live.database,
             scratch=canonical.scratch.words if canonical.scratch else "",
@@ -248,10 +248,6 @@ def _plan(job: Job, live: Snapshot, connection: Connection) -> Plan:
             rollback_of=job.rollback_of,
         )
         if canonical.connection is not None and plan.steps:
+            strew(canonical.connection, canonical.situation)
             prove(plan, canonical.connection, canonical.before or canonical.live, canonical.desired)
         return plan
-
-
-def _in_scope(canonical: Canonical, job: Job) -> Situation:
-    situation = canonical.situation
-    return replace(situation, leftovers=frozenset(filter(job.scope.covers, situation.leftovers)))

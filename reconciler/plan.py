@@ -139,9 +139,12 @@ def make_plan(
             after=c.desired.fields() if c.desired else None,
         )
         for c in changes
+        if c.ref not in work.adopted
         if c.action != "alter" or c.differences or work.statements.get(making(c.ref))  # else it only follows another change
     ]
     renamed = [Planned(action="alter", kind=r.becomes.kind, identity=r.becomes.identity, differences=(r.told,)) for r in renamings]
+    told = {c.ref for c in changes}
+    owed = [Planned(action="alter", kind=r.kind, identity=r.identity) for r in situation.owed if r not in told]
     leftovers = [Planned(action="drop", kind=n.ref.kind, identity=n.ref.identity) for n in work.actions if n.drop and n.ref not in live]
     return Plan(
         target=redacted(target),
@@ -150,7 +153,7 @@ def make_plan(
         unchanged=unchanged,
         scratch=scratch,
         spelled_by=spelled_by,
-        changes=(*renamed, *planned, *leftovers),
+        changes=(*renamed, *planned, *owed, *leftovers),
         steps=tuple(steps),
         notes=tuple(notes),
         fingerprint=_fingerprint_of(work, changes, target_state, renamings) if target_state is not None else {},

@@ -70,7 +70,8 @@ class Statement(BaseModel):
 
     `lock` is the strongest table lock it takes, on `relation`, in the manual's words
     (https://www.postgresql.org/docs/current/explicit-locking.html). `transactional` is false for what PostgreSQL
-    refuses inside a transaction block; `apart` asks for a transaction of its own. `long` marks what may wait or
+    refuses inside a transaction block; `apart` asks for a transaction of its own, `ahead` that it stand before
+    the one in which something is replaced. `long` marks what may wait or
     run for hours without blocking anybody, so that no `lock_timeout` cuts it short. `mend` clears away what a failed
     try leaves behind. `undo` is the SQL that takes
     the effect back, or None where the change as a whole knows how.
@@ -83,6 +84,7 @@ class Statement(BaseModel):
     relation: str = ""
     transactional: bool = True
     apart: bool = False
+    ahead: bool = False
     long: bool = False
     dangers: tuple[Danger, ...] = ()
     mend: tuple[str, ...] = ()

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import cast
 
 from reconciler.contract import Object, Situation
 from reconciler.datatype import DataType
 from reconciler.diff import Action, Change
-from reconciler.kinds import KINDS
 from reconciler.rebuild import Rebuild, entangled, rebuild_of
 from reconciler.ref import Ref
 from reconciler.state import State
@@ -54,8 +54,8 @@ class Work:
     """What is gathered on the way from changes to steps.
 
     `stands_for` names the larger piece of work of which one is part, `units` what commits together, `created` and
-    `dropped` all that is, be it to be made again; `alone` is dropped by itself and not with what it lives on;
-    `one_way` is altered by what only a replacement takes back.
+    `dropped` all that is, be it to be made again; `adopted` becomes part of something else; `alone` is dropped by itself
+    and not with what it lives on; `one_way` is altered by what only a replacement takes back.
     """
 
     live: State
@@ -68,6 +68,7 @@ class Work:
     one_way: set[Node] = field(default_factory=set[Node])
     rebuild: Rebuild = field(default_factory=Rebuild)
     created: Set[Ref] = field(default_factory=frozenset[Ref])
+    adopted: Set[Ref] = field(default_factory=frozenset[Ref])
     dropped: Set[Ref] = field(default_factory=frozenset[Ref])
     alone: Set[Ref] = field(default_factory=frozenset[Ref])
 
@@ -98,16 +99,20 @@ class Work:
 def gather(changes: Sequence[Change], live: State, desired: State, situation: Situation) -> Work:
     """All that the changes ask for, and what must be taken apart and put together again on their account."""
     created = frozenset(c.ref for c in changes if c.live is None)
-    gone = frozenset(c.ref for c in changes if c.desired is None)
+    kept = _partitions(live, desired)
+    situation = replace(situation, partitions=kept, living={r: live.living_on(r) for r in {*kept, *chain(*kept.values())}})
     work = Work(live, desired, replace(situation, created=created))
+    work.adopted = frozenset(r for c in changes if c.desired for r in c.desired.adopts(c.live, work.situation) - {c.ref})
+    changes = [c for c in changes if c.ref not in work.adopted]
+    gone = frozenset(c.ref for c in changes if c.desired is None)
     work.rebuild = rebuild_of([c for c in changes if c.live], live, desired, work.situation)
     again, held = work.rebuild.again, work.rebuild.held
     work.created, work.dropped = created | again.keys(), gone | again.keys()
     work.situation = replace(situation, created=work.created)
     work.alone = entangled(live, work.dropped)
-    for leftover in situation.leftovers:
-        if found := list(KINDS[leftover.kind].discard(leftover)):
-            work.add(dropping(leftover), "drop", found)
+    for ref, leftover in situation.leftovers.items():
+        if ref not in work.adopted and (found := list(leftover.made.discard(wanted=ref not in situation.unwanted))):
+            work.add(dropping(ref), "drop", found)
     for change in changes:
         if change.desired is None:
             _remove(work, change.ref)
@@ -120,8 +125,29 @@ def gather(changes: Sequence[Change], live: State, desired: State, situation: Si
             _rebuild(work, ref)
     for ref in held:
         _hold(work, ref)
+    _settle(work)
     _unfinish(work)
     return work
+
+
+def _settle(work: Work) -> None:
+    """Do what is still to be done to objects, before they are altered."""
+    for ref, obj in work.situation.owed.items():
+        node = making(ref)
+        if work.find(dropping(ref)) is None:
+            work.add(node, work.actions.get(node, "alter"), [*obj.settle(), *work.statements.get(node, [])], work.units.get(node))
+
+
+def _partitions(live: State, desired: State) -> dict[Ref, list[Ref]]:
+    """The partitions that each table has before and after."""
+    found: dict[Ref, list[Ref]] = {}
+    for ref, obj in live.objects.items():
+        new = desired.get(ref)
+        if obj.divided:
+            found.setdefault(ref, [])
+        if obj.piece and new is not None and new.piece and new.parents == obj.parents:
+            found.setdefault(obj.parents[-1], []).append(ref)
+    return found
 
 
 def _create(work: Work, obj: Object, root: Ref | None = None) -> None:
@@ -130,7 +156,10 @@ def _create(work: Work, obj: Object, root: Ref | None = None) -> None:
         work.stands_for[making(ref)] = making(ref.on)
         return
     unseen = ref.on if ref.on in work.created else None
-    statements = obj.create(on, work.desired.parts(ref), online=unseen is None and root is None)
+    if root is None or unseen is not None:
+        statements = obj.create(on, work.desired.parts(ref), online=unseen is None)
+    else:
+        statements = obj.recreate(work.live.get(ref) if ref == root else None, on, work.desired.parts(ref))
     unit = root or unseen or obj.together or ref
     work.add(making(ref), "create", statements, unit)
     if late := obj.complete(None, on):

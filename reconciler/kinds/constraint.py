@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from hashlib import sha256
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self, cast
 
 from psycopg import sql
 from pydantic import Field, model_validator
@@ -16,9 +15,11 @@ from pydantic import Field, model_validator
 from reconciler.catalog import RELATION_KIND, address, ours
 from reconciler.connection import Row, Server
 from reconciler.contract import Object, Situation
+from reconciler.divided import Divided, Growth, aside_of, below, leaves, piece_of
 from reconciler.ref import Ref, usual_name
 from reconciler.statement import Danger, Hazard, Statement, Turn, compose, joined, literal, name, raw, text
 
+UNPROVEN = "reconcile is about to validate this again. "  # begins the comment of one that was valid, until it is so again
 HELPER = "reconcile\\_not\\_null\\_%"  # LIKE pattern of what proves NOT NULL while a column is set so
 Action = Literal["no action", "restrict", "cascade", "set null", "set default"]
 _ACTIONS = (
@@ -29,7 +30,7 @@ _COLUMNS = """ARRAY(SELECT a.attname FROM unnest({}) WITH ORDINALITY AS u(n, o)
 _SORTS = ("check", "unique", "primary_key", "foreign_key", "exclude")
 
 
-class Constraint(Object):
+class Constraint(Divided):
     """A check, unique, primary key, foreign key or exclusion constraint; exactly one of the five is given."""
 
     kind: ClassVar[str] = "constraint"
@@ -38,6 +39,7 @@ class Constraint(Object):
     whole: ClassVar[bool] = True
     follows: ClassVar[bool] = True
     written: ClassVar[tuple[str, ...]] = ("references", *_SORTS)
+    besides: ClassVar[frozenset[str]] = frozenset({"comment", "index_comment", "partitioned"})
 
     check: str | None = Field(default=None, description="a condition that every row meets")
     no_inherit: bool = Field(default=False, description="a check that holds for this table alone")
@@ -62,7 +64,6 @@ class Constraint(Object):
     )
     not_valid: bool = Field(default=False, description="existing rows have not been checked")
     not_enforced: bool = Field(default=False, description="no row is ever checked (PostgreSQL 18)")
-    partitioned: bool = Field(default=False, json_schema_extra={"derived": True})
 
     @model_validator(mode="after")
     def _one_of_five(self) -> Self:
@@ -87,8 +88,10 @@ class Constraint(Object):
         return f"""
             SELECT n.nspname AS schema, k.conname AS name, {RELATION_KIND} AS on_kind, c.relname AS on_name,
                    ARRAY[{address("pg_constraint", "k.oid")}, {address("pg_class", index)}] AS addresses,
-                   k.contype = 'n' OR k.conname LIKE '{HELPER}' AND k.contype = 'c' AS leftover,
-                   CASE k.contype WHEN 'c' THEN pg_get_expr(k.conbin, k.conrelid) END AS check,
+                   starts_with(obj_description(k.oid, 'pg_constraint'), '{UNPROVEN}') AS owed,
+                   k.contype = 'n' OR k.conname LIKE '{HELPER}' AND k.contype = 'c' OR x.relkind = 'I' AND NOT i.indisvalid AS leftover,
+                   x.relkind = 'I' AS sound,
+                   CASE k.contype WHEN 'c' THEN pg_get_expr(k.conbin, k.conrelid) WHEN 'n' THEN pg_get_constraintdef(k.oid) END AS check,
                    k.contype = 'c' AND k.connoinherit AS no_inherit,
                    CASE k.contype WHEN 'u' THEN {own} END AS unique,
                    CASE k.contype WHEN 'p' THEN {own} END AS primary_key,
@@ -118,6 +121,8 @@ class Constraint(Object):
 
     @classmethod
     def from_row(cls, ref: Ref, row: Row) -> Self:
+        if (row["comment"] or "").startswith(UNPROVEN):
+            row |= {"comment": row["comment"].removeprefix(UNPROVEN) or None, "not_valid": False}
         referenced, keys, period = row.pop("referenced"), row.pop("keys"), row.pop("period")
         if referenced is not None:
             row |= {"references": f"{referenced}({_listed(keys, 'PERIOD ' if period else '')})", "period": period}
@@ -140,37 +145,54 @@ class Constraint(Object):
         return found.model_copy(update={"ref": replace(found.ref, name=own)})
 
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        size = on.size(self.ref.on).bytes if self.ref.on else 0
-        why = f"{self.stands_on} ({size:,} bytes) is read under lock while {self.ref} is " + ("built" if self._indexed else "checked")
-        danger = Danger(hazard=Hazard.BLOCKS_READS if self._indexed else Hazard.LONG_SCAN, reason=why)
+        size = on.size(self.ref.on).words if self.ref.on else ""
+        checked = Danger(hazard=Hazard.LONG_SCAN, reason=f"{self.stands_on} is read under lock while {self.ref} is checked ({size})")
         harmless = self.ref.on in on.created or self.not_valid or self.not_enforced
+        danger = self._blocking(on) if self._indexed else checked
         yield self._add(not_valid=self.not_valid).model_copy(update={"dangers": () if harmless else (danger,)})
 
     def define_online(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        bare_index = (self.unique is not None or self.primary_key is not None) and not (self.without_overlaps or self.partitioned)
-        if bare_index:
-            yield self._build_index()
-            yield self._promote()
-        elif self._indexed or self._must_be_valid(on):
+        if self._key and self.partitioned:
+            yield from Growth(self, on).statements
+        elif self._key:
+            yield from self.entire(on)
+        elif self._indexed:
             yield self._add(not_valid=False).model_copy(update={"dangers": (self._blocking(on),)})
+        elif self._must_be_valid(on):
+            yield from self._gather(on)
         else:
             yield self._add(not_valid=not self.not_enforced, undo=self._dropped())
             if not (self.not_valid or self.not_enforced):
-                yield self._validate()
+                yield self.validated()
+
+    def remake(self, old: Self | None, on: Situation) -> Iterable[Statement]:
+        """Its indexes are built before the transaction."""
+        if self._key and old is not None and old.partitioned == self.partitioned:
+            parts = [piece_of(self, t, on) for t in leaves(self.ref.on, on)] if self.partitioned and self.ref.on else [self]
+            built = (s for p in parts for s in p.built(on))
+            yield from (s.model_copy(update={"ahead": True}) for s in built)
+            yield from (p.promote().model_copy(update={"undo": ()}) for p in parts if self.partitioned)
+            yield self._add(not_valid=False, undo=self._dropped()) if self.partitioned else self.promote()
+        else:
+            yield from self.define(on)
 
     def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
         if self.index_comment != old.index_comment:  # attached, like its own
             same = self.model_copy(update={"index_comment": old.index_comment})
             return () if same == old else same.redefine(old, on)
         if self.model_copy(update={"not_valid": True}) == old:
-            return [self._validate(undo=(self._dropped(), *old._added()))]
-        if self._indexed and self.model_copy(update={"options": old.options, "tablespace": old.tablespace}) == old:
+            return [self.validated(undo=(self._dropped(), *old._added()))]
+        if self._indexed and not self.partitioned and self.model_copy(update={"options": old.options, "tablespace": old.tablespace}) == old:
             return self._store(old, on)
         if self._indexed or old._indexed:
             return None
         if self.foreign_key is not None and self.model_copy(update={"deferrable": old.deferrable}) == old:
             return [self._defer()]
         return self._swap(old, on)
+
+    def settle(self) -> Iterable[Statement]:
+        yield self.validated()
+        yield self._told(self.comment)
 
     def renamed_to(self, name: str) -> Statement:
         pairs = ((self.ref.name, name), (name, self.ref.name))
@@ -184,20 +206,100 @@ class Constraint(Object):
         return None if self._indexed else [self._let_go()]
 
     def resume(self, old: Self, turns: Mapping[str, Turn], on: Situation) -> Iterable[Statement]:
-        yield self._add(not_valid=self._later(on), undo=self._dropped())
-        for words in old._remark():
-            yield Statement(sql=words, lock="SHARE UPDATE EXCLUSIVE", relation=self.stands_on, undo=())
+        return self._again(self.resumed(old, on).comment, on)
 
     def resumed(self, old: Self, on: Situation) -> Self:
-        return self.model_copy(update={"not_valid": self.not_valid or self._later(on), "comment": old.comment})
+        """One that was valid says so in its comment until it is again: killed in between, nobody would know."""
+        later = self._later(on)
+        comment = UNPROVEN + (old.comment or "") if later and not (self.not_valid or old.not_valid) else old.comment
+        return self.model_copy(update={"not_valid": self.not_valid or later, "comment": comment})
 
-    @classmethod
-    def discard(cls, leftover: Ref) -> Iterable[Statement]:
-        if leftover.on is not None and leftover.name.startswith(HELPER.replace("\\", "").rstrip("%")):
-            words = compose("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}", name(leftover.on.schema, leftover.on.name), leftover.name)
-            yield Statement(sql=text(words), lock="ACCESS EXCLUSIVE", relation=leftover.on.identity, undo=())
+    def _again(self, comment: str | None, on: Situation) -> Iterable[Statement]:
+        yield self._add(not_valid=self._later(on), undo=self._dropped())
+        if comment is not None:
+            yield self._told(comment)
+
+    def discard(self, *, wanted: bool = True) -> Iterable[Statement]:
+        if (self._key and not wanted) or self.ref.name.startswith(HELPER.replace("\\", "").rstrip("%")):
+            yield Statement(sql=self.gone(), lock="ACCESS EXCLUSIVE", relation=self.stands_on, undo=())
+
+    def adopts(self, old: Self | None, on: Situation) -> frozenset[Ref]:
+        if old is None and self._key and self.partitioned:
+            return frozenset(o.ref for o in Growth(self, on).adopted) | self._begun(on)
+        if old is None and self._must_be_valid(on):
+            return frozenset(o.ref for _, o in self._gathered(on) if o is not None)
+        return self._begun(on) if self._key else frozenset()
+
+    # -- in pieces -------------------------------------------------------------------------------------------------
+
+    def alone(self) -> Statement:
+        words = compose("ALTER TABLE ONLY {} ADD CONSTRAINT {} {}{}", self._table, self.ref.name, self._body(), self._deferring())
+        return Statement(sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.stands_on, apart=True)
+
+    def entire(self, on: Situation) -> Iterable[Statement]:
+        yield from self.built(on)
+        yield self.promote()
+
+    def built(self, on: Situation) -> Iterable[Statement]:
+        """Its index, under a name of ours, unless somebody was killed after that."""
+        if self.index_of_ours not in self._begun(on):
+            yield self._build_index()
+
+    def plain(self) -> str:
+        return self._add(not_valid=False).sql
+
+    def loosened(self, on: Situation) -> Iterable[str]:
+        """From 18 on a key makes NOT NULL the partition's own, beside the one that it has of its parent."""
+        table = self.ref.on
+        if table is not None and self.primary_key is not None:
+            free = [o.ref.name for o in on.living.get(table, ()) if getattr(o, "not_null", None) is False]
+            for column in [c for c in self.primary_key if c in free]:
+                for ref in (table, *below(table, on)):
+                    yield text(compose("ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL", name(ref.schema, ref.name), column))
+
+    @property
+    def index_of_ours(self) -> Ref:
+        return Ref("index", self.ref.schema, self._aside, self.ref.on)
+
+    def _begun(self, on: Situation) -> frozenset[Ref]:
+        """The indexes of ours that are there already, valid and as wanted."""
+        parts = [piece_of(self, t, on) for t in leaves(self.ref.on, on)] if self.partitioned and self.ref.on else [self]
+        found = {p.index_of_ours: on.leftovers.get(p.index_of_ours) for p in parts}
+        return frozenset(r for r, left in found.items() if left is not None and left.sound and self._indexed_by(left.made))
+
+    def _indexed_by(self, index: Object) -> bool:
+        wanted: dict[str, object] = {"on": tuple(map(_quoted, self._keys)), "unique": True, "method": "btree", "where": None}
+        wanted |= {f: getattr(self, f) for f in ("include", "nulls_not_distinct", "options", "tablespace")}
+        return all(getattr(index, f, None) == value for f, value in wanted.items())
+
+    def _gathered(self, on: Situation) -> Iterator[tuple[Self, Self | None]]:
+        """For each partition the foreign key that it needs, and the one that is there."""
+        for table in leaves(self.ref.on, on) if self.ref.on else ():
+            part = self.inherited_by(table)
+            alike = [o for o in on.living.get(table, ()) if part.equals(o) or part.model_copy(update={"not_valid": True}).equals(o)]
+            yield part, cast("Self | None", next(iter(alike), None))
+
+    def checked(self, there: Self | None) -> Iterable[Statement]:
+        """Added and validated, as far as it is not."""
+        if there is None:
+            yield self._add(not_valid=True, undo=self.gone()).model_copy(update={"apart": True})
+        if there is None or there.not_valid:
+            yield (self if there is None else there).validated()
+
+    def _gather(self, on: Situation) -> Iterable[Statement]:
+        """Checked partition by partition; the whole one finds them so, and reads nothing again."""
+        for part, there in self._gathered(on):
+            yield from part.checked(there)
+        back = (s.sql for _, o in self._gathered(on) if o is not None for s in o.create(on, online=False))
+        added = self._add(not_valid=False)
+        yield added.model_copy(update={"apart": True, "undo": (self._dropped(), *back)})
 
     # -- pieces ----------------------------------------------------------------------------------------------------
+
+    @property
+    def _key(self) -> bool:
+        """Whether an ordinary unique index makes it, which can be built before."""
+        return (self.unique is not None or self.primary_key is not None) and not self.without_overlaps
 
     @property
     def _table(self) -> sql.Composable:
@@ -212,9 +314,8 @@ class Constraint(Object):
         return self.foreign_key is not None and self.partitioned and not on.server.has_plain_not_valid_everywhere
 
     def _blocking(self, on: Situation) -> Danger:
-        size = on.size(self.ref.on).bytes if self.ref.on else 0
-        why = f"{self.stands_on} ({size:,} bytes) cannot be written while {self.ref} is built"
-        return Danger(hazard=Hazard.BLOCKS_WRITES, reason=why)
+        size = on.size(self.ref.on).words if self.ref.on else ""
+        return Danger(hazard=Hazard.BLOCKS_READS, reason=f"nobody can read or write {self.stands_on} while {self.ref} is built ({size})")
 
     def _store(self, old: Self, on: Situation) -> Iterable[Statement]:
         """Alter the index behind the constraint."""
@@ -230,20 +331,16 @@ class Constraint(Object):
             yield Statement(sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.stands_on, dangers=(why,))
 
     def _defer(self) -> Statement:
-        words = compose(
-            "ALTER TABLE {} ALTER CONSTRAINT {}{}",
-            self._table,
-            self.ref.name,
-            self._deferring() if self.deferrable else raw(" NOT DEFERRABLE"),
-        )
+        deferring = self._deferring() if self.deferrable else raw(" NOT DEFERRABLE")
+        words = compose("ALTER TABLE {} ALTER CONSTRAINT {}{}", self._table, self.ref.name, deferring)
         return Statement(sql=text(words), lock="SHARE ROW EXCLUSIVE", relation=self.stands_on)
 
     def _swap(self, old: Self, on: Situation) -> Iterable[Statement]:
         """One transaction for the drop and the new constraint: new rows are never unchecked."""
         yield old._let_go()
-        yield from self.resume(old, {}, on)
+        yield from self._again(old.comment, on)
         if self._later(on) and not self.not_valid:
-            yield self._validate()
+            yield self.validated()
 
     def _let_go(self) -> Statement:
         return Statement(sql=self._dropped(), lock="ACCESS EXCLUSIVE", relation=self.stands_on, undo=self._added())
@@ -264,9 +361,16 @@ class Constraint(Object):
     def _remark_on_index(self) -> str:
         return text(compose("COMMENT ON INDEX {} IS {}", name(self.ref.schema, self.ref.name), literal(self.index_comment)))
 
+    def _told(self, comment: str | None) -> Statement:
+        words = compose("COMMENT ON {} IS {}", self.designation(), literal(comment))
+        return Statement(sql=text(words), lock="SHARE UPDATE EXCLUSIVE", relation=self.stands_on, undo=())
+
     def _remark(self) -> tuple[str, ...]:
         own = () if self.comment is None else (text(compose("COMMENT ON {} IS {}", self.designation(), literal(self.comment))),)
         return own if self.index_comment is None else (*own, self._remark_on_index())
+
+    def gone(self) -> str:
+        return text(compose("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}", self._table, self.ref.name))
 
     def _dropped(self) -> str:
         return text(compose("ALTER TABLE {} DROP CONSTRAINT {}", self._table, self.ref.name))
@@ -320,26 +424,18 @@ class Constraint(Object):
         lock = "SHARE ROW EXCLUSIVE" if self.foreign_key is not None else "ACCESS EXCLUSIVE"
         return Statement(sql=text(words), lock=lock, relation=self.stands_on, undo=None if undo is None else (undo,))
 
-    def _validate(self, undo: tuple[str, ...] = ()) -> Statement:
-        return Statement(
-            sql=text(compose("ALTER TABLE {} VALIDATE CONSTRAINT {}", self._table, self.ref.name)),
-            lock="SHARE UPDATE EXCLUSIVE",
-            relation=self.stands_on,
-            apart=True,
-            long=True,
-            undo=undo,
-        )
+    def validated(self, undo: tuple[str, ...] = ()) -> Statement:
+        words = text(compose("ALTER TABLE {} VALIDATE CONSTRAINT {}", self._table, self.ref.name))
+        return Statement(sql=words, lock="SHARE UPDATE EXCLUSIVE", relation=self.stands_on, apart=True, long=True, undo=undo)
 
     @property
     def _aside(self) -> str:
         """The name under which its index is built: known to be ours, should we be killed before it is promoted."""
-        return "reconcile_" + sha256(str(self.ref).encode()).hexdigest()[:12]
+        return aside_of(self.ref)
 
     def _build_index(self) -> Statement:
-        words = [
-            compose("CREATE UNIQUE INDEX CONCURRENTLY {} ON {} ({})", self._aside, self._table, joined(self._keys)),
-            *self._carried(),
-        ]
+        keys = joined(self._keys)
+        words = [compose("CREATE UNIQUE INDEX CONCURRENTLY {} ON {} ({})", self._aside, self._table, keys), *self._carried()]
         if self.nulls_not_distinct:
             words.append(raw("NULLS NOT DISTINCT"))
         words += self._placed(raw(""))
@@ -363,7 +459,7 @@ class Constraint(Object):
             undo=(),
         )
 
-    def _promote(self) -> Statement:
+    def promote(self) -> Statement:
         sort = raw("UNIQUE" if self.unique is not None else "PRIMARY KEY")
         words = compose(
             "ALTER TABLE {} ADD CONSTRAINT {} {} USING INDEX {}{}", self._table, self.ref.name, sort, self._aside, self._deferring()

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from hashlib import sha256
 from typing import Any, ClassVar, Self, cast
 
 from psycopg import sql
@@ -14,16 +13,17 @@ from pydantic import Field
 from reconciler.catalog import RELATION_KIND, address, ours
 from reconciler.connection import Row, Server
 from reconciler.contract import Object, Situation
+from reconciler.divided import ASIDE, Divided, Growth, aside_of, below, leaves, piece_of
 from reconciler.ref import Ref, usual_name
 from reconciler.statement import Danger, Hazard, Statement, closing, compose, joined, literal, name, raw, split_commas, text
 
 _NAME = r'(?:"(?:[^"]|"")+"|[a-z_][a-z0-9_$]*)'
 _NAMED = re.compile(rf"({_NAME})(?![a-z0-9_$.(])|(?:{_NAME}\.)?({_NAME})\(")  # a column, or the call of a function
 ALTERED = ("options", "tablespace", "statistics")  # what an existing index can change
-ASIDE = "^reconcile_[0-9a-f]{12}(_old)?$"  # the names under which replacements are built, and nothing else
+REINDEXED = re.compile(r"_cc(new|old)[0-9]*$")  # what REINDEX CONCURRENTLY calls the new and the old one
 
 
-class Index(Object):
+class Index(Divided):
     """An index that no constraint owns; built and dropped CONCURRENTLY."""
 
     kind: ClassVar[str] = "index"
@@ -33,6 +33,7 @@ class Index(Object):
     follows: ClassVar[bool] = True
     relation: ClassVar[bool] = True
     written: ClassVar[tuple[str, ...]] = ("on", "where")
+    besides: ClassVar[frozenset[str]] = frozenset({"comment", "partitioned", "statistics"})
 
     on: tuple[str, ...] = Field(default=(), description="the keys in order: columns or (expressions), with DESC, NULLS …, opclass")
     method: str = Field(default="btree", description="the access method")
@@ -45,7 +46,6 @@ class Index(Object):
     statistics: dict[str, int] = Field(
         default_factory=dict, description="number of an expression among the keys, quoted → its statistics target"
     )
-    partitioned: bool = Field(default=False, json_schema_extra={"derived": True})
 
     @classmethod
     def catalog(cls, server: Server) -> str:
@@ -53,7 +53,8 @@ class Index(Object):
         return f"""
             SELECT n.nspname AS schema, x.relname AS name, {RELATION_KIND} AS on_kind, c.relname AS on_name,
                    ARRAY[{address("pg_class", "x.oid")}] AS addresses,
-                   x.relkind = 'i' AND NOT (i.indisvalid AND i.indisready) OR x.relname ~ '{ASIDE}' AS leftover,
+                   NOT (i.indisvalid AND i.indisready) OR x.relname ~ '{ASIDE}' AS leftover,
+                   x.relkind = 'I' OR i.indisvalid AND i.indisready AS sound,
                    pg_get_indexdef(x.oid) AS definition, am.amname AS method, i.indisunique AS unique,
                    {distinct} AS nulls_not_distinct, pg_get_expr(i.indpred, i.indrelid) AS where, x.reloptions AS options,
                    (SELECT s.spcname FROM pg_tablespace AS s WHERE s.oid = x.reltablespace) AS tablespace,
@@ -107,24 +108,24 @@ class Index(Object):
         yield from self._sample(self.ref.name, {})
 
     def define_online(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        if self.partitioned:
-            size = on.size(self.ref.on).bytes if self.ref.on else 0
-            why = f"{self.stands_on} ({size:,} bytes) and its partitions cannot be written while {self.ref} is built"
-            danger = Danger(hazard=Hazard.BLOCKS_WRITES, reason=why)
-            yield self._build(self.ref.name).model_copy(update={"dangers": (danger,), "undo": (self._dropped(),)})
+        if not self.partitioned:
+            yield from self.entire(on)
+        elif self._partly_foreign(on):
+            yield from self._gather(on)
         else:
-            if self.ref in on.leftovers:
-                yield self._drop(self.ref.name)
-            yield self._build(self.ref.name, concurrently=True)
+            yield from Growth(self, on).statements
         yield from (s.model_copy(update={"undo": ()}) for s in self._sample(self.ref.name, {}))
 
     def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
         if not self.renews(old):
             return self._alter(old)
-        return None if self.partitioned or old.partitioned else self._swap(old)
+        if self.partitioned != old.partitioned or self._partly_foreign(on):
+            return None
+        return self._swap_whole(old, on) if self.partitioned else self._swap(old, on)
 
     def renews(self, old: Self) -> bool:
-        return self.model_copy(update={f: getattr(old, f) for f in ("comment", *ALTERED)}) != old
+        altered = ("statistics",) if self.partitioned else ALTERED
+        return self.model_copy(update={f: getattr(old, f) for f in ("comment", *altered)}) != old
 
     def remove(self, on: Situation) -> Iterable[Statement]:
         yield Statement(sql=self._dropped(), lock="ACCESS EXCLUSIVE", relation=self.stands_on)
@@ -136,17 +137,85 @@ class Index(Object):
             again = (s.sql for s in self._sample(self.ref.name, {}))
             yield self._drop(self.ref.name, undo=(self._build(self.ref.name, concurrently=True).sql, *again, *self._remark(self.ref.name)))
 
-    @classmethod
-    def discard(cls, leftover: Ref) -> Iterable[Statement]:
-        if re.match(ASIDE, leftover.name):
-            yield _drop(leftover.schema, leftover.name, leftover.on)
+    def adopts(self, old: Self | None, on: Situation) -> frozenset[Ref]:
+        if self.partitioned and self._partly_foreign(on):
+            return frozenset(o.ref for _, o in self._gathered(on) if o is not None)
+        if self.partitioned:
+            return frozenset(o.ref for o in Growth(self, on, old).adopted) if old is None or self.renews(old) else frozenset()
+        return frozenset({self._aside.ref} if old is not None and self._begun(on) else ())
+
+    def discard(self, *, wanted: bool = True) -> Iterable[Statement]:
+        lost = not wanted or re.match(ASIDE, self.ref.name)
+        if lost and self.partitioned:
+            yield Statement(sql=self.gone(), lock="ACCESS EXCLUSIVE", relation=self.stands_on, apart=True, undo=())
+        elif lost or REINDEXED.search(self.ref.name):
+            yield self._drop(self.ref.name)
+
+    # -- in pieces -------------------------------------------------------------------------------------------------
+
+    def alone(self) -> Statement:
+        return self._build(self.ref.name, only=True)
+
+    def entire(self, on: Situation) -> Iterable[Statement]:
+        if self.ref in on.leftovers:
+            yield self._drop(self.ref.name)
+        yield self._build(self.ref.name, concurrently=True)
+
+    def plain(self) -> str:
+        return self._build(self.ref.name).sql
+
+    def gone(self) -> str:
+        return text(compose("DROP INDEX IF EXISTS {}", self.sql_name()))
+
+    def _partly_foreign(self, on: Situation) -> bool:
+        return self.ref.on is not None and any(r.kind == "foreign_table" for r in below(self.ref.on, on))
+
+    def _gathered(self, on: Situation) -> Iterator[tuple[Self, Object | None]]:
+        """For each partition the index that it needs, and the one that is there; another server's have none."""
+        for table in leaves(self.ref.on, on) if self.ref.on else ():
+            if table.kind != "foreign_table":
+                part = piece_of(self, table, on)
+                yield part, next((o for o in on.living.get(table, ()) if part.equals(o)), None)
+
+    def _gather(self, on: Situation) -> Iterable[Statement]:
+        """Built on each partition that can have it; the whole, which waits for no others, finds them so."""
+        if self.ref in on.leftovers:
+            yield Statement(sql=self.gone(), lock="ACCESS EXCLUSIVE", relation=self.stands_on, apart=True, undo=())
+        for part, there in self._gathered(on):
+            if there is None:
+                yield from part.entire(on)
+        back = (s.sql for _, o in self._gathered(on) if o is not None for s in o.create(on, online=False))
+        yield self._build(self.ref.name).model_copy(update={"apart": True, "undo": (self._dropped(), *back)})
+
+    def _swap_whole(self, old: Self, on: Situation) -> Iterable[Statement]:
+        """Build the new one aside with all its pieces; drop the old one and take its names in one short transaction."""
+        growth = Growth(self, on, old)
+        yield from growth.statements
+        again = (s.sql for s in old._sample(self.ref.name, {}))
+        undo = (old.plain(), *again, *old._remark(self.ref.name))
+        yield Statement(sql=self._dropped(), lock="ACCESS EXCLUSIVE", relation=self.stands_on, apart=True, undo=undo)
+        for made, becomes in growth.names:
+            if made.ref.name != becomes:
+                yield made.renamed_to(becomes)
+        yield from (s.model_copy(update={"undo": ()}) for s in self._sample(self.ref.name, {}))
+        yield from (Statement(sql=words, undo=()) for words in old._remark(self.ref.name))
 
     # -- pieces ----------------------------------------------------------------------------------------------------
 
-    def _swap(self, old: Self) -> Iterable[Statement]:
+    @property
+    def _aside(self) -> Self:
+        return self.called(aside_of(self.ref))
+
+    def _begun(self, on: Situation) -> bool:
+        """Whether somebody was killed after the new one was built aside."""
+        left = on.leftovers.get(self._aside.ref)
+        return left is not None and left.sound and self.equals(left.made)
+
+    def _swap(self, old: Self, on: Situation) -> Iterable[Statement]:
         """Build the new one aside, swap the names in one short transaction, drop the old one."""
         aside = aside_of(self.ref)
-        yield self._build(aside, concurrently=True)
+        if not self._begun(on):
+            yield self._build(aside, concurrently=True)
         yield from (s.model_copy(update={"undo": ()}) for s in self._sample(aside, {}))
         yield from (Statement(sql=words, undo=()) for words in old._remark(aside))
         spare = aside + "_old"
@@ -200,14 +269,15 @@ class Index(Object):
     def _drop(self, index: str, undo: tuple[str, ...] = ()) -> Statement:
         return _drop(self.ref.schema, index, self.ref.on, undo)
 
-    def _build(self, index: str, *, concurrently: bool = False) -> Statement:
+    def _build(self, index: str, *, concurrently: bool = False, only: bool = False) -> Statement:
         on = self.ref.on
         assert on is not None
         words: list[sql.Composable] = [raw("CREATE UNIQUE INDEX" if self.unique else "CREATE INDEX")]
         if concurrently:
             words.append(raw("CONCURRENTLY"))
         keys = joined(map(raw, self.on))
-        words.append(compose("{} ON {} USING {} ({})", index, name(on.schema, on.name), self.method, keys))
+        table = compose("ONLY {}" if only else "{}", name(on.schema, on.name))
+        words.append(compose("{} ON {} USING {} ({})", index, table, self.method, keys))
         if self.include:
             words.append(compose("INCLUDE ({})", joined(self.include)))
         if self.nulls_not_distinct:
@@ -227,11 +297,6 @@ class Index(Object):
             mend=(_drop(self.ref.schema, index, on).sql,) if concurrently else (),
             undo=(_drop(self.ref.schema, index, on).sql,) if concurrently else None,
         )
-
-
-def aside_of(ref: Ref) -> str:
-    """The name under which a replacement is built."""
-    return "reconcile_" + sha256(str(ref).encode()).hexdigest()[:12]
 
 
 def _set(options: Mapping[str, str]) -> sql.Composable:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 from psycopg import sql
 from pydantic import Field
@@ -17,9 +17,13 @@ from reconciler.catalog import address, granted, ours
 from reconciler.connection import Row, Server
 from reconciler.contract import Granted, Object, Situation
 from reconciler.ref import Ref
-from reconciler.statement import Danger, Hazard, Statement, compose, joined, name, raw, text
+from reconciler.statement import Danger, Hazard, Statement, compose, joined, literal, name, raw, text
 
 USING = "using index "  # how `replica_identity` names an index
+FINALIZE: Final = """DO $reconcile$ DECLARE whole regclass; BEGIN
+  SELECT inhparent INTO whole FROM pg_inherits WHERE inhdetachpending AND inhrelid = {0}::regclass;
+  IF FOUND THEN EXECUTE format('ALTER TABLE %s DETACH PARTITION %s FINALIZE', whole, {0}); END IF;
+END $reconcile$"""
 _NAMES = re.compile(r'"((?:[^"]|"")+)"|([^".\s]+)')
 
 
@@ -101,11 +105,24 @@ class Table(Granted):
         return tuple(Ref("table", p[-2] if len(p) > 1 else self.ref.schema, p[-1]) for p in parts if p)
 
     @property
+    def divided(self) -> bool:
+        return self.partition_by is not None
+
+    @property
     def piece(self) -> bool:
         return self.partition_of is not None
 
     def needs(self) -> frozenset[Ref]:
         return super().needs() | {*self.parents}
+
+    def detached(self) -> Self:
+        return self.model_copy(update={"partition_of": None, "values": None, "inherits": ()})
+
+    def settle(self) -> Iterable[Statement]:
+        """Finish a DETACH CONCURRENTLY that was broken off; it can be neither repeated nor taken back."""
+        yield Statement(
+            sql=text(compose(FINALIZE, literal(text(self.sql_name())))), lock="ACCESS EXCLUSIVE", relation=self.ref.identity, undo=()
+        )
 
     # -- made and dropped --------------------------------------------------------------------------------------------
 

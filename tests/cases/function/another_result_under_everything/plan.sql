@@ -21,6 +21,7 @@ ALTER TABLE public.t ALTER COLUMN a SET DEFAULT public.scaled(21);
 -- hazard table-rewrite: public.t (16,384 bytes) is rewritten while nobody can read or write it
 ALTER TABLE public.t ADD COLUMN b bigint GENERATED ALWAYS AS (public.scaled(id)) STORED;
 ALTER TABLE public.t ADD CONSTRAINT big CHECK ((public.scaled(a) > 2)) NOT VALID;
+COMMENT ON CONSTRAINT big ON public.t IS 'reconcile is about to validate this again. ';
 -- hazard blocks-writes: public.t (16,384 bytes) cannot be written while index public.t_scaled is built
 CREATE INDEX t_scaled ON public.t USING btree (public.scaled(a));
 CREATE POLICY seen ON public.t FOR ALL TO PUBLIC USING ((public.scaled(id) > 0));
@@ -35,4 +36,9 @@ COMMIT;
 SET lock_timeout = 0;
 BEGIN;
 ALTER TABLE public.t VALIDATE CONSTRAINT big;
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+COMMENT ON CONSTRAINT big ON public.t IS NULL;
 COMMIT;

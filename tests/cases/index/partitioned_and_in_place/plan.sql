@@ -8,15 +8,35 @@ CREATE UNIQUE INDEX CONCURRENTLY days_at ON public.days USING btree (at);
 
 SET lock_timeout = '2s';
 BEGIN;
-DROP INDEX public.events_at;
--- hazard blocks-writes: public.events (0 bytes) cannot be written while index public.events_at is built
-CREATE INDEX events_at ON public.events USING btree (at DESC);
+CREATE INDEX reconcile_a13dbb1fe6a3 ON ONLY public.events USING btree (at DESC);
+COMMIT;
+
+SET lock_timeout = 0;
+CREATE INDEX CONCURRENTLY reconcile_905ccba59e9f ON public.events_2020 USING btree (at DESC);
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER INDEX public.reconcile_a13dbb1fe6a3 ATTACH PARTITION public.reconcile_905ccba59e9f;
 COMMIT;
 
 SET lock_timeout = '2s';
 BEGIN;
--- hazard blocks-writes: public.events (0 bytes) and its partitions cannot be written while index public.events_note is built
-CREATE INDEX events_note ON public.events USING btree (note) WHERE (note IS NOT NULL);
+DROP INDEX public.events_at;
+ALTER INDEX public.reconcile_a13dbb1fe6a3 RENAME TO events_at;
+ALTER INDEX public.reconcile_905ccba59e9f RENAME TO events_2020_at_idx;
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+CREATE INDEX events_note ON ONLY public.events USING btree (note) WHERE (note IS NOT NULL);
+COMMIT;
+
+SET lock_timeout = 0;
+CREATE INDEX CONCURRENTLY events_2020_note_idx ON public.events_2020 USING btree (note) WHERE (note IS NOT NULL);
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER INDEX public.events_note ATTACH PARTITION public.events_2020_note_idx;
 COMMIT;
 
 SET lock_timeout = '2s';

@@ -14,9 +14,15 @@ ALTER TABLE public.t DROP CONSTRAINT t_a_check;
 DROP OPERATOR public.==== (integer, integer);
 CREATE OPERATOR public.==== (FUNCTION = public.same, LEFTARG = integer, RIGHTARG = integer, MERGES);
 ALTER TABLE public.t ADD CONSTRAINT t_a_check CHECK ((a OPERATOR(public.====) a)) NOT VALID;
+COMMENT ON CONSTRAINT t_a_check ON public.t IS 'reconcile is about to validate this again. ';
 COMMIT;
 
 SET lock_timeout = 0;
 BEGIN;
 ALTER TABLE public.t VALIDATE CONSTRAINT t_a_check;
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+COMMENT ON CONSTRAINT t_a_check ON public.t IS NULL;
 COMMIT;

@@ -1,0 +1,204 @@
+"""What a partitioned table has in pieces, one on each partition: indexes and keys, made without blocking anybody.
+
+The whole is made on the partitioned table alone and counts for nothing until each partition has its piece attached, the
+innermost first: https://www.postgresql.org/docs/current/ddl-partitioning.html#DDL-PARTITIONING-DECLARATIVE-MAINTENANCE
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from itertools import chain, count
+from typing import ClassVar, Self, TypeVar
+
+from pydantic import Field
+
+from reconciler.contract import Object
+from reconciler.ref import Ref
+from reconciler.situation import Piece, Situation
+from reconciler.statement import Statement, compose, text
+
+ASIDE = "^reconcile_[0-9a-f]{12}(_old)?$"  # the names under which replacements are built, and nothing else
+D = TypeVar("D", bound="Divided")
+NOTHING: Mapping[Ref, Piece] = {}
+
+
+class Divided(Object):
+    """An index or a constraint; on a partitioned table it is `partitioned`."""
+
+    spreads: ClassVar[bool] = True
+    besides: ClassVar[frozenset[str]] = frozenset({"comment", "partitioned"})  # in what pieces may differ
+
+    partitioned: bool = Field(default=False, json_schema_extra={"derived": True})
+
+    # -- what a kind says ------------------------------------------------------------------------------------------
+
+    def alone(self) -> Statement:
+        """Made on a partitioned table, and on none of its partitions."""
+        raise NotImplementedError
+
+    def entire(self, on: Situation) -> Iterable[Statement]:
+        """Made on a table that has no partitions, while others write to it."""
+        raise NotImplementedError
+
+    def plain(self) -> str:
+        """Plain DDL."""
+        raise NotImplementedError
+
+    def gone(self) -> str:
+        """Plain DDL that drops it, with all its pieces."""
+        raise NotImplementedError
+
+    def loosened(self, on: Situation) -> Iterable[str]:
+        """Plain DDL that takes back what its pieces have changed for good on their partitions."""
+        del on
+        return ()
+
+    # -- what both have --------------------------------------------------------------------------------------------
+
+    def called(self, own: str) -> Self:
+        """The same under another name."""
+        return self.model_copy(update={"ref": replace(self.ref, name=own)})
+
+    def equals(self, other: Object) -> bool:
+        """Whether that is the same, but for its name and what is said of it, wherever it stands."""
+        same = {f: getattr(other, f) for f in self.besides | {"ref"} if hasattr(other, f)}
+        return self.ref.kind == other.ref.kind and self.model_copy(update=same) == other
+
+    def halfway(self, pieces: Mapping[Ref, Piece]) -> Iterable[Statement]:
+        yield self.alone() if self.partitioned else Statement(sql=self.plain())
+        made: dict[Ref | None, Self] = {self.ref.on: self}
+        for table, piece in sorted(pieces.items(), key=lambda p: p[1].depth):
+            part = made[table] = self.inherited_by(table).called(piece.name)
+            yield Statement(sql=part.plain()) if piece.leaf else part.alone()
+            yield attached(part, made[piece.above])
+
+
+def aside_of(ref: Ref) -> str:
+    """The name under which a replacement is built."""
+    return "reconcile_" + sha256(str(ref).encode()).hexdigest()[:12]
+
+
+def attached(part: Divided, whole: Divided) -> Statement:
+    """Make it a piece of the whole."""
+    words = compose("ALTER INDEX {} ATTACH PARTITION {}", whole.sql_name(), part.sql_name())
+    return Statement(
+        sql=text(words), lock="ACCESS EXCLUSIVE", relation=f"{part.ref.schema}.{part.ref.name}", transactional=True, apart=True, undo=()
+    )
+
+
+@dataclass
+class Growth:
+    """The whole with all its pieces, built beside `old` where it is to replace that: under other names, until it stands.
+
+    `statements` make it, `adopted` are the objects and leftovers of which they make use, `names` the pairs of names that
+    the pieces have and will have.
+    """
+
+    whole: Divided
+    on: Situation
+    old: Divided | None = None
+    statements: list[Statement] = field(default_factory=list[Statement])
+    adopted: list[Object] = field(default_factory=list[Object])
+    names: list[tuple[Divided, str]] = field(default_factory=list[tuple[Divided, str]])
+
+    def __post_init__(self) -> None:
+        made = self._named(self.whole)
+        self._grow(made, None)
+        living = [o for o in self.adopted if o.ref not in self.on.leftovers]
+        back = (made.gone(), *self.whole.loosened(self.on), *(s.sql for o in living for s in o.create(self.on, online=False)))
+        for n, statement in enumerate(self.statements):
+            self.statements[n] = statement.model_copy(update={"undo": back if n == 0 else ()})
+
+    def _named(self, final: Divided) -> Divided:
+        made = final.called(aside_of(final.ref)) if self.old else final
+        self.names.append((made, final.ref.name))
+        return made
+
+    def _grow(self, made: Divided, top: Ref | None) -> None:
+        """`top` is the whole of which it is a piece already."""
+        table = made.ref.on
+        assert table is not None
+        if top is None and self._resumes(made):
+            top = made.ref
+        elif top is None:
+            self.statements.append(made.alone())
+        there = self.on.pieces.get(top, NOTHING) if top else NOTHING
+        for partition in self.on.partitions.get(table, ()):
+            if partition not in there:
+                part = self._piece(partition)
+                self.statements.append(attached(part, made))
+            else:
+                part = self._final(partition).called(there[partition].name)
+                self.names.append((part, self._final(partition).ref.name if self.old else part.ref.name))
+                if partition in self.on.partitions:
+                    self._grow(part, top)
+
+    def _resumes(self, made: Divided) -> bool:
+        """Whether somebody began it; what is begun otherwise, or cannot be finished, is dropped."""
+        left = self.on.leftovers.get(made.ref)
+        if left is None:
+            return False
+        self.adopted.append(left.made)
+        pieces = self.on.pieces.get(made.ref, NOTHING).values()
+        if left.sound and made.equals(left.made) and all(p.valid for p in pieces if p.leaf):
+            return True
+        self.statements.append(Statement(sql=made.gone(), lock="ACCESS EXCLUSIVE", relation=made.stands_on, apart=True))
+        return False
+
+    def _piece(self, partition: Ref) -> Divided:
+        """What is to be attached on a partition: found, or made."""
+        final = self._final(partition)
+        made = self._named(final)
+        ready = self._ready(made)
+        if ready is not None:
+            self.adopted.append(ready)
+            if ready.ref.name != made.ref.name:
+                self.statements.append(ready.renamed_to(made.ref.name).model_copy(update={"apart": True}))
+        elif partition in self.on.partitions:
+            self._grow(made, None)
+        else:
+            self.statements += made.entire(self.on)
+        return made
+
+    def _ready(self, made: Divided) -> Object | None:
+        table = made.ref.on
+        left = self.on.leftovers.get(made.ref)
+        if left is not None and table not in self.on.partitions and left.sound and made.equals(left.made):
+            return left.made
+        living = self.on.living.get(table, ()) if table and not self.old else ()
+        alike = [o for o in living if made.equals(o)]
+        return next((o for o in alike if o.ref == made.ref), next(iter(alike), None))
+
+    def _final(self, partition: Ref) -> Divided:
+        return piece_of(self.whole, partition, self.on)
+
+
+def piece_of(whole: D, partition: Ref, on: Situation) -> D:
+    """The piece on a partition, under the name that PostgreSQL would choose, were it not taken."""
+    part = whole.inherited_by(partition)
+    chosen = on.chosen.get(whole.ref, NOTHING).get(partition)
+    part = part.called(chosen.name) if chosen else part
+    stem = part.ref.name.encode()[:58].decode(errors="ignore")
+    more = (part.called(f"{stem}{n}") for n in count(1))
+    return next(p for p in chain([part], more) if _free(p, whole, on))
+
+
+def below(table: Ref, on: Situation) -> Iterator[Ref]:
+    """All partitions of a table, and theirs."""
+    for partition in on.partitions.get(table, ()):
+        yield from (partition, *below(partition, on))
+
+
+def leaves(table: Ref, on: Situation) -> Iterator[Ref]:
+    """The partitions below a table that have none themselves."""
+    return (p for p in below(table, on) if p not in on.partitions)
+
+
+def _free(part: Divided, whole: Divided, on: Situation) -> bool:
+    """Whether nobody has the name, or only what it will be the name of, or what goes first."""
+    own = {p.name for p in on.pieces.get(whole.ref, NOTHING).values()}
+    living = any(o.ref == part.ref and part.equals(o) for o in on.living.get(part.ref.on, ())) if part.ref.on else False
+    taken = (part.ref.schema, part.ref.name) in on.taken
+    return not taken or part.ref in on.leftovers or part.ref.name in own or living

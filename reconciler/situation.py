@@ -1,0 +1,106 @@
+"""What a plan must know of the server beside the two states: read in the same snapshot, handed over to what is pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from reconciler.connection import Server
+from reconciler.privileges import Grants
+from reconciler.ref import Ref
+from reconciler.statement import Statement
+
+if TYPE_CHECKING:
+    from reconciler.contract import Granted, Object
+
+READ_RATE = 50_000_000  # bytes a second, for estimates: a modest disk under load
+
+
+@dataclass(frozen=True)
+class Size:
+    """How big a relation is on the target: `rows` as estimated by its statistics (-1: unknown), `bytes` with indexes."""
+
+    rows: int = -1
+    bytes: int = 0
+
+    @property
+    def words(self) -> str:
+        """Bytes, rows and how long reading them may take, for people to read."""
+        rows = f", about {self.rows:,} rows" if self.rows >= 0 else ""
+        seconds = self.bytes / READ_RATE
+        time = f"{seconds / 60:.0f} min" if seconds >= 120 else f"{max(seconds, 1):.0f} s"
+        return f"{self.bytes:,} bytes{rows}: about {time}, if {READ_RATE // 1_000_000} MB are read a second"
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """What work that was broken off left, as the object that it was to be.
+
+    `sound` says whether it can be finished: a valid index under a name of ours, one that waits for its partitions'.
+    """
+
+    made: Object
+    sound: bool = False
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What stands on a partition for an index or a constraint of a partitioned table.
+
+    `above` is the table whose piece, or whole, it is attached to; a `leaf` has none attached itself.
+    """
+
+    name: str
+    above: Ref
+    depth: int = 1
+    leaf: bool = True
+    valid: bool = True
+
+
+Parents = tuple[Ref, ...]
+Pieces = Mapping[Ref, Mapping[Ref, Piece]]  # of an index or a constraint, by the partition
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a kind may know of the server beside the two states, read in the same snapshot.
+
+    `user` will own what is created. `sizes` is keyed by relation. `leftovers` is what an interrupted build left behind,
+    `unwanted` is what of it a declaration that is complete leaves out,
+    `owed` the objects to which something is still to be done.
+    `initial` holds what roles may do with a new object of `user`, where default privileges were altered, by the words
+    for its class in GRANT and its schema ("" is any). `declared` holds objects as people wrote them, with what no
+    catalog stores (a column's backfill); `created` names what this very plan creates, and so is empty and unseen by
+    anybody. `pieces` are those on the target, `chosen` those of a database made from nothing, `taken` the names of
+    relations; `partitions` are those of each table before and after the plan, `living` what lives on these and on those.
+    `lent` holds what is done before and after an heir goes from some parents (the first tuple) to others.
+    """
+
+    server: Server
+    user: str = "postgres"
+    sizes: Mapping[Ref, Size] = field(default_factory=dict[Ref, Size])
+    leftovers: Mapping[Ref, Leftover] = field(default_factory=dict[Ref, Leftover])
+    unwanted: Set[Ref] = frozenset()
+    owed: Mapping[Ref, Object] = field(default_factory=dict[Ref, "Object"])
+    initial: Mapping[tuple[str, str], Grants] = field(default_factory=dict[tuple[str, str], Grants])
+    declared: Mapping[Ref, Object] = field(default_factory=dict[Ref, "Object"])
+    created: Set[Ref] = frozenset()
+    pieces: Pieces = field(default_factory=dict[Ref, Mapping[Ref, Piece]])
+    chosen: Pieces = field(default_factory=dict[Ref, Mapping[Ref, Piece]])
+    taken: Set[tuple[str, str]] = frozenset()
+    partitions: Mapping[Ref, Sequence[Ref]] = field(default_factory=dict[Ref, Sequence[Ref]])
+    living: Mapping[Ref, Sequence[Object]] = field(default_factory=dict[Ref, "Sequence[Object]"])
+
+    lent: Mapping[tuple[Ref, Parents, Parents], tuple[Sequence[Statement], Sequence[Statement]]] = field(
+        default_factory=dict[tuple[Ref, "Parents", "Parents"], tuple[Sequence[Statement], Sequence[Statement]]]
+    )
+
+    def size(self, ref: Ref) -> Size:
+        """The size of a relation, unknown if it is not on the target."""
+        return self.sizes.get(ref, Size())
+
+    def initial_grants(self, kind: type[Granted], schema: str) -> Grants:
+        """What roles may do with an object of the kind that has just been created in that schema."""
+        either = self.initial.get((kind.grant_class, schema), self.initial.get((kind.grant_class, "")))
+        return kind.usual_grants() if either is None else either

@@ -1,0 +1,401 @@
+"""Online recipes with rows in the tables: what locks they take, and that one apply finishes whatever was left half-done."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from reconciler import pipeline
+from reconciler.connection import connect
+from reconciler.execute import Patience
+from reconciler.load import load
+from reconciler.pipeline import Job
+from reconciler.plan import Plan
+from reconciler.state import Scope
+from reconciler.statement import Hazard
+from reconciler.watch import Lines
+from tests.conftest import MAJORS, Database
+from tests.installations import installed
+from tests.test_cases import undo
+
+EVERY_CUT = "RECONCILE_TEST_EVERY_CUT" in os.environ  # else three of them
+PATIENCE = Patience(lock=1, total=5)
+NEWEST, OLDEST = MAJORS[0], min({*MAJORS, *installed()})
+DEBRIS = """
+    SELECT x.relname::text FROM pg_index AS i JOIN pg_class AS x ON x.oid = i.indexrelid
+    WHERE x.relname LIKE 'reconcile%' OR x.relname ~ '_cc(new|old)' OR NOT (i.indisvalid AND i.indisready)
+    UNION ALL SELECT conname::text FROM pg_constraint WHERE conparentid = 0 AND (NOT convalidated OR conname LIKE 'reconcile%')
+    UNION ALL SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhdetachpending"""
+PARTITIONED = """
+    CREATE TABLE events (id int NOT NULL, at int NOT NULL, who int NOT NULL, note text) PARTITION BY RANGE (at);
+    CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM (0) TO (100);
+    CREATE TABLE events_2 PARTITION OF events FOR VALUES FROM (100) TO (200) PARTITION BY LIST (who);
+    CREATE TABLE events_2_a PARTITION OF events_2 FOR VALUES IN (0, 1);
+    CREATE TABLE events_2_b PARTITION OF events_2 DEFAULT;
+    CREATE TABLE events_3 PARTITION OF events DEFAULT;
+    INSERT INTO events SELECT n, n, n % 4, n FROM generate_series(1, 300) AS n;
+"""
+OLD = PARTITIONED + "CREATE INDEX events_who ON events (who, at);"
+INDEX = "tables: {events: {indexes: {events_who: {on: [who, at], unique: true}}}}"
+REPLACED = "tables: {events: {indexes: {events_who: {on: [who, at DESC], options: {fillfactor: 70}}}}}"
+Made = Callable[..., tuple[Database, Job]]
+
+
+@pytest.fixture
+def job(new_database: Callable[..., Database], tmp_path: Path) -> Made:
+    def make(declared: str, script: str, major: int = NEWEST) -> tuple[Database, Job]:
+        database = new_database(script, major)
+        file = tmp_path / "state.yml"
+        file.write_text(declared)
+        declaration = load(file)
+        return database, Job(database.url, declaration, Scope(declaration.schemas))
+
+    return make
+
+
+def apply(job: Job, plan: Plan | None = None) -> None:
+    """Apply, to the end."""
+    plan = plan or pipeline.plan_changes(job)
+    outcome = pipeline.apply_plan(plan, job, job.target, Lines(lambda _: None), PATIENCE, ["all"])
+    assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ()), [s.error for s in outcome.steps]
+
+
+def run_until(database: Database, plan: Plan, transactions: int) -> None:
+    """Run that many transactions of a plan, as if it had been killed after them."""
+    with connect(database.url) as connection:
+        connection.execute("SET search_path TO ''")
+        for group in plan.transactions()[:transactions]:
+            with connection.transaction() if group[0].transaction else contextlib.nullcontext():
+                for step in group:
+                    connection.execute(step.sql.encode())
+
+
+def indexes(database: Database) -> list[object]:
+    """Every index by its oid: what is built anew gets another one."""
+    return [r[0] for r in database.rows("SELECT indexrelid::int8 FROM pg_index WHERE indrelid >= 16384 ORDER BY 1")]
+
+
+@pytest.fixture(params=sorted({NEWEST, OLDEST}), ids=lambda m: f"pg{m}")
+def major(request: pytest.FixtureRequest) -> int:
+    """The newest and the oldest PostgreSQL that the tests have."""
+    return request.param
+
+
+KEYED = "CREATE TABLE t (id int NOT NULL, code text, n int); INSERT INTO t SELECT g, g, g FROM generate_series(1, 300) AS g;"
+REFERRED = (
+    KEYED
+    + """
+    ALTER TABLE t ADD CONSTRAINT t_pkey PRIMARY KEY (id);
+    CREATE TABLE c (id int REFERENCES t ON DELETE CASCADE);
+    INSERT INTO c SELECT generate_series(1, 300);
+    COMMENT ON CONSTRAINT c_id_fkey ON c IS 'whose';"""
+)
+REFERRING = PARTITIONED + "CREATE TABLE people (id int PRIMARY KEY); INSERT INTO people SELECT generate_series(0, 3);"
+RECIPES = {
+    "index of a partitioned table": (PARTITIONED, INDEX, "CREATE UNIQUE INDEX events_who ON events (who, at)"),
+    "another one in its place": (
+        OLD,
+        REPLACED,
+        "DROP INDEX events_who; CREATE INDEX events_who ON events (who, at DESC) WITH (fillfactor = 70)",
+    ),
+    "primary key of a partitioned table": (
+        PARTITIONED,
+        "tables: {events: {constraints: {events_pkey: {primary_key: [who, at]}}}}",
+        "ALTER TABLE events ADD PRIMARY KEY (who, at)",
+    ),
+    "unique constraint of a partitioned table in the place of another": (
+        PARTITIONED + "ALTER TABLE events ADD CONSTRAINT once UNIQUE (who, at)",
+        "tables: {events: {constraints: {once: {unique: [who, at, id], deferrable: deferred}}}}",
+        "ALTER TABLE events DROP CONSTRAINT once, ADD CONSTRAINT once UNIQUE (who, at, id) DEFERRABLE INITIALLY DEFERRED",
+    ),
+    "primary key in the place of another": (
+        REFERRED,
+        "tables: {t: {constraints: {t_pkey: {primary_key: id, include: [code]}}}}",
+        """ALTER TABLE c DROP CONSTRAINT c_id_fkey;
+        ALTER TABLE t DROP CONSTRAINT t_pkey, ADD PRIMARY KEY (id) INCLUDE (code);
+        ALTER TABLE c ADD FOREIGN KEY (id) REFERENCES t ON DELETE CASCADE;
+        COMMENT ON CONSTRAINT c_id_fkey ON c IS 'whose'""",
+    ),
+    "foreign key of a partitioned table": (
+        REFERRING,
+        "tables: {events: {constraints: {events_who_fkey: {foreign_key: who, references: people}}}}",
+        "ALTER TABLE events ADD FOREIGN KEY (who) REFERENCES people",
+    ),
+}
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_an_online_recipe_leads_where_plain_ddl_does(job: Made, new_database: Callable[..., Database], recipe: str, major: int) -> None:
+    script, declared, ddl = RECIPES[recipe]
+    database, made = job(declared, script, major)
+    before = database.dump()
+    plan = pipeline.plan_changes(made)
+    assert not plan.hazards()
+    apply(made, plan)
+    assert database.dump() == new_database(f"{script};{ddl}", major).dump()
+    assert database.rows(DEBRIS) == []
+    undo(plan, database)
+    assert database.dump() == before
+    assert database.value(f"SELECT count(*) FROM {'t' if script is REFERRED else 'events'}") == 300
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_an_online_recipe_goes_on_wherever_it_was_killed(job: Made, new_database: Callable[..., Database], recipe: str, major: int) -> None:
+    script, declared, ddl = RECIPES[recipe]
+    after = new_database(f"{script};{ddl}", major).dump()
+    database, made = job(declared, script, major)
+    plan = pipeline.plan_changes(made)
+    last = len(plan.transactions()) - 1
+    for done in range(1, last + 1) if EVERY_CUT else sorted({1, (last + 1) // 2, last}):
+        database, again = job(declared, script, major)
+        started = indexes(database)
+        run_until(database, plan, done)
+        there = indexes(database)
+        apply(again)
+        assert set(database.dump()) ^ set(after) == set(), done
+        assert database.rows(DEBRIS) == []
+        lost = set(there) - set(started) - set(indexes(database))
+        assert not lost, f"built again after {done}: {lost}"
+
+
+def test_the_partitions_can_be_written_while_their_index_is_built(job: Made, major: int) -> None:
+    _, made = job(INDEX, PARTITIONED, major)
+    plan = pipeline.plan_changes(made)
+    for step in plan.steps:
+        if step.transactional:
+            assert "ON ONLY" in step.sql or "ATTACH PARTITION" in step.sql
+        else:
+            assert "CONCURRENTLY" in step.sql
+
+
+DECLARED = "tables: {t: {indexes: {t_n: {on: n}}, constraints: {small: {check: n < 1000}, t_code: {unique: code}}}}"
+BUSY = "CREATE TABLE t (id int NOT NULL, code text, n int); INSERT INTO t SELECT g, g, g FROM generate_series(1, 300) AS g;"
+
+
+def breaks_off(database: Database, sql: str) -> None:
+    """Run a command that waits for a transaction which writes to the table, until it gives up."""
+    with psycopg.connect(database.url) as holder, connect(database.url) as connection:
+        holder.execute("LOCK TABLE t IN ROW EXCLUSIVE MODE")
+        connection.execute("SET lock_timeout = '200ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            connection.execute(sql.encode())
+
+
+def cancelled_build(database: Database) -> None:
+    breaks_off(database, "CREATE INDEX CONCURRENTLY t_n ON t (n)")
+
+
+def build_that_found_duplicates(database: Database) -> None:
+    """And the REINDEX that was to mend it."""
+    database.run("UPDATE t SET n = 1 WHERE id < 3")
+    with connect(database.url) as connection:
+        for sql in (b"CREATE UNIQUE INDEX CONCURRENTLY t_n ON t (n)", b"REINDEX INDEX CONCURRENTLY t_n", b"REINDEX INDEX CONCURRENTLY t_n"):
+            with pytest.raises(psycopg.errors.UniqueViolation):
+                connection.execute(sql)
+
+
+def cancelled_reindex(database: Database) -> None:
+    database.run("CREATE INDEX t_n ON t (n)")
+    breaks_off(database, "REINDEX INDEX CONCURRENTLY t_n")
+    breaks_off(database, "REINDEX INDEX CONCURRENTLY t_n")
+
+
+def cancelled_drop(database: Database) -> None:
+    database.run("CREATE INDEX t_n ON t (n)")
+    breaks_off(database, "DROP INDEX CONCURRENTLY t_n")
+
+
+def constraint_not_validated(database: Database) -> None:
+    database.run("ALTER TABLE t ADD CONSTRAINT small CHECK (n < 1000) NOT VALID")
+
+
+def index_of_a_key_not_promoted(database: Database) -> None:
+    """And one that was not even built."""
+    database.run("CREATE UNIQUE INDEX reconcile_8ca1d0ec7d9e ON t (id)")
+    breaks_off(database, "CREATE UNIQUE INDEX CONCURRENTLY reconcile_0123456789ab ON t (code)")
+
+
+DEBRIS_OF = (
+    cancelled_build,
+    build_that_found_duplicates,
+    cancelled_reindex,
+    cancelled_drop,
+    constraint_not_validated,
+    index_of_a_key_not_promoted,
+)
+
+
+@pytest.mark.parametrize("leave", DEBRIS_OF, ids=lambda f: f.__name__)
+def test_one_apply_finishes_what_somebody_left(job: Made, leave: Callable[[Database], None], major: int) -> None:
+    clean, made = job(DECLARED, BUSY, major)
+    apply(made)
+    database, made = job(DECLARED, BUSY, major)
+    leave(database)
+    assert database.rows(DEBRIS)
+    apply(made)
+    assert database.rows(DEBRIS) == []
+    assert database.dump() == clean.dump()
+    assert pipeline.plan_changes(made).in_sync
+
+
+def test_a_detachment_that_was_broken_off_is_finished(job: Made, new_database: Callable[..., Database], major: int) -> None:
+    script = (
+        PARTITIONED.replace(" PARTITION OF events DEFAULT", " (LIKE events)").replace("300", "199")
+        + """
+        ALTER TABLE events ADD PRIMARY KEY (who, at);
+        ALTER TABLE events ALTER note SET DEFAULT 'none', ADD CHECK (id > 0);
+        CREATE INDEX ON events (note);"""
+    )
+    database, made = job("tables: {events: {comment: what happened}}", script, major)
+    with psycopg.connect(database.url) as holder, connect(database.url) as connection:
+        holder.execute("SELECT count(*) FROM events")
+        connection.execute("SET lock_timeout = '200ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            connection.execute("ALTER TABLE events DETACH PARTITION events_1 CONCURRENTLY")
+    assert database.rows(DEBRIS) == [("events_1",)]
+    apply(made)
+    other = new_database(script + "; COMMENT ON TABLE events IS 'what happened'", major)
+    with connect(other.url) as connection:
+        connection.execute("ALTER TABLE events DETACH PARTITION events_1 CONCURRENTLY")
+    assert set(database.dump()) ^ set(other.dump()) == set()
+    assert database.rows(DEBRIS) == []
+    assert pipeline.plan_changes(made).in_sync
+
+
+TREE = """
+    CREATE TABLE events (id int, at int NOT NULL) PARTITION BY RANGE (at);
+    CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM (0) TO (100);
+    CREATE TABLE events_2 PARTITION OF events FOR VALUES FROM (100) TO (200);
+    INSERT INTO events SELECT n, n FROM generate_series(1, 199) AS n;
+"""
+PARTITIONS = """
+tables:
+  events:
+    constraints: {once: {unique: [id, at]}}
+    indexes: {events_id: {on: id}, events_even: {on: id, where: id % 2 = 0}}
+  events_1: {state: absent}
+  events_4: {partition_of: public.events, values: FOR VALUES FROM (400) TO (500)}
+"""
+
+
+def test_partitions_come_and_go_with_the_index_that_they_share(job: Made, new_database: Callable[..., Database], major: int) -> None:
+    database, made = job(PARTITIONS, TREE, major)
+    apply(made)
+    ddl = """
+        DROP TABLE events_1;
+        ALTER TABLE events ADD CONSTRAINT once UNIQUE (id, at);
+        CREATE INDEX events_id ON events (id);
+        CREATE INDEX events_even ON events (id) WHERE id % 2 = 0;
+        CREATE TABLE events_4 PARTITION OF events FOR VALUES FROM (400) TO (500)"""
+    assert database.rows(DEBRIS) == []
+    assert len(database.dump()) == len(new_database(TREE + ddl, major).dump())
+    assert pipeline.plan_changes(made).in_sync
+
+
+NULLABLE = TREE.replace("at int NOT NULL", "at int")
+
+
+@pytest.mark.parametrize("columns", ["", "columns: {id: {not_null: true}, at: {not_null: true}}, "])
+def test_a_primary_key_of_columns_that_may_be_null(job: Made, columns: str, major: int) -> None:
+    database, made = job(f"tables: {{events: {{{columns}constraints: {{events_pkey: {{primary_key: [id, at]}}}}}}}}", NULLABLE, major)
+    plan = pipeline.plan_changes(made)
+    assert not plan.hazards()
+    apply(made, plan)
+    assert database.rows(DEBRIS) == []
+    assert database.value("SELECT count(*) FROM pg_constraint WHERE contype = 'p' AND connamespace = 'public'::regnamespace") == 3
+
+
+def test_what_others_have_built_is_taken_up(job: Made, new_database: Callable[..., Database], major: int) -> None:
+    """An index under another name, a failed one, and a key that was begun."""
+    begun = """
+        CREATE INDEX somebodys ON events_1 (id);
+        ALTER TABLE ONLY events ADD CONSTRAINT once UNIQUE (id, at);
+        ALTER TABLE events_1 ADD CONSTRAINT events_1_id_at_key UNIQUE (id, at);
+        ALTER INDEX once ATTACH PARTITION events_1_id_at_key;"""
+    declared = "tables: {events: {constraints: {once: {unique: [id, at]}}, indexes: {events_id: {on: id}}}}"
+    database, made = job(declared, TREE + begun, major)
+    with contextlib.suppress(psycopg.errors.UniqueViolation), connect(database.url) as connection:
+        connection.execute("INSERT INTO events VALUES (101, 102)")
+        connection.execute("CREATE UNIQUE INDEX CONCURRENTLY events_2_id_idx ON events_2 (id)")
+    there = indexes(database)
+    before = database.dump()
+    plan = pipeline.plan_changes(made)
+    apply(made, plan)
+    ddl = "ALTER TABLE events ADD CONSTRAINT once UNIQUE (id, at); CREATE INDEX events_id ON events (id)"
+    assert set(database.dump()) ^ set(new_database(TREE + ddl, major).dump()) == set()
+    assert len(set(there) - set(indexes(database))) == 1
+    assert database.rows(DEBRIS) == []
+    undo(plan, database)
+    assert any("somebodys" in line for line in database.dump() if line in before)
+
+
+def test_the_foreign_keys_of_others_are_checked_after_the_swap(job: Made, major: int) -> None:
+    """Rows that would not pass are seen, and nothing has read them under a lock that blocks."""
+    _, made = job(RECIPES["primary key in the place of another"][1], REFERRED, major)
+    plan = pipeline.plan_changes(made)
+    together = next(g for g in plan.transactions() if len(g) > 1)
+    assert [s.sql.split(" ADD CONSTRAINT ")[-1].split()[0] for s in together if " ADD " in s.sql] == ["t_pkey", "c_id_fkey"]
+    assert all("USING INDEX" in s.sql or "NOT VALID" in s.sql for s in together if " ADD " in s.sql)
+
+
+def test_an_exclusion_constraint_says_how_long_nobody_can_read(job: Made) -> None:
+    script = BUSY + "INSERT INTO t SELECT g, g, g FROM generate_series(301, 60000) AS g; ANALYZE t;"
+    _, made = job("tables: {t: {constraints: {apart: {exclude: USING btree (id WITH =)}}}}", script)
+    reasons = pipeline.plan_changes(made).hazards()[Hazard.BLOCKS_READS]
+    assert len(reasons) == 1
+    assert "about 60,000 rows: about 1 s, if 50 MB are read a second" in reasons[0]
+
+
+def test_partitions_on_another_server_have_no_index_and_need_none(job: Made, new_database: Callable[..., Database], major: int) -> None:
+    script = (
+        TREE
+        + """
+        CREATE FOREIGN DATA WRAPPER nowhere; CREATE SERVER far FOREIGN DATA WRAPPER nowhere;
+        CREATE FOREIGN TABLE events_far PARTITION OF events DEFAULT SERVER far;"""
+    )
+    database, made = job("tables: {events: {indexes: {events_id: {on: id}}}}", script, major)
+    plan = pipeline.plan_changes(made)
+    assert not plan.hazards()
+    apply(made, plan)
+    assert set(database.dump()) ^ set(new_database(script + "CREATE INDEX events_id ON events (id)", major).dump()) == set()
+    assert database.rows(DEBRIS) == []
+    undo(plan, database)
+    assert database.dump() == new_database(script, major).dump()
+
+
+def test_keys_of_partitioned_tables_that_others_refer_to(job: Made, new_database: Callable[..., Database], major: int) -> None:
+    script = (
+        TREE
+        + """
+        ALTER TABLE events ADD PRIMARY KEY (id, at);
+        CREATE TABLE c (id int, at int, FOREIGN KEY (id, at) REFERENCES events);
+        INSERT INTO c SELECT n, n FROM generate_series(1, 199) AS n;"""
+    )
+    database, made = job(
+        "tables: {events: {constraints: {events_pkey: {primary_key: [id, at], options: {fillfactor: 70}}}}}", script, major
+    )
+    plan = pipeline.plan_changes(made)
+    assert not plan.hazards()
+    apply(made, plan)
+    assert database.rows(DEBRIS) == []
+    assert pipeline.plan_changes(made).in_sync
+    undo(plan, database)
+    assert set(database.dump()) ^ set(new_database(script, major).dump()) == set()
+
+
+def test_a_half_made_index_that_nobody_wants_goes_where_only_what_is_listed_stays(job: Made, major: int) -> None:
+    half = """
+        CREATE INDEX lost ON ONLY events (id);
+        CREATE INDEX events_1_lost ON events_1 (id);
+        ALTER INDEX lost ATTACH PARTITION events_1_lost;"""
+    database, made = job("tables: {events: {exclusive: indexes, indexes: {events_id: {on: at}}}}", TREE + half, major)
+    with contextlib.suppress(psycopg.errors.UniqueViolation), connect(database.url) as connection:
+        connection.execute("INSERT INTO events VALUES (101, 102)")
+        connection.execute("CREATE UNIQUE INDEX CONCURRENTLY failed ON events_2 (id)")
+    apply(made)
+    assert database.value("SELECT to_regclass('lost') IS NULL AND to_regclass('failed') IS NOT NULL")
