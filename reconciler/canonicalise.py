@@ -357,7 +357,7 @@ class _Bench:
     def _with_fills(self, connection: Connection, found: Snapshot, wanted: Wanted) -> tuple[State, dict[Ref, Object]]:
         """Qualify the SQL that no catalog stores, and learn what it needs."""
         desired, known = found.state, found.addresses
-        edges, declared = dict(desired.edges), dict[Ref, Object]()
+        edges, declared, objects = dict(desired.edges), dict[Ref, Object](), dict(desired.objects)
         problems: list[Problem] = []
         for ref, origin in wanted.source.items():
             if ref not in desired:
@@ -374,11 +374,13 @@ class _Bench:
                     problems.append(Problem(f"{ref}: {key}: {e.message}", self.declaration.position(origin, key), e.hint))
                     continue
                 obj = obj.with_expression(key, spelled)
+                if key in objects[ref].expressions():
+                    objects[ref] = objects[ref].with_expression(key, spelled)
                 edges[ref] = edges.get(ref, frozenset()) | (needed - {ref})
             declared[ref] = obj
         if problems:
             raise DeclarationError(problems)
-        return replace(desired, edges=edges), declared
+        return replace(desired, objects=objects, edges=edges), declared
 
     def _named(self, obj: Object, origin: Ref, desired: State, problems: list[Problem]) -> frozenset[Ref]:
         """What `depends_on` names."""

@@ -9,7 +9,7 @@ NOT_MANAGED = f"""
     SELECT 'information_schema' UNION ALL SELECT '{JOURNAL}' UNION ALL
     SELECT jn.nspname FROM pg_class AS jc JOIN pg_namespace AS jn ON jn.oid = jc.relnamespace
     WHERE jc.relname = 'run' AND obj_description(jc.oid, 'pg_class') = '{MARK}'"""
-
+KEEPER = "reconcile_fill_"  # how names begin of triggers, and their functions, that keep a column filled: each is part of its column
 
 # which kind a relation is of, as `on_kind` of what lives on it; `c` is its pg_class row
 RELATION_KIND = "CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized_view' WHEN 'f' THEN 'foreign_table' ELSE 'table' END"
@@ -39,6 +39,12 @@ def ours(catalog: str, oid: str, schema: str) -> str:
 def address(catalog: str, oid: str, part: str = "0") -> str:
     """SQL for one pg_depend address."""
     return f"ARRAY['{catalog}'::regclass::oid::int8, {oid}::int8, {part}::int8]"
+
+
+def keeps_filled(trigger: str, function: str) -> str:
+    """SQL that is true of a trigger of ours that keeps a column filled; both are rows of their catalogs."""
+    like = KEEPER.replace("_", r"\_") + "%"
+    return f"({trigger}.tgname LIKE '{like}' AND {function}.proname LIKE '{like}')"
 
 
 def settable(options: str) -> str:

@@ -6,7 +6,7 @@ returns, are what `==` compares. The other stages know only what stands here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
@@ -18,7 +18,7 @@ from reconciler.connection import Connection, Row, Server
 from reconciler.privileges import PUBLIC, Access, grantors, handed_over, known
 from reconciler.ref import Ref
 from reconciler.situation import Piece, Situation
-from reconciler.statement import Statement, Turn, compose, literal, name, raw, text
+from reconciler.statement import Statement, Turn, compose, literal, name, raw, text, undoable
 
 ATTACHED = frozenset({"comment", "owner", "grants"})  # what is said of an object that is there
 
@@ -168,6 +168,11 @@ class Object(BaseModel):
     def remove_online(self, on: Situation) -> Iterable[Statement]:
         """The recipe for a busy server, where it is not the plain DDL."""
         return self.remove(on)
+
+    def left_behind(self, on: Situation) -> Iterable[Statement]:
+        """Drop what does not go by itself when what the object is part of is dropped."""
+        del on
+        return ()
 
     def release(self, on: Situation) -> Iterable[Statement] | None:
         """Let go of what is replaced beneath the object, if it holds data; None: it holds none, and is made again."""
@@ -369,13 +374,13 @@ class Object(BaseModel):
         """Everything that makes the object as it is: definition, owner, comment and grants."""
         made = self.define_online(on, parts) if online else self.define(on, parts)
         attached = (s for o in (self, *parts) for s in o.attach(None, on))
-        return [*undoable(made, lambda: self.remove(on)), *undoable(attached, tuple)]
+        return [*undoable(made, lambda: self._cleared(parts, on)), *undoable(attached, tuple)]
 
     def recreate(self, old: Self | None, on: Situation, parts: Sequence[Object] = ()) -> list[Statement]:
         """The same, within a replacement: of `old`, or of what the object stands on."""
         made = self.define(on, parts) if parts else self.remake(old, on)
         attached = (s for o in (self, *parts) for s in o.attach(None, on))
-        return [*undoable(made, lambda: self.remove(on)), *undoable(attached, tuple)]
+        return [*undoable(made, lambda: self._cleared(parts, on)), *undoable(attached, tuple)]
 
     def alter(self, old: Self, on: Situation) -> list[Statement] | None:
         """Everything that turns `old` into this object, or None where it must be replaced.
@@ -406,7 +411,13 @@ class Object(BaseModel):
                 if not obj.folds:
                     yield from obj.create(on, online=False)
 
-        return undoable(self.remove_online(on) if online else self.remove(on), back)
+        return undoable(self._cleared(parts, on, online=online), back)
+
+    def _cleared(self, parts: Iterable[Object], on: Situation, *, online: bool = False) -> Iterable[Statement]:
+        """Drop it, and what of its parts does not go with it."""
+        yield from self.remove_online(on) if online else self.remove(on)
+        for part in parts:
+            yield from part.left_behind(on)
 
     def attach(self, old: Self | None, on: Situation) -> Iterator[Statement]:
         """Owner, comment and grants, as far as they differ from `old` or from what a new object has."""
@@ -463,11 +474,3 @@ class Granted(Owned):
         target = compose("{} {}", raw(self.grant_class), self.sql_name())
         access = Access(target, str(self.ref), known(self.grant_class, on.server), owner, on.user)
         yield from access.between(handed_over(had, before, owner), self.grants)
-
-
-def undoable(statements: Iterable[Statement], back: Callable[[], Iterable[Statement]]) -> list[Statement]:
-    """Give statements that do not say how they are undone the way `back`, all of it with the first of them."""
-    found = list(statements)
-    if found and all(s.undo is None for s in found):
-        found[0] = found[0].model_copy(update={"undo": tuple(s.sql for s in back())})
-    return [s if s.undo is not None else s.model_copy(update={"undo": ()}) for s in found]

@@ -19,6 +19,7 @@ from reconciler.monitor import Look, Monitor
 from reconciler.order import Step
 from reconciler.plan import Plan
 from reconciler.postcondition import Named, unmet
+from reconciler.statement import Fill
 
 T = TypeVar("T")
 LOCK = (0x7265636F, 0x6E63696C)  # "reco", "ncil": the advisory lock that only one applier holds
@@ -175,7 +176,7 @@ def _group(going: _Run, group: Sequence[Step]) -> None:
 
     try:
         if group[0].fill is not None:
-            _fill(going, group[0])
+            _fill(going, group[0], group[0].fill)
             tries[0] = 1
         else:
             _patiently(going, group, work)
@@ -231,14 +232,15 @@ def _doubts(going: _Run) -> None:
 # -- one try, and the next ---------------------------------------------------------------------------------------------
 
 
-def _fill(going: _Run, step: Step) -> None:
-    assert step.fill is not None
+def _fill(going: _Run, step: Step, spec: Fill) -> None:
+    """Fill in batches; the journal's schema keeps the place, where there is a journal."""
 
     def attempt(batch: Callable[[], T]) -> T:
         _bound(going, step)
         return _patiently(going, [step], lambda _: batch())
 
-    fill(going.connection, step.fill, attempt, lambda p: going.watcher.progress(step, p))
+    progress = partial(going.watcher.progress, step)
+    fill(going.connection, spec, attempt, progress, journal=going.journal.schema or None)
 
 
 def _bound(going: _Run, step: Step, tries: int = 4) -> None:

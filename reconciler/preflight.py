@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from reconciler import backfill
 from reconciler.connection import Connection, rows
 from reconciler.plan import Plan
 from reconciler.statement import Hazard, quoted
@@ -69,6 +70,9 @@ def preflight(plan: Plan, connection: Connection) -> list[Finding]:
     found = [*_writable(state["standby"], state["read_only"])]
     if not state["superuser"]:
         found += _privileges(plan, connection, state["role"])
+    for step in plan.steps:
+        if step.fill is not None:
+            found += [Finding(f"the backfill of {step.identity}: {why}", refuses=True) for why in backfill.refusals(connection, step.fill)]
     found += _held_up(plan, connection)
     found += _half_finished(plan, connection)
     found += _space(plan, connection)

@@ -25,6 +25,11 @@ class Size:
     bytes: int = 0
 
     @property
+    def tiny(self) -> bool:
+        """Whether a rewrite is over before anybody notices."""
+        return 0 <= self.rows <= 1000 and self.bytes <= 1 << 20
+
+    @property
     def words(self) -> str:
         """Bytes, rows and how long reading them may take, for people to read."""
         rows = f", about {self.rows:,} rows" if self.rows >= 0 else ""

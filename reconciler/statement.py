@@ -50,11 +50,32 @@ class Danger(BaseModel, frozen=True, extra="forbid"):
     reason: str
 
 
+class Pace(BaseModel):
+    """How fast a backfill may go; times are seconds.
+
+    A batch is to take `target` and fills no more than `rows`; after it comes a `pause`, or one of that `share` of its
+    time. It waits while a standby is further behind than `max_lag` or `max_lag_bytes`, or more than `max_active`
+    sessions of others are at work. Without `triggers` none fires for it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    target: float = 0.2
+    rows: int | None = None
+    pause: float = 0.0
+    share: float = 0.0
+    max_lag: float | None = None
+    max_lag_bytes: int | None = None
+    max_active: int | None = None
+    triggers: bool = True
+
+
 class Fill(BaseModel):
     """A backfill: `column` of `relation` becomes `value` in every row where it is null.
 
     The three are SQL text, qualified. It fails, and names some of them, if rows are left that get no value; or, as
-    the `sweep` after nulls were forbidden or without a `value`, if any row is null at all.
+    the `sweep` after nulls were forbidden or without a `value`, if any row is null at all. A `sure` value is never
+    null, and evaluated once for each row: a default that counts.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,6 +84,8 @@ class Fill(BaseModel):
     column: str
     value: str | None = None
     sweep: bool = False
+    sure: bool = False
+    pace: Pace = Pace()
 
 
 class Statement(BaseModel):
@@ -90,6 +113,14 @@ class Statement(BaseModel):
     mend: tuple[str, ...] = ()
     undo: tuple[str, ...] | None = None
     fill: Fill | None = None
+
+
+def undoable(statements: Iterable[Statement], back: Callable[[], Iterable[Statement]]) -> list[Statement]:
+    """Give statements that do not say how they are undone the way `back`, all of it with the first of them."""
+    found = list(statements)
+    if found and all(s.undo is None for s in found):
+        found[0] = found[0].model_copy(update={"undo": tuple(s.sql for s in back())})
+    return [s if s.undo is not None else s.model_copy(update={"undo": ()}) for s in found]
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
@@ -39,7 +40,7 @@ class Lines:
             if time.monotonic() - self._last < EVERY:
                 return
             self._last = time.monotonic()
-        self._say(f"{_title(step)}: {progress.done} of {progress.total} {progress.unit}")
+        self._say(f"{_title(step)}: {_far(progress)}")
 
     def noticed(self, words: str) -> None:
         self._say(f"note: {words}")
@@ -71,7 +72,7 @@ class Bars:
 
     def progress(self, step: Step, progress: Far) -> None:
         if step.id in self._tasks:
-            far = f"{progress.done:,}/{progress.total:,} {progress.unit}"
+            far = _far(progress)
             self._bars.update(self._tasks[step.id], completed=progress.done, total=progress.total or None, far=far)
 
     def noticed(self, words: str) -> None:
@@ -85,6 +86,16 @@ class Bars:
             self._bars.remove_task(task)
         colour = {"done": "green", "failed": "red", "skipped": "yellow"}[outcome.status]
         self._bars.console.print(f"  [{colour}]{outcome.status}[/] {escape(_title(outcome.step))}", highlight=False)
+
+
+def _far(progress: Far) -> str:
+    """How far, how fast, how long it will take, and what it waits for; as much of it as is known."""
+    words = [f"{progress.done:,} of {progress.total:,} {progress.unit}"]
+    if progress.rate is not None:
+        words.append(f"{progress.rate:,.0f} a second")
+    if progress.left is not None:
+        words.append(f"{timedelta(seconds=round(progress.left))} left")
+    return ", ".join([*words, progress.waits] if progress.waits else words)
 
 
 def _title(step: Step) -> str:

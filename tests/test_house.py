@@ -46,6 +46,7 @@ NEIGHBOURS = {
     ("datatype", "contract"): "what every type that columns have shares",
     ("canonicalise", "scratch"): "",
     ("monitor", "backfill"): "how far a long step is",
+    ("preflight", "backfill"): "what would refuse it",
     ("rebuild", "diff"): "changes are what it reads",
     ("renames", "diff"): "how a difference is told",
     ("heirs", "diff"): "changes are what it reads",

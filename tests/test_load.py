@@ -14,9 +14,11 @@ from reconciler.check import CONDITIONS, Assertion, Setting
 from reconciler.contract import Object
 from reconciler.errors import DeclarationError, Position, Problem
 from reconciler.kinds import KINDS
+from reconciler.kinds.column import Column
 from reconciler.load import json_schema, load
 from reconciler.ref import Ref
 from reconciler.state import Declaration
+from reconciler.statement import Pace
 from reconciler.yamltree.nodes import Node, documents, plain
 
 Write = Callable[..., Path]
@@ -397,7 +399,31 @@ OBJECT_ERRORS = [
     ("tables: {t: {columns: {c: {not_null: 1}}}}\n", "1:38", "not_null: expected true or false", ""),
     ("tables: {t: {columns: {c: {type: [a]}}}}\n", "1:34", "type: expected text, got a list", ""),
     ("tables: {t: {columns: {c: {type: }}}}\n", "1:34", "type: expected text, got nothing", 'write ""'),
-    ("tables: {t: {columns: {c: {backfill: x}}}}\n", "1:38", "backfill: expected a mapping, got a string 'x'", ""),
+    ("tables: {t: {columns: {c: {backfill: [x]}}}}\n", "1:38", "backfill: expected a mapping, got a list", ""),
+    (
+        "tables: {t: {columns: {c: {backfill: {value: x, pause: 2}}}}}\n",
+        "1:38",
+        "backfill: pause: expected a number with a unit (ms, s, min, %), got '2'",
+        "",
+    ),
+    (
+        "tables: {t: {columns: {c: {backfill: {value: x, batch: {target: soon}}}}}}\n",
+        "1:38",
+        "backfill: batch.target: expected a number with a unit (ms, s, min), got 'soon'",
+        "",
+    ),
+    (
+        "tables: {t: {columns: {c: {backfill: {value: x, max_lag: 3 days}}}}}\n",
+        "1:38",
+        "backfill: max_lag: expected a number with a unit (ms, s, min, kB, MB, GB), got '3 days'",
+        "",
+    ),
+    (
+        "tables: {t: {columns: {c: {backfill: {value: x, batch: {rows: 0}}}}}}\n",
+        "1:63",
+        "backfill.batch.rows: input should be greater than 0",
+        "",
+    ),
     ("tables: {t: {columns: {c: {backfill: {}}}}}\n", "1:38", "backfill: value is missing", ""),
     ("tables: {t: {columns: {c: {backfill: {valeu: x}}}}}\n", "1:39", "backfill: unknown key 'valeu'", "did you mean 'value'?"),
     ("tables: {t: {indexes: {i: {on: [a, {b: c}]}}}}\n", "1:36", "on: expected text, got a mapping", ""),
@@ -651,6 +677,7 @@ def test_what_we_ship_is_accepted(write: Write, file: Path) -> None:
         "",
         "schema: a\ntables: {t: , u: {state: absent}, v: {state: present, comment: x}}",
         "tables: {t: {exclusive: [policies], columns: {a: uuid, b: {default: 0}, c: {default: null}}}}",
+        "tables: {t: {columns: {a: {backfill: lower(b)}, b: {backfill: 0}, c: {backfill: {value: x, batch: {rows: 9}, pause: 1s}}}}}",
         "tables: {t: {indexes: {i: {on: a}}, policies: {p: {for: all, to: [a]}}, constraints: {}}}",
         "functions: {f(): {body_file: a.sql}}\nviews: {v: {query_file: v.sql}}\nextensions: {e: {schema: s}}",
         "checks: {c: {query_file: a.sql, equals: null}, d: {all: [{query: x, fails_with: 23514}]}}",
@@ -712,3 +739,26 @@ def test_a_type_is_a_type_alone(tmp_path: Path, type_: str) -> None:
     (tmp_path / "a.yml").write_text(f"tables: {{t: {{columns: {{c: '{type_}'}}}}}}\n")
     with pytest.raises(DeclarationError, match="only the data type"):
         load(tmp_path)
+
+
+def test_a_backfill_may_be_its_value_alone(write: Write) -> None:
+    declared = "tables: {t: {columns: {a: {backfill: lower(b)}, b: {backfill: 0}, c: {backfill: true}}}}"
+    found = {r.name: o for r, o in load(write(declared)).objects.items() if isinstance(o, Column)}
+    assert {n: c.expressions() for n, c in found.items() if n in "abc"} == {
+        "a": {"backfill": "lower(b)"},
+        "b": {"backfill": "0"},
+        "c": {"backfill": "true"},
+    }
+
+
+def test_a_backfill_s_pace_is_read_in_seconds_and_bytes(write: Write) -> None:
+    declared = """
+tables:
+  t:
+    columns:
+      a: {backfill: {value: x, batch: {target: 1s, rows: 500}, pause: 50%, max_lag: 64MB, max_active: 20, triggers: false}}
+      b: {backfill: {value: x, pause: 250ms, max_lag: 1.5min}}
+"""
+    paces = {r.name: o.backfill.pace() for r, o in load(write(declared)).objects.items() if isinstance(o, Column) and o.backfill}
+    assert paces["a"] == Pace(target=1, rows=500, share=0.5, max_lag_bytes=64 << 20, max_active=20, triggers=False)
+    assert paces["b"] == Pace(pause=0.25, max_lag=90)

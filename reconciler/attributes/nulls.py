@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field
 
+from reconciler.attributes.filling import Backfill, fill
 from reconciler.attributes.place import Place
 from reconciler.connection import Server
 from reconciler.contract import Object
 from reconciler.ref import usual_name
-from reconciler.statement import Danger, Fill, Hazard, Statement, compose, joined, literal, name, raw, text
+from reconciler.statement import Danger, Hazard, Statement, compose, joined, literal, name, raw, text
 
 HELPER = "reconcile_not_null_"  # a check that proves NOT NULL while we set it (PostgreSQL 14 to 17)
 
@@ -47,7 +48,7 @@ class NotNull(BaseModel):
         if self.comment is not None:
             yield self.remark(place)
 
-    def forbid(self, place: Place, value: str | None, server: Server) -> Iterable[Statement]:
+    def forbid(self, place: Place, backfill: Backfill | None, server: Server) -> Iterable[Statement]:
         """Fill what is null, forbid new nulls, sweep up those that came in between, prove it, and only then say so."""
         if place.foreign:
             yield place.alter_column(raw("SET NOT NULL"), raw("DROP NOT NULL"))
@@ -56,12 +57,12 @@ class NotNull(BaseModel):
         constraint = self.named(place) if natural else (HELPER + place.column).encode()[:63].decode(errors="ignore")
         proof = compose("ADD CONSTRAINT {} CHECK ({} IS NOT NULL) NOT VALID", constraint, place.column)
         if not self.not_valid:
-            yield fill(place, value)
+            yield fill(place, backfill)
         gone = compose("DROP CONSTRAINT IF EXISTS {}", constraint)
         yield place.alter(self._added(place, valid=False) if natural else proof, gone, apart=True)
         if not self.not_valid:
-            if value is not None:
-                yield fill(place, value, sweep=True)
+            if backfill is not None:
+                yield fill(place, backfill, sweep=True)
             yield _validated(constraint, place)
         if not natural:
             yield place.alter_column(raw("SET NOT NULL"), raw("DROP NOT NULL"), apart=True)
@@ -79,7 +80,7 @@ class NotNull(BaseModel):
         )
         return place.alter_column(raw("DROP NOT NULL"), undo=tuple(undo))
 
-    def changed_from(self, old: NotNull, place: Place, value: str | None) -> Iterable[Statement]:
+    def changed_from(self, old: NotNull, place: Place, backfill: Backfill | None) -> Iterable[Statement]:
         """The statements that turn `old` into this."""
         own, was = self.named(place), old.named(place)
         if own != was:
@@ -89,7 +90,7 @@ class NotNull(BaseModel):
             yield place.alter(words[self.no_inherit], words[old.no_inherit])
         weaker = compose("DROP CONSTRAINT {}, {}", own, self._added(place, valid=False))
         if old.not_valid and not self.not_valid:
-            yield fill(place, value)
+            yield fill(place, backfill)
             yield _validated(own, place, undo=place.table_action(weaker))
         elif self.not_valid and not old.not_valid:
             yield place.alter(weaker, compose("VALIDATE CONSTRAINT {}", own))
@@ -143,21 +144,6 @@ def _ways_out(place: Place, heir: Object) -> Iterable[tuple[Statement, Statement
         one, other = (Statement(sql=a, lock="ACCESS EXCLUSIVE", relation=place.relation, undo=(b,)) for a, b in ((out, back), (back, out)))
         why = f"{place.relation} is read under lock, unless a check proves its bound"
         yield one, other.model_copy(update={"dangers": (Danger(hazard=Hazard.LONG_SCAN, reason=why),)}) if piece else other
-
-
-def fill(place: Place, value: str | None, *, sweep: bool = False) -> Statement:
-    """Fill what is null and stop, with sample keys, if what is left gets no value; a sweep leaves none."""
-    relation, column = text(place.table), text(compose("{}", place.column))
-    update = f"UPDATE {relation} SET {column} = {value} WHERE {column} IS NULL"
-    assert_none = f"SELECT count(*) AS rows_without_value FROM {relation} WHERE {column} IS NULL"
-    return Statement(
-        sql=update if value is not None else assert_none,
-        lock="ROW EXCLUSIVE" if value is not None else "ACCESS SHARE",
-        relation=place.relation,
-        transactional=False,
-        fill=Fill(relation=relation, column=column, value=value, sweep=sweep),
-        undo=(),
-    )
 
 
 def _validated(constraint: str, place: Place, undo: str | None = None) -> Statement:

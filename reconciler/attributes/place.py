@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from reconciler.attributes.counter import COLUMNS
-from reconciler.catalog import RELATION_KIND, address, granted, held, ours, settable
+from reconciler.catalog import RELATION_KIND, address, granted, held, keeps_filled, ours, settable
 from reconciler.connection import Server
 from reconciler.ref import Ref
 from reconciler.statement import Danger, Statement, compose, text
@@ -104,12 +104,11 @@ def query(server: Server) -> str:
         forbidden = """CASE WHEN k.oid IS NOT NULL THEN jsonb_build_object('name', k.conname, 'no_inherit', k.connoinherit,
                                 'not_valid', NOT k.convalidated, 'comment', obj_description(k.oid, 'pg_constraint')) END"""
     return f"""
-        WITH RECURSIVE heirs (parent, heir) AS (
-            SELECT inhparent, inhrelid FROM pg_inherits
-            UNION SELECT e.parent, h.inhrelid FROM heirs AS e JOIN pg_inherits AS h ON h.inhparent = e.heir)
+        {_HEIRS}
         SELECT {RELATION_KIND} AS on_kind, n.nspname AS schema, c.relname AS on_name, a.attname AS name,
                ARRAY[{address("pg_class", "c.oid", "a.attnum")}, {address("pg_attrdef", "coalesce(d.oid, 0)")},
-                     {address("pg_class", "coalesce(i.oid, 0)")}]
+                     {address("pg_class", "coalesce(i.oid, 0)")}, {address("pg_trigger", "coalesce(w.trigger_oid, 0)")},
+                     {address("pg_proc", "coalesce(w.function_oid, 0)")}]
                    || ARRAY(SELECT {address("pg_class", "x.attrelid", "x.attnum")} FROM heirs AS e
                             JOIN pg_attribute AS x ON x.attrelid = e.heir AND x.attname = a.attname
                             WHERE e.parent = c.oid AND NOT x.attislocal AND a.attislocal
@@ -124,7 +123,7 @@ def query(server: Server) -> str:
                    SELECT FROM regexp_matches(d.adbin::text, ':(?:func|opfunc)id ([0-9]+)', 'g') AS m
                    JOIN pg_proc AS f ON f.oid = m[1]::oid WHERE f.provolatile = 'v'), false) AS volatile,
                t.typtype = 'd' AND (t.typnotnull OR EXISTS (SELECT FROM pg_constraint AS o WHERE o.contypid = t.oid)) AS constrained,
-               i.identity, CASE WHEN a.attcollation <> t.typcollation
+               i.identity, w.keeper, CASE WHEN a.attcollation <> t.typcollation
                                 THEN (SELECT ARRAY[m.nspname, l.collname] FROM pg_collation AS l
                                       JOIN pg_namespace AS m ON m.oid = l.collnamespace WHERE l.oid = a.attcollation) END AS collation,
                CASE WHEN a.attstorage <> t.typstorage
@@ -140,6 +139,7 @@ def query(server: Server) -> str:
         LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
         {named}
         LEFT JOIN LATERAL ({_sequence(server)}) AS i ON a.attidentity <> ''
+        LEFT JOIN LATERAL ({_KEEPER}) AS w ON true
         LEFT JOIN LATERAL (
             SELECT x.*, pg_get_expr(y.adbin, y.adrelid) AS expression
             FROM pg_inherits AS h
@@ -152,6 +152,19 @@ def query(server: Server) -> str:
                    OR {settable("a.attoptions")} IS NOT NULL OR a.attfdwoptions IS NOT NULL OR a.attacl IS NOT NULL
                    OR col_description(c.oid, a.attnum) IS NOT NULL)
         ORDER BY n.nspname, c.relname, a.attnum"""
+
+
+_HEIRS = """WITH RECURSIVE heirs (parent, heir) AS (
+            SELECT inhparent, inhrelid FROM pg_inherits
+            UNION SELECT e.parent, h.inhrelid FROM heirs AS e JOIN pg_inherits AS h ON h.inhparent = e.heir)"""
+_KEEPER = f"""
+        SELECT t.oid AS trigger_oid, f.oid AS function_oid, jsonb_build_object(
+                   'trigger', t.tgname, 'function', f.proname, 'source', CASE t.tgenabled WHEN 'O' THEN f.prosrc ELSE '' END) AS keeper
+        FROM pg_trigger AS t
+        JOIN pg_proc AS f ON f.oid = t.tgfoid AND f.pronamespace = c.relnamespace
+        JOIN pg_depend AS g ON g.classid = 'pg_trigger'::regclass AND g.objid = t.oid
+                               AND g.refclassid = 'pg_class'::regclass AND g.refobjid = c.oid AND g.refobjsubid = a.attnum
+        WHERE t.tgrelid = c.oid AND t.tgparentid = 0 AND {keeps_filled("t", "f")} LIMIT 1"""
 
 
 def _sequence(server: Server) -> str:

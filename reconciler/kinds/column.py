@@ -10,30 +10,23 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self
 
 from psycopg import sql
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from reconciler.attributes.conversion import Retyping, collate, spelled_collation, using
+from reconciler.attributes.filling import Backfill, fill
 from reconciler.attributes.identity import Identity
-from reconciler.attributes.nulls import NotNull, fill
+from reconciler.attributes.keeper import Keeper
+from reconciler.attributes.nulls import NotNull
 from reconciler.attributes.place import Place, query
 from reconciler.attributes.shortform import SERIAL, ShortForm
+from reconciler.attributes.storage import RESET, settings
 from reconciler.connection import Row, Server
 from reconciler.contract import Object, Situation
-from reconciler.foreign import changed
 from reconciler.privileges import PUBLIC, Access, grantors, known
 from reconciler.ref import Ref
 from reconciler.statement import Danger, Hazard, Statement, Turn, compose, joined, literal, name, raw, text
 
-RESET = {"storage": None, "compression": None}  # what ALTER COLUMN … TYPE forgets
 BESIDE = re.compile(r"\b(generated|default|collate|constraint|references|primary\s+key|unique|check|not\s+null|null)\b", re.I)
-
-
-class Backfill(BaseModel):
-    """Where the rows that have no value get one; rows that have one are never touched."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    value: str = Field(description="SQL expression over the row; other columns are named `table.column`")
 
 
 class Column(Object):
@@ -59,13 +52,14 @@ class Column(Object):
     n_distinct_inherited: str | None = Field(default=None, description="the same for the table and its children together")
     options: dict[str, str] = Field(default_factory=dict, description="of a foreign table's column: what its wrapper takes")
     grants: dict[str, tuple[str, ...]] | None = Field(default=None, description="role (or `public`) → privileges on this column alone")
-    backfill: Backfill | None = Field(default=None, description="how rows that are null get a value, before NOT NULL")
+    backfill: Backfill | None = Field(default=None, description="how rows that are null get a value, before NOT NULL; or just the value")
     using: str | None = Field(default=None, description="SQL expression over the row that turns an old value into the new type")
     primary_key: bool = Field(default=False, description="short for a constraint of the table")
     unique: bool = Field(default=False, description="short for a constraint of the table")
     references: str | None = Field(default=None, description="table(column): short for a foreign key of the table")
     volatile: bool = Field(default=False, json_schema_extra={"derived": True})  # the default is another in each row
     constrained: bool = Field(default=False, json_schema_extra={"derived": True})  # the type is a domain with constraints
+    keeper: Keeper | None = Field(default=None, json_schema_extra={"derived": True})  # of a backfill that says `keep_filled`
     inherited: bool = Field(default=False, json_schema_extra={"derived": True})
 
     @field_validator("type")
@@ -88,6 +82,8 @@ class Column(Object):
             row["identity"] = Identity.model_validate(seq).short(ref.on.name, ref.name)
         if row["not_null"] and nn is not None:
             row["not_null"] = NotNull.model_validate(nn).short(ref.on.name, ref.name)
+        if row["keeper"] is not None:
+            row["keeper"] = Keeper.read(Place(ref.on, ref.name), **row["keeper"])
         row["collation"] = spelled_collation(*row["collation"]) if row["collation"] else None
         distinct: dict[str, Any] = dict(o.split("=", 1) for o in row.pop("attribute_options") or ())
         row["options"] = dict(o.split("=", 1) for o in row["options"] or ())
@@ -106,7 +102,8 @@ class Column(Object):
         return self._short.unfolded()
 
     def folded(self, others: Mapping[Ref, Object]) -> tuple[Self, frozenset[Ref]]:
-        found, said = self, frozenset[Ref]()
+        kept = {"backfill": Backfill(value=self.keeper.value, keep_filled=True)} if self.keeper else {}
+        found, said = self.model_copy(update=kept), frozenset[Ref]()
         for update in self._shorter(others):
             short = found.model_copy(update=update)
             told = {r: body for r, body in short.unfold() if r not in said}
@@ -131,7 +128,10 @@ class Column(Object):
         return ShortForm(self._place, self.type, self.primary_key, self.unique, self.references)
 
     def as_state(self) -> Self:
-        told: dict[str, Any] = {"backfill": None, "using": None, "primary_key": False, "unique": False, "references": None}
+        short: dict[str, Any] = {"primary_key": False, "unique": False, "references": None}
+        told: dict[str, Any] = {"backfill": None, "using": None, "keeper": None, **short}
+        if self.backfill is not None and self.backfill.keep_filled and not self.overrides:
+            told["keeper"] = Keeper.of(self._place, self.backfill.value)
         if self.primary_key:
             told["not_null"] = self.not_null or True
         if self._short.counts is not None:
@@ -139,10 +139,12 @@ class Column(Object):
         return super().as_state().model_copy(update=told)
 
     def expressions(self) -> Mapping[str, str]:
-        return {"backfill": self.backfill.value} if self.backfill else {}
+        said = self.backfill or self.keeper
+        return {"backfill": said.value} if said else {}
 
     def with_expression(self, field: str, value: str) -> Self:
-        return self.model_copy(update={field: Backfill(value=value)})
+        said = {f: v for f in ("backfill", "keeper") if (v := getattr(self, f)) is not None}
+        return self.model_copy(update={f: v.model_copy(update={"value": value}) for f, v in said.items()})
 
     def roles(self) -> frozenset[str]:
         grants = {**(self.grants or {}), **((self.numbering and self.numbering.grants) or {})}
@@ -166,14 +168,8 @@ class Column(Object):
         return self.overrides or self.inherited
 
     def inherited_by(self, heir: Ref) -> Self:
-        told: dict[str, Any] = {
-            "identity": None,
-            "statistics": None,
-            "n_distinct": None,
-            "n_distinct_inherited": None,
-            "options": {},
-            "inherited": True,
-        }
+        told: dict[str, Any] = dict.fromkeys(("identity", "statistics", "n_distinct", "n_distinct_inherited", "keeper"))
+        told |= {"options": {}, "inherited": True}
         forbidden = self.forbidden
         given = NotNull(name=forbidden.named(self._place)) if forbidden is not None and not forbidden.no_inherit else None
         told["not_null"] = given.short(heir.name, self.ref.name) if given else False
@@ -253,8 +249,10 @@ class Column(Object):
 
     def define_online(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         """Add the column bare where its rows are to be filled one by one, then fill it and forbid nulls."""
-        value = self._backfill(on) or (self.default if self.volatile else None)
-        if value is None or self.overrides or self._place.foreign:
+        filling = self._backfill(on)
+        if filling is None and self.volatile and self.default is not None and not on.size(self._place.on).tiny:
+            filling = Backfill(value=self.default, sure=True)
+        if filling is None or self.overrides or self._place.foreign:
             yield from self.define(on)
             return
         bare = self.model_copy(update={"not_null": False, "default": None})
@@ -262,10 +260,20 @@ class Column(Object):
         yield self._place.alter(compose("ADD COLUMN {}", bare.clause()), drop, dangers=self._dangers_of_adding(on, filled=True))
         if self.default is not None:
             yield self._default(self.default, before=None)
+        if self.keeper is not None:
+            yield from self.keeper.made(self._place)
         if self.forbidden is not None:
-            yield from self.forbidden.forbid(self._place, value, on.server)
+            yield from self.forbidden.forbid(self._place, filling, on.server)
         else:
-            yield fill(self._place, value)
+            yield fill(self._place, filling)
+
+    def create(self, on: Situation, parts: Sequence[Object] = (), *, online: bool = True) -> list[Statement]:
+        """What keeps it filled stands before it is filled, and is not said again with the rest."""
+        kept, found = {s.sql for s in self.keeper.made(self._place)} if self.keeper else set[str](), list[Statement]()
+        for statement in super().create(on, parts, online=online):
+            if statement.sql not in kept or all(s.sql != statement.sql for s in found):
+                found.append(statement)
+        return found
 
     def attach(self, old: Self | None, on: Situation) -> Iterator[Statement]:
         """What the definition of a column has no words for is said once it is there."""
@@ -275,11 +283,13 @@ class Column(Object):
 
     def _unsaid(self, on: Situation) -> Iterator[Statement]:
         said = {} if self.overrides else {"compression": self.compression, "options": self.options}
-        yield from self._settings(type(self)(ref=self.ref, type=self.type).model_copy(update=said), on)
+        yield from settings(self, type(self)(ref=self.ref, type=self.type).model_copy(update=said), self._place, on.server)
         if self.forbidden is not None:
             yield from self.forbidden.attached(self._place)
         if self.numbering is not None:
             yield from self.numbering.attached(None, self._place, on)
+        if self.keeper is not None:
+            yield from self.keeper.made(self._place)
 
     def _own(self, old: Self | None, on: Situation) -> Iterator[Statement]:
         part = text(compose(" ({})", self.ref.name))
@@ -288,7 +298,8 @@ class Column(Object):
 
     def _dangers_of_adding(self, on: Situation, *, filled: bool = False) -> tuple[Danger, ...]:
         stored = self.generated is not None and not self.virtual
-        costly = stored or self.constrained or (self.volatile and not filled) or self.identity is not None
+        counted = self.volatile and not filled and not on.size(self._place.on).tiny
+        costly = stored or self.constrained or counted or self.identity is not None
         return (self._rewrite(on),) if costly and not self._place.foreign else ()
 
     def _rewrite(self, on: Situation) -> Danger:
@@ -339,10 +350,21 @@ class Column(Object):
         if self.generated is not None and old.generated is not None and self.generated != old.generated:
             words = [compose("SET EXPRESSION AS ({})", raw(g)) for g in (self.generated, old.generated)]
             yield self._place.alter_column(words[0], words[1], dangers=(self._rewrite(on),))
-        yield from self._forbid(old, on)
-        yield from self._settings(old, on)
+        yield from self._filled(old, on)
+        yield from settings(self, old, self._place, on.server)
         if old.numbering is not None and self.numbering is not None:
             yield from self.numbering.changed_from(old.numbering, self.type, self._place, on)
+
+    def _filled(self, old: Self, on: Situation) -> Iterable[Statement]:
+        """Keep it filled from now on, fill it, and forbid nulls."""
+        if self.keeper is not None and self.keeper != old.keeper:
+            yield from self.keeper.changed_from(old.keeper, self._place) if old.keeper else self.keeper.made(self._place)
+        forbidden = list(self._forbid(old, on))
+        if self.keeper is not None and old.keeper is None and not any(s.fill for s in forbidden) and not self.not_null:
+            yield fill(self._place, self._backfill(on))
+        yield from forbidden
+        if old.keeper is not None and self.keeper is None:
+            yield from old.keeper.removed(self._place)
 
     def _forbid(self, old: Self, on: Situation) -> Iterable[Statement]:
         new, was = self.forbidden, old.forbidden
@@ -361,8 +383,14 @@ class Column(Object):
 
     def remove(self, on: Situation) -> Iterable[Statement]:
         dangers = () if self.generated is not None else (Danger(hazard=Hazard.DATA_LOSS, reason=f"{self.ref} is dropped with its values"),)
+        if self.keeper is not None:
+            yield from (s.model_copy(update={"undo": None}) for s in self.keeper.removed(self._place))
         if not self.overrides:
             yield self._place.alter(compose("DROP COLUMN {}", self.ref.name), dangers=dangers)
+
+    def left_behind(self, on: Situation) -> Iterable[Statement]:
+        if self.keeper is not None:
+            yield from self.keeper.left(self._place)
 
     def finish(self, old: Self | None, on: Situation) -> Iterable[Statement]:
         """Number the column once the sequence of its default is out of the way, whose name it may take."""
@@ -382,7 +410,7 @@ class Column(Object):
             if self.not_null and old.not_null and not changed.not_null:
                 yield self._place.alter_column(raw("SET NOT NULL"))
             if (changed.storage, changed.type) != (old.storage, old.type):
-                yield from self._settings(self.model_copy(update={"storage": None}), on)
+                yield from settings(self, self.model_copy(update={"storage": None}), self._place, on.server)
         elif self.grants and getattr(changed, "grants", None) != getattr(old, "grants", None):
             yield from self._own(None, on)
 
@@ -434,42 +462,13 @@ class Column(Object):
         said = raw(declared.using) if isinstance(declared, Column) and declared.using is not None else None
         forth = words(self, said or using(old.type, self.type, own))
         back = words(old, using(self.type, old.type, own))
-        lost = old._settings(old.model_copy(update=RESET), on)
+        lost = settings(old, old.model_copy(update=RESET), self._place, on.server)
         undo = (self._place.column_action(back), *(s.sql for s in lost))
         retyping = Retyping(self.ref, self._place.relation, (old.type, old.collation), (self.type, self.collation))
         return self._place.alter_column(forth, undo=undo, dangers=tuple(retyping.dangers(self._rewrite(on))))
 
-    def _settings(self, old: Self, on: Situation) -> Iterable[Statement]:
-        """How it is stored and what ANALYZE makes of it."""
-
-        def words(field: str, template: str) -> Iterator[sql.Composable]:
-            values = (getattr(c, field) for c in (self, old))
-            usual = {"storage": self._usual_storage(on), "compression": "default", "statistics": -1}[field]
-            yield from (raw(template.format(usual if v is None else v)) for v in values)
-
-        analysed = "SHARE UPDATE EXCLUSIVE"
-        if self.storage != old.storage:
-            yield self._place.alter_column(*words("storage", "SET STORAGE {}"))
-        if self.compression != old.compression:
-            yield self._place.alter_column(*words("compression", "SET COMPRESSION {}"))
-        if self.statistics != old.statistics:
-            yield self._place.alter_column(*words("statistics", "SET STATISTICS {}"), only=True, lock=analysed)
-        for setting in ("n_distinct", "n_distinct_inherited"):
-            new, was = getattr(self, setting), getattr(old, setting)
-            if new != was:
-                actions = [raw(f"RESET ({setting})") if v is None else compose("SET ({} = {})", setting, raw(v)) for v in (new, was)]
-                yield self._place.alter_column(*actions, only=True, lock=analysed)
-        if self.options != old.options:
-            forth, back = changed(old.options, self.options), changed(self.options, old.options)
-            yield from (self._place.alter_column(action, back) for action in [forth] if action is not None)
-
-    def _usual_storage(self, on: Situation) -> str:
-        """The type's own storage: PostgreSQL has had a word for it since 16, and before the types did not differ much."""
-        if on.server.has_default_storage:
-            return "default"
-        return "main" if self.type.startswith(("numeric", "inet", "cidr")) and not self.type.endswith("[]") else "extended"
-
-    def _backfill(self, on: Situation) -> str | None:
-        """What people say that rows without a value get."""
+    def _backfill(self, on: Situation) -> Backfill | None:
+        """How people say that rows without a value get one."""
         declared = on.declared.get(self.ref)
-        return declared.backfill.value if isinstance(declared, Column) and declared.backfill is not None else None
+        said = declared.backfill if isinstance(declared, Column) else None
+        return Backfill(value=self.keeper.value) if said is None and self.keeper is not None else said

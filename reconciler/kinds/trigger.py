@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, Self, cast
 from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from reconciler.catalog import FIRES, RELATION_KIND, address, fires, ours
+from reconciler.catalog import FIRES, RELATION_KIND, address, fires, keeps_filled, ours
 from reconciler.connection import Row, Server
 from reconciler.contract import Object, Situation
 from reconciler.ref import Ref
@@ -84,8 +84,10 @@ class Trigger(Object):
             FROM pg_trigger AS t
             JOIN pg_class AS c ON c.oid = t.tgrelid
             JOIN pg_namespace AS n ON n.oid = c.relnamespace
+            JOIN pg_proc AS u ON u.oid = t.tgfoid
             LEFT JOIN pg_trigger AS p ON p.oid = t.tgparentid
-            WHERE NOT t.tgisinternal AND (t.tgparentid = 0 OR t.tgenabled <> p.tgenabled) AND {ours("pg_class", "c.oid", "n.nspname")}
+            WHERE NOT t.tgisinternal AND NOT {keeps_filled("t", "u")}
+                  AND (t.tgparentid = 0 OR t.tgenabled <> p.tgenabled) AND {ours("pg_class", "c.oid", "n.nspname")}
             ORDER BY n.nspname, c.relname, t.tgname"""
 
     @classmethod

@@ -16,11 +16,11 @@ BEGIN
   reconcile_blocks := (SELECT coalesce(max(pg_relation_size(p.relid)), pg_relation_size('public.t'::regclass)) / current_setting('block_size')::int8
     FROM pg_partition_tree('public.t'::regclass) AS p);
   WHILE reconcile_first < reconcile_blocks LOOP
-    UPDATE public.t SET id = gen_random_uuid() WHERE ctid >= format('(%s,0)', reconcile_first)::tid AND ctid < format('(%s,0)', reconcile_first + 128)::tid AND id IS NULL AND (gen_random_uuid()) IS NOT NULL;
+    UPDATE public.t SET id = gen_random_uuid() WHERE ctid >= format('(%s,0)', reconcile_first)::tid AND ctid < format('(%s,0)', reconcile_first + 128)::tid AND id IS NULL;
     COMMIT;
     reconcile_first := reconcile_first + 128;
   END LOOP;
-  IF EXISTS (SELECT FROM public.t WHERE id IS NULL AND (gen_random_uuid()) IS NULL) THEN
+  IF EXISTS (SELECT FROM public.t WHERE false) THEN
     RAISE EXCEPTION USING MESSAGE = 'rows of public.t have no id, and no value was found for them';
   END IF;
 END $reconcile$;
@@ -37,7 +37,7 @@ BEGIN
   reconcile_blocks := (SELECT coalesce(max(pg_relation_size(p.relid)), pg_relation_size('public.t'::regclass)) / current_setting('block_size')::int8
     FROM pg_partition_tree('public.t'::regclass) AS p);
   WHILE reconcile_first < reconcile_blocks LOOP
-    UPDATE public.t SET id = gen_random_uuid() WHERE ctid >= format('(%s,0)', reconcile_first)::tid AND ctid < format('(%s,0)', reconcile_first + 128)::tid AND id IS NULL AND (gen_random_uuid()) IS NOT NULL;
+    UPDATE public.t SET id = gen_random_uuid() WHERE ctid >= format('(%s,0)', reconcile_first)::tid AND ctid < format('(%s,0)', reconcile_first + 128)::tid AND id IS NULL;
     COMMIT;
     reconcile_first := reconcile_first + 128;
   END LOOP;
@@ -69,11 +69,11 @@ BEGIN
   reconcile_blocks := (SELECT coalesce(max(pg_relation_size(p.relid)), pg_relation_size('public.t'::regclass)) / current_setting('block_size')::int8
     FROM pg_partition_tree('public.t'::regclass) AS p);
   WHILE reconcile_first < reconcile_blocks LOOP
-    UPDATE public.t SET seen = clock_timestamp() WHERE ctid >= format('(%s,0)', reconcile_first)::tid AND ctid < format('(%s,0)', reconcile_first + 128)::tid AND seen IS NULL AND (clock_timestamp()) IS NOT NULL;
+    UPDATE public.t SET seen = clock_timestamp() WHERE ctid >= format('(%s,0)', reconcile_first)::tid AND ctid < format('(%s,0)', reconcile_first + 128)::tid AND seen IS NULL;
     COMMIT;
     reconcile_first := reconcile_first + 128;
   END LOOP;
-  IF EXISTS (SELECT FROM public.t WHERE seen IS NULL AND (clock_timestamp()) IS NULL) THEN
+  IF EXISTS (SELECT FROM public.t WHERE false) THEN
     RAISE EXCEPTION USING MESSAGE = 'rows of public.t have no seen, and no value was found for them';
   END IF;
 END $reconcile$;

@@ -1,0 +1,7 @@
+"""Fill a column in batches: short transactions along a key of the table, and only rows that are null."""
+
+from reconciler.backfill.fill import fill, refusals
+from reconciler.backfill.progress import Progress
+from reconciler.backfill.script import script
+
+__all__ = ["Progress", "fill", "refusals", "script"]

@@ -1,0 +1,97 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TABLE public.people ALTER COLUMN n SET DEFAULT 0;
+COMMIT;
+
+SET lock_timeout = '2s';
+DO $reconcile$
+DECLARE reconcile_first int8 := 0; reconcile_blocks int8;
+BEGIN
+  reconcile_blocks := (SELECT coalesce(max(pg_relation_size(p.relid)), pg_relation_size('public.people'::regclass)) / current_setting('block_size')::int8
+    FROM pg_partition_tree('public.people'::regclass) AS p);
+  WHILE reconcile_first < reconcile_blocks LOOP
+    UPDATE public.people SET n = 0 WHERE ctid >= format('(%s,0)', reconcile_first)::tid AND ctid < format('(%s,0)', reconcile_first + 128)::tid AND n IS NULL AND (0) IS NOT NULL;
+    COMMIT;
+    reconcile_first := reconcile_first + 128;
+  END LOOP;
+  IF EXISTS (SELECT FROM public.people WHERE n IS NULL AND (0) IS NULL) THEN
+    RAISE EXCEPTION USING MESSAGE = 'rows of public.people have no n, and no value was found for them';
+  END IF;
+END $reconcile$;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TABLE public.people ADD CONSTRAINT people_n_not_null NOT NULL n NOT VALID;
+COMMIT;
+
+SET lock_timeout = '2s';
+DO $reconcile$
+DECLARE reconcile_first int8 := 0; reconcile_blocks int8;
+BEGIN
+  reconcile_blocks := (SELECT coalesce(max(pg_relation_size(p.relid)), pg_relation_size('public.people'::regclass)) / current_setting('block_size')::int8
+    FROM pg_partition_tree('public.people'::regclass) AS p);
+  WHILE reconcile_first < reconcile_blocks LOOP
+    UPDATE public.people SET n = 0 WHERE ctid >= format('(%s,0)', reconcile_first)::tid AND ctid < format('(%s,0)', reconcile_first + 128)::tid AND n IS NULL AND (0) IS NOT NULL;
+    COMMIT;
+    reconcile_first := reconcile_first + 128;
+  END LOOP;
+  IF EXISTS (SELECT FROM public.people WHERE n IS NULL) THEN
+    RAISE EXCEPTION USING MESSAGE = 'rows of public.people have no n, and no value was found for them';
+  END IF;
+END $reconcile$;
+
+SET lock_timeout = 0;
+BEGIN;
+ALTER TABLE public.people VALIDATE CONSTRAINT people_n_not_null;
+COMMIT;
+
+SET lock_timeout = '2s';
+DO $reconcile$
+DECLARE reconcile_first int8 := 0; reconcile_blocks int8;
+BEGIN
+  reconcile_blocks := (SELECT coalesce(max(pg_relation_size(p.relid)), pg_relation_size('public.people'::regclass)) / current_setting('block_size')::int8
+    FROM pg_partition_tree('public.people'::regclass) AS p);
+  WHILE reconcile_first < reconcile_blocks LOOP
+    SET LOCAL session_replication_role = replica;
+    UPDATE public.people SET name = 'nobody'::text WHERE ctid >= format('(%s,0)', reconcile_first)::tid AND ctid < format('(%s,0)', reconcile_first + 128)::tid AND name IS NULL AND ('nobody'::text) IS NOT NULL;
+    COMMIT;
+    PERFORM pg_sleep(0.01);
+    reconcile_first := reconcile_first + 128;
+  END LOOP;
+  IF EXISTS (SELECT FROM public.people WHERE name IS NULL AND ('nobody'::text) IS NULL) THEN
+    RAISE EXCEPTION USING MESSAGE = 'rows of public.people have no name, and no value was found for them';
+  END IF;
+END $reconcile$;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TABLE public.people ADD CONSTRAINT people_name_not_null NOT NULL name NOT VALID;
+COMMIT;
+
+SET lock_timeout = '2s';
+DO $reconcile$
+DECLARE reconcile_first int8 := 0; reconcile_blocks int8;
+BEGIN
+  reconcile_blocks := (SELECT coalesce(max(pg_relation_size(p.relid)), pg_relation_size('public.people'::regclass)) / current_setting('block_size')::int8
+    FROM pg_partition_tree('public.people'::regclass) AS p);
+  WHILE reconcile_first < reconcile_blocks LOOP
+    SET LOCAL session_replication_role = replica;
+    UPDATE public.people SET name = 'nobody'::text WHERE ctid >= format('(%s,0)', reconcile_first)::tid AND ctid < format('(%s,0)', reconcile_first + 128)::tid AND name IS NULL AND ('nobody'::text) IS NOT NULL;
+    COMMIT;
+    PERFORM pg_sleep(0.01);
+    reconcile_first := reconcile_first + 128;
+  END LOOP;
+  IF EXISTS (SELECT FROM public.people WHERE name IS NULL) THEN
+    RAISE EXCEPTION USING MESSAGE = 'rows of public.people have no name, and no value was found for them';
+  END IF;
+END $reconcile$;
+
+SET lock_timeout = 0;
+BEGIN;
+ALTER TABLE public.people VALIDATE CONSTRAINT people_name_not_null;
+COMMIT;

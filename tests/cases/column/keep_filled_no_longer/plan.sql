@@ -1,0 +1,25 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+CREATE OR REPLACE FUNCTION public.reconcile_fill_people_born() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN
+  NEW.born := (SELECT 2000 FROM (SELECT NEW.*) AS people);
+  RETURN NEW;
+END';
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+DROP TRIGGER reconcile_fill_full_name ON public.people;
+DROP FUNCTION public.reconcile_fill_people_full_name();
+COMMIT;
+
+SET lock_timeout = '2s';
+BEGIN;
+-- hazard data-loss: table public.pets is dropped with an unknown number of rows (0 bytes)
+DROP TABLE public.pets;
+DROP FUNCTION public.reconcile_fill_pets_sort();
+COMMIT;

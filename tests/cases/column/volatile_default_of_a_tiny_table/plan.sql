@@ -1,0 +1,9 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+BEGIN;
+ALTER TABLE public.t ADD COLUMN id uuid DEFAULT gen_random_uuid() NOT NULL;
+COMMIT;

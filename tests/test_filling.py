@@ -1,0 +1,164 @@
+"""A column becomes NOT NULL beneath an application that goes on writing: nothing it does fails on our account."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from reconciler import pipeline
+from reconciler.attributes.keeper import Keeper
+from reconciler.attributes.place import Place
+from reconciler.connection import Server
+from reconciler.contract import Situation
+from reconciler.execute import Outcome, Patience
+from reconciler.kinds.column import Column
+from reconciler.load import load
+from reconciler.pipeline import Job
+from reconciler.ref import Ref
+from reconciler.state import Scope
+from reconciler.watch import Lines
+from tests.conftest import Database
+
+ROWS = 20_000
+TABLE = f"CREATE TABLE public.t (id int PRIMARY KEY, a int, n int); INSERT INTO public.t SELECT g, g FROM generate_series(1, {ROWS}) AS g;"
+SLOWLY = "batch: {target: 20ms, rows: 1000}, pause: 10ms"
+
+
+def apply(database: Database, folder: Path, declared: str) -> Outcome:
+    file = folder / "state.yml"
+    file.write_text(declared)
+    declaration = load(file)
+    job = Job(database.url, declaration, Scope(declaration.schemas))
+    outcome = pipeline.apply_plan(pipeline.plan_changes(job), job, job.target, Lines(lambda _: None), Patience(lock=0.5, total=30), ["all"])
+    assert (outcome.failed, outcome.left) == (0, ()), outcome.steps
+    return outcome
+
+
+@contextmanager
+def writing(database: Database, *statements: str) -> Generator[list[str]]:
+    """An application that runs these, with a number of a row and one of its own, over and over; yields what failed."""
+    failed, stop, done = list[str](), threading.Event(), itertools.count()
+
+    def write() -> None:
+        with psycopg.connect(database.url, autocommit=True) as application:
+            for own in itertools.count(ROWS + 1):
+                if stop.is_set():
+                    return
+                for statement in statements:
+                    try:
+                        application.execute(statement.encode(), {"row": own * 7919 % ROWS + 1, "own": own})
+                    except psycopg.Error as e:
+                        failed.append(f"{statement}: {e}")
+                next(done)
+                time.sleep(0.002)  # two processors are not many
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        yield failed
+    finally:
+        stop.set()
+        thread.join()
+    assert next(done) > 100
+
+
+def test_with_a_default_nothing_fails(each_major: int, new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(TABLE, each_major)
+    declared = f"tables: {{t: {{columns: {{n: {{default: 7, not_null: true, backfill: {{value: t.a * 2, {SLOWLY}}}}}}}}}}}"
+    with writing(database, "UPDATE t SET a = a WHERE id = %(row)s", "INSERT INTO t (id, a) VALUES (%(own)s, 1)") as failed:
+        apply(database, tmp_path, declared)
+    assert failed == []
+    assert database.value(f"SELECT count(*) FROM t WHERE n = a * 2 AND id <= {ROWS}") == ROWS
+    assert database.value(f"SELECT count(*) FROM t WHERE n NOT IN (2, 7) AND id > {ROWS}") == 0  # 2: written before there was a default
+
+
+def test_a_new_column_with_a_volatile_default_fails_nobody(each_major: int, new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(TABLE, each_major)
+    before = database.value("SELECT pg_relation_filenode('t')")
+    with writing(database, "UPDATE t SET a = a WHERE id = %(row)s", "INSERT INTO t (id, a) VALUES (%(own)s, 1)") as failed:
+        apply(database, tmp_path, "tables: {t: {columns: {u: {type: uuid, default: gen_random_uuid(), not_null: true}}}}")
+    assert failed == []
+    assert database.value("SELECT count(*) - count(DISTINCT u) FROM t") == 0
+    assert database.value("SELECT pg_relation_filenode('t')") == before
+
+
+def test_kept_filled_an_application_may_go_on_writing_nulls(each_major: int, new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(TABLE, each_major)
+    value = f"value: t.a * 2, keep_filled: true, {SLOWLY}"
+    writes = ("UPDATE t SET a = -a, n = NULL WHERE id = %(row)s", "INSERT INTO t (id, a) VALUES (%(own)s, 1)")
+    with writing(database, *writes) as failed:
+        apply(database, tmp_path, f"tables: {{t: {{columns: {{n: {{not_null: true, backfill: {{{value}}}}}}}}}}}")
+    assert failed == []
+    assert database.value("SELECT count(*) FROM t WHERE n = a * 2") == database.value("SELECT count(*) FROM t")
+
+    apply(database, tmp_path, "tables: {t: {columns: {n: {not_null: true, backfill: t.a * 2}}}}")
+    assert database.value("SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'reconcile%'") == 0
+    assert database.value("SELECT count(*) FROM pg_proc WHERE proname LIKE 'reconcile%'") == 0
+    with pytest.raises(psycopg.errors.NotNullViolation):
+        database.run("INSERT INTO t (id, a) VALUES (0, 1)")
+
+
+def test_what_keeps_filled_is_made_anew_when_somebody_changed_it(database: Database, tmp_path: Path) -> None:
+    declared = "tables: {t: {columns: {n: {backfill: {value: t.a * 2, keep_filled: true}}}}}"
+    database.run(TABLE)
+    apply(database, tmp_path, declared)
+    assert apply(database, tmp_path, declared).steps == ()
+    for meddling in (
+        "ALTER TABLE t DISABLE TRIGGER reconcile_fill_n",
+        "CREATE OR REPLACE FUNCTION reconcile_fill_t_n() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+        "DROP TRIGGER reconcile_fill_n ON t",
+    ):
+        database.run(meddling)
+        apply(database, tmp_path, declared)
+        database.run("INSERT INTO t VALUES (0, 4)")
+        assert database.value("DELETE FROM t WHERE id = 0 RETURNING n") == 8
+        assert apply(database, tmp_path, declared).steps == ()
+
+
+def test_what_keeps_filled_outlives_no_renaming(database: Database, tmp_path: Path) -> None:
+    database.run(TABLE)
+    apply(database, tmp_path, "tables: {t: {columns: {n: {backfill: {value: t.a * 2, keep_filled: true}}}}}")
+    renamed = "tables: {u: {renamed_from: t, columns: {m: {renamed_from: n, backfill: {value: u.a * 3, keep_filled: true}}}}}"
+    apply(database, tmp_path, renamed)
+    database.run("INSERT INTO u VALUES (0, 4)")
+    assert database.value("SELECT m FROM u WHERE id = 0") == 12
+    assert database.value("SELECT string_agg(tgname || ' ' || tgfoid::regproc, ',') FROM pg_trigger WHERE NOT tgisinternal") == (
+        "reconcile_fill_m reconcile_fill_u_m"
+    )
+    assert database.value("SELECT count(*) FROM pg_proc WHERE proname LIKE 'reconcile_fill%'") == 1
+
+
+def test_what_others_declare_not_is_left_alone(database: Database, tmp_path: Path) -> None:
+    database.run(TABLE)
+    apply(database, tmp_path, "tables: {t: {columns: {n: {backfill: {value: t.a * 2, keep_filled: true}}}}}")
+    apply(database, tmp_path, "tables: {t: {comment: x, columns: {a: {comment: y}}}}")
+    assert database.value("SELECT count(*) FROM pg_trigger WHERE tgname = 'reconcile_fill_n'") == 1
+
+
+def test_what_keeps_filled_is_exported(database: Database, tmp_path: Path) -> None:
+    database.run(TABLE)
+    apply(database, tmp_path, "tables: {t: {columns: {n: {backfill: {value: t.a * 2, keep_filled: true}}}}}")
+    pipeline.export_state(database.url, Scope(frozenset({"public"})), tmp_path / "out")
+    exported = (tmp_path / "out" / "public" / "tables.yml").read_text()
+    assert "keep_filled: true" in exported
+    assert apply(database, tmp_path, exported).steps == ()
+
+
+def test_a_state_that_kept_it_filled_is_come_back_to_without_its_declaration() -> None:
+    """Going back there is only the state: what it says is enough to fill what is null."""
+    table = Ref("table", "public", "t")
+    bare = Column(ref=Ref("column", "public", "n", table), type="integer")
+    kept = bare.model_copy(update={"keeper": Keeper.of(Place(table, "n"), "t.a * 2")})
+    statements = kept.alter(bare, Situation(Server(180000)))
+    assert statements
+    *made, last = statements
+    assert [s.sql.split()[3] for s in made] == ["FUNCTION", "TRIGGER"]
+    assert last.fill is not None
+    assert last.fill.value == "t.a * 2"
