@@ -38,7 +38,7 @@ from reconciler.watch import Lines
 WRITERS, READERS, THINK = 8, 4, 0.005  # sessions, and seconds that each rests between two statements
 ACCOUNTS = 1000
 AT_WORK = "SELECT count(*) AS n FROM pg_stat_activity WHERE application_name = 'application' AND datname = current_database()"
-READS = ("SELECT * FROM shop.event WHERE id = %s", "SELECT id, account_id, counter FROM shop.busy WHERE id = %s")
+READS = ("SELECT id, account_id, counter FROM shop.event WHERE id = %s", "SELECT id, account_id, counter FROM shop.busy WHERE id = %s")
 SETUP = """
     CREATE SCHEMA shop;
     CREATE TABLE shop.account (id int PRIMARY KEY, region text NOT NULL);

@@ -10,10 +10,10 @@ from pydantic import Field
 
 from reconciler.attributes.counter import Counter
 from reconciler.attributes.place import Place
-from reconciler.contract import Situation, undoable
+from reconciler.contract import Situation
 from reconciler.privileges import Access, Grants, known
 from reconciler.ref import usual_name
-from reconciler.statement import Danger, Hazard, Statement, compose, joined, literal, name, raw, text
+from reconciler.statement import Danger, Hazard, Statement, compose, joined, literal, name, raw, text, undoable
 
 SEQUENCE = "SEQUENCE"
 

@@ -11,10 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from reconciler.catalog import address, granted, ours
 from reconciler.connection import Row, Server
-from reconciler.contract import Object, Situation, undoable
+from reconciler.contract import Object, Situation
 from reconciler.datatype import DataType
 from reconciler.ref import Ref, usual_name
-from reconciler.statement import Statement, compose, joined, literal, raw, text
+from reconciler.statement import Statement, compose, joined, literal, raw, text, undoable
 
 _CALL = re.compile(r"""[\w"]\.("[^"]+"|\w+)\(""")  # what is not PostgreSQL's own is printed with its schema
 

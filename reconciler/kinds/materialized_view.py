@@ -10,10 +10,10 @@ from pydantic import Field
 
 from reconciler.catalog import address, granted, ours, settable, shape
 from reconciler.connection import Row, Server
-from reconciler.contract import Object, Situation, undoable
+from reconciler.contract import Object, Situation
 from reconciler.queried import SPOKEN_OF, TOLD, Queried, QueryColumn
 from reconciler.ref import Ref
-from reconciler.statement import Danger, Hazard, Statement, compose, joined, literal, raw, text
+from reconciler.statement import Danger, Hazard, Statement, compose, joined, literal, raw, text, undoable
 
 HEAP = "heap"
 DEFAULT_TABLESPACE = "pg_default"
