@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE FUNCTION public.add(a integer, b integer)
 RETURNS integer
@@ -13,6 +14,7 @@ AS $function$SELECT a + b$function$;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE AGGREGATE public.middle(double precision ORDER BY double precision) (
     SFUNC = ordered_set_transition,
@@ -22,6 +24,7 @@ CREATE AGGREGATE public.middle(double precision ORDER BY double precision) (
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE AGGREGATE public.rows(*) (
     SFUNC = int8inc,
@@ -31,6 +34,7 @@ CREATE AGGREGATE public.rows(*) (
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE AGGREGATE public.total(integer) (
     SFUNC = public.add,

@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE OR REPLACE AGGREGATE public.total(integer) (
     SFUNC = public.add,
@@ -13,6 +14,7 @@ CREATE OR REPLACE AGGREGATE public.total(integer) (
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 DROP VIEW public.totals;
 DROP AGGREGATE public.most(integer);

@@ -4,11 +4,13 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.people ALTER COLUMN n SET DEFAULT 0;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 DO $reconcile$
 DECLARE reconcile_first int8 := 0; reconcile_blocks int8;
 BEGIN
@@ -25,11 +27,13 @@ BEGIN
 END $reconcile$;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.people ADD CONSTRAINT people_n_not_null NOT NULL n NOT VALID;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 DO $reconcile$
 DECLARE reconcile_first int8 := 0; reconcile_blocks int8;
 BEGIN
@@ -46,11 +50,13 @@ BEGIN
 END $reconcile$;
 
 SET lock_timeout = 0;
+SET statement_timeout = 0;
 BEGIN;
 ALTER TABLE public.people VALIDATE CONSTRAINT people_n_not_null;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 DO $reconcile$
 DECLARE reconcile_first int8 := 0; reconcile_blocks int8;
 BEGIN
@@ -69,11 +75,13 @@ BEGIN
 END $reconcile$;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.people ADD CONSTRAINT people_name_not_null NOT NULL name NOT VALID;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 DO $reconcile$
 DECLARE reconcile_first int8 := 0; reconcile_blocks int8;
 BEGIN
@@ -92,6 +100,7 @@ BEGIN
 END $reconcile$;
 
 SET lock_timeout = 0;
+SET statement_timeout = 0;
 BEGIN;
 ALTER TABLE public.people VALIDATE CONSTRAINT people_name_not_null;
 COMMIT;

@@ -4,11 +4,13 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.t ALTER COLUMN id SET DEFAULT 4;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.t ALTER COLUMN n SET DEFAULT 7;
 ALTER TABLE public.t ALTER COLUMN n DROP NOT NULL;

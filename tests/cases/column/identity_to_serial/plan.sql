@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 -- hazard data-loss: how far public.t.id has counted is forgotten
 ALTER TABLE public.t ALTER COLUMN id DROP IDENTITY;

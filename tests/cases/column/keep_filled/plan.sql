@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 ALTER TABLE public.people ADD COLUMN full_name text;
 CREATE OR REPLACE FUNCTION public.reconcile_fill_people_full_name() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN
@@ -14,6 +15,7 @@ CREATE OR REPLACE TRIGGER reconcile_fill_full_name BEFORE INSERT OR UPDATE ON pu
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 DO $reconcile$
 DECLARE reconcile_first int8 := 0; reconcile_blocks int8;
 BEGIN
@@ -30,11 +32,13 @@ BEGIN
 END $reconcile$;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.people ADD CONSTRAINT people_full_name_not_null NOT NULL full_name NOT VALID;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 DO $reconcile$
 DECLARE reconcile_first int8 := 0; reconcile_blocks int8;
 BEGIN
@@ -51,11 +55,13 @@ BEGIN
 END $reconcile$;
 
 SET lock_timeout = 0;
+SET statement_timeout = 0;
 BEGIN;
 ALTER TABLE public.people VALIDATE CONSTRAINT people_full_name_not_null;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE OR REPLACE FUNCTION public.reconcile_fill_people_team_name() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN
   NEW.team_name := (SELECT ( SELECT t.name
@@ -67,6 +73,7 @@ CREATE OR REPLACE TRIGGER reconcile_fill_team_name BEFORE INSERT OR UPDATE ON pu
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 DO $reconcile$
 DECLARE reconcile_first int8 := 0; reconcile_blocks int8;
 BEGIN

@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE OR REPLACE FUNCTION public.reconcile_fill_people_born() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN
   NEW.born := (SELECT 2000 FROM (SELECT NEW.*) AS people);
@@ -12,12 +13,14 @@ END';
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 DROP TRIGGER reconcile_fill_full_name ON public.people;
 DROP FUNCTION public.reconcile_fill_people_full_name();
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 -- hazard data-loss: table public.pets is dropped with an unknown number of rows (0 bytes)
 DROP TABLE public.pets;

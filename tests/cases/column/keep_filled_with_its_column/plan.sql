@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE TABLE public.fresh (
     id integer NOT NULL,
@@ -17,6 +18,7 @@ CREATE OR REPLACE TRIGGER reconcile_fill_n BEFORE INSERT OR UPDATE ON public.fre
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE OR REPLACE FUNCTION public.reconcile_fill_people_born() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN
   NEW.born := (SELECT (1900 + id) FROM (SELECT NEW.*) AS people);
@@ -26,6 +28,7 @@ CREATE OR REPLACE TRIGGER reconcile_fill_born BEFORE INSERT OR UPDATE ON public.
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 DO $reconcile$
 DECLARE reconcile_first int8 := 0; reconcile_blocks int8;
 BEGIN
@@ -42,11 +45,13 @@ BEGIN
 END $reconcile$;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.people ADD CONSTRAINT people_born_not_null NOT NULL born NOT VALID;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 DO $reconcile$
 DECLARE reconcile_first int8 := 0; reconcile_blocks int8;
 BEGIN
@@ -63,11 +68,13 @@ BEGIN
 END $reconcile$;
 
 SET lock_timeout = 0;
+SET statement_timeout = 0;
 BEGIN;
 ALTER TABLE public.people VALIDATE CONSTRAINT people_born_not_null;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 DROP TRIGGER reconcile_fill_n ON public.people;
 DROP FUNCTION public.reconcile_fill_people_n();

@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 -- hazard table-rewrite: public.p (0 bytes) is rewritten while nobody can read or write it
 ALTER TABLE public.p ALTER COLUMN b SET EXPRESSION AS ((a * 3));
@@ -11,6 +12,7 @@ ALTER TABLE public.c ALTER COLUMN b SET EXPRESSION AS ((a * 5));
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.p ALTER COLUMN d SET DEFAULT 'p2'::text;
 ALTER TABLE public.c ALTER COLUMN d SET DEFAULT 'c'::text;

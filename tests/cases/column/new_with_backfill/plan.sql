@@ -4,11 +4,13 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.people ADD COLUMN full_name text;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 DO $reconcile$
 DECLARE reconcile_first int8 := 0; reconcile_blocks int8;
 BEGIN
@@ -25,11 +27,13 @@ BEGIN
 END $reconcile$;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.people ADD CONSTRAINT people_full_name_not_null NOT NULL full_name NOT VALID;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 DO $reconcile$
 DECLARE reconcile_first int8 := 0; reconcile_blocks int8;
 BEGIN
@@ -46,9 +50,11 @@ BEGIN
 END $reconcile$;
 
 SET lock_timeout = 0;
+SET statement_timeout = 0;
 BEGIN;
 ALTER TABLE public.people VALIDATE CONSTRAINT people_full_name_not_null;
 COMMIT;
 
 SET lock_timeout = 0;
+SET statement_timeout = 0;
 CREATE INDEX CONCURRENTLY people_full_name ON public.people USING btree (full_name);

@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 DO $reconcile$
 DECLARE reconcile_first int8 := 0; reconcile_blocks int8;
 BEGIN
@@ -26,11 +27,13 @@ BEGIN
 END $reconcile$;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.people ADD CONSTRAINT people_team_name_not_null NOT NULL team_name NOT VALID;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 DO $reconcile$
 DECLARE reconcile_first int8 := 0; reconcile_blocks int8;
 BEGIN
@@ -51,6 +54,7 @@ BEGIN
 END $reconcile$;
 
 SET lock_timeout = 0;
+SET statement_timeout = 0;
 BEGIN;
 ALTER TABLE public.people VALIDATE CONSTRAINT people_team_name_not_null;
 COMMIT;

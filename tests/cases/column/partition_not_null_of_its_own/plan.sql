@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 ALTER TABLE public.m DETACH PARTITION public.m1;
 ALTER TABLE public.m1 RENAME CONSTRAINT m_id_not_null TO m1_id_not_null;
@@ -12,6 +13,7 @@ ALTER TABLE public.m ATTACH PARTITION public.m1 FOR VALUES FROM (0) TO (10);
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 CREATE TABLE public.m2 PARTITION OF public.m (
     CONSTRAINT m2_always NOT NULL id

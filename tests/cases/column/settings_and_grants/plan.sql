@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 REVOKE ALL ON TABLE public.t FROM pg_monitor;
 GRANT SELECT (b) ON TABLE public.t TO pg_monitor;
@@ -12,6 +13,7 @@ GRANT SELECT (c) ON TABLE public.t TO pg_monitor;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 -- hazard blocks-reads: the indexes of column public.t.a are built anew while nobody can read or write public.t
 ALTER TABLE public.t ALTER COLUMN a TYPE text COLLATE "C";
@@ -23,6 +25,7 @@ COMMENT ON COLUMN public.t.a IS 'what it is';
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 ALTER TABLE ONLY public.t ALTER COLUMN b SET STATISTICS -1;
 ALTER TABLE ONLY public.t ALTER COLUMN b RESET (n_distinct);

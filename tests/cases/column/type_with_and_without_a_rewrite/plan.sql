@@ -4,23 +4,27 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.t ALTER COLUMN a TYPE character varying(20);
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.t ALTER COLUMN b TYPE text;
 ALTER TABLE public.t ALTER COLUMN b SET STORAGE external;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 -- hazard table-rewrite: public.t (8,192 bytes) is rewritten while nobody can read or write it
 ALTER TABLE public.t ALTER COLUMN c TYPE bigint;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 -- hazard table-rewrite: public.t (8,192 bytes) is rewritten while nobody can read or write it
 -- hazard data-loss: values of column public.t.d are rounded or cut to numeric(12,1)
@@ -28,6 +32,7 @@ ALTER TABLE public.t ALTER COLUMN d TYPE numeric(12,1);
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 ALTER TABLE public.t ALTER COLUMN e DROP DEFAULT;
 -- hazard table-rewrite: public.t (8,192 bytes) is rewritten while nobody can read or write it
@@ -36,6 +41,7 @@ ALTER TABLE public.t ALTER COLUMN e SET DEFAULT 2;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 -- hazard table-rewrite: public.t (8,192 bytes) is rewritten while nobody can read or write it
 -- hazard data-loss: values of column public.t.f are rounded or cut to date

@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 DROP VIEW public.w;
 DROP VIEW public.v;
@@ -16,6 +17,7 @@ SELECT id
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 -- hazard data-loss: column public.t.gone is dropped with its values
 ALTER TABLE public.t DROP COLUMN gone;

@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.t ADD COLUMN id uuid DEFAULT gen_random_uuid() NOT NULL;
 COMMIT;

@@ -4,12 +4,14 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.t DROP CONSTRAINT small;
 ALTER TABLE public.t ADD CONSTRAINT small CHECK ((n < 20)) NOT VALID;
 COMMIT;
 
 SET lock_timeout = 0;
+SET statement_timeout = 0;
 BEGIN;
 ALTER TABLE public.t VALIDATE CONSTRAINT small;
 COMMIT;

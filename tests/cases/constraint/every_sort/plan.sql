@@ -4,9 +4,11 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = 0;
+SET statement_timeout = 0;
 CREATE UNIQUE INDEX CONCURRENTLY reconcile_0bd4d976b564 ON public.rooms (floor, number) INCLUDE (id) WITH (fillfactor = '80');
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.bookings DROP CONSTRAINT booked_place;
 ALTER TABLE public.rooms DROP CONSTRAINT place;
@@ -16,21 +18,25 @@ COMMENT ON CONSTRAINT booked_place ON public.bookings IS 'reconcile is about to 
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.bookings ALTER CONSTRAINT booked_room DEFERRABLE;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.bookings ADD CONSTRAINT bounded CHECK ((upper(during) < 1000)) NO INHERIT NOT VALID;
 COMMIT;
 
 SET lock_timeout = 0;
+SET statement_timeout = 0;
 BEGIN;
 ALTER TABLE public.bookings VALIDATE CONSTRAINT bounded;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 ALTER TABLE public.bookings DROP CONSTRAINT one_at_a_time;
 -- hazard blocks-reads: nobody can read or write public.bookings while constraint one_at_a_time on public.bookings is built (8,192 bytes: about 1 s, if 50 MB are read a second)
@@ -38,16 +44,19 @@ ALTER TABLE public.bookings ADD CONSTRAINT one_at_a_time EXCLUDE USING gist (dur
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.bookings ADD CONSTRAINT someday CHECK ((id > 0)) NOT VALID;
 COMMIT;
 
 SET lock_timeout = 0;
+SET statement_timeout = 0;
 BEGIN;
 ALTER TABLE public.bookings VALIDATE CONSTRAINT booked_place;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 COMMENT ON CONSTRAINT booked_place ON public.bookings IS 'where';
 COMMIT;

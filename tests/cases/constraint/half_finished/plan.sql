@@ -4,11 +4,13 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.t DROP CONSTRAINT IF EXISTS reconcile_not_null_n;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 DO $reconcile$
 DECLARE reconcile_first int8 := 0; reconcile_blocks int8;
 BEGIN
@@ -18,16 +20,19 @@ BEGIN
 END $reconcile$;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.t ADD CONSTRAINT t_n_not_null NOT NULL n NOT VALID;
 COMMIT;
 
 SET lock_timeout = 0;
+SET statement_timeout = 0;
 BEGIN;
 ALTER TABLE public.t VALIDATE CONSTRAINT t_n_not_null;
 COMMIT;
 
 SET lock_timeout = 0;
+SET statement_timeout = 0;
 BEGIN;
 ALTER TABLE public.t VALIDATE CONSTRAINT small;
 COMMIT;

@@ -4,11 +4,13 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.t ADD CONSTRAINT not_c CHECK (((status)::text <> ALL (ARRAY[('c'::character varying)::text, ('d'::character varying)::text]))) NOT VALID;
 COMMIT;
 
 SET lock_timeout = 0;
+SET statement_timeout = 0;
 BEGIN;
 ALTER TABLE public.t VALIDATE CONSTRAINT not_c;
 COMMIT;

@@ -4,9 +4,11 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = 0;
+SET statement_timeout = 0;
 CREATE UNIQUE INDEX CONCURRENTLY reconcile_48ccfb1108d9 ON public.parent (id) INCLUDE (code);
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.child DROP CONSTRAINT child_id_fkey;
 ALTER TABLE public.parent DROP CONSTRAINT parent_pkey;
@@ -16,9 +18,11 @@ COMMENT ON CONSTRAINT child_id_fkey ON public.child IS 'reconcile is about to va
 COMMIT;
 
 SET lock_timeout = 0;
+SET statement_timeout = 0;
 CREATE UNIQUE INDEX CONCURRENTLY reconcile_565c05b22104 ON public.parts_1 (id, at);
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.parts DROP CONSTRAINT parts_once;
 ALTER TABLE public.parts_1 ADD CONSTRAINT parts_1_id_at_key UNIQUE USING INDEX reconcile_565c05b22104 DEFERRABLE;
@@ -26,11 +30,13 @@ ALTER TABLE public.parts ADD CONSTRAINT parts_once UNIQUE (id, at) DEFERRABLE;
 COMMIT;
 
 SET lock_timeout = 0;
+SET statement_timeout = 0;
 BEGIN;
 ALTER TABLE public.child VALIDATE CONSTRAINT child_id_fkey;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 COMMENT ON CONSTRAINT child_id_fkey ON public.child IS 'whose child';
 COMMIT;

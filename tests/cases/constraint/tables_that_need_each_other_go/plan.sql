@@ -4,22 +4,26 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.eggs DROP CONSTRAINT eggs_hen_fkey;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.hens DROP CONSTRAINT hens_egg;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 -- hazard data-loss: table public.eggs is dropped with an unknown number of rows (8,192 bytes)
 DROP TABLE public.eggs;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 -- hazard data-loss: table public.hens is dropped with an unknown number of rows (8,192 bytes)
 DROP TABLE public.hens;

@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 DROP FUNCTION app.changes(integer);
 CREATE FUNCTION app.changes(i integer)
@@ -13,6 +14,7 @@ AS $function$SELECT '1'$function$;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE TABLE app.comes (
     id integer
@@ -23,12 +25,14 @@ GRANT DELETE ON TABLE app.comes TO postgres;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 -- hazard data-loss: table app.goes is dropped with an unknown number of rows (0 bytes)
 DROP TABLE app.goes;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 ALTER DEFAULT PRIVILEGES FOR ROLE postgres REVOKE ALL ON TABLES FROM case_reader;
 ALTER DEFAULT PRIVILEGES FOR ROLE postgres GRANT SELECT ON TABLES TO case_writer;
@@ -36,12 +40,14 @@ ALTER DEFAULT PRIVILEGES FOR ROLE postgres GRANT DELETE ON TABLES TO postgres;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 -- hazard weakens-security: public may EXECUTE on what postgres will create: functions
 ALTER DEFAULT PRIVILEGES FOR ROLE postgres GRANT EXECUTE ON FUNCTIONS TO PUBLIC;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 ALTER DEFAULT PRIVILEGES FOR ROLE postgres IN SCHEMA app REVOKE ALL ON TABLES FROM case_writer;
 COMMIT;

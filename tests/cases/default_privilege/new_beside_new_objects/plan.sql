@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE TABLE app.shared (
     id integer
@@ -12,6 +13,7 @@ GRANT INSERT, SELECT ON TABLE app.shared TO case_reader;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE FUNCTION public.one()
 RETURNS integer
@@ -20,6 +22,7 @@ AS $function$SELECT 1$function$;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE TABLE public.plain (
     id integer
@@ -27,22 +30,26 @@ CREATE TABLE public.plain (
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 ALTER DEFAULT PRIVILEGES FOR ROLE case_owner GRANT SELECT ON TABLES TO case_reader;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 ALTER DEFAULT PRIVILEGES FOR ROLE case_owner IN SCHEMA app GRANT ALL ON TABLES TO case_writer;
 ALTER DEFAULT PRIVILEGES FOR ROLE case_owner IN SCHEMA app GRANT REFERENCES ON TABLES TO case_reader WITH GRANT OPTION;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 ALTER DEFAULT PRIVILEGES FOR ROLE postgres REVOKE ALL ON FUNCTIONS FROM PUBLIC;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 ALTER DEFAULT PRIVILEGES FOR ROLE postgres GRANT INSERT, SELECT ON TABLES TO case_reader;
 COMMIT;

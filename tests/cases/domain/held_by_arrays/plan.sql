@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 ALTER TYPE public.email RENAME TO reconcile_old_email;
 CREATE DOMAIN public.email AS text CONSTRAINT email_check CHECK ((VALUE ~ '^.+@.+$'::text));

@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 ALTER DOMAIN public.amount SET DEFAULT 1;
 ALTER DOMAIN public.amount DROP CONSTRAINT positive;
@@ -12,21 +13,25 @@ ALTER DOMAIN public.amount ADD CONSTRAINT positive CHECK ((VALUE >= (0)::numeric
 COMMIT;
 
 SET lock_timeout = 0;
+SET statement_timeout = 0;
 BEGIN;
 ALTER DOMAIN public.amount VALIDATE CONSTRAINT small;
 COMMIT;
 
 SET lock_timeout = 0;
+SET statement_timeout = 0;
 BEGIN;
 ALTER DOMAIN public.amount VALIDATE CONSTRAINT positive;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 COMMENT ON DOMAIN public.amount IS 'what is paid';
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 ALTER DOMAIN public.plain DROP DEFAULT;
 ALTER DOMAIN public.plain DROP NOT NULL;

@@ -4,11 +4,13 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE TYPE codes.color AS ENUM ('red', 'orange', 'blue');
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE FUNCTION codes.is_warm(c codes.color)
 RETURNS boolean
@@ -18,11 +20,13 @@ AS $function$SELECT c <> 'blue'::codes.color$function$;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE DOMAIN codes.warm AS codes.color CONSTRAINT is_warm CHECK (codes.is_warm(VALUE));
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE TYPE codes.swatch AS (
     name text,
@@ -31,6 +35,7 @@ CREATE TYPE codes.swatch AS (
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE TABLE codes.paints (
     id integer NOT NULL,

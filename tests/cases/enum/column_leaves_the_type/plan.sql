@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 ALTER TYPE public.mood RENAME TO reconcile_old_mood;
 -- hazard table-rewrite: public.days (8,192 bytes) is rewritten while nobody can read or write it

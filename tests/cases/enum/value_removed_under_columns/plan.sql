@@ -4,11 +4,13 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.days DROP CONSTRAINT days_mood_check;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 DROP FUNCTION public.cheer(public.mood);
 DROP VIEW public.moods;

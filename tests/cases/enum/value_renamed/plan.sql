@@ -4,12 +4,14 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 ALTER TYPE public.mood RENAME TO feeling;
 ALTER TYPE public.feeling RENAME VALUE 'ok' TO 'fine';
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 ALTER TYPE public.feeling ADD VALUE 'glad';
 COMMIT;

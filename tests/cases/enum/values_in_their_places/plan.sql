@@ -4,21 +4,25 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 ALTER TYPE public.mood ADD VALUE 'sad' BEFORE 'ok';
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 ALTER TYPE public.mood ADD VALUE 'content' AFTER 'ok';
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 ALTER TYPE public.mood ADD VALUE 'elated';
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.days ALTER COLUMN mood SET DEFAULT 'content'::public.mood;
 COMMIT;

@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE TABLE public.late (
     id integer
@@ -11,12 +12,14 @@ CREATE TABLE public.late (
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE EVENT TRIGGER no_new_tables ON ddl_command_start WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION public.refuse();
 COMMENT ON EVENT TRIGGER no_new_tables IS 'made after the table that it would refuse';
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE EVENT TRIGGER quiet ON sql_drop EXECUTE FUNCTION public.refuse();
 ALTER EVENT TRIGGER quiet DISABLE;

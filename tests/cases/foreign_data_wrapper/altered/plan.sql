@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 ALTER FOREIGN DATA WRAPPER files VALIDATOR postgresql_fdw_validator OPTIONS (DROP debug);
 REVOKE ALL ON FOREIGN DATA WRAPPER files FROM case_reader;

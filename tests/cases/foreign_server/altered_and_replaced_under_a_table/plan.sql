@@ -4,11 +4,13 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 ALTER SERVER one VERSION '9' OPTIONS (DROP port, SET host 'b', ADD dbname 'd');
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 -- hazard irreversible: user_mapping public on two is dropped with the password that it may hold, which no undo brings back
 DROP USER MAPPING FOR PUBLIC SERVER two;

@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE SERVER archive TYPE 'tape' VERSION '2' FOREIGN DATA WRAPPER files OPTIONS (host 'vault', "Odd Option" 'it''s');
 ALTER SERVER archive OWNER TO case_owner;

@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 DROP VIEW public.seen;
 DROP FOREIGN TABLE public.moves;
@@ -19,16 +20,19 @@ GRANT SELECT ON TABLE public.seen TO case_reader;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER FOREIGN TABLE public.stays OPTIONS (DROP y, SET x '3', ADD z '4');
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.stays ADD COLUMN c text;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.stays ALTER COLUMN id OPTIONS (ADD n 'm');
 COMMIT;

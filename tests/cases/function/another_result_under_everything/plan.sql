@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 ALTER TABLE public.t DROP COLUMN b;
 ALTER TABLE public.t DROP CONSTRAINT big;
@@ -34,11 +35,13 @@ COMMENT ON VIEW public.v IS 'kept';
 COMMIT;
 
 SET lock_timeout = 0;
+SET statement_timeout = 0;
 BEGIN;
 ALTER TABLE public.t VALIDATE CONSTRAINT big;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 COMMENT ON CONSTRAINT big ON public.t IS NULL;
 COMMIT;

@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE OR REPLACE FUNCTION public.owner_of(p_id integer)
 RETURNS text

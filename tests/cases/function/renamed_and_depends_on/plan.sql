@@ -4,11 +4,13 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 ALTER FUNCTION public.plus_one(integer) RENAME TO next_after;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE TABLE public.later (
     id integer
@@ -16,6 +18,7 @@ CREATE TABLE public.later (
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE FUNCTION public.checked()
 RETURNS boolean

@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE TRUSTED LANGUAGE plx HANDLER plpgsql_call_handler INLINE plpgsql_inline_handler;
 REVOKE ALL ON LANGUAGE plx FROM PUBLIC;
@@ -12,6 +13,7 @@ COMMENT ON LANGUAGE plx IS 'ours';
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE FUNCTION public.f()
 RETURNS integer

@@ -4,18 +4,21 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 -- hazard blocks-reads: materialized_view public.emptied (0 bytes) is emptied and cannot be read
 REFRESH MATERIALIZED VIEW public.emptied WITH NO DATA;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 -- hazard long-scan: materialized_view public.empty (0 bytes) is filled while its query runs
 REFRESH MATERIALIZED VIEW public.empty;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER MATERIALIZED VIEW public.filled RESET (autovacuum_enabled);
 ALTER MATERIALIZED VIEW public.filled SET (fillfactor = '80');
@@ -25,6 +28,7 @@ COMMENT ON COLUMN public.filled.note IS 'what was said';
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE MATERIALIZED VIEW public.new AS
 SELECT count(*) AS n
@@ -33,6 +37,7 @@ WITH NO DATA;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 DROP MATERIALIZED VIEW public.gone;
 COMMIT;

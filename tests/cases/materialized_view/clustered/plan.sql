@@ -4,12 +4,15 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = 0;
+SET statement_timeout = 0;
 CREATE INDEX CONCURRENTLY m_b ON public.m USING btree (b);
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER MATERIALIZED VIEW public.m CLUSTER ON m_b;
 COMMIT;
 
 SET lock_timeout = 0;
+SET statement_timeout = 0;
 DROP INDEX CONCURRENTLY IF EXISTS public.m_a;

@@ -4,11 +4,13 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 ALTER OPERATOR public.=== (integer, integer) SET (RESTRICT = eqsel, JOIN = eqjoinsel);
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 ALTER TABLE public.t DROP CONSTRAINT t_a_check;
 DROP OPERATOR public.==== (integer, integer);
@@ -18,11 +20,13 @@ COMMENT ON CONSTRAINT t_a_check ON public.t IS 'reconcile is about to validate t
 COMMIT;
 
 SET lock_timeout = 0;
+SET statement_timeout = 0;
 BEGIN;
 ALTER TABLE public.t VALIDATE CONSTRAINT t_a_check;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 COMMENT ON CONSTRAINT t_a_check ON public.t IS NULL;
 COMMIT;

@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE FUNCTION public.backwards(a integer, b integer)
 RETURNS integer
@@ -13,12 +14,14 @@ AS $function$SELECT b - a$function$;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE OPERATOR FAMILY public.descending USING btree;
 COMMENT ON OPERATOR FAMILY public.descending USING btree IS 'the other way round';
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE OPERATOR CLASS public.int_descending FOR TYPE integer USING btree FAMILY public.descending AS
     FUNCTION 1 (integer, integer) public.backwards(integer,integer),

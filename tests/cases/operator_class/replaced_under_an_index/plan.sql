@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE FUNCTION public.back(a integer, b integer)
 RETURNS integer
@@ -13,6 +14,7 @@ AS $function$SELECT (b > a)::int - (b < a)::int$function$;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 DROP INDEX public.t_a_idx;
 DROP OPERATOR CLASS public.int_descending USING btree;

@@ -4,12 +4,14 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE OPERATOR FAMILY public.mine USING btree;
 COMMENT ON OPERATOR FAMILY public.mine USING btree IS 'empty yet';
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE OPERATOR FAMILY public.mine USING gin;
 COMMIT;

@@ -4,11 +4,13 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER POLICY a ON public.t TO pg_monitor USING ((owner = SESSION_USER));
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 DROP POLICY b ON public.t;
 CREATE POLICY b ON public.t FOR DELETE TO PUBLIC USING ((n > 1));

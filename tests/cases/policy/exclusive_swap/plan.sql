@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE POLICY reads ON public.t FOR SELECT TO PUBLIC USING ((owner = ( SELECT CURRENT_USER AS "current_user")));
 CREATE POLICY writes ON public.t FOR INSERT TO PUBLIC WITH CHECK ((owner = CURRENT_USER));

@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.notes ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.notes FORCE ROW LEVEL SECURITY;
@@ -11,6 +12,7 @@ ALTER POLICY own ON public.notes USING ((owner = SESSION_USER)) WITH CHECK (((ow
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.notes_0 ENABLE ROW LEVEL SECURITY;
 CREATE POLICY nobody ON public.notes_0 AS RESTRICTIVE FOR DELETE TO PUBLIC USING (false);

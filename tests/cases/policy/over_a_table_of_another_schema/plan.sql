@@ -4,11 +4,13 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE SCHEMA access;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE TABLE access.members (
     name text NOT NULL
@@ -17,6 +19,7 @@ ALTER TABLE access.members ADD CONSTRAINT members_pkey PRIMARY KEY (name);
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 CREATE POLICY members ON app.documents FOR ALL TO PUBLIC USING ((owner IN ( SELECT m.name
    FROM access.members m)));

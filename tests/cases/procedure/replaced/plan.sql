@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 DROP PROCEDURE public.archive(date);
 CREATE PROCEDURE public.archive(IN until date)
@@ -13,6 +14,7 @@ COMMENT ON PROCEDURE public.archive(date) IS 'moves what is old';
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE OR REPLACE PROCEDURE public.tidy()
 LANGUAGE sql

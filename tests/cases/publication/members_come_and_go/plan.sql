@@ -4,12 +4,14 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER PUBLICATION warehouse DROP TABLE ONLY public.gone, TABLE ONLY public.orders;
 ALTER PUBLICATION warehouse ADD TABLE ONLY public.customers, TABLE ONLY public.orders (id, total) WHERE ((total > (1)::numeric));
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 ALTER PUBLICATION whole DROP TABLES IN SCHEMA app;
 ALTER PUBLICATION whole SET (publish = 'insert, update, delete, truncate');
@@ -17,6 +19,7 @@ ALTER PUBLICATION whole ADD TABLES IN SCHEMA public;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 -- hazard data-loss: table public.gone is dropped with an unknown number of rows (8,192 bytes)
 DROP TABLE public.gone;

@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 ALTER FUNCTION public.span(double precision, double precision) RENAME TO reconcile_old_span;
 ALTER FUNCTION public.span(double precision, double precision, text) RENAME TO reconcile_old_span;

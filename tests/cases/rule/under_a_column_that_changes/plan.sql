@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 DROP RULE logged ON public.items;
 ALTER TABLE public.items ALTER COLUMN name TYPE text;

@@ -4,12 +4,14 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE SCHEMA app;
 COMMENT ON SCHEMA app IS 'what the application owns';
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE TABLE app.notes (
     id bigint,

@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 ALTER TABLE public.t ALTER COLUMN id DROP DEFAULT;
 -- hazard data-loss: sequence public.t_id_seq is dropped, and how far it has counted is forgotten

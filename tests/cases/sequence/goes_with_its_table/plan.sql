@@ -4,17 +4,20 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER SEQUENCE public.t_id_seq OWNED BY NONE;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 -- hazard data-loss: table public.t is dropped with an unknown number of rows (0 bytes)
 DROP TABLE public.t;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 -- hazard data-loss: sequence public.t_id_seq is dropped, and how far it has counted is forgotten
 DROP SEQUENCE public.t_id_seq;

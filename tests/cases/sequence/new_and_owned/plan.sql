@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE SEQUENCE public.numbers AS integer INCREMENT BY 10 START WITH 100 CACHE 5 CYCLE;
 GRANT USAGE ON SEQUENCE public.numbers TO pg_monitor;
@@ -13,6 +14,7 @@ ALTER SEQUENCE public.numbers OWNED BY public.t.id;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 -- hazard data-loss: sequence public.old is dropped, and how far it has counted is forgotten
 DROP SEQUENCE public.old;

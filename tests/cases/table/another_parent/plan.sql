@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.eldest RENAME CONSTRAINT eldest_id_not_null TO second_id_not_null;
 ALTER TABLE public.child INHERIT public.second;

@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 ALTER TABLE public.moves OWNER TO case_owner;
 GRANT DELETE ON TABLE public.moves TO case_owner;
@@ -11,6 +12,7 @@ GRANT ALL ON TABLE public.moves TO case_reader;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 SET ROLE case_writer;
 REVOKE ALL ON TABLE public.t FROM case_owner;

@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE TABLE public.authors (
     id bigint NOT NULL,
@@ -14,6 +15,7 @@ ALTER TABLE public.authors ADD CONSTRAINT authors_pkey PRIMARY KEY (id);
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE TABLE public.books (
     id bigint NOT NULL,

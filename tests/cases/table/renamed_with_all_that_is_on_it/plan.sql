@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.users RENAME TO accounts;
 ALTER TABLE public.accounts RENAME COLUMN uid TO id;
@@ -15,17 +16,20 @@ ALTER TABLE public.accounts RENAME CONSTRAINT users_pkey TO accounts_pkey;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.accounts RENAME CONSTRAINT users_mail_not_null TO accounts_email_not_null;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.accounts RENAME CONSTRAINT users_uid_not_null TO accounts_id_not_null;
 ALTER SEQUENCE public.users_uid_seq RENAME TO accounts_id_seq;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.accounts ADD COLUMN name text;
 COMMIT;

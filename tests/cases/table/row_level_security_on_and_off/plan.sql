@@ -4,12 +4,14 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.a ENABLE ROW LEVEL SECURITY;
 CREATE POLICY positive ON public.a FOR ALL TO PUBLIC USING ((id > 0));
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 -- hazard weakens-security: row level security of public.b goes
 ALTER TABLE public.b DISABLE ROW LEVEL SECURITY;

@@ -4,11 +4,13 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER INDEX public.kept_id SET (fillfactor = '90');
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 -- hazard table-rewrite: public.logs (16,384 bytes) is written anew while nobody can read or write it
 -- hazard data-loss: the rows of public.logs will not survive a crash
@@ -20,9 +22,11 @@ ALTER TABLE public.logs CLUSTER ON logs_code;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.typed OF public.pair;
 COMMIT;
 
 SET lock_timeout = 0;
+SET statement_timeout = 0;
 DROP INDEX CONCURRENTLY IF EXISTS public.logs_id;

@@ -4,11 +4,13 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 ALTER TEXT SEARCH DICTIONARY public.one (stopwords, accept = 'false');
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 DROP TEXT SEARCH CONFIGURATION public.product;
 DROP TEXT SEARCH DICTIONARY public.two;

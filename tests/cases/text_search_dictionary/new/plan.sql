@@ -4,11 +4,13 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE TEXT SEARCH DICTIONARY public.german (TEMPLATE = snowball, language = 'german', stopwords = 'german');
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE TEXT SEARCH DICTIONARY public.plain (TEMPLATE = simple, accept = 'false');
 COMMENT ON TEXT SEARCH DICTIONARY public.plain IS 'lower case, and on';

@@ -4,11 +4,13 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 DROP TEXT SEARCH DICTIONARY public.plain;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 DROP TEXT SEARCH TEMPLATE public.own;
 CREATE TEXT SEARCH TEMPLATE public.own (INIT = dsynonym_init, LEXIZE = dsynonym_lexize);

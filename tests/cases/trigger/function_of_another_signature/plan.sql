@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE FUNCTION public.stamp(at timestamp with time zone)
 RETURNS timestamp with time zone
@@ -12,6 +13,7 @@ AS $function$SELECT at$function$;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE FUNCTION public.stamped()
 RETURNS trigger
@@ -20,11 +22,13 @@ AS $function$BEGIN NEW.at := clock_timestamp(); RETURN NEW; END$function$;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 CREATE OR REPLACE TRIGGER stamped BEFORE UPDATE ON public.t FOR EACH ROW EXECUTE FUNCTION public.stamped();
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 DROP FUNCTION public.stamp();
 COMMIT;

@@ -4,12 +4,14 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 CREATE OR REPLACE TRIGGER note AFTER INSERT OR DELETE ON public.events FOR EACH ROW EXECUTE FUNCTION public.noted();
 ALTER TABLE ONLY public.events_0 DISABLE TRIGGER note;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE ONLY public.events_1 ENABLE ALWAYS TRIGGER note;
 COMMIT;

@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 DROP VIEW public.names;
 DROP TRIGGER renamed ON public.people;
@@ -19,11 +20,13 @@ COMMENT ON TRIGGER renamed ON public.people IS 'stands on a column that gets ano
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 CREATE OR REPLACE TRIGGER stamped BEFORE INSERT ON public.people FOR EACH ROW EXECUTE FUNCTION public.stamp();
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 DROP FUNCTION public.old_stamp();
 COMMIT;

@@ -4,11 +4,13 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE USER MAPPING FOR case_reader SERVER archive OPTIONS ("user" 'reader');
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE USER MAPPING FOR PUBLIC SERVER archive;
 COMMIT;

@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 CREATE OR REPLACE VIEW public.counted AS
 SELECT id,
@@ -14,6 +15,7 @@ SELECT id,
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.t DROP CONSTRAINT t_key;
 COMMIT;

@@ -4,11 +4,13 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.accounts ADD COLUMN active boolean;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 CREATE FUNCTION public.active_only()
 RETURNS SETOF public.accounts
@@ -18,6 +20,7 @@ AS $function$SELECT * FROM public.accounts AS a WHERE a.active$function$;
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 CREATE VIEW public.active_accounts AS
 SELECT id,

@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 CREATE OR REPLACE VIEW public.guarded WITH (security_barrier = 'on') AS
 SELECT id,
@@ -15,6 +16,7 @@ COMMENT ON COLUMN public.guarded.b IS 'new';
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 -- hazard weakens-security: view public.open lets functions of the one who asks see rows that its conditions hide
 ALTER VIEW public.open SET (security_barrier = false, check_option = cascaded);

@@ -4,6 +4,7 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
 BEGIN;
 DROP VIEW public.x;
 DROP VIEW public.w;
@@ -24,6 +25,7 @@ COMMENT ON VIEW public.x IS 'on top';
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 CREATE VIEW public.z AS
 SELECT a
@@ -31,6 +33,7 @@ SELECT a
 COMMIT;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
 BEGIN;
 CREATE VIEW public.y AS
 SELECT a
