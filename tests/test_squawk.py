@@ -43,11 +43,16 @@ SWITCHED_OFF = {
     ),
     **dict.fromkeys(("ban-drop-sequence", "ban-drop-table", "ban-drop-type", "ban-drop-view"), DECLARED),
 }
-# Warnings that are right, where what they warn of blocks nobody all the same.
+ONLY = "ALTER TABLE ONLY"  # no partition is touched: theirs are attached, one by one
+ADOPTED = "ADD CONSTRAINT parts_once"  # its partitions have the indexes already
+# Warnings that are right elsewhere: what the statements that hold these words do blocks nobody.
 HARMLESS = {
     "changing-column-type": ("TYPE text;", "TYPE character varying", "TYPE numeric(", "FOREIGN TABLE"),  # no rewrite: see the case
-    "constraint-missing-not-valid": ("old_orders",),  # a foreign table: PostgreSQL checks nothing
-    "require-concurrent-index-creation": ("ON public.by_region",),  # a materialized view that is new in this plan
+    "constraint-missing-not-valid": ("old_orders", ONLY, ADOPTED),  # the first is a foreign table: PostgreSQL checks nothing
+    "disallowed-unique-constraint": (ONLY, ADOPTED),
+    "adding-serial-primary-key-field": (ONLY,),
+    "adding-field-with-default": ("ADD COLUMN id uuid DEFAULT gen_random_uuid()",),  # a tiny table: see the case
+    "require-concurrent-index-creation": (" ON ONLY ", "ON public.by_region"),  # the second is new in this plan
 }
 UNREAD = ("CREATE TRUSTED LANGUAGE",)  # what squawk's grammar does not know
 
