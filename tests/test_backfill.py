@@ -213,6 +213,23 @@ def test_writers_are_neither_held_up_nor_overwritten(database: Database) -> None
     assert slowest[0] < 1.0
 
 
+@pytest.mark.parametrize("table", [TABLE, TABLE.replace(" PRIMARY KEY", "")], ids=["key", "no key"])
+def test_it_ends_however_fast_rows_come_in(table: str, database: Database) -> None:
+    """Each batch is followed by more new rows than it filled."""
+    database.run(table.format(100))
+    batches, fresh = itertools.count(1), itertools.count(1000)
+
+    def outrun(work: Callable[[], Done]) -> Done:
+        done = work()
+        assert next(batches) < 500, "it runs after what comes in"
+        database.run(f"INSERT INTO t SELECT {next(fresh)} * 1000 + g FROM generate_series(1, 60) AS g")
+        return done
+
+    with connected(database) as connection:
+        fill(connection, FILL.model_copy(update={"pace": Pace(rows=50)}), outrun, unseen)
+    assert database.value("SELECT count(*) FROM t WHERE n IS NULL AND id <= 100") == 0
+
+
 @pytest.mark.parametrize("table", ["primary key", "none", "of partitions"])
 def test_a_killed_run_goes_on_where_it_was(table: str, database: Database) -> None:
     database.run(JOURNAL + (KEYS[table] if table in KEYS else TABLE.format(ROWS)))

@@ -31,7 +31,7 @@ from tests.conftest import Database
 from tests.online import CHANGES, prepare
 from tests.test_locks import until
 
-KILLS = int(os.environ.get("RECONCILE_TEST_KILLS", "2"))
+KILLS = int(os.environ.get("RECONCILE_TEST_KILLS", "1"))
 ROWS = 20_000
 DEBRIS = """
     SELECT c.relname::text FROM pg_class AS c LEFT JOIN pg_index AS i ON i.indexrelid = c.oid

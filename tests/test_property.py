@@ -23,7 +23,7 @@ from reconciler.watch import Lines
 from tests.conftest import Database
 from tests.test_cases import undo
 
-PAIRS = int(os.environ.get("RECONCILE_TEST_PAIRS", "12"))  # set it to look further: other pairs each time
+PAIRS = int(os.environ.get("RECONCILE_TEST_PAIRS", "8"))  # set it to look further: other pairs each time
 EVERYTHING = Scope(frozenset({"*"}), prune=True, everything=True)
 TABLES = ("a", "b", "c")
 PLAIN = ("integer", "bigint", "text", "varchar(20)", "numeric(10,2)", "timestamptz", "boolean", "jsonb", "integer[]")

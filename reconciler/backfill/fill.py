@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from reconciler.backfill.batch import Batch, Done, Place, block_of, run_batch
 from reconciler.backfill.cursor import Cursor, cursor_of
-from reconciler.backfill.parts import Part, blocks_of, estimate, parts_of
+from reconciler.backfill.parts import Part, blocks_of, estimate, last_of, parts_of
 from reconciler.backfill.progress import Meter, Progress
 from reconciler.backfill.silence import SILENCE, assert_silenceable
 from reconciler.backfill.throttle import Throttle, assert_visible
@@ -90,9 +90,10 @@ class _Walk:
 
     def _part(self, part: Part, place: Place | None, cursor: Cursor | None, meter: Meter, *, waiting: bool) -> int:
         filled, throttle = 0, self._throttle
-        end = blocks_of(self.connection, part)  # what comes to stand behind it is filled, or found by the next walk
+        # What comes to stand behind the end is found by the next walk: nobody runs after rows that keep coming in.
+        end, upto = blocks_of(self.connection, part), last_of(self.connection, part)
         while True:
-            batch = Batch(self.spec, part, self._alias, place, throttle.rows, throttle.looked, strict=waiting)
+            batch = Batch(self.spec, part, self._alias, place, throttle.rows, throttle.looked, strict=waiting, upto=upto)
             began = time.monotonic()
             done = self.attempt(lambda b=batch: self._run(b, cursor))
             took = time.monotonic() - began

@@ -97,6 +97,16 @@ def blocks_of(connection: Connection, part: Part) -> int:
     return rows(connection, size, [part.relation])[0]["blocks"]
 
 
+def last_of(connection: Connection, part: Part) -> tuple[str, ...] | None:
+    """The highest key that the table has now; None where there is none."""
+    if part.whole or part.key.physical:
+        return None
+    columns = part.key.expressions()
+    texts, order = ", ".join(f"{c}::text" for c in columns), ", ".join(f"{c} DESC" for c in columns)
+    found = rows(connection, f"SELECT ARRAY[{texts}] AS last FROM ONLY {part.relation} ORDER BY {order} LIMIT 1")
+    return tuple(found[0]["last"]) if found else None
+
+
 def estimate(connection: Connection, spec: Fill) -> int:
     """How many rows there are, as the planner thinks."""
     plan = rows(connection, f"EXPLAIN (FORMAT JSON) SELECT FROM {spec.relation}")[0]["QUERY PLAN"]
