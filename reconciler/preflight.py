@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from pathlib import Path
 
 from reconciler import backfill
 from reconciler.connection import Connection, rows
+from reconciler.kinds import KINDS
+from reconciler.order import Step
 from reconciler.plan import Plan
 from reconciler.statement import Hazard, quoted
 
@@ -20,9 +23,10 @@ _STATE = """
            current_user::text AS role, (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser"""
 _NOT_OWNED = """
     SELECT format('%%I.%%I', n.nspname, c.relname) AS relation, pg_get_userbyid(c.relowner)::text AS owner
-    FROM unnest(%(relations)s::text[]) AS w(relation)
+    FROM unnest(%(relations)s::text[], %(triggering)s::boolean[]) AS w(relation, only_trigger)
     JOIN pg_class AS c ON c.oid = to_regclass(w.relation) JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE NOT pg_has_role(c.relowner, 'USAGE') ORDER BY 1"""
+    WHERE NOT pg_has_role(c.relowner, 'USAGE') AND NOT (w.only_trigger AND has_table_privilege(c.oid, 'TRIGGER'))
+    GROUP BY 1, 2 ORDER BY 1"""
 _NOT_CREATABLE = """
     SELECT n.nspname::text AS place FROM pg_namespace AS n
     WHERE n.nspname = ANY(%(within)s) AND NOT has_schema_privilege(n.oid, 'CREATE') ORDER BY 1"""
@@ -52,6 +56,11 @@ _SPACE = """
            + (SELECT coalesce(sum(pg_total_relation_size(to_regclass(w.relation))), 0)
               FROM unnest(%(rewritten)s::text[]) AS w(relation))::int8 AS needed
     FROM pg_settings WHERE name = 'data_directory'"""
+
+
+_TRIGGER = re.compile("CREATE (OR REPLACE )?(CONSTRAINT )?TRIGGER ")  # needs but the privilege of that name
+# An index or a sequence that comes with a part of a table.
+_BESIDE = re.compile("^CREATE (UNIQUE )?INDEX |^ALTER TABLE .* (ADD COLUMN .* AS IDENTITY|EXCLUDE USING )")
 
 
 @dataclass(frozen=True)
@@ -89,10 +98,11 @@ def _writable(standby: bool, read_only: bool) -> Iterator[Finding]:
 
 
 def _privileges(plan: Plan, connection: Connection, role: str) -> Iterator[Finding]:
-    touched = [quoted(s.relation) for s in plan.steps if s.relation and not s.fill and not s.sql.startswith(("GRANT", "REVOKE"))]
-    for row in rows(connection, _NOT_OWNED, {"relations": sorted(set(touched))}):
+    steps = [s for s in plan.steps if s.relation and not s.fill and not s.sql.startswith(("GRANT", "REVOKE"))]
+    touched = {"relations": [quoted(s.relation) for s in steps], "triggering": [bool(_TRIGGER.match(s.sql)) for s in steps]}
+    for row in rows(connection, _NOT_OWNED, touched):
         yield Finding(f"{role} does not own {row['relation']}, {row['owner']} does", refuses=True)
-    created = {s.schema_name for s in plan.steps if s.action == "create" and s.schema_name}
+    created = {s.schema_name for s in plan.steps if s.action == "create" and s.schema_name and _takes_a_name(s)}
     for row in rows(connection, _NOT_CREATABLE, {"within": sorted(created)}):
         yield Finding(f"{role} may not create in schema {row['place']}", refuses=True)
     if any(s.sql.startswith("CREATE SCHEMA") for s in plan.steps) and not rows(connection, _NO_DATABASE)[0]["may"]:
@@ -100,6 +110,12 @@ def _privileges(plan: Plan, connection: Connection, role: str) -> Iterator[Findi
     owners = {str(c.after["owner"]) for c in plan.changes if c.after and c.after.get("owner")}
     for row in rows(connection, _NOT_MEMBER, {"owners": sorted(owners)}):
         yield Finding(f"{role} is no member of {row['role']}, and can give it nothing to own", refuses=True)
+
+
+def _takes_a_name(step: Step) -> bool:
+    """Whether it puts something into the schema, and not only onto a table, which its owner may always do."""
+    kind = KINDS[step.kind]
+    return not kind.within or kind.relation or bool(_BESIDE.search(step.sql))
 
 
 def _held_up(plan: Plan, connection: Connection) -> Iterator[Finding]:

@@ -55,6 +55,36 @@ def test_a_role_may_do_what_roles_it_is_in_may(new_database: Callable[..., Datab
     assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ())
 
 
+def test_what_stands_on_a_table_needs_no_room_in_its_schema(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(TABLE + PASSERBY + "ALTER TABLE t OWNER TO passerby")
+    on_it = "columns: {m: {type: int}}, policies: {own: {using: n > 1}}, constraints: {positive: {check: n >= 0}}"
+    job = job_of(database, f"tables: {{t: {{{on_it}}}}}", tmp_path)
+    job = Job(conninfo.make_conninfo(database.url, user="passerby"), job.declaration, job.scope)
+    outcome = pipeline.apply_plan(pipeline.plan_changes(job), job, job.target, Notes(), Patience(), ["all"])
+    assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ())
+
+
+@pytest.mark.parametrize(
+    "declared", ["indexes: {t_n: {on: n}}", "constraints: {u: {unique: n}}", "columns: {m: {type: int, identity: always}}"]
+)
+def test_an_index_and_a_sequence_need_room(declared: str, new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(TABLE + PASSERBY + "ALTER TABLE t OWNER TO passerby")
+    job = job_of(database, f"tables: {{t: {{{declared}}}}}", tmp_path)
+    job = Job(conninfo.make_conninfo(database.url, user="passerby"), job.declaration, job.scope)
+    assert refused(job) == "passerby may not create in schema public"
+
+
+def test_a_trigger_needs_but_its_own_privilege(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    fires = """CREATE FUNCTION public.fire() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"""
+    database = new_database(TABLE + PASSERBY + fires)
+    job = job_of(database, "tables: {t: {triggers: {x: {before: insert, for_each: row, execute: fire()}}}}", tmp_path)
+    job = Job(conninfo.make_conninfo(database.url, user="passerby"), job.declaration, job.scope)
+    assert refused(job) == "passerby does not own public.t, postgres does"
+    database.run("GRANT TRIGGER ON t TO passerby")
+    outcome = pipeline.apply_plan(pipeline.plan_changes(job), job, job.target, Notes(), Patience(), ["all"])
+    assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ())
+
+
 def test_a_read_only_database_is_refused(new_database: Callable[..., Database], tmp_path: Path) -> None:
     database = new_database(TABLE)
     own = conninfo.conninfo_to_dict(database.url)["dbname"]
