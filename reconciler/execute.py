@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from math import ceil
@@ -14,7 +14,7 @@ from reconciler.backfill import Progress, fill
 from reconciler.connection import Connection, connect, rows, run, server_of
 from reconciler.errors import Busy, ConnectionFailed, Interrupted, StatementFailed
 from reconciler.journal import Journal
-from reconciler.locks import Blocker, Patience, holders, named, pauses, stronger
+from reconciler.locks import Blocker, Patience, holders, named, pauses, staying, stronger
 from reconciler.monitor import Look, Monitor
 from reconciler.order import Step
 from reconciler.plan import Plan
@@ -128,13 +128,14 @@ def execute(plan: Plan, target: str, connection: Connection, watcher: Watcher, p
     `connection` comes from `sole_applier`. Raises ConnectionFailed where the connection breaks, and Interrupted on Ctrl-C,
     once the statement that ran is cancelled and cleared away.
     """
-    with Monitor(target, connection.info.backend_pid, min(EVERY, patience.lock / 4)) as monitor:
+    with Monitor(target, connection.info.backend_pid, min(EVERY, patience.lock / 8)) as monitor:
         going = _Run(plan, connection, patience, watcher, monitor, journal, pending=list(plan.steps))
         _prepare(going)
         try:
             for group in plan.transactions():
                 _group(going, group)
             _doubts(going)
+            _within(going, 0.0, 0.0)  # what is read next is bounded by nothing of ours
         except KeyboardInterrupt:
             raise Interrupted(_stopped(going)) from None
     return Outcome(tuple(going.outcomes), plan.unchanged, journal.run)
@@ -180,18 +181,22 @@ def _group(going: _Run, group: Sequence[Step]) -> None:
             tries[0] = 1
         else:
             _patiently(going, group, work)
-        wrong = _unmet(going, group)
     except StatementFailed as e:
-        if going.connection.closed:
-            raise ConnectionFailed(f"the connection broke at step {group[0].id}: {e.message}; run again to continue") from e
+        _alive(going, group, e)
         for step in group:
             blame = e.sql in ("", step.sql) or len(group) == 1 or step.fill is not None
             why = str(e) if blame else "rolled back with its transaction"
             _end(going, StepOutcome(step, "failed" if blame else "skipped", time.monotonic() - began, tries[0], why))
         return
+    wrong = _unmet(going, group)
     for step in group:
         why = wrong.get((step.kind, step.identity), "")
         _end(going, StepOutcome(step, "failed" if why else "done", time.monotonic() - began, tries[0], why))
+
+
+def _alive(going: _Run, group: Sequence[Step], failure: StatementFailed) -> None:
+    if going.connection.closed:
+        raise ConnectionFailed(f"the connection broke at step {group[0].id}: {failure.message}; run again to continue") from failure
 
 
 def _end(going: _Run, outcome: StepOutcome) -> None:
@@ -212,7 +217,7 @@ def _unmet(going: _Run, group: Sequence[Step]) -> Mapping[Named, str]:
     later = [s for s in going.pending if s.id not in own]
     unfinished = {(s.kind, s.identity) for s in later}
     ended = {(s.kind, s.identity) for s in group} - unfinished
-    wrong = unmet(going.connection, going.plan, ended)
+    wrong = _looked(going, group, ended)
     relations = {(s.kind, s.identity): s.relation for s in group}
     busy = {s.relation for s in later} | {s.identity for s in later}
     going.doubtful |= {o for o in wrong if {relations[o], o[1]} & busy}
@@ -221,12 +226,28 @@ def _unmet(going: _Run, group: Sequence[Step]) -> Mapping[Named, str]:
 
 def _doubts(going: _Run) -> None:
     """What was not as planned when its own steps were done, and is not now."""
-    wrong = unmet(going.connection, going.plan, going.doubtful)
+    if not going.doubtful:
+        return
+    wrong = dict(_looked(going, going.plan.steps[-1:], going.doubtful))
     for n, outcome in enumerate(going.outcomes):
         why = wrong.pop((outcome.step.kind, outcome.step.identity), "")
         if why and outcome.status == "done":
             going.outcomes[n] = StepOutcome(outcome.step, "failed", outcome.seconds, outcome.attempts, f"it succeeded, but {why}")
             going.broken.add(outcome.step.id)
+
+
+def _looked(going: _Run, group: Sequence[Step], objects: Collection[Named]) -> Mapping[Named, str]:
+    """Why objects are not what was planned; whoever locks what must be read to tell is waited for, like by any step."""
+
+    def work(_: Look) -> Mapping[Named, str]:
+        _within(going, going.patience.lock / 4, 0.0)  # it holds what it has read already
+        return unmet(going.connection, going.plan, objects)
+
+    try:
+        return _patiently(going, group, work, politely=False)
+    except StatementFailed as e:
+        _alive(going, group, e)
+        return dict.fromkeys(objects, f"it could not be read: {e}")
 
 
 # -- one try, and the next ---------------------------------------------------------------------------------------------
@@ -237,9 +258,12 @@ def _fill(going: _Run, step: Step, spec: Fill) -> None:
 
     def attempt(batch: Callable[[], T]) -> T:
         _bound(going, step)
-        return _patiently(going, [step], lambda _: batch())
+        done = _patiently(going, [step], lambda _: batch())
+        _within(going, 0.0, 0.0)
+        return done
 
     progress = partial(going.watcher.progress, step)
+    _within(going, 0.0, 0.0)  # what is read beside the batches waits as long as it takes: nobody has to wait behind it
     fill(going.connection, spec, attempt, progress, journal=going.journal.schema or None)
 
 
@@ -249,7 +273,12 @@ def _bound(going: _Run, step: Step, tries: int = 4) -> None:
     The first tries wait but a fraction of what the later ones do: mostly that is enough, and nobody has to wait longer for us.
     """
     wait = 0.0 if step.long else going.patience.lock / 2 ** max(4 - tries, 0)
-    last = going.patience.statement if step.quick else 0.0
+    last = going.patience.statement + wait if step.quick and going.patience.statement else 0.0  # to PostgreSQL, waiting is running
+    _within(going, wait, last)
+
+
+def _within(going: _Run, wait: float, last: float) -> None:
+    """How many seconds each statement may wait for a lock, and run; 0 is without bound."""
     words = "SELECT set_config('lock_timeout', %s, false), set_config('statement_timeout', %s, false)"
     rows(going.connection, words, [f"{ceil(wait * 1000)}", f"{ceil(last * 1000)}"])
 
@@ -276,21 +305,32 @@ def _commit(going: _Run, group: Sequence[Step], tries: int) -> None:
 
 def _mend(going: _Run, step: Step) -> None:
     """Clear what a failed try left; what cannot be cleared now is found as a leftover by the next plan."""
-    with suppress(StatementFailed):
-        rows(going.connection, "SELECT set_config('lock_timeout', %s, false)", [f"{int(going.patience.lock * 1000)}"])
+    if going.connection.closed:
+        return
+    try:
+        _within(going, going.patience.lock, 0.0)
         for sql in step.mend:
             run(going.connection, sql)
+    except StatementFailed as e:
+        going.watcher.noticed(
+            f"what step {step.id} left could not be cleared away ({e.message}); the next run does it: {'; '.join(step.mend)}"
+        )
 
 
-def _patiently(going: _Run, group: Sequence[Step], work: Callable[[Look], T]) -> T:
+def _patiently(going: _Run, group: Sequence[Step], work: Callable[[Look], T], *, politely: bool = True) -> T:
     """Try, and try again after a pause that grows, while only a lock is in the way and the budget lasts.
 
-    Behind a transaction that is known to last nobody queues up: whoever comes after us would wait too.
+    Behind a transaction that is known to last nobody queues up: whoever comes after us would wait too. Known are those that
+    hold the step's own relation, and whoever was in the way of the last try, whatever they hold: the other table of a foreign
+    key, say. Only what makes nobody wait need not be so polite.
     """
+    politely = politely and not (group[0].fill or any(s.long for s in group))
     step, deadline = group[-1], time.monotonic() + going.patience.total
+    met: Sequence[Blocker] = ()
+    tried = 0.0
     progress, waiting = partial(going.watcher.progress, step), partial(going.watcher.waiting, step)
     for pause in pauses():
-        if ahead := _ahead(going, group):
+        if politely and (ahead := _ahead(going, group) or staying(going.connection, met, time.monotonic() - tried)):
             refused = StatementFailed("a lock was not to be had", sqlstate=LOCK_NOT_AVAILABLE, detail=f"held by {named(ahead)}")
         else:
             with going.monitor.looking(progress, waiting) as look:
@@ -300,6 +340,7 @@ def _patiently(going: _Run, group: Sequence[Step], work: Callable[[Look], T]) ->
                     if e.sqlstate not in RETRIED:
                         raise
                     refused = _blamed(e, look, going, group)
+                    met, tried = look.blockers, time.monotonic()
         if time.monotonic() + pause > deadline:
             raise refused
         who = f": {refused.detail}" if refused.detail else ""
@@ -317,8 +358,6 @@ def _blamed(failure: StatementFailed, look: Look, going: _Run, group: Sequence[S
 
 def _ahead(going: _Run, group: Sequence[Step]) -> Sequence[Blocker]:
     """Old transactions that hold what the steps need, where waiting for it would make others wait."""
-    if group[0].fill or any(s.long for s in group):
-        return []
     return holders(going.connection, _wanted(group), older=going.patience.lock)
 
 

@@ -45,6 +45,11 @@ _PREPARED = """
     WHERE EXISTS (SELECT FROM pg_locks AS l JOIN unnest(%(relations)s::text[], %(modes)s::text[]) AS w(relation, mode)
                   ON l.relation = to_regclass(w.relation) AND l.mode = w.mode
                   WHERE l.pid IS NULL AND l.virtualtransaction = '-1/' || p.transaction::text)"""
+_STAYING = f"""
+    {_SESSION}
+    FROM pg_stat_activity AS a
+    WHERE a.pid = ANY(%(pids)s) AND a.backend_type <> 'autovacuum worker'
+          AND clock_timestamp() - a.xact_start >= make_interval(secs => %(seconds)s)"""
 _BLOCKING = f"{_SESSION} FROM unnest(pg_blocking_pids(%(pid)s)) AS b(pid) JOIN pg_stat_activity AS a ON a.pid = b.pid"
 
 
@@ -96,6 +101,15 @@ def holders(connection: Connection, wanted: Mapping[str, str], older: float = 0.
 def blocking(connection: Connection, pid: int) -> list[Blocker]:
     """Whom that backend waits for at this moment."""
     return [_blocker(r) for r in rows(connection, _BLOCKING, {"pid": pid})]
+
+
+def staying(connection: Connection, blockers: Sequence[Blocker], seconds: float) -> list[Blocker]:
+    """Those of them that are still in the transaction in which they were so many seconds ago.
+
+    Autovacuum is left out: it gives way to whoever waits long enough.
+    """
+    pids = [b.pid for b in blockers]
+    return [_blocker(r) for r in rows(connection, _STAYING, {"pids": pids, "seconds": seconds})] if pids else []
 
 
 def named(blockers: Sequence[Blocker]) -> str:

@@ -16,6 +16,7 @@ from reconciler.connection import connect
 from reconciler.execute import Outcome
 from reconciler.load import load
 from reconciler.locks import Patience, holders, pauses
+from reconciler.order import Step
 from reconciler.pipeline import Job
 from reconciler.state import Scope
 from tests.conftest import Database
@@ -166,3 +167,64 @@ def test_success_that_made_something_else_is_a_failure(new_database: Callable[..
     (step,) = outcomes[0].steps
     assert step.status == "failed"
     assert "using is 'true', not '(n > 1)'" in step.error
+
+
+def test_nobody_queues_behind_whom_the_last_try_met_elsewhere(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    """A foreign key locks two tables: one that waits for the other must not keep the first for as long as that lasts."""
+    parent = "CREATE TABLE public.parent (id int PRIMARY KEY); INSERT INTO public.parent SELECT generate_series(0, 9);"
+    database = new_database(TABLE + parent)
+    notes, slow, end = Notes(), list[float](), time.monotonic() + 6
+    job = job_of(database, "tables: {t: {constraints: {f: {foreign_key: n, references: parent(id)}}}}", tmp_path)
+    with psycopg.connect(database.url) as idle, psycopg.connect(database.url, autocommit=True) as application:
+        idle.execute("INSERT INTO parent VALUES (100)")
+        with applying(job, notes, Patience()) as outcomes:
+            while time.monotonic() < end:
+                began = time.monotonic()
+                application.execute("UPDATE t SET n = n WHERE id = 1")
+                slow.append(time.monotonic() - began)
+            idle.rollback()
+    assert outcomes[0].changed == 1
+    assert sum(s > 0.2 for s in slow) <= 2
+    assert max(slow) < 0.8
+    assert "INSERT INTO parent" in notes.waits[-1]
+
+
+class Locking(Notes):
+    """Locks a table as soon as a step starts that is such as `when` says, for longer than a first try waits."""
+
+    def __init__(self, database: Database, table: str, when: Callable[[Step], bool]) -> None:
+        super().__init__()
+        self._holder, self._table, self._when, self._hit = psycopg.connect(database.url), table, when, False
+
+    def started(self, step: Step) -> None:
+        if not self._hit and self._when(step):
+            self._hit = True
+            self._holder.execute(f"LOCK TABLE {self._table} IN ACCESS EXCLUSIVE MODE".encode())
+            threading.Timer(1.0, self._holder.close).start()
+
+
+@pytest.mark.parametrize("declared", ["columns: {n: {default: 3}}", "policies: {own: {for: select, using: n > 1}}"])
+def test_who_locks_what_is_read_afterwards_is_waited_for(declared: str, new_database: Callable[..., Database], tmp_path: Path) -> None:
+    """To print a namesake's expression PostgreSQL locks its table; what has been committed has not failed for that."""
+    other = "CREATE TABLE public.other (n int DEFAULT 1); CREATE POLICY own ON public.other USING (n > 5);"
+    database = new_database(TABLE + other + "CREATE POLICY own ON public.t USING (n > 5);")
+    job = job_of(database, f"tables: {{t: {{{declared}}}}}", tmp_path)
+    with applying(job, Locking(database, "other", lambda _: True), Patience()) as outcomes:
+        pass
+    assert {s.status for s in outcomes[0].steps} == {"done"}
+
+
+def test_a_backfill_waits_to_see_what_is_left(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(TABLE)
+    job = job_of(database, "tables: {t: {columns: {m: {type: int, not_null: true, backfill: {value: id}}}}}", tmp_path)
+    with applying(job, Locking(database, "t", lambda step: step.fill is not None), Patience()) as outcomes:
+        pass
+    assert {s.status for s in outcomes[0].steps} == {"done"}
+
+
+def test_to_wait_for_a_lock_is_not_to_be_slow(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(TABLE)
+    job = job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path)
+    with applying(job, Locking(database, "t", lambda _: True), Patience(lock=16, statement=0.3)) as outcomes:
+        pass
+    assert outcomes[0].changed == 1

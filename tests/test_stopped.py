@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.conftest import Database
@@ -57,6 +58,21 @@ def test_a_build_is_cancelled_and_cleared_away(how: signal.Signals, new_database
     assert out == ""
     assert database.value(DEBRIS) == 0
     until(lambda: not database.value(f"SELECT count(*) {OURS}"))
+    _rerun(database, tmp_path)
+
+
+def test_what_cannot_be_cleared_away_is_told(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(ROWS + SLOW)
+    process = started(database, tmp_path)
+    until(lambda: database.value(BUILDING))
+    with psycopg.connect(database.url) as holder:
+        holder.execute("UPDATE t SET n = n WHERE id = 1")
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "could not be cleared away" in err
+    assert "DROP INDEX CONCURRENTLY IF EXISTS public.t_slow" in err
+    assert database.value(DEBRIS) == 1
     _rerun(database, tmp_path)
 
 
