@@ -286,6 +286,8 @@ def _within(going: _Run, wait: float, last: float) -> None:
 def _commit(going: _Run, group: Sequence[Step], tries: int) -> None:
     connection = going.connection
     if not group[0].transaction:
+        if tries > 1:  # what the last try left may have been held until now
+            _mend(going, group[0])
         _bound(going, group[0], tries)
         try:
             run(connection, group[0].sql)

@@ -122,8 +122,12 @@ def _recorded(plan: Plan, live: Snapshot, target: str, connection: Connection, s
         if run.entry.run is not None:
             try:
                 with nullcontext(connection) if run.after is not None else connect(target) as usable:
-                    after = run.after or introspect(usable)
-                    run.entry.close(usable, run.status, recorded(plan.touches, after.state))
+                    try:
+                        seen = recorded(plan.touches, (run.after or introspect(usable)).state)
+                    except StatementFailed as e:
+                        seen = None
+                        run.entry.complain(f"what run {run.entry.run} left is not recorded: {e}")
+                    run.entry.close(usable, run.status, seen)
             except ReconcileError as e:
                 run.entry.complain(f"how run {run.entry.run} ended is not recorded: {e}")
 

@@ -12,8 +12,9 @@ import psycopg
 import pytest
 
 from reconciler import pipeline
-from reconciler.connection import connect
-from reconciler.execute import Outcome
+from reconciler.connection import Connection, connect, run
+from reconciler.errors import StatementFailed
+from reconciler.execute import Outcome, StepOutcome
 from reconciler.load import load
 from reconciler.locks import Patience, holders, pauses
 from reconciler.order import Step
@@ -228,3 +229,44 @@ def test_to_wait_for_a_lock_is_not_to_be_slow(new_database: Callable[..., Databa
     with applying(job, Locking(database, "t", lambda _: True), Patience(lock=16, statement=0.3)) as outcomes:
         pass
     assert outcomes[0].changed == 1
+
+
+def test_a_run_whose_end_cannot_be_looked_at_is_recorded(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(TABLE + "CREATE TABLE public.other (n int DEFAULT 1)")
+    job = job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path)
+    plan = pipeline.plan_changes(job)
+
+    class Late(Notes):
+        def ended(self, outcome: StepOutcome) -> None:
+            holder.execute("LOCK TABLE other IN ACCESS EXCLUSIVE MODE")
+
+    with psycopg.connect(database.url) as holder, pytest.raises(StatementFailed, match="lock timeout"):
+        pipeline.apply_plan(plan, job, job.target, Late(), Patience(), ["all"])
+    assert database.rows("SELECT status, finished_at IS NOT NULL FROM reconcile.run") == [("done", True)]
+
+
+def test_what_a_try_left_is_cleared_away_before_the_next(
+    new_database: Callable[..., Database], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = new_database(TABLE)
+    job = job_of(database, "tables: {t: {indexes: {t_n: {on: n}}}}", tmp_path)
+    begun = list[str]()
+
+    def deadlocked(connection: Connection, statement: str) -> None:
+        """The first build ends half-way, while somebody keeps its leftovers from being dropped."""
+        if not statement.startswith("CREATE INDEX") or begun:
+            return run(connection, statement)
+        begun.append(statement)
+        holder.execute("UPDATE t SET n = n WHERE id = 1")
+        run(connection, "SET lock_timeout = '0.1s'")
+        with pytest.raises(StatementFailed):
+            run(connection, statement)
+        threading.Timer(0.8, holder.close).start()
+        raise StatementFailed("deadlock detected", sqlstate="40P01", sql=statement)
+
+    monkeypatch.setattr("reconciler.execute.run", deadlocked)
+    holder = psycopg.connect(database.url)
+    with applying(job, Notes(), Patience(lock=0.4)) as outcomes:
+        pass
+    assert outcomes[0].failed == 0
+    assert database.value("SELECT indisvalid FROM pg_index WHERE indexrelid = 't_n'::regclass")
