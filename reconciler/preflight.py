@@ -99,8 +99,8 @@ def _writable(standby: bool, read_only: bool) -> Iterator[Finding]:
 
 def _privileges(plan: Plan, connection: Connection, role: str) -> Iterator[Finding]:
     steps = [s for s in plan.steps if s.relation and not s.fill and not s.sql.startswith(("GRANT", "REVOKE"))]
-    touched = {"relations": [quoted(s.relation) for s in steps], "triggering": [bool(_TRIGGER.match(s.sql)) for s in steps]}
-    for row in rows(connection, _NOT_OWNED, touched):
+    triggering = [bool(_TRIGGER.match(s.sql)) for s in steps]
+    for row in rows(connection, _NOT_OWNED, {"relations": [quoted(s.relation) for s in steps], "triggering": triggering}):
         yield Finding(f"{role} does not own {row['relation']}, {row['owner']} does", refuses=True)
     created = {s.schema_name for s in plan.steps if s.action == "create" and s.schema_name and _takes_a_name(s)}
     for row in rows(connection, _NOT_CREATABLE, {"within": sorted(created)}):
