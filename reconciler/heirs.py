@@ -112,7 +112,8 @@ def _givers(heir: Ref, part: Ref, state: State) -> Iterator[Object]:
 
 def with_given(state: State, given: Sequence[Object | None]) -> State:
     """The state with what parents give listed in it."""
-    return State({**state.objects, **{o.ref: o for o in given if o is not None}}, state.edges)
+    added = {o.ref: o for o in given if o is not None}
+    return State({**state.objects, **added}, state.edges, frozenset(added.keys() - state.objects.keys()))
 
 
 def _moved(changes: Sequence[Change]) -> dict[Ref, tuple[tuple[Ref, ...], tuple[Ref, ...]]]:

@@ -17,11 +17,13 @@ from reconciler.ref import Ref
 class State:
     """A database as far as it is known: objects by ref, and which of them needs which.
 
-    `edges` holds pg_depend's knowledge; `needs()` adds what the objects' own fields tell.
+    `edges` holds pg_depend's knowledge; `needs()` adds what the objects' own fields tell. `given` are those among the
+    objects that only parents give, as they will give them, and that no catalog lists.
     """
 
     objects: Mapping[Ref, Object] = field(default_factory=dict[Ref, Object])
     edges: Mapping[Ref, frozenset[Ref]] = field(default_factory=dict[Ref, frozenset[Ref]])
+    given: Set[Ref] = frozenset()
 
     def __getitem__(self, ref: Ref) -> Object:
         return self.objects[ref]

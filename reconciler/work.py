@@ -190,9 +190,14 @@ def _alter(work: Work, live: Object, desired: Object) -> None:
     if statements:
         if statements[0].undo is None:
             work.one_way.add(making(ref))
-        stay = [o for o in _bearing(ref, work.live) if o.ref.on not in work.dropped]
+        stay = [o for o in _bearing(ref, work.live) if o.ref.on not in work.dropped and o.ref not in work.live.given]
         back = tuple(s.sql for o in stay for s in o.restate(live, desired, on))
-        again = [s for o in _bearing(ref, work.desired) if o.ref in work.live for s in o.restate(desired, live, on)]
+        again = [
+            s
+            for o in _bearing(ref, work.desired)
+            if o.ref in work.live and o.ref not in work.live.given
+            for s in o.restate(desired, live, on)
+        ]
         first = statements[0].model_copy(update={"undo": (*(statements[0].undo or ()), *back)})
         statements = [first, *statements[1:], *(s.model_copy(update={"undo": ()}) for s in again)]
     work.add(making(ref), "alter", statements, desired.together)
