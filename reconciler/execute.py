@@ -170,8 +170,7 @@ def _group(going: _Run, group: Sequence[Step]) -> None:
         going.watcher.started(step)
     began, tries = time.monotonic(), [0]
 
-    def work(look: Look) -> None:
-        del look
+    def work() -> None:
         tries[0] += 1
         _commit(going, group, tries[0])
 
@@ -239,7 +238,7 @@ def _doubts(going: _Run) -> None:
 def _looked(going: _Run, group: Sequence[Step], objects: Collection[Named]) -> Mapping[Named, str]:
     """Why objects are not what was planned; whoever locks what must be read to tell is waited for, like by any step."""
 
-    def work(_: Look) -> Mapping[Named, str]:
+    def work() -> Mapping[Named, str]:
         _within(going, going.patience.lock / 4, 0.0)  # it holds what it has read already
         return unmet(going.connection, going.plan, objects)
 
@@ -258,7 +257,7 @@ def _fill(going: _Run, step: Step, spec: Fill) -> None:
 
     def attempt(batch: Callable[[], T]) -> T:
         _bound(going, step)
-        done = _patiently(going, [step], lambda _: batch())
+        done = _patiently(going, [step], batch)
         _within(going, 0.0, 0.0)
         return done
 
@@ -319,7 +318,7 @@ def _mend(going: _Run, step: Step) -> None:
         )
 
 
-def _patiently(going: _Run, group: Sequence[Step], work: Callable[[Look], T], *, politely: bool = True) -> T:
+def _patiently(going: _Run, group: Sequence[Step], work: Callable[[], T], *, politely: bool = True) -> T:
     """Try, and try again after a pause that grows, while only a lock is in the way and the budget lasts.
 
     Behind a transaction that is known to last nobody queues up: whoever comes after us would wait too. Known are those that
@@ -337,7 +336,7 @@ def _patiently(going: _Run, group: Sequence[Step], work: Callable[[Look], T], *,
         else:
             with going.monitor.looking(progress, waiting) as look:
                 try:
-                    return work(look)
+                    return work()
                 except StatementFailed as e:
                     if e.sqlstate not in RETRIED:
                         raise

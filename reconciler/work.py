@@ -190,14 +190,9 @@ def _alter(work: Work, live: Object, desired: Object) -> None:
     if statements:
         if statements[0].undo is None:
             work.one_way.add(making(ref))
-        stay = [o for o in _bearing(ref, work.live) if o.ref.on not in work.dropped and o.ref not in work.live.given]
+        stay = [o for o in _bearing(work, ref, work.live) if o.ref.on not in work.dropped]
         back = tuple(s.sql for o in stay for s in o.restate(live, desired, on))
-        again = [
-            s
-            for o in _bearing(ref, work.desired)
-            if o.ref in work.live and o.ref not in work.live.given
-            for s in o.restate(desired, live, on)
-        ]
+        again = [s for o in _bearing(work, ref, work.desired) for s in o.restate(desired, live, on)]
         first = statements[0].model_copy(update={"undo": (*(statements[0].undo or ()), *back)})
         statements = [first, *statements[1:], *(s.model_copy(update={"undo": ()}) for s in again)]
     work.add(making(ref), "alter", statements, desired.together)
@@ -205,9 +200,10 @@ def _alter(work: Work, live: Object, desired: Object) -> None:
         work.add(finishing(ref), "alter", late, desired.together)
 
 
-def _bearing(ref: Ref, state: State) -> Sequence[Object]:
-    """The objects on which an alteration of this one bears: its parts, and what overrides it."""
-    return [*state.parts(ref), *state.merging(ref)]
+def _bearing(work: Work, ref: Ref, state: State) -> Sequence[Object]:
+    """The objects that stand now and on which an alteration of this one bears: its parts, and what overrides it."""
+    standing = work.live.objects.keys() - work.live.given
+    return [o for o in (*state.parts(ref), *state.merging(ref)) if o.ref in standing]
 
 
 def _rebuild(work: Work, ref: Ref) -> None:
