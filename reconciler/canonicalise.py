@@ -152,7 +152,7 @@ def complete(live: Snapshot, declaration: Declaration, scope: Scope, spelled: Ma
     """
     source = {spelled.get(r, r): r for r in declaration.objects}
     declared = {r: declaration.objects[s].model_copy(update={"ref": r}) for r, s in source.items()}
-    problems = [*_unfounded(live, declaration, declared, source), *_without_role(live, declaration, declared, source)]
+    problems = [p for check in (_unfounded, _without_role, _too_new) for p in check(live, declaration, declared, source)]
     if problems:
         raise DeclarationError(problems)
     gone = _gone(live, declaration, scope, declared, spelled)
@@ -230,6 +230,15 @@ def _without_role(live: Snapshot, declaration: Declaration, declared: Mapping[Re
         for role in sorted(obj.roles() - live.roles):
             at = declaration.position(source[ref])
             yield Problem(f"{ref}: role {role} does not exist", at, "roles are named here, not managed: CREATE ROLE first")
+
+
+def _too_new(live: Snapshot, declaration: Declaration, declared: Mapping[Ref, Object], source: Mapping[Ref, Ref]) -> Iterable[Problem]:
+    server = live.situation.server
+    for ref, obj in declared.items():
+        for said, major in obj.newer().items():
+            if server.major < major:
+                at = declaration.position(source[ref], said)
+                yield Problem(f"{ref}: {said} needs PostgreSQL {major}; this server is {server.major}", at, "leave it out")
 
 
 def _gone(live: Snapshot, declaration: Declaration, scope: Scope, declared: Mapping[Ref, Object], spelled: Mapping[Ref, Ref]) -> set[Ref]:

@@ -26,8 +26,7 @@ ATTACHED = frozenset({"comment", "owner", "grants"})  # what is said of an objec
 class Object(BaseModel):
     """One object of a database: the contract of a kind.
 
-    A kind sets the class variables and writes `catalog`, `define` and, where they differ from the defaults, `redefine`,
-    `define_online`, `remove_online`, `needs`, `drops_with`.
+    A kind sets the class variables and writes `catalog`, `define` and what differs from the defaults.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,6 +47,7 @@ class Object(BaseModel):
     written: ClassVar[tuple[str, ...]] = ()  # fields that hold SQL which people wrote
     renamable: ClassVar[bool] = True  # ALTER … RENAME TO knows it
     spreads: ClassVar[bool] = False  # each partition has a piece of what its parent has
+    since: ClassVar[Mapping[str, int]] = {}  # the first major version that knows a field, where 14 does not
 
     ref: SkipJsonSchema[Ref] = Field(exclude=True, repr=False)
     comment: str | None = Field(default=None, description="COMMENT ON")
@@ -126,6 +126,10 @@ class Object(BaseModel):
     def roles(self) -> frozenset[str]:
         """The roles that the object names; PUBLIC is none."""
         return frozenset()
+
+    def newer(self) -> Mapping[str, int]:
+        """What it says that 14 does not know, with the first major version that does."""
+        return {f: major for f, major in self.since.items() if getattr(self, f) != type(self).model_fields[f].default}
 
     def clause(self) -> sql.Composable:
         """How an object that folds stands in the definition of what it lives on."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import LiteralString, cast
@@ -166,6 +166,11 @@ def literal(value: str | int | float | bool | None) -> sql.Composable:
 def joined(parts: Iterable[Part], by: LiteralString = ", ") -> sql.Composed:
     """Join pieces of SQL; a string among them is a name."""
     return sql.SQL(by).join([p if isinstance(p, sql.Composable) else name(p) for p in parts])
+
+
+def parameters(values: Mapping[str, str]) -> sql.Composed:
+    """Storage parameters as SET and WITH take them."""
+    return joined(compose("{} = {}", k, literal(v)) for k, v in values.items())
 
 
 def compose(template: LiteralString, *args: Part, **kwargs: Part) -> sql.Composed:

@@ -74,6 +74,32 @@ def test_an_error_of_sql_has_its_place(
     assert database.value("SELECT to_regnamespace('reconcile')") is None
 
 
+NEWER = """
+tables:
+  t:
+    columns:
+      n: {type: int, not_null: {name: filled}}
+      v: {type: int, generated: n * 2, virtual: true}
+    constraints:
+      c: {check: n > 0, not_enforced: true}
+      u: {unique: [n], nulls_not_distinct: true}
+"""
+
+
+def test_what_the_server_is_too_old_for_is_told_before_anything_runs(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(TABLE, 16)
+    done = reconcile("plan", "--target", database.url, "--state", declare(tmp_path, NEWER))
+    assert done.exit_code == 1
+    told = [line.strip() for line in done.stderr.splitlines() if "needs PostgreSQL" in line]
+    assert len(told) == 3, done.stderr
+    for place, words in (
+        ("5:22", "column public.t.n: not_null needs PostgreSQL 18; this server is 16"),
+        ("6:40", "column public.t.v: virtual needs PostgreSQL 18; this server is 16"),
+        ("8:25", "constraint c on public.t: not_enforced needs PostgreSQL 18; this server is 16"),
+    ):
+        assert any(f"state.yml:{place}:" in line and words in line for line in told), told
+
+
 def test_every_error_of_sql_is_collected(new_database: Callable[..., Database], tmp_path: Path) -> None:
     database = new_database(TABLE)
     declared = "tables: {t: {constraints: {a: {check: x > 0}, b: {check: n > 0}, c: {check: n >}}}}\nviews: {v: {query: SELECT nope}}\n"

@@ -3,6 +3,7 @@
 actual.sql   the database before
 desired.yml  what is declared
 flags        (optional) `prune`; `debris`, where no undo brings all back: half-finished work, what a plan calls irreversible;
+             `since-15`, the first major that knows all that it holds;
              `respelled`, where PostgreSQL prints an expression otherwise once it has read its own print
 plan.txt     what `plan` shows, without its first line; --update-cases rewrites both
 plan.sql     what `plan --format sql` prints
@@ -39,7 +40,18 @@ def quiet() -> Lines:
 
 
 def flagged(case: Path, flag: str) -> bool:
-    return (case / "flags").exists() and flag in (case / "flags").read_text().split()
+    return flag in flags(case)
+
+
+def flags(case: Path) -> list[str]:
+    return (case / "flags").read_text().split() if (case / "flags").exists() else []
+
+
+def needs(case: Path, major: int) -> None:
+    """Skip what the server is too old for."""
+    for flag in flags(case):
+        if flag.startswith("since-") and major < int(flag.removeprefix("since-")):
+            pytest.skip(f"needs PostgreSQL {flag.removeprefix('since-')}")
 
 
 def job_of(case: Path, database: Database) -> Job:
@@ -51,6 +63,7 @@ def job_of(case: Path, database: Database) -> Job:
 def test_case(case: Path, each_major: int, new_database: Callable[..., Database], request: pytest.FixtureRequest) -> None:
     if each_major != MAJORS[0] and not installed() and case not in FIRST:
         pytest.skip("one case of each kind is enough here; with RECONCILE_TEST_POSTGRES all run on every PostgreSQL")
+    needs(case, each_major)
     actual = (case / "actual.sql").read_text()
     database = new_database(actual, each_major)
     before = database.dump()

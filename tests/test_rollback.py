@@ -21,7 +21,7 @@ from reconciler.state import Scope
 from reconciler.statement import Hazard
 from tests.conftest import MAJORS, ROOT, Database
 from tests.installations import installed
-from tests.test_cases import FIRST, FOUND, flagged, job_of, quiet
+from tests.test_cases import FIRST, FOUND, flagged, job_of, needs, quiet
 
 SOME = set(sorted(FIRST)[::3])
 TABLE = "CREATE TABLE public.t (id int PRIMARY KEY, n int);"
@@ -39,6 +39,7 @@ def rolled_back(database: Database, run: int | None = None) -> Outcome:
 def test_a_case_rolled_back_is_as_it_was(case: Path, each_major: int, new_database: Callable[..., Database]) -> None:
     if not installed() and (case not in SOME or each_major != MAJORS[0]):
         pytest.skip("every third kind is enough here; with RECONCILE_TEST_POSTGRES all cases run on every PostgreSQL")
+    needs(case, each_major)
     database = new_database((case / "actual.sql").read_text(), each_major)
     before = database.dump()
     job = job_of(case, database)

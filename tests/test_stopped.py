@@ -16,8 +16,9 @@ from tests.conftest import Database
 from tests.test_locks import until
 
 ROWS = "CREATE TABLE public.t (id int PRIMARY KEY, n int); INSERT INTO public.t SELECT g, g % 10 FROM generate_series(1, 2000) AS g;"
-SLOW = """CREATE FUNCTION public.slow(n int) RETURNS int LANGUAGE plpgsql IMMUTABLE
-    AS 'BEGIN IF n % 100 = 0 THEN PERFORM pg_sleep(0.05); END IF; RETURN n; END';"""
+SLOW = """CREATE OR REPLACE FUNCTION public.slow(n int) RETURNS int LANGUAGE plpgsql IMMUTABLE
+    AS 'BEGIN IF n % 100 = 0 THEN PERFORM pg_sleep(0.5); END IF; RETURN n; END';"""  # ten seconds: longer than any test takes to look
+QUICK = SLOW.replace("pg_sleep(0.5)", "pg_sleep(0)")
 DECLARED = """
 tables:
   t:
@@ -63,10 +64,10 @@ def test_a_build_is_cancelled_and_cleared_away(how: signal.Signals, new_database
 
 def test_what_cannot_be_cleared_away_is_told(new_database: Callable[..., Database], tmp_path: Path) -> None:
     database = new_database(ROWS + SLOW)
-    process = started(database, tmp_path)
-    until(lambda: database.value(BUILDING))
     with psycopg.connect(database.url) as holder:
         holder.execute("UPDATE t SET n = n WHERE id = 1")
+        process = started(database, tmp_path)
+        until(lambda: database.value(BUILDING))
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
     assert process.returncode == 1
@@ -99,6 +100,7 @@ def test_a_terminated_backend_is_no_harm(new_database: Callable[..., Database], 
 
 
 def _rerun(database: Database, folder: Path) -> None:
+    database.run(QUICK)
     again = started(database, folder)
     out, err = again.communicate(timeout=60)
     assert again.returncode == 0, err

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Literal, Self
 
 from psycopg import sql
@@ -21,6 +21,7 @@ class Collation(Owned):
     section: ClassVar[str] = "collations"
     stored: ClassVar[str] = "pg_collation.oid"
     whole: ClassVar[bool] = True
+    since: ClassVar[Mapping[str, int]] = {"rules": 16}
 
     provider: Literal["libc", "icu", "builtin", "default"] = "libc"
     locale: str | None = Field(default=None, description="where lc_collate and lc_ctype are the same, and always for icu")

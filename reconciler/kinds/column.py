@@ -37,6 +37,7 @@ class Column(Object):
     within: ClassVar[tuple[str, ...]] = ("table", "foreign_table")
     folds: ClassVar[bool] = True
     written: ClassVar[tuple[str, ...]] = ("type", "default", "generated", "using", "references")
+    since: ClassVar[Mapping[str, int]] = {"virtual": 18}
 
     type: str = Field(default="", description="the data type, as in CREATE TABLE")
     collation: str | None = Field(default=None, description="where it is not the type's own")
@@ -228,9 +229,12 @@ class Column(Object):
             return None
         return forbidden.apart(self._place)
 
+    def newer(self) -> Mapping[str, int]:
+        nested = {"not_null": 18 if isinstance(self.not_null, NotNull) else 0}
+        nested["identity"] = 15 if isinstance(self.identity, Identity) and self.identity.unlogged is not None else 0
+        return {**super().newer(), **nested}
+
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        if self.virtual:
-            on.server.require(on.server.has_virtual_columns, f"virtual {self.ref}", 18)
         if not self.overrides:
             yield self._place.alter(compose("ADD COLUMN {}", self.clause()), dangers=self._dangers_of_adding(on))
         if self.overrides and self.default is not None:

@@ -17,7 +17,7 @@ from reconciler.connection import Row, Server
 from reconciler.contract import Object, Situation
 from reconciler.divided import Divided, Growth, aside_of, below, leaves, piece_of
 from reconciler.ref import Ref, usual_name
-from reconciler.statement import Danger, Hazard, Statement, Turn, compose, joined, literal, name, raw, text
+from reconciler.statement import Danger, Hazard, Statement, Turn, compose, joined, literal, name, parameters, raw, text
 
 UNPROVEN = "reconcile is about to validate this again. "  # begins the comment of one that was valid, until it is so again
 HELPER = "reconcile\\_not\\_null\\_%"  # LIKE pattern of what proves NOT NULL while a column is set so
@@ -27,6 +27,7 @@ _ACTIONS = (
 )
 _COLUMNS = """ARRAY(SELECT a.attname FROM unnest({}) WITH ORDINALITY AS u(n, o)
                          JOIN pg_attribute AS a ON a.attrelid = {} AND a.attnum = u.n ORDER BY o)"""
+_SINCE = {"nulls_not_distinct": 15, "on_delete_columns": 15, "without_overlaps": 18, "period": 18, "not_enforced": 18}
 _SORTS = ("check", "unique", "primary_key", "foreign_key", "exclude")
 
 
@@ -40,6 +41,7 @@ class Constraint(Divided):
     follows: ClassVar[bool] = True
     written: ClassVar[tuple[str, ...]] = ("references", *_SORTS)
     besides: ClassVar[frozenset[str]] = frozenset({"comment", "index_comment", "partitioned"})
+    since: ClassVar[Mapping[str, int]] = _SINCE
 
     check: str | None = Field(default=None, description="a condition that every row meets")
     no_inherit: bool = Field(default=False, description="a check that holds for this table alone")
@@ -321,7 +323,7 @@ class Constraint(Divided):
         """Alter the index behind the constraint."""
         index = name(self.ref.schema, self.ref.name)
         new, gone = {k: v for k, v in self.options.items() if old.options.get(k) != v}, [k for k in old.options if k not in self.options]
-        actions = [compose("SET ({})", _set(new))] if new else []
+        actions = [compose("SET ({})", parameters(new))] if new else []
         actions += [compose("RESET ({})", joined(gone))] if gone else []
         for action in actions:
             yield Statement(sql=text(compose("ALTER INDEX {} {}", index, action)), lock="SHARE UPDATE EXCLUSIVE", relation=self.stands_on)
@@ -400,7 +402,7 @@ class Constraint(Divided):
 
     def _placed(self, prefix: sql.Composable) -> Iterable[sql.Composable]:
         if self.options:
-            yield compose("WITH ({})", _set(self.options))
+            yield compose("WITH ({})", parameters(self.options))
         if self.tablespace is not None:
             yield compose("{}TABLESPACE {}", prefix, self.tablespace)
 
@@ -474,7 +476,3 @@ def _listed(columns: Sequence[str], period: str) -> str:
 
 def _quoted(column: str) -> str:
     return text(name(column))
-
-
-def _set(options: Mapping[str, str]) -> sql.Composable:
-    return joined(compose("{} = {}", k, literal(v)) for k, v in options.items())

@@ -35,6 +35,7 @@ class Domain(DataType):
     kind: ClassVar[str] = "domain"
     section: ClassVar[str] = "domains"
     written: ClassVar[tuple[str, ...]] = ("type", "constraints", "default")
+    since: ClassVar[Mapping[str, int]] = {"not_null_name": 17, "not_null_comment": 17}
 
     type: str = Field(default="", description="the type that it narrows")
     collation: str | None = Field(default=None, description="where it is not the type's own")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Literal, Self
 
 from psycopg import sql
@@ -49,6 +49,9 @@ class EventTrigger(Owned):
 
     def sql_name(self) -> sql.Composable:
         return name(self.ref.name)
+
+    def newer(self) -> Mapping[str, int]:
+        return {"on": 17} if self.event == "login" else {}
 
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         words = compose("CREATE EVENT TRIGGER {} ON {}", self.ref.name, self.event)

@@ -15,7 +15,7 @@ from reconciler.connection import Row, Server
 from reconciler.contract import Object, Situation
 from reconciler.divided import ASIDE, Divided, Growth, aside_of, below, leaves, piece_of
 from reconciler.ref import Ref, usual_name
-from reconciler.statement import Danger, Hazard, Statement, closing, compose, joined, literal, name, raw, split_commas, text
+from reconciler.statement import Danger, Hazard, Statement, closing, compose, joined, literal, name, parameters, raw, split_commas, text
 
 _NAME = r'(?:"(?:[^"]|"")+"|[a-z_][a-z0-9_$]*)'
 _NAMED = re.compile(rf"({_NAME})(?![a-z0-9_$.(])|(?:{_NAME}\.)?({_NAME})\(")  # a column, or the call of a function
@@ -33,6 +33,7 @@ class Index(Divided):
     follows: ClassVar[bool] = True
     relation: ClassVar[bool] = True
     written: ClassVar[tuple[str, ...]] = ("on", "where")
+    since: ClassVar[Mapping[str, int]] = {"nulls_not_distinct": 15}
     besides: ClassVar[frozenset[str]] = frozenset({"comment", "partitioned", "statistics"})
 
     on: tuple[str, ...] = Field(default=(), description="the keys in order: columns or (expressions), with DESC, NULLS …, opclass")
@@ -233,7 +234,7 @@ class Index(Divided):
         new = {k: v for k, v in self.options.items() if old.options.get(k) != v}
         gone = [k for k in old.options if k not in self.options]
         if new:
-            yield self._altered(compose("SET ({})", _set(new)))
+            yield self._altered(compose("SET ({})", parameters(new)))
         if gone:
             yield self._altered(compose("RESET ({})", joined(gone)))
         if self.tablespace != old.tablespace:
@@ -283,7 +284,7 @@ class Index(Divided):
         if self.nulls_not_distinct:
             words.append(raw("NULLS NOT DISTINCT"))
         if self.options:
-            words.append(compose("WITH ({})", _set(self.options)))
+            words.append(compose("WITH ({})", parameters(self.options)))
         if self.tablespace is not None:
             words.append(compose("TABLESPACE {}", self.tablespace))
         if self.where is not None:
@@ -297,10 +298,6 @@ class Index(Divided):
             mend=(_drop(self.ref.schema, index, on).sql,) if concurrently else (),
             undo=(_drop(self.ref.schema, index, on).sql,) if concurrently else None,
         )
-
-
-def _set(options: Mapping[str, str]) -> sql.Composable:
-    return joined(compose("{} = {}", k, literal(v)) for k, v in options.items())
 
 
 def _drop(schema: str, index: str, on: Ref | None, undo: tuple[str, ...] = ()) -> Statement:

@@ -44,6 +44,7 @@ class Publication(Owned):
     unqualified: ClassVar[bool] = True
     whole: ClassVar[bool] = True
     written: ClassVar[tuple[str, ...]] = ("tables",)
+    since: ClassVar[Mapping[str, int]] = {"schemas": 15, "publish_generated_columns": 18}
 
     all_tables: bool = Field(default=False, description="FOR ALL TABLES, those of the future too")
     tables: dict[str, Member] = Field(default_factory=dict, description="perhaps with columns and where; what inherits is not implied")
@@ -111,6 +112,9 @@ class Publication(Owned):
         named = ([(q or b).replace('""', '"') for q, b in _NAMES.findall(t)] for t in self.tables)
         return frozenset({Ref("table", p[0], p[1]) for p in named if len(p) > 1} | {Ref("schema", "", s) for s in self.schemas})
 
+    def newer(self) -> Mapping[str, int]:
+        return {**super().newer(), "tables": 15 if any(m != Member() for m in self.tables.values()) else 0}
+
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         members = self._members(self.tables, self.schemas)
         for_what: sql.Composable = raw("")
@@ -151,7 +155,6 @@ class Publication(Owned):
         if self.publish_via_partition_root != (old.publish_via_partition_root if old else False):
             words.append(raw(f"publish_via_partition_root = {str(self.publish_via_partition_root).lower()}"))
         if self.publish_generated_columns != (old.publish_generated_columns if old else "none"):
-            on.server.require(on.server.has_published_generated_columns, f"publish_generated_columns of {self.ref}", 18)
             words.append(raw(f"publish_generated_columns = {self.publish_generated_columns}"))
         return words
 

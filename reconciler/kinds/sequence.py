@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import abc
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar, Self
 
 from pydantic import Field
@@ -29,6 +29,7 @@ class Sequence(Granted, Counter):
     grant_class: ClassVar[str] = "SEQUENCE"
     relation: ClassVar[bool] = True
     written: ClassVar[tuple[str, ...]] = ("type",)
+    since: ClassVar[Mapping[str, int]] = {"unlogged": 15}
 
     type: str = Field(default="bigint", description="smallint, integer or bigint")
     unlogged: bool = Field(default=False, description="begins anew after a crash (PostgreSQL 15)")
@@ -56,14 +57,11 @@ class Sequence(Granted, Counter):
             ORDER BY n.nspname, c.relname"""
 
     def define(self, on: Situation, parts: abc.Sequence[Object] = ()) -> Iterable[Statement]:
-        if self.unlogged:
-            on.server.require(on.server.has_unlogged_sequences, f"unlogged {self.ref}", 15)
         unlogged, type_ = raw("UNLOGGED " if self.unlogged else ""), raw("" if self.type == "bigint" else f" AS {self.type}")
         yield Statement(sql=text(compose("CREATE {}SEQUENCE {}{}{}", unlogged, self.sql_name(), type_, self.words())))
 
     def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
         if self.unlogged != old.unlogged:
-            on.server.require(on.server.has_unlogged_sequences, f"unlogged {self.ref}", 15)
             words = compose("ALTER SEQUENCE {} SET {}", self.sql_name(), raw("UNLOGGED" if self.unlogged else "LOGGED"))
             yield Statement(sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.ref.identity)
         yield from self.changed(old, self.sql_name(), (old.type, self.type))

@@ -32,6 +32,7 @@ class View(Queried):
 
     kind: ClassVar[str] = "view"
     section: ClassVar[str] = "views"
+    since: ClassVar[Mapping[str, int]] = {"security_invoker": 15}
 
     security_invoker: bool | str | None = Field(default=None, description="reads with the rights of the one who asks (PostgreSQL 15)")
     security_barrier: bool | str | None = Field(default=None, description="its conditions run before any function of the one who asks")
@@ -100,7 +101,7 @@ class View(Queried):
         if gone:
             yield self._alter(compose("RESET ({})", joined(gone)), dangers)
         if new:
-            yield self._alter(compose("SET ({})", self._options(new, on)), () if gone else dangers)
+            yield self._alter(compose("SET ({})", self._options(new)), () if gone else dangers)
 
     def _weaker(self, old: Self) -> Iterable[Danger]:
         for option, what in (
@@ -124,14 +125,12 @@ class View(Queried):
         words = text(compose("ALTER VIEW {} {}", self.sql_name(), action))
         return Statement(sql=words, lock="ACCESS EXCLUSIVE", relation=self.ref.identity, dangers=dangers)
 
-    def _options(self, chosen: Iterable[str], on: Situation) -> sql.Composable:
-        if self.security_invoker is not None:
-            on.server.require(on.server.has_security_invoker, f"security_invoker of {self.ref}", 15)
+    def _options(self, chosen: Iterable[str]) -> sql.Composable:
         return joined(compose("{} = {}", o, _value(getattr(self, o))) for o in chosen)
 
     def _statement(self, verb: str, on: Situation, dangers: tuple[Danger, ...] = ()) -> Statement:
         given = [o for o in OPTIONS if getattr(self, o) is not None]
-        options = compose(" WITH ({})", self._options(given, on)) if given else raw("")
+        options = compose(" WITH ({})", self._options(given)) if given else raw("")
         query = raw(self.query.strip().rstrip(";"))
         words = compose("{} {}{} AS\n{}", raw(verb), self.sql_name(), options, query)
         return Statement(sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.ref.identity, dangers=dangers)
