@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 import warnings
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -64,7 +65,7 @@ class Scratch:
                         run(connection, text(compose("SET ROLE {}", user)))
                     yield connection
             finally:
-                run(admin, text(compose("DROP DATABASE IF EXISTS {} WITH (FORCE)", own)))
+                drop_database(admin, own)
         except StatementFailed as e:
             if e.sqlstate == "42501" and not self.ours:
                 raise ScratchError(f"{self.words} cannot serve as scratch: {e}; name another with --scratch") from e
@@ -88,6 +89,18 @@ class Scratch:
         """The names of extensions that can be created here."""
         with connect(self.url, application="reconcile scratch") as connection:
             return frozenset(r["name"] for r in rows(connection, "SELECT name::text FROM pg_available_extensions"))
+
+
+def drop_database(connection: Connection, own: str) -> None:
+    """Drop a database, whoever is connected to it.
+
+    PostgreSQL looks but every tenth of a second whether the last backend has ended, which ours does at this moment.
+    """
+    for _ in range(20):
+        if not rows(connection, "SELECT FROM pg_stat_activity WHERE datname = %s", [own]):
+            break
+        time.sleep(0.002)
+    run(connection, text(compose("DROP DATABASE IF EXISTS {} WITH (FORCE)", own)))
 
 
 def empty(connection: Connection) -> None:
@@ -155,7 +168,7 @@ class Embedded:
     def drop(self, own: str) -> None:
         """Drop a database, whoever is connected to it."""
         with connect(self.url) as connection:
-            run(connection, text(compose("DROP DATABASE IF EXISTS {} WITH (FORCE)", own)))
+            drop_database(connection, own)
 
     def database(self, own: str) -> str:
         """The URL of a database on it, created if it is not there."""

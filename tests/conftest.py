@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -13,13 +15,14 @@ from pathlib import Path
 import pytest
 
 from reconciler.connection import connect, run, server_of
-from reconciler.scratch import HURRY, Embedded, start_embedded
+from reconciler.scratch import HURRY, Embedded, drop_database, start_embedded
 from reconciler.statement import compose, text
 from tests.installations import installed, started
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "examples" / "conversations"
 MAJORS = (18, 16)  # the embedded ones
+ENOUGH = 4 << 30  # bytes
 SUPPORTED = (14, 15, 16, 17, 18)
 
 
@@ -73,10 +76,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-cases", action="store_true", help="write what the cases' plans are now")
 
 
+def _place() -> Path:
+    """Memory, where there is enough: databases come and go by the thousand, and each is some three hundred files."""
+    memory = Path("/dev/shm")  # noqa: S108
+    if "TMPDIR" not in os.environ and memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ENOUGH:
+        return memory
+    return Path(tempfile.gettempdir())
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """All workers of a run share the servers of one temporary folder."""
     if "RECONCILE_HOME" not in os.environ:
-        os.environ["RECONCILE_HOME"] = str(Path(os.environ.get("TMPDIR", "/tmp")) / f"reconcile-tests-{os.getuid()}")  # noqa: S108
+        os.environ["RECONCILE_HOME"] = str(_place() / f"reconcile-tests-{os.getuid()}")
     for variable in ("DATABASE_URL", "PGHOST", "PGDATABASE", "PGSERVICE", "PGPORT"):
         os.environ.pop(variable, None)
 
@@ -110,7 +121,7 @@ def new_database(counter: Iterator[int]) -> Iterator[Callable[..., Database]]:
     yield make
     for url, own in made:
         with connect(url) as connection:
-            run(connection, text(compose("DROP DATABASE {} WITH (FORCE)", own)))
+            drop_database(connection, own)
 
 
 @pytest.fixture
