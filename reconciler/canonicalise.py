@@ -118,7 +118,7 @@ def _on(
     assert canonical.connection is not None
     for sql in undone(renamings):
         run(canonical.connection, sql)
-    return replace(canonical, renamings=renamings, before=introspect(canonical.connection).state)
+    return replace(canonical, renamings=renamings, before=introspect(canonical.connection, live.situation.server).state)
 
 
 def _renamed(scratch: Scratch, live: Snapshot, renamings: Sequence[Renaming]) -> Snapshot:
@@ -132,7 +132,7 @@ def _renamed(scratch: Scratch, live: Snapshot, renamings: Sequence[Renaming]) ->
             raise ScratchError(f"{scratch.words} cannot hold what stands on what is renamed ({listed})")
         for renaming in renamings:
             run(connection, renaming.statement.sql)
-        found = introspect(connection).state
+        found = introspect(connection, live.situation.server).state
     others = {r: o for r, o in live.state.objects.items() if r not in members}
     names = carried(live.state, renamings)
     sizes = {names.get(r, r): s for r, s in live.situation.sizes.items()}
@@ -235,6 +235,8 @@ def _without_role(live: Snapshot, declaration: Declaration, declared: Mapping[Re
 def _too_new(live: Snapshot, declaration: Declaration, declared: Mapping[Ref, Object], source: Mapping[Ref, Ref]) -> Iterable[Problem]:
     server = live.situation.server
     for ref, obj in declared.items():
+        if obj.installed and ref not in live.state and ref.name not in live.available:
+            yield Problem(f"{ref}: the server does not have its files", declaration.position(source[ref]), "install them there first")
         for said, major in obj.newer().items():
             if server.major < major:
                 at = declaration.position(source[ref], said)
@@ -332,7 +334,7 @@ class _Bench:
             failed = build.all()
             self._judge(build, failed, source, built or State())
             left_out |= {p: e.message for r, e in failed.items() for p in (r, *(o.ref for o in state.parts(r)))}
-            found = introspect(connection)
+            found = introspect(connection, self.live.situation.server)
             if found.state.objects == state.objects:
                 return connection, found, left_out
             state, source = found.state, {}

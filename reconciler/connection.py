@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, LiteralString, cast
 from urllib.parse import urlsplit, urlunsplit
 
@@ -25,15 +25,25 @@ _PASSWORD = re.compile(r"(password\s*=\s*)('(?:[^'\\]|\\.)*'|\S+)", re.I)
 class Server:
     """A server's version and what it can do; one property for each gate.
 
-    `version` is `server_version_num`: 180004 is 18.4.
+    `version` is `server_version_num`: 180004 is 18.4. One that stands for an older server has no more features than that.
     """
 
     version: int
+    stands_for: int | None = None
 
     @property
     def major(self) -> int:
-        """The major version, 18."""
+        """The major version, 18, by its features."""
+        return self.stands_for or self._catalogs
+
+    @property
+    def _catalogs(self) -> int:
+        """The major version by the layout of its catalogs."""
         return self.version // 10000
+
+    def standing_for(self, other: Server) -> Server:
+        """The same server, as the older one would see what it holds."""
+        return replace(self, stands_for=min(self.major, other.major))
 
     @property
     def has_security_invoker(self) -> bool:
@@ -128,7 +138,7 @@ class Server:
     @property
     def collation_locale(self) -> str:
         """The column that holds the locale of an ICU collation (15; renamed in 17), before that it is no column of its own."""
-        return "c.colllocale" if self.major >= 17 else "c.colliculocale" if self.major >= 15 else ""
+        return "c.colllocale" if self._catalogs >= 17 else "c.colliculocale" if self._catalogs >= 15 else ""
 
     def require(self, capable: bool, feature: str, since: int) -> None:
         """Raise Unsupported unless `capable`."""

@@ -20,7 +20,7 @@ def strew(connection: Connection, situation: Situation) -> None:
     """Do that on the clone behind `connection`; `situation` is the target's. Raises StatementFailed."""
     if not (situation.pieces or situation.leftovers):
         return
-    there = introspect(connection)
+    there = introspect(connection, situation.server)
     for sql in _renamed(there.situation, situation):
         run(connection, sql)
     for ref, leftover in situation.leftovers.items():

@@ -10,7 +10,7 @@ from functools import cached_property
 from psycopg import IsolationLevel
 
 from reconciler.catalog import held
-from reconciler.connection import Connection, rows, server_of, translated
+from reconciler.connection import Connection, Server, rows, server_of, translated
 from reconciler.contract import Object
 from reconciler.kinds import KINDS
 from reconciler.ref import Ref
@@ -73,7 +73,8 @@ FACTS = """
            (SELECT system_identifier::text FROM pg_control_system()) AS system, d.encoding::int AS encoding, d.datcollate AS collate,
            ARRAY(SELECT rolname::text FROM pg_roles) AS roles,
            ARRAY(SELECT nspname::text FROM pg_namespace) AS schemas,
-           ARRAY(SELECT extname::text FROM pg_extension WHERE extname <> 'plpgsql') AS extensions
+           ARRAY(SELECT extname::text FROM pg_extension WHERE extname <> 'plpgsql') AS extensions,
+           ARRAY(SELECT name::text FROM pg_available_extensions) AS available
     FROM pg_database AS d WHERE d.datname = current_database()"""
 
 
@@ -82,7 +83,8 @@ class Snapshot:
     """A database at one moment: its objects, and what else a plan must know of it.
 
     `names` are those of every relation, whether or not we model it; an index that a table has of its parent, with that
-    table. `database` tells it from every other: the cluster's system identifier and the database's name.
+    table. `available` are the extensions whose files the server has. `database` tells it from every other: the cluster's
+    system identifier and the database's name.
     """
 
     state: State
@@ -91,6 +93,7 @@ class Snapshot:
     roles: frozenset[str] = frozenset()
     schemas: frozenset[str] = frozenset()
     extensions: frozenset[str] = frozenset()
+    available: frozenset[str] = frozenset()
     names: Mapping[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     addresses: Mapping[Address, Ref] = field(default_factory=dict[Address, Ref])
 
@@ -100,12 +103,14 @@ class Snapshot:
         return self.state.dependents()
 
 
-def introspect(connection: Connection) -> Snapshot:
+def introspect(connection: Connection, standing_for: Server | None = None) -> Snapshot:
     """Read everything that our kinds know, whatever its schema; raises StatementFailed.
 
-    The names that PostgreSQL prints are qualified because nothing is on the search path.
+    The names that PostgreSQL prints are qualified because nothing is on the search path. Of a scratch server that stands
+    for an older one nothing is read that the older one does not know.
     """
     server = server_of(connection)
+    server = server if standing_for is None else server.standing_for(standing_for)
     before = connection.isolation_level, connection.read_only
     with translated():
         connection.isolation_level, connection.read_only = IsolationLevel.REPEATABLE_READ, True
@@ -114,7 +119,7 @@ def introspect(connection: Connection) -> Snapshot:
                 connection.execute(
                     "SELECT set_config('search_path', '', true), set_config('lock_timeout', '10s', true), set_config('jit', 'off', true)"
                 )
-                objects, addresses, leftovers, owed = _objects(connection)
+                objects, addresses, leftovers, owed = _objects(connection, server)
                 pieces = _pieces(connection, objects, addresses)
                 owed |= _detached(connection, objects, pieces)
                 facts, taken = rows(connection, FACTS)[0], rows(connection, NAMES)
@@ -143,6 +148,7 @@ def introspect(connection: Connection) -> Snapshot:
         frozenset(facts["roles"]),
         frozenset(facts["schemas"]),
         frozenset(facts["extensions"]),
+        frozenset(facts["available"]),
         {(r["schema"], r["name"]): r["of"] for r in taken},
         addresses,
     )
@@ -154,19 +160,18 @@ def look(connection: Connection, kinds: Set[str], identities: Sequence[str]) -> 
         connection.execute("SELECT set_config('search_path', '', true)")
         named = joined([literal(i) for i in identities])
         only = text(compose("EXISTS (SELECT FROM unnest(ARRAY[{}]) AS i(dentity) WHERE position(o.name::text IN i.dentity) > 0)", named))
-        objects, _, leftovers, _ = _objects(connection, kinds, only)
+        objects, _, leftovers, _ = _objects(connection, server_of(connection), kinds, only)
     return objects, frozenset(leftovers)
 
 
 def _objects(
-    connection: Connection, kinds: Set[str] = KINDS.keys(), only: str = ""
+    connection: Connection, server: Server, kinds: Set[str] = KINDS.keys(), only: str = ""
 ) -> tuple[dict[Ref, Object], dict[Address, Ref], dict[Ref, Leftover], set[Ref]]:
     comments = {(r["classoid"], r["objoid"], r["objsubid"]): r["description"] for r in rows(connection, COMMENTS)}
     objects: dict[Ref, Object] = {}
     addresses: dict[Address, Ref] = {}
     leftovers: dict[Ref, Leftover] = {}
     owed: set[Ref] = set()
-    server = server_of(connection)
     empty = {r["place"] for r in rows(connection, EMPTY)}
     for kind in KINDS.values():
         if kind.stored in empty or kind.kind not in kinds:

@@ -253,5 +253,5 @@ def _plan(job: Job, live: Snapshot, connection: Connection) -> Plan:
         )
         if canonical.connection is not None and plan.steps:
             strew(canonical.connection, canonical.situation)
-            prove(plan, canonical.connection, canonical.before or canonical.live, canonical.desired)
+            prove(plan, canonical.connection, canonical.before or canonical.live, canonical.desired, live.situation.server)
         return plan

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from reconciler.connection import Connection, run
+from reconciler.connection import Connection, Server, run
 from reconciler.diff import Change, changes
 from reconciler.errors import ProofError, StatementFailed
 from reconciler.heirs import overridden
@@ -15,19 +15,19 @@ from reconciler.state import State
 from reconciler.statement import Hazard
 
 
-def prove(plan: Plan, connection: Connection, live: State, desired: State) -> None:
-    """Run the plan on the clone of `live` behind `connection`, then its undo.
+def prove(plan: Plan, connection: Connection, live: State, desired: State, server: Server) -> None:
+    """Run the plan on the clone of `live` behind `connection`, then its undo; `server` is the target's.
 
     Raises ProofError unless the first leads to `desired` (then another plan would be empty) and the second back, but for
     what a step changes irreversibly.
     """
     for group in plan.transactions():
         _run(connection, [(s, s.sql) for s in group], "the plan")
-    _compare(introspect(connection).state, desired, "the plan was run on scratch, and left differences")
+    _compare(introspect(connection, server).state, desired, "the plan was run on scratch, and left differences")
     for group in reversed(plan.transactions()):
         _run(connection, [(s, sql) for s in reversed(group) for sql in s.undo], "the undo of the plan")
     oneway = {f"{s.kind} {s.identity}" for s in plan.steps if any(h.hazard is Hazard.IRREVERSIBLE for h in s.hazards)}
-    _compare(introspect(connection).state, live, "the plan's undo was run on scratch, and does not lead back", oneway)
+    _compare(introspect(connection, server).state, live, "the plan's undo was run on scratch, and does not lead back", oneway)
 
 
 def _run(connection: Connection, commands: list[tuple[Step, str]], what: str) -> None:

@@ -56,6 +56,7 @@ def declare(folder: Path, text: str) -> Path:
             'relation "nowhere" does not exist',
         ),
         ("tables:\n  t:\n    policies:\n      p: {to: nobody_here, using: n > 0}\n", "4:7", "role nobody_here does not exist"),
+        ("extensions:\n  nosuch: {}\n", "2:3", "extension nosuch: the server does not have its files"),
         ("schema: nowhere\nviews:\n  v: {query: SELECT 1}\n", "3:3", "schema nowhere does not exist"),
     ],
 )

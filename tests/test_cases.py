@@ -3,7 +3,7 @@
 actual.sql   the database before
 desired.yml  what is declared
 flags        (optional) `prune`; `debris`, where no undo brings all back: half-finished work, what a plan calls irreversible;
-             `since-15`, the first major that knows all that it holds;
+             `since-15`, the first major that knows all that it holds; `embedded`, where no other has the files of its extension;
              `respelled`, where PostgreSQL prints an expression otherwise once it has read its own print
 plan.txt     what `plan` shows, without its first line; --update-cases rewrites both
 plan.sql     what `plan --format sql` prints
@@ -52,6 +52,8 @@ def needs(case: Path, major: int) -> None:
     for flag in flags(case):
         if flag.startswith("since-") and major < int(flag.removeprefix("since-")):
             pytest.skip(f"needs PostgreSQL {flag.removeprefix('since-')}")
+        if flag == "embedded" and major not in MAJORS:
+            pytest.skip("needs an extension that the embedded PostgreSQL has")
 
 
 def job_of(case: Path, database: Database) -> Job:

@@ -86,7 +86,8 @@ class Trigger(Object):
             JOIN pg_namespace AS n ON n.oid = c.relnamespace
             JOIN pg_proc AS u ON u.oid = t.tgfoid
             LEFT JOIN pg_trigger AS p ON p.oid = t.tgparentid
-            WHERE NOT t.tgisinternal AND NOT {keeps_filled("t", "u")}
+            LEFT JOIN pg_constraint AS q ON q.oid = t.tgconstraint
+            WHERE NOT (t.tgisinternal AND (t.tgparentid = 0 OR t.tgconstraint <> 0 AND q.contype <> 't')) AND NOT {keeps_filled("t", "u")}
                   AND (t.tgparentid = 0 OR t.tgenabled <> p.tgenabled) AND {ours("pg_class", "c.oid", "n.nspname")}
             ORDER BY n.nspname, c.relname, t.tgname"""
 
