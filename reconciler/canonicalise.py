@@ -235,7 +235,7 @@ def _without_role(live: Snapshot, declaration: Declaration, declared: Mapping[Re
 def _too_new(live: Snapshot, declaration: Declaration, declared: Mapping[Ref, Object], source: Mapping[Ref, Ref]) -> Iterable[Problem]:
     server = live.situation.server
     for ref, obj in declared.items():
-        if obj.installed and ref not in live.state and ref.name not in live.available:
+        if ref.name in obj.files() - live.available and ref not in live.state:  # what else is installed no catalog says
             yield Problem(f"{ref}: the server does not have its files", declaration.position(source[ref]), "install them there first")
         for said, major in obj.newer().items():
             if server.major < major:

@@ -9,6 +9,8 @@ NOT_MANAGED = f"""
     SELECT 'information_schema' UNION ALL SELECT '{JOURNAL}' UNION ALL
     SELECT jn.nspname FROM pg_class AS jc JOIN pg_namespace AS jn ON jn.oid = jc.relnamespace
     WHERE jc.relname = 'run' AND obj_description(jc.oid, 'pg_class') = '{MARK}'"""
+# SQL for an oid of a row of pg_seclabel, `l`, which has none
+LABEL = "hashtextextended(format('%s %s %s %s', l.provider, l.classoid, l.objoid, l.objsubid), 0)"
 KEEPER = "reconcile_fill_"  # how names begin of triggers, and their functions, that keep a column filled: each is part of its column
 
 # which kind a relation is of, as `on_kind` of what lives on it; `c` is its pg_class row

@@ -24,10 +24,7 @@ ATTACHED = frozenset({"comment", "owner", "grants"})  # what is said of an objec
 
 
 class Object(BaseModel):
-    """One object of a database: the contract of a kind.
-
-    A kind sets the class variables and writes `catalog`, `define` and what differs from the defaults.
-    """
+    """One object of a database."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -42,7 +39,6 @@ class Object(BaseModel):
     follows: ClassVar[bool] = False  # PostgreSQL itself carries it along when a column under it changes its type
     relation: ClassVar[bool] = False  # shares the namespace of tables, indexes, sequences and views
     shares: ClassVar[str] = ""  # the namespace, if it is another, that it shares with further kinds: "type" or "routine"
-    installed: ClassVar[bool] = False  # the server must have files of its name
     watches: ClassVar[bool] = False  # acts on changes to other objects, so that it is made last and dropped first
     written: ClassVar[tuple[str, ...]] = ()  # fields that hold SQL which people wrote
     renamable: ClassVar[bool] = True  # ALTER … RENAME TO knows it
@@ -130,6 +126,10 @@ class Object(BaseModel):
     def newer(self) -> Mapping[str, int]:
         """What it says that 14 does not know, with the first major version that does."""
         return {f: major for f, major in self.since.items() if getattr(self, f) != type(self).model_fields[f].default}
+
+    def files(self) -> frozenset[str]:
+        """The names of what must be installed on a server that is to hold it."""
+        return frozenset()
 
     def clause(self) -> sql.Composable:
         """How an object that folds stands in the definition of what it lives on."""

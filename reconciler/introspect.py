@@ -9,7 +9,7 @@ from functools import cached_property
 
 from psycopg import IsolationLevel
 
-from reconciler.catalog import held
+from reconciler.catalog import LABEL, held
 from reconciler.connection import Connection, Server, rows, server_of, translated
 from reconciler.contract import Object
 from reconciler.kinds import KINDS
@@ -26,9 +26,11 @@ COMMENTS = """
 MEMBERS = """
     SELECT classid::int8, objid::int8, refobjid::int8
     FROM pg_depend WHERE deptype = 'e' AND refclassid = 'pg_extension'::regclass"""
-DEPENDENCIES = """
+DEPENDENCIES = f"""
     SELECT classid::int8, objid::int8, objsubid::int8, refclassid::int8, refobjid::int8, refobjsubid::int8
-    FROM pg_depend WHERE objid >= 16384 AND refobjid >= 16384 AND deptype IN ('n', 'a', 'i', 'P', 'S')"""
+    FROM pg_depend WHERE objid >= 16384 AND refobjid >= 16384 AND deptype IN ('n', 'a', 'i', 'P', 'S')
+    UNION ALL SELECT 'pg_seclabel'::regclass::oid::int8, {LABEL}, 0, l.classoid::int8, l.objoid::int8, l.objsubid::int8
+    FROM pg_seclabel AS l WHERE l.objoid >= 16384"""
 SIZES = """
     SELECT n.nspname AS schema, c.relname AS name, c.reltuples::int8 AS rows,
            (c.relpages + coalesce((SELECT t.relpages FROM pg_class AS t WHERE t.oid = c.reltoastrelid), 0)

@@ -226,7 +226,7 @@ def hazards_not_allowed(plan: Plan, allow: Collection[str]) -> list[str]:
 
 
 def _plan(job: Job, live: Snapshot, connection: Connection) -> Plan:
-    files = live.extensions | {r.name for r, o in job.declaration.objects.items() if o.installed}
+    files = live.extensions.union(*(o.files() for o in (*live.state.objects.values(), *job.declaration.objects.values())))
     offered = lambda: scratches(job.scratch, job.target, live.situation.server, files)  # noqa: E731
     with canonicalise(live, job.declaration, job.scope, offered) as canonical:
         found = overridden(changes(canonical.live, canonical.desired), canonical.live, canonical.desired)

@@ -154,7 +154,7 @@ def _embedded(server: Server, extensions: frozenset[str]) -> Scratch:
         found = server_of(connection)
     scratch = Scratch(running.url, f"the embedded PostgreSQL {found.major}", found, ours=True)
     if lacking := extensions - scratch.available_extensions():
-        raise ScratchError(f"{scratch.words} lacks extension {', '.join(sorted(lacking))}")
+        raise ScratchError(f"{scratch.words} lacks {', '.join(sorted(lacking))}")
     return scratch
 
 

@@ -54,9 +54,6 @@ HOLDS = f"""
     WHERE (n.oid IS NULL OR (n.nspname NOT LIKE 'pg\\_%' AND n.nspname NOT IN ({NOT_MANAGED})))
           AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = o.classid AND d.objid = o.objid
                           AND d.deptype IN ('e', 'i', 'P', 'S'))"""  # an extension's, or part of something else
-LABELS = """
-    SELECT l.classoid::int8 AS classid, l.objoid::int8 AS objid, l.objsubid AS part, l.provider
-    FROM pg_seclabel AS l WHERE l.objoid >= 16384"""
 NAMED = """
     SELECT i.type, i.identity FROM unnest(%s::int8[], %s::int8[]) AS o(classid, objid)
     CROSS JOIN LATERAL pg_identify_object(o.classid::oid, o.objid::oid, 0) AS i
@@ -71,8 +68,6 @@ def unmanaged(connection: Connection, known: Snapshot, scope: Scope) -> list[str
     found: dict[str, list[str]] = {}
     for row in _named(connection, left):
         found.setdefault(row["type"], []).append(row["identity"])
-    if scope.everything and (labels := rows(connection, LABELS)):
-        found["security label"] = [f"{r['provider']} on {n['identity']}" for r in labels for n in _named(connection, [r])]
     return [_note(sort, sorted(names)) for sort, names in sorted(found.items())]
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from reconciler.connection import connect, run, server_of
-from reconciler.scratch import HURRY, Embedded, drop_database, start_embedded
-from reconciler.statement import compose, text
+from reconciler.scratch import HURRY, Embedded, data_folder, drop_database, start_embedded
+from reconciler.statement import compose, literal, text
 from tests.installations import installed, started
 
 ROOT = Path(__file__).parents[1]
@@ -68,8 +68,29 @@ def _server(major: int) -> Embedded:
     with connect(server.url) as connection:
         for setting in HURRY:
             run(connection, text(compose("ALTER SYSTEM SET {} = off", setting)))
+        if label_provider(server) is not None:
+            run(connection, text(compose("ALTER SYSTEM SET session_preload_libraries = {}", literal(str(label_provider(server))))))
         run(connection, "SELECT pg_reload_conf()")
     return server
+
+
+@cache
+def label_provider(server: Embedded) -> Path | None:
+    """A library of ours that takes any security label: compiled, where there is a compiler and the server's header files."""
+    found = list(server.tools.parent.glob("include/**/server/fmgr.h"))
+    compiler = shutil.which("cc")
+    if not found or compiler is None:
+        return None
+    made = data_folder() / f"labels-{os.getpid()}.so"
+    command = [compiler, "-shared", "-fPIC", f"-I{found[0].parent}", "-o", made, Path(__file__).parent / "label_provider.c"]
+    subprocess.run(command, check=True, capture_output=True)
+    return made.rename(data_folder() / f"labels-{server.tools.parent.name}.so")
+
+
+def need_labels(major: int) -> None:
+    """Skip where no provider of security labels can be had."""
+    if label_provider(_server(major)) is None:
+        pytest.skip("needs a C compiler and the server's header files: no provider of security labels comes with PostgreSQL")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

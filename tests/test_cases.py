@@ -4,6 +4,7 @@ actual.sql   the database before
 desired.yml  what is declared
 flags        (optional) `prune`; `debris`, where no undo brings all back: half-finished work, what a plan calls irreversible;
              `since-15`, the first major that knows all that it holds; `embedded`, where no other has the files of its extension;
+             `labels`, where it needs a provider of security labels;
              `respelled`, where PostgreSQL prints an expression otherwise once it has read its own print
 plan.txt     what `plan` shows, without its first line; --update-cases rewrites both
 plan.sql     what `plan --format sql` prints
@@ -27,7 +28,7 @@ from reconciler.plan import Plan
 from reconciler.report import script, text
 from reconciler.state import Scope
 from reconciler.watch import Lines
-from tests.conftest import MAJORS, SUPPORTED, Database
+from tests.conftest import MAJORS, SUPPORTED, Database, need_labels
 from tests.installations import installed
 
 CASES = Path(__file__).parent / "cases"
@@ -54,6 +55,8 @@ def needs(case: Path, major: int) -> None:
             pytest.skip(f"needs PostgreSQL {flag.removeprefix('since-')}")
         if flag == "embedded" and major not in MAJORS:
             pytest.skip("needs an extension that the embedded PostgreSQL has")
+        if flag == "labels":
+            need_labels(major)
 
 
 def job_of(case: Path, database: Database) -> Job:

@@ -24,7 +24,7 @@ from reconciler.pipeline import Job
 from reconciler.state import Scope
 from reconciler.watch import Lines
 from reconciler.yamltree.models import fields_of
-from tests.conftest import MAJORS, Database
+from tests.conftest import MAJORS, Database, need_labels
 from tests.installations import installed
 
 FOLDER = Path(__file__).parent / "drift"
@@ -72,6 +72,8 @@ def test_every_field_is_altered_by_hand(kind: str) -> None:
 def test_drift_is_found_and_mended(kind: str, each_major: int, new_database: Callable[..., Database], tmp_path: Path) -> None:
     if each_major != MAJORS[0] and not installed():
         pytest.skip("the newest is enough here; with RECONCILE_TEST_POSTGRES all run on every PostgreSQL")
+    if kind == "security_label":
+        need_labels(each_major)
     sample = sample_of(kind)
     altered = {f: a for f, a in sample.fields.items() if a.since <= each_major}
     database = new_database(sample.before, each_major)

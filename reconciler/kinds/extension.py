@@ -22,7 +22,6 @@ class Extension(Object):
     section: ClassVar[str] = "extensions"
     renamable: ClassVar[bool] = False
     unqualified: ClassVar[bool] = True
-    installed: ClassVar[bool] = True
 
     namespace: str | None = Field(default=None, alias="schema", description="where its objects go, if it lets one choose")
     version: str | None = Field(default=None, description="left out: whatever is installed, or the server's default")
@@ -65,6 +64,9 @@ class Extension(Object):
             return full
         kept = {f: getattr(live, f) for f in ("version", "namespace") if getattr(full, f) is None}
         return full.model_copy(update=kept | {f: getattr(live, f) for f in ("relocatable", "reaches", "usual_comment")})
+
+    def files(self) -> frozenset[str]:
+        return frozenset({self.ref.name})
 
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         words: list[sql.Composable] = [compose("CREATE EXTENSION {}", self.ref.name)]
