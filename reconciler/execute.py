@@ -14,8 +14,8 @@ from reconciler.backfill import Progress, fill
 from reconciler.connection import Connection, connect, rows, run, server_of
 from reconciler.errors import Busy, ConnectionFailed, Interrupted, StatementFailed
 from reconciler.journal import Journal
-from reconciler.locks import Blocker, Patience, holders, named, pauses, staying, stronger
-from reconciler.monitor import Look, Monitor
+from reconciler.locks import Blocker, Patience, Queue, holders, named, pauses, stronger
+from reconciler.monitor import Monitor
 from reconciler.order import Step
 from reconciler.plan import Plan
 from reconciler.postcondition import Named, unmet
@@ -128,7 +128,7 @@ def execute(plan: Plan, target: str, connection: Connection, watcher: Watcher, p
     `connection` comes from `sole_applier`. Raises ConnectionFailed where the connection breaks, and Interrupted on Ctrl-C,
     once the statement that ran is cancelled and cleared away.
     """
-    with Monitor(target, connection.info.backend_pid, min(EVERY, patience.lock / 8)) as monitor:
+    with Monitor(target, connection.info.backend_pid, min(EVERY, patience.lock / 16)) as monitor:
         going = _Run(plan, connection, patience, watcher, monitor, journal, pending=list(plan.steps))
         _prepare(going)
         try:
@@ -321,17 +321,14 @@ def _mend(going: _Run, step: Step) -> None:
 def _patiently(going: _Run, group: Sequence[Step], work: Callable[[], T], *, politely: bool = True) -> T:
     """Try, and try again after a pause that grows, while only a lock is in the way and the budget lasts.
 
-    Behind a transaction that is known to last nobody queues up: whoever comes after us would wait too. Known are those that
-    hold the step's own relation, and whoever was in the way of the last try, whatever they hold: the other table of a foreign
-    key, say. Only what makes nobody wait need not be so polite.
+    Behind a transaction that lasts nobody queues up; only what makes nobody wait need not be so polite.
     """
     politely = politely and not (group[0].fill or any(s.long for s in group))
     step, deadline = group[-1], time.monotonic() + going.patience.total
-    met: Sequence[Blocker] = ()
-    tried = 0.0
+    queue = Queue(going.connection, _wanted(group) if politely else {}, going.patience.lock)
     progress, waiting = partial(going.watcher.progress, step), partial(going.watcher.waiting, step)
     for pause in pauses():
-        if politely and (ahead := _ahead(going, group) or staying(going.connection, met, time.monotonic() - tried)):
+        if ahead := queue.look() if politely else []:
             refused = StatementFailed("a lock was not to be had", sqlstate=LOCK_NOT_AVAILABLE, detail=f"held by {named(ahead)}")
         else:
             with going.monitor.looking(progress, waiting) as look:
@@ -340,8 +337,9 @@ def _patiently(going: _Run, group: Sequence[Step], work: Callable[[], T], *, pol
                 except StatementFailed as e:
                     if e.sqlstate not in RETRIED:
                         raise
-                    refused = _blamed(e, look, going, group)
-                    met, tried = look.blockers, time.monotonic()
+                    met = look.blockers or holders(going.connection, _wanted(group))
+                    queue.meet(met)
+                    refused = _blamed(e, met)
         if time.monotonic() + pause > deadline:
             raise refused
         who = f": {refused.detail}" if refused.detail else ""
@@ -350,16 +348,10 @@ def _patiently(going: _Run, group: Sequence[Step], work: Callable[[], T], *, pol
     raise AssertionError
 
 
-def _blamed(failure: StatementFailed, look: Look, going: _Run, group: Sequence[Step]) -> StatementFailed:
+def _blamed(failure: StatementFailed, met: Sequence[Blocker]) -> StatementFailed:
     """The failure with those who were in the way: as they were seen, or else who holds such locks now."""
-    found = look.blockers or holders(going.connection, _wanted(group))
-    detail = f"held by {named(found)}" if found else failure.detail
+    detail = f"held by {named(met)}" if met else failure.detail
     return StatementFailed(failure.message, sqlstate=failure.sqlstate, detail=detail, hint=failure.hint, sql=failure.sql)
-
-
-def _ahead(going: _Run, group: Sequence[Step]) -> Sequence[Blocker]:
-    """Old transactions that hold what the steps need, where waiting for it would make others wait."""
-    return holders(going.connection, _wanted(group), older=going.patience.lock)
 
 
 def _wanted(group: Sequence[Step]) -> dict[str, str]:

@@ -34,6 +34,7 @@ class Look:
 
     progress: Callable[[Progress], None]
     waiting: Callable[[str], None]
+    began: float = field(default_factory=time.monotonic)
     since: float | None = None
     told: float = 0.0
     blockers: Sequence[Blocker] = field(default=())
@@ -51,7 +52,7 @@ class Look:
 
 
 class Monitor:
-    """Watches the backend `pid` of `target`, while `looking`."""
+    """Watches the backend `pid` of `target`, while `looking`: at first `every` so many seconds, since first tries are short."""
 
     def __init__(self, target: str, pid: int, every: float = EVERY) -> None:
         self._target, self._pid, self._every = target, pid, every
@@ -84,7 +85,9 @@ class Monitor:
             with connect(self._target, application="reconcile monitor") as connection:
                 while not self._stop.is_set():
                     self._busy.wait()
-                    if not self._stop.wait(self._every) and (look := self._look) is not None:
+                    look = self._look
+                    every = self._every if look is None or time.monotonic() - look.began < PATIENT else EVERY
+                    if not self._stop.wait(every) and (look := self._look) is not None:
                         self._once(connection, look)
         except ReconcileError:
             return

@@ -13,7 +13,7 @@ from reconciler.connection import Connection, rows
 from reconciler.kinds import KINDS
 from reconciler.order import Step
 from reconciler.plan import Plan
-from reconciler.statement import Hazard, quoted
+from reconciler.statement import Hazard, spellings
 
 OLD = 60.0  # seconds: a transaction that is older will hold up a concurrent build or a validation
 LAG = 10.0  # seconds by which a standby may be behind
@@ -99,8 +99,8 @@ def _writable(standby: bool, read_only: bool) -> Iterator[Finding]:
 
 def _privileges(plan: Plan, connection: Connection, role: str) -> Iterator[Finding]:
     steps = [s for s in plan.steps if s.relation and not s.fill and not s.sql.startswith(("GRANT", "REVOKE"))]
-    triggering = [bool(_TRIGGER.match(s.sql)) for s in steps]
-    for row in rows(connection, _NOT_OWNED, {"relations": [quoted(s.relation) for s in steps], "triggering": triggering}):
+    asked = [(relation, bool(_TRIGGER.match(s.sql))) for s in steps for relation in _relations([s])]
+    for row in rows(connection, _NOT_OWNED, {"relations": [r for r, _ in asked], "triggering": [t for _, t in asked]}):
         yield Finding(f"{role} does not own {row['relation']}, {row['owner']} does", refuses=True)
     created = {s.schema_name for s in plan.steps if s.action == "create" and s.schema_name and _takes_a_name(s)}
     for row in rows(connection, _NOT_CREATABLE, {"within": sorted(created)}):
@@ -131,7 +131,7 @@ def _held_up(plan: Plan, connection: Connection) -> Iterator[Finding]:
 
 def _half_finished(plan: Plan, connection: Connection) -> Iterator[Finding]:
     """Invalid indexes on what the plan touches, which it leaves as they are."""
-    relations = sorted({quoted(s.relation) for s in plan.steps if s.relation})
+    relations = sorted({*_relations(plan.steps)})
     for row in rows(connection, _INVALID, {"relations": relations}):
         if not any(row["built"] in s.sql for s in plan.steps):
             yield Finding(f"the index {row['built']} is invalid, and nothing is declared of it")
@@ -139,8 +139,8 @@ def _half_finished(plan: Plan, connection: Connection) -> Iterator[Finding]:
 
 def _space(plan: Plan, connection: Connection) -> Iterator[Finding]:
     """Where the server's disk is ours to see: no index is bigger than its table, as a rule; a rewrite writes all of it again."""
-    built = [quoted(s.relation) for s in plan.steps if s.relation and "INDEX" in s.sql.split("(")[0] and s.sql.startswith("CREATE")]
-    rewritten = [quoted(s.relation) for s in plan.steps if any(d.hazard is Hazard.TABLE_REWRITE for d in s.hazards)]
+    built = _relations(s for s in plan.steps if "INDEX" in s.sql.split("(")[0] and s.sql.startswith("CREATE"))
+    rewritten = _relations(s for s in plan.steps if any(d.hazard is Hazard.TABLE_REWRITE for d in s.hazards))
     if not built and not rewritten:
         return
     for row in rows(connection, _SPACE, {"built": built, "rewritten": rewritten}):
@@ -149,6 +149,10 @@ def _space(plan: Plan, connection: Connection) -> Iterator[Finding]:
             free = shutil.disk_usage(folder).free
             if row["needed"] > free:
                 yield Finding(f"up to {row['needed']:,} bytes may be written to a disk with {free:,} left")
+
+
+def _relations(steps: Iterable[Step]) -> list[str]:
+    return [spelled for s in steps if s.relation for spelled in spellings(s.relation, s.schema_name)]
 
 
 def _seen(folder: Path) -> bool:

@@ -29,6 +29,7 @@ _KEYWORDS = """
 """
 KEYWORDS = frozenset(_KEYWORDS.split())
 _BARE = re.compile(r"[a-z_][a-z0-9_$]*\Z")
+_QUALIFIED = re.compile(r"""((?:"(?:[^"]|"")+"|[a-z_][a-z0-9_$]*)(?:\.|\Z)){1,2}\Z""")
 
 
 class Hazard(StrEnum):
@@ -153,9 +154,16 @@ def name(*parts: str) -> sql.SQL:
     return raw(".".join(p if _BARE.match(p) and p not in KEYWORDS else '"' + p.replace('"', '""') + '"' for p in parts if p))
 
 
-def quoted(relation: str) -> str:
-    """The SQL for what a statement's `relation` names: the schema, a dot, and the rest."""
-    return text(name(*relation.split(".", 1)))
+def spellings(relation: str, schema: str = "") -> list[str]:
+    """The SQL for what a statement's `relation` names: a schema, a dot, and the rest.
+
+    Either may have dots of its own; where it is not in the given schema, every way to read it is told.
+    """
+    if schema and relation.startswith(schema + "."):
+        return [text(name(schema, relation[len(schema) + 1 :]))]
+    dots = [n for n, letter in enumerate(relation) if letter == "." and 0 < n < len(relation) - 1]
+    asis = [relation] if '"' in relation and _QUALIFIED.match(relation) else []
+    return asis + ([text(name(relation[:n], relation[n + 1 :])) for n in dots] or [text(name(relation))])
 
 
 def literal(value: str | int | float | bool | None) -> sql.Composable:

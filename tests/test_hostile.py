@@ -1,0 +1,232 @@
+"""Others who hold what a run needs: idle for long, coming and going, unseen by our role, prepared and forgotten.
+
+RECONCILE_TEST_HOSTILE sets for how many seconds the idle one holds its lock.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+from psycopg import conninfo
+
+from reconciler.connection import connect
+from reconciler.locks import Patience, holders
+from reconciler.pipeline import Job
+from tests.conftest import Database
+from tests.test_conversations import reconcile
+from tests.test_execute import TABLE, Notes
+from tests.test_locks import WAITING, applying, job_of, until
+
+HOSTILE = float(os.environ.get("RECONCILE_TEST_HOSTILE", "4"))
+WRITERS = 4
+DECLARED = """
+tables:
+  t:
+    columns: {n: {default: 3}}
+    constraints: {positive: {check: id > 0}}
+    indexes: {t_n: {on: n}}
+    policies: {own: {using: n > 1}}
+"""
+
+
+@dataclass
+class Written:
+    """What the writers did: the seconds of each statement, and whether any failed."""
+
+    seconds: list[float] = field(default_factory=list[float])
+    errors: list[str] = field(default_factory=list[str])
+
+
+@contextmanager
+def writers(url: str) -> Generator[Written]:
+    """Four sessions that write without a pause worth the name."""
+    seen, stop = Written(), threading.Event()
+
+    def write(number: int) -> None:
+        with psycopg.connect(url, autocommit=True, application_name="application") as connection:
+            while not stop.wait(0.002):
+                began = time.monotonic()
+                try:
+                    connection.execute("UPDATE t SET n = n + 1 WHERE id = %s", [number])
+                except psycopg.Error as e:
+                    seen.errors.append(str(e))
+                seen.seconds.append(time.monotonic() - began)
+
+    threads = [threading.Thread(target=write, args=(n,)) for n in range(1, WRITERS + 1)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield seen
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+@contextmanager
+def sampled(url: str, query: str) -> Generator[list[object]]:
+    """What a query says every few milliseconds."""
+    found, stop = list[object](), threading.Event()
+
+    def look() -> None:
+        with psycopg.connect(url, autocommit=True) as connection:
+            while not stop.wait(0.01):
+                found.extend(row[0] for row in connection.execute(query.encode()).fetchall())
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield found
+    finally:
+        stop.set()
+        thread.join()
+
+
+def declared(folder: Path, words: str = DECLARED) -> str:
+    (folder / "state.yml").write_text(words)
+    return str(folder / "state.yml")
+
+
+def test_an_idle_transaction_is_waited_out_and_nobody_queues(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(TABLE)
+    before = database.value("SELECT sum(n) FROM t")
+    with psycopg.connect(database.url, application_name="nightly report") as idle, writers(database.url) as written:
+        pid = idle.info.backend_pid
+        idle.execute("SELECT count(*) FROM t WHERE n > 1")
+        time.sleep(0.5)
+        release = threading.Timer(HOSTILE, idle.rollback)
+        release.start()
+        with sampled(database.url, WAITING) as queued:
+            began = time.monotonic()
+            done = reconcile("apply", "--target", database.url, "--state", declared(tmp_path), "--yes")
+            took = time.monotonic() - began
+        release.join()
+    longest = max(written.seconds)
+    print(f"held for {HOSTILE:.0f} s: apply took {took:.1f} s, {len(written.seconds)} writes, the longest {longest * 1000:.0f} ms")
+    assert (done.exit_code, written.errors) == (0, []), done.output
+    assert took > HOSTILE - 1
+    assert longest < 0.5
+    assert sum(int(str(q)) > 1 for q in queued) <= len(queued) / 20  # we and one more, for a moment: no queue
+    assert database.value("SELECT sum(n) FROM t") == before + len(written.seconds)  # pyright: ignore[reportOperatorIssue]
+    named = f"pid {pid} (postgres, nightly report, idle in transaction for "
+    assert named in done.stderr
+    assert "SELECT count(*) FROM t WHERE n > 1" in done.stderr
+    assert reconcile("plan", "--target", database.url, "--state", declared(tmp_path)).exit_code == 0
+
+
+def test_out_of_budget_all_is_consistent_and_a_rerun_converges(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(TABLE)
+    before = database.value("SELECT sum(n) FROM t")
+    words = "tables: {t: {columns: {n: {default: 3}}, indexes: {t_n: {on: n}}}}"
+    options = ("--target", database.url, "--state", declared(tmp_path, words))
+    with psycopg.connect(database.url) as idle, writers(database.url) as written:
+        idle.execute("SELECT FROM t")
+        time.sleep(0.5)
+        given_up = reconcile("apply", *options, "--yes", "--retry-for", "1")
+        idle.rollback()
+        assert given_up.exit_code == 1
+        assert f"held by pid {idle.info.backend_pid} " in given_up.stdout
+        assert database.value("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == 0
+        assert database.value("SELECT count(*) FROM pg_class WHERE relname LIKE 'reconcile%' AND relkind <> 'S'") == 0
+        assert database.rows("SELECT status FROM reconcile.run") == [("failed",)]
+        again = reconcile("apply", *options, "--yes")
+    assert again.exit_code == 0, again.output
+    assert written.errors == []
+    assert max(written.seconds) < 0.5
+    assert database.value("SELECT sum(n) FROM t") == before + len(written.seconds)  # pyright: ignore[reportOperatorIssue]
+    assert reconcile("plan", *options).exit_code == 0
+
+
+@contextmanager
+def coming_and_going(url: str, seconds: float) -> Generator[None]:
+    """Two sessions whose transactions hold the table, each for so long, one from the middle of the other's."""
+    stop = threading.Event()
+
+    def hold(delay: float) -> None:
+        with psycopg.connect(url) as connection:
+            stop.wait(delay)
+            while not stop.is_set():
+                connection.execute("SELECT FROM t")
+                stop.wait(seconds)
+                connection.rollback()
+
+    threads = [threading.Thread(target=hold, args=(delay,)) for delay in (0, seconds / 2)]
+    for thread in threads:
+        thread.start()
+    time.sleep(seconds)
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_where_others_come_and_go_without_a_gap_it_gets_its_turn(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(TABLE)
+    job, notes = job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path), Notes()
+    with coming_and_going(database.url, 0.6), applying(job, notes, Patience(total=15)) as outcomes:
+        pass
+    assert outcomes[0].failed == 0, outcomes[0].steps[0].error
+    assert "idle in transaction" in notes.waits[0]
+
+
+LIMITED = """DO $$ BEGIN CREATE ROLE limited LOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
+    ALTER TABLE t OWNER TO limited; GRANT CREATE, USAGE ON SCHEMA public TO limited;"""
+
+
+def test_whom_our_role_may_not_look_at_is_not_queued_behind(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    """Of others' sessions it knows neither age nor state: its own looks tell that they stay."""
+    database = new_database(TABLE + LIMITED)
+    made, notes = job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path), Notes()
+    job = Job(conninfo.make_conninfo(database.url, user="limited"), made.declaration, made.scope)
+    with psycopg.connect(database.url, application_name="nightly report") as idle, writers(database.url) as written:
+        pid = idle.info.backend_pid
+        idle.execute("SELECT FROM t")
+        with sampled(database.url, WAITING) as queued, applying(job, notes, Patience()) as outcomes:
+            until(lambda: len(notes.waits) >= 4)
+            idle.rollback()
+    assert outcomes[0].failed == 0
+    assert f"pid {pid} (postgres, nightly report" in notes.waits[0]
+    assert "pg_read_all_stats" in notes.waits[0]
+    assert max(written.seconds) < 0.5
+    assert sum(int(str(q)) > 0 for q in queued) <= 60  # one first try of a quarter of a second, and the last one
+
+
+def test_holders_are_of_this_database_and_none_of_autovacuum(new_database: Callable[..., Database]) -> None:
+    database = new_database(TABLE + LIMITED)
+    with psycopg.connect(database.url) as other, connect(conninfo.make_conninfo(database.url, user="limited")) as own:
+        other.execute("SELECT FROM t")
+        (found,) = holders(own, {"public.t": "ACCESS EXCLUSIVE"})
+        assert (found.pid, found.state, found.seconds) == (other.info.backend_pid, None, None)
+        other.rollback()
+        assert holders(own, {"public.t": "ACCESS EXCLUSIVE"}) == []
+        other.execute("SELECT 1")
+        assert holders(own, {}, [found.transaction]) == []
+
+
+def test_a_foreign_key_is_as_polite_to_whom_it_may_not_look_at(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    """The other table of a foreign key is not the step's own: who was met there is known by the transaction alone."""
+    parent = "CREATE TABLE public.parent (id int PRIMARY KEY); INSERT INTO public.parent SELECT generate_series(0, 9);"
+    database = new_database(TABLE + parent + LIMITED + "ALTER TABLE parent OWNER TO limited")
+    made, notes = job_of(database, "tables: {t: {constraints: {f: {foreign_key: n, references: parent(id)}}}}", tmp_path), Notes()
+    job = Job(conninfo.make_conninfo(database.url, user="limited"), made.declaration, made.scope)
+    slow, end = list[float](), time.monotonic() + 4
+    with psycopg.connect(database.url) as idle, psycopg.connect(database.url, autocommit=True) as application:
+        idle.execute("INSERT INTO parent VALUES (100)")
+        with applying(job, notes, Patience()) as outcomes:
+            while time.monotonic() < end:
+                began = time.monotonic()
+                application.execute("UPDATE t SET n = n WHERE id = 1")
+                slow.append(time.monotonic() - began)
+            idle.rollback()
+    assert outcomes[0].failed == 0
+    assert sum(s > 0.2 for s in slow) <= 2
+    assert max(slow) < 0.8
