@@ -119,12 +119,13 @@ def apply(saved: Path | None, allow: Sequence[str], yes: bool, check: bool, **gi
     """Make the target what is declared, or run a plan that was saved with `plan --format json --out`."""
     file = settings.read()
     if saved:
-        aim, job, made = settings.aim(file, given["target"]), None, _saved(saved)
+        read = settings.aim(file, given["target"])
+        aim, job, made = replace(read, patience=_patience(read.patience, given)), None, _saved(saved)
     else:
         job, aim = _job(given)
         made = pipeline.plan_changes(job)
     _print(text.plan(made), None, colour=True, err=True)
-    return _run(made, job, replace(_recording(aim, given), patience=_patience(aim.patience, given)), allow, yes=yes, check=check)
+    return _run(made, job, _recording(aim, given), allow, yes=yes, check=check)
 
 
 def _run(made: Plan, job: Job | None, aim: settings.Aim, allow: Sequence[str], *, yes: bool, check: bool) -> int:
@@ -132,7 +133,7 @@ def _run(made: Plan, job: Job | None, aim: settings.Aim, allow: Sequence[str], *
     if refusals := pipeline.hazards_not_allowed(made, allow):
         raise PlanRefused("\n".join(refusals))
     if check:
-        for words in pipeline.check_plan(made, aim.url, allow, aim.journal):
+        for words in pipeline.check_plan(made, aim.url, aim.patience, allow, aim.journal):
             click.echo(f"note: {words}", err=True)
         return DONE if made.in_sync else DIFFERENT
     if made.steps and not yes and not _agreed(made):
@@ -184,13 +185,14 @@ def rollback(run: int | None, form: str | None, out: Path | None, allow: Sequenc
         raise SettingsError("--format and --out show the plan instead of running it: they go with --check")
     file = settings.read()
     read = settings.aim(file, given["target"])
-    aim = _recording(read, given)
-    made, job = pipeline.plan_rollback(aim.url, aim.journal or read.journal or JOURNAL, run, given["scratch"] or file.scratch)
+    aim = replace(_recording(read, given), patience=_patience(read.patience, given))
+    where = aim.journal or read.journal or JOURNAL
+    made, job = pipeline.plan_rollback(aim.url, where, run, given["scratch"] or file.scratch, aim.patience.session)
     if form or out:
         _print(PLAN_FORMATS[form or "text"](made), out, colour=(form or "text") == "text")
     else:
         _print(text.plan(made), None, colour=True, err=True)
-    return _run(made, job, replace(aim, patience=_patience(aim.patience, given)), allow, yes=yes, check=check)
+    return _run(made, job, aim, allow, yes=yes, check=check)
 
 
 @main.command()
@@ -249,7 +251,8 @@ def _job(given: dict[str, Any]) -> tuple[Job, settings.Aim]:
     schemas = frozenset(given["schemas"] or file.schemas) or declaration.schemas
     aim = settings.aim(file, given["target"])
     scope = Scope(schemas, prune=given["prune"], everything="*" in schemas)
-    return Job(aim.url, declaration, scope, given["scratch"] or file.scratch), aim
+    aim = replace(aim, patience=_patience(aim.patience, given))
+    return Job(aim.url, declaration, scope, given["scratch"] or file.scratch, session=aim.patience.session), aim
 
 
 def _recording(aim: settings.Aim, given: dict[str, Any]) -> settings.Aim:
@@ -260,10 +263,10 @@ def _recording(aim: settings.Aim, given: dict[str, Any]) -> settings.Aim:
 
 
 def _patience(usual: Patience, given: dict[str, Any]) -> Patience:
-    """What flags say, and for the rest the settings."""
-    said = {"lock": given["lock_timeout"], "total": given["retry_for"], "statement": given["statement_timeout"]}
+    """What flags say, where the command has such, and for the rest the settings."""
+    said = {"lock": given.get("lock_timeout"), "total": given.get("retry_for"), "statement": given.get("statement_timeout")}
     session = dict(usual.session)
-    for setting in given["session"]:
+    for setting in given.get("session", ()):
         own, found, value = setting.partition("=")
         if not found:
             raise SettingsError(f"--set {setting}: NAME=VALUE would do")
@@ -286,7 +289,7 @@ def _agreed(made: Plan) -> bool:
 
 
 def _failed(outcome: Outcome) -> bool:
-    return bool(outcome.failed or outcome.skipped or outcome.left)
+    return bool(outcome.failed or outcome.skipped or outcome.left or outcome.unseen)
 
 
 def _watcher() -> AbstractContextManager[Watcher]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, LiteralString, cast
@@ -18,6 +18,8 @@ from reconciler.errors import ConnectionFailed, SettingsError, StatementFailed, 
 Row = dict[str, Any]
 Connection = psycopg.Connection[Row]
 PRINTING = {"datestyle": "ISO, MDY", "intervalstyle": "postgres"}  # literals that PostgreSQL prints must read the same everywhere
+# While we wait for others or work on scratch, nobody is to think that we have gone; below 14 there is no such setting.
+UNHURRIED = "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'"
 _PASSWORD = re.compile(r"(password\s*=\s*)('(?:[^'\\]|\\.)*'|\S+)", re.I)
 
 
@@ -162,7 +164,14 @@ def connect(target: str, *, application: str = "reconcile") -> Connection:
     with translated():
         for setting, value in PRINTING.items():
             connection.execute("SELECT set_config(%s, %s, false)", [setting, value])
+        connection.execute(UNHURRIED)
     return connection
+
+
+def adjust(connection: Connection, settings: Mapping[str, str]) -> None:
+    """Set these for the session, the role last: it may not be allowed the others. Raises StatementFailed."""
+    for setting in sorted(settings, key=lambda s: s.lower() == "role"):
+        rows(connection, "SELECT set_config(%s, %s, false)", [setting, settings[setting]])
 
 
 def server_of(connection: Connection) -> Server:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from functools import partial
 from math import ceil
 from typing import Literal, Protocol, TypeVar
 
 from reconciler.backfill import Progress, fill
-from reconciler.connection import Connection, connect, rows, run, server_of
+from reconciler.connection import Connection, adjust, connect, rows, run, server_of
 from reconciler.errors import Busy, ConnectionFailed, Interrupted, StatementFailed
 from reconciler.journal import Journal
 from reconciler.locks import Blocker, Patience, Queue, holders, named, pauses, stronger
@@ -24,9 +24,17 @@ from reconciler.statement import Fill
 T = TypeVar("T")
 LOCK = (0x7265636F, 0x6E63696C)  # "reco", "ncil": the advisory lock that only one applier holds
 EVERY = 0.5  # seconds between two looks of the monitor
+LOOKING = "10s"  # how long what only looks may wait for a lock
 LOCK_NOT_AVAILABLE = "55P03"
 RETRIED = {LOCK_NOT_AVAILABLE: "a lock was not to be had", "40P01": "a deadlock", "40001": "a serialization failure"}
 DUPLICATE = "42P07"
+BUILT = "DROP INDEX CONCURRENTLY IF EXISTS "
+# An index of that name that a build of ours may have left: not a sound one, nor one that somebody else is at.
+LEFT = """
+    SELECT EXISTS (SELECT FROM pg_stat_progress_create_index AS p
+                   WHERE p.pid <> pg_backend_pid() AND p.datname = current_database()
+                         AND coalesce(p.index_relid, i.indexrelid) = i.indexrelid) AS theirs
+    FROM pg_index AS i WHERE i.indexrelid = to_regclass(%s) AND NOT (i.indisvalid AND i.indisready)"""
 Status = Literal["done", "failed", "skipped"]
 
 
@@ -50,6 +58,7 @@ class Outcome:
     run: int | None = None
     left: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    unseen: str = ""  # why nobody could look at what is there now
 
     @property
     def ok(self) -> int:
@@ -85,12 +94,40 @@ class Watcher(Protocol):
     def noticed(self, words: str) -> None: ...
 
 
+class Unheard:
+    """A watcher that cannot do any harm: a terminal that is gone, say, is no reason to stop half-way."""
+
+    def __init__(self, watcher: Watcher) -> None:
+        self._watcher = watcher
+
+    def started(self, step: Step) -> None:
+        with suppress(Exception):
+            self._watcher.started(step)
+
+    def progress(self, step: Step, progress: Progress) -> None:
+        with suppress(Exception):
+            self._watcher.progress(step, progress)
+
+    def waiting(self, step: Step, why: str) -> None:
+        with suppress(Exception):
+            self._watcher.waiting(step, why)
+
+    def ended(self, outcome: StepOutcome) -> None:
+        with suppress(Exception):
+            self._watcher.ended(outcome)
+
+    def noticed(self, words: str) -> None:
+        with suppress(Exception):
+            self._watcher.noticed(words)
+
+
 @dataclass
 class _Run:
-    """A run on its way."""
+    """A run on its way; `pid` is that of the server's process, which a pooler would not tell."""
 
     plan: Plan
     connection: Connection
+    pid: int
     patience: Patience
     watcher: Watcher
     monitor: Monitor
@@ -101,11 +138,25 @@ class _Run:
     doubtful: set[Named] = field(default_factory=set[Named])  # not yet what was planned, which what is pending may mend
 
 
+def prepare(connection: Connection, patience: Patience) -> None:
+    """Give a session our settings and then those that people asked for: the very same for all that a run asks and does.
+
+    Nothing that the role or the database brings along cuts it short. Raises StatementFailed.
+    """
+    settings = {"search_path": "", "check_function_bodies": "off", "lock_timeout": LOOKING}
+    settings["row_security"] = "off"  # better refused than a backfill that misses rows
+    unbounded = ["statement_timeout", "idle_in_transaction_session_timeout"]
+    if server_of(connection).has_transaction_timeout:
+        unbounded.append("transaction_timeout")
+    adjust(connection, {**settings, **dict.fromkeys(unbounded, "0"), **patience.session})
+
+
 @contextmanager
-def sole_applier(target: str) -> Generator[Connection]:
-    """A connection that holds the advisory lock of this database; raises Busy where another applier has it."""
+def sole_applier(target: str, patience: Patience | None = None) -> Generator[Connection]:
+    """A prepared connection that holds the advisory lock of this database; raises Busy where another applier has it."""
     connection = connect(target)
     try:
+        prepare(connection, patience or Patience())
         if not rows(connection, "SELECT pg_try_advisory_lock(%s, %s) AS got", LOCK)[0]["got"]:
             holder = rows(
                 connection,
@@ -128,9 +179,9 @@ def execute(plan: Plan, target: str, connection: Connection, watcher: Watcher, p
     `connection` comes from `sole_applier`. Raises ConnectionFailed where the connection breaks, and Interrupted on Ctrl-C,
     once the statement that ran is cancelled and cleared away.
     """
-    with Monitor(target, connection.info.backend_pid, min(EVERY, patience.lock / 16)) as monitor:
-        going = _Run(plan, connection, patience, watcher, monitor, journal, pending=list(plan.steps))
-        _prepare(going)
+    pid = rows(connection, "SELECT pg_backend_pid() AS pid")[0]["pid"]
+    with Monitor(target, pid, min(EVERY, patience.lock / 16)) as monitor:
+        going = _Run(plan, connection, pid, patience, Unheard(watcher), monitor, journal, pending=list(plan.steps))
         try:
             for group in plan.transactions():
                 _group(going, group)
@@ -139,16 +190,6 @@ def execute(plan: Plan, target: str, connection: Connection, watcher: Watcher, p
         except KeyboardInterrupt:
             raise Interrupted(_stopped(going)) from None
     return Outcome(tuple(going.outcomes), plan.unchanged, journal.run)
-
-
-def _prepare(going: _Run) -> None:
-    """The session's settings: ours, then those that people asked for."""
-    settings = {"search_path": "", "check_function_bodies": "off"}
-    settings["row_security"] = "off"  # better refused than a backfill that misses rows
-    if server_of(going.connection).has_transaction_timeout:
-        settings["transaction_timeout"] = "0"
-    for setting, value in {**settings, **going.patience.session}.items():
-        rows(going.connection, "SELECT set_config(%s, %s, false)", [setting, value])
 
 
 def _stopped(going: _Run) -> str:
@@ -203,6 +244,10 @@ def _end(going: _Run, outcome: StepOutcome) -> None:
     going.pending = [s for s in going.pending if s.id != outcome.step.id]
     if outcome.status != "done":
         going.broken.add(outcome.step.id)
+    _tell(going, outcome)
+
+
+def _tell(going: _Run, outcome: StepOutcome) -> None:
     going.watcher.ended(outcome)
     going.journal.step(going.connection, outcome.step.id, outcome.status, outcome.seconds, outcome.attempts, outcome.error or None)
 
@@ -224,15 +269,16 @@ def _unmet(going: _Run, group: Sequence[Step]) -> Mapping[Named, str]:
 
 
 def _doubts(going: _Run) -> None:
-    """What was not as planned when its own steps were done, and is not now."""
+    """What was not as planned when its own steps were done, and is not now: the last of them has failed after all."""
     if not going.doubtful:
         return
     wrong = dict(_looked(going, going.plan.steps[-1:], going.doubtful))
-    for n, outcome in enumerate(going.outcomes):
+    for n, outcome in reversed([*enumerate(going.outcomes)]):
         why = wrong.pop((outcome.step.kind, outcome.step.identity), "")
         if why and outcome.status == "done":
-            going.outcomes[n] = StepOutcome(outcome.step, "failed", outcome.seconds, outcome.attempts, f"it succeeded, but {why}")
+            going.outcomes[n] = replace(outcome, status="failed", error=f"it succeeded, but {why}")
             going.broken.add(outcome.step.id)
+            _tell(going, going.outcomes[n])
 
 
 def _looked(going: _Run, group: Sequence[Step], objects: Collection[Named]) -> Mapping[Named, str]:
@@ -277,9 +323,16 @@ def _bound(going: _Run, step: Step, tries: int = 4) -> None:
 
 
 def _within(going: _Run, wait: float, last: float) -> None:
-    """How many seconds each statement may wait for a lock, and run; 0 is without bound."""
-    words = "SELECT set_config('lock_timeout', %s, false), set_config('statement_timeout', %s, false)"
-    rows(going.connection, words, [f"{ceil(wait * 1000)}", f"{ceil(last * 1000)}"])
+    """How many seconds each statement may wait for a lock, and run; 0 is without bound.
+
+    Raises ConnectionFailed where that would be said to a session which is not ours.
+    """
+    words = "SELECT pg_backend_pid() AS pid, set_config('lock_timeout', %s, false), set_config('statement_timeout', %s, false)"
+    if rows(going.connection, words, [f"{ceil(wait * 1000)}", f"{ceil(last * 1000)}"])[0]["pid"] != going.pid:
+        raise ConnectionFailed(
+            "a pooler stands between us and the server, and gives every transaction another session, without our settings "
+            "and our lock: name the server itself, or the pooler's session mode"
+        )
 
 
 def _commit(going: _Run, group: Sequence[Step], tries: int) -> None:
@@ -311,7 +364,9 @@ def _mend(going: _Run, step: Step) -> None:
     try:
         _within(going, going.patience.lock, 0.0)
         for sql in step.mend:
-            run(going.connection, sql)
+            left = rows(going.connection, LEFT, [sql.removeprefix(BUILT)]) if sql.startswith(BUILT) else [{"theirs": False}]
+            if left and not left[0]["theirs"]:
+                run(going.connection, sql)
     except StatementFailed as e:
         going.watcher.noticed(
             f"what step {step.id} left could not be cleared away ({e.message}); the next run does it: {'; '.join(step.mend)}"

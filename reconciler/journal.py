@@ -83,8 +83,9 @@ class Journal:
     complaints: list[str] = field(default_factory=list[str])
 
     def step(self, connection: Connection, step_id: str, status: str, seconds: float, attempts: int, error: str | None) -> None:
-        """Record how a step went: done, failed or skipped."""
-        words = "INSERT INTO {}.step (run_id, step_id, status, seconds, attempts, error) VALUES ({}, %s, %s, %s, %s, %s)"
+        """Record how a step went: done, failed or skipped; what was recorded of it before was said too early."""
+        words = """INSERT INTO {}.step (run_id, step_id, status, seconds, attempts, error) VALUES ({}, %s, %s, %s, %s, %s)
+                   ON CONFLICT (run_id, step_id) DO UPDATE SET (status, error, finished_at) = (EXCLUDED.status, EXCLUDED.error, DEFAULT)"""
         self._write(connection, words, [step_id, status, seconds, attempts, error])
 
     def close(self, connection: Connection, status: str, after: Mapping[Ref, Model | None] | None) -> None:

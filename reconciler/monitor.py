@@ -15,7 +15,6 @@ from typing import Self
 
 from reconciler.backfill import Progress
 from reconciler.connection import Connection, connect, rows
-from reconciler.errors import ReconcileError
 from reconciler.locks import Blocker, blocking, named
 
 EVERY = 0.5  # seconds between two looks
@@ -89,7 +88,7 @@ class Monitor:
                     every = self._every if look is None or time.monotonic() - look.began < PATIENT else EVERY
                     if not self._stop.wait(every) and (look := self._look) is not None:
                         self._once(connection, look)
-        except ReconcileError:
+        except Exception:  # whatever it is, it is not worth a run
             return
 
     def _once(self, connection: Connection, look: Look) -> None:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterable, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from reconciler.canonicalise import canonicalise
 from reconciler.catalog import JOURNAL
-from reconciler.connection import Connection, connect, rows
+from reconciler.connection import Connection, adjust, connect, rows
 from reconciler.debris import strew
 from reconciler.diff import changes
 from reconciler.errors import PlanRefused, ReconcileError, StatementFailed
-from reconciler.execute import Outcome, Watcher, execute, sole_applier
+from reconciler.execute import Outcome, Unheard, Watcher, execute, prepare, sole_applier
 from reconciler.export import export
 from reconciler.heirs import overridden
 from reconciler.history import Detail, Run, detail, last_that_changed, later, runs
@@ -37,7 +37,8 @@ from reconciler.unmanaged import unmanaged
 class Job:
     """What to reconcile: a target's URL, what is declared for it, how far we may look, and which scratch server.
 
-    `notes` are what people are told beside the plan; `rollback_of` is the run that it takes back.
+    `notes` are what people are told beside the plan; `rollback_of` is the run that it takes back; `session` holds settings,
+    such as a role, with which it is looked at and will be applied.
     """
 
     target: str
@@ -46,11 +47,13 @@ class Job:
     scratch: str = "auto"
     notes: Sequence[str] = ()
     rollback_of: int | None = None
+    session: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def plan_changes(job: Job) -> Plan:
     """load → introspect → canonicalise → diff → plan → prove."""
     with connect(job.target) as connection:
+        adjust(connection, job.session)
         return _plan(job, introspect(connection), connection)
 
 
@@ -68,25 +71,45 @@ def apply_plan(
     `journal` is the schema in which the run is recorded. Raises PlanRefused before the first step, Busy where another
     applier is at work.
     """
-    with sole_applier(target) as connection:
+    with sole_applier(target, patience) as connection:
         live = introspect(connection)
         for finding in _permitted(plan, live, connection, allow, journal):
-            watcher.noticed(finding.words)
-        with _recorded(plan, live, target, connection, journal) as run:
+            Unheard(watcher).noticed(finding.words)
+        with _recorded(plan, live, target, connection, patience, journal) as run:
             outcome = execute(plan, target, connection, watcher, patience, run.entry)
             run.status = "failed" if outcome.failed or outcome.skipped else "done"
             if plan.steps:
-                run.after = introspect(connection)
+                outcome = _seen(outcome, run, connection)
         outcome = replace(outcome, notes=tuple(run.entry.complaints))
         if job is None or run.after is None or outcome.failed or outcome.skipped:
             return outcome
-        left = _plan(job, run.after, connection).changes
+        try:
+            left = _plan(job, run.after, connection).changes
+        except ReconcileError as e:
+            return replace(outcome, unseen=str(e))
         return replace(outcome, left=tuple(f"{c.action} {c.kind} {c.identity}" for c in left))
 
 
-def check_plan(plan: Plan, target: str, allow: Collection[str], journal: str | None = JOURNAL) -> list[str]:
-    """What `apply` would say before its first step; raises PlanRefused where it would refuse."""
+@contextmanager
+def _prepared(target: str, patience: Patience) -> Generator[Connection]:
+    """A connection beside, or instead of, the one that applies: with the same settings."""
     with connect(target) as connection:
+        prepare(connection, patience)
+        yield connection
+
+
+def _seen(outcome: Outcome, run: _Record, connection: Connection) -> Outcome:
+    """Look at what a run has left; that nobody could does not unmake what was done."""
+    try:
+        run.after = introspect(connection)
+    except StatementFailed as e:
+        run.unseen = str(e)
+    return replace(outcome, unseen=run.unseen)
+
+
+def check_plan(plan: Plan, target: str, patience: Patience, allow: Collection[str], journal: str | None = JOURNAL) -> list[str]:
+    """What `apply` would say before its first step; raises PlanRefused where it would refuse."""
+    with _prepared(target, patience) as connection:
         return [f.words for f in _permitted(plan, introspect(connection), connection, allow, journal)]
 
 
@@ -108,10 +131,13 @@ class _Record:
     entry: Journal
     status: str = "interrupted"
     after: Snapshot | None = None
+    unseen: str = ""  # why nobody could look
 
 
 @contextmanager
-def _recorded(plan: Plan, live: Snapshot, target: str, connection: Connection, schema: str | None) -> Generator[_Record]:
+def _recorded(
+    plan: Plan, live: Snapshot, target: str, connection: Connection, patience: Patience, schema: str | None
+) -> Generator[_Record]:
     """Open the entry of a run, and close it as well as can be."""
     before = recorded(plan.touches, live.state)
     told = plan.model_dump(mode="json")
@@ -121,15 +147,22 @@ def _recorded(plan: Plan, live: Snapshot, target: str, connection: Connection, s
     finally:
         if run.entry.run is not None:
             try:
-                with nullcontext(connection) if run.after is not None else connect(target) as usable:
-                    try:
-                        seen = recorded(plan.touches, (run.after or introspect(usable)).state)
-                    except StatementFailed as e:
-                        seen = None
-                        run.entry.complain(f"what run {run.entry.run} left is not recorded: {e}")
-                    run.entry.close(usable, run.status, seen)
+                looked = run.after is not None or run.unseen
+                with nullcontext(connection) if looked else _prepared(target, patience) as usable:
+                    run.entry.close(usable, run.status, _left(plan, run, usable))
             except ReconcileError as e:
                 run.entry.complain(f"how run {run.entry.run} ended is not recorded: {e}")
+
+
+def _left(plan: Plan, run: _Record, connection: Connection) -> dict[Ref, dict[str, Any] | None] | None:
+    """The models of what a run has left; None where nobody can look."""
+    try:
+        if not run.unseen:
+            return recorded(plan.touches, (run.after or introspect(connection)).state)
+    except StatementFailed as e:
+        run.unseen = str(e)
+    run.entry.complain(f"what run {run.entry.run} left is not recorded: {run.unseen}")
+    return None
 
 
 def recorded(refs: Iterable[Ref], state: State) -> dict[Ref, dict[str, Any] | None]:
@@ -137,12 +170,15 @@ def recorded(refs: Iterable[Ref], state: State) -> dict[Ref, dict[str, Any] | No
     return {r: obj.fields() if (obj := state.get(r)) is not None else None for r in refs}
 
 
-def plan_rollback(target: str, journal: str, run: int | None, scratch: str = "auto") -> tuple[Plan, Job]:
+def plan_rollback(
+    target: str, journal: str, run: int | None, scratch: str = "auto", session: Mapping[str, str] | None = None
+) -> tuple[Plan, Job]:
     """Plan the way back to what was there before a run, or before the last one that changed something.
 
     Raises PlanRefused where there is no such run, or where others have gone on from what it left.
     """
     with connect(target) as connection:
+        adjust(connection, session or {})
         of = _to_roll_back(connection, journal, run)
         since = later(connection, journal, of.run.id)
         unfinished = [r for r in since if r.rollback_of == of.run.id and not r.done]
@@ -150,7 +186,7 @@ def plan_rollback(target: str, journal: str, run: int | None, scratch: str = "au
         live = introspect(connection)
         back = way_back(of, attempts, [r for r in since if r not in unfinished], live.state, partial(_has_rows, connection))
         scope = Scope(back.declaration.schemas)
-        job = Job(target, back.declaration, scope, scratch, back.notes, of.run.id)
+        job = Job(target, back.declaration, scope, scratch, back.notes, of.run.id, session or {})
         return _plan(job, live, connection), job
 
 

@@ -16,6 +16,7 @@ from reconciler.locks import Patience
 from reconciler.pipeline import Job
 from reconciler.preflight import preflight
 from tests.conftest import Database
+from tests.test_conversations import reconcile
 from tests.test_execute import TABLE, Notes
 from tests.test_locks import job_of
 
@@ -119,3 +120,35 @@ def test_nothing_to_do_needs_nothing(new_database: Callable[..., Database], tmp_
     database = new_database(TABLE)
     with connect(database.url) as connection:
         assert preflight(pipeline.plan_changes(job_of(database, "tables: {t: {}}", tmp_path)), connection) == []
+
+
+def test_the_role_that_is_set_is_the_one_that_is_asked_and_recorded(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    """A login that inherits nothing, and takes on the role that owns the tables: before the pre-flight, and not after it."""
+    roles = """DO $$ BEGIN CREATE ROLE house; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
+        DO $$ BEGIN CREATE ROLE guest LOGIN NOINHERIT; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
+        GRANT house TO guest; ALTER TABLE t OWNER TO house; GRANT CREATE ON SCHEMA public TO house;
+        DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO house', current_database()); END $$;"""
+    database = new_database(TABLE + roles)
+    (tmp_path / "state.yml").write_text(DECLARED)
+    target = conninfo.make_conninfo(database.url, user="guest")
+    words = ("apply", "--target", target, "--state", tmp_path / "state.yml", "--yes")
+    refused = reconcile(*words)
+    assert (refused.exit_code, "guest does not own public.t" in refused.stderr) == (1, True)
+    assert reconcile(*words, "--set", "role=house", "--check").exit_code == 2
+    done = reconcile(*words, "--set", "role=house")
+    assert done.exit_code == 0, done.output
+    assert database.rows("SELECT role_name, status FROM reconcile.run") == [("house", "done")]
+    assert database.value("SELECT tableowner FROM pg_tables WHERE tablename = 'fresh'") == "house"
+    back = reconcile("rollback", "--target", target, "--yes", "--allow", "all", "--set", "role=house")
+    assert back.exit_code == 0, back.output
+
+
+def test_a_role_s_read_only_default_can_be_set_aside(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(TABLE)
+    own = conninfo.conninfo_to_dict(database.url)["dbname"]
+    database.run(f"ALTER DATABASE {own} SET default_transaction_read_only = on")
+    (tmp_path / "state.yml").write_text(DECLARED)
+    words = ("apply", "--target", database.url, "--state", tmp_path / "state.yml", "--yes")
+    assert reconcile(*words).exit_code == 1
+    done = reconcile(*words, "--set", "default_transaction_read_only=off")
+    assert done.exit_code == 0, done.output

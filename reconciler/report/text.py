@@ -79,5 +79,7 @@ def recap(of: Outcome) -> str:
     lines += [f"skipped: step {s.step.id}, {s.step.action} {s.step.kind} {s.step.identity}: {s.error}" for s in waiting]
     lines += [f"still different: {line}" for line in of.left]
     lines += [f"note: {line}" for line in of.notes]
+    if of.unseen:
+        lines.append(f"unknown: whether anything still differs could not be looked at: {of.unseen}")
     lines.append(f"ok={of.ok} changed={of.changed} failed={of.failed} skipped={of.skipped}")
     return "\n".join(lines) + "\n"
