@@ -2,16 +2,22 @@
 
 Each change is made twice under the same load: by `reconcile`, and by hand as people write it. For each it says how long the
 change took and how long the application's statements took meanwhile (p50, p99, the longest), and how many of them failed.
-The application counts what it wrote, so that a row lost or changed by anybody else is found.
+The application counts what it wrote, so that a row lost or changed by anybody else is found. Beside a change that `reconcile`
+makes stand the most dead rows that the table had meanwhile, how much it grew, and the memory of our process.
+
+`--only backfill --rows 10000000 --tidy` makes but that change, and not by hand; `--conversations SCALE` applies the whole plan of
+examples/conversations instead (100.04: 200,000 conversations and 600,000 messages).
 """
 
 from __future__ import annotations
 
 import argparse
 import multiprocessing
+import os
 import random
 import statistics
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -21,13 +27,13 @@ from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from threading import Thread
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import psycopg
 import yaml
 
 from reconciler import pipeline
-from reconciler.connection import connect
+from reconciler.connection import Connection, connect
 from reconciler.load import load
 from reconciler.locks import Patience
 from reconciler.pipeline import Job
@@ -158,25 +164,49 @@ class Seen:
         return f"{p50:8.1f} {p99:8.1f} {longest:9.1f} {len(self.errors):7}"
 
 
-def session(url: str, number: int, rows: int, seen: Seen, stop: Event) -> None:
-    """One session of the application; a writer owns the rows whose id leaves its number when divided by WRITERS."""
-    dice, writes = random.Random(number), number < WRITERS  # noqa: S311 - not a secret
-    fresh = 10_000_000_000 + number * 1_000_000_000 + int(time.time() * 1000) % 900_000_000
+Statement = tuple[str, Sequence[object]]
+
+
+class Client(Protocol):
+    """What one session of the application says to the server; its first word tells whether it counts as written."""
+
+    def begins(self, number: int) -> Sequence[str]: ...
+    def says(self, number: int, dice: random.Random) -> Statement: ...
+
+
+@dataclass(frozen=True)
+class Shop:
+    """Counts events up, adds some and looks at others; a writer owns the rows whose id leaves its number when divided by WRITERS."""
+
+    rows: int
+
+    def begins(self, number: int) -> Sequence[str]:
+        return ["SET ROLE application"]
+
+    def says(self, number: int, dice: random.Random) -> Statement:
+        one = dice.randrange(1, self.rows + 1)
+        if number >= WRITERS:
+            words = dice.choice(READS)
+        elif dice.random() < 0.2:
+            one = dice.randrange(10_000_000_000, 1 << 62)
+            words = "INSERT INTO shop.event (id, account_id, kind, external_id, region) VALUES (%s, 1, 'new', %s, 'somewhere')"
+        else:
+            one = max(one - one % WRITERS + number, 1)
+            words = "UPDATE shop.event SET counter = counter + 1 WHERE id = %s"
+        return words, [one] * words.count("%s")
+
+
+def session(url: str, number: int, client: Client, seen: Seen, stop: Event) -> None:
+    """One session of the application."""
+    dice = random.Random(time.time_ns() + number)  # noqa: S311 - not a secret
     with psycopg.connect(url, autocommit=True, application_name="application") as connection:
-        connection.execute("SET ROLE application")
+        for words in client.begins(number):
+            connection.execute(words.encode())
         while not stop.is_set():
-            one = dice.randrange(1, rows + 1)
-            if not writes:
-                words = dice.choice(READS)
-            elif dice.random() < 0.2:
-                fresh, one = fresh + 1, fresh + 1
-                words = "INSERT INTO shop.event (id, account_id, kind, external_id, region) VALUES (%s, 1, 'new', %s, 'somewhere')"
-            else:
-                one = max(one - one % WRITERS + number, 1)
-                words = "UPDATE shop.event SET counter = counter + 1 WHERE id = %s"
+            words, values = client.says(number, dice)
             began = time.perf_counter()
             try:
-                done = connection.execute(words.encode(), [one] * words.count("%s"))
+                done = connection.execute(words.encode(), values)
                 seen.counted += done.rowcount if words.startswith("UPDATE") else 0
                 seen.inserted += done.rowcount if words.startswith("INSERT") else 0
             except psycopg.Error as e:
@@ -185,10 +215,10 @@ def session(url: str, number: int, rows: int, seen: Seen, stop: Event) -> None:
             time.sleep(THINK)
 
 
-def application(url: str, rows: int, stop: Event, results: Queue[Seen]) -> None:
+def application(url: str, client: Client, stop: Event, results: Queue[Seen]) -> None:
     """All sessions, in a process of their own."""
     each = [Seen() for _ in range(WRITERS + READERS)]
-    threads = [Thread(target=session, args=(url, number, rows, seen, stop)) for number, seen in enumerate(each)]
+    threads = [Thread(target=session, args=(url, number, client, seen, stop)) for number, seen in enumerate(each)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -197,11 +227,11 @@ def application(url: str, rows: int, stop: Event, results: Queue[Seen]) -> None:
 
 
 @contextmanager
-def load_on(url: str, rows: int) -> Generator[list[Seen]]:
+def load_on(url: str, client: Client) -> Generator[list[Seen]]:
     """Run the application meanwhile; the list holds what it saw at the end."""
     context, found = multiprocessing.get_context("spawn"), list[Seen]()
     stop, results = context.Event(), cast("Queue[Seen]", context.Queue())
-    running = context.Process(target=application, args=(url, rows, stop, results), daemon=True)
+    running = context.Process(target=application, args=(url, client, stop, results), daemon=True)
     running.start()
     with connect(url) as connection:  # until all of them are at work
         while connection.execute(AT_WORK).fetchall()[0]["n"] < WRITERS + READERS:
@@ -212,6 +242,53 @@ def load_on(url: str, rows: int) -> Generator[list[Seen]]:
         stop.set()
         found.append(results.get(timeout=60))
         running.join(10)
+
+
+@dataclass
+class Weight:
+    """What a change weighs: dead rows at most, bytes of tables and indexes before and at most, and our memory likewise."""
+
+    relation: str
+    dead: int = 0
+    size: list[int] = field(default_factory=list[int])
+    memory: list[int] = field(default_factory=list[int])
+
+    def look(self, connection: Connection) -> None:
+        """Take it once."""
+        row = connection.execute(
+            "SELECT n_dead_tup AS dead, pg_total_relation_size(relid) AS size FROM pg_stat_user_tables WHERE relid = %s::regclass",
+            [self.relation],
+        ).fetchall()[0]
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        self.dead = max(self.dead, row["dead"])
+        self.size.append(row["size"])
+        self.memory.append(pages * os.sysconf("SC_PAGE_SIZE"))
+
+    def told(self) -> str:
+        """For people to read."""
+        mega = [f"{n / 1e6:,.0f}" for n in (self.size[0], max(self.size), self.memory[0], max(self.memory))]
+        return f"at most {self.dead:,} dead rows; {self.relation} {mega[0]} to {mega[1]} MB; our memory {mega[2]} to {mega[3]} MB"
+
+
+@contextmanager
+def weighed(url: str, relation: str) -> Generator[Weight]:
+    """Look every half second."""
+    weight, stop = Weight(relation), threading.Event()
+
+    def look() -> None:
+        with connect(url) as connection:
+            while not stop.wait(0.5):
+                weight.look(connection)
+
+    with connect(url) as connection:
+        weight.look(connection)
+    thread = Thread(target=look)
+    thread.start()
+    try:
+        yield weight
+    finally:
+        stop.set()
+        thread.join()
 
 
 def reconciled(url: str, change: Change, folder: Path) -> Callable[[], None]:
@@ -239,16 +316,16 @@ def by_hand(url: str, change: Change) -> Callable[[], None]:
     return run
 
 
-def measured(url: str, rows: int, work: Callable[[], None]) -> tuple[float, Seen]:
+def measured(url: str, client: Client, work: Callable[[], None], sums: Callable[[str], tuple[int, int]]) -> tuple[float, Seen]:
     """How long the work took, and what the application saw; raises AssertionError if a row was lost or changed."""
-    before = _sums(url)
-    with load_on(url, rows) as found:
+    before = sums(url)
+    with load_on(url, client) as found:
         time.sleep(0.5)
         began = time.perf_counter()
         work()
         took = time.perf_counter() - began
         time.sleep(0.5)
-    (seen,), (count, counters) = found, _sums(url)
+    (seen,), (count, counters) = found, sums(url)
     assert (count - before[0], counters - before[1]) == (seen.inserted, seen.counted), "rows were lost or changed"
     return took, seen
 
@@ -262,10 +339,10 @@ def _sums(url: str) -> tuple[int, int]:
 def compared(url: str, rows: int, change: Change, *, naive: bool = True) -> Generator[tuple[str, float, Seen]]:
     """The change by us, then by hand, each under load and taken back."""
     with tempfile.TemporaryDirectory() as folder:
-        yield ("reconcile", *measured(url, rows, reconciled(url, change, Path(folder))))
+        yield ("reconcile", *measured(url, Shop(rows), reconciled(url, change, Path(folder)), _sums))
     _back(url, change)
     if naive:
-        yield ("by hand", *measured(url, rows, by_hand(url, change)))
+        yield ("by hand", *measured(url, Shop(rows), by_hand(url, change), _sums))
         _back(url, change)
 
 
@@ -283,24 +360,54 @@ def prepare(url: str, rows: int) -> None:
         connection.execute("VACUUM ANALYZE shop.event")
 
 
+def row(name: str, who: str, took: float, seen: Seen) -> None:
+    """Print one line, and why statements failed."""
+    print(f"{name:20} {who:10} {took:8.1f} {seen.told()}", flush=True)
+    for error in sorted({e.splitlines()[0] for e in seen.errors})[:2]:
+        print(f"{'':31} {error}")
+
+
+def own_server() -> str:
+    """An embedded server that has the settings of a normal one: those of the tests are in a hurry, and never vacuum."""
+    server = start_embedded("online")
+    with connect(server.url) as connection:
+        asked = "SELECT string_agg(name || ' ' || setting, ', ' ORDER BY name) AS it FROM pg_settings WHERE name = ANY(%s)"
+        said = connection.execute(asked, [["autovacuum", "fsync", "full_page_writes", "shared_buffers", "synchronous_commit"]])
+        print(said.fetchall()[0]["it"])
+    return server.database("online")
+
+
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=2_000_000)
     parser.add_argument("--target", default="", help="a database to spoil; default: one on an embedded server")
     parser.add_argument("--only", default="", help="changes whose name holds this")
+    parser.add_argument("--tidy", action="store_true", help="nothing by hand")
+    parser.add_argument("--conversations", type=float, metavar="SCALE", help="the plan of examples/conversations instead")
     given = parser.parse_args()
-    url = given.target or start_embedded("target").database("online")
-    print(f"{given.rows:,} rows, {WRITERS} writers and {READERS} readers, each resting {THINK * 1000:.0f} ms between statements")
+    url = given.target or own_server()
+    print(f"{WRITERS} writers and {READERS} readers, each resting {THINK * 1000:.0f} ms between statements")
+    head = f"{'change':20} {'made by':10} {'seconds':>8} {'p50 ms':>8} {'p99 ms':>8} {'longest':>9} {'failed':>7}"
+    if given.conversations:
+        from tests import conversations  # noqa: PLC0415 - it is made of what stands here
+
+        conversations.prepare(url, given.conversations)
+        print(head)
+        row("none", "", *conversations.idle(url, 10))
+        with weighed(url, "messages") as weight:
+            row("whole plan", "reconcile", *conversations.applied(url))
+        print(weight.told())
+        return
     prepare(url, given.rows)
-    print(f"{'change':20} {'made by':10} {'seconds':>8} {'p50 ms':>8} {'p99 ms':>8} {'longest':>9} {'failed':>7}")
-    took, seen = measured(url, given.rows, lambda: time.sleep(5))
-    print(f"{'none':20} {'':10} {took:8.1f} {seen.told()}", flush=True)
+    print(f"{given.rows:,} rows\n{head}")
+    row("none", "", *measured(url, Shop(given.rows), lambda: time.sleep(5), _sums))
     for change in (c for c in CHANGES if given.only in c.name):
-        for who, took, seen in compared(url, given.rows, change):
-            print(f"{change.name:20} {who:10} {took:8.1f} {seen.told()}", flush=True)
-            for error in sorted({e.splitlines()[0] for e in seen.errors})[:2]:
-                print(f"{'':31} {error}")
+        with weighed(url, "shop.event") as weight:
+            for who, took, seen in compared(url, given.rows, change, naive=not given.tidy):
+                row(change.name, who, took, seen)
+                if who == "reconcile":
+                    print(f"{'':31} {weight.told()}", flush=True)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests import conversations
 from tests.conftest import Database
 from tests.online import CHANGES, Change, compared, prepare
 
@@ -17,6 +18,15 @@ def test_the_application_does_not_notice(change: Change, new_database: Callable[
     database = new_database()
     prepare(database.url, ROWS)
     ((_, _, seen),) = compared(database.url, ROWS, change, naive=False)
+    assert seen.errors == []
+    assert len(seen.seconds) > 100
+    assert max(seen.seconds) < 1.0
+
+
+def test_the_whole_plan_of_the_conversations_goes_unnoticed(new_database: Callable[..., Database]) -> None:
+    database = new_database()
+    conversations.prepare(database.url, 1)
+    _, seen = conversations.applied(database.url)
     assert seen.errors == []
     assert len(seen.seconds) > 100
     assert max(seen.seconds) < 1.0
