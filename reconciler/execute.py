@@ -19,7 +19,7 @@ from reconciler.monitor import Monitor
 from reconciler.order import Step
 from reconciler.plan import Plan
 from reconciler.postcondition import Named, unmet
-from reconciler.statement import Fill
+from reconciler.statement import Fill, spellings
 
 T = TypeVar("T")
 LOCK = (0x7265636F, 0x6E63696C)  # "reco", "ncil": the advisory lock that only one applier holds
@@ -28,6 +28,10 @@ LOOKING = "10s"  # how long what only looks may wait for a lock
 LOCK_NOT_AVAILABLE = "55P03"
 RETRIED = {LOCK_NOT_AVAILABLE: "a lock was not to be had", "40P01": "a deadlock", "40001": "a serialization failure"}
 DUPLICATE = "42P07"
+POOLED = (
+    "a pooler stands between us and the server, and gives every transaction another session, without our settings and our lock: "
+    "name the server itself, or the pooler's session mode"
+)
 BUILT = "DROP INDEX CONCURRENTLY IF EXISTS "
 # An index of that name that a build of ours may have left: not a sound one, nor one that somebody else is at.
 LEFT = """
@@ -123,7 +127,7 @@ class Unheard:
 
 @dataclass
 class _Run:
-    """A run on its way; `pid` is that of the server's process, which a pooler would not tell."""
+    """A run on its way, in the server's process `pid`."""
 
     plan: Plan
     connection: Connection
@@ -151,11 +155,18 @@ def prepare(connection: Connection, patience: Patience) -> None:
     adjust(connection, {**settings, **dict.fromkeys(unbounded, "0"), **patience.session})
 
 
+def _pid(connection: Connection) -> int:
+    """The server's process; a pooler tells the driver another one."""
+    return rows(connection, "SELECT pg_backend_pid() AS pid")[0]["pid"]
+
+
 @contextmanager
 def sole_applier(target: str, patience: Patience | None = None) -> Generator[Connection]:
     """A prepared connection that holds the advisory lock of this database; raises Busy where another applier has it."""
     connection = connect(target)
     try:
+        if len({_pid(connection) for _ in range(3)}) > 1:  # there our lock would outlive us
+            raise ConnectionFailed(POOLED)
         prepare(connection, patience or Patience())
         if not rows(connection, "SELECT pg_try_advisory_lock(%s, %s) AS got", LOCK)[0]["got"]:
             holder = rows(
@@ -179,7 +190,7 @@ def execute(plan: Plan, target: str, connection: Connection, watcher: Watcher, p
     `connection` comes from `sole_applier`. Raises ConnectionFailed where the connection breaks, and Interrupted on Ctrl-C,
     once the statement that ran is cancelled and cleared away.
     """
-    pid = rows(connection, "SELECT pg_backend_pid() AS pid")[0]["pid"]
+    pid = _pid(connection)
     with Monitor(target, pid, min(EVERY, patience.lock / 16)) as monitor:
         going = _Run(plan, connection, pid, patience, Unheard(watcher), monitor, journal, pending=list(plan.steps))
         try:
@@ -329,10 +340,7 @@ def _within(going: _Run, wait: float, last: float) -> None:
     """
     words = "SELECT pg_backend_pid() AS pid, set_config('lock_timeout', %s, false), set_config('statement_timeout', %s, false)"
     if rows(going.connection, words, [f"{ceil(wait * 1000)}", f"{ceil(last * 1000)}"])[0]["pid"] != going.pid:
-        raise ConnectionFailed(
-            "a pooler stands between us and the server, and gives every transaction another session, without our settings "
-            "and our lock: name the server itself, or the pooler's session mode"
-        )
+        raise ConnectionFailed(POOLED)
 
 
 def _commit(going: _Run, group: Sequence[Step], tries: int) -> None:
@@ -412,6 +420,6 @@ def _blamed(failure: StatementFailed, met: Sequence[Blocker]) -> StatementFailed
 def _wanted(group: Sequence[Step]) -> dict[str, str]:
     found: dict[str, str] = {}
     for step in group:
-        if step.relation and step.lock:
-            found[step.relation] = stronger(found.get(step.relation, ""), step.lock)
+        for spelled in spellings(step.relation, step.schema_name) if step.relation and step.lock else ():
+            found[spelled] = stronger(found.get(spelled, ""), step.lock)
     return found

@@ -246,7 +246,7 @@ def guards(plan: Plan, live: Snapshot) -> list[str]:
         return ["the plan was edited after it was made; make a new one with `reconcile plan`"]
     if plan.database != live.database:
         return [f"the plan was made for another database ({plan.target}); make one for this target"]
-    others = moved(plan.fingerprint, live.state)
+    others = moved(plan.fingerprint, live.state, live.situation.leftovers)
     return [f"the target has moved since the plan was made: {', '.join(others[:5])}; make a new plan"] if others else []
 
 

@@ -15,14 +15,19 @@ from reconciler.connection import redacted
 from reconciler.contract import Object, Situation
 from reconciler.diff import Action, Change, Difference
 from reconciler.heirs import lent, with_given
+from reconciler.kinds import KINDS
 from reconciler.order import Step, in_order
 from reconciler.ref import Ref
 from reconciler.renames import Renaming, carried
+from reconciler.situation import Leftover
 from reconciler.state import State
 from reconciler.statement import Hazard
 from reconciler.work import Work, gather, making
 
-STANDING, INHERITING = "what stands on ", "what inherits from "  # begin the keys of a fingerprint that tell of newcomers
+# What the keys of a fingerprint begin with that tell of newcomers.
+STANDING, INHERITING, UNFINISHED = "what stands on ", "what inherits from ", "what is half-finished on "
+
+Leftovers = Mapping[Ref, Leftover]
 
 
 class Planned(BaseModel):
@@ -52,9 +57,10 @@ class Plan(BaseModel):
     """What will be done to `target`, and all that is needed to do it safely.
 
     `fingerprint` maps every object that the plan touches or stands on to a digest of what it was, `what stands on` one that
-    is dropped or disturbed, and `what inherits from` one of which a part changes, to a digest of their names; `digest` covers the
-    document itself. `touches` are all objects that are others afterwards, be it only that they live on one of another name:
-    what the journal must keep to go back. `rollback_of` is the run that the plan takes back.
+    is dropped or disturbed, `what inherits from` one of which a part changes, and `what is half-finished on` one on which
+    something is built without blocking, to a digest of their names; `digest` covers the document itself. `touches` are all
+    objects that are others afterwards, be it only that they live on one of another name: what the journal must keep to go
+    back. `rollback_of` is the run that the plan takes back.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -156,7 +162,7 @@ def make_plan(
         changes=(*renamed, *planned, *owed, *leftovers),
         steps=tuple(steps),
         notes=tuple(notes),
-        fingerprint=_fingerprint_of(work, changes, target_state, renamings) if target_state is not None else {},
+        fingerprint=_fingerprint_of(work, changes, target_state, renamings, situation.leftovers) if target_state is not None else {},
         touches=_touches(changes, before or live, desired),
         renames=tuple(Renamed(was=r.was, becomes=r.becomes, part=(r.told.live, r.told.wanted) if r.part else None) for r in renamings),
         rollback_of=rollback_of,
@@ -169,13 +175,17 @@ def _touches(changes: Sequence[Change], before: State, desired: State) -> tuple[
     return tuple(sorted(found, key=lambda r: (r.order, r.kind)))
 
 
-def _fingerprint_of(work: Work, changes: Sequence[Change], target: State, renamings: Sequence[Renaming]) -> dict[str, str]:
+def _fingerprint_of(
+    work: Work, changes: Sequence[Change], target: State, renamings: Sequence[Renaming], leftovers: Leftovers
+) -> dict[str, str]:
     """The fingerprint of all that the plan touches, under the names that the target knows."""
     known = {after: before for before, after in carried(target, renamings).items()}
     refs = touched(work, changes)
     fragile = {r for d in (*work.dropped, *work.disturbed) if (r := known.get(d, d)) in target}
     owners = {r for c in changes if c.ref.on is not None and (r := known.get(c.ref.on, c.ref.on)) in target}
-    return fingerprint({*refs, *(known[r] for r in refs if r in known)}, target, fragile, owners)
+    built = {known.get(c.ref.on, c.ref.on) for c in changes if c.ref.on is not None and KINDS[c.ref.kind].spreads} & target.objects.keys()
+    found = fingerprint({*refs, *(known[r] for r in refs if r in known)}, target, fragile, owners)
+    return found | _unfinished(built, leftovers)
 
 
 def touched(work: Work, changes: Sequence[Change]) -> set[Ref]:
@@ -211,6 +221,15 @@ def fingerprint(refs: Iterable[Ref], state: State, fragile: Iterable[Ref] = (), 
     return objects | {key: _digest("\n".join(n)) for key, n in told.items()}
 
 
+def _unfinished(built: Iterable[Ref], leftovers: Leftovers) -> dict[str, str]:
+    """What half-finished work there is on each of these: what is built there may have its name, or go on from it."""
+    found: dict[Ref, list[str]] = {ref: [] for ref in sorted(built, key=lambda r: r.order)}
+    for ref, leftover in leftovers.items():
+        if ref.on in found:
+            found[ref.on].append(f"{ref}{' to go on from' if leftover.sound else ''}")
+    return {f"{UNFINISHED}{ref}": _digest("\n".join(sorted(names))) for ref, names in found.items()}
+
+
 def _heirs(owners: Iterable[Ref], state: State) -> dict[Ref, list[str]]:
     """Who inherits from each of these, in whatever generation."""
     children: dict[Ref, list[Ref]] = {}
@@ -224,11 +243,11 @@ def _heirs(owners: Iterable[Ref], state: State) -> dict[Ref, list[str]]:
     return {r: sorted(map(str, below(r))) for r in sorted(owners, key=lambda r: r.order)}
 
 
-def moved(was: Mapping[str, str], state: State) -> list[str]:
+def moved(was: Mapping[str, str], state: State, leftovers: Leftovers) -> list[str]:
     """What of a fingerprint is no longer so."""
     refs = {str(r): r for r in state}
-    fragile, owners = ([refs[r] for r in refs if key + r in was] for key in (STANDING, INHERITING))
-    now = fingerprint((refs[r] for r in was if r in refs), state, fragile, owners)
+    fragile, owners, built = ([refs[r] for r in refs if key + r in was] for key in (STANDING, INHERITING, UNFINISHED))
+    now = fingerprint((refs[r] for r in was if r in refs), state, fragile, owners) | _unfinished(built, leftovers)
     return [r for r, digest in was.items() if now.get(r, "") != digest]
 
 

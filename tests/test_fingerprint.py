@@ -37,7 +37,11 @@ POLICY = "tables: {t: {policies: {p: {using: public.may_see(n)}}}}"
 RETYPED = "tables: {t: {columns: {n: bigint}}}"
 DROPPED = "tables: {doomed: {state: absent}}"
 RENAMED = "tables: {renamed: {renamed_from: t, columns: {n: {default: 3}}}}"
+INVALID = "CREATE INDEX {0} ON {1} (id); UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{0}'::regclass"
 RELATED = [
+    (INDEX, INVALID.format("i", "t")),
+    (INDEX, INVALID.format("reconcile_aside", "t")),
+    ("tables: {t: {constraints: {u: {unique: n}}}}", INVALID.format("u", "t")),
     (INDEX, "DROP VIEW v2, v1; ALTER TABLE t ALTER n TYPE bigint"),
     (INDEX, "ALTER TABLE t RENAME n TO m"),
     (INDEX, "CREATE INDEX i ON other (id)"),
@@ -64,6 +68,8 @@ RELATED = [
     ("tables: {t: {constraints: {c: {foreign_key: n, references: parted2(id)}}}}", "ALTER TABLE parted2 DROP CONSTRAINT parted2_pkey"),
 ]
 UNRELATED = [
+    (INDEX, INVALID.format("theirs", "other")),
+    (POLICY, INVALID.format("theirs", "t")),
     (INDEX, "CREATE TABLE more (id int); ALTER TABLE other ADD COLUMN m int; COMMENT ON TABLE other IS 'x'"),
     (INDEX, "INSERT INTO t VALUES (1, 2, 'x'); ANALYZE t"),
     (INDEX, "CREATE OR REPLACE FUNCTION may_see(n int) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN true"),

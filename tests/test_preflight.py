@@ -11,11 +11,12 @@ from psycopg import conninfo
 
 from reconciler import pipeline
 from reconciler.connection import connect
-from reconciler.errors import PlanRefused
+from reconciler.errors import ConnectionFailed, PlanRefused
 from reconciler.locks import Patience
 from reconciler.pipeline import Job
 from reconciler.preflight import preflight
 from tests.conftest import Database
+from tests.pooler import pooled
 from tests.test_conversations import reconcile
 from tests.test_execute import TABLE, Notes
 from tests.test_locks import job_of
@@ -152,3 +153,15 @@ def test_a_role_s_read_only_default_can_be_set_aside(new_database: Callable[...,
     assert reconcile(*words).exit_code == 1
     done = reconcile(*words, "--set", "default_transaction_read_only=off")
     assert done.exit_code == 0, done.output
+
+
+def test_a_pooler_that_gives_each_transaction_another_session_is_refused(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    """Neither our settings nor our lock would hold there."""
+    database = new_database(TABLE)
+    with pooled(database.url) as url:
+        job = job_of(Database(url, Path()), DECLARED, tmp_path)
+        plan = pipeline.plan_changes(job)
+        with pytest.raises(ConnectionFailed, match="a pooler stands between"):
+            pipeline.apply_plan(plan, job, url, Notes(), Patience(), ["all"])
+    assert database.value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
+    assert database.value("SELECT to_regclass('fresh') IS NULL AND to_regnamespace('reconcile') IS NULL")

@@ -6,7 +6,7 @@ from reconciler.diff import Difference
 from reconciler.order import Step
 from reconciler.plan import Plan, Planned
 from reconciler.report import data, markdown, script, text
-from reconciler.statement import Danger, Fill, Hazard
+from reconciler.statement import Danger, Fill, Hazard, Pace
 
 DANGER = Danger(hazard=Hazard.DATA_LOSS, reason="it is gone")
 STEP = Step(
@@ -54,3 +54,14 @@ def test_a_script_spells_transactions_and_fills() -> None:
     assert shown.index("BEGIN;\n") < shown.index("DROP TABLE") < shown.index("COMMIT;\n") < shown.index("DO $reconcile$")
     assert "-- hazard data-loss: it is gone" in shown
     assert "UPDATE …" not in shown
+
+
+def test_a_script_that_fills_sees_every_row_and_says_what_it_does_not_keep_to() -> None:
+    fill = Fill(relation="public.t", column="n", value="1", pace=Pace(max_lag=5, max_active=3))
+    filling = STEP.model_copy(update={"id": "2", "sql": "UPDATE …", "transactional": False, "transaction": "", "fill": fill})
+    shown = script.plan(PLAN.model_copy(update={"steps": (filling,)}))
+    assert shown.index("SET row_security = off;") < shown.index("-- note: the pace") < shown.index("DO $reconcile$")
+    assert "(max_lag 5, max_active 3)" in shown
+    plain = filling.model_copy(update={"fill": fill.model_copy(update={"pace": Pace()})})
+    assert "-- note: the pace" not in script.plan(PLAN.model_copy(update={"steps": (plain,)}))
+    assert "row_security" not in script.plan(PLAN)

@@ -2,6 +2,6 @@
 
 from reconciler.backfill.fill import fill, refusals
 from reconciler.backfill.progress import Progress
-from reconciler.backfill.script import script
+from reconciler.backfill.script import omissions, script
 
-__all__ = ["Progress", "fill", "refusals", "script"]
+__all__ = ["Progress", "fill", "omissions", "refusals", "script"]

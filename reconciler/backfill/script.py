@@ -29,6 +29,15 @@ BEGIN{update}
 END {tag}"""
 
 
+def omissions(spec: Fill) -> list[str]:
+    """What `fill` would keep to and the script does not, for whoever runs it."""
+    if spec.value is None:
+        return []
+    asked = {f: getattr(spec.pace, f) for f in ("max_lag", "max_lag_bytes", "max_active", "share", "rows")}
+    said = ", ".join(f"{f} {value:g}" for f, value in asked.items() if value)
+    return [f"the pace that was asked for ({said}) is kept by `reconcile apply` only: psql waits for nobody"] if said else []
+
+
 def _loop(spec: Fill) -> str:
     pause = f"\n    PERFORM pg_sleep({spec.pace.pause:g});" if spec.pace.pause else ""
     silence = "" if spec.pace.triggers else f"\n    {SILENCE};"

@@ -25,6 +25,8 @@ def _plan(of: Plan) -> Iterator[str]:
     if of.in_sync:
         return
     yield HEAD
+    if any(s.fill for s in of.steps):
+        yield "SET row_security = off;  -- better refused than a backfill that misses rows"
     for group in of.transactions():
         yield ""
         yield f"SET lock_timeout = {0 if any(s.long for s in group) else repr('2s')};"
@@ -39,4 +41,6 @@ def _plan(of: Plan) -> Iterator[str]:
 
 def _step(step: Step) -> Iterator[str]:
     yield from (f"-- hazard {d.hazard}: {d.reason}" for d in step.hazards)
+    if step.fill:
+        yield from (f"-- note: {words}" for words in backfill.omissions(step.fill))
     yield (backfill.script(step.fill) if step.fill else step.sql) + ";"

@@ -1,0 +1,74 @@
+"""A pooler such as pgbouncer in transaction mode, as small as can be: every transaction gets the other of two sessions."""
+
+from __future__ import annotations
+
+import select
+import socket
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from psycopg import conninfo
+
+
+class _Stream:
+    """Finds the ends of transactions in what a server says."""
+
+    def __init__(self) -> None:
+        self._kept = b""
+
+    def ended(self, data: bytes) -> bool:
+        """Whether it says last that it is ready, and in no transaction."""
+        self._kept += data
+        idle = False
+        while len(self._kept) >= 5 and len(self._kept) > (size := int.from_bytes(self._kept[1:5], "big")):
+            message, self._kept = self._kept[: size + 1], self._kept[size + 1 :]
+            idle = message[:1] == b"Z" and message[5:6] == b"I"
+        return idle and not self._kept
+
+
+def _session(target: str, startup: bytes) -> tuple[socket.socket, bytes]:
+    parts = conninfo.conninfo_to_dict(target)
+    server = socket.socket(socket.AF_UNIX)
+    server.connect(str(Path(str(parts["host"])) / f".s.PGSQL.{parts.get('port', 5432)}"))
+    server.sendall(startup)
+    said, stream = b"", _Stream()
+    while True:
+        data = server.recv(65536)
+        said += data
+        if stream.ended(data):
+            return server, said
+
+
+def _serve(client: socket.socket, target: str) -> None:
+    startup = client.recv(65536)
+    (one, said), (other, _) = _session(target, startup), _session(target, startup)
+    with client, one, other, suppress(OSError):
+        client.sendall(said)
+        stream = _Stream()
+        while True:
+            for readable in select.select([client, one], [], [])[0]:
+                if not (data := readable.recv(65536)):
+                    return
+                if readable is client:
+                    one.sendall(data)
+                    continue
+                client.sendall(data)
+                if stream.ended(data):
+                    one, other = other, one
+
+
+@contextmanager
+def pooled(target: str) -> Generator[str]:
+    """The URL of a pooler before that database."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    threading.Thread(target=_serve, args=(listening.accept()[0], target), daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        port = listening.getsockname()[1]
+        yield conninfo.make_conninfo(target, host="127.0.0.1", port=port, sslmode="disable", gssencmode="disable")
