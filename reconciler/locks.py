@@ -33,7 +33,8 @@ _SESSION = """
            extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, a.query_start))::float8 AS seconds,
            CASE WHEN a.state LIKE 'idle in transaction%%' THEN extract(epoch FROM clock_timestamp() - a.state_change)::float8 END AS rests,
            left(regexp_replace(a.query, '\\s+', ' ', 'g'), 80) AS query"""
-_GIVES_WAY = "coalesce(a.backend_type, CASE WHEN a.usesysid IS NULL THEN 'autovacuum worker' END, '') = 'autovacuum worker'"
+_GIVES_WAY = """(coalesce(a.backend_type, CASE WHEN a.usesysid IS NULL THEN 'autovacuum worker' END, '') = 'autovacuum worker'
+                     AND a.query NOT LIKE '%%(to prevent wraparound)')"""
 _HELD = """
     SELECT DISTINCT l.pid, l.virtualtransaction AS transaction
     FROM pg_locks AS l
@@ -146,7 +147,7 @@ class Queue:
 def holders(connection: Connection, wanted: Mapping[str, str], met: Iterable[str] = ()) -> list[Blocker]:
     """Who holds locks that conflict with the `wanted` ones (relation → mode), or is still in a transaction once `met`.
 
-    Autovacuum is left out: it gives way as soon as somebody waits for it.
+    Autovacuum is left out: it gives way as soon as somebody waits for it, unless it must prevent wraparound.
     """
     pairs = [(spelled, mode) for relation, lock in wanted.items() for spelled in spellings(relation) for mode in _conflicting(lock)]
     if not pairs and not met:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -19,7 +19,7 @@ from reconciler.locks import Blocker, blocking, named
 
 EVERY = 0.5  # seconds between two looks
 PATIENT = 1.0  # seconds of waiting before it is told
-AGAIN = 10.0  # seconds until it is told again
+AGAIN = 10.0  # seconds until it is told again, and until a lost connection is sought again
 # https://www.postgresql.org/docs/current/progress-reporting.html#CREATE-INDEX-PROGRESS-REPORTING
 PROGRESS = """
     SELECT phase AS unit, CASE WHEN blocks_total > 0 THEN blocks_done WHEN tuples_total > 0 THEN tuples_done ELSE lockers_done END AS done,
@@ -80,16 +80,19 @@ class Monitor:
             self._busy.clear()
 
     def _run(self) -> None:
-        try:
-            with connect(self._target, application="reconcile monitor") as connection:
-                while not self._stop.is_set():
-                    self._busy.wait()
-                    look = self._look
-                    every = self._every if look is None or time.monotonic() - look.began < PATIENT else EVERY
-                    if not self._stop.wait(every) and (look := self._look) is not None:
-                        self._once(connection, look)
-        except Exception:  # whatever it is, it is not worth a run
-            return
+        while not self._stop.is_set():
+            with suppress(Exception):  # whatever it is, it is not worth a run
+                self._watch()
+            self._stop.wait(AGAIN)
+
+    def _watch(self) -> None:
+        with connect(self._target, application="reconcile monitor") as connection:
+            while not self._stop.is_set():
+                self._busy.wait()
+                look = self._look
+                every = self._every if look is None or time.monotonic() - look.began < PATIENT else EVERY
+                if not self._stop.wait(every) and (look := self._look) is not None:
+                    self._once(connection, look)
 
     def _once(self, connection: Connection, look: Look) -> None:
         for row in rows(connection, PROGRESS, [self._pid]):

