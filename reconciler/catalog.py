@@ -13,6 +13,9 @@ NOT_MANAGED = f"""
 LABEL = "hashtextextended(format('%s %s %s %s', l.provider, l.classoid, l.objoid, l.objsubid), 0)"
 KEEPER = "reconcile_fill_"  # how names begin of triggers, and their functions, that keep a column filled: each is part of its column
 
+TWIN = "reconcile_retype_"  # how names begin of columns that are about to take another's place, and of the functions that fill them
+LAST = "~"  # begins the names of these functions' triggers, so that they fire when all others have
+
 # which kind a relation is of, as `on_kind` of what lives on it; `c` is its pg_class row
 RELATION_KIND = "CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized_view' WHEN 'f' THEN 'foreign_table' ELSE 'table' END"
 
@@ -47,6 +50,16 @@ def keeps_filled(trigger: str, function: str) -> str:
     """SQL that is true of a trigger of ours that keeps a column filled; both are rows of their catalogs."""
     like = KEEPER.replace("_", r"\_") + "%"
     return f"({trigger}.tgname LIKE '{like}' AND {function}.proname LIKE '{like}')"
+
+
+def keeps_in_step(trigger: str, function: str) -> str:
+    """SQL that is true of a trigger of ours that keeps a column's twin in step; both are rows of their catalogs."""
+    return f"({trigger}.tgname = '{LAST}' || {function}.proname AND {is_twin(function + '.proname')})"
+
+
+def is_twin(column: str) -> str:
+    """SQL that is true of a name which begins like a twin's."""
+    return f"starts_with({column}::text, '{TWIN}')"
 
 
 def settable(options: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import chain, count
-from typing import ClassVar, Self, TypeVar
+from typing import ClassVar, Self, TypeVar, cast
 
 from pydantic import Field
 
@@ -20,6 +20,7 @@ from reconciler.situation import Piece, Situation
 from reconciler.statement import Statement, compose, text
 
 ASIDE = "^reconcile_[0-9a-f]{12}(_old)?$"  # the names under which replacements are built, and nothing else
+NAMING = ("unique", "primary_key", "include")  # fields that may hold names of columns
 D = TypeVar("D", bound="Divided")
 NOTHING: Mapping[Ref, Piece] = {}
 
@@ -60,6 +61,12 @@ class Divided(Object):
     def called(self, own: str) -> Self:
         """The same under another name."""
         return self.model_copy(update={"ref": replace(self.ref, name=own)})
+
+    def beside(self, on: Situation) -> Self:
+        """The same over the twins of the columns that it names."""
+        twins = on.exchanges(self.ref.on)
+        named = {f: cast("tuple[str, ...]", v) for f in NAMING if isinstance(v := getattr(self, f, None), tuple)}
+        return self.model_copy(update={f: tuple(twins.get(c, c) for c in v) for f, v in named.items()})
 
     def equals(self, other: Object) -> bool:
         """Whether that is the same, but for its name and what is said of it, wherever it stands."""

@@ -249,12 +249,27 @@ def _line_up(work: Work, graph: nx.DiGraph[Node], block: list[Node]) -> Iterable
     What needs something that the block makes cannot go ahead of it.
     """
     order = list(nx.lexicographical_topological_sort(graph.subgraph(block)))
-    early = {n for n in order if all(p.drop for p in graph.predecessors(n) if p in order)}
+    early = {n for n in order if all(p.drop or _beside(work, n, p) for p in graph.predecessors(n) if p in order)}
+    _assert_ahead(work, [n for n in order if n not in early])
     for node in order:
         if node in early and (ahead := [s for s in work.statements[node] if s.ahead]):
             yield node, ahead
     for node in order:
         yield node, [s for s in work.statements[node] if not (s.ahead and node in early)]
+
+
+def _assert_ahead(work: Work, nodes: Iterable[Node]) -> None:
+    """Raise PlanError where what should stand ahead of an exchange would come in its midst."""
+    twins = work.rebuild.twins
+    for ref in (n.ref for n in nodes if any(s.ahead for s in work.statements[n])):
+        if ref in twins or work.rebuild.again.get(ref) in twins:
+            raise PlanError(f"{ref} waits for something else that this plan changes: do that first, and `retype` after it")
+
+
+def _beside(work: Work, node: Node, earlier: Node) -> bool:
+    """Whether what stands ahead does not wait for that: it is built over a twin, or is one, of a type that is there."""
+    twins = work.rebuild.twins
+    return earlier.ref in twins or (node.ref in twins and not isinstance(work.desired.get(earlier.ref), DataType))
 
 
 def _numbered(steps: list[Step]) -> list[Step]:

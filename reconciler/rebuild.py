@@ -7,14 +7,16 @@ the column has the new one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from typing import cast
 
 import networkx as nx
 
 from reconciler.contract import Situation
 from reconciler.datatype import DataType
 from reconciler.diff import Change
+from reconciler.exchange import Exchanged
 from reconciler.ref import Ref
 from reconciler.state import State
 from reconciler.statement import Turn
@@ -28,6 +30,7 @@ class Rebuild:
     held: dict[Ref, Ref] = field(default_factory=dict[Ref, Ref])
     aside: dict[Ref, DataType] = field(default_factory=dict[Ref, DataType])  # types in `again` that are renamed, as they are then
     turns: dict[str, Turn] = field(default_factory=dict[str, Turn])
+    twins: dict[Ref, str] = field(default_factory=dict[Ref, str])  # what is exchanged, and for what
     disturbed: set[Ref] = field(default_factory=set[Ref])  # what is altered only while nothing stands on it
 
     @property
@@ -45,10 +48,30 @@ def entangled(live: State, dropped: Set[Ref]) -> frozenset[Ref]:
     return frozenset(r for r, roots in beyond.items() if r.on in knots and not live[r].folds and roots & knots[r.on])
 
 
+def twins_of(altered: Sequence[Change], live: State, situation: Situation) -> dict[Ref, str]:
+    """What is exchanged for a twin, with the twin's name; raises PlanError where that cannot be."""
+    found: dict[Ref, str] = {}
+    for change in altered:
+        new, old, on = change.desired, change.live, change.ref.on
+        if isinstance(new, Exchanged) and old is not None and on is not None and (twin := new.twin(old, situation)):
+            for hinders, why in _hindrances(change.ref, on, live):
+                if hinders:
+                    raise new.unable(why)
+            found[change.ref] = twin
+    return found
+
+
+def _hindrances(ref: Ref, on: Ref, live: State) -> Iterator[tuple[bool, str]]:
+    table = live[on]
+    yield table.divided or bool(table.parents) or any(on in o.parents for o in live.objects.values()), f"{on} has parents or heirs"
+    yield getattr(table, "of", None) is not None, f"{on} has its parts of a type"
+    yield any(live[r].folds for r, needed in ((r, live.needs(r)) for r in live) if ref in needed), "another is computed from it"
+
+
 def rebuild_of(altered: Sequence[Change], live: State, desired: State, situation: Situation) -> Rebuild:
     """Find all of it, for the changes to what is there: one loop, for every kind."""
     standing = live.dependents()
-    found = Rebuild()
+    found = Rebuild(twins=twins_of(altered, live, situation))
     moved = {c.ref for c in altered}
     claimed = {(o.ref.schema, o.takes) for o in desired.objects.values() if o.takes is not None and o.ref not in live}
     for change in altered:
@@ -61,6 +84,9 @@ def rebuild_of(altered: Sequence[Change], live: State, desired: State, situation
             roots = [(r, ref) for r in left if ref.arguments is not None or live[r].follows or live[r].release(situation) is None]
         elif new is None or new.alter(old, situation) is None or new.gives_way(old, [live[r] for r in above]):
             roots = [(ref, None)]
+        elif ref in found.twins:
+            roots = [(r, ref) for r in above]
+            found.disturbed.add(ref)
         elif new.disturbs(old):
             roots = [(r, ref) for r in above if not (live[r].follows and r.on == ref.on) or _released(r, live, desired, situation)]
             found.disturbed.add(ref)
@@ -68,6 +94,8 @@ def rebuild_of(altered: Sequence[Change], live: State, desired: State, situation
         if new is not None and ref not in found.again and (ref.schema, old.takes) in claimed and old.takes != new.takes:
             found.held.setdefault(ref, ref)  # it lets go of a name that another needs before it goes on
     _set_aside(found, live, desired)
+    for ref in found.twins.keys() & {*found.again, *found.held}:
+        raise cast("Exchanged", desired[ref]).unable("what it stands on is replaced by the same plan")
     return found
 
 

@@ -79,6 +79,7 @@ class Situation:
     catalog stores (a column's backfill); `created` names what this very plan creates, and so is empty and unseen by
     anybody. `pieces` are those on the target, `chosen` those of a database made from nothing, `taken` the names of
     relations; `partitions` are those of each table before and after the plan, `living` what lives on these and on those.
+    `twins` names, for columns that are exchanged, what takes their place.
     `lent` holds what is done before and after an heir goes from some parents (the first tuple) to others.
     """
 
@@ -96,7 +97,7 @@ class Situation:
     taken: Set[tuple[str, str]] = frozenset()
     partitions: Mapping[Ref, Sequence[Ref]] = field(default_factory=dict[Ref, Sequence[Ref]])
     living: Mapping[Ref, Sequence[Object]] = field(default_factory=dict[Ref, "Sequence[Object]"])
-
+    twins: Mapping[Ref, str] = field(default_factory=dict[Ref, str])
     lent: Mapping[tuple[Ref, Parents, Parents], tuple[Sequence[Statement], Sequence[Statement]]] = field(
         default_factory=dict[tuple[Ref, "Parents", "Parents"], tuple[Sequence[Statement], Sequence[Statement]]]
     )
@@ -104,6 +105,10 @@ class Situation:
     def size(self, ref: Ref) -> Size:
         """The size of a relation, unknown if it is not on the target."""
         return self.sizes.get(ref, Size())
+
+    def exchanges(self, table: Ref | None) -> Mapping[str, str]:
+        """The columns of the table that are exchanged, with the names of their twins."""
+        return {r.name: twin for r, twin in self.twins.items() if r.on == table}
 
     def initial_grants(self, kind: type[Granted], schema: str) -> Grants:
         """What roles may do with an object of the kind that has just been created in that schema."""

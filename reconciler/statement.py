@@ -76,7 +76,7 @@ class Fill(BaseModel):
 
     The three are SQL text, qualified. It fails, and names some of them, if rows are left that get no value; or, as
     the `sweep` after nulls were forbidden or without a `value`, if any row is null at all. A `sure` value is never
-    null, and evaluated once for each row: a default that counts.
+    null, and evaluated once for each row: a default that counts. A `partial` one leaves null where the value is.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -86,7 +86,19 @@ class Fill(BaseModel):
     value: str | None = None
     sweep: bool = False
     sure: bool = False
+    partial: bool = False
     pace: Pace = Pace()
+
+    @property
+    def unfilled(self) -> str:
+        """SQL that is true of a row that is null, and not merely of one that holds a row of nulls."""
+        return f"{self.column} IS NOT DISTINCT FROM NULL" if self.partial else f"{self.column} IS NULL"
+
+    @property
+    def fillable(self) -> str:
+        """SQL that is true of a row that is null and gets a value."""
+        found = f"({self.value}) IS DISTINCT FROM NULL" if self.partial else f"({self.value}) IS NOT NULL"
+        return self.unfilled if self.sure else f"{self.unfilled} AND {found}"
 
 
 class Statement(BaseModel):
@@ -208,6 +220,12 @@ def split_commas(listed: str) -> list[str]:
         else:
             parts[-1] += piece
     return [p.strip() for p in parts if p.strip()]
+
+
+def mentions(sql_text: str, column: str) -> bool:
+    """Whether SQL over a row may name the column; whoever takes whole rows names all."""
+    quoted_name = re.escape(column.replace('"', '""'))
+    return ".*" in sql_text or re.search(rf'(?<![\w$"])"?{quoted_name}"?(?![\w$"])', sql_text) is not None
 
 
 def closing(sql_text: str, opening: int) -> int:

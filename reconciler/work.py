@@ -13,6 +13,7 @@ from typing import cast
 from reconciler.contract import Object, Situation
 from reconciler.datatype import DataType
 from reconciler.diff import Action, Change
+from reconciler.exchange import Exchanged
 from reconciler.rebuild import Rebuild, entangled, rebuild_of
 from reconciler.ref import Ref
 from reconciler.state import State
@@ -106,18 +107,19 @@ def gather(changes: Sequence[Change], live: State, desired: State, situation: Si
     changes = [c for c in changes if c.ref not in work.adopted]
     gone = frozenset(c.ref for c in changes if c.desired is None)
     work.rebuild = rebuild_of([c for c in changes if c.live], live, desired, work.situation)
-    again, held = work.rebuild.again, work.rebuild.held
+    again, held, twins = work.rebuild.again, work.rebuild.held, work.rebuild.twins
+    work.adopted |= {r for ref in again if ref in desired for r in desired[ref].adopts(live[ref], replace(work.situation, twins=twins))}
     work.created, work.dropped = created | again.keys(), gone | again.keys()
     work.situation = replace(situation, created=work.created)
     work.alone = entangled(live, work.dropped)
-    for ref, leftover in situation.leftovers.items():
-        if ref not in work.adopted and (found := list(leftover.made.discard(wanted=ref not in situation.unwanted))):
-            work.add(dropping(ref), "drop", found)
+    _discard(work)
     for change in changes:
         if change.desired is None:
             _remove(work, change.ref)
         elif change.live is None:
             _create(work, change.desired)
+        elif change.ref in twins:
+            _exchange(work, change.live, change.desired)
         elif change.ref not in {*again, *held}:
             _alter(work, change.live, change.desired)
     for ref in again:
@@ -128,6 +130,13 @@ def gather(changes: Sequence[Change], live: State, desired: State, situation: Si
     _settle(work)
     _unfinish(work)
     return work
+
+
+def _discard(work: Work) -> None:
+    """Clear away what somebody left and nobody takes up."""
+    for ref, leftover in work.situation.leftovers.items():
+        if ref not in work.adopted and (found := list(leftover.made.discard(wanted=ref not in work.situation.unwanted))):
+            work.add(dropping(ref), "drop", found)
 
 
 def _settle(work: Work) -> None:
@@ -159,7 +168,8 @@ def _create(work: Work, obj: Object, root: Ref | None = None) -> None:
     if root is None or unseen is not None:
         statements = obj.create(on, work.desired.parts(ref), online=unseen is None)
     else:
-        statements = obj.recreate(work.live.get(ref) if ref == root else None, on, work.desired.parts(ref))
+        over = replace(on, twins=work.rebuild.twins)
+        statements = obj.recreate(work.live.get(ref) if ref == root else None, over, work.desired.parts(ref))
     unit = root or unseen or obj.together or ref
     work.add(making(ref), "create", statements, unit)
     if late := obj.complete(None, on):
@@ -198,6 +208,15 @@ def _alter(work: Work, live: Object, desired: Object) -> None:
     work.add(making(ref), "alter", statements, desired.together)
     if late := desired.complete(live, on):
         work.add(finishing(ref), "alter", late, desired.together)
+
+
+def _exchange(work: Work, live: Object, desired: Object) -> None:
+    """Exchange it for its twin; what else differs comes after."""
+    new, on = cast("Exchanged", desired), work.situation
+    work.add(making(live.ref), "alter", list(new.exchange(live, on)), live.ref)
+    between = new.exchanged(live)
+    if rest := [*(new.alter(between, on) or ()), *new.complete(between, on)]:
+        work.add(finishing(live.ref), "alter", rest)
 
 
 def _bearing(work: Work, ref: Ref, state: State) -> Sequence[Object]:
@@ -258,13 +277,14 @@ def _unfinish(work: Work) -> None:
     """Loosen what would go with something that is dropped; what stays is finished anew."""
     for ref, obj in work.live.objects.items():
         going = any(work.find(dropping(n)) or _renewed(work, n) for n in obj.finish_needs())
+        unit = next((t for n in obj.finish_needs() if (t := work.rebuild.again.get(n, n)) in work.rebuild.twins), None)
         if going and (loosened := list(obj.unfinish(work.situation))):
             gone, late = work.find(dropping(ref)), finishing(ref)
             if gone or late not in work.statements:
-                work.add(loosening(ref), "alter", loosened)
+                work.add(loosening(ref), "alter", loosened, unit)
             stays = not gone and ref in work.desired and late not in work.statements
             if stays and (again := work.desired[ref].complete(None, work.situation)):
-                work.add(late, "alter", again)
+                work.add(late, "alter", again, unit)
         elif (own := dropping(ref)) in work.statements and own not in work.stands_for and ref not in work.rebuild.kept:
             first, *more = work.statements[own]
             said = tuple(s.sql for s in obj.finish(None, work.situation))
@@ -273,4 +293,6 @@ def _unfinish(work: Work) -> None:
 
 def _renewed(work: Work, ref: Ref) -> bool:
     before, after = work.live.get(ref), work.desired.get(ref)
+    if ref in work.rebuild.twins:
+        return True
     return before is not None and after is not None and after.renews(before)

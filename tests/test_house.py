@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "reconciler"
 FLOORS = {
     0: {"errors", "ref"},
     1: {"statement", "connection", "catalog", "privileges", "foreign"},
-    2: {"contract", "situation", "state", "check", "datatype", "divided", "attributes", "queried", "locks"},
+    2: {"contract", "situation", "state", "check", "datatype", "divided", "exchange", "attributes", "queried", "locks"},
     3: {"kinds"},
     4: {"load", "introspect", "diff", "scratch", "yamltree", "export", "build", "heirs", "rebuild", "renames"},
     5: {"canonicalise", "debris", "work", "order", "plan", "unmanaged"},
@@ -43,6 +43,9 @@ NEIGHBOURS = {
     ("queried", "contract"): "what relations that a query makes share",
     ("divided", "contract"): "what objects that partitions have in pieces share",
     ("divided", "situation"): "",
+    ("attributes", "situation"): "",
+    ("exchange", "contract"): "what objects that may be exchanged share",
+    ("exchange", "situation"): "",
     ("datatype", "contract"): "what every type that columns have shares",
     ("canonicalise", "scratch"): "",
     ("monitor", "backfill"): "how far a long step is",

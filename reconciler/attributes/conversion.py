@@ -128,6 +128,30 @@ class Retyping:
     old: tuple[str, str | None]
     new: tuple[str, str | None]
 
+    @property
+    def costly(self) -> bool:
+        """Whether rows or indexes are written anew."""
+        return rewrites(self.old[0], self.new[0]) or self.old[1] != self.new[1]
+
+    @property
+    def value(self) -> sql.Composable:
+        """What a row's new value is."""
+        own = name(self.ref.name)
+        return using(self.old[0], self.new[0], own) or own
+
+    def forth(self, said: sql.Composable | None) -> sql.Composable:
+        """TYPE … as ALTER COLUMN takes it, with what people `said` that the value is."""
+        return _typed(self.new, said or using(self.old[0], self.new[0], name(self.ref.name)))
+
+    def back(self) -> sql.Composable:
+        """The same for the way back."""
+        return _typed(self.old, using(self.new[0], self.old[0], name(self.ref.name)))
+
+    def losses(self) -> Iterator[Danger]:
+        """What it does to the values."""
+        if loses(self.old[0], self.new[0]):
+            yield Danger(hazard=Hazard.DATA_LOSS, reason=f"values of {self.ref} are rounded or cut to {self.new[0]}")
+
     def dangers(self, rewrite: Danger) -> Iterator[Danger]:
         """What it does to the table, of which `rewrite` is the worst, and to the values."""
         if rewrites(self.old[0], self.new[0]):
@@ -135,8 +159,12 @@ class Retyping:
         elif self.old[1] != self.new[1]:
             why = f"the indexes of {self.ref} are built anew while nobody can read or write {self.relation}"
             yield Danger(hazard=Hazard.BLOCKS_READS, reason=why)
-        if loses(self.old[0], self.new[0]):
-            yield Danger(hazard=Hazard.DATA_LOSS, reason=f"values of {self.ref} are rounded or cut to {self.new[0]}")
+        yield from self.losses()
+
+
+def _typed(type_: tuple[str, str | None], value: sql.Composable | None) -> sql.Composable:
+    collated = compose(" COLLATE {}", collate(type_[1])) if type_[1] is not None else raw("")
+    return compose("TYPE {}{}{}", raw(type_[0]), collated, compose(" USING {}", value) if value is not None else raw(""))
 
 
 def spelled_collation(schema: str, own: str) -> str:

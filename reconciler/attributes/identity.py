@@ -81,6 +81,25 @@ class Identity(Counter):
         lost = Danger(hazard=Hazard.DATA_LOSS, reason=f"how far {place.relation}.{place.column} has counted is forgotten")
         return place.alter_column(raw("DROP IDENTITY"), undo=tuple(back), dangers=(lost,))
 
+    def remembered(self, place: Place, key: str) -> Iterable[Statement]:
+        """Keep in mind how far it has counted, and let it count no further."""
+        held = compose("ALTER SEQUENCE {} INCREMENT BY {}", self.sql_name(place), literal(self.increment))
+        yield Statement(sql=text(held), lock="SHARE ROW EXCLUSIVE", relation=place.relation, undo=())
+        told = compose("SELECT set_config({}, last_value || ' ' || is_called, true) FROM {}", literal(key), self.sql_name(place))
+        yield Statement(sql=text(told), undo=())
+
+    def continued(self, place: Place, key: str, on: Situation) -> Iterable[Statement]:
+        """Number a column that takes the place of the one which had it, and go on where that was."""
+        yield place.alter_column(compose("ADD {}", self.clause(place.schema)), undo=())
+        yield from (s.model_copy(update={"undo": ()}) for s in self.attached(None, place, on))
+        words = compose(
+            "SELECT setval({}, split_part(current_setting({}), ' ', 1)::bigint, split_part(current_setting({}), ' ', 2)::boolean)",
+            literal(text(self.sql_name(place))),
+            literal(key),
+            literal(key),
+        )
+        yield Statement(sql=text(words), undo=())
+
     def changed_from(self, old: Identity, type_: str, place: Place, on: Situation) -> Iterable[Statement]:
         """The statements that turn `old` into this."""
         if self.generated != old.generated:

@@ -35,14 +35,14 @@ class Keeper(BaseModel):
     @classmethod
     def read(cls, place: Place, trigger: str, function: str, source: str) -> Self:
         """The one whose function has that source, "" if it does not fire; what is not ours to the letter is taken for its value."""
-        head, tail = _source(place, "\0").split("\0")
+        head, tail = source_of(place, "\0").split("\0")
         ours = source.startswith(head) and source.endswith(tail)
         return cls(value=source[len(head) : len(source) - len(tail)] if ours else source, trigger=trigger, function=function)
 
     def made(self, place: Place) -> Iterator[Statement]:
         """The statements that make it, or give one of these names this value."""
         words = "CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql AS {}"
-        define = compose(words, self._function(place), literal(_source(place, self.value)))
+        define = compose(words, self._function(place), literal(source_of(place, self.value)))
         yield Statement(sql=text(define), undo=(self._gone(place),))
         words = "CREATE OR REPLACE TRIGGER {} BEFORE INSERT OR UPDATE ON {} FOR EACH ROW WHEN (NEW.{} IS NULL) EXECUTE FUNCTION {}()"
         fires = compose(words, self.trigger, place.table, place.column, self._function(place))
@@ -77,7 +77,8 @@ class Keeper(BaseModel):
         return text(compose("DROP FUNCTION {}()", self._function(place)))
 
 
-def _source(place: Place, value: str) -> str:
+def source_of(place: Place, value: str) -> str:
+    """The body of a trigger's function that gives the column this value."""
     own, row = name(place.column), name(place.name)
     return text(compose("BEGIN\n  NEW.{} := (SELECT {} FROM (SELECT NEW.*) AS {});\n  RETURN NEW;\nEND", own, raw(value), row))
 

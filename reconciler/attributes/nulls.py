@@ -54,12 +54,11 @@ class NotNull(BaseModel):
             yield place.alter_column(raw("SET NOT NULL"), raw("DROP NOT NULL"))
             return
         natural = server.has_not_null_constraints
-        constraint = self.named(place) if natural else (HELPER + place.column).encode()[:63].decode(errors="ignore")
-        proof = compose("ADD CONSTRAINT {} CHECK ({} IS NOT NULL) NOT VALID", constraint, place.column)
+        constraint = self.named(place) if natural else _helper(place)
         if not self.not_valid:
             yield fill(place, backfill)
         gone = compose("DROP CONSTRAINT IF EXISTS {}", constraint)
-        yield place.alter(self._added(place, valid=False) if natural else proof, gone, apart=True)
+        yield place.alter(self._added(place, valid=False) if natural else _proof(place), gone, apart=True)
         if not self.not_valid:
             if backfill is not None:
                 yield fill(place, backfill, sweep=True)
@@ -69,6 +68,14 @@ class NotNull(BaseModel):
             yield place.alter(compose("DROP CONSTRAINT {}", constraint), undo=(), apart=True)
         elif self.comment is not None:
             yield self.remark(place).model_copy(update={"undo": ()})
+
+    def said(self, place: Place, server: Server) -> Iterable[Statement]:
+        """Say it of a column of which nothing is said yet; without a scan, where a check proves it."""
+        if server.has_not_null_constraints:
+            yield place.alter(self._added(place, valid=not self.not_valid), undo=())
+            yield from () if self.comment is None else [self.remark(place)]
+        else:
+            yield place.alter_column(raw("SET NOT NULL"), undo=())
 
     def allow(self, place: Place, server: Server) -> Statement:
         """Nulls may come again."""
@@ -130,6 +137,26 @@ class NotNull(BaseModel):
         """Its comment."""
         words = compose("COMMENT ON CONSTRAINT {} ON {} IS {}", self.named(place), place.table, literal(self.comment))
         return Statement(sql=text(words), lock="SHARE UPDATE EXCLUSIVE", relation=place.relation)
+
+
+def proven(place: Place) -> Iterable[Statement]:
+    """Prove by a check that there are no nulls, ahead of saying so."""
+    gone = compose("DROP CONSTRAINT IF EXISTS {}", _helper(place))
+    yield place.alter(_proof(place), gone, apart=True)
+    yield _validated(_helper(place), place)
+
+
+def unproven(place: Place) -> Statement:
+    """Drop that check; the column may be called otherwise by now."""
+    return place.alter(compose("DROP CONSTRAINT {}", _helper(place)), undo=())
+
+
+def _helper(place: Place) -> str:
+    return (HELPER + place.column).encode()[:63].decode(errors="ignore")
+
+
+def _proof(place: Place) -> sql.Composable:
+    return compose("ADD CONSTRAINT {} CHECK ({} IS NOT NULL) NOT VALID", _helper(place), place.column)
 
 
 def _ways_out(place: Place, heir: Object) -> Iterable[tuple[Statement, Statement]]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from reconciler.attributes.counter import COLUMNS
-from reconciler.catalog import RELATION_KIND, address, granted, held, keeps_filled, ours, settable
+from reconciler.catalog import RELATION_KIND, address, granted, held, is_twin, keeps_filled, keeps_in_step, ours, settable
 from reconciler.connection import Server
 from reconciler.ref import Ref
-from reconciler.statement import Danger, Statement, compose, text
+from reconciler.statement import Danger, Statement, compose, raw, text
 from reconciler.statement import name as qualified
 
 
@@ -91,6 +91,11 @@ class Place:
         assert words[0] is not None
         return self.alter(words[0], words[1], undo=undo, apart=apart, only=only, lock=lock, dangers=dangers)
 
+    def default(self, value: str | None, *, before: str | None) -> Statement:
+        """Give it that default, or none."""
+        words = [raw("DROP DEFAULT") if e is None else compose("SET DEFAULT {}", raw(e)) for e in (value, before)]
+        return self.alter_column(words[0], words[1])
+
 
 def query(server: Server) -> str:
     """Every column, but those of children that are as their parent's; what stands on these stands on the parent's."""
@@ -115,7 +120,7 @@ def query(server: Server) -> str:
                                   AND NOT EXISTS (SELECT FROM pg_partitioned_table AS q WHERE q.partrelid = e.heir)) AS addresses,
                CASE WHEN a.attislocal THEN format_type(a.atttypid, a.atttypmod) ELSE '' END AS type,
                {local} AS not_null, {forbidden} AS not_null_constraint,
-               a.attinhcount > 0 AS inherited,
+               a.attinhcount > 0 AS inherited, {is_twin("a.attname")} AS leftover, true AS sound,
                CASE WHEN a.attgenerated <> '' THEN NULL WHEN d.oid IS NULL AND p.expression IS NOT NULL THEN 'NULL'
                     ELSE pg_get_expr(d.adbin, d.adrelid) END AS default,
                CASE WHEN a.attgenerated <> '' THEN pg_get_expr(d.adbin, d.adrelid) END AS generated, a.attgenerated = 'v' AS virtual,
@@ -164,7 +169,12 @@ _KEEPER = f"""
         JOIN pg_proc AS f ON f.oid = t.tgfoid AND f.pronamespace = c.relnamespace
         JOIN pg_depend AS g ON g.classid = 'pg_trigger'::regclass AND g.objid = t.oid
                                AND g.refclassid = 'pg_class'::regclass AND g.refobjid = c.oid AND g.refobjsubid = a.attnum
-        WHERE t.tgrelid = c.oid AND t.tgparentid = 0 AND {keeps_filled("t", "f")} LIMIT 1"""
+        WHERE t.tgrelid = c.oid AND t.tgparentid = 0 AND {keeps_filled("t", "f")}
+        UNION ALL
+        SELECT t.oid, f.oid, jsonb_build_object(
+                   'trigger', t.tgname, 'function', f.proname, 'source', CASE t.tgenabled WHEN 'A' THEN f.prosrc ELSE '' END)
+        FROM pg_trigger AS t JOIN pg_proc AS f ON f.oid = t.tgfoid AND f.pronamespace = c.relnamespace AND f.proname = a.attname
+        WHERE t.tgrelid = c.oid AND {keeps_in_step("t", "f")} LIMIT 1"""
 
 
 def _sequence(server: Server) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from reconciler.attributes.place import Place
+from reconciler.contract import Object
 from reconciler.ref import Ref, usual_name
 from reconciler.statement import literal, name, text
 
@@ -37,6 +38,18 @@ class ShortForm:
         """The default of a serial column."""
         sequence = text(name(self.place.schema, usual_name(self.place.name, self.place.column, "seq")))
         return f"nextval({text(literal(sequence))}::regclass)"
+
+    def shorter(self, default: str | None, others: Mapping[Ref, Object], *, required: bool) -> Iterator[dict[str, Any]]:
+        """Short forms to try for a column of this type, one beside the other."""
+        bare: dict[str, Any] = {"not_null": False} if required else {}
+        serial = next((s for s, type_ in SERIAL.items() if type_ == self.type), None)
+        if serial is not None and default == self.counted and bare:
+            yield {"type": serial, "default": None, **bare}
+        yield {"primary_key": True, **bare}
+        yield {"unique": True}
+        for ref, _ in replace(self, references="").unfolded():
+            if target := getattr(others.get(ref), "references", None):
+                yield {"references": target}
 
     def unfolded(self) -> Iterator[tuple[Ref, dict[str, Any]]]:
         """The objects that they stand for, with their fields, under the names that PostgreSQL gives them."""

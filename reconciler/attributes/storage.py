@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from psycopg import sql
@@ -13,6 +14,7 @@ from reconciler.foreign import changed
 from reconciler.statement import Statement, compose, raw
 
 RESET = {"storage": None, "compression": None}  # what ALTER COLUMN … TYPE forgets
+STORED = ("storage", "compression", "statistics", "n_distinct", "n_distinct_inherited")
 ANALYSED = "SHARE UPDATE EXCLUSIVE"
 
 
@@ -33,6 +35,19 @@ class Stored(Protocol):
     def n_distinct_inherited(self) -> str | None: ...
     @property
     def options(self) -> Mapping[str, str]: ...
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A column of which nothing is said, or little."""
+
+    type: str
+    storage: str | None = None
+    compression: str | None = None
+    statistics: int | None = None
+    n_distinct: str | None = None
+    n_distinct_inherited: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def settings(new: Stored, old: Stored, place: Place, server: Server) -> Iterator[Statement]:

@@ -12,12 +12,6 @@ Place = tuple[str, ...]
 DENSITY = 50  # rows in a block of 8 kB, at least: how many blocks a batch of a table without a key reads
 
 
-def fillable(spec: Fill) -> str:
-    """The rows that are null and get a value."""
-    null = f"{spec.column} IS NULL"
-    return null if spec.sure else f"{null} AND ({spec.value}) IS NOT NULL"
-
-
 def block_of(place: Place) -> int:
     """The block of a physical place, `(block,line)`."""
     return int(place[0].strip("()").split(",")[0])
@@ -41,7 +35,7 @@ class Batch:
 
     def _span(self) -> str:
         """The rows that it looks at, by a scan of the key's index; nothing in it could make the planner read more."""
-        key, null = self.part.key, fillable(self.spec) if self.strict else f"{self.spec.column} IS NULL"
+        key, null = self.part.key, self.spec.fillable if self.strict or self.spec.partial else self.spec.unfilled
         found = key.expressions()
         named = ", ".join(f"{e} AS reconcile_key{n}" for n, e in enumerate(found))
         order = ", ".join(f"reconcile_key{n}" for n in range(len(found)))
@@ -61,7 +55,7 @@ class Batch:
         return (
             f"SELECT ctid FROM ONLY {self.part.relation} AS {self.alias} "
             f"WHERE ctid = ANY (ARRAY(SELECT reconcile_place FROM reconcile_span WHERE reconcile_null)) "
-            f"AND {self.spec.column} IS NULL FOR NO KEY UPDATE{words}"
+            f"AND {self.spec.unfilled} FOR NO KEY UPDATE{words}"
         )
 
     def fill(self) -> str:
@@ -71,7 +65,7 @@ class Batch:
         return f"""WITH {self._span()},
 reconcile_filled AS (
     UPDATE ONLY {self.part.relation} AS {self.alias} SET {spec.column} = {spec.value}
-    WHERE ctid = ANY (ARRAY({self._taken(" SKIP LOCKED")})) AND {fillable(spec)}
+    WHERE ctid = ANY (ARRAY({self._taken(" SKIP LOCKED")})) AND {spec.fillable}
     RETURNING 1)
 SELECT (SELECT count(*) FROM reconcile_span) AS looked,
        (SELECT count(*) FROM reconcile_span WHERE reconcile_null) AS nulls, (SELECT count(*) FROM reconcile_filled) AS filled,
@@ -114,7 +108,7 @@ def _whole(connection: Connection, batch: Batch) -> Done:
         connection,
         f"""WITH reconcile_filled AS (
             UPDATE {only}{batch.part.relation} AS {batch.alias} SET {spec.column} = {spec.value}
-            WHERE {fillable(spec)} RETURNING 1)
+            WHERE {spec.fillable} RETURNING 1)
         SELECT count(*) AS n FROM reconcile_filled""",
     )[0]["n"]
     return Done(found, found, found, None)

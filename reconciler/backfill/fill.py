@@ -136,10 +136,11 @@ class _Walk:
 
 
 def _any_left(connection: Connection, spec: Fill) -> bool:
-    """Whether any row is null; a scan that waits for nobody, however long it takes."""
+    """Whether any row is null that could be filled; a scan that waits for nobody, however long it takes."""
     with translated(), connection.transaction():
         run(connection, "SELECT set_config('statement_timeout', '0', true)")
-        return rows(connection, f"SELECT EXISTS (SELECT FROM {spec.relation} WHERE {spec.column} IS NULL) AS left")[0]["left"]
+        null = spec.fillable if spec.partial else spec.unfilled
+        return rows(connection, f"SELECT EXISTS (SELECT FROM {spec.relation} WHERE {null}) AS left")[0]["left"]
 
 
 def _assert_none_left(connection: Connection, spec: Fill) -> None:
@@ -172,8 +173,12 @@ def _assert_none_left(connection: Connection, spec: Fill) -> None:
 
 
 def stuck(spec: Fill) -> str:
-    """The rows that stop us: until nulls are forbidden, those that get no value; afterwards, all that have none."""
-    null = f"{spec.column} IS NULL"
+    """The rows that stop us: until nulls are forbidden, those that get no value; afterwards, all that have none.
+
+    A partial fill minds only those that it could not reach.
+    """
+    if spec.partial:
+        return spec.fillable
     if spec.sweep or spec.value is None:
-        return null
-    return "false" if spec.sure else f"{null} AND ({spec.value}) IS NULL"
+        return spec.unfilled
+    return "false" if spec.sure else f"{spec.unfilled} AND ({spec.value}) IS NULL"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from reconciler.backfill.batch import fillable
 from reconciler.backfill.fill import stuck
 from reconciler.backfill.silence import SILENCE
 from reconciler.statement import Fill, literal, text
@@ -46,7 +45,7 @@ def _loop(spec: Fill) -> str:
   reconcile_blocks := {BLOCKS.format(text(literal(spec.relation)))};
   WHILE reconcile_first < reconcile_blocks LOOP{silence}
     UPDATE {spec.relation} SET {spec.column} = {spec.value} WHERE ctid >= {first}::tid AND ctid < {last}::tid \
-AND {fillable(spec)};
+AND {spec.fillable};
     COMMIT;{pause}
     reconcile_first := reconcile_first + {BATCH};
   END LOOP;"""

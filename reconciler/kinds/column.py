@@ -12,24 +12,28 @@ from typing import Any, ClassVar, Literal, Self
 from psycopg import sql
 from pydantic import Field, field_validator
 
-from reconciler.attributes.conversion import Retyping, collate, spelled_collation, using
-from reconciler.attributes.filling import Backfill, fill
+from reconciler.attributes.conversion import Retyping, spelled_collation
+from reconciler.attributes.definition import defined
+from reconciler.attributes.filling import Backfill, Retype, fill
 from reconciler.attributes.identity import Identity
 from reconciler.attributes.keeper import Keeper
 from reconciler.attributes.nulls import NotNull
 from reconciler.attributes.place import Place, query
-from reconciler.attributes.shortform import SERIAL, ShortForm
-from reconciler.attributes.storage import RESET, settings
+from reconciler.attributes.shortform import ShortForm
+from reconciler.attributes.storage import RESET, STORED, settings
+from reconciler.attributes.twin import Twin, ahead, refused
 from reconciler.connection import Row, Server
 from reconciler.contract import Object, Situation
+from reconciler.exchange import Exchanged
 from reconciler.privileges import PUBLIC, Access, grantors, known
 from reconciler.ref import Ref
-from reconciler.statement import Danger, Hazard, Statement, Turn, compose, joined, literal, name, raw, text
+from reconciler.situation import Piece
+from reconciler.statement import Danger, Hazard, Statement, Turn, compose, name, raw, text
 
 BESIDE = re.compile(r"\b(generated|default|collate|constraint|references|primary\s+key|unique|check|not\s+null|null)\b", re.I)
 
 
-class Column(Object):
+class Column(Exchanged):
     """A column of a table; `name: type` is its short form."""
 
     kind: ClassVar[str] = "column"
@@ -55,6 +59,7 @@ class Column(Object):
     grants: dict[str, tuple[str, ...]] | None = Field(default=None, description="role (or `public`) → privileges on this column alone")
     backfill: Backfill | None = Field(default=None, description="how rows that are null get a value, before NOT NULL; or just the value")
     using: str | None = Field(default=None, description="SQL expression over the row that turns an old value into the new type")
+    retype: Retype | None = Field(default=None, description="`online`: another type is filled in beside; the column then stands last")
     primary_key: bool = Field(default=False, description="short for a constraint of the table")
     unique: bool = Field(default=False, description="short for a constraint of the table")
     references: str | None = Field(default=None, description="table(column): short for a foreign key of the table")
@@ -105,24 +110,12 @@ class Column(Object):
     def folded(self, others: Mapping[Ref, Object]) -> tuple[Self, frozenset[Ref]]:
         kept = {"backfill": Backfill(value=self.keeper.value, keep_filled=True)} if self.keeper else {}
         found, said = self.model_copy(update=kept), frozenset[Ref]()
-        for update in self._shorter(others):
+        for update in self._short.shorter(self.default, others, required=self.not_null is True):
             short = found.model_copy(update=update)
             told = {r: body for r, body in short.unfold() if r not in said}
             if all(r in others and others[r].says_no_more_than(body) for r, body in told.items()):
                 found, said = short, said | told.keys()
         return found, said
-
-    def _shorter(self, others: Mapping[Ref, Object]) -> Iterator[dict[str, Any]]:
-        """Short forms to try, one beside the other."""
-        bare: dict[str, Any] = {"not_null": False} if self.not_null is True else {}
-        serial = next((s for s, type_ in SERIAL.items() if type_ == self.type), None)
-        if serial is not None and self.default == self._short.counted and bare:
-            yield {"type": serial, "default": None, **bare}
-        yield {"primary_key": True, **bare}
-        yield {"unique": True}
-        for ref, _ in self.model_copy(update={"references": ""}).unfold():
-            if target := getattr(others.get(ref), "references", None):
-                yield {"references": target}
 
     @property
     def _short(self) -> ShortForm:
@@ -130,7 +123,7 @@ class Column(Object):
 
     def as_state(self) -> Self:
         short: dict[str, Any] = {"primary_key": False, "unique": False, "references": None}
-        told: dict[str, Any] = {"backfill": None, "using": None, "keeper": None, **short}
+        told: dict[str, Any] = {"backfill": None, "using": None, "retype": None, "keeper": None, **short}
         if self.backfill is not None and self.backfill.keep_filled and not self.overrides:
             told["keeper"] = Keeper.of(self._place, self.backfill.value)
         if self.primary_key:
@@ -205,22 +198,7 @@ class Column(Object):
     # -- made ------------------------------------------------------------------------------------------------------
 
     def clause(self) -> sql.Composable:
-        words: list[sql.Composable] = [name(self.ref.name), raw(self.type)]
-        if self.compression is not None:
-            words.append(compose("COMPRESSION {}", self.compression))
-        if self.options:
-            words.append(compose("OPTIONS ({})", joined(compose("{} {}", k, literal(v)) for k, v in self.options.items())))
-        if self.collation is not None:
-            words.append(compose("COLLATE {}", collate(self.collation)))
-        if self.default is not None:
-            words.append(compose("DEFAULT {}", raw(self.default)))
-        if self.generated is not None:
-            words.append(compose("GENERATED ALWAYS AS ({}) {}", raw(self.generated), raw("VIRTUAL" if self.virtual else "STORED")))
-        if self.numbering is not None:
-            words.append(self.numbering.clause(self.ref.schema))
-        if (forbidden := self.forbidden) is not None and not forbidden.not_valid:
-            words.append(forbidden.clause())
-        return joined(words, by=" ")
+        return defined(self)
 
     def amendment(self, on: Situation) -> sql.Composable | None:
         """NOT NULL under a name of its own, which nothing can give to what is inherited."""
@@ -263,7 +241,7 @@ class Column(Object):
         drop = compose("DROP COLUMN {}", self.ref.name)
         yield self._place.alter(compose("ADD COLUMN {}", bare.clause()), drop, dangers=self._dangers_of_adding(on, filled=True))
         if self.default is not None:
-            yield self._default(self.default, before=None)
+            yield self._place.default(self.default, before=None)
         if self.keeper is not None:
             yield from self.keeper.made(self._place)
         if self.forbidden is not None:
@@ -324,7 +302,7 @@ class Column(Object):
     def disturbs(self, old: Self) -> bool:
         return self._retyped(old)
 
-    def _retyped(self, old: Self) -> bool:
+    def _retyped(self, old: Column) -> bool:
         """Whether its type changes, and not because the parent's does."""
         given = self.overrides or old.overrides or (self.inherited and old.inherited)
         return not given and (self.type, self.collation) != (old.type, old.collation)
@@ -345,12 +323,12 @@ class Column(Object):
         before = old.default
         if self._retyped(old):
             if before is not None:
-                yield self._default(None, before=before)
+                yield self._place.default(None, before=before)
                 before = None
             yield self._retype(old, on)
             old = old.model_copy(update=RESET)
         if self.default != before:
-            yield self._default(self.default, before=before)
+            yield self._place.default(self.default, before=before)
         if self.generated is not None and old.generated is not None and self.generated != old.generated:
             words = [compose("SET EXPRESSION AS ({})", raw(g)) for g in (self.generated, old.generated)]
             yield self._place.alter_column(words[0], words[1], dangers=(self._rewrite(on),))
@@ -408,7 +386,7 @@ class Column(Object):
         """A privilege revoked on the table goes from its columns too; what is said of a parent's column goes for its heirs'."""
         if isinstance(changed, Column) and isinstance(old, Column):
             if changed.default != old.default and (self.default is not None or not self.overrides):
-                yield self._default(self.default, before=None)
+                yield self._place.default(self.default, before=None)
             if self.generated is not None and None not in (changed.generated, old.generated) and changed.generated != old.generated:
                 yield self._place.alter_column(compose("SET EXPRESSION AS ({})", raw(self.generated)))
             if self.not_null and old.not_null and not changed.not_null:
@@ -425,7 +403,7 @@ class Column(Object):
         if self.generated is not None:
             return None
         numbered = [] if self.numbering is None else [self.numbering.dropped(self._place, on)]
-        return numbered if self.default is None else [*numbered, self._default(None, before=self.default)]
+        return numbered if self.default is None else [*numbered, self._place.default(None, before=self.default)]
 
     def resume(self, old: Self, turns: Mapping[str, Turn], on: Situation) -> Iterable[Statement]:
         turn = turns.get(old.type)
@@ -435,7 +413,7 @@ class Column(Object):
         elif self._retyped(old):
             yield self._retype(bare, on)
         if self.default is not None:
-            yield self._default(self.default, before=None)
+            yield self._place.default(self.default, before=None)
 
     def resumed(self, old: Self, on: Situation) -> Self:
         return old.model_copy(update={"type": self.type, "collation": self.collation, "default": self.default, "identity": None})
@@ -447,29 +425,56 @@ class Column(Object):
         back = compose("TYPE {} USING {}", raw(turn.aside), turn.back(own))
         return self._place.alter_column(forth, back, dangers=(self._rewrite(on),))
 
+    # -- exchanged -------------------------------------------------------------------------------------------------
+
+    def twin(self, old: Object, on: Situation) -> str:
+        assert isinstance(old, Column)
+        found = self._twin(old, on)
+        if found is not None and (why := refused(self, old, constrained=self.constrained, inherited=self.inherited or old.inherited)):
+            raise self.unable(why)
+        return found.place.column if found is not None else ""
+
+    def exchange(self, old: Object, on: Situation) -> Iterable[Statement]:
+        assert isinstance(old, Column)
+        twin = self._twin(old, on)
+        assert twin is not None
+        yield from ahead(twin, self, old, on)
+        yield from twin.put(self._place, self._retyping(old), self, old, super(Column, old).attach(None, on), on)
+
+    def exchanged(self, old: Object) -> Self:
+        assert isinstance(old, type(self))
+        told = {f: getattr(self, f) for f in (*STORED, "type", "collation", "default")}
+        return old.model_copy(update=told | ({"identity": None} if self.identity is None else {}))
+
+    def _twin(self, old: Column, on: Situation) -> Twin | None:
+        """What takes its place, where that is asked for and anything is written anew."""
+        declared, retyping = on.declared.get(self.ref), self._retyping(old)
+        if not isinstance(declared, Column) or declared.retype is None or not self._retyped(old) or not retyping.costly:
+            return None
+        value = raw(declared.using) if declared.using is not None else retyping.value
+        return Twin.of(self.ref, self.type, self.collation, text(value), declared.retype, on.leftovers)
+
+    def adopts(self, old: Self | None, on: Situation) -> frozenset[Ref]:
+        twin = self._twin(old, on) if old is not None else None
+        return frozenset({twin.ref} if twin is not None and twin.begun(on.leftovers) else ())
+
+    def discard(self, *, wanted: bool = True) -> Iterable[Statement]:
+        return Twin.left(self).discarded()
+
+    def halfway(self, pieces: Mapping[Ref, Piece]) -> Iterable[Statement]:
+        return Twin.left(self).strewn()
+
     # -- pieces ----------------------------------------------------------------------------------------------------
 
-    def _default(self, value: str | None, *, before: str | None) -> Statement:
-        def words(expression: str | None) -> sql.Composable:
-            return raw("DROP DEFAULT") if expression is None else compose("SET DEFAULT {}", raw(expression))
-
-        return self._place.alter_column(words(value), words(before))
-
     def _retype(self, old: Self, on: Situation) -> Statement:
-        def words(new: Column, value: sql.Composable | None) -> sql.Composable:
-            collated = compose(" COLLATE {}", collate(new.collation)) if new.collation is not None else raw("")
-            turned = compose(" USING {}", value) if value is not None else raw("")
-            return compose("TYPE {}{}{}", raw(new.type), collated, turned)
-
-        own = name(self.ref.name)
-        declared = on.declared.get(self.ref)
+        retyping, declared = self._retyping(old), on.declared.get(self.ref)
         said = raw(declared.using) if isinstance(declared, Column) and declared.using is not None else None
-        forth = words(self, said or using(old.type, self.type, own))
-        back = words(old, using(self.type, old.type, own))
         lost = settings(old, old.model_copy(update=RESET), self._place, on.server)
-        undo = (self._place.column_action(back), *(s.sql for s in lost))
-        retyping = Retyping(self.ref, self._place.relation, (old.type, old.collation), (self.type, self.collation))
-        return self._place.alter_column(forth, undo=undo, dangers=tuple(retyping.dangers(self._rewrite(on))))
+        undo = (self._place.column_action(retyping.back()), *(s.sql for s in lost))
+        return self._place.alter_column(retyping.forth(said), undo=undo, dangers=tuple(retyping.dangers(self._rewrite(on))))
+
+    def _retyping(self, old: Column) -> Retyping:
+        return Retyping(self.ref, self._place.relation, (old.type, old.collation), (self.type, self.collation))
 
     def _backfill(self, on: Situation) -> Backfill | None:
         """How people say that rows without a value get one."""

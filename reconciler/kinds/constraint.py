@@ -169,9 +169,9 @@ class Constraint(Divided):
 
     def remake(self, old: Self | None, on: Situation) -> Iterable[Statement]:
         """Its indexes are built before the transaction."""
-        if self._key and old is not None and old.partitioned == self.partitioned:
+        if self._key and (on.exchanges(self.ref.on) or (old is not None and old.partitioned == self.partitioned)):
             parts = [piece_of(self, t, on) for t in leaves(self.ref.on, on)] if self.partitioned and self.ref.on else [self]
-            built = (s for p in parts for s in p.built(on))
+            built = (s for p in parts for s in p.beside(on).built(on))
             yield from (s.model_copy(update={"ahead": True}) for s in built)
             yield from (p.promote().model_copy(update={"undo": ()}) for p in parts if self.partitioned)
             yield self._add(not_valid=False, undo=self._dropped()) if self.partitioned else self.promote()
@@ -227,10 +227,10 @@ class Constraint(Divided):
 
     def adopts(self, old: Self | None, on: Situation) -> frozenset[Ref]:
         if old is None and self._key and self.partitioned:
-            return frozenset(o.ref for o in Growth(self, on).adopted) | self._begun(on)
+            return frozenset(o.ref for o in Growth(self, on).adopted) | self.begun(on)
         if old is None and self._must_be_valid(on):
             return frozenset(o.ref for _, o in self._gathered(on) if o is not None)
-        return self._begun(on) if self._key else frozenset()
+        return self.beside(on).begun(on) if self._key else frozenset()
 
     # -- in pieces -------------------------------------------------------------------------------------------------
 
@@ -244,7 +244,7 @@ class Constraint(Divided):
 
     def built(self, on: Situation) -> Iterable[Statement]:
         """Its index, under a name of ours, unless somebody was killed after that."""
-        if self.index_of_ours not in self._begun(on):
+        if self.index_of_ours not in self.begun(on):
             yield self._build_index()
 
     def plain(self) -> str:
@@ -263,7 +263,7 @@ class Constraint(Divided):
     def index_of_ours(self) -> Ref:
         return Ref("index", self.ref.schema, self._aside, self.ref.on)
 
-    def _begun(self, on: Situation) -> frozenset[Ref]:
+    def begun(self, on: Situation) -> frozenset[Ref]:
         """The indexes of ours that are there already, valid and as wanted."""
         parts = [piece_of(self, t, on) for t in leaves(self.ref.on, on)] if self.partitioned and self.ref.on else [self]
         found = {p.index_of_ours: on.leftovers.get(p.index_of_ours) for p in parts}

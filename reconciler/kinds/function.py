@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, Self, cast
 from psycopg import sql
 from pydantic import Field, field_validator
 
-from reconciler.catalog import address, granted, keeps_filled, ours
+from reconciler.catalog import address, granted, keeps_filled, keeps_in_step, ours
 from reconciler.connection import Connection, Row, Server, rows, run
 from reconciler.contract import Granted, Object, Situation
 from reconciler.ref import Ref
@@ -183,7 +183,8 @@ class Function(Routine):
             WHERE p.prokind IN ('f', 'w') AND {ours("pg_proc", "p.oid", "n.nspname")}
                   AND NOT EXISTS (SELECT FROM pg_depend AS i WHERE i.classid = 'pg_proc'::regclass AND i.objid = p.oid
                                          AND i.deptype = 'i' AND i.refclassid = 'pg_type'::regclass)
-                  AND NOT EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgfoid = p.oid AND {keeps_filled("t", "p")})
+                  AND NOT EXISTS (SELECT FROM pg_trigger AS t
+                                  WHERE t.tgfoid = p.oid AND ({keeps_filled("t", "p")} OR {keeps_in_step("t", "p")}))
             ORDER BY n.nspname, p.proname, p.oid"""
 
     def _result(self) -> str:

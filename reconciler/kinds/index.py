@@ -15,10 +15,25 @@ from reconciler.connection import Row, Server
 from reconciler.contract import Object, Situation
 from reconciler.divided import ASIDE, Divided, Growth, aside_of, below, leaves, piece_of
 from reconciler.ref import Ref, usual_name
-from reconciler.statement import Danger, Hazard, Statement, closing, compose, joined, literal, name, parameters, raw, split_commas, text
+from reconciler.statement import (
+    Danger,
+    Hazard,
+    Statement,
+    closing,
+    compose,
+    joined,
+    literal,
+    mentions,
+    name,
+    parameters,
+    raw,
+    split_commas,
+    text,
+)
 
 _NAME = r'(?:"(?:[^"]|"")+"|[a-z_][a-z0-9_$]*)'
 _NAMED = re.compile(rf"({_NAME})(?![a-z0-9_$.(])|(?:{_NAME}\.)?({_NAME})\(")  # a column, or the call of a function
+_COLUMN = re.compile(rf"^{_NAME}(?=\s|$)")  # a key that is a column
 ALTERED = ("options", "tablespace", "statistics")  # what an existing index can change
 REINDEXED = re.compile(r"_cc(new|old)[0-9]*$")  # what REINDEX CONCURRENTLY calls the new and the old one
 
@@ -124,6 +139,34 @@ class Index(Divided):
             return None
         return self._swap_whole(old, on) if self.partitioned else self._swap(old, on)
 
+    def remake(self, old: Self | None, on: Situation) -> Iterable[Statement]:
+        """Over the twin of a column, before the transaction in which that takes its place; unless an expression names it."""
+        exchanged, made = on.exchanges(self.ref.on), self.beside(on)
+        if not exchanged or made == self or any(mentions(e, c) for e in self.expressed() for c in exchanged):
+            why = (
+                f"nobody can read or write {self.stands_on} ({on.size(self.ref.on).words if self.ref.on else ''}) while {self.ref} is built"
+            )
+            danger = Danger(hazard=Hazard.BLOCKS_READS, reason=why)
+            yield from (s.model_copy(update={"dangers": (danger,)}) if exchanged and s.dangers else s for s in self.define(on))
+            return
+        yield from made.built(on)
+        yield self.called(aside_of(self.ref)).renamed_to(self.ref.name).model_copy(update={"undo": (self._dropped(),)})
+        yield from (s.model_copy(update={"undo": ()}) for s in self._sample(self.ref.name, {}))
+
+    def built(self, on: Situation) -> Iterable[Statement]:
+        """Ahead of all else, under a name of ours, unless somebody was killed after that."""
+        if not self.begun(on):
+            yield self._build(aside_of(self.ref), concurrently=True).model_copy(update={"ahead": True})
+
+    def beside(self, on: Situation) -> Self:
+        twins = {text(name(c)): text(name(twin)) for c, twin in on.exchanges(self.ref.on).items()}
+        keys = tuple(_COLUMN.sub(lambda m: twins.get(m[0], m[0]), k, count=1) for k in self.on)
+        return super().beside(on).model_copy(update={"on": keys})
+
+    def expressed(self) -> Iterator[str]:
+        yield from (k for k in self.on if not _COLUMN.match(k))
+        yield self.where or ""
+
     def renews(self, old: Self) -> bool:
         altered = ("statistics",) if self.partitioned else ALTERED
         return self.model_copy(update={f: getattr(old, f) for f in ("comment", *altered)}) != old
@@ -143,7 +186,7 @@ class Index(Divided):
             return frozenset(o.ref for _, o in self._gathered(on) if o is not None)
         if self.partitioned:
             return frozenset(o.ref for o in Growth(self, on, old).adopted) if old is None or self.renews(old) else frozenset()
-        return frozenset({self._aside.ref} if old is not None and self._begun(on) else ())
+        return frozenset({self._aside.ref} if old is not None and self.beside(on).begun(on) else ())
 
     def discard(self, *, wanted: bool = True) -> Iterable[Statement]:
         lost = not wanted or re.match(ASIDE, self.ref.name)
@@ -207,7 +250,7 @@ class Index(Divided):
     def _aside(self) -> Self:
         return self.called(aside_of(self.ref))
 
-    def _begun(self, on: Situation) -> bool:
+    def begun(self, on: Situation) -> bool:
         """Whether somebody was killed after the new one was built aside."""
         left = on.leftovers.get(self._aside.ref)
         return left is not None and left.sound and self.equals(left.made)
@@ -215,7 +258,7 @@ class Index(Divided):
     def _swap(self, old: Self, on: Situation) -> Iterable[Statement]:
         """Build the new one aside, swap the names in one short transaction, drop the old one."""
         aside = aside_of(self.ref)
-        if not self._begun(on):
+        if not self.begun(on):
             yield self._build(aside, concurrently=True)
         yield from (s.model_copy(update={"undo": ()}) for s in self._sample(aside, {}))
         yield from (Statement(sql=words, undo=()) for words in old._remark(aside))

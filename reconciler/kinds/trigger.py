@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, Self, cast
 from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from reconciler.catalog import FIRES, RELATION_KIND, address, fires, keeps_filled, ours
+from reconciler.catalog import FIRES, RELATION_KIND, address, fires, keeps_filled, keeps_in_step, ours
 from reconciler.connection import Row, Server
 from reconciler.contract import Object, Situation
 from reconciler.ref import Ref
@@ -87,7 +87,8 @@ class Trigger(Object):
             JOIN pg_proc AS u ON u.oid = t.tgfoid
             LEFT JOIN pg_trigger AS p ON p.oid = t.tgparentid
             LEFT JOIN pg_constraint AS q ON q.oid = t.tgconstraint
-            WHERE NOT (t.tgisinternal AND (t.tgparentid = 0 OR t.tgconstraint <> 0 AND q.contype <> 't')) AND NOT {keeps_filled("t", "u")}
+            WHERE NOT (t.tgisinternal AND (t.tgparentid = 0 OR t.tgconstraint <> 0 AND q.contype <> 't'))
+                  AND NOT {keeps_filled("t", "u")} AND NOT {keeps_in_step("t", "u")}
                   AND (t.tgparentid = 0 OR t.tgenabled <> p.tgenabled) AND {ours("pg_class", "c.oid", "n.nspname")}
             ORDER BY n.nspname, c.relname, t.tgname"""
 
