@@ -133,6 +133,19 @@ CHANGES = (
         "GRANT SELECT ON shop.busy TO application",
     ),
     Change(
+        "type",
+        _event(columns={"counter": {"type": "bigint", "retype": "online"}}),
+        [
+            "DROP VIEW shop.busy",
+            "ALTER TABLE shop.event ALTER COLUMN counter TYPE bigint",
+            "CREATE VIEW shop.busy AS SELECT e.id, e.account_id, e.counter FROM shop.event AS e WHERE e.counter > 0",
+            "GRANT SELECT ON shop.busy TO application",
+        ],
+        "DROP VIEW shop.busy; ALTER TABLE shop.event ALTER COLUMN counter TYPE int;"
+        "CREATE VIEW shop.busy AS SELECT e.id, e.account_id, e.counter FROM shop.event AS e WHERE e.counter > 0;"
+        "GRANT SELECT ON shop.busy TO application",
+    ),
+    Change(
         "volatile default",
         _event(columns={"token": {"type": "uuid", "not_null": True, "default": "gen_random_uuid()"}}),
         ["ALTER TABLE shop.event ADD COLUMN token uuid NOT NULL DEFAULT gen_random_uuid()"],
@@ -199,7 +212,8 @@ class Shop:
 def session(url: str, number: int, client: Client, seen: Seen, stop: Event) -> None:
     """One session of the application."""
     dice = random.Random(time.time_ns() + number)  # noqa: S311 - not a secret
-    with psycopg.connect(url, autocommit=True, application_name="application") as connection:
+    # What is prepared must be prepared anew when the type of a result changes, however that is done.
+    with psycopg.connect(url, autocommit=True, application_name="application", prepare_threshold=None) as connection:
         for words in client.begins(number):
             connection.execute(words.encode())
         while not stop.is_set():
