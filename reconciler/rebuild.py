@@ -64,7 +64,6 @@ def twins_of(altered: Sequence[Change], live: State, situation: Situation) -> di
 def _hindrances(ref: Ref, on: Ref, live: State) -> Iterator[tuple[bool, str]]:
     table = live[on]
     yield table.divided or bool(table.parents) or any(on in o.parents for o in live.objects.values()), f"{on} has parents or heirs"
-    yield getattr(table, "of", None) is not None, f"{on} has its parts of a type"
     yield any(live[r].folds for r, needed in ((r, live.needs(r)) for r in live) if ref in needed), "another is computed from it"
 
 

@@ -45,10 +45,11 @@ SWITCHED_OFF = {
 }
 ONLY = "ALTER TABLE ONLY"  # no partition is touched: theirs are attached, one by one
 ADOPTED = "ADD CONSTRAINT parts_once"  # its partitions have the indexes already
+PROVEN = "_not_null NOT NULL"  # a check has proven it before
 # Warnings that are right elsewhere: what the statements that hold these words do blocks nobody.
 HARMLESS = {
     "changing-column-type": ("TYPE text;", "TYPE character varying", "TYPE numeric(", "FOREIGN TABLE"),  # no rewrite: see the case
-    "constraint-missing-not-valid": ("old_orders", ONLY, ADOPTED),  # the first is a foreign table: PostgreSQL checks nothing
+    "constraint-missing-not-valid": ("old_orders", ONLY, ADOPTED, PROVEN),  # the first is a foreign table: PostgreSQL checks nothing
     "disallowed-unique-constraint": (ONLY, ADOPTED),
     "adding-serial-primary-key-field": (ONLY,),
     "adding-field-with-default": ("ADD COLUMN id uuid DEFAULT gen_random_uuid()",),  # a tiny table: see the case

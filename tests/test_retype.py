@@ -1,0 +1,295 @@
+"""A column gets another type beneath an application that goes on writing: nothing fails, nothing is lost, nothing stays behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from reconciler import pipeline
+from reconciler.connection import connect
+from reconciler.errors import PlanError, ReconcileError
+from reconciler.load import load
+from reconciler.locks import Patience
+from reconciler.pipeline import Job
+from reconciler.plan import Plan
+from reconciler.state import Scope
+from reconciler.statement import Hazard, mentions
+from reconciler.watch import Lines
+from tests.conftest import Database
+from tests.test_filling import ROWS, apply, writing
+from tests.test_recipes import DEBRIS, run_until
+
+TABLE = f"""
+    CREATE TABLE public.t (id int PRIMARY KEY, a int NOT NULL, note text);
+    INSERT INTO public.t SELECT g, g, g FROM generate_series(1, {ROWS}) AS g;
+    CREATE INDEX t_a ON public.t (a);"""
+SLOWLY = "retype: {batch: {target: 20ms, rows: 1000}, pause: 10ms}"
+WIDER = f"tables: {{t: {{columns: {{a: {{type: bigint, {SLOWLY}}}}}}}}}"
+TWIN = "SELECT attname FROM pg_attribute WHERE attrelid = 't'::regclass AND attname LIKE 'reconcile%'"
+SEQUENCES = "FROM pg_sequence AS s JOIN pg_class AS c ON c.oid = s.seqrelid WHERE c.relnamespace = 'public'::regnamespace"
+NUMBER = "SELECT attnum FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'a'"
+
+
+def planned(database: Database, folder: Path, declared: str) -> Plan:
+    file = folder / "state.yml"
+    file.write_text(declared)
+    declaration = load(file)
+    return pipeline.plan_changes(Job(database.url, declaration, Scope(declaration.schemas)))
+
+
+def until_filled(plan: Plan) -> int:
+    """How many transactions there are up to the fill, and with it."""
+    return next(n for n, group in enumerate(plan.transactions(), 1) if group[0].fill is not None)
+
+
+def test_nothing_fails_and_nothing_is_lost(each_major: int, new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(TABLE, each_major)
+    before = database.value("SELECT pg_relation_filenode('t')")
+    writes = (
+        "UPDATE t SET a = a + 1 WHERE id = %(row)s",
+        "INSERT INTO t (id, a) VALUES (%(own)s, 0)",
+        "DELETE FROM t WHERE id = %(own)s - 50 AND a = 0",
+    )
+    with writing(database, *writes) as failed, writing(database, "UPDATE t SET note = a WHERE id = %(row)s") as others:
+        apply(database, tmp_path, WIDER)
+        changed = database.value(f"SELECT sum(a - id)::int FROM t WHERE id <= {ROWS}")
+    assert [*failed, *others] == []
+    assert isinstance(changed, int)
+    assert changed > 100
+    assert database.value("SELECT count(*) FROM t WHERE a < id AND a <> 0 OR a IS NULL") == 0
+    assert database.value("SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'a'")
+    assert database.value("SELECT pg_relation_filenode('t')") == before  # nobody has copied it
+    assert database.rows(DEBRIS) == []
+
+
+def test_the_twin_is_as_its_column_whoever_writes(database: Database, tmp_path: Path) -> None:
+    """Behind other triggers, beside replication, by roles that may write that column alone."""
+    database.run(
+        TABLE
+        + """
+        CREATE FUNCTION public.doubled() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.a := NEW.a * 2; RETURN NEW; END';
+        CREATE TRIGGER zzz BEFORE INSERT OR UPDATE OF a ON public.t FOR EACH ROW EXECUTE FUNCTION public.doubled();
+        CREATE SCHEMA hidden; CREATE FUNCTION hidden.wide(int) RETURNS bigint LANGUAGE sql AS 'SELECT $1::bigint + 1000';
+        DO $$ BEGIN CREATE ROLE application; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
+        GRANT INSERT (id, a), SELECT, UPDATE (a) ON public.t TO application;"""
+    )
+    declared = (
+        "tables: {t: {columns: {a: {type: bigint, using: hidden.wide(a), depends_on: [function hidden.wide(integer)], retype: online}}}}"
+    )
+    run_until(database, plan := planned(database, tmp_path, declared), 1)
+    twin = database.value(TWIN)
+    for session in ("SET ROLE application", "SET session_replication_role = replica", "SET search_path = nowhere"):
+        database.run(f"{session}; INSERT INTO public.t (id, a) VALUES (0, 5); UPDATE public.t SET a = 6 WHERE id = 0")
+        assert database.value(f"SELECT a + 1000 = {twin} FROM t WHERE id = 0"), session
+        database.run("DELETE FROM public.t WHERE id = 0")
+    assert database.value(f"SELECT count(*) FROM t WHERE {twin} IS NOT NULL") == 0
+    assert len(plan.transactions()) > 1
+
+
+def test_a_twin_that_was_left_is_taken_up(database: Database, tmp_path: Path) -> None:
+    database.run(TABLE)
+    plan = planned(database, tmp_path, WIDER)
+    run_until(database, plan, until_filled(plan))
+    database.run("INSERT INTO t VALUES (0, 5); UPDATE t SET a = -1 WHERE id = 1")
+    twin = database.rows("SELECT attnum FROM pg_attribute WHERE attrelid = 't'::regclass AND attname LIKE 'reconcile%'")
+    again = planned(database, tmp_path, WIDER)
+    assert not any("ADD COLUMN" in s.sql for s in again.steps)
+    apply(database, tmp_path, WIDER)
+    assert database.rows(NUMBER) == twin
+    assert database.rows("SELECT id, a FROM t WHERE id < 3 ORDER BY id") == [(0, 5), (1, -1), (2, 2)]
+
+
+MEDDLING = (
+    'ALTER TABLE t DISABLE TRIGGER "~{0}"',
+    'ALTER TABLE t ENABLE TRIGGER "~{0}"',
+    'DROP TRIGGER "~{0}" ON t',
+    "CREATE OR REPLACE FUNCTION {0}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+)
+
+
+@pytest.mark.parametrize("meddling", MEDDLING)
+def test_a_twin_that_somebody_has_put_out_of_step_is_begun_anew(meddling: str, database: Database, tmp_path: Path) -> None:
+    database.run(TABLE)
+    plan = planned(database, tmp_path, WIDER)
+    run_until(database, plan, len(plan.transactions()) - 1)  # its index is there too
+    database.run(meddling.format(database.value(TWIN)))
+    database.run("SET session_replication_role = replica; UPDATE t SET a = -1 WHERE id = 1")
+    database.run(f"UPDATE t SET {database.value(TWIN)} = 7 WHERE id = 2")
+    apply(database, tmp_path, WIDER)
+    assert database.rows("SELECT id, a FROM t WHERE id < 4 ORDER BY id") == [(1, -1), (2, 2), (3, 3)]
+    assert database.rows(DEBRIS) == []
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        "tables: {t: {comment: nobody asks any more}}",
+        "tables: {t: {columns: {a: {type: integer, retype: online}}}}",
+        "tables: {t: {columns: {a: bigint}}}",
+        "tables: {t: {columns: {a: {type: numeric, retype: online}}}}",
+        "tables: {t: {columns: {a: {type: bigint, using: a + 1, retype: online}}}}",
+    ],
+)
+def test_a_twin_that_nobody_asks_for_is_cleared_away(declared: str, database: Database, tmp_path: Path) -> None:
+    database.run(TABLE)
+    plan = planned(database, tmp_path, WIDER)
+    run_until(database, plan, len(plan.transactions()) - 1)
+    assert database.rows(DEBRIS)
+    apply(database, tmp_path, declared)
+    assert database.rows(DEBRIS) == []
+    assert database.value("SELECT sum(a) FROM t") == sum(range(1, ROWS + 1)) + ("a + 1" in declared) * ROWS
+    assert planned(database, tmp_path, declared).in_sync
+
+
+def test_what_is_half_done_is_neither_exported_nor_anybodys_column(database: Database, tmp_path: Path) -> None:
+    database.run(TABLE)
+    run_until(database, planned(database, tmp_path, WIDER), 2)
+    pipeline.export_state(database.url, Scope(frozenset({"public"})), tmp_path / "out")
+    exported = "".join(f.read_text() for f in (tmp_path / "out").rglob("*.yml"))
+    assert "note" in exported
+    assert "reconcile" not in exported
+
+
+def test_it_may_stay_in_the_file_for_ever(database: Database, tmp_path: Path) -> None:
+    database.run(TABLE)
+    apply(database, tmp_path, WIDER)
+    assert planned(database, tmp_path, WIDER).in_sync
+    plan = planned(database, tmp_path, WIDER.replace("bigint,", "bigint, comment: wide,"))
+    assert [s.sql for s in plan.steps] == ["COMMENT ON COLUMN public.t.a IS 'wide'"]
+
+
+def test_where_nothing_is_written_anew_there_is_no_twin(database: Database, tmp_path: Path) -> None:
+    database.run("CREATE TABLE public.t (a varchar(10))")
+    plan = planned(database, tmp_path, "tables: {t: {columns: {a: {type: text, retype: online}}}}")
+    assert [s.sql for s in plan.steps] == ["ALTER TABLE public.t ALTER COLUMN a TYPE text"]
+
+
+def test_a_value_that_becomes_null_is_null(database: Database, tmp_path: Path) -> None:
+    database.run(TABLE + "ALTER TABLE public.t ALTER a DROP NOT NULL; INSERT INTO public.t VALUES (0, NULL)")
+    apply(database, tmp_path, f"tables: {{t: {{columns: {{a: {{type: bigint, using: 'nullif(a, 3)', {SLOWLY}}}}}}}}}")
+    assert database.rows("SELECT id FROM t WHERE a IS NULL ORDER BY id") == [(0,), (3,)]
+
+
+def test_a_null_becomes_what_the_expression_makes_of_it(database: Database, tmp_path: Path) -> None:
+    database.run(TABLE + "ALTER TABLE public.t ALTER a DROP NOT NULL; INSERT INTO public.t VALUES (0, NULL)")
+    apply(database, tmp_path, f"tables: {{t: {{columns: {{a: {{type: text, using: 'coalesce(a::text, note, id::text)', {SLOWLY}}}}}}}}}")
+    assert database.value("SELECT a FROM t WHERE id = 0") == "0"
+
+
+def test_a_value_that_must_not_become_null_stops_before_anybody_is_refused(database: Database, tmp_path: Path) -> None:
+    database.run(TABLE)
+    file = tmp_path / "state.yml"
+    file.write_text("tables: {t: {columns: {a: {type: bigint, using: 'nullif(a, 3)', retype: online}}}}")
+    job = Job(database.url, load(file), Scope(frozenset({"public"})))
+    outcome = pipeline.apply_plan(pipeline.plan_changes(job), job, job.target, Lines(lambda _: None), Patience(), ["all"])
+    failed = [s for s in outcome.steps if s.status == "failed"]
+    assert len(failed) == 1
+    assert "1 row of public.t still has no" in failed[0].error
+    database.run("UPDATE t SET note = 'x' WHERE id = 3; INSERT INTO t VALUES (0, 3)")
+    assert (
+        database.value("SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'a'")
+        == "integer"
+    )
+
+
+def test_numbering_goes_on(each_major: int, new_database: Callable[..., Database], tmp_path: Path) -> None:
+    script = """
+        CREATE TABLE public.t (id int GENERATED ALWAYS AS IDENTITY (START 5 INCREMENT 3) PRIMARY KEY, s serial, n int);
+        INSERT INTO public.t (n) SELECT 1 FROM generate_series(1, 10);
+        DELETE FROM public.t WHERE id > 8; GRANT USAGE ON SEQUENCE public.t_id_seq TO pg_monitor"""
+    database = new_database(script, each_major)
+    apply(database, tmp_path, "tables: {t: {columns: {id: {type: bigint, retype: online}, s: {type: bigserial, retype: online}}}}")
+    assert database.rows("INSERT INTO t (n) VALUES (1) RETURNING id, s") == [(35, 11)]
+    assert database.value("SELECT has_sequence_privilege('pg_monitor', 't_id_seq', 'usage')")
+    assert database.rows(f"SELECT seqtypid::regtype::text {SEQUENCES}") == [("bigint",), ("bigint",)]
+    database.run("DROP TABLE t")
+    assert database.value(f"SELECT count(*) {SEQUENCES}") == 0
+
+
+def test_what_stands_on_the_column_comes_back(each_major: int, new_database: Callable[..., Database], tmp_path: Path) -> None:
+    """A keeper, an identity of rows, an exclusion, and indexes over expressions, which are built under lock."""
+    script = """
+        CREATE TABLE public.t (id int NOT NULL, n int, a int CONSTRAINT odd CHECK (a > 0), EXCLUDE USING btree (a WITH =));
+        INSERT INTO public.t SELECT g, g, g FROM generate_series(1, 100) AS g;
+        CREATE UNIQUE INDEX t_id ON public.t (id); ALTER TABLE public.t REPLICA IDENTITY USING INDEX t_id;
+        CREATE INDEX t_sum ON public.t ((id + n)); CREATE INDEX t_part ON public.t (n, id) WHERE id > 3;
+        CREATE FUNCTION public.f(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1'; CREATE INDEX t_f ON public.t (public.f(a));"""
+    online = "{type: bigint, retype: online}"
+    wider = f"tables: {{t: {{columns: {{id: {online}}}}}}}"
+    database = new_database(script, each_major)
+    before = database.dump()
+    kept = "tables: {t: {columns: {n: {type: bigint, retype: online, backfill: {value: t.a, keep_filled: true}}}}}"
+    apply(database, tmp_path, kept)
+    database.run("UPDATE t SET n = NULL")
+    assert database.value("SELECT count(*) FROM t WHERE n = a") == 100
+    plan = planned(database, tmp_path, wider)
+    assert {h: len(why) for h, why in plan.hazards().items()} == {Hazard.BLOCKS_READS: 2}
+    apply(database, tmp_path, wider)
+    after = [line for line in database.dump() if "reconcile_fill" not in line]
+    assert [line for line in before if line.startswith(("CREATE INDEX", "CREATE UNIQUE", "ALTER TABLE ONLY public.t REPLICA"))] == [
+        line for line in after if line.startswith(("CREATE INDEX", "CREATE UNIQUE", "ALTER TABLE ONLY public.t REPLICA"))
+    ]
+
+
+REFUSED = {
+    "CREATE TABLE t (a int, b int) PARTITION BY LIST (b); CREATE TABLE t1 PARTITION OF t DEFAULT": "has parents or heirs",
+    "CREATE TABLE p (a int); CREATE TABLE t () INHERITS (p); ALTER TABLE p RENAME TO q; ALTER TABLE t NO INHERIT q;"
+    "CREATE TABLE h () INHERITS (t)": "has parents or heirs",
+    "CREATE TABLE t (a int, b int GENERATED ALWAYS AS (a + 1) STORED)": "computed from it",
+    "CREATE TABLE t (b int, a int GENERATED ALWAYS AS (b + 1) STORED)": "it is generated",
+}
+
+
+@pytest.mark.parametrize("script", REFUSED)
+def test_what_cannot_be_exchanged_is_refused(script: str, database: Database, tmp_path: Path) -> None:
+    database.run(f"SET search_path = public; {script}")
+    with pytest.raises(PlanError, match=f"{REFUSED[script]}.*leave `retype` out"):
+        planned(database, tmp_path, "tables: {t: {columns: {a: {type: bigint, retype: online}}}}")
+
+
+def test_a_domain_with_constraints_is_refused(database: Database, tmp_path: Path) -> None:
+    database.run("CREATE DOMAIN public.small AS int CHECK (VALUE < 10); CREATE TABLE public.t (a bigint)")
+    with pytest.raises(PlanError, match="small has constraints"):
+        planned(database, tmp_path, "tables: {t: {columns: {a: {type: small, retype: online}}}}")
+
+
+def test_two_ways_to_ask_and_no_others(tmp_path: Path) -> None:
+    file = tmp_path / "state.yml"
+    for good in ("online", "{}", "{pause: 1s, triggers: false}"):
+        file.write_text(f"tables: {{t: {{columns: {{a: {{type: int, retype: {good}}}}}}}}}")
+        load(file)
+    for bad in ("offline", "true", "{value: a}", "{pause: 3}"):
+        file.write_text(f"tables: {{t: {{columns: {{a: {{type: int, retype: {bad}}}}}}}}}")
+        with pytest.raises(ReconcileError):
+            load(file)
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [("lower(a)", True), ("(a + b)", True), ('"a" > 1', True), ("ab > 1", False), ("t.*", True), ("(a1 || 'b')", False), ("b.a", True)],
+)
+def test_what_names_a_column(words: str, named: bool) -> None:
+    assert mentions(words, "a") == named
+
+
+def test_the_lock_is_not_taken_twice(database: Database, tmp_path: Path) -> None:
+    """The exchange is one transaction, and reads no row."""
+    database.run(TABLE)
+    plan = planned(database, tmp_path, WIDER)
+    swap = next(g for g in plan.transactions() if any("DROP COLUMN" in s.sql for s in g))
+    run_until(database, plan, plan.transactions().index(swap))
+    database.run("ANALYZE t")
+    with connect(database.url) as connection:
+        connection.execute("SET search_path TO ''")
+        with connection.transaction():
+            scanned = "SELECT pg_stat_get_xact_tuples_returned('public.t'::regclass) AS n"
+            before = connection.execute(scanned).fetchall()[0]["n"]
+            for step in swap:
+                connection.execute(step.sql.encode())
+            assert connection.execute(scanned).fetchall()[0]["n"] == before
+    assert not plan.hazards()
+    with psycopg.connect(database.url) as fresh:
+        assert fresh.execute("SELECT sum(a) FROM t").fetchall() == [(sum(range(1, ROWS + 1)),)]
