@@ -234,6 +234,26 @@ def test_what_stands_on_the_column_comes_back(each_major: int, new_database: Cal
     ]
 
 
+def test_a_deferred_key_is_not_enforced_before_its_time(database: Database, tmp_path: Path) -> None:
+    """The index that is built ahead of others would refuse what the constraint lets pass until the transaction ends."""
+    database.run(TABLE + "ALTER TABLE public.t ADD CONSTRAINT once UNIQUE (a) DEFERRABLE INITIALLY DEFERRED")
+    plan = planned(database, tmp_path, WIDER)
+    assert list(plan.hazards()) == [Hazard.BLOCKS_READS]
+    swaps = "BEGIN; UPDATE public.t SET a = 2 WHERE id = 1; UPDATE public.t SET a = 1 WHERE id = 2; COMMIT"
+    run_until(database, plan, next(n for n, g in enumerate(plan.transactions()) if any("DROP COLUMN" in s.sql for s in g)))
+    database.run(swaps)
+    apply(database, tmp_path, WIDER)
+    assert database.rows("SELECT id, a FROM t WHERE id < 3 ORDER BY id") == [(1, 2), (2, 1)]
+
+
+def test_a_serial_column_may_be_numbered_otherwise_at_once(database: Database, tmp_path: Path) -> None:
+    database.run("CREATE TABLE public.t (id serial PRIMARY KEY, n int); INSERT INTO public.t (n) SELECT 1 FROM generate_series(1, 10)")
+    declared = """{tables: {t: {columns: {id: {type: bigint, identity: always, default: null, retype: online}}}},
+        sequences: {t_id_seq: {state: absent}}}"""
+    apply(database, tmp_path, declared)
+    assert database.rows("INSERT INTO t (n) VALUES (1) RETURNING id") == [(11,)]
+
+
 REFUSED = {
     "CREATE TABLE t (a int, b int) PARTITION BY LIST (b); CREATE TABLE t1 PARTITION OF t DEFAULT": "has parents or heirs",
     "CREATE TABLE p (a int); CREATE TABLE t () INHERITS (p); ALTER TABLE p RENAME TO q; ALTER TABLE t NO INHERIT q;"

@@ -133,7 +133,8 @@ class Twin:
     def discarded(self) -> Iterable[Statement]:
         """Drop all of it."""
         yield from self.released()
-        yield self.place.alter(compose("DROP COLUMN IF EXISTS {}", self.place.column), undo=())
+        words = compose("ALTER TABLE IF EXISTS {} DROP COLUMN IF EXISTS {}", self.place.table, self.place.column)
+        yield Statement(sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.place.relation, undo=())
 
     @property
     def _trigger(self) -> str:

@@ -166,9 +166,15 @@ def _assert_none_left(connection: Connection, spec: Fill) -> None:
     raise StatementFailed(
         f"{left} row{'s' if left > 1 else ''} of {spec.relation} still {'have' if left > 1 else 'has'} no {spec.column}",
         detail=f"{columns}: {keys}" + (", …" if left > len(sample) else ""),
-        hint="give these rows a value, or delete them, and run again"
-        if spec.value
-        else "declare a backfill, or fill these rows, and run again",
+        hint=_hint(spec),
+    )
+
+
+def _hint(spec: Fill) -> str:
+    if spec.partial:
+        return "others kept writing to these rows; run again"
+    return (
+        "give these rows a value, or delete them, and run again" if spec.value else "declare a backfill, or fill these rows, and run again"
     )
 
 

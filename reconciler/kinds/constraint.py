@@ -169,10 +169,10 @@ class Constraint(Divided):
 
     def remake(self, old: Self | None, on: Situation) -> Iterable[Statement]:
         """Its indexes are built before the transaction."""
-        if self._key and (on.exchanges(self.ref.on) or (old is not None and old.partitioned == self.partitioned)):
+        beside = bool(on.exchanges(self.ref.on)) and not self.deferrable  # an index alone is not deferred, and would refuse rows meanwhile
+        if self._key and (beside or (old is not None and old.partitioned == self.partitioned)):
             parts = [piece_of(self, t, on) for t in leaves(self.ref.on, on)] if self.partitioned and self.ref.on else [self]
-            built = (s for p in parts for s in p.beside(on).built(on))
-            yield from (s.model_copy(update={"ahead": True}) for s in built)
+            yield from (s.model_copy(update={"ahead": True}) for p in parts for s in p.beside(on).built(on))
             yield from (p.promote().model_copy(update={"undo": ()}) for p in parts if self.partitioned)
             yield self._add(not_valid=False, undo=self._dropped()) if self.partitioned else self.promote()
         else:
