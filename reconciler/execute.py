@@ -325,13 +325,18 @@ def _fill(going: _Run, step: Step, spec: Fill) -> None:
 
 
 def _bound(going: _Run, step: Step, tries: int = 4) -> None:
-    """Set how long the next statement may wait and run, whatever the role or the database would have it.
+    """Set how long the next statement may wait and run, whatever the role or the database would have it."""
+    _within(going, *_bounds(going, step, tries))
+
+
+def _bounds(going: _Run, step: Step, tries: int) -> tuple[float, float]:
+    """How many seconds a step may wait for its lock, and then run.
 
     The first tries wait but a fraction of what the later ones do: mostly that is enough, and nobody has to wait longer for us.
     """
     wait = 0.0 if step.long else going.patience.lock / 2 ** max(4 - tries, 0)
     last = going.patience.statement + wait if step.quick and going.patience.statement else 0.0  # to PostgreSQL, waiting is running
-    _within(going, wait, last)
+    return wait, last
 
 
 def _within(going: _Run, wait: float, last: float) -> None:
@@ -360,9 +365,12 @@ def _commit(going: _Run, group: Sequence[Step], tries: int) -> None:
             _mend(going, group[0])
             raise
         return
+    bounds: tuple[float, float] | None = None
     with connection.transaction():
         for step in group:
-            _bound(going, step, tries)
+            if (wanted := _bounds(going, step, tries)) != bounds:  # locks are held by now: no word more than must be
+                _within(going, *wanted)
+            bounds = wanted
             run(connection, step.sql)
 
 

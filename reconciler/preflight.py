@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler import backfill
+from reconciler.catalog import TWIN
 from reconciler.connection import Connection, rows
 from reconciler.kinds import KINDS
 from reconciler.order import Step
@@ -50,6 +51,15 @@ _INVALID = """
 _LAGGING = """
     SELECT application_name AS standby, extract(epoch FROM replay_lag)::int AS seconds
     FROM pg_stat_replication WHERE extract(epoch FROM replay_lag) > %(lag)s ORDER BY 1"""
+_PUBLISHED = """
+    SELECT p.pubname::text AS publication, format('%%I.%%I', n.nspname, c.relname) AS relation
+    FROM unnest(%(relations)s::text[]) AS w(relation) JOIN pg_class AS c ON c.oid = to_regclass(w.relation)
+    JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    JOIN pg_publication_tables AS p ON (p.schemaname, p.tablename) = (n.nspname, c.relname)
+    JOIN pg_publication AS q ON q.pubname = p.pubname
+    WHERE NOT EXISTS (SELECT FROM pg_publication_rel AS r
+                      WHERE r.prrelid = c.oid AND r.prpubid = q.oid AND to_jsonb(r) ->> 'prattrs' IS NOT NULL)
+    ORDER BY 1, 2"""
 _SPACE = """
     SELECT setting AS directory, inet_server_addr() IS NULL OR inet_server_addr() <<= '127.0.0.0/8' OR inet_server_addr() = '::1' AS here,
            (SELECT coalesce(sum(pg_table_size(to_regclass(w.relation))), 0) FROM unnest(%(built)s::text[]) AS w(relation))::int8
@@ -82,6 +92,7 @@ def preflight(plan: Plan, connection: Connection) -> list[Finding]:
     for step in plan.steps:
         if step.fill is not None:
             found += [Finding(f"the backfill of {step.identity}: {why}", refuses=True) for why in backfill.refusals(connection, step.fill)]
+    found += _sent(plan, connection)
     found += _held_up(plan, connection)
     found += _half_finished(plan, connection)
     found += _space(plan, connection)
@@ -116,6 +127,14 @@ def _takes_a_name(step: Step) -> bool:
     """Whether it puts something into the schema, and not only onto a table, which its owner may always do."""
     kind = KINDS[step.kind]
     return not kind.within or kind.relation or bool(_BESIDE.search(step.sql))
+
+
+def _sent(plan: Plan, connection: Connection) -> Iterator[Finding]:
+    """A subscriber to whole rows would stop at a column that it does not have."""
+    widened = sorted({quoted(s.relation) for s in plan.steps if f"ADD COLUMN {TWIN}" in s.sql})
+    for row in rows(connection, _PUBLISHED, {"relations": widened}) if widened else ():
+        words = f"publication {row['publication']} sends whole rows of {row['relation']}, and its subscribers have no {TWIN}…"
+        yield Finding(f"{words}: name the columns that it is to send, or leave `retype` out", refuses=True)
 
 
 def _held_up(plan: Plan, connection: Connection) -> Iterator[Finding]:

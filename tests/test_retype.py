@@ -10,7 +10,7 @@ import pytest
 
 from reconciler import pipeline
 from reconciler.connection import connect
-from reconciler.errors import PlanError, ReconcileError
+from reconciler.errors import PlanError, PlanRefused, ReconcileError
 from reconciler.load import load
 from reconciler.locks import Patience
 from reconciler.pipeline import Job
@@ -18,7 +18,7 @@ from reconciler.plan import Plan
 from reconciler.state import Scope
 from reconciler.statement import Hazard, mentions
 from reconciler.watch import Lines
-from tests.conftest import Database
+from tests.conftest import Database, version
 from tests.test_filling import ROWS, apply, writing
 from tests.test_recipes import DEBRIS, run_until
 
@@ -267,6 +267,16 @@ def test_what_cannot_be_exchanged_is_refused(script: str, database: Database, tm
     database.run(f"SET search_path = public; {script}")
     with pytest.raises(PlanError, match=f"{REFUSED[script]}.*leave `retype` out"):
         planned(database, tmp_path, "tables: {t: {columns: {a: {type: bigint, retype: online}}}}")
+
+
+def test_a_table_that_is_replicated_whole_is_refused(each_major: int, new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database = new_database(TABLE + "CREATE PUBLICATION p FOR ALL TABLES", each_major)
+    with pytest.raises(PlanRefused, match=r"publication p sends whole rows of public\.t.*leave `retype` out"):
+        apply(database, tmp_path, WIDER)
+    if version(database) > 14:
+        database.run("DROP PUBLICATION p; CREATE PUBLICATION p FOR TABLE t (id, a) WITH (publish = 'insert')")
+        apply(database, tmp_path, WIDER)
+        assert database.rows("SELECT attnames::text FROM pg_publication_tables") == [("{id,a}",)]
 
 
 def test_a_domain_with_constraints_is_refused(database: Database, tmp_path: Path) -> None:
