@@ -67,7 +67,7 @@ def canonicalise(
     `scratches` offers servers in order of preference: one that cannot hold the objects is passed over. Raises
     DeclarationError with every object that PostgreSQL refuses, ScratchError when no server serves.
     """
-    renamings = pending(live.state, declaration)
+    renamings = pending(live.state, declaration, live.situation)
     live = replace(live, situation=_bounded(live.situation, declaration, scope))
     if not renamings and not _seeds(live, declaration, _first_look(live, declaration, scope)[0]):
         yield Canonical(live.state, live.state, live.situation)
@@ -109,9 +109,10 @@ def _on(
     scratch: Scratch, stack: ExitStack, live: Snapshot, declaration: Declaration, scope: Scope, renamings: Sequence[Renaming]
 ) -> Canonical:
     """Both states as one scratch server spells them."""
-    present = _renamed(scratch, live, renamings) if renamings else live
+    present = _renamed(scratch, live, declaration, renamings) if renamings else live
     wanted, spelled = _first_look(present, declaration, scope)
     seeds = _seeds(present, declaration, wanted) | {r.becomes for r in renamings}
+    seeds |= {n for r in renamings for n in live.state.needs(r.was)}  # where it comes from, it must be able to go back to
     canonical = _Bench(scratch, stack, present, declaration, scope, spelled).canonical(wanted, seeds)
     if not renamings:
         return canonical
@@ -121,9 +122,9 @@ def _on(
     return replace(canonical, renamings=renamings, before=introspect(canonical.connection, live.situation.server).state)
 
 
-def _renamed(scratch: Scratch, live: Snapshot, renamings: Sequence[Renaming]) -> Snapshot:
+def _renamed(scratch: Scratch, live: Snapshot, declaration: Declaration, renamings: Sequence[Renaming]) -> Snapshot:
     """What the renamings make of the live state: PostgreSQL knows what else they change."""
-    members = neighbourhood(live.state, {r.was for r in renamings})
+    members = neighbourhood(live.state, {r.was for r in renamings} | {n for r in renamings for n in _wanted_by(r, declaration)})
     state = State({r: o for r, o in live.state.objects.items() if r in members}, live.state.edges)
     situation = replace(live.situation, server=scratch.server, initial={}, leftovers={}, owed={})
     with scratch.database({role for o in state.objects.values() for role in o.roles()}, live.situation.user) as connection:
@@ -143,6 +144,11 @@ def _renamed(scratch: Scratch, live: Snapshot, renamings: Sequence[Renaming]) ->
         situation=replace(live.situation, sizes=sizes),
         names={k: v for k, v in live.names.items() if k not in {(r.schema, r.name) for r in names if names[r] != r}} | taken,
     )
+
+
+def _wanted_by(renaming: Renaming, declaration: Declaration) -> Set[Ref]:
+    """What an object needs once it is called so: another schema."""
+    return declaration.objects[renaming.becomes].needs() if renaming.becomes in declaration.objects else frozenset()
 
 
 def complete(live: Snapshot, declaration: Declaration, scope: Scope, spelled: Mapping[Ref, Ref]) -> Wanted:

@@ -42,6 +42,7 @@ class Object(BaseModel):
     watches: ClassVar[bool] = False  # acts on changes to other objects, so that it is made last and dropped first
     written: ClassVar[tuple[str, ...]] = ()  # fields that hold SQL which people wrote
     renamable: ClassVar[bool] = True  # ALTER … RENAME TO knows it
+    renamed_part: ClassVar[str] = "name"  # what differs then
     spreads: ClassVar[bool] = False  # each partition has a piece of what its parent has
     since: ClassVar[Mapping[str, int]] = {}  # the first major version that knows a field, where 14 does not
 
@@ -91,13 +92,6 @@ class Object(BaseModel):
         """The object as a person would declare it, and which of `others` that says too: the way back of `unfold`."""
         del others
         return self, frozenset()
-
-    def says_no_more_than(self, body: Mapping[str, Any]) -> bool:
-        """Whether these fields are all that it has, but for an owner and what a new object has anyway."""
-        besides = self.derived() | {"owner"}
-        usual = {"grants": {r: tuple(p) for r, p in self.usual_grants().items()}} if isinstance(self, Granted) else {}
-        wanted = type(self).model_validate({"ref": self.ref, **usual, **body})
-        return self.model_dump(exclude=set(besides)) == wanted.model_dump(exclude=set(besides))
 
     def identify(self, connection: Connection) -> Ref:
         """The ref as PostgreSQL spells it, asked on scratch; raises StatementFailed."""
@@ -158,6 +152,10 @@ class Object(BaseModel):
         del part
         return False
 
+    def pins(self, beneath: Object) -> bool:
+        """Whether PostgreSQL refuses every change to what is beneath while this stands on it: to the type of a typed table."""
+        return beneath is self
+
     def gives_way(self, old: Self, standing: Iterable[Object]) -> bool:
         """Whether it must be replaced because these stand on it, although `redefine` knows a way."""
         del old, standing
@@ -192,10 +190,6 @@ class Object(BaseModel):
         """What `old` is after that."""
         del old, on
         return self
-
-    def reworded(self, old: Self) -> bool:
-        """Whether more differs from `old` than owner, comment and grants."""
-        return self.model_copy(update={f: getattr(old, f) for f in ATTACHED & type(self).model_fields.keys()}) != old
 
     def renamed_to(self, name: str) -> Statement:
         """Give the object another name."""
@@ -266,6 +260,16 @@ class Object(BaseModel):
     def takes(self) -> str | None:
         """The name it takes among the relations of its schema, if any."""
         return self.ref.name if self.relation else None
+
+    def occupies(self) -> frozenset[tuple[str, ...]]:
+        """What no other object may have at the same time: its names, each in its namespace."""
+        named = {*((s, self.ref.name, self.ref.arguments or "") for s in self.spaces()), ("relation", self.takes or self.ref.name, "")}
+        return frozenset((space, self.ref.schema, *rest) for space, *rest in named if self.takes is not None or space != "relation")
+
+    def steps_back(self, new: Self, on: Situation) -> tuple[Self, Iterable[Statement]] | None:
+        """Let go of what others may take on the way to `new`, a bound, and what it is then; None: it keeps all that it has."""
+        del new, on
+        return None
 
     @classmethod
     def spaces(cls) -> frozenset[str]:

@@ -12,45 +12,58 @@ from typing import ClassVar, Self
 
 from psycopg import sql
 
-from reconciler.contract import Granted
+from reconciler.contract import Granted, Object
 from reconciler.statement import Statement, Turn, compose, name, raw, text
 
 ASIDE = "reconcile_old_"
+COLLATED = "COLLATE "  # begins the key of a turn from one collation to another
 
 
-class DataType(Granted):
+class Replaced(Object):
+    """What columns have, a type or a collation: it is renamed and not dropped while another takes its place."""
+
+    words_aside: ClassVar[str]  # what ALTER … RENAME calls it
+
+    def stood_aside(self, others: Mapping[str, str]) -> Self:
+        """The object under the name that it has while it is replaced; `others` are the asides by name."""
+        del others
+        return self.model_copy(update={"ref": replace(self.ref, name=aside(self.ref.name))})
+
+    def set_aside(self, other: Self) -> Iterable[Statement]:
+        """Rename it to make room for the new one: then it is `other`."""
+        del other
+        yield renamed(self.words_aside, self.ref.schema, self.ref.name)
+
+    def names(self) -> Mapping[str, str]:
+        """What comes with it as PostgreSQL prints it, and what that is called aside."""
+        return {text(self.sql_name()): text(name(self.ref.schema, aside(self.ref.name)))}
+
+    def turns(self, old: Self, other: Self) -> Mapping[str, Turn]:
+        """How values get from `old`, which is `other` now, to this."""
+        raise NotImplementedError
+
+
+class DataType(Granted, Replaced):
     """A type that columns may have."""
 
     shares: ClassVar[str] = "type"
     grant_class: ClassVar[str] = "TYPE"
+    words_aside: ClassVar[str] = "TYPE"
     public_by_default: ClassVar[tuple[str, ...]] = ("usage",)
 
     def designation(self) -> sql.Composable:
         return compose("TYPE {}", self.sql_name())
 
-    def stood_aside(self, others: Mapping[str, str]) -> Self:
-        """The type under the name that it has while it is replaced; `others` are the asides of types by name."""
-        del others
-        return self.model_copy(update={"ref": replace(self.ref, name=aside(self.ref.name))})
-
-    def set_aside(self, other: Self) -> Iterable[Statement]:
-        """Rename the type to make room for the new one: then it is `other`."""
-        del other
-        yield renamed("TYPE", self.ref.schema, self.ref.name)
-
     def names(self) -> Mapping[str, str]:
-        """The types that come with it as format_type prints them, and what they are called aside."""
-        own, other = text(self.sql_name()), text(name(self.ref.schema, aside(self.ref.name)))
-        return {own: other, f"{own}[]": f"{other}[]"}
+        """The types that come with it as format_type prints them."""
+        return {k + array: v + array for k, v in super().names().items() for array in ("", "[]")}
 
     def converted(self, old: DataType, value: sql.Composable, wanted: str) -> sql.Composable:
         """SQL that turns a value of the old type, or of an array of it, into this type, called `wanted`."""
         del old
         return compose("{}::text::{}", value, raw(wanted))
 
-    def turns(self, old: DataType, other: DataType) -> Mapping[str, Turn]:
-        """How values get from `old`, which is `other` now, to this type."""
-
+    def turns(self, old: Self, other: Self) -> Mapping[str, Turn]:
         def turn(own: str, there: str) -> Turn:
             return Turn(own, there, lambda v: self.converted(other, v, own), lambda v: other.converted(self, v, there))
 

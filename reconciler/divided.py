@@ -56,7 +56,12 @@ class Divided(Object):
         del on
         return ()
 
-    # -- what both have --------------------------------------------------------------------------------------------
+    # -- what both have ----------------------------------------------------------------------------------------------
+
+    def occupies(self) -> frozenset[tuple[str, ...]]:
+        """Of primary keys a table has but one."""
+        sole = {("primary key", str(self.ref.on))} if getattr(self, "primary_key", None) else set[tuple[str, str]]()
+        return super().occupies() | sole
 
     def called(self, own: str) -> Self:
         """The same under another name."""

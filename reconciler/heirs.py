@@ -33,7 +33,7 @@ def precedence(changes: Sequence[Change], live: State, desired: State) -> Iterat
         ref = change.ref
         for heir, (old, new) in moved.items():
             if ref.on == heir:
-                later = not new or (change.desired is None and ref not in live)
+                later = not new or (change.desired is None and (ref not in live or ref in live.given))
                 yield (heir, ref) if later else (ref, heir)
             elif ref.on in old and ref.on not in new:
                 yield heir, ref
@@ -46,7 +46,7 @@ def precedence(changes: Sequence[Change], live: State, desired: State) -> Iterat
         if change.live is not None and change.desired is None and change.live.overrides and ref.on is not None and ref.on in live:
             yield from ((ref, c.ref) for c in changes if c.ref.on in live[ref.on].parents and c.ref.name == ref.name)
         if change.live is None and change.desired is not None and ref.on is not None and ref.on in live and ref.on in desired:
-            yield from ((r, ref) for r in lost if r.on in live[ref.on].parents)
+            yield from ((r, ref) for r in lost if r.on in live[ref.on].parents or _makes_room(r, change.desired, live))
             if change.desired.overrides:
                 parents = desired[ref.on].parents
                 yield from ((c.ref, ref) for c in changes if c.ref.on in parents and c.ref.name == ref.name)
@@ -114,6 +114,18 @@ def with_given(state: State, given: Sequence[Object | None]) -> State:
     """The state with what parents give listed in it."""
     added = {o.ref: o for o in given if o is not None}
     return State({**state.objects, **added}, state.edges, frozenset(added.keys() - state.objects.keys()))
+
+
+def _makes_room(lost: Ref, new: Object, live: State) -> bool:
+    """Whether an heir has something under the name of what comes to it, and cannot take that for its own."""
+    same = not new.folds and (lost.kind, lost.name) == (new.ref.kind, new.ref.name)
+    return same and lost.on is not None and any(p == new.ref.on for p in _above(lost.on, live))
+
+
+def _above(ref: Ref, state: State) -> Iterator[Ref]:
+    """The parents of an object, and theirs."""
+    for parent in state[ref].parents if ref in state else ():
+        yield from (parent, *_above(parent, state))
 
 
 def _moved(changes: Sequence[Change]) -> dict[Ref, tuple[tuple[Ref, ...], tuple[Ref, ...]]]:

@@ -8,7 +8,7 @@ from typing import Any, cast
 import networkx as nx
 from pydantic import BaseModel, ConfigDict
 
-from reconciler.datatype import DataType
+from reconciler.datatype import Replaced
 from reconciler.diff import Action, Change
 from reconciler.errors import PlanError
 from reconciler.heirs import precedence
@@ -84,7 +84,19 @@ def _edges(work: Work, given: Sequence[Change]) -> set[tuple[Node, Node]]:
         if one is not None and other is not None and one != other:
             edges.add((one, other))
 
-    for order in (_make, _drop, _overloads, _loosen, _finish, _clear, _free_names, _ambient_last, _watchers_apart):
+    for order in (
+        _make,
+        _drop,
+        _unmistakable,
+        _let_go_first,
+        _overloads,
+        _loosen,
+        _finish,
+        _clear,
+        _free_names,
+        _ambient_last,
+        _watchers_apart,
+    ):
         order(work, before)
     for one, other in precedence(given, work.live, work.desired):
         before(work.only(one), work.only(other))
@@ -113,18 +125,33 @@ def _drop(work: Work, before: Before) -> None:
         gone, made = work.find(dropping(ref)), work.find(making(ref))
         for needed in live.needs(ref):
             unneeded = work.find(dropping(needed))
-            before(gone, unneeded)
+            if not (needed in rebuild.held and needed == ref.on and live[ref].folds):
+                before(gone, unneeded)
             if needed in rebuild.held:
                 continue
             for_good = needed not in rebuild.again
-            if gone is None or (ref in rebuild.held and for_good and isinstance(live[needed], DataType)):
+            if gone is None or (ref in rebuild.held and for_good and unneeded and isinstance(live[needed], Replaced)):
                 before(made, unneeded)
+            elif ref in rebuild.held and not isinstance(live[needed], Replaced):  # else it would take up the same once more
+                before(unneeded, made)
             elif for_good and unneeded is not None and needed.arguments is not None:  # its name may mean another one from now on
                 before(unneeded, made)
                 for node in [n for n in work.statements if n.ref.arguments is not None and _namesakes(n.ref, needed) and not n.drop]:
                     before(gone, node)
             elif unneeded is None and (needed in held_still or (live[ref].follows and needed != ref.on)):
                 before(gone, work.find(making(needed)))
+
+
+def _unmistakable(work: Work, before: Before) -> None:
+    """What looks for something on another object finds it once what goes from there is gone: a foreign key its unique key."""
+    going: dict[tuple[str, Ref | None], list[Ref]] = {}
+    for ref in work.dropped:
+        if ref not in work.created and ref.on is not None and not KINDS[ref.kind].folds:
+            going.setdefault((ref.kind, ref.on), []).append(ref)
+    for ref in {*work.created, *work.rebuild.held}:
+        for needed in work.desired.needs(ref) if ref.on is not None else ():
+            for gone in going.get((needed.kind, needed.on), ()) if needed.on != ref.on else ():
+                before(work.find(dropping(gone)), work.find(making(ref)))
 
 
 def _overloads(work: Work, before: Before) -> None:
@@ -142,6 +169,16 @@ def _overloads(work: Work, before: Before) -> None:
 
 def _namesakes(one: Ref, other: Ref) -> bool:
     return (one.kind, one.schema, one.name) == (other.kind, other.schema, other.name)
+
+
+def _let_go_first(work: Work, before: Before) -> None:
+    """The parts of what is held are altered while it is."""
+    for ref in work.rebuild.held:
+        if work.live[ref].release(work.situation) is not None:
+            for part in {p.ref for s in (work.live, work.desired) for p in s.parts(ref)}:
+                for node in map(work.find, (dropping(part), making(part))):
+                    before(work.find(dropping(ref)), node)
+                    before(node, work.find(making(ref)))
 
 
 def _loosen(work: Work, before: Before) -> None:
@@ -182,22 +219,47 @@ def _ambient_last(work: Work, before: Before) -> None:
 
 def _free_names(work: Work, before: Before) -> None:
     """A name must be free before another takes it; what is left over goes before work on its table."""
-    made = [n for n in work.statements if not n.drop and not n.late and work.actions[n] == "create"]
-    takers = {taken: n for n in made for taken in _names(n.ref)}
+    rooms = {r: [_rooms(work, r, s) for s in (work.live, work.desired)] for r in _placed(work)}
+    takers: dict[tuple[str, ...], list[Node | None]] = {}
+    for ref, (had, wanted) in rooms.items():
+        for room in wanted if work.find(dropping(ref)) else wanted - had:
+            takers.setdefault(room, []).append(work.find(making(ref)))
+    for ref, (had, wanted) in rooms.items():
+        for room in had if (gone := work.find(dropping(ref))) else had - wanted:
+            for node in takers.get(room, ()):
+                before(gone or work.find(making(ref)), node)
     for node in work.statements:
-        if node.drop and node.ref in work.rebuild.held:
-            before(node, takers.get(("relation", node.ref.schema, work.live[node.ref].takes or "", None)))
-        for taken in _names(node.ref) if node.drop and not node.late else ():
-            before(node, takers.get(taken))
+        if node.drop and not node.late and node.ref not in work.live:
+            for taker in (t for room in _names(node.ref) for t in takers.get(room, ())):
+                before(node, taker)
+    _leftovers_first(work, before)
+
+
+def _placed(work: Work) -> set[Ref]:
+    """What comes, goes or is altered."""
+    return {*work.created, *work.dropped, *work.rebuild.held, *(n.ref for n in work.statements if not n.late)}
+
+
+def _rooms(work: Work, ref: Ref, state: State) -> frozenset[tuple[str, ...]]:
+    """What it has to itself; none of a name that it takes or leaves while it is altered: of those it is held."""
+    both = ref in work.live and ref in work.desired and not work.find(dropping(ref))
+    if ref not in state or (both and work.live[ref].takes != work.desired[ref].takes):
+        return frozenset()
+    return state[ref].occupies()
+
+
+def _leftovers_first(work: Work, before: Before) -> None:
+    """What nobody brings back goes before work on its table."""
+    for node in work.statements:
         if node.drop and node.ref.on is not None and all(u.undo == () for u in work.statements[node]):
             for other in work.statements:
                 if not other.drop and other.ref.on == node.ref.on:
                     before(node, other)
 
 
-def _names(ref: Ref) -> list[tuple[str, str, str, str | None]]:
-    """The name that an object has, in each namespace which its kind shares with others."""
-    return [(space, ref.schema, ref.name, ref.arguments) for space in KINDS[ref.kind].spaces()]
+def _names(ref: Ref) -> list[tuple[str, ...]]:
+    """The name that a leftover has, in each namespace which its kind shares with others."""
+    return [(space, ref.schema, ref.name, ref.arguments or "") for space in KINDS[ref.kind].spaces()]
 
 
 def _watchers_apart(work: Work, before: Before) -> None:
@@ -269,7 +331,7 @@ def _assert_ahead(work: Work, nodes: Iterable[Node]) -> None:
 def _beside(work: Work, node: Node, earlier: Node) -> bool:
     """Whether what stands ahead does not wait for that: it is built over a twin, or is one, of a type that is there."""
     twins = work.rebuild.twins
-    return earlier.ref in twins or (node.ref in twins and not isinstance(work.desired.get(earlier.ref), DataType))
+    return earlier.ref in twins or (node.ref in twins and not isinstance(work.desired.get(earlier.ref), Replaced))
 
 
 def _numbered(steps: list[Step]) -> list[Step]:

@@ -19,7 +19,7 @@ def unmet(connection: Connection, plan: Plan, objects: Iterable[Named]) -> dict[
     Where the plan was spelled by another major version than the target's, the SQL in their fields may be printed otherwise
     and is not compared.
     """
-    planned: dict[Named, Planned] = {(c.kind, c.identity): c for c in plan.changes}
+    planned: dict[Named, Planned] = {(c.kind, c.identity): c for c in sorted(plan.changes, key=_stays)}
     wanted = {o: planned[o] for o in objects if o in planned}
     if not wanted:
         return {}
@@ -29,6 +29,11 @@ def unmet(connection: Connection, plan: Plan, objects: Iterable[Named]) -> dict[
     unfinished = {(r.kind, r.identity) for r in debris}
     reasons = {o: _unmet(c, there.get(o), o in unfinished, exact=same) for o, c in wanted.items()}
     return {o: why for o, why in reasons.items() if why}
+
+
+def _stays(change: Planned) -> bool:
+    """Of two objects of one name, such as indexes of a view and of the table in its place, the one that stays counts."""
+    return change.after is not None
 
 
 def _unmet(change: Planned, found: Object | None, unfinished: bool, *, exact: bool) -> str:

@@ -131,7 +131,7 @@ def _takes_a_name(step: Step) -> bool:
 
 def _sent(plan: Plan, connection: Connection) -> Iterator[Finding]:
     """A subscriber to whole rows would stop at a column that it does not have."""
-    widened = sorted({quoted(s.relation) for s in plan.steps if f"ADD COLUMN {TWIN}" in s.sql})
+    widened = sorted(_relations(s for s in plan.steps if f"ADD COLUMN {TWIN}" in s.sql))
     for row in rows(connection, _PUBLISHED, {"relations": widened}) if widened else ():
         words = f"publication {row['publication']} sends whole rows of {row['relation']}, and its subscribers have no {TWIN}…"
         yield Finding(f"{words}: name the columns that it is to send, or leave `retype` out", refuses=True)

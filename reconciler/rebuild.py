@@ -13,8 +13,8 @@ from typing import cast
 
 import networkx as nx
 
-from reconciler.contract import Situation
-from reconciler.datatype import DataType
+from reconciler.contract import ATTACHED, Object, Situation
+from reconciler.datatype import Replaced
 from reconciler.diff import Change
 from reconciler.exchange import Exchanged
 from reconciler.ref import Ref
@@ -28,7 +28,7 @@ class Rebuild:
 
     again: dict[Ref, Ref] = field(default_factory=dict[Ref, Ref])
     held: dict[Ref, Ref] = field(default_factory=dict[Ref, Ref])
-    aside: dict[Ref, DataType] = field(default_factory=dict[Ref, DataType])  # types in `again` that are renamed, as they are then
+    aside: dict[Ref, Replaced] = field(default_factory=dict[Ref, Replaced])  # types in `again` that are renamed, as they are then
     turns: dict[str, Turn] = field(default_factory=dict[str, Turn])
     twins: dict[Ref, str] = field(default_factory=dict[Ref, str])  # what is exchanged, and for what
     disturbed: set[Ref] = field(default_factory=set[Ref])  # what is altered only while nothing stands on it
@@ -86,22 +86,39 @@ def rebuild_of(altered: Sequence[Change], live: State, desired: State, situation
         elif ref in found.twins:
             roots = [(r, ref) for r in above]
             found.disturbed.add(ref)
+        elif new.disturbs(old) and (whole := _held_fast(ref, live)):
+            roots = [(whole, None)]
         elif new.disturbs(old):
             roots = [(r, ref) for r in above if not (live[r].follows and r.on == ref.on) or _released(r, live, desired, situation)]
+            found.disturbed.add(ref)
+        elif pinned := [r for r in above if live[r].pins(old)]:
+            roots = [(r, ref) for r in pinned]
             found.disturbed.add(ref)
         _spread(found, roots, ref, (live, desired), standing, situation)
         if new is not None and ref not in found.again and (ref.schema, old.takes) in claimed and old.takes != new.takes:
             found.held.setdefault(ref, ref)  # it lets go of a name that another needs before it goes on
+        if new is not None and ref not in found.again and old.steps_back(new, situation) is not None:
+            found.held.setdefault(ref, ref)
     _set_aside(found, live, desired)
     for ref in found.twins.keys() & {*found.again, *found.held}:
         raise cast("Exchanged", desired[ref]).unable("what it stands on is replaced by the same plan")
     return found
 
 
+def _held_fast(ref: Ref, live: State) -> Ref | None:
+    """What the object is part of, if PostgreSQL gives this part no other type while that stands."""
+    return ref.on if ref.on is not None and ref.on in live and live[ref.on].holds_fast(live[ref]) else None
+
+
 def _released(ref: Ref, live: State, desired: State, situation: Situation) -> bool:
     """Whether the object is not carried along but let go: PostgreSQL knows its old words only, which may say nothing of the new type."""
     old, new = live[ref], desired.get(ref)
-    return new is not None and new.reworded(old) and old.release(situation) is not None
+    return new is not None and _reworded(old, new) and old.release(situation) is not None
+
+
+def _reworded(old: Object, new: Object) -> bool:
+    """Whether more differs than owner, comment and grants."""
+    return new.model_copy(update={f: getattr(old, f) for f in ATTACHED & type(new).model_fields.keys()}) != old
 
 
 def _spread(
@@ -119,24 +136,27 @@ def _spread(
         if ref in found.again:
             continue
         whole = ref not in desired or (live[ref].folds and ref.on in found.again)
-        if beneath is None or whole or live[ref].release(situation) is None:
+        fast = _held_fast(ref, live) if beneath is not None and not whole and isinstance(live[beneath], Replaced) else None
+        if fast is not None:
+            todo.append((fast, None))
+        elif beneath is None or whole or live[ref].release(situation) is None:
             found.again[ref] = root
             found.held.pop(ref, None)
             todo += [(r, ref) for r in standing.get(ref, ())]
         else:
             found.held.setdefault(ref, root)
-            if isinstance(live[beneath], DataType):
+            if isinstance(live[beneath], Replaced) and not live[ref].pins(live[beneath]):
                 todo += [(r, ref) for r in standing.get(ref, ()) if not (live[r].follows and r.on == ref.on)]
 
 
 def _set_aside(found: Rebuild, live: State, desired: State) -> None:
     """Keep every type that something held has, or that such a type is made of."""
     todo = [n for r in found.held for n in live.needs(r)]
-    kept: dict[Ref, DataType] = {}
+    kept: dict[Ref, Replaced] = {}
     while todo:
         ref = todo.pop()
         obj = live.get(ref)
-        if ref in found.again and successor(ref, live, desired) and isinstance(obj, DataType) and ref not in kept:
+        if ref in found.again and successor(ref, live, desired) and isinstance(obj, Replaced) and ref not in kept:
             kept[ref] = obj
             todo += live.needs(ref)
     names = {own: other for obj in kept.values() for own, other in obj.names().items()}
@@ -147,9 +167,10 @@ def _set_aside(found: Rebuild, live: State, desired: State) -> None:
         found.turns |= new.turns(obj, found.aside[ref])
 
 
-def successor(ref: Ref, live: State, desired: State) -> DataType | None:
-    """The data type that takes the place of this one under its name; it may be of another kind."""
-    if not isinstance(live.get(ref), DataType):
+def successor(ref: Ref, live: State, desired: State) -> Replaced | None:
+    """The data type that takes the place of this one under its name, of whatever kind; or the collation."""
+    old = live.get(ref)
+    if not isinstance(old, Replaced):
         return None
     alike = (o for r, o in desired.objects.items() if (r.schema, r.name) == (ref.schema, ref.name))
-    return next((o for o in alike if isinstance(o, DataType)), None)
+    return next((o for o in alike if isinstance(o, Replaced) and o.shares == old.shares), None)

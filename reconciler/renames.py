@@ -5,12 +5,13 @@ A declaration says `renamed_from` and may go on saying so: where the new name is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.contract import Object
 from reconciler.diff import Difference
 from reconciler.ref import Ref
+from reconciler.situation import Situation
 from reconciler.state import Declaration, State
 from reconciler.statement import Statement
 
@@ -30,7 +31,7 @@ class Renaming:
     part: bool = False
 
 
-def pending(live: State, declaration: Declaration) -> list[Renaming]:
+def pending(live: State, declaration: Declaration, situation: Situation) -> list[Renaming]:
     """What is declared under a new name and is still there under the old one; what others live on comes first."""
     before: dict[Ref, Ref] = {}  # the live refs of what is renamed, by the new ones
     found: list[Renaming] = []
@@ -48,9 +49,18 @@ def pending(live: State, declaration: Declaration) -> list[Renaming]:
         if there is None:
             continue
         for old, new, statement in obj.parts_renamed(live[there]):
-            told = Difference(field="name", live=old, wanted=new)
+            told = Difference(field=obj.renamed_part, live=old, wanted=new)
+            found += _made_first(obj, live, declaration, situation)
             found.append(Renaming(there, replace(there, on=ref.on, name=ref.name), statement, told, part=True))
     return found
+
+
+def _made_first(obj: Object, live: State, declaration: Declaration, on: Situation) -> Iterator[Renaming]:
+    """What is declared and not there, and is needed already where parts are renamed: the schema to which an extension moves."""
+    for ref in obj.needs():
+        if ref not in live and ref in declaration.objects:
+            for statement in declaration.objects[ref].create(on, online=False):
+                yield Renaming(ref, ref, statement, Difference(field="name", live="", wanted=ref.name), part=True)
 
 
 def _namesake(live: State, ref: Ref) -> Ref | None:

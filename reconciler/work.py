@@ -11,7 +11,7 @@ from itertools import chain
 from typing import cast
 
 from reconciler.contract import Object, Situation
-from reconciler.datatype import DataType
+from reconciler.datatype import Replaced
 from reconciler.diff import Action, Change
 from reconciler.exchange import Exchanged
 from reconciler.rebuild import Rebuild, entangled, rebuild_of
@@ -245,7 +245,7 @@ def _rebuild(work: Work, ref: Ref) -> None:
 def _stand_aside(work: Work, ref: Ref, root: Ref) -> None:
     """Rename a data type, and drop it once nothing has it any more."""
     aside = work.rebuild.aside[ref]
-    work.add(dropping(ref), "alter", list(cast("DataType", work.live[ref]).set_aside(aside)), root)
+    work.add(dropping(ref), "alter", list(cast("Replaced", work.live[ref]).set_aside(aside)), root)
     work.add(finishing(ref), "drop", aside.drop(work.situation, online=False), root)
 
 
@@ -266,6 +266,10 @@ def _forgive(work: Work, ref: Ref) -> None:
 def _hold(work: Work, ref: Ref) -> None:
     """Let go of what is replaced beneath the object, and take up again; what else differs comes after."""
     live, desired, root, on = work.live[ref], work.desired[ref], work.rebuild.held[ref], work.situation
+    if (back := live.steps_back(desired, on)) is not None:
+        work.add(dropping(ref), "alter", list(back[1]), root)
+        _alter(work, back[0], desired)
+        return
     work.add(dropping(ref), "alter", list(live.release(on) or ()), root)
     work.add(making(ref), "alter", list(desired.resume(live, work.rebuild.turns, on)), root)
     resumed = desired.resumed(live, on)
@@ -280,9 +284,11 @@ def _unfinish(work: Work) -> None:
         unit = next((t for n in obj.finish_needs() if (t := work.rebuild.again.get(n, n)) in work.rebuild.twins), None)
         if going and (loosened := list(obj.unfinish(work.situation))):
             gone, late = work.find(dropping(ref)), finishing(ref)
-            if gone or late not in work.statements:
+            renewed = ref in work.desired and any(_renewed(work, n) for n in obj.finish_needs() & work.desired[ref].finish_needs())
+            anew = late not in work.statements or (renewed and not gone)
+            if gone or anew:
                 work.add(loosening(ref), "alter", loosened, unit)
-            stays = not gone and ref in work.desired and late not in work.statements
+            stays = not gone and ref in work.desired and anew
             if stays and (again := work.desired[ref].complete(None, work.situation)):
                 work.add(late, "alter", again, unit)
         elif (own := dropping(ref)) in work.statements and own not in work.stands_for and ref not in work.rebuild.kept:

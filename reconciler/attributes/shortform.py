@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from reconciler.attributes.place import Place
-from reconciler.contract import Object
+from reconciler.contract import Granted, Object
 from reconciler.ref import Ref, usual_name
 from reconciler.statement import literal, name, text
 
@@ -64,3 +64,11 @@ class ShortForm:
         if self.counts is not None:
             owned = text(name(on.name, own))
             yield Ref("sequence", on.schema, usual_name(on.name, own, "seq")), {"type": self.counts, "owned_by": owned}
+
+
+def says_no_more(obj: Object, body: Mapping[str, Any]) -> bool:
+    """Whether these fields are all that an object has, but for an owner and what a new one has anyway."""
+    besides = {*obj.derived(), "owner"}
+    usual = {"grants": {r: tuple(p) for r, p in obj.usual_grants().items()}} if isinstance(obj, Granted) else {}
+    wanted = type(obj).model_validate({"ref": obj.ref, **usual, **body})
+    return obj.model_dump(exclude=besides) == wanted.model_dump(exclude=besides)

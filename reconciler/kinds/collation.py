@@ -11,10 +11,11 @@ from pydantic import Field, model_validator
 from reconciler.catalog import address, ours
 from reconciler.connection import Server
 from reconciler.contract import Object, Owned, Situation
-from reconciler.statement import Statement, compose, joined, literal, raw, text
+from reconciler.datatype import COLLATED, Replaced
+from reconciler.statement import Statement, Turn, compose, joined, literal, raw, text
 
 
-class Collation(Owned):
+class Collation(Owned, Replaced):
     """An order of text; PostgreSQL cannot alter one, so that any change makes another."""
 
     kind: ClassVar[str] = "collation"
@@ -22,6 +23,7 @@ class Collation(Owned):
     stored: ClassVar[str] = "pg_collation.oid"
     whole: ClassVar[bool] = True
     since: ClassVar[Mapping[str, int]] = {"rules": 16}
+    words_aside: ClassVar[str] = "COLLATION"
 
     provider: Literal["libc", "icu", "builtin", "default"] = "libc"
     locale: str | None = Field(default=None, description="where lc_collate and lc_ctype are the same, and always for icu")
@@ -63,3 +65,7 @@ class Collation(Owned):
         if not self.deterministic:
             given.append(raw("deterministic = false"))
         yield Statement(sql=text(compose("CREATE COLLATION {} ({})", self.sql_name(), joined(given))))
+
+    def turns(self, old: Self, other: Self) -> Mapping[str, Turn]:
+        """Values stay what they are."""
+        return {f"{COLLATED}{own}": Turn(own, there, lambda v: v, lambda v: v) for own, there in old.names().items()}

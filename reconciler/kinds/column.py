@@ -12,18 +12,19 @@ from typing import Any, ClassVar, Literal, Self
 from psycopg import sql
 from pydantic import Field, field_validator
 
-from reconciler.attributes.conversion import Retyping, spelled_collation
+from reconciler.attributes.conversion import Retyping, collate, spelled_collation
 from reconciler.attributes.definition import defined
 from reconciler.attributes.filling import Backfill, Retype, fill
 from reconciler.attributes.identity import Identity
 from reconciler.attributes.keeper import Keeper
 from reconciler.attributes.nulls import NotNull
 from reconciler.attributes.place import Place, query
-from reconciler.attributes.shortform import ShortForm
+from reconciler.attributes.shortform import ShortForm, says_no_more
 from reconciler.attributes.storage import RESET, STORED, settings
 from reconciler.attributes.twin import Twin, ahead, refused
 from reconciler.connection import Row, Server
 from reconciler.contract import Object, Situation
+from reconciler.datatype import COLLATED
 from reconciler.exchange import Exchanged
 from reconciler.privileges import PUBLIC, Access, grantors, known
 from reconciler.ref import Ref
@@ -113,7 +114,7 @@ class Column(Exchanged):
         for update in self._short.shorter(self.default, others, required=self.not_null is True):
             short = found.model_copy(update=update)
             told = {r: body for r, body in short.unfold() if r not in said}
-            if all(r in others and others[r].says_no_more_than(body) for r, body in told.items()):
+            if all(r in others and says_no_more(others[r], body) for r, body in told.items()):
                 found, said = short, said | told.keys()
         return found, said
 
@@ -408,8 +409,11 @@ class Column(Exchanged):
     def resume(self, old: Self, turns: Mapping[str, Turn], on: Situation) -> Iterable[Statement]:
         turn = turns.get(old.type)
         bare = old.model_copy(update={"default": None, "identity": None, "type": turn.aside if turn else old.type})
+        collated = turns.get(COLLATED + text(collate(old.collation))) if old.collation is not None else None
         if turn and self.type == old.type:
             yield self._turn(turn, on)
+        elif collated:
+            yield self._retype(bare.model_copy(update={"collation": collated.aside}), on)
         elif self._retyped(old):
             yield self._retype(bare, on)
         if self.default is not None:

@@ -105,7 +105,13 @@ class Domain(DataType):
         default = _renamed(self.default, named) if self.default is not None else None
         kept = {k: c.model_copy(update={"check": said}) for k, c in self.constraints.items() if (said := checks[k]) is not None}
         told = {"default": default, "constraints": kept, "not_null_name": self.not_null_constraint if self.not_null else None}
-        return super().stood_aside(others).model_copy(update=told | {"type": others.get(self.type, self.type)})
+        return (
+            super()
+            .stood_aside(others)
+            .model_copy(
+                update=told | {"type": others.get(self.type, self.type), "collation": others.get(self.collation or "", self.collation)}
+            )
+        )
 
     def set_aside(self, other: Self) -> Iterable[Statement]:
         """Without its expressions where they call what may be replaced with it; types in them are known by whatever name."""

@@ -22,6 +22,7 @@ class Extension(Object):
     section: ClassVar[str] = "extensions"
     renamable: ClassVar[bool] = False
     unqualified: ClassVar[bool] = True
+    renamed_part: ClassVar[str] = "schema"
 
     namespace: str | None = Field(default=None, alias="schema", description="where its objects go, if it lets one choose")
     version: str | None = Field(default=None, description="left out: whatever is installed, or the server's default")
@@ -75,6 +76,12 @@ class Extension(Object):
         if self._asked_for(on):
             words.append(compose("VERSION {}", literal(self.version)))
         yield Statement(sql=text(joined(words, by=" ")))
+
+    def parts_renamed(self, live: Self) -> Iterable[tuple[str, str, Statement]]:
+        """What belongs to it is called otherwise in another schema, and so is all that stands on that."""
+        if live.namespace and self.namespace not in (None, live.namespace) and live.relocatable:
+            forth, back = self._move(self.namespace), self._move(live.namespace)
+            yield live.namespace, self.namespace or "", Statement(sql=forth, undo=(back,))
 
     def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
         updated = self.version is not None and self.version != old.version

@@ -17,7 +17,7 @@ from reconciler.catalog import address, granted, ours
 from reconciler.connection import Row, Server
 from reconciler.contract import Granted, Object, Situation
 from reconciler.ref import Ref
-from reconciler.statement import Danger, Hazard, Statement, compose, joined, literal, name, raw, text
+from reconciler.statement import Danger, Hazard, Statement, Turn, compose, joined, literal, name, raw, text
 
 USING = "using index "  # how `replica_identity` names an index
 FINALIZE: Final = """DO $reconcile$ DECLARE whole regclass; BEGIN
@@ -124,6 +124,17 @@ class Table(Granted):
             sql=text(compose(FINALIZE, literal(text(self.sql_name())))), lock="ACCESS EXCLUSIVE", relation=self.ref.identity, undo=()
         )
 
+    def occupies(self) -> frozenset[tuple[str, ...]]:
+        """A bound; only PostgreSQL knows whether it overlaps another of the same table."""
+        return super().occupies() | {("bound", str(p)) for p in self.parents if self.piece}
+
+    def steps_back(self, new: Self, on: Situation) -> tuple[Self, Iterable[Statement]] | None:
+        if self.partition_of is None or self.partition_of != new.partition_of or self.values == new.values:
+            return None
+        words = compose("ALTER TABLE {} DETACH PARTITION {}", raw(self.partition_of), self.sql_name())
+        out = Statement(sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.parents[-1].identity, undo=(self._attach(),))
+        return self.detached(), [out]
+
     # -- made and dropped --------------------------------------------------------------------------------------------
 
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
@@ -131,7 +142,8 @@ class Table(Granted):
         columns += [compose("\n    {}", a) for p in parts if (a := p.amendment(on)) is not None]
         listed = compose(" ({}{})", sql.SQL(",").join(columns), raw("\n" if columns else ""))
         words: list[sql.Composable] = [compose("CREATE {}TABLE {}", raw("UNLOGGED " if self.unlogged else ""), self.sql_name())]
-        if self.partition_of is not None:
+        attached = self.partition_of is not None and any(not p.overrides for p in parts)
+        if self.partition_of is not None and not attached:
             words[0] = compose("{} PARTITION OF {}{}", words[0], raw(self.partition_of), listed if columns else raw(""))
             words.append(raw(self.values or "DEFAULT"))
         else:
@@ -141,6 +153,8 @@ class Table(Granted):
         words += self._stored()
         parent = self.parents[-1].identity if self.partition_of and self.parents else ""
         yield Statement(sql=text(joined(words, by=" ")), lock="ACCESS EXCLUSIVE" if parent else "", relation=parent)
+        if attached:  # by itself it may have columns, which are its parent's from then on
+            yield Statement(sql=self._attach(), lock="ACCESS EXCLUSIVE", relation=parent)
         for part in parts:
             if part.overrides:
                 yield from (s.model_copy(update={"undo": None}) for s in part.define(on))
@@ -209,15 +223,17 @@ class Table(Granted):
         yield from (s.model_copy(update={"undo": None}) for s in given_back)
         if self.partition_of is None or (old.partition_of, old.values) == (self.partition_of, self.values):
             return
-        bound = raw(self.values or "DEFAULT")
-        words = compose("ALTER TABLE {} ATTACH PARTITION {} {}", raw(self.partition_of), self.sql_name(), bound)
         why = f"{self.ref.identity} ({on.size(self.ref).bytes:,} bytes) is read under lock, unless a check proves its bound"
         yield Statement(
-            sql=text(words),
+            sql=self._attach(),
             lock="ACCESS EXCLUSIVE",
             relation=self.ref.identity,
             dangers=(Danger(hazard=Hazard.LONG_SCAN, reason=why),),
         )
+
+    def _attach(self) -> str:
+        bound = raw(self.values or "DEFAULT")
+        return text(compose("ALTER TABLE {} ATTACH PARTITION {} {}", raw(self.partition_of or ""), self.sql_name(), bound))
 
     def _store(self, old: Self, on: Situation) -> Iterable[Statement]:
         bytes_ = on.size(self.ref).bytes
@@ -254,6 +270,25 @@ class Table(Granted):
     def holds_fast(self, part: Object) -> bool:
         named = rf'(?<![\w"]){re.escape(text(name(part.ref.name)))}(?![\w"])'
         return self.partition_by is not None and part.folds and re.search(named, self.partition_by) is not None
+
+    # -- standing on a type ------------------------------------------------------------------------------------------
+
+    def pins(self, beneath: Object) -> bool:
+        return self.of is not None and beneath.ref != self.ref.namespace
+
+    def release(self, on: Situation) -> Iterable[Statement] | None:
+        """A typed table is an ordinary one meanwhile, and its columns are altered like any."""
+        return None if self.of is None else [self._typed(self.of, typed=False)]
+
+    def resume(self, old: Self, turns: Mapping[str, Turn], on: Situation) -> Iterable[Statement]:
+        return () if self.of is None else [self._typed(self.of, typed=True)]
+
+    def resumed(self, old: Self, on: Situation) -> Self:
+        return old.model_copy(update={"of": self.of})
+
+    def _typed(self, type_: str, *, typed: bool) -> Statement:
+        ways = [self._alter(raw("NOT OF")), self._alter(compose("OF {}", raw(type_)))]
+        return ways[typed].model_copy(update={"undo": (ways[not typed].sql,)})
 
     # -- finished ----------------------------------------------------------------------------------------------------
 
