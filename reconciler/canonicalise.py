@@ -67,7 +67,7 @@ def canonicalise(
     `scratches` offers servers in order of preference: one that cannot hold the objects is passed over. Raises
     DeclarationError with every object that PostgreSQL refuses, ScratchError when no server serves.
     """
-    renamings = pending(live.state, declaration, live.situation)
+    renamings = pending(live.state, declaration, scope, live.situation)
     live = replace(live, situation=_bounded(live.situation, declaration, scope))
     if not renamings and not _seeds(live, declaration, _first_look(live, declaration, scope)[0]):
         yield Canonical(live.state, live.state, live.situation)

@@ -1,6 +1,7 @@
 """What is to get another name: (live, declaration) → renamings, which come before everything else that a plan does.
 
-A declaration says `renamed_from` and may go on saying so: where the new name is there, nothing is left to do.
+A declaration says `renamed_from` and may go on saying so: where the new name is there, nothing is left to do. Of an index or
+a constraint nobody needs to say it: what would be dropped, and made again as it was, is renamed.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from dataclasses import dataclass, replace
 
 from reconciler.contract import Object
 from reconciler.diff import Difference
+from reconciler.divided import Divided
 from reconciler.ref import Ref
 from reconciler.situation import Situation
-from reconciler.state import Declaration, State
+from reconciler.state import Declaration, Scope, State
 from reconciler.statement import Statement
 
 
@@ -31,16 +33,17 @@ class Renaming:
     part: bool = False
 
 
-def pending(live: State, declaration: Declaration, situation: Situation) -> list[Renaming]:
+def pending(live: State, declaration: Declaration, scope: Scope, situation: Situation) -> list[Renaming]:
     """What is declared under a new name and is still there under the old one; what others live on comes first."""
     before: dict[Ref, Ref] = {}  # the live refs of what is renamed, by the new ones
     found: list[Renaming] = []
     for ref, obj in sorted(declaration.objects.items(), key=lambda item: item[0].on is not None):
         on = before.get(ref.on, ref.on) if ref.on else None
         there = _namesake(live, replace(ref, on=on))
-        if there is None and obj.renamed_from is not None:
-            there = _namesake(live, replace(ref, on=on, name=obj.renamed_from))
-            if there is not None:
+        if there is None:
+            named = obj.renamed_from
+            there = _namesake(live, replace(ref, on=on, name=named)) if named is not None else _same(ref, obj, live, declaration, scope)
+            if there is not None and there not in before.values():
                 before[ref] = there
                 now = replace(there, on=ref.on)
                 statement = live[there].model_copy(update={"ref": now}).renamed_to(ref.name)
@@ -53,6 +56,17 @@ def pending(live: State, declaration: Declaration, situation: Situation) -> list
             found += _made_first(obj, live, declaration, situation)
             found.append(Renaming(there, replace(there, on=ref.on, name=ref.name), statement, told, part=True))
     return found
+
+
+def _same(ref: Ref, obj: Object, live: State, declaration: Declaration, scope: Scope) -> Ref | None:
+    """What is the same on the same object under another name, and would be dropped: building it again would be in vain."""
+    if not isinstance(obj, Divided) or ref.on is None or ref.on not in live or live[ref.on].parents:
+        return None
+    whole = (scope.prune and scope.covers(ref)) or ref.kind in declaration.exclusive.get(ref.on, ())
+    going = (o.ref for o in live.living_on(ref.on) if o.ref in declaration.absent or (whole and o.ref not in declaration.objects))
+    found = next((r for r in going if obj.equals(live[r])), None)
+    taken = found is not None and any(o.takes == ref.name for o in live.objects.values() if o.ref.schema == ref.schema)
+    return None if taken else found
 
 
 def _made_first(obj: Object, live: State, declaration: Declaration, on: Situation) -> Iterator[Renaming]:
