@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from psycopg import Rollback
 
@@ -30,6 +30,7 @@ class Build:
     state: State
     situation: Situation
     paths: Mapping[Ref, str]
+    trusting: set[Ref] = field(default_factory=set[Ref])  # whose bodies are looked at once everything is there
 
     def all(self) -> Failures:
         """Create every object, what others need first; returns what PostgreSQL refused, and why.
@@ -46,10 +47,19 @@ class Build:
         while waiting:
             failed = self._each(waiting, lambda r: self.state[r].create(self.situation, self.state.parts(r), online=False))
             if len(failed) == len(waiting):
-                break
+                if self.trusting >= failed.keys():
+                    break
+                self.trusting.update(failed)
             waiting = list(failed)
+        failed |= self._looked_at([r for r in self.trusting if r not in failed])
         failed |= self._each((r for r in later if r not in failed), lambda r: self.state[r].complete(None, self.situation))
         return failed
+
+    def _looked_at(self, refs: Iterable[Ref]) -> Failures:
+        """Read the bodies of routines that need what needs them, now that all of it is there."""
+        known = list(refs)
+        self.trusting.difference_update(known)
+        return self._each(known, lambda r: self.state[r].redefine(self.state[r], self.situation) or ())
 
     def culprits(self, failed: Failures) -> Failures:
         """Of all that failed, what failed by itself and not because of something that it needs."""
@@ -88,7 +98,7 @@ class Build:
     def _run(self, ref: Ref, statements: Iterable[Statement]) -> None:
         path = next((self.paths[r] for r in (ref, *(p.ref for p in self.state.parts(ref))) if r in self.paths), "")
         run(self.connection, text(compose("SET LOCAL search_path TO {}", literal(path))))
-        run(self.connection, f"SET LOCAL check_function_bodies TO {'on' if ref in self.paths else 'off'}")
+        run(self.connection, f"SET LOCAL check_function_bodies TO {'on' if ref in self.paths and ref not in self.trusting else 'off'}")
         for statement in statements:
             run(self.connection, statement.sql)
 

@@ -70,9 +70,8 @@ def _way_back(work: Work, ref: Ref) -> tuple[tuple[str, ...], tuple[Danger, ...]
     """
     there = State({**{r: o for r, o in work.live.objects.items() if r not in work.dropped}, ref: work.desired[ref]}, work.live.edges)
     back = gather([Change(ref, work.desired[ref], work.live[ref])], there, work.live, work.situation)
-    for held in back.rebuild.held:
-        if held.on is not None and held.on in there and there[held.on].holds_fast(there[held]):
-            return (), (Danger(hazard=Hazard.IRREVERSIBLE, reason=f"{ref} cannot be taken back while {held.on} is partitioned by it"),)
+    for whole in (r for r in back.rebuild.again if r in there and there[r].divided):  # it would go with its rows
+        return (), (Danger(hazard=Hazard.IRREVERSIBLE, reason=f"{ref} cannot be taken back while {whole} is partitioned by it"),)
     return tuple(s.sql for s in in_order(back, ())), ()
 
 
@@ -132,7 +131,9 @@ def _drop(work: Work, before: Before) -> None:
             for_good = needed not in rebuild.again
             if gone is None or (ref in rebuild.held and for_good and unneeded and isinstance(live[needed], Replaced)):
                 before(made, unneeded)
-            elif ref in rebuild.held and not isinstance(live[needed], Replaced):  # else it would take up the same once more
+            elif (
+                unneeded is not None and ref in rebuild.held and not isinstance(live[needed], Replaced)
+            ):  # else it would take up the same once more
                 before(unneeded, made)
             elif for_good and unneeded is not None and needed.arguments is not None:  # its name may mean another one from now on
                 before(unneeded, made)

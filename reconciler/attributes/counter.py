@@ -64,6 +64,8 @@ class Counter(BaseModel):
         (low, high), (was_low, was_high) = self.bounds(types[1]), old.bounds(types[0])
         if low > was_low or high < was_high:
             if low > was_high or high < was_low:
+                if HIGHEST.get(types[1], 0) > HIGHEST.get(types[0], 0):  # the new bounds may be out of the old type's range
+                    yield self._statement(sequence, [compose("AS {}", raw(types[1]))])
                 yield self._statement(sequence, [compose("MINVALUE {}", literal(min(low, was_low)))])
                 yield self._statement(sequence, [compose("MAXVALUE {}", literal(max(high, was_high)))])
             yield self._moved(sequence, types[1])

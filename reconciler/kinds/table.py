@@ -131,9 +131,7 @@ class Table(Granted):
     def steps_back(self, new: Self, on: Situation) -> tuple[Self, Iterable[Statement]] | None:
         if self.partition_of is None or self.partition_of != new.partition_of or self.values == new.values:
             return None
-        words = compose("ALTER TABLE {} DETACH PARTITION {}", raw(self.partition_of), self.sql_name())
-        out = Statement(sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.parents[-1].identity, undo=(self._attach(),))
-        return self.detached(), [out]
+        return self.detached(), [self._detach().model_copy(update={"undo": (self._attach(),)})]
 
     # -- made and dropped --------------------------------------------------------------------------------------------
 
@@ -178,6 +176,8 @@ class Table(Granted):
         size = on.size(self.ref)
         rows = f"about {size.rows:,} rows" if size.rows >= 0 else "an unknown number of rows"
         lost = f"{self.ref} is dropped with {rows} ({size.bytes:,} bytes)"
+        if self.partition_of is not None:  # foreign keys to the whole table refuse to let it go otherwise
+            yield self._detach()
         yield Statement(
             sql=text(compose("DROP TABLE {}", self.sql_name())),
             lock="ACCESS EXCLUSIVE",
@@ -205,8 +205,7 @@ class Table(Granted):
     def _leave(self, old: Self) -> Iterable[Statement]:
         """Detached without CONCURRENTLY, which would leave a check behind and is refused beside a default partition."""
         if old.partition_of is not None and (old.partition_of, old.values) != (self.partition_of, self.values):
-            words = compose("ALTER TABLE {} DETACH PARTITION {}", raw(old.partition_of), self.sql_name())
-            yield Statement(sql=text(words), lock="ACCESS EXCLUSIVE", relation=old.parents[-1].identity)
+            yield old._detach()
 
     def _inherit(self, old: Self) -> Iterable[Statement]:
         """New parents first: a column that no parent gives becomes the child's own for good."""
@@ -230,6 +229,10 @@ class Table(Granted):
             relation=self.ref.identity,
             dangers=(Danger(hazard=Hazard.LONG_SCAN, reason=why),),
         )
+
+    def _detach(self) -> Statement:
+        words = compose("ALTER TABLE {} DETACH PARTITION {}", raw(self.partition_of or ""), self.sql_name())
+        return Statement(sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.parents[-1].identity)
 
     def _attach(self) -> str:
         bound = raw(self.values or "DEFAULT")

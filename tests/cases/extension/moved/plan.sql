@@ -1,0 +1,11 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+SET statement_timeout = 0;
+BEGIN;
+CREATE SCHEMA extensions;
+ALTER EXTENSION vector SET SCHEMA extensions;
+COMMIT;

@@ -1,0 +1,19 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+SET statement_timeout = '30s';
+BEGIN;
+DROP MATERIALIZED VIEW public.m;
+COMMIT;
+
+SET lock_timeout = '2s';
+SET statement_timeout = 0;
+BEGIN;
+CREATE TABLE public.m (
+    a integer
+);
+CREATE INDEX mi ON public.m USING btree (a);
+COMMIT;

@@ -1,0 +1,22 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+SET statement_timeout = 0;
+BEGIN;
+DROP VIEW public.keys;
+-- hazard data-loss: table public.p1 is dropped with an unknown number of rows (0 bytes)
+DROP TABLE public.p1;
+-- hazard data-loss: table public.p is dropped with an unknown number of rows (0 bytes)
+DROP TABLE public.p;
+CREATE TABLE public.p (
+    k bigint NOT NULL,
+    v text
+) PARTITION BY RANGE (k);
+CREATE VIEW public.keys AS
+SELECT k
+   FROM public.p;
+CREATE TABLE public.p1 PARTITION OF public.p FOR VALUES FROM ('0') TO ('10');
+COMMIT;

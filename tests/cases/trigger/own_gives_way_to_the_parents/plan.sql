@@ -1,0 +1,16 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+SET statement_timeout = '30s';
+BEGIN;
+DROP TRIGGER t ON public.p1;
+COMMIT;
+
+SET lock_timeout = '2s';
+SET statement_timeout = '30s';
+BEGIN;
+CREATE TRIGGER t AFTER UPDATE ON public.p FOR EACH ROW EXECUTE FUNCTION public.f();
+COMMIT;
