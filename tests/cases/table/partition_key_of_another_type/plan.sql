@@ -7,6 +7,7 @@ SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
 DROP VIEW public.keys;
+ALTER TABLE public.p DETACH PARTITION public.p1;
 -- hazard data-loss: table public.p1 is dropped with an unknown number of rows (0 bytes)
 DROP TABLE public.p1;
 -- hazard data-loss: table public.p is dropped with an unknown number of rows (0 bytes)

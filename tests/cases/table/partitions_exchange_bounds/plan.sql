@@ -6,6 +6,7 @@ SET client_min_messages = warning;
 SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
+ALTER TABLE public.p DETACH PARTITION public.goes;
 -- hazard data-loss: table public.goes is dropped with an unknown number of rows (8,192 bytes)
 DROP TABLE public.goes;
 COMMIT;
