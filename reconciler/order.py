@@ -185,7 +185,8 @@ def _let_go_first(work: Work, before: Before) -> None:
 def _loosen(work: Work, before: Before) -> None:
     """What was said of an object last is taken back first."""
     for node in [n for n in work.statements if n.late and n.drop]:
-        for ref in (node.ref, *work.live[node.ref].finish_needs()):
+        parts = (p.ref for p in work.live.parts(node.ref))
+        for ref in (node.ref, *work.live[node.ref].finish_needs(), *parts):
             before(node, work.find(dropping(ref)) or work.find(making(ref)))
         before(node, work.find(making(node.ref)))
 

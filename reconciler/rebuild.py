@@ -79,7 +79,7 @@ def rebuild_of(altered: Sequence[Change], live: State, desired: State, situation
         above = standing.get(ref, set[Ref]())
         roots: list[tuple[Ref, Ref | None]] = []
         if new is None and not successor(ref, live, desired):  # what stays as it is needs another object of that name
-            left = [r for r in above if r in desired and r not in moved and not live.parts(r)]
+            left = [r for r in above if r in desired and not live.parts(r) and (r not in moved or _lets_go(r, live, situation))]
             roots = [(r, ref) for r in left if ref.arguments is not None or live[r].follows or live[r].release(situation) is None]
         elif new is None or new.alter(old, situation) is None or new.gives_way(old, [live[r] for r in above]):
             roots = [(ref, None)]
@@ -103,6 +103,11 @@ def rebuild_of(altered: Sequence[Change], live: State, desired: State, situation
     for ref in found.twins.keys() & {*found.again, *found.held}:
         raise cast("Exchanged", desired[ref]).unable("what it stands on is replaced by the same plan")
     return found
+
+
+def _lets_go(ref: Ref, live: State, situation: Situation) -> bool:
+    """Whether it is altered best while it is let go: a foreign key, lest it stand on what goes once more."""
+    return ref.on is not None and not live[ref].folds and live[ref].release(situation) is not None
 
 
 def _held_fast(ref: Ref, live: State) -> Ref | None:

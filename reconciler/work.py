@@ -127,6 +127,7 @@ def gather(changes: Sequence[Change], live: State, desired: State, situation: Si
             _rebuild(work, ref)
     for ref in held:
         _hold(work, ref)
+    _stand_on_the_old(work)
     _settle(work)
     _unfinish(work)
     return work
@@ -137,6 +138,16 @@ def _discard(work: Work) -> None:
     for ref, leftover in work.situation.leftovers.items():
         if ref not in work.adopted and (found := list(leftover.made.discard(wanted=ref not in work.situation.unwanted))):
             work.add(dropping(ref), "drop", found)
+
+
+def _stand_on_the_old(work: Work) -> None:
+    """What takes up something new instead of what goes stands, once that is undone, on the old again: the new goes from under it."""
+    for ref in work.rebuild.held:
+        let_go = list(work.live[ref].release(work.situation) or ())
+        for needed in work.desired.needs(ref) - work.live.objects.keys() if let_go and not work.live[ref].folds else ():
+            if made := work.statements.get(making(needed)):
+                away, back = [s.sql for s in let_go], [u for s in reversed(let_go) for u in s.undo or ()]
+                made[-1] = made[-1].model_copy(update={"undo": (*away, *(made[-1].undo or ()), *back)})
 
 
 def _settle(work: Work) -> None:
