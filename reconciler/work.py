@@ -144,7 +144,7 @@ def _stand_on_the_old(work: Work) -> None:
     """What takes up something new instead of what goes stands, once that is undone, on the old again: the new goes from under it."""
     for ref in work.rebuild.held:
         let_go = list(work.live[ref].release(work.situation) or ())
-        for needed in work.desired.needs(ref) - work.live.objects.keys() if let_go and not work.live[ref].folds else ():
+        for needed in work.desired.needs(ref) - work.live.needs(ref) if let_go and not work.live[ref].folds else ():
             if made := work.statements.get(making(needed)):
                 away, back = [s.sql for s in let_go], [u for s in reversed(let_go) for u in s.undo or ()]
                 made[-1] = made[-1].model_copy(update={"undo": (*away, *(made[-1].undo or ()), *back)})
