@@ -76,33 +76,38 @@ def rebuild_of(altered: Sequence[Change], live: State, desired: State, situation
     for change in altered:
         ref, old, new = change.ref, change.live, change.desired
         assert old
-        above = standing.get(ref, set[Ref]())
-        roots: list[tuple[Ref, Ref | None]] = []
-        if new is None and not successor(ref, live, desired):  # what stays as it is needs another object of that name
-            left = [r for r in above if r in desired and not live.parts(r) and (r not in moved or _lets_go(r, live, situation))]
-            roots = [(r, ref) for r in left if ref.arguments is not None or live[r].follows or live[r].release(situation) is None]
-        elif new is None or new.alter(old, situation) is None or new.gives_way(old, [live[r] for r in above]):
-            roots = [(ref, None)]
-        elif ref in found.twins:
-            roots = [(r, ref) for r in above]
-            found.disturbed.add(ref)
-        elif new.disturbs(old) and (whole := _held_fast(ref, live)):
-            roots = [(whole, None)]
-        elif new.disturbs(old):
-            roots = [(r, ref) for r in above if not (live[r].follows and r.on == ref.on) or _released(r, live, desired, situation)]
-            found.disturbed.add(ref)
-        elif pinned := [r for r in above if live[r].pins(old)]:
-            roots = [(r, ref) for r in pinned]
-            found.disturbed.add(ref)
+        roots, disturbed = _roots(change, standing.get(ref, set[Ref]()), found.twins.keys(), moved, (live, desired), situation)
+        found.disturbed |= {ref} if disturbed else set()
         _spread(found, roots, ref, (live, desired), standing, situation)
-        if new is not None and ref not in found.again and (ref.schema, old.takes) in claimed and old.takes != new.takes:
-            found.held.setdefault(ref, ref)  # it lets go of a name that another needs before it goes on
-        if new is not None and ref not in found.again and old.steps_back(new, situation) is not None:
-            found.held.setdefault(ref, ref)
+        if new is not None and ref not in found.again:
+            gives = (ref.schema, old.takes) in claimed and old.takes != new.takes
+            if gives or old.steps_back(new, situation) is not None:
+                found.held.setdefault(ref, ref)  # it lets go of what another needs before it goes on
     _set_aside(found, live, desired)
     for ref in found.twins.keys() & {*found.again, *found.held}:
         raise cast("Exchanged", desired[ref]).unable("what it stands on is replaced by the same plan")
     return found
+
+
+def _roots(
+    change: Change, above: Set[Ref], twins: Set[Ref], moved: Set[Ref], states: tuple[State, State], situation: Situation
+) -> tuple[Sequence[tuple[Ref, Ref | None]], bool]:
+    """Where to begin taking apart, each with what is beneath it, and whether the object stays but is disturbed."""
+    (live, desired), ref, old, new = states, change.ref, change.live, change.desired
+    assert old
+    if new is None and not successor(ref, live, desired):  # what stays as it is needs another object of that name
+        left = [r for r in above if r in desired and not live.parts(r) and (r not in moved or _lets_go(r, live, situation))]
+        return [(r, ref) for r in left if ref.arguments is not None or live[r].follows or live[r].release(situation) is None], False
+    if new is None or new.alter(old, situation) is None or new.gives_way(old, [live[r] for r in above]):
+        return [(ref, None)], False
+    if ref in twins:
+        return [(r, ref) for r in above], True
+    if new.disturbs(old):
+        if whole := _held_fast(ref, live):
+            return [(whole, None)], False
+        return [(r, ref) for r in above if not (live[r].follows and r.on == ref.on) or _released(r, live, desired, situation)], True
+    pinned = [r for r in above if live[r].pins(old)]
+    return [(r, ref) for r in pinned], bool(pinned)
 
 
 def _lets_go(ref: Ref, live: State, situation: Situation) -> bool:
