@@ -8,25 +8,24 @@ database too. Only what is not known to be equal goes to scratch, with what it s
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from typing import cast
 
 from reconciler.build import Build, Failures
 from reconciler.connection import Connection, rows, run
-from reconciler.contract import Granted, Object, Situation
+from reconciler.contract import Object, Situation
 from reconciler.errors import DeclarationError, Problem, ScratchError, StatementFailed
 from reconciler.introspect import Snapshot, introspect
-from reconciler.kinds import KINDS
+from reconciler.neighbourhood import neighbourhood
 from reconciler.ref import Ref
 from reconciler.renames import Renaming, carried, pending, spoken_of, undone
 from reconciler.scratch import Scratch, empty
 from reconciler.state import Declaration, Scope, State
 from reconciler.statement import compose, literal, name, raw, text
+from reconciler.wanted import Wanted, complete, same_in
 
-EMPTY: Mapping[Ref, Object] = {}
 ROUNDS = 4  # what PostgreSQL prints and reads again settles after two; more would be one that never does
 
 
@@ -47,15 +46,6 @@ class Canonical:
     left_out: Mapping[Ref, str] = field(default_factory=dict[Ref, str])
     renamings: Sequence[Renaming] = ()
     before: State | None = None
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """The desired state before PostgreSQL has read it; `source` maps a declared object to its ref in the files."""
-
-    objects: Mapping[Ref, Object]
-    source: Mapping[Ref, Ref]
-    gone: Set[Ref]
 
 
 @contextmanager
@@ -94,7 +84,7 @@ def _bounded(situation: Situation, declaration: Declaration, scope: Scope) -> Si
 
 
 def _first_look(live: Snapshot, declaration: Declaration, scope: Scope) -> tuple[Wanted, dict[Ref, Ref]]:
-    spelled = {r: same for r in [*declaration.objects, *declaration.absent] if (same := _same_in(live.state, r)) != r}
+    spelled = {r: same for r in [*declaration.objects, *declaration.absent] if (same := same_in(live.state, r)) != r}
     return complete(live, declaration, scope, spelled), spelled
 
 
@@ -149,119 +139,6 @@ def _renamed(scratch: Scratch, live: Snapshot, declaration: Declaration, renamin
 def _wanted_by(renaming: Renaming, declaration: Declaration) -> Set[Ref]:
     """What an object needs once it is called so: another schema."""
     return declaration.objects[renaming.becomes].needs() if renaming.becomes in declaration.objects else frozenset()
-
-
-def complete(live: Snapshot, declaration: Declaration, scope: Scope, spelled: Mapping[Ref, Ref]) -> Wanted:
-    """Lay the declaration over the live state; raises DeclarationError for what has nothing to lie on.
-
-    `spelled` maps refs of the files to PostgreSQL's spelling, where that is known and another.
-    """
-    source = {spelled.get(r, r): r for r in declaration.objects}
-    declared = {r: declaration.objects[s].model_copy(update={"ref": r}) for r, s in source.items()}
-    problems = [p for check in (_unfounded, _without_role, _too_new) for p in check(live, declaration, declared, source)]
-    if problems:
-        raise DeclarationError(problems)
-    gone = _gone(live, declaration, scope, declared, spelled)
-    if taken := list(_taken(live, declaration, declared, source, gone)):
-        raise DeclarationError(taken)
-    given = {r for ref, obj in declared.items() if ref not in live.state for r in _handed_down(obj, live.state)} - declared.keys()
-    objects = {r: o for r, o in live.state.objects.items() if r not in gone | given}
-    for ref, obj in declared.items():
-        there = live.state.get(ref)
-        full = obj.over(there, complete=scope.prune or declaration.recorded).as_state()
-        if getattr(full, "owner", "") is None:
-            full = full.model_copy(update={"owner": getattr(there, "owner", None) or live.situation.user})
-        if scope.prune and isinstance(full, Granted) and full.grants is None:
-            full = full.model_copy(update={"grants": {r: tuple(p) for r, p in full.usual_grants().items()}})
-        objects[ref] = there if there is not None and cast("Object", full).alike(there) else full
-    return Wanted(objects, source, gone)
-
-
-def _same_in(state: State, ref: Ref) -> Ref:
-    """The live object that a routine's declared arguments name, if they are spelled as the catalog does."""
-    if ref.arguments is None or ref in state:
-        return ref
-    alike = (o for o in state.objects.values() if (o.ref.kind, o.ref.schema, o.ref.name) == (ref.kind, ref.schema, ref.name))
-    return next((o.ref for o in alike if getattr(o, "arguments", None) == ref.arguments), ref)
-
-
-def _unfounded(live: Snapshot, declaration: Declaration, declared: Mapping[Ref, Object], source: Mapping[Ref, Ref]) -> Iterable[Problem]:
-    folding = {(parent, k.section) for k in KINDS.values() if k.folds for parent in k.within}
-    for ref in declared:
-        at = declaration.position(source[ref])
-        sections = [section for parent, section in folding if parent == ref.kind]
-        told = (
-            ref in live.state
-            or declared[ref].parents
-            or declaration.recorded
-            or any((source[ref], s) in declaration.positions for s in sections)
-        )
-        if sections and not told:
-            yield Problem(
-                f"{ref} does not exist, and no {sections[0]} are declared to create it with",
-                at,
-                f"declare its {sections[0]}, or create it first",
-            )
-        if ref.on is not None and ref.on not in live.state and ref.on not in declared:
-            yield Problem(f"{ref}: {ref.on} does not exist", at, f"declare {ref.on} too")
-        if ref.schema and ref.schema not in live.schemas and ref.namespace not in declared:
-            yield Problem(f"{ref}: schema {ref.schema} does not exist", at, f"schemas: {{{ref.schema}: {{}}}} would create it")
-
-
-def _taken(
-    live: Snapshot, declaration: Declaration, declared: Mapping[Ref, Object], source: Mapping[Ref, Ref], gone: Set[Ref]
-) -> Iterable[Problem]:
-    """Names that something else has: relations, and the indexes of constraints, share one namespace."""
-    left = {r for r, o in declared.items() if r in live.state and o.takes != live.state[r].takes}
-    free = {(r.schema, live.state[r].takes) for r in {*gone, *left}} | {(r.schema, r.name) for r in live.situation.leftovers}
-    for ref, obj in declared.items():
-        taken = (ref.schema, obj.takes or "")
-        given = ref.on is not None and live.names.get(taken) == ref.on.name  # an index that the table has of its parent
-        if obj.takes is not None and ref not in live.state and taken in live.names.keys() - free and not given:
-            at = declaration.position(source[ref])
-            yield Problem(
-                f"{ref}: the name {ref.schema}.{obj.takes} is taken by another relation", at, "choose another, or drop what has it"
-            )
-
-
-def _handed_down(obj: Object, state: State) -> Iterator[Ref]:
-    """What a new object will be on the partitions below: what is there under that name is its beginning."""
-    for heir in _heirs(state, {obj.ref.on}) if obj.spreads and obj.ref.on else ():
-        if obj.heritable(state[heir]):
-            yield obj.inherited_by(heir).ref
-
-
-def _without_role(live: Snapshot, declaration: Declaration, declared: Mapping[Ref, Object], source: Mapping[Ref, Ref]) -> Iterable[Problem]:
-    for ref, obj in declared.items():
-        for role in sorted(obj.roles() - live.roles):
-            at = declaration.position(source[ref])
-            yield Problem(f"{ref}: role {role} does not exist", at, "roles are named here, not managed: CREATE ROLE first")
-
-
-def _too_new(live: Snapshot, declaration: Declaration, declared: Mapping[Ref, Object], source: Mapping[Ref, Ref]) -> Iterable[Problem]:
-    server = live.situation.server
-    for ref, obj in declared.items():
-        if ref.name in obj.files() - live.available and ref not in live.state:  # what else is installed no catalog says
-            yield Problem(f"{ref}: the server does not have its files", declaration.position(source[ref]), "install them there first")
-        for said, major in obj.newer().items():
-            if server.major < major:
-                at = declaration.position(source[ref], said)
-                yield Problem(f"{ref}: {said} needs PostgreSQL {major}; this server is {server.major}", at, "leave it out")
-
-
-def _gone(live: Snapshot, declaration: Declaration, scope: Scope, declared: Mapping[Ref, Object], spelled: Mapping[Ref, Ref]) -> set[Ref]:
-    """What is to be dropped: named absent, left out of an exclusive list or of a pruned schema; and what lives on it."""
-    gone = {spelled.get(r, r) for r in declaration.absent} & live.state.objects.keys()
-    holding = {r.namespace for r in declared}
-    for ref in live.state:
-        if ref in declared:
-            continue
-        exclusive = ref.on is not None and ref.kind in declaration.exclusive.get(ref.on, ())
-        if ref in holding:
-            continue
-        if exclusive or (scope.prune and scope.covers(ref)):
-            gone.add(ref)
-    return gone | {r for r in live.state if r.on in gone}
 
 
 class _Bench:
@@ -432,52 +309,3 @@ def _qualified(
         raise StatementFailed(f"PostgreSQL prints this expression in a form that we do not know: {printed}")
     refs = (known.get((r["refclassid"], r["refobjid"], r["refobjsubid"])) for r in needed)
     return match[1], frozenset(r for r in refs if r)
-
-
-def neighbourhood(state: State, seeds: Set[Ref], wanted: Mapping[Ref, Object] = EMPTY) -> frozenset[Ref]:
-    """The seeds, what stands on them, and all that any of these stands on, or what the seeds are `wanted` to be."""
-    standing = state.dependents()
-
-    def spread(start: Iterable[Ref], step: Callable[[Ref], Iterable[Ref]]) -> set[Ref]:
-        found, todo = set[Ref](), list(start)
-        while todo:
-            ref = todo.pop()
-            if ref not in found:
-                found.add(ref)
-                todo += step(ref)
-        return found
-
-    roots = (
-        seeds
-        | {n for r in seeds & wanted.keys() for n in wanted[r].needs()}
-        | {r for r, o in state.objects.items() if o.ambient}
-        | {r.on for r in seeds if r.on}
-        | {r.namespace for r in seeds if r.schema}
-        | (heirs := _heirs(state, {r.on for r in seeds if r.on and (KINDS[r.kind].folds or KINDS[r.kind].spreads)}))
-        | {o.ref for r in heirs for o in state.living_on(r) if o.spreads}
-    )
-    above = spread({r for r in seeds if r in state}, lambda r: standing.get(r, ()))
-    parts: dict[Ref, list[Ref]] = {}
-    for ref, obj in state.objects.items():
-        if obj.folds and ref.on:
-            parts.setdefault(ref.on, []).append(ref)
-        for end in obj.finish_needs():
-            parts.setdefault(end, []).append(ref)
-
-    giving = {p for o in (*state.objects.values(), *(wanted[r] for r in seeds & wanted.keys())) for p in o.parents}
-
-    def beneath(ref: Ref) -> Iterable[Ref]:
-        ends = state[ref].finish_needs() if ref in state else ()
-        given = [o.ref for o in state.living_on(ref)] if ref in giving else ()
-        return [*state.needs(ref), *ends, *parts.get(ref, ()), *given]
-
-    below = spread(above | roots, beneath)
-    return frozenset(r for r in below if r in state)
-
-
-def _heirs(state: State, parents: Set[Ref]) -> set[Ref]:
-    """What has the parts of these without listing them, so that what is done to those is done to it."""
-    found, heirs = set[Ref](), {r: {*o.parents} for r, o in state.objects.items() if o.parents}
-    while more := {r for r, p in heirs.items() if p & {*parents, *found}} - found:
-        found |= more
-    return found

@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from reconciler.connection import Connection, Row, Server
-from reconciler.privileges import PUBLIC, Access, grantors, handed_over, known
 from reconciler.ref import Ref
 from reconciler.situation import Piece, Situation
 from reconciler.statement import Statement, Turn, compose, literal, name, raw, text, undoable
@@ -438,47 +437,3 @@ class Object(BaseModel):
     def _own(self, old: Self | None, on: Situation) -> Iterator[Statement]:
         del old, on
         yield from ()
-
-
-class Owned(Object):
-    """An object that has an owner; `Granted` has privileges too."""
-
-    owner: str | None = Field(default=None, description="the role that owns it; left out: whoever creates it")
-
-    def roles(self) -> frozenset[str]:
-        return frozenset({self.owner} if self.owner else ())
-
-    def _own(self, old: Self | None, on: Situation) -> Iterator[Statement]:
-        if self.owner not in (None, old.owner if old else on.user):
-            sql_text = text(compose("ALTER {} OWNER TO {}", self.designation(), self.owner))
-            yield Statement(sql=sql_text, lock="ACCESS EXCLUSIVE" if self.relation else "", relation=self.stands_on)
-
-
-class Granted(Owned):
-    """An object that has an owner and privileges (https://www.postgresql.org/docs/current/ddl-priv.html)."""
-
-    grant_class: ClassVar[str] = "TABLE"  # GRANT … ON this
-    public_by_default: ClassVar[tuple[str, ...]] = ()  # what everybody may do with a new one
-
-    grants: dict[str, tuple[str, ...]] | None = Field(
-        default=None,
-        description="role (or `public`) → privileges, or `all`; an owner who is not listed has all",
-    )
-
-    @classmethod
-    def usual_grants(cls) -> dict[str, list[str]]:
-        """What others may do with a new object, were no default privileges altered."""
-        return {PUBLIC: list(cls.public_by_default)} if cls.public_by_default else {}
-
-    def roles(self) -> frozenset[str]:
-        return (super().roles() | (self.grants or {}).keys() | grantors(self.grants or {})) - {PUBLIC}
-
-    def _own(self, old: Self | None, on: Situation) -> Iterator[Statement]:
-        yield from super()._own(old, on)
-        if self.grants is None:
-            return
-        had = old.grants or {} if old else on.initial_grants(type(self), self.ref.schema)
-        before, owner = (old.owner if old else None) or on.user, self.owner or (old.owner if old else None) or on.user
-        target = compose("{} {}", raw(self.grant_class), self.sql_name())
-        access = Access(target, str(self.ref), known(self.grant_class, on.server), owner, on.user)
-        yield from access.between(handed_over(had, before, owner), self.grants)

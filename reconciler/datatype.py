@@ -12,7 +12,8 @@ from typing import ClassVar, Self
 
 from psycopg import sql
 
-from reconciler.contract import Granted, Object
+from reconciler.contract import Object
+from reconciler.granted import Granted
 from reconciler.statement import Statement, Turn, compose, name, raw, text
 
 ASIDE = "reconcile_old_"

@@ -10,8 +10,9 @@ from typing import Any, ClassVar, cast
 
 import yaml
 
-from reconciler.contract import Granted, Object
+from reconciler.contract import Object
 from reconciler.errors import SettingsError
+from reconciler.granted import Granted
 from reconciler.ref import Ref
 from reconciler.state import State
 

@@ -8,7 +8,8 @@ from typing import ClassVar, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from reconciler.catalog import held
-from reconciler.contract import Granted, Situation
+from reconciler.contract import Situation
+from reconciler.granted import Granted
 from reconciler.privileges import PUBLIC, Access, Grants, grantors, known
 from reconciler.statement import Statement, compose, literal, name, text
 

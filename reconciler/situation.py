@@ -12,7 +12,8 @@ from reconciler.ref import Ref
 from reconciler.statement import Statement
 
 if TYPE_CHECKING:
-    from reconciler.contract import Granted, Object
+    from reconciler.contract import Object
+    from reconciler.granted import Granted
 
 READ_RATE = 50_000_000  # bytes a second, for estimates: a modest disk under load
 

@@ -14,10 +14,10 @@ PACKAGE = Path(__file__).parents[1] / "reconciler"
 FLOORS = {
     0: {"errors", "ref"},
     1: {"statement", "connection", "catalog", "privileges", "foreign"},
-    2: {"contract", "situation", "state", "check", "datatype", "divided", "exchange", "attributes", "queried", "locks"},
+    2: {"contract", "granted", "situation", "state", "check", "datatype", "divided", "exchange", "attributes", "queried", "locks"},
     3: {"kinds"},
-    4: {"load", "introspect", "diff", "scratch", "yamltree", "export", "build", "heirs", "rebuild", "renames"},
-    5: {"canonicalise", "debris", "work", "order", "plan", "unmanaged"},
+    4: {"load", "introspect", "diff", "scratch", "yamltree", "export", "build", "heirs", "rebuild", "renames", "neighbourhood"},
+    5: {"canonicalise", "wanted", "debris", "work", "order", "plan", "unmanaged"},
     6: {"backfill", "journal", "monitor", "postcondition", "preflight"},
     7: {"execute", "history"},
     8: {"rollback", "prove", "verify", "report", "watch", "settings"},
@@ -35,6 +35,12 @@ NEIGHBOURS = {
     ("state", "contract"): "a state is made of objects",
     ("contract", "situation"): "what a kind may know",
     ("situation", "contract"): "what is known of objects",
+    ("situation", "granted"): "what is known of objects",
+    ("granted", "contract"): "what objects with an owner share",
+    ("granted", "situation"): "",
+    ("datatype", "granted"): "",
+    ("queried", "granted"): "",
+    ("attributes", "granted"): "",
     ("state", "check"): "",
     ("order", "work"): "what is put in order",
     ("plan", "work"): "what a plan is made of",
@@ -48,6 +54,7 @@ NEIGHBOURS = {
     ("exchange", "situation"): "",
     ("datatype", "contract"): "what every type that columns have shares",
     ("canonicalise", "scratch"): "",
+    ("canonicalise", "wanted"): "what is spelled",
     ("monitor", "backfill"): "how far a long step is",
     ("preflight", "backfill"): "what would refuse it",
     ("rebuild", "diff"): "changes are what it reads",
@@ -122,6 +129,7 @@ ALLOWED = {
     "export": {"schema"},
     "settings": {"schemas"},
     "queried": {"columns"},  # a field
+    "preflight": {"publication"},  # a column of rows
     "state": {"schema"},  # a column of every catalog row
     "attributes": {"foreign_table", "identity", "statistics", "sequence", "constraint"},  # columns of rows; what short forms stand for
     "load": {"schema", "enum"},  # the file's own key; a word of JSON Schema

@@ -10,7 +10,8 @@ from reconciler.attributes.counter import COLUMNS
 from reconciler.catalog import RELATION_KIND, address, granted, held, is_twin, keeps_filled, keeps_in_step, ours, settable
 from reconciler.connection import Server
 from reconciler.ref import Ref
-from reconciler.statement import Danger, Statement, compose, raw, text
+from reconciler.situation import Situation
+from reconciler.statement import Danger, Hazard, Statement, Turn, compose, raw, text
 from reconciler.statement import name as qualified
 
 
@@ -35,6 +36,18 @@ class Place:
     def relation(self) -> str:
         """The table, for people to read."""
         return self.on.identity
+
+    def turned(self, turn: Turn, on: Situation) -> Statement:
+        """Give every row its value in the type that replaces the one of the same name."""
+        own = qualified(self.column)
+        forth = compose("TYPE {} USING {}", raw(turn.type), turn.forth(own))
+        back = compose("TYPE {} USING {}", raw(turn.aside), turn.back(own))
+        return self.alter_column(forth, back, dangers=(self.rewritten(on),))
+
+    def rewritten(self, on: Situation) -> Danger:
+        """What it means that every row is written anew."""
+        why = f"{self.relation} ({on.size(self.on).bytes:,} bytes) is rewritten while nobody can read or write it"
+        return Danger(hazard=Hazard.TABLE_REWRITE, reason=why)
 
     @property
     def foreign(self) -> bool:

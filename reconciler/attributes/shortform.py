@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from reconciler.attributes.place import Place
-from reconciler.contract import Granted, Object
+from reconciler.contract import Object
+from reconciler.granted import Granted
 from reconciler.ref import Ref, usual_name
 from reconciler.statement import literal, name, text
 

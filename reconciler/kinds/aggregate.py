@@ -11,7 +11,8 @@ from pydantic import Field
 
 from reconciler.catalog import address, granted, ours
 from reconciler.connection import Connection, Server, rows, run, server_of
-from reconciler.contract import Granted, Object, Situation
+from reconciler.contract import Object, Situation
+from reconciler.granted import Granted
 from reconciler.ref import Ref
 from reconciler.statement import Statement, compose, literal, name, raw, text
 

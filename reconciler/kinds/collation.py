@@ -10,8 +10,9 @@ from pydantic import Field, model_validator
 
 from reconciler.catalog import address, ours
 from reconciler.connection import Server
-from reconciler.contract import Object, Owned, Situation
+from reconciler.contract import Object, Situation
 from reconciler.datatype import COLLATED, Replaced
+from reconciler.granted import Owned
 from reconciler.statement import Statement, Turn, compose, joined, literal, raw, text
 
 

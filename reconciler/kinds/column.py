@@ -29,7 +29,7 @@ from reconciler.exchange import Exchanged
 from reconciler.privileges import PUBLIC, Access, grantors, known
 from reconciler.ref import Ref
 from reconciler.situation import Piece
-from reconciler.statement import Danger, Hazard, Statement, Turn, compose, name, raw, text
+from reconciler.statement import Danger, Hazard, Statement, Turn, compose, raw, text
 
 BESIDE = re.compile(r"\b(generated|default|collate|constraint|references|primary\s+key|unique|check|not\s+null|null)\b", re.I)
 
@@ -209,9 +209,9 @@ class Column(Exchanged):
         return forbidden.apart(self._place)
 
     def newer(self) -> Mapping[str, int]:
-        nested = {"not_null": 18 if isinstance(self.not_null, NotNull) else 0}
-        nested["identity"] = 15 if isinstance(self.identity, Identity) and self.identity.unlogged is not None else 0
-        return {**super().newer(), **nested}
+        unlogged = isinstance(self.identity, Identity) and self.identity.unlogged is not None
+        named = isinstance(self.not_null, NotNull)
+        return {**super().newer(), "not_null": 18 * named, "identity": 15 * unlogged}
 
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         if not self.overrides:
@@ -283,12 +283,7 @@ class Column(Exchanged):
         stored = self.generated is not None and not self.virtual
         counted = self.volatile and not filled and not on.size(self._place.on).tiny
         costly = stored or self.constrained or counted or self.identity is not None
-        return (self._rewrite(on),) if costly and not self._place.foreign else ()
-
-    def _rewrite(self, on: Situation) -> Danger:
-        size = on.size(self._place.on)
-        why = f"{self._place.relation} ({size.bytes:,} bytes) is rewritten while nobody can read or write it"
-        return Danger(hazard=Hazard.TABLE_REWRITE, reason=why)
+        return (self._place.rewritten(on),) if costly and not self._place.foreign else ()
 
     # -- altered ---------------------------------------------------------------------------------------------------
 
@@ -332,7 +327,7 @@ class Column(Exchanged):
             yield self._place.default(self.default, before=before)
         if self.generated is not None and old.generated is not None and self.generated != old.generated:
             words = [compose("SET EXPRESSION AS ({})", raw(g)) for g in (self.generated, old.generated)]
-            yield self._place.alter_column(words[0], words[1], dangers=(self._rewrite(on),))
+            yield self._place.alter_column(words[0], words[1], dangers=(self._place.rewritten(on),))
         yield from self._filled(old, on)
         yield from settings(self, old, self._place, on.server)
         if old.numbering is not None and self.numbering is not None:
@@ -411,7 +406,7 @@ class Column(Exchanged):
         bare = old.model_copy(update={"default": None, "identity": None, "type": turn.aside if turn else old.type})
         collated = turns.get(COLLATED + text(collate(old.collation))) if old.collation is not None else None
         if turn and self.type == old.type:
-            yield self._turn(turn, on)
+            yield self._place.turned(turn, on)
         elif collated:
             yield self._retype(bare.model_copy(update={"collation": collated.aside}), on)
         elif self._retyped(old):
@@ -421,13 +416,6 @@ class Column(Exchanged):
 
     def resumed(self, old: Self, on: Situation) -> Self:
         return old.model_copy(update={"type": self.type, "collation": self.collation, "default": self.default, "identity": None})
-
-    def _turn(self, turn: Turn, on: Situation) -> Statement:
-        """Give every row its value in the type that replaces the one of the same name."""
-        own = name(self.ref.name)
-        forth = compose("TYPE {} USING {}", raw(turn.type), turn.forth(own))
-        back = compose("TYPE {} USING {}", raw(turn.aside), turn.back(own))
-        return self._place.alter_column(forth, back, dangers=(self._rewrite(on),))
 
     # -- exchanged -------------------------------------------------------------------------------------------------
 
@@ -475,7 +463,7 @@ class Column(Exchanged):
         said = raw(declared.using) if isinstance(declared, Column) and declared.using is not None else None
         lost = settings(old, old.model_copy(update=RESET), self._place, on.server)
         undo = (self._place.column_action(retyping.back()), *(s.sql for s in lost))
-        return self._place.alter_column(retyping.forth(said), undo=undo, dangers=tuple(retyping.dangers(self._rewrite(on))))
+        return self._place.alter_column(retyping.forth(said), undo=undo, dangers=tuple(retyping.dangers(self._place.rewritten(on))))
 
     def _retyping(self, old: Column) -> Retyping:
         return Retyping(self.ref, self._place.relation, (old.type, old.collation), (self.type, self.collation))

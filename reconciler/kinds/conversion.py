@@ -9,7 +9,8 @@ from pydantic import Field
 
 from reconciler.catalog import address, ours
 from reconciler.connection import Server
-from reconciler.contract import Object, Owned, Situation
+from reconciler.contract import Object, Situation
+from reconciler.granted import Owned
 from reconciler.statement import Statement, compose, literal, raw, text
 
 

@@ -10,7 +10,8 @@ from pydantic import Field
 
 from reconciler.catalog import FIRES, NOT_MANAGED, address, fires
 from reconciler.connection import Server
-from reconciler.contract import Object, Owned, Situation
+from reconciler.contract import Object, Situation
+from reconciler.granted import Owned
 from reconciler.statement import Statement, compose, joined, literal, name, raw, text
 
 

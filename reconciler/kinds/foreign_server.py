@@ -10,8 +10,9 @@ from pydantic import Field, field_validator
 
 from reconciler.catalog import address, granted, ours
 from reconciler.connection import Row, Server
-from reconciler.contract import Granted, Object, Situation
+from reconciler.contract import Object, Situation
 from reconciler.foreign import changed, given, parsed, readable, without_secrets
+from reconciler.granted import Granted
 from reconciler.ref import Ref
 from reconciler.statement import Statement, compose, joined, literal, name, raw, text
 

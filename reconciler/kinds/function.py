@@ -11,7 +11,8 @@ from pydantic import Field, field_validator
 
 from reconciler.catalog import address, granted, keeps_filled, keeps_in_step, ours
 from reconciler.connection import Connection, Row, Server, rows, run
-from reconciler.contract import Granted, Object, Situation
+from reconciler.contract import Object, Situation
+from reconciler.granted import Granted
 from reconciler.ref import Ref
 from reconciler.statement import Danger, Hazard, Statement, compose, joined, literal, name, raw, split_commas, text
 

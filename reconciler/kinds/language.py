@@ -10,7 +10,8 @@ from pydantic import Field
 
 from reconciler.catalog import address, granted, ours
 from reconciler.connection import Server
-from reconciler.contract import Granted, Object, Situation
+from reconciler.contract import Object, Situation
+from reconciler.granted import Granted
 from reconciler.statement import Statement, compose, joined, name, raw, text
 
 

@@ -10,7 +10,8 @@ from pydantic import Field
 
 from reconciler.catalog import address, ours
 from reconciler.connection import Connection, Server, rows, run
-from reconciler.contract import Object, Owned, Situation
+from reconciler.contract import Object, Situation
+from reconciler.granted import Owned
 from reconciler.ref import Ref
 from reconciler.statement import Statement, compose, joined, name, raw, text
 

@@ -14,7 +14,8 @@ from pydantic import Field
 
 from reconciler.catalog import address, ours
 from reconciler.connection import Server
-from reconciler.contract import Object, Owned, Situation
+from reconciler.contract import Object, Situation
+from reconciler.granted import Owned
 from reconciler.ref import Ref
 from reconciler.statement import Statement, compose, name, raw, text
 

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from reconciler.catalog import address, ours
 from reconciler.connection import Row, Server
-from reconciler.contract import Object, Owned, Situation
+from reconciler.contract import Object, Situation
+from reconciler.granted import Owned
 from reconciler.ref import Ref
 from reconciler.statement import Statement, compose, joined, literal, name, raw, text
 

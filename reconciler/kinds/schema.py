@@ -9,7 +9,8 @@ from psycopg import sql
 
 from reconciler.catalog import address, granted, ours
 from reconciler.connection import Server
-from reconciler.contract import Granted, Object, Situation
+from reconciler.contract import Object, Situation
+from reconciler.granted import Granted
 from reconciler.statement import Statement, compose, name, text
 
 

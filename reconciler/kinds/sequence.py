@@ -12,7 +12,8 @@ from pydantic import Field
 from reconciler.attributes.counter import COLUMNS, Counter
 from reconciler.catalog import address, granted, ours
 from reconciler.connection import Server
-from reconciler.contract import Granted, Object, Situation
+from reconciler.contract import Object, Situation
+from reconciler.granted import Granted
 from reconciler.ref import Ref
 from reconciler.statement import Danger, Hazard, Statement, compose, name, raw, text
 

@@ -15,7 +15,8 @@ from pydantic import Field
 
 from reconciler.catalog import address, granted, ours
 from reconciler.connection import Row, Server
-from reconciler.contract import Granted, Object, Situation
+from reconciler.contract import Object, Situation
+from reconciler.granted import Granted
 from reconciler.ref import Ref
 from reconciler.statement import Danger, Hazard, Statement, Turn, compose, joined, literal, name, raw, text
 
