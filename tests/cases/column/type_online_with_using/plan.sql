@@ -2,6 +2,7 @@
 SET search_path = '';
 SET check_function_bodies = off;
 SET client_min_messages = warning;
+SET row_security = off;  -- better refused than a backfill that misses rows
 
 SET lock_timeout = '2s';
 SET statement_timeout = 0;
