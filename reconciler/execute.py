@@ -25,6 +25,8 @@ T = TypeVar("T")
 LOCK = (0x7265636F, 0x6E63696C)  # "reco", "ncil": the advisory lock that only one applier holds
 EVERY = 0.5  # seconds between two looks of the monitor
 LOOKING = "10s"  # how long what only looks may wait for a lock
+UNSUSPECTED = 0.75  # seconds, of the one (deadlock_timeout) after which who waits looks whether it waits in a circle
+LEAST = 0.05  # seconds: long enough for who holds a lock for but a statement
 LOCK_NOT_AVAILABLE = "55P03"
 RETRIED = {LOCK_NOT_AVAILABLE: "a lock was not to be had", "40P01": "a deadlock", "40001": "a serialization failure"}
 DUPLICATE = "42P07"
@@ -329,12 +331,16 @@ def _bound(going: _Run, step: Step, tries: int = 4) -> None:
     _within(going, *_bounds(going, step, tries))
 
 
-def _bounds(going: _Run, step: Step, tries: int) -> tuple[float, float]:
+def _bounds(going: _Run, step: Step, tries: int, held: float | None = None) -> tuple[float, float]:
     """How many seconds a step may wait for its lock, and then run.
 
     The first tries wait but a fraction of what the later ones do: mostly that is enough, and nobody has to wait longer for us.
+    Since it is `held` that a lock of the same transaction may have made others wait: it must be ours that ends before one of
+    them looks for deadlocks, finds that we wait for it in turn, and is made to fail.
     """
     wait = 0.0 if step.long else going.patience.lock / 2 ** max(4 - tries, 0)
+    if wait and held is not None:
+        wait = max(min(wait, UNSUSPECTED - (time.monotonic() - held)), LEAST)
     last = going.patience.statement + wait if step.quick and going.patience.statement else 0.0  # to PostgreSQL, waiting is running
     return wait, last
 
@@ -365,13 +371,15 @@ def _commit(going: _Run, group: Sequence[Step], tries: int) -> None:
             _mend(going, group[0])
             raise
         return
+    held: float | None = None
     bounds: tuple[float, float] | None = None
     with connection.transaction():
         for step in group:
-            if (wanted := _bounds(going, step, tries)) != bounds:  # locks are held by now: no word more than must be
+            if (wanted := _bounds(going, step, tries, held)) != bounds:  # locks are held by now: no word more than must be
                 _within(going, *wanted)
-            bounds = wanted
+            bounds, began = wanted, time.monotonic()
             run(connection, step.sql)
+            held = began if held is None and step.lock else held
 
 
 def _mend(going: _Run, step: Step) -> None:

@@ -14,7 +14,7 @@ from reconciler.connection import Connection, rows
 from reconciler.kinds import KINDS
 from reconciler.order import Step
 from reconciler.plan import Plan
-from reconciler.statement import Hazard, spellings
+from reconciler.statement import Hazard, literal, spellings, text
 
 OLD = 60.0  # seconds: a transaction that is older will hold up a concurrent build or a validation
 LAG = 10.0  # seconds by which a standby may be behind
@@ -145,7 +145,9 @@ def _held_up(plan: Plan, connection: Connection) -> Iterator[Finding]:
         who = f"pid {r['pid']} ({r['role']}, {r['application'] or 'no application name'}, {r['state']})"
         yield Finding(f"{who} is in a transaction for {r['seconds']} s: concurrent builds wait for its end: {r['query']}")
     for r in rows(connection, _PREPARED):
-        yield Finding(f"the prepared transaction {r['gid']} ({r['role']}, for {r['seconds']} s) holds its locks until somebody ends it")
+        gid = text(literal(r["gid"]))
+        ends = f"COMMIT PREPARED {gid} or ROLLBACK PREPARED {gid}"
+        yield Finding(f"the prepared transaction {r['gid']} ({r['role']}, for {r['seconds']} s) holds its locks until {ends}")
 
 
 def _half_finished(plan: Plan, connection: Connection) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from reconciler.pipeline import Job
 from reconciler.state import Scope
 from reconciler.watch import Lines
 from tests.conftest import ROOT, starting_point
-from tests.online import WRITERS, Seen, Statement, measured
+from tests.online import WRITERS, Seen, Statement, Weight, measured, weighed
 
 ASKED = "SELECT c.id, c.metadata FROM conversations AS c WHERE c.id = %s"
 READ = "SELECT m.role, m.content FROM messages AS m WHERE m.conversation_id = %s ORDER BY m.created_at"
@@ -69,7 +69,7 @@ def prepare(url: str, scale: float) -> None:
         connection.execute("VACUUM ANALYZE")
 
 
-def applied(url: str) -> tuple[float, Seen]:
+def applied(url: str, weight: Weight | None = None) -> tuple[float, Seen]:
     """How long the whole plan took, and what the application saw; raises AssertionError if a row was lost or changed."""
     declaration = load(ROOT / "desired_state")
     job = Job(url, declaration, Scope(declaration.schemas))
@@ -79,7 +79,7 @@ def applied(url: str) -> tuple[float, Seen]:
         outcome = pipeline.apply_plan(plan, job, url, Lines(lambda _: None), Patience(), ["all"])
         assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ()), outcome
 
-    took, seen = measured(url, _chat(url), work, _sums)
+    took, seen = measured(url, _chat(url), weighed(url, weight, work) if weight else work, _sums)
     assert _row(url, KEPT) == before, "rows were changed"
     assert _row(url, "SELECT count(*) AS n FROM conversations WHERE organization_id IS NULL") == [0]
     return took, seen

@@ -284,25 +284,26 @@ class Weight:
         return f"at most {self.dead:,} dead rows; {self.relation} {mega[0]} to {mega[1]} MB; our memory {mega[2]} to {mega[3]} MB"
 
 
-@contextmanager
-def weighed(url: str, relation: str) -> Generator[Weight]:
-    """Look every half second."""
-    weight, stop = Weight(relation), threading.Event()
+def weighed(url: str, weight: Weight, work: Callable[[], None]) -> Callable[[], None]:
+    """The same work, looked at every half second."""
 
-    def look() -> None:
+    def look(stop: threading.Event) -> None:
         with connect(url) as connection:
+            weight.look(connection)
             while not stop.wait(0.5):
                 weight.look(connection)
 
-    with connect(url) as connection:
-        weight.look(connection)
-    thread = Thread(target=look)
-    thread.start()
-    try:
-        yield weight
-    finally:
-        stop.set()
-        thread.join()
+    def looked_at() -> None:
+        stop = threading.Event()
+        thread = Thread(target=look, args=(stop,))
+        thread.start()
+        try:
+            work()
+        finally:
+            stop.set()
+            thread.join()
+
+    return looked_at
 
 
 def reconciled(url: str, change: Change, folder: Path) -> Callable[[], None]:
@@ -350,10 +351,13 @@ def _sums(url: str) -> tuple[int, int]:
     return row["n"], row["counters"]
 
 
-def compared(url: str, rows: int, change: Change, *, naive: bool = True) -> Generator[tuple[str, float, Seen]]:
-    """The change by us, then by hand, each under load and taken back."""
+def compared(
+    url: str, rows: int, change: Change, *, naive: bool = True, weight: Weight | None = None
+) -> Generator[tuple[str, float, Seen]]:
+    """The change by us, then by hand, each under load and taken back; what the first weighs is added to `weight`."""
     with tempfile.TemporaryDirectory() as folder:
-        yield ("reconcile", *measured(url, Shop(rows), reconciled(url, change, Path(folder)), _sums))
+        work = reconciled(url, change, Path(folder))
+        yield ("reconcile", *measured(url, Shop(rows), weighed(url, weight, work) if weight else work, _sums))
     _back(url, change)
     if naive:
         yield ("by hand", *measured(url, Shop(rows), by_hand(url, change), _sums))
@@ -409,19 +413,19 @@ def main() -> None:
         conversations.prepare(url, given.conversations)
         print(head)
         row("none", "", *conversations.idle(url, 10))
-        with weighed(url, "messages") as weight:
-            row("whole plan", "reconcile", *conversations.applied(url))
+        weight = Weight("messages")
+        row("whole plan", "reconcile", *conversations.applied(url, weight))
         print(weight.told())
         return
     prepare(url, given.rows)
     print(f"{given.rows:,} rows\n{head}")
     row("none", "", *measured(url, Shop(given.rows), lambda: time.sleep(5), _sums))
     for change in (c for c in CHANGES if given.only in c.name):
-        with weighed(url, "shop.event") as weight:
-            for who, took, seen in compared(url, given.rows, change, naive=not given.tidy):
-                row(change.name, who, took, seen)
-                if who == "reconcile":
-                    print(f"{'':31} {weight.told()}", flush=True)
+        weight = Weight("shop.event")
+        for who, took, seen in compared(url, given.rows, change, naive=not given.tidy, weight=weight):
+            row(change.name, who, took, seen)
+            if who == "reconcile":
+                print(f"{'':31} {weight.told()}", flush=True)
 
 
 if __name__ == "__main__":

