@@ -47,12 +47,14 @@ _HOLDERS = f"""
     {_SESSION}, h.transaction
     FROM ({_HELD}) AS h JOIN pg_stat_activity AS a ON a.pid = h.pid
     WHERE a.pid <> pg_backend_pid() AND NOT {_GIVES_WAY}"""
+# Of a prepared transaction only the lock on its own number tells which of the locks of nobody are its.
 _PREPARED = """
     SELECT 0 AS pid, p.owner::text AS role, p.gid AS application, 'prepared' AS state,
            extract(epoch FROM clock_timestamp() - p.prepared)::float8 AS seconds, NULL::float8 AS rests, '' AS query,
-           '-1/' || p.transaction::text AS transaction
-    FROM pg_prepared_xacts AS p"""
-_HOLDING = f"{_PREPARED} WHERE '-1/' || p.transaction::text IN (SELECT h.transaction FROM ({_HELD}) AS h WHERE h.pid IS NULL)"
+           o.virtualtransaction AS transaction
+    FROM pg_prepared_xacts AS p
+    JOIN pg_locks AS o ON o.locktype = 'transactionid' AND o.transactionid = p.transaction AND o.granted AND o.pid IS NULL"""
+_HOLDING = f"{_PREPARED} WHERE o.virtualtransaction IN (SELECT h.transaction FROM ({_HELD}) AS h WHERE h.pid IS NULL)"
 _BLOCKING = f"""
     {_SESSION}, coalesce(v.transaction, '') AS transaction
     FROM unnest(pg_blocking_pids(%(pid)s)) AS b(pid) JOIN pg_stat_activity AS a ON a.pid = b.pid
@@ -62,8 +64,8 @@ _BLOCKING = f"""
 _BLOCKING_PREPARED = f"""
     {_PREPARED}
     WHERE 0 = ANY(pg_blocking_pids(%(pid)s))
-          AND EXISTS (SELECT FROM pg_locks AS w JOIN pg_locks AS l ON l.virtualtransaction = '-1/' || p.transaction::text AND l.granted
-                      WHERE w.pid = %(pid)s AND NOT w.granted
+          AND EXISTS (SELECT FROM pg_locks AS w JOIN pg_locks AS l ON l.virtualtransaction = o.virtualtransaction AND l.granted
+                      WHERE w.pid = %(pid)s AND NOT w.granted AND l.pid IS NULL
                             AND (w.locktype, w.database, w.relation, w.transactionid, w.virtualxid)
                                 IS NOT DISTINCT FROM (l.locktype, l.database, l.relation, l.transactionid, l.virtualxid))"""
 
