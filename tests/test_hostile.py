@@ -323,7 +323,7 @@ def test_a_vacuum_that_must_prevent_wraparound_does_not_give_way(preparing: Call
     database.run(TABLE + "ALTER TABLE t SET (autovacuum_freeze_max_age = 100000, autovacuum_enabled = off);" + rows)
     with connect(database.url) as connection:
         connection.execute("DO $$ BEGIN FOR n IN 1..101000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$")
-    until(lambda: database.value("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'autovacuum: VACUUM public.t (%wraparound)'"))
+    until(lambda: database.value("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'autovacuum: VACUUM%public.t (%wraparound)'"))
     notes, job = Notes(), job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path)
     with writers(database.url) as written, applying(job, notes, Patience(total=20)) as outcomes:
         until(lambda: len(notes.waits) > 3)
