@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Self
+from collections.abc import Iterable, Mapping
+from typing import Self, cast
 
+from reconciler.attributes.definition import Described
+from reconciler.attributes.twin import Twin
 from reconciler.contract import Object
 from reconciler.errors import PlanError
-from reconciler.situation import Situation
+from reconciler.ref import Ref
+from reconciler.situation import Piece, Situation
 from reconciler.statement import Statement
 
 
@@ -24,6 +27,13 @@ class Exchanged(Object):
     def unable(self, why: str) -> PlanError:
         """That error."""
         return PlanError(f"{self.ref} cannot get its new type online: {why}; leave `retype` out, and its table is rewritten under lock")
+
+    def discard(self, *, wanted: bool = True) -> Iterable[Statement]:
+        """Only a twin is ever left."""
+        return Twin.left(cast("Described", self)).discarded()
+
+    def halfway(self, pieces: Mapping[Ref, Piece]) -> Iterable[Statement]:
+        return Twin.left(cast("Described", self)).strewn()
 
     def exchange(self, old: Object, on: Situation) -> Iterable[Statement]:
         """What stands ahead of the transaction, and what is done in it."""

@@ -52,7 +52,7 @@ _LAGGING = """
     SELECT application_name AS standby, extract(epoch FROM replay_lag)::int AS seconds
     FROM pg_stat_replication WHERE extract(epoch FROM replay_lag) > %(lag)s ORDER BY 1"""
 _PUBLISHED = """
-    SELECT p.pubname::text AS publication, format('%%I.%%I', n.nspname, c.relname) AS relation
+    SELECT p.pubname::text AS sender, format('%%I.%%I', n.nspname, c.relname) AS relation
     FROM unnest(%(relations)s::text[]) AS w(relation) JOIN pg_class AS c ON c.oid = to_regclass(w.relation)
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
     JOIN pg_publication_tables AS p ON (p.schemaname, p.tablename) = (n.nspname, c.relname)
@@ -133,7 +133,7 @@ def _sent(plan: Plan, connection: Connection) -> Iterator[Finding]:
     """A subscriber to whole rows would stop at a column that it does not have."""
     widened = sorted(_relations(s for s in plan.steps if f"ADD COLUMN {TWIN}" in s.sql))
     for row in rows(connection, _PUBLISHED, {"relations": widened}) if widened else ():
-        words = f"publication {row['publication']} sends whole rows of {row['relation']}, and its subscribers have no {TWIN}…"
+        words = f"publication {row['sender']} sends whole rows of {row['relation']}, and its subscribers have no {TWIN}…"
         yield Finding(f"{words}: name the columns that it is to send, or leave `retype` out", refuses=True)
 
 

@@ -52,6 +52,7 @@ NEIGHBOURS = {
     ("attributes", "situation"): "",
     ("exchange", "contract"): "what objects that may be exchanged share",
     ("exchange", "situation"): "",
+    ("exchange", "attributes"): "what it leaves, should it be broken off",
     ("datatype", "contract"): "what every type that columns have shares",
     ("canonicalise", "scratch"): "",
     ("canonicalise", "wanted"): "what is spelled",

@@ -28,7 +28,6 @@ from reconciler.datatype import COLLATED
 from reconciler.exchange import Exchanged
 from reconciler.privileges import PUBLIC, Access, grantors, known
 from reconciler.ref import Ref
-from reconciler.situation import Piece
 from reconciler.statement import Danger, Hazard, Statement, Turn, compose, raw, text
 
 BESIDE = re.compile(r"\b(generated|default|collate|constraint|references|primary\s+key|unique|check|not\s+null|null)\b", re.I)
@@ -420,11 +419,8 @@ class Column(Exchanged):
     # -- exchanged -------------------------------------------------------------------------------------------------
 
     def twin(self, old: Object, on: Situation) -> str:
-        assert isinstance(old, Column)
-        found = self._twin(old, on)
-        if found is not None and (why := refused(self, old, constrained=self.constrained, inherited=self.inherited or old.inherited)):
-            raise self.unable(why)
-        return found.place.column if found is not None else ""
+        found = self._twin(old, on) if isinstance(old, Column) else None
+        return found.ref.name if found is not None else ""
 
     def exchange(self, old: Object, on: Situation) -> Iterable[Statement]:
         assert isinstance(old, Column)
@@ -439,22 +435,18 @@ class Column(Exchanged):
         return old.model_copy(update=told | ({"identity": None} if self.identity is None else {}))
 
     def _twin(self, old: Column, on: Situation) -> Twin | None:
-        """What takes its place, where that is asked for and anything is written anew."""
+        """What takes its place, where that is asked for and anything is written anew; raises PlanError."""
         declared, retyping = on.declared.get(self.ref), self._retyping(old)
         if not isinstance(declared, Column) or declared.retype is None or not self._retyped(old) or not retyping.costly:
             return None
+        if why := refused(self, old, constrained=self.constrained, inherited=self.inherited or old.inherited):
+            raise self.unable(why)
         value = raw(declared.using) if declared.using is not None else retyping.value
         return Twin.of(self.ref, self.type, self.collation, text(value), declared.retype, on.leftovers)
 
     def adopts(self, old: Self | None, on: Situation) -> frozenset[Ref]:
         twin = self._twin(old, on) if old is not None else None
         return frozenset({twin.ref} if twin is not None and twin.begun(on.leftovers) else ())
-
-    def discard(self, *, wanted: bool = True) -> Iterable[Statement]:
-        return Twin.left(self).discarded()
-
-    def halfway(self, pieces: Mapping[Ref, Piece]) -> Iterable[Statement]:
-        return Twin.left(self).strewn()
 
     # -- pieces ----------------------------------------------------------------------------------------------------
 
