@@ -40,7 +40,8 @@ def precedence(changes: Sequence[Change], live: State, desired: State) -> Iterat
             elif ref.on in new and ref.on not in old:
                 yield ref, heir
         yield from _as_given_then(change, changes, given, desired)
-        yield from _in_pieces(change, changes)
+        yield from _in_pieces(change, changes, live, desired)
+        yield from ((ref, gone) for gone in _goes_from_under(change, lost, live))
         if change.live is None:
             yield from ((needed, ref) for needed in _needed_through_parents(ref, desired))
         if change.live is not None and change.desired is None and change.live.overrides and ref.on is not None and ref.on in live:
@@ -50,6 +51,14 @@ def precedence(changes: Sequence[Change], live: State, desired: State) -> Iterat
             if change.desired.overrides:
                 parents = desired[ref.on].parents
                 yield from ((c.ref, ref) for c in changes if c.ref.on in parents and c.ref.name == ref.name)
+
+
+def _goes_from_under(change: Change, lost: Sequence[Ref], live: State) -> Iterator[Ref]:
+    """The parts of parents that take with them what overrides them, on which this stands."""
+    overriding = [n for n in live.needs(change.ref) if live[n].overrides] if change.desired is None else []
+    for part in overriding:
+        above = {*_above(part.on, live)} if part.on is not None else set[Ref]()
+        yield from (r for r in lost if r.on in above and (r.kind, r.name) == (part.kind, part.name))
 
 
 def _needed_through_parents(ref: Ref, state: State) -> Iterator[Ref]:
@@ -71,12 +80,12 @@ def _as_given_then(change: Change, changes: Sequence[Change], given: Sequence[Ch
         yield from ((ref, c.ref) for c in given if c.ref.on in change.live.parents)
 
 
-def _in_pieces(change: Change, changes: Sequence[Change]) -> Iterator[tuple[Ref, Ref]]:
+def _in_pieces(change: Change, changes: Sequence[Change], live: State, desired: State) -> Iterator[tuple[Ref, Ref]]:
     """What is made of the pieces on partitions is made when those that go are gone, and given to those that come."""
     old, new = change.live, change.desired
-    before, after = (o.parents if o and o.piece else () for o in (old, new))
-    if before == after:
+    if (old.parents if old and old.piece else ()) == (new.parents if new and new.piece else ()):
         return
+    before, after = ({*_above(change.ref, s)} if o and o.piece else set[Ref]() for o, s in ((old, live), (new, desired)))
     for other in changes:
         if other.desired is not None and other.desired.spreads and other.ref.on is not None:
             if other.ref.on in after:
