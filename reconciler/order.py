@@ -295,7 +295,7 @@ def _steps(work: Work, edges: set[tuple[Node, Node]], renamings: Sequence[Renami
             waits = last[node] = last.get(node, set()) | {s for p in graph.predecessors(node) for s in last.get(p, ())} or renamed
             if len(block) == 1:
                 transaction += 1
-            for statement in statements:
+            for statement in work.undone_beneath(node, statements, last.keys() - {node}):
                 if statement.apart or not statement.transactional:
                     transaction += 1
                 step_id = f"{len(steps) + 1:0{width}}"

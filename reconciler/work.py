@@ -56,7 +56,8 @@ class Work:
 
     `stands_for` names the larger piece of work of which one is part, `units` what commits together, `created` and
     `dropped` all that is, be it to be made again; `adopted` becomes part of something else; `alone` is dropped by itself
-    and not with what it lives on; `one_way` is altered by what only a replacement takes back.
+    and not with what it lives on; `one_way` is altered by what only a replacement takes back; `rebound` tells, of something
+    made, what lets go of something else to stand on it, with the SQL that lets that go and takes it up again.
     """
 
     live: State
@@ -72,11 +73,22 @@ class Work:
     adopted: Set[Ref] = field(default_factory=frozenset[Ref])
     dropped: Set[Ref] = field(default_factory=frozenset[Ref])
     alone: Set[Ref] = field(default_factory=frozenset[Ref])
+    rebound: dict[Node, list[tuple[Node, tuple[str, ...], tuple[str, ...]]]] = field(
+        default_factory=dict[Node, list[tuple[Node, tuple[str, ...], tuple[str, ...]]]]
+    )
 
     @property
     def disturbed(self) -> Set[Ref]:
         """What is altered only while nothing stands on it."""
         return {*self.rebuild.again.values(), *self.rebuild.held.values(), *self.rebuild.disturbed}
+
+    def undone_beneath(self, node: Node, statements: list[Statement], done: Set[Node]) -> list[Statement]:
+        """The statements, whose undo takes what they make from under what stood on something else, unless that is let go already."""
+        for held, away, back in self.rebound.get(node, ()) if statements and statements[-1] == self.statements[node][-1] else ():
+            if held not in done:
+                last = statements[-1].model_copy(update={"undo": (*away, *(statements[-1].undo or ()), *back)})
+                statements = [*statements[:-1], last]
+        return statements
 
     def find(self, node: Node) -> Node | None:
         """That piece of work, or the larger one of which it is part; None if nothing is to be done."""
@@ -141,13 +153,12 @@ def _discard(work: Work) -> None:
 
 
 def _stand_on_the_old(work: Work) -> None:
-    """What takes up something new instead of what goes stands, once that is undone, on the old again: the new goes from under it."""
+    """What takes up something new instead of what goes stands, once that is undone, on the old again."""
     for ref in work.rebuild.held:
         let_go = list(work.live[ref].release(work.situation) or ())
         for needed in work.desired.needs(ref) - work.live.needs(ref) if let_go and not work.live[ref].folds else ():
-            if made := work.statements.get(making(needed)):
-                away, back = [s.sql for s in let_go], [u for s in reversed(let_go) for u in s.undo or ()]
-                made[-1] = made[-1].model_copy(update={"undo": (*away, *(made[-1].undo or ()), *back)})
+            back = tuple(u for s in reversed(let_go) for u in s.undo or ())
+            work.rebound.setdefault(making(needed), []).append((dropping(ref), tuple(s.sql for s in let_go), back))
 
 
 def _settle(work: Work) -> None:
