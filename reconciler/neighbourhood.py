@@ -34,7 +34,12 @@ def neighbourhood(state: State, seeds: Set[Ref], wanted: Mapping[Ref, Object] = 
         | (heirs := heirs_of(state, {r.on for r in seeds if r.on and (KINDS[r.kind].folds or KINDS[r.kind].spreads)}))
         | {o.ref for r in heirs for o in state.living_on(r) if o.spreads}
     )
-    above = spread({r for r in seeds if r in state}, lambda r: standing.get(r, ()))
+
+    def over(ref: Ref) -> Iterable[Ref]:
+        fast = ref.on is not None and ref.on in state and state[ref.on].holds_fast(state[ref])  # then the whole may be made again
+        return [*standing.get(ref, ()), *([ref.on] if fast and ref.on else ())]
+
+    above = spread({r for r in seeds if r in state}, over)
     parts: dict[Ref, list[Ref]] = {}
     for ref, obj in state.objects.items():
         if obj.folds and ref.on:
