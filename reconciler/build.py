@@ -58,7 +58,7 @@ class Build:
     def _looked_at(self, refs: Iterable[Ref]) -> Failures:
         """Read the bodies of routines that need what needs them, now that all of it is there."""
         known = list(refs)
-        self.trusting.difference_update(known)
+        self.trusting.clear()
         return self._each(known, lambda r: self.state[r].redefine(self.state[r], self.situation) or ())
 
     def culprits(self, failed: Failures) -> Failures:
