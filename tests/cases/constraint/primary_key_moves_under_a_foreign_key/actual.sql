@@ -1,0 +1,4 @@
+CREATE TABLE p (id int CONSTRAINT p_pkey PRIMARY KEY, u uuid NOT NULL);
+CREATE TABLE c (p_id int CONSTRAINT c_p REFERENCES p (id));
+INSERT INTO p VALUES (1, gen_random_uuid());
+INSERT INTO c VALUES (1);

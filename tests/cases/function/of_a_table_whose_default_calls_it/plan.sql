@@ -1,0 +1,21 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+SET statement_timeout = 0;
+BEGIN;
+CREATE FUNCTION public.rows_so_far()
+RETURNS integer
+LANGUAGE sql
+AS $function$SELECT count(*)::int FROM public.counted$function$;
+COMMIT;
+
+SET lock_timeout = '2s';
+SET statement_timeout = 0;
+BEGIN;
+CREATE TABLE public.counted (
+    n integer DEFAULT public.rows_so_far()
+);
+COMMIT;
