@@ -49,8 +49,13 @@ def flags(case: Path) -> list[str]:
 
 
 def needs(case: Path, major: int) -> None:
-    """Skip what the server is too old for."""
-    for flag in flags(case):
+    """Skip what the server cannot hold."""
+    need(flags(case), major)
+
+
+def need(wanted: list[str], major: int) -> None:
+    """Skip where the server is not as those flags want it."""
+    for flag in wanted:
         if flag.startswith("since-") and major < int(flag.removeprefix("since-")):
             pytest.skip(f"needs PostgreSQL {flag.removeprefix('since-')}")
         if flag == "embedded" and major not in MAJORS:

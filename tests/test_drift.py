@@ -4,6 +4,7 @@ tests/drift/<kind>.yml holds, for one kind,
 before   SQL that makes what the fields are altered on
 fields   for each field: `of`, the object's identity, and `by`, the SQL that alters just this field; `also` lists further
          fields of the object that cannot but change with it, `since` is the first PostgreSQL that knows the field
+flags    as of the cases
 never    the fields that no database holds, and why
 """
 
@@ -24,8 +25,9 @@ from reconciler.pipeline import Job
 from reconciler.state import Scope
 from reconciler.watch import Lines
 from reconciler.yamltree.models import fields_of
-from tests.conftest import MAJORS, Database, need_labels
+from tests.conftest import MAJORS, Database
 from tests.installations import installed
+from tests.test_cases import need
 
 FOLDER = Path(__file__).parent / "drift"
 EVERYTHING = Scope(frozenset({"*"}), prune=True, everything=True)
@@ -54,6 +56,7 @@ class Sample(BaseModel):
     before: str
     fields: dict[str, Alteration] = {}
     never: dict[str, str] = {}
+    flags: list[str] = []
 
 
 def sample_of(kind: str) -> Sample:
@@ -72,9 +75,8 @@ def test_every_field_is_altered_by_hand(kind: str) -> None:
 def test_drift_is_found_and_mended(kind: str, each_major: int, new_database: Callable[..., Database], tmp_path: Path) -> None:
     if each_major != MAJORS[0] and not installed():
         pytest.skip("the newest is enough here; with RECONCILE_TEST_POSTGRES all run on every PostgreSQL")
-    if kind == "security_label":
-        need_labels(each_major)
     sample = sample_of(kind)
+    need(sample.flags, each_major)
     altered = {f: a for f, a in sample.fields.items() if a.since <= each_major}
     database = new_database(sample.before, each_major)
     before = database.dump()

@@ -121,9 +121,13 @@ class Column(Exchanged):
     def _short(self) -> ShortForm:
         return ShortForm(self._place, self.type, self.primary_key, self.unique, self.references)
 
+    @classmethod
+    def kept(cls) -> frozenset[str]:
+        return super().kept() - {"keeper"}
+
     def as_state(self) -> Self:
         short: dict[str, Any] = {"primary_key": False, "unique": False, "references": None}
-        told: dict[str, Any] = {"backfill": None, "using": None, "retype": None, "keeper": None, **short}
+        told: dict[str, Any] = {"backfill": None, "using": None, "retype": None, "keeper": self.keeper, **short}
         if self.backfill is not None and self.backfill.keep_filled and not self.overrides:
             told["keeper"] = Keeper.of(self._place, self.backfill.value)
         if self.primary_key:
