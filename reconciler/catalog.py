@@ -11,6 +11,7 @@ NOT_MANAGED = f"""
     WHERE jc.relname = 'run' AND obj_description(jc.oid, 'pg_class') = '{MARK}'"""
 # SQL for an oid of a row of pg_seclabel, `l`, which has none
 LABEL = "hashtextextended(format('%s %s %s %s', l.provider, l.classoid, l.objoid, l.objsubid), 0)"
+UNFILLED = "reconcile is about to fill this. "  # begins the comment of a new column until all rows have their value
 KEEPER = "reconcile_fill_"  # how names begin of triggers, and their functions, that keep a column filled: each is part of its column
 
 TWIN = "reconcile_retype_"  # how names begin of columns that are about to take another's place, and of the functions that fill them

@@ -244,8 +244,9 @@ class Object(BaseModel):
         """The object without its parents."""
         return self
 
-    def settle(self) -> Iterable[Statement]:
+    def settle(self, on: Situation) -> Iterable[Statement]:
         """What is still to be done to the object, which is read as if it were; where it is done, it does nothing."""
+        del on
         return ()
 
     def halfway(self, pieces: Mapping[Ref, Piece]) -> Iterable[Statement]:

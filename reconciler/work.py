@@ -166,7 +166,9 @@ def _settle(work: Work) -> None:
     for ref, obj in work.situation.owed.items():
         node = making(ref)
         if work.find(dropping(ref)) is None:
-            work.add(node, work.actions.get(node, "alter"), [*obj.settle(), *work.statements.get(node, [])], work.units.get(node))
+            work.add(
+                node, work.actions.get(node, "alter"), [*obj.settle(work.situation), *work.statements.get(node, [])], work.units.get(node)
+            )
 
 
 def _partitions(live: State, desired: State) -> dict[Ref, list[Ref]]:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from reconciler.attributes.counter import COLUMNS
-from reconciler.catalog import RELATION_KIND, address, granted, held, is_twin, keeps_filled, keeps_in_step, ours, settable
+from reconciler.catalog import RELATION_KIND, UNFILLED, address, granted, held, is_twin, keeps_filled, keeps_in_step, ours, settable
 from reconciler.connection import Server
 from reconciler.ref import Ref
 from reconciler.situation import Situation
-from reconciler.statement import Danger, Hazard, Statement, Turn, compose, raw, text
+from reconciler.statement import Danger, Hazard, Statement, Turn, compose, literal, raw, text
 from reconciler.statement import name as qualified
 
 
@@ -43,6 +43,11 @@ class Place:
         forth = compose("TYPE {} USING {}", raw(turn.type), turn.forth(own))
         back = compose("TYPE {} USING {}", raw(turn.aside), turn.back(own))
         return self.alter_column(forth, back, dangers=(self.rewritten(on),))
+
+    def remark(self, comment: str | None) -> Statement:
+        """Say that of the column."""
+        words = compose("COMMENT ON COLUMN {}.{} IS {}", self.table, self.column, literal(comment))
+        return Statement(sql=text(words), lock="SHARE UPDATE EXCLUSIVE", relation=self.relation, undo=())
 
     def rewritten(self, on: Situation) -> Danger:
         """What it means that every row is written anew."""
@@ -133,7 +138,9 @@ def query(server: Server) -> str:
                                   AND NOT EXISTS (SELECT FROM pg_partitioned_table AS q WHERE q.partrelid = e.heir)) AS addresses,
                CASE WHEN a.attislocal THEN format_type(a.atttypid, a.atttypmod) ELSE '' END AS type,
                {local} AS not_null, {forbidden} AS not_null_constraint,
-               a.attinhcount > 0 AS inherited, {is_twin("a.attname")} AS leftover, true AS sound,
+               a.attinhcount > 0 AS inherited, {is_twin("a.attname")} AS leftover, true AS sound, (c.oid, a.attnum) IN (
+                   SELECT objoid, objsubid FROM pg_description
+                   WHERE classoid = 'pg_class'::regclass AND starts_with(description, '{UNFILLED}')) AS owed,
                CASE WHEN a.attgenerated <> '' THEN NULL WHEN d.oid IS NULL AND p.expression IS NOT NULL THEN 'NULL'
                     ELSE pg_get_expr(d.adbin, d.adrelid) END AS default,
                CASE WHEN a.attgenerated <> '' THEN pg_get_expr(d.adbin, d.adrelid) END AS generated, a.attgenerated = 'v' AS virtual,

@@ -22,6 +22,7 @@ from reconciler.attributes.place import Place, query
 from reconciler.attributes.shortform import ShortForm, says_no_more
 from reconciler.attributes.storage import RESET, STORED, settings
 from reconciler.attributes.twin import Twin, ahead, refused
+from reconciler.catalog import UNFILLED
 from reconciler.connection import Row, Server
 from reconciler.contract import Object, Situation
 from reconciler.datatype import COLLATED
@@ -94,6 +95,7 @@ class Column(Exchanged):
         distinct: dict[str, Any] = dict(o.split("=", 1) for o in row.pop("attribute_options") or ())
         row["options"] = dict(o.split("=", 1) for o in row["options"] or ())
         row["grants"] = row["grants"] or None
+        row["comment"] = (row["comment"] or "").removeprefix(UNFILLED) or None
         return cls(ref=ref, **row, **distinct)
 
     @classmethod
@@ -241,17 +243,24 @@ class Column(Exchanged):
         if filling is None or self.overrides or self._place.foreign:
             yield from self.define(on)
             return
-        bare = self.model_copy(update={"not_null": False, "default": None})
-        drop = compose("DROP COLUMN {}", self.ref.name)
+        bare, drop = self.model_copy(update={"not_null": False, "default": None}), compose("DROP COLUMN {}", self.ref.name)
         yield self._place.alter(compose("ADD COLUMN {}", bare.clause()), drop, dangers=self._dangers_of_adding(on, filled=True))
         if self.default is not None:
             yield self._place.default(self.default, before=None)
+        if owed := self._backfill(on) is None or self.forbidden is None:  # else NOT NULL tells that it is still to be filled
+            yield self._place.remark(UNFILLED + (self.comment or ""))
         if self.keeper is not None:
             yield from self.keeper.made(self._place)
         if self.forbidden is not None:
             yield from self.forbidden.forbid(self._place, filling, on.server)
         else:
             yield fill(self._place, filling)
+        if owed:
+            yield self._place.remark(self.comment)
+
+    def settle(self, on: Situation) -> Iterable[Statement]:
+        yield fill(self._place, self._backfill(on) or Backfill(value=self.default or "NULL", sure=True))
+        yield self._place.remark(self.comment)
 
     def create(self, on: Situation, parts: Sequence[Object] = (), *, online: bool = True) -> list[Statement]:
         """What keeps it filled stands before it is filled, and is not said again with the rest."""

@@ -192,7 +192,7 @@ class Constraint(Divided):
             return [self._defer()]
         return self._swap(old, on)
 
-    def settle(self) -> Iterable[Statement]:
+    def settle(self, on: Situation) -> Iterable[Statement]:
         yield self.validated()
         yield self._told(self.comment)
 

@@ -119,7 +119,7 @@ class Table(Granted):
     def detached(self) -> Self:
         return self.model_copy(update={"partition_of": None, "values": None, "inherits": ()})
 
-    def settle(self) -> Iterable[Statement]:
+    def settle(self, on: Situation) -> Iterable[Statement]:
         """Finish a DETACH CONCURRENTLY that was broken off; it can be neither repeated nor taken back."""
         yield Statement(
             sql=text(compose(FINALIZE, literal(text(self.sql_name())))), lock="ACCESS EXCLUSIVE", relation=self.ref.identity, undo=()
