@@ -9,6 +9,7 @@ SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.t ADD COLUMN id uuid;
 ALTER TABLE public.t ALTER COLUMN id SET DEFAULT gen_random_uuid();
+COMMENT ON COLUMN public.t.id IS 'reconcile is about to fill this. ';
 COMMIT;
 
 SET lock_timeout = '2s';
@@ -60,6 +61,12 @@ COMMIT;
 SET lock_timeout = '2s';
 SET statement_timeout = '30s';
 BEGIN;
+COMMENT ON COLUMN public.t.id IS NULL;
+COMMIT;
+
+SET lock_timeout = '2s';
+SET statement_timeout = '30s';
+BEGIN;
 ALTER TABLE public.t ADD COLUMN made timestamp with time zone DEFAULT now() NOT NULL;
 COMMIT;
 
@@ -68,6 +75,7 @@ SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.t ADD COLUMN seen timestamp with time zone;
 ALTER TABLE public.t ALTER COLUMN seen SET DEFAULT clock_timestamp();
+COMMENT ON COLUMN public.t.seen IS 'reconcile is about to fill this. ';
 COMMIT;
 
 SET lock_timeout = '2s';
@@ -86,3 +94,9 @@ BEGIN
     RAISE EXCEPTION USING MESSAGE = 'rows of public.t have no seen, and no value was found for them';
   END IF;
 END $reconcile$;
+
+SET lock_timeout = '2s';
+SET statement_timeout = '30s';
+BEGIN;
+COMMENT ON COLUMN public.t.seen IS NULL;
+COMMIT;
