@@ -36,6 +36,7 @@ SWITCHED_OFF = {
     "renaming-table": "declared as renamed_from",
     "ban-drop-generated-expression": DECLARED,
     "ban-alter-identity": DECLARED,
+    "ban-set-schema": DECLARED,
     "require-concurrent-partition-detach": "DETACH CONCURRENTLY leaves a check behind and is refused beside a default partition",
     **dict.fromkeys(
         ("ban-drop-column", "ban-drop-constraint", "ban-drop-default", "ban-drop-domain", "ban-drop-function", "ban-drop-not-null"),

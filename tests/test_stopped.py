@@ -44,7 +44,19 @@ def started(database: Database, folder: Path) -> subprocess.Popen[str]:
         str(folder),
         "--yes",
     ]
-    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    return subprocess.Popen(
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        preexec_fn=_heedful,  # noqa: PLW1509 - nothing but a signal's disposition
+    )
+
+
+def _heedful() -> None:
+    """Let Ctrl-C end the program, even where the tests themselves run in the background and ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
