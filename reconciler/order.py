@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from typing import Any, cast
 
 import networkx as nx
@@ -139,20 +139,33 @@ def _drop(work: Work, before: Before) -> None:
                 before(unneeded, made)
                 for node in [n for n in work.statements if n.ref.arguments is not None and _namesakes(n.ref, needed) and not n.drop]:
                     before(gone, node)
-            elif unneeded is None and (needed in held_still or (live[ref].follows and needed != ref.on)):
+            elif unneeded is None and needed in held_still:
                 before(gone, work.find(making(needed)))
 
 
 def _unmistakable(work: Work, before: Before) -> None:
-    """What looks for something on another object finds it once what goes from there is gone: a foreign key its unique key."""
-    going: dict[tuple[str, Ref | None], list[Ref]] = {}
-    for ref in work.dropped:
-        if ref not in work.created and ref.on is not None and not KINDS[ref.kind].folds:
-            going.setdefault((ref.kind, ref.on), []).append(ref)
+    """What looks for something on another object finds it once what goes from there is gone: a foreign key its unique key.
+
+    And it goes before what comes there, which it would find when that is undone.
+    """
+    going, coming = _alike(work.dropped - work.created), _alike(work.created - work.dropped)
     for ref in {*work.created, *work.rebuild.held}:
         for needed in work.desired.needs(ref) if ref.on is not None else ():
             for gone in going.get((needed.kind, needed.on), ()) if needed.on != ref.on else ():
                 before(work.find(dropping(gone)), work.find(making(ref)))
+    for ref in work.dropped - work.created:
+        for needed in work.live.needs(ref) if ref.on is not None else ():
+            for new in coming.get((needed.kind, needed.on), ()) if needed.on != ref.on else ():
+                before(work.find(dropping(ref)), work.find(making(new)))
+
+
+def _alike(refs: Set[Ref]) -> dict[tuple[str, Ref | None], list[Ref]]:
+    """Those that live on something as no part of it, by their kind and what they live on."""
+    found: dict[tuple[str, Ref | None], list[Ref]] = {}
+    for ref in refs:
+        if ref.on is not None and not KINDS[ref.kind].folds:
+            found.setdefault((ref.kind, ref.on), []).append(ref)
+    return found
 
 
 def _overloads(work: Work, before: Before) -> None:
