@@ -138,9 +138,7 @@ def query(server: Server) -> str:
                                   AND NOT EXISTS (SELECT FROM pg_partitioned_table AS q WHERE q.partrelid = e.heir)) AS addresses,
                CASE WHEN a.attislocal THEN format_type(a.atttypid, a.atttypmod) ELSE '' END AS type,
                {local} AS not_null, {forbidden} AS not_null_constraint,
-               a.attinhcount > 0 AS inherited, {is_twin("a.attname")} AS leftover, true AS sound, (c.oid, a.attnum) IN (
-                   SELECT objoid, objsubid FROM pg_description
-                   WHERE classoid = 'pg_class'::regclass AND starts_with(description, '{UNFILLED}')) AS owed,
+               a.attinhcount > 0 AS inherited, {is_twin("a.attname")} AS leftover, true AS sound, {_OWED} AS owed,
                CASE WHEN a.attgenerated <> '' THEN NULL WHEN d.oid IS NULL AND p.expression IS NOT NULL THEN 'NULL'
                     ELSE pg_get_expr(d.adbin, d.adrelid) END AS default,
                CASE WHEN a.attgenerated <> '' THEN pg_get_expr(d.adbin, d.adrelid) END AS generated, a.attgenerated = 'v' AS virtual,
@@ -179,6 +177,9 @@ def query(server: Server) -> str:
         ORDER BY n.nspname, c.relname, a.attnum"""
 
 
+_OWED = f"""(c.oid, a.attnum) IN (
+                   SELECT objoid, objsubid FROM pg_description
+                   WHERE classoid = 'pg_class'::regclass AND starts_with(description, '{UNFILLED}'))"""
 _HEIRS = """WITH RECURSIVE heirs (parent, heir) AS (
             SELECT inhparent, inhrelid FROM pg_inherits
             UNION SELECT e.parent, h.inhrelid FROM heirs AS e JOIN pg_inherits AS h ON h.inhparent = e.heir)"""
