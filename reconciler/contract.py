@@ -155,6 +155,11 @@ class Object(BaseModel):
         """Whether PostgreSQL refuses every change to what is beneath while this stands on it: to the type of a typed table."""
         return beneath is self
 
+    def bears(self, beneath: Object) -> bool:
+        """Whether it can stand on what is beneath, once that is so: no primary key does on a column that may be null."""
+        del beneath
+        return True
+
     def gives_way(self, old: Self, standing: Iterable[Object]) -> bool:
         """Whether it must be replaced because these stand on it, although `redefine` knows a way."""
         del old, standing
@@ -214,6 +219,11 @@ class Object(BaseModel):
     def finish_needs(self) -> frozenset[Ref]:
         """What `finish` needs beside the object itself; it is no prerequisite of the object."""
         return frozenset()
+
+    def mistaken(self, on: Situation) -> Iterable[tuple[str, str]]:
+        """Field and complaint, where it speaks of what is not there and PostgreSQL would not say so; `on` tells what is."""
+        del on
+        return ()
 
     def renews(self, old: Self) -> bool:
         """Whether `redefine` puts another object in the place of `old`, of which nobody has said what `finish` says."""

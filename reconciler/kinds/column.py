@@ -367,7 +367,7 @@ class Column(Exchanged):
         if new is not None and was is None:
             yield from new.forbid(self._place, self._backfill(on), on.server)
         elif new is None and was is not None:
-            yield was.allow(self._place, on.server)
+            yield from was.allow(self._place, on)
         elif new is not None and was is not None and new != was and not (self.overrides or (self.inherited and old.inherited)):
             yield from new.changed_from(was, self._place, self._backfill(on)) if on.server.has_not_null_constraints else ()
 
