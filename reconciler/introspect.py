@@ -53,7 +53,7 @@ DETACHING = """
     FROM pg_inherits AS h JOIN pg_class AS c ON c.oid = h.inhrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE h.inhdetachpending"""
 DOUBLED = """
-    SELECT pn.nspname AS parent_schema, p.relname AS parent, a.attname AS column, n.nspname AS schema, c.relname AS name
+    SELECT pn.nspname AS parent_schema, p.relname AS parent, a.attname AS attribute, n.nspname AS schema, c.relname AS name
     FROM pg_constraint AS k JOIN pg_class AS c ON c.oid = k.conrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
     JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = k.conkey[1], pg_partition_ancestors(c.oid) AS of
     JOIN pg_class AS p ON p.oid = of.relid JOIN pg_namespace AS pn ON pn.oid = p.relnamespace
@@ -248,7 +248,7 @@ def _doubled(connection: Connection, objects: Mapping[Ref, Object]) -> dict[tupl
     for row in rows(connection, DOUBLED):
         parent, heir = (by_name.get(n) for n in ((row["parent_schema"], row["parent"]), (row["schema"], row["name"])))
         if parent and heir:
-            found.setdefault((parent, row["column"]), []).append(heir)
+            found.setdefault((parent, row["attribute"]), []).append(heir)
     return found
 
 
