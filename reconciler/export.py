@@ -128,9 +128,25 @@ class _Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
+    def choose_scalar_style(self) -> str:
+        """A block where one was asked for, though lines in it end with blanks or hold tabs; doubled quotes nowhere."""
+        own = cast("Any", self)
+        if own.event.style == "|":
+            return "|"
+        style = '"' if _FOREIGN.search(own.event.value) else cast("Any", super()).choose_scalar_style()
+        return '"' if style == "'" and "'" in own.event.value and not re.search(r'["\\]', own.event.value) else style
+
+    def determine_block_hints(self, text: str) -> str:
+        """How deep a block is indented is said where its first words do not show it."""
+        hints = cast("Any", super()).determine_block_hints(text)
+        return hints if re.match(r"\n* ", text) else hints.lstrip("123456789")
+
+
+_FOREIGN = re.compile("[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")  # to YAML's eyes
+
 
 def _block(dumper: yaml.SafeDumper, value: _Block) -> yaml.ScalarNode:
-    plain = not re.search(r"[ \t]\n|\t|[^\S\n ]|\r", value) and not value.startswith((" ", "\n"))
+    plain = value.strip() and not _FOREIGN.search(value)
     return cast("Any", dumper).represent_scalar("tag:yaml.org,2002:str", str(value), style="|" if plain else '"')
 
 
