@@ -388,8 +388,10 @@ def _blocks(work: Work, graph: nx.DiGraph[Node]) -> list[list[Node]]:
     for node, key in unit.items():
         members.setdefault(merged.graph["mapping"][key], []).append(node)
 
-    def first(block: int) -> Node:
-        return min(members[block])
+    ranks = work.situation.ranks
+
+    def first(block: int) -> tuple[int, Node]:
+        return max(ranks.get(n.ref, 0) if ranks and not n.drop else -1 for n in members[block]), min(members[block])
 
     order = cast("Iterable[int]", cast("Any", nx).lexicographical_topological_sort(merged, key=first))
     return [members[block] for block in order]

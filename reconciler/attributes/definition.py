@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Protocol
 
 from psycopg import sql
@@ -13,6 +14,8 @@ from reconciler.attributes.nulls import NotNull
 from reconciler.attributes.storage import Stored
 from reconciler.ref import Ref
 from reconciler.statement import compose, joined, literal, name, raw
+
+BESIDE = re.compile(r"\b(generated|default|collate|constraint|references|primary\s+key|unique|check|not\s+null|null)\b", re.I)
 
 
 class Described(Stored, Protocol):
@@ -34,6 +37,12 @@ class Described(Stored, Protocol):
     def forbidden(self) -> NotNull | None: ...
     @property
     def keeper(self) -> Keeper | None: ...
+
+
+def said_beside(type_: str) -> str | None:
+    """What of a column's definition stands where only the data type should."""
+    found = BESIDE.search(re.sub(r'"(?:[^"]|"")*"', "", type_))
+    return found[0] if found else None
 
 
 def defined(column: Described) -> sql.Composable:

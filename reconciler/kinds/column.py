@@ -5,15 +5,14 @@ An inheriting table or a partition lists a column of its parent only where it is
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any, ClassVar, Literal, Self
 
 from psycopg import sql
 from pydantic import Field, field_validator
 
 from reconciler.attributes.conversion import Retyping, collate, spelled_collation
-from reconciler.attributes.definition import defined
+from reconciler.attributes.definition import defined, said_beside
 from reconciler.attributes.filling import Backfill, Retype, fill
 from reconciler.attributes.identity import Identity
 from reconciler.attributes.keeper import Keeper
@@ -30,8 +29,6 @@ from reconciler.exchange import Exchanged
 from reconciler.privileges import PUBLIC, Access, grantors, known
 from reconciler.ref import Ref
 from reconciler.statement import Danger, Hazard, Statement, Turn, compose, raw, text
-
-BESIDE = re.compile(r"\b(generated|default|collate|constraint|references|primary\s+key|unique|check|not\s+null|null)\b", re.I)
 
 
 class Column(Exchanged):
@@ -73,8 +70,8 @@ class Column(Exchanged):
     @classmethod
     def _a_type_alone(cls, value: str) -> str:
         """PostgreSQL would read more than a type in a column's definition, and nothing of it would be managed."""
-        if beside := BESIDE.search(re.sub(r'"(?:[^"]|"")*"', "", value)):
-            raise ValueError(f"type: only the data type stands here, not {beside[0]!r}")
+        if beside := said_beside(value):
+            raise ValueError(f"type: only the data type stands here, not {beside!r}")
         return value
 
     @classmethod
@@ -170,9 +167,7 @@ class Column(Exchanged):
     def inherited_by(self, heir: Ref) -> Self:
         told: dict[str, Any] = dict.fromkeys(("identity", "statistics", "n_distinct", "n_distinct_inherited", "keeper"))
         told |= {"options": {}, "inherited": True}
-        forbidden = self.forbidden
-        given = NotNull(name=forbidden.named(self._place)) if forbidden is not None and not forbidden.no_inherit else None
-        told["not_null"] = given.short(heir.name, self.ref.name) if given else False
+        told["not_null"] = self.forbidden is not None and self.forbidden.handed_down(self._place, heir.name)
         return super().inherited_by(heir).model_copy(update=told)
 
     def lends(self, before: Object, after: Object, on: Situation) -> tuple[Statement, Statement] | None:
@@ -200,6 +195,13 @@ class Column(Exchanged):
     def forbidden(self) -> NotNull | None:
         """NOT NULL with all that may be said of it."""
         return self.not_null if isinstance(self.not_null, NotNull) else NotNull() if self.not_null else None
+
+    def claims(self) -> frozenset[str]:
+        return frozenset({self.not_null.name} if isinstance(self.not_null, NotNull) and self.not_null.name else ())
+
+    def outright(self, claimed: Set[tuple[str, str]]) -> Self:
+        said = self.forbidden.outright(self._place, claimed) if self.forbidden is not None else None
+        return self.model_copy(update={"not_null": said}) if said is not None else self
 
     # -- made ------------------------------------------------------------------------------------------------------
 
@@ -460,8 +462,6 @@ class Column(Exchanged):
     def adopts(self, old: Self | None, on: Situation) -> frozenset[Ref]:
         twin = self._twin(old, on) if old is not None else None
         return frozenset({twin.ref} if twin is not None and twin.begun(on.leftovers) else ())
-
-    # -- pieces ----------------------------------------------------------------------------------------------------
 
     def _retype(self, old: Self, on: Situation) -> Statement:
         retyping, declared = self._retyping(old), on.declared.get(self.ref)
