@@ -229,7 +229,8 @@ def _ambient_last(work: Work, before: Before) -> None:
     """What bears on how others are made is as it was while they are made, by the plan or by its undo."""
     for node in [n for n in work.statements if KINDS[n.ref.kind].ambient]:
         for other in work.statements:
-            if not (KINDS[other.ref.kind].ambient or (other.drop and other.ref in work.live.needs(node.ref))):
+            beyond = KINDS[other.ref.kind].ambient or (KINDS[other.ref.kind].watches and not other.drop)
+            if not (beyond or (other.drop and other.ref in work.live.needs(node.ref))):
                 before(other, node)
 
 

@@ -71,6 +71,11 @@ WHOLE = {
         CREATE FUNCTION key_of(words text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT words COLLATE public.zz_order';
         CREATE TABLE area (words text);
         CREATE INDEX area_words ON area (public.key_of(words));""",
+    "default privileges beside an event trigger": """
+        ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO pg_monitor;
+        CREATE FUNCTION told() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN NOTIFY told; END';
+        CREATE EVENT TRIGGER tell ON ddl_command_end EXECUTE FUNCTION told();
+        CREATE TABLE seen (id integer);""",
 }
 
 
@@ -93,3 +98,23 @@ def test_bodies_are_blocks_whatever_they_begin_and_end_with(database: Database, 
     written = (tmp_path / "public" / "functions.yml").read_text()
     assert written.count("body: |") == len(bodies)
     assert [load(tmp_path).objects[Ref("function", "public", f"f{n}", None, "")].fields()["body"] for n in range(len(bodies))] == bodies
+
+
+def test_what_is_short_is_short(database: Database, tmp_path: Path) -> None:
+    database.run("""
+        CREATE TABLE t (id integer PRIMARY KEY, a boolean DEFAULT false, n bigint DEFAULT 12, w text DEFAULT 'x', d numeric DEFAULT 012.5);
+        CREATE TABLE u (t integer REFERENCES t ON DELETE CASCADE);
+        CREATE INDEX u_t ON u USING hash (t);
+        GRANT SELECT ON u TO pg_read_all_data, pg_monitor;""")
+    pipeline.export_state(database.url, EVERYTHING, tmp_path)
+    written = (tmp_path / "public" / "tables.yml").read_text()
+    for line in (
+        "a: {type: boolean, default: false}",
+        "n: {type: bigint, default: 12}",
+        """w: {type: text, default: "'x'::text"}""",
+        "u_t_fkey: {foreign_key: [t], references: public.t(id), on_delete: cascade}",
+        "indexes:\n      u_t: {on: [t], method: hash}",
+        "grants: {pg_monitor: [select], pg_read_all_data: [select]}",
+    ):
+        assert line in written
+    assert pipeline.plan_changes(Job(database.url, load(tmp_path), EVERYTHING)).in_sync
