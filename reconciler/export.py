@@ -185,7 +185,7 @@ def _in_brackets(node: yaml.Node) -> bool:
 
 def _width(node: yaml.Node) -> int:
     """About how many characters it takes on one line."""
-    parts = [n for pair in node.value for n in pair] if isinstance(node, yaml.MappingNode) else cast("Any", node.value)
+    parts = [n for pair in node.value for n in pair] if isinstance(node, yaml.MappingNode) else node.value
     return len(node.value) if isinstance(node, yaml.ScalarNode) else sum(_width(n) + 2 for n in parts)
 
 
