@@ -38,6 +38,7 @@ class Object(BaseModel):
     follows: ClassVar[bool] = False  # PostgreSQL itself carries it along when a column under it changes its type
     relation: ClassVar[bool] = False  # shares the namespace of tables, indexes, sequences and views
     shares: ClassVar[str] = ""  # the namespace, if it is another, that it shares with further kinds: "type" or "routine"
+    local: ClassVar[bool] = False  # made of what one server has and another of the same version may lack: ICU, a locale
     watches: ClassVar[bool] = False  # acts on changes to other objects, so that it is made last and dropped first
     written: ClassVar[tuple[str, ...]] = ()  # fields that hold SQL which people wrote
     renamable: ClassVar[bool] = True  # ALTER … RENAME TO knows it
@@ -143,6 +144,16 @@ class Object(BaseModel):
 
     def disturbs(self, old: Self) -> bool:
         """Whether PostgreSQL refuses `redefine` while views, policies and the like stand on the object."""
+        del old
+        return False
+
+    def converts(self, old: Self) -> bool:
+        """Whether it `disturbs`, and what holds values of it is written anew."""
+        del old
+        return False
+
+    def rereads(self, old: Self) -> bool:
+        """Whether PostgreSQL, when it carries `old` along, would read expressions of which this one has others."""
         del old
         return False
 
@@ -291,9 +302,24 @@ class Object(BaseModel):
         del changed, old, on
         return ()
 
+    def hold_on(self, changed: Object, old: Object, on: Situation) -> Iterable[Statement]:
+        """Stay as it is through the change of `old` to `changed`, on which it stands and which changes it too."""
+        del changed, old, on
+        return ()
+
     @property
     def overrides(self) -> bool:
         """Whether it only alters a part that a parent gives; `define` says how, where `clause` cannot."""
+        return False
+
+    def filled(self, given: Object) -> Self:
+        """One that overrides, as if it were the heir's own: with what it leaves to what a parent gives."""
+        del given
+        return self
+
+    def outlasts(self, was: Object, old: Object, new: Object) -> bool:
+        """Whether what it has, and `was` had, must be the heir's own before the change of the parent's from `old` to `new` takes it."""
+        del was, old, new
         return False
 
     @property
@@ -361,6 +387,14 @@ class Object(BaseModel):
     def alike(self, live: Self) -> bool:
         """Whether it is that object, if what nobody declares is as it is there."""
         return self.model_copy(update={n: getattr(live, n) for n in self.derived() - self.model_fields_set}) == live
+
+    def met_by(self, found: Self) -> bool:
+        """Whether that is what it was to be, where what a parent gives is still to come."""
+        return self.alike(found)
+
+    def equals(self, other: Object) -> bool:
+        """Whether that is the same, but for its name and what is said of it, wherever it stands."""
+        return self is other
 
     def as_state(self) -> Self:
         """The object without what no catalog stores."""

@@ -148,11 +148,12 @@ def _unmistakable(work: Work, before: Before) -> None:
 
     And it goes before what comes there, which it would find when that is undone.
     """
-    going, coming = _alike(work.dropped - work.created), _alike(work.created - work.dropped)
+    going, coming = _alike(work.dropped), _alike(work.created - work.dropped)
     for ref in {*work.created, *work.rebuild.held}:
         for needed in work.desired.needs(ref) if ref.on is not None else ():
             for gone in going.get((needed.kind, needed.on), ()) if needed.on != ref.on else ():
-                before(work.find(dropping(gone)), work.find(making(ref)))
+                if gone not in work.created or (gone != needed and work.live[gone].equals(work.desired[needed])):
+                    before(work.find(dropping(gone)), work.find(making(ref)))
     for ref in work.dropped - work.created:
         for needed in work.live.needs(ref) if ref.on is not None else ():
             for new in coming.get((needed.kind, needed.on), ()) if needed.on != ref.on else ():
@@ -179,6 +180,18 @@ def _overloads(work: Work, before: Before) -> None:
             for node in work.statements if needed.arguments is not None else ():
                 if node.ref not in work.live and _namesakes(node.ref, needed):
                     before(gone, node)
+
+
+def _ambiguous(work: Work) -> Iterable[tuple[Node | None, Node | None]]:
+    """An overload that goes had better be gone before a call is read that is meant for a new one."""
+    going: dict[tuple[str, str, str], list[Ref]] = {}
+    for ref in sorted(work.dropped - work.created, key=lambda r: r.order):
+        if ref.arguments is not None:
+            going.setdefault((ref.kind, ref.schema, ref.name), []).append(ref)
+    for ref in work.desired if going else ():
+        for needed in work.desired.needs(ref):
+            if needed.arguments is not None and needed not in work.live and (made := work.find(making(ref))):
+                yield from ((work.find(dropping(gone)), made) for gone in going.get((needed.kind, needed.schema, needed.name), ()))
 
 
 def _namesakes(one: Ref, other: Ref) -> bool:
@@ -290,6 +303,9 @@ def _steps(work: Work, edges: set[tuple[Node, Node]], renamings: Sequence[Renami
     graph: nx.DiGraph[Node] = nx.DiGraph()
     graph.add_nodes_from(sorted(work.statements))
     graph.add_edges_from(sorted(edges))
+    for one, other in _ambiguous(work):
+        if one is not None and other is not None and not nx.has_path(graph, other, one):
+            graph.add_edge(one, other)
     if not nx.is_directed_acyclic_graph(graph):
         cycle = ", ".join(str(one.ref) for one, _ in cast("Any", nx).find_cycle(graph))
         raise PlanError(f"no order works, each of these needs the next to come first: {cycle}")

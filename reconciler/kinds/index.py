@@ -34,6 +34,7 @@ from reconciler.statement import (
 _NAME = r'(?:"(?:[^"]|"")+"|[a-z_][a-z0-9_$]*)'
 _NAMED = re.compile(rf"({_NAME})(?![a-z0-9_$.(])|(?:{_NAME}\.)?({_NAME})\(")  # a column, or the call of a function
 _COLUMN = re.compile(rf"^{_NAME}(?=\s|$)")  # a key that is a column
+_ORDER = ("ASC", "DESC", "NULLS", "FIRST", "LAST")
 ALTERED = ("options", "tablespace", "statistics")  # what an existing index can change
 REINDEXED = re.compile(r"_cc(new|old)[0-9]*$")  # what REINDEX CONCURRENTLY calls the new and the old one
 
@@ -166,6 +167,11 @@ class Index(Divided):
     def expressed(self) -> Iterator[str]:
         yield from (k for k in self.on if not _COLUMN.match(k))
         yield self.where or ""
+
+    def rereads(self, old: Self) -> bool:
+        """Expressions, and operator classes, which are for one type."""
+        told = any(old.expressed()) or any(w not in _ORDER for k in old.on for w in _COLUMN.sub("", k).split())
+        return self.renews(old) and (told or self.method != old.method)
 
     def renews(self, old: Self) -> bool:
         altered = ("statistics",) if self.partitioned else ALTERED
