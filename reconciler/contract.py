@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 from psycopg import sql
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from reconciler.connection import Connection, Row, Server
@@ -42,6 +42,7 @@ class Object(BaseModel):
     watches: ClassVar[bool] = False  # acts on changes to other objects, so that it is made last and dropped first
     written: ClassVar[tuple[str, ...]] = ()  # fields that hold SQL which people wrote
     renamable: ClassVar[bool] = True  # ALTER … RENAME TO knows it
+    remarkable: ClassVar[bool] = True  # COMMENT ON knows it
     renamed_part: ClassVar[str] = "name"  # what differs then
     spreads: ClassVar[bool] = False  # each partition has a piece of what its parent has
     since: ClassVar[Mapping[str, int]] = {}  # the first major version that knows a field, where 14 does not
@@ -56,6 +57,13 @@ class Object(BaseModel):
         if self.renamed_from is not None and not self.renamable:
             raise ValueError(f"renamed_from: PostgreSQL cannot rename a {self.kind.replace('_', ' ')}")
         return self
+
+    @field_validator("comment")
+    @classmethod
+    def _remarkable(cls, value: str | None) -> str | None:
+        if value is not None and not cls.remarkable:
+            raise ValueError(f"comment: PostgreSQL keeps none on a {cls.kind.replace('_', ' ')}; a # in the file stays there")
+        return value
 
     # -- what a kind says ------------------------------------------------------------------------------------------
 
@@ -391,10 +399,6 @@ class Object(BaseModel):
     def met_by(self, found: Self) -> bool:
         """Whether that is what it was to be, where what a parent gives is still to come."""
         return self.alike(found)
-
-    def equals(self, other: Object) -> bool:
-        """Whether that is the same, but for its name and what is said of it, wherever it stands."""
-        return self is other
 
     def as_state(self) -> Self:
         """The object without what no catalog stores."""

@@ -75,6 +75,7 @@ class Divided(Object):
         return self.model_copy(update={f: tuple(twins.get(c, c) for c in v) for f, v in named.items()})
 
     def equals(self, other: Object) -> bool:
+        """Whether that is the same, but for its name and what is said of it, wherever it stands."""
         same = {f: getattr(other, f) for f in self.besides | {"ref"} if hasattr(other, f)}
         return self.ref.kind == other.ref.kind and self.model_copy(update=same) == other
 
@@ -89,7 +90,7 @@ class Divided(Object):
 
 def place_of(table: Ref | None, name: str) -> tuple[str, ...]:
     """What a constraint of that name has to itself."""
-    return ("constraint", table.schema, table.name, name) if table is not None else ()
+    return ("constraint name", table.schema, table.name, name) if table is not None else ()
 
 
 def aside_of(ref: Ref) -> str:

@@ -8,8 +8,10 @@ from typing import Any, cast
 import networkx as nx
 from pydantic import BaseModel, ConfigDict
 
+from reconciler.contract import Object
 from reconciler.datatype import Replaced
 from reconciler.diff import Action, Change
+from reconciler.divided import Divided
 from reconciler.errors import PlanError
 from reconciler.heirs import precedence
 from reconciler.kinds import KINDS
@@ -152,12 +154,16 @@ def _unmistakable(work: Work, before: Before) -> None:
     for ref in {*work.created, *work.rebuild.held}:
         for needed in work.desired.needs(ref) if ref.on is not None else ():
             for gone in going.get((needed.kind, needed.on), ()) if needed.on != ref.on else ():
-                if gone not in work.created or (gone != needed and work.live[gone].equals(work.desired[needed])):
+                if gone not in work.created or (gone != needed and _same(work.live[gone], work.desired[needed])):
                     before(work.find(dropping(gone)), work.find(making(ref)))
     for ref in work.dropped - work.created:
         for needed in work.live.needs(ref) if ref.on is not None else ():
             for new in coming.get((needed.kind, needed.on), ()) if needed.on != ref.on else ():
                 before(work.find(dropping(ref)), work.find(making(new)))
+
+
+def _same(one: Object, other: Object) -> bool:
+    return isinstance(one, Divided) and one.equals(other)
 
 
 def _alike(refs: Set[Ref]) -> dict[tuple[str, Ref | None], list[Ref]]:

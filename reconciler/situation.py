@@ -81,6 +81,7 @@ class Situation:
     anybody. `pieces` are those on the target, `chosen` those of a database made from nothing, `taken` the names of
     relations; `partitions` are those of each table before and after the plan, `living` what lives on these and on those.
     `twins` names, for columns that are exchanged, what takes their place.
+    `heirs` are what has parents, as it is to be.
     `lent` holds what is done before and after an heir goes from some parents (the first tuple) to others.
     """
 
@@ -99,6 +100,7 @@ class Situation:
     partitions: Mapping[Ref, Sequence[Ref]] = field(default_factory=dict[Ref, Sequence[Ref]])
     living: Mapping[Ref, Sequence[Object]] = field(default_factory=dict[Ref, "Sequence[Object]"])
     twins: Mapping[Ref, str] = field(default_factory=dict[Ref, str])
+    heirs: Mapping[Ref, Object] = field(default_factory=dict[Ref, "Object"])
     lent: Mapping[tuple[Ref, Parents, Parents], tuple[Sequence[Statement], Sequence[Statement]]] = field(
         default_factory=dict[tuple[Ref, "Parents", "Parents"], tuple[Sequence[Statement], Sequence[Statement]]]
     )

@@ -113,7 +113,8 @@ def gather(changes: Sequence[Change], live: State, desired: State, situation: Si
     """All that the changes ask for, and what must be taken apart and put together again on their account."""
     created = frozenset(c.ref for c in changes if c.live is None)
     kept = _partitions(live, desired)
-    situation = replace(situation, partitions=kept, living={r: live.living_on(r) for r in {*kept, *chain(*kept.values())}})
+    heirs = {r: o for r, o in desired.objects.items() if o.parents}
+    situation = replace(situation, heirs=heirs, partitions=kept, living={r: live.living_on(r) for r in {*kept, *chain(*kept.values())}})
     work = Work(live, desired, replace(situation, created=created))
     work.adopted = frozenset(r for c in changes if c.desired for r in c.desired.adopts(c.live, work.situation) - {c.ref})
     changes = [c for c in changes if c.ref not in work.adopted]

@@ -367,7 +367,7 @@ class Column(Exchanged):
             yield from old.keeper.removed(self._place)
 
     def _forbid(self, old: Self, on: Situation) -> Iterable[Statement]:
-        heir = on.declared.get(self._place.on) if old.merged else None
+        heir = on.heirs.get(self._place.on) if old.merged else None
         return nulls(self, old, self._place, on.server, self._backfill(on), heir)
 
     def remove(self, on: Situation) -> Iterable[Statement]:
