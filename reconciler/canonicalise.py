@@ -260,6 +260,8 @@ class _Bench:
             if ref not in desired:
                 continue
             obj = self.declaration.objects[origin].model_copy(update={"ref": ref})
+            said = ((key, self.declaration.position(origin, key), why) for key, why in obj.mistaken(found.situation))
+            problems += [Problem(f"{ref}: {key}: {why}", at) for key, at, why in said]
             if obj.depends_on:
                 edges[ref] = edges.get(ref, frozenset()) | self._named(obj, origin, desired, problems)
             for key, value in obj.expressions().items():

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from pydantic.json_schema import SkipJsonSchema
 
 from reconciler.connection import Connection, Row, Server
+from reconciler.inheritance import Inheriting
 from reconciler.ref import Ref
 from reconciler.situation import Piece, Situation
 from reconciler.statement import Statement, Turn, compose, literal, name, raw, text, undoable
@@ -22,7 +23,7 @@ from reconciler.statement import Statement, Turn, compose, literal, name, raw, t
 ATTACHED = frozenset({"comment", "owner", "grants"})  # what is said of an object that is there
 
 
-class Object(BaseModel):
+class Object(Inheriting, BaseModel):
     """One object of a database."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -174,6 +175,11 @@ class Object(BaseModel):
         """Whether PostgreSQL refuses every change to what is beneath while this stands on it: to the type of a typed table."""
         return beneath is self
 
+    def bears(self, beneath: Object) -> bool:
+        """Whether it can stand on what is beneath, once that is so: no primary key does on a column that may be null."""
+        del beneath
+        return True
+
     def gives_way(self, old: Self, standing: Iterable[Object]) -> bool:
         """Whether it must be replaced because these stand on it, although `redefine` knows a way."""
         del old, standing
@@ -233,6 +239,11 @@ class Object(BaseModel):
     def finish_needs(self) -> frozenset[Ref]:
         """What `finish` needs beside the object itself; it is no prerequisite of the object."""
         return frozenset()
+
+    def mistaken(self, on: Situation) -> Iterable[tuple[str, str]]:
+        """Field and complaint, where it speaks of what is not there and PostgreSQL would not say so; `on` tells what is."""
+        del on
+        return ()
 
     def renews(self, old: Self) -> bool:
         """Whether `redefine` puts another object in the place of `old`, of which nobody has said what `finish` says."""
@@ -298,54 +309,6 @@ class Object(BaseModel):
     @property
     def together(self) -> Ref | None:
         """What names the transaction that changes to this object share with others, whatever the plan creates."""
-        return None
-
-    @property
-    def parents(self) -> tuple[Ref, ...]:
-        """The objects whose parts are this object's too, without being listed: a table's parents, for its columns."""
-        return ()
-
-    def restate(self, changed: Object, old: Object, on: Situation) -> Iterable[Statement]:
-        """Say again what the change of `old` to `changed`, on which this stands or which it overrides, has overwritten."""
-        del changed, old, on
-        return ()
-
-    def hold_on(self, changed: Object, old: Object, on: Situation) -> Iterable[Statement]:
-        """Stay as it is through the change of `old` to `changed`, on which it stands and which changes it too."""
-        del changed, old, on
-        return ()
-
-    @property
-    def overrides(self) -> bool:
-        """Whether it only alters a part that a parent gives; `define` says how, where `clause` cannot."""
-        return False
-
-    def filled(self, given: Object) -> Self:
-        """One that overrides, as if it were the heir's own: with what it leaves to what a parent gives."""
-        del given
-        return self
-
-    def outlasts(self, was: Object, old: Object, new: Object) -> bool:
-        """Whether what it has, and `was` had, must be the heir's own before the change of the parent's from `old` to `new` takes it."""
-        del was, old, new
-        return False
-
-    @property
-    def merged(self) -> bool:
-        """Whether a parent gives it too, so that what is said of the parent's is said of this one."""
-        return self.overrides
-
-    def amendment(self, on: Situation) -> sql.Composable | None:
-        """How one that overrides stands in the definition of the heir, where nothing can say it later."""
-        del on
-        return None
-
-    def lends(self, before: Object, after: Object, on: Situation) -> tuple[Statement, Statement] | None:
-        """What is done to this part, and undone, around the moment in which an heir gets other parents.
-
-        It gives the heir `before`, which is to be `after`, as other parents give it.
-        """
-        del before, after, on
         return None
 
     @property

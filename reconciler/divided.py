@@ -6,21 +6,28 @@ innermost first: https://www.postgresql.org/docs/current/ddl-partitioning.html#D
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import chain, count
-from typing import ClassVar, Self, TypeVar, cast
+from typing import ClassVar, Final, Self, TypeVar, cast
 
 from pydantic import Field
 
 from reconciler.contract import Object
 from reconciler.ref import Ref
 from reconciler.situation import Piece, Situation
-from reconciler.statement import Statement, compose, text
+from reconciler.statement import Statement, compose, literal, name, text
 
 ASIDE = "^reconcile_[0-9a-f]{12}(_old)?$"  # the names under which replacements are built, and nothing else
 NAMING = ("unique", "primary_key", "include")  # fields that may hold names of columns
+CALLED: Final = """DO $reconcile$ DECLARE piece regclass; BEGIN
+  SELECT i.indexrelid INTO piece FROM pg_partition_tree(to_regclass({0})) AS t JOIN pg_index AS i ON i.indexrelid = t.relid
+  JOIN pg_class AS c ON c.oid = i.indexrelid WHERE i.indrelid = to_regclass({1}) AND c.relname <> {2};
+  IF FOUND THEN EXECUTE format('ALTER INDEX %s RENAME TO %I', piece, {2}); END IF;
+END $reconcile$"""
+_NAMES = re.compile(r'"((?:[^"]|"")+)"|([^".]+)')
 D = TypeVar("D", bound="Divided")
 NOTHING: Mapping[Ref, Piece] = {}
 
@@ -29,9 +36,12 @@ class Divided(Object):
     """An index or a constraint; on a partitioned table it is `partitioned`."""
 
     spreads: ClassVar[bool] = True
-    besides: ClassVar[frozenset[str]] = frozenset({"comment", "partitioned"})  # in what pieces may differ
+    besides: ClassVar[frozenset[str]] = frozenset({"comment", "partitioned", "pieces"})  # in what pieces may differ
 
     partitioned: bool = Field(default=False, json_schema_extra={"derived": True})
+    pieces: dict[str, str] = Field(
+        default_factory=dict, description="partition → the name of its own index, where it is not what PostgreSQL would choose"
+    )
 
     # -- what a kind says ------------------------------------------------------------------------------------------
 
@@ -55,6 +65,77 @@ class Divided(Object):
         """Plain DDL that takes back what its pieces have changed for good on their partitions."""
         del on
         return ()
+
+    def usual_on(self, heir: Ref) -> str:
+        """The name that PostgreSQL chooses for the piece on a partition, were it not taken."""
+        del heir
+        return self.ref.name
+
+    # -- what pieces are called --------------------------------------------------------------------------------------
+
+    @property
+    def named(self) -> Mapping[Ref, str]:
+        """The names in `pieces` by their partitions; one without a schema is in the whole's."""
+        found: dict[Ref, str] = {}
+        for spelled, own in self.pieces.items():
+            *within, table = ((q or b).replace('""', '"') for q, b in _NAMES.findall(spelled))
+            found[Ref(self.ref.on.kind if self.ref.on else "", within[0] if within else self.ref.schema, table)] = own
+        return found
+
+    def with_pieces(self, names: Mapping[Ref, str]) -> Self:
+        """With those names of pieces, by their tables, that PostgreSQL would not choose."""
+        others = {text(name(t.schema, t.name)): own for t, own in names.items() if not _as_chosen(own, self.usual_on(t))}
+        return self.model_copy(update={"pieces": dict(sorted(others.items()))})
+
+    @classmethod
+    def kept(cls) -> frozenset[str]:
+        return super().kept() | {"pieces"}
+
+    def inherited_by(self, heir: Ref) -> Self:
+        found = super().inherited_by(heir).model_copy(update={"partitioned": False, "pieces": {}})
+        return found.called(self.named.get(heir) or self.usual_on(heir))
+
+    def alter(self, old: Self, on: Situation) -> list[Statement] | None:
+        """Pieces of what is built anew have their names already."""
+        if self.pieces == old.pieces or self.renews(old):
+            return super().alter(old, on)
+        found = super(Divided, self.model_copy(update={"pieces": old.pieces})).alter(old, on)
+        return None if found is None else [*found, *self._recalled(old, on)]
+
+    def _recalled(self, old: Self, on: Situation) -> Iterator[Statement]:
+        """By way of names that nobody has, where one is to take the name of another."""
+        there = on.pieces.get(self.ref, NOTHING)
+        differ = (t for t in self._staying(on) if t in there and self.named.get(t) != old.named.get(t))
+        turns = [(t, there[t].name, piece_of(self, t, on).ref.name) for t in differ]
+        if {was for _, was, _ in turns} & {becomes for *_, becomes in turns}:
+            yield from (_renamed(t, was, aside_of(t)) for t, was, _ in turns)
+            turns = [(t, aside_of(t), becomes) for t, _, becomes in turns]
+        yield from (_renamed(*turn) for turn in turns)
+
+    def calls(self, on: Situation) -> Iterable[Statement]:
+        """Give the pieces that come with the whole their names."""
+        return (self._call(t) for t in self._staying(on) if t in self.named)
+
+    def finish(self, old: Self | None, on: Situation) -> Iterable[Statement]:
+        """Those on partitions that come later are called so when they are there."""
+        staying = {*self._staying(on)}
+        yield from (self._call(t) for t in self.named if t not in staying)
+
+    def finish_needs(self) -> frozenset[Ref]:
+        return frozenset(self.named)
+
+    def mistaken(self, on: Situation) -> Iterable[tuple[str, str]]:
+        there = on.pieces.get(self.ref, NOTHING)
+        yield from (("pieces", f"{self.stands_on} has no partition {t.identity} with a piece of it") for t in self.named if t not in there)
+
+    def _call(self, table: Ref) -> Statement:
+        whole, partition = (literal(text(n)) for n in (self.sql_name(), name(table.schema, table.name)))
+        words = compose(CALLED, whole, partition, literal(self.inherited_by(table).ref.name))
+        return Statement(sql=text(words), lock="SHARE UPDATE EXCLUSIVE", relation=table.identity, undo=())
+
+    def _staying(self, on: Situation) -> Iterator[Ref]:
+        """The partitions that are there before and after."""
+        return (t for t in below(self.ref.on, on) if t not in on.created) if self.ref.on else iter(())
 
     # -- what both have ----------------------------------------------------------------------------------------------
 
@@ -91,6 +172,17 @@ class Divided(Object):
 def place_of(table: Ref | None, name: str) -> tuple[str, ...]:
     """What a constraint of that name has to itself."""
     return ("constraint name", table.schema, table.name, name) if table is not None else ()
+
+
+def _as_chosen(own: str, usual: str) -> bool:
+    """Whether PostgreSQL may have chosen the name: one that is taken gets a number."""
+    stem = usual.encode()[:55].decode(errors="ignore")
+    return own == usual or (own.startswith(stem) and own.removeprefix(usual).isdigit())
+
+
+def _renamed(table: Ref, was: str, becomes: str) -> Statement:
+    there, back = (text(compose("ALTER INDEX {} RENAME TO {}", name(table.schema, a), b)) for a, b in ((was, becomes), (becomes, was)))
+    return Statement(sql=there, lock="SHARE UPDATE EXCLUSIVE", relation=table.identity, undo=(back,))
 
 
 def aside_of(ref: Ref) -> str:

@@ -25,7 +25,7 @@ T = TypeVar("T")
 LOCK = (0x7265636F, 0x6E63696C)  # "reco", "ncil": the advisory lock that only one applier holds
 EVERY = 0.5  # seconds between two looks of the monitor
 LOOKING = "10s"  # how long what only looks may wait for a lock
-UNSUSPECTED = 0.75  # seconds, of the one (deadlock_timeout) after which who waits looks whether it waits in a circle
+UNSUSPECTED = 0.75  # of deadlock_timeout, after which who waits looks whether it waits in a circle
 LEAST = 0.05  # seconds: long enough for who holds a lock for but a statement
 LOCK_NOT_AVAILABLE = "55P03"
 RETRIED = {LOCK_NOT_AVAILABLE: "a lock was not to be had", "40P01": "a deadlock", "40001": "a serialization failure"}
@@ -129,11 +129,12 @@ class Unheard:
 
 @dataclass
 class _Run:
-    """A run on its way, in the server's process `pid`."""
+    """A run on its way, in the server's process `pid`; nobody looks for deadlocks until it has waited for `suspicion` seconds."""
 
     plan: Plan
     connection: Connection
     pid: int
+    suspicion: float
     patience: Patience
     watcher: Watcher
     monitor: Monitor
@@ -160,6 +161,11 @@ def prepare(connection: Connection, patience: Patience) -> None:
 def _pid(connection: Connection) -> int:
     """The server's process; a pooler tells the driver another one."""
     return rows(connection, "SELECT pg_backend_pid() AS pid")[0]["pid"]
+
+
+def _suspicion(connection: Connection) -> float:
+    seconds = "SELECT extract(epoch FROM current_setting('deadlock_timeout')::interval)::float8 AS seconds"
+    return rows(connection, seconds)[0]["seconds"]
 
 
 @contextmanager
@@ -194,7 +200,7 @@ def execute(plan: Plan, target: str, connection: Connection, watcher: Watcher, p
     """
     pid = _pid(connection)
     with Monitor(target, pid, min(EVERY, patience.lock / 16)) as monitor:
-        going = _Run(plan, connection, pid, patience, Unheard(watcher), monitor, journal, pending=list(plan.steps))
+        going = _Run(plan, connection, pid, _suspicion(connection), patience, Unheard(watcher), monitor, journal, pending=list(plan.steps))
         try:
             for group in plan.transactions():
                 _group(going, group)
@@ -340,7 +346,7 @@ def _bounds(going: _Run, step: Step, tries: int, held: float | None = None) -> t
     """
     wait = 0.0 if step.long else going.patience.lock / 2 ** max(4 - tries, 0)
     if wait and held is not None:
-        wait = max(min(wait, UNSUSPECTED - (time.monotonic() - held)), LEAST)
+        wait = max(min(wait, UNSUSPECTED * going.suspicion - (time.monotonic() - held)), LEAST)
     last = going.patience.statement + wait if step.quick and going.patience.statement else 0.0  # to PostgreSQL, waiting is running
     return wait, last
 

@@ -12,6 +12,7 @@ from psycopg import IsolationLevel
 from reconciler.catalog import LABEL, held
 from reconciler.connection import Connection, Server, rows, server_of, translated
 from reconciler.contract import Object
+from reconciler.divided import Divided
 from reconciler.kinds import KINDS
 from reconciler.ref import Ref
 from reconciler.situation import Leftover, Piece, Pieces, Situation, Size
@@ -51,6 +52,13 @@ DETACHING = """
     SELECT n.nspname AS schema, c.relname AS name
     FROM pg_inherits AS h JOIN pg_class AS c ON c.oid = h.inhrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE h.inhdetachpending"""
+DOUBLED = """
+    SELECT pn.nspname AS parent_schema, p.relname AS parent, a.attname AS attribute, n.nspname AS schema, c.relname AS name
+    FROM pg_constraint AS k JOIN pg_class AS c ON c.oid = k.conrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = k.conkey[1], pg_partition_ancestors(c.oid) AS of
+    JOIN pg_class AS p ON p.oid = of.relid JOIN pg_namespace AS pn ON pn.oid = p.relnamespace
+    WHERE k.contype = 'n' AND k.conislocal AND k.coninhcount > 0 AND c.relispartition AND p.oid <> c.oid
+    ORDER BY n.nspname, c.relname"""
 NAMES = """
     SELECT n.nspname AS schema, c.relname AS name, CASE WHEN c.relispartition THEN coalesce(t.relname, '') ELSE '' END AS of
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -122,7 +130,8 @@ def introspect(connection: Connection, standing_for: Server | None = None) -> Sn
                     "SELECT set_config('search_path', '', true), set_config('lock_timeout', '10s', true), set_config('jit', 'off', true)"
                 )
                 objects, addresses, leftovers, owed = _objects(connection, server)
-                pieces = _pieces(connection, objects, addresses)
+                pieces = _pieces(connection, addresses)
+                objects |= _called(objects, pieces)
                 owed |= _detached(connection, objects, pieces)
                 facts, taken = rows(connection, FACTS)[0], rows(connection, NAMES)
                 situation = Situation(
@@ -132,6 +141,7 @@ def introspect(connection: Connection, standing_for: Server | None = None) -> Sn
                     leftovers=leftovers,
                     owed={r: objects[r] for r in owed},
                     pieces=pieces,
+                    doubled=_doubled(connection, objects),
                     taken=frozenset((r["schema"], r["name"]) for r in taken),
                     initial={
                         (words, row["namespace"]): {r: tuple(p) for r, p in row["grants"].items()}
@@ -162,7 +172,9 @@ def look(connection: Connection, kinds: Set[str], identities: Sequence[str]) -> 
         connection.execute("SELECT set_config('search_path', '', true)")
         named = joined([literal(i) for i in identities])
         only = text(compose("EXISTS (SELECT FROM unnest(ARRAY[{}]) AS i(dentity) WHERE position(o.name::text IN i.dentity) > 0)", named))
-        objects, _, leftovers, _ = _objects(connection, server_of(connection), kinds, only)
+        objects, addresses, leftovers, _ = _objects(connection, server_of(connection), kinds, only)
+        if any(isinstance(o, Divided) and o.partitioned for o in objects.values()):
+            objects |= _called(objects, _pieces(connection, addresses))
     return objects, frozenset(leftovers)
 
 
@@ -214,21 +226,36 @@ def _edges(connection: Connection, addresses: Mapping[Address, Ref]) -> dict[Ref
     return {r: frozenset(e) for r, e in edges.items()}
 
 
-def _pieces(connection: Connection, objects: Mapping[Ref, Object], addresses: Mapping[Address, Ref]) -> Pieces:
+def _pieces(connection: Connection, addresses: Mapping[Address, Ref]) -> Pieces:
     """What indexes and constraints of partitioned tables have on every partition of a partition."""
-    by_name, whole = _by_name(objects), {a[1]: r for a, r in addresses.items() if KINDS[r.kind].spreads}
+    whole = {a[1]: r for a, r in addresses.items() if KINDS[r.kind].spreads}
     found: dict[Ref, dict[Ref, Piece]] = {}
     listed = {row["oid"]: row for row in rows(connection, PIECES)}
     for row in listed.values():
         line = [row]
         while line[-1]["of"] in listed:
             line.append(listed[line[-1]["of"]])
-        top, tables = whole.get(line[-1]["of"]), [by_name.get((r["schema"], r["name"])) for r in line]
-        if top is None or top.on is None or None in tables:
-            continue
-        own, above, *_ = [*(t for t in tables if t), top.on]
-        found.setdefault(top, {})[own] = Piece(row["piece"], above, len(line), row["leaf"], row["valid"])
+        top = whole.get(line[-1]["of"])
+        if top is not None and top.on is not None:
+            own, above, *_ = [*(Ref(top.on.kind, r["schema"], r["name"]) for r in line), top.on]
+            found.setdefault(top, {})[own] = Piece(row["piece"], above, len(line), row["leaf"], row["valid"])
     return found
+
+
+def _doubled(connection: Connection, objects: Mapping[Ref, Object]) -> dict[tuple[Ref, str], list[Ref]]:
+    by_name = _by_name(objects)
+    found: dict[tuple[Ref, str], list[Ref]] = {}
+    for row in rows(connection, DOUBLED):
+        parent, heir = (by_name.get(n) for n in ((row["parent_schema"], row["parent"]), (row["schema"], row["name"])))
+        if parent and heir:
+            found.setdefault((parent, row["attribute"]), []).append(heir)
+    return found
+
+
+def _called(objects: Mapping[Ref, Object], pieces: Pieces) -> dict[Ref, Object]:
+    """The indexes and constraints whose pieces people have named."""
+    named = ((r, o, pieces[r]) for r, o in objects.items() if r in pieces and isinstance(o, Divided))
+    return {r: o.with_pieces({t: piece.name for t, piece in found.items()}) for r, o, found in named}
 
 
 def _detached(connection: Connection, objects: dict[Ref, Object], pieces: Pieces) -> set[Ref]:

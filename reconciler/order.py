@@ -141,7 +141,7 @@ def _drop(work: Work, before: Before) -> None:
                 before(unneeded, made)
                 for node in [n for n in work.statements if n.ref.arguments is not None and _namesakes(n.ref, needed) and not n.drop]:
                     before(gone, node)
-            elif unneeded is None and needed in held_still:
+            elif unneeded is None and (needed in held_still or (needed in work.desired and not live[ref].bears(work.desired[needed]))):
                 before(gone, work.find(making(needed)))
 
 
@@ -230,7 +230,8 @@ def _finish(work: Work, before: Before) -> None:
         for needed in work.desired[node.ref].finish_needs() if node.ref in work.desired else ():
             before(work.find(dropping(needed)), node)
             before(work.find(making(needed)), node)
-        for needed in work.live[node.ref].finish_needs() if node.ref in work.live else ():
+        passes = node.ref in work.live and not KINDS[node.ref.kind].spreads  # a piece may go before
+        for needed in work.live[node.ref].finish_needs() if passes else ():
             before(node, work.only(needed) if work.find(dropping(needed)) else None)
 
 

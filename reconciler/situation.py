@@ -82,6 +82,7 @@ class Situation:
     relations; `partitions` are those of each table before and after the plan, `living` what lives on these and on those.
     `twins` names, for columns that are exchanged, what takes their place.
     `heirs` are what has parents, as it is to be.
+    `doubled` names, for a column of a partitioned table, the partitions that say NOT NULL once more for themselves.
     `lent` holds what is done before and after an heir goes from some parents (the first tuple) to others.
     """
 
@@ -99,6 +100,7 @@ class Situation:
     taken: Set[tuple[str, str]] = frozenset()
     partitions: Mapping[Ref, Sequence[Ref]] = field(default_factory=dict[Ref, Sequence[Ref]])
     living: Mapping[Ref, Sequence[Object]] = field(default_factory=dict[Ref, "Sequence[Object]"])
+    doubled: Mapping[tuple[Ref, str], Sequence[Ref]] = field(default_factory=dict[tuple[Ref, str], "Sequence[Ref]"])
     twins: Mapping[Ref, str] = field(default_factory=dict[Ref, str])
     heirs: Mapping[Ref, Object] = field(default_factory=dict[Ref, "Object"])
     lent: Mapping[tuple[Ref, Parents, Parents], tuple[Sequence[Statement], Sequence[Statement]]] = field(

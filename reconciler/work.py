@@ -323,10 +323,21 @@ def _unfinish(work: Work) -> None:
             stays = not gone and ref in work.desired and anew
             if stays and (again := work.desired[ref].complete(None, work.situation)):
                 work.add(late, "alter", again, unit)
-        elif (own := dropping(ref)) in work.statements and own not in work.stands_for and ref not in work.rebuild.kept:
-            first, *more = work.statements[own]
-            said = tuple(s.sql for s in obj.finish(None, work.situation))
-            work.statements[own] = [first.model_copy(update={"undo": (*(first.undo or ()), *said)}), *more]
+            continue
+        said = tuple(s.sql for s in obj.finish(None, work.situation))
+        if (own := dropping(ref)) in work.statements and own not in work.stands_for and ref not in work.rebuild.kept:
+            _undone_with(work, own, said)
+        for needed in {g for n in obj.finish_needs() if (g := work.find(dropping(n))) not in (None, own)}:
+            _undone_with(work, needed, said)
+        stays = going and ref in work.desired and finishing(ref) not in work.statements
+        if stays and (again := work.desired[ref].complete(None, work.situation)):
+            work.add(finishing(ref), "alter", again)
+
+
+def _undone_with(work: Work, node: Node, said: tuple[str, ...]) -> None:
+    """What was said is said again once the thing is undone."""
+    first, *more = work.statements[node]
+    work.statements[node] = [first.model_copy(update={"undo": (*(first.undo or ()), *said)}), *more]
 
 
 def _renewed(work: Work, ref: Ref) -> bool:

@@ -57,6 +57,7 @@ def declare(folder: Path, text: str) -> Path:
         ),
         ("tables:\n  t:\n    policies:\n      p: {to: nobody_here, using: n > 0}\n", "4:7", "role nobody_here does not exist"),
         ("extensions:\n  nosuch: {}\n", "2:3", "extension nosuch: the server does not have its files"),
+        ("tables:\n  t:\n    indexes:\n      i: {on: n, pieces: {t: j}}\n", "4:18", "public.t has no partition public.t with a piece"),
         ("schema: nowhere\nviews:\n  v: {query: SELECT 1}\n", "3:3", "schema nowhere does not exist"),
     ],
 )

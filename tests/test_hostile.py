@@ -237,12 +237,15 @@ def test_a_foreign_key_is_as_polite_to_whom_it_may_not_look_at(new_database: Cal
     assert max(slow) < 0.8
 
 
-def test_an_application_is_never_the_victim_of_a_deadlock(new_database: Callable[..., Database], tmp_path: Path) -> None:
+@pytest.mark.parametrize("suspicion", [0.5, 1.0])
+def test_an_application_is_never_the_victim_of_a_deadlock(new_database: Callable[..., Database], tmp_path: Path, suspicion: float) -> None:
     """It locks two tables in one order and we in the other, slowly: whoever waits longest finds the deadlock, and must not."""
-    slow = """CREATE TABLE public.other (id int PRIMARY KEY, n int); INSERT INTO public.other VALUES (1, 1);
-        CREATE FUNCTION public.slow() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.4); END';
+    slow = f"""CREATE TABLE public.other (id int PRIMARY KEY, n int); INSERT INTO public.other VALUES (1, 1);
+        CREATE FUNCTION public.slow() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep({0.4 * suspicion}); END';
         CREATE EVENT TRIGGER slow ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION public.slow();"""
     database = new_database(TABLE + slow)
+    setting = f"ALTER DATABASE %I SET deadlock_timeout = {suspicion * 1000:.0f}"
+    database.run(f"DO $$ BEGIN EXECUTE format('{setting}', current_database()); END $$")
     job = job_of(database, "tables: {other: {columns: {n: {default: 3}}}, t: {columns: {n: {default: 3}}}}", tmp_path)
     plan = pipeline.plan_changes(job)
     together = tuple(s.model_copy(update={"transaction": "t1", "depends_on": ()}) for s in plan.steps)

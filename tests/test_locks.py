@@ -35,7 +35,8 @@ MODES = (
     "EXCLUSIVE",
     "ACCESS EXCLUSIVE",
 )
-WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'public.t'::regclass"
+HERE = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+WAITING = f"SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'public.t'::regclass AND {HERE}"
 
 
 def job_of(database: Database, declared: str, folder: Path) -> Job:
@@ -308,7 +309,7 @@ def test_an_index_that_somebody_else_made_meanwhile_is_not_cleared_away(new_data
             until(lambda: database.value(WAITING))
             other.execute("CREATE INDEX t_n ON t (id)")
             other.commit()
-            database.rows("SELECT pg_cancel_backend(pid) FROM pg_locks WHERE NOT granted AND relation = 't'::regclass")
+            database.rows(f"SELECT pg_cancel_backend(pid) FROM pg_locks WHERE NOT granted AND relation = 't'::regclass AND {HERE}")
             time.sleep(0.5)
             reader.rollback()
     assert outcomes[0].failed == 1

@@ -163,5 +163,6 @@ def test_a_pooler_that_gives_each_transaction_another_session_is_refused(new_dat
         plan = pipeline.plan_changes(job)
         with pytest.raises(ConnectionFailed, match="a pooler stands between"):
             pipeline.apply_plan(plan, job, url, Notes(), Patience(), ["all"])
-    assert database.value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
+    held = "SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database WHERE d.datname = current_database()"
+    assert database.value(f"{held} AND l.locktype = 'advisory'") == 0
     assert database.value("SELECT to_regclass('fresh') IS NULL AND to_regnamespace('reconcile') IS NULL")

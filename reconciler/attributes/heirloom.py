@@ -10,8 +10,8 @@ from reconciler.attributes.nulls import NotNull
 from reconciler.attributes.place import Place
 from reconciler.attributes.storage import Plain, Stored, settings
 from reconciler.connection import Server
-from reconciler.contract import Object
 from reconciler.ref import Ref
+from reconciler.situation import Situation
 from reconciler.statement import Statement, compose, raw
 
 
@@ -53,20 +53,18 @@ def filled(column: Heirloom, given: Heirloom) -> dict[str, Any]:
     return {"type": given.type, "inherited": True, "default": default, "not_null": column.not_null or given.not_null}
 
 
-def nulls(
-    column: Heirloom, old: Heirloom, place: Place, server: Server, backfill: Backfill | None, heir: Object | None
-) -> Iterable[Statement]:
-    """Forbid or allow nulls, as far as no parent does; `heir` is what the column belongs to, where it inherits it."""
-    new, was, named = column.forbidden, old.forbidden, server.has_not_null_constraints
+def nulls(column: Heirloom, old: Heirloom, place: Place, backfill: Backfill | None, on: Situation) -> Iterable[Statement]:
+    """Forbid or allow nulls, as far as no parent does."""
+    new, was, named = column.forbidden, old.forbidden, on.server.has_not_null_constraints
     if named and (column.merged or old.merged) and new is not None and was is not None:
-        yield from new.renamed_from(was, place, heir)
+        yield from new.renamed_from(was, place, on.heirs.get(place.on) if old.merged else None)
         return
     if column.overrides != old.overrides:  # what an override leaves out is as the parent has it
         new, was = (new, None) if column.overrides else (None, None if new is not None else was)
     if new is not None and was is None:
-        yield from new.forbid(place, backfill, server)
+        yield from new.forbid(place, backfill, on.server)
     elif new is None and was is not None:
-        yield was.allow(place, server)
+        yield from was.allow(place, on)
     elif new is not None and was is not None and new != was and named and not (column.overrides or (column.inherited and old.inherited)):
         yield from new.changed_from(was, place, backfill)
 

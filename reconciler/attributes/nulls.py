@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from reconciler.attributes.filling import Backfill, fill
 from reconciler.attributes.place import Place
 from reconciler.connection import Server
-from reconciler.contract import Object
+from reconciler.contract import Object, Situation
 from reconciler.ref import usual_name
 from reconciler.statement import Danger, Hazard, Statement, compose, joined, literal, name, raw, text
 
@@ -77,15 +77,17 @@ class NotNull(BaseModel):
         else:
             yield place.alter_column(raw("SET NOT NULL"), undo=())
 
-    def allow(self, place: Place, server: Server) -> Statement:
-        """Nulls may come again."""
+    def allow(self, place: Place, on: Situation) -> Iterable[Statement]:
+        """Nulls may come again, to partitions too, on which a key of their own forbids them once more."""
         back = self._added(place, valid=not self.not_valid)
         undo = (
             [place.table_action(back), *([self.remark(place).sql] if self.comment else [])]
-            if server.has_not_null_constraints
+            if on.server.has_not_null_constraints
             else [place.column_action(raw("SET NOT NULL"))]
         )
-        return place.alter_column(raw("DROP NOT NULL"), undo=tuple(undo))
+        yield place.alter_column(raw("DROP NOT NULL"), undo=tuple(undo))
+        for heir in on.doubled.get((place.on, place.column), ()):
+            yield Place(heir, place.column).alter_column(raw("DROP NOT NULL"), undo=())
 
     def changed_from(self, old: NotNull, place: Place, backfill: Backfill | None) -> Iterable[Statement]:
         """The statements that turn `old` into this."""

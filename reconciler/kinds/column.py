@@ -367,8 +367,7 @@ class Column(Exchanged):
             yield from old.keeper.removed(self._place)
 
     def _forbid(self, old: Self, on: Situation) -> Iterable[Statement]:
-        heir = on.heirs.get(self._place.on) if old.merged else None
-        return nulls(self, old, self._place, on.server, self._backfill(on), heir)
+        return nulls(self, old, self._place, self._backfill(on), on)
 
     def remove(self, on: Situation) -> Iterable[Statement]:
         dangers = () if self.generated is not None else (Danger(hazard=Hazard.DATA_LOSS, reason=f"{self.ref} is dropped with its values"),)

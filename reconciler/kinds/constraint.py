@@ -6,7 +6,6 @@ NOT NULL is the column's. What a partition or an inheriting table gets from its 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import ClassVar, Literal, Self, cast
 
 from psycopg import sql
@@ -40,7 +39,7 @@ class Constraint(Divided):
     whole: ClassVar[bool] = True
     follows: ClassVar[bool] = True
     written: ClassVar[tuple[str, ...]] = ("references", *_SORTS)
-    besides: ClassVar[frozenset[str]] = frozenset({"comment", "index_comment", "partitioned"})
+    besides: ClassVar[frozenset[str]] = frozenset({"comment", "index_comment", "partitioned", "pieces"})
     since: ClassVar[Mapping[str, int]] = _SINCE
 
     check: str | None = Field(default=None, description="a condition that every row meets")
@@ -138,13 +137,14 @@ class Constraint(Divided):
     def heritable(self, heir: Object) -> bool:
         return not self.no_inherit if self.check is not None else heir.piece
 
-    def inherited_by(self, heir: Ref) -> Self:
+    def bears(self, beneath: Object) -> bool:
+        return self.primary_key is None or getattr(beneath, "not_null", None) is not False
+
+    def usual_on(self, heir: Ref) -> str:
         """The name of a key is that of its index, which PostgreSQL chooses."""
-        found = super().inherited_by(heir).model_copy(update={"partitioned": False})
         if not self._indexed or self.exclude is not None:
-            return found
-        own = usual_name(heir.name, "_".join(self.unique or ()), "pkey" if self.unique is None else "key")
-        return found.model_copy(update={"ref": replace(found.ref, name=own)})
+            return self.ref.name
+        return usual_name(heir.name, "_".join(self.unique or ()), "pkey" if self.unique is None else "key")
 
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         size = on.size(self.ref.on).words if self.ref.on else ""
@@ -152,6 +152,7 @@ class Constraint(Divided):
         harmless = self.ref.on in on.created or self.not_valid or self.not_enforced
         danger = self._blocking(on) if self._indexed else checked
         yield self._add(not_valid=self.not_valid).model_copy(update={"dangers": () if harmless else (danger,)})
+        yield from (s.model_copy(update={"undo": None}) for s in self.calls(on))
 
     def define_online(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         if self._key and self.partitioned:
@@ -203,7 +204,7 @@ class Constraint(Divided):
         return Statement(sql=words[0], lock="ACCESS EXCLUSIVE", relation=self.stands_on, undo=(words[1],))
 
     def remove(self, on: Situation) -> Iterable[Statement]:
-        yield self._let_go()
+        yield self._let_go().model_copy(update={"undo": None})
 
     def release(self, on: Situation) -> Iterable[Statement] | None:
         return None if self._indexed else [self._let_go()]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar, Self, cast
 
 from psycopg import sql
@@ -113,15 +112,17 @@ class Index(Divided):
         return heir.piece
 
     def inherited_by(self, heir: Ref) -> Self:
-        """Under the name that PostgreSQL chooses."""
+        return super().inherited_by(heir).model_copy(update={"statistics": {}})
+
+    def usual_on(self, heir: Ref) -> str:
         keys = [(m[1] or m[2]).replace('""', '"').strip('"') if (m := _NAMED.match(k)) else "expr" for k in (*self.on, *self.include)]
-        found = super().inherited_by(heir).model_copy(update={"partitioned": False, "statistics": {}})
-        return found.model_copy(update={"ref": replace(found.ref, name=usual_name(heir.name, "_".join(keys), "idx"))})
+        return usual_name(heir.name, "_".join(keys), "idx")
 
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         why = f"{self.stands_on} ({on.size(self.ref.on).bytes if self.ref.on else 0:,} bytes) cannot be written while {self.ref} is built"
         dangers = () if self.ref.on in on.created else (Danger(hazard=Hazard.BLOCKS_WRITES, reason=why),)
         yield self._build(self.ref.name).model_copy(update={"dangers": dangers})
+        yield from (s.model_copy(update={"undo": None}) for s in self.calls(on))
         yield from self._sample(self.ref.name, {})
 
     def define_online(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
@@ -175,7 +176,7 @@ class Index(Divided):
 
     def renews(self, old: Self) -> bool:
         altered = ("statistics",) if self.partitioned else ALTERED
-        return self.model_copy(update={f: getattr(old, f) for f in ("comment", *altered)}) != old
+        return self.model_copy(update={f: getattr(old, f) for f in ("comment", "pieces", *altered)}) != old
 
     def remove(self, on: Situation) -> Iterable[Statement]:
         yield Statement(sql=self._dropped(), lock="ACCESS EXCLUSIVE", relation=self.stands_on)
@@ -241,7 +242,7 @@ class Index(Divided):
         """Build the new one aside with all its pieces; drop the old one and take its names in one short transaction."""
         growth = Growth(self, on, old)
         yield from growth.statements
-        again = (s.sql for s in old._sample(self.ref.name, {}))
+        again = (s.sql for s in (*old.calls(on), *old._sample(self.ref.name, {})))
         undo = (old.plain(), *again, *old._remark(self.ref.name))
         yield Statement(sql=self._dropped(), lock="ACCESS EXCLUSIVE", relation=self.stands_on, apart=True, undo=undo)
         for made, becomes in growth.names:
