@@ -250,9 +250,10 @@ def _bearing(work: Work, ref: Ref, state: State) -> Sequence[Object]:
     standing = work.live.objects.keys() - work.live.given
 
     def has_it(obj: Object) -> bool:
-        """Whether an heir has it of the parents that it keeps."""
+        """Whether an heir has it of the parents that it keeps, and nothing is done to it."""
         before, after = (s.get(obj.ref.on) if obj.ref.on else None for s in (work.live, work.desired))
-        return state is work.desired and obj.merged and bool(before and after and before.parents == after.parents)
+        stays = bool(before and after and before.parents == after.parents)
+        return state is work.desired and obj.merged and stays and obj.ref not in work.live
 
     return [o for o in (*state.parts(ref), *state.merging(ref)) if o.ref in standing or has_it(o)]
 

@@ -170,9 +170,10 @@ class Index(Divided):
         yield self.where or ""
 
     def rereads(self, old: Self) -> bool:
-        """Expressions, and operator classes, which are for one type."""
+        """Expressions, operator classes, which are for one type, and columns of a type that may have none."""
         told = any(old.expressed()) or any(w not in _ORDER for k in old.on for w in _COLUMN.sub("", k).split())
-        return self.renews(old) and (told or self.method != old.method)
+        (own, was) = ({m[0] for k in i.on if (m := _COLUMN.match(k))} for i in (self, old))
+        return self.renews(old) and (told or bool(was - own) or self.method != old.method)
 
     def renews(self, old: Self) -> bool:
         altered = ("statistics",) if self.partitioned else ALTERED
