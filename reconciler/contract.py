@@ -40,6 +40,7 @@ class Object(Inheriting, BaseModel):
     relation: ClassVar[bool] = False  # shares the namespace of tables, indexes, sequences and views
     shares: ClassVar[str] = ""  # the namespace, if it is another, that it shares with further kinds: "type" or "routine"
     local: ClassVar[bool] = False  # made of what one server has and another of the same version may lack: ICU, a locale
+    unnoted: ClassVar[bool] = False  # of what uses it PostgreSQL notes only that it calls the routine behind it
     watches: ClassVar[bool] = False  # acts on changes to other objects, so that it is made last and dropped first
     written: ClassVar[tuple[str, ...]] = ()  # fields that hold SQL which people wrote
     renamable: ClassVar[bool] = True  # ALTER … RENAME TO knows it

@@ -200,6 +200,30 @@ def _ambiguous(work: Work) -> Iterable[tuple[Node | None, Node | None]]:
                 yield from ((work.find(dropping(gone)), made) for gone in going.get((needed.kind, needed.schema, needed.name), ()))
 
 
+def _whole_rows(work: Work) -> Iterable[tuple[Node | None, Node | None]]:
+    """Who calls a routine speaks of all columns of the rows that it returns, as they are then."""
+    changed = [n for n in work.statements if not n.late and n.ref.on is not None and KINDS[n.ref.kind].folds]
+    parts: dict[Ref, list[Node]] = {}
+    for node in changed:
+        if work.actions[node] != "alter":
+            parts.setdefault(node.ref.on or node.ref, []).append(node)
+    for state in (work.live, work.desired) if parts else ():
+        for ref, routine in ((r, n) for r in state for n in state.needs(r) if n.arguments is not None):
+            for node in (n for table in state.needs(routine) & parts.keys() for n in parts[table]):
+                yield (work.find(dropping(ref)), node) if state is work.live else (node, work.find(making(ref)))
+
+
+def _unnoted(work: Work) -> Iterable[tuple[Node | None, Node | None]]:
+    """Who uses what PostgreSQL does not note, but only the routine behind it, comes after it and goes before it."""
+    for state, drop in ((work.live, True), (work.desired, False)):
+        unnoted = [(r, n) for r in state if KINDS[r.kind].unnoted for n in state.needs(r) if n.arguments is not None]
+        standing = state.dependents() if unnoted else {}
+        for ref, routine in unnoted:
+            for other in standing.get(routine, set[Ref]()) - {ref}:
+                pair = (dropping(other), dropping(ref)) if drop else (making(ref), making(other))
+                yield work.find(pair[0]), work.find(pair[1])
+
+
 def _namesakes(one: Ref, other: Ref) -> bool:
     return (one.kind, one.schema, one.name) == (other.kind, other.schema, other.name)
 
@@ -310,7 +334,7 @@ def _steps(work: Work, edges: set[tuple[Node, Node]], renamings: Sequence[Renami
     graph: nx.DiGraph[Node] = nx.DiGraph()
     graph.add_nodes_from(sorted(work.statements))
     graph.add_edges_from(sorted(edges))
-    for one, other in _ambiguous(work):
+    for one, other in (*_ambiguous(work), *_whole_rows(work), *_unnoted(work)):
         if one is not None and other is not None and not nx.has_path(graph, other, one):
             graph.add_edge(one, other)
     if not nx.is_directed_acyclic_graph(graph):
