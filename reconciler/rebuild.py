@@ -142,7 +142,12 @@ def _held_fast(ref: Ref, live: State) -> Ref | None:
 def _released(ref: Ref, live: State, desired: State, situation: Situation, *, anew: bool) -> bool:
     """Whether the object is not carried along: PostgreSQL knows its old words only, which may say nothing of the new type."""
     old, new = live[ref], desired.get(ref)
-    return new is not None and _reworded(old, new) and (old.release(situation) is not None or (anew and new.rereads(old)))
+    return new is not None and _reworded(old, new) and (old.release(situation) is not None or (anew and _reread(ref, live, desired)))
+
+
+def _reread(ref: Ref, live: State, desired: State) -> bool:
+    new = desired.get(ref)
+    return new is not None and new.rereads(live[ref])
 
 
 def _reworded(old: Object, new: Object) -> bool:
@@ -175,7 +180,7 @@ def _spread(
         else:
             found.held.setdefault(ref, root)
             if isinstance(live[beneath], Replaced) and not live[ref].pins(live[beneath]):
-                todo += [(r, ref) for r in standing.get(ref, ()) if not (live[r].follows and r.on == ref.on)]
+                todo += [(r, ref) for r in standing.get(ref, ()) if not (live[r].follows and r.on == ref.on) or _reread(r, live, desired)]
 
 
 def _set_aside(found: Rebuild, live: State, desired: State) -> None:
