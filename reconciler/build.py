@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 
 from psycopg import Rollback
 
-from reconciler.connection import Connection, run
+from reconciler.connection import Connection, rows, run
 from reconciler.contract import Object, Situation
 from reconciler.errors import StatementFailed
 from reconciler.ref import Ref
 from reconciler.state import State
-from reconciler.statement import Statement, compose, literal, text
+from reconciler.statement import Statement, compose, joined, literal, text
 
+SCHEMAS = "SELECT nspname::text AS name FROM pg_namespace WHERE nspname !~ '^pg_' ORDER BY nspname <> 'public', nspname"
 Failures = dict[Ref, StatementFailed]
 Make = Callable[[Ref], Iterable[Statement]]
 
@@ -31,6 +32,8 @@ class Build:
     situation: Situation
     paths: Mapping[Ref, str]
     trusting: set[Ref] = field(default_factory=set[Ref])  # whose bodies are looked at once everything is there
+    beyond: dict[Ref, tuple[str, ...]] = field(default_factory=dict[Ref, tuple[str, ...]])  # further schemas on their search paths
+    made: dict[Ref, int] = field(default_factory=dict[Ref, int])  # in which order that worked
 
     def all(self) -> Failures:
         """Create every object, what others need first; returns what PostgreSQL refused, and why.
@@ -46,6 +49,7 @@ class Build:
         failed: Failures = {}
         while waiting:
             failed = self._each(waiting, lambda r: self.state[r].create(self.situation, self.state.parts(r), online=False))
+            self.made.update((r, len(self.made)) for r in waiting if r not in failed)
             if len(failed) == len(waiting):
                 if self.trusting >= failed.keys():
                     break
@@ -56,10 +60,21 @@ class Build:
         return failed
 
     def _looked_at(self, refs: Iterable[Ref]) -> Failures:
-        """Read the bodies of routines that need what needs them, now that all of it is there."""
+        """Read the bodies of routines that need what needs them, now that all of it is there.
+
+        What its own schema does not have may be meant to come from any other: its callers have search paths of their own.
+        """
         known = list(refs)
         self.trusting.clear()
-        return self._each(known, lambda r: self.state[r].redefine(self.state[r], self.situation) or ())
+
+        def look(refs: Iterable[Ref]) -> Failures:
+            return self._each(refs, lambda r: self.state[r].redefine(self.state[r], self.situation) or ())
+
+        if failed := look(known):
+            schemas = tuple(row["name"] for row in rows(self.connection, SCHEMAS))
+            self.beyond.update(dict.fromkeys(failed, schemas))
+            failed = {r: e for r, e in failed.items() if r in look(failed)}
+        return failed
 
     def culprits(self, failed: Failures) -> Failures:
         """Of all that failed, what failed by itself and not because of something that it needs."""
@@ -97,7 +112,7 @@ class Build:
 
     def _run(self, ref: Ref, statements: Iterable[Statement]) -> None:
         path = next((self.paths[r] for r in (ref, *(p.ref for p in self.state.parts(ref))) if r in self.paths), "")
-        run(self.connection, text(compose("SET LOCAL search_path TO {}", literal(path))))
+        run(self.connection, text(compose("SET LOCAL search_path TO {}", joined(map(literal, (path, *self.beyond.get(ref, ())))))))
         run(self.connection, f"SET LOCAL check_function_bodies TO {'on' if ref in self.paths and ref not in self.trusting else 'off'}")
         for statement in statements:
             run(self.connection, statement.sql)

@@ -21,7 +21,7 @@ from reconciler.introspect import Snapshot, introspect
 from reconciler.neighbourhood import neighbourhood
 from reconciler.ref import Ref
 from reconciler.renames import Renaming, carried, pending, spoken_of, undone
-from reconciler.scratch import Scratch, empty
+from reconciler.scratch import Scratch
 from reconciler.state import Declaration, Scope, State
 from reconciler.statement import compose, literal, name, raw, text
 from reconciler.wanted import Wanted, complete, same_in
@@ -35,7 +35,7 @@ class Canonical:
 
     `situation` is the target's, with the declared objects in it as plans need them. `left_out` says what of the live
     database could not be built on scratch, and why. Where there are `renamings`, `live` is what they leave, and `before`
-    what the connection holds: the state from which they start.
+    what the connection holds: the state from which they start. `ranks` is the order in which the desired state was built.
     """
 
     live: State
@@ -46,6 +46,7 @@ class Canonical:
     left_out: Mapping[Ref, str] = field(default_factory=dict[Ref, str])
     renamings: Sequence[Renaming] = ()
     before: State | None = None
+    ranks: Mapping[Ref, int] = field(default_factory=dict[Ref, int])
 
 
 @contextmanager
@@ -159,6 +160,8 @@ class _Bench:
 
     def canonical(self, wanted: Wanted, seeds: Set[Ref]) -> Canonical:
         """Try with what is known to matter; what SQL turns out to need beyond that is known only by failing."""
+        if self.live.situation.server.has_not_null_constraints:
+            self.situation = replace(self.situation, claimed=_claimed(self.live.state.objects, wanted.objects))
         try:
             return self._canonical(wanted, neighbourhood(self.live.state, seeds, wanted.objects))
         except DeclarationError:
@@ -167,17 +170,17 @@ class _Bench:
     def _canonical(self, wanted: Wanted, members: Set[Ref]) -> Canonical:
         live = {r: o for r, o in self.live.state.objects.items() if r in members}
         with ExitStack() as kept:
-            connection, built, left_out = self._settled(State(live, self.live.state.edges), {}, kept)
+            connection, built, left_out, _ = self._settled(State(live, self.live.state.edges), {}, kept)
             wanted = self._identified(connection, wanted)
             objects = {r: o for r, o in wanted.objects.items() if (r in members or r not in self.live.state) and r not in left_out}
             with ExitStack() as passing:
                 fresh = {r: s for r, s in wanted.source.items() if wanted.objects[r] != self.live.state.get(r)}
-                other, found, lost = self._settled(State(objects, self.live.state.edges), fresh, passing, built=built.state)
+                other, found, lost, ranks = self._settled(State(objects, self.live.state.edges), fresh, passing, built=built.state)
                 self._nothing_unseen({**left_out, **lost}, wanted)
                 desired, declared = self._with_fills(other, found, wanted)
             self.stack.push(kept.pop_all())
-        situation = replace(self.live.situation, declared=declared, chosen=found.situation.pieces)
-        return Canonical(built.state, desired, situation, self.scratch, connection, left_out)
+        situation = replace(self.live.situation, declared=declared, chosen=found.situation.pieces, claimed=self.situation.claimed)
+        return Canonical(built.state, desired, situation, self.scratch, connection, left_out, ranks=ranks)
 
     def _nothing_unseen(self, left_out: Mapping[Ref, str], wanted: Wanted) -> None:
         """Refuse to say anything of declared objects that this server does not hold."""
@@ -203,29 +206,26 @@ class _Bench:
 
     def _settled(
         self, state: State, source: Mapping[Ref, Ref], stack: ExitStack, built: State | None = None
-    ) -> tuple[Connection, Snapshot, dict[Ref, str]]:
+    ) -> tuple[Connection, Snapshot, dict[Ref, str], Mapping[Ref, int]]:
         """Build, read back, and build that again until what is printed is what was built.
 
         `built` is the live state, in the place of which this one is to come.
         """
         roles = {role for o in state.objects.values() for role in o.roles()}
-        connection = stack.enter_context(self.scratch.database(roles, self.live.situation.user))
         left_out: dict[Ref, str] = {}
         for _ in range(ROUNDS):
-            paths = {} if self.declaration.recorded else {r: self._path(s) for r, s in source.items()}
-            build = Build(connection, state, self.situation, paths)
-            failed = build.all()
-            self._judge(build, failed, source, built or State())
-            left_out |= {p: e.message for r, e in failed.items() for p in (r, *(o.ref for o in state.parts(r)))}
-            found = introspect(connection, self.live.situation.server)
-            if found.state.objects == state.objects:
-                return connection, found, left_out
-            state, source = found.state, {}
-            for obj in state.objects.values():
-                if obj.ambient:
-                    for statement in obj.remove(self.situation):
-                        run(connection, statement.sql)
-            empty(connection)
+            with ExitStack() as passing:
+                connection = passing.enter_context(self.scratch.database(roles, self.live.situation.user))
+                paths = {} if self.declaration.recorded else {r: self._path(s) for r, s in source.items()}
+                build = Build(connection, state, self.situation, paths)
+                failed = build.all()
+                self._judge(build, failed, source, built or State())
+                left_out |= {p: e.message for r, e in failed.items() for p in (r, *(o.ref for o in state.parts(r)))}
+                found = introspect(connection, self.live.situation.server)
+                if found.state.objects == state.objects:
+                    stack.push(passing.pop_all())
+                    return connection, found, left_out, build.made
+                state, source = found.state, {}
         raise ScratchError(f"{self.scratch.words} prints something else each time it reads what it printed")
 
     def _judge(self, build: Build, failed: Failures, source: Mapping[Ref, Ref], built: State) -> None:
@@ -292,6 +292,10 @@ class _Bench:
                     Problem(f"{obj.ref}: depends_on: there is no {words}", self.declaration.position(origin, "depends_on"), hint)
                 )
         return frozenset(known[w] for w in obj.depends_on if w in known)
+
+
+def _claimed(*states: Mapping[Ref, Object]) -> frozenset[tuple[str, str]]:
+    return frozenset((ref.schema, own) for objects in states for ref, obj in objects.items() for own in obj.claims())
 
 
 def _qualified(

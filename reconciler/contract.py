@@ -6,7 +6,7 @@ returns, are what `==` compares. The other stages know only what stands here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
@@ -138,6 +138,15 @@ class Object(Inheriting, BaseModel):
     def clause(self) -> sql.Composable:
         """How an object that folds stands in the definition of what it lives on."""
         raise NotImplementedError
+
+    def claims(self) -> frozenset[str]:
+        """The names, its own or its parts', that PostgreSQL gives to no constraint in the schema that has none yet."""
+        return frozenset({self.ref.name} if self.ref.on is not None and not self.folds else ())
+
+    def outright(self, claimed: Set[tuple[str, str]]) -> Self:
+        """The object with the names given that PostgreSQL would not choose because others have `claimed` them."""
+        del claimed
+        return self
 
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         """Plain DDL: for scratch, and for objects on what the same plan creates. `parts` are what folds into it."""
@@ -382,12 +391,14 @@ class Object(Inheriting, BaseModel):
 
     def create(self, on: Situation, parts: Sequence[Object] = (), *, online: bool = True) -> list[Statement]:
         """Everything that makes the object as it is: definition, owner, comment and grants."""
+        parts = [p.outright(on.claimed) for p in parts]
         made = self.define_online(on, parts) if online else self.define(on, parts)
         attached = (s for o in (self, *parts) for s in o.attach(None, on))
         return [*undoable(made, lambda: self._cleared(parts, on)), *undoable(attached, tuple)]
 
     def recreate(self, old: Self | None, on: Situation, parts: Sequence[Object] = ()) -> list[Statement]:
         """The same, within a replacement: of `old`, or of what the object stands on."""
+        parts = [p.outright(on.claimed) for p in parts]
         made = self.define(on, parts) if parts else self.remake(old, on)
         attached = (s for o in (self, *parts) for s in o.attach(None, on))
         return [*undoable(made, lambda: self._cleared(parts, on)), *undoable(attached, tuple)]

@@ -6,7 +6,6 @@ innermost first: https://www.postgresql.org/docs/current/ddl-partitioning.html#D
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -16,7 +15,7 @@ from typing import ClassVar, Final, Self, TypeVar, cast
 from pydantic import Field
 
 from reconciler.contract import Object
-from reconciler.ref import Ref
+from reconciler.ref import Ref, parts_of
 from reconciler.situation import Piece, Situation
 from reconciler.statement import Statement, compose, literal, name, text
 
@@ -27,7 +26,6 @@ CALLED: Final = """DO $reconcile$ DECLARE piece regclass; BEGIN
   JOIN pg_class AS c ON c.oid = i.indexrelid WHERE i.indrelid = to_regclass({1}) AND c.relname <> {2};
   IF FOUND THEN EXECUTE format('ALTER INDEX %s RENAME TO %I', piece, {2}); END IF;
 END $reconcile$"""
-_NAMES = re.compile(r'"((?:[^"]|"")+)"|([^".]+)')
 D = TypeVar("D", bound="Divided")
 NOTHING: Mapping[Ref, Piece] = {}
 
@@ -78,7 +76,7 @@ class Divided(Object):
         """The names in `pieces` by their partitions; one without a schema is in the whole's."""
         found: dict[Ref, str] = {}
         for spelled, own in self.pieces.items():
-            *within, table = ((q or b).replace('""', '"') for q, b in _NAMES.findall(spelled))
+            *within, table = parts_of(spelled) or [""]
             found[Ref(self.ref.on.kind if self.ref.on else "", within[0] if within else self.ref.schema, table)] = own
         return found
 

@@ -212,7 +212,10 @@ def _objects(
 
 
 def _edges(connection: Connection, addresses: Mapping[Address, Ref]) -> dict[Ref, frozenset[Ref]]:
-    """pg_depend between the objects we know: https://www.postgresql.org/docs/current/catalog-pg-depend.html"""
+    """pg_depend between the objects we know: https://www.postgresql.org/docs/current/catalog-pg-depend.html
+
+    What needs a column that an heir has of its parent needs the parent's column, and the heir.
+    """
     edges: dict[Ref, set[Ref]] = defaultdict(set)
 
     def known(classid: int, objid: int, part: int) -> Ref | None:
@@ -221,8 +224,11 @@ def _edges(connection: Connection, addresses: Mapping[Address, Ref]) -> dict[Ref
     for row in rows(connection, DEPENDENCIES):
         one = known(row["classid"], row["objid"], row["objsubid"])
         other = known(row["refclassid"], row["refobjid"], row["refobjsubid"])
+        heir = addresses.get((row["refclassid"], row["refobjid"], 0))
         if one and other and one not in (other, other.on):
             edges[one].add(other)
+            if heir and other.on not in (None, heir) and heir not in (one, one.on):
+                edges[one].add(heir)
     return {r: frozenset(e) for r, e in edges.items()}
 
 

@@ -272,7 +272,8 @@ def _ambient_last(work: Work, before: Before) -> None:
     """What bears on how others are made is as it was while they are made, by the plan or by its undo."""
     for node in [n for n in work.statements if KINDS[n.ref.kind].ambient]:
         for other in work.statements:
-            if not (KINDS[other.ref.kind].ambient or (other.drop and other.ref in work.live.needs(node.ref))):
+            beyond = KINDS[other.ref.kind].ambient or (KINDS[other.ref.kind].watches and not other.drop)
+            if not (beyond or (other.drop and other.ref in work.live.needs(node.ref))):
                 before(other, node)
 
 
@@ -434,8 +435,10 @@ def _blocks(work: Work, graph: nx.DiGraph[Node]) -> list[list[Node]]:
     for node, key in unit.items():
         members.setdefault(merged.graph["mapping"][key], []).append(node)
 
-    def first(block: int) -> Node:
-        return min(members[block])
+    ranks = work.situation.ranks
+
+    def first(block: int) -> tuple[int, Node]:
+        return max(ranks.get(n.ref, 0) if ranks and not n.drop else -1 for n in members[block]), min(members[block])
 
     order = cast("Iterable[int]", cast("Any", nx).lexicographical_topological_sort(merged, key=first))
     return [members[block] for block in order]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from reconciler.catalog import JOURNAL
 from reconciler.connection import Connection, adjust, connect, rows
 from reconciler.debris import strew
 from reconciler.diff import changes
-from reconciler.errors import PlanRefused, ReconcileError, StatementFailed
+from reconciler.errors import PlanRefused, ProofError, ReconcileError, StatementFailed
 from reconciler.execute import Outcome, Unheard, Watcher, execute, prepare, sole_applier
 from reconciler.export import export
 from reconciler.heirs import overridden
@@ -262,6 +262,16 @@ def hazards_not_allowed(plan: Plan, allow: Collection[str]) -> list[str]:
 
 
 def _plan(job: Job, live: Snapshot, connection: Connection) -> Plan:
+    """A proven plan; where no catalog knows what the body of a function needs, in the order in which scratch was built."""
+    try:
+        return _planned(job, live, connection)
+    except ProofError:
+        with suppress(ProofError):
+            return _planned(job, live, connection, as_built=True)
+        raise
+
+
+def _planned(job: Job, live: Snapshot, connection: Connection, *, as_built: bool = False) -> Plan:
     files = live.extensions.union(*(o.files() for o in (*live.state.objects.values(), *job.declaration.objects.values())))
     offered = lambda: scratches(job.scratch, job.target, live.situation.server, files)  # noqa: E731
     with canonicalise(live, job.declaration, job.scope, offered) as canonical:
@@ -271,7 +281,7 @@ def _plan(job: Job, live: Snapshot, connection: Connection) -> Plan:
             found,
             canonical.live,
             canonical.desired,
-            canonical.situation,
+            replace(canonical.situation, ranks=canonical.ranks if as_built else {}),
             target=job.target,
             database=live.database,
             scratch=canonical.scratch.words if canonical.scratch else "",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+_PARTS = re.compile(r'"((?:[^"]|"")+)"|([^".\s]+)')
 
 
 @dataclass(frozen=True)
@@ -55,3 +58,8 @@ def usual_name(table: str, column: str, label: str) -> str:
         longest = max(range(len(parts)), key=lambda i: (len(parts[i]), i))
         parts[longest] = parts[longest][:-1].decode(errors="ignore").encode()
     return "_".join([*(p.decode() for p in parts), label])
+
+
+def parts_of(spelled: str) -> list[str]:
+    """The names in a qualified one as PostgreSQL spells it: `public."T".c`."""
+    return [quoted.replace('""', '"') or bare for quoted, bare in _PARTS.findall(spelled)]

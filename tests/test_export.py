@@ -12,6 +12,7 @@ from reconciler.errors import SettingsError
 from reconciler.load import load
 from reconciler.locks import Patience
 from reconciler.pipeline import Job
+from reconciler.ref import Ref
 from reconciler.state import Scope
 from reconciler.watch import Lines
 from tests.conftest import MAJORS, Database, starting_point
@@ -48,3 +49,72 @@ def test_export_never_writes_beside_other_files(database: Database, tmp_path: Pa
     (tmp_path / "mine.yml").write_text("schema: public\n")
     with pytest.raises(SettingsError, match="empty folder"):
         pipeline.export_state(database.url, EVERYTHING, tmp_path)
+
+
+WHOLE = {
+    "a table made like another has the names of its constraints": """
+        CREATE TABLE job (id integer NOT NULL, job text NOT NULL);
+        CREATE TABLE archived (LIKE job);
+        CREATE TABLE before (id integer CONSTRAINT runs_id_not_null NOT NULL);
+        CREATE TABLE runs (CHECK (id > 0)) INHERITS (job);""",
+    "a body means what its caller's search path holds": """
+        CREATE TYPE public.box_of_two AS (a integer, b integer);
+        CREATE SCHEMA app;
+        SET search_path TO app, public;
+        CREATE FUNCTION app.both(a integer) RETURNS integer LANGUAGE sql AS 'SELECT (ROW(a, a)::box_of_two).b';""",
+    "a view needs an heir of which it reads only what comes from the parent": """
+        CREATE TABLE note (id integer, words text);
+        CREATE TABLE zz_note () INHERITS (note);
+        CREATE VIEW a_note AS SELECT words FROM zz_note;""",
+    "an index calls what names something in its body alone": """
+        CREATE COLLATION zz_order (locale = 'C');
+        CREATE FUNCTION key_of(words text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT words COLLATE public.zz_order';
+        CREATE TABLE area (words text);
+        CREATE INDEX area_words ON area (public.key_of(words));""",
+    "default privileges beside an event trigger": """
+        ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO pg_monitor;
+        CREATE FUNCTION told() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN NOTIFY told; END';
+        CREATE EVENT TRIGGER tell ON ddl_command_end EXECUTE FUNCTION told();
+        CREATE TABLE seen (id integer);""",
+}
+
+
+@pytest.mark.parametrize("script", WHOLE.values(), ids=WHOLE)
+def test_what_real_databases_hold_round_trips(script: str, each_major: int, new_database: Callable[..., Database], tmp_path: Path) -> None:
+    database, fresh = new_database(script, each_major), new_database(major=each_major)
+    round_trip(database, fresh, tmp_path / "state")
+
+
+def test_bodies_are_blocks_whatever_they_begin_and_end_with(database: Database, tmp_path: Path) -> None:
+    bodies = [
+        "\nBEGIN\n\tRETURN 1; \nEND;\n",
+        "\n    BEGIN\n  RETURN 1;\n END  ",
+        "BEGIN\n\n   \n\t-- '\" #: |\nRETURN 1; END\n\n\n",
+        "  BEGIN\nRETURN 1;\nEND",
+    ]
+    for n, body in enumerate(bodies):
+        database.run(f"CREATE FUNCTION f{n}() RETURNS integer LANGUAGE plpgsql AS $${body}$$")
+    pipeline.export_state(database.url, EVERYTHING, tmp_path)
+    written = (tmp_path / "public" / "functions.yml").read_text()
+    assert written.count("body: |") == len(bodies)
+    assert [load(tmp_path).objects[Ref("function", "public", f"f{n}", None, "")].fields()["body"] for n in range(len(bodies))] == bodies
+
+
+def test_what_is_short_is_short(database: Database, tmp_path: Path) -> None:
+    database.run("""
+        CREATE TABLE t (id integer PRIMARY KEY, a boolean DEFAULT false, n bigint DEFAULT 12, w text DEFAULT 'x', d numeric DEFAULT 012.5);
+        CREATE TABLE u (t integer REFERENCES t ON DELETE CASCADE);
+        CREATE INDEX u_t ON u USING hash (t);
+        GRANT SELECT ON u TO pg_read_all_data, pg_monitor;""")
+    pipeline.export_state(database.url, EVERYTHING, tmp_path)
+    written = (tmp_path / "public" / "tables.yml").read_text()
+    for line in (
+        "a: {type: boolean, default: false}",
+        "n: {type: bigint, default: 12}",
+        """w: {type: text, default: "'x'::text"}""",
+        "u_t_fkey: {foreign_key: [t], references: public.t(id), on_delete: cascade}",
+        "indexes:\n      u_t: {on: [t], method: hash}",
+        "grants: {pg_monitor: [select], pg_read_all_data: [select]}",
+    ):
+        assert line in written
+    assert pipeline.plan_changes(Job(database.url, load(tmp_path), EVERYTHING)).in_sync

@@ -117,7 +117,7 @@ def test_an_idle_transaction_is_waited_out_and_nobody_queues(new_database: Calla
     print(f"held for {HOSTILE:.0f} s: apply took {took:.1f} s, {len(written.seconds)} writes, the longest {longest * 1000:.0f} ms")
     assert (done.exit_code, written.errors) == (0, []), done.output
     assert took > HOSTILE - 1
-    assert longest < 0.5
+    assert longest < 1
     assert sum(int(str(q)) > 1 for q in queued) <= len(queued) / 20  # we and one more, for a moment: no queue
     assert database.value("SELECT sum(n) FROM t") == before + len(written.seconds)  # pyright: ignore[reportOperatorIssue]
     named = f"pid {pid} (postgres, nightly report, idle in transaction for "
@@ -233,8 +233,8 @@ def test_a_foreign_key_is_as_polite_to_whom_it_may_not_look_at(new_database: Cal
                 slow.append(time.monotonic() - began)
             idle.rollback()
     assert outcomes[0].failed == 0
-    assert sum(s > 0.2 for s in slow) <= 2
-    assert max(slow) < 0.8
+    assert sum(s > 0.4 for s in slow) <= 2
+    assert max(slow) < 1
 
 
 @pytest.mark.parametrize("suspicion", [0.5, 1.0])

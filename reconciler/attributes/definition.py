@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Protocol
 
 from psycopg import sql
@@ -14,6 +15,8 @@ from reconciler.attributes.storage import Stored
 from reconciler.connection import Server
 from reconciler.ref import Ref
 from reconciler.statement import compose, joined, literal, name, raw
+
+BESIDE = re.compile(r"\b(generated|default|collate|constraint|references|primary\s+key|unique|check|not\s+null|null)\b", re.I)
 
 
 class Described(Stored, Protocol):
@@ -39,6 +42,12 @@ class Described(Stored, Protocol):
     def constrained(self) -> bool: ...
     @property
     def overrides(self) -> bool: ...
+
+
+def said_beside(type_: str) -> str | None:
+    """What of a column's definition stands where only the data type should."""
+    found = BESIDE.search(re.sub(r'"(?:[^"]|"")*"', "", type_))
+    return found[0] if found else None
 
 
 def defined(column: Described) -> sql.Composable:
@@ -74,3 +83,10 @@ def beyond(column: Described, old: Described, *, retyped: bool, server: Server) 
     if old.generated is None or column.virtual != old.virtual or retyped:
         return True
     return column.generated != old.generated and (column.virtual or not server.has_set_expression)
+
+
+def type_alone(value: str) -> str:
+    """The type; PostgreSQL would read more than one in a column's definition, and nothing of it would be managed."""
+    if beside := said_beside(value):
+        raise ValueError(f"type: only the data type stands here, not {beside!r}")
+    return value

@@ -39,9 +39,10 @@ class Heirloom(Stored, Protocol):
 def handed_down(column: Heirloom, place: Place, heir: Ref) -> dict[str, Any]:
     """What the column at that place is for an heir, where it is not the same."""
     own: dict[str, Any] = dict.fromkeys(("identity", "statistics", "n_distinct", "n_distinct_inherited", "keeper"))
-    forbidden, not_null = column.forbidden, False
-    if forbidden is not None and not forbidden.no_inherit:
-        not_null = True if column.nameless else NotNull(name=forbidden.named(place)).short(heir.name, place.column)
+    forbidden = column.forbidden
+    not_null = forbidden is not None and forbidden.handed_down(place, heir.name)
+    if column.nameless:
+        not_null = bool(not_null)
     return own | {"options": {}, "inherited": True, "not_null": not_null}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field
@@ -35,6 +35,15 @@ class NotNull(BaseModel):
     def named(self, place: Place) -> str:
         """The constraint's name."""
         return self.name or usual_name(place.name, place.column, "not_null")
+
+    def outright(self, place: Place, claimed: Set[tuple[str, str]]) -> NotNull | None:
+        """The same with its name, where PostgreSQL would not choose that by itself."""
+        usual = self.name is None and (place.on.schema, self.named(place)) in claimed
+        return self.model_copy(update={"name": self.named(place)}) if usual else None
+
+    def handed_down(self, place: Place, heir: str) -> NotNull | bool:
+        """What an heir of that name has of it."""
+        return not self.no_inherit and NotNull(name=self.named(place)).short(heir, place.column)
 
     def clause(self) -> sql.Composable:
         """How it stands in the definition of the column."""

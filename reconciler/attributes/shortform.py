@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,8 +17,6 @@ SERIAL = {
     **dict.fromkeys(("serial", "serial4"), "integer"),
     **dict.fromkeys(("bigserial", "serial8"), "bigint"),
 }
-
-BESIDE = re.compile(r"\b(generated|default|collate|constraint|references|primary\s+key|unique|check|not\s+null|null)\b", re.I)
 
 
 @dataclass(frozen=True)
@@ -76,10 +73,3 @@ def says_no_more(obj: Object, body: Mapping[str, Any]) -> bool:
     usual = {"grants": {r: tuple(p) for r, p in obj.usual_grants().items()}} if isinstance(obj, Granted) else {}
     wanted = type(obj).model_validate({"ref": obj.ref, **usual, **body})
     return obj.model_dump(exclude=besides) == wanted.model_dump(exclude=besides)
-
-
-def type_alone(value: str) -> str:
-    """The type; PostgreSQL would read more than one in a column's definition, and nothing of it would be managed."""
-    if beside := BESIDE.search(re.sub(r'"(?:[^"]|"")*"', "", value)):
-        raise ValueError(f"type: only the data type stands here, not {beside[0]!r}")
-    return value

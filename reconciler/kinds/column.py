@@ -5,21 +5,21 @@ An inheriting table or a partition lists a column of its parent only where it is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any, ClassVar, Literal, Self
 
 from psycopg import sql
 from pydantic import Field, field_validator
 
 from reconciler.attributes.conversion import Retyping, collate, spelled_collation
-from reconciler.attributes.definition import beyond, costs, defined
+from reconciler.attributes.definition import beyond, costs, defined, type_alone
 from reconciler.attributes.filling import Backfill, Retype, fill
 from reconciler.attributes.heirloom import filled, handed_down, nulls, said_again
 from reconciler.attributes.identity import Identity
 from reconciler.attributes.keeper import Keeper
 from reconciler.attributes.nulls import NotNull
 from reconciler.attributes.place import Place, query
-from reconciler.attributes.shortform import ShortForm, says_no_more, type_alone
+from reconciler.attributes.shortform import ShortForm, says_no_more
 from reconciler.attributes.storage import RESET, STORED, settings
 from reconciler.attributes.twin import Twin, ahead, refused
 from reconciler.catalog import UNFILLED
@@ -151,7 +151,6 @@ class Column(Exchanged):
         return self.numbering.named(self._place) if self.numbering is not None else None
 
     def occupies(self) -> frozenset[tuple[str, ...]]:
-        """The name of its NOT NULL too, among the constraints of the table."""
         return super().occupies() | {place_of(self.ref.on, f.named(self._place)) for f in (self.forbidden,) if f is not None}
 
     def steps_back(self, new: Self, on: Situation) -> tuple[Self, Iterable[Statement]] | None:
@@ -179,8 +178,7 @@ class Column(Exchanged):
         return self.model_copy(update=filled(self, given) if isinstance(given, Column) else {})
 
     def outlasts(self, was: Object, old: Object, new: Object) -> bool:
-        all_three = [getattr(o, "not_null", False) for o in (was, old, self)]
-        return all(all_three) and not getattr(new, "not_null", False)
+        return all(getattr(o, "not_null", False) for o in (was, old, self)) and not getattr(new, "not_null", False)
 
     def met_by(self, found: Self) -> bool:
         given = {"type": found.type} if self.overrides != found.overrides else {}
@@ -214,6 +212,13 @@ class Column(Exchanged):
     def forbidden(self) -> NotNull | None:
         """NOT NULL with all that may be said of it."""
         return self.not_null if isinstance(self.not_null, NotNull) else NotNull() if self.not_null else None
+
+    def claims(self) -> frozenset[str]:
+        return frozenset({self.not_null.name} if isinstance(self.not_null, NotNull) and self.not_null.name else ())
+
+    def outright(self, claimed: Set[tuple[str, str]]) -> Self:
+        said = self.forbidden.outright(self._place, claimed) if self.forbidden is not None else None
+        return self.model_copy(update={"not_null": said}) if said is not None else self
 
     # -- made ------------------------------------------------------------------------------------------------------
 
@@ -457,8 +462,6 @@ class Column(Exchanged):
     def adopts(self, old: Self | None, on: Situation) -> frozenset[Ref]:
         twin = self._twin(old, on) if old is not None else None
         return frozenset({twin.ref} if twin is not None and twin.begun(on.leftovers) else ())
-
-    # -- pieces ----------------------------------------------------------------------------------------------------
 
     def _retype(self, old: Self, on: Situation) -> Statement:
         retyping, declared = self._retyping(old), on.declared.get(self.ref)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Self
 
@@ -14,10 +13,8 @@ from reconciler.connection import Row, Server
 from reconciler.contract import Object, Situation
 from reconciler.foreign import changed, given, parsed, readable, without_secrets
 from reconciler.granted import Granted
-from reconciler.ref import Ref
+from reconciler.ref import Ref, parts_of
 from reconciler.statement import Statement, compose, joined, raw, text
-
-_NAMES = re.compile(r'"((?:[^"]|"")+)"|([^".\s]+)')
 
 
 class ForeignTable(Granted):
@@ -74,8 +71,8 @@ class ForeignTable(Granted):
     @property
     def parents(self) -> tuple[Ref, ...]:
         named = [*self.inherits, *([self.partition_of] if self.partition_of else [])]
-        parts = ([(q or b).replace('""', '"') for q, b in _NAMES.findall(p)] for p in named)
-        return tuple(Ref("table", p[-2] if len(p) > 1 else self.ref.schema, p[-1]) for p in parts if p)
+        parts = filter(None, map(parts_of, named))
+        return tuple(Ref("table", p[-2] if len(p) > 1 else self.ref.schema, p[-1]) for p in parts)
 
     @property
     def piece(self) -> bool:

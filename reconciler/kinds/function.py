@@ -19,6 +19,7 @@ from reconciler.statement import Danger, Hazard, Statement, compose, joined, lit
 # Settings whose value is a list of names, each quoted by itself: GUC_LIST_QUOTE in PostgreSQL's guc_tables.c.
 LISTS = frozenset({"search_path", "temp_tablespaces", "session_preload_libraries", "shared_preload_libraries", "local_preload_libraries"})
 FOREIGN = frozenset({"c", "internal"})  # languages whose body is a symbol
+_DEFAULT = re.compile(r"""((?:"(?:""|[^"])*"|[^"'=])*?)(?:\s+default\b|\s*:?=).*""", re.I | re.S)
 _ATOMIC = re.compile(r"\s*(BEGIN\s+ATOMIC|RETURN)\b", re.I)
 _MODES = "CASE u.m WHEN 'i' THEN 'in' WHEN 'o' THEN 'out' WHEN 'b' THEN 'inout' WHEN 'v' THEN 'variadic' ELSE 'table' END"
 _SHARED = f"""
@@ -92,7 +93,9 @@ class Routine(Granted):
         return Ref(self.kind, self.ref.schema, self.ref.name, None, found[0]["arguments"])
 
     def sql_name(self) -> sql.Composable:
-        return compose("{}({})", name(self.ref.schema, self.ref.name), raw(self.ref.arguments or ""))
+        """Until PostgreSQL has read them, the arguments are as people wrote them, with defaults that no name has."""
+        listed = (_DEFAULT.sub(r"\1", a) for a in split_commas(self.ref.arguments or ""))
+        return compose("{}({})", name(self.ref.schema, self.ref.name), raw(", ".join(listed)))
 
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         yield self._statement("CREATE", self._exposed(None))

@@ -16,7 +16,7 @@ from reconciler.catalog import address, ours
 from reconciler.connection import Server
 from reconciler.contract import Object, Situation
 from reconciler.granted import Owned
-from reconciler.ref import Ref
+from reconciler.ref import Ref, parts_of
 from reconciler.statement import Statement, compose, name, raw, text
 
 
@@ -150,10 +150,8 @@ class OperatorClass(_Indexed):
 
     def needs(self) -> frozenset[Ref]:
         """The family too: PostgreSQL would make one of the class's own name."""
-        schema, own = self.ref.schema, self.ref.name
-        if self.family is not None:
-            schema, own = (p.strip('"').replace('""', '"') for p in self.family.rpartition(".")[::2])
-        return super().needs() | {Ref("operator_family", schema or self.ref.schema, own, None, self.arguments)}
+        *within, own = parts_of(self.family or "") or [self.ref.name]
+        return super().needs() | {Ref("operator_family", within[0] if within else self.ref.schema, own, None, self.arguments)}
 
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         own = name(self.ref.schema, self.ref.name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self, cast
 
@@ -13,12 +12,11 @@ from reconciler.catalog import address, ours
 from reconciler.connection import Row, Server
 from reconciler.contract import Object, Situation
 from reconciler.granted import Owned
-from reconciler.ref import Ref
+from reconciler.ref import Ref, parts_of
 from reconciler.statement import Statement, compose, joined, literal, name, raw, text
 
 Operation = Literal["insert", "update", "delete", "truncate"]
 EVERYTHING: tuple[Operation, ...] = ("insert", "update", "delete", "truncate")
-_NAMES = re.compile(r'"((?:[^"]|"")+)"|([^".\s]+)')
 
 
 class Member(BaseModel):
@@ -110,7 +108,7 @@ class Publication(Owned):
         return name(self.ref.name)
 
     def needs(self) -> frozenset[Ref]:
-        named = ([(q or b).replace('""', '"') for q, b in _NAMES.findall(t)] for t in self.tables)
+        named = map(parts_of, self.tables)
         return frozenset({Ref("table", p[0], p[1]) for p in named if len(p) > 1} | {Ref("schema", "", s) for s in self.schemas})
 
     def newer(self) -> Mapping[str, int]:

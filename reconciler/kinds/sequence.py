@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import abc
 from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar, Self
@@ -14,10 +13,9 @@ from reconciler.catalog import address, granted, ours
 from reconciler.connection import Server
 from reconciler.contract import Object, Situation
 from reconciler.granted import Granted
-from reconciler.ref import Ref
+from reconciler.ref import Ref, parts_of
 from reconciler.statement import Danger, Hazard, Statement, compose, name, raw, text
 
-_NAMES = re.compile(r'"((?:[^"]|"")+)"|([^".\s]+)')
 OWNERS = ("table", "foreign_table")
 
 
@@ -97,7 +95,7 @@ class Sequence(Granted, Counter):
     @property
     def owning(self) -> tuple[str, str] | None:
         """The table and the column that own it; both have its schema."""
-        names = [(q or b).replace('""', '"') for q, b in _NAMES.findall(self.owned_by or "")]
+        names = parts_of(self.owned_by or "")
         return (names[-2], names[-1]) if len(names) > 1 else None
 
     def owned(self, undo: str | None = None) -> Statement:

@@ -17,7 +17,7 @@ from reconciler.catalog import address, granted, ours
 from reconciler.connection import Row, Server
 from reconciler.contract import Object, Situation
 from reconciler.granted import Granted
-from reconciler.ref import Ref
+from reconciler.ref import Ref, parts_of
 from reconciler.statement import Danger, Hazard, Statement, Turn, compose, joined, literal, name, raw, text
 
 USING = "using index "  # how `replica_identity` names an index
@@ -25,7 +25,6 @@ FINALIZE: Final = """DO $reconcile$ DECLARE whole regclass; BEGIN
   SELECT inhparent INTO whole FROM pg_inherits WHERE inhdetachpending AND inhrelid = {0}::regclass;
   IF FOUND THEN EXECUTE format('ALTER TABLE %s DETACH PARTITION %s FINALIZE', whole, {0}); END IF;
 END $reconcile$"""
-_NAMES = re.compile(r'"((?:[^"]|"")+)"|([^".\s]+)')
 
 
 class Table(Granted):
@@ -102,8 +101,8 @@ class Table(Granted):
     @property
     def parents(self) -> tuple[Ref, ...]:
         named = [*self.inherits, *([self.partition_of] if self.partition_of else [])]
-        parts = ([(q or b).replace('""', '"') for q, b in _NAMES.findall(p)] for p in named)
-        return tuple(Ref("table", p[-2] if len(p) > 1 else self.ref.schema, p[-1]) for p in parts if p)
+        parts = filter(None, map(parts_of, named))
+        return tuple(Ref("table", p[-2] if len(p) > 1 else self.ref.schema, p[-1]) for p in parts)
 
     @property
     def divided(self) -> bool:

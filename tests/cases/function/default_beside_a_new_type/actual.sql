@@ -1,0 +1,1 @@
+CREATE FUNCTION lately(days integer) RETURNS integer LANGUAGE sql AS $$ SELECT days $$;
