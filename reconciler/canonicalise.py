@@ -230,6 +230,9 @@ class _Bench:
 
     def _judge(self, build: Build, failed: Failures, source: Mapping[Ref, Ref], built: State) -> None:
         """Raise for what cannot stay out: declared objects, and live ones on a scratch that is not like the target."""
+        if self.scratch.ours and (lacking := {r: e for r, e in failed.items() if build.state[r].local}):
+            listed = "; ".join(f"{r}: {e.message}" for r, e in lacking.items())
+            raise ScratchError(f"{self.scratch.words} may lack what the target has ({listed})")
         problems = [p for r, e in build.culprits(failed).items() if (p := self._problem(r, e, source, built))] if failed else []
         if problems:
             raise DeclarationError(problems)

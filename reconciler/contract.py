@@ -11,10 +11,11 @@ from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 from psycopg import sql
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from reconciler.connection import Connection, Row, Server
+from reconciler.inheritance import Inheriting
 from reconciler.ref import Ref
 from reconciler.situation import Piece, Situation
 from reconciler.statement import Statement, Turn, compose, literal, name, raw, text, undoable
@@ -22,7 +23,7 @@ from reconciler.statement import Statement, Turn, compose, literal, name, raw, t
 ATTACHED = frozenset({"comment", "owner", "grants"})  # what is said of an object that is there
 
 
-class Object(BaseModel):
+class Object(Inheriting, BaseModel):
     """One object of a database."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,9 +39,12 @@ class Object(BaseModel):
     follows: ClassVar[bool] = False  # PostgreSQL itself carries it along when a column under it changes its type
     relation: ClassVar[bool] = False  # shares the namespace of tables, indexes, sequences and views
     shares: ClassVar[str] = ""  # the namespace, if it is another, that it shares with further kinds: "type" or "routine"
+    local: ClassVar[bool] = False  # made of what one server has and another of the same version may lack: ICU, a locale
+    unnoted: ClassVar[bool] = False  # of what uses it PostgreSQL notes only that it calls the routine behind it
     watches: ClassVar[bool] = False  # acts on changes to other objects, so that it is made last and dropped first
     written: ClassVar[tuple[str, ...]] = ()  # fields that hold SQL which people wrote
     renamable: ClassVar[bool] = True  # ALTER … RENAME TO knows it
+    remarkable: ClassVar[bool] = True  # COMMENT ON knows it
     renamed_part: ClassVar[str] = "name"  # what differs then
     spreads: ClassVar[bool] = False  # each partition has a piece of what its parent has
     since: ClassVar[Mapping[str, int]] = {}  # the first major version that knows a field, where 14 does not
@@ -55,6 +59,13 @@ class Object(BaseModel):
         if self.renamed_from is not None and not self.renamable:
             raise ValueError(f"renamed_from: PostgreSQL cannot rename a {self.kind.replace('_', ' ')}")
         return self
+
+    @field_validator("comment")
+    @classmethod
+    def _remarkable(cls, value: str | None) -> str | None:
+        if value is not None and not cls.remarkable:
+            raise ValueError(f"comment: PostgreSQL keeps none on a {cls.kind.replace('_', ' ')}; a # in the file stays there")
+        return value
 
     # -- what a kind says ------------------------------------------------------------------------------------------
 
@@ -152,6 +163,16 @@ class Object(BaseModel):
 
     def disturbs(self, old: Self) -> bool:
         """Whether PostgreSQL refuses `redefine` while views, policies and the like stand on the object."""
+        del old
+        return False
+
+    def converts(self, old: Self) -> bool:
+        """Whether it `disturbs`, and what holds values of it is written anew."""
+        del old
+        return False
+
+    def rereads(self, old: Self) -> bool:
+        """Whether PostgreSQL, when it carries `old` along, would read expressions of which this one has others."""
         del old
         return False
 
@@ -301,39 +322,6 @@ class Object(BaseModel):
         return None
 
     @property
-    def parents(self) -> tuple[Ref, ...]:
-        """The objects whose parts are this object's too, without being listed: a table's parents, for its columns."""
-        return ()
-
-    def restate(self, changed: Object, old: Object, on: Situation) -> Iterable[Statement]:
-        """Say again what the change of `old` to `changed`, on which this stands or which it overrides, has overwritten."""
-        del changed, old, on
-        return ()
-
-    @property
-    def overrides(self) -> bool:
-        """Whether it only alters a part that a parent gives; `define` says how, where `clause` cannot."""
-        return False
-
-    @property
-    def merged(self) -> bool:
-        """Whether a parent gives it too, so that what is said of the parent's is said of this one."""
-        return self.overrides
-
-    def amendment(self, on: Situation) -> sql.Composable | None:
-        """How one that overrides stands in the definition of the heir, where nothing can say it later."""
-        del on
-        return None
-
-    def lends(self, before: Object, after: Object, on: Situation) -> tuple[Statement, Statement] | None:
-        """What is done to this part, and undone, around the moment in which an heir gets other parents.
-
-        It gives the heir `before`, which is to be `after`, as other parents give it.
-        """
-        del before, after, on
-        return None
-
-    @property
     def divided(self) -> bool:
         """Whether all that it holds is in such pieces: a partitioned table."""
         return False
@@ -380,6 +368,10 @@ class Object(BaseModel):
     def alike(self, live: Self) -> bool:
         """Whether it is that object, if what nobody declares is as it is there."""
         return self.model_copy(update={n: getattr(live, n) for n in self.derived() - self.model_fields_set}) == live
+
+    def met_by(self, found: Self) -> bool:
+        """Whether that is what it was to be, where what a parent gives is still to come."""
+        return self.alike(found)
 
     def as_state(self) -> Self:
         """The object without what no catalog stores."""

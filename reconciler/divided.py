@@ -138,9 +138,10 @@ class Divided(Object):
     # -- what both have ----------------------------------------------------------------------------------------------
 
     def occupies(self) -> frozenset[tuple[str, ...]]:
-        """Of primary keys a table has but one."""
+        """Of primary keys a table has but one, and of constraints one of that name."""
         sole = {("primary key", str(self.ref.on))} if getattr(self, "primary_key", None) else set[tuple[str, str]]()
-        return super().occupies() | sole
+        named = set[tuple[str, ...]]() if self.relation else {place_of(self.ref.on, self.ref.name)}
+        return super().occupies() | sole | named
 
     def called(self, own: str) -> Self:
         """The same under another name."""
@@ -164,6 +165,11 @@ class Divided(Object):
             part = made[table] = self.inherited_by(table).called(piece.name)
             yield Statement(sql=part.plain()) if piece.leaf else part.alone()
             yield attached(part, made[piece.above])
+
+
+def place_of(table: Ref | None, name: str) -> tuple[str, ...]:
+    """What a constraint of that name has to itself."""
+    return ("constraint name", table.schema, table.name, name) if table is not None else ()
 
 
 def _as_chosen(own: str, usual: str) -> bool:
@@ -296,6 +302,14 @@ def below(table: Ref, on: Situation) -> Iterator[Ref]:
 def leaves(table: Ref, on: Situation) -> Iterator[Ref]:
     """The partitions below a table that have none themselves."""
     return (p for p in below(table, on) if p not in on.partitions)
+
+
+def swallowed(whole: Divided, on: Situation) -> Iterator[str]:
+    """Plain DDL for what partitions have that becomes pieces of this one, and would go with it."""
+    for table in below(whole.ref.on, on) if whole.ref.on else ():
+        part = whole.inherited_by(table)
+        for own in (o for o in on.living.get(table, ()) if o.ref == part.ref and part.equals(o)):
+            yield from (s.sql for s in own.create(on, online=False))
 
 
 def _free(part: Divided, whole: Divided, on: Situation) -> bool:

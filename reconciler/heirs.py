@@ -46,11 +46,21 @@ def precedence(changes: Sequence[Change], live: State, desired: State) -> Iterat
             yield from ((needed, ref) for needed in _needed_through_parents(ref, desired))
         if change.live is not None and change.desired is None and change.live.overrides and ref.on is not None and ref.on in live:
             yield from ((ref, c.ref) for c in changes if c.ref.on in live[ref.on].parents and c.ref.name == ref.name)
+        yield from _both_new(change, changes, live, desired)
         if change.live is None and change.desired is not None and ref.on is not None and ref.on in live and ref.on in desired:
             yield from ((r, ref) for r in lost if r.on in live[ref.on].parents or _makes_room(r, change.desired, live))
             if change.desired.overrides:
                 parents = desired[ref.on].parents
                 yield from ((c.ref, ref) for c in changes if c.ref.on in parents and c.ref.name == ref.name)
+
+
+def _both_new(change: Change, changes: Sequence[Change], live: State, desired: State) -> Iterator[tuple[Ref, Ref]]:
+    """What is to be an heir's own is there before its parent gives it too, which PostgreSQL then merges into it."""
+    ref, new = change.ref, change.desired
+    if new is None or not new.merged or new.overrides or ref.on is None or ref.on not in live or ref in live:
+        return
+    above = {*_above(ref.on, desired)}
+    yield from ((ref, c.ref) for c in changes if c.live is None and c.ref.on in above and (c.ref.kind, c.ref.name) == (ref.kind, ref.name))
 
 
 def _goes_from_under(change: Change, lost: Sequence[Ref], live: State) -> Iterator[Ref]:
@@ -73,7 +83,10 @@ def _as_given_then(change: Change, changes: Sequence[Change], given: Sequence[Ch
     ref = change.ref
     if change.live is not None and change.desired is not None and change.desired.merged and ref.on is not None and ref.on in desired:
         parents = desired[ref.on].parents
-        yield from ((c.ref, ref) for c in changes if c.ref.on in parents and (c.ref.kind, c.ref.name) == (ref.kind, ref.name))
+        for other in changes:
+            if other.ref.on in parents and (other.ref.kind, other.ref.name) == (ref.kind, ref.name):
+                kept = other.live and other.desired and change.desired.outlasts(change.live, other.live, other.desired)
+                yield (ref, other.ref) if kept else (other.ref, ref)
     if change.live is None and change.desired is not None and change.desired.parents:
         yield from ((c.ref, ref) for c in given if c.ref.on in change.desired.parents)
     if change.desired is None and change.live is not None and change.live.parents:
@@ -148,7 +161,8 @@ def _apart(ref: Ref, state: State, other: State, kept: Set[Ref]) -> dict[Ref, Ob
     given = state.inherited(ref)
     there = {**other.inherited(ref), **{o.ref: o for o in other.living_on(ref)}}
     passing = given.keys() - state.inherited(ref, kept).keys() - there.keys()
-    return {r: o for r, o in given.items() if r not in passing} | {o.ref: o for o in state.living_on(ref)}
+    own = {o.ref: o.filled(given[o.ref]) if o.ref in given else o for o in state.living_on(ref)}
+    return {r: o for r, o in given.items() if r not in passing} | own
 
 
 def _as_given(change: Change, live: State, desired: State) -> Iterator[Change]:
@@ -164,5 +178,7 @@ def _as_given(change: Change, live: State, desired: State) -> Iterator[Change]:
     stays = any(replace(ref, schema=p.schema, on=p) in desired for p in desired[ref.on].parents)
     if after is None and before is not None and before.overrides and not stays:
         return  # it goes with the parent's
+    if before is not None and after is not None and before.overrides != after.overrides:
+        before, after = (o if g is None else o.filled(g) for o, g in ((before, was), (after, given)))
     if before != after:
         yield Change(ref, before, after)

@@ -8,8 +8,10 @@ from typing import Any, cast
 import networkx as nx
 from pydantic import BaseModel, ConfigDict
 
+from reconciler.contract import Object
 from reconciler.datatype import Replaced
 from reconciler.diff import Action, Change
+from reconciler.divided import Divided
 from reconciler.errors import PlanError
 from reconciler.heirs import precedence
 from reconciler.kinds import KINDS
@@ -148,15 +150,20 @@ def _unmistakable(work: Work, before: Before) -> None:
 
     And it goes before what comes there, which it would find when that is undone.
     """
-    going, coming = _alike(work.dropped - work.created), _alike(work.created - work.dropped)
+    going, coming = _alike(work.dropped), _alike(work.created - work.dropped)
     for ref in {*work.created, *work.rebuild.held}:
         for needed in work.desired.needs(ref) if ref.on is not None else ():
             for gone in going.get((needed.kind, needed.on), ()) if needed.on != ref.on else ():
-                before(work.find(dropping(gone)), work.find(making(ref)))
+                if gone not in work.created or (gone != needed and _same(work.live[gone], work.desired[needed])):
+                    before(work.find(dropping(gone)), work.find(making(ref)))
     for ref in work.dropped - work.created:
         for needed in work.live.needs(ref) if ref.on is not None else ():
             for new in coming.get((needed.kind, needed.on), ()) if needed.on != ref.on else ():
                 before(work.find(dropping(ref)), work.find(making(new)))
+
+
+def _same(one: Object, other: Object) -> bool:
+    return isinstance(one, Divided) and one.equals(other)
 
 
 def _alike(refs: Set[Ref]) -> dict[tuple[str, Ref | None], list[Ref]]:
@@ -179,6 +186,42 @@ def _overloads(work: Work, before: Before) -> None:
             for node in work.statements if needed.arguments is not None else ():
                 if node.ref not in work.live and _namesakes(node.ref, needed):
                     before(gone, node)
+
+
+def _ambiguous(work: Work) -> Iterable[tuple[Node | None, Node | None]]:
+    """An overload that goes had better be gone before a call is read that is meant for a new one."""
+    going: dict[tuple[str, str, str], list[Ref]] = {}
+    for ref in sorted(work.dropped - work.created, key=lambda r: r.order):
+        if ref.arguments is not None:
+            going.setdefault((ref.kind, ref.schema, ref.name), []).append(ref)
+    for ref in work.desired if going else ():
+        for needed in work.desired.needs(ref):
+            if needed.arguments is not None and needed not in work.live and (made := work.find(making(ref))):
+                yield from ((work.find(dropping(gone)), made) for gone in going.get((needed.kind, needed.schema, needed.name), ()))
+
+
+def _whole_rows(work: Work) -> Iterable[tuple[Node | None, Node | None]]:
+    """Who calls a routine speaks of all columns of the rows that it returns, as they are then."""
+    changed = [n for n in work.statements if not n.late and n.ref.on is not None and KINDS[n.ref.kind].folds]
+    parts: dict[Ref, list[Node]] = {}
+    for node in changed:
+        if work.actions[node] != "alter":
+            parts.setdefault(node.ref.on or node.ref, []).append(node)
+    for state in (work.live, work.desired) if parts else ():
+        for ref, routine in ((r, n) for r in state for n in state.needs(r) if n.arguments is not None):
+            for node in (n for table in state.needs(routine) & parts.keys() for n in parts[table]):
+                yield (work.find(dropping(ref)), node) if state is work.live else (node, work.find(making(ref)))
+
+
+def _unnoted(work: Work) -> Iterable[tuple[Node | None, Node | None]]:
+    """Who uses what PostgreSQL does not note, but only the routine behind it, comes after it and goes before it."""
+    for state, drop in ((work.live, True), (work.desired, False)):
+        unnoted = [(r, n) for r in state if KINDS[r.kind].unnoted for n in state.needs(r) if n.arguments is not None]
+        standing = state.dependents() if unnoted else {}
+        for ref, routine in unnoted:
+            for other in standing.get(routine, set[Ref]()) - {ref}:
+                pair = (dropping(other), dropping(ref)) if drop else (making(ref), making(other))
+                yield work.find(pair[0]), work.find(pair[1])
 
 
 def _namesakes(one: Ref, other: Ref) -> bool:
@@ -292,6 +335,9 @@ def _steps(work: Work, edges: set[tuple[Node, Node]], renamings: Sequence[Renami
     graph: nx.DiGraph[Node] = nx.DiGraph()
     graph.add_nodes_from(sorted(work.statements))
     graph.add_edges_from(sorted(edges))
+    for one, other in (*_ambiguous(work), *_whole_rows(work), *_unnoted(work)):
+        if one is not None and other is not None and not nx.has_path(graph, other, one):
+            graph.add_edge(one, other)
     if not nx.is_directed_acyclic_graph(graph):
         cycle = ", ".join(str(one.ref) for one, _ in cast("Any", nx).find_cycle(graph))
         raise PlanError(f"no order works, each of these needs the next to come first: {cycle}")

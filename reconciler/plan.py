@@ -142,7 +142,7 @@ def make_plan(
             identity=c.ref.identity,
             differences=c.differences,
             before=c.live.fields() if c.live else None,
-            after=c.desired.fields() if c.desired else None,
+            after=(desired.get(c.ref) or c.desired).fields() if c.desired else None,
         )
         for c in changes
         if c.ref not in work.adopted

@@ -50,7 +50,7 @@ def _different(found: Object, after: Mapping[str, Any], *, exact: bool) -> str:
     wanted = type(found).model_validate({"ref": found.ref, **after})
     if not exact:
         wanted = wanted.model_copy(update={f: getattr(found, f) for f in found.written})
-    if wanted.alike(found):
+    if wanted.met_by(found):
         return ""
     fields = _fields(wanted, found)
     return "it differs: " + "; ".join(f"{f} is {found.fields().get(f)!r}, not {wanted.fields().get(f)!r}" for f in fields)

@@ -73,6 +73,7 @@ def rebuild_of(altered: Sequence[Change], live: State, desired: State, situation
     found = Rebuild(twins=twins_of(altered, live, situation))
     moved = {c.ref for c in altered}
     claimed = {(o.ref.schema, o.takes) for o in desired.objects.values() if o.takes is not None and o.ref not in live}
+    crossed = _crossed(altered)
     for change in altered:
         ref, old, new = change.ref, change.live, change.desired
         assert old
@@ -81,12 +82,20 @@ def rebuild_of(altered: Sequence[Change], live: State, desired: State, situation
         _spread(found, roots, ref, (live, desired), standing, situation)
         if new is not None and ref not in found.again:
             gives = (ref.schema, old.takes) in claimed and old.takes != new.takes
-            if gives or old.steps_back(new, situation) is not None:
+            room = old.occupies() == new.occupies() or ref in crossed
+            if gives or (room and old.steps_back(new, situation) is not None):
                 found.held.setdefault(ref, ref)  # it lets go of what another needs before it goes on
     _set_aside(found, live, desired)
     for ref in found.twins.keys() & {*found.again, *found.held}:
         raise cast("Exchanged", desired[ref]).unable("what it stands on is replaced by the same plan")
     return found
+
+
+def _crossed(altered: Sequence[Change]) -> Set[Ref]:
+    """What gives a name to another and gets one of another: two may have swapped theirs."""
+    moves = {c.ref: (c.live.occupies(), c.desired.occupies()) for c in altered if c.live and c.desired}
+    given, taken = ({room for had, has in moves.values() for room in (had - has, has - had)[n]} for n in (0, 1))
+    return {r for r, (had, has) in moves.items() if (had - has) & taken and (has - had) & given}
 
 
 def _roots(
@@ -96,7 +105,8 @@ def _roots(
     (live, desired), ref, old, new = states, change.ref, change.live, change.desired
     assert old
     if new is None and not successor(ref, live, desired):  # what stays as it is needs another object of that name
-        left = [r for r in above if r in desired and not live.parts(r) and (r not in moved or _lets_go(r, live, situation))]
+        left = [r for r in above if r in desired and not live.parts(r)]
+        left = [r for r in left if r not in moved or _lets_go(r, live, situation) or _misread(r, ref, live, desired)]
         return [(r, ref) for r in left if ref.arguments is not None or live[r].follows or live[r].release(situation) is None], False
     if new is None or new.alter(old, situation) is None or new.gives_way(old, [live[r] for r in above]):
         return [(ref, None)], False
@@ -105,7 +115,10 @@ def _roots(
     if new.disturbs(old):
         if whole := _held_fast(ref, live):
             return [(whole, None)], False
-        return [(r, ref) for r in above if not (live[r].follows and r.on == ref.on) or _released(r, live, desired, situation)], True
+        anew = new.converts(old)
+        return [
+            (r, ref) for r in above if not (live[r].follows and r.on == ref.on) or _released(r, live, desired, situation, anew=anew)
+        ], True
     pinned = [r for r in above if live[r].pins(old)]
     return [(r, ref) for r in pinned], bool(pinned)
 
@@ -115,15 +128,26 @@ def _lets_go(ref: Ref, live: State, situation: Situation) -> bool:
     return ref.on is not None and not live[ref].folds and live[ref].release(situation) is not None
 
 
+def _misread(ref: Ref, gone: Ref, live: State, desired: State) -> bool:
+    """Whether it is to call another routine of that name, which beside the one that goes might be ambiguous."""
+    alike = (n for n in desired.needs(ref) if (n.kind, n.schema, n.name) == (gone.kind, gone.schema, gone.name))
+    return gone.arguments is not None and any(n not in live for n in alike)
+
+
 def _held_fast(ref: Ref, live: State) -> Ref | None:
     """What the object is part of, if PostgreSQL gives this part no other type while that stands."""
     return ref.on if ref.on is not None and ref.on in live and live[ref.on].holds_fast(live[ref]) else None
 
 
-def _released(ref: Ref, live: State, desired: State, situation: Situation) -> bool:
-    """Whether the object is not carried along but let go: PostgreSQL knows its old words only, which may say nothing of the new type."""
+def _released(ref: Ref, live: State, desired: State, situation: Situation, *, anew: bool) -> bool:
+    """Whether the object is not carried along: PostgreSQL knows its old words only, which may say nothing of the new type."""
     old, new = live[ref], desired.get(ref)
-    return new is not None and _reworded(old, new) and old.release(situation) is not None
+    return new is not None and _reworded(old, new) and (old.release(situation) is not None or (anew and _reread(ref, live, desired)))
+
+
+def _reread(ref: Ref, live: State, desired: State) -> bool:
+    new = desired.get(ref)
+    return new is not None and new.rereads(live[ref])
 
 
 def _reworded(old: Object, new: Object) -> bool:
@@ -156,7 +180,7 @@ def _spread(
         else:
             found.held.setdefault(ref, root)
             if isinstance(live[beneath], Replaced) and not live[ref].pins(live[beneath]):
-                todo += [(r, ref) for r in standing.get(ref, ()) if not (live[r].follows and r.on == ref.on)]
+                todo += [(r, ref) for r in standing.get(ref, ()) if not (live[r].follows and r.on == ref.on) or _reread(r, live, desired)]
 
 
 def _set_aside(found: Rebuild, live: State, desired: State) -> None:

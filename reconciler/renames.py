@@ -65,7 +65,8 @@ def _same(ref: Ref, obj: Object, live: State, declaration: Declaration, scope: S
     whole = (scope.prune and scope.covers(ref)) or ref.kind in declaration.exclusive.get(ref.on, ())
     going = (o.ref for o in live.living_on(ref.on) if o.ref in declaration.absent or (whole and o.ref not in declaration.objects))
     found = next((r for r in going if obj.equals(live[r])), None)
-    taken = found is not None and any(o.takes == ref.name for o in live.objects.values() if o.ref.schema == ref.schema)
+    rooms = obj.occupies() - live[found].occupies() if found is not None else frozenset[tuple[str, ...]]()
+    taken = any(rooms & o.occupies() for o in live.objects.values() if o.ref.schema == ref.schema)
     return None if taken else found
 
 

@@ -82,6 +82,7 @@ class Situation:
     relations, `claimed` those that it gives to no constraint by itself;
     `partitions` are those of each table before and after the plan, `living` what lives on these and on those.
     `twins` names, for columns that are exchanged, what takes their place.
+    `heirs` are what has parents, as it is to be.
     `doubled` names, for a column of a partitioned table, the partitions that say NOT NULL once more for themselves.
     `ranks` tells in which order scratch could make what is desired, for where the order of names does not do.
     `lent` holds what is done before and after an heir goes from some parents (the first tuple) to others.
@@ -104,6 +105,7 @@ class Situation:
     living: Mapping[Ref, Sequence[Object]] = field(default_factory=dict[Ref, "Sequence[Object]"])
     doubled: Mapping[tuple[Ref, str], Sequence[Ref]] = field(default_factory=dict[tuple[Ref, str], "Sequence[Ref]"])
     twins: Mapping[Ref, str] = field(default_factory=dict[Ref, str])
+    heirs: Mapping[Ref, Object] = field(default_factory=dict[Ref, "Object"])
     ranks: Mapping[Ref, int] = field(default_factory=dict[Ref, int])
     lent: Mapping[tuple[Ref, Parents, Parents], tuple[Sequence[Statement], Sequence[Statement]]] = field(
         default_factory=dict[tuple[Ref, "Parents", "Parents"], tuple[Sequence[Statement], Sequence[Statement]]]

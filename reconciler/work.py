@@ -113,7 +113,8 @@ def gather(changes: Sequence[Change], live: State, desired: State, situation: Si
     """All that the changes ask for, and what must be taken apart and put together again on their account."""
     created = frozenset(c.ref for c in changes if c.live is None)
     kept = _partitions(live, desired)
-    situation = replace(situation, partitions=kept, living={r: live.living_on(r) for r in {*kept, *chain(*kept.values())}})
+    heirs = {r: o for r, o in desired.objects.items() if o.parents}
+    situation = replace(situation, heirs=heirs, partitions=kept, living={r: live.living_on(r) for r in {*kept, *chain(*kept.values())}})
     work = Work(live, desired, replace(situation, created=created))
     work.adopted = frozenset(r for c in changes if c.desired for r in c.desired.adopts(c.live, work.situation) - {c.ref})
     changes = [c for c in changes if c.ref not in work.adopted]
@@ -225,8 +226,9 @@ def _alter(work: Work, live: Object, desired: Object) -> None:
         if statements[0].undo is None:
             work.one_way.add(making(ref))
         stay = [o for o in _bearing(work, ref, work.live) if o.ref.on not in work.dropped]
-        back = tuple(s.sql for o in stay for s in o.restate(live, desired, on))
-        again = [s for o in _bearing(work, ref, work.desired) for s in o.restate(desired, live, on)]
+        back = tuple(s.sql for o in stay for s in (*o.hold_on(live, desired, on), *o.restate(live, desired, on)))
+        again = [s for o in stay for s in o.hold_on(desired, live, on)]
+        again += [s for o in _bearing(work, ref, work.desired) for s in o.restate(desired, live, on)]
         first = statements[0].model_copy(update={"undo": (*(statements[0].undo or ()), *back)})
         statements = [first, *statements[1:], *(s.model_copy(update={"undo": ()}) for s in again)]
     work.add(making(ref), "alter", statements, desired.together)
@@ -246,7 +248,14 @@ def _exchange(work: Work, live: Object, desired: Object) -> None:
 def _bearing(work: Work, ref: Ref, state: State) -> Sequence[Object]:
     """The objects that stand now and on which an alteration of this one bears: its parts, and what overrides it."""
     standing = work.live.objects.keys() - work.live.given
-    return [o for o in (*state.parts(ref), *state.merging(ref)) if o.ref in standing]
+
+    def has_it(obj: Object) -> bool:
+        """Whether an heir has it of the parents that it keeps, and nothing is done to it."""
+        before, after = (s.get(obj.ref.on) if obj.ref.on else None for s in (work.live, work.desired))
+        stays = bool(before and after and before.parents == after.parents)
+        return state is work.desired and obj.merged and stays and obj.ref not in work.live
+
+    return [o for o in (*state.parts(ref), *state.merging(ref)) if o.ref in standing or has_it(o)]
 
 
 def _rebuild(work: Work, ref: Ref) -> None:
@@ -290,7 +299,7 @@ def _forgive(work: Work, ref: Ref) -> None:
 def _hold(work: Work, ref: Ref) -> None:
     """Let go of what is replaced beneath the object, and take up again; what else differs comes after."""
     live, desired, root, on = work.live[ref], work.desired[ref], work.rebuild.held[ref], work.situation
-    if (back := live.steps_back(desired, on)) is not None:
+    if root == ref and (back := live.steps_back(desired, on)) is not None:
         work.add(dropping(ref), "alter", list(back[1]), root)
         _alter(work, back[0], desired)
         return

@@ -448,6 +448,9 @@ OBJECT_ERRORS = [
     ("tables: {t: {state: absent, columns: {}}}\n", "1:29", "columns beside state: absent", "only named"),
     ("tables: {t: {exclusive: [policy]}}\n", "1:26", "exclusive: unknown section 'policy'", "did you mean 'policies'? accepted: columns, "),
     ("tables: {t: {exclusive: [1]}}\n", "1:26", "exclusive: expected a section, got the number 1", "accepted: columns, "),
+    ("user_mappings: {a on s: {comment: x}}\n", "1:35", "comment: PostgreSQL keeps none on a user mapping", ""),
+    ("default_privileges: {a on tables: {comment: x, grants: {}}}\n", "1:45", "comment: PostgreSQL keeps none on a default privilege", ""),
+    ("security_labels: {p on table a.t: {comment: x, label: y}}\n", "1:45", "comment: PostgreSQL keeps none on a security label", ""),
     ("functions: {f(): {exclusive: []}}\n", "1:19", "function: unknown key 'exclusive'", "accepted: body, "),
 ]  # fmt: skip
 

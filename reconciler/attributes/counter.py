@@ -76,17 +76,23 @@ class Counter(BaseModel):
             yield compose("AS {}", raw(types[1]))
         if self.increment != old.increment:
             yield compose("INCREMENT BY {}", literal(self.increment))
-        (low, high), was = self.bounds(types[1]), old.bounds(types[0])
-        if low != was[0] or self.minvalue != old.minvalue:
-            yield raw("NO MINVALUE") if self.minvalue is None else compose("MINVALUE {}", literal(low))
-        if high != was[1] or self.maxvalue != old.maxvalue:
-            yield raw("NO MAXVALUE") if self.maxvalue is None else compose("MAXVALUE {}", literal(high))
+        yield from self._bounded(old, types)
         if self.first(types[1]) != old.first(types[0]):
             yield compose("START WITH {}", literal(self.first(types[1])))
         if self.cache != old.cache:
             yield compose("CACHE {}", literal(self.cache))
         if self.cycle != old.cycle:
             yield raw("CYCLE" if self.cycle else "NO CYCLE")
+
+    def _bounded(self, old: Counter, types: tuple[str, str]) -> Iterable[sql.Composable]:
+        """With another type, PostgreSQL takes a bound that was the old one's for the new one's, whatever NO MINVALUE means."""
+        (low, high), was, same = self.bounds(types[1]), old.bounds(types[0]), types[0] == types[1]
+        if low != was[0] or self.minvalue != old.minvalue or not (same or self.minvalue is None):
+            usual = self.minvalue is None and (same or self.increment < 0)
+            yield raw("NO MINVALUE") if usual else compose("MINVALUE {}", literal(low))
+        if high != was[1] or self.maxvalue != old.maxvalue or not (same or self.maxvalue is None):
+            usual = self.maxvalue is None and (same or self.increment > 0)
+            yield raw("NO MAXVALUE") if usual else compose("MAXVALUE {}", literal(high))
 
     def _statement(self, sequence: sql.Composable, options: Iterable[sql.Composable]) -> Statement:
         words = compose("ALTER SEQUENCE {} {}", sequence, joined(options, by=" "))

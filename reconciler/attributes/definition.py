@@ -12,6 +12,7 @@ from reconciler.attributes.identity import Identity
 from reconciler.attributes.keeper import Keeper
 from reconciler.attributes.nulls import NotNull
 from reconciler.attributes.storage import Stored
+from reconciler.connection import Server
 from reconciler.ref import Ref
 from reconciler.statement import compose, joined, literal, name, raw
 
@@ -37,6 +38,10 @@ class Described(Stored, Protocol):
     def forbidden(self) -> NotNull | None: ...
     @property
     def keeper(self) -> Keeper | None: ...
+    @property
+    def constrained(self) -> bool: ...
+    @property
+    def overrides(self) -> bool: ...
 
 
 def said_beside(type_: str) -> str | None:
@@ -63,3 +68,25 @@ def defined(column: Described) -> sql.Composable:
     if (forbidden := column.forbidden) is not None and not forbidden.not_valid:
         words.append(forbidden.clause())
     return joined(words, by=" ")
+
+
+def costs(column: Described, *, counted: bool) -> bool:
+    """Whether every row is written anew where it is added; `counted` if each is to get a default of its own."""
+    stored = column.generated is not None and not column.virtual
+    return stored or column.constrained or counted or column.numbering is not None
+
+
+def beyond(column: Described, old: Described, *, retyped: bool, server: Server) -> bool:
+    """Whether it must be dropped and made again; what is generated loses nothing by it."""
+    if column.generated is None or column.overrides or old.overrides:
+        return old.generated is not None and old.virtual and column.generated is None
+    if old.generated is None or column.virtual != old.virtual or retyped:
+        return True
+    return column.generated != old.generated and (column.virtual or not server.has_set_expression)
+
+
+def type_alone(value: str) -> str:
+    """The type; PostgreSQL would read more than one in a column's definition, and nothing of it would be managed."""
+    if beside := said_beside(value):
+        raise ValueError(f"type: only the data type stands here, not {beside!r}")
+    return value

@@ -23,6 +23,7 @@ class Cast(Object):
     renamable: ClassVar[bool] = False
     unqualified: ClassVar[bool] = True
     whole: ClassVar[bool] = True
+    unnoted: ClassVar[bool] = True
     written: ClassVar[tuple[str, ...]] = ("function",)
 
     function: str | None = Field(default=None, description="what converts a value, with its arguments")

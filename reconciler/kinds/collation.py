@@ -23,6 +23,7 @@ class Collation(Owned, Replaced):
     section: ClassVar[str] = "collations"
     stored: ClassVar[str] = "pg_collation.oid"
     whole: ClassVar[bool] = True
+    local: ClassVar[bool] = True
     since: ClassVar[Mapping[str, int]] = {"rules": 16}
     words_aside: ClassVar[str] = "COLLATION"
 

@@ -12,8 +12,9 @@ from psycopg import sql
 from pydantic import Field, field_validator
 
 from reconciler.attributes.conversion import Retyping, collate, spelled_collation
-from reconciler.attributes.definition import defined, said_beside
+from reconciler.attributes.definition import beyond, costs, defined, type_alone
 from reconciler.attributes.filling import Backfill, Retype, fill
+from reconciler.attributes.heirloom import filled, handed_down, nulls, said_again
 from reconciler.attributes.identity import Identity
 from reconciler.attributes.keeper import Keeper
 from reconciler.attributes.nulls import NotNull
@@ -25,8 +26,10 @@ from reconciler.catalog import UNFILLED
 from reconciler.connection import Row, Server
 from reconciler.contract import Object, Situation
 from reconciler.datatype import COLLATED
+from reconciler.divided import aside_of, place_of
 from reconciler.exchange import Exchanged
-from reconciler.privileges import PUBLIC, Access, grantors, known
+from reconciler.granted import Owned
+from reconciler.privileges import PUBLIC, Access, Grants, grantors, handed_over, known
 from reconciler.ref import Ref
 from reconciler.statement import Danger, Hazard, Statement, Turn, compose, raw, text
 
@@ -65,14 +68,9 @@ class Column(Exchanged):
     constrained: bool = Field(default=False, json_schema_extra={"derived": True})  # the type is a domain with constraints
     keeper: Keeper | None = Field(default=None, json_schema_extra={"derived": True})  # of a backfill that says `keep_filled`
     inherited: bool = Field(default=False, json_schema_extra={"derived": True})
+    nameless: bool = Field(default=False, json_schema_extra={"derived": True})  # NOT NULL is no constraint here (before 18)
 
-    @field_validator("type")
-    @classmethod
-    def _a_type_alone(cls, value: str) -> str:
-        """PostgreSQL would read more than a type in a column's definition, and nothing of it would be managed."""
-        if beside := said_beside(value):
-            raise ValueError(f"type: only the data type stands here, not {beside!r}")
-        return value
+    _type_alone = field_validator("type")(type_alone)
 
     @classmethod
     def catalog(cls, server: Server) -> str:
@@ -84,6 +82,7 @@ class Column(Exchanged):
         seq, nn = row["identity"], row.pop("not_null_constraint")
         if seq is not None:
             row["identity"] = Identity.model_validate(seq).short(ref.on.name, ref.name)
+        row["nameless"] = row["not_null"] and nn is None
         if row["not_null"] and nn is not None:
             row["not_null"] = NotNull.model_validate(nn).short(ref.on.name, ref.name)
         if row["keeper"] is not None:
@@ -151,6 +150,17 @@ class Column(Exchanged):
     def takes(self) -> str | None:
         return self.numbering.named(self._place) if self.numbering is not None else None
 
+    def occupies(self) -> frozenset[tuple[str, ...]]:
+        return super().occupies() | {place_of(self.ref.on, f.named(self._place)) for f in (self.forbidden,) if f is not None}
+
+    def steps_back(self, new: Self, on: Situation) -> tuple[Self, Iterable[Statement]] | None:
+        was, wanted = self.forbidden, new.forbidden
+        named = was and wanted and on.server.has_not_null_constraints and was.named(self._place) != wanted.named(self._place)
+        if was is None or not named or self.merged or new.merged:
+            return None
+        aside = was.model_copy(update={"name": aside_of(self.ref)})
+        return self.model_copy(update={"not_null": aside}), aside.renamed_from(was, self._place, None)
+
     @property
     def together(self) -> Ref | None:
         """A column that is to be numbered is never without a default in between."""
@@ -164,11 +174,18 @@ class Column(Exchanged):
     def merged(self) -> bool:
         return self.overrides or self.inherited
 
+    def filled(self, given: Object) -> Self:
+        return self.model_copy(update=filled(self, given) if isinstance(given, Column) else {})
+
+    def outlasts(self, was: Object, old: Object, new: Object) -> bool:
+        return all(getattr(o, "not_null", False) for o in (was, old, self)) and not getattr(new, "not_null", False)
+
+    def met_by(self, found: Self) -> bool:
+        given = {"type": found.type} if self.overrides != found.overrides else {}
+        return self.model_copy(update={**given, "inherited": found.inherited}).alike(found)
+
     def inherited_by(self, heir: Ref) -> Self:
-        told: dict[str, Any] = dict.fromkeys(("identity", "statistics", "n_distinct", "n_distinct_inherited", "keeper"))
-        told |= {"options": {}, "inherited": True}
-        told["not_null"] = self.forbidden is not None and self.forbidden.handed_down(self._place, heir.name)
-        return super().inherited_by(heir).model_copy(update=told)
+        return super().inherited_by(heir).model_copy(update=handed_down(self, self._place, heir))
 
     def lends(self, before: Object, after: Object, on: Situation) -> tuple[Statement, Statement] | None:
         old, new = (c.forbidden if isinstance(c, Column) and c.inherited else None for c in (before, after))
@@ -289,41 +306,37 @@ class Column(Exchanged):
             yield from self.keeper.made(self._place)
 
     def _own(self, old: Self | None, on: Situation) -> Iterator[Statement]:
+        yield from self._granted((old.grants if old else None) or {}, on)
+
+    def _granted(self, had: Grants, on: Situation) -> Iterator[Statement]:
         part = text(compose(" ({})", self.ref.name))
         access = Access(compose("TABLE {}", self._place.table), str(self.ref), known("COLUMN", on.server), "", on.user, part=part)
-        yield from access.between((old.grants if old else None) or {}, self.grants or {})
+        return access.between(had, self.grants or {})
 
     def _dangers_of_adding(self, on: Situation, *, filled: bool = False) -> tuple[Danger, ...]:
-        stored = self.generated is not None and not self.virtual
-        counted = self.volatile and not filled and not on.size(self._place.on).tiny
-        costly = stored or self.constrained or counted or self.identity is not None
+        costly = costs(self, counted=self.volatile and not filled and not on.size(self._place.on).tiny)
         return (self._place.rewritten(on),) if costly and not self._place.foreign else ()
 
     # -- altered ---------------------------------------------------------------------------------------------------
 
     def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
-        if self._beyond(old, on):
+        if beyond(self, old, retyped=self._retyped(old), server=on.server):
             return None
         found = list(self._altered(old, on))
-        if found and old._beyond(self, on):  # the way back is a replacement
+        if found and beyond(old, self, retyped=old._retyped(self), server=on.server):  # the way back is a replacement
             return [s.model_copy(update={"undo": () if n else None}) for n, s in enumerate(found)]
         return found
 
     def disturbs(self, old: Self) -> bool:
         return self._retyped(old)
 
+    def converts(self, old: Self) -> bool:
+        return self._retyped(old) and self._retyping(old).costly
+
     def _retyped(self, old: Column) -> bool:
         """Whether its type changes, and not because the parent's does."""
         given = self.overrides or old.overrides or (self.inherited and old.inherited)
         return not given and (self.type, self.collation) != (old.type, old.collation)
-
-    def _beyond(self, old: Self, on: Situation) -> bool:
-        """Whether the column must be dropped and made again; what is generated loses nothing by it."""
-        if self.generated is None or self.overrides or old.overrides:
-            return old.generated is not None and old.virtual and self.generated is None
-        if old.generated is None or self.virtual != old.virtual or self._retyped(old):
-            return True
-        return self.generated != old.generated and (self.virtual or not on.server.has_set_expression)
 
     def _altered(self, old: Self, on: Situation) -> Iterable[Statement]:
         if old.numbering is not None and self.numbering is None:
@@ -359,19 +372,7 @@ class Column(Exchanged):
             yield from old.keeper.removed(self._place)
 
     def _forbid(self, old: Self, on: Situation) -> Iterable[Statement]:
-        new, was = self.forbidden, old.forbidden
-        if on.server.has_not_null_constraints and (self.overrides or old.overrides) and new is not None and was is not None:
-            heir = on.declared.get(self._place.on) if old.merged else None
-            yield from new.renamed_from(was, self._place, heir)
-            return
-        if self.overrides != old.overrides:  # what an override leaves out is as the parent has it
-            new, was = (new, None) if self.overrides else (None, None if new is not None else was)
-        if new is not None and was is None:
-            yield from new.forbid(self._place, self._backfill(on), on.server)
-        elif new is None and was is not None:
-            yield from was.allow(self._place, on)
-        elif new is not None and was is not None and new != was and not (self.overrides or (self.inherited and old.inherited)):
-            yield from new.changed_from(was, self._place, self._backfill(on)) if on.server.has_not_null_constraints else ()
+        return nulls(self, old, self._place, self._backfill(on), on)
 
     def remove(self, on: Situation) -> Iterable[Statement]:
         dangers = () if self.generated is not None else (Danger(hazard=Hazard.DATA_LOSS, reason=f"{self.ref} is dropped with its values"),)
@@ -395,16 +396,15 @@ class Column(Exchanged):
     def restate(self, changed: Object, old: Object, on: Situation) -> Iterable[Statement]:
         """A privilege revoked on the table goes from its columns too; what is said of a parent's column goes for its heirs'."""
         if isinstance(changed, Column) and isinstance(old, Column):
-            if changed.default != old.default and (self.default is not None or not self.overrides):
-                yield self._place.default(self.default, before=None)
-            if self.generated is not None and None not in (changed.generated, old.generated) and changed.generated != old.generated:
-                yield self._place.alter_column(compose("SET EXPRESSION AS ({})", raw(self.generated)))
-            if self.not_null and old.not_null and not changed.not_null:
-                yield self._place.alter_column(raw("SET NOT NULL"))
-            if (changed.storage, changed.type) != (old.storage, old.type):
-                yield from settings(self, self.model_copy(update={"storage": None}), self._place, on.server)
+            yield from said_again(self, changed, old, self._place, on.server)
         elif self.grants and getattr(changed, "grants", None) != getattr(old, "grants", None):
             yield from self._own(None, on)
+
+    def hold_on(self, changed: Object, old: Object, on: Situation) -> Iterable[Statement]:
+        """Privileges go from one owner of the table to the other, as grantee and as grantor."""
+        before, after = (o.owner if isinstance(o, Owned) else None for o in (old, changed))
+        if self.grants and before and after and before != after:
+            yield from self._granted(handed_over(self.grants, before, after), on)
 
     # -- what is replaced beneath it -------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from reconciler.catalog import RELATION_KIND, address, ours
 from reconciler.connection import Row, Server
 from reconciler.contract import Object, Situation
-from reconciler.divided import Divided, Growth, aside_of, below, leaves, piece_of
+from reconciler.divided import Divided, Growth, aside_of, below, leaves, piece_of, swallowed
 from reconciler.ref import Ref, usual_name
 from reconciler.statement import Danger, Hazard, Statement, Turn, compose, joined, literal, name, parameters, raw, text
 
@@ -164,7 +164,8 @@ class Constraint(Divided):
         elif self._must_be_valid(on):
             yield from self._gather(on)
         else:
-            yield self._add(not_valid=not self.not_enforced, undo=self._dropped())
+            added = self._add(not_valid=not self.not_enforced)
+            yield added.model_copy(update={"undo": (self._dropped(), *swallowed(self, on))})
             if not (self.not_valid or self.not_enforced):
                 yield self.validated()
 

@@ -38,6 +38,7 @@ class DefaultPrivilege(Object):
     section: ClassVar[str] = "default_privileges"
     stored: ClassVar[str] = "pg_default_acl.oid"
     renamable: ClassVar[bool] = False
+    remarkable: ClassVar[bool] = False
     unqualified: ClassVar[bool] = True
     whole: ClassVar[bool] = True
     ambient: ClassVar[bool] = True

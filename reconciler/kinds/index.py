@@ -33,6 +33,7 @@ from reconciler.statement import (
 _NAME = r'(?:"(?:[^"]|"")+"|[a-z_][a-z0-9_$]*)'
 _NAMED = re.compile(rf"({_NAME})(?![a-z0-9_$.(])|(?:{_NAME}\.)?({_NAME})\(")  # a column, or the call of a function
 _COLUMN = re.compile(rf"^{_NAME}(?=\s|$)")  # a key that is a column
+_ORDER = ("ASC", "DESC", "NULLS", "FIRST", "LAST")
 ALTERED = ("options", "tablespace", "statistics")  # what an existing index can change
 REINDEXED = re.compile(r"_cc(new|old)[0-9]*$")  # what REINDEX CONCURRENTLY calls the new and the old one
 
@@ -167,6 +168,12 @@ class Index(Divided):
     def expressed(self) -> Iterator[str]:
         yield from (k for k in self.on if not _COLUMN.match(k))
         yield self.where or ""
+
+    def rereads(self, old: Self) -> bool:
+        """Expressions, operator classes, which are for one type, and columns of a type that may have none."""
+        told = any(old.expressed()) or any(w not in _ORDER for k in old.on for w in _COLUMN.sub("", k).split())
+        (own, was) = ({m[0] for k in i.on if (m := _COLUMN.match(k))} for i in (self, old))
+        return self.renews(old) and (told or bool(was - own) or self.method != old.method)
 
     def renews(self, old: Self) -> bool:
         altered = ("statistics",) if self.partitioned else ALTERED

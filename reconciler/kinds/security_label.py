@@ -25,6 +25,7 @@ class SecurityLabel(Object):
     kind: ClassVar[str] = "security_label"
     section: ClassVar[str] = "security_labels"
     renamable: ClassVar[bool] = False
+    remarkable: ClassVar[bool] = False
     unqualified: ClassVar[bool] = True
     whole: ClassVar[bool] = True
 

@@ -24,6 +24,7 @@ class UserMapping(Object):
     section: ClassVar[str] = "user_mappings"
     stored: ClassVar[str] = "pg_foreign_server.oid"
     renamable: ClassVar[bool] = False
+    remarkable: ClassVar[bool] = False
     unqualified: ClassVar[bool] = True
 
     options: dict[str, str] = Field(default_factory=dict, description="such as user; never a secret")

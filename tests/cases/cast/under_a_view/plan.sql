@@ -1,0 +1,21 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+SET statement_timeout = 0;
+BEGIN;
+CREATE FUNCTION public.g(x public.c)
+RETURNS integer
+LANGUAGE sql
+IMMUTABLE
+AS $function$SELECT ($1).a + 1$function$;
+COMMIT;
+
+SET lock_timeout = '2s';
+SET statement_timeout = 0;
+BEGIN;
+DROP CAST (public.c AS integer);
+CREATE CAST (public.c AS integer) WITH FUNCTION public.g(public.c);
+COMMIT;

@@ -1,0 +1,33 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+SET row_security = off;  -- better refused than a backfill that misses rows
+
+SET lock_timeout = '2s';
+SET statement_timeout = '30s';
+BEGIN;
+ALTER TABLE public.a ALTER COLUMN id DROP NOT NULL;
+COMMIT;
+
+SET lock_timeout = '2s';
+SET statement_timeout = 0;
+DO $reconcile$
+DECLARE reconcile_first int8 := 0; reconcile_blocks int8;
+BEGIN
+  IF EXISTS (SELECT FROM public.b WHERE id IS NULL) THEN
+    RAISE EXCEPTION USING MESSAGE = 'rows of public.b have no id, and no value was found for them';
+  END IF;
+END $reconcile$;
+
+SET lock_timeout = '2s';
+SET statement_timeout = '30s';
+BEGIN;
+ALTER TABLE public.b ADD CONSTRAINT b_id_not_null NOT NULL id NOT VALID;
+COMMIT;
+
+SET lock_timeout = 0;
+SET statement_timeout = 0;
+BEGIN;
+ALTER TABLE public.b VALIDATE CONSTRAINT b_id_not_null;
+COMMIT;

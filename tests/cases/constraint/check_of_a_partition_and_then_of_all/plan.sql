@@ -1,0 +1,22 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+SET statement_timeout = '30s';
+BEGIN;
+ALTER TABLE public.p ADD CONSTRAINT positive CHECK ((v > 0)) NOT VALID;
+COMMIT;
+
+SET lock_timeout = 0;
+SET statement_timeout = 0;
+BEGIN;
+ALTER TABLE public.p VALIDATE CONSTRAINT positive;
+COMMIT;
+
+SET lock_timeout = '2s';
+SET statement_timeout = '30s';
+BEGIN;
+COMMENT ON CONSTRAINT positive ON public.p1 IS NULL;
+COMMIT;

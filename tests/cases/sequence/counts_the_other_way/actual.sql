@@ -1,0 +1,2 @@
+CREATE SEQUENCE public.s AS smallint;
+CREATE SEQUENCE public.q AS integer MINVALUE -2147483648;
