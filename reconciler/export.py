@@ -185,8 +185,10 @@ def _in_brackets(node: yaml.Node) -> bool:
 
 def _width(node: yaml.Node) -> int:
     """About how many characters it takes on one line."""
+    if isinstance(node, yaml.ScalarNode):
+        return len(node.value)
     parts = [n for pair in node.value for n in pair] if isinstance(node, yaml.MappingNode) else node.value
-    return len(node.value) if isinstance(node, yaml.ScalarNode) else sum(_width(n) + 2 for n in parts)
+    return sum(_width(n) + 2 for n in parts)
 
 
 _FOREIGN = re.compile("[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")  # to YAML's eyes

@@ -13,12 +13,13 @@ from reconciler.introspect import Snapshot
 from reconciler.state import Scope
 
 _OF_CLASS = "(SELECT c.relnamespace FROM pg_class AS c WHERE c.oid = {})"
+_OWN_DOMAIN = "NOT EXISTS (SELECT FROM pg_depend AS e WHERE e.deptype = 'e' AND e.classid = 'pg_type'::regclass AND e.objid = contypid)"
 # The catalogs of objects that stand for themselves: where the schema is found, and which rows are no parts of others.
 _CATALOGS = {
     "pg_class": ("relnamespace", "relkind NOT IN ('t', 'c')"),
     "pg_type": ("typnamespace", "typtype <> 'p' AND NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = typrelid AND c.relkind <> 'c')"),
     "pg_proc": ("pronamespace", ""),
-    "pg_constraint": ("connamespace", "contype NOT IN ('n', 't') AND (coninhcount = 0 OR conislocal)"),
+    "pg_constraint": ("connamespace", f"contype NOT IN ('n', 't') AND (coninhcount = 0 OR conislocal) AND {_OWN_DOMAIN}"),
     "pg_trigger": (_OF_CLASS.format("tgrelid"), "NOT tgisinternal"),
     "pg_rewrite": (_OF_CLASS.format("ev_class"), ""),
     "pg_policy": (_OF_CLASS.format("polrelid"), ""),

@@ -118,3 +118,8 @@ def test_what_is_short_is_short(database: Database, tmp_path: Path) -> None:
     ):
         assert line in written
     assert pipeline.plan_changes(Job(database.url, load(tmp_path), EVERYTHING)).in_sync
+
+
+def test_what_an_extension_holds_is_nothing_to_speak_of(database: Database, tmp_path: Path) -> None:
+    database.run("CREATE DOMAIN earth AS integer CONSTRAINT on_surface CHECK (VALUE > 0); ALTER EXTENSION plpgsql ADD DOMAIN earth")
+    assert pipeline.export_state(database.url, EVERYTHING, tmp_path)[1] == []
