@@ -35,7 +35,8 @@ class Canonical:
 
     `situation` is the target's, with the declared objects in it as plans need them. `left_out` says what of the live
     database could not be built on scratch, and why. Where there are `renamings`, `live` is what they leave, and `before`
-    what the connection holds: the state from which they start. `ranks` is the order in which the desired state was built.
+    what the connection holds: the state from which they start. `ranks` is the order in which the desired state was built;
+    `again` connects to another database that holds the live one.
     """
 
     live: State
@@ -47,6 +48,7 @@ class Canonical:
     renamings: Sequence[Renaming] = ()
     before: State | None = None
     ranks: Mapping[Ref, int] = field(default_factory=dict[Ref, int])
+    again: Callable[[], Connection] | None = None
 
 
 @contextmanager
@@ -110,7 +112,7 @@ def _on(
     assert canonical.connection is not None
     for sql in undone(renamings):
         run(canonical.connection, sql)
-    return replace(canonical, renamings=renamings, before=introspect(canonical.connection, live.situation.server).state)
+    return replace(canonical, again=None, renamings=renamings, before=introspect(canonical.connection, live.situation.server).state)
 
 
 def _renamed(scratch: Scratch, live: Snapshot, declaration: Declaration, renamings: Sequence[Renaming]) -> Snapshot:
@@ -180,7 +182,11 @@ class _Bench:
                 desired, declared = self._with_fills(other, found, wanted)
             self.stack.push(kept.pop_all())
         situation = replace(self.live.situation, declared=declared, chosen=found.situation.pieces, claimed=self.situation.claimed)
-        return Canonical(built.state, desired, situation, self.scratch, connection, left_out, ranks=ranks)
+
+        def again() -> Connection:
+            return self._settled(built.state, {}, self.stack)[0]
+
+        return Canonical(built.state, desired, situation, self.scratch, connection, left_out, ranks=ranks, again=again)
 
     def _nothing_unseen(self, left_out: Mapping[Ref, str], wanted: Wanted) -> None:
         """Refuse to say anything of declared objects that this server does not hold."""

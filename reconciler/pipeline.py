@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from reconciler.canonicalise import canonicalise
+from reconciler.canonicalise import Canonical, canonicalise
 from reconciler.catalog import JOURNAL
 from reconciler.connection import Connection, adjust, connect, rows
 from reconciler.debris import strew
@@ -262,42 +262,48 @@ def hazards_not_allowed(plan: Plan, allow: Collection[str]) -> list[str]:
 
 
 def _plan(job: Job, live: Snapshot, connection: Connection) -> Plan:
-    """A proven plan; where no catalog knows what the body of a function needs, in the order in which scratch was built."""
-    try:
-        return _planned(job, live, connection)
-    except ProofError:
-        with suppress(ProofError):
-            return _planned(job, live, connection, as_built=True)
-        raise
-
-
-def _planned(job: Job, live: Snapshot, connection: Connection, *, as_built: bool = False) -> Plan:
     files = live.extensions.union(*(o.files() for o in (*live.state.objects.values(), *job.declaration.objects.values())))
     offered = lambda: scratches(job.scratch, job.target, live.situation.server, files)  # noqa: E731
     with canonicalise(live, job.declaration, job.scope, offered) as canonical:
-        found = overridden(changes(canonical.live, canonical.desired), canonical.live, canonical.desired)
-        off = sum(c.ref in canonical.situation.declared for c in found)
-        plan = make_plan(
-            found,
-            canonical.live,
-            canonical.desired,
-            replace(canonical.situation, ranks=canonical.ranks if as_built else {}),
-            target=job.target,
-            database=live.database,
-            scratch=canonical.scratch.words if canonical.scratch else "",
-            spelled_by=(canonical.scratch.server if canonical.scratch else live.situation.server).major,
-            unchanged=len(job.declaration.objects) - off,
-            notes=[
-                *job.notes,
-                *(f"{r} could not be built on scratch and was left out: {why}" for r, why in canonical.left_out.items()),
-                *unmanaged(connection, live, job.scope),
-            ],
-            target_state=live.state,
-            before=canonical.before,
-            renamings=canonical.renamings,
-            rollback_of=job.rollback_of,
-        )
-        if canonical.connection is not None and plan.steps:
-            strew(canonical.connection, canonical.situation)
-            prove(plan, canonical.connection, canonical.before or canonical.live, canonical.desired, live.situation.server)
+        left_out = [f"{r} could not be built on scratch and was left out: {why}" for r, why in canonical.left_out.items()]
+        notes = [*job.notes, *left_out, *unmanaged(connection, live, job.scope)]
+        plan = _planned(job, live, canonical, notes)
+        try:
+            _proven(plan, canonical, canonical.connection, live)
+        except ProofError:
+            if canonical.again is None:
+                raise
+            with suppress(ProofError):  # no catalog knows what the body of a function needs: but what is built shows an order
+                as_built = replace(canonical, situation=replace(canonical.situation, ranks=canonical.ranks))
+                plan = _planned(job, live, as_built, notes)
+                _proven(plan, canonical, canonical.again(), live)
+                return plan
+            raise
         return plan
+
+
+def _planned(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence[str]) -> Plan:
+    found = overridden(changes(canonical.live, canonical.desired), canonical.live, canonical.desired)
+    off = sum(c.ref in canonical.situation.declared for c in found)
+    return make_plan(
+        found,
+        canonical.live,
+        canonical.desired,
+        canonical.situation,
+        target=job.target,
+        database=live.database,
+        scratch=canonical.scratch.words if canonical.scratch else "",
+        spelled_by=(canonical.scratch.server if canonical.scratch else live.situation.server).major,
+        unchanged=len(job.declaration.objects) - off,
+        notes=notes,
+        target_state=live.state,
+        before=canonical.before,
+        renamings=canonical.renamings,
+        rollback_of=job.rollback_of,
+    )
+
+
+def _proven(plan: Plan, canonical: Canonical, connection: Connection | None, live: Snapshot) -> None:
+    if connection is not None and plan.steps:
+        strew(connection, canonical.situation)
+        prove(plan, connection, canonical.before or canonical.live, canonical.desired, live.situation.server)

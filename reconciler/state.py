@@ -84,6 +84,18 @@ class State:
                 found.setdefault(obj.ref.on, []).append(obj)
         return found
 
+    def overloads(self, ref: Ref) -> Sequence[Object]:
+        """The routines of that kind and name."""
+        return self._overloads.get((ref.kind, ref.schema, ref.name), ())
+
+    @cached_property
+    def _overloads(self) -> Mapping[tuple[str, str, str], Sequence[Object]]:
+        found: dict[tuple[str, str, str], list[Object]] = {}
+        for obj in self.objects.values():
+            if obj.ref.arguments is not None:
+                found.setdefault((obj.ref.kind, obj.ref.schema, obj.ref.name), []).append(obj)
+        return found
+
     def overriding(self, ref: Ref) -> Sequence[Object]:
         """The parts that override this one, on what inherits from its owner."""
         return [o for o in self.merging(ref) if o.overrides]

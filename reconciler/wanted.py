@@ -38,7 +38,9 @@ def complete(live: Snapshot, declaration: Declaration, scope: Scope, spelled: Ma
     gone = _gone(live, declaration, scope, declared, spelled)
     if taken := list(_taken(live, declaration, declared, source, gone)):
         raise DeclarationError(taken)
-    given = {r for ref, obj in declared.items() if ref not in live.state for r in _handed_down(obj, live.state)} - declared.keys()
+    families = {p for o in live.state.objects.values() for p in o.parents}
+    new = [obj for ref, obj in declared.items() if ref not in live.state and ref.on in families]
+    given = {r for obj in new for r in _handed_down(obj, live.state)} - declared.keys()
     objects = {r: o for r, o in live.state.objects.items() if r not in gone | given}
     for ref, obj in declared.items():
         there = live.state.get(ref)
@@ -55,8 +57,7 @@ def same_in(state: State, ref: Ref) -> Ref:
     """The live object that a routine's declared arguments name, if they are spelled as the catalog does."""
     if ref.arguments is None or ref in state:
         return ref
-    alike = (o for o in state.objects.values() if (o.ref.kind, o.ref.schema, o.ref.name) == (ref.kind, ref.schema, ref.name))
-    return next((o.ref for o in alike if getattr(o, "arguments", None) == ref.arguments), ref)
+    return next((o.ref for o in state.overloads(ref) if getattr(o, "arguments", None) == ref.arguments), ref)
 
 
 def _unfounded(live: Snapshot, declaration: Declaration, declared: Mapping[Ref, Object], source: Mapping[Ref, Ref]) -> Iterable[Problem]:
