@@ -57,7 +57,7 @@ class Build:
                     break
                 self.trusting.update(failed)
             waiting = list(failed)
-        failed |= self._looked_at([r for r in self.trusting if r not in failed])
+        failed |= self._looked_at([r for r in self.trusting if r not in failed and r.arguments is not None])
         failed |= self._each((r for r in later if r not in failed), lambda r: self.state[r].complete(None, self.situation))
         return failed
 

@@ -71,6 +71,18 @@ WHOLE = {
         CREATE FUNCTION key_of(words text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT words COLLATE public.zz_order';
         CREATE TABLE area (words text);
         CREATE INDEX area_words ON area (public.key_of(words));""",
+    "an operator whose operands' type comes with it": """
+        CREATE TYPE complex AS (r float8, i float8);
+        CREATE FUNCTION added(complex, complex) RETURNS complex LANGUAGE sql IMMUTABLE AS 'SELECT $1';
+        CREATE OPERATOR @+ (LEFTARG = complex, RIGHTARG = complex, FUNCTION = added, COMMUTATOR = OPERATOR(public.@+));
+        COMMENT ON OPERATOR @+ (complex, complex) IS 'sum';
+        CREATE VIEW sums AS SELECT ROW(1, 2)::complex @+ ROW(1, 2)::complex AS s;""",
+    "a key that is not validated, of a table whose default reads it": """
+        CREATE TABLE a (id integer PRIMARY KEY, b_id integer);
+        CREATE TABLE b (id integer PRIMARY KEY);
+        ALTER TABLE a ADD FOREIGN KEY (b_id) REFERENCES b NOT VALID;
+        CREATE FUNCTION next_number() RETURNS integer LANGUAGE sql AS 'SELECT coalesce(max(id), 0) + 1 FROM a';
+        ALTER TABLE a ALTER id SET DEFAULT next_number();""",
     "default privileges beside an event trigger": """
         ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO pg_monitor;
         CREATE FUNCTION told() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN NOTIFY told; END';

@@ -65,9 +65,10 @@ class Operator(Owned):
         return own.strip(), fields | {"arguments": arguments[:-1].strip()}
 
     def identify(self, connection: Connection) -> Ref:
-        """Let PostgreSQL read the operands."""
+        """Let PostgreSQL read the operands; it refuses a type that is still to be made."""
         operands = [o.strip() for o in self.arguments.split(",", 1)]
-        types = rows(connection, "SELECT to_regtype(nullif(t, 'NONE'))::oid::int8 AS type FROM unnest(%s::text[]) AS t", [operands])
+        read = "SELECT CASE WHEN upper(t) <> 'NONE' THEN t::regtype::oid::int8 END AS type FROM unnest(%s::text[]) AS t"
+        types = rows(connection, read, [operands])
         run(connection, "SET search_path TO ''")
         found = rows(
             connection,
