@@ -97,6 +97,7 @@ def _edges(work: Work, given: Sequence[Change]) -> set[tuple[Node, Node]]:
         _free_names,
         _ambient_last,
         _watchers_apart,
+        _undisturbed,
     ):
         order(work, before)
     for one, other in precedence(given, work.live, work.desired):
@@ -329,6 +330,27 @@ def _watchers_apart(work: Work, before: Before) -> None:
             for other in work.statements:
                 if not KINDS[other.ref.kind].watches:
                     before(*((node, other) if node.drop else (other, node)))
+
+
+def _undisturbed(work: Work, before: Before) -> None:
+    """What only a replacement takes back is altered when nothing stands on what that takes apart but what stays.
+
+    A trigger on a column with the type comes after a new value of an enum, and goes before it.
+    """
+    standing = work.live.dependents() if work.one_way else {}
+    for node in work.one_way:
+        found, todo = set[Ref](), [node.ref]
+        while todo:
+            ref = todo.pop()
+            if ref not in found and ref in work.desired:
+                found.add(ref)
+                todo += standing.get(ref, ())
+        for new in work.created - work.live.objects.keys():
+            if work.desired.needs(new) & found:
+                before(node, work.find(making(new)))
+        for old in work.dropped - work.desired.objects.keys():
+            if work.live.needs(old) & found:
+                before(work.find(dropping(old)), node)
 
 
 def _steps(work: Work, edges: set[tuple[Node, Node]], renamings: Sequence[Renaming]) -> list[Step]:
