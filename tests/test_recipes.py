@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -16,12 +17,13 @@ from reconciler.execute import Patience
 from reconciler.load import load
 from reconciler.pipeline import Job
 from reconciler.plan import Plan
+from reconciler.prove import prove
 from reconciler.state import Scope
 from reconciler.statement import Hazard
 from reconciler.watch import Lines
 from tests.conftest import MAJORS, Database
 from tests.installations import installed
-from tests.test_cases import undo
+from tests.test_cases import CASES, job_of, undo
 
 EVERY_CUT = "RECONCILE_TEST_EVERY_CUT" in os.environ  # else three of them
 PATIENCE = Patience(lock=1, total=5)
@@ -448,3 +450,16 @@ def test_a_half_made_index_that_nobody_wants_goes_where_only_what_is_listed_stay
         connection.execute("CREATE UNIQUE INDEX CONCURRENTLY failed ON events_2 (id)")
     apply(made)
     assert database.value("SELECT to_regclass('lost') IS NULL AND to_regclass('failed') IS NOT NULL")
+
+
+def test_an_enum_beside_triggers_is_proven_at_the_first_try(new_database: Callable[..., Database], monkeypatch: pytest.MonkeyPatch) -> None:
+    case, tries = CASES / "enum" / "value_beside_triggers_of_its_column", list[Plan]()
+
+    def counted(plan: Plan, *rest: Any) -> None:
+        tries.append(plan)
+        prove(plan, *rest)
+
+    monkeypatch.setattr(pipeline, "prove", counted)
+    database = new_database((case / "actual.sql").read_text())
+    pipeline.plan_changes(job_of(case, database))
+    assert len(tries) == 1

@@ -6,6 +6,12 @@ SET client_min_messages = warning;
 SET lock_timeout = '2s';
 SET statement_timeout = '30s';
 BEGIN;
+DROP TRIGGER when_done ON public.jobs;
+COMMIT;
+
+SET lock_timeout = '2s';
+SET statement_timeout = '30s';
+BEGIN;
 DROP TRIGGER z_before ON public.jobs;
 COMMIT;
 
@@ -18,5 +24,5 @@ COMMIT;
 SET lock_timeout = '2s';
 SET statement_timeout = '30s';
 BEGIN;
-CREATE TRIGGER a_after AFTER UPDATE OF status ON public.jobs FOR EACH ROW EXECUTE FUNCTION public.told();
+CREATE TRIGGER a_after AFTER UPDATE OF held ON public.jobs FOR EACH ROW EXECUTE FUNCTION public.told();
 COMMIT;
