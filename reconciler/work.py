@@ -113,7 +113,7 @@ def gather(changes: Sequence[Change], live: State, desired: State, situation: Si
     """All that the changes ask for, and what must be taken apart and put together again on their account."""
     created = frozenset(c.ref for c in changes if c.live is None)
     kept = _partitions(live, desired)
-    heirs = {r: o for r, o in desired.objects.items() if o.parents}
+    heirs = {r: o for r, o in desired.objects.items() if o.parents and r in live and live[r].parents == o.parents}
     situation = replace(situation, heirs=heirs, partitions=kept, living={r: live.living_on(r) for r in {*kept, *chain(*kept.values())}})
     work = Work(live, desired, replace(situation, created=created))
     work.adopted = frozenset(r for c in changes if c.desired for r in c.desired.adopts(c.live, work.situation) - {c.ref})
@@ -253,7 +253,7 @@ def _bearing(work: Work, ref: Ref, state: State) -> Sequence[Object]:
         """Whether an heir has it of the parents that it keeps, and nothing is done to it."""
         before, after = (s.get(obj.ref.on) if obj.ref.on else None for s in (work.live, work.desired))
         stays = bool(before and after and before.parents == after.parents)
-        return state is work.desired and obj.merged and stays and obj.ref not in work.live
+        return state is work.desired and obj.merged and not obj.overrides and stays and obj.ref not in work.live
 
     return [o for o in (*state.parts(ref), *state.merging(ref)) if o.ref in standing or has_it(o)]
 

@@ -58,7 +58,8 @@ def nulls(column: Heirloom, old: Heirloom, place: Place, backfill: Backfill | No
     """Forbid or allow nulls, as far as no parent does."""
     new, was, named = column.forbidden, old.forbidden, on.server.has_not_null_constraints
     if named and (column.merged or old.merged) and new is not None and was is not None:
-        yield from new.renamed_from(was, place, on.heirs.get(place.on) if old.merged else None)
+        if not (column.merged and old.merged) or place.on in on.heirs:  # else it is lent the name
+            yield from new.renamed_from(was, place, on.heirs.get(place.on) if old.merged else None)
         return
     if column.overrides != old.overrides:  # what an override leaves out is as the parent has it
         new, was = (new, None) if column.overrides else (None, None if new is not None else was)

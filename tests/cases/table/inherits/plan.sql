@@ -6,13 +6,13 @@ SET client_min_messages = warning;
 SET lock_timeout = '2s';
 SET statement_timeout = '30s';
 BEGIN;
-ALTER TABLE public.animals ADD COLUMN weight numeric;
+ALTER TABLE public.cats ADD COLUMN weight numeric;
 COMMIT;
 
 SET lock_timeout = '2s';
 SET statement_timeout = '30s';
 BEGIN;
-ALTER TABLE public.cats ADD COLUMN weight numeric;
+ALTER TABLE public.animals ADD COLUMN weight numeric;
 COMMIT;
 
 SET lock_timeout = '2s';
