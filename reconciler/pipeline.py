@@ -22,6 +22,7 @@ from reconciler.history import Detail, Run, detail, last_that_changed, later, ru
 from reconciler.introspect import Snapshot, introspect
 from reconciler.journal import Journal, begin, refusal
 from reconciler.locks import Patience
+from reconciler.notes import half_made
 from reconciler.plan import Plan, make_plan, moved
 from reconciler.preflight import Finding, preflight, refusals
 from reconciler.prove import prove
@@ -235,7 +236,7 @@ def export_state(target: str, scope: Scope, folder: Path) -> tuple[list[Path], l
     """Write what lies within the bounds below `folder`; returns the files, and notes of what no kind could write."""
     with connect(target) as connection:
         live = introspect(connection)
-        notes = unmanaged(connection, live, scope)
+        notes = [*unmanaged(connection, live, scope), *half_made(r for r in live.situation.leftovers if scope.covers(r))]
     state = live.state
     return export(State({r: o for r, o in state.objects.items() if scope.covers(r)}, state.edges), folder), notes
 

@@ -16,6 +16,7 @@ from reconciler.contract import Object, Situation
 from reconciler.diff import Action, Change, Difference
 from reconciler.heirs import lent, with_given
 from reconciler.kinds import KINDS
+from reconciler.notes import half_made
 from reconciler.order import Step, in_order
 from reconciler.ref import Ref
 from reconciler.renames import Renaming, carried
@@ -161,7 +162,7 @@ def make_plan(
         spelled_by=spelled_by,
         changes=(*renamed, *planned, *owed, *leftovers),
         steps=tuple(steps),
-        notes=tuple(notes),
+        notes=(*notes, *half_made(situation.leftovers.keys() - work.adopted - {n.ref for n in work.actions})),
         fingerprint=_fingerprint_of(work, changes, target_state, renamings, situation.leftovers) if target_state is not None else {},
         touches=_touches(changes, before or live, desired),
         renames=tuple(Renamed(was=r.was, becomes=r.becomes, part=(r.told.live, r.told.wanted) if r.part else None) for r in renamings),

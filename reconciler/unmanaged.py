@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from reconciler.catalog import NOT_MANAGED
 from reconciler.connection import Connection, Row, rows
 from reconciler.introspect import Snapshot
+from reconciler.notes import note
 from reconciler.state import Scope
 
 _OF_CLASS = "(SELECT c.relnamespace FROM pg_class AS c WHERE c.oid = {})"
@@ -59,7 +60,6 @@ NAMED = """
     SELECT i.type, i.identity FROM unnest(%s::int8[], %s::int8[]) AS o(classid, objid)
     CROSS JOIN LATERAL pg_identify_object(o.classid::oid, o.objid::oid, 0) AS i
     WHERE i.identity IS NOT NULL"""
-SHOWN = 5
 
 
 def unmanaged(connection: Connection, known: Snapshot, scope: Scope) -> list[str]:
@@ -69,7 +69,7 @@ def unmanaged(connection: Connection, known: Snapshot, scope: Scope) -> list[str
     found: dict[str, list[str]] = {}
     for row in _named(connection, left):
         found.setdefault(row["type"], []).append(row["identity"])
-    return [_note(sort, sorted(names)) for sort, names in sorted(found.items())]
+    return [note(sort, names, "not managed") for sort, names in sorted(found.items())]
 
 
 def _within(schema: str, scope: Scope) -> bool:
@@ -80,15 +80,3 @@ def _named(connection: Connection, left: Iterable[Row]) -> Iterator[Row]:
     listed = list(left)
     if listed:
         yield from rows(connection, NAMED, [[r["classid"] for r in listed], [r["objid"] for r in listed]])
-
-
-def _note(sort: str, names: list[str]) -> str:
-    listed = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
-    verb = "is" if len(names) == 1 else "are"
-    return f"{len(names)} {sort if len(names) == 1 else _several(sort)} {verb} not managed: {listed}"
-
-
-def _several(sort: str) -> str:
-    if sort.endswith("y"):
-        return sort[:-1] + "ies"
-    return sort + ("es" if sort.endswith(("s", "x")) else "s")

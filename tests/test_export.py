@@ -135,3 +135,25 @@ def test_what_is_short_is_short(database: Database, tmp_path: Path) -> None:
 def test_what_an_extension_holds_is_nothing_to_speak_of(database: Database, tmp_path: Path) -> None:
     database.run("CREATE DOMAIN earth AS integer CONSTRAINT on_surface CHECK (VALUE > 0); ALTER EXTENSION plpgsql ADD DOMAIN earth")
     assert pipeline.export_state(database.url, EVERYTHING, tmp_path)[1] == []
+
+
+def test_what_is_left_out_is_named(database: Database, tmp_path: Path) -> None:
+    """By export, plan and drift alike: what no kind models, and what was begun and belongs to nothing declared."""
+    database.run("""
+        CREATE TRANSFORM FOR integer LANGUAGE sql (FROM SQL WITH FUNCTION prsd_lextype(internal));
+        CREATE TABLE whole (id integer) PARTITION BY RANGE (id);
+        CREATE TABLE part PARTITION OF whole FOR VALUES FROM (0) TO (9);
+        CREATE INDEX begun ON ONLY whole (id);
+        CREATE INDEX declared ON ONLY whole (id);""")
+    transforms, half = "1 transform is not managed: for integer language sql", "in no declaration, to be dropped by `--prune`"
+    _, notes = pipeline.export_state(database.url, EVERYTHING, tmp_path)
+    assert notes == [transforms, f"2 half-made indexes are {half}: public.begun, public.declared"]
+    keeping = Scope(frozenset({"*"}), everything=True)
+    plan = pipeline.plan_changes(Job(database.url, load(tmp_path), keeping))
+    assert (plan.in_sync, list(plan.notes)) == (True, notes)
+    (tmp_path / "more.yml").write_text("tables: {whole: {indexes: {declared: {on: id}}}}")
+    plan = pipeline.plan_changes(Job(database.url, load(tmp_path), keeping))
+    assert list(plan.notes) == [transforms, f"1 half-made index is {half}: public.begun"]
+    plan = pipeline.plan_changes(Job(database.url, load(tmp_path), EVERYTHING))
+    assert list(plan.notes) == [transforms]
+    assert [c.action for c in plan.changes if c.identity == "public.begun"] == ["drop"]

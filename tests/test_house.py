@@ -13,7 +13,7 @@ from reconciler.kinds import KINDS
 PACKAGE = Path(__file__).parents[1] / "reconciler"
 FLOORS = {
     0: {"errors", "ref"},
-    1: {"statement", "connection", "catalog", "privileges", "foreign"},
+    1: {"notes", "statement", "connection", "catalog", "privileges", "foreign"},
     2: {
         "contract",
         "inheritance",
