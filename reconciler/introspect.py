@@ -269,12 +269,20 @@ def _detached(connection: Connection, objects: dict[Ref, Object], pieces: Pieces
     by_name = _by_name(objects)
     found = {by_name[row["schema"], row["name"]] for row in rows(connection, DETACHING) if (row["schema"], row["name"]) in by_name}
     for table in found:
-        names = {objects[w].inherited_by(table).ref: p[table].name for w, p in pieces.items() if w in objects and table in p}
-        for ref, obj in State(objects).inherited(table).items():
-            own = replace(ref, name=names.get(ref, ref.name))
-            told = {f: False for f in ("inherited",) if f in type(obj).derived()}
-            objects.setdefault(own, obj.model_copy(update=told | {"ref": own}))
+        for ref, obj in on_its_own(State(objects), table, pieces).items():
+            objects.setdefault(ref, obj)
         objects[table] = objects[table].detached()
+    return found
+
+
+def on_its_own(state: State, ref: Ref, pieces: Pieces) -> dict[Ref, Object]:
+    """What its parents give an object, as it has it when it leaves them."""
+    names = {state[w].inherited_by(ref).ref: p[ref].name for w, p in pieces.items() if w in state and ref in p}
+    found: dict[Ref, Object] = {}
+    for given, obj in state.inherited(ref).items():
+        own = replace(given, name=names.get(given, given.name))
+        told = {f: False for f in ("inherited",) if f in type(obj).derived()}
+        found[own] = obj.model_copy(update=told | {"ref": own})
     return found
 
 

@@ -9,7 +9,7 @@ from typing import cast
 from reconciler.contract import Object
 from reconciler.errors import DeclarationError, Problem
 from reconciler.granted import Granted
-from reconciler.introspect import Snapshot
+from reconciler.introspect import Snapshot, on_its_own
 from reconciler.kinds import KINDS
 from reconciler.neighbourhood import heirs_of
 from reconciler.ref import Ref
@@ -41,9 +41,10 @@ def complete(live: Snapshot, declaration: Declaration, scope: Scope, spelled: Ma
     families = {p for o in live.state.objects.values() for p in o.parents}
     new = [obj for ref, obj in declared.items() if ref not in live.state and ref.on in families]
     given = {r for obj in new for r in _handed_down(obj, live.state)} - declared.keys()
-    objects = {r: o for r, o in live.state.objects.items() if r not in gone | given}
+    kept = {} if scope.prune or declaration.recorded else _kept(live, declaration, declared)
+    objects = {r: o for r, o in {**live.state.objects, **kept}.items() if r not in gone | given}
     for ref, obj in declared.items():
-        there = live.state.get(ref)
+        there = kept.get(ref) or live.state.get(ref)
         full = obj.over(there, complete=scope.prune or declaration.recorded).as_state()
         if getattr(full, "owner", "") is None:
             full = full.model_copy(update={"owner": getattr(there, "owner", None) or live.situation.user})
@@ -104,6 +105,21 @@ def _handed_down(obj: Object, state: State) -> Iterator[Ref]:
     for heir in heirs_of(state, {obj.ref.on}) if obj.spreads and obj.ref.on else ():
         if obj.heritable(state[heir]):
             yield obj.inherited_by(heir).ref
+
+
+def _kept(live: Snapshot, declaration: Declaration, declared: Mapping[Ref, Object]) -> dict[Ref, Object]:
+    """What declared objects have of parents that they are to leave, and keep as their own."""
+    full = {r: o.over(live.state.get(r)) for r, o in declared.items()}
+    later = State({**live.state.objects, **full})
+    found: dict[Ref, Object] = {}
+    for ref, obj in full.items():
+        if ref not in live.state or not {*live.state[ref].parents} - {*obj.parents}:
+            continue
+        given, still = live.state.inherited(ref), later.inherited(ref)
+        for own, part in on_its_own(live.state, ref, live.situation.pieces).items():
+            if own not in still and own.kind not in declaration.exclusive.get(ref, ()):
+                found[own] = live.state[own].filled(given[own]) if own in live.state and own in given else part
+    return found
 
 
 def _without_role(live: Snapshot, declaration: Declaration, declared: Mapping[Ref, Object], source: Mapping[Ref, Ref]) -> Iterable[Problem]:

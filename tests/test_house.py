@@ -22,6 +22,7 @@ FLOORS = {
         "state",
         "check",
         "datatype",
+        "descent",
         "divided",
         "exchange",
         "attributes",
@@ -62,6 +63,9 @@ NEIGHBOURS = {
     ("plan", "work"): "what a plan is made of",
     ("plan", "order"): "what a plan is made of",
     ("attributes", "contract"): "what a new sequence may be used for, is known of the server",
+    ("descent", "contract"): "what tables that may inherit share",
+    ("descent", "granted"): "",
+    ("descent", "situation"): "",
     ("queried", "contract"): "what relations that a query makes share",
     ("divided", "contract"): "what objects that partitions have in pieces share",
     ("divided", "situation"): "",
@@ -136,6 +140,7 @@ def test_no_stage_names_a_kind(path: Path) -> None:
 
 # A word that is also a kind's name but means something else there.
 ALLOWED = {
+    "descent": {"table"},  # whatever inherits, its parents are tables
     "cli": {"schema", "schemas"},  # the command's own name
     "introspect": {
         "extension",

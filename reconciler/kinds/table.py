@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import takewhile
-from typing import Any, ClassVar, Final, Self
+from typing import ClassVar, Self
 
 from psycopg import sql
 from pydantic import Field
@@ -16,29 +15,21 @@ from pydantic import Field
 from reconciler.catalog import address, granted, ours
 from reconciler.connection import Row, Server
 from reconciler.contract import Object, Situation
-from reconciler.granted import Granted
-from reconciler.ref import Ref, parts_of
-from reconciler.statement import Danger, Hazard, Statement, Turn, compose, joined, literal, name, raw, text
+from reconciler.descent import DESCENT, Descendant
+from reconciler.ref import Ref
+from reconciler.statement import Danger, Hazard, Statement, Turn, compose, joined, name, raw, text
 
 USING = "using index "  # how `replica_identity` names an index
-FINALIZE: Final = """DO $reconcile$ DECLARE whole regclass; BEGIN
-  SELECT inhparent INTO whole FROM pg_inherits WHERE inhdetachpending AND inhrelid = {0}::regclass;
-  IF FOUND THEN EXECUTE format('ALTER TABLE %s DETACH PARTITION %s FINALIZE', whole, {0}); END IF;
-END $reconcile$"""
 
 
-class Table(Granted):
+class Table(Descendant):
     """An ordinary, partitioned or inheriting table, or a partition; what lives on it are objects of their own."""
 
     kind: ClassVar[str] = "table"
     section: ClassVar[str] = "tables"
-    relation: ClassVar[bool] = True
     written: ClassVar[tuple[str, ...]] = ("partition_of", "values", "partition_by", "inherits", "of", "options")
 
     partition_by: str | None = Field(default=None, description="range, list or hash (keys), as in PARTITION BY")
-    partition_of: str | None = Field(default=None, description="the partitioned table whose partition it is")
-    values: str | None = Field(default=None, description="its bound: FOR VALUES … or DEFAULT")
-    inherits: tuple[str, ...] = Field(default=(), description="parent tables, in their order")
     of: str | None = Field(default=None, description="the composite type that a typed table has its columns of")
     unlogged: bool = Field(default=False, description="written without the write-ahead log: fast, and empty after a crash")
     access_method: str | None = Field(default=None, description="the table access method, where it is not heap")
@@ -53,22 +44,14 @@ class Table(Granted):
     row_level_security: bool = Field(default=False, description="policies apply (ENABLE ROW LEVEL SECURITY)")
     force_row_level_security: bool = Field(default=False, description="policies apply to the table's owner too")
 
-    @property
-    def together(self) -> Ref | None:
-        return self.ref
-
     @classmethod
     def catalog(cls, server: Server) -> str:
         index = "SELECT x.relname FROM pg_index AS i JOIN pg_class AS x ON x.oid = i.indexrelid WHERE i.indrelid = c.oid AND"
-        parents = """SELECT format('%I.%I', pn.nspname, pc.relname) FROM pg_inherits AS h JOIN pg_class AS pc ON pc.oid = h.inhparent
-                     JOIN pg_namespace AS pn ON pn.oid = pc.relnamespace WHERE h.inhrelid = c.oid"""
         return f"""
             SELECT n.nspname AS schema, c.relname AS name, pg_get_userbyid(c.relowner)::text AS owner,
                    ARRAY[{address("pg_class", "c.oid")}, {address("pg_type", "c.reltype")}, {address("pg_type", "t.typarray")}]
                        AS addresses,
-                   pg_get_partkeydef(c.oid) AS partition_by, pg_get_expr(c.relpartbound, c.oid) AS values,
-                   CASE WHEN c.relispartition THEN ({parents}) END AS partition_of,
-                   CASE WHEN c.relispartition THEN '{{}}' ELSE ARRAY({parents} ORDER BY h.inhseqno) END AS inherits,
+                   pg_get_partkeydef(c.oid) AS partition_by, {DESCENT},
                    CASE WHEN c.reloftype <> 0 THEN format_type(c.reloftype, NULL) END AS of,
                    c.relpersistence = 'u' AS unlogged,
                    (SELECT am.amname FROM pg_am AS am WHERE am.oid = c.relam AND am.amname <> 'heap') AS access_method,
@@ -92,70 +75,15 @@ class Table(Granted):
         row["options"] = dict(o.split("=", 1) for o in row["options"] or ())
         return cls(ref=ref, **row)
 
-    @classmethod
-    def short(cls, body: dict[str, Any]) -> object:
-        """A table without columns says so, or nothing would tell it from one that is only spoken of."""
-        bare = not {"columns", "partition_of", "inherits"} & body.keys()
-        return {**body, "columns": dict[str, Any]()} if bare else body
-
-    @property
-    def parents(self) -> tuple[Ref, ...]:
-        named = [*self.inherits, *([self.partition_of] if self.partition_of else [])]
-        parts = filter(None, map(parts_of, named))
-        return tuple(Ref("table", p[-2] if len(p) > 1 else self.ref.schema, p[-1]) for p in parts)
-
     @property
     def divided(self) -> bool:
         return self.partition_by is not None
 
-    @property
-    def piece(self) -> bool:
-        return self.partition_of is not None
-
-    def needs(self) -> frozenset[Ref]:
-        return super().needs() | {*self.parents}
-
-    def detached(self) -> Self:
-        return self.model_copy(update={"partition_of": None, "values": None, "inherits": ()})
-
-    def settle(self, on: Situation) -> Iterable[Statement]:
-        """Finish a DETACH CONCURRENTLY that was broken off; it can be neither repeated nor taken back."""
-        yield Statement(
-            sql=text(compose(FINALIZE, literal(text(self.sql_name())))), lock="ACCESS EXCLUSIVE", relation=self.ref.identity, undo=()
-        )
-
-    def occupies(self) -> frozenset[tuple[str, ...]]:
-        """A bound; only PostgreSQL knows whether it overlaps another of the same table."""
-        return super().occupies() | {("bound", str(p)) for p in self.parents if self.piece}
-
-    def steps_back(self, new: Self, on: Situation) -> tuple[Self, Iterable[Statement]] | None:
-        if self.partition_of is None or self.partition_of != new.partition_of or self.values == new.values:
-            return None
-        return self.detached(), [self._detach().model_copy(update={"undo": (self._attach(),)})]
-
     # -- made and dropped --------------------------------------------------------------------------------------------
 
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        columns = [compose("\n    {}", p.clause()) for p in parts if not p.overrides]
-        columns += [compose("\n    {}", a) for p in parts if (a := p.amendment(on)) is not None]
-        listed = compose(" ({}{})", sql.SQL(",").join(columns), raw("\n" if columns else ""))
-        words: list[sql.Composable] = [compose("CREATE {}TABLE {}", raw("UNLOGGED " if self.unlogged else ""), self.sql_name())]
-        attached = self.partition_of is not None and any(not p.overrides for p in parts)
-        if self.partition_of is not None and not attached:
-            words[0] = compose("{} PARTITION OF {}{}", words[0], raw(self.partition_of), listed if columns else raw(""))
-            words.append(raw(self.values or "DEFAULT"))
-        else:
-            words[0] = compose("{}{}", words[0], listed)
-        if self.inherits:
-            words.append(compose("INHERITS ({})", joined(map(raw, self.inherits))))
-        words += self._stored()
-        parent = self.parents[-1].identity if self.partition_of and self.parents else ""
-        yield Statement(sql=text(joined(words, by=" ")), lock="ACCESS EXCLUSIVE" if parent else "", relation=parent)
-        if attached:  # by itself it may have columns, which are its parent's from then on
-            yield Statement(sql=self._attach(), lock="ACCESS EXCLUSIVE", relation=parent)
-        for part in parts:
-            if part.overrides:
-                yield from (s.model_copy(update={"undo": None}) for s in part.define(on))
+        create = compose("CREATE {}TABLE {}", raw("UNLOGGED " if self.unlogged else ""), self.sql_name())
+        yield from self._born(create, parts, on, *self._stored())
         if self.of is not None:
             yield self._alter(compose("OF {}", raw(self.of)))
         if self.replica_identity in ("full", "nothing"):
@@ -202,41 +130,9 @@ class Table(Granted):
         if self.of is not None and self.of != old.of:
             yield self._alter(compose("OF {}", raw(self.of)))
 
-    def _leave(self, old: Self) -> Iterable[Statement]:
-        """Detached without CONCURRENTLY, which would leave a check behind and is refused beside a default partition."""
-        if old.partition_of is not None and (old.partition_of, old.values) != (self.partition_of, self.values):
-            yield old._detach()
-
-    def _inherit(self, old: Self) -> Iterable[Statement]:
-        """New parents first: a column that no parent gives becomes the child's own for good."""
-        kept = {a for a, _ in takewhile(lambda pair: pair[0] == pair[1], zip(old.inherits, self.inherits, strict=False))}
-        again = [p for p in old.inherits if p in self.inherits and p not in kept]
-        yield from (self._alter(compose("NO INHERIT {}", raw(p))) for p in again)
-        yield from (self._alter(compose("INHERIT {}", raw(p))) for p in self.inherits if p not in kept)
-        yield from (self._alter(compose("NO INHERIT {}", raw(p))) for p in old.inherits if p not in self.inherits)
-
-    def _join(self, old: Self, on: Situation) -> Iterable[Statement]:
-        lent, given_back = on.lent.get((self.ref, old.parents, self.parents), ((), ()))
-        yield from (s.model_copy(update={"undo": None}) for s in lent)
-        yield from self._inherit(old)
-        yield from (s.model_copy(update={"undo": None}) for s in given_back)
-        if self.partition_of is None or (old.partition_of, old.values) == (self.partition_of, self.values):
-            return
+    def joins(self, on: Situation) -> tuple[Danger, ...]:
         why = f"{self.ref.identity} ({on.size(self.ref).bytes:,} bytes) is read under lock, unless a check proves its bound"
-        yield Statement(
-            sql=self._attach(),
-            lock="ACCESS EXCLUSIVE",
-            relation=self.ref.identity,
-            dangers=(Danger(hazard=Hazard.LONG_SCAN, reason=why),),
-        )
-
-    def _detach(self) -> Statement:
-        words = compose("ALTER TABLE {} DETACH PARTITION {}", raw(self.partition_of or ""), self.sql_name())
-        return Statement(sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.parents[-1].identity)
-
-    def _attach(self) -> str:
-        bound = raw(self.values or "DEFAULT")
-        return text(compose("ALTER TABLE {} ATTACH PARTITION {} {}", raw(self.partition_of or ""), self.sql_name(), bound))
+        return (Danger(hazard=Hazard.LONG_SCAN, reason=why),)
 
     def _store(self, old: Self, on: Situation) -> Iterable[Statement]:
         bytes_ = on.size(self.ref).bytes
@@ -265,10 +161,6 @@ class Table(Granted):
                 weaker = Danger(hazard=Hazard.WEAKENS_SECURITY, reason=f"row level security of {self.ref.identity} goes")
                 words = compose("{} ROW LEVEL SECURITY", raw(on if wanted else off))
                 yield self._alter(words, *(() if wanted else (weaker,)))
-
-    def _alter(self, action: sql.Composable, *dangers: Danger, lock: str = "ACCESS EXCLUSIVE") -> Statement:
-        words = compose("ALTER TABLE {} {}", self.sql_name(), action)
-        return Statement(sql=text(words), lock=lock, relation=self.ref.identity, dangers=dangers)
 
     def holds_fast(self, part: Object) -> bool:
         named = rf'(?<![\w"]){re.escape(text(name(part.ref.name)))}(?![\w"])'

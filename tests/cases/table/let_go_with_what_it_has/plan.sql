@@ -1,0 +1,16 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+SET statement_timeout = '30s';
+BEGIN;
+ALTER TABLE public.events DETACH PARTITION public.old;
+COMMIT;
+
+SET lock_timeout = '2s';
+SET statement_timeout = '30s';
+BEGIN;
+ALTER TABLE public.old ALTER COLUMN at DROP DEFAULT;
+COMMIT;
