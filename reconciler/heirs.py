@@ -180,5 +180,10 @@ def _as_given(change: Change, live: State, desired: State) -> Iterator[Change]:
         return  # it goes with the parent's
     if before is not None and after is not None and before.overrides != after.overrides:
         before, after = (o if g is None else o.filled(g) for o, g in ((before, was), (after, given)))
+        if was is not None and given is not None and live[ref.on].parents == desired[ref.on].parents:
+            brought = [
+                f for f in type(after).model_fields if (getattr(before, f), getattr(after, f)) == (getattr(was, f), getattr(given, f))
+            ]
+            before = before.model_copy(update={f: getattr(after, f) for f in brought})  # by what is done to the parents
     if before != after:
         yield Change(ref, before, after)
