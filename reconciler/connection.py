@@ -63,6 +63,11 @@ class Server:
         return "'event_triggers', 'off'" if self.major >= 17 else "'session_replication_role', 'replica'"
 
     @property
+    def may_set(self) -> str:
+        """Whether the role may set a parameter that is not for everybody, as SQL over its name."""
+        return "has_parameter_privilege({}, 'SET')" if self.major >= 15 else "current_setting('is_superuser')::boolean"
+
+    @property
     def has_transaction_timeout(self) -> bool:
         """transaction_timeout, which would end long steps too (17)."""
         return self.major >= 17

@@ -26,7 +26,9 @@ LOCK = (0x7265636F, 0x6E63696C)  # "reco", "ncil": the advisory lock that only o
 EVERY = 0.5  # seconds between two looks of the monitor
 LOOKING = "10s"  # how long what only looks may wait for a lock
 UNSUSPECTED = 0.75  # of deadlock_timeout, after which who waits looks whether it waits in a circle
+SOON = 0.1  # seconds, after which our own session does
 LEAST = 0.05  # seconds: long enough for who holds a lock for but a statement
+_DEADLOCK_TIMEOUT = "(SELECT reset_val::float8 / 1000 FROM pg_settings WHERE name = 'deadlock_timeout')"
 LOCK_NOT_AVAILABLE = "55P03"
 RETRIED = {LOCK_NOT_AVAILABLE: "a lock was not to be had", "40P01": "a deadlock", "40001": "a serialization failure"}
 DUPLICATE = "42P07"
@@ -155,6 +157,9 @@ def prepare(connection: Connection, patience: Patience) -> None:
     unbounded = ["statement_timeout", "idle_in_transaction_session_timeout"]
     if server_of(connection).has_transaction_timeout:
         unbounded.append("transaction_timeout")
+    allowed = server_of(connection).may_set.format("'deadlock_timeout'")
+    if rows(connection, f"SELECT {allowed} AND {_DEADLOCK_TIMEOUT} > {SOON} AS allowed")[0]["allowed"]:
+        settings["deadlock_timeout"] = f"{SOON}s"  # so soon autovacuum gives way, and nobody waits for us to wait for it
     adjust(connection, {**settings, **dict.fromkeys(unbounded, "0"), **patience.session})
 
 
@@ -164,8 +169,8 @@ def _pid(connection: Connection) -> int:
 
 
 def _suspicion(connection: Connection) -> float:
-    seconds = "SELECT extract(epoch FROM current_setting('deadlock_timeout')::interval)::float8 AS seconds"
-    return rows(connection, seconds)[0]["seconds"]
+    """After how many seconds of waiting others look for deadlocks, in whose sessions it is not set."""
+    return rows(connection, f"SELECT {_DEADLOCK_TIMEOUT} AS seconds")[0]["seconds"]
 
 
 @contextmanager

@@ -336,3 +336,20 @@ def test_a_vacuum_that_must_prevent_wraparound_does_not_give_way(preparing: Call
     assert outcomes[0].failed == 0
     assert tried == []
     assert max(written.seconds) < 0.5
+
+
+def test_an_ordinary_vacuum_gives_way_at_once(preparing: Callable[[str], Database], tmp_path: Path) -> None:
+    """It does for whoever has waited for `deadlock_timeout`, usually a second in which nobody could read the table."""
+    database = preparing("given_way")
+    slow = "autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1"
+    often = f"autovacuum_vacuum_threshold = 1, autovacuum_vacuum_scale_factor = 0, autovacuum_analyze_threshold = 1000000, {slow}"
+    dead = "INSERT INTO t SELECT g, 1 FROM generate_series(1000, 200000) AS g; DELETE FROM t WHERE id % 2 = 0 AND id >= 1000"
+    database.run(f"{TABLE} ALTER TABLE t SET ({often}); {dead}")
+    until(lambda: database.value("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'autovacuum: VACUUM%public.t'"))
+    notes, job = Notes(), job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path)
+    plan = pipeline.plan_changes(job)
+    assert database.value("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'autovacuum: VACUUM%public.t'") == 1
+    with writers(database.url) as written:
+        assert pipeline.apply_plan(plan, job, database.url, notes, Patience(total=20), ["all"]).failed == 0
+    assert notes.waits == []
+    assert max(written.seconds) < 0.24
