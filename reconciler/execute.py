@@ -27,6 +27,7 @@ EVERY = 0.5  # seconds between two looks of the monitor
 LOOKING = "10s"  # how long what only looks may wait for a lock
 UNSUSPECTED = 0.75  # of deadlock_timeout, after which who waits looks whether it waits in a circle
 SOON = 0.1  # seconds, after which our own session does
+VACUUMS = 60.0  # seconds for which autovacuum is let be, where it would not give way before others had noticed
 LEAST = 0.05  # seconds: long enough for who holds a lock for but a statement
 _DEADLOCK_TIMEOUT = "(SELECT reset_val::float8 / 1000 FROM pg_settings WHERE name = 'deadlock_timeout')"
 LOCK_NOT_AVAILABLE = "55P03"
@@ -131,12 +132,16 @@ class Unheard:
 
 @dataclass
 class _Run:
-    """A run on its way, in the server's process `pid`; nobody looks for deadlocks until it has waited for `suspicion` seconds."""
+    """A run on its way, in the server's process `pid`; others look for deadlocks when they have waited for `suspicion` seconds.
+
+    For `vacuums` seconds each step lets autovacuum work on.
+    """
 
     plan: Plan
     connection: Connection
     pid: int
     suspicion: float
+    vacuums: float
     patience: Patience
     watcher: Watcher
     monitor: Monitor
@@ -168,9 +173,11 @@ def _pid(connection: Connection) -> int:
     return rows(connection, "SELECT pg_backend_pid() AS pid")[0]["pid"]
 
 
-def _suspicion(connection: Connection) -> float:
-    """After how many seconds of waiting others look for deadlocks, in whose sessions it is not set."""
-    return rows(connection, f"SELECT {_DEADLOCK_TIMEOUT} AS seconds")[0]["seconds"]
+def _timeouts(connection: Connection) -> tuple[float, float]:
+    """After how many seconds of waiting others look for deadlocks, and for how many we let autovacuum work on."""
+    own = "extract(epoch FROM current_setting('deadlock_timeout')::interval)::float8"
+    (found,) = rows(connection, f"SELECT {_DEADLOCK_TIMEOUT} AS others, {own} AS own")
+    return found["others"], 0.0 if found["own"] <= SOON else VACUUMS
 
 
 @contextmanager
@@ -205,7 +212,7 @@ def execute(plan: Plan, target: str, connection: Connection, watcher: Watcher, p
     """
     pid = _pid(connection)
     with Monitor(target, pid, min(EVERY, patience.lock / 16)) as monitor:
-        going = _Run(plan, connection, pid, _suspicion(connection), patience, Unheard(watcher), monitor, journal, pending=list(plan.steps))
+        going = _Run(plan, connection, pid, *_timeouts(connection), patience, Unheard(watcher), monitor, journal, pending=list(plan.steps))
         try:
             for group in plan.transactions():
                 _group(going, group)
@@ -416,7 +423,7 @@ def _patiently(going: _Run, group: Sequence[Step], work: Callable[[], T], *, pol
     """
     politely = politely and not (group[0].fill or any(s.long for s in group))
     step, deadline = group[-1], time.monotonic() + going.patience.total
-    queue = Queue(going.connection, _wanted(group) if politely else {}, going.patience.lock)
+    queue = Queue(going.connection, _wanted(group) if politely else {}, going.patience.lock, going.vacuums)
     progress, waiting = partial(going.watcher.progress, step), partial(going.watcher.waiting, step)
     for pause in pauses():
         if ahead := queue.look() if politely else []:

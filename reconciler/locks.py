@@ -46,7 +46,7 @@ _HELD = """
 _HOLDERS = f"""
     {_SESSION}, h.transaction
     FROM ({_HELD}) AS h JOIN pg_stat_activity AS a ON a.pid = h.pid
-    WHERE a.pid <> pg_backend_pid() AND NOT {_GIVES_WAY}"""
+    WHERE a.pid <> pg_backend_pid() AND (%(vacuums)s OR NOT {_GIVES_WAY})"""
 # Of a prepared transaction only the lock on its own number tells which of the locks of nobody are its.
 _PREPARED = """
     SELECT 0 AS pid, p.owner::text AS role, p.gid AS application, 'prepared' AS state,
@@ -118,12 +118,15 @@ class Queue:
     """The queue for locks (relation → mode), and who in it makes it a bad idea to stand in line: whoever comes after us waits too.
 
     A transaction of at least `lasts` seconds, or one that has been idle for an eighth of that, is expected to last, and so is
-    whoever was in the way of our last try. Of whom nobody tells the age, our own looks do.
+    whoever was in the way of our last try. Of whom nobody tells the age, our own looks do. For `vacuums` seconds autovacuum
+    is one of them.
     """
 
     connection: Connection
     wanted: Mapping[str, str]
     lasts: float
+    vacuums: float = 0.0
+    _began: float = field(default_factory=time.monotonic)
     _seen: dict[str, float] = field(default_factory=dict[str, float])
     _met: set[str] = field(default_factory=set[str])
     _looked: bool = False
@@ -135,7 +138,7 @@ class Queue:
     def look(self) -> list[Blocker]:
         """Those for whom to wait elsewhere, now; nobody, where all who last have come since the last look, and so may go."""
         now = time.monotonic()
-        found = holders(self.connection, self.wanted, self._met)
+        found = holders(self.connection, self.wanted, self._met, vacuums=now - self._began < self.vacuums)
         before, self._seen = self._seen, {b.transaction: self._seen.get(b.transaction, now) for b in found}
         lasting = [b for b in found if self._lasts(b, now)]
         first, self._looked = not self._looked, True
@@ -146,15 +149,16 @@ class Queue:
         return not one.pid or one.transaction in self._met or age >= self.lasts or (one.rests or 0) >= self.lasts / 8
 
 
-def holders(connection: Connection, wanted: Mapping[str, str], met: Iterable[str] = ()) -> list[Blocker]:
+def holders(connection: Connection, wanted: Mapping[str, str], met: Iterable[str] = (), *, vacuums: bool = False) -> list[Blocker]:
     """Who holds locks that conflict with the `wanted` ones (relation → mode), or is still in a transaction once `met`.
 
-    Autovacuum is left out: it gives way as soon as somebody waits for it, unless it must prevent wraparound.
+    Autovacuum is left out, but for `vacuums`: it gives way to whoever has waited for deadlock_timeout, unless it must prevent
+    wraparound.
     """
     pairs = [(spelled, mode) for relation, lock in wanted.items() for spelled in spellings(relation) for mode in _conflicting(lock)]
     if not pairs and not met:
         return []
-    given: dict[str, object] = {"relations": [r for r, _ in pairs], "modes": [m for _, m in pairs], "met": [*met]}
+    given: dict[str, object] = {"relations": [r for r, _ in pairs], "modes": [m for _, m in pairs], "met": [*met], "vacuums": vacuums}
     return [_blocker(r) for query in (_HOLDERS, _HOLDING) for r in rows(connection, query, given)]
 
 
