@@ -82,7 +82,7 @@ class Situation:
     relations, `claimed` those that it gives to no constraint by itself;
     `partitions` are those of each table before and after the plan, `living` what lives on these and on those.
     `twins` names, for columns that are exchanged, what takes their place.
-    `heirs` are what has parents, as it is to be.
+    `heirs` are, as they are to be, those that keep the parents that they have.
     `doubled` names, for a column of a partitioned table, the partitions that say NOT NULL once more for themselves.
     `ranks` tells in which order scratch could make what is desired, for where the order of names does not do.
     `lent` holds what is done before and after an heir goes from some parents (the first tuple) to others.
