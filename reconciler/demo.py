@@ -7,16 +7,17 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from reconciler import pipeline, verify
-from reconciler.connection import connect, rows, translated
+from reconciler import pipeline
+from reconciler.apply.outcome import Watcher
+from reconciler.checks.run import run_checks
+from reconciler.declare.load import load
 from reconciler.errors import ReconcileError
-from reconciler.execute import Watcher
-from reconciler.load import load
-from reconciler.locks import Patience
+from reconciler.model.state import Scope
 from reconciler.pipeline import Job
-from reconciler.report import text
-from reconciler.scratch import Embedded, start_embedded
-from reconciler.state import Scope
+from reconciler.report import checks, text
+from reconciler.server.connection import connect, rows, translated
+from reconciler.server.locks import Patience
+from reconciler.server.scratch import Embedded, start_embedded
 
 DATABASE = "reconcile"
 MARK = "reconcile demo"  # its comment, by which we know that we may drop it
@@ -76,8 +77,8 @@ def _apply(say: Callable[[str], None], job: Job, watching: Callable[[], Abstract
 
 
 def _verify(say: Callable[[str], None], job: Job) -> bool:
-    results = verify.run_checks(job.target, job.declaration.checks)
-    say(verify.as_text(pipeline.plan_changes(job), results))
+    results = run_checks(job.target, job.declaration.checks)
+    say(checks.as_text(pipeline.plan_changes(job), results))
     return all(r.passed for r in results)
 
 

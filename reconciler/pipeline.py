@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from reconciler.canonicalise import Canonical, canonicalise
-from reconciler.catalog import JOURNAL
-from reconciler.connection import Connection, adjust, connect, rows
-from reconciler.debris import strew
-from reconciler.diff import changes
+from reconciler.apply.execute import execute
+from reconciler.apply.guards import permitted
+from reconciler.apply.outcome import Outcome, Unheard, Watcher
+from reconciler.apply.recording import prepared, record_run, seen
+from reconciler.apply.session import sole_applier
+from reconciler.canonicalise.canonicalise import Canonical, canonicalise
+from reconciler.canonicalise.leftovers import strew
+from reconciler.declare.export import export
+from reconciler.diff.diff import changes
+from reconciler.diff.inherited import overridden
 from reconciler.errors import PlanRefused, ProofError, ReconcileError, StatementFailed
-from reconciler.execute import Outcome, Unheard, Watcher, execute, prepare, sole_applier
-from reconciler.export import export
-from reconciler.heirs import overridden
-from reconciler.history import Detail, Run, detail, last_that_changed, later, runs
-from reconciler.introspect import Snapshot, introspect
-from reconciler.journal import Journal, begin, refusal
-from reconciler.locks import Patience
-from reconciler.notes import half_made
-from reconciler.plan import Plan, make_plan, moved
-from reconciler.preflight import Finding, preflight, refusals
-from reconciler.prove import prove
-from reconciler.ref import Ref
-from reconciler.rollback import way_back
-from reconciler.scratch import scratches
-from reconciler.state import Declaration, Scope, State
-from reconciler.statement import Hazard, compose, name, text
-from reconciler.unmanaged import unmanaged
+from reconciler.introspect.introspect import Snapshot, introspect
+from reconciler.introspect.notices import half_made
+from reconciler.introspect.unmanaged import unmanaged
+from reconciler.journal.history import Detail, Run, detail, last_that_changed, later, runs
+from reconciler.journal.rollback import way_back
+from reconciler.model.ref import Ref
+from reconciler.model.reserved_names import JOURNAL
+from reconciler.model.state import Declaration, Scope, State
+from reconciler.plan.make import make_plan
+from reconciler.plan.plan import Plan
+from reconciler.plan.prove import prove
+from reconciler.server.connection import Connection, adjust, connect, rows
+from reconciler.server.locks import Patience
+from reconciler.server.scratch import scratches
+from reconciler.sql import compose, name, text
 
 
 @dataclass(frozen=True)
@@ -74,13 +76,13 @@ def apply_plan(
     """
     with sole_applier(target, patience) as connection:
         live = introspect(connection)
-        for finding in _permitted(plan, live, connection, allow, journal):
+        for finding in permitted(plan, live, connection, allow, journal):
             Unheard(watcher).noticed(finding.words)
-        with _recorded(plan, live, target, connection, patience, journal) as run:
+        with record_run(plan, live, target, connection, patience, journal) as run:
             outcome = execute(plan, target, connection, watcher, patience, run.entry)
             run.status = "failed" if outcome.failed or outcome.skipped else "done"
             if plan.steps:
-                outcome = _seen(outcome, run, connection)
+                outcome = seen(outcome, run, connection)
         outcome = replace(outcome, notes=tuple(run.entry.complaints))
         if job is None or run.after is None or outcome.failed or outcome.skipped:
             return outcome
@@ -91,84 +93,10 @@ def apply_plan(
         return replace(outcome, left=tuple(f"{c.action} {c.kind} {c.identity}" for c in left))
 
 
-@contextmanager
-def _prepared(target: str, patience: Patience) -> Generator[Connection]:
-    """A connection beside, or instead of, the one that applies: with the same settings."""
-    with connect(target) as connection:
-        prepare(connection, patience)
-        yield connection
-
-
-def _seen(outcome: Outcome, run: _Record, connection: Connection) -> Outcome:
-    """Look at what a run has left; that nobody could does not unmake what was done."""
-    try:
-        run.after = introspect(connection)
-    except StatementFailed as e:
-        run.unseen = str(e)
-    return replace(outcome, unseen=run.unseen)
-
-
 def check_plan(plan: Plan, target: str, patience: Patience, allow: Collection[str], journal: str | None = JOURNAL) -> list[str]:
     """What `apply` would say before its first step; raises PlanRefused where it would refuse."""
-    with _prepared(target, patience) as connection:
-        return [f.words for f in _permitted(plan, introspect(connection), connection, allow, journal)]
-
-
-def _permitted(plan: Plan, live: Snapshot, connection: Connection, allow: Collection[str], journal: str | None) -> list[Finding]:
-    """What is good to know before the first step; raises PlanRefused with everything that speaks against it."""
-    findings = preflight(plan, connection)
-    refused = [*guards(plan, live), *hazards_not_allowed(plan, allow), *refusals(findings)]
-    if plan.steps and journal is not None:
-        refused += _no_place(plan, connection, journal)
-    if refused:
-        raise PlanRefused("\n".join(refused))
-    return findings
-
-
-@dataclass
-class _Record:
-    """What is to be said of a run when it ends, however it ends."""
-
-    entry: Journal
-    status: str = "interrupted"
-    after: Snapshot | None = None
-    unseen: str = ""  # why nobody could look
-
-
-@contextmanager
-def _recorded(
-    plan: Plan, live: Snapshot, target: str, connection: Connection, patience: Patience, schema: str | None
-) -> Generator[_Record]:
-    """Open the entry of a run, and close it as well as can be."""
-    before = recorded(plan.touches, live.state)
-    told = plan.model_dump(mode="json")
-    run = _Record(begin(connection, schema, told, before, rollback_of=plan.rollback_of) if plan.steps else Journal())
-    try:
-        yield run
-    finally:
-        if run.entry.run is not None:
-            try:
-                usual = not connection.closed and (run.after is not None or run.unseen)
-                with nullcontext(connection) if usual else _prepared(target, patience) as usable:
-                    run.entry.close(usable, run.status, _left(plan, run, usable))
-            except ReconcileError as e:
-                run.entry.complain(f"how run {run.entry.run} ended is not recorded: {e}")
-
-
-def _left(plan: Plan, run: _Record, connection: Connection) -> dict[Ref, dict[str, Any] | None] | None:
-    """The models of what a run has left; None where nobody can look."""
-    try:
-        if not run.unseen:
-            return recorded(plan.touches, (run.after or introspect(connection)).state)
-    except StatementFailed as e:
-        run.unseen = str(e)
-    run.entry.complain(f"what run {run.entry.run} left is not recorded: {run.unseen}")
-    return None
-
-
-def recorded(refs: Iterable[Ref], state: State) -> dict[Ref, dict[str, Any] | None]:
-    """The models of objects as the journal keeps them; None for what is not there."""
-    return {r: obj.fields() if (obj := state.get(r)) is not None else None for r in refs}
+    with prepared(target, patience) as connection:
+        return [f.words for f in permitted(plan, introspect(connection), connection, allow, journal)]
 
 
 def plan_rollback(
@@ -225,13 +153,6 @@ def read_run(target: str, journal: str, run: int) -> Detail:
         return detail(connection, journal, run)
 
 
-def _no_place(plan: Plan, connection: Connection, journal: str) -> list[str]:
-    """Why the journal cannot be where it is to be."""
-    if any(journal == r.schema or r == Ref("", journal, "").namespace for r in plan.touches):
-        return [f"schema {journal} is to hold the journal, and things are declared in it: name another with --journal NAME"]
-    return [why] if (why := refusal(connection, journal)) else []
-
-
 def export_state(target: str, scope: Scope, folder: Path) -> tuple[list[Path], list[str]]:
     """Write what lies within the bounds below `folder`; returns the files, and notes of what no kind could write."""
     with connect(target) as connection:
@@ -239,27 +160,6 @@ def export_state(target: str, scope: Scope, folder: Path) -> tuple[list[Path], l
         notes = [*unmanaged(connection, live, scope), *half_made(r for r in live.situation.leftovers if scope.covers(r))]
     state = live.state
     return export(State({r: o for r, o in state.objects.items() if scope.covers(r)}, state.edges), folder), notes
-
-
-def guards(plan: Plan, live: Snapshot) -> list[str]:
-    """Why the plan must not run on what the target is now; empty where it may."""
-    if not plan.intact():
-        return ["the plan was edited after it was made; make a new one with `reconcile plan`"]
-    if plan.database != live.database:
-        return [f"the plan was made for another database ({plan.target}); make one for this target"]
-    others = moved(plan.fingerprint, live.state, live.situation.leftovers)
-    return [f"the target has moved since the plan was made: {', '.join(others[:5])}; make a new plan"] if others else []
-
-
-def hazards_not_allowed(plan: Plan, allow: Collection[str]) -> list[str]:
-    """The hazards of the plan that nobody allowed, each with its reason and its flag."""
-    if "all" in allow:
-        return []
-    return [
-        f"{hazard}: {'; '.join(reasons)}; if you mean it: --allow {hazard}"
-        for hazard, reasons in sorted(plan.hazards().items())
-        if Hazard(hazard) not in allow
-    ]
 
 
 def _plan(job: Job, live: Snapshot, connection: Connection) -> Plan:

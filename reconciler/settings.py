@@ -11,10 +11,10 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from reconciler.catalog import JOURNAL
 from reconciler.errors import SettingsError
-from reconciler.locks import Patience
-from reconciler.scratch import start_embedded
+from reconciler.model.reserved_names import JOURNAL
+from reconciler.server.locks import Patience
+from reconciler.server.scratch import start_embedded
 
 FILE = Path("reconcile.yml")
 EMBEDDED = "embedded"  # the target that we start ourselves

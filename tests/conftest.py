@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.connection import connect, run, server_of
-from reconciler.scratch import HURRY, Embedded, data_folder, drop_database, start_embedded
-from reconciler.statement import compose, literal, text
+from reconciler.server.connection import connect, run, server_of
+from reconciler.server.scratch import HURRY, Embedded, data_folder, drop_database, start_embedded
+from reconciler.sql import compose, literal, text
 from tests.installations import installed, started
 
 ROOT = Path(__file__).parents[1]

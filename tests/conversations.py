@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from hashlib import md5
 
 from reconciler import pipeline
-from reconciler.connection import connect
-from reconciler.load import load
-from reconciler.locks import Patience
+from reconciler.declare.load import load
+from reconciler.model.state import Scope
 from reconciler.pipeline import Job
-from reconciler.state import Scope
-from reconciler.watch import Lines
+from reconciler.report.progress import Lines
+from reconciler.server.connection import connect
+from reconciler.server.locks import Patience
 from tests.conftest import ROOT, starting_point
 from tests.online import WRITERS, Seen, Statement, Weight, measured, weighed
 

@@ -33,13 +33,13 @@ import psycopg
 import yaml
 
 from reconciler import pipeline
-from reconciler.connection import Connection, connect
-from reconciler.load import load
-from reconciler.locks import Patience
+from reconciler.declare.load import load
+from reconciler.model.state import Scope
 from reconciler.pipeline import Job
-from reconciler.scratch import start_embedded
-from reconciler.state import Scope
-from reconciler.watch import Lines
+from reconciler.report.progress import Lines
+from reconciler.server.connection import Connection, connect
+from reconciler.server.locks import Patience
+from reconciler.server.scratch import start_embedded
 
 WRITERS, READERS, THINK = 8, 4, 0.005  # sessions, and seconds that each rests between two statements
 ACCOUNTS = 1000

@@ -14,13 +14,13 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from reconciler.backfill import Progress, fill, refusals
-from reconciler.backfill.batch import Batch, Done
-from reconciler.backfill.lag import Lag
-from reconciler.backfill.parts import Key, Part, parts_of
-from reconciler.connection import Connection, connect, run
+from reconciler.apply.backfill import Progress, fill, refusals
+from reconciler.apply.backfill.batch import Batch, Done
+from reconciler.apply.backfill.lag import Lag
+from reconciler.apply.backfill.parts import Key, Part, parts_of
 from reconciler.errors import StatementFailed
-from reconciler.statement import Fill, Pace
+from reconciler.model.statement import Fill, Pace
+from reconciler.server.connection import Connection, connect, run
 from tests.conftest import Database
 
 TABLE = "CREATE TABLE public.t (id int PRIMARY KEY, n int); INSERT INTO public.t SELECT g FROM generate_series(1, {0}) AS g;"

@@ -9,13 +9,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from reconciler import pipeline
-from reconciler.cli import main
-from reconciler.connection import connect
+from reconciler.cli.group import main
+from reconciler.declare.load import load
 from reconciler.errors import DeclarationError
-from reconciler.introspect import introspect
-from reconciler.load import load
+from reconciler.introspect.introspect import introspect
+from reconciler.model.state import Scope
 from reconciler.pipeline import Job
-from reconciler.state import Scope
+from reconciler.server.connection import connect
 from tests.conftest import Database
 
 TABLE = "CREATE TABLE public.t (id int PRIMARY KEY, n int, s varchar(10));"

@@ -18,16 +18,16 @@ from pathlib import Path
 import pytest
 
 from reconciler import pipeline
-from reconciler.connection import connect, run
+from reconciler.declare.load import load
 from reconciler.errors import DeclarationError
 from reconciler.kinds import KINDS
-from reconciler.load import load
-from reconciler.locks import Patience
+from reconciler.model.state import Scope
 from reconciler.pipeline import Job
-from reconciler.plan import Plan
+from reconciler.plan.plan import Plan
 from reconciler.report import script, text
-from reconciler.state import Scope
-from reconciler.watch import Lines
+from reconciler.report.progress import Lines
+from reconciler.server.connection import connect, run
+from reconciler.server.locks import Patience
 from tests.conftest import MAJORS, SUPPORTED, Database, need_labels
 from tests.installations import installed
 

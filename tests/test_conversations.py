@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner, Result
 from psycopg import sql
 
-from reconciler.cli import main
-from reconciler.connection import connect
-from reconciler.plan import Plan
+from reconciler.cli.group import main
+from reconciler.plan.plan import Plan
+from reconciler.server.connection import connect
 from tests.conftest import EXAMPLE, ROOT, Database, starting_point
 
 STATE = str(ROOT / "desired_state")

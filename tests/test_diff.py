@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from reconciler.diff import changes, differences
-from reconciler.kinds.column import Column
+from reconciler.diff.diff import changes, differences
+from reconciler.kinds.column.column import Column
 from reconciler.kinds.table import Table
-from reconciler.ref import Ref
-from reconciler.state import State
+from reconciler.model.ref import Ref
+from reconciler.model.state import State
 
 TABLE = Ref("table", "public", "t")
 

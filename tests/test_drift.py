@@ -18,13 +18,13 @@ from pydantic import BaseModel, ConfigDict
 from yaml import safe_load
 
 from reconciler import pipeline
+from reconciler.declare.load import load
+from reconciler.declare.models import fields_of
 from reconciler.kinds import KINDS
-from reconciler.load import load
-from reconciler.locks import Patience
+from reconciler.model.state import Scope
 from reconciler.pipeline import Job
-from reconciler.state import Scope
-from reconciler.watch import Lines
-from reconciler.yamltree.models import fields_of
+from reconciler.report.progress import Lines
+from reconciler.server.locks import Patience
 from tests.conftest import MAJORS, Database
 from tests.installations import installed
 from tests.test_cases import need

@@ -13,16 +13,17 @@ import psycopg
 import pytest
 
 from reconciler import pipeline
-from reconciler.backfill import Progress
-from reconciler.connection import connect
+from reconciler.apply.backfill import Progress
+from reconciler.apply.outcome import Outcome, StepOutcome
+from reconciler.apply.session import sole_applier
+from reconciler.declare.load import load
 from reconciler.errors import Busy, DeclarationError, PlanRefused
-from reconciler.execute import Outcome, StepOutcome, sole_applier
-from reconciler.load import load
-from reconciler.locks import Patience
-from reconciler.order import Step
+from reconciler.model.state import Scope
 from reconciler.pipeline import Job
-from reconciler.plan import Plan
-from reconciler.state import Scope
+from reconciler.plan.plan import Plan
+from reconciler.plan.step import Step
+from reconciler.server.connection import connect
+from reconciler.server.locks import Patience
 from tests.conftest import Database
 
 TABLE = "CREATE TABLE public.t (id int PRIMARY KEY, n int); INSERT INTO public.t SELECT g, g % 10 FROM generate_series(1, 100) AS g;"

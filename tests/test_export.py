@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from reconciler import pipeline
+from reconciler.declare.load import load
 from reconciler.errors import SettingsError
-from reconciler.load import load
-from reconciler.locks import Patience
+from reconciler.model.ref import Ref
+from reconciler.model.state import Scope
 from reconciler.pipeline import Job
-from reconciler.ref import Ref
-from reconciler.state import Scope
-from reconciler.watch import Lines
+from reconciler.report.progress import Lines
+from reconciler.server.locks import Patience
 from tests.conftest import MAJORS, Database, starting_point
 from tests.test_cases import FOUND, flagged, needs
 

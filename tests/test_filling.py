@@ -13,17 +13,18 @@ import psycopg
 import pytest
 
 from reconciler import pipeline
-from reconciler.attributes.keeper import Keeper
-from reconciler.attributes.place import Place
-from reconciler.connection import Server
-from reconciler.contract import Situation
-from reconciler.execute import Outcome, Patience
-from reconciler.kinds.column import Column
-from reconciler.load import load
+from reconciler.apply.execute import Patience
+from reconciler.apply.outcome import Outcome
+from reconciler.declare.load import load
+from reconciler.kinds.column.column import Column
+from reconciler.kinds.column.fill_trigger import Keeper
+from reconciler.kinds.column.target import Place
+from reconciler.model.object import Situation
+from reconciler.model.ref import Ref
+from reconciler.model.state import Scope
 from reconciler.pipeline import Job
-from reconciler.ref import Ref
-from reconciler.state import Scope
-from reconciler.watch import Lines
+from reconciler.report.progress import Lines
+from reconciler.server.capabilities import Server
 from tests.conftest import Database
 
 ROWS = 20_000

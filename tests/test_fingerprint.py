@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 
 from reconciler import pipeline
-from reconciler.connection import connect
+from reconciler.apply.guards import guards
+from reconciler.declare.load import load
 from reconciler.errors import PlanRefused
-from reconciler.introspect import introspect
-from reconciler.load import load
-from reconciler.locks import Patience
+from reconciler.introspect.introspect import introspect
+from reconciler.model.state import Scope
 from reconciler.pipeline import Job
-from reconciler.plan import Plan
-from reconciler.state import Scope
+from reconciler.plan.plan import Plan
+from reconciler.server.connection import connect
+from reconciler.server.locks import Patience
 from tests.conftest import Database
 from tests.test_cases import quiet
 
@@ -108,6 +109,6 @@ def test_what_is_not_does_not(plan: Made, declared: str, by_hand: str) -> None:
     database, made = plan(declared)
     database.run(by_hand)
     with connect(database.url) as connection:
-        assert pipeline.guards(made, introspect(connection)) == []
+        assert guards(made, introspect(connection)) == []
     database.run("REVOKE pg_monitor FROM pg_signal_backend")
     assert pipeline.apply_plan(made, None, database.url, quiet(), Patience(), ["all"]).failed == 0

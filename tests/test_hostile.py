@@ -20,10 +20,10 @@ import pytest
 from psycopg import conninfo
 
 from reconciler import pipeline
-from reconciler.connection import connect
-from reconciler.locks import Patience, holders
 from reconciler.pipeline import Job
-from reconciler.scratch import data_folder, start_embedded
+from reconciler.server.connection import connect
+from reconciler.server.locks import Patience, holders
+from reconciler.server.scratch import data_folder, start_embedded
 from tests.conftest import Database
 from tests.test_conversations import reconcile
 from tests.test_execute import TABLE, Notes

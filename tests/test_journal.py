@@ -12,16 +12,16 @@ import pytest
 from click.testing import CliRunner, Result
 
 from reconciler import pipeline
-from reconciler.backfill import Progress
-from reconciler.catalog import JOURNAL
-from reconciler.cli import main
+from reconciler.apply.backfill import Progress
+from reconciler.apply.outcome import Outcome, StepOutcome
+from reconciler.cli.group import main
+from reconciler.declare.load import load
 from reconciler.errors import ConnectionFailed, PlanRefused
-from reconciler.execute import Outcome, StepOutcome
-from reconciler.load import load
-from reconciler.locks import Patience
-from reconciler.order import Step
+from reconciler.model.reserved_names import JOURNAL
+from reconciler.model.state import Scope
 from reconciler.pipeline import Job
-from reconciler.state import Scope
+from reconciler.plan.step import Step
+from reconciler.server.locks import Patience
 from tests.conftest import Database
 
 TABLE = "CREATE TABLE public.t (id int PRIMARY KEY, n int);"

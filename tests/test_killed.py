@@ -20,13 +20,13 @@ import pytest
 import yaml
 
 from reconciler import pipeline
+from reconciler.declare.load import load
 from reconciler.errors import ReconcileError
-from reconciler.load import load
-from reconciler.locks import Patience
+from reconciler.model.state import Scope
 from reconciler.pipeline import Job
-from reconciler.scratch import Embedded, data_folder, start_embedded
-from reconciler.state import Scope
-from reconciler.watch import Lines
+from reconciler.report.progress import Lines
+from reconciler.server.locks import Patience
+from reconciler.server.scratch import Embedded, data_folder, start_embedded
 from tests.conftest import Database
 from tests.online import CHANGES, prepare
 from tests.test_locks import until

@@ -10,16 +10,17 @@ import pytest
 import yaml
 from pydantic import Field, ValidationError
 
-from reconciler.check import CONDITIONS, Assertion, Setting
-from reconciler.contract import Object
+from reconciler.checks.model import CONDITIONS, Assertion, Setting
+from reconciler.declare.json_schema import json_schema
+from reconciler.declare.load import load
+from reconciler.declare.nodes import Node, documents, plain
 from reconciler.errors import DeclarationError, Position, Problem
 from reconciler.kinds import KINDS
-from reconciler.kinds.column import Column
-from reconciler.load import json_schema, load
-from reconciler.ref import Ref
-from reconciler.state import Declaration
-from reconciler.statement import Pace
-from reconciler.yamltree.nodes import Node, documents, plain
+from reconciler.kinds.column.column import Column
+from reconciler.model.object import Object
+from reconciler.model.ref import Ref
+from reconciler.model.state import Declaration
+from reconciler.model.statement import Pace
 
 Write = Callable[..., Path]
 DESIRED = Path(__file__).parents[1] / "desired_state"

@@ -13,15 +13,15 @@ import pytest
 from psycopg import conninfo
 
 from reconciler import pipeline
-from reconciler.connection import Connection, connect, run
+from reconciler.apply.outcome import Outcome, StepOutcome
+from reconciler.declare.load import load
 from reconciler.errors import StatementFailed
-from reconciler.execute import Outcome, StepOutcome
-from reconciler.load import load
-from reconciler.locks import Patience, holders, pauses
-from reconciler.order import Step
+from reconciler.model.state import Scope
 from reconciler.pipeline import Job
+from reconciler.plan.step import Step
 from reconciler.report.text import recap
-from reconciler.state import Scope
+from reconciler.server.connection import Connection, connect, run
+from reconciler.server.locks import Patience, holders, pauses
 from tests.conftest import Database
 from tests.test_execute import TABLE, Notes
 
@@ -291,7 +291,7 @@ def test_what_a_try_left_is_cleared_away_before_the_next(
         threading.Timer(0.8, holder.close).start()
         raise StatementFailed("deadlock detected", sqlstate="40P01", sql=statement)
 
-    monkeypatch.setattr("reconciler.execute.run", deadlocked)
+    monkeypatch.setattr("reconciler.apply.retry.run", deadlocked)
     holder = psycopg.connect(database.url)
     with applying(job, Notes(), Patience(lock=0.4)) as outcomes:
         pass

@@ -11,10 +11,10 @@ import pytest
 from psycopg import conninfo, sql
 
 from reconciler import pipeline
-from reconciler.connection import connect
-from reconciler.locks import Patience, holders
 from reconciler.pipeline import Job
-from reconciler.statement import spellings
+from reconciler.server.connection import connect
+from reconciler.server.locks import Patience, holders
+from reconciler.sql import spellings
 from tests.conftest import Database
 from tests.test_execute import Notes
 from tests.test_locks import applying, job_of, until

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.connection import Server
-from reconciler.contract import Object, Situation
-from reconciler.diff import changes
-from reconciler.kinds.column import Column
+from reconciler.diff.diff import changes
+from reconciler.kinds.column.column import Column
 from reconciler.kinds.function import Function
-from reconciler.kinds.index import Index
+from reconciler.kinds.index.index import Index
 from reconciler.kinds.policy import Policy
 from reconciler.kinds.table import Table
 from reconciler.kinds.view import View
-from reconciler.plan import Plan, make_plan
-from reconciler.ref import Ref
-from reconciler.state import State
-from reconciler.statement import Hazard
+from reconciler.model.object import Object, Situation
+from reconciler.model.ref import Ref
+from reconciler.model.state import State
+from reconciler.model.statement import Hazard
+from reconciler.plan.make import make_plan
+from reconciler.plan.plan import Plan
+from reconciler.server.capabilities import Server
 
 SITUATION = Situation(Server(180000))
 T = Ref("table", "public", "t")

@@ -10,11 +10,11 @@ import pytest
 from psycopg import conninfo
 
 from reconciler import pipeline
-from reconciler.connection import connect
+from reconciler.apply.preflight import preflight
 from reconciler.errors import ConnectionFailed, PlanRefused
-from reconciler.locks import Patience
 from reconciler.pipeline import Job
-from reconciler.preflight import preflight
+from reconciler.server.connection import connect
+from reconciler.server.locks import Patience
 from tests.conftest import Database
 from tests.pooler import pooled
 from tests.test_conversations import reconcile
@@ -95,7 +95,7 @@ def test_a_read_only_database_is_refused(new_database: Callable[..., Database], 
 
 
 def test_what_will_hold_up_a_build_is_named(new_database: Callable[..., Database], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reconciler.preflight.OLD", 0.0)
+    monkeypatch.setattr("reconciler.apply.preflight.OLD", 0.0)
     database = new_database(TABLE + "CREATE TABLE public.other (id int)")
     plan = pipeline.plan_changes(job_of(database, DECLARED, tmp_path))
     with psycopg.connect(database.url) as old, connect(database.url) as connection:

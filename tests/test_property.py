@@ -13,13 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler import pipeline
-from reconciler.catalog import JOURNAL
-from reconciler.load import load
-from reconciler.locks import Patience
+from reconciler.declare.load import load
+from reconciler.model.reserved_names import JOURNAL
+from reconciler.model.state import Scope
 from reconciler.pipeline import Job
-from reconciler.plan import Plan
-from reconciler.state import Scope
-from reconciler.watch import Lines
+from reconciler.plan.plan import Plan
+from reconciler.report.progress import Lines
+from reconciler.server.locks import Patience
 from tests.conftest import Database
 from tests.test_cases import undo
 

@@ -12,15 +12,15 @@ import psycopg
 import pytest
 
 from reconciler import pipeline
-from reconciler.connection import connect
-from reconciler.execute import Patience
-from reconciler.load import load
+from reconciler.apply.execute import Patience
+from reconciler.declare.load import load
+from reconciler.model.state import Scope
+from reconciler.model.statement import Hazard
 from reconciler.pipeline import Job
-from reconciler.plan import Plan
-from reconciler.prove import prove
-from reconciler.state import Scope
-from reconciler.statement import Hazard
-from reconciler.watch import Lines
+from reconciler.plan.plan import Plan
+from reconciler.plan.prove import prove
+from reconciler.report.progress import Lines
+from reconciler.server.connection import connect
 from tests.conftest import MAJORS, Database
 from tests.installations import installed
 from tests.test_cases import CASES, job_of, undo

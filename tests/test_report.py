@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from reconciler.diff import Difference
-from reconciler.order import Step
-from reconciler.plan import Plan, Planned
+from reconciler.diff.diff import Difference
+from reconciler.model.statement import Danger, Fill, Hazard, Pace
+from reconciler.plan.plan import Plan, Planned
+from reconciler.plan.step import Step
 from reconciler.report import data, markdown, script, text
-from reconciler.statement import Danger, Fill, Hazard, Pace
 
 DANGER = Danger(hazard=Hazard.DATA_LOSS, reason="it is gone")
 STEP = Step(

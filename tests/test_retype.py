@@ -9,15 +9,16 @@ import psycopg
 import pytest
 
 from reconciler import pipeline
-from reconciler.connection import connect
+from reconciler.declare.load import load
 from reconciler.errors import PlanError, PlanRefused, ReconcileError
-from reconciler.load import load
-from reconciler.locks import Patience
+from reconciler.model.state import Scope
+from reconciler.model.statement import Hazard
 from reconciler.pipeline import Job
-from reconciler.plan import Plan
-from reconciler.state import Scope
-from reconciler.statement import Hazard, mentions
-from reconciler.watch import Lines
+from reconciler.plan.plan import Plan
+from reconciler.report.progress import Lines
+from reconciler.server.connection import connect
+from reconciler.server.locks import Patience
+from reconciler.sql import mentions
 from tests.conftest import Database, version
 from tests.test_filling import ROWS, apply, writing
 from tests.test_recipes import DEBRIS, run_until

@@ -10,15 +10,15 @@ import pytest
 from click.testing import CliRunner, Result
 
 from reconciler import pipeline
-from reconciler.catalog import JOURNAL
-from reconciler.cli import main
+from reconciler.apply.outcome import Outcome
+from reconciler.cli.group import main
+from reconciler.declare.load import load
 from reconciler.errors import DeclarationError, PlanRefused
-from reconciler.execute import Outcome
-from reconciler.load import load
-from reconciler.locks import Patience
+from reconciler.model.reserved_names import JOURNAL
+from reconciler.model.state import Scope
+from reconciler.model.statement import Hazard
 from reconciler.pipeline import Job
-from reconciler.state import Scope
-from reconciler.statement import Hazard
+from reconciler.server.locks import Patience
 from tests.conftest import MAJORS, ROOT, Database
 from tests.installations import installed
 from tests.test_cases import FIRST, FOUND, flagged, job_of, needs, quiet

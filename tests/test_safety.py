@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from reconciler.cli import main
-from reconciler.connection import connect, redacted, rows, run
+from reconciler.cli.group import main
 from reconciler.errors import StatementFailed
-from reconciler.plan import Plan
+from reconciler.plan.plan import Plan
+from reconciler.server.connection import connect, redacted, rows, run
 from tests.conftest import Database
 
 TABLE = "CREATE TABLE public.t (id int PRIMARY KEY, n int);"

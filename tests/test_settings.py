@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import SettingsError
-from reconciler.locks import Patience
+from reconciler.server.locks import Patience
 from reconciler.settings import aim, read
 
 FILE = """

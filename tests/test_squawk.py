@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from reconciler import pipeline
-from reconciler.load import load
+from reconciler.declare.load import load
+from reconciler.model.state import Scope
 from reconciler.pipeline import Job
 from reconciler.report import script
-from reconciler.state import Scope
 from tests.conftest import ROOT, Database
 
 CASES = sorted((ROOT / "tests" / "cases").glob("*/*/plan.sql"))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.connection import connect, rows
-from reconciler.statement import KEYWORDS, closing, compose, joined, literal, name, raw, split_commas, text
+from reconciler.server.connection import connect, rows
+from reconciler.sql import KEYWORDS, closing, compose, joined, literal, name, raw, split_commas, text
 from tests.conftest import Database
 
 

@@ -9,12 +9,14 @@ from typing import Any, ClassVar, Literal, Self, cast
 from psycopg import sql
 from pydantic import Field
 
-from reconciler.catalog import address, granted, ours
-from reconciler.connection import Connection, Server, rows, run, server_of
-from reconciler.contract import Object, Situation
-from reconciler.granted import Granted
-from reconciler.ref import Ref
-from reconciler.statement import Statement, compose, literal, name, raw, text
+from reconciler.model.catalog_sql import address, granted, ours
+from reconciler.model.object import Object, Situation
+from reconciler.model.owned import Granted
+from reconciler.model.ref import Ref
+from reconciler.model.statement import Statement
+from reconciler.server.capabilities import Server
+from reconciler.server.connection import Connection, rows, run, server_of
+from reconciler.sql import compose, literal, name, raw, text
 
 Modify = Literal["read_only", "shareable", "read_write"]
 _MODIFY = (

@@ -8,10 +8,11 @@ from typing import ClassVar, Literal
 from psycopg import sql
 from pydantic import Field
 
-from reconciler.catalog import address
-from reconciler.connection import Server
-from reconciler.contract import Object, Situation
-from reconciler.statement import Statement, compose, raw, text
+from reconciler.model.catalog_sql import address
+from reconciler.model.object import Object, Situation
+from reconciler.model.statement import Statement
+from reconciler.server.capabilities import Server
+from reconciler.sql import compose, raw, text
 
 
 class Cast(Object):

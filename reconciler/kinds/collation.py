@@ -8,12 +8,13 @@ from typing import ClassVar, Literal, Self
 from psycopg import sql
 from pydantic import Field, model_validator
 
-from reconciler.catalog import address, ours
-from reconciler.connection import Server
-from reconciler.contract import Object, Situation
-from reconciler.datatype import COLLATED, Replaced
-from reconciler.granted import Owned
-from reconciler.statement import Statement, Turn, compose, joined, literal, raw, text
+from reconciler.model.catalog_sql import address, ours
+from reconciler.model.datatype import COLLATED, Replaced
+from reconciler.model.object import Object, Situation
+from reconciler.model.owned import Owned
+from reconciler.model.statement import Statement, Turn
+from reconciler.server.capabilities import Server
+from reconciler.sql import compose, joined, literal, raw, text
 
 
 class Collation(Owned, Replaced):

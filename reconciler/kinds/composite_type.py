@@ -8,11 +8,12 @@ from typing import Any, ClassVar, Self, cast
 from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from reconciler.catalog import address, granted, ours
-from reconciler.connection import Server
-from reconciler.contract import Object, Situation
-from reconciler.datatype import DataType, converted
-from reconciler.statement import Danger, Hazard, Statement, compose, joined, literal, name, raw, text
+from reconciler.model.catalog_sql import address, granted, ours
+from reconciler.model.datatype import DataType, converted
+from reconciler.model.object import Object, Situation
+from reconciler.model.statement import Danger, Hazard, Statement
+from reconciler.server.capabilities import Server
+from reconciler.sql import compose, joined, literal, name, raw, text
 
 
 class Attribute(BaseModel):

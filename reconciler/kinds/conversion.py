@@ -7,11 +7,12 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from reconciler.catalog import address, ours
-from reconciler.connection import Server
-from reconciler.contract import Object, Situation
-from reconciler.granted import Owned
-from reconciler.statement import Statement, compose, literal, raw, text
+from reconciler.model.catalog_sql import address, ours
+from reconciler.model.object import Object, Situation
+from reconciler.model.owned import Owned
+from reconciler.model.statement import Statement
+from reconciler.server.capabilities import Server
+from reconciler.sql import compose, literal, raw, text
 
 
 class Conversion(Owned):

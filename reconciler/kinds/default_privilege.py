@@ -9,12 +9,13 @@ from typing import ClassVar, Self
 from psycopg import sql
 from pydantic import Field
 
-from reconciler.catalog import NOT_MANAGED, address, held
-from reconciler.connection import Server
-from reconciler.contract import Object, Situation
-from reconciler.privileges import ALL, PUBLIC, Access, Grants, known
-from reconciler.ref import Ref
-from reconciler.statement import Statement, compose, raw
+from reconciler.model.catalog_sql import NOT_MANAGED, address, held
+from reconciler.model.object import Object, Situation
+from reconciler.model.privileges import ALL, PUBLIC, Access, Grants, known
+from reconciler.model.ref import Ref
+from reconciler.model.statement import Statement
+from reconciler.server.capabilities import Server
+from reconciler.sql import compose, raw
 
 CLASSES = {  # what GRANT calls one of them, and pg_default_acl
     "tables": ("TABLE", "r"),

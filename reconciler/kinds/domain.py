@@ -9,12 +9,14 @@ from typing import Any, ClassVar, Self, cast
 from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from reconciler.catalog import address, granted, ours
-from reconciler.connection import Row, Server
-from reconciler.contract import Object, Situation
-from reconciler.datatype import DataType
-from reconciler.ref import Ref, usual_name
-from reconciler.statement import Statement, compose, joined, literal, raw, text, undoable
+from reconciler.model.catalog_sql import address, granted, ours
+from reconciler.model.datatype import DataType
+from reconciler.model.object import Object, Situation
+from reconciler.model.ref import Ref, usual_name
+from reconciler.model.statement import Statement, undoable
+from reconciler.server.capabilities import Server
+from reconciler.server.connection import Row
+from reconciler.sql import compose, joined, literal, raw, text
 
 _CALL = re.compile(r"""[\w"]\.("[^"]+"|\w+)\(""")  # what is not PostgreSQL's own is printed with its schema
 

@@ -8,11 +8,12 @@ from typing import Any, ClassVar, Self, cast
 from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field
 
-from reconciler.catalog import address, granted, ours
-from reconciler.connection import Server
-from reconciler.contract import Object, Situation
-from reconciler.datatype import DataType
-from reconciler.statement import Statement, compose, joined, literal, raw, text
+from reconciler.model.catalog_sql import address, granted, ours
+from reconciler.model.datatype import DataType
+from reconciler.model.object import Object, Situation
+from reconciler.model.statement import Statement
+from reconciler.server.capabilities import Server
+from reconciler.sql import compose, joined, literal, raw, text
 
 
 class EnumValue(BaseModel):

@@ -8,11 +8,12 @@ from typing import ClassVar, Literal, Self
 from psycopg import sql
 from pydantic import Field
 
-from reconciler.catalog import FIRES, NOT_MANAGED, address, fires
-from reconciler.connection import Server
-from reconciler.contract import Object, Situation
-from reconciler.granted import Owned
-from reconciler.statement import Statement, compose, joined, literal, name, raw, text
+from reconciler.model.catalog_sql import FIRES, NOT_MANAGED, address, fires
+from reconciler.model.object import Object, Situation
+from reconciler.model.owned import Owned
+from reconciler.model.statement import Statement
+from reconciler.server.capabilities import Server
+from reconciler.sql import compose, joined, literal, name, raw, text
 
 
 class EventTrigger(Owned):

@@ -8,11 +8,13 @@ from typing import ClassVar, Self
 from psycopg import sql
 from pydantic import Field
 
-from reconciler.catalog import address
-from reconciler.connection import Row, Server
-from reconciler.contract import Object, Situation
-from reconciler.ref import Ref
-from reconciler.statement import Danger, Hazard, Statement, compose, joined, literal, name, text
+from reconciler.model.catalog_sql import address
+from reconciler.model.object import Object, Situation
+from reconciler.model.ref import Ref
+from reconciler.model.statement import Danger, Hazard, Statement
+from reconciler.server.capabilities import Server
+from reconciler.server.connection import Row
+from reconciler.sql import compose, joined, literal, name, text
 
 
 class Extension(Object):

@@ -8,13 +8,15 @@ from typing import ClassVar, Self
 from psycopg import sql
 from pydantic import Field, field_validator
 
-from reconciler.catalog import address, granted, ours
-from reconciler.connection import Row, Server
-from reconciler.contract import Object, Situation
-from reconciler.foreign import changed, given, parsed, readable, without_secrets
-from reconciler.granted import Granted
-from reconciler.ref import Ref
-from reconciler.statement import Statement, compose, joined, literal, name, raw, text
+from reconciler.model.catalog_sql import address, granted, ours
+from reconciler.model.foreign_options import changed, given, parsed, readable, without_secrets
+from reconciler.model.object import Object, Situation
+from reconciler.model.owned import Granted
+from reconciler.model.ref import Ref
+from reconciler.model.statement import Statement
+from reconciler.server.capabilities import Server
+from reconciler.server.connection import Row
+from reconciler.sql import compose, joined, literal, name, raw, text
 
 
 class ForeignServer(Granted):

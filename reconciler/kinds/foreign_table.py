@@ -7,13 +7,15 @@ from typing import ClassVar, Self
 
 from pydantic import Field, field_validator
 
-from reconciler.catalog import address, granted, ours
-from reconciler.connection import Row, Server
-from reconciler.contract import Object, Situation
-from reconciler.descent import DESCENT, Descendant
-from reconciler.foreign import changed, given, parsed, readable, without_secrets
-from reconciler.ref import Ref
-from reconciler.statement import Statement, compose
+from reconciler.model.catalog_sql import address, granted, ours
+from reconciler.model.foreign_options import changed, given, parsed, readable, without_secrets
+from reconciler.model.object import Object, Situation
+from reconciler.model.ref import Ref
+from reconciler.model.statement import Statement
+from reconciler.model.table_like import DESCENT, Descendant
+from reconciler.server.capabilities import Server
+from reconciler.server.connection import Row
+from reconciler.sql import compose
 
 
 class ForeignTable(Descendant):

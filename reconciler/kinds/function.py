@@ -9,12 +9,15 @@ from typing import Any, ClassVar, Literal, Self, cast
 from psycopg import sql
 from pydantic import Field, field_validator
 
-from reconciler.catalog import address, granted, keeps_filled, keeps_in_step, ours
-from reconciler.connection import Connection, Row, Server, rows, run
-from reconciler.contract import Object, Situation
-from reconciler.granted import Granted
-from reconciler.ref import Ref
-from reconciler.statement import Danger, Hazard, Statement, compose, joined, literal, name, raw, split_commas, text
+from reconciler.model.catalog_sql import address, granted, ours
+from reconciler.model.object import Object, Situation
+from reconciler.model.owned import Granted
+from reconciler.model.ref import Ref
+from reconciler.model.reserved_names import keeps_filled, keeps_in_step
+from reconciler.model.statement import Danger, Hazard, Statement
+from reconciler.server.capabilities import Server
+from reconciler.server.connection import Connection, Row, rows, run
+from reconciler.sql import compose, joined, literal, name, raw, split_commas, text
 
 # Settings whose value is a list of names, each quoted by itself: GUC_LIST_QUOTE in PostgreSQL's guc_tables.c.
 LISTS = frozenset({"search_path", "temp_tablespaces", "session_preload_libraries", "shared_preload_libraries", "local_preload_libraries"})

@@ -8,11 +8,12 @@ from typing import ClassVar
 from psycopg import sql
 from pydantic import Field
 
-from reconciler.catalog import address, granted, ours
-from reconciler.connection import Server
-from reconciler.contract import Object, Situation
-from reconciler.granted import Granted
-from reconciler.statement import Statement, compose, joined, name, raw, text
+from reconciler.model.catalog_sql import address, granted, ours
+from reconciler.model.object import Object, Situation
+from reconciler.model.owned import Granted
+from reconciler.model.statement import Statement
+from reconciler.server.capabilities import Server
+from reconciler.sql import compose, joined, name, raw, text
 
 
 class Language(Granted):

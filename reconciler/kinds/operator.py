@@ -8,12 +8,14 @@ from typing import Any, ClassVar, Self, cast
 from psycopg import sql
 from pydantic import Field
 
-from reconciler.catalog import address, ours
-from reconciler.connection import Connection, Server, rows, run
-from reconciler.contract import Object, Situation
-from reconciler.granted import Owned
-from reconciler.ref import Ref
-from reconciler.statement import Statement, compose, joined, name, raw, text
+from reconciler.model.catalog_sql import address, ours
+from reconciler.model.object import Object, Situation
+from reconciler.model.owned import Owned
+from reconciler.model.ref import Ref
+from reconciler.model.statement import Statement
+from reconciler.server.capabilities import Server
+from reconciler.server.connection import Connection, rows, run
+from reconciler.sql import compose, joined, name, raw, text
 
 
 class Operator(Owned):

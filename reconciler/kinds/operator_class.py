@@ -12,12 +12,13 @@ from typing import Any, ClassVar, Self, cast
 from psycopg import sql
 from pydantic import Field
 
-from reconciler.catalog import address, ours
-from reconciler.connection import Server
-from reconciler.contract import Object, Situation
-from reconciler.granted import Owned
-from reconciler.ref import Ref, parts_of
-from reconciler.statement import Statement, compose, name, raw, text
+from reconciler.model.catalog_sql import address, ours
+from reconciler.model.object import Object, Situation
+from reconciler.model.owned import Owned
+from reconciler.model.ref import Ref, parts_of
+from reconciler.model.statement import Statement
+from reconciler.server.capabilities import Server
+from reconciler.sql import compose, name, raw, text
 
 
 def _members(catalog: str, oid: str) -> str:

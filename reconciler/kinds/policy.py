@@ -8,12 +8,13 @@ from typing import ClassVar, Literal, Self
 from psycopg import sql
 from pydantic import Field
 
-from reconciler.catalog import address, ours
-from reconciler.connection import Server
-from reconciler.contract import Object, Situation
-from reconciler.privileges import PUBLIC
-from reconciler.ref import Ref
-from reconciler.statement import Danger, Hazard, Statement, compose, joined, name, raw, text
+from reconciler.model.catalog_sql import address, ours
+from reconciler.model.object import Object, Situation
+from reconciler.model.privileges import PUBLIC
+from reconciler.model.ref import Ref
+from reconciler.model.statement import Danger, Hazard, Statement
+from reconciler.server.capabilities import Server
+from reconciler.sql import compose, joined, name, raw, text
 
 
 class Policy(Object):

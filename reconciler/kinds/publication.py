@@ -8,12 +8,14 @@ from typing import Any, ClassVar, Literal, Self, cast
 from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field
 
-from reconciler.catalog import address, ours
-from reconciler.connection import Row, Server
-from reconciler.contract import Object, Situation
-from reconciler.granted import Owned
-from reconciler.ref import Ref, parts_of
-from reconciler.statement import Statement, compose, joined, literal, name, raw, text
+from reconciler.model.catalog_sql import address, ours
+from reconciler.model.object import Object, Situation
+from reconciler.model.owned import Owned
+from reconciler.model.ref import Ref, parts_of
+from reconciler.model.statement import Statement
+from reconciler.server.capabilities import Server
+from reconciler.server.connection import Row
+from reconciler.sql import compose, joined, literal, name, raw, text
 
 Operation = Literal["insert", "update", "delete", "truncate"]
 EVERYTHING: tuple[Operation, ...] = ("insert", "update", "delete", "truncate")

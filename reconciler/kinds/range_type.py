@@ -7,12 +7,14 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field
 
-from reconciler.catalog import address, granted, ours
-from reconciler.connection import Row, Server
-from reconciler.contract import Object, Situation
-from reconciler.datatype import DataType, aside, renamed
-from reconciler.ref import Ref
-from reconciler.statement import Statement, compose, joined, name, raw, text
+from reconciler.model.catalog_sql import address, granted, ours
+from reconciler.model.datatype import DataType, aside, renamed
+from reconciler.model.object import Object, Situation
+from reconciler.model.ref import Ref
+from reconciler.model.statement import Statement
+from reconciler.server.capabilities import Server
+from reconciler.server.connection import Row
+from reconciler.sql import compose, joined, name, raw, text
 
 
 class RangeType(DataType):

@@ -9,11 +9,13 @@ from typing import Any, ClassVar, Literal, Self
 from psycopg import sql
 from pydantic import Field
 
-from reconciler.catalog import FIRES, RELATION_KIND, address, fires, ours
-from reconciler.connection import Row, Server
-from reconciler.contract import Object, Situation
-from reconciler.ref import Ref
-from reconciler.statement import Statement, compose, joined, name, raw, text
+from reconciler.model.catalog_sql import FIRES, RELATION_KIND, address, fires, ours
+from reconciler.model.object import Object, Situation
+from reconciler.model.ref import Ref
+from reconciler.model.statement import Statement
+from reconciler.server.capabilities import Server
+from reconciler.server.connection import Row
+from reconciler.sql import compose, joined, name, raw, text
 
 NOTHING = ("nothing",)
 _T = r"""(?:'(?:''|[^'])*'|"(?:""|[^"])*"|[^'"])"""  # a quoted piece or one character, as PostgreSQL prints them

@@ -7,11 +7,12 @@ from typing import ClassVar, Self
 
 from psycopg import sql
 
-from reconciler.catalog import address, granted, ours
-from reconciler.connection import Server
-from reconciler.contract import Object, Situation
-from reconciler.granted import Granted
-from reconciler.statement import Statement, compose, name, text
+from reconciler.model.catalog_sql import address, granted, ours
+from reconciler.model.object import Object, Situation
+from reconciler.model.owned import Granted
+from reconciler.model.statement import Statement
+from reconciler.server.capabilities import Server
+from reconciler.sql import compose, name, text
 
 
 class Schema(Granted):

@@ -11,10 +11,11 @@ from typing import Any, ClassVar, Self
 from psycopg import sql
 from pydantic import Field
 
-from reconciler.catalog import LABEL, NOT_MANAGED, address
-from reconciler.connection import Server
-from reconciler.contract import Object, Situation
-from reconciler.statement import Statement, compose, literal, raw, text
+from reconciler.model.catalog_sql import LABEL, NOT_MANAGED, address
+from reconciler.model.object import Object, Situation
+from reconciler.model.statement import Statement
+from reconciler.server.capabilities import Server
+from reconciler.sql import compose, literal, raw, text
 
 ON = " on "
 

@@ -8,13 +8,14 @@ from typing import ClassVar, Self
 
 from pydantic import Field
 
-from reconciler.attributes.counter import COLUMNS, Counter
-from reconciler.catalog import address, granted, ours
-from reconciler.connection import Server
-from reconciler.contract import Object, Situation
-from reconciler.granted import Granted
-from reconciler.ref import Ref, parts_of
-from reconciler.statement import Danger, Hazard, Statement, compose, name, raw, text
+from reconciler.model.catalog_sql import address, granted, ours
+from reconciler.model.object import Object, Situation
+from reconciler.model.owned import Granted
+from reconciler.model.ref import Ref, parts_of
+from reconciler.model.sequence_options import COLUMNS, Counter
+from reconciler.model.statement import Danger, Hazard, Statement
+from reconciler.server.capabilities import Server
+from reconciler.sql import compose, name, raw, text
 
 OWNERS = ("table", "foreign_table")
 

@@ -12,12 +12,14 @@ from typing import ClassVar, Self
 from psycopg import sql
 from pydantic import Field
 
-from reconciler.catalog import address, granted, ours
-from reconciler.connection import Row, Server
-from reconciler.contract import Object, Situation
-from reconciler.descent import DESCENT, Descendant
-from reconciler.ref import Ref
-from reconciler.statement import Danger, Hazard, Statement, Turn, compose, joined, name, raw, text
+from reconciler.model.catalog_sql import address, granted, ours
+from reconciler.model.object import Object, Situation
+from reconciler.model.ref import Ref
+from reconciler.model.statement import Danger, Hazard, Statement, Turn
+from reconciler.model.table_like import DESCENT, Descendant
+from reconciler.server.capabilities import Server
+from reconciler.server.connection import Row
+from reconciler.sql import compose, joined, name, raw, text
 
 USING = "using index "  # how `replica_identity` names an index
 

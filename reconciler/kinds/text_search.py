@@ -12,12 +12,14 @@ from typing import Any, ClassVar, Self
 from psycopg import sql
 from pydantic import Field
 
-from reconciler.catalog import address, ours
-from reconciler.connection import Row, Server
-from reconciler.contract import Object, Situation
-from reconciler.granted import Owned
-from reconciler.ref import Ref
-from reconciler.statement import Statement, compose, joined, literal, name, raw, split_commas, text
+from reconciler.model.catalog_sql import address, ours
+from reconciler.model.object import Object, Situation
+from reconciler.model.owned import Owned
+from reconciler.model.ref import Ref
+from reconciler.model.statement import Statement
+from reconciler.server.capabilities import Server
+from reconciler.server.connection import Row
+from reconciler.sql import compose, joined, literal, name, raw, split_commas, text
 
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 

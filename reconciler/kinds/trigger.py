@@ -9,11 +9,14 @@ from typing import Any, ClassVar, Literal, Self, cast
 from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from reconciler.catalog import FIRES, RELATION_KIND, address, fires, keeps_filled, keeps_in_step, ours
-from reconciler.connection import Row, Server
-from reconciler.contract import Object, Situation
-from reconciler.ref import Ref
-from reconciler.statement import Statement, closing, compose, joined, name, raw, text
+from reconciler.model.catalog_sql import FIRES, RELATION_KIND, address, fires, ours
+from reconciler.model.object import Object, Situation
+from reconciler.model.ref import Ref
+from reconciler.model.reserved_names import keeps_filled, keeps_in_step
+from reconciler.model.statement import Statement
+from reconciler.server.capabilities import Server
+from reconciler.server.connection import Row
+from reconciler.sql import closing, compose, joined, name, raw, text
 
 TIMINGS = ("before", "after", "instead_of")
 EVENTS = ("insert", "update", "delete", "truncate")

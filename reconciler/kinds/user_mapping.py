@@ -8,13 +8,15 @@ from typing import ClassVar, Self
 from psycopg import sql
 from pydantic import Field, field_validator
 
-from reconciler.catalog import address
-from reconciler.connection import Row, Server
-from reconciler.contract import Object, Situation
-from reconciler.foreign import changed, given, parsed, readable, without_secrets
-from reconciler.privileges import PUBLIC
-from reconciler.ref import Ref
-from reconciler.statement import Danger, Hazard, Statement, compose, name, raw, text
+from reconciler.model.catalog_sql import address
+from reconciler.model.foreign_options import changed, given, parsed, readable, without_secrets
+from reconciler.model.object import Object, Situation
+from reconciler.model.privileges import PUBLIC
+from reconciler.model.ref import Ref
+from reconciler.model.statement import Danger, Hazard, Statement
+from reconciler.server.capabilities import Server
+from reconciler.server.connection import Row
+from reconciler.sql import compose, name, raw, text
 
 
 class UserMapping(Object):

@@ -8,12 +8,14 @@ from typing import ClassVar, Literal, Self
 from psycopg import sql
 from pydantic import Field
 
-from reconciler.catalog import address, granted, ours, shape
-from reconciler.connection import Row, Server
-from reconciler.contract import Object, Situation
-from reconciler.queried import SPOKEN_OF, TOLD, Queried, QueryColumn
-from reconciler.ref import Ref
-from reconciler.statement import Danger, Hazard, Statement, compose, joined, literal, raw, text
+from reconciler.model.catalog_sql import address, granted, ours, shape
+from reconciler.model.object import Object, Situation
+from reconciler.model.query_relation import SPOKEN_OF, TOLD, Queried, QueryColumn
+from reconciler.model.ref import Ref
+from reconciler.model.statement import Danger, Hazard, Statement
+from reconciler.server.capabilities import Server
+from reconciler.server.connection import Row
+from reconciler.sql import compose, joined, literal, raw, text
 
 FLAGS = ("security_invoker", "security_barrier")
 CHECKS = ("local", "cascaded")

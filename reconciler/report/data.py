@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from reconciler.plan import Plan
+from reconciler.plan.plan import Plan
 
 WORDS = {"create": "missing", "alter": "changed", "drop": "unexpected"}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.plan import Plan
+from reconciler.plan.plan import Plan
 from reconciler.report.words import SIGNS, allow_flags, counted, difference
 
 

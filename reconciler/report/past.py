@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from reconciler.history import Detail, Run
+from reconciler.journal.history import Detail, Run
 from reconciler.report.words import SIGNS, difference
 
 HEAD = ("run", "when", "who", "status", "what", "took")

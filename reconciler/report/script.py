@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler import backfill
-from reconciler.order import Step
-from reconciler.plan import Plan
+from reconciler.apply import backfill
+from reconciler.plan.plan import Plan
+from reconciler.plan.step import Step
 
 HEAD = r"""\set ON_ERROR_STOP on
 SET search_path = '';

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.execute import Outcome
-from reconciler.order import Step
-from reconciler.plan import Plan
+from reconciler.apply.outcome import Outcome
+from reconciler.plan.plan import Plan
+from reconciler.plan.step import Step
 from reconciler.report.words import SIGNS, allow_flags, counted, difference
 
 

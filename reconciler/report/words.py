@@ -6,8 +6,8 @@ import json
 from collections import Counter
 from typing import Any
 
-from reconciler.diff import Action, Difference
-from reconciler.plan import Plan, Planned
+from reconciler.diff.diff import Action, Difference
+from reconciler.plan.plan import Plan, Planned
 
 SIGNS: dict[Action, str] = {"create": "+", "alter": "~", "drop": "-"}
 

@@ -1,0 +1,7 @@
+"""Fill a column in batches: short transactions along a key of the table, and only rows that are null."""
+
+from reconciler.apply.backfill.fill import fill, refusals
+from reconciler.apply.backfill.progress import Progress
+from reconciler.apply.backfill.script import omissions, script
+
+__all__ = ["Progress", "fill", "omissions", "refusals", "script"]

@@ -1,0 +1,114 @@
+"""One batch: look at the next rows along the key, take those that are null and that nobody holds, fill them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reconciler.apply.backfill.parts import Part
+from reconciler.model.statement import Fill
+from reconciler.server.connection import Connection, rows, run
+
+Place = tuple[str, ...]
+DENSITY = 50  # rows in a block of 8 kB, at least: how many blocks a batch of a table without a key reads
+
+
+def block_of(place: Place) -> int:
+    """The block of a physical place, `(block,line)`."""
+    return int(place[0].strip("()").split(",")[0])
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch behind `after`, and no further than `upto`: looks at `looked` rows, and fills no more than `rows` of them.
+
+    A `strict` one counts as null only what gets a value, so that it knows what it passed over because others hold it.
+    """
+
+    spec: Fill
+    part: Part
+    alias: str
+    after: Place | None
+    rows: int
+    looked: int
+    strict: bool = False
+    upto: Place | None = None
+
+    def _span(self) -> str:
+        """The rows that it looks at, by a scan of the key's index; nothing in it could make the planner read more."""
+        key, null = self.part.key, self.spec.fillable if self.strict or self.spec.partial else self.spec.unfilled
+        found = key.expressions()
+        named = ", ".join(f"{e} AS reconcile_key{n}" for n, e in enumerate(found))
+        order = ", ".join(f"reconcile_key{n}" for n in range(len(found)))
+        bounds = [key.beside(sign, place) for sign, place in ((">", self.after), ("<=", self.upto)) if place is not None]
+        if key.physical:
+            bounds += [f"ctid < '({self.end},0)'::tid"]
+        where = f" WHERE {' AND '.join(bounds)}" if bounds else ""
+        return f"""reconcile_span AS MATERIALIZED (
+    SELECT * FROM (
+        SELECT *, count(*) FILTER (WHERE reconcile_null) OVER (ORDER BY {order} ROWS UNBOUNDED PRECEDING) AS reconcile_nulls
+        FROM (
+            SELECT ctid AS reconcile_place, {null} AS reconcile_null, {named}
+            FROM ONLY {self.part.relation} AS {self.alias}{where} ORDER BY {", ".join(found)} LIMIT {self.looked}) AS looked) AS counted
+    WHERE reconcile_nulls <= {self.rows})"""
+
+    def _taken(self, words: str) -> str:
+        return (
+            f"SELECT ctid FROM ONLY {self.part.relation} AS {self.alias} "
+            f"WHERE ctid = ANY (ARRAY(SELECT reconcile_place FROM reconcile_span WHERE reconcile_null)) "
+            f"AND {self.spec.unfilled} FOR NO KEY UPDATE{words}"
+        )
+
+    def fill(self) -> str:
+        """The statement that fills them; a row that has no value to get is not touched."""
+        spec, last = self.spec, [f"reconcile_key{n}" for n in range(len(self.part.key.expressions()))]
+        texts, order = ", ".join(f"{k}::text" for k in last), ", ".join(f"{k} DESC" for k in last)
+        return f"""WITH {self._span()},
+reconcile_filled AS (
+    UPDATE ONLY {self.part.relation} AS {self.alias} SET {spec.column} = {spec.value}
+    WHERE ctid = ANY (ARRAY({self._taken(" SKIP LOCKED")})) AND {spec.fillable}
+    RETURNING 1)
+SELECT (SELECT count(*) FROM reconcile_span) AS looked,
+       (SELECT count(*) FROM reconcile_span WHERE reconcile_null) AS nulls, (SELECT count(*) FROM reconcile_filled) AS filled,
+       (SELECT ARRAY[{texts}] FROM reconcile_span ORDER BY {order} LIMIT 1) AS last"""
+
+    def wait(self) -> str:
+        """The statement that waits for who holds any of them."""
+        return f"WITH {self._span()} SELECT count(*) FROM ({self._taken('')}) AS taken"
+
+    @property
+    def end(self) -> int:
+        """The block before which it ends, of a table without a key."""
+        return (block_of(self.after) if self.after else 0) + 1 + self.looked // DENSITY
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a batch did, and where it ended; without rows before the end of the table it ended nowhere."""
+
+    looked: int
+    nulls: int
+    filled: int
+    last: Place | None
+
+
+def run_batch(connection: Connection, batch: Batch, *, waiting: bool) -> Done:
+    """Run it in the transaction that is open. When it has waited for a row, it looks anew at what the row has become."""
+    if batch.part.whole:
+        return _whole(connection, batch)
+    if waiting:
+        run(connection, batch.wait())
+    found = rows(connection, batch.fill())[0]
+    return Done(found["looked"], found["nulls"], found["filled"], tuple(found["last"]) if found["last"] else None)
+
+
+def _whole(connection: Connection, batch: Batch) -> Done:
+    spec = batch.spec
+    only = "" if batch.part.relation == spec.relation else "ONLY "
+    found = rows(
+        connection,
+        f"""WITH reconcile_filled AS (
+            UPDATE {only}{batch.part.relation} AS {batch.alias} SET {spec.column} = {spec.value}
+            WHERE {spec.fillable} RETURNING 1)
+        SELECT count(*) AS n FROM reconcile_filled""",
+    )[0]["n"]
+    return Done(found, found, found, None)

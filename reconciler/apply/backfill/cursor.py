@@ -1,0 +1,90 @@
+"""How far a fill has come, kept in the target beside our journal, so that a run which is killed goes on there.
+
+Correctness never depends on it: without it a fill begins at the beginning, and looks at rows that are filled already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from reconciler.apply.backfill.parts import Part
+from reconciler.errors import StatementFailed
+from reconciler.model.statement import Fill
+from reconciler.server.connection import Connection, rows, run, translated
+from reconciler.sql import name, text
+
+UNWRITABLE = {"42501", "25006", "3F000"}  # no privilege, read only, no such schema
+NEEDED = " AND ".join(f"has_table_privilege(%(there)s, '{p}')" for p in ("SELECT", "INSERT", "UPDATE", "DELETE"))
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """The place of one fill in a table of the schema that holds our journal."""
+
+    connection: Connection
+    table: str
+    relation: str
+    column: str
+    digest: str
+
+    def place(self, parts: Sequence[Part]) -> tuple[int, tuple[str, ...] | None]:
+        """The part at which to go on, and behind which of its rows; the very first where that is not known."""
+        found = rows(self.connection, f"SELECT part, key, place FROM {self.table} WHERE {self._own()}", self._keys())
+        for number, part in enumerate(parts):
+            if found and (part.relation, [*part.key.columns]) == (found[0]["part"], found[0]["key"]):
+                return number, tuple(found[0]["place"])
+        return 0, None
+
+    def move(self, part: Part, place: Sequence[str]) -> None:
+        """Remember the place, in the transaction that is open."""
+        rows(
+            self.connection,
+            f"""INSERT INTO {self.table} AS b (relation, column_name, digest, part, key, place)
+                VALUES (%(relation)s, %(column_name)s, %(digest)s, %(part)s, %(key)s::text[], %(place)s::text[])
+                ON CONFLICT (relation, column_name, digest)
+                DO UPDATE SET (part, key, place, moved_at) = (EXCLUDED.part, EXCLUDED.key, EXCLUDED.place, clock_timestamp())""",
+            {**self._keys(), "part": part.relation, "key": [*part.key.columns], "place": [*place]},
+        )
+
+    def forget(self) -> None:
+        """The fill is done."""
+        rows(self.connection, f"DELETE FROM {self.table} WHERE {self._own()}", self._keys())
+
+    def _own(self) -> str:
+        return "(relation, column_name, digest) = (%(relation)s, %(column_name)s, %(digest)s)"
+
+    def _keys(self) -> dict[str, object]:
+        return {"relation": self.relation, "column_name": self.column, "digest": self.digest}
+
+
+def cursor_of(connection: Connection, spec: Fill, schema: str | None) -> Cursor | None:
+    """The cursor of a fill, whose table is made if it is not there; None where this role may not write it."""
+    if schema is None:
+        return None
+    table = text(name(schema, "backfill"))
+    told = f"{spec.value}\n{'sweep' if spec.sweep else ''}"
+    cursor = Cursor(connection, table, spec.relation, spec.column, sha256(told.encode()).hexdigest()[:16])
+    try:
+        with translated(), connection.transaction():
+            if not rows(connection, "SELECT to_regclass(%s) AS there", [table])[0]["there"]:
+                run(connection, _definition(table))
+            may = rows(connection, f"SELECT {NEEDED} AS it", {"there": table})[0]["it"]
+    except StatementFailed as e:
+        if e.sqlstate not in UNWRITABLE:
+            raise
+        return None
+    return cursor if may else None
+
+
+def _definition(table: str) -> str:
+    return f"""CREATE TABLE {table} (
+        relation text NOT NULL,
+        column_name text NOT NULL,
+        digest text NOT NULL,
+        part text NOT NULL,
+        key text[] NOT NULL,
+        place text[] NOT NULL,
+        moved_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+        PRIMARY KEY (relation, column_name, digest))"""

@@ -1,0 +1,191 @@
+"""The walk: batch by batch through every part of the table, until nothing is null that could get a value."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from reconciler.apply.backfill.batch import Batch, Done, Place, block_of, run_batch
+from reconciler.apply.backfill.cursor import Cursor, cursor_of
+from reconciler.apply.backfill.parts import Part, blocks_of, estimate, last_of, parts_of
+from reconciler.apply.backfill.progress import Meter, Progress
+from reconciler.apply.backfill.silence import SILENCE, assert_silenceable
+from reconciler.apply.backfill.throttle import Throttle, assert_visible
+from reconciler.errors import StatementFailed
+from reconciler.model.statement import Fill
+from reconciler.server.connection import Connection, rows, run, translated
+from reconciler.sql import name, text
+
+SAMPLE = 5  # keys shown of rows that stay null
+PASSES = 5  # walks through the table while others go on writing nulls into it
+Attempt = Callable[[Callable[[], Done]], Done]
+
+
+def fill(connection: Connection, spec: Fill, attempt: Attempt, watch: Callable[[Progress], None], *, journal: str | None = None) -> int:
+    """Fill what can be filled; returns how many rows that was.
+
+    `attempt` runs one batch, a transaction, and runs it again when it had to wait too long for a row. `journal` is the
+    schema in which the place is kept, so that a run which is killed goes on there; without one, or where it cannot be
+    written, a fill begins at the beginning. Raises StatementFailed, with the keys of some, if rows are left without a
+    value.
+    """
+    filled = 0
+    if spec.value is not None:
+        cursor = cursor_of(connection, spec, journal)
+        if _any_left(connection, spec):
+            assert_visible(connection, spec.pace)
+            assert_silenceable(connection, spec)
+            filled = _Walk(connection, spec, attempt, watch, cursor).all()
+        if cursor is not None:
+            cursor.forget()
+    _assert_none_left(connection, spec)
+    return filled
+
+
+def refusals(connection: Connection, spec: Fill) -> list[str]:
+    """Why this role could not fill so, in words; all that can be known before the first step."""
+    found: list[str] = []
+    for check in (lambda: assert_visible(connection, spec.pace), lambda: assert_silenceable(connection, spec)):
+        try:
+            check()
+        except StatementFailed as e:
+            found.append(f"{e.message}; {e.hint}")
+    return found
+
+
+@dataclass
+class _Walk:
+    connection: Connection
+    spec: Fill
+    attempt: Attempt
+    watch: Callable[[Progress], None]
+    cursor: Cursor | None
+
+    def all(self) -> int:
+        """First what nobody holds; then, waiting for who holds them, the rows that were passed over or came in meanwhile."""
+        self._parts = parts_of(self.connection, self.spec)
+        self._alias = text(
+            name(rows(self.connection, "SELECT relname FROM pg_class WHERE oid = %s::regclass", [self.spec.relation])[0]["relname"])
+        )
+        self._throttle = Throttle(self.connection, self.spec.pace)
+        filled = self._through(waiting=False)
+        for _ in range(PASSES):
+            if not _any_left(self.connection, self.spec):
+                break
+            more = self._through(waiting=True)
+            filled += more
+            if more == 0:
+                break
+        return filled
+
+    def _through(self, *, waiting: bool) -> int:
+        filled, meter = 0, Meter(estimate(self.connection, self.spec))
+        cursor = None if waiting else self.cursor
+        start, place = cursor.place(self._parts) if cursor is not None else (0, None)
+        for part in self._parts[start:]:
+            filled += self._part(part, place, cursor, meter, waiting=waiting)
+            place = None
+        self.watch(meter.reading(ended=True))
+        return filled
+
+    def _part(self, part: Part, place: Place | None, cursor: Cursor | None, meter: Meter, *, waiting: bool) -> int:
+        filled, throttle = 0, self._throttle
+        # What comes to stand behind the end is found by the next walk: nobody runs after rows that keep coming in.
+        end, upto = blocks_of(self.connection, part), last_of(self.connection, part)
+        while True:
+            batch = Batch(self.spec, part, self._alias, place, throttle.rows, throttle.looked, strict=waiting, upto=upto)
+            began = time.monotonic()
+            done = self.attempt(lambda b=batch: self._run(b, cursor))
+            took = time.monotonic() - began
+            filled += done.filled
+            if waiting and done.nulls > done.filled:
+                filled += self._one_by_one(replace(batch, rows=1, upto=done.last))
+            meter.advance(done.looked)
+            self.watch(meter.reading())
+            place = self._next(batch, done, end)
+            if place is None:
+                return filled
+            throttle.learn(done.looked, done.filled, took)
+            throttle.rest(took, lambda why: self.watch(meter.reading(why)))
+
+    def _one_by_one(self, batch: Batch) -> int:
+        """Fill what others hold, and hold nothing else while waiting for it: so nobody can wait for us in a circle."""
+        filled, place = 0, batch.after
+        while True:
+            done = self.attempt(lambda p=place: self._run(replace(batch, after=p), None, waiting=True))
+            filled += done.filled
+            place = done.last
+            if place is None:
+                return filled
+
+    def _run(self, batch: Batch, cursor: Cursor | None, *, waiting: bool = False) -> Done:
+        with translated(batch.fill()), self.connection.transaction():
+            if not self.spec.pace.triggers:
+                run(self.connection, SILENCE)
+            done = run_batch(self.connection, batch, waiting=waiting)
+            if cursor is not None and done.last is not None:
+                cursor.move(batch.part, done.last)
+        return done
+
+    def _next(self, batch: Batch, done: Done, end: int) -> Place | None:
+        """The place behind which the walk goes on, or None at the end."""
+        if batch.part.whole or not batch.part.key.physical:
+            return done.last
+        place = done.last or (f"({batch.end},0)",)
+        return place if block_of(place) < end else None
+
+
+def _any_left(connection: Connection, spec: Fill) -> bool:
+    """Whether any row is null that could be filled; a scan that waits for nobody, however long it takes."""
+    with translated(), connection.transaction():
+        run(connection, "SELECT set_config('statement_timeout', '0', true)")
+        null = spec.fillable if spec.partial else spec.unfilled
+        return rows(connection, f"SELECT EXISTS (SELECT FROM {spec.relation} WHERE {null}) AS left")[0]["left"]
+
+
+def _assert_none_left(connection: Connection, spec: Fill) -> None:
+    key = rows(
+        connection,
+        """SELECT a.attname::text FROM pg_index AS i CROSS JOIN unnest(i.indkey) WITH ORDINALITY AS k(n, o)
+           JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.n
+           WHERE i.indrelid = %s::regclass AND i.indisprimary ORDER BY k.o""",
+        [spec.relation],
+    )
+    columns = ", ".join(text(name(r["attname"])) for r in key) or "ctid"
+    with translated(), connection.transaction():
+        run(connection, "SELECT set_config('statement_timeout', '0', true)")
+        sample = rows(
+            connection,
+            f"""SELECT ROW({columns})::text AS key, count(*) OVER () AS n
+                FROM {spec.relation} WHERE {stuck(spec)} ORDER BY {columns} LIMIT {SAMPLE}""",
+        )
+    if not sample:
+        return
+    left = sample[0]["n"]
+    keys = ", ".join(r["key"].strip("()") if len(key) < 2 else r["key"] for r in sample)
+    raise StatementFailed(
+        f"{left} row{'s' if left > 1 else ''} of {spec.relation} still {'have' if left > 1 else 'has'} no {spec.column}",
+        detail=f"{columns}: {keys}" + (", …" if left > len(sample) else ""),
+        hint=_hint(spec),
+    )
+
+
+def _hint(spec: Fill) -> str:
+    if spec.partial:
+        return "others kept writing to these rows; run again"
+    return (
+        "give these rows a value, or delete them, and run again" if spec.value else "declare a backfill, or fill these rows, and run again"
+    )
+
+
+def stuck(spec: Fill) -> str:
+    """The rows that stop us: until nulls are forbidden, those that get no value; afterwards, all that have none.
+
+    A partial fill minds only those that it could not reach.
+    """
+    if spec.partial:
+        return spec.fillable
+    if spec.sweep or spec.value is None:
+        return spec.unfilled
+    return "false" if spec.sure else f"{spec.unfilled} AND ({spec.value}) IS NULL"

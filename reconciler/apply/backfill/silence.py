@@ -1,0 +1,39 @@
+"""Fill without triggers: `session_replication_role`, for the batch's own transaction.
+
+https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-SESSION-REPLICATION-ROLE
+"""
+
+from __future__ import annotations
+
+from reconciler.errors import StatementFailed
+from reconciler.model.statement import Fill
+from reconciler.server.connection import Connection, rows, run, translated
+
+DENIED = "42501"
+SILENCE = "SET LOCAL session_replication_role = replica"
+FOREIGN_KEYS = """
+    SELECT k.conname::text AS name FROM pg_constraint AS k
+    JOIN pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)
+    WHERE k.conrelid = to_regclass(%s) AND k.contype = 'f' AND a.attname = (parse_ident(%s))[1] ORDER BY 1"""
+
+
+def assert_silenceable(connection: Connection, spec: Fill) -> None:
+    """Raise StatementFailed where triggers cannot be kept from firing, or where one checks the values."""
+    if spec.pace.triggers:
+        return
+    if keys := rows(connection, FOREIGN_KEYS, [spec.relation, spec.column]):
+        raise StatementFailed(
+            f"triggers: false would leave {spec.column} unchecked by the foreign key {keys[0]['name']} of {spec.relation}",
+            hint="let the triggers fire, or add the foreign key after the backfill",
+        )
+    try:
+        with translated(), connection.transaction():
+            run(connection, SILENCE)
+    except StatementFailed as e:
+        if e.sqlstate != DENIED:
+            raise
+        role = rows(connection, "SELECT current_user::text AS role")[0]["role"]
+        raise StatementFailed(
+            f"triggers: false needs a superuser, or (since PostgreSQL 15) a role that may set session_replication_role; {role} may not",
+            hint=f"GRANT SET ON PARAMETER session_replication_role TO {role}, or leave triggers out of the backfill",
+        ) from e

@@ -1,7 +1,0 @@
-"""Fill a column in batches: short transactions along a key of the table, and only rows that are null."""
-
-from reconciler.backfill.fill import fill, refusals
-from reconciler.backfill.progress import Progress
-from reconciler.backfill.script import omissions, script
-
-__all__ = ["Progress", "fill", "omissions", "refusals", "script"]

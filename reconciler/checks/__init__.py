@@ -1,0 +1,1 @@
+"""Declared checks: their model, and running them."""

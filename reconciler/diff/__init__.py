@@ -1,0 +1,1 @@
+"""Compare the live state with the desired one."""

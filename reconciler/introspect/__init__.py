@@ -1,0 +1,1 @@
+"""Read pg_catalog into a state."""

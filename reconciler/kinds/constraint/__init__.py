@@ -1,0 +1,1 @@
+"""Constraints of tables, and their online recipes."""

@@ -1,0 +1,1 @@
+"""Indexes, and their online recipes."""

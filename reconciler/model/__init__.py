@@ -1,0 +1,1 @@
+"""The contract of a kind, and the values that stages exchange."""

@@ -1,0 +1,74 @@
+"""What a plan must know of the server beside the two states: read in the same snapshot, handed over to what is pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from reconciler.model.facts import Leftover, Parents, Piece, Pieces, Size
+from reconciler.model.privileges import Grants
+from reconciler.model.ref import Ref
+from reconciler.model.statement import Statement
+from reconciler.server.capabilities import Server
+
+if TYPE_CHECKING:
+    from reconciler.model.object import Object
+    from reconciler.model.owned import Granted
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a kind may know of the server beside the two states, read in the same snapshot.
+
+    `user` will own what is created. `sizes` is keyed by relation. `leftovers` is what an interrupted build left behind,
+    `unwanted` is what of it a declaration that is complete leaves out,
+    `owed` the objects to which something is still to be done.
+    `initial` holds what roles may do with a new object of `user`, where default privileges were altered, by the words
+    for its class in GRANT and its schema ("" is any). `declared` holds objects as people wrote them, with what no
+    catalog stores (a column's backfill); `created` names what this very plan creates, and so is empty and unseen by
+    anybody. `pieces` are those on the target, `chosen` those of a database made from nothing, `taken` the names of
+    relations, `claimed` those that it gives to no constraint by itself;
+    `partitions` are those of each table before and after the plan, `living` what lives on these and on those.
+    `twins` names, for columns that are exchanged, what takes their place.
+    `heirs` are, as they are to be, those that keep the parents that they have.
+    `doubled` names, for a column of a partitioned table, the partitions that say NOT NULL once more for themselves.
+    `ranks` tells in which order scratch could make what is desired, for where the order of names does not do.
+    `lent` holds what is done before and after an heir goes from some parents (the first tuple) to others.
+    """
+
+    server: Server
+    user: str = "postgres"
+    sizes: Mapping[Ref, Size] = field(default_factory=dict[Ref, Size])
+    leftovers: Mapping[Ref, Leftover] = field(default_factory=dict[Ref, Leftover])
+    unwanted: Set[Ref] = frozenset()
+    owed: Mapping[Ref, Object] = field(default_factory=dict[Ref, "Object"])
+    initial: Mapping[tuple[str, str], Grants] = field(default_factory=dict[tuple[str, str], Grants])
+    declared: Mapping[Ref, Object] = field(default_factory=dict[Ref, "Object"])
+    created: Set[Ref] = frozenset()
+    pieces: Pieces = field(default_factory=dict[Ref, Mapping[Ref, Piece]])
+    chosen: Pieces = field(default_factory=dict[Ref, Mapping[Ref, Piece]])
+    taken: Set[tuple[str, str]] = frozenset()
+    claimed: Set[tuple[str, str]] = frozenset()
+    partitions: Mapping[Ref, Sequence[Ref]] = field(default_factory=dict[Ref, Sequence[Ref]])
+    living: Mapping[Ref, Sequence[Object]] = field(default_factory=dict[Ref, "Sequence[Object]"])
+    doubled: Mapping[tuple[Ref, str], Sequence[Ref]] = field(default_factory=dict[tuple[Ref, str], "Sequence[Ref]"])
+    twins: Mapping[Ref, str] = field(default_factory=dict[Ref, str])
+    heirs: Mapping[Ref, Object] = field(default_factory=dict[Ref, "Object"])
+    ranks: Mapping[Ref, int] = field(default_factory=dict[Ref, int])
+    lent: Mapping[tuple[Ref, Parents, Parents], tuple[Sequence[Statement], Sequence[Statement]]] = field(
+        default_factory=dict[tuple[Ref, "Parents", "Parents"], tuple[Sequence[Statement], Sequence[Statement]]]
+    )
+
+    def size(self, ref: Ref) -> Size:
+        """The size of a relation, unknown if it is not on the target."""
+        return self.sizes.get(ref, Size())
+
+    def exchanges(self, table: Ref | None) -> Mapping[str, str]:
+        """The columns of the table that are exchanged, with the names of their twins."""
+        return {r.name: twin for r, twin in self.twins.items() if r.on == table}
+
+    def initial_grants(self, kind: type[Granted], schema: str) -> Grants:
+        """What roles may do with an object of the kind that has just been created in that schema."""
+        either = self.initial.get((kind.grant_class, schema), self.initial.get((kind.grant_class, "")))
+        return kind.usual_grants() if either is None else either

@@ -1,0 +1,58 @@
+"""What objects that have an owner, and privileges, share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar, Self
+
+from pydantic import Field
+
+from reconciler.model.context import Situation
+from reconciler.model.object import Object
+from reconciler.model.privileges import PUBLIC, Access, grantors, handed_over, known
+from reconciler.model.statement import Statement
+from reconciler.sql import compose, raw, text
+
+
+class Owned(Object):
+    """An object that has an owner; `Granted` has privileges too."""
+
+    owner: str | None = Field(default=None, description="the role that owns it; left out: whoever creates it")
+
+    def roles(self) -> frozenset[str]:
+        return frozenset({self.owner} if self.owner else ())
+
+    def _own(self, old: Self | None, on: Situation) -> Iterator[Statement]:
+        if self.owner not in (None, old.owner if old else on.user):
+            sql_text = text(compose("ALTER {} OWNER TO {}", self.designation(), self.owner))
+            yield Statement(sql=sql_text, lock="ACCESS EXCLUSIVE" if self.relation else "", relation=self.stands_on)
+
+
+class Granted(Owned):
+    """An object that has an owner and privileges (https://www.postgresql.org/docs/current/ddl-priv.html)."""
+
+    grant_class: ClassVar[str] = "TABLE"  # GRANT … ON this
+    public_by_default: ClassVar[tuple[str, ...]] = ()  # what everybody may do with a new one
+
+    grants: dict[str, tuple[str, ...]] | None = Field(
+        default=None,
+        description="role (or `public`) → privileges, or `all`; an owner who is not listed has all",
+    )
+
+    @classmethod
+    def usual_grants(cls) -> dict[str, list[str]]:
+        """What others may do with a new object, were no default privileges altered."""
+        return {PUBLIC: list(cls.public_by_default)} if cls.public_by_default else {}
+
+    def roles(self) -> frozenset[str]:
+        return (super().roles() | (self.grants or {}).keys() | grantors(self.grants or {})) - {PUBLIC}
+
+    def _own(self, old: Self | None, on: Situation) -> Iterator[Statement]:
+        yield from super()._own(old, on)
+        if self.grants is None:
+            return
+        had = old.grants or {} if old else on.initial_grants(type(self), self.ref.schema)
+        before, owner = (old.owner if old else None) or on.user, self.owner or (old.owner if old else None) or on.user
+        target = compose("{} {}", raw(self.grant_class), self.sql_name())
+        access = Access(target, str(self.ref), known(self.grant_class, on.server), owner, on.user)
+        yield from access.between(handed_over(had, before, owner), self.grants)

@@ -1,0 +1,78 @@
+"""What views and materialized views share: a query, and columns that may be spoken of and granted one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from reconciler.model.catalog_sql import held
+from reconciler.model.object import Situation
+from reconciler.model.owned import Granted
+from reconciler.model.privileges import PUBLIC, Access, Grants, grantors, known
+from reconciler.model.statement import Statement
+from reconciler.sql import compose, literal, name, text
+
+# for json_build_object, over pg_attribute AS a of pg_class AS c
+TOLD = f"""'comment', col_description(c.oid, a.attnum), 'grants', CASE WHEN a.attacl IS NOT NULL
+                   THEN {held("a.attacl", "'{}'::aclitem[]", "'{}'::aclitem[]", "c.relowner")} END"""
+SPOKEN_OF = "(col_description(c.oid, a.attnum) IS NOT NULL OR a.attacl IS NOT NULL)"
+
+
+class QueryColumn(BaseModel):
+    """What a column has beside what the query gives it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    comment: str | None = Field(default=None, description="COMMENT ON COLUMN")
+    grants: dict[str, tuple[str, ...]] | None = Field(default=None, description="role (or `public`) → privileges on this column alone")
+
+
+class Queried(Granted):
+    """A relation that a query makes."""
+
+    relation: ClassVar[bool] = True
+    written: ClassVar[tuple[str, ...]] = ("query",)
+
+    query: str = Field(default="", description="the SELECT")
+    shape: tuple[tuple[str, str, str, str], ...] = Field(default=(), json_schema_extra={"derived": True})
+
+    @property
+    def told(self) -> Mapping[str, QueryColumn]:
+        """What is said of its columns."""
+        raise NotImplementedError
+
+    def over(self, live: Self | None, *, complete: bool = False) -> Self:
+        full = super().over(live, complete=complete)
+        if live is None or complete:
+            return full
+        return full.model_copy(update={"columns": {**live.told, **full.told}})
+
+    def roles(self) -> frozenset[str]:
+        given = [c.grants or {} for c in self.told.values()]
+        return super().roles() | (frozenset[str]().union(*given, *map(grantors, given)) - {PUBLIC})
+
+    def remarks(self, before: Mapping[str, QueryColumn]) -> Iterable[Statement]:
+        """Comments on the columns."""
+        for column in {**before, **self.told}:
+            was, wanted = before.get(column, QueryColumn()), self.told.get(column, QueryColumn())
+            if wanted.comment != was.comment:
+                words = compose("COMMENT ON COLUMN {} IS {}", name(self.ref.schema, self.ref.name, column), literal(wanted.comment))
+                yield Statement(sql=text(words), lock="SHARE UPDATE EXCLUSIVE", relation=self.ref.identity)
+
+    def _own(self, old: Self | None, on: Situation) -> Iterator[Statement]:
+        """A privilege revoked on all of it goes from the columns too, and is granted on those anew."""
+        yield from super()._own(old, on)
+        changed = old is not None and old.grants != self.grants
+        columns: Mapping[str, QueryColumn] = old.told if old else {}
+        found: list[Statement] = []
+        for column in {**columns, **self.told}:
+            had, wanted = columns.get(column, QueryColumn()).grants or {}, self.told.get(column, QueryColumn()).grants or {}
+            found += self._on_column(column, had, wanted, on)
+            found += self._on_column(column, {}, wanted, on) if changed else ()
+        yield from {s.sql: s for s in found}.values()
+
+    def _on_column(self, column: str, had: Grants, wanted: Grants, on: Situation) -> Iterable[Statement]:
+        part, table = text(compose(" ({})", column)), compose("TABLE {}", self.sql_name())
+        return Access(table, f"{self.ref}.{column}", known("COLUMN", on.server), "", on.user, part=part).between(had, wanted)

@@ -1,0 +1,127 @@
+"""Statement: one SQL command with what there is to know of it; and the one door for SQL that people wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from psycopg import sql
+from pydantic import BaseModel, ConfigDict
+
+
+class Hazard(StrEnum):
+    """What may go wrong although the statement succeeds; `--allow` takes these names."""
+
+    DATA_LOSS = "data-loss"
+    TABLE_REWRITE = "table-rewrite"
+    BLOCKS_WRITES = "blocks-writes"
+    BLOCKS_READS = "blocks-reads"
+    LONG_SCAN = "long-scan"
+    WEAKENS_SECURITY = "weakens-security"
+    IRREVERSIBLE = "irreversible"
+
+
+class Danger(BaseModel, frozen=True, extra="forbid"):
+    """A hazard and why this statement has it, in words that end no sentence."""
+
+    hazard: Hazard
+    reason: str
+
+
+class Pace(BaseModel):
+    """How fast a backfill may go; times are seconds.
+
+    A batch is to take `target` and fills no more than `rows`; after it comes a `pause`, or one of that `share` of its
+    time. It waits while a standby is further behind than `max_lag` or `max_lag_bytes`, or more than `max_active`
+    sessions of others are at work. Without `triggers` none fires for it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    target: float = 0.2
+    rows: int | None = None
+    pause: float = 0.0
+    share: float = 0.0
+    max_lag: float | None = None
+    max_lag_bytes: int | None = None
+    max_active: int | None = None
+    triggers: bool = True
+
+
+class Fill(BaseModel):
+    """A backfill: `column` of `relation` becomes `value` in every row where it is null.
+
+    The three are SQL text, qualified. It fails, and names some of them, if rows are left that get no value; or, as
+    the `sweep` after nulls were forbidden or without a `value`, if any row is null at all. A `sure` value is never
+    null, and evaluated once for each row: a default that counts. A `partial` one leaves null where the value is.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    relation: str
+    column: str
+    value: str | None = None
+    sweep: bool = False
+    sure: bool = False
+    partial: bool = False
+    pace: Pace = Pace()
+
+    @property
+    def unfilled(self) -> str:
+        """SQL that is true of a row that is null, and not merely of one that holds a row of nulls."""
+        return f"{self.column} IS NOT DISTINCT FROM NULL" if self.partial else f"{self.column} IS NULL"
+
+    @property
+    def fillable(self) -> str:
+        """SQL that is true of a row that is null and gets a value."""
+        found = f"({self.value}) IS DISTINCT FROM NULL" if self.partial else f"({self.value}) IS NOT NULL"
+        return self.unfilled if self.sure else f"{self.unfilled} AND {found}"
+
+
+class Statement(BaseModel):
+    """One SQL command as it will run.
+
+    `lock` is the strongest table lock it takes, on `relation`, in the manual's words
+    (https://www.postgresql.org/docs/current/explicit-locking.html). `transactional` is false for what PostgreSQL
+    refuses inside a transaction block; `apart` asks for a transaction of its own, `ahead` that it stand before
+    the one in which something is replaced. `long` marks what may wait or
+    run for hours without blocking anybody, so that no `lock_timeout` cuts it short. `mend` clears away what a failed
+    try leaves behind. `undo` is the SQL that takes
+    the effect back, or None where the change as a whole knows how.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sql: str
+    lock: str = ""
+    relation: str = ""
+    transactional: bool = True
+    apart: bool = False
+    ahead: bool = False
+    long: bool = False
+    dangers: tuple[Danger, ...] = ()
+    mend: tuple[str, ...] = ()
+    undo: tuple[str, ...] | None = None
+    fill: Fill | None = None
+
+
+def undoable(statements: Iterable[Statement], back: Callable[[], Iterable[Statement]]) -> list[Statement]:
+    """Give statements that do not say how they are undone the way `back`, all of it with the first of them."""
+    found = list(statements)
+    if found and all(s.undo is None for s in found):
+        found[0] = found[0].model_copy(update={"undo": tuple(s.sql for s in back())})
+    return [s if s.undo is not None else s.model_copy(update={"undo": ()}) for s in found]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """How the values of a replaced data type become those of the new one, and back again.
+
+    `type` is its name as format_type prints it, `aside` what the old one is called meanwhile.
+    """
+
+    type: str
+    aside: str
+    forth: Callable[[sql.Composable], sql.Composable]
+    back: Callable[[sql.Composable], sql.Composable]

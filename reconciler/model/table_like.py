@@ -1,0 +1,136 @@
+"""What tables share that may inherit, or be partitions: https://www.postgresql.org/docs/current/ddl-inherit.html"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import takewhile
+from typing import Any, ClassVar, Final, Self
+
+from psycopg import sql
+from pydantic import Field
+
+from reconciler.model.context import Situation
+from reconciler.model.object import Object
+from reconciler.model.owned import Granted
+from reconciler.model.ref import Ref, parts_of
+from reconciler.model.statement import Danger, Statement
+from reconciler.sql import compose, joined, literal, raw, text
+
+_PARENTS = """
+    SELECT format('%I.%I', pn.nspname, pc.relname) FROM pg_inherits AS h JOIN pg_class AS pc ON pc.oid = h.inhparent
+    JOIN pg_namespace AS pn ON pn.oid = pc.relnamespace WHERE h.inhrelid = c.oid"""
+DESCENT: Final = f"""
+    pg_get_expr(c.relpartbound, c.oid) AS values, CASE WHEN c.relispartition THEN ({_PARENTS}) END AS partition_of,
+    CASE WHEN c.relispartition THEN '{{}}' ELSE ARRAY({_PARENTS} ORDER BY h.inhseqno) END AS inherits"""  # of pg_class AS c
+_FINALIZE: Final = """DO $reconcile$ DECLARE whole regclass; BEGIN
+  SELECT inhparent INTO whole FROM pg_inherits WHERE inhdetachpending AND inhrelid = {0}::regclass;
+  IF FOUND THEN EXECUTE format('ALTER TABLE %s DETACH PARTITION %s FINALIZE', whole, {0}); END IF;
+END $reconcile$"""
+
+
+class Descendant(Granted):
+    """A table of which others may be the parents, or the whole."""
+
+    relation: ClassVar[bool] = True
+
+    partition_of: str | None = Field(default=None, description="the partitioned table whose partition it is")
+    values: str | None = Field(default=None, description="its bound: FOR VALUES … or DEFAULT")
+    inherits: tuple[str, ...] = Field(default=(), description="parent tables, in their order")
+
+    def joins(self, on: Situation) -> tuple[Danger, ...]:
+        """What it is dangerous for to be attached with its rows."""
+        del on
+        return ()
+
+    @property
+    def together(self) -> Ref | None:
+        return self.ref
+
+    @classmethod
+    def short(cls, body: dict[str, Any]) -> object:
+        """A table without columns says so, or nothing would tell it from one that is only spoken of."""
+        bare = not {"columns", "partition_of", "inherits"} & body.keys()
+        return {**body, "columns": dict[str, Any]()} if bare else body
+
+    @property
+    def parents(self) -> tuple[Ref, ...]:
+        named = [*self.inherits, *([self.partition_of] if self.partition_of else [])]
+        parts = filter(None, map(parts_of, named))
+        return tuple(Ref("table", p[-2] if len(p) > 1 else self.ref.schema, p[-1]) for p in parts)
+
+    @property
+    def piece(self) -> bool:
+        return self.partition_of is not None
+
+    def needs(self) -> frozenset[Ref]:
+        return super().needs() | {*self.parents}
+
+    def detached(self) -> Self:
+        return self.model_copy(update={"partition_of": None, "values": None, "inherits": ()})
+
+    def settle(self, on: Situation) -> Iterable[Statement]:
+        """Finish a DETACH CONCURRENTLY that was broken off; it can be neither repeated nor taken back."""
+        words = compose(_FINALIZE, literal(text(self.sql_name())))
+        yield Statement(sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.ref.identity, undo=())
+
+    def occupies(self) -> frozenset[tuple[str, ...]]:
+        """A bound; only PostgreSQL knows whether it overlaps another of the same table."""
+        return super().occupies() | {("bound", str(p)) for p in self.parents if self.piece}
+
+    def steps_back(self, new: Self, on: Situation) -> tuple[Self, Iterable[Statement]] | None:
+        if self.partition_of is None or self.partition_of != new.partition_of or self.values == new.values:
+            return None
+        return self.detached(), [self._detach().model_copy(update={"undo": (self._attach(),)})]
+
+    def _born(self, create: sql.Composable, parts: Sequence[Object], on: Situation, *beside: sql.Composable) -> Iterable[Statement]:
+        """It with its columns and what it inherits; a partition that has columns of its own is attached afterwards."""
+        columns = [compose("\n    {}", p.clause()) for p in parts if not p.overrides]
+        columns += [compose("\n    {}", a) for p in parts if (a := p.amendment(on)) is not None]
+        listed = compose(" ({}{})", sql.SQL(",").join(columns), raw("\n" if columns else ""))
+        attached = self.piece and any(not p.overrides for p in parts)
+        words: list[sql.Composable] = [compose("{}{}", create, listed)]
+        if self.partition_of is not None and not attached:
+            words[0] = compose("{} PARTITION OF {}{}", create, raw(self.partition_of), listed if columns else raw(""))
+            words.append(raw(self.values or "DEFAULT"))
+        if self.inherits:
+            words.append(compose("INHERITS ({})", joined(map(raw, self.inherits))))
+        parent = self.parents[-1].identity if self.piece else ""
+        yield Statement(sql=text(joined([*words, *beside], by=" ")), lock="ACCESS EXCLUSIVE" if parent else "", relation=parent)
+        if attached:  # by itself it may have columns, which are its parent's from then on
+            yield Statement(sql=self._attach(), lock="ACCESS EXCLUSIVE", relation=parent)
+        for part in parts:
+            if part.overrides:
+                yield from (s.model_copy(update={"undo": None}) for s in part.define(on))
+
+    def _leave(self, old: Self) -> Iterable[Statement]:
+        """Detached without CONCURRENTLY, which would leave a check behind and is refused beside a default partition."""
+        if old.piece and (old.partition_of, old.values) != (self.partition_of, self.values):
+            yield old._detach()
+
+    def _join(self, old: Self, on: Situation) -> Iterable[Statement]:
+        lent, given_back = on.lent.get((self.ref, old.parents, self.parents), ((), ()))
+        yield from (s.model_copy(update={"undo": None}) for s in lent)
+        yield from self._inherit(old)
+        yield from (s.model_copy(update={"undo": None}) for s in given_back)
+        if self.piece and (old.partition_of, old.values) != (self.partition_of, self.values):
+            yield Statement(sql=self._attach(), lock="ACCESS EXCLUSIVE", relation=self.ref.identity, dangers=self.joins(on))
+
+    def _inherit(self, old: Self) -> Iterable[Statement]:
+        """New parents first: a column that no parent gives becomes the child's own for good."""
+        kept = {a for a, _ in takewhile(lambda pair: pair[0] == pair[1], zip(old.inherits, self.inherits, strict=False))}
+        again = [p for p in old.inherits if p in self.inherits and p not in kept]
+        yield from (self._alter(compose("NO INHERIT {}", raw(p))) for p in again)
+        yield from (self._alter(compose("INHERIT {}", raw(p))) for p in self.inherits if p not in kept)
+        yield from (self._alter(compose("NO INHERIT {}", raw(p))) for p in old.inherits if p not in self.inherits)
+
+    def _detach(self) -> Statement:
+        words = compose("ALTER TABLE {} DETACH PARTITION {}", raw(self.partition_of or ""), self.sql_name())
+        return Statement(sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.parents[-1].identity)
+
+    def _attach(self) -> str:
+        bound = raw(self.values or "DEFAULT")
+        return text(compose("ALTER TABLE {} ATTACH PARTITION {} {}", raw(self.partition_of or ""), self.sql_name(), bound))
+
+    def _alter(self, action: sql.Composable, *dangers: Danger, lock: str = "ACCESS EXCLUSIVE") -> Statement:
+        words = compose("ALTER {} {}", self.designation(), action)
+        return Statement(sql=text(words), lock=lock, relation=self.ref.identity, dangers=dangers)

@@ -1,0 +1,97 @@
+"""The plan: (changes, live, desired, situation) → Plan, a frozen value.
+
+What is shown is what is run: reports render it, the executor walks it, a saved one is read back to the letter.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from reconciler.diff.diff import Action, Difference
+from reconciler.model.ref import Ref
+from reconciler.model.statement import Hazard
+from reconciler.plan.step import Step
+
+
+class Planned(BaseModel):
+    """One change of a plan: what differs, and the object before and after as plain data."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    action: Action
+    kind: str
+    identity: str
+    differences: tuple[Difference, ...] = ()
+    before: dict[str, Any] | None = None
+    after: dict[str, Any] | None = None
+
+
+class Renamed(BaseModel):
+    """An object that gets another name, or a part of it: then `part` is its old name and its new one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    was: Ref
+    becomes: Ref
+    part: tuple[str, str] | None = None
+
+
+class Plan(BaseModel):
+    """What will be done to `target`, and all that is needed to do it safely.
+
+    `fingerprint` maps every object that the plan touches or stands on to a digest of what it was, `what stands on` one that
+    is dropped or disturbed, `what inherits from` one of which a part changes, and `what is half-finished on` one on which
+    something is built without blocking, to a digest of their names; `digest` covers the document itself. `touches` are all
+    objects that are others afterwards, be it only that they live on one of another name: what the journal must keep to go
+    back. `rollback_of` is the run that the plan takes back.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Literal[1] = 1
+    target: str = Field(description="the database, without a password")
+    database: str = Field(default="", description="what tells it from every other: system identifier and name")
+    in_sync: bool
+    unchanged: int = Field(default=0, description="declared objects that are as they should be")
+    scratch: str = Field(default="", description="the server on which the plan was proven")
+    spelled_by: int = Field(default=0, description="the major version of the server that spelled the SQL in `changes`")
+    changes: tuple[Planned, ...] = ()
+    steps: tuple[Step, ...] = ()
+    notes: tuple[str, ...] = ()
+    fingerprint: dict[str, str] = Field(default_factory=dict)
+    touches: tuple[Ref, ...] = ()
+    renames: tuple[Renamed, ...] = ()
+    rollback_of: int | None = None
+    digest: str = ""
+
+    def sealed(self) -> Plan:
+        """The plan with its digest."""
+        return self.model_copy(update={"digest": self._digest()})
+
+    def intact(self) -> bool:
+        """Whether nobody has edited the document since it was sealed."""
+        return self.digest == self._digest()
+
+    def _digest(self) -> str:
+        return sha256(self.model_copy(update={"digest": ""}).model_dump_json().encode()).hexdigest()
+
+    def hazards(self) -> dict[Hazard, list[str]]:
+        """Every hazard with its reasons."""
+        found: dict[Hazard, list[str]] = {}
+        for step in self.steps:
+            for danger in step.hazards:
+                found.setdefault(danger.hazard, []).append(danger.reason)
+        return found
+
+    def transactions(self) -> list[list[Step]]:
+        """The steps, those that commit together in one list."""
+        groups: list[list[Step]] = []
+        for step in self.steps:
+            if groups and step.transaction and groups[-1][0].transaction == step.transaction:
+                groups[-1].append(step)
+            else:
+                groups.append([step])
+        return groups

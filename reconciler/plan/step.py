@@ -1,0 +1,41 @@
+"""One step of a plan."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from reconciler.diff.diff import Action
+from reconciler.model.statement import Danger, Fill
+
+
+class Step(BaseModel):
+    """One command of a plan.
+
+    Steps with the same `transaction` commit together; one with none ("") runs outside a transaction block. `undo` is
+    run, last step first, to go back. A step whose `depends_on` failed is not run. `long` waits for locks as long as
+    it takes, because it blocks nobody. `mend` clears away what a failed try leaves behind. `fill` marks a backfill, which runs in batches.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    action: Action
+    kind: str
+    identity: str
+    schema_name: str = ""
+    sql: str
+    transactional: bool
+    transaction: str = ""
+    lock: str = ""
+    relation: str = ""
+    long: bool = False
+    hazards: tuple[Danger, ...] = ()
+    mend: tuple[str, ...] = ()
+    undo: tuple[str, ...] = ()
+    depends_on: tuple[str, ...] = ()
+    fill: Fill | None = None
+
+    @property
+    def quick(self) -> bool:
+        """Whether it should take but a moment, once it has its lock."""
+        return bool(self.lock) and not self.long and self.fill is None and not self.hazards
