@@ -31,7 +31,13 @@ BY_HAND = (
 )
 
 
-def play(say: Callable[[str], None], watching: Callable[[], AbstractContextManager[Watcher]], *, scale: float, load_only: bool) -> int:
+def play(
+    say: Callable[[str], None],
+    watching: Callable[[], AbstractContextManager[Watcher]],
+    *,
+    scale: float,
+    load_only: bool,
+) -> int:
     """Tell the story with `say`; returns the exit status, 0 where every scene ended as it should."""
     began = time.monotonic()
     server = start_embedded("target")
@@ -64,15 +70,25 @@ def play(say: Callable[[str], None], watching: Callable[[], AbstractContextManag
     _apply(say, job, watching)
     healed = pipeline.plan_changes(job)
     say("\n" + text.drift(healed))
-    well = passed and again.in_sync and len(drifted.changes) == len(BY_HAND) and healed.in_sync and not plan.in_sync
+    well = (
+        passed
+        and again.in_sync
+        and len(drifted.changes) == len(BY_HAND)
+        and healed.in_sync
+        and not plan.in_sync
+    )
     say(f"{'done' if well else 'NOT as it should be'} in {time.monotonic() - began:.0f} s")
     say("yours to play with: reconcile plan --target embedded")
     return 0 if well else 1
 
 
-def _apply(say: Callable[[str], None], job: Job, watching: Callable[[], AbstractContextManager[Watcher]]) -> None:
+def _apply(
+    say: Callable[[str], None], job: Job, watching: Callable[[], AbstractContextManager[Watcher]]
+) -> None:
     with watching() as watcher:
-        outcome = pipeline.apply_plan(pipeline.plan_changes(job), job, job.target, watcher, Patience(), ())
+        outcome = pipeline.apply_plan(
+            pipeline.plan_changes(job), job, job.target, watcher, Patience(), ()
+        )
     say(text.recap(outcome).rstrip())
 
 
@@ -87,7 +103,9 @@ def _starting_point(say: Callable[[str], None], server: Embedded, scale: float) 
     url = server.database(DATABASE)
     with connect(url) as connection:
         if rows(connection, OTHERS, [MARK])[0]["strange"]:
-            raise ReconcileError(f"the embedded database {DATABASE!r} holds something that is not the demo's; drop it first")
+            raise ReconcileError(
+                f"the embedded database {DATABASE!r} holds something that is not the demo's; drop it first"
+            )
     server.drop(DATABASE)
     url = server.database(DATABASE)
     with connect(url) as connection, translated():
@@ -99,7 +117,9 @@ def _starting_point(say: Callable[[str], None], server: Embedded, scale: float) 
             "SELECT (SELECT count(*) FROM public.conversations) AS conversations, (SELECT count(*) FROM public.messages) AS messages"
         ).fetchone()
     assert counted is not None
-    say(f"the starting point: {counted['conversations']:,} conversations, {counted['messages']:,} messages")
+    say(
+        f"the starting point: {counted['conversations']:,} conversations, {counted['messages']:,} messages"
+    )
     return url
 
 

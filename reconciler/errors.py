@@ -109,7 +109,18 @@ class StatementFailed(ReconcileError):
     https://www.postgresql.org/docs/current/errcodes-appendix.html, or "" where the connection broke.
     """
 
-    def __init__(self, message: str, *, sqlstate: str = "", detail: str = "", hint: str = "", sql: str = "") -> None:
-        self.message, self.sqlstate, self.detail, self.hint, self.sql = message, sqlstate, detail, hint, sql
-        lines = [message, *(f"{word}: {text}" for word, text in (("detail", detail), ("hint", hint)) if text)]
+    def __init__(
+        self, message: str, *, sqlstate: str = "", detail: str = "", hint: str = "", sql: str = ""
+    ) -> None:
+        self.message, self.sqlstate, self.detail, self.hint, self.sql = (
+            message,
+            sqlstate,
+            detail,
+            hint,
+            sql,
+        )
+        lines = [
+            message,
+            *(f"{word}: {text}" for word, text in (("detail", detail), ("hint", hint)) if text),
+        ]
         super().__init__("\n".join(lines))

@@ -93,14 +93,26 @@ def apply_plan(
         return replace(outcome, left=tuple(f"{c.action} {c.kind} {c.identity}" for c in left))
 
 
-def check_plan(plan: Plan, target: str, patience: Patience, allow: Collection[str], journal: str | None = JOURNAL) -> list[str]:
+def check_plan(
+    plan: Plan,
+    target: str,
+    patience: Patience,
+    allow: Collection[str],
+    journal: str | None = JOURNAL,
+) -> list[str]:
     """What `apply` would say before its first step; raises PlanRefused where it would refuse."""
     with prepared(target, patience) as connection:
-        return [f.words for f in permitted(plan, introspect(connection), connection, allow, journal)]
+        return [
+            f.words for f in permitted(plan, introspect(connection), connection, allow, journal)
+        ]
 
 
 def plan_rollback(
-    target: str, journal: str, run: int | None, scratch: str = "auto", session: Mapping[str, str] | None = None
+    target: str,
+    journal: str,
+    run: int | None,
+    scratch: str = "auto",
+    session: Mapping[str, str] | None = None,
 ) -> tuple[Plan, Job]:
     """Plan the way back to what was there before a run, or before the last one that changed something.
 
@@ -113,7 +125,13 @@ def plan_rollback(
         unfinished = [r for r in since if r.rollback_of == of.run.id and not r.done]
         attempts = [detail(connection, journal, r.run) for r in unfinished]
         live = introspect(connection)
-        back = way_back(of, attempts, [r for r in since if r not in unfinished], live.state, partial(_has_rows, connection))
+        back = way_back(
+            of,
+            attempts,
+            [r for r in since if r not in unfinished],
+            live.state,
+            partial(_has_rows, connection),
+        )
         scope = Scope(back.declaration.schemas)
         job = Job(target, back.declaration, scope, scratch, back.notes, of.run.id, session or {})
         return _plan(job, live, connection), job
@@ -122,7 +140,12 @@ def plan_rollback(
 def _has_rows(connection: Connection, table: Ref) -> bool:
     """Whether anything is in a table; whoever may not look supposes so."""
     try:
-        return rows(connection, text(compose("SELECT EXISTS (SELECT FROM {}) AS found", name(table.schema, table.name))))[0]["found"]
+        return rows(
+            connection,
+            text(
+                compose("SELECT EXISTS (SELECT FROM {}) AS found", name(table.schema, table.name))
+            ),
+        )[0]["found"]
     except StatementFailed:
         return True
 
@@ -157,16 +180,26 @@ def export_state(target: str, scope: Scope, folder: Path) -> tuple[list[Path], l
     """Write what lies within the bounds below `folder`; returns the files, and notes of what no kind could write."""
     with connect(target) as connection:
         live = introspect(connection)
-        notes = [*unmanaged(connection, live, scope), *half_made(r for r in live.situation.leftovers if scope.covers(r))]
+        notes = [
+            *unmanaged(connection, live, scope),
+            *half_made(r for r in live.situation.leftovers if scope.covers(r)),
+        ]
     state = live.state
-    return export(State({r: o for r, o in state.objects.items() if scope.covers(r)}, state.edges), folder), notes
+    return export(
+        State({r: o for r, o in state.objects.items() if scope.covers(r)}, state.edges), folder
+    ), notes
 
 
 def _plan(job: Job, live: Snapshot, connection: Connection) -> Plan:
-    files = live.extensions.union(*(o.files() for o in (*live.state.objects.values(), *job.declaration.objects.values())))
+    files = live.extensions.union(
+        *(o.files() for o in (*live.state.objects.values(), *job.declaration.objects.values()))
+    )
     offered = lambda: scratches(job.scratch, job.target, live.situation.server, files)  # noqa: E731
     with canonicalise(live, job.declaration, job.scope, offered) as canonical:
-        left_out = [f"{r} could not be built on scratch and was left out: {why}" for r, why in canonical.left_out.items()]
+        left_out = [
+            f"{r} could not be built on scratch and was left out: {why}"
+            for r, why in canonical.left_out.items()
+        ]
         notes = [*job.notes, *left_out, *unmanaged(connection, live, job.scope)]
         plan = _planned(job, live, canonical, notes)
         try:
@@ -174,8 +207,12 @@ def _plan(job: Job, live: Snapshot, connection: Connection) -> Plan:
         except ProofError:
             if canonical.again is None:
                 raise
-            with suppress(ProofError):  # no catalog knows what the body of a function needs: but what is built shows an order
-                as_built = replace(canonical, situation=replace(canonical.situation, ranks=canonical.ranks))
+            with suppress(
+                ProofError
+            ):  # no catalog knows what the body of a function needs: but what is built shows an order
+                as_built = replace(
+                    canonical, situation=replace(canonical.situation, ranks=canonical.ranks)
+                )
                 plan = _planned(job, live, as_built, notes)
                 _proven(plan, canonical, canonical.again(), live)
                 return plan
@@ -184,7 +221,9 @@ def _plan(job: Job, live: Snapshot, connection: Connection) -> Plan:
 
 
 def _planned(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence[str]) -> Plan:
-    found = overridden(changes(canonical.live, canonical.desired), canonical.live, canonical.desired)
+    found = overridden(
+        changes(canonical.live, canonical.desired), canonical.live, canonical.desired
+    )
     off = sum(c.ref in canonical.situation.declared for c in found)
     return make_plan(
         found,
@@ -204,7 +243,15 @@ def _planned(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence[str
     )
 
 
-def _proven(plan: Plan, canonical: Canonical, connection: Connection | None, live: Snapshot) -> None:
+def _proven(
+    plan: Plan, canonical: Canonical, connection: Connection | None, live: Snapshot
+) -> None:
     if connection is not None and plan.steps:
         strew(connection, canonical.situation)
-        prove(plan, connection, canonical.before or canonical.live, canonical.desired, live.situation.server)
+        prove(
+            plan,
+            connection,
+            canonical.before or canonical.live,
+            canonical.desired,
+            live.situation.server,
+        )

@@ -26,18 +26,30 @@ class Waits(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    lock_timeout: float | None = Field(default=None, gt=0, description="seconds for one try at a lock")
-    retry_for: float | None = Field(default=None, ge=0, description="seconds for all tries of a step")
-    statement_timeout: float | None = Field(default=None, ge=0, description="seconds for what should be quick; 0: no bound")
-    journal: str | Literal[False] | None = Field(default=None, description="the schema of our record of runs; false: none")
+    lock_timeout: float | None = Field(
+        default=None, gt=0, description="seconds for one try at a lock"
+    )
+    retry_for: float | None = Field(
+        default=None, ge=0, description="seconds for all tries of a step"
+    )
+    statement_timeout: float | None = Field(
+        default=None, ge=0, description="seconds for what should be quick; 0: no bound"
+    )
+    journal: str | Literal[False] | None = Field(
+        default=None, description="the schema of our record of runs; false: none"
+    )
 
-    session: dict[str, str] = Field(default_factory=dict, description="settings for a run, such as maintenance_work_mem")
+    session: dict[str, str] = Field(
+        default_factory=dict, description="settings for a run, such as maintenance_work_mem"
+    )
 
 
 class Target(Waits):
     """A database by name."""
 
-    url: str = Field(description="a libpq URL or keyword string; ${NAME} stands for a variable of the environment")
+    url: str = Field(
+        description="a libpq URL or keyword string; ${NAME} stands for a variable of the environment"
+    )
 
 
 class Settings(Waits):
@@ -68,15 +80,21 @@ def read(file: Path = FILE) -> Settings:
     except (yaml.YAMLError, UnicodeDecodeError) as e:
         raise SettingsError(f"{file}: {e}") from None
     except ValidationError as e:
-        wrong = (f"{file}: {'.'.join(map(str, x['loc'])) or 'the file'}: {x['msg']}" for x in e.errors())
+        wrong = (
+            f"{file}: {'.'.join(map(str, x['loc'])) or 'the file'}: {x['msg']}" for x in e.errors()
+        )
         raise SettingsError("\n".join(wrong)) from None
 
 
 def aim(settings: Settings, given: str | None) -> Aim:
     """The target that a flag, else DATABASE_URL, else the file, else libpq's PG* variables name."""
     chosen = given or os.environ.get("DATABASE_URL") or settings.target
-    if not chosen and not any(v in os.environ for v in ("PGHOST", "PGDATABASE", "PGSERVICE", "PGHOSTADDR", "PGPORT")):
-        raise SettingsError("no target: --target NAME or URL (or `embedded`), DATABASE_URL, PGHOST …, or `target:` in reconcile.yml")
+    if not chosen and not any(
+        v in os.environ for v in ("PGHOST", "PGDATABASE", "PGSERVICE", "PGHOSTADDR", "PGPORT")
+    ):
+        raise SettingsError(
+            "no target: --target NAME or URL (or `embedded`), DATABASE_URL, PGHOST …, or `target:` in reconcile.yml"
+        )
     named = settings.targets.get(chosen or "")
     if named:
         url = os.path.expandvars(named.url)
@@ -106,5 +124,9 @@ def _patience(settings: Settings, target: Target | None) -> Patience:
 
     usual = Patience()
     session = {**settings.session, **(target.session if target else {})}
-    waits = first("lock_timeout", usual.lock), first("retry_for", usual.total), first("statement_timeout", usual.statement)
+    waits = (
+        first("lock_timeout", usual.lock),
+        first("retry_for", usual.total),
+        first("statement_timeout", usual.statement),
+    )
     return Patience(*waits, session)

@@ -49,7 +49,13 @@ def raw(text: str) -> sql.SQL:
 
 def name(*parts: str) -> sql.SQL:
     """Quote a dotted name, and only where PostgreSQL needs the quotes."""
-    return raw(".".join(p if _BARE.match(p) and p not in KEYWORDS else '"' + p.replace('"', '""') + '"' for p in parts if p))
+    return raw(
+        ".".join(
+            p if _BARE.match(p) and p not in KEYWORDS else '"' + p.replace('"', '""') + '"'
+            for p in parts
+            if p
+        )
+    )
 
 
 def spellings(relation: str, schema: str = "") -> list[str]:
@@ -61,7 +67,9 @@ def spellings(relation: str, schema: str = "") -> list[str]:
         return [text(name(schema, relation[len(schema) + 1 :]))]
     dots = [n for n, letter in enumerate(relation) if letter == "." and 0 < n < len(relation) - 1]
     asis = [relation] if '"' in relation and _QUALIFIED.match(relation) else []
-    return asis + ([text(name(relation[:n], relation[n + 1 :])) for n in dots] or [text(name(relation))])
+    return asis + (
+        [text(name(relation[:n], relation[n + 1 :])) for n in dots] or [text(name(relation))]
+    )
 
 
 def literal(value: str | int | float | bool | None) -> sql.Composable:
@@ -85,7 +93,9 @@ def compose(template: LiteralString, *args: Part, **kwargs: Part) -> sql.Compose
     def composable(part: Part) -> sql.Composable:
         return name(part) if isinstance(part, str) else part
 
-    return sql.SQL(template).format(*map(composable, args), **{k: composable(v) for k, v in kwargs.items()})
+    return sql.SQL(template).format(
+        *map(composable, args), **{k: composable(v) for k, v in kwargs.items()}
+    )
 
 
 def text(part: sql.Composable) -> str:
@@ -111,7 +121,10 @@ def split_commas(listed: str) -> list[str]:
 def mentions(sql_text: str, column: str) -> bool:
     """Whether SQL over a row may name the column; whoever takes whole rows names all."""
     quoted_name = re.escape(column.replace('"', '""'))
-    return ".*" in sql_text or re.search(rf'(?<![\w$"])"?{quoted_name}"?(?![\w$"])', sql_text) is not None
+    return (
+        ".*" in sql_text
+        or re.search(rf'(?<![\w$"])"?{quoted_name}"?(?![\w$"])', sql_text) is not None
+    )
 
 
 def closing(sql_text: str, opening: int) -> int:

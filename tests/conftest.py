@@ -49,11 +49,23 @@ class Database:
 
     def psql(self, script: str) -> subprocess.CompletedProcess[str]:
         """Run a script by psql as it stands, without ON_ERROR_STOP of our own."""
-        return subprocess.run([self.tools / "psql", "-X", "-q", "-d", self.url], input=script, text=True, capture_output=True, check=False)
+        return subprocess.run(
+            [self.tools / "psql", "-X", "-q", "-d", self.url],
+            input=script,
+            text=True,
+            capture_output=True,
+            check=False,
+        )
 
     def dump(self) -> list[str]:
         """The lines of the schema in pg_dump's words, in an order that says nothing; our journal is left out."""
-        command = [self.tools / "pg_dump", "--schema-only", "--exclude-schema=reconcile", "-d", self.url]
+        command = [
+            self.tools / "pg_dump",
+            "--schema-only",
+            "--exclude-schema=reconcile",
+            "-d",
+            self.url,
+        ]
         done = subprocess.run(command, text=True, capture_output=True, check=True)
         lines = (line.strip().rstrip(",") for line in done.stdout.splitlines())
         return sorted(line for line in lines if line and not line.startswith(("--", "\\")))
@@ -69,7 +81,15 @@ def _server(major: int) -> Embedded:
         for setting in HURRY:
             run(connection, text(compose("ALTER SYSTEM SET {} = off", setting)))
         if label_provider(server) is not None:
-            run(connection, text(compose("ALTER SYSTEM SET session_preload_libraries = {}", literal(str(label_provider(server))))))
+            run(
+                connection,
+                text(
+                    compose(
+                        "ALTER SYSTEM SET session_preload_libraries = {}",
+                        literal(str(label_provider(server))),
+                    )
+                ),
+            )
         run(connection, "SELECT pg_reload_conf()")
     return server
 
@@ -82,25 +102,44 @@ def label_provider(server: Embedded) -> Path | None:
     if not found or compiler is None:
         return None
     made = data_folder() / f"labels-{os.getpid()}.so"
-    command = [compiler, "-shared", "-fPIC", f"-I{found[0].parent}", "-o", made, Path(__file__).parent / "label_provider.c"]
+    command = [
+        compiler,
+        "-shared",
+        "-fPIC",
+        f"-I{found[0].parent}",
+        "-o",
+        made,
+        Path(__file__).parent / "label_provider.c",
+    ]
     subprocess.run(command, check=True, capture_output=True)
     return made.rename(data_folder() / f"labels-{server.tools.parent.name}.so")
 
 
 def need_labels(major: int) -> None:
     """Skip where no provider of security labels can be had."""
-    if major not in MAJORS or label_provider(_server(major)) is None:  # others have the tools of the embedded one
-        pytest.skip("needs a C compiler and the server's header files: no provider of security labels comes with PostgreSQL")
+    if (
+        major not in MAJORS or label_provider(_server(major)) is None
+    ):  # others have the tools of the embedded one
+        pytest.skip(
+            "needs a C compiler and the server's header files: no provider of security labels comes with PostgreSQL"
+        )
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--update-cases", action="store_true", help="write what the cases' plans are now")
+    parser.addoption(
+        "--update-cases", action="store_true", help="write what the cases' plans are now"
+    )
 
 
 def _place() -> Path:
     """Memory, where there is enough: databases come and go by the thousand, and each is some three hundred files."""
     memory = Path("/dev/shm")  # noqa: S108
-    if "TMPDIR" not in os.environ and memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ENOUGH:
+    if (
+        "TMPDIR" not in os.environ
+        and memory.is_dir()
+        and os.access(memory, os.W_OK)
+        and shutil.disk_usage(memory).free > ENOUGH
+    ):
         return memory
     return Path(tempfile.gettempdir())
 
@@ -113,7 +152,11 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.pop(variable, None)
 
 
-@pytest.fixture(scope="session", params=[*MAJORS, *sorted(installed().keys() - {*MAJORS})], ids=lambda m: f"pg{m}")
+@pytest.fixture(
+    scope="session",
+    params=[*MAJORS, *sorted(installed().keys() - {*MAJORS})],
+    ids=lambda m: f"pg{m}",
+)
 def each_major(request: pytest.FixtureRequest) -> int:
     """Every PostgreSQL that the tests have."""
     return request.param

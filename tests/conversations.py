@@ -19,7 +19,9 @@ from tests.conftest import ROOT, starting_point
 from tests.online import WRITERS, Seen, Statement, Weight, measured, weighed
 
 ASKED = "SELECT c.id, c.metadata FROM conversations AS c WHERE c.id = %s"
-READ = "SELECT m.role, m.content FROM messages AS m WHERE m.conversation_id = %s ORDER BY m.created_at"
+READ = (
+    "SELECT m.role, m.content FROM messages AS m WHERE m.conversation_id = %s ORDER BY m.created_at"
+)
 OPENED = "INSERT INTO conversations (id, domain_id, session_id, organization_id) VALUES (gen_random_uuid(), %s, 'new', %s)"
 # Both columns are written already, as an application does that is about to rely on the second.
 SAID = """INSERT INTO messages (conversation_id, role, content, organization_id)
@@ -45,7 +47,10 @@ class Chat:
     def begins(self, number: int) -> Sequence[str]:
         if number < WRITERS:
             return ["SET ROLE service_role"]
-        return [f"SET request.jwt.claim.sub = '{_id(f'user 1 {number}')}'", "SET ROLE authenticated"]
+        return [
+            f"SET request.jwt.claim.sub = '{_id(f'user 1 {number}')}'",
+            "SET ROLE authenticated",
+        ]
 
     def says(self, number: int, dice: random.Random) -> Statement:
         one, luck = _id(f"conversation 1 {dice.randrange(self.conversations)}"), dice.random()
@@ -64,7 +69,9 @@ def _id(words: str) -> str:
 def prepare(url: str, scale: float) -> None:
     """The tables and rows as they are before anything is declared."""
     with connect(url) as connection:
-        connection.execute("DROP SCHEMA public CASCADE; DROP SCHEMA IF EXISTS auth, reconcile CASCADE; CREATE SCHEMA public")
+        connection.execute(
+            "DROP SCHEMA public CASCADE; DROP SCHEMA IF EXISTS auth, reconcile CASCADE; CREATE SCHEMA public"
+        )
         connection.execute(starting_point(scale).encode())
         connection.execute("VACUUM ANALYZE")
 
@@ -91,7 +98,9 @@ def idle(url: str, seconds: float) -> tuple[float, Seen]:
 
 
 def _chat(url: str) -> Chat:
-    return Chat(int(str(_row(url, "SELECT count(*) AS n FROM conversations WHERE session_id <> 'new'")[0])))
+    return Chat(
+        int(str(_row(url, "SELECT count(*) AS n FROM conversations WHERE session_id <> 'new'")[0]))
+    )
 
 
 def _sums(url: str) -> tuple[int, int]:

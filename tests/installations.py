@@ -32,7 +32,12 @@ def installed() -> dict[int, Path]:
     """The folders by major version."""
     found: dict[int, Path] = {}
     for folder in filter(None, os.environ.get("RECONCILE_TEST_POSTGRES", "").split(":")):
-        said = subprocess.run([Path(folder) / "bin" / "postgres", "--version"], text=True, capture_output=True, check=True).stdout
+        said = subprocess.run(
+            [Path(folder) / "bin" / "postgres", "--version"],
+            text=True,
+            capture_output=True,
+            check=True,
+        ).stdout
         major = re.search(r" (\d+)", said)
         assert major is not None, said
         found[int(major[1])] = Path(folder).resolve()
@@ -49,7 +54,20 @@ def started(major: int) -> str:
     if os.geteuid() == 0:
         shutil.chown(home, USER)
     data = home / "data"
-    _run(home, folder / "bin" / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
+    _run(
+        home,
+        folder / "bin" / "initdb",
+        "-D",
+        data,
+        "-U",
+        "postgres",
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+        "--locale=C.UTF-8",
+        "--no-sync",
+    )
     with (data / "postgresql.conf").open("a") as settings:
         settings.write(SETTINGS.format(home=home))
     _run(home, folder / "bin" / "pg_ctl", "-D", data, "-l", home / "log", "-w", "start")
@@ -64,7 +82,15 @@ def _stop(folder: Path, home: Path) -> None:
 
 def _run(home: Path, *command: object) -> None:
     words, user = [str(c) for c in command], USER if os.geteuid() == 0 else None
-    subprocess.run(words, cwd=home, user=user, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True, timeout=120)
+    subprocess.run(
+        words,
+        cwd=home,
+        user=user,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=True,
+        timeout=120,
+    )
 
 
 def _link(folder: Path) -> None:

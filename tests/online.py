@@ -41,10 +41,17 @@ from reconciler.server.connection import Connection, connect
 from reconciler.server.locks import Patience
 from reconciler.server.scratch import start_embedded
 
-WRITERS, READERS, THINK = 8, 4, 0.005  # sessions, and seconds that each rests between two statements
+WRITERS, READERS, THINK = (
+    8,
+    4,
+    0.005,
+)  # sessions, and seconds that each rests between two statements
 ACCOUNTS = 1000
 AT_WORK = "SELECT count(*) AS n FROM pg_stat_activity WHERE application_name = 'application' AND datname = current_database()"
-READS = ("SELECT id, account_id, counter FROM shop.event WHERE id = %s", "SELECT id, account_id, counter FROM shop.busy WHERE id = %s")
+READS = (
+    "SELECT id, account_id, counter FROM shop.event WHERE id = %s",
+    "SELECT id, account_id, counter FROM shop.busy WHERE id = %s",
+)
 SETUP = """
     CREATE SCHEMA shop;
     CREATE TABLE shop.account (id int PRIMARY KEY, region text NOT NULL);
@@ -96,8 +103,17 @@ CHANGES = (
     ),
     Change(
         "foreign key",
-        _event(constraints={"event_account_fk": {"foreign_key": ["account_id"], "references": "shop.account(id)"}}),
-        ["ALTER TABLE shop.event ADD CONSTRAINT event_account_fk FOREIGN KEY (account_id) REFERENCES shop.account (id)"],
+        _event(
+            constraints={
+                "event_account_fk": {
+                    "foreign_key": ["account_id"],
+                    "references": "shop.account(id)",
+                }
+            }
+        ),
+        [
+            "ALTER TABLE shop.event ADD CONSTRAINT event_account_fk FOREIGN KEY (account_id) REFERENCES shop.account (id)"
+        ],
         "ALTER TABLE shop.event DROP CONSTRAINT event_account_fk",
     ),
     Change(
@@ -114,21 +130,33 @@ CHANGES = (
     ),
     Change(
         "backfill, not null",
-        _event(columns={"region": {"type": "text", "not_null": True, "backfill": {"value": REGION}}}),
-        [f"UPDATE shop.event SET region = {REGION} WHERE region IS NULL", "ALTER TABLE shop.event ALTER COLUMN region SET NOT NULL"],
+        _event(
+            columns={"region": {"type": "text", "not_null": True, "backfill": {"value": REGION}}}
+        ),
+        [
+            f"UPDATE shop.event SET region = {REGION} WHERE region IS NULL",
+            "ALTER TABLE shop.event ALTER COLUMN region SET NOT NULL",
+        ],
         "ALTER TABLE shop.event ALTER COLUMN region DROP NOT NULL; ALTER TABLE shop.event DROP COLUMN region;"
         "ALTER TABLE shop.event ADD COLUMN region text",
     ),
     Change(
         "policy",
         _event(policies={"visible": {"using": VISIBLE}}),
-        ["DROP POLICY visible ON shop.event", f"CREATE POLICY visible ON shop.event USING ({VISIBLE})"],
+        [
+            "DROP POLICY visible ON shop.event",
+            f"CREATE POLICY visible ON shop.event USING ({VISIBLE})",
+        ],
         f"ALTER POLICY visible ON shop.event USING (account_id < {ACCOUNTS})",
     ),
     Change(
         "view",
         {"schema": "shop", "views": {"busy": {"query": BUSY}}},
-        ["DROP VIEW shop.busy", f"CREATE VIEW shop.busy AS {BUSY}", "GRANT SELECT ON shop.busy TO application"],
+        [
+            "DROP VIEW shop.busy",
+            f"CREATE VIEW shop.busy AS {BUSY}",
+            "GRANT SELECT ON shop.busy TO application",
+        ],
         "DROP VIEW shop.busy; CREATE VIEW shop.busy AS SELECT e.id, e.account_id, e.counter FROM shop.event AS e WHERE e.counter > 0;"
         "GRANT SELECT ON shop.busy TO application",
     ),
@@ -147,7 +175,9 @@ CHANGES = (
     ),
     Change(
         "volatile default",
-        _event(columns={"token": {"type": "uuid", "not_null": True, "default": "gen_random_uuid()"}}),
+        _event(
+            columns={"token": {"type": "uuid", "not_null": True, "default": "gen_random_uuid()"}}
+        ),
         ["ALTER TABLE shop.event ADD COLUMN token uuid NOT NULL DEFAULT gen_random_uuid()"],
         "ALTER TABLE shop.event DROP COLUMN token",
     ),
@@ -213,7 +243,9 @@ def session(url: str, number: int, client: Client, seen: Seen, stop: Event) -> N
     """One session of the application."""
     dice = random.Random(time.time_ns() + number)  # noqa: S311 - not a secret
     # What is prepared must be prepared anew when the type of a result changes, however that is done.
-    with psycopg.connect(url, autocommit=True, application_name="application", prepare_threshold=None) as connection:
+    with psycopg.connect(
+        url, autocommit=True, application_name="application", prepare_threshold=None
+    ) as connection:
         for words in client.begins(number):
             connection.execute(words.encode())
         while not stop.is_set():
@@ -232,7 +264,10 @@ def session(url: str, number: int, client: Client, seen: Seen, stop: Event) -> N
 def application(url: str, client: Client, stop: Event, results: Queue[Seen]) -> None:
     """All sessions, in a process of their own."""
     each = [Seen() for _ in range(WRITERS + READERS)]
-    threads = [Thread(target=session, args=(url, number, client, seen, stop)) for number, seen in enumerate(each)]
+    threads = [
+        Thread(target=session, args=(url, number, client, seen, stop))
+        for number, seen in enumerate(each)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -280,7 +315,10 @@ class Weight:
 
     def told(self) -> str:
         """For people to read."""
-        mega = [f"{n / 1e6:,.0f}" for n in (self.size[0], max(self.size), self.memory[0], max(self.memory))]
+        mega = [
+            f"{n / 1e6:,.0f}"
+            for n in (self.size[0], max(self.size), self.memory[0], max(self.memory))
+        ]
         return f"at most {self.dead:,} dead rows; {self.relation} {mega[0]} to {mega[1]} MB; our memory {mega[2]} to {mega[3]} MB"
 
 
@@ -331,7 +369,9 @@ def by_hand(url: str, change: Change) -> Callable[[], None]:
     return run
 
 
-def measured(url: str, client: Client, work: Callable[[], None], sums: Callable[[str], tuple[int, int]]) -> tuple[float, Seen]:
+def measured(
+    url: str, client: Client, work: Callable[[], None], sums: Callable[[str], tuple[int, int]]
+) -> tuple[float, Seen]:
     """How long the work took, and what the application saw; raises AssertionError if a row was lost or changed."""
     before = sums(url)
     with load_on(url, client) as found:
@@ -341,13 +381,17 @@ def measured(url: str, client: Client, work: Callable[[], None], sums: Callable[
         took = time.perf_counter() - began
         time.sleep(0.5)
     (seen,), (count, counters) = found, sums(url)
-    assert (count - before[0], counters - before[1]) == (seen.inserted, seen.counted), "rows were lost or changed"
+    assert (count - before[0], counters - before[1]) == (seen.inserted, seen.counted), (
+        "rows were lost or changed"
+    )
     return took, seen
 
 
 def _sums(url: str) -> tuple[int, int]:
     with connect(url) as connection:
-        row = connection.execute("SELECT count(*) AS n, sum(counter) AS counters FROM shop.event").fetchall()[0]
+        row = connection.execute(
+            "SELECT count(*) AS n, sum(counter) AS counters FROM shop.event"
+        ).fetchall()[0]
     return row["n"], row["counters"]
 
 
@@ -357,7 +401,10 @@ def compared(
     """The change by us, then by hand, each under load and taken back; what the first weighs is added to `weight`."""
     with tempfile.TemporaryDirectory() as folder:
         work = reconciled(url, change, Path(folder))
-        yield ("reconcile", *measured(url, Shop(rows), weighed(url, weight, work) if weight else work, _sums))
+        yield (
+            "reconcile",
+            *measured(url, Shop(rows), weighed(url, weight, work) if weight else work, _sums),
+        )
     _back(url, change)
     if naive:
         yield ("by hand", *measured(url, Shop(rows), by_hand(url, change), _sums))
@@ -390,22 +437,36 @@ def own_server() -> str:
     server = start_embedded("online")
     with connect(server.url) as connection:
         asked = "SELECT string_agg(name || ' ' || setting, ', ' ORDER BY name) AS it FROM pg_settings WHERE name = ANY(%s)"
-        said = connection.execute(asked, [["autovacuum", "fsync", "full_page_writes", "shared_buffers", "synchronous_commit"]])
+        said = connection.execute(
+            asked,
+            [["autovacuum", "fsync", "full_page_writes", "shared_buffers", "synchronous_commit"]],
+        )
         print(said.fetchall()[0]["it"])
     return server.database("online")
 
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=2_000_000)
-    parser.add_argument("--target", default="", help="a database to spoil; default: one on an embedded server")
+    parser.add_argument(
+        "--target", default="", help="a database to spoil; default: one on an embedded server"
+    )
     parser.add_argument("--only", default="", help="changes whose name holds this")
     parser.add_argument("--tidy", action="store_true", help="nothing by hand")
-    parser.add_argument("--conversations", type=float, metavar="SCALE", help="the plan of examples/conversations instead")
+    parser.add_argument(
+        "--conversations",
+        type=float,
+        metavar="SCALE",
+        help="the plan of examples/conversations instead",
+    )
     given = parser.parse_args()
     url = given.target or own_server()
-    print(f"{WRITERS} writers and {READERS} readers, each resting {THINK * 1000:.0f} ms between statements")
+    print(
+        f"{WRITERS} writers and {READERS} readers, each resting {THINK * 1000:.0f} ms between statements"
+    )
     head = f"{'change':20} {'made by':10} {'seconds':>8} {'p50 ms':>8} {'p99 ms':>8} {'longest':>9} {'failed':>7}"
     if given.conversations:
         from tests import conversations  # noqa: PLC0415 - it is made of what stands here
@@ -422,7 +483,9 @@ def main() -> None:
     row("none", "", *measured(url, Shop(given.rows), lambda: time.sleep(5), _sums))
     for change in (c for c in CHANGES if given.only in c.name):
         weight = Weight("shop.event")
-        for who, took, seen in compared(url, given.rows, change, naive=not given.tidy, weight=weight):
+        for who, took, seen in compared(
+            url, given.rows, change, naive=not given.tidy, weight=weight
+        ):
             row(change.name, who, took, seen)
             if who == "reconcile":
                 print(f"{'':31} {weight.told()}", flush=True)

@@ -22,7 +22,9 @@ class _Stream:
         """Whether it says last that it is ready, and in no transaction."""
         self._kept += data
         idle = False
-        while len(self._kept) >= 5 and len(self._kept) > (size := int.from_bytes(self._kept[1:5], "big")):
+        while len(self._kept) >= 5 and len(self._kept) > (
+            size := int.from_bytes(self._kept[1:5], "big")
+        ):
             message, self._kept = self._kept[: size + 1], self._kept[size + 1 :]
             idle = message[:1] == b"Z" and message[5:6] == b"I"
         return idle and not self._kept
@@ -67,8 +69,12 @@ def pooled(target: str) -> Generator[str]:
         def accept() -> None:
             with suppress(OSError):
                 while True:
-                    threading.Thread(target=_serve, args=(listening.accept()[0], target), daemon=True).start()
+                    threading.Thread(
+                        target=_serve, args=(listening.accept()[0], target), daemon=True
+                    ).start()
 
         threading.Thread(target=accept, daemon=True).start()
         port = listening.getsockname()[1]
-        yield conninfo.make_conninfo(target, host="127.0.0.1", port=port, sslmode="disable", gssencmode="disable")
+        yield conninfo.make_conninfo(
+            target, host="127.0.0.1", port=port, sslmode="disable", gssencmode="disable"
+        )

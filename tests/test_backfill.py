@@ -66,10 +66,17 @@ def filled(database: Database, spec: Fill = FILL, *, journal: str | None = None)
 
 def test_rows_that_have_a_value_are_never_touched(database: Database) -> None:
     database.run(TABLE.format(ROWS))
-    database.run("UPDATE t SET n = -1 WHERE id % 3 = 0; CREATE TABLE seen AS SELECT id, xmin::text AS x FROM t WHERE n IS NOT NULL")
+    database.run(
+        "UPDATE t SET n = -1 WHERE id % 3 = 0; CREATE TABLE seen AS SELECT id, xmin::text AS x FROM t WHERE n IS NOT NULL"
+    )
     assert filled(database) == ROWS - ROWS // 3
     assert database.value("SELECT count(*) FROM t WHERE n = id * 2") == ROWS - ROWS // 3
-    assert database.value("SELECT count(*) FROM t JOIN seen USING (id) WHERE t.xmin::text = x AND n = -1") == ROWS // 3
+    assert (
+        database.value(
+            "SELECT count(*) FROM t JOIN seen USING (id) WHERE t.xmin::text = x AND n = -1"
+        )
+        == ROWS // 3
+    )
 
 
 KEYS = {
@@ -94,7 +101,9 @@ KEYS = {
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_every_row_is_filled_whatever_the_key(key: str, each_major: int, new_database: Callable[..., Database]) -> None:
+def test_every_row_is_filled_whatever_the_key(
+    key: str, each_major: int, new_database: Callable[..., Database]
+) -> None:
     database = new_database(KEYS[key], each_major)
     batches = itertools.count()
 
@@ -103,7 +112,10 @@ def test_every_row_is_filled_whatever_the_key(key: str, each_major: int, new_dat
         return work()
 
     with connected(database) as connection:
-        assert fill(connection, FILL.model_copy(update={"pace": Pace(rows=1000)}), counted, unseen) == 30_000
+        assert (
+            fill(connection, FILL.model_copy(update={"pace": Pace(rows=1000)}), counted, unseen)
+            == 30_000
+        )
     assert database.value("SELECT count(*) FROM t WHERE n = id * 2") == 30_000
     assert next(batches) >= 30
 
@@ -136,17 +148,24 @@ def test_a_batch_reads_by_the_key_s_index_alone(database: Database) -> None:
     part = Part("public.t", Key(("tenant", "id"), ("integer", "integer")))
     batch = Batch(FILL, part, "t", ("1", "100000"), 1000, 1000)
     with connected(database) as connection:
-        plan = "\n".join(str(r["QUERY PLAN"]) for r in connection.execute(("EXPLAIN (ANALYZE, BUFFERS OFF) " + batch.fill()).encode()))
+        plan = "\n".join(
+            str(r["QUERY PLAN"])
+            for r in connection.execute(("EXPLAIN (ANALYZE, BUFFERS OFF) " + batch.fill()).encode())
+        )
     assert "Index Scan using t_pkey" in plan
     assert "Seq Scan" not in plan
     assert "rows=200000" not in plan
 
 
 def test_a_table_without_a_key_is_read_piece_by_piece(database: Database) -> None:
-    database.run("CREATE TABLE public.t (id int, n int); INSERT INTO public.t SELECT g FROM generate_series(1, 200000) AS g")
+    database.run(
+        "CREATE TABLE public.t (id int, n int); INSERT INTO public.t SELECT g FROM generate_series(1, 200000) AS g"
+    )
     batch = Batch(FILL, Part("public.t", Key()), "t", ("(300,0)",), 1000, 1000)
     with connected(database) as connection:
-        plan = "\n".join(str(r["QUERY PLAN"]) for r in connection.execute(("EXPLAIN " + batch.fill()).encode()))
+        plan = "\n".join(
+            str(r["QUERY PLAN"]) for r in connection.execute(("EXPLAIN " + batch.fill()).encode())
+        )
     assert "Tid Range Scan" in plan
     assert "Seq Scan" not in plan
 
@@ -156,7 +175,10 @@ def test_a_locked_row_holds_up_nothing_but_itself(database: Database) -> None:
     database.run(TABLE.format(ROWS))
     order: list[int] = []
     release = threading.Event()
-    with psycopg.connect(database.url) as holder, psycopg.connect(database.url, autocommit=True) as other:
+    with (
+        psycopg.connect(database.url) as holder,
+        psycopg.connect(database.url, autocommit=True) as other,
+    ):
         holder.execute("UPDATE t SET id = id WHERE id = 7")
 
         def watch(_: Progress) -> None:
@@ -173,7 +195,9 @@ def test_a_locked_row_holds_up_nothing_but_itself(database: Database) -> None:
 
 def test_a_row_that_moves_while_it_is_waited_for_is_filled(database: Database) -> None:
     """Its new version is somewhere else than where it was seen."""
-    database.run("CREATE TABLE public.t (id int, n int, pad text); INSERT INTO public.t SELECT g FROM generate_series(1, 1000) AS g")
+    database.run(
+        "CREATE TABLE public.t (id int, n int, pad text); INSERT INTO public.t SELECT g FROM generate_series(1, 1000) AS g"
+    )
     with psycopg.connect(database.url) as holder, connected(database) as connection:
         holder.execute("UPDATE t SET pad = repeat('x', 1000)")
         threading.Timer(0.5, holder.commit).start()
@@ -202,7 +226,12 @@ def test_writers_are_neither_held_up_nor_overwritten(database: Database) -> None
     thread = threading.Thread(target=write)
     thread.start()
     with connected(database) as connection:
-        fill(connection, FILL.model_copy(update={"pace": Pace(pause=0.02, rows=500)}), patiently, unseen)
+        fill(
+            connection,
+            FILL.model_copy(update={"pace": Pace(pause=0.02, rows=500)}),
+            patiently,
+            unseen,
+        )
         stop.set()
         thread.join()
         fill(connection, FILL, patiently, unseen)
@@ -222,7 +251,9 @@ def test_it_ends_however_fast_rows_come_in(table: str, database: Database) -> No
     def outrun(work: Callable[[], Done]) -> Done:
         done = work()
         assert next(batches) < 500, "it runs after what comes in"
-        database.run(f"INSERT INTO t SELECT {next(fresh)} * 1000 + g FROM generate_series(1, 60) AS g")
+        database.run(
+            f"INSERT INTO t SELECT {next(fresh)} * 1000 + g FROM generate_series(1, 60) AS g"
+        )
         return done
 
     with connected(database) as connection:
@@ -264,15 +295,30 @@ def test_a_killed_run_goes_on_where_it_was(table: str, database: Database) -> No
 def test_another_value_begins_at_the_beginning(database: Database) -> None:
     database.run(JOURNAL + TABLE.format(ROWS))
     with connected(database) as connection, contextlib.suppress(Killed):
-        fill(connection, FILL.model_copy(update={"pace": Pace(rows=1000)}), killed_after(5), unseen, journal="reconcile")
+        fill(
+            connection,
+            FILL.model_copy(update={"pace": Pace(rows=1000)}),
+            killed_after(5),
+            unseen,
+            journal="reconcile",
+        )
     database.run("UPDATE t SET n = NULL")
-    assert filled(database, FILL.model_copy(update={"value": "(t.id * 3)"}), journal="reconcile") == ROWS
+    assert (
+        filled(database, FILL.model_copy(update={"value": "(t.id * 3)"}), journal="reconcile")
+        == ROWS
+    )
 
 
 def test_rows_behind_the_place_are_found_all_the_same(database: Database) -> None:
     database.run(JOURNAL + TABLE.format(ROWS))
     with connected(database) as connection, contextlib.suppress(Killed):
-        fill(connection, FILL.model_copy(update={"pace": Pace(rows=1000)}), killed_after(5), unseen, journal="reconcile")
+        fill(
+            connection,
+            FILL.model_copy(update={"pace": Pace(rows=1000)}),
+            killed_after(5),
+            unseen,
+            journal="reconcile",
+        )
     database.run("UPDATE t SET n = NULL WHERE id < 100")
     filled(database, journal="reconcile")
     assert database.value("SELECT count(*) FROM t WHERE n IS NULL") == 0
@@ -292,7 +338,9 @@ def killed_after(count: int) -> Callable[[Callable[[], Done]], Done]:
 def test_without_a_journal_to_write_it_begins_at_the_beginning(database: Database) -> None:
     database.run(TABLE.format(1000))
     assert filled(database, journal="reconcile") == 1000
-    database.run("UPDATE t SET n = NULL; CREATE SCHEMA reconcile; CREATE TABLE reconcile.backfill ()")
+    database.run(
+        "UPDATE t SET n = NULL; CREATE SCHEMA reconcile; CREATE TABLE reconcile.backfill ()"
+    )
     database.run(
         "DO $$BEGIN CREATE ROLE plain_filler LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END$$;"
         "GRANT USAGE ON SCHEMA public, reconcile TO plain_filler; GRANT SELECT, UPDATE ON t TO plain_filler"
@@ -304,7 +352,12 @@ def test_without_a_journal_to_write_it_begins_at_the_beginning(database: Databas
 def test_a_batch_takes_about_as_long_as_it_should(database: Database) -> None:
     """A thousand rows would take a second each time."""
     database.run(TABLE.format(3000))
-    spec = FILL.model_copy(update={"value": "CASE WHEN pg_sleep(0.0005)::text = '' THEN t.id END", "pace": Pace(target=0.1)})
+    spec = FILL.model_copy(
+        update={
+            "value": "CASE WHEN pg_sleep(0.0005)::text = '' THEN t.id END",
+            "pace": Pace(target=0.1),
+        }
+    )
     took: list[float] = []
 
     def timed(work: Callable[[], Done]) -> Done:
@@ -321,8 +374,13 @@ def test_a_batch_takes_about_as_long_as_it_should(database: Database) -> None:
 
 def test_rows_without_a_value_stop_it_with_their_keys(database: Database) -> None:
     database.run(TABLE.format(2000))
-    with connected(database) as connection, pytest.raises(StatementFailed, match="still have no n") as caught:
-        fill(connection, FILL.model_copy(update={"value": "nullif(t.id % 500, 0)"}), at_once, unseen)
+    with (
+        connected(database) as connection,
+        pytest.raises(StatementFailed, match="still have no n") as caught,
+    ):
+        fill(
+            connection, FILL.model_copy(update={"value": "nullif(t.id % 500, 0)"}), at_once, unseen
+        )
     assert caught.value.detail == "id: 500, 1000, 1500, 2000"
     assert database.value("SELECT count(*) FROM t WHERE n IS NOT NULL") == 1996
 
@@ -336,14 +394,17 @@ def test_triggers_fire_or_not_as_it_is_said(database: Database) -> None:
     silent = FILL.model_copy(update={"pace": Pace(triggers=False)})
     assert filled(database, silent) == 10
     assert database.value("SELECT count(touched) FROM t") == 0
-    database.run("ALTER TABLE t DISABLE TRIGGER touch; UPDATE t SET n = NULL; ALTER TABLE t ENABLE TRIGGER touch")
+    database.run(
+        "ALTER TABLE t DISABLE TRIGGER touch; UPDATE t SET n = NULL; ALTER TABLE t ENABLE TRIGGER touch"
+    )
     assert filled(database) == 10
     assert database.value("SELECT count(touched) FROM t") == 10
 
 
 def test_who_may_not_silence_triggers_is_told(database: Database) -> None:
     database.run(
-        TABLE.format(1) + "DO $$BEGIN CREATE ROLE plain_filler LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END$$;"
+        TABLE.format(1)
+        + "DO $$BEGIN CREATE ROLE plain_filler LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END$$;"
         "GRANT SELECT, UPDATE ON t TO plain_filler"
     )
     silent = FILL.model_copy(update={"pace": Pace(triggers=False)})
@@ -355,7 +416,10 @@ def test_who_may_not_silence_triggers_is_told(database: Database) -> None:
 
 
 def test_no_foreign_key_is_left_unchecked(database: Database) -> None:
-    database.run(TABLE.format(10) + "ALTER TABLE public.t ADD CONSTRAINT up FOREIGN KEY (n) REFERENCES public.t")
+    database.run(
+        TABLE.format(10)
+        + "ALTER TABLE public.t ADD CONSTRAINT up FOREIGN KEY (n) REFERENCES public.t"
+    )
     with pytest.raises(StatementFailed, match="unchecked by the foreign key up"):
         filled(database, FILL.model_copy(update={"pace": Pace(triggers=False)}))
 
@@ -368,7 +432,12 @@ def test_it_waits_while_others_are_at_work(database: Database) -> None:
         busy.start()
         time.sleep(0.2)
         began = time.monotonic()
-        fill(connection, FILL.model_copy(update={"pace": Pace(max_active=0)}), at_once, lambda p: waits.append(p.waits))
+        fill(
+            connection,
+            FILL.model_copy(update={"pace": Pace(max_active=0)}),
+            at_once,
+            lambda p: waits.append(p.waits),
+        )
         assert time.monotonic() - began > 1
         busy.join()
     assert "1 sessions are at work, more than 0" in waits
@@ -387,8 +456,14 @@ def test_progress_counts_rows_and_knows_the_time_left(database: Database) -> Non
 
 
 def test_a_value_may_name_the_table_s_row(database: Database) -> None:
-    database.run('CREATE TABLE public."My T" (id int PRIMARY KEY, n int); INSERT INTO public."My T" SELECT generate_series(1, 10);')
-    spec = Fill(relation='public."My T"', column="n", value='(SELECT max(x.id) FROM public."My T" x WHERE x.id <= "My T".id)')
+    database.run(
+        'CREATE TABLE public."My T" (id int PRIMARY KEY, n int); INSERT INTO public."My T" SELECT generate_series(1, 10);'
+    )
+    spec = Fill(
+        relation='public."My T"',
+        column="n",
+        value='(SELECT max(x.id) FROM public."My T" x WHERE x.id <= "My T".id)',
+    )
     assert filled(database, spec) == 10
 
 
@@ -429,7 +504,10 @@ def test_a_client_that_is_killed_outright_loses_nothing(database: Database) -> N
     time.sleep(0.2)
     client.kill()
     client.wait()
-    while database.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()") != 1:
+    while (
+        database.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+        != 1
+    ):
         time.sleep(0.05)
     done = database.value("SELECT count(*) FROM t WHERE n IS NOT NULL")
     assert isinstance(done, int)
@@ -442,13 +520,16 @@ def test_a_client_that_is_killed_outright_loses_nothing(database: Database) -> N
 
 def test_what_would_refuse_it_is_known_before_it_begins(database: Database) -> None:
     database.run(
-        TABLE.format(1) + "DO $$BEGIN CREATE ROLE plain_filler LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END$$;"
+        TABLE.format(1)
+        + "DO $$BEGIN CREATE ROLE plain_filler LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END$$;"
         "GRANT SELECT, UPDATE ON t TO plain_filler"
     )
     spec = FILL.model_copy(update={"pace": Pace(max_lag=1, triggers=False)})
     with connect(database.url) as connection:
         assert refusals(connection, spec) == []
-        assert refusals(connection, spec.model_copy(update={"relation": "public.not_there_yet"})) == []
+        assert (
+            refusals(connection, spec.model_copy(update={"relation": "public.not_there_yet"})) == []
+        )
     with connect(database.url.replace("user=postgres", "user=plain_filler")) as connection:
         assert [r.split(",")[0] for r in refusals(connection, spec)] == [
             "role plain_filler sees neither replication lag nor what other sessions do",

@@ -35,39 +35,102 @@ def declare(folder: Path, text: str) -> Path:
     ("declared", "place", "words"),
     [
         ("tables:\n  t:\n    constraints:\n      c: {check: n >}\n", "4:11", "syntax error"),
-        ("tables:\n  t:\n    constraints:\n      c: {check: x > 0}\n", "4:11", 'column "x" does not exist'),
-        ("tables:\n  t:\n    indexes:\n      i: {on: missing}\n", "4:11", 'column "missing" does not exist'),
-        ("tables:\n  t:\n    indexes:\n      i: {on: \"date_trunc('hour', now())\"}\n", "4:11", "IMMUTABLE"),
-        ("tables:\n  t:\n    columns:\n      n: {default: \"'x'\"}\n", "4:11", "invalid input syntax"),
-        ("tables:\n  t:\n    columns:\n      m: nosuchtype\n", "4:10", 'type "nosuchtype" does not exist'),
-        ("tables:\n  t:\n    columns:\n      n: {not_null: true, backfill: {value: nope}}\n", "4:27", 'column "nope" does not exist'),
-        ("tables:\n  t:\n    policies:\n      p: {using: nofunction(n)}\n", "4:11", "function nofunction(integer) does not exist"),
-        ("views:\n  v: {query: SELECT * FROM missing}\n", "2:7", 'relation "missing" does not exist'),
-        ("functions:\n  f():\n    returns: int\n    body: SELECT nope\n", "4:5", 'column "nope" does not exist'),
+        (
+            "tables:\n  t:\n    constraints:\n      c: {check: x > 0}\n",
+            "4:11",
+            'column "x" does not exist',
+        ),
+        (
+            "tables:\n  t:\n    indexes:\n      i: {on: missing}\n",
+            "4:11",
+            'column "missing" does not exist',
+        ),
+        (
+            "tables:\n  t:\n    indexes:\n      i: {on: \"date_trunc('hour', now())\"}\n",
+            "4:11",
+            "IMMUTABLE",
+        ),
+        (
+            "tables:\n  t:\n    columns:\n      n: {default: \"'x'\"}\n",
+            "4:11",
+            "invalid input syntax",
+        ),
+        (
+            "tables:\n  t:\n    columns:\n      m: nosuchtype\n",
+            "4:10",
+            'type "nosuchtype" does not exist',
+        ),
+        (
+            "tables:\n  t:\n    columns:\n      n: {not_null: true, backfill: {value: nope}}\n",
+            "4:27",
+            'column "nope" does not exist',
+        ),
+        (
+            "tables:\n  t:\n    policies:\n      p: {using: nofunction(n)}\n",
+            "4:11",
+            "function nofunction(integer) does not exist",
+        ),
+        (
+            "views:\n  v: {query: SELECT * FROM missing}\n",
+            "2:7",
+            'relation "missing" does not exist',
+        ),
+        (
+            "functions:\n  f():\n    returns: int\n    body: SELECT nope\n",
+            "4:5",
+            'column "nope" does not exist',
+        ),
         (
             "functions:\n  f():\n    returns: int\n    language: plpgsql\n    body: BEGIN oops END\n",
             "5:5",
             "unexpected end of function definition",
         ),
-        ("tables:\n  missing:\n    indexes:\n      i: {on: a}\n", "2:3", "table public.missing does not exist"),
+        (
+            "tables:\n  missing:\n    indexes:\n      i: {on: a}\n",
+            "2:3",
+            "table public.missing does not exist",
+        ),
         (
             "tables:\n  t:\n    constraints:\n      f: {foreign_key: n, references: nowhere(id)}\n",
             "4:27",
             'relation "nowhere" does not exist',
         ),
-        ("tables:\n  t:\n    policies:\n      p: {to: nobody_here, using: n > 0}\n", "4:7", "role nobody_here does not exist"),
-        ("extensions:\n  nosuch: {}\n", "2:3", "extension nosuch: the server does not have its files"),
-        ("tables:\n  t:\n    indexes:\n      i: {on: n, pieces: {t: j}}\n", "4:18", "public.t has no partition public.t with a piece"),
-        ("schema: nowhere\nviews:\n  v: {query: SELECT 1}\n", "3:3", "schema nowhere does not exist"),
+        (
+            "tables:\n  t:\n    policies:\n      p: {to: nobody_here, using: n > 0}\n",
+            "4:7",
+            "role nobody_here does not exist",
+        ),
+        (
+            "extensions:\n  nosuch: {}\n",
+            "2:3",
+            "extension nosuch: the server does not have its files",
+        ),
+        (
+            "tables:\n  t:\n    indexes:\n      i: {on: n, pieces: {t: j}}\n",
+            "4:18",
+            "public.t has no partition public.t with a piece",
+        ),
+        (
+            "schema: nowhere\nviews:\n  v: {query: SELECT 1}\n",
+            "3:3",
+            "schema nowhere does not exist",
+        ),
     ],
 )
 def test_an_error_of_sql_has_its_place(
-    new_database: Callable[..., Database], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, declared: str, place: str, words: str
+    new_database: Callable[..., Database],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    declared: str,
+    place: str,
+    words: str,
 ) -> None:
     database = new_database(TABLE)
     before = database.dump()
     monkeypatch.chdir(tmp_path)
-    done = reconcile("apply", "--target", database.url, "--state", declare(tmp_path, declared), "--yes")
+    done = reconcile(
+        "apply", "--target", database.url, "--state", declare(tmp_path, declared), "--yes"
+    )
     assert done.exit_code == 1
     assert done.stdout == ""
     assert f"state.yml:{place}:" in done.stderr, done.stderr
@@ -88,7 +151,9 @@ tables:
 """
 
 
-def test_what_the_server_is_too_old_for_is_told_before_anything_runs(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_what_the_server_is_too_old_for_is_told_before_anything_runs(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = new_database(TABLE, 16)
     done = reconcile("plan", "--target", database.url, "--state", declare(tmp_path, NEWER))
     assert done.exit_code == 1
@@ -102,23 +167,37 @@ def test_what_the_server_is_too_old_for_is_told_before_anything_runs(new_databas
         assert any(f"state.yml:{place}:" in line and words in line for line in told), told
 
 
-def test_every_error_of_sql_is_collected(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_every_error_of_sql_is_collected(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = new_database(TABLE)
     declared = "tables: {t: {constraints: {a: {check: x > 0}, b: {check: n > 0}, c: {check: n >}}}}\nviews: {v: {query: SELECT nope}}\n"
     with pytest.raises(DeclarationError) as raised:
-        pipeline.plan_changes(Job(database.url, load(declare(tmp_path, declared)), Scope(frozenset({"public"}))))
+        pipeline.plan_changes(
+            Job(database.url, load(declare(tmp_path, declared)), Scope(frozenset({"public"})))
+        )
     assert len(raised.value.problems) == 3
     assert all(p.position is not None for p in raised.value.problems)
 
 
-def test_what_would_break_is_named_not_dropped(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_what_would_break_is_named_not_dropped(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = new_database(TABLE + "CREATE VIEW public.v AS SELECT n FROM public.t;")
-    done = reconcile("plan", "--target", database.url, "--state", declare(tmp_path, "tables: {t: {columns: {n: {state: absent}}}}"))
+    done = reconcile(
+        "plan",
+        "--target",
+        database.url,
+        "--state",
+        declare(tmp_path, "tables: {t: {columns: {n: {state: absent}}}}"),
+    )
     assert done.exit_code == 1
     assert "view public.v cannot stay as it is" in done.stderr
 
 
-def test_spelling_is_no_difference(new_database: Callable[..., Database], tmp_path: Path, each_major: int) -> None:
+def test_spelling_is_no_difference(
+    new_database: Callable[..., Database], tmp_path: Path, each_major: int
+) -> None:
     script = """
         CREATE TABLE public.s (a varchar(20) DEFAULT 'x', b timestamptz, c numeric(4), d int4[], CHECK (a IN ('x', 'y')));
         CREATE VIEW public.w AS SELECT a, count(*) n FROM public.s WHERE b > now() - interval '1 day' GROUP BY 1;
@@ -148,16 +227,26 @@ functions:
   "f(x integer, y character varying DEFAULT 'z')": {returns: setof integer, body: SELECT 1}
 """
     database = new_database(script, each_major)
-    made = pipeline.plan_changes(Job(database.url, load(declare(tmp_path, declared)), Scope(frozenset({"public"}))))
+    made = pipeline.plan_changes(
+        Job(database.url, load(declare(tmp_path, declared)), Scope(frozenset({"public"})))
+    )
     # only the check says something else in PostgreSQL's eyes
     assert [c.identity for c in made.changes] == ["s_a_check on public.s"]
 
 
-def test_only_the_neighbourhood_of_a_change_is_built(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_only_the_neighbourhood_of_a_change_is_built(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     script = TABLE + "".join(
-        f"CREATE TABLE public.far_{n} (id int PRIMARY KEY, t int REFERENCES public.far_{max(n - 1, 0)});" for n in range(20)
+        f"CREATE TABLE public.far_{n} (id int PRIMARY KEY, t int REFERENCES public.far_{max(n - 1, 0)});"
+        for n in range(20)
     )
-    database = new_database(script.replace("t int REFERENCES public.far_0);CREATE TABLE public.far_1", "t int);CREATE TABLE public.far_1"))
+    database = new_database(
+        script.replace(
+            "t int REFERENCES public.far_0);CREATE TABLE public.far_1",
+            "t int);CREATE TABLE public.far_1",
+        )
+    )
     declaration = load(declare(tmp_path, "tables: {t: {indexes: {t_n: {on: n}}}}"))
     with connect(database.url) as connection:
         everything = len(introspect(connection).state)
@@ -167,48 +256,93 @@ def test_only_the_neighbourhood_of_a_change_is_built(new_database: Callable[...,
 
 
 @pytest.mark.parametrize("scratch", ["embedded", "target"])
-def test_every_scratch_server_gives_the_same_plan(new_database: Callable[..., Database], tmp_path: Path, scratch: str) -> None:
+def test_every_scratch_server_gives_the_same_plan(
+    new_database: Callable[..., Database], tmp_path: Path, scratch: str
+) -> None:
     database = new_database(TABLE)
     file = declare(tmp_path, "tables: {t: {columns: {s: text}, indexes: {t_n: {on: n}}}}")
     target = ("--target", database.url, "--state", file)
     shown = reconcile("plan", *target, "--scratch", scratch)
     assert ("embedded" in shown.stdout) == (scratch == "embedded")
     steps = [line for line in shown.stdout.splitlines() if line.startswith("      ")]
-    usual = [line for line in reconcile("plan", *target).stdout.splitlines() if line.startswith("      ")]
+    usual = [
+        line for line in reconcile("plan", *target).stdout.splitlines() if line.startswith("      ")
+    ]
     assert steps == usual
-    assert database.value("SELECT count(*) FROM pg_database WHERE datname LIKE 'reconcile_scratch%'") == 0
+    assert (
+        database.value("SELECT count(*) FROM pg_database WHERE datname LIKE 'reconcile_scratch%'")
+        == 0
+    )
 
 
-def test_a_routine_spelled_otherwise_is_found_again_at_every_try(new_database: Callable[..., Database], tmp_path: Path) -> None:
-    script = TABLE + "CREATE FUNCTION public.f(x int) RETURNS text LANGUAGE sql AS 'SELECT s FROM public.t WHERE id = x';"
+def test_a_routine_spelled_otherwise_is_found_again_at_every_try(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    script = (
+        TABLE
+        + "CREATE FUNCTION public.f(x int) RETURNS text LANGUAGE sql AS 'SELECT s FROM public.t WHERE id = x';"
+    )
     database = new_database(script)
-    file = declare(tmp_path, "functions: {'f(x int)': {returns: text, body: 'SELECT s || s FROM public.t WHERE id = x'}}")
+    file = declare(
+        tmp_path,
+        "functions: {'f(x int)': {returns: text, body: 'SELECT s || s FROM public.t WHERE id = x'}}",
+    )
     plan = pipeline.plan_changes(Job(database.url, load(file), Scope(frozenset({"public"}))))
     assert [(c.action, c.identity) for c in plan.changes] == [("alter", "public.f(integer)")]
 
 
-def test_a_quoted_table_s_backfill_is_qualified(new_database: Callable[..., Database], tmp_path: Path) -> None:
-    database = new_database('CREATE TABLE public."My Table" (id int, n int); CREATE TABLE public.other (n int);')
+def test_a_quoted_table_s_backfill_is_qualified(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    database = new_database(
+        'CREATE TABLE public."My Table" (id int, n int); CREATE TABLE public.other (n int);'
+    )
     declared = "tables: {My Table: {columns: {n: {not_null: true, backfill: {value: (SELECT max(n) FROM other)}}}}}"
-    plan = pipeline.plan_changes(Job(database.url, load(declare(tmp_path, declared)), Scope(frozenset({"public"}))))
+    plan = pipeline.plan_changes(
+        Job(database.url, load(declare(tmp_path, declared)), Scope(frozenset({"public"})))
+    )
     assert "public.other" in plan.steps[0].sql
 
 
-def test_the_target_s_datestyle_changes_no_date(new_database: Callable[..., Database], tmp_path: Path) -> None:
-    database = new_database(TABLE + "CREATE VIEW public.v AS SELECT id, date '2024-04-03' AS x FROM public.t;")
-    database.run("DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET datestyle = ''SQL, DMY''', current_database()); END$$")
-    target = ("--target", database.url, "--state", declare(tmp_path, "tables: {t: {columns: {id: bigint}}}"))
+def test_the_target_s_datestyle_changes_no_date(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    database = new_database(
+        TABLE + "CREATE VIEW public.v AS SELECT id, date '2024-04-03' AS x FROM public.t;"
+    )
+    database.run(
+        "DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET datestyle = ''SQL, DMY''', current_database()); END$$"
+    )
+    target = (
+        "--target",
+        database.url,
+        "--state",
+        declare(tmp_path, "tables: {t: {columns: {id: bigint}}}"),
+    )
     done = reconcile("apply", *target, "--yes", "--allow", "all")
     assert done.exit_code == 0, done.output
     assert database.value("SELECT pg_get_viewdef('v'::regclass) LIKE '%2024-04-03%'")
 
 
-def test_the_schema_of_what_is_declared_is_never_pruned(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_the_schema_of_what_is_declared_is_never_pruned(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = new_database(TABLE)
     file = declare(
         tmp_path,
         "tables: {t: {columns: {id: {type: int, not_null: true}, n: int, s: varchar(10)}, constraints: {t_pkey: {primary_key: id}}}}",
     )
-    shown = reconcile("plan", "--target", database.url, "--state", file, "--schema", "*", "--prune", "--format", "json")
+    shown = reconcile(
+        "plan",
+        "--target",
+        database.url,
+        "--state",
+        file,
+        "--schema",
+        "*",
+        "--prune",
+        "--format",
+        "json",
+    )
     assert shown.exit_code in (0, 2), shown.output
     assert '"action": "drop"' not in shown.stdout

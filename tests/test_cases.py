@@ -70,9 +70,16 @@ def job_of(case: Path, database: Database) -> Job:
 
 
 @pytest.mark.parametrize("case", FOUND, ids=lambda c: f"{c.parent.name}/{c.name}")
-def test_case(case: Path, each_major: int, new_database: Callable[..., Database], request: pytest.FixtureRequest) -> None:
+def test_case(
+    case: Path,
+    each_major: int,
+    new_database: Callable[..., Database],
+    request: pytest.FixtureRequest,
+) -> None:
     if each_major != MAJORS[0] and not installed() and case not in FIRST:
-        pytest.skip("one case of each kind is enough here; with RECONCILE_TEST_POSTGRES all run on every PostgreSQL")
+        pytest.skip(
+            "one case of each kind is enough here; with RECONCILE_TEST_POSTGRES all run on every PostgreSQL"
+        )
     needs(case, each_major)
     actual = (case / "actual.sql").read_text()
     database = new_database(actual, each_major)
@@ -137,4 +144,6 @@ def test_cases_exist_for_every_kind() -> None:
 @pytest.mark.parametrize("major", SUPPORTED)
 def test_the_major_is_in_the_matrix(major: int) -> None:
     if major not in {*MAJORS, *installed()}:
-        pytest.skip(f"PostgreSQL {major} is not installed: RECONCILE_TEST_POSTGRES names folders that hold bin/postgres")
+        pytest.skip(
+            f"PostgreSQL {major} is not installed: RECONCILE_TEST_POSTGRES names folders that hold bin/postgres"
+        )

@@ -45,7 +45,12 @@ def test_apply_leads_to_exactly_what_is_declared(before: Database) -> None:
     assert applied.stdout == "ok=2 changed=28 failed=0 skipped=0\n"
 
     assert before.rows(COUNTS) == rows
-    assert before.value("SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef") == 2
+    assert (
+        before.value(
+            "SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef"
+        )
+        == 2
+    )
     assert before.rows(
         "SELECT tablename, count(*) FROM pg_policies WHERE tablename IN ('conversations', 'messages') GROUP BY 1 ORDER BY 1"
     ) == [
@@ -56,7 +61,12 @@ def test_apply_leads_to_exactly_what_is_declared(before: Database) -> None:
     assert before.value(f"{composite} AND indisvalid AND indisready") == 8
     assert before.value("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == 0
     assert before.value("SELECT count(*) FROM pg_constraint WHERE NOT convalidated") == 0
-    assert before.value("SELECT count(*) FROM pg_constraint WHERE conname LIKE '%metadata_schema' AND contype = 'c'") == 2
+    assert (
+        before.value(
+            "SELECT count(*) FROM pg_constraint WHERE conname LIKE '%metadata_schema' AND contype = 'c'"
+        )
+        == 2
+    )
     assert before.value("SELECT count(*) FROM pg_constraint WHERE conname LIKE 'reconcile%'") == 0
     not_null = """SELECT count(*) FROM pg_attribute WHERE attname = 'organization_id' AND attnotnull
                   AND attrelid IN ('conversations'::regclass, 'messages'::regclass)"""
@@ -74,12 +84,18 @@ def test_apply_leads_to_exactly_what_is_declared(before: Database) -> None:
     assert "6/6 checks passed" in verified.stdout
 
 
-def test_psql_reaches_the_same_end(conversations: Database, new_database: Callable[..., Database]) -> None:
-    script = reconcile("plan", "--target", conversations.url, "--state", STATE, "--format", "sql").stdout
+def test_psql_reaches_the_same_end(
+    conversations: Database, new_database: Callable[..., Database]
+) -> None:
+    script = reconcile(
+        "plan", "--target", conversations.url, "--state", STATE, "--format", "sql"
+    ).stdout
     by_psql = new_database(starting_point(0.05))
     done = by_psql.psql(script)
     assert (done.returncode, done.stderr) == (0, "")
-    assert reconcile("apply", "--target", conversations.url, "--state", STATE, "--yes").exit_code == 0
+    assert (
+        reconcile("apply", "--target", conversations.url, "--state", STATE, "--yes").exit_code == 0
+    )
     assert by_psql.dump() == conversations.dump()
     rows = "SELECT md5(string_agg(c::text, '' ORDER BY id)) FROM {} AS c"
     for table in ("conversations", "messages"):
@@ -88,11 +104,15 @@ def test_psql_reaches_the_same_end(conversations: Database, new_database: Callab
 
 def test_the_journal_keeps_an_undo_that_leads_back(conversations: Database) -> None:
     start = conversations.dump()
-    assert reconcile("apply", "--target", conversations.url, "--state", STATE, "--yes").exit_code == 0
+    assert (
+        reconcile("apply", "--target", conversations.url, "--state", STATE, "--yes").exit_code == 0
+    )
     run = conversations.rows("SELECT status, plan::text FROM reconcile.run")
     assert [status for status, _ in run] == ["done"]
     plan = Plan.model_validate_json(str(run[0][1]))
-    assert conversations.value("SELECT count(*) FROM reconcile.step WHERE status = 'done'") == len(plan.steps)
+    assert conversations.value("SELECT count(*) FROM reconcile.step WHERE status = 'done'") == len(
+        plan.steps
+    )
     with connect(conversations.url) as connection:
         connection.execute("SET search_path TO ''")
         for step in reversed(plan.steps):
@@ -110,22 +130,39 @@ def test_json_fits_the_contract_and_the_published_schema(conversations: Database
     assert {"version", "target", "in_sync", "changes", "steps"} <= document.keys()
     assert (document["version"], document["in_sync"]) == (1, False)
     assert {"action", "kind", "identity", "differences"} <= document["changes"][0].keys()
-    assert {"id", "sql", "transactional", "lock", "relation", "hazards", "undo", "depends_on"} <= document["steps"][0].keys()
+    assert {
+        "id",
+        "sql",
+        "transactional",
+        "lock",
+        "relation",
+        "hazards",
+        "undo",
+        "depends_on",
+    } <= document["steps"][0].keys()
     broken = document | {"steps": [{**document["steps"][0], "transactional": "perhaps"}]}
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(broken, published)
 
 
 def test_markdown_names_every_change(conversations: Database) -> None:
-    shown = reconcile("plan", "--target", conversations.url, "--state", STATE, "--format", "markdown").stdout
-    document = json.loads(reconcile("plan", "--target", conversations.url, "--state", STATE, "--format", "json").stdout)
+    shown = reconcile(
+        "plan", "--target", conversations.url, "--state", STATE, "--format", "markdown"
+    ).stdout
+    document = json.loads(
+        reconcile(
+            "plan", "--target", conversations.url, "--state", STATE, "--format", "json"
+        ).stdout
+    )
     assert all(f"`{c['identity']}`" in shown for c in document["changes"])
     assert shown.count("```") % 2 == 0
 
 
 def test_what_was_done_by_hand_is_drift_and_heals(applied: Database) -> None:
     target = ("--target", applied.url, "--state", STATE)
-    applied.run("DROP INDEX idx_messages_org_created; ALTER POLICY messages_select_optimized ON messages USING (true)")
+    applied.run(
+        "DROP INDEX idx_messages_org_created; ALTER POLICY messages_select_optimized ON messages USING (true)"
+    )
     drift = reconcile("drift", *target, "--format", "json")
     assert drift.exit_code == 2
     found = json.loads(drift.stdout)["drift"]
@@ -149,14 +186,26 @@ def test_orphans_stop_what_depends_on_them_and_nothing_else(conversations: Datab
     assert stopped.exit_code == 1
     assert "00000000-0000-0000-0000-00000000000c" in stopped.stdout
     assert conversations.value(nulls) == 1
-    assert conversations.value("SELECT count(*) FROM pg_constraint WHERE conname ~ 'not_null' AND NOT convalidated") == 0
+    assert (
+        conversations.value(
+            "SELECT count(*) FROM pg_constraint WHERE conname ~ 'not_null' AND NOT convalidated"
+        )
+        == 0
+    )
     assert not conversations.value(
         "SELECT attnotnull FROM pg_attribute WHERE attrelid = 'conversations'::regclass AND attname = 'organization_id'"
     )
     # what does not depend on it is done, the policies that rest on the column wait
-    assert conversations.value("SELECT to_regclass('idx_conversations_domain_language') IS NOT NULL")
+    assert conversations.value(
+        "SELECT to_regclass('idx_conversations_domain_language') IS NOT NULL"
+    )
     assert conversations.value("SELECT count(*) FROM pg_proc WHERE proname LIKE 'get_user_%'") == 2
-    assert conversations.value("SELECT count(*) FROM pg_policies WHERE policyname = 'Domain isolation'") == 1
+    assert (
+        conversations.value(
+            "SELECT count(*) FROM pg_policies WHERE policyname = 'Domain isolation'"
+        )
+        == 1
+    )
     assert conversations.value("SELECT status FROM reconcile.run") == "failed"
 
     conversations.run(
@@ -173,7 +222,10 @@ def test_orphans_stop_what_depends_on_them_and_nothing_else(conversations: Datab
 def as_tenant(database: Database, user: object, *statements: str) -> Sequence[tuple[object, ...]]:
     """Log in as `authenticated` with a person's claims; what the last statement returns. Nothing stays."""
     with psycopg.connect(database.url) as connection:
-        connection.execute("SELECT set_config('request.jwt.claims', %s, true)", [json.dumps({"sub": str(user), "role": "authenticated"})])
+        connection.execute(
+            "SELECT set_config('request.jwt.claims', %s, true)",
+            [json.dumps({"sub": str(user), "role": "authenticated"})],
+        )
         connection.execute("SET LOCAL ROLE authenticated")
         for statement in statements[:-1]:
             connection.execute(statement.encode())
@@ -199,40 +251,64 @@ def test_a_tenant_sees_its_own_rows_only(applied: Database, relation: str) -> No
     assert isinstance(own, int)
     assert isinstance(every, int)
     assert 0 < own < every
-    assert as_tenant(applied, user, f"SELECT count(*), count(DISTINCT organization_id) FROM {relation}") == [(own, 1)]
+    assert as_tenant(
+        applied, user, f"SELECT count(*), count(DISTINCT organization_id) FROM {relation}"
+    ) == [(own, 1)]
 
 
 def test_a_tenant_writes_its_own_rows_only(applied: Database) -> None:
     user, organization = member(applied)
     own = f"organization_id = '{organization}'"
     domain = applied.value(f"SELECT id FROM domains WHERE {own} ORDER BY id LIMIT 1")
-    theirs = applied.value(f"SELECT id FROM domains WHERE organization_id <> '{organization}' ORDER BY id LIMIT 1")
+    theirs = applied.value(
+        f"SELECT id FROM domains WHERE organization_id <> '{organization}' ORDER BY id LIMIT 1"
+    )
     foreign = applied.value(f"SELECT organization_id FROM domains WHERE id = '{theirs}'")
     insert = "INSERT INTO conversations (domain_id, organization_id, session_id) VALUES ('{}', '{}', 's')"
     assert as_tenant(applied, user, insert.format(domain, organization)) == [(1,)]
-    for domain_id, organization_id in ((theirs, foreign), (theirs, organization), (domain, foreign)):
+    for domain_id, organization_id in (
+        (theirs, foreign),
+        (theirs, organization),
+        (domain, foreign),
+    ):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             as_tenant(applied, user, insert.format(domain_id, organization_id))
 
     count = applied.value(f"SELECT count(*) FROM conversations WHERE {own}")
     assert as_tenant(applied, user, "UPDATE conversations SET ended_at = now()") == [(count,)]
-    assert as_tenant(applied, user, f"UPDATE conversations SET ended_at = now() WHERE organization_id = '{foreign}'") == [(0,)]
+    assert as_tenant(
+        applied,
+        user,
+        f"UPDATE conversations SET ended_at = now() WHERE organization_id = '{foreign}'",
+    ) == [(0,)]
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         as_tenant(applied, user, f"UPDATE conversations SET organization_id = '{foreign}'")
     assert as_tenant(applied, user, "DELETE FROM conversations") == [(count,)]
-    assert as_tenant(applied, user, f"DELETE FROM messages WHERE organization_id = '{foreign}'") == [(0,)]
+    assert as_tenant(
+        applied, user, f"DELETE FROM messages WHERE organization_id = '{foreign}'"
+    ) == [(0,)]
 
-    conversation = applied.value(f"SELECT id FROM conversations WHERE organization_id = '{foreign}' ORDER BY id LIMIT 1")
+    conversation = applied.value(
+        f"SELECT id FROM conversations WHERE organization_id = '{foreign}' ORDER BY id LIMIT 1"
+    )
     columns = "(conversation_id, organization_id, role, content)"
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        as_tenant(applied, user, f"INSERT INTO messages {columns} VALUES ('{conversation}', '{organization}', 'user', 'x')")
+        as_tenant(
+            applied,
+            user,
+            f"INSERT INTO messages {columns} VALUES ('{conversation}', '{organization}', 'user', 'x')",
+        )
 
 
 def test_nobody_learns_of_others_through_the_functions(applied: Database) -> None:
     user, _ = member(applied)
-    other = applied.value(f"SELECT user_id FROM organization_members WHERE user_id <> '{user}' ORDER BY user_id LIMIT 1")
+    other = applied.value(
+        f"SELECT user_id FROM organization_members WHERE user_id <> '{user}' ORDER BY user_id LIMIT 1"
+    )
     for function in ("get_user_organization_ids", "get_user_domain_ids"):
-        assert as_tenant(applied, user, f"SELECT cardinality({function}('{user}')) > 0") == [(True,)]
+        assert as_tenant(applied, user, f"SELECT cardinality({function}('{user}')) > 0") == [
+            (True,)
+        ]
         assert as_tenant(applied, user, f"SELECT cardinality({function}('{other}'))") == [(0,)]
         assert applied.rows(
             f"""SELECT r, has_function_privilege(r, '{function}(uuid)', 'execute')
@@ -242,7 +318,12 @@ def test_nobody_learns_of_others_through_the_functions(applied: Database) -> Non
 
 def test_policies_are_one_lookup_and_one_index_condition(applied: Database) -> None:
     user, _ = member(applied)
-    plan = as_tenant(applied, user, "SET LOCAL enable_seqscan TO off", "EXPLAIN SELECT * FROM messages ORDER BY created_at DESC LIMIT 1")
+    plan = as_tenant(
+        applied,
+        user,
+        "SET LOCAL enable_seqscan TO off",
+        "EXPLAIN SELECT * FROM messages ORDER BY created_at DESC LIMIT 1",
+    )
     words = "\n".join(str(line[0]) for line in plan)
     assert "InitPlan" in words
     assert "organization_id = ANY" in words.split("Index Cond:", 1)[1]
@@ -253,18 +334,27 @@ def test_policies_are_one_lookup_and_one_index_condition(applied: Database) -> N
 
 
 def test_the_view_reads_as_the_one_who_asks(applied: Database) -> None:
-    options = applied.value("SELECT reloptions FROM pg_class WHERE relname = 'conversations_with_stats'")
+    options = applied.value(
+        "SELECT reloptions FROM pg_class WHERE relname = 'conversations_with_stats'"
+    )
     assert options == ["security_invoker=true"]
 
 
 def test_a_metadata_check_is_a_check_violation(applied: Database) -> None:
-    statement = sql.SQL("UPDATE messages SET metadata = %s WHERE id = (SELECT id FROM messages LIMIT 1)")
+    statement = sql.SQL(
+        "UPDATE messages SET metadata = %s WHERE id = (SELECT id FROM messages LIMIT 1)"
+    )
     for value in ('{"response_time_ms": "abc"}', '{"sentiment": "angry"}', "[]", None):
-        with psycopg.connect(applied.url) as connection, pytest.raises(psycopg.errors.CheckViolation):
+        with (
+            psycopg.connect(applied.url) as connection,
+            pytest.raises(psycopg.errors.CheckViolation),
+        ):
             connection.execute(statement, [value])
 
 
 def test_the_example_is_at_its_real_size_by_default(new_database: Callable[..., Database]) -> None:
-    database = new_database((EXAMPLE / "before.sql").read_text() + (EXAMPLE / "data.sql").read_text())
+    database = new_database(
+        (EXAMPLE / "before.sql").read_text() + (EXAMPLE / "data.sql").read_text()
+    )
     assert database.rows(COUNTS) == [(2132, 5998)]
     assert database.value("SELECT count(*) FROM organization_members") == 250

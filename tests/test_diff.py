@@ -20,14 +20,19 @@ def test_changes_are_what_is_not_equal() -> None:
     table = Table(ref=TABLE)
     live = state(table, Column(ref=a, type="int"))
     desired = state(table, Column(ref=b, type="int"))
-    assert [(c.action, c.ref.name) for c in changes(live, desired)] == [("create", "b"), ("drop", "a")]
+    assert [(c.action, c.ref.name) for c in changes(live, desired)] == [
+        ("create", "b"),
+        ("drop", "a"),
+    ]
     assert changes(live, live) == ()
 
 
 def test_differences_name_the_field_and_both_values() -> None:
     live = Table(ref=TABLE, grants={"anon": ("select", "insert"), "app": ("select",)})
     desired = Table(ref=TABLE, grants={"anon": ("select",)}, comment="it")
-    found = [(d.field, d.live, d.wanted) for d in changes(state(live), state(desired))[0].differences]
+    found = [
+        (d.field, d.live, d.wanted) for d in changes(state(live), state(desired))[0].differences
+    ]
     assert found == [
         ("comment", None, "it"),
         ("grants.anon", ["select", "insert"], ["select"]),
@@ -36,4 +41,6 @@ def test_differences_name_the_field_and_both_values() -> None:
 
 
 def test_a_list_is_compared_whole() -> None:
-    assert [(d.field, d.live, d.wanted) for d in differences({"on": ["a", "b"]}, {"on": ["b", "a"]})] == [("on", ["a", "b"], ["b", "a"])]
+    assert [
+        (d.field, d.live, d.wanted) for d in differences({"on": ["a", "b"]}, {"on": ["b", "a"]})
+    ] == [("on", ["a", "b"], ["b", "a"])]

@@ -72,9 +72,13 @@ def test_every_field_is_altered_by_hand(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-def test_drift_is_found_and_mended(kind: str, each_major: int, new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_drift_is_found_and_mended(
+    kind: str, each_major: int, new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     if each_major != MAJORS[0] and not installed():
-        pytest.skip("the newest is enough here; with RECONCILE_TEST_POSTGRES all run on every PostgreSQL")
+        pytest.skip(
+            "the newest is enough here; with RECONCILE_TEST_POSTGRES all run on every PostgreSQL"
+        )
     sample = sample_of(kind)
     need(sample.flags, each_major)
     altered = {f: a for f, a in sample.fields.items() if a.since <= each_major}
@@ -87,11 +91,19 @@ def test_drift_is_found_and_mended(kind: str, each_major: int, new_database: Cal
     for alteration in altered.values():
         database.run(alteration.by)
     plan = pipeline.plan_changes(job)
-    found = {(c.action, c.kind, c.identity, d.field.split(".")[0]) for c in plan.changes for d in c.differences}
-    assert found == {("alter", kind, a.of, field) for f, a in altered.items() for field in (f, *a.also)}
+    found = {
+        (c.action, c.kind, c.identity, d.field.split(".")[0])
+        for c in plan.changes
+        for d in c.differences
+    }
+    assert found == {
+        ("alter", kind, a.of, field) for f, a in altered.items() for field in (f, *a.also)
+    }
     assert all(c.differences for c in plan.changes)
 
-    outcome = pipeline.apply_plan(plan, job, database.url, Lines(lambda _: None), Patience(), ["all"])
+    outcome = pipeline.apply_plan(
+        plan, job, database.url, Lines(lambda _: None), Patience(), ["all"]
+    )
     assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ())
     assert database.dump() == before
     assert pipeline.plan_changes(job).in_sync

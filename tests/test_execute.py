@@ -69,7 +69,9 @@ def job(new_database: Callable[..., Database], tmp_path: Path) -> Made:
 
 
 def apply(job: Job, notes: Notes, patience: Patience, plan: Plan | None = None) -> Outcome:
-    return pipeline.apply_plan(plan or pipeline.plan_changes(job), job, job.target, notes, patience, ["all"])
+    return pipeline.apply_plan(
+        plan or pipeline.plan_changes(job), job, job.target, notes, patience, ["all"]
+    )
 
 
 def test_a_lock_that_is_not_to_be_had_is_tried_again(job: Made) -> None:
@@ -92,9 +94,14 @@ def test_no_queue_forms_behind_a_step_that_waits(job: Made) -> None:
     database, made = job("tables: {t: {columns: {n: {default: 3}}}}")
     plan = pipeline.plan_changes(made)
     slowest = 0.0
-    with psycopg.connect(database.url) as holder, psycopg.connect(database.url, autocommit=True) as application:
+    with (
+        psycopg.connect(database.url) as holder,
+        psycopg.connect(database.url, autocommit=True) as application,
+    ):
         holder.execute("SELECT * FROM t")
-        applier = threading.Thread(target=apply, args=(made, Notes(), Patience(lock=0.2, total=2), plan))
+        applier = threading.Thread(
+            target=apply, args=(made, Notes(), Patience(lock=0.2, total=2), plan)
+        )
         applier.start()
         while applier.is_alive():
             began = time.monotonic()
@@ -127,7 +134,10 @@ def test_a_failed_build_leaves_no_invalid_index(job: Made) -> None:
     database, made = job("tables: {t: {indexes: {t_n: {on: n, unique: true}}}}")
     outcome = apply(made, Notes(), IMPATIENT)
     assert (outcome.changed, outcome.failed) == (0, 1)
-    assert "duplicate" in outcome.steps[0].error or "could not create unique index" in outcome.steps[0].error
+    assert (
+        "duplicate" in outcome.steps[0].error
+        or "could not create unique index" in outcome.steps[0].error
+    )
     assert database.value("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == 0
 
 
@@ -144,7 +154,9 @@ def test_an_invalid_index_that_somebody_left_is_built_again(job: Made) -> None:
 
 def test_what_a_killed_replacement_leaves_is_cleared(job: Made) -> None:
     """Killed between the swap and the drop: the old index still stands under a name of ours."""
-    database, made = job("tables: {t: {indexes: {t_n: {on: [n, id]}}}}", TABLE + "CREATE INDEX t_n ON public.t (n);")
+    database, made = job(
+        "tables: {t: {indexes: {t_n: {on: [n, id]}}}}", TABLE + "CREATE INDEX t_n ON public.t (n);"
+    )
     plan = pipeline.plan_changes(made)
     with connect(database.url) as connection:
         for step in plan.steps[:-1]:
@@ -169,16 +181,24 @@ def test_a_backfill_touches_only_rows_without_a_value(job: Made) -> None:
         TABLE
         + "UPDATE public.t SET n = NULL WHERE id > 50; CREATE TABLE public.seen AS SELECT id, xmin::text AS x FROM public.t WHERE id <= 50;"
     )
-    database, made = job("tables: {t: {columns: {n: {not_null: true, backfill: {value: t.id * 2}}}}}", script)
+    database, made = job(
+        "tables: {t: {columns: {n: {not_null: true, backfill: {value: t.id * 2}}}}}", script
+    )
     notes = Notes()
     assert apply(made, notes, IMPATIENT).failed == 0
     assert database.value("SELECT count(*) FROM t WHERE n = id * 2 AND id > 50") == 50
-    assert database.value("SELECT count(*) FROM t JOIN seen USING (id) WHERE t.xmin::text = seen.x") == 50
+    assert (
+        database.value("SELECT count(*) FROM t JOIN seen USING (id) WHERE t.xmin::text = seen.x")
+        == 50
+    )
     assert notes.far[-1].done == notes.far[-1].total
 
 
 def test_nulls_without_a_backfill_stop_before_anything_changes(job: Made) -> None:
-    database, made = job("tables: {t: {columns: {n: {not_null: true}}}}", TABLE + "UPDATE public.t SET n = NULL WHERE id IN (7, 8);")
+    database, made = job(
+        "tables: {t: {columns: {n: {not_null: true}}}}",
+        TABLE + "UPDATE public.t SET n = NULL WHERE id IN (7, 8);",
+    )
     before = database.dump()
     outcome = apply(made, Notes(), IMPATIENT)
     assert (outcome.changed, outcome.failed) == (0, 1)
@@ -196,10 +216,20 @@ tables:
 """
     database, made = job(declared, TABLE + "CREATE POLICY old ON public.t USING (true);")
     plan = pipeline.plan_changes(made)
-    bad = plan.steps[-1].model_copy(update={"sql": "ALTER TABLE public.nothing ENABLE ROW LEVEL SECURITY"})
-    outcome = apply(made, Notes(), IMPATIENT, plan.model_copy(update={"steps": (*plan.steps[:-1], bad)}).sealed())
+    bad = plan.steps[-1].model_copy(
+        update={"sql": "ALTER TABLE public.nothing ENABLE ROW LEVEL SECURITY"}
+    )
+    outcome = apply(
+        made,
+        Notes(),
+        IMPATIENT,
+        plan.model_copy(update={"steps": (*plan.steps[:-1], bad)}).sealed(),
+    )
     assert outcome.changed == 0
-    assert database.value("SELECT string_agg(policyname, ',') FROM pg_policies WHERE tablename = 't'") == "old"
+    assert (
+        database.value("SELECT string_agg(policyname, ',') FROM pg_policies WHERE tablename = 't'")
+        == "old"
+    )
 
 
 def test_an_index_of_somebody_else_is_never_cleared_away(job: Made) -> None:
@@ -212,7 +242,9 @@ def test_an_index_of_somebody_else_is_never_cleared_away(job: Made) -> None:
 
 
 def test_a_name_of_ours_in_other_hands_is_left_alone(job: Made) -> None:
-    database, made = job("tables: {t: {comment: x}}", TABLE + "CREATE INDEX reconcile_batch_idx ON public.t (n);")
+    database, made = job(
+        "tables: {t: {comment: x}}", TABLE + "CREATE INDEX reconcile_batch_idx ON public.t (n);"
+    )
     assert [s.sql.split()[0] for s in pipeline.plan_changes(made).steps] == ["COMMENT"]
     assert apply(made, Notes(), IMPATIENT).failed == 0
     assert database.value("SELECT to_regclass('public.reconcile_batch_idx') IS NOT NULL")
@@ -220,7 +252,8 @@ def test_a_name_of_ours_in_other_hands_is_left_alone(job: Made) -> None:
 
 def test_a_backfill_ends_while_rows_keep_coming(job: Made) -> None:
     database, made = job(
-        "tables: {t: {columns: {n: {not_null: true, backfill: {value: t.id * 2}}}}}", TABLE + "UPDATE public.t SET n = NULL;"
+        "tables: {t: {columns: {n: {not_null: true, backfill: {value: t.id * 2}}}}}",
+        TABLE + "UPDATE public.t SET n = NULL;",
     )
     plan = pipeline.plan_changes(made)
     stop = threading.Event()
@@ -230,7 +263,9 @@ def test_a_backfill_ends_while_rows_keep_coming(job: Made) -> None:
             for row in range(1000, 100_000):
                 if stop.is_set():
                     return
-                with contextlib.suppress(psycopg.errors.NotNullViolation, psycopg.errors.CheckViolation):
+                with contextlib.suppress(
+                    psycopg.errors.NotNullViolation, psycopg.errors.CheckViolation
+                ):
                     application.execute("INSERT INTO t (id) VALUES (%s)", [row])
 
     thread = threading.Thread(target=insert)
@@ -249,16 +284,26 @@ def test_a_role_s_statement_timeout_does_not_cut_a_backfill(job: Made) -> None:
         "tables: {t: {columns: {n: {not_null: true, backfill: {value: (SELECT 1 FROM pg_sleep(0.01))}}}}}",
         TABLE + "UPDATE public.t SET n = NULL;",
     )
-    database.run("DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET statement_timeout = 300', current_database()); END$$")
+    database.run(
+        "DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET statement_timeout = 300', current_database()); END$$"
+    )
     assert apply(made, Notes(), Patience(lock=1, total=20)).failed == 0
 
 
-def test_a_role_that_may_not_write_the_journal_can_apply(job: Made, new_database: Callable[..., Database]) -> None:
-    script = "DO $$BEGIN CREATE ROLE plain_owner LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END$$;" + TABLE
+def test_a_role_that_may_not_write_the_journal_can_apply(
+    job: Made, new_database: Callable[..., Database]
+) -> None:
+    script = (
+        "DO $$BEGIN CREATE ROLE plain_owner LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END$$;"
+        + TABLE
+    )
     database, made = job(
         "tables: {t: {indexes: {t_n: {on: n}}}}",
-        script + "ALTER TABLE public.t OWNER TO plain_owner; GRANT CREATE ON SCHEMA public TO plain_owner;",
+        script
+        + "ALTER TABLE public.t OWNER TO plain_owner; GRANT CREATE ON SCHEMA public TO plain_owner;",
     )
-    plain = dataclasses.replace(made, target=database.url.replace("user=postgres", "user=plain_owner"))
+    plain = dataclasses.replace(
+        made, target=database.url.replace("user=postgres", "user=plain_owner")
+    )
     outcome = apply(plain, Notes(), IMPATIENT)
     assert (outcome.changed, outcome.failed, outcome.run) == (1, 0, None)

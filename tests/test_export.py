@@ -26,16 +26,22 @@ def round_trip(database: Database, fresh: Database, folder: Path) -> None:
     declaration = load(folder)
     assert pipeline.plan_changes(Job(database.url, declaration, EVERYTHING)).in_sync
     job = Job(fresh.url, declaration, EVERYTHING)
-    outcome = pipeline.apply_plan(pipeline.plan_changes(job), job, fresh.url, Lines(lambda _: None), Patience(), ["all"])
+    outcome = pipeline.apply_plan(
+        pipeline.plan_changes(job), job, fresh.url, Lines(lambda _: None), Patience(), ["all"]
+    )
     assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ())
-    assert fresh.dump() == [line for line in database.dump() if not line.strip().startswith("password ")]  # a secret stays where it is
+    assert fresh.dump() == [
+        line for line in database.dump() if not line.strip().startswith("password ")
+    ]  # a secret stays where it is
 
 
 SOUND = [c for c in FOUND if not flagged(c, "debris") and not flagged(c, "respelled")]
 
 
 @pytest.mark.parametrize("case", SOUND, ids=lambda c: f"{c.parent.name}/{c.name}")
-def test_every_case_round_trips(case: Path, new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_every_case_round_trips(
+    case: Path, new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     needs(case, MAJORS[0])
     round_trip(new_database((case / "actual.sql").read_text()), new_database(), tmp_path / "state")
 
@@ -92,12 +98,16 @@ WHOLE = {
 
 
 @pytest.mark.parametrize("script", WHOLE.values(), ids=WHOLE)
-def test_what_real_databases_hold_round_trips(script: str, each_major: int, new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_what_real_databases_hold_round_trips(
+    script: str, each_major: int, new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database, fresh = new_database(script, each_major), new_database(major=each_major)
     round_trip(database, fresh, tmp_path / "state")
 
 
-def test_bodies_are_blocks_whatever_they_begin_and_end_with(database: Database, tmp_path: Path) -> None:
+def test_bodies_are_blocks_whatever_they_begin_and_end_with(
+    database: Database, tmp_path: Path
+) -> None:
     bodies = [
         "\nBEGIN\n\tRETURN 1; \nEND;\n",
         "\n    BEGIN\n  RETURN 1;\n END  ",
@@ -109,7 +119,10 @@ def test_bodies_are_blocks_whatever_they_begin_and_end_with(database: Database, 
     pipeline.export_state(database.url, EVERYTHING, tmp_path)
     written = (tmp_path / "public" / "functions.yml").read_text()
     assert written.count("body: |") == len(bodies)
-    assert [load(tmp_path).objects[Ref("function", "public", f"f{n}", None, "")].fields()["body"] for n in range(len(bodies))] == bodies
+    assert [
+        load(tmp_path).objects[Ref("function", "public", f"f{n}", None, "")].fields()["body"]
+        for n in range(len(bodies))
+    ] == bodies
 
 
 def test_what_is_short_is_short(database: Database, tmp_path: Path) -> None:
@@ -133,7 +146,9 @@ def test_what_is_short_is_short(database: Database, tmp_path: Path) -> None:
 
 
 def test_what_an_extension_holds_is_nothing_to_speak_of(database: Database, tmp_path: Path) -> None:
-    database.run("CREATE DOMAIN earth AS integer CONSTRAINT on_surface CHECK (VALUE > 0); ALTER EXTENSION plpgsql ADD DOMAIN earth")
+    database.run(
+        "CREATE DOMAIN earth AS integer CONSTRAINT on_surface CHECK (VALUE > 0); ALTER EXTENSION plpgsql ADD DOMAIN earth"
+    )
     assert pipeline.export_state(database.url, EVERYTHING, tmp_path)[1] == []
 
 
@@ -145,7 +160,10 @@ def test_what_is_left_out_is_named(database: Database, tmp_path: Path) -> None:
         CREATE TABLE part PARTITION OF whole FOR VALUES FROM (0) TO (9);
         CREATE INDEX begun ON ONLY whole (id);
         CREATE INDEX declared ON ONLY whole (id);""")
-    transforms, half = "1 transform is not managed: for integer language sql", "in no declaration, to be dropped by `--prune`"
+    transforms, half = (
+        "1 transform is not managed: for integer language sql",
+        "in no declaration, to be dropped by `--prune`",
+    )
     _, notes = pipeline.export_state(database.url, EVERYTHING, tmp_path)
     assert notes == [transforms, f"2 half-made indexes are {half}: public.begun, public.declared"]
     keeping = Scope(frozenset({"*"}), everything=True)

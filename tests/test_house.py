@@ -26,7 +26,9 @@ FLOORS = (  # from the ground up: a package imports from lower floors only
     {"cli"},
 )
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
-MODULES = sorted(p for p in PACKAGE.rglob("*.py") if "__pycache__" not in p.parts and "story" not in p.parts)
+MODULES = sorted(
+    p for p in PACKAGE.rglob("*.py") if "__pycache__" not in p.parts and "story" not in p.parts
+)
 
 
 def room(path: Path) -> str:
@@ -59,7 +61,9 @@ def test_modules_import_from_lower_floors_only(path: Path) -> None:
         return
     for other in imported(path):
         package = other.split(".")[0]
-        assert package in {own, ""} or FLOOR[package] < FLOOR[own], f"{module_of(path)} imports {other}"
+        assert package in {own, ""} or FLOOR[package] < FLOOR[own], (
+            f"{module_of(path)} imports {other}"
+        )
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
@@ -75,7 +79,9 @@ def test_kinds_are_strangers_to_each_other(path: Path) -> None:
     if path.stem == "__init__":
         return
     own = module_of(path).split(".")[:2]
-    assert {o for o in imported(path) if o.split(".")[0] == "kinds" and o.split(".")[:2] != own} == set()
+    assert {
+        o for o in imported(path) if o.split(".")[0] == "kinds" and o.split(".")[:2] != own
+    } == set()
 
 
 @pytest.mark.parametrize("path", MODULES, ids=module_of)
@@ -85,17 +91,23 @@ def test_only_the_command_line_prints_and_exits(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call):
             called = ast.unparse(node.func)
-            assert called not in {"print", "exit", "quit", "sys.exit", "os._exit", "click.echo"}, f"line {node.lineno}"
+            assert called not in {"print", "exit", "quit", "sys.exit", "os._exit", "click.echo"}, (
+                f"line {node.lineno}"
+            )
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if room(p) != "kinds" and FLOOR.get(room(p), 0) >= 1], ids=module_of)
+@pytest.mark.parametrize(
+    "path", [p for p in MODULES if room(p) != "kinds" and FLOOR.get(room(p), 0) >= 1], ids=module_of
+)
 def test_no_stage_names_a_kind(path: Path) -> None:
     words = set(KINDS) | {k.section for k in KINDS.values()}
     tree = ast.parse(path.read_text())
     said = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr)}  # docstrings
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in said:
-            assert node.value not in words or node.value in ALLOWED.get(room(path), ()), f"line {node.lineno}: {node.value!r}"
+            assert node.value not in words or node.value in ALLOWED.get(room(path), ()), (
+                f"line {node.lineno}: {node.value!r}"
+            )
 
 
 # A word that is also a kind's name but means something else there.
@@ -124,4 +136,15 @@ def test_nothing_is_too_long_for_a_stranger(path: Path) -> None:
 
 
 def test_no_module_has_a_name_that_says_nothing() -> None:
-    assert not {p.stem for p in MODULES} & {"manager", "helper", "helpers", "util", "utils", "common", "base", "core", "engine", "misc"}
+    assert not {p.stem for p in MODULES} & {
+        "manager",
+        "helper",
+        "helpers",
+        "util",
+        "utils",
+        "common",
+        "base",
+        "core",
+        "engine",
+        "misc",
+    }

@@ -66,7 +66,9 @@ class Meddler:
 
 
 @pytest.fixture
-def job(new_database: Callable[..., Database], tmp_path: Path) -> Callable[..., tuple[Database, Job]]:
+def job(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> Callable[..., tuple[Database, Job]]:
     def make(declared: str = COMMENTED, script: str = TABLE) -> tuple[Database, Job]:
         file = tmp_path / "state.yml"
         file.write_text(declared)
@@ -80,7 +82,9 @@ def job(new_database: Callable[..., Database], tmp_path: Path) -> Callable[..., 
 Made = Callable[..., tuple[Database, Job]]
 
 
-def applied(job: Job, meddle: Callable[[], None] = lambda: None, journal: str | None = JOURNAL) -> Outcome:
+def applied(
+    job: Job, meddle: Callable[[], None] = lambda: None, journal: str | None = JOURNAL
+) -> Outcome:
     plan = pipeline.plan_changes(job)
     return pipeline.apply_plan(plan, job, job.target, Meddler(meddle), Patience(), ["all"], journal)
 
@@ -96,12 +100,16 @@ def test_it_holds_who_what_and_what_was_there_before(job: Made) -> None:
         "SELECT status, role_name, plan ->> 'digest' = digest AS a, finished_at > started_at AS b, rollback_of FROM reconcile.run"
     )
     assert run == [("done", "postgres", True, True, None)]
-    kept = database.rows("SELECT identity, before ->> 'comment' AS b, after ->> 'comment' AS a FROM reconcile.touched ORDER BY 1")
+    kept = database.rows(
+        "SELECT identity, before ->> 'comment' AS b, after ->> 'comment' AS a FROM reconcile.touched ORDER BY 1"
+    )
     assert kept == [("column public.t.n", None, "two"), ("table public.t", None, "one")]
 
 
 @pytest.mark.parametrize("schema", ["audit", 'Runs 100% "ours"'])
-def test_it_is_no_part_of_the_database_whatever_its_name(job: Made, tmp_path: Path, schema: str) -> None:
+def test_it_is_no_part_of_the_database_whatever_its_name(
+    job: Made, tmp_path: Path, schema: str
+) -> None:
     database, made = job()
     applied(made, journal=schema)
     assert database.value("SELECT to_regnamespace('reconcile') IS NULL")
@@ -124,10 +132,15 @@ def test_without_it_nothing_is_written(job: Made) -> None:
 def test_an_older_layout_is_brought_up_to_date(job: Made) -> None:
     database, made = job(script=TABLE + FIRST_LAYOUT)
     assert [r.client_user for r in pipeline.read_history(database.url, JOURNAL, 9)] == ["ann"]
-    with pytest.raises(PlanRefused, match=r"run 1 cannot be rolled back: it was recorded by version 0\.0\.1"):
+    with pytest.raises(
+        PlanRefused, match=r"run 1 cannot be rolled back: it was recorded by version 0\.0\.1"
+    ):
         pipeline.plan_rollback(database.url, JOURNAL, 1)
     assert applied(made).notes == ()
-    assert database.rows("SELECT id, status, rollback_of FROM reconcile.run ORDER BY id") == [(1, "interrupted", None), (2, "done", None)]
+    assert database.rows("SELECT id, status, rollback_of FROM reconcile.run ORDER BY id") == [
+        (1, "interrupted", None),
+        (2, "done", None),
+    ]
     assert database.value("SELECT count(*) FROM reconcile.touched") == 2
 
 
@@ -140,11 +153,15 @@ def test_an_older_layout_is_brought_up_to_date(job: Made) -> None:
 )
 def test_a_schema_of_somebody_else_is_left_alone(job: Made, script: str) -> None:
     database, made = job(script=TABLE + script)
-    before = database.rows("SELECT relname FROM pg_class WHERE relnamespace = 'reconcile'::regnamespace ORDER BY 1")
+    before = database.rows(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'reconcile'::regnamespace ORDER BY 1"
+    )
     with pytest.raises(PlanRefused, match="--journal NAME"):
         applied(made)
     assert database.value("SELECT obj_description('t'::regclass)") is None
-    assert before == database.rows("SELECT relname FROM pg_class WHERE relnamespace = 'reconcile'::regnamespace ORDER BY 1")
+    assert before == database.rows(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'reconcile'::regnamespace ORDER BY 1"
+    )
     assert applied(made, journal="elsewhere").changed == 2
 
 
@@ -159,16 +176,24 @@ def test_what_cannot_be_recorded_half_way_is_told_and_the_run_goes_on(job: Made)
     database, made = job()
     outcome = applied(made, lambda: database.run("ALTER TABLE reconcile.step RENAME TO lost"))
     assert (outcome.changed, outcome.failed, outcome.left) == (2, 0, ())
-    assert outcome.notes == ('run 1 is recorded with gaps: relation "reconcile.step" does not exist',)
-    assert database.rows("SELECT status, finished_at IS NOT NULL FROM reconcile.run") == [("done", True)]
+    assert outcome.notes == (
+        'run 1 is recorded with gaps: relation "reconcile.step" does not exist',
+    )
+    assert database.rows("SELECT status, finished_at IS NOT NULL FROM reconcile.run") == [
+        ("done", True)
+    ]
     assert database.value("SELECT count(after) FROM reconcile.touched") == 2
 
 
 def test_a_privilege_lost_half_way_is_told(job: Made) -> None:
     role = "DO $$BEGIN CREATE ROLE plain_owner LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END$$;"
     database, made = job(script=role + TABLE + "ALTER TABLE public.t OWNER TO plain_owner;")
-    database.run("DO $$BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO plain_owner', current_database()); END$$")
-    plain = dataclasses.replace(made, target=database.url.replace("user=postgres", "user=plain_owner"))
+    database.run(
+        "DO $$BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO plain_owner', current_database()); END$$"
+    )
+    plain = dataclasses.replace(
+        made, target=database.url.replace("user=postgres", "user=plain_owner")
+    )
     outcome = applied(plain, lambda: database.run("ALTER SCHEMA reconcile OWNER TO postgres"))
     assert (outcome.changed, outcome.failed) == (2, 0)
     assert outcome.notes == ("run 1 is recorded with gaps: permission denied for schema reconcile",)
@@ -177,7 +202,12 @@ def test_a_privilege_lost_half_way_is_told(job: Made) -> None:
 def test_a_lock_on_it_does_not_stop_a_run(job: Made) -> None:
     database, made = job()
     applied(made)
-    made = dataclasses.replace(made, declaration=dataclasses.replace(made.declaration, objects={}, absent=made.declaration.objects))
+    made = dataclasses.replace(
+        made,
+        declaration=dataclasses.replace(
+            made.declaration, objects={}, absent=made.declaration.objects
+        ),
+    )
 
     with psycopg.connect(database.url) as holder:
         holder.execute("LOCK TABLE reconcile.run")
@@ -192,7 +222,9 @@ def test_a_run_whose_connection_breaks_is_closed_all_the_same(job: Made) -> None
     kill = f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND {own}"
     with pytest.raises(ConnectionFailed):
         applied(made, lambda: database.run(kill))
-    assert database.rows("SELECT status, finished_at IS NOT NULL FROM reconcile.run") == [("interrupted", True)]
+    assert database.rows("SELECT status, finished_at IS NOT NULL FROM reconcile.run") == [
+        ("interrupted", True)
+    ]
     assert database.value("SELECT count(after) FROM reconcile.touched") == 2
 
 
@@ -202,12 +234,21 @@ def test_no_password_is_in_it(job: Made) -> None:
         CREATE USER MAPPING FOR PUBLIC SERVER s OPTIONS (user 'u', password 'hush1');"""
     database, made = job("user_mappings: {public on s: {options: {user: v}}}", script)
     separator = "&" if "?" in database.url else "?"
-    target = f"{database.url}{separator}password=hush2" if "://" in database.url else f"{database.url} password=hush2"
+    target = (
+        f"{database.url}{separator}password=hush2"
+        if "://" in database.url
+        else f"{database.url} password=hush2"
+    )
     outcome = applied(dataclasses.replace(made, target=target))
     assert outcome.changed == 1
     assert pipeline.plan_rollback(target, JOURNAL, None)[0].steps
     for table in ("run", "step", "touched"):
-        assert database.value(f"SELECT count(*) FROM reconcile.{table} AS t WHERE t::text LIKE '%hush%'") == 0
+        assert (
+            database.value(
+                f"SELECT count(*) FROM reconcile.{table} AS t WHERE t::text LIKE '%hush%'"
+            )
+            == 0
+        )
 
 
 def test_history_lists_runs_and_tells_of_one(job: Made, tmp_path: Path) -> None:
@@ -228,13 +269,19 @@ def test_history_lists_runs_and_tells_of_one(job: Made, tmp_path: Path) -> None:
     assert "1 created (0 of 1 steps)" in listed[1]
     assert "done" in listed[2]
     assert "2 altered" in listed[2]
-    document = json.loads(reconcile("history", *target, "--journal", "audit", "--format", "json", "--limit", 1).stdout)
-    assert [(r["id"], r["status"], r["changes"]) for r in document["runs"]] == [(2, "failed", {"create": 1})]
+    document = json.loads(
+        reconcile("history", *target, "--journal", "audit", "--format", "json", "--limit", 1).stdout
+    )
+    assert [(r["id"], r["status"], r["changes"]) for r in document["runs"]] == [
+        (2, "failed", {"create": 1})
+    ]
 
     told = reconcile("history", 2, *target, "--journal", "audit").stdout
     assert "+ index public.t_n" in told
     assert "could not create unique index" in told
-    one = json.loads(reconcile("history", 1, *target, "--journal", "audit", "--format", "json").stdout)
+    one = json.loads(
+        reconcile("history", 1, *target, "--journal", "audit", "--format", "json").stdout
+    )
     assert {d["field"] for c in one["changes"] for d in c["differences"]} == {"comment"}
     assert [s["outcome"]["status"] for s in one["steps"]] == ["done", "done"]
     assert {t["identity"] for t in one["touched"]} == {"public.t", "public.t.n"}
@@ -242,11 +289,15 @@ def test_history_lists_runs_and_tells_of_one(job: Made, tmp_path: Path) -> None:
     assert (missing.exit_code, "records no run 9" in missing.stderr) == (1, True)
 
 
-def test_the_schema_is_settled_by_flag_then_target_then_file(job: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_schema_is_settled_by_flag_then_target_then_file(
+    job: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     database, _ = job()
     monkeypatch.chdir(tmp_path)
     targets = {"a": {"url": database.url}, "b": {"url": database.url, "journal": False}}
-    (tmp_path / "reconcile.yml").write_text(json.dumps({"journal": "filed", "targets": targets, "state": "state.yml"}))
+    (tmp_path / "reconcile.yml").write_text(
+        json.dumps({"journal": "filed", "targets": targets, "state": "state.yml"})
+    )
     assert reconcile("apply", "-t", "b", "--yes").exit_code == 0
     assert database.value("SELECT to_regclass('filed.run')") is None
     (tmp_path / "state.yml").write_text("tables: {t: {comment: three}}")

@@ -119,7 +119,9 @@ def survived(url: str, file: str, rows: list[tuple[object, ...]]) -> None:
     assert pipeline.plan_changes(job_of(url, file)).in_sync
     assert database.rows(DEBRIS) == []
     assert database.rows(ROWS_AS_THEY_WERE) == rows
-    assert database.value("SELECT count(*) FROM shop.event WHERE region IS NULL OR token IS NULL") == 0
+    assert (
+        database.value("SELECT count(*) FROM shop.event WHERE region IS NULL OR token IS NULL") == 0
+    )
 
 
 def again_and_again(url: str, file: str, kill: Callable[[int], None]) -> None:

@@ -37,7 +37,10 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
     monkeypatch.chdir(tmp_path)
 
     def files(text: str | bytes = "", **others: str) -> Path:
-        for name, content in {"a.yml": text, **{f"{n.replace('__', '/')}.yml": c for n, c in others.items()}}.items():
+        for name, content in {
+            "a.yml": text,
+            **{f"{n.replace('__', '/')}.yml": c for n, c in others.items()},
+        }.items():
             path = Path("state") / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -80,7 +83,9 @@ def nodes(text: str) -> list[Node]:
 
 
 def test_an_entry_becomes_an_object_with_exactly_the_given_fields(read: Read) -> None:
-    found = read("tables:\n  t:\n    row_level_security: true\n    columns:\n      a: {not_null: true}\n      b: uuid\n")
+    found = read(
+        "tables:\n  t:\n    row_level_security: true\n    columns:\n      a: {not_null: true}\n      b: uuid\n"
+    )
     assert set(found.objects) == {T, child("column", "a"), child("column", "b")}
     assert {r: o.model_fields_set - {"ref"} for r, o in found.objects.items()} == {
         T: {"row_level_security"},
@@ -102,26 +107,47 @@ def test_nothing_at_all_is_an_empty_declaration(read: Read) -> None:
 
 
 def test_null_is_a_value_of_its_own(read: Read) -> None:
-    found = read("tables: {t: {columns: {a: {default: null, comment: ~}}}}").objects[child("column", "a")]
+    found = read("tables: {t: {columns: {a: {default: null, comment: ~}}}}").objects[
+        child("column", "a")
+    ]
     assert found.model_fields_set == {"ref", "default", "comment"}
     assert found.fields()["default"] is None
 
 
-@pytest.mark.parametrize("written", ["0", "1.50", "false", "010", "0x10", "1e3", "now()", "'null'", "2024-01-01", "12:30:00", "yes"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        "0",
+        "1.50",
+        "false",
+        "010",
+        "0x10",
+        "1e3",
+        "now()",
+        "'null'",
+        "2024-01-01",
+        "12:30:00",
+        "yes",
+    ],
+)
 def test_sql_is_the_text_as_written(read: Read, written: str) -> None:
     found = read(f"tables: {{t: {{columns: {{a: {{default: {written}}}}}}}}}")
     assert found.objects[child("column", "a")].fields()["default"] == written.strip("'")
 
 
 def test_one_item_stands_for_a_list(read: Read) -> None:
-    found = read("tables: {t: {indexes: {i: {on: a}}, policies: {p: {to: authenticated}}}, u: {grants: {anon: select}}}")
+    found = read(
+        "tables: {t: {indexes: {i: {on: a}}, policies: {p: {to: authenticated}}}, u: {grants: {anon: select}}}"
+    )
     assert found.objects[child("index", "i")].fields()["on"] == ["a"]
     assert found.objects[child("policy", "p")].fields()["to"] == ["authenticated"]
     assert found.objects[Ref("table", "public", "u")].fields()["grants"] == {"anon": ["select"]}
 
 
 def test_text_in_a_mapping_may_look_like_something_else(read: Read) -> None:
-    found = read("functions:\n  f():\n    set: {work_mem: 64, enable_seqscan: off, jit: true, search_path: ''}\n")
+    found = read(
+        "functions:\n  f():\n    set: {work_mem: 64, enable_seqscan: off, jit: true, search_path: ''}\n"
+    )
     given = found.objects[Ref("function", "public", "f", None, "")].fields()["set"]
     assert given == {"work_mem": "64", "enable_seqscan": "off", "jit": "true", "search_path": ""}
 
@@ -133,7 +159,9 @@ def test_a_key_may_be_another_word_than_its_field(read: Read) -> None:
 
 
 def test_a_routine_is_named_with_its_arguments(read: Read) -> None:
-    found = read("functions:\n  auth.f(a uuid, b text): {language: sql}\n  '\"F.g\"()': {state: absent}\n")
+    found = read(
+        "functions:\n  auth.f(a uuid, b text): {language: sql}\n  '\"F.g\"()': {state: absent}\n"
+    )
     ref = Ref("function", "auth", "f", None, "a uuid, b text")
     assert found.objects[ref].model_fields_set == {"ref", "language", "arguments"}
     assert found.objects[ref].model_dump()["arguments"] == "a uuid, b text"
@@ -155,26 +183,40 @@ def test_a_routine_is_named_with_its_arguments(read: Read) -> None:
         ('\'x."say ""hi"""\'', "x", 'say "hi"'),
     ],
 )
-def test_a_name_is_qualified_by_itself_or_by_its_file(read: Read, key: str, schema: str, name: str) -> None:
+def test_a_name_is_qualified_by_itself_or_by_its_file(
+    read: Read, key: str, schema: str, name: str
+) -> None:
     found = read(f"schema: app\ntables:\n  {key}: {{}}\n")
     assert set(found.objects) == {Ref("table", schema, name)}
     assert found.schemas == {schema}
 
 
 def test_children_share_their_parents_schema_and_are_not_split(read: Read) -> None:
-    found = read("tables:\n  auth.users:\n    policies:\n      see a.b: {for: select}\n      '\"quoted\"': {for: select}\n")
+    found = read(
+        "tables:\n  auth.users:\n    policies:\n      see a.b: {for: select}\n      '\"quoted\"': {for: select}\n"
+    )
     parent = Ref("table", "auth", "users")
-    assert set(found.objects) == {parent, child("policy", "see a.b", parent), child("policy", "quoted", parent)}
+    assert set(found.objects) == {
+        parent,
+        child("policy", "see a.b", parent),
+        child("policy", "quoted", parent),
+    }
 
 
 def test_what_lives_in_no_schema_has_none(read: Read) -> None:
     found = read("extensions: {uuid-ossp: , pgcrypto: {schema: extensions}}\nschemas: {'a.b': }\n")
-    assert set(found.objects) == {Ref("extension", "", "uuid-ossp"), Ref("extension", "", "pgcrypto"), Ref("schema", "", "a.b")}
+    assert set(found.objects) == {
+        Ref("extension", "", "uuid-ossp"),
+        Ref("extension", "", "pgcrypto"),
+        Ref("schema", "", "a.b"),
+    }
     assert found.schemas == {"a.b"}
 
 
 def test_schemas_are_those_of_everything_that_is_named(read: Read) -> None:
-    found = read("schemas: {empty: }\ntables: {t: , a.t: {state: absent}}\nviews: {b.v: {query: SELECT 1}}\n")
+    found = read(
+        "schemas: {empty: }\ntables: {t: , a.t: {state: absent}}\nviews: {b.v: {query: SELECT 1}}\n"
+    )
     assert found.schemas == {"empty", "public", "a", "b"}
 
 
@@ -182,7 +224,11 @@ def test_each_document_has_its_own_schema(read: Read) -> None:
     first, second = "schema: a\ntables: {t: }\n", "tables: {t: }\n"
     third = "schema: b\ntables: {x.t: }\nchecks: {c: {query: SELECT 1, equals: 1}}\n"
     found = read("---\n".join((first, second, third)))
-    assert found.search_path == {Ref("table", "a", "t"): "a", T: "public", Ref("table", "x", "t"): "b"}
+    assert found.search_path == {
+        Ref("table", "a", "t"): "a",
+        T: "public",
+        Ref("table", "x", "t"): "b",
+    }
     assert found.checks["c"].search_path == "b"
 
 
@@ -190,7 +236,9 @@ def test_each_document_has_its_own_schema(read: Read) -> None:
 
 
 def test_absent_and_present(read: Read) -> None:
-    found = read("tables:\n  t:\n    state: present\n    policies:\n      Domain isolation: {state: absent}\n")
+    found = read(
+        "tables:\n  t:\n    state: present\n    policies:\n      Domain isolation: {state: absent}\n"
+    )
     ref = child("policy", "Domain isolation")
     assert set(found.objects) == {T}
     assert found.absent == {ref: KINDS["policy"].model_construct(ref=ref)}
@@ -199,7 +247,9 @@ def test_absent_and_present(read: Read) -> None:
 
 
 def test_exclusive_names_sections_and_means_kinds(read: Read) -> None:
-    found = read("tables:\n  t: {exclusive: [policies, indexes]}\n  u: {exclusive: policies}\n  v: {exclusive: []}\n")
+    found = read(
+        "tables:\n  t: {exclusive: [policies, indexes]}\n  u: {exclusive: policies}\n  v: {exclusive: []}\n"
+    )
     assert found.exclusive == {
         T: {"policy", "index"},
         Ref("table", "public", "u"): {"policy"},
@@ -208,14 +258,24 @@ def test_exclusive_names_sections_and_means_kinds(read: Read) -> None:
 
 
 def test_sql_may_stand_in_a_file_of_its_own(write: Write) -> None:
-    folder = write("views:\n  v:\n    query_file: ../sql/v.sql\nchecks: {c: {query_file: ../sql/v.sql, equals: 1}}\n")
+    folder = write(
+        "views:\n  v:\n    query_file: ../sql/v.sql\nchecks: {c: {query_file: ../sql/v.sql, equals: 1}}\n"
+    )
     Path("sql").mkdir()
     Path("sql/v.sql").write_text("SELECT 'é'\n", encoding="utf-8-sig")
     found = load(folder)
     ref = Ref("view", "public", "v")
-    assert found.objects[ref].fields()["query"] == found.checks["c"].assertions[0].query == "SELECT 'é'\n"
+    assert (
+        found.objects[ref].fields()["query"]
+        == found.checks["c"].assertions[0].query
+        == "SELECT 'é'\n"
+    )
     assert found.objects[ref].model_fields_set == {"ref", "query"}
-    assert str(found.positions[ref, "query_file"]) == str(found.positions[ref, "query"]) == "state/a.yml:3:5"
+    assert (
+        str(found.positions[ref, "query_file"])
+        == str(found.positions[ref, "query"])
+        == "state/a.yml:3:5"
+    )
 
 
 # -- files and their merging ---------------------------------------------------------------------------------------------
@@ -236,7 +296,9 @@ def test_a_table_may_be_described_in_several_files(read: Read) -> None:
 
 
 def test_where_only_one_place_gives_fields_it_is_the_one_that_counts(read: Read) -> None:
-    found = read("tables: {t: {indexes: {i: {on: a}}}}", b="schema: app\ntables: {public.t: {comment: x}}")
+    found = read(
+        "tables: {t: {indexes: {i: {on: a}}}}", b="schema: app\ntables: {public.t: {comment: x}}"
+    )
     assert found.search_path[T] == "app"
 
 
@@ -247,22 +309,62 @@ def test_what_says_nothing_may_be_said_twice(read: Read) -> None:
 @pytest.mark.parametrize(
     ("first", "second", "at", "what", "where"),
     [
-        ("tables: {t: {comment: x}}", "tables:\n  t:\n    comment: x\n", "3:5", "comment of table public.t", "1:14"),
-        ("tables: {t: {indexes: {i: {on: a}}}}", "tables:\n  t:\n    indexes:\n      i: {}\n", "4:7", "index public.i", "1:24"),
-        ("tables: {t: {columns: {c: {}}}}", "tables:\n  t:\n    columns:\n      c: {}\n", "4:7", "column public.t.c", "1:24"),
-        ("functions: {f(): {body: x}}", "functions:\n  public.f(): {cost: 1}", "2:3", "function public.f()", "1:13"),
-        ("checks: {c: {query: x, equals: 1}}", "checks:\n  c: {query: x, equals: 1}", "2:3", "check 'c'", "1:10"),
+        (
+            "tables: {t: {comment: x}}",
+            "tables:\n  t:\n    comment: x\n",
+            "3:5",
+            "comment of table public.t",
+            "1:14",
+        ),
+        (
+            "tables: {t: {indexes: {i: {on: a}}}}",
+            "tables:\n  t:\n    indexes:\n      i: {}\n",
+            "4:7",
+            "index public.i",
+            "1:24",
+        ),
+        (
+            "tables: {t: {columns: {c: {}}}}",
+            "tables:\n  t:\n    columns:\n      c: {}\n",
+            "4:7",
+            "column public.t.c",
+            "1:24",
+        ),
+        (
+            "functions: {f(): {body: x}}",
+            "functions:\n  public.f(): {cost: 1}",
+            "2:3",
+            "function public.f()",
+            "1:13",
+        ),
+        (
+            "checks: {c: {query: x, equals: 1}}",
+            "checks:\n  c: {query: x, equals: 1}",
+            "2:3",
+            "check 'c'",
+            "1:10",
+        ),
     ],
 )
-def test_the_same_thing_twice_names_both_places(refused: Refused, first: str, second: str, at: str, what: str, where: str) -> None:
+def test_the_same_thing_twice_names_both_places(
+    refused: Refused, first: str, second: str, at: str, what: str, where: str
+) -> None:
     (found,) = refused(first, b=second)
-    assert f"{found.position}: {found.message}" == f"state/b.yml:{at}: {what} is already declared at state/a.yml:{where}"
+    assert (
+        f"{found.position}: {found.message}"
+        == f"state/b.yml:{at}: {what} is already declared at state/a.yml:{where}"
+    )
 
 
-@pytest.mark.parametrize(("first", "second", "how"), [("state: absent", "", "absent"), ("", "state: absent", "present")])
+@pytest.mark.parametrize(
+    ("first", "second", "how"), [("state: absent", "", "absent"), ("", "state: absent", "present")]
+)
 def test_nothing_is_absent_and_present(refused: Refused, first: str, second: str, how: str) -> None:
     (found,) = refused(f"tables: {{t: {{{first}}}}}", b=f"tables: {{t: {{{second}}}}}")
-    assert f"{found.position}: {found.message}" == f"state/b.yml:1:10: table public.t is already declared {how} at state/a.yml:1:10"
+    assert (
+        f"{found.position}: {found.message}"
+        == f"state/b.yml:1:10: table public.t is already declared {how} at state/a.yml:1:10"
+    )
 
 
 def test_files_are_found_in_order_and_hidden_ones_are_not(write: Write) -> None:
@@ -273,7 +375,9 @@ def test_files_are_found_in_order_and_hidden_ones_are_not(write: Write) -> None:
     assert [r.name for r in load(Path("state/z.yaml")).objects] == ["z"]
 
 
-def test_positions_are_as_short_as_can_be(write: Write, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_positions_are_as_short_as_can_be(
+    write: Write, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = write("tables: {t: }").absolute()
     assert load(folder).positions[T, ""].file == Path("state/a.yml")
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
@@ -282,9 +386,14 @@ def test_positions_are_as_short_as_can_be(write: Write, tmp_path_factory: pytest
 
 @pytest.mark.parametrize(
     ("path", "message"),
-    [("nowhere", "there is no folder or file nowhere"), ("empty", "no *.yml or *.yaml file in empty")],
+    [
+        ("nowhere", "there is no folder or file nowhere"),
+        ("empty", "no *.yml or *.yaml file in empty"),
+    ],
 )
-def test_no_files_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, message: str) -> None:
+def test_no_files_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, message: str
+) -> None:
     monkeypatch.chdir(tmp_path)
     Path("empty").mkdir()
     with pytest.raises(DeclarationError) as e:
@@ -310,7 +419,10 @@ def test_everything_that_is_written_has_its_place(read: Read) -> None:
         (child("column", "é"), "not_null"): (6, 23),
         (T, "policies"): (7, 5),
     }
-    assert found == {k: Position(Path("state/a.yml"), line, column, lines[line - 1]) for k, (line, column) in expected.items()}
+    assert found == {
+        k: Position(Path("state/a.yml"), line, column, lines[line - 1])
+        for k, (line, column) in expected.items()
+    }
 
 
 def test_line_ends_and_byte_order_marks_move_nothing(read: Read) -> None:
@@ -345,11 +457,17 @@ def test_an_anchor_is_read_where_it_is_used(write: Write) -> None:
 
 
 @pytest.mark.parametrize("libyaml", [True, False])
-def test_both_parsers_of_pyyaml_read_the_same(write: Write, monkeypatch: pytest.MonkeyPatch, libyaml: bool) -> None:
+def test_both_parsers_of_pyyaml_read_the_same(
+    write: Write, monkeypatch: pytest.MonkeyPatch, libyaml: bool
+) -> None:
     if libyaml and not yaml.__with_libyaml__:
         pytest.skip("PyYAML was built without libyaml")
     monkeypatch.setattr(yaml, "__with_libyaml__", libyaml)
-    found = load(write("tables:\n  t: &x\n    comment: |\n      a\n    columns:\n  é: *x\nchecks:\n  c: {query: 'x', equals: }\n"))
+    found = load(
+        write(
+            "tables:\n  t: &x\n    comment: |\n      a\n    columns:\n  é: *x\nchecks:\n  c: {query: 'x', equals: }\n"
+        )
+    )
     assert [(r.name, k, p.line, p.column) for (r, k), p in found.positions.items()] == [
         ("t", "", 2, 3), ("t", "comment", 3, 5), ("t", "columns", 5, 5), ("é", "", 6, 3), ("é", "comment", 3, 5), ("é", "columns", 5, 5)
     ]  # fmt: skip
@@ -478,8 +596,12 @@ CHECK_ERRORS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "place", "message", "hint"), [*YAML_ERRORS, *OBJECT_ERRORS, *CHECK_ERRORS])
-def test_a_mistake_is_one_problem_at_its_place(refused: Refused, text: str, place: str, message: str, hint: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "place", "message", "hint"), [*YAML_ERRORS, *OBJECT_ERRORS, *CHECK_ERRORS]
+)
+def test_a_mistake_is_one_problem_at_its_place(
+    refused: Refused, text: str, place: str, message: str, hint: str
+) -> None:
     (found,) = refused(text)
     line, column = map(int, place.split(":"))
     shown = text.splitlines()[line - 1]
@@ -521,14 +643,18 @@ def test_sql_that_is_not_utf_8_is_refused_where_it_is_named(write: Write) -> Non
     (folder / "v.sql").write_bytes(b"SELECT '\xe9'")
     with pytest.raises(DeclarationError) as e:
         load(folder)
-    assert str(e.value).startswith("state/a.yml:1:25: query_file: cannot read state/v.sql: 'utf-8' codec")
+    assert str(e.value).startswith(
+        "state/a.yml:1:25: query_file: cannot read state/v.sql: 'utf-8' codec"
+    )
 
 
 def test_aliases_cannot_blow_up(refused: Refused) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 12)]
     (found,) = refused("\n".join(lines))
-    assert f"{found.position}: {found.message}".startswith("state/a.yml:1:1: its aliases make 1,234,567,901,233 values")
+    assert f"{found.position}: {found.message}".startswith(
+        "state/a.yml:1:1: its aliases make 1,234,567,901,233 values"
+    )
 
 
 # -- checks --------------------------------------------------------------------------------------------------------------
@@ -551,17 +677,37 @@ def test_a_check_is_one_assertion_or_several(read: Read) -> None:
     assert (one.query, one.asserts, one.equals, one.actor) == ("SELECT 1", "equals", 1, None)
     assert (two.asserts, three.asserts, three.uses_index) == ("fails_with", "uses_index", "i")
     assert two.actor
-    assert (two.actor.role, dict(two.actor.settings)) == ("anon", {"a.b": Setting(query="SELECT 3"), "c": "5"})
-    assert [str(a.position) for a in (one, two, three)] == ["state/a.yml:2:3", "state/a.yml:7:9", "state/a.yml:10:9"]
+    assert (two.actor.role, dict(two.actor.settings)) == (
+        "anon",
+        {"a.b": Setting(query="SELECT 3"), "c": "5"},
+    )
+    assert [str(a.position) for a in (one, two, three)] == [
+        "state/a.yml:2:3",
+        "state/a.yml:7:9",
+        "state/a.yml:10:9",
+    ]
     assert [str(c.position) for c in found.values()] == ["state/a.yml:2:3", "state/a.yml:5:3"]
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("0", 0), ("1.5", 1.5), ("true", True), ("'0'", "0"), ("A B", "A B"), ("", None), ("on", "on")]
+    ("text", "value"),
+    [
+        ("0", 0),
+        ("1.5", 1.5),
+        ("true", True),
+        ("'0'", "0"),
+        ("A B", "A B"),
+        ("", None),
+        ("on", "on"),
+    ],
 )
 def test_what_a_query_equals_keeps_its_type(read: Read, text: str, value: object) -> None:
     (assertion,) = read(f"checks: {{c: {{query: x, equals: {text}}}}}").checks["c"].assertions
-    assert (assertion.equals, type(assertion.equals), assertion.asserts) == (value, type(value), "equals")
+    assert (assertion.equals, type(assertion.equals), assertion.asserts) == (
+        value,
+        type(value),
+        "equals",
+    )
 
 
 @pytest.mark.parametrize(
@@ -587,7 +733,12 @@ def test_checks_cannot_be_changed(read: Read) -> None:
     check = read("checks: {c: {query: x, equals: 1, as: {settings: {s: {query: x}}}}}").checks["c"]
     actor = check.assertions[0].actor
     assert actor
-    for model, name in ((check, "name"), (check.assertions[0], "query"), (actor, "role"), (actor.settings["s"], "query")):
+    for model, name in (
+        (check, "name"),
+        (check.assertions[0], "query"),
+        (actor, "role"),
+        (actor.settings["s"], "query"),
+    ):
         with pytest.raises(ValidationError, match="frozen"):
             setattr(model, name, "x")
 
@@ -647,13 +798,18 @@ def test_no_kind_is_known_by_name(write: Write) -> None:
 def test_a_field_and_its_file_are_one_thing(write: Write) -> None:
     with pytest.raises(DeclarationError) as e:
         load(write("shelves:\n  s: {label: x}\n", b="shelves:\n  s: {label_file: b.yml}\n"), TOYS)
-    assert str(e.value).splitlines()[0] == "state/b.yml:2:7: label of shelf public.s is already declared at state/a.yml:2:7"
+    assert (
+        str(e.value).splitlines()[0]
+        == "state/b.yml:2:7: label of shelf public.s is already declared at state/a.yml:2:7"
+    )
 
 
 def test_a_rule_of_a_field_is_told_as_pydantic_tells_it(write: Write) -> None:
     with pytest.raises(DeclarationError) as e:
         load(write("shelves: {s: {width: 0}}"), TOYS)
-    assert [p.message for p in e.value.problems] == ["width: input should be greater than or equal to 1"]
+    assert [p.message for p in e.value.problems] == [
+        "width: input should be greater than or equal to 1"
+    ]
 
 
 # -- JSON Schema ---------------------------------------------------------------------------------------------------------
@@ -738,7 +894,10 @@ def test_a_name_that_postgresql_would_cut_is_an_error(tmp_path: Path) -> None:
     assert len(load(tmp_path).objects) == 1
 
 
-@pytest.mark.parametrize("type_", ["bigint GENERATED ALWAYS AS IDENTITY", 'text COLLATE "C"', "int NOT NULL", "int DEFAULT 3"])
+@pytest.mark.parametrize(
+    "type_",
+    ["bigint GENERATED ALWAYS AS IDENTITY", 'text COLLATE "C"', "int NOT NULL", "int DEFAULT 3"],
+)
 def test_a_type_is_a_type_alone(tmp_path: Path, type_: str) -> None:
     (tmp_path / "a.yml").write_text(f"tables: {{t: {{columns: {{c: '{type_}'}}}}}}\n")
     with pytest.raises(DeclarationError, match="only the data type"):
@@ -746,7 +905,9 @@ def test_a_type_is_a_type_alone(tmp_path: Path, type_: str) -> None:
 
 
 def test_a_backfill_may_be_its_value_alone(write: Write) -> None:
-    declared = "tables: {t: {columns: {a: {backfill: lower(b)}, b: {backfill: 0}, c: {backfill: true}}}}"
+    declared = (
+        "tables: {t: {columns: {a: {backfill: lower(b)}, b: {backfill: 0}, c: {backfill: true}}}}"
+    )
     found = {r.name: o for r, o in load(write(declared)).objects.items() if isinstance(o, Column)}
     assert {n: c.expressions() for n, c in found.items() if n in "abc"} == {
         "a": {"backfill": "lower(b)"},
@@ -763,6 +924,12 @@ tables:
       a: {backfill: {value: x, batch: {target: 1s, rows: 500}, pause: 50%, max_lag: 64MB, max_active: 20, triggers: false}}
       b: {backfill: {value: x, pause: 250ms, max_lag: 1.5min}}
 """
-    paces = {r.name: o.backfill.pace() for r, o in load(write(declared)).objects.items() if isinstance(o, Column) and o.backfill}
-    assert paces["a"] == Pace(target=1, rows=500, share=0.5, max_lag_bytes=64 << 20, max_active=20, triggers=False)
+    paces = {
+        r.name: o.backfill.pace()
+        for r, o in load(write(declared)).objects.items()
+        if isinstance(o, Column) and o.backfill
+    }
+    assert paces["a"] == Pace(
+        target=1, rows=500, share=0.5, max_lag_bytes=64 << 20, max_active=20, triggers=False
+    )
     assert paces["b"] == Pace(pause=0.25, max_lag=90)

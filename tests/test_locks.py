@@ -50,7 +50,11 @@ def job_of(database: Database, declared: str, folder: Path) -> Job:
 def applying(job: Job, notes: Notes, patience: Patience) -> Generator[list[Outcome]]:
     """Apply in a thread; the list holds the outcome at the end."""
     plan, outcomes = pipeline.plan_changes(job), list[Outcome]()
-    thread = threading.Thread(target=lambda: outcomes.append(pipeline.apply_plan(plan, job, job.target, notes, patience, ["all"])))
+    thread = threading.Thread(
+        target=lambda: outcomes.append(
+            pipeline.apply_plan(plan, job, job.target, notes, patience, ["all"])
+        )
+    )
     thread.start()
     try:
         yield outcomes
@@ -66,7 +70,9 @@ def until(holds: Callable[[], object], seconds: float = 20) -> None:
 
 
 @pytest.mark.parametrize("held", MODES)
-def test_what_conflicts_is_what_postgresql_says(held: str, new_database: Callable[..., Database]) -> None:
+def test_what_conflicts_is_what_postgresql_says(
+    held: str, new_database: Callable[..., Database]
+) -> None:
     database = new_database(TABLE)
     with psycopg.connect(database.url) as holder, connect(database.url) as other:
         holder.execute(f"LOCK TABLE t IN {held} MODE".encode())
@@ -77,17 +83,28 @@ def test_what_conflicts_is_what_postgresql_says(held: str, new_database: Callabl
                 free = True
             except psycopg.errors.LockNotAvailable:
                 free = False
-            assert (holders(other, {"public.t": wanted}) == []) is free, f"{wanted} while {held} is held"
+            assert (holders(other, {"public.t": wanted}) == []) is free, (
+                f"{wanted} while {held} is held"
+            )
 
 
-def test_nobody_queues_behind_a_transaction_that_is_idle(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_nobody_queues_behind_a_transaction_that_is_idle(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = new_database(TABLE)
     notes = Notes()
-    with psycopg.connect(database.url) as idle, psycopg.connect(database.url, autocommit=True) as application:
+    with (
+        psycopg.connect(database.url) as idle,
+        psycopg.connect(database.url, autocommit=True) as application,
+    ):
         idle.execute("SELECT * FROM t")
         time.sleep(0.5)
         queued, slowest, end = 0, 0.0, time.monotonic() + 3
-        with applying(job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path), notes, Patience()) as outcomes:
+        with applying(
+            job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path),
+            notes,
+            Patience(),
+        ) as outcomes:
             while time.monotonic() < end:
                 began = time.monotonic()
                 application.execute("UPDATE t SET n = n WHERE id = 1")
@@ -101,13 +118,19 @@ def test_nobody_queues_behind_a_transaction_that_is_idle(new_database: Callable[
     assert "SELECT * FROM t" in notes.waits[0]
 
 
-def test_a_build_that_is_kept_waiting_says_for_whom(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_a_build_that_is_kept_waiting_says_for_whom(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = new_database(TABLE)
     notes = Notes()
     with psycopg.connect(database.url) as holder:
         pid = holder.info.backend_pid
         holder.execute("INSERT INTO t VALUES (1000, 1)")
-        with applying(job_of(database, "tables: {t: {indexes: {t_n: {on: n}}}}", tmp_path), notes, Patience(lock=0.2)) as outcomes:
+        with applying(
+            job_of(database, "tables: {t: {indexes: {t_n: {on: n}}}}", tmp_path),
+            notes,
+            Patience(lock=0.2),
+        ) as outcomes:
             until(lambda: notes.waits)
             holder.rollback()
     assert outcomes[0].changed == 1
@@ -115,20 +138,28 @@ def test_a_build_that_is_kept_waiting_says_for_whom(new_database: Callable[..., 
     assert "INSERT INTO t" in notes.waits[0]
 
 
-def test_who_was_in_the_way_is_told_at_the_end_of_patience(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_who_was_in_the_way_is_told_at_the_end_of_patience(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = new_database(TABLE)
     with psycopg.connect(database.url) as holder:
         pid = holder.info.backend_pid
         holder.execute("SELECT pg_sleep(0), * FROM t")
         patience = Patience(lock=0.4, total=1)
-        with applying(job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path), Notes(), patience) as outcomes:
+        with applying(
+            job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path),
+            Notes(),
+            patience,
+        ) as outcomes:
             pass
     (step,) = outcomes[0].steps
     assert step.status == "failed"
     assert f"held by pid {pid} " in step.error
 
 
-def test_what_should_be_quick_is_stopped(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_what_should_be_quick_is_stopped(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     slow = """CREATE FUNCTION public.slow() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(5); END';
         CREATE EVENT TRIGGER slow ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION public.slow();"""
     database = new_database(TABLE + slow)
@@ -136,10 +167,14 @@ def test_what_should_be_quick_is_stopped(new_database: Callable[..., Database], 
     with applying(job, Notes(), Patience(statement=0.3)) as outcomes:
         pass
     assert "statement timeout" in outcomes[0].steps[0].error
-    assert database.value("SELECT count(*) FROM pg_attrdef WHERE adrelid = 'public.t'::regclass") == 0
+    assert (
+        database.value("SELECT count(*) FROM pg_attrdef WHERE adrelid = 'public.t'::regclass") == 0
+    )
 
 
-def test_settings_are_those_of_the_run(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_settings_are_those_of_the_run(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     seen = """CREATE TABLE public.seen (value text);
         CREATE FUNCTION public.look() RETURNS event_trigger LANGUAGE plpgsql
             AS 'BEGIN INSERT INTO public.seen VALUES (current_setting(''maintenance_work_mem'')); END';
@@ -159,7 +194,9 @@ def test_pauses_grow_and_are_shaken() -> None:
     assert first[0] < first[-1]
 
 
-def test_success_that_made_something_else_is_a_failure(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_success_that_made_something_else_is_a_failure(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     """Something on the server puts another condition into every policy."""
     meddler = """CREATE FUNCTION public.meddle() RETURNS event_trigger LANGUAGE plpgsql
             AS 'BEGIN ALTER POLICY own ON public.t USING (true); END';
@@ -173,7 +210,9 @@ def test_success_that_made_something_else_is_a_failure(new_database: Callable[..
     assert "using is 'true', not '(n > 1)'" in step.error
 
 
-def test_what_later_steps_did_not_mend_is_a_failure_for_everybody(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_what_later_steps_did_not_mend_is_a_failure_for_everybody(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     """The recap, the journal and who watches say the same, although the step was first thought to be done."""
     meddler = """CREATE FUNCTION public.meddle() RETURNS event_trigger LANGUAGE plpgsql
             AS 'BEGIN ALTER POLICY own ON public.t USING (true); END';
@@ -182,23 +221,39 @@ def test_what_later_steps_did_not_mend_is_a_failure_for_everybody(new_database: 
     database, notes = new_database(TABLE + meddler), Notes()
     later = "triggers: {z: {before: insert, for_each: row, execute: fire()}}"
     with applying(
-        job_of(database, f"tables: {{t: {{policies: {{own: {{using: n > 1}}}}, {later}}}}}", tmp_path), notes, Patience()
+        job_of(
+            database, f"tables: {{t: {{policies: {{own: {{using: n > 1}}}}, {later}}}}}", tmp_path
+        ),
+        notes,
+        Patience(),
     ) as found:
         pass
     first, last = found[0].steps
     assert (first.status, last.status) == ("failed", "done")
     assert "using is 'true', not '(n > 1)'" in first.error
     assert notes.done[-1] == first
-    assert database.rows("SELECT status, error IS NULL FROM reconcile.step ORDER BY step_id") == [("failed", False), ("done", True)]
+    assert database.rows("SELECT status, error IS NULL FROM reconcile.step ORDER BY step_id") == [
+        ("failed", False),
+        ("done", True),
+    ]
 
 
-def test_nobody_queues_behind_whom_the_last_try_met_elsewhere(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_nobody_queues_behind_whom_the_last_try_met_elsewhere(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     """A foreign key locks two tables: one that waits for the other must not keep the first for as long as that lasts."""
     parent = "CREATE TABLE public.parent (id int PRIMARY KEY); INSERT INTO public.parent SELECT generate_series(0, 9);"
     database = new_database(TABLE + parent)
     notes, slow, end = Notes(), list[float](), time.monotonic() + 6
-    job = job_of(database, "tables: {t: {constraints: {f: {foreign_key: n, references: parent(id)}}}}", tmp_path)
-    with psycopg.connect(database.url) as idle, psycopg.connect(database.url, autocommit=True) as application:
+    job = job_of(
+        database,
+        "tables: {t: {constraints: {f: {foreign_key: n, references: parent(id)}}}}",
+        tmp_path,
+    )
+    with (
+        psycopg.connect(database.url) as idle,
+        psycopg.connect(database.url, autocommit=True) as application,
+    ):
         idle.execute("INSERT INTO parent VALUES (100)")
         with applying(job, notes, Patience()) as outcomes:
             while time.monotonic() < end:
@@ -217,7 +272,12 @@ class Locking(Notes):
 
     def __init__(self, database: Database, table: str, when: Callable[[Step], bool]) -> None:
         super().__init__()
-        self._holder, self._table, self._when, self._hit = psycopg.connect(database.url), table, when, False
+        self._holder, self._table, self._when, self._hit = (
+            psycopg.connect(database.url),
+            table,
+            when,
+            False,
+        )
 
     def started(self, step: Step) -> None:
         if not self._hit and self._when(step):
@@ -226,8 +286,12 @@ class Locking(Notes):
             threading.Timer(1.0, self._holder.close).start()
 
 
-@pytest.mark.parametrize("declared", ["columns: {n: {default: 3}}", "policies: {own: {for: select, using: n > 1}}"])
-def test_who_locks_what_is_read_afterwards_is_waited_for(declared: str, new_database: Callable[..., Database], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "declared", ["columns: {n: {default: 3}}", "policies: {own: {for: select, using: n > 1}}"]
+)
+def test_who_locks_what_is_read_afterwards_is_waited_for(
+    declared: str, new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     """To print a namesake's expression PostgreSQL locks its table; what has been committed has not failed for that."""
     other = "CREATE TABLE public.other (n int DEFAULT 1); CREATE POLICY own ON public.other USING (n > 5);"
     database = new_database(TABLE + other + "CREATE POLICY own ON public.t USING (n > 5);")
@@ -237,23 +301,37 @@ def test_who_locks_what_is_read_afterwards_is_waited_for(declared: str, new_data
     assert {s.status for s in outcomes[0].steps} == {"done"}
 
 
-def test_a_backfill_waits_to_see_what_is_left(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_a_backfill_waits_to_see_what_is_left(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = new_database(TABLE)
-    job = job_of(database, "tables: {t: {columns: {m: {type: int, not_null: true, backfill: {value: id}}}}}", tmp_path)
-    with applying(job, Locking(database, "t", lambda step: step.fill is not None), Patience()) as outcomes:
+    job = job_of(
+        database,
+        "tables: {t: {columns: {m: {type: int, not_null: true, backfill: {value: id}}}}}",
+        tmp_path,
+    )
+    with applying(
+        job, Locking(database, "t", lambda step: step.fill is not None), Patience()
+    ) as outcomes:
         pass
     assert {s.status for s in outcomes[0].steps} == {"done"}
 
 
-def test_to_wait_for_a_lock_is_not_to_be_slow(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_to_wait_for_a_lock_is_not_to_be_slow(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = new_database(TABLE)
     job = job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path)
-    with applying(job, Locking(database, "t", lambda _: True), Patience(lock=16, statement=0.3)) as outcomes:
+    with applying(
+        job, Locking(database, "t", lambda _: True), Patience(lock=16, statement=0.3)
+    ) as outcomes:
         pass
     assert outcomes[0].changed == 1
 
 
-def test_a_run_whose_end_cannot_be_looked_at_is_recorded(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_a_run_whose_end_cannot_be_looked_at_is_recorded(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = new_database(TABLE + "CREATE TABLE public.other (n int DEFAULT 1)")
     job = job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path)
     plan = pipeline.plan_changes(job)
@@ -267,9 +345,13 @@ def test_a_run_whose_end_cannot_be_looked_at_is_recorded(new_database: Callable[
     assert (outcome.changed, outcome.failed) == (1, 0)
     assert "lock timeout" in outcome.unseen
     *_, unknown, numbers = recap(outcome).splitlines()
-    assert unknown.startswith("unknown: whether anything still differs could not be looked at: canceling statement due to lock timeout")
+    assert unknown.startswith(
+        "unknown: whether anything still differs could not be looked at: canceling statement due to lock timeout"
+    )
     assert numbers == "ok=1 changed=1 failed=0 skipped=0"
-    assert database.rows("SELECT status, finished_at IS NOT NULL FROM reconcile.run") == [("done", True)]
+    assert database.rows("SELECT status, finished_at IS NOT NULL FROM reconcile.run") == [
+        ("done", True)
+    ]
 
 
 def test_what_a_try_left_is_cleared_away_before_the_next(
@@ -299,7 +381,9 @@ def test_what_a_try_left_is_cleared_away_before_the_next(
     assert database.value("SELECT indisvalid FROM pg_index WHERE indexrelid = 't_n'::regclass")
 
 
-def test_an_index_that_somebody_else_made_meanwhile_is_not_cleared_away(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_an_index_that_somebody_else_made_meanwhile_is_not_cleared_away(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = new_database(TABLE)
     job = job_of(database, "tables: {t: {indexes: {t_n: {on: n}}}}", tmp_path)
     with psycopg.connect(database.url) as reader, psycopg.connect(database.url) as other:
@@ -309,14 +393,18 @@ def test_an_index_that_somebody_else_made_meanwhile_is_not_cleared_away(new_data
             until(lambda: database.value(WAITING))
             other.execute("CREATE INDEX t_n ON t (id)")
             other.commit()
-            database.rows(f"SELECT pg_cancel_backend(pid) FROM pg_locks WHERE NOT granted AND relation = 't'::regclass AND {HERE}")
+            database.rows(
+                f"SELECT pg_cancel_backend(pid) FROM pg_locks WHERE NOT granted AND relation = 't'::regclass AND {HERE}"
+            )
             time.sleep(0.5)
             reader.rollback()
     assert outcomes[0].failed == 1
     assert "(id)" in str(database.value("SELECT pg_get_indexdef('t_n'::regclass)"))
 
 
-def test_who_watches_badly_harms_nobody(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_who_watches_badly_harms_nobody(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     """Not even from the thread that looks at what a build waits for."""
 
     class Gone(Notes):
@@ -335,14 +423,22 @@ def test_who_watches_badly_harms_nobody(new_database: Callable[..., Database], t
     assert (outcomes[0].failed, outcomes[0].skipped, outcomes[0].left) == (0, 0, ())
 
 
-def test_what_a_role_brings_along_does_not_cut_a_run_short(new_database: Callable[..., Database], tmp_path: Path) -> None:
-    brought = {"idle_session_timeout": "300ms", "idle_in_transaction_session_timeout": "300ms", "lock_timeout": "1ms"}
+def test_what_a_role_brings_along_does_not_cut_a_run_short(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    brought = {
+        "idle_session_timeout": "300ms",
+        "idle_in_transaction_session_timeout": "300ms",
+        "lock_timeout": "1ms",
+    }
     words = "DO $$ BEGIN EXECUTE format('ALTER ROLE hasty IN DATABASE %I SET {} = ''{}''', current_database()); END $$;"
     timeouts = "".join(words.format(*b) for b in brought.items())
     role = """DO $$ BEGIN CREATE ROLE hasty LOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
         ALTER TABLE t OWNER TO hasty; GRANT CREATE ON SCHEMA public TO hasty;"""
     database = new_database(TABLE + role + timeouts)
-    made = job_of(database, "tables: {t: {columns: {n: {default: 3}}, indexes: {t_n: {on: n}}}}", tmp_path)
+    made = job_of(
+        database, "tables: {t: {columns: {n: {default: 3}}, indexes: {t_n: {on: n}}}}", tmp_path
+    )
     job = Job(conninfo.make_conninfo(database.url, user="hasty"), made.declaration, made.scope)
     with psycopg.connect(database.url) as holder:
         holder.execute("SELECT FROM t")

@@ -51,13 +51,17 @@ views:
 ODD = ['"a.b"', '"A""b."']
 
 
-def prepared(schema: str, new_database: Callable[..., Database], folder: Path) -> tuple[Database, Job]:
+def prepared(
+    schema: str, new_database: Callable[..., Database], folder: Path
+) -> tuple[Database, Job]:
     database = new_database(BEFORE.format(schema=schema))
     return database, job_of(database, DECLARED.format(schema=schema), folder)
 
 
 @pytest.mark.parametrize("schema", ODD)
-def test_every_recipe_and_its_way_back(schema: str, new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_every_recipe_and_its_way_back(
+    schema: str, new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database, job = prepared(schema, new_database, tmp_path)
     before = database.dump()
     with applying(job, Notes(), Patience()) as outcomes:
@@ -71,9 +75,18 @@ def test_every_recipe_and_its_way_back(schema: str, new_database: Callable[..., 
 
 
 @pytest.mark.parametrize("schema", ODD)
-def test_who_holds_an_odd_name_is_waited_for(schema: str, new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_who_holds_an_odd_name_is_waited_for(
+    schema: str, new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database, _ = prepared(schema, new_database, tmp_path)
-    job, notes = job_of(database, f"schema: '{schema}'\ntables: {{'\"c.d\"': {{columns: {{n: {{default: 4}}}}}}}}", tmp_path), Notes()
+    job, notes = (
+        job_of(
+            database,
+            f"schema: '{schema}'\ntables: {{'\"c.d\"': {{columns: {{n: {{default: 4}}}}}}}}",
+            tmp_path,
+        ),
+        Notes(),
+    )
     with psycopg.connect(database.url) as idle:
         pid = idle.info.backend_pid
         idle.execute(sql.SQL(f'SELECT FROM {schema}."c.d"'))  # pyright: ignore[reportArgumentType]
@@ -87,7 +100,9 @@ def test_who_holds_an_odd_name_is_waited_for(schema: str, new_database: Callable
 
 
 @pytest.mark.parametrize("schema", ODD)
-def test_a_role_that_owns_only_what_it_changes_is_not_refused(schema: str, new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_a_role_that_owns_only_what_it_changes_is_not_refused(
+    schema: str, new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database, made = prepared(schema, new_database, tmp_path)
     database.run(f"""DO $$ BEGIN CREATE ROLE odd LOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
         ALTER SCHEMA {schema} OWNER TO odd; ALTER TABLE {schema}."c.d" OWNER TO odd; ALTER TABLE {schema}."p""q" OWNER TO odd;
@@ -112,5 +127,7 @@ def test_an_odd_name_is_found_among_the_locks(new_database: Callable[..., Databa
     with psycopg.connect(database.url) as idle, connect(database.url) as own:
         idle.execute('SELECT FROM "a.b"."c.d"')
         for spelled in ("a.b.c.d", '"a.b"."c.d"'):
-            assert [b.pid for b in holders(own, {spelled: "ACCESS EXCLUSIVE"})] == [idle.info.backend_pid]
+            assert [b.pid for b in holders(own, {spelled: "ACCESS EXCLUSIVE"})] == [
+                idle.info.backend_pid
+            ]
         assert holders(own, {'a."b.c.d"': "ACCESS EXCLUSIVE"}) == []

@@ -14,7 +14,9 @@ ROWS = 20_000
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda c: c.name)
-def test_the_application_does_not_notice(change: Change, new_database: Callable[..., Database]) -> None:
+def test_the_application_does_not_notice(
+    change: Change, new_database: Callable[..., Database]
+) -> None:
     database = new_database()
     prepare(database.url, ROWS)
     ((_, _, seen),) = compared(database.url, ROWS, change, naive=False)
@@ -23,7 +25,9 @@ def test_the_application_does_not_notice(change: Change, new_database: Callable[
     assert max(seen.seconds) < 1.0
 
 
-def test_the_whole_plan_of_the_conversations_goes_unnoticed(new_database: Callable[..., Database]) -> None:
+def test_the_whole_plan_of_the_conversations_goes_unnoticed(
+    new_database: Callable[..., Database],
+) -> None:
     database = new_database()
     conversations.prepare(database.url, 1)
     _, seen = conversations.applied(database.url)

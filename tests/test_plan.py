@@ -29,7 +29,9 @@ def state(*objects: Object, edges: dict[Ref, frozenset[Ref]] | None = None) -> S
 
 
 def plan(live: State, desired: State) -> Plan:
-    return make_plan(changes(live, desired), live, desired, SITUATION, target="postgresql://u:secret@h/d")
+    return make_plan(
+        changes(live, desired), live, desired, SITUATION, target="postgresql://u:secret@h/d"
+    )
 
 
 def test_a_plan_is_the_same_after_a_round_trip() -> None:
@@ -40,10 +42,19 @@ def test_a_plan_is_the_same_after_a_round_trip() -> None:
     assert "secret" not in made.model_dump_json()
 
 
-@pytest.mark.parametrize("field", ["target", "steps", "changes", "fingerprint", "notes", "unchanged"])
+@pytest.mark.parametrize(
+    "field", ["target", "steps", "changes", "fingerprint", "notes", "unchanged"]
+)
 def test_any_edit_breaks_the_seal(field: str) -> None:
     made = plan(state(), state(Table(ref=T)))
-    other = {"target": "x", "steps": (), "changes": (), "fingerprint": {"a": "b"}, "notes": ("x",), "unchanged": 9}[field]
+    other = {
+        "target": "x",
+        "steps": (),
+        "changes": (),
+        "fingerprint": {"a": "b"},
+        "notes": ("x",),
+        "unchanged": 9,
+    }[field]
     assert not made.model_copy(update={field: other}).intact()
 
 
@@ -77,9 +88,14 @@ def test_an_index_of_a_table_in_use_is_built_concurrently() -> None:
 
 def test_policies_change_in_one_transaction() -> None:
     def named(name: str) -> Policy:
-        return Policy.model_validate({"ref": Ref("policy", "public", name, T), "for": "select", "using": "true"})
+        return Policy.model_validate(
+            {"ref": Ref("policy", "public", name, T), "for": "select", "using": "true"}
+        )
 
-    made = plan(state(Table(ref=T), named("a"), named("b")), state(Table(ref=T, row_level_security=True), named("c")))
+    made = plan(
+        state(Table(ref=T), named("a"), named("b")),
+        state(Table(ref=T, row_level_security=True), named("c")),
+    )
     assert len(made.steps) == 4
     assert len({s.transaction for s in made.steps}) == 1
     assert set(made.hazards()) == {Hazard.WEAKENS_SECURITY}
@@ -129,7 +145,14 @@ def policy(**fields: object) -> Policy:
 
 
 def function(**fields: object) -> Function:
-    return Function.model_validate({"ref": Ref("function", "public", "f", None, ""), "returns": "int", "body": "SELECT 1", **fields})
+    return Function.model_validate(
+        {
+            "ref": Ref("function", "public", "f", None, ""),
+            "returns": "int",
+            "body": "SELECT 1",
+            **fields,
+        }
+    )
 
 
 def view(**fields: object) -> View:
@@ -149,7 +172,9 @@ def view(**fields: object) -> View:
         (Table(ref=T, row_level_security=True), Table(ref=T)),
     ],
 )
-def test_what_weakens_security_is_a_hazard_and_its_way_back_is_none(old: Object, new: Object) -> None:
+def test_what_weakens_security_is_a_hazard_and_its_way_back_is_none(
+    old: Object, new: Object
+) -> None:
     around = () if new.ref == T else (Table(ref=T),)
     assert Hazard.WEAKENS_SECURITY in plan(state(*around, old), state(*around, new)).hazards()
     assert not plan(state(*around, new), state(*around, old)).hazards()

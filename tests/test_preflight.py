@@ -39,62 +39,93 @@ def refused(job: Job) -> str:
     return str(refusal.value)
 
 
-def test_what_a_role_may_not_do_is_found_all_at_once(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_what_a_role_may_not_do_is_found_all_at_once(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = new_database(TABLE + PASSERBY)
     job = job_of(database, DECLARED, tmp_path)
-    said = refused(Job(conninfo.make_conninfo(database.url, user="passerby"), job.declaration, job.scope))
+    said = refused(
+        Job(conninfo.make_conninfo(database.url, user="passerby"), job.declaration, job.scope)
+    )
     assert "passerby does not own public.t, postgres does" in said
     assert "passerby may not create in schema public" in said
 
 
-def test_a_role_may_do_what_roles_it_is_in_may(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_a_role_may_do_what_roles_it_is_in_may(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     roles = """DO $$ BEGIN CREATE ROLE owners; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
         GRANT owners TO passerby; GRANT CREATE ON SCHEMA public TO owners; ALTER TABLE t OWNER TO owners;"""
     database = new_database(TABLE + PASSERBY + roles)
     job = job_of(database, DECLARED, tmp_path)
     job = Job(conninfo.make_conninfo(database.url, user="passerby"), job.declaration, job.scope)
-    outcome = pipeline.apply_plan(pipeline.plan_changes(job), job, job.target, Notes(), Patience(), ["all"])
+    outcome = pipeline.apply_plan(
+        pipeline.plan_changes(job), job, job.target, Notes(), Patience(), ["all"]
+    )
     assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ())
 
 
-def test_what_stands_on_a_table_needs_no_room_in_its_schema(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_what_stands_on_a_table_needs_no_room_in_its_schema(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = new_database(TABLE + PASSERBY + "ALTER TABLE t OWNER TO passerby")
     on_it = "columns: {m: {type: int}}, policies: {own: {using: n > 1}}, constraints: {positive: {check: n >= 0}}"
     job = job_of(database, f"tables: {{t: {{{on_it}}}}}", tmp_path)
     job = Job(conninfo.make_conninfo(database.url, user="passerby"), job.declaration, job.scope)
-    outcome = pipeline.apply_plan(pipeline.plan_changes(job), job, job.target, Notes(), Patience(), ["all"])
+    outcome = pipeline.apply_plan(
+        pipeline.plan_changes(job), job, job.target, Notes(), Patience(), ["all"]
+    )
     assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ())
 
 
 @pytest.mark.parametrize(
-    "declared", ["indexes: {t_n: {on: n}}", "constraints: {u: {unique: n}}", "columns: {m: {type: int, identity: always}}"]
+    "declared",
+    [
+        "indexes: {t_n: {on: n}}",
+        "constraints: {u: {unique: n}}",
+        "columns: {m: {type: int, identity: always}}",
+    ],
 )
-def test_an_index_and_a_sequence_need_room(declared: str, new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_an_index_and_a_sequence_need_room(
+    declared: str, new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = new_database(TABLE + PASSERBY + "ALTER TABLE t OWNER TO passerby")
     job = job_of(database, f"tables: {{t: {{{declared}}}}}", tmp_path)
     job = Job(conninfo.make_conninfo(database.url, user="passerby"), job.declaration, job.scope)
     assert refused(job) == "passerby may not create in schema public"
 
 
-def test_a_trigger_needs_but_its_own_privilege(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_a_trigger_needs_but_its_own_privilege(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     fires = """CREATE FUNCTION public.fire() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"""
     database = new_database(TABLE + PASSERBY + fires)
-    job = job_of(database, "tables: {t: {triggers: {x: {before: insert, for_each: row, execute: fire()}}}}", tmp_path)
+    job = job_of(
+        database,
+        "tables: {t: {triggers: {x: {before: insert, for_each: row, execute: fire()}}}}",
+        tmp_path,
+    )
     job = Job(conninfo.make_conninfo(database.url, user="passerby"), job.declaration, job.scope)
     assert refused(job) == "passerby does not own public.t, postgres does"
     database.run("GRANT TRIGGER ON t TO passerby")
-    outcome = pipeline.apply_plan(pipeline.plan_changes(job), job, job.target, Notes(), Patience(), ["all"])
+    outcome = pipeline.apply_plan(
+        pipeline.plan_changes(job), job, job.target, Notes(), Patience(), ["all"]
+    )
     assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ())
 
 
-def test_a_read_only_database_is_refused(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_a_read_only_database_is_refused(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = new_database(TABLE)
     own = conninfo.conninfo_to_dict(database.url)["dbname"]
     database.run(f"ALTER DATABASE {own} SET default_transaction_read_only = on")
     assert "read-only" in refused(job_of(database, DECLARED, tmp_path))
 
 
-def test_what_will_hold_up_a_build_is_named(new_database: Callable[..., Database], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_will_hold_up_a_build_is_named(
+    new_database: Callable[..., Database], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("reconciler.apply.preflight.OLD", 0.0)
     database = new_database(TABLE + "CREATE TABLE public.other (id int)")
     plan = pipeline.plan_changes(job_of(database, DECLARED, tmp_path))
@@ -106,13 +137,17 @@ def test_what_will_hold_up_a_build_is_named(new_database: Callable[..., Database
         assert "SELECT * FROM other" in found.words
 
 
-def test_an_invalid_index_that_nobody_declared_is_named(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_an_invalid_index_that_nobody_declared_is_named(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = new_database(TABLE)
     with pytest.raises(psycopg.errors.UniqueViolation), connect(database.url) as connection:
         connection.execute("CREATE UNIQUE INDEX CONCURRENTLY theirs ON t (n)")
     job = job_of(database, DECLARED, tmp_path)
     notes = Notes()
-    outcome = pipeline.apply_plan(pipeline.plan_changes(job), job, job.target, notes, Patience(), ["all"])
+    outcome = pipeline.apply_plan(
+        pipeline.plan_changes(job), job, job.target, notes, Patience(), ["all"]
+    )
     assert outcome.failed == 0
     assert notes.noted == ["the index public.theirs is invalid, and nothing is declared of it"]
 
@@ -120,10 +155,17 @@ def test_an_invalid_index_that_nobody_declared_is_named(new_database: Callable[.
 def test_nothing_to_do_needs_nothing(new_database: Callable[..., Database], tmp_path: Path) -> None:
     database = new_database(TABLE)
     with connect(database.url) as connection:
-        assert preflight(pipeline.plan_changes(job_of(database, "tables: {t: {}}", tmp_path)), connection) == []
+        assert (
+            preflight(
+                pipeline.plan_changes(job_of(database, "tables: {t: {}}", tmp_path)), connection
+            )
+            == []
+        )
 
 
-def test_the_role_that_is_set_is_the_one_that_is_asked_and_recorded(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_the_role_that_is_set_is_the_one_that_is_asked_and_recorded(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     """A login that inherits nothing, and takes on the role that owns the tables: before the pre-flight, and not after it."""
     roles = """DO $$ BEGIN CREATE ROLE house; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
         DO $$ BEGIN CREATE ROLE guest LOGIN NOINHERIT; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
@@ -140,11 +182,15 @@ def test_the_role_that_is_set_is_the_one_that_is_asked_and_recorded(new_database
     assert done.exit_code == 0, done.output
     assert database.rows("SELECT role_name, status FROM reconcile.run") == [("house", "done")]
     assert database.value("SELECT tableowner FROM pg_tables WHERE tablename = 'fresh'") == "house"
-    back = reconcile("rollback", "--target", target, "--yes", "--allow", "all", "--set", "role=house")
+    back = reconcile(
+        "rollback", "--target", target, "--yes", "--allow", "all", "--set", "role=house"
+    )
     assert back.exit_code == 0, back.output
 
 
-def test_a_role_s_read_only_default_can_be_set_aside(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_a_role_s_read_only_default_can_be_set_aside(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = new_database(TABLE)
     own = conninfo.conninfo_to_dict(database.url)["dbname"]
     database.run(f"ALTER DATABASE {own} SET default_transaction_read_only = on")
@@ -155,7 +201,9 @@ def test_a_role_s_read_only_default_can_be_set_aside(new_database: Callable[...,
     assert done.exit_code == 0, done.output
 
 
-def test_a_pooler_that_gives_each_transaction_another_session_is_refused(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_a_pooler_that_gives_each_transaction_another_session_is_refused(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     """Neither our settings nor our lock would hold there."""
     database = new_database(TABLE)
     with pooled(database.url) as url:
@@ -165,4 +213,6 @@ def test_a_pooler_that_gives_each_transaction_another_session_is_refused(new_dat
             pipeline.apply_plan(plan, job, url, Notes(), Patience(), ["all"])
     held = "SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database WHERE d.datname = current_database()"
     assert database.value(f"{held} AND l.locktype = 'advisory'") == 0
-    assert database.value("SELECT to_regclass('fresh') IS NULL AND to_regnamespace('reconcile') IS NULL")
+    assert database.value(
+        "SELECT to_regclass('fresh') IS NULL AND to_regnamespace('reconcile') IS NULL"
+    )

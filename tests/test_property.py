@@ -23,10 +23,22 @@ from reconciler.server.locks import Patience
 from tests.conftest import Database
 from tests.test_cases import undo
 
-PAIRS = int(os.environ.get("RECONCILE_TEST_PAIRS", "8"))  # set it to look further: other pairs each time
+PAIRS = int(
+    os.environ.get("RECONCILE_TEST_PAIRS", "8")
+)  # set it to look further: other pairs each time
 EVERYTHING = Scope(frozenset({"*"}), prune=True, everything=True)
 TABLES = ("a", "b", "c")
-PLAIN = ("integer", "bigint", "text", "varchar(20)", "numeric(10,2)", "timestamptz", "boolean", "jsonb", "integer[]")
+PLAIN = (
+    "integer",
+    "bigint",
+    "text",
+    "varchar(20)",
+    "numeric(10,2)",
+    "timestamptz",
+    "boolean",
+    "jsonb",
+    "integer[]",
+)
 Body = dict[str, Any]
 
 
@@ -34,7 +46,9 @@ Body = dict[str, Any]
 class Schema:
     """A declaration on its way: what is there so far, for others to stand on."""
 
-    content: Body = field(default_factory=lambda: {"schemas": {"public": {"grants": {"public": "usage"}}}})
+    content: Body = field(
+        default_factory=lambda: {"schemas": {"public": {"grants": {"public": "usage"}}}}
+    )
 
     def add(self, section: str, name: str, body: Any) -> None:
         self.content.setdefault(section, {})[name] = body
@@ -69,23 +83,42 @@ def schemas(draw: st.DrawFn) -> Body:
 
 def _types(draw: st.DrawFn, schema: Schema) -> None:
     if draw(st.booleans()):
-        values = draw(st.sampled_from((["x", "y"], ["x", "y", "z"], ["w", "x", "y"], ["y", "x"], ["x", "z"])))
+        values = draw(
+            st.sampled_from((["x", "y"], ["x", "y", "z"], ["w", "x", "y"], ["y", "x"], ["x", "z"]))
+        )
         schema.add("enums", "mood", spoken(draw, {"values": values}, grants="usage"))
     if draw(st.booleans()):
         check = draw(st.sampled_from(("VALUE <> ''", "length(VALUE) < 9")))
         schema.add("domains", "word", {"type": "text", "constraints": {"fits": check}})
     if draw(st.booleans()):
-        schema.add("sequences", "counter", {"increment": draw(st.sampled_from((1, 5))), "start": draw(st.sampled_from((1, 10)))})
+        schema.add(
+            "sequences",
+            "counter",
+            {"increment": draw(st.sampled_from((1, 5))), "start": draw(st.sampled_from((1, 10)))},
+        )
 
 
 def _functions(draw: st.DrawFn, schema: Schema) -> None:
     if draw(st.booleans()):
         returns, more = draw(st.sampled_from(("integer", "bigint"))), draw(st.sampled_from((1, 2)))
-        body = {"returns": returns, "language": "sql", "volatility": "immutable", "body": f"SELECT (n + {more})::{returns}"}
+        body = {
+            "returns": returns,
+            "language": "sql",
+            "volatility": "immutable",
+            "body": f"SELECT (n + {more})::{returns}",
+        }
         schema.add("functions", "next(n integer)", spoken(draw, body, grants="execute"))
     if draw(st.booleans()):
         note = draw(st.sampled_from(("-- one", "-- two")))
-        schema.add("functions", "stamp()", {"returns": "trigger", "language": "plpgsql", "body": f"BEGIN {note}\n  RETURN NEW;\nEND"})
+        schema.add(
+            "functions",
+            "stamp()",
+            {
+                "returns": "trigger",
+                "language": "plpgsql",
+                "body": f"BEGIN {note}\n  RETURN NEW;\nEND",
+            },
+        )
 
 
 def _column(draw: st.DrawFn, schema: Schema) -> Body:
@@ -94,7 +127,10 @@ def _column(draw: st.DrawFn, schema: Schema) -> Body:
     if draw(st.integers(0, 2)) == 0:
         body["not_null"] = True
     if body["type"] in ("integer", "bigint") and draw(st.integers(0, 2)) == 0:
-        defaults = ["7", *(["public.next(1)"] if "next(n integer)" in schema.names("functions") else [])]
+        defaults = [
+            "7",
+            *(["public.next(1)"] if "next(n integer)" in schema.names("functions") else []),
+        ]
         defaults += ["nextval('public.counter'::regclass)"] if schema.names("sequences") else []
         body["default"] = draw(st.sampled_from(defaults))
     if body["type"] == "mood" and draw(st.booleans()):
@@ -112,18 +148,38 @@ def _table(draw: st.DrawFn, schema: Schema, name: str) -> Body:
     numbers = [c for c, b in columns.items() if b["type"] in ("integer", "bigint")]
     functions = schema.names("functions")
     if draw(st.booleans()):
-        body["constraints"] = {f"{name}_check": {"check": f"{draw(st.sampled_from(numbers))} <> {draw(st.sampled_from((0, 1)))}"}}
+        body["constraints"] = {
+            f"{name}_check": {
+                "check": f"{draw(st.sampled_from(numbers))} <> {draw(st.sampled_from((0, 1)))}"
+            }
+        }
     if draw(st.booleans()):
         keys = draw(st.lists(st.sampled_from(list(columns)), min_size=1, max_size=2, unique=True))
         keys = [k for k in keys if columns[k]["type"] != "jsonb"] or ["id"]
         index: Body = {"on": keys, "unique": draw(st.booleans())}
-        body["indexes"] = {f"{name}_idx": index | ({"where": "id > 3"} if draw(st.booleans()) else {})}
+        body["indexes"] = {
+            f"{name}_idx": index | ({"where": "id > 3"} if draw(st.booleans()) else {})
+        }
     if draw(st.booleans()):
-        using = draw(st.sampled_from(("id > 1", "id > 2", *(["public.next(1) > id"] if "next(n integer)" in functions else []))))
-        body["policies"] = {"visible": {"using": using, "for": draw(st.sampled_from(("select", "all")))}}
+        using = draw(
+            st.sampled_from(
+                (
+                    "id > 1",
+                    "id > 2",
+                    *(["public.next(1) > id"] if "next(n integer)" in functions else []),
+                )
+            )
+        )
+        body["policies"] = {
+            "visible": {"using": using, "for": draw(st.sampled_from(("select", "all")))}
+        }
     if "stamp()" in functions and draw(st.booleans()):
         body["triggers"] = {
-            "stamped": {"before": draw(st.sampled_from((["insert"], ["insert", "update"]))), "for_each": "row", "execute": "stamp()"}
+            "stamped": {
+                "before": draw(st.sampled_from((["insert"], ["insert", "update"]))),
+                "for_each": "row",
+                "execute": "stamp()",
+            }
         }
     return spoken(draw, body)
 
@@ -131,13 +187,23 @@ def _table(draw: st.DrawFn, schema: Schema, name: str) -> Body:
 def _views(draw: st.DrawFn, schema: Schema) -> None:
     for table in schema.names("tables"):
         if draw(st.booleans()):
-            columns = draw(st.lists(st.sampled_from(list(schema.columns(table))), min_size=1, unique=True))
-            called = ["public.next(1) AS following"] if "next(n integer)" in schema.names("functions") and draw(st.booleans()) else []
+            columns = draw(
+                st.lists(st.sampled_from(list(schema.columns(table))), min_size=1, unique=True)
+            )
+            called = (
+                ["public.next(1) AS following"]
+                if "next(n integer)" in schema.names("functions") and draw(st.booleans())
+                else []
+            )
             query = f"SELECT {', '.join([*columns, *called])} FROM {table}"
             section = draw(st.sampled_from(("views", "views", "materialized_views")))
             schema.add(section, f"of_{table}", spoken(draw, {"query": query}))
             if draw(st.booleans()):
-                schema.add("views", f"over_{table}", spoken(draw, {"query": f"SELECT {columns[0]} FROM of_{table}"}))
+                schema.add(
+                    "views",
+                    f"over_{table}",
+                    spoken(draw, {"query": f"SELECT {columns[0]} FROM of_{table}"}),
+                )
 
 
 def job_of(content: Body, database: Database, folder: Path) -> Job:
@@ -158,10 +224,16 @@ def applied(job: Job) -> Plan:
     deadline=None,
     derandomize="RECONCILE_TEST_PAIRS" not in os.environ,
     print_blob=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+    ],
 )
 @given(old=schemas(), new=schemas())
-def test_any_schema_becomes_any_other(old: Body, new: Body, new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_any_schema_becomes_any_other(
+    old: Body, new: Body, new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database, fresh = new_database(), new_database()
     applied(job_of(old, database, tmp_path))
     before = database.dump()
@@ -174,6 +246,8 @@ def test_any_schema_becomes_any_other(old: Body, new: Body, new_database: Callab
         return
     applied(job_of(new, database, tmp_path))
     back, job = pipeline.plan_rollback(database.url, JOURNAL, None)
-    outcome = pipeline.apply_plan(back, job, database.url, Lines(lambda _: None), Patience(), ["all"])
+    outcome = pipeline.apply_plan(
+        back, job, database.url, Lines(lambda _: None), Patience(), ["all"]
+    )
     assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ())
     assert database.dump() == before

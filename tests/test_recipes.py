@@ -48,7 +48,9 @@ PARTITIONED = """
 """
 OLD = PARTITIONED + "CREATE INDEX events_who ON events (who, at);"
 INDEX = "tables: {events: {indexes: {events_who: {on: [who, at], unique: true}}}}"
-REPLACED = "tables: {events: {indexes: {events_who: {on: [who, at DESC], options: {fillfactor: 70}}}}}"
+REPLACED = (
+    "tables: {events: {indexes: {events_who: {on: [who, at DESC], options: {fillfactor: 70}}}}}"
+)
 Made = Callable[..., tuple[Database, Job]]
 
 
@@ -68,7 +70,9 @@ def apply(job: Job, plan: Plan | None = None) -> None:
     """Apply, to the end."""
     plan = plan or pipeline.plan_changes(job)
     outcome = pipeline.apply_plan(plan, job, job.target, Lines(lambda _: None), PATIENCE, ["all"])
-    assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ()), [s.error for s in outcome.steps]
+    assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ()), [
+        s.error for s in outcome.steps
+    ]
 
 
 def run_until(database: Database, plan: Plan, transactions: int) -> None:
@@ -83,7 +87,12 @@ def run_until(database: Database, plan: Plan, transactions: int) -> None:
 
 def indexes(database: Database) -> list[object]:
     """Every index by its oid: what is built anew gets another one."""
-    return [r[0] for r in database.rows("SELECT indexrelid::int8 FROM pg_index WHERE indrelid >= 16384 ORDER BY 1")]
+    return [
+        r[0]
+        for r in database.rows(
+            "SELECT indexrelid::int8 FROM pg_index WHERE indrelid >= 16384 ORDER BY 1"
+        )
+    ]
 
 
 @pytest.fixture(params=sorted({NEWEST, OLDEST}), ids=lambda m: f"pg{m}")
@@ -112,7 +121,10 @@ COUNTED = """
     GRANT SELECT ON v TO PUBLIC;"""
 RETYPED = "{type: bigint, retype: online}"
 WIDER = f"tables: {{t: {{columns: {{id: {RETYPED}, n: {RETYPED}, parent: {RETYPED}}}}}, c: {{columns: {{id: {RETYPED}}}}}}}"
-REFERRING = PARTITIONED + "CREATE TABLE people (id int PRIMARY KEY); INSERT INTO people SELECT generate_series(0, 3);"
+REFERRING = (
+    PARTITIONED
+    + "CREATE TABLE people (id int PRIMARY KEY); INSERT INTO people SELECT generate_series(0, 3);"
+)
 RANDOM = "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 12000);"
 RECIPES = {
     "a column with another value in each row": (
@@ -130,7 +142,11 @@ RECIPES = {
         "tables: {t: {columns: {twice: {type: int, backfill: id * 2}}}}",
         "ALTER TABLE t ADD COLUMN twice int",
     ),
-    "index of a partitioned table": (PARTITIONED, INDEX, "CREATE UNIQUE INDEX events_who ON events (who, at)"),
+    "index of a partitioned table": (
+        PARTITIONED,
+        INDEX,
+        "CREATE UNIQUE INDEX events_who ON events (who, at)",
+    ),
     "another one in its place": (
         OLD,
         REPLACED,
@@ -178,7 +194,9 @@ FILLED = {
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_an_online_recipe_leads_where_plain_ddl_does(job: Made, new_database: Callable[..., Database], recipe: str, major: int) -> None:
+def test_an_online_recipe_leads_where_plain_ddl_does(
+    job: Made, new_database: Callable[..., Database], recipe: str, major: int
+) -> None:
     script, declared, ddl = RECIPES[recipe]
     database, made = job(declared, script, major)
     before = database.dump()
@@ -190,11 +208,15 @@ def test_an_online_recipe_leads_where_plain_ddl_does(job: Made, new_database: Ca
     undo(plan, database)
     assert database.dump() == before
     table = "events" if PARTITIONED in script else "t"
-    assert database.value(f"SELECT count(*) FROM {table}") == new_database(script, major).value(f"SELECT count(*) FROM {table}")
+    assert database.value(f"SELECT count(*) FROM {table}") == new_database(script, major).value(
+        f"SELECT count(*) FROM {table}"
+    )
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_an_online_recipe_goes_on_wherever_it_was_killed(job: Made, new_database: Callable[..., Database], recipe: str, major: int) -> None:
+def test_an_online_recipe_goes_on_wherever_it_was_killed(
+    job: Made, new_database: Callable[..., Database], recipe: str, major: int
+) -> None:
     script, declared, ddl = RECIPES[recipe]
     after = new_database(f"{script};{ddl}", major).dump()
     database, made = job(declared, script, major)
@@ -245,7 +267,11 @@ def build_that_found_duplicates(database: Database) -> None:
     """And the REINDEX that was to mend it."""
     database.run("UPDATE t SET n = 1 WHERE id < 3")
     with connect(database.url) as connection:
-        for sql in (b"CREATE UNIQUE INDEX CONCURRENTLY t_n ON t (n)", b"REINDEX INDEX CONCURRENTLY t_n", b"REINDEX INDEX CONCURRENTLY t_n"):
+        for sql in (
+            b"CREATE UNIQUE INDEX CONCURRENTLY t_n ON t (n)",
+            b"REINDEX INDEX CONCURRENTLY t_n",
+            b"REINDEX INDEX CONCURRENTLY t_n",
+        ):
             with pytest.raises(psycopg.errors.UniqueViolation):
                 connection.execute(sql)
 
@@ -282,7 +308,9 @@ DEBRIS_OF = (
 
 
 @pytest.mark.parametrize("leave", DEBRIS_OF, ids=lambda f: f.__name__)
-def test_one_apply_finishes_what_somebody_left(job: Made, leave: Callable[[Database], None], major: int) -> None:
+def test_one_apply_finishes_what_somebody_left(
+    job: Made, leave: Callable[[Database], None], major: int
+) -> None:
     clean, made = job(DECLARED, BUSY, major)
     apply(made)
     database, made = job(DECLARED, BUSY, major)
@@ -294,7 +322,9 @@ def test_one_apply_finishes_what_somebody_left(job: Made, leave: Callable[[Datab
     assert pipeline.plan_changes(made).in_sync
 
 
-def test_a_detachment_that_was_broken_off_is_finished(job: Made, new_database: Callable[..., Database], major: int) -> None:
+def test_a_detachment_that_was_broken_off_is_finished(
+    job: Made, new_database: Callable[..., Database], major: int
+) -> None:
     script = (
         PARTITIONED.replace(" PARTITION OF events DEFAULT", " (LIKE events)").replace("300", "199")
         + """
@@ -334,7 +364,9 @@ tables:
 """
 
 
-def test_partitions_come_and_go_with_the_index_that_they_share(job: Made, new_database: Callable[..., Database], major: int) -> None:
+def test_partitions_come_and_go_with_the_index_that_they_share(
+    job: Made, new_database: Callable[..., Database], major: int
+) -> None:
     database, made = job(PARTITIONS, TREE, major)
     apply(made)
     ddl = """
@@ -353,15 +385,26 @@ NULLABLE = TREE.replace("at int NOT NULL", "at int")
 
 @pytest.mark.parametrize("columns", ["", "columns: {id: {not_null: true}, at: {not_null: true}}, "])
 def test_a_primary_key_of_columns_that_may_be_null(job: Made, columns: str, major: int) -> None:
-    database, made = job(f"tables: {{events: {{{columns}constraints: {{events_pkey: {{primary_key: [id, at]}}}}}}}}", NULLABLE, major)
+    database, made = job(
+        f"tables: {{events: {{{columns}constraints: {{events_pkey: {{primary_key: [id, at]}}}}}}}}",
+        NULLABLE,
+        major,
+    )
     plan = pipeline.plan_changes(made)
     assert not plan.hazards()
     apply(made, plan)
     assert database.rows(DEBRIS) == []
-    assert database.value("SELECT count(*) FROM pg_constraint WHERE contype = 'p' AND connamespace = 'public'::regnamespace") == 3
+    assert (
+        database.value(
+            "SELECT count(*) FROM pg_constraint WHERE contype = 'p' AND connamespace = 'public'::regnamespace"
+        )
+        == 3
+    )
 
 
-def test_what_others_have_built_is_taken_up(job: Made, new_database: Callable[..., Database], major: int) -> None:
+def test_what_others_have_built_is_taken_up(
+    job: Made, new_database: Callable[..., Database], major: int
+) -> None:
     """An index under another name, a failed one, and a key that was begun."""
     begun = """
         CREATE INDEX somebodys ON events_1 (id);
@@ -391,7 +434,9 @@ def test_the_foreign_keys_of_others_are_checked_after_the_swap(job: Made, major:
     _, made = job(RECIPES["primary key in the place of another"][1], REFERRED, major)
     plan = pipeline.plan_changes(made)
     together = next(g for g in plan.transactions() if len(g) > 1)
-    assert [s.sql.split(" ADD CONSTRAINT ")[-1].split()[0] for s in together if " ADD " in s.sql] == ["t_pkey", "c_id_fkey"]
+    assert [
+        s.sql.split(" ADD CONSTRAINT ")[-1].split()[0] for s in together if " ADD " in s.sql
+    ] == ["t_pkey", "c_id_fkey"]
     assert all("USING INDEX" in s.sql or "NOT VALID" in s.sql for s in together if " ADD " in s.sql)
 
 
@@ -403,7 +448,9 @@ def test_an_exclusion_constraint_says_how_long_nobody_can_read(job: Made) -> Non
     assert "about 60,000 rows: about 1 s, if 50 MB are read a second" in reasons[0]
 
 
-def test_partitions_on_another_server_have_no_index_and_need_none(job: Made, new_database: Callable[..., Database], major: int) -> None:
+def test_partitions_on_another_server_have_no_index_and_need_none(
+    job: Made, new_database: Callable[..., Database], major: int
+) -> None:
     script = (
         TREE
         + """
@@ -414,13 +461,19 @@ def test_partitions_on_another_server_have_no_index_and_need_none(job: Made, new
     plan = pipeline.plan_changes(made)
     assert not plan.hazards()
     apply(made, plan)
-    assert set(database.dump()) ^ set(new_database(script + "CREATE INDEX events_id ON events (id)", major).dump()) == set()
+    assert (
+        set(database.dump())
+        ^ set(new_database(script + "CREATE INDEX events_id ON events (id)", major).dump())
+        == set()
+    )
     assert database.rows(DEBRIS) == []
     undo(plan, database)
     assert database.dump() == new_database(script, major).dump()
 
 
-def test_keys_of_partitioned_tables_that_others_refer_to(job: Made, new_database: Callable[..., Database], major: int) -> None:
+def test_keys_of_partitioned_tables_that_others_refer_to(
+    job: Made, new_database: Callable[..., Database], major: int
+) -> None:
     script = (
         TREE
         + """
@@ -429,7 +482,9 @@ def test_keys_of_partitioned_tables_that_others_refer_to(job: Made, new_database
         INSERT INTO c SELECT n, n FROM generate_series(1, 199) AS n;"""
     )
     database, made = job(
-        "tables: {events: {constraints: {events_pkey: {primary_key: [id, at], options: {fillfactor: 70}}}}}", script, major
+        "tables: {events: {constraints: {events_pkey: {primary_key: [id, at], options: {fillfactor: 70}}}}}",
+        script,
+        major,
     )
     plan = pipeline.plan_changes(made)
     assert not plan.hazards()
@@ -440,20 +495,28 @@ def test_keys_of_partitioned_tables_that_others_refer_to(job: Made, new_database
     assert set(database.dump()) ^ set(new_database(script, major).dump()) == set()
 
 
-def test_a_half_made_index_that_nobody_wants_goes_where_only_what_is_listed_stays(job: Made, major: int) -> None:
+def test_a_half_made_index_that_nobody_wants_goes_where_only_what_is_listed_stays(
+    job: Made, major: int
+) -> None:
     half = """
         CREATE INDEX lost ON ONLY events (id);
         CREATE INDEX events_1_lost ON events_1 (id);
         ALTER INDEX lost ATTACH PARTITION events_1_lost;"""
-    database, made = job("tables: {events: {exclusive: indexes, indexes: {events_id: {on: at}}}}", TREE + half, major)
+    database, made = job(
+        "tables: {events: {exclusive: indexes, indexes: {events_id: {on: at}}}}", TREE + half, major
+    )
     with contextlib.suppress(psycopg.errors.UniqueViolation), connect(database.url) as connection:
         connection.execute("INSERT INTO events VALUES (101, 102)")
         connection.execute("CREATE UNIQUE INDEX CONCURRENTLY failed ON events_2 (id)")
     apply(made)
-    assert database.value("SELECT to_regclass('lost') IS NULL AND to_regclass('failed') IS NOT NULL")
+    assert database.value(
+        "SELECT to_regclass('lost') IS NULL AND to_regclass('failed') IS NOT NULL"
+    )
 
 
-def test_an_enum_beside_triggers_is_proven_at_the_first_try(new_database: Callable[..., Database], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_enum_beside_triggers_is_proven_at_the_first_try(
+    new_database: Callable[..., Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
     case, tries = CASES / "enum" / "value_beside_triggers_of_its_column", list[Plan]()
 
     def counted(plan: Plan, *rest: Any) -> None:

@@ -21,14 +21,31 @@ STEP = Step(
     relation="public.t",
     hazards=(DANGER,),
 )
-CHANGE = Planned(action="alter", kind="view", identity="public.v", differences=(Difference(field="query", live="a\n```\nb", wanted="c"),))
-PLAN = Plan(target="here", in_sync=False, unchanged=3, scratch="scratch", changes=(CHANGE,), steps=(STEP,), notes=("mind this",))
+CHANGE = Planned(
+    action="alter",
+    kind="view",
+    identity="public.v",
+    differences=(Difference(field="query", live="a\n```\nb", wanted="c"),),
+)
+PLAN = Plan(
+    target="here",
+    in_sync=False,
+    unchanged=3,
+    scratch="scratch",
+    changes=(CHANGE,),
+    steps=(STEP,),
+    notes=("mind this",),
+)
 NOTHING = Plan(target="here", in_sync=True, unchanged=3)
 
 
 def test_hazards_come_first_with_the_flag_that_allows_them() -> None:
     shown = text.plan(PLAN)
-    assert shown.index("data-loss: it is gone") < shown.index("view public.v") < shown.index("DROP TABLE")
+    assert (
+        shown.index("data-loss: it is gone")
+        < shown.index("view public.v")
+        < shown.index("DROP TABLE")
+    )
     assert "--allow data-loss" in shown
     assert "mind this" in shown
 
@@ -49,18 +66,43 @@ def test_markdown_keeps_foreign_text_in_its_fence() -> None:
 
 def test_a_script_spells_transactions_and_fills() -> None:
     fill = Fill(relation="public.t", column="n", value="1")
-    filling = STEP.model_copy(update={"id": "2", "sql": "UPDATE …", "transactional": False, "transaction": "", "fill": fill})
+    filling = STEP.model_copy(
+        update={
+            "id": "2",
+            "sql": "UPDATE …",
+            "transactional": False,
+            "transaction": "",
+            "fill": fill,
+        }
+    )
     shown = script.plan(PLAN.model_copy(update={"steps": (STEP, filling)}))
-    assert shown.index("BEGIN;\n") < shown.index("DROP TABLE") < shown.index("COMMIT;\n") < shown.index("DO $reconcile$")
+    assert (
+        shown.index("BEGIN;\n")
+        < shown.index("DROP TABLE")
+        < shown.index("COMMIT;\n")
+        < shown.index("DO $reconcile$")
+    )
     assert "-- hazard data-loss: it is gone" in shown
     assert "UPDATE …" not in shown
 
 
 def test_a_script_that_fills_sees_every_row_and_says_what_it_does_not_keep_to() -> None:
     fill = Fill(relation="public.t", column="n", value="1", pace=Pace(max_lag=5, max_active=3))
-    filling = STEP.model_copy(update={"id": "2", "sql": "UPDATE …", "transactional": False, "transaction": "", "fill": fill})
+    filling = STEP.model_copy(
+        update={
+            "id": "2",
+            "sql": "UPDATE …",
+            "transactional": False,
+            "transaction": "",
+            "fill": fill,
+        }
+    )
     shown = script.plan(PLAN.model_copy(update={"steps": (filling,)}))
-    assert shown.index("SET row_security = off;") < shown.index("-- note: the pace") < shown.index("DO $reconcile$")
+    assert (
+        shown.index("SET row_security = off;")
+        < shown.index("-- note: the pace")
+        < shown.index("DO $reconcile$")
+    )
     assert "(max_lag 5, max_active 3)" in shown
     plain = filling.model_copy(update={"fill": fill.model_copy(update={"pace": Pace()})})
     assert "-- note: the pace" not in script.plan(PLAN.model_copy(update={"steps": (plain,)}))

@@ -29,7 +29,9 @@ TABLE = f"""
     CREATE INDEX t_a ON public.t (a);"""
 SLOWLY = "retype: {batch: {target: 20ms, rows: 1000}, pause: 10ms}"
 WIDER = f"tables: {{t: {{columns: {{a: {{type: bigint, {SLOWLY}}}}}}}}}"
-TWIN = "SELECT attname FROM pg_attribute WHERE attrelid = 't'::regclass AND attname LIKE 'reconcile%'"
+TWIN = (
+    "SELECT attname FROM pg_attribute WHERE attrelid = 't'::regclass AND attname LIKE 'reconcile%'"
+)
 SEQUENCES = "FROM pg_sequence AS s JOIN pg_class AS c ON c.oid = s.seqrelid WHERE c.relnamespace = 'public'::regnamespace"
 NUMBER = "SELECT attnum FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'a'"
 
@@ -41,7 +43,9 @@ def planned(database: Database, folder: Path, declared: str) -> Plan:
     return pipeline.plan_changes(Job(database.url, declaration, Scope(declaration.schemas)))
 
 
-def test_nothing_fails_and_nothing_is_lost(each_major: int, new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_nothing_fails_and_nothing_is_lost(
+    each_major: int, new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = new_database(TABLE, each_major)
     before = database.value("SELECT pg_relation_filenode('t')")
     writes = (
@@ -49,14 +53,19 @@ def test_nothing_fails_and_nothing_is_lost(each_major: int, new_database: Callab
         "INSERT INTO t (id, a) VALUES (%(own)s, 0)",
         "DELETE FROM t WHERE id = %(own)s - 50 AND a = 0",
     )
-    with writing(database, *writes) as failed, writing(database, "UPDATE t SET note = a WHERE id = %(row)s") as others:
+    with (
+        writing(database, *writes) as failed,
+        writing(database, "UPDATE t SET note = a WHERE id = %(row)s") as others,
+    ):
         apply(database, tmp_path, WIDER)
         changed = database.value(f"SELECT sum(a - id)::int FROM t WHERE id <= {ROWS}")
     assert [*failed, *others] == []
     assert isinstance(changed, int)
     assert changed > 100
     assert database.value("SELECT count(*) FROM t WHERE a < id AND a <> 0 OR a IS NULL") == 0
-    assert database.value("SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'a'")
+    assert database.value(
+        "SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'a'"
+    )
     assert database.value("SELECT pg_relation_filenode('t')") == before  # nobody has copied it
     assert database.rows(DEBRIS) == []
 
@@ -72,13 +81,17 @@ def test_the_twin_is_as_its_column_whoever_writes(database: Database, tmp_path: 
         DO $$ BEGIN CREATE ROLE application; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
         GRANT INSERT (id, a), SELECT, UPDATE (a) ON public.t TO application;"""
     )
-    declared = (
-        "tables: {t: {columns: {a: {type: bigint, using: hidden.wide(a), depends_on: [function hidden.wide(integer)], retype: online}}}}"
-    )
+    declared = "tables: {t: {columns: {a: {type: bigint, using: hidden.wide(a), depends_on: [function hidden.wide(integer)], retype: online}}}}"
     run_until(database, plan := planned(database, tmp_path, declared), 1)
     twin = database.value(TWIN)
-    for session in ("SET ROLE application", "SET session_replication_role = replica", "SET search_path = nowhere"):
-        database.run(f"{session}; INSERT INTO public.t (id, a) VALUES (0, 5); UPDATE public.t SET a = 6 WHERE id = 0")
+    for session in (
+        "SET ROLE application",
+        "SET session_replication_role = replica",
+        "SET search_path = nowhere",
+    ):
+        database.run(
+            f"{session}; INSERT INTO public.t (id, a) VALUES (0, 5); UPDATE public.t SET a = 6 WHERE id = 0"
+        )
         assert database.value(f"SELECT a + 1000 = {twin} FROM t WHERE id = 0"), session
         database.run("DELETE FROM public.t WHERE id = 0")
     assert database.value(f"SELECT count(*) FROM t WHERE {twin} IS NOT NULL") == 0
@@ -93,13 +106,22 @@ def test_a_twin_that_was_left_is_taken_up(database: Database, tmp_path: Path) ->
     filled = "SELECT id, xmin::text FROM t WHERE id <= 5000 ORDER BY id"
     before, twin = (
         database.rows(filled),
-        database.rows("SELECT attnum FROM pg_attribute WHERE attrelid = 't'::regclass AND attname LIKE 'reconcile%'"),
+        database.rows(
+            "SELECT attnum FROM pg_attribute WHERE attrelid = 't'::regclass AND attname LIKE 'reconcile%'"
+        ),
     )
     again = planned(database, tmp_path, WIDER)
     assert not any("ADD COLUMN" in s.sql for s in again.steps)
     apply(database, tmp_path, WIDER)
-    assert (database.rows(NUMBER), database.rows(filled)) == (twin, before)  # nor is a row filled twice
-    assert database.rows("SELECT id, a FROM t WHERE id < 3 ORDER BY id") == [(0, 5), (1, -1), (2, 2)]
+    assert (database.rows(NUMBER), database.rows(filled)) == (
+        twin,
+        before,
+    )  # nor is a row filled twice
+    assert database.rows("SELECT id, a FROM t WHERE id < 3 ORDER BY id") == [
+        (0, 5),
+        (1, -1),
+        (2, 2),
+    ]
 
 
 MEDDLING = (
@@ -111,7 +133,9 @@ MEDDLING = (
 
 
 @pytest.mark.parametrize("meddling", MEDDLING)
-def test_a_twin_that_somebody_has_put_out_of_step_is_begun_anew(meddling: str, database: Database, tmp_path: Path) -> None:
+def test_a_twin_that_somebody_has_put_out_of_step_is_begun_anew(
+    meddling: str, database: Database, tmp_path: Path
+) -> None:
     database.run(TABLE)
     plan = planned(database, tmp_path, WIDER)
     run_until(database, plan, len(plan.transactions()) - 1)  # its index is there too
@@ -119,7 +143,11 @@ def test_a_twin_that_somebody_has_put_out_of_step_is_begun_anew(meddling: str, d
     database.run("SET session_replication_role = replica; UPDATE t SET a = -1 WHERE id = 1")
     database.run(f"UPDATE t SET {database.value(TWIN)} = 7 WHERE id = 2")
     apply(database, tmp_path, WIDER)
-    assert database.rows("SELECT id, a FROM t WHERE id < 4 ORDER BY id") == [(1, -1), (2, 2), (3, 3)]
+    assert database.rows("SELECT id, a FROM t WHERE id < 4 ORDER BY id") == [
+        (1, -1),
+        (2, 2),
+        (3, 3),
+    ]
     assert database.rows(DEBRIS) == []
 
 
@@ -133,18 +161,25 @@ def test_a_twin_that_somebody_has_put_out_of_step_is_begun_anew(meddling: str, d
         "tables: {t: {columns: {a: {type: bigint, using: a + 1, retype: online}}}}",
     ],
 )
-def test_a_twin_that_nobody_asks_for_is_cleared_away(declared: str, database: Database, tmp_path: Path) -> None:
+def test_a_twin_that_nobody_asks_for_is_cleared_away(
+    declared: str, database: Database, tmp_path: Path
+) -> None:
     database.run(TABLE)
     plan = planned(database, tmp_path, WIDER)
     run_until(database, plan, len(plan.transactions()) - 1)
     assert database.rows(DEBRIS)
     apply(database, tmp_path, declared)
     assert database.rows(DEBRIS) == []
-    assert database.value("SELECT sum(a) FROM t") == sum(range(1, ROWS + 1)) + ("a + 1" in declared) * ROWS
+    assert (
+        database.value("SELECT sum(a) FROM t")
+        == sum(range(1, ROWS + 1)) + ("a + 1" in declared) * ROWS
+    )
     assert planned(database, tmp_path, declared).in_sync
 
 
-def test_what_is_half_done_is_neither_exported_nor_anybodys_column(database: Database, tmp_path: Path) -> None:
+def test_what_is_half_done_is_neither_exported_nor_anybodys_column(
+    database: Database, tmp_path: Path
+) -> None:
     database.run(TABLE)
     run_until(database, planned(database, tmp_path, WIDER), 2)
     pipeline.export_state(database.url, Scope(frozenset({"public"})), tmp_path / "out")
@@ -168,48 +203,79 @@ def test_where_nothing_is_written_anew_there_is_no_twin(database: Database, tmp_
 
 
 def test_a_value_that_becomes_null_is_null(database: Database, tmp_path: Path) -> None:
-    database.run(TABLE + "ALTER TABLE public.t ALTER a DROP NOT NULL; INSERT INTO public.t VALUES (0, NULL)")
-    apply(database, tmp_path, f"tables: {{t: {{columns: {{a: {{type: bigint, using: 'nullif(a, 3)', {SLOWLY}}}}}}}}}")
+    database.run(
+        TABLE + "ALTER TABLE public.t ALTER a DROP NOT NULL; INSERT INTO public.t VALUES (0, NULL)"
+    )
+    apply(
+        database,
+        tmp_path,
+        f"tables: {{t: {{columns: {{a: {{type: bigint, using: 'nullif(a, 3)', {SLOWLY}}}}}}}}}",
+    )
     assert database.rows("SELECT id FROM t WHERE a IS NULL ORDER BY id") == [(0,), (3,)]
 
 
 def test_a_null_becomes_what_the_expression_makes_of_it(database: Database, tmp_path: Path) -> None:
-    database.run(TABLE + "ALTER TABLE public.t ALTER a DROP NOT NULL; INSERT INTO public.t VALUES (0, NULL)")
-    apply(database, tmp_path, f"tables: {{t: {{columns: {{a: {{type: text, using: 'coalesce(a::text, note, id::text)', {SLOWLY}}}}}}}}}")
+    database.run(
+        TABLE + "ALTER TABLE public.t ALTER a DROP NOT NULL; INSERT INTO public.t VALUES (0, NULL)"
+    )
+    apply(
+        database,
+        tmp_path,
+        f"tables: {{t: {{columns: {{a: {{type: text, using: 'coalesce(a::text, note, id::text)', {SLOWLY}}}}}}}}}",
+    )
     assert database.value("SELECT a FROM t WHERE id = 0") == "0"
 
 
-def test_a_value_that_must_not_become_null_stops_before_anybody_is_refused(database: Database, tmp_path: Path) -> None:
+def test_a_value_that_must_not_become_null_stops_before_anybody_is_refused(
+    database: Database, tmp_path: Path
+) -> None:
     database.run(TABLE)
     file = tmp_path / "state.yml"
-    file.write_text("tables: {t: {columns: {a: {type: bigint, using: 'nullif(a, 3)', retype: online}}}}")
+    file.write_text(
+        "tables: {t: {columns: {a: {type: bigint, using: 'nullif(a, 3)', retype: online}}}}"
+    )
     job = Job(database.url, load(file), Scope(frozenset({"public"})))
-    outcome = pipeline.apply_plan(pipeline.plan_changes(job), job, job.target, Lines(lambda _: None), Patience(), ["all"])
+    outcome = pipeline.apply_plan(
+        pipeline.plan_changes(job), job, job.target, Lines(lambda _: None), Patience(), ["all"]
+    )
     failed = [s for s in outcome.steps if s.status == "failed"]
     assert len(failed) == 1
     assert "1 row of public.t still has no" in failed[0].error
     database.run("UPDATE t SET note = 'x' WHERE id = 3; INSERT INTO t VALUES (0, 3)")
     assert (
-        database.value("SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'a'")
+        database.value(
+            "SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'a'"
+        )
         == "integer"
     )
 
 
-def test_numbering_goes_on(each_major: int, new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_numbering_goes_on(
+    each_major: int, new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     script = """
         CREATE TABLE public.t (id int GENERATED ALWAYS AS IDENTITY (START 5 INCREMENT 3) PRIMARY KEY, s serial, n int);
         INSERT INTO public.t (n) SELECT 1 FROM generate_series(1, 10);
         DELETE FROM public.t WHERE id > 8; GRANT USAGE ON SEQUENCE public.t_id_seq TO pg_monitor"""
     database = new_database(script, each_major)
-    apply(database, tmp_path, "tables: {t: {columns: {id: {type: bigint, retype: online}, s: {type: bigserial, retype: online}}}}")
+    apply(
+        database,
+        tmp_path,
+        "tables: {t: {columns: {id: {type: bigint, retype: online}, s: {type: bigserial, retype: online}}}}",
+    )
     assert database.rows("INSERT INTO t (n) VALUES (1) RETURNING id, s") == [(35, 11)]
     assert database.value("SELECT has_sequence_privilege('pg_monitor', 't_id_seq', 'usage')")
-    assert database.rows(f"SELECT seqtypid::regtype::text {SEQUENCES}") == [("bigint",), ("bigint",)]
+    assert database.rows(f"SELECT seqtypid::regtype::text {SEQUENCES}") == [
+        ("bigint",),
+        ("bigint",),
+    ]
     database.run("DROP TABLE t")
     assert database.value(f"SELECT count(*) {SEQUENCES}") == 0
 
 
-def test_what_stands_on_the_column_comes_back(each_major: int, new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_what_stands_on_the_column_comes_back(
+    each_major: int, new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     """A keeper and what identifies rows; indexes over expressions and what is materialized are made under lock."""
     script = """
         CREATE TABLE public.t (id int NOT NULL, n int, a int CONSTRAINT odd CHECK (a > 0), EXCLUDE USING btree (a WITH =));
@@ -227,28 +293,49 @@ def test_what_stands_on_the_column_comes_back(each_major: int, new_database: Cal
     database.run("UPDATE t SET n = NULL")
     assert database.value("SELECT count(*) FROM t WHERE n = a") == 100
     plan = planned(database, tmp_path, wider)
-    assert {h: len(why) for h, why in plan.hazards().items()} == {Hazard.BLOCKS_READS: 3, Hazard.LONG_SCAN: 1}
+    assert {h: len(why) for h, why in plan.hazards().items()} == {
+        Hazard.BLOCKS_READS: 3,
+        Hazard.LONG_SCAN: 1,
+    }
     apply(database, tmp_path, wider)
     after = [line for line in database.dump() if "reconcile_fill" not in line]
-    assert [line for line in before if line.startswith(("CREATE INDEX", "CREATE UNIQUE", "ALTER TABLE ONLY public.t REPLICA"))] == [
-        line for line in after if line.startswith(("CREATE INDEX", "CREATE UNIQUE", "ALTER TABLE ONLY public.t REPLICA"))
+    assert [
+        line
+        for line in before
+        if line.startswith(("CREATE INDEX", "CREATE UNIQUE", "ALTER TABLE ONLY public.t REPLICA"))
+    ] == [
+        line
+        for line in after
+        if line.startswith(("CREATE INDEX", "CREATE UNIQUE", "ALTER TABLE ONLY public.t REPLICA"))
     ]
 
 
 def test_a_deferred_key_is_not_enforced_before_its_time(database: Database, tmp_path: Path) -> None:
     """The index that is built ahead of others would refuse what the constraint lets pass until the transaction ends."""
-    database.run(TABLE + "ALTER TABLE public.t ADD CONSTRAINT once UNIQUE (a) DEFERRABLE INITIALLY DEFERRED")
+    database.run(
+        TABLE + "ALTER TABLE public.t ADD CONSTRAINT once UNIQUE (a) DEFERRABLE INITIALLY DEFERRED"
+    )
     plan = planned(database, tmp_path, WIDER)
     assert list(plan.hazards()) == [Hazard.BLOCKS_READS]
     swaps = "BEGIN; UPDATE public.t SET a = 2 WHERE id = 1; UPDATE public.t SET a = 1 WHERE id = 2; COMMIT"
-    run_until(database, plan, next(n for n, g in enumerate(plan.transactions()) if any("DROP COLUMN" in s.sql for s in g)))
+    run_until(
+        database,
+        plan,
+        next(
+            n for n, g in enumerate(plan.transactions()) if any("DROP COLUMN" in s.sql for s in g)
+        ),
+    )
     database.run(swaps)
     apply(database, tmp_path, WIDER)
     assert database.rows("SELECT id, a FROM t WHERE id < 3 ORDER BY id") == [(1, 2), (2, 1)]
 
 
-def test_a_serial_column_may_be_numbered_otherwise_at_once(database: Database, tmp_path: Path) -> None:
-    database.run("CREATE TABLE public.t (id serial PRIMARY KEY, n int); INSERT INTO public.t (n) SELECT 1 FROM generate_series(1, 10)")
+def test_a_serial_column_may_be_numbered_otherwise_at_once(
+    database: Database, tmp_path: Path
+) -> None:
+    database.run(
+        "CREATE TABLE public.t (id serial PRIMARY KEY, n int); INSERT INTO public.t (n) SELECT 1 FROM generate_series(1, 10)"
+    )
     declared = """{tables: {t: {columns: {id: {type: bigint, identity: always, default: null, retype: online}}}},
         sequences: {t_id_seq: {state: absent}}}"""
     apply(database, tmp_path, declared)
@@ -265,24 +352,34 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("script", REFUSED)
-def test_what_cannot_be_exchanged_is_refused(script: str, database: Database, tmp_path: Path) -> None:
+def test_what_cannot_be_exchanged_is_refused(
+    script: str, database: Database, tmp_path: Path
+) -> None:
     database.run(f"SET search_path = public; {script}")
     with pytest.raises(PlanError, match=f"{REFUSED[script]}.*leave `retype` out"):
         planned(database, tmp_path, "tables: {t: {columns: {a: {type: bigint, retype: online}}}}")
 
 
-def test_a_table_that_is_replicated_whole_is_refused(each_major: int, new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_a_table_that_is_replicated_whole_is_refused(
+    each_major: int, new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = new_database(TABLE + "CREATE PUBLICATION p FOR ALL TABLES", each_major)
-    with pytest.raises(PlanRefused, match=r"publication p sends whole rows of public\.t.*leave `retype` out"):
+    with pytest.raises(
+        PlanRefused, match=r"publication p sends whole rows of public\.t.*leave `retype` out"
+    ):
         apply(database, tmp_path, WIDER)
     if version(database) > 14:
-        database.run("DROP PUBLICATION p; CREATE PUBLICATION p FOR TABLE t (id, a) WITH (publish = 'insert')")
+        database.run(
+            "DROP PUBLICATION p; CREATE PUBLICATION p FOR TABLE t (id, a) WITH (publish = 'insert')"
+        )
         apply(database, tmp_path, WIDER)
         assert database.rows("SELECT attnames::text FROM pg_publication_tables") == [("{id,a}",)]
 
 
 def test_a_domain_with_constraints_is_refused(database: Database, tmp_path: Path) -> None:
-    database.run("CREATE DOMAIN public.small AS int CHECK (VALUE < 10); CREATE TABLE public.t (a bigint)")
+    database.run(
+        "CREATE DOMAIN public.small AS int CHECK (VALUE < 10); CREATE TABLE public.t (a bigint)"
+    )
     with pytest.raises(PlanError, match="small has constraints"):
         planned(database, tmp_path, "tables: {t: {columns: {a: {type: small, retype: online}}}}")
 
@@ -300,7 +397,15 @@ def test_two_ways_to_ask_and_no_others(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("words", "named"),
-    [("lower(a)", True), ("(a + b)", True), ('"a" > 1', True), ("ab > 1", False), ("t.*", True), ("(a1 || 'b')", False), ("b.a", True)],
+    [
+        ("lower(a)", True),
+        ("(a + b)", True),
+        ('"a" > 1', True),
+        ("ab > 1", False),
+        ("t.*", True),
+        ("(a1 || 'b')", False),
+        ("b.a", True),
+    ],
 )
 def test_what_names_a_column(words: str, named: bool) -> None:
     assert mentions(words, "a") == named

@@ -23,7 +23,10 @@ from tests.conftest import MAJORS, ROOT, Database
 from tests.installations import installed
 from tests.test_cases import FIRST, FOUND, flagged, job_of, needs, quiet
 
-SOME = {*sorted(FIRST)[::3], *(c for c in FOUND if c.name.startswith("keep_filled") or "heir" in c.name)}
+SOME = {
+    *sorted(FIRST)[::3],
+    *(c for c in FOUND if c.name.startswith("keep_filled") or "heir" in c.name),
+}
 TABLE = "CREATE TABLE public.t (id int PRIMARY KEY, n int);"
 ROWS = """
     SELECT (SELECT md5(string_agg((to_jsonb(c) - 'organization_id')::text, '' ORDER BY id)) FROM conversations AS c) AS c,
@@ -36,9 +39,13 @@ def rolled_back(database: Database, run: int | None = None) -> Outcome:
 
 
 @pytest.mark.parametrize("case", FOUND, ids=lambda c: f"{c.parent.name}/{c.name}")
-def test_a_case_rolled_back_is_as_it_was(case: Path, each_major: int, new_database: Callable[..., Database]) -> None:
+def test_a_case_rolled_back_is_as_it_was(
+    case: Path, each_major: int, new_database: Callable[..., Database]
+) -> None:
     if not installed() and (case not in SOME or each_major != MAJORS[0]):
-        pytest.skip("every third kind is enough here; with RECONCILE_TEST_POSTGRES all cases run on every PostgreSQL")
+        pytest.skip(
+            "every third kind is enough here; with RECONCILE_TEST_POSTGRES all cases run on every PostgreSQL"
+        )
     needs(case, each_major)
     database = new_database((case / "actual.sql").read_text(), each_major)
     before = database.dump()
@@ -56,7 +63,9 @@ def test_a_case_rolled_back_is_as_it_was(case: Path, each_major: int, new_databa
     plan, job = pipeline.plan_rollback(database.url, JOURNAL, None)
     again = pipeline.apply_plan(plan, job, database.url, quiet(), Patience(), ["all"])
     assert (again.failed, again.skipped, again.left) == (0, 0, ()), again
-    if not flagged(case, "debris") and not [n for n in plan.notes if "comes back without values" in n]:
+    if not flagged(case, "debris") and not [
+        n for n in plan.notes if "comes back without values" in n
+    ]:
         assert database.dump() == after
 
 
@@ -73,7 +82,9 @@ def declare(database: Database, tmp_path: Path) -> Callable[[str], Outcome]:
 
     def apply(declared: str) -> Outcome:
         job = job_of_text(database, tmp_path, declared)
-        return pipeline.apply_plan(pipeline.plan_changes(job), job, database.url, quiet(), Patience(), ["all"])
+        return pipeline.apply_plan(
+            pipeline.plan_changes(job), job, database.url, quiet(), Patience(), ["all"]
+        )
 
     return apply
 
@@ -104,7 +115,10 @@ def test_a_later_run_goes_first(database: Database, declare: Declare) -> None:
     before = database.dump()
     declare("tables: {t: {comment: one}}")
     declare("tables: {t: {comment: two}}")
-    assert "run 2 changed table public.t after it; roll back that one first: reconcile rollback 2" in refused(database, 1)
+    assert (
+        "run 2 changed table public.t after it; roll back that one first: reconcile rollback 2"
+        in refused(database, 1)
+    )
     assert rolled_back(database).run == 3
     assert database.value("SELECT obj_description('t'::regclass)") == "one"
     assert "run 3 changed table public.t" in refused(database, 2)
@@ -114,18 +128,24 @@ def test_a_later_run_goes_first(database: Database, declare: Declare) -> None:
     assert database.value("SELECT obj_description('t'::regclass)") == "one"
 
 
-def test_a_later_run_that_broke_off_before_it_began_is_no_matter(database: Database, declare: Declare) -> None:
+def test_a_later_run_that_broke_off_before_it_began_is_no_matter(
+    database: Database, declare: Declare
+) -> None:
     database.run(TABLE)
     declare("tables: {t: {comment: one}}")
     declare("tables: {t: {comment: two}}")
-    database.run("UPDATE reconcile.run SET status = 'interrupted' WHERE id = 2; UPDATE reconcile.touched SET after = NULL WHERE run_id = 2")
+    database.run(
+        "UPDATE reconcile.run SET status = 'interrupted' WHERE id = 2; UPDATE reconcile.touched SET after = NULL WHERE run_id = 2"
+    )
     assert "run 2 changed table public.t after it" in refused(database, 1)
     database.run("DELETE FROM reconcile.step WHERE run_id = 2; COMMENT ON TABLE t IS 'one'")
     assert pipeline.plan_rollback(database.url, JOURNAL, 2)[0].in_sync
     assert rolled_back(database, 1).changed == 1
 
 
-def test_a_run_that_touched_something_else_is_no_matter(database: Database, declare: Declare) -> None:
+def test_a_run_that_touched_something_else_is_no_matter(
+    database: Database, declare: Declare
+) -> None:
     database.run(TABLE)
     declare("tables: {t: {comment: one}}")
     declare("tables: {t: {indexes: {t_n: {on: n}}}}")
@@ -135,22 +155,34 @@ def test_a_run_that_touched_something_else_is_no_matter(database: Database, decl
 
 
 @pytest.mark.parametrize(
-    "by_hand", ["CREATE INDEX mine ON t (n)", "ALTER TABLE t ADD COLUMN mine int", "CREATE POLICY mine ON t", "CREATE TABLE s.mine ()"]
+    "by_hand",
+    [
+        "CREATE INDEX mine ON t (n)",
+        "ALTER TABLE t ADD COLUMN mine int",
+        "CREATE POLICY mine ON t",
+        "CREATE TABLE s.mine ()",
+    ],
 )
-def test_what_came_to_what_the_run_made_is_not_dropped_with_it(database: Database, declare: Declare, by_hand: str) -> None:
+def test_what_came_to_what_the_run_made_is_not_dropped_with_it(
+    database: Database, declare: Declare, by_hand: str
+) -> None:
     declare("{schemas: {public: {}, s: {}}, tables: {public.t: {columns: {id: int, n: int}}}}")
     database.run(by_hand)
     assert "mine" in refused(database)
 
 
-def test_a_view_that_somebody_put_on_what_the_run_made_stops_it(database: Database, declare: Declare) -> None:
+def test_a_view_that_somebody_put_on_what_the_run_made_stops_it(
+    database: Database, declare: Declare
+) -> None:
     declare("tables: {t: {columns: {id: int, n: int}}}")
     database.run("CREATE VIEW v AS SELECT n FROM t")
     with pytest.raises(DeclarationError, match=r"view public\.v cannot stay"):
         pipeline.plan_rollback(database.url, JOURNAL, None)
 
 
-def test_a_dropped_table_comes_back_with_all_that_was_its_own(database: Database, declare: Declare) -> None:
+def test_a_dropped_table_comes_back_with_all_that_was_its_own(
+    database: Database, declare: Declare
+) -> None:
     database.run(
         """
         CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM nowhere(); RETURN NEW; END';
@@ -164,12 +196,15 @@ def test_a_dropped_table_comes_back_with_all_that_was_its_own(database: Database
         INSERT INTO p DEFAULT VALUES; INSERT INTO t (n) SELECT 1 FROM generate_series(1, 9); ANALYZE t;"""
     )
     before = database.dump()
-    gone = (
-        "{tables: {t: {state: absent}}, views: {v: {state: absent}}, statistics: {t_s: {state: absent}}, functions: {f(): {state: absent}}}"
-    )
+    gone = "{tables: {t: {state: absent}}, views: {v: {state: absent}}, statistics: {t_s: {state: absent}}, functions: {f(): {state: absent}}}"
     declare(gone)
     plan, _ = pipeline.plan_rollback(database.url, JOURNAL, None)
-    assert [n for n in plan.notes if "about 9 rows" in n and n.startswith("run 1 lost what no rollback brings back: table public.t")]
+    assert [
+        n
+        for n in plan.notes
+        if "about 9 rows" in n
+        and n.startswith("run 1 lost what no rollback brings back: table public.t")
+    ]
     assert rolled_back(database).failed == 0
     assert database.dump() == before
 
@@ -201,7 +236,9 @@ views: {w: {renamed_from: v, query: SELECT k AS n FROM u}}
     assert database.rows("SELECT id, k, m::text FROM u") == [(1, 2, "z")]
 
 
-def test_a_name_that_is_taken_meanwhile_cannot_come_back(database: Database, declare: Declare) -> None:
+def test_a_name_that_is_taken_meanwhile_cannot_come_back(
+    database: Database, declare: Declare
+) -> None:
     database.run(TABLE)
     declare("tables: {u: {renamed_from: t}}")
     database.run("CREATE TABLE t (other int)")
@@ -211,7 +248,9 @@ def test_a_name_that_is_taken_meanwhile_cannot_come_back(database: Database, dec
 def test_a_run_that_failed_half_way_is_rolled_back(database: Database, declare: Declare) -> None:
     database.run(TABLE + "INSERT INTO public.t VALUES (1, 1), (2, 1);")
     before = database.dump()
-    outcome = declare("tables: {t: {comment: c, columns: {n: {default: 4}}, indexes: {t_n: {on: n, unique: true}, t_id: {on: [id, n]}}}}")
+    outcome = declare(
+        "tables: {t: {comment: c, columns: {n: {default: 4}}, indexes: {t_n: {on: n, unique: true}, t_id: {on: [id, n]}}}}"
+    )
     assert (outcome.changed, outcome.failed) == (3, 1)
     assert rolled_back(database).changed == 3
     assert database.dump() == before
@@ -222,7 +261,9 @@ def test_a_run_that_broke_off_unseen_is_rolled_back(database: Database, declare:
     database.run(TABLE)
     before = database.dump()
     declare("tables: {t: {comment: c, columns: {n: {default: 4}, more: int}}}")
-    database.run("UPDATE reconcile.touched SET after = NULL; UPDATE reconcile.run SET status = 'running'; ALTER TABLE t DROP COLUMN more;")
+    database.run(
+        "UPDATE reconcile.touched SET after = NULL; UPDATE reconcile.run SET status = 'running'; ALTER TABLE t DROP COLUMN more;"
+    )
     plan, _ = pipeline.plan_rollback(database.url, JOURNAL, None)
     assert not [n for n in plan.notes if "broke off" in n]
     database.run("ALTER TABLE t ALTER n SET DEFAULT 5")
@@ -232,24 +273,40 @@ def test_a_run_that_broke_off_unseen_is_rolled_back(database: Database, declare:
         "DELETE FROM reconcile.run WHERE id > 1; UPDATE reconcile.run SET status = 'interrupted'; ALTER TABLE t ALTER n SET DEFAULT 5"
     )
     plan, _ = pipeline.plan_rollback(database.url, JOURNAL, None)
-    assert [n for n in plan.notes if n.startswith("run 1 broke off before it could look at column public.t.n")]
+    assert [
+        n
+        for n in plan.notes
+        if n.startswith("run 1 broke off before it could look at column public.t.n")
+    ]
 
 
 @pytest.mark.parametrize("rows", ["", "INSERT INTO public.t VALUES (1, 1);"])
-def test_a_dropped_column_comes_back_without_its_values(database: Database, declare: Declare, rows: str) -> None:
-    database.run(TABLE + "ALTER TABLE public.t ALTER n SET NOT NULL, ADD m int NOT NULL DEFAULT 3;" + rows)
+def test_a_dropped_column_comes_back_without_its_values(
+    database: Database, declare: Declare, rows: str
+) -> None:
+    database.run(
+        TABLE + "ALTER TABLE public.t ALTER n SET NOT NULL, ADD m int NOT NULL DEFAULT 3;" + rows
+    )
     before = database.dump()
     declare("tables: {t: {columns: {n: {state: absent}, m: {state: absent}}}}")
     plan, _ = pipeline.plan_rollback(database.url, JOURNAL, None)
-    assert len([n for n in plan.notes if n.startswith("run 1 lost what no rollback brings back")]) == 2
-    loosened = [n for n in plan.notes if n == "column public.t.n comes back without values, and so it lets nulls be"]
+    assert (
+        len([n for n in plan.notes if n.startswith("run 1 lost what no rollback brings back")]) == 2
+    )
+    loosened = [
+        n
+        for n in plan.notes
+        if n == "column public.t.n comes back without values, and so it lets nulls be"
+    ]
     assert len(loosened) == bool(rows)
     assert rolled_back(database).failed == 0
     database.run("UPDATE t SET n = 1; ALTER TABLE t ALTER n SET NOT NULL")
     assert database.dump() == before
 
 
-def test_a_rollback_that_fails_goes_on_when_what_stopped_it_is_mended(database: Database, declare: Declare) -> None:
+def test_a_rollback_that_fails_goes_on_when_what_stopped_it_is_mended(
+    database: Database, declare: Declare
+) -> None:
     database.run(TABLE + "CREATE UNIQUE INDEX t_n ON public.t (n);")
     before = database.dump()
     declare("tables: {t: {indexes: {t_n: {state: absent}}, comment: c}}")
@@ -263,8 +320,12 @@ def test_a_rollback_that_fails_goes_on_when_what_stopped_it_is_mended(database: 
     assert "run 3 changed index public.t_n" in refused(database, 2)
 
 
-def test_what_was_marked_irreversible_stays_and_is_said(database: Database, declare: Declare) -> None:
-    database.run("CREATE TYPE state AS ENUM ('a'); CREATE TABLE jobs (s state) PARTITION BY LIST (s);")
+def test_what_was_marked_irreversible_stays_and_is_said(
+    database: Database, declare: Declare
+) -> None:
+    database.run(
+        "CREATE TYPE state AS ENUM ('a'); CREATE TABLE jobs (s state) PARTITION BY LIST (s);"
+    )
     outcome = declare("{enums: {state: [a, b]}, tables: {jobs: {comment: c}}}")
     assert [d.hazard for s in outcome.steps for d in s.step.hazards] == [Hazard.IRREVERSIBLE]
     plan, _ = pipeline.plan_rollback(database.url, JOURNAL, None)
@@ -285,7 +346,9 @@ def reconcile(*words: object) -> Result:
     return CliRunner().invoke(main, [str(w) for w in words], catch_exceptions=False)
 
 
-def test_the_command_shows_asks_for_hazards_and_goes(database: Database, declare: Declare, tmp_path: Path) -> None:
+def test_the_command_shows_asks_for_hazards_and_goes(
+    database: Database, declare: Declare, tmp_path: Path
+) -> None:
     declare("tables: {t: {columns: {id: int}}}")
     target = ("rollback", "--target", database.url)
     refusing = reconcile(*target, "--yes")
@@ -296,10 +359,21 @@ def test_the_command_shows_asks_for_hazards_and_goes(database: Database, declare
     plan = json.loads(shown.stdout)
     assert (plan["rollback_of"], [c["action"] for c in plan["changes"]]) == (1, ["drop", "drop"])
     saved = tmp_path / "back.json"
-    assert reconcile(*target, "--check", "--allow", "all", "--format", "json", "--out", saved).exit_code == 2
+    assert (
+        reconcile(
+            *target, "--check", "--allow", "all", "--format", "json", "--out", saved
+        ).exit_code
+        == 2
+    )
     assert database.value("SELECT to_regclass('t') IS NOT NULL")
-    assert reconcile("apply", saved, "--target", database.url, "--yes", "--allow", "all").exit_code == 0
-    assert database.rows("SELECT id, status, rollback_of FROM reconcile.run ORDER BY id") == [(1, "done", None), (2, "done", 1)]
+    assert (
+        reconcile("apply", saved, "--target", database.url, "--yes", "--allow", "all").exit_code
+        == 0
+    )
+    assert database.rows("SELECT id, status, rollback_of FROM reconcile.run ORDER BY id") == [
+        (1, "done", None),
+        (2, "done", 1),
+    ]
     assert database.value("SELECT to_regclass('t') IS NULL")
     done = reconcile(*target, "--yes")
     assert (done.exit_code, done.stdout) == (0, "ok=0 changed=1 failed=0 skipped=0\n"), done.stderr
@@ -308,7 +382,12 @@ def test_the_command_shows_asks_for_hazards_and_goes(database: Database, declare
 
 def test_the_conversations_are_as_they_were(conversations: Database) -> None:
     before, rows = conversations.dump(), conversations.rows(ROWS)
-    assert reconcile("apply", "--target", conversations.url, "--state", ROOT / "desired_state", "--yes").exit_code == 0
+    assert (
+        reconcile(
+            "apply", "--target", conversations.url, "--state", ROOT / "desired_state", "--yes"
+        ).exit_code
+        == 0
+    )
     assert conversations.dump() != before
     done = reconcile("rollback", "--target", conversations.url, "--yes", "--allow", "all")
     assert done.exit_code == 0, done.output

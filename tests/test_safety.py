@@ -46,29 +46,60 @@ def declare(folder: Path, text: str) -> Path:
         "functions: {'f(a int); CREATE TABLE public.pwned (); --)': {returns: int, body: SELECT 1}}",
     ],
 )
-def test_a_string_in_yaml_hides_no_second_command(new_database: Callable[..., Database], tmp_path: Path, declared: str) -> None:
+def test_a_string_in_yaml_hides_no_second_command(
+    new_database: Callable[..., Database], tmp_path: Path, declared: str
+) -> None:
     database = new_database(TABLE)
-    done = reconcile("apply", "--target", database.url, "--state", declare(tmp_path, declared), "--yes", "--allow", "all")
+    done = reconcile(
+        "apply",
+        "--target",
+        database.url,
+        "--state",
+        declare(tmp_path, declared),
+        "--yes",
+        "--allow",
+        "all",
+    )
     assert done.exit_code == 1, done.output
     assert database.value("SELECT to_regclass('public.pwned')") is None
     assert database.value("SELECT to_regnamespace('reconcile')") is None
 
 
-def test_a_name_hides_no_second_command(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_a_name_hides_no_second_command(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = new_database(TABLE)
     name = 'n" int)' + EVIL
-    declared = {"tables": {"t": {"columns": {name: "int"}, "comment": "it's " + EVIL, "indexes": {"i" + EVIL: {"on": "n"}}}}}
+    declared = {
+        "tables": {
+            "t": {
+                "columns": {name: "int"},
+                "comment": "it's " + EVIL,
+                "indexes": {"i" + EVIL: {"on": "n"}},
+            }
+        }
+    }
     target = ("--target", database.url, "--state", declare(tmp_path, json.dumps(declared)))
     done = reconcile("apply", *target, "--yes")
     assert done.exit_code == 0, done.output
     assert database.value("SELECT to_regclass('public.pwned')") is None
-    assert database.value("SELECT count(*) FROM pg_attribute WHERE attrelid = 't'::regclass AND attnum = 3") == 1
+    assert (
+        database.value(
+            "SELECT count(*) FROM pg_attribute WHERE attrelid = 't'::regclass AND attnum = 3"
+        )
+        == 1
+    )
     assert reconcile("plan", *target).exit_code == 0
 
 
-def test_a_check_hides_no_second_command(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_a_check_hides_no_second_command(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = new_database(TABLE)
-    file = declare(tmp_path, "checks: {c: {query: 'SELECT 1; COMMIT; CREATE TABLE public.pwned ()', equals: 1}}")
+    file = declare(
+        tmp_path,
+        "checks: {c: {query: 'SELECT 1; COMMIT; CREATE TABLE public.pwned ()', equals: 1}}",
+    )
     assert reconcile("verify", "--target", database.url, "--state", file).exit_code == 2
     assert database.value("SELECT to_regclass('public.pwned')") is None
 
@@ -76,7 +107,12 @@ def test_a_check_hides_no_second_command(new_database: Callable[..., Database], 
 def saved(database: Database, folder: Path) -> Path:
     file = declare(folder, "tables: {t: {indexes: {t_n: {on: n}}}}")
     plan = folder / "plan.json"
-    assert reconcile("plan", "--target", database.url, "--state", file, "--format", "json", "--out", plan).exit_code == 2
+    assert (
+        reconcile(
+            "plan", "--target", database.url, "--state", file, "--format", "json", "--out", plan
+        ).exit_code
+        == 2
+    )
     return plan
 
 
@@ -102,7 +138,9 @@ def test_an_edited_plan_is_refused(new_database: Callable[..., Database], tmp_pa
     assert database.value("SELECT to_regclass('public.pwned')") is None
 
 
-def test_a_forged_plan_hides_no_second_command(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_a_forged_plan_hides_no_second_command(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = new_database(TABLE)
     plan = saved(database, tmp_path)
     forged = Plan.model_validate_json(plan.read_text())
@@ -112,7 +150,9 @@ def test_a_forged_plan_hides_no_second_command(new_database: Callable[..., Datab
     assert database.value("SELECT to_regclass('public.pwned')") is None
 
 
-def test_a_plan_is_refused_where_its_target_has_moved(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_a_plan_is_refused_where_its_target_has_moved(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = new_database(TABLE + "CREATE TABLE public.other (id int);")
     plan = saved(database, tmp_path)
     database.run("ALTER TABLE public.t ALTER n TYPE bigint")
@@ -122,31 +162,53 @@ def test_a_plan_is_refused_where_its_target_has_moved(new_database: Callable[...
     assert database.value("SELECT to_regclass('public.t_n')") is None
 
 
-def test_a_plan_does_not_mind_what_it_does_not_touch(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_a_plan_does_not_mind_what_it_does_not_touch(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = new_database(TABLE + "CREATE TABLE public.other (id int);")
     plan = saved(database, tmp_path)
     database.run("ALTER TABLE public.other ADD COLUMN more text")
     assert reconcile("apply", plan, "--target", database.url, "--yes").exit_code == 0
 
 
-def test_a_hazard_must_be_allowed_by_name(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_a_hazard_must_be_allowed_by_name(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = new_database(TABLE)
-    target = ("--target", database.url, "--state", declare(tmp_path, "tables: {t: {columns: {n: {state: absent}, m: int}}}"))
+    target = (
+        "--target",
+        database.url,
+        "--state",
+        declare(tmp_path, "tables: {t: {columns: {n: {state: absent}, m: int}}}"),
+    )
     shown = reconcile("plan", *target)
     assert shown.exit_code == 2
     assert "data-loss" in shown.stdout
     refused = reconcile("apply", *target, "--yes")
     assert refused.exit_code == 1
     assert "--allow data-loss" in refused.output
-    assert database.value("SELECT count(*) FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'm'") == 0
+    assert (
+        database.value(
+            "SELECT count(*) FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'm'"
+        )
+        == 0
+    )
     assert reconcile("apply", *target, "--yes", "--allow", "table-rewrite").exit_code == 1
     allowed = reconcile("apply", *target, "--yes", "--allow", "data-loss")
     assert allowed.exit_code == 0, allowed.output
 
 
-def test_apply_asks_and_without_a_terminal_refuses(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_apply_asks_and_without_a_terminal_refuses(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = new_database(TABLE)
-    done = reconcile("apply", "--target", database.url, "--state", declare(tmp_path, "tables: {t: {indexes: {t_n: {on: n}}}}"))
+    done = reconcile(
+        "apply",
+        "--target",
+        database.url,
+        "--state",
+        declare(tmp_path, "tables: {t: {indexes: {t_n: {on: n}}}}"),
+    )
     assert done.exit_code == 1
     assert "--yes" in done.output
     assert database.value("SELECT to_regclass('public.t_n')") is None
@@ -156,24 +218,45 @@ def test_planning_writes_nothing(new_database: Callable[..., Database], tmp_path
     database = new_database(TABLE)
     before = database.dump()
     for command in ("plan", "drift", "verify"):
-        reconcile(command, "--target", database.url, "--state", declare(tmp_path, "tables: {t: {indexes: {t_n: {on: n}}}}"))
+        reconcile(
+            command,
+            "--target",
+            database.url,
+            "--state",
+            declare(tmp_path, "tables: {t: {indexes: {t_n: {on: n}}}}"),
+        )
     assert database.dump() == before
     assert database.value("SELECT to_regnamespace('reconcile')") is None
 
 
-def test_the_password_is_said_nowhere(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_the_password_is_said_nowhere(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = new_database(TABLE)
     secret = "hunter2-%40-secret"
     with connect(database.url) as connection:
         info = connection.info
         url = f"postgresql://{info.user}:{secret}@/{info.dbname}?host={info.host}"
     file = declare(tmp_path, "tables: {t: {indexes: {t_n: {on: n}}}}")
-    said = [reconcile("plan", "--target", url, "--state", file, "--format", form).output for form in ("text", "json", "sql", "markdown")]
+    said = [
+        reconcile("plan", "--target", url, "--state", file, "--format", form).output
+        for form in ("text", "json", "sql", "markdown")
+    ]
     said.append(reconcile("drift", "--target", url, "--state", file, "--format", "json").output)
     said.append(reconcile("apply", "--target", url, "--state", file, "--yes").output)
-    said.append(reconcile("plan", "--target", url.replace("host=", "host=/nowhere"), "--state", file).output)
-    said.append(reconcile("plan", "--target", f"postgresql://u:{secret}@localhost:1/x", "--state", file).output)
-    said.append(reconcile("plan", "--target", f"postgresql://u:{secret}@localhost:port/x", "--state", file).output)
+    said.append(
+        reconcile("plan", "--target", url.replace("host=", "host=/nowhere"), "--state", file).output
+    )
+    said.append(
+        reconcile(
+            "plan", "--target", f"postgresql://u:{secret}@localhost:1/x", "--state", file
+        ).output
+    )
+    said.append(
+        reconcile(
+            "plan", "--target", f"postgresql://u:{secret}@localhost:port/x", "--state", file
+        ).output
+    )
     said.append(str(database.rows("SELECT r::text FROM reconcile.run AS r")))
     said.append(str(database.rows("SELECT s::text FROM reconcile.step AS s")))
     assert "changed=1" in said[5]
@@ -202,7 +285,9 @@ def test_one_command_at_a_time(database: Database) -> None:
                 execute(connection, "SELECT 1; SELECT 2")
 
 
-def test_a_saved_plan_is_for_one_database_only(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_a_saved_plan_is_for_one_database_only(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     plan = saved(new_database(TABLE), tmp_path)
     twin = new_database(TABLE)
     done = reconcile("apply", plan, "--target", twin.url, "--yes")
@@ -217,24 +302,35 @@ def test_a_broken_url_is_not_repeated() -> None:
     assert "hunter2" not in done.output
 
 
-def test_json_is_one_document_whatever_is_in_it(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_json_is_one_document_whatever_is_in_it(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = new_database(TABLE)
     file = declare(tmp_path, json.dumps({"tables": {"t": {"comment": "a\u2028b\u0085c"}}}))
     shown = reconcile("plan", "--target", database.url, "--state", file, "--format", "json")
     assert json.loads(shown.stdout)["changes"][0]["after"]["comment"] == "a\u2028b\u0085c"
 
 
-def test_a_script_keeps_a_body_to_the_letter(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_a_script_keeps_a_body_to_the_letter(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = new_database(TABLE)
-    file = declare(tmp_path, json.dumps({"functions": {"f()": {"returns": "text", "body": "SELECT 'a\r\nb\x0cc'"}}}))
+    file = declare(
+        tmp_path,
+        json.dumps({"functions": {"f()": {"returns": "text", "body": "SELECT 'a\r\nb\x0cc'"}}}),
+    )
     target = ("--target", database.url, "--state", file)
     script = reconcile("plan", *target, "--format", "sql").stdout_bytes.decode()
     assert "'a\r\nb\x0cc'" in script
 
 
-def test_an_output_file_that_cannot_be_written_is_an_error(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_an_output_file_that_cannot_be_written_is_an_error(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     file = declare(tmp_path, "tables: {t: {comment: x}}")
-    done = reconcile("plan", "--target", new_database(TABLE).url, "--state", file, "--out", "/proc/nope/x")
+    done = reconcile(
+        "plan", "--target", new_database(TABLE).url, "--state", file, "--out", "/proc/nope/x"
+    )
     assert done.exit_code == 1
     assert "/proc/nope/x" in done.stderr
 

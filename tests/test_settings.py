@@ -26,7 +26,9 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_flag_goes_before_the_environment_and_that_before_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_flag_goes_before_the_environment_and_that_before_the_file(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings = read(file)
     assert aim(settings, None).url == "postgresql://staging/app"
     monkeypatch.setenv("DATABASE_URL", "postgresql://env/app")
@@ -37,7 +39,9 @@ def test_a_flag_goes_before_the_environment_and_that_before_the_file(file: Path,
 
 
 def test_patience_is_the_target_s_then_the_file_s_then_ours(file: Path) -> None:
-    assert aim(read(file), "staging").patience == Patience(lock=1, total=60, statement=Patience().statement)
+    assert aim(read(file), "staging").patience == Patience(
+        lock=1, total=60, statement=Patience().statement
+    )
 
 
 def test_libpq_variables_are_left_to_libpq(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -47,7 +51,12 @@ def test_libpq_variables_are_left_to_libpq(monkeypatch: pytest.MonkeyPatch, tmp_
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("targets: {a: {}}", "targets.a.url"), ("lock_timeout: -1", "lock_timeout"), ("nope: 1", "nope"), ("a: [", "reconcile.yml")],
+    [
+        ("targets: {a: {}}", "targets.a.url"),
+        ("lock_timeout: -1", "lock_timeout"),
+        ("nope: 1", "nope"),
+        ("a: [", "reconcile.yml"),
+    ],
 )
 def test_a_wrong_file_is_named_with_its_key(tmp_path: Path, text: str, words: str) -> None:
     path = tmp_path / "reconcile.yml"

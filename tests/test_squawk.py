@@ -21,7 +21,9 @@ from reconciler.report import script
 from tests.conftest import ROOT, Database
 
 CASES = sorted((ROOT / "tests" / "cases").glob("*/*/plan.sql"))
-DECLARED = "somebody declared it so, and where something is lost by it the step has a hazard of its own"
+DECLARED = (
+    "somebody declared it so, and where something is lost by it the step has a hazard of its own"
+)
 PART = "it goes and comes back in one transaction, because something beneath it is replaced; the step that builds it has the hazard"
 SWITCHED_OFF = {
     "prefer-robust-stmts": "IF NOT EXISTS would take an invalid index for a good one; a rerun starts from what is there",
@@ -39,35 +41,70 @@ SWITCHED_OFF = {
     "ban-set-schema": DECLARED,
     "require-concurrent-partition-detach": "DETACH CONCURRENTLY leaves a check behind and is refused beside a default partition",
     **dict.fromkeys(
-        ("ban-drop-column", "ban-drop-constraint", "ban-drop-default", "ban-drop-domain", "ban-drop-function", "ban-drop-not-null"),
+        (
+            "ban-drop-column",
+            "ban-drop-constraint",
+            "ban-drop-default",
+            "ban-drop-domain",
+            "ban-drop-function",
+            "ban-drop-not-null",
+        ),
         DECLARED,
     ),
-    **dict.fromkeys(("ban-drop-sequence", "ban-drop-table", "ban-drop-type", "ban-drop-view"), DECLARED),
+    **dict.fromkeys(
+        ("ban-drop-sequence", "ban-drop-table", "ban-drop-type", "ban-drop-view"), DECLARED
+    ),
 }
 ONLY = "ALTER TABLE ONLY"  # no partition is touched: theirs are attached, one by one
 ADOPTED = "ADD CONSTRAINT parts_once"  # its partitions have the indexes already
 PROVEN = "_not_null NOT NULL"  # a check has proven it before
 # Warnings that are right elsewhere: what the statements that hold these words do blocks nobody.
 HARMLESS = {
-    "changing-column-type": ("TYPE text;", "TYPE character varying", "TYPE numeric(", "FOREIGN TABLE"),  # no rewrite: see the case
-    "constraint-missing-not-valid": ("old_orders", ONLY, ADOPTED, PROVEN),  # the first is a foreign table: PostgreSQL checks nothing
+    "changing-column-type": (
+        "TYPE text;",
+        "TYPE character varying",
+        "TYPE numeric(",
+        "FOREIGN TABLE",
+    ),  # no rewrite: see the case
+    "constraint-missing-not-valid": (
+        "old_orders",
+        ONLY,
+        ADOPTED,
+        PROVEN,
+    ),  # the first is a foreign table: PostgreSQL checks nothing
     "disallowed-unique-constraint": (ONLY, ADOPTED),
     "adding-serial-primary-key-field": (ONLY,),
-    "adding-field-with-default": ("ADD COLUMN id uuid DEFAULT gen_random_uuid()",),  # a tiny table: see the case
-    "require-concurrent-index-creation": (" ON ONLY ", "ON public.by_region"),  # the second is new in this plan
+    "adding-field-with-default": (
+        "ADD COLUMN id uuid DEFAULT gen_random_uuid()",
+    ),  # a tiny table: see the case
+    "require-concurrent-index-creation": (
+        " ON ONLY ",
+        "ON public.by_region",
+    ),  # the second is new in this plan
 }
 UNREAD = ("CREATE TRUSTED LANGUAGE",)  # what squawk's grammar does not know
 
 
 def squawk(version: int, *files: Path) -> list[dict[str, Any]]:
-    command = [Path(sys.executable).parent / "squawk", "--pg-version", f"{version}.0", "--reporter", "json", *files]
+    command = [
+        Path(sys.executable).parent / "squawk",
+        "--pg-version",
+        f"{version}.0",
+        "--reporter",
+        "json",
+        *files,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode in (0, 1), done.stderr
     return json.loads(done.stdout)
 
 
 def unexplained(finding: dict[str, Any]) -> bool:
-    lines, line, rule = Path(str(finding["file"])).read_text().splitlines(), int(finding["line"]), str(finding["rule_name"])
+    lines, line, rule = (
+        Path(str(finding["file"])).read_text().splitlines(),
+        int(finding["line"]),
+        str(finding["rule_name"]),
+    )
     statement, above = lines[line], lines[line - 1]
     if rule == "syntax-error":
         return not statement.startswith(UNREAD)
@@ -76,7 +113,11 @@ def unexplained(finding: dict[str, Any]) -> bool:
 
 
 def words(findings: list[dict[str, Any]]) -> list[str]:
-    return [f"{f['rule_name']} at {f['file']}:{f['line'] + 1}: {f['message']}" for f in findings if unexplained(f)]
+    return [
+        f"{f['rule_name']} at {f['file']}:{f['line'] + 1}: {f['message']}"
+        for f in findings
+        if unexplained(f)
+    ]
 
 
 @pytest.mark.parametrize("version", [15, 18])
@@ -95,8 +136,12 @@ def test_the_conversations(version: int, conversations: Database, tmp_path: Path
 
 
 def test_it_finds_what_it_should(tmp_path: Path) -> None:
-    (tmp_path / "plan.sql").write_text("SET lock_timeout = '2s';\nSET statement_timeout = '30s';\n\nCREATE INDEX i ON t (a);\n")
-    assert ["require-concurrent-index-creation" in w for w in words(squawk(18, tmp_path / "plan.sql"))] == [True]
+    (tmp_path / "plan.sql").write_text(
+        "SET lock_timeout = '2s';\nSET statement_timeout = '30s';\n\nCREATE INDEX i ON t (a);\n"
+    )
+    assert [
+        "require-concurrent-index-creation" in w for w in words(squawk(18, tmp_path / "plan.sql"))
+    ] == [True]
 
 
 def test_no_rule_is_switched_off_for_nothing() -> None:

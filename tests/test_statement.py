@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 
 from reconciler.server.connection import connect, rows
-from reconciler.sql import KEYWORDS, closing, compose, joined, literal, name, raw, split_commas, text
+from reconciler.sql import (
+    KEYWORDS,
+    closing,
+    compose,
+    joined,
+    literal,
+    name,
+    raw,
+    split_commas,
+    text,
+)
 from tests.conftest import Database
 
 
@@ -28,12 +38,20 @@ def test_name(parts: tuple[str, ...], quoted: str) -> None:
 
 def test_every_name_is_quoted_at_least_where_the_server_would(database: Database) -> None:
     with connect(database.url) as connection:
-        needed = {r["word"] for r in rows(connection, "SELECT word FROM pg_get_keywords() WHERE quote_ident(word) <> word")}
+        needed = {
+            r["word"]
+            for r in rows(
+                connection, "SELECT word FROM pg_get_keywords() WHERE quote_ident(word) <> word"
+            )
+        }
     assert needed <= KEYWORDS
 
 
 def test_compose_quotes_strings_and_keeps_sql() -> None:
-    assert text(compose("COMMENT ON TABLE {} IS {}", "T", literal("it's"))) == "COMMENT ON TABLE \"T\" IS 'it''s'"
+    assert (
+        text(compose("COMMENT ON TABLE {} IS {}", "T", literal("it's")))
+        == "COMMENT ON TABLE \"T\" IS 'it''s'"
+    )
     assert text(joined(["a", raw("b + 1")])) == "a, b + 1"
 
 

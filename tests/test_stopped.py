@@ -60,7 +60,9 @@ def _heedful() -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_a_build_is_cancelled_and_cleared_away(how: signal.Signals, new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_a_build_is_cancelled_and_cleared_away(
+    how: signal.Signals, new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = new_database(ROWS + SLOW)
     process = started(database, tmp_path)
     until(lambda: database.value(BUILDING))
@@ -74,7 +76,9 @@ def test_a_build_is_cancelled_and_cleared_away(how: signal.Signals, new_database
     _rerun(database, tmp_path)
 
 
-def test_what_cannot_be_cleared_away_is_told(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_what_cannot_be_cleared_away_is_told(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = new_database(ROWS + SLOW)
     with psycopg.connect(database.url) as holder:
         holder.execute("UPDATE t SET n = n WHERE id = 1")
@@ -100,11 +104,15 @@ def test_a_killed_client_is_no_harm(new_database: Callable[..., Database], tmp_p
     _rerun(database, tmp_path)
 
 
-def test_a_terminated_backend_is_no_harm(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_a_terminated_backend_is_no_harm(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = new_database(ROWS + SLOW)
     process = started(database, tmp_path)
     until(lambda: database.value(BUILDING))
-    database.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_progress_create_index WHERE datname = current_database()")
+    database.rows(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_progress_create_index WHERE datname = current_database()"
+    )
     _, err = process.communicate(timeout=30)
     assert process.returncode == 1
     assert "run again to continue" in err
@@ -119,5 +127,10 @@ def _rerun(database: Database, folder: Path) -> None:
     assert "failed=0" in out
     assert database.value(DEBRIS) == 0
     assert database.value("SELECT indisvalid FROM pg_index WHERE indexrelid = 't_slow'::regclass")
-    assert database.value("SELECT count(*) FROM pg_class WHERE relname LIKE 'reconcile%' AND relkind = 'i'") == 0
+    assert (
+        database.value(
+            "SELECT count(*) FROM pg_class WHERE relname LIKE 'reconcile%' AND relkind = 'i'"
+        )
+        == 0
+    )
     assert database.value("SELECT count(*) FROM t") == 2000

@@ -34,7 +34,14 @@ LEFT = """
     FROM pg_index AS i WHERE i.indexrelid = to_regclass(%s) AND NOT (i.indisvalid AND i.indisready)"""
 
 
-def execute(plan: Plan, target: str, connection: Connection, watcher: Watcher, patience: Patience, journal: Journal) -> Outcome:
+def execute(
+    plan: Plan,
+    target: str,
+    connection: Connection,
+    watcher: Watcher,
+    patience: Patience,
+    journal: Journal,
+) -> Outcome:
     """Run every step whose prerequisites succeeded; what fails stops only what depends on it.
 
     `connection` comes from `sole_applier`. Raises ConnectionFailed where the connection breaks, and Interrupted on Ctrl-C,
@@ -43,13 +50,23 @@ def execute(plan: Plan, target: str, connection: Connection, watcher: Watcher, p
     pid = backend_pid(connection)
     with Monitor(target, pid, min(EVERY, patience.lock / 16)) as monitor:
         going = Run(
-            plan, connection, pid, *session_timeouts(connection), patience, Unheard(watcher), monitor, journal, pending=list(plan.steps)
+            plan,
+            connection,
+            pid,
+            *session_timeouts(connection),
+            patience,
+            Unheard(watcher),
+            monitor,
+            journal,
+            pending=list(plan.steps),
         )
         try:
             for group in plan.transactions():
                 _group(going, group)
             _doubts(going)
-            with suppress(StatementFailed):  # the last step is done, whatever becomes of the connection
+            with suppress(
+                StatementFailed
+            ):  # the last step is done, whatever becomes of the connection
                 step_timeouts(going, 0.0, 0.0)  # what is read next is bounded by nothing of ours
         except KeyboardInterrupt:
             raise Interrupted(_stopped(going)) from None
@@ -69,7 +86,12 @@ def _group(going: Run, group: Sequence[Step]) -> None:
     if missing:
         first = min(missing)
         for step in group:
-            _end(going, StepOutcome(step, "skipped", attempts=0, error=f"waits for step {first}, which was not done"))
+            _end(
+                going,
+                StepOutcome(
+                    step, "skipped", attempts=0, error=f"waits for step {first}, which was not done"
+                ),
+            )
         return
     for step in group:
         going.watcher.started(step)
@@ -90,17 +112,27 @@ def _group(going: Run, group: Sequence[Step]) -> None:
         for step in group:
             blame = e.sql in ("", step.sql) or len(group) == 1 or step.fill is not None
             why = str(e) if blame else "rolled back with its transaction"
-            _end(going, StepOutcome(step, "failed" if blame else "skipped", time.monotonic() - began, tries[0], why))
+            _end(
+                going,
+                StepOutcome(
+                    step, "failed" if blame else "skipped", time.monotonic() - began, tries[0], why
+                ),
+            )
         return
     wrong = _unmet(going, group)
     for step in group:
         why = wrong.get((step.kind, step.identity), "")
-        _end(going, StepOutcome(step, "failed" if why else "done", time.monotonic() - began, tries[0], why))
+        _end(
+            going,
+            StepOutcome(step, "failed" if why else "done", time.monotonic() - began, tries[0], why),
+        )
 
 
 def _alive(going: Run, group: Sequence[Step], failure: StatementFailed) -> None:
     if going.connection.closed:
-        raise ConnectionFailed(f"the connection broke at step {group[0].id}: {failure.message}; run again to continue") from failure
+        raise ConnectionFailed(
+            f"the connection broke at step {group[0].id}: {failure.message}; run again to continue"
+        ) from failure
 
 
 def _end(going: Run, outcome: StepOutcome) -> None:
@@ -113,7 +145,14 @@ def _end(going: Run, outcome: StepOutcome) -> None:
 
 def _tell(going: Run, outcome: StepOutcome) -> None:
     going.watcher.ended(outcome)
-    going.journal.step(going.connection, outcome.step.id, outcome.status, outcome.seconds, outcome.attempts, outcome.error or None)
+    going.journal.step(
+        going.connection,
+        outcome.step.id,
+        outcome.status,
+        outcome.seconds,
+        outcome.attempts,
+        outcome.error or None,
+    )
 
 
 # -- what must hold afterwards -----------------------------------------------------------------------------------------
@@ -129,7 +168,11 @@ def _unmet(going: Run, group: Sequence[Step]) -> Mapping[Named, str]:
     relations = {(s.kind, s.identity): s.relation for s in group}
     busy = {s.relation for s in later} | {s.identity for s in later}
     going.doubtful |= {o for o in wrong if {relations[o], o[1]} & busy}
-    return {o: f"it succeeded, but {o[0]} {o[1]} is not as planned: {why}" for o, why in wrong.items() if o not in going.doubtful}
+    return {
+        o: f"it succeeded, but {o[0]} {o[1]} is not as planned: {why}"
+        for o, why in wrong.items()
+        if o not in going.doubtful
+    }
 
 
 def _doubts(going: Run) -> None:
@@ -172,7 +215,9 @@ def _fill(going: Run, step: Step, spec: Fill) -> None:
         return done
 
     progress = partial(going.watcher.progress, step)
-    step_timeouts(going, 0.0, 0.0)  # what is read beside the batches waits as long as it takes: nobody has to wait behind it
+    step_timeouts(
+        going, 0.0, 0.0
+    )  # what is read beside the batches waits as long as it takes: nobody has to wait behind it
     fill(going.connection, spec, attempt, progress, journal=going.journal.schema or None)
 
 
@@ -196,7 +241,9 @@ def _commit(going: Run, group: Sequence[Step], tries: int) -> None:
     bounds: tuple[float, float] | None = None
     with connection.transaction():
         for step in group:
-            if (wanted := statement_timeouts(going, step, tries, held)) != bounds:  # locks are held by now: no word more than must be
+            if (
+                wanted := statement_timeouts(going, step, tries, held)
+            ) != bounds:  # locks are held by now: no word more than must be
                 step_timeouts(going, *wanted)
             bounds, began = wanted, time.monotonic()
             run(connection, step.sql)
@@ -210,7 +257,11 @@ def _mend(going: Run, step: Step) -> None:
     try:
         step_timeouts(going, going.patience.lock, 0.0)
         for sql in step.mend:
-            left = rows(going.connection, LEFT, [sql.removeprefix(BUILT)]) if sql.startswith(BUILT) else [{"theirs": False}]
+            left = (
+                rows(going.connection, LEFT, [sql.removeprefix(BUILT)])
+                if sql.startswith(BUILT)
+                else [{"theirs": False}]
+            )
             if left and not left[0]["theirs"]:
                 run(going.connection, sql)
     except StatementFailed as e:

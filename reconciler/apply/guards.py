@@ -15,7 +15,9 @@ from reconciler.plan.plan import Plan
 from reconciler.server.connection import Connection
 
 
-def permitted(plan: Plan, live: Snapshot, connection: Connection, allow: Collection[str], journal: str | None) -> list[Finding]:
+def permitted(
+    plan: Plan, live: Snapshot, connection: Connection, allow: Collection[str], journal: str | None
+) -> list[Finding]:
     """What is good to know before the first step; raises PlanRefused with everything that speaks against it."""
     findings = preflight(plan, connection)
     refused = [*guards(plan, live), *hazards_not_allowed(plan, allow), *refusals(findings)]
@@ -29,7 +31,9 @@ def permitted(plan: Plan, live: Snapshot, connection: Connection, allow: Collect
 def _no_place(plan: Plan, connection: Connection, journal: str) -> list[str]:
     """Why the journal cannot be where it is to be."""
     if any(journal == r.schema or r == Ref("", journal, "").namespace for r in plan.touches):
-        return [f"schema {journal} is to hold the journal, and things are declared in it: name another with --journal NAME"]
+        return [
+            f"schema {journal} is to hold the journal, and things are declared in it: name another with --journal NAME"
+        ]
     return [why] if (why := refusal(connection, journal)) else []
 
 
@@ -40,7 +44,11 @@ def guards(plan: Plan, live: Snapshot) -> list[str]:
     if plan.database != live.database:
         return [f"the plan was made for another database ({plan.target}); make one for this target"]
     others = moved(plan.fingerprint, live.state, live.situation.leftovers)
-    return [f"the target has moved since the plan was made: {', '.join(others[:5])}; make a new plan"] if others else []
+    return (
+        [f"the target has moved since the plan was made: {', '.join(others[:5])}; make a new plan"]
+        if others
+        else []
+    )
 
 
 def hazards_not_allowed(plan: Plan, allow: Collection[str]) -> list[str]:

@@ -63,13 +63,20 @@ class Monitor:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._stop.set()
         self._busy.set()
         self._thread.join(timeout=2 * EVERY)
 
     @contextmanager
-    def looking(self, progress: Callable[[Progress], None], waiting: Callable[[str], None]) -> Generator[Look]:
+    def looking(
+        self, progress: Callable[[Progress], None], waiting: Callable[[str], None]
+    ) -> Generator[Look]:
         """Tell of the statement that runs in this block; the look remembers who was last in its way."""
         look = self._look = Look(progress, waiting)
         self._busy.set()
@@ -90,7 +97,11 @@ class Monitor:
             while not self._stop.is_set():
                 self._busy.wait()
                 look = self._look
-                every = self._every if look is None or time.monotonic() - look.began < PATIENT else EVERY
+                every = (
+                    self._every
+                    if look is None or time.monotonic() - look.began < PATIENT
+                    else EVERY
+                )
                 if not self._stop.wait(every) and (look := self._look) is not None:
                     self._once(connection, look)
 

@@ -19,11 +19,15 @@ def unmet(connection: Connection, plan: Plan, objects: Iterable[Named]) -> dict[
     Where the plan was spelled by another major version than the target's, the SQL in their fields may be printed otherwise
     and is not compared.
     """
-    planned: dict[Named, Planned] = {(c.kind, c.identity): c for c in sorted(plan.changes, key=_stays)}
+    planned: dict[Named, Planned] = {
+        (c.kind, c.identity): c for c in sorted(plan.changes, key=_stays)
+    }
     wanted = {o: planned[o] for o in objects if o in planned}
     if not wanted:
         return {}
-    found, debris = look(connection, {kind for kind, _ in wanted}, [identity for _, identity in wanted])
+    found, debris = look(
+        connection, {kind for kind, _ in wanted}, [identity for _, identity in wanted]
+    )
     there: dict[Named, Object] = {(r.kind, r.identity): o for r, o in found.items()}
     same = connection.info.server_version // 10000 == plan.spelled_by
     unfinished = {(r.kind, r.identity) for r in debris}
@@ -42,7 +46,9 @@ def _unmet(change: Planned, found: Object | None, unfinished: bool, *, exact: bo
     if unfinished:
         return "it is there, but invalid"
     if found is None:
-        return "it is not there" if change.action == "create" else ""  # what a parent gives is no object of its own
+        return (
+            "it is not there" if change.action == "create" else ""
+        )  # what a parent gives is no object of its own
     return _different(found, change.after, exact=exact)
 
 
@@ -53,7 +59,9 @@ def _different(found: Object, after: Mapping[str, Any], *, exact: bool) -> str:
     if wanted.met_by(found):
         return ""
     fields = _fields(wanted, found)
-    return "it differs: " + "; ".join(f"{f} is {found.fields().get(f)!r}, not {wanted.fields().get(f)!r}" for f in fields)
+    return "it differs: " + "; ".join(
+        f"{f} is {found.fields().get(f)!r}, not {wanted.fields().get(f)!r}" for f in fields
+    )
 
 
 def _fields(wanted: Object, found: Object) -> Sequence[str]:

@@ -69,9 +69,13 @@ _SPACE = """
     FROM pg_settings WHERE name = 'data_directory'"""
 
 
-_TRIGGER = re.compile("CREATE (OR REPLACE )?(CONSTRAINT )?TRIGGER ")  # needs but the privilege of that name
+_TRIGGER = re.compile(
+    "CREATE (OR REPLACE )?(CONSTRAINT )?TRIGGER "
+)  # needs but the privilege of that name
 # An index or a sequence that comes with a part of a table.
-_BESIDE = re.compile("^CREATE (UNIQUE )?INDEX |^ALTER TABLE .* (ADD COLUMN .* AS IDENTITY|EXCLUDE USING )")
+_BESIDE = re.compile(
+    "^CREATE (UNIQUE )?INDEX |^ALTER TABLE .* (ADD COLUMN .* AS IDENTITY|EXCLUDE USING )"
+)
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,10 @@ def preflight(plan: Plan, connection: Connection) -> list[Finding]:
         found += _privileges(plan, connection, state["role"])
     for step in plan.steps:
         if step.fill is not None:
-            found += [Finding(f"the backfill of {step.identity}: {why}", refuses=True) for why in backfill.refusals(connection, step.fill)]
+            found += [
+                Finding(f"the backfill of {step.identity}: {why}", refuses=True)
+                for why in backfill.refusals(connection, step.fill)
+            ]
     found += _sent(plan, connection)
     found += _held_up(plan, connection)
     found += _half_finished(plan, connection)
@@ -106,22 +113,41 @@ def _writable(standby: bool, read_only: bool) -> Iterator[Finding]:
     if standby:
         yield Finding("the target is a standby: name the primary", refuses=True)
     elif read_only:
-        yield Finding("transactions are read-only here (default_transaction_read_only)", refuses=True)
+        yield Finding(
+            "transactions are read-only here (default_transaction_read_only)", refuses=True
+        )
 
 
 def _privileges(plan: Plan, connection: Connection, role: str) -> Iterator[Finding]:
-    steps = [s for s in plan.steps if s.relation and not s.fill and not s.sql.startswith(("GRANT", "REVOKE"))]
+    steps = [
+        s
+        for s in plan.steps
+        if s.relation and not s.fill and not s.sql.startswith(("GRANT", "REVOKE"))
+    ]
     asked = [(relation, bool(_TRIGGER.match(s.sql))) for s in steps for relation in _relations([s])]
-    for row in rows(connection, _NOT_OWNED, {"relations": [r for r, _ in asked], "triggering": [t for _, t in asked]}):
+    for row in rows(
+        connection,
+        _NOT_OWNED,
+        {"relations": [r for r, _ in asked], "triggering": [t for _, t in asked]},
+    ):
         yield Finding(f"{role} does not own {row['relation']}, {row['owner']} does", refuses=True)
-    created = {s.schema_name for s in plan.steps if s.action == "create" and s.schema_name and _takes_a_name(s)}
+    created = {
+        s.schema_name
+        for s in plan.steps
+        if s.action == "create" and s.schema_name and _takes_a_name(s)
+    }
     for row in rows(connection, _NOT_CREATABLE, {"within": sorted(created)}):
         yield Finding(f"{role} may not create in schema {row['place']}", refuses=True)
-    if any(s.sql.startswith("CREATE SCHEMA") for s in plan.steps) and not rows(connection, _NO_DATABASE)[0]["may"]:
+    if (
+        any(s.sql.startswith("CREATE SCHEMA") for s in plan.steps)
+        and not rows(connection, _NO_DATABASE)[0]["may"]
+    ):
         yield Finding(f"{role} may not create schemas in this database", refuses=True)
     owners = {str(c.after["owner"]) for c in plan.changes if c.after and c.after.get("owner")}
     for row in rows(connection, _NOT_MEMBER, {"owners": sorted(owners)}):
-        yield Finding(f"{role} is no member of {row['role']}, and can give it nothing to own", refuses=True)
+        yield Finding(
+            f"{role} is no member of {row['role']}, and can give it nothing to own", refuses=True
+        )
 
 
 def _takes_a_name(step: Step) -> bool:
@@ -135,7 +161,9 @@ def _sent(plan: Plan, connection: Connection) -> Iterator[Finding]:
     widened = sorted(_relations(s for s in plan.steps if f"ADD COLUMN {TWIN}" in s.sql))
     for row in rows(connection, _PUBLISHED, {"relations": widened}) if widened else ():
         words = f"publication {row['sender']} sends whole rows of {row['relation']}, and its subscribers have no {TWIN}…"
-        yield Finding(f"{words}: name the columns that it is to send, or leave `retype` out", refuses=True)
+        yield Finding(
+            f"{words}: name the columns that it is to send, or leave `retype` out", refuses=True
+        )
 
 
 def _held_up(plan: Plan, connection: Connection) -> Iterator[Finding]:
@@ -144,11 +172,15 @@ def _held_up(plan: Plan, connection: Connection) -> Iterator[Finding]:
         return
     for r in rows(connection, _LONG, {"old": OLD}):
         who = f"pid {r['pid']} ({r['role']}, {r['application'] or 'no application name'}, {r['state']})"
-        yield Finding(f"{who} is in a transaction for {r['seconds']} s: concurrent builds wait for its end: {r['query']}")
+        yield Finding(
+            f"{who} is in a transaction for {r['seconds']} s: concurrent builds wait for its end: {r['query']}"
+        )
     for r in rows(connection, _PREPARED):
         gid = text(literal(r["gid"]))
         ends = f"COMMIT PREPARED {gid} or ROLLBACK PREPARED {gid}"
-        yield Finding(f"the prepared transaction {r['gid']} ({r['role']}, for {r['seconds']} s) holds its locks until {ends}")
+        yield Finding(
+            f"the prepared transaction {r['gid']} ({r['role']}, for {r['seconds']} s) holds its locks until {ends}"
+        )
 
 
 def _half_finished(plan: Plan, connection: Connection) -> Iterator[Finding]:
@@ -161,8 +193,12 @@ def _half_finished(plan: Plan, connection: Connection) -> Iterator[Finding]:
 
 def _space(plan: Plan, connection: Connection) -> Iterator[Finding]:
     """Where the server's disk is ours to see: no index is bigger than its table, as a rule; a rewrite writes all of it again."""
-    built = _relations(s for s in plan.steps if "INDEX" in s.sql.split("(")[0] and s.sql.startswith("CREATE"))
-    rewritten = _relations(s for s in plan.steps if any(d.hazard is Hazard.TABLE_REWRITE for d in s.hazards))
+    built = _relations(
+        s for s in plan.steps if "INDEX" in s.sql.split("(")[0] and s.sql.startswith("CREATE")
+    )
+    rewritten = _relations(
+        s for s in plan.steps if any(d.hazard is Hazard.TABLE_REWRITE for d in s.hazards)
+    )
     if not built and not rewritten:
         return
     for row in rows(connection, _SPACE, {"built": built, "rewritten": rewritten}):
@@ -170,11 +206,15 @@ def _space(plan: Plan, connection: Connection) -> Iterator[Finding]:
         if row["here"] and seen(folder):
             free = shutil.disk_usage(folder).free
             if row["needed"] > free:
-                yield Finding(f"up to {row['needed']:,} bytes may be written to a disk with {free:,} left")
+                yield Finding(
+                    f"up to {row['needed']:,} bytes may be written to a disk with {free:,} left"
+                )
 
 
 def _relations(steps: Iterable[Step]) -> list[str]:
-    return [spelled for s in steps if s.relation for spelled in spellings(s.relation, s.schema_name)]
+    return [
+        spelled for s in steps if s.relation for spelled in spellings(s.relation, s.schema_name)
+    ]
 
 
 def seen(folder: Path) -> bool:

@@ -48,12 +48,21 @@ class _Record:
 
 @contextmanager
 def record_run(
-    plan: Plan, live: Snapshot, target: str, connection: Connection, patience: Patience, schema: str | None
+    plan: Plan,
+    live: Snapshot,
+    target: str,
+    connection: Connection,
+    patience: Patience,
+    schema: str | None,
 ) -> Generator[_Record]:
     """Open the entry of a run, and close it as well as can be."""
     before = recorded(plan.touches, live.state)
     told = plan.model_dump(mode="json")
-    run = _Record(begin(connection, schema, told, before, rollback_of=plan.rollback_of) if plan.steps else Journal())
+    run = _Record(
+        begin(connection, schema, told, before, rollback_of=plan.rollback_of)
+        if plan.steps
+        else Journal()
+    )
     try:
         yield run
     finally:
@@ -66,7 +75,9 @@ def record_run(
                 run.entry.complain(f"how run {run.entry.run} ended is not recorded: {e}")
 
 
-def _left(plan: Plan, run: _Record, connection: Connection) -> dict[Ref, dict[str, Any] | None] | None:
+def _left(
+    plan: Plan, run: _Record, connection: Connection
+) -> dict[Ref, dict[str, Any] | None] | None:
     """The models of what a run has left; None where nobody can look."""
     try:
         if not run.unseen:

@@ -24,7 +24,11 @@ LEAST = 0.05  # seconds: long enough for who holds a lock for but a statement
 LOCK_NOT_AVAILABLE = "55P03"
 
 
-RETRIED = {LOCK_NOT_AVAILABLE: "a lock was not to be had", "40P01": "a deadlock", "40001": "a serialization failure"}
+RETRIED = {
+    LOCK_NOT_AVAILABLE: "a lock was not to be had",
+    "40P01": "a deadlock",
+    "40001": "a serialization failure",
+}
 
 
 def set_timeouts(going: Run, step: Step, tries: int = 4) -> None:
@@ -32,7 +36,9 @@ def set_timeouts(going: Run, step: Step, tries: int = 4) -> None:
     step_timeouts(going, *statement_timeouts(going, step, tries))
 
 
-def statement_timeouts(going: Run, step: Step, tries: int, held: float | None = None) -> tuple[float, float]:
+def statement_timeouts(
+    going: Run, step: Step, tries: int, held: float | None = None
+) -> tuple[float, float]:
     """How many seconds a step may wait for its lock, and then run.
 
     The first tries wait but a fraction of what the later ones do: mostly that is enough, and nobody has to wait longer for us.
@@ -42,7 +48,9 @@ def statement_timeouts(going: Run, step: Step, tries: int, held: float | None = 
     wait = 0.0 if step.long else going.patience.lock / 2 ** max(4 - tries, 0)
     if wait and held is not None:
         wait = max(min(wait, UNSUSPECTED * going.suspicion - (time.monotonic() - held)), LEAST)
-    last = going.patience.statement + wait if step.quick and going.patience.statement else 0.0  # to PostgreSQL, waiting is running
+    last = (
+        going.patience.statement + wait if step.quick and going.patience.statement else 0.0
+    )  # to PostgreSQL, waiting is running
     return wait, last
 
 
@@ -52,22 +60,33 @@ def step_timeouts(going: Run, wait: float, last: float) -> None:
     Raises ConnectionFailed where that would be said to a session which is not ours.
     """
     words = "SELECT pg_backend_pid() AS pid, set_config('lock_timeout', %s, false), set_config('statement_timeout', %s, false)"
-    if rows(going.connection, words, [f"{ceil(wait * 1000)}", f"{ceil(last * 1000)}"])[0]["pid"] != going.pid:
+    if (
+        rows(going.connection, words, [f"{ceil(wait * 1000)}", f"{ceil(last * 1000)}"])[0]["pid"]
+        != going.pid
+    ):
         raise ConnectionFailed(POOLED)
 
 
-def with_retries(going: Run, group: Sequence[Step], work: Callable[[], T], *, politely: bool = True) -> T:
+def with_retries(
+    going: Run, group: Sequence[Step], work: Callable[[], T], *, politely: bool = True
+) -> T:
     """Try, and try again after a pause that grows, while only a lock is in the way and the budget lasts.
 
     Behind a transaction that lasts nobody queues up; only what makes nobody wait need not be so polite.
     """
     politely = politely and not (group[0].fill or any(s.long for s in group))
     step, deadline = group[-1], time.monotonic() + going.patience.total
-    queue = Queue(going.connection, _wanted(group) if politely else {}, going.patience.lock, going.vacuums)
+    queue = Queue(
+        going.connection, _wanted(group) if politely else {}, going.patience.lock, going.vacuums
+    )
     progress, waiting = partial(going.watcher.progress, step), partial(going.watcher.waiting, step)
     for pause in pauses():
         if ahead := queue.look() if politely else []:
-            refused = StatementFailed("a lock was not to be had", sqlstate=LOCK_NOT_AVAILABLE, detail=f"held by {named(ahead)}")
+            refused = StatementFailed(
+                "a lock was not to be had",
+                sqlstate=LOCK_NOT_AVAILABLE,
+                detail=f"held by {named(ahead)}",
+            )
         else:
             with going.monitor.looking(progress, waiting) as look:
                 try:
@@ -89,12 +108,20 @@ def with_retries(going: Run, group: Sequence[Step], work: Callable[[], T], *, po
 def _blamed(failure: StatementFailed, met: Sequence[Blocker]) -> StatementFailed:
     """The failure with those who were in the way: as they were seen, or else who holds such locks now."""
     detail = f"held by {named(met)}" if met else failure.detail
-    return StatementFailed(failure.message, sqlstate=failure.sqlstate, detail=detail, hint=failure.hint, sql=failure.sql)
+    return StatementFailed(
+        failure.message,
+        sqlstate=failure.sqlstate,
+        detail=detail,
+        hint=failure.hint,
+        sql=failure.sql,
+    )
 
 
 def _wanted(group: Sequence[Step]) -> dict[str, str]:
     found: dict[str, str] = {}
     for step in group:
-        for spelled in spellings(step.relation, step.schema_name) if step.relation and step.lock else ():
+        for spelled in (
+            spellings(step.relation, step.schema_name) if step.relation and step.lock else ()
+        ):
             found[spelled] = stronger(found.get(spelled, ""), step.lock)
     return found

@@ -36,4 +36,6 @@ class Run:
     outcomes: list[StepOutcome] = field(default_factory=list[StepOutcome])
     broken: set[str] = field(default_factory=set[str])
     pending: list[Step] = field(default_factory=list[Step])
-    doubtful: set[Named] = field(default_factory=set[Named])  # not yet what was planned, which what is pending may mend
+    doubtful: set[Named] = field(
+        default_factory=set[Named]
+    )  # not yet what was planned, which what is pending may mend

@@ -21,7 +21,9 @@ SOON = 0.1  # seconds, after which our own session does
 VACUUMS = 60.0  # seconds for which autovacuum is let be, where it would not give way before others had noticed
 
 
-_DEADLOCK_TIMEOUT = "(SELECT reset_val::float8 / 1000 FROM pg_settings WHERE name = 'deadlock_timeout')"
+_DEADLOCK_TIMEOUT = (
+    "(SELECT reset_val::float8 / 1000 FROM pg_settings WHERE name = 'deadlock_timeout')"
+)
 
 
 POOLED = (
@@ -41,8 +43,12 @@ def prepare(connection: Connection, patience: Patience) -> None:
     if server_of(connection).has_transaction_timeout:
         unbounded.append("transaction_timeout")
     allowed = server_of(connection).may_set.format("'deadlock_timeout'")
-    if rows(connection, f"SELECT {allowed} AND {_DEADLOCK_TIMEOUT} > {SOON} AS allowed")[0]["allowed"]:
-        settings["deadlock_timeout"] = f"{SOON}s"  # so soon autovacuum gives way, and nobody waits for us to wait for it
+    if rows(connection, f"SELECT {allowed} AND {_DEADLOCK_TIMEOUT} > {SOON} AS allowed")[0][
+        "allowed"
+    ]:
+        settings["deadlock_timeout"] = (
+            f"{SOON}s"  # so soon autovacuum gives way, and nobody waits for us to wait for it
+        )
     adjust(connection, {**settings, **dict.fromkeys(unbounded, "0"), **patience.session})
 
 
@@ -75,8 +81,13 @@ def sole_applier(target: str, patience: Patience | None = None) -> Generator[Con
                          AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())""",
                 LOCK,
             )
-            who = ", ".join(f"pid {h['pid']} ({h['role']}, since {h['since']})" for h in holder) or "it has just ended"
-            raise Busy(f"another reconcile is applying to this database: {who}; try again when it is done")
+            who = (
+                ", ".join(f"pid {h['pid']} ({h['role']}, since {h['since']})" for h in holder)
+                or "it has just ended"
+            )
+            raise Busy(
+                f"another reconcile is applying to this database: {who}; try again when it is done"
+            )
         yield connection
     finally:
         connection.close()

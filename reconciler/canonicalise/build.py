@@ -34,8 +34,12 @@ class Build:
     state: State
     situation: Situation
     paths: Mapping[Ref, str]
-    trusting: set[Ref] = field(default_factory=set[Ref])  # whose bodies are looked at once everything is there
-    beyond: dict[Ref, tuple[str, ...]] = field(default_factory=dict[Ref, tuple[str, ...]])  # further schemas on their search paths
+    trusting: set[Ref] = field(
+        default_factory=set[Ref]
+    )  # whose bodies are looked at once everything is there
+    beyond: dict[Ref, tuple[str, ...]] = field(
+        default_factory=dict[Ref, tuple[str, ...]]
+    )  # further schemas on their search paths
     made: dict[Ref, int] = field(default_factory=dict[Ref, int])  # in which order that worked
 
     def all(self) -> Failures:
@@ -51,15 +55,23 @@ class Build:
         later = [r for r in waiting if self.state[r].finish_needs()]
         failed: Failures = {}
         while waiting:
-            failed = self._each(waiting, lambda r: self.state[r].create(self.situation, self.state.parts(r), online=False))
+            failed = self._each(
+                waiting,
+                lambda r: self.state[r].create(self.situation, self.state.parts(r), online=False),
+            )
             self.made.update((r, len(self.made)) for r in waiting if r not in failed)
             if len(failed) == len(waiting):
                 if self.trusting >= failed.keys():
                     break
                 self.trusting.update(failed)
             waiting = list(failed)
-        failed |= self._looked_at([r for r in self.trusting if r not in failed and r.arguments is not None])
-        failed |= self._each((r for r in later if r not in failed), lambda r: self.state[r].complete(None, self.situation))
+        failed |= self._looked_at(
+            [r for r in self.trusting if r not in failed and r.arguments is not None]
+        )
+        failed |= self._each(
+            (r for r in later if r not in failed),
+            lambda r: self.state[r].complete(None, self.situation),
+        )
         return failed
 
     def _looked_at(self, refs: Iterable[Ref]) -> Failures:
@@ -71,7 +83,9 @@ class Build:
         self.trusting.clear()
 
         def look(refs: Iterable[Ref]) -> Failures:
-            return self._each(refs, lambda r: self.state[r].redefine(self.state[r], self.situation) or ())
+            return self._each(
+                refs, lambda r: self.state[r].redefine(self.state[r], self.situation) or ()
+            )
 
         if failed := look(known):
             schemas = tuple(row["name"] for row in rows(self.connection, SCHEMAS))
@@ -81,7 +95,9 @@ class Build:
 
     def culprits(self, failed: Failures) -> Failures:
         """Of all that failed, what failed by itself and not because of something that it needs."""
-        roots = {r: e for r, e in failed.items() if not self.state.needs(r) & failed.keys()} or failed
+        roots = {
+            r: e for r, e in failed.items() if not self.state.needs(r) & failed.keys()
+        } or failed
         found: Failures = {}
         for ref, e in roots.items():
             found |= self._parts_to_blame(ref) or {ref: e}
@@ -127,7 +143,14 @@ class Build:
     def _run(self, refs: Iterable[Ref], statements: Make) -> None:
         said = None
         for ref in refs:
-            path = next((self.paths[r] for r in (ref, *(p.ref for p in self.state.parts(ref))) if r in self.paths), "")
+            path = next(
+                (
+                    self.paths[r]
+                    for r in (ref, *(p.ref for p in self.state.parts(ref)))
+                    if r in self.paths
+                ),
+                "",
+            )
             check = "on" if ref in self.paths and ref not in self.trusting else "off"
             if said != (told := ((path, *self.beyond.get(ref, ())), check)):
                 listed = joined(map(literal, told[0]))
@@ -159,5 +182,11 @@ def ordered(state: State) -> list[Ref]:
                 seen.add(ref)
                 todo.append((ref, True))
                 parts = (n for p in state.parts(ref) for n in state.needs(p.ref) if n != ref)
-                todo += [(n, False) for n in (*sorted(state.needs(ref), key=lambda r: r.order, reverse=True), *parts)]
+                todo += [
+                    (n, False)
+                    for n in (
+                        *sorted(state.needs(ref), key=lambda r: r.order, reverse=True),
+                        *parts,
+                    )
+                ]
     return list(found)

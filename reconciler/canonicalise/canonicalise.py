@@ -26,7 +26,9 @@ from reconciler.server.connection import Connection, rows, run
 from reconciler.server.scratch import Scratch
 from reconciler.sql import compose, literal, name, raw, text
 
-ROUNDS = 4  # what PostgreSQL prints and reads again settles after two; more would be one that never does
+ROUNDS = (
+    4  # what PostgreSQL prints and reads again settles after two; more would be one that never does
+)
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,10 @@ class Canonical:
 
 @contextmanager
 def canonicalise(
-    live: Snapshot, declaration: Declaration, scope: Scope, scratches: Callable[[], Iterator[Scratch]]
+    live: Snapshot,
+    declaration: Declaration,
+    scope: Scope,
+    scratches: Callable[[], Iterator[Scratch]],
 ) -> Generator[Canonical]:
     """Yield both states as one server spells them; nothing is started where nothing can differ.
 
@@ -81,74 +86,136 @@ def canonicalise(
 def _bounded(situation: Situation, declaration: Declaration, scope: Scope) -> Situation:
     """What is half-done, as far as we may look, and what of it is not to stay."""
     leftovers = {r: left for r, left in situation.leftovers.items() if scope.covers(r)}
-    whole = {r for r in leftovers if scope.prune or (r.on is not None and r.kind in declaration.exclusive.get(r.on, ()))}
+    whole = {
+        r
+        for r in leftovers
+        if scope.prune or (r.on is not None and r.kind in declaration.exclusive.get(r.on, ()))
+    }
     owed = {r: o for r, o in situation.owed.items() if scope.covers(r)}
-    return replace(situation, leftovers=leftovers, unwanted=whole - declaration.objects.keys(), owed=owed)
+    return replace(
+        situation, leftovers=leftovers, unwanted=whole - declaration.objects.keys(), owed=owed
+    )
 
 
-def _first_look(live: Snapshot, declaration: Declaration, scope: Scope) -> tuple[Wanted, dict[Ref, Ref]]:
-    spelled = {r: same for r in [*declaration.objects, *declaration.absent] if (same := same_in(live.state, r)) != r}
+def _first_look(
+    live: Snapshot, declaration: Declaration, scope: Scope
+) -> tuple[Wanted, dict[Ref, Ref]]:
+    spelled = {
+        r: same
+        for r in [*declaration.objects, *declaration.absent]
+        if (same := same_in(live.state, r)) != r
+    }
     return complete(live, declaration, scope, spelled), spelled
 
 
 def _seeds(live: Snapshot, declaration: Declaration, wanted: Wanted) -> set[Ref]:
     """What is not known to be as it should be."""
     seeds = {r for r, o in wanted.objects.items() if live.state.get(r) != o} | set(wanted.gone)
-    unnamed = {(r.kind, r.schema, r.name) for r in [*wanted.source, *declaration.absent] if r.arguments is not None and r not in live.state}
-    return seeds | live.situation.owed.keys() | {r for r in live.state if (r.kind, r.schema, r.name) in unnamed}
+    unnamed = {
+        (r.kind, r.schema, r.name)
+        for r in [*wanted.source, *declaration.absent]
+        if r.arguments is not None and r not in live.state
+    }
+    return (
+        seeds
+        | live.situation.owed.keys()
+        | {r for r in live.state if (r.kind, r.schema, r.name) in unnamed}
+    )
 
 
 def _on(
-    scratch: Scratch, stack: ExitStack, live: Snapshot, declaration: Declaration, scope: Scope, renamings: Sequence[Renaming]
+    scratch: Scratch,
+    stack: ExitStack,
+    live: Snapshot,
+    declaration: Declaration,
+    scope: Scope,
+    renamings: Sequence[Renaming],
 ) -> Canonical:
     """Both states as one scratch server spells them."""
     present = _renamed(scratch, live, declaration, renamings) if renamings else live
     wanted, spelled = _first_look(present, declaration, scope)
     seeds = _seeds(present, declaration, wanted) | {r.becomes for r in renamings}
-    seeds |= {n for r in renamings for n in live.state.needs(r.was)}  # where it comes from, it must be able to go back to
-    canonical = _Bench(scratch, stack, present, declaration, scope, spelled).canonical(wanted, seeds)
+    seeds |= {
+        n for r in renamings for n in live.state.needs(r.was)
+    }  # where it comes from, it must be able to go back to
+    canonical = _Bench(scratch, stack, present, declaration, scope, spelled).canonical(
+        wanted, seeds
+    )
     if not renamings:
         return canonical
     assert canonical.connection is not None
     for sql in undone(renamings):
         run(canonical.connection, sql)
-    return replace(canonical, again=None, renamings=renamings, before=introspect(canonical.connection, live.situation.server).state)
+    return replace(
+        canonical,
+        again=None,
+        renamings=renamings,
+        before=introspect(canonical.connection, live.situation.server).state,
+    )
 
 
-def _renamed(scratch: Scratch, live: Snapshot, declaration: Declaration, renamings: Sequence[Renaming]) -> Snapshot:
+def _renamed(
+    scratch: Scratch, live: Snapshot, declaration: Declaration, renamings: Sequence[Renaming]
+) -> Snapshot:
     """What the renamings make of the live state: PostgreSQL knows what else they change."""
-    members = neighbourhood(live.state, {r.was for r in renamings} | {n for r in renamings for n in _wanted_by(r, declaration)})
+    members = neighbourhood(
+        live.state,
+        {r.was for r in renamings} | {n for r in renamings for n in _wanted_by(r, declaration)},
+    )
     state = State({r: o for r, o in live.state.objects.items() if r in members}, live.state.edges)
     situation = replace(live.situation, server=scratch.server, initial={}, leftovers={}, owed={})
-    with scratch.database({role for o in state.objects.values() for role in o.roles()}, live.situation.user) as connection:
+    with scratch.database(
+        {role for o in state.objects.values() for role in o.roles()}, live.situation.user
+    ) as connection:
         if failed := Build(connection, state, situation, {}).all():
             listed = "; ".join(f"{r}: {e.message}" for r, e in list(failed.items())[:3])
-            raise ScratchError(f"{scratch.words} cannot hold what stands on what is renamed ({listed})")
+            raise ScratchError(
+                f"{scratch.words} cannot hold what stands on what is renamed ({listed})"
+            )
         for renaming in renamings:
             run(connection, renaming.statement.sql)
         found = introspect(connection, live.situation.server).state
     others = {r: o for r, o in live.state.objects.items() if r not in members}
     names = carried(live.state, renamings)
     sizes = {names.get(r, r): s for r, s in live.situation.sizes.items()}
-    taken = {(names[r].schema, names[r].name): live.names.get((r.schema, r.name), "") for r in members if live.state[r].takes == r.name}
+    taken = {
+        (names[r].schema, names[r].name): live.names.get((r.schema, r.name), "")
+        for r in members
+        if live.state[r].takes == r.name
+    }
     return replace(
         live,
         state=State({**others, **found.objects}, {**live.state.edges, **found.edges}),
         situation=replace(live.situation, sizes=sizes),
-        names={k: v for k, v in live.names.items() if k not in {(r.schema, r.name) for r in names if names[r] != r}} | taken,
+        names={
+            k: v
+            for k, v in live.names.items()
+            if k not in {(r.schema, r.name) for r in names if names[r] != r}
+        }
+        | taken,
     )
 
 
 def _wanted_by(renaming: Renaming, declaration: Declaration) -> Set[Ref]:
     """What an object needs once it is called so: another schema."""
-    return declaration.objects[renaming.becomes].needs() if renaming.becomes in declaration.objects else frozenset()
+    return (
+        declaration.objects[renaming.becomes].needs()
+        if renaming.becomes in declaration.objects
+        else frozenset()
+    )
 
 
 class _Bench:
     """One scratch server at work on one declaration."""
 
     def __init__(
-        self, scratch: Scratch, stack: ExitStack, live: Snapshot, declaration: Declaration, scope: Scope, spelled: dict[Ref, Ref]
+        self,
+        scratch: Scratch,
+        stack: ExitStack,
+        live: Snapshot,
+        declaration: Declaration,
+        scope: Scope,
+        spelled: dict[Ref, Ref],
     ) -> None:
         self.scratch, self.stack, self.live, self.declaration, self.scope, self.spelled = (
             scratch,
@@ -158,12 +225,16 @@ class _Bench:
             scope,
             dict(spelled),
         )
-        self.situation = replace(live.situation, server=scratch.server, initial={}, leftovers={}, owed={})
+        self.situation = replace(
+            live.situation, server=scratch.server, initial={}, leftovers={}, owed={}
+        )
 
     def canonical(self, wanted: Wanted, seeds: Set[Ref]) -> Canonical:
         """Try with what is known to matter; what SQL turns out to need beyond that is known only by failing."""
         if self.live.situation.server.has_not_null_constraints:
-            self.situation = replace(self.situation, claimed=_claimed(self.live.state.objects, wanted.objects))
+            self.situation = replace(
+                self.situation, claimed=_claimed(self.live.state.objects, wanted.objects)
+            )
         try:
             return self._canonical(wanted, neighbourhood(self.live.state, seeds, wanted.objects))
         except DeclarationError:
@@ -172,29 +243,61 @@ class _Bench:
     def _canonical(self, wanted: Wanted, members: Set[Ref]) -> Canonical:
         live = {r: o for r, o in self.live.state.objects.items() if r in members}
         with ExitStack() as kept:
-            connection, built, left_out, _ = self._settled(State(live, self.live.state.edges), {}, kept)
+            connection, built, left_out, _ = self._settled(
+                State(live, self.live.state.edges), {}, kept
+            )
             wanted = self._identified(connection, wanted)
-            objects = {r: o for r, o in wanted.objects.items() if (r in members or r not in self.live.state) and r not in left_out}
+            objects = {
+                r: o
+                for r, o in wanted.objects.items()
+                if (r in members or r not in self.live.state) and r not in left_out
+            }
             with ExitStack() as passing:
-                fresh = {r: s for r, s in wanted.source.items() if wanted.objects[r] != self.live.state.get(r)}
-                other, found, lost, ranks = self._settled(State(objects, self.live.state.edges), fresh, passing, built=built.state)
+                fresh = {
+                    r: s
+                    for r, s in wanted.source.items()
+                    if wanted.objects[r] != self.live.state.get(r)
+                }
+                other, found, lost, ranks = self._settled(
+                    State(objects, self.live.state.edges), fresh, passing, built=built.state
+                )
                 self._nothing_unseen({**left_out, **lost}, wanted)
                 desired, declared = self._with_fills(other, found, wanted)
             self.stack.push(kept.pop_all())
-        situation = replace(self.live.situation, declared=declared, chosen=found.situation.pieces, claimed=self.situation.claimed)
+        situation = replace(
+            self.live.situation,
+            declared=declared,
+            chosen=found.situation.pieces,
+            claimed=self.situation.claimed,
+        )
 
         def again() -> Connection:
             return self._settled(built.state, {}, self.stack)[0]
 
-        return Canonical(built.state, desired, situation, self.scratch, connection, left_out, ranks=ranks, again=again)
+        return Canonical(
+            built.state,
+            desired,
+            situation,
+            self.scratch,
+            connection,
+            left_out,
+            ranks=ranks,
+            again=again,
+        )
 
     def _nothing_unseen(self, left_out: Mapping[Ref, str], wanted: Wanted) -> None:
         """Refuse to say anything of declared objects that this server does not hold."""
         complete = {r for r, kinds in self.declaration.exclusive.items() if kinds}
-        unseen = {r: why for r, why in left_out.items() if r in wanted.source or r in wanted.gone or r.on in complete}
+        unseen = {
+            r: why
+            for r, why in left_out.items()
+            if r in wanted.source or r in wanted.gone or r.on in complete
+        }
         if unseen:
             listed = "; ".join(f"{r}: {why}" for r, why in list(unseen.items())[:3])
-            raise ScratchError(f"{self.scratch.words} cannot hold what is declared, so nothing can be said of it ({listed})")
+            raise ScratchError(
+                f"{self.scratch.words} cannot hold what is declared, so nothing can be said of it ({listed})"
+            )
 
     def _identified(self, connection: Connection, wanted: Wanted) -> Wanted:
         """Ask PostgreSQL for the identity of routines that are not spelled as the catalog does."""
@@ -202,7 +305,9 @@ class _Bench:
             if ref.arguments is None or ref in self.spelled or ref in self.live.state:
                 continue
             obj = self.declaration.objects.get(ref) or self.declaration.absent[ref]
-            with suppress(StatementFailed):  # a type that is still to be made: then the routine is new as well
+            with suppress(
+                StatementFailed
+            ):  # a type that is still to be made: then the routine is new as well
                 run(connection, text(compose("SET search_path TO {}", self._path(ref))))
                 self.spelled[ref] = obj.identify(connection)
         return complete(self.live, self.declaration, self.scope, self.spelled)
@@ -221,43 +326,82 @@ class _Bench:
         left_out: dict[Ref, str] = {}
         for _ in range(ROUNDS):
             with ExitStack() as passing:
-                connection = passing.enter_context(self.scratch.database(roles, self.live.situation.user))
-                paths = {} if self.declaration.recorded else {r: self._path(s) for r, s in source.items()}
+                connection = passing.enter_context(
+                    self.scratch.database(roles, self.live.situation.user)
+                )
+                paths = (
+                    {}
+                    if self.declaration.recorded
+                    else {r: self._path(s) for r, s in source.items()}
+                )
                 build = Build(connection, state, self.situation, paths)
                 failed = build.all()
                 self._judge(build, failed, source, built or State())
-                left_out |= {p: e.message for r, e in failed.items() for p in (r, *(o.ref for o in state.parts(r)))}
+                left_out |= {
+                    p: e.message
+                    for r, e in failed.items()
+                    for p in (r, *(o.ref for o in state.parts(r)))
+                }
                 found = introspect(connection, self.live.situation.server)
                 if found.state.objects == state.objects:
                     stack.push(passing.pop_all())
                     return connection, found, left_out, build.made
                 state, source = found.state, {}
-        raise ScratchError(f"{self.scratch.words} prints something else each time it reads what it printed")
+        raise ScratchError(
+            f"{self.scratch.words} prints something else each time it reads what it printed"
+        )
 
-    def _judge(self, build: Build, failed: Failures, source: Mapping[Ref, Ref], built: State) -> None:
+    def _judge(
+        self, build: Build, failed: Failures, source: Mapping[Ref, Ref], built: State
+    ) -> None:
         """Raise for what cannot stay out: declared objects, and live ones on a scratch that is not like the target."""
-        if self.scratch.ours and (lacking := {r: e for r, e in failed.items() if build.state[r].local}):
+        if self.scratch.ours and (
+            lacking := {r: e for r, e in failed.items() if build.state[r].local}
+        ):
             listed = "; ".join(f"{r}: {e.message}" for r, e in lacking.items())
             raise ScratchError(f"{self.scratch.words} may lack what the target has ({listed})")
-        problems = [p for r, e in build.culprits(failed).items() if (p := self._problem(r, e, source, built))] if failed else []
+        problems = (
+            [
+                p
+                for r, e in build.culprits(failed).items()
+                if (p := self._problem(r, e, source, built))
+            ]
+            if failed
+            else []
+        )
         if problems:
             raise DeclarationError(problems)
         if failed and self.scratch.ours:
             listed = "; ".join(f"{r}: {e.message}" for r, e in list(failed.items())[:3])
-            raise ScratchError(f"{self.scratch.words} cannot hold {len(failed)} of the target's objects ({listed})")
+            raise ScratchError(
+                f"{self.scratch.words} cannot hold {len(failed)} of the target's objects ({listed})"
+            )
 
-    def _problem(self, ref: Ref, e: StatementFailed, source: Mapping[Ref, Ref], built: State) -> Problem | None:
+    def _problem(
+        self, ref: Ref, e: StatementFailed, source: Mapping[Ref, Ref], built: State
+    ) -> Problem | None:
         if ref in source:
             origin = source[ref]
-            key = next((k for k in self.declaration.objects[origin].written if (origin, k) in self.declaration.positions), "")
+            key = next(
+                (
+                    k
+                    for k in self.declaration.objects[origin].written
+                    if (origin, k) in self.declaration.positions
+                ),
+                "",
+            )
             hint = "; ".join(x for x in (e.detail, e.hint) if x)
             return Problem(f"{ref}: {e.message}", self.declaration.position(origin, key), hint)
         if ref in built:
             hint = "declare it as it should be, or with state: absent"
-            return Problem(f"{ref} cannot stay as it is beside what is declared: {e.message}", None, hint)
+            return Problem(
+                f"{ref} cannot stay as it is beside what is declared: {e.message}", None, hint
+            )
         return None
 
-    def _with_fills(self, connection: Connection, found: Snapshot, wanted: Wanted) -> tuple[State, dict[Ref, Object]]:
+    def _with_fills(
+        self, connection: Connection, found: Snapshot, wanted: Wanted
+    ) -> tuple[State, dict[Ref, Object]]:
         """Qualify the SQL that no catalog stores, and learn what it needs."""
         desired, known = found.state, found.addresses
         edges, declared, objects = dict(desired.edges), dict[Ref, Object](), dict(desired.objects)
@@ -266,17 +410,30 @@ class _Bench:
             if ref not in desired:
                 continue
             obj = self.declaration.objects[origin].model_copy(update={"ref": ref})
-            said = ((key, self.declaration.position(origin, key), why) for key, why in obj.mistaken(found.situation))
+            said = (
+                (key, self.declaration.position(origin, key), why)
+                for key, why in obj.mistaken(found.situation)
+            )
             problems += [Problem(f"{ref}: {key}: {why}", at) for key, at, why in said]
             if obj.depends_on:
-                edges[ref] = edges.get(ref, frozenset()) | self._named(obj, origin, desired, problems)
+                edges[ref] = edges.get(ref, frozenset()) | self._named(
+                    obj, origin, desired, problems
+                )
             for key, value in obj.expressions().items():
                 assert ref.on is not None
                 try:
                     with connection.transaction():
-                        spelled, needed = _qualified(connection, ref.on, value, self._path(origin), known)
+                        spelled, needed = _qualified(
+                            connection, ref.on, value, self._path(origin), known
+                        )
                 except StatementFailed as e:
-                    problems.append(Problem(f"{ref}: {key}: {e.message}", self.declaration.position(origin, key), e.hint))
+                    problems.append(
+                        Problem(
+                            f"{ref}: {key}: {e.message}",
+                            self.declaration.position(origin, key),
+                            e.hint,
+                        )
+                    )
                     continue
                 obj = obj.with_expression(key, spelled)
                 if key in objects[ref].expressions():
@@ -287,32 +444,66 @@ class _Bench:
             raise DeclarationError(problems)
         return replace(desired, objects=objects, edges=edges), declared
 
-    def _named(self, obj: Object, origin: Ref, desired: State, problems: list[Problem]) -> frozenset[Ref]:
+    def _named(
+        self, obj: Object, origin: Ref, desired: State, problems: list[Problem]
+    ) -> frozenset[Ref]:
         """What `depends_on` names."""
-        known = {words: r for r, o in desired.objects.items() for words in spoken_of(o, r, self._path(origin))}
+        known = {
+            words: r
+            for r, o in desired.objects.items()
+            for words in spoken_of(o, r, self._path(origin))
+        }
         for words in obj.depends_on:
             if words not in known:
                 near = get_close_matches(words, known, 1)
-                hint = f"did you mean '{near[0]}'?" if near else "name its kind and its name: `function f(integer)`, `table public.t`"
+                hint = (
+                    f"did you mean '{near[0]}'?"
+                    if near
+                    else "name its kind and its name: `function f(integer)`, `table public.t`"
+                )
                 problems.append(
-                    Problem(f"{obj.ref}: depends_on: there is no {words}", self.declaration.position(origin, "depends_on"), hint)
+                    Problem(
+                        f"{obj.ref}: depends_on: there is no {words}",
+                        self.declaration.position(origin, "depends_on"),
+                        hint,
+                    )
                 )
         return frozenset(known[w] for w in obj.depends_on if w in known)
 
 
 def _claimed(*states: Mapping[Ref, Object]) -> frozenset[tuple[str, str]]:
-    return frozenset((ref.schema, own) for objects in states for ref, obj in objects.items() for own in obj.claims())
+    return frozenset(
+        (ref.schema, own)
+        for objects in states
+        for ref, obj in objects.items()
+        for own in obj.claims()
+    )
 
 
 def _qualified(
-    connection: Connection, table: Ref, value: str, path: str, known: Mapping[tuple[int, int, int], Ref]
+    connection: Connection,
+    table: Ref,
+    value: str,
+    path: str,
+    known: Mapping[tuple[int, int, int], Ref],
 ) -> tuple[str, frozenset[Ref]]:
     """An expression over a table's row as PostgreSQL prints it, and what it needs: asked of a view made of it."""
     relation = name(table.schema, table.name)
     run(connection, text(compose("SET LOCAL search_path TO {}", literal(path))))
-    run(connection, text(compose('CREATE TEMP VIEW reconcile_probe AS SELECT ({}) AS "reconcile value" FROM {}', raw(value), relation)))
+    run(
+        connection,
+        text(
+            compose(
+                'CREATE TEMP VIEW reconcile_probe AS SELECT ({}) AS "reconcile value" FROM {}',
+                raw(value),
+                relation,
+            )
+        ),
+    )
     run(connection, "SET LOCAL search_path TO ''")
-    printed = rows(connection, "SELECT pg_get_viewdef('pg_temp.reconcile_probe'::regclass) AS query")[0]["query"]
+    printed = rows(
+        connection, "SELECT pg_get_viewdef('pg_temp.reconcile_probe'::regclass) AS query"
+    )[0]["query"]
     needed = rows(
         connection,
         """SELECT d.refclassid::int8, d.refobjid::int8, d.refobjsubid::int8 FROM pg_depend AS d JOIN pg_rewrite AS r ON r.oid = d.objid
@@ -321,6 +512,8 @@ def _qualified(
     run(connection, "DROP VIEW pg_temp.reconcile_probe")
     match = re.fullmatch(r'\s*SELECT (.*) AS "reconcile value"\s+FROM .*?;?\s*', printed, re.S)
     if match is None:
-        raise StatementFailed(f"PostgreSQL prints this expression in a form that we do not know: {printed}")
+        raise StatementFailed(
+            f"PostgreSQL prints this expression in a form that we do not know: {printed}"
+        )
     refs = (known.get((r["refclassid"], r["refobjid"], r["refobjsubid"])) for r in needed)
     return match[1], frozenset(r for r in refs if r)

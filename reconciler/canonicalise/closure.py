@@ -12,7 +12,9 @@ from reconciler.model.state import State
 EMPTY: Mapping[Ref, Object] = {}
 
 
-def neighbourhood(state: State, seeds: Set[Ref], wanted: Mapping[Ref, Object] = EMPTY) -> frozenset[Ref]:
+def neighbourhood(
+    state: State, seeds: Set[Ref], wanted: Mapping[Ref, Object] = EMPTY
+) -> frozenset[Ref]:
     """The seeds, what stands on them, and all that any of these stands on, or what the seeds are `wanted` to be."""
     standing = state.dependents()
 
@@ -31,12 +33,19 @@ def neighbourhood(state: State, seeds: Set[Ref], wanted: Mapping[Ref, Object] = 
         | {r for r, o in state.objects.items() if o.ambient}
         | {r.on for r in seeds if r.on}
         | {r.namespace for r in seeds if r.schema}
-        | (heirs := heirs_of(state, {r.on for r in seeds if r.on and (KINDS[r.kind].folds or KINDS[r.kind].spreads)}))
+        | (
+            heirs := heirs_of(
+                state,
+                {r.on for r in seeds if r.on and (KINDS[r.kind].folds or KINDS[r.kind].spreads)},
+            )
+        )
         | {o.ref for r in heirs for o in state.living_on(r) if o.spreads}
     )
 
     def over(ref: Ref) -> Iterable[Ref]:
-        fast = ref.on is not None and ref.on in state and state[ref.on].holds_fast(state[ref])  # then the whole may be made again
+        fast = (
+            ref.on is not None and ref.on in state and state[ref.on].holds_fast(state[ref])
+        )  # then the whole may be made again
         return [*standing.get(ref, ()), *([ref.on] if fast and ref.on else ())]
 
     above = spread({r for r in seeds if r in state}, over)
@@ -47,7 +56,11 @@ def neighbourhood(state: State, seeds: Set[Ref], wanted: Mapping[Ref, Object] = 
         for end in obj.finish_needs():
             parts.setdefault(end, []).append(ref)
 
-    giving = {p for o in (*state.objects.values(), *(wanted[r] for r in seeds & wanted.keys())) for p in o.parents}
+    giving = {
+        p
+        for o in (*state.objects.values(), *(wanted[r] for r in seeds & wanted.keys()))
+        for p in o.parents
+    }
 
     def beneath(ref: Ref) -> Iterable[Ref]:
         ends = state[ref].finish_needs() if ref in state else ()

@@ -26,7 +26,11 @@ def strew(connection: Connection, situation: Situation) -> None:
         run(connection, sql)
     for ref, leftover in situation.leftovers.items():
         pieces = situation.pieces.get(ref, NOTHING)
-        if leftover.sound and ref.on in there.state and all(table in there.state for table in pieces):
+        if (
+            leftover.sound
+            and ref.on in there.state
+            and all(table in there.state for table in pieces)
+        ):
             for statement in leftover.made.halfway(pieces):
                 run(connection, statement.sql)
 
@@ -40,6 +44,10 @@ def _renamed(clone: Situation, target: Situation) -> Iterator[str]:
         if table in target.pieces.get(ref, NOTHING) and target.pieces[ref][table].name != piece.name
     ]
     for n, (schema, was, _) in enumerate(pairs):
-        yield text(compose("ALTER INDEX {} RENAME TO {}", name(schema, was), f"reconcile_clone_{n}"))
+        yield text(
+            compose("ALTER INDEX {} RENAME TO {}", name(schema, was), f"reconcile_clone_{n}")
+        )
     for n, (schema, _, becomes) in enumerate(pairs):
-        yield text(compose("ALTER INDEX {} RENAME TO {}", name(schema, f"reconcile_clone_{n}"), becomes))
+        yield text(
+            compose("ALTER INDEX {} RENAME TO {}", name(schema, f"reconcile_clone_{n}"), becomes)
+        )

@@ -25,14 +25,20 @@ class Wanted:
     gone: Set[Ref]
 
 
-def complete(live: Snapshot, declaration: Declaration, scope: Scope, spelled: Mapping[Ref, Ref]) -> Wanted:
+def complete(
+    live: Snapshot, declaration: Declaration, scope: Scope, spelled: Mapping[Ref, Ref]
+) -> Wanted:
     """Lay the declaration over the live state; raises DeclarationError for what has nothing to lie on.
 
     `spelled` maps refs of the files to PostgreSQL's spelling, where that is known and another.
     """
     source = {spelled.get(r, r): r for r in declaration.objects}
     declared = {r: declaration.objects[s].model_copy(update={"ref": r}) for r, s in source.items()}
-    problems = [p for check in (_unfounded, _without_role, _too_new) for p in check(live, declaration, declared, source)]
+    problems = [
+        p
+        for check in (_unfounded, _without_role, _too_new)
+        for p in check(live, declaration, declared, source)
+    ]
     if problems:
         raise DeclarationError(problems)
     gone = _gone(live, declaration, scope, declared, spelled)
@@ -47,9 +53,13 @@ def complete(live: Snapshot, declaration: Declaration, scope: Scope, spelled: Ma
         there = kept.get(ref) or live.state.get(ref)
         full = obj.over(there, complete=scope.prune or declaration.recorded).as_state()
         if getattr(full, "owner", "") is None:
-            full = full.model_copy(update={"owner": getattr(there, "owner", None) or live.situation.user})
+            full = full.model_copy(
+                update={"owner": getattr(there, "owner", None) or live.situation.user}
+            )
         if scope.prune and isinstance(full, Granted) and full.grants is None:
-            full = full.model_copy(update={"grants": {r: tuple(p) for r, p in full.usual_grants().items()}})
+            full = full.model_copy(
+                update={"grants": {r: tuple(p) for r, p in full.usual_grants().items()}}
+            )
         objects[ref] = there if there is not None and cast("Object", full).alike(there) else full
     return Wanted(objects, source, gone)
 
@@ -58,10 +68,17 @@ def same_in(state: State, ref: Ref) -> Ref:
     """The live object that a routine's declared arguments name, if they are spelled as the catalog does."""
     if ref.arguments is None or ref in state:
         return ref
-    return next((o.ref for o in state.overloads(ref) if getattr(o, "arguments", None) == ref.arguments), ref)
+    return next(
+        (o.ref for o in state.overloads(ref) if getattr(o, "arguments", None) == ref.arguments), ref
+    )
 
 
-def _unfounded(live: Snapshot, declaration: Declaration, declared: Mapping[Ref, Object], source: Mapping[Ref, Ref]) -> Iterable[Problem]:
+def _unfounded(
+    live: Snapshot,
+    declaration: Declaration,
+    declared: Mapping[Ref, Object],
+    source: Mapping[Ref, Ref],
+) -> Iterable[Problem]:
     folding = {(parent, k.section) for k in KINDS.values() if k.folds for parent in k.within}
     for ref in declared:
         at = declaration.position(source[ref])
@@ -81,22 +98,41 @@ def _unfounded(live: Snapshot, declaration: Declaration, declared: Mapping[Ref, 
         if ref.on is not None and ref.on not in live.state and ref.on not in declared:
             yield Problem(f"{ref}: {ref.on} does not exist", at, f"declare {ref.on} too")
         if ref.schema and ref.schema not in live.schemas and ref.namespace not in declared:
-            yield Problem(f"{ref}: schema {ref.schema} does not exist", at, f"schemas: {{{ref.schema}: {{}}}} would create it")
+            yield Problem(
+                f"{ref}: schema {ref.schema} does not exist",
+                at,
+                f"schemas: {{{ref.schema}: {{}}}} would create it",
+            )
 
 
 def _taken(
-    live: Snapshot, declaration: Declaration, declared: Mapping[Ref, Object], source: Mapping[Ref, Ref], gone: Set[Ref]
+    live: Snapshot,
+    declaration: Declaration,
+    declared: Mapping[Ref, Object],
+    source: Mapping[Ref, Ref],
+    gone: Set[Ref],
 ) -> Iterable[Problem]:
     """Names that something else has: relations, and the indexes of constraints, share one namespace."""
     left = {r for r, o in declared.items() if r in live.state and o.takes != live.state[r].takes}
-    free = {(r.schema, live.state[r].takes) for r in {*gone, *left}} | {(r.schema, r.name) for r in live.situation.leftovers}
+    free = {(r.schema, live.state[r].takes) for r in {*gone, *left}} | {
+        (r.schema, r.name) for r in live.situation.leftovers
+    }
     for ref, obj in declared.items():
         taken = (ref.schema, obj.takes or "")
-        given = ref.on is not None and live.names.get(taken) == ref.on.name  # an index that the table has of its parent
-        if obj.takes is not None and ref not in live.state and taken in live.names.keys() - free and not given:
+        given = (
+            ref.on is not None and live.names.get(taken) == ref.on.name
+        )  # an index that the table has of its parent
+        if (
+            obj.takes is not None
+            and ref not in live.state
+            and taken in live.names.keys() - free
+            and not given
+        ):
             at = declaration.position(source[ref])
             yield Problem(
-                f"{ref}: the name {ref.schema}.{obj.takes} is taken by another relation", at, "choose another, or drop what has it"
+                f"{ref}: the name {ref.schema}.{obj.takes} is taken by another relation",
+                at,
+                "choose another, or drop what has it",
             )
 
 
@@ -107,7 +143,9 @@ def _handed_down(obj: Object, state: State) -> Iterator[Ref]:
             yield obj.inherited_by(heir).ref
 
 
-def _kept(live: Snapshot, declaration: Declaration, declared: Mapping[Ref, Object]) -> dict[Ref, Object]:
+def _kept(
+    live: Snapshot, declaration: Declaration, declared: Mapping[Ref, Object]
+) -> dict[Ref, Object]:
     """What declared objects have of parents that they are to leave, and keep as their own."""
     full = {r: o.over(live.state.get(r)) for r, o in declared.items()}
     later = State({**live.state.objects, **full})
@@ -118,29 +156,63 @@ def _kept(live: Snapshot, declaration: Declaration, declared: Mapping[Ref, Objec
         given, still = live.state.inherited(ref), later.inherited(ref)
         for own, part in on_its_own(live.state, ref, live.situation.pieces).items():
             if own not in still and own.kind not in declaration.exclusive.get(ref, ()):
-                found[own] = live.state[own].filled(given[own]) if own in live.state and own in given else part
+                found[own] = (
+                    live.state[own].filled(given[own])
+                    if own in live.state and own in given
+                    else part
+                )
     return found
 
 
-def _without_role(live: Snapshot, declaration: Declaration, declared: Mapping[Ref, Object], source: Mapping[Ref, Ref]) -> Iterable[Problem]:
+def _without_role(
+    live: Snapshot,
+    declaration: Declaration,
+    declared: Mapping[Ref, Object],
+    source: Mapping[Ref, Ref],
+) -> Iterable[Problem]:
     for ref, obj in declared.items():
         for role in sorted(obj.roles() - live.roles):
             at = declaration.position(source[ref])
-            yield Problem(f"{ref}: role {role} does not exist", at, "roles are named here, not managed: CREATE ROLE first")
+            yield Problem(
+                f"{ref}: role {role} does not exist",
+                at,
+                "roles are named here, not managed: CREATE ROLE first",
+            )
 
 
-def _too_new(live: Snapshot, declaration: Declaration, declared: Mapping[Ref, Object], source: Mapping[Ref, Ref]) -> Iterable[Problem]:
+def _too_new(
+    live: Snapshot,
+    declaration: Declaration,
+    declared: Mapping[Ref, Object],
+    source: Mapping[Ref, Ref],
+) -> Iterable[Problem]:
     server = live.situation.server
     for ref, obj in declared.items():
-        if ref.name in obj.files() - live.available and ref not in live.state:  # what else is installed no catalog says
-            yield Problem(f"{ref}: the server does not have its files", declaration.position(source[ref]), "install them there first")
+        if (
+            ref.name in obj.files() - live.available and ref not in live.state
+        ):  # what else is installed no catalog says
+            yield Problem(
+                f"{ref}: the server does not have its files",
+                declaration.position(source[ref]),
+                "install them there first",
+            )
         for said, major in obj.newer().items():
             if server.major < major:
                 at = declaration.position(source[ref], said)
-                yield Problem(f"{ref}: {said} needs PostgreSQL {major}; this server is {server.major}", at, "leave it out")
+                yield Problem(
+                    f"{ref}: {said} needs PostgreSQL {major}; this server is {server.major}",
+                    at,
+                    "leave it out",
+                )
 
 
-def _gone(live: Snapshot, declaration: Declaration, scope: Scope, declared: Mapping[Ref, Object], spelled: Mapping[Ref, Ref]) -> set[Ref]:
+def _gone(
+    live: Snapshot,
+    declaration: Declaration,
+    scope: Scope,
+    declared: Mapping[Ref, Object],
+    spelled: Mapping[Ref, Ref],
+) -> set[Ref]:
     """What is to be dropped: named absent, left out of an exclusive list or of a pruned schema; and what lives on it."""
     gone = {spelled.get(r, r) for r in declaration.absent} & live.state.objects.keys()
     holding = {r.namespace for r in declared}

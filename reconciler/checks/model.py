@@ -47,7 +47,9 @@ class Actor(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     role: str | None = Field(default=None, description="SET LOCAL ROLE")
-    settings: dict[str, str | Setting] = Field(default_factory=dict, description="SET LOCAL: a text, or a query that returns it")
+    settings: dict[str, str | Setting] = Field(
+        default_factory=dict, description="SET LOCAL: a text, or a query that returns it"
+    )
 
 
 class Assertion(BaseModel):
@@ -58,10 +60,16 @@ class Assertion(BaseModel):
     written: ClassVar[tuple[str, ...]] = ("query",)
 
     query: str = Field(description="one SQL command")
-    equals: str | int | float | bool | None = Field(default=None, description="the one value that it returns; null: no row, or NULL")
-    fails_with: str = Field(default="", description="a condition such as check_violation, or its SQLSTATE")
+    equals: str | int | float | bool | None = Field(
+        default=None, description="the one value that it returns; null: no row, or NULL"
+    )
+    fails_with: str = Field(
+        default="", description="a condition such as check_violation, or its SQLSTATE"
+    )
     uses_index: str = Field(default="", description="an index that its plan reads")
-    actor: Actor | None = Field(default=None, alias="as", description="the role and the settings it runs with")
+    actor: Actor | None = Field(
+        default=None, alias="as", description="the role and the settings it runs with"
+    )
     position: SkipJsonSchema[Position | None] = Field(default=None, exclude=True, repr=False)
 
     @field_validator("fails_with")
@@ -70,13 +78,18 @@ class Assertion(BaseModel):
         if value in CONDITIONS or _CODE.fullmatch(value):
             return value
         near = "".join(f"; did you mean {n}?" for n in get_close_matches(value, CONDITIONS, 1))
-        raise ValueError(f"{value!r} is neither a condition of PostgreSQL nor a SQLSTATE of five characters{near}")
+        raise ValueError(
+            f"{value!r} is neither a condition of PostgreSQL nor a SQLSTATE of five characters{near}"
+        )
 
     @model_validator(mode="after")
     def _one_of_three(self) -> Self:
         given = [f for f in ASSERTED if f in self.model_fields_set]
         if len(given) != 1:
-            raise ValueError(f"an assertion has exactly one of: {', '.join(ASSERTED)}" + (f"; got {' and '.join(given)}" if given else ""))
+            raise ValueError(
+                f"an assertion has exactly one of: {', '.join(ASSERTED)}"
+                + (f"; got {' and '.join(given)}" if given else "")
+            )
         return self
 
     @property

@@ -34,7 +34,9 @@ def run_checks(target: str, checks: Mapping[str, Check]) -> list[Result]:
 def _result(connection: Connection, check: Check) -> Result:
     for assertion in check.assertions:
         if complaint := _complaint(connection, assertion, check.search_path):
-            return Result(check.name, passed=False, complaint=f"{complaint}\n{assertion.query.strip()}")
+            return Result(
+                check.name, passed=False, complaint=f"{complaint}\n{assertion.query.strip()}"
+            )
     return Result(check.name, passed=True)
 
 
@@ -67,7 +69,11 @@ def _value(connection: Connection, setting: Setting | str) -> str:
     if isinstance(setting, str):
         return setting
     found = rows(connection, setting.query)
-    return str(next(iter(found[0].values()))) if found and next(iter(found[0].values())) is not None else ""
+    return (
+        str(next(iter(found[0].values())))
+        if found and next(iter(found[0].values())) is not None
+        else ""
+    )
 
 
 def _asserted(connection: Connection, assertion: Assertion) -> str:
@@ -78,7 +84,11 @@ def _asserted(connection: Connection, assertion: Assertion) -> str:
     except StatementFailed as e:
         if assertion.asserts != "fails_with":
             return f"failed with {e}"
-        return "" if assertion.expects(e.sqlstate) else f"should fail with {assertion.fails_with}, failed with {e.sqlstate}: {e.message}"
+        return (
+            ""
+            if assertion.expects(e.sqlstate)
+            else f"should fail with {assertion.fails_with}, failed with {e.sqlstate}: {e.message}"
+        )
     if assertion.asserts == "fails_with":
         return f"should fail with {assertion.fails_with}, and succeeded"
     return _equals(found, assertion.equals)

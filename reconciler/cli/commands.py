@@ -18,8 +18,26 @@ from reconciler import demo, pipeline, settings
 from reconciler.apply.guards import hazards_not_allowed
 from reconciler.checks.run import run_checks
 from reconciler.cli.group import DIFFERENT, DONE, ERROR, main
-from reconciler.cli.options import allowing, declared, journal_flags, lock_flags, make_job, read_plan, recording, targeted, waits, written
-from reconciler.cli.output import DRIFT_FORMATS, PLAN_FORMATS, agreed, failed, watch_progress, write_document
+from reconciler.cli.options import (
+    allowing,
+    declared,
+    journal_flags,
+    lock_flags,
+    make_job,
+    read_plan,
+    recording,
+    targeted,
+    waits,
+    written,
+)
+from reconciler.cli.output import (
+    DRIFT_FORMATS,
+    PLAN_FORMATS,
+    agreed,
+    failed,
+    watch_progress,
+    write_document,
+)
 from reconciler.declare.json_schema import json_schema
 from reconciler.errors import PlanRefused, SettingsError
 from reconciler.model.reserved_names import JOURNAL
@@ -43,19 +61,32 @@ def plan(form: str, out: Path | None, allow: Sequence[str], **given: Any) -> int
 
 
 @main.command()
-@click.argument("saved", metavar="[PLAN.json]", required=False, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument(
+    "saved",
+    metavar="[PLAN.json]",
+    required=False,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+)
 @declared
 @allowing
 @waits
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--check", is_flag=True, help="Show what would be done, like plan, and refuse what apply would refuse.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Show what would be done, like plan, and refuse what apply would refuse.",
+)
 @recording
 def apply(saved: Path | None, allow: Sequence[str], yes: bool, check: bool, **given: Any) -> int:
     """Make the target what is declared, or run a plan that was saved with `plan --format json --out`."""
     file = settings.read()
     if saved:
         read = settings.aim(file, given["target"])
-        aim, job, made = replace(read, patience=lock_flags(read.patience, given)), None, read_plan(saved)
+        aim, job, made = (
+            replace(read, patience=lock_flags(read.patience, given)),
+            None,
+            read_plan(saved),
+        )
     else:
         job, aim = make_job(given)
         made = pipeline.plan_changes(job)
@@ -63,7 +94,9 @@ def apply(saved: Path | None, allow: Sequence[str], yes: bool, check: bool, **gi
     return _run(made, job, journal_flags(aim, given), allow, yes=yes, check=check)
 
 
-def _run(made: Plan, job: Job | None, aim: settings.Aim, allow: Sequence[str], *, yes: bool, check: bool) -> int:
+def _run(
+    made: Plan, job: Job | None, aim: settings.Aim, allow: Sequence[str], *, yes: bool, check: bool
+) -> int:
     """Run a plan that was shown, if it may run and people want it."""
     if refusals := hazards_not_allowed(made, allow):
         raise PlanRefused("\n".join(refusals))
@@ -99,7 +132,9 @@ def verify_(form: str, **given: Any) -> int:
     job, _ = make_job(given)
     made = pipeline.plan_changes(job)
     results = run_checks(job.target, job.declaration.checks)
-    click.echo(checks.as_json(made, results) if form == "json" else checks.as_text(made, results), nl=False)
+    click.echo(
+        checks.as_json(made, results) if form == "json" else checks.as_text(made, results), nl=False
+    )
     return DONE if made.in_sync and all(r.passed for r in results) else DIFFERENT
 
 
@@ -111,18 +146,35 @@ def verify_(form: str, **given: Any) -> int:
 @waits
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--check", is_flag=True, help="Show the plan, and refuse what rollback would refuse.")
-@click.option("--format", "form", type=click.Choice(list(PLAN_FORMATS)), help="Print the plan on stdout, with --check.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(list(PLAN_FORMATS)),
+    help="Print the plan on stdout, with --check.",
+)
 @written
 @recording
-def rollback(run: int | None, form: str | None, out: Path | None, allow: Sequence[str], yes: bool, check: bool, **given: Any) -> int:
+def rollback(
+    run: int | None,
+    form: str | None,
+    out: Path | None,
+    allow: Sequence[str],
+    yes: bool,
+    check: bool,
+    **given: Any,
+) -> int:
     """Plan and go the way back to what was there before a run; left out, the last one that changed something."""
     if (form or out) and not check:
-        raise SettingsError("--format and --out show the plan instead of running it: they go with --check")
+        raise SettingsError(
+            "--format and --out show the plan instead of running it: they go with --check"
+        )
     file = settings.read()
     read = settings.aim(file, given["target"])
     aim = replace(journal_flags(read, given), patience=lock_flags(read.patience, given))
     where = aim.journal or read.journal or JOURNAL
-    made, job = pipeline.plan_rollback(aim.url, where, run, given["scratch"] or file.scratch, aim.patience.session)
+    made, job = pipeline.plan_rollback(
+        aim.url, where, run, given["scratch"] or file.scratch, aim.patience.session
+    )
     if form or out:
         write_document(PLAN_FORMATS[form or "text"](made), out, colour=(form or "text") == "text")
     else:
@@ -133,7 +185,12 @@ def rollback(run: int | None, form: str | None, out: Path | None, allow: Sequenc
 @main.command()
 @click.argument("run", metavar="[RUN]", required=False, type=click.IntRange(min=1))
 @targeted
-@click.option("--limit", type=click.IntRange(min=1), default=20, help="How many runs to list, the latest first.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=20,
+    help="How many runs to list, the latest first.",
+)
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
 @click.option("--journal", metavar="NAME", help="The schema of our record of runs (reconcile).")
 def history(run: int | None, target: str | None, limit: int, form: str, journal: str | None) -> int:
@@ -151,8 +208,15 @@ def history(run: int | None, target: str | None, limit: int, form: str, journal:
 
 @main.command("export")
 @targeted
-@click.option("--schema", "schemas", multiple=True, help="Export this schema; '*', the default, is every one.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="The folder to write to.")
+@click.option(
+    "--schema", "schemas", multiple=True, help="Export this schema; '*', the default, is every one."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="The folder to write to.",
+)
 def export_(target: str | None, schemas: Sequence[str], out: Path) -> int:
     """Write a database down as YAML, such as people write it."""
     aim = settings.aim(settings.read(), target)
@@ -169,12 +233,21 @@ def export_(target: str | None, schemas: Sequence[str], out: Path) -> int:
 @click.argument("document", type=click.Choice(["declaration", "plan"]), default="declaration")
 def schema(document: str) -> None:
     """Print the JSON Schema of the YAML files, for editors, or of `plan --format json`."""
-    click.echo(json.dumps(json_schema() if document == "declaration" else data.plan_schema(), indent=2))
+    click.echo(
+        json.dumps(json_schema() if document == "declaration" else data.plan_schema(), indent=2)
+    )
 
 
 @main.command("demo")
-@click.option("--scale", type=click.FloatRange(min=0.01), default=1.0, help="1 is 2,132 conversations and 5,998 messages.")
-@click.option("--load-only", is_flag=True, help="Only put the starting point into the embedded target.")
+@click.option(
+    "--scale",
+    type=click.FloatRange(min=0.01),
+    default=1.0,
+    help="1 is 2,132 conversations and 5,998 messages.",
+)
+@click.option(
+    "--load-only", is_flag=True, help="Only put the starting point into the embedded target."
+)
 def demo_(scale: float, load_only: bool) -> int:
     """Play the whole story on the embedded server: plan, apply, verify, drift, heal."""
     return demo.play(click.echo, watch_progress, scale=scale, load_only=load_only)

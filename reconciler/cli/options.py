@@ -36,9 +36,21 @@ targeted = click.option("--target", "-t", help="A name from reconcile.yml, a URL
 
 declared = _options(
     targeted,
-    click.option("--state", "-s", type=click.Path(path_type=Path), help="The folder of YAML files (desired_state)."),
-    click.option("--schema", "schemas", multiple=True, help="Look at this schema; '*' is every one. Default: those declared."),
-    click.option("--prune", is_flag=True, help="Drop what these schemas hold and nothing declares."),
+    click.option(
+        "--state",
+        "-s",
+        type=click.Path(path_type=Path),
+        help="The folder of YAML files (desired_state).",
+    ),
+    click.option(
+        "--schema",
+        "schemas",
+        multiple=True,
+        help="Look at this schema; '*' is every one. Default: those declared.",
+    ),
+    click.option(
+        "--prune", is_flag=True, help="Drop what these schemas hold and nothing declares."
+    ),
     click.option("--scratch", help="embedded, target or a URL; default: embedded, else target."),
 )
 
@@ -50,17 +62,42 @@ recording = _options(
 
 
 waits = _options(
-    click.option("--lock-timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds for one try at a lock (2)."),
-    click.option("--retry-for", type=click.FloatRange(min=0), help="Seconds for all tries of a step (600)."),
-    click.option("--statement-timeout", type=click.FloatRange(min=0), help="Seconds for what should be quick (30); 0: no bound."),
-    click.option("--set", "session", multiple=True, metavar="NAME=VALUE", help="A setting for the run, such as maintenance_work_mem=1GB."),
+    click.option(
+        "--lock-timeout",
+        type=click.FloatRange(min=0, min_open=True),
+        help="Seconds for one try at a lock (2).",
+    ),
+    click.option(
+        "--retry-for", type=click.FloatRange(min=0), help="Seconds for all tries of a step (600)."
+    ),
+    click.option(
+        "--statement-timeout",
+        type=click.FloatRange(min=0),
+        help="Seconds for what should be quick (30); 0: no bound.",
+    ),
+    click.option(
+        "--set",
+        "session",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="A setting for the run, such as maintenance_work_mem=1GB.",
+    ),
 )
 
 
-allowing = click.option("--allow", multiple=True, type=click.Choice([*(h.value for h in Hazard), "all"]), help="Let a hazard pass.")
+allowing = click.option(
+    "--allow",
+    multiple=True,
+    type=click.Choice([*(h.value for h in Hazard), "all"]),
+    help="Let a hazard pass.",
+)
 
 
-written = click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file instead of stdout.")
+written = click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write to a file instead of stdout.",
+)
 
 
 def make_job(given: dict[str, Any]) -> tuple[Job, settings.Aim]:
@@ -70,7 +107,9 @@ def make_job(given: dict[str, Any]) -> tuple[Job, settings.Aim]:
     aim = settings.aim(file, given["target"])
     scope = Scope(schemas, prune=given["prune"], everything="*" in schemas)
     aim = replace(aim, patience=lock_flags(aim.patience, given))
-    return Job(aim.url, declaration, scope, given["scratch"] or file.scratch, session=aim.patience.session), aim
+    return Job(
+        aim.url, declaration, scope, given["scratch"] or file.scratch, session=aim.patience.session
+    ), aim
 
 
 def journal_flags(aim: settings.Aim, given: dict[str, Any]) -> settings.Aim:
@@ -82,7 +121,11 @@ def journal_flags(aim: settings.Aim, given: dict[str, Any]) -> settings.Aim:
 
 def lock_flags(usual: Patience, given: dict[str, Any]) -> Patience:
     """What flags say, where the command has such, and for the rest the settings."""
-    said = {"lock": given.get("lock_timeout"), "total": given.get("retry_for"), "statement": given.get("statement_timeout")}
+    said = {
+        "lock": given.get("lock_timeout"),
+        "total": given.get("retry_for"),
+        "statement": given.get("statement_timeout"),
+    }
     session = dict(usual.session)
     for setting in given.get("session", ()):
         own, found, value = setting.partition("=")

@@ -16,7 +16,12 @@ from reconciler.plan.plan import Plan
 from reconciler.report import data, markdown, script, text
 from reconciler.report import progress as watch
 
-PLAN_FORMATS: dict[str, Callable[[Plan], str]] = {"text": text.plan, "json": data.plan, "sql": script.plan, "markdown": markdown.plan}
+PLAN_FORMATS: dict[str, Callable[[Plan], str]] = {
+    "text": text.plan,
+    "json": data.plan,
+    "sql": script.plan,
+    "markdown": markdown.plan,
+}
 
 
 DRIFT_FORMATS: dict[str, Callable[[Plan], str]] = {"text": text.drift, "json": data.drift}

@@ -29,7 +29,9 @@ def export(state: State, folder: Path) -> list[Path]:
     Raises SettingsError if the folder holds YAML already: what is there might contradict what is written.
     """
     if any(folder.rglob("*.yml")) or any(folder.rglob("*.yaml")):
-        raise SettingsError(f"{folder} holds YAML files already; export writes into an empty folder")
+        raise SettingsError(
+            f"{folder} holds YAML files already; export writes into an empty folder"
+        )
     files: dict[Path, Body] = {}
     owners: dict[Path, Counter[str]] = {}
     children: dict[Ref, list[Object]] = {}
@@ -58,7 +60,11 @@ def _folded(state: State) -> list[Object]:
 
 def _file(obj: Object) -> Path:
     """`public/tables.yml`; what belongs to no schema stands at the top."""
-    return Path(_safe(obj.ref.schema), f"{obj.section}.yml") if obj.ref.schema else Path(f"{obj.section}.yml")
+    return (
+        Path(_safe(obj.ref.schema), f"{obj.section}.yml")
+        if obj.ref.schema
+        else Path(f"{obj.section}.yml")
+    )
 
 
 def _safe(name: str) -> str:
@@ -74,8 +80,16 @@ def _key(obj: Object) -> str:
     """The name under which an object stands in its section, quoted where a reader would take it for something else."""
     if obj.ref.on is not None:
         return obj.ref.name
-    own = obj.ref.name if _BARE.match(obj.ref.name) and "(" not in obj.ref.name else '"' + obj.ref.name.replace('"', '""') + '"'
-    return own if obj.ref.arguments is None else f"{own}({getattr(obj, 'arguments', obj.ref.arguments)})"
+    own = (
+        obj.ref.name
+        if _BARE.match(obj.ref.name) and "(" not in obj.ref.name
+        else '"' + obj.ref.name.replace('"', '""') + '"'
+    )
+    return (
+        own
+        if obj.ref.arguments is None
+        else f"{own}({getattr(obj, 'arguments', obj.ref.arguments)})"
+    )
 
 
 def _body(obj: Object, children: Mapping[Ref, list[Object]]) -> Any:
@@ -83,10 +97,16 @@ def _body(obj: Object, children: Mapping[Ref, list[Object]]) -> Any:
     model = type(obj)
     derived = {model.model_fields[n].alias or n for n in model.derived()}
     dumped = obj.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    body: Body = {k: _short(v, k, sql=k in model.written) for k, v in dumped.items() if k not in derived and v is not None}
+    body: Body = {
+        k: _short(v, k, sql=k in model.written)
+        for k, v in dumped.items()
+        if k not in derived and v is not None
+    }
     if isinstance(obj, Granted) and body.get("grants") == obj.usual_grants():
         del body["grants"]
-    body |= {k: body.pop(k) for k in model.written if isinstance(body.get(k), _Block)}  # after what is said in a line
+    body |= {
+        k: body.pop(k) for k in model.written if isinstance(body.get(k), _Block)
+    }  # after what is said in a line
     for child in children.get(obj.ref, ()):
         body.setdefault(child.section, _Section())[_key(child)] = _body(child, children)
     return obj.short(body)
@@ -115,7 +135,11 @@ def _with_owner(content: Body, usual: str | None) -> Body:
             for body in section.values():
                 if isinstance(body, dict) and cast("Body", body).get("owner") == usual:
                     del body["owner"]
-    return {k: v for k, v in content.items() if k == "schema"} | {"owner": usual} | {k: v for k, v in content.items() if k != "schema"}
+    return (
+        {k: v for k, v in content.items() if k == "schema"}
+        | {"owner": usual}
+        | {k: v for k, v in content.items() if k != "schema"}
+    )
 
 
 class _Block(str):
@@ -140,20 +164,35 @@ class _Dumper(yaml.SafeDumper):
     """Blocks for long text, flow style for what is short; bare is what YAML 1.2 reads as text: `on` is no boolean there."""
 
     yaml_implicit_resolvers: ClassVar[dict[Any, Any]] = {  # pyright: ignore[reportIncompatibleVariableOverride]
-        first: [(tag, pattern) for tag, pattern in known if not tag.endswith((":bool", ":timestamp", ":merge"))]
+        first: [
+            (tag, pattern)
+            for tag, pattern in known
+            if not tag.endswith((":bool", ":timestamp", ":merge"))
+        ]
         for first, known in cast("Any", yaml.SafeDumper).yaml_implicit_resolvers.items()
     }
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
-    def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> yaml.MappingNode:
+    def represent_mapping(
+        self, tag: str, mapping: Any, flow_style: bool | None = None
+    ) -> yaml.MappingNode:
         """In brackets what is short, lists of names included."""
         node = super().represent_mapping(tag, mapping, flow_style)
-        flat = all((isinstance(v, yaml.ScalarNode) and v.style != "|") or _in_brackets(v) for _, v in node.value)
-        node.flow_style = flat and _width(node) <= _LINE and not (mapping and isinstance(mapping, _Section))
+        flat = all(
+            (isinstance(v, yaml.ScalarNode) and v.style != "|") or _in_brackets(v)
+            for _, v in node.value
+        )
+        node.flow_style = (
+            flat and _width(node) <= _LINE and not (mapping and isinstance(mapping, _Section))
+        )
         for key, value in node.value:
-            if isinstance(value, yaml.MappingNode) and value.value and _width(key) + _width(value) > _LINE:
+            if (
+                isinstance(value, yaml.MappingNode)
+                and value.value
+                and _width(key) + _width(value) > _LINE
+            ):
                 value.flow_style = False
         return node
 
@@ -170,8 +209,14 @@ class _Dumper(yaml.SafeDumper):
         own = cast("Any", self)
         if own.event.style == "|":
             return "|"
-        style = '"' if _FOREIGN.search(own.event.value) else cast("Any", super()).choose_scalar_style()
-        return '"' if style == "'" and "'" in own.event.value and not re.search(r'["\\]', own.event.value) else style
+        style = (
+            '"' if _FOREIGN.search(own.event.value) else cast("Any", super()).choose_scalar_style()
+        )
+        return (
+            '"'
+            if style == "'" and "'" in own.event.value and not re.search(r'["\\]', own.event.value)
+            else style
+        )
 
     def determine_block_hints(self, text: str) -> str:
         """How deep a block is indented is said where its first words do not show it."""
@@ -187,23 +232,35 @@ def _width(node: yaml.Node) -> int:
     """About how many characters it takes on one line."""
     if isinstance(node, yaml.ScalarNode):
         return len(node.value)
-    parts = [n for pair in node.value for n in pair] if isinstance(node, yaml.MappingNode) else node.value
+    parts = (
+        [n for pair in node.value for n in pair]
+        if isinstance(node, yaml.MappingNode)
+        else node.value
+    )
     return sum(_width(n) + 2 for n in parts)
 
 
-_FOREIGN = re.compile("[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")  # to YAML's eyes
+_FOREIGN = re.compile(
+    "[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)  # to YAML's eyes
 
 
 def _block(dumper: yaml.SafeDumper, value: _Block) -> yaml.ScalarNode:
     plain = value.strip() and not _FOREIGN.search(value)
-    return cast("Any", dumper).represent_scalar("tag:yaml.org,2002:str", str(value), style="|" if plain else '"')
+    return cast("Any", dumper).represent_scalar(
+        "tag:yaml.org,2002:str", str(value), style="|" if plain else '"'
+    )
 
 
 def _literal(dumper: yaml.SafeDumper, value: _Literal) -> yaml.ScalarNode:
-    return cast("Any", dumper).represent_scalar(f"tag:yaml.org,2002:{'int' if value[0].isdigit() else 'bool'}", str(value))
+    return cast("Any", dumper).represent_scalar(
+        f"tag:yaml.org,2002:{'int' if value[0].isdigit() else 'bool'}", str(value)
+    )
 
 
-cast("Any", _Dumper).add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"true|false", re.I), list("tTfF"))
+cast("Any", _Dumper).add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"true|false", re.I), list("tTfF")
+)
 _Dumper.add_representer(_Section, _Dumper.represent_dict)
 _Dumper.add_representer(_Block, cast("Any", _block))
 _Dumper.add_representer(_Literal, cast("Any", _literal))
@@ -211,5 +268,12 @@ _Dumper.add_representer(_Literal, cast("Any", _literal))
 
 def _write(file: Path, content: Body) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    words = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
+    words = yaml.dump(
+        content,
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        width=120,
+        default_flow_style=None,
+    )
     file.write_text(words, encoding="utf-8")

@@ -20,7 +20,9 @@ Kinds = Mapping[str, type[Object]]
 
 def sections_of(kinds: Kinds, parent: str = "") -> dict[str, type[Object]]:
     """The sections that stand under an entry of a kind, "" being the top level of a file."""
-    return {k.section: k for k in kinds.values() if (parent in k.within if parent else not k.within)}
+    return {
+        k.section: k for k in kinds.values() if (parent in k.within if parent else not k.within)
+    }
 
 
 def described_by(kind: type[Object]) -> str:
@@ -34,7 +36,9 @@ def short_forms(kind: type[Object]) -> dict[str, str]:
         for key in ("probe", "probe()"):
             with suppress(ValueError):
                 _, fields = kind.entry(key, probe)
-                given = cast("dict[str, object]", fields).items() if isinstance(fields, dict) else ()
+                given = (
+                    cast("dict[str, object]", fields).items() if isinstance(fields, dict) else ()
+                )
                 found.update((form, k) for k, v in given if v == probe and k in fields_of(kind))
     return found
 
@@ -50,7 +54,9 @@ class _AsWritten(GenerateJsonSchema):
         return {"anyOf": [array["items"], array]} if "items" in array else array
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        return self.generate_inner(schema["schema"])  # what a key left out means depends on what is live
+        return self.generate_inner(
+            schema["schema"]
+        )  # what a key left out means depends on what is live
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
@@ -67,7 +73,10 @@ def json_schema(kinds: Kinds = KINDS) -> dict[str, Any]:
     keys = {m: str(names[m, mode]["$ref"]).rpartition("/")[2] for m in models}
 
     def sections(parent: str) -> dict[str, Any]:
-        return {s: _section_schema({"$ref": f"#/$defs/{keys[k]}"}) for s, k in sections_of(kinds, parent).items()}
+        return {
+            s: _section_schema({"$ref": f"#/$defs/{keys[k]}"})
+            for s, k in sections_of(kinds, parent).items()
+        }
 
     for model, key in keys.items():
         definitions[key] = _mapping_schema(model, definitions[key])
@@ -76,14 +85,30 @@ def json_schema(kinds: Kinds = KINDS) -> dict[str, Any]:
     assertion = {"$ref": f"#/$defs/{keys[Assertion]}"}
     definitions[keys[Assertion]]["oneOf"] = [{"required": [k]} for k in ASSERTED]
     several = {"type": "array", "items": assertion, "minItems": 1}
-    check = {"anyOf": [assertion, {"type": "object", "properties": {"all": several}, "required": ["all"], "additionalProperties": False}]}
+    check = {
+        "anyOf": [
+            assertion,
+            {
+                "type": "object",
+                "properties": {"all": several},
+                "required": ["all"],
+                "additionalProperties": False,
+            },
+        ]
+    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "The declared state of a PostgreSQL database, as reconcile reads it",
         "type": ["object", "null"],
         "properties": {
-            "schema": {"type": "string", "description": "for names that have none; public where it is left out"},
-            "owner": {"type": "string", "description": "the role that owns what is declared here and gives no owner"},
+            "schema": {
+                "type": "string",
+                "description": "for names that have none; public where it is left out",
+            },
+            "owner": {
+                "type": "string",
+                "description": "the role that owns what is declared here and gives no owner",
+            },
             **sections(""),
             "checks": _section_schema(check),
         },
@@ -100,23 +125,44 @@ def _mapping_schema(model: type[BaseModel], definition: dict[str, Any]) -> dict[
     """A model's own keys, and those that name files."""
     files, required = files_of(model), definition.pop("required", [])
     properties = {k: definition["properties"][k] for k in fields_of(model)}
-    properties |= {k: {"type": "string", "description": f"a file, relative to this one, that holds {f}"} for k, f in files.items()}
+    properties |= {
+        k: {"type": "string", "description": f"a file, relative to this one, that holds {f}"}
+        for k, f in files.items()
+    }
     either: list[dict[str, Any]] = []
     for key, named in files.items():
         one_of = {"oneOf": [{"required": [named]}, {"required": [key]}]}
         either.append(one_of if named in required else {"not": {"required": [named, key]}})
     needed = [k for k in fields_of(model) if k in required and k not in files.values()]
-    return definition | {"properties": properties} | ({"required": needed} if needed else {}) | ({"allOf": either} if either else {})
+    return (
+        definition
+        | {"properties": properties}
+        | ({"required": needed} if needed else {})
+        | ({"allOf": either} if either else {})
+    )
 
 
-def _entry_schema(kind: type[Object], mapping: dict[str, Any], sections: dict[str, Any]) -> dict[str, Any]:
+def _entry_schema(
+    kind: type[Object], mapping: dict[str, Any], sections: dict[str, Any]
+) -> dict[str, Any]:
     """An object as an entry: its mapping with state, exclusive and the sections under it, or one of its short forms."""
-    more: dict[str, Any] = {"state": {"enum": ["present", "absent"], "description": "absent: it is dropped"}}
+    more: dict[str, Any] = {
+        "state": {"enum": ["present", "absent"], "description": "absent: it is dropped"}
+    }
     if sections:
         one = {"enum": sorted(sections)}
-        more["exclusive"] = {"anyOf": [one, {"type": "array", "items": one}], "description": "what these do not list is dropped"}
+        more["exclusive"] = {
+            "anyOf": [one, {"type": "array", "items": one}],
+            "description": "what these do not list is dropped",
+        }
     absent = {"properties": {"state": {"const": "absent"}}, "required": ["state"]}
-    whole = mapping | {"properties": mapping["properties"] | more | sections, "if": absent, "then": {"maxProperties": 1}}
+    whole = mapping | {
+        "properties": mapping["properties"] | more | sections,
+        "if": absent,
+        "then": {"maxProperties": 1},
+    }
     shorts = {"text": {"type": "string"}, "a list": {"type": "array"}}
-    others = [shorts[form] for form in short_forms(kind)] + ([] if kind.within else [{"type": "null"}])
+    others = [shorts[form] for form in short_forms(kind)] + (
+        [] if kind.within else [{"type": "null"}]
+    )
     return {"anyOf": [whole, *others]} if others else whole

@@ -15,8 +15,26 @@ from typing import Any, cast
 
 from reconciler.checks.model import Assertion, Check
 from reconciler.declare.json_schema import Kinds, described_by, sections_of, short_forms
-from reconciler.declare.models import Context, Given, fields_of, files_of, fitted, read_fields, shaped
-from reconciler.declare.nodes import Entries, Entry, Items, Node, Scalar, described, documents, plain, unknown
+from reconciler.declare.models import (
+    Context,
+    Given,
+    fields_of,
+    files_of,
+    fitted,
+    read_fields,
+    shaped,
+)
+from reconciler.declare.nodes import (
+    Entries,
+    Entry,
+    Items,
+    Node,
+    Scalar,
+    described,
+    documents,
+    plain,
+    unknown,
+)
 from reconciler.errors import DeclarationError, Position, Problem
 from reconciler.kinds import KINDS
 from reconciler.model.object import Object
@@ -61,9 +79,15 @@ def _files(path: Path, problems: list[Problem]) -> list[Path]:
     if path.is_file():
         return [path]
     found = [f for f in path.rglob("*") if f.suffix in ENDINGS and f.is_file()]
-    shown = sorted(f for f in found if not any(p.startswith(".") for p in f.relative_to(path).parts))
+    shown = sorted(
+        f for f in found if not any(p.startswith(".") for p in f.relative_to(path).parts)
+    )
     if not shown:
-        missing = f"no {' or '.join(f'*{e}' for e in ENDINGS)} file in {path}" if path.is_dir() else f"there is no folder or file {path}"
+        missing = (
+            f"no {' or '.join(f'*{e}' for e in ENDINGS)} file in {path}"
+            if path.is_dir()
+            else f"there is no folder or file {path}"
+        )
         problems.append(Problem(missing, hint="--state names the folder of the declared state"))
     return shown
 
@@ -102,11 +126,20 @@ class _Reading:
         for ref, piece in self.pieces.items():
             if piece.absent:
                 absent[ref] = piece.kind.model_construct(ref=ref, **piece.derived)
-            elif obj := fitted(piece.kind, piece.given, Context(str(ref), piece.at, piece.sound), self.problems, ref=ref, **piece.derived):
+            elif obj := fitted(
+                piece.kind,
+                piece.given,
+                Context(str(ref), piece.at, piece.sound),
+                self.problems,
+                ref=ref,
+                **piece.derived,
+            ):
                 unowned = piece.owner is not None and getattr(obj, "owner", "") is None
                 objects[ref] = obj.model_copy(update={"owner": piece.owner}) if unowned else obj
         self._unfold(objects)
-        schemas = {r.schema for r in self.pieces} | {r.name for r in self.pieces if r == Ref("", r.name, "").namespace}
+        schemas = {r.schema for r in self.pieces} | {
+            r.name for r in self.pieces if r == Ref("", r.name, "").namespace
+        }
         return Declaration(
             objects=objects,
             absent=absent,
@@ -129,7 +162,9 @@ class _Reading:
                 kind = self.kinds[ref.kind]
                 told: dict[str, Any] = {} if was == ref.name else {"renamed_from": was}
                 owner = getattr(objects.get(obj.ref.on) if obj.ref.on else None, "owner", None)
-                told |= {"owner": owner} if "owner" in kind.model_fields and owner is not None else {}
+                told |= (
+                    {"owner": owner} if "owner" in kind.model_fields and owner is not None else {}
+                )
                 objects[ref] = kind.model_validate({"ref": ref, **body, **told})
                 self.pieces[ref] = replace(piece, kind=kind, given={}, derived={})
                 self.positions[ref, ""] = piece.at
@@ -152,9 +187,15 @@ class _Reading:
         entry = node.entries.get("schema") if isinstance(node, Entries) else None
         if entry is None:
             return DEFAULT_SCHEMA
-        value = entry.node.source if isinstance(entry.node, Scalar) and entry.node.value is not None else ""
+        value = (
+            entry.node.source
+            if isinstance(entry.node, Scalar) and entry.node.value is not None
+            else ""
+        )
         if not value:
-            self._blame(entry.node.at, f"schema: expected the name of a schema, got {described(entry.node)}")
+            self._blame(
+                entry.node.at, f"schema: expected the name of a schema, got {described(entry.node)}"
+            )
         return _unquoted(value) or DEFAULT_SCHEMA
 
     def _default_owner(self, node: Node) -> str | None:
@@ -164,7 +205,9 @@ class _Reading:
             return None
         value = plain(entry.node)
         if not isinstance(value, str):
-            self._blame(entry.node.at, f"owner: expected the name of a role, got {described(entry.node)}")
+            self._blame(
+                entry.node.at, f"owner: expected the name of a role, got {described(entry.node)}"
+            )
             return None
         return value
 
@@ -182,7 +225,9 @@ class _Reading:
     # -- objects -------------------------------------------------------------------------------------------------------
 
     def _section(self, kind: type[Object], section: Entry, on: Ref | None, path: str) -> None:
-        for entry in self._mapping(section.node, section.key, f"each {described_by(kind)} is a key with its name"):
+        for entry in self._mapping(
+            section.node, section.key, f"each {described_by(kind)} is a key with its name"
+        ):
             self._object(kind, entry, on, path)
 
     def _object(self, kind: type[Object], entry: Entry, on: Ref | None, path: str) -> None:
@@ -192,13 +237,32 @@ class _Reading:
         name, given, derived = self._given(kind, entry, own)
         ref = self._ref(kind, entry.at, name, on, path)
         if len(ref.name.encode()) > LONGEST:
-            self._blame(entry.at, f"'{ref.name}' is longer than {LONGEST} bytes, and PostgreSQL would cut it short")
+            self._blame(
+                entry.at,
+                f"'{ref.name}' is longer than {LONGEST} bytes, and PostgreSQL would cut it short",
+            )
         if "arguments" in derived:
             ref = replace(ref, arguments=str(derived["arguments"]))
-        for key, at in [("", entry.at), *((k, e.at) for k, e in body.entries.items()), *((k, g.at) for k, g in given.items())]:
+        for key, at in [
+            ("", entry.at),
+            *((k, e.at) for k, e in body.entries.items()),
+            *((k, g.at) for k, g in given.items()),
+        ]:
             self.positions.setdefault((ref, key), at)
         absent = self._absent(body)
-        self._add(ref, _Piece(kind, entry.at, path, absent, {} if absent else given, derived, len(self.problems) == before, self.owner))
+        self._add(
+            ref,
+            _Piece(
+                kind,
+                entry.at,
+                path,
+                absent,
+                {} if absent else given,
+                derived,
+                len(self.problems) == before,
+                self.owner,
+            ),
+        )
         if absent:
             return
         self._exclusive(ref, body.entries.get("exclusive"), sections)
@@ -206,15 +270,23 @@ class _Reading:
             if key in sections:
                 self._section(sections[key], child, ref, path)
 
-    def _given(self, kind: type[Object], entry: Entry, own: dict[str, Given]) -> tuple[str, dict[str, Given], dict[str, Any]]:
+    def _given(
+        self, kind: type[Object], entry: Entry, own: dict[str, Given]
+    ) -> tuple[str, dict[str, Given], dict[str, Any]]:
         """An entry's name, the fields that are given, and those that its key tells."""
         node = entry.node
         mapping = isinstance(node, Entries) or (plain(node) is None and not kind.within)
         body = {k: g.value for k, g in own.items()} if mapping else plain(node)
         name, after = self._entry(kind, entry, body)
-        if not isinstance(after, dict) or (not mapping and after == self._entry(kind, entry, {})[1]):
+        if not isinstance(after, dict) or (
+            not mapping and after == self._entry(kind, entry, {})[1]
+        ):
             message = f"{described_by(kind)} '{entry.key}': expected {_forms(kind)}, got {described(node)}"
-            self._blame(node.at, message, f"accepted: {', '.join(sorted([*fields_of(kind), *files_of(kind), *self._beside(kind)]))}")
+            self._blame(
+                node.at,
+                message,
+                f"accepted: {', '.join(sorted([*fields_of(kind), *files_of(kind), *self._beside(kind)]))}",
+            )
             return name, own, {}
         fields, given, derived = fields_of(kind), dict[str, Given](), dict[str, Any]()
         for key, value in cast("dict[str, object]", after).items():
@@ -223,7 +295,11 @@ class _Reading:
             elif key in own:
                 given[key] = replace(own[key], value=value)
             else:
-                short = shaped(node, fields[key].annotation, key, self.problems) if value is body else value
+                short = (
+                    shaped(node, fields[key].annotation, key, self.problems)
+                    if value is body
+                    else value
+                )
                 given[key] = Given(short, node.at, node)
         return name, given, derived
 
@@ -247,9 +323,16 @@ class _Reading:
         match = _QUALIFIED.fullmatch(name)
         if match is None:
             quoted = '"' + name.replace('"', '""') + '"'
-            self._blame(at, f"expected name or schema.name, got '{name}'", f"a name that holds a dot or a quote: '{quoted}'")
+            self._blame(
+                at,
+                f"expected name or schema.name, got '{name}'",
+                f"a name that holds a dot or a quote: '{quoted}'",
+            )
             return Ref(kind.kind, path, name)
-        schema, own = (quoted.replace('""', '"') if quoted else bare for quoted, bare in (match.group(1, 2), match.group(3, 4)))
+        schema, own = (
+            quoted.replace('""', '"') if quoted else bare
+            for quoted, bare in (match.group(1, 2), match.group(3, 4))
+        )
         return Ref(kind.kind, schema or path, own)
 
     def _absent(self, body: Entries) -> bool:
@@ -257,22 +340,36 @@ class _Reading:
         entry = body.entries.get("state")
         state = plain(entry.node) if entry else "present"
         if entry and state not in ("present", "absent"):
-            self._blame(entry.node.at, f"state: expected 'present' or 'absent', got {described(entry.node)}")
+            self._blame(
+                entry.node.at, f"state: expected 'present' or 'absent', got {described(entry.node)}"
+            )
         for key, other in body.entries.items():
             if state == "absent" and key != "state":
-                self._blame(other.at, f"{key} beside state: absent", "what is to be dropped is only named: remove one of the two")
+                self._blame(
+                    other.at,
+                    f"{key} beside state: absent",
+                    "what is to be dropped is only named: remove one of the two",
+                )
         return state == "absent"
 
-    def _exclusive(self, ref: Ref, entry: Entry | None, sections: Mapping[str, type[Object]]) -> None:
+    def _exclusive(
+        self, ref: Ref, entry: Entry | None, sections: Mapping[str, type[Object]]
+    ) -> None:
         if entry is None:
             return
         named: set[str] = set()
         for node in entry.node.items if isinstance(entry.node, Items) else [entry.node]:
             section = plain(node)
             if not isinstance(section, str):
-                self._blame(node.at, f"exclusive: expected a section, got {described(node)}", f"accepted: {', '.join(sorted(sections))}")
+                self._blame(
+                    node.at,
+                    f"exclusive: expected a section, got {described(node)}",
+                    f"accepted: {', '.join(sorted(sections))}",
+                )
             elif section not in sections:
-                self.problems.append(unknown("exclusive: unknown section", section, node.at, sections))
+                self.problems.append(
+                    unknown("exclusive: unknown section", section, node.at, sections)
+                )
             else:
                 named.add(sections[section].kind)
         self.exclusive[ref] = self.exclusive.get(ref, frozenset()) | named
@@ -302,10 +399,17 @@ class _Reading:
 
     def _checks(self, section: Entry, path: str) -> None:
         for entry in self._mapping(section.node, "checks", "each check is a key with its name"):
-            assertions = tuple(a for node, at in self._assertions(entry) if (a := self._assertion(node, at, entry.key)))
+            assertions = tuple(
+                a
+                for node, at in self._assertions(entry)
+                if (a := self._assertion(node, at, entry.key))
+            )
             if entry.key in self.checks:
                 self._again(f"check '{entry.key}'", entry.at, self.checks[entry.key].position)
-            self.checks.setdefault(entry.key, Check(name=entry.key, assertions=assertions, search_path=path, position=entry.at))
+            self.checks.setdefault(
+                entry.key,
+                Check(name=entry.key, assertions=assertions, search_path=path, position=entry.at),
+            )
 
     def _assertions(self, entry: Entry) -> Iterator[tuple[Node, Position]]:
         """The assertions of a check: itself, or each of `all`."""
@@ -315,28 +419,48 @@ class _Reading:
             return
         for key, other in entry.node.entries.items():
             if key != "all":
-                self._blame(other.at, f"{key} beside all", "it belongs to one of the assertions that all lists")
+                self._blame(
+                    other.at,
+                    f"{key} beside all",
+                    "it belongs to one of the assertions that all lists",
+                )
         if isinstance(several.node, Items) and several.node.items:
             yield from ((n, n.at) for n in several.node.items)
         else:
             got = "an empty one" if isinstance(several.node, Items) else described(several.node)
-            self._blame(several.node.at, f"all: expected a list of assertions, got {got}", "all: [{query: …, equals: …}, …]")
+            self._blame(
+                several.node.at,
+                f"all: expected a list of assertions, got {got}",
+                "all: [{query: …, equals: …}, …]",
+            )
 
     def _assertion(self, node: Node, at: Position, name: str) -> Assertion | None:
         if not isinstance(node, Entries):
             hint = f"accepted: {', '.join(sorted([*fields_of(Assertion), *files_of(Assertion)]))}; or all: a list of such mappings"
-            self._blame(node.at, f"check '{name}': expected an assertion, got {described(node)}", hint)
+            self._blame(
+                node.at, f"check '{name}': expected an assertion, got {described(node)}", hint
+            )
             return None
         before = len(self.problems)
         given = read_fields(node, Assertion, f"check '{name}'", self.problems)
-        return fitted(Assertion, given, Context(f"check '{name}'", at, len(self.problems) == before), self.problems, position=at)
+        return fitted(
+            Assertion,
+            given,
+            Context(f"check '{name}'", at, len(self.problems) == before),
+            self.problems,
+            position=at,
+        )
 
 
 def _as_it_was(obj: Object, objects: Mapping[Ref, Object]) -> Object:
     """The object under its old name, on what it lives on under its own."""
     on = objects.get(obj.ref.on) if obj.ref.on else None
-    there = replace(on.ref, name=on.renamed_from) if on is not None and on.renamed_from else obj.ref.on
-    return obj.model_copy(update={"ref": replace(obj.ref, name=obj.renamed_from or obj.ref.name, on=there)})
+    there = (
+        replace(on.ref, name=on.renamed_from) if on is not None and on.renamed_from else obj.ref.on
+    )
+    return obj.model_copy(
+        update={"ref": replace(obj.ref, name=obj.renamed_from or obj.ref.name, on=there)}
+    )
 
 
 def _unquoted(name: str) -> str:
@@ -345,7 +469,9 @@ def _unquoted(name: str) -> str:
 
 
 def _forms(kind: type[Object]) -> str:
-    return " or ".join([*(f"{form} ({key})" for form, key in short_forms(kind).items()), "a mapping"])
+    return " or ".join(
+        [*(f"{form} ({key})" for form, key in short_forms(kind).items()), "a mapping"]
+    )
 
 
 # -- JSON Schema -----------------------------------------------------------------------------------------------------------

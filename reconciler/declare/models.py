@@ -43,7 +43,11 @@ class Given:
 def fields_of(model: type[BaseModel]) -> Mapping[str, FieldInfo]:
     """The fields that people write, by their YAML keys."""
     derived = {"derived": True}
-    return {f.alias or n: f for n, f in model.model_fields.items() if not f.exclude and f.json_schema_extra != derived}
+    return {
+        f.alias or n: f
+        for n, f in model.model_fields.items()
+        if not f.exclude and f.json_schema_extra != derived
+    }
 
 
 @cache
@@ -51,17 +55,31 @@ def files_of(model: type[BaseModel]) -> Mapping[str, str]:
     """The keys that name a file which holds a field's SQL, and that field's key: `body_file` → `body`."""
     written: Collection[str] = getattr(model, "written", ())
     keys = {model.model_fields[n].alias or n for n in written}
-    return {f"{k}_file": k for k, f in fields_of(model).items() if k in keys and str in _options(f.annotation)}
+    return {
+        f"{k}_file": k
+        for k, f in fields_of(model).items()
+        if k in keys and str in _options(f.annotation)
+    }
 
 
-def read_fields(node: Entries, model: type[BaseModel], what: str, problems: list[Problem], beside: Iterable[str] = ()) -> dict[str, Given]:
+def read_fields(
+    node: Entries,
+    model: type[BaseModel],
+    what: str,
+    problems: list[Problem],
+    beside: Iterable[str] = (),
+) -> dict[str, Given]:
     """The values that a mapping gives to a model's fields; keys `beside` them are known, and somebody else's."""
     own, files, given = fields_of(model), files_of(model), dict[str, Given]()
     for key, entry in node.entries.items():
         if key in own:
-            given[key] = Given(shaped(entry.node, own[key].annotation, key, problems), entry.at, entry.node)
+            given[key] = Given(
+                shaped(entry.node, own[key].annotation, key, problems), entry.at, entry.node
+            )
         elif key in files and files[key] in node.entries:
-            problems.append(Problem(f"{files[key]} and {key} are both given", entry.at, "keep one of the two"))
+            problems.append(
+                Problem(f"{files[key]} and {key} are both given", entry.at, "keep one of the two")
+            )
         elif key in files:
             given[files[key]] = Given(_text_of(entry.node, key, problems), entry.at, entry.node)
         elif key not in beside:
@@ -72,13 +90,21 @@ def read_fields(node: Entries, model: type[BaseModel], what: str, problems: list
 def _text_of(node: Node, key: str, problems: list[Problem]) -> str:
     """The text of the file that the node names, relative to the node's own file."""
     if not isinstance(node, Scalar) or not isinstance(node.value, str):
-        problems.append(Problem(f"{key}: expected the path of a file, got {described(node)}", node.at))
+        problems.append(
+            Problem(f"{key}: expected the path of a file, got {described(node)}", node.at)
+        )
         return ""
     path = node.at.file.parent / node.value
     try:
         return path.read_text("utf-8-sig")
     except OSError as e:
-        problems.append(Problem(f"{key}: cannot read {path}: {e.strerror}", node.at, "the path is relative to this YAML file"))
+        problems.append(
+            Problem(
+                f"{key}: cannot read {path}: {e.strerror}",
+                node.at,
+                "the path is relative to this YAML file",
+            )
+        )
     except ValueError as e:
         problems.append(Problem(f"{key}: cannot read {path}: {e}", node.at, "SQL is read as UTF-8"))
     return ""
@@ -94,14 +120,19 @@ def shaped(node: Node, annotation: object, what: str, problems: list[Problem]) -
         return tuple(shaped(i, item, what, problems) for i in node.items)
     for option in options:
         if get_origin(option) is dict:
-            return {k: shaped(e.node, get_args(option)[1], f"{what}.{k}", problems) for k, e in node.entries.items()}
+            return {
+                k: shaped(e.node, get_args(option)[1], f"{what}.{k}", problems)
+                for k, e in node.entries.items()
+            }
         if isinstance(option, type) and issubclass(option, BaseModel):
             given = read_fields(node, option, what, problems)
             return {k: g.value for k, g in given.items()}
     return plain(node)
 
 
-def _shaped_scalar(node: Scalar, options: Collection[object], what: str, problems: list[Problem]) -> object:
+def _shaped_scalar(
+    node: Scalar, options: Collection[object], what: str, problems: list[Problem]
+) -> object:
     if node.value is None or type(node.value) in options:
         return node.value
     if str in options:
@@ -139,19 +170,36 @@ _EXPECTED = {
     "model_attributes_type": "a mapping",
     "none_required": "nothing",
 }
-_BOOLS = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
+_BOOLS = {
+    "yes": "true",
+    "on": "true",
+    "true": "true",
+    "no": "false",
+    "off": "false",
+    "false": "false",
+}
 
 
-def fitted(model: type[M], given: Mapping[str, Given], context: Context, problems: list[Problem], **known: object) -> M | None:
+def fitted(
+    model: type[M],
+    given: Mapping[str, Given],
+    context: Context,
+    problems: list[Problem],
+    **known: object,
+) -> M | None:
     """The model of what is given, and of fields that are `known` beside it; None where it does not fit."""
     try:
-        return model.model_validate({**{k: g.value for k, g in given.items()}, **known}, strict=True)
+        return model.model_validate(
+            {**{k: g.value for k, g in given.items()}, **known}, strict=True
+        )
     except ValidationError as e:
         problems += _translated(e.errors(include_url=False), given, context)
         return None
 
 
-def _translated(errors: Iterable[ErrorDetails], given: Mapping[str, Given], context: Context) -> Iterator[Problem]:
+def _translated(
+    errors: Iterable[ErrorDetails], given: Mapping[str, Given], context: Context
+) -> Iterator[Problem]:
     """Pydantic's errors in our words; a union has one for each member, those about one value are one problem."""
     misfits: dict[tuple[Keys, Node], list[ErrorDetails]] = {}
     told: list[Keys] = []
@@ -160,11 +208,17 @@ def _translated(errors: Iterable[ErrorDetails], given: Mapping[str, Given], cont
         missing = error["type"] == "missing"
         if error["type"] in _EXPECTED and node is not None:
             misfits.setdefault((path, node), []).append(error)
-        elif context.sound or not (missing or node is None):  # a key that is spelled wrongly is no second problem
+        elif context.sound or not (
+            missing or node is None
+        ):  # a key that is spelled wrongly is no second problem
             told.append(path)
             message = f"{error['loc'][-1]} is missing" if missing else _message(error)
-            yield Problem(f"{'.'.join(path) or context.what}: {message}", node.at if node else context.at)
-    inside = {p[:n] for p, _ in misfits for n in range(len(p))} | {p[:n] for p in told for n in range(len(p) + 1)}
+            yield Problem(
+                f"{'.'.join(path) or context.what}: {message}", node.at if node else context.at
+            )
+    inside = {p[:n] for p, _ in misfits for n in range(len(p))} | {
+        p[:n] for p in told for n in range(len(p) + 1)
+    }
     for (path, node), found in misfits.items():
         if path not in inside:  # else more is known of what is in it
             yield _misfit(".".join(path), node, found)
@@ -172,12 +226,20 @@ def _translated(errors: Iterable[ErrorDetails], given: Mapping[str, Given], cont
 
 def _message(error: ErrorDetails) -> str:
     raised = error.get("ctx", {}).get("error")
-    return str(raised) if isinstance(raised, Exception) else error["msg"][:1].lower() + error["msg"][1:]
+    return (
+        str(raised)
+        if isinstance(raised, Exception)
+        else error["msg"][:1].lower() + error["msg"][1:]
+    )
 
 
 def _misfit(path: str, node: Node, errors: Iterable[ErrorDetails]) -> Problem:
     expected = dict.fromkeys(_EXPECTED[e["type"]].format(**e.get("ctx", {})) for e in errors)
-    return Problem(f"{path}: expected {' or '.join(expected)}, got {described(node)}", node.at, _meant(node, expected))
+    return Problem(
+        f"{path}: expected {' or '.join(expected)}, got {described(node)}",
+        node.at,
+        _meant(node, expected),
+    )
 
 
 def _meant(node: Node, expected: Collection[str]) -> str:
@@ -205,5 +267,11 @@ def _found(loc: tuple[int | str, ...], given: Mapping[str, Given]) -> tuple[Keys
 def _below(node: Node | None, step: int | str, given: Mapping[str, Given]) -> Node | None:
     if isinstance(step, int):
         return node.items[step] if isinstance(node, Items) else None
-    found = given.get(step) if node is None else node.entries.get(step) if isinstance(node, Entries) else None
+    found = (
+        given.get(step)
+        if node is None
+        else node.entries.get(step)
+        if isinstance(node, Entries)
+        else None
+    )
     return found.node if found else None

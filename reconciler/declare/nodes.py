@@ -67,8 +67,12 @@ class Entry:
 
 _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _UNHEARD_OF = re.compile("[\0\ud800-\udfff]")
-_INT = re.compile(r"[-+]?[0-9]{1,300}|0o[0-7]{1,300}|0x[0-9a-fA-F]{1,300}")  # Python refuses to read endless digits
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_INT = re.compile(
+    r"[-+]?[0-9]{1,300}|0o[0-7]{1,300}|0x[0-9a-fA-F]{1,300}"
+)  # Python refuses to read endless digits
+_FLOAT = re.compile(
+    r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
+)
 _WORDS: Mapping[str, bool | None] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
@@ -79,17 +83,61 @@ _QUOTE = "put the value in quotes, or in a block below a |"
 _REFUSED = (  # what PyYAML says, what we say, what would do
     (r"character '\\t'", "a tab where YAML allows only spaces", "indent with spaces"),
     (r"character (.+) that cannot start any token", r"a value cannot begin with \1", _QUOTE),
-    (r"mapping values are not allowed here", "a ':' where no key can stand", f"{_QUOTE}; a key lines up with the keys before it"),
-    (r"could not find expected ':'", "a key without its ':'", "write key: value; long text goes in a block below a |, indented"),
-    (r"found unexpected end of stream", "a quoted text that is never closed", "close it with the quote that it begins with"),
-    (r"unknown escape character (.+)", r"\1 after \\ is no escape between double quotes", "use single quotes, or double the backslash"),
-    (r"expected ',' or '(.)', but got .*", r"expected ',' or '\1' in the brackets opened {}", "quote what holds brackets or commas"),
-    (r"expected <block end>, but found .*", "this does not continue what began {}", "keys line up; text ends with its quote"),
-    (r"sequence entries are not allowed here", "a '-' where no list can begin", "begin the list on a line of its own, or quote the value"),
-    (r"expected alphabetic or numeric character, but found .*", "'*' and '&' begin the name of an anchor", _QUOTE),
-    (r"expected '<document start>', but found .*", "the document has ended above", "--- begins another one"),
-    (r"expected the node content, but found (.+)", r"expected a value, got \1", "close what is open; quote brackets that are text"),
-    (r"special characters are not allowed", "a character that YAML does not allow", "write it as an escape between double quotes"),
+    (
+        r"mapping values are not allowed here",
+        "a ':' where no key can stand",
+        f"{_QUOTE}; a key lines up with the keys before it",
+    ),
+    (
+        r"could not find expected ':'",
+        "a key without its ':'",
+        "write key: value; long text goes in a block below a |, indented",
+    ),
+    (
+        r"found unexpected end of stream",
+        "a quoted text that is never closed",
+        "close it with the quote that it begins with",
+    ),
+    (
+        r"unknown escape character (.+)",
+        r"\1 after \\ is no escape between double quotes",
+        "use single quotes, or double the backslash",
+    ),
+    (
+        r"expected ',' or '(.)', but got .*",
+        r"expected ',' or '\1' in the brackets opened {}",
+        "quote what holds brackets or commas",
+    ),
+    (
+        r"expected <block end>, but found .*",
+        "this does not continue what began {}",
+        "keys line up; text ends with its quote",
+    ),
+    (
+        r"sequence entries are not allowed here",
+        "a '-' where no list can begin",
+        "begin the list on a line of its own, or quote the value",
+    ),
+    (
+        r"expected alphabetic or numeric character, but found .*",
+        "'*' and '&' begin the name of an anchor",
+        _QUOTE,
+    ),
+    (
+        r"expected '<document start>', but found .*",
+        "the document has ended above",
+        "--- begins another one",
+    ),
+    (
+        r"expected the node content, but found (.+)",
+        r"expected a value, got \1",
+        "close what is open; quote brackets that are text",
+    ),
+    (
+        r"special characters are not allowed",
+        "a character that YAML does not allow",
+        "write it as an escape between double quotes",
+    ),
 )
 
 
@@ -159,14 +207,18 @@ class _Composer:
             self._blame(deep, f"more than {DEEPEST} levels of brackets and indents")
             return []
         self.events = iter(events)
-        return [self._document() for event in self.events if isinstance(event, yaml.DocumentStartEvent)]
+        return [
+            self._document() for event in self.events if isinstance(event, yaml.DocumentStartEvent)
+        ]
 
     def _document(self) -> Node:
         self.anchors.clear()
         node = self._node(next(self.events))
         if node.weight <= LARGEST:
             return node
-        message = f"its aliases make {node.weight:,} values of this document; {LARGEST:,} are allowed"
+        message = (
+            f"its aliases make {node.weight:,} values of this document; {LARGEST:,} are allowed"
+        )
         self.problems.append(Problem(message, node.at))
         return Scalar(node.at, None, "")
 
@@ -176,9 +228,17 @@ class _Composer:
     def _node(self, event: yaml.Event) -> Node:
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event)
-        tag, anchor = (event.tag, event.anchor) if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) else (None, None)
+        tag, anchor = (
+            (event.tag, event.anchor)
+            if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent)
+            else (None, None)
+        )
         if tag is not None:
-            self._blame(event, f"tags such as {tag} mean nothing here", "leave it out; quotes make text of anything")
+            self._blame(
+                event,
+                f"tags such as {tag} mean nothing here",
+                "leave it out; quotes make text of anything",
+            )
         if anchor is not None:
             self.anchors[anchor] = None
         node = self._content(event, self.places.of(event.start_mark))
@@ -190,7 +250,11 @@ class _Composer:
         if isinstance(event, yaml.ScalarEvent):
             text = _UNHEARD_OF.sub("\N{REPLACEMENT CHARACTER}", event.value)
             if text != event.value:
-                self._blame(event, "an escape for what is no character of PostgreSQL's text", "write the character itself")
+                self._blame(
+                    event,
+                    "an escape for what is no character of PostgreSQL's text",
+                    "write the character itself",
+                )
             return Scalar(at, _resolved(text) if event.implicit[0] else text, text)
         if isinstance(event, yaml.SequenceStartEvent):
             items = tuple(self._node(e) for e in self._until(yaml.SequenceEndEvent))
@@ -212,7 +276,11 @@ class _Composer:
         if name in self.anchors:
             self._blame(event, f"*{name} stands inside what it refers to")
         else:
-            self._blame(event, f"*{name} refers to nothing: no &{name} stands before it", "a value that begins with * is quoted")
+            self._blame(
+                event,
+                f"*{name} refers to nothing: no &{name} stands before it",
+                "a value that begins with * is quoted",
+            )
         return Scalar(self.places.of(event.start_mark), None, "")
 
     def _entries(self) -> dict[str, Entry]:
@@ -223,9 +291,17 @@ class _Composer:
             name = key.value if isinstance(key, Scalar) else None
             if not isinstance(name, str):
                 hint = f"quote it: '{key.source}'" if isinstance(key, Scalar) else ""
-                self.problems.append(Problem(f"expected a key that is text, got {described(key)}", key.at, hint))
+                self.problems.append(
+                    Problem(f"expected a key that is text, got {described(key)}", key.at, hint)
+                )
             elif plain and name == "<<":
-                self.problems.append(Problem("merge keys (<<) are not part of YAML 1.2", key.at, "write out the keys that are meant"))
+                self.problems.append(
+                    Problem(
+                        "merge keys (<<) are not part of YAML 1.2",
+                        key.at,
+                        "write out the keys that are meant",
+                    )
+                )
             elif name in found:
                 message = f"'{name}' is given twice, at line {found[name].at.line} and at line {key.at.line}"
                 self.problems.append(Problem(message, key.at, "keep one of the two"))
@@ -239,7 +315,9 @@ class _Composer:
         if not isinstance(error, yaml.MarkedYAMLError):
             return _in_our_words(str(error), self.places.of(None), "")
         opened = self.places.of(error.context_mark)
-        begun = str(error.context).endswith(("a simple key", "a quoted scalar", "an alias", "an anchor"))  # blame the beginning
+        begun = str(error.context).endswith(
+            ("a simple key", "a quoted scalar", "an alias", "an anchor")
+        )  # blame the beginning
         at = opened if begun else self.places.of(error.problem_mark)
         return _in_our_words(error.problem or "", at, f"at line {opened.line}")
 
@@ -254,7 +332,9 @@ def _in_our_words(said: str, at: Position, began: str) -> Problem:
 def _too_deep(events: Iterable[yaml.Event]) -> yaml.Event | None:
     depth = 0
     for event in events:
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(
+            event, yaml.CollectionEndEvent
+        )
         if depth > DEEPEST:
             return event
     return None

@@ -61,8 +61,13 @@ def changes(live: State, desired: State) -> tuple[Change, ...]:
 def differences(live: dict[str, Any], wanted: dict[str, Any]) -> list[Difference]:
     """The fields in which two name-keyed dumps differ; a list in them is shown whole, since its order may matter."""
     tree = cast("dict[str, list[Any]]", DeepDiff(live, wanted, view="tree"))
-    found = {_names(level.path(output_format="list")) for levels in tree.values() for level in levels}
-    return [Difference(field=".".join(path), live=_at(live, path), wanted=_at(wanted, path)) for path in sorted(found)]
+    found = {
+        _names(level.path(output_format="list")) for levels in tree.values() for level in levels
+    }
+    return [
+        Difference(field=".".join(path), live=_at(live, path), wanted=_at(wanted, path))
+        for path in sorted(found)
+    ]
 
 
 def _names(path: Sequence[str | int]) -> tuple[str, ...]:

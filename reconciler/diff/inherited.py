@@ -16,10 +16,22 @@ from reconciler.model.statement import Statement
 def overridden(changes: Sequence[Change], live: State, desired: State) -> list[Change]:
     """The changes, once it is known what parents give: what is not listed, or no longer, may be there all the same."""
     moved = _moved(changes)
-    found = [c for change in changes if change.ref.on not in moved for c in _as_given(change, live, desired)]
+    found = [
+        c
+        for change in changes
+        if change.ref.on not in moved
+        for c in _as_given(change, live, desired)
+    ]
     for ref, (old, new) in moved.items():
-        before, after = _apart(ref, live, desired, {*old} & {*new}), _apart(ref, desired, live, {*old} & {*new})
-        found += [Change(r, before.get(r), after.get(r)) for r in {**after, **before} if before.get(r) != after.get(r)]
+        before, after = (
+            _apart(ref, live, desired, {*old} & {*new}),
+            _apart(ref, desired, live, {*old} & {*new}),
+        )
+        found += [
+            Change(r, before.get(r), after.get(r))
+            for r in {**after, **before}
+            if before.get(r) != after.get(r)
+        ]
     return found
 
 
@@ -33,7 +45,9 @@ def precedence(changes: Sequence[Change], live: State, desired: State) -> Iterat
         ref = change.ref
         for heir, (old, new) in moved.items():
             if ref.on == heir:
-                later = not new or (change.desired is None and (ref not in live or ref in live.given))
+                later = not new or (
+                    change.desired is None and (ref not in live or ref in live.given)
+                )
                 yield (heir, ref) if later else (ref, heir)
             elif ref.on in old and ref.on not in new:
                 yield heir, ref
@@ -44,28 +58,65 @@ def precedence(changes: Sequence[Change], live: State, desired: State) -> Iterat
         yield from ((ref, gone) for gone in _goes_from_under(change, lost, live))
         if change.live is None:
             yield from ((needed, ref) for needed in _needed_through_parents(ref, desired))
-        if change.live is not None and change.desired is None and change.live.overrides and ref.on is not None and ref.on in live:
-            yield from ((ref, c.ref) for c in changes if c.ref.on in live[ref.on].parents and c.ref.name == ref.name)
+        if (
+            change.live is not None
+            and change.desired is None
+            and change.live.overrides
+            and ref.on is not None
+            and ref.on in live
+        ):
+            yield from (
+                (ref, c.ref)
+                for c in changes
+                if c.ref.on in live[ref.on].parents and c.ref.name == ref.name
+            )
         yield from _both_new(change, changes, live, desired)
-        if change.live is None and change.desired is not None and ref.on is not None and ref.on in live and ref.on in desired:
-            yield from ((r, ref) for r in lost if r.on in live[ref.on].parents or _makes_room(r, change.desired, live))
+        if (
+            change.live is None
+            and change.desired is not None
+            and ref.on is not None
+            and ref.on in live
+            and ref.on in desired
+        ):
+            yield from (
+                (r, ref)
+                for r in lost
+                if r.on in live[ref.on].parents or _makes_room(r, change.desired, live)
+            )
             if change.desired.overrides:
                 parents = desired[ref.on].parents
-                yield from ((c.ref, ref) for c in changes if c.ref.on in parents and c.ref.name == ref.name)
+                yield from (
+                    (c.ref, ref) for c in changes if c.ref.on in parents and c.ref.name == ref.name
+                )
 
 
-def _both_new(change: Change, changes: Sequence[Change], live: State, desired: State) -> Iterator[tuple[Ref, Ref]]:
+def _both_new(
+    change: Change, changes: Sequence[Change], live: State, desired: State
+) -> Iterator[tuple[Ref, Ref]]:
     """What is to be an heir's own is there before its parent gives it too, which PostgreSQL then merges into it."""
     ref, new = change.ref, change.desired
-    if new is None or not new.merged or new.overrides or ref.on is None or ref.on not in live or ref in live:
+    if (
+        new is None
+        or not new.merged
+        or new.overrides
+        or ref.on is None
+        or ref.on not in live
+        or ref in live
+    ):
         return
     above = {*_above(ref.on, desired)}
-    yield from ((ref, c.ref) for c in changes if c.live is None and c.ref.on in above and (c.ref.kind, c.ref.name) == (ref.kind, ref.name))
+    yield from (
+        (ref, c.ref)
+        for c in changes
+        if c.live is None and c.ref.on in above and (c.ref.kind, c.ref.name) == (ref.kind, ref.name)
+    )
 
 
 def _goes_from_under(change: Change, lost: Sequence[Ref], live: State) -> Iterator[Ref]:
     """The parts of parents that take with them what overrides them, on which this stands."""
-    overriding = [n for n in live.needs(change.ref) if live[n].overrides] if change.desired is None else []
+    overriding = (
+        [n for n in live.needs(change.ref) if live[n].overrides] if change.desired is None else []
+    )
     for part in overriding:
         above = {*_above(part.on, live)} if part.on is not None else set[Ref]()
         yield from (r for r in lost if r.on in above and (r.kind, r.name) == (part.kind, part.name))
@@ -78,14 +129,26 @@ def _needed_through_parents(ref: Ref, state: State) -> Iterator[Ref]:
         yield from _needed_through_parents(parent, state)
 
 
-def _as_given_then(change: Change, changes: Sequence[Change], given: Sequence[Change], desired: State) -> Iterator[tuple[Ref, Ref]]:
+def _as_given_then(
+    change: Change, changes: Sequence[Change], given: Sequence[Change], desired: State
+) -> Iterator[tuple[Ref, Ref]]:
     """An heir is made of its parent's parts as they will be, and goes while they are as they were."""
     ref = change.ref
-    if change.live is not None and change.desired is not None and change.desired.merged and ref.on is not None and ref.on in desired:
+    if (
+        change.live is not None
+        and change.desired is not None
+        and change.desired.merged
+        and ref.on is not None
+        and ref.on in desired
+    ):
         parents = desired[ref.on].parents
         for other in changes:
             if other.ref.on in parents and (other.ref.kind, other.ref.name) == (ref.kind, ref.name):
-                kept = other.live and other.desired and change.desired.outlasts(change.live, other.live, other.desired)
+                kept = (
+                    other.live
+                    and other.desired
+                    and change.desired.outlasts(change.live, other.live, other.desired)
+                )
                 yield (ref, other.ref) if kept else (other.ref, ref)
     if change.live is None and change.desired is not None and change.desired.parents:
         yield from ((c.ref, ref) for c in given if c.ref.on in change.desired.parents)
@@ -93,12 +156,17 @@ def _as_given_then(change: Change, changes: Sequence[Change], given: Sequence[Ch
         yield from ((ref, c.ref) for c in given if c.ref.on in change.live.parents)
 
 
-def _in_pieces(change: Change, changes: Sequence[Change], live: State, desired: State) -> Iterator[tuple[Ref, Ref]]:
+def _in_pieces(
+    change: Change, changes: Sequence[Change], live: State, desired: State
+) -> Iterator[tuple[Ref, Ref]]:
     """What is made of the pieces on partitions is made when those that go are gone, and given to those that come."""
     old, new = change.live, change.desired
     if (old.parents if old and old.piece else ()) == (new.parents if new and new.piece else ()):
         return
-    before, after = ({*_above(change.ref, s)} if o and o.piece else set[Ref]() for o, s in ((old, live), (new, desired)))
+    before, after = (
+        {*_above(change.ref, s)} if o and o.piece else set[Ref]()
+        for o, s in ((old, live), (new, desired))
+    )
     for other in changes:
         if other.desired is not None and other.desired.spreads and other.ref.on is not None:
             if other.ref.on in after:
@@ -116,7 +184,10 @@ def lent(changes: Sequence[Change], live: State, desired: State, on: Situation) 
         if heir is None or heir not in moved or before is None or after is None:
             continue
         old, new = moved[heir]
-        for state, one, other, way in ((live, before, after, (heir, old, new)), (desired, after, before, (heir, new, old))):
+        for state, one, other, way in (
+            (live, before, after, (heir, old, new)),
+            (desired, after, before, (heir, new, old)),
+        ):
             for giver in _givers(heir, one.ref, state):
                 if around := giver.lends(one, other, on):
                     first, last = found.setdefault(way, ([], []))
@@ -135,7 +206,9 @@ def _givers(heir: Ref, part: Ref, state: State) -> Iterator[Object]:
 def with_given(state: State, given: Sequence[Object | None]) -> State:
     """The state with what parents give listed in it."""
     added = {o.ref: o for o in given if o is not None}
-    return State({**state.objects, **added}, state.edges, frozenset(added.keys() - state.objects.keys()))
+    return State(
+        {**state.objects, **added}, state.edges, frozenset(added.keys() - state.objects.keys())
+    )
 
 
 def _makes_room(lost: Ref, new: Object, live: State) -> bool:
@@ -179,11 +252,21 @@ def _as_given(change: Change, live: State, desired: State) -> Iterator[Change]:
     if after is None and before is not None and before.overrides and not stays:
         return  # it goes with the parent's
     if before is not None and after is not None and before.overrides != after.overrides:
-        before, after = (o if g is None else o.filled(g) for o, g in ((before, was), (after, given)))
-        if was is not None and given is not None and live[ref.on].parents == desired[ref.on].parents:
+        before, after = (
+            o if g is None else o.filled(g) for o, g in ((before, was), (after, given))
+        )
+        if (
+            was is not None
+            and given is not None
+            and live[ref.on].parents == desired[ref.on].parents
+        ):
             brought = [
-                f for f in type(after).model_fields if (getattr(before, f), getattr(after, f)) == (getattr(was, f), getattr(given, f))
+                f
+                for f in type(after).model_fields
+                if (getattr(before, f), getattr(after, f)) == (getattr(was, f), getattr(given, f))
             ]
-            before = before.model_copy(update={f: getattr(after, f) for f in brought})  # by what is done to the parents
+            before = before.model_copy(
+                update={f: getattr(after, f) for f in brought}
+            )  # by what is done to the parents
     if before != after:
         yield Change(ref, before, after)

@@ -33,7 +33,9 @@ class Renaming:
     part: bool = False
 
 
-def pending(live: State, declaration: Declaration, scope: Scope, situation: Situation) -> list[Renaming]:
+def pending(
+    live: State, declaration: Declaration, scope: Scope, situation: Situation
+) -> list[Renaming]:
     """What is declared under a new name and is still there under the old one; what others live on comes first."""
     before: dict[Ref, Ref] = {}  # the live refs of what is renamed, by the new ones
     found: list[Renaming] = []
@@ -42,7 +44,11 @@ def pending(live: State, declaration: Declaration, scope: Scope, situation: Situ
         there = _namesake(live, replace(ref, on=on))
         if there is None:
             named = obj.renamed_from
-            there = _namesake(live, replace(ref, on=on, name=named)) if named is not None else _same(ref, obj, live, declaration, scope)
+            there = (
+                _namesake(live, replace(ref, on=on, name=named))
+                if named is not None
+                else _same(ref, obj, live, declaration, scope)
+            )
             if there is not None and there not in before.values():
                 before[ref] = there
                 now = replace(there, on=ref.on)
@@ -54,7 +60,11 @@ def pending(live: State, declaration: Declaration, scope: Scope, situation: Situ
         for old, new, statement in obj.parts_renamed(live[there]):
             told = Difference(field=obj.renamed_part, live=old, wanted=new)
             found += _made_first(obj, live, declaration, situation)
-            found.append(Renaming(there, replace(there, on=ref.on, name=ref.name), statement, told, part=True))
+            found.append(
+                Renaming(
+                    there, replace(there, on=ref.on, name=ref.name), statement, told, part=True
+                )
+            )
     return found
 
 
@@ -63,27 +73,49 @@ def _same(ref: Ref, obj: Object, live: State, declaration: Declaration, scope: S
     if not isinstance(obj, Divided) or ref.on is None or ref.on not in live or live[ref.on].parents:
         return None
     whole = (scope.prune and scope.covers(ref)) or ref.kind in declaration.exclusive.get(ref.on, ())
-    going = (o.ref for o in live.living_on(ref.on) if o.ref in declaration.absent or (whole and o.ref not in declaration.objects))
+    going = (
+        o.ref
+        for o in live.living_on(ref.on)
+        if o.ref in declaration.absent or (whole and o.ref not in declaration.objects)
+    )
     found = next((r for r in going if obj.equals(live[r])), None)
-    rooms = obj.occupies() - live[found].occupies() if found is not None else frozenset[tuple[str, ...]]()
+    rooms = (
+        obj.occupies() - live[found].occupies()
+        if found is not None
+        else frozenset[tuple[str, ...]]()
+    )
     taken = any(rooms & o.occupies() for o in live.objects.values() if o.ref.schema == ref.schema)
     return None if taken else found
 
 
-def _made_first(obj: Object, live: State, declaration: Declaration, on: Situation) -> Iterator[Renaming]:
+def _made_first(
+    obj: Object, live: State, declaration: Declaration, on: Situation
+) -> Iterator[Renaming]:
     """What is declared and not there, and is needed already where parts are renamed: the schema to which an extension moves."""
     for ref in obj.needs():
         if ref not in live and ref in declaration.objects:
             for statement in declaration.objects[ref].create(on, online=False):
-                yield Renaming(ref, ref, statement, Difference(field="name", live="", wanted=ref.name), part=True)
+                yield Renaming(
+                    ref,
+                    ref,
+                    statement,
+                    Difference(field="name", live="", wanted=ref.name),
+                    part=True,
+                )
 
 
 def _namesake(live: State, ref: Ref) -> Ref | None:
     """The live object of that name; of several routines the one with these arguments."""
     if ref in live or ref.arguments is None:
         return ref if ref in live else None
-    alike = [o for o in live.objects.values() if (o.ref.kind, o.ref.schema, o.ref.name) == (ref.kind, ref.schema, ref.name)]
-    same = [o.ref for o in alike if ref.arguments in (getattr(o, "arguments", None), o.ref.arguments)]
+    alike = [
+        o
+        for o in live.objects.values()
+        if (o.ref.kind, o.ref.schema, o.ref.name) == (ref.kind, ref.schema, ref.name)
+    ]
+    same = [
+        o.ref for o in alike if ref.arguments in (getattr(o, "arguments", None), o.ref.arguments)
+    ]
     return same[0] if same else alike[0].ref if len(alike) == 1 else None
 
 
@@ -108,5 +140,9 @@ def spoken_of(obj: Object, ref: Ref, schema: str) -> list[str]:
     """How `depends_on` may name an object, in a file whose schema is `schema`."""
     words = f"{ref.kind.replace('_', ' ')} {ref.identity}"
     declared = getattr(obj, "arguments", None)
-    spelled = [words] if declared is None else [words, f"{ref.kind} {replace(ref, arguments=declared).identity}"]
+    spelled = (
+        [words]
+        if declared is None
+        else [words, f"{ref.kind} {replace(ref, arguments=declared).identity}"]
+    )
     return [*spelled, *(s.replace(f"{schema}.", "") for s in spelled if ref.schema == schema)]

@@ -68,7 +68,9 @@ NAMES = """
     LEFT JOIN pg_class AS t ON t.oid = i.indrelid
     WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"""
 _NONE = "SELECT '{0}' AS place WHERE NOT EXISTS (SELECT FROM {1} AS x WHERE x.{2}::oid >= 16384)"
-EMPTY = " UNION ALL ".join(_NONE.format(p, *p.split(".")) for p in sorted({k.stored for k in KINDS.values()} - {""}))
+EMPTY = " UNION ALL ".join(
+    _NONE.format(p, *p.split(".")) for p in sorted({k.stored for k in KINDS.values()} - {""})
+)
 INITIAL = f"""
     SELECT d.letter, coalesce(n.nspname, '') AS namespace,
            {held("coalesce(g.defaclacl, d.usual) || s.defaclacl", "d.usual", "d.usual", "d.role")} AS grants
@@ -79,7 +81,16 @@ INITIAL = f"""
     LEFT JOIN pg_default_acl AS s ON s.defaclrole = d.role AND s.defaclobjtype = d.letter AND s.defaclnamespace = d.namespace
                                      AND d.namespace <> 0
     LEFT JOIN pg_namespace AS n ON n.oid = d.namespace"""
-LETTERS = {"TABLE": "r", "SEQUENCE": "S", "FUNCTION": "f", "PROCEDURE": "f", "ROUTINE": "f", "TYPE": "T", "DOMAIN": "T", "SCHEMA": "n"}
+LETTERS = {
+    "TABLE": "r",
+    "SEQUENCE": "S",
+    "FUNCTION": "f",
+    "PROCEDURE": "f",
+    "ROUTINE": "f",
+    "TYPE": "T",
+    "DOMAIN": "T",
+    "SCHEMA": "n",
+}
 FACTS = """
     SELECT current_user::text AS user, current_database()::text AS database,
            (SELECT system_identifier::text FROM pg_control_system()) AS system, d.encoding::int AS encoding, d.datcollate AS collate,
@@ -168,12 +179,19 @@ def introspect(connection: Connection, standing_for: Server | None = None) -> Sn
     )
 
 
-def look(connection: Connection, kinds: Set[str], identities: Sequence[str]) -> tuple[dict[Ref, Object], frozenset[Ref]]:
+def look(
+    connection: Connection, kinds: Set[str], identities: Sequence[str]
+) -> tuple[dict[Ref, Object], frozenset[Ref]]:
     """The objects of these kinds whose names occur in `identities`, and which of them are half-finished; with no search path."""
     with translated(), connection.transaction():
         connection.execute("SELECT set_config('search_path', '', true)")
         named = joined([literal(i) for i in identities])
-        only = text(compose("EXISTS (SELECT FROM unnest(ARRAY[{}]) AS i(dentity) WHERE position(o.name::text IN i.dentity) > 0)", named))
+        only = text(
+            compose(
+                "EXISTS (SELECT FROM unnest(ARRAY[{}]) AS i(dentity) WHERE position(o.name::text IN i.dentity) > 0)",
+                named,
+            )
+        )
         objects, addresses, leftovers, _ = _objects(connection, server_of(connection), kinds, only)
         if any(isinstance(o, Divided) and o.partitioned for o in objects.values()):
             objects |= _called(objects, _pieces(connection, addresses))
@@ -183,7 +201,10 @@ def look(connection: Connection, kinds: Set[str], identities: Sequence[str]) -> 
 def _objects(
     connection: Connection, server: Server, kinds: Set[str] = KINDS.keys(), only: str = ""
 ) -> tuple[dict[Ref, Object], dict[Address, Ref], dict[Ref, Leftover], set[Ref]]:
-    comments = {(r["classoid"], r["objoid"], r["objsubid"]): r["description"] for r in rows(connection, COMMENTS)}
+    comments = {
+        (r["classoid"], r["objoid"], r["objsubid"]): r["description"]
+        for r in rows(connection, COMMENTS)
+    }
     objects: dict[Ref, Object] = {}
     addresses: dict[Address, Ref] = {}
     leftovers: dict[Ref, Leftover] = {}
@@ -192,7 +213,11 @@ def _objects(
     for kind in KINDS.values():
         if kind.stored in empty or kind.kind not in kinds:
             continue
-        query = f"SELECT o.* FROM ({kind.catalog(server)}) AS o WHERE {only}" if only else kind.catalog(server)
+        query = (
+            f"SELECT o.* FROM ({kind.catalog(server)}) AS o WHERE {only}"
+            if only
+            else kind.catalog(server)
+        )
         for row in rows(connection, query):
             ref = ref_of(row, kind.kind)
             own: list[Address] = [(a[0], a[1], a[2]) for a in row.pop("addresses")]
@@ -246,15 +271,22 @@ def _pieces(connection: Connection, addresses: Mapping[Address, Ref]) -> Pieces:
         top = whole.get(line[-1]["of"])
         if top is not None and top.on is not None:
             own, above, *_ = [*(Ref(top.on.kind, r["schema"], r["name"]) for r in line), top.on]
-            found.setdefault(top, {})[own] = Piece(row["piece"], above, len(line), row["leaf"], row["valid"])
+            found.setdefault(top, {})[own] = Piece(
+                row["piece"], above, len(line), row["leaf"], row["valid"]
+            )
     return found
 
 
-def _doubled(connection: Connection, objects: Mapping[Ref, Object]) -> dict[tuple[Ref, str], list[Ref]]:
+def _doubled(
+    connection: Connection, objects: Mapping[Ref, Object]
+) -> dict[tuple[Ref, str], list[Ref]]:
     by_name = _by_name(objects)
     found: dict[tuple[Ref, str], list[Ref]] = {}
     for row in rows(connection, DOUBLED):
-        parent, heir = (by_name.get(n) for n in ((row["parent_schema"], row["parent"]), (row["schema"], row["name"])))
+        parent, heir = (
+            by_name.get(n)
+            for n in ((row["parent_schema"], row["parent"]), (row["schema"], row["name"]))
+        )
         if parent and heir:
             found.setdefault((parent, row["attribute"]), []).append(heir)
     return found
@@ -262,14 +294,22 @@ def _doubled(connection: Connection, objects: Mapping[Ref, Object]) -> dict[tupl
 
 def _called(objects: Mapping[Ref, Object], pieces: Pieces) -> dict[Ref, Object]:
     """The indexes and constraints whose pieces people have named."""
-    named = ((r, o, pieces[r]) for r, o in objects.items() if r in pieces and isinstance(o, Divided))
-    return {r: o.with_pieces({t: piece.name for t, piece in found.items()}) for r, o, found in named}
+    named = (
+        (r, o, pieces[r]) for r, o in objects.items() if r in pieces and isinstance(o, Divided)
+    )
+    return {
+        r: o.with_pieces({t: piece.name for t, piece in found.items()}) for r, o, found in named
+    }
 
 
 def _detached(connection: Connection, objects: dict[Ref, Object], pieces: Pieces) -> set[Ref]:
     """Take partitions that were about to be detached for what they will be; returns them."""
     by_name = _by_name(objects)
-    found = {by_name[row["schema"], row["name"]] for row in rows(connection, DETACHING) if (row["schema"], row["name"]) in by_name}
+    found = {
+        by_name[row["schema"], row["name"]]
+        for row in rows(connection, DETACHING)
+        if (row["schema"], row["name"]) in by_name
+    }
     for table in found:
         for ref, obj in on_its_own(State(objects), table, pieces).items():
             objects.setdefault(ref, obj)
@@ -279,7 +319,11 @@ def _detached(connection: Connection, objects: dict[Ref, Object], pieces: Pieces
 
 def on_its_own(state: State, ref: Ref, pieces: Pieces) -> dict[Ref, Object]:
     """What its parents give an object, as it has it when it leaves them."""
-    names = {state[w].inherited_by(ref).ref: p[ref].name for w, p in pieces.items() if w in state and ref in p}
+    names = {
+        state[w].inherited_by(ref).ref: p[ref].name
+        for w, p in pieces.items()
+        if w in state and ref in p
+    }
     found: dict[Ref, Object] = {}
     for given, obj in state.inherited(ref).items():
         own = replace(given, name=names.get(given, given.name))

@@ -11,8 +11,14 @@ SHOWN = 5
 
 def note(sort: str, names: Collection[str], what: str) -> str:
     """One line for all things of a sort."""
-    listed = ", ".join(sorted(names)[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
-    return f"1 {sort} is {what}: {listed}" if len(names) == 1 else f"{len(names)} {_several(sort)} are {what}: {listed}"
+    listed = ", ".join(sorted(names)[:SHOWN]) + (
+        f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    )
+    return (
+        f"1 {sort} is {what}: {listed}"
+        if len(names) == 1
+        else f"{len(names)} {_several(sort)} are {what}: {listed}"
+    )
 
 
 def half_made(left: Iterable[Ref]) -> list[str]:
@@ -20,7 +26,10 @@ def half_made(left: Iterable[Ref]) -> list[str]:
     found: dict[str, list[str]] = {}
     for ref in left:
         found.setdefault(ref.kind.replace("_", " "), []).append(ref.identity)
-    return [note(f"half-made {sort}", names, "in no declaration, to be dropped by `--prune`") for sort, names in sorted(found.items())]
+    return [
+        note(f"half-made {sort}", names, "in no declaration, to be dropped by `--prune`")
+        for sort, names in sorted(found.items())
+    ]
 
 
 def _several(sort: str) -> str:

@@ -18,9 +18,15 @@ _OWN_DOMAIN = "NOT EXISTS (SELECT FROM pg_depend AS e WHERE e.deptype = 'e' AND 
 # The catalogs of objects that stand for themselves: where the schema is found, and which rows are no parts of others.
 _CATALOGS = {
     "pg_class": ("relnamespace", "relkind NOT IN ('t', 'c')"),
-    "pg_type": ("typnamespace", "typtype <> 'p' AND NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = typrelid AND c.relkind <> 'c')"),
+    "pg_type": (
+        "typnamespace",
+        "typtype <> 'p' AND NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = typrelid AND c.relkind <> 'c')",
+    ),
     "pg_proc": ("pronamespace", ""),
-    "pg_constraint": ("connamespace", f"contype NOT IN ('n', 't') AND (coninhcount = 0 OR conislocal) AND {_OWN_DOMAIN}"),
+    "pg_constraint": (
+        "connamespace",
+        f"contype NOT IN ('n', 't') AND (coninhcount = 0 OR conislocal) AND {_OWN_DOMAIN}",
+    ),
     "pg_trigger": (_OF_CLASS.format("tgrelid"), "NOT tgisinternal"),
     "pg_rewrite": (_OF_CLASS.format("ev_class"), ""),
     "pg_policy": (_OF_CLASS.format("polrelid"), ""),
@@ -43,7 +49,10 @@ _CATALOGS = {
     "pg_foreign_server": ("0", ""),
     "pg_language": ("0", ""),
     "pg_publication": ("0", ""),
-    "pg_subscription": ("0", "subdbid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())"),
+    "pg_subscription": (
+        "0",
+        "subdbid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())",
+    ),
     "pg_transform": ("0", ""),
 }
 _ONE = """
@@ -65,7 +74,11 @@ NAMED = """
 def unmanaged(connection: Connection, known: Snapshot, scope: Scope) -> list[str]:
     """A note for each sort of object within the bounds that no kind reads."""
     covered = {a[:2] for a in known.addresses}
-    left = [r for r in rows(connection, HOLDS) if (r["classid"], r["objid"]) not in covered and _within(r["space"], scope)]
+    left = [
+        r
+        for r in rows(connection, HOLDS)
+        if (r["classid"], r["objid"]) not in covered and _within(r["space"], scope)
+    ]
     found: dict[str, list[str]] = {}
     for row in _named(connection, left):
         found.setdefault(row["type"], []).append(row["identity"])
@@ -79,4 +92,6 @@ def _within(schema: str, scope: Scope) -> bool:
 def _named(connection: Connection, left: Iterable[Row]) -> Iterator[Row]:
     listed = list(left)
     if listed:
-        yield from rows(connection, NAMED, [[r["classid"] for r in listed], [r["objid"] for r in listed]])
+        yield from rows(
+            connection, NAMED, [[r["classid"] for r in listed], [r["objid"] for r in listed]]
+        )

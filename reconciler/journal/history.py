@@ -107,17 +107,29 @@ def runs(connection: Connection, schema: str, limit: int) -> list[Run]:
 
 def detail(connection: Connection, schema: str, run: int) -> Detail:
     """Everything of one run; raises PlanRefused where it is not recorded."""
-    found = _ask(connection, schema, RUNS + " WHERE r.id = %s", run) if _there(connection, schema, "run") else []
+    found = (
+        _ask(connection, schema, RUNS + " WHERE r.id = %s", run)
+        if _there(connection, schema, "run")
+        else []
+    )
     if not found:
-        raise PlanRefused(f"schema {schema} records no run {run}; `reconcile history` lists those that it does")
+        raise PlanRefused(
+            f"schema {schema} records no run {run}; `reconcile history` lists those that it does"
+        )
     try:
-        plan = Plan.model_validate(_ask(connection, schema, "SELECT plan FROM {schema}.run WHERE id = %s", run)[0]["plan"])
+        plan = Plan.model_validate(
+            _ask(connection, schema, "SELECT plan FROM {schema}.run WHERE id = %s", run)[0]["plan"]
+        )
     except ValidationError:
-        raise PlanRefused(f"run {run} was recorded by version {_run(found[0]).version}, in words that this one does not know") from None
+        raise PlanRefused(
+            f"run {run} was recorded by version {_run(found[0]).version}, in words that this one does not know"
+        ) from None
     steps = [StepRecord.model_validate(r) for r in _ask(connection, schema, STEPS, run)]
     kept = _ask(connection, schema, TOUCHED, run) if _there(connection, schema, "touched") else []
     refs = _REFS.validate_python([r["ref"] for r in kept])
-    touched = [Touched(ref, r["before"], r["after"], r["seen"]) for ref, r in zip(refs, kept, strict=True)]
+    touched = [
+        Touched(ref, r["before"], r["after"], r["seen"]) for ref, r in zip(refs, kept, strict=True)
+    ]
     return Detail(_run(found[0]), plan, steps, touched)
 
 
@@ -134,18 +146,34 @@ def later(connection: Connection, schema: str, run: int) -> list[Later]:
     if not _there(connection, schema, "touched"):
         return []
     found = [
-        Later(r["id"], r["status"] == "done", r["rollback_of"], frozenset(_REFS.validate_python(r["refs"])))
+        Later(
+            r["id"],
+            r["status"] == "done",
+            r["rollback_of"],
+            frozenset(_REFS.validate_python(r["refs"])),
+        )
         for r in _ask(connection, schema, LATER, run)
     ]
     gone: set[int] = set()
     for each in reversed(found):
-        if each.done and each.rollback_of is not None and each.rollback_of > run and each.run not in gone:
+        if (
+            each.done
+            and each.rollback_of is not None
+            and each.rollback_of > run
+            and each.run not in gone
+        ):
             gone |= {each.run, each.rollback_of}
     return [f for f in found if f.run not in gone]
 
 
 def _run(row: Row) -> Run:
-    return Run.model_validate({**row["run"], **{k: row[k] for k in ("steps", "done", "seconds")}, "changes": Counter(row["actions"])})
+    return Run.model_validate(
+        {
+            **row["run"],
+            **{k: row[k] for k in ("steps", "done", "seconds")},
+            "changes": Counter(row["actions"]),
+        }
+    )
 
 
 def _there(connection: Connection, schema: str, table: str) -> bool:

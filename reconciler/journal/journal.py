@@ -82,15 +82,29 @@ class Journal:
     refs: Sequence[Ref] = ()
     complaints: list[str] = field(default_factory=list[str])
 
-    def step(self, connection: Connection, step_id: str, status: str, seconds: float, attempts: int, error: str | None) -> None:
+    def step(
+        self,
+        connection: Connection,
+        step_id: str,
+        status: str,
+        seconds: float,
+        attempts: int,
+        error: str | None,
+    ) -> None:
         """Record how a step went: done, failed or skipped; what was recorded of it before was said too early."""
         words = """INSERT INTO {}.step (run_id, step_id, status, seconds, attempts, error) VALUES ({}, %s, %s, %s, %s, %s)
                    ON CONFLICT (run_id, step_id) DO UPDATE SET (status, error, finished_at) = (EXCLUDED.status, EXCLUDED.error, DEFAULT)"""
         self._write(connection, words, [step_id, status, seconds, attempts, error])
 
-    def close(self, connection: Connection, status: str, after: Mapping[Ref, Model | None] | None) -> None:
+    def close(
+        self, connection: Connection, status: str, after: Mapping[Ref, Model | None] | None
+    ) -> None:
         """Record how the run ended (done, failed or interrupted) and, if somebody looked, what the objects are now."""
-        self._write(connection, "UPDATE {}.run SET status = %s, finished_at = clock_timestamp() WHERE id = {}", [status])
+        self._write(
+            connection,
+            "UPDATE {}.run SET status = %s, finished_at = clock_timestamp() WHERE id = {}",
+            [status],
+        )
         if after is not None and self.refs:
             self._write(
                 connection,
@@ -146,7 +160,9 @@ def begin(
         with translated(), connection.transaction():
             rows(connection, PATIENCE)
             _lay_out(connection, schema)
-            return Journal(schema, _opened(connection, schema, plan, before, rollback_of), list(before))
+            return Journal(
+                schema, _opened(connection, schema, plan, before, rollback_of), list(before)
+            )
     except StatementFailed as e:
         return Journal(complaints=[f"this run is not recorded in schema {schema}: {e.message}"])
 
@@ -157,7 +173,10 @@ def _present(connection: Connection, schema: str) -> dict[str, set[str]]:
 
 def _ours(present: Mapping[str, set[str]]) -> bool:
     """Whether the tables are such as the first version made them."""
-    return {"id", "status", "git_commit", "plan"} <= present.get("run", set()) and {"run_id", "step_id"} <= present.get("step", set())
+    return {"id", "status", "git_commit", "plan"} <= present.get("run", set()) and {
+        "run_id",
+        "step_id",
+    } <= present.get("step", set())
 
 
 def _lay_out(connection: Connection, schema: str) -> None:
@@ -174,19 +193,43 @@ def _lay_out(connection: Connection, schema: str) -> None:
                 run(connection, text(compose("COMMENT ON TABLE {} IS {}", relation, literal(MARK))))
             continue
         for missing in [c for c in columns if c.islower() and c not in present[table]]:
-            run(connection, text(compose("ALTER TABLE {} ADD COLUMN {} {}", relation, missing, raw(columns[missing]))))
+            run(
+                connection,
+                text(
+                    compose(
+                        "ALTER TABLE {} ADD COLUMN {} {}", relation, missing, raw(columns[missing])
+                    )
+                ),
+            )
             if table == "run":
                 run(connection, text(compose("COMMENT ON TABLE {} IS {}", relation, literal(MARK))))
 
 
-def _opened(connection: Connection, schema: str, plan: Model, before: Mapping[Ref, Model | None], rollback_of: int | None) -> int:
+def _opened(
+    connection: Connection,
+    schema: str,
+    plan: Model,
+    before: Mapping[Ref, Model | None],
+    rollback_of: int | None,
+) -> int:
     own = _named(schema)
-    run(connection, text(compose("UPDATE {}.run SET status = 'interrupted' WHERE status = 'running'", schema)))
+    run(
+        connection,
+        text(compose("UPDATE {}.run SET status = 'interrupted' WHERE status = 'running'", schema)),
+    )
     entry = rows(
         connection,
         f"""INSERT INTO {own}.run (client_user, client_host, version, git_commit, plan, digest, rollback_of)
             VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING id""",
-        [_user(), socket.gethostname(), __version__, _commit(), Jsonb(plan), plan.get("digest"), rollback_of],
+        [
+            _user(),
+            socket.gethostname(),
+            __version__,
+            _commit(),
+            Jsonb(plan),
+            plan.get("digest"),
+            rollback_of,
+        ],
     )[0]["id"]
     if before:
         rows(
@@ -194,7 +237,12 @@ def _opened(connection: Connection, schema: str, plan: Model, before: Mapping[Re
             f"""INSERT INTO {own}.touched (run_id, place, identity, ref, before)
                 SELECT %s, t.place - 1, t.identity, t.ref, t.model
                 FROM unnest(%s::text[], %s::jsonb[], %s::jsonb[]) WITH ORDINALITY AS t(identity, ref, model, place)""",
-            [entry, [str(r) for r in before], [Jsonb(asdict(r)) for r in before], [Jsonb(m) for m in before.values()]],
+            [
+                entry,
+                [str(r) for r in before],
+                [Jsonb(asdict(r)) for r in before],
+                [Jsonb(m) for m in before.values()],
+            ],
         )
     return entry
 
@@ -214,7 +262,9 @@ def _user() -> str:
 def _commit() -> str | None:
     """The git commit of the working directory, if it is one."""
     try:
-        done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, timeout=5)
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, timeout=5
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() or None

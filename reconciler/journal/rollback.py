@@ -28,7 +28,13 @@ class Wayback:
     notes: Sequence[str]
 
 
-def way_back(of: Detail, attempts: Sequence[Detail], afterwards: Sequence[Later], live: State, has_rows: Callable[[Ref], bool]) -> Wayback:
+def way_back(
+    of: Detail,
+    attempts: Sequence[Detail],
+    afterwards: Sequence[Later],
+    live: State,
+    has_rows: Callable[[Ref], bool],
+) -> Wayback:
     """Declare what was there before the run; raises PlanRefused where others, or runs of ours, have gone on from there.
 
     `attempts` are rollbacks of the same run that did not end, `afterwards` all other runs since; `has_rows` is asked of
@@ -36,14 +42,28 @@ def way_back(of: Detail, attempts: Sequence[Detail], afterwards: Sequence[Later]
     """
     run = of.run.id
     if not of.touched:
-        kept = "changed nothing" if of.plan.touches else f"was recorded by version {of.run.version}, which did not keep what it needs"
+        kept = (
+            "changed nothing"
+            if of.plan.touches
+            else f"was recorded by version {of.run.version}, which did not keep what it needs"
+        )
         raise PlanRefused(f"run {run} cannot be rolled back: it {kept}")
     irreversible = _irreversible(of)
-    touched = [t for t in of.touched if not (str(t.ref) in irreversible and t.before is not None and t.after is not None)]
+    touched = [
+        t
+        for t in of.touched
+        if not (str(t.ref) in irreversible and t.before is not None and t.after is not None)
+    ]
     objects = {t.ref: _model(of, t.ref, t.before) for t in touched if t.before is not None}
     renames = [r for r in of.plan.renames if r.becomes in live or r.was in live]
-    if refusals := [*_gone_on(of, afterwards, live), *_moved(of, attempts, touched, live), *_occupied(renames, live)]:
-        raise PlanRefused(f"run {run} cannot be rolled back:\n" + "\n".join(f"  {r}" for r in refusals))
+    if refusals := [
+        *_gone_on(of, afterwards, live),
+        *_moved(of, attempts, touched, live),
+        *_occupied(renames, live),
+    ]:
+        raise PlanRefused(
+            f"run {run} cannot be rolled back:\n" + "\n".join(f"  {r}" for r in refusals)
+        )
     back = {r.becomes: r.was for r in renames if r.part is None}
     absent = {
         there: live[t.ref].model_copy(update={"ref": there})
@@ -52,27 +72,52 @@ def way_back(of: Detail, attempts: Sequence[Detail], afterwards: Sequence[Later]
     }
     known = {t.ref for t in of.touched}
     doomed = {r for r in known if r in live and _back(r, back) in absent}
-    if strangers := [str(r) for r in live if r not in known and (r.on in doomed or (r.schema and r.namespace in doomed))]:
-        raise PlanRefused(f"run {run} cannot be rolled back: what it made holds what came later: {', '.join(sorted(strangers)[:5])}")
-    loose = {r: o for r, o in ((r, _nullable(o)) for r, o in objects.items() if r not in live and r.on in live) if o != objects[r]}
+    if strangers := [
+        str(r)
+        for r in live
+        if r not in known and (r.on in doomed or (r.schema and r.namespace in doomed))
+    ]:
+        raise PlanRefused(
+            f"run {run} cannot be rolled back: what it made holds what came later: {', '.join(sorted(strangers)[:5])}"
+        )
+    loose = {
+        r: o
+        for r, o in (
+            (r, _nullable(o)) for r, o in objects.items() if r not in live and r.on in live
+        )
+        if o != objects[r]
+    }
     loose = {r: o for r, o in loose.items() if r.on is not None and has_rows(r.on)}
     declared = {r: _called(loose.get(r, o), renames) for r, o in objects.items()}
-    heirs = {on: live[on] for t in touched if (on := t.ref.on) is not None and on in live and on not in known and live[on].parents}
+    heirs = {
+        on: live[on]
+        for t in touched
+        if (on := t.ref.on) is not None and on in live and on not in known and live[on].parents
+    }
     schemas = frozenset(t.ref.schema for t in of.touched)
     notes = [
         *_lost(of),
         *(f"{r} comes back without values, and so it lets nulls be" for r in loose),
-        *(f"{r} stays as it is: {why}" for r, why in irreversible.items() if r in {str(t.ref) for t in of.touched if t not in touched}),
+        *(
+            f"{r} stays as it is: {why}"
+            for r, why in irreversible.items()
+            if r in {str(t.ref) for t in of.touched if t not in touched}
+        ),
         *_unseen(of, attempts, live),
     ]
-    return Wayback(Declaration(objects={**heirs, **declared}, absent=absent, schemas=schemas, recorded=True), notes)
+    return Wayback(
+        Declaration(objects={**heirs, **declared}, absent=absent, schemas=schemas, recorded=True),
+        notes,
+    )
 
 
 def _model(of: Detail, ref: Ref, fields: Mapping[str, object]) -> Object:
     try:
         return KINDS[ref.kind].model_validate({"ref": ref, **fields})
     except (KeyError, ValidationError):
-        raise PlanRefused(f"{ref} was recorded by version {of.run.version}, in words that this one does not know") from None
+        raise PlanRefused(
+            f"{ref} was recorded by version {of.run.version}, in words that this one does not know"
+        ) from None
 
 
 def _called(obj: Object, renames: Sequence[Renamed]) -> Object:
@@ -86,7 +131,11 @@ def _called(obj: Object, renames: Sequence[Renamed]) -> Object:
 def _nullable(obj: Object) -> Object:
     """A part that is given no values, as it can come back to rows that are there."""
     given = any(getattr(obj, f, None) is not None for f in ("default", "generated", "identity"))
-    return obj.model_copy(update={"not_null": False}) if obj.folds and getattr(obj, "not_null", False) and not given else obj
+    return (
+        obj.model_copy(update={"not_null": False})
+        if obj.folds and getattr(obj, "not_null", False) and not given
+        else obj
+    )
 
 
 def _back(ref: Ref, names: Mapping[Ref, Ref]) -> Ref:
@@ -109,7 +158,11 @@ def _irreversible(of: Detail) -> dict[str, str]:
 
 
 def _lost(of: Detail) -> list[str]:
-    return [f"run {of.run.id} lost what no rollback brings back: {why}" for _, hazard, why in _done(of) if hazard is Hazard.DATA_LOSS]
+    return [
+        f"run {of.run.id} lost what no rollback brings back: {why}"
+        for _, hazard, why in _done(of)
+        if hazard is Hazard.DATA_LOSS
+    ]
 
 
 def _gone_on(of: Detail, afterwards: Sequence[Later], live: State) -> Iterator[str]:
@@ -120,13 +173,25 @@ def _gone_on(of: Detail, afterwards: Sequence[Later], live: State) -> Iterator[s
             yield f"run {each.run} changed {', '.join(same[:5])} after it; roll back that one first: reconcile rollback {each.run}"
 
 
-def _moved(of: Detail, attempts: Sequence[Detail], touched: Sequence[Touched], live: State) -> Iterator[str]:
+def _moved(
+    of: Detail, attempts: Sequence[Detail], touched: Sequence[Touched], live: State
+) -> Iterator[str]:
     """Objects that are not as the run left them, and were changed by somebody else."""
     latest = {t.ref: t for d in (of, *attempts) for t in d.touched}
     for each in touched:
         left, there = latest[each.ref], live.get(each.ref)
-        if left.seen and not _is(of, left.ref, left.after, there) and not _is(of, each.ref, each.before, there):
-            how = "was dropped" if there is None else "was made anew" if left.after is None else "was changed"
+        if (
+            left.seen
+            and not _is(of, left.ref, left.after, there)
+            and not _is(of, each.ref, each.before, there)
+        ):
+            how = (
+                "was dropped"
+                if there is None
+                else "was made anew"
+                if left.after is None
+                else "was changed"
+            )
             yield f"{each.ref} {how} by somebody else since"
 
 
@@ -141,14 +206,24 @@ def _unseen(of: Detail, attempts: Sequence[Detail], live: State) -> list[str]:
     unsure = [
         str(t.ref)
         for t in latest.values()
-        if not t.seen and not any(_is(of, t.ref, f, live.get(t.ref)) for f in (t.before, planned.get(str(t.ref))))
+        if not t.seen
+        and not any(_is(of, t.ref, f, live.get(t.ref)) for f in (t.before, planned.get(str(t.ref))))
     ]
     why = "what was changed since by others cannot be told from what it did"
-    return [f"run {of.run.id} broke off before it could look at {', '.join(unsure[:5])}: {why}"] if unsure else []
+    return (
+        [f"run {of.run.id} broke off before it could look at {', '.join(unsure[:5])}: {why}"]
+        if unsure
+        else []
+    )
 
 
 def _occupied(renames: Sequence[Renamed], live: State) -> Iterator[str]:
     """What cannot have its old name back because something else has it."""
     for each in renames:
-        if each.part is None and each.was != each.becomes and each.was in live and each.becomes in live:
+        if (
+            each.part is None
+            and each.was != each.becomes
+            and each.was in live
+            and each.becomes in live
+        ):
             yield f"{each.becomes} cannot be called {each.was.name} again: another one has that name"

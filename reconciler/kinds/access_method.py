@@ -42,4 +42,13 @@ class AccessMethod(Object):
         return name(self.ref.name)
 
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        yield Statement(sql=text(compose("CREATE {} TYPE {} HANDLER {}", self.designation(), raw(self.type.upper()), raw(self.handler))))
+        yield Statement(
+            sql=text(
+                compose(
+                    "CREATE {} TYPE {} HANDLER {}",
+                    self.designation(),
+                    raw(self.type.upper()),
+                    raw(self.handler),
+                )
+            )
+        )

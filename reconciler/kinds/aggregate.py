@@ -42,12 +42,16 @@ class Aggregate(Granted):
 
     arguments: str = Field(default="", json_schema_extra={"derived": True})
     result: str = Field(default="", json_schema_extra={"derived": True})
-    sfunc: str = Field(default="", description="takes the state and a row's values, gives the next state")
+    sfunc: str = Field(
+        default="", description="takes the state and a row's values, gives the next state"
+    )
     stype: str = Field(default="", description="the type of the state")
     sspace: int = Field(default=0, description="the size of the state in bytes, roughly")
     finalfunc: str | None = Field(default=None, description="makes the result of the state")
     finalfunc_extra: bool = False
-    finalfunc_modify: Modify | None = Field(default=None, description="what it does to the state, where that is not the usual")
+    finalfunc_modify: Modify | None = Field(
+        default=None, description="what it does to the state, where that is not the usual"
+    )
     combinefunc: str | None = None
     serialfunc: str | None = None
     deserialfunc: str | None = None
@@ -104,7 +108,9 @@ class Aggregate(Granted):
 
     def identify(self, connection: Connection) -> Ref:
         """Let PostgreSQL read the arguments: make it where nobody sees it."""
-        probe = self.model_copy(update={"ref": replace(self.ref, schema="pg_temp", name="reconcile_probe")})
+        probe = self.model_copy(
+            update={"ref": replace(self.ref, schema="pg_temp", name="reconcile_probe")}
+        )
         for statement in probe.define(Situation(server_of(connection))):
             run(connection, statement.sql)
         run(connection, "SET search_path TO ''")
@@ -119,31 +125,67 @@ class Aggregate(Granted):
         return replace(self.ref, arguments=found[0]["arguments"])
 
     def designation(self) -> sql.Composable:
-        return compose("AGGREGATE {}({})", name(self.ref.schema, self.ref.name), raw(self.arguments))
+        return compose(
+            "AGGREGATE {}({})", name(self.ref.schema, self.ref.name), raw(self.arguments)
+        )
 
     def sql_name(self) -> sql.Composable:
-        return compose("{}({})", name(self.ref.schema, self.ref.name), raw(self.ref.arguments or ""))
+        return compose(
+            "{}({})", name(self.ref.schema, self.ref.name), raw(self.ref.arguments or "")
+        )
 
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         yield self._statement("CREATE")
 
     def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
-        same = (self.arguments, self.result, self.hypothetical) == (old.arguments, old.result, old.hypothetical)
+        same = (self.arguments, self.result, self.hypothetical) == (
+            old.arguments,
+            old.result,
+            old.hypothetical,
+        )
         return [self._statement("CREATE OR REPLACE")] if same else None
 
     def _statement(self, verb: str) -> Statement:
         given: list[tuple[str, sql.Composable]] = []
-        for field in ("sfunc", "stype", "sspace", "finalfunc", "combinefunc", "serialfunc", "deserialfunc", "initcond"):
+        for field in (
+            "sfunc",
+            "stype",
+            "sspace",
+            "finalfunc",
+            "combinefunc",
+            "serialfunc",
+            "deserialfunc",
+            "initcond",
+        ):
             given += self._option(field)
-        for field in ("msfunc", "minvfunc", "mstype", "msspace", "mfinalfunc", "minitcond", "finalfunc_modify", "mfinalfunc_modify"):
+        for field in (
+            "msfunc",
+            "minvfunc",
+            "mstype",
+            "msspace",
+            "mfinalfunc",
+            "minitcond",
+            "finalfunc_modify",
+            "mfinalfunc_modify",
+        ):
             given += self._option(field)
-        given += [(f, raw("")) for f in ("finalfunc_extra", "mfinalfunc_extra", "hypothetical") if getattr(self, f)]
+        given += [
+            (f, raw(""))
+            for f in ("finalfunc_extra", "mfinalfunc_extra", "hypothetical")
+            if getattr(self, f)
+        ]
         if self.sortop is not None:
             given.append(("sortop", compose(" = OPERATOR({})", raw(self.sortop))))
         if self.parallel != "unsafe":
             given.append(("parallel", raw(f" = {self.parallel}")))
         listed = sql.SQL(",").join(compose("\n    {}{}", raw(k.upper()), v) for k, v in given)
-        words = compose("{} AGGREGATE {}({}) ({}\n)", raw(verb), name(self.ref.schema, self.ref.name), raw(self.arguments), listed)
+        words = compose(
+            "{} AGGREGATE {}({}) ({}\n)",
+            raw(verb),
+            name(self.ref.schema, self.ref.name),
+            raw(self.arguments),
+            listed,
+        )
         return Statement(sql=text(words))
 
     def _option(self, field: str) -> list[tuple[str, sql.Composable]]:

@@ -27,11 +27,15 @@ class Cast(Object):
     unnoted: ClassVar[bool] = True
     written: ClassVar[tuple[str, ...]] = ("function",)
 
-    function: str | None = Field(default=None, description="what converts a value, with its arguments")
+    function: str | None = Field(
+        default=None, description="what converts a value, with its arguments"
+    )
     method: Literal["function", "inout", "binary"] = Field(
         default="function", description="binary: no conversion at all; inout: by way of text"
     )
-    context: Literal["explicit", "assignment", "implicit"] = Field(default="explicit", description="where it is used unasked")
+    context: Literal["explicit", "assignment", "implicit"] = Field(
+        default="explicit", description="where it is used unasked"
+    )
 
     @classmethod
     def catalog(cls, server: Server) -> str:
@@ -50,6 +54,14 @@ class Cast(Object):
         return compose("({})", raw(self.ref.name))
 
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        ways = {"inout": "WITH INOUT", "binary": "WITHOUT FUNCTION", "function": f"WITH FUNCTION {self.function}"}
+        ways = {
+            "inout": "WITH INOUT",
+            "binary": "WITHOUT FUNCTION",
+            "function": f"WITH FUNCTION {self.function}",
+        }
         context = "" if self.context == "explicit" else f" AS {self.context.upper()}"
-        yield Statement(sql=text(compose("CREATE {} {}{}", self.designation(), raw(ways[self.method]), raw(context))))
+        yield Statement(
+            sql=text(
+                compose("CREATE {} {}{}", self.designation(), raw(ways[self.method]), raw(context))
+            )
+        )

@@ -29,11 +29,17 @@ class Collation(Owned, Replaced):
     words_aside: ClassVar[str] = "COLLATION"
 
     provider: Literal["libc", "icu", "builtin", "default"] = "libc"
-    locale: str | None = Field(default=None, description="where lc_collate and lc_ctype are the same, and always for icu")
+    locale: str | None = Field(
+        default=None, description="where lc_collate and lc_ctype are the same, and always for icu"
+    )
     lc_collate: str | None = None
     lc_ctype: str | None = None
-    deterministic: bool = Field(default=True, description="false: text that differs in its bytes may be equal")
-    rules: str | None = Field(default=None, description="what icu is to do differently (PostgreSQL 16)")
+    deterministic: bool = Field(
+        default=True, description="false: text that differs in its bytes may be equal"
+    )
+    rules: str | None = Field(
+        default=None, description="what icu is to do differently (PostgreSQL 16)"
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -67,8 +73,13 @@ class Collation(Owned, Replaced):
         ]
         if not self.deterministic:
             given.append(raw("deterministic = false"))
-        yield Statement(sql=text(compose("CREATE COLLATION {} ({})", self.sql_name(), joined(given))))
+        yield Statement(
+            sql=text(compose("CREATE COLLATION {} ({})", self.sql_name(), joined(given)))
+        )
 
     def turns(self, old: Self, other: Self) -> Mapping[str, Turn]:
         """Values stay what they are."""
-        return {f"{COLLATED}{own}": Turn(own, there, lambda v: v, lambda v: v) for own, there in old.names().items()}
+        return {
+            f"{COLLATED}{own}": Turn(own, there, lambda v: v, lambda v: v)
+            for own, there in old.names().items()
+        }

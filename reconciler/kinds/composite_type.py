@@ -38,7 +38,9 @@ class CompositeType(DataType):
     section: ClassVar[str] = "types"
     written: ClassVar[tuple[str, ...]] = ("attributes",)
 
-    attributes: dict[str, Attribute] = Field(default_factory=dict, description="name → type, in their order")
+    attributes: dict[str, Attribute] = Field(
+        default_factory=dict, description="name → type, in their order"
+    )
     order: tuple[str, ...] = Field(default=(), json_schema_extra={"derived": True})
 
     @field_validator("attributes", mode="before")
@@ -84,7 +86,10 @@ class CompositeType(DataType):
     @classmethod
     def short(cls, body: dict[str, Any]) -> object:
         attributes: dict[str, Any] = body.get("attributes", {})
-        plain = {k: a["type"] if {k for k, v in a.items() if v is not None} == {"type"} else a for k, a in attributes.items()}
+        plain = {
+            k: a["type"] if {k for k, v in a.items() if v is not None} == {"type"} else a
+            for k, a in attributes.items()
+        }
         return body | {"attributes": plain}
 
     @property
@@ -92,7 +97,10 @@ class CompositeType(DataType):
         return self.ref.name
 
     def stood_aside(self, others: Mapping[str, str]) -> Self:
-        turned = {k: a.model_copy(update={"type": others.get(a.type, a.type)}) for k, a in self.attributes.items()}
+        turned = {
+            k: a.model_copy(update={"type": others.get(a.type, a.type)})
+            for k, a in self.attributes.items()
+        }
         return super().stood_aside(others).model_copy(update={"attributes": turned})
 
     def converted(self, old: DataType, value: sql.Composable, wanted: str) -> sql.Composable:
@@ -136,7 +144,9 @@ class CompositeType(DataType):
             if own not in self.attributes:
                 why = f"{self.ref}.{own} is dropped with its values"
                 lost = (Danger(hazard=Hazard.DATA_LOSS, reason=why),)
-                yield self._alter(compose("DROP ATTRIBUTE {}", own)).model_copy(update={"dangers": lost})
+                yield self._alter(compose("DROP ATTRIBUTE {}", own)).model_copy(
+                    update={"dangers": lost}
+                )
         for own in self.order:
             if own not in old.attributes:
                 yield self._alter(compose("ADD ATTRIBUTE {}", self.attributes[own].clause(own)))
@@ -150,4 +160,12 @@ class CompositeType(DataType):
             said = before[own].comment if own in before else None
             if self.attributes[own].comment != said:
                 target = name(self.ref.schema, self.ref.name, own)
-                yield Statement(sql=text(compose("COMMENT ON COLUMN {} IS {}", target, literal(self.attributes[own].comment))))
+                yield Statement(
+                    sql=text(
+                        compose(
+                            "COMMENT ON COLUMN {} IS {}",
+                            target,
+                            literal(self.attributes[own].comment),
+                        )
+                    )
+                )

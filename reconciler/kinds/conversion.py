@@ -42,4 +42,8 @@ class Conversion(Owned):
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         verb = raw("CREATE DEFAULT CONVERSION" if self.default else "CREATE CONVERSION")
         encodings = compose("FOR {} TO {}", literal(self.source), literal(self.target))
-        yield Statement(sql=text(compose("{} {} {} FROM {}", verb, self.sql_name(), encodings, raw(self.function))))
+        yield Statement(
+            sql=text(
+                compose("{} {} {} FROM {}", verb, self.sql_name(), encodings, raw(self.function))
+            )
+        )

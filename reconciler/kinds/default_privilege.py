@@ -44,7 +44,9 @@ class DefaultPrivilege(Object):
     whole: ClassVar[bool] = True
     ambient: ClassVar[bool] = True
 
-    grants: dict[str, tuple[str, ...]] = Field(description="role (or `public`) → privileges, or `all`; left out, the creator has all")
+    grants: dict[str, tuple[str, ...]] = Field(
+        description="role (or `public`) → privileges, or `all`; left out, the creator has all"
+    )
 
     @classmethod
     def catalog(cls, server: Server) -> str:
@@ -62,7 +64,9 @@ class DefaultPrivilege(Object):
     @classmethod
     def entry(cls, key: str, body: object) -> tuple[str, object]:
         if not _KEY.fullmatch(key.removeprefix('"').removesuffix('"')):
-            raise ValueError(f"'{key}': default privileges are named `role on {'|'.join(CLASSES)}`, or … `in schema`")
+            raise ValueError(
+                f"'{key}': default privileges are named `role on {'|'.join(CLASSES)}`, or … `in schema`"
+            )
         return key, body
 
     def needs(self) -> frozenset[Ref]:
@@ -107,6 +111,8 @@ class DefaultPrivilege(Object):
             owner=role,
             user=on.user,
             unlisted=() if schema else (ALL,),
-            before=sql.Composed([compose("ALTER DEFAULT PRIVILEGES FOR ROLE {}", role), within, raw(" ")]),
+            before=sql.Composed(
+                [compose("ALTER DEFAULT PRIVILEGES FOR ROLE {}", role), within, raw(" ")]
+            ),
         )
         return access.between(had, wanted)

@@ -18,7 +18,9 @@ from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
 from reconciler.sql import compose, joined, literal, raw, text
 
-_CALL = re.compile(r"""[\w"]\.("[^"]+"|\w+)\(""")  # what is not PostgreSQL's own is printed with its schema
+_CALL = re.compile(
+    r"""[\w"]\.("[^"]+"|\w+)\("""
+)  # what is not PostgreSQL's own is printed with its schema
 
 
 class Check(BaseModel):
@@ -41,12 +43,21 @@ class Domain(DataType):
 
     type: str = Field(default="", description="the type that it narrows")
     collation: str | None = Field(default=None, description="where it is not the type's own")
-    default: str | None = Field(default=None, description="SQL expression for columns that give no default of their own")
+    default: str | None = Field(
+        default=None, description="SQL expression for columns that give no default of their own"
+    )
     not_null: bool = False
-    not_null_name: str | None = Field(default=None, description="of the NOT NULL constraint, where it is not the usual one (PostgreSQL 17)")
-    not_null_comment: str | None = Field(default=None, description="COMMENT ON that constraint (PostgreSQL 17)")
+    not_null_name: str | None = Field(
+        default=None,
+        description="of the NOT NULL constraint, where it is not the usual one (PostgreSQL 17)",
+    )
+    not_null_comment: str | None = Field(
+        default=None, description="COMMENT ON that constraint (PostgreSQL 17)"
+    )
     not_null_constraint: str | None = Field(default=None, json_schema_extra={"derived": True})
-    constraints: dict[str, Check] = Field(default_factory=dict, description="name → condition over VALUE")
+    constraints: dict[str, Check] = Field(
+        default_factory=dict, description="name → condition over VALUE"
+    )
 
     @field_validator("constraints", mode="before")
     @classmethod
@@ -84,7 +95,11 @@ class Domain(DataType):
     @classmethod
     def from_row(cls, ref: Ref, row: Row) -> Self:
         own = row["not_null_constraint"]
-        return cls(ref=ref, not_null_name=None if own == usual_name(ref.name, "", "not_null") else own, **row)
+        return cls(
+            ref=ref,
+            not_null_name=None if own == usual_name(ref.name, "", "not_null") else own,
+            **row,
+        )
 
     @classmethod
     def entry(cls, key: str, body: object) -> tuple[str, object]:
@@ -94,7 +109,10 @@ class Domain(DataType):
     def short(cls, body: dict[str, Any]) -> object:
         if "constraints" in body:
             checks: dict[str, Any] = body["constraints"]
-            short = {k: c["check"] if not (c.get("not_valid") or c.get("comment")) else c for k, c in checks.items()}
+            short = {
+                k: c["check"] if not (c.get("not_valid") or c.get("comment")) else c
+                for k, c in checks.items()
+            }
             body = body | {"constraints": short}
         return body["type"] if list(body) == ["type"] else body
 
@@ -105,20 +123,37 @@ class Domain(DataType):
         named = {t: o for t, o in others.items() if "[" not in t}
         checks = {k: _renamed(c.check, named) for k, c in self.constraints.items()}
         default = _renamed(self.default, named) if self.default is not None else None
-        kept = {k: c.model_copy(update={"check": said}) for k, c in self.constraints.items() if (said := checks[k]) is not None}
-        told = {"default": default, "constraints": kept, "not_null_name": self.not_null_constraint if self.not_null else None}
+        kept = {
+            k: c.model_copy(update={"check": said})
+            for k, c in self.constraints.items()
+            if (said := checks[k]) is not None
+        }
+        told = {
+            "default": default,
+            "constraints": kept,
+            "not_null_name": self.not_null_constraint if self.not_null else None,
+        }
         return (
             super()
             .stood_aside(others)
             .model_copy(
-                update=told | {"type": others.get(self.type, self.type), "collation": others.get(self.collation or "", self.collation)}
+                update=told
+                | {
+                    "type": others.get(self.type, self.type),
+                    "collation": others.get(self.collation or "", self.collation),
+                }
             )
         )
 
     def set_aside(self, other: Self) -> Iterable[Statement]:
         """Without its expressions where they call what may be replaced with it; types in them are known by whatever name."""
         kept = {k: c for k, c in self.constraints.items() if k in other.constraints}
-        bare = self.model_copy(update={"default": self.default if other.default is not None else None, "constraints": kept})
+        bare = self.model_copy(
+            update={
+                "default": self.default if other.default is not None else None,
+                "constraints": kept,
+            }
+        )
         yield from undoable(bare.differences(self), lambda: self.differences(bare))
         yield from super().set_aside(other)
 
@@ -130,14 +165,20 @@ class Domain(DataType):
         return compose("{}::{}", through, raw(wanted))
 
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        words: list[sql.Composable] = [compose("CREATE DOMAIN {} AS {}", self.sql_name(), raw(self.type))]
+        words: list[sql.Composable] = [
+            compose("CREATE DOMAIN {} AS {}", self.sql_name(), raw(self.type))
+        ]
         if self.collation is not None:
             words.append(compose("COLLATE {}", raw(self.collation)))
         if self.default is not None:
             words.append(compose("DEFAULT {}", raw(self.default)))
         if self.not_null:
             words.append(self._not_null())
-        words += [compose("CONSTRAINT {} CHECK ({})", k, raw(c.check)) for k, c in self.constraints.items() if not c.not_valid]
+        words += [
+            compose("CONSTRAINT {} CHECK ({})", k, raw(c.check))
+            for k, c in self.constraints.items()
+            if not c.not_valid
+        ]
         yield Statement(sql=text(joined(words, by=" ")))
         yield from (self._add(k) for k, c in self.constraints.items() if c.not_valid)
         yield from self._remark({})
@@ -157,13 +198,21 @@ class Domain(DataType):
     def differences(self, old: Self) -> Iterable[Statement]:
         """What ALTER DOMAIN can do, where the type below stays."""
         if self.default != old.default:
-            yield self._alter(raw("DROP DEFAULT") if self.default is None else compose("SET DEFAULT {}", raw(self.default)))
+            yield self._alter(
+                raw("DROP DEFAULT")
+                if self.default is None
+                else compose("SET DEFAULT {}", raw(self.default))
+            )
         if old.not_null and (not self.not_null or self.not_null_name != old.not_null_name):
             yield self._alter(raw("DROP NOT NULL"))
         gone = [k for k, c in old.constraints.items() if not self._keeps(k, c)]
         yield from (self._alter(compose("DROP CONSTRAINT {}", k)) for k in gone)
         if self.not_null and (not old.not_null or self.not_null_name != old.not_null_name):
-            yield self._alter(raw("SET NOT NULL") if self.not_null_name is None else compose("ADD {}", self._not_null()))
+            yield self._alter(
+                raw("SET NOT NULL")
+                if self.not_null_name is None
+                else compose("ADD {}", self._not_null())
+            )
         new = [k for k in self.constraints if k in gone or k not in old.constraints]
         yield from (self._add(k) for k in new)
         same = old.not_null and self.not_null_name == old.not_null_name
@@ -172,12 +221,16 @@ class Domain(DataType):
         pending = [k for k in self.constraints if k in new or old.constraints[k].not_valid]
         for key in pending:
             if not self.constraints[key].not_valid:
-                yield self._alter(compose("VALIDATE CONSTRAINT {}", key)).model_copy(update={"apart": True, "long": True})
+                yield self._alter(compose("VALIDATE CONSTRAINT {}", key)).model_copy(
+                    update={"apart": True, "long": True}
+                )
 
     def _tightens(self, old: Self) -> bool:
         """Whether values that are there must be checked."""
         known = {k for k, c in old.constraints.items() if self._keeps(k, c) and not c.not_valid}
-        return (self.not_null and not old.not_null) or any(not c.not_valid and k not in known for k, c in self.constraints.items())
+        return (self.not_null and not old.not_null) or any(
+            not c.not_valid and k not in known for k, c in self.constraints.items()
+        )
 
     def _keeps(self, key: str, old: Check) -> bool:
         """Whether a constraint can stay, perhaps to be validated."""
@@ -185,23 +238,39 @@ class Domain(DataType):
         return new is not None and new.check == old.check and (old.not_valid or not new.not_valid)
 
     def _not_null(self) -> sql.Composable:
-        return raw("NOT NULL") if self.not_null_name is None else compose("CONSTRAINT {} NOT NULL", self.not_null_name)
+        return (
+            raw("NOT NULL")
+            if self.not_null_name is None
+            else compose("CONSTRAINT {} NOT NULL", self.not_null_name)
+        )
 
     def _alter(self, action: sql.Composable) -> Statement:
         return Statement(sql=text(compose("ALTER DOMAIN {} {}", self.sql_name(), action)))
 
     def _add(self, key: str) -> Statement:
         """Add a condition that only new values must meet, until it is validated."""
-        return self._alter(compose("ADD CONSTRAINT {} CHECK ({}) NOT VALID", key, raw(self.constraints[key].check)))
+        return self._alter(
+            compose("ADD CONSTRAINT {} CHECK ({}) NOT VALID", key, raw(self.constraints[key].check))
+        )
 
-    def _remark(self, before: Mapping[str, str | None], not_null: str | None = None) -> Iterable[Statement]:
+    def _remark(
+        self, before: Mapping[str, str | None], not_null: str | None = None
+    ) -> Iterable[Statement]:
         if self.not_null and self.not_null_comment != not_null:
-            target = compose("CONSTRAINT {} ON DOMAIN {}", self.not_null_name or usual_name(self.ref.name, "", "not_null"), self.sql_name())
-            yield Statement(sql=text(compose("COMMENT ON {} IS {}", target, literal(self.not_null_comment))))
+            target = compose(
+                "CONSTRAINT {} ON DOMAIN {}",
+                self.not_null_name or usual_name(self.ref.name, "", "not_null"),
+                self.sql_name(),
+            )
+            yield Statement(
+                sql=text(compose("COMMENT ON {} IS {}", target, literal(self.not_null_comment)))
+            )
         for key, check in self.constraints.items():
             if check.comment != before.get(key):
                 target = compose("CONSTRAINT {} ON DOMAIN {}", key, self.sql_name())
-                yield Statement(sql=text(compose("COMMENT ON {} IS {}", target, literal(check.comment))))
+                yield Statement(
+                    sql=text(compose("COMMENT ON {} IS {}", target, literal(check.comment)))
+                )
 
 
 def _renamed(expression: str, others: Mapping[str, str]) -> str | None:
@@ -209,7 +278,9 @@ def _renamed(expression: str, others: Mapping[str, str]) -> str | None:
     if _CALL.search(expression):
         return None
     for own, other in others.items():
-        expression = re.sub(rf'(?<![\w"]){re.escape(own)}(?![\w"])', lambda _, to=other: to, expression)
+        expression = re.sub(
+            rf'(?<![\w"]){re.escape(own)}(?![\w"])', lambda _, to=other: to, expression
+        )
     return expression
 
 

@@ -32,7 +32,8 @@ class Enum(DataType):
     section: ClassVar[str] = "enums"
 
     values: tuple[str | EnumValue, ...] = Field(
-        default=(), description="in the order in which they compare; {name, renamed_from} renames one"
+        default=(),
+        description="in the order in which they compare; {name, renamed_from} renames one",
     )
 
     @classmethod
@@ -64,13 +65,30 @@ class Enum(DataType):
 
     def parts_renamed(self, live: Self) -> Iterable[tuple[str, str, Statement]]:
         for value in self.values:
-            if isinstance(value, EnumValue) and value.renamed_from in live.values and value.name not in live.values:
+            if (
+                isinstance(value, EnumValue)
+                and value.renamed_from in live.values
+                and value.name not in live.values
+            ):
                 pairs = ((value.renamed_from, value.name), (value.name, value.renamed_from))
-                words = [text(compose("ALTER TYPE {} RENAME VALUE {} TO {}", self.sql_name(), literal(a), literal(b))) for a, b in pairs]
+                words = [
+                    text(
+                        compose(
+                            "ALTER TYPE {} RENAME VALUE {} TO {}",
+                            self.sql_name(),
+                            literal(a),
+                            literal(b),
+                        )
+                    )
+                    for a, b in pairs
+                ]
                 yield value.renamed_from, value.name, Statement(sql=words[0], undo=(words[1],))
 
     def with_parts_from(self, names: Mapping[str, str]) -> Self:
-        values = tuple(EnumValue(name=v, renamed_from=names[v]) if v in names else v for v in self.names_in_order)
+        values = tuple(
+            EnumValue(name=v, renamed_from=names[v]) if v in names else v
+            for v in self.names_in_order
+        )
         return self.model_copy(update={"values": values})
 
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
@@ -94,4 +112,9 @@ class Enum(DataType):
             elif there:
                 where = compose(" BEFORE {}", literal(old.names_in_order[0]))
             there.add(value)
-            yield Statement(sql=text(compose("ALTER TYPE {} ADD VALUE {}{}", self.sql_name(), literal(value), where)), apart=True)
+            yield Statement(
+                sql=text(
+                    compose("ALTER TYPE {} ADD VALUE {}{}", self.sql_name(), literal(value), where)
+                ),
+                apart=True,
+            )

@@ -27,12 +27,16 @@ class EventTrigger(Owned):
     whole: ClassVar[bool] = True
     written: ClassVar[tuple[str, ...]] = ("execute",)
 
-    event: Literal["ddl_command_start", "ddl_command_end", "sql_drop", "table_rewrite", "login"] = Field(
-        alias="on", description="the event; `login` from PostgreSQL 17"
+    event: Literal["ddl_command_start", "ddl_command_end", "sql_drop", "table_rewrite", "login"] = (
+        Field(alias="on", description="the event; `login` from PostgreSQL 17")
     )
-    tags: tuple[str, ...] = Field(default=(), description="the commands that it is for (WHEN TAG IN); none: all")
+    tags: tuple[str, ...] = Field(
+        default=(), description="the commands that it is for (WHEN TAG IN); none: all"
+    )
     execute: str = Field(description="the function: f()")
-    enabled: Literal["origin", "disabled", "replica", "always"] = Field(default="origin", description="in which sessions it fires")
+    enabled: Literal["origin", "disabled", "replica", "always"] = Field(
+        default="origin", description="in which sessions it fires"
+    )
 
     @classmethod
     def catalog(cls, server: Server) -> str:
@@ -58,13 +62,23 @@ class EventTrigger(Owned):
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         words = compose("CREATE EVENT TRIGGER {} ON {}", self.ref.name, self.event)
         if self.tags:
-            words = compose("{} WHEN TAG IN ({})", words, joined(literal(t.upper()) for t in self.tags))
+            words = compose(
+                "{} WHEN TAG IN ({})", words, joined(literal(t.upper()) for t in self.tags)
+            )
         yield Statement(sql=text(compose("{} EXECUTE FUNCTION {}", words, raw(self.execute))))
         yield from self._enable("origin")
 
     def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
-        return self._enable(old.enabled) if self.model_copy(update={"enabled": old.enabled}) == old else None
+        return (
+            self._enable(old.enabled)
+            if self.model_copy(update={"enabled": old.enabled}) == old
+            else None
+        )
 
     def _enable(self, before: str) -> Iterable[Statement]:
         if self.enabled != before:
-            yield Statement(sql=text(compose("ALTER EVENT TRIGGER {} {}", self.ref.name, raw(FIRES[self.enabled]))))
+            yield Statement(
+                sql=text(
+                    compose("ALTER EVENT TRIGGER {} {}", self.ref.name, raw(FIRES[self.enabled]))
+                )
+            )

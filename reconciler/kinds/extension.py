@@ -26,8 +26,12 @@ class Extension(Object):
     unqualified: ClassVar[bool] = True
     renamed_part: ClassVar[str] = "schema"
 
-    namespace: str | None = Field(default=None, alias="schema", description="where its objects go, if it lets one choose")
-    version: str | None = Field(default=None, description="left out: whatever is installed, or the server's default")
+    namespace: str | None = Field(
+        default=None, alias="schema", description="where its objects go, if it lets one choose"
+    )
+    version: str | None = Field(
+        default=None, description="left out: whatever is installed, or the server's default"
+    )
     relocatable: bool = Field(default=False, json_schema_extra={"derived": True})
     reaches: tuple[str, ...] = Field(default=(), json_schema_extra={"derived": True})
     usual_comment: str | None = Field(default=None, json_schema_extra={"derived": True})
@@ -52,7 +56,12 @@ class Extension(Object):
     def from_row(cls, ref: Ref, row: Row) -> Self:
         """The comment that comes with it is none of ours; "" stands for one that was taken away."""
         said, usual = row.pop("comment"), row["usual_comment"]
-        return cls(ref=ref, schema=row.pop("extension_schema"), comment=None if said == usual else said or "", **row)
+        return cls(
+            ref=ref,
+            schema=row.pop("extension_schema"),
+            comment=None if said == usual else said or "",
+            **row,
+        )
 
     def sql_name(self) -> sql.Composable:
         return name(self.ref.name)
@@ -66,7 +75,9 @@ class Extension(Object):
         if live is None:
             return full
         kept = {f: getattr(live, f) for f in ("version", "namespace") if getattr(full, f) is None}
-        return full.model_copy(update=kept | {f: getattr(live, f) for f in ("relocatable", "reaches", "usual_comment")})
+        return full.model_copy(
+            update=kept | {f: getattr(live, f) for f in ("relocatable", "reaches", "usual_comment")}
+        )
 
     def files(self) -> frozenset[str]:
         return frozenset({self.ref.name})
@@ -105,7 +116,10 @@ class Extension(Object):
             yield Statement(sql=self._move(self.namespace), undo=(self._move(old.namespace),))
 
     def remove(self, on: Situation) -> Iterable[Statement]:
-        lost = Danger(hazard=Hazard.DATA_LOSS, reason=f"{self.ref} is dropped with everything that it made, tables too")
+        lost = Danger(
+            hazard=Hazard.DATA_LOSS,
+            reason=f"{self.ref} is dropped with everything that it made, tables too",
+        )
         yield Statement(sql=text(compose("DROP {}", self.designation())), dangers=(lost,))
 
     def _update(self, version: str | None) -> str:
@@ -117,9 +131,13 @@ class Extension(Object):
     def _asked_for(self, on: Situation) -> bool:
         """Whether a version is wanted, rather than what the scratch server happened to have."""
         declared = on.declared.get(self.ref)
-        return self.version is not None and not (isinstance(declared, Extension) and declared.version is None)
+        return self.version is not None and not (
+            isinstance(declared, Extension) and declared.version is None
+        )
 
     def attach(self, old: Self | None, on: Situation) -> Iterator[Statement]:
         if self.comment != (old.comment if old else None):
             said = self.usual_comment if self.comment is None else self.comment
-            yield Statement(sql=text(compose("COMMENT ON EXTENSION {} IS {}", self.ref.name, literal(said))))
+            yield Statement(
+                sql=text(compose("COMMENT ON EXTENSION {} IS {}", self.ref.name, literal(said)))
+            )

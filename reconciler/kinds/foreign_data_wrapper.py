@@ -31,7 +31,9 @@ class ForeignDataWrapper(Granted):
 
     handler: str | None = Field(default=None, description="the function that runs its scans")
     validator: str | None = Field(default=None, description="the function that checks options")
-    options: dict[str, str] = Field(default_factory=dict, description="what the validator takes; never a secret")
+    options: dict[str, str] = Field(
+        default_factory=dict, description="what the validator takes; never a secret"
+    )
 
     _no_secrets = field_validator("options")(without_secrets)
 
@@ -54,11 +56,26 @@ class ForeignDataWrapper(Granted):
         return name(self.ref.name)
 
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        yield Statement(sql=text(compose("CREATE {}{}{}", self.designation(), self._functions(None), given(self.options))))
+        yield Statement(
+            sql=text(
+                compose(
+                    "CREATE {}{}{}", self.designation(), self._functions(None), given(self.options)
+                )
+            )
+        )
 
     def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
         functions, options = self._functions(old), changed(old.options, self.options)
-        yield Statement(sql=text(compose("ALTER {}{}{}", self.designation(), functions, compose(" {}", options) if options else raw(""))))
+        yield Statement(
+            sql=text(
+                compose(
+                    "ALTER {}{}{}",
+                    self.designation(),
+                    functions,
+                    compose(" {}", options) if options else raw(""),
+                )
+            )
+        )
 
     def _functions(self, old: Self | None) -> sql.Composable:
         words = ""

@@ -31,7 +31,9 @@ class ForeignServer(Granted):
     wrapper: str = Field(default="", description="the foreign data wrapper")
     type: str | None = Field(default=None, description="what the wrapper makes of it")
     version: str | None = Field(default=None, description="what the wrapper makes of it")
-    options: dict[str, str] = Field(default_factory=dict, description="such as host and dbname; never a secret")
+    options: dict[str, str] = Field(
+        default_factory=dict, description="such as host and dbname; never a secret"
+    )
 
     _no_secrets = field_validator("options")(without_secrets)
 
@@ -74,4 +76,6 @@ class ForeignServer(Granted):
             words.append(compose("VERSION {}", literal(self.version)))
         if (options := changed(old.options, self.options)) is not None:
             words.append(options)
-        return [Statement(sql=text(compose("ALTER SERVER {} {}", self.ref.name, joined(words, by=" "))))]
+        return [
+            Statement(sql=text(compose("ALTER SERVER {} {}", self.ref.name, joined(words, by=" "))))
+        ]

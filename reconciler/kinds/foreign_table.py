@@ -27,7 +27,10 @@ class ForeignTable(Descendant):
     written: ClassVar[tuple[str, ...]] = ("partition_of", "values", "inherits")
 
     server: str = Field(default="", description="the foreign server")
-    options: dict[str, str] = Field(default_factory=dict, description="what its wrapper takes, such as table_name; never a secret")
+    options: dict[str, str] = Field(
+        default_factory=dict,
+        description="what its wrapper takes, such as table_name; never a secret",
+    )
 
     _no_secrets = field_validator("options")(without_secrets)
 
@@ -56,7 +59,9 @@ class ForeignTable(Descendant):
 
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         create = compose("CREATE FOREIGN TABLE {}", self.sql_name())
-        yield from self._born(create, parts, on, compose("SERVER {}{}", self.server, given(self.options)))
+        yield from self._born(
+            create, parts, on, compose("SERVER {}{}", self.server, given(self.options))
+        )
 
     def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
         return None if self.server != old.server else self._altered(old, on)

@@ -20,7 +20,15 @@ from reconciler.server.connection import Connection, Row, rows, run
 from reconciler.sql import compose, joined, literal, name, raw, split_commas, text
 
 # Settings whose value is a list of names, each quoted by itself: GUC_LIST_QUOTE in PostgreSQL's guc_tables.c.
-LISTS = frozenset({"search_path", "temp_tablespaces", "session_preload_libraries", "shared_preload_libraries", "local_preload_libraries"})
+LISTS = frozenset(
+    {
+        "search_path",
+        "temp_tablespaces",
+        "session_preload_libraries",
+        "shared_preload_libraries",
+        "local_preload_libraries",
+    }
+)
 FOREIGN = frozenset({"c", "internal"})  # languages whose body is a symbol
 _DEFAULT = re.compile(r"""((?:"(?:""|[^"])*"|[^"'=])*?)(?:\s+default\b|\s*:?=).*""", re.I | re.S)
 _ATOMIC = re.compile(r"\s*(BEGIN\s+ATOMIC|RETURN)\b", re.I)
@@ -48,13 +56,22 @@ class Routine(Granted):
     written: ClassVar[tuple[str, ...]] = ("body",)
 
     arguments: str = Field(default="", json_schema_extra={"derived": True})
-    parameters: tuple[tuple[str, str, str], ...] = Field(default=(), json_schema_extra={"derived": True})
+    parameters: tuple[tuple[str, str, str], ...] = Field(
+        default=(), json_schema_extra={"derived": True}
+    )
     defaults: int = Field(default=0, json_schema_extra={"derived": True})
     language: str = "sql"
-    body: str = Field(default="", description="the text, or SQL that begins with BEGIN ATOMIC or RETURN; in C the symbol")
+    body: str = Field(
+        default="",
+        description="the text, or SQL that begins with BEGIN ATOMIC or RETURN; in C the symbol",
+    )
     library: str | None = Field(default=None, description="the file that holds it, in C")
-    security: Literal["invoker", "definer"] = Field(default="invoker", description="whose rights it runs with")
-    transform: tuple[str, ...] = Field(default=(), description="types that the language's transforms hand over")
+    security: Literal["invoker", "definer"] = Field(
+        default="invoker", description="whose rights it runs with"
+    )
+    transform: tuple[str, ...] = Field(
+        default=(), description="types that the language's transforms hand over"
+    )
     set: dict[str, str] = Field(default_factory=dict, description="settings in force while it runs")
 
     @field_validator("set", mode="before")
@@ -64,7 +81,10 @@ class Routine(Granted):
             return value
         words = {True: "on", False: "off"}
         given = cast("Mapping[object, object]", value)
-        return {k: words[v] if isinstance(v, bool) else str(v) if isinstance(v, int | float) else v for k, v in given.items()}
+        return {
+            k: words[v] if isinstance(v, bool) else str(v) if isinstance(v, int | float) else v
+            for k, v in given.items()
+        }
 
     @classmethod
     def from_row(cls, ref: Ref, row: Row) -> Self:
@@ -82,8 +102,13 @@ class Routine(Granted):
     def identify(self, connection: Connection) -> Ref:
         """Let PostgreSQL read the arguments: make an empty routine of them where nobody sees it."""
         probe = f'pg_temp."{self.ref.name.replace(chr(34), chr(34) * 2)}"'
-        body = "LANGUAGE internal AS 'now'" if self.language in FOREIGN else "LANGUAGE plpgsql AS ''"
-        run(connection, f"CREATE {self.grant_class} {probe}({self.arguments}) {self._result()} {body}")
+        body = (
+            "LANGUAGE internal AS 'now'" if self.language in FOREIGN else "LANGUAGE plpgsql AS ''"
+        )
+        run(
+            connection,
+            f"CREATE {self.grant_class} {probe}({self.arguments}) {self._result()} {body}",
+        )
         run(connection, "SET search_path TO ''")
         found = rows(
             connection,
@@ -105,7 +130,11 @@ class Routine(Granted):
 
     def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
         """Replace it, unless a caller would notice: https://www.postgresql.org/docs/current/sql-createfunction.html#SQL-CREATEFUNCTION-NOTES"""
-        if self._result() != old._result() or self.defaults < old.defaults or len(self.parameters) != len(old.parameters):
+        if (
+            self._result() != old._result()
+            or self.defaults < old.defaults
+            or len(self.parameters) != len(old.parameters)
+        ):
             return None
         for (mode, own, kind), before in zip(self.parameters, old.parameters, strict=True):
             named = own == before[1] or (not before[1] and mode in ("in", "variadic"))
@@ -134,16 +163,25 @@ class Routine(Granted):
 
     def _statement(self, verb: str, dangers: tuple[Danger, ...]) -> Statement:
         own = name(self.ref.schema, self.ref.name)
-        words: list[sql.Composable] = [compose("{} {} {}({})", raw(verb), raw(self.grant_class), own, raw(self.arguments))]
+        words: list[sql.Composable] = [
+            compose("{} {} {}({})", raw(verb), raw(self.grant_class), own, raw(self.arguments))
+        ]
         if result := self._result():
             words.append(raw(result))
         words.append(compose("LANGUAGE {}", self.language))
         if self.transform:
-            words.append(compose("TRANSFORM {}", joined(compose("FOR TYPE {}", raw(t)) for t in self.transform)))
+            words.append(
+                compose(
+                    "TRANSFORM {}", joined(compose("FOR TYPE {}", raw(t)) for t in self.transform)
+                )
+            )
         words += [raw(w) for w in self._attributes()]
         if self.security == "definer":
             words.append(raw("SECURITY DEFINER"))
-        words += [compose("SET {} TO {}", name(*k.split(".")), _setting(k, v)) for k, v in self.set.items()]
+        words += [
+            compose("SET {} TO {}", name(*k.split(".")), _setting(k, v))
+            for k, v in self.set.items()
+        ]
         words.append(self._source())
         return Statement(sql=text(joined(words, by="\n")), dangers=dangers)
 
@@ -163,13 +201,17 @@ class Function(Routine):
     grant_class: ClassVar[str] = "FUNCTION"
     written: ClassVar[tuple[str, ...]] = ("body", "returns")
 
-    returns: str | None = Field(default=None, description="the result type; none where OUT arguments say it")
+    returns: str | None = Field(
+        default=None, description="the result type; none where OUT arguments say it"
+    )
     window: bool = Field(default=False, description="a window function, in C")
     volatility: Literal["immutable", "stable", "volatile"] = "volatile"
     strict: bool = Field(default=False, description="null for any null argument, without a call")
     leakproof: bool = False
     parallel: Literal["unsafe", "restricted", "safe"] = "unsafe"
-    cost: float | None = Field(default=None, description="of one call, in units of cpu_operator_cost")
+    cost: float | None = Field(
+        default=None, description="of one call, in units of cpu_operator_cost"
+    )
     rows: float | None = Field(default=None, description="expected of a set-returning function")
     support: str | None = Field(default=None, description="the function that advises the planner")
 

@@ -30,7 +30,9 @@ class Language(Granted):
     trusted: bool = Field(default=False, description="anybody may write functions in it")
     handler: str = Field(default="", description="the function that runs its functions")
     inline: str | None = Field(default=None, description="the function that runs DO")
-    validator: str | None = Field(default=None, description="the function that checks new functions")
+    validator: str | None = Field(
+        default=None, description="the function that checks new functions"
+    )
 
     @classmethod
     def catalog(cls, server: Server) -> str:
@@ -47,7 +49,13 @@ class Language(Granted):
         return name(self.ref.name)
 
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        words: list[sql.Composable] = [compose("CREATE {}LANGUAGE {}", raw("TRUSTED " if self.trusted else ""), self.ref.name)]
+        words: list[sql.Composable] = [
+            compose("CREATE {}LANGUAGE {}", raw("TRUSTED " if self.trusted else ""), self.ref.name)
+        ]
         given = (("HANDLER", self.handler), ("INLINE", self.inline), ("VALIDATOR", self.validator))
-        words += [compose("{} {}", raw(what), raw(function)) for what, function in given if function is not None]
+        words += [
+            compose("{} {}", raw(what), raw(function))
+            for what, function in given
+            if function is not None
+        ]
         yield Statement(sql=text(joined(words, by=" ")))

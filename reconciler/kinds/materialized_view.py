@@ -24,7 +24,9 @@ DEFAULT_TABLESPACE = "pg_default"
 class MaterializedColumn(QueryColumn):
     """What a materialized view's column has beside what the query gives it."""
 
-    storage: Literal["plain", "external", "extended", "main"] | None = Field(default=None, description="where it is not the type's own")
+    storage: Literal["plain", "external", "extended", "main"] | None = Field(
+        default=None, description="where it is not the type's own"
+    )
     compression: Literal["pglz", "lz4"] | None = None
     statistics: int | None = Field(default=None, description="how many values ANALYZE samples")
     options: dict[str, str] = Field(default_factory=dict, description="n_distinct")
@@ -36,11 +38,17 @@ class MaterializedView(Queried):
     kind: ClassVar[str] = "materialized_view"
     section: ClassVar[str] = "materialized_views"
 
-    with_data: bool = Field(default=True, description="it is filled and can be read; REFRESH MATERIALIZED VIEW does it")
+    with_data: bool = Field(
+        default=True, description="it is filled and can be read; REFRESH MATERIALIZED VIEW does it"
+    )
     access_method: str = Field(default=HEAP, description="how its rows are stored")
     tablespace: str | None = Field(default=None, description="left out: the database's own")
-    options: dict[str, str] = Field(default_factory=dict, description="storage parameters, such as fillfactor")
-    cluster_on: str | None = Field(default=None, description="the index by which CLUSTER orders the rows")
+    options: dict[str, str] = Field(
+        default_factory=dict, description="storage parameters, such as fillfactor"
+    )
+    cluster_on: str | None = Field(
+        default=None, description="the index by which CLUSTER orders the rows"
+    )
     columns: dict[str, MaterializedColumn] = Field(
         default_factory=dict, description="columns with a comment, grants or storage of their own"
     )
@@ -75,7 +83,9 @@ class MaterializedView(Queried):
     def from_row(cls, ref: Ref, row: Row) -> Self:
         row["options"] = _pairs(row["options"])
         columns: dict[str, Row] = row["columns"] or {}
-        row["columns"] = {c: told | {"options": _pairs(told["options"])} for c, told in columns.items()}
+        row["columns"] = {
+            c: told | {"options": _pairs(told["options"])} for c, told in columns.items()
+        }
         return cls(ref=ref, **row)
 
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
@@ -86,20 +96,37 @@ class MaterializedView(Queried):
             words.append(compose("WITH ({})", _settings(self.options)))
         if self.tablespace:
             words.append(compose("TABLESPACE {}", self.tablespace))
-        words.append(compose("AS\n{}{}", raw(self.query.strip().rstrip(";")), raw("" if self.with_data else "\nWITH NO DATA")))
+        words.append(
+            compose(
+                "AS\n{}{}",
+                raw(self.query.strip().rstrip(";")),
+                raw("" if self.with_data else "\nWITH NO DATA"),
+            )
+        )
         yield Statement(sql=text(joined(words, by=" ")), relation=self.ref.identity)
         yield from self._dress({})
 
     def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
         moved = self.access_method != old.access_method
-        if (self.query, self.shape) != (old.query, old.shape) or (moved and not on.server.has_set_access_method):
+        if (self.query, self.shape) != (old.query, old.shape) or (
+            moved and not on.server.has_set_access_method
+        ):
             return None
         return [*self._store(old, on), *self._dress(old.columns), *self._fill(old, on)]
 
     def finish(self, old: Self | None, on: Situation) -> Iterable[Statement]:
         if self.cluster_on != (old.cluster_on if old else None):
-            action = compose("CLUSTER ON {}", self.cluster_on) if self.cluster_on is not None else raw("SET WITHOUT CLUSTER")
-            yield self._alter(action, lock="SHARE UPDATE EXCLUSIVE" if self.cluster_on is not None else "ACCESS EXCLUSIVE")
+            action = (
+                compose("CLUSTER ON {}", self.cluster_on)
+                if self.cluster_on is not None
+                else raw("SET WITHOUT CLUSTER")
+            )
+            yield self._alter(
+                action,
+                lock="SHARE UPDATE EXCLUSIVE"
+                if self.cluster_on is not None
+                else "ACCESS EXCLUSIVE",
+            )
 
     def unfinish(self, on: Situation) -> Iterable[Statement]:
         """Let go of the index, and take it again where that is undone."""
@@ -107,11 +134,19 @@ class MaterializedView(Queried):
         return undoable(loose.finish(self, on), lambda: self.finish(loose, on))
 
     def finish_needs(self) -> frozenset[Ref]:
-        return frozenset() if self.cluster_on is None else frozenset({Ref("index", self.ref.schema, self.cluster_on, self.ref)})
+        return (
+            frozenset()
+            if self.cluster_on is None
+            else frozenset({Ref("index", self.ref.schema, self.cluster_on, self.ref)})
+        )
 
     def remove(self, on: Situation) -> Iterable[Statement]:
         """Drop it in order to make it again: until it is filled, nobody can read it."""
-        dangers = self._dangers(on, "is dropped and filled anew", Hazard.LONG_SCAN, Hazard.BLOCKS_READS) if self.with_data else ()
+        dangers = (
+            self._dangers(on, "is dropped and filled anew", Hazard.LONG_SCAN, Hazard.BLOCKS_READS)
+            if self.with_data
+            else ()
+        )
         yield self._dropped().model_copy(update={"dangers": dangers})
 
     def remove_online(self, on: Situation) -> Iterable[Statement]:
@@ -120,7 +155,11 @@ class MaterializedView(Queried):
     # -- pieces ----------------------------------------------------------------------------------------------------
 
     def _dropped(self) -> Statement:
-        return Statement(sql=text(compose("DROP {}", self.designation())), lock="ACCESS EXCLUSIVE", relation=self.ref.identity)
+        return Statement(
+            sql=text(compose("DROP {}", self.designation())),
+            lock="ACCESS EXCLUSIVE",
+            relation=self.ref.identity,
+        )
 
     def _dangers(self, on: Situation, what: str, *hazards: Hazard) -> tuple[Danger, ...]:
         why = f"{self.ref} ({on.size(self.ref).bytes:,} bytes) {what}"
@@ -131,44 +170,77 @@ class MaterializedView(Queried):
         if self.access_method != old.access_method:
             yield self._alter(compose("SET ACCESS METHOD {}", self.access_method), dangers=rewrite)
         if self.tablespace != old.tablespace:
-            yield self._alter(compose("SET TABLESPACE {}", self.tablespace or DEFAULT_TABLESPACE), dangers=rewrite)
+            yield self._alter(
+                compose("SET TABLESPACE {}", self.tablespace or DEFAULT_TABLESPACE), dangers=rewrite
+            )
         yield from self._set(compose(""), old.options, self.options)
 
     def _fill(self, old: Self, on: Situation) -> Iterable[Statement]:
         if self.with_data == old.with_data:
             return
-        how = "is filled while its query runs" if self.with_data else "is emptied and cannot be read"
+        how = (
+            "is filled while its query runs" if self.with_data else "is emptied and cannot be read"
+        )
         yield Statement(
-            sql=text(compose("REFRESH MATERIALIZED VIEW {}{}", self.sql_name(), raw("" if self.with_data else " WITH NO DATA"))),
+            sql=text(
+                compose(
+                    "REFRESH MATERIALIZED VIEW {}{}",
+                    self.sql_name(),
+                    raw("" if self.with_data else " WITH NO DATA"),
+                )
+            ),
             lock="ACCESS EXCLUSIVE",
             relation=self.ref.identity,
-            dangers=self._dangers(on, how, Hazard.LONG_SCAN if self.with_data else Hazard.BLOCKS_READS),
+            dangers=self._dangers(
+                on, how, Hazard.LONG_SCAN if self.with_data else Hazard.BLOCKS_READS
+            ),
         )
 
     def _dress(self, before: Mapping[str, MaterializedColumn]) -> Iterable[Statement]:
         """What the columns have of their own; `before` is what they had."""
         for column in {**before, **self.columns}:
-            was, wanted = before.get(column, MaterializedColumn()), self.columns.get(column, MaterializedColumn())
+            was, wanted = (
+                before.get(column, MaterializedColumn()),
+                self.columns.get(column, MaterializedColumn()),
+            )
             of = compose("ALTER COLUMN {} ", column)
             if wanted.storage != was.storage:
-                own = wanted.storage or next(storage for c, *_, storage in self.shape if c == column)
+                own = wanted.storage or next(
+                    storage for c, *_, storage in self.shape if c == column
+                )
                 yield self._alter(compose("{}SET STORAGE {}", of, raw(own.upper())))
             if wanted.compression != was.compression:
-                yield self._alter(compose("{}SET COMPRESSION {}", of, raw(wanted.compression or "default")))
+                yield self._alter(
+                    compose("{}SET COMPRESSION {}", of, raw(wanted.compression or "default"))
+                )
             if wanted.statistics != was.statistics:
                 target = literal(-1 if wanted.statistics is None else wanted.statistics)
-                yield self._alter(compose("{}SET STATISTICS {}", of, target), lock="SHARE UPDATE EXCLUSIVE")
+                yield self._alter(
+                    compose("{}SET STATISTICS {}", of, target), lock="SHARE UPDATE EXCLUSIVE"
+                )
             yield from self._set(of, was.options, wanted.options)
         yield from self.remarks(before)
 
-    def _set(self, of: sql.Composable, before: Mapping[str, str], after: Mapping[str, str]) -> Iterable[Statement]:
+    def _set(
+        self, of: sql.Composable, before: Mapping[str, str], after: Mapping[str, str]
+    ) -> Iterable[Statement]:
         """Set and reset storage parameters of the whole or `of` a column."""
         if gone := [o for o in before if o not in after]:
-            yield self._alter(compose("{}RESET ({})", of, joined(map(raw, gone))), lock="SHARE UPDATE EXCLUSIVE")
+            yield self._alter(
+                compose("{}RESET ({})", of, joined(map(raw, gone))), lock="SHARE UPDATE EXCLUSIVE"
+            )
         if new := {o: v for o, v in after.items() if v != before.get(o)}:
-            yield self._alter(compose("{}SET ({})", of, _settings(new)), lock="SHARE UPDATE EXCLUSIVE")
+            yield self._alter(
+                compose("{}SET ({})", of, _settings(new)), lock="SHARE UPDATE EXCLUSIVE"
+            )
 
-    def _alter(self, action: sql.Composable, *, lock: str = "ACCESS EXCLUSIVE", dangers: tuple[Danger, ...] = ()) -> Statement:
+    def _alter(
+        self,
+        action: sql.Composable,
+        *,
+        lock: str = "ACCESS EXCLUSIVE",
+        dangers: tuple[Danger, ...] = (),
+    ) -> Statement:
         words = text(compose("ALTER MATERIALIZED VIEW {} {}", self.sql_name(), action))
         return Statement(sql=words, lock=lock, relation=self.ref.identity, dangers=dangers)
 

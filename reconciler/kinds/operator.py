@@ -33,10 +33,14 @@ class Operator(Owned):
 
     arguments: str = Field(default="", json_schema_extra={"derived": True})
     function: str = ""
-    commutator: str | None = Field(default=None, description="schema.operator that does the same with the operands swapped")
+    commutator: str | None = Field(
+        default=None, description="schema.operator that does the same with the operands swapped"
+    )
     negator: str | None = Field(default=None, description="schema.operator that says the contrary")
     restrict: str | None = Field(default=None, description="estimates how many rows it leaves")
-    join: str | None = Field(default=None, description="estimates how many rows a join by it leaves")
+    join: str | None = Field(
+        default=None, description="estimates how many rows a join by it leaves"
+    )
     hashes: bool = False
     merges: bool = False
 
@@ -84,9 +88,20 @@ class Operator(Owned):
         return compose("{} ({})", self._bare, raw(self.ref.arguments or self.arguments))
 
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        left, right = ((self.ref.arguments or self.arguments).split(", ", 1)) if self.arguments else ("NONE", "NONE")
-        given = [("FUNCTION", self.function), *((k, v) for k, v in (("LEFTARG", left), ("RIGHTARG", right)) if v != "NONE")]
-        given += [(k, f"OPERATOR({v})") for k, v in (("COMMUTATOR", self.commutator), ("NEGATOR", self.negator)) if v]
+        left, right = (
+            ((self.ref.arguments or self.arguments).split(", ", 1))
+            if self.arguments
+            else ("NONE", "NONE")
+        )
+        given = [
+            ("FUNCTION", self.function),
+            *((k, v) for k, v in (("LEFTARG", left), ("RIGHTARG", right)) if v != "NONE"),
+        ]
+        given += [
+            (k, f"OPERATOR({v})")
+            for k, v in (("COMMUTATOR", self.commutator), ("NEGATOR", self.negator))
+            if v
+        ]
         given += [(k, v) for k, v in (("RESTRICT", self.restrict), ("JOIN", self.join)) if v]
         words = [compose("{} = {}", raw(k), raw(v)) for k, v in given]
         words += [raw(k) for k, v in (("HASHES", self.hashes), ("MERGES", self.merges)) if v]
@@ -94,10 +109,27 @@ class Operator(Owned):
 
     def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
         """The estimators alone can change."""
-        if old.model_copy(update={"restrict": self.restrict, "join": self.join, "comment": self.comment, "owner": self.owner}) != self:
+        if (
+            old.model_copy(
+                update={
+                    "restrict": self.restrict,
+                    "join": self.join,
+                    "comment": self.comment,
+                    "owner": self.owner,
+                }
+            )
+            != self
+        ):
             return None
-        settings = [compose("{} = {}", raw(k.upper()), raw(getattr(self, k) or "NONE")) for k in ("restrict", "join")]
-        return [Statement(sql=text(compose("ALTER OPERATOR {} SET ({})", self.sql_name(), joined(settings))))]
+        settings = [
+            compose("{} = {}", raw(k.upper()), raw(getattr(self, k) or "NONE"))
+            for k in ("restrict", "join")
+        ]
+        return [
+            Statement(
+                sql=text(compose("ALTER OPERATOR {} SET ({})", self.sql_name(), joined(settings)))
+            )
+        ]
 
     @property
     def _bare(self) -> sql.Composable:

@@ -66,7 +66,10 @@ class _Indexed(Owned):
     """What is named by an index method too: `my_ops(btree)`."""
 
     arguments: str = Field(default="", json_schema_extra={"derived": True})
-    members: dict[str, str] = Field(default_factory=dict, description="`OPERATOR 1 (integer, integer)` → the operator; FUNCTION likewise")
+    members: dict[str, str] = Field(
+        default_factory=dict,
+        description="`OPERATOR 1 (integer, integer)` → the operator; FUNCTION likewise",
+    )
 
     def sql_name(self) -> sql.Composable:
         return compose("{} USING {}", name(self.ref.schema, self.ref.name), self.arguments)
@@ -110,7 +113,11 @@ class OperatorFamily(_Indexed):
         ):
             if listed:
                 words = sql.SQL(",").join(compose("\n    {}", item) for item in listed)
-                yield Statement(sql=text(compose("ALTER OPERATOR FAMILY {} {}{}", self.sql_name(), raw(verb), words)))
+                yield Statement(
+                    sql=text(
+                        compose("ALTER OPERATOR FAMILY {} {}{}", self.sql_name(), raw(verb), words)
+                    )
+                )
 
 
 class OperatorClass(_Indexed):
@@ -125,7 +132,9 @@ class OperatorClass(_Indexed):
     type: str = ""
     default: bool = Field(default=False, description="what an index on the type uses unasked")
     family: str | None = Field(default=None, description="where it is not the one of its own name")
-    storage: str | None = Field(default=None, description="the type that the index stores, where it is another")
+    storage: str | None = Field(
+        default=None, description="the type that the index stores, where it is another"
+    )
 
     @classmethod
     def catalog(cls, server: Server) -> str:
@@ -152,13 +161,35 @@ class OperatorClass(_Indexed):
     def needs(self) -> frozenset[Ref]:
         """The family too: PostgreSQL would make one of the class's own name."""
         *within, own = parts_of(self.family or "") or [self.ref.name]
-        return super().needs() | {Ref("operator_family", within[0] if within else self.ref.schema, own, None, self.arguments)}
+        return super().needs() | {
+            Ref(
+                "operator_family",
+                within[0] if within else self.ref.schema,
+                own,
+                None,
+                self.arguments,
+            )
+        }
 
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         own = name(self.ref.schema, self.ref.name)
-        default, family = raw(" DEFAULT" if self.default else ""), raw(f" FAMILY {self.family}" if self.family else "")
-        head = compose("CREATE OPERATOR CLASS {}{} FOR TYPE {} USING {}{} AS", own, default, raw(self.type), self.arguments, family)
+        default, family = (
+            raw(" DEFAULT" if self.default else ""),
+            raw(f" FAMILY {self.family}" if self.family else ""),
+        )
+        head = compose(
+            "CREATE OPERATOR CLASS {}{} FOR TYPE {} USING {}{} AS",
+            own,
+            default,
+            raw(self.type),
+            self.arguments,
+            family,
+        )
         items = [_added(k, v) for k, v in self.members.items()]
         if self.storage is not None or not items:
             items.append(compose("STORAGE {}", raw(self.storage or self.type)))
-        yield Statement(sql=text(compose("{}{}", head, sql.SQL(",").join(compose("\n    {}", i) for i in items))))
+        yield Statement(
+            sql=text(
+                compose("{}{}", head, sql.SQL(",").join(compose("\n    {}", i) for i in items))
+            )
+        )

@@ -27,7 +27,9 @@ class Policy(Object):
     whole: ClassVar[bool] = True
     written: ClassVar[tuple[str, ...]] = ("using", "check", "to")
 
-    command: Literal["all", "select", "insert", "update", "delete"] = Field(default="all", alias="for")
+    command: Literal["all", "select", "insert", "update", "delete"] = Field(
+        default="all", alias="for"
+    )
     to: tuple[str, ...] = Field(default=(PUBLIC,), description="roles, or `public` for everybody")
     using: str | None = Field(default=None, description="which rows exist for these roles")
     check: str | None = Field(default=None, description="which rows they may write (WITH CHECK)")
@@ -55,23 +57,39 @@ class Policy(Object):
             ORDER BY n.nspname, c.relname, p.polname"""
 
     def roles(self) -> frozenset[str]:
-        return frozenset(r for r in self.to if r.lower() not in (PUBLIC, "current_user", "current_role", "session_user"))
+        return frozenset(
+            r
+            for r in self.to
+            if r.lower() not in (PUBLIC, "current_user", "current_role", "session_user")
+        )
 
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        words: list[sql.Composable] = [compose("CREATE POLICY {} ON {}", self.ref.name, self._table)]
+        words: list[sql.Composable] = [
+            compose("CREATE POLICY {} ON {}", self.ref.name, self._table)
+        ]
         if not self.permissive:
             words.append(raw("AS RESTRICTIVE"))
-        words += [raw(f"FOR {self.command.upper()}"), compose("TO {}", self._grantees()), *self._conditions(None)]
+        words += [
+            raw(f"FOR {self.command.upper()}"),
+            compose("TO {}", self._grantees()),
+            *self._conditions(None),
+        ]
         yield self._statement(joined(words, by=" "), self._open_to_all(None))
 
     def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
-        gone = (old.using is not None and self.using is None) or (old.check is not None and self.check is None)
+        gone = (old.using is not None and self.using is None) or (
+            old.check is not None and self.check is None
+        )
         if gone or (self.command, self.permissive) != (old.command, old.permissive):
             return None
         words: list[sql.Composable] = [compose("ALTER POLICY {} ON {}", self.ref.name, self._table)]
         if self.to != old.to:
             words.append(compose("TO {}", self._grantees()))
-        return [self._statement(joined([*words, *self._conditions(old)], by=" "), self._open_to_all(old))]
+        return [
+            self._statement(
+                joined([*words, *self._conditions(old)], by=" "), self._open_to_all(old)
+            )
+        ]
 
     def remove(self, on: Situation) -> Iterable[Statement]:
         why = f"{self.ref} no longer narrows what is visible"
@@ -108,4 +126,6 @@ class Policy(Object):
         return tuple(Danger(hazard=Hazard.WEAKENS_SECURITY, reason=r) for r in reasons)
 
     def _statement(self, words: sql.Composable, dangers: tuple[Danger, ...]) -> Statement:
-        return Statement(sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.stands_on, dangers=dangers)
+        return Statement(
+            sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.stands_on, dangers=dangers
+        )

@@ -26,7 +26,9 @@ class Member(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    columns: tuple[str, ...] = Field(default=(), description="those that are published; none: all (PostgreSQL 15)")
+    columns: tuple[str, ...] = Field(
+        default=(), description="those that are published; none: all (PostgreSQL 15)"
+    )
     where: str | None = Field(default=None, description="which rows are published (PostgreSQL 15)")
 
     def clause(self, table: str) -> sql.Composable:
@@ -48,11 +50,20 @@ class Publication(Owned):
     since: ClassVar[Mapping[str, int]] = {"schemas": 15, "publish_generated_columns": 18}
 
     all_tables: bool = Field(default=False, description="FOR ALL TABLES, those of the future too")
-    tables: dict[str, Member] = Field(default_factory=dict, description="perhaps with columns and where; what inherits is not implied")
-    schemas: tuple[str, ...] = Field(default=(), description="schemas all of whose tables are published (PostgreSQL 15)")
+    tables: dict[str, Member] = Field(
+        default_factory=dict,
+        description="perhaps with columns and where; what inherits is not implied",
+    )
+    schemas: tuple[str, ...] = Field(
+        default=(), description="schemas all of whose tables are published (PostgreSQL 15)"
+    )
     publish: tuple[Operation, ...] = Field(default=EVERYTHING, description="which changes")
-    publish_via_partition_root: bool = Field(default=False, description="changes of a partition come as its root's")
-    publish_generated_columns: Literal["none", "stored"] = Field(default="none", description="PostgreSQL 18")
+    publish_via_partition_root: bool = Field(
+        default=False, description="changes of a partition come as its root's"
+    )
+    publish_generated_columns: Literal["none", "stored"] = Field(
+        default="none", description="PostgreSQL 18"
+    )
 
     @classmethod
     def catalog(cls, server: Server) -> str:
@@ -66,7 +77,11 @@ class Publication(Owned):
             of = "FROM pg_publication_namespace AS x JOIN pg_namespace AS n ON n.oid = x.pnnspid WHERE x.pnpubid = p.oid"
             schemas = f"ARRAY(SELECT n.nspname {of} ORDER BY n.nspname)"
             parts = f" || ARRAY(SELECT {address('pg_publication_namespace', 'x.oid')} {of})"
-        generated = "CASE p.pubgencols WHEN 's' THEN 'stored' ELSE 'none' END" if server.has_published_generated_columns else "'none'"
+        generated = (
+            "CASE p.pubgencols WHEN 's' THEN 'stored' ELSE 'none' END"
+            if server.has_published_generated_columns
+            else "'none'"
+        )
         tables = "FROM pg_publication_rel AS r JOIN pg_class AS c ON c.oid = r.prrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace"
         return f"""
             SELECT p.pubname AS name, pg_get_userbyid(p.pubowner)::text AS owner,
@@ -98,7 +113,9 @@ class Publication(Owned):
         if isinstance(tables, list | tuple):
             fields["tables"] = {t: dict[str, Any]() for t in cast("Iterable[str]", tables)}
         elif isinstance(tables, dict):
-            fields["tables"] = {t: m or dict[str, Any]() for t, m in cast("Mapping[str, object]", tables).items()}
+            fields["tables"] = {
+                t: m or dict[str, Any]() for t, m in cast("Mapping[str, object]", tables).items()
+            }
         return key, fields
 
     @classmethod
@@ -111,10 +128,16 @@ class Publication(Owned):
 
     def needs(self) -> frozenset[Ref]:
         named = map(parts_of, self.tables)
-        return frozenset({Ref("table", p[0], p[1]) for p in named if len(p) > 1} | {Ref("schema", "", s) for s in self.schemas})
+        return frozenset(
+            {Ref("table", p[0], p[1]) for p in named if len(p) > 1}
+            | {Ref("schema", "", s) for s in self.schemas}
+        )
 
     def newer(self) -> Mapping[str, int]:
-        return {**super().newer(), "tables": 15 if any(m != Member() for m in self.tables.values()) else 0}
+        return {
+            **super().newer(),
+            "tables": 15 if any(m != Member() for m in self.tables.values()) else 0,
+        }
 
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         members = self._members(self.tables, self.schemas)
@@ -125,7 +148,9 @@ class Publication(Owned):
             for_what = compose(" FOR {}", joined(members))
         options = self._options(None, on)
         given = compose(" WITH ({})", joined(options)) if options else raw("")
-        yield self._statement(compose("CREATE PUBLICATION {}{}{}", self.ref.name, for_what, given), self.tables)
+        yield self._statement(
+            compose("CREATE PUBLICATION {}{}{}", self.ref.name, for_what, given), self.tables
+        )
 
     def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
         return None if self.all_tables != old.all_tables else self._altered(old, on)
@@ -144,21 +169,32 @@ class Publication(Owned):
         if options := self._options(old, on):
             yield self._statement(compose("{} SET ({})", alter, joined(options)), ())
         if new or more:
-            yield self._statement(compose("{} ADD {}", alter, joined(self._members(new, more))), new)
+            yield self._statement(
+                compose("{} ADD {}", alter, joined(self._members(new, more))), new
+            )
 
-    def _members(self, tables: Mapping[str, Member], schemas: Sequence[str]) -> list[sql.Composable]:
-        return [*(m.clause(t) for t, m in tables.items()), *(compose("TABLES IN SCHEMA {}", s) for s in schemas)]
+    def _members(
+        self, tables: Mapping[str, Member], schemas: Sequence[str]
+    ) -> list[sql.Composable]:
+        return [
+            *(m.clause(t) for t, m in tables.items()),
+            *(compose("TABLES IN SCHEMA {}", s) for s in schemas),
+        ]
 
     def _options(self, old: Self | None, on: Situation) -> list[sql.Composable]:
         words: list[sql.Composable] = []
         if set(self.publish) != set(old.publish if old else EVERYTHING):
             words.append(compose("publish = {}", literal(", ".join(self.publish))))
         if self.publish_via_partition_root != (old.publish_via_partition_root if old else False):
-            words.append(raw(f"publish_via_partition_root = {str(self.publish_via_partition_root).lower()}"))
+            words.append(
+                raw(f"publish_via_partition_root = {str(self.publish_via_partition_root).lower()}")
+            )
         if self.publish_generated_columns != (old.publish_generated_columns if old else "none"):
             words.append(raw(f"publish_generated_columns = {self.publish_generated_columns}"))
         return words
 
     def _statement(self, words: sql.Composable, tables: Iterable[str]) -> Statement:
         listed = ", ".join(tables)
-        return Statement(sql=text(words), lock="SHARE UPDATE EXCLUSIVE" if listed else "", relation=listed)
+        return Statement(
+            sql=text(words), lock="SHARE UPDATE EXCLUSIVE" if listed else "", relation=listed
+        )

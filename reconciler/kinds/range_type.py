@@ -29,11 +29,19 @@ class RangeType(DataType):
     written: ClassVar[tuple[str, ...]] = ("subtype",)
 
     subtype: str = ""
-    subtype_opclass: str | None = Field(default=None, description="the order of its values, where it is not the usual one")
+    subtype_opclass: str | None = Field(
+        default=None, description="the order of its values, where it is not the usual one"
+    )
     collation: str | None = Field(default=None, description="where it is not the type's own")
-    canonical: str | None = Field(default=None, description="the function that spells equal ranges alike")
-    subtype_diff: str | None = Field(default=None, description="the function that measures the distance of two values")
-    multirange: str | None = Field(default=None, description="the name of its multirange type; left out: made of the range's")
+    canonical: str | None = Field(
+        default=None, description="the function that spells equal ranges alike"
+    )
+    subtype_diff: str | None = Field(
+        default=None, description="the function that measures the distance of two values"
+    )
+    multirange: str | None = Field(
+        default=None, description="the name of its multirange type; left out: made of the range's"
+    )
     multirange_name: str = Field(default="", json_schema_extra={"derived": True})
 
     @classmethod
@@ -95,13 +103,20 @@ class RangeType(DataType):
     # -- while it is replaced --------------------------------------------------------------------------------------
 
     def names(self) -> Mapping[str, str]:
-        own, other = (text(name(self.ref.schema, n)) for n in (self.multirange_name, aside(self.multirange_name)))
+        own, other = (
+            text(name(self.ref.schema, n))
+            for n in (self.multirange_name, aside(self.multirange_name))
+        )
         return {**super().names(), own: other, f"{own}[]": f"{other}[]"}
 
     def stood_aside(self, others: Mapping[str, str]) -> Self:
         own = aside(self.multirange_name)
         named = {"multirange_name": own, "multirange": text(name(self.ref.schema, own))}
-        return super().stood_aside(others).model_copy(update=named | {"subtype": others.get(self.subtype, self.subtype)})
+        return (
+            super()
+            .stood_aside(others)
+            .model_copy(update=named | {"subtype": others.get(self.subtype, self.subtype)})
+        )
 
     def set_aside(self, other: Self) -> Iterable[Statement]:
         """Rename the types, and the functions of the same names that make their values."""

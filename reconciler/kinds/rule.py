@@ -19,7 +19,10 @@ from reconciler.sql import compose, joined, name, raw, text
 
 NOTHING = ("nothing",)
 _T = r"""(?:'(?:''|[^'])*'|"(?:""|[^"])*"|[^'"])"""  # a quoted piece or one character, as PostgreSQL prints them
-_DEFINITION = re.compile(rf"CREATE RULE {_T}+? TO {_T}+?(?:\s+WHERE (?P<where>{_T}+?))? DO(?: INSTEAD)?\s(?P<do>{_T}+);\Z", re.S)
+_DEFINITION = re.compile(
+    rf"CREATE RULE {_T}+? TO {_T}+?(?:\s+WHERE (?P<where>{_T}+?))? DO(?: INSTEAD)?\s(?P<do>{_T}+);\Z",
+    re.S,
+)
 _ACTION = re.compile(rf"({_T}+?);\n", re.S)
 
 
@@ -32,11 +35,19 @@ class Rule(Object):
     whole: ClassVar[bool] = True
     written: ClassVar[tuple[str, ...]] = ("where", "do")
 
-    event: Literal["select", "insert", "update", "delete"] = Field(alias="on", description="the command that it rewrites")
-    where: str | None = Field(default=None, description="a condition on OLD and NEW without which it does nothing")
-    instead: bool = Field(default=False, description="what it does replaces the command (DO INSTEAD)")
+    event: Literal["select", "insert", "update", "delete"] = Field(
+        alias="on", description="the command that it rewrites"
+    )
+    where: str | None = Field(
+        default=None, description="a condition on OLD and NEW without which it does nothing"
+    )
+    instead: bool = Field(
+        default=False, description="what it does replaces the command (DO INSTEAD)"
+    )
     do: tuple[str, ...] = Field(default=NOTHING, description="the commands, or `nothing`")
-    enabled: Literal["origin", "disabled", "replica", "always"] = Field(default="origin", description="in which sessions it applies")
+    enabled: Literal["origin", "disabled", "replica", "always"] = Field(
+        default="origin", description="in which sessions it applies"
+    )
 
     @classmethod
     def catalog(cls, server: Server) -> str:
@@ -80,20 +91,34 @@ class Rule(Object):
         return name(self.ref.on.schema, self.ref.on.name)
 
     def _statement(self, verb: str) -> Statement:
-        words: list[sql.Composable] = [compose("{} RULE {} AS ON {} TO {}", raw(verb), self.ref.name, raw(self.event.upper()), self._table)]
+        words: list[sql.Composable] = [
+            compose(
+                "{} RULE {} AS ON {} TO {}",
+                raw(verb),
+                self.ref.name,
+                raw(self.event.upper()),
+                self._table,
+            )
+        ]
         if self.where is not None:
             words.append(compose("WHERE {}", raw(self.where)))
         words.append(raw("DO INSTEAD" if self.instead else "DO ALSO"))
         commands = [raw(c.strip().rstrip(";")) for c in self.do]
         if len(commands) == 1:
-            words.append(raw("NOTHING") if self.do[0].strip().lower() == NOTHING[0] else commands[0])
+            words.append(
+                raw("NOTHING") if self.do[0].strip().lower() == NOTHING[0] else commands[0]
+            )
         else:
             words.append(compose("(\n{}\n)", joined(commands, by=";\n")))
-        return Statement(sql=text(joined(words, by=" ")), lock="ACCESS EXCLUSIVE", relation=self.stands_on)
+        return Statement(
+            sql=text(joined(words, by=" ")), lock="ACCESS EXCLUSIVE", relation=self.stands_on
+        )
 
     def _enable(self, before: str) -> Iterable[Statement]:
         if self.enabled != before:
-            words = compose("ALTER TABLE {} {} RULE {}", self._table, raw(FIRES[self.enabled]), self.ref.name)
+            words = compose(
+                "ALTER TABLE {} {} RULE {}", self._table, raw(FIRES[self.enabled]), self.ref.name
+            )
             yield Statement(sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.stands_on)
 
 

@@ -47,7 +47,9 @@ class SecurityLabel(Object):
     def entry(cls, key: str, body: object) -> tuple[str, object]:
         provider, on, place = key.partition(ON)
         if not (provider and on and " " in place):
-            raise ValueError(f"a security label is named with its provider and its object: {provider or 'provider'} on table public.t")
+            raise ValueError(
+                f"a security label is named with its provider and its object: {provider or 'provider'} on table public.t"
+            )
         return key, {"label": body} if isinstance(body, str) else body
 
     @classmethod
@@ -74,4 +76,8 @@ class SecurityLabel(Object):
 
     def _says(self, label: str | None) -> Statement:
         place: sql.Composable = raw(self.ref.name.partition(ON)[2])
-        return Statement(sql=text(compose("SECURITY LABEL FOR {} ON {} IS {}", self.provider, place, literal(label))))
+        return Statement(
+            sql=text(
+                compose("SECURITY LABEL FOR {} ON {} IS {}", self.provider, place, literal(label))
+            )
+        )

@@ -57,19 +57,35 @@ class Sequence(Granted, Counter):
             ORDER BY n.nspname, c.relname"""
 
     def define(self, on: Situation, parts: abc.Sequence[Object] = ()) -> Iterable[Statement]:
-        unlogged, type_ = raw("UNLOGGED " if self.unlogged else ""), raw("" if self.type == "bigint" else f" AS {self.type}")
-        yield Statement(sql=text(compose("CREATE {}SEQUENCE {}{}{}", unlogged, self.sql_name(), type_, self.words())))
+        unlogged, type_ = (
+            raw("UNLOGGED " if self.unlogged else ""),
+            raw("" if self.type == "bigint" else f" AS {self.type}"),
+        )
+        yield Statement(
+            sql=text(
+                compose("CREATE {}SEQUENCE {}{}{}", unlogged, self.sql_name(), type_, self.words())
+            )
+        )
 
     def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
         if self.unlogged != old.unlogged:
-            words = compose("ALTER SEQUENCE {} SET {}", self.sql_name(), raw("UNLOGGED" if self.unlogged else "LOGGED"))
+            words = compose(
+                "ALTER SEQUENCE {} SET {}",
+                self.sql_name(),
+                raw("UNLOGGED" if self.unlogged else "LOGGED"),
+            )
             yield Statement(sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.ref.identity)
         yield from self.changed(old, self.sql_name(), (old.type, self.type))
 
     def remove(self, on: Situation) -> Iterable[Statement]:
-        lost = Danger(hazard=Hazard.DATA_LOSS, reason=f"{self.ref} is dropped, and how far it has counted is forgotten")
+        lost = Danger(
+            hazard=Hazard.DATA_LOSS,
+            reason=f"{self.ref} is dropped, and how far it has counted is forgotten",
+        )
         words = text(compose("DROP SEQUENCE {}", self.sql_name()))
-        yield Statement(sql=words, lock="ACCESS EXCLUSIVE", relation=self.ref.identity, dangers=(lost,))
+        yield Statement(
+            sql=words, lock="ACCESS EXCLUSIVE", relation=self.ref.identity, dangers=(lost,)
+        )
 
     # -- its owner -------------------------------------------------------------------------------------------------
 
@@ -81,7 +97,9 @@ class Sequence(Granted, Counter):
         if self.owning is None:
             return frozenset()
         tables = [Ref(kind, self.ref.schema, self.owning[0]) for kind in OWNERS]
-        return frozenset([*tables, *(Ref("column", self.ref.schema, self.owning[1], t) for t in tables)])
+        return frozenset(
+            [*tables, *(Ref("column", self.ref.schema, self.owning[1], t) for t in tables)]
+        )
 
     def unfinish(self, on: Situation) -> Iterable[Statement]:
         if self.owning is not None:
@@ -91,7 +109,9 @@ class Sequence(Granted, Counter):
     def _own(self, old: Self | None, on: Situation) -> Iterator[Statement]:
         """The owner of a sequence that a column owns is the table's, and follows it."""
         follows = old is not None and old.owning is not None and old.owning == self.owning
-        yield from super()._own(old.model_copy(update={"owner": self.owner}) if old is not None and follows else old, on)
+        yield from super()._own(
+            old.model_copy(update={"owner": self.owner}) if old is not None and follows else old, on
+        )
 
     @property
     def owning(self) -> tuple[str, str] | None:
@@ -103,4 +123,9 @@ class Sequence(Granted, Counter):
         """Say whose it is."""
         owner = raw("NONE") if self.owning is None else name(self.ref.schema, *self.owning)
         words = compose("ALTER SEQUENCE {} OWNED BY {}", self.sql_name(), owner)
-        return Statement(sql=text(words), lock="SHARE ROW EXCLUSIVE", relation=self.ref.identity, undo=None if undo is None else (undo,))
+        return Statement(
+            sql=text(words),
+            lock="SHARE ROW EXCLUSIVE",
+            relation=self.ref.identity,
+            undo=None if undo is None else (undo,),
+        )

@@ -29,8 +29,12 @@ class Statistics(Owned):
 
     on: tuple[str, ...] = Field(default=(), description="columns, or (expressions)")
     table: str = Field(alias="from", description="the table or materialized view")
-    kinds: tuple[Sort, ...] = Field(default=(), description="of ndistinct, dependencies, mcv; none named: all")
-    target: int | None = Field(default=None, description="how many values are sampled (SET STATISTICS)")
+    kinds: tuple[Sort, ...] = Field(
+        default=(), description="of ndistinct, dependencies, mcv; none named: all"
+    )
+    target: int | None = Field(
+        default=None, description="how many values are sampled (SET STATISTICS)"
+    )
 
     @classmethod
     def catalog(cls, server: Server) -> str:
@@ -50,24 +54,46 @@ class Statistics(Owned):
     @classmethod
     def from_row(cls, ref: Ref, row: Row) -> Self:
         """The columns come in the order of their numbers, which tells nothing."""
-        listed, columns, letters = split_commas(row.pop("listed")), row.pop("columns"), row.pop("letters")
-        named = [k for letter, k in (("d", "ndistinct"), ("f", "dependencies"), ("m", "mcv")) if letter in letters]
+        listed, columns, letters = (
+            split_commas(row.pop("listed")),
+            row.pop("columns"),
+            row.pop("letters"),
+        )
+        named = [
+            k
+            for letter, k in (("d", "ndistinct"), ("f", "dependencies"), ("m", "mcv"))
+            if letter in letters
+        ]
         row["kinds"] = named if len(named) < 3 else []
         return cls(ref=ref, on=(*sorted(listed[:columns]), *listed[columns:]), **row)
 
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         kinds = compose(" ({})", joined(self.kinds)) if self.kinds else raw("")
-        words = compose("CREATE STATISTICS {}{} ON {} FROM {}", self.sql_name(), kinds, joined(map(raw, self.on)), raw(self.table))
+        words = compose(
+            "CREATE STATISTICS {}{} ON {} FROM {}",
+            self.sql_name(),
+            kinds,
+            joined(map(raw, self.on)),
+            raw(self.table),
+        )
         yield Statement(sql=text(words), lock="SHARE UPDATE EXCLUSIVE", relation=self.table)
         yield from self._aim(None)
 
     def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
-        return self._aim(old.target) if self.model_copy(update={"target": old.target}) == old else None
+        return (
+            self._aim(old.target) if self.model_copy(update={"target": old.target}) == old else None
+        )
 
     def remove(self, on: Situation) -> Iterable[Statement]:
-        yield Statement(sql=text(compose("DROP STATISTICS {}", self.sql_name())), lock="SHARE UPDATE EXCLUSIVE", relation=self.table)
+        yield Statement(
+            sql=text(compose("DROP STATISTICS {}", self.sql_name())),
+            lock="SHARE UPDATE EXCLUSIVE",
+            relation=self.table,
+        )
 
     def _aim(self, before: int | None) -> Iterable[Statement]:
         if self.target != before:
             wanted = literal(-1 if self.target is None else self.target)
-            yield Statement(sql=text(compose("ALTER STATISTICS {} SET STATISTICS {}", self.sql_name(), wanted)))
+            yield Statement(
+                sql=text(compose("ALTER STATISTICS {} SET STATISTICS {}", self.sql_name(), wanted))
+            )

@@ -29,22 +29,49 @@ class Table(Descendant):
 
     kind: ClassVar[str] = "table"
     section: ClassVar[str] = "tables"
-    written: ClassVar[tuple[str, ...]] = ("partition_of", "values", "partition_by", "inherits", "of", "options")
+    written: ClassVar[tuple[str, ...]] = (
+        "partition_of",
+        "values",
+        "partition_by",
+        "inherits",
+        "of",
+        "options",
+    )
 
-    partition_by: str | None = Field(default=None, description="range, list or hash (keys), as in PARTITION BY")
-    of: str | None = Field(default=None, description="the composite type that a typed table has its columns of")
-    unlogged: bool = Field(default=False, description="written without the write-ahead log: fast, and empty after a crash")
-    access_method: str | None = Field(default=None, description="the table access method, where it is not heap")
-    tablespace: str | None = Field(default=None, description="where it is stored, where it is not the database's tablespace")
-    options: dict[str, str] = Field(default_factory=dict, description="storage parameters, such as fillfactor or toast.autovacuum_enabled")
+    partition_by: str | None = Field(
+        default=None, description="range, list or hash (keys), as in PARTITION BY"
+    )
+    of: str | None = Field(
+        default=None, description="the composite type that a typed table has its columns of"
+    )
+    unlogged: bool = Field(
+        default=False,
+        description="written without the write-ahead log: fast, and empty after a crash",
+    )
+    access_method: str | None = Field(
+        default=None, description="the table access method, where it is not heap"
+    )
+    tablespace: str | None = Field(
+        default=None, description="where it is stored, where it is not the database's tablespace"
+    )
+    options: dict[str, str] = Field(
+        default_factory=dict,
+        description="storage parameters, such as fillfactor or toast.autovacuum_enabled",
+    )
     replica_identity: str = Field(
         default="default",
         pattern=r"^(default|full|nothing|using index .+)$",
         description="how logical replication names a row: default (the primary key), full, nothing, or using index NAME",
     )
-    cluster_on: str | None = Field(default=None, description="the index by which CLUSTER orders the rows")
-    row_level_security: bool = Field(default=False, description="policies apply (ENABLE ROW LEVEL SECURITY)")
-    force_row_level_security: bool = Field(default=False, description="policies apply to the table's owner too")
+    cluster_on: str | None = Field(
+        default=None, description="the index by which CLUSTER orders the rows"
+    )
+    row_level_security: bool = Field(
+        default=False, description="policies apply (ENABLE ROW LEVEL SECURITY)"
+    )
+    force_row_level_security: bool = Field(
+        default=False, description="policies apply to the table's owner too"
+    )
 
     @classmethod
     def catalog(cls, server: Server) -> str:
@@ -84,7 +111,9 @@ class Table(Descendant):
     # -- made and dropped --------------------------------------------------------------------------------------------
 
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        create = compose("CREATE {}TABLE {}", raw("UNLOGGED " if self.unlogged else ""), self.sql_name())
+        create = compose(
+            "CREATE {}TABLE {}", raw("UNLOGGED " if self.unlogged else ""), self.sql_name()
+        )
         yield from self._born(create, parts, on, *self._stored())
         if self.of is not None:
             yield self._alter(compose("OF {}", raw(self.of)))
@@ -106,7 +135,9 @@ class Table(Descendant):
         size = on.size(self.ref)
         rows = f"about {size.rows:,} rows" if size.rows >= 0 else "an unknown number of rows"
         lost = f"{self.ref} is dropped with {rows} ({size.bytes:,} bytes)"
-        if self.partition_of is not None:  # foreign keys to the whole table refuse to let it go otherwise
+        if (
+            self.partition_of is not None
+        ):  # foreign keys to the whole table refuse to let it go otherwise
             yield self._detach()
         yield Statement(
             sql=text(compose("DROP TABLE {}", self.sql_name())),
@@ -141,18 +172,32 @@ class Table(Descendant):
         why = f"{self.ref.identity} ({bytes_:,} bytes) is written anew while nobody can read or write it"
         rewrite = Danger(hazard=Hazard.TABLE_REWRITE, reason=why)
         if self.unlogged != old.unlogged:
-            lost = Danger(hazard=Hazard.DATA_LOSS, reason=f"the rows of {self.ref.identity} will not survive a crash")
-            yield self._alter(raw("SET UNLOGGED" if self.unlogged else "SET LOGGED"), *([rewrite, lost] if self.unlogged else [rewrite]))
+            lost = Danger(
+                hazard=Hazard.DATA_LOSS,
+                reason=f"the rows of {self.ref.identity} will not survive a crash",
+            )
+            yield self._alter(
+                raw("SET UNLOGGED" if self.unlogged else "SET LOGGED"),
+                *([rewrite, lost] if self.unlogged else [rewrite]),
+            )
         if self.access_method != old.access_method:
-            on.server.require(on.server.has_set_access_method, f"another access method of {self.ref}", 15)
-            yield self._alter(compose("SET ACCESS METHOD {}", self.access_method or "heap"), rewrite)
+            on.server.require(
+                on.server.has_set_access_method, f"another access method of {self.ref}", 15
+            )
+            yield self._alter(
+                compose("SET ACCESS METHOD {}", self.access_method or "heap"), rewrite
+            )
         if self.tablespace != old.tablespace:
-            yield self._alter(compose("SET TABLESPACE {}", self.tablespace or "pg_default"), rewrite)
+            yield self._alter(
+                compose("SET TABLESPACE {}", self.tablespace or "pg_default"), rewrite
+            )
         new = {k: v for k, v in self.options.items() if old.options.get(k) != v}
         if new:
             yield self._alter(compose("SET ({})", _set(new)), lock="SHARE UPDATE EXCLUSIVE")
         if gone := [k for k in old.options if k not in self.options]:
-            yield self._alter(compose("RESET ({})", joined(map(_option, gone))), lock="SHARE UPDATE EXCLUSIVE")
+            yield self._alter(
+                compose("RESET ({})", joined(map(_option, gone))), lock="SHARE UPDATE EXCLUSIVE"
+            )
 
     def _secure(self, *, enabled: bool, forced: bool) -> Iterable[Statement]:
         for was, wanted, on, off in (
@@ -160,13 +205,20 @@ class Table(Descendant):
             (forced, self.force_row_level_security, "FORCE", "NO FORCE"),
         ):
             if was != wanted:
-                weaker = Danger(hazard=Hazard.WEAKENS_SECURITY, reason=f"row level security of {self.ref.identity} goes")
+                weaker = Danger(
+                    hazard=Hazard.WEAKENS_SECURITY,
+                    reason=f"row level security of {self.ref.identity} goes",
+                )
                 words = compose("{} ROW LEVEL SECURITY", raw(on if wanted else off))
                 yield self._alter(words, *(() if wanted else (weaker,)))
 
     def holds_fast(self, part: Object) -> bool:
         named = rf'(?<![\w"]){re.escape(text(name(part.ref.name)))}(?![\w"])'
-        return self.partition_by is not None and part.folds and re.search(named, self.partition_by) is not None
+        return (
+            self.partition_by is not None
+            and part.folds
+            and re.search(named, self.partition_by) is not None
+        )
 
     # -- standing on a type ------------------------------------------------------------------------------------------
 
@@ -193,24 +245,46 @@ class Table(Descendant):
         named = self.replica_identity.removeprefix(USING)
         if self.replica_identity != (old.replica_identity if old else named):
             using = self.replica_identity != named
-            yield self._alter(compose("REPLICA IDENTITY {}", compose("USING INDEX {}", named) if using else raw(named.upper())))
+            yield self._alter(
+                compose(
+                    "REPLICA IDENTITY {}",
+                    compose("USING INDEX {}", named) if using else raw(named.upper()),
+                )
+            )
         if self.cluster_on != (old.cluster_on if old else None):
-            action = compose("CLUSTER ON {}", self.cluster_on) if self.cluster_on is not None else raw("SET WITHOUT CLUSTER")
-            yield self._alter(action, lock="SHARE UPDATE EXCLUSIVE" if self.cluster_on is not None else "ACCESS EXCLUSIVE")
+            action = (
+                compose("CLUSTER ON {}", self.cluster_on)
+                if self.cluster_on is not None
+                else raw("SET WITHOUT CLUSTER")
+            )
+            yield self._alter(
+                action,
+                lock="SHARE UPDATE EXCLUSIVE"
+                if self.cluster_on is not None
+                else "ACCESS EXCLUSIVE",
+            )
 
     def unfinish(self, on: Situation) -> Iterable[Statement]:
         """Let go of the indexes, and take them again where that is undone."""
         loose = self.model_copy(update={"cluster_on": None, "replica_identity": "default"})
         kept = self.replica_identity if not self.replica_identity.startswith(USING) else "default"
-        back = tuple(s.sql for s in self.finish(loose.model_copy(update={"replica_identity": kept}), on))
+        back = tuple(
+            s.sql for s in self.finish(loose.model_copy(update={"replica_identity": kept}), on)
+        )
         for statement in loose.model_copy(update={"replica_identity": kept}).finish(self, on):
             yield statement.model_copy(update={"undo": back})
             back = ()
 
     def finish_needs(self) -> frozenset[Ref]:
-        identity = self.replica_identity.removeprefix(USING) if self.replica_identity.startswith(USING) else None
+        identity = (
+            self.replica_identity.removeprefix(USING)
+            if self.replica_identity.startswith(USING)
+            else None
+        )
         named = [i for i in (identity, self.cluster_on) if i is not None]
-        return frozenset(Ref(k, self.ref.schema, i, self.ref) for i in named for k in ("index", "constraint"))
+        return frozenset(
+            Ref(k, self.ref.schema, i, self.ref) for i in named for k in ("index", "constraint")
+        )
 
 
 def _set(options: Mapping[str, str]) -> sql.Composable:

@@ -33,7 +33,9 @@ class TextSearchConfiguration(Owned):
     written: ClassVar[tuple[str, ...]] = ("parser", "mappings")
 
     parser: str = Field(default="default", description="what splits a text into tokens")
-    mappings: dict[str, tuple[str, ...]] = Field(default_factory=dict, description="sort of token → dictionaries, asked in that order")
+    mappings: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="sort of token → dictionaries, asked in that order"
+    )
 
     @classmethod
     def catalog(cls, server: Server) -> str:
@@ -66,11 +68,18 @@ class TextSearchConfiguration(Owned):
             ("ALTER", {t: d for t, d in self.mappings.items() if t in before and before[t] != d}),
         ):
             for dictionaries, tokens in _by_value({}, changes):
-                what = compose("{} MAPPING FOR {} WITH {}", raw(verb), joined(tokens), joined(map(raw, dictionaries)))
+                what = compose(
+                    "{} MAPPING FOR {} WITH {}",
+                    raw(verb),
+                    joined(tokens),
+                    joined(map(raw, dictionaries)),
+                )
                 yield self._alter("{}", what)
 
     def _alter(self, template: Any, what: sql.Composable) -> Statement:
-        return Statement(sql=text(compose("ALTER {} {}", self.designation(), compose(template, what))))
+        return Statement(
+            sql=text(compose("ALTER {} {}", self.designation(), compose(template, what)))
+        )
 
 
 class TextSearchDictionary(Owned):
@@ -81,8 +90,12 @@ class TextSearchDictionary(Owned):
     stored: ClassVar[str] = "pg_ts_dict.oid"
     written: ClassVar[tuple[str, ...]] = ("template",)
 
-    template: str = Field(default="simple", description="what it is an instance of: simple, snowball, synonym, …")
-    options: dict[str, str | int | float] = Field(default_factory=dict, description="what the template takes, such as stopwords")
+    template: str = Field(
+        default="simple", description="what it is an instance of: simple, snowball, synonym, …"
+    )
+    options: dict[str, str | int | float] = Field(
+        default_factory=dict, description="what the template takes, such as stopwords"
+    )
 
     @classmethod
     def catalog(cls, server: Server) -> str:
@@ -108,7 +121,9 @@ class TextSearchDictionary(Owned):
             return None
         gone = [name(k) for k in old.options if k not in self.options]
         new = _options({k: v for k, v in self.options.items() if old.options.get(k) != v})
-        return [Statement(sql=text(compose("ALTER {} ({})", self.designation(), joined([*gone, *new]))))]
+        return [
+            Statement(sql=text(compose("ALTER {} ({})", self.designation(), joined([*gone, *new]))))
+        ]
 
 
 class TextSearchParser(Object):
@@ -147,7 +162,9 @@ class TextSearchTemplate(Object):
     stored: ClassVar[str] = "pg_ts_template.oid"
     written: ClassVar[tuple[str, ...]] = ("init", "lexize")
 
-    init: str | None = Field(default=None, description="the function that reads a dictionary's options")
+    init: str | None = Field(
+        default=None, description="the function that reads a dictionary's options"
+    )
     lexize: str = Field(default="", description="the function that turns a token into lexemes")
 
     @classmethod
@@ -175,7 +192,9 @@ def _of_functions(obj: Object, roles: Sequence[str]) -> Statement:
     return Statement(sql=text(compose("CREATE {} ({})", obj.designation(), given)))
 
 
-def _by_value(before: dict[str, tuple[str, ...]], after: dict[str, tuple[str, ...]]) -> list[tuple[tuple[str, ...], list[str]]]:
+def _by_value(
+    before: dict[str, tuple[str, ...]], after: dict[str, tuple[str, ...]]
+) -> list[tuple[tuple[str, ...], list[str]]]:
     """The tokens that share dictionaries; those that are gone share none."""
     found: dict[tuple[str, ...], list[str]] = {}
     for token in [*after, *(t for t in before if t not in after)]:

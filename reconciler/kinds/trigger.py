@@ -43,28 +43,52 @@ class Trigger(Object):
     stored: ClassVar[str] = "pg_trigger.oid"
     within: ClassVar[tuple[str, ...]] = ("table", "view", "foreign_table")
     whole: ClassVar[bool] = True
-    written: ClassVar[tuple[str, ...]] = ("when", "execute", "before", "after", "instead_of", "from_table")
+    written: ClassVar[tuple[str, ...]] = (
+        "when",
+        "execute",
+        "before",
+        "after",
+        "instead_of",
+        "from_table",
+    )
 
-    constraint: bool = Field(default=False, description="a constraint trigger, which can be deferred")
-    before: tuple[str, ...] = Field(default=(), description="events: insert, update, update of a, b, delete, truncate")
+    constraint: bool = Field(
+        default=False, description="a constraint trigger, which can be deferred"
+    )
+    before: tuple[str, ...] = Field(
+        default=(), description="events: insert, update, update of a, b, delete, truncate"
+    )
     after: tuple[str, ...] = Field(default=(), description="events")
     instead_of: tuple[str, ...] = Field(default=(), description="events, of a view")
-    from_table: str | None = Field(default=None, alias="from", description="the other table of a constraint trigger")
-    deferrable: Literal["immediate", "deferred"] | None = Field(
-        default=None, description="a constraint trigger fires at the end of the transaction: initially …"
+    from_table: str | None = Field(
+        default=None, alias="from", description="the other table of a constraint trigger"
     )
-    referencing: Referencing | None = Field(default=None, description="names of the transition tables")
+    deferrable: Literal["immediate", "deferred"] | None = Field(
+        default=None,
+        description="a constraint trigger fires at the end of the transaction: initially …",
+    )
+    referencing: Referencing | None = Field(
+        default=None, description="names of the transition tables"
+    )
     for_each: Literal["row", "statement"] = "statement"
-    when: str | None = Field(default=None, description="a condition on OLD and NEW without which it does not fire")
+    when: str | None = Field(
+        default=None, description="a condition on OLD and NEW without which it does not fire"
+    )
     execute: str = Field(default="", description="the function with its arguments: f() or f('a')")
-    enabled: Literal["origin", "disabled", "replica", "always"] = Field(default="origin", description="for which sessions it fires")
-    inherited: bool = Field(default=False, description="it is the parent's, and only `enabled` is the partition's own")
+    enabled: Literal["origin", "disabled", "replica", "always"] = Field(
+        default="origin", description="for which sessions it fires"
+    )
+    inherited: bool = Field(
+        default=False, description="it is the parent's, and only `enabled` is the partition's own"
+    )
     parents_enabled: str = Field(default="origin", json_schema_extra={"derived": True})
 
     @model_validator(mode="after")
     def _one_timing(self) -> Self:
         if not self.inherited and sum(bool(getattr(self, t)) for t in TIMINGS) != 1:
-            raise ValueError("a trigger has exactly one of: before, after, instead_of; it lists the events")
+            raise ValueError(
+                "a trigger has exactly one of: before, after, instead_of; it lists the events"
+            )
         if self.inherited == bool(self.execute):
             raise ValueError("a trigger executes a function, unless it is inherited")
         return self
@@ -102,7 +126,11 @@ class Trigger(Object):
             return cls(ref=ref, **{k: row[k] for k in kept})
         definition, bits, columns = row.pop("definition"), row.pop("type"), row.pop("columns")
         update = f"update of {', '.join(columns)}" if columns else "update"
-        row[row.pop("timing")] = [w for bit, w in ((4, "insert"), (8, "delete"), (16, update), (32, "truncate")) if bits & bit]
+        row[row.pop("timing")] = [
+            w
+            for bit, w in ((4, "insert"), (8, "delete"), (16, update), (32, "truncate"))
+            if bits & bit
+        ]
         old, new = row.pop("old_table"), row.pop("new_table")
         if old or new:
             row["referencing"] = Referencing(old_table=old, new_table=new)
@@ -119,7 +147,9 @@ class Trigger(Object):
         if not isinstance(body, dict):
             return key, body
         fields = cast("dict[str, Any]", body)
-        return key, fields | {t: _events(fields[t]) for t in TIMINGS if isinstance(fields.get(t), tuple)}
+        return key, fields | {
+            t: _events(fields[t]) for t in TIMINGS if isinstance(fields.get(t), tuple)
+        }
 
     @classmethod
     def short(cls, body: dict[str, Any]) -> object:
@@ -167,8 +197,17 @@ class Trigger(Object):
         timing = next(t for t in TIMINGS if getattr(self, t))
         events: tuple[str, ...] = getattr(self, timing)
         words: list[sql.Composable] = [
-            compose("{}{} TRIGGER {}", raw(verb), raw(" CONSTRAINT" if self.constraint else ""), self.ref.name),
-            compose("{} {}", raw(timing.replace("_", " ").upper()), joined((raw(_keywords(e)) for e in events), by=" OR ")),
+            compose(
+                "{}{} TRIGGER {}",
+                raw(verb),
+                raw(" CONSTRAINT" if self.constraint else ""),
+                self.ref.name,
+            ),
+            compose(
+                "{} {}",
+                raw(timing.replace("_", " ").upper()),
+                joined((raw(_keywords(e)) for e in events), by=" OR "),
+            ),
             compose("ON {}", self._table),
         ]
         if self.from_table:
@@ -177,21 +216,32 @@ class Trigger(Object):
             words.append(raw(f"DEFERRABLE INITIALLY {self.deferrable.upper()}"))
         if self.referencing:
             tables = (("OLD", self.referencing.old_table), ("NEW", self.referencing.new_table))
-            words.append(compose("REFERENCING {}", joined((compose("{} TABLE AS {}", raw(w), t) for w, t in tables if t), by=" ")))
+            words.append(
+                compose(
+                    "REFERENCING {}",
+                    joined((compose("{} TABLE AS {}", raw(w), t) for w, t in tables if t), by=" "),
+                )
+            )
         words.append(raw(f"FOR EACH {self.for_each.upper()}"))
         if self.when is not None:
             words.append(compose("WHEN ({})", raw(self.when)))
         words.append(compose("EXECUTE FUNCTION {}", raw(self.execute)))
-        return Statement(sql=text(joined(words, by=" ")), lock="SHARE ROW EXCLUSIVE", relation=self.stands_on)
+        return Statement(
+            sql=text(joined(words, by=" ")), lock="SHARE ROW EXCLUSIVE", relation=self.stands_on
+        )
 
     def _enable(self, before: str) -> Iterable[Statement]:
         if self.enabled != before:
-            words = compose("ALTER TABLE {} {} TRIGGER {}", self._table, raw(FIRES[self.enabled]), self.ref.name)
+            words = compose(
+                "ALTER TABLE {} {} TRIGGER {}", self._table, raw(FIRES[self.enabled]), self.ref.name
+            )
             yield Statement(sql=text(words), lock="SHARE ROW EXCLUSIVE", relation=self.stands_on)
 
     def _fires(self, when: str) -> Statement:
         """Enable or disable it on this partition alone."""
-        words = compose("ALTER TABLE ONLY {} {} TRIGGER {}", self._table, raw(FIRES[when]), self.ref.name)
+        words = compose(
+            "ALTER TABLE ONLY {} {} TRIGGER {}", self._table, raw(FIRES[when]), self.ref.name
+        )
         return Statement(sql=text(words), lock="SHARE ROW EXCLUSIVE", relation=self.stands_on)
 
 
@@ -199,7 +249,12 @@ def _events(listed: Sequence[str]) -> tuple[str, ...]:
     """What follows `update of a` and is no event is one more column of it."""
     found: list[str] = []
     for item in listed:
-        if found and _UPDATE_OF.match(found[-1]) and item.lower() not in EVENTS and not _UPDATE_OF.match(item):
+        if (
+            found
+            and _UPDATE_OF.match(found[-1])
+            and item.lower() not in EVENTS
+            and not _UPDATE_OF.match(item)
+        ):
             found[-1] += f", {item}"
         else:
             found.append(item)

@@ -29,7 +29,9 @@ class UserMapping(Object):
     remarkable: ClassVar[bool] = False
     unqualified: ClassVar[bool] = True
 
-    options: dict[str, str] = Field(default_factory=dict, description="such as user; never a secret")
+    options: dict[str, str] = Field(
+        default_factory=dict, description="such as user; never a secret"
+    )
 
     _no_secrets = field_validator("options")(without_secrets)
 
@@ -51,7 +53,9 @@ class UserMapping(Object):
     def entry(cls, key: str, body: object) -> tuple[str, object]:
         role, on, server = key.partition(" on ")
         if not (role and on and server):
-            raise ValueError(f"a user mapping is named with its role and its server: {key} on server")
+            raise ValueError(
+                f"a user mapping is named with its role and its server: {key} on server"
+            )
         return key, body
 
     @property
@@ -67,7 +71,9 @@ class UserMapping(Object):
 
     def designation(self) -> sql.Composable:
         role, server = self._parts
-        return compose("USER MAPPING FOR {} SERVER {}", raw("PUBLIC") if role == PUBLIC else name(role), server)
+        return compose(
+            "USER MAPPING FOR {} SERVER {}", raw("PUBLIC") if role == PUBLIC else name(role), server
+        )
 
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         yield Statement(sql=text(compose("CREATE {}{}", self.designation(), given(self.options))))
@@ -78,4 +84,7 @@ class UserMapping(Object):
 
     def remove(self, on: Situation) -> Iterable[Statement]:
         why = f"{self.ref} is dropped with the password that it may hold, which no undo brings back"
-        yield Statement(sql=text(compose("DROP {}", self.designation())), dangers=(Danger(hazard=Hazard.IRREVERSIBLE, reason=why),))
+        yield Statement(
+            sql=text(compose("DROP {}", self.designation())),
+            dangers=(Danger(hazard=Hazard.IRREVERSIBLE, reason=why),),
+        )

@@ -26,7 +26,9 @@ OPTIONS = (*FLAGS, "check_option")
 class ViewColumn(QueryColumn):
     """What a view's column has beside what the query gives it."""
 
-    default: str | None = Field(default=None, description="SQL expression for rows that are inserted into the view")
+    default: str | None = Field(
+        default=None, description="SQL expression for rows that are inserted into the view"
+    )
 
 
 class View(Queried):
@@ -36,10 +38,18 @@ class View(Queried):
     section: ClassVar[str] = "views"
     since: ClassVar[Mapping[str, int]] = {"security_invoker": 15}
 
-    security_invoker: bool | str | None = Field(default=None, description="reads with the rights of the one who asks (PostgreSQL 15)")
-    security_barrier: bool | str | None = Field(default=None, description="its conditions run before any function of the one who asks")
-    check_option: Literal["local", "cascaded"] | None = Field(default=None, description="rows written must be visible")
-    columns: dict[str, ViewColumn] = Field(default_factory=dict, description="columns with a default, a comment or grants")
+    security_invoker: bool | str | None = Field(
+        default=None, description="reads with the rights of the one who asks (PostgreSQL 15)"
+    )
+    security_barrier: bool | str | None = Field(
+        default=None, description="its conditions run before any function of the one who asks"
+    )
+    check_option: Literal["local", "cascaded"] | None = Field(
+        default=None, description="rows written must be visible"
+    )
+    columns: dict[str, ViewColumn] = Field(
+        default_factory=dict, description="columns with a default, a comment or grants"
+    )
 
     @property
     def told(self) -> Mapping[str, ViewColumn]:
@@ -69,7 +79,11 @@ class View(Queried):
     @classmethod
     def from_row(cls, ref: Ref, row: Row) -> Self:
         options = dict(o.split("=", 1) for o in row.pop("options") or ())
-        flags = {f: {"true": True, "false": False}.get(options[f], options[f]) for f in FLAGS if f in options}
+        flags = {
+            f: {"true": True, "false": False}.get(options[f], options[f])
+            for f in FLAGS
+            if f in options
+        }
         row["columns"] = row["columns"] or {}
         return cls(ref=ref, check_option=options.get("check_option"), **flags, **row)
 
@@ -78,7 +92,9 @@ class View(Queried):
         full = super().over(live, complete=complete)
         if live is None or complete:
             return full
-        kept: dict[str, object] = {f: getattr(live, f) for f in FLAGS if _alike(getattr(full, f), getattr(live, f))}
+        kept: dict[str, object] = {
+            f: getattr(live, f) for f in FLAGS if _alike(getattr(full, f), getattr(live, f))
+        }
         return full.model_copy(update=kept)
 
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
@@ -108,7 +124,10 @@ class View(Queried):
     def _weaker(self, old: Self) -> Iterable[Danger]:
         for option, what in (
             ("security_invoker", "reads with its owner's rights and so past row level security"),
-            ("security_barrier", "lets functions of the one who asks see rows that its conditions hide"),
+            (
+                "security_barrier",
+                "lets functions of the one who asks see rows that its conditions hide",
+            ),
             ("check_option", "lets rows be written that it does not show"),
         ):
             if _on(getattr(old, option)) and not _on(getattr(self, option)):
@@ -119,13 +138,19 @@ class View(Queried):
         for column in {**before, **self.columns}:
             was, wanted = before.get(column, ViewColumn()), self.columns.get(column, ViewColumn())
             if wanted.default != was.default:
-                new = raw("DROP DEFAULT") if wanted.default is None else compose("SET DEFAULT {}", raw(wanted.default))
+                new = (
+                    raw("DROP DEFAULT")
+                    if wanted.default is None
+                    else compose("SET DEFAULT {}", raw(wanted.default))
+                )
                 yield self._alter(compose("ALTER COLUMN {} {}", column, new))
         yield from self.remarks(before)
 
     def _alter(self, action: sql.Composable, dangers: tuple[Danger, ...] = ()) -> Statement:
         words = text(compose("ALTER VIEW {} {}", self.sql_name(), action))
-        return Statement(sql=words, lock="ACCESS EXCLUSIVE", relation=self.ref.identity, dangers=dangers)
+        return Statement(
+            sql=words, lock="ACCESS EXCLUSIVE", relation=self.ref.identity, dangers=dangers
+        )
 
     def _options(self, chosen: Iterable[str]) -> sql.Composable:
         return joined(compose("{} = {}", o, _value(getattr(self, o))) for o in chosen)
@@ -135,7 +160,9 @@ class View(Queried):
         options = compose(" WITH ({})", self._options(given)) if given else raw("")
         query = raw(self.query.strip().rstrip(";"))
         words = compose("{} {}{} AS\n{}", raw(verb), self.sql_name(), options, query)
-        return Statement(sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.ref.identity, dangers=dangers)
+        return Statement(
+            sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.ref.identity, dangers=dangers
+        )
 
 
 def _on(option: bool | str | None) -> bool:
@@ -147,4 +174,10 @@ def _alike(wanted: bool | str | None, live: bool | str | None) -> bool:
 
 
 def _value(option: bool | str) -> sql.Composable:
-    return raw(str(option).lower()) if isinstance(option, bool) else literal(option) if option not in CHECKS else raw(option)
+    return (
+        raw(str(option).lower())
+        if isinstance(option, bool)
+        else literal(option)
+        if option not in CHECKS
+        else raw(option)
+    )

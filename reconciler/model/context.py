@@ -52,12 +52,18 @@ class Situation:
     claimed: Set[tuple[str, str]] = frozenset()
     partitions: Mapping[Ref, Sequence[Ref]] = field(default_factory=dict[Ref, Sequence[Ref]])
     living: Mapping[Ref, Sequence[Object]] = field(default_factory=dict[Ref, "Sequence[Object]"])
-    doubled: Mapping[tuple[Ref, str], Sequence[Ref]] = field(default_factory=dict[tuple[Ref, str], "Sequence[Ref]"])
+    doubled: Mapping[tuple[Ref, str], Sequence[Ref]] = field(
+        default_factory=dict[tuple[Ref, str], "Sequence[Ref]"]
+    )
     twins: Mapping[Ref, str] = field(default_factory=dict[Ref, str])
     heirs: Mapping[Ref, Object] = field(default_factory=dict[Ref, "Object"])
     ranks: Mapping[Ref, int] = field(default_factory=dict[Ref, int])
-    lent: Mapping[tuple[Ref, Parents, Parents], tuple[Sequence[Statement], Sequence[Statement]]] = field(
-        default_factory=dict[tuple[Ref, "Parents", "Parents"], tuple[Sequence[Statement], Sequence[Statement]]]
+    lent: Mapping[tuple[Ref, Parents, Parents], tuple[Sequence[Statement], Sequence[Statement]]] = (
+        field(
+            default_factory=dict[
+                tuple[Ref, "Parents", "Parents"], tuple[Sequence[Statement], Sequence[Statement]]
+            ]
+        )
     )
 
     def size(self, ref: Ref) -> Size:
@@ -70,5 +76,7 @@ class Situation:
 
     def initial_grants(self, kind: type[Granted], schema: str) -> Grants:
         """What roles may do with an object of the kind that has just been created in that schema."""
-        either = self.initial.get((kind.grant_class, schema), self.initial.get((kind.grant_class, "")))
+        either = self.initial.get(
+            (kind.grant_class, schema), self.initial.get((kind.grant_class, ""))
+        )
         return kind.usual_grants() if either is None else either

@@ -67,7 +67,12 @@ class DataType(Granted, Replaced):
 
     def turns(self, old: Self, other: Self) -> Mapping[str, Turn]:
         def turn(own: str, there: str) -> Turn:
-            return Turn(own, there, lambda v: self.converted(other, v, own), lambda v: other.converted(self, v, there))
+            return Turn(
+                own,
+                there,
+                lambda v: self.converted(other, v, own),
+                lambda v: other.converted(self, v, there),
+            )
 
         return {own: turn(own, there) for own, there in old.names().items()}
 
@@ -87,6 +92,10 @@ def renamed(words: str, schema: str, own: str, arguments: str = "") -> Statement
     """Set aside what `words` calls a type or a function."""
 
     def rename(one: str, other: str) -> str:
-        return text(compose("ALTER {} {}{} RENAME TO {}", raw(words), name(schema, one), raw(arguments), other))
+        return text(
+            compose(
+                "ALTER {} {}{} RENAME TO {}", raw(words), name(schema, one), raw(arguments), other
+            )
+        )
 
     return Statement(sql=rename(own, aside(own)), undo=(rename(aside(own), own),))

@@ -11,7 +11,15 @@ from psycopg import sql
 
 from reconciler.sql import compose, joined, literal, raw
 
-SECRETS = ("password", "passwd", "sslpassword", "secret", "secret_key", "secret_access_key", "token")
+SECRETS = (
+    "password",
+    "passwd",
+    "sslpassword",
+    "secret",
+    "secret_key",
+    "secret_access_key",
+    "token",
+)
 
 
 def readable(options: str) -> str:
@@ -29,17 +37,29 @@ def without_secrets(options: Mapping[str, str]) -> dict[str, str]:
     """The options themselves; raises ValueError for a secret, which has no place in a file."""
     for option in options:
         if option.lower() in SECRETS:
-            raise ValueError(f"options.{option}: secrets are not declared, they stay as ALTER … OPTIONS set them on the server")
+            raise ValueError(
+                f"options.{option}: secrets are not declared, they stay as ALTER … OPTIONS set them on the server"
+            )
     return dict(options)
 
 
 def given(options: Mapping[str, str]) -> sql.Composable:
     """` OPTIONS (…)`, or nothing."""
-    return compose(" OPTIONS ({})", joined(compose("{} {}", k, literal(v)) for k, v in options.items())) if options else raw("")
+    return (
+        compose(
+            " OPTIONS ({})", joined(compose("{} {}", k, literal(v)) for k, v in options.items())
+        )
+        if options
+        else raw("")
+    )
 
 
 def changed(old: Mapping[str, str], new: Mapping[str, str]) -> sql.Composable | None:
     """The `OPTIONS (…)` of an ALTER that leads from the one to the other, None where they are equal."""
     words = [compose("DROP {}", k) for k in old if k not in new]
-    words += [compose("{} {} {}", raw("SET" if k in old else "ADD"), k, literal(v)) for k, v in new.items() if old.get(k) != v]
+    words += [
+        compose("{} {} {}", raw("SET" if k in old else "ADD"), k, literal(v))
+        for k, v in new.items()
+        if old.get(k) != v
+    ]
     return compose("OPTIONS ({})", joined(words)) if words else None

@@ -58,7 +58,9 @@ class Inheriting:
         del on
         return None
 
-    def lends(self, before: Object, after: Object, on: Situation) -> tuple[Statement, Statement] | None:
+    def lends(
+        self, before: Object, after: Object, on: Situation
+    ) -> tuple[Statement, Statement] | None:
         """What is done to this part, and undone, around the moment in which an heir gets other parents.
 
         It gives the heir `before`, which is to be `after`, as other parents give it.

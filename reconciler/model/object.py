@@ -33,41 +33,71 @@ class Object(Inheriting, BaseModel):
 
     kind: ClassVar[str]
     section: ClassVar[str]  # the YAML key that lists objects of this kind
-    stored: ClassVar[str] = ""  # the catalog and column that hold its oid: where none is people's, `catalog` need not be asked
+    stored: ClassVar[str] = (
+        ""  # the catalog and column that hold its oid: where none is people's, `catalog` need not be asked
+    )
     unqualified: ClassVar[bool] = False  # its name belongs to no schema
-    within: ClassVar[tuple[str, ...]] = ()  # kinds under whose entries that section stands; () is the top level
+    within: ClassVar[
+        tuple[str, ...]
+    ] = ()  # kinds under whose entries that section stands; () is the top level
     folds: ClassVar[bool] = False  # created as part of what it lives on, when that is created too
-    whole: ClassVar[bool] = False  # a declaration is the whole definition: a key left out means its default
-    ambient: ClassVar[bool] = False  # bears on what others are made as: on every clone, and changed after everything else
-    follows: ClassVar[bool] = False  # PostgreSQL itself carries it along when a column under it changes its type
+    whole: ClassVar[bool] = (
+        False  # a declaration is the whole definition: a key left out means its default
+    )
+    ambient: ClassVar[bool] = (
+        False  # bears on what others are made as: on every clone, and changed after everything else
+    )
+    follows: ClassVar[bool] = (
+        False  # PostgreSQL itself carries it along when a column under it changes its type
+    )
     relation: ClassVar[bool] = False  # shares the namespace of tables, indexes, sequences and views
-    shares: ClassVar[str] = ""  # the namespace, if it is another, that it shares with further kinds: "type" or "routine"
-    local: ClassVar[bool] = False  # made of what one server has and another of the same version may lack: ICU, a locale
-    unnoted: ClassVar[bool] = False  # of what uses it PostgreSQL notes only that it calls the routine behind it
-    watches: ClassVar[bool] = False  # acts on changes to other objects, so that it is made last and dropped first
+    shares: ClassVar[str] = (
+        ""  # the namespace, if it is another, that it shares with further kinds: "type" or "routine"
+    )
+    local: ClassVar[bool] = (
+        False  # made of what one server has and another of the same version may lack: ICU, a locale
+    )
+    unnoted: ClassVar[bool] = (
+        False  # of what uses it PostgreSQL notes only that it calls the routine behind it
+    )
+    watches: ClassVar[bool] = (
+        False  # acts on changes to other objects, so that it is made last and dropped first
+    )
     written: ClassVar[tuple[str, ...]] = ()  # fields that hold SQL which people wrote
     renamable: ClassVar[bool] = True  # ALTER … RENAME TO knows it
     remarkable: ClassVar[bool] = True  # COMMENT ON knows it
     renamed_part: ClassVar[str] = "name"  # what differs then
     spreads: ClassVar[bool] = False  # each partition has a piece of what its parent has
-    since: ClassVar[Mapping[str, int]] = {}  # the first major version that knows a field, where 14 does not
+    since: ClassVar[
+        Mapping[str, int]
+    ] = {}  # the first major version that knows a field, where 14 does not
 
     ref: SkipJsonSchema[Ref] = Field(exclude=True, repr=False)
     comment: str | None = Field(default=None, description="COMMENT ON")
-    renamed_from: str | None = Field(default=None, description="its old name: it is renamed, where that is still there; may stay for ever")
-    depends_on: tuple[str, ...] = Field(default=(), description="what no catalog knows that it needs: `function f(int)`, `table t`, …")
+    renamed_from: str | None = Field(
+        default=None,
+        description="its old name: it is renamed, where that is still there; may stay for ever",
+    )
+    depends_on: tuple[str, ...] = Field(
+        default=(),
+        description="what no catalog knows that it needs: `function f(int)`, `table t`, …",
+    )
 
     @model_validator(mode="after")
     def _renamable(self) -> Self:
         if self.renamed_from is not None and not self.renamable:
-            raise ValueError(f"renamed_from: PostgreSQL cannot rename a {self.kind.replace('_', ' ')}")
+            raise ValueError(
+                f"renamed_from: PostgreSQL cannot rename a {self.kind.replace('_', ' ')}"
+            )
         return self
 
     @field_validator("comment")
     @classmethod
     def _remarkable(cls, value: str | None) -> str | None:
         if value is not None and not cls.remarkable:
-            raise ValueError(f"comment: PostgreSQL keeps none on a {cls.kind.replace('_', ' ')}; a # in the file stays there")
+            raise ValueError(
+                f"comment: PostgreSQL keeps none on a {cls.kind.replace('_', ' ')}; a # in the file stays there"
+            )
         return value
 
     # -- what a kind says ------------------------------------------------------------------------------------------
@@ -116,7 +146,9 @@ class Object(Inheriting, BaseModel):
         words = self.kind.replace("_", " ").upper()
         if self.ref.on is None:
             return compose("{} {}", raw(words), self.sql_name())
-        return compose("{} {} ON {}", raw(words), self.ref.name, name(self.ref.on.schema, self.ref.on.name))
+        return compose(
+            "{} {} ON {}", raw(words), self.ref.name, name(self.ref.on.schema, self.ref.on.name)
+        )
 
     def sql_name(self) -> sql.Composable:
         """The object's qualified name."""
@@ -132,7 +164,11 @@ class Object(Inheriting, BaseModel):
 
     def newer(self) -> Mapping[str, int]:
         """What it says that 14 does not know, with the first major version that does."""
-        return {f: major for f, major in self.since.items() if getattr(self, f) != type(self).model_fields[f].default}
+        return {
+            f: major
+            for f, major in self.since.items()
+            if getattr(self, f) != type(self).model_fields[f].default
+        }
 
     def files(self) -> frozenset[str]:
         """The names of what must be installed on a server that is to hold it."""
@@ -202,7 +238,9 @@ class Object(Inheriting, BaseModel):
         """Plain DDL that drops the object."""
         del on
         lock = "ACCESS EXCLUSIVE" if self.stands_on else ""
-        yield Statement(sql=text(compose("DROP {}", self.designation())), lock=lock, relation=self.stands_on)
+        yield Statement(
+            sql=text(compose("DROP {}", self.designation())), lock=lock, relation=self.stands_on
+        )
 
     def remove_online(self, on: Situation) -> Iterable[Statement]:
         """The recipe for a busy server, where it is not the plain DDL."""
@@ -231,8 +269,16 @@ class Object(Inheriting, BaseModel):
     def renamed_to(self, name: str) -> Statement:
         """Give the object another name."""
         other = self.model_copy(update={"ref": replace(self.ref, name=name)})
-        words = [text(compose("ALTER {} RENAME TO {}", o.designation(), n)) for o, n in ((self, name), (other, self.ref.name))]
-        return Statement(sql=words[0], lock="ACCESS EXCLUSIVE" if self.stands_on else "", relation=self.stands_on, undo=(words[1],))
+        words = [
+            text(compose("ALTER {} RENAME TO {}", o.designation(), n))
+            for o, n in ((self, name), (other, self.ref.name))
+        ]
+        return Statement(
+            sql=words[0],
+            lock="ACCESS EXCLUSIVE" if self.stands_on else "",
+            relation=self.stands_on,
+            undo=(words[1],),
+        )
 
     def parts_renamed(self, live: Self) -> Iterable[tuple[str, str, Statement]]:
         """Old name, new name and statement for each part of `live` that is to be called otherwise and is no object itself."""
@@ -306,8 +352,15 @@ class Object(Inheriting, BaseModel):
 
     def occupies(self) -> frozenset[tuple[str, ...]]:
         """What no other object may have at the same time: its names, each in its namespace."""
-        named = {*((s, self.ref.name, self.ref.arguments or "") for s in self.spaces()), ("relation", self.takes or self.ref.name, "")}
-        return frozenset((space, self.ref.schema, *rest) for space, *rest in named if self.takes is not None or space != "relation")
+        named = {
+            *((s, self.ref.name, self.ref.arguments or "") for s in self.spaces()),
+            ("relation", self.takes or self.ref.name, ""),
+        }
+        return frozenset(
+            (space, self.ref.schema, *rest)
+            for space, *rest in named
+            if self.takes is not None or space != "relation"
+        )
 
     def steps_back(self, new: Self, on: Situation) -> tuple[Self, Iterable[Statement]] | None:
         """Let go of what others may take on the way to `new`, a bound, and what it is then; None: it keeps all that it has."""
@@ -341,8 +394,12 @@ class Object(Inheriting, BaseModel):
 
     def inherited_by(self, heir: Ref) -> Self:
         """The object as it comes to an heir."""
-        told = {f: model.get_default() for f, model in type(self).model_fields.items() if f in ATTACHED}
-        return self.model_copy(update=told | {"ref": replace(self.ref, schema=heir.schema, on=heir)})
+        told = {
+            f: model.get_default() for f, model in type(self).model_fields.items() if f in ATTACHED
+        }
+        return self.model_copy(
+            update=told | {"ref": replace(self.ref, schema=heir.schema, on=heir)}
+        )
 
     @property
     def stands_on(self) -> str:
@@ -354,7 +411,9 @@ class Object(Inheriting, BaseModel):
     @classmethod
     def derived(cls) -> frozenset[str]:
         """The fields that are read but never declared."""
-        return frozenset(n for n, f in cls.model_fields.items() if f.json_schema_extra == {"derived": True})
+        return frozenset(
+            n for n, f in cls.model_fields.items() if f.json_schema_extra == {"derived": True}
+        )
 
     @classmethod
     def kept(cls) -> frozenset[str]:
@@ -365,12 +424,21 @@ class Object(Inheriting, BaseModel):
         """This declaration completed with what it leaves to the live object; `complete` leaves nothing to it."""
         if live is None or complete:
             return self
-        kept = {f: getattr(live, f) for f in self.kept() - self.model_fields_set if f in type(self).model_fields}
+        kept = {
+            f: getattr(live, f)
+            for f in self.kept() - self.model_fields_set
+            if f in type(self).model_fields
+        }
         return self.model_copy(update=kept | {"ref": self.ref})
 
     def alike(self, live: Self) -> bool:
         """Whether it is that object, if what nobody declares is as it is there."""
-        return self.model_copy(update={n: getattr(live, n) for n in self.derived() - self.model_fields_set}) == live
+        return (
+            self.model_copy(
+                update={n: getattr(live, n) for n in self.derived() - self.model_fields_set}
+            )
+            == live
+        )
 
     def met_by(self, found: Self) -> bool:
         """Whether that is what it was to be, where what a parent gives is still to come."""
@@ -392,14 +460,18 @@ class Object(Inheriting, BaseModel):
         """The fields as plain data, without the ref: for differences, plans and the journal."""
         return self.model_dump(mode="json", by_alias=True)
 
-    def create(self, on: Situation, parts: Sequence[Object] = (), *, online: bool = True) -> list[Statement]:
+    def create(
+        self, on: Situation, parts: Sequence[Object] = (), *, online: bool = True
+    ) -> list[Statement]:
         """Everything that makes the object as it is: definition, owner, comment and grants."""
         parts = [p.outright(on.claimed) for p in parts]
         made = self.define_online(on, parts) if online else self.define(on, parts)
         attached = (s for o in (self, *parts) for s in o.attach(None, on))
         return [*undoable(made, lambda: self._cleared(parts, on)), *undoable(attached, tuple)]
 
-    def recreate(self, old: Self | None, on: Situation, parts: Sequence[Object] = ()) -> list[Statement]:
+    def recreate(
+        self, old: Self | None, on: Situation, parts: Sequence[Object] = ()
+    ) -> list[Statement]:
         """The same, within a replacement: of `old`, or of what the object stands on."""
         parts = [p.outright(on.claimed) for p in parts]
         made = self.define(on, parts) if parts else self.remake(old, on)
@@ -411,7 +483,9 @@ class Object(Inheriting, BaseModel):
 
         The first has no undo where the way back is a replacement.
         """
-        same = self.model_copy(update={f: getattr(old, f) for f in ATTACHED & type(self).model_fields.keys()})
+        same = self.model_copy(
+            update={f: getattr(old, f) for f in ATTACHED & type(self).model_fields.keys()}
+        )
         redefined: Iterable[Statement] | None = () if same == old else same.redefine(old, on)
         if redefined is None:
             return None
@@ -423,9 +497,14 @@ class Object(Inheriting, BaseModel):
 
     def complete(self, old: Self | None, on: Situation) -> list[Statement]:
         """`finish`, with its way back."""
-        return undoable(self.finish(old, on), lambda: old.finish(self, on) if old is not None else self.unfinish(on))
+        return undoable(
+            self.finish(old, on),
+            lambda: old.finish(self, on) if old is not None else self.unfinish(on),
+        )
 
-    def drop(self, on: Situation, lost: Sequence[Object] = (), *, online: bool = True) -> list[Statement]:
+    def drop(
+        self, on: Situation, lost: Sequence[Object] = (), *, online: bool = True
+    ) -> list[Statement]:
         """Everything that drops the object; `lost` are those that go with it and come back when it is undone."""
         parts = [o for o in lost if o.folds]
 
@@ -437,7 +516,9 @@ class Object(Inheriting, BaseModel):
 
         return undoable(self._cleared(parts, on, online=online), back)
 
-    def _cleared(self, parts: Iterable[Object], on: Situation, *, online: bool = False) -> Iterable[Statement]:
+    def _cleared(
+        self, parts: Iterable[Object], on: Situation, *, online: bool = False
+    ) -> Iterable[Statement]:
         """Drop it, and what of its parts does not go with it."""
         yield from self.remove_online(on) if online else self.remove(on)
         for part in parts:

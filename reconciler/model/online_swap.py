@@ -23,7 +23,9 @@ class Exchanged(Object):
 
     def unable(self, why: str) -> PlanError:
         """That error."""
-        return PlanError(f"{self.ref} cannot get its new type online: {why}; leave `retype` out, and its table is rewritten under lock")
+        return PlanError(
+            f"{self.ref} cannot get its new type online: {why}; leave `retype` out, and its table is rewritten under lock"
+        )
 
     def exchange(self, old: Object, on: Situation) -> Iterable[Statement]:
         """What stands ahead of the transaction, and what is done in it."""

@@ -17,7 +17,9 @@ from reconciler.sql import compose, raw, text
 class Owned(Object):
     """An object that has an owner; `Granted` has privileges too."""
 
-    owner: str | None = Field(default=None, description="the role that owns it; left out: whoever creates it")
+    owner: str | None = Field(
+        default=None, description="the role that owns it; left out: whoever creates it"
+    )
 
     def roles(self) -> frozenset[str]:
         return frozenset({self.owner} if self.owner else ())
@@ -25,7 +27,11 @@ class Owned(Object):
     def _own(self, old: Self | None, on: Situation) -> Iterator[Statement]:
         if self.owner not in (None, old.owner if old else on.user):
             sql_text = text(compose("ALTER {} OWNER TO {}", self.designation(), self.owner))
-            yield Statement(sql=sql_text, lock="ACCESS EXCLUSIVE" if self.relation else "", relation=self.stands_on)
+            yield Statement(
+                sql=sql_text,
+                lock="ACCESS EXCLUSIVE" if self.relation else "",
+                relation=self.stands_on,
+            )
 
 
 class Granted(Owned):
@@ -45,14 +51,19 @@ class Granted(Owned):
         return {PUBLIC: list(cls.public_by_default)} if cls.public_by_default else {}
 
     def roles(self) -> frozenset[str]:
-        return (super().roles() | (self.grants or {}).keys() | grantors(self.grants or {})) - {PUBLIC}
+        return (super().roles() | (self.grants or {}).keys() | grantors(self.grants or {})) - {
+            PUBLIC
+        }
 
     def _own(self, old: Self | None, on: Situation) -> Iterator[Statement]:
         yield from super()._own(old, on)
         if self.grants is None:
             return
         had = old.grants or {} if old else on.initial_grants(type(self), self.ref.schema)
-        before, owner = (old.owner if old else None) or on.user, self.owner or (old.owner if old else None) or on.user
+        before, owner = (
+            (old.owner if old else None) or on.user,
+            self.owner or (old.owner if old else None) or on.user,
+        )
         target = compose("{} {}", raw(self.grant_class), self.sql_name())
         access = Access(target, str(self.ref), known(self.grant_class, on.server), owner, on.user)
         yield from access.between(handed_over(had, before, owner), self.grants)

@@ -36,11 +36,14 @@ class Divided(Object):
     """An index or a constraint; on a partitioned table it is `partitioned`."""
 
     spreads: ClassVar[bool] = True
-    besides: ClassVar[frozenset[str]] = frozenset({"comment", "partitioned", "pieces"})  # in what pieces may differ
+    besides: ClassVar[frozenset[str]] = frozenset(
+        {"comment", "partitioned", "pieces"}
+    )  # in what pieces may differ
 
     partitioned: bool = Field(default=False, json_schema_extra={"derived": True})
     pieces: dict[str, str] = Field(
-        default_factory=dict, description="partition → the name of its own index, where it is not what PostgreSQL would choose"
+        default_factory=dict,
+        description="partition → the name of its own index, where it is not what PostgreSQL would choose",
     )
 
     # -- what a kind says ------------------------------------------------------------------------------------------
@@ -79,12 +82,22 @@ class Divided(Object):
         found: dict[Ref, str] = {}
         for spelled, own in self.pieces.items():
             *within, table = parts_of(spelled) or [""]
-            found[Ref(self.ref.on.kind if self.ref.on else "", within[0] if within else self.ref.schema, table)] = own
+            found[
+                Ref(
+                    self.ref.on.kind if self.ref.on else "",
+                    within[0] if within else self.ref.schema,
+                    table,
+                )
+            ] = own
         return found
 
     def with_pieces(self, names: Mapping[Ref, str]) -> Self:
         """With those names of pieces, by their tables, that PostgreSQL would not choose."""
-        others = {text(name(t.schema, t.name)): own for t, own in names.items() if not _as_chosen(own, self.usual_on(t))}
+        others = {
+            text(name(t.schema, t.name)): own
+            for t, own in names.items()
+            if not _as_chosen(own, self.usual_on(t))
+        }
         return self.model_copy(update={"pieces": dict(sorted(others.items()))})
 
     @classmethod
@@ -105,7 +118,9 @@ class Divided(Object):
     def _recalled(self, old: Self, on: Situation) -> Iterator[Statement]:
         """By way of names that nobody has, where one is to take the name of another."""
         there = on.pieces.get(self.ref, NOTHING)
-        differ = (t for t in self._staying(on) if t in there and self.named.get(t) != old.named.get(t))
+        differ = (
+            t for t in self._staying(on) if t in there and self.named.get(t) != old.named.get(t)
+        )
         turns = [(t, there[t].name, piece_of(self, t, on).ref.name) for t in differ]
         if {was for _, was, _ in turns} & {becomes for *_, becomes in turns}:
             yield from (_renamed(t, was, aside_of(t)) for t, was, _ in turns)
@@ -126,22 +141,36 @@ class Divided(Object):
 
     def mistaken(self, on: Situation) -> Iterable[tuple[str, str]]:
         there = on.pieces.get(self.ref, NOTHING)
-        yield from (("pieces", f"{self.stands_on} has no partition {t.identity} with a piece of it") for t in self.named if t not in there)
+        yield from (
+            ("pieces", f"{self.stands_on} has no partition {t.identity} with a piece of it")
+            for t in self.named
+            if t not in there
+        )
 
     def _call(self, table: Ref) -> Statement:
-        whole, partition = (literal(text(n)) for n in (self.sql_name(), name(table.schema, table.name)))
+        whole, partition = (
+            literal(text(n)) for n in (self.sql_name(), name(table.schema, table.name))
+        )
         words = compose(CALLED, whole, partition, literal(self.inherited_by(table).ref.name))
-        return Statement(sql=text(words), lock="SHARE UPDATE EXCLUSIVE", relation=table.identity, undo=())
+        return Statement(
+            sql=text(words), lock="SHARE UPDATE EXCLUSIVE", relation=table.identity, undo=()
+        )
 
     def _staying(self, on: Situation) -> Iterator[Ref]:
         """The partitions that are there before and after."""
-        return (t for t in below(self.ref.on, on) if t not in on.created) if self.ref.on else iter(())
+        return (
+            (t for t in below(self.ref.on, on) if t not in on.created) if self.ref.on else iter(())
+        )
 
     # -- what both have ----------------------------------------------------------------------------------------------
 
     def occupies(self) -> frozenset[tuple[str, ...]]:
         """Of primary keys a table has but one, and of constraints one of that name."""
-        sole = {("primary key", str(self.ref.on))} if getattr(self, "primary_key", None) else set[tuple[str, str]]()
+        sole = (
+            {("primary key", str(self.ref.on))}
+            if getattr(self, "primary_key", None)
+            else set[tuple[str, str]]()
+        )
         named = set[tuple[str, ...]]() if self.relation else {place_of(self.ref.on, self.ref.name)}
         return super().occupies() | sole | named
 
@@ -152,8 +181,14 @@ class Divided(Object):
     def beside(self, on: Situation) -> Self:
         """The same over the twins of the columns that it names."""
         twins = on.exchanges(self.ref.on)
-        named = {f: cast("tuple[str, ...]", v) for f in NAMING if isinstance(v := getattr(self, f, None), tuple)}
-        return self.model_copy(update={f: tuple(twins.get(c, c) for c in v) for f, v in named.items()})
+        named = {
+            f: cast("tuple[str, ...]", v)
+            for f in NAMING
+            if isinstance(v := getattr(self, f, None), tuple)
+        }
+        return self.model_copy(
+            update={f: tuple(twins.get(c, c) for c in v) for f, v in named.items()}
+        )
 
     def equals(self, other: Object) -> bool:
         """Whether that is the same, but for its name and what is said of it, wherever it stands."""
@@ -181,8 +216,13 @@ def _as_chosen(own: str, usual: str) -> bool:
 
 
 def _renamed(table: Ref, was: str, becomes: str) -> Statement:
-    there, back = (text(compose("ALTER INDEX {} RENAME TO {}", name(table.schema, a), b)) for a, b in ((was, becomes), (becomes, was)))
-    return Statement(sql=there, lock="SHARE UPDATE EXCLUSIVE", relation=table.identity, undo=(back,))
+    there, back = (
+        text(compose("ALTER INDEX {} RENAME TO {}", name(table.schema, a), b))
+        for a, b in ((was, becomes), (becomes, was))
+    )
+    return Statement(
+        sql=there, lock="SHARE UPDATE EXCLUSIVE", relation=table.identity, undo=(back,)
+    )
 
 
 def aside_of(ref: Ref) -> str:
@@ -194,7 +234,12 @@ def attached(part: Divided, whole: Divided) -> Statement:
     """Make it a piece of the whole."""
     words = compose("ALTER INDEX {} ATTACH PARTITION {}", whole.sql_name(), part.sql_name())
     return Statement(
-        sql=text(words), lock="ACCESS EXCLUSIVE", relation=f"{part.ref.schema}.{part.ref.name}", transactional=True, apart=True, undo=()
+        sql=text(words),
+        lock="ACCESS EXCLUSIVE",
+        relation=f"{part.ref.schema}.{part.ref.name}",
+        transactional=True,
+        apart=True,
+        undo=(),
     )
 
 
@@ -230,6 +275,10 @@ def swallowed(whole: Divided, on: Situation) -> Iterator[str]:
 def _free(part: Divided, whole: Divided, on: Situation) -> bool:
     """Whether nobody has the name, or only what it will be the name of, or what goes first."""
     own = {p.name for p in on.pieces.get(whole.ref, NOTHING).values()}
-    living = any(o.ref == part.ref and part.equals(o) for o in on.living.get(part.ref.on, ())) if part.ref.on else False
+    living = (
+        any(o.ref == part.ref and part.equals(o) for o in on.living.get(part.ref.on, ()))
+        if part.ref.on
+        else False
+    )
     taken = (part.ref.schema, part.ref.name) in on.taken
     return not taken or part.ref in on.leftovers or part.ref.name in own or living

@@ -30,7 +30,11 @@ class Growth:
         made = self._named(self.whole)
         self._grow(made, None)
         living = [o for o in self.adopted if o.ref not in self.on.leftovers]
-        back = (made.gone(), *self.whole.loosened(self.on), *(s.sql for o in living for s in o.create(self.on, online=False)))
+        back = (
+            made.gone(),
+            *self.whole.loosened(self.on),
+            *(s.sql for o in living for s in o.create(self.on, online=False)),
+        )
         for n, statement in enumerate(self.statements):
             self.statements[n] = statement.model_copy(update={"undo": back if n == 0 else ()})
 
@@ -54,7 +58,9 @@ class Growth:
                 self.statements.append(attached(part, made))
             else:
                 part = self._final(partition).called(there[partition].name)
-                self.names.append((part, self._final(partition).ref.name if self.old else part.ref.name))
+                self.names.append(
+                    (part, self._final(partition).ref.name if self.old else part.ref.name)
+                )
                 if partition in self.on.partitions:
                     self._grow(part, top)
 
@@ -67,7 +73,9 @@ class Growth:
         pieces = self.on.pieces.get(made.ref, NOTHING).values()
         if left.sound and made.equals(left.made) and all(p.valid for p in pieces if p.leaf):
             return True
-        self.statements.append(Statement(sql=made.gone(), lock="ACCESS EXCLUSIVE", relation=made.stands_on, apart=True))
+        self.statements.append(
+            Statement(sql=made.gone(), lock="ACCESS EXCLUSIVE", relation=made.stands_on, apart=True)
+        )
         return False
 
     def _piece(self, partition: Ref) -> Divided:
@@ -78,7 +86,9 @@ class Growth:
         if ready is not None:
             self.adopted.append(ready)
             if ready.ref.name != made.ref.name:
-                self.statements.append(ready.renamed_to(made.ref.name).model_copy(update={"apart": True}))
+                self.statements.append(
+                    ready.renamed_to(made.ref.name).model_copy(update={"apart": True})
+                )
         elif partition in self.on.partitions:
             self._grow(made, None)
         else:
@@ -88,7 +98,12 @@ class Growth:
     def _ready(self, made: Divided) -> Object | None:
         table = made.ref.on
         left = self.on.leftovers.get(made.ref)
-        if left is not None and table not in self.on.partitions and left.sound and made.equals(left.made):
+        if (
+            left is not None
+            and table not in self.on.partitions
+            and left.sound
+            and made.equals(left.made)
+        ):
             return left.made
         living = self.on.living.get(table, ()) if table and not self.old else ()
         alike = [o for o in living if made.equals(o)]

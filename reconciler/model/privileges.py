@@ -49,7 +49,11 @@ def handed_over(grants: Grants, owner: str, heir: str) -> dict[str, tuple[str, .
     """What ALTER … OWNER TO makes of the privileges: what the owner had, the heir has."""
     if owner == heir:
         return {r: tuple(p) for r, p in grants.items()}
-    kept = {r: tuple(p.removesuffix(BY + heir) for p in held) for r, held in grants.items() if r not in (owner, heir)}
+    kept = {
+        r: tuple(p.removesuffix(BY + heir) for p in held)
+        for r, held in grants.items()
+        if r not in (owner, heir)
+    }
     if owner in grants:
         kept[heir] = tuple(dict.fromkeys([*grants[owner], *grants.get(heir, ())]))
     return kept
@@ -104,7 +108,9 @@ class Access:
         yield from made
         yield Statement(sql=text(compose("SET ROLE {}", self.user)))
 
-    def _revoked(self, old: Mapping[str, dict[str, bool]], new: Mapping[str, dict[str, bool]]) -> Iterator[Statement]:
+    def _revoked(
+        self, old: Mapping[str, dict[str, bool]], new: Mapping[str, dict[str, bool]]
+    ) -> Iterator[Statement]:
         gone: dict[tuple[str, ...], list[str]] = {}
         tied: dict[tuple[str, ...], list[str]] = {}
         for role in sorted(old):
@@ -116,21 +122,37 @@ class Access:
         for privileges, roles in gone.items():
             yield self._statement("REVOKE {} ON {} FROM {}", self._listed(privileges), roles)
         for privileges, roles in tied.items():
-            yield self._statement("REVOKE GRANT OPTION FOR {} ON {} FROM {}", self._listed(privileges), roles)
+            yield self._statement(
+                "REVOKE GRANT OPTION FOR {} ON {} FROM {}", self._listed(privileges), roles
+            )
 
-    def _granted(self, old: Mapping[str, dict[str, bool]], new: Mapping[str, dict[str, bool]]) -> Iterator[Statement]:
+    def _granted(
+        self, old: Mapping[str, dict[str, bool]], new: Mapping[str, dict[str, bool]]
+    ) -> Iterator[Statement]:
         plain: dict[tuple[str, ...], list[str]] = {}
         option: dict[tuple[str, ...], list[str]] = {}
         for role in sorted(new):
             had = old.get(role, {})
             for passed_on, listed in ((False, plain), (True, option)):
-                if gained := tuple(p for p, o in new[role].items() if o == passed_on and (p not in had or (o and not had[p]))):
+                if gained := tuple(
+                    p
+                    for p, o in new[role].items()
+                    if o == passed_on and (p not in had or (o and not had[p]))
+                ):
                     listed.setdefault(gained, []).append(role)
         for privileges, roles in plain.items():
-            yield self._statement("GRANT {} ON {} TO {}", self._listed(privileges), roles, self._dangers(privileges, roles))
+            yield self._statement(
+                "GRANT {} ON {} TO {}",
+                self._listed(privileges),
+                roles,
+                self._dangers(privileges, roles),
+            )
         for privileges, roles in option.items():
             yield self._statement(
-                "GRANT {} ON {} TO {} WITH GRANT OPTION", self._listed(privileges), roles, self._dangers(privileges, roles)
+                "GRANT {} ON {} TO {} WITH GRANT OPTION",
+                self._listed(privileges),
+                roles,
+                self._dangers(privileges, roles),
             )
 
     def _listed(self, privileges: Sequence[str]) -> str:
@@ -142,7 +164,13 @@ class Access:
         why = f"{', '.join(wide)} may {self._listed(privileges)} on {self.words}"
         return (Danger(hazard=Hazard.WEAKENS_SECURITY, reason=why),) if wide else ()
 
-    def _statement(self, template: LiteralString, privileges: str, roles: Sequence[str], dangers: tuple[Danger, ...] = ()) -> Statement:
+    def _statement(
+        self,
+        template: LiteralString,
+        privileges: str,
+        roles: Sequence[str],
+        dangers: tuple[Danger, ...] = (),
+    ) -> Statement:
         listed = joined(raw("PUBLIC") if r == PUBLIC else name(r) for r in roles)
         words = sql.Composed([self.before, compose(template, raw(privileges), self.on, listed)])
         return Statement(sql=text(words), dangers=dangers)

@@ -26,7 +26,9 @@ class QueryColumn(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     comment: str | None = Field(default=None, description="COMMENT ON COLUMN")
-    grants: dict[str, tuple[str, ...]] | None = Field(default=None, description="role (or `public`) → privileges on this column alone")
+    grants: dict[str, tuple[str, ...]] | None = Field(
+        default=None, description="role (or `public`) → privileges on this column alone"
+    )
 
 
 class Queried(Granted):
@@ -36,7 +38,9 @@ class Queried(Granted):
     written: ClassVar[tuple[str, ...]] = ("query",)
 
     query: str = Field(default="", description="the SELECT")
-    shape: tuple[tuple[str, str, str, str], ...] = Field(default=(), json_schema_extra={"derived": True})
+    shape: tuple[tuple[str, str, str, str], ...] = Field(
+        default=(), json_schema_extra={"derived": True}
+    )
 
     @property
     def told(self) -> Mapping[str, QueryColumn]:
@@ -58,8 +62,14 @@ class Queried(Granted):
         for column in {**before, **self.told}:
             was, wanted = before.get(column, QueryColumn()), self.told.get(column, QueryColumn())
             if wanted.comment != was.comment:
-                words = compose("COMMENT ON COLUMN {} IS {}", name(self.ref.schema, self.ref.name, column), literal(wanted.comment))
-                yield Statement(sql=text(words), lock="SHARE UPDATE EXCLUSIVE", relation=self.ref.identity)
+                words = compose(
+                    "COMMENT ON COLUMN {} IS {}",
+                    name(self.ref.schema, self.ref.name, column),
+                    literal(wanted.comment),
+                )
+                yield Statement(
+                    sql=text(words), lock="SHARE UPDATE EXCLUSIVE", relation=self.ref.identity
+                )
 
     def _own(self, old: Self | None, on: Situation) -> Iterator[Statement]:
         """A privilege revoked on all of it goes from the columns too, and is granted on those anew."""
@@ -68,11 +78,18 @@ class Queried(Granted):
         columns: Mapping[str, QueryColumn] = old.told if old else {}
         found: list[Statement] = []
         for column in {**columns, **self.told}:
-            had, wanted = columns.get(column, QueryColumn()).grants or {}, self.told.get(column, QueryColumn()).grants or {}
+            had, wanted = (
+                columns.get(column, QueryColumn()).grants or {},
+                self.told.get(column, QueryColumn()).grants or {},
+            )
             found += self._on_column(column, had, wanted, on)
             found += self._on_column(column, {}, wanted, on) if changed else ()
         yield from {s.sql: s for s in found}.values()
 
-    def _on_column(self, column: str, had: Grants, wanted: Grants, on: Situation) -> Iterable[Statement]:
+    def _on_column(
+        self, column: str, had: Grants, wanted: Grants, on: Situation
+    ) -> Iterable[Statement]:
         part, table = text(compose(" ({})", column)), compose("TABLE {}", self.sql_name())
-        return Access(table, f"{self.ref}.{column}", known("COLUMN", on.server), "", on.user, part=part).between(had, wanted)
+        return Access(
+            table, f"{self.ref}.{column}", known("COLUMN", on.server), "", on.user, part=part
+        ).between(had, wanted)

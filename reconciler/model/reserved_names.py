@@ -28,7 +28,9 @@ def keeps_filled(trigger: str, function: str) -> str:
 
 def keeps_in_step(trigger: str, function: str) -> str:
     """SQL that is true of a trigger of ours that keeps a column's twin in step; both are rows of their catalogs."""
-    return f"({trigger}.tgname = '{LAST}' || {function}.proname AND {is_twin(function + '.proname')})"
+    return (
+        f"({trigger}.tgname = '{LAST}' || {function}.proname AND {is_twin(function + '.proname')})"
+    )
 
 
 def is_twin(column: str) -> str:

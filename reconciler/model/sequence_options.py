@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from reconciler.model.statement import Statement
 from reconciler.sql import compose, joined, literal, raw, text
 
-_HIGHEST = "(CASE q.seqtypid WHEN 21 THEN 32767 WHEN 23 THEN 2147483647 ELSE 9223372036854775807 END)"
+_HIGHEST = (
+    "(CASE q.seqtypid WHEN 21 THEN 32767 WHEN 23 THEN 2147483647 ELSE 9223372036854775807 END)"
+)
 # the columns of a catalog query over pg_sequence AS q: null where PostgreSQL chooses the value by type and direction
 COLUMNS = {
     "increment": "q.seqincrement",
@@ -29,9 +31,14 @@ class Counter(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     increment: int = Field(default=1, description="negative: it counts down")
-    start: int | None = Field(default=None, description="left out: the lowest value, or the highest of one that counts down")
+    start: int | None = Field(
+        default=None,
+        description="left out: the lowest value, or the highest of one that counts down",
+    )
     minvalue: int | None = Field(default=None, description="left out: 1, or the lowest of its type")
-    maxvalue: int | None = Field(default=None, description="left out: the highest of its type, or -1")
+    maxvalue: int | None = Field(
+        default=None, description="left out: the highest of its type, or -1"
+    )
     cache: int = Field(default=1, description="how many values a session takes at once")
     cycle: bool = Field(default=False, description="begins anew at the end")
 
@@ -39,7 +46,10 @@ class Counter(BaseModel):
         """The lowest and the highest value."""
         highest = HIGHEST.get(type_, HIGHEST["bigint"])
         low, high = (1, highest) if self.increment > 0 else (-highest - 1, -1)
-        return low if self.minvalue is None else self.minvalue, high if self.maxvalue is None else self.maxvalue
+        return (
+            low if self.minvalue is None else self.minvalue,
+            high if self.maxvalue is None else self.maxvalue,
+        )
 
     def first(self, type_: str) -> int:
         """Where it starts."""
@@ -57,7 +67,9 @@ class Counter(BaseModel):
         words = [compose(" {} {}", raw(k), literal(v)) for k, v in given if v is not None]
         return joined([*words, *([raw(" CYCLE")] if self.cycle else [])], by="")
 
-    def changed(self, old: Counter, sequence: sql.Composable, types: tuple[str, str]) -> Iterable[Statement]:
+    def changed(
+        self, old: Counter, sequence: sql.Composable, types: tuple[str, str]
+    ) -> Iterable[Statement]:
         """ALTER SEQUENCE from `old` to this, of `types` before and after; see `_moved` for its position."""
         options = list(self._differing(old, types))
         if not options:
@@ -65,10 +77,16 @@ class Counter(BaseModel):
         (low, high), (was_low, was_high) = self.bounds(types[1]), old.bounds(types[0])
         if low > was_low or high < was_high:
             if low > was_high or high < was_low:
-                if HIGHEST.get(types[1], 0) > HIGHEST.get(types[0], 0):  # the new bounds may be out of the old type's range
+                if HIGHEST.get(types[1], 0) > HIGHEST.get(
+                    types[0], 0
+                ):  # the new bounds may be out of the old type's range
                     yield self._statement(sequence, [compose("AS {}", raw(types[1]))])
-                yield self._statement(sequence, [compose("MINVALUE {}", literal(min(low, was_low)))])
-                yield self._statement(sequence, [compose("MAXVALUE {}", literal(max(high, was_high)))])
+                yield self._statement(
+                    sequence, [compose("MINVALUE {}", literal(min(low, was_low)))]
+                )
+                yield self._statement(
+                    sequence, [compose("MAXVALUE {}", literal(max(high, was_high)))]
+                )
             yield self._moved(sequence, types[1])
         yield self._statement(sequence, options)
 
@@ -105,7 +123,11 @@ class Counter(BaseModel):
         One that lies behind them stays, and PostgreSQL refuses: counting from the start again would give values twice.
         """
         low, high = self.bounds(type_)
-        before = compose("last_value < {}", literal(low)) if self.increment > 0 else compose("last_value > {}", literal(high))
+        before = (
+            compose("last_value < {}", literal(low))
+            if self.increment > 0
+            else compose("last_value > {}", literal(high))
+        )
         words = compose(
             "SELECT setval({}, {}, false) FROM {} WHERE {} OR (NOT is_called AND last_value NOT BETWEEN {} AND {})",
             literal(text(sequence)),

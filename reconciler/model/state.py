@@ -69,7 +69,9 @@ class State:
             if parent in but:
                 continue
             given = [*self.inherited(parent).values(), *self._living.get(parent, ())]
-            found |= {o.ref: o for o in (g.inherited_by(ref) for g in given if heir and g.heritable(heir))}
+            found |= {
+                o.ref: o for o in (g.inherited_by(ref) for g in given if heir and g.heritable(heir))
+            }
         return found
 
     def living_on(self, ref: Ref) -> Sequence[Object]:
@@ -102,7 +104,11 @@ class State:
 
     def merging(self, ref: Ref) -> Sequence[Object]:
         """Those, and the parts that are both the heir's own and of this one."""
-        return [o for o in self._merged.get(ref.name, ()) if o.ref.kind == ref.kind and ref.on in self._ancestors(o.ref.on)]
+        return [
+            o
+            for o in self._merged.get(ref.name, ())
+            if o.ref.kind == ref.kind and ref.on in self._ancestors(o.ref.on)
+        ]
 
     def _ancestors(self, ref: Ref | None) -> set[Ref]:
         heir = self.objects.get(ref) if ref is not None else None
@@ -156,7 +162,9 @@ class Declaration:
     absent: Mapping[Ref, Object] = field(default_factory=dict[Ref, Object])
     exclusive: Mapping[Ref, frozenset[str]] = field(default_factory=dict[Ref, frozenset[str]])
     search_path: Mapping[Ref, str] = field(default_factory=dict[Ref, str])
-    positions: Mapping[tuple[Ref, str], Position] = field(default_factory=dict[tuple[Ref, str], Position])
+    positions: Mapping[tuple[Ref, str], Position] = field(
+        default_factory=dict[tuple[Ref, str], Position]
+    )
     checks: Mapping[str, Any] = field(default_factory=dict[str, Any])
     schemas: frozenset[str] = frozenset()
     recorded: bool = False
@@ -169,7 +177,11 @@ class Declaration:
 
 def ref_of(row: Row, kind: str) -> Ref:
     """Take the parts of a Ref out of a catalog row."""
-    schema, own, arguments = row.pop("schema", ""), row.pop("name"), row.pop("arguments_identity", None)
+    schema, own, arguments = (
+        row.pop("schema", ""),
+        row.pop("name"),
+        row.pop("arguments_identity", None),
+    )
     on_kind, on_name = row.pop("on_kind", None), row.pop("on_name", None)
     on = Ref(on_kind, schema, on_name) if on_kind else None
     return Ref(kind, schema, own, on, arguments)

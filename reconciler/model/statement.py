@@ -70,12 +70,18 @@ class Fill(BaseModel):
     @property
     def unfilled(self) -> str:
         """SQL that is true of a row that is null, and not merely of one that holds a row of nulls."""
-        return f"{self.column} IS NOT DISTINCT FROM NULL" if self.partial else f"{self.column} IS NULL"
+        return (
+            f"{self.column} IS NOT DISTINCT FROM NULL" if self.partial else f"{self.column} IS NULL"
+        )
 
     @property
     def fillable(self) -> str:
         """SQL that is true of a row that is null and gets a value."""
-        found = f"({self.value}) IS DISTINCT FROM NULL" if self.partial else f"({self.value}) IS NOT NULL"
+        found = (
+            f"({self.value}) IS DISTINCT FROM NULL"
+            if self.partial
+            else f"({self.value}) IS NOT NULL"
+        )
         return self.unfilled if self.sure else f"{self.unfilled} AND {found}"
 
 
@@ -106,7 +112,9 @@ class Statement(BaseModel):
     fill: Fill | None = None
 
 
-def undoable(statements: Iterable[Statement], back: Callable[[], Iterable[Statement]]) -> list[Statement]:
+def undoable(
+    statements: Iterable[Statement], back: Callable[[], Iterable[Statement]]
+) -> list[Statement]:
     """Give statements that do not say how they are undone the way `back`, all of it with the first of them."""
     found = list(statements)
     if found and all(s.undo is None for s in found):

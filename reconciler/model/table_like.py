@@ -33,7 +33,9 @@ class Descendant(Granted):
 
     relation: ClassVar[bool] = True
 
-    partition_of: str | None = Field(default=None, description="the partitioned table whose partition it is")
+    partition_of: str | None = Field(
+        default=None, description="the partitioned table whose partition it is"
+    )
     values: str | None = Field(default=None, description="its bound: FOR VALUES … or DEFAULT")
     inherits: tuple[str, ...] = Field(default=(), description="parent tables, in their order")
 
@@ -71,18 +73,30 @@ class Descendant(Granted):
     def settle(self, on: Situation) -> Iterable[Statement]:
         """Finish a DETACH CONCURRENTLY that was broken off; it can be neither repeated nor taken back."""
         words = compose(_FINALIZE, literal(text(self.sql_name())))
-        yield Statement(sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.ref.identity, undo=())
+        yield Statement(
+            sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.ref.identity, undo=()
+        )
 
     def occupies(self) -> frozenset[tuple[str, ...]]:
         """A bound; only PostgreSQL knows whether it overlaps another of the same table."""
         return super().occupies() | {("bound", str(p)) for p in self.parents if self.piece}
 
     def steps_back(self, new: Self, on: Situation) -> tuple[Self, Iterable[Statement]] | None:
-        if self.partition_of is None or self.partition_of != new.partition_of or self.values == new.values:
+        if (
+            self.partition_of is None
+            or self.partition_of != new.partition_of
+            or self.values == new.values
+        ):
             return None
         return self.detached(), [self._detach().model_copy(update={"undo": (self._attach(),)})]
 
-    def _born(self, create: sql.Composable, parts: Sequence[Object], on: Situation, *beside: sql.Composable) -> Iterable[Statement]:
+    def _born(
+        self,
+        create: sql.Composable,
+        parts: Sequence[Object],
+        on: Situation,
+        *beside: sql.Composable,
+    ) -> Iterable[Statement]:
         """It with its columns and what it inherits; a partition that has columns of its own is attached afterwards."""
         columns = [compose("\n    {}", p.clause()) for p in parts if not p.overrides]
         columns += [compose("\n    {}", a) for p in parts if (a := p.amendment(on)) is not None]
@@ -90,12 +104,21 @@ class Descendant(Granted):
         attached = self.piece and any(not p.overrides for p in parts)
         words: list[sql.Composable] = [compose("{}{}", create, listed)]
         if self.partition_of is not None and not attached:
-            words[0] = compose("{} PARTITION OF {}{}", create, raw(self.partition_of), listed if columns else raw(""))
+            words[0] = compose(
+                "{} PARTITION OF {}{}",
+                create,
+                raw(self.partition_of),
+                listed if columns else raw(""),
+            )
             words.append(raw(self.values or "DEFAULT"))
         if self.inherits:
             words.append(compose("INHERITS ({})", joined(map(raw, self.inherits))))
         parent = self.parents[-1].identity if self.piece else ""
-        yield Statement(sql=text(joined([*words, *beside], by=" ")), lock="ACCESS EXCLUSIVE" if parent else "", relation=parent)
+        yield Statement(
+            sql=text(joined([*words, *beside], by=" ")),
+            lock="ACCESS EXCLUSIVE" if parent else "",
+            relation=parent,
+        )
         if attached:  # by itself it may have columns, which are its parent's from then on
             yield Statement(sql=self._attach(), lock="ACCESS EXCLUSIVE", relation=parent)
         for part in parts:
@@ -113,24 +136,53 @@ class Descendant(Granted):
         yield from self._inherit(old)
         yield from (s.model_copy(update={"undo": None}) for s in given_back)
         if self.piece and (old.partition_of, old.values) != (self.partition_of, self.values):
-            yield Statement(sql=self._attach(), lock="ACCESS EXCLUSIVE", relation=self.ref.identity, dangers=self.joins(on))
+            yield Statement(
+                sql=self._attach(),
+                lock="ACCESS EXCLUSIVE",
+                relation=self.ref.identity,
+                dangers=self.joins(on),
+            )
 
     def _inherit(self, old: Self) -> Iterable[Statement]:
         """New parents first: a column that no parent gives becomes the child's own for good."""
-        kept = {a for a, _ in takewhile(lambda pair: pair[0] == pair[1], zip(old.inherits, self.inherits, strict=False))}
+        kept = {
+            a
+            for a, _ in takewhile(
+                lambda pair: pair[0] == pair[1], zip(old.inherits, self.inherits, strict=False)
+            )
+        }
         again = [p for p in old.inherits if p in self.inherits and p not in kept]
         yield from (self._alter(compose("NO INHERIT {}", raw(p))) for p in again)
-        yield from (self._alter(compose("INHERIT {}", raw(p))) for p in self.inherits if p not in kept)
-        yield from (self._alter(compose("NO INHERIT {}", raw(p))) for p in old.inherits if p not in self.inherits)
+        yield from (
+            self._alter(compose("INHERIT {}", raw(p))) for p in self.inherits if p not in kept
+        )
+        yield from (
+            self._alter(compose("NO INHERIT {}", raw(p)))
+            for p in old.inherits
+            if p not in self.inherits
+        )
 
     def _detach(self) -> Statement:
-        words = compose("ALTER TABLE {} DETACH PARTITION {}", raw(self.partition_of or ""), self.sql_name())
-        return Statement(sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.parents[-1].identity)
+        words = compose(
+            "ALTER TABLE {} DETACH PARTITION {}", raw(self.partition_of or ""), self.sql_name()
+        )
+        return Statement(
+            sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.parents[-1].identity
+        )
 
     def _attach(self) -> str:
         bound = raw(self.values or "DEFAULT")
-        return text(compose("ALTER TABLE {} ATTACH PARTITION {} {}", raw(self.partition_of or ""), self.sql_name(), bound))
+        return text(
+            compose(
+                "ALTER TABLE {} ATTACH PARTITION {} {}",
+                raw(self.partition_of or ""),
+                self.sql_name(),
+                bound,
+            )
+        )
 
-    def _alter(self, action: sql.Composable, *dangers: Danger, lock: str = "ACCESS EXCLUSIVE") -> Statement:
+    def _alter(
+        self, action: sql.Composable, *dangers: Danger, lock: str = "ACCESS EXCLUSIVE"
+    ) -> Statement:
         words = compose("ALTER {} {}", self.designation(), action)
         return Statement(sql=text(words), lock=lock, relation=self.ref.identity, dangers=dangers)

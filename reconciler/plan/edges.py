@@ -53,7 +53,9 @@ def _make(work: Work, before: Before) -> None:
         before(work.find(dropping(ref)), made)
         for needed in work.desired.needs(ref):
             first = work.find(making(needed))
-            if first is not None and (work.actions[first] == "create" or needed not in (ref.on, ref.namespace)):
+            if first is not None and (
+                work.actions[first] == "create" or needed not in (ref.on, ref.namespace)
+            ):
                 before(first, made)
 
 
@@ -70,17 +72,30 @@ def _drop(work: Work, before: Before) -> None:
             if needed in rebuild.held:
                 continue
             for_good = needed not in rebuild.again
-            if gone is None or (ref in rebuild.held and for_good and unneeded and isinstance(live[needed], Replaced)):
+            if gone is None or (
+                ref in rebuild.held and for_good and unneeded and isinstance(live[needed], Replaced)
+            ):
                 before(made, unneeded)
             elif (
-                unneeded is not None and ref in rebuild.held and not isinstance(live[needed], Replaced)
+                unneeded is not None
+                and ref in rebuild.held
+                and not isinstance(live[needed], Replaced)
             ):  # else it would take up the same once more
                 before(unneeded, made)
-            elif for_good and unneeded is not None and needed.arguments is not None:  # its name may mean another one from now on
+            elif (
+                for_good and unneeded is not None and needed.arguments is not None
+            ):  # its name may mean another one from now on
                 before(unneeded, made)
-                for node in [n for n in work.statements if n.ref.arguments is not None and _namesakes(n.ref, needed) and not n.drop]:
+                for node in [
+                    n
+                    for n in work.statements
+                    if n.ref.arguments is not None and _namesakes(n.ref, needed) and not n.drop
+                ]:
                     before(gone, node)
-            elif unneeded is None and (needed in held_still or (needed in work.desired and not live[ref].bears(work.desired[needed]))):
+            elif unneeded is None and (
+                needed in held_still
+                or (needed in work.desired and not live[ref].bears(work.desired[needed]))
+            ):
                 before(gone, work.find(making(needed)))
 
 
@@ -93,7 +108,9 @@ def _unmistakable(work: Work, before: Before) -> None:
     for ref in {*work.created, *work.rebuild.held}:
         for needed in work.desired.needs(ref) if ref.on is not None else ():
             for gone in going.get((needed.kind, needed.on), ()) if needed.on != ref.on else ():
-                if gone not in work.created or (gone != needed and _same(work.live[gone], work.desired[needed])):
+                if gone not in work.created or (
+                    gone != needed and _same(work.live[gone], work.desired[needed])
+                ):
                     before(work.find(dropping(gone)), work.find(making(ref)))
     for ref in work.dropped - work.created:
         for needed in work.live.needs(ref) if ref.on is not None else ():
@@ -120,7 +137,11 @@ def _overloads(work: Work, before: Before) -> None:
         if (gone := work.find(dropping(ref))) is None:
             continue
         for needed in work.live.needs(ref):
-            if ref.arguments is not None and ref not in work.desired and work.find(dropping(needed)) is None:
+            if (
+                ref.arguments is not None
+                and ref not in work.desired
+                and work.find(dropping(needed)) is None
+            ):
                 before(gone, work.find(making(needed)))
             for node in work.statements if needed.arguments is not None else ():
                 if node.ref not in work.live and _namesakes(node.ref, needed):
@@ -135,27 +156,50 @@ def ambiguous_calls(work: Work) -> Iterable[tuple[Node | None, Node | None]]:
             going.setdefault((ref.kind, ref.schema, ref.name), []).append(ref)
     for ref in work.desired if going else ():
         for needed in work.desired.needs(ref):
-            if needed.arguments is not None and needed not in work.live and (made := work.find(making(ref))):
-                yield from ((work.find(dropping(gone)), made) for gone in going.get((needed.kind, needed.schema, needed.name), ()))
+            if (
+                needed.arguments is not None
+                and needed not in work.live
+                and (made := work.find(making(ref)))
+            ):
+                yield from (
+                    (work.find(dropping(gone)), made)
+                    for gone in going.get((needed.kind, needed.schema, needed.name), ())
+                )
 
 
 def whole_row_callers(work: Work) -> Iterable[tuple[Node | None, Node | None]]:
     """Who calls a routine speaks of all columns of the rows that it returns, as they are then."""
-    changed = [n for n in work.statements if not n.late and n.ref.on is not None and KINDS[n.ref.kind].folds]
+    changed = [
+        n
+        for n in work.statements
+        if not n.late and n.ref.on is not None and KINDS[n.ref.kind].folds
+    ]
     parts: dict[Ref, list[Node]] = {}
     for node in changed:
         if work.actions[node] != "alter":
             parts.setdefault(node.ref.on or node.ref, []).append(node)
     for state in (work.live, work.desired) if parts else ():
-        for ref, routine in ((r, n) for r in state for n in state.needs(r) if n.arguments is not None):
+        for ref, routine in (
+            (r, n) for r in state for n in state.needs(r) if n.arguments is not None
+        ):
             for node in (n for table in state.needs(routine) & parts.keys() for n in parts[table]):
-                yield (work.find(dropping(ref)), node) if state is work.live else (node, work.find(making(ref)))
+                yield (
+                    (work.find(dropping(ref)), node)
+                    if state is work.live
+                    else (node, work.find(making(ref)))
+                )
 
 
 def hidden_dependents(work: Work) -> Iterable[tuple[Node | None, Node | None]]:
     """Who uses what PostgreSQL does not note, but only the routine behind it, comes after it and goes before it."""
     for state, drop in ((work.live, True), (work.desired, False)):
-        unnoted = [(r, n) for r in state if KINDS[r.kind].unnoted for n in state.needs(r) if n.arguments is not None]
+        unnoted = [
+            (r, n)
+            for r in state
+            if KINDS[r.kind].unnoted
+            for n in state.needs(r)
+            if n.arguments is not None
+        ]
         standing = state.dependents() if unnoted else {}
         for ref, routine in unnoted:
             for other in standing.get(routine, set[Ref]()) - {ref}:
@@ -203,15 +247,22 @@ def _clear(work: Work, before: Before) -> None:
     for ref in {*work.rebuild.aside, *work.rebuild.held}:
         for needed in work.live.needs(ref) & work.rebuild.aside.keys():
             if ref in work.rebuild.held:
-                before(dropping(needed), making(ref))  # even if it takes up another type: its undo finds this one aside
-            before(work.find(making(ref)) if ref in work.rebuild.held else finishing(ref), finishing(needed))
+                before(
+                    dropping(needed), making(ref)
+                )  # even if it takes up another type: its undo finds this one aside
+            before(
+                work.find(making(ref)) if ref in work.rebuild.held else finishing(ref),
+                finishing(needed),
+            )
 
 
 def _ambient_last(work: Work, before: Before) -> None:
     """What bears on how others are made is as it was while they are made, by the plan or by its undo."""
     for node in [n for n in work.statements if KINDS[n.ref.kind].ambient]:
         for other in work.statements:
-            beyond = KINDS[other.ref.kind].ambient or (KINDS[other.ref.kind].watches and not other.drop)
+            beyond = KINDS[other.ref.kind].ambient or (
+                KINDS[other.ref.kind].watches and not other.drop
+            )
             if not (beyond or (other.drop and other.ref in work.live.needs(node.ref))):
                 before(other, node)
 
@@ -236,7 +287,12 @@ def _free_names(work: Work, before: Before) -> None:
 
 def _placed(work: Work) -> set[Ref]:
     """What comes, goes or is altered."""
-    return {*work.created, *work.dropped, *work.rebuild.held, *(n.ref for n in work.statements if not n.late)}
+    return {
+        *work.created,
+        *work.dropped,
+        *work.rebuild.held,
+        *(n.ref for n in work.statements if not n.late),
+    }
 
 
 def _rooms(work: Work, ref: Ref, state: State) -> frozenset[tuple[str, ...]]:
@@ -250,7 +306,11 @@ def _rooms(work: Work, ref: Ref, state: State) -> frozenset[tuple[str, ...]]:
 def _leftovers_first(work: Work, before: Before) -> None:
     """What nobody brings back goes before work on its table."""
     for node in work.statements:
-        if node.drop and node.ref.on is not None and all(u.undo == () for u in work.statements[node]):
+        if (
+            node.drop
+            and node.ref.on is not None
+            and all(u.undo == () for u in work.statements[node])
+        ):
             for other in work.statements:
                 if not other.drop and other.ref.on == node.ref.on:
                     before(node, other)
@@ -258,13 +318,19 @@ def _leftovers_first(work: Work, before: Before) -> None:
 
 def _names(ref: Ref) -> list[tuple[str, ...]]:
     """The name that a leftover has, in each namespace which its kind shares with others."""
-    return [(space, ref.schema, ref.name, ref.arguments or "") for space in KINDS[ref.kind].spaces()]
+    return [
+        (space, ref.schema, ref.name, ref.arguments or "") for space in KINDS[ref.kind].spaces()
+    ]
 
 
 def _watchers_apart(work: Work, before: Before) -> None:
     """What acts on changes to others goes before them, and comes after them."""
     for node in work.statements:
-        if KINDS[node.ref.kind].watches and work.only(node.ref) == node and work.actions[node] != "alter":
+        if (
+            KINDS[node.ref.kind].watches
+            and work.only(node.ref) == node
+            and work.actions[node] != "alter"
+        ):
             for other in work.statements:
                 if not KINDS[other.ref.kind].watches:
                     before(*((node, other) if node.drop else (other, node)))

@@ -15,21 +15,37 @@ from reconciler.model.state import State
 from reconciler.plan.operations import Work
 
 # What the keys of a fingerprint begin with that tell of newcomers.
-STANDING, INHERITING, UNFINISHED = "what stands on ", "what inherits from ", "what is half-finished on "
+STANDING, INHERITING, UNFINISHED = (
+    "what stands on ",
+    "what inherits from ",
+    "what is half-finished on ",
+)
 
 
 Leftovers = Mapping[Ref, Leftover]
 
 
 def fingerprint_of(
-    work: Work, changes: Sequence[Change], target: State, renamings: Sequence[Renaming], leftovers: Leftovers
+    work: Work,
+    changes: Sequence[Change],
+    target: State,
+    renamings: Sequence[Renaming],
+    leftovers: Leftovers,
 ) -> dict[str, str]:
     """The fingerprint of all that the plan touches, under the names that the target knows."""
     known = {after: before for before, after in carried(target, renamings).items()}
     refs = touched(work, changes)
     fragile = {r for d in (*work.dropped, *work.disturbed) if (r := known.get(d, d)) in target}
-    owners = {r for c in changes if c.ref.on is not None and (r := known.get(c.ref.on, c.ref.on)) in target}
-    built = {known.get(c.ref.on, c.ref.on) for c in changes if c.ref.on is not None and KINDS[c.ref.kind].spreads} & target.objects.keys()
+    owners = {
+        r
+        for c in changes
+        if c.ref.on is not None and (r := known.get(c.ref.on, c.ref.on)) in target
+    }
+    built = {
+        known.get(c.ref.on, c.ref.on)
+        for c in changes
+        if c.ref.on is not None and KINDS[c.ref.kind].spreads
+    } & target.objects.keys()
     found = fingerprint({*refs, *(known[r] for r in refs if r in known)}, target, fragile, owners)
     return found | _unfinished(built, leftovers)
 
@@ -37,33 +53,58 @@ def fingerprint_of(
 def touched(work: Work, changes: Sequence[Change]) -> set[Ref]:
     """What a plan touches, has standing on it, and, however far down, what all that stands on."""
     live, desired = work.live, work.desired
-    own = {c.ref for c in changes} | {n.ref for n in work.statements} | {*work.rebuild.again, *work.rebuild.held}
+    own = (
+        {c.ref for c in changes}
+        | {n.ref for n in work.statements}
+        | {*work.rebuild.again, *work.rebuild.held}
+    )
     standing = live.dependents()
     todo = [*own, *(n for r in own for n in standing.get(r, ()))]
-    found = {n for r in own for n in (*live.needs(r), *desired.needs(r)) if n == r.namespace}  # another schema's rights are no matter
+    found = {
+        n for r in own for n in (*live.needs(r), *desired.needs(r)) if n == r.namespace
+    }  # another schema's rights are no matter
     while todo:
         ref = todo.pop()
         if ref not in found:
             found.add(ref)
-            todo += [n for s in (live, desired) for n in (*s.needs(ref), *_given(s, ref)) if n != ref.namespace]
+            todo += [
+                n
+                for s in (live, desired)
+                for n in (*s.needs(ref), *_given(s, ref))
+                if n != ref.namespace
+            ]
     return found
 
 
 def _given(state: State, ref: Ref) -> Iterable[Ref]:
     """What the parents of an object give it: its own list does not tell."""
     heir = state.get(ref)
-    return [o.ref for p in heir.parents for o in state.living_on(p) if o.heritable(heir)] if heir is not None else []
+    return (
+        [o.ref for p in heir.parents for o in state.living_on(p) if o.heritable(heir)]
+        if heir is not None
+        else []
+    )
 
 
-def fingerprint(refs: Iterable[Ref], state: State, fragile: Iterable[Ref] = (), owners: Iterable[Ref] = ()) -> dict[str, str]:
+def fingerprint(
+    refs: Iterable[Ref], state: State, fragile: Iterable[Ref] = (), owners: Iterable[Ref] = ()
+) -> dict[str, str]:
     """A digest of each object as it is, "" for what is not there; of what stands on each `fragile` one, and of the heirs of `owners`.
 
     What is there counts where two are called the same: an index of a table, and of the view that takes the table's place.
     """
     standing = state.dependents()
-    names = {str(r): sorted(map(str, standing.get(r, ()))) for r in sorted(fragile, key=lambda r: r.order)}
-    objects = {str(r): _print(state.get(r)) for r in sorted(refs, key=lambda r: (r in state, r.kind, r.order))}
-    told = {STANDING + r: n for r, n in names.items()} | {INHERITING + str(r): n for r, n in _heirs(owners, state).items()}
+    names = {
+        str(r): sorted(map(str, standing.get(r, ())))
+        for r in sorted(fragile, key=lambda r: r.order)
+    }
+    objects = {
+        str(r): _print(state.get(r))
+        for r in sorted(refs, key=lambda r: (r in state, r.kind, r.order))
+    }
+    told = {STANDING + r: n for r, n in names.items()} | {
+        INHERITING + str(r): n for r, n in _heirs(owners, state).items()
+    }
     return objects | {key: _digest("\n".join(n)) for key, n in told.items()}
 
 
@@ -92,8 +133,12 @@ def _heirs(owners: Iterable[Ref], state: State) -> dict[Ref, list[str]]:
 def moved(was: Mapping[str, str], state: State, leftovers: Leftovers) -> list[str]:
     """What of a fingerprint is no longer so."""
     refs = {str(r): r for r in state}
-    fragile, owners, built = ([refs[r] for r in refs if key + r in was] for key in (STANDING, INHERITING, UNFINISHED))
-    now = fingerprint((refs[r] for r in was if r in refs), state, fragile, owners) | _unfinished(built, leftovers)
+    fragile, owners, built = (
+        [refs[r] for r in refs if key + r in was] for key in (STANDING, INHERITING, UNFINISHED)
+    )
+    now = fingerprint((refs[r] for r in was if r in refs), state, fragile, owners) | _unfinished(
+        built, leftovers
+    )
     return [r for r, digest in was.items() if now.get(r, "") != digest]
 
 

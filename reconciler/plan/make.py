@@ -40,7 +40,12 @@ def make_plan(
     `live` is what the renamings, which come first, leave of `before`. `target_state` is what the fingerprint is taken of:
     the start as the target spells it.
     """
-    work = gather(changes, with_given(live, [c.live for c in changes]), desired, lent(changes, live, desired, situation))
+    work = gather(
+        changes,
+        with_given(live, [c.live for c in changes]),
+        desired,
+        lent(changes, live, desired, situation),
+    )
     steps = in_order(work, changes, renamings)
     planned = [
         Planned(
@@ -53,12 +58,27 @@ def make_plan(
         )
         for c in changes
         if c.ref not in work.adopted
-        if c.action != "alter" or c.differences or work.statements.get(making(c.ref))  # else it only follows another change
+        if c.action != "alter"
+        or c.differences
+        or work.statements.get(making(c.ref))  # else it only follows another change
     ]
-    renamed = [Planned(action="alter", kind=r.becomes.kind, identity=r.becomes.identity, differences=(r.told,)) for r in renamings]
+    renamed = [
+        Planned(
+            action="alter", kind=r.becomes.kind, identity=r.becomes.identity, differences=(r.told,)
+        )
+        for r in renamings
+    ]
     told = {c.ref for c in changes}
-    owed = [Planned(action="alter", kind=r.kind, identity=r.identity) for r in situation.owed if r not in told]
-    leftovers = [Planned(action="drop", kind=n.ref.kind, identity=n.ref.identity) for n in work.actions if n.drop and n.ref not in live]
+    owed = [
+        Planned(action="alter", kind=r.kind, identity=r.identity)
+        for r in situation.owed
+        if r not in told
+    ]
+    leftovers = [
+        Planned(action="drop", kind=n.ref.kind, identity=n.ref.identity)
+        for n in work.actions
+        if n.drop and n.ref not in live
+    ]
     return Plan(
         target=redacted(target),
         database=database,
@@ -68,15 +88,27 @@ def make_plan(
         spelled_by=spelled_by,
         changes=(*renamed, *planned, *owed, *leftovers),
         steps=tuple(steps),
-        notes=(*notes, *half_made(situation.leftovers.keys() - work.adopted - {n.ref for n in work.actions})),
-        fingerprint=fingerprint_of(work, changes, target_state, renamings, situation.leftovers) if target_state is not None else {},
+        notes=(
+            *notes,
+            *half_made(situation.leftovers.keys() - work.adopted - {n.ref for n in work.actions}),
+        ),
+        fingerprint=fingerprint_of(work, changes, target_state, renamings, situation.leftovers)
+        if target_state is not None
+        else {},
         touches=_touches(changes, before or live, desired),
-        renames=tuple(Renamed(was=r.was, becomes=r.becomes, part=(r.told.live, r.told.wanted) if r.part else None) for r in renamings),
+        renames=tuple(
+            Renamed(
+                was=r.was, becomes=r.becomes, part=(r.told.live, r.told.wanted) if r.part else None
+            )
+            for r in renamings
+        ),
         rollback_of=rollback_of,
     ).sealed()
 
 
 def _touches(changes: Sequence[Change], before: State, desired: State) -> tuple[Ref, ...]:
     """All objects that are others before and after, or become an heir's own although its parent gives them."""
-    found = {c.ref for c in changes} | {r for r in {*before, *desired} if before.get(r) != desired.get(r)}
+    found = {c.ref for c in changes} | {
+        r for r in {*before, *desired} if before.get(r) != desired.get(r)
+    }
     return tuple(sorted(found, key=lambda r: (r.order, r.kind)))

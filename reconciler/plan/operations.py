@@ -82,11 +82,19 @@ class Work:
         """What is altered only while nothing stands on it."""
         return {*self.rebuild.again.values(), *self.rebuild.held.values(), *self.rebuild.disturbed}
 
-    def undone_beneath(self, node: Node, statements: list[Statement], done: Set[Node]) -> list[Statement]:
+    def undone_beneath(
+        self, node: Node, statements: list[Statement], done: Set[Node]
+    ) -> list[Statement]:
         """The statements, whose undo takes what they make from under what stood on something else, unless that is let go already."""
-        for held, away, back in self.rebound.get(node, ()) if statements and statements[-1] == self.statements[node][-1] else ():
+        for held, away, back in (
+            self.rebound.get(node, ())
+            if statements and statements[-1] == self.statements[node][-1]
+            else ()
+        ):
             if held not in done:
-                last = statements[-1].model_copy(update={"undo": (*away, *(statements[-1].undo or ()), *back)})
+                last = statements[-1].model_copy(
+                    update={"undo": (*away, *(statements[-1].undo or ()), *back)}
+                )
                 statements = [*statements[:-1], last]
         return statements
 
@@ -101,7 +109,9 @@ class Work:
         drop, make = self.find(dropping(ref)), self.find(making(ref))
         return None if drop and make else drop or make
 
-    def add(self, node: Node, action: Action, statements: list[Statement], unit: Ref | None = None) -> None:
+    def add(
+        self, node: Node, action: Action, statements: list[Statement], unit: Ref | None = None
+    ) -> None:
         """Do this to an object, in one transaction with all else of the unit."""
         self.statements[node] = statements
         self.actions[node] = action
@@ -113,15 +123,31 @@ def gather(changes: Sequence[Change], live: State, desired: State, situation: Si
     """All that the changes ask for, and what must be taken apart and put together again on their account."""
     created = frozenset(c.ref for c in changes if c.live is None)
     kept = _partitions(live, desired)
-    heirs = {r: o for r, o in desired.objects.items() if o.parents and r in live and live[r].parents == o.parents}
-    situation = replace(situation, heirs=heirs, partitions=kept, living={r: live.living_on(r) for r in {*kept, *chain(*kept.values())}})
+    heirs = {
+        r: o
+        for r, o in desired.objects.items()
+        if o.parents and r in live and live[r].parents == o.parents
+    }
+    situation = replace(
+        situation,
+        heirs=heirs,
+        partitions=kept,
+        living={r: live.living_on(r) for r in {*kept, *chain(*kept.values())}},
+    )
     work = Work(live, desired, replace(situation, created=created))
-    work.adopted = frozenset(r for c in changes if c.desired for r in c.desired.adopts(c.live, work.situation) - {c.ref})
+    work.adopted = frozenset(
+        r for c in changes if c.desired for r in c.desired.adopts(c.live, work.situation) - {c.ref}
+    )
     changes = [c for c in changes if c.ref not in work.adopted]
     gone = frozenset(c.ref for c in changes if c.desired is None)
     work.rebuild = rebuild_of([c for c in changes if c.live], live, desired, work.situation)
     again, held, twins = work.rebuild.again, work.rebuild.held, work.rebuild.twins
-    work.adopted |= {r for ref in again if ref in desired for r in desired[ref].adopts(live[ref], replace(work.situation, twins=twins))}
+    work.adopted |= {
+        r
+        for ref in again
+        if ref in desired
+        for r in desired[ref].adopts(live[ref], replace(work.situation, twins=twins))
+    }
     work.created, work.dropped = created | again.keys(), gone | again.keys()
     work.situation = replace(situation, created=work.created)
     work.alone = entangled(live, work.dropped)
@@ -149,7 +175,9 @@ def gather(changes: Sequence[Change], live: State, desired: State, situation: Si
 def _discard(work: Work) -> None:
     """Clear away what somebody left and nobody takes up."""
     for ref, leftover in work.situation.leftovers.items():
-        if ref not in work.adopted and (found := list(leftover.made.discard(wanted=ref not in work.situation.unwanted))):
+        if ref not in work.adopted and (
+            found := list(leftover.made.discard(wanted=ref not in work.situation.unwanted))
+        ):
             work.add(dropping(ref), "drop", found)
 
 
@@ -157,9 +185,15 @@ def _stand_on_the_old(work: Work) -> None:
     """What takes up something new instead of what goes stands, once that is undone, on the old again."""
     for ref in work.rebuild.held:
         let_go = list(work.live[ref].release(work.situation) or ())
-        for needed in work.desired.needs(ref) - work.live.needs(ref) if let_go and not work.live[ref].folds else ():
+        for needed in (
+            work.desired.needs(ref) - work.live.needs(ref)
+            if let_go and not work.live[ref].folds
+            else ()
+        ):
             back = tuple(u for s in reversed(let_go) for u in s.undo or ())
-            work.rebound.setdefault(making(needed), []).append((dropping(ref), tuple(s.sql for s in let_go), back))
+            work.rebound.setdefault(making(needed), []).append(
+                (dropping(ref), tuple(s.sql for s in let_go), back)
+            )
 
 
 def _settle(work: Work) -> None:
@@ -168,7 +202,10 @@ def _settle(work: Work) -> None:
         node = making(ref)
         if work.find(dropping(ref)) is None:
             work.add(
-                node, work.actions.get(node, "alter"), [*obj.settle(work.situation), *work.statements.get(node, [])], work.units.get(node)
+                node,
+                work.actions.get(node, "alter"),
+                [*obj.settle(work.situation), *work.statements.get(node, [])],
+                work.units.get(node),
             )
 
 
@@ -194,7 +231,9 @@ def _create(work: Work, obj: Object, root: Ref | None = None) -> None:
         statements = obj.create(on, work.desired.parts(ref), online=unseen is None)
     else:
         over = replace(on, twins=work.rebuild.twins)
-        statements = obj.recreate(work.live.get(ref) if ref == root else None, over, work.desired.parts(ref))
+        statements = obj.recreate(
+            work.live.get(ref) if ref == root else None, over, work.desired.parts(ref)
+        )
     unit = root or unseen or obj.together or ref
     work.add(making(ref), "create", statements, unit)
     if late := obj.complete(None, on):
@@ -215,7 +254,12 @@ def _drop(work: Work, ref: Ref, root: Ref | None = None) -> None:
         return
     lost = [live[r] for r in live if r.on == ref and r in work.dropped and r not in work.alone]
     lost += [o for o in live.overriding(ref) if o.ref.on not in work.dropped]
-    work.add(dropping(ref), "drop", live[ref].drop(work.situation, lost, online=root is None), root or live[ref].together)
+    work.add(
+        dropping(ref),
+        "drop",
+        live[ref].drop(work.situation, lost, online=root is None),
+        root or live[ref].together,
+    )
 
 
 def _alter(work: Work, live: Object, desired: Object) -> None:
@@ -226,9 +270,15 @@ def _alter(work: Work, live: Object, desired: Object) -> None:
         if statements[0].undo is None:
             work.one_way.add(making(ref))
         stay = [o for o in _bearing(work, ref, work.live) if o.ref.on not in work.dropped]
-        back = tuple(s.sql for o in stay for s in (*o.hold_on(live, desired, on), *o.restate(live, desired, on)))
+        back = tuple(
+            s.sql
+            for o in stay
+            for s in (*o.hold_on(live, desired, on), *o.restate(live, desired, on))
+        )
         again = [s for o in stay for s in o.hold_on(desired, live, on)]
-        again += [s for o in _bearing(work, ref, work.desired) for s in o.restate(desired, live, on)]
+        again += [
+            s for o in _bearing(work, ref, work.desired) for s in o.restate(desired, live, on)
+        ]
         first = statements[0].model_copy(update={"undo": (*(statements[0].undo or ()), *back)})
         statements = [first, *statements[1:], *(s.model_copy(update={"undo": ()}) for s in again)]
     work.add(making(ref), "alter", statements, desired.together)
@@ -251,9 +301,17 @@ def _bearing(work: Work, ref: Ref, state: State) -> Sequence[Object]:
 
     def has_it(obj: Object) -> bool:
         """Whether an heir has it of the parents that it keeps, and nothing is done to it."""
-        before, after = (s.get(obj.ref.on) if obj.ref.on else None for s in (work.live, work.desired))
+        before, after = (
+            s.get(obj.ref.on) if obj.ref.on else None for s in (work.live, work.desired)
+        )
         stays = bool(before and after and before.parents == after.parents)
-        return state is work.desired and obj.merged and not obj.overrides and stays and obj.ref not in work.live
+        return (
+            state is work.desired
+            and obj.merged
+            and not obj.overrides
+            and stays
+            and obj.ref not in work.live
+        )
 
     return [o for o in (*state.parts(ref), *state.merging(ref)) if o.ref in standing or has_it(o)]
 
@@ -261,7 +319,9 @@ def _bearing(work: Work, ref: Ref, state: State) -> Sequence[Object]:
 def _rebuild(work: Work, ref: Ref) -> None:
     """Drop it and make it again on account of another change."""
     live, desired, root = work.live, work.desired, work.rebuild.again[ref]
-    if ref.on is not None and ref.on in work.created and live[ref].folds:  # it goes and comes with what it is part of
+    if (
+        ref.on is not None and ref.on in work.created and live[ref].folds
+    ):  # it goes and comes with what it is part of
         for node in (dropping, making):
             work.stands_for[node(ref)] = node(ref.on)
     elif ref in work.rebuild.aside:
@@ -293,12 +353,20 @@ def _forgive(work: Work, ref: Ref) -> None:
     }
     if node in work.statements:
         made = work.statements[node]
-        work.statements[node] = [s.model_copy(update={"dangers": tuple(d for d in s.dangers if d not in known)}) for s in made]
+        work.statements[node] = [
+            s.model_copy(update={"dangers": tuple(d for d in s.dangers if d not in known)})
+            for s in made
+        ]
 
 
 def _hold(work: Work, ref: Ref) -> None:
     """Let go of what is replaced beneath the object, and take up again; what else differs comes after."""
-    live, desired, root, on = work.live[ref], work.desired[ref], work.rebuild.held[ref], work.situation
+    live, desired, root, on = (
+        work.live[ref],
+        work.desired[ref],
+        work.rebuild.held[ref],
+        work.situation,
+    )
     if root == ref and (back := live.steps_back(desired, on)) is not None:
         work.add(dropping(ref), "alter", list(back[1]), root)
         _alter(work, back[0], desired)
@@ -314,10 +382,19 @@ def _unfinish(work: Work) -> None:
     """Loosen what would go with something that is dropped; what stays is finished anew."""
     for ref, obj in work.live.objects.items():
         going = any(work.find(dropping(n)) or _renewed(work, n) for n in obj.finish_needs())
-        unit = next((t for n in obj.finish_needs() if (t := work.rebuild.again.get(n, n)) in work.rebuild.twins), None)
+        unit = next(
+            (
+                t
+                for n in obj.finish_needs()
+                if (t := work.rebuild.again.get(n, n)) in work.rebuild.twins
+            ),
+            None,
+        )
         if going and (loosened := list(obj.unfinish(work.situation))):
             gone, late = work.find(dropping(ref)), finishing(ref)
-            renewed = ref in work.desired and any(_renewed(work, n) for n in obj.finish_needs() & work.desired[ref].finish_needs())
+            renewed = ref in work.desired and any(
+                _renewed(work, n) for n in obj.finish_needs() & work.desired[ref].finish_needs()
+            )
             anew = late not in work.statements or (renewed and not gone)
             if gone or anew:
                 work.add(loosening(ref), "alter", loosened, unit)
@@ -326,9 +403,15 @@ def _unfinish(work: Work) -> None:
                 work.add(late, "alter", again, unit)
             continue
         said = tuple(s.sql for s in obj.finish(None, work.situation))
-        if (own := dropping(ref)) in work.statements and own not in work.stands_for and ref not in work.rebuild.kept:
+        if (
+            (own := dropping(ref)) in work.statements
+            and own not in work.stands_for
+            and ref not in work.rebuild.kept
+        ):
             _undone_with(work, own, said)
-        for needed in {g for n in obj.finish_needs() if (g := work.find(dropping(n))) not in (None, own)}:
+        for needed in {
+            g for n in obj.finish_needs() if (g := work.find(dropping(n))) not in (None, own)
+        }:
             _undone_with(work, needed, said)
         stays = going and ref in work.desired and finishing(ref) not in work.statements
         if stays and (again := work.desired[ref].complete(None, work.situation)):

@@ -34,10 +34,25 @@ def _way_back(work: Work, ref: Ref) -> tuple[tuple[str, ...], tuple[Danger, ...]
 
     What was dropped before is not there yet when it is undone.
     """
-    there = State({**{r: o for r, o in work.live.objects.items() if r not in work.dropped}, ref: work.desired[ref]}, work.live.edges)
-    back = gather([Change(ref, work.desired[ref], work.live[ref])], there, work.live, work.situation)
-    for whole in (r for r in back.rebuild.again if r in there and there[r].divided):  # it would go with its rows
-        return (), (Danger(hazard=Hazard.IRREVERSIBLE, reason=f"{ref} cannot be taken back while {whole} is partitioned by it"),)
+    there = State(
+        {
+            **{r: o for r, o in work.live.objects.items() if r not in work.dropped},
+            ref: work.desired[ref],
+        },
+        work.live.edges,
+    )
+    back = gather(
+        [Change(ref, work.desired[ref], work.live[ref])], there, work.live, work.situation
+    )
+    for whole in (
+        r for r in back.rebuild.again if r in there and there[r].divided
+    ):  # it would go with its rows
+        return (), (
+            Danger(
+                hazard=Hazard.IRREVERSIBLE,
+                reason=f"{ref} cannot be taken back while {whole} is partitioned by it",
+            ),
+        )
     return tuple(s.sql for s in in_order(back, ())), ()
 
 
@@ -54,7 +69,14 @@ def _steps(work: Work, edges: set[tuple[Node, Node]], renamings: Sequence[Renami
     blocks = _blocks(work, graph)
     width = len(str(sum(map(len, work.statements.values())) + len(renamings)))
     steps = [
-        _step(f"{n:0{width}}", making(r.becomes), "alter", r.statement, 0, {f"{n - 1:0{width}}"} if n > 1 else set())
+        _step(
+            f"{n:0{width}}",
+            making(r.becomes),
+            "alter",
+            r.statement,
+            0,
+            {f"{n - 1:0{width}}"} if n > 1 else set(),
+        )
         for n, r in enumerate(renamings, 1)
     ]
     renamed = {s.id for s in steps[-1:]}
@@ -63,14 +85,20 @@ def _steps(work: Work, edges: set[tuple[Node, Node]], renamings: Sequence[Renami
     for block in blocks:
         transaction += 1
         for node, statements in _line_up(work, graph, block):
-            waits = last[node] = last.get(node, set()) | {s for p in graph.predecessors(node) for s in last.get(p, ())} or renamed
+            waits = last[node] = (
+                last.get(node, set())
+                | {s for p in graph.predecessors(node) for s in last.get(p, ())}
+                or renamed
+            )
             if len(block) == 1:
                 transaction += 1
             for statement in work.undone_beneath(node, statements, last.keys() - {node}):
                 if statement.apart or not statement.transactional:
                     transaction += 1
                 step_id = f"{len(steps) + 1:0{width}}"
-                steps.append(_step(step_id, node, work.actions[node], statement, transaction, waits))
+                steps.append(
+                    _step(step_id, node, work.actions[node], statement, transaction, waits)
+                )
                 if not statement.transactional or statement.long:
                     transaction += 1
                 waits = {step_id}
@@ -78,13 +106,19 @@ def _steps(work: Work, edges: set[tuple[Node, Node]], renamings: Sequence[Renami
     return _numbered(steps)
 
 
-def _line_up(work: Work, graph: nx.DiGraph[Node], block: list[Node]) -> Iterable[tuple[Node, list[Statement]]]:
+def _line_up(
+    work: Work, graph: nx.DiGraph[Node], block: list[Node]
+) -> Iterable[tuple[Node, list[Statement]]]:
     """The nodes of a block with what they do: what stands ahead of the transaction that they share, and what is in it.
 
     What needs something that the block makes cannot go ahead of it.
     """
     order = list(nx.lexicographical_topological_sort(graph.subgraph(block)))
-    early = {n for n in order if all(p.drop or _beside(work, n, p) for p in graph.predecessors(n) if p in order)}
+    early = {
+        n
+        for n in order
+        if all(p.drop or _beside(work, n, p) for p in graph.predecessors(n) if p in order)
+    }
     _assert_ahead(work, [n for n in order if n not in early])
     for node in order:
         if node in early and (ahead := [s for s in work.statements[node] if s.ahead]):
@@ -98,22 +132,36 @@ def _assert_ahead(work: Work, nodes: Iterable[Node]) -> None:
     twins = work.rebuild.twins
     for ref in (n.ref for n in nodes if any(s.ahead for s in work.statements[n])):
         if ref in twins or work.rebuild.again.get(ref) in twins:
-            raise PlanError(f"{ref} waits for something else that this plan changes: do that first, and `retype` after it")
+            raise PlanError(
+                f"{ref} waits for something else that this plan changes: do that first, and `retype` after it"
+            )
 
 
 def _beside(work: Work, node: Node, earlier: Node) -> bool:
     """Whether what stands ahead does not wait for that: it is built over a twin, or is one, of a type that is there."""
     twins = work.rebuild.twins
-    return earlier.ref in twins or (node.ref in twins and not isinstance(work.desired.get(earlier.ref), Replaced))
+    return earlier.ref in twins or (
+        node.ref in twins and not isinstance(work.desired.get(earlier.ref), Replaced)
+    )
 
 
 def _numbered(steps: list[Step]) -> list[Step]:
     """Number the transactions from one, as they come."""
-    numbers = {t: f"t{n}" for n, t in enumerate(dict.fromkeys(s.transaction for s in steps if s.transaction), 1)}
+    numbers = {
+        t: f"t{n}"
+        for n, t in enumerate(dict.fromkeys(s.transaction for s in steps if s.transaction), 1)
+    }
     return [s.model_copy(update={"transaction": numbers.get(s.transaction, "")}) for s in steps]
 
 
-def _step(step_id: str, node: Node, action: Action, statement: Statement, transaction: int, waits: set[str]) -> Step:
+def _step(
+    step_id: str,
+    node: Node,
+    action: Action,
+    statement: Statement,
+    transaction: int,
+    waits: set[str],
+) -> Step:
     return Step(
         id=step_id,
         action=action,
@@ -148,7 +196,11 @@ def _blocks(work: Work, graph: nx.DiGraph[Node]) -> list[list[Node]]:
     ranks = work.situation.ranks
 
     def first(block: int) -> tuple[int, Node]:
-        return max(ranks.get(n.ref, 0) if ranks and not n.drop else -1 for n in members[block]), min(members[block])
+        return max(
+            ranks.get(n.ref, 0) if ranks and not n.drop else -1 for n in members[block]
+        ), min(members[block])
 
-    order = cast("Iterable[int]", cast("Any", nx).lexicographical_topological_sort(merged, key=first))
+    order = cast(
+        "Iterable[int]", cast("Any", nx).lexicographical_topological_sort(merged, key=first)
+    )
     return [members[block] for block in order]

@@ -53,11 +53,15 @@ class Plan(BaseModel):
 
     version: Literal[1] = 1
     target: str = Field(description="the database, without a password")
-    database: str = Field(default="", description="what tells it from every other: system identifier and name")
+    database: str = Field(
+        default="", description="what tells it from every other: system identifier and name"
+    )
     in_sync: bool
     unchanged: int = Field(default=0, description="declared objects that are as they should be")
     scratch: str = Field(default="", description="the server on which the plan was proven")
-    spelled_by: int = Field(default=0, description="the major version of the server that spelled the SQL in `changes`")
+    spelled_by: int = Field(
+        default=0, description="the major version of the server that spelled the SQL in `changes`"
+    )
     changes: tuple[Planned, ...] = ()
     steps: tuple[Step, ...] = ()
     notes: tuple[str, ...] = ()

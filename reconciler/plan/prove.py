@@ -24,11 +24,28 @@ def prove(plan: Plan, connection: Connection, live: State, desired: State, serve
     """
     for group in plan.transactions():
         _run(connection, [(s, s.sql) for s in group], "the plan")
-    _compare(introspect(connection, server).state, desired, "the plan was run on scratch, and left differences")
+    _compare(
+        introspect(connection, server).state,
+        desired,
+        "the plan was run on scratch, and left differences",
+    )
     for group in reversed(plan.transactions()):
-        _run(connection, [(s, sql) for s in reversed(group) for sql in s.undo], "the undo of the plan")
-    oneway = {f"{s.kind} {s.identity}" for s in plan.steps if any(h.hazard is Hazard.IRREVERSIBLE for h in s.hazards)}
-    _compare(introspect(connection, server).state, live, "the plan's undo was run on scratch, and does not lead back", oneway)
+        _run(
+            connection,
+            [(s, sql) for s in reversed(group) for sql in s.undo],
+            "the undo of the plan",
+        )
+    oneway = {
+        f"{s.kind} {s.identity}"
+        for s in plan.steps
+        if any(h.hazard is Hazard.IRREVERSIBLE for h in s.hazards)
+    }
+    _compare(
+        introspect(connection, server).state,
+        live,
+        "the plan's undo was run on scratch, and does not lead back",
+        oneway,
+    )
 
 
 def _run(connection: Connection, commands: list[tuple[Step, str]], what: str) -> None:
@@ -52,7 +69,9 @@ def _run(connection: Connection, commands: list[tuple[Step, str]], what: str) ->
 
 
 def _compare(found: State, wanted: State, complaint: str, besides: Collection[str] = ()) -> None:
-    left = [c for c in overridden(changes(found, wanted), found, wanted) if str(c.ref) not in besides]
+    left = [
+        c for c in overridden(changes(found, wanted), found, wanted) if str(c.ref) not in besides
+    ]
     if left:
         raise ProofError(complaint + ":\n" + "\n".join(f"  {words(c)}" for c in left[:10]))
 

@@ -28,10 +28,14 @@ class Rebuild:
 
     again: dict[Ref, Ref] = field(default_factory=dict[Ref, Ref])
     held: dict[Ref, Ref] = field(default_factory=dict[Ref, Ref])
-    aside: dict[Ref, Replaced] = field(default_factory=dict[Ref, Replaced])  # types in `again` that are renamed, as they are then
+    aside: dict[Ref, Replaced] = field(
+        default_factory=dict[Ref, Replaced]
+    )  # types in `again` that are renamed, as they are then
     turns: dict[str, Turn] = field(default_factory=dict[str, Turn])
     twins: dict[Ref, str] = field(default_factory=dict[Ref, str])  # what is exchanged, and for what
-    disturbed: set[Ref] = field(default_factory=set[Ref])  # what is altered only while nothing stands on it
+    disturbed: set[Ref] = field(
+        default_factory=set[Ref]
+    )  # what is altered only while nothing stands on it
 
     @property
     def kept(self) -> Set[Ref]:
@@ -42,10 +46,21 @@ class Rebuild:
 def entangled(live: State, dropped: Set[Ref]) -> frozenset[Ref]:
     """What must be dropped by itself although what it lives on is dropped too: tables that need each other by their keys."""
     graph: nx.DiGraph[Ref] = nx.DiGraph()
-    beyond = {r: {n.on or n for n in live.needs(r)} & dropped - {r.on or r} for r in dropped if r in live}
+    beyond = {
+        r: {n.on or n for n in live.needs(r)} & dropped - {r.on or r} for r in dropped if r in live
+    }
     graph.add_edges_from((r.on or r, n) for r, roots in beyond.items() for n in roots)
-    knots = {r: frozenset(knot) for knot in nx.strongly_connected_components(graph) if len(knot) > 1 for r in knot}
-    return frozenset(r for r, roots in beyond.items() if r.on in knots and not live[r].folds and roots & knots[r.on])
+    knots = {
+        r: frozenset(knot)
+        for knot in nx.strongly_connected_components(graph)
+        if len(knot) > 1
+        for r in knot
+    }
+    return frozenset(
+        r
+        for r, roots in beyond.items()
+        if r.on in knots and not live[r].folds and roots & knots[r.on]
+    )
 
 
 def twins_of(altered: Sequence[Change], live: State, situation: Situation) -> dict[Ref, str]:
@@ -53,7 +68,12 @@ def twins_of(altered: Sequence[Change], live: State, situation: Situation) -> di
     found: dict[Ref, str] = {}
     for change in altered:
         new, old, on = change.desired, change.live, change.ref.on
-        if isinstance(new, Exchanged) and old is not None and on is not None and (twin := new.twin(old, situation)):
+        if (
+            isinstance(new, Exchanged)
+            and old is not None
+            and on is not None
+            and (twin := new.twin(old, situation))
+        ):
             for hinders, why in _hindrances(change.ref, on, live):
                 if hinders:
                     raise new.unable(why)
@@ -63,52 +83,98 @@ def twins_of(altered: Sequence[Change], live: State, situation: Situation) -> di
 
 def _hindrances(ref: Ref, on: Ref, live: State) -> Iterator[tuple[bool, str]]:
     table = live[on]
-    yield table.divided or bool(table.parents) or any(on in o.parents for o in live.objects.values()), f"{on} has parents or heirs"
-    yield any(live[r].folds for r, needed in ((r, live.needs(r)) for r in live) if ref in needed), "another is computed from it"
+    yield (
+        table.divided or bool(table.parents) or any(on in o.parents for o in live.objects.values()),
+        f"{on} has parents or heirs",
+    )
+    yield (
+        any(live[r].folds for r, needed in ((r, live.needs(r)) for r in live) if ref in needed),
+        "another is computed from it",
+    )
 
 
-def rebuild_of(altered: Sequence[Change], live: State, desired: State, situation: Situation) -> Rebuild:
+def rebuild_of(
+    altered: Sequence[Change], live: State, desired: State, situation: Situation
+) -> Rebuild:
     """Find all of it, for the changes to what is there: one loop, for every kind."""
     standing = live.dependents()
     found = Rebuild(twins=twins_of(altered, live, situation))
     moved = {c.ref for c in altered}
-    claimed = {(o.ref.schema, o.takes) for o in desired.objects.values() if o.takes is not None and o.ref not in live}
+    claimed = {
+        (o.ref.schema, o.takes)
+        for o in desired.objects.values()
+        if o.takes is not None and o.ref not in live
+    }
     crossed = _crossed(altered)
     for change in altered:
         ref, old, new = change.ref, change.live, change.desired
         assert old
-        roots, disturbed = _roots(change, standing.get(ref, set[Ref]()), found.twins.keys(), moved, (live, desired), situation)
+        roots, disturbed = _roots(
+            change,
+            standing.get(ref, set[Ref]()),
+            found.twins.keys(),
+            moved,
+            (live, desired),
+            situation,
+        )
         found.disturbed |= {ref} if disturbed else set()
         _spread(found, roots, ref, (live, desired), standing, situation)
         if new is not None and ref not in found.again:
             gives = (ref.schema, old.takes) in claimed and old.takes != new.takes
             room = old.occupies() == new.occupies() or ref in crossed
             if gives or (room and old.steps_back(new, situation) is not None):
-                found.held.setdefault(ref, ref)  # it lets go of what another needs before it goes on
+                found.held.setdefault(
+                    ref, ref
+                )  # it lets go of what another needs before it goes on
     _set_aside(found, live, desired)
     for ref in found.twins.keys() & {*found.again, *found.held}:
-        raise cast("Exchanged", desired[ref]).unable("what it stands on is replaced by the same plan")
+        raise cast("Exchanged", desired[ref]).unable(
+            "what it stands on is replaced by the same plan"
+        )
     return found
 
 
 def _crossed(altered: Sequence[Change]) -> Set[Ref]:
     """What gives a name to another and gets one of another: two may have swapped theirs."""
-    moves = {c.ref: (c.live.occupies(), c.desired.occupies()) for c in altered if c.live and c.desired}
-    given, taken = ({room for had, has in moves.values() for room in (had - has, has - had)[n]} for n in (0, 1))
+    moves = {
+        c.ref: (c.live.occupies(), c.desired.occupies()) for c in altered if c.live and c.desired
+    }
+    given, taken = (
+        {room for had, has in moves.values() for room in (had - has, has - had)[n]} for n in (0, 1)
+    )
     return {r for r, (had, has) in moves.items() if (had - has) & taken and (has - had) & given}
 
 
 def _roots(
-    change: Change, above: Set[Ref], twins: Set[Ref], moved: Set[Ref], states: tuple[State, State], situation: Situation
+    change: Change,
+    above: Set[Ref],
+    twins: Set[Ref],
+    moved: Set[Ref],
+    states: tuple[State, State],
+    situation: Situation,
 ) -> tuple[Sequence[tuple[Ref, Ref | None]], bool]:
     """Where to begin taking apart, each with what is beneath it, and whether the object stays but is disturbed."""
     (live, desired), ref, old, new = states, change.ref, change.live, change.desired
     assert old
-    if new is None and not successor(ref, live, desired):  # what stays as it is needs another object of that name
+    if new is None and not successor(
+        ref, live, desired
+    ):  # what stays as it is needs another object of that name
         left = [r for r in above if r in desired and not live.parts(r)]
-        left = [r for r in left if r not in moved or _lets_go(r, live, situation) or _misread(r, ref, live, desired)]
-        return [(r, ref) for r in left if ref.arguments is not None or live[r].follows or live[r].release(situation) is None], False
-    if new is None or new.alter(old, situation) is None or new.gives_way(old, [live[r] for r in above]):
+        left = [
+            r
+            for r in left
+            if r not in moved or _lets_go(r, live, situation) or _misread(r, ref, live, desired)
+        ]
+        return [
+            (r, ref)
+            for r in left
+            if ref.arguments is not None or live[r].follows or live[r].release(situation) is None
+        ], False
+    if (
+        new is None
+        or new.alter(old, situation) is None
+        or new.gives_way(old, [live[r] for r in above])
+    ):
         return [(ref, None)], False
     if ref in twins:
         return [(r, ref) for r in above], True
@@ -117,7 +183,10 @@ def _roots(
             return [(whole, None)], False
         anew = new.converts(old)
         return [
-            (r, ref) for r in above if not (live[r].follows and r.on == ref.on) or _released(r, live, desired, situation, anew=anew)
+            (r, ref)
+            for r in above
+            if not (live[r].follows and r.on == ref.on)
+            or _released(r, live, desired, situation, anew=anew)
         ], True
     pinned = [r for r in above if live[r].pins(old)]
     return [(r, ref) for r in pinned], bool(pinned)
@@ -130,19 +199,31 @@ def _lets_go(ref: Ref, live: State, situation: Situation) -> bool:
 
 def _misread(ref: Ref, gone: Ref, live: State, desired: State) -> bool:
     """Whether it is to call another routine of that name, which beside the one that goes might be ambiguous."""
-    alike = (n for n in desired.needs(ref) if (n.kind, n.schema, n.name) == (gone.kind, gone.schema, gone.name))
+    alike = (
+        n
+        for n in desired.needs(ref)
+        if (n.kind, n.schema, n.name) == (gone.kind, gone.schema, gone.name)
+    )
     return gone.arguments is not None and any(n not in live for n in alike)
 
 
 def _held_fast(ref: Ref, live: State) -> Ref | None:
     """What the object is part of, if PostgreSQL gives this part no other type while that stands."""
-    return ref.on if ref.on is not None and ref.on in live and live[ref.on].holds_fast(live[ref]) else None
+    return (
+        ref.on
+        if ref.on is not None and ref.on in live and live[ref.on].holds_fast(live[ref])
+        else None
+    )
 
 
 def _released(ref: Ref, live: State, desired: State, situation: Situation, *, anew: bool) -> bool:
     """Whether the object is not carried along: PostgreSQL knows its old words only, which may say nothing of the new type."""
     old, new = live[ref], desired.get(ref)
-    return new is not None and _reworded(old, new) and (old.release(situation) is not None or (anew and _reread(ref, live, desired)))
+    return (
+        new is not None
+        and _reworded(old, new)
+        and (old.release(situation) is not None or (anew and _reread(ref, live, desired)))
+    )
 
 
 def _reread(ref: Ref, live: State, desired: State) -> bool:
@@ -152,7 +233,12 @@ def _reread(ref: Ref, live: State, desired: State) -> bool:
 
 def _reworded(old: Object, new: Object) -> bool:
     """Whether more differs than owner, comment and grants."""
-    return new.model_copy(update={f: getattr(old, f) for f in ATTACHED & type(new).model_fields.keys()}) != old
+    return (
+        new.model_copy(
+            update={f: getattr(old, f) for f in ATTACHED & type(new).model_fields.keys()}
+        )
+        != old
+    )
 
 
 def _spread(
@@ -170,7 +256,11 @@ def _spread(
         if ref in found.again:
             continue
         whole = ref not in desired or (live[ref].folds and ref.on in found.again)
-        fast = _held_fast(ref, live) if beneath is not None and not whole and isinstance(live[beneath], Replaced) else None
+        fast = (
+            _held_fast(ref, live)
+            if beneath is not None and not whole and isinstance(live[beneath], Replaced)
+            else None
+        )
         if fast is not None:
             todo.append((fast, None))
         elif beneath is None or whole or live[ref].release(situation) is None:
@@ -180,7 +270,11 @@ def _spread(
         else:
             found.held.setdefault(ref, root)
             if isinstance(live[beneath], Replaced) and not live[ref].pins(live[beneath]):
-                todo += [(r, ref) for r in standing.get(ref, ()) if not (live[r].follows and r.on == ref.on) or _reread(r, live, desired)]
+                todo += [
+                    (r, ref)
+                    for r in standing.get(ref, ())
+                    if not (live[r].follows and r.on == ref.on) or _reread(r, live, desired)
+                ]
 
 
 def _set_aside(found: Rebuild, live: State, desired: State) -> None:
@@ -190,7 +284,12 @@ def _set_aside(found: Rebuild, live: State, desired: State) -> None:
     while todo:
         ref = todo.pop()
         obj = live.get(ref)
-        if ref in found.again and successor(ref, live, desired) and isinstance(obj, Replaced) and ref not in kept:
+        if (
+            ref in found.again
+            and successor(ref, live, desired)
+            and isinstance(obj, Replaced)
+            and ref not in kept
+        ):
             kept[ref] = obj
             todo += live.needs(ref)
     names = {own: other for obj in kept.values() for own, other in obj.names().items()}

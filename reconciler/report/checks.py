@@ -23,5 +23,14 @@ def as_text(structure: Plan, results: Sequence[Result]) -> str:
 def as_json(structure: Plan, results: Sequence[Result]) -> str:
     """The same as one JSON document."""
     checks = [{"name": r.name, "passed": r.passed, "complaint": r.complaint} for r in results]
-    drift = [{"action": c.action, "kind": c.kind, "identity": c.identity} for c in structure.changes]
-    return json.dumps({"version": 1, "in_sync": structure.in_sync, "drift": drift, "checks": checks}, indent=2, ensure_ascii=False) + "\n"
+    drift = [
+        {"action": c.action, "kind": c.kind, "identity": c.identity} for c in structure.changes
+    ]
+    return (
+        json.dumps(
+            {"version": 1, "in_sync": structure.in_sync, "drift": drift, "checks": checks},
+            indent=2,
+            ensure_ascii=False,
+        )
+        + "\n"
+    )

@@ -17,7 +17,10 @@ def plan(of: Plan) -> str:
 
 def plan_schema() -> dict[str, Any]:
     """The JSON Schema of a plan."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Plan.model_json_schema(mode="serialization")}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Plan.model_json_schema(mode="serialization"),
+    }
 
 
 def drift(of: Plan) -> str:
@@ -33,7 +36,13 @@ def drift(of: Plan) -> str:
     ]
     return (
         json.dumps(
-            {"version": 1, "target": of.target, "in_sync": of.in_sync, "notes": list(of.notes), "drift": found},
+            {
+                "version": 1,
+                "target": of.target,
+                "in_sync": of.in_sync,
+                "notes": list(of.notes),
+                "drift": found,
+            },
             indent=2,
             ensure_ascii=False,
         )

@@ -42,7 +42,10 @@ def _details(of: Plan) -> Iterator[str]:
         for change in changed:
             yield f"@@ {change.kind} {change.identity} @@"
             for item in change.differences:
-                yield from (line.lstrip() if line.lstrip()[:2] in ("- ", "+ ") else line for line in difference(item, "  "))
+                yield from (
+                    line.lstrip() if line.lstrip()[:2] in ("- ", "+ ") else line
+                    for line in difference(item, "  ")
+                )
         yield from ("```", "</details>")
     yield from (f"\n<details><summary>{len(of.steps)} steps</summary>\n", "```sql")
     for step in of.steps:
@@ -54,7 +57,7 @@ def _details(of: Plan) -> Iterator[str]:
 
 def _code(words: str) -> str:
     """Words as code that no Markdown in them can leave."""
-    fence = "`" * (1 + max((len(run) for run in words.split() if set(run) == {"`"}), default=words.count("`")))
-    return (
-        f"{fence}{' ' if '`' in words else ''}{words.replace('|', chr(92) + '|').replace(chr(10), ' ')}{' ' if '`' in words else ''}{fence}"
+    fence = "`" * (
+        1 + max((len(run) for run in words.split() if set(run) == {"`"}), default=words.count("`"))
     )
+    return f"{fence}{' ' if '`' in words else ''}{words.replace('|', chr(92) + '|').replace(chr(10), ' ')}{' ' if '`' in words else ''}{fence}"

@@ -17,9 +17,18 @@ def runs(of: Sequence[Run]) -> str:
     """A table, the latest run first."""
     if not of:
         return "no runs are recorded\n"
-    table = [HEAD, *((str(r.id), _when(r.started_at), _who(r), r.status, what(r), _took(r.seconds)) for r in of)]
+    table = [
+        HEAD,
+        *(
+            (str(r.id), _when(r.started_at), _who(r), r.status, what(r), _took(r.seconds))
+            for r in of
+        ),
+    ]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return "".join("  ".join(f"{cell:{w}}" for cell, w in zip(line, widths, strict=True)).rstrip() + "\n" for line in table)
+    return "".join(
+        "  ".join(f"{cell:{w}}" for cell, w in zip(line, widths, strict=True)).rstrip() + "\n"
+        for line in table
+    )
 
 
 def runs_as_data(of: Sequence[Run]) -> str:
@@ -38,13 +47,24 @@ def detail_as_data(of: Detail) -> str:
     return _document(
         {
             "run": of.run.model_dump(mode="json"),
-            "changes": [c.model_dump(mode="json", include={"action", "kind", "identity", "differences"}) for c in of.plan.changes],
+            "changes": [
+                c.model_dump(mode="json", include={"action", "kind", "identity", "differences"})
+                for c in of.plan.changes
+            ],
             "steps": [
-                s.model_dump(mode="json", include={"id", "action", "kind", "identity", "sql"}) | {"outcome": steps.get(s.id)}
+                s.model_dump(mode="json", include={"id", "action", "kind", "identity", "sql"})
+                | {"outcome": steps.get(s.id)}
                 for s in of.plan.steps
             ],
             "touched": [
-                {"kind": t.ref.kind, "identity": t.ref.identity, "before": t.before, "after": t.after, "seen": t.seen} for t in of.touched
+                {
+                    "kind": t.ref.kind,
+                    "identity": t.ref.identity,
+                    "before": t.before,
+                    "after": t.after,
+                    "seen": t.seen,
+                }
+                for t in of.touched
             ],
         }
     )
@@ -53,7 +73,9 @@ def detail_as_data(of: Detail) -> str:
 def what(of: Run) -> str:
     """`3 created, 1 dropped`, or which run it took back; and how far it came, if not to its end."""
     ending = {"create": "created", "alter": "altered", "drop": "dropped"}
-    counted = ", ".join(f"{of.changes[a]} {ending[a]}" for a in SIGNS if of.changes.get(a)) or "nothing"
+    counted = (
+        ", ".join(f"{of.changes[a]} {ending[a]}" for a in SIGNS if of.changes.get(a)) or "nothing"
+    )
     back = f"rollback of {of.rollback_of}: " if of.rollback_of is not None else ""
     return back + counted + ("" if of.done == of.steps else f" ({of.done} of {of.steps} steps)")
 
@@ -62,7 +84,9 @@ def _detail(of: Detail) -> Iterator[str]:
     run = of.run
     yield f"run {run.id}: {run.status}, {what(run)}"
     yield f"  started {_when(run.started_at)}, took {_took(run.seconds)}"
-    yield f"  by {_who(run)}, reconcile {run.version}" + (f", commit {run.git_commit}" if run.git_commit else "")
+    yield f"  by {_who(run)}, reconcile {run.version}" + (
+        f", commit {run.git_commit}" if run.git_commit else ""
+    )
     yield f"  plan {run.digest or of.plan.digest}"
     yield ""
     for change in of.plan.changes:
@@ -74,7 +98,9 @@ def _detail(of: Detail) -> Iterator[str]:
     for step in of.plan.steps:
         went = outcomes.get(step.id)
         tries = f", {went.attempts} attempts" if went is not None and went.attempts > 1 else ""
-        yield f"  {step.id}  {went.status if went else 'not recorded'}" + (f" in {_took(went.seconds)}{tries}" if went else "")
+        yield f"  {step.id}  {went.status if went else 'not recorded'}" + (
+            f" in {_took(went.seconds)}{tries}" if went else ""
+        )
         yield from (f"      {line}" for line in step.sql.splitlines())
         if went is not None and went.error:
             yield from (f"      ! {line}" for line in went.error.splitlines())
@@ -91,7 +117,13 @@ def _when(moment: datetime) -> str:
 def _took(seconds: float | None) -> str:
     if seconds is None:
         return "?"
-    return f"{seconds:.1f} s" if seconds < 100 else f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+    return (
+        f"{seconds:.1f} s"
+        if seconds < 100
+        else f"{seconds / 60:.0f} min"
+        if seconds < 6000
+        else f"{seconds / 3600:.1f} h"
+    )
 
 
 def _document(content: dict[str, Any]) -> str:

@@ -29,7 +29,12 @@ class Lines:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         return None
 
     def started(self, step: Step) -> None:
@@ -56,7 +61,12 @@ class Bars:
     """A bar for the step that runs, a line for each that ended."""
 
     def __init__(self, console: Console) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[far]}"), TimeElapsedColumn())
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[far]}"),
+            TimeElapsedColumn(),
+        )
         self._bars = Progress(*columns, console=console, transient=True)
         self._tasks: dict[str, TaskID] = {}
 
@@ -64,7 +74,12 @@ class Bars:
         self._bars.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._bars.stop()
 
     def started(self, step: Step) -> None:
@@ -73,19 +88,25 @@ class Bars:
     def progress(self, step: Step, progress: Far) -> None:
         if step.id in self._tasks:
             far = _far(progress)
-            self._bars.update(self._tasks[step.id], completed=progress.done, total=progress.total or None, far=far)
+            self._bars.update(
+                self._tasks[step.id], completed=progress.done, total=progress.total or None, far=far
+            )
 
     def noticed(self, words: str) -> None:
         self._bars.console.print(f"  [magenta]note[/] {escape(words)}", highlight=False)
 
     def waiting(self, step: Step, why: str) -> None:
-        self._bars.console.print(f"  [yellow]waiting[/] {escape(f'{_title(step)}: {why}')}", highlight=False)
+        self._bars.console.print(
+            f"  [yellow]waiting[/] {escape(f'{_title(step)}: {why}')}", highlight=False
+        )
 
     def ended(self, outcome: StepOutcome) -> None:
         if (task := self._tasks.pop(outcome.step.id, None)) is not None:
             self._bars.remove_task(task)
         colour = {"done": "green", "failed": "red", "skipped": "yellow"}[outcome.status]
-        self._bars.console.print(f"  [{colour}]{outcome.status}[/] {escape(_title(outcome.step))}", highlight=False)
+        self._bars.console.print(
+            f"  [{colour}]{outcome.status}[/] {escape(_title(outcome.step))}", highlight=False
+        )
 
 
 def _far(progress: Far) -> str:

@@ -33,7 +33,11 @@ def _plan(of: Plan) -> Iterator[str]:
     for step in of.steps:
         yield from _step(step)
     yield ""
-    yield f"proven on {of.scratch}: the plan leads to the declared state, its undo leads back" if of.scratch else "not proven"
+    yield (
+        f"proven on {of.scratch}: the plan leads to the declared state, its undo leads back"
+        if of.scratch
+        else "not proven"
+    )
 
 
 def _hazards(of: Plan) -> Iterator[str]:
@@ -50,7 +54,9 @@ def _hazards(of: Plan) -> Iterator[str]:
 def _step(step: Step) -> Iterator[str]:
     lock = f"{step.lock} on {step.relation}" if step.lock else "no table lock"
     where = f"transaction {step.transaction}" if step.transaction else "outside transactions"
-    yield f"  {step.id}  -- {lock}; {where}" + ("; in batches, until no row is null" if step.fill else "")
+    yield f"  {step.id}  -- {lock}; {where}" + (
+        "; in batches, until no row is null" if step.fill else ""
+    )
     yield from (f"      {line}" for line in step.sql.splitlines())
 
 
@@ -58,13 +64,25 @@ def drift(of: Plan) -> str:
     """What is no longer as declared."""
     notes = [f"note: {n}" for n in of.notes]
     if of.in_sync:
-        return "\n".join([*notes, f"{of.target}: no drift, {of.unchanged} declared objects are as they should be\n"])
+        return "\n".join(
+            [
+                *notes,
+                f"{of.target}: no drift, {of.unchanged} declared objects are as they should be\n",
+            ]
+        )
     words = {"create": "is missing", "alter": "was changed", "drop": "should not be there"}
-    lines = [*notes, f"{of.target}: {len(of.changes)} of {of.unchanged + len(of.changes)} objects have drifted"]
+    lines = [
+        *notes,
+        f"{of.target}: {len(of.changes)} of {of.unchanged + len(of.changes)} objects have drifted",
+    ]
     for change in of.changes:
-        lines.append(f"  {SIGNS[change.action]} {change.kind} {change.identity} {words[change.action]}")
+        lines.append(
+            f"  {SIGNS[change.action]} {change.kind} {change.identity} {words[change.action]}"
+        )
         for item in change.differences:
-            lines += difference(item.model_copy(update={"field": f"{item.field} (live → declared)"}), "      ")
+            lines += difference(
+                item.model_copy(update={"field": f"{item.field} (live → declared)"}), "      "
+            )
     return "\n".join(lines) + "\n"
 
 
@@ -73,10 +91,15 @@ def recap(of: Outcome) -> str:
     lines: list[str] = []
     for step in of.steps:
         if step.status == "failed":
-            lines.append(f"failed: step {step.step.id}, {step.step.action} {step.step.kind} {step.step.identity}")
+            lines.append(
+                f"failed: step {step.step.id}, {step.step.action} {step.step.kind} {step.step.identity}"
+            )
             lines += [f"    {line}" for line in step.error.splitlines()]
     waiting = [s for s in of.steps if s.status == "skipped"]
-    lines += [f"skipped: step {s.step.id}, {s.step.action} {s.step.kind} {s.step.identity}: {s.error}" for s in waiting]
+    lines += [
+        f"skipped: step {s.step.id}, {s.step.action} {s.step.kind} {s.step.identity}: {s.error}"
+        for s in waiting
+    ]
     lines += [f"still different: {line}" for line in of.left]
     lines += [f"note: {line}" for line in of.notes]
     if of.unseen:

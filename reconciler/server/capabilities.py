@@ -44,12 +44,20 @@ class Server:
     @property
     def silence(self) -> str:
         """The setting, and its value, with which no event trigger fires (17), or few do."""
-        return "'event_triggers', 'off'" if self.major >= 17 else "'session_replication_role', 'replica'"
+        return (
+            "'event_triggers', 'off'"
+            if self.major >= 17
+            else "'session_replication_role', 'replica'"
+        )
 
     @property
     def may_set(self) -> str:
         """Whether the role may set a parameter that is not for everybody, as SQL over its name."""
-        return "has_parameter_privilege({}, 'SET')" if self.major >= 15 else "current_setting('is_superuser')::boolean"
+        return (
+            "has_parameter_privilege({}, 'SET')"
+            if self.major >= 15
+            else "current_setting('is_superuser')::boolean"
+        )
 
     @property
     def has_transaction_timeout(self) -> bool:
@@ -129,7 +137,13 @@ class Server:
     @property
     def collation_locale(self) -> str:
         """The column that holds the locale of an ICU collation (15; renamed in 17), before that it is no column of its own."""
-        return "c.colllocale" if self._catalogs >= 17 else "c.colliculocale" if self._catalogs >= 15 else ""
+        return (
+            "c.colllocale"
+            if self._catalogs >= 17
+            else "c.colliculocale"
+            if self._catalogs >= 15
+            else ""
+        )
 
     def require(self, capable: bool, feature: str, since: int) -> None:
         """Raise Unsupported unless `capable`."""

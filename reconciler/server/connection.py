@@ -17,9 +17,14 @@ from reconciler.server.capabilities import Server
 
 Row = dict[str, Any]
 Connection = psycopg.Connection[Row]
-PRINTING = {"datestyle": "ISO, MDY", "intervalstyle": "postgres"}  # literals that PostgreSQL prints must read the same everywhere
+PRINTING = {
+    "datestyle": "ISO, MDY",
+    "intervalstyle": "postgres",
+}  # literals that PostgreSQL prints must read the same everywhere
 # While we wait for others or work on scratch, nobody is to think that we have gone; below 14 there is no such setting.
-UNHURRIED = "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'"
+UNHURRIED = (
+    "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'"
+)
 _PASSWORD = re.compile(r"(password\s*=\s*)('(?:[^'\\]|\\.)*'|\S+)", re.I)
 
 
@@ -30,11 +35,17 @@ def connect(target: str, *, application: str = "reconcile") -> Connection:
     ConnectionFailed, whose text never holds the password.
     """
     try:
-        connection = Connection.connect(target, autocommit=True, row_factory=dict_row, fallback_application_name=application)
+        connection = Connection.connect(
+            target, autocommit=True, row_factory=dict_row, fallback_application_name=application
+        )
     except psycopg.ProgrammingError as e:
-        raise SettingsError(f"the target {redacted(target)!r} is not a connection string: {hide(str(e), target)}") from None
+        raise SettingsError(
+            f"the target {redacted(target)!r} is not a connection string: {hide(str(e), target)}"
+        ) from None
     except psycopg.OperationalError as e:
-        raise ConnectionFailed(f"cannot connect to {redacted(target)}: {hide(str(e).strip(), target)}") from None
+        raise ConnectionFailed(
+            f"cannot connect to {redacted(target)}: {hide(str(e).strip(), target)}"
+        ) from None
     connection.prepare_threshold = None
     with translated():
         for setting, value in PRINTING.items():
@@ -62,13 +73,19 @@ def run(connection: Connection, statement: str) -> None:
         connection.execute(cast("LiteralString", statement), binary=True)
 
 
-def rows(connection: Connection, query: str, parameters: Sequence[object] | dict[str, object] | None = None) -> list[Row]:
+def rows(
+    connection: Connection,
+    query: str,
+    parameters: Sequence[object] | dict[str, object] | None = None,
+) -> list[Row]:
     """Run one query by the extended protocol; raises StatementFailed.
 
     Without `parameters` the text is sent as it stands, `%` and all.
     """
     with translated(query):
-        cursor = connection.execute(cast("LiteralString", query), parameters, binary=parameters is None)
+        cursor = connection.execute(
+            cast("LiteralString", query), parameters, binary=parameters is None
+        )
         return cursor.fetchall() if cursor.description else []
 
 
@@ -99,7 +116,12 @@ def redacted(target: str) -> str:
     user, at, place = parts.netloc.rpartition("@")
     if ":" in user:
         user = user.split(":", 1)[0] + ":***"
-    return urlunsplit(parts._replace(netloc=f"{user}{at}{place}", query=re.sub(r"((?:ssl)?password=)[^&]*", r"\1***", parts.query)))
+    return urlunsplit(
+        parts._replace(
+            netloc=f"{user}{at}{place}",
+            query=re.sub(r"((?:ssl)?password=)[^&]*", r"\1***", parts.query),
+        )
+    )
 
 
 def hide(message: str, target: str) -> str:

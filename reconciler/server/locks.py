@@ -138,33 +138,63 @@ class Queue:
     def look(self) -> list[Blocker]:
         """Those for whom to wait elsewhere, now; nobody, where all who last have come since the last look, and so may go."""
         now = time.monotonic()
-        found = holders(self.connection, self.wanted, self._met, vacuums=now - self._began < self.vacuums)
-        before, self._seen = self._seen, {b.transaction: self._seen.get(b.transaction, now) for b in found}
+        found = holders(
+            self.connection, self.wanted, self._met, vacuums=now - self._began < self.vacuums
+        )
+        before, self._seen = (
+            self._seen,
+            {b.transaction: self._seen.get(b.transaction, now) for b in found},
+        )
         lasting = [b for b in found if self._lasts(b, now)]
         first, self._looked = not self._looked, True
         return lasting if first or any(b.transaction in before for b in lasting) else []
 
     def _lasts(self, one: Blocker, now: float) -> bool:
         age = now - self._seen[one.transaction] if one.seconds is None else one.seconds
-        return not one.pid or one.transaction in self._met or age >= self.lasts or (one.rests or 0) >= self.lasts / 8
+        return (
+            not one.pid
+            or one.transaction in self._met
+            or age >= self.lasts
+            or (one.rests or 0) >= self.lasts / 8
+        )
 
 
-def holders(connection: Connection, wanted: Mapping[str, str], met: Iterable[str] = (), *, vacuums: bool = False) -> list[Blocker]:
+def holders(
+    connection: Connection,
+    wanted: Mapping[str, str],
+    met: Iterable[str] = (),
+    *,
+    vacuums: bool = False,
+) -> list[Blocker]:
     """Who holds locks that conflict with the `wanted` ones (relation → mode), or is still in a transaction once `met`.
 
     Autovacuum is left out, but for `vacuums`: it gives way to whoever has waited for deadlock_timeout, unless it must prevent
     wraparound.
     """
-    pairs = [(spelled, mode) for relation, lock in wanted.items() for spelled in spellings(relation) for mode in _conflicting(lock)]
+    pairs = [
+        (spelled, mode)
+        for relation, lock in wanted.items()
+        for spelled in spellings(relation)
+        for mode in _conflicting(lock)
+    ]
     if not pairs and not met:
         return []
-    given: dict[str, object] = {"relations": [r for r, _ in pairs], "modes": [m for _, m in pairs], "met": [*met], "vacuums": vacuums}
+    given: dict[str, object] = {
+        "relations": [r for r, _ in pairs],
+        "modes": [m for _, m in pairs],
+        "met": [*met],
+        "vacuums": vacuums,
+    }
     return [_blocker(r) for query in (_HOLDERS, _HOLDING) for r in rows(connection, query, given)]
 
 
 def blocking(connection: Connection, pid: int) -> list[Blocker]:
     """Whom that backend waits for at this moment."""
-    return [_blocker(r) for query in (_BLOCKING, _BLOCKING_PREPARED) for r in rows(connection, query, {"pid": pid})]
+    return [
+        _blocker(r)
+        for query in (_BLOCKING, _BLOCKING_PREPARED)
+        for r in rows(connection, query, {"pid": pid})
+    ]
 
 
 def named(blockers: Sequence[Blocker]) -> str:
@@ -186,7 +216,11 @@ def stronger(one: str, other: str) -> str:
 
 
 def _conflicting(lock: str) -> list[str]:
-    found = [m for m in _WEAKEST_FIRST[::-1][: _CONFLICTS.get(lock, 0)] if (lock, m) != ("SHARE", "SHARE")]
+    found = [
+        m
+        for m in _WEAKEST_FIRST[::-1][: _CONFLICTS.get(lock, 0)]
+        if (lock, m) != ("SHARE", "SHARE")
+    ]
     return [mode.title().replace(" ", "") + "Lock" for mode in found]
 
 

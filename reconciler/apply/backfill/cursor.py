@@ -16,7 +16,9 @@ from reconciler.server.connection import Connection, rows, run, translated
 from reconciler.sql import name, text
 
 UNWRITABLE = {"42501", "25006", "3F000"}  # no privilege, read only, no such schema
-NEEDED = " AND ".join(f"has_table_privilege(%(there)s, '{p}')" for p in ("SELECT", "INSERT", "UPDATE", "DELETE"))
+NEEDED = " AND ".join(
+    f"has_table_privilege(%(there)s, '{p}')" for p in ("SELECT", "INSERT", "UPDATE", "DELETE")
+)
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,16 @@ class Cursor:
 
     def place(self, parts: Sequence[Part]) -> tuple[int, tuple[str, ...] | None]:
         """The part at which to go on, and behind which of its rows; the very first where that is not known."""
-        found = rows(self.connection, f"SELECT part, key, place FROM {self.table} WHERE {self._own()}", self._keys())
+        found = rows(
+            self.connection,
+            f"SELECT part, key, place FROM {self.table} WHERE {self._own()}",
+            self._keys(),
+        )
         for number, part in enumerate(parts):
-            if found and (part.relation, [*part.key.columns]) == (found[0]["part"], found[0]["key"]):
+            if found and (part.relation, [*part.key.columns]) == (
+                found[0]["part"],
+                found[0]["key"],
+            ):
                 return number, tuple(found[0]["place"])
         return 0, None
 
@@ -65,7 +74,9 @@ def cursor_of(connection: Connection, spec: Fill, schema: str | None) -> Cursor 
         return None
     table = text(name(schema, "backfill"))
     told = f"{spec.value}\n{'sweep' if spec.sweep else ''}"
-    cursor = Cursor(connection, table, spec.relation, spec.column, sha256(told.encode()).hexdigest()[:16])
+    cursor = Cursor(
+        connection, table, spec.relation, spec.column, sha256(told.encode()).hexdigest()[:16]
+    )
     try:
         with translated(), connection.transaction():
             if not rows(connection, "SELECT to_regclass(%s) AS there", [table])[0]["there"]:

@@ -22,7 +22,14 @@ PASSES = 5  # walks through the table while others go on writing nulls into it
 Attempt = Callable[[Callable[[], Done]], Done]
 
 
-def fill(connection: Connection, spec: Fill, attempt: Attempt, watch: Callable[[Progress], None], *, journal: str | None = None) -> int:
+def fill(
+    connection: Connection,
+    spec: Fill,
+    attempt: Attempt,
+    watch: Callable[[Progress], None],
+    *,
+    journal: str | None = None,
+) -> int:
     """Fill what can be filled; returns how many rows that was.
 
     `attempt` runs one batch, a transaction, and runs it again when it had to wait too long for a row. `journal` is the
@@ -46,7 +53,10 @@ def fill(connection: Connection, spec: Fill, attempt: Attempt, watch: Callable[[
 def refusals(connection: Connection, spec: Fill) -> list[str]:
     """Why this role could not fill so, in words; all that can be known before the first step."""
     found: list[str] = []
-    for check in (lambda: assert_visible(connection, spec.pace), lambda: assert_silenceable(connection, spec)):
+    for check in (
+        lambda: assert_visible(connection, spec.pace),
+        lambda: assert_silenceable(connection, spec),
+    ):
         try:
             check()
         except StatementFailed as e:
@@ -66,7 +76,13 @@ class _Walk:
         """First what nobody holds; then, waiting for who holds them, the rows that were passed over or came in meanwhile."""
         self._parts = parts_of(self.connection, self.spec)
         self._alias = text(
-            name(rows(self.connection, "SELECT relname FROM pg_class WHERE oid = %s::regclass", [self.spec.relation])[0]["relname"])
+            name(
+                rows(
+                    self.connection,
+                    "SELECT relname FROM pg_class WHERE oid = %s::regclass",
+                    [self.spec.relation],
+                )[0]["relname"]
+            )
         )
         self._throttle = Throttle(self.connection, self.spec.pace)
         filled = self._through(waiting=False)
@@ -89,12 +105,23 @@ class _Walk:
         self.watch(meter.reading(ended=True))
         return filled
 
-    def _part(self, part: Part, place: Place | None, cursor: Cursor | None, meter: Meter, *, waiting: bool) -> int:
+    def _part(
+        self, part: Part, place: Place | None, cursor: Cursor | None, meter: Meter, *, waiting: bool
+    ) -> int:
         filled, throttle = 0, self._throttle
         # What comes to stand behind the end is found by the next walk: nobody runs after rows that keep coming in.
         end, upto = blocks_of(self.connection, part), last_of(self.connection, part)
         while True:
-            batch = Batch(self.spec, part, self._alias, place, throttle.rows, throttle.looked, strict=waiting, upto=upto)
+            batch = Batch(
+                self.spec,
+                part,
+                self._alias,
+                place,
+                throttle.rows,
+                throttle.looked,
+                strict=waiting,
+                upto=upto,
+            )
             began = time.monotonic()
             done = self.attempt(lambda b=batch: self._run(b, cursor))
             took = time.monotonic() - began
@@ -113,7 +140,9 @@ class _Walk:
         """Fill what others hold, and hold nothing else while waiting for it: so nobody can wait for us in a circle."""
         filled, place = 0, batch.after
         while True:
-            done = self.attempt(lambda p=place: self._run(replace(batch, after=p), None, waiting=True))
+            done = self.attempt(
+                lambda p=place: self._run(replace(batch, after=p), None, waiting=True)
+            )
             filled += done.filled
             place = done.last
             if place is None:
@@ -141,7 +170,9 @@ def _any_left(connection: Connection, spec: Fill) -> bool:
     with translated(), connection.transaction():
         run(connection, "SELECT set_config('statement_timeout', '0', true)")
         null = spec.fillable if spec.partial else spec.unfilled
-        return rows(connection, f"SELECT EXISTS (SELECT FROM {spec.relation} WHERE {null}) AS left")[0]["left"]
+        return rows(
+            connection, f"SELECT EXISTS (SELECT FROM {spec.relation} WHERE {null}) AS left"
+        )[0]["left"]
 
 
 def _assert_none_left(connection: Connection, spec: Fill) -> None:
@@ -175,7 +206,9 @@ def _hint(spec: Fill) -> str:
     if spec.partial:
         return "others kept writing to these rows; run again"
     return (
-        "give these rows a value, or delete them, and run again" if spec.value else "declare a backfill, or fill these rows, and run again"
+        "give these rows a value, or delete them, and run again"
+        if spec.value
+        else "declare a backfill, or fill these rows, and run again"
     )
 
 

@@ -39,4 +39,6 @@ class Lag:
         if head > replayed and (not self._marks or self._marks[-1][1] < head):
             self._marks.append((now, head))
         self.bytes = max(head - replayed, 0)
-        self.seconds = max(told, now - self._marks[0][0]) if self._marks else 0.0  # caught up, it is told for a while yet
+        self.seconds = (
+            max(told, now - self._marks[0][0]) if self._marks else 0.0
+        )  # caught up, it is told for a while yet

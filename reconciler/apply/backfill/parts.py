@@ -56,7 +56,9 @@ class Key:
 
     def beside(self, sign: str, place: tuple[str, ...]) -> str:
         """A condition: behind (`>`) a place of the walk, or no further than it (`<=`)."""
-        values = [f"{text(literal(v))}::{t}" for v, t in zip(place, self.types or ("tid",), strict=True)]
+        values = [
+            f"{text(literal(v))}::{t}" for v, t in zip(place, self.types or ("tid",), strict=True)
+        ]
         if len(values) == 1:
             return f"{self.expressions()[0]} {sign} {values[0]}"
         return f"ROW({', '.join(self.expressions())}) {sign} ROW({', '.join(values)})"
@@ -81,7 +83,11 @@ def parts_of(connection: Connection, spec: Fill) -> list[Part]:
     if any(r["moves"] for r in found):
         return [Part(spec.relation, Key(), whole=True)]
     return [
-        Part(text(name(r["namespace"], r["name"])), _key(connection, r["oid"]), whole=r["sort"] == "f")
+        Part(
+            text(name(r["namespace"], r["name"])),
+            _key(connection, r["oid"]),
+            whole=r["sort"] == "f",
+        )
         for r in found
         if r["sort"] in ("r", "f")
     ]
@@ -104,7 +110,10 @@ def last_of(connection: Connection, part: Part) -> tuple[str, ...] | None:
         return None
     columns = part.key.expressions()
     texts, order = ", ".join(f"{c}::text" for c in columns), ", ".join(f"{c} DESC" for c in columns)
-    found = rows(connection, f"SELECT ARRAY[{texts}] AS last FROM ONLY {part.relation} ORDER BY {order} LIMIT 1")
+    found = rows(
+        connection,
+        f"SELECT ARRAY[{texts}] AS last FROM ONLY {part.relation} ORDER BY {order} LIMIT 1",
+    )
     return tuple(found[0]["last"]) if found else None
 
 

@@ -15,7 +15,9 @@ BLOCKS = """(SELECT coalesce(max(pg_relation_size(p.relid)), pg_relation_size({0
 
 def script(spec: Fill) -> str:
     """The same as `fill` does, without its patience and without limits that ask how the server is."""
-    refusal = text(literal(f"rows of {spec.relation} have no {spec.column}, and no value was found for them"))
+    refusal = text(
+        literal(f"rows of {spec.relation} have no {spec.column}, and no value was found for them")
+    )
     update = "" if spec.value is None else _loop(spec)
     tag = "$reconcile$"
     while tag in update:
@@ -33,15 +35,27 @@ def omissions(spec: Fill) -> list[str]:
     """What `fill` would keep to and the script does not, for whoever runs it."""
     if spec.value is None:
         return []
-    asked = {f: getattr(spec.pace, f) for f in ("max_lag", "max_lag_bytes", "max_active", "share", "rows")}
+    asked = {
+        f: getattr(spec.pace, f)
+        for f in ("max_lag", "max_lag_bytes", "max_active", "share", "rows")
+    }
     said = ", ".join(f"{f} {value:g}" for f, value in asked.items() if value)
-    return [f"the pace that was asked for ({said}) is kept by `reconcile apply` only: psql waits for nobody"] if said else []
+    return (
+        [
+            f"the pace that was asked for ({said}) is kept by `reconcile apply` only: psql waits for nobody"
+        ]
+        if said
+        else []
+    )
 
 
 def _loop(spec: Fill) -> str:
     pause = f"\n    PERFORM pg_sleep({spec.pace.pause:g});" if spec.pace.pause else ""
     silence = "" if spec.pace.triggers else f"\n    {SILENCE};"
-    first, last = "format('(%s,0)', reconcile_first)", f"format('(%s,0)', reconcile_first + {BATCH})"
+    first, last = (
+        "format('(%s,0)', reconcile_first)",
+        f"format('(%s,0)', reconcile_first + {BATCH})",
+    )
     return f"""
   reconcile_blocks := {BLOCKS.format(text(literal(spec.relation)))};
   WHILE reconcile_first < reconcile_blocks LOOP{silence}

@@ -39,7 +39,9 @@ class Throttle:
         if filled * 2 >= self.rows or change < 1:
             self.rows = int(min(self.pace.rows or MOST, MOST, max(LEAST, self.rows * change)))
         sparse = filled * 4 < looked
-        self.looked = min(FURTHEST, max(self.looked, self.rows) * 2) if sparse and change >= 1 else self.rows
+        self.looked = (
+            min(FURTHEST, max(self.looked, self.rows) * 2) if sparse and change >= 1 else self.rows
+        )
 
     def rest(self, seconds: float, told: Callable[[str], None]) -> None:
         """Pause after a batch that took so long, and wait until nothing is above its limit; `told` hears for what."""
@@ -53,7 +55,9 @@ class Throttle:
         if pace.max_lag is not None or pace.max_lag_bytes is not None:
             self._lag.look(self.connection)
             if pace.max_lag is not None and self._lag.seconds > pace.max_lag:
-                return f"a standby is {self._lag.seconds:.1f} s behind, more than {pace.max_lag:g} s"
+                return (
+                    f"a standby is {self._lag.seconds:.1f} s behind, more than {pace.max_lag:g} s"
+                )
             if pace.max_lag_bytes is not None and self._lag.bytes > pace.max_lag_bytes:
                 return f"a standby is {self._lag.bytes:,} bytes behind, more than {pace.max_lag_bytes:,}"
         if pace.max_active is not None:
@@ -65,10 +69,21 @@ class Throttle:
 
 def assert_visible(connection: Connection, pace: Pace) -> None:
     """Raise StatementFailed if a limit is declared for what this role cannot see."""
-    limits = [w for w, v in (("max_lag", pace.max_lag), ("max_lag", pace.max_lag_bytes), ("max_active", pace.max_active)) if v is not None]
+    limits = [
+        w
+        for w, v in (
+            ("max_lag", pace.max_lag),
+            ("max_lag", pace.max_lag_bytes),
+            ("max_active", pace.max_active),
+        )
+        if v is not None
+    ]
     if not limits:
         return
-    seen = rows(connection, "SELECT current_user::text AS role, pg_has_role('pg_read_all_stats', 'USAGE') AS sees")[0]
+    seen = rows(
+        connection,
+        "SELECT current_user::text AS role, pg_has_role('pg_read_all_stats', 'USAGE') AS sees",
+    )[0]
     if not seen["sees"]:
         raise StatementFailed(
             f"role {seen['role']} sees neither replication lag nor what other sessions do, so {limits[0]} cannot be kept",

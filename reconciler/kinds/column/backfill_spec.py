@@ -25,8 +25,13 @@ class Batch(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    target: str = Field(default="200ms", description="how long a batch is to take; its rows are adapted to that: 200ms, 1s")
-    rows: int | None = Field(default=None, gt=0, description="no more rows than this at once, however fast they are")
+    target: str = Field(
+        default="200ms",
+        description="how long a batch is to take; its rows are adapted to that: 200ms, 1s",
+    )
+    rows: int | None = Field(
+        default=None, gt=0, description="no more rows than this at once, however fast they are"
+    )
 
 
 class Pacing(BaseModel):
@@ -35,9 +40,19 @@ class Pacing(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     batch: Batch = Field(default=Batch(), description="how much is filled at once")
-    pause: str | None = Field(default=None, description="after each batch: 500ms, 1s, or a share of what the batch took: 50%")
-    max_lag: str | None = Field(default=None, description="it waits while a standby is further behind than this: 10s, or 64MB of WAL")
-    max_active: int | None = Field(default=None, ge=0, description="it waits while more sessions of others than this are at work")
+    pause: str | None = Field(
+        default=None,
+        description="after each batch: 500ms, 1s, or a share of what the batch took: 50%",
+    )
+    max_lag: str | None = Field(
+        default=None,
+        description="it waits while a standby is further behind than this: 10s, or 64MB of WAL",
+    )
+    max_active: int | None = Field(
+        default=None,
+        ge=0,
+        description="it waits while more sessions of others than this are at work",
+    )
     triggers: bool = Field(
         default=True,
         description="whether triggers fire for the rows that are filled, such as one that sets updated_at; "
@@ -68,22 +83,32 @@ class Pacing(BaseModel):
 class Backfill(Pacing):
     """Where the rows that have no value get one, and how gently; rows that have one are never touched."""
 
-    value: str = Field(description="SQL expression over the row; other columns are named `table.column`")
+    value: str = Field(
+        description="SQL expression over the row; other columns are named `table.column`"
+    )
     keep_filled: bool = Field(
         default=False,
         description="a trigger fills what applications leave null, from before the backfill until this is taken away again",
     )
 
-    sure: SkipJsonSchema[bool] = Field(default=False, exclude=True, json_schema_extra={"derived": True})  # the value is never null
+    sure: SkipJsonSchema[bool] = Field(
+        default=False, exclude=True, json_schema_extra={"derived": True}
+    )  # the value is never null
 
     @model_validator(mode="before")
     @classmethod
     def _short(cls, given: object) -> object:
         """The value alone is the short form."""
-        return {"value": str(given).lower() if isinstance(given, bool) else str(given)} if isinstance(given, str | int | float) else given
+        return (
+            {"value": str(given).lower() if isinstance(given, bool) else str(given)}
+            if isinstance(given, str | int | float)
+            else given
+        )
 
     @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
         return {"anyOf": [handler(schema), {"type": ["string", "number", "boolean"]}]}
 
 
@@ -97,7 +122,9 @@ class Retype(Pacing):
         return {} if given == ONLINE else given
 
     @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
         return {"anyOf": [{"const": ONLINE}, handler(schema)]}
 
 
@@ -107,11 +134,15 @@ def amount(key: str, written: str | None, units: Mapping[str, float]) -> tuple[f
         return None, ""
     match = _AMOUNT.fullmatch(written.strip())
     if match is None or match[2] not in units:
-        raise ValueError(f"{key}: expected a number with a unit ({', '.join(units)}), got {written!r}")
+        raise ValueError(
+            f"{key}: expected a number with a unit ({', '.join(units)}), got {written!r}"
+        )
     return float(match[1]) * units[match[2]], match[2]
 
 
-def fill(place: Place, backfill: Backfill | None, *, sweep: bool = False, partial: bool = False) -> Statement:
+def fill(
+    place: Place, backfill: Backfill | None, *, sweep: bool = False, partial: bool = False
+) -> Statement:
     """Fill what is null and stop, with sample keys, if what is left gets no value; a sweep leaves none, a partial one may."""
     relation, column = text(place.table), text(compose("{}", place.column))
     value = backfill.value if backfill is not None else None
@@ -123,6 +154,14 @@ def fill(place: Place, backfill: Backfill | None, *, sweep: bool = False, partia
         lock="ROW EXCLUSIVE" if value is not None else "ACCESS SHARE",
         relation=place.relation,
         transactional=False,
-        fill=Fill(relation=relation, column=column, value=value, sweep=sweep, sure=sure, partial=partial, pace=pace),
+        fill=Fill(
+            relation=relation,
+            column=column,
+            value=value,
+            sweep=sweep,
+            sure=sure,
+            partial=partial,
+            pace=pace,
+        ),
         undo=(),
     )

@@ -16,7 +16,10 @@ from reconciler.model.ref import Ref
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, joined, literal, name, raw
 
-BESIDE = re.compile(r"\b(generated|default|collate|constraint|references|primary\s+key|unique|check|not\s+null|null)\b", re.I)
+BESIDE = re.compile(
+    r"\b(generated|default|collate|constraint|references|primary\s+key|unique|check|not\s+null|null)\b",
+    re.I,
+)
 
 
 class Described(Stored, Protocol):
@@ -56,13 +59,24 @@ def defined(column: Described) -> sql.Composable:
     if column.compression is not None:
         words.append(compose("COMPRESSION {}", column.compression))
     if column.options:
-        words.append(compose("OPTIONS ({})", joined(compose("{} {}", k, literal(v)) for k, v in column.options.items())))
+        words.append(
+            compose(
+                "OPTIONS ({})",
+                joined(compose("{} {}", k, literal(v)) for k, v in column.options.items()),
+            )
+        )
     if column.collation is not None:
         words.append(compose("COLLATE {}", collate(column.collation)))
     if column.default is not None:
         words.append(compose("DEFAULT {}", raw(column.default)))
     if column.generated is not None:
-        words.append(compose("GENERATED ALWAYS AS ({}) {}", raw(column.generated), raw("VIRTUAL" if column.virtual else "STORED")))
+        words.append(
+            compose(
+                "GENERATED ALWAYS AS ({}) {}",
+                raw(column.generated),
+                raw("VIRTUAL" if column.virtual else "STORED"),
+            )
+        )
     if column.numbering is not None:
         words.append(column.numbering.clause(column.ref.schema))
     if (forbidden := column.forbidden) is not None and not forbidden.not_valid:

@@ -31,14 +31,20 @@ class Keeper(BaseModel):
     @classmethod
     def of(cls, place: Place, value: str) -> Self:
         """The one that gives this value, under the usual names."""
-        return cls(value=value, trigger=_named(place.column), function=_named(place.name, place.column))
+        return cls(
+            value=value, trigger=_named(place.column), function=_named(place.name, place.column)
+        )
 
     @classmethod
     def read(cls, place: Place, trigger: str, function: str, source: str) -> Self:
         """The one whose function has that source, "" if it does not fire; what is not ours to the letter is taken for its value."""
         head, tail = source_of(place, "\0").split("\0")
         ours = source.startswith(head) and source.endswith(tail)
-        return cls(value=source[len(head) : len(source) - len(tail)] if ours else source, trigger=trigger, function=function)
+        return cls(
+            value=source[len(head) : len(source) - len(tail)] if ours else source,
+            trigger=trigger,
+            function=function,
+        )
 
     def made(self, place: Place) -> Iterator[Statement]:
         """The statements that make it, or give one of these names this value."""
@@ -48,7 +54,9 @@ class Keeper(BaseModel):
         words = "CREATE OR REPLACE TRIGGER {} BEFORE INSERT OR UPDATE ON {} FOR EACH ROW WHEN (NEW.{} IS NULL) EXECUTE FUNCTION {}()"
         fires = compose(words, self.trigger, place.table, place.column, self._function(place))
         undo = text(compose("DROP TRIGGER {} ON {}", self.trigger, place.table))
-        yield Statement(sql=text(fires), lock="SHARE ROW EXCLUSIVE", relation=place.relation, undo=(undo,))
+        yield Statement(
+            sql=text(fires), lock="SHARE ROW EXCLUSIVE", relation=place.relation, undo=(undo,)
+        )
 
     def changed_from(self, old: Keeper, place: Place) -> Iterator[Statement]:
         """The statements that turn `old` into this; one of other names goes only when this one fires."""
@@ -64,7 +72,9 @@ class Keeper(BaseModel):
         """The statements that drop it."""
         define, fires = self.made(place)
         assert fires.undo is not None
-        yield fires.model_copy(update={"sql": fires.undo[0], "lock": "ACCESS EXCLUSIVE", "undo": (fires.sql,)})
+        yield fires.model_copy(
+            update={"sql": fires.undo[0], "lock": "ACCESS EXCLUSIVE", "undo": (fires.sql,)}
+        )
         yield define.model_copy(update={"sql": self._gone(place), "undo": (define.sql,)})
 
     def left(self, place: Place) -> Iterator[Statement]:
@@ -81,7 +91,14 @@ class Keeper(BaseModel):
 def source_of(place: Place, value: str) -> str:
     """The body of a trigger's function that gives the column this value."""
     own, row = name(place.column), name(place.name)
-    return text(compose("BEGIN\n  NEW.{} := (SELECT {} FROM (SELECT NEW.*) AS {});\n  RETURN NEW;\nEND", own, raw(value), row))
+    return text(
+        compose(
+            "BEGIN\n  NEW.{} := (SELECT {} FROM (SELECT NEW.*) AS {});\n  RETURN NEW;\nEND",
+            own,
+            raw(value),
+            row,
+        )
+    )
 
 
 def _named(*parts: str) -> str:
@@ -89,4 +106,6 @@ def _named(*parts: str) -> str:
     whole = KEEPER + "_".join(parts)
     if len(whole.encode()) <= 63:
         return whole
-    return whole.encode()[:54].decode(errors="ignore") + "_" + sha256(whole.encode()).hexdigest()[:8]
+    return (
+        whole.encode()[:54].decode(errors="ignore") + "_" + sha256(whole.encode()).hexdigest()[:8]
+    )

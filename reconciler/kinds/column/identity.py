@@ -23,15 +23,26 @@ class Identity(Counter):
     """An identity column's sequence; where nothing but `generated` is said, that word alone is enough."""
 
     generated: Literal["always", "by default"] = "always"
-    sequence: str | None = Field(default=None, description="its name, where it is not table_column_seq")
-    unlogged: bool | None = Field(default=None, description="where it is not as the table is (PostgreSQL 15)")
-    grants: dict[str, tuple[str, ...]] | None = Field(default=None, description="role (or `public`) → privileges on the sequence")
+    sequence: str | None = Field(
+        default=None, description="its name, where it is not table_column_seq"
+    )
+    unlogged: bool | None = Field(
+        default=None, description="where it is not as the table is (PostgreSQL 15)"
+    )
+    grants: dict[str, tuple[str, ...]] | None = Field(
+        default=None, description="role (or `public`) → privileges on the sequence"
+    )
     comment: str | None = Field(default=None, description="COMMENT ON SEQUENCE")
 
     def short(self, table: str, column: str) -> Identity | Literal["always", "by default"]:
         """The shortest way to say it, where a name left out is the usual one."""
         usual = usual_name(table, column, "seq")
-        found = self.model_copy(update={"sequence": None if self.sequence == usual else self.sequence, "grants": self.grants or None})
+        found = self.model_copy(
+            update={
+                "sequence": None if self.sequence == usual else self.sequence,
+                "grants": self.grants or None,
+            }
+        )
         return found.generated if found == Identity(generated=found.generated) else found
 
     def named(self, place: Place) -> str:
@@ -44,7 +55,11 @@ class Identity(Counter):
 
     def clause(self, schema: str) -> sql.Composable:
         """GENERATED … AS IDENTITY, as in the definition of the column."""
-        words: list[sql.Composable] = [compose("SEQUENCE NAME {}", name(schema, self.sequence))] if self.sequence is not None else []
+        words: list[sql.Composable] = (
+            [compose("SEQUENCE NAME {}", name(schema, self.sequence))]
+            if self.sequence is not None
+            else []
+        )
         if options := text(self.words()).strip():
             words.append(raw(options))
         listed = compose(" ({})", joined(words, by=" ")) if words else raw("")
@@ -54,13 +69,25 @@ class Identity(Counter):
         """Its privileges and its comment, as far as they differ from `old` or from what a new sequence has."""
         sequence = self.sql_name(place)
         if self.unlogged != (old.unlogged if old else None):
-            words = compose("ALTER SEQUENCE {} SET {}", sequence, raw("UNLOGGED" if self.unlogged else "LOGGED"))
+            words = compose(
+                "ALTER SEQUENCE {} SET {}", sequence, raw("UNLOGGED" if self.unlogged else "LOGGED")
+            )
             yield Statement(sql=text(words), lock="ACCESS EXCLUSIVE", relation=text(sequence))
-        access = Access(compose("SEQUENCE {}", sequence), text(sequence), known(SEQUENCE, on.server), "", on.user)
-        initial: Grants = on.initial.get((SEQUENCE, place.schema), on.initial.get((SEQUENCE, ""), {}))
+        access = Access(
+            compose("SEQUENCE {}", sequence),
+            text(sequence),
+            known(SEQUENCE, on.server),
+            "",
+            on.user,
+        )
+        initial: Grants = on.initial.get(
+            (SEQUENCE, place.schema), on.initial.get((SEQUENCE, ""), {})
+        )
         yield from access.between(initial if old is None else old.grants or {}, self.grants or {})
         if self.comment != (old.comment if old else None):
-            yield Statement(sql=text(compose("COMMENT ON SEQUENCE {} IS {}", sequence, literal(self.comment))))
+            yield Statement(
+                sql=text(compose("COMMENT ON SEQUENCE {} IS {}", sequence, literal(self.comment)))
+            )
 
     def added(self, type_: str, place: Place, on: Situation) -> Iterable[Statement]:
         """Number a column that is there, and go on after the values that are."""
@@ -71,22 +98,48 @@ class Identity(Counter):
         furthest = compose("{}({})", raw("max" if self.increment > 0 else "min"), place.column)
         low, high = self.bounds(type_)
         having = compose("HAVING {} BETWEEN {} AND {}", furthest, literal(low), literal(high))
-        words = compose("SELECT setval({}, {}) FROM {} {}", literal(text(self.sql_name(place))), furthest, place.table, having)
+        words = compose(
+            "SELECT setval({}, {}) FROM {} {}",
+            literal(text(self.sql_name(place))),
+            furthest,
+            place.table,
+            having,
+        )
         why = f"{place.relation} is read under lock, unless an index tells the furthest {place.column}"
         danger = Danger(hazard=Hazard.LONG_SCAN, reason=why)
-        yield Statement(sql=text(words), lock="ACCESS SHARE", relation=place.relation, undo=(), dangers=(danger,))
+        yield Statement(
+            sql=text(words),
+            lock="ACCESS SHARE",
+            relation=place.relation,
+            undo=(),
+            dangers=(danger,),
+        )
 
     def dropped(self, place: Place, on: Situation) -> Statement:
         """Number the column no more."""
-        back = [place.column_action(compose("ADD {}", self.clause(place.schema))), *(s.sql for s in self.attached(None, place, on))]
-        lost = Danger(hazard=Hazard.DATA_LOSS, reason=f"how far {place.relation}.{place.column} has counted is forgotten")
+        back = [
+            place.column_action(compose("ADD {}", self.clause(place.schema))),
+            *(s.sql for s in self.attached(None, place, on)),
+        ]
+        lost = Danger(
+            hazard=Hazard.DATA_LOSS,
+            reason=f"how far {place.relation}.{place.column} has counted is forgotten",
+        )
         return place.alter_column(raw("DROP IDENTITY"), undo=tuple(back), dangers=(lost,))
 
     def remembered(self, place: Place, key: str) -> Iterable[Statement]:
         """Keep in mind how far it has counted, and let it count no further."""
-        held = compose("ALTER SEQUENCE {} INCREMENT BY {}", self.sql_name(place), literal(self.increment))
-        yield Statement(sql=text(held), lock="SHARE ROW EXCLUSIVE", relation=place.relation, undo=())
-        told = compose("SELECT set_config({}, last_value || ' ' || is_called, true) FROM {}", literal(key), self.sql_name(place))
+        held = compose(
+            "ALTER SEQUENCE {} INCREMENT BY {}", self.sql_name(place), literal(self.increment)
+        )
+        yield Statement(
+            sql=text(held), lock="SHARE ROW EXCLUSIVE", relation=place.relation, undo=()
+        )
+        told = compose(
+            "SELECT set_config({}, last_value || ' ' || is_called, true) FROM {}",
+            literal(key),
+            self.sql_name(place),
+        )
         yield Statement(sql=text(told), undo=())
 
     def continued(self, place: Place, key: str, on: Situation) -> Iterable[Statement]:
@@ -101,16 +154,30 @@ class Identity(Counter):
         )
         yield Statement(sql=text(words), undo=())
 
-    def changed_from(self, old: Identity, type_: str, place: Place, on: Situation) -> Iterable[Statement]:
+    def changed_from(
+        self, old: Identity, type_: str, place: Place, on: Situation
+    ) -> Iterable[Statement]:
         """The statements that turn `old` into this."""
         if self.generated != old.generated:
             words = [compose("SET GENERATED {}", raw(i.generated.upper())) for i in (self, old)]
             yield place.alter_column(words[0], words[1])
         if self.named(place) != old.named(place):
             pairs = ((old, self), (self, old))
-            rename = [text(compose("ALTER SEQUENCE {} RENAME TO {}", a.sql_name(place), b.named(place))) for a, b in pairs]
-            yield Statement(sql=rename[0], lock="SHARE ROW EXCLUSIVE", relation=place.relation, undo=(rename[1],))
+            rename = [
+                text(compose("ALTER SEQUENCE {} RENAME TO {}", a.sql_name(place), b.named(place)))
+                for a, b in pairs
+            ]
+            yield Statement(
+                sql=rename[0],
+                lock="SHARE ROW EXCLUSIVE",
+                relation=place.relation,
+                undo=(rename[1],),
+            )
         sequence, types = self.sql_name(place), (type_, type_)
-        yield from undoable(self.changed(old, sequence, types), lambda: old.changed(self, sequence, types))
+        yield from undoable(
+            self.changed(old, sequence, types), lambda: old.changed(self, sequence, types)
+        )
         renamed = old.model_copy(update={"sequence": self.sequence})
-        yield from undoable(self.attached(old, place, on), lambda: renamed.attached(self, place, on))
+        yield from undoable(
+            self.attached(old, place, on), lambda: renamed.attached(self, place, on)
+        )

@@ -39,7 +39,9 @@ class Heirloom(Stored, Protocol):
 
 def handed_down(column: Heirloom, place: Place, heir: Ref) -> dict[str, Any]:
     """What the column at that place is for an heir, where it is not the same."""
-    own: dict[str, Any] = dict.fromkeys(("identity", "statistics", "n_distinct", "n_distinct_inherited", "keeper"))
+    own: dict[str, Any] = dict.fromkeys(
+        ("identity", "statistics", "n_distinct", "n_distinct_inherited", "keeper")
+    )
     forbidden = column.forbidden
     not_null = forbidden is not None and forbidden.handed_down(place, heir.name)
     if column.nameless:
@@ -52,10 +54,17 @@ def filled(column: Heirloom, given: Heirloom) -> dict[str, Any]:
     if not column.overrides:
         return {}
     default = None if column.default == "NULL" else column.default
-    return {"type": given.type, "inherited": True, "default": default, "not_null": column.not_null or given.not_null}
+    return {
+        "type": given.type,
+        "inherited": True,
+        "default": default,
+        "not_null": column.not_null or given.not_null,
+    }
 
 
-def nulls(column: Heirloom, old: Heirloom, place: Place, backfill: Backfill | None, on: Situation) -> Iterable[Statement]:
+def nulls(
+    column: Heirloom, old: Heirloom, place: Place, backfill: Backfill | None, on: Situation
+) -> Iterable[Statement]:
     """Forbid or allow nulls, as far as no parent does."""
     new, was, named = column.forbidden, old.forbidden, on.server.has_not_null_constraints
     if named and (column.merged or old.merged) and new is not None and was is not None:
@@ -68,19 +77,33 @@ def nulls(column: Heirloom, old: Heirloom, place: Place, backfill: Backfill | No
         yield from new.forbid(place, backfill, on.server)
     elif new is None and was is not None:
         yield from was.allow(place, on)
-    elif new is not None and was is not None and new != was and named and not (column.overrides or (column.inherited and old.inherited)):
+    elif (
+        new is not None
+        and was is not None
+        and new != was
+        and named
+        and not (column.overrides or (column.inherited and old.inherited))
+    ):
         yield from new.changed_from(was, place, backfill)
 
 
-def said_again(column: Heirloom, changed: Heirloom, old: Heirloom, place: Place, server: Server) -> Iterable[Statement]:
+def said_again(
+    column: Heirloom, changed: Heirloom, old: Heirloom, place: Place, server: Server
+) -> Iterable[Statement]:
     """What is said of a parent's column goes for its heirs': say again what an heir has otherwise."""
     if changed.default != old.default and (column.default is not None or not column.overrides):
         yield place.default(column.default, before=None)
-    if column.generated is not None and None not in (changed.generated, old.generated) and changed.generated != old.generated:
+    if (
+        column.generated is not None
+        and None not in (changed.generated, old.generated)
+        and changed.generated != old.generated
+    ):
         yield place.alter_column(compose("SET EXPRESSION AS ({})", raw(column.generated)))
     if column.not_null and old.not_null and not changed.not_null:
         yield place.alter_column(raw("SET NOT NULL"))
     if (changed.storage, changed.type) != (old.storage, old.type):
         distinct = column.n_distinct, column.n_distinct_inherited
-        forgotten = Plain(column.type, None, column.compression, column.statistics, *distinct, column.options)
+        forgotten = Plain(
+            column.type, None, column.compression, column.statistics, *distinct, column.options
+        )
         yield from settings(column, forgotten, place, server)

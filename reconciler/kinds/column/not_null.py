@@ -30,7 +30,11 @@ class NotNull(BaseModel):
 
     def short(self, table: str, column: str) -> NotNull | bool:
         """The shortest way to say it, where a name left out is the usual one."""
-        found = self.model_copy(update={"name": None}) if self.name == usual_name(table, column, "not_null") else self
+        found = (
+            self.model_copy(update={"name": None})
+            if self.name == usual_name(table, column, "not_null")
+            else self
+        )
         return True if found == NotNull() else found
 
     def named(self, place: Place) -> str:
@@ -48,7 +52,11 @@ class NotNull(BaseModel):
 
     def clause(self) -> sql.Composable:
         """How it stands in the definition of the column."""
-        words = [raw("NOT NULL")] if self.name is None else [compose("CONSTRAINT {} NOT NULL", self.name)]
+        words = (
+            [raw("NOT NULL")]
+            if self.name is None
+            else [compose("CONSTRAINT {} NOT NULL", self.name)]
+        )
         return joined([*words, *([raw("NO INHERIT")] if self.no_inherit else [])], by=" ")
 
     def attached(self, place: Place) -> Iterable[Statement]:
@@ -58,7 +66,9 @@ class NotNull(BaseModel):
         if self.comment is not None:
             yield self.remark(place)
 
-    def forbid(self, place: Place, backfill: Backfill | None, server: Server) -> Iterable[Statement]:
+    def forbid(
+        self, place: Place, backfill: Backfill | None, server: Server
+    ) -> Iterable[Statement]:
         """Fill what is null, forbid new nulls, sweep up those that came in between, prove it, and only then say so."""
         if place.foreign:
             yield place.alter_column(raw("SET NOT NULL"), raw("DROP NOT NULL"))
@@ -68,7 +78,9 @@ class NotNull(BaseModel):
         if not self.not_valid:
             yield fill(place, backfill)
         gone = compose("DROP CONSTRAINT IF EXISTS {}", constraint)
-        yield place.alter(self._added(place, valid=False) if natural else _proof(place), gone, apart=True)
+        yield place.alter(
+            self._added(place, valid=False) if natural else _proof(place), gone, apart=True
+        )
         if not self.not_valid:
             if backfill is not None:
                 yield fill(place, backfill, sweep=True)
@@ -99,13 +111,20 @@ class NotNull(BaseModel):
         for heir in on.doubled.get((place.on, place.column), ()):
             yield Place(heir, place.column).alter_column(raw("DROP NOT NULL"), undo=())
 
-    def changed_from(self, old: NotNull, place: Place, backfill: Backfill | None) -> Iterable[Statement]:
+    def changed_from(
+        self, old: NotNull, place: Place, backfill: Backfill | None
+    ) -> Iterable[Statement]:
         """The statements that turn `old` into this."""
         own, was = self.named(place), old.named(place)
         if own != was:
-            yield place.alter(compose("RENAME CONSTRAINT {} TO {}", was, own), compose("RENAME CONSTRAINT {} TO {}", own, was))
+            yield place.alter(
+                compose("RENAME CONSTRAINT {} TO {}", was, own),
+                compose("RENAME CONSTRAINT {} TO {}", own, was),
+            )
         if self.no_inherit != old.no_inherit:
-            words = [compose("ALTER CONSTRAINT {} {}", own, raw(w)) for w in ("INHERIT", "NO INHERIT")]
+            words = [
+                compose("ALTER CONSTRAINT {} {}", own, raw(w)) for w in ("INHERIT", "NO INHERIT")
+            ]
             yield place.alter(words[self.no_inherit], words[old.no_inherit])
         weaker = compose("DROP CONSTRAINT {}, {}", own, self._added(place, valid=False))
         if old.not_valid and not self.not_valid:
@@ -129,7 +148,10 @@ class NotNull(BaseModel):
             return
         ways = list(_ways_out(place, heir)) if heir is not None else []
         yield from (out for out, _ in ways)
-        yield place.alter(compose("RENAME CONSTRAINT {} TO {}", was, own), compose("RENAME CONSTRAINT {} TO {}", own, was))
+        yield place.alter(
+            compose("RENAME CONSTRAINT {} TO {}", was, own),
+            compose("RENAME CONSTRAINT {} TO {}", own, was),
+        )
         yield from (back for _, back in reversed(ways))
 
     def lent(self, was: str, place: Place) -> tuple[Statement, Statement] | None:
@@ -137,7 +159,9 @@ class NotNull(BaseModel):
         own = self.named(place)
         if own == was:
             return None
-        forth, back = (compose("RENAME CONSTRAINT {} TO {}", a, b) for a, b in ((was, own), (own, was)))
+        forth, back = (
+            compose("RENAME CONSTRAINT {} TO {}", a, b) for a, b in ((was, own), (own, was))
+        )
         return place.alter(forth, back), place.alter(back, forth)
 
     def _added(self, place: Place, *, valid: bool) -> sql.Composable:
@@ -147,7 +171,12 @@ class NotNull(BaseModel):
 
     def remark(self, place: Place) -> Statement:
         """Its comment."""
-        words = compose("COMMENT ON CONSTRAINT {} ON {} IS {}", self.named(place), place.table, literal(self.comment))
+        words = compose(
+            "COMMENT ON CONSTRAINT {} ON {} IS {}",
+            self.named(place),
+            place.table,
+            literal(self.comment),
+        )
         return Statement(sql=text(words), lock="SHARE UPDATE EXCLUSIVE", relation=place.relation)
 
 
@@ -168,7 +197,9 @@ def _helper(place: Place) -> str:
 
 
 def _proof(place: Place) -> sql.Composable:
-    return compose("ADD CONSTRAINT {} CHECK ({} IS NOT NULL) NOT VALID", _helper(place), place.column)
+    return compose(
+        "ADD CONSTRAINT {} CHECK ({} IS NOT NULL) NOT VALID", _helper(place), place.column
+    )
 
 
 def _ways_out(place: Place, heir: Object) -> Iterable[tuple[Statement, Statement]]:
@@ -177,12 +208,25 @@ def _ways_out(place: Place, heir: Object) -> Iterable[tuple[Statement, Statement
     for parent in (name(p.schema, p.name) for p in reversed(heir.parents)):
         if piece:
             out = text(compose("ALTER TABLE {} DETACH PARTITION {}", parent, place.table))
-            back = text(compose("ALTER TABLE {} ATTACH PARTITION {} {}", parent, place.table, bound))
+            back = text(
+                compose("ALTER TABLE {} ATTACH PARTITION {} {}", parent, place.table, bound)
+            )
         else:
-            out, back = (place.table_action(compose("{} {}", raw(w), parent)) for w in ("NO INHERIT", "INHERIT"))
-        one, other = (Statement(sql=a, lock="ACCESS EXCLUSIVE", relation=place.relation, undo=(b,)) for a, b in ((out, back), (back, out)))
+            out, back = (
+                place.table_action(compose("{} {}", raw(w), parent))
+                for w in ("NO INHERIT", "INHERIT")
+            )
+        one, other = (
+            Statement(sql=a, lock="ACCESS EXCLUSIVE", relation=place.relation, undo=(b,))
+            for a, b in ((out, back), (back, out))
+        )
         why = f"{place.relation} is read under lock, unless a check proves its bound"
-        yield one, other.model_copy(update={"dangers": (Danger(hazard=Hazard.LONG_SCAN, reason=why),)}) if piece else other
+        yield (
+            one,
+            other.model_copy(update={"dangers": (Danger(hazard=Hazard.LONG_SCAN, reason=why),)})
+            if piece
+            else other,
+        )
 
 
 def _validated(constraint: str, place: Place, undo: str | None = None) -> Statement:

@@ -43,7 +43,15 @@ class Twin:
     pacing: Retype = field(default_factory=Retype)
 
     @classmethod
-    def of(cls, column: Ref, type_: str, collation: str | None, value: str, pacing: Retype, leftovers: Mapping[Ref, Leftover]) -> Self:
+    def of(
+        cls,
+        column: Ref,
+        type_: str,
+        collation: str | None,
+        value: str,
+        pacing: Retype,
+        leftovers: Mapping[Ref, Leftover],
+    ) -> Self:
         """The twin of a column; its name tells what it is to hold, so that one which holds something else is not taken for it."""
         told = "\n".join((str(column), type_, collation or "", value))
         names = [TWIN + sha256((told + more).encode()).hexdigest()[:12] for more in ("", "again")]
@@ -53,7 +61,9 @@ class Twin:
     @classmethod
     def left(cls, found: Described) -> Self:
         """The one that a column of that name is."""
-        return cls(found.ref, found.type, found.collation, found.keeper.value if found.keeper else "")
+        return cls(
+            found.ref, found.type, found.collation, found.keeper.value if found.keeper else ""
+        )
 
     @property
     def place(self) -> Place:
@@ -71,7 +81,12 @@ class Twin:
 
     def made(self) -> Iterator[Statement]:
         """Add it with what keeps it in step: behind all other triggers, and whoever writes, replication too."""
-        own, collated = self.place.column, compose(" COLLATE {}", collate(self.collation)) if self.collation is not None else raw("")
+        own, collated = (
+            self.place.column,
+            compose(" COLLATE {}", collate(self.collation))
+            if self.collation is not None
+            else raw(""),
+        )
         added = compose("ADD COLUMN {} {}{}", own, raw(self.type), collated)
         yield self.place.alter(added, compose("DROP COLUMN IF EXISTS {}", own), apart=True)
         yield from self._kept()
@@ -87,27 +102,54 @@ class Twin:
         yield Statement(sql=text(define), undo=(self._function_gone,))
         words = "CREATE OR REPLACE TRIGGER {} BEFORE INSERT OR UPDATE ON {} FOR EACH ROW EXECUTE FUNCTION {}()"
         fires = compose(words, self._trigger, self.place.table, self._function)
-        yield Statement(sql=text(fires), lock="SHARE ROW EXCLUSIVE", relation=self.place.relation, undo=(self._trigger_gone,))
-        yield self.place.alter(compose("ENABLE ALWAYS TRIGGER {}", self._trigger), undo=(), lock="SHARE ROW EXCLUSIVE")
+        yield Statement(
+            sql=text(fires),
+            lock="SHARE ROW EXCLUSIVE",
+            relation=self.place.relation,
+            undo=(self._trigger_gone,),
+        )
+        yield self.place.alter(
+            compose("ENABLE ALWAYS TRIGGER {}", self._trigger), undo=(), lock="SHARE ROW EXCLUSIVE"
+        )
 
     def filled(self, *, nulls: bool) -> Iterator[Statement]:
         """Fill it; unless there may be `nulls`, prove that there are none. Tell the planner what is in it."""
-        backfill = Backfill(value=self.value, **{f: getattr(self.pacing, f) for f in Retype.model_fields})
+        backfill = Backfill(
+            value=self.value, **{f: getattr(self.pacing, f) for f in Retype.model_fields}
+        )
         yield fill(self.place, backfill, partial=nulls)
         yield from () if nulls else proven(self.place)
         words = text(compose("ANALYZE {} ({})", self.place.table, self.place.column))
-        yield Statement(sql=words, lock="SHARE UPDATE EXCLUSIVE", relation=self.place.relation, apart=True, long=True, undo=())
+        yield Statement(
+            sql=words,
+            lock="SHARE UPDATE EXCLUSIVE",
+            relation=self.place.relation,
+            apart=True,
+            long=True,
+            undo=(),
+        )
 
     def released(self) -> Iterator[Statement]:
         """Drop what keeps it in step."""
-        yield Statement(sql=self._trigger_gone, lock="ACCESS EXCLUSIVE", relation=self.place.relation, undo=())
+        yield Statement(
+            sql=self._trigger_gone, lock="ACCESS EXCLUSIVE", relation=self.place.relation, undo=()
+        )
         yield Statement(sql=self._function_gone, undo=())
 
     def put(
-        self, place: Place, retyping: Retyping, new: Described, old: Described, said: Iterable[Statement], on: Situation
+        self,
+        place: Place,
+        retyping: Retyping,
+        new: Described,
+        old: Described,
+        said: Iterable[Statement],
+        on: Situation,
     ) -> Iterator[Statement]:
         """Put it in the place of the old column, with what is `said` of that; its way back writes every row anew."""
-        counted, key = old.numbering if new.numbering is not None else None, f"reconcile.{self.place.column}"
+        counted, key = (
+            old.numbering if new.numbering is not None else None,
+            f"reconcile.{self.place.column}",
+        )
         if old.default is not None:
             yield place.default(None, before=old.default)
         if old.numbering is not None and counted is None:
@@ -119,8 +161,12 @@ class Twin:
             yield from _once(old.keeper.removed(place))
         if counted is not None:
             yield from counted.remembered(place, key)
-        yield place.alter(compose("DROP COLUMN {}", place.column), undo=(), dangers=tuple(retyping.losses()))
-        yield self.place.alter(compose("RENAME COLUMN {} TO {}", self.place.column, place.column), undo=())
+        yield place.alter(
+            compose("DROP COLUMN {}", place.column), undo=(), dangers=tuple(retyping.losses())
+        )
+        yield self.place.alter(
+            compose("RENAME COLUMN {} TO {}", self.place.column, place.column), undo=()
+        )
         if old.forbidden is not None:
             yield from old.forbidden.said(place, on.server)
             yield from () if old.forbidden.not_valid else [unproven(self.place)]
@@ -128,15 +174,21 @@ class Twin:
             yield from counted.continued(place, key, on)
         if old.keeper is not None:
             yield from _once(old.keeper.made(place))
-        yield from (s.model_copy(update={"dangers": ()}) for s in _once(said))  # no more than was said before
+        yield from (
+            s.model_copy(update={"dangers": ()}) for s in _once(said)
+        )  # no more than was said before
         if new.default is not None:
             yield place.default(new.default, before=None)
 
     def discarded(self) -> Iterable[Statement]:
         """Drop all of it."""
         yield from self.released()
-        words = compose("ALTER TABLE IF EXISTS {} DROP COLUMN IF EXISTS {}", self.place.table, self.place.column)
-        yield Statement(sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.place.relation, undo=())
+        words = compose(
+            "ALTER TABLE IF EXISTS {} DROP COLUMN IF EXISTS {}", self.place.table, self.place.column
+        )
+        yield Statement(
+            sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.place.relation, undo=()
+        )
 
     @property
     def _trigger(self) -> str:
@@ -172,7 +224,8 @@ def _once(statements: Iterable[Statement]) -> Iterator[Statement]:
 def refused(new: Described, old: Described, *, constrained: bool, inherited: bool) -> str:
     """Why no twin can be made, "" where one can."""
     reasons = {
-        "its rows are another server's": new.ref.on is not None and new.ref.on.kind == "foreign_table",
+        "its rows are another server's": new.ref.on is not None
+        and new.ref.on.kind == "foreign_table",
         "it is generated": new.generated is not None or old.generated is not None,
         "a parent has it too": inherited,
         f"{new.type} has constraints, and adding a column of it writes every row anew too": constrained,
@@ -180,11 +233,18 @@ def refused(new: Described, old: Described, *, constrained: bool, inherited: boo
     return next((why for why, hinders in reasons.items() if hinders), "")
 
 
-def _way_back(place: Place, retyping: Retyping, new: Described, old: Described, on: Situation) -> Iterator[str]:
+def _way_back(
+    place: Place, retyping: Retyping, new: Described, old: Described, on: Situation
+) -> Iterator[str]:
     """What keeps a column filled names it in a condition, and must stand aside while its type changes."""
     keeper = old.keeper
     yield from (s.sql for s in keeper.removed(place)) if keeper is not None else ()
     yield place.column_action(retyping.back())
-    kept = Plain(old.type, statistics=new.statistics, n_distinct=new.n_distinct, n_distinct_inherited=new.n_distinct_inherited)
+    kept = Plain(
+        old.type,
+        statistics=new.statistics,
+        n_distinct=new.n_distinct,
+        n_distinct_inherited=new.n_distinct_inherited,
+    )
     yield from (s.sql for s in settings(old, kept, place, on.server))
     yield from (s.sql for s in keeper.made(place)) if keeper is not None else ()

@@ -37,10 +37,14 @@ class ShortForm:
     @property
     def counted(self) -> str:
         """The default of a serial column."""
-        sequence = text(name(self.place.schema, usual_name(self.place.name, self.place.column, "seq")))
+        sequence = text(
+            name(self.place.schema, usual_name(self.place.name, self.place.column, "seq"))
+        )
         return f"nextval({text(literal(sequence))}::regclass)"
 
-    def shorter(self, default: str | None, others: Mapping[Ref, Object], *, required: bool) -> Iterator[dict[str, Any]]:
+    def shorter(
+        self, default: str | None, others: Mapping[Ref, Object], *, required: bool
+    ) -> Iterator[dict[str, Any]]:
         """Short forms to try for a column of this type, one beside the other."""
         bare: dict[str, Any] = {"not_null": False} if required else {}
         serial = next((s for s, type_ in SERIAL.items() if type_ == self.type), None)
@@ -58,18 +62,30 @@ class ShortForm:
         for given, words, label, body in (
             (self.primary_key, "", "pkey", {"primary_key": (own,)}),
             (self.unique, own, "key", {"unique": (own,)}),
-            (self.references is not None, own, "fkey", {"foreign_key": (own,), "references": self.references}),
+            (
+                self.references is not None,
+                own,
+                "fkey",
+                {"foreign_key": (own,), "references": self.references},
+            ),
         ):
             if given:
                 yield Ref("constraint", on.schema, usual_name(on.name, words, label), on), body
         if self.counts is not None:
             owned = text(name(on.name, own))
-            yield Ref("sequence", on.schema, usual_name(on.name, own, "seq")), {"type": self.counts, "owned_by": owned}
+            yield (
+                Ref("sequence", on.schema, usual_name(on.name, own, "seq")),
+                {"type": self.counts, "owned_by": owned},
+            )
 
 
 def says_no_more(obj: Object, body: Mapping[str, Any]) -> bool:
     """Whether these fields are all that an object has, but for an owner and what a new one has anyway."""
     besides = {*obj.derived(), "owner"}
-    usual = {"grants": {r: tuple(p) for r, p in obj.usual_grants().items()}} if isinstance(obj, Granted) else {}
+    usual = (
+        {"grants": {r: tuple(p) for r, p in obj.usual_grants().items()}}
+        if isinstance(obj, Granted)
+        else {}
+    )
     wanted = type(obj).model_validate({"ref": obj.ref, **usual, **body})
     return obj.model_dump(exclude=besides) == wanted.model_dump(exclude=besides)

@@ -54,22 +54,37 @@ class Plain:
 def settings(new: Stored, old: Stored, place: Place, server: Server) -> Iterator[Statement]:
     """The statements that turn what `old` says into what `new` does."""
 
-    def words(template: str, usual: str | int, *values: str | int | None) -> Iterator[sql.Composable]:
+    def words(
+        template: str, usual: str | int, *values: str | int | None
+    ) -> Iterator[sql.Composable]:
         yield from (raw(template.format(usual if v is None else v)) for v in values)
 
     if new.storage != old.storage:
-        yield place.alter_column(*words("SET STORAGE {}", _usual_storage(new, server), new.storage, old.storage))
+        yield place.alter_column(
+            *words("SET STORAGE {}", _usual_storage(new, server), new.storage, old.storage)
+        )
     if new.compression != old.compression:
-        yield place.alter_column(*words("SET COMPRESSION {}", "default", new.compression, old.compression))
+        yield place.alter_column(
+            *words("SET COMPRESSION {}", "default", new.compression, old.compression)
+        )
     if new.statistics != old.statistics:
-        yield place.alter_column(*words("SET STATISTICS {}", -1, new.statistics, old.statistics), only=True, lock=ANALYSED)
+        yield place.alter_column(
+            *words("SET STATISTICS {}", -1, new.statistics, old.statistics),
+            only=True,
+            lock=ANALYSED,
+        )
     distinct = {
         "n_distinct": (new.n_distinct, old.n_distinct),
         "n_distinct_inherited": (new.n_distinct_inherited, old.n_distinct_inherited),
     }
     for setting, values in distinct.items():
         if values[0] != values[1]:
-            actions = [raw(f"RESET ({setting})") if v is None else compose("SET ({} = {})", setting, raw(v)) for v in values]
+            actions = [
+                raw(f"RESET ({setting})")
+                if v is None
+                else compose("SET ({} = {})", setting, raw(v))
+                for v in values
+            ]
             yield place.alter_column(*actions, only=True, lock=ANALYSED)
     forth, back = changed(old.options, new.options), changed(new.options, old.options)
     if forth is not None:
@@ -80,4 +95,8 @@ def _usual_storage(column: Stored, server: Server) -> str:
     """The type's own storage: PostgreSQL has had a word for it since 16, and before the types did not differ much."""
     if server.has_default_storage:
         return "default"
-    return "main" if column.type.startswith(("numeric", "inet", "cidr")) and not column.type.endswith("[]") else "extended"
+    return (
+        "main"
+        if column.type.startswith(("numeric", "inet", "cidr")) and not column.type.endswith("[]")
+        else "extended"
+    )

@@ -49,7 +49,9 @@ class Place:
     def remark(self, comment: str | None) -> Statement:
         """Say that of the column."""
         words = compose("COMMENT ON COLUMN {}.{} IS {}", self.table, self.column, literal(comment))
-        return Statement(sql=text(words), lock="SHARE UPDATE EXCLUSIVE", relation=self.relation, undo=())
+        return Statement(
+            sql=text(words), lock="SHARE UPDATE EXCLUSIVE", relation=self.relation, undo=()
+        )
 
     def rewritten(self, on: Situation) -> Danger:
         """What it means that every row is written anew."""
@@ -68,7 +70,9 @@ class Place:
 
     def table_action(self, action: sql.Composable, *, only: bool = False) -> str:
         """ALTER TABLE … with that action; `only` leaves the table's children as they are."""
-        return text(compose("ALTER TABLE ONLY {} {}" if only else "ALTER TABLE {} {}", self.table, action))
+        return text(
+            compose("ALTER TABLE ONLY {} {}" if only else "ALTER TABLE {} {}", self.table, action)
+        )
 
     def column_action(self, action: sql.Composable, *, only: bool = False) -> str:
         """ALTER TABLE … ALTER COLUMN … with that action."""
@@ -107,19 +111,31 @@ class Place:
         dangers: tuple[Danger, ...] = (),
     ) -> Statement:
         """The statement that alters the column so."""
-        words = [None if a is None else compose("ALTER COLUMN {} {}", self.column, a) for a in (action, back)]
+        words = [
+            None if a is None else compose("ALTER COLUMN {} {}", self.column, a)
+            for a in (action, back)
+        ]
         assert words[0] is not None
-        return self.alter(words[0], words[1], undo=undo, apart=apart, only=only, lock=lock, dangers=dangers)
+        return self.alter(
+            words[0], words[1], undo=undo, apart=apart, only=only, lock=lock, dangers=dangers
+        )
 
     def default(self, value: str | None, *, before: str | None) -> Statement:
         """Give it that default, or none."""
-        words = [raw("DROP DEFAULT") if e is None else compose("SET DEFAULT {}", raw(e)) for e in (value, before)]
+        words = [
+            raw("DROP DEFAULT") if e is None else compose("SET DEFAULT {}", raw(e))
+            for e in (value, before)
+        ]
         return self.alter_column(words[0], words[1])
 
 
 def query(server: Server) -> str:
     """Every column, but those of children that are as their parent's; what stands on these stands on the parent's."""
-    forbidden, named, local = "NULL::jsonb", "", "a.attnotnull AND (a.attislocal OR NOT p.attnotnull)"
+    forbidden, named, local = (
+        "NULL::jsonb",
+        "",
+        "a.attnotnull AND (a.attislocal OR NOT p.attnotnull)",
+    )
     if server.has_not_null_constraints:  # one that is as the parent's, by name too, is the parent's
         named = """LEFT JOIN pg_constraint AS k ON k.conrelid = c.oid AND k.contype = 'n' AND k.conkey[1] = a.attnum
                    AND NOT (k.coninhcount > 0 AND (c.relispartition OR NOT k.conislocal) AND EXISTS (
@@ -202,7 +218,11 @@ _KEEPER = f"""
 
 def _sequence(server: Server) -> str:
     """The sequence of an identity column."""
-    unlogged = "CASE WHEN s.relpersistence <> c.relpersistence THEN s.relpersistence = 'u' END" if server.has_unlogged_sequences else "NULL"
+    unlogged = (
+        "CASE WHEN s.relpersistence <> c.relpersistence THEN s.relpersistence = 'u' END"
+        if server.has_unlogged_sequences
+        else "NULL"
+    )
     options = ", ".join(f"'{key}', {value}" for key, value in COLUMNS.items())
     return f"""
         SELECT s.oid, jsonb_build_object(

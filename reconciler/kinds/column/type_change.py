@@ -21,7 +21,15 @@ _INTEGERS = {"smallint", "integer", "bigint"}
 _NUMBERS = _INTEGERS | {"numeric", "real", "double precision"}
 _MOMENTS = {"date", "timestamp without time zone", "timestamp with time zone"}
 _TIMES = {"time without time zone", "time with time zone", "interval"}
-_ALIKE = (_STRINGS, _NUMBERS, _MOMENTS, _TIMES, {"json", "jsonb"}, {"inet", "cidr"}, {"bit", "bit varying"})
+_ALIKE = (
+    _STRINGS,
+    _NUMBERS,
+    _MOMENTS,
+    _TIMES,
+    {"json", "jsonb"},
+    {"inet", "cidr"},
+    {"bit", "bit varying"},
+)
 _COARSER = {"time without time zone", "time with time zone"}  # what a moment becomes by assignment
 # pairs that an explicit cast knows, where the way by text is another or none
 _CAST = {
@@ -34,7 +42,13 @@ _CAST = {
     *(("jsonb", t) for t in _NUMBERS | {"boolean"}),
 }
 # the same bytes: no rewrite, as long as the new type has no length of its own
-_SAME = {("text", "character varying"), ("character varying", "text"), ("cidr", "inet"), ("xml", "text"), ("bit", "bit varying")}
+_SAME = {
+    ("text", "character varying"),
+    ("character varying", "text"),
+    ("cidr", "inet"),
+    ("xml", "text"),
+    ("bit", "bit varying"),
+}
 # a value and its neighbour become the same
 _ROUNDED = {
     ("double precision", "real"),
@@ -52,7 +66,9 @@ _ROUNDED = {
 _SHORT = {"name", '"char"', "bit"}  # what is too long for them is cut, not refused
 _LENGTHS = {"character varying", "bit varying"}
 _PRECISE = {"timestamp without time zone", "timestamp with time zone", *_TIMES}
-_PLAIN = re.compile(r"[a-z_][a-z0-9_$]*(\.[a-z_][a-z0-9_$]*)?\Z")  # a name, qualified or not, that needs no quotes
+_PLAIN = re.compile(
+    r"[a-z_][a-z0-9_$]*(\.[a-z_][a-z0-9_$]*)?\Z"
+)  # a name, qualified or not, that needs no quotes
 MICROSECONDS = 6  # the precision of a time that names none
 
 
@@ -83,7 +99,9 @@ def using(old: str, new: str, column: sql.Composable) -> sql.Composable | None:
             return compose("{}::{}", column, raw(new))
     elif one.name in _STRINGS and not one.array:
         return compose("{}::{}", column, raw(new))
-    return compose("{}::text{}::{}", column, raw("[]" if one.array and other.array else ""), raw(new))
+    return compose(
+        "{}::text{}::{}", column, raw("[]" if one.array and other.array else ""), raw(new)
+    )
 
 
 def rewrites(old: str, new: str) -> bool:
@@ -96,7 +114,11 @@ def rewrites(old: str, new: str) -> bool:
     if one.name in _LENGTHS:
         return bool(other.modifiers) and not (one.modifiers and one.modifiers <= other.modifiers)
     if one.name == "numeric":
-        return bool(other.modifiers) and (not one.modifiers or one.modifiers[1:] != other.modifiers[1:] or one.modifiers > other.modifiers)
+        return bool(other.modifiers) and (
+            not one.modifiers
+            or one.modifiers[1:] != other.modifiers[1:]
+            or one.modifiers > other.modifiers
+        )
     return old != new and (one.name not in _PRECISE or _precision(other) < _precision(one))
 
 
@@ -105,11 +127,19 @@ def loses(old: str, new: str) -> bool:
     one, other = _taken_apart(old), _taken_apart(new)
     if one.name in _MOMENTS | _TIMES and other.name in _MOMENTS | _TIMES:
         coarser = one.name in _MOMENTS - {"date"} and other.name in {"date"} | _COARSER
-        return coarser or (other.name in _PRECISE and one.name in _PRECISE and _precision(other) < _precision(one))
+        return coarser or (
+            other.name in _PRECISE and one.name in _PRECISE and _precision(other) < _precision(one)
+        )
     if {one.name, other.name} <= _NUMBERS and one.name not in _INTEGERS:
-        fewer = one.name == other.name == "numeric" and bool(other.modifiers) and _scale(other) < _scale(one)
+        fewer = (
+            one.name == other.name == "numeric"
+            and bool(other.modifiers)
+            and _scale(other) < _scale(one)
+        )
         return other.name in _INTEGERS or fewer or (one.name, other.name) in _ROUNDED
-    return (one.name, other.name) in _ROUNDED or (one.name in _STRINGS - {other.name} and other.name in _SHORT)
+    return (one.name, other.name) in _ROUNDED or (
+        one.name in _STRINGS - {other.name} and other.name in _SHORT
+    )
 
 
 def _precision(type_: _Type) -> int:
@@ -151,7 +181,10 @@ class Retyping:
     def losses(self) -> Iterator[Danger]:
         """What it does to the values."""
         if loses(self.old[0], self.new[0]):
-            yield Danger(hazard=Hazard.DATA_LOSS, reason=f"values of {self.ref} are rounded or cut to {self.new[0]}")
+            yield Danger(
+                hazard=Hazard.DATA_LOSS,
+                reason=f"values of {self.ref} are rounded or cut to {self.new[0]}",
+            )
 
     def dangers(self, rewrite: Danger) -> Iterator[Danger]:
         """What it does to the table, of which `rewrite` is the worst, and to the values."""
@@ -165,12 +198,19 @@ class Retyping:
 
 def _typed(type_: tuple[str, str | None], value: sql.Composable | None) -> sql.Composable:
     collated = compose(" COLLATE {}", collate(type_[1])) if type_[1] is not None else raw("")
-    return compose("TYPE {}{}{}", raw(type_[0]), collated, compose(" USING {}", value) if value is not None else raw(""))
+    return compose(
+        "TYPE {}{}{}",
+        raw(type_[0]),
+        collated,
+        compose(" USING {}", value) if value is not None else raw(""),
+    )
 
 
 def spelled_collation(schema: str, own: str) -> str:
     """A collation as people write it: bare where it is the system's, unless that would be read as something else."""
-    spelled, quoted = (own, name(own)) if schema == "pg_catalog" else (f"{schema}.{own}", name(schema, own))
+    spelled, quoted = (
+        (own, name(own)) if schema == "pg_catalog" else (f"{schema}.{own}", name(schema, own))
+    )
     return spelled if text(collate(spelled)) == text(quoted) else text(name(schema, own))
 
 

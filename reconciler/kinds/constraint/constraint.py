@@ -22,14 +22,20 @@ from reconciler.server.connection import Row
 from reconciler.sql import compose, joined, literal, name, parameters, raw, text
 
 UNPROVEN = "reconcile is about to validate this again. "  # begins the comment of one that was valid, until it is so again
-HELPER = "reconcile\\_not\\_null\\_%"  # LIKE pattern of what proves NOT NULL while a column is set so
-Action = Literal["no action", "restrict", "cascade", "set null", "set default"]
-_ACTIONS = (
-    "CASE {} WHEN 'a' THEN 'no action' WHEN 'r' THEN 'restrict' WHEN 'c' THEN 'cascade' WHEN 'n' THEN 'set null' ELSE 'set default' END"
+HELPER = (
+    "reconcile\\_not\\_null\\_%"  # LIKE pattern of what proves NOT NULL while a column is set so
 )
+Action = Literal["no action", "restrict", "cascade", "set null", "set default"]
+_ACTIONS = "CASE {} WHEN 'a' THEN 'no action' WHEN 'r' THEN 'restrict' WHEN 'c' THEN 'cascade' WHEN 'n' THEN 'set null' ELSE 'set default' END"
 _COLUMNS = """ARRAY(SELECT a.attname FROM unnest({}) WITH ORDINALITY AS u(n, o)
                          JOIN pg_attribute AS a ON a.attrelid = {} AND a.attnum = u.n ORDER BY o)"""
-_SINCE = {"nulls_not_distinct": 15, "on_delete_columns": 15, "without_overlaps": 18, "period": 18, "not_enforced": 18}
+_SINCE = {
+    "nulls_not_distinct": 15,
+    "on_delete_columns": 15,
+    "without_overlaps": 18,
+    "period": 18,
+    "not_enforced": 18,
+}
 _SORTS = ("check", "unique", "primary_key", "foreign_key", "exclude")
 
 
@@ -42,25 +48,51 @@ class Constraint(Divided):
     whole: ClassVar[bool] = True
     follows: ClassVar[bool] = True
     written: ClassVar[tuple[str, ...]] = ("references", *_SORTS)
-    besides: ClassVar[frozenset[str]] = frozenset({"comment", "index_comment", "partitioned", "pieces"})
+    besides: ClassVar[frozenset[str]] = frozenset(
+        {"comment", "index_comment", "partitioned", "pieces"}
+    )
     since: ClassVar[Mapping[str, int]] = _SINCE
 
     check: str | None = Field(default=None, description="a condition that every row meets")
     no_inherit: bool = Field(default=False, description="a check that holds for this table alone")
     unique: tuple[str, ...] | None = Field(default=None, description="columns no two rows agree in")
-    primary_key: tuple[str, ...] | None = Field(default=None, description="columns that identify a row")
-    exclude: str | None = Field(default=None, description="no two rows match: USING method (column WITH operator, …), as in EXCLUDE")
-    nulls_not_distinct: bool = Field(default=False, description="nulls count as equal (PostgreSQL 15)")
-    without_overlaps: bool = Field(default=False, description="the last column of the key is a period (PostgreSQL 18)")
-    include: tuple[str, ...] = Field(default=(), description="columns that the index carries without indexing them")
-    options: dict[str, str] = Field(default_factory=dict, description="storage parameters of its index, such as fillfactor")
-    tablespace: str | None = Field(default=None, description="where its index is stored, where it is not the database's tablespace")
+    primary_key: tuple[str, ...] | None = Field(
+        default=None, description="columns that identify a row"
+    )
+    exclude: str | None = Field(
+        default=None,
+        description="no two rows match: USING method (column WITH operator, …), as in EXCLUDE",
+    )
+    nulls_not_distinct: bool = Field(
+        default=False, description="nulls count as equal (PostgreSQL 15)"
+    )
+    without_overlaps: bool = Field(
+        default=False, description="the last column of the key is a period (PostgreSQL 18)"
+    )
+    include: tuple[str, ...] = Field(
+        default=(), description="columns that the index carries without indexing them"
+    )
+    options: dict[str, str] = Field(
+        default_factory=dict, description="storage parameters of its index, such as fillfactor"
+    )
+    tablespace: str | None = Field(
+        default=None,
+        description="where its index is stored, where it is not the database's tablespace",
+    )
     index_comment: str | None = Field(default=None, description="COMMENT ON INDEX, of its index")
-    foreign_key: tuple[str, ...] | None = Field(default=None, description="columns that name a row of another table")
-    references: str | None = Field(default=None, description="table(columns), or just the table for its primary key")
-    period: bool = Field(default=False, description="the last column of the foreign key is a period (PostgreSQL 18)")
+    foreign_key: tuple[str, ...] | None = Field(
+        default=None, description="columns that name a row of another table"
+    )
+    references: str | None = Field(
+        default=None, description="table(columns), or just the table for its primary key"
+    )
+    period: bool = Field(
+        default=False, description="the last column of the foreign key is a period (PostgreSQL 18)"
+    )
     on_delete: Action = "no action"
-    on_delete_columns: tuple[str, ...] = Field(default=(), description="only these are set null or default (PostgreSQL 15)")
+    on_delete_columns: tuple[str, ...] = Field(
+        default=(), description="only these are set null or default (PostgreSQL 15)"
+    )
     on_update: Action = "no action"
     match: Literal["simple", "full"] = "simple"
     deferrable: Literal["immediate", "deferred"] | None = Field(
@@ -74,7 +106,9 @@ class Constraint(Divided):
         if sum(getattr(self, f) is not None for f in _SORTS) != 1:
             raise ValueError(f"a constraint has exactly one of: {', '.join(_SORTS)}")
         if (self.foreign_key is None) != (self.references is None):
-            raise ValueError("foreign_key and references belong together: references: table(columns)")
+            raise ValueError(
+                "foreign_key and references belong together: references: table(columns)"
+            )
         return self
 
     @property
@@ -83,12 +117,25 @@ class Constraint(Divided):
 
     @classmethod
     def catalog(cls, server: Server) -> str:
-        distinct = "coalesce(i.indnullsnotdistinct, false)" if server.has_nulls_not_distinct else "false"
-        period, enforced = ("k.conperiod", "k.conenforced") if server.has_temporal_keys else ("false", "true")
-        emptied = _COLUMNS.format("k.confdelsetcols", "k.conrelid") if server.has_set_null_columns else "'{}'::text[]"
+        distinct = (
+            "coalesce(i.indnullsnotdistinct, false)" if server.has_nulls_not_distinct else "false"
+        )
+        period, enforced = (
+            ("k.conperiod", "k.conenforced") if server.has_temporal_keys else ("false", "true")
+        )
+        emptied = (
+            _COLUMNS.format("k.confdelsetcols", "k.conrelid")
+            if server.has_set_null_columns
+            else "'{}'::text[]"
+        )
         index = "CASE WHEN k.contype IN ('p', 'u', 'x') THEN k.conindid ELSE 0 END"
-        own, other = _COLUMNS.format("k.conkey", "k.conrelid"), _COLUMNS.format("k.confkey", "k.confrelid")
-        not_null = " OR k.contype = 'n' AND NOT k.convalidated" if server.has_not_null_constraints else ""
+        own, other = (
+            _COLUMNS.format("k.conkey", "k.conrelid"),
+            _COLUMNS.format("k.confkey", "k.confrelid"),
+        )
+        not_null = (
+            " OR k.contype = 'n' AND NOT k.convalidated" if server.has_not_null_constraints else ""
+        )
         return f"""
             SELECT n.nspname AS schema, k.conname AS name, {RELATION_KIND} AS on_kind, c.relname AS on_name,
                    ARRAY[{address("pg_constraint", "k.oid")}, {address("pg_class", index)}] AS addresses,
@@ -129,12 +176,24 @@ class Constraint(Divided):
             row |= {"comment": row["comment"].removeprefix(UNPROVEN) or None, "not_valid": False}
         referenced, keys, period = row.pop("referenced"), row.pop("keys"), row.pop("period")
         if referenced is not None:
-            row |= {"references": f"{referenced}({_listed(keys, 'PERIOD ' if period else '')})", "period": period}
+            row |= {
+                "references": f"{referenced}({_listed(keys, 'PERIOD ' if period else '')})",
+                "period": period,
+            }
         else:
             row |= {"on_delete": "no action", "on_update": "no action", "without_overlaps": period}
         if row["exclude"] is not None:
-            row["exclude"] = row["exclude"].removeprefix("EXCLUDE ").removesuffix(" INITIALLY DEFERRED").removesuffix(" DEFERRABLE")
-        row["options"] = {} if row["exclude"] is not None else dict(o.split("=", 1) for o in row["options"] or ())
+            row["exclude"] = (
+                row["exclude"]
+                .removeprefix("EXCLUDE ")
+                .removesuffix(" INITIALLY DEFERRED")
+                .removesuffix(" DEFERRABLE")
+            )
+        row["options"] = (
+            {}
+            if row["exclude"] is not None
+            else dict(o.split("=", 1) for o in row["options"] or ())
+        )
         return cls(ref=ref, **row)
 
     def heritable(self, heir: Object) -> bool:
@@ -147,14 +206,21 @@ class Constraint(Divided):
         """The name of a key is that of its index, which PostgreSQL chooses."""
         if not self._indexed or self.exclude is not None:
             return self.ref.name
-        return usual_name(heir.name, "_".join(self.unique or ()), "pkey" if self.unique is None else "key")
+        return usual_name(
+            heir.name, "_".join(self.unique or ()), "pkey" if self.unique is None else "key"
+        )
 
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         size = on.size(self.ref.on).words if self.ref.on else ""
-        checked = Danger(hazard=Hazard.LONG_SCAN, reason=f"{self.stands_on} is read under lock while {self.ref} is checked ({size})")
+        checked = Danger(
+            hazard=Hazard.LONG_SCAN,
+            reason=f"{self.stands_on} is read under lock while {self.ref} is checked ({size})",
+        )
         harmless = self.ref.on in on.created or self.not_valid or self.not_enforced
         danger = self._blocking(on) if self._indexed else checked
-        yield self._add(not_valid=self.not_valid).model_copy(update={"dangers": () if harmless else (danger,)})
+        yield self._add(not_valid=self.not_valid).model_copy(
+            update={"dangers": () if harmless else (danger,)}
+        )
         yield from (s.model_copy(update={"undo": None}) for s in self.calls(on))
 
     def define_online(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
@@ -174,12 +240,26 @@ class Constraint(Divided):
 
     def remake(self, old: Self | None, on: Situation) -> Iterable[Statement]:
         """Its indexes are built before the transaction."""
-        beside = bool(on.exchanges(self.ref.on)) and not self.deferrable  # an index alone is not deferred, and would refuse rows meanwhile
+        beside = (
+            bool(on.exchanges(self.ref.on)) and not self.deferrable
+        )  # an index alone is not deferred, and would refuse rows meanwhile
         if self._key and (beside or (old is not None and old.partitioned == self.partitioned)):
-            parts = [piece_of(self, t, on) for t in leaves(self.ref.on, on)] if self.partitioned and self.ref.on else [self]
-            yield from (s.model_copy(update={"ahead": True}) for p in parts for s in p.beside(on).built(on))
-            yield from (p.promote().model_copy(update={"undo": ()}) for p in parts if self.partitioned)
-            yield self._add(not_valid=False, undo=self._dropped()) if self.partitioned else self.promote()
+            parts = (
+                [piece_of(self, t, on) for t in leaves(self.ref.on, on)]
+                if self.partitioned and self.ref.on
+                else [self]
+            )
+            yield from (
+                s.model_copy(update={"ahead": True}) for p in parts for s in p.beside(on).built(on)
+            )
+            yield from (
+                p.promote().model_copy(update={"undo": ()}) for p in parts if self.partitioned
+            )
+            yield (
+                self._add(not_valid=False, undo=self._dropped())
+                if self.partitioned
+                else self.promote()
+            )
         else:
             yield from self.define(on)
 
@@ -189,11 +269,19 @@ class Constraint(Divided):
             return () if same == old else same.redefine(old, on)
         if self.model_copy(update={"not_valid": True}) == old:
             return [self.validated(undo=(self._dropped(), *old._added()))]
-        if self._indexed and not self.partitioned and self.model_copy(update={"options": old.options, "tablespace": old.tablespace}) == old:
+        if (
+            self._indexed
+            and not self.partitioned
+            and self.model_copy(update={"options": old.options, "tablespace": old.tablespace})
+            == old
+        ):
             return self._store(old, on)
         if self._indexed or old._indexed:
             return None
-        if self.foreign_key is not None and self.model_copy(update={"deferrable": old.deferrable}) == old:
+        if (
+            self.foreign_key is not None
+            and self.model_copy(update={"deferrable": old.deferrable}) == old
+        ):
             return [self._defer()]
         return self._swap(old, on)
 
@@ -203,8 +291,13 @@ class Constraint(Divided):
 
     def renamed_to(self, name: str) -> Statement:
         pairs = ((self.ref.name, name), (name, self.ref.name))
-        words = [text(compose("ALTER TABLE {} RENAME CONSTRAINT {} TO {}", self._table, a, b)) for a, b in pairs]
-        return Statement(sql=words[0], lock="ACCESS EXCLUSIVE", relation=self.stands_on, undo=(words[1],))
+        words = [
+            text(compose("ALTER TABLE {} RENAME CONSTRAINT {} TO {}", self._table, a, b))
+            for a, b in pairs
+        ]
+        return Statement(
+            sql=words[0], lock="ACCESS EXCLUSIVE", relation=self.stands_on, undo=(words[1],)
+        )
 
     def remove(self, on: Situation) -> Iterable[Statement]:
         yield self._let_go().model_copy(update={"undo": None})
@@ -218,7 +311,11 @@ class Constraint(Divided):
     def resumed(self, old: Self, on: Situation) -> Self:
         """One that was valid says so in its comment until it is again: killed in between, nobody would know."""
         later = self._later(on)
-        comment = UNPROVEN + (old.comment or "") if later and not (self.not_valid or old.not_valid) else old.comment
+        comment = (
+            UNPROVEN + (old.comment or "")
+            if later and not (self.not_valid or old.not_valid)
+            else old.comment
+        )
         return self.model_copy(update={"not_valid": self.not_valid or later, "comment": comment})
 
     def _again(self, comment: str | None, on: Situation) -> Iterable[Statement]:
@@ -227,8 +324,12 @@ class Constraint(Divided):
             yield self._told(comment)
 
     def discard(self, *, wanted: bool = True) -> Iterable[Statement]:
-        if (self._key and not wanted) or self.ref.name.startswith(HELPER.replace("\\", "").rstrip("%")):
-            yield Statement(sql=self.gone(), lock="ACCESS EXCLUSIVE", relation=self.stands_on, undo=())
+        if (self._key and not wanted) or self.ref.name.startswith(
+            HELPER.replace("\\", "").rstrip("%")
+        ):
+            yield Statement(
+                sql=self.gone(), lock="ACCESS EXCLUSIVE", relation=self.stands_on, undo=()
+            )
 
     def adopts(self, old: Self | None, on: Situation) -> frozenset[Ref]:
         if old is None and self._key and self.partitioned:
@@ -240,8 +341,16 @@ class Constraint(Divided):
     # -- in pieces -------------------------------------------------------------------------------------------------
 
     def alone(self) -> Statement:
-        words = compose("ALTER TABLE ONLY {} ADD CONSTRAINT {} {}{}", self._table, self.ref.name, self._body(), self._deferring())
-        return Statement(sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.stands_on, apart=True)
+        words = compose(
+            "ALTER TABLE ONLY {} ADD CONSTRAINT {} {}{}",
+            self._table,
+            self.ref.name,
+            self._body(),
+            self._deferring(),
+        )
+        return Statement(
+            sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.stands_on, apart=True
+        )
 
     def entire(self, on: Situation) -> Iterable[Statement]:
         yield from self.built(on)
@@ -259,10 +368,20 @@ class Constraint(Divided):
         """From 18 on a key makes NOT NULL the partition's own, beside the one that it has of its parent."""
         table = self.ref.on
         if table is not None and self.primary_key is not None:
-            free = [o.ref.name for o in on.living.get(table, ()) if getattr(o, "not_null", None) is False]
+            free = [
+                o.ref.name
+                for o in on.living.get(table, ())
+                if getattr(o, "not_null", None) is False
+            ]
             for column in [c for c in self.primary_key if c in free]:
                 for ref in (table, *below(table, on)):
-                    yield text(compose("ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL", name(ref.schema, ref.name), column))
+                    yield text(
+                        compose(
+                            "ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL",
+                            name(ref.schema, ref.name),
+                            column,
+                        )
+                    )
 
     @property
     def index_of_ours(self) -> Ref:
@@ -270,20 +389,39 @@ class Constraint(Divided):
 
     def begun(self, on: Situation) -> frozenset[Ref]:
         """The indexes of ours that are there already, valid and as wanted."""
-        parts = [piece_of(self, t, on) for t in leaves(self.ref.on, on)] if self.partitioned and self.ref.on else [self]
+        parts = (
+            [piece_of(self, t, on) for t in leaves(self.ref.on, on)]
+            if self.partitioned and self.ref.on
+            else [self]
+        )
         found = {p.index_of_ours: on.leftovers.get(p.index_of_ours) for p in parts}
-        return frozenset(r for r, left in found.items() if left is not None and left.sound and self._indexed_by(left.made))
+        return frozenset(
+            r
+            for r, left in found.items()
+            if left is not None and left.sound and self._indexed_by(left.made)
+        )
 
     def _indexed_by(self, index: Object) -> bool:
-        wanted: dict[str, object] = {"on": tuple(map(_quoted, self._keys)), "unique": True, "method": "btree", "where": None}
-        wanted |= {f: getattr(self, f) for f in ("include", "nulls_not_distinct", "options", "tablespace")}
+        wanted: dict[str, object] = {
+            "on": tuple(map(_quoted, self._keys)),
+            "unique": True,
+            "method": "btree",
+            "where": None,
+        }
+        wanted |= {
+            f: getattr(self, f) for f in ("include", "nulls_not_distinct", "options", "tablespace")
+        }
         return all(getattr(index, f, None) == value for f, value in wanted.items())
 
     def _gathered(self, on: Situation) -> Iterator[tuple[Self, Self | None]]:
         """For each partition the foreign key that it needs, and the one that is there."""
         for table in leaves(self.ref.on, on) if self.ref.on else ():
             part = self.inherited_by(table)
-            alike = [o for o in on.living.get(table, ()) if part.equals(o) or part.model_copy(update={"not_valid": True}).equals(o)]
+            alike = [
+                o
+                for o in on.living.get(table, ())
+                if part.equals(o) or part.model_copy(update={"not_valid": True}).equals(o)
+            ]
             yield part, cast("Self | None", next(iter(alike), None))
 
     def checked(self, there: Self | None) -> Iterable[Statement]:
@@ -297,7 +435,12 @@ class Constraint(Divided):
         """Checked partition by partition; the whole one finds them so, and reads nothing again."""
         for part, there in self._gathered(on):
             yield from part.checked(there)
-        back = (s.sql for _, o in self._gathered(on) if o is not None for s in o.create(on, online=False))
+        back = (
+            s.sql
+            for _, o in self._gathered(on)
+            if o is not None
+            for s in o.create(on, online=False)
+        )
         added = self._add(not_valid=False)
         yield added.model_copy(update={"apart": True, "undo": (self._dropped(), *back)})
 
@@ -306,7 +449,9 @@ class Constraint(Divided):
     @property
     def _key(self) -> bool:
         """Whether an ordinary unique index makes it, which can be built before."""
-        return (self.unique is not None or self.primary_key is not None) and not self.without_overlaps
+        return (
+            self.unique is not None or self.primary_key is not None
+        ) and not self.without_overlaps
 
     @property
     def _table(self) -> sql.Composable:
@@ -318,28 +463,51 @@ class Constraint(Divided):
         return self.check is None and self.foreign_key is None
 
     def _must_be_valid(self, on: Situation) -> bool:
-        return self.foreign_key is not None and self.partitioned and not on.server.has_plain_not_valid_everywhere
+        return (
+            self.foreign_key is not None
+            and self.partitioned
+            and not on.server.has_plain_not_valid_everywhere
+        )
 
     def _blocking(self, on: Situation) -> Danger:
         size = on.size(self.ref.on).words if self.ref.on else ""
-        return Danger(hazard=Hazard.BLOCKS_READS, reason=f"nobody can read or write {self.stands_on} while {self.ref} is built ({size})")
+        return Danger(
+            hazard=Hazard.BLOCKS_READS,
+            reason=f"nobody can read or write {self.stands_on} while {self.ref} is built ({size})",
+        )
 
     def _store(self, old: Self, on: Situation) -> Iterable[Statement]:
         """Alter the index behind the constraint."""
         index = name(self.ref.schema, self.ref.name)
-        new, gone = {k: v for k, v in self.options.items() if old.options.get(k) != v}, [k for k in old.options if k not in self.options]
+        new, gone = (
+            {k: v for k, v in self.options.items() if old.options.get(k) != v},
+            [k for k in old.options if k not in self.options],
+        )
         actions = [compose("SET ({})", parameters(new))] if new else []
         actions += [compose("RESET ({})", joined(gone))] if gone else []
         for action in actions:
-            yield Statement(sql=text(compose("ALTER INDEX {} {}", index, action)), lock="SHARE UPDATE EXCLUSIVE", relation=self.stands_on)
+            yield Statement(
+                sql=text(compose("ALTER INDEX {} {}", index, action)),
+                lock="SHARE UPDATE EXCLUSIVE",
+                relation=self.stands_on,
+            )
         if self.tablespace != old.tablespace:
-            words = compose("ALTER INDEX {} SET TABLESPACE {}", index, self.tablespace or "pg_default")
-            why = Danger(hazard=Hazard.TABLE_REWRITE, reason=f"the index of {self.ref} is copied while nobody can use it")
-            yield Statement(sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.stands_on, dangers=(why,))
+            words = compose(
+                "ALTER INDEX {} SET TABLESPACE {}", index, self.tablespace or "pg_default"
+            )
+            why = Danger(
+                hazard=Hazard.TABLE_REWRITE,
+                reason=f"the index of {self.ref} is copied while nobody can use it",
+            )
+            yield Statement(
+                sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.stands_on, dangers=(why,)
+            )
 
     def _defer(self) -> Statement:
         deferring = self._deferring() if self.deferrable else raw(" NOT DEFERRABLE")
-        words = compose("ALTER TABLE {} ALTER CONSTRAINT {}{}", self._table, self.ref.name, deferring)
+        words = compose(
+            "ALTER TABLE {} ALTER CONSTRAINT {}{}", self._table, self.ref.name, deferring
+        )
         return Statement(sql=text(words), lock="SHARE ROW EXCLUSIVE", relation=self.stands_on)
 
     def _swap(self, old: Self, on: Situation) -> Iterable[Statement]:
@@ -350,7 +518,12 @@ class Constraint(Divided):
             yield self.validated()
 
     def _let_go(self) -> Statement:
-        return Statement(sql=self._dropped(), lock="ACCESS EXCLUSIVE", relation=self.stands_on, undo=self._added())
+        return Statement(
+            sql=self._dropped(),
+            lock="ACCESS EXCLUSIVE",
+            relation=self.stands_on,
+            undo=self._added(),
+        )
 
     def _later(self, on: Situation) -> bool:
         """Whether existing rows can be checked after it was added."""
@@ -363,28 +536,46 @@ class Constraint(Divided):
     def _own(self, old: Self | None, on: Situation) -> Iterator[Statement]:
         yield from super()._own(old, on)
         if self._indexed and self.index_comment != (old.index_comment if old else None):
-            yield Statement(sql=self._remark_on_index(), lock="SHARE UPDATE EXCLUSIVE", relation=self.stands_on)
+            yield Statement(
+                sql=self._remark_on_index(), lock="SHARE UPDATE EXCLUSIVE", relation=self.stands_on
+            )
 
     def _remark_on_index(self) -> str:
-        return text(compose("COMMENT ON INDEX {} IS {}", name(self.ref.schema, self.ref.name), literal(self.index_comment)))
+        return text(
+            compose(
+                "COMMENT ON INDEX {} IS {}",
+                name(self.ref.schema, self.ref.name),
+                literal(self.index_comment),
+            )
+        )
 
     def _told(self, comment: str | None) -> Statement:
         words = compose("COMMENT ON {} IS {}", self.designation(), literal(comment))
-        return Statement(sql=text(words), lock="SHARE UPDATE EXCLUSIVE", relation=self.stands_on, undo=())
+        return Statement(
+            sql=text(words), lock="SHARE UPDATE EXCLUSIVE", relation=self.stands_on, undo=()
+        )
 
     def _remark(self) -> tuple[str, ...]:
-        own = () if self.comment is None else (text(compose("COMMENT ON {} IS {}", self.designation(), literal(self.comment))),)
+        own = (
+            ()
+            if self.comment is None
+            else (text(compose("COMMENT ON {} IS {}", self.designation(), literal(self.comment))),)
+        )
         return own if self.index_comment is None else (*own, self._remark_on_index())
 
     def gone(self) -> str:
-        return text(compose("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}", self._table, self.ref.name))
+        return text(
+            compose("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}", self._table, self.ref.name)
+        )
 
     def _dropped(self) -> str:
         return text(compose("ALTER TABLE {} DROP CONSTRAINT {}", self._table, self.ref.name))
 
     def _body(self) -> sql.Composable:
         if self.check is not None:
-            return compose("CHECK ({}){}", raw(self.check), raw(" NO INHERIT" if self.no_inherit else ""))
+            return compose(
+                "CHECK ({}){}", raw(self.check), raw(" NO INHERIT" if self.no_inherit else "")
+            )
         if self.foreign_key is not None:
             return joined(self._reference(), by=" ")
         if self.exclude is not None:
@@ -394,7 +585,13 @@ class Constraint(Divided):
             words.append(raw("NULLS NOT DISTINCT"))
         overlaps = raw(" WITHOUT OVERLAPS" if self.without_overlaps else "")
         return joined(
-            [*words, compose("({}{})", joined(self._keys), overlaps), *self._carried(), *self._placed(raw("USING INDEX "))], by=" "
+            [
+                *words,
+                compose("({}{})", joined(self._keys), overlaps),
+                *self._carried(),
+                *self._placed(raw("USING INDEX ")),
+            ],
+            by=" ",
         )
 
     @property
@@ -416,7 +613,11 @@ class Constraint(Divided):
         yield compose("FOREIGN KEY ({}) REFERENCES {}", own, raw(self.references or ""))
         if self.match == "full":
             yield raw("MATCH FULL")
-        yield from (raw(f"ON {e} {a}".upper()) for e, a in (("update", self.on_update), ("delete", self.on_delete)) if a != "no action")
+        yield from (
+            raw(f"ON {e} {a}".upper())
+            for e, a in (("update", self.on_update), ("delete", self.on_delete))
+            if a != "no action"
+        )
         if self.on_delete_columns:
             yield compose("({})", joined(self.on_delete_columns))
 
@@ -427,13 +628,32 @@ class Constraint(Divided):
 
     def _add(self, *, not_valid: bool, undo: str | None = None) -> Statement:
         valid = raw(" NOT ENFORCED" if self.not_enforced else " NOT VALID" if not_valid else "")
-        words = compose("ALTER TABLE {} ADD CONSTRAINT {} {}{}{}", self._table, self.ref.name, self._body(), self._deferring(), valid)
+        words = compose(
+            "ALTER TABLE {} ADD CONSTRAINT {} {}{}{}",
+            self._table,
+            self.ref.name,
+            self._body(),
+            self._deferring(),
+            valid,
+        )
         lock = "SHARE ROW EXCLUSIVE" if self.foreign_key is not None else "ACCESS EXCLUSIVE"
-        return Statement(sql=text(words), lock=lock, relation=self.stands_on, undo=None if undo is None else (undo,))
+        return Statement(
+            sql=text(words),
+            lock=lock,
+            relation=self.stands_on,
+            undo=None if undo is None else (undo,),
+        )
 
     def validated(self, undo: tuple[str, ...] = ()) -> Statement:
         words = text(compose("ALTER TABLE {} VALIDATE CONSTRAINT {}", self._table, self.ref.name))
-        return Statement(sql=words, lock="SHARE UPDATE EXCLUSIVE", relation=self.stands_on, apart=True, long=True, undo=undo)
+        return Statement(
+            sql=words,
+            lock="SHARE UPDATE EXCLUSIVE",
+            relation=self.stands_on,
+            apart=True,
+            long=True,
+            undo=undo,
+        )
 
     @property
     def _aside(self) -> str:
@@ -442,7 +662,12 @@ class Constraint(Divided):
 
     def _build_index(self) -> Statement:
         keys = joined(self._keys)
-        words = [compose("CREATE UNIQUE INDEX CONCURRENTLY {} ON {} ({})", self._aside, self._table, keys), *self._carried()]
+        words = [
+            compose(
+                "CREATE UNIQUE INDEX CONCURRENTLY {} ON {} ({})", self._aside, self._table, keys
+            ),
+            *self._carried(),
+        ]
         if self.nulls_not_distinct:
             words.append(raw("NULLS NOT DISTINCT"))
         words += self._placed(raw(""))
@@ -458,7 +683,9 @@ class Constraint(Divided):
 
     def _drop_index(self) -> Statement:
         return Statement(
-            sql=text(compose("DROP INDEX CONCURRENTLY IF EXISTS {}", name(self.ref.schema, self._aside))),
+            sql=text(
+                compose("DROP INDEX CONCURRENTLY IF EXISTS {}", name(self.ref.schema, self._aside))
+            ),
             lock="SHARE UPDATE EXCLUSIVE",
             relation=self.stands_on,
             transactional=False,
@@ -469,9 +696,19 @@ class Constraint(Divided):
     def promote(self) -> Statement:
         sort = raw("UNIQUE" if self.unique is not None else "PRIMARY KEY")
         words = compose(
-            "ALTER TABLE {} ADD CONSTRAINT {} {} USING INDEX {}{}", self._table, self.ref.name, sort, self._aside, self._deferring()
+            "ALTER TABLE {} ADD CONSTRAINT {} {} USING INDEX {}{}",
+            self._table,
+            self.ref.name,
+            sort,
+            self._aside,
+            self._deferring(),
         )
-        return Statement(sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.stands_on, undo=(self._dropped(),))
+        return Statement(
+            sql=text(words),
+            lock="ACCESS EXCLUSIVE",
+            relation=self.stands_on,
+            undo=(self._dropped(),),
+        )
 
 
 def _listed(columns: Sequence[str], period: str) -> str:

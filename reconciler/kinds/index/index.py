@@ -17,14 +17,29 @@ from reconciler.model.ref import Ref, usual_name
 from reconciler.model.statement import Danger, Hazard, Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
-from reconciler.sql import closing, compose, joined, literal, mentions, name, parameters, raw, split_commas, text
+from reconciler.sql import (
+    closing,
+    compose,
+    joined,
+    literal,
+    mentions,
+    name,
+    parameters,
+    raw,
+    split_commas,
+    text,
+)
 
 _NAME = r'(?:"(?:[^"]|"")+"|[a-z_][a-z0-9_$]*)'
-_NAMED = re.compile(rf"({_NAME})(?![a-z0-9_$.(])|(?:{_NAME}\.)?({_NAME})\(")  # a column, or the call of a function
+_NAMED = re.compile(
+    rf"({_NAME})(?![a-z0-9_$.(])|(?:{_NAME}\.)?({_NAME})\("
+)  # a column, or the call of a function
 _COLUMN = re.compile(rf"^{_NAME}(?=\s|$)")  # a key that is a column
 _ORDER = ("ASC", "DESC", "NULLS", "FIRST", "LAST")
 ALTERED = ("options", "tablespace", "statistics")  # what an existing index can change
-REINDEXED = re.compile(r"_cc(new|old)[0-9]*$")  # what REINDEX CONCURRENTLY calls the new and the old one
+REINDEXED = re.compile(
+    r"_cc(new|old)[0-9]*$"
+)  # what REINDEX CONCURRENTLY calls the new and the old one
 
 
 class Index(Divided):
@@ -40,16 +55,28 @@ class Index(Divided):
     since: ClassVar[Mapping[str, int]] = {"nulls_not_distinct": 15}
     besides: ClassVar[frozenset[str]] = frozenset({"comment", "partitioned", "statistics"})
 
-    on: tuple[str, ...] = Field(default=(), description="the keys in order: columns or (expressions), with DESC, NULLS …, opclass")
+    on: tuple[str, ...] = Field(
+        default=(),
+        description="the keys in order: columns or (expressions), with DESC, NULLS …, opclass",
+    )
     method: str = Field(default="btree", description="the access method")
     unique: bool = False
-    nulls_not_distinct: bool = Field(default=False, description="nulls count as equal (PostgreSQL 15)")
-    include: tuple[str, ...] = Field(default=(), description="columns that the index carries without indexing them")
+    nulls_not_distinct: bool = Field(
+        default=False, description="nulls count as equal (PostgreSQL 15)"
+    )
+    include: tuple[str, ...] = Field(
+        default=(), description="columns that the index carries without indexing them"
+    )
     where: str | None = Field(default=None, description="the predicate of a partial index")
-    options: dict[str, str] = Field(default_factory=dict, description="storage parameters, such as fillfactor")
-    tablespace: str | None = Field(default=None, description="where it is stored, where it is not the database's tablespace")
+    options: dict[str, str] = Field(
+        default_factory=dict, description="storage parameters, such as fillfactor"
+    )
+    tablespace: str | None = Field(
+        default=None, description="where it is stored, where it is not the database's tablespace"
+    )
     statistics: dict[str, int] = Field(
-        default_factory=dict, description="number of an expression among the keys, quoted → its statistics target"
+        default_factory=dict,
+        description="number of an expression among the keys, quoted → its statistics target",
     )
 
     @classmethod
@@ -104,12 +131,17 @@ class Index(Divided):
         return super().inherited_by(heir).model_copy(update={"statistics": {}})
 
     def usual_on(self, heir: Ref) -> str:
-        keys = [(m[1] or m[2]).replace('""', '"').strip('"') if (m := _NAMED.match(k)) else "expr" for k in (*self.on, *self.include)]
+        keys = [
+            (m[1] or m[2]).replace('""', '"').strip('"') if (m := _NAMED.match(k)) else "expr"
+            for k in (*self.on, *self.include)
+        ]
         return usual_name(heir.name, "_".join(keys), "idx")
 
     def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         why = f"{self.stands_on} ({on.size(self.ref.on).bytes if self.ref.on else 0:,} bytes) cannot be written while {self.ref} is built"
-        dangers = () if self.ref.on in on.created else (Danger(hazard=Hazard.BLOCKS_WRITES, reason=why),)
+        dangers = (
+            () if self.ref.on in on.created else (Danger(hazard=Hazard.BLOCKS_WRITES, reason=why),)
+        )
         yield self._build(self.ref.name).model_copy(update={"dangers": dangers})
         yield from (s.model_copy(update={"undo": None}) for s in self.calls(on))
         yield from self._sample(self.ref.name, {})
@@ -133,21 +165,32 @@ class Index(Divided):
     def remake(self, old: Self | None, on: Situation) -> Iterable[Statement]:
         """Over the twin of a column, before the transaction in which that takes its place; unless an expression names it."""
         exchanged, made = on.exchanges(self.ref.on), self.beside(on)
-        if not exchanged or made == self or any(mentions(e, c) for e in self.expressed() for c in exchanged):
-            why = (
-                f"nobody can read or write {self.stands_on} ({on.size(self.ref.on).words if self.ref.on else ''}) while {self.ref} is built"
-            )
+        if (
+            not exchanged
+            or made == self
+            or any(mentions(e, c) for e in self.expressed() for c in exchanged)
+        ):
+            why = f"nobody can read or write {self.stands_on} ({on.size(self.ref.on).words if self.ref.on else ''}) while {self.ref} is built"
             danger = Danger(hazard=Hazard.BLOCKS_READS, reason=why)
-            yield from (s.model_copy(update={"dangers": (danger,)}) if exchanged and s.dangers else s for s in self.define(on))
+            yield from (
+                s.model_copy(update={"dangers": (danger,)}) if exchanged and s.dangers else s
+                for s in self.define(on)
+            )
             return
         yield from made.built(on)
-        yield self.called(aside_of(self.ref)).renamed_to(self.ref.name).model_copy(update={"undo": (self._dropped(),)})
+        yield (
+            self.called(aside_of(self.ref))
+            .renamed_to(self.ref.name)
+            .model_copy(update={"undo": (self._dropped(),)})
+        )
         yield from (s.model_copy(update={"undo": ()}) for s in self._sample(self.ref.name, {}))
 
     def built(self, on: Situation) -> Iterable[Statement]:
         """Ahead of all else, under a name of ours, unless somebody was killed after that."""
         if not self.begun(on):
-            yield self._build(aside_of(self.ref), concurrently=True).model_copy(update={"ahead": True})
+            yield self._build(aside_of(self.ref), concurrently=True).model_copy(
+                update={"ahead": True}
+            )
 
     def beside(self, on: Situation) -> Self:
         twins = {text(name(c)): text(name(twin)) for c, twin in on.exchanges(self.ref.on).items()}
@@ -160,13 +203,18 @@ class Index(Divided):
 
     def rereads(self, old: Self) -> bool:
         """Expressions, operator classes, which are for one type, and columns of a type that may have none."""
-        told = any(old.expressed()) or any(w not in _ORDER for k in old.on for w in _COLUMN.sub("", k).split())
+        told = any(old.expressed()) or any(
+            w not in _ORDER for k in old.on for w in _COLUMN.sub("", k).split()
+        )
         (own, was) = ({m[0] for k in i.on if (m := _COLUMN.match(k))} for i in (self, old))
         return self.renews(old) and (told or bool(was - own) or self.method != old.method)
 
     def renews(self, old: Self) -> bool:
         altered = ("statistics",) if self.partitioned else ALTERED
-        return self.model_copy(update={f: getattr(old, f) for f in ("comment", "pieces", *altered)}) != old
+        return (
+            self.model_copy(update={f: getattr(old, f) for f in ("comment", "pieces", *altered)})
+            != old
+        )
 
     def remove(self, on: Situation) -> Iterable[Statement]:
         yield Statement(sql=self._dropped(), lock="ACCESS EXCLUSIVE", relation=self.stands_on)
@@ -176,19 +224,36 @@ class Index(Divided):
             yield from self.remove(on)
         else:
             again = (s.sql for s in self._sample(self.ref.name, {}))
-            yield self._drop(self.ref.name, undo=(self._build(self.ref.name, concurrently=True).sql, *again, *self._remark(self.ref.name)))
+            yield self._drop(
+                self.ref.name,
+                undo=(
+                    self._build(self.ref.name, concurrently=True).sql,
+                    *again,
+                    *self._remark(self.ref.name),
+                ),
+            )
 
     def adopts(self, old: Self | None, on: Situation) -> frozenset[Ref]:
         if self.partitioned and self._partly_foreign(on):
             return frozenset(o.ref for _, o in self._gathered(on) if o is not None)
         if self.partitioned:
-            return frozenset(o.ref for o in Growth(self, on, old).adopted) if old is None or self.renews(old) else frozenset()
+            return (
+                frozenset(o.ref for o in Growth(self, on, old).adopted)
+                if old is None or self.renews(old)
+                else frozenset()
+            )
         return frozenset({self._aside.ref} if old is not None and self.beside(on).begun(on) else ())
 
     def discard(self, *, wanted: bool = True) -> Iterable[Statement]:
         lost = not wanted or re.match(ASIDE, self.ref.name)
         if lost and self.partitioned:
-            yield Statement(sql=self.gone(), lock="ACCESS EXCLUSIVE", relation=self.stands_on, apart=True, undo=())
+            yield Statement(
+                sql=self.gone(),
+                lock="ACCESS EXCLUSIVE",
+                relation=self.stands_on,
+                apart=True,
+                undo=(),
+            )
         elif lost or REINDEXED.search(self.ref.name):
             yield self._drop(self.ref.name)
 
@@ -209,7 +274,9 @@ class Index(Divided):
         return text(compose("DROP INDEX IF EXISTS {}", self.sql_name()))
 
     def _partly_foreign(self, on: Situation) -> bool:
-        return self.ref.on is not None and any(r.kind == "foreign_table" for r in below(self.ref.on, on))
+        return self.ref.on is not None and any(
+            r.kind == "foreign_table" for r in below(self.ref.on, on)
+        )
 
     def _gathered(self, on: Situation) -> Iterator[tuple[Self, Object | None]]:
         """For each partition the index that it needs, and the one that is there; another server's have none."""
@@ -221,12 +288,25 @@ class Index(Divided):
     def _gather(self, on: Situation) -> Iterable[Statement]:
         """Built on each partition that can have it; the whole, which waits for no others, finds them so."""
         if self.ref in on.leftovers:
-            yield Statement(sql=self.gone(), lock="ACCESS EXCLUSIVE", relation=self.stands_on, apart=True, undo=())
+            yield Statement(
+                sql=self.gone(),
+                lock="ACCESS EXCLUSIVE",
+                relation=self.stands_on,
+                apart=True,
+                undo=(),
+            )
         for part, there in self._gathered(on):
             if there is None:
                 yield from part.entire(on)
-        back = (s.sql for _, o in self._gathered(on) if o is not None for s in o.create(on, online=False))
-        yield self._build(self.ref.name).model_copy(update={"apart": True, "undo": (self._dropped(), *back)})
+        back = (
+            s.sql
+            for _, o in self._gathered(on)
+            if o is not None
+            for s in o.create(on, online=False)
+        )
+        yield self._build(self.ref.name).model_copy(
+            update={"apart": True, "undo": (self._dropped(), *back)}
+        )
 
     def _swap_whole(self, old: Self, on: Situation) -> Iterable[Statement]:
         """Build the new one aside with all its pieces; drop the old one and take its names in one short transaction."""
@@ -234,7 +314,13 @@ class Index(Divided):
         yield from growth.statements
         again = (s.sql for s in (*old.calls(on), *old._sample(self.ref.name, {})))
         undo = (old.plain(), *again, *old._remark(self.ref.name))
-        yield Statement(sql=self._dropped(), lock="ACCESS EXCLUSIVE", relation=self.stands_on, apart=True, undo=undo)
+        yield Statement(
+            sql=self._dropped(),
+            lock="ACCESS EXCLUSIVE",
+            relation=self.stands_on,
+            apart=True,
+            undo=undo,
+        )
         for made, becomes in growth.names:
             if made.ref.name != becomes:
                 yield made.renamed_to(becomes)
@@ -268,7 +354,9 @@ class Index(Divided):
                 undo=(self._rename(becomes, was),),
             )
         again = (s.sql for s in old._sample(aside, {}))
-        yield self._drop(aside, undo=(old._build(aside, concurrently=True).sql, *again, *old._remark(aside)))
+        yield self._drop(
+            aside, undo=(old._build(aside, concurrently=True).sql, *again, *old._remark(aside))
+        )
 
     def _alter(self, old: Self) -> Iterable[Statement]:
         new = {k: v for k, v in self.options.items() if old.options.get(k) != v}
@@ -278,7 +366,9 @@ class Index(Divided):
         if gone:
             yield self._altered(compose("RESET ({})", joined(gone)))
         if self.tablespace != old.tablespace:
-            why = Danger(hazard=Hazard.BLOCKS_WRITES, reason=f"{self.ref} is copied while nobody can use it")
+            why = Danger(
+                hazard=Hazard.BLOCKS_WRITES, reason=f"{self.ref} is copied while nobody can use it"
+            )
             moved = self._altered(compose("SET TABLESPACE {}", self.tablespace or "pg_default"))
             yield moved.model_copy(update={"lock": "ACCESS EXCLUSIVE", "dangers": (why,)})
         yield from self._sample(self.ref.name, old.statistics)
@@ -291,10 +381,17 @@ class Index(Divided):
         """Say how much ANALYZE is to sample of the index's expressions."""
         for key in sorted({*old, *self.statistics}):
             if (target := self.statistics.get(key, -1)) != old.get(key, -1):
-                yield self._altered(compose("ALTER COLUMN {} SET STATISTICS {}", literal(int(key)), literal(target)), index)
+                yield self._altered(
+                    compose(
+                        "ALTER COLUMN {} SET STATISTICS {}", literal(int(key)), literal(target)
+                    ),
+                    index,
+                )
 
     def _remark(self, index: str) -> tuple[str, ...]:
-        words = compose("COMMENT ON INDEX {} IS {}", name(self.ref.schema, index), literal(self.comment))
+        words = compose(
+            "COMMENT ON INDEX {} IS {}", name(self.ref.schema, index), literal(self.comment)
+        )
         return () if self.comment is None else (text(words),)
 
     def _dropped(self) -> str:
@@ -302,7 +399,9 @@ class Index(Divided):
 
     def renamed_to(self, name: str) -> Statement:
         sql_text, back = self._rename(self.ref.name, name), self._rename(name, self.ref.name)
-        return Statement(sql=sql_text, lock="SHARE UPDATE EXCLUSIVE", relation=self.stands_on, undo=(back,))
+        return Statement(
+            sql=sql_text, lock="SHARE UPDATE EXCLUSIVE", relation=self.stands_on, undo=(back,)
+        )
 
     def _rename(self, was: str, becomes: str) -> str:
         return text(compose("ALTER INDEX {} RENAME TO {}", name(self.ref.schema, was), becomes))
@@ -313,7 +412,9 @@ class Index(Divided):
     def _build(self, index: str, *, concurrently: bool = False, only: bool = False) -> Statement:
         on = self.ref.on
         assert on is not None
-        words: list[sql.Composable] = [raw("CREATE UNIQUE INDEX" if self.unique else "CREATE INDEX")]
+        words: list[sql.Composable] = [
+            raw("CREATE UNIQUE INDEX" if self.unique else "CREATE INDEX")
+        ]
         if concurrently:
             words.append(raw("CONCURRENTLY"))
         keys = joined(map(raw, self.on))
