@@ -16,7 +16,7 @@ from reconciler.model.state import Scope
 from reconciler.pipeline import Job
 from reconciler.report import checks, text
 from reconciler.server.connection import connect, rows, translated
-from reconciler.server.locks import Patience
+from reconciler.server.locks import LockPolicy
 from reconciler.server.scratch import Embedded, start_embedded
 
 DATABASE = "reconcile"
@@ -87,7 +87,7 @@ def _apply(
 ) -> None:
     with watching() as watcher:
         outcome = pipeline.apply_plan(
-            pipeline.plan_changes(job), job, job.target, watcher, Patience(), ()
+            pipeline.plan_changes(job), job, job.target, watcher, LockPolicy(), ()
         )
     say(text.recap(outcome).rstrip())
 

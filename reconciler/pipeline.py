@@ -10,20 +10,20 @@ from pathlib import Path
 
 from reconciler.apply.execute import execute
 from reconciler.apply.guards import permitted
-from reconciler.apply.outcome import Outcome, Unheard, Watcher
+from reconciler.apply.outcome import NonRaisingWatcher, Outcome, Watcher
 from reconciler.apply.recording import prepared, record_run, seen
 from reconciler.apply.session import sole_applier
 from reconciler.canonicalise.canonicalise import Canonical, canonicalise
-from reconciler.canonicalise.leftovers import strew
+from reconciler.canonicalise.leftovers import recreate_leftovers
 from reconciler.declare.export import export
 from reconciler.diff.diff import changes
 from reconciler.diff.inherited import overridden
 from reconciler.errors import PlanRefused, ProofError, ReconcileError, StatementFailed
 from reconciler.introspect.introspect import Snapshot, introspect
-from reconciler.introspect.notices import half_made
+from reconciler.introspect.notices import unfinished_notices
 from reconciler.introspect.unmanaged import unmanaged
 from reconciler.journal.history import Detail, Run, detail, last_that_changed, later, runs
-from reconciler.journal.rollback import way_back
+from reconciler.journal.rollback import rollback_declaration
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import JOURNAL
 from reconciler.model.state import Declaration, Scope, State
@@ -31,7 +31,7 @@ from reconciler.plan.make import make_plan
 from reconciler.plan.plan import Plan
 from reconciler.plan.prove import prove
 from reconciler.server.connection import Connection, adjust, connect, rows
-from reconciler.server.locks import Patience
+from reconciler.server.locks import LockPolicy
 from reconciler.server.scratch import scratches
 from reconciler.sql import compose, name, text
 
@@ -65,7 +65,7 @@ def apply_plan(
     job: Job | None,
     target: str,
     watcher: Watcher,
-    patience: Patience,
+    patience: LockPolicy,
     allow: Collection[str],
     journal: str | None = JOURNAL,
 ) -> Outcome:
@@ -77,7 +77,7 @@ def apply_plan(
     with sole_applier(target, patience) as connection:
         live = introspect(connection)
         for finding in permitted(plan, live, connection, allow, journal):
-            Unheard(watcher).noticed(finding.words)
+            NonRaisingWatcher(watcher).notice(finding.words)
         with record_run(plan, live, target, connection, patience, journal) as run:
             outcome = execute(plan, target, connection, watcher, patience, run.entry)
             run.status = "failed" if outcome.failed or outcome.skipped else "done"
@@ -96,7 +96,7 @@ def apply_plan(
 def check_plan(
     plan: Plan,
     target: str,
-    patience: Patience,
+    patience: LockPolicy,
     allow: Collection[str],
     journal: str | None = JOURNAL,
 ) -> list[str]:
@@ -125,7 +125,7 @@ def plan_rollback(
         unfinished = [r for r in since if r.rollback_of == of.run.id and not r.done]
         attempts = [detail(connection, journal, r.run) for r in unfinished]
         live = introspect(connection)
-        back = way_back(
+        back = rollback_declaration(
             of,
             attempts,
             [r for r in since if r not in unfinished],
@@ -182,7 +182,7 @@ def export_state(target: str, scope: Scope, folder: Path) -> tuple[list[Path], l
         live = introspect(connection)
         notes = [
             *unmanaged(connection, live, scope),
-            *half_made(r for r in live.situation.leftovers if scope.covers(r)),
+            *unfinished_notices(r for r in live.context.leftovers if scope.covers(r)),
         ]
     state = live.state
     return export(
@@ -194,7 +194,7 @@ def _plan(job: Job, live: Snapshot, connection: Connection) -> Plan:
     files = live.extensions.union(
         *(o.files() for o in (*live.state.objects.values(), *job.declaration.objects.values()))
     )
-    offered = lambda: scratches(job.scratch, job.target, live.situation.server, files)  # noqa: E731
+    offered = lambda: scratches(job.scratch, job.target, live.context.server, files)  # noqa: E731
     with canonicalise(live, job.declaration, job.scope, offered) as canonical:
         left_out = [
             f"{r} could not be built on scratch and was left out: {why}"
@@ -211,7 +211,8 @@ def _plan(job: Job, live: Snapshot, connection: Connection) -> Plan:
                 ProofError
             ):  # no catalog knows what the body of a function needs: but what is built shows an order
                 as_built = replace(
-                    canonical, situation=replace(canonical.situation, ranks=canonical.ranks)
+                    canonical,
+                    context=replace(canonical.context, scratch_order=canonical.scratch_order),
                 )
                 plan = _planned(job, live, as_built, notes)
                 _proven(plan, canonical, canonical.again(), live)
@@ -224,16 +225,16 @@ def _planned(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence[str
     found = overridden(
         changes(canonical.live, canonical.desired), canonical.live, canonical.desired
     )
-    off = sum(c.ref in canonical.situation.declared for c in found)
+    off = sum(c.ref in canonical.context.declared for c in found)
     return make_plan(
         found,
         canonical.live,
         canonical.desired,
-        canonical.situation,
+        canonical.context,
         target=job.target,
         database=live.database,
         scratch=canonical.scratch.words if canonical.scratch else "",
-        spelled_by=(canonical.scratch.server if canonical.scratch else live.situation.server).major,
+        spelled_by=(canonical.scratch.server if canonical.scratch else live.context.server).major,
         unchanged=len(job.declaration.objects) - off,
         notes=notes,
         target_state=live.state,
@@ -247,11 +248,11 @@ def _proven(
     plan: Plan, canonical: Canonical, connection: Connection | None, live: Snapshot
 ) -> None:
     if connection is not None and plan.steps:
-        strew(connection, canonical.situation)
+        recreate_leftovers(connection, canonical.context)
         prove(
             plan,
             connection,
             canonical.before or canonical.live,
             canonical.desired,
-            live.situation.server,
+            live.context.server,
         )

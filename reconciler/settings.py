@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from reconciler.errors import SettingsError
 from reconciler.model.reserved_names import JOURNAL
-from reconciler.server.locks import Patience
+from reconciler.server.locks import LockPolicy
 from reconciler.server.scratch import start_embedded
 
 FILE = Path("reconcile.yml")
@@ -21,7 +21,7 @@ EMBEDDED = "embedded"  # the target that we start ourselves
 DATABASE = "reconcile"  # its database
 
 
-class Waits(BaseModel):
+class TimeoutSettings(BaseModel):
     """What may be said of all targets and of each: seconds (see `execute.Patience`), and where runs are recorded."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,7 +44,7 @@ class Waits(BaseModel):
     )
 
 
-class Target(Waits):
+class Target(TimeoutSettings):
     """A database by name."""
 
     url: str = Field(
@@ -52,7 +52,7 @@ class Target(Waits):
     )
 
 
-class Settings(Waits):
+class Settings(TimeoutSettings):
     """The file `reconcile.yml`."""
 
     targets: dict[str, Target] = Field(default_factory=dict)
@@ -63,11 +63,11 @@ class Settings(Waits):
 
 
 @dataclass(frozen=True)
-class Aim:
+class ResolvedTarget:
     """The database to work on: its URL, how long to wait there, and the schema in which runs are recorded, if any."""
 
     url: str
-    patience: Patience
+    patience: LockPolicy
     journal: str | None = JOURNAL
 
 
@@ -86,7 +86,7 @@ def read(file: Path = FILE) -> Settings:
         raise SettingsError("\n".join(wrong)) from None
 
 
-def aim(settings: Settings, given: str | None) -> Aim:
+def resolve_target(settings: Settings, given: str | None) -> ResolvedTarget:
     """The target that a flag, else DATABASE_URL, else the file, else libpq's PG* variables name."""
     chosen = given or os.environ.get("DATABASE_URL") or settings.target
     if not chosen and not any(
@@ -107,7 +107,7 @@ def aim(settings: Settings, given: str | None) -> Aim:
         raise SettingsError(f"target {chosen!r} is neither a URL nor one of: {known}")
     else:
         url = chosen or ""
-    return Aim(url, _patience(settings, named), _journal(settings, named))
+    return ResolvedTarget(url, _patience(settings, named), _journal(settings, named))
 
 
 def _journal(settings: Settings, target: Target | None) -> str | None:
@@ -117,16 +117,16 @@ def _journal(settings: Settings, target: Target | None) -> str | None:
     return JOURNAL
 
 
-def _patience(settings: Settings, target: Target | None) -> Patience:
+def _patience(settings: Settings, target: Target | None) -> LockPolicy:
     def first(field: str, default: float) -> float:
         given = (getattr(w, field) for w in (target, settings) if w is not None)
         return next((float(v) for v in given if v is not None), default)
 
-    usual = Patience()
+    usual = LockPolicy()
     session = {**settings.session, **(target.session if target else {})}
     waits = (
         first("lock_timeout", usual.lock),
         first("retry_for", usual.total),
         first("statement_timeout", usual.statement),
     )
-    return Patience(*waits, session)
+    return LockPolicy(*waits, session)

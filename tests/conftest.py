@@ -14,8 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.server.connection import connect, run, server_of
-from reconciler.server.scratch import HURRY, Embedded, data_folder, drop_database, start_embedded
+from reconciler.server.connection import connect, run_sql, server_of
+from reconciler.server.scratch import (
+    UNSAFE_DURABILITY,
+    Embedded,
+    data_folder,
+    drop_database,
+    start_embedded,
+)
 from reconciler.sql import compose, literal, text
 from tests.installations import installed, started
 
@@ -78,10 +84,10 @@ def _server(major: int) -> Embedded:
         return Embedded(started(major), start_embedded("target").tools)
     server = start_embedded("target", major)
     with connect(server.url) as connection:
-        for setting in HURRY:
-            run(connection, text(compose("ALTER SYSTEM SET {} = off", setting)))
+        for setting in UNSAFE_DURABILITY:
+            run_sql(connection, text(compose("ALTER SYSTEM SET {} = off", setting)))
         if label_provider(server) is not None:
-            run(
+            run_sql(
                 connection,
                 text(
                     compose(
@@ -90,7 +96,7 @@ def _server(major: int) -> Embedded:
                     )
                 ),
             )
-        run(connection, "SELECT pg_reload_conf()")
+        run_sql(connection, "SELECT pg_reload_conf()")
     return server
 
 

@@ -14,7 +14,7 @@ from reconciler.model.state import Scope
 from reconciler.pipeline import Job
 from reconciler.report.progress import Lines
 from reconciler.server.connection import connect
-from reconciler.server.locks import Patience
+from reconciler.server.locks import LockPolicy
 from tests.conftest import ROOT, starting_point
 from tests.online import WRITERS, Seen, Statement, Weight, measured, weighed
 
@@ -83,7 +83,7 @@ def applied(url: str, weight: Weight | None = None) -> tuple[float, Seen]:
     plan, before = pipeline.plan_changes(job), _row(url, KEPT)
 
     def work() -> None:
-        outcome = pipeline.apply_plan(plan, job, url, Lines(lambda _: None), Patience(), ["all"])
+        outcome = pipeline.apply_plan(plan, job, url, Lines(lambda _: None), LockPolicy(), ["all"])
         assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ()), outcome
 
     took, seen = measured(url, _chat(url), weighed(url, weight, work) if weight else work, _sums)

@@ -38,7 +38,7 @@ from reconciler.model.state import Scope
 from reconciler.pipeline import Job
 from reconciler.report.progress import Lines
 from reconciler.server.connection import Connection, connect
-from reconciler.server.locks import Patience
+from reconciler.server.locks import LockPolicy
 from reconciler.server.scratch import start_embedded
 
 WRITERS, READERS, THINK = (
@@ -352,7 +352,7 @@ def reconciled(url: str, change: Change, folder: Path) -> Callable[[], None]:
     plan = pipeline.plan_changes(job)
 
     def apply() -> None:
-        outcome = pipeline.apply_plan(plan, job, url, Lines(lambda _: None), Patience(), ())
+        outcome = pipeline.apply_plan(plan, job, url, Lines(lambda _: None), LockPolicy(), ())
         assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ()), outcome
 
     return apply

@@ -20,7 +20,7 @@ from reconciler.apply.backfill.lag import Lag
 from reconciler.apply.backfill.parts import Key, Part, parts_of
 from reconciler.errors import StatementFailed
 from reconciler.model.statement import Fill, Pace
-from reconciler.server.connection import Connection, connect, run
+from reconciler.server.connection import Connection, connect, run_sql
 from tests.conftest import Database
 
 TABLE = "CREATE TABLE public.t (id int PRIMARY KEY, n int); INSERT INTO public.t SELECT g FROM generate_series(1, {0}) AS g;"
@@ -37,8 +37,8 @@ class Killed(Exception):
 @contextmanager
 def connected(database: Database) -> Generator[Connection]:
     with connect(database.url) as connection:
-        run(connection, "SELECT set_config('search_path', '', false)")
-        run(connection, "SELECT set_config('lock_timeout', '100ms', false)")
+        run_sql(connection, "SELECT set_config('search_path', '', false)")
+        run_sql(connection, "SELECT set_config('lock_timeout', '100ms', false)")
         yield connection
 
 
@@ -113,7 +113,7 @@ def test_every_row_is_filled_whatever_the_key(
 
     with connected(database) as connection:
         assert (
-            fill(connection, FILL.model_copy(update={"pace": Pace(rows=1000)}), counted, unseen)
+            fill(connection, FILL.model_copy(update={"throttle": Pace(rows=1000)}), counted, unseen)
             == 30_000
         )
     assert database.value("SELECT count(*) FROM t WHERE n = id * 2") == 30_000
@@ -174,7 +174,7 @@ def test_a_locked_row_holds_up_nothing_but_itself(database: Database) -> None:
     """The walk passes it by, and comes back when all else is done."""
     database.run(TABLE.format(ROWS))
     order: list[int] = []
-    release = threading.Event()
+    suspend = threading.Event()
     with (
         psycopg.connect(database.url) as holder,
         psycopg.connect(database.url, autocommit=True) as other,
@@ -183,13 +183,13 @@ def test_a_locked_row_holds_up_nothing_but_itself(database: Database) -> None:
 
         def watch(_: Progress) -> None:
             order.append(other.execute("SELECT count(*) FROM t WHERE n IS NULL").fetchall()[0][0])
-            if order[-1] == 1 and not release.is_set():
-                release.set()
+            if order[-1] == 1 and not suspend.is_set():
+                suspend.set()
                 threading.Timer(0.5, holder.commit).start()
 
         with connected(database) as connection:
             assert fill(connection, FILL, patiently, watch) == ROWS
-    assert release.is_set()
+    assert suspend.is_set()
     assert database.value("SELECT count(*) FROM t WHERE n = id * 2") == ROWS
 
 
@@ -228,7 +228,7 @@ def test_writers_are_neither_held_up_nor_overwritten(database: Database) -> None
     with connected(database) as connection:
         fill(
             connection,
-            FILL.model_copy(update={"pace": Pace(pause=0.02, rows=500)}),
+            FILL.model_copy(update={"throttle": Pace(pause=0.02, rows=500)}),
             patiently,
             unseen,
         )
@@ -257,7 +257,7 @@ def test_it_ends_however_fast_rows_come_in(table: str, database: Database) -> No
         return done
 
     with connected(database) as connection:
-        fill(connection, FILL.model_copy(update={"pace": Pace(rows=50)}), outrun, unseen)
+        fill(connection, FILL.model_copy(update={"throttle": Pace(rows=50)}), outrun, unseen)
     assert database.value("SELECT count(*) FROM t WHERE n IS NULL AND id <= 100") == 0
 
 
@@ -271,7 +271,7 @@ def test_a_killed_run_goes_on_where_it_was(table: str, database: Database) -> No
             raise Killed
         return work()
 
-    spec = FILL.model_copy(update={"pace": Pace(rows=1000)})
+    spec = FILL.model_copy(update={"throttle": Pace(rows=1000)})
     with connected(database) as connection, contextlib.suppress(Killed):
         fill(connection, spec, killed, unseen, journal="reconcile")
     done = database.value("SELECT count(*) FROM t WHERE n IS NOT NULL")
@@ -297,7 +297,7 @@ def test_another_value_begins_at_the_beginning(database: Database) -> None:
     with connected(database) as connection, contextlib.suppress(Killed):
         fill(
             connection,
-            FILL.model_copy(update={"pace": Pace(rows=1000)}),
+            FILL.model_copy(update={"throttle": Pace(rows=1000)}),
             killed_after(5),
             unseen,
             journal="reconcile",
@@ -314,7 +314,7 @@ def test_rows_behind_the_place_are_found_all_the_same(database: Database) -> Non
     with connected(database) as connection, contextlib.suppress(Killed):
         fill(
             connection,
-            FILL.model_copy(update={"pace": Pace(rows=1000)}),
+            FILL.model_copy(update={"throttle": Pace(rows=1000)}),
             killed_after(5),
             unseen,
             journal="reconcile",
@@ -355,7 +355,7 @@ def test_a_batch_takes_about_as_long_as_it_should(database: Database) -> None:
     spec = FILL.model_copy(
         update={
             "value": "CASE WHEN pg_sleep(0.0005)::text = '' THEN t.id END",
-            "pace": Pace(target=0.1),
+            "throttle": Pace(target=0.1),
         }
     )
     took: list[float] = []
@@ -391,7 +391,7 @@ def test_triggers_fire_or_not_as_it_is_said(database: Database) -> None:
         "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.touched := true; RETURN NEW; END';"
         "CREATE TRIGGER touch BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION touch()"
     )
-    silent = FILL.model_copy(update={"pace": Pace(triggers=False)})
+    silent = FILL.model_copy(update={"throttle": Pace(triggers=False)})
     assert filled(database, silent) == 10
     assert database.value("SELECT count(touched) FROM t") == 0
     database.run(
@@ -407,12 +407,17 @@ def test_who_may_not_silence_triggers_is_told(database: Database) -> None:
         + "DO $$BEGIN CREATE ROLE plain_filler LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END$$;"
         "GRANT SELECT, UPDATE ON t TO plain_filler"
     )
-    silent = FILL.model_copy(update={"pace": Pace(triggers=False)})
+    silent = FILL.model_copy(update={"throttle": Pace(triggers=False)})
     with connect(database.url.replace("user=postgres", "user=plain_filler")) as connection:
         with pytest.raises(StatementFailed, match=r"triggers: false needs .*plain_filler may not"):
             fill(connection, silent, at_once, unseen)
         with pytest.raises(StatementFailed, match="max_active cannot be kept"):
-            fill(connection, FILL.model_copy(update={"pace": Pace(max_active=3)}), at_once, unseen)
+            fill(
+                connection,
+                FILL.model_copy(update={"throttle": Pace(max_active=3)}),
+                at_once,
+                unseen,
+            )
 
 
 def test_no_foreign_key_is_left_unchecked(database: Database) -> None:
@@ -421,7 +426,7 @@ def test_no_foreign_key_is_left_unchecked(database: Database) -> None:
         + "ALTER TABLE public.t ADD CONSTRAINT up FOREIGN KEY (n) REFERENCES public.t"
     )
     with pytest.raises(StatementFailed, match="unchecked by the foreign key up"):
-        filled(database, FILL.model_copy(update={"pace": Pace(triggers=False)}))
+        filled(database, FILL.model_copy(update={"throttle": Pace(triggers=False)}))
 
 
 def test_it_waits_while_others_are_at_work(database: Database) -> None:
@@ -434,7 +439,7 @@ def test_it_waits_while_others_are_at_work(database: Database) -> None:
         began = time.monotonic()
         fill(
             connection,
-            FILL.model_copy(update={"pace": Pace(max_active=0)}),
+            FILL.model_copy(update={"throttle": Pace(max_active=0)}),
             at_once,
             lambda p: waits.append(p.waits),
         )
@@ -524,7 +529,7 @@ def test_what_would_refuse_it_is_known_before_it_begins(database: Database) -> N
         + "DO $$BEGIN CREATE ROLE plain_filler LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END$$;"
         "GRANT SELECT, UPDATE ON t TO plain_filler"
     )
-    spec = FILL.model_copy(update={"pace": Pace(max_lag=1, triggers=False)})
+    spec = FILL.model_copy(update={"throttle": Pace(max_lag=1, triggers=False)})
     with connect(database.url) as connection:
         assert refusals(connection, spec) == []
         assert (

@@ -26,8 +26,8 @@ from reconciler.pipeline import Job
 from reconciler.plan.plan import Plan
 from reconciler.report import script, text
 from reconciler.report.progress import Lines
-from reconciler.server.connection import connect, run
-from reconciler.server.locks import Patience
+from reconciler.server.connection import connect, run_sql
+from reconciler.server.locks import LockPolicy
 from tests.conftest import MAJORS, SUPPORTED, Database, need_labels
 from tests.installations import installed
 
@@ -89,7 +89,7 @@ def test_case(
     if each_major == MAJORS[0]:
         _expect(case, plan, update=bool(request.config.getoption("--update-cases")))
 
-    outcome = pipeline.apply_plan(plan, job, database.url, quiet(), Patience(), ["all"])
+    outcome = pipeline.apply_plan(plan, job, database.url, quiet(), LockPolicy(), ["all"])
     assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ())
     after = database.dump()
     assert pipeline.plan_changes(job).in_sync
@@ -119,10 +119,10 @@ def _expect(case: Path, plan: Plan, *, update: bool) -> None:
 def undo(plan: Plan, database: Database) -> None:
     """Run the undo of every step, the last first."""
     with connect(database.url) as connection:
-        run(connection, "SELECT set_config('search_path', '', false)")
+        run_sql(connection, "SELECT set_config('search_path', '', false)")
         for step in reversed(plan.steps):
             for sql in step.undo:
-                run(connection, sql)
+                run_sql(connection, sql)
 
 
 def _from_yaml_alone(case: Path, empty: Database, after: list[str]) -> None:
@@ -132,7 +132,7 @@ def _from_yaml_alone(case: Path, empty: Database, after: list[str]) -> None:
         plan = pipeline.plan_changes(job)
     except DeclarationError:
         return  # it stands on what actual.sql holds
-    pipeline.apply_plan(plan, job, empty.url, quiet(), Patience(), ["all"])
+    pipeline.apply_plan(plan, job, empty.url, quiet(), LockPolicy(), ["all"])
     if job.scope.prune:
         assert empty.dump() == after
 

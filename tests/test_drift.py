@@ -24,7 +24,7 @@ from reconciler.kinds import KINDS
 from reconciler.model.state import Scope
 from reconciler.pipeline import Job
 from reconciler.report.progress import Lines
-from reconciler.server.locks import Patience
+from reconciler.server.locks import LockPolicy
 from tests.conftest import MAJORS, Database
 from tests.installations import installed
 from tests.test_cases import need
@@ -102,7 +102,7 @@ def test_drift_is_found_and_mended(
     assert all(c.differences for c in plan.changes)
 
     outcome = pipeline.apply_plan(
-        plan, job, database.url, Lines(lambda _: None), Patience(), ["all"]
+        plan, job, database.url, Lines(lambda _: None), LockPolicy(), ["all"]
     )
     assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ())
     assert database.dump() == before

@@ -23,12 +23,12 @@ from reconciler.pipeline import Job
 from reconciler.plan.plan import Plan
 from reconciler.plan.step import Step
 from reconciler.server.connection import connect
-from reconciler.server.locks import Patience
+from reconciler.server.locks import LockPolicy
 from tests.conftest import Database
 
 TABLE = "CREATE TABLE public.t (id int PRIMARY KEY, n int); INSERT INTO public.t SELECT g, g % 10 FROM generate_series(1, 100) AS g;"
 Made = Callable[..., tuple[Database, Job]]
-IMPATIENT = Patience(lock=0.1, total=0.5)
+IMPATIENT = LockPolicy(lock=0.1, total=0.5)
 
 
 class Notes:
@@ -49,7 +49,7 @@ class Notes:
     def waiting(self, step: Step, why: str) -> None:
         self.waits.append(why)
 
-    def noticed(self, words: str) -> None:
+    def notice(self, words: str) -> None:
         self.noted.append(words)
 
     def ended(self, outcome: StepOutcome) -> None:
@@ -68,7 +68,7 @@ def job(new_database: Callable[..., Database], tmp_path: Path) -> Made:
     return make
 
 
-def apply(job: Job, notes: Notes, patience: Patience, plan: Plan | None = None) -> Outcome:
+def apply(job: Job, notes: Notes, patience: LockPolicy, plan: Plan | None = None) -> Outcome:
     return pipeline.apply_plan(
         plan or pipeline.plan_changes(job), job, job.target, notes, patience, ["all"]
     )
@@ -80,10 +80,10 @@ def test_a_lock_that_is_not_to_be_had_is_tried_again(job: Made) -> None:
     notes = Notes()
     with psycopg.connect(database.url) as holder:
         holder.execute("SELECT * FROM t")
-        release = threading.Timer(1.0, holder.rollback)
-        release.start()
-        outcome = apply(made, notes, Patience(lock=0.1, total=30), plan)
-        release.join()
+        suspend = threading.Timer(1.0, holder.rollback)
+        suspend.start()
+        outcome = apply(made, notes, LockPolicy(lock=0.1, total=30), plan)
+        suspend.join()
     assert (outcome.changed, outcome.failed, outcome.left) == (1, 0, ())
     assert len(notes.waits) > 1
     assert "idle in transaction" in notes.waits[0]
@@ -100,7 +100,7 @@ def test_no_queue_forms_behind_a_step_that_waits(job: Made) -> None:
     ):
         holder.execute("SELECT * FROM t")
         applier = threading.Thread(
-            target=apply, args=(made, Notes(), Patience(lock=0.2, total=2), plan)
+            target=apply, args=(made, Notes(), LockPolicy(lock=0.2, total=2), plan)
         )
         applier.start()
         while applier.is_alive():
@@ -271,7 +271,7 @@ def test_a_backfill_ends_while_rows_keep_coming(job: Made) -> None:
     thread = threading.Thread(target=insert)
     thread.start()
     try:
-        outcome = apply(made, Notes(), Patience(lock=1, total=20), plan)
+        outcome = apply(made, Notes(), LockPolicy(lock=1, total=20), plan)
     finally:
         stop.set()
         thread.join()
@@ -287,7 +287,7 @@ def test_a_role_s_statement_timeout_does_not_cut_a_backfill(job: Made) -> None:
     database.run(
         "DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET statement_timeout = 300', current_database()); END$$"
     )
-    assert apply(made, Notes(), Patience(lock=1, total=20)).failed == 0
+    assert apply(made, Notes(), LockPolicy(lock=1, total=20)).failed == 0
 
 
 def test_a_role_that_may_not_write_the_journal_can_apply(

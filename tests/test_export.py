@@ -14,7 +14,7 @@ from reconciler.model.ref import Ref
 from reconciler.model.state import Scope
 from reconciler.pipeline import Job
 from reconciler.report.progress import Lines
-from reconciler.server.locks import Patience
+from reconciler.server.locks import LockPolicy
 from tests.conftest import MAJORS, Database, starting_point
 from tests.test_cases import FOUND, flagged, needs
 
@@ -27,7 +27,7 @@ def round_trip(database: Database, fresh: Database, folder: Path) -> None:
     assert pipeline.plan_changes(Job(database.url, declaration, EVERYTHING)).in_sync
     job = Job(fresh.url, declaration, EVERYTHING)
     outcome = pipeline.apply_plan(
-        pipeline.plan_changes(job), job, fresh.url, Lines(lambda _: None), Patience(), ["all"]
+        pipeline.plan_changes(job), job, fresh.url, Lines(lambda _: None), LockPolicy(), ["all"]
     )
     assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ())
     assert fresh.dump() == [

@@ -13,13 +13,13 @@ import psycopg
 import pytest
 
 from reconciler import pipeline
-from reconciler.apply.execute import Patience
+from reconciler.apply.execute import LockPolicy
 from reconciler.apply.outcome import Outcome
 from reconciler.declare.load import load
 from reconciler.kinds.column.column import Column
-from reconciler.kinds.column.fill_trigger import Keeper
-from reconciler.kinds.column.target import Place
-from reconciler.model.object import Situation
+from reconciler.kinds.column.fill_trigger import FillTrigger
+from reconciler.kinds.column.target import Target
+from reconciler.model.object import PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.state import Scope
 from reconciler.pipeline import Job
@@ -42,7 +42,7 @@ def apply(database: Database, folder: Path, declared: str) -> Outcome:
         job,
         job.target,
         Lines(lambda _: None),
-        Patience(lock=0.5, total=30),
+        LockPolicy(lock=0.5, total=30),
         ["all"],
     )
     assert (outcome.failed, outcome.left) == (0, ()), outcome.steps
@@ -208,8 +208,8 @@ def test_a_state_that_kept_it_filled_is_come_back_to_without_its_declaration() -
     """Going back there is only the state: what it says is enough to fill what is null."""
     table = Ref("table", "public", "t")
     bare = Column(ref=Ref("column", "public", "n", table), type="integer")
-    kept = bare.model_copy(update={"keeper": Keeper.of(Place(table, "n"), "t.a * 2")})
-    statements = kept.alter(bare, Situation(Server(180000)))
+    kept = bare.model_copy(update={"fill_trigger": FillTrigger.of(Target(table, "n"), "t.a * 2")})
+    statements = kept.alter(bare, PlanningContext(Server(180000)))
     assert statements
     *made, last = statements
     assert [s.sql.split()[3] for s in made] == ["FUNCTION", "TRIGGER"]

@@ -16,7 +16,7 @@ from reconciler.model.state import Scope
 from reconciler.pipeline import Job
 from reconciler.plan.plan import Plan
 from reconciler.server.connection import connect
-from reconciler.server.locks import Patience
+from reconciler.server.locks import LockPolicy
 from tests.conftest import Database
 from tests.test_cases import quiet
 
@@ -127,7 +127,7 @@ def test_what_is_related_makes_a_plan_stale(plan: Made, declared: str, by_hand: 
     database, made = plan(declared)
     database.run(by_hand)
     with pytest.raises(PlanRefused, match="the target has moved"):
-        pipeline.apply_plan(made, None, database.url, quiet(), Patience(), ["all"])
+        pipeline.apply_plan(made, None, database.url, quiet(), LockPolicy(), ["all"])
 
 
 @pytest.mark.parametrize(("declared", "by_hand"), UNRELATED)
@@ -137,4 +137,4 @@ def test_what_is_not_does_not(plan: Made, declared: str, by_hand: str) -> None:
     with connect(database.url) as connection:
         assert guards(made, introspect(connection)) == []
     database.run("REVOKE pg_monitor FROM pg_signal_backend")
-    assert pipeline.apply_plan(made, None, database.url, quiet(), Patience(), ["all"]).failed == 0
+    assert pipeline.apply_plan(made, None, database.url, quiet(), LockPolicy(), ["all"]).failed == 0

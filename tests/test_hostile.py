@@ -22,7 +22,7 @@ from psycopg import conninfo
 from reconciler import pipeline
 from reconciler.pipeline import Job
 from reconciler.server.connection import connect
-from reconciler.server.locks import Patience, holders
+from reconciler.server.locks import LockPolicy, holders
 from reconciler.server.scratch import data_folder, start_embedded
 from tests.conftest import Database
 from tests.test_conversations import reconcile
@@ -111,15 +111,15 @@ def test_an_idle_transaction_is_waited_out_and_nobody_queues(
         pid = idle.info.backend_pid
         idle.execute("SELECT count(*) FROM t WHERE n > 1")
         time.sleep(0.5)
-        release = threading.Timer(HOSTILE, idle.rollback)
-        release.start()
+        suspend = threading.Timer(HOSTILE, idle.rollback)
+        suspend.start()
         with sampled(database.url, WAITING) as queued:
             began = time.monotonic()
             done = reconcile(
                 "apply", "--target", database.url, "--state", declared(tmp_path), "--yes"
             )
             took = time.monotonic() - began
-        release.join()
+        suspend.join()
     longest = max(written.seconds)
     print(
         f"held for {HOSTILE:.0f} s: apply took {took:.1f} s, {len(written.seconds)} writes, the longest {longest * 1000:.0f} ms"
@@ -197,7 +197,10 @@ def test_where_others_come_and_go_without_a_gap_it_gets_its_turn(
 ) -> None:
     database = new_database(TABLE)
     job, notes = job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path), Notes()
-    with coming_and_going(database.url, 0.6), applying(job, notes, Patience(total=15)) as outcomes:
+    with (
+        coming_and_going(database.url, 0.6),
+        applying(job, notes, LockPolicy(total=15)) as outcomes,
+    ):
         pass
     assert outcomes[0].failed == 0, outcomes[0].steps[0].error
     assert "idle in transaction" in notes.waits[0]
@@ -222,7 +225,7 @@ def test_whom_our_role_may_not_look_at_is_not_queued_behind(
         idle.execute("SELECT FROM t")
         with (
             sampled(database.url, WAITING) as queued,
-            applying(job, notes, Patience(total=20)) as outcomes,
+            applying(job, notes, LockPolicy(total=20)) as outcomes,
         ):
             until(lambda: len(notes.waits) >= 4)
             idle.rollback()
@@ -273,7 +276,7 @@ def test_a_foreign_key_is_as_polite_to_whom_it_may_not_look_at(
         psycopg.connect(database.url, autocommit=True) as application,
     ):
         idle.execute("INSERT INTO parent VALUES (100)")
-        with applying(job, notes, Patience(total=20)) as outcomes:
+        with applying(job, notes, LockPolicy(total=20)) as outcomes:
             while time.monotonic() < end:
                 began = time.monotonic()
                 application.execute("UPDATE t SET n = n WHERE id = 1")
@@ -323,7 +326,7 @@ def test_an_application_is_never_the_victim_of_a_deadlock(
 
     thread = threading.Thread(target=work)
     thread.start()
-    outcome = pipeline.apply_plan(plan, job, database.url, Notes(), Patience(), ["all"])
+    outcome = pipeline.apply_plan(plan, job, database.url, Notes(), LockPolicy(), ["all"])
     thread.join()
     assert errors == []
     assert (outcome.failed, outcome.left) == (0, ())
@@ -384,7 +387,7 @@ def test_a_prepared_transaction_is_named_with_the_way_to_end_it(
             session.execute(prepare.encode())
         gid = prepare.removeprefix("PREPARE TRANSACTION ")
         notes, job = Notes(), job_of(database, f"tables: {{t: {{{declared}}}}}", tmp_path)
-        with applying(job, notes, Patience(total=20)) as outcomes:
+        with applying(job, notes, LockPolicy(total=20)) as outcomes:
             until(lambda seen=notes: any("prepared" in w for w in seen.waits))
             with psycopg.connect(database.url, autocommit=True) as session:
                 session.execute(f"ROLLBACK PREPARED {gid}".encode())
@@ -415,7 +418,7 @@ def test_a_vacuum_that_must_prevent_wraparound_does_not_give_way(
         )
     )
     notes, job = Notes(), job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path)
-    with writers(database.url) as written, applying(job, notes, Patience(total=20)) as outcomes:
+    with writers(database.url) as written, applying(job, notes, LockPolicy(total=20)) as outcomes:
         until(lambda: len(notes.waits) > 3)
         tried = [w for w in notes.waits if "to prevent wraparound" not in w]
         for words in (
@@ -451,7 +454,9 @@ def test_an_ordinary_vacuum_gives_way_at_once(
     assert database.value(VACUUMED) == 1
     with writers(database.url) as written:
         assert (
-            pipeline.apply_plan(plan, job, database.url, notes, Patience(total=20), ["all"]).failed
+            pipeline.apply_plan(
+                plan, job, database.url, notes, LockPolicy(total=20), ["all"]
+            ).failed
             == 0
         )
     assert notes.waits == []
@@ -466,7 +471,10 @@ def test_a_vacuum_is_let_be_by_whom_it_would_not_give_way_to_soon(
     notes, made = Notes(), job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path)
     job = Job(conninfo.make_conninfo(database.url, user="limited"), made.declaration, made.scope)
     try:
-        with writers(database.url) as written, applying(job, notes, Patience(total=30)) as outcomes:
+        with (
+            writers(database.url) as written,
+            applying(job, notes, LockPolicy(total=30)) as outcomes,
+        ):
             until(lambda: len(notes.waits) > 3)
             assert database.value(VACUUMED) == 1
             for words in (

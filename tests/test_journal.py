@@ -21,7 +21,7 @@ from reconciler.model.reserved_names import JOURNAL
 from reconciler.model.state import Scope
 from reconciler.pipeline import Job
 from reconciler.plan.step import Step
-from reconciler.server.locks import Patience
+from reconciler.server.locks import LockPolicy
 from tests.conftest import Database
 
 TABLE = "CREATE TABLE public.t (id int PRIMARY KEY, n int);"
@@ -56,7 +56,7 @@ class Meddler:
     def waiting(self, step: Step, why: str) -> None:
         pass
 
-    def noticed(self, words: str) -> None:
+    def notice(self, words: str) -> None:
         pass
 
     def ended(self, outcome: StepOutcome) -> None:
@@ -86,7 +86,9 @@ def applied(
     job: Job, meddle: Callable[[], None] = lambda: None, journal: str | None = JOURNAL
 ) -> Outcome:
     plan = pipeline.plan_changes(job)
-    return pipeline.apply_plan(plan, job, job.target, Meddler(meddle), Patience(), ["all"], journal)
+    return pipeline.apply_plan(
+        plan, job, job.target, Meddler(meddle), LockPolicy(), ["all"], journal
+    )
 
 
 def reconcile(*words: object) -> Result:

@@ -25,7 +25,7 @@ from reconciler.errors import ReconcileError
 from reconciler.model.state import Scope
 from reconciler.pipeline import Job
 from reconciler.report.progress import Lines
-from reconciler.server.locks import Patience
+from reconciler.server.locks import LockPolicy
 from reconciler.server.scratch import Embedded, data_folder, start_embedded
 from tests.conftest import Database
 from tests.online import CHANGES, prepare
@@ -64,7 +64,7 @@ def apply(url: str, file: str, begun: Event | None = None) -> None:
     plan = pipeline.plan_changes(job)
     if begun is not None:
         begun.set()
-    outcome = pipeline.apply_plan(plan, job, url, Lines(lambda _: None), Patience(), ["all"])
+    outcome = pipeline.apply_plan(plan, job, url, Lines(lambda _: None), LockPolicy(), ["all"])
     assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ()), outcome
 
 

@@ -756,7 +756,7 @@ class Shelf(Object):
 
     kind: ClassVar[str] = "shelf"
     section: ClassVar[str] = "shelves"
-    written: ClassVar[tuple[str, ...]] = ("label",)
+    sql_fields: ClassVar[tuple[str, ...]] = ("label",)
 
     label: str = ""
     width: int = Field(default=1, ge=1)
@@ -767,7 +767,7 @@ class Book(Object):
 
     kind: ClassVar[str] = "book"
     section: ClassVar[str] = "books"
-    within: ClassVar[tuple[str, ...]] = ("shelf", "book")
+    parent_kinds: ClassVar[tuple[str, ...]] = ("shelf", "book")
 
     chapters: tuple[str, ...] = ()
 
@@ -925,7 +925,7 @@ tables:
       b: {backfill: {value: x, pause: 250ms, max_lag: 1.5min}}
 """
     paces = {
-        r.name: o.backfill.pace()
+        r.name: o.backfill.throttle()
         for r, o in load(write(declared)).objects.items()
         if isinstance(o, Column) and o.backfill
     }

@@ -20,8 +20,8 @@ from reconciler.model.state import Scope
 from reconciler.pipeline import Job
 from reconciler.plan.step import Step
 from reconciler.report.text import recap
-from reconciler.server.connection import Connection, connect, run
-from reconciler.server.locks import Patience, holders, pauses
+from reconciler.server.connection import Connection, connect, run_sql
+from reconciler.server.locks import LockPolicy, holders, pauses
 from tests.conftest import Database
 from tests.test_execute import TABLE, Notes
 
@@ -47,7 +47,7 @@ def job_of(database: Database, declared: str, folder: Path) -> Job:
 
 
 @contextmanager
-def applying(job: Job, notes: Notes, patience: Patience) -> Generator[list[Outcome]]:
+def applying(job: Job, notes: Notes, patience: LockPolicy) -> Generator[list[Outcome]]:
     """Apply in a thread; the list holds the outcome at the end."""
     plan, outcomes = pipeline.plan_changes(job), list[Outcome]()
     thread = threading.Thread(
@@ -103,7 +103,7 @@ def test_nobody_queues_behind_a_transaction_that_is_idle(
         with applying(
             job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path),
             notes,
-            Patience(),
+            LockPolicy(),
         ) as outcomes:
             while time.monotonic() < end:
                 began = time.monotonic()
@@ -129,7 +129,7 @@ def test_a_build_that_is_kept_waiting_says_for_whom(
         with applying(
             job_of(database, "tables: {t: {indexes: {t_n: {on: n}}}}", tmp_path),
             notes,
-            Patience(lock=0.2),
+            LockPolicy(lock=0.2),
         ) as outcomes:
             until(lambda: notes.waits)
             holder.rollback()
@@ -145,7 +145,7 @@ def test_who_was_in_the_way_is_told_at_the_end_of_patience(
     with psycopg.connect(database.url) as holder:
         pid = holder.info.backend_pid
         holder.execute("SELECT pg_sleep(0), * FROM t")
-        patience = Patience(lock=0.4, total=1)
+        patience = LockPolicy(lock=0.4, total=1)
         with applying(
             job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path),
             Notes(),
@@ -164,7 +164,7 @@ def test_what_should_be_quick_is_stopped(
         CREATE EVENT TRIGGER slow ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION public.slow();"""
     database = new_database(TABLE + slow)
     job = job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path)
-    with applying(job, Notes(), Patience(statement=0.3)) as outcomes:
+    with applying(job, Notes(), LockPolicy(statement=0.3)) as outcomes:
         pass
     assert "statement timeout" in outcomes[0].steps[0].error
     assert (
@@ -181,7 +181,7 @@ def test_settings_are_those_of_the_run(
         CREATE EVENT TRIGGER look ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION public.look();"""
     database = new_database(TABLE + seen)
     job = job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path)
-    with applying(job, Notes(), Patience(session={"maintenance_work_mem": "123MB"})) as outcomes:
+    with applying(job, Notes(), LockPolicy(session={"maintenance_work_mem": "123MB"})) as outcomes:
         pass
     assert outcomes[0].changed == 1
     assert database.rows("SELECT DISTINCT value FROM seen") == [("123MB",)]
@@ -203,7 +203,7 @@ def test_success_that_made_something_else_is_a_failure(
         CREATE EVENT TRIGGER meddle ON ddl_command_end WHEN TAG IN ('CREATE POLICY') EXECUTE FUNCTION public.meddle();"""
     database = new_database(TABLE + meddler)
     job = job_of(database, "tables: {t: {policies: {own: {using: n > 1}}}}", tmp_path)
-    with applying(job, Notes(), Patience()) as outcomes:
+    with applying(job, Notes(), LockPolicy()) as outcomes:
         pass
     (step,) = outcomes[0].steps
     assert step.status == "failed"
@@ -225,7 +225,7 @@ def test_what_later_steps_did_not_mend_is_a_failure_for_everybody(
             database, f"tables: {{t: {{policies: {{own: {{using: n > 1}}}}, {later}}}}}", tmp_path
         ),
         notes,
-        Patience(),
+        LockPolicy(),
     ) as found:
         pass
     first, last = found[0].steps
@@ -255,7 +255,7 @@ def test_nobody_queues_behind_whom_the_last_try_met_elsewhere(
         psycopg.connect(database.url, autocommit=True) as application,
     ):
         idle.execute("INSERT INTO parent VALUES (100)")
-        with applying(job, notes, Patience()) as outcomes:
+        with applying(job, notes, LockPolicy()) as outcomes:
             while time.monotonic() < end:
                 began = time.monotonic()
                 application.execute("UPDATE t SET n = n WHERE id = 1")
@@ -296,7 +296,7 @@ def test_who_locks_what_is_read_afterwards_is_waited_for(
     other = "CREATE TABLE public.other (n int DEFAULT 1); CREATE POLICY own ON public.other USING (n > 5);"
     database = new_database(TABLE + other + "CREATE POLICY own ON public.t USING (n > 5);")
     job = job_of(database, f"tables: {{t: {{{declared}}}}}", tmp_path)
-    with applying(job, Locking(database, "other", lambda _: True), Patience()) as outcomes:
+    with applying(job, Locking(database, "other", lambda _: True), LockPolicy()) as outcomes:
         pass
     assert {s.status for s in outcomes[0].steps} == {"done"}
 
@@ -311,7 +311,7 @@ def test_a_backfill_waits_to_see_what_is_left(
         tmp_path,
     )
     with applying(
-        job, Locking(database, "t", lambda step: step.fill is not None), Patience()
+        job, Locking(database, "t", lambda step: step.fill is not None), LockPolicy()
     ) as outcomes:
         pass
     assert {s.status for s in outcomes[0].steps} == {"done"}
@@ -323,7 +323,7 @@ def test_to_wait_for_a_lock_is_not_to_be_slow(
     database = new_database(TABLE)
     job = job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path)
     with applying(
-        job, Locking(database, "t", lambda _: True), Patience(lock=16, statement=0.3)
+        job, Locking(database, "t", lambda _: True), LockPolicy(lock=16, statement=0.3)
     ) as outcomes:
         pass
     assert outcomes[0].changed == 1
@@ -341,7 +341,7 @@ def test_a_run_whose_end_cannot_be_looked_at_is_recorded(
             holder.execute("LOCK TABLE other IN ACCESS EXCLUSIVE MODE")
 
     with psycopg.connect(database.url) as holder:
-        outcome = pipeline.apply_plan(plan, job, job.target, Late(), Patience(), ["all"])
+        outcome = pipeline.apply_plan(plan, job, job.target, Late(), LockPolicy(), ["all"])
     assert (outcome.changed, outcome.failed) == (1, 0)
     assert "lock timeout" in outcome.unseen
     *_, unknown, numbers = recap(outcome).splitlines()
@@ -364,18 +364,18 @@ def test_what_a_try_left_is_cleared_away_before_the_next(
     def deadlocked(connection: Connection, statement: str) -> None:
         """The first build ends half-way, while somebody keeps its leftovers from being dropped."""
         if not statement.startswith("CREATE INDEX") or begun:
-            return run(connection, statement)
+            return run_sql(connection, statement)
         begun.append(statement)
         holder.execute("UPDATE t SET n = n WHERE id = 1")
-        run(connection, "SET lock_timeout = '0.1s'")
+        run_sql(connection, "SET lock_timeout = '0.1s'")
         with pytest.raises(StatementFailed):
-            run(connection, statement)
+            run_sql(connection, statement)
         threading.Timer(0.8, holder.close).start()
         raise StatementFailed("deadlock detected", sqlstate="40P01", sql=statement)
 
-    monkeypatch.setattr("reconciler.apply.retry.run", deadlocked)
+    monkeypatch.setattr("reconciler.apply.retry.run_sql", deadlocked)
     holder = psycopg.connect(database.url)
-    with applying(job, Notes(), Patience(lock=0.4)) as outcomes:
+    with applying(job, Notes(), LockPolicy(lock=0.4)) as outcomes:
         pass
     assert outcomes[0].failed == 0
     assert database.value("SELECT indisvalid FROM pg_index WHERE indexrelid = 't_n'::regclass")
@@ -389,7 +389,7 @@ def test_an_index_that_somebody_else_made_meanwhile_is_not_cleared_away(
     with psycopg.connect(database.url) as reader, psycopg.connect(database.url) as other:
         for session in (reader, other):
             session.execute("LOCK TABLE t IN SHARE MODE")
-        with applying(job, Notes(), Patience()) as outcomes:
+        with applying(job, Notes(), LockPolicy()) as outcomes:
             until(lambda: database.value(WAITING))
             other.execute("CREATE INDEX t_n ON t (id)")
             other.commit()
@@ -411,13 +411,13 @@ def test_who_watches_badly_harms_nobody(
         def started(self, step: Step) -> None:
             raise BrokenPipeError
 
-        waiting = progress = ended = noticed = started  # pyright: ignore[reportAssignmentType]
+        waiting = progress = ended = notice = started  # pyright: ignore[reportAssignmentType]
 
     database = new_database(TABLE)
     declared = "tables: {t: {indexes: {t_n: {on: n}}, columns: {m: {type: int, not_null: true, backfill: {value: id}}}}}"
     with psycopg.connect(database.url) as holder:
         holder.execute("UPDATE t SET n = n WHERE id = 1")
-        with applying(job_of(database, declared, tmp_path), Gone(), Patience()) as outcomes:
+        with applying(job_of(database, declared, tmp_path), Gone(), LockPolicy()) as outcomes:
             time.sleep(2)
             holder.rollback()
     assert (outcomes[0].failed, outcomes[0].skipped, outcomes[0].left) == (0, 0, ())
@@ -442,7 +442,7 @@ def test_what_a_role_brings_along_does_not_cut_a_run_short(
     job = Job(conninfo.make_conninfo(database.url, user="hasty"), made.declaration, made.scope)
     with psycopg.connect(database.url) as holder:
         holder.execute("SELECT FROM t")
-        with applying(job, Notes(), Patience()) as outcomes:
+        with applying(job, Notes(), LockPolicy()) as outcomes:
             time.sleep(2.5)
             holder.rollback()
     assert (outcomes[0].failed, outcomes[0].skipped, outcomes[0].left) == (0, 0, ())

@@ -13,7 +13,7 @@ from psycopg import conninfo, sql
 from reconciler import pipeline
 from reconciler.pipeline import Job
 from reconciler.server.connection import connect
-from reconciler.server.locks import Patience, holders
+from reconciler.server.locks import LockPolicy, holders
 from reconciler.sql import spellings
 from tests.conftest import Database
 from tests.test_execute import Notes
@@ -64,13 +64,13 @@ def test_every_recipe_and_its_way_back(
 ) -> None:
     database, job = prepared(schema, new_database, tmp_path)
     before = database.dump()
-    with applying(job, Notes(), Patience()) as outcomes:
+    with applying(job, Notes(), LockPolicy()) as outcomes:
         pass
     assert [s.error for s in outcomes[0].steps if s.error] == []
     assert (outcomes[0].failed, outcomes[0].skipped, outcomes[0].left) == (0, 0, ())
     assert database.value(f'SELECT count(*) FROM {schema}."c.d" WHERE "new.n" = n + 1') == 100
     back, way = pipeline.plan_rollback(database.url, "reconcile", None)
-    assert pipeline.apply_plan(back, way, database.url, Notes(), Patience(), ["all"]).failed == 0
+    assert pipeline.apply_plan(back, way, database.url, Notes(), LockPolicy(), ["all"]).failed == 0
     assert database.dump() == before
 
 
@@ -91,7 +91,7 @@ def test_who_holds_an_odd_name_is_waited_for(
         pid = idle.info.backend_pid
         idle.execute(sql.SQL(f'SELECT FROM {schema}."c.d"'))  # pyright: ignore[reportArgumentType]
         time.sleep(0.5)
-        with applying(job, notes, Patience()) as outcomes:
+        with applying(job, notes, LockPolicy()) as outcomes:
             until(lambda: notes.waits)
             idle.rollback()
     assert outcomes[0].failed == 0
@@ -108,7 +108,7 @@ def test_a_role_that_owns_only_what_it_changes_is_not_refused(
         ALTER SCHEMA {schema} OWNER TO odd; ALTER TABLE {schema}."c.d" OWNER TO odd; ALTER TABLE {schema}."p""q" OWNER TO odd;
         ALTER VIEW {schema}."v.w" OWNER TO odd;""")
     job = Job(conninfo.make_conninfo(database.url, user="odd"), made.declaration, made.scope)
-    with applying(job, Notes(), Patience()) as outcomes:
+    with applying(job, Notes(), LockPolicy()) as outcomes:
         pass
     assert (outcomes[0].failed, outcomes[0].skipped, outcomes[0].left) == (0, 0, ())
 

@@ -6,20 +6,23 @@ import pytest
 
 from reconciler.diff.diff import changes
 from reconciler.kinds.column.column import Column
+from reconciler.kinds.column.fill_trigger import FillTrigger
+from reconciler.kinds.column.target import Target
 from reconciler.kinds.function import Function
 from reconciler.kinds.index.index import Index
 from reconciler.kinds.policy import Policy
 from reconciler.kinds.table import Table
 from reconciler.kinds.view import View
-from reconciler.model.object import Object, Situation
+from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
-from reconciler.model.statement import Hazard
+from reconciler.model.statement import Fill, HazardKind
 from reconciler.plan.make import make_plan
 from reconciler.plan.plan import Plan
+from reconciler.plan.step import Step
 from reconciler.server.capabilities import Server
 
-SITUATION = Situation(Server(180000))
+CONTEXT = PlanningContext(Server(180000))
 T = Ref("table", "public", "t")
 N = Ref("column", "public", "n", T)
 
@@ -30,8 +33,18 @@ def state(*objects: Object, edges: dict[Ref, frozenset[Ref]] | None = None) -> S
 
 def plan(live: State, desired: State) -> Plan:
     return make_plan(
-        changes(live, desired), live, desired, SITUATION, target="postgresql://u:secret@h/d"
+        changes(live, desired), live, desired, CONTEXT, target="postgresql://u:secret@h/d"
     )
+
+
+def test_a_journal_of_version_0_1_can_be_read() -> None:
+    words = '{"relation": "t", "column": "n", "value": "1", "pace": {"pause": 2}}'
+    assert Fill.model_validate_json(words).throttle.pause == 2
+    step = {"id": "1", "action": "create", "kind": "index", "identity": "i", "sql": "…"}
+    read = Step.model_validate({**step, "transactional": False, "mend": ["DROP INDEX i"]})
+    assert read.cleanup == ("DROP INDEX i",)
+    kept = FillTrigger.of(Target(T, "n"), "1").model_dump()
+    assert Column.model_validate({"ref": N, "type": "int", "keeper": kept}).fill_trigger is not None
 
 
 def test_a_plan_is_the_same_after_a_round_trip() -> None:
@@ -98,7 +111,7 @@ def test_policies_change_in_one_transaction() -> None:
     )
     assert len(made.steps) == 4
     assert len({s.transaction for s in made.steps}) == 1
-    assert set(made.hazards()) == {Hazard.WEAKENS_SECURITY}
+    assert set(made.hazards()) == {HazardKind.WEAKENS_SECURITY}
 
 
 def test_what_waits_depends_on_what_it_waits_for() -> None:
@@ -136,8 +149,8 @@ def column(type_: str) -> Column:
 )
 def test_what_another_type_costs(old: str, new: str, lossy: bool, rewritten: bool) -> None:
     made = plan(state(Table(ref=T), column(old)), state(Table(ref=T), column(new)))
-    assert (Hazard.DATA_LOSS in made.hazards()) == lossy
-    assert (Hazard.TABLE_REWRITE in made.hazards()) == rewritten
+    assert (HazardKind.DATA_LOSS in made.hazards()) == lossy
+    assert (HazardKind.TABLE_REWRITE in made.hazards()) == rewritten
 
 
 def policy(**fields: object) -> Policy:
@@ -176,5 +189,5 @@ def test_what_weakens_security_is_a_hazard_and_its_way_back_is_none(
     old: Object, new: Object
 ) -> None:
     around = () if new.ref == T else (Table(ref=T),)
-    assert Hazard.WEAKENS_SECURITY in plan(state(*around, old), state(*around, new)).hazards()
+    assert HazardKind.WEAKENS_SECURITY in plan(state(*around, old), state(*around, new)).hazards()
     assert not plan(state(*around, new), state(*around, old)).hazards()

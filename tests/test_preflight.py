@@ -14,7 +14,7 @@ from reconciler.apply.preflight import preflight
 from reconciler.errors import ConnectionFailed, PlanRefused
 from reconciler.pipeline import Job
 from reconciler.server.connection import connect
-from reconciler.server.locks import Patience
+from reconciler.server.locks import LockPolicy
 from tests.conftest import Database
 from tests.pooler import pooled
 from tests.test_conversations import reconcile
@@ -34,7 +34,7 @@ def refused(job: Job) -> str:
     plan = pipeline.plan_changes(job)
     before = Database(job.target, Path()).rows("SELECT count(*) FROM pg_class")
     with pytest.raises(PlanRefused) as refusal:
-        pipeline.apply_plan(plan, job, job.target, Notes(), Patience(), ["all"])
+        pipeline.apply_plan(plan, job, job.target, Notes(), LockPolicy(), ["all"])
     assert Database(job.target, Path()).rows("SELECT count(*) FROM pg_class") == before
     return str(refusal.value)
 
@@ -60,7 +60,7 @@ def test_a_role_may_do_what_roles_it_is_in_may(
     job = job_of(database, DECLARED, tmp_path)
     job = Job(conninfo.make_conninfo(database.url, user="passerby"), job.declaration, job.scope)
     outcome = pipeline.apply_plan(
-        pipeline.plan_changes(job), job, job.target, Notes(), Patience(), ["all"]
+        pipeline.plan_changes(job), job, job.target, Notes(), LockPolicy(), ["all"]
     )
     assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ())
 
@@ -73,7 +73,7 @@ def test_what_stands_on_a_table_needs_no_room_in_its_schema(
     job = job_of(database, f"tables: {{t: {{{on_it}}}}}", tmp_path)
     job = Job(conninfo.make_conninfo(database.url, user="passerby"), job.declaration, job.scope)
     outcome = pipeline.apply_plan(
-        pipeline.plan_changes(job), job, job.target, Notes(), Patience(), ["all"]
+        pipeline.plan_changes(job), job, job.target, Notes(), LockPolicy(), ["all"]
     )
     assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ())
 
@@ -109,7 +109,7 @@ def test_a_trigger_needs_but_its_own_privilege(
     assert refused(job) == "passerby does not own public.t, postgres does"
     database.run("GRANT TRIGGER ON t TO passerby")
     outcome = pipeline.apply_plan(
-        pipeline.plan_changes(job), job, job.target, Notes(), Patience(), ["all"]
+        pipeline.plan_changes(job), job, job.target, Notes(), LockPolicy(), ["all"]
     )
     assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ())
 
@@ -146,7 +146,7 @@ def test_an_invalid_index_that_nobody_declared_is_named(
     job = job_of(database, DECLARED, tmp_path)
     notes = Notes()
     outcome = pipeline.apply_plan(
-        pipeline.plan_changes(job), job, job.target, notes, Patience(), ["all"]
+        pipeline.plan_changes(job), job, job.target, notes, LockPolicy(), ["all"]
     )
     assert outcome.failed == 0
     assert notes.noted == ["the index public.theirs is invalid, and nothing is declared of it"]
@@ -210,7 +210,7 @@ def test_a_pooler_that_gives_each_transaction_another_session_is_refused(
         job = job_of(Database(url, Path()), DECLARED, tmp_path)
         plan = pipeline.plan_changes(job)
         with pytest.raises(ConnectionFailed, match="a pooler stands between"):
-            pipeline.apply_plan(plan, job, url, Notes(), Patience(), ["all"])
+            pipeline.apply_plan(plan, job, url, Notes(), LockPolicy(), ["all"])
     held = "SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database WHERE d.datname = current_database()"
     assert database.value(f"{held} AND l.locktype = 'advisory'") == 0
     assert database.value(

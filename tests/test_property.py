@@ -19,7 +19,7 @@ from reconciler.model.state import Scope
 from reconciler.pipeline import Job
 from reconciler.plan.plan import Plan
 from reconciler.report.progress import Lines
-from reconciler.server.locks import Patience
+from reconciler.server.locks import LockPolicy
 from tests.conftest import Database
 from tests.test_cases import undo
 
@@ -214,7 +214,9 @@ def job_of(content: Body, database: Database, folder: Path) -> Job:
 
 def applied(job: Job) -> Plan:
     plan = pipeline.plan_changes(job)
-    outcome = pipeline.apply_plan(plan, job, job.target, Lines(lambda _: None), Patience(), ["all"])
+    outcome = pipeline.apply_plan(
+        plan, job, job.target, Lines(lambda _: None), LockPolicy(), ["all"]
+    )
     assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ())
     return plan
 
@@ -247,7 +249,7 @@ def test_any_schema_becomes_any_other(
     applied(job_of(new, database, tmp_path))
     back, job = pipeline.plan_rollback(database.url, JOURNAL, None)
     outcome = pipeline.apply_plan(
-        back, job, database.url, Lines(lambda _: None), Patience(), ["all"]
+        back, job, database.url, Lines(lambda _: None), LockPolicy(), ["all"]
     )
     assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ())
     assert database.dump() == before

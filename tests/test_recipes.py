@@ -12,10 +12,10 @@ import psycopg
 import pytest
 
 from reconciler import pipeline
-from reconciler.apply.execute import Patience
+from reconciler.apply.execute import LockPolicy
 from reconciler.declare.load import load
 from reconciler.model.state import Scope
-from reconciler.model.statement import Hazard
+from reconciler.model.statement import HazardKind
 from reconciler.pipeline import Job
 from reconciler.plan.plan import Plan
 from reconciler.plan.prove import prove
@@ -26,7 +26,7 @@ from tests.installations import installed
 from tests.test_cases import CASES, job_of, undo
 
 EVERY_CUT = "RECONCILE_TEST_EVERY_CUT" in os.environ  # else three of them
-PATIENCE = Patience(lock=1, total=5)
+PATIENCE = LockPolicy(lock=1, total=5)
 NEWEST, OLDEST = MAJORS[0], min({*MAJORS, *installed()})
 DEBRIS = """
     SELECT x.relname::text FROM pg_index AS i JOIN pg_class AS x ON x.oid = i.indexrelid
@@ -443,7 +443,7 @@ def test_the_foreign_keys_of_others_are_checked_after_the_swap(job: Made, major:
 def test_an_exclusion_constraint_says_how_long_nobody_can_read(job: Made) -> None:
     script = BUSY + "INSERT INTO t SELECT g, g, g FROM generate_series(301, 60000) AS g; ANALYZE t;"
     _, made = job("tables: {t: {constraints: {apart: {exclude: USING btree (id WITH =)}}}}", script)
-    reasons = pipeline.plan_changes(made).hazards()[Hazard.BLOCKS_READS]
+    reasons = pipeline.plan_changes(made).hazards()[HazardKind.BLOCKS_READS]
     assert len(reasons) == 1
     assert "about 60,000 rows: about 1 s, if 50 MB are read a second" in reasons[0]
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from reconciler.diff.diff import Difference
-from reconciler.model.statement import Danger, Fill, Hazard, Pace
+from reconciler.model.statement import Fill, Hazard, HazardKind, Pace
 from reconciler.plan.plan import Plan, Planned
 from reconciler.plan.step import Step
 from reconciler.report import data, markdown, script, text
 
-DANGER = Danger(hazard=Hazard.DATA_LOSS, reason="it is gone")
+DANGER = Hazard(hazard=HazardKind.DATA_LOSS, reason="it is gone")
 STEP = Step(
     id="1",
     action="drop",
@@ -87,7 +87,7 @@ def test_a_script_spells_transactions_and_fills() -> None:
 
 
 def test_a_script_that_fills_sees_every_row_and_says_what_it_does_not_keep_to() -> None:
-    fill = Fill(relation="public.t", column="n", value="1", pace=Pace(max_lag=5, max_active=3))
+    fill = Fill(relation="public.t", column="n", value="1", throttle=Pace(max_lag=5, max_active=3))
     filling = STEP.model_copy(
         update={
             "id": "2",
@@ -104,6 +104,6 @@ def test_a_script_that_fills_sees_every_row_and_says_what_it_does_not_keep_to() 
         < shown.index("DO $reconcile$")
     )
     assert "(max_lag 5, max_active 3)" in shown
-    plain = filling.model_copy(update={"fill": fill.model_copy(update={"pace": Pace()})})
+    plain = filling.model_copy(update={"fill": fill.model_copy(update={"throttle": Pace()})})
     assert "-- note: the pace" not in script.plan(PLAN.model_copy(update={"steps": (plain,)}))
     assert "row_security" not in script.plan(PLAN)

@@ -12,12 +12,12 @@ from reconciler import pipeline
 from reconciler.declare.load import load
 from reconciler.errors import PlanError, PlanRefused, ReconcileError
 from reconciler.model.state import Scope
-from reconciler.model.statement import Hazard
+from reconciler.model.statement import HazardKind
 from reconciler.pipeline import Job
 from reconciler.plan.plan import Plan
 from reconciler.report.progress import Lines
 from reconciler.server.connection import connect
-from reconciler.server.locks import Patience
+from reconciler.server.locks import LockPolicy
 from reconciler.sql import mentions
 from tests.conftest import Database, version
 from tests.test_filling import ROWS, apply, writing
@@ -29,7 +29,7 @@ TABLE = f"""
     CREATE INDEX t_a ON public.t (a);"""
 SLOWLY = "retype: {batch: {target: 20ms, rows: 1000}, pause: 10ms}"
 WIDER = f"tables: {{t: {{columns: {{a: {{type: bigint, {SLOWLY}}}}}}}}}"
-TWIN = (
+SHADOW_PREFIX = (
     "SELECT attname FROM pg_attribute WHERE attrelid = 't'::regclass AND attname LIKE 'reconcile%'"
 )
 SEQUENCES = "FROM pg_sequence AS s JOIN pg_class AS c ON c.oid = s.seqrelid WHERE c.relnamespace = 'public'::regnamespace"
@@ -83,7 +83,7 @@ def test_the_twin_is_as_its_column_whoever_writes(database: Database, tmp_path: 
     )
     declared = "tables: {t: {columns: {a: {type: bigint, using: hidden.wide(a), depends_on: [function hidden.wide(integer)], retype: online}}}}"
     run_until(database, plan := planned(database, tmp_path, declared), 1)
-    twin = database.value(TWIN)
+    shadow = database.value(SHADOW_PREFIX)
     for session in (
         "SET ROLE application",
         "SET session_replication_role = replica",
@@ -92,19 +92,19 @@ def test_the_twin_is_as_its_column_whoever_writes(database: Database, tmp_path: 
         database.run(
             f"{session}; INSERT INTO public.t (id, a) VALUES (0, 5); UPDATE public.t SET a = 6 WHERE id = 0"
         )
-        assert database.value(f"SELECT a + 1000 = {twin} FROM t WHERE id = 0"), session
+        assert database.value(f"SELECT a + 1000 = {shadow} FROM t WHERE id = 0"), session
         database.run("DELETE FROM public.t WHERE id = 0")
-    assert database.value(f"SELECT count(*) FROM t WHERE {twin} IS NOT NULL") == 0
+    assert database.value(f"SELECT count(*) FROM t WHERE {shadow} IS NOT NULL") == 0
     assert len(plan.transactions()) > 1
 
 
 def test_a_twin_that_was_left_is_taken_up(database: Database, tmp_path: Path) -> None:
     database.run(TABLE)
     run_until(database, planned(database, tmp_path, WIDER), 1)
-    database.run(f"UPDATE t SET {database.value(TWIN)} = a WHERE id <= 5000")
+    database.run(f"UPDATE t SET {database.value(SHADOW_PREFIX)} = a WHERE id <= 5000")
     database.run("INSERT INTO t VALUES (0, 5); UPDATE t SET a = -1 WHERE id = 1")
     filled = "SELECT id, xmin::text FROM t WHERE id <= 5000 ORDER BY id"
-    before, twin = (
+    before, shadow = (
         database.rows(filled),
         database.rows(
             "SELECT attnum FROM pg_attribute WHERE attrelid = 't'::regclass AND attname LIKE 'reconcile%'"
@@ -114,7 +114,7 @@ def test_a_twin_that_was_left_is_taken_up(database: Database, tmp_path: Path) ->
     assert not any("ADD COLUMN" in s.sql for s in again.steps)
     apply(database, tmp_path, WIDER)
     assert (database.rows(NUMBER), database.rows(filled)) == (
-        twin,
+        shadow,
         before,
     )  # nor is a row filled twice
     assert database.rows("SELECT id, a FROM t WHERE id < 3 ORDER BY id") == [
@@ -139,9 +139,9 @@ def test_a_twin_that_somebody_has_put_out_of_step_is_begun_anew(
     database.run(TABLE)
     plan = planned(database, tmp_path, WIDER)
     run_until(database, plan, len(plan.transactions()) - 1)  # its index is there too
-    database.run(meddling.format(database.value(TWIN)))
+    database.run(meddling.format(database.value(SHADOW_PREFIX)))
     database.run("SET session_replication_role = replica; UPDATE t SET a = -1 WHERE id = 1")
-    database.run(f"UPDATE t SET {database.value(TWIN)} = 7 WHERE id = 2")
+    database.run(f"UPDATE t SET {database.value(SHADOW_PREFIX)} = 7 WHERE id = 2")
     apply(database, tmp_path, WIDER)
     assert database.rows("SELECT id, a FROM t WHERE id < 4 ORDER BY id") == [
         (1, -1),
@@ -236,7 +236,7 @@ def test_a_value_that_must_not_become_null_stops_before_anybody_is_refused(
     )
     job = Job(database.url, load(file), Scope(frozenset({"public"})))
     outcome = pipeline.apply_plan(
-        pipeline.plan_changes(job), job, job.target, Lines(lambda _: None), Patience(), ["all"]
+        pipeline.plan_changes(job), job, job.target, Lines(lambda _: None), LockPolicy(), ["all"]
     )
     failed = [s for s in outcome.steps if s.status == "failed"]
     assert len(failed) == 1
@@ -294,8 +294,8 @@ def test_what_stands_on_the_column_comes_back(
     assert database.value("SELECT count(*) FROM t WHERE n = a") == 100
     plan = planned(database, tmp_path, wider)
     assert {h: len(why) for h, why in plan.hazards().items()} == {
-        Hazard.BLOCKS_READS: 3,
-        Hazard.LONG_SCAN: 1,
+        HazardKind.BLOCKS_READS: 3,
+        HazardKind.LONG_SCAN: 1,
     }
     apply(database, tmp_path, wider)
     after = [line for line in database.dump() if "reconcile_fill" not in line]
@@ -316,7 +316,7 @@ def test_a_deferred_key_is_not_enforced_before_its_time(database: Database, tmp_
         TABLE + "ALTER TABLE public.t ADD CONSTRAINT once UNIQUE (a) DEFERRABLE INITIALLY DEFERRED"
     )
     plan = planned(database, tmp_path, WIDER)
-    assert list(plan.hazards()) == [Hazard.BLOCKS_READS]
+    assert list(plan.hazards()) == [HazardKind.BLOCKS_READS]
     swaps = "BEGIN; UPDATE public.t SET a = 2 WHERE id = 1; UPDATE public.t SET a = 1 WHERE id = 2; COMMIT"
     run_until(
         database,

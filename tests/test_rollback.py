@@ -16,9 +16,9 @@ from reconciler.declare.load import load
 from reconciler.errors import DeclarationError, PlanRefused
 from reconciler.model.reserved_names import JOURNAL
 from reconciler.model.state import Scope
-from reconciler.model.statement import Hazard
+from reconciler.model.statement import HazardKind
 from reconciler.pipeline import Job
-from reconciler.server.locks import Patience
+from reconciler.server.locks import LockPolicy
 from tests.conftest import MAJORS, ROOT, Database
 from tests.installations import installed
 from tests.test_cases import FIRST, FOUND, flagged, job_of, needs, quiet
@@ -35,7 +35,7 @@ ROWS = """
 
 def rolled_back(database: Database, run: int | None = None) -> Outcome:
     plan, job = pipeline.plan_rollback(database.url, JOURNAL, run)
-    return pipeline.apply_plan(plan, job, database.url, quiet(), Patience(), ["all"])
+    return pipeline.apply_plan(plan, job, database.url, quiet(), LockPolicy(), ["all"])
 
 
 @pytest.mark.parametrize("case", FOUND, ids=lambda c: f"{c.parent.name}/{c.name}")
@@ -53,7 +53,7 @@ def test_a_case_rolled_back_is_as_it_was(
     plan = pipeline.plan_changes(job)
     if not plan.steps:
         return
-    pipeline.apply_plan(plan, job, database.url, quiet(), Patience(), ["all"])
+    pipeline.apply_plan(plan, job, database.url, quiet(), LockPolicy(), ["all"])
     after = database.dump()
 
     outcome = rolled_back(database)
@@ -61,7 +61,7 @@ def test_a_case_rolled_back_is_as_it_was(
     if not flagged(case, "debris"):
         assert database.dump() == before
     plan, job = pipeline.plan_rollback(database.url, JOURNAL, None)
-    again = pipeline.apply_plan(plan, job, database.url, quiet(), Patience(), ["all"])
+    again = pipeline.apply_plan(plan, job, database.url, quiet(), LockPolicy(), ["all"])
     assert (again.failed, again.skipped, again.left) == (0, 0, ()), again
     if not flagged(case, "debris") and not [
         n for n in plan.notes if "comes back without values" in n
@@ -83,7 +83,7 @@ def declare(database: Database, tmp_path: Path) -> Callable[[str], Outcome]:
     def apply(declared: str) -> Outcome:
         job = job_of_text(database, tmp_path, declared)
         return pipeline.apply_plan(
-            pipeline.plan_changes(job), job, database.url, quiet(), Patience(), ["all"]
+            pipeline.plan_changes(job), job, database.url, quiet(), LockPolicy(), ["all"]
         )
 
     return apply
@@ -327,7 +327,7 @@ def test_what_was_marked_irreversible_stays_and_is_said(
         "CREATE TYPE state AS ENUM ('a'); CREATE TABLE jobs (s state) PARTITION BY LIST (s);"
     )
     outcome = declare("{enums: {state: [a, b]}, tables: {jobs: {comment: c}}}")
-    assert [d.hazard for s in outcome.steps for d in s.step.hazards] == [Hazard.IRREVERSIBLE]
+    assert [d.hazard for s in outcome.steps for d in s.step.hazards] == [HazardKind.IRREVERSIBLE]
     plan, _ = pipeline.plan_rollback(database.url, JOURNAL, None)
     assert [n for n in plan.notes if n.startswith("enum public.state stays as it is: ")]
     assert [c.identity for c in plan.changes] == ["public.jobs"]

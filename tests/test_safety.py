@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from reconciler.cli.group import main
 from reconciler.errors import StatementFailed
 from reconciler.plan.plan import Plan
-from reconciler.server.connection import connect, redacted, rows, run
+from reconciler.server.connection import connect, redacted, rows, run_sql
 from tests.conftest import Database
 
 TABLE = "CREATE TABLE public.t (id int PRIMARY KEY, n int);"
@@ -280,7 +280,7 @@ def test_redacted(target: str, shown: str) -> None:
 
 def test_one_command_at_a_time(database: Database) -> None:
     with connect(database.url) as connection:
-        for execute in (run, rows):
+        for execute in (run_sql, rows):
             with pytest.raises(StatementFailed, match="multiple commands"):
                 execute(connection, "SELECT 1; SELECT 2")
 
@@ -289,11 +289,11 @@ def test_a_saved_plan_is_for_one_database_only(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     plan = saved(new_database(TABLE), tmp_path)
-    twin = new_database(TABLE)
-    done = reconcile("apply", plan, "--target", twin.url, "--yes")
+    shadow = new_database(TABLE)
+    done = reconcile("apply", plan, "--target", shadow.url, "--yes")
     assert done.exit_code == 1
     assert "another database" in done.output
-    assert twin.value("SELECT to_regclass('public.t_n')") is None
+    assert shadow.value("SELECT to_regclass('public.t_n')") is None
 
 
 def test_a_broken_url_is_not_repeated() -> None:

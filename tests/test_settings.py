@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import SettingsError
-from reconciler.server.locks import Patience
-from reconciler.settings import aim, read
+from reconciler.server.locks import LockPolicy
+from reconciler.settings import read, resolve_target
 
 FILE = """
 target: staging
@@ -30,23 +30,23 @@ def test_a_flag_goes_before_the_environment_and_that_before_the_file(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = read(file)
-    assert aim(settings, None).url == "postgresql://staging/app"
+    assert resolve_target(settings, None).url == "postgresql://staging/app"
     monkeypatch.setenv("DATABASE_URL", "postgresql://env/app")
-    assert aim(settings, None).url == "postgresql://env/app"
-    assert aim(settings, "postgresql://flag/app").url == "postgresql://flag/app"
+    assert resolve_target(settings, None).url == "postgresql://env/app"
+    assert resolve_target(settings, "postgresql://flag/app").url == "postgresql://flag/app"
     monkeypatch.setenv("PRODUCTION_URL", "postgresql://prod/app")
-    assert aim(settings, "production").url == "postgresql://prod/app"
+    assert resolve_target(settings, "production").url == "postgresql://prod/app"
 
 
 def test_patience_is_the_target_s_then_the_file_s_then_ours(file: Path) -> None:
-    assert aim(read(file), "staging").patience == Patience(
-        lock=1, total=60, statement=Patience().statement
+    assert resolve_target(read(file), "staging").patience == LockPolicy(
+        lock=1, total=60, statement=LockPolicy().statement
     )
 
 
 def test_libpq_variables_are_left_to_libpq(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PGHOST", "somewhere")
-    assert aim(read(tmp_path / "none.yml"), None).url == ""
+    assert resolve_target(read(tmp_path / "none.yml"), None).url == ""
 
 
 @pytest.mark.parametrize(
@@ -67,9 +67,9 @@ def test_a_wrong_file_is_named_with_its_key(tmp_path: Path, text: str, words: st
 
 def test_an_unknown_target_lists_the_known_ones(file: Path) -> None:
     with pytest.raises(SettingsError, match="staging, production, embedded"):
-        aim(read(file), "prodution")
+        resolve_target(read(file), "prodution")
 
 
 def test_no_target_at_all_says_what_would_do(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="DATABASE_URL"):
-        aim(read(tmp_path / "none.yml"), None)
+        resolve_target(read(tmp_path / "none.yml"), None)

@@ -9,7 +9,7 @@ from reconciler.errors import PlanRefused
 from reconciler.introspect.introspect import Snapshot
 from reconciler.journal.journal import refusal
 from reconciler.model.ref import Ref
-from reconciler.model.statement import Hazard
+from reconciler.model.statement import HazardKind
 from reconciler.plan.fingerprint import moved
 from reconciler.plan.plan import Plan
 from reconciler.server.connection import Connection
@@ -30,7 +30,7 @@ def permitted(
 
 def _no_place(plan: Plan, connection: Connection, journal: str) -> list[str]:
     """Why the journal cannot be where it is to be."""
-    if any(journal == r.schema or r == Ref("", journal, "").namespace for r in plan.touches):
+    if any(journal == r.schema or r == Ref("", journal, "").schema_ref for r in plan.touches):
         return [
             f"schema {journal} is to hold the journal, and things are declared in it: name another with --journal NAME"
         ]
@@ -43,7 +43,7 @@ def guards(plan: Plan, live: Snapshot) -> list[str]:
         return ["the plan was edited after it was made; make a new one with `reconcile plan`"]
     if plan.database != live.database:
         return [f"the plan was made for another database ({plan.target}); make one for this target"]
-    others = moved(plan.fingerprint, live.state, live.situation.leftovers)
+    others = moved(plan.fingerprint, live.state, live.context.leftovers)
     return (
         [f"the target has moved since the plan was made: {', '.join(others[:5])}; make a new plan"]
         if others
@@ -58,5 +58,5 @@ def hazards_not_allowed(plan: Plan, allow: Collection[str]) -> list[str]:
     return [
         f"{hazard}: {'; '.join(reasons)}; if you mean it: --allow {hazard}"
         for hazard, reasons in sorted(plan.hazards().items())
-        if Hazard(hazard) not in allow
+        if HazardKind(hazard) not in allow
     ]

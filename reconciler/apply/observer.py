@@ -17,7 +17,7 @@ from reconciler.apply.backfill import Progress
 from reconciler.server.connection import Connection, connect, rows
 from reconciler.server.locks import Blocker, blocking, named
 
-EVERY = 0.5  # seconds between two looks
+POLL_INTERVAL = 0.5  # seconds between two looks
 PATIENT = 1.0  # seconds of waiting before it is told
 AGAIN = 10.0  # seconds until it is told again, and until a lost connection is sought again
 # https://www.postgresql.org/docs/current/progress-reporting.html#CREATE-INDEX-PROGRESS-REPORTING
@@ -53,7 +53,7 @@ class Look:
 class Monitor:
     """Watches the backend `pid` of `target`, while `looking`: at first `every` so many seconds, since first tries are short."""
 
-    def __init__(self, target: str, pid: int, every: float = EVERY) -> None:
+    def __init__(self, target: str, pid: int, every: float = POLL_INTERVAL) -> None:
         self._target, self.backend_pid, self._every = target, pid, every
         self._look: Look | None = None
         self._busy, self._stop = threading.Event(), threading.Event()
@@ -71,7 +71,7 @@ class Monitor:
     ) -> None:
         self._stop.set()
         self._busy.set()
-        self._thread.join(timeout=2 * EVERY)
+        self._thread.join(timeout=2 * POLL_INTERVAL)
 
     @contextmanager
     def looking(
@@ -100,7 +100,7 @@ class Monitor:
                 every = (
                     self._every
                     if look is None or time.monotonic() - look.began < PATIENT
-                    else EVERY
+                    else POLL_INTERVAL
                 )
                 if not self._stop.wait(every) and (look := self._look) is not None:
                     self._once(connection, look)

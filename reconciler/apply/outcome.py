@@ -65,10 +65,10 @@ class Watcher(Protocol):
     def progress(self, step: Step, progress: Progress) -> None: ...
     def waiting(self, step: Step, why: str) -> None: ...
     def ended(self, outcome: StepOutcome) -> None: ...
-    def noticed(self, words: str) -> None: ...
+    def notice(self, words: str) -> None: ...
 
 
-class Unheard:
+class NonRaisingWatcher:
     """A watcher that cannot do any harm: a terminal that is gone, say, is no reason to stop half-way."""
 
     def __init__(self, watcher: Watcher) -> None:
@@ -90,6 +90,6 @@ class Unheard:
         with suppress(Exception):
             self._watcher.ended(outcome)
 
-    def noticed(self, words: str) -> None:
+    def notice(self, words: str) -> None:
         with suppress(Exception):
-            self._watcher.noticed(words)
+            self._watcher.notice(words)

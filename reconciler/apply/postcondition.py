@@ -55,8 +55,8 @@ def _unmet(change: Planned, found: Object | None, unfinished: bool, *, exact: bo
 def _different(found: Object, after: Mapping[str, Any], *, exact: bool) -> str:
     wanted = type(found).model_validate({"ref": found.ref, **after})
     if not exact:
-        wanted = wanted.model_copy(update={f: getattr(found, f) for f in found.written})
-    if wanted.met_by(found):
+        wanted = wanted.model_copy(update={f: getattr(found, f) for f in found.sql_fields})
+    if wanted.satisfied_by(found):
         return ""
     fields = _fields(wanted, found)
     return "it differs: " + "; ".join(

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from reconciler.apply import backfill
 from reconciler.kinds import KINDS
-from reconciler.model.reserved_names import TWIN
-from reconciler.model.statement import Hazard
+from reconciler.model.reserved_names import SHADOW_PREFIX
+from reconciler.model.statement import HazardKind
 from reconciler.plan.plan import Plan
 from reconciler.plan.step import Step
 from reconciler.server.connection import Connection, rows
@@ -153,14 +153,14 @@ def _privileges(plan: Plan, connection: Connection, role: str) -> Iterator[Findi
 def _takes_a_name(step: Step) -> bool:
     """Whether it puts something into the schema, and not only onto a table, which its owner may always do."""
     kind = KINDS[step.kind]
-    return not kind.within or kind.relation or bool(_BESIDE.search(step.sql))
+    return not kind.parent_kinds or kind.relation or bool(_BESIDE.search(step.sql))
 
 
 def _sent(plan: Plan, connection: Connection) -> Iterator[Finding]:
     """A subscriber to whole rows would stop at a column that it does not have."""
-    widened = sorted(_relations(s for s in plan.steps if f"ADD COLUMN {TWIN}" in s.sql))
+    widened = sorted(_relations(s for s in plan.steps if f"ADD COLUMN {SHADOW_PREFIX}" in s.sql))
     for row in rows(connection, _PUBLISHED, {"relations": widened}) if widened else ():
-        words = f"publication {row['sender']} sends whole rows of {row['relation']}, and its subscribers have no {TWIN}…"
+        words = f"publication {row['sender']} sends whole rows of {row['relation']}, and its subscribers have no {SHADOW_PREFIX}…"
         yield Finding(
             f"{words}: name the columns that it is to send, or leave `retype` out", refuses=True
         )
@@ -197,7 +197,7 @@ def _space(plan: Plan, connection: Connection) -> Iterator[Finding]:
         s for s in plan.steps if "INDEX" in s.sql.split("(")[0] and s.sql.startswith("CREATE")
     )
     rewritten = _relations(
-        s for s in plan.steps if any(d.hazard is Hazard.TABLE_REWRITE for d in s.hazards)
+        s for s in plan.steps if any(d.hazard is HazardKind.TABLE_REWRITE for d in s.hazards)
     )
     if not built and not rewritten:
         return

@@ -16,11 +16,11 @@ from reconciler.model.ref import Ref
 from reconciler.model.state import State
 from reconciler.plan.plan import Plan
 from reconciler.server.connection import Connection, connect
-from reconciler.server.locks import Patience
+from reconciler.server.locks import LockPolicy
 
 
 @contextmanager
-def prepared(target: str, patience: Patience) -> Generator[Connection]:
+def prepared(target: str, patience: LockPolicy) -> Generator[Connection]:
     """A connection beside, or instead of, the one that applies: with the same settings."""
     with connect(target) as connection:
         prepare(connection, patience)
@@ -52,7 +52,7 @@ def record_run(
     live: Snapshot,
     target: str,
     connection: Connection,
-    patience: Patience,
+    patience: LockPolicy,
     schema: str | None,
 ) -> Generator[_Record]:
     """Open the entry of a run, and close it as well as can be."""

@@ -15,10 +15,12 @@ from reconciler.server.connection import rows
 from reconciler.server.locks import Blocker, Queue, holders, named, pauses, stronger
 from reconciler.sql import spellings
 
-UNSUSPECTED = 0.75  # of deadlock_timeout, after which who waits looks whether it waits in a circle
+DEADLOCK_CHECK_FRACTION = (
+    0.75  # of deadlock_timeout, after which who waits looks whether it waits in a circle
+)
 
 
-LEAST = 0.05  # seconds: long enough for who holds a lock for but a statement
+MIN_LOCK_WAIT = 0.05  # seconds: long enough for who holds a lock for but a statement
 
 
 LOCK_NOT_AVAILABLE = "55P03"
@@ -31,13 +33,13 @@ RETRIED = {
 }
 
 
-def set_timeouts(going: Run, step: Step, tries: int = 4) -> None:
+def set_timeouts(run: Run, step: Step, tries: int = 4) -> None:
     """Set how long the next statement may wait and run, whatever the role or the database would have it."""
-    step_timeouts(going, *statement_timeouts(going, step, tries))
+    step_timeouts(run, *statement_timeouts(run, step, tries))
 
 
 def statement_timeouts(
-    going: Run, step: Step, tries: int, held: float | None = None
+    run: Run, step: Step, tries: int, held: float | None = None
 ) -> tuple[float, float]:
     """How many seconds a step may wait for its lock, and then run.
 
@@ -45,62 +47,68 @@ def statement_timeouts(
     Since it is `held` that a lock of the same transaction may have made others wait: it must be ours that ends before one of
     them looks for deadlocks, finds that we wait for it in turn, and is made to fail.
     """
-    wait = 0.0 if step.long else going.patience.lock / 2 ** max(4 - tries, 0)
+    wait = 0.0 if step.long else run.patience.lock / 2 ** max(4 - tries, 0)
     if wait and held is not None:
-        wait = max(min(wait, UNSUSPECTED * going.suspicion - (time.monotonic() - held)), LEAST)
+        wait = max(
+            min(wait, DEADLOCK_CHECK_FRACTION * run.suspicion - (time.monotonic() - held)),
+            MIN_LOCK_WAIT,
+        )
     last = (
-        going.patience.statement + wait if step.quick and going.patience.statement else 0.0
+        run.patience.statement + wait if step.quick and run.patience.statement else 0.0
     )  # to PostgreSQL, waiting is running
     return wait, last
 
 
-def step_timeouts(going: Run, wait: float, last: float) -> None:
+def step_timeouts(run: Run, wait: float, last: float) -> None:
     """How many seconds each statement may wait for a lock, and run; 0 is without bound.
 
     Raises ConnectionFailed where that would be said to a session which is not ours.
     """
     words = "SELECT pg_backend_pid() AS pid, set_config('lock_timeout', %s, false), set_config('statement_timeout', %s, false)"
     if (
-        rows(going.connection, words, [f"{ceil(wait * 1000)}", f"{ceil(last * 1000)}"])[0]["pid"]
-        != going.pid
+        rows(run.connection, words, [f"{ceil(wait * 1000)}", f"{ceil(last * 1000)}"])[0]["pid"]
+        != run.pid
     ):
         raise ConnectionFailed(POOLED)
 
 
 def with_retries(
-    going: Run, group: Sequence[Step], work: Callable[[], T], *, politely: bool = True
+    run: Run, group: Sequence[Step], work: Callable[[], T], *, check_queue_first: bool = True
 ) -> T:
     """Try, and try again after a pause that grows, while only a lock is in the way and the budget lasts.
 
     Behind a transaction that lasts nobody queues up; only what makes nobody wait need not be so polite.
     """
-    politely = politely and not (group[0].fill or any(s.long for s in group))
-    step, deadline = group[-1], time.monotonic() + going.patience.total
+    check_queue_first = check_queue_first and not (group[0].fill or any(s.long for s in group))
+    step, deadline = group[-1], time.monotonic() + run.patience.total
     queue = Queue(
-        going.connection, _wanted(group) if politely else {}, going.patience.lock, going.vacuums
+        run.connection,
+        _wanted(group) if check_queue_first else {},
+        run.patience.lock,
+        run.vacuums,
     )
-    progress, waiting = partial(going.watcher.progress, step), partial(going.watcher.waiting, step)
+    progress, waiting = partial(run.watcher.progress, step), partial(run.watcher.waiting, step)
     for pause in pauses():
-        if ahead := queue.look() if politely else []:
+        if ahead := queue.look() if check_queue_first else []:
             refused = StatementFailed(
                 "a lock was not to be had",
                 sqlstate=LOCK_NOT_AVAILABLE,
                 detail=f"held by {named(ahead)}",
             )
         else:
-            with going.monitor.looking(progress, waiting) as look:
+            with run.monitor.looking(progress, waiting) as look:
                 try:
                     return work()
                 except StatementFailed as e:
                     if e.sqlstate not in RETRIED:
                         raise
-                    met = look.blockers or holders(going.connection, _wanted(group))
+                    met = look.blockers or holders(run.connection, _wanted(group))
                     queue.meet(met)
                     refused = _blamed(e, met)
         if time.monotonic() + pause > deadline:
             raise refused
         who = f": {refused.detail}" if refused.detail else ""
-        going.watcher.waiting(step, f"{RETRIED[refused.sqlstate]}{who}; again in {pause:.1f} s")
+        run.watcher.waiting(step, f"{RETRIED[refused.sqlstate]}{who}; again in {pause:.1f} s")
         time.sleep(pause)
     raise AssertionError
 

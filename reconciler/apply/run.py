@@ -12,7 +12,7 @@ from reconciler.journal.journal import Journal
 from reconciler.plan.plan import Plan
 from reconciler.plan.step import Step
 from reconciler.server.connection import Connection
-from reconciler.server.locks import Patience
+from reconciler.server.locks import LockPolicy
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ class Run:
     pid: int
     suspicion: float
     vacuums: float
-    patience: Patience
+    patience: LockPolicy
     watcher: Watcher
     monitor: Monitor
     journal: Journal

@@ -7,18 +7,18 @@ from contextlib import contextmanager
 
 from reconciler.errors import Busy, ConnectionFailed
 from reconciler.server.connection import Connection, adjust, connect, rows, server_of
-from reconciler.server.locks import Patience
+from reconciler.server.locks import LockPolicy
 
 LOCK = (0x7265636F, 0x6E63696C)  # "reco", "ncil": the advisory lock that only one applier holds
 
 
-LOOKING = "10s"  # how long what only looks may wait for a lock
+READ_LOCK_TIMEOUT = "10s"  # how long what only looks may wait for a lock
 
 
-SOON = 0.1  # seconds, after which our own session does
+OWN_DEADLOCK_TIMEOUT = 0.1  # seconds, after which our own session does
 
 
-VACUUMS = 60.0  # seconds for which autovacuum is let be, where it would not give way before others had noticed
+AUTOVACUUM_GRACE = 60.0  # seconds for which autovacuum is let be, where it would not give way before others had noticed
 
 
 _DEADLOCK_TIMEOUT = (
@@ -32,22 +32,26 @@ POOLED = (
 )
 
 
-def prepare(connection: Connection, patience: Patience) -> None:
+def prepare(connection: Connection, patience: LockPolicy) -> None:
     """Give a session our settings and then those that people asked for: the very same for all that a run asks and does.
 
     Nothing that the role or the database brings along cuts it short. Raises StatementFailed.
     """
-    settings = {"search_path": "", "check_function_bodies": "off", "lock_timeout": LOOKING}
+    settings = {
+        "search_path": "",
+        "check_function_bodies": "off",
+        "lock_timeout": READ_LOCK_TIMEOUT,
+    }
     settings["row_security"] = "off"  # better refused than a backfill that misses rows
     unbounded = ["statement_timeout", "idle_in_transaction_session_timeout"]
     if server_of(connection).has_transaction_timeout:
         unbounded.append("transaction_timeout")
     allowed = server_of(connection).may_set.format("'deadlock_timeout'")
-    if rows(connection, f"SELECT {allowed} AND {_DEADLOCK_TIMEOUT} > {SOON} AS allowed")[0][
-        "allowed"
-    ]:
+    if rows(
+        connection, f"SELECT {allowed} AND {_DEADLOCK_TIMEOUT} > {OWN_DEADLOCK_TIMEOUT} AS allowed"
+    )[0]["allowed"]:
         settings["deadlock_timeout"] = (
-            f"{SOON}s"  # so soon autovacuum gives way, and nobody waits for us to wait for it
+            f"{OWN_DEADLOCK_TIMEOUT}s"  # so soon autovacuum gives way, and nobody waits for us to wait for it
         )
     adjust(connection, {**settings, **dict.fromkeys(unbounded, "0"), **patience.session})
 
@@ -61,17 +65,17 @@ def session_timeouts(connection: Connection) -> tuple[float, float]:
     """After how many seconds of waiting others look for deadlocks, and for how many we let autovacuum work on."""
     own = "extract(epoch FROM current_setting('deadlock_timeout')::interval)::float8"
     (found,) = rows(connection, f"SELECT {_DEADLOCK_TIMEOUT} AS others, {own} AS own")
-    return found["others"], 0.0 if found["own"] <= SOON else VACUUMS
+    return found["others"], 0.0 if found["own"] <= OWN_DEADLOCK_TIMEOUT else AUTOVACUUM_GRACE
 
 
 @contextmanager
-def sole_applier(target: str, patience: Patience | None = None) -> Generator[Connection]:
+def sole_applier(target: str, patience: LockPolicy | None = None) -> Generator[Connection]:
     """A prepared connection that holds the advisory lock of this database; raises Busy where another applier has it."""
     connection = connect(target)
     try:
         if len({backend_pid(connection) for _ in range(3)}) > 1:  # there our lock would outlive us
             raise ConnectionFailed(POOLED)
-        prepare(connection, patience or Patience())
+        prepare(connection, patience or LockPolicy())
         if not rows(connection, "SELECT pg_try_advisory_lock(%s, %s) AS got", LOCK)[0]["got"]:
             holder = rows(
                 connection,

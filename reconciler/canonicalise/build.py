@@ -9,11 +9,11 @@ from itertools import islice
 from psycopg import Rollback
 
 from reconciler.errors import StatementFailed
-from reconciler.model.object import Object, Situation
+from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
 from reconciler.model.statement import Statement
-from reconciler.server.connection import Connection, rows, run
+from reconciler.server.connection import Connection, rows, run_sql
 from reconciler.sql import compose, joined, literal, text
 
 SCHEMAS = "SELECT nspname::text AS name FROM pg_namespace WHERE nspname !~ '^pg_' ORDER BY nspname <> 'public', nspname"
@@ -32,7 +32,7 @@ class Build:
 
     connection: Connection
     state: State
-    situation: Situation
+    context: PlanningContext
     paths: Mapping[Ref, str]
     trusting: set[Ref] = field(
         default_factory=set[Ref]
@@ -47,17 +47,21 @@ class Build:
 
         What people's SQL needs is known only to PostgreSQL: an object that it refuses waits until others are there.
         """
-        whole = [r for r in ordered(self.state) if not (self.state[r].folds and r.on in self.state)]
-        failed = self._these([r for r in whole if not self.state[r].ambient])
-        return failed | self._these([r for r in whole if self.state[r].ambient])
+        whole = [
+            r
+            for r in ordered(self.state)
+            if not (self.state[r].inline_in_parent and r.on in self.state)
+        ]
+        failed = self._these([r for r in whole if not self.state[r].applies_last])
+        return failed | self._these([r for r in whole if self.state[r].applies_last])
 
     def _these(self, waiting: list[Ref]) -> Failures:
-        later = [r for r in waiting if self.state[r].finish_needs()]
+        later = [r for r in waiting if self.state[r].deferred_needs()]
         failed: Failures = {}
         while waiting:
             failed = self._each(
                 waiting,
-                lambda r: self.state[r].create(self.situation, self.state.parts(r), online=False),
+                lambda r: self.state[r].create(self.context, self.state.parts(r), online=False),
             )
             self.made.update((r, len(self.made)) for r in waiting if r not in failed)
             if len(failed) == len(waiting):
@@ -70,7 +74,7 @@ class Build:
         )
         failed |= self._each(
             (r for r in later if r not in failed),
-            lambda r: self.state[r].complete(None, self.situation),
+            lambda r: self.state[r].complete(None, self.context),
         )
         return failed
 
@@ -84,7 +88,7 @@ class Build:
 
         def look(refs: Iterable[Ref]) -> Failures:
             return self._each(
-                refs, lambda r: self.state[r].redefine(self.state[r], self.situation) or ()
+                refs, lambda r: self.state[r].redefine(self.state[r], self.context) or ()
             )
 
         if failed := look(known):
@@ -116,7 +120,7 @@ class Build:
 
     def _try(self, ref: Ref, parts: list[Object]) -> None:
         with self.connection.transaction():
-            self._run([ref], lambda r: self.state[r].create(self.situation, parts, online=False))
+            self._run([ref], lambda r: self.state[r].create(self.context, parts, online=False))
             raise Rollback
 
     def _each(self, refs: Iterable[Ref], statements: Make) -> Failures:
@@ -154,11 +158,11 @@ class Build:
             check = "on" if ref in self.paths and ref not in self.trusting else "off"
             if said != (told := ((path, *self.beyond.get(ref, ())), check)):
                 listed = joined(map(literal, told[0]))
-                run(self.connection, text(compose("SET LOCAL search_path TO {}", listed)))
-                run(self.connection, f"SET LOCAL check_function_bodies TO {check}")
+                run_sql(self.connection, text(compose("SET LOCAL search_path TO {}", listed)))
+                run_sql(self.connection, f"SET LOCAL check_function_bodies TO {check}")
                 said = told
             for statement in statements(ref):
-                run(self.connection, statement.sql)
+                run_sql(self.connection, statement.sql)
 
 
 def batched(refs: Iterable[Ref]) -> Iterator[Sequence[Ref]]:

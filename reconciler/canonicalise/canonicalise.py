@@ -14,15 +14,15 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
 from reconciler.canonicalise.build import Build, Failures
-from reconciler.canonicalise.closure import neighbourhood
-from reconciler.canonicalise.overlay import Wanted, complete, same_in
+from reconciler.canonicalise.closure import dependency_closure
+from reconciler.canonicalise.overlay import Desired, complete, same_in
 from reconciler.diff.renames import Renaming, carried, pending, spoken_of, undone
 from reconciler.errors import DeclarationError, Problem, ScratchError, StatementFailed
 from reconciler.introspect.introspect import Snapshot, introspect
-from reconciler.model.object import Object, Situation
+from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration, Scope, State
-from reconciler.server.connection import Connection, rows, run
+from reconciler.server.connection import Connection, rows, run_sql
 from reconciler.server.scratch import Scratch
 from reconciler.sql import compose, literal, name, raw, text
 
@@ -43,13 +43,13 @@ class Canonical:
 
     live: State
     desired: State
-    situation: Situation
+    context: PlanningContext
     scratch: Scratch | None = None
     connection: Connection | None = None
     left_out: Mapping[Ref, str] = field(default_factory=dict[Ref, str])
     renamings: Sequence[Renaming] = ()
     before: State | None = None
-    ranks: Mapping[Ref, int] = field(default_factory=dict[Ref, int])
+    scratch_order: Mapping[Ref, int] = field(default_factory=dict[Ref, int])
     again: Callable[[], Connection] | None = None
 
 
@@ -65,10 +65,10 @@ def canonicalise(
     `scratches` offers servers in order of preference: one that cannot hold the objects is passed over. Raises
     DeclarationError with every object that PostgreSQL refuses, ScratchError when no server serves.
     """
-    renamings = pending(live.state, declaration, scope, live.situation)
-    live = replace(live, situation=_bounded(live.situation, declaration, scope))
+    renamings = pending(live.state, declaration, scope, live.context)
+    live = replace(live, context=_bounded(live.context, declaration, scope))
     if not renamings and not _seeds(live, declaration, _first_look(live, declaration, scope)[0]):
-        yield Canonical(live.state, live.state, live.situation)
+        yield Canonical(live.state, live.state, live.context)
         return
     refused: list[str] = []
     for scratch in scratches():
@@ -83,23 +83,26 @@ def canonicalise(
     raise ScratchError("no scratch server serves:\n" + "\n".join(f"  {r}" for r in refused))
 
 
-def _bounded(situation: Situation, declaration: Declaration, scope: Scope) -> Situation:
+def _bounded(context: PlanningContext, declaration: Declaration, scope: Scope) -> PlanningContext:
     """What is half-done, as far as we may look, and what of it is not to stay."""
-    leftovers = {r: left for r, left in situation.leftovers.items() if scope.covers(r)}
+    leftovers = {r: left for r, left in context.leftovers.items() if scope.covers(r)}
     whole = {
         r
         for r in leftovers
         if scope.prune or (r.on is not None and r.kind in declaration.exclusive.get(r.on, ()))
     }
-    owed = {r: o for r, o in situation.owed.items() if scope.covers(r)}
+    unfinished = {r: o for r, o in context.unfinished.items() if scope.covers(r)}
     return replace(
-        situation, leftovers=leftovers, unwanted=whole - declaration.objects.keys(), owed=owed
+        context,
+        leftovers=leftovers,
+        unwanted=whole - declaration.objects.keys(),
+        unfinished=unfinished,
     )
 
 
 def _first_look(
     live: Snapshot, declaration: Declaration, scope: Scope
-) -> tuple[Wanted, dict[Ref, Ref]]:
+) -> tuple[Desired, dict[Ref, Ref]]:
     spelled = {
         r: same
         for r in [*declaration.objects, *declaration.absent]
@@ -108,17 +111,17 @@ def _first_look(
     return complete(live, declaration, scope, spelled), spelled
 
 
-def _seeds(live: Snapshot, declaration: Declaration, wanted: Wanted) -> set[Ref]:
+def _seeds(live: Snapshot, declaration: Declaration, wanted: Desired) -> set[Ref]:
     """What is not known to be as it should be."""
-    seeds = {r for r, o in wanted.objects.items() if live.state.get(r) != o} | set(wanted.gone)
+    roots = {r for r, o in wanted.objects.items() if live.state.get(r) != o} | set(wanted.gone)
     unnamed = {
         (r.kind, r.schema, r.name)
         for r in [*wanted.source, *declaration.absent]
         if r.arguments is not None and r not in live.state
     }
     return (
-        seeds
-        | live.situation.owed.keys()
+        roots
+        | live.context.unfinished.keys()
         | {r for r in live.state if (r.kind, r.schema, r.name) in unnamed}
     )
 
@@ -134,23 +137,23 @@ def _on(
     """Both states as one scratch server spells them."""
     present = _renamed(scratch, live, declaration, renamings) if renamings else live
     wanted, spelled = _first_look(present, declaration, scope)
-    seeds = _seeds(present, declaration, wanted) | {r.becomes for r in renamings}
-    seeds |= {
+    roots = _seeds(present, declaration, wanted) | {r.becomes for r in renamings}
+    roots |= {
         n for r in renamings for n in live.state.needs(r.was)
     }  # where it comes from, it must be able to go back to
-    canonical = _Bench(scratch, stack, present, declaration, scope, spelled).canonical(
-        wanted, seeds
+    canonical = ScratchBuilder(scratch, stack, present, declaration, scope, spelled).canonical(
+        wanted, roots
     )
     if not renamings:
         return canonical
     assert canonical.connection is not None
     for sql in undone(renamings):
-        run(canonical.connection, sql)
+        run_sql(canonical.connection, sql)
     return replace(
         canonical,
         again=None,
         renamings=renamings,
-        before=introspect(canonical.connection, live.situation.server).state,
+        before=introspect(canonical.connection, live.context.server).state,
     )
 
 
@@ -158,35 +161,35 @@ def _renamed(
     scratch: Scratch, live: Snapshot, declaration: Declaration, renamings: Sequence[Renaming]
 ) -> Snapshot:
     """What the renamings make of the live state: PostgreSQL knows what else they change."""
-    members = neighbourhood(
+    members = dependency_closure(
         live.state,
         {r.was for r in renamings} | {n for r in renamings for n in _wanted_by(r, declaration)},
     )
     state = State({r: o for r, o in live.state.objects.items() if r in members}, live.state.edges)
-    situation = replace(live.situation, server=scratch.server, initial={}, leftovers={}, owed={})
+    context = replace(live.context, server=scratch.server, initial={}, leftovers={}, unfinished={})
     with scratch.database(
-        {role for o in state.objects.values() for role in o.roles()}, live.situation.user
+        {role for o in state.objects.values() for role in o.roles()}, live.context.user
     ) as connection:
-        if failed := Build(connection, state, situation, {}).all():
+        if failed := Build(connection, state, context, {}).all():
             listed = "; ".join(f"{r}: {e.message}" for r, e in list(failed.items())[:3])
             raise ScratchError(
                 f"{scratch.words} cannot hold what stands on what is renamed ({listed})"
             )
         for renaming in renamings:
-            run(connection, renaming.statement.sql)
-        found = introspect(connection, live.situation.server).state
+            run_sql(connection, renaming.statement.sql)
+        found = introspect(connection, live.context.server).state
     others = {r: o for r, o in live.state.objects.items() if r not in members}
     names = carried(live.state, renamings)
-    sizes = {names.get(r, r): s for r, s in live.situation.sizes.items()}
+    sizes = {names.get(r, r): s for r, s in live.context.sizes.items()}
     taken = {
         (names[r].schema, names[r].name): live.names.get((r.schema, r.name), "")
         for r in members
-        if live.state[r].takes == r.name
+        if live.state[r].relation_name == r.name
     }
     return replace(
         live,
         state=State({**others, **found.objects}, {**live.state.edges, **found.edges}),
-        situation=replace(live.situation, sizes=sizes),
+        context=replace(live.context, sizes=sizes),
         names={
             k: v
             for k, v in live.names.items()
@@ -205,7 +208,7 @@ def _wanted_by(renaming: Renaming, declaration: Declaration) -> Set[Ref]:
     )
 
 
-class _Bench:
+class ScratchBuilder:
     """One scratch server at work on one declaration."""
 
     def __init__(
@@ -225,22 +228,24 @@ class _Bench:
             scope,
             dict(spelled),
         )
-        self.situation = replace(
-            live.situation, server=scratch.server, initial={}, leftovers={}, owed={}
+        self.context = replace(
+            live.context, server=scratch.server, initial={}, leftovers={}, unfinished={}
         )
 
-    def canonical(self, wanted: Wanted, seeds: Set[Ref]) -> Canonical:
+    def canonical(self, wanted: Desired, roots: Set[Ref]) -> Canonical:
         """Try with what is known to matter; what SQL turns out to need beyond that is known only by failing."""
-        if self.live.situation.server.has_not_null_constraints:
-            self.situation = replace(
-                self.situation, claimed=_claimed(self.live.state.objects, wanted.objects)
+        if self.live.context.server.has_not_null_constraints:
+            self.context = replace(
+                self.context, claimed=_claimed(self.live.state.objects, wanted.objects)
             )
         try:
-            return self._canonical(wanted, neighbourhood(self.live.state, seeds, wanted.objects))
+            return self._canonical(
+                wanted, dependency_closure(self.live.state, roots, wanted.objects)
+            )
         except DeclarationError:
             return self._canonical(wanted, frozenset(self.live.state))
 
-    def _canonical(self, wanted: Wanted, members: Set[Ref]) -> Canonical:
+    def _canonical(self, wanted: Desired, members: Set[Ref]) -> Canonical:
         live = {r: o for r, o in self.live.state.objects.items() if r in members}
         with ExitStack() as kept:
             connection, built, left_out, _ = self._settled(
@@ -258,17 +263,17 @@ class _Bench:
                     for r, s in wanted.source.items()
                     if wanted.objects[r] != self.live.state.get(r)
                 }
-                other, found, lost, ranks = self._settled(
+                other, found, lost, scratch_order = self._settled(
                     State(objects, self.live.state.edges), fresh, passing, built=built.state
                 )
                 self._nothing_unseen({**left_out, **lost}, wanted)
                 desired, declared = self._with_fills(other, found, wanted)
             self.stack.push(kept.pop_all())
-        situation = replace(
-            self.live.situation,
+        context = replace(
+            self.live.context,
             declared=declared,
-            chosen=found.situation.pieces,
-            claimed=self.situation.claimed,
+            default_partition_names=found.context.partition_copies,
+            claimed=self.context.claimed,
         )
 
         def again() -> Connection:
@@ -277,15 +282,15 @@ class _Bench:
         return Canonical(
             built.state,
             desired,
-            situation,
+            context,
             self.scratch,
             connection,
             left_out,
-            ranks=ranks,
+            scratch_order=scratch_order,
             again=again,
         )
 
-    def _nothing_unseen(self, left_out: Mapping[Ref, str], wanted: Wanted) -> None:
+    def _nothing_unseen(self, left_out: Mapping[Ref, str], wanted: Desired) -> None:
         """Refuse to say anything of declared objects that this server does not hold."""
         complete = {r for r, kinds in self.declaration.exclusive.items() if kinds}
         unseen = {
@@ -299,7 +304,7 @@ class _Bench:
                 f"{self.scratch.words} cannot hold what is declared, so nothing can be said of it ({listed})"
             )
 
-    def _identified(self, connection: Connection, wanted: Wanted) -> Wanted:
+    def _identified(self, connection: Connection, wanted: Desired) -> Desired:
         """Ask PostgreSQL for the identity of routines that are not spelled as the catalog does."""
         for ref in [*self.declaration.objects, *self.declaration.absent]:
             if ref.arguments is None or ref in self.spelled or ref in self.live.state:
@@ -308,7 +313,7 @@ class _Bench:
             with suppress(
                 StatementFailed
             ):  # a type that is still to be made: then the routine is new as well
-                run(connection, text(compose("SET search_path TO {}", self._path(ref))))
+                run_sql(connection, text(compose("SET search_path TO {}", self._path(ref))))
                 self.spelled[ref] = obj.identify(connection)
         return complete(self.live, self.declaration, self.scope, self.spelled)
 
@@ -327,14 +332,14 @@ class _Bench:
         for _ in range(ROUNDS):
             with ExitStack() as passing:
                 connection = passing.enter_context(
-                    self.scratch.database(roles, self.live.situation.user)
+                    self.scratch.database(roles, self.live.context.user)
                 )
                 paths = (
                     {}
                     if self.declaration.recorded
                     else {r: self._path(s) for r, s in source.items()}
                 )
-                build = Build(connection, state, self.situation, paths)
+                build = Build(connection, state, self.context, paths)
                 failed = build.all()
                 self._judge(build, failed, source, built or State())
                 left_out |= {
@@ -342,7 +347,7 @@ class _Bench:
                     for r, e in failed.items()
                     for p in (r, *(o.ref for o in state.parts(r)))
                 }
-                found = introspect(connection, self.live.situation.server)
+                found = introspect(connection, self.live.context.server)
                 if found.state.objects == state.objects:
                     stack.push(passing.pop_all())
                     return connection, found, left_out, build.made
@@ -356,7 +361,7 @@ class _Bench:
     ) -> None:
         """Raise for what cannot stay out: declared objects, and live ones on a scratch that is not like the target."""
         if self.scratch.ours and (
-            lacking := {r: e for r, e in failed.items() if build.state[r].local}
+            lacking := {r: e for r, e in failed.items() if build.state[r].platform_dependent}
         ):
             listed = "; ".join(f"{r}: {e.message}" for r, e in lacking.items())
             raise ScratchError(f"{self.scratch.words} may lack what the target has ({listed})")
@@ -385,7 +390,7 @@ class _Bench:
             key = next(
                 (
                     k
-                    for k in self.declaration.objects[origin].written
+                    for k in self.declaration.objects[origin].sql_fields
                     if (origin, k) in self.declaration.positions
                 ),
                 "",
@@ -400,7 +405,7 @@ class _Bench:
         return None
 
     def _with_fills(
-        self, connection: Connection, found: Snapshot, wanted: Wanted
+        self, connection: Connection, found: Snapshot, wanted: Desired
     ) -> tuple[State, dict[Ref, Object]]:
         """Qualify the SQL that no catalog stores, and learn what it needs."""
         desired, known = found.state, found.addresses
@@ -412,7 +417,7 @@ class _Bench:
             obj = self.declaration.objects[origin].model_copy(update={"ref": ref})
             said = (
                 (key, self.declaration.position(origin, key), why)
-                for key, why in obj.mistaken(found.situation)
+                for key, why in obj.reference_errors(found.context)
             )
             problems += [Problem(f"{ref}: {key}: {why}", at) for key, at, why in said]
             if obj.depends_on:
@@ -476,7 +481,7 @@ def _claimed(*states: Mapping[Ref, Object]) -> frozenset[tuple[str, str]]:
         (ref.schema, own)
         for objects in states
         for ref, obj in objects.items()
-        for own in obj.claims()
+        for own in obj.reserved_constraint_names()
     )
 
 
@@ -489,8 +494,8 @@ def _qualified(
 ) -> tuple[str, frozenset[Ref]]:
     """An expression over a table's row as PostgreSQL prints it, and what it needs: asked of a view made of it."""
     relation = name(table.schema, table.name)
-    run(connection, text(compose("SET LOCAL search_path TO {}", literal(path))))
-    run(
+    run_sql(connection, text(compose("SET LOCAL search_path TO {}", literal(path))))
+    run_sql(
         connection,
         text(
             compose(
@@ -500,7 +505,7 @@ def _qualified(
             )
         ),
     )
-    run(connection, "SET LOCAL search_path TO ''")
+    run_sql(connection, "SET LOCAL search_path TO ''")
     printed = rows(
         connection, "SELECT pg_get_viewdef('pg_temp.reconcile_probe'::regclass) AS query"
     )[0]["query"]
@@ -509,7 +514,7 @@ def _qualified(
         """SELECT d.refclassid::int8, d.refobjid::int8, d.refobjsubid::int8 FROM pg_depend AS d JOIN pg_rewrite AS r ON r.oid = d.objid
            WHERE d.classid = 'pg_rewrite'::regclass AND r.ev_class = 'pg_temp.reconcile_probe'::regclass AND d.deptype = 'n'""",
     )
-    run(connection, "DROP VIEW pg_temp.reconcile_probe")
+    run_sql(connection, "DROP VIEW pg_temp.reconcile_probe")
     match = re.fullmatch(r'\s*SELECT (.*) AS "reconcile value"\s+FROM .*?;?\s*', printed, re.S)
     if match is None:
         raise StatementFailed(

@@ -12,7 +12,7 @@ from reconciler.model.state import State
 EMPTY: Mapping[Ref, Object] = {}
 
 
-def neighbourhood(
+def dependency_closure(
     state: State, seeds: Set[Ref], wanted: Mapping[Ref, Object] = EMPTY
 ) -> frozenset[Ref]:
     """The seeds, what stands on them, and all that any of these stands on, or what the seeds are `wanted` to be."""
@@ -30,30 +30,35 @@ def neighbourhood(
     roots = (
         seeds
         | {n for r in seeds & wanted.keys() for n in wanted[r].needs()}
-        | {r for r, o in state.objects.items() if o.ambient}
+        | {r for r, o in state.objects.items() if o.applies_last}
         | {r.on for r in seeds if r.on}
-        | {r.namespace for r in seeds if r.schema}
+        | {r.schema_ref for r in seeds if r.schema}
         | (
-            heirs := heirs_of(
+            children := children_of(
                 state,
-                {r.on for r in seeds if r.on and (KINDS[r.kind].folds or KINDS[r.kind].spreads)},
+                {
+                    r.on
+                    for r in seeds
+                    if r.on
+                    and (KINDS[r.kind].inline_in_parent or KINDS[r.kind].has_partition_copies)
+                },
             )
         )
-        | {o.ref for r in heirs for o in state.living_on(r) if o.spreads}
+        | {o.ref for r in children for o in state.living_on(r) if o.has_partition_copies}
     )
 
     def over(ref: Ref) -> Iterable[Ref]:
         fast = (
-            ref.on is not None and ref.on in state and state[ref.on].holds_fast(state[ref])
+            ref.on is not None and ref.on in state and state[ref.on].pins_column_type(state[ref])
         )  # then the whole may be made again
         return [*standing.get(ref, ()), *([ref.on] if fast and ref.on else ())]
 
     above = spread({r for r in seeds if r in state}, over)
     parts: dict[Ref, list[Ref]] = {}
     for ref, obj in state.objects.items():
-        if obj.folds and ref.on:
+        if obj.inline_in_parent and ref.on:
             parts.setdefault(ref.on, []).append(ref)
-        for end in obj.finish_needs():
+        for end in obj.deferred_needs():
             parts.setdefault(end, []).append(ref)
 
     giving = {
@@ -63,7 +68,7 @@ def neighbourhood(
     }
 
     def beneath(ref: Ref) -> Iterable[Ref]:
-        ends = state[ref].finish_needs() if ref in state else ()
+        ends = state[ref].deferred_needs() if ref in state else ()
         given = [o.ref for o in state.living_on(ref)] if ref in giving else ()
         return [*state.needs(ref), *ends, *parts.get(ref, ()), *given]
 
@@ -71,9 +76,9 @@ def neighbourhood(
     return frozenset(r for r in below if r in state)
 
 
-def heirs_of(state: State, parents: Set[Ref]) -> set[Ref]:
+def children_of(state: State, parents: Set[Ref]) -> set[Ref]:
     """What has the parts of these without listing them, so that what is done to those is done to it."""
-    found, heirs = set[Ref](), {r: {*o.parents} for r, o in state.objects.items() if o.parents}
-    while more := {r for r, p in heirs.items() if p & {*parents, *found}} - found:
+    found, children = set[Ref](), {r: {*o.parents} for r, o in state.objects.items() if o.parents}
+    while more := {r for r, p in children.items() if p & {*parents, *found}} - found:
         found |= more
     return found

@@ -8,40 +8,41 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from reconciler.introspect.introspect import introspect
-from reconciler.model.context import Situation
-from reconciler.model.facts import Piece
+from reconciler.model.context import PlanningContext
+from reconciler.model.facts import PartitionCopy
 from reconciler.model.ref import Ref
-from reconciler.server.connection import Connection, run
+from reconciler.server.connection import Connection, run_sql
 from reconciler.sql import compose, name, text
 
-NOTHING: Mapping[Ref, Piece] = {}
+NOTHING: Mapping[Ref, PartitionCopy] = {}
 
 
-def strew(connection: Connection, situation: Situation) -> None:
+def recreate_leftovers(connection: Connection, context: PlanningContext) -> None:
     """Do that on the clone behind `connection`; `situation` is the target's. Raises StatementFailed."""
-    if not (situation.pieces or situation.leftovers):
+    if not (context.partition_copies or context.leftovers):
         return
-    there = introspect(connection, situation.server)
-    for sql in _renamed(there.situation, situation):
-        run(connection, sql)
-    for ref, leftover in situation.leftovers.items():
-        pieces = situation.pieces.get(ref, NOTHING)
+    there = introspect(connection, context.server)
+    for sql in _renamed(there.context, context):
+        run_sql(connection, sql)
+    for ref, leftover in context.leftovers.items():
+        pieces = context.partition_copies.get(ref, NOTHING)
         if (
-            leftover.sound
+            leftover.resumable
             and ref.on in there.state
             and all(table in there.state for table in pieces)
         ):
-            for statement in leftover.made.halfway(pieces):
-                run(connection, statement.sql)
+            for statement in leftover.made.replay(pieces):
+                run_sql(connection, statement.sql)
 
 
-def _renamed(clone: Situation, target: Situation) -> Iterator[str]:
+def _renamed(clone: PlanningContext, target: PlanningContext) -> Iterator[str]:
     """By way of names that nobody has, since one may have to take the name of another."""
     pairs = [
-        (table.schema, piece.name, target.pieces[ref][table].name)
-        for ref, pieces in clone.pieces.items()
+        (table.schema, piece.name, target.partition_copies[ref][table].name)
+        for ref, pieces in clone.partition_copies.items()
         for table, piece in pieces.items()
-        if table in target.pieces.get(ref, NOTHING) and target.pieces[ref][table].name != piece.name
+        if table in target.partition_copies.get(ref, NOTHING)
+        and target.partition_copies[ref][table].name != piece.name
     ]
     for n, (schema, was, _) in enumerate(pairs):
         yield text(

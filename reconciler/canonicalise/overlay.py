@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import cast
 
-from reconciler.canonicalise.closure import heirs_of
+from reconciler.canonicalise.closure import children_of
 from reconciler.errors import DeclarationError, Problem
 from reconciler.introspect.introspect import Snapshot, on_its_own
 from reconciler.kinds import KINDS
@@ -17,7 +17,7 @@ from reconciler.model.state import Declaration, Scope, State
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Desired:
     """The desired state before PostgreSQL has read it; `source` maps a declared object to its ref in the files."""
 
     objects: Mapping[Ref, Object]
@@ -27,7 +27,7 @@ class Wanted:
 
 def complete(
     live: Snapshot, declaration: Declaration, scope: Scope, spelled: Mapping[Ref, Ref]
-) -> Wanted:
+) -> Desired:
     """Lay the declaration over the live state; raises DeclarationError for what has nothing to lie on.
 
     `spelled` maps refs of the files to PostgreSQL's spelling, where that is known and another.
@@ -54,14 +54,14 @@ def complete(
         full = obj.over(there, complete=scope.prune or declaration.recorded).as_state()
         if getattr(full, "owner", "") is None:
             full = full.model_copy(
-                update={"owner": getattr(there, "owner", None) or live.situation.user}
+                update={"owner": getattr(there, "owner", None) or live.context.user}
             )
         if scope.prune and isinstance(full, Granted) and full.grants is None:
             full = full.model_copy(
-                update={"grants": {r: tuple(p) for r, p in full.usual_grants().items()}}
+                update={"grants": {r: tuple(p) for r, p in full.default_grants().items()}}
             )
-        objects[ref] = there if there is not None and cast("Object", full).alike(there) else full
-    return Wanted(objects, source, gone)
+        objects[ref] = there if there is not None and cast("Object", full).matches(there) else full
+    return Desired(objects, source, gone)
 
 
 def same_in(state: State, ref: Ref) -> Ref:
@@ -79,7 +79,12 @@ def _unfounded(
     declared: Mapping[Ref, Object],
     source: Mapping[Ref, Ref],
 ) -> Iterable[Problem]:
-    folding = {(parent, k.section) for k in KINDS.values() if k.folds for parent in k.within}
+    folding = {
+        (parent, k.section)
+        for k in KINDS.values()
+        if k.inline_in_parent
+        for parent in k.parent_kinds
+    }
     for ref in declared:
         at = declaration.position(source[ref])
         sections = [section for parent, section in folding if parent == ref.kind]
@@ -97,7 +102,7 @@ def _unfounded(
             )
         if ref.on is not None and ref.on not in live.state and ref.on not in declared:
             yield Problem(f"{ref}: {ref.on} does not exist", at, f"declare {ref.on} too")
-        if ref.schema and ref.schema not in live.schemas and ref.namespace not in declared:
+        if ref.schema and ref.schema not in live.schemas and ref.schema_ref not in declared:
             yield Problem(
                 f"{ref}: schema {ref.schema} does not exist",
                 at,
@@ -113,24 +118,28 @@ def _taken(
     gone: Set[Ref],
 ) -> Iterable[Problem]:
     """Names that something else has: relations, and the indexes of constraints, share one namespace."""
-    left = {r for r, o in declared.items() if r in live.state and o.takes != live.state[r].takes}
-    free = {(r.schema, live.state[r].takes) for r in {*gone, *left}} | {
-        (r.schema, r.name) for r in live.situation.leftovers
+    left = {
+        r
+        for r, o in declared.items()
+        if r in live.state and o.relation_name != live.state[r].relation_name
+    }
+    free = {(r.schema, live.state[r].relation_name) for r in {*gone, *left}} | {
+        (r.schema, r.name) for r in live.context.leftovers
     }
     for ref, obj in declared.items():
-        taken = (ref.schema, obj.takes or "")
+        taken = (ref.schema, obj.relation_name or "")
         given = (
             ref.on is not None and live.names.get(taken) == ref.on.name
         )  # an index that the table has of its parent
         if (
-            obj.takes is not None
+            obj.relation_name is not None
             and ref not in live.state
             and taken in live.names.keys() - free
             and not given
         ):
             at = declaration.position(source[ref])
             yield Problem(
-                f"{ref}: the name {ref.schema}.{obj.takes} is taken by another relation",
+                f"{ref}: the name {ref.schema}.{obj.relation_name} is taken by another relation",
                 at,
                 "choose another, or drop what has it",
             )
@@ -138,9 +147,11 @@ def _taken(
 
 def _handed_down(obj: Object, state: State) -> Iterator[Ref]:
     """What a new object will be on the partitions below: what is there under that name is its beginning."""
-    for heir in heirs_of(state, {obj.ref.on}) if obj.spreads and obj.ref.on else ():
-        if obj.heritable(state[heir]):
-            yield obj.inherited_by(heir).ref
+    for child in (
+        children_of(state, {obj.ref.on}) if obj.has_partition_copies and obj.ref.on else ()
+    ):
+        if obj.is_inherited_by(state[child]):
+            yield obj.inherited_by(child).ref
 
 
 def _kept(
@@ -154,7 +165,7 @@ def _kept(
         if ref not in live.state or not {*live.state[ref].parents} - {*obj.parents}:
             continue
         given, still = live.state.inherited(ref), later.inherited(ref)
-        for own, part in on_its_own(live.state, ref, live.situation.pieces).items():
+        for own, part in on_its_own(live.state, ref, live.context.partition_copies).items():
             if own not in still and own.kind not in declaration.exclusive.get(ref, ()):
                 found[own] = (
                     live.state[own].filled(given[own])
@@ -186,7 +197,7 @@ def _too_new(
     declared: Mapping[Ref, Object],
     source: Mapping[Ref, Ref],
 ) -> Iterable[Problem]:
-    server = live.situation.server
+    server = live.context.server
     for ref, obj in declared.items():
         if (
             ref.name in obj.files() - live.available and ref not in live.state
@@ -196,7 +207,7 @@ def _too_new(
                 declaration.position(source[ref]),
                 "install them there first",
             )
-        for said, major in obj.newer().items():
+        for said, major in obj.required_versions().items():
             if server.major < major:
                 at = declaration.position(source[ref], said)
                 yield Problem(
@@ -215,7 +226,7 @@ def _gone(
 ) -> set[Ref]:
     """What is to be dropped: named absent, left out of an exclusive list or of a pruned schema; and what lives on it."""
     gone = {spelled.get(r, r) for r in declaration.absent} & live.state.objects.keys()
-    holding = {r.namespace for r in declared}
+    holding = {r.schema_ref for r in declared}
     for ref in live.state:
         if ref in declared:
             continue

@@ -57,7 +57,7 @@ class Assertion(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    written: ClassVar[tuple[str, ...]] = ("query",)
+    sql_fields: ClassVar[tuple[str, ...]] = ("query",)
 
     query: str = Field(description="one SQL command")
     equals: str | int | float | bool | None = Field(

@@ -10,7 +10,7 @@ from psycopg import Rollback
 
 from reconciler.checks.model import Actor, Assertion, Check, Setting
 from reconciler.errors import StatementFailed
-from reconciler.server.connection import Connection, Row, connect, rows, run
+from reconciler.server.connection import Connection, Row, connect, rows, run_sql
 from reconciler.sql import compose, literal, text
 
 
@@ -45,7 +45,7 @@ def _complaint(connection: Connection, assertion: Assertion, search_path: str) -
     complaint = ""
     with connection.transaction():
         try:
-            run(connection, text(compose("SET LOCAL search_path TO {}", literal(search_path))))
+            run_sql(connection, text(compose("SET LOCAL search_path TO {}", literal(search_path))))
             if assertion.actor is not None:
                 _become(connection, assertion.actor)
         except StatementFailed as e:
@@ -62,7 +62,7 @@ def _become(connection: Connection, actor: Actor) -> None:
     for setting, value in values.items():
         rows(connection, "SELECT set_config(%s, %s, true)", [setting, value])
     if actor.role is not None:
-        run(connection, text(compose("SET LOCAL ROLE {}", actor.role)))
+        run_sql(connection, text(compose("SET LOCAL ROLE {}", actor.role)))
 
 
 def _value(connection: Connection, setting: Setting | str) -> str:
@@ -106,7 +106,7 @@ def _equals(found: Sequence[Row], wanted: object) -> str:
 
 def _uses(connection: Connection, query: str, index: str) -> str:
     """Whether the plan of the query reads the index, were the table too large to be read whole."""
-    run(connection, "SET LOCAL enable_seqscan TO off")
+    run_sql(connection, "SET LOCAL enable_seqscan TO off")
     plan = rows(connection, f"EXPLAIN (FORMAT JSON, COSTS OFF) {query}")[0]["QUERY PLAN"]
     used = sorted(set(_indexes(plan)))
     return "" if index in used else f"does not use {index} but {', '.join(used) or 'no index'}"

@@ -81,7 +81,7 @@ def apply(saved: Path | None, allow: Sequence[str], yes: bool, check: bool, **gi
     """Make the target what is declared, or run a plan that was saved with `plan --format json --out`."""
     file = settings.read()
     if saved:
-        read = settings.aim(file, given["target"])
+        read = settings.resolve_target(file, given["target"])
         aim, job, made = (
             replace(read, patience=lock_flags(read.patience, given)),
             None,
@@ -95,7 +95,13 @@ def apply(saved: Path | None, allow: Sequence[str], yes: bool, check: bool, **gi
 
 
 def _run(
-    made: Plan, job: Job | None, aim: settings.Aim, allow: Sequence[str], *, yes: bool, check: bool
+    made: Plan,
+    job: Job | None,
+    aim: settings.ResolvedTarget,
+    allow: Sequence[str],
+    *,
+    yes: bool,
+    check: bool,
 ) -> int:
     """Run a plan that was shown, if it may run and people want it."""
     if refusals := hazards_not_allowed(made, allow):
@@ -169,7 +175,7 @@ def rollback(
             "--format and --out show the plan instead of running it: they go with --check"
         )
     file = settings.read()
-    read = settings.aim(file, given["target"])
+    read = settings.resolve_target(file, given["target"])
     aim = replace(journal_flags(read, given), patience=lock_flags(read.patience, given))
     where = aim.journal or read.journal or JOURNAL
     made, job = pipeline.plan_rollback(
@@ -195,7 +201,7 @@ def rollback(
 @click.option("--journal", metavar="NAME", help="The schema of our record of runs (reconcile).")
 def history(run: int | None, target: str | None, limit: int, form: str, journal: str | None) -> int:
     """List the runs that the journal records, or tell everything of one."""
-    aim = settings.aim(settings.read(), target)
+    aim = settings.resolve_target(settings.read(), target)
     kept = journal or aim.journal or JOURNAL
     if run is None:
         found = pipeline.read_history(aim.url, kept, limit)
@@ -219,7 +225,7 @@ def history(run: int | None, target: str | None, limit: int, form: str, journal:
 )
 def export_(target: str | None, schemas: Sequence[str], out: Path) -> int:
     """Write a database down as YAML, such as people write it."""
-    aim = settings.aim(settings.read(), target)
+    aim = settings.resolve_target(settings.read(), target)
     bounds = frozenset(schemas or ["*"])
     files, notes = pipeline.export_state(aim.url, Scope(bounds, everything="*" in bounds), out)
     for file in files:

@@ -14,10 +14,10 @@ from reconciler import settings
 from reconciler.declare.load import load
 from reconciler.errors import SettingsError
 from reconciler.model.state import Scope
-from reconciler.model.statement import Hazard
+from reconciler.model.statement import HazardKind
 from reconciler.pipeline import Job
 from reconciler.plan.plan import Plan
-from reconciler.server.locks import Patience
+from reconciler.server.locks import LockPolicy
 
 Command = Callable[..., Any]
 
@@ -88,7 +88,7 @@ waits = _options(
 allowing = click.option(
     "--allow",
     multiple=True,
-    type=click.Choice([*(h.value for h in Hazard), "all"]),
+    type=click.Choice([*(h.value for h in HazardKind), "all"]),
     help="Let a hazard pass.",
 )
 
@@ -100,11 +100,11 @@ written = click.option(
 )
 
 
-def make_job(given: dict[str, Any]) -> tuple[Job, settings.Aim]:
+def make_job(given: dict[str, Any]) -> tuple[Job, settings.ResolvedTarget]:
     file = settings.read()
     declaration = load(given["state"] or file.state)
     schemas = frozenset(given["schemas"] or file.schemas) or declaration.schemas
-    aim = settings.aim(file, given["target"])
+    aim = settings.resolve_target(file, given["target"])
     scope = Scope(schemas, prune=given["prune"], everything="*" in schemas)
     aim = replace(aim, patience=lock_flags(aim.patience, given))
     return Job(
@@ -112,14 +112,14 @@ def make_job(given: dict[str, Any]) -> tuple[Job, settings.Aim]:
     ), aim
 
 
-def journal_flags(aim: settings.Aim, given: dict[str, Any]) -> settings.Aim:
+def journal_flags(aim: settings.ResolvedTarget, given: dict[str, Any]) -> settings.ResolvedTarget:
     """The aim with what flags say of the journal."""
     if given["journal"] and given["no_journal"]:
         raise SettingsError("--journal and --no-journal contradict each other")
     return replace(aim, journal=None if given["no_journal"] else given["journal"] or aim.journal)
 
 
-def lock_flags(usual: Patience, given: dict[str, Any]) -> Patience:
+def lock_flags(usual: LockPolicy, given: dict[str, Any]) -> LockPolicy:
     """What flags say, where the command has such, and for the rest the settings."""
     said = {
         "lock": given.get("lock_timeout"),

@@ -53,9 +53,9 @@ def export(state: State, folder: Path) -> list[Path]:
 
 def _folded(state: State) -> list[Object]:
     """The objects in short forms, without those that the short forms of others say."""
-    short = [obj.folded(state.objects) for obj in state.objects.values()]
-    said = {ref for _, refs in short for ref in refs}
-    return [obj for obj, _ in short if obj.ref not in said]
+    short_form = [obj.collapse_shorthand(state.objects) for obj in state.objects.values()]
+    said = {ref for _, refs in short_form for ref in refs}
+    return [obj for obj, _ in short_form if obj.ref not in said]
 
 
 def _file(obj: Object) -> Path:
@@ -98,18 +98,18 @@ def _body(obj: Object, children: Mapping[Ref, list[Object]]) -> Any:
     derived = {model.model_fields[n].alias or n for n in model.derived()}
     dumped = obj.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     body: Body = {
-        k: _short(v, k, sql=k in model.written)
+        k: _short(v, k, sql=k in model.sql_fields)
         for k, v in dumped.items()
         if k not in derived and v is not None
     }
-    if isinstance(obj, Granted) and body.get("grants") == obj.usual_grants():
+    if isinstance(obj, Granted) and body.get("grants") == obj.default_grants():
         del body["grants"]
     body |= {
-        k: body.pop(k) for k in model.written if isinstance(body.get(k), _Block)
+        k: body.pop(k) for k in model.sql_fields if isinstance(body.get(k), _Block)
     }  # after what is said in a line
     for child in children.get(obj.ref, ()):
         body.setdefault(child.section, _Section())[_key(child)] = _body(child, children)
-    return obj.short(body)
+    return obj.short_form(body)
 
 
 def _short(value: Any, key: str = "", *, sql: bool = False) -> Any:

@@ -21,7 +21,9 @@ Kinds = Mapping[str, type[Object]]
 def sections_of(kinds: Kinds, parent: str = "") -> dict[str, type[Object]]:
     """The sections that stand under an entry of a kind, "" being the top level of a file."""
     return {
-        k.section: k for k in kinds.values() if (parent in k.within if parent else not k.within)
+        k.section: k
+        for k in kinds.values()
+        if (parent in k.parent_kinds if parent else not k.parent_kinds)
     }
 
 
@@ -163,6 +165,6 @@ def _entry_schema(
     }
     shorts = {"text": {"type": "string"}, "a list": {"type": "array"}}
     others = [shorts[form] for form in short_forms(kind)] + (
-        [] if kind.within else [{"type": "null"}]
+        [] if kind.parent_kinds else [{"type": "null"}]
     )
     return {"anyOf": [whole, *others]} if others else whole

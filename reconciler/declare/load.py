@@ -138,7 +138,7 @@ class _Reading:
                 objects[ref] = obj.model_copy(update={"owner": piece.owner}) if unowned else obj
         self._unfold(objects)
         schemas = {r.schema for r in self.pieces} | {
-            r.name for r in self.pieces if r == Ref("", r.name, "").namespace
+            r.name for r in self.pieces if r == Ref("", r.name, "").schema_ref
         }
         return Declaration(
             objects=objects,
@@ -154,8 +154,8 @@ class _Reading:
         """Add the objects that others are short for."""
         for obj in [*objects.values()]:
             piece = self.pieces[obj.ref]
-            old = [r.name for r, _ in _as_it_was(obj, objects).unfold()]
-            for (ref, body), was in zip(obj.unfold(), old, strict=True):
+            old = [r.name for r, _ in _as_it_was(obj, objects).expand_shorthand()]
+            for (ref, body), was in zip(obj.expand_shorthand(), old, strict=True):
                 if ref in self.pieces:
                     self._again(str(ref), piece.at, self.pieces[ref].at)
                     continue
@@ -275,7 +275,7 @@ class _Reading:
     ) -> tuple[str, dict[str, Given], dict[str, Any]]:
         """An entry's name, the fields that are given, and those that its key tells."""
         node = entry.node
-        mapping = isinstance(node, Entries) or (plain(node) is None and not kind.within)
+        mapping = isinstance(node, Entries) or (plain(node) is None and not kind.parent_kinds)
         body = {k: g.value for k, g in own.items()} if mapping else plain(node)
         name, after = self._entry(kind, entry, body)
         if not isinstance(after, dict) or (
@@ -295,12 +295,12 @@ class _Reading:
             elif key in own:
                 given[key] = replace(own[key], value=value)
             else:
-                short = (
+                short_form = (
                     shaped(node, fields[key].annotation, key, self.problems)
                     if value is body
                     else value
                 )
-                given[key] = Given(short, node.at, node)
+                given[key] = Given(short_form, node.at, node)
         return name, given, derived
 
     def _beside(self, kind: type[Object]) -> list[str]:
@@ -316,7 +316,7 @@ class _Reading:
             return entry.key, body
 
     def _ref(self, kind: type[Object], at: Position, name: str, on: Ref | None, path: str) -> Ref:
-        if on is not None or kind.unqualified:
+        if on is not None or kind.schemaless:
             if not name:
                 self._blame(at, f"expected the name of a {described_by(kind)}, got nothing")
             return Ref(kind.kind, on.schema if on else "", _unquoted(name), on)

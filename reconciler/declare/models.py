@@ -53,7 +53,7 @@ def fields_of(model: type[BaseModel]) -> Mapping[str, FieldInfo]:
 @cache
 def files_of(model: type[BaseModel]) -> Mapping[str, str]:
     """The keys that name a file which holds a field's SQL, and that field's key: `body_file` → `body`."""
-    written: Collection[str] = getattr(model, "written", ())
+    written: Collection[str] = getattr(model, "sql_fields", ())
     keys = {model.model_fields[n].alias or n for n in written}
     return {
         f"{k}_file": k

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from reconciler.diff.diff import Change
 from reconciler.model.facts import Parents
-from reconciler.model.object import Object, Situation
+from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
 from reconciler.model.statement import Statement
@@ -40,19 +40,19 @@ def precedence(changes: Sequence[Change], live: State, desired: State) -> Iterat
     moved = _moved(changes)
     lost = [c.ref for c in changes if c.desired is None]
     staying = [c for c in changes if c.ref.on in live and c.ref.on in desired]
-    given = [c for c in staying if (o := c.desired or c.live) is not None and o.folds]
+    given = [c for c in staying if (o := c.desired or c.live) is not None and o.inline_in_parent]
     for change in changes:
         ref = change.ref
-        for heir, (old, new) in moved.items():
-            if ref.on == heir:
+        for child, (old, new) in moved.items():
+            if ref.on == child:
                 later = not new or (
                     change.desired is None and (ref not in live or ref in live.given)
                 )
-                yield (heir, ref) if later else (ref, heir)
+                yield (child, ref) if later else (ref, child)
             elif ref.on in old and ref.on not in new:
-                yield heir, ref
+                yield child, ref
             elif ref.on in new and ref.on not in old:
-                yield ref, heir
+                yield ref, child
         yield from _as_given_then(change, changes, given, desired)
         yield from _in_pieces(change, changes, live, desired)
         yield from ((ref, gone) for gone in _goes_from_under(change, lost, live))
@@ -97,7 +97,7 @@ def _both_new(
     ref, new = change.ref, change.desired
     if (
         new is None
-        or not new.merged
+        or not new.also_inherited
         or new.overrides
         or ref.on is None
         or ref.on not in live
@@ -137,7 +137,7 @@ def _as_given_then(
     if (
         change.live is not None
         and change.desired is not None
-        and change.desired.merged
+        and change.desired.also_inherited
         and ref.on is not None
         and ref.on in desired
     ):
@@ -147,7 +147,7 @@ def _as_given_then(
                 kept = (
                     other.live
                     and other.desired
-                    and change.desired.outlasts(change.live, other.live, other.desired)
+                    and change.desired.must_own_before(change.live, other.live, other.desired)
                 )
                 yield (ref, other.ref) if kept else (other.ref, ref)
     if change.live is None and change.desired is not None and change.desired.parents:
@@ -161,49 +161,57 @@ def _in_pieces(
 ) -> Iterator[tuple[Ref, Ref]]:
     """What is made of the pieces on partitions is made when those that go are gone, and given to those that come."""
     old, new = change.live, change.desired
-    if (old.parents if old and old.piece else ()) == (new.parents if new and new.piece else ()):
+    if (old.parents if old and old.is_partition else ()) == (
+        new.parents if new and new.is_partition else ()
+    ):
         return
     before, after = (
-        {*_above(change.ref, s)} if o and o.piece else set[Ref]()
+        {*_above(change.ref, s)} if o and o.is_partition else set[Ref]()
         for o, s in ((old, live), (new, desired))
     )
     for other in changes:
-        if other.desired is not None and other.desired.spreads and other.ref.on is not None:
+        if (
+            other.desired is not None
+            and other.desired.has_partition_copies
+            and other.ref.on is not None
+        ):
             if other.ref.on in after:
                 yield other.ref, change.ref
             elif other.ref.on in before:
                 yield change.ref, other.ref
 
 
-def lent(changes: Sequence[Change], live: State, desired: State, on: Situation) -> Situation:
+def reparenting(
+    changes: Sequence[Change], live: State, desired: State, context: PlanningContext
+) -> PlanningContext:
     """The situation, with what must be done around each moment in which an heir gets other parents, or gets them back."""
     found: dict[tuple[Ref, Parents, Parents], tuple[list[Statement], list[Statement]]] = {}
     moved = _moved(changes)
     for change in changes:
-        heir, before, after = change.ref.on, change.live, change.desired
-        if heir is None or heir not in moved or before is None or after is None:
+        child, before, after = change.ref.on, change.live, change.desired
+        if child is None or child not in moved or before is None or after is None:
             continue
-        old, new = moved[heir]
+        old, new = moved[child]
         for state, one, other, way in (
-            (live, before, after, (heir, old, new)),
-            (desired, after, before, (heir, new, old)),
+            (live, before, after, (child, old, new)),
+            (desired, after, before, (child, new, old)),
         ):
-            for giver in _givers(heir, one.ref, state):
-                if around := giver.lends(one, other, on):
+            for giver in _givers(child, one.ref, state):
+                if around := giver.renamed_while_reparenting(one, other, context):
                     first, last = found.setdefault(way, ([], []))
                     first.append(around[0])
                     last.append(around[1])
-    return replace(on, lent=found)
+    return replace(context, reparenting=found)
 
 
-def _givers(heir: Ref, part: Ref, state: State) -> Iterator[Object]:
+def _givers(child: Ref, part: Ref, state: State) -> Iterator[Object]:
     """The parts that are their owners' own among those that come to an heir as this one."""
-    for parent in state[heir].parents if heir in state else ():
+    for parent in state[child].parents if child in state else ():
         own = state.get(replace(part, schema=parent.schema, on=parent))
         yield from [own] if own is not None else _givers(parent, part, state)
 
 
-def with_given(state: State, given: Sequence[Object | None]) -> State:
+def with_inherited(state: State, given: Sequence[Object | None]) -> State:
     """The state with what parents give listed in it."""
     added = {o.ref: o for o in given if o is not None}
     return State(
@@ -213,7 +221,7 @@ def with_given(state: State, given: Sequence[Object | None]) -> State:
 
 def _makes_room(lost: Ref, new: Object, live: State) -> bool:
     """Whether an heir has something under the name of what comes to it, and cannot take that for its own."""
-    same = not new.folds and (lost.kind, lost.name) == (new.ref.kind, new.ref.name)
+    same = not new.inline_in_parent and (lost.kind, lost.name) == (new.ref.kind, new.ref.name)
     return same and lost.on is not None and any(p == new.ref.on for p in _above(lost.on, live))
 
 

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.diff.diff import Difference
-from reconciler.model.context import Situation
+from reconciler.model.context import PlanningContext
 from reconciler.model.object import Object
-from reconciler.model.partitioned import Divided
+from reconciler.model.partitioned import PartitionedObject
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration, Scope, State
 from reconciler.model.statement import Statement
@@ -29,12 +29,12 @@ class Renaming:
     was: Ref
     becomes: Ref
     statement: Statement
-    told: Difference
+    described: Difference
     part: bool = False
 
 
 def pending(
-    live: State, declaration: Declaration, scope: Scope, situation: Situation
+    live: State, declaration: Declaration, scope: Scope, context: PlanningContext
 ) -> list[Renaming]:
     """What is declared under a new name and is still there under the old one; what others live on comes first."""
     before: dict[Ref, Ref] = {}  # the live refs of what is renamed, by the new ones
@@ -53,16 +53,16 @@ def pending(
                 before[ref] = there
                 now = replace(there, on=ref.on)
                 statement = live[there].model_copy(update={"ref": now}).renamed_to(ref.name)
-                told = Difference(field="name", live=there.name, wanted=ref.name)
-                found.append(Renaming(there, replace(now, name=ref.name), statement, told))
+                described = Difference(field="name", live=there.name, wanted=ref.name)
+                found.append(Renaming(there, replace(now, name=ref.name), statement, described))
         if there is None:
             continue
         for old, new, statement in obj.parts_renamed(live[there]):
-            told = Difference(field=obj.renamed_part, live=old, wanted=new)
-            found += _made_first(obj, live, declaration, situation)
+            described = Difference(field=obj.renamed_part, live=old, wanted=new)
+            found += _made_first(obj, live, declaration, context)
             found.append(
                 Renaming(
-                    there, replace(there, on=ref.on, name=ref.name), statement, told, part=True
+                    there, replace(there, on=ref.on, name=ref.name), statement, described, part=True
                 )
             )
     return found
@@ -70,7 +70,12 @@ def pending(
 
 def _same(ref: Ref, obj: Object, live: State, declaration: Declaration, scope: Scope) -> Ref | None:
     """What is the same on the same object under another name, and would be dropped: building it again would be in vain."""
-    if not isinstance(obj, Divided) or ref.on is None or ref.on not in live or live[ref.on].parents:
+    if (
+        not isinstance(obj, PartitionedObject)
+        or ref.on is None
+        or ref.on not in live
+        or live[ref.on].parents
+    ):
         return None
     whole = (scope.prune and scope.covers(ref)) or ref.kind in declaration.exclusive.get(ref.on, ())
     going = (
@@ -80,21 +85,21 @@ def _same(ref: Ref, obj: Object, live: State, declaration: Declaration, scope: S
     )
     found = next((r for r in going if obj.equals(live[r])), None)
     rooms = (
-        obj.occupies() - live[found].occupies()
+        obj.name_keys() - live[found].name_keys()
         if found is not None
         else frozenset[tuple[str, ...]]()
     )
-    taken = any(rooms & o.occupies() for o in live.objects.values() if o.ref.schema == ref.schema)
+    taken = any(rooms & o.name_keys() for o in live.objects.values() if o.ref.schema == ref.schema)
     return None if taken else found
 
 
 def _made_first(
-    obj: Object, live: State, declaration: Declaration, on: Situation
+    obj: Object, live: State, declaration: Declaration, context: PlanningContext
 ) -> Iterator[Renaming]:
     """What is declared and not there, and is needed already where parts are renamed: the schema to which an extension moves."""
     for ref in obj.needs():
         if ref not in live and ref in declaration.objects:
-            for statement in declaration.objects[ref].create(on, online=False):
+            for statement in declaration.objects[ref].create(context, online=False):
                 yield Renaming(
                     ref,
                     ref,

@@ -11,10 +11,10 @@ from psycopg import IsolationLevel
 
 from reconciler.kinds import KINDS
 from reconciler.model.catalog_sql import LABEL, held
-from reconciler.model.context import Situation
-from reconciler.model.facts import Leftover, Piece, Pieces, Size
+from reconciler.model.context import PlanningContext
+from reconciler.model.facts import Leftover, PartitionCopies, PartitionCopy, Size
 from reconciler.model.object import Object
-from reconciler.model.partitioned import Divided
+from reconciler.model.partitioned import PartitionedObject
 from reconciler.model.ref import Ref
 from reconciler.model.state import State, ref_of
 from reconciler.server.capabilities import Server
@@ -69,7 +69,7 @@ NAMES = """
     WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"""
 _NONE = "SELECT '{0}' AS place WHERE NOT EXISTS (SELECT FROM {1} AS x WHERE x.{2}::oid >= 16384)"
 EMPTY = " UNION ALL ".join(
-    _NONE.format(p, *p.split(".")) for p in sorted({k.stored for k in KINDS.values()} - {""})
+    _NONE.format(p, *p.split(".")) for p in sorted({k.oid_column for k in KINDS.values()} - {""})
 )
 INITIAL = f"""
     SELECT d.letter, coalesce(n.nspname, '') AS namespace,
@@ -111,7 +111,7 @@ class Snapshot:
     """
 
     state: State
-    situation: Situation
+    context: PlanningContext
     database: str = ""
     roles: frozenset[str] = frozenset()
     schemas: frozenset[str] = frozenset()
@@ -142,20 +142,20 @@ def introspect(connection: Connection, standing_for: Server | None = None) -> Sn
                 connection.execute(
                     "SELECT set_config('search_path', '', true), set_config('lock_timeout', '10s', true), set_config('jit', 'off', true)"
                 )
-                objects, addresses, leftovers, owed = _objects(connection, server)
+                objects, addresses, leftovers, unfinished = _objects(connection, server)
                 pieces = _pieces(connection, addresses)
                 objects |= _called(objects, pieces)
-                owed |= _detached(connection, objects, pieces)
+                unfinished |= _detached(connection, objects, pieces)
                 facts, taken = rows(connection, FACTS)[0], rows(connection, NAMES)
-                situation = Situation(
+                context = PlanningContext(
                     server=server,
                     user=facts["user"],
                     sizes=_sizes(connection, objects),
                     leftovers=leftovers,
-                    owed={r: objects[r] for r in owed},
-                    pieces=pieces,
-                    doubled=_doubled(connection, objects),
-                    taken=frozenset((r["schema"], r["name"]) for r in taken),
+                    unfinished={r: objects[r] for r in unfinished},
+                    partition_copies=pieces,
+                    local_and_inherited_not_null=_doubled(connection, objects),
+                    relation_names=frozenset((r["schema"], r["name"]) for r in taken),
                     initial={
                         (words, row["namespace"]): {r: tuple(p) for r, p in row["grants"].items()}
                         for row in rows(connection, INITIAL)
@@ -168,7 +168,7 @@ def introspect(connection: Connection, standing_for: Server | None = None) -> Sn
             connection.isolation_level, connection.read_only = before
     return Snapshot(
         State(objects, edges),
-        situation,
+        context,
         f"{facts['system']}/{facts['database']}",
         frozenset(facts["roles"]),
         frozenset(facts["schemas"]),
@@ -193,7 +193,7 @@ def look(
             )
         )
         objects, addresses, leftovers, _ = _objects(connection, server_of(connection), kinds, only)
-        if any(isinstance(o, Divided) and o.partitioned for o in objects.values()):
+        if any(isinstance(o, PartitionedObject) and o.partitioned for o in objects.values()):
             objects |= _called(objects, _pieces(connection, addresses))
     return objects, frozenset(leftovers)
 
@@ -208,10 +208,10 @@ def _objects(
     objects: dict[Ref, Object] = {}
     addresses: dict[Address, Ref] = {}
     leftovers: dict[Ref, Leftover] = {}
-    owed: set[Ref] = set()
+    unfinished: set[Ref] = set()
     empty = {r["place"] for r in rows(connection, EMPTY)}
     for kind in KINDS.values():
-        if kind.stored in empty or kind.kind not in kinds:
+        if kind.oid_column in empty or kind.kind not in kinds:
             continue
         query = (
             f"SELECT o.* FROM ({kind.catalog(server)}) AS o WHERE {only}"
@@ -223,11 +223,11 @@ def _objects(
             own: list[Address] = [(a[0], a[1], a[2]) for a in row.pop("addresses")]
             addresses |= {a: ref for a in own if a[1]}
             if row.pop("owed", False):
-                owed.add(ref)
-            left, sound = row.pop("leftover", False), row.pop("sound", False)
+                unfinished.add(ref)
+            left, resumable = row.pop("leftover", False), row.pop("sound", False)
             found = kind.from_row(ref, row | {"comment": comments.get(own[0])})
             if left:
-                leftovers[ref] = Leftover(found, sound)
+                leftovers[ref] = Leftover(found, resumable)
             else:
                 objects[ref] = found
     extensions = {a[1]: r for a, r in addresses.items() if r.kind == "extension"}
@@ -235,7 +235,7 @@ def _objects(
         if row["refobjid"] not in extensions:
             continue
         addresses[row["classid"], row["objid"], 0] = extensions[row["refobjid"]]
-    return objects, addresses, leftovers, owed
+    return objects, addresses, leftovers, unfinished
 
 
 def _edges(connection: Connection, addresses: Mapping[Address, Ref]) -> dict[Ref, frozenset[Ref]]:
@@ -251,18 +251,18 @@ def _edges(connection: Connection, addresses: Mapping[Address, Ref]) -> dict[Ref
     for row in rows(connection, DEPENDENCIES):
         one = known(row["classid"], row["objid"], row["objsubid"])
         other = known(row["refclassid"], row["refobjid"], row["refobjsubid"])
-        heir = addresses.get((row["refclassid"], row["refobjid"], 0))
+        child = addresses.get((row["refclassid"], row["refobjid"], 0))
         if one and other and one not in (other, other.on):
             edges[one].add(other)
-            if heir and other.on not in (None, heir) and heir not in (one, one.on):
-                edges[one].add(heir)
+            if child and other.on not in (None, child) and child not in (one, one.on):
+                edges[one].add(child)
     return {r: frozenset(e) for r, e in edges.items()}
 
 
-def _pieces(connection: Connection, addresses: Mapping[Address, Ref]) -> Pieces:
+def _pieces(connection: Connection, addresses: Mapping[Address, Ref]) -> PartitionCopies:
     """What indexes and constraints of partitioned tables have on every partition of a partition."""
-    whole = {a[1]: r for a, r in addresses.items() if KINDS[r.kind].spreads}
-    found: dict[Ref, dict[Ref, Piece]] = {}
+    whole = {a[1]: r for a, r in addresses.items() if KINDS[r.kind].has_partition_copies}
+    found: dict[Ref, dict[Ref, PartitionCopy]] = {}
     listed = {row["oid"]: row for row in rows(connection, PIECES)}
     for row in listed.values():
         line = [row]
@@ -271,7 +271,7 @@ def _pieces(connection: Connection, addresses: Mapping[Address, Ref]) -> Pieces:
         top = whole.get(line[-1]["of"])
         if top is not None and top.on is not None:
             own, above, *_ = [*(Ref(top.on.kind, r["schema"], r["name"]) for r in line), top.on]
-            found.setdefault(top, {})[own] = Piece(
+            found.setdefault(top, {})[own] = PartitionCopy(
                 row["piece"], above, len(line), row["leaf"], row["valid"]
             )
     return found
@@ -283,26 +283,30 @@ def _doubled(
     by_name = _by_name(objects)
     found: dict[tuple[Ref, str], list[Ref]] = {}
     for row in rows(connection, DOUBLED):
-        parent, heir = (
+        parent, child = (
             by_name.get(n)
             for n in ((row["parent_schema"], row["parent"]), (row["schema"], row["name"]))
         )
-        if parent and heir:
-            found.setdefault((parent, row["attribute"]), []).append(heir)
+        if parent and child:
+            found.setdefault((parent, row["attribute"]), []).append(child)
     return found
 
 
-def _called(objects: Mapping[Ref, Object], pieces: Pieces) -> dict[Ref, Object]:
+def _called(objects: Mapping[Ref, Object], pieces: PartitionCopies) -> dict[Ref, Object]:
     """The indexes and constraints whose pieces people have named."""
     named = (
-        (r, o, pieces[r]) for r, o in objects.items() if r in pieces and isinstance(o, Divided)
+        (r, o, pieces[r])
+        for r, o in objects.items()
+        if r in pieces and isinstance(o, PartitionedObject)
     )
     return {
         r: o.with_pieces({t: piece.name for t, piece in found.items()}) for r, o, found in named
     }
 
 
-def _detached(connection: Connection, objects: dict[Ref, Object], pieces: Pieces) -> set[Ref]:
+def _detached(
+    connection: Connection, objects: dict[Ref, Object], pieces: PartitionCopies
+) -> set[Ref]:
     """Take partitions that were about to be detached for what they will be; returns them."""
     by_name = _by_name(objects)
     found = {
@@ -313,11 +317,11 @@ def _detached(connection: Connection, objects: dict[Ref, Object], pieces: Pieces
     for table in found:
         for ref, obj in on_its_own(State(objects), table, pieces).items():
             objects.setdefault(ref, obj)
-        objects[table] = objects[table].detached()
+        objects[table] = objects[table].without_parents()
     return found
 
 
-def on_its_own(state: State, ref: Ref, pieces: Pieces) -> dict[Ref, Object]:
+def on_its_own(state: State, ref: Ref, pieces: PartitionCopies) -> dict[Ref, Object]:
     """What its parents give an object, as it has it when it leaves them."""
     names = {
         state[w].inherited_by(ref).ref: p[ref].name

@@ -21,7 +21,7 @@ def note(sort: str, names: Collection[str], what: str) -> str:
     )
 
 
-def half_made(left: Iterable[Ref]) -> list[str]:
+def unfinished_notices(left: Iterable[Ref]) -> list[str]:
     """A line for each kind of what interrupted work has left and nothing takes up."""
     found: dict[str, list[str]] = {}
     for ref in left:

@@ -19,7 +19,7 @@ from reconciler import __version__
 from reconciler.errors import PlanRefused, StatementFailed
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import MARK
-from reconciler.server.connection import Connection, rows, run, translated
+from reconciler.server.connection import Connection, rows, run_sql, translated
 from reconciler.sql import compose, literal, name, raw, text
 
 Model = dict[str, Any]
@@ -182,18 +182,20 @@ def _ours(present: Mapping[str, set[str]]) -> bool:
 def _lay_out(connection: Connection, schema: str) -> None:
     present = _present(connection, schema)
     if not rows(connection, "SELECT 1 FROM pg_namespace WHERE nspname = %s", [schema]):
-        run(connection, text(compose("CREATE SCHEMA {}", schema)))
+        run_sql(connection, text(compose("CREATE SCHEMA {}", schema)))
     own = text(name(schema))
     for table, columns in LAYOUT.items():
         relation = compose("{}.{}", schema, table)
         if table not in present:
             listed = ", ".join(f"{n} {d.replace('{schema}', own)}" for n, d in columns.items())
-            run(connection, text(compose("CREATE TABLE {} ({})", relation, raw(listed))))
+            run_sql(connection, text(compose("CREATE TABLE {} ({})", relation, raw(listed))))
             if table == "run":
-                run(connection, text(compose("COMMENT ON TABLE {} IS {}", relation, literal(MARK))))
+                run_sql(
+                    connection, text(compose("COMMENT ON TABLE {} IS {}", relation, literal(MARK)))
+                )
             continue
         for missing in [c for c in columns if c.islower() and c not in present[table]]:
-            run(
+            run_sql(
                 connection,
                 text(
                     compose(
@@ -202,7 +204,9 @@ def _lay_out(connection: Connection, schema: str) -> None:
                 ),
             )
             if table == "run":
-                run(connection, text(compose("COMMENT ON TABLE {} IS {}", relation, literal(MARK))))
+                run_sql(
+                    connection, text(compose("COMMENT ON TABLE {} IS {}", relation, literal(MARK)))
+                )
 
 
 def _opened(
@@ -213,7 +217,7 @@ def _opened(
     rollback_of: int | None,
 ) -> int:
     own = _named(schema)
-    run(
+    run_sql(
         connection,
         text(compose("UPDATE {}.run SET status = 'interrupted' WHERE status = 'running'", schema)),
     )

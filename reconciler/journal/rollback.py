@@ -16,25 +16,25 @@ from reconciler.kinds import KINDS
 from reconciler.model.object import Object
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration, State
-from reconciler.model.statement import Hazard
+from reconciler.model.statement import HazardKind
 from reconciler.plan.plan import Renamed
 
 
 @dataclass(frozen=True)
-class Wayback:
+class RollbackPlan:
     """What to declare, and what people should know of it."""
 
     declaration: Declaration
     notes: Sequence[str]
 
 
-def way_back(
+def rollback_declaration(
     of: Detail,
     attempts: Sequence[Detail],
     afterwards: Sequence[Later],
     live: State,
     has_rows: Callable[[Ref], bool],
-) -> Wayback:
+) -> RollbackPlan:
     """Declare what was there before the run; raises PlanRefused where others, or runs of ours, have gone on from there.
 
     `attempts` are rollbacks of the same run that did not end, `afterwards` all other runs since; `has_rows` is asked of
@@ -75,7 +75,7 @@ def way_back(
     if strangers := [
         str(r)
         for r in live
-        if r not in known and (r.on in doomed or (r.schema and r.namespace in doomed))
+        if r not in known and (r.on in doomed or (r.schema and r.schema_ref in doomed))
     ]:
         raise PlanRefused(
             f"run {run} cannot be rolled back: what it made holds what came later: {', '.join(sorted(strangers)[:5])}"
@@ -89,7 +89,7 @@ def way_back(
     }
     loose = {r: o for r, o in loose.items() if r.on is not None and has_rows(r.on)}
     declared = {r: _called(loose.get(r, o), renames) for r, o in objects.items()}
-    heirs = {
+    children = {
         on: live[on]
         for t in touched
         if (on := t.ref.on) is not None and on in live and on not in known and live[on].parents
@@ -105,8 +105,10 @@ def way_back(
         ),
         *_unseen(of, attempts, live),
     ]
-    return Wayback(
-        Declaration(objects={**heirs, **declared}, absent=absent, schemas=schemas, recorded=True),
+    return RollbackPlan(
+        Declaration(
+            objects={**children, **declared}, absent=absent, schemas=schemas, recorded=True
+        ),
         notes,
     )
 
@@ -133,7 +135,7 @@ def _nullable(obj: Object) -> Object:
     given = any(getattr(obj, f, None) is not None for f in ("default", "generated", "identity"))
     return (
         obj.model_copy(update={"not_null": False})
-        if obj.folds and getattr(obj, "not_null", False) and not given
+        if obj.inline_in_parent and getattr(obj, "not_null", False) and not given
         else obj
     )
 
@@ -145,7 +147,7 @@ def _back(ref: Ref, names: Mapping[Ref, Ref]) -> Ref:
     return replace(ref, on=_back(ref.on, names)) if ref.on is not None else ref
 
 
-def _done(of: Detail) -> Iterator[tuple[str, Hazard, str]]:
+def _done(of: Detail) -> Iterator[tuple[str, HazardKind, str]]:
     """The dangers that came true: the object, the hazard and why."""
     undone = {s.step_id for s in of.steps if s.status != "done"}
     for step in of.plan.steps:
@@ -154,14 +156,16 @@ def _done(of: Detail) -> Iterator[tuple[str, Hazard, str]]:
 
 
 def _irreversible(of: Detail) -> dict[str, str]:
-    return {identity: why for identity, hazard, why in _done(of) if hazard is Hazard.IRREVERSIBLE}
+    return {
+        identity: why for identity, hazard, why in _done(of) if hazard is HazardKind.IRREVERSIBLE
+    }
 
 
 def _lost(of: Detail) -> list[str]:
     return [
         f"run {of.run.id} lost what no rollback brings back: {why}"
         for _, hazard, why in _done(of)
-        if hazard is Hazard.DATA_LOSS
+        if hazard is HazardKind.DATA_LOSS
     ]
 
 

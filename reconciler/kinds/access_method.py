@@ -9,7 +9,7 @@ from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address
-from reconciler.model.object import Object, Situation
+from reconciler.model.object import Object, PlanningContext
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, name, raw, text
@@ -20,10 +20,10 @@ class AccessMethod(Object):
 
     kind: ClassVar[str] = "access_method"
     section: ClassVar[str] = "access_methods"
-    stored: ClassVar[str] = "pg_am.oid"
-    unqualified: ClassVar[bool] = True
+    oid_column: ClassVar[str] = "pg_am.oid"
+    schemaless: ClassVar[bool] = True
     renamable: ClassVar[bool] = False
-    whole: ClassVar[bool] = True
+    omitted_is_default: ClassVar[bool] = True
 
     type: Literal["table", "index"] = Field(description="what it is for")
     handler: str = Field(description="the function that tells how it is done")
@@ -41,7 +41,7 @@ class AccessMethod(Object):
     def sql_name(self) -> sql.Composable:
         return name(self.ref.name)
 
-    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         yield Statement(
             sql=text(
                 compose(

@@ -10,12 +10,12 @@ from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address, granted, ours
-from reconciler.model.object import Object, Situation
+from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Granted
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
-from reconciler.server.connection import Connection, rows, run, server_of
+from reconciler.server.connection import Connection, rows, run_sql, server_of
 from reconciler.sql import compose, literal, name, raw, text
 
 Modify = Literal["read_only", "shareable", "read_write"]
@@ -34,11 +34,11 @@ class Aggregate(Granted):
 
     kind: ClassVar[str] = "aggregate"
     section: ClassVar[str] = "aggregates"
-    stored: ClassVar[str] = "pg_aggregate.aggfnoid"
-    shares: ClassVar[str] = "routine"
+    oid_column: ClassVar[str] = "pg_aggregate.aggfnoid"
+    shared_namespace: ClassVar[str] = "routine"
     grant_class: ClassVar[str] = "FUNCTION"
     public_by_default: ClassVar[tuple[str, ...]] = ("execute",)
-    written: ClassVar[tuple[str, ...]] = ("sfunc", "stype", "finalfunc")
+    sql_fields: ClassVar[tuple[str, ...]] = ("sfunc", "stype", "finalfunc")
 
     arguments: str = Field(default="", json_schema_extra={"derived": True})
     result: str = Field(default="", json_schema_extra={"derived": True})
@@ -111,9 +111,9 @@ class Aggregate(Granted):
         probe = self.model_copy(
             update={"ref": replace(self.ref, schema="pg_temp", name="reconcile_probe")}
         )
-        for statement in probe.define(Situation(server_of(connection))):
-            run(connection, statement.sql)
-        run(connection, "SET search_path TO ''")
+        for statement in probe.define(PlanningContext(server_of(connection))):
+            run_sql(connection, statement.sql)
+        run_sql(connection, "SET search_path TO ''")
         found = rows(
             connection,
             """SELECT p.oid::regprocedure::text AS probe,
@@ -121,7 +121,7 @@ class Aggregate(Granted):
                                             ORDER BY o), ', ') AS arguments
                FROM pg_proc AS p WHERE p.proname = 'reconcile_probe' AND p.pronamespace = pg_my_temp_schema()""",
         )
-        run(connection, f"DROP ROUTINE {found[0]['probe']}")
+        run_sql(connection, f"DROP ROUTINE {found[0]['probe']}")
         return replace(self.ref, arguments=found[0]["arguments"])
 
     def designation(self) -> sql.Composable:
@@ -134,10 +134,10 @@ class Aggregate(Granted):
             "{}({})", name(self.ref.schema, self.ref.name), raw(self.ref.arguments or "")
         )
 
-    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         yield self._statement("CREATE")
 
-    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+    def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         same = (self.arguments, self.result, self.hypothetical) == (
             old.arguments,
             old.result,

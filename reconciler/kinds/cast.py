@@ -9,7 +9,7 @@ from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address
-from reconciler.model.object import Object, Situation
+from reconciler.model.object import Object, PlanningContext
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, raw, text
@@ -20,12 +20,12 @@ class Cast(Object):
 
     kind: ClassVar[str] = "cast"
     section: ClassVar[str] = "casts"
-    stored: ClassVar[str] = "pg_cast.oid"
+    oid_column: ClassVar[str] = "pg_cast.oid"
     renamable: ClassVar[bool] = False
-    unqualified: ClassVar[bool] = True
-    whole: ClassVar[bool] = True
-    unnoted: ClassVar[bool] = True
-    written: ClassVar[tuple[str, ...]] = ("function",)
+    schemaless: ClassVar[bool] = True
+    omitted_is_default: ClassVar[bool] = True
+    hidden_dependency: ClassVar[bool] = True
+    sql_fields: ClassVar[tuple[str, ...]] = ("function",)
 
     function: str | None = Field(
         default=None, description="what converts a value, with its arguments"
@@ -53,15 +53,15 @@ class Cast(Object):
     def sql_name(self) -> sql.Composable:
         return compose("({})", raw(self.ref.name))
 
-    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         ways = {
             "inout": "WITH INOUT",
             "binary": "WITHOUT FUNCTION",
             "function": f"WITH FUNCTION {self.function}",
         }
-        context = "" if self.context == "explicit" else f" AS {self.context.upper()}"
+        applied = "" if self.context == "explicit" else f" AS {self.context.upper()}"
         yield Statement(
             sql=text(
-                compose("CREATE {} {}{}", self.designation(), raw(ways[self.method]), raw(context))
+                compose("CREATE {} {}{}", self.designation(), raw(ways[self.method]), raw(applied))
             )
         )

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from reconciler.model.catalog_sql import address, ours
 from reconciler.model.datatype import COLLATED, Replaced
-from reconciler.model.object import Object, Situation
+from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
 from reconciler.model.statement import Statement, Turn
 from reconciler.server.capabilities import Server
@@ -22,10 +22,10 @@ class Collation(Owned, Replaced):
 
     kind: ClassVar[str] = "collation"
     section: ClassVar[str] = "collations"
-    stored: ClassVar[str] = "pg_collation.oid"
-    whole: ClassVar[bool] = True
-    local: ClassVar[bool] = True
-    since: ClassVar[Mapping[str, int]] = {"rules": 16}
+    oid_column: ClassVar[str] = "pg_collation.oid"
+    omitted_is_default: ClassVar[bool] = True
+    platform_dependent: ClassVar[bool] = True
+    first_version: ClassVar[Mapping[str, int]] = {"rules": 16}
     words_aside: ClassVar[str] = "COLLATION"
 
     provider: Literal["libc", "icu", "builtin", "default"] = "libc"
@@ -63,7 +63,7 @@ class Collation(Owned, Replaced):
             WHERE {ours("pg_collation", "c.oid", "n.nspname")}
             ORDER BY n.nspname, c.collname"""
 
-    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         given: list[sql.Composable] = [compose("provider = {}", raw(self.provider))]
         given += [
             compose("{} = {}", raw(f), literal(value))

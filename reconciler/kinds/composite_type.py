@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from reconciler.model.catalog_sql import address, granted, ours
 from reconciler.model.datatype import DataType, converted
-from reconciler.model.object import Object, Situation
-from reconciler.model.statement import Danger, Hazard, Statement
+from reconciler.model.object import Object, PlanningContext
+from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, joined, literal, name, raw, text
 
@@ -36,7 +36,7 @@ class CompositeType(DataType):
 
     kind: ClassVar[str] = "composite_type"
     section: ClassVar[str] = "types"
-    written: ClassVar[tuple[str, ...]] = ("attributes",)
+    sql_fields: ClassVar[tuple[str, ...]] = ("attributes",)
 
     attributes: dict[str, Attribute] = Field(
         default_factory=dict, description="name → type, in their order"
@@ -84,7 +84,7 @@ class CompositeType(DataType):
             ORDER BY n.nspname, t.typname"""
 
     @classmethod
-    def short(cls, body: dict[str, Any]) -> object:
+    def short_form(cls, body: dict[str, Any]) -> object:
         attributes: dict[str, Any] = body.get("attributes", {})
         plain = {
             k: a["type"] if {k for k, v in a.items() if v is not None} == {"type"} else a
@@ -93,7 +93,7 @@ class CompositeType(DataType):
         return body | {"attributes": plain}
 
     @property
-    def takes(self) -> str | None:
+    def relation_name(self) -> str | None:
         return self.ref.name
 
     def stood_aside(self, others: Mapping[str, str]) -> Self:
@@ -118,19 +118,19 @@ class CompositeType(DataType):
         row = compose("ROW({})::{}", joined(map(attribute, self.order)), raw(wanted))
         return compose("CASE WHEN {} IS DISTINCT FROM NULL THEN {} END", value, row)
 
-    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         listed = [compose("\n    {}", self.attributes[a].clause(a)) for a in self.order]
         body = compose("{}\n", sql.SQL(",").join(listed)) if listed else raw("")
         yield Statement(sql=text(compose("CREATE TYPE {} AS ({})", self.sql_name(), body)))
         yield from self._remark({})
 
-    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+    def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         """Attributes go, and come at the end, in place; one that changes its type makes another type."""
         kept = [a for a in old.order if a in self.attributes]
         same = all(self._shape(a) == old._shape(a) for a in kept)
         return self._differences(old) if same and list(self.order[: len(kept)]) == kept else None
 
-    def disturbs(self, old: Self) -> bool:
+    def needs_dependents_dropped(self, old: Self) -> bool:
         """Views and indexes hold on to single attributes."""
         return any(a not in self.attributes for a in old.order)
 
@@ -143,9 +143,9 @@ class CompositeType(DataType):
         for own in old.order:
             if own not in self.attributes:
                 why = f"{self.ref}.{own} is dropped with its values"
-                lost = (Danger(hazard=Hazard.DATA_LOSS, reason=why),)
+                lost = (Hazard(hazard=HazardKind.DATA_LOSS, reason=why),)
                 yield self._alter(compose("DROP ATTRIBUTE {}", own)).model_copy(
-                    update={"dangers": lost}
+                    update={"hazards": lost}
                 )
         for own in self.order:
             if own not in old.attributes:

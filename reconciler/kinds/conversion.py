@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address, ours
-from reconciler.model.object import Object, Situation
+from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
@@ -20,8 +20,8 @@ class Conversion(Owned):
 
     kind: ClassVar[str] = "conversion"
     section: ClassVar[str] = "conversions"
-    stored: ClassVar[str] = "pg_conversion.oid"
-    written: ClassVar[tuple[str, ...]] = ("function",)
+    oid_column: ClassVar[str] = "pg_conversion.oid"
+    sql_fields: ClassVar[tuple[str, ...]] = ("function",)
 
     source: str = Field(default="", alias="from", description="an encoding")
     target: str = Field(default="", alias="to", description="an encoding")
@@ -39,7 +39,7 @@ class Conversion(Owned):
             WHERE {ours("pg_conversion", "c.oid", "n.nspname")}
             ORDER BY n.nspname, c.conname"""
 
-    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         verb = raw("CREATE DEFAULT CONVERSION" if self.default else "CREATE CONVERSION")
         encodings = compose("FOR {} TO {}", literal(self.source), literal(self.target))
         yield Statement(

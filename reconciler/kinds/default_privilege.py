@@ -10,7 +10,7 @@ from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import NOT_MANAGED, address, held
-from reconciler.model.object import Object, Situation
+from reconciler.model.object import Object, PlanningContext
 from reconciler.model.privileges import ALL, PUBLIC, Access, Grants, known
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
@@ -37,12 +37,12 @@ class DefaultPrivilege(Object):
 
     kind: ClassVar[str] = "default_privilege"
     section: ClassVar[str] = "default_privileges"
-    stored: ClassVar[str] = "pg_default_acl.oid"
+    oid_column: ClassVar[str] = "pg_default_acl.oid"
     renamable: ClassVar[bool] = False
-    remarkable: ClassVar[bool] = False
-    unqualified: ClassVar[bool] = True
-    whole: ClassVar[bool] = True
-    ambient: ClassVar[bool] = True
+    commentable: ClassVar[bool] = False
+    schemaless: ClassVar[bool] = True
+    omitted_is_default: ClassVar[bool] = True
+    applies_last: ClassVar[bool] = True
 
     grants: dict[str, tuple[str, ...]] = Field(
         description="role (or `public`) → privileges, or `all`; left out, the creator has all"
@@ -76,16 +76,16 @@ class DefaultPrivilege(Object):
     def roles(self) -> frozenset[str]:
         return frozenset({self._parts[0], *self.grants} - {PUBLIC})
 
-    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        return self._between(self._usual, self.grants, on)
+    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+        return self._between(self._usual, self.grants, context)
 
-    def _own(self, old: Self | None, on: Situation) -> Iterator[Statement]:
+    def _own(self, old: Self | None, context: PlanningContext) -> Iterator[Statement]:
         """What differs is nothing but grants, which are attached."""
         if old is not None:
-            yield from self._between(old.grants, self.grants, on)
+            yield from self._between(old.grants, self.grants, context)
 
-    def remove(self, on: Situation) -> Iterable[Statement]:
-        return self._between(self.grants, self._usual, on)
+    def remove(self, context: PlanningContext) -> Iterable[Statement]:
+        return self._between(self.grants, self._usual, context)
 
     # -- pieces ----------------------------------------------------------------------------------------------------
 
@@ -101,18 +101,20 @@ class DefaultPrivilege(Object):
         _, sort, schema = self._parts
         return {} if schema else USUAL.get(sort, {})
 
-    def _between(self, had: Grants, wanted: Grants, on: Situation) -> Iterable[Statement]:
+    def _between(
+        self, had: Grants, wanted: Grants, context: PlanningContext
+    ) -> Iterable[Statement]:
         role, sort, schema = self._parts
-        within = compose(" IN SCHEMA {}", schema) if schema else raw("")
+        parent_kinds = compose(" IN SCHEMA {}", schema) if schema else raw("")
         access = Access(
             on=raw(sort.upper()),
             words=f"what {role} will create: {sort}" + (f" in {schema}" if schema else ""),
-            privileges=known(CLASSES[sort][0], on.server),
+            privileges=known(CLASSES[sort][0], context.server),
             owner=role,
-            user=on.user,
+            user=context.user,
             unlisted=() if schema else (ALL,),
             before=sql.Composed(
-                [compose("ALTER DEFAULT PRIVILEGES FOR ROLE {}", role), within, raw(" ")]
+                [compose("ALTER DEFAULT PRIVILEGES FOR ROLE {}", role), parent_kinds, raw(" ")]
             ),
         )
         return access.between(had, wanted)

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from reconciler.model.catalog_sql import address, granted, ours
 from reconciler.model.datatype import DataType
-from reconciler.model.object import Object, Situation
-from reconciler.model.ref import Ref, usual_name
+from reconciler.model.object import Object, PlanningContext
+from reconciler.model.ref import Ref, default_name
 from reconciler.model.statement import Statement, undoable
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
@@ -38,8 +38,8 @@ class Domain(DataType):
 
     kind: ClassVar[str] = "domain"
     section: ClassVar[str] = "domains"
-    written: ClassVar[tuple[str, ...]] = ("type", "constraints", "default")
-    since: ClassVar[Mapping[str, int]] = {"not_null_name": 17, "not_null_comment": 17}
+    sql_fields: ClassVar[tuple[str, ...]] = ("type", "constraints", "default")
+    first_version: ClassVar[Mapping[str, int]] = {"not_null_name": 17, "not_null_comment": 17}
 
     type: str = Field(default="", description="the type that it narrows")
     collation: str | None = Field(default=None, description="where it is not the type's own")
@@ -97,7 +97,7 @@ class Domain(DataType):
         own = row["not_null_constraint"]
         return cls(
             ref=ref,
-            not_null_name=None if own == usual_name(ref.name, "", "not_null") else own,
+            not_null_name=None if own == default_name(ref.name, "", "not_null") else own,
             **row,
         )
 
@@ -106,14 +106,14 @@ class Domain(DataType):
         return key, {"type": body} if isinstance(body, str) else body
 
     @classmethod
-    def short(cls, body: dict[str, Any]) -> object:
+    def short_form(cls, body: dict[str, Any]) -> object:
         if "constraints" in body:
             checks: dict[str, Any] = body["constraints"]
-            short = {
+            short_form = {
                 k: c["check"] if not (c.get("not_valid") or c.get("comment")) else c
                 for k, c in checks.items()
             }
-            body = body | {"constraints": short}
+            body = body | {"constraints": short_form}
         return body["type"] if list(body) == ["type"] else body
 
     def designation(self) -> sql.Composable:
@@ -164,7 +164,7 @@ class Domain(DataType):
         through = compose("{}::text", value) if "." in old.type and "." in self.type else value
         return compose("{}::{}", through, raw(wanted))
 
-    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         words: list[sql.Composable] = [
             compose("CREATE DOMAIN {} AS {}", self.sql_name(), raw(self.type))
         ]
@@ -183,15 +183,15 @@ class Domain(DataType):
         yield from (self._add(k) for k, c in self.constraints.items() if c.not_valid)
         yield from self._remark({})
 
-    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+    def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         if (self.type, self.collation) != (old.type, old.collation):
             return None
         return self.differences(old)
 
-    def gives_way(self, old: Self, standing: Iterable[Object]) -> bool:
+    def must_recreate(self, old: Self, standing: Iterable[Object]) -> bool:
         """PostgreSQL does not look for values within arrays, rows and ranges: it refuses to check any where it is part of those."""
-        within = any(_container(o) for o in standing)
-        return within and (self._tightens(old) or old._tightens(self))
+        parent_kinds = any(_container(o) for o in standing)
+        return parent_kinds and (self._tightens(old) or old._tightens(self))
 
     # -- pieces ----------------------------------------------------------------------------------------------------
 
@@ -222,7 +222,7 @@ class Domain(DataType):
         for key in pending:
             if not self.constraints[key].not_valid:
                 yield self._alter(compose("VALIDATE CONSTRAINT {}", key)).model_copy(
-                    update={"apart": True, "long": True}
+                    update={"own_transaction": True, "long": True}
                 )
 
     def _tightens(self, old: Self) -> bool:
@@ -259,7 +259,7 @@ class Domain(DataType):
         if self.not_null and self.not_null_comment != not_null:
             target = compose(
                 "CONSTRAINT {} ON DOMAIN {}",
-                self.not_null_name or usual_name(self.ref.name, "", "not_null"),
+                self.not_null_name or default_name(self.ref.name, "", "not_null"),
                 self.sql_name(),
             )
             yield Statement(

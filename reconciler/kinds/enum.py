@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from reconciler.model.catalog_sql import address, granted, ours
 from reconciler.model.datatype import DataType
-from reconciler.model.object import Object, Situation
+from reconciler.model.object import Object, PlanningContext
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, joined, literal, raw, text
@@ -52,7 +52,7 @@ class Enum(DataType):
         return key, {"values": cast("list[str]", body)} if isinstance(body, list) else body
 
     @classmethod
-    def short(cls, body: dict[str, Any]) -> object:
+    def short_form(cls, body: dict[str, Any]) -> object:
         return body["values"] if list(body) == ["values"] else body
 
     @property
@@ -91,11 +91,11 @@ class Enum(DataType):
         )
         return self.model_copy(update={"values": values})
 
-    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         listed = joined((literal(v) for v in self.names_in_order), by=", ")
         yield Statement(sql=text(compose("CREATE TYPE {} AS ENUM ({})", self.sql_name(), listed)))
 
-    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+    def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         """Add values in their places, each committed before anything can use it; what goes or moves makes another type."""
         kept = tuple(v for v in self.names_in_order if v in old.names_in_order)
         return self._additions(old) if kept == old.names_in_order else None
@@ -116,5 +116,5 @@ class Enum(DataType):
                 sql=text(
                     compose("ALTER TYPE {} ADD VALUE {}{}", self.sql_name(), literal(value), where)
                 ),
-                apart=True,
+                own_transaction=True,
             )

@@ -9,7 +9,7 @@ from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import FIRES, NOT_MANAGED, address, fires
-from reconciler.model.object import Object, Situation
+from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
@@ -21,11 +21,11 @@ class EventTrigger(Owned):
 
     kind: ClassVar[str] = "event_trigger"
     section: ClassVar[str] = "event_triggers"
-    stored: ClassVar[str] = "pg_event_trigger.oid"
-    unqualified: ClassVar[bool] = True
-    watches: ClassVar[bool] = True
-    whole: ClassVar[bool] = True
-    written: ClassVar[tuple[str, ...]] = ("execute",)
+    oid_column: ClassVar[str] = "pg_event_trigger.oid"
+    schemaless: ClassVar[bool] = True
+    fires_on_ddl: ClassVar[bool] = True
+    omitted_is_default: ClassVar[bool] = True
+    sql_fields: ClassVar[tuple[str, ...]] = ("execute",)
 
     event: Literal["ddl_command_start", "ddl_command_end", "sql_drop", "table_rewrite", "login"] = (
         Field(alias="on", description="the event; `login` from PostgreSQL 17")
@@ -56,10 +56,10 @@ class EventTrigger(Owned):
     def sql_name(self) -> sql.Composable:
         return name(self.ref.name)
 
-    def newer(self) -> Mapping[str, int]:
+    def required_versions(self) -> Mapping[str, int]:
         return {"on": 17} if self.event == "login" else {}
 
-    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         words = compose("CREATE EVENT TRIGGER {} ON {}", self.ref.name, self.event)
         if self.tags:
             words = compose(
@@ -68,7 +68,7 @@ class EventTrigger(Owned):
         yield Statement(sql=text(compose("{} EXECUTE FUNCTION {}", words, raw(self.execute))))
         yield from self._enable("origin")
 
-    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+    def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         return (
             self._enable(old.enabled)
             if self.model_copy(update={"enabled": old.enabled}) == old

@@ -9,9 +9,9 @@ from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address
-from reconciler.model.object import Object, Situation
+from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref
-from reconciler.model.statement import Danger, Hazard, Statement
+from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
 from reconciler.sql import compose, joined, literal, name, text
@@ -23,7 +23,7 @@ class Extension(Object):
     kind: ClassVar[str] = "extension"
     section: ClassVar[str] = "extensions"
     renamable: ClassVar[bool] = False
-    unqualified: ClassVar[bool] = True
+    schemaless: ClassVar[bool] = True
     renamed_part: ClassVar[str] = "schema"
 
     namespace: str | None = Field(
@@ -82,11 +82,11 @@ class Extension(Object):
     def files(self) -> frozenset[str]:
         return frozenset({self.ref.name})
 
-    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         words: list[sql.Composable] = [compose("CREATE EXTENSION {}", self.ref.name)]
         if self.namespace:
             words.append(compose("SCHEMA {}", self.namespace))
-        if self._asked_for(on):
+        if self._asked_for(context):
             words.append(compose("VERSION {}", literal(self.version)))
         yield Statement(sql=text(joined(words, by=" ")))
 
@@ -96,7 +96,7 @@ class Extension(Object):
             forth, back = self._move(self.namespace), self._move(live.namespace)
             yield live.namespace, self.namespace or "", Statement(sql=forth, undo=(back,))
 
-    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+    def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         updated = self.version is not None and self.version != old.version
         moved = self.namespace is not None and self.namespace != old.namespace
         if (updated and self.version not in old.reaches) or (moved and not old.relocatable):
@@ -110,17 +110,17 @@ class Extension(Object):
             yield Statement(
                 sql=self._update(self.version),
                 undo=() if oneway else (self._update(old.version),),
-                dangers=(Danger(hazard=Hazard.IRREVERSIBLE, reason=why),) if oneway else (),
+                hazards=(Hazard(hazard=HazardKind.IRREVERSIBLE, reason=why),) if oneway else (),
             )
         if moved:
             yield Statement(sql=self._move(self.namespace), undo=(self._move(old.namespace),))
 
-    def remove(self, on: Situation) -> Iterable[Statement]:
-        lost = Danger(
-            hazard=Hazard.DATA_LOSS,
+    def remove(self, context: PlanningContext) -> Iterable[Statement]:
+        lost = Hazard(
+            hazard=HazardKind.DATA_LOSS,
             reason=f"{self.ref} is dropped with everything that it made, tables too",
         )
-        yield Statement(sql=text(compose("DROP {}", self.designation())), dangers=(lost,))
+        yield Statement(sql=text(compose("DROP {}", self.designation())), hazards=(lost,))
 
     def _update(self, version: str | None) -> str:
         return text(compose("ALTER EXTENSION {} UPDATE TO {}", self.ref.name, literal(version)))
@@ -128,14 +128,14 @@ class Extension(Object):
     def _move(self, schema: str | None) -> str:
         return text(compose("ALTER EXTENSION {} SET SCHEMA {}", self.ref.name, schema or ""))
 
-    def _asked_for(self, on: Situation) -> bool:
+    def _asked_for(self, context: PlanningContext) -> bool:
         """Whether a version is wanted, rather than what the scratch server happened to have."""
-        declared = on.declared.get(self.ref)
+        declared = context.declared.get(self.ref)
         return self.version is not None and not (
             isinstance(declared, Extension) and declared.version is None
         )
 
-    def attach(self, old: Self | None, on: Situation) -> Iterator[Statement]:
+    def attach(self, old: Self | None, context: PlanningContext) -> Iterator[Statement]:
         if self.comment != (old.comment if old else None):
             said = self.usual_comment if self.comment is None else self.comment
             yield Statement(

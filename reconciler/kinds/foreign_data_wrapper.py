@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 
 from reconciler.model.catalog_sql import address, granted, ours
 from reconciler.model.foreign_options import changed, given, parsed, readable, without_secrets
-from reconciler.model.object import Object, Situation
+from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Granted
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
@@ -24,10 +24,10 @@ class ForeignDataWrapper(Granted):
 
     kind: ClassVar[str] = "foreign_data_wrapper"
     section: ClassVar[str] = "foreign_data_wrappers"
-    stored: ClassVar[str] = "pg_foreign_data_wrapper.oid"
-    unqualified: ClassVar[bool] = True
+    oid_column: ClassVar[str] = "pg_foreign_data_wrapper.oid"
+    schemaless: ClassVar[bool] = True
     grant_class: ClassVar[str] = "FOREIGN DATA WRAPPER"
-    written: ClassVar[tuple[str, ...]] = ("handler", "validator")
+    sql_fields: ClassVar[tuple[str, ...]] = ("handler", "validator")
 
     handler: str | None = Field(default=None, description="the function that runs its scans")
     validator: str | None = Field(default=None, description="the function that checks options")
@@ -55,7 +55,7 @@ class ForeignDataWrapper(Granted):
     def sql_name(self) -> sql.Composable:
         return name(self.ref.name)
 
-    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         yield Statement(
             sql=text(
                 compose(
@@ -64,7 +64,7 @@ class ForeignDataWrapper(Granted):
             )
         )
 
-    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+    def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         functions, options = self._functions(old), changed(old.options, self.options)
         yield Statement(
             sql=text(

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 
 from reconciler.model.catalog_sql import address, granted, ours
 from reconciler.model.foreign_options import changed, given, parsed, readable, without_secrets
-from reconciler.model.object import Object, Situation
+from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Granted
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
@@ -24,8 +24,8 @@ class ForeignServer(Granted):
 
     kind: ClassVar[str] = "foreign_server"
     section: ClassVar[str] = "foreign_servers"
-    stored: ClassVar[str] = "pg_foreign_server.oid"
-    unqualified: ClassVar[bool] = True
+    oid_column: ClassVar[str] = "pg_foreign_server.oid"
+    schemaless: ClassVar[bool] = True
     grant_class: ClassVar[str] = "FOREIGN SERVER"
 
     wrapper: str = Field(default="", description="the foreign data wrapper")
@@ -61,14 +61,14 @@ class ForeignServer(Granted):
     def sql_name(self) -> sql.Composable:
         return name(self.ref.name)
 
-    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         words: list[sql.Composable] = [compose("CREATE SERVER {}", self.ref.name)]
         said = (("TYPE", self.type), ("VERSION", self.version))
         words += [compose("{} {}", raw(k), literal(v)) for k, v in said if v is not None]
         words.append(compose("FOREIGN DATA WRAPPER {}{}", self.wrapper, given(self.options)))
         yield Statement(sql=text(joined(words, by=" ")))
 
-    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+    def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         if (self.wrapper, self.type) != (old.wrapper, old.type):
             return None
         words: list[sql.Composable] = []

@@ -9,22 +9,22 @@ from pydantic import Field, field_validator
 
 from reconciler.model.catalog_sql import address, granted, ours
 from reconciler.model.foreign_options import changed, given, parsed, readable, without_secrets
-from reconciler.model.object import Object, Situation
+from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
-from reconciler.model.table_like import DESCENT, Descendant
+from reconciler.model.table_like import DESCENT, InheritableTable
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
 from reconciler.sql import compose
 
 
-class ForeignTable(Descendant):
+class ForeignTable(InheritableTable):
     """A table whose rows are elsewhere; it may inherit, or be a partition."""
 
     kind: ClassVar[str] = "foreign_table"
     section: ClassVar[str] = "foreign_tables"
-    stored: ClassVar[str] = "pg_foreign_table.ftrelid"
-    written: ClassVar[tuple[str, ...]] = ("partition_of", "values", "inherits")
+    oid_column: ClassVar[str] = "pg_foreign_table.ftrelid"
+    sql_fields: ClassVar[tuple[str, ...]] = ("partition_of", "values", "inherits")
 
     server: str = Field(default="", description="the foreign server")
     options: dict[str, str] = Field(
@@ -57,17 +57,17 @@ class ForeignTable(Descendant):
     def needs(self) -> frozenset[Ref]:
         return super().needs() | {Ref("foreign_server", "", self.server)}
 
-    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         create = compose("CREATE FOREIGN TABLE {}", self.sql_name())
         yield from self._born(
-            create, parts, on, compose("SERVER {}{}", self.server, given(self.options))
+            create, parts, context, compose("SERVER {}{}", self.server, given(self.options))
         )
 
-    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
-        return None if self.server != old.server else self._altered(old, on)
+    def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
+        return None if self.server != old.server else self._altered(old, context)
 
-    def _altered(self, old: Self, on: Situation) -> Iterable[Statement]:
+    def _altered(self, old: Self, context: PlanningContext) -> Iterable[Statement]:
         yield from self._leave(old)
-        yield from self._join(old, on)
+        yield from self._join(old, context)
         if (options := changed(old.options, self.options)) is not None:
             yield self._alter(options)

@@ -10,13 +10,13 @@ from psycopg import sql
 from pydantic import Field, field_validator
 
 from reconciler.model.catalog_sql import address, granted, ours
-from reconciler.model.object import Object, Situation
+from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Granted
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import keeps_filled, keeps_in_step
-from reconciler.model.statement import Danger, Hazard, Statement
+from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.server.capabilities import Server
-from reconciler.server.connection import Connection, Row, rows, run
+from reconciler.server.connection import Connection, Row, rows, run_sql
 from reconciler.sql import compose, joined, literal, name, raw, split_commas, text
 
 # Settings whose value is a list of names, each quoted by itself: GUC_LIST_QUOTE in PostgreSQL's guc_tables.c.
@@ -51,9 +51,9 @@ _SHARED = f"""
 class Routine(Granted):
     """What functions and procedures share; the YAML key is the name with the arguments."""
 
-    shares: ClassVar[str] = "routine"
+    shared_namespace: ClassVar[str] = "routine"
     public_by_default: ClassVar[tuple[str, ...]] = ("execute",)
-    written: ClassVar[tuple[str, ...]] = ("body",)
+    sql_fields: ClassVar[tuple[str, ...]] = ("body",)
 
     arguments: str = Field(default="", json_schema_extra={"derived": True})
     parameters: tuple[tuple[str, str, str], ...] = Field(
@@ -105,11 +105,11 @@ class Routine(Granted):
         body = (
             "LANGUAGE internal AS 'now'" if self.language in FOREIGN else "LANGUAGE plpgsql AS ''"
         )
-        run(
+        run_sql(
             connection,
             f"CREATE {self.grant_class} {probe}({self.arguments}) {self._result()} {body}",
         )
-        run(connection, "SET search_path TO ''")
+        run_sql(connection, "SET search_path TO ''")
         found = rows(
             connection,
             """SELECT p.oid::regprocedure::text AS probe, array_to_string(ARRAY(
@@ -117,7 +117,7 @@ class Routine(Granted):
                FROM pg_proc AS p WHERE p.proname = %s AND p.pronamespace = pg_my_temp_schema()""",
             [self.ref.name],
         )
-        run(connection, f"DROP ROUTINE {found[0]['probe']}")
+        run_sql(connection, f"DROP ROUTINE {found[0]['probe']}")
         return Ref(self.kind, self.ref.schema, self.ref.name, None, found[0]["arguments"])
 
     def sql_name(self) -> sql.Composable:
@@ -125,10 +125,10 @@ class Routine(Granted):
         listed = (_DEFAULT.sub(r"\1", a) for a in split_commas(self.ref.arguments or ""))
         return compose("{}({})", name(self.ref.schema, self.ref.name), raw(", ".join(listed)))
 
-    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         yield self._statement("CREATE", self._exposed(None))
 
-    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+    def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         """Replace it, unless a caller would notice: https://www.postgresql.org/docs/current/sql-createfunction.html#SQL-CREATEFUNCTION-NOTES"""
         if (
             self._result() != old._result()
@@ -151,7 +151,7 @@ class Routine(Granted):
     def _attributes(self) -> Iterable[str]:
         return ()
 
-    def _exposed(self, old: Self | None) -> tuple[Danger, ...]:
+    def _exposed(self, old: Self | None) -> tuple[Hazard, ...]:
         def open_to_all(routine: Self) -> bool:
             return routine.security == "definer" and "search_path" not in routine.set
 
@@ -159,9 +159,11 @@ class Routine(Granted):
         widened = open_to_all(self) and (old is None or not open_to_all(old))
         path = " and a search_path of its caller's choice" if open_to_all(self) else ""
         why = f"{self.ref} runs with its owner's rights{path}"
-        return (Danger(hazard=Hazard.WEAKENS_SECURITY, reason=why),) if turned or widened else ()
+        return (
+            (Hazard(hazard=HazardKind.WEAKENS_SECURITY, reason=why),) if turned or widened else ()
+        )
 
-    def _statement(self, verb: str, dangers: tuple[Danger, ...]) -> Statement:
+    def _statement(self, verb: str, hazards: tuple[Hazard, ...]) -> Statement:
         own = name(self.ref.schema, self.ref.name)
         words: list[sql.Composable] = [
             compose("{} {} {}({})", raw(verb), raw(self.grant_class), own, raw(self.arguments))
@@ -183,7 +185,7 @@ class Routine(Granted):
             for k, v in self.set.items()
         ]
         words.append(self._source())
-        return Statement(sql=text(joined(words, by="\n")), dangers=dangers)
+        return Statement(sql=text(joined(words, by="\n")), hazards=hazards)
 
     def _source(self) -> sql.Composable:
         if self.library is not None:
@@ -199,7 +201,7 @@ class Function(Routine):
     kind: ClassVar[str] = "function"
     section: ClassVar[str] = "functions"
     grant_class: ClassVar[str] = "FUNCTION"
-    written: ClassVar[tuple[str, ...]] = ("body", "returns")
+    sql_fields: ClassVar[tuple[str, ...]] = ("body", "returns")
 
     returns: str | None = Field(
         default=None, description="the result type; none where OUT arguments say it"
@@ -239,8 +241,8 @@ class Function(Routine):
     def _result(self) -> str:
         return "" if self.returns is None else f"RETURNS {self.returns}"
 
-    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
-        return super().redefine(old, on) if self.window == old.window else None
+    def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
+        return super().redefine(old, context) if self.window == old.window else None
 
     def _attributes(self) -> Iterable[str]:
         if self.window:

@@ -9,7 +9,7 @@ from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address, granted, ours
-from reconciler.model.object import Object, Situation
+from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Granted
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
@@ -21,11 +21,11 @@ class Language(Granted):
 
     kind: ClassVar[str] = "language"
     section: ClassVar[str] = "languages"
-    stored: ClassVar[str] = "pg_language.oid"
-    unqualified: ClassVar[bool] = True
+    oid_column: ClassVar[str] = "pg_language.oid"
+    schemaless: ClassVar[bool] = True
     grant_class: ClassVar[str] = "LANGUAGE"
     public_by_default: ClassVar[tuple[str, ...]] = ("usage",)
-    written: ClassVar[tuple[str, ...]] = ("handler", "inline", "validator")
+    sql_fields: ClassVar[tuple[str, ...]] = ("handler", "inline", "validator")
 
     trusted: bool = Field(default=False, description="anybody may write functions in it")
     handler: str = Field(default="", description="the function that runs its functions")
@@ -48,7 +48,7 @@ class Language(Granted):
     def sql_name(self) -> sql.Composable:
         return name(self.ref.name)
 
-    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         words: list[sql.Composable] = [
             compose("CREATE {}LANGUAGE {}", raw("TRUSTED " if self.trusted else ""), self.ref.name)
         ]

@@ -9,10 +9,10 @@ from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address, granted, ours, settable, shape
-from reconciler.model.object import Object, Situation
+from reconciler.model.object import Object, PlanningContext
 from reconciler.model.query_relation import SPOKEN_OF, TOLD, Queried, QueryColumn
 from reconciler.model.ref import Ref
-from reconciler.model.statement import Danger, Hazard, Statement, undoable
+from reconciler.model.statement import Hazard, HazardKind, Statement, undoable
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
 from reconciler.sql import compose, joined, literal, raw, text
@@ -54,7 +54,7 @@ class MaterializedView(Queried):
     )
 
     @property
-    def told(self) -> Mapping[str, MaterializedColumn]:
+    def described_columns(self) -> Mapping[str, MaterializedColumn]:
         return self.columns
 
     @classmethod
@@ -84,11 +84,12 @@ class MaterializedView(Queried):
         row["options"] = _pairs(row["options"])
         columns: dict[str, Row] = row["columns"] or {}
         row["columns"] = {
-            c: told | {"options": _pairs(told["options"])} for c, told in columns.items()
+            c: described_columns | {"options": _pairs(described_columns["options"])}
+            for c, described_columns in columns.items()
         }
         return cls(ref=ref, **row)
 
-    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         words: list[sql.Composable] = [compose("CREATE MATERIALIZED VIEW {}", self.sql_name())]
         if self.access_method != HEAP:
             words.append(compose("USING {}", self.access_method))
@@ -106,15 +107,15 @@ class MaterializedView(Queried):
         yield Statement(sql=text(joined(words, by=" ")), relation=self.ref.identity)
         yield from self._dress({})
 
-    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+    def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         moved = self.access_method != old.access_method
         if (self.query, self.shape) != (old.query, old.shape) or (
-            moved and not on.server.has_set_access_method
+            moved and not context.server.has_set_access_method
         ):
             return None
-        return [*self._store(old, on), *self._dress(old.columns), *self._fill(old, on)]
+        return [*self._store(old, context), *self._dress(old.columns), *self._fill(old, context)]
 
-    def finish(self, old: Self | None, on: Situation) -> Iterable[Statement]:
+    def define_deferred(self, old: Self | None, context: PlanningContext) -> Iterable[Statement]:
         if self.cluster_on != (old.cluster_on if old else None):
             action = (
                 compose("CLUSTER ON {}", self.cluster_on)
@@ -128,28 +129,32 @@ class MaterializedView(Queried):
                 else "ACCESS EXCLUSIVE",
             )
 
-    def unfinish(self, on: Situation) -> Iterable[Statement]:
+    def remove_deferred(self, context: PlanningContext) -> Iterable[Statement]:
         """Let go of the index, and take it again where that is undone."""
         loose = self.model_copy(update={"cluster_on": None})
-        return undoable(loose.finish(self, on), lambda: self.finish(loose, on))
+        return undoable(
+            loose.define_deferred(self, context), lambda: self.define_deferred(loose, context)
+        )
 
-    def finish_needs(self) -> frozenset[Ref]:
+    def deferred_needs(self) -> frozenset[Ref]:
         return (
             frozenset()
             if self.cluster_on is None
             else frozenset({Ref("index", self.ref.schema, self.cluster_on, self.ref)})
         )
 
-    def remove(self, on: Situation) -> Iterable[Statement]:
+    def remove(self, context: PlanningContext) -> Iterable[Statement]:
         """Drop it in order to make it again: until it is filled, nobody can read it."""
-        dangers = (
-            self._dangers(on, "is dropped and filled anew", Hazard.LONG_SCAN, Hazard.BLOCKS_READS)
+        hazards = (
+            self._dangers(
+                context, "is dropped and filled anew", HazardKind.LONG_SCAN, HazardKind.BLOCKS_READS
+            )
             if self.with_data
             else ()
         )
-        yield self._dropped().model_copy(update={"dangers": dangers})
+        yield self._dropped().model_copy(update={"hazards": hazards})
 
-    def remove_online(self, on: Situation) -> Iterable[Statement]:
+    def remove_online(self, context: PlanningContext) -> Iterable[Statement]:
         yield self._dropped()
 
     # -- pieces ----------------------------------------------------------------------------------------------------
@@ -161,21 +166,25 @@ class MaterializedView(Queried):
             relation=self.ref.identity,
         )
 
-    def _dangers(self, on: Situation, what: str, *hazards: Hazard) -> tuple[Danger, ...]:
-        why = f"{self.ref} ({on.size(self.ref).bytes:,} bytes) {what}"
-        return tuple(Danger(hazard=h, reason=why) for h in hazards)
+    def _dangers(
+        self, context: PlanningContext, what: str, *hazards: HazardKind
+    ) -> tuple[Hazard, ...]:
+        why = f"{self.ref} ({context.size(self.ref).bytes:,} bytes) {what}"
+        return tuple(Hazard(hazard=h, reason=why) for h in hazards)
 
-    def _store(self, old: Self, on: Situation) -> Iterable[Statement]:
-        rewrite = self._dangers(on, "is rewritten while nobody can read it", Hazard.TABLE_REWRITE)
+    def _store(self, old: Self, context: PlanningContext) -> Iterable[Statement]:
+        rewrite = self._dangers(
+            context, "is rewritten while nobody can read it", HazardKind.TABLE_REWRITE
+        )
         if self.access_method != old.access_method:
-            yield self._alter(compose("SET ACCESS METHOD {}", self.access_method), dangers=rewrite)
+            yield self._alter(compose("SET ACCESS METHOD {}", self.access_method), hazards=rewrite)
         if self.tablespace != old.tablespace:
             yield self._alter(
-                compose("SET TABLESPACE {}", self.tablespace or DEFAULT_TABLESPACE), dangers=rewrite
+                compose("SET TABLESPACE {}", self.tablespace or DEFAULT_TABLESPACE), hazards=rewrite
             )
         yield from self._set(compose(""), old.options, self.options)
 
-    def _fill(self, old: Self, on: Situation) -> Iterable[Statement]:
+    def _fill(self, old: Self, context: PlanningContext) -> Iterable[Statement]:
         if self.with_data == old.with_data:
             return
         how = (
@@ -191,8 +200,8 @@ class MaterializedView(Queried):
             ),
             lock="ACCESS EXCLUSIVE",
             relation=self.ref.identity,
-            dangers=self._dangers(
-                on, how, Hazard.LONG_SCAN if self.with_data else Hazard.BLOCKS_READS
+            hazards=self._dangers(
+                context, how, HazardKind.LONG_SCAN if self.with_data else HazardKind.BLOCKS_READS
             ),
         )
 
@@ -239,10 +248,10 @@ class MaterializedView(Queried):
         action: sql.Composable,
         *,
         lock: str = "ACCESS EXCLUSIVE",
-        dangers: tuple[Danger, ...] = (),
+        hazards: tuple[Hazard, ...] = (),
     ) -> Statement:
         words = text(compose("ALTER MATERIALIZED VIEW {} {}", self.sql_name(), action))
-        return Statement(sql=words, lock=lock, relation=self.ref.identity, dangers=dangers)
+        return Statement(sql=words, lock=lock, relation=self.ref.identity, hazards=hazards)
 
 
 _COLUMNS = f"""(

@@ -9,12 +9,12 @@ from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address, ours
-from reconciler.model.object import Object, Situation
+from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
-from reconciler.server.connection import Connection, rows, run
+from reconciler.server.connection import Connection, rows, run_sql
 from reconciler.sql import compose, joined, name, raw, text
 
 
@@ -26,10 +26,10 @@ class Operator(Owned):
 
     kind: ClassVar[str] = "operator"
     section: ClassVar[str] = "operators"
-    stored: ClassVar[str] = "pg_operator.oid"
+    oid_column: ClassVar[str] = "pg_operator.oid"
     renamable: ClassVar[bool] = False
-    whole: ClassVar[bool] = True
-    written: ClassVar[tuple[str, ...]] = ("function",)
+    omitted_is_default: ClassVar[bool] = True
+    sql_fields: ClassVar[tuple[str, ...]] = ("function",)
 
     arguments: str = Field(default="", json_schema_extra={"derived": True})
     function: str = ""
@@ -75,7 +75,7 @@ class Operator(Owned):
         operands = [o.strip() for o in self.arguments.split(",", 1)]
         read = "SELECT CASE WHEN upper(t) <> 'NONE' THEN t::regtype::oid::int8 END AS type FROM unnest(%s::text[]) AS t"
         types = rows(connection, read, [operands])
-        run(connection, "SET search_path TO ''")
+        run_sql(connection, "SET search_path TO ''")
         found = rows(
             connection,
             "SELECT string_agg(coalesce(format_type(t::oid, NULL), 'NONE'), ', ' ORDER BY o) AS arguments"
@@ -87,7 +87,7 @@ class Operator(Owned):
     def sql_name(self) -> sql.Composable:
         return compose("{} ({})", self._bare, raw(self.ref.arguments or self.arguments))
 
-    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         left, right = (
             ((self.ref.arguments or self.arguments).split(", ", 1))
             if self.arguments
@@ -107,7 +107,7 @@ class Operator(Owned):
         words += [raw(k) for k, v in (("HASHES", self.hashes), ("MERGES", self.merges)) if v]
         yield Statement(sql=text(compose("CREATE OPERATOR {} ({})", self._bare, joined(words))))
 
-    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+    def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         """The estimators alone can change."""
         if (
             old.model_copy(

@@ -13,7 +13,7 @@ from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address, ours
-from reconciler.model.object import Object, Situation
+from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
 from reconciler.model.ref import Ref, parts_of
 from reconciler.model.statement import Statement
@@ -80,8 +80,8 @@ class OperatorFamily(_Indexed):
 
     kind: ClassVar[str] = "operator_family"
     section: ClassVar[str] = "operator_families"
-    stored: ClassVar[str] = "pg_opfamily.oid"
-    written: ClassVar[tuple[str, ...]] = ("members",)
+    oid_column: ClassVar[str] = "pg_opfamily.oid"
+    sql_fields: ClassVar[tuple[str, ...]] = ("members",)
 
     @classmethod
     def catalog(cls, server: Server) -> str:
@@ -99,11 +99,11 @@ class OperatorFamily(_Indexed):
     def entry(cls, key: str, body: object) -> tuple[str, object]:
         return _of_method("operator family", key, body)
 
-    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         yield Statement(sql=text(compose("CREATE OPERATOR FAMILY {}", self.sql_name())))
         yield from self._regroup({}, self.members)
 
-    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+    def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         return self._regroup(old.members, self.members)
 
     def _regroup(self, before: dict[str, str], after: dict[str, str]) -> Iterable[Statement]:
@@ -125,9 +125,9 @@ class OperatorClass(_Indexed):
 
     kind: ClassVar[str] = "operator_class"
     section: ClassVar[str] = "operator_classes"
-    stored: ClassVar[str] = "pg_opclass.oid"
-    whole: ClassVar[bool] = True
-    written: ClassVar[tuple[str, ...]] = ("members", "type")
+    oid_column: ClassVar[str] = "pg_opclass.oid"
+    omitted_is_default: ClassVar[bool] = True
+    sql_fields: ClassVar[tuple[str, ...]] = ("members", "type")
 
     type: str = ""
     default: bool = Field(default=False, description="what an index on the type uses unasked")
@@ -160,18 +160,18 @@ class OperatorClass(_Indexed):
 
     def needs(self) -> frozenset[Ref]:
         """The family too: PostgreSQL would make one of the class's own name."""
-        *within, own = parts_of(self.family or "") or [self.ref.name]
+        *parent_kinds, own = parts_of(self.family or "") or [self.ref.name]
         return super().needs() | {
             Ref(
                 "operator_family",
-                within[0] if within else self.ref.schema,
+                parent_kinds[0] if parent_kinds else self.ref.schema,
                 own,
                 None,
                 self.arguments,
             )
         }
 
-    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         own = name(self.ref.schema, self.ref.name)
         default, family = (
             raw(" DEFAULT" if self.default else ""),

@@ -9,10 +9,10 @@ from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address, ours
-from reconciler.model.object import Object, Situation
+from reconciler.model.object import Object, PlanningContext
 from reconciler.model.privileges import PUBLIC
 from reconciler.model.ref import Ref
-from reconciler.model.statement import Danger, Hazard, Statement
+from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, joined, name, raw, text
 
@@ -22,10 +22,10 @@ class Policy(Object):
 
     kind: ClassVar[str] = "policy"
     section: ClassVar[str] = "policies"
-    stored: ClassVar[str] = "pg_policy.oid"
-    within: ClassVar[tuple[str, ...]] = ("table",)
-    whole: ClassVar[bool] = True
-    written: ClassVar[tuple[str, ...]] = ("using", "check", "to")
+    oid_column: ClassVar[str] = "pg_policy.oid"
+    parent_kinds: ClassVar[tuple[str, ...]] = ("table",)
+    omitted_is_default: ClassVar[bool] = True
+    sql_fields: ClassVar[tuple[str, ...]] = ("using", "check", "to")
 
     command: Literal["all", "select", "insert", "update", "delete"] = Field(
         default="all", alias="for"
@@ -36,7 +36,7 @@ class Policy(Object):
     permissive: bool = Field(default=True, description="false: AS RESTRICTIVE")
 
     @property
-    def together(self) -> Ref | None:
+    def commit_group(self) -> Ref | None:
         return self.ref.on
 
     @classmethod
@@ -63,7 +63,7 @@ class Policy(Object):
             if r.lower() not in (PUBLIC, "current_user", "current_role", "session_user")
         )
 
-    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         words: list[sql.Composable] = [
             compose("CREATE POLICY {} ON {}", self.ref.name, self._table)
         ]
@@ -76,7 +76,7 @@ class Policy(Object):
         ]
         yield self._statement(joined(words, by=" "), self._open_to_all(None))
 
-    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+    def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         gone = (old.using is not None and self.using is None) or (
             old.check is not None and self.check is None
         )
@@ -91,10 +91,12 @@ class Policy(Object):
             )
         ]
 
-    def remove(self, on: Situation) -> Iterable[Statement]:
+    def remove(self, context: PlanningContext) -> Iterable[Statement]:
         why = f"{self.ref} no longer narrows what is visible"
-        dangers = () if self.permissive else (Danger(hazard=Hazard.WEAKENS_SECURITY, reason=why),)
-        yield self._statement(compose("DROP POLICY {} ON {}", self.ref.name, self._table), dangers)
+        hazards = (
+            () if self.permissive else (Hazard(hazard=HazardKind.WEAKENS_SECURITY, reason=why),)
+        )
+        yield self._statement(compose("DROP POLICY {} ON {}", self.ref.name, self._table), hazards)
 
     # -- pieces ----------------------------------------------------------------------------------------------------
 
@@ -112,7 +114,7 @@ class Policy(Object):
         if self.check is not None and (old is None or self.check != old.check):
             yield compose("WITH CHECK ({})", raw(self.check))
 
-    def _open_to_all(self, old: Self | None) -> tuple[Danger, ...]:
+    def _open_to_all(self, old: Self | None) -> tuple[Hazard, ...]:
         def wide(policy: Self) -> bool:
             return policy.permissive and "true" in (policy.using, policy.check)
 
@@ -123,9 +125,9 @@ class Policy(Object):
             reasons.append(f"{self.ref} is for everybody now, and was for {', '.join(old.to)}")
         if old is not None and not self.permissive and self.using == "true" != old.using:
             reasons.append(f"{self.ref} no longer narrows what is visible")
-        return tuple(Danger(hazard=Hazard.WEAKENS_SECURITY, reason=r) for r in reasons)
+        return tuple(Hazard(hazard=HazardKind.WEAKENS_SECURITY, reason=r) for r in reasons)
 
-    def _statement(self, words: sql.Composable, dangers: tuple[Danger, ...]) -> Statement:
+    def _statement(self, words: sql.Composable, hazards: tuple[Hazard, ...]) -> Statement:
         return Statement(
-            sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.stands_on, dangers=dangers
+            sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.stands_on, hazards=hazards
         )

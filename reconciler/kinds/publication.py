@@ -9,7 +9,7 @@ from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field
 
 from reconciler.model.catalog_sql import address, ours
-from reconciler.model.object import Object, Situation
+from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
 from reconciler.model.ref import Ref, parts_of
 from reconciler.model.statement import Statement
@@ -43,11 +43,11 @@ class Publication(Owned):
 
     kind: ClassVar[str] = "publication"
     section: ClassVar[str] = "publications"
-    stored: ClassVar[str] = "pg_publication.oid"
-    unqualified: ClassVar[bool] = True
-    whole: ClassVar[bool] = True
-    written: ClassVar[tuple[str, ...]] = ("tables",)
-    since: ClassVar[Mapping[str, int]] = {"schemas": 15, "publish_generated_columns": 18}
+    oid_column: ClassVar[str] = "pg_publication.oid"
+    schemaless: ClassVar[bool] = True
+    omitted_is_default: ClassVar[bool] = True
+    sql_fields: ClassVar[tuple[str, ...]] = ("tables",)
+    first_version: ClassVar[Mapping[str, int]] = {"schemas": 15, "publish_generated_columns": 18}
 
     all_tables: bool = Field(default=False, description="FOR ALL TABLES, those of the future too")
     tables: dict[str, Member] = Field(
@@ -119,7 +119,7 @@ class Publication(Owned):
         return key, fields
 
     @classmethod
-    def short(cls, body: dict[str, Any]) -> object:
+    def short_form(cls, body: dict[str, Any]) -> object:
         plain = "tables" in body and not any(body["tables"].values())
         return body | {"tables": list(body["tables"])} if plain else body
 
@@ -133,31 +133,31 @@ class Publication(Owned):
             | {Ref("schema", "", s) for s in self.schemas}
         )
 
-    def newer(self) -> Mapping[str, int]:
+    def required_versions(self) -> Mapping[str, int]:
         return {
-            **super().newer(),
+            **super().required_versions(),
             "tables": 15 if any(m != Member() for m in self.tables.values()) else 0,
         }
 
-    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         members = self._members(self.tables, self.schemas)
         for_what: sql.Composable = raw("")
         if self.all_tables:
             for_what = raw(" FOR ALL TABLES")
         elif members:
             for_what = compose(" FOR {}", joined(members))
-        options = self._options(None, on)
+        options = self._options(None, context)
         given = compose(" WITH ({})", joined(options)) if options else raw("")
         yield self._statement(
             compose("CREATE PUBLICATION {}{}{}", self.ref.name, for_what, given), self.tables
         )
 
-    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
-        return None if self.all_tables != old.all_tables else self._altered(old, on)
+    def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
+        return None if self.all_tables != old.all_tables else self._altered(old, context)
 
     # -- pieces ----------------------------------------------------------------------------------------------------
 
-    def _altered(self, old: Self, on: Situation) -> Iterator[Statement]:
+    def _altered(self, old: Self, context: PlanningContext) -> Iterator[Statement]:
         gone = [t for t, m in old.tables.items() if self.tables.get(t) != m]
         new = {t: m for t, m in self.tables.items() if old.tables.get(t) != m}
         less = [s for s in old.schemas if s not in self.schemas]
@@ -166,7 +166,7 @@ class Publication(Owned):
         if gone or less:
             members = [*(compose("TABLE ONLY {}", raw(t)) for t in gone), *self._members({}, less)]
             yield self._statement(compose("{} DROP {}", alter, joined(members)), gone)
-        if options := self._options(old, on):
+        if options := self._options(old, context):
             yield self._statement(compose("{} SET ({})", alter, joined(options)), ())
         if new or more:
             yield self._statement(
@@ -181,7 +181,7 @@ class Publication(Owned):
             *(compose("TABLES IN SCHEMA {}", s) for s in schemas),
         ]
 
-    def _options(self, old: Self | None, on: Situation) -> list[sql.Composable]:
+    def _options(self, old: Self | None, context: PlanningContext) -> list[sql.Composable]:
         words: list[sql.Composable] = []
         if set(self.publish) != set(old.publish if old else EVERYTHING):
             words.append(compose("publish = {}", literal(", ".join(self.publish))))

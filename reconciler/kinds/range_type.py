@@ -9,7 +9,7 @@ from pydantic import Field
 
 from reconciler.model.catalog_sql import address, granted, ours
 from reconciler.model.datatype import DataType, aside, renamed
-from reconciler.model.object import Object, Situation
+from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
@@ -25,8 +25,8 @@ class RangeType(DataType):
 
     kind: ClassVar[str] = "range_type"
     section: ClassVar[str] = "ranges"
-    stored: ClassVar[str] = "pg_range.rngtypid"
-    written: ClassVar[tuple[str, ...]] = ("subtype",)
+    oid_column: ClassVar[str] = "pg_range.rngtypid"
+    sql_fields: ClassVar[tuple[str, ...]] = ("subtype",)
 
     subtype: str = ""
     subtype_opclass: str | None = Field(
@@ -85,10 +85,10 @@ class RangeType(DataType):
         return key, {"subtype": body} if isinstance(body, str) else body
 
     @classmethod
-    def short(cls, body: dict[str, Any]) -> object:
+    def short_form(cls, body: dict[str, Any]) -> object:
         return body["subtype"] if list(body) == ["subtype"] else body
 
-    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         given = (
             ("SUBTYPE", self.subtype),
             ("SUBTYPE_OPCLASS", self.subtype_opclass),
@@ -121,12 +121,12 @@ class RangeType(DataType):
     def set_aside(self, other: Self) -> Iterable[Statement]:
         """Rename the types, and the functions of the same names that make their values."""
         schema, own, many = self.ref.schema, self.ref.name, self.multirange_name
-        whole = text(name(schema, own))
+        typed = text(name(schema, own))
         yield renamed("FUNCTION", schema, own, f"({self.subtype}, {self.subtype})")
         yield renamed("FUNCTION", schema, own, f"({self.subtype}, {self.subtype}, text)")
         yield renamed("FUNCTION", schema, many, "()")
-        yield renamed("FUNCTION", schema, many, f"({whole})")
-        yield renamed("FUNCTION", schema, many, f"({whole}[])")
+        yield renamed("FUNCTION", schema, many, f"({typed})")
+        yield renamed("FUNCTION", schema, many, f"({typed}[])")
         yield renamed("TYPE", schema, many)
         yield renamed("TYPE", schema, own)
 

@@ -10,7 +10,7 @@ from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import FIRES, RELATION_KIND, address, fires, ours
-from reconciler.model.object import Object, Situation
+from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
@@ -31,9 +31,9 @@ class Rule(Object):
 
     kind: ClassVar[str] = "rule"
     section: ClassVar[str] = "rules"
-    within: ClassVar[tuple[str, ...]] = ("table", "view")
-    whole: ClassVar[bool] = True
-    written: ClassVar[tuple[str, ...]] = ("where", "do")
+    parent_kinds: ClassVar[tuple[str, ...]] = ("table", "view")
+    omitted_is_default: ClassVar[bool] = True
+    sql_fields: ClassVar[tuple[str, ...]] = ("where", "do")
 
     event: Literal["select", "insert", "update", "delete"] = Field(
         alias="on", description="the command that it rewrites"
@@ -70,14 +70,14 @@ class Rule(Object):
         return cls(ref=ref, where=match["where"], do=_actions(match["do"]), **row)
 
     @classmethod
-    def short(cls, body: dict[str, Any]) -> object:
+    def short_form(cls, body: dict[str, Any]) -> object:
         return {k: v[0] if k == "do" and len(v) == 1 else v for k, v in body.items()}
 
-    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         yield self._statement("CREATE")
         yield from self._enable("origin")
 
-    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+    def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         """Replace it where it differs; a replaced rule stays enabled or disabled, as it was."""
         if self.model_copy(update={"enabled": old.enabled}) != old:
             yield self._statement("CREATE OR REPLACE")

@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 from psycopg import sql
 
 from reconciler.model.catalog_sql import address, granted, ours
-from reconciler.model.object import Object, Situation
+from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Granted
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
@@ -20,7 +20,7 @@ class Schema(Granted):
 
     kind: ClassVar[str] = "schema"
     section: ClassVar[str] = "schemas"
-    unqualified: ClassVar[bool] = True
+    schemaless: ClassVar[bool] = True
     grant_class: ClassVar[str] = "SCHEMA"
 
     @classmethod
@@ -36,8 +36,8 @@ class Schema(Granted):
     def sql_name(self) -> sql.Composable:
         return name(self.ref.name)
 
-    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         yield Statement(sql=text(compose("CREATE SCHEMA {}", self.ref.name)))
 
-    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+    def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         return ()

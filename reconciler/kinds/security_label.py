@@ -12,7 +12,7 @@ from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import LABEL, NOT_MANAGED, address
-from reconciler.model.object import Object, Situation
+from reconciler.model.object import Object, PlanningContext
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, literal, raw, text
@@ -26,9 +26,9 @@ class SecurityLabel(Object):
     kind: ClassVar[str] = "security_label"
     section: ClassVar[str] = "security_labels"
     renamable: ClassVar[bool] = False
-    remarkable: ClassVar[bool] = False
-    unqualified: ClassVar[bool] = True
-    whole: ClassVar[bool] = True
+    commentable: ClassVar[bool] = False
+    schemaless: ClassVar[bool] = True
+    omitted_is_default: ClassVar[bool] = True
 
     label: str = Field(description="what the provider is told")
 
@@ -53,7 +53,7 @@ class SecurityLabel(Object):
         return key, {"label": body} if isinstance(body, str) else body
 
     @classmethod
-    def short(cls, body: dict[str, Any]) -> object:
+    def short_form(cls, body: dict[str, Any]) -> object:
         return body["label"] if list(body) == ["label"] else body
 
     @property
@@ -64,14 +64,14 @@ class SecurityLabel(Object):
     def files(self) -> frozenset[str]:
         return frozenset({self.provider})
 
-    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         yield self._says(self.label)
 
-    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+    def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         if self.label != old.label:
             yield self._says(self.label)
 
-    def remove(self, on: Situation) -> Iterable[Statement]:
+    def remove(self, context: PlanningContext) -> Iterable[Statement]:
         yield self._says(None)
 
     def _says(self, label: str | None) -> Statement:

@@ -9,11 +9,11 @@ from typing import ClassVar, Self
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address, granted, ours
-from reconciler.model.object import Object, Situation
+from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Granted
 from reconciler.model.ref import Ref, parts_of
 from reconciler.model.sequence_options import COLUMNS, Counter
-from reconciler.model.statement import Danger, Hazard, Statement
+from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, name, raw, text
 
@@ -25,11 +25,11 @@ class Sequence(Granted, Counter):
 
     kind: ClassVar[str] = "sequence"
     section: ClassVar[str] = "sequences"
-    stored: ClassVar[str] = "pg_sequence.seqrelid"
+    oid_column: ClassVar[str] = "pg_sequence.seqrelid"
     grant_class: ClassVar[str] = "SEQUENCE"
     relation: ClassVar[bool] = True
-    written: ClassVar[tuple[str, ...]] = ("type",)
-    since: ClassVar[Mapping[str, int]] = {"unlogged": 15}
+    sql_fields: ClassVar[tuple[str, ...]] = ("type",)
+    first_version: ClassVar[Mapping[str, int]] = {"unlogged": 15}
 
     type: str = Field(default="bigint", description="smallint, integer or bigint")
     unlogged: bool = Field(default=False, description="begins anew after a crash (PostgreSQL 15)")
@@ -56,7 +56,9 @@ class Sequence(Granted, Counter):
                                   AND d.deptype = 'i')
             ORDER BY n.nspname, c.relname"""
 
-    def define(self, on: Situation, parts: abc.Sequence[Object] = ()) -> Iterable[Statement]:
+    def define(
+        self, context: PlanningContext, parts: abc.Sequence[Object] = ()
+    ) -> Iterable[Statement]:
         unlogged, type_ = (
             raw("UNLOGGED " if self.unlogged else ""),
             raw("" if self.type == "bigint" else f" AS {self.type}"),
@@ -67,7 +69,7 @@ class Sequence(Granted, Counter):
             )
         )
 
-    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+    def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         if self.unlogged != old.unlogged:
             words = compose(
                 "ALTER SEQUENCE {} SET {}",
@@ -77,23 +79,23 @@ class Sequence(Granted, Counter):
             yield Statement(sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.ref.identity)
         yield from self.changed(old, self.sql_name(), (old.type, self.type))
 
-    def remove(self, on: Situation) -> Iterable[Statement]:
-        lost = Danger(
-            hazard=Hazard.DATA_LOSS,
+    def remove(self, context: PlanningContext) -> Iterable[Statement]:
+        lost = Hazard(
+            hazard=HazardKind.DATA_LOSS,
             reason=f"{self.ref} is dropped, and how far it has counted is forgotten",
         )
         words = text(compose("DROP SEQUENCE {}", self.sql_name()))
         yield Statement(
-            sql=words, lock="ACCESS EXCLUSIVE", relation=self.ref.identity, dangers=(lost,)
+            sql=words, lock="ACCESS EXCLUSIVE", relation=self.ref.identity, hazards=(lost,)
         )
 
     # -- its owner -------------------------------------------------------------------------------------------------
 
-    def finish(self, old: Self | None, on: Situation) -> Iterable[Statement]:
+    def define_deferred(self, old: Self | None, context: PlanningContext) -> Iterable[Statement]:
         if self.owning != (old.owning if old else None):
             yield self.owned()
 
-    def finish_needs(self) -> frozenset[Ref]:
+    def deferred_needs(self) -> frozenset[Ref]:
         if self.owning is None:
             return frozenset()
         tables = [Ref(kind, self.ref.schema, self.owning[0]) for kind in OWNERS]
@@ -101,16 +103,17 @@ class Sequence(Granted, Counter):
             [*tables, *(Ref("column", self.ref.schema, self.owning[1], t) for t in tables)]
         )
 
-    def unfinish(self, on: Situation) -> Iterable[Statement]:
+    def remove_deferred(self, context: PlanningContext) -> Iterable[Statement]:
         if self.owning is not None:
             free = self.model_copy(update={"owned_by": None})
             yield free.owned(undo=self.owned().sql)
 
-    def _own(self, old: Self | None, on: Situation) -> Iterator[Statement]:
+    def _own(self, old: Self | None, context: PlanningContext) -> Iterator[Statement]:
         """The owner of a sequence that a column owns is the table's, and follows it."""
         follows = old is not None and old.owning is not None and old.owning == self.owning
         yield from super()._own(
-            old.model_copy(update={"owner": self.owner}) if old is not None and follows else old, on
+            old.model_copy(update={"owner": self.owner}) if old is not None and follows else old,
+            context,
         )
 
     @property

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address, ours
-from reconciler.model.object import Object, Situation
+from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
@@ -24,8 +24,8 @@ class Statistics(Owned):
 
     kind: ClassVar[str] = "statistics"
     section: ClassVar[str] = "statistics"
-    stored: ClassVar[str] = "pg_statistic_ext.oid"
-    written: ClassVar[tuple[str, ...]] = ("on", "table")
+    oid_column: ClassVar[str] = "pg_statistic_ext.oid"
+    sql_fields: ClassVar[tuple[str, ...]] = ("on", "table")
 
     on: tuple[str, ...] = Field(default=(), description="columns, or (expressions)")
     table: str = Field(alias="from", description="the table or materialized view")
@@ -67,7 +67,7 @@ class Statistics(Owned):
         row["kinds"] = named if len(named) < 3 else []
         return cls(ref=ref, on=(*sorted(listed[:columns]), *listed[columns:]), **row)
 
-    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         kinds = compose(" ({})", joined(self.kinds)) if self.kinds else raw("")
         words = compose(
             "CREATE STATISTICS {}{} ON {} FROM {}",
@@ -79,12 +79,12 @@ class Statistics(Owned):
         yield Statement(sql=text(words), lock="SHARE UPDATE EXCLUSIVE", relation=self.table)
         yield from self._aim(None)
 
-    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+    def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         return (
             self._aim(old.target) if self.model_copy(update={"target": old.target}) == old else None
         )
 
-    def remove(self, on: Situation) -> Iterable[Statement]:
+    def remove(self, context: PlanningContext) -> Iterable[Statement]:
         yield Statement(
             sql=text(compose("DROP STATISTICS {}", self.sql_name())),
             lock="SHARE UPDATE EXCLUSIVE",

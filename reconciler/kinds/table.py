@@ -13,10 +13,10 @@ from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address, granted, ours
-from reconciler.model.object import Object, Situation
+from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref
-from reconciler.model.statement import Danger, Hazard, Statement, Turn
-from reconciler.model.table_like import DESCENT, Descendant
+from reconciler.model.statement import Hazard, HazardKind, Statement, Turn
+from reconciler.model.table_like import DESCENT, InheritableTable
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
 from reconciler.sql import compose, joined, name, raw, text
@@ -24,12 +24,12 @@ from reconciler.sql import compose, joined, name, raw, text
 USING = "using index "  # how `replica_identity` names an index
 
 
-class Table(Descendant):
+class Table(InheritableTable):
     """An ordinary, partitioned or inheriting table, or a partition; what lives on it are objects of their own."""
 
     kind: ClassVar[str] = "table"
     section: ClassVar[str] = "tables"
-    written: ClassVar[tuple[str, ...]] = (
+    sql_fields: ClassVar[tuple[str, ...]] = (
         "partition_of",
         "values",
         "partition_by",
@@ -105,16 +105,16 @@ class Table(Descendant):
         return cls(ref=ref, **row)
 
     @property
-    def divided(self) -> bool:
+    def partitioned_parent(self) -> bool:
         return self.partition_by is not None
 
     # -- made and dropped --------------------------------------------------------------------------------------------
 
-    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         create = compose(
             "CREATE {}TABLE {}", raw("UNLOGGED " if self.unlogged else ""), self.sql_name()
         )
-        yield from self._born(create, parts, on, *self._stored())
+        yield from self._born(create, parts, context, *self._stored())
         if self.of is not None:
             yield self._alter(compose("OF {}", raw(self.of)))
         if self.replica_identity in ("full", "nothing"):
@@ -131,8 +131,8 @@ class Table(Descendant):
         if self.tablespace is not None:
             yield compose("TABLESPACE {}", self.tablespace)
 
-    def remove(self, on: Situation) -> Iterable[Statement]:
-        size = on.size(self.ref)
+    def remove(self, context: PlanningContext) -> Iterable[Statement]:
+        size = context.size(self.ref)
         rows = f"about {size.rows:,} rows" if size.rows >= 0 else "an unknown number of rows"
         lost = f"{self.ref} is dropped with {rows} ({size.bytes:,} bytes)"
         if (
@@ -143,37 +143,37 @@ class Table(Descendant):
             sql=text(compose("DROP TABLE {}", self.sql_name())),
             lock="ACCESS EXCLUSIVE",
             relation=self.ref.identity,
-            dangers=(Danger(hazard=Hazard.DATA_LOSS, reason=lost),),
+            hazards=(Hazard(hazard=HazardKind.DATA_LOSS, reason=lost),),
         )
 
     # -- altered -----------------------------------------------------------------------------------------------------
 
-    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+    def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         if self.partition_by != old.partition_by:
             return None
-        return self._altered(old, on)
+        return self._altered(old, context)
 
-    def _altered(self, old: Self, on: Situation) -> Iterable[Statement]:
+    def _altered(self, old: Self, context: PlanningContext) -> Iterable[Statement]:
         if old.of is not None and self.of != old.of:
             yield self._alter(raw("NOT OF"))
         yield from self._leave(old)
-        yield from self._store(old, on)
+        yield from self._store(old, context)
         yield from self._secure(enabled=old.row_level_security, forced=old.force_row_level_security)
-        yield from self._join(old, on)
+        yield from self._join(old, context)
         if self.of is not None and self.of != old.of:
             yield self._alter(compose("OF {}", raw(self.of)))
 
-    def joins(self, on: Situation) -> tuple[Danger, ...]:
-        why = f"{self.ref.identity} ({on.size(self.ref).bytes:,} bytes) is read under lock, unless a check proves its bound"
-        return (Danger(hazard=Hazard.LONG_SCAN, reason=why),)
+    def joins(self, context: PlanningContext) -> tuple[Hazard, ...]:
+        why = f"{self.ref.identity} ({context.size(self.ref).bytes:,} bytes) is read under lock, unless a check proves its bound"
+        return (Hazard(hazard=HazardKind.LONG_SCAN, reason=why),)
 
-    def _store(self, old: Self, on: Situation) -> Iterable[Statement]:
-        bytes_ = on.size(self.ref).bytes
+    def _store(self, old: Self, context: PlanningContext) -> Iterable[Statement]:
+        bytes_ = context.size(self.ref).bytes
         why = f"{self.ref.identity} ({bytes_:,} bytes) is written anew while nobody can read or write it"
-        rewrite = Danger(hazard=Hazard.TABLE_REWRITE, reason=why)
+        rewrite = Hazard(hazard=HazardKind.TABLE_REWRITE, reason=why)
         if self.unlogged != old.unlogged:
-            lost = Danger(
-                hazard=Hazard.DATA_LOSS,
+            lost = Hazard(
+                hazard=HazardKind.DATA_LOSS,
                 reason=f"the rows of {self.ref.identity} will not survive a crash",
             )
             yield self._alter(
@@ -181,8 +181,8 @@ class Table(Descendant):
                 *([rewrite, lost] if self.unlogged else [rewrite]),
             )
         if self.access_method != old.access_method:
-            on.server.require(
-                on.server.has_set_access_method, f"another access method of {self.ref}", 15
+            context.server.require(
+                context.server.has_set_access_method, f"another access method of {self.ref}", 15
             )
             yield self._alter(
                 compose("SET ACCESS METHOD {}", self.access_method or "heap"), rewrite
@@ -205,34 +205,36 @@ class Table(Descendant):
             (forced, self.force_row_level_security, "FORCE", "NO FORCE"),
         ):
             if was != wanted:
-                weaker = Danger(
-                    hazard=Hazard.WEAKENS_SECURITY,
+                weaker = Hazard(
+                    hazard=HazardKind.WEAKENS_SECURITY,
                     reason=f"row level security of {self.ref.identity} goes",
                 )
                 words = compose("{} ROW LEVEL SECURITY", raw(on if wanted else off))
                 yield self._alter(words, *(() if wanted else (weaker,)))
 
-    def holds_fast(self, part: Object) -> bool:
+    def pins_column_type(self, part: Object) -> bool:
         named = rf'(?<![\w"]){re.escape(text(name(part.ref.name)))}(?![\w"])'
         return (
             self.partition_by is not None
-            and part.folds
+            and part.inline_in_parent
             and re.search(named, self.partition_by) is not None
         )
 
     # -- standing on a type ------------------------------------------------------------------------------------------
 
-    def pins(self, beneath: Object) -> bool:
-        return self.of is not None and beneath.ref != self.ref.namespace
+    def pins_type(self, beneath: Object) -> bool:
+        return self.of is not None and beneath.ref != self.ref.schema_ref
 
-    def release(self, on: Situation) -> Iterable[Statement] | None:
+    def suspend(self, context: PlanningContext) -> Iterable[Statement] | None:
         """A typed table is an ordinary one meanwhile, and its columns are altered like any."""
         return None if self.of is None else [self._typed(self.of, typed=False)]
 
-    def resume(self, old: Self, turns: Mapping[str, Turn], on: Situation) -> Iterable[Statement]:
+    def restore(
+        self, old: Self, turns: Mapping[str, Turn], context: PlanningContext
+    ) -> Iterable[Statement]:
         return () if self.of is None else [self._typed(self.of, typed=True)]
 
-    def resumed(self, old: Self, on: Situation) -> Self:
+    def after_restore(self, old: Self, context: PlanningContext) -> Self:
         return old.model_copy(update={"of": self.of})
 
     def _typed(self, type_: str, *, typed: bool) -> Statement:
@@ -241,7 +243,7 @@ class Table(Descendant):
 
     # -- finished ----------------------------------------------------------------------------------------------------
 
-    def finish(self, old: Self | None, on: Situation) -> Iterable[Statement]:
+    def define_deferred(self, old: Self | None, context: PlanningContext) -> Iterable[Statement]:
         named = self.replica_identity.removeprefix(USING)
         if self.replica_identity != (old.replica_identity if old else named):
             using = self.replica_identity != named
@@ -264,18 +266,23 @@ class Table(Descendant):
                 else "ACCESS EXCLUSIVE",
             )
 
-    def unfinish(self, on: Situation) -> Iterable[Statement]:
+    def remove_deferred(self, context: PlanningContext) -> Iterable[Statement]:
         """Let go of the indexes, and take them again where that is undone."""
         loose = self.model_copy(update={"cluster_on": None, "replica_identity": "default"})
         kept = self.replica_identity if not self.replica_identity.startswith(USING) else "default"
         back = tuple(
-            s.sql for s in self.finish(loose.model_copy(update={"replica_identity": kept}), on)
+            s.sql
+            for s in self.define_deferred(
+                loose.model_copy(update={"replica_identity": kept}), context
+            )
         )
-        for statement in loose.model_copy(update={"replica_identity": kept}).finish(self, on):
+        for statement in loose.model_copy(update={"replica_identity": kept}).define_deferred(
+            self, context
+        ):
             yield statement.model_copy(update={"undo": back})
             back = ()
 
-    def finish_needs(self) -> frozenset[Ref]:
+    def deferred_needs(self) -> frozenset[Ref]:
         identity = (
             self.replica_identity.removeprefix(USING)
             if self.replica_identity.startswith(USING)

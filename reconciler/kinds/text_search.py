@@ -13,7 +13,7 @@ from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address, ours
-from reconciler.model.object import Object, Situation
+from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
@@ -29,8 +29,8 @@ class TextSearchConfiguration(Owned):
 
     kind: ClassVar[str] = "text_search_configuration"
     section: ClassVar[str] = "text_search_configurations"
-    stored: ClassVar[str] = "pg_ts_config.oid"
-    written: ClassVar[tuple[str, ...]] = ("parser", "mappings")
+    oid_column: ClassVar[str] = "pg_ts_config.oid"
+    sql_fields: ClassVar[tuple[str, ...]] = ("parser", "mappings")
 
     parser: str = Field(default="default", description="what splits a text into tokens")
     mappings: dict[str, tuple[str, ...]] = Field(
@@ -51,12 +51,12 @@ class TextSearchConfiguration(Owned):
             WHERE {ours("pg_ts_config", "c.oid", "n.nspname")}
             ORDER BY n.nspname, c.cfgname"""
 
-    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         parser = raw('"default"' if self.parser == "default" else self.parser)
         yield Statement(sql=text(compose("CREATE {} (PARSER = {})", self.designation(), parser)))
         yield from self._mapped({})
 
-    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+    def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         return self._mapped(old.mappings) if self.parser == old.parser else None
 
     def _mapped(self, before: dict[str, tuple[str, ...]]) -> Iterable[Statement]:
@@ -87,8 +87,8 @@ class TextSearchDictionary(Owned):
 
     kind: ClassVar[str] = "text_search_dictionary"
     section: ClassVar[str] = "text_search_dictionaries"
-    stored: ClassVar[str] = "pg_ts_dict.oid"
-    written: ClassVar[tuple[str, ...]] = ("template",)
+    oid_column: ClassVar[str] = "pg_ts_dict.oid"
+    sql_fields: ClassVar[tuple[str, ...]] = ("template",)
 
     template: str = Field(
         default="simple", description="what it is an instance of: simple, snowball, synonym, …"
@@ -112,11 +112,11 @@ class TextSearchDictionary(Owned):
         listed = (o.partition(" = ") for o in split_commas(row.pop("options") or ""))
         return cls(ref=ref, options={_unquoted(k, '"'): _value(v) for k, _, v in listed}, **row)
 
-    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         given = [compose("TEMPLATE = {}", raw(self.template)), *_options(self.options)]
         yield Statement(sql=text(compose("CREATE {} ({})", self.designation(), joined(given))))
 
-    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+    def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         if self.template != old.template:
             return None
         gone = [name(k) for k in old.options if k not in self.options]
@@ -131,8 +131,8 @@ class TextSearchParser(Object):
 
     kind: ClassVar[str] = "text_search_parser"
     section: ClassVar[str] = "text_search_parsers"
-    stored: ClassVar[str] = "pg_ts_parser.oid"
-    written: ClassVar[tuple[str, ...]] = ("start", "gettoken", "end", "lextypes", "headline")
+    oid_column: ClassVar[str] = "pg_ts_parser.oid"
+    sql_fields: ClassVar[tuple[str, ...]] = ("start", "gettoken", "end", "lextypes", "headline")
 
     start: str = Field(default="", description="the function that begins")
     gettoken: str = Field(default="", description="the function that finds the next token")
@@ -150,7 +150,7 @@ class TextSearchParser(Object):
             WHERE {ours("pg_ts_parser", "p.oid", "n.nspname")}
             ORDER BY n.nspname, p.prsname"""
 
-    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         yield _of_functions(self, ("start", "gettoken", "end", "lextypes", "headline"))
 
 
@@ -159,8 +159,8 @@ class TextSearchTemplate(Object):
 
     kind: ClassVar[str] = "text_search_template"
     section: ClassVar[str] = "text_search_templates"
-    stored: ClassVar[str] = "pg_ts_template.oid"
-    written: ClassVar[tuple[str, ...]] = ("init", "lexize")
+    oid_column: ClassVar[str] = "pg_ts_template.oid"
+    sql_fields: ClassVar[tuple[str, ...]] = ("init", "lexize")
 
     init: str | None = Field(
         default=None, description="the function that reads a dictionary's options"
@@ -176,7 +176,7 @@ class TextSearchTemplate(Object):
             WHERE {ours("pg_ts_template", "t.oid", "n.nspname")}
             ORDER BY n.nspname, t.tmplname"""
 
-    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         yield _of_functions(self, ("init", "lexize"))
 
 

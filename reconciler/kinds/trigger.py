@@ -10,7 +10,7 @@ from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from reconciler.model.catalog_sql import FIRES, RELATION_KIND, address, fires, ours
-from reconciler.model.object import Object, Situation
+from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import keeps_filled, keeps_in_step
 from reconciler.model.statement import Statement
@@ -40,10 +40,10 @@ class Trigger(Object):
 
     kind: ClassVar[str] = "trigger"
     section: ClassVar[str] = "triggers"
-    stored: ClassVar[str] = "pg_trigger.oid"
-    within: ClassVar[tuple[str, ...]] = ("table", "view", "foreign_table")
-    whole: ClassVar[bool] = True
-    written: ClassVar[tuple[str, ...]] = (
+    oid_column: ClassVar[str] = "pg_trigger.oid"
+    parent_kinds: ClassVar[tuple[str, ...]] = ("table", "view", "foreign_table")
+    omitted_is_default: ClassVar[bool] = True
+    sql_fields: ClassVar[tuple[str, ...]] = (
         "when",
         "execute",
         "before",
@@ -152,17 +152,17 @@ class Trigger(Object):
         }
 
     @classmethod
-    def short(cls, body: dict[str, Any]) -> object:
+    def short_form(cls, body: dict[str, Any]) -> object:
         return {k: v[0] if k in TIMINGS and len(v) == 1 else v for k, v in body.items()}
 
-    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         if self.inherited:
             yield self._fires(self.enabled)
             return
         yield self._statement("CREATE")
         yield from self._enable("origin")
 
-    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+    def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         """Replace it; a replaced trigger is enabled again, and a constraint trigger cannot be replaced."""
         if self.inherited != old.inherited:
             return None
@@ -174,14 +174,16 @@ class Trigger(Object):
             return None
         return [self._statement("CREATE OR REPLACE"), *self._enable("origin")]
 
-    def remove(self, on: Situation) -> Iterable[Statement]:
-        return [self._fires(self.parents_enabled)] if self.inherited else super().remove(on)
+    def remove(self, context: PlanningContext) -> Iterable[Statement]:
+        return [self._fires(self.parents_enabled)] if self.inherited else super().remove(context)
 
     @property
     def overrides(self) -> bool:
         return self.inherited
 
-    def restate(self, changed: Object, old: Object, on: Situation) -> Iterable[Statement]:
+    def restate_overrides(
+        self, changed: Object, old: Object, context: PlanningContext
+    ) -> Iterable[Statement]:
         """What the parent's trigger becomes, those of the partitions become too."""
         if isinstance(changed, Trigger):
             yield self._fires(self.enabled)

@@ -10,10 +10,10 @@ from pydantic import Field, field_validator
 
 from reconciler.model.catalog_sql import address
 from reconciler.model.foreign_options import changed, given, parsed, readable, without_secrets
-from reconciler.model.object import Object, Situation
+from reconciler.model.object import Object, PlanningContext
 from reconciler.model.privileges import PUBLIC
 from reconciler.model.ref import Ref
-from reconciler.model.statement import Danger, Hazard, Statement
+from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
 from reconciler.sql import compose, name, raw, text
@@ -24,10 +24,10 @@ class UserMapping(Object):
 
     kind: ClassVar[str] = "user_mapping"
     section: ClassVar[str] = "user_mappings"
-    stored: ClassVar[str] = "pg_foreign_server.oid"
+    oid_column: ClassVar[str] = "pg_foreign_server.oid"
     renamable: ClassVar[bool] = False
-    remarkable: ClassVar[bool] = False
-    unqualified: ClassVar[bool] = True
+    commentable: ClassVar[bool] = False
+    schemaless: ClassVar[bool] = True
 
     options: dict[str, str] = Field(
         default_factory=dict, description="such as user; never a secret"
@@ -75,16 +75,16 @@ class UserMapping(Object):
             "USER MAPPING FOR {} SERVER {}", raw("PUBLIC") if role == PUBLIC else name(role), server
         )
 
-    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         yield Statement(sql=text(compose("CREATE {}{}", self.designation(), given(self.options))))
 
-    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+    def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         if (options := changed(old.options, self.options)) is not None:
             yield Statement(sql=text(compose("ALTER {} {}", self.designation(), options)))
 
-    def remove(self, on: Situation) -> Iterable[Statement]:
+    def remove(self, context: PlanningContext) -> Iterable[Statement]:
         why = f"{self.ref} is dropped with the password that it may hold, which no undo brings back"
         yield Statement(
             sql=text(compose("DROP {}", self.designation())),
-            dangers=(Danger(hazard=Hazard.IRREVERSIBLE, reason=why),),
+            hazards=(Hazard(hazard=HazardKind.IRREVERSIBLE, reason=why),),
         )

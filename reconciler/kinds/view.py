@@ -9,10 +9,10 @@ from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address, granted, ours, shape
-from reconciler.model.object import Object, Situation
+from reconciler.model.object import Object, PlanningContext
 from reconciler.model.query_relation import SPOKEN_OF, TOLD, Queried, QueryColumn
 from reconciler.model.ref import Ref
-from reconciler.model.statement import Danger, Hazard, Statement
+from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
 from reconciler.sql import compose, joined, literal, raw, text
@@ -36,7 +36,7 @@ class View(Queried):
 
     kind: ClassVar[str] = "view"
     section: ClassVar[str] = "views"
-    since: ClassVar[Mapping[str, int]] = {"security_invoker": 15}
+    first_version: ClassVar[Mapping[str, int]] = {"security_invoker": 15}
 
     security_invoker: bool | str | None = Field(
         default=None, description="reads with the rights of the one who asks (PostgreSQL 15)"
@@ -52,7 +52,7 @@ class View(Queried):
     )
 
     @property
-    def told(self) -> Mapping[str, ViewColumn]:
+    def described_columns(self) -> Mapping[str, ViewColumn]:
         return self.columns
 
     @classmethod
@@ -97,31 +97,31 @@ class View(Queried):
         }
         return full.model_copy(update=kept)
 
-    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        yield self._statement("CREATE VIEW", on)
+    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+        yield self._statement("CREATE VIEW", context)
         yield from self._dress({})
 
-    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+    def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         if self.shape[: len(old.shape)] != old.shape:
             return None
-        return [*self._change(old, on), *self._dress(old.columns)]
+        return [*self._change(old, context), *self._dress(old.columns)]
 
     # -- pieces ----------------------------------------------------------------------------------------------------
 
-    def _change(self, old: Self, on: Situation) -> Iterable[Statement]:
+    def _change(self, old: Self, context: PlanningContext) -> Iterable[Statement]:
         """Replace the query, with all options beside it, for those left out would be lost; or set just the options."""
-        dangers = tuple(self._weaker(old))
+        hazards = tuple(self._weaker(old))
         if (self.query, self.shape) != (old.query, old.shape):
-            yield self._statement("CREATE OR REPLACE VIEW", on, dangers)
+            yield self._statement("CREATE OR REPLACE VIEW", context, hazards)
             return
         gone = [o for o in OPTIONS if getattr(old, o) is not None and getattr(self, o) is None]
         new = [o for o in OPTIONS if getattr(self, o) not in (None, getattr(old, o))]
         if gone:
-            yield self._alter(compose("RESET ({})", joined(gone)), dangers)
+            yield self._alter(compose("RESET ({})", joined(gone)), hazards)
         if new:
-            yield self._alter(compose("SET ({})", self._options(new)), () if gone else dangers)
+            yield self._alter(compose("SET ({})", self._options(new)), () if gone else hazards)
 
-    def _weaker(self, old: Self) -> Iterable[Danger]:
+    def _weaker(self, old: Self) -> Iterable[Hazard]:
         for option, what in (
             ("security_invoker", "reads with its owner's rights and so past row level security"),
             (
@@ -131,7 +131,7 @@ class View(Queried):
             ("check_option", "lets rows be written that it does not show"),
         ):
             if _on(getattr(old, option)) and not _on(getattr(self, option)):
-                yield Danger(hazard=Hazard.WEAKENS_SECURITY, reason=f"{self.ref} {what}")
+                yield Hazard(hazard=HazardKind.WEAKENS_SECURITY, reason=f"{self.ref} {what}")
 
     def _dress(self, before: dict[str, ViewColumn]) -> Iterable[Statement]:
         """Defaults and comments of the columns."""
@@ -146,22 +146,24 @@ class View(Queried):
                 yield self._alter(compose("ALTER COLUMN {} {}", column, new))
         yield from self.remarks(before)
 
-    def _alter(self, action: sql.Composable, dangers: tuple[Danger, ...] = ()) -> Statement:
+    def _alter(self, action: sql.Composable, hazards: tuple[Hazard, ...] = ()) -> Statement:
         words = text(compose("ALTER VIEW {} {}", self.sql_name(), action))
         return Statement(
-            sql=words, lock="ACCESS EXCLUSIVE", relation=self.ref.identity, dangers=dangers
+            sql=words, lock="ACCESS EXCLUSIVE", relation=self.ref.identity, hazards=hazards
         )
 
     def _options(self, chosen: Iterable[str]) -> sql.Composable:
         return joined(compose("{} = {}", o, _value(getattr(self, o))) for o in chosen)
 
-    def _statement(self, verb: str, on: Situation, dangers: tuple[Danger, ...] = ()) -> Statement:
+    def _statement(
+        self, verb: str, context: PlanningContext, hazards: tuple[Hazard, ...] = ()
+    ) -> Statement:
         given = [o for o in OPTIONS if getattr(self, o) is not None]
         options = compose(" WITH ({})", self._options(given)) if given else raw("")
         query = raw(self.query.strip().rstrip(";"))
         words = compose("{} {}{} AS\n{}", raw(verb), self.sql_name(), options, query)
         return Statement(
-            sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.ref.identity, dangers=dangers
+            sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.ref.identity, hazards=hazards
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from reconciler.model.facts import Leftover, Parents, Piece, Pieces, Size
+from reconciler.model.facts import Leftover, Parents, PartitionCopies, PartitionCopy, Size
 from reconciler.model.privileges import Grants
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Situation:
+class PlanningContext:
     """What a kind may know of the server beside the two states, read in the same snapshot.
 
     `user` will own what is created. `sizes` is keyed by relation. `leftovers` is what an interrupted build left behind,
@@ -42,28 +42,34 @@ class Situation:
     sizes: Mapping[Ref, Size] = field(default_factory=dict[Ref, Size])
     leftovers: Mapping[Ref, Leftover] = field(default_factory=dict[Ref, Leftover])
     unwanted: Set[Ref] = frozenset()
-    owed: Mapping[Ref, Object] = field(default_factory=dict[Ref, "Object"])
+    unfinished: Mapping[Ref, Object] = field(default_factory=dict[Ref, "Object"])
     initial: Mapping[tuple[str, str], Grants] = field(default_factory=dict[tuple[str, str], Grants])
     declared: Mapping[Ref, Object] = field(default_factory=dict[Ref, "Object"])
     created: Set[Ref] = frozenset()
-    pieces: Pieces = field(default_factory=dict[Ref, Mapping[Ref, Piece]])
-    chosen: Pieces = field(default_factory=dict[Ref, Mapping[Ref, Piece]])
-    taken: Set[tuple[str, str]] = frozenset()
+    partition_copies: PartitionCopies = field(
+        default_factory=dict[Ref, Mapping[Ref, PartitionCopy]]
+    )
+    default_partition_names: PartitionCopies = field(
+        default_factory=dict[Ref, Mapping[Ref, PartitionCopy]]
+    )
+    relation_names: Set[tuple[str, str]] = frozenset()
     claimed: Set[tuple[str, str]] = frozenset()
     partitions: Mapping[Ref, Sequence[Ref]] = field(default_factory=dict[Ref, Sequence[Ref]])
-    living: Mapping[Ref, Sequence[Object]] = field(default_factory=dict[Ref, "Sequence[Object]"])
-    doubled: Mapping[tuple[Ref, str], Sequence[Ref]] = field(
+    partition_children: Mapping[Ref, Sequence[Object]] = field(
+        default_factory=dict[Ref, "Sequence[Object]"]
+    )
+    local_and_inherited_not_null: Mapping[tuple[Ref, str], Sequence[Ref]] = field(
         default_factory=dict[tuple[Ref, str], "Sequence[Ref]"]
     )
-    twins: Mapping[Ref, str] = field(default_factory=dict[Ref, str])
-    heirs: Mapping[Ref, Object] = field(default_factory=dict[Ref, "Object"])
-    ranks: Mapping[Ref, int] = field(default_factory=dict[Ref, int])
-    lent: Mapping[tuple[Ref, Parents, Parents], tuple[Sequence[Statement], Sequence[Statement]]] = (
-        field(
-            default_factory=dict[
-                tuple[Ref, "Parents", "Parents"], tuple[Sequence[Statement], Sequence[Statement]]
-            ]
-        )
+    shadows: Mapping[Ref, str] = field(default_factory=dict[Ref, str])
+    staying_children: Mapping[Ref, Object] = field(default_factory=dict[Ref, "Object"])
+    scratch_order: Mapping[Ref, int] = field(default_factory=dict[Ref, int])
+    reparenting: Mapping[
+        tuple[Ref, Parents, Parents], tuple[Sequence[Statement], Sequence[Statement]]
+    ] = field(
+        default_factory=dict[
+            tuple[Ref, "Parents", "Parents"], tuple[Sequence[Statement], Sequence[Statement]]
+        ]
     )
 
     def size(self, ref: Ref) -> Size:
@@ -72,11 +78,11 @@ class Situation:
 
     def exchanges(self, table: Ref | None) -> Mapping[str, str]:
         """The columns of the table that are exchanged, with the names of their twins."""
-        return {r.name: twin for r, twin in self.twins.items() if r.on == table}
+        return {r.name: shadow for r, shadow in self.shadows.items() if r.on == table}
 
     def initial_grants(self, kind: type[Granted], schema: str) -> Grants:
         """What roles may do with an object of the kind that has just been created in that schema."""
         either = self.initial.get(
             (kind.grant_class, schema), self.initial.get((kind.grant_class, ""))
         )
-        return kind.usual_grants() if either is None else either
+        return kind.default_grants() if either is None else either

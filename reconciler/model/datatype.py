@@ -48,7 +48,7 @@ class Replaced(Object):
 class DataType(Granted, Replaced):
     """A type that columns may have."""
 
-    shares: ClassVar[str] = "type"
+    shared_namespace: ClassVar[str] = "type"
     grant_class: ClassVar[str] = "TYPE"
     words_aside: ClassVar[str] = "TYPE"
     public_by_default: ClassVar[tuple[str, ...]] = ("usage",)

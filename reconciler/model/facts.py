@@ -44,11 +44,11 @@ class Leftover:
     """
 
     made: Object
-    sound: bool = False
+    resumable: bool = False
 
 
 @dataclass(frozen=True)
-class Piece:
+class PartitionCopy:
     """What stands on a partition for an index or a constraint of a partitioned table.
 
     `above` is the table whose piece, or whole, it is attached to; a `leaf` has none attached itself.
@@ -64,4 +64,6 @@ class Piece:
 Parents = tuple[Ref, ...]
 
 
-Pieces = Mapping[Ref, Mapping[Ref, Piece]]  # of an index or a constraint, by the partition
+PartitionCopies = Mapping[
+    Ref, Mapping[Ref, PartitionCopy]
+]  # of an index or a constraint, by the partition

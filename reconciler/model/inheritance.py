@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from psycopg import sql
 
-from reconciler.model.context import Situation
+from reconciler.model.context import PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
 
@@ -23,14 +23,18 @@ class Inheriting:
         """The objects whose parts are this object's too, without being listed: a table's parents, for its columns."""
         return ()
 
-    def restate(self, changed: Object, old: Object, on: Situation) -> Iterable[Statement]:
+    def restate_overrides(
+        self, changed: Object, old: Object, context: PlanningContext
+    ) -> Iterable[Statement]:
         """Say again what the change of `old` to `changed`, on which this stands or which it overrides, has overwritten."""
-        del changed, old, on
+        del changed, old, context
         return ()
 
-    def hold_on(self, changed: Object, old: Object, on: Situation) -> Iterable[Statement]:
+    def keep_through(
+        self, changed: Object, old: Object, context: PlanningContext
+    ) -> Iterable[Statement]:
         """Stay as it is through the change of `old` to `changed`, on which it stands and which changes it too."""
-        del changed, old, on
+        del changed, old, context
         return ()
 
     @property
@@ -43,27 +47,27 @@ class Inheriting:
         del given
         return self
 
-    def outlasts(self, was: Object, old: Object, new: Object) -> bool:
+    def must_own_before(self, was: Object, old: Object, new: Object) -> bool:
         """Whether what it has, and `was` had, must be the heir's own before the change of the parent's from `old` to `new` takes it."""
         del was, old, new
         return False
 
     @property
-    def merged(self) -> bool:
+    def also_inherited(self) -> bool:
         """Whether a parent gives it too, so that what is said of the parent's is said of this one."""
         return self.overrides
 
-    def amendment(self, on: Situation) -> sql.Composable | None:
+    def override_clause(self, context: PlanningContext) -> sql.Composable | None:
         """How one that overrides stands in the definition of the heir, where nothing can say it later."""
-        del on
+        del context
         return None
 
-    def lends(
-        self, before: Object, after: Object, on: Situation
+    def renamed_while_reparenting(
+        self, before: Object, after: Object, context: PlanningContext
     ) -> tuple[Statement, Statement] | None:
         """What is done to this part, and undone, around the moment in which an heir gets other parents.
 
         It gives the heir `before`, which is to be `after`, as other parents give it.
         """
-        del before, after, on
+        del before, after, context
         return None

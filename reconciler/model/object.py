@@ -14,8 +14,8 @@ from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from reconciler.model.context import Situation
-from reconciler.model.facts import Piece
+from reconciler.model.context import PlanningContext
+from reconciler.model.facts import PartitionCopy
 from reconciler.model.inheritance import Inheriting
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement, Turn, undoable
@@ -33,42 +33,46 @@ class Object(Inheriting, BaseModel):
 
     kind: ClassVar[str]
     section: ClassVar[str]  # the YAML key that lists objects of this kind
-    stored: ClassVar[str] = (
+    oid_column: ClassVar[str] = (
         ""  # the catalog and column that hold its oid: where none is people's, `catalog` need not be asked
     )
-    unqualified: ClassVar[bool] = False  # its name belongs to no schema
-    within: ClassVar[
+    schemaless: ClassVar[bool] = False  # its name belongs to no schema
+    parent_kinds: ClassVar[
         tuple[str, ...]
     ] = ()  # kinds under whose entries that section stands; () is the top level
-    folds: ClassVar[bool] = False  # created as part of what it lives on, when that is created too
-    whole: ClassVar[bool] = (
+    inline_in_parent: ClassVar[bool] = (
+        False  # created as part of what it lives on, when that is created too
+    )
+    omitted_is_default: ClassVar[bool] = (
         False  # a declaration is the whole definition: a key left out means its default
     )
-    ambient: ClassVar[bool] = (
+    applies_last: ClassVar[bool] = (
         False  # bears on what others are made as: on every clone, and changed after everything else
     )
-    follows: ClassVar[bool] = (
+    follows_type_change: ClassVar[bool] = (
         False  # PostgreSQL itself carries it along when a column under it changes its type
     )
     relation: ClassVar[bool] = False  # shares the namespace of tables, indexes, sequences and views
-    shares: ClassVar[str] = (
+    shared_namespace: ClassVar[str] = (
         ""  # the namespace, if it is another, that it shares with further kinds: "type" or "routine"
     )
-    local: ClassVar[bool] = (
+    platform_dependent: ClassVar[bool] = (
         False  # made of what one server has and another of the same version may lack: ICU, a locale
     )
-    unnoted: ClassVar[bool] = (
+    hidden_dependency: ClassVar[bool] = (
         False  # of what uses it PostgreSQL notes only that it calls the routine behind it
     )
-    watches: ClassVar[bool] = (
+    fires_on_ddl: ClassVar[bool] = (
         False  # acts on changes to other objects, so that it is made last and dropped first
     )
-    written: ClassVar[tuple[str, ...]] = ()  # fields that hold SQL which people wrote
+    sql_fields: ClassVar[tuple[str, ...]] = ()  # fields that hold SQL which people wrote
     renamable: ClassVar[bool] = True  # ALTER … RENAME TO knows it
-    remarkable: ClassVar[bool] = True  # COMMENT ON knows it
+    commentable: ClassVar[bool] = True  # COMMENT ON knows it
     renamed_part: ClassVar[str] = "name"  # what differs then
-    spreads: ClassVar[bool] = False  # each partition has a piece of what its parent has
-    since: ClassVar[
+    has_partition_copies: ClassVar[bool] = (
+        False  # each partition has a piece of what its parent has
+    )
+    first_version: ClassVar[
         Mapping[str, int]
     ] = {}  # the first major version that knows a field, where 14 does not
 
@@ -94,7 +98,7 @@ class Object(Inheriting, BaseModel):
     @field_validator("comment")
     @classmethod
     def _remarkable(cls, value: str | None) -> str | None:
-        if value is not None and not cls.remarkable:
+        if value is not None and not cls.commentable:
             raise ValueError(
                 f"comment: PostgreSQL keeps none on a {cls.kind.replace('_', ' ')}; a # in the file stays there"
             )
@@ -123,15 +127,15 @@ class Object(Inheriting, BaseModel):
         return key, body
 
     @classmethod
-    def short(cls, body: dict[str, Any]) -> object:
+    def short_form(cls, body: dict[str, Any]) -> object:
         """The short form of an entry, where it has one; `entry` reads it back."""
         return body
 
-    def unfold(self) -> Iterable[tuple[Ref, dict[str, Any]]]:
+    def expand_shorthand(self) -> Iterable[tuple[Ref, dict[str, Any]]]:
         """The further objects that a declaration is short for: their refs and fields."""
         return ()
 
-    def folded(self, others: Mapping[Ref, Object]) -> tuple[Self, frozenset[Ref]]:
+    def collapse_shorthand(self, others: Mapping[Ref, Object]) -> tuple[Self, frozenset[Ref]]:
         """The object as a person would declare it, and which of `others` that says too: the way back of `unfold`."""
         del others
         return self, frozenset()
@@ -156,17 +160,17 @@ class Object(Inheriting, BaseModel):
 
     def needs(self) -> frozenset[Ref]:
         """What must exist before this object, as far as its own fields tell; pg_depend tells the rest."""
-        return frozenset({self.ref.on or self.ref.namespace} if self.ref.schema else ())
+        return frozenset({self.ref.on or self.ref.schema_ref} if self.ref.schema else ())
 
     def roles(self) -> frozenset[str]:
         """The roles that the object names; PUBLIC is none."""
         return frozenset()
 
-    def newer(self) -> Mapping[str, int]:
+    def required_versions(self) -> Mapping[str, int]:
         """What it says that 14 does not know, with the first major version that does."""
         return {
             f: major
-            for f, major in self.since.items()
+            for f, major in self.first_version.items()
             if getattr(self, f) != type(self).model_fields[f].default
         }
 
@@ -178,92 +182,98 @@ class Object(Inheriting, BaseModel):
         """How an object that folds stands in the definition of what it lives on."""
         raise NotImplementedError
 
-    def claims(self) -> frozenset[str]:
+    def reserved_constraint_names(self) -> frozenset[str]:
         """The names, its own or its parts', that PostgreSQL gives to no constraint in the schema that has none yet."""
-        return frozenset({self.ref.name} if self.ref.on is not None and not self.folds else ())
+        return frozenset(
+            {self.ref.name} if self.ref.on is not None and not self.inline_in_parent else ()
+        )
 
-    def outright(self, claimed: Set[tuple[str, str]]) -> Self:
+    def with_explicit_names(self, claimed: Set[tuple[str, str]]) -> Self:
         """The object with the names given that PostgreSQL would not choose because others have `claimed` them."""
         del claimed
         return self
 
-    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         """Plain DDL: for scratch, and for objects on what the same plan creates. `parts` are what folds into it."""
         raise NotImplementedError
 
-    def define_online(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define_online(
+        self, context: PlanningContext, parts: Sequence[Object] = ()
+    ) -> Iterable[Statement]:
         """The recipe for a busy server, where it is not the plain DDL."""
-        return self.define(on, parts)
+        return self.define(context, parts)
 
-    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+    def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         """The statements that turn `old` into this object, or None where it must be dropped and made again."""
-        del old, on
+        del old, context
         return None
 
-    def disturbs(self, old: Self) -> bool:
+    def needs_dependents_dropped(self, old: Self) -> bool:
         """Whether PostgreSQL refuses `redefine` while views, policies and the like stand on the object."""
         del old
         return False
 
-    def converts(self, old: Self) -> bool:
+    def rewrites_values(self, old: Self) -> bool:
         """Whether it `disturbs`, and what holds values of it is written anew."""
         del old
         return False
 
-    def rereads(self, old: Self) -> bool:
+    def reparses_expressions(self, old: Self) -> bool:
         """Whether PostgreSQL, when it carries `old` along, would read expressions of which this one has others."""
         del old
         return False
 
-    def holds_fast(self, part: Object) -> bool:
+    def pins_column_type(self, part: Object) -> bool:
         """Whether PostgreSQL lets nobody change the type of a part: of a partition key."""
         del part
         return False
 
-    def pins(self, beneath: Object) -> bool:
+    def pins_type(self, beneath: Object) -> bool:
         """Whether PostgreSQL refuses every change to what is beneath while this stands on it: to the type of a typed table."""
         return beneath is self
 
-    def bears(self, beneath: Object) -> bool:
+    def accepts(self, beneath: Object) -> bool:
         """Whether it can stand on what is beneath, once that is so: no primary key does on a column that may be null."""
         del beneath
         return True
 
-    def gives_way(self, old: Self, standing: Iterable[Object]) -> bool:
+    def must_recreate(self, old: Self, standing: Iterable[Object]) -> bool:
         """Whether it must be replaced because these stand on it, although `redefine` knows a way."""
         del old, standing
         return False
 
-    def remove(self, on: Situation) -> Iterable[Statement]:
+    def remove(self, context: PlanningContext) -> Iterable[Statement]:
         """Plain DDL that drops the object."""
-        del on
+        del context
         lock = "ACCESS EXCLUSIVE" if self.stands_on else ""
         yield Statement(
             sql=text(compose("DROP {}", self.designation())), lock=lock, relation=self.stands_on
         )
 
-    def remove_online(self, on: Situation) -> Iterable[Statement]:
+    def remove_online(self, context: PlanningContext) -> Iterable[Statement]:
         """The recipe for a busy server, where it is not the plain DDL."""
-        return self.remove(on)
+        return self.remove(context)
 
-    def left_behind(self, on: Situation) -> Iterable[Statement]:
+    def remove_after_parent(self, context: PlanningContext) -> Iterable[Statement]:
         """Drop what does not go by itself when what the object is part of is dropped."""
-        del on
+        del context
         return ()
 
-    def release(self, on: Situation) -> Iterable[Statement] | None:
+    def suspend(self, context: PlanningContext) -> Iterable[Statement] | None:
         """Let go of what is replaced beneath the object, if it holds data; None: it holds none, and is made again."""
-        del on
+        del context
         return None
 
-    def resume(self, old: Self, turns: Mapping[str, Turn], on: Situation) -> Iterable[Statement]:
+    def restore(
+        self, old: Self, turns: Mapping[str, Turn], context: PlanningContext
+    ) -> Iterable[Statement]:
         """Turn `old`, released, into this object on what was replaced; `turns` holds the new data types by name."""
-        del old, turns, on
+        del old, turns, context
         return ()
 
-    def resumed(self, old: Self, on: Situation) -> Self:
+    def after_restore(self, old: Self, context: PlanningContext) -> Self:
         """What `old` is after that."""
-        del old, on
+        del old, context
         return self
 
     def renamed_to(self, name: str) -> Statement:
@@ -290,55 +300,55 @@ class Object(Inheriting, BaseModel):
         del names
         return self
 
-    def finish(self, old: Self | None, on: Situation) -> Iterable[Statement]:
+    def define_deferred(self, old: Self | None, context: PlanningContext) -> Iterable[Statement]:
         """What can only be said once `finish_needs` are there too: a sequence's owner, whose default needs the sequence."""
-        del old, on
+        del old, context
         return ()
 
-    def finish_needs(self) -> frozenset[Ref]:
+    def deferred_needs(self) -> frozenset[Ref]:
         """What `finish` needs beside the object itself; it is no prerequisite of the object."""
         return frozenset()
 
-    def mistaken(self, on: Situation) -> Iterable[tuple[str, str]]:
+    def reference_errors(self, context: PlanningContext) -> Iterable[tuple[str, str]]:
         """Field and complaint, where it speaks of what is not there and PostgreSQL would not say so; `on` tells what is."""
-        del on
+        del context
         return ()
 
-    def renews(self, old: Self) -> bool:
+    def replaces_object(self, old: Self) -> bool:
         """Whether `redefine` puts another object in the place of `old`, of which nobody has said what `finish` says."""
         del old
         return False
 
-    def unfinish(self, on: Situation) -> Iterable[Statement]:
+    def remove_deferred(self, context: PlanningContext) -> Iterable[Statement]:
         """Take back what `finish` said, before what it needed goes and would take the object with it."""
-        del on
+        del context
         return ()
 
-    def adopts(self, old: Self | None, on: Situation) -> frozenset[Ref]:
+    def reuses(self, old: Self | None, context: PlanningContext) -> frozenset[Ref]:
         """What is there already of which the recipe makes use, so that nobody else is to drop it: leftovers, pieces."""
-        del old, on
+        del old, context
         return frozenset()
 
-    def remake(self, old: Self | None, on: Situation) -> Iterable[Statement]:
+    def define_replacement(self, old: Self | None, context: PlanningContext) -> Iterable[Statement]:
         """Make the object again in the transaction that drops what stood in its way; `old` is it, where it is what changes."""
         del old
-        return self.define(on)
+        return self.define(context)
 
-    def discard(self, *, wanted: bool = True) -> Iterable[Statement]:
+    def drop_leftover(self, *, wanted: bool = True) -> Iterable[Statement]:
         """Drop this leftover, if its name tells that nobody wants it as it is, or else where it is known not to be `wanted`."""
         del wanted
         return ()
 
-    def detached(self) -> Self:
+    def without_parents(self) -> Self:
         """The object without its parents."""
         return self
 
-    def settle(self, on: Situation) -> Iterable[Statement]:
+    def finish_interrupted(self, context: PlanningContext) -> Iterable[Statement]:
         """What is still to be done to the object, which is read as if it were; where it is done, it does nothing."""
-        del on
+        del context
         return ()
 
-    def halfway(self, pieces: Mapping[Ref, Piece]) -> Iterable[Statement]:
+    def replay(self, pieces: Mapping[Ref, PartitionCopy]) -> Iterable[Statement]:
         """Make the leftover what it was, with those pieces: on a clone, where the rest of the work is proven."""
         del pieces
         return ()
@@ -346,59 +356,61 @@ class Object(Inheriting, BaseModel):
     # -- what every kind has ---------------------------------------------------------------------------------------
 
     @property
-    def takes(self) -> str | None:
+    def relation_name(self) -> str | None:
         """The name it takes among the relations of its schema, if any."""
         return self.ref.name if self.relation else None
 
-    def occupies(self) -> frozenset[tuple[str, ...]]:
+    def name_keys(self) -> frozenset[tuple[str, ...]]:
         """What no other object may have at the same time: its names, each in its namespace."""
         named = {
-            *((s, self.ref.name, self.ref.arguments or "") for s in self.spaces()),
-            ("relation", self.takes or self.ref.name, ""),
+            *((s, self.ref.name, self.ref.arguments or "") for s in self.namespaces()),
+            ("relation", self.relation_name or self.ref.name, ""),
         }
         return frozenset(
             (space, self.ref.schema, *rest)
             for space, *rest in named
-            if self.takes is not None or space != "relation"
+            if self.relation_name is not None or space != "relation"
         )
 
-    def steps_back(self, new: Self, on: Situation) -> tuple[Self, Iterable[Statement]] | None:
+    def free_name(
+        self, new: Self, context: PlanningContext
+    ) -> tuple[Self, Iterable[Statement]] | None:
         """Let go of what others may take on the way to `new`, a bound, and what it is then; None: it keeps all that it has."""
-        del new, on
+        del new, context
         return None
 
     @classmethod
-    def spaces(cls) -> frozenset[str]:
+    def namespaces(cls) -> frozenset[str]:
         """The namespaces in which it takes its name: the rows of a relation make a type of that name too."""
-        return frozenset({"relation", "type"} if cls.relation else {cls.shares} - {""})
+        return frozenset({"relation", "type"} if cls.relation else {cls.shared_namespace} - {""})
 
     @property
-    def together(self) -> Ref | None:
+    def commit_group(self) -> Ref | None:
         """What names the transaction that changes to this object share with others, whatever the plan creates."""
         return None
 
     @property
-    def divided(self) -> bool:
+    def partitioned_parent(self) -> bool:
         """Whether all that it holds is in such pieces: a partitioned table."""
         return False
 
     @property
-    def piece(self) -> bool:
+    def is_partition(self) -> bool:
         """Whether it is a piece of its parent, which gives it everything that it has itself: a partition."""
         return False
 
-    def heritable(self, heir: Object) -> bool:
+    def is_inherited_by(self, child: Object) -> bool:
         """Whether what the object lives on gives it to `heir`, one of whose parents that is."""
-        del heir
-        return self.folds
+        del child
+        return self.inline_in_parent
 
-    def inherited_by(self, heir: Ref) -> Self:
+    def inherited_by(self, child: Ref) -> Self:
         """The object as it comes to an heir."""
         told = {
             f: model.get_default() for f, model in type(self).model_fields.items() if f in ATTACHED
         }
         return self.model_copy(
-            update=told | {"ref": replace(self.ref, schema=heir.schema, on=heir)}
+            update=told | {"ref": replace(self.ref, schema=child.schema, on=child)}
         )
 
     @property
@@ -418,7 +430,7 @@ class Object(Inheriting, BaseModel):
     @classmethod
     def kept(cls) -> frozenset[str]:
         """The fields that keep their live value where a declaration leaves them out."""
-        return ATTACHED if cls.whole else frozenset(cls.model_fields)
+        return ATTACHED if cls.omitted_is_default else frozenset(cls.model_fields)
 
     def over(self, live: Self | None, *, complete: bool = False) -> Self:
         """This declaration completed with what it leaves to the live object; `complete` leaves nothing to it."""
@@ -431,7 +443,7 @@ class Object(Inheriting, BaseModel):
         }
         return self.model_copy(update=kept | {"ref": self.ref})
 
-    def alike(self, live: Self) -> bool:
+    def matches(self, live: Self) -> bool:
         """Whether it is that object, if what nobody declares is as it is there."""
         return (
             self.model_copy(
@@ -440,9 +452,9 @@ class Object(Inheriting, BaseModel):
             == live
         )
 
-    def met_by(self, found: Self) -> bool:
+    def satisfied_by(self, found: Self) -> bool:
         """Whether that is what it was to be, where what a parent gives is still to come."""
-        return self.alike(found)
+        return self.matches(found)
 
     def as_state(self) -> Self:
         """The object without what no catalog stores."""
@@ -461,24 +473,24 @@ class Object(Inheriting, BaseModel):
         return self.model_dump(mode="json", by_alias=True)
 
     def create(
-        self, on: Situation, parts: Sequence[Object] = (), *, online: bool = True
+        self, context: PlanningContext, parts: Sequence[Object] = (), *, online: bool = True
     ) -> list[Statement]:
         """Everything that makes the object as it is: definition, owner, comment and grants."""
-        parts = [p.outright(on.claimed) for p in parts]
-        made = self.define_online(on, parts) if online else self.define(on, parts)
-        attached = (s for o in (self, *parts) for s in o.attach(None, on))
-        return [*undoable(made, lambda: self._cleared(parts, on)), *undoable(attached, tuple)]
+        parts = [p.with_explicit_names(context.claimed) for p in parts]
+        made = self.define_online(context, parts) if online else self.define(context, parts)
+        attached = (s for o in (self, *parts) for s in o.attach(None, context))
+        return [*undoable(made, lambda: self._cleared(parts, context)), *undoable(attached, tuple)]
 
     def recreate(
-        self, old: Self | None, on: Situation, parts: Sequence[Object] = ()
+        self, old: Self | None, context: PlanningContext, parts: Sequence[Object] = ()
     ) -> list[Statement]:
         """The same, within a replacement: of `old`, or of what the object stands on."""
-        parts = [p.outright(on.claimed) for p in parts]
-        made = self.define(on, parts) if parts else self.remake(old, on)
-        attached = (s for o in (self, *parts) for s in o.attach(None, on))
-        return [*undoable(made, lambda: self._cleared(parts, on)), *undoable(attached, tuple)]
+        parts = [p.with_explicit_names(context.claimed) for p in parts]
+        made = self.define(context, parts) if parts else self.define_replacement(old, context)
+        attached = (s for o in (self, *parts) for s in o.attach(None, context))
+        return [*undoable(made, lambda: self._cleared(parts, context)), *undoable(attached, tuple)]
 
-    def alter(self, old: Self, on: Situation) -> list[Statement] | None:
+    def alter(self, old: Self, context: PlanningContext) -> list[Statement] | None:
         """Everything that turns `old` into this object, or None where it must be replaced.
 
         The first has no undo where the way back is a replacement.
@@ -486,52 +498,56 @@ class Object(Inheriting, BaseModel):
         same = self.model_copy(
             update={f: getattr(old, f) for f in ATTACHED & type(self).model_fields.keys()}
         )
-        redefined: Iterable[Statement] | None = () if same == old else same.redefine(old, on)
+        redefined: Iterable[Statement] | None = () if same == old else same.redefine(old, context)
         if redefined is None:
             return None
 
-        found, restored = list(redefined), () if same == old else old.redefine(same, on)
+        found, restored = list(redefined), () if same == old else old.redefine(same, context)
         if restored is not None:
             found = undoable(found, lambda: restored)
-        return [*found, *undoable(self.attach(old, on), lambda: old.attach(self, on))]
+        return [*found, *undoable(self.attach(old, context), lambda: old.attach(self, context))]
 
-    def complete(self, old: Self | None, on: Situation) -> list[Statement]:
+    def complete(self, old: Self | None, context: PlanningContext) -> list[Statement]:
         """`finish`, with its way back."""
         return undoable(
-            self.finish(old, on),
-            lambda: old.finish(self, on) if old is not None else self.unfinish(on),
+            self.define_deferred(old, context),
+            lambda: (
+                old.define_deferred(self, context)
+                if old is not None
+                else self.remove_deferred(context)
+            ),
         )
 
     def drop(
-        self, on: Situation, lost: Sequence[Object] = (), *, online: bool = True
+        self, context: PlanningContext, lost: Sequence[Object] = (), *, online: bool = True
     ) -> list[Statement]:
         """Everything that drops the object; `lost` are those that go with it and come back when it is undone."""
-        parts = [o for o in lost if o.folds]
+        parts = [o for o in lost if o.inline_in_parent]
 
         def back() -> Iterable[Statement]:
-            yield from self.create(on, parts, online=False)
+            yield from self.create(context, parts, online=False)
             for obj in lost:
-                if not obj.folds:
-                    yield from obj.create(on, online=False)
+                if not obj.inline_in_parent:
+                    yield from obj.create(context, online=False)
 
-        return undoable(self._cleared(parts, on, online=online), back)
+        return undoable(self._cleared(parts, context, online=online), back)
 
     def _cleared(
-        self, parts: Iterable[Object], on: Situation, *, online: bool = False
+        self, parts: Iterable[Object], context: PlanningContext, *, online: bool = False
     ) -> Iterable[Statement]:
         """Drop it, and what of its parts does not go with it."""
-        yield from self.remove_online(on) if online else self.remove(on)
+        yield from self.remove_online(context) if online else self.remove(context)
         for part in parts:
-            yield from part.left_behind(on)
+            yield from part.remove_after_parent(context)
 
-    def attach(self, old: Self | None, on: Situation) -> Iterator[Statement]:
+    def attach(self, old: Self | None, context: PlanningContext) -> Iterator[Statement]:
         """Owner, comment and grants, as far as they differ from `old` or from what a new object has."""
-        yield from self._own(old, on)
+        yield from self._own(old, context)
         if self.comment != (old.comment if old else None):
             words = compose("COMMENT ON {} IS {}", self.designation(), literal(self.comment))
             lock = "SHARE UPDATE EXCLUSIVE" if self.stands_on else ""
             yield Statement(sql=text(words), lock=lock, relation=self.stands_on)
 
-    def _own(self, old: Self | None, on: Situation) -> Iterator[Statement]:
-        del old, on
+    def _own(self, old: Self | None, context: PlanningContext) -> Iterator[Statement]:
+        del old, context
         yield from ()

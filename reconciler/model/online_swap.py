@@ -6,15 +6,15 @@ from collections.abc import Iterable
 from typing import Self
 
 from reconciler.errors import PlanError
-from reconciler.model.context import Situation
+from reconciler.model.context import PlanningContext
 from reconciler.model.object import Object
 from reconciler.model.statement import Statement
 
 
-class Exchanged(Object):
+class SwappedOnline(Object):
     """An object that may be altered so, where its declaration asks for it."""
 
-    def twin(self, old: Object, on: Situation) -> str:
+    def shadow(self, old: Object, context: PlanningContext) -> str:
         """The name of what is built beside `old` to take its place, "" where it is altered as it stands.
 
         Raises PlanError where that is asked for and cannot be done.
@@ -27,10 +27,10 @@ class Exchanged(Object):
             f"{self.ref} cannot get its new type online: {why}; leave `retype` out, and its table is rewritten under lock"
         )
 
-    def exchange(self, old: Object, on: Situation) -> Iterable[Statement]:
+    def swap(self, old: Object, context: PlanningContext) -> Iterable[Statement]:
         """What stands ahead of the transaction, and what is done in it."""
         raise NotImplementedError
 
-    def exchanged(self, old: Object) -> Self:
+    def after_swap(self, old: Object) -> Self:
         """What `old` is after that."""
         raise NotImplementedError

@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 from pydantic import Field
 
-from reconciler.model.context import Situation
+from reconciler.model.context import PlanningContext
 from reconciler.model.object import Object
 from reconciler.model.privileges import PUBLIC, Access, grantors, handed_over, known
 from reconciler.model.statement import Statement
@@ -24,8 +24,8 @@ class Owned(Object):
     def roles(self) -> frozenset[str]:
         return frozenset({self.owner} if self.owner else ())
 
-    def _own(self, old: Self | None, on: Situation) -> Iterator[Statement]:
-        if self.owner not in (None, old.owner if old else on.user):
+    def _own(self, old: Self | None, context: PlanningContext) -> Iterator[Statement]:
+        if self.owner not in (None, old.owner if old else context.user):
             sql_text = text(compose("ALTER {} OWNER TO {}", self.designation(), self.owner))
             yield Statement(
                 sql=sql_text,
@@ -46,7 +46,7 @@ class Granted(Owned):
     )
 
     @classmethod
-    def usual_grants(cls) -> dict[str, list[str]]:
+    def default_grants(cls) -> dict[str, list[str]]:
         """What others may do with a new object, were no default privileges altered."""
         return {PUBLIC: list(cls.public_by_default)} if cls.public_by_default else {}
 
@@ -55,15 +55,17 @@ class Granted(Owned):
             PUBLIC
         }
 
-    def _own(self, old: Self | None, on: Situation) -> Iterator[Statement]:
-        yield from super()._own(old, on)
+    def _own(self, old: Self | None, context: PlanningContext) -> Iterator[Statement]:
+        yield from super()._own(old, context)
         if self.grants is None:
             return
-        had = old.grants or {} if old else on.initial_grants(type(self), self.ref.schema)
+        had = old.grants or {} if old else context.initial_grants(type(self), self.ref.schema)
         before, owner = (
-            (old.owner if old else None) or on.user,
-            self.owner or (old.owner if old else None) or on.user,
+            (old.owner if old else None) or context.user,
+            self.owner or (old.owner if old else None) or context.user,
         )
         target = compose("{} {}", raw(self.grant_class), self.sql_name())
-        access = Access(target, str(self.ref), known(self.grant_class, on.server), owner, on.user)
+        access = Access(
+            target, str(self.ref), known(self.grant_class, context.server), owner, context.user
+        )
         yield from access.between(handed_over(had, before, owner), self.grants)

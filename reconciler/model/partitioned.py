@@ -14,8 +14,8 @@ from typing import ClassVar, Final, Self, TypeVar, cast
 
 from pydantic import Field
 
-from reconciler.model.context import Situation
-from reconciler.model.facts import Piece
+from reconciler.model.context import PlanningContext
+from reconciler.model.facts import PartitionCopy
 from reconciler.model.object import Object
 from reconciler.model.ref import Ref, parts_of
 from reconciler.model.statement import Statement
@@ -28,14 +28,14 @@ CALLED: Final = """DO $reconcile$ DECLARE piece regclass; BEGIN
   JOIN pg_class AS c ON c.oid = i.indexrelid WHERE i.indrelid = to_regclass({1}) AND c.relname <> {2};
   IF FOUND THEN EXECUTE format('ALTER INDEX %s RENAME TO %I', piece, {2}); END IF;
 END $reconcile$"""
-D = TypeVar("D", bound="Divided")
-NOTHING: Mapping[Ref, Piece] = {}
+D = TypeVar("D", bound="PartitionedObject")
+NOTHING: Mapping[Ref, PartitionCopy] = {}
 
 
-class Divided(Object):
+class PartitionedObject(Object):
     """An index or a constraint; on a partitioned table it is `partitioned`."""
 
-    spreads: ClassVar[bool] = True
+    has_partition_copies: ClassVar[bool] = True
     besides: ClassVar[frozenset[str]] = frozenset(
         {"comment", "partitioned", "pieces"}
     )  # in what pieces may differ
@@ -52,7 +52,7 @@ class Divided(Object):
         """Made on a partitioned table, and on none of its partitions."""
         raise NotImplementedError
 
-    def entire(self, on: Situation) -> Iterable[Statement]:
+    def entire(self, context: PlanningContext) -> Iterable[Statement]:
         """Made on a table that has no partitions, while others write to it."""
         raise NotImplementedError
 
@@ -64,14 +64,14 @@ class Divided(Object):
         """Plain DDL that drops it, with all its pieces."""
         raise NotImplementedError
 
-    def loosened(self, on: Situation) -> Iterable[str]:
+    def loosened(self, context: PlanningContext) -> Iterable[str]:
         """Plain DDL that takes back what its pieces have changed for good on their partitions."""
-        del on
+        del context
         return ()
 
-    def usual_on(self, heir: Ref) -> str:
+    def default_on(self, child: Ref) -> str:
         """The name that PostgreSQL chooses for the piece on a partition, were it not taken."""
-        del heir
+        del child
         return self.ref.name
 
     # -- what pieces are called --------------------------------------------------------------------------------------
@@ -81,11 +81,11 @@ class Divided(Object):
         """The names in `pieces` by their partitions; one without a schema is in the whole's."""
         found: dict[Ref, str] = {}
         for spelled, own in self.pieces.items():
-            *within, table = parts_of(spelled) or [""]
+            *parent_kinds, table = parts_of(spelled) or [""]
             found[
                 Ref(
                     self.ref.on.kind if self.ref.on else "",
-                    within[0] if within else self.ref.schema,
+                    parent_kinds[0] if parent_kinds else self.ref.schema,
                     table,
                 )
             ] = own
@@ -96,7 +96,7 @@ class Divided(Object):
         others = {
             text(name(t.schema, t.name)): own
             for t, own in names.items()
-            if not _as_chosen(own, self.usual_on(t))
+            if not _as_chosen(own, self.default_on(t))
         }
         return self.model_copy(update={"pieces": dict(sorted(others.items()))})
 
@@ -104,43 +104,47 @@ class Divided(Object):
     def kept(cls) -> frozenset[str]:
         return super().kept() | {"pieces"}
 
-    def inherited_by(self, heir: Ref) -> Self:
-        found = super().inherited_by(heir).model_copy(update={"partitioned": False, "pieces": {}})
-        return found.called(self.named.get(heir) or self.usual_on(heir))
+    def inherited_by(self, child: Ref) -> Self:
+        found = super().inherited_by(child).model_copy(update={"partitioned": False, "pieces": {}})
+        return found.called(self.named.get(child) or self.default_on(child))
 
-    def alter(self, old: Self, on: Situation) -> list[Statement] | None:
+    def alter(self, old: Self, context: PlanningContext) -> list[Statement] | None:
         """Pieces of what is built anew have their names already."""
-        if self.pieces == old.pieces or self.renews(old):
-            return super().alter(old, on)
-        found = super(Divided, self.model_copy(update={"pieces": old.pieces})).alter(old, on)
-        return None if found is None else [*found, *self._recalled(old, on)]
-
-    def _recalled(self, old: Self, on: Situation) -> Iterator[Statement]:
-        """By way of names that nobody has, where one is to take the name of another."""
-        there = on.pieces.get(self.ref, NOTHING)
-        differ = (
-            t for t in self._staying(on) if t in there and self.named.get(t) != old.named.get(t)
+        if self.pieces == old.pieces or self.replaces_object(old):
+            return super().alter(old, context)
+        found = super(PartitionedObject, self.model_copy(update={"pieces": old.pieces})).alter(
+            old, context
         )
-        turns = [(t, there[t].name, piece_of(self, t, on).ref.name) for t in differ]
+        return None if found is None else [*found, *self._recalled(old, context)]
+
+    def _recalled(self, old: Self, context: PlanningContext) -> Iterator[Statement]:
+        """By way of names that nobody has, where one is to take the name of another."""
+        there = context.partition_copies.get(self.ref, NOTHING)
+        differ = (
+            t
+            for t in self._staying(context)
+            if t in there and self.named.get(t) != old.named.get(t)
+        )
+        turns = [(t, there[t].name, piece_of(self, t, context).ref.name) for t in differ]
         if {was for _, was, _ in turns} & {becomes for *_, becomes in turns}:
             yield from (_renamed(t, was, aside_of(t)) for t, was, _ in turns)
             turns = [(t, aside_of(t), becomes) for t, _, becomes in turns]
         yield from (_renamed(*turn) for turn in turns)
 
-    def calls(self, on: Situation) -> Iterable[Statement]:
+    def calls(self, context: PlanningContext) -> Iterable[Statement]:
         """Give the pieces that come with the whole their names."""
-        return (self._call(t) for t in self._staying(on) if t in self.named)
+        return (self._call(t) for t in self._staying(context) if t in self.named)
 
-    def finish(self, old: Self | None, on: Situation) -> Iterable[Statement]:
+    def define_deferred(self, old: Self | None, context: PlanningContext) -> Iterable[Statement]:
         """Those on partitions that come later are called so when they are there."""
-        staying = {*self._staying(on)}
+        staying = {*self._staying(context)}
         yield from (self._call(t) for t in self.named if t not in staying)
 
-    def finish_needs(self) -> frozenset[Ref]:
+    def deferred_needs(self) -> frozenset[Ref]:
         return frozenset(self.named)
 
-    def mistaken(self, on: Situation) -> Iterable[tuple[str, str]]:
-        there = on.pieces.get(self.ref, NOTHING)
+    def reference_errors(self, context: PlanningContext) -> Iterable[tuple[str, str]]:
+        there = context.partition_copies.get(self.ref, NOTHING)
         yield from (
             ("pieces", f"{self.stands_on} has no partition {t.identity} with a piece of it")
             for t in self.named
@@ -148,23 +152,25 @@ class Divided(Object):
         )
 
     def _call(self, table: Ref) -> Statement:
-        whole, partition = (
+        parent, partition = (
             literal(text(n)) for n in (self.sql_name(), name(table.schema, table.name))
         )
-        words = compose(CALLED, whole, partition, literal(self.inherited_by(table).ref.name))
+        words = compose(CALLED, parent, partition, literal(self.inherited_by(table).ref.name))
         return Statement(
             sql=text(words), lock="SHARE UPDATE EXCLUSIVE", relation=table.identity, undo=()
         )
 
-    def _staying(self, on: Situation) -> Iterator[Ref]:
+    def _staying(self, context: PlanningContext) -> Iterator[Ref]:
         """The partitions that are there before and after."""
         return (
-            (t for t in below(self.ref.on, on) if t not in on.created) if self.ref.on else iter(())
+            (t for t in below(self.ref.on, context) if t not in context.created)
+            if self.ref.on
+            else iter(())
         )
 
     # -- what both have ----------------------------------------------------------------------------------------------
 
-    def occupies(self) -> frozenset[tuple[str, ...]]:
+    def name_keys(self) -> frozenset[tuple[str, ...]]:
         """Of primary keys a table has but one, and of constraints one of that name."""
         sole = (
             {("primary key", str(self.ref.on))}
@@ -172,22 +178,22 @@ class Divided(Object):
             else set[tuple[str, str]]()
         )
         named = set[tuple[str, ...]]() if self.relation else {place_of(self.ref.on, self.ref.name)}
-        return super().occupies() | sole | named
+        return super().name_keys() | sole | named
 
     def called(self, own: str) -> Self:
         """The same under another name."""
         return self.model_copy(update={"ref": replace(self.ref, name=own)})
 
-    def beside(self, on: Situation) -> Self:
+    def beside(self, context: PlanningContext) -> Self:
         """The same over the twins of the columns that it names."""
-        twins = on.exchanges(self.ref.on)
+        shadows = context.exchanges(self.ref.on)
         named = {
             f: cast("tuple[str, ...]", v)
             for f in NAMING
             if isinstance(v := getattr(self, f, None), tuple)
         }
         return self.model_copy(
-            update={f: tuple(twins.get(c, c) for c in v) for f, v in named.items()}
+            update={f: tuple(shadows.get(c, c) for c in v) for f, v in named.items()}
         )
 
     def equals(self, other: Object) -> bool:
@@ -195,13 +201,13 @@ class Divided(Object):
         same = {f: getattr(other, f) for f in self.besides | {"ref"} if hasattr(other, f)}
         return self.ref.kind == other.ref.kind and self.model_copy(update=same) == other
 
-    def halfway(self, pieces: Mapping[Ref, Piece]) -> Iterable[Statement]:
+    def replay(self, pieces: Mapping[Ref, PartitionCopy]) -> Iterable[Statement]:
         yield self.alone() if self.partitioned else Statement(sql=self.plain())
         made: dict[Ref | None, Self] = {self.ref.on: self}
-        for table, piece in sorted(pieces.items(), key=lambda p: p[1].depth):
-            part = made[table] = self.inherited_by(table).called(piece.name)
-            yield Statement(sql=part.plain()) if piece.leaf else part.alone()
-            yield attached(part, made[piece.above])
+        for table, is_partition in sorted(pieces.items(), key=lambda p: p[1].depth):
+            part = made[table] = self.inherited_by(table).called(is_partition.name)
+            yield Statement(sql=part.plain()) if is_partition.leaf else part.alone()
+            yield attached(part, made[is_partition.above])
 
 
 def place_of(table: Ref | None, name: str) -> tuple[str, ...]:
@@ -230,55 +236,64 @@ def aside_of(ref: Ref) -> str:
     return "reconcile_" + sha256(str(ref).encode()).hexdigest()[:12]
 
 
-def attached(part: Divided, whole: Divided) -> Statement:
+def attached(part: PartitionedObject, parent: PartitionedObject) -> Statement:
     """Make it a piece of the whole."""
-    words = compose("ALTER INDEX {} ATTACH PARTITION {}", whole.sql_name(), part.sql_name())
+    words = compose("ALTER INDEX {} ATTACH PARTITION {}", parent.sql_name(), part.sql_name())
     return Statement(
         sql=text(words),
         lock="ACCESS EXCLUSIVE",
         relation=f"{part.ref.schema}.{part.ref.name}",
         transactional=True,
-        apart=True,
+        own_transaction=True,
         undo=(),
     )
 
 
-def piece_of(whole: D, partition: Ref, on: Situation) -> D:
+def piece_of(parent: D, partition: Ref, context: PlanningContext) -> D:
     """The piece on a partition, under the name that PostgreSQL would choose, were it not taken."""
-    part = whole.inherited_by(partition)
-    chosen = on.chosen.get(whole.ref, NOTHING).get(partition)
-    part = part.called(chosen.name) if chosen else part
+    part = parent.inherited_by(partition)
+    default_partition_names = context.default_partition_names.get(parent.ref, NOTHING).get(
+        partition
+    )
+    part = part.called(default_partition_names.name) if default_partition_names else part
     stem = part.ref.name.encode()[:58].decode(errors="ignore")
     more = (part.called(f"{stem}{n}") for n in count(1))
-    return next(p for p in chain([part], more) if _free(p, whole, on))
+    return next(p for p in chain([part], more) if _free(p, parent, context))
 
 
-def below(table: Ref, on: Situation) -> Iterator[Ref]:
+def below(table: Ref, context: PlanningContext) -> Iterator[Ref]:
     """All partitions of a table, and theirs."""
-    for partition in on.partitions.get(table, ()):
-        yield from (partition, *below(partition, on))
+    for partition in context.partitions.get(table, ()):
+        yield from (partition, *below(partition, context))
 
 
-def leaves(table: Ref, on: Situation) -> Iterator[Ref]:
+def leaves(table: Ref, context: PlanningContext) -> Iterator[Ref]:
     """The partitions below a table that have none themselves."""
-    return (p for p in below(table, on) if p not in on.partitions)
+    return (p for p in below(table, context) if p not in context.partitions)
 
 
-def swallowed(whole: Divided, on: Situation) -> Iterator[str]:
+def swallowed(parent: PartitionedObject, context: PlanningContext) -> Iterator[str]:
     """Plain DDL for what partitions have that becomes pieces of this one, and would go with it."""
-    for table in below(whole.ref.on, on) if whole.ref.on else ():
-        part = whole.inherited_by(table)
-        for own in (o for o in on.living.get(table, ()) if o.ref == part.ref and part.equals(o)):
-            yield from (s.sql for s in own.create(on, online=False))
+    for table in below(parent.ref.on, context) if parent.ref.on else ():
+        part = parent.inherited_by(table)
+        for own in (
+            o
+            for o in context.partition_children.get(table, ())
+            if o.ref == part.ref and part.equals(o)
+        ):
+            yield from (s.sql for s in own.create(context, online=False))
 
 
-def _free(part: Divided, whole: Divided, on: Situation) -> bool:
+def _free(part: PartitionedObject, parent: PartitionedObject, context: PlanningContext) -> bool:
     """Whether nobody has the name, or only what it will be the name of, or what goes first."""
-    own = {p.name for p in on.pieces.get(whole.ref, NOTHING).values()}
+    own = {p.name for p in context.partition_copies.get(parent.ref, NOTHING).values()}
     living = (
-        any(o.ref == part.ref and part.equals(o) for o in on.living.get(part.ref.on, ()))
+        any(
+            o.ref == part.ref and part.equals(o)
+            for o in context.partition_children.get(part.ref.on, ())
+        )
         if part.ref.on
         else False
     )
-    taken = (part.ref.schema, part.ref.name) in on.taken
-    return not taken or part.ref in on.leftovers or part.ref.name in own or living
+    taken = (part.ref.schema, part.ref.name) in context.relation_names
+    return not taken or part.ref in context.leftovers or part.ref.name in own or living

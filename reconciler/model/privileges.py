@@ -13,7 +13,7 @@ from typing import LiteralString
 
 from psycopg import sql
 
-from reconciler.model.statement import Danger, Hazard, Statement
+from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, joined, name, raw, text
 
@@ -45,17 +45,17 @@ def grantors(grants: Grants) -> set[str]:
     return {p.partition(BY)[2] for held in grants.values() for p in held if BY in p}
 
 
-def handed_over(grants: Grants, owner: str, heir: str) -> dict[str, tuple[str, ...]]:
+def handed_over(grants: Grants, owner: str, child: str) -> dict[str, tuple[str, ...]]:
     """What ALTER … OWNER TO makes of the privileges: what the owner had, the heir has."""
-    if owner == heir:
+    if owner == child:
         return {r: tuple(p) for r, p in grants.items()}
     kept = {
-        r: tuple(p.removesuffix(BY + heir) for p in held)
+        r: tuple(p.removesuffix(BY + child) for p in held)
         for r, held in grants.items()
-        if r not in (owner, heir)
+        if r not in (owner, child)
     }
     if owner in grants:
-        kept[heir] = tuple(dict.fromkeys([*grants[owner], *grants.get(heir, ())]))
+        kept[child] = tuple(dict.fromkeys([*grants[owner], *grants.get(child, ())]))
     return kept
 
 
@@ -159,21 +159,21 @@ class Access:
         everything = len(self.privileges) > 1 and set(privileges) == set(self.privileges)
         return ", ".join(p.upper() + self.part for p in ((ALL,) if everything else privileges))
 
-    def _dangers(self, privileges: Sequence[str], roles: Sequence[str]) -> tuple[Danger, ...]:
+    def _dangers(self, privileges: Sequence[str], roles: Sequence[str]) -> tuple[Hazard, ...]:
         wide = [r for r in roles if r in (PUBLIC, "anon")]
         why = f"{', '.join(wide)} may {self._listed(privileges)} on {self.words}"
-        return (Danger(hazard=Hazard.WEAKENS_SECURITY, reason=why),) if wide else ()
+        return (Hazard(hazard=HazardKind.WEAKENS_SECURITY, reason=why),) if wide else ()
 
     def _statement(
         self,
         template: LiteralString,
         privileges: str,
         roles: Sequence[str],
-        dangers: tuple[Danger, ...] = (),
+        hazards: tuple[Hazard, ...] = (),
     ) -> Statement:
         listed = joined(raw("PUBLIC") if r == PUBLIC else name(r) for r in roles)
         words = sql.Composed([self.before, compose(template, raw(privileges), self.on, listed)])
-        return Statement(sql=text(words), dangers=dangers)
+        return Statement(sql=text(words), hazards=hazards)
 
 
 def _in_order(served: Mapping[str, set[str]]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from reconciler.model.catalog_sql import held
-from reconciler.model.object import Situation
+from reconciler.model.object import PlanningContext
 from reconciler.model.owned import Granted
 from reconciler.model.privileges import PUBLIC, Access, Grants, grantors, known
 from reconciler.model.statement import Statement
@@ -35,7 +35,7 @@ class Queried(Granted):
     """A relation that a query makes."""
 
     relation: ClassVar[bool] = True
-    written: ClassVar[tuple[str, ...]] = ("query",)
+    sql_fields: ClassVar[tuple[str, ...]] = ("query",)
 
     query: str = Field(default="", description="the SELECT")
     shape: tuple[tuple[str, str, str, str], ...] = Field(
@@ -43,7 +43,7 @@ class Queried(Granted):
     )
 
     @property
-    def told(self) -> Mapping[str, QueryColumn]:
+    def described_columns(self) -> Mapping[str, QueryColumn]:
         """What is said of its columns."""
         raise NotImplementedError
 
@@ -51,16 +51,21 @@ class Queried(Granted):
         full = super().over(live, complete=complete)
         if live is None or complete:
             return full
-        return full.model_copy(update={"columns": {**live.told, **full.told}})
+        return full.model_copy(
+            update={"columns": {**live.described_columns, **full.described_columns}}
+        )
 
     def roles(self) -> frozenset[str]:
-        given = [c.grants or {} for c in self.told.values()]
+        given = [c.grants or {} for c in self.described_columns.values()]
         return super().roles() | (frozenset[str]().union(*given, *map(grantors, given)) - {PUBLIC})
 
     def remarks(self, before: Mapping[str, QueryColumn]) -> Iterable[Statement]:
         """Comments on the columns."""
-        for column in {**before, **self.told}:
-            was, wanted = before.get(column, QueryColumn()), self.told.get(column, QueryColumn())
+        for column in {**before, **self.described_columns}:
+            was, wanted = (
+                before.get(column, QueryColumn()),
+                self.described_columns.get(column, QueryColumn()),
+            )
             if wanted.comment != was.comment:
                 words = compose(
                     "COMMENT ON COLUMN {} IS {}",
@@ -71,25 +76,30 @@ class Queried(Granted):
                     sql=text(words), lock="SHARE UPDATE EXCLUSIVE", relation=self.ref.identity
                 )
 
-    def _own(self, old: Self | None, on: Situation) -> Iterator[Statement]:
+    def _own(self, old: Self | None, context: PlanningContext) -> Iterator[Statement]:
         """A privilege revoked on all of it goes from the columns too, and is granted on those anew."""
-        yield from super()._own(old, on)
+        yield from super()._own(old, context)
         changed = old is not None and old.grants != self.grants
-        columns: Mapping[str, QueryColumn] = old.told if old else {}
+        columns: Mapping[str, QueryColumn] = old.described_columns if old else {}
         found: list[Statement] = []
-        for column in {**columns, **self.told}:
+        for column in {**columns, **self.described_columns}:
             had, wanted = (
                 columns.get(column, QueryColumn()).grants or {},
-                self.told.get(column, QueryColumn()).grants or {},
+                self.described_columns.get(column, QueryColumn()).grants or {},
             )
-            found += self._on_column(column, had, wanted, on)
-            found += self._on_column(column, {}, wanted, on) if changed else ()
+            found += self._on_column(column, had, wanted, context)
+            found += self._on_column(column, {}, wanted, context) if changed else ()
         yield from {s.sql: s for s in found}.values()
 
     def _on_column(
-        self, column: str, had: Grants, wanted: Grants, on: Situation
+        self, column: str, had: Grants, wanted: Grants, context: PlanningContext
     ) -> Iterable[Statement]:
         part, table = text(compose(" ({})", column)), compose("TABLE {}", self.sql_name())
         return Access(
-            table, f"{self.ref}.{column}", known("COLUMN", on.server), "", on.user, part=part
+            table,
+            f"{self.ref}.{column}",
+            known("COLUMN", context.server),
+            "",
+            context.user,
+            part=part,
         ).between(had, wanted)

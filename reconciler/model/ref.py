@@ -23,7 +23,7 @@ class Ref:
     arguments: str | None = None
 
     @property
-    def namespace(self) -> Ref:
+    def schema_ref(self) -> Ref:
         """The schema that holds the object."""
         return Ref("schema", "", self.schema)
 
@@ -50,7 +50,7 @@ class Ref:
         return f"{self.kind} {self.identity}"
 
 
-def usual_name(table: str, column: str, label: str) -> str:
+def default_name(table: str, column: str, label: str) -> str:
     """What PostgreSQL calls something of a column's: `table_column_label`, cut to 63 bytes where both are long."""
     parts = [p.encode() for p in (table, column) if p]
     room = 63 - len(label.encode()) - len(parts)

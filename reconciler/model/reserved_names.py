@@ -11,10 +11,10 @@ MARK = "the runs of reconcile: a journal"  # the comment on its table `run`, by 
 UNFILLED = "reconcile is about to fill this. "  # begins the comment of a new column until all rows have their value
 
 
-KEEPER = "reconcile_fill_"  # how names begin of triggers, and their functions, that keep a column filled: each is part of its column
+FILL_TRIGGER_PREFIX = "reconcile_fill_"  # how names begin of triggers, and their functions, that keep a column filled: each is part of its column
 
 
-TWIN = "reconcile_retype_"  # how names begin of columns that are about to take another's place, and of the functions that fill them
+SHADOW_PREFIX = "reconcile_retype_"  # how names begin of columns that are about to take another's place, and of the functions that fill them
 
 
 LAST = "~"  # begins the names of these functions' triggers, so that they fire when all others have
@@ -22,17 +22,15 @@ LAST = "~"  # begins the names of these functions' triggers, so that they fire w
 
 def keeps_filled(trigger: str, function: str) -> str:
     """SQL that is true of a trigger of ours that keeps a column filled; both are rows of their catalogs."""
-    like = KEEPER.replace("_", r"\_") + "%"
+    like = FILL_TRIGGER_PREFIX.replace("_", r"\_") + "%"
     return f"({trigger}.tgname LIKE '{like}' AND {function}.proname LIKE '{like}')"
 
 
 def keeps_in_step(trigger: str, function: str) -> str:
     """SQL that is true of a trigger of ours that keeps a column's twin in step; both are rows of their catalogs."""
-    return (
-        f"({trigger}.tgname = '{LAST}' || {function}.proname AND {is_twin(function + '.proname')})"
-    )
+    return f"({trigger}.tgname = '{LAST}' || {function}.proname AND {is_shadow_column(function + '.proname')})"
 
 
-def is_twin(column: str) -> str:
+def is_shadow_column(column: str) -> str:
     """SQL that is true of a name which begins like a twin's."""
-    return f"starts_with({column}::text, '{TWIN}')"
+    return f"starts_with({column}::text, '{SHADOW_PREFIX}')"

@@ -46,7 +46,7 @@ class State:
         obj = self.objects.get(ref)
         known = self.edges.get(ref, frozenset[Ref]())
         if obj is not None:
-            known = (known | obj.needs()) - obj.finish_needs()
+            known = (known | obj.needs()) - obj.deferred_needs()
         return frozenset(r for r in known if r in self.objects and r != ref)
 
     def dependents(self) -> dict[Ref, set[Ref]]:
@@ -64,13 +64,14 @@ class State:
     def inherited(self, ref: Ref, but: Set[Ref] = frozenset()) -> dict[Ref, Object]:
         """What the object's parents, `but` some, give it, by the ref that it has there."""
         found: dict[Ref, Object] = {}
-        heir = self.objects.get(ref)
-        for parent in heir.parents if heir else ():
+        child = self.objects.get(ref)
+        for parent in child.parents if child else ():
             if parent in but:
                 continue
             given = [*self.inherited(parent).values(), *self._living.get(parent, ())]
             found |= {
-                o.ref: o for o in (g.inherited_by(ref) for g in given if heir and g.heritable(heir))
+                o.ref: o
+                for o in (g.inherited_by(ref) for g in given if child and g.is_inherited_by(child))
             }
         return found
 
@@ -111,15 +112,15 @@ class State:
         ]
 
     def _ancestors(self, ref: Ref | None) -> set[Ref]:
-        heir = self.objects.get(ref) if ref is not None else None
-        parents = heir.parents if heir else ()
+        child = self.objects.get(ref) if ref is not None else None
+        parents = child.parents if child else ()
         return {*parents}.union(*(self._ancestors(p) for p in parents))
 
     @cached_property
     def _merged(self) -> Mapping[str, Sequence[Object]]:
         found: dict[str, list[Object]] = {}
         for obj in self.objects.values():
-            if obj.merged:
+            if obj.also_inherited:
                 found.setdefault(obj.ref.name, []).append(obj)
         return found
 
@@ -127,7 +128,7 @@ class State:
     def _folding(self) -> Mapping[Ref, Sequence[Object]]:
         found: dict[Ref, list[Object]] = {}
         for obj in self.objects.values():
-            if obj.folds and obj.ref.on is not None:
+            if obj.inline_in_parent and obj.ref.on is not None:
                 found.setdefault(obj.ref.on, []).append(obj)
         return found
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from psycopg import sql
-from pydantic import BaseModel, ConfigDict
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 
-class Hazard(StrEnum):
+class HazardKind(StrEnum):
     """What may go wrong although the statement succeeds; `--allow` takes these names."""
 
     DATA_LOSS = "data-loss"
@@ -22,10 +22,10 @@ class Hazard(StrEnum):
     IRREVERSIBLE = "irreversible"
 
 
-class Danger(BaseModel, frozen=True, extra="forbid"):
+class Hazard(BaseModel, frozen=True, extra="forbid"):
     """A hazard and why this statement has it, in words that end no sentence."""
 
-    hazard: Hazard
+    hazard: HazardKind
     reason: str
 
 
@@ -65,7 +65,10 @@ class Fill(BaseModel):
     sweep: bool = False
     sure: bool = False
     partial: bool = False
-    pace: Pace = Pace()
+    throttle: Pace = Field(
+        default=Pace(),
+        validation_alias=AliasChoices("throttle", "pace"),  # 0.1 called it so in journals
+    )
 
     @property
     def unfilled(self) -> str:
@@ -103,11 +106,11 @@ class Statement(BaseModel):
     lock: str = ""
     relation: str = ""
     transactional: bool = True
-    apart: bool = False
-    ahead: bool = False
+    own_transaction: bool = False
+    before_swap: bool = False
     long: bool = False
-    dangers: tuple[Danger, ...] = ()
-    mend: tuple[str, ...] = ()
+    hazards: tuple[Hazard, ...] = ()
+    cleanup: tuple[str, ...] = ()
     undo: tuple[str, ...] | None = None
     fill: Fill | None = None
 

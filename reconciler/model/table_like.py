@@ -9,11 +9,11 @@ from typing import Any, ClassVar, Final, Self
 from psycopg import sql
 from pydantic import Field
 
-from reconciler.model.context import Situation
+from reconciler.model.context import PlanningContext
 from reconciler.model.object import Object
 from reconciler.model.owned import Granted
 from reconciler.model.ref import Ref, parts_of
-from reconciler.model.statement import Danger, Statement
+from reconciler.model.statement import Hazard, Statement
 from reconciler.sql import compose, joined, literal, raw, text
 
 _PARENTS = """
@@ -28,7 +28,7 @@ _FINALIZE: Final = """DO $reconcile$ DECLARE whole regclass; BEGIN
 END $reconcile$"""
 
 
-class Descendant(Granted):
+class InheritableTable(Granted):
     """A table of which others may be the parents, or the whole."""
 
     relation: ClassVar[bool] = True
@@ -39,17 +39,17 @@ class Descendant(Granted):
     values: str | None = Field(default=None, description="its bound: FOR VALUES … or DEFAULT")
     inherits: tuple[str, ...] = Field(default=(), description="parent tables, in their order")
 
-    def joins(self, on: Situation) -> tuple[Danger, ...]:
+    def joins(self, context: PlanningContext) -> tuple[Hazard, ...]:
         """What it is dangerous for to be attached with its rows."""
-        del on
+        del context
         return ()
 
     @property
-    def together(self) -> Ref | None:
+    def commit_group(self) -> Ref | None:
         return self.ref
 
     @classmethod
-    def short(cls, body: dict[str, Any]) -> object:
+    def short_form(cls, body: dict[str, Any]) -> object:
         """A table without columns says so, or nothing would tell it from one that is only spoken of."""
         bare = not {"columns", "partition_of", "inherits"} & body.keys()
         return {**body, "columns": dict[str, Any]()} if bare else body
@@ -61,47 +61,53 @@ class Descendant(Granted):
         return tuple(Ref("table", p[-2] if len(p) > 1 else self.ref.schema, p[-1]) for p in parts)
 
     @property
-    def piece(self) -> bool:
+    def is_partition(self) -> bool:
         return self.partition_of is not None
 
     def needs(self) -> frozenset[Ref]:
         return super().needs() | {*self.parents}
 
-    def detached(self) -> Self:
+    def without_parents(self) -> Self:
         return self.model_copy(update={"partition_of": None, "values": None, "inherits": ()})
 
-    def settle(self, on: Situation) -> Iterable[Statement]:
+    def finish_interrupted(self, context: PlanningContext) -> Iterable[Statement]:
         """Finish a DETACH CONCURRENTLY that was broken off; it can be neither repeated nor taken back."""
         words = compose(_FINALIZE, literal(text(self.sql_name())))
         yield Statement(
             sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.ref.identity, undo=()
         )
 
-    def occupies(self) -> frozenset[tuple[str, ...]]:
+    def name_keys(self) -> frozenset[tuple[str, ...]]:
         """A bound; only PostgreSQL knows whether it overlaps another of the same table."""
-        return super().occupies() | {("bound", str(p)) for p in self.parents if self.piece}
+        return super().name_keys() | {("bound", str(p)) for p in self.parents if self.is_partition}
 
-    def steps_back(self, new: Self, on: Situation) -> tuple[Self, Iterable[Statement]] | None:
+    def free_name(
+        self, new: Self, context: PlanningContext
+    ) -> tuple[Self, Iterable[Statement]] | None:
         if (
             self.partition_of is None
             or self.partition_of != new.partition_of
             or self.values == new.values
         ):
             return None
-        return self.detached(), [self._detach().model_copy(update={"undo": (self._attach(),)})]
+        return self.without_parents(), [
+            self._detach().model_copy(update={"undo": (self._attach(),)})
+        ]
 
     def _born(
         self,
         create: sql.Composable,
         parts: Sequence[Object],
-        on: Situation,
+        context: PlanningContext,
         *beside: sql.Composable,
     ) -> Iterable[Statement]:
         """It with its columns and what it inherits; a partition that has columns of its own is attached afterwards."""
         columns = [compose("\n    {}", p.clause()) for p in parts if not p.overrides]
-        columns += [compose("\n    {}", a) for p in parts if (a := p.amendment(on)) is not None]
+        columns += [
+            compose("\n    {}", a) for p in parts if (a := p.override_clause(context)) is not None
+        ]
         listed = compose(" ({}{})", sql.SQL(",").join(columns), raw("\n" if columns else ""))
-        attached = self.piece and any(not p.overrides for p in parts)
+        attached = self.is_partition and any(not p.overrides for p in parts)
         words: list[sql.Composable] = [compose("{}{}", create, listed)]
         if self.partition_of is not None and not attached:
             words[0] = compose(
@@ -113,7 +119,7 @@ class Descendant(Granted):
             words.append(raw(self.values or "DEFAULT"))
         if self.inherits:
             words.append(compose("INHERITS ({})", joined(map(raw, self.inherits))))
-        parent = self.parents[-1].identity if self.piece else ""
+        parent = self.parents[-1].identity if self.is_partition else ""
         yield Statement(
             sql=text(joined([*words, *beside], by=" ")),
             lock="ACCESS EXCLUSIVE" if parent else "",
@@ -123,24 +129,26 @@ class Descendant(Granted):
             yield Statement(sql=self._attach(), lock="ACCESS EXCLUSIVE", relation=parent)
         for part in parts:
             if part.overrides:
-                yield from (s.model_copy(update={"undo": None}) for s in part.define(on))
+                yield from (s.model_copy(update={"undo": None}) for s in part.define(context))
 
     def _leave(self, old: Self) -> Iterable[Statement]:
         """Detached without CONCURRENTLY, which would leave a check behind and is refused beside a default partition."""
-        if old.piece and (old.partition_of, old.values) != (self.partition_of, self.values):
+        if old.is_partition and (old.partition_of, old.values) != (self.partition_of, self.values):
             yield old._detach()
 
-    def _join(self, old: Self, on: Situation) -> Iterable[Statement]:
-        lent, given_back = on.lent.get((self.ref, old.parents, self.parents), ((), ()))
-        yield from (s.model_copy(update={"undo": None}) for s in lent)
+    def _join(self, old: Self, context: PlanningContext) -> Iterable[Statement]:
+        reparenting, given_back = context.reparenting.get(
+            (self.ref, old.parents, self.parents), ((), ())
+        )
+        yield from (s.model_copy(update={"undo": None}) for s in reparenting)
         yield from self._inherit(old)
         yield from (s.model_copy(update={"undo": None}) for s in given_back)
-        if self.piece and (old.partition_of, old.values) != (self.partition_of, self.values):
+        if self.is_partition and (old.partition_of, old.values) != (self.partition_of, self.values):
             yield Statement(
                 sql=self._attach(),
                 lock="ACCESS EXCLUSIVE",
                 relation=self.ref.identity,
-                dangers=self.joins(on),
+                hazards=self.joins(context),
             )
 
     def _inherit(self, old: Self) -> Iterable[Statement]:
@@ -182,7 +190,7 @@ class Descendant(Granted):
         )
 
     def _alter(
-        self, action: sql.Composable, *dangers: Danger, lock: str = "ACCESS EXCLUSIVE"
+        self, action: sql.Composable, *hazards: Hazard, lock: str = "ACCESS EXCLUSIVE"
     ) -> Statement:
         words = compose("ALTER {} {}", self.designation(), action)
-        return Statement(sql=text(words), lock=lock, relation=self.ref.identity, dangers=dangers)
+        return Statement(sql=text(words), lock=lock, relation=self.ref.identity, hazards=hazards)

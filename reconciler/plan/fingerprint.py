@@ -12,7 +12,7 @@ from reconciler.model.facts import Leftover
 from reconciler.model.object import Object
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
-from reconciler.plan.operations import Work
+from reconciler.plan.operations import Operations
 
 # What the keys of a fingerprint begin with that tell of newcomers.
 STANDING, INHERITING, UNFINISHED = (
@@ -26,7 +26,7 @@ Leftovers = Mapping[Ref, Leftover]
 
 
 def fingerprint_of(
-    work: Work,
+    operations: Operations,
     changes: Sequence[Change],
     target: State,
     renamings: Sequence[Renaming],
@@ -34,8 +34,10 @@ def fingerprint_of(
 ) -> dict[str, str]:
     """The fingerprint of all that the plan touches, under the names that the target knows."""
     known = {after: before for before, after in carried(target, renamings).items()}
-    refs = touched(work, changes)
-    fragile = {r for d in (*work.dropped, *work.disturbed) if (r := known.get(d, d)) in target}
+    refs = touched(operations, changes)
+    fragile = {
+        r for d in (*operations.dropped, *operations.disturbed) if (r := known.get(d, d)) in target
+    }
     owners = {
         r
         for c in changes
@@ -44,24 +46,24 @@ def fingerprint_of(
     built = {
         known.get(c.ref.on, c.ref.on)
         for c in changes
-        if c.ref.on is not None and KINDS[c.ref.kind].spreads
+        if c.ref.on is not None and KINDS[c.ref.kind].has_partition_copies
     } & target.objects.keys()
     found = fingerprint({*refs, *(known[r] for r in refs if r in known)}, target, fragile, owners)
     return found | _unfinished(built, leftovers)
 
 
-def touched(work: Work, changes: Sequence[Change]) -> set[Ref]:
+def touched(operations: Operations, changes: Sequence[Change]) -> set[Ref]:
     """What a plan touches, has standing on it, and, however far down, what all that stands on."""
-    live, desired = work.live, work.desired
+    live, desired = operations.live, operations.desired
     own = (
         {c.ref for c in changes}
-        | {n.ref for n in work.statements}
-        | {*work.rebuild.again, *work.rebuild.held}
+        | {n.ref for n in operations.statements}
+        | {*operations.recreation.recreated, *operations.recreation.suspended}
     )
     standing = live.dependents()
     todo = [*own, *(n for r in own for n in standing.get(r, ()))]
     found = {
-        n for r in own for n in (*live.needs(r), *desired.needs(r)) if n == r.namespace
+        n for r in own for n in (*live.needs(r), *desired.needs(r)) if n == r.schema_ref
     }  # another schema's rights are no matter
     while todo:
         ref = todo.pop()
@@ -71,17 +73,17 @@ def touched(work: Work, changes: Sequence[Change]) -> set[Ref]:
                 n
                 for s in (live, desired)
                 for n in (*s.needs(ref), *_given(s, ref))
-                if n != ref.namespace
+                if n != ref.schema_ref
             ]
     return found
 
 
 def _given(state: State, ref: Ref) -> Iterable[Ref]:
     """What the parents of an object give it: its own list does not tell."""
-    heir = state.get(ref)
+    child = state.get(ref)
     return (
-        [o.ref for p in heir.parents for o in state.living_on(p) if o.heritable(heir)]
-        if heir is not None
+        [o.ref for p in child.parents for o in state.living_on(p) if o.is_inherited_by(child)]
+        if child is not None
         else []
     )
 
@@ -103,7 +105,7 @@ def fingerprint(
         for r in sorted(refs, key=lambda r: (r in state, r.kind, r.order))
     }
     told = {STANDING + r: n for r, n in names.items()} | {
-        INHERITING + str(r): n for r, n in _heirs(owners, state).items()
+        INHERITING + str(r): n for r, n in _descendants(owners, state).items()
     }
     return objects | {key: _digest("\n".join(n)) for key, n in told.items()}
 
@@ -113,11 +115,11 @@ def _unfinished(built: Iterable[Ref], leftovers: Leftovers) -> dict[str, str]:
     found: dict[Ref, list[str]] = {ref: [] for ref in sorted(built, key=lambda r: r.order)}
     for ref, leftover in leftovers.items():
         if ref.on in found:
-            found[ref.on].append(f"{ref}{' to go on from' if leftover.sound else ''}")
+            found[ref.on].append(f"{ref}{' to go on from' if leftover.resumable else ''}")
     return {f"{UNFINISHED}{ref}": _digest("\n".join(sorted(names))) for ref, names in found.items()}
 
 
-def _heirs(owners: Iterable[Ref], state: State) -> dict[Ref, list[str]]:
+def _descendants(owners: Iterable[Ref], state: State) -> dict[Ref, list[str]]:
     """Who inherits from each of these, in whatever generation."""
     children: dict[Ref, list[Ref]] = {}
     for ref, obj in state.objects.items():

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reconciler.diff.diff import Change
-from reconciler.diff.inherited import lent, with_given
+from reconciler.diff.inherited import reparenting, with_inherited
 from reconciler.diff.renames import Renaming
-from reconciler.introspect.notices import half_made
-from reconciler.model.object import Situation
+from reconciler.introspect.notices import unfinished_notices
+from reconciler.model.object import PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
 from reconciler.plan.fingerprint import fingerprint_of
-from reconciler.plan.operations import gather, making
+from reconciler.plan.operations import collect_operations, making
 from reconciler.plan.order import in_order
 from reconciler.plan.plan import Plan, Planned, Renamed
 from reconciler.server.connection import redacted
@@ -22,7 +22,7 @@ def make_plan(
     changes: Sequence[Change],
     live: State,
     desired: State,
-    situation: Situation,
+    context: PlanningContext,
     *,
     target: str = "",
     database: str = "",
@@ -40,13 +40,13 @@ def make_plan(
     `live` is what the renamings, which come first, leave of `before`. `target_state` is what the fingerprint is taken of:
     the start as the target spells it.
     """
-    work = gather(
+    operations = collect_operations(
         changes,
-        with_given(live, [c.live for c in changes]),
+        with_inherited(live, [c.live for c in changes]),
         desired,
-        lent(changes, live, desired, situation),
+        reparenting(changes, live, desired, context),
     )
-    steps = in_order(work, changes, renamings)
+    steps = in_order(operations, changes, renamings)
     planned = [
         Planned(
             action=c.action,
@@ -57,26 +57,29 @@ def make_plan(
             after=(desired.get(c.ref) or c.desired).fields() if c.desired else None,
         )
         for c in changes
-        if c.ref not in work.adopted
+        if c.ref not in operations.reused
         if c.action != "alter"
         or c.differences
-        or work.statements.get(making(c.ref))  # else it only follows another change
+        or operations.statements.get(making(c.ref))  # else it only follows another change
     ]
     renamed = [
         Planned(
-            action="alter", kind=r.becomes.kind, identity=r.becomes.identity, differences=(r.told,)
+            action="alter",
+            kind=r.becomes.kind,
+            identity=r.becomes.identity,
+            differences=(r.described,),
         )
         for r in renamings
     ]
     told = {c.ref for c in changes}
-    owed = [
+    unfinished = [
         Planned(action="alter", kind=r.kind, identity=r.identity)
-        for r in situation.owed
+        for r in context.unfinished
         if r not in told
     ]
     leftovers = [
         Planned(action="drop", kind=n.ref.kind, identity=n.ref.identity)
-        for n in work.actions
+        for n in operations.actions
         if n.drop and n.ref not in live
     ]
     return Plan(
@@ -86,19 +89,23 @@ def make_plan(
         unchanged=unchanged,
         scratch=scratch,
         spelled_by=spelled_by,
-        changes=(*renamed, *planned, *owed, *leftovers),
+        changes=(*renamed, *planned, *unfinished, *leftovers),
         steps=tuple(steps),
         notes=(
             *notes,
-            *half_made(situation.leftovers.keys() - work.adopted - {n.ref for n in work.actions}),
+            *unfinished_notices(
+                context.leftovers.keys() - operations.reused - {n.ref for n in operations.actions}
+            ),
         ),
-        fingerprint=fingerprint_of(work, changes, target_state, renamings, situation.leftovers)
+        fingerprint=fingerprint_of(operations, changes, target_state, renamings, context.leftovers)
         if target_state is not None
         else {},
         touches=_touches(changes, before or live, desired),
         renames=tuple(
             Renamed(
-                was=r.was, becomes=r.becomes, part=(r.told.live, r.told.wanted) if r.part else None
+                was=r.was,
+                becomes=r.becomes,
+                part=(r.described.live, r.described.wanted) if r.part else None,
             )
             for r in renamings
         ),

@@ -12,16 +12,16 @@ from typing import cast
 
 from reconciler.diff.diff import Action, Change
 from reconciler.model.datatype import Replaced
-from reconciler.model.object import Object, Situation
-from reconciler.model.online_swap import Exchanged
+from reconciler.model.object import Object, PlanningContext
+from reconciler.model.online_swap import SwappedOnline
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
-from reconciler.model.statement import Hazard, Statement
-from reconciler.plan.recreate import Rebuild, entangled, rebuild_of
+from reconciler.model.statement import HazardKind, Statement
+from reconciler.plan.recreate import Recreation, cyclic_foreign_keys, recreation_of
 
 
 @dataclass(frozen=True, order=True)
-class Node:
+class Operation:
     """One thing to do with one object: drop it, make it (create or alter), finish what is made, loosen what will go."""
 
     drop: bool
@@ -30,28 +30,28 @@ class Node:
     ref: Ref = field(compare=False)
 
 
-def making(ref: Ref) -> Node:
+def making(ref: Ref) -> Operation:
     """The object is created or altered."""
-    return Node(drop=False, late=False, order=(*ref.order,), ref=ref)
+    return Operation(drop=False, late=False, order=(*ref.order,), ref=ref)
 
 
-def dropping(ref: Ref) -> Node:
+def dropping(ref: Ref) -> Operation:
     """The object is dropped, or makes room."""
-    return Node(drop=True, late=False, order=(*ref.order,), ref=ref)
+    return Operation(drop=True, late=False, order=(*ref.order,), ref=ref)
 
 
-def finishing(ref: Ref) -> Node:
+def finishing(ref: Ref) -> Operation:
     """What is said of the object once others are there too."""
-    return Node(drop=False, late=True, order=(*ref.order,), ref=ref)
+    return Operation(drop=False, late=True, order=(*ref.order,), ref=ref)
 
 
-def loosening(ref: Ref) -> Node:
+def loosening(ref: Ref) -> Operation:
     """What was said so is taken back, before one of those others goes."""
-    return Node(drop=True, late=True, order=(*ref.order,), ref=ref)
+    return Operation(drop=True, late=True, order=(*ref.order,), ref=ref)
 
 
 @dataclass
-class Work:
+class Operations:
     """What is gathered on the way from changes to steps.
 
     `stands_for` names the larger piece of work of which one is part, `units` what commits together, `created` and
@@ -62,55 +62,61 @@ class Work:
 
     live: State
     desired: State
-    situation: Situation
-    statements: dict[Node, list[Statement]] = field(default_factory=dict[Node, list[Statement]])
-    actions: dict[Node, Action] = field(default_factory=dict[Node, Action])
-    stands_for: dict[Node, Node] = field(default_factory=dict[Node, Node])
-    units: dict[Node, Ref] = field(default_factory=dict[Node, Ref])
-    one_way: set[Node] = field(default_factory=set[Node])
-    rebuild: Rebuild = field(default_factory=Rebuild)
+    context: PlanningContext
+    statements: dict[Operation, list[Statement]] = field(
+        default_factory=dict[Operation, list[Statement]]
+    )
+    actions: dict[Operation, Action] = field(default_factory=dict[Operation, Action])
+    stands_for: dict[Operation, Operation] = field(default_factory=dict[Operation, Operation])
+    units: dict[Operation, Ref] = field(default_factory=dict[Operation, Ref])
+    one_way: set[Operation] = field(default_factory=set[Operation])
+    recreation: Recreation = field(default_factory=Recreation)
     created: Set[Ref] = field(default_factory=frozenset[Ref])
-    adopted: Set[Ref] = field(default_factory=frozenset[Ref])
+    reused: Set[Ref] = field(default_factory=frozenset[Ref])
     dropped: Set[Ref] = field(default_factory=frozenset[Ref])
     alone: Set[Ref] = field(default_factory=frozenset[Ref])
-    rebound: dict[Node, list[tuple[Node, tuple[str, ...], tuple[str, ...]]]] = field(
-        default_factory=dict[Node, list[tuple[Node, tuple[str, ...], tuple[str, ...]]]]
+    rebound: dict[Operation, list[tuple[Operation, tuple[str, ...], tuple[str, ...]]]] = field(
+        default_factory=dict[Operation, list[tuple[Operation, tuple[str, ...], tuple[str, ...]]]]
     )
 
     @property
     def disturbed(self) -> Set[Ref]:
         """What is altered only while nothing stands on it."""
-        return {*self.rebuild.again.values(), *self.rebuild.held.values(), *self.rebuild.disturbed}
+        return {
+            *self.recreation.recreated.values(),
+            *self.recreation.suspended.values(),
+            *self.recreation.disturbed,
+        }
 
     def undone_beneath(
-        self, node: Node, statements: list[Statement], done: Set[Node]
+        self, node: Operation, statements: list[Statement], done: Set[Operation]
     ) -> list[Statement]:
         """The statements, whose undo takes what they make from under what stood on something else, unless that is let go already."""
-        for held, away, back in (
+        for suspended, away, back in (
             self.rebound.get(node, ())
             if statements and statements[-1] == self.statements[node][-1]
             else ()
         ):
-            if held not in done:
+            if suspended not in done:
                 last = statements[-1].model_copy(
                     update={"undo": (*away, *(statements[-1].undo or ()), *back)}
                 )
                 statements = [*statements[:-1], last]
         return statements
 
-    def find(self, node: Node) -> Node | None:
+    def find(self, node: Operation) -> Operation | None:
         """That piece of work, or the larger one of which it is part; None if nothing is to be done."""
         while node in self.stands_for:
             node = self.stands_for[node]
         return node if node in self.statements else None
 
-    def only(self, ref: Ref) -> Node | None:
+    def only(self, ref: Ref) -> Operation | None:
         """The one thing that is done to the object; None where it is dropped and made again."""
         drop, make = self.find(dropping(ref)), self.find(making(ref))
         return None if drop and make else drop or make
 
     def add(
-        self, node: Node, action: Action, statements: list[Statement], unit: Ref | None = None
+        self, node: Operation, action: Action, statements: list[Statement], unit: Ref | None = None
     ) -> None:
         """Do this to an object, in one transaction with all else of the unit."""
         self.statements[node] = statements
@@ -119,93 +125,106 @@ class Work:
             self.units[node] = unit
 
 
-def gather(changes: Sequence[Change], live: State, desired: State, situation: Situation) -> Work:
+def collect_operations(
+    changes: Sequence[Change], live: State, desired: State, context: PlanningContext
+) -> Operations:
     """All that the changes ask for, and what must be taken apart and put together again on their account."""
     created = frozenset(c.ref for c in changes if c.live is None)
     kept = _partitions(live, desired)
-    heirs = {
+    staying_children = {
         r: o
         for r, o in desired.objects.items()
         if o.parents and r in live and live[r].parents == o.parents
     }
-    situation = replace(
-        situation,
-        heirs=heirs,
+    context = replace(
+        context,
+        staying_children=staying_children,
         partitions=kept,
-        living={r: live.living_on(r) for r in {*kept, *chain(*kept.values())}},
+        partition_children={r: live.living_on(r) for r in {*kept, *chain(*kept.values())}},
     )
-    work = Work(live, desired, replace(situation, created=created))
-    work.adopted = frozenset(
-        r for c in changes if c.desired for r in c.desired.adopts(c.live, work.situation) - {c.ref}
-    )
-    changes = [c for c in changes if c.ref not in work.adopted]
-    gone = frozenset(c.ref for c in changes if c.desired is None)
-    work.rebuild = rebuild_of([c for c in changes if c.live], live, desired, work.situation)
-    again, held, twins = work.rebuild.again, work.rebuild.held, work.rebuild.twins
-    work.adopted |= {
+    operations = Operations(live, desired, replace(context, created=created))
+    operations.reused = frozenset(
         r
-        for ref in again
+        for c in changes
+        if c.desired
+        for r in c.desired.reuses(c.live, operations.context) - {c.ref}
+    )
+    changes = [c for c in changes if c.ref not in operations.reused]
+    gone = frozenset(c.ref for c in changes if c.desired is None)
+    operations.recreation = recreation_of(
+        [c for c in changes if c.live], live, desired, operations.context
+    )
+    recreated, suspended, shadows = (
+        operations.recreation.recreated,
+        operations.recreation.suspended,
+        operations.recreation.shadows,
+    )
+    operations.reused |= {
+        r
+        for ref in recreated
         if ref in desired
-        for r in desired[ref].adopts(live[ref], replace(work.situation, twins=twins))
+        for r in desired[ref].reuses(live[ref], replace(operations.context, shadows=shadows))
     }
-    work.created, work.dropped = created | again.keys(), gone | again.keys()
-    work.situation = replace(situation, created=work.created)
-    work.alone = entangled(live, work.dropped)
-    _discard(work)
+    operations.created, operations.dropped = created | recreated.keys(), gone | recreated.keys()
+    operations.context = replace(context, created=operations.created)
+    operations.alone = cyclic_foreign_keys(live, operations.dropped)
+    _discard(operations)
     for change in changes:
         if change.desired is None:
-            _remove(work, change.ref)
+            _remove(operations, change.ref)
         elif change.live is None:
-            _create(work, change.desired)
-        elif change.ref in twins:
-            _exchange(work, change.live, change.desired)
-        elif change.ref not in {*again, *held}:
-            _alter(work, change.live, change.desired)
-    for ref in again:
+            _create(operations, change.desired)
+        elif change.ref in shadows:
+            _exchange(operations, change.live, change.desired)
+        elif change.ref not in {*recreated, *suspended}:
+            _alter(operations, change.live, change.desired)
+    for ref in recreated:
         if ref not in gone:
-            _rebuild(work, ref)
-    for ref in held:
-        _hold(work, ref)
-    _stand_on_the_old(work)
-    _settle(work)
-    _unfinish(work)
-    return work
+            _rebuild(operations, ref)
+    for ref in suspended:
+        _hold(operations, ref)
+    _stand_on_the_old(operations)
+    _settle(operations)
+    _unfinish(operations)
+    return operations
 
 
-def _discard(work: Work) -> None:
+def _discard(operations: Operations) -> None:
     """Clear away what somebody left and nobody takes up."""
-    for ref, leftover in work.situation.leftovers.items():
-        if ref not in work.adopted and (
-            found := list(leftover.made.discard(wanted=ref not in work.situation.unwanted))
+    for ref, leftover in operations.context.leftovers.items():
+        if ref not in operations.reused and (
+            found := list(
+                leftover.made.drop_leftover(wanted=ref not in operations.context.unwanted)
+            )
         ):
-            work.add(dropping(ref), "drop", found)
+            operations.add(dropping(ref), "drop", found)
 
 
-def _stand_on_the_old(work: Work) -> None:
+def _stand_on_the_old(operations: Operations) -> None:
     """What takes up something new instead of what goes stands, once that is undone, on the old again."""
-    for ref in work.rebuild.held:
-        let_go = list(work.live[ref].release(work.situation) or ())
+    for ref in operations.recreation.suspended:
+        let_go = list(operations.live[ref].suspend(operations.context) or ())
         for needed in (
-            work.desired.needs(ref) - work.live.needs(ref)
-            if let_go and not work.live[ref].folds
+            operations.desired.needs(ref) - operations.live.needs(ref)
+            if let_go and not operations.live[ref].inline_in_parent
             else ()
         ):
             back = tuple(u for s in reversed(let_go) for u in s.undo or ())
-            work.rebound.setdefault(making(needed), []).append(
+            operations.rebound.setdefault(making(needed), []).append(
                 (dropping(ref), tuple(s.sql for s in let_go), back)
             )
 
 
-def _settle(work: Work) -> None:
+def _settle(operations: Operations) -> None:
     """Do what is still to be done to objects, before they are altered."""
-    for ref, obj in work.situation.owed.items():
+    for ref, obj in operations.context.unfinished.items():
         node = making(ref)
-        if work.find(dropping(ref)) is None:
-            work.add(
+        if operations.find(dropping(ref)) is None:
+            operations.add(
                 node,
-                work.actions.get(node, "alter"),
-                [*obj.settle(work.situation), *work.statements.get(node, [])],
-                work.units.get(node),
+                operations.actions.get(node, "alter"),
+                [*obj.finish_interrupted(operations.context), *operations.statements.get(node, [])],
+                operations.units.get(node),
             )
 
 
@@ -214,218 +233,257 @@ def _partitions(live: State, desired: State) -> dict[Ref, list[Ref]]:
     found: dict[Ref, list[Ref]] = {}
     for ref, obj in live.objects.items():
         new = desired.get(ref)
-        if obj.divided:
+        if obj.partitioned_parent:
             found.setdefault(ref, [])
-        if obj.piece and new is not None and new.piece and new.parents == obj.parents:
+        if obj.is_partition and new is not None and new.is_partition and new.parents == obj.parents:
             found.setdefault(obj.parents[-1], []).append(ref)
     return found
 
 
-def _create(work: Work, obj: Object, root: Ref | None = None) -> None:
-    ref, on = obj.ref, work.situation
-    if obj.folds and ref.on is not None and ref.on in work.created:
-        work.stands_for[making(ref)] = making(ref.on)
+def _create(operations: Operations, obj: Object, root: Ref | None = None) -> None:
+    ref, context = obj.ref, operations.context
+    if obj.inline_in_parent and ref.on is not None and ref.on in operations.created:
+        operations.stands_for[making(ref)] = making(ref.on)
         return
-    unseen = ref.on if ref.on in work.created else None
+    unseen = ref.on if ref.on in operations.created else None
     if root is None or unseen is not None:
-        statements = obj.create(on, work.desired.parts(ref), online=unseen is None)
+        statements = obj.create(context, operations.desired.parts(ref), online=unseen is None)
     else:
-        over = replace(on, twins=work.rebuild.twins)
+        over = replace(context, shadows=operations.recreation.shadows)
         statements = obj.recreate(
-            work.live.get(ref) if ref == root else None, over, work.desired.parts(ref)
+            operations.live.get(ref) if ref == root else None, over, operations.desired.parts(ref)
         )
-    unit = root or unseen or obj.together or ref
-    work.add(making(ref), "create", statements, unit)
-    if late := obj.complete(None, on):
-        work.add(finishing(ref), "alter", late, unit)
+    unit = root or unseen or obj.commit_group or ref
+    operations.add(making(ref), "create", statements, unit)
+    if late := obj.complete(None, context):
+        operations.add(finishing(ref), "alter", late, unit)
 
 
-def _remove(work: Work, ref: Ref) -> None:
-    if ref in work.rebuild.aside:
-        _stand_aside(work, ref, ref)
+def _remove(operations: Operations, ref: Ref) -> None:
+    if ref in operations.recreation.aside:
+        _stand_aside(operations, ref, ref)
     else:
-        _drop(work, ref)
+        _drop(operations, ref)
 
 
-def _drop(work: Work, ref: Ref, root: Ref | None = None) -> None:
-    live = work.live
-    if ref.on is not None and ref.on in work.dropped and ref not in work.alone:
-        work.stands_for[dropping(ref)] = dropping(ref.on)
+def _drop(operations: Operations, ref: Ref, root: Ref | None = None) -> None:
+    live = operations.live
+    if ref.on is not None and ref.on in operations.dropped and ref not in operations.alone:
+        operations.stands_for[dropping(ref)] = dropping(ref.on)
         return
-    lost = [live[r] for r in live if r.on == ref and r in work.dropped and r not in work.alone]
-    lost += [o for o in live.overriding(ref) if o.ref.on not in work.dropped]
-    work.add(
+    lost = [
+        live[r]
+        for r in live
+        if r.on == ref and r in operations.dropped and r not in operations.alone
+    ]
+    lost += [o for o in live.overriding(ref) if o.ref.on not in operations.dropped]
+    operations.add(
         dropping(ref),
         "drop",
-        live[ref].drop(work.situation, lost, online=root is None),
-        root or live[ref].together,
+        live[ref].drop(operations.context, lost, online=root is None),
+        root or live[ref].commit_group,
     )
 
 
-def _alter(work: Work, live: Object, desired: Object) -> None:
-    ref, on = live.ref, work.situation
-    statements = desired.alter(live, on)
+def _alter(operations: Operations, live: Object, desired: Object) -> None:
+    ref, context = live.ref, operations.context
+    statements = desired.alter(live, context)
     assert statements is not None
     if statements:
         if statements[0].undo is None:
-            work.one_way.add(making(ref))
-        stay = [o for o in _bearing(work, ref, work.live) if o.ref.on not in work.dropped]
+            operations.one_way.add(making(ref))
+        stay = [
+            o
+            for o in _bearing(operations, ref, operations.live)
+            if o.ref.on not in operations.dropped
+        ]
         back = tuple(
             s.sql
             for o in stay
-            for s in (*o.hold_on(live, desired, on), *o.restate(live, desired, on))
+            for s in (
+                *o.keep_through(live, desired, context),
+                *o.restate_overrides(live, desired, context),
+            )
         )
-        again = [s for o in stay for s in o.hold_on(desired, live, on)]
-        again += [
-            s for o in _bearing(work, ref, work.desired) for s in o.restate(desired, live, on)
+        recreated = [s for o in stay for s in o.keep_through(desired, live, context)]
+        recreated += [
+            s
+            for o in _bearing(operations, ref, operations.desired)
+            for s in o.restate_overrides(desired, live, context)
         ]
         first = statements[0].model_copy(update={"undo": (*(statements[0].undo or ()), *back)})
-        statements = [first, *statements[1:], *(s.model_copy(update={"undo": ()}) for s in again)]
-    work.add(making(ref), "alter", statements, desired.together)
-    if late := desired.complete(live, on):
-        work.add(finishing(ref), "alter", late, desired.together)
+        statements = [
+            first,
+            *statements[1:],
+            *(s.model_copy(update={"undo": ()}) for s in recreated),
+        ]
+    operations.add(making(ref), "alter", statements, desired.commit_group)
+    if late := desired.complete(live, context):
+        operations.add(finishing(ref), "alter", late, desired.commit_group)
 
 
-def _exchange(work: Work, live: Object, desired: Object) -> None:
+def _exchange(operations: Operations, live: Object, desired: Object) -> None:
     """Exchange it for its twin; what else differs comes after."""
-    new, on = cast("Exchanged", desired), work.situation
-    work.add(making(live.ref), "alter", list(new.exchange(live, on)), live.ref)
-    between = new.exchanged(live)
-    if rest := [*(new.alter(between, on) or ()), *new.complete(between, on)]:
-        work.add(finishing(live.ref), "alter", rest)
+    new, context = cast("SwappedOnline", desired), operations.context
+    operations.add(making(live.ref), "alter", list(new.swap(live, context)), live.ref)
+    between = new.after_swap(live)
+    if rest := [*(new.alter(between, context) or ()), *new.complete(between, context)]:
+        operations.add(finishing(live.ref), "alter", rest)
 
 
-def _bearing(work: Work, ref: Ref, state: State) -> Sequence[Object]:
+def _bearing(operations: Operations, ref: Ref, state: State) -> Sequence[Object]:
     """The objects that stand now and on which an alteration of this one bears: its parts, and what overrides it."""
-    standing = work.live.objects.keys() - work.live.given
+    standing = operations.live.objects.keys() - operations.live.given
 
     def has_it(obj: Object) -> bool:
         """Whether an heir has it of the parents that it keeps, and nothing is done to it."""
         before, after = (
-            s.get(obj.ref.on) if obj.ref.on else None for s in (work.live, work.desired)
+            s.get(obj.ref.on) if obj.ref.on else None for s in (operations.live, operations.desired)
         )
         stays = bool(before and after and before.parents == after.parents)
         return (
-            state is work.desired
-            and obj.merged
+            state is operations.desired
+            and obj.also_inherited
             and not obj.overrides
             and stays
-            and obj.ref not in work.live
+            and obj.ref not in operations.live
         )
 
     return [o for o in (*state.parts(ref), *state.merging(ref)) if o.ref in standing or has_it(o)]
 
 
-def _rebuild(work: Work, ref: Ref) -> None:
+def _rebuild(operations: Operations, ref: Ref) -> None:
     """Drop it and make it again on account of another change."""
-    live, desired, root = work.live, work.desired, work.rebuild.again[ref]
+    live, desired, root = operations.live, operations.desired, operations.recreation.recreated[ref]
     if (
-        ref.on is not None and ref.on in work.created and live[ref].folds
+        ref.on is not None and ref.on in operations.created and live[ref].inline_in_parent
     ):  # it goes and comes with what it is part of
         for node in (dropping, making):
-            work.stands_for[node(ref)] = node(ref.on)
-    elif ref in work.rebuild.aside:
-        _stand_aside(work, ref, root)
-        work.add(making(ref), "create", desired[ref].create(work.situation, online=False), root)
-        _forgive(work, ref)
+            operations.stands_for[node(ref)] = node(ref.on)
+    elif ref in operations.recreation.aside:
+        _stand_aside(operations, ref, root)
+        operations.add(
+            making(ref), "create", desired[ref].create(operations.context, online=False), root
+        )
+        _forgive(operations, ref)
     else:
-        _drop(work, ref, root)
+        _drop(operations, ref, root)
         if ref in desired:
-            _create(work, desired[ref], root)
-            _forgive(work, ref)
+            _create(operations, desired[ref], root)
+            _forgive(operations, ref)
 
 
-def _stand_aside(work: Work, ref: Ref, root: Ref) -> None:
+def _stand_aside(operations: Operations, ref: Ref, root: Ref) -> None:
     """Rename a data type, and drop it once nothing has it any more."""
-    aside = work.rebuild.aside[ref]
-    work.add(dropping(ref), "alter", list(cast("Replaced", work.live[ref]).set_aside(aside)), root)
-    work.add(finishing(ref), "drop", aside.drop(work.situation, online=False), root)
+    aside = operations.recreation.aside[ref]
+    operations.add(
+        dropping(ref), "alter", list(cast("Replaced", operations.live[ref]).set_aside(aside)), root
+    )
+    operations.add(finishing(ref), "drop", aside.drop(operations.context, online=False), root)
 
 
-def _forgive(work: Work, ref: Ref) -> None:
+def _forgive(operations: Operations, ref: Ref) -> None:
     """What was just as open before is not weakened by this plan."""
     node = making(ref)
     known = {
         d
-        for s in work.live[ref].create(work.situation, work.live.parts(ref), online=False)
-        for d in s.dangers
-        if d.hazard is Hazard.WEAKENS_SECURITY
+        for s in operations.live[ref].create(
+            operations.context, operations.live.parts(ref), online=False
+        )
+        for d in s.hazards
+        if d.hazard is HazardKind.WEAKENS_SECURITY
     }
-    if node in work.statements:
-        made = work.statements[node]
-        work.statements[node] = [
-            s.model_copy(update={"dangers": tuple(d for d in s.dangers if d not in known)})
+    if node in operations.statements:
+        made = operations.statements[node]
+        operations.statements[node] = [
+            s.model_copy(update={"hazards": tuple(d for d in s.hazards if d not in known)})
             for s in made
         ]
 
 
-def _hold(work: Work, ref: Ref) -> None:
+def _hold(operations: Operations, ref: Ref) -> None:
     """Let go of what is replaced beneath the object, and take up again; what else differs comes after."""
-    live, desired, root, on = (
-        work.live[ref],
-        work.desired[ref],
-        work.rebuild.held[ref],
-        work.situation,
+    live, desired, root, context = (
+        operations.live[ref],
+        operations.desired[ref],
+        operations.recreation.suspended[ref],
+        operations.context,
     )
-    if root == ref and (back := live.steps_back(desired, on)) is not None:
-        work.add(dropping(ref), "alter", list(back[1]), root)
-        _alter(work, back[0], desired)
+    if root == ref and (back := live.free_name(desired, context)) is not None:
+        operations.add(dropping(ref), "alter", list(back[1]), root)
+        _alter(operations, back[0], desired)
         return
-    work.add(dropping(ref), "alter", list(live.release(on) or ()), root)
-    work.add(making(ref), "alter", list(desired.resume(live, work.rebuild.turns, on)), root)
-    resumed = desired.resumed(live, on)
-    if rest := [*(desired.alter(resumed, on) or ()), *desired.complete(resumed, on)]:
-        work.add(finishing(ref), "alter", rest)
+    operations.add(dropping(ref), "alter", list(live.suspend(context) or ()), root)
+    operations.add(
+        making(ref),
+        "alter",
+        list(desired.restore(live, operations.recreation.turns, context)),
+        root,
+    )
+    after_restore = desired.after_restore(live, context)
+    if rest := [
+        *(desired.alter(after_restore, context) or ()),
+        *desired.complete(after_restore, context),
+    ]:
+        operations.add(finishing(ref), "alter", rest)
 
 
-def _unfinish(work: Work) -> None:
+def _unfinish(operations: Operations) -> None:
     """Loosen what would go with something that is dropped; what stays is finished anew."""
-    for ref, obj in work.live.objects.items():
-        going = any(work.find(dropping(n)) or _renewed(work, n) for n in obj.finish_needs())
+    for ref, obj in operations.live.objects.items():
+        going = any(
+            operations.find(dropping(n)) or _renewed(operations, n) for n in obj.deferred_needs()
+        )
         unit = next(
             (
                 t
-                for n in obj.finish_needs()
-                if (t := work.rebuild.again.get(n, n)) in work.rebuild.twins
+                for n in obj.deferred_needs()
+                if (t := operations.recreation.recreated.get(n, n)) in operations.recreation.shadows
             ),
             None,
         )
-        if going and (loosened := list(obj.unfinish(work.situation))):
-            gone, late = work.find(dropping(ref)), finishing(ref)
-            renewed = ref in work.desired and any(
-                _renewed(work, n) for n in obj.finish_needs() & work.desired[ref].finish_needs()
+        if going and (loosened := list(obj.remove_deferred(operations.context))):
+            gone, late = operations.find(dropping(ref)), finishing(ref)
+            renewed = ref in operations.desired and any(
+                _renewed(operations, n)
+                for n in obj.deferred_needs() & operations.desired[ref].deferred_needs()
             )
-            anew = late not in work.statements or (renewed and not gone)
+            anew = late not in operations.statements or (renewed and not gone)
             if gone or anew:
-                work.add(loosening(ref), "alter", loosened, unit)
-            stays = not gone and ref in work.desired and anew
-            if stays and (again := work.desired[ref].complete(None, work.situation)):
-                work.add(late, "alter", again, unit)
+                operations.add(loosening(ref), "alter", loosened, unit)
+            stays = not gone and ref in operations.desired and anew
+            if stays and (recreated := operations.desired[ref].complete(None, operations.context)):
+                operations.add(late, "alter", recreated, unit)
             continue
-        said = tuple(s.sql for s in obj.finish(None, work.situation))
+        said = tuple(s.sql for s in obj.define_deferred(None, operations.context))
         if (
-            (own := dropping(ref)) in work.statements
-            and own not in work.stands_for
-            and ref not in work.rebuild.kept
+            (own := dropping(ref)) in operations.statements
+            and own not in operations.stands_for
+            and ref not in operations.recreation.kept
         ):
-            _undone_with(work, own, said)
+            _undone_with(operations, own, said)
         for needed in {
-            g for n in obj.finish_needs() if (g := work.find(dropping(n))) not in (None, own)
+            g
+            for n in obj.deferred_needs()
+            if (g := operations.find(dropping(n))) not in (None, own)
         }:
-            _undone_with(work, needed, said)
-        stays = going and ref in work.desired and finishing(ref) not in work.statements
-        if stays and (again := work.desired[ref].complete(None, work.situation)):
-            work.add(finishing(ref), "alter", again)
+            _undone_with(operations, needed, said)
+        stays = going and ref in operations.desired and finishing(ref) not in operations.statements
+        if stays and (recreated := operations.desired[ref].complete(None, operations.context)):
+            operations.add(finishing(ref), "alter", recreated)
 
 
-def _undone_with(work: Work, node: Node, said: tuple[str, ...]) -> None:
+def _undone_with(operations: Operations, node: Operation, said: tuple[str, ...]) -> None:
     """What was said is said again once the thing is undone."""
-    first, *more = work.statements[node]
-    work.statements[node] = [first.model_copy(update={"undo": (*(first.undo or ()), *said)}), *more]
+    first, *more = operations.statements[node]
+    operations.statements[node] = [
+        first.model_copy(update={"undo": (*(first.undo or ()), *said)}),
+        *more,
+    ]
 
 
-def _renewed(work: Work, ref: Ref) -> bool:
-    before, after = work.live.get(ref), work.desired.get(ref)
-    if ref in work.rebuild.twins:
+def _renewed(operations: Operations, ref: Ref) -> bool:
+    before, after = operations.live.get(ref), operations.desired.get(ref)
+    if ref in operations.recreation.shadows:
         return True
-    return before is not None and after is not None and after.renews(before)
+    return before is not None and after is not None and after.replaces_object(before)

@@ -13,61 +13,74 @@ from reconciler.errors import PlanError
 from reconciler.model.datatype import Replaced
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
-from reconciler.model.statement import Danger, Hazard, Statement
+from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.plan.edges import ambiguous_calls, find_edges, hidden_dependents, whole_row_callers
-from reconciler.plan.operations import Node, Work, gather, making
+from reconciler.plan.operations import Operation, Operations, collect_operations, making
 from reconciler.plan.step import Step
 
 
-def in_order(work: Work, given: Sequence[Change], renamings: Sequence[Renaming] = ()) -> list[Step]:
+def in_order(
+    operations: Operations, given: Sequence[Change], renamings: Sequence[Renaming] = ()
+) -> list[Step]:
     """The steps of all that there is to do, the renamings first; raises PlanError where no order works."""
-    for node in work.one_way:
-        first, *more = work.statements[node]
-        back, dangers = _way_back(work, node.ref)
-        told = {"undo": (*back, *(first.undo or ())), "dangers": (*first.dangers, *dangers)}
-        work.statements[node] = [first.model_copy(update=told), *more]
-    return _steps(work, find_edges(work, given), renamings)
+    for node in operations.one_way:
+        first, *more = operations.statements[node]
+        back, hazards = _undo_statements(operations, node.ref)
+        told = {"undo": (*back, *(first.undo or ())), "hazards": (*first.hazards, *hazards)}
+        operations.statements[node] = [first.model_copy(update=told), *more]
+    return _steps(operations, find_edges(operations, given), renamings)
 
 
-def _way_back(work: Work, ref: Ref) -> tuple[tuple[str, ...], tuple[Danger, ...]]:
+def _undo_statements(
+    operations: Operations, ref: Ref
+) -> tuple[tuple[str, ...], tuple[Hazard, ...]]:
     """The undo of an alteration that only a replacement takes back: the steps of a plan in the other direction.
 
     What was dropped before is not there yet when it is undone.
     """
     there = State(
         {
-            **{r: o for r, o in work.live.objects.items() if r not in work.dropped},
-            ref: work.desired[ref],
+            **{r: o for r, o in operations.live.objects.items() if r not in operations.dropped},
+            ref: operations.desired[ref],
         },
-        work.live.edges,
+        operations.live.edges,
     )
-    back = gather(
-        [Change(ref, work.desired[ref], work.live[ref])], there, work.live, work.situation
+    back = collect_operations(
+        [Change(ref, operations.desired[ref], operations.live[ref])],
+        there,
+        operations.live,
+        operations.context,
     )
     for whole in (
-        r for r in back.rebuild.again if r in there and there[r].divided
+        r for r in back.recreation.recreated if r in there and there[r].partitioned_parent
     ):  # it would go with its rows
         return (), (
-            Danger(
-                hazard=Hazard.IRREVERSIBLE,
+            Hazard(
+                hazard=HazardKind.IRREVERSIBLE,
                 reason=f"{ref} cannot be taken back while {whole} is partitioned by it",
             ),
         )
     return tuple(s.sql for s in in_order(back, ())), ()
 
 
-def _steps(work: Work, edges: set[tuple[Node, Node]], renamings: Sequence[Renaming]) -> list[Step]:
-    graph: nx.DiGraph[Node] = nx.DiGraph()
-    graph.add_nodes_from(sorted(work.statements))
+def _steps(
+    operations: Operations, edges: set[tuple[Operation, Operation]], renamings: Sequence[Renaming]
+) -> list[Step]:
+    graph: nx.DiGraph[Operation] = nx.DiGraph()
+    graph.add_nodes_from(sorted(operations.statements))
     graph.add_edges_from(sorted(edges))
-    for one, other in (*ambiguous_calls(work), *whole_row_callers(work), *hidden_dependents(work)):
+    for one, other in (
+        *ambiguous_calls(operations),
+        *whole_row_callers(operations),
+        *hidden_dependents(operations),
+    ):
         if one is not None and other is not None and not nx.has_path(graph, other, one):
             graph.add_edge(one, other)
     if not nx.is_directed_acyclic_graph(graph):
         cycle = ", ".join(str(one.ref) for one, _ in cast("Any", nx).find_cycle(graph))
         raise PlanError(f"no order works, each of these needs the next to come first: {cycle}")
-    blocks = _blocks(work, graph)
-    width = len(str(sum(map(len, work.statements.values())) + len(renamings)))
+    blocks = _blocks(operations, graph)
+    width = len(str(sum(map(len, operations.statements.values())) + len(renamings)))
     steps = [
         _step(
             f"{n:0{width}}",
@@ -80,11 +93,11 @@ def _steps(work: Work, edges: set[tuple[Node, Node]], renamings: Sequence[Renami
         for n, r in enumerate(renamings, 1)
     ]
     renamed = {s.id for s in steps[-1:]}
-    last: dict[Node, set[str]] = {}
+    last: dict[Operation, set[str]] = {}
     transaction = 0
     for block in blocks:
         transaction += 1
-        for node, statements in _line_up(work, graph, block):
+        for node, statements in _line_up(operations, graph, block):
             waits = last[node] = (
                 last.get(node, set())
                 | {s for p in graph.predecessors(node) for s in last.get(p, ())}
@@ -92,12 +105,12 @@ def _steps(work: Work, edges: set[tuple[Node, Node]], renamings: Sequence[Renami
             )
             if len(block) == 1:
                 transaction += 1
-            for statement in work.undone_beneath(node, statements, last.keys() - {node}):
-                if statement.apart or not statement.transactional:
+            for statement in operations.undone_beneath(node, statements, last.keys() - {node}):
+                if statement.own_transaction or not statement.transactional:
                     transaction += 1
                 step_id = f"{len(steps) + 1:0{width}}"
                 steps.append(
-                    _step(step_id, node, work.actions[node], statement, transaction, waits)
+                    _step(step_id, node, operations.actions[node], statement, transaction, waits)
                 )
                 if not statement.transactional or statement.long:
                     transaction += 1
@@ -107,8 +120,8 @@ def _steps(work: Work, edges: set[tuple[Node, Node]], renamings: Sequence[Renami
 
 
 def _line_up(
-    work: Work, graph: nx.DiGraph[Node], block: list[Node]
-) -> Iterable[tuple[Node, list[Statement]]]:
+    operations: Operations, graph: nx.DiGraph[Operation], block: list[Operation]
+) -> Iterable[tuple[Operation, list[Statement]]]:
     """The nodes of a block with what they do: what stands ahead of the transaction that they share, and what is in it.
 
     What needs something that the block makes cannot go ahead of it.
@@ -117,31 +130,34 @@ def _line_up(
     early = {
         n
         for n in order
-        if all(p.drop or _beside(work, n, p) for p in graph.predecessors(n) if p in order)
+        if all(p.drop or _beside(operations, n, p) for p in graph.predecessors(n) if p in order)
     }
-    _assert_ahead(work, [n for n in order if n not in early])
+    _assert_ahead(operations, [n for n in order if n not in early])
     for node in order:
-        if node in early and (ahead := [s for s in work.statements[node] if s.ahead]):
+        if node in early and (ahead := [s for s in operations.statements[node] if s.before_swap]):
             yield node, ahead
     for node in order:
-        yield node, [s for s in work.statements[node] if not (s.ahead and node in early)]
+        yield (
+            node,
+            [s for s in operations.statements[node] if not (s.before_swap and node in early)],
+        )
 
 
-def _assert_ahead(work: Work, nodes: Iterable[Node]) -> None:
+def _assert_ahead(operations: Operations, nodes: Iterable[Operation]) -> None:
     """Raise PlanError where what should stand ahead of an exchange would come in its midst."""
-    twins = work.rebuild.twins
-    for ref in (n.ref for n in nodes if any(s.ahead for s in work.statements[n])):
-        if ref in twins or work.rebuild.again.get(ref) in twins:
+    shadows = operations.recreation.shadows
+    for ref in (n.ref for n in nodes if any(s.before_swap for s in operations.statements[n])):
+        if ref in shadows or operations.recreation.recreated.get(ref) in shadows:
             raise PlanError(
                 f"{ref} waits for something else that this plan changes: do that first, and `retype` after it"
             )
 
 
-def _beside(work: Work, node: Node, earlier: Node) -> bool:
+def _beside(operations: Operations, node: Operation, earlier: Operation) -> bool:
     """Whether what stands ahead does not wait for that: it is built over a twin, or is one, of a type that is there."""
-    twins = work.rebuild.twins
-    return earlier.ref in twins or (
-        node.ref in twins and not isinstance(work.desired.get(earlier.ref), Replaced)
+    shadows = operations.recreation.shadows
+    return earlier.ref in shadows or (
+        node.ref in shadows and not isinstance(operations.desired.get(earlier.ref), Replaced)
     )
 
 
@@ -156,7 +172,7 @@ def _numbered(steps: list[Step]) -> list[Step]:
 
 def _step(
     step_id: str,
-    node: Node,
+    node: Operation,
     action: Action,
     statement: Statement,
     transaction: int,
@@ -174,30 +190,31 @@ def _step(
         lock=statement.lock,
         relation=statement.relation,
         long=statement.long,
-        hazards=statement.dangers,
-        mend=statement.mend,
+        hazards=statement.hazards,
+        cleanup=statement.cleanup,
         undo=statement.undo or (),
         depends_on=tuple(sorted(waits)),
         fill=statement.fill,
     )
 
 
-def _blocks(work: Work, graph: nx.DiGraph[Node]) -> list[list[Node]]:
+def _blocks(operations: Operations, graph: nx.DiGraph[Operation]) -> list[list[Operation]]:
     """Nodes that must commit together, in order: units, and units between which order runs both ways, merged."""
-    unit = {n: work.units.get(n, n) for n in graph}
+    unit = {n: operations.units.get(n, n) for n in graph}
     quotient: nx.DiGraph[Any] = nx.DiGraph()
     quotient.add_nodes_from(unit.values())
     quotient.add_edges_from((unit[a], unit[b]) for a, b in graph.edges if unit[a] != unit[b])
     merged = nx.condensation(quotient)
-    members: dict[int, list[Node]] = {}
+    members: dict[int, list[Operation]] = {}
     for node, key in unit.items():
         members.setdefault(merged.graph["mapping"][key], []).append(node)
 
-    ranks = work.situation.ranks
+    scratch_order = operations.context.scratch_order
 
-    def first(block: int) -> tuple[int, Node]:
+    def first(block: int) -> tuple[int, Operation]:
         return max(
-            ranks.get(n.ref, 0) if ranks and not n.drop else -1 for n in members[block]
+            scratch_order.get(n.ref, 0) if scratch_order and not n.drop else -1
+            for n in members[block]
         ), min(members[block])
 
     order = cast(

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from reconciler.diff.diff import Action, Difference
 from reconciler.model.ref import Ref
-from reconciler.model.statement import Hazard
+from reconciler.model.statement import HazardKind
 from reconciler.plan.step import Step
 
 
@@ -82,9 +82,9 @@ class Plan(BaseModel):
     def _digest(self) -> str:
         return sha256(self.model_copy(update={"digest": ""}).model_dump_json().encode()).hexdigest()
 
-    def hazards(self) -> dict[Hazard, list[str]]:
+    def hazards(self) -> dict[HazardKind, list[str]]:
         """Every hazard with its reasons."""
-        found: dict[Hazard, list[str]] = {}
+        found: dict[HazardKind, list[str]] = {}
         for step in self.steps:
             for danger in step.hazards:
                 found.setdefault(danger.hazard, []).append(danger.reason)

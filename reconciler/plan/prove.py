@@ -9,11 +9,11 @@ from reconciler.diff.inherited import overridden
 from reconciler.errors import ProofError, StatementFailed
 from reconciler.introspect.introspect import introspect
 from reconciler.model.state import State
-from reconciler.model.statement import Hazard
+from reconciler.model.statement import HazardKind
 from reconciler.plan.plan import Plan
 from reconciler.plan.step import Step
 from reconciler.server.capabilities import Server
-from reconciler.server.connection import Connection, run
+from reconciler.server.connection import Connection, run_sql
 
 
 def prove(plan: Plan, connection: Connection, live: State, desired: State, server: Server) -> None:
@@ -38,7 +38,7 @@ def prove(plan: Plan, connection: Connection, live: State, desired: State, serve
     oneway = {
         f"{s.kind} {s.identity}"
         for s in plan.steps
-        if any(h.hazard is Hazard.IRREVERSIBLE for h in s.hazards)
+        if any(h.hazard is HazardKind.IRREVERSIBLE for h in s.hazards)
     }
     _compare(
         introspect(connection, server).state,
@@ -52,19 +52,19 @@ def _run(connection: Connection, commands: list[tuple[Step, str]], what: str) ->
     together = bool(commands) and bool(commands[0][0].transaction)
     try:
         if together:
-            run(connection, "BEGIN")
+            run_sql(connection, "BEGIN")
         for step, sql in commands:
             try:
-                run(connection, sql)
+                run_sql(connection, sql)
             except StatementFailed as e:
                 raise ProofError(
                     f"{what} fails on scratch at step {step.id} ({step.action} {step.kind} {step.identity}): {e}\n{sql}"
                 ) from e
         if together:
-            run(connection, "COMMIT")
+            run_sql(connection, "COMMIT")
     except ProofError:
         if together:
-            run(connection, "ROLLBACK")
+            run_sql(connection, "ROLLBACK")
         raise
 
 

@@ -15,24 +15,26 @@ import networkx as nx
 
 from reconciler.diff.diff import Change
 from reconciler.model.datatype import Replaced
-from reconciler.model.object import ATTACHED, Object, Situation
-from reconciler.model.online_swap import Exchanged
+from reconciler.model.object import ATTACHED, Object, PlanningContext
+from reconciler.model.online_swap import SwappedOnline
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
 from reconciler.model.statement import Turn
 
 
 @dataclass
-class Rebuild:
+class Recreation:
     """What is dropped and made again, and what is held: each with the change on whose account."""
 
-    again: dict[Ref, Ref] = field(default_factory=dict[Ref, Ref])
-    held: dict[Ref, Ref] = field(default_factory=dict[Ref, Ref])
+    recreated: dict[Ref, Ref] = field(default_factory=dict[Ref, Ref])
+    suspended: dict[Ref, Ref] = field(default_factory=dict[Ref, Ref])
     aside: dict[Ref, Replaced] = field(
         default_factory=dict[Ref, Replaced]
     )  # types in `again` that are renamed, as they are then
     turns: dict[str, Turn] = field(default_factory=dict[str, Turn])
-    twins: dict[Ref, str] = field(default_factory=dict[Ref, str])  # what is exchanged, and for what
+    shadows: dict[Ref, str] = field(
+        default_factory=dict[Ref, str]
+    )  # what is exchanged, and for what
     disturbed: set[Ref] = field(
         default_factory=set[Ref]
     )  # what is altered only while nothing stands on it
@@ -40,10 +42,10 @@ class Rebuild:
     @property
     def kept(self) -> Set[Ref]:
         """What makes room for a moment without being dropped."""
-        return {*self.held, *self.aside}
+        return {*self.suspended, *self.aside}
 
 
-def entangled(live: State, dropped: Set[Ref]) -> frozenset[Ref]:
+def cyclic_foreign_keys(live: State, dropped: Set[Ref]) -> frozenset[Ref]:
     """What must be dropped by itself although what it lives on is dropped too: tables that need each other by their keys."""
     graph: nx.DiGraph[Ref] = nx.DiGraph()
     beyond = {
@@ -59,51 +61,57 @@ def entangled(live: State, dropped: Set[Ref]) -> frozenset[Ref]:
     return frozenset(
         r
         for r, roots in beyond.items()
-        if r.on in knots and not live[r].folds and roots & knots[r.on]
+        if r.on in knots and not live[r].inline_in_parent and roots & knots[r.on]
     )
 
 
-def twins_of(altered: Sequence[Change], live: State, situation: Situation) -> dict[Ref, str]:
+def shadows_of(altered: Sequence[Change], live: State, context: PlanningContext) -> dict[Ref, str]:
     """What is exchanged for a twin, with the twin's name; raises PlanError where that cannot be."""
     found: dict[Ref, str] = {}
     for change in altered:
         new, old, on = change.desired, change.live, change.ref.on
         if (
-            isinstance(new, Exchanged)
+            isinstance(new, SwappedOnline)
             and old is not None
             and on is not None
-            and (twin := new.twin(old, situation))
+            and (shadow := new.shadow(old, context))
         ):
             for hinders, why in _hindrances(change.ref, on, live):
                 if hinders:
                     raise new.unable(why)
-            found[change.ref] = twin
+            found[change.ref] = shadow
     return found
 
 
 def _hindrances(ref: Ref, on: Ref, live: State) -> Iterator[tuple[bool, str]]:
     table = live[on]
     yield (
-        table.divided or bool(table.parents) or any(on in o.parents for o in live.objects.values()),
+        table.partitioned_parent
+        or bool(table.parents)
+        or any(on in o.parents for o in live.objects.values()),
         f"{on} has parents or heirs",
     )
     yield (
-        any(live[r].folds for r, needed in ((r, live.needs(r)) for r in live) if ref in needed),
+        any(
+            live[r].inline_in_parent
+            for r, needed in ((r, live.needs(r)) for r in live)
+            if ref in needed
+        ),
         "another is computed from it",
     )
 
 
-def rebuild_of(
-    altered: Sequence[Change], live: State, desired: State, situation: Situation
-) -> Rebuild:
+def recreation_of(
+    altered: Sequence[Change], live: State, desired: State, context: PlanningContext
+) -> Recreation:
     """Find all of it, for the changes to what is there: one loop, for every kind."""
     standing = live.dependents()
-    found = Rebuild(twins=twins_of(altered, live, situation))
+    found = Recreation(shadows=shadows_of(altered, live, context))
     moved = {c.ref for c in altered}
     claimed = {
-        (o.ref.schema, o.takes)
+        (o.ref.schema, o.relation_name)
         for o in desired.objects.values()
-        if o.takes is not None and o.ref not in live
+        if o.relation_name is not None and o.ref not in live
     }
     crossed = _crossed(altered)
     for change in altered:
@@ -112,23 +120,26 @@ def rebuild_of(
         roots, disturbed = _roots(
             change,
             standing.get(ref, set[Ref]()),
-            found.twins.keys(),
+            found.shadows.keys(),
             moved,
             (live, desired),
-            situation,
+            context,
         )
         found.disturbed |= {ref} if disturbed else set()
-        _spread(found, roots, ref, (live, desired), standing, situation)
-        if new is not None and ref not in found.again:
-            gives = (ref.schema, old.takes) in claimed and old.takes != new.takes
-            room = old.occupies() == new.occupies() or ref in crossed
-            if gives or (room and old.steps_back(new, situation) is not None):
-                found.held.setdefault(
+        _spread(found, roots, ref, (live, desired), standing, context)
+        if new is not None and ref not in found.recreated:
+            gives = (
+                ref.schema,
+                old.relation_name,
+            ) in claimed and old.relation_name != new.relation_name
+            room = old.name_keys() == new.name_keys() or ref in crossed
+            if gives or (room and old.free_name(new, context) is not None):
+                found.suspended.setdefault(
                     ref, ref
                 )  # it lets go of what another needs before it goes on
     _set_aside(found, live, desired)
-    for ref in found.twins.keys() & {*found.again, *found.held}:
-        raise cast("Exchanged", desired[ref]).unable(
+    for ref in found.shadows.keys() & {*found.recreated, *found.suspended}:
+        raise cast("SwappedOnline", desired[ref]).unable(
             "what it stands on is replaced by the same plan"
         )
     return found
@@ -137,7 +148,7 @@ def rebuild_of(
 def _crossed(altered: Sequence[Change]) -> Set[Ref]:
     """What gives a name to another and gets one of another: two may have swapped theirs."""
     moves = {
-        c.ref: (c.live.occupies(), c.desired.occupies()) for c in altered if c.live and c.desired
+        c.ref: (c.live.name_keys(), c.desired.name_keys()) for c in altered if c.live and c.desired
     }
     given, taken = (
         {room for had, has in moves.values() for room in (had - has, has - had)[n]} for n in (0, 1)
@@ -148,10 +159,10 @@ def _crossed(altered: Sequence[Change]) -> Set[Ref]:
 def _roots(
     change: Change,
     above: Set[Ref],
-    twins: Set[Ref],
+    shadows: Set[Ref],
     moved: Set[Ref],
     states: tuple[State, State],
-    situation: Situation,
+    context: PlanningContext,
 ) -> tuple[Sequence[tuple[Ref, Ref | None]], bool]:
     """Where to begin taking apart, each with what is beneath it, and whether the object stays but is disturbed."""
     (live, desired), ref, old, new = states, change.ref, change.live, change.desired
@@ -163,38 +174,44 @@ def _roots(
         left = [
             r
             for r in left
-            if r not in moved or _lets_go(r, live, situation) or _misread(r, ref, live, desired)
+            if r not in moved or _lets_go(r, live, context) or _misread(r, ref, live, desired)
         ]
         return [
             (r, ref)
             for r in left
-            if ref.arguments is not None or live[r].follows or live[r].release(situation) is None
+            if ref.arguments is not None
+            or live[r].follows_type_change
+            or live[r].suspend(context) is None
         ], False
     if (
         new is None
-        or new.alter(old, situation) is None
-        or new.gives_way(old, [live[r] for r in above])
+        or new.alter(old, context) is None
+        or new.must_recreate(old, [live[r] for r in above])
     ):
         return [(ref, None)], False
-    if ref in twins:
+    if ref in shadows:
         return [(r, ref) for r in above], True
-    if new.disturbs(old):
+    if new.needs_dependents_dropped(old):
         if whole := _held_fast(ref, live):
             return [(whole, None)], False
-        anew = new.converts(old)
+        anew = new.rewrites_values(old)
         return [
             (r, ref)
             for r in above
-            if not (live[r].follows and r.on == ref.on)
-            or _released(r, live, desired, situation, anew=anew)
+            if not (live[r].follows_type_change and r.on == ref.on)
+            or _released(r, live, desired, context, anew=anew)
         ], True
-    pinned = [r for r in above if live[r].pins(old)]
+    pinned = [r for r in above if live[r].pins_type(old)]
     return [(r, ref) for r in pinned], bool(pinned)
 
 
-def _lets_go(ref: Ref, live: State, situation: Situation) -> bool:
+def _lets_go(ref: Ref, live: State, context: PlanningContext) -> bool:
     """Whether it is altered best while it is let go: a foreign key, lest it stand on what goes once more."""
-    return ref.on is not None and not live[ref].folds and live[ref].release(situation) is not None
+    return (
+        ref.on is not None
+        and not live[ref].inline_in_parent
+        and live[ref].suspend(context) is not None
+    )
 
 
 def _misread(ref: Ref, gone: Ref, live: State, desired: State) -> bool:
@@ -211,24 +228,26 @@ def _held_fast(ref: Ref, live: State) -> Ref | None:
     """What the object is part of, if PostgreSQL gives this part no other type while that stands."""
     return (
         ref.on
-        if ref.on is not None and ref.on in live and live[ref.on].holds_fast(live[ref])
+        if ref.on is not None and ref.on in live and live[ref.on].pins_column_type(live[ref])
         else None
     )
 
 
-def _released(ref: Ref, live: State, desired: State, situation: Situation, *, anew: bool) -> bool:
+def _released(
+    ref: Ref, live: State, desired: State, context: PlanningContext, *, anew: bool
+) -> bool:
     """Whether the object is not carried along: PostgreSQL knows its old words only, which may say nothing of the new type."""
     old, new = live[ref], desired.get(ref)
     return (
         new is not None
         and _reworded(old, new)
-        and (old.release(situation) is not None or (anew and _reread(ref, live, desired)))
+        and (old.suspend(context) is not None or (anew and _reread(ref, live, desired)))
     )
 
 
 def _reread(ref: Ref, live: State, desired: State) -> bool:
     new = desired.get(ref)
-    return new is not None and new.rereads(live[ref])
+    return new is not None and new.reparses_expressions(live[ref])
 
 
 def _reworded(old: Object, new: Object) -> bool:
@@ -242,20 +261,20 @@ def _reworded(old: Object, new: Object) -> bool:
 
 
 def _spread(
-    found: Rebuild,
+    found: Recreation,
     roots: Sequence[tuple[Ref, Ref | None]],
     root: Ref,
     states: tuple[State, State],
     standing: Mapping[Ref, set[Ref]],
-    situation: Situation,
+    context: PlanningContext,
 ) -> None:
     live, desired = states
     todo = list(roots)
     while todo:
         ref, beneath = todo.pop()
-        if ref in found.again:
+        if ref in found.recreated:
             continue
-        whole = ref not in desired or (live[ref].folds and ref.on in found.again)
+        whole = ref not in desired or (live[ref].inline_in_parent and ref.on in found.recreated)
         fast = (
             _held_fast(ref, live)
             if beneath is not None and not whole and isinstance(live[beneath], Replaced)
@@ -263,29 +282,30 @@ def _spread(
         )
         if fast is not None:
             todo.append((fast, None))
-        elif beneath is None or whole or live[ref].release(situation) is None:
-            found.again[ref] = root
-            found.held.pop(ref, None)
+        elif beneath is None or whole or live[ref].suspend(context) is None:
+            found.recreated[ref] = root
+            found.suspended.pop(ref, None)
             todo += [(r, ref) for r in standing.get(ref, ())]
         else:
-            found.held.setdefault(ref, root)
-            if isinstance(live[beneath], Replaced) and not live[ref].pins(live[beneath]):
+            found.suspended.setdefault(ref, root)
+            if isinstance(live[beneath], Replaced) and not live[ref].pins_type(live[beneath]):
                 todo += [
                     (r, ref)
                     for r in standing.get(ref, ())
-                    if not (live[r].follows and r.on == ref.on) or _reread(r, live, desired)
+                    if not (live[r].follows_type_change and r.on == ref.on)
+                    or _reread(r, live, desired)
                 ]
 
 
-def _set_aside(found: Rebuild, live: State, desired: State) -> None:
+def _set_aside(found: Recreation, live: State, desired: State) -> None:
     """Keep every type that something held has, or that such a type is made of."""
-    todo = [n for r in found.held for n in live.needs(r)]
+    todo = [n for r in found.suspended for n in live.needs(r)]
     kept: dict[Ref, Replaced] = {}
     while todo:
         ref = todo.pop()
         obj = live.get(ref)
         if (
-            ref in found.again
+            ref in found.recreated
             and successor(ref, live, desired)
             and isinstance(obj, Replaced)
             and ref not in kept
@@ -306,4 +326,11 @@ def successor(ref: Ref, live: State, desired: State) -> Replaced | None:
     if not isinstance(old, Replaced):
         return None
     alike = (o for r, o in desired.objects.items() if (r.schema, r.name) == (ref.schema, ref.name))
-    return next((o for o in alike if isinstance(o, Replaced) and o.shares == old.shares), None)
+    return next(
+        (
+            o
+            for o in alike
+            if isinstance(o, Replaced) and o.shared_namespace == old.shared_namespace
+        ),
+        None,
+    )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from reconciler.diff.diff import Action
-from reconciler.model.statement import Danger, Fill
+from reconciler.model.statement import Fill, Hazard
 
 
 class Step(BaseModel):
@@ -29,8 +29,11 @@ class Step(BaseModel):
     lock: str = ""
     relation: str = ""
     long: bool = False
-    hazards: tuple[Danger, ...] = ()
-    mend: tuple[str, ...] = ()
+    hazards: tuple[Hazard, ...] = ()
+    cleanup: tuple[str, ...] = Field(
+        default=(),
+        validation_alias=AliasChoices("cleanup", "mend"),  # 0.1 called it so in journals
+    )
     undo: tuple[str, ...] = ()
     depends_on: tuple[str, ...] = ()
     fill: Fill | None = None

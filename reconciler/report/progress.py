@@ -17,7 +17,7 @@ from reconciler.apply.backfill import Progress as Far
 from reconciler.apply.outcome import StepOutcome
 from reconciler.plan.step import Step
 
-EVERY = 5.0  # seconds between plain lines of one step
+POLL_INTERVAL = 5.0  # seconds between plain lines of one step
 
 
 class Lines:
@@ -42,12 +42,12 @@ class Lines:
 
     def progress(self, step: Step, progress: Far) -> None:
         with self._lock:
-            if time.monotonic() - self._last < EVERY:
+            if time.monotonic() - self._last < POLL_INTERVAL:
                 return
             self._last = time.monotonic()
         self._say(f"{_title(step)}: {_far(progress)}")
 
-    def noticed(self, words: str) -> None:
+    def notice(self, words: str) -> None:
         self._say(f"note: {words}")
 
     def waiting(self, step: Step, why: str) -> None:
@@ -92,7 +92,7 @@ class Bars:
                 self._tasks[step.id], completed=progress.done, total=progress.total or None, far=far
             )
 
-    def noticed(self, words: str) -> None:
+    def notice(self, words: str) -> None:
         self._bars.console.print(f"  [magenta]note[/] {escape(words)}", highlight=False)
 
     def waiting(self, step: Step, why: str) -> None:

@@ -22,7 +22,7 @@ PRINTING = {
     "intervalstyle": "postgres",
 }  # literals that PostgreSQL prints must read the same everywhere
 # While we wait for others or work on scratch, nobody is to think that we have gone; below 14 there is no such setting.
-UNHURRIED = (
+NO_IDLE_TIMEOUT = (
     "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'"
 )
 _PASSWORD = re.compile(r"(password\s*=\s*)('(?:[^'\\]|\\.)*'|\S+)", re.I)
@@ -50,7 +50,7 @@ def connect(target: str, *, application: str = "reconcile") -> Connection:
     with translated():
         for setting, value in PRINTING.items():
             connection.execute("SELECT set_config(%s, %s, false)", [setting, value])
-        connection.execute(UNHURRIED)
+        connection.execute(NO_IDLE_TIMEOUT)
     return connection
 
 
@@ -67,7 +67,7 @@ def server_of(connection: Connection) -> Server:
     return server
 
 
-def run(connection: Connection, statement: str) -> None:
+def run_sql(connection: Connection, statement: str) -> None:
     """Execute one command by the extended protocol, which refuses a second one; raises StatementFailed."""
     with translated(statement):
         connection.execute(cast("LiteralString", statement), binary=True)

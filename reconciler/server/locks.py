@@ -71,7 +71,7 @@ _BLOCKING_PREPARED = f"""
 
 
 @dataclass(frozen=True)
-class Patience:
+class LockPolicy:
     """How long we wait, in seconds: `lock` for one try at a lock, `total` for all tries of a step.
 
     `statement` bounds what should be quick; 0 is without bound. `session` holds settings for the run, such as

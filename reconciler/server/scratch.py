@@ -21,7 +21,7 @@ from psycopg import conninfo
 
 from reconciler.errors import ScratchError, SettingsError, StatementFailed
 from reconciler.server.capabilities import Server
-from reconciler.server.connection import Connection, connect, redacted, rows, run, server_of
+from reconciler.server.connection import Connection, connect, redacted, rows, run_sql, server_of
 from reconciler.sql import compose, name, text
 
 MAJORS = (16, 18)  # what the wheel of the `embedded` extra holds
@@ -40,7 +40,7 @@ LOOSE = f"""
     FROM ({" UNION ALL ".join(f"SELECT '{c}'::regclass AS catalog, oid FROM {c}" for c in _LOOSE)}) AS o
     CROSS JOIN LATERAL pg_identify_object(o.catalog, o.oid, 0) AS i
     WHERE o.oid >= 16384"""  # what lies in no schema
-HURRY = (
+UNSAFE_DURABILITY = (
     "fsync",
     "synchronous_commit",
     "full_page_writes",
@@ -67,20 +67,20 @@ class Scratch:
         admin = connect(self.url, application="reconcile scratch")
         try:
             self._add_roles(admin, roles, user)
-            run(admin, text(compose("CREATE DATABASE {} TEMPLATE template0", own)))
+            run_sql(admin, text(compose("CREATE DATABASE {} TEMPLATE template0", own)))
             try:
                 with connect(
                     conninfo.make_conninfo(self.url, dbname=own), application="reconcile scratch"
                 ) as connection:
                     empty(connection)
-                    run(connection, "SELECT set_config('check_function_bodies', 'off', false)")
-                    run(connection, "SELECT set_config('client_min_messages', 'error', false)")
+                    run_sql(connection, "SELECT set_config('check_function_bodies', 'off', false)")
+                    run_sql(connection, "SELECT set_config('client_min_messages', 'error', false)")
                     with suppress(
                         StatementFailed
                     ):  # what fires on changes would fire while we build
-                        run(connection, f"SELECT set_config({self.server.silence}, false)")
+                        run_sql(connection, f"SELECT set_config({self.server.silence}, false)")
                     if self.ours and user:
-                        run(connection, text(compose("SET ROLE {}", user)))
+                        run_sql(connection, text(compose("SET ROLE {}", user)))
                     yield connection
             finally:
                 drop_database(admin, own)
@@ -103,10 +103,10 @@ class Scratch:
         for role in sorted({*roles, *([user] if user else [])} - present.keys()):
             if not role.startswith("pg_"):
                 with suppress(StatementFailed):  # another run may create it at this very moment
-                    run(admin, text(compose("CREATE ROLE {}", role)))
+                    run_sql(admin, text(compose("CREATE ROLE {}", role)))
         if user and not present.get(user):
             with suppress(StatementFailed):  # another run may say the same at this very moment
-                run(admin, text(compose("ALTER ROLE {} SUPERUSER", user)))
+                run_sql(admin, text(compose("ALTER ROLE {} SUPERUSER", user)))
 
     def available_extensions(self) -> frozenset[str]:
         """The names of extensions that can be created here."""
@@ -126,7 +126,7 @@ def drop_database(connection: Connection, own: str) -> None:
         if not rows(connection, "SELECT FROM pg_stat_activity WHERE datname = %s", [own]):
             break
         time.sleep(0.002)
-    run(connection, text(compose("DROP DATABASE IF EXISTS {} WITH (FORCE)", own)))
+    run_sql(connection, text(compose("DROP DATABASE IF EXISTS {} WITH (FORCE)", own)))
 
 
 def empty(connection: Connection) -> None:
@@ -134,14 +134,14 @@ def empty(connection: Connection) -> None:
     for row in rows(
         connection, "SELECT extname::text AS own FROM pg_extension WHERE extname <> 'plpgsql'"
     ):
-        run(connection, text(compose("DROP EXTENSION {} CASCADE", row["own"])))
+        run_sql(connection, text(compose("DROP EXTENSION {} CASCADE", row["own"])))
     for row in rows(
         connection,
         "SELECT nspname::text AS own FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'",
     ):
-        run(connection, text(compose("DROP SCHEMA {} CASCADE", row["own"])))
+        run_sql(connection, text(compose("DROP SCHEMA {} CASCADE", row["own"])))
     for row in rows(connection, LOOSE):
-        run(connection, row["command"])
+        run_sql(connection, row["command"])
 
 
 def scratches(
@@ -190,9 +190,9 @@ def _embedded(server: Server, extensions: frozenset[str]) -> Scratch:
     running = start_embedded("scratch", major)
     with connect(running.url) as connection:
         if rows(connection, "SHOW fsync")[0]["fsync"] == "on":
-            for setting in HURRY:
-                run(connection, text(compose("ALTER SYSTEM SET {} = off", name(setting))))
-            run(connection, "SELECT pg_reload_conf()")
+            for setting in UNSAFE_DURABILITY:
+                run_sql(connection, text(compose("ALTER SYSTEM SET {} = off", name(setting))))
+            run_sql(connection, "SELECT pg_reload_conf()")
         found = server_of(connection)
     scratch = Scratch(running.url, f"the embedded PostgreSQL {found.major}", found, ours=True)
     if lacking := extensions - scratch.available_extensions():
@@ -216,7 +216,7 @@ class Embedded:
         """The URL of a database on it, created if it is not there."""
         with connect(self.url) as connection:
             if not rows(connection, "SELECT 1 FROM pg_database WHERE datname = %s", [own]):
-                run(connection, text(compose("CREATE DATABASE {} TEMPLATE template0", own)))
+                run_sql(connection, text(compose("CREATE DATABASE {} TEMPLATE template0", own)))
         return conninfo.make_conninfo(self.url, dbname=own)
 
 

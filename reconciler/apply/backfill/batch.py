@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from reconciler.apply.backfill.parts import Part
 from reconciler.model.statement import Fill
-from reconciler.server.connection import Connection, rows, run
+from reconciler.server.connection import Connection, rows, run_sql
 
 Place = tuple[str, ...]
 DENSITY = (
@@ -108,7 +108,7 @@ def run_batch(connection: Connection, batch: Batch, *, waiting: bool) -> Done:
     if batch.part.whole:
         return _whole(connection, batch)
     if waiting:
-        run(connection, batch.wait())
+        run_sql(connection, batch.wait())
     found = rows(connection, batch.fill())[0]
     return Done(
         found["looked"],

@@ -12,7 +12,7 @@ from hashlib import sha256
 from reconciler.apply.backfill.parts import Part
 from reconciler.errors import StatementFailed
 from reconciler.model.statement import Fill
-from reconciler.server.connection import Connection, rows, run, translated
+from reconciler.server.connection import Connection, rows, run_sql, translated
 from reconciler.sql import name, text
 
 UNWRITABLE = {"42501", "25006", "3F000"}  # no privilege, read only, no such schema
@@ -80,7 +80,7 @@ def cursor_of(connection: Connection, spec: Fill, schema: str | None) -> Cursor 
     try:
         with translated(), connection.transaction():
             if not rows(connection, "SELECT to_regclass(%s) AS there", [table])[0]["there"]:
-                run(connection, _definition(table))
+                run_sql(connection, _definition(table))
             may = rows(connection, f"SELECT {NEEDED} AS it", {"there": table})[0]["it"]
     except StatementFailed as e:
         if e.sqlstate not in UNWRITABLE:

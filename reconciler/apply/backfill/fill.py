@@ -14,7 +14,7 @@ from reconciler.apply.backfill.silence import SILENCE, assert_silenceable
 from reconciler.apply.backfill.throttle import Throttle, assert_visible
 from reconciler.errors import StatementFailed
 from reconciler.model.statement import Fill
-from reconciler.server.connection import Connection, rows, run, translated
+from reconciler.server.connection import Connection, rows, run_sql, translated
 from reconciler.sql import name, text
 
 SAMPLE = 5  # keys shown of rows that stay null
@@ -41,7 +41,7 @@ def fill(
     if spec.value is not None:
         cursor = cursor_of(connection, spec, journal)
         if _any_left(connection, spec):
-            assert_visible(connection, spec.pace)
+            assert_visible(connection, spec.throttle)
             assert_silenceable(connection, spec)
             filled = _Walk(connection, spec, attempt, watch, cursor).all()
         if cursor is not None:
@@ -54,7 +54,7 @@ def refusals(connection: Connection, spec: Fill) -> list[str]:
     """Why this role could not fill so, in words; all that can be known before the first step."""
     found: list[str] = []
     for check in (
-        lambda: assert_visible(connection, spec.pace),
+        lambda: assert_visible(connection, spec.throttle),
         lambda: assert_silenceable(connection, spec),
     ):
         try:
@@ -84,7 +84,7 @@ class _Walk:
                 )[0]["relname"]
             )
         )
-        self._throttle = Throttle(self.connection, self.spec.pace)
+        self._throttle = Throttle(self.connection, self.spec.throttle)
         filled = self._through(waiting=False)
         for _ in range(PASSES):
             if not _any_left(self.connection, self.spec):
@@ -150,8 +150,8 @@ class _Walk:
 
     def _run(self, batch: Batch, cursor: Cursor | None, *, waiting: bool = False) -> Done:
         with translated(batch.fill()), self.connection.transaction():
-            if not self.spec.pace.triggers:
-                run(self.connection, SILENCE)
+            if not self.spec.throttle.triggers:
+                run_sql(self.connection, SILENCE)
             done = run_batch(self.connection, batch, waiting=waiting)
             if cursor is not None and done.last is not None:
                 cursor.move(batch.part, done.last)
@@ -168,7 +168,7 @@ class _Walk:
 def _any_left(connection: Connection, spec: Fill) -> bool:
     """Whether any row is null that could be filled; a scan that waits for nobody, however long it takes."""
     with translated(), connection.transaction():
-        run(connection, "SELECT set_config('statement_timeout', '0', true)")
+        run_sql(connection, "SELECT set_config('statement_timeout', '0', true)")
         null = spec.fillable if spec.partial else spec.unfilled
         return rows(
             connection, f"SELECT EXISTS (SELECT FROM {spec.relation} WHERE {null}) AS left"
@@ -185,7 +185,7 @@ def _assert_none_left(connection: Connection, spec: Fill) -> None:
     )
     columns = ", ".join(text(name(r["attname"])) for r in key) or "ctid"
     with translated(), connection.transaction():
-        run(connection, "SELECT set_config('statement_timeout', '0', true)")
+        run_sql(connection, "SELECT set_config('statement_timeout', '0', true)")
         sample = rows(
             connection,
             f"""SELECT ROW({columns})::text AS key, count(*) OVER () AS n

@@ -36,7 +36,7 @@ def omissions(spec: Fill) -> list[str]:
     if spec.value is None:
         return []
     asked = {
-        f: getattr(spec.pace, f)
+        f: getattr(spec.throttle, f)
         for f in ("max_lag", "max_lag_bytes", "max_active", "share", "rows")
     }
     said = ", ".join(f"{f} {value:g}" for f, value in asked.items() if value)
@@ -50,8 +50,8 @@ def omissions(spec: Fill) -> list[str]:
 
 
 def _loop(spec: Fill) -> str:
-    pause = f"\n    PERFORM pg_sleep({spec.pace.pause:g});" if spec.pace.pause else ""
-    silence = "" if spec.pace.triggers else f"\n    {SILENCE};"
+    pause = f"\n    PERFORM pg_sleep({spec.throttle.pause:g});" if spec.throttle.pause else ""
+    silence = "" if spec.throttle.triggers else f"\n    {SILENCE};"
     first, last = (
         "format('(%s,0)', reconcile_first)",
         f"format('(%s,0)', reconcile_first + {BATCH})",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from reconciler.errors import StatementFailed
 from reconciler.model.statement import Fill
-from reconciler.server.connection import Connection, rows, run, translated
+from reconciler.server.connection import Connection, rows, run_sql, translated
 
 DENIED = "42501"
 SILENCE = "SET LOCAL session_replication_role = replica"
@@ -19,7 +19,7 @@ FOREIGN_KEYS = """
 
 def assert_silenceable(connection: Connection, spec: Fill) -> None:
     """Raise StatementFailed where triggers cannot be kept from firing, or where one checks the values."""
-    if spec.pace.triggers:
+    if spec.throttle.triggers:
         return
     if keys := rows(connection, FOREIGN_KEYS, [spec.relation, spec.column]):
         raise StatementFailed(
@@ -28,7 +28,7 @@ def assert_silenceable(connection: Connection, spec: Fill) -> None:
         )
     try:
         with translated(), connection.transaction():
-            run(connection, SILENCE)
+            run_sql(connection, SILENCE)
     except StatementFailed as e:
         if e.sqlstate != DENIED:
             raise

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_v
 from pydantic.json_schema import JsonSchemaValue, SkipJsonSchema
 from pydantic_core import CoreSchema
 
-from reconciler.kinds.column.target import Place
+from reconciler.kinds.column.target import Target
 from reconciler.model.statement import Fill, Pace, Statement
 from reconciler.sql import compose, text
 
@@ -61,10 +61,10 @@ class Pacing(BaseModel):
 
     @model_validator(mode="after")
     def _readable(self) -> Self:
-        self.pace()
+        self.throttle()
         return self
 
-    def pace(self) -> Pace:
+    def throttle(self) -> Pace:
         """The same in seconds, rows and bytes; raises ValueError."""
         pause, share = amount("pause", self.pause, {**SECONDS, "%": 0.01})
         lag, unit = amount("max_lag", self.max_lag, {**SECONDS, **BYTES})
@@ -128,31 +128,35 @@ class Retype(Pacing):
         return {"anyOf": [{"const": ONLINE}, handler(schema)]}
 
 
-def amount(key: str, written: str | None, units: Mapping[str, float]) -> tuple[float | None, str]:
+def amount(
+    key: str, sql_fields: str | None, units: Mapping[str, float]
+) -> tuple[float | None, str]:
     """What is written as a number with a unit, in the unit that counts one; and that unit's word. Raises ValueError."""
-    if written is None:
+    if sql_fields is None:
         return None, ""
-    match = _AMOUNT.fullmatch(written.strip())
+    match = _AMOUNT.fullmatch(sql_fields.strip())
     if match is None or match[2] not in units:
         raise ValueError(
-            f"{key}: expected a number with a unit ({', '.join(units)}), got {written!r}"
+            f"{key}: expected a number with a unit ({', '.join(units)}), got {sql_fields!r}"
         )
     return float(match[1]) * units[match[2]], match[2]
 
 
 def fill(
-    place: Place, backfill: Backfill | None, *, sweep: bool = False, partial: bool = False
+    target: Target, backfill: Backfill | None, *, sweep: bool = False, partial: bool = False
 ) -> Statement:
     """Fill what is null and stop, with sample keys, if what is left gets no value; a sweep leaves none, a partial one may."""
-    relation, column = text(place.table), text(compose("{}", place.column))
+    relation, column = text(target.table), text(compose("{}", target.column))
     value = backfill.value if backfill is not None else None
     update = f"UPDATE {relation} SET {column} = {value} WHERE {column} IS NULL{f' AND ({value}) IS NOT NULL' if partial else ''}"
     assert_none = f"SELECT count(*) AS rows_without_value FROM {relation} WHERE {column} IS NULL"
-    pace, sure = (backfill.pace(), backfill.sure) if backfill is not None else (Pace(), False)
+    throttle, sure = (
+        (backfill.throttle(), backfill.sure) if backfill is not None else (Pace(), False)
+    )
     return Statement(
         sql=update if value is not None else assert_none,
         lock="ROW EXCLUSIVE" if value is not None else "ACCESS SHARE",
-        relation=place.relation,
+        relation=target.relation,
         transactional=False,
         fill=Fill(
             relation=relation,
@@ -161,7 +165,7 @@ def fill(
             sweep=sweep,
             sure=sure,
             partial=partial,
-            pace=pace,
+            throttle=throttle,
         ),
         undo=(),
     )

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from psycopg import sql
 
-from reconciler.kinds.column.fill_trigger import Keeper
+from reconciler.kinds.column.fill_trigger import FillTrigger
 from reconciler.kinds.column.identity import Identity
 from reconciler.kinds.column.not_null import NotNull
 from reconciler.kinds.column.storage import Stored
@@ -40,7 +40,7 @@ class Described(Stored, Protocol):
     @property
     def forbidden(self) -> NotNull | None: ...
     @property
-    def keeper(self) -> Keeper | None: ...
+    def fill_trigger(self) -> FillTrigger | None: ...
     @property
     def constrained(self) -> bool: ...
     @property
@@ -86,8 +86,8 @@ def defined(column: Described) -> sql.Composable:
 
 def costs(column: Described, *, counted: bool) -> bool:
     """Whether every row is written anew where it is added; `counted` if each is to get a default of its own."""
-    stored = column.generated is not None and not column.virtual
-    return stored or column.constrained or counted or column.numbering is not None
+    oid_column = column.generated is not None and not column.virtual
+    return oid_column or column.constrained or counted or column.numbering is not None
 
 
 def beyond(column: Described, old: Described, *, retyped: bool, server: Server) -> bool:

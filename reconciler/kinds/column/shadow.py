@@ -15,15 +15,15 @@ from psycopg import sql
 
 from reconciler.kinds.column.backfill_spec import Backfill, Retype, fill
 from reconciler.kinds.column.definition import Described
-from reconciler.kinds.column.fill_trigger import Keeper, source_of
+from reconciler.kinds.column.fill_trigger import FillTrigger, source_of
 from reconciler.kinds.column.not_null import proven, unproven
 from reconciler.kinds.column.storage import Plain, settings
-from reconciler.kinds.column.target import Place
+from reconciler.kinds.column.target import Target
 from reconciler.kinds.column.type_change import Retyping, collate
-from reconciler.model.context import Situation
+from reconciler.model.context import PlanningContext
 from reconciler.model.facts import Leftover
 from reconciler.model.ref import Ref
-from reconciler.model.reserved_names import LAST, TWIN
+from reconciler.model.reserved_names import LAST, SHADOW_PREFIX
 from reconciler.model.statement import Statement
 from reconciler.sql import compose, literal, name, raw, text
 
@@ -33,7 +33,7 @@ AS {}"""
 
 
 @dataclass(frozen=True)
-class Twin:
+class ShadowColumn:
     """The column `ref`, which is `value` in every row: SQL over the row."""
 
     ref: Ref
@@ -54,7 +54,10 @@ class Twin:
     ) -> Self:
         """The twin of a column; its name tells what it is to hold, so that one which holds something else is not taken for it."""
         told = "\n".join((str(column), type_, collation or "", value))
-        names = [TWIN + sha256((told + more).encode()).hexdigest()[:12] for more in ("", "again")]
+        names = [
+            SHADOW_PREFIX + sha256((told + more).encode()).hexdigest()[:12]
+            for more in ("", "again")
+        ]
         both = [cls(replace(column, name=n), type_, collation, value, pacing) for n in names]
         return next((t for t in both if t.ref not in leftovers or t.begun(leftovers)), both[0])
 
@@ -62,33 +65,38 @@ class Twin:
     def left(cls, found: Described) -> Self:
         """The one that a column of that name is."""
         return cls(
-            found.ref, found.type, found.collation, found.keeper.value if found.keeper else ""
+            found.ref,
+            found.type,
+            found.collation,
+            found.fill_trigger.value if found.fill_trigger else "",
         )
 
     @property
-    def place(self) -> Place:
+    def target(self) -> Target:
         """Where it stands."""
         assert self.ref.on is not None
-        return Place(self.ref.on, self.ref.name)
+        return Target(self.ref.on, self.ref.name)
 
     def begun(self, leftovers: Mapping[Ref, Leftover]) -> bool:
         """Whether it is there, and was kept in step ever since."""
         left = leftovers.get(self.ref)
-        keeper = getattr(left.made, "keeper", None) if left else None
-        return isinstance(keeper, Keeper) and keeper.value == self.value
+        fill_trigger = getattr(left.made, "fill_trigger", None) if left else None
+        return isinstance(fill_trigger, FillTrigger) and fill_trigger.value == self.value
 
     # -- made and cleared away -------------------------------------------------------------------------------------
 
     def made(self) -> Iterator[Statement]:
         """Add it with what keeps it in step: behind all other triggers, and whoever writes, replication too."""
         own, collated = (
-            self.place.column,
+            self.target.column,
             compose(" COLLATE {}", collate(self.collation))
             if self.collation is not None
             else raw(""),
         )
         added = compose("ADD COLUMN {} {}{}", own, raw(self.type), collated)
-        yield self.place.alter(added, compose("DROP COLUMN IF EXISTS {}", own), apart=True)
+        yield self.target.alter(
+            added, compose("DROP COLUMN IF EXISTS {}", own), own_transaction=True
+        )
         yield from self._kept()
 
     def strewn(self) -> Iterator[Statement]:
@@ -98,17 +106,17 @@ class Twin:
 
     def _kept(self) -> Iterator[Statement]:
         """The trigger and its function."""
-        define = compose(_FUNCTION, self._function, literal(source_of(self.place, self.value)))
+        define = compose(_FUNCTION, self._function, literal(source_of(self.target, self.value)))
         yield Statement(sql=text(define), undo=(self._function_gone,))
         words = "CREATE OR REPLACE TRIGGER {} BEFORE INSERT OR UPDATE ON {} FOR EACH ROW EXECUTE FUNCTION {}()"
-        fires = compose(words, self._trigger, self.place.table, self._function)
+        fires = compose(words, self._trigger, self.target.table, self._function)
         yield Statement(
             sql=text(fires),
             lock="SHARE ROW EXCLUSIVE",
-            relation=self.place.relation,
+            relation=self.target.relation,
             undo=(self._trigger_gone,),
         )
-        yield self.place.alter(
+        yield self.target.alter(
             compose("ENABLE ALWAYS TRIGGER {}", self._trigger), undo=(), lock="SHARE ROW EXCLUSIVE"
         )
 
@@ -117,14 +125,14 @@ class Twin:
         backfill = Backfill(
             value=self.value, **{f: getattr(self.pacing, f) for f in Retype.model_fields}
         )
-        yield fill(self.place, backfill, partial=nulls)
-        yield from () if nulls else proven(self.place)
-        words = text(compose("ANALYZE {} ({})", self.place.table, self.place.column))
+        yield fill(self.target, backfill, partial=nulls)
+        yield from () if nulls else proven(self.target)
+        words = text(compose("ANALYZE {} ({})", self.target.table, self.target.column))
         yield Statement(
             sql=words,
             lock="SHARE UPDATE EXCLUSIVE",
-            relation=self.place.relation,
-            apart=True,
+            relation=self.target.relation,
+            own_transaction=True,
             long=True,
             undo=(),
         )
@@ -132,88 +140,97 @@ class Twin:
     def released(self) -> Iterator[Statement]:
         """Drop what keeps it in step."""
         yield Statement(
-            sql=self._trigger_gone, lock="ACCESS EXCLUSIVE", relation=self.place.relation, undo=()
+            sql=self._trigger_gone, lock="ACCESS EXCLUSIVE", relation=self.target.relation, undo=()
         )
         yield Statement(sql=self._function_gone, undo=())
 
     def put(
         self,
-        place: Place,
+        target: Target,
         retyping: Retyping,
         new: Described,
         old: Described,
         said: Iterable[Statement],
-        on: Situation,
+        context: PlanningContext,
     ) -> Iterator[Statement]:
         """Put it in the place of the old column, with what is `said` of that; its way back writes every row anew."""
         counted, key = (
             old.numbering if new.numbering is not None else None,
-            f"reconcile.{self.place.column}",
+            f"reconcile.{self.target.column}",
         )
         if old.default is not None:
-            yield place.default(None, before=old.default)
+            yield target.default(None, before=old.default)
         if old.numbering is not None and counted is None:
-            yield old.numbering.dropped(place, on)
+            yield old.numbering.dropped(target, context)
         first, *more = self.released()
-        yield first.model_copy(update={"undo": tuple(_way_back(place, retyping, new, old, on))})
-        yield from more
-        if old.keeper is not None:
-            yield from _once(old.keeper.removed(place))
-        if counted is not None:
-            yield from counted.remembered(place, key)
-        yield place.alter(
-            compose("DROP COLUMN {}", place.column), undo=(), dangers=tuple(retyping.losses())
+        yield first.model_copy(
+            update={"undo": tuple(_undo_statements(target, retyping, new, old, context))}
         )
-        yield self.place.alter(
-            compose("RENAME COLUMN {} TO {}", self.place.column, place.column), undo=()
+        yield from more
+        if old.fill_trigger is not None:
+            yield from _once(old.fill_trigger.removed(target))
+        if counted is not None:
+            yield from counted.remembered(target, key)
+        yield target.alter(
+            compose("DROP COLUMN {}", target.column), undo=(), hazards=tuple(retyping.losses())
+        )
+        yield self.target.alter(
+            compose("RENAME COLUMN {} TO {}", self.target.column, target.column), undo=()
         )
         if old.forbidden is not None:
-            yield from old.forbidden.said(place, on.server)
-            yield from () if old.forbidden.not_valid else [unproven(self.place)]
+            yield from old.forbidden.said(target, context.server)
+            yield from () if old.forbidden.not_valid else [unproven(self.target)]
         if counted is not None:
-            yield from counted.continued(place, key, on)
-        if old.keeper is not None:
-            yield from _once(old.keeper.made(place))
+            yield from counted.continued(target, key, context)
+        if old.fill_trigger is not None:
+            yield from _once(old.fill_trigger.made(target))
         yield from (
-            s.model_copy(update={"dangers": ()}) for s in _once(said)
+            s.model_copy(update={"hazards": ()}) for s in _once(said)
         )  # no more than was said before
         if new.default is not None:
-            yield place.default(new.default, before=None)
+            yield target.default(new.default, before=None)
 
     def discarded(self) -> Iterable[Statement]:
         """Drop all of it."""
         yield from self.released()
         words = compose(
-            "ALTER TABLE IF EXISTS {} DROP COLUMN IF EXISTS {}", self.place.table, self.place.column
+            "ALTER TABLE IF EXISTS {} DROP COLUMN IF EXISTS {}",
+            self.target.table,
+            self.target.column,
         )
         yield Statement(
-            sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.place.relation, undo=()
+            sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.target.relation, undo=()
         )
 
     @property
     def _trigger(self) -> str:
-        return LAST + self.place.column
+        return LAST + self.target.column
 
     @property
     def _function(self) -> sql.Composable:
-        return name(self.place.schema, self.place.column)
+        return name(self.target.schema, self.target.column)
 
     @property
     def _trigger_gone(self) -> str:
-        return text(compose("DROP TRIGGER IF EXISTS {} ON {}", self._trigger, self.place.table))
+        return text(compose("DROP TRIGGER IF EXISTS {} ON {}", self._trigger, self.target.table))
 
     @property
     def _function_gone(self) -> str:
         return text(compose("DROP FUNCTION IF EXISTS {}()", self._function))
 
 
-def ahead(twin: Twin, new: Described, old: Described, on: Situation) -> Iterator[Statement]:
+def ahead(
+    shadow: ShadowColumn, new: Described, old: Described, context: PlanningContext
+) -> Iterator[Statement]:
     """What is done before the twin takes its place: made, unless it is there, and filled."""
     found: list[Statement] = []
-    if not twin.begun(on.leftovers):
-        found += [*twin.made(), *_once(settings(new, Plain(new.type), twin.place, on.server))]
-    found += twin.filled(nulls=old.forbidden is None or old.forbidden.not_valid)
-    yield from (s.model_copy(update={"ahead": True}) for s in found)
+    if not shadow.begun(context.leftovers):
+        found += [
+            *shadow.made(),
+            *_once(settings(new, Plain(new.type), shadow.target, context.server)),
+        ]
+    found += shadow.filled(nulls=old.forbidden is None or old.forbidden.not_valid)
+    yield from (s.model_copy(update={"before_swap": True}) for s in found)
 
 
 def _once(statements: Iterable[Statement]) -> Iterator[Statement]:
@@ -233,18 +250,18 @@ def refused(new: Described, old: Described, *, constrained: bool, inherited: boo
     return next((why for why, hinders in reasons.items() if hinders), "")
 
 
-def _way_back(
-    place: Place, retyping: Retyping, new: Described, old: Described, on: Situation
+def _undo_statements(
+    target: Target, retyping: Retyping, new: Described, old: Described, context: PlanningContext
 ) -> Iterator[str]:
     """What keeps a column filled names it in a condition, and must stand aside while its type changes."""
-    keeper = old.keeper
-    yield from (s.sql for s in keeper.removed(place)) if keeper is not None else ()
-    yield place.column_action(retyping.back())
+    fill_trigger = old.fill_trigger
+    yield from (s.sql for s in fill_trigger.removed(target)) if fill_trigger is not None else ()
+    yield target.column_action(retyping.back())
     kept = Plain(
         old.type,
         statistics=new.statistics,
         n_distinct=new.n_distinct,
         n_distinct_inherited=new.n_distinct_inherited,
     )
-    yield from (s.sql for s in settings(old, kept, place, on.server))
-    yield from (s.sql for s in keeper.made(place)) if keeper is not None else ()
+    yield from (s.sql for s in settings(old, kept, target, context.server))
+    yield from (s.sql for s in fill_trigger.made(target)) if fill_trigger is not None else ()

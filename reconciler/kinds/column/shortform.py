@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from reconciler.kinds.column.target import Place
+from reconciler.kinds.column.target import Target
 from reconciler.model.object import Object
 from reconciler.model.owned import Granted
-from reconciler.model.ref import Ref, usual_name
+from reconciler.model.ref import Ref, default_name
 from reconciler.sql import literal, name, text
 
 SERIAL = {
@@ -23,7 +23,7 @@ SERIAL = {
 class ShortForm:
     """The short forms that a column uses."""
 
-    place: Place
+    target: Target
     type: str
     primary_key: bool
     unique: bool
@@ -38,7 +38,7 @@ class ShortForm:
     def counted(self) -> str:
         """The default of a serial column."""
         sequence = text(
-            name(self.place.schema, usual_name(self.place.name, self.place.column, "seq"))
+            name(self.target.schema, default_name(self.target.name, self.target.column, "seq"))
         )
         return f"nextval({text(literal(sequence))}::regclass)"
 
@@ -58,7 +58,7 @@ class ShortForm:
 
     def unfolded(self) -> Iterator[tuple[Ref, dict[str, Any]]]:
         """The objects that they stand for, with their fields, under the names that PostgreSQL gives them."""
-        on, own = self.place.on, self.place.column
+        on, own = self.target.on, self.target.column
         for given, words, label, body in (
             (self.primary_key, "", "pkey", {"primary_key": (own,)}),
             (self.unique, own, "key", {"unique": (own,)}),
@@ -70,11 +70,11 @@ class ShortForm:
             ),
         ):
             if given:
-                yield Ref("constraint", on.schema, usual_name(on.name, words, label), on), body
+                yield Ref("constraint", on.schema, default_name(on.name, words, label), on), body
         if self.counts is not None:
             owned = text(name(on.name, own))
             yield (
-                Ref("sequence", on.schema, usual_name(on.name, own, "seq")),
+                Ref("sequence", on.schema, default_name(on.name, own, "seq")),
                 {"type": self.counts, "owned_by": owned},
             )
 
@@ -83,7 +83,7 @@ def says_no_more(obj: Object, body: Mapping[str, Any]) -> bool:
     """Whether these fields are all that an object has, but for an owner and what a new one has anyway."""
     besides = {*obj.derived(), "owner"}
     usual = (
-        {"grants": {r: tuple(p) for r, p in obj.usual_grants().items()}}
+        {"grants": {r: tuple(p) for r, p in obj.default_grants().items()}}
         if isinstance(obj, Granted)
         else {}
     )

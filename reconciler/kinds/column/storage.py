@@ -8,7 +8,7 @@ from typing import Protocol
 
 from psycopg import sql
 
-from reconciler.kinds.column.target import Place
+from reconciler.kinds.column.target import Target
 from reconciler.model.foreign_options import changed
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
@@ -51,7 +51,7 @@ class Plain:
     options: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-def settings(new: Stored, old: Stored, place: Place, server: Server) -> Iterator[Statement]:
+def settings(new: Stored, old: Stored, target: Target, server: Server) -> Iterator[Statement]:
     """The statements that turn what `old` says into what `new` does."""
 
     def words(
@@ -60,15 +60,15 @@ def settings(new: Stored, old: Stored, place: Place, server: Server) -> Iterator
         yield from (raw(template.format(usual if v is None else v)) for v in values)
 
     if new.storage != old.storage:
-        yield place.alter_column(
+        yield target.alter_column(
             *words("SET STORAGE {}", _usual_storage(new, server), new.storage, old.storage)
         )
     if new.compression != old.compression:
-        yield place.alter_column(
+        yield target.alter_column(
             *words("SET COMPRESSION {}", "default", new.compression, old.compression)
         )
     if new.statistics != old.statistics:
-        yield place.alter_column(
+        yield target.alter_column(
             *words("SET STATISTICS {}", -1, new.statistics, old.statistics),
             only=True,
             lock=ANALYSED,
@@ -85,10 +85,10 @@ def settings(new: Stored, old: Stored, place: Place, server: Server) -> Iterator
                 else compose("SET ({} = {})", setting, raw(v))
                 for v in values
             ]
-            yield place.alter_column(*actions, only=True, lock=ANALYSED)
+            yield target.alter_column(*actions, only=True, lock=ANALYSED)
     forth, back = changed(old.options, new.options), changed(new.options, old.options)
     if forth is not None:
-        yield place.alter_column(forth, back)
+        yield target.alter_column(forth, back)
 
 
 def _usual_storage(column: Stored, server: Server) -> str:

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from reconciler.model.catalog_sql import RELATION_KIND, address, granted, held, ours, settable
-from reconciler.model.context import Situation
+from reconciler.model.context import PlanningContext
 from reconciler.model.ref import Ref
-from reconciler.model.reserved_names import UNFILLED, is_twin, keeps_filled, keeps_in_step
+from reconciler.model.reserved_names import UNFILLED, is_shadow_column, keeps_filled, keeps_in_step
 from reconciler.model.sequence_options import COLUMNS
-from reconciler.model.statement import Danger, Hazard, Statement, Turn
+from reconciler.model.statement import Hazard, HazardKind, Statement, Turn
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, literal, raw, text
 from reconciler.sql import name as qualified
 
 
 @dataclass(frozen=True)
-class Place:
+class Target:
     """Where a column stands."""
 
     on: Ref
@@ -39,12 +39,12 @@ class Place:
         """The table, for people to read."""
         return self.on.identity
 
-    def turned(self, turn: Turn, on: Situation) -> Statement:
+    def turned(self, turn: Turn, context: PlanningContext) -> Statement:
         """Give every row its value in the type that replaces the one of the same name."""
         own = qualified(self.column)
         forth = compose("TYPE {} USING {}", raw(turn.type), turn.forth(own))
         back = compose("TYPE {} USING {}", raw(turn.aside), turn.back(own))
-        return self.alter_column(forth, back, dangers=(self.rewritten(on),))
+        return self.alter_column(forth, back, hazards=(self.rewritten(context),))
 
     def remark(self, comment: str | None) -> Statement:
         """Say that of the column."""
@@ -53,10 +53,10 @@ class Place:
             sql=text(words), lock="SHARE UPDATE EXCLUSIVE", relation=self.relation, undo=()
         )
 
-    def rewritten(self, on: Situation) -> Danger:
+    def rewritten(self, context: PlanningContext) -> Hazard:
         """What it means that every row is written anew."""
-        why = f"{self.relation} ({on.size(self.on).bytes:,} bytes) is rewritten while nobody can read or write it"
-        return Danger(hazard=Hazard.TABLE_REWRITE, reason=why)
+        why = f"{self.relation} ({context.size(self.on).bytes:,} bytes) is rewritten while nobody can read or write it"
+        return Hazard(hazard=HazardKind.TABLE_REWRITE, reason=why)
 
     @property
     def foreign(self) -> bool:
@@ -84,10 +84,10 @@ class Place:
         back: sql.Composable | None = None,
         *,
         undo: tuple[str, ...] | None = None,
-        apart: bool = False,
+        own_transaction: bool = False,
         only: bool = False,
         lock: str = "ACCESS EXCLUSIVE",
-        dangers: tuple[Danger, ...] = (),
+        hazards: tuple[Hazard, ...] = (),
     ) -> Statement:
         """The statement that alters the table so; `back` is the action that takes it back."""
         return Statement(
@@ -95,8 +95,8 @@ class Place:
             lock=lock,
             relation=self.relation,
             undo=undo if back is None else (self.table_action(back, only=only),),
-            apart=apart,
-            dangers=dangers,
+            own_transaction=own_transaction,
+            hazards=hazards,
         )
 
     def alter_column(
@@ -105,10 +105,10 @@ class Place:
         back: sql.Composable | None = None,
         *,
         undo: tuple[str, ...] | None = None,
-        apart: bool = False,
+        own_transaction: bool = False,
         only: bool = False,
         lock: str = "ACCESS EXCLUSIVE",
-        dangers: tuple[Danger, ...] = (),
+        hazards: tuple[Hazard, ...] = (),
     ) -> Statement:
         """The statement that alters the column so."""
         words = [
@@ -117,7 +117,13 @@ class Place:
         ]
         assert words[0] is not None
         return self.alter(
-            words[0], words[1], undo=undo, apart=apart, only=only, lock=lock, dangers=dangers
+            words[0],
+            words[1],
+            undo=undo,
+            own_transaction=own_transaction,
+            only=only,
+            lock=lock,
+            hazards=hazards,
         )
 
     def default(self, value: str | None, *, before: str | None) -> Statement:
@@ -156,7 +162,7 @@ def query(server: Server) -> str:
                                   AND NOT EXISTS (SELECT FROM pg_partitioned_table AS q WHERE q.partrelid = e.heir)) AS addresses,
                CASE WHEN a.attislocal THEN format_type(a.atttypid, a.atttypmod) ELSE '' END AS type,
                {local} AS not_null, {forbidden} AS not_null_constraint,
-               a.attinhcount > 0 AS inherited, {is_twin("a.attname")} AS leftover, true AS sound, {_OWED} AS owed,
+               a.attinhcount > 0 AS inherited, {is_shadow_column("a.attname")} AS leftover, true AS sound, {_OWED} AS owed,
                CASE WHEN a.attgenerated <> '' THEN NULL WHEN d.oid IS NULL AND p.expression IS NOT NULL THEN 'NULL'
                     ELSE pg_get_expr(d.adbin, d.adrelid) END AS default,
                CASE WHEN a.attgenerated <> '' THEN pg_get_expr(d.adbin, d.adrelid) END AS generated, a.attgenerated = 'v' AS virtual,
@@ -164,7 +170,7 @@ def query(server: Server) -> str:
                    SELECT FROM regexp_matches(d.adbin::text, ':(?:func|opfunc)id ([0-9]+)', 'g') AS m
                    JOIN pg_proc AS f ON f.oid = m[1]::oid WHERE f.provolatile = 'v'), false) AS volatile,
                t.typtype = 'd' AND (t.typnotnull OR EXISTS (SELECT FROM pg_constraint AS o WHERE o.contypid = t.oid)) AS constrained,
-               i.identity, w.keeper, CASE WHEN a.attcollation <> t.typcollation
+               i.identity, w.fill_trigger, CASE WHEN a.attcollation <> t.typcollation
                                 THEN (SELECT ARRAY[m.nspname, l.collname] FROM pg_collation AS l
                                       JOIN pg_namespace AS m ON m.oid = l.collnamespace WHERE l.oid = a.attcollation) END AS collation,
                CASE WHEN a.attstorage <> t.typstorage
@@ -203,7 +209,7 @@ _HEIRS = """WITH RECURSIVE heirs (parent, heir) AS (
             UNION SELECT e.parent, h.inhrelid FROM heirs AS e JOIN pg_inherits AS h ON h.inhparent = e.heir)"""
 _KEEPER = f"""
         SELECT t.oid AS trigger_oid, f.oid AS function_oid, jsonb_build_object(
-                   'trigger', t.tgname, 'function', f.proname, 'source', CASE t.tgenabled WHEN 'O' THEN f.prosrc ELSE '' END) AS keeper
+                   'trigger', t.tgname, 'function', f.proname, 'source', CASE t.tgenabled WHEN 'O' THEN f.prosrc ELSE '' END) AS fill_trigger
         FROM pg_trigger AS t
         JOIN pg_proc AS f ON f.oid = t.tgfoid AND f.pronamespace = c.relnamespace
         JOIN pg_depend AS g ON g.classid = 'pg_trigger'::regclass AND g.objid = t.oid

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from reconciler.model.ref import Ref
-from reconciler.model.statement import Danger, Hazard
+from reconciler.model.statement import Hazard, HazardKind
 from reconciler.sql import compose, name, raw, text
 
 _MODIFIERS = re.compile(r"\((-?\d+(?:,-?\d+)*)\)")
@@ -92,8 +92,8 @@ def using(old: str, new: str, column: sql.Composable) -> sql.Composable | None:
     """The expression that converts a column; None where assignment does, and refuses what does not fit."""
     one, other = _taken_apart(old), _taken_apart(new)
     if one.array == other.array:
-        alike = any({one.name, other.name} <= family for family in _ALIKE)
-        if one.name == other.name or alike or (other.name in _STRINGS and not one.array):
+        matches = any({one.name, other.name} <= family for family in _ALIKE)
+        if one.name == other.name or matches or (other.name in _STRINGS and not one.array):
             return None
         if one.name in _STRINGS or (one.name, other.name) in _CAST:
             return compose("{}::{}", column, raw(new))
@@ -178,21 +178,21 @@ class Retyping:
         """The same for the way back."""
         return _typed(self.old, using(self.new[0], self.old[0], name(self.ref.name)))
 
-    def losses(self) -> Iterator[Danger]:
+    def losses(self) -> Iterator[Hazard]:
         """What it does to the values."""
         if loses(self.old[0], self.new[0]):
-            yield Danger(
-                hazard=Hazard.DATA_LOSS,
+            yield Hazard(
+                hazard=HazardKind.DATA_LOSS,
                 reason=f"values of {self.ref} are rounded or cut to {self.new[0]}",
             )
 
-    def dangers(self, rewrite: Danger) -> Iterator[Danger]:
+    def hazards(self, rewrite: Hazard) -> Iterator[Hazard]:
         """What it does to the table, of which `rewrite` is the worst, and to the values."""
         if rewrites(self.old[0], self.new[0]):
             yield rewrite
         elif self.old[1] != self.new[1]:
             why = f"the indexes of {self.ref} are built anew while nobody can read or write {self.relation}"
-            yield Danger(hazard=Hazard.BLOCKS_READS, reason=why)
+            yield Hazard(hazard=HazardKind.BLOCKS_READS, reason=why)
         yield from self.losses()
 
 

@@ -12,11 +12,18 @@ from psycopg import sql
 from pydantic import Field, model_validator
 
 from reconciler.model.catalog_sql import RELATION_KIND, address, ours
-from reconciler.model.object import Object, Situation
-from reconciler.model.partitioned import Divided, aside_of, below, leaves, piece_of, swallowed
-from reconciler.model.partitioned_build import Growth
-from reconciler.model.ref import Ref, usual_name
-from reconciler.model.statement import Danger, Hazard, Statement, Turn
+from reconciler.model.object import Object, PlanningContext
+from reconciler.model.partitioned import (
+    PartitionedObject,
+    aside_of,
+    below,
+    leaves,
+    piece_of,
+    swallowed,
+)
+from reconciler.model.partitioned_build import PartitionedBuild
+from reconciler.model.ref import Ref, default_name
+from reconciler.model.statement import Hazard, HazardKind, Statement, Turn
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
 from reconciler.sql import compose, joined, literal, name, parameters, raw, text
@@ -39,19 +46,19 @@ _SINCE = {
 _SORTS = ("check", "unique", "primary_key", "foreign_key", "exclude")
 
 
-class Constraint(Divided):
+class Constraint(PartitionedObject):
     """A check, unique, primary key, foreign key or exclusion constraint; exactly one of the five is given."""
 
     kind: ClassVar[str] = "constraint"
     section: ClassVar[str] = "constraints"
-    within: ClassVar[tuple[str, ...]] = ("table", "foreign_table")
-    whole: ClassVar[bool] = True
-    follows: ClassVar[bool] = True
-    written: ClassVar[tuple[str, ...]] = ("references", *_SORTS)
+    parent_kinds: ClassVar[tuple[str, ...]] = ("table", "foreign_table")
+    omitted_is_default: ClassVar[bool] = True
+    follows_type_change: ClassVar[bool] = True
+    sql_fields: ClassVar[tuple[str, ...]] = ("references", *_SORTS)
     besides: ClassVar[frozenset[str]] = frozenset(
         {"comment", "index_comment", "partitioned", "pieces"}
     )
-    since: ClassVar[Mapping[str, int]] = _SINCE
+    first_version: ClassVar[Mapping[str, int]] = _SINCE
 
     check: str | None = Field(default=None, description="a condition that every row meets")
     no_inherit: bool = Field(default=False, description="a check that holds for this table alone")
@@ -112,7 +119,7 @@ class Constraint(Divided):
         return self
 
     @property
-    def takes(self) -> str | None:
+    def relation_name(self) -> str | None:
         return self.ref.name if self._indexed else None
 
     @classmethod
@@ -196,61 +203,67 @@ class Constraint(Divided):
         )
         return cls(ref=ref, **row)
 
-    def heritable(self, heir: Object) -> bool:
-        return not self.no_inherit if self.check is not None else heir.piece
+    def is_inherited_by(self, child: Object) -> bool:
+        return not self.no_inherit if self.check is not None else child.is_partition
 
-    def bears(self, beneath: Object) -> bool:
+    def accepts(self, beneath: Object) -> bool:
         return self.primary_key is None or getattr(beneath, "not_null", None) is not False
 
-    def usual_on(self, heir: Ref) -> str:
+    def default_on(self, child: Ref) -> str:
         """The name of a key is that of its index, which PostgreSQL chooses."""
         if not self._indexed or self.exclude is not None:
             return self.ref.name
-        return usual_name(
-            heir.name, "_".join(self.unique or ()), "pkey" if self.unique is None else "key"
+        return default_name(
+            child.name, "_".join(self.unique or ()), "pkey" if self.unique is None else "key"
         )
 
-    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        size = on.size(self.ref.on).words if self.ref.on else ""
-        checked = Danger(
-            hazard=Hazard.LONG_SCAN,
+    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+        size = context.size(self.ref.on).words if self.ref.on else ""
+        checked = Hazard(
+            hazard=HazardKind.LONG_SCAN,
             reason=f"{self.stands_on} is read under lock while {self.ref} is checked ({size})",
         )
-        harmless = self.ref.on in on.created or self.not_valid or self.not_enforced
-        danger = self._blocking(on) if self._indexed else checked
+        harmless = self.ref.on in context.created or self.not_valid or self.not_enforced
+        danger = self._blocking(context) if self._indexed else checked
         yield self._add(not_valid=self.not_valid).model_copy(
-            update={"dangers": () if harmless else (danger,)}
+            update={"hazards": () if harmless else (danger,)}
         )
-        yield from (s.model_copy(update={"undo": None}) for s in self.calls(on))
+        yield from (s.model_copy(update={"undo": None}) for s in self.calls(context))
 
-    def define_online(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define_online(
+        self, context: PlanningContext, parts: Sequence[Object] = ()
+    ) -> Iterable[Statement]:
         if self._key and self.partitioned:
-            yield from Growth(self, on).statements
+            yield from PartitionedBuild(self, context).statements
         elif self._key:
-            yield from self.entire(on)
+            yield from self.entire(context)
         elif self._indexed:
-            yield self._add(not_valid=False).model_copy(update={"dangers": (self._blocking(on),)})
-        elif self._must_be_valid(on):
-            yield from self._gather(on)
+            yield self._add(not_valid=False).model_copy(
+                update={"hazards": (self._blocking(context),)}
+            )
+        elif self._must_be_valid(context):
+            yield from self._gather(context)
         else:
             added = self._add(not_valid=not self.not_enforced)
-            yield added.model_copy(update={"undo": (self._dropped(), *swallowed(self, on))})
+            yield added.model_copy(update={"undo": (self._dropped(), *swallowed(self, context))})
             if not (self.not_valid or self.not_enforced):
                 yield self.validated()
 
-    def remake(self, old: Self | None, on: Situation) -> Iterable[Statement]:
+    def define_replacement(self, old: Self | None, context: PlanningContext) -> Iterable[Statement]:
         """Its indexes are built before the transaction."""
         beside = (
-            bool(on.exchanges(self.ref.on)) and not self.deferrable
+            bool(context.exchanges(self.ref.on)) and not self.deferrable
         )  # an index alone is not deferred, and would refuse rows meanwhile
         if self._key and (beside or (old is not None and old.partitioned == self.partitioned)):
             parts = (
-                [piece_of(self, t, on) for t in leaves(self.ref.on, on)]
+                [piece_of(self, t, context) for t in leaves(self.ref.on, context)]
                 if self.partitioned and self.ref.on
                 else [self]
             )
             yield from (
-                s.model_copy(update={"ahead": True}) for p in parts for s in p.beside(on).built(on)
+                s.model_copy(update={"before_swap": True})
+                for p in parts
+                for s in p.beside(context).built(context)
             )
             yield from (
                 p.promote().model_copy(update={"undo": ()}) for p in parts if self.partitioned
@@ -261,12 +274,12 @@ class Constraint(Divided):
                 else self.promote()
             )
         else:
-            yield from self.define(on)
+            yield from self.define(context)
 
-    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
+    def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         if self.index_comment != old.index_comment:  # attached, like its own
             same = self.model_copy(update={"index_comment": old.index_comment})
-            return () if same == old else same.redefine(old, on)
+            return () if same == old else same.redefine(old, context)
         if self.model_copy(update={"not_valid": True}) == old:
             return [self.validated(undo=(self._dropped(), *old._added()))]
         if (
@@ -275,7 +288,7 @@ class Constraint(Divided):
             and self.model_copy(update={"options": old.options, "tablespace": old.tablespace})
             == old
         ):
-            return self._store(old, on)
+            return self._store(old, context)
         if self._indexed or old._indexed:
             return None
         if (
@@ -283,9 +296,9 @@ class Constraint(Divided):
             and self.model_copy(update={"deferrable": old.deferrable}) == old
         ):
             return [self._defer()]
-        return self._swap(old, on)
+        return self._swap(old, context)
 
-    def settle(self, on: Situation) -> Iterable[Statement]:
+    def finish_interrupted(self, context: PlanningContext) -> Iterable[Statement]:
         yield self.validated()
         yield self._told(self.comment)
 
@@ -299,18 +312,20 @@ class Constraint(Divided):
             sql=words[0], lock="ACCESS EXCLUSIVE", relation=self.stands_on, undo=(words[1],)
         )
 
-    def remove(self, on: Situation) -> Iterable[Statement]:
+    def remove(self, context: PlanningContext) -> Iterable[Statement]:
         yield self._let_go().model_copy(update={"undo": None})
 
-    def release(self, on: Situation) -> Iterable[Statement] | None:
+    def suspend(self, context: PlanningContext) -> Iterable[Statement] | None:
         return None if self._indexed else [self._let_go()]
 
-    def resume(self, old: Self, turns: Mapping[str, Turn], on: Situation) -> Iterable[Statement]:
-        return self._again(self.resumed(old, on).comment, on)
+    def restore(
+        self, old: Self, turns: Mapping[str, Turn], context: PlanningContext
+    ) -> Iterable[Statement]:
+        return self._again(self.after_restore(old, context).comment, context)
 
-    def resumed(self, old: Self, on: Situation) -> Self:
+    def after_restore(self, old: Self, context: PlanningContext) -> Self:
         """One that was valid says so in its comment until it is again: killed in between, nobody would know."""
-        later = self._later(on)
+        later = self._later(context)
         comment = (
             UNPROVEN + (old.comment or "")
             if later and not (self.not_valid or old.not_valid)
@@ -318,12 +333,12 @@ class Constraint(Divided):
         )
         return self.model_copy(update={"not_valid": self.not_valid or later, "comment": comment})
 
-    def _again(self, comment: str | None, on: Situation) -> Iterable[Statement]:
-        yield self._add(not_valid=self._later(on), undo=self._dropped())
+    def _again(self, comment: str | None, context: PlanningContext) -> Iterable[Statement]:
+        yield self._add(not_valid=self._later(context), undo=self._dropped())
         if comment is not None:
             yield self._told(comment)
 
-    def discard(self, *, wanted: bool = True) -> Iterable[Statement]:
+    def drop_leftover(self, *, wanted: bool = True) -> Iterable[Statement]:
         if (self._key and not wanted) or self.ref.name.startswith(
             HELPER.replace("\\", "").rstrip("%")
         ):
@@ -331,12 +346,14 @@ class Constraint(Divided):
                 sql=self.gone(), lock="ACCESS EXCLUSIVE", relation=self.stands_on, undo=()
             )
 
-    def adopts(self, old: Self | None, on: Situation) -> frozenset[Ref]:
+    def reuses(self, old: Self | None, context: PlanningContext) -> frozenset[Ref]:
         if old is None and self._key and self.partitioned:
-            return frozenset(o.ref for o in Growth(self, on).adopted) | self.begun(on)
-        if old is None and self._must_be_valid(on):
-            return frozenset(o.ref for _, o in self._gathered(on) if o is not None)
-        return self.beside(on).begun(on) if self._key else frozenset()
+            return frozenset(o.ref for o in PartitionedBuild(self, context).reused) | self.begun(
+                context
+            )
+        if old is None and self._must_be_valid(context):
+            return frozenset(o.ref for _, o in self._gathered(context) if o is not None)
+        return self.beside(context).begun(context) if self._key else frozenset()
 
     # -- in pieces -------------------------------------------------------------------------------------------------
 
@@ -349,32 +366,32 @@ class Constraint(Divided):
             self._deferring(),
         )
         return Statement(
-            sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.stands_on, apart=True
+            sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.stands_on, own_transaction=True
         )
 
-    def entire(self, on: Situation) -> Iterable[Statement]:
-        yield from self.built(on)
+    def entire(self, context: PlanningContext) -> Iterable[Statement]:
+        yield from self.built(context)
         yield self.promote()
 
-    def built(self, on: Situation) -> Iterable[Statement]:
+    def built(self, context: PlanningContext) -> Iterable[Statement]:
         """Its index, under a name of ours, unless somebody was killed after that."""
-        if self.index_of_ours not in self.begun(on):
+        if self.index_of_ours not in self.begun(context):
             yield self._build_index()
 
     def plain(self) -> str:
         return self._add(not_valid=False).sql
 
-    def loosened(self, on: Situation) -> Iterable[str]:
+    def loosened(self, context: PlanningContext) -> Iterable[str]:
         """From 18 on a key makes NOT NULL the partition's own, beside the one that it has of its parent."""
         table = self.ref.on
         if table is not None and self.primary_key is not None:
             free = [
                 o.ref.name
-                for o in on.living.get(table, ())
+                for o in context.partition_children.get(table, ())
                 if getattr(o, "not_null", None) is False
             ]
             for column in [c for c in self.primary_key if c in free]:
-                for ref in (table, *below(table, on)):
+                for ref in (table, *below(table, context)):
                     yield text(
                         compose(
                             "ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL",
@@ -387,18 +404,18 @@ class Constraint(Divided):
     def index_of_ours(self) -> Ref:
         return Ref("index", self.ref.schema, self._aside, self.ref.on)
 
-    def begun(self, on: Situation) -> frozenset[Ref]:
+    def begun(self, context: PlanningContext) -> frozenset[Ref]:
         """The indexes of ours that are there already, valid and as wanted."""
         parts = (
-            [piece_of(self, t, on) for t in leaves(self.ref.on, on)]
+            [piece_of(self, t, context) for t in leaves(self.ref.on, context)]
             if self.partitioned and self.ref.on
             else [self]
         )
-        found = {p.index_of_ours: on.leftovers.get(p.index_of_ours) for p in parts}
+        found = {p.index_of_ours: context.leftovers.get(p.index_of_ours) for p in parts}
         return frozenset(
             r
             for r, left in found.items()
-            if left is not None and left.sound and self._indexed_by(left.made)
+            if left is not None and left.resumable and self._indexed_by(left.made)
         )
 
     def _indexed_by(self, index: Object) -> bool:
@@ -413,13 +430,13 @@ class Constraint(Divided):
         }
         return all(getattr(index, f, None) == value for f, value in wanted.items())
 
-    def _gathered(self, on: Situation) -> Iterator[tuple[Self, Self | None]]:
+    def _gathered(self, context: PlanningContext) -> Iterator[tuple[Self, Self | None]]:
         """For each partition the foreign key that it needs, and the one that is there."""
-        for table in leaves(self.ref.on, on) if self.ref.on else ():
+        for table in leaves(self.ref.on, context) if self.ref.on else ():
             part = self.inherited_by(table)
             alike = [
                 o
-                for o in on.living.get(table, ())
+                for o in context.partition_children.get(table, ())
                 if part.equals(o) or part.model_copy(update={"not_valid": True}).equals(o)
             ]
             yield part, cast("Self | None", next(iter(alike), None))
@@ -427,22 +444,24 @@ class Constraint(Divided):
     def checked(self, there: Self | None) -> Iterable[Statement]:
         """Added and validated, as far as it is not."""
         if there is None:
-            yield self._add(not_valid=True, undo=self.gone()).model_copy(update={"apart": True})
+            yield self._add(not_valid=True, undo=self.gone()).model_copy(
+                update={"own_transaction": True}
+            )
         if there is None or there.not_valid:
             yield (self if there is None else there).validated()
 
-    def _gather(self, on: Situation) -> Iterable[Statement]:
+    def _gather(self, context: PlanningContext) -> Iterable[Statement]:
         """Checked partition by partition; the whole one finds them so, and reads nothing again."""
-        for part, there in self._gathered(on):
+        for part, there in self._gathered(context):
             yield from part.checked(there)
         back = (
             s.sql
-            for _, o in self._gathered(on)
+            for _, o in self._gathered(context)
             if o is not None
-            for s in o.create(on, online=False)
+            for s in o.create(context, online=False)
         )
         added = self._add(not_valid=False)
-        yield added.model_copy(update={"apart": True, "undo": (self._dropped(), *back)})
+        yield added.model_copy(update={"own_transaction": True, "undo": (self._dropped(), *back)})
 
     # -- pieces ----------------------------------------------------------------------------------------------------
 
@@ -462,21 +481,21 @@ class Constraint(Divided):
     def _indexed(self) -> bool:
         return self.check is None and self.foreign_key is None
 
-    def _must_be_valid(self, on: Situation) -> bool:
+    def _must_be_valid(self, context: PlanningContext) -> bool:
         return (
             self.foreign_key is not None
             and self.partitioned
-            and not on.server.has_plain_not_valid_everywhere
+            and not context.server.has_plain_not_valid_everywhere
         )
 
-    def _blocking(self, on: Situation) -> Danger:
-        size = on.size(self.ref.on).words if self.ref.on else ""
-        return Danger(
-            hazard=Hazard.BLOCKS_READS,
+    def _blocking(self, context: PlanningContext) -> Hazard:
+        size = context.size(self.ref.on).words if self.ref.on else ""
+        return Hazard(
+            hazard=HazardKind.BLOCKS_READS,
             reason=f"nobody can read or write {self.stands_on} while {self.ref} is built ({size})",
         )
 
-    def _store(self, old: Self, on: Situation) -> Iterable[Statement]:
+    def _store(self, old: Self, context: PlanningContext) -> Iterable[Statement]:
         """Alter the index behind the constraint."""
         index = name(self.ref.schema, self.ref.name)
         new, gone = (
@@ -495,12 +514,12 @@ class Constraint(Divided):
             words = compose(
                 "ALTER INDEX {} SET TABLESPACE {}", index, self.tablespace or "pg_default"
             )
-            why = Danger(
-                hazard=Hazard.TABLE_REWRITE,
+            why = Hazard(
+                hazard=HazardKind.TABLE_REWRITE,
                 reason=f"the index of {self.ref} is copied while nobody can use it",
             )
             yield Statement(
-                sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.stands_on, dangers=(why,)
+                sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.stands_on, hazards=(why,)
             )
 
     def _defer(self) -> Statement:
@@ -510,11 +529,11 @@ class Constraint(Divided):
         )
         return Statement(sql=text(words), lock="SHARE ROW EXCLUSIVE", relation=self.stands_on)
 
-    def _swap(self, old: Self, on: Situation) -> Iterable[Statement]:
+    def _swap(self, old: Self, context: PlanningContext) -> Iterable[Statement]:
         """One transaction for the drop and the new constraint: new rows are never unchecked."""
         yield old._let_go()
-        yield from self._again(old.comment, on)
-        if self._later(on) and not self.not_valid:
+        yield from self._again(old.comment, context)
+        if self._later(context) and not self.not_valid:
             yield self.validated()
 
     def _let_go(self) -> Statement:
@@ -525,16 +544,16 @@ class Constraint(Divided):
             undo=self._added(),
         )
 
-    def _later(self, on: Situation) -> bool:
+    def _later(self, context: PlanningContext) -> bool:
         """Whether existing rows can be checked after it was added."""
-        return not (self.not_enforced or self._must_be_valid(on))
+        return not (self.not_enforced or self._must_be_valid(context))
 
     def _added(self) -> tuple[str, ...]:
         """Plain DDL that brings the constraint back as it is."""
         return (self._add(not_valid=self.not_valid).sql, *self._remark())
 
-    def _own(self, old: Self | None, on: Situation) -> Iterator[Statement]:
-        yield from super()._own(old, on)
+    def _own(self, old: Self | None, context: PlanningContext) -> Iterator[Statement]:
+        yield from super()._own(old, context)
         if self._indexed and self.index_comment != (old.index_comment if old else None):
             yield Statement(
                 sql=self._remark_on_index(), lock="SHARE UPDATE EXCLUSIVE", relation=self.stands_on
@@ -650,7 +669,7 @@ class Constraint(Divided):
             sql=words,
             lock="SHARE UPDATE EXCLUSIVE",
             relation=self.stands_on,
-            apart=True,
+            own_transaction=True,
             long=True,
             undo=undo,
         )
@@ -677,7 +696,7 @@ class Constraint(Divided):
             relation=self.stands_on,
             transactional=False,
             long=True,
-            mend=(self._drop_index().sql,),
+            cleanup=(self._drop_index().sql,),
             undo=(self._drop_index().sql,),
         )
 

@@ -10,11 +10,11 @@ from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import RELATION_KIND, address, ours
-from reconciler.model.object import Object, Situation
-from reconciler.model.partitioned import ASIDE, Divided, aside_of, below, leaves, piece_of
-from reconciler.model.partitioned_build import Growth
-from reconciler.model.ref import Ref, usual_name
-from reconciler.model.statement import Danger, Hazard, Statement
+from reconciler.model.object import Object, PlanningContext
+from reconciler.model.partitioned import ASIDE, PartitionedObject, aside_of, below, leaves, piece_of
+from reconciler.model.partitioned_build import PartitionedBuild
+from reconciler.model.ref import Ref, default_name
+from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
 from reconciler.sql import (
@@ -42,17 +42,17 @@ REINDEXED = re.compile(
 )  # what REINDEX CONCURRENTLY calls the new and the old one
 
 
-class Index(Divided):
+class Index(PartitionedObject):
     """An index that no constraint owns; built and dropped CONCURRENTLY."""
 
     kind: ClassVar[str] = "index"
     section: ClassVar[str] = "indexes"
-    within: ClassVar[tuple[str, ...]] = ("table", "materialized_view")
-    whole: ClassVar[bool] = True
-    follows: ClassVar[bool] = True
+    parent_kinds: ClassVar[tuple[str, ...]] = ("table", "materialized_view")
+    omitted_is_default: ClassVar[bool] = True
+    follows_type_change: ClassVar[bool] = True
     relation: ClassVar[bool] = True
-    written: ClassVar[tuple[str, ...]] = ("on", "where")
-    since: ClassVar[Mapping[str, int]] = {"nulls_not_distinct": 15}
+    sql_fields: ClassVar[tuple[str, ...]] = ("on", "where")
+    first_version: ClassVar[Mapping[str, int]] = {"nulls_not_distinct": 15}
     besides: ClassVar[frozenset[str]] = frozenset({"comment", "partitioned", "statistics"})
 
     on: tuple[str, ...] = Field(
@@ -118,66 +118,70 @@ class Index(Divided):
         return key, {"on": cast("object", body)} if isinstance(body, list) else body
 
     @classmethod
-    def short(cls, body: dict[str, Any]) -> object:
+    def short_form(cls, body: dict[str, Any]) -> object:
         return body["on"] if list(body) == ["on"] else body
 
     def designation(self) -> sql.Composable:
         return compose("INDEX {}", self.sql_name())
 
-    def heritable(self, heir: Object) -> bool:
-        return heir.piece
+    def is_inherited_by(self, child: Object) -> bool:
+        return child.is_partition
 
-    def inherited_by(self, heir: Ref) -> Self:
-        return super().inherited_by(heir).model_copy(update={"statistics": {}})
+    def inherited_by(self, child: Ref) -> Self:
+        return super().inherited_by(child).model_copy(update={"statistics": {}})
 
-    def usual_on(self, heir: Ref) -> str:
+    def default_on(self, child: Ref) -> str:
         keys = [
             (m[1] or m[2]).replace('""', '"').strip('"') if (m := _NAMED.match(k)) else "expr"
             for k in (*self.on, *self.include)
         ]
-        return usual_name(heir.name, "_".join(keys), "idx")
+        return default_name(child.name, "_".join(keys), "idx")
 
-    def define(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        why = f"{self.stands_on} ({on.size(self.ref.on).bytes if self.ref.on else 0:,} bytes) cannot be written while {self.ref} is built"
-        dangers = (
-            () if self.ref.on in on.created else (Danger(hazard=Hazard.BLOCKS_WRITES, reason=why),)
+    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+        why = f"{self.stands_on} ({context.size(self.ref.on).bytes if self.ref.on else 0:,} bytes) cannot be written while {self.ref} is built"
+        hazards = (
+            ()
+            if self.ref.on in context.created
+            else (Hazard(hazard=HazardKind.BLOCKS_WRITES, reason=why),)
         )
-        yield self._build(self.ref.name).model_copy(update={"dangers": dangers})
-        yield from (s.model_copy(update={"undo": None}) for s in self.calls(on))
+        yield self._build(self.ref.name).model_copy(update={"hazards": hazards})
+        yield from (s.model_copy(update={"undo": None}) for s in self.calls(context))
         yield from self._sample(self.ref.name, {})
 
-    def define_online(self, on: Situation, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define_online(
+        self, context: PlanningContext, parts: Sequence[Object] = ()
+    ) -> Iterable[Statement]:
         if not self.partitioned:
-            yield from self.entire(on)
-        elif self._partly_foreign(on):
-            yield from self._gather(on)
+            yield from self.entire(context)
+        elif self._partly_foreign(context):
+            yield from self._gather(context)
         else:
-            yield from Growth(self, on).statements
+            yield from PartitionedBuild(self, context).statements
         yield from (s.model_copy(update={"undo": ()}) for s in self._sample(self.ref.name, {}))
 
-    def redefine(self, old: Self, on: Situation) -> Iterable[Statement] | None:
-        if not self.renews(old):
+    def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
+        if not self.replaces_object(old):
             return self._alter(old)
-        if self.partitioned != old.partitioned or self._partly_foreign(on):
+        if self.partitioned != old.partitioned or self._partly_foreign(context):
             return None
-        return self._swap_whole(old, on) if self.partitioned else self._swap(old, on)
+        return self._swap_whole(old, context) if self.partitioned else self._swap(old, context)
 
-    def remake(self, old: Self | None, on: Situation) -> Iterable[Statement]:
+    def define_replacement(self, old: Self | None, context: PlanningContext) -> Iterable[Statement]:
         """Over the twin of a column, before the transaction in which that takes its place; unless an expression names it."""
-        exchanged, made = on.exchanges(self.ref.on), self.beside(on)
+        after_swap, made = context.exchanges(self.ref.on), self.beside(context)
         if (
-            not exchanged
+            not after_swap
             or made == self
-            or any(mentions(e, c) for e in self.expressed() for c in exchanged)
+            or any(mentions(e, c) for e in self.expressed() for c in after_swap)
         ):
-            why = f"nobody can read or write {self.stands_on} ({on.size(self.ref.on).words if self.ref.on else ''}) while {self.ref} is built"
-            danger = Danger(hazard=Hazard.BLOCKS_READS, reason=why)
+            why = f"nobody can read or write {self.stands_on} ({context.size(self.ref.on).words if self.ref.on else ''}) while {self.ref} is built"
+            danger = Hazard(hazard=HazardKind.BLOCKS_READS, reason=why)
             yield from (
-                s.model_copy(update={"dangers": (danger,)}) if exchanged and s.dangers else s
-                for s in self.define(on)
+                s.model_copy(update={"hazards": (danger,)}) if after_swap and s.hazards else s
+                for s in self.define(context)
             )
             return
-        yield from made.built(on)
+        yield from made.built(context)
         yield (
             self.called(aside_of(self.ref))
             .renamed_to(self.ref.name)
@@ -185,43 +189,46 @@ class Index(Divided):
         )
         yield from (s.model_copy(update={"undo": ()}) for s in self._sample(self.ref.name, {}))
 
-    def built(self, on: Situation) -> Iterable[Statement]:
+    def built(self, context: PlanningContext) -> Iterable[Statement]:
         """Ahead of all else, under a name of ours, unless somebody was killed after that."""
-        if not self.begun(on):
+        if not self.begun(context):
             yield self._build(aside_of(self.ref), concurrently=True).model_copy(
-                update={"ahead": True}
+                update={"before_swap": True}
             )
 
-    def beside(self, on: Situation) -> Self:
-        twins = {text(name(c)): text(name(twin)) for c, twin in on.exchanges(self.ref.on).items()}
-        keys = tuple(_COLUMN.sub(lambda m: twins.get(m[0], m[0]), k, count=1) for k in self.on)
-        return super().beside(on).model_copy(update={"on": keys})
+    def beside(self, context: PlanningContext) -> Self:
+        shadows = {
+            text(name(c)): text(name(shadow))
+            for c, shadow in context.exchanges(self.ref.on).items()
+        }
+        keys = tuple(_COLUMN.sub(lambda m: shadows.get(m[0], m[0]), k, count=1) for k in self.on)
+        return super().beside(context).model_copy(update={"on": keys})
 
     def expressed(self) -> Iterator[str]:
         yield from (k for k in self.on if not _COLUMN.match(k))
         yield self.where or ""
 
-    def rereads(self, old: Self) -> bool:
+    def reparses_expressions(self, old: Self) -> bool:
         """Expressions, operator classes, which are for one type, and columns of a type that may have none."""
         told = any(old.expressed()) or any(
             w not in _ORDER for k in old.on for w in _COLUMN.sub("", k).split()
         )
         (own, was) = ({m[0] for k in i.on if (m := _COLUMN.match(k))} for i in (self, old))
-        return self.renews(old) and (told or bool(was - own) or self.method != old.method)
+        return self.replaces_object(old) and (told or bool(was - own) or self.method != old.method)
 
-    def renews(self, old: Self) -> bool:
+    def replaces_object(self, old: Self) -> bool:
         altered = ("statistics",) if self.partitioned else ALTERED
         return (
             self.model_copy(update={f: getattr(old, f) for f in ("comment", "pieces", *altered)})
             != old
         )
 
-    def remove(self, on: Situation) -> Iterable[Statement]:
+    def remove(self, context: PlanningContext) -> Iterable[Statement]:
         yield Statement(sql=self._dropped(), lock="ACCESS EXCLUSIVE", relation=self.stands_on)
 
-    def remove_online(self, on: Situation) -> Iterable[Statement]:
+    def remove_online(self, context: PlanningContext) -> Iterable[Statement]:
         if self.partitioned:
-            yield from self.remove(on)
+            yield from self.remove(context)
         else:
             again = (s.sql for s in self._sample(self.ref.name, {}))
             yield self._drop(
@@ -233,25 +240,27 @@ class Index(Divided):
                 ),
             )
 
-    def adopts(self, old: Self | None, on: Situation) -> frozenset[Ref]:
-        if self.partitioned and self._partly_foreign(on):
-            return frozenset(o.ref for _, o in self._gathered(on) if o is not None)
+    def reuses(self, old: Self | None, context: PlanningContext) -> frozenset[Ref]:
+        if self.partitioned and self._partly_foreign(context):
+            return frozenset(o.ref for _, o in self._gathered(context) if o is not None)
         if self.partitioned:
             return (
-                frozenset(o.ref for o in Growth(self, on, old).adopted)
-                if old is None or self.renews(old)
+                frozenset(o.ref for o in PartitionedBuild(self, context, old).reused)
+                if old is None or self.replaces_object(old)
                 else frozenset()
             )
-        return frozenset({self._aside.ref} if old is not None and self.beside(on).begun(on) else ())
+        return frozenset(
+            {self._aside.ref} if old is not None and self.beside(context).begun(context) else ()
+        )
 
-    def discard(self, *, wanted: bool = True) -> Iterable[Statement]:
+    def drop_leftover(self, *, wanted: bool = True) -> Iterable[Statement]:
         lost = not wanted or re.match(ASIDE, self.ref.name)
         if lost and self.partitioned:
             yield Statement(
                 sql=self.gone(),
                 lock="ACCESS EXCLUSIVE",
                 relation=self.stands_on,
-                apart=True,
+                own_transaction=True,
                 undo=(),
             )
         elif lost or REINDEXED.search(self.ref.name):
@@ -262,8 +271,8 @@ class Index(Divided):
     def alone(self) -> Statement:
         return self._build(self.ref.name, only=True)
 
-    def entire(self, on: Situation) -> Iterable[Statement]:
-        if self.ref in on.leftovers:
+    def entire(self, context: PlanningContext) -> Iterable[Statement]:
+        if self.ref in context.leftovers:
             yield self._drop(self.ref.name)
         yield self._build(self.ref.name, concurrently=True)
 
@@ -273,52 +282,58 @@ class Index(Divided):
     def gone(self) -> str:
         return text(compose("DROP INDEX IF EXISTS {}", self.sql_name()))
 
-    def _partly_foreign(self, on: Situation) -> bool:
+    def _partly_foreign(self, context: PlanningContext) -> bool:
         return self.ref.on is not None and any(
-            r.kind == "foreign_table" for r in below(self.ref.on, on)
+            r.kind == "foreign_table" for r in below(self.ref.on, context)
         )
 
-    def _gathered(self, on: Situation) -> Iterator[tuple[Self, Object | None]]:
+    def _gathered(self, context: PlanningContext) -> Iterator[tuple[Self, Object | None]]:
         """For each partition the index that it needs, and the one that is there; another server's have none."""
-        for table in leaves(self.ref.on, on) if self.ref.on else ():
+        for table in leaves(self.ref.on, context) if self.ref.on else ():
             if table.kind != "foreign_table":
-                part = piece_of(self, table, on)
-                yield part, next((o for o in on.living.get(table, ()) if part.equals(o)), None)
+                part = piece_of(self, table, context)
+                yield (
+                    part,
+                    next(
+                        (o for o in context.partition_children.get(table, ()) if part.equals(o)),
+                        None,
+                    ),
+                )
 
-    def _gather(self, on: Situation) -> Iterable[Statement]:
+    def _gather(self, context: PlanningContext) -> Iterable[Statement]:
         """Built on each partition that can have it; the whole, which waits for no others, finds them so."""
-        if self.ref in on.leftovers:
+        if self.ref in context.leftovers:
             yield Statement(
                 sql=self.gone(),
                 lock="ACCESS EXCLUSIVE",
                 relation=self.stands_on,
-                apart=True,
+                own_transaction=True,
                 undo=(),
             )
-        for part, there in self._gathered(on):
+        for part, there in self._gathered(context):
             if there is None:
-                yield from part.entire(on)
+                yield from part.entire(context)
         back = (
             s.sql
-            for _, o in self._gathered(on)
+            for _, o in self._gathered(context)
             if o is not None
-            for s in o.create(on, online=False)
+            for s in o.create(context, online=False)
         )
         yield self._build(self.ref.name).model_copy(
-            update={"apart": True, "undo": (self._dropped(), *back)}
+            update={"own_transaction": True, "undo": (self._dropped(), *back)}
         )
 
-    def _swap_whole(self, old: Self, on: Situation) -> Iterable[Statement]:
+    def _swap_whole(self, old: Self, context: PlanningContext) -> Iterable[Statement]:
         """Build the new one aside with all its pieces; drop the old one and take its names in one short transaction."""
-        growth = Growth(self, on, old)
+        growth = PartitionedBuild(self, context, old)
         yield from growth.statements
-        again = (s.sql for s in (*old.calls(on), *old._sample(self.ref.name, {})))
+        again = (s.sql for s in (*old.calls(context), *old._sample(self.ref.name, {})))
         undo = (old.plain(), *again, *old._remark(self.ref.name))
         yield Statement(
             sql=self._dropped(),
             lock="ACCESS EXCLUSIVE",
             relation=self.stands_on,
-            apart=True,
+            own_transaction=True,
             undo=undo,
         )
         for made, becomes in growth.names:
@@ -333,15 +348,15 @@ class Index(Divided):
     def _aside(self) -> Self:
         return self.called(aside_of(self.ref))
 
-    def begun(self, on: Situation) -> bool:
+    def begun(self, context: PlanningContext) -> bool:
         """Whether somebody was killed after the new one was built aside."""
-        left = on.leftovers.get(self._aside.ref)
-        return left is not None and left.sound and self.equals(left.made)
+        left = context.leftovers.get(self._aside.ref)
+        return left is not None and left.resumable and self.equals(left.made)
 
-    def _swap(self, old: Self, on: Situation) -> Iterable[Statement]:
+    def _swap(self, old: Self, context: PlanningContext) -> Iterable[Statement]:
         """Build the new one aside, swap the names in one short transaction, drop the old one."""
         aside = aside_of(self.ref)
-        if not self.begun(on):
+        if not self.begun(context):
             yield self._build(aside, concurrently=True)
         yield from (s.model_copy(update={"undo": ()}) for s in self._sample(aside, {}))
         yield from (Statement(sql=words, undo=()) for words in old._remark(aside))
@@ -366,11 +381,12 @@ class Index(Divided):
         if gone:
             yield self._altered(compose("RESET ({})", joined(gone)))
         if self.tablespace != old.tablespace:
-            why = Danger(
-                hazard=Hazard.BLOCKS_WRITES, reason=f"{self.ref} is copied while nobody can use it"
+            why = Hazard(
+                hazard=HazardKind.BLOCKS_WRITES,
+                reason=f"{self.ref} is copied while nobody can use it",
             )
             moved = self._altered(compose("SET TABLESPACE {}", self.tablespace or "pg_default"))
-            yield moved.model_copy(update={"lock": "ACCESS EXCLUSIVE", "dangers": (why,)})
+            yield moved.model_copy(update={"lock": "ACCESS EXCLUSIVE", "hazards": (why,)})
         yield from self._sample(self.ref.name, old.statistics)
 
     def _altered(self, action: sql.Composable, index: str = "") -> Statement:
@@ -436,7 +452,7 @@ class Index(Divided):
             relation=self.stands_on,
             transactional=not concurrently,
             long=concurrently,
-            mend=(_drop(self.ref.schema, index, on).sql,) if concurrently else (),
+            cleanup=(_drop(self.ref.schema, index, on).sql,) if concurrently else (),
             undo=(_drop(self.ref.schema, index, on).sql,) if concurrently else None,
         )
 
