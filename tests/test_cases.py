@@ -1,13 +1,21 @@
-"""Every folder of tests/cases: the plan is exactly that, it converges, psql agrees, and the undo leads back.
+"""Run every folder of tests/cases.
+
+The plan is exactly the expected text and SQL, converges, gives the same database when psql runs
+its script, and its undo restores the start.
 
 actual.sql   the database before
-desired.yml  what is declared
-flags        (optional) `prune`; `debris`, where no undo brings all back: half-finished work, what a plan calls irreversible;
-             `since-15`, the first major that knows all that it holds; `embedded`, where no other has the files of its extension;
-             `labels`, where it needs a provider of security labels;
-             `respelled`, where PostgreSQL prints an expression otherwise once it has read its own print
-plan.txt     what `plan` shows, without its first line; --update-cases rewrites both
-plan.sql     what `plan --format sql` prints
+desired.yml  the declaration
+flags        (optional) words separated by blanks:
+             `prune`         plan with --prune
+             `partial-undo`  the undo does not restore everything: the start holds unfinished work,
+                             or the plan has an irreversible hazard
+             `since-15`      skip on older majors (any number)
+             `embedded`      skip on servers other than the embedded ones, which have the extension
+             `labels`        skip where no provider of security labels can be loaded
+             `respelled`     PostgreSQL prints the expression differently after it has parsed its
+                             own output; the export is not compared as text
+plan.txt     the output of `plan` without its first line; --update-cases rewrites it and plan.sql
+plan.sql     the output of `plan --format sql` without its first line
 """
 
 from __future__ import annotations
@@ -54,7 +62,7 @@ def needs(case: Path, major: int) -> None:
 
 
 def need(wanted: list[str], major: int) -> None:
-    """Skip where the server is not as those flags want it."""
+    """Skip where the server does not meet the flags."""
     for flag in wanted:
         if flag.startswith("since-") and major < int(flag.removeprefix("since-")):
             pytest.skip(f"needs PostgreSQL {flag.removeprefix('since-')}")
@@ -100,7 +108,7 @@ def test_case(
     assert by_psql.dump() == after
 
     undo(plan, database)
-    if not flagged(case, "debris"):
+    if not flagged(case, "partial-undo"):
         assert database.dump() == before
     _from_yaml_alone(case, new_database(major=each_major), after)
 

@@ -517,7 +517,7 @@ def test_a_half_made_index_that_nobody_wants_goes_where_only_what_is_listed_stay
 def test_an_enum_beside_triggers_is_proven_at_the_first_try(
     new_database: Callable[..., Database], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    case, tries = CASES / "enum" / "value_beside_triggers_of_its_column", list[Plan]()
+    case, tries = CASES / "enum" / "value_added_with_changed_triggers", list[Plan]()
 
     def counted(plan: Plan, *rest: Any) -> None:
         tries.append(plan)

@@ -58,12 +58,12 @@ def test_a_case_rolled_back_is_as_it_was(
 
     outcome = rolled_back(database)
     assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ()), outcome
-    if not flagged(case, "debris"):
+    if not flagged(case, "partial-undo"):
         assert database.dump() == before
     plan, job = pipeline.plan_rollback(database.url, JOURNAL, None)
     again = pipeline.apply_plan(plan, job, database.url, quiet(), LockPolicy(), ["all"])
     assert (again.failed, again.skipped, again.left) == (0, 0, ()), again
-    if not flagged(case, "debris") and not [
+    if not flagged(case, "partial-undo") and not [
         n for n in plan.notes if "comes back without values" in n
     ]:
         assert database.dump() == after
