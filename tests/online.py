@@ -30,7 +30,6 @@ from threading import Thread
 from typing import Any, Protocol, cast
 
 import psycopg
-import yaml
 
 from reconciler import pipeline
 from reconciler.declare.load import load
@@ -40,6 +39,7 @@ from reconciler.report.progress import Lines
 from reconciler.server.connection import Connection, connect
 from reconciler.server.locks import LockPolicy
 from reconciler.server.scratch import start_embedded
+from tests.yaml_text import as_yaml
 
 WRITERS, READERS, THINK = (
     8,
@@ -347,7 +347,7 @@ def weighed(url: str, weight: Weight, work: Callable[[], None]) -> Callable[[], 
 def reconciled(url: str, change: Change, folder: Path) -> Callable[[], None]:
     """The change as `reconcile apply --allow all` makes it, planned and proven beforehand."""
     file = folder / "state.yml"
-    file.write_text(yaml.safe_dump(change.declared))
+    file.write_text(as_yaml(change.declared))
     job = Job(url, load(file), Scope(frozenset({"shop"})))
     plan = pipeline.plan_changes(job)
 

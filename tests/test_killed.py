@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from reconciler import pipeline
 from reconciler.declare.load import load
@@ -30,6 +29,7 @@ from reconciler.server.scratch import Embedded, data_folder, start_embedded
 from tests.conftest import Database
 from tests.online import CHANGES, prepare
 from tests.test_locks import until
+from tests.yaml_text import as_yaml
 
 KILLS = int(os.environ.get("RECONCILE_TEST_KILLS", "1"))
 ROWS = 20_000
@@ -79,7 +79,7 @@ def dies(url: str, file: str, begun: Event) -> None:
 @pytest.fixture
 def file(tmp_path: Path) -> str:
     path = tmp_path / "state.yml"
-    path.write_text(yaml.safe_dump(declared()))
+    path.write_text(as_yaml(declared()))
     return str(path)
 
 

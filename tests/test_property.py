@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -22,6 +21,7 @@ from reconciler.report.progress import Lines
 from reconciler.server.locks import LockPolicy
 from tests.conftest import Database
 from tests.test_cases import undo
+from tests.yaml_text import as_yaml
 
 PAIRS = int(
     os.environ.get("RECONCILE_TEST_PAIRS", "8")
@@ -208,7 +208,7 @@ def _views(draw: st.DrawFn, schema: Schema) -> None:
 
 def job_of(content: Body, database: Database, folder: Path) -> Job:
     file = folder / "state.yml"
-    file.write_text(yaml.safe_dump(content, sort_keys=False))
+    file.write_text(as_yaml(content))
     return Job(database.url, load(file), EVERYTHING)
 
 

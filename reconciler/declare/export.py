@@ -268,7 +268,7 @@ _Dumper.add_representer(_Literal, cast("Any", _literal))
 
 def _write(file: Path, content: Body) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    words = yaml.dump(
+    document: str = cast("Any", yaml).dump(
         content,
         Dumper=_Dumper,
         sort_keys=False,
@@ -276,4 +276,4 @@ def _write(file: Path, content: Body) -> None:
         width=120,
         default_flow_style=None,
     )
-    file.write_text(words, encoding="utf-8")
+    file.write_text(document, encoding="utf-8")
