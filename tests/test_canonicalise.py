@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from reconciler import pipeline
-from reconciler.cli.group import main
+from reconciler.cli import main
 from reconciler.declare.load import load
 from reconciler.errors import DeclarationError
 from reconciler.introspect.introspect import introspect

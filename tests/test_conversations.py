@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from psycopg import sql
 
-from reconciler.cli.group import main
+from reconciler.cli import main
 from reconciler.plan.plan import Plan
 from reconciler.server.connection import connect
 from tests.conftest import EXAMPLE, ROOT, Database, starting_point

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from reconciler import pipeline
 from reconciler.apply.backfill import Progress
 from reconciler.apply.outcome import Outcome, StepOutcome
-from reconciler.cli.group import main
+from reconciler.cli import main
 from reconciler.declare.load import load
 from reconciler.errors import ConnectionFailed, PlanRefused
 from reconciler.model.reserved_names import JOURNAL

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from reconciler import pipeline
 from reconciler.apply.outcome import Outcome
-from reconciler.cli.group import main
+from reconciler.cli import main
 from reconciler.declare.load import load
 from reconciler.errors import DeclarationError, PlanRefused
 from reconciler.model.reserved_names import JOURNAL

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from reconciler.cli.group import main
+from reconciler.cli import main
 from reconciler.errors import StatementFailed
 from reconciler.plan.plan import Plan
 from reconciler.server.connection import connect, redacted, rows, run_sql

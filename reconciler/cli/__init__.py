@@ -1,1 +1,5 @@
-"""The command line."""
+"""The command line; `main` is the console script `reconcile`."""
+
+from reconciler.cli.commands import main
+
+__all__ = ["main"]
