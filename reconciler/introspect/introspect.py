@@ -300,7 +300,7 @@ def _called(objects: Mapping[Ref, Object], pieces: PartitionCopies) -> dict[Ref,
         if r in pieces and isinstance(o, PartitionedObject)
     )
     return {
-        r: o.with_pieces({t: piece.name for t, piece in found.items()}) for r, o, found in named
+        r: o.with_partition_names({t: piece.name for t, piece in found.items()}) for r, o, found in named
     }
 
 

@@ -1,7 +1,8 @@
-"""What a partitioned table has in pieces, one on each partition: indexes and keys, made without blocking anybody.
+"""Indexes and constraints of partitioned tables, which have a copy on each partition.
 
-The whole is made on the partitioned table alone and counts for nothing until each partition has its piece attached, the
-innermost first: https://www.postgresql.org/docs/current/ddl-partitioning.html#DDL-PARTITIONING-DECLARATIVE-MAINTENANCE
+The object is created on the partitioned table alone and stays invalid until a copy on every
+partition is attached, the innermost first:
+https://www.postgresql.org/docs/current/ddl-partitioning.html#DDL-PARTITIONING-DECLARATIVE-MAINTENANCE
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from hashlib import sha256
 from itertools import chain, count
-from typing import ClassVar, Final, Self, TypeVar, cast
+from typing import ClassVar, Final, Self, TypeVar
 
 from pydantic import Field
 
@@ -18,87 +19,90 @@ from reconciler.model.context import PlanningContext
 from reconciler.model.facts import PartitionCopy
 from reconciler.model.object import Object
 from reconciler.model.ref import Ref, parts_of
+from reconciler.model.reserved_names import BUILD_PREFIX
 from reconciler.model.statement import Statement
 from reconciler.sql import compose, literal, name, text
 
-ASIDE = "^reconcile_[0-9a-f]{12}(_old)?$"  # the names under which replacements are built, and nothing else
-NAMING = ("unique", "primary_key", "include")  # fields that may hold names of columns
-CALLED: Final = """DO $reconcile$ DECLARE piece regclass; BEGIN
-  SELECT i.indexrelid INTO piece FROM pg_partition_tree(to_regclass({0})) AS t JOIN pg_index AS i ON i.indexrelid = t.relid
-  JOIN pg_class AS c ON c.oid = i.indexrelid WHERE i.indrelid = to_regclass({1}) AND c.relname <> {2};
-  IF FOUND THEN EXECUTE format('ALTER INDEX %s RENAME TO %I', piece, {2}); END IF;
-END $reconcile$"""
-D = TypeVar("D", bound="PartitionedObject")
-NOTHING: Mapping[Ref, PartitionCopy] = {}
+_RENAME_COPY: Final = (
+    "DO $reconcile$ DECLARE piece regclass; BEGIN\n"
+    "  SELECT i.indexrelid INTO piece FROM pg_partition_tree(to_regclass({0})) AS t"
+    " JOIN pg_index AS i ON i.indexrelid = t.relid\n"
+    "  JOIN pg_class AS c ON c.oid = i.indexrelid"
+    " WHERE i.indrelid = to_regclass({1}) AND c.relname <> {2};\n"
+    "  IF FOUND THEN EXECUTE format('ALTER INDEX %s RENAME TO %I', piece, {2}); END IF;\n"
+    "END $reconcile$"
+)
+P = TypeVar("P", bound="PartitionedObject")
+NO_COPIES: Mapping[Ref, PartitionCopy] = {}
 
 
 class PartitionedObject(Object):
-    """An index or a constraint; on a partitioned table it is `partitioned`."""
+    """An index or a constraint; `partitioned` on a partitioned table."""
 
     has_partition_copies: ClassVar[bool] = True
-    besides: ClassVar[frozenset[str]] = frozenset(
+    not_compared: ClassVar[frozenset[str]] = frozenset(  # fields that `equals` leaves out
         {"comment", "partitioned", "pieces"}
-    )  # in what pieces may differ
+    )
 
     partitioned: bool = Field(default=False, json_schema_extra={"derived": True})
     pieces: dict[str, str] = Field(
         default_factory=dict,
-        description="partition → the name of its own index, where it is not what PostgreSQL would choose",
+        description="partition → the name of its own index, "
+        "where it is not what PostgreSQL would choose",
     )
 
-    # -- what a kind says ------------------------------------------------------------------------------------------
+    # -- DDL that each kind writes -----------------------------------------------------------------
 
-    def alone(self) -> Statement:
-        """Made on a partitioned table, and on none of its partitions."""
+    def create_on_parent_only(self) -> Statement:
+        """Create the object on a partitioned table and on none of its partitions."""
         raise NotImplementedError
 
-    def entire(self, context: PlanningContext) -> Iterable[Statement]:
-        """Made on a table that has no partitions, while others write to it."""
+    def create_on_leaf(self, context: PlanningContext) -> Iterable[Statement]:
+        """Create the object on a table without partitions, while other sessions write."""
         raise NotImplementedError
 
-    def plain(self) -> str:
-        """Plain DDL."""
+    def create_sql(self) -> str:
+        """Return the plain DDL that creates the object."""
         raise NotImplementedError
 
-    def gone(self) -> str:
-        """Plain DDL that drops it, with all its pieces."""
+    def drop_sql(self) -> str:
+        """Return the plain DDL that drops the object with its partition copies, if it exists."""
         raise NotImplementedError
 
-    def loosened(self, context: PlanningContext) -> Iterable[str]:
-        """Plain DDL that takes back what its pieces have changed for good on their partitions."""
+    def undo_on_partitions(self, context: PlanningContext) -> Iterable[str]:
+        """Yield the plain DDL that reverts changes of partitions after a drop of the object."""
         del context
         return ()
 
+    def over_shadow(self, context: PlanningContext) -> Self:
+        """Return the object over the shadow columns of its columns."""
+        raise NotImplementedError
+
     def default_on(self, child: Ref) -> str:
-        """The name that PostgreSQL chooses for the piece on a partition, were it not taken."""
+        """Return the name that PostgreSQL chooses for the copy on a partition, if it is free."""
         del child
         return self.ref.name
 
-    # -- what pieces are called --------------------------------------------------------------------------------------
+    # -- names of partition copies -----------------------------------------------------------------
 
     @property
-    def named(self) -> Mapping[Ref, str]:
-        """The names in `pieces` by their partitions; one without a schema is in the whole's."""
+    def partition_names(self) -> Mapping[Ref, str]:
+        """The declared names of copies by partition; the default schema is the object's."""
         found: dict[Ref, str] = {}
         for spelled, own in self.pieces.items():
-            *parent_kinds, table = parts_of(spelled) or [""]
-            found[
-                Ref(
-                    self.ref.on.kind if self.ref.on else "",
-                    parent_kinds[0] if parent_kinds else self.ref.schema,
-                    table,
-                )
-            ] = own
+            *schema, table = parts_of(spelled) or [""]
+            kind = self.ref.on.kind if self.ref.on else ""
+            found[Ref(kind, schema[0] if schema else self.ref.schema, table)] = own
         return found
 
-    def with_pieces(self, names: Mapping[Ref, str]) -> Self:
-        """With those names of pieces, by their tables, that PostgreSQL would not choose."""
-        others = {
+    def with_partition_names(self, names: Mapping[Ref, str]) -> Self:
+        """Return the object with the names, by partition, that PostgreSQL would not choose."""
+        chosen = {
             text(name(t.schema, t.name)): own
             for t, own in names.items()
-            if not _as_chosen(own, self.default_on(t))
+            if not _is_default(own, self.default_on(t))
         }
-        return self.model_copy(update={"pieces": dict(sorted(others.items()))})
+        return self.model_copy(update={"pieces": dict(sorted(chosen.items()))})
 
     @classmethod
     def kept(cls) -> frozenset[str]:
@@ -106,194 +110,185 @@ class PartitionedObject(Object):
 
     def inherited_by(self, child: Ref) -> Self:
         found = super().inherited_by(child).model_copy(update={"partitioned": False, "pieces": {}})
-        return found.called(self.named.get(child) or self.default_on(child))
+        return found.with_name(self.partition_names.get(child) or self.default_on(child))
 
     def alter(self, old: Self, context: PlanningContext) -> list[Statement] | None:
-        """Pieces of what is built anew have their names already."""
+        """Rename the copies as well, unless the object is replaced: new copies have new names."""
         if self.pieces == old.pieces or self.replaces_object(old):
             return super().alter(old, context)
-        found = super(PartitionedObject, self.model_copy(update={"pieces": old.pieces})).alter(
-            old, context
-        )
-        return None if found is None else [*found, *self._recalled(old, context)]
+        same_names = self.model_copy(update={"pieces": old.pieces})
+        found = super(PartitionedObject, same_names).alter(old, context)
+        return None if found is None else [*found, *self._rename_copies_from(old, context)]
 
-    def _recalled(self, old: Self, context: PlanningContext) -> Iterator[Statement]:
-        """By way of names that nobody has, where one is to take the name of another."""
-        there = context.partition_copies.get(self.ref, NOTHING)
-        differ = (
-            t
-            for t in self._staying(context)
-            if t in there and self.named.get(t) != old.named.get(t)
-        )
-        turns = [(t, there[t].name, piece_of(self, t, context).ref.name) for t in differ]
-        if {was for _, was, _ in turns} & {becomes for *_, becomes in turns}:
-            yield from (_renamed(t, was, aside_of(t)) for t, was, _ in turns)
-            turns = [(t, aside_of(t), becomes) for t, _, becomes in turns]
-        yield from (_renamed(*turn) for turn in turns)
+    def _rename_copies_from(self, old: Self, context: PlanningContext) -> Iterator[Statement]:
+        """Rename the existing copies, by way of temporary names if copies exchange their names."""
+        copies = context.partition_copies.get(self.ref, NO_COPIES)
+        renames = [
+            (t, copies[t].name, copy_on(t, self, context).ref.name)
+            for t in self._existing_partitions(context)
+            if t in copies and self.partition_names.get(t) != old.partition_names.get(t)
+        ]
+        if {before for _, before, _ in renames} & {after for *_, after in renames}:
+            yield from (_rename_copy(t, before, build_name(t)) for t, before, _ in renames)
+            renames = [(t, build_name(t), after) for t, _, after in renames]
+        yield from (_rename_copy(*rename) for rename in renames)
 
-    def calls(self, context: PlanningContext) -> Iterable[Statement]:
-        """Give the pieces that come with the whole their names."""
-        return (self._call(t) for t in self._staying(context) if t in self.named)
+    def name_partition_copies(self, context: PlanningContext) -> Iterable[Statement]:
+        """Give declared names to the copies that PostgreSQL creates together with the object."""
+        named = self.partition_names
+        return (self._name_copy(t) for t in self._existing_partitions(context) if t in named)
 
     def define_deferred(self, old: Self | None, context: PlanningContext) -> Iterable[Statement]:
-        """Those on partitions that come later are called so when they are there."""
-        staying = {*self._staying(context)}
-        yield from (self._call(t) for t in self.named if t not in staying)
+        """Name the copies on partitions that the plan creates, after their creation."""
+        existing = {*self._existing_partitions(context)}
+        yield from (self._name_copy(t) for t in self.partition_names if t not in existing)
 
     def deferred_needs(self) -> frozenset[Ref]:
-        return frozenset(self.named)
+        return frozenset(self.partition_names)
 
     def reference_errors(self, context: PlanningContext) -> Iterable[tuple[str, str]]:
-        there = context.partition_copies.get(self.ref, NOTHING)
+        copies = context.partition_copies.get(self.ref, NO_COPIES)
         yield from (
             ("pieces", f"{self.stands_on} has no partition {t.identity} with a piece of it")
-            for t in self.named
-            if t not in there
+            for t in self.partition_names
+            if t not in copies
         )
 
-    def _call(self, table: Ref) -> Statement:
-        parent, partition = (
-            literal(text(n)) for n in (self.sql_name(), name(table.schema, table.name))
-        )
-        words = compose(CALLED, parent, partition, literal(self.inherited_by(table).ref.name))
+    def _name_copy(self, table: Ref) -> Statement:
+        parent, partition = self.sql_name(), name(table.schema, table.name)
+        new_name = literal(self.inherited_by(table).ref.name)
+        rename = compose(_RENAME_COPY, literal(text(parent)), literal(text(partition)), new_name)
         return Statement(
-            sql=text(words), lock="SHARE UPDATE EXCLUSIVE", relation=table.identity, undo=()
+            sql=text(rename), lock="SHARE UPDATE EXCLUSIVE", relation=table.identity, undo=()
         )
 
-    def _staying(self, context: PlanningContext) -> Iterator[Ref]:
-        """The partitions that are there before and after."""
-        return (
-            (t for t in below(self.ref.on, context) if t not in context.created)
-            if self.ref.on
-            else iter(())
-        )
+    def _existing_partitions(self, context: PlanningContext) -> Iterator[Ref]:
+        """Yield the partitions that exist before and after the plan."""
+        return (t for t in partitions_below(self.ref.on, context) if t not in context.created)
 
-    # -- what both have ----------------------------------------------------------------------------------------------
+    # -- names and comparison ----------------------------------------------------------------------
 
     def name_keys(self) -> frozenset[tuple[str, ...]]:
-        """Of primary keys a table has but one, and of constraints one of that name."""
-        sole = (
-            {("primary key", str(self.ref.on))}
-            if getattr(self, "primary_key", None)
-            else set[tuple[str, str]]()
-        )
-        named = set[tuple[str, ...]]() if self.relation else {place_of(self.ref.on, self.ref.name)}
-        return super().name_keys() | sole | named
+        """Return the keys of the base class, and for a constraint its name within the table."""
+        keys = super().name_keys()
+        return keys if self.relation else keys | {constraint_name_key(self.ref.on, self.ref.name)}
 
-    def called(self, own: str) -> Self:
-        """The same under another name."""
+    def with_name(self, own: str) -> Self:
+        """Return the object under another name in the same schema."""
         return self.model_copy(update={"ref": replace(self.ref, name=own)})
 
-    def beside(self, context: PlanningContext) -> Self:
-        """The same over the twins of the columns that it names."""
-        shadows = context.exchanges(self.ref.on)
-        named = {
-            f: cast("tuple[str, ...]", v)
-            for f in NAMING
-            if isinstance(v := getattr(self, f, None), tuple)
-        }
-        return self.model_copy(
-            update={f: tuple(shadows.get(c, c) for c in v) for f, v in named.items()}
-        )
-
     def equals(self, other: Object) -> bool:
-        """Whether that is the same, but for its name and what is said of it, wherever it stands."""
-        same = {f: getattr(other, f) for f in self.besides | {"ref"} if hasattr(other, f)}
-        return self.ref.kind == other.ref.kind and self.model_copy(update=same) == other
+        """Return whether the definitions are equal, on whatever table and under whatever name."""
+        if not isinstance(other, type(self)):
+            return False
+        ignored = {f: getattr(other, f) for f in self.not_compared | {"ref"}}
+        return self.model_copy(update=ignored) == other
 
     def replay(self, pieces: Mapping[Ref, PartitionCopy]) -> Iterable[Statement]:
-        yield self.alone() if self.partitioned else Statement(sql=self.plain())
-        made: dict[Ref | None, Self] = {self.ref.on: self}
-        for table, is_partition in sorted(pieces.items(), key=lambda p: p[1].depth):
-            part = made[table] = self.inherited_by(table).called(is_partition.name)
-            yield Statement(sql=part.plain()) if is_partition.leaf else part.alone()
-            yield attached(part, made[is_partition.above])
+        create = Statement(sql=self.create_sql())
+        yield self.create_on_parent_only() if self.partitioned else create
+        created: dict[Ref | None, Self] = {self.ref.on: self}
+        for table, found in sorted(pieces.items(), key=lambda p: p[1].depth):
+            copy = created[table] = self.inherited_by(table).with_name(found.name)
+            create = Statement(sql=copy.create_sql())
+            yield create if found.leaf else copy.create_on_parent_only()
+            yield attach_copy(copy, created[found.above])
 
 
-def place_of(table: Ref | None, name: str) -> tuple[str, ...]:
-    """What a constraint of that name has to itself."""
+def constraint_name_key(table: Ref | None, name: str) -> tuple[str, ...]:
+    """Return the key of a constraint's name among `name_keys`: unique within the table."""
     return ("constraint name", table.schema, table.name, name) if table is not None else ()
 
 
-def _as_chosen(own: str, usual: str) -> bool:
-    """Whether PostgreSQL may have chosen the name: one that is taken gets a number."""
-    stem = usual.encode()[:55].decode(errors="ignore")
-    return own == usual or (own.startswith(stem) and own.removeprefix(usual).isdigit())
+def _is_default(own: str, default: str) -> bool:
+    """Return whether PostgreSQL may have chosen the name: it appends a number to a name in use."""
+    stem = default.encode()[:55].decode(errors="ignore")
+    return own == default or (own.startswith(stem) and own.removeprefix(default).isdigit())
 
 
-def _renamed(table: Ref, was: str, becomes: str) -> Statement:
-    there, back = (
+def _rename_copy(table: Ref, before: str, after: str) -> Statement:
+    rename, undo = (
         text(compose("ALTER INDEX {} RENAME TO {}", name(table.schema, a), b))
-        for a, b in ((was, becomes), (becomes, was))
+        for a, b in ((before, after), (after, before))
     )
     return Statement(
-        sql=there, lock="SHARE UPDATE EXCLUSIVE", relation=table.identity, undo=(back,)
+        sql=rename, lock="SHARE UPDATE EXCLUSIVE", relation=table.identity, undo=(undo,)
     )
 
 
-def aside_of(ref: Ref) -> str:
-    """The name under which a replacement is built."""
-    return "reconcile_" + sha256(str(ref).encode()).hexdigest()[:12]
+def build_name(ref: Ref) -> str:
+    """Return the temporary name under which a replacement is built."""
+    return BUILD_PREFIX + sha256(str(ref).encode()).hexdigest()[:12]
 
 
-def attached(part: PartitionedObject, parent: PartitionedObject) -> Statement:
-    """Make it a piece of the whole."""
-    words = compose("ALTER INDEX {} ATTACH PARTITION {}", parent.sql_name(), part.sql_name())
+def attach_copy(copy: PartitionedObject, parent: PartitionedObject) -> Statement:
+    """Attach the index of a partition to the index of its parent table."""
+    attach = compose("ALTER INDEX {} ATTACH PARTITION {}", parent.sql_name(), copy.sql_name())
     return Statement(
-        sql=text(words),
+        sql=text(attach),
         lock="ACCESS EXCLUSIVE",
-        relation=f"{part.ref.schema}.{part.ref.name}",
+        relation=f"{copy.ref.schema}.{copy.ref.name}",
         transactional=True,
         own_transaction=True,
         undo=(),
     )
 
 
-def piece_of(parent: D, partition: Ref, context: PlanningContext) -> D:
-    """The piece on a partition, under the name that PostgreSQL would choose, were it not taken."""
-    part = parent.inherited_by(partition)
-    default_partition_names = context.default_partition_names.get(parent.ref, NOTHING).get(
-        partition
-    )
-    part = part.called(default_partition_names.name) if default_partition_names else part
-    stem = part.ref.name.encode()[:58].decode(errors="ignore")
-    more = (part.called(f"{stem}{n}") for n in count(1))
-    return next(p for p in chain([part], more) if _free(p, parent, context))
+def copy_on(partition: Ref, parent: P, context: PlanningContext) -> P:
+    """Return the copy on a partition, under the name that PostgreSQL would choose if it is free."""
+    copy = parent.inherited_by(partition)
+    default = context.default_partition_names.get(parent.ref, NO_COPIES).get(partition)
+    copy = copy.with_name(default.name) if default else copy
+    stem = copy.ref.name.encode()[:58].decode(errors="ignore")
+    numbered = (copy.with_name(f"{stem}{n}") for n in count(1))
+    return next(c for c in chain([copy], numbered) if _is_free(c, parent, context))
 
 
-def below(table: Ref, context: PlanningContext) -> Iterator[Ref]:
-    """All partitions of a table, and theirs."""
-    for partition in context.partitions.get(table, ()):
-        yield from (partition, *below(partition, context))
+def copies_on_leaves(parent: P, context: PlanningContext) -> list[P]:
+    """Return the copies on leaf partitions, or `[parent]` if the table is not partitioned."""
+    if not parent.partitioned or parent.ref.on is None:
+        return [parent]
+    return [copy_on(t, parent, context) for t in leaf_partitions(parent.ref.on, context)]
 
 
-def leaves(table: Ref, context: PlanningContext) -> Iterator[Ref]:
-    """The partitions below a table that have none themselves."""
-    return (p for p in below(table, context) if p not in context.partitions)
+def partitions_below(table: Ref | None, context: PlanningContext) -> Iterator[Ref]:
+    """Yield all partitions of a table and of its partitions."""
+    for partition in context.partitions.get(table, ()) if table else ():
+        yield from (partition, *partitions_below(partition, context))
 
 
-def swallowed(parent: PartitionedObject, context: PlanningContext) -> Iterator[str]:
-    """Plain DDL for what partitions have that becomes pieces of this one, and would go with it."""
-    for table in below(parent.ref.on, context) if parent.ref.on else ():
-        part = parent.inherited_by(table)
-        for own in (
-            o
-            for o in context.partition_children.get(table, ())
-            if o.ref == part.ref and part.equals(o)
-        ):
+def leaf_partitions(table: Ref | None, context: PlanningContext) -> Iterator[Ref]:
+    """Yield the partitions below a table that have no partitions."""
+    return (p for p in partitions_below(table, context) if p not in context.partitions)
+
+
+def recreate_absorbed(parent: PartitionedObject, context: PlanningContext) -> Iterator[str]:
+    """Yield the plain DDL of partitions' own objects that become copies of `parent`.
+
+    Undoing the creation of `parent` would drop them.
+    """
+    for table in partitions_below(parent.ref.on, context):
+        copy = parent.inherited_by(table)
+        if (own := _same_on_partition(copy, context)) is not None:
             yield from (s.sql for s in own.create(context, online=False))
 
 
-def _free(part: PartitionedObject, parent: PartitionedObject, context: PlanningContext) -> bool:
-    """Whether nobody has the name, or only what it will be the name of, or what goes first."""
-    own = {p.name for p in context.partition_copies.get(parent.ref, NOTHING).values()}
-    living = (
-        any(
-            o.ref == part.ref and part.equals(o)
-            for o in context.partition_children.get(part.ref.on, ())
-        )
-        if part.ref.on
-        else False
+def _same_on_partition(copy: PartitionedObject, context: PlanningContext) -> Object | None:
+    """Return the partition's own object of the same name and definition, if it has one."""
+    own = context.partition_children.get(copy.ref.on, ()) if copy.ref.on else ()
+    return next((o for o in own if o.ref == copy.ref and copy.equals(o)), None)
+
+
+def _is_free(copy: PartitionedObject, parent: PartitionedObject, context: PlanningContext) -> bool:
+    """Return whether no relation that the plan keeps has the name of a copy.
+
+    An object that becomes the copy, or is dropped first, leaves the name free.
+    """
+    if (copy.ref.schema, copy.ref.name) not in context.relation_names:
+        return True
+    existing = {p.name for p in context.partition_copies.get(parent.ref, NO_COPIES).values()}
+    return (
+        copy.ref in context.leftovers
+        or copy.ref.name in existing
+        or _same_on_partition(copy, context) is not None
     )
-    taken = (part.ref.schema, part.ref.name) in context.relation_names
-    return not taken or part.ref in context.leftovers or part.ref.name in own or living

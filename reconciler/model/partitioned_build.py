@@ -6,115 +6,122 @@ from dataclasses import dataclass, field
 
 from reconciler.model.context import PlanningContext
 from reconciler.model.object import Object
-from reconciler.model.partitioned import NOTHING, PartitionedObject, aside_of, attached, piece_of
+from reconciler.model.partitioned import (
+    NO_COPIES,
+    PartitionedObject,
+    attach_copy,
+    build_name,
+    copy_on,
+)
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
 
 
 @dataclass
 class PartitionedBuild:
-    """The whole with all its pieces, built beside `old` where it is to replace that: under other names, until it stands.
+    """The creation of `parent` with a copy on every partition.
 
-    `statements` make it, `adopted` are the objects and leftovers of which they make use, `names` the pairs of names that
-    the pieces have and will have.
+    If `old` exists, all are built under temporary names. `statements` create them, `reused` are
+    existing objects and leftovers that become copies, `renames` pairs each object with its
+    final name.
     """
 
-    whole: PartitionedObject
+    parent: PartitionedObject
     context: PlanningContext
     old: PartitionedObject | None = None
     statements: list[Statement] = field(default_factory=list[Statement])
     reused: list[Object] = field(default_factory=list[Object])
-    names: list[tuple[PartitionedObject, str]] = field(
+    renames: list[tuple[PartitionedObject, str]] = field(
         default_factory=list[tuple[PartitionedObject, str]]
     )
 
     def __post_init__(self) -> None:
-        made = self._named(self.whole)
-        self._grow(made, None)
-        living = [o for o in self.reused if o.ref not in self.context.leftovers]
-        back = (
-            made.gone(),
-            *self.whole.loosened(self.context),
-            *(s.sql for o in living for s in o.create(self.context, online=False)),
-        )
+        built = self._under_build_name(self.parent)
+        self._build_below(built, None)
+        undo = tuple(self._undo(built))
         for n, statement in enumerate(self.statements):
-            self.statements[n] = statement.model_copy(update={"undo": back if n == 0 else ()})
+            self.statements[n] = statement.model_copy(update={"undo": undo if n == 0 else ()})
 
-    def _named(self, final: PartitionedObject) -> PartitionedObject:
-        made = final.called(aside_of(final.ref)) if self.old else final
-        self.names.append((made, final.ref.name))
-        return made
+    def _undo(self, built: PartitionedObject) -> list[str]:
+        """Return the SQL that drops the object and recreates the partitions' objects it reused."""
+        existing = [o for o in self.reused if o.ref not in self.context.leftovers]
+        return [
+            built.drop_sql(),
+            *self.parent.undo_on_partitions(self.context),
+            *(s.sql for o in existing for s in o.create(self.context, online=False)),
+        ]
 
-    def _grow(self, made: PartitionedObject, top: Ref | None) -> None:
-        """`top` is the whole of which it is a piece already."""
-        table = made.ref.on
+    def _under_build_name(self, final: PartitionedObject) -> PartitionedObject:
+        built = final.with_name(build_name(final.ref)) if self.old else final
+        self.renames.append((built, final.ref.name))
+        return built
+
+    def _build_below(self, built: PartitionedObject, attached_to: Ref | None) -> None:
+        """Create `built` and the copies on its table's partitions, and attach these.
+
+        `attached_to` is the topmost object if `built` is attached to it already.
+        """
+        table = built.ref.on
         assert table is not None
-        if top is None and self._resumes(made):
-            top = made.ref
-        elif top is None:
-            self.statements.append(made.alone())
-        there = self.context.partition_copies.get(top, NOTHING) if top else NOTHING
+        if attached_to is None and self._resumes(built):
+            attached_to = built.ref
+        elif attached_to is None:
+            self.statements.append(built.create_on_parent_only())
+        attached = (
+            self.context.partition_copies.get(attached_to, NO_COPIES) if attached_to else NO_COPIES
+        )
         for partition in self.context.partitions.get(table, ()):
-            if partition not in there:
-                part = self._piece(partition)
-                self.statements.append(attached(part, made))
-            else:
-                part = self._final(partition).called(there[partition].name)
-                self.names.append(
-                    (part, self._final(partition).ref.name if self.old else part.ref.name)
-                )
-                if partition in self.context.partitions:
-                    self._grow(part, top)
+            if partition not in attached:
+                self.statements.append(attach_copy(self._copy(partition), built))
+                continue
+            final = copy_on(partition, self.parent, self.context)
+            copy = final.with_name(attached[partition].name)
+            self.renames.append((copy, final.ref.name if self.old else copy.ref.name))
+            if partition in self.context.partitions:
+                self._build_below(copy, attached_to)
 
-    def _resumes(self, made: PartitionedObject) -> bool:
-        """Whether somebody began it; what is begun otherwise, or cannot be finished, is dropped."""
-        left = self.context.leftovers.get(made.ref)
+    def _resumes(self, built: PartitionedObject) -> bool:
+        """Return whether an interrupted run began the object; drop a leftover of no use."""
+        left = self.context.leftovers.get(built.ref)
         if left is None:
             return False
         self.reused.append(left.made)
-        pieces = self.context.partition_copies.get(made.ref, NOTHING).values()
-        if left.resumable and made.equals(left.made) and all(p.valid for p in pieces if p.leaf):
+        copies = self.context.partition_copies.get(built.ref, NO_COPIES).values()
+        valid = all(c.valid for c in copies if c.leaf)
+        if left.resumable and built.equals(left.made) and valid:
             return True
         self.statements.append(
             Statement(
-                sql=made.gone(),
+                sql=built.drop_sql(),
                 lock="ACCESS EXCLUSIVE",
-                relation=made.stands_on,
+                relation=built.stands_on,
                 own_transaction=True,
             )
         )
         return False
 
-    def _piece(self, partition: Ref) -> PartitionedObject:
-        """What is to be attached on a partition: found, or made."""
-        final = self._final(partition)
-        made = self._named(final)
-        ready = self._ready(made)
-        if ready is not None:
-            self.reused.append(ready)
-            if ready.ref.name != made.ref.name:
-                self.statements.append(
-                    ready.renamed_to(made.ref.name).model_copy(update={"own_transaction": True})
-                )
+    def _copy(self, partition: Ref) -> PartitionedObject:
+        """Create the copy on a partition, or reuse an existing object, and return the copy."""
+        copy = self._under_build_name(copy_on(partition, self.parent, self.context))
+        existing = self._reusable(copy)
+        if existing is not None:
+            self.reused.append(existing)
+            if existing.ref.name != copy.ref.name:
+                rename = existing.renamed_to(copy.ref.name)
+                self.statements.append(rename.model_copy(update={"own_transaction": True}))
         elif partition in self.context.partitions:
-            self._grow(made, None)
+            self._build_below(copy, None)
         else:
-            self.statements += made.entire(self.context)
-        return made
+            self.statements += copy.create_on_leaf(self.context)
+        return copy
 
-    def _ready(self, made: PartitionedObject) -> Object | None:
-        table = made.ref.on
-        left = self.context.leftovers.get(made.ref)
-        if (
-            left is not None
-            and table not in self.context.partitions
-            and left.resumable
-            and made.equals(left.made)
-        ):
+    def _reusable(self, copy: PartitionedObject) -> Object | None:
+        """Return a leftover or an object of the partition with the copy's definition, if any."""
+        table = copy.ref.on
+        left = self.context.leftovers.get(copy.ref)
+        is_leaf = table not in self.context.partitions
+        if left is not None and is_leaf and left.resumable and copy.equals(left.made):
             return left.made
-        living = self.context.partition_children.get(table, ()) if table and not self.old else ()
-        matches = [o for o in living if made.equals(o)]
-        return next((o for o in matches if o.ref == made.ref), next(iter(matches), None))
-
-    def _final(self, partition: Ref) -> PartitionedObject:
-        return piece_of(self.whole, partition, self.context)
+        existing = self.context.partition_children.get(table, ()) if table and not self.old else ()
+        same = [o for o in existing if copy.equals(o)]
+        return next((o for o in same if o.ref == copy.ref), next(iter(same), None))

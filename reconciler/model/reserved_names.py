@@ -20,6 +20,20 @@ SHADOW_PREFIX = "reconcile_retype_"  # how names begin of columns that are about
 LAST = "~"  # begins the names of these functions' triggers, so that they fire when all others have
 
 
+# The prefix of an index under its temporary name, followed by 12 hexadecimal digits of a hash of the object's name, and
+# by `_old` for the index to be dropped; and the regular expression of such a name.
+BUILD_PREFIX = "reconcile_"
+BUILD_NAME = f"^{BUILD_PREFIX}[0-9a-f]{{12}}(_old)?$"
+
+
+# The prefix of a check constraint that proves NOT NULL while the column is set NOT NULL (14 to 17).
+NOT_NULL_CHECK = "reconcile_not_null_"
+
+
+# Begins the comment of a constraint that was valid, until the constraint is validated again.
+UNVALIDATED = "reconcile is about to validate this again. "
+
+
 def keeps_filled(trigger: str, function: str) -> str:
     """SQL that is true of a trigger of ours that keeps a column filled; both are rows of their catalogs."""
     like = FILL_TRIGGER_PREFIX.replace("_", r"\_") + "%"

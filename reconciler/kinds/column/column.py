@@ -27,7 +27,7 @@ from reconciler.model.facts import PartitionCopy
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.online_swap import SwappedOnline
 from reconciler.model.owned import Owned
-from reconciler.model.partitioned import aside_of, place_of
+from reconciler.model.partitioned import build_name, constraint_name_key
 from reconciler.model.privileges import PUBLIC, Access, Grants, grantors, handed_over, known
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import UNFILLED
@@ -214,7 +214,7 @@ class Column(SwappedOnline):
 
     def name_keys(self) -> frozenset[tuple[str, ...]]:
         return super().name_keys() | {
-            place_of(self.ref.on, f.named(self._target)) for f in (self.forbidden,) if f is not None
+            constraint_name_key(self.ref.on, f.named(self._target)) for f in (self.forbidden,) if f is not None
         }
 
     def free_name(
@@ -229,7 +229,7 @@ class Column(SwappedOnline):
         )
         if was is None or not named or self.also_inherited or new.also_inherited:
             return None
-        aside = was.model_copy(update={"name": aside_of(self.ref)})
+        aside = was.model_copy(update={"name": build_name(self.ref)})
         return self.model_copy(update={"not_null": aside}), aside.renamed_from(
             was, self._target, None
         )

@@ -11,11 +11,10 @@ from reconciler.kinds.column.backfill_spec import Backfill, fill
 from reconciler.kinds.column.target import Target
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import default_name
+from reconciler.model.reserved_names import NOT_NULL_CHECK
 from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, joined, literal, name, raw, text
-
-HELPER = "reconcile_not_null_"  # a check that proves NOT NULL while we set it (PostgreSQL 14 to 17)
 
 
 class NotNull(BaseModel):
@@ -203,7 +202,7 @@ def unproven(target: Target) -> Statement:
 
 
 def _helper(target: Target) -> str:
-    return (HELPER + target.column).encode()[:63].decode(errors="ignore")
+    return (NOT_NULL_CHECK + target.column).encode()[:63].decode(errors="ignore")
 
 
 def _proof(target: Target) -> sql.Composable:
