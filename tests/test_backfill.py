@@ -491,10 +491,10 @@ def test_a_default_that_counts_counts_every_row_once(database: Database) -> None
 
 FILLING = """
 import sys
-from reconciler.backfill import fill
-from reconciler.connection import connect
-from reconciler.statement import Fill, Pace
-spec = Fill(relation="public.t", column="n", value="(t.id * 2)", pace=Pace(rows=500, pause=0.02))
+from reconciler.apply.backfill import fill
+from reconciler.model.statement import Fill, Pace
+from reconciler.server.connection import connect
+spec = Fill(relation="public.t", column="n", value="(t.id * 2)", throttle=Pace(rows=500, pause=0.02))
 with connect(sys.argv[1]) as connection:
     fill(connection, spec, lambda work: work(), lambda _: None, journal="reconcile")
 """
