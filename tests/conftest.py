@@ -127,7 +127,8 @@ def need_labels(major: int) -> None:
         major not in MAJORS or label_provider(_server(major)) is None
     ):  # others have the tools of the embedded one
         pytest.skip(
-            "needs a C compiler and the server's header files: no provider of security labels comes with PostgreSQL"
+            "needs a C compiler and the server's header files: no provider of security labels "
+            "comes with PostgreSQL"
         )
 
 

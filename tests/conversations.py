@@ -22,19 +22,25 @@ ASKED = "SELECT c.id, c.metadata FROM conversations AS c WHERE c.id = %s"
 READ = (
     "SELECT m.role, m.content FROM messages AS m WHERE m.conversation_id = %s ORDER BY m.created_at"
 )
-OPENED = "INSERT INTO conversations (id, domain_id, session_id, organization_id) VALUES (gen_random_uuid(), %s, 'new', %s)"
+OPENED = (
+    "INSERT INTO conversations (id, domain_id, session_id, organization_id) VALUES "
+    "(gen_random_uuid(), %s, 'new', %s)"
+)
 # Both columns are written already, as an application does that is about to rely on the second.
 SAID = """INSERT INTO messages (conversation_id, role, content, organization_id)
     SELECT c.id, 'user', 'Is anybody there?', coalesce(c.organization_id, d.organization_id)
     FROM conversations AS c JOIN domains AS d ON d.id = c.domain_id WHERE c.id = %s"""
-COUNTED = """UPDATE conversations SET metadata = metadata || jsonb_build_object('n', coalesce((metadata ->> 'n')::int, 0) + 1)
+COUNTED = """UPDATE conversations SET metadata = metadata || jsonb_build_object('n',
+            coalesce((metadata ->> 'n')::int, 0) + 1)
     WHERE id = %s"""
 SUMS = """SELECT (SELECT count(*) FROM conversations) + (SELECT count(*) FROM messages) AS n,
     (SELECT coalesce(sum((metadata ->> 'n')::int), 0) FROM conversations) AS counted"""
 # Whatever of it neither the plan nor the application changes.
-KEPT = """SELECT (SELECT sum(hashtextextended(ROW(id, domain_id, session_id, started_at, ended_at, metadata - 'n', created_at)::text, 0))
+KEPT = """SELECT (SELECT sum(hashtextextended(ROW(id, domain_id, session_id, started_at, ended_at,
+            metadata - 'n', created_at)::text, 0))
                   FROM conversations WHERE session_id <> 'new') AS conversations,
-                 (SELECT sum(hashtextextended(ROW(id, conversation_id, role, content, metadata, created_at)::text, 0))
+                 (SELECT sum(hashtextextended(ROW(id, conversation_id, role, content, metadata,
+                     created_at)::text, 0))
                   FROM messages WHERE content <> 'Is anybody there?') AS messages"""
 
 
@@ -70,7 +76,8 @@ def prepare(url: str, scale: float) -> None:
     """The tables and rows as they are before anything is declared."""
     with connect(url) as connection:
         connection.execute(
-            "DROP SCHEMA public CASCADE; DROP SCHEMA IF EXISTS auth, reconcile CASCADE; CREATE SCHEMA public"
+            "DROP SCHEMA public CASCADE; DROP SCHEMA IF EXISTS auth, reconcile CASCADE; "
+            "CREATE SCHEMA public"
         )
         connection.execute(starting_point(scale).encode())
         connection.execute("VACUUM ANALYZE")

@@ -47,7 +47,10 @@ WRITERS, READERS, THINK = (
     0.005,
 )  # sessions, and seconds that each rests between two statements
 ACCOUNTS = 1000
-AT_WORK = "SELECT count(*) AS n FROM pg_stat_activity WHERE application_name = 'application' AND datname = current_database()"
+AT_WORK = (
+    "SELECT count(*) AS n FROM pg_stat_activity WHERE application_name = 'application' AND "
+    "datname = current_database()"
+)
 READS = (
     "SELECT id, account_id, counter FROM shop.event WHERE id = %s",
     "SELECT id, account_id, counter FROM shop.busy WHERE id = %s",
@@ -56,16 +59,20 @@ SETUP = """
     CREATE SCHEMA shop;
     CREATE TABLE shop.account (id int PRIMARY KEY, region text NOT NULL);
     CREATE TABLE shop.event (
-        id bigint PRIMARY KEY, account_id int NOT NULL, kind text NOT NULL, external_id bigint NOT NULL, counter int NOT NULL DEFAULT 0,
+        id bigint PRIMARY KEY, account_id int NOT NULL, kind text NOT NULL, external_id bigint NOT
+            NULL, counter int NOT NULL DEFAULT 0,
         region text, created_at timestamptz NOT NULL DEFAULT now());
-    INSERT INTO shop.account SELECT g, 'region ' || g % 7 FROM generate_series(0, {accounts} - 1) AS g;
+    INSERT INTO shop.account SELECT g, 'region ' || g % 7 FROM generate_series(0, {accounts} - 1)
+        AS g;
     INSERT INTO shop.event (id, account_id, kind, external_id)
         SELECT g, g % {accounts}, 'kind ' || g % 20, g FROM generate_series(1, {rows}) AS g;
     CREATE INDEX event_kind ON shop.event (kind);
-    CREATE VIEW shop.busy AS SELECT e.id, e.account_id, e.counter FROM shop.event AS e WHERE e.counter > 0;
+    CREATE VIEW shop.busy AS SELECT e.id, e.account_id, e.counter FROM shop.event AS e WHERE
+        e.counter > 0;
     ALTER TABLE shop.event ENABLE ROW LEVEL SECURITY;
     CREATE POLICY visible ON shop.event USING (account_id < {accounts});
-    DO $$ BEGIN CREATE ROLE application; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
+    DO $$ BEGIN CREATE ROLE application;
+    EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
     GRANT USAGE ON SCHEMA shop TO application;
     GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA shop TO application;
     ANALYZE shop.account, shop.event;"""
@@ -112,7 +119,10 @@ CHANGES = (
             }
         ),
         [
-            "ALTER TABLE shop.event ADD CONSTRAINT event_account_fk FOREIGN KEY (account_id) REFERENCES shop.account (id)"
+            (
+                "ALTER TABLE shop.event ADD CONSTRAINT event_account_fk FOREIGN KEY (account_id) "
+                "REFERENCES shop.account (id)"
+            )
         ],
         "ALTER TABLE shop.event DROP CONSTRAINT event_account_fk",
     ),
@@ -137,7 +147,8 @@ CHANGES = (
             f"UPDATE shop.event SET region = {REGION} WHERE region IS NULL",
             "ALTER TABLE shop.event ALTER COLUMN region SET NOT NULL",
         ],
-        "ALTER TABLE shop.event ALTER COLUMN region DROP NOT NULL; ALTER TABLE shop.event DROP COLUMN region;"
+        "ALTER TABLE shop.event ALTER COLUMN region DROP NOT NULL; "
+        "ALTER TABLE shop.event DROP COLUMN region;"
         "ALTER TABLE shop.event ADD COLUMN region text",
     ),
     Change(
@@ -157,7 +168,8 @@ CHANGES = (
             f"CREATE VIEW shop.busy AS {BUSY}",
             "GRANT SELECT ON shop.busy TO application",
         ],
-        "DROP VIEW shop.busy; CREATE VIEW shop.busy AS SELECT e.id, e.account_id, e.counter FROM shop.event AS e WHERE e.counter > 0;"
+        "DROP VIEW shop.busy; CREATE VIEW shop.busy AS SELECT e.id, e.account_id, e.counter FROM "
+        "shop.event AS e WHERE e.counter > 0;"
         "GRANT SELECT ON shop.busy TO application",
     ),
     Change(
@@ -166,11 +178,16 @@ CHANGES = (
         [
             "DROP VIEW shop.busy",
             "ALTER TABLE shop.event ALTER COLUMN counter TYPE bigint",
-            "CREATE VIEW shop.busy AS SELECT e.id, e.account_id, e.counter FROM shop.event AS e WHERE e.counter > 0",
+            (
+                "CREATE VIEW shop.busy AS SELECT e.id, e.account_id, e.counter FROM shop.event "
+                "AS e "
+                "WHERE e.counter > 0"
+            ),
             "GRANT SELECT ON shop.busy TO application",
         ],
         "DROP VIEW shop.busy; ALTER TABLE shop.event ALTER COLUMN counter TYPE int;"
-        "CREATE VIEW shop.busy AS SELECT e.id, e.account_id, e.counter FROM shop.event AS e WHERE e.counter > 0;"
+        "CREATE VIEW shop.busy AS SELECT e.id, e.account_id, e.counter FROM shop.event AS e "
+        "WHERE e.counter > 0;"
         "GRANT SELECT ON shop.busy TO application",
     ),
     Change(
@@ -232,7 +249,10 @@ class Shop:
             words = dice.choice(READS)
         elif dice.random() < 0.2:
             one = dice.randrange(10_000_000_000, 1 << 62)
-            words = "INSERT INTO shop.event (id, account_id, kind, external_id, region) VALUES (%s, 1, 'new', %s, 'somewhere')"
+            words = (
+                "INSERT INTO shop.event (id, account_id, kind, external_id, region) VALUES "
+                "(%s, 1, 'new', %s, 'somewhere')"
+            )
         else:
             one = max(one - one % WRITERS + number, 1)
             words = "UPDATE shop.event SET counter = counter + 1 WHERE id = %s"
@@ -305,7 +325,10 @@ class Weight:
     def look(self, connection: Connection) -> None:
         """Take it once."""
         row = connection.execute(
-            "SELECT n_dead_tup AS dead, pg_total_relation_size(relid) AS size FROM pg_stat_user_tables WHERE relid = %s::regclass",
+            (
+                "SELECT n_dead_tup AS dead, pg_total_relation_size(relid) AS size FROM "
+                "pg_stat_user_tables WHERE relid = %s::regclass"
+            ),
             [self.relation],
         ).fetchall()[0]
         pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -319,7 +342,10 @@ class Weight:
             f"{n / 1e6:,.0f}"
             for n in (self.size[0], max(self.size), self.memory[0], max(self.memory))
         ]
-        return f"at most {self.dead:,} dead rows; {self.relation} {mega[0]} to {mega[1]} MB; our memory {mega[2]} to {mega[3]} MB"
+        return (
+            f"at most {self.dead:,} dead rows; {self.relation} {mega[0]} to {mega[1]} MB; "
+            f"our memory {mega[2]} to {mega[3]} MB"
+        )
 
 
 def weighed(url: str, weight: Weight, work: Callable[[], None]) -> Callable[[], None]:
@@ -436,7 +462,10 @@ def own_server() -> str:
     """An embedded server that has the settings of a normal one: those of the tests are in a hurry, and never vacuum."""
     server = start_embedded("online")
     with connect(server.url) as connection:
-        asked = "SELECT string_agg(name || ' ' || setting, ', ' ORDER BY name) AS it FROM pg_settings WHERE name = ANY(%s)"
+        asked = (
+            "SELECT string_agg(name || ' ' || setting, ', ' ORDER BY name) AS it FROM "
+            "pg_settings WHERE name = ANY(%s)"
+        )
         said = connection.execute(
             asked,
             [["autovacuum", "fsync", "full_page_writes", "shared_buffers", "synchronous_commit"]],
@@ -465,9 +494,13 @@ def main() -> None:
     given = parser.parse_args()
     url = given.target or own_server()
     print(
-        f"{WRITERS} writers and {READERS} readers, each resting {THINK * 1000:.0f} ms between statements"
+        f"{WRITERS} writers and {READERS} readers, each resting {THINK * 1000:.0f} ms between "
+        "statements"
     )
-    head = f"{'change':20} {'made by':10} {'seconds':>8} {'p50 ms':>8} {'p99 ms':>8} {'longest':>9} {'failed':>7}"
+    head = (
+        f"{'change':20} {'made by':10} {'seconds':>8} {'p50 ms':>8} {'p99 ms':>8} "
+        f"{'longest':>9} {'failed':>7}"
+    )
     if given.conversations:
         from tests import conversations  # noqa: PLC0415 - it is made of what stands here
 

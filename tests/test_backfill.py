@@ -23,7 +23,10 @@ from reconciler.model.statement import Fill, Pace
 from reconciler.server.connection import Connection, connect, run_sql
 from tests.conftest import Database
 
-TABLE = "CREATE TABLE public.t (id int PRIMARY KEY, n int); INSERT INTO public.t SELECT g FROM generate_series(1, {0}) AS g;"
+TABLE = (
+    "CREATE TABLE public.t (id int PRIMARY KEY, n int); "
+    "INSERT INTO public.t SELECT g FROM generate_series(1, {0}) AS g;"
+)
 ROWS = 30_000
 FILL = Fill(relation="public.t", column="n", value="(t.id * 2)")
 LOCKED = "55P03"
@@ -67,7 +70,8 @@ def filled(database: Database, spec: Fill = FILL, *, journal: str | None = None)
 def test_rows_that_have_a_value_are_never_touched(database: Database) -> None:
     database.run(TABLE.format(ROWS))
     database.run(
-        "UPDATE t SET n = -1 WHERE id % 3 = 0; CREATE TABLE seen AS SELECT id, xmin::text AS x FROM t WHERE n IS NOT NULL"
+        "UPDATE t SET n = -1 WHERE id % 3 = 0; CREATE TABLE seen AS SELECT id, xmin::text AS x "
+        "FROM t WHERE n IS NOT NULL"
     )
     assert filled(database) == ROWS - ROWS // 3
     assert database.value("SELECT count(*) FROM t WHERE n = id * 2") == ROWS - ROWS // 3
@@ -84,17 +88,23 @@ KEYS = {
     "INSERT INTO public.t SELECT 'x' || g % 7, g FROM generate_series(1, 30000) AS g",
     "unique": "CREATE TABLE public.t (id bigint NOT NULL UNIQUE, n int);"
     "INSERT INTO public.t SELECT g FROM generate_series(30000, 1, -1) AS g",
-    "none": "CREATE TABLE public.t (id int, n int); INSERT INTO public.t SELECT g FROM generate_series(1, 30000) AS g",
+    "none": (
+        "CREATE TABLE public.t (id int, n int); INSERT INTO public.t SELECT g FROM "
+        "generate_series(1, 30000) AS g"
+    ),
     "of a type that is quoted": "CREATE TYPE public.\"Colour\" AS ENUM ('red', 'blue');"
-    'CREATE TABLE public.t (c public."Colour", "Id" uuid DEFAULT gen_random_uuid(), id int, n int, PRIMARY KEY (c, "Id"));'
+    'CREATE TABLE public.t (c public."Colour", "Id" uuid DEFAULT gen_random_uuid(), id int, n '
+    'int, PRIMARY KEY (c, "Id"));'
     "INSERT INTO public.t (c, id) SELECT 'red', g FROM generate_series(1, 30000) AS g",
     "of partitions": "CREATE TABLE public.t (id int, n int) PARTITION BY RANGE (id);"
-    "CREATE TABLE public.t1 PARTITION OF public.t FOR VALUES FROM (0) TO (10000) PARTITION BY LIST (id);"
+    "CREATE TABLE public.t1 PARTITION OF public.t FOR VALUES FROM (0) TO (10000) PARTITION BY "
+    "LIST (id);"
     "CREATE TABLE public.t1d PARTITION OF public.t1 DEFAULT;"
     "CREATE TABLE public.t2 (n int, id int PRIMARY KEY);"
     "ALTER TABLE public.t ATTACH PARTITION public.t2 FOR VALUES FROM (10000) TO (40000);"
     "INSERT INTO public.t SELECT g FROM generate_series(1, 30000) AS g",
-    "of heirs": "CREATE TABLE public.t (id int PRIMARY KEY, n int); CREATE TABLE public.u (extra text) INHERITS (public.t);"
+    "of heirs": "CREATE TABLE public.t (id int PRIMARY KEY, n int); "
+    "CREATE TABLE public.u (extra text) INHERITS (public.t);"
     "INSERT INTO public.t SELECT g FROM generate_series(1, 10000) AS g;"
     "INSERT INTO public.u SELECT g FROM generate_series(10001, 30000) AS g",
 }
@@ -121,13 +131,29 @@ def test_every_row_is_filled_whatever_the_key(
 
 
 UNFIT = {
-    "partial": "CREATE TABLE public.t (id int NOT NULL, n int); CREATE UNIQUE INDEX ON public.t (id) WHERE id > 5",
-    "descending": "CREATE TABLE public.t (id int NOT NULL, n int); CREATE UNIQUE INDEX ON public.t (id DESC)",
+    "partial": (
+        "CREATE TABLE public.t (id int NOT NULL, n int); "
+        "CREATE UNIQUE INDEX ON public.t (id) WHERE id > 5"
+    ),
+    "descending": (
+        "CREATE TABLE public.t (id int NOT NULL, n int); CREATE UNIQUE INDEX ON public.t (id DESC)"
+    ),
     "nullable": "CREATE TABLE public.t (id int UNIQUE, n int)",
-    "another order": "CREATE TABLE public.t (id text NOT NULL, n int); CREATE UNIQUE INDEX ON public.t (id text_pattern_ops)",
-    "another collation": 'CREATE TABLE public.t (id text COLLATE "C" NOT NULL, n int);CREATE UNIQUE INDEX ON public.t (id COLLATE "POSIX")',
-    "an expression": "CREATE TABLE public.t (id int NOT NULL, n int); CREATE UNIQUE INDEX ON public.t (abs(id))",
-    "perhaps null": "CREATE TABLE public.t (id int UNIQUE, n int); ALTER TABLE public.t ADD CONSTRAINT x NOT NULL id NOT VALID",
+    "another order": (
+        "CREATE TABLE public.t (id text NOT NULL, n int); "
+        "CREATE UNIQUE INDEX ON public.t (id text_pattern_ops)"
+    ),
+    "another collation": (
+        'CREATE TABLE public.t (id text COLLATE "C" NOT NULL, n int);CREATE '
+        'UNIQUE INDEX ON public.t (id COLLATE "POSIX")'
+    ),
+    "an expression": (
+        "CREATE TABLE public.t (id int NOT NULL, n int); CREATE UNIQUE INDEX ON public.t (abs(id))"
+    ),
+    "perhaps null": (
+        "CREATE TABLE public.t (id int UNIQUE, n int); "
+        "ALTER TABLE public.t ADD CONSTRAINT x NOT NULL id NOT VALID"
+    ),
 }
 
 
@@ -159,7 +185,8 @@ def test_a_batch_reads_by_the_key_s_index_alone(database: Database) -> None:
 
 def test_a_table_without_a_key_is_read_piece_by_piece(database: Database) -> None:
     database.run(
-        "CREATE TABLE public.t (id int, n int); INSERT INTO public.t SELECT g FROM generate_series(1, 200000) AS g"
+        "CREATE TABLE public.t (id int, n int); INSERT INTO public.t SELECT g FROM "
+        "generate_series(1, 200000) AS g"
     )
     batch = Batch(FILL, Part("public.t", Key()), "t", ("(300,0)",), 1000, 1000)
     with connected(database) as connection:
@@ -196,7 +223,8 @@ def test_a_locked_row_holds_up_nothing_but_itself(database: Database) -> None:
 def test_a_row_that_moves_while_it_is_waited_for_is_filled(database: Database) -> None:
     """Its new version is somewhere else than where it was seen."""
     database.run(
-        "CREATE TABLE public.t (id int, n int, pad text); INSERT INTO public.t SELECT g FROM generate_series(1, 1000) AS g"
+        "CREATE TABLE public.t (id int, n int, pad text); "
+        "INSERT INTO public.t SELECT g FROM generate_series(1, 1000) AS g"
     )
     with psycopg.connect(database.url) as holder, connected(database) as connection:
         holder.execute("UPDATE t SET pad = repeat('x', 1000)")
@@ -342,8 +370,10 @@ def test_without_a_journal_to_write_it_begins_at_the_beginning(database: Databas
         "UPDATE t SET n = NULL; CREATE SCHEMA reconcile; CREATE TABLE reconcile.backfill ()"
     )
     database.run(
-        "DO $$BEGIN CREATE ROLE plain_filler LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END$$;"
-        "GRANT USAGE ON SCHEMA public, reconcile TO plain_filler; GRANT SELECT, UPDATE ON t TO plain_filler"
+        "DO $$BEGIN CREATE ROLE plain_filler LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; "
+        "END$$;"
+        "GRANT USAGE ON SCHEMA public, reconcile TO plain_filler; "
+        "GRANT SELECT, UPDATE ON t TO plain_filler"
     )
     with connect(database.url.replace("user=postgres", "user=plain_filler")) as connection:
         assert fill(connection, FILL, at_once, unseen, journal="reconcile") == 1000
@@ -387,15 +417,18 @@ def test_rows_without_a_value_stop_it_with_their_keys(database: Database) -> Non
 
 def test_triggers_fire_or_not_as_it_is_said(database: Database) -> None:
     database.run(
-        "CREATE TABLE public.t (id int PRIMARY KEY, n int, touched bool); INSERT INTO public.t SELECT g FROM generate_series(1, 10) AS g;"
-        "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.touched := true; RETURN NEW; END';"
+        "CREATE TABLE public.t (id int PRIMARY KEY, n int, touched bool); "
+        "INSERT INTO public.t SELECT g FROM generate_series(1, 10) AS g;"
+        "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.touched := true; "
+        "RETURN NEW; END';"
         "CREATE TRIGGER touch BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION touch()"
     )
     silent = FILL.model_copy(update={"throttle": Pace(triggers=False)})
     assert filled(database, silent) == 10
     assert database.value("SELECT count(touched) FROM t") == 0
     database.run(
-        "ALTER TABLE t DISABLE TRIGGER touch; UPDATE t SET n = NULL; ALTER TABLE t ENABLE TRIGGER touch"
+        "ALTER TABLE t DISABLE TRIGGER touch; UPDATE t SET n = NULL; "
+        "ALTER TABLE t ENABLE TRIGGER touch"
     )
     assert filled(database) == 10
     assert database.value("SELECT count(touched) FROM t") == 10
@@ -404,7 +437,8 @@ def test_triggers_fire_or_not_as_it_is_said(database: Database) -> None:
 def test_who_may_not_silence_triggers_is_told(database: Database) -> None:
     database.run(
         TABLE.format(1)
-        + "DO $$BEGIN CREATE ROLE plain_filler LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END$$;"
+        + "DO $$BEGIN CREATE ROLE plain_filler LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; "
+        "END$$;"
         "GRANT SELECT, UPDATE ON t TO plain_filler"
     )
     silent = FILL.model_copy(update={"throttle": Pace(triggers=False)})
@@ -462,7 +496,8 @@ def test_progress_counts_rows_and_knows_the_time_left(database: Database) -> Non
 
 def test_a_value_may_name_the_table_s_row(database: Database) -> None:
     database.run(
-        'CREATE TABLE public."My T" (id int PRIMARY KEY, n int); INSERT INTO public."My T" SELECT generate_series(1, 10);'
+        'CREATE TABLE public."My T" (id int PRIMARY KEY, n int); '
+        'INSERT INTO public."My T" SELECT generate_series(1, 10);'
     )
     spec = Fill(
         relation='public."My T"',
@@ -474,8 +509,10 @@ def test_a_value_may_name_the_table_s_row(database: Database) -> None:
 
 def test_a_partition_key_moves_its_rows(database: Database) -> None:
     database.run(
-        "CREATE TABLE public.t (id int, n int) PARTITION BY LIST (n); CREATE TABLE public.t2 PARTITION OF public.t FOR VALUES IN (2);"
-        "CREATE TABLE public.td PARTITION OF public.t DEFAULT; INSERT INTO public.t VALUES (1), (2), (3)"
+        "CREATE TABLE public.t (id int, n int) PARTITION BY LIST (n); "
+        "CREATE TABLE public.t2 PARTITION OF public.t FOR VALUES IN (2);"
+        "CREATE TABLE public.td PARTITION OF public.t DEFAULT; "
+        "INSERT INTO public.t VALUES (1), (2), (3)"
     )
     assert filled(database) == 3
     assert database.value("SELECT count(*) FROM t2") == 1
@@ -494,7 +531,8 @@ import sys
 from reconciler.apply.backfill import fill
 from reconciler.model.statement import Fill, Pace
 from reconciler.server.connection import connect
-spec = Fill(relation="public.t", column="n", value="(t.id * 2)", throttle=Pace(rows=500, pause=0.02))
+spec = Fill(relation="public.t", column="n", value="(t.id * 2)", throttle=Pace(rows=500,
+    pause=0.02))
 with connect(sys.argv[1]) as connection:
     fill(connection, spec, lambda work: work(), lambda _: None, journal="reconcile")
 """
@@ -526,7 +564,8 @@ def test_a_client_that_is_killed_outright_loses_nothing(database: Database) -> N
 def test_what_would_refuse_it_is_known_before_it_begins(database: Database) -> None:
     database.run(
         TABLE.format(1)
-        + "DO $$BEGIN CREATE ROLE plain_filler LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END$$;"
+        + "DO $$BEGIN CREATE ROLE plain_filler LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; "
+        "END$$;"
         "GRANT SELECT, UPDATE ON t TO plain_filler"
     )
     spec = FILL.model_copy(update={"throttle": Pace(max_lag=1, triggers=False)})

@@ -81,7 +81,10 @@ def declare(folder: Path, text: str) -> Path:
             'column "nope" does not exist',
         ),
         (
-            "functions:\n  f():\n    returns: int\n    language: plpgsql\n    body: BEGIN oops END\n",
+            (
+                "functions:\n  f():\n    returns: int\n    language: plpgsql\n    body: BEGIN oops "
+                "END\n"
+            ),
             "5:5",
             "unexpected end of function definition",
         ),
@@ -171,7 +174,10 @@ def test_every_error_of_sql_is_collected(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(TABLE)
-    declared = "tables: {t: {constraints: {a: {check: x > 0}, b: {check: n > 0}, c: {check: n >}}}}\nviews: {v: {query: SELECT nope}}\n"
+    declared = (
+        "tables: {t: {constraints: {a: {check: x > 0}, b: {check: n > 0}, c: {check: n "
+        ">}}}}\nviews: {v: {query: SELECT nope}}\n"
+    )
     with pytest.raises(DeclarationError) as raised:
         pipeline.plan_changes(
             Job(database.url, load(declare(tmp_path, declared)), Scope(frozenset({"public"})))
@@ -199,12 +205,16 @@ def test_spelling_is_no_difference(
     new_database: Callable[..., Database], tmp_path: Path, each_major: int
 ) -> None:
     script = """
-        CREATE TABLE public.s (a varchar(20) DEFAULT 'x', b timestamptz, c numeric(4), d int4[], CHECK (a IN ('x', 'y')));
-        CREATE VIEW public.w AS SELECT a, count(*) n FROM public.s WHERE b > now() - interval '1 day' GROUP BY 1;
+        CREATE TABLE public.s (a varchar(20) DEFAULT 'x', b timestamptz, c numeric(4), d int4[],
+            CHECK (a IN ('x', 'y')));
+        CREATE VIEW public.w AS SELECT a, count(*) n FROM public.s WHERE b > now() - interval '1
+            day' GROUP BY 1;
         CREATE INDEX i ON public.s (lower(a), (b AT TIME ZONE 'UTC')) WHERE c BETWEEN 1 AND 5;
         ALTER TABLE public.s ENABLE ROW LEVEL SECURITY;
-        CREATE POLICY p ON public.s USING (a = current_user::text OR EXISTS (SELECT FROM public.s AS o WHERE o.c > s.c));
-        CREATE FUNCTION public.f(x int, y varchar = 'z') RETURNS SETOF int4 LANGUAGE sql AS 'SELECT 1';
+        CREATE POLICY p ON public.s USING (a = current_user::text OR EXISTS (SELECT FROM public.s
+            AS o WHERE o.c > s.c));
+        CREATE FUNCTION public.f(x int, y varchar = 'z') RETURNS SETOF int4 LANGUAGE sql AS 'SELECT
+            1';
     """
     declared = """
 tables:
@@ -238,7 +248,10 @@ def test_only_the_neighbourhood_of_a_change_is_built(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     script = TABLE + "".join(
-        f"CREATE TABLE public.far_{n} (id int PRIMARY KEY, t int REFERENCES public.far_{max(n - 1, 0)});"
+        (
+            f"CREATE TABLE public.far_{n} (id int PRIMARY KEY, t int REFERENCES "
+            f"public.far_{max(n - 1, 0)});"
+        )
         for n in range(20)
     )
     database = new_database(
@@ -278,14 +291,17 @@ def test_every_scratch_server_gives_the_same_plan(
 def test_a_routine_spelled_otherwise_is_found_again_at_every_try(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
-    script = (
-        TABLE
-        + "CREATE FUNCTION public.f(x int) RETURNS text LANGUAGE sql AS 'SELECT s FROM public.t WHERE id = x';"
+    script = TABLE + (
+        "CREATE FUNCTION public.f(x int) RETURNS text LANGUAGE sql AS 'SELECT s FROM public.t "
+        "WHERE id = x';"
     )
     database = new_database(script)
     file = declare(
         tmp_path,
-        "functions: {'f(x int)': {returns: text, body: 'SELECT s || s FROM public.t WHERE id = x'}}",
+        (
+            "functions: {'f(x int)': {returns: text, body: 'SELECT s || s FROM public.t WHERE id = "
+            "x'}}"
+        ),
     )
     plan = pipeline.plan_changes(Job(database.url, load(file), Scope(frozenset({"public"}))))
     assert [(c.action, c.identity) for c in plan.changes] == [("alter", "public.f(integer)")]
@@ -297,7 +313,10 @@ def test_a_quoted_table_s_backfill_is_qualified(
     database = new_database(
         'CREATE TABLE public."My Table" (id int, n int); CREATE TABLE public.other (n int);'
     )
-    declared = "tables: {My Table: {columns: {n: {not_null: true, backfill: {value: (SELECT max(n) FROM other)}}}}}"
+    declared = (
+        "tables: {My Table: {columns: {n: {not_null: true, backfill: {value: (SELECT "
+        "max(n) FROM other)}}}}}"
+    )
     plan = pipeline.plan_changes(
         Job(database.url, load(declare(tmp_path, declared)), Scope(frozenset({"public"})))
     )
@@ -311,7 +330,8 @@ def test_the_target_s_datestyle_changes_no_date(
         TABLE + "CREATE VIEW public.v AS SELECT id, date '2024-04-03' AS x FROM public.t;"
     )
     database.run(
-        "DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET datestyle = ''SQL, DMY''', current_database()); END$$"
+        "DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET datestyle = ''SQL, DMY''', "
+        "current_database()); END$$"
     )
     target = (
         "--target",
@@ -330,7 +350,10 @@ def test_the_schema_of_what_is_declared_is_never_pruned(
     database = new_database(TABLE)
     file = declare(
         tmp_path,
-        "tables: {t: {columns: {id: {type: int, not_null: true}, n: int, s: varchar(10)}, constraints: {t_pkey: {primary_key: id}}}}",
+        (
+            "tables: {t: {columns: {id: {type: int, not_null: true}, n: int, s: varchar(10)}, "
+            "constraints: {t_pkey: {primary_key: id}}}}"
+        ),
     )
     shown = reconcile(
         "plan",

@@ -86,7 +86,9 @@ def test_case(
 ) -> None:
     if each_major != MAJORS[0] and not installed() and case not in FIRST:
         pytest.skip(
-            "one case of each kind is enough here; with RECONCILE_TEST_POSTGRES all run on every PostgreSQL"
+            "one case of each kind is enough here; with RECONCILE_TEST_POSTGRES all run on "
+            "every "
+            "PostgreSQL"
         )
     needs(case, each_major)
     actual = (case / "actual.sql").read_text()
@@ -153,5 +155,6 @@ def test_cases_exist_for_every_kind() -> None:
 def test_the_major_is_in_the_matrix(major: int) -> None:
     if major not in {*MAJORS, *installed()}:
         pytest.skip(
-            f"PostgreSQL {major} is not installed: RECONCILE_TEST_POSTGRES names folders that hold bin/postgres"
+            f"PostgreSQL {major} is not installed: RECONCILE_TEST_POSTGRES names folders that "
+            "hold bin/postgres"
         )

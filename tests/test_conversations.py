@@ -52,18 +52,23 @@ def test_apply_leads_to_exactly_what_is_declared(before: Database) -> None:
         == 2
     )
     assert before.rows(
-        "SELECT tablename, count(*) FROM pg_policies WHERE tablename IN ('conversations', 'messages') GROUP BY 1 ORDER BY 1"
+        "SELECT tablename, count(*) FROM pg_policies WHERE tablename IN ('conversations', "
+        "'messages') GROUP BY 1 ORDER BY 1"
     ) == [
         ("conversations", 4),
         ("messages", 4),
     ]
-    composite = "SELECT count(*) FROM pg_index WHERE indrelid IN ('conversations'::regclass, 'messages'::regclass) AND indnatts > 1"
+    composite = (
+        "SELECT count(*) FROM pg_index WHERE indrelid IN ('conversations'::regclass, "
+        "'messages'::regclass) AND indnatts > 1"
+    )
     assert before.value(f"{composite} AND indisvalid AND indisready") == 8
     assert before.value("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == 0
     assert before.value("SELECT count(*) FROM pg_constraint WHERE NOT convalidated") == 0
     assert (
         before.value(
-            "SELECT count(*) FROM pg_constraint WHERE conname LIKE '%metadata_schema' AND contype = 'c'"
+            "SELECT count(*) FROM pg_constraint WHERE conname LIKE '%metadata_schema' AND "
+            "contype = 'c'"
         )
         == 2
     )
@@ -161,7 +166,9 @@ def test_markdown_names_every_change(conversations: Database) -> None:
 def test_what_was_done_by_hand_is_drift_and_heals(applied: Database) -> None:
     target = ("--target", applied.url, "--state", STATE)
     applied.run(
-        "DROP INDEX idx_messages_org_created; ALTER POLICY messages_select_optimized ON messages USING (true)"
+        "DROP INDEX idx_messages_org_created; ALTER POLICY messages_select_optimized ON "
+        "messages "
+        "USING (true)"
     )
     drift = reconcile("drift", *target, "--format", "json")
     assert drift.exit_code == 2
@@ -176,7 +183,8 @@ def test_what_was_done_by_hand_is_drift_and_heals(applied: Database) -> None:
 def test_orphans_stop_what_depends_on_them_and_nothing_else(conversations: Database) -> None:
     target = ("--target", conversations.url, "--state", STATE)
     conversations.run("""
-        INSERT INTO domains (id, domain) VALUES ('00000000-0000-0000-0000-00000000000d', 'orphan.example');
+        INSERT INTO domains (id, domain) VALUES ('00000000-0000-0000-0000-00000000000d',
+            'orphan.example');
         INSERT INTO conversations (id, domain_id, session_id)
         VALUES ('00000000-0000-0000-0000-00000000000c', '00000000-0000-0000-0000-00000000000d', 's')
     """)
@@ -193,7 +201,8 @@ def test_orphans_stop_what_depends_on_them_and_nothing_else(conversations: Datab
         == 0
     )
     assert not conversations.value(
-        "SELECT attnotnull FROM pg_attribute WHERE attrelid = 'conversations'::regclass AND attname = 'organization_id'"
+        "SELECT attnotnull FROM pg_attribute WHERE attrelid = 'conversations'::regclass AND "
+        "attname = 'organization_id'"
     )
     # what does not depend on it is done, the policies that rest on the column wait
     assert conversations.value(
@@ -209,7 +218,9 @@ def test_orphans_stop_what_depends_on_them_and_nothing_else(conversations: Datab
     assert conversations.value("SELECT status FROM reconcile.run") == "failed"
 
     conversations.run(
-        "UPDATE domains SET organization_id = (SELECT id FROM organizations ORDER BY id LIMIT 1) WHERE domain = 'orphan.example'"
+        "UPDATE domains SET organization_id = (SELECT id FROM organizations ORDER BY id "
+        "LIMIT 1) "
+        "WHERE domain = 'orphan.example'"
     )
     mended = reconcile("apply", *target, "--yes")
     assert mended.exit_code == 0, mended.output
@@ -238,7 +249,8 @@ def as_tenant(database: Database, user: object, *statements: str) -> Sequence[tu
 def member(database: Database) -> tuple[object, object]:
     """A person who belongs to one organization, and that organization."""
     found = database.rows(
-        "SELECT user_id, (array_agg(organization_id))[1] FROM organization_members GROUP BY user_id HAVING count(*) = 1 ORDER BY 1 LIMIT 1"
+        "SELECT user_id, (array_agg(organization_id))[1] FROM organization_members GROUP BY "
+        "user_id HAVING count(*) = 1 ORDER BY 1 LIMIT 1"
     )
     return found[0][0], found[0][1]
 
@@ -264,7 +276,10 @@ def test_a_tenant_writes_its_own_rows_only(applied: Database) -> None:
         f"SELECT id FROM domains WHERE organization_id <> '{organization}' ORDER BY id LIMIT 1"
     )
     foreign = applied.value(f"SELECT organization_id FROM domains WHERE id = '{theirs}'")
-    insert = "INSERT INTO conversations (domain_id, organization_id, session_id) VALUES ('{}', '{}', 's')"
+    insert = (
+        "INSERT INTO conversations (domain_id, organization_id, session_id) VALUES ('{}', "
+        "'{}', 's')"
+    )
     assert as_tenant(applied, user, insert.format(domain, organization)) == [(1,)]
     for domain_id, organization_id in (
         (theirs, foreign),
@@ -296,14 +311,19 @@ def test_a_tenant_writes_its_own_rows_only(applied: Database) -> None:
         as_tenant(
             applied,
             user,
-            f"INSERT INTO messages {columns} VALUES ('{conversation}', '{organization}', 'user', 'x')",
+            (
+                f"INSERT INTO messages {columns} VALUES ('{conversation}', '{organization}', "
+                "'user', "
+                "'x')"
+            ),
         )
 
 
 def test_nobody_learns_of_others_through_the_functions(applied: Database) -> None:
     user, _ = member(applied)
     other = applied.value(
-        f"SELECT user_id FROM organization_members WHERE user_id <> '{user}' ORDER BY user_id LIMIT 1"
+        f"SELECT user_id FROM organization_members WHERE user_id <> '{user}' ORDER BY user_id "
+        "LIMIT 1"
     )
     for function in ("get_user_organization_ids", "get_user_domain_ids"):
         assert as_tenant(applied, user, f"SELECT cardinality({function}('{user}')) > 0") == [
@@ -329,7 +349,8 @@ def test_policies_are_one_lookup_and_one_index_condition(applied: Database) -> N
     assert "organization_id = ANY" in words.split("Index Cond:", 1)[1]
     assert not applied.rows(
         """SELECT policyname FROM pg_policies WHERE tablename IN ('conversations', 'messages')
-           AND replace(coalesce(qual, '') || coalesce(with_check, ''), '( SELECT auth.uid() AS uid)', '') LIKE '%auth.uid()%'"""
+           AND replace(coalesce(qual, '') || coalesce(with_check, ''), '( SELECT auth.uid() AS
+               uid)', '') LIKE '%auth.uid()%'"""
     )
 
 

@@ -26,7 +26,10 @@ from reconciler.server.connection import connect
 from reconciler.server.locks import LockPolicy
 from tests.conftest import Database
 
-TABLE = "CREATE TABLE public.t (id int PRIMARY KEY, n int); INSERT INTO public.t SELECT g, g % 10 FROM generate_series(1, 100) AS g;"
+TABLE = (
+    "CREATE TABLE public.t (id int PRIMARY KEY, n int); "
+    "INSERT INTO public.t SELECT g, g % 10 FROM generate_series(1, 100) AS g;"
+)
 Made = Callable[..., tuple[Database, Job]]
 IMPATIENT = LockPolicy(lock=0.1, total=0.5)
 
@@ -177,9 +180,10 @@ def test_a_plan_that_was_overtaken_is_refused(job: Made) -> None:
 
 
 def test_a_backfill_touches_only_rows_without_a_value(job: Made) -> None:
-    script = (
-        TABLE
-        + "UPDATE public.t SET n = NULL WHERE id > 50; CREATE TABLE public.seen AS SELECT id, xmin::text AS x FROM public.t WHERE id <= 50;"
+    script = TABLE + (
+        "UPDATE public.t SET n = NULL WHERE id > 50; "
+        "CREATE TABLE public.seen AS SELECT id, xmin::text AS x FROM public.t "
+        "WHERE id <= 50;"
     )
     database, made = job(
         "tables: {t: {columns: {n: {not_null: true, backfill: {value: t.id * 2}}}}}", script
@@ -281,11 +285,15 @@ def test_a_backfill_ends_while_rows_keep_coming(job: Made) -> None:
 
 def test_a_role_s_statement_timeout_does_not_cut_a_backfill(job: Made) -> None:
     database, made = job(
-        "tables: {t: {columns: {n: {not_null: true, backfill: {value: (SELECT 1 FROM pg_sleep(0.01))}}}}}",
+        (
+            "tables: {t: {columns: {n: {not_null: true, backfill: {value: (SELECT 1 FROM "
+            "pg_sleep(0.01))}}}}}"
+        ),
         TABLE + "UPDATE public.t SET n = NULL;",
     )
     database.run(
-        "DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET statement_timeout = 300', current_database()); END$$"
+        "DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET statement_timeout = 300', "
+        "current_database()); END$$"
     )
     assert apply(made, Notes(), LockPolicy(lock=1, total=20)).failed == 0
 
@@ -294,13 +302,16 @@ def test_a_role_that_may_not_write_the_journal_can_apply(
     job: Made, new_database: Callable[..., Database]
 ) -> None:
     script = (
-        "DO $$BEGIN CREATE ROLE plain_owner LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END$$;"
-        + TABLE
-    )
+        "DO $$BEGIN CREATE ROLE plain_owner LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; "
+        "END$$;"
+    ) + TABLE
     database, made = job(
         "tables: {t: {indexes: {t_n: {on: n}}}}",
         script
-        + "ALTER TABLE public.t OWNER TO plain_owner; GRANT CREATE ON SCHEMA public TO plain_owner;",
+        + (
+            "ALTER TABLE public.t OWNER TO plain_owner; GRANT CREATE ON SCHEMA public TO "
+            "plain_owner;"
+        ),
     )
     plain = dataclasses.replace(
         made, target=database.url.replace("user=postgres", "user=plain_owner")

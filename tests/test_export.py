@@ -67,27 +67,32 @@ WHOLE = {
         CREATE TYPE public.box_of_two AS (a integer, b integer);
         CREATE SCHEMA app;
         SET search_path TO app, public;
-        CREATE FUNCTION app.both(a integer) RETURNS integer LANGUAGE sql AS 'SELECT (ROW(a, a)::box_of_two).b';""",
+        CREATE FUNCTION app.both(a integer) RETURNS integer LANGUAGE sql AS 'SELECT (ROW(a,
+            a)::box_of_two).b';""",
     "a view needs an heir of which it reads only what comes from the parent": """
         CREATE TABLE note (id integer, words text);
         CREATE TABLE zz_note () INHERITS (note);
         CREATE VIEW a_note AS SELECT words FROM zz_note;""",
     "an index calls what names something in its body alone": """
         CREATE COLLATION zz_order (locale = 'C');
-        CREATE FUNCTION key_of(words text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT words COLLATE public.zz_order';
+        CREATE FUNCTION key_of(words text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT words
+            COLLATE public.zz_order';
         CREATE TABLE area (words text);
         CREATE INDEX area_words ON area (public.key_of(words));""",
     "an operator whose operands' type comes with it": """
         CREATE TYPE complex AS (r float8, i float8);
-        CREATE FUNCTION added(complex, complex) RETURNS complex LANGUAGE sql IMMUTABLE AS 'SELECT $1';
-        CREATE OPERATOR @+ (LEFTARG = complex, RIGHTARG = complex, FUNCTION = added, COMMUTATOR = OPERATOR(public.@+));
+        CREATE FUNCTION added(complex, complex) RETURNS complex LANGUAGE sql IMMUTABLE AS 'SELECT
+            $1';
+        CREATE OPERATOR @+ (LEFTARG = complex, RIGHTARG = complex, FUNCTION = added, COMMUTATOR =
+            OPERATOR(public.@+));
         COMMENT ON OPERATOR @+ (complex, complex) IS 'sum';
         CREATE VIEW sums AS SELECT ROW(1, 2)::complex @+ ROW(1, 2)::complex AS s;""",
     "a key that is not validated, of a table whose default reads it": """
         CREATE TABLE a (id integer PRIMARY KEY, b_id integer);
         CREATE TABLE b (id integer PRIMARY KEY);
         ALTER TABLE a ADD FOREIGN KEY (b_id) REFERENCES b NOT VALID;
-        CREATE FUNCTION next_number() RETURNS integer LANGUAGE sql AS 'SELECT coalesce(max(id), 0) + 1 FROM a';
+        CREATE FUNCTION next_number() RETURNS integer LANGUAGE sql AS 'SELECT coalesce(max(id), 0)
+            + 1 FROM a';
         ALTER TABLE a ALTER id SET DEFAULT next_number();""",
     "default privileges beside an event trigger": """
         ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO pg_monitor;
@@ -127,7 +132,8 @@ def test_bodies_are_blocks_whatever_they_begin_and_end_with(
 
 def test_what_is_short_is_short(database: Database, tmp_path: Path) -> None:
     database.run("""
-        CREATE TABLE t (id integer PRIMARY KEY, a boolean DEFAULT false, n bigint DEFAULT 12, w text DEFAULT 'x', d numeric DEFAULT 012.5);
+        CREATE TABLE t (id integer PRIMARY KEY, a boolean DEFAULT false, n bigint DEFAULT 12, w
+            text DEFAULT 'x', d numeric DEFAULT 012.5);
         CREATE TABLE u (t integer REFERENCES t ON DELETE CASCADE);
         CREATE INDEX u_t ON u USING hash (t);
         GRANT SELECT ON u TO pg_read_all_data, pg_monitor;""")
@@ -147,7 +153,8 @@ def test_what_is_short_is_short(database: Database, tmp_path: Path) -> None:
 
 def test_what_an_extension_holds_is_nothing_to_speak_of(database: Database, tmp_path: Path) -> None:
     database.run(
-        "CREATE DOMAIN earth AS integer CONSTRAINT on_surface CHECK (VALUE > 0); ALTER EXTENSION plpgsql ADD DOMAIN earth"
+        "CREATE DOMAIN earth AS integer CONSTRAINT on_surface CHECK (VALUE > 0); "
+        "ALTER EXTENSION plpgsql ADD DOMAIN earth"
     )
     assert pipeline.export_state(database.url, EVERYTHING, tmp_path)[1] == []
 

@@ -28,7 +28,10 @@ from reconciler.server.capabilities import Server
 from tests.conftest import Database
 
 ROWS = 20_000
-TABLE = f"CREATE TABLE public.t (id int PRIMARY KEY, a int, n int); INSERT INTO public.t SELECT g, g FROM generate_series(1, {ROWS}) AS g;"
+TABLE = (
+    "CREATE TABLE public.t (id int PRIMARY KEY, a int, n int); "
+    f"INSERT INTO public.t SELECT g, g FROM generate_series(1, {ROWS}) AS g;"
+)
 SLOWLY = "batch: {target: 20ms, rows: 1000}, pause: 10ms"
 
 
@@ -83,7 +86,10 @@ def test_with_a_default_nothing_fails(
     each_major: int, new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(TABLE, each_major)
-    declared = f"tables: {{t: {{columns: {{n: {{default: 7, not_null: true, backfill: {{value: t.a * 2, {SLOWLY}}}}}}}}}}}"
+    declared = (
+        f"tables: {{t: {{columns: {{n: {{default: 7, not_null: true, backfill: {{value: "
+        f"t.a * 2, {SLOWLY}}}}}}}}}}}"
+    )
     with writing(
         database,
         "UPDATE t SET a = a WHERE id = %(row)s",
@@ -153,7 +159,10 @@ def test_what_keeps_filled_is_made_anew_when_somebody_changed_it(
     assert apply(database, tmp_path, declared).steps == ()
     for meddling in (
         "ALTER TABLE t DISABLE TRIGGER reconcile_fill_n",
-        "CREATE OR REPLACE FUNCTION reconcile_fill_t_n() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+        (
+            "CREATE OR REPLACE FUNCTION reconcile_fill_t_n() RETURNS trigger LANGUAGE plpgsql AS "
+            "'BEGIN RETURN NEW; END'"
+        ),
         "DROP TRIGGER reconcile_fill_n ON t",
     ):
         database.run(meddling)
@@ -170,12 +179,16 @@ def test_what_keeps_filled_outlives_no_renaming(database: Database, tmp_path: Pa
         tmp_path,
         "tables: {t: {columns: {n: {backfill: {value: t.a * 2, keep_filled: true}}}}}",
     )
-    renamed = "tables: {u: {renamed_from: t, columns: {m: {renamed_from: n, backfill: {value: u.a * 3, keep_filled: true}}}}}"
+    renamed = (
+        "tables: {u: {renamed_from: t, columns: {m: {renamed_from: n, backfill: {value: "
+        "u.a * 3, keep_filled: true}}}}}"
+    )
     apply(database, tmp_path, renamed)
     database.run("INSERT INTO u VALUES (0, 4)")
     assert database.value("SELECT m FROM u WHERE id = 0") == 12
     assert database.value(
-        "SELECT string_agg(tgname || ' ' || tgfoid::regproc, ',') FROM pg_trigger WHERE NOT tgisinternal"
+        "SELECT string_agg(tgname || ' ' || tgfoid::regproc, ',') FROM pg_trigger WHERE NOT "
+        "tgisinternal"
     ) == ("reconcile_fill_m reconcile_fill_u_m")
     assert database.value("SELECT count(*) FROM pg_proc WHERE proname LIKE 'reconcile_fill%'") == 1
 

@@ -22,7 +22,8 @@ from tests.test_cases import quiet
 
 BEFORE = """
     CREATE FUNCTION public.inner_check(n int) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN n > 0;
-    CREATE FUNCTION public.may_see(n int) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN public.inner_check(n);
+    CREATE FUNCTION public.may_see(n int) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN
+        public.inner_check(n);
     CREATE DOMAIN public.word AS text CHECK (VALUE <> '');
     CREATE TABLE public.t (id int PRIMARY KEY, n int, w public.word);
     CREATE TABLE public.other (id int);
@@ -38,7 +39,10 @@ POLICY = "tables: {t: {policies: {p: {using: public.may_see(n)}}}}"
 RETYPED = "tables: {t: {columns: {n: bigint}}}"
 DROPPED = "tables: {doomed: {state: absent}}"
 RENAMED = "tables: {renamed: {renamed_from: t, columns: {n: {default: 3}}}}"
-INVALID = "CREATE INDEX {0} ON {1} (id); UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{0}'::regclass"
+INVALID = (
+    "CREATE INDEX {0} ON {1} (id); UPDATE pg_index SET indisvalid = false WHERE indexrelid "
+    "= '{0}'::regclass"
+)
 RELATED = [
     (INDEX, INVALID.format("i", "t")),
     (INDEX, INVALID.format("reconcile_aside", "t")),
@@ -53,11 +57,18 @@ RELATED = [
     ("tables: {t: {indexes: {i: {on: w}}}}", "ALTER DOMAIN word ADD CHECK (VALUE <> 'x')"),
     (
         POLICY,
-        "CREATE OR REPLACE FUNCTION may_see(n int) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN true",
+        (
+            "CREATE OR REPLACE FUNCTION may_see(n int) RETURNS boolean LANGUAGE sql IMMUTABLE "
+            "RETURN "
+            "true"
+        ),
     ),
     (
         POLICY,
-        "CREATE OR REPLACE FUNCTION inner_check(n int) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN true",
+        (
+            "CREATE OR REPLACE FUNCTION inner_check(n int) RETURNS boolean LANGUAGE sql IMMUTABLE "
+            "RETURN true"
+        ),
     ),
     (POLICY, "ALTER TABLE t ENABLE ROW LEVEL SECURITY"),
     ("tables: {part: {indexes: {i: {on: n}}}}", "ALTER TABLE parted ALTER n TYPE bigint"),
@@ -88,12 +99,19 @@ UNRELATED = [
     (POLICY, INVALID.format("theirs", "t")),
     (
         INDEX,
-        "CREATE TABLE more (id int); ALTER TABLE other ADD COLUMN m int; COMMENT ON TABLE other IS 'x'",
+        (
+            "CREATE TABLE more (id int); ALTER TABLE other ADD COLUMN m int; "
+            "COMMENT ON TABLE other IS 'x'"
+        ),
     ),
     (INDEX, "INSERT INTO t VALUES (1, 2, 'x'); ANALYZE t"),
     (
         INDEX,
-        "CREATE OR REPLACE FUNCTION may_see(n int) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN true",
+        (
+            "CREATE OR REPLACE FUNCTION may_see(n int) RETURNS boolean LANGUAGE sql IMMUTABLE "
+            "RETURN "
+            "true"
+        ),
     ),
     (INDEX, "GRANT USAGE ON SCHEMA public TO pg_monitor"),
     (INDEX, "CREATE OR REPLACE VIEW v2 AS SELECT n, 1 AS more FROM v1"),

@@ -122,7 +122,9 @@ def test_an_idle_transaction_is_waited_out_and_nobody_queues(
         suspend.join()
     longest = max(written.seconds)
     print(
-        f"held for {HOSTILE:.0f} s: apply took {took:.1f} s, {len(written.seconds)} writes, the longest {longest * 1000:.0f} ms"
+        f"held for {HOSTILE:.0f} s: apply took {took:.1f} s, {len(written.seconds)} writes, "
+        "the "
+        f"longest {longest * 1000:.0f} ms"
     )
     assert (done.exit_code, written.errors) == (0, []), done.output
     assert took > HOSTILE - 1
@@ -206,7 +208,8 @@ def test_where_others_come_and_go_without_a_gap_it_gets_its_turn(
     assert "idle in transaction" in notes.waits[0]
 
 
-LIMITED = """DO $$ BEGIN CREATE ROLE limited LOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
+LIMITED = """DO $$ BEGIN CREATE ROLE limited LOGIN;
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
     ALTER TABLE t OWNER TO limited; GRANT CREATE, USAGE ON SCHEMA public TO limited;"""
 
 
@@ -259,7 +262,10 @@ def test_a_foreign_key_is_as_polite_to_whom_it_may_not_look_at(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     """The other table of a foreign key is not the step's own: who was met there is known by the transaction alone."""
-    parent = "CREATE TABLE public.parent (id int PRIMARY KEY); INSERT INTO public.parent SELECT generate_series(0, 9);"
+    parent = (
+        "CREATE TABLE public.parent (id int PRIMARY KEY); "
+        "INSERT INTO public.parent SELECT generate_series(0, 9);"
+    )
     database = new_database(TABLE + parent + LIMITED + "ALTER TABLE parent OWNER TO limited")
     made, notes = (
         job_of(
@@ -292,9 +298,12 @@ def test_an_application_is_never_the_victim_of_a_deadlock(
     new_database: Callable[..., Database], tmp_path: Path, suspicion: float
 ) -> None:
     """It locks two tables in one order and we in the other, slowly: whoever waits longest finds the deadlock, and must not."""
-    slow = f"""CREATE TABLE public.other (id int PRIMARY KEY, n int); INSERT INTO public.other VALUES (1, 1);
-        CREATE FUNCTION public.slow() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep({0.4 * suspicion}); END';
-        CREATE EVENT TRIGGER slow ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION public.slow();"""
+    slow = f"""CREATE TABLE public.other (id int PRIMARY KEY, n int);
+        INSERT INTO public.other VALUES (1, 1);
+        CREATE FUNCTION public.slow() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN PERFORM
+            pg_sleep({0.4 * suspicion}); END';
+        CREATE EVENT TRIGGER slow ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION
+            public.slow();"""
     database = new_database(TABLE + slow)
     setting = f"ALTER DATABASE %I SET deadlock_timeout = {suspicion * 1000:.0f}"
     database.run(f"DO $$ BEGIN EXECUTE format('{setting}', current_database()); END $$")
@@ -373,7 +382,10 @@ def test_a_prepared_transaction_is_named_with_the_way_to_end_it(
     database = preparing("prepared")
     database.run(
         TABLE
-        + "CREATE TABLE public.parent (id int PRIMARY KEY); INSERT INTO public.parent SELECT generate_series(0, 9);"
+        + (
+            "CREATE TABLE public.parent (id int PRIMARY KEY); "
+            "INSERT INTO public.parent SELECT generate_series(0, 9);"
+        )
     )
     own, other = "PREPARE TRANSACTION 'it''s own'", "PREPARE TRANSACTION 'other'"
     foreign = "constraints: {f: {foreign_key: n, references: parent(id)}}"
@@ -410,11 +422,15 @@ def test_a_vacuum_that_must_prevent_wraparound_does_not_give_way(
     )
     with connect(database.url) as connection:
         connection.execute(
-            "DO $$ BEGIN FOR n IN 1..101000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$"
+            "DO $$ BEGIN FOR n IN 1..101000 LOOP PERFORM pg_current_xact_id(); COMMIT; "
+            "END LOOP; "
+            "END $$"
         )
     until(
         lambda: database.value(
-            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'autovacuum: VACUUM%public.t (%wraparound)'"
+            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'autovacuum: "
+            "VACUUM%public.t "
+            "(%wraparound)'"
         )
     )
     notes, job = Notes(), job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path)
@@ -431,14 +447,23 @@ def test_a_vacuum_that_must_prevent_wraparound_does_not_give_way(
     assert max(written.seconds) < 0.5
 
 
-VACUUMED = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'autovacuum: VACUUM%public.t'"
+VACUUMED = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query "
+    "LIKE 'autovacuum: VACUUM%public.t'"
+)
 
 
 def vacuumed(database: Database) -> None:
     """With a table on which autovacuum is at work, for minutes."""
     slow = "autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1"
-    often = f"autovacuum_vacuum_threshold = 1, autovacuum_vacuum_scale_factor = 0, autovacuum_analyze_threshold = 1000000, {slow}"
-    dead = "INSERT INTO t SELECT g, 1 FROM generate_series(1000, 200000) AS g; DELETE FROM t WHERE id % 2 = 0 AND id >= 1000"
+    often = (
+        "autovacuum_vacuum_threshold = 1, autovacuum_vacuum_scale_factor = 0, "
+        f"autovacuum_analyze_threshold = 1000000, {slow}"
+    )
+    dead = (
+        "INSERT INTO t SELECT g, 1 FROM generate_series(1000, 200000) AS g; "
+        "DELETE FROM t WHERE id % 2 = 0 AND id >= 1000"
+    )
     database.run(f"{TABLE} ALTER TABLE t SET ({often}); {dead}; {LIMITED}")
     until(lambda: database.value(VACUUMED))
 

@@ -29,16 +29,22 @@ COMMENTED = "tables: {t: {comment: one, columns: {n: {comment: two}}}}"
 FIRST_LAYOUT = """
     CREATE SCHEMA reconcile;
     CREATE TABLE reconcile.run (
-        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-        finished_at timestamptz, status text NOT NULL DEFAULT 'running' CHECK (status IN ('running', 'done', 'failed', 'interrupted')),
-        role_name text NOT NULL DEFAULT current_user, client_user text NOT NULL, client_host text NOT NULL, version text NOT NULL,
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, started_at timestamptz NOT NULL DEFAULT
+            clock_timestamp(),
+        finished_at timestamptz, status text NOT NULL DEFAULT 'running' CHECK (status IN
+            ('running', 'done', 'failed', 'interrupted')),
+        role_name text NOT NULL DEFAULT current_user, client_user text NOT NULL, client_host text
+            NOT NULL, version text NOT NULL,
         git_commit text, plan jsonb NOT NULL);
     CREATE TABLE reconcile.step (
         run_id bigint NOT NULL REFERENCES reconcile.run ON DELETE CASCADE, step_id text NOT NULL,
-        status text NOT NULL CHECK (status IN ('done', 'failed', 'skipped')), finished_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-        seconds double precision NOT NULL, attempts integer NOT NULL, error text, PRIMARY KEY (run_id, step_id));
+        status text NOT NULL CHECK (status IN ('done', 'failed', 'skipped')), finished_at
+            timestamptz NOT NULL DEFAULT clock_timestamp(),
+        seconds double precision NOT NULL, attempts integer NOT NULL, error text, PRIMARY KEY
+            (run_id, step_id));
     INSERT INTO reconcile.run (status, client_user, client_host, version, plan)
-    VALUES ('running', 'ann', 'laptop', '0.0.1', '{"version": 1, "target": "x", "in_sync": false, "changes": [], "steps": []}');"""
+    VALUES ('running', 'ann', 'laptop', '0.0.1', '{"version": 1, "target": "x", "in_sync": false,
+        "changes": [], "steps": []}');"""
 
 
 class Meddler:
@@ -99,11 +105,14 @@ def test_it_holds_who_what_and_what_was_there_before(job: Made) -> None:
     database, made = job()
     applied(made)
     run = database.rows(
-        "SELECT status, role_name, plan ->> 'digest' = digest AS a, finished_at > started_at AS b, rollback_of FROM reconcile.run"
+        "SELECT status, role_name, plan ->> 'digest' = digest AS a, finished_at > started_at "
+        "AS "
+        "b, rollback_of FROM reconcile.run"
     )
     assert run == [("done", "postgres", True, True, None)]
     kept = database.rows(
-        "SELECT identity, before ->> 'comment' AS b, after ->> 'comment' AS a FROM reconcile.touched ORDER BY 1"
+        "SELECT identity, before ->> 'comment' AS b, after ->> 'comment' AS a FROM "
+        "reconcile.touched ORDER BY 1"
     )
     assert kept == [("column public.t.n", None, "two"), ("table public.t", None, "one")]
 
@@ -188,10 +197,14 @@ def test_what_cannot_be_recorded_half_way_is_told_and_the_run_goes_on(job: Made)
 
 
 def test_a_privilege_lost_half_way_is_told(job: Made) -> None:
-    role = "DO $$BEGIN CREATE ROLE plain_owner LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END$$;"
+    role = (
+        "DO $$BEGIN CREATE ROLE plain_owner LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; "
+        "END$$;"
+    )
     database, made = job(script=role + TABLE + "ALTER TABLE public.t OWNER TO plain_owner;")
     database.run(
-        "DO $$BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO plain_owner', current_database()); END$$"
+        "DO $$BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO plain_owner', "
+        "current_database()); END$$"
     )
     plain = dataclasses.replace(
         made, target=database.url.replace("user=postgres", "user=plain_owner")
@@ -221,7 +234,10 @@ def test_a_lock_on_it_does_not_stop_a_run(job: Made) -> None:
 def test_a_run_whose_connection_breaks_is_closed_all_the_same(job: Made) -> None:
     database, made = job()
     own = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-    kill = f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND {own}"
+    kill = (
+        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND "
+        f"granted AND {own}"
+    )
     with pytest.raises(ConnectionFailed):
         applied(made, lambda: database.run(kill))
     assert database.rows("SELECT status, finished_at IS NOT NULL FROM reconcile.run") == [

@@ -35,14 +35,23 @@ KILLS = int(os.environ.get("RECONCILE_TEST_KILLS", "1"))
 ROWS = 20_000
 DEBRIS = """
     SELECT c.relname::text FROM pg_class AS c LEFT JOIN pg_index AS i ON i.indexrelid = c.oid
-    WHERE c.relnamespace = 'shop'::regnamespace AND (c.relname LIKE 'reconcile%' OR c.relname ~ '_cc(new|old)' OR NOT i.indisvalid)
+    WHERE c.relnamespace = 'shop'::regnamespace AND (c.relname LIKE 'reconcile%' OR c.relname ~
+        '_cc(new|old)' OR NOT i.indisvalid)
     UNION ALL SELECT conname::text FROM pg_constraint
     WHERE conrelid = 'shop.event'::regclass AND (NOT convalidated OR conname LIKE 'reconcile%')
-    UNION ALL SELECT attname::text FROM pg_attribute WHERE attrelid = 'shop.event'::regclass AND attname LIKE 'reconcile%'
-    UNION ALL SELECT tgname::text FROM pg_trigger WHERE tgrelid = 'shop.event'::regclass AND tgname LIKE '%reconcile%'
+    UNION ALL SELECT attname::text FROM pg_attribute WHERE attrelid = 'shop.event'::regclass AND
+        attname LIKE 'reconcile%'
+    UNION ALL SELECT tgname::text FROM pg_trigger WHERE tgrelid = 'shop.event'::regclass AND tgname
+        LIKE '%reconcile%'
     UNION ALL SELECT proname::text FROM pg_proc WHERE pronamespace = 'shop'::regnamespace"""
-ROWS_AS_THEY_WERE = "SELECT count(*), sum(id), sum(account_id), sum(external_id), sum(counter), min(kind), max(kind) FROM shop.event"
-APPLIER = "FROM pg_stat_activity WHERE application_name = 'reconcile' AND datname = current_database() AND pid <> pg_backend_pid()"
+ROWS_AS_THEY_WERE = (
+    "SELECT count(*), sum(id), sum(account_id), sum(external_id), sum(counter), "
+    "min(kind), max(kind) FROM shop.event"
+)
+APPLIER = (
+    "FROM pg_stat_activity WHERE application_name = 'reconcile' AND datname = "
+    "current_database() AND pid <> pg_backend_pid()"
+)
 
 
 def declared() -> dict[str, Any]:

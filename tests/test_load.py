@@ -84,7 +84,9 @@ def nodes(text: str) -> list[Node]:
 
 def test_an_entry_becomes_an_object_with_exactly_the_given_fields(read: Read) -> None:
     found = read(
-        "tables:\n  t:\n    row_level_security: true\n    columns:\n      a: {not_null: true}\n      b: uuid\n"
+        "tables:\n  t:\n    row_level_security: true\n    columns:\n      a: {not_null: "
+        "true}\n  "
+        "    b: uuid\n"
     )
     assert set(found.objects) == {T, child("column", "a"), child("column", "b")}
     assert {r: o.model_fields_set - {"ref"} for r, o in found.objects.items()} == {
@@ -137,7 +139,8 @@ def test_sql_is_the_text_as_written(read: Read, written: str) -> None:
 
 def test_one_item_stands_for_a_list(read: Read) -> None:
     found = read(
-        "tables: {t: {indexes: {i: {on: a}}, policies: {p: {to: authenticated}}}, u: {grants: {anon: select}}}"
+        "tables: {t: {indexes: {i: {on: a}}, policies: {p: {to: authenticated}}}, u: {grants: "
+        "{anon: select}}}"
     )
     assert found.objects[child("index", "i")].fields()["on"] == ["a"]
     assert found.objects[child("policy", "p")].fields()["to"] == ["authenticated"]
@@ -146,7 +149,8 @@ def test_one_item_stands_for_a_list(read: Read) -> None:
 
 def test_text_in_a_mapping_may_look_like_something_else(read: Read) -> None:
     found = read(
-        "functions:\n  f():\n    set: {work_mem: 64, enable_seqscan: off, jit: true, search_path: ''}\n"
+        "functions:\n  f():\n    set: {work_mem: 64, enable_seqscan: off, jit: true, "
+        "search_path: ''}\n"
     )
     given = found.objects[Ref("function", "public", "f", None, "")].fields()["set"]
     assert given == {"work_mem": "64", "enable_seqscan": "off", "jit": "true", "search_path": ""}
@@ -193,7 +197,8 @@ def test_a_name_is_qualified_by_itself_or_by_its_file(
 
 def test_children_share_their_parents_schema_and_are_not_split(read: Read) -> None:
     found = read(
-        "tables:\n  auth.users:\n    policies:\n      see a.b: {for: select}\n      '\"quoted\"': {for: select}\n"
+        "tables:\n  auth.users:\n    policies:\n      see a.b: {for: select}\n      "
+        "'\"quoted\"': {for: select}\n"
     )
     parent = Ref("table", "auth", "users")
     assert set(found.objects) == {
@@ -237,7 +242,8 @@ def test_each_document_has_its_own_schema(read: Read) -> None:
 
 def test_absent_and_present(read: Read) -> None:
     found = read(
-        "tables:\n  t:\n    state: present\n    policies:\n      Domain isolation: {state: absent}\n"
+        "tables:\n  t:\n    state: present\n    policies:\n      Domain isolation: {state: "
+        "absent}\n"
     )
     ref = child("policy", "Domain isolation")
     assert set(found.objects) == {T}
@@ -248,7 +254,8 @@ def test_absent_and_present(read: Read) -> None:
 
 def test_exclusive_names_sections_and_means_kinds(read: Read) -> None:
     found = read(
-        "tables:\n  t: {exclusive: [policies, indexes]}\n  u: {exclusive: policies}\n  v: {exclusive: []}\n"
+        "tables:\n  t: {exclusive: [policies, indexes]}\n  u: {exclusive: policies}\n  v: "
+        "{exclusive: []}\n"
     )
     assert found.exclusive == {
         T: {"policy", "index"},
@@ -259,7 +266,8 @@ def test_exclusive_names_sections_and_means_kinds(read: Read) -> None:
 
 def test_sql_may_stand_in_a_file_of_its_own(write: Write) -> None:
     folder = write(
-        "views:\n  v:\n    query_file: ../sql/v.sql\nchecks: {c: {query_file: ../sql/v.sql, equals: 1}}\n"
+        "views:\n  v:\n    query_file: ../sql/v.sql\nchecks: {c: {query_file: ../sql/v.sql, "
+        "equals: 1}}\n"
     )
     Path("sql").mkdir()
     Path("sql/v.sql").write_text("SELECT 'é'\n", encoding="utf-8-sig")
@@ -284,7 +292,10 @@ def test_sql_may_stand_in_a_file_of_its_own(write: Write) -> None:
 def test_a_table_may_be_described_in_several_files(read: Read) -> None:
     found = read(
         "tables:\n  t:\n    comment: x\n    exclusive: policies\n    indexes: {i: {on: a}}\n",
-        b="schema: app\ntables:\n  public.t:\n    owner: me\n    exclusive: indexes\n    policies: {p: {for: select}}\n",
+        b=(
+            "schema: app\ntables:\n  public.t:\n    owner: me\n    exclusive: indexes\n    "
+            "policies: {p: {for: select}}\n"
+        ),
         sub__c="tables: {t: {indexes: {j: {on: b}}}}",
     )
     assert set(found.objects) == {T, child("index", "i"), child("index", "j"), child("policy", "p")}
@@ -405,7 +416,10 @@ def test_no_files_is_an_error(
 
 
 def test_everything_that_is_written_has_its_place(read: Read) -> None:
-    text = "tables:\n  t:\n    exclusive: []\n    columns:\n      id: uuid\n      é: {type: text, not_null: true}\n    policies: {}\n"
+    text = (
+        "tables:\n  t:\n    exclusive: []\n    columns:\n      id: uuid\n      é: {type: "
+        "text, not_null: true}\n    policies: {}\n"
+    )
     found = read(text).positions
     lines = text.splitlines()
     expected = {
@@ -465,7 +479,8 @@ def test_both_parsers_of_pyyaml_read_the_same(
     monkeypatch.setattr(yaml, "__with_libyaml__", libyaml)
     found = load(
         write(
-            "tables:\n  t: &x\n    comment: |\n      a\n    columns:\n  é: *x\nchecks:\n  c: {query: 'x', equals: }\n"
+            "tables:\n  t: &x\n    comment: |\n      a\n    columns:\n  é: *x\nchecks:\n  c: "
+            "{query: 'x', equals: }\n"
         )
     )
     assert [(r.name, k, p.line, p.column) for (r, k), p in found.positions.items()] == [
@@ -511,8 +526,10 @@ OBJECT_ERRORS = [
     ("tables:\n  t: {colums: {}}\n", "2:7", "table: unknown key 'colums'", "did you mean 'columns'? accepted: "),
     ("tables:\n  a.b.c: {}\n", "2:3", "expected name or schema.name, got 'a.b.c'", "'\"a.b.c\"'"),
     ("tables: {t: {columns: {'': {}}}}\n", "1:24", "expected the name of a column, got nothing", ""),
-    ("tables: {t: {columns: {c: }}}\n", "1:27", "column 'c': expected text (type) or a mapping, got nothing", "accepted: backfill, "),
-    ("tables: {t: {columns: {c: 5}}}\n", "1:27", "column 'c': expected text (type) or a mapping, got the number 5", "accepted: "),
+    ("tables: {t: {columns: {c: }}}\n", "1:27", ("column 'c': expected text (type) or a mapping, "
+"got nothing"), "accepted: backfill, "),
+    ("tables: {t: {columns: {c: 5}}}\n", "1:27", ("column 'c': expected text (type) or a mapping, "
+"got the number 5"), "accepted: "),
     ("tables: {t: {columns: {c: {not_null: maybe}}}}\n", "1:38", "not_null: expected true or false", ""),
     ("tables: {t: {columns: {c: {not_null: yes}}}}\n", "1:38", "expected true or false", "did you mean true?"),
     ("tables: {t: {columns: {c: {not_null: 1}}}}\n", "1:38", "not_null: expected true or false", ""),
@@ -547,29 +564,41 @@ OBJECT_ERRORS = [
     ("tables: {t: {columns: {c: {backfill: {valeu: x}}}}}\n", "1:39", "backfill: unknown key 'valeu'", "did you mean 'value'?"),
     ("tables: {t: {indexes: {i: {on: [a, {b: c}]}}}}\n", "1:36", "on: expected text, got a mapping", ""),
     ("tables: {t: {indexes: {i: {on: {b: c}}}}}\n", "1:32", "on: expected a list, got a mapping", ""),
-    ("tables: {t: {indexes: {i: {options: a}}}}\n", "1:37", "options: expected a mapping, got a string 'a'", ""),
-    ("tables: {t: {indexes: {i: {options: {fillfactor: [1]}}}}}\n", "1:50", "options.fillfactor: expected text, got a list", ""),
+    ("tables: {t: {indexes: {i: {options: a}}}}\n", "1:37", ("options: expected a mapping, got a "
+"string 'a'"), ""),
+    ("tables: {t: {indexes: {i: {options: {fillfactor: [1]}}}}}\n", "1:50", ("options.fillfactor: expected text, got "
+"a list"), ""),
     ("tables: {t: {grants: {anon: [select, ]}, ref: x}}\n", "1:42", "table: unknown key 'ref'", "accepted: "),
-    ("tables: {t: {policies: {p: {for: selects}}}}\n", "1:34", "expected 'all', 'select', 'insert', 'update' or 'delete'", "'select'?"),
+    ("tables: {t: {policies: {p: {for: selects}}}}\n", "1:34", ("expected 'all', 'select', 'insert', "
+"'update' or 'delete'"), "'select'?"),
     ("tables: {t: {policies: {p: {command: all}}}}\n", "1:29", "policy: unknown key 'command'", "accepted: check, "),
-    ("tables: {t: {constraints: {c: {}}}}\n", "1:28", "constraint c on public.t: a constraint has exactly one of", ""),
+    ("tables: {t: {constraints: {c: {}}}}\n", "1:28", ("constraint c on public.t: a constraint "
+"has exactly one of"), ""),
     ("tables: {t: {constraints: {c: {chekc: a}}}}\n", "1:32", "constraint: unknown key 'chekc'", "did you mean 'check'?"),
     ("functions: {f: {}}\n", "1:13", "a function is named with its arguments: f()", ""),
-    ("functions: {f(): SELECT 1}\n", "1:18", "function 'f()': expected a mapping, got a string 'SELECT 1'", "accepted: body, "),
+    ("functions: {f(): SELECT 1}\n", "1:18", ("function 'f()': expected a mapping, got a string "
+"'SELECT 1'"), "accepted: body, "),
     ("functions: {f(): {arguments: a}}\n", "1:19", "function: unknown key 'arguments'", "accepted: body, "),
     ("functions: {f(): {cost: cheap}}\n", "1:25", "cost: expected a number, got a string 'cheap'", ""),
-    ("functions: {f(): {body_file: no.sql}}\n", "1:30", "body_file: cannot read state/no.sql: No such file", "relative to this YAML file"),
-    ("functions: {f(): {body_file: [a]}}\n", "1:30", "body_file: expected the path of a file, got a list", ""),
+    ("functions: {f(): {body_file: no.sql}}\n", "1:30", ("body_file: cannot read state/no.sql: No "
+"such file"), "relative to this YAML file"),
+    ("functions: {f(): {body_file: [a]}}\n", "1:30", ("body_file: expected the path of a file, "
+"got a list"), ""),
     ("functions: {f(): {body: a, body_file: b}}\n", "1:28", "body and body_file are both given", "keep one"),
     ("functions: {f(): {cost_file: a}}\n", "1:19", "function: unknown key 'cost_file'", "accepted: body, "),
-    ("tables: {t: {state: gone}}\n", "1:21", "state: expected 'present' or 'absent', got a string 'gone'", ""),
+    ("tables: {t: {state: gone}}\n", "1:21", ("state: expected 'present' or 'absent', got a "
+"string 'gone'"), ""),
     ("tables: {t: {comment: x, state: absent}}\n", "1:14", "comment beside state: absent", "only named"),
     ("tables: {t: {state: absent, columns: {}}}\n", "1:29", "columns beside state: absent", "only named"),
-    ("tables: {t: {exclusive: [policy]}}\n", "1:26", "exclusive: unknown section 'policy'", "did you mean 'policies'? accepted: columns, "),
+    ("tables: {t: {exclusive: [policy]}}\n", "1:26", "exclusive: unknown section 'policy'", ("did you mean 'policies'? accepted: "
+"columns, ")),
     ("tables: {t: {exclusive: [1]}}\n", "1:26", "exclusive: expected a section, got the number 1", "accepted: columns, "),
-    ("user_mappings: {a on s: {comment: x}}\n", "1:35", "comment: PostgreSQL keeps none on a user mapping", ""),
-    ("default_privileges: {a on tables: {comment: x, grants: {}}}\n", "1:45", "comment: PostgreSQL keeps none on a default privilege", ""),
-    ("security_labels: {p on table a.t: {comment: x, label: y}}\n", "1:45", "comment: PostgreSQL keeps none on a security label", ""),
+    ("user_mappings: {a on s: {comment: x}}\n", "1:35", ("comment: PostgreSQL keeps none on a "
+"user mapping"), ""),
+    ("default_privileges: {a on tables: {comment: x, grants: {}}}\n", "1:45", ("comment: PostgreSQL keeps none on a "
+"default privilege"), ""),
+    ("security_labels: {p on table a.t: {comment: x, label: y}}\n", "1:45", ("comment: PostgreSQL keeps none on a "
+"security label"), ""),
     ("functions: {f(): {exclusive: []}}\n", "1:19", "function: unknown key 'exclusive'", "accepted: body, "),
 ]  # fmt: skip
 
@@ -578,21 +607,27 @@ CHECK_ERRORS = [
     ("checks: {c: SELECT 1}\n", "1:13", "check 'c': expected an assertion, got a string 'SELECT 1'", "accepted: as, equals, "),
     ("checks: {c: }\n", "1:13", "check 'c': expected an assertion, got nothing", "all: "),
     ("checks: {c: {equals: 1}}\n", "1:10", "check 'c': query is missing", ""),
-    ("checks: {c: {query: x}}\n", "1:10", "check 'c': an assertion has exactly one of: equals, fails_with, uses_index", ""),
-    ("checks: {c: {query: x, equals: , uses_index: i}}\n", "1:10", "check 'c': an assertion has exactly one of", ""),
+    ("checks: {c: {query: x}}\n", "1:10", ("check 'c': an assertion has exactly one of: equals, "
+"fails_with, uses_index"), ""),
+    ("checks: {c: {query: x, equals: , uses_index: i}}\n", "1:10", ("check 'c': an assertion has exactly one "
+"of"), ""),
     ("checks: {c: {query: x, equal: 1}}\n", "1:24", "check 'c': unknown key 'equal'", "did you mean 'equals'?"),
-    ("checks: {c: {query: x, equals: [1]}}\n", "1:32", "equals: expected text or a whole number or a number or true or", ""),
+    ("checks: {c: {query: x, equals: [1]}}\n", "1:32", ("equals: expected text or a whole number "
+"or a number or true or"), ""),
     ("checks: {c: {query: x, fails_with: check_violaton}}\n", "1:36", "fails_with: 'check_violaton' is neither", ""),
     ("checks: {c: {query: x, fails_with: }}\n", "1:36", "fails_with: expected text, got nothing", 'write ""'),
     ("checks: {c: {query: x, equals: 1, as: {rol: a}}}\n", "1:40", "as: unknown key 'rol'", "did you mean 'role'?"),
     ("checks: {c: {query: x, equals: 1, as: a}}\n", "1:39", "as: expected a mapping, got a string 'a'", ""),
-    ("checks: {c: {query: x, equals: 1, as: {settings: {s: [a]}}}}\n", "1:54", "as.settings.s: expected text or a mapping, got a list", ""),
+    ("checks: {c: {query: x, equals: 1, as: {settings: {s: [a]}}}}\n", "1:54", ("as.settings.s: expected text or a "
+"mapping, got a list"), ""),
     ("checks: {c: {query: x, equals: 1, as: {settings: {s: {query: [a]}}}}}\n", "1:62", "as.settings.s.query: expected text", ""),
     ("checks: {c: {query: x, equals: 1, as: {settings: {s: {}}}}}\n", "1:54", "as.settings.s: query is missing", ""),
     ("checks: {c: {all: []}}\n", "1:19", "all: expected a list of assertions, got an empty one", "all: [{query"),
-    ("checks: {c: {all: {query: x, equals: 1}}}\n", "1:19", "all: expected a list of assertions, got a mapping", "all: [{query"),
+    ("checks: {c: {all: {query: x, equals: 1}}}\n", "1:19", ("all: expected a list of assertions, got "
+"a mapping"), "all: [{query"),
     ("checks: {c: {all: [{query: x, equals: 1}], query: x}}\n", "1:44", "query beside all", "belongs to one"),
-    ("checks: {c: {all: [{query: x, equals: 1}, {query: x}]}}\n", "1:43", "check 'c': an assertion has exactly one of", ""),
+    ("checks: {c: {all: [{query: x, equals: 1}, {query: x}]}}\n", "1:43", ("check 'c': an assertion has exactly one "
+"of"), ""),
 ]  # fmt: skip
 
 
@@ -744,7 +779,10 @@ def test_checks_cannot_be_changed(read: Read) -> None:
 
 
 def test_conditions_have_the_names_of_the_manual() -> None:
-    manual = "sqlclient_unable_to_establish_sqlconnection not_an_xml_document non_unique_keys_in_a_json_object io_error raise_exception"
+    manual = (
+        "sqlclient_unable_to_establish_sqlconnection not_an_xml_document "
+        "non_unique_keys_in_a_json_object io_error raise_exception"
+    )
     assert set(manual.split()) <= set(CONDITIONS)
 
 
@@ -836,10 +874,21 @@ def test_what_we_ship_is_accepted(write: Write, file: Path) -> None:
     [
         "",
         "schema: a\ntables: {t: , u: {state: absent}, v: {state: present, comment: x}}",
-        "tables: {t: {exclusive: [policies], columns: {a: uuid, b: {default: 0}, c: {default: null}}}}",
-        "tables: {t: {columns: {a: {backfill: lower(b)}, b: {backfill: 0}, c: {backfill: {value: x, batch: {rows: 9}, pause: 1s}}}}}",
+        (
+            "tables: {t: {exclusive: [policies], columns: {a: uuid, b: {default: 0}, c: {default: "
+            "null}}}}"
+        ),
+        (
+            "tables: {t: {columns: {a: {backfill: lower(b)}, b: {backfill: 0}, c: {backfill: "
+            "{value: "
+            "x, batch: {rows: 9}, pause: 1s}}}}}"
+        ),
         "tables: {t: {indexes: {i: {on: a}}, policies: {p: {for: all, to: [a]}}, constraints: {}}}",
-        "functions: {f(): {body_file: a.sql}}\nviews: {v: {query_file: v.sql}}\nextensions: {e: {schema: s}}",
+        (
+            "functions: {f(): {body_file: a.sql}}\nviews: {v: {query_file: v.sql}}\nextensions: "
+            "{e: "
+            "{schema: s}}"
+        ),
         "checks: {c: {query_file: a.sql, equals: null}, d: {all: [{query: x, fails_with: 23514}]}}",
     ],
 )
@@ -921,7 +970,8 @@ def test_a_backfill_s_pace_is_read_in_seconds_and_bytes(write: Write) -> None:
 tables:
   t:
     columns:
-      a: {backfill: {value: x, batch: {target: 1s, rows: 500}, pause: 50%, max_lag: 64MB, max_active: 20, triggers: false}}
+      a: {backfill: {value: x, batch: {target: 1s, rows: 500}, pause: 50%, max_lag: 64MB,
+          max_active: 20, triggers: false}}
       b: {backfill: {value: x, pause: 250ms, max_lag: 1.5min}}
 """
     paces = {

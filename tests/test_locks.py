@@ -36,7 +36,10 @@ MODES = (
     "ACCESS EXCLUSIVE",
 )
 HERE = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-WAITING = f"SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'public.t'::regclass AND {HERE}"
+WAITING = (
+    "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'public.t'::regclass "
+    f"AND {HERE}"
+)
 
 
 def job_of(database: Database, declared: str, folder: Path) -> Job:
@@ -160,8 +163,10 @@ def test_who_was_in_the_way_is_told_at_the_end_of_patience(
 def test_what_should_be_quick_is_stopped(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
-    slow = """CREATE FUNCTION public.slow() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(5); END';
-        CREATE EVENT TRIGGER slow ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION public.slow();"""
+    slow = """CREATE FUNCTION public.slow() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN
+            PERFORM pg_sleep(5); END';
+        CREATE EVENT TRIGGER slow ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION
+            public.slow();"""
     database = new_database(TABLE + slow)
     job = job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path)
     with applying(job, Notes(), LockPolicy(statement=0.3)) as outcomes:
@@ -177,8 +182,10 @@ def test_settings_are_those_of_the_run(
 ) -> None:
     seen = """CREATE TABLE public.seen (value text);
         CREATE FUNCTION public.look() RETURNS event_trigger LANGUAGE plpgsql
-            AS 'BEGIN INSERT INTO public.seen VALUES (current_setting(''maintenance_work_mem'')); END';
-        CREATE EVENT TRIGGER look ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION public.look();"""
+            AS 'BEGIN INSERT INTO public.seen VALUES (current_setting(''maintenance_work_mem''));
+            END';
+        CREATE EVENT TRIGGER look ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION
+            public.look();"""
     database = new_database(TABLE + seen)
     job = job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path)
     with applying(job, Notes(), LockPolicy(session={"maintenance_work_mem": "123MB"})) as outcomes:
@@ -200,7 +207,8 @@ def test_success_that_made_something_else_is_a_failure(
     """Something on the server puts another condition into every policy."""
     meddler = """CREATE FUNCTION public.meddle() RETURNS event_trigger LANGUAGE plpgsql
             AS 'BEGIN ALTER POLICY own ON public.t USING (true); END';
-        CREATE EVENT TRIGGER meddle ON ddl_command_end WHEN TAG IN ('CREATE POLICY') EXECUTE FUNCTION public.meddle();"""
+        CREATE EVENT TRIGGER meddle ON ddl_command_end WHEN TAG IN ('CREATE POLICY') EXECUTE
+            FUNCTION public.meddle();"""
     database = new_database(TABLE + meddler)
     job = job_of(database, "tables: {t: {policies: {own: {using: n > 1}}}}", tmp_path)
     with applying(job, Notes(), LockPolicy()) as outcomes:
@@ -216,8 +224,10 @@ def test_what_later_steps_did_not_mend_is_a_failure_for_everybody(
     """The recap, the journal and who watches say the same, although the step was first thought to be done."""
     meddler = """CREATE FUNCTION public.meddle() RETURNS event_trigger LANGUAGE plpgsql
             AS 'BEGIN ALTER POLICY own ON public.t USING (true); END';
-        CREATE EVENT TRIGGER meddle ON ddl_command_end WHEN TAG IN ('CREATE POLICY') EXECUTE FUNCTION public.meddle();
-        CREATE FUNCTION public.fire() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"""
+        CREATE EVENT TRIGGER meddle ON ddl_command_end WHEN TAG IN ('CREATE POLICY') EXECUTE
+            FUNCTION public.meddle();
+        CREATE FUNCTION public.fire() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW;
+        END';"""
     database, notes = new_database(TABLE + meddler), Notes()
     later = "triggers: {z: {before: insert, for_each: row, execute: fire()}}"
     with applying(
@@ -242,7 +252,10 @@ def test_nobody_queues_behind_whom_the_last_try_met_elsewhere(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     """A foreign key locks two tables: one that waits for the other must not keep the first for as long as that lasts."""
-    parent = "CREATE TABLE public.parent (id int PRIMARY KEY); INSERT INTO public.parent SELECT generate_series(0, 9);"
+    parent = (
+        "CREATE TABLE public.parent (id int PRIMARY KEY); "
+        "INSERT INTO public.parent SELECT generate_series(0, 9);"
+    )
     database = new_database(TABLE + parent)
     notes, slow, end = Notes(), list[float](), time.monotonic() + 6
     job = job_of(
@@ -293,7 +306,10 @@ def test_who_locks_what_is_read_afterwards_is_waited_for(
     declared: str, new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     """To print a namesake's expression PostgreSQL locks its table; what has been committed has not failed for that."""
-    other = "CREATE TABLE public.other (n int DEFAULT 1); CREATE POLICY own ON public.other USING (n > 5);"
+    other = (
+        "CREATE TABLE public.other (n int DEFAULT 1); "
+        "CREATE POLICY own ON public.other USING (n > 5);"
+    )
     database = new_database(TABLE + other + "CREATE POLICY own ON public.t USING (n > 5);")
     job = job_of(database, f"tables: {{t: {{{declared}}}}}", tmp_path)
     with applying(job, Locking(database, "other", lambda _: True), LockPolicy()) as outcomes:
@@ -346,7 +362,9 @@ def test_a_run_whose_end_cannot_be_looked_at_is_recorded(
     assert "lock timeout" in outcome.unseen
     *_, unknown, numbers = recap(outcome).splitlines()
     assert unknown.startswith(
-        "unknown: whether anything still differs could not be looked at: canceling statement due to lock timeout"
+        "unknown: whether anything still differs could not be looked at: canceling statement "
+        "due "
+        "to lock timeout"
     )
     assert numbers == "ok=1 changed=1 failed=0 skipped=0"
     assert database.rows("SELECT status, finished_at IS NOT NULL FROM reconcile.run") == [
@@ -394,7 +412,8 @@ def test_an_index_that_somebody_else_made_meanwhile_is_not_cleared_away(
             other.execute("CREATE INDEX t_n ON t (id)")
             other.commit()
             database.rows(
-                f"SELECT pg_cancel_backend(pid) FROM pg_locks WHERE NOT granted AND relation = 't'::regclass AND {HERE}"
+                "SELECT pg_cancel_backend(pid) FROM pg_locks WHERE NOT granted AND relation = "
+                f"'t'::regclass AND {HERE}"
             )
             time.sleep(0.5)
             reader.rollback()
@@ -414,7 +433,10 @@ def test_who_watches_badly_harms_nobody(
         waiting = progress = ended = notice = started  # pyright: ignore[reportAssignmentType]
 
     database = new_database(TABLE)
-    declared = "tables: {t: {indexes: {t_n: {on: n}}, columns: {m: {type: int, not_null: true, backfill: {value: id}}}}}"
+    declared = (
+        "tables: {t: {indexes: {t_n: {on: n}}, columns: {m: {type: int, not_null: true, "
+        "backfill: {value: id}}}}}"
+    )
     with psycopg.connect(database.url) as holder:
         holder.execute("UPDATE t SET n = n WHERE id = 1")
         with applying(job_of(database, declared, tmp_path), Gone(), LockPolicy()) as outcomes:
@@ -431,9 +453,13 @@ def test_what_a_role_brings_along_does_not_cut_a_run_short(
         "idle_in_transaction_session_timeout": "300ms",
         "lock_timeout": "1ms",
     }
-    words = "DO $$ BEGIN EXECUTE format('ALTER ROLE hasty IN DATABASE %I SET {} = ''{}''', current_database()); END $$;"
+    words = (
+        "DO $$ BEGIN EXECUTE format('ALTER ROLE hasty IN DATABASE %I SET {} = ''{}''', "
+        "current_database()); END $$;"
+    )
     timeouts = "".join(words.format(*b) for b in brought.items())
-    role = """DO $$ BEGIN CREATE ROLE hasty LOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
+    role = """DO $$ BEGIN CREATE ROLE hasty LOGIN;
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
         ALTER TABLE t OWNER TO hasty; GRANT CREATE ON SCHEMA public TO hasty;"""
     database = new_database(TABLE + role + timeouts)
     made = job_of(

@@ -23,7 +23,8 @@ BEFORE = """
     CREATE SCHEMA {schema}; CREATE SCHEMA a; CREATE TABLE a."b.c.d" (id int PRIMARY KEY);
     CREATE TABLE {schema}."c.d" ("i.d" int PRIMARY KEY, n int, "M" text);
     INSERT INTO {schema}."c.d" SELECT g, g % 10, g FROM generate_series(1, 100) AS g;
-    CREATE TABLE {schema}."p""q" (id int PRIMARY KEY); INSERT INTO {schema}."p""q" SELECT generate_series(0, 9);
+    CREATE TABLE {schema}."p""q" (id int PRIMARY KEY);
+    INSERT INTO {schema}."p""q" SELECT generate_series(0, 9);
     CREATE INDEX "old.x" ON {schema}."c.d" (n);
     CREATE VIEW {schema}."v.w" AS SELECT n FROM {schema}."c.d";"""
 DECLARED = """
@@ -104,8 +105,10 @@ def test_a_role_that_owns_only_what_it_changes_is_not_refused(
     schema: str, new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database, made = prepared(schema, new_database, tmp_path)
-    database.run(f"""DO $$ BEGIN CREATE ROLE odd LOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
-        ALTER SCHEMA {schema} OWNER TO odd; ALTER TABLE {schema}."c.d" OWNER TO odd; ALTER TABLE {schema}."p""q" OWNER TO odd;
+    database.run(f"""DO $$ BEGIN CREATE ROLE odd LOGIN;
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
+        ALTER SCHEMA {schema} OWNER TO odd; ALTER TABLE {schema}."c.d" OWNER TO odd;
+        ALTER TABLE {schema}."p""q" OWNER TO odd;
         ALTER VIEW {schema}."v.w" OWNER TO odd;""")
     job = Job(conninfo.make_conninfo(database.url, user="odd"), made.declaration, made.scope)
     with applying(job, Notes(), LockPolicy()) as outcomes:

@@ -26,7 +26,8 @@ tables:
   t: {columns: {n: {default: 3}}, indexes: {t_n: {on: n}}, constraints: {positive: {check: id > 0}}}
   fresh: {columns: {id: {type: int}}}
 """
-PASSERBY = """DO $$ BEGIN CREATE ROLE passerby LOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
+PASSERBY = """DO $$ BEGIN CREATE ROLE passerby LOGIN;
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
     REVOKE CREATE ON SCHEMA public FROM PUBLIC;"""
 
 
@@ -54,8 +55,10 @@ def test_what_a_role_may_not_do_is_found_all_at_once(
 def test_a_role_may_do_what_roles_it_is_in_may(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
-    roles = """DO $$ BEGIN CREATE ROLE owners; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
-        GRANT owners TO passerby; GRANT CREATE ON SCHEMA public TO owners; ALTER TABLE t OWNER TO owners;"""
+    roles = """DO $$ BEGIN CREATE ROLE owners; EXCEPTION WHEN duplicate_object OR unique_violation
+            THEN END $$;
+        GRANT owners TO passerby; GRANT CREATE ON SCHEMA public TO owners;
+        ALTER TABLE t OWNER TO owners;"""
     database = new_database(TABLE + PASSERBY + roles)
     job = job_of(database, DECLARED, tmp_path)
     job = Job(conninfo.make_conninfo(database.url, user="passerby"), job.declaration, job.scope)
@@ -69,7 +72,10 @@ def test_what_stands_on_a_table_needs_no_room_in_its_schema(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(TABLE + PASSERBY + "ALTER TABLE t OWNER TO passerby")
-    on_it = "columns: {m: {type: int}}, policies: {own: {using: n > 1}}, constraints: {positive: {check: n >= 0}}"
+    on_it = (
+        "columns: {m: {type: int}}, policies: {own: {using: n > 1}}, constraints: {positive: "
+        "{check: n >= 0}}"
+    )
     job = job_of(database, f"tables: {{t: {{{on_it}}}}}", tmp_path)
     job = Job(conninfo.make_conninfo(database.url, user="passerby"), job.declaration, job.scope)
     outcome = pipeline.apply_plan(
@@ -98,7 +104,8 @@ def test_an_index_and_a_sequence_need_room(
 def test_a_trigger_needs_but_its_own_privilege(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
-    fires = """CREATE FUNCTION public.fire() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"""
+    fires = """CREATE FUNCTION public.fire() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW;
+        END';"""
     database = new_database(TABLE + PASSERBY + fires)
     job = job_of(
         database,
@@ -167,10 +174,13 @@ def test_the_role_that_is_set_is_the_one_that_is_asked_and_recorded(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     """A login that inherits nothing, and takes on the role that owns the tables: before the pre-flight, and not after it."""
-    roles = """DO $$ BEGIN CREATE ROLE house; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
-        DO $$ BEGIN CREATE ROLE guest LOGIN NOINHERIT; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
+    roles = """DO $$ BEGIN CREATE ROLE house; EXCEPTION WHEN duplicate_object OR unique_violation
+            THEN END $$;
+        DO $$ BEGIN CREATE ROLE guest LOGIN NOINHERIT;
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
         GRANT house TO guest; ALTER TABLE t OWNER TO house; GRANT CREATE ON SCHEMA public TO house;
-        DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO house', current_database()); END $$;"""
+        DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO house', current_database());
+        END $$;"""
     database = new_database(TABLE + roles)
     (tmp_path / "state.yml").write_text(DECLARED)
     target = conninfo.make_conninfo(database.url, user="guest")
@@ -211,7 +221,10 @@ def test_a_pooler_that_gives_each_transaction_another_session_is_refused(
         plan = pipeline.plan_changes(job)
         with pytest.raises(ConnectionFailed, match="a pooler stands between"):
             pipeline.apply_plan(plan, job, url, Notes(), LockPolicy(), ["all"])
-    held = "SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database WHERE d.datname = current_database()"
+    held = (
+        "SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database WHERE "
+        "d.datname = current_database()"
+    )
     assert database.value(f"{held} AND l.locktype = 'advisory'") == 0
     assert database.value(
         "SELECT to_regclass('fresh') IS NULL AND to_regnamespace('reconcile') IS NULL"

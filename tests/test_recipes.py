@@ -30,17 +30,22 @@ PATIENCE = LockPolicy(lock=1, total=5)
 NEWEST, OLDEST = MAJORS[0], min({*MAJORS, *installed()})
 DEBRIS = """
     SELECT x.relname::text FROM pg_index AS i JOIN pg_class AS x ON x.oid = i.indexrelid
-    WHERE x.relname LIKE 'reconcile%' OR x.relname ~ '_cc(new|old)' OR NOT (i.indisvalid AND i.indisready)
-    UNION ALL SELECT conname::text FROM pg_constraint WHERE conparentid = 0 AND (NOT convalidated OR conname LIKE 'reconcile%')
-    UNION ALL SELECT a.attname::text FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid AND c.relkind = 'r'
+    WHERE x.relname LIKE 'reconcile%' OR x.relname ~ '_cc(new|old)' OR NOT (i.indisvalid AND
+        i.indisready)
+    UNION ALL SELECT conname::text FROM pg_constraint WHERE conparentid = 0 AND (NOT convalidated
+        OR conname LIKE 'reconcile%')
+    UNION ALL SELECT a.attname::text FROM pg_attribute AS a JOIN pg_class AS c ON c.oid =
+        a.attrelid AND c.relkind = 'r'
     WHERE a.attname LIKE 'reconcile%'
     UNION ALL SELECT tgname::text FROM pg_trigger WHERE tgname LIKE '%reconcile%'
     UNION ALL SELECT proname::text FROM pg_proc WHERE proname LIKE 'reconcile%'
     UNION ALL SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhdetachpending"""
 PARTITIONED = """
-    CREATE TABLE events (id int NOT NULL, at int NOT NULL, who int NOT NULL, note text) PARTITION BY RANGE (at);
+    CREATE TABLE events (id int NOT NULL, at int NOT NULL, who int NOT NULL, note text) PARTITION
+        BY RANGE (at);
     CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM (0) TO (100);
-    CREATE TABLE events_2 PARTITION OF events FOR VALUES FROM (100) TO (200) PARTITION BY LIST (who);
+    CREATE TABLE events_2 PARTITION OF events FOR VALUES FROM (100) TO (200) PARTITION BY LIST
+        (who);
     CREATE TABLE events_2_a PARTITION OF events_2 FOR VALUES IN (0, 1);
     CREATE TABLE events_2_b PARTITION OF events_2 DEFAULT;
     CREATE TABLE events_3 PARTITION OF events DEFAULT;
@@ -101,7 +106,10 @@ def major(request: pytest.FixtureRequest) -> int:
     return request.param
 
 
-KEYED = "CREATE TABLE t (id int NOT NULL, code text, n int); INSERT INTO t SELECT g, g, g FROM generate_series(1, 300) AS g;"
+KEYED = (
+    "CREATE TABLE t (id int NOT NULL, code text, n int); "
+    "INSERT INTO t SELECT g, g, g FROM generate_series(1, 300) AS g;"
+)
 REFERRED = (
     KEYED
     + """
@@ -111,7 +119,8 @@ REFERRED = (
     COMMENT ON CONSTRAINT c_id_fkey ON c IS 'whose';"""
 )
 COUNTED = """
-    CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, code text, n int NOT NULL DEFAULT 7 CHECK (n >= 0),
+    CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, code text, n int NOT NULL
+        DEFAULT 7 CHECK (n >= 0),
                     parent int REFERENCES t);
     INSERT INTO t (code, n, parent) SELECT g, g, nullif(g / 2, 0) FROM generate_series(1, 300) AS g;
     CREATE INDEX t_n ON t (n DESC) INCLUDE (code) WHERE code <> '';
@@ -120,7 +129,10 @@ COUNTED = """
     CREATE VIEW v AS SELECT t.id, t.n FROM t WHERE n > 0;
     GRANT SELECT ON v TO PUBLIC;"""
 RETYPED = "{type: bigint, retype: online}"
-WIDER = f"tables: {{t: {{columns: {{id: {RETYPED}, n: {RETYPED}, parent: {RETYPED}}}}}, c: {{columns: {{id: {RETYPED}}}}}}}"
+WIDER = (
+    f"tables: {{t: {{columns: {{id: {RETYPED}, n: {RETYPED}, parent: {RETYPED}}}}}, c: "
+    f"{{columns: {{id: {RETYPED}}}}}}}"
+)
 REFERRING = (
     PARTITIONED
     + "CREATE TABLE people (id int PRIMARY KEY); INSERT INTO people SELECT generate_series(0, 3);"
@@ -129,8 +141,14 @@ RANDOM = "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t SELECT generate_ser
 RECIPES = {
     "a column with another value in each row": (
         RANDOM,
-        "tables: {t: {columns: {token: {type: uuid, default: gen_random_uuid(), comment: for each its own}}}}",
-        "ALTER TABLE t ADD COLUMN token uuid DEFAULT gen_random_uuid(); COMMENT ON COLUMN t.token IS 'for each its own'",
+        (
+            "tables: {t: {columns: {token: {type: uuid, default: gen_random_uuid(), comment: for "
+            "each its own}}}}"
+        ),
+        (
+            "ALTER TABLE t ADD COLUMN token uuid DEFAULT gen_random_uuid(); "
+            "COMMENT ON COLUMN t.token IS 'for each its own'"
+        ),
     ),
     "the same without nulls": (
         RANDOM,
@@ -150,7 +168,10 @@ RECIPES = {
     "another one in its place": (
         OLD,
         REPLACED,
-        "DROP INDEX events_who; CREATE INDEX events_who ON events (who, at DESC) WITH (fillfactor = 70)",
+        (
+            "DROP INDEX events_who; CREATE INDEX events_who ON events (who, at DESC) WITH "
+            "(fillfactor = 70)"
+        ),
     ),
     "primary key of a partitioned table": (
         PARTITIONED,
@@ -160,7 +181,10 @@ RECIPES = {
     "unique constraint of a partitioned table in the place of another": (
         PARTITIONED + "ALTER TABLE events ADD CONSTRAINT once UNIQUE (who, at)",
         "tables: {events: {constraints: {once: {unique: [who, at, id], deferrable: deferred}}}}",
-        "ALTER TABLE events DROP CONSTRAINT once, ADD CONSTRAINT once UNIQUE (who, at, id) DEFERRABLE INITIALLY DEFERRED",
+        (
+            "ALTER TABLE events DROP CONSTRAINT once, ADD CONSTRAINT once UNIQUE (who, at, id) "
+            "DEFERRABLE INITIALLY DEFERRED"
+        ),
     ),
     "primary key in the place of another": (
         REFERRED,
@@ -181,7 +205,10 @@ RECIPES = {
     ),
     "foreign key of a partitioned table": (
         REFERRING,
-        "tables: {events: {constraints: {events_who_fkey: {foreign_key: who, references: people}}}}",
+        (
+            "tables: {events: {constraints: {events_who_fkey: {foreign_key: who, references: "
+            "people}}}}"
+        ),
         "ALTER TABLE events ADD FOREIGN KEY (who) REFERENCES people",
     ),
 }
@@ -246,8 +273,14 @@ def test_the_partitions_can_be_written_while_their_index_is_built(job: Made, maj
             assert "CONCURRENTLY" in step.sql
 
 
-DECLARED = "tables: {t: {indexes: {t_n: {on: n}}, constraints: {small: {check: n < 1000}, t_code: {unique: code}}}}"
-BUSY = "CREATE TABLE t (id int NOT NULL, code text, n int); INSERT INTO t SELECT g, g, g FROM generate_series(1, 300) AS g;"
+DECLARED = (
+    "tables: {t: {indexes: {t_n: {on: n}}, constraints: {small: {check: n < 1000}, "
+    "t_code: {unique: code}}}}"
+)
+BUSY = (
+    "CREATE TABLE t (id int NOT NULL, code text, n int); "
+    "INSERT INTO t SELECT g, g, g FROM generate_series(1, 300) AS g;"
+)
 
 
 def breaks_off(database: Database, sql: str) -> None:
@@ -396,7 +429,8 @@ def test_a_primary_key_of_columns_that_may_be_null(job: Made, columns: str, majo
     assert database.rows(DEBRIS) == []
     assert (
         database.value(
-            "SELECT count(*) FROM pg_constraint WHERE contype = 'p' AND connamespace = 'public'::regnamespace"
+            "SELECT count(*) FROM pg_constraint WHERE contype = 'p' AND connamespace = "
+            "'public'::regnamespace"
         )
         == 3
     )
@@ -411,7 +445,10 @@ def test_what_others_have_built_is_taken_up(
         ALTER TABLE ONLY events ADD CONSTRAINT once UNIQUE (id, at);
         ALTER TABLE events_1 ADD CONSTRAINT events_1_id_at_key UNIQUE (id, at);
         ALTER INDEX once ATTACH PARTITION events_1_id_at_key;"""
-    declared = "tables: {events: {constraints: {once: {unique: [id, at]}}, indexes: {events_id: {on: id}}}}"
+    declared = (
+        "tables: {events: {constraints: {once: {unique: [id, at]}}, indexes: {events_id: "
+        "{on: id}}}}"
+    )
     database, made = job(declared, TREE + begun, major)
     with contextlib.suppress(psycopg.errors.UniqueViolation), connect(database.url) as connection:
         connection.execute("INSERT INTO events VALUES (101, 102)")
@@ -421,7 +458,10 @@ def test_what_others_have_built_is_taken_up(
     plan = pipeline.plan_changes(made)
     apply(made, plan)
     ddl = "CREATE INDEX somebodys ON events_1 (id);"  # PostgreSQL takes it as it is called
-    ddl += "ALTER TABLE events ADD CONSTRAINT once UNIQUE (id, at); CREATE INDEX events_id ON events (id)"
+    ddl += (
+        "ALTER TABLE events ADD CONSTRAINT once UNIQUE (id, at); "
+        "CREATE INDEX events_id ON events (id)"
+    )
     assert set(database.dump()) ^ set(new_database(TREE + ddl, major).dump()) == set()
     assert len(set(there) - set(indexes(database))) == 1
     assert database.rows(DEBRIS) == []
@@ -482,7 +522,10 @@ def test_keys_of_partitioned_tables_that_others_refer_to(
         INSERT INTO c SELECT n, n FROM generate_series(1, 199) AS n;"""
     )
     database, made = job(
-        "tables: {events: {constraints: {events_pkey: {primary_key: [id, at], options: {fillfactor: 70}}}}}",
+        (
+            "tables: {events: {constraints: {events_pkey: {primary_key: [id, at], options: "
+            "{fillfactor: 70}}}}}"
+        ),
         script,
         major,
     )

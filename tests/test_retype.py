@@ -32,7 +32,10 @@ WIDER = f"tables: {{t: {{columns: {{a: {{type: bigint, {SLOWLY}}}}}}}}}"
 SHADOW_PREFIX = (
     "SELECT attname FROM pg_attribute WHERE attrelid = 't'::regclass AND attname LIKE 'reconcile%'"
 )
-SEQUENCES = "FROM pg_sequence AS s JOIN pg_class AS c ON c.oid = s.seqrelid WHERE c.relnamespace = 'public'::regnamespace"
+SEQUENCES = (
+    "FROM pg_sequence AS s JOIN pg_class AS c ON c.oid = s.seqrelid WHERE c.relnamespace "
+    "= 'public'::regnamespace"
+)
 NUMBER = "SELECT attnum FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'a'"
 
 
@@ -64,7 +67,8 @@ def test_nothing_fails_and_nothing_is_lost(
     assert changed > 100
     assert database.value("SELECT count(*) FROM t WHERE a < id AND a <> 0 OR a IS NULL") == 0
     assert database.value(
-        "SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'a'"
+        "SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = "
+        "'t'::regclass AND attname = 'a'"
     )
     assert database.value("SELECT pg_relation_filenode('t')") == before  # nobody has copied it
     assert database.rows(DEBRIS) == []
@@ -75,13 +79,20 @@ def test_the_twin_is_as_its_column_whoever_writes(database: Database, tmp_path: 
     database.run(
         TABLE
         + """
-        CREATE FUNCTION public.doubled() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.a := NEW.a * 2; RETURN NEW; END';
-        CREATE TRIGGER zzz BEFORE INSERT OR UPDATE OF a ON public.t FOR EACH ROW EXECUTE FUNCTION public.doubled();
-        CREATE SCHEMA hidden; CREATE FUNCTION hidden.wide(int) RETURNS bigint LANGUAGE sql AS 'SELECT $1::bigint + 1000';
-        DO $$ BEGIN CREATE ROLE application; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
+        CREATE FUNCTION public.doubled() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.a := NEW.a
+            * 2; RETURN NEW; END';
+        CREATE TRIGGER zzz BEFORE INSERT OR UPDATE OF a ON public.t FOR EACH ROW EXECUTE FUNCTION
+            public.doubled();
+        CREATE SCHEMA hidden; CREATE FUNCTION hidden.wide(int) RETURNS bigint LANGUAGE sql AS
+            'SELECT $1::bigint + 1000';
+        DO $$ BEGIN CREATE ROLE application;
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
         GRANT INSERT (id, a), SELECT, UPDATE (a) ON public.t TO application;"""
     )
-    declared = "tables: {t: {columns: {a: {type: bigint, using: hidden.wide(a), depends_on: [function hidden.wide(integer)], retype: online}}}}"
+    declared = (
+        "tables: {t: {columns: {a: {type: bigint, using: hidden.wide(a), depends_on: "
+        "[function hidden.wide(integer)], retype: online}}}}"
+    )
     run_until(database, plan := planned(database, tmp_path, declared), 1)
     shadow = database.value(SHADOW_PREFIX)
     for session in (
@@ -90,7 +101,8 @@ def test_the_twin_is_as_its_column_whoever_writes(database: Database, tmp_path: 
         "SET search_path = nowhere",
     ):
         database.run(
-            f"{session}; INSERT INTO public.t (id, a) VALUES (0, 5); UPDATE public.t SET a = 6 WHERE id = 0"
+            f"{session}; INSERT INTO public.t (id, a) VALUES (0, 5); "
+            "UPDATE public.t SET a = 6 WHERE id = 0"
         )
         assert database.value(f"SELECT a + 1000 = {shadow} FROM t WHERE id = 0"), session
         database.run("DELETE FROM public.t WHERE id = 0")
@@ -107,7 +119,8 @@ def test_a_twin_that_was_left_is_taken_up(database: Database, tmp_path: Path) ->
     before, shadow = (
         database.rows(filled),
         database.rows(
-            "SELECT attnum FROM pg_attribute WHERE attrelid = 't'::regclass AND attname LIKE 'reconcile%'"
+            "SELECT attnum FROM pg_attribute WHERE attrelid = 't'::regclass AND attname LIKE "
+            "'reconcile%'"
         ),
     )
     again = planned(database, tmp_path, WIDER)
@@ -221,7 +234,11 @@ def test_a_null_becomes_what_the_expression_makes_of_it(database: Database, tmp_
     apply(
         database,
         tmp_path,
-        f"tables: {{t: {{columns: {{a: {{type: text, using: 'coalesce(a::text, note, id::text)', {SLOWLY}}}}}}}}}",
+        (
+            f"tables: {{t: {{columns: {{a: {{type: text, using: 'coalesce(a::text, note, "
+            "id::text)', "
+            f"{SLOWLY}}}}}}}}}"
+        ),
     )
     assert database.value("SELECT a FROM t WHERE id = 0") == "0"
 
@@ -244,7 +261,8 @@ def test_a_value_that_must_not_become_null_stops_before_anybody_is_refused(
     database.run("UPDATE t SET note = 'x' WHERE id = 3; INSERT INTO t VALUES (0, 3)")
     assert (
         database.value(
-            "SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'a'"
+            "SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = "
+            "'t'::regclass AND attname = 'a'"
         )
         == "integer"
     )
@@ -254,14 +272,19 @@ def test_numbering_goes_on(
     each_major: int, new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     script = """
-        CREATE TABLE public.t (id int GENERATED ALWAYS AS IDENTITY (START 5 INCREMENT 3) PRIMARY KEY, s serial, n int);
+        CREATE TABLE public.t (id int GENERATED ALWAYS AS IDENTITY (START 5 INCREMENT 3) PRIMARY
+            KEY, s serial, n int);
         INSERT INTO public.t (n) SELECT 1 FROM generate_series(1, 10);
         DELETE FROM public.t WHERE id > 8; GRANT USAGE ON SEQUENCE public.t_id_seq TO pg_monitor"""
     database = new_database(script, each_major)
     apply(
         database,
         tmp_path,
-        "tables: {t: {columns: {id: {type: bigint, retype: online}, s: {type: bigserial, retype: online}}}}",
+        (
+            "tables: {t: {columns: {id: {type: bigint, retype: online}, s: {type: bigserial, "
+            "retype: "
+            "online}}}}"
+        ),
     )
     assert database.rows("INSERT INTO t (n) VALUES (1) RETURNING id, s") == [(35, 11)]
     assert database.value("SELECT has_sequence_privilege('pg_monitor', 't_id_seq', 'usage')")
@@ -278,17 +301,24 @@ def test_what_stands_on_the_column_comes_back(
 ) -> None:
     """A keeper and what identifies rows; indexes over expressions and what is materialized are made under lock."""
     script = """
-        CREATE TABLE public.t (id int NOT NULL, n int, a int CONSTRAINT odd CHECK (a > 0), EXCLUDE USING btree (a WITH =));
+        CREATE TABLE public.t (id int NOT NULL, n int, a int CONSTRAINT odd CHECK (a > 0), EXCLUDE
+            USING btree (a WITH =));
         INSERT INTO public.t SELECT g, g, g FROM generate_series(1, 100) AS g;
-        CREATE UNIQUE INDEX t_id ON public.t (id); ALTER TABLE public.t REPLICA IDENTITY USING INDEX t_id;
+        CREATE UNIQUE INDEX t_id ON public.t (id);
+        ALTER TABLE public.t REPLICA IDENTITY USING INDEX t_id;
         CREATE MATERIALIZED VIEW public.m AS SELECT id, n FROM public.t;
-        CREATE INDEX t_sum ON public.t ((id + n)); CREATE INDEX t_part ON public.t (n, id) WHERE id > 3;
-        CREATE FUNCTION public.f(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1'; CREATE INDEX t_f ON public.t (public.f(a));"""
+        CREATE INDEX t_sum ON public.t ((id + n));
+        CREATE INDEX t_part ON public.t (n, id) WHERE id > 3;
+        CREATE FUNCTION public.f(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1';
+        CREATE INDEX t_f ON public.t (public.f(a));"""
     online = "{type: bigint, retype: online}"
     wider = f"tables: {{t: {{columns: {{id: {online}}}}}}}"
     database = new_database(script, each_major)
     before = database.dump()
-    kept = "tables: {t: {columns: {n: {type: bigint, retype: online, backfill: {value: t.a, keep_filled: true}}}}}"
+    kept = (
+        "tables: {t: {columns: {n: {type: bigint, retype: online, backfill: {value: t.a, "
+        "keep_filled: true}}}}}"
+    )
     apply(database, tmp_path, kept)
     database.run("UPDATE t SET n = NULL")
     assert database.value("SELECT count(*) FROM t WHERE n = a") == 100
@@ -317,7 +347,10 @@ def test_a_deferred_key_is_not_enforced_before_its_time(database: Database, tmp_
     )
     plan = planned(database, tmp_path, WIDER)
     assert list(plan.hazards()) == [HazardKind.BLOCKS_READS]
-    swaps = "BEGIN; UPDATE public.t SET a = 2 WHERE id = 1; UPDATE public.t SET a = 1 WHERE id = 2; COMMIT"
+    swaps = (
+        "BEGIN; UPDATE public.t SET a = 2 WHERE id = 1; "
+        "UPDATE public.t SET a = 1 WHERE id = 2; COMMIT"
+    )
     run_until(
         database,
         plan,
@@ -334,9 +367,11 @@ def test_a_serial_column_may_be_numbered_otherwise_at_once(
     database: Database, tmp_path: Path
 ) -> None:
     database.run(
-        "CREATE TABLE public.t (id serial PRIMARY KEY, n int); INSERT INTO public.t (n) SELECT 1 FROM generate_series(1, 10)"
+        "CREATE TABLE public.t (id serial PRIMARY KEY, n int); "
+        "INSERT INTO public.t (n) SELECT 1 FROM generate_series(1, 10)"
     )
-    declared = """{tables: {t: {columns: {id: {type: bigint, identity: always, default: null, retype: online}}}},
+    declared = """{tables: {t: {columns: {id: {type: bigint, identity: always, default: null,
+            retype: online}}}},
         sequences: {t_id_seq: {state: absent}}}"""
     apply(database, tmp_path, declared)
     assert database.rows("INSERT INTO t (n) VALUES (1) RETURNING id") == [(11,)]
@@ -344,7 +379,8 @@ def test_a_serial_column_may_be_numbered_otherwise_at_once(
 
 REFUSED = {
     "CREATE TABLE t (a int, b int) PARTITION BY LIST (b); CREATE TABLE t1 PARTITION OF t DEFAULT": "has parents or heirs",
-    "CREATE TABLE p (a int); CREATE TABLE t () INHERITS (p); ALTER TABLE p RENAME TO q; ALTER TABLE t NO INHERIT q;"
+    "CREATE TABLE p (a int); CREATE TABLE t () INHERITS (p); ALTER TABLE p RENAME TO q; "
+    "ALTER TABLE t NO INHERIT q;"
     "CREATE TABLE h () INHERITS (t)": "has parents or heirs",
     "CREATE TABLE t (a int, b int GENERATED ALWAYS AS (a + 1) STORED)": "computed from it",
     "CREATE TABLE t (b int, a int GENERATED ALWAYS AS (b + 1) STORED)": "it is generated",

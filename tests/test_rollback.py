@@ -29,8 +29,10 @@ SOME = {
 }
 TABLE = "CREATE TABLE public.t (id int PRIMARY KEY, n int);"
 ROWS = """
-    SELECT (SELECT md5(string_agg((to_jsonb(c) - 'organization_id')::text, '' ORDER BY id)) FROM conversations AS c) AS c,
-           (SELECT md5(string_agg((to_jsonb(m) - 'organization_id')::text, '' ORDER BY id)) FROM messages AS m) AS m"""
+    SELECT (SELECT md5(string_agg((to_jsonb(c) - 'organization_id')::text, '' ORDER BY id)) FROM
+        conversations AS c) AS c,
+           (SELECT md5(string_agg((to_jsonb(m) - 'organization_id')::text, '' ORDER BY id)) FROM
+               messages AS m) AS m"""
 
 
 def rolled_back(database: Database, run: int | None = None) -> Outcome:
@@ -44,7 +46,8 @@ def test_a_case_rolled_back_is_as_it_was(
 ) -> None:
     if not installed() and (case not in SOME or each_major != MAJORS[0]):
         pytest.skip(
-            "every third kind is enough here; with RECONCILE_TEST_POSTGRES all cases run on every PostgreSQL"
+            "every third kind is enough here; with RECONCILE_TEST_POSTGRES all cases run on "
+            "every PostgreSQL"
         )
     needs(case, each_major)
     database = new_database((case / "actual.sql").read_text(), each_major)
@@ -135,7 +138,8 @@ def test_a_later_run_that_broke_off_before_it_began_is_no_matter(
     declare("tables: {t: {comment: one}}")
     declare("tables: {t: {comment: two}}")
     database.run(
-        "UPDATE reconcile.run SET status = 'interrupted' WHERE id = 2; UPDATE reconcile.touched SET after = NULL WHERE run_id = 2"
+        "UPDATE reconcile.run SET status = 'interrupted' WHERE id = 2; "
+        "UPDATE reconcile.touched SET after = NULL WHERE run_id = 2"
     )
     assert "run 2 changed table public.t after it" in refused(database, 1)
     database.run("DELETE FROM reconcile.step WHERE run_id = 2; COMMENT ON TABLE t IS 'one'")
@@ -185,18 +189,27 @@ def test_a_dropped_table_comes_back_with_all_that_was_its_own(
 ) -> None:
     database.run(
         """
-        CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM nowhere(); RETURN NEW; END';
+        CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM nowhere();
+        RETURN NEW; END';
         CREATE TABLE p (id serial PRIMARY KEY);
-        CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, n int NOT NULL DEFAULT 3 REFERENCES p CHECK (n > 0), w text);
+        CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, n int NOT NULL DEFAULT 3
+            REFERENCES p CHECK (n > 0), w text);
         CREATE INDEX t_w ON t (lower(w)) WHERE n > 3; CREATE STATISTICS t_s ON id, n FROM t;
-        CREATE POLICY mine ON t FOR SELECT TO pg_monitor USING (n > 1); ALTER TABLE t ENABLE ROW LEVEL SECURITY;
-        CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f(); CREATE RULE r AS ON DELETE TO t DO INSTEAD NOTHING;
-        COMMENT ON COLUMN t.n IS 'the n'; GRANT SELECT ON t TO pg_monitor; GRANT UPDATE (w) ON t TO pg_monitor;
+        CREATE POLICY mine ON t FOR SELECT TO pg_monitor USING (n > 1);
+        ALTER TABLE t ENABLE ROW LEVEL SECURITY;
+        CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f();
+        CREATE RULE r AS ON DELETE TO t DO INSTEAD NOTHING;
+        COMMENT ON COLUMN t.n IS 'the n'; GRANT SELECT ON t TO pg_monitor;
+        GRANT UPDATE (w) ON t TO pg_monitor;
         CREATE VIEW v AS SELECT n FROM t; ALTER TABLE t DISABLE TRIGGER tr;
-        INSERT INTO p DEFAULT VALUES; INSERT INTO t (n) SELECT 1 FROM generate_series(1, 9); ANALYZE t;"""
+        INSERT INTO p DEFAULT VALUES; INSERT INTO t (n) SELECT 1 FROM generate_series(1, 9);
+        ANALYZE t;"""
     )
     before = database.dump()
-    gone = "{tables: {t: {state: absent}}, views: {v: {state: absent}}, statistics: {t_s: {state: absent}}, functions: {f(): {state: absent}}}"
+    gone = (
+        "{tables: {t: {state: absent}}, views: {v: {state: absent}}, statistics: {t_s: "
+        "{state: absent}}, functions: {f(): {state: absent}}}"
+    )
     declare(gone)
     plan, _ = pipeline.plan_rollback(database.url, JOURNAL, None)
     assert [
@@ -211,7 +224,8 @@ def test_a_dropped_table_comes_back_with_all_that_was_its_own(
 
 def test_names_come_back_and_rows_stay(database: Database, declare: Declare) -> None:
     database.run(
-        "CREATE TYPE mood AS ENUM ('x', 'y'); CREATE TABLE t (id int PRIMARY KEY, n int, m mood); CREATE VIEW v AS SELECT n FROM t;"
+        "CREATE TYPE mood AS ENUM ('x', 'y'); CREATE TABLE t (id int PRIMARY KEY, n int, m "
+        "mood); CREATE VIEW v AS SELECT n FROM t;"
     )
     database.run("INSERT INTO t VALUES (1, 2, 'x'); CREATE INDEX t_n ON t (n);")
     before = database.dump()
@@ -249,7 +263,8 @@ def test_a_run_that_failed_half_way_is_rolled_back(database: Database, declare: 
     database.run(TABLE + "INSERT INTO public.t VALUES (1, 1), (2, 1);")
     before = database.dump()
     outcome = declare(
-        "tables: {t: {comment: c, columns: {n: {default: 4}}, indexes: {t_n: {on: n, unique: true}, t_id: {on: [id, n]}}}}"
+        "tables: {t: {comment: c, columns: {n: {default: 4}}, indexes: {t_n: {on: n, unique: "
+        "true}, t_id: {on: [id, n]}}}}"
     )
     assert (outcome.changed, outcome.failed) == (3, 1)
     assert rolled_back(database).changed == 3
@@ -262,7 +277,9 @@ def test_a_run_that_broke_off_unseen_is_rolled_back(database: Database, declare:
     before = database.dump()
     declare("tables: {t: {comment: c, columns: {n: {default: 4}, more: int}}}")
     database.run(
-        "UPDATE reconcile.touched SET after = NULL; UPDATE reconcile.run SET status = 'running'; ALTER TABLE t DROP COLUMN more;"
+        "UPDATE reconcile.touched SET after = NULL; "
+        "UPDATE reconcile.run SET status = 'running'; "
+        "ALTER TABLE t DROP COLUMN more;"
     )
     plan, _ = pipeline.plan_rollback(database.url, JOURNAL, None)
     assert not [n for n in plan.notes if "broke off" in n]
@@ -270,7 +287,8 @@ def test_a_run_that_broke_off_unseen_is_rolled_back(database: Database, declare:
     assert rolled_back(database).failed == 0
     assert database.dump() == before
     database.run(
-        "DELETE FROM reconcile.run WHERE id > 1; UPDATE reconcile.run SET status = 'interrupted'; ALTER TABLE t ALTER n SET DEFAULT 5"
+        "DELETE FROM reconcile.run WHERE id > 1; UPDATE reconcile.run SET status = "
+        "'interrupted'; ALTER TABLE t ALTER n SET DEFAULT 5"
     )
     plan, _ = pipeline.plan_rollback(database.url, JOURNAL, None)
     assert [

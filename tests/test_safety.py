@@ -32,18 +32,30 @@ def declare(folder: Path, text: str) -> Path:
 @pytest.mark.parametrize(
     "declared",
     [
-        "tables: {t: {constraints: {c: {check: 'true); commit; CREATE TABLE public.pwned (); --'}}}}",
+        (
+            "tables: {t: {constraints: {c: {check: 'true); commit; CREATE TABLE public.pwned (); "
+            "--'}}}}"
+        ),
         "tables: {t: {columns: {n: {default: '0; CREATE TABLE public.pwned (); --'}}}}",
         "tables: {t: {columns: {x: 'int; CREATE TABLE public.pwned (); --'}}}",
-        "tables: {t: {columns: {n: {not_null: true, backfill: {value: '0; CREATE TABLE public.pwned (); --'}}}}}",
+        (
+            "tables: {t: {columns: {n: {not_null: true, backfill: {value: '0; "
+            "CREATE TABLE public.pwned (); --'}}}}}"
+        ),
         "tables: {t: {indexes: {i: {on: ['n); CREATE TABLE public.pwned (); --']}}}}",
         "tables: {t: {indexes: {i: {on: n, where: 'true; CREATE TABLE public.pwned (); --'}}}}",
         "tables: {t: {indexes: {i: {on: n, method: 'btree; CREATE TABLE public.pwned (); --'}}}}",
         "tables: {t: {policies: {p: {using: 'true); CREATE TABLE public.pwned (); --'}}}}",
         "views: {v: {query: 'SELECT 1; CREATE TABLE public.pwned (); --'}}",
-        "functions: {'f()': {returns: int, body: SELECT 1, language: 'sql; CREATE TABLE public.pwned (); --'}}",
+        (
+            "functions: {'f()': {returns: int, body: SELECT 1, language: 'sql; "
+            "CREATE TABLE public.pwned (); --'}}"
+        ),
         "functions: {'f()': {returns: 'int; CREATE TABLE public.pwned (); --', body: SELECT 1}}",
-        "functions: {'f(a int); CREATE TABLE public.pwned (); --)': {returns: int, body: SELECT 1}}",
+        (
+            "functions: {'f(a int); CREATE TABLE public.pwned (); "
+            "--)': {returns: int, body: SELECT 1}}"
+        ),
     ],
 )
 def test_a_string_in_yaml_hides_no_second_command(

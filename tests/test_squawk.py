@@ -24,22 +24,34 @@ CASES = sorted((ROOT / "tests" / "cases").glob("*/*/plan.sql"))
 DECLARED = (
     "somebody declared it so, and where something is lost by it the step has a hazard of its own"
 )
-PART = "it goes and comes back in one transaction, because something beneath it is replaced; the step that builds it has the hazard"
+PART = (
+    "it goes and comes back in one transaction, because something beneath it is replaced; "
+    "the step that builds it has the hazard"
+)
 SWITCHED_OFF = {
-    "prefer-robust-stmts": "IF NOT EXISTS would take an invalid index for a good one; a rerun starts from what is there",
+    "prefer-robust-stmts": (
+        "IF NOT EXISTS would take an invalid index for a good one; "
+        "a rerun starts from what is there"
+    ),
     "prefer-bigint-over-int": "the declaration says which type",
     "prefer-text-field": "the declaration says which type",
     "require-enum-value-ordering": "a value that is last needs no place",
     "require-concurrent-index-deletion": PART,
     "ban-create-domain-with-constraint": "a new domain has no columns yet",
-    "ban-alter-domain-with-add-constraint": "NOT VALID first, then VALIDATE: it is the check under lock that the rule is about",
-    "renaming-object": "steps of a swap: the name is back before anybody sees it gone; or declared as renamed_from",
+    "ban-alter-domain-with-add-constraint": (
+        "NOT VALID first, then VALIDATE: it is the check under lock that the rule is about"
+    ),
+    "renaming-object": (
+        "steps of a swap: the name is back before anybody sees it gone; or declared as renamed_from"
+    ),
     "renaming-column": "declared as renamed_from",
     "renaming-table": "declared as renamed_from",
     "ban-drop-generated-expression": DECLARED,
     "ban-alter-identity": DECLARED,
     "ban-set-schema": DECLARED,
-    "require-concurrent-partition-detach": "DETACH CONCURRENTLY leaves a check behind and is refused beside a default partition",
+    "require-concurrent-partition-detach": (
+        "DETACH CONCURRENTLY leaves a check behind and is refused beside a default partition"
+    ),
     **dict.fromkeys(
         (
             "ban-drop-column",

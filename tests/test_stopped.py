@@ -15,9 +15,13 @@ import pytest
 from tests.conftest import Database
 from tests.test_locks import until
 
-ROWS = "CREATE TABLE public.t (id int PRIMARY KEY, n int); INSERT INTO public.t SELECT g, g % 10 FROM generate_series(1, 2000) AS g;"
+ROWS = (
+    "CREATE TABLE public.t (id int PRIMARY KEY, n int); "
+    "INSERT INTO public.t SELECT g, g % 10 FROM generate_series(1, 2000) AS g;"
+)
 SLOW = """CREATE OR REPLACE FUNCTION public.slow(n int) RETURNS int LANGUAGE plpgsql IMMUTABLE
-    AS 'BEGIN IF n % 100 = 0 THEN PERFORM pg_sleep(0.5); END IF; RETURN n; END';"""  # ten seconds: longer than any test takes to look
+    AS 'BEGIN IF n % 100 = 0 THEN PERFORM pg_sleep(0.5); END IF; RETURN n;
+    END';"""  # ten seconds: longer than any test takes to look
 QUICK = SLOW.replace("pg_sleep(0.5)", "pg_sleep(0)")
 DECLARED = """
 tables:
@@ -111,7 +115,8 @@ def test_a_terminated_backend_is_no_harm(
     process = started(database, tmp_path)
     until(lambda: database.value(BUILDING))
     database.rows(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_progress_create_index WHERE datname = current_database()"
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_progress_create_index WHERE datname = "
+        "current_database()"
     )
     _, err = process.communicate(timeout=30)
     assert process.returncode == 1
