@@ -77,7 +77,7 @@ def apply_plan(
     with sole_applier(target, patience) as connection:
         live = introspect(connection)
         for finding in permitted(plan, live, connection, allow, journal):
-            NonRaisingWatcher(watcher).notice(finding.words)
+            NonRaisingWatcher(watcher).notice(finding.message)
         with record_run(plan, live, target, connection, patience, journal) as run:
             outcome = execute(plan, target, connection, watcher, patience, run.entry)
             run.status = "failed" if outcome.failed or outcome.skipped else "done"
@@ -103,7 +103,7 @@ def check_plan(
     """What `apply` would say before its first step; raises PlanRefused where it would refuse."""
     with prepared(target, patience) as connection:
         return [
-            f.words for f in permitted(plan, introspect(connection), connection, allow, journal)
+            f.message for f in permitted(plan, introspect(connection), connection, allow, journal)
         ]
 
 

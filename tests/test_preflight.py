@@ -133,15 +133,15 @@ def test_a_read_only_database_is_refused(
 def test_what_will_hold_up_a_build_is_named(
     new_database: Callable[..., Database], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reconciler.apply.preflight.OLD", 0.0)
+    monkeypatch.setattr("reconciler.apply.preflight.OLD_TRANSACTION", 0.0)
     database = new_database(TABLE + "CREATE TABLE public.other (id int)")
     plan = pipeline.plan_changes(job_of(database, DECLARED, tmp_path))
     with psycopg.connect(database.url) as old, connect(database.url) as connection:
         old.execute("SELECT * FROM other")
         (found,) = preflight(plan, connection)
         assert not found.refuses
-        assert f"pid {old.info.backend_pid} " in found.words
-        assert "SELECT * FROM other" in found.words
+        assert f"pid {old.info.backend_pid} " in found.message
+        assert "SELECT * FROM other" in found.message
 
 
 def test_an_invalid_index_that_nobody_declared_is_named(

@@ -25,12 +25,12 @@ from reconciler.server.locks import LockPolicy
 
 POLL_INTERVAL = 0.5  # seconds between two looks of the monitor
 DUPLICATE = "42P07"
-BUILT = "DROP INDEX CONCURRENTLY IF EXISTS "
-# An index of that name that a build of ours may have left: not a sound one, nor one that somebody else is at.
-LEFT = """
+# An invalid index of that name, which a failed build has left, and whether another session is
+# building it at this moment.
+INVALID_INDEX = """
     SELECT EXISTS (SELECT FROM pg_stat_progress_create_index AS p
                    WHERE p.pid <> pg_backend_pid() AND p.datname = current_database()
-                         AND coalesce(p.index_relid, i.indexrelid) = i.indexrelid) AS theirs
+                         AND coalesce(p.index_relid, i.indexrelid) = i.indexrelid) AS in_progress
     FROM pg_index AS i WHERE i.indexrelid = to_regclass(%s) AND NOT (i.indisvalid AND i.indisready)"""
 
 
@@ -225,16 +225,16 @@ def _commit(run: Run, group: Sequence[Step], tries: int) -> None:
     connection = run.connection
     if not group[0].transaction:
         if tries > 1:  # what the last try left may have been held until now
-            _mend(run, group[0])
+            _clean_up(run, group[0])
         set_timeouts(run, group[0], tries)
         try:
             run_sql(connection, group[0].sql)
         except StatementFailed as e:
             if e.sqlstate != DUPLICATE:  # what stands there under that name is not ours
-                _mend(run, group[0])
+                _clean_up(run, group[0])
             raise
         except KeyboardInterrupt:  # the driver has cancelled the statement
-            _mend(run, group[0])
+            _clean_up(run, group[0])
             raise
         return
     held: float | None = None
@@ -250,21 +250,24 @@ def _commit(run: Run, group: Sequence[Step], tries: int) -> None:
             held = began if held is None and step.lock else held
 
 
-def _mend(run: Run, step: Step) -> None:
-    """Clear what a failed try left; what cannot be cleared now is found as a leftover by the next plan."""
+def _clean_up(run: Run, step: Step) -> None:
+    """Remove what a failed attempt left; what cannot be removed is a leftover for the next plan."""
     if run.connection.closed:
         return
     try:
         step_timeouts(run, run.patience.lock, 0.0)
+        if step.builds_index and not _left_invalid(run, step.index):
+            return
         for sql in step.cleanup:
-            left = (
-                rows(run.connection, LEFT, [sql.removeprefix(BUILT)])
-                if sql.startswith(BUILT)
-                else [{"theirs": False}]
-            )
-            if left and not left[0]["theirs"]:
-                run_sql(run.connection, sql)
+            run_sql(run.connection, sql)
     except StatementFailed as e:
         run.watcher.notice(
-            f"what step {step.id} left could not be cleared away ({e.message}); the next run does it: {'; '.join(step.cleanup)}"
+            f"what step {step.id} left could not be cleared away ({e.message}); "
+            f"the next run does it: {'; '.join(step.cleanup)}"
         )
+
+
+def _left_invalid(run: Run, index: str) -> bool:
+    """Return whether there is an invalid index of this name that nobody else is building."""
+    found = rows(run.connection, INVALID_INDEX, [index])
+    return bool(found) and not found[0]["in_progress"]

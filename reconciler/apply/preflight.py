@@ -1,8 +1,7 @@
-"""What is in the way before the first step, all of it at once: (Plan, connection) → findings."""
+"""Check a plan against the target before its first step, and report every obstacle at once."""
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,96 +16,107 @@ from reconciler.plan.step import Step
 from reconciler.server.connection import Connection, rows
 from reconciler.sql import literal, spellings, text
 
-OLD = 60.0  # seconds: a transaction that is older will hold up a concurrent build or a validation
-LAG = 10.0  # seconds by which a standby may be behind
+# Seconds: a concurrent build or a validation waits for the end of an older transaction.
+OLD_TRANSACTION = 60.0
+STANDBY_LAG = 10.0  # seconds by which a standby may be behind without a notice
 
 _STATE = """
-    SELECT pg_is_in_recovery() AS standby, current_setting('transaction_read_only') = 'on' AS read_only,
-           current_user::text AS role, (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser"""
+    SELECT pg_is_in_recovery() AS standby,
+           current_setting('transaction_read_only') = 'on' AS read_only,
+           current_user::text AS role,
+           (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser"""
 _NOT_OWNED = """
-    SELECT format('%%I.%%I', n.nspname, c.relname) AS relation, pg_get_userbyid(c.relowner)::text AS owner
-    FROM unnest(%(relations)s::text[], %(triggering)s::boolean[]) AS w(relation, only_trigger)
-    JOIN pg_class AS c ON c.oid = to_regclass(w.relation) JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE NOT pg_has_role(c.relowner, 'USAGE') AND NOT (w.only_trigger AND has_table_privilege(c.oid, 'TRIGGER'))
+    SELECT format('%%I.%%I', n.nspname, c.relname) AS relation,
+           pg_get_userbyid(c.relowner)::text AS owner
+    FROM unnest(%(relations)s::text[], %(privileges)s::text[]) AS w(relation, privilege)
+    JOIN pg_class AS c ON c.oid = to_regclass(w.relation)
+    JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE NOT pg_has_role(c.relowner, 'USAGE')
+          AND NOT CASE WHEN w.privilege = '' THEN false
+                       ELSE has_table_privilege(c.oid, w.privilege) END
     GROUP BY 1, 2 ORDER BY 1"""
-_NOT_CREATABLE = """
-    SELECT n.nspname::text AS place FROM pg_namespace AS n
-    WHERE n.nspname = ANY(%(within)s) AND NOT has_schema_privilege(n.oid, 'CREATE') ORDER BY 1"""
-_NOT_MEMBER = "SELECT rolname::text AS role FROM pg_roles WHERE rolname = ANY(%(owners)s) AND NOT pg_has_role(oid, 'MEMBER') ORDER BY 1"
-_NO_DATABASE = "SELECT has_database_privilege(current_database(), 'CREATE') AS may"
-_LONG = """
+_SCHEMAS_NOT_CREATABLE = """
+    SELECT n.nspname::text AS schema FROM pg_namespace AS n
+    WHERE n.nspname = ANY(%(schemas)s) AND NOT has_schema_privilege(n.oid, 'CREATE') ORDER BY 1"""
+_DATABASE_CREATABLE = "SELECT has_database_privilege(current_database(), 'CREATE') AS allowed"
+_NOT_MEMBER = """
+    SELECT rolname::text AS role FROM pg_roles
+    WHERE rolname = ANY(%(owners)s) AND NOT pg_has_role(oid, 'MEMBER') ORDER BY 1"""
+_OLD_TRANSACTIONS = """
     SELECT pid, usename::text AS role, application_name AS application, state,
-           extract(epoch FROM clock_timestamp() - xact_start)::int AS seconds, left(query, 80) AS query
+           extract(epoch FROM clock_timestamp() - xact_start)::int AS seconds,
+           left(query, 80) AS query
     FROM pg_stat_activity
-    WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+          AND backend_type = 'client backend'
           AND clock_timestamp() - xact_start > make_interval(secs => %(old)s)
     ORDER BY xact_start"""
-_PREPARED = """
-    SELECT gid, owner::text AS role, extract(epoch FROM clock_timestamp() - prepared)::int AS seconds
+_PREPARED_TRANSACTIONS = """
+    SELECT gid, owner::text AS role,
+           extract(epoch FROM clock_timestamp() - prepared)::int AS seconds
     FROM pg_prepared_xacts WHERE database = current_database() ORDER BY prepared"""
-_INVALID = """
-    SELECT format('%%I.%%I', n.nspname, c.relname) AS built
-    FROM unnest(%(relations)s::text[]) AS w(relation) JOIN pg_index AS i ON i.indrelid = to_regclass(w.relation)
+_INVALID_INDEXES = """
+    SELECT format('%%I.%%I', n.nspname, c.relname) AS index
+    FROM unnest(%(relations)s::text[]) AS w(relation)
+    JOIN pg_index AS i ON i.indrelid = to_regclass(w.relation)
     JOIN pg_class AS c ON c.oid = i.indexrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE NOT i.indisvalid AND c.relkind = 'i' ORDER BY 1"""
-_LAGGING = """
+    WHERE NOT i.indisvalid AND c.relkind = 'i'
+          AND NOT EXISTS (SELECT FROM unnest(%(planned)s::text[]) AS p(index)
+                          WHERE to_regclass(p.index) = c.oid)
+    ORDER BY 1"""
+_LAGGING_STANDBYS = """
     SELECT application_name AS standby, extract(epoch FROM replay_lag)::int AS seconds
     FROM pg_stat_replication WHERE extract(epoch FROM replay_lag) > %(lag)s ORDER BY 1"""
-_PUBLISHED = """
+_PUBLISHED_ROWS = """
     SELECT p.pubname::text AS sender, format('%%I.%%I', n.nspname, c.relname) AS relation
-    FROM unnest(%(relations)s::text[]) AS w(relation) JOIN pg_class AS c ON c.oid = to_regclass(w.relation)
+    FROM unnest(%(relations)s::text[]) AS w(relation)
+    JOIN pg_class AS c ON c.oid = to_regclass(w.relation)
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
     JOIN pg_publication_tables AS p ON (p.schemaname, p.tablename) = (n.nspname, c.relname)
     JOIN pg_publication AS q ON q.pubname = p.pubname
     WHERE NOT EXISTS (SELECT FROM pg_publication_rel AS r
-                      WHERE r.prrelid = c.oid AND r.prpubid = q.oid AND to_jsonb(r) ->> 'prattrs' IS NOT NULL)
+                      WHERE r.prrelid = c.oid AND r.prpubid = q.oid
+                            AND to_jsonb(r) ->> 'prattrs' IS NOT NULL)
     ORDER BY 1, 2"""
-_SPACE = """
-    SELECT setting AS directory, inet_server_addr() IS NULL OR inet_server_addr() <<= '127.0.0.0/8' OR inet_server_addr() = '::1' AS here,
-           (SELECT coalesce(sum(pg_table_size(to_regclass(w.relation))), 0) FROM unnest(%(built)s::text[]) AS w(relation))::int8
+_SPACE_NEEDED = """
+    SELECT setting AS directory,
+           inet_server_addr() IS NULL OR inet_server_addr() <<= '127.0.0.0/8'
+           OR inet_server_addr() = '::1' AS local,
+           (SELECT coalesce(sum(pg_table_size(to_regclass(w.relation))), 0)
+            FROM unnest(%(indexed)s::text[]) AS w(relation))::int8
            + (SELECT coalesce(sum(pg_total_relation_size(to_regclass(w.relation))), 0)
               FROM unnest(%(rewritten)s::text[]) AS w(relation))::int8 AS needed
     FROM pg_settings WHERE name = 'data_directory'"""
 
 
-_TRIGGER = re.compile(
-    "CREATE (OR REPLACE )?(CONSTRAINT )?TRIGGER "
-)  # needs but the privilege of that name
-# An index or a sequence that comes with a part of a table.
-_BESIDE = re.compile(
-    "^CREATE (UNIQUE )?INDEX |^ALTER TABLE .* (ADD COLUMN .* AS IDENTITY|EXCLUDE USING )"
-)
-
-
 @dataclass(frozen=True)
 class Finding:
-    """Something to know before the first step; one that `refuses` would only be found out half-way."""
+    """A fact to know before the first step; `refuses` marks an obstacle at which a step would fail."""
 
-    words: str
+    message: str
     refuses: bool = False
 
 
 def preflight(plan: Plan, connection: Connection) -> list[Finding]:
-    """Everything that is in the way, or will be; reads only. Raises StatementFailed."""
+    """List obstacles to the plan; reads only. Raises StatementFailed."""
     if not plan.steps:
         return []
     state = rows(connection, _STATE)[0]
     found = [*_writable(state["standby"], state["read_only"])]
     if not state["superuser"]:
         found += _privileges(plan, connection, state["role"])
-    for step in plan.steps:
-        if step.fill is not None:
-            found += [
-                Finding(f"the backfill of {step.identity}: {why}", refuses=True)
-                for why in backfill.refusals(connection, step.fill)
-            ]
-    found += _sent(plan, connection)
-    found += _held_up(plan, connection)
-    found += _half_finished(plan, connection)
+    found += _backfills(plan, connection)
+    found += _published(plan, connection)
+    found += _old_transactions(plan, connection)
+    found += _invalid_indexes(plan, connection)
     found += _space(plan, connection)
-    for row in rows(connection, _LAGGING, {"lag": LAG}):
-        found.append(Finding(f"the standby {row['standby']} is {row['seconds']} s behind"))
+    found += _lagging_standbys(connection)
     return found
+
+
+def refusals(findings: Iterable[Finding]) -> list[str]:
+    """Return the messages of the findings for which the plan must not start."""
+    return [f.message for f in findings if f.refuses]
 
 
 def _writable(standby: bool, read_only: bool) -> Iterator[Finding]:
@@ -118,31 +128,55 @@ def _writable(standby: bool, read_only: bool) -> Iterator[Finding]:
         )
 
 
+# -- privileges --------------------------------------------------------------------------------
+
+
 def _privileges(plan: Plan, connection: Connection, role: str) -> Iterator[Finding]:
-    steps = [
-        s
-        for s in plan.steps
-        if s.relation and not s.fill and not s.sql.startswith(("GRANT", "REVOKE"))
+    yield from _relations_not_owned(plan, connection, role)
+    yield from _schemas_not_creatable(plan, connection, role)
+    yield from _database_not_creatable(plan, connection, role)
+    yield from _owners_not_assignable(plan, connection, role)
+
+
+def _relations_not_owned(plan: Plan, connection: Connection, role: str) -> Iterator[Finding]:
+    asked = [
+        (relation, step.privilege)
+        for step in plan.steps
+        if not step.fill
+        for relation in _relations([step])
     ]
-    asked = [(relation, bool(_TRIGGER.match(s.sql))) for s in steps for relation in _relations([s])]
-    for row in rows(
-        connection,
-        _NOT_OWNED,
-        {"relations": [r for r, _ in asked], "triggering": [t for _, t in asked]},
-    ):
-        yield Finding(f"{role} does not own {row['relation']}, {row['owner']} does", refuses=True)
-    created = {
-        s.schema_name
-        for s in plan.steps
-        if s.action == "create" and s.schema_name and _takes_a_name(s)
+    values: dict[str, object] = {
+        "relations": [relation for relation, _ in asked],
+        "privileges": [privilege for _, privilege in asked],
     }
-    for row in rows(connection, _NOT_CREATABLE, {"within": sorted(created)}):
-        yield Finding(f"{role} may not create in schema {row['place']}", refuses=True)
-    if (
-        any(s.sql.startswith("CREATE SCHEMA") for s in plan.steps)
-        and not rows(connection, _NO_DATABASE)[0]["may"]
-    ):
+    for row in rows(connection, _NOT_OWNED, values):
+        yield Finding(f"{role} does not own {row['relation']}, {row['owner']} does", refuses=True)
+
+
+def _schemas_not_creatable(plan: Plan, connection: Connection, role: str) -> Iterator[Finding]:
+    schemas = {s.schema_name for s in plan.steps if s.schema_name and _creates_in_schema(s)}
+    for row in rows(connection, _SCHEMAS_NOT_CREATABLE, {"schemas": sorted(schemas)}):
+        yield Finding(f"{role} may not create in schema {row['schema']}", refuses=True)
+
+
+def _creates_in_schema(step: Step) -> bool:
+    """Return whether the step creates a member of the schema, and not merely a part of a table.
+
+    An owner may always add parts, such as columns and checks, to their table.
+    """
+    kind = KINDS[step.kind]
+    in_schema = not kind.parent_kinds or kind.relation or step.needs_create_on == "schema"
+    return step.action == "create" and in_schema
+
+
+def _database_not_creatable(plan: Plan, connection: Connection, role: str) -> Iterator[Finding]:
+    if not any(s.needs_create_on == "database" for s in plan.steps):
+        return
+    if not rows(connection, _DATABASE_CREATABLE)[0]["allowed"]:
         yield Finding(f"{role} may not create schemas in this database", refuses=True)
+
+
+def _owners_not_assignable(plan: Plan, connection: Connection, role: str) -> Iterator[Finding]:
     owners = {str(c.after["owner"]) for c in plan.changes if c.after and c.after.get("owner")}
     for row in rows(connection, _NOT_MEMBER, {"owners": sorted(owners)}):
         yield Finding(
@@ -150,60 +184,70 @@ def _privileges(plan: Plan, connection: Connection, role: str) -> Iterator[Findi
         )
 
 
-def _takes_a_name(step: Step) -> bool:
-    """Whether it puts something into the schema, and not only onto a table, which its owner may always do."""
-    kind = KINDS[step.kind]
-    return not kind.parent_kinds or kind.relation or bool(_BESIDE.search(step.sql))
+# -- what the steps will meet ------------------------------------------------------------------
 
 
-def _sent(plan: Plan, connection: Connection) -> Iterator[Finding]:
-    """A subscriber to whole rows would stop at a column that it does not have."""
-    widened = sorted(_relations(s for s in plan.steps if f"ADD COLUMN {SHADOW_PREFIX}" in s.sql))
-    for row in rows(connection, _PUBLISHED, {"relations": widened}) if widened else ():
-        words = f"publication {row['sender']} sends whole rows of {row['relation']}, and its subscribers have no {SHADOW_PREFIX}…"
+def _backfills(plan: Plan, connection: Connection) -> Iterator[Finding]:
+    for step in plan.steps:
+        for reason in backfill.refusals(connection, step.fill) if step.fill else ():
+            yield Finding(f"the backfill of {step.identity}: {reason}", refuses=True)
+
+
+def _published(plan: Plan, connection: Connection) -> Iterator[Finding]:
+    """Refuse shadow columns on tables that a publication sends with all their columns.
+
+    Logical replication stops at a subscriber whose table lacks a published column.
+    """
+    widened = sorted(_relations(s for s in plan.steps if s.adds_shadow_column))
+    for row in rows(connection, _PUBLISHED_ROWS, {"relations": widened}) if widened else ():
         yield Finding(
-            f"{words}: name the columns that it is to send, or leave `retype` out", refuses=True
+            f"publication {row['sender']} sends whole rows of {row['relation']}, and its "
+            f"subscribers have no {SHADOW_PREFIX}…: name the columns that it is to send, or "
+            "leave `retype` out",
+            refuses=True,
         )
 
 
-def _held_up(plan: Plan, connection: Connection) -> Iterator[Finding]:
-    """Concurrent builds wait for every older transaction of the database, whatever it reads."""
+def _old_transactions(plan: Plan, connection: Connection) -> Iterator[Finding]:
+    """Name old transactions: concurrent index builds wait for the end of each, in all tables."""
     if not any(s.long for s in plan.steps):
         return
-    for r in rows(connection, _LONG, {"old": OLD}):
-        who = f"pid {r['pid']} ({r['role']}, {r['application'] or 'no application name'}, {r['state']})"
+    for r in rows(connection, _OLD_TRANSACTIONS, {"old": OLD_TRANSACTION}):
+        application = r["application"] or "no application name"
         yield Finding(
-            f"{who} is in a transaction for {r['seconds']} s: concurrent builds wait for its end: {r['query']}"
+            f"pid {r['pid']} ({r['role']}, {application}, {r['state']}) is in a transaction for "
+            f"{r['seconds']} s: concurrent builds wait for its end: {r['query']}"
         )
-    for r in rows(connection, _PREPARED):
+    for r in rows(connection, _PREPARED_TRANSACTIONS):
         gid = text(literal(r["gid"]))
-        ends = f"COMMIT PREPARED {gid} or ROLLBACK PREPARED {gid}"
         yield Finding(
-            f"the prepared transaction {r['gid']} ({r['role']}, for {r['seconds']} s) holds its locks until {ends}"
+            f"the prepared transaction {r['gid']} ({r['role']}, for {r['seconds']} s) holds its "
+            f"locks until COMMIT PREPARED {gid} or ROLLBACK PREPARED {gid}"
         )
 
 
-def _half_finished(plan: Plan, connection: Connection) -> Iterator[Finding]:
-    """Invalid indexes on what the plan touches, which it leaves as they are."""
-    relations = sorted({*_relations(plan.steps)})
-    for row in rows(connection, _INVALID, {"relations": relations}):
-        if not any(row["built"] in s.sql for s in plan.steps):
-            yield Finding(f"the index {row['built']} is invalid, and nothing is declared of it")
+def _invalid_indexes(plan: Plan, connection: Connection) -> Iterator[Finding]:
+    """Name the invalid indexes of the plan's relations that no step of the plan handles."""
+    values: dict[str, object] = {
+        "relations": sorted({*_relations(plan.steps)}),
+        "planned": sorted({s.index for s in plan.steps if s.index}),
+    }
+    for row in rows(connection, _INVALID_INDEXES, values):
+        yield Finding(f"the index {row['index']} is invalid, and nothing is declared of it")
 
 
 def _space(plan: Plan, connection: Connection) -> Iterator[Finding]:
-    """Where the server's disk is ours to see: no index is bigger than its table, as a rule; a rewrite writes all of it again."""
-    built = _relations(
-        s for s in plan.steps if "INDEX" in s.sql.split("(")[0] and s.sql.startswith("CREATE")
-    )
-    rewritten = _relations(
-        s for s in plan.steps if any(d.hazard is HazardKind.TABLE_REWRITE for d in s.hazards)
-    )
-    if not built and not rewritten:
+    """Compare free disk space with an upper estimate, if the server runs on this machine.
+
+    An index is rarely larger than its table; a table rewrite writes table and indexes anew.
+    """
+    indexed = _relations(s for s in plan.steps if s.builds_index)
+    rewritten = _relations(s for s in plan.steps if _rewrites(s))
+    if not indexed and not rewritten:
         return
-    for row in rows(connection, _SPACE, {"built": built, "rewritten": rewritten}):
+    for row in rows(connection, _SPACE_NEEDED, {"indexed": indexed, "rewritten": rewritten}):
         folder = Path(row["directory"] or "/nowhere")
-        if row["here"] and seen(folder):
+        if row["local"] and _is_folder(folder):
             free = shutil.disk_usage(folder).free
             if row["needed"] > free:
                 yield Finding(
@@ -211,19 +255,27 @@ def _space(plan: Plan, connection: Connection) -> Iterator[Finding]:
                 )
 
 
-def _relations(steps: Iterable[Step]) -> list[str]:
-    return [
-        spelled for s in steps if s.relation for spelled in spellings(s.relation, s.schema_name)
-    ]
+def _rewrites(step: Step) -> bool:
+    return any(h.hazard is HazardKind.TABLE_REWRITE for h in step.hazards)
 
 
-def seen(folder: Path) -> bool:
+def _is_folder(folder: Path) -> bool:
     try:
         return folder.is_dir()
-    except OSError:
+    except OSError:  # no permission to enter a parent folder
         return False
 
 
-def refusals(findings: Iterable[Finding]) -> list[str]:
-    """What speaks against beginning at all."""
-    return [f.words for f in findings if f.refuses]
+def _lagging_standbys(connection: Connection) -> Iterator[Finding]:
+    for row in rows(connection, _LAGGING_STANDBYS, {"lag": STANDBY_LAG}):
+        yield Finding(f"the standby {row['standby']} is {row['seconds']} s behind")
+
+
+def _relations(steps: Iterable[Step]) -> list[str]:
+    """Return the relations of the steps as SQL, in every reading of ambiguous names."""
+    return [
+        spelling
+        for step in steps
+        if step.relation
+        for spelling in spellings(step.relation, step.schema_name)
+    ]

@@ -37,7 +37,9 @@ class Schema(Granted):
         return name(self.ref.name)
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        yield Statement(sql=text(compose("CREATE SCHEMA {}", self.ref.name)))
+        yield Statement(
+            sql=text(compose("CREATE SCHEMA {}", self.ref.name)), needs_create_on="database"
+        )
 
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         return ()

@@ -229,7 +229,10 @@ class Trigger(Object):
             words.append(compose("WHEN ({})", raw(self.when)))
         words.append(compose("EXECUTE FUNCTION {}", raw(self.execute)))
         return Statement(
-            sql=text(joined(words, by=" ")), lock="SHARE ROW EXCLUSIVE", relation=self.stands_on
+            sql=text(joined(words, by=" ")),
+            lock="SHARE ROW EXCLUSIVE",
+            relation=self.stands_on,
+            privilege="TRIGGER",
         )
 
     def _enable(self, before: str) -> Iterable[Statement]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 from psycopg import sql
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
@@ -89,15 +90,27 @@ class Fill(BaseModel):
 
 
 class Statement(BaseModel):
-    """One SQL command as it will run.
+    """One SQL command as it will run, with all that later stages must know of it.
 
-    `lock` is the strongest table lock it takes, on `relation`, in the manual's words
-    (https://www.postgresql.org/docs/current/explicit-locking.html). `transactional` is false for what PostgreSQL
-    refuses inside a transaction block; `apart` asks for a transaction of its own, `ahead` that it stand before
-    the one in which something is replaced. `long` marks what may wait or
-    run for hours without blocking anybody, so that no `lock_timeout` cuts it short. `mend` clears away what a failed
-    try leaves behind. `undo` is the SQL that takes
-    the effect back, or None where the change as a whole knows how.
+    No stage looks into `sql`. What they ask for has a field:
+
+    lock, relation      the strongest table lock that it takes, in the manual's words
+                        (https://www.postgresql.org/docs/current/explicit-locking.html), and
+                        the relation on which it takes it; "" is none
+    transactional       false where PostgreSQL refuses it inside a transaction block
+    own_transaction     it commits alone
+    before_swap         it commits before the transaction in which a column is swapped
+    long                it may wait or run for hours and blocks nobody: no lock_timeout ends it
+    cleanup             SQL that removes what a failed attempt leaves behind
+    undo                SQL that reverts it; None where only the change as a whole has an undo
+    fill                the backfill that runs in place of `sql`, in batches
+    index               the index that it builds, drops, renames or attaches: qualified SQL
+    builds_index        it builds `index`; outside a transaction block, a failed attempt leaves
+                        `index` invalid
+    adds_shadow_column  it adds a column that logical replication would send to subscribers
+    privilege           the privilege on `relation` that suffices; "" where one must own it
+    needs_create_on     where it needs the privilege CREATE because of the index, sequence or
+                        schema that it creates; kinds that are created in a schema imply this
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -113,6 +126,11 @@ class Statement(BaseModel):
     cleanup: tuple[str, ...] = ()
     undo: tuple[str, ...] | None = None
     fill: Fill | None = None
+    index: str = ""
+    builds_index: bool = False
+    adds_shadow_column: bool = False
+    privilege: str = ""
+    needs_create_on: Literal["", "schema", "database"] = ""
 
 
 def undoable(

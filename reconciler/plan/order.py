@@ -195,6 +195,11 @@ def _step(
         undo=statement.undo or (),
         depends_on=tuple(sorted(waits)),
         fill=statement.fill,
+        index=statement.index,
+        builds_index=statement.builds_index,
+        adds_shadow_column=statement.adds_shadow_column,
+        privilege=statement.privilege,
+        needs_create_on=statement.needs_create_on,
     )
 
 

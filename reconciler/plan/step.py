@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from reconciler.diff.diff import Action
@@ -37,6 +39,11 @@ class Step(BaseModel):
     undo: tuple[str, ...] = ()
     depends_on: tuple[str, ...] = ()
     fill: Fill | None = None
+    index: str = ""
+    builds_index: bool = False
+    adds_shadow_column: bool = False
+    privilege: str = ""
+    needs_create_on: Literal["", "schema", "database"] = ""
 
     @property
     def quick(self) -> bool:

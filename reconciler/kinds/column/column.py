@@ -346,9 +346,10 @@ class Column(SwappedOnline):
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         if not self.overrides:
-            yield self._target.alter(
+            added = self._target.alter(
                 compose("ADD COLUMN {}", self.clause()), hazards=self._dangers_of_adding(context)
             )
+            yield self._with_sequence(added)
         if self.overrides and self.default is not None:
             yield self._target.alter_column(compose("SET DEFAULT {}", raw(self.default)))
         if self.overrides and self.not_null and self.override_clause(context) is None:
@@ -386,11 +387,12 @@ class Column(SwappedOnline):
             self.model_copy(update={"not_null": False, "default": None}),
             compose("DROP COLUMN {}", self.ref.name),
         )
-        yield self._target.alter(
+        added = self._target.alter(
             compose("ADD COLUMN {}", bare.clause()),
             drop,
             hazards=self._dangers_of_adding(context, filled=True),
         )
+        yield self._with_sequence(added)
         if self.default is not None:
             yield self._target.default(self.default, before=None)
         if (
@@ -463,6 +465,11 @@ class Column(SwappedOnline):
             part=part,
         )
         return access.between(had, self.grants or {})
+
+    def _with_sequence(self, added: Statement) -> Statement:
+        """Mark ADD COLUMN of an identity column: its sequence is created in the table's schema."""
+        where = "schema" if self.numbering is not None else ""
+        return added.model_copy(update={"needs_create_on": where})
 
     def _dangers_of_adding(
         self, context: PlanningContext, *, filled: bool = False

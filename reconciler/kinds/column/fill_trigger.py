@@ -55,7 +55,11 @@ class FillTrigger(BaseModel):
         fires = compose(words, self.trigger, target.table, target.column, self._function(target))
         undo = text(compose("DROP TRIGGER {} ON {}", self.trigger, target.table))
         yield Statement(
-            sql=text(fires), lock="SHARE ROW EXCLUSIVE", relation=target.relation, undo=(undo,)
+            sql=text(fires),
+            lock="SHARE ROW EXCLUSIVE",
+            relation=target.relation,
+            privilege="TRIGGER",
+            undo=(undo,),
         )
 
     def changed_from(self, old: FillTrigger, target: Target) -> Iterator[Statement]:
@@ -72,8 +76,11 @@ class FillTrigger(BaseModel):
         """The statements that drop it."""
         define, fires = self.made(target)
         assert fires.undo is not None
-        yield fires.model_copy(
-            update={"sql": fires.undo[0], "lock": "ACCESS EXCLUSIVE", "undo": (fires.sql,)}
+        yield Statement(
+            sql=fires.undo[0],
+            lock="ACCESS EXCLUSIVE",
+            relation=target.relation,
+            undo=(fires.sql,),
         )
         yield define.model_copy(update={"sql": self._gone(target), "undo": (define.sql,)})
 

@@ -94,9 +94,10 @@ class ShadowColumn:
             else raw(""),
         )
         added = compose("ADD COLUMN {} {}{}", own, raw(self.type), collated)
-        yield self.target.alter(
+        statement = self.target.alter(
             added, compose("DROP COLUMN IF EXISTS {}", own), own_transaction=True
         )
+        yield statement.model_copy(update={"adds_shadow_column": True})
         yield from self._kept()
 
     def strewn(self) -> Iterator[Statement]:
@@ -114,6 +115,7 @@ class ShadowColumn:
             sql=text(fires),
             lock="SHARE ROW EXCLUSIVE",
             relation=self.target.relation,
+            privilege="TRIGGER",
             undo=(self._trigger_gone,),
         )
         yield self.target.alter(

@@ -206,6 +206,7 @@ class ConstraintDefinition(PartitionedObject):
             sql=text(add),
             lock="ACCESS EXCLUSIVE" if self.foreign_key is None else "SHARE ROW EXCLUSIVE",
             relation=self.stands_on,
+            needs_create_on="schema" if self.exclude is not None else "",
             undo=None if undo is None else (undo,),
         )
 

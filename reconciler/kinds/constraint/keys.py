@@ -55,13 +55,17 @@ def _create_index(key: ConstraintDefinition) -> Statement:
         *([raw("NULLS NOT DISTINCT")] if key.nulls_not_distinct else []),
         *key.storage_clauses(raw("")),
     ]
-    drop = compose("DROP INDEX CONCURRENTLY IF EXISTS {}", name(key.ref.schema, index))
+    qualified = name(key.ref.schema, index)
+    drop = compose("DROP INDEX CONCURRENTLY IF EXISTS {}", qualified)
     return Statement(
         sql=text(joined(create, by=" ")),
         lock="SHARE UPDATE EXCLUSIVE",
         relation=key.stands_on,
         transactional=False,
         long=True,
+        index=text(qualified),
+        builds_index=True,
+        needs_create_on="schema",
         cleanup=(text(drop),),
         undo=(text(drop),),
     )

@@ -125,6 +125,9 @@ class IndexDefinition(PartitionedObject):
             relation=self.stands_on,
             transactional=not concurrently,
             long=concurrently,
+            index=text(name(self.ref.schema, index)),
+            builds_index=True,
+            needs_create_on="schema",
             cleanup=drop if concurrently else (),
             undo=drop if concurrently else None,
         )
@@ -223,6 +226,7 @@ class IndexDefinition(PartitionedObject):
             relation=self.stands_on,
             transactional=False,
             long=True,
+            index=text(qualified),
             undo=undo,
         )
 

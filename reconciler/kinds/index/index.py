@@ -27,7 +27,7 @@ from reconciler.model.reserved_names import BUILD_NAME
 from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
-from reconciler.sql import closing, compose, split_commas
+from reconciler.sql import closing, compose, split_commas, text
 
 # Names that REINDEX CONCURRENTLY gives to the new and the old index, and leaves behind on failure.
 REINDEX_NAME = re.compile(r"_cc(new|old)[0-9]*$")
@@ -158,6 +158,7 @@ class Index(IndexDefinition):
             sql=self.rename_sql(self.ref.name, name),
             lock="SHARE UPDATE EXCLUSIVE",
             relation=self.stands_on,
+            index=text(self.sql_name()),
             undo=(self.rename_sql(name, self.ref.name),),
         )
 
