@@ -230,7 +230,7 @@ def attach_copy(copy: PartitionedObject, parent: PartitionedObject) -> Statement
         relation=f"{copy.ref.schema}.{copy.ref.name}",
         transactional=True,
         own_transaction=True,
-        index=text(part.sql_name()),
+        index=text(copy.sql_name()),
         undo=(),
     )
 
