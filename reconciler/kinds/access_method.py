@@ -31,11 +31,13 @@ class AccessMethod(Object):
     @classmethod
     def catalog(cls, server: Server) -> str:
         return f"""
-            SELECT a.amname AS name, ARRAY[{address("pg_am", "a.oid")}] AS addresses, a.amhandler::text AS handler,
+            SELECT a.amname AS name, ARRAY[{address("pg_am", "a.oid")}] AS addresses,
+                   a.amhandler::text AS handler,
                    CASE a.amtype WHEN 't' THEN 'table' ELSE 'index' END AS type
             FROM pg_am AS a
             WHERE a.oid >= 16384 AND NOT EXISTS (
-                SELECT FROM pg_depend AS d WHERE d.classid = 'pg_am'::regclass AND d.objid = a.oid AND d.deptype = 'e')
+                SELECT FROM pg_depend AS d WHERE d.classid = 'pg_am'::regclass AND d.objid = a.oid
+                AND d.deptype = 'e')
             ORDER BY a.amname"""
 
     def sql_name(self) -> sql.Composable:

@@ -71,27 +71,35 @@ class Aggregate(Granted):
     @classmethod
     def catalog(cls, server: Server) -> str:
         return f"""
-            SELECT n.nspname AS schema, p.proname AS name, pg_get_userbyid(p.proowner)::text AS owner,
+            SELECT n.nspname AS schema, p.proname AS name,
+                   pg_get_userbyid(p.proowner)::text AS owner,
                    ARRAY[{address("pg_proc", "p.oid")}] AS addresses,
-                   array_to_string(ARRAY(SELECT format_type(t, NULL) FROM unnest(p.proargtypes) WITH ORDINALITY AS u(t, o)
+                   array_to_string(ARRAY(SELECT format_type(t, NULL)
+                                         FROM unnest(p.proargtypes) WITH ORDINALITY AS u(t, o)
                                          ORDER BY o), ', ') AS arguments_identity,
                    coalesce(nullif(pg_get_function_arguments(p.oid), ''), '*') AS arguments,
                    format_type(p.prorettype, NULL) AS result, a.aggtransfn::regproc::text AS sfunc,
                    format_type(a.aggtranstype, NULL) AS stype, a.aggtransspace AS sspace,
                    {_function("aggfinalfn")} AS finalfunc, a.aggfinalextra AS finalfunc_extra,
                    {_MODIFY.format("aggfinalmodify")} AS finalfunc_modify,
-                   {_function("aggcombinefn")} AS combinefunc, {_function("aggserialfn")} AS serialfunc,
+                   {_function("aggcombinefn")} AS combinefunc,
+                   {_function("aggserialfn")} AS serialfunc,
                    {_function("aggdeserialfn")} AS deserialfunc, a.agginitval AS initcond,
                    {_function("aggmtransfn")} AS msfunc, {_function("aggminvtransfn")} AS minvfunc,
-                   CASE WHEN a.aggmtranstype <> 0 THEN format_type(a.aggmtranstype, NULL) END AS mstype,
-                   a.aggmtransspace AS msspace, {_function("aggmfinalfn")} AS mfinalfunc, a.aggmfinalextra AS mfinalfunc_extra,
+                   CASE WHEN a.aggmtranstype <> 0 THEN format_type(a.aggmtranstype,
+                                                                   NULL) END AS mstype,
+                   a.aggmtransspace AS msspace, {_function("aggmfinalfn")} AS mfinalfunc,
+                   a.aggmfinalextra AS mfinalfunc_extra,
                    CASE WHEN a.aggmtransfn <> 0 THEN {_MODIFY.format("aggmfinalmodify")} END AS mfinalfunc_modify,
                    a.aggminitval AS minitcond,
                    CASE WHEN a.aggsortop <> 0 THEN (
                        SELECT format('%I.%s', s.nspname, o.oprname) FROM pg_operator AS o
-                       JOIN pg_namespace AS s ON s.oid = o.oprnamespace WHERE o.oid = a.aggsortop) END AS sortop,
-                   CASE p.proparallel WHEN 's' THEN 'safe' WHEN 'r' THEN 'restricted' ELSE 'unsafe' END AS parallel,
-                   a.aggkind = 'h' AS hypothetical, {granted("p.proacl", "f", "p.proowner")} AS grants
+                       JOIN pg_namespace AS s ON s.oid = o.oprnamespace
+                       WHERE o.oid = a.aggsortop) END AS sortop,
+                   CASE p.proparallel WHEN 's' THEN 'safe' WHEN 'r' THEN 'restricted'
+                        ELSE 'unsafe' END AS parallel,
+                   a.aggkind = 'h' AS hypothetical,
+                   {granted("p.proacl", "f", "p.proowner")} AS grants
             FROM pg_aggregate AS a
             JOIN pg_proc AS p ON p.oid = a.aggfnoid
             JOIN pg_namespace AS n ON n.oid = p.pronamespace
@@ -117,9 +125,11 @@ class Aggregate(Granted):
         found = rows(
             connection,
             """SELECT p.oid::regprocedure::text AS probe,
-                      array_to_string(ARRAY(SELECT format_type(t, NULL) FROM unnest(p.proargtypes) WITH ORDINALITY AS u(t, o)
+                      array_to_string(ARRAY(SELECT format_type(t, NULL)
+                                            FROM unnest(p.proargtypes) WITH ORDINALITY AS u(t, o)
                                             ORDER BY o), ', ') AS arguments
-               FROM pg_proc AS p WHERE p.proname = 'reconcile_probe' AND p.pronamespace = pg_my_temp_schema()""",
+               FROM pg_proc AS p WHERE p.proname = 'reconcile_probe'
+               AND p.pronamespace = pg_my_temp_schema()""",
         )
         run_sql(connection, f"DROP ROUTINE {found[0]['probe']}")
         return replace(self.ref, arguments=found[0]["arguments"])

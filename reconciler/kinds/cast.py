@@ -40,14 +40,18 @@ class Cast(Object):
     @classmethod
     def catalog(cls, server: Server) -> str:
         return f"""
-            SELECT format_type(c.castsource, NULL) || ' AS ' || format_type(c.casttarget, NULL) AS name,
+            SELECT format_type(c.castsource, NULL) || ' AS '
+            || format_type(c.casttarget, NULL) AS name,
                    ARRAY[{address("pg_cast", "c.oid")}] AS addresses,
                    nullif(c.castfunc, 0)::regprocedure::text AS function,
-                   CASE c.castmethod WHEN 'i' THEN 'inout' WHEN 'b' THEN 'binary' ELSE 'function' END AS method,
-                   CASE c.castcontext WHEN 'a' THEN 'assignment' WHEN 'i' THEN 'implicit' ELSE 'explicit' END AS context
+                   CASE c.castmethod WHEN 'i' THEN 'inout' WHEN 'b' THEN 'binary'
+                        ELSE 'function' END AS method,
+                   CASE c.castcontext WHEN 'a' THEN 'assignment' WHEN 'i' THEN 'implicit'
+                        ELSE 'explicit' END AS context
             FROM pg_cast AS c
             WHERE c.oid >= 16384 AND NOT EXISTS (
-                SELECT FROM pg_depend AS d WHERE d.classid = 'pg_cast'::regclass AND d.objid = c.oid AND d.deptype IN ('e', 'i'))
+                SELECT FROM pg_depend AS d WHERE d.classid = 'pg_cast'::regclass AND d.objid = c.oid
+                AND d.deptype IN ('e', 'i'))
             ORDER BY 1"""
 
     def sql_name(self) -> sql.Composable:

@@ -54,11 +54,14 @@ class Collation(Owned, Replaced):
         rules = "c.collicurules" if server.has_collation_rules else "NULL"
         split = "c.collcollate <> c.collctype"
         return f"""
-            SELECT n.nspname AS schema, c.collname AS name, pg_get_userbyid(c.collowner)::text AS owner,
+            SELECT n.nspname AS schema, c.collname AS name,
+                   pg_get_userbyid(c.collowner)::text AS owner,
                    ARRAY[{address("pg_collation", "c.oid")}] AS addresses,
-                   CASE c.collprovider WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' WHEN 'd' THEN 'default' ELSE 'libc' END AS provider,
+                   CASE c.collprovider WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin'
+                        WHEN 'd' THEN 'default' ELSE 'libc' END AS provider,
                    {locale} AS locale, c.collisdeterministic AS deterministic, {rules} AS rules,
-                   CASE WHEN {split} THEN c.collcollate END AS lc_collate, CASE WHEN {split} THEN c.collctype END AS lc_ctype
+                   CASE WHEN {split} THEN c.collcollate END AS lc_collate,
+                   CASE WHEN {split} THEN c.collctype END AS lc_ctype
             FROM pg_collation AS c JOIN pg_namespace AS n ON n.oid = c.collnamespace
             WHERE {ours("pg_collation", "c.oid", "n.nspname")}
             ORDER BY n.nspname, c.collname"""

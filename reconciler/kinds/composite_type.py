@@ -64,18 +64,22 @@ class CompositeType(DataType):
     @classmethod
     def catalog(cls, server: Server) -> str:
         return f"""
-            SELECT n.nspname AS schema, t.typname AS name, pg_get_userbyid(t.typowner)::text AS owner,
-                   ARRAY[{address("pg_type", "t.oid")}, {address("pg_type", "t.typarray")}, {address("pg_class", "t.typrelid")}]
+            SELECT n.nspname AS schema, t.typname AS name,
+                   pg_get_userbyid(t.typowner)::text AS owner,
+                   ARRAY[{address("pg_type", "t.oid")}, {address("pg_type", "t.typarray")},
+                         {address("pg_class", "t.typrelid")}]
                        AS addresses,
                    (SELECT coalesce(json_object_agg(a.attname, json_build_object(
                         'type', format_type(a.atttypid, a.atttypmod),
                         'comment', col_description(a.attrelid, a.attnum),
                         'collation', CASE WHEN a.attcollation <> b.typcollation THEN (
                             SELECT format('%I.%I', cn.nspname, l.collname) FROM pg_collation AS l
-                            JOIN pg_namespace AS cn ON cn.oid = l.collnamespace WHERE l.oid = a.attcollation) END)
+                            JOIN pg_namespace AS cn ON cn.oid = l.collnamespace
+                            WHERE l.oid = a.attcollation) END)
                         ORDER BY a.attnum), '{{}}')
                     FROM pg_attribute AS a JOIN pg_type AS b ON b.oid = a.atttypid
-                    WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) AS attributes,
+                    WHERE a.attrelid = t.typrelid AND a.attnum > 0
+                          AND NOT a.attisdropped) AS attributes,
                    {granted("t.typacl", "T", "t.typowner")} AS grants
             FROM pg_type AS t
             JOIN pg_namespace AS n ON n.oid = t.typnamespace

@@ -31,9 +31,11 @@ class Conversion(Owned):
     @classmethod
     def catalog(cls, server: Server) -> str:
         return f"""
-            SELECT n.nspname AS schema, c.conname AS name, pg_get_userbyid(c.conowner)::text AS owner,
+            SELECT n.nspname AS schema, c.conname AS name,
+                   pg_get_userbyid(c.conowner)::text AS owner,
                    ARRAY[{address("pg_conversion", "c.oid")}] AS addresses,
-                   pg_encoding_to_char(c.conforencoding) AS from, pg_encoding_to_char(c.contoencoding) AS to,
+                   pg_encoding_to_char(c.conforencoding) AS from,
+                   pg_encoding_to_char(c.contoencoding) AS to,
                    c.conproc::regproc::text AS function, c.condefault AS default
             FROM pg_conversion AS c JOIN pg_namespace AS n ON n.oid = c.connamespace
             WHERE {ours("pg_conversion", "c.oid", "n.nspname")}

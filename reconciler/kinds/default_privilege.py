@@ -54,11 +54,13 @@ class DefaultPrivilege(Object):
         everything = "acldefault(CASE d.defaclobjtype WHEN 'S' THEN 's' ELSE d.defaclobjtype END, d.defaclrole)"
         usual = f"CASE d.defaclnamespace WHEN 0 THEN {everything} END"
         return f"""
-            SELECT format('%s on %s%s', pg_get_userbyid(d.defaclrole), CASE d.defaclobjtype {sorts} END, ' in ' || n.nspname) AS name,
+            SELECT format('%s on %s%s', pg_get_userbyid(d.defaclrole),
+                          CASE d.defaclobjtype {sorts} END, ' in ' || n.nspname) AS name,
                    ARRAY[{address("pg_default_acl", "d.oid")}] AS addresses,
                    {held("d.defaclacl", usual, everything, "d.defaclrole")} AS grants
             FROM pg_default_acl AS d LEFT JOIN pg_namespace AS n ON n.oid = d.defaclnamespace
-            WHERE n.oid IS NULL OR (n.nspname NOT LIKE 'pg\\_%' AND n.nspname NOT IN ({NOT_MANAGED}))
+            WHERE n.oid IS NULL OR (n.nspname NOT LIKE 'pg\\_%'
+                                    AND n.nspname NOT IN ({NOT_MANAGED}))
             ORDER BY 1"""
 
     @classmethod

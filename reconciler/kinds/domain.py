@@ -71,19 +71,25 @@ class Domain(DataType):
     def catalog(cls, server: Server) -> str:
         has = "true" if server.has_domain_not_null_constraints else "false"
         return f"""
-            SELECT n.nspname AS schema, t.typname AS name, pg_get_userbyid(t.typowner)::text AS owner,
+            SELECT n.nspname AS schema, t.typname AS name,
+                   pg_get_userbyid(t.typowner)::text AS owner,
                    ARRAY[{address("pg_type", "t.oid")}, {address("pg_type", "t.typarray")}]
-                       || (SELECT array_agg({address("pg_constraint", "k.oid")}) FROM pg_constraint AS k WHERE k.contypid = t.oid)
+                       || (SELECT array_agg({address("pg_constraint", "k.oid")})
+                           FROM pg_constraint AS k WHERE k.contypid = t.oid)
                        AS addresses,
-                   format_type(t.typbasetype, t.typtypmod) AS type, pg_get_expr(t.typdefaultbin, 0) AS default, t.typnotnull AS not_null,
-                   k.conname AS not_null_constraint, obj_description(k.oid, 'pg_constraint') AS not_null_comment,
+                   format_type(t.typbasetype, t.typtypmod) AS type,
+                   pg_get_expr(t.typdefaultbin, 0) AS default, t.typnotnull AS not_null,
+                   k.conname AS not_null_constraint,
+                   obj_description(k.oid, 'pg_constraint') AS not_null_comment,
                    CASE WHEN t.typcollation <> b.typcollation THEN (
                        SELECT format('%I.%I', cn.nspname, l.collname) FROM pg_collation AS l
-                       JOIN pg_namespace AS cn ON cn.oid = l.collnamespace WHERE l.oid = t.typcollation) END AS collation,
+                       JOIN pg_namespace AS cn ON cn.oid = l.collnamespace
+                       WHERE l.oid = t.typcollation) END AS collation,
                    (SELECT coalesce(jsonb_object_agg(k.conname, jsonb_build_object(
                         'check', pg_get_expr(k.conbin, 0), 'not_valid', NOT k.convalidated,
                         'comment', obj_description(k.oid, 'pg_constraint'))), '{{}}')
-                    FROM pg_constraint AS k WHERE k.contypid = t.oid AND k.contype = 'c') AS constraints,
+                    FROM pg_constraint AS k WHERE k.contypid = t.oid
+                    AND k.contype = 'c') AS constraints,
                    {granted("t.typacl", "T", "t.typowner")} AS grants
             FROM pg_type AS t
             JOIN pg_namespace AS n ON n.oid = t.typnamespace

@@ -39,9 +39,12 @@ class Enum(DataType):
     @classmethod
     def catalog(cls, server: Server) -> str:
         return f"""
-            SELECT n.nspname AS schema, t.typname AS name, pg_get_userbyid(t.typowner)::text AS owner,
-                   ARRAY[{address("pg_type", "t.oid")}, {address("pg_type", "t.typarray")}] AS addresses,
-                   ARRAY(SELECT e.enumlabel FROM pg_enum AS e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder) AS values,
+            SELECT n.nspname AS schema, t.typname AS name,
+                   pg_get_userbyid(t.typowner)::text AS owner,
+                   ARRAY[{address("pg_type", "t.oid")},
+                         {address("pg_type", "t.typarray")}] AS addresses,
+                   ARRAY(SELECT e.enumlabel FROM pg_enum AS e WHERE e.enumtypid = t.oid
+                         ORDER BY e.enumsortorder) AS values,
                    {granted("t.typacl", "T", "t.typowner")} AS grants
             FROM pg_type AS t JOIN pg_namespace AS n ON n.oid = t.typnamespace
             WHERE t.typtype = 'e' AND {ours("pg_type", "t.oid", "n.nspname")}

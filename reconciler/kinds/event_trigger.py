@@ -43,14 +43,16 @@ class EventTrigger(Owned):
         return f"""
             SELECT t.evtname AS name, pg_get_userbyid(t.evtowner)::text AS owner,
                    ARRAY[{address("pg_event_trigger", "t.oid")}] AS addresses, t.evtevent AS on,
-                   coalesce(t.evttags, '{{}}') AS tags, format('%I.%I()', n.nspname, p.proname) AS execute,
+                   coalesce(t.evttags, '{{}}') AS tags,
+                   format('%I.%I()', n.nspname, p.proname) AS execute,
                    {fires("t.evtenabled")} AS enabled
             FROM pg_event_trigger AS t
             JOIN pg_proc AS p ON p.oid = t.evtfoid
             JOIN pg_namespace AS n ON n.oid = p.pronamespace
             WHERE n.nspname NOT IN ({NOT_MANAGED}) AND NOT EXISTS (
                 SELECT FROM pg_depend AS e
-                WHERE e.classid = 'pg_event_trigger'::regclass AND e.objid = t.oid AND e.deptype = 'e')
+                WHERE e.classid = 'pg_event_trigger'::regclass AND e.objid = t.oid
+                      AND e.deptype = 'e')
             ORDER BY t.evtname"""
 
     def sql_name(self) -> sql.Composable:

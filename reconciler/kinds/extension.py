@@ -41,11 +41,14 @@ class Extension(Object):
         return f"""
             SELECT e.extname AS name, ARRAY[{address("pg_extension", "e.oid")}] AS addresses,
                    CASE WHEN NOT EXISTS (
-                       SELECT FROM pg_depend AS d WHERE d.classid = 'pg_namespace'::regclass AND d.objid = n.oid
-                              AND d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e')
+                       SELECT FROM pg_depend AS d WHERE d.classid = 'pg_namespace'::regclass
+                       AND d.objid = n.oid
+                              AND d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
+                              AND d.deptype = 'e')
                         THEN n.nspname END AS extension_schema,
                    e.extversion AS version, e.extrelocatable AS relocatable,
-                   (SELECT a.comment FROM pg_available_extensions() AS a WHERE a.name = e.extname) AS usual_comment,
+                   (SELECT a.comment FROM pg_available_extensions() AS a
+                    WHERE a.name = e.extname) AS usual_comment,
                    ARRAY(SELECT p.target FROM pg_extension_update_paths(e.extname) AS p
                          WHERE p.source = e.extversion AND p.path IS NOT NULL ORDER BY 1) AS reaches
             FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace

@@ -42,8 +42,10 @@ class ForeignDataWrapper(Granted):
         return f"""
             SELECT w.fdwname AS name, pg_get_userbyid(w.fdwowner)::text AS owner,
                    ARRAY[{address("pg_foreign_data_wrapper", "w.oid")}] AS addresses,
-                   nullif(w.fdwhandler, 0)::regproc::text AS handler, nullif(w.fdwvalidator, 0)::regproc::text AS validator,
-                   {readable("w.fdwoptions")} AS options, {granted("w.fdwacl", "F", "w.fdwowner")} AS grants
+                   nullif(w.fdwhandler, 0)::regproc::text AS handler,
+                   nullif(w.fdwvalidator, 0)::regproc::text AS validator,
+                   {readable("w.fdwoptions")} AS options,
+                   {granted("w.fdwacl", "F", "w.fdwowner")} AS grants
             FROM pg_foreign_data_wrapper AS w
             WHERE {ours("pg_foreign_data_wrapper", "w.oid", "w.fdwname")}
             ORDER BY w.fdwname"""

@@ -43,7 +43,8 @@ class ForeignServer(Granted):
             SELECT s.srvname AS name, pg_get_userbyid(s.srvowner)::text AS owner,
                    ARRAY[{address("pg_foreign_server", "s.oid")}] AS addresses,
                    w.fdwname AS wrapper, s.srvtype AS type, s.srvversion AS version,
-                   {readable("s.srvoptions")} AS options, {granted("s.srvacl", "S", "s.srvowner")} AS grants
+                   {readable("s.srvoptions")} AS options,
+                   {granted("s.srvacl", "S", "s.srvowner")} AS grants
             FROM pg_foreign_server AS s JOIN pg_foreign_data_wrapper AS w ON w.oid = s.srvfdw
             WHERE {ours("pg_foreign_server", "s.oid", "s.srvname")}
             ORDER BY s.srvname"""

@@ -37,8 +37,10 @@ class ForeignTable(InheritableTable):
     @classmethod
     def catalog(cls, server: Server) -> str:
         return f"""
-            SELECT n.nspname AS schema, c.relname AS name, pg_get_userbyid(c.relowner)::text AS owner,
-                   ARRAY[{address("pg_class", "c.oid")}, {address("pg_type", "c.reltype")}, {address("pg_type", "t.typarray")}]
+            SELECT n.nspname AS schema, c.relname AS name,
+                   pg_get_userbyid(c.relowner)::text AS owner,
+                   ARRAY[{address("pg_class", "c.oid")}, {address("pg_type", "c.reltype")},
+                         {address("pg_type", "t.typarray")}]
                        AS addresses,
                    s.srvname AS server, {readable("f.ftoptions")} AS options, {DESCENT},
                    {granted("c.relacl", "r", "c.relowner")} AS grants

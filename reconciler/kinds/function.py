@@ -36,16 +36,20 @@ _MODES = "CASE u.m WHEN 'i' THEN 'in' WHEN 'o' THEN 'out' WHEN 'b' THEN 'inout' 
 _SHARED = f"""
     n.nspname AS schema, p.proname AS name, pg_get_userbyid(p.proowner)::text AS owner,
     ARRAY[{address("pg_proc", "p.oid")}] AS addresses,
-    array_to_string(ARRAY(SELECT format_type(t, NULL) FROM unnest(p.proargtypes) WITH ORDINALITY AS u(t, o) ORDER BY o), ', ')
+    array_to_string(ARRAY(SELECT format_type(t, NULL)
+                          FROM unnest(p.proargtypes) WITH ORDINALITY AS u(t, o) ORDER BY o), ', ')
         AS arguments_identity,
     pg_get_function_arguments(p.oid) AS arguments, p.pronargdefaults AS defaults,
     ARRAY(SELECT ARRAY[{_MODES}, coalesce(p.proargnames[u.o], ''), format_type(u.t, NULL)]
           FROM ROWS FROM (unnest(coalesce(p.proallargtypes, p.proargtypes::oid[])),
-                          unnest(coalesce(p.proargmodes, array_fill('i'::"char", ARRAY[p.pronargs::int]))))
+                          unnest(coalesce(p.proargmodes,
+                                          array_fill('i'::"char", ARRAY[p.pronargs::int]))))
                WITH ORDINALITY AS u(t, m, o) ORDER BY u.o) AS parameters,
-    l.lanname AS language, coalesce(pg_get_function_sqlbody(p.oid), p.prosrc) AS body, p.probin AS library,
+    l.lanname AS language, coalesce(pg_get_function_sqlbody(p.oid), p.prosrc) AS body,
+    p.probin AS library,
     CASE WHEN p.prosecdef THEN 'definer' ELSE 'invoker' END AS security, p.proconfig AS set,
-    ARRAY(SELECT format_type(t, NULL) FROM unnest(p.protrftypes) WITH ORDINALITY AS u(t, o) ORDER BY o) AS transform"""
+    ARRAY(SELECT format_type(t, NULL) FROM unnest(p.protrftypes) WITH ORDINALITY AS u(t, o)
+          ORDER BY o) AS transform"""
 
 
 class Routine(Granted):
@@ -113,7 +117,8 @@ class Routine(Granted):
         found = rows(
             connection,
             """SELECT p.oid::regprocedure::text AS probe, array_to_string(ARRAY(
-                   SELECT format_type(t, NULL) FROM unnest(p.proargtypes) WITH ORDINALITY AS u(t, o) ORDER BY o), ', ') AS arguments
+                   SELECT format_type(t, NULL) FROM unnest(p.proargtypes) WITH ORDINALITY AS u(t, o)
+                   ORDER BY o), ', ') AS arguments
                FROM pg_proc AS p WHERE p.proname = %s AND p.pronamespace = pg_my_temp_schema()""",
             [self.ref.name],
         )
@@ -221,21 +226,27 @@ class Function(Routine):
     def catalog(cls, server: Server) -> str:
         return f"""
             SELECT {_SHARED}, pg_get_function_result(p.oid) AS returns, p.prokind = 'w' AS window,
-                   CASE p.provolatile WHEN 'i' THEN 'immutable' WHEN 's' THEN 'stable' ELSE 'volatile' END AS volatility,
+                   CASE p.provolatile WHEN 'i' THEN 'immutable' WHEN 's' THEN 'stable'
+                        ELSE 'volatile' END AS volatility,
                    p.proisstrict AS strict, p.proleakproof AS leakproof,
-                   CASE p.proparallel WHEN 's' THEN 'safe' WHEN 'r' THEN 'restricted' ELSE 'unsafe' END AS parallel,
-                   nullif(p.procost::text::float8, CASE WHEN l.lanname IN ('c', 'internal') THEN 1 ELSE 100 END) AS cost,
-                   nullif(p.prorows::text::float8, CASE WHEN p.proretset THEN 1000 ELSE 0 END) AS rows,
+                   CASE p.proparallel WHEN 's' THEN 'safe' WHEN 'r' THEN 'restricted'
+                        ELSE 'unsafe' END AS parallel,
+                   nullif(p.procost::text::float8,
+                          CASE WHEN l.lanname IN ('c', 'internal') THEN 1 ELSE 100 END) AS cost,
+                   nullif(p.prorows::text::float8,
+                          CASE WHEN p.proretset THEN 1000 ELSE 0 END) AS rows,
                    nullif(p.prosupport, 0)::regproc::text AS support,
                    {granted("p.proacl", "f", "p.proowner")} AS grants
             FROM pg_proc AS p
             JOIN pg_namespace AS n ON n.oid = p.pronamespace
             JOIN pg_language AS l ON l.oid = p.prolang
             WHERE p.prokind IN ('f', 'w') AND {ours("pg_proc", "p.oid", "n.nspname")}
-                  AND NOT EXISTS (SELECT FROM pg_depend AS i WHERE i.classid = 'pg_proc'::regclass AND i.objid = p.oid
+                  AND NOT EXISTS (SELECT FROM pg_depend AS i WHERE i.classid = 'pg_proc'::regclass
+                                  AND i.objid = p.oid
                                          AND i.deptype = 'i' AND i.refclassid = 'pg_type'::regclass)
                   AND NOT EXISTS (SELECT FROM pg_trigger AS t
-                                  WHERE t.tgfoid = p.oid AND ({keeps_filled("t", "p")} OR {keeps_in_step("t", "p")}))
+                                  WHERE t.tgfoid = p.oid AND ({keeps_filled("t", "p")}
+                                                              OR {keeps_in_step("t", "p")}))
             ORDER BY n.nspname, p.proname, p.oid"""
 
     def _result(self) -> str:

@@ -39,8 +39,10 @@ class Language(Granted):
         return f"""
             SELECT l.lanname AS name, pg_get_userbyid(l.lanowner)::text AS owner,
                    ARRAY[{address("pg_language", "l.oid")}] AS addresses, l.lanpltrusted AS trusted,
-                   l.lanplcallfoid::regproc::text AS handler, nullif(l.laninline, 0)::regproc::text AS inline,
-                   nullif(l.lanvalidator, 0)::regproc::text AS validator, {granted("l.lanacl", "l", "l.lanowner")} AS grants
+                   l.lanplcallfoid::regproc::text AS handler,
+                   nullif(l.laninline, 0)::regproc::text AS inline,
+                   nullif(l.lanvalidator, 0)::regproc::text AS validator,
+                   {granted("l.lanacl", "l", "l.lanowner")} AS grants
             FROM pg_language AS l
             WHERE l.lanispl AND {ours("pg_language", "l.oid", "l.lanname")}
             ORDER BY l.lanname"""

@@ -60,15 +60,19 @@ class MaterializedView(Queried):
     @classmethod
     def catalog(cls, server: Server) -> str:
         return f"""
-            SELECT n.nspname AS schema, c.relname AS name, pg_get_userbyid(c.relowner)::text AS owner,
-                   ARRAY[{address("pg_class", "c.oid")}, {address("pg_rewrite", "r.oid")}, {address("pg_type", "c.reltype")},
+            SELECT n.nspname AS schema, c.relname AS name,
+                   pg_get_userbyid(c.relowner)::text AS owner,
+                   ARRAY[{address("pg_class", "c.oid")}, {address("pg_rewrite", "r.oid")},
+                         {address("pg_type", "c.reltype")},
                          {address("pg_type", "t.typarray")}] AS addresses,
                    btrim(pg_get_viewdef(c.oid), ' ;') AS query, c.relispopulated AS with_data,
                    am.amname AS access_method, s.spcname AS tablespace,
-                   c.reloptions || ARRAY(SELECT 'toast.' || o FROM unnest(k.reloptions) AS o) AS options,
+                   c.reloptions || ARRAY(SELECT 'toast.' || o
+                                         FROM unnest(k.reloptions) AS o) AS options,
                    (SELECT x.relname FROM pg_index AS i JOIN pg_class AS x ON x.oid = i.indexrelid
                     WHERE i.indrelid = c.oid AND i.indisclustered) AS cluster_on,
-                   {shape("c.oid")} AS shape, {_COLUMNS} AS columns, {granted("c.relacl", "r", "c.relowner")} AS grants
+                   {shape("c.oid")} AS shape, {_COLUMNS} AS columns,
+                   {granted("c.relacl", "r", "c.relowner")} AS grants
             FROM pg_class AS c
             JOIN pg_namespace AS n ON n.oid = c.relnamespace
             JOIN pg_rewrite AS r ON r.ev_class = c.oid AND r.rulename = '_RETURN'
@@ -257,7 +261,8 @@ class MaterializedView(Queried):
 _COLUMNS = f"""(
     SELECT json_object_agg(a.attname, json_build_object(
                {TOLD}, 'statistics', nullif(a.attstattarget::int, -1),
-               'storage', CASE WHEN a.attstorage <> y.typstorage THEN CASE a.attstorage WHEN 'p' THEN 'plain' WHEN 'e' THEN 'external'
+               'storage', CASE WHEN a.attstorage <> y.typstorage THEN CASE a.attstorage
+                                                                           WHEN 'p' THEN 'plain' WHEN 'e' THEN 'external'
                                                                   WHEN 'm' THEN 'main' ELSE 'extended' END END,
                'compression', CASE a.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END,
                'options', {settable("a.attoptions")}) ORDER BY a.attnum)

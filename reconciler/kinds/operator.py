@@ -48,15 +48,20 @@ class Operator(Owned):
     def catalog(cls, server: Server) -> str:
         def other(column: str) -> str:
             return f"""(SELECT format('%I.%s', s.nspname, x.oprname) FROM pg_operator AS x
-                        JOIN pg_namespace AS s ON s.oid = x.oprnamespace WHERE x.oid = o.{column})"""
+                        JOIN pg_namespace AS s ON s.oid = x.oprnamespace
+                        WHERE x.oid = o.{column})"""
 
         operand = "CASE WHEN o.{0} = 0 THEN 'NONE' ELSE format_type(o.{0}, NULL) END"
         operands = f"{operand.format('oprleft')} || ', ' || {operand.format('oprright')}"
         return f"""
-            SELECT n.nspname AS schema, o.oprname AS name, pg_get_userbyid(o.oprowner)::text AS owner,
-                   ARRAY[{address("pg_operator", "o.oid")}] AS addresses, {operands} AS arguments_identity, {operands} AS arguments,
-                   o.oprcode::regproc::text AS function, {other("oprcom")} AS commutator, {other("oprnegate")} AS negator,
-                   nullif(o.oprrest, 0)::regproc::text AS restrict, nullif(o.oprjoin, 0)::regproc::text AS join,
+            SELECT n.nspname AS schema, o.oprname AS name,
+                   pg_get_userbyid(o.oprowner)::text AS owner,
+                   ARRAY[{address("pg_operator", "o.oid")}] AS addresses,
+                   {operands} AS arguments_identity, {operands} AS arguments,
+                   o.oprcode::regproc::text AS function, {other("oprcom")} AS commutator,
+                   {other("oprnegate")} AS negator,
+                   nullif(o.oprrest, 0)::regproc::text AS restrict,
+                   nullif(o.oprjoin, 0)::regproc::text AS join,
                    o.oprcanhash AS hashes, o.oprcanmerge AS merges
             FROM pg_operator AS o JOIN pg_namespace AS n ON n.oid = o.oprnamespace
             WHERE o.oprcode <> 0 AND {ours("pg_operator", "o.oid", "n.nspname")}

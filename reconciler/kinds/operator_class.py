@@ -27,13 +27,17 @@ def _members(catalog: str, oid: str) -> str:
     held += f" AND d.refclassid = '{catalog}'::regclass AND d.refobjid = {oid}"
     return f"""
         (SELECT coalesce(jsonb_object_agg(m.key, m.value), '{{}}') FROM (
-            SELECT format('OPERATOR %s (%s, %s)', x.amopstrategy, format_type(x.amoplefttype, NULL), format_type(x.amoprighttype, NULL)),
+            SELECT format('OPERATOR %s (%s, %s)', x.amopstrategy, format_type(x.amoplefttype, NULL),
+                          format_type(x.amoprighttype, NULL)),
                    x.amopopr::regoperator::text || CASE WHEN x.amoppurpose = 'o' THEN (
-                       SELECT format(' FOR ORDER BY %I.%I', s.nspname, f.opfname) FROM pg_opfamily AS f
-                       JOIN pg_namespace AS s ON s.oid = f.opfnamespace WHERE f.oid = x.amopsortfamily) ELSE '' END
+                       SELECT format(' FOR ORDER BY %I.%I', s.nspname, f.opfname)
+                       FROM pg_opfamily AS f
+                       JOIN pg_namespace AS s ON s.oid = f.opfnamespace
+                       WHERE f.oid = x.amopsortfamily) ELSE '' END
             FROM pg_amop AS x WHERE EXISTS ({held.format("pg_amop", "x")})
             UNION ALL
-            SELECT format('FUNCTION %s (%s, %s)', y.amprocnum, format_type(y.amproclefttype, NULL), format_type(y.amprocrighttype, NULL)),
+            SELECT format('FUNCTION %s (%s, %s)', y.amprocnum, format_type(y.amproclefttype, NULL),
+                          format_type(y.amprocrighttype, NULL)),
                    y.amproc::regprocedure::text
             FROM pg_amproc AS y WHERE EXISTS ({held.format("pg_amproc", "y")})) AS m(key, value))"""
 
@@ -86,8 +90,10 @@ class OperatorFamily(_Indexed):
     @classmethod
     def catalog(cls, server: Server) -> str:
         return f"""
-            SELECT n.nspname AS schema, f.opfname AS name, pg_get_userbyid(f.opfowner)::text AS owner,
-                   a.amname AS arguments_identity, a.amname AS arguments, {_addresses("pg_opfamily", "f.oid")} AS addresses,
+            SELECT n.nspname AS schema, f.opfname AS name,
+                   pg_get_userbyid(f.opfowner)::text AS owner,
+                   a.amname AS arguments_identity, a.amname AS arguments,
+                   {_addresses("pg_opfamily", "f.oid")} AS addresses,
                    {_members("pg_opfamily", "f.oid")} AS members
             FROM pg_opfamily AS f
             JOIN pg_namespace AS n ON n.oid = f.opfnamespace
@@ -139,8 +145,10 @@ class OperatorClass(_Indexed):
     @classmethod
     def catalog(cls, server: Server) -> str:
         return f"""
-            SELECT n.nspname AS schema, c.opcname AS name, pg_get_userbyid(c.opcowner)::text AS owner,
-                   a.amname AS arguments_identity, a.amname AS arguments, {_addresses("pg_opclass", "c.oid")} AS addresses,
+            SELECT n.nspname AS schema, c.opcname AS name,
+                   pg_get_userbyid(c.opcowner)::text AS owner,
+                   a.amname AS arguments_identity, a.amname AS arguments,
+                   {_addresses("pg_opclass", "c.oid")} AS addresses,
                    format_type(c.opcintype, NULL) AS type, c.opcdefault AS default,
                    CASE WHEN f.opfname <> c.opcname OR f.opfnamespace <> c.opcnamespace
                         THEN format('%I.%I', fn.nspname, f.opfname) END AS family,

@@ -44,11 +44,13 @@ class Policy(Object):
         return f"""
             SELECT n.nspname AS schema, p.polname AS name, 'table' AS on_kind, c.relname AS on_name,
                    ARRAY[{address("pg_policy", "p.oid")}] AS addresses,
-                   CASE p.polcmd WHEN 'r' THEN 'select' WHEN 'a' THEN 'insert' WHEN 'w' THEN 'update' WHEN 'd' THEN 'delete'
+                   CASE p.polcmd WHEN 'r' THEN 'select' WHEN 'a' THEN 'insert'
+                        WHEN 'w' THEN 'update' WHEN 'd' THEN 'delete'
                                  ELSE 'all' END AS for,
                    ARRAY(SELECT CASE r WHEN 0 THEN '{PUBLIC}' ELSE pg_get_userbyid(r)::text END
                          FROM unnest(p.polroles) AS r ORDER BY 1) AS to,
-                   pg_get_expr(p.polqual, p.polrelid) AS using, pg_get_expr(p.polwithcheck, p.polrelid) AS check,
+                   pg_get_expr(p.polqual, p.polrelid) AS using,
+                   pg_get_expr(p.polwithcheck, p.polrelid) AS check,
                    p.polpermissive AS permissive
             FROM pg_policy AS p
             JOIN pg_class AS c ON c.oid = p.polrelid

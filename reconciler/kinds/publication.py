@@ -70,7 +70,8 @@ class Publication(Owned):
         where, columns = "NULL", "'[]'::jsonb"
         if server.has_publication_details:
             where = "pg_get_expr(r.prqual, r.prrelid)"
-            columns = """(SELECT coalesce(jsonb_agg(a.attname ORDER BY a.attname), '[]') FROM unnest(r.prattrs) AS k
+            columns = """(SELECT coalesce(jsonb_agg(a.attname ORDER BY a.attname), '[]')
+                          FROM unnest(r.prattrs) AS k
                           JOIN pg_attribute AS a ON a.attrelid = r.prrelid AND a.attnum = k)"""
         schemas, parts = "'{}'::text[]", ""
         if server.has_publication_details:
@@ -86,15 +87,20 @@ class Publication(Owned):
         return f"""
             SELECT p.pubname AS name, pg_get_userbyid(p.pubowner)::text AS owner,
                    ARRAY[{address("pg_publication", "p.oid")}]
-                       || ARRAY(SELECT {address("pg_publication_rel", "r.oid")} {tables} WHERE r.prpubid = p.oid){parts} AS addresses,
+                       || ARRAY(SELECT {address("pg_publication_rel", "r.oid")} {tables}
+                                WHERE r.prpubid = p.oid){parts} AS addresses,
                    p.puballtables AS all_tables, {schemas} AS schemas,
                    (SELECT coalesce(jsonb_object_agg(format('%I.%I', n.nspname, c.relname),
-                                                     jsonb_build_object('columns', {columns}, 'where', {where})), '{{}}')
+                                                     jsonb_build_object('columns', {columns},
+                                                                        'where', {where})), '{{}}')
                     {tables} WHERE r.prpubid = p.oid) AS tables,
-                   array_remove(ARRAY[CASE WHEN p.pubinsert THEN 'insert' END, CASE WHEN p.pubupdate THEN 'update' END,
-                                      CASE WHEN p.pubdelete THEN 'delete' END, CASE WHEN p.pubtruncate THEN 'truncate' END], NULL)
+                   array_remove(ARRAY[CASE WHEN p.pubinsert THEN 'insert' END,
+                                      CASE WHEN p.pubupdate THEN 'update' END,
+                                      CASE WHEN p.pubdelete THEN 'delete' END,
+                                      CASE WHEN p.pubtruncate THEN 'truncate' END], NULL)
                        AS publish,
-                   p.pubviaroot AS publish_via_partition_root, {generated} AS publish_generated_columns
+                   p.pubviaroot AS publish_via_partition_root,
+                   {generated} AS publish_generated_columns
             FROM pg_publication AS p
             WHERE {ours("pg_publication", "p.oid", "p.pubname")}
             ORDER BY p.pubname"""

@@ -51,15 +51,20 @@ class RangeType(DataType):
             WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'i'
                   AND d.refclassid = 'pg_type'::regclass AND d.refobjid IN (t.oid, m.oid)"""
         return f"""
-            SELECT n.nspname AS schema, t.typname AS name, pg_get_userbyid(t.typowner)::text AS owner,
+            SELECT n.nspname AS schema, t.typname AS name,
+                   pg_get_userbyid(t.typowner)::text AS owner,
                    ARRAY[{address("pg_type", "t.oid")}, {address("pg_type", "t.typarray")},
-                         {address("pg_type", "m.oid")}, {address("pg_type", "m.typarray")}] || ({constructors}) AS addresses,
+                         {address("pg_type", "m.oid")}, {address("pg_type", "m.typarray")}]
+                         || ({constructors}) AS addresses,
                    format_type(r.rngsubtype, NULL) AS subtype,
-                   CASE WHEN NOT o.opcdefault THEN format('%I.%I', pn.nspname, o.opcname) END AS subtype_opclass,
+                   CASE WHEN NOT o.opcdefault THEN format('%I.%I', pn.nspname,
+                                                          o.opcname) END AS subtype_opclass,
                    CASE WHEN r.rngcollation <> b.typcollation THEN (
                        SELECT format('%I.%I', cn.nspname, l.collname) FROM pg_collation AS l
-                       JOIN pg_namespace AS cn ON cn.oid = l.collnamespace WHERE l.oid = r.rngcollation) END AS collation,
-                   nullif(r.rngcanonical, 0)::regproc::text AS canonical, nullif(r.rngsubdiff, 0)::regproc::text AS subtype_diff,
+                       JOIN pg_namespace AS cn ON cn.oid = l.collnamespace
+                       WHERE l.oid = r.rngcollation) END AS collation,
+                   nullif(r.rngcanonical, 0)::regproc::text AS canonical,
+                   nullif(r.rngsubdiff, 0)::regproc::text AS subtype_diff,
                    m.typname AS multirange_name, mn.nspname AS multirange_schema,
                    {granted("t.typacl", "T", "t.typowner")} AS grants
             FROM pg_range AS r

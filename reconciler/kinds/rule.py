@@ -52,9 +52,12 @@ class Rule(Object):
     @classmethod
     def catalog(cls, server: Server) -> str:
         return f"""
-            SELECT n.nspname AS schema, r.rulename AS name, {RELATION_KIND} AS on_kind, c.relname AS on_name,
-                   ARRAY[{address("pg_rewrite", "r.oid")}] AS addresses, pg_get_ruledef(r.oid) AS definition,
-                   CASE r.ev_type WHEN '1' THEN 'select' WHEN '2' THEN 'update' WHEN '3' THEN 'insert' ELSE 'delete' END AS on,
+            SELECT n.nspname AS schema, r.rulename AS name, {RELATION_KIND} AS on_kind,
+                   c.relname AS on_name,
+                   ARRAY[{address("pg_rewrite", "r.oid")}] AS addresses,
+                   pg_get_ruledef(r.oid) AS definition,
+                   CASE r.ev_type WHEN '1' THEN 'select' WHEN '2' THEN 'update'
+                        WHEN '3' THEN 'insert' ELSE 'delete' END AS on,
                    r.is_instead AS instead,
                    {fires("r.ev_enabled")} AS enabled
             FROM pg_rewrite AS r

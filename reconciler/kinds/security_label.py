@@ -35,12 +35,16 @@ class SecurityLabel(Object):
     @classmethod
     def catalog(cls, server: Server) -> str:
         return f"""
-            SELECT l.provider || '{ON}' || CASE l.objsubid WHEN 0 THEN i.type || ' ' || i.identity ELSE 'column ' || i.identity END AS name,
+            SELECT l.provider || '{ON}'
+            || CASE l.objsubid WHEN 0 THEN i.type || ' ' || i.identity ELSE 'column '
+                    || i.identity END AS name,
                    ARRAY[{address("pg_seclabel", LABEL)}] AS addresses, l.label
             FROM pg_seclabel AS l
             CROSS JOIN LATERAL pg_identify_object(l.classoid, l.objoid, l.objsubid) AS i
-            WHERE l.objoid >= 16384 AND i.identity IS NOT NULL AND coalesce(i.schema, '') NOT IN ({NOT_MANAGED})
-                  AND NOT EXISTS (SELECT FROM pg_depend AS e WHERE e.classid = l.classoid AND e.objid = l.objoid AND e.deptype = 'e')
+            WHERE l.objoid >= 16384 AND i.identity IS NOT NULL
+                  AND coalesce(i.schema, '') NOT IN ({NOT_MANAGED})
+                  AND NOT EXISTS (SELECT FROM pg_depend AS e WHERE e.classid = l.classoid
+                                  AND e.objid = l.objoid AND e.deptype = 'e')
             ORDER BY 1"""
 
     @classmethod

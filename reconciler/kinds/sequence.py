@@ -39,20 +39,24 @@ class Sequence(Granted, Counter):
     def catalog(cls, server: Server) -> str:
         options = ", ".join(f"{value} AS {key}" for key, value in COLUMNS.items())
         return f"""
-            SELECT n.nspname AS schema, c.relname AS name, pg_get_userbyid(c.relowner)::text AS owner,
+            SELECT n.nspname AS schema, c.relname AS name,
+                   pg_get_userbyid(c.relowner)::text AS owner,
                    ARRAY[{address("pg_class", "c.oid")}] AS addresses,
-                   format_type(q.seqtypid, NULL) AS type, {options}, c.relpersistence = 'u' AS unlogged,
+                   format_type(q.seqtypid, NULL) AS type, {options},
+                   c.relpersistence = 'u' AS unlogged,
                    (SELECT format('%I.%I', o.relname, a.attname) FROM pg_depend AS d
                     JOIN pg_class AS o ON o.oid = d.refobjid
                     JOIN pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
-                    WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.refclassid = 'pg_class'::regclass
+                    WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
+                          AND d.refclassid = 'pg_class'::regclass
                           AND d.deptype = 'a') AS owned_by,
                    {granted("c.relacl", "s", "c.relowner")} AS grants
             FROM pg_sequence AS q
             JOIN pg_class AS c ON c.oid = q.seqrelid
             JOIN pg_namespace AS n ON n.oid = c.relnamespace
             WHERE {ours("pg_class", "c.oid", "n.nspname")}
-                  AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
+                  AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = 'pg_class'::regclass
+                                  AND d.objid = c.oid
                                   AND d.deptype = 'i')
             ORDER BY n.nspname, c.relname"""
 

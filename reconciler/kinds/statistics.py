@@ -39,10 +39,13 @@ class Statistics(Owned):
     @classmethod
     def catalog(cls, server: Server) -> str:
         return f"""
-            SELECT n.nspname AS schema, s.stxname AS name, pg_get_userbyid(s.stxowner)::text AS owner,
+            SELECT n.nspname AS schema, s.stxname AS name,
+                   pg_get_userbyid(s.stxowner)::text AS owner,
                    ARRAY[{address("pg_statistic_ext", "s.oid")}] AS addresses,
-                   pg_get_statisticsobjdef_columns(s.oid) AS listed, cardinality(s.stxkeys::int2[]) AS columns,
-                   format('%I.%I', cn.nspname, c.relname) AS from, nullif(s.stxstattarget::int, -1) AS target,
+                   pg_get_statisticsobjdef_columns(s.oid) AS listed,
+                   cardinality(s.stxkeys::int2[]) AS columns,
+                   format('%I.%I', cn.nspname, c.relname) AS from,
+                   nullif(s.stxstattarget::int, -1) AS target,
                    array_to_string(s.stxkind, '') AS letters
             FROM pg_statistic_ext AS s
             JOIN pg_namespace AS n ON n.oid = s.stxnamespace

@@ -77,21 +77,29 @@ class Table(InheritableTable):
     def catalog(cls, server: Server) -> str:
         index = "SELECT x.relname FROM pg_index AS i JOIN pg_class AS x ON x.oid = i.indexrelid WHERE i.indrelid = c.oid AND"
         return f"""
-            SELECT n.nspname AS schema, c.relname AS name, pg_get_userbyid(c.relowner)::text AS owner,
-                   ARRAY[{address("pg_class", "c.oid")}, {address("pg_type", "c.reltype")}, {address("pg_type", "t.typarray")}]
+            SELECT n.nspname AS schema, c.relname AS name,
+                   pg_get_userbyid(c.relowner)::text AS owner,
+                   ARRAY[{address("pg_class", "c.oid")}, {address("pg_type", "c.reltype")},
+                         {address("pg_type", "t.typarray")}]
                        AS addresses,
                    pg_get_partkeydef(c.oid) AS partition_by, {DESCENT},
                    CASE WHEN c.reloftype <> 0 THEN format_type(c.reloftype, NULL) END AS of,
                    c.relpersistence = 'u' AS unlogged,
-                   (SELECT am.amname FROM pg_am AS am WHERE am.oid = c.relam AND am.amname <> 'heap') AS access_method,
-                   (SELECT s.spcname FROM pg_tablespace AS s WHERE s.oid = c.reltablespace) AS tablespace,
-                   c.reloptions || ARRAY(SELECT 'toast.' || o FROM pg_class AS w, unnest(w.reloptions) AS o
+                   (SELECT am.amname FROM pg_am AS am WHERE am.oid = c.relam
+                    AND am.amname <> 'heap') AS access_method,
+                   (SELECT s.spcname FROM pg_tablespace AS s
+                    WHERE s.oid = c.reltablespace) AS tablespace,
+                   c.reloptions || ARRAY(SELECT 'toast.' || o FROM pg_class AS w,
+                                                unnest(w.reloptions) AS o
                                          WHERE w.oid = c.reltoastrelid) AS options,
                    CASE c.relreplident WHEN 'f' THEN 'full' WHEN 'n' THEN 'nothing'
-                                       WHEN 'i' THEN coalesce('{USING}' || ({index} i.indisreplident), 'nothing') ELSE 'default' END
+                                       WHEN 'i' THEN coalesce('{USING}'
+                                                              || ({index} i.indisreplident),
+                                                              'nothing') ELSE 'default' END
                        AS replica_identity,
                    ({index} i.indisclustered) AS cluster_on,
-                   c.relrowsecurity AS row_level_security, c.relforcerowsecurity AS force_row_level_security,
+                   c.relrowsecurity AS row_level_security,
+                   c.relforcerowsecurity AS force_row_level_security,
                    {granted("c.relacl", "r", "c.relowner")} AS grants
             FROM pg_class AS c
             JOIN pg_namespace AS n ON n.oid = c.relnamespace

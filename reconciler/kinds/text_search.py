@@ -40,12 +40,15 @@ class TextSearchConfiguration(Owned):
     @classmethod
     def catalog(cls, server: Server) -> str:
         return f"""
-            SELECT n.nspname AS schema, c.cfgname AS name, pg_get_userbyid(c.cfgowner)::text AS owner,
+            SELECT n.nspname AS schema, c.cfgname AS name,
+                   pg_get_userbyid(c.cfgowner)::text AS owner,
                    ARRAY[{address("pg_ts_config", "c.oid")}] AS addresses,
                    {_name("pg_ts_parser", "prs", "c.cfgparser")} AS parser,
                    (SELECT coalesce(jsonb_object_agg(m.alias, m.dictionaries), '{{}}')
-                    FROM (SELECT t.alias, jsonb_agg(m.mapdict::regdictionary::text ORDER BY m.mapseqno) AS dictionaries
-                          FROM pg_ts_config_map AS m JOIN ts_token_type(c.cfgparser) AS t ON t.tokid = m.maptokentype
+                    FROM (SELECT t.alias, jsonb_agg(m.mapdict::regdictionary::text
+                                                    ORDER BY m.mapseqno) AS dictionaries
+                          FROM pg_ts_config_map AS m
+                          JOIN ts_token_type(c.cfgparser) AS t ON t.tokid = m.maptokentype
                           WHERE m.mapcfg = c.oid GROUP BY t.alias) AS m) AS mappings
             FROM pg_ts_config AS c JOIN pg_namespace AS n ON n.oid = c.cfgnamespace
             WHERE {ours("pg_ts_config", "c.oid", "n.nspname")}
@@ -100,9 +103,11 @@ class TextSearchDictionary(Owned):
     @classmethod
     def catalog(cls, server: Server) -> str:
         return f"""
-            SELECT n.nspname AS schema, d.dictname AS name, pg_get_userbyid(d.dictowner)::text AS owner,
+            SELECT n.nspname AS schema, d.dictname AS name,
+                   pg_get_userbyid(d.dictowner)::text AS owner,
                    ARRAY[{address("pg_ts_dict", "d.oid")}] AS addresses,
-                   {_name("pg_ts_template", "tmpl", "d.dicttemplate")} AS template, d.dictinitoption AS options
+                   {_name("pg_ts_template", "tmpl", "d.dicttemplate")} AS template,
+                   d.dictinitoption AS options
             FROM pg_ts_dict AS d JOIN pg_namespace AS n ON n.oid = d.dictnamespace
             WHERE {ours("pg_ts_dict", "d.oid", "n.nspname")}
             ORDER BY n.nspname, d.dictname"""
@@ -143,8 +148,10 @@ class TextSearchParser(Object):
     @classmethod
     def catalog(cls, server: Server) -> str:
         return f"""
-            SELECT n.nspname AS schema, p.prsname AS name, ARRAY[{address("pg_ts_parser", "p.oid")}] AS addresses,
-                   p.prsstart::text AS start, p.prstoken::text AS gettoken, p.prsend::text AS end, p.prslextype::text AS lextypes,
+            SELECT n.nspname AS schema, p.prsname AS name,
+                   ARRAY[{address("pg_ts_parser", "p.oid")}] AS addresses,
+                   p.prsstart::text AS start, p.prstoken::text AS gettoken, p.prsend::text AS end,
+                   p.prslextype::text AS lextypes,
                    nullif(p.prsheadline, 0)::regproc::text AS headline
             FROM pg_ts_parser AS p JOIN pg_namespace AS n ON n.oid = p.prsnamespace
             WHERE {ours("pg_ts_parser", "p.oid", "n.nspname")}
@@ -170,7 +177,8 @@ class TextSearchTemplate(Object):
     @classmethod
     def catalog(cls, server: Server) -> str:
         return f"""
-            SELECT n.nspname AS schema, t.tmplname AS name, ARRAY[{address("pg_ts_template", "t.oid")}] AS addresses,
+            SELECT n.nspname AS schema, t.tmplname AS name,
+                   ARRAY[{address("pg_ts_template", "t.oid")}] AS addresses,
                    nullif(t.tmplinit, 0)::regproc::text AS init, t.tmpllexize::text AS lexize
             FROM pg_ts_template AS t JOIN pg_namespace AS n ON n.oid = t.tmplnamespace
             WHERE {ours("pg_ts_template", "t.oid", "n.nspname")}
@@ -182,8 +190,10 @@ class TextSearchTemplate(Object):
 
 def _name(catalog: str, prefix: str, oid: str) -> str:
     """SQL for a name that is qualified where it must be; there is no reg… type for these."""
-    return f"""(SELECT CASE x.nspname WHEN 'pg_catalog' THEN quote_ident(o.{prefix}name) ELSE format('%I.%I', x.nspname, o.{prefix}name) END
-                FROM {catalog} AS o JOIN pg_namespace AS x ON x.oid = o.{prefix}namespace WHERE o.oid = {oid})"""
+    return f"""(SELECT CASE x.nspname WHEN 'pg_catalog' THEN quote_ident(o.{prefix}name)
+                            ELSE format('%I.%I', x.nspname, o.{prefix}name) END
+                FROM {catalog} AS o JOIN pg_namespace AS x ON x.oid = o.{prefix}namespace
+                WHERE o.oid = {oid})"""
 
 
 def _of_functions(obj: Object, roles: Sequence[str]) -> Statement:

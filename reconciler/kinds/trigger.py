@@ -96,27 +96,39 @@ class Trigger(Object):
     @classmethod
     def catalog(cls, server: Server) -> str:
         return f"""
-            SELECT n.nspname AS schema, t.tgname AS name, {RELATION_KIND} AS on_kind, c.relname AS on_name,
-                   ARRAY[{address("pg_trigger", "t.oid")}, {address("pg_constraint", "t.tgconstraint")}] AS addresses,
+            SELECT n.nspname AS schema, t.tgname AS name, {RELATION_KIND} AS on_kind,
+                   c.relname AS on_name,
+                   ARRAY[{address("pg_trigger", "t.oid")},
+                         {address("pg_constraint", "t.tgconstraint")}] AS addresses,
                    pg_get_triggerdef(t.oid) AS definition, t.tgconstraint <> 0 AS constraint,
-                   CASE WHEN t.tgtype & 2 <> 0 THEN 'before' WHEN t.tgtype & 64 <> 0 THEN 'instead_of' ELSE 'after' END AS timing,
-                   t.tgtype::int AS type, CASE WHEN t.tgtype & 1 <> 0 THEN 'row' ELSE 'statement' END AS for_each,
-                   ARRAY(SELECT quote_ident(a.attname) FROM unnest(t.tgattr::int2[]) WITH ORDINALITY AS u(n, o)
-                         JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = u.n ORDER BY u.o) AS columns,
+                   CASE WHEN t.tgtype & 2 <> 0 THEN 'before'
+                        WHEN t.tgtype & 64 <> 0 THEN 'instead_of' ELSE 'after' END AS timing,
+                   t.tgtype::int AS type, CASE WHEN t.tgtype & 1 <> 0 THEN 'row'
+                                               ELSE 'statement' END AS for_each,
+                   ARRAY(SELECT quote_ident(a.attname)
+                         FROM unnest(t.tgattr::int2[]) WITH ORDINALITY AS u(n, o)
+                         JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = u.n
+                         ORDER BY u.o) AS columns,
                    (SELECT format('%I.%I', fn.nspname, f.relname) FROM pg_class AS f
-                    JOIN pg_namespace AS fn ON fn.oid = f.relnamespace WHERE f.oid = t.tgconstrrelid) AS from,
-                   CASE WHEN t.tginitdeferred THEN 'deferred' WHEN t.tgdeferrable THEN 'immediate' END AS deferrable,
-                   t.tgoldtable AS old_table, t.tgnewtable AS new_table, t.tgqual IS NOT NULL AS conditional,
-                   {fires("t.tgenabled")} AS enabled, t.tgparentid <> 0 AS inherited, {fires("p.tgenabled")} AS parents_enabled
+                    JOIN pg_namespace AS fn ON fn.oid = f.relnamespace
+                    WHERE f.oid = t.tgconstrrelid) AS from,
+                   CASE WHEN t.tginitdeferred THEN 'deferred'
+                        WHEN t.tgdeferrable THEN 'immediate' END AS deferrable,
+                   t.tgoldtable AS old_table, t.tgnewtable AS new_table,
+                   t.tgqual IS NOT NULL AS conditional,
+                   {fires("t.tgenabled")} AS enabled, t.tgparentid <> 0 AS inherited,
+                   {fires("p.tgenabled")} AS parents_enabled
             FROM pg_trigger AS t
             JOIN pg_class AS c ON c.oid = t.tgrelid
             JOIN pg_namespace AS n ON n.oid = c.relnamespace
             JOIN pg_proc AS u ON u.oid = t.tgfoid
             LEFT JOIN pg_trigger AS p ON p.oid = t.tgparentid
             LEFT JOIN pg_constraint AS q ON q.oid = t.tgconstraint
-            WHERE NOT (t.tgisinternal AND (t.tgparentid = 0 OR t.tgconstraint <> 0 AND q.contype <> 't'))
+            WHERE NOT (t.tgisinternal
+                       AND (t.tgparentid = 0 OR t.tgconstraint <> 0 AND q.contype <> 't'))
                   AND NOT {keeps_filled("t", "u")} AND NOT {keeps_in_step("t", "u")}
-                  AND (t.tgparentid = 0 OR t.tgenabled <> p.tgenabled) AND {ours("pg_class", "c.oid", "n.nspname")}
+                  AND (t.tgparentid = 0 OR t.tgenabled <> p.tgenabled)
+                  AND {ours("pg_class", "c.oid", "n.nspname")}
             ORDER BY n.nspname, c.relname, t.tgname"""
 
     @classmethod

@@ -38,10 +38,13 @@ class UserMapping(Object):
     @classmethod
     def catalog(cls, server: Server) -> str:
         return f"""
-            SELECT CASE m.umuser WHEN 0 THEN '{PUBLIC}' ELSE m.usename::text END || ' on ' || m.srvname AS name,
-                   ARRAY[{address("pg_user_mapping", "m.umid")}] AS addresses, {readable("m.umoptions")} AS options
+            SELECT CASE m.umuser WHEN 0 THEN '{PUBLIC}' ELSE m.usename::text END || ' on '
+            || m.srvname AS name,
+                   ARRAY[{address("pg_user_mapping", "m.umid")}] AS addresses,
+                   {readable("m.umoptions")} AS options
             FROM pg_user_mappings AS m
-            WHERE NOT EXISTS (SELECT FROM pg_depend AS e WHERE e.classid = 'pg_user_mapping'::regclass AND e.objid = m.umid
+            WHERE NOT EXISTS (SELECT FROM pg_depend AS e
+                              WHERE e.classid = 'pg_user_mapping'::regclass AND e.objid = m.umid
                               AND e.deptype = 'e')
             ORDER BY 1"""
 

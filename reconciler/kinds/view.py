@@ -58,16 +58,24 @@ class View(Queried):
     @classmethod
     def catalog(cls, server: Server) -> str:
         return f"""
-            SELECT n.nspname AS schema, c.relname AS name, pg_get_userbyid(c.relowner)::text AS owner,
-                   ARRAY[{address("pg_class", "c.oid")}, {address("pg_rewrite", "r.oid")}, {address("pg_type", "c.reltype")},
+            SELECT n.nspname AS schema, c.relname AS name,
+                   pg_get_userbyid(c.relowner)::text AS owner,
+                   ARRAY[{address("pg_class", "c.oid")}, {address("pg_rewrite", "r.oid")},
+                         {address("pg_type", "c.reltype")},
                          {address("pg_type", "t.typarray")}]
-                       || ARRAY(SELECT {address("pg_attrdef", "d.oid")} FROM pg_attrdef AS d WHERE d.adrelid = c.oid) AS addresses,
-                   btrim(pg_get_viewdef(c.oid), ' ;') AS query, c.reloptions AS options, {shape("c.oid")} AS shape,
-                   (SELECT json_object_agg(a.attname, json_build_object('default', pg_get_expr(d.adbin, d.adrelid), {TOLD})
+                       || ARRAY(SELECT {address("pg_attrdef", "d.oid")} FROM pg_attrdef AS d
+                                WHERE d.adrelid = c.oid) AS addresses,
+                   btrim(pg_get_viewdef(c.oid), ' ;') AS query, c.reloptions AS options,
+                   {shape("c.oid")} AS shape,
+                   (SELECT json_object_agg(a.attname,
+                                           json_build_object('default',
+                                                             pg_get_expr(d.adbin, d.adrelid),
+                                                             {TOLD})
                                             ORDER BY a.attnum)
                     FROM pg_attribute AS a
                     LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-                    WHERE a.attrelid = c.oid AND a.attnum > 0 AND (d.oid IS NOT NULL OR {SPOKEN_OF})) AS columns,
+                    WHERE a.attrelid = c.oid AND a.attnum > 0
+                          AND (d.oid IS NOT NULL OR {SPOKEN_OF})) AS columns,
                    {granted("c.relacl", "r", "c.relowner")} AS grants
             FROM pg_class AS c
             JOIN pg_namespace AS n ON n.oid = c.relnamespace

@@ -56,8 +56,10 @@ def settable(options: str) -> str:
 def shape(relation: str) -> str:
     """SQL for the columns that a query makes: ARRAY[name, type, collation, the type's storage] each; `relation` is a pg_class oid."""
     return f"""ARRAY(
-        SELECT ARRAY[a.attname::text, format_type(a.atttypid, a.atttypmod), coalesce(nullif(a.attcollation, 0)::regcollation::text, ''),
-                     CASE t.typstorage WHEN 'p' THEN 'plain' WHEN 'e' THEN 'external' WHEN 'm' THEN 'main' ELSE 'extended' END]
+        SELECT ARRAY[a.attname::text, format_type(a.atttypid, a.atttypmod),
+                     coalesce(nullif(a.attcollation, 0)::regcollation::text, ''),
+                     CASE t.typstorage WHEN 'p' THEN 'plain' WHEN 'e' THEN 'external'
+                          WHEN 'm' THEN 'main' ELSE 'extended' END]
         FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid
         WHERE a.attrelid = {relation} AND a.attnum > 0 ORDER BY a.attnum)"""
 
@@ -87,13 +89,19 @@ def held(acl: str, usual: str, everything: str, owner: str) -> str:
     return f"""(
         SELECT coalesce(jsonb_object_agg(l.role, l.privileges), '{{}}')
         FROM (
-            SELECT CASE g.grantee WHEN 0 THEN 'public' ELSE pg_get_userbyid(g.grantee)::text END AS role,
-                   jsonb_agg(spelled.word || CASE WHEN g.is_grantable THEN ' with grant option' ELSE '' END
-                             || CASE WHEN g.grantor = {owner} THEN '' ELSE ' granted by ' || pg_get_userbyid(g.grantor) END
-                             ORDER BY g.grantor = {owner} DESC, pg_get_userbyid(g.grantor), spelled.word) AS privileges
+            SELECT CASE g.grantee WHEN 0 THEN 'public'
+                        ELSE pg_get_userbyid(g.grantee)::text END AS role,
+                   jsonb_agg(spelled.word || CASE WHEN g.is_grantable THEN ' with grant option'
+                                                  ELSE '' END
+                             || CASE WHEN g.grantor = {owner} THEN '' ELSE ' granted by '
+                                     || pg_get_userbyid(g.grantor) END
+                             ORDER BY g.grantor = {owner} DESC, pg_get_userbyid(g.grantor),
+                             spelled.word) AS privileges
             FROM (
-                SELECT a.grantee, a.grantor, a.is_grantable, array_agg(a.privilege_type ORDER BY a.privilege_type) AS types
-                FROM (SELECT x.grantee, x.grantor, x.privilege_type, bool_or(x.is_grantable) AS is_grantable
+                SELECT a.grantee, a.grantor, a.is_grantable,
+                       array_agg(a.privilege_type ORDER BY a.privilege_type) AS types
+                FROM (SELECT x.grantee, x.grantor, x.privilege_type,
+                             bool_or(x.is_grantable) AS is_grantable
                       FROM {exploded(acl)} AS x GROUP BY 1, 2, 3) AS a
                 GROUP BY a.grantee, a.grantor, a.is_grantable) AS g
             CROSS JOIN LATERAL (
@@ -105,4 +113,5 @@ def held(acl: str, usual: str, everything: str, owner: str) -> str:
             UNION ALL
             SELECT pg_get_userbyid({owner})::text, '[]'
             WHERE NOT EXISTS (SELECT FROM {exploded(acl)} AS x WHERE x.grantee = {owner})
-                  AND EXISTS (SELECT FROM {exploded(usual)} AS x WHERE x.grantee = {owner})) AS l)"""
+                  AND EXISTS (SELECT FROM {exploded(usual)} AS x
+                              WHERE x.grantee = {owner})) AS l)"""

@@ -17,11 +17,14 @@ from reconciler.model.statement import Hazard, Statement
 from reconciler.sql import compose, joined, literal, raw, text
 
 _PARENTS = """
-    SELECT format('%I.%I', pn.nspname, pc.relname) FROM pg_inherits AS h JOIN pg_class AS pc ON pc.oid = h.inhparent
+    SELECT format('%I.%I', pn.nspname, pc.relname) FROM pg_inherits AS h
+    JOIN pg_class AS pc ON pc.oid = h.inhparent
     JOIN pg_namespace AS pn ON pn.oid = pc.relnamespace WHERE h.inhrelid = c.oid"""
 DESCENT: Final = f"""
-    pg_get_expr(c.relpartbound, c.oid) AS values, CASE WHEN c.relispartition THEN ({_PARENTS}) END AS partition_of,
-    CASE WHEN c.relispartition THEN '{{}}' ELSE ARRAY({_PARENTS} ORDER BY h.inhseqno) END AS inherits"""  # of pg_class AS c
+    pg_get_expr(c.relpartbound, c.oid) AS values,
+    CASE WHEN c.relispartition THEN ({_PARENTS}) END AS partition_of,
+    CASE WHEN c.relispartition THEN '{{}}'
+         ELSE ARRAY({_PARENTS} ORDER BY h.inhseqno) END AS inherits"""  # of pg_class AS c
 _FINALIZE: Final = """DO $reconcile$ DECLARE whole regclass; BEGIN
   SELECT inhparent INTO whole FROM pg_inherits WHERE inhdetachpending AND inhrelid = {0}::regclass;
   IF FOUND THEN EXECUTE format('ALTER TABLE %s DETACH PARTITION %s FINALIZE', whole, {0}); END IF;
