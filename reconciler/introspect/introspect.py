@@ -10,7 +10,7 @@ from functools import cached_property
 from psycopg import IsolationLevel
 
 from reconciler.kinds import KINDS
-from reconciler.model.catalog_sql import LABEL, held
+from reconciler.model.catalog_sql import LABEL_OID, acl_grants
 from reconciler.model.context import PlanningContext
 from reconciler.model.facts import Leftover, PartitionCopies, PartitionCopy, Size
 from reconciler.model.object import Object
@@ -32,7 +32,7 @@ MEMBERS = """
 DEPENDENCIES = f"""
     SELECT classid::int8, objid::int8, objsubid::int8, refclassid::int8, refobjid::int8, refobjsubid::int8
     FROM pg_depend WHERE objid >= 16384 AND refobjid >= 16384 AND deptype IN ('n', 'a', 'i', 'P', 'S')
-    UNION ALL SELECT 'pg_seclabel'::regclass::oid::int8, {LABEL}, 0, l.classoid::int8, l.objoid::int8, l.objsubid::int8
+    UNION ALL SELECT 'pg_seclabel'::regclass::oid::int8, {LABEL_OID}, 0, l.classoid::int8, l.objoid::int8, l.objsubid::int8
     FROM pg_seclabel AS l WHERE l.objoid >= 16384"""
 SIZES = """
     SELECT n.nspname AS schema, c.relname AS name, c.reltuples::int8 AS rows,
@@ -73,7 +73,7 @@ EMPTY = " UNION ALL ".join(
 )
 INITIAL = f"""
     SELECT d.letter, coalesce(n.nspname, '') AS namespace,
-           {held("coalesce(g.defaclacl, d.usual) || s.defaclacl", "d.usual", "d.usual", "d.role")} AS grants
+           {acl_grants("coalesce(g.defaclacl, d.usual) || s.defaclacl", "d.usual", "d.usual", "d.role")} AS grants
     FROM (SELECT DISTINCT defaclrole AS role, defaclobjtype AS letter, defaclnamespace AS namespace,
                  acldefault(CASE defaclobjtype WHEN 'S' THEN 's' ELSE defaclobjtype END, defaclrole) AS usual
           FROM pg_default_acl WHERE pg_get_userbyid(defaclrole) = current_user) AS d

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, Self, cast
 from psycopg import sql
 from pydantic import Field
 
-from reconciler.model.catalog_sql import address, granted, ours
+from reconciler.model.catalog_sql import address, managed, object_grants
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Granted
 from reconciler.model.ref import Ref
@@ -99,11 +99,11 @@ class Aggregate(Granted):
                    CASE p.proparallel WHEN 's' THEN 'safe' WHEN 'r' THEN 'restricted'
                         ELSE 'unsafe' END AS parallel,
                    a.aggkind = 'h' AS hypothetical,
-                   {granted("p.proacl", "f", "p.proowner")} AS grants
+                   {object_grants("p.proacl", "f", "p.proowner")} AS grants
             FROM pg_aggregate AS a
             JOIN pg_proc AS p ON p.oid = a.aggfnoid
             JOIN pg_namespace AS n ON n.oid = p.pronamespace
-            WHERE {ours("pg_proc", "p.oid", "n.nspname")}
+            WHERE {managed("pg_proc", "p.oid", "n.nspname")}
             ORDER BY n.nspname, p.proname, p.oid"""
 
     @classmethod

@@ -8,8 +8,8 @@ from typing import ClassVar, Literal, Self
 from psycopg import sql
 from pydantic import Field, model_validator
 
-from reconciler.model.catalog_sql import address, ours
-from reconciler.model.datatype import COLLATED, Replaced
+from reconciler.model.catalog_sql import address, managed
+from reconciler.model.datatype import COLLATE_PREFIX, Replaceable
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
 from reconciler.model.statement import Statement, Turn
@@ -17,7 +17,7 @@ from reconciler.server.capabilities import Server
 from reconciler.sql import compose, joined, literal, raw, text
 
 
-class Collation(Owned, Replaced):
+class Collation(Owned, Replaceable):
     """An order of text; PostgreSQL cannot alter one, so that any change makes another."""
 
     kind: ClassVar[str] = "collation"
@@ -26,7 +26,7 @@ class Collation(Owned, Replaced):
     omitted_is_default: ClassVar[bool] = True
     platform_dependent: ClassVar[bool] = True
     first_version: ClassVar[Mapping[str, int]] = {"rules": 16}
-    words_aside: ClassVar[str] = "COLLATION"
+    rename_keyword: ClassVar[str] = "COLLATION"
 
     provider: Literal["libc", "icu", "builtin", "default"] = "libc"
     locale: str | None = Field(
@@ -63,7 +63,7 @@ class Collation(Owned, Replaced):
                    CASE WHEN {split} THEN c.collcollate END AS lc_collate,
                    CASE WHEN {split} THEN c.collctype END AS lc_ctype
             FROM pg_collation AS c JOIN pg_namespace AS n ON n.oid = c.collnamespace
-            WHERE {ours("pg_collation", "c.oid", "n.nspname")}
+            WHERE {managed("pg_collation", "c.oid", "n.nspname")}
             ORDER BY n.nspname, c.collname"""
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
@@ -80,9 +80,9 @@ class Collation(Owned, Replaced):
             sql=text(compose("CREATE COLLATION {} ({})", self.sql_name(), joined(given)))
         )
 
-    def turns(self, old: Self, other: Self) -> Mapping[str, Turn]:
+    def conversions(self, old: Self, other: Self) -> Mapping[str, Turn]:
         """Values stay what they are."""
         return {
-            f"{COLLATED}{own}": Turn(own, there, lambda v: v, lambda v: v)
-            for own, there in old.names().items()
+            f"{COLLATE_PREFIX}{own}": Turn(own, there, lambda v: v, lambda v: v)
+            for own, there in old.old_names().items()
         }

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self, cast
 from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from reconciler.model.catalog_sql import address, granted, ours
+from reconciler.model.catalog_sql import address, managed, object_grants
 from reconciler.model.datatype import DataType, converted
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.statement import Hazard, HazardKind, Statement
@@ -80,11 +80,11 @@ class CompositeType(DataType):
                     FROM pg_attribute AS a JOIN pg_type AS b ON b.oid = a.atttypid
                     WHERE a.attrelid = t.typrelid AND a.attnum > 0
                           AND NOT a.attisdropped) AS attributes,
-                   {granted("t.typacl", "T", "t.typowner")} AS grants
+                   {object_grants("t.typacl", "T", "t.typowner")} AS grants
             FROM pg_type AS t
             JOIN pg_namespace AS n ON n.oid = t.typnamespace
             JOIN pg_class AS c ON c.oid = t.typrelid
-            WHERE c.relkind = 'c' AND {ours("pg_type", "t.oid", "n.nspname")}
+            WHERE c.relkind = 'c' AND {managed("pg_type", "t.oid", "n.nspname")}
             ORDER BY n.nspname, t.typname"""
 
     @classmethod
@@ -100,12 +100,12 @@ class CompositeType(DataType):
     def relation_name(self) -> str | None:
         return self.ref.name
 
-    def stood_aside(self, others: Mapping[str, str]) -> Self:
+    def under_old_name(self, others: Mapping[str, str]) -> Self:
         turned = {
             k: a.model_copy(update={"type": others.get(a.type, a.type)})
             for k, a in self.attributes.items()
         }
-        return super().stood_aside(others).model_copy(update={"attributes": turned})
+        return super().under_old_name(others).model_copy(update={"attributes": turned})
 
     def converted(self, old: DataType, value: sql.Composable, wanted: str) -> sql.Composable:
         """Attribute by attribute; an array as text, which works while their number and order stay."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from reconciler.model.catalog_sql import address, ours
+from reconciler.model.catalog_sql import address, managed
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
 from reconciler.model.statement import Statement
@@ -38,7 +38,7 @@ class Conversion(Owned):
                    pg_encoding_to_char(c.contoencoding) AS to,
                    c.conproc::regproc::text AS function, c.condefault AS default
             FROM pg_conversion AS c JOIN pg_namespace AS n ON n.oid = c.connamespace
-            WHERE {ours("pg_conversion", "c.oid", "n.nspname")}
+            WHERE {managed("pg_conversion", "c.oid", "n.nspname")}
             ORDER BY n.nspname, c.conname"""
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:

@@ -9,9 +9,9 @@ from typing import ClassVar, Self
 from psycopg import sql
 from pydantic import Field
 
-from reconciler.model.catalog_sql import NOT_MANAGED, address, held
+from reconciler.model.catalog_sql import NOT_MANAGED, acl_grants, address
 from reconciler.model.object import Object, PlanningContext
-from reconciler.model.privileges import ALL, PUBLIC, Access, Grants, known
+from reconciler.model.privileges import ALL, PUBLIC, Access, Grants, all_privileges
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
@@ -57,7 +57,7 @@ class DefaultPrivilege(Object):
             SELECT format('%s on %s%s', pg_get_userbyid(d.defaclrole),
                           CASE d.defaclobjtype {sorts} END, ' in ' || n.nspname) AS name,
                    ARRAY[{address("pg_default_acl", "d.oid")}] AS addresses,
-                   {held("d.defaclacl", usual, everything, "d.defaclrole")} AS grants
+                   {acl_grants("d.defaclacl", usual, everything, "d.defaclrole")} AS grants
             FROM pg_default_acl AS d LEFT JOIN pg_namespace AS n ON n.oid = d.defaclnamespace
             WHERE n.oid IS NULL OR (n.nspname NOT LIKE 'pg\\_%'
                                     AND n.nspname NOT IN ({NOT_MANAGED}))
@@ -111,7 +111,7 @@ class DefaultPrivilege(Object):
         access = Access(
             on=raw(sort.upper()),
             words=f"what {role} will create: {sort}" + (f" in {schema}" if schema else ""),
-            privileges=known(CLASSES[sort][0], context.server),
+            privileges=all_privileges(CLASSES[sort][0], context.server),
             owner=role,
             user=context.user,
             unlisted=() if schema else (ALL,),
@@ -119,4 +119,4 @@ class DefaultPrivilege(Object):
                 [compose("ALTER DEFAULT PRIVILEGES FOR ROLE {}", role), parent_kinds, raw(" ")]
             ),
         )
-        return access.between(had, wanted)
+        return access.changes(had, wanted)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self, cast
 from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from reconciler.model.catalog_sql import address, granted, ours
+from reconciler.model.catalog_sql import address, managed, object_grants
 from reconciler.model.datatype import DataType
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref, default_name
@@ -90,12 +90,12 @@ class Domain(DataType):
                         'comment', obj_description(k.oid, 'pg_constraint'))), '{{}}')
                     FROM pg_constraint AS k WHERE k.contypid = t.oid
                     AND k.contype = 'c') AS constraints,
-                   {granted("t.typacl", "T", "t.typowner")} AS grants
+                   {object_grants("t.typacl", "T", "t.typowner")} AS grants
             FROM pg_type AS t
             JOIN pg_namespace AS n ON n.oid = t.typnamespace
             JOIN pg_type AS b ON b.oid = t.typbasetype
             LEFT JOIN pg_constraint AS k ON k.contypid = t.oid AND k.contype = 'n' AND {has}
-            WHERE t.typtype = 'd' AND {ours("pg_type", "t.oid", "n.nspname")}
+            WHERE t.typtype = 'd' AND {managed("pg_type", "t.oid", "n.nspname")}
             ORDER BY n.nspname, t.typname"""
 
     @classmethod
@@ -125,7 +125,7 @@ class Domain(DataType):
     def designation(self) -> sql.Composable:
         return compose("DOMAIN {}", self.sql_name())
 
-    def stood_aside(self, others: Mapping[str, str]) -> Self:
+    def under_old_name(self, others: Mapping[str, str]) -> Self:
         named = {t: o for t, o in others.items() if "[" not in t}
         checks = {k: _renamed(c.check, named) for k, c in self.constraints.items()}
         default = _renamed(self.default, named) if self.default is not None else None
@@ -141,7 +141,7 @@ class Domain(DataType):
         }
         return (
             super()
-            .stood_aside(others)
+            .under_old_name(others)
             .model_copy(
                 update=told
                 | {
@@ -151,7 +151,7 @@ class Domain(DataType):
             )
         )
 
-    def set_aside(self, other: Self) -> Iterable[Statement]:
+    def rename_to_old_name(self, other: Self) -> Iterable[Statement]:
         """Without its expressions where they call what may be replaced with it; types in them are known by whatever name."""
         kept = {k: c for k, c in self.constraints.items() if k in other.constraints}
         bare = self.model_copy(
@@ -161,7 +161,7 @@ class Domain(DataType):
             }
         )
         yield from undoable(bare.differences(self), lambda: self.differences(bare))
-        yield from super().set_aside(other)
+        yield from super().rename_to_old_name(other)
 
     def converted(self, old: DataType, value: sql.Composable, wanted: str) -> sql.Composable:
         """By a cast between the types below."""

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self, cast
 from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field
 
-from reconciler.model.catalog_sql import address, granted, ours
+from reconciler.model.catalog_sql import address, managed, object_grants
 from reconciler.model.datatype import DataType
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.statement import Statement
@@ -45,9 +45,9 @@ class Enum(DataType):
                          {address("pg_type", "t.typarray")}] AS addresses,
                    ARRAY(SELECT e.enumlabel FROM pg_enum AS e WHERE e.enumtypid = t.oid
                          ORDER BY e.enumsortorder) AS values,
-                   {granted("t.typacl", "T", "t.typowner")} AS grants
+                   {object_grants("t.typacl", "T", "t.typowner")} AS grants
             FROM pg_type AS t JOIN pg_namespace AS n ON n.oid = t.typnamespace
-            WHERE t.typtype = 'e' AND {ours("pg_type", "t.oid", "n.nspname")}
+            WHERE t.typtype = 'e' AND {managed("pg_type", "t.oid", "n.nspname")}
             ORDER BY n.nspname, t.typname"""
 
     @classmethod

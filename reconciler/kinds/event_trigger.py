@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, Self
 from psycopg import sql
 from pydantic import Field
 
-from reconciler.model.catalog_sql import FIRES, NOT_MANAGED, address, fires
+from reconciler.model.catalog_sql import FIRING_CLAUSES, NOT_MANAGED, address, firing_mode
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
 from reconciler.model.statement import Statement
@@ -45,7 +45,7 @@ class EventTrigger(Owned):
                    ARRAY[{address("pg_event_trigger", "t.oid")}] AS addresses, t.evtevent AS on,
                    coalesce(t.evttags, '{{}}') AS tags,
                    format('%I.%I()', n.nspname, p.proname) AS execute,
-                   {fires("t.evtenabled")} AS enabled
+                   {firing_mode("t.evtenabled")} AS enabled
             FROM pg_event_trigger AS t
             JOIN pg_proc AS p ON p.oid = t.evtfoid
             JOIN pg_namespace AS n ON n.oid = p.pronamespace
@@ -81,6 +81,6 @@ class EventTrigger(Owned):
         if self.enabled != before:
             yield Statement(
                 sql=text(
-                    compose("ALTER EVENT TRIGGER {} {}", self.ref.name, raw(FIRES[self.enabled]))
+                    compose("ALTER EVENT TRIGGER {} {}", self.ref.name, raw(FIRING_CLAUSES[self.enabled]))
                 )
             )

@@ -8,8 +8,14 @@ from typing import ClassVar, Self
 from psycopg import sql
 from pydantic import Field, field_validator
 
-from reconciler.model.catalog_sql import address, granted, ours
-from reconciler.model.foreign_options import changed, given, parsed, readable, without_secrets
+from reconciler.model.catalog_sql import address, managed, object_grants
+from reconciler.model.foreign_options import (
+    non_secret_options,
+    options_change,
+    options_clause,
+    parse_options,
+    reject_secrets,
+)
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Granted
 from reconciler.model.ref import Ref
@@ -35,7 +41,7 @@ class ForeignDataWrapper(Granted):
         default_factory=dict, description="what the validator takes; never a secret"
     )
 
-    _no_secrets = field_validator("options")(without_secrets)
+    _no_secrets = field_validator("options")(reject_secrets)
 
     @classmethod
     def catalog(cls, server: Server) -> str:
@@ -44,15 +50,15 @@ class ForeignDataWrapper(Granted):
                    ARRAY[{address("pg_foreign_data_wrapper", "w.oid")}] AS addresses,
                    nullif(w.fdwhandler, 0)::regproc::text AS handler,
                    nullif(w.fdwvalidator, 0)::regproc::text AS validator,
-                   {readable("w.fdwoptions")} AS options,
-                   {granted("w.fdwacl", "F", "w.fdwowner")} AS grants
+                   {non_secret_options("w.fdwoptions")} AS options,
+                   {object_grants("w.fdwacl", "F", "w.fdwowner")} AS grants
             FROM pg_foreign_data_wrapper AS w
-            WHERE {ours("pg_foreign_data_wrapper", "w.oid", "w.fdwname")}
+            WHERE {managed("pg_foreign_data_wrapper", "w.oid", "w.fdwname")}
             ORDER BY w.fdwname"""
 
     @classmethod
     def from_row(cls, ref: Ref, row: Row) -> Self:
-        return cls(ref=ref, options=parsed(row.pop("options")), **row)
+        return cls(ref=ref, options=parse_options(row.pop("options")), **row)
 
     def sql_name(self) -> sql.Composable:
         return name(self.ref.name)
@@ -61,13 +67,13 @@ class ForeignDataWrapper(Granted):
         yield Statement(
             sql=text(
                 compose(
-                    "CREATE {}{}{}", self.designation(), self._functions(None), given(self.options)
+                    "CREATE {}{}{}", self.designation(), self._functions(None), options_clause(self.options)
                 )
             )
         )
 
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
-        functions, options = self._functions(old), changed(old.options, self.options)
+        functions, options = self._functions(old), options_change(old.options, self.options)
         yield Statement(
             sql=text(
                 compose(

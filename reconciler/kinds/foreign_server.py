@@ -8,8 +8,14 @@ from typing import ClassVar, Self
 from psycopg import sql
 from pydantic import Field, field_validator
 
-from reconciler.model.catalog_sql import address, granted, ours
-from reconciler.model.foreign_options import changed, given, parsed, readable, without_secrets
+from reconciler.model.catalog_sql import address, managed, object_grants
+from reconciler.model.foreign_options import (
+    non_secret_options,
+    options_change,
+    options_clause,
+    parse_options,
+    reject_secrets,
+)
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Granted
 from reconciler.model.ref import Ref
@@ -35,7 +41,7 @@ class ForeignServer(Granted):
         default_factory=dict, description="such as host and dbname; never a secret"
     )
 
-    _no_secrets = field_validator("options")(without_secrets)
+    _no_secrets = field_validator("options")(reject_secrets)
 
     @classmethod
     def catalog(cls, server: Server) -> str:
@@ -43,15 +49,15 @@ class ForeignServer(Granted):
             SELECT s.srvname AS name, pg_get_userbyid(s.srvowner)::text AS owner,
                    ARRAY[{address("pg_foreign_server", "s.oid")}] AS addresses,
                    w.fdwname AS wrapper, s.srvtype AS type, s.srvversion AS version,
-                   {readable("s.srvoptions")} AS options,
-                   {granted("s.srvacl", "S", "s.srvowner")} AS grants
+                   {non_secret_options("s.srvoptions")} AS options,
+                   {object_grants("s.srvacl", "S", "s.srvowner")} AS grants
             FROM pg_foreign_server AS s JOIN pg_foreign_data_wrapper AS w ON w.oid = s.srvfdw
-            WHERE {ours("pg_foreign_server", "s.oid", "s.srvname")}
+            WHERE {managed("pg_foreign_server", "s.oid", "s.srvname")}
             ORDER BY s.srvname"""
 
     @classmethod
     def from_row(cls, ref: Ref, row: Row) -> Self:
-        return cls(ref=ref, options=parsed(row.pop("options")), **row)
+        return cls(ref=ref, options=parse_options(row.pop("options")), **row)
 
     def needs(self) -> frozenset[Ref]:
         return frozenset({Ref("foreign_data_wrapper", "", self.wrapper)})
@@ -66,7 +72,7 @@ class ForeignServer(Granted):
         words: list[sql.Composable] = [compose("CREATE SERVER {}", self.ref.name)]
         said = (("TYPE", self.type), ("VERSION", self.version))
         words += [compose("{} {}", raw(k), literal(v)) for k, v in said if v is not None]
-        words.append(compose("FOREIGN DATA WRAPPER {}{}", self.wrapper, given(self.options)))
+        words.append(compose("FOREIGN DATA WRAPPER {}{}", self.wrapper, options_clause(self.options)))
         yield Statement(sql=text(joined(words, by=" ")))
 
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
@@ -75,7 +81,7 @@ class ForeignServer(Granted):
         words: list[sql.Composable] = []
         if self.version != old.version:
             words.append(compose("VERSION {}", literal(self.version)))
-        if (options := changed(old.options, self.options)) is not None:
+        if (options := options_change(old.options, self.options)) is not None:
             words.append(options)
         return [
             Statement(sql=text(compose("ALTER SERVER {} {}", self.ref.name, joined(words, by=" "))))

@@ -7,12 +7,18 @@ from typing import ClassVar, Self
 
 from pydantic import Field, field_validator
 
-from reconciler.model.catalog_sql import address, granted, ours
-from reconciler.model.foreign_options import changed, given, parsed, readable, without_secrets
+from reconciler.model.catalog_sql import address, managed, object_grants
+from reconciler.model.foreign_options import (
+    non_secret_options,
+    options_change,
+    options_clause,
+    parse_options,
+    reject_secrets,
+)
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
-from reconciler.model.table_like import DESCENT, InheritableTable
+from reconciler.model.table_like import INHERITANCE_COLUMNS, InheritableTable
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
 from reconciler.sql import compose
@@ -32,7 +38,7 @@ class ForeignTable(InheritableTable):
         description="what its wrapper takes, such as table_name; never a secret",
     )
 
-    _no_secrets = field_validator("options")(without_secrets)
+    _no_secrets = field_validator("options")(reject_secrets)
 
     @classmethod
     def catalog(cls, server: Server) -> str:
@@ -42,34 +48,34 @@ class ForeignTable(InheritableTable):
                    ARRAY[{address("pg_class", "c.oid")}, {address("pg_type", "c.reltype")},
                          {address("pg_type", "t.typarray")}]
                        AS addresses,
-                   s.srvname AS server, {readable("f.ftoptions")} AS options, {DESCENT},
-                   {granted("c.relacl", "r", "c.relowner")} AS grants
+                   s.srvname AS server, {non_secret_options("f.ftoptions")} AS options, {INHERITANCE_COLUMNS},
+                   {object_grants("c.relacl", "r", "c.relowner")} AS grants
             FROM pg_foreign_table AS f
             JOIN pg_class AS c ON c.oid = f.ftrelid
             JOIN pg_namespace AS n ON n.oid = c.relnamespace
             JOIN pg_type AS t ON t.oid = c.reltype
             JOIN pg_foreign_server AS s ON s.oid = f.ftserver
-            WHERE {ours("pg_class", "c.oid", "n.nspname")}
+            WHERE {managed("pg_class", "c.oid", "n.nspname")}
             ORDER BY n.nspname, c.relname"""
 
     @classmethod
     def from_row(cls, ref: Ref, row: Row) -> Self:
-        return cls(ref=ref, options=parsed(row.pop("options")), **row)
+        return cls(ref=ref, options=parse_options(row.pop("options")), **row)
 
     def needs(self) -> frozenset[Ref]:
         return super().needs() | {Ref("foreign_server", "", self.server)}
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         create = compose("CREATE FOREIGN TABLE {}", self.sql_name())
-        yield from self._born(
-            create, parts, context, compose("SERVER {}{}", self.server, given(self.options))
+        yield from self._create(
+            create, parts, context, compose("SERVER {}{}", self.server, options_clause(self.options))
         )
 
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         return None if self.server != old.server else self._altered(old, context)
 
     def _altered(self, old: Self, context: PlanningContext) -> Iterable[Statement]:
-        yield from self._leave(old)
-        yield from self._join(old, context)
-        if (options := changed(old.options, self.options)) is not None:
+        yield from self._detach_old(old)
+        yield from self._attach_new(old, context)
+        if (options := options_change(old.options, self.options)) is not None:
             yield self._alter(options)

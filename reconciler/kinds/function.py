@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, Self, cast
 from psycopg import sql
 from pydantic import Field, field_validator
 
-from reconciler.model.catalog_sql import address, granted, ours
+from reconciler.model.catalog_sql import address, managed, object_grants
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Granted
 from reconciler.model.ref import Ref
@@ -236,11 +236,11 @@ class Function(Routine):
                    nullif(p.prorows::text::float8,
                           CASE WHEN p.proretset THEN 1000 ELSE 0 END) AS rows,
                    nullif(p.prosupport, 0)::regproc::text AS support,
-                   {granted("p.proacl", "f", "p.proowner")} AS grants
+                   {object_grants("p.proacl", "f", "p.proowner")} AS grants
             FROM pg_proc AS p
             JOIN pg_namespace AS n ON n.oid = p.pronamespace
             JOIN pg_language AS l ON l.oid = p.prolang
-            WHERE p.prokind IN ('f', 'w') AND {ours("pg_proc", "p.oid", "n.nspname")}
+            WHERE p.prokind IN ('f', 'w') AND {managed("pg_proc", "p.oid", "n.nspname")}
                   AND NOT EXISTS (SELECT FROM pg_depend AS i WHERE i.classid = 'pg_proc'::regclass
                                   AND i.objid = p.oid
                                          AND i.deptype = 'i' AND i.refclassid = 'pg_type'::regclass)
@@ -284,11 +284,11 @@ class Procedure(Routine):
     @classmethod
     def catalog(cls, server: Server) -> str:
         return f"""
-            SELECT {_SHARED}, {granted("p.proacl", "f", "p.proowner")} AS grants
+            SELECT {_SHARED}, {object_grants("p.proacl", "f", "p.proowner")} AS grants
             FROM pg_proc AS p
             JOIN pg_namespace AS n ON n.oid = p.pronamespace
             JOIN pg_language AS l ON l.oid = p.prolang
-            WHERE p.prokind = 'p' AND {ours("pg_proc", "p.oid", "n.nspname")}
+            WHERE p.prokind = 'p' AND {managed("pg_proc", "p.oid", "n.nspname")}
             ORDER BY n.nspname, p.proname, p.oid"""
 
 

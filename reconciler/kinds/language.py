@@ -8,7 +8,7 @@ from typing import ClassVar
 from psycopg import sql
 from pydantic import Field
 
-from reconciler.model.catalog_sql import address, granted, ours
+from reconciler.model.catalog_sql import address, managed, object_grants
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Granted
 from reconciler.model.statement import Statement
@@ -42,9 +42,9 @@ class Language(Granted):
                    l.lanplcallfoid::regproc::text AS handler,
                    nullif(l.laninline, 0)::regproc::text AS inline,
                    nullif(l.lanvalidator, 0)::regproc::text AS validator,
-                   {granted("l.lanacl", "l", "l.lanowner")} AS grants
+                   {object_grants("l.lanacl", "l", "l.lanowner")} AS grants
             FROM pg_language AS l
-            WHERE l.lanispl AND {ours("pg_language", "l.oid", "l.lanname")}
+            WHERE l.lanispl AND {managed("pg_language", "l.oid", "l.lanname")}
             ORDER BY l.lanname"""
 
     def sql_name(self) -> sql.Composable:

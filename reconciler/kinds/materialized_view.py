@@ -8,9 +8,15 @@ from typing import ClassVar, Literal, Self
 from psycopg import sql
 from pydantic import Field
 
-from reconciler.model.catalog_sql import address, granted, ours, settable, shape
+from reconciler.model.catalog_sql import (
+    address,
+    managed,
+    object_grants,
+    query_columns,
+    settable_options,
+)
 from reconciler.model.object import Object, PlanningContext
-from reconciler.model.query_relation import SPOKEN_OF, TOLD, Queried, QueryColumn
+from reconciler.model.query_relation import COLUMN_DETAILS, HAS_DETAILS, QueryColumn, QueryRelation
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Hazard, HazardKind, Statement, undoable
 from reconciler.server.capabilities import Server
@@ -32,7 +38,7 @@ class MaterializedColumn(QueryColumn):
     options: dict[str, str] = Field(default_factory=dict, description="n_distinct")
 
 
-class MaterializedView(Queried):
+class MaterializedView(QueryRelation):
     """A query and its rows; another query means that it is filled anew."""
 
     kind: ClassVar[str] = "materialized_view"
@@ -71,8 +77,8 @@ class MaterializedView(Queried):
                                          FROM unnest(k.reloptions) AS o) AS options,
                    (SELECT x.relname FROM pg_index AS i JOIN pg_class AS x ON x.oid = i.indexrelid
                     WHERE i.indrelid = c.oid AND i.indisclustered) AS cluster_on,
-                   {shape("c.oid")} AS shape, {_COLUMNS} AS columns,
-                   {granted("c.relacl", "r", "c.relowner")} AS grants
+                   {query_columns("c.oid")} AS shape, {_COLUMNS} AS columns,
+                   {object_grants("c.relacl", "r", "c.relowner")} AS grants
             FROM pg_class AS c
             JOIN pg_namespace AS n ON n.oid = c.relnamespace
             JOIN pg_rewrite AS r ON r.ev_class = c.oid AND r.rulename = '_RETURN'
@@ -80,7 +86,7 @@ class MaterializedView(Queried):
             JOIN pg_am AS am ON am.oid = c.relam
             LEFT JOIN pg_class AS k ON k.oid = c.reltoastrelid
             LEFT JOIN pg_tablespace AS s ON s.oid = c.reltablespace
-            WHERE c.relkind = 'm' AND {ours("pg_class", "c.oid", "n.nspname")}
+            WHERE c.relkind = 'm' AND {managed("pg_class", "c.oid", "n.nspname")}
             ORDER BY n.nspname, c.relname"""
 
     @classmethod
@@ -232,7 +238,7 @@ class MaterializedView(Queried):
                     compose("{}SET STATISTICS {}", of, target), lock="SHARE UPDATE EXCLUSIVE"
                 )
             yield from self._set(of, was.options, wanted.options)
-        yield from self.remarks(before)
+        yield from self.column_comments(before)
 
     def _set(
         self, of: sql.Composable, before: Mapping[str, str], after: Mapping[str, str]
@@ -260,17 +266,17 @@ class MaterializedView(Queried):
 
 _COLUMNS = f"""(
     SELECT json_object_agg(a.attname, json_build_object(
-               {TOLD}, 'statistics', nullif(a.attstattarget::int, -1),
+               {COLUMN_DETAILS}, 'statistics', nullif(a.attstattarget::int, -1),
                'storage', CASE WHEN a.attstorage <> y.typstorage THEN CASE a.attstorage
                                                                            WHEN 'p' THEN 'plain' WHEN 'e' THEN 'external'
                                                                   WHEN 'm' THEN 'main' ELSE 'extended' END END,
                'compression', CASE a.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END,
-               'options', {settable("a.attoptions")}) ORDER BY a.attnum)
+               'options', {settable_options("a.attoptions")}) ORDER BY a.attnum)
     FROM pg_attribute AS a
     JOIN pg_type AS y ON y.oid = a.atttypid
     WHERE a.attrelid = c.oid AND a.attnum > 0
-          AND ({SPOKEN_OF} OR coalesce(a.attstattarget, -1) <> -1 OR a.attstorage <> y.typstorage
-               OR a.attcompression <> '' OR {settable("a.attoptions")} IS NOT NULL))"""
+          AND ({HAS_DETAILS} OR coalesce(a.attstattarget, -1) <> -1 OR a.attstorage <> y.typstorage
+               OR a.attcompression <> '' OR {settable_options("a.attoptions")} IS NOT NULL))"""
 
 
 def _pairs(options: Iterable[str] | None) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self, cast
 from psycopg import sql
 from pydantic import Field
 
-from reconciler.model.catalog_sql import address, ours
+from reconciler.model.catalog_sql import address, managed
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
 from reconciler.model.ref import Ref
@@ -64,7 +64,7 @@ class Operator(Owned):
                    nullif(o.oprjoin, 0)::regproc::text AS join,
                    o.oprcanhash AS hashes, o.oprcanmerge AS merges
             FROM pg_operator AS o JOIN pg_namespace AS n ON n.oid = o.oprnamespace
-            WHERE o.oprcode <> 0 AND {ours("pg_operator", "o.oid", "n.nspname")}
+            WHERE o.oprcode <> 0 AND {managed("pg_operator", "o.oid", "n.nspname")}
             ORDER BY n.nspname, o.oprname, o.oid"""
 
     @classmethod

@@ -12,10 +12,10 @@ from typing import Any, ClassVar, Self, cast
 from psycopg import sql
 from pydantic import Field
 
-from reconciler.model.catalog_sql import address, ours
+from reconciler.model.catalog_sql import address, managed
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
-from reconciler.model.ref import Ref, parts_of
+from reconciler.model.ref import Ref, split_name
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, name, raw, text
@@ -98,7 +98,7 @@ class OperatorFamily(_Indexed):
             FROM pg_opfamily AS f
             JOIN pg_namespace AS n ON n.oid = f.opfnamespace
             JOIN pg_am AS a ON a.oid = f.opfmethod
-            WHERE {ours("pg_opfamily", "f.oid", "n.nspname")}
+            WHERE {managed("pg_opfamily", "f.oid", "n.nspname")}
             ORDER BY n.nspname, f.opfname, a.amname"""
 
     @classmethod
@@ -159,7 +159,7 @@ class OperatorClass(_Indexed):
             JOIN pg_am AS a ON a.oid = c.opcmethod
             JOIN pg_opfamily AS f ON f.oid = c.opcfamily
             JOIN pg_namespace AS fn ON fn.oid = f.opfnamespace
-            WHERE {ours("pg_opclass", "c.oid", "n.nspname")}
+            WHERE {managed("pg_opclass", "c.oid", "n.nspname")}
             ORDER BY n.nspname, c.opcname, a.amname"""
 
     @classmethod
@@ -168,7 +168,7 @@ class OperatorClass(_Indexed):
 
     def needs(self) -> frozenset[Ref]:
         """The family too: PostgreSQL would make one of the class's own name."""
-        *parent_kinds, own = parts_of(self.family or "") or [self.ref.name]
+        *parent_kinds, own = split_name(self.family or "") or [self.ref.name]
         return super().needs() | {
             Ref(
                 "operator_family",

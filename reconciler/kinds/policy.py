@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, Self
 from psycopg import sql
 from pydantic import Field
 
-from reconciler.model.catalog_sql import address, ours
+from reconciler.model.catalog_sql import address, managed
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.privileges import PUBLIC
 from reconciler.model.ref import Ref
@@ -55,7 +55,7 @@ class Policy(Object):
             FROM pg_policy AS p
             JOIN pg_class AS c ON c.oid = p.polrelid
             JOIN pg_namespace AS n ON n.oid = c.relnamespace
-            WHERE c.relkind IN ('r', 'p') AND {ours("pg_class", "c.oid", "n.nspname")}
+            WHERE c.relkind IN ('r', 'p') AND {managed("pg_class", "c.oid", "n.nspname")}
             ORDER BY n.nspname, c.relname, p.polname"""
 
     def roles(self) -> frozenset[str]:

@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Literal, Self, cast
 from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field
 
-from reconciler.model.catalog_sql import address, ours
+from reconciler.model.catalog_sql import address, managed
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
-from reconciler.model.ref import Ref, parts_of
+from reconciler.model.ref import Ref, split_name
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
@@ -102,7 +102,7 @@ class Publication(Owned):
                    p.pubviaroot AS publish_via_partition_root,
                    {generated} AS publish_generated_columns
             FROM pg_publication AS p
-            WHERE {ours("pg_publication", "p.oid", "p.pubname")}
+            WHERE {managed("pg_publication", "p.oid", "p.pubname")}
             ORDER BY p.pubname"""
 
     @classmethod
@@ -133,7 +133,7 @@ class Publication(Owned):
         return name(self.ref.name)
 
     def needs(self) -> frozenset[Ref]:
-        named = map(parts_of, self.tables)
+        named = map(split_name, self.tables)
         return frozenset(
             {Ref("table", p[0], p[1]) for p in named if len(p) > 1}
             | {Ref("schema", "", s) for s in self.schemas}

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field
 
-from reconciler.model.catalog_sql import address, granted, ours
-from reconciler.model.datatype import DataType, aside, renamed
+from reconciler.model.catalog_sql import address, managed, object_grants
+from reconciler.model.datatype import DataType, old_name, rename_to_old
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
@@ -66,7 +66,7 @@ class RangeType(DataType):
                    nullif(r.rngcanonical, 0)::regproc::text AS canonical,
                    nullif(r.rngsubdiff, 0)::regproc::text AS subtype_diff,
                    m.typname AS multirange_name, mn.nspname AS multirange_schema,
-                   {granted("t.typacl", "T", "t.typowner")} AS grants
+                   {object_grants("t.typacl", "T", "t.typowner")} AS grants
             FROM pg_range AS r
             JOIN pg_type AS t ON t.oid = r.rngtypid
             JOIN pg_namespace AS n ON n.oid = t.typnamespace
@@ -75,7 +75,7 @@ class RangeType(DataType):
             JOIN pg_namespace AS pn ON pn.oid = o.opcnamespace
             JOIN pg_type AS m ON m.oid = r.rngmultitypid
             JOIN pg_namespace AS mn ON mn.oid = m.typnamespace
-            WHERE {ours("pg_type", "t.oid", "n.nspname")}
+            WHERE {managed("pg_type", "t.oid", "n.nspname")}
             ORDER BY n.nspname, t.typname"""
 
     @classmethod
@@ -107,33 +107,33 @@ class RangeType(DataType):
 
     # -- while it is replaced --------------------------------------------------------------------------------------
 
-    def names(self) -> Mapping[str, str]:
+    def old_names(self) -> Mapping[str, str]:
         own, other = (
             text(name(self.ref.schema, n))
-            for n in (self.multirange_name, aside(self.multirange_name))
+            for n in (self.multirange_name, old_name(self.multirange_name))
         )
-        return {**super().names(), own: other, f"{own}[]": f"{other}[]"}
+        return {**super().old_names(), own: other, f"{own}[]": f"{other}[]"}
 
-    def stood_aside(self, others: Mapping[str, str]) -> Self:
-        own = aside(self.multirange_name)
+    def under_old_name(self, others: Mapping[str, str]) -> Self:
+        own = old_name(self.multirange_name)
         named = {"multirange_name": own, "multirange": text(name(self.ref.schema, own))}
         return (
             super()
-            .stood_aside(others)
+            .under_old_name(others)
             .model_copy(update=named | {"subtype": others.get(self.subtype, self.subtype)})
         )
 
-    def set_aside(self, other: Self) -> Iterable[Statement]:
+    def rename_to_old_name(self, other: Self) -> Iterable[Statement]:
         """Rename the types, and the functions of the same names that make their values."""
         schema, own, many = self.ref.schema, self.ref.name, self.multirange_name
         typed = text(name(schema, own))
-        yield renamed("FUNCTION", schema, own, f"({self.subtype}, {self.subtype})")
-        yield renamed("FUNCTION", schema, own, f"({self.subtype}, {self.subtype}, text)")
-        yield renamed("FUNCTION", schema, many, "()")
-        yield renamed("FUNCTION", schema, many, f"({typed})")
-        yield renamed("FUNCTION", schema, many, f"({typed}[])")
-        yield renamed("TYPE", schema, many)
-        yield renamed("TYPE", schema, own)
+        yield rename_to_old("FUNCTION", schema, own, f"({self.subtype}, {self.subtype})")
+        yield rename_to_old("FUNCTION", schema, own, f"({self.subtype}, {self.subtype}, text)")
+        yield rename_to_old("FUNCTION", schema, many, "()")
+        yield rename_to_old("FUNCTION", schema, many, f"({typed})")
+        yield rename_to_old("FUNCTION", schema, many, f"({typed}[])")
+        yield rename_to_old("TYPE", schema, many)
+        yield rename_to_old("TYPE", schema, own)
 
 
 def usual_multirange(own: str) -> str:

@@ -9,7 +9,13 @@ from typing import Any, ClassVar, Literal, Self
 from psycopg import sql
 from pydantic import Field
 
-from reconciler.model.catalog_sql import FIRES, RELATION_KIND, address, fires, ours
+from reconciler.model.catalog_sql import (
+    FIRING_CLAUSES,
+    RELATION_KIND,
+    address,
+    firing_mode,
+    managed,
+)
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
@@ -59,11 +65,11 @@ class Rule(Object):
                    CASE r.ev_type WHEN '1' THEN 'select' WHEN '2' THEN 'update'
                         WHEN '3' THEN 'insert' ELSE 'delete' END AS on,
                    r.is_instead AS instead,
-                   {fires("r.ev_enabled")} AS enabled
+                   {firing_mode("r.ev_enabled")} AS enabled
             FROM pg_rewrite AS r
             JOIN pg_class AS c ON c.oid = r.ev_class
             JOIN pg_namespace AS n ON n.oid = c.relnamespace
-            WHERE r.rulename <> '_RETURN' AND {ours("pg_class", "c.oid", "n.nspname")}
+            WHERE r.rulename <> '_RETURN' AND {managed("pg_class", "c.oid", "n.nspname")}
             ORDER BY n.nspname, c.relname, r.rulename"""
 
     @classmethod
@@ -120,7 +126,7 @@ class Rule(Object):
     def _enable(self, before: str) -> Iterable[Statement]:
         if self.enabled != before:
             words = compose(
-                "ALTER TABLE {} {} RULE {}", self._table, raw(FIRES[self.enabled]), self.ref.name
+                "ALTER TABLE {} {} RULE {}", self._table, raw(FIRING_CLAUSES[self.enabled]), self.ref.name
             )
             yield Statement(sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.stands_on)
 

@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 from psycopg import sql
 
-from reconciler.model.catalog_sql import address, granted, ours
+from reconciler.model.catalog_sql import address, managed, object_grants
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Granted
 from reconciler.model.statement import Statement
@@ -28,9 +28,9 @@ class Schema(Granted):
         return f"""
             SELECT n.nspname AS name, pg_get_userbyid(n.nspowner)::text AS owner,
                    ARRAY[{address("pg_namespace", "n.oid")}] AS addresses,
-                   {granted("n.nspacl", "n", "n.nspowner")} AS grants
+                   {object_grants("n.nspacl", "n", "n.nspowner")} AS grants
             FROM pg_namespace AS n
-            WHERE {ours("pg_namespace", "n.oid", "n.nspname")}
+            WHERE {managed("pg_namespace", "n.oid", "n.nspname")}
             ORDER BY n.nspname"""
 
     def sql_name(self) -> sql.Composable:

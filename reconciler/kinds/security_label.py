@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 from psycopg import sql
 from pydantic import Field
 
-from reconciler.model.catalog_sql import LABEL, NOT_MANAGED, address
+from reconciler.model.catalog_sql import LABEL_OID, NOT_MANAGED, address
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
@@ -38,7 +38,7 @@ class SecurityLabel(Object):
             SELECT l.provider || '{ON}'
             || CASE l.objsubid WHEN 0 THEN i.type || ' ' || i.identity ELSE 'column '
                     || i.identity END AS name,
-                   ARRAY[{address("pg_seclabel", LABEL)}] AS addresses, l.label
+                   ARRAY[{address("pg_seclabel", LABEL_OID)}] AS addresses, l.label
             FROM pg_seclabel AS l
             CROSS JOIN LATERAL pg_identify_object(l.classoid, l.objoid, l.objsubid) AS i
             WHERE l.objoid >= 16384 AND i.identity IS NOT NULL
@@ -82,6 +82,6 @@ class SecurityLabel(Object):
         place: sql.Composable = raw(self.ref.name.partition(ON)[2])
         return Statement(
             sql=text(
-                compose("SECURITY LABEL FOR {} ON {} IS {}", self.provider, place, literal(label))
+                compose("SECURITY LABEL_OID FOR {} ON {} IS {}", self.provider, place, literal(label))
             )
         )

@@ -8,11 +8,11 @@ from typing import ClassVar, Self
 
 from pydantic import Field
 
-from reconciler.model.catalog_sql import address, granted, ours
+from reconciler.model.catalog_sql import address, managed, object_grants
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Granted
-from reconciler.model.ref import Ref, parts_of
-from reconciler.model.sequence_options import COLUMNS, Counter
+from reconciler.model.ref import Ref, split_name
+from reconciler.model.sequence_options import COLUMNS, SequenceOptions
 from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, name, raw, text
@@ -20,7 +20,7 @@ from reconciler.sql import compose, name, raw, text
 OWNERS = ("table", "foreign_table")
 
 
-class Sequence(Granted, Counter):
+class Sequence(Granted, SequenceOptions):
     """A sequence; one that an identity column owns is part of the column."""
 
     kind: ClassVar[str] = "sequence"
@@ -50,11 +50,11 @@ class Sequence(Granted, Counter):
                     WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
                           AND d.refclassid = 'pg_class'::regclass
                           AND d.deptype = 'a') AS owned_by,
-                   {granted("c.relacl", "s", "c.relowner")} AS grants
+                   {object_grants("c.relacl", "s", "c.relowner")} AS grants
             FROM pg_sequence AS q
             JOIN pg_class AS c ON c.oid = q.seqrelid
             JOIN pg_namespace AS n ON n.oid = c.relnamespace
-            WHERE {ours("pg_class", "c.oid", "n.nspname")}
+            WHERE {managed("pg_class", "c.oid", "n.nspname")}
                   AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = 'pg_class'::regclass
                                   AND d.objid = c.oid
                                   AND d.deptype = 'i')
@@ -69,7 +69,7 @@ class Sequence(Granted, Counter):
         )
         yield Statement(
             sql=text(
-                compose("CREATE {}SEQUENCE {}{}{}", unlogged, self.sql_name(), type_, self.words())
+                compose("CREATE {}SEQUENCE {}{}{}", unlogged, self.sql_name(), type_, self.clauses())
             )
         )
 
@@ -81,7 +81,7 @@ class Sequence(Granted, Counter):
                 raw("UNLOGGED" if self.unlogged else "LOGGED"),
             )
             yield Statement(sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.ref.identity)
-        yield from self.changed(old, self.sql_name(), (old.type, self.type))
+        yield from self.altered(old, self.sql_name(), (old.type, self.type))
 
     def remove(self, context: PlanningContext) -> Iterable[Statement]:
         lost = Hazard(
@@ -123,7 +123,7 @@ class Sequence(Granted, Counter):
     @property
     def owning(self) -> tuple[str, str] | None:
         """The table and the column that own it; both have its schema."""
-        names = parts_of(self.owned_by or "")
+        names = split_name(self.owned_by or "")
         return (names[-2], names[-1]) if len(names) > 1 else None
 
     def owned(self, undo: str | None = None) -> Statement:

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field
 
-from reconciler.model.catalog_sql import address, ours
+from reconciler.model.catalog_sql import address, managed
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
 from reconciler.model.ref import Ref
@@ -51,7 +51,7 @@ class Statistics(Owned):
             JOIN pg_namespace AS n ON n.oid = s.stxnamespace
             JOIN pg_class AS c ON c.oid = s.stxrelid
             JOIN pg_namespace AS cn ON cn.oid = c.relnamespace
-            WHERE {ours("pg_statistic_ext", "s.oid", "n.nspname")}
+            WHERE {managed("pg_statistic_ext", "s.oid", "n.nspname")}
             ORDER BY n.nspname, s.stxname"""
 
     @classmethod

@@ -12,11 +12,11 @@ from typing import ClassVar, Self
 from psycopg import sql
 from pydantic import Field
 
-from reconciler.model.catalog_sql import address, granted, ours
+from reconciler.model.catalog_sql import address, managed, object_grants
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Hazard, HazardKind, Statement, Turn
-from reconciler.model.table_like import DESCENT, InheritableTable
+from reconciler.model.table_like import INHERITANCE_COLUMNS, InheritableTable
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
 from reconciler.sql import compose, joined, name, raw, text
@@ -82,7 +82,7 @@ class Table(InheritableTable):
                    ARRAY[{address("pg_class", "c.oid")}, {address("pg_type", "c.reltype")},
                          {address("pg_type", "t.typarray")}]
                        AS addresses,
-                   pg_get_partkeydef(c.oid) AS partition_by, {DESCENT},
+                   pg_get_partkeydef(c.oid) AS partition_by, {INHERITANCE_COLUMNS},
                    CASE WHEN c.reloftype <> 0 THEN format_type(c.reloftype, NULL) END AS of,
                    c.relpersistence = 'u' AS unlogged,
                    (SELECT am.amname FROM pg_am AS am WHERE am.oid = c.relam
@@ -100,11 +100,11 @@ class Table(InheritableTable):
                    ({index} i.indisclustered) AS cluster_on,
                    c.relrowsecurity AS row_level_security,
                    c.relforcerowsecurity AS force_row_level_security,
-                   {granted("c.relacl", "r", "c.relowner")} AS grants
+                   {object_grants("c.relacl", "r", "c.relowner")} AS grants
             FROM pg_class AS c
             JOIN pg_namespace AS n ON n.oid = c.relnamespace
             JOIN pg_type AS t ON t.oid = c.reltype
-            WHERE c.relkind IN ('r', 'p') AND {ours("pg_class", "c.oid", "n.nspname")}
+            WHERE c.relkind IN ('r', 'p') AND {managed("pg_class", "c.oid", "n.nspname")}
             ORDER BY n.nspname, c.relname"""
 
     @classmethod
@@ -122,7 +122,7 @@ class Table(InheritableTable):
         create = compose(
             "CREATE {}TABLE {}", raw("UNLOGGED " if self.unlogged else ""), self.sql_name()
         )
-        yield from self._born(create, parts, context, *self._stored())
+        yield from self._create(create, parts, context, *self._stored())
         if self.of is not None:
             yield self._alter(compose("OF {}", raw(self.of)))
         if self.replica_identity in ("full", "nothing"):
@@ -164,14 +164,14 @@ class Table(InheritableTable):
     def _altered(self, old: Self, context: PlanningContext) -> Iterable[Statement]:
         if old.of is not None and self.of != old.of:
             yield self._alter(raw("NOT OF"))
-        yield from self._leave(old)
+        yield from self._detach_old(old)
         yield from self._store(old, context)
         yield from self._secure(enabled=old.row_level_security, forced=old.force_row_level_security)
-        yield from self._join(old, context)
+        yield from self._attach_new(old, context)
         if self.of is not None and self.of != old.of:
             yield self._alter(compose("OF {}", raw(self.of)))
 
-    def joins(self, context: PlanningContext) -> tuple[Hazard, ...]:
+    def attach_hazards(self, context: PlanningContext) -> tuple[Hazard, ...]:
         why = f"{self.ref.identity} ({context.size(self.ref).bytes:,} bytes) is read under lock, unless a check proves its bound"
         return (Hazard(hazard=HazardKind.LONG_SCAN, reason=why),)
 

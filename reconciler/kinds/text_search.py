@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 from psycopg import sql
 from pydantic import Field
 
-from reconciler.model.catalog_sql import address, ours
+from reconciler.model.catalog_sql import address, managed
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
 from reconciler.model.ref import Ref
@@ -51,7 +51,7 @@ class TextSearchConfiguration(Owned):
                           JOIN ts_token_type(c.cfgparser) AS t ON t.tokid = m.maptokentype
                           WHERE m.mapcfg = c.oid GROUP BY t.alias) AS m) AS mappings
             FROM pg_ts_config AS c JOIN pg_namespace AS n ON n.oid = c.cfgnamespace
-            WHERE {ours("pg_ts_config", "c.oid", "n.nspname")}
+            WHERE {managed("pg_ts_config", "c.oid", "n.nspname")}
             ORDER BY n.nspname, c.cfgname"""
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
@@ -109,7 +109,7 @@ class TextSearchDictionary(Owned):
                    {_name("pg_ts_template", "tmpl", "d.dicttemplate")} AS template,
                    d.dictinitoption AS options
             FROM pg_ts_dict AS d JOIN pg_namespace AS n ON n.oid = d.dictnamespace
-            WHERE {ours("pg_ts_dict", "d.oid", "n.nspname")}
+            WHERE {managed("pg_ts_dict", "d.oid", "n.nspname")}
             ORDER BY n.nspname, d.dictname"""
 
     @classmethod
@@ -154,7 +154,7 @@ class TextSearchParser(Object):
                    p.prslextype::text AS lextypes,
                    nullif(p.prsheadline, 0)::regproc::text AS headline
             FROM pg_ts_parser AS p JOIN pg_namespace AS n ON n.oid = p.prsnamespace
-            WHERE {ours("pg_ts_parser", "p.oid", "n.nspname")}
+            WHERE {managed("pg_ts_parser", "p.oid", "n.nspname")}
             ORDER BY n.nspname, p.prsname"""
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
@@ -181,7 +181,7 @@ class TextSearchTemplate(Object):
                    ARRAY[{address("pg_ts_template", "t.oid")}] AS addresses,
                    nullif(t.tmplinit, 0)::regproc::text AS init, t.tmpllexize::text AS lexize
             FROM pg_ts_template AS t JOIN pg_namespace AS n ON n.oid = t.tmplnamespace
-            WHERE {ours("pg_ts_template", "t.oid", "n.nspname")}
+            WHERE {managed("pg_ts_template", "t.oid", "n.nspname")}
             ORDER BY n.nspname, t.tmplname"""
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:

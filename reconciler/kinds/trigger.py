@@ -9,7 +9,13 @@ from typing import Any, ClassVar, Literal, Self, cast
 from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from reconciler.model.catalog_sql import FIRES, RELATION_KIND, address, fires, ours
+from reconciler.model.catalog_sql import (
+    FIRING_CLAUSES,
+    RELATION_KIND,
+    address,
+    firing_mode,
+    managed,
+)
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import keeps_filled, keeps_in_step
@@ -116,8 +122,8 @@ class Trigger(Object):
                         WHEN t.tgdeferrable THEN 'immediate' END AS deferrable,
                    t.tgoldtable AS old_table, t.tgnewtable AS new_table,
                    t.tgqual IS NOT NULL AS conditional,
-                   {fires("t.tgenabled")} AS enabled, t.tgparentid <> 0 AS inherited,
-                   {fires("p.tgenabled")} AS parents_enabled
+                   {firing_mode("t.tgenabled")} AS enabled, t.tgparentid <> 0 AS inherited,
+                   {firing_mode("p.tgenabled")} AS parents_enabled
             FROM pg_trigger AS t
             JOIN pg_class AS c ON c.oid = t.tgrelid
             JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -128,7 +134,7 @@ class Trigger(Object):
                        AND (t.tgparentid = 0 OR t.tgconstraint <> 0 AND q.contype <> 't'))
                   AND NOT {keeps_filled("t", "u")} AND NOT {keeps_in_step("t", "u")}
                   AND (t.tgparentid = 0 OR t.tgenabled <> p.tgenabled)
-                  AND {ours("pg_class", "c.oid", "n.nspname")}
+                  AND {managed("pg_class", "c.oid", "n.nspname")}
             ORDER BY n.nspname, c.relname, t.tgname"""
 
     @classmethod
@@ -250,14 +256,14 @@ class Trigger(Object):
     def _enable(self, before: str) -> Iterable[Statement]:
         if self.enabled != before:
             words = compose(
-                "ALTER TABLE {} {} TRIGGER {}", self._table, raw(FIRES[self.enabled]), self.ref.name
+                "ALTER TABLE {} {} TRIGGER {}", self._table, raw(FIRING_CLAUSES[self.enabled]), self.ref.name
             )
             yield Statement(sql=text(words), lock="SHARE ROW EXCLUSIVE", relation=self.stands_on)
 
     def _fires(self, when: str) -> Statement:
         """Enable or disable it on this partition alone."""
         words = compose(
-            "ALTER TABLE ONLY {} {} TRIGGER {}", self._table, raw(FIRES[when]), self.ref.name
+            "ALTER TABLE ONLY {} {} TRIGGER {}", self._table, raw(FIRING_CLAUSES[when]), self.ref.name
         )
         return Statement(sql=text(words), lock="SHARE ROW EXCLUSIVE", relation=self.stands_on)
 

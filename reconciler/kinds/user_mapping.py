@@ -9,7 +9,13 @@ from psycopg import sql
 from pydantic import Field, field_validator
 
 from reconciler.model.catalog_sql import address
-from reconciler.model.foreign_options import changed, given, parsed, readable, without_secrets
+from reconciler.model.foreign_options import (
+    non_secret_options,
+    options_change,
+    options_clause,
+    parse_options,
+    reject_secrets,
+)
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.privileges import PUBLIC
 from reconciler.model.ref import Ref
@@ -33,7 +39,7 @@ class UserMapping(Object):
         default_factory=dict, description="such as user; never a secret"
     )
 
-    _no_secrets = field_validator("options")(without_secrets)
+    _no_secrets = field_validator("options")(reject_secrets)
 
     @classmethod
     def catalog(cls, server: Server) -> str:
@@ -41,7 +47,7 @@ class UserMapping(Object):
             SELECT CASE m.umuser WHEN 0 THEN '{PUBLIC}' ELSE m.usename::text END || ' on '
             || m.srvname AS name,
                    ARRAY[{address("pg_user_mapping", "m.umid")}] AS addresses,
-                   {readable("m.umoptions")} AS options
+                   {non_secret_options("m.umoptions")} AS options
             FROM pg_user_mappings AS m
             WHERE NOT EXISTS (SELECT FROM pg_depend AS e
                               WHERE e.classid = 'pg_user_mapping'::regclass AND e.objid = m.umid
@@ -50,7 +56,7 @@ class UserMapping(Object):
 
     @classmethod
     def from_row(cls, ref: Ref, row: Row) -> Self:
-        return cls(ref=ref, options=parsed(row.pop("options")), **row)
+        return cls(ref=ref, options=parse_options(row.pop("options")), **row)
 
     @classmethod
     def entry(cls, key: str, body: object) -> tuple[str, object]:
@@ -79,10 +85,10 @@ class UserMapping(Object):
         )
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        yield Statement(sql=text(compose("CREATE {}{}", self.designation(), given(self.options))))
+        yield Statement(sql=text(compose("CREATE {}{}", self.designation(), options_clause(self.options))))
 
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
-        if (options := changed(old.options, self.options)) is not None:
+        if (options := options_change(old.options, self.options)) is not None:
             yield Statement(sql=text(compose("ALTER {} {}", self.designation(), options)))
 
     def remove(self, context: PlanningContext) -> Iterable[Statement]:

@@ -8,9 +8,9 @@ from typing import ClassVar, Literal, Self
 from psycopg import sql
 from pydantic import Field
 
-from reconciler.model.catalog_sql import address, granted, ours, shape
+from reconciler.model.catalog_sql import address, managed, object_grants, query_columns
 from reconciler.model.object import Object, PlanningContext
-from reconciler.model.query_relation import SPOKEN_OF, TOLD, Queried, QueryColumn
+from reconciler.model.query_relation import COLUMN_DETAILS, HAS_DETAILS, QueryColumn, QueryRelation
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.server.capabilities import Server
@@ -31,7 +31,7 @@ class ViewColumn(QueryColumn):
     )
 
 
-class View(Queried):
+class View(QueryRelation):
     """A view; replaced in place where the server allows it."""
 
     kind: ClassVar[str] = "view"
@@ -66,22 +66,22 @@ class View(Queried):
                        || ARRAY(SELECT {address("pg_attrdef", "d.oid")} FROM pg_attrdef AS d
                                 WHERE d.adrelid = c.oid) AS addresses,
                    btrim(pg_get_viewdef(c.oid), ' ;') AS query, c.reloptions AS options,
-                   {shape("c.oid")} AS shape,
+                   {query_columns("c.oid")} AS shape,
                    (SELECT json_object_agg(a.attname,
                                            json_build_object('default',
                                                              pg_get_expr(d.adbin, d.adrelid),
-                                                             {TOLD})
+                                                             {COLUMN_DETAILS})
                                             ORDER BY a.attnum)
                     FROM pg_attribute AS a
                     LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
                     WHERE a.attrelid = c.oid AND a.attnum > 0
-                          AND (d.oid IS NOT NULL OR {SPOKEN_OF})) AS columns,
-                   {granted("c.relacl", "r", "c.relowner")} AS grants
+                          AND (d.oid IS NOT NULL OR {HAS_DETAILS})) AS columns,
+                   {object_grants("c.relacl", "r", "c.relowner")} AS grants
             FROM pg_class AS c
             JOIN pg_namespace AS n ON n.oid = c.relnamespace
             JOIN pg_rewrite AS r ON r.ev_class = c.oid AND r.rulename = '_RETURN'
             JOIN pg_type AS t ON t.oid = c.reltype
-            WHERE c.relkind = 'v' AND {ours("pg_class", "c.oid", "n.nspname")}
+            WHERE c.relkind = 'v' AND {managed("pg_class", "c.oid", "n.nspname")}
             ORDER BY n.nspname, c.relname"""
 
     @classmethod
@@ -152,7 +152,7 @@ class View(Queried):
                     else compose("SET DEFAULT {}", raw(wanted.default))
                 )
                 yield self._alter(compose("ALTER COLUMN {} {}", column, new))
-        yield from self.remarks(before)
+        yield from self.column_comments(before)
 
     def _alter(self, action: sql.Composable, hazards: tuple[Hazard, ...] = ()) -> Statement:
         words = text(compose("ALTER VIEW {} {}", self.sql_name(), action))

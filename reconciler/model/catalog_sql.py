@@ -10,7 +10,7 @@ NOT_MANAGED = f"""
     SELECT jn.nspname FROM pg_class AS jc JOIN pg_namespace AS jn ON jn.oid = jc.relnamespace
     WHERE jc.relname = 'run' AND obj_description(jc.oid, 'pg_class') = '{MARK}'"""
 # SQL for an oid of a row of pg_seclabel, `l`, which has none
-LABEL = "hashtextextended(format('%s %s %s %s', l.provider, l.classoid, l.objoid, l.objsubid), 0)"
+LABEL_OID = "hashtextextended(format('%s %s %s %s', l.provider, l.classoid, l.objoid, l.objsubid), 0)"
 
 
 # which kind a relation is of, as `on_kind` of what lives on it; `c` is its pg_class row
@@ -18,7 +18,7 @@ RELATION_KIND = "CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized
 
 
 # when triggers and rules fire → the words of ALTER … for it
-FIRES = {
+FIRING_CLAUSES = {
     "origin": "ENABLE",
     "disabled": "DISABLE",
     "replica": "ENABLE REPLICA",
@@ -26,12 +26,12 @@ FIRES = {
 }
 
 
-def fires(column: str) -> str:
+def firing_mode(column: str) -> str:
     """SQL for that, of a catalog's column."""
     return f"CASE {column} WHEN 'D' THEN 'disabled' WHEN 'R' THEN 'replica' WHEN 'A' THEN 'always' ELSE 'origin' END"
 
 
-def ours(catalog: str, oid: str, schema: str) -> str:
+def managed(catalog: str, oid: str, schema: str) -> str:
     """SQL that is true of what lies outside the system's schemas, our journal and every extension.
 
     `catalog` is the object's catalog, `oid` and `schema` are column names.
@@ -48,12 +48,12 @@ def address(catalog: str, oid: str, part: str = "0") -> str:
     return f"ARRAY['{catalog}'::regclass::oid::int8, {oid}::int8, {part}::int8]"
 
 
-def settable(options: str) -> str:
+def settable_options(options: str) -> str:
     """SQL for those of a column's `attoptions` that people can set: 15.20 keeps a stamp of its own among them."""
     return f"(SELECT array_agg(o ORDER BY i) FROM unnest({options}) WITH ORDINALITY AS u(o, i) WHERE o NOT LIKE 'pg\\_attver=%')"
 
 
-def shape(relation: str) -> str:
+def query_columns(relation: str) -> str:
     """SQL for the columns that a query makes: ARRAY[name, type, collation, the type's storage] each; `relation` is a pg_class oid."""
     return f"""ARRAY(
         SELECT ARRAY[a.attname::text, format_type(a.atttypid, a.atttypmod),
@@ -64,17 +64,17 @@ def shape(relation: str) -> str:
         WHERE a.attrelid = {relation} AND a.attnum > 0 ORDER BY a.attnum)"""
 
 
-def granted(acl: str, letter: str, owner: str) -> str:
+def object_grants(acl: str, letter: str, owner: str) -> str:
     """SQL for the `grants` of a row; an owner that holds what a new object gives it is left out.
 
     `acl` and `owner` are column names, `letter` is acldefault()'s
     (https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-ACLITEM).
     """
     usual = f"acldefault('{letter}', {owner})"
-    return held(f"coalesce({acl}, {usual})", usual, usual, owner)
+    return acl_grants(f"coalesce({acl}, {usual})", usual, usual, owner)
 
 
-def held(acl: str, usual: str, everything: str, owner: str) -> str:
+def acl_grants(acl: str, usual: str, everything: str, owner: str) -> str:
     """SQL for role → privileges of an ACL, as reconciler.privileges spells them.
 
     The owner is left out where it holds what it does in `usual`; what it holds in `everything` is called `all`.

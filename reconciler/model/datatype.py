@@ -17,55 +17,55 @@ from reconciler.model.owned import Granted
 from reconciler.model.statement import Statement, Turn
 from reconciler.sql import compose, name, raw, text
 
-ASIDE = "reconcile_old_"
-COLLATED = "COLLATE "  # begins the key of a turn from one collation to another
+OLD_NAME_PREFIX = "reconcile_old_"
+COLLATE_PREFIX = "COLLATE "  # begins the key of a turn from one collation to another
 
 
-class Replaced(Object):
+class Replaceable(Object):
     """What columns have, a type or a collation: it is renamed and not dropped while another takes its place."""
 
-    words_aside: ClassVar[str]  # what ALTER … RENAME calls it
+    rename_keyword: ClassVar[str]  # what ALTER … RENAME calls it
 
-    def stood_aside(self, others: Mapping[str, str]) -> Self:
+    def under_old_name(self, others: Mapping[str, str]) -> Self:
         """The object under the name that it has while it is replaced; `others` are the asides by name."""
         del others
-        return self.model_copy(update={"ref": replace(self.ref, name=aside(self.ref.name))})
+        return self.model_copy(update={"ref": replace(self.ref, name=old_name(self.ref.name))})
 
-    def set_aside(self, other: Self) -> Iterable[Statement]:
+    def rename_to_old_name(self, other: Self) -> Iterable[Statement]:
         """Rename it to make room for the new one: then it is `other`."""
         del other
-        yield renamed(self.words_aside, self.ref.schema, self.ref.name)
+        yield rename_to_old(self.rename_keyword, self.ref.schema, self.ref.name)
 
-    def names(self) -> Mapping[str, str]:
+    def old_names(self) -> Mapping[str, str]:
         """What comes with it as PostgreSQL prints it, and what that is called aside."""
-        return {text(self.sql_name()): text(name(self.ref.schema, aside(self.ref.name)))}
+        return {text(self.sql_name()): text(name(self.ref.schema, old_name(self.ref.name)))}
 
-    def turns(self, old: Self, other: Self) -> Mapping[str, Turn]:
+    def conversions(self, old: Self, other: Self) -> Mapping[str, Turn]:
         """How values get from `old`, which is `other` now, to this."""
         raise NotImplementedError
 
 
-class DataType(Granted, Replaced):
+class DataType(Granted, Replaceable):
     """A type that columns may have."""
 
     shared_namespace: ClassVar[str] = "type"
     grant_class: ClassVar[str] = "TYPE"
-    words_aside: ClassVar[str] = "TYPE"
+    rename_keyword: ClassVar[str] = "TYPE"
     public_by_default: ClassVar[tuple[str, ...]] = ("usage",)
 
     def designation(self) -> sql.Composable:
         return compose("TYPE {}", self.sql_name())
 
-    def names(self) -> Mapping[str, str]:
+    def old_names(self) -> Mapping[str, str]:
         """The types that come with it as format_type prints them."""
-        return {k + array: v + array for k, v in super().names().items() for array in ("", "[]")}
+        return {k + array: v + array for k, v in super().old_names().items() for array in ("", "[]")}
 
     def converted(self, old: DataType, value: sql.Composable, wanted: str) -> sql.Composable:
         """SQL that turns a value of the old type, or of an array of it, into this type, called `wanted`."""
         del old
         return compose("{}::text::{}", value, raw(wanted))
 
-    def turns(self, old: Self, other: Self) -> Mapping[str, Turn]:
+    def conversions(self, old: Self, other: Self) -> Mapping[str, Turn]:
         def turn(own: str, there: str) -> Turn:
             return Turn(
                 own,
@@ -74,7 +74,7 @@ class DataType(Granted, Replaced):
                 lambda v: other.converted(self, v, there),
             )
 
-        return {own: turn(own, there) for own, there in old.names().items()}
+        return {own: turn(own, there) for own, there in old.old_names().items()}
 
 
 def converted(value: sql.Composable, old: str, new: str) -> sql.Composable:
@@ -83,12 +83,12 @@ def converted(value: sql.Composable, old: str, new: str) -> sql.Composable:
     return compose("{}::{}", through, raw(new))
 
 
-def aside(own: str) -> str:
+def old_name(own: str) -> str:
     """The name of what is being replaced, no longer than PostgreSQL's 63 bytes."""
-    return (ASIDE + own).encode()[:63].decode(errors="ignore")
+    return (OLD_NAME_PREFIX + own).encode()[:63].decode(errors="ignore")
 
 
-def renamed(words: str, schema: str, own: str, arguments: str = "") -> Statement:
+def rename_to_old(words: str, schema: str, own: str, arguments: str = "") -> Statement:
     """Set aside what `words` calls a type or a function."""
 
     def rename(one: str, other: str) -> str:
@@ -98,4 +98,4 @@ def renamed(words: str, schema: str, own: str, arguments: str = "") -> Statement
             )
         )
 
-    return Statement(sql=rename(own, aside(own)), undo=(rename(aside(own), own),))
+    return Statement(sql=rename(own, old_name(own)), undo=(rename(old_name(own), own),))

@@ -22,18 +22,18 @@ SECRETS = (
 )
 
 
-def readable(options: str) -> str:
+def non_secret_options(options: str) -> str:
     """SQL for the options that are no secrets; `options` is a column of `name=value`."""
     listed = ", ".join(f"'{s}'" for s in SECRETS)
     return f"ARRAY(SELECT o FROM unnest({options}) AS o WHERE lower(split_part(o, '=', 1)) NOT IN ({listed}))"
 
 
-def parsed(options: Iterable[str] | None) -> dict[str, str]:
+def parse_options(options: Iterable[str] | None) -> dict[str, str]:
     """Options as the catalog holds them."""
     return dict(o.split("=", 1) for o in options or ())
 
 
-def without_secrets(options: Mapping[str, str]) -> dict[str, str]:
+def reject_secrets(options: Mapping[str, str]) -> dict[str, str]:
     """The options themselves; raises ValueError for a secret, which has no place in a file."""
     for option in options:
         if option.lower() in SECRETS:
@@ -43,7 +43,7 @@ def without_secrets(options: Mapping[str, str]) -> dict[str, str]:
     return dict(options)
 
 
-def given(options: Mapping[str, str]) -> sql.Composable:
+def options_clause(options: Mapping[str, str]) -> sql.Composable:
     """` OPTIONS (…)`, or nothing."""
     return (
         compose(
@@ -54,7 +54,7 @@ def given(options: Mapping[str, str]) -> sql.Composable:
     )
 
 
-def changed(old: Mapping[str, str], new: Mapping[str, str]) -> sql.Composable | None:
+def options_change(old: Mapping[str, str], new: Mapping[str, str]) -> sql.Composable | None:
     """The `OPTIONS (…)` of an ALTER that leads from the one to the other, None where they are equal."""
     words = [compose("DROP {}", k) for k in old if k not in new]
     words += [

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from reconciler.model.context import PlanningContext
 from reconciler.model.object import Object
-from reconciler.model.privileges import PUBLIC, Access, grantors, handed_over, known
+from reconciler.model.privileges import PUBLIC, Access, after_owner_change, all_privileges, grantors
 from reconciler.model.statement import Statement
 from reconciler.sql import compose, raw, text
 
@@ -66,6 +66,6 @@ class Granted(Owned):
         )
         target = compose("{} {}", raw(self.grant_class), self.sql_name())
         access = Access(
-            target, str(self.ref), known(self.grant_class, context.server), owner, context.user
+            target, str(self.ref), all_privileges(self.grant_class, context.server), owner, context.user
         )
-        yield from access.between(handed_over(had, before, owner), self.grants)
+        yield from access.changes(after_owner_change(had, before, owner), self.grants)

@@ -18,7 +18,7 @@ from pydantic import Field
 from reconciler.model.context import PlanningContext
 from reconciler.model.facts import PartitionCopy
 from reconciler.model.object import Object
-from reconciler.model.ref import Ref, parts_of
+from reconciler.model.ref import Ref, split_name
 from reconciler.model.reserved_names import BUILD_PREFIX
 from reconciler.model.statement import Statement
 from reconciler.sql import compose, literal, name, text
@@ -90,7 +90,7 @@ class PartitionedObject(Object):
         """The declared names of copies by partition; the default schema is the object's."""
         found: dict[Ref, str] = {}
         for spelled, own in self.pieces.items():
-            *schema, table = parts_of(spelled) or [""]
+            *schema, table = split_name(spelled) or [""]
             kind = self.ref.on.kind if self.ref.on else ""
             found[Ref(kind, schema[0] if schema else self.ref.schema, table)] = own
         return found

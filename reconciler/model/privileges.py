@@ -34,7 +34,7 @@ _KNOWN = {
 _ALIKE = {"PROCEDURE": "FUNCTION", "ROUTINE": "FUNCTION"}
 
 
-def known(grant_class: str, server: Server) -> tuple[str, ...]:
+def all_privileges(grant_class: str, server: Server) -> tuple[str, ...]:
     """What `all` stands for: the privileges of what GRANT … ON names so."""
     found = _KNOWN.get(_ALIKE.get(grant_class, grant_class), ("usage",))
     return (*found, "maintain") if grant_class == "TABLE" and server.has_maintain else found
@@ -45,7 +45,7 @@ def grantors(grants: Grants) -> set[str]:
     return {p.partition(BY)[2] for held in grants.values() for p in held if BY in p}
 
 
-def handed_over(grants: Grants, owner: str, child: str) -> dict[str, tuple[str, ...]]:
+def after_owner_change(grants: Grants, owner: str, child: str) -> dict[str, tuple[str, ...]]:
     """What ALTER … OWNER TO makes of the privileges: what the owner had, the heir has."""
     if owner == child:
         return {r: tuple(p) for r, p in grants.items()}
@@ -77,7 +77,7 @@ class Access:
     before: sql.Composable = field(default_factory=lambda: raw(""))
     part: str = ""
 
-    def between(self, had: Grants, wanted: Grants) -> Iterator[Statement]:
+    def changes(self, had: Grants, wanted: Grants) -> Iterator[Statement]:
         """Revoke what is no longer wanted, grant what is new; roles that share privileges share a statement."""
         old, new = self._held(had), self._held(wanted)
         givers = _in_order({g: {*old.get(g, ()), *new.get(g, ())} for g in {*old, *new}})

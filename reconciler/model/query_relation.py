@@ -7,17 +7,17 @@ from typing import ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from reconciler.model.catalog_sql import held
+from reconciler.model.catalog_sql import acl_grants
 from reconciler.model.object import PlanningContext
 from reconciler.model.owned import Granted
-from reconciler.model.privileges import PUBLIC, Access, Grants, grantors, known
+from reconciler.model.privileges import PUBLIC, Access, Grants, all_privileges, grantors
 from reconciler.model.statement import Statement
 from reconciler.sql import compose, literal, name, text
 
 # for json_build_object, over pg_attribute AS a of pg_class AS c
-TOLD = f"""'comment', col_description(c.oid, a.attnum), 'grants', CASE WHEN a.attacl IS NOT NULL
-                   THEN {held("a.attacl", "'{}'::aclitem[]", "'{}'::aclitem[]", "c.relowner")} END"""
-SPOKEN_OF = "(col_description(c.oid, a.attnum) IS NOT NULL OR a.attacl IS NOT NULL)"
+COLUMN_DETAILS = f"""'comment', col_description(c.oid, a.attnum), 'grants', CASE WHEN a.attacl IS NOT NULL
+                   THEN {acl_grants("a.attacl", "'{}'::aclitem[]", "'{}'::aclitem[]", "c.relowner")} END"""
+HAS_DETAILS = "(col_description(c.oid, a.attnum) IS NOT NULL OR a.attacl IS NOT NULL)"
 
 
 class QueryColumn(BaseModel):
@@ -31,7 +31,7 @@ class QueryColumn(BaseModel):
     )
 
 
-class Queried(Granted):
+class QueryRelation(Granted):
     """A relation that a query makes."""
 
     relation: ClassVar[bool] = True
@@ -59,7 +59,7 @@ class Queried(Granted):
         given = [c.grants or {} for c in self.described_columns.values()]
         return super().roles() | (frozenset[str]().union(*given, *map(grantors, given)) - {PUBLIC})
 
-    def remarks(self, before: Mapping[str, QueryColumn]) -> Iterable[Statement]:
+    def column_comments(self, before: Mapping[str, QueryColumn]) -> Iterable[Statement]:
         """Comments on the columns."""
         for column in {**before, **self.described_columns}:
             was, wanted = (
@@ -98,8 +98,8 @@ class Queried(Granted):
         return Access(
             table,
             f"{self.ref}.{column}",
-            known("COLUMN", context.server),
+            all_privileges("COLUMN", context.server),
             "",
             context.user,
             part=part,
-        ).between(had, wanted)
+        ).changes(had, wanted)

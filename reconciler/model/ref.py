@@ -60,6 +60,6 @@ def default_name(table: str, column: str, label: str) -> str:
     return "_".join([*(p.decode() for p in parts), label])
 
 
-def parts_of(spelled: str) -> list[str]:
+def split_name(spelled: str) -> list[str]:
     """The names in a qualified one as PostgreSQL spells it: `public."T".c`."""
     return [quoted.replace('""', '"') or bare for quoted, bare in _PARTS.findall(spelled)]

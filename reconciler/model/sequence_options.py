@@ -25,7 +25,7 @@ COLUMNS = {
 HIGHEST = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
 
 
-class Counter(BaseModel):
+class SequenceOptions(BaseModel):
     """Where counting starts, how it goes on and where it ends; how far it has come is data, and nobody's declaration."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,7 +55,7 @@ class Counter(BaseModel):
         """Where it starts."""
         return self.bounds(type_)[self.increment < 0] if self.start is None else self.start
 
-    def words(self) -> sql.Composable:
+    def clauses(self) -> sql.Composable:
         """The options as CREATE SEQUENCE and GENERATED … AS IDENTITY take them, usual ones left out; begins with a space."""
         given = [
             ("INCREMENT BY", self.increment if self.increment != 1 else None),
@@ -67,8 +67,8 @@ class Counter(BaseModel):
         words = [compose(" {} {}", raw(k), literal(v)) for k, v in given if v is not None]
         return joined([*words, *([raw(" CYCLE")] if self.cycle else [])], by="")
 
-    def changed(
-        self, old: Counter, sequence: sql.Composable, types: tuple[str, str]
+    def altered(
+        self, old: SequenceOptions, sequence: sql.Composable, types: tuple[str, str]
     ) -> Iterable[Statement]:
         """ALTER SEQUENCE from `old` to this, of `types` before and after; see `_moved` for its position."""
         options = list(self._differing(old, types))
@@ -90,7 +90,7 @@ class Counter(BaseModel):
             yield self._moved(sequence, types[1])
         yield self._statement(sequence, options)
 
-    def _differing(self, old: Counter, types: tuple[str, str]) -> Iterable[sql.Composable]:
+    def _differing(self, old: SequenceOptions, types: tuple[str, str]) -> Iterable[sql.Composable]:
         if types[0] != types[1]:
             yield compose("AS {}", raw(types[1]))
         if self.increment != old.increment:
@@ -103,7 +103,7 @@ class Counter(BaseModel):
         if self.cycle != old.cycle:
             yield raw("CYCLE" if self.cycle else "NO CYCLE")
 
-    def _bounded(self, old: Counter, types: tuple[str, str]) -> Iterable[sql.Composable]:
+    def _bounded(self, old: SequenceOptions, types: tuple[str, str]) -> Iterable[sql.Composable]:
         """With another type, PostgreSQL takes a bound that was the old one's for the new one's, whatever NO MINVALUE means."""
         (low, high), was, same = self.bounds(types[1]), old.bounds(types[0]), types[0] == types[1]
         if low != was[0] or self.minvalue != old.minvalue or not (same or self.minvalue is None):

@@ -12,7 +12,7 @@ from pydantic import Field
 from reconciler.model.context import PlanningContext
 from reconciler.model.object import Object
 from reconciler.model.owned import Granted
-from reconciler.model.ref import Ref, parts_of
+from reconciler.model.ref import Ref, split_name
 from reconciler.model.statement import Hazard, Statement
 from reconciler.sql import compose, joined, literal, raw, text
 
@@ -20,7 +20,7 @@ _PARENTS = """
     SELECT format('%I.%I', pn.nspname, pc.relname) FROM pg_inherits AS h
     JOIN pg_class AS pc ON pc.oid = h.inhparent
     JOIN pg_namespace AS pn ON pn.oid = pc.relnamespace WHERE h.inhrelid = c.oid"""
-DESCENT: Final = f"""
+INHERITANCE_COLUMNS: Final = f"""
     pg_get_expr(c.relpartbound, c.oid) AS values,
     CASE WHEN c.relispartition THEN ({_PARENTS}) END AS partition_of,
     CASE WHEN c.relispartition THEN '{{}}'
@@ -42,7 +42,7 @@ class InheritableTable(Granted):
     values: str | None = Field(default=None, description="its bound: FOR VALUES … or DEFAULT")
     inherits: tuple[str, ...] = Field(default=(), description="parent tables, in their order")
 
-    def joins(self, context: PlanningContext) -> tuple[Hazard, ...]:
+    def attach_hazards(self, context: PlanningContext) -> tuple[Hazard, ...]:
         """What it is dangerous for to be attached with its rows."""
         del context
         return ()
@@ -60,7 +60,7 @@ class InheritableTable(Granted):
     @property
     def parents(self) -> tuple[Ref, ...]:
         named = [*self.inherits, *([self.partition_of] if self.partition_of else [])]
-        parts = filter(None, map(parts_of, named))
+        parts = filter(None, map(split_name, named))
         return tuple(Ref("table", p[-2] if len(p) > 1 else self.ref.schema, p[-1]) for p in parts)
 
     @property
@@ -97,7 +97,7 @@ class InheritableTable(Granted):
             self._detach().model_copy(update={"undo": (self._attach(),)})
         ]
 
-    def _born(
+    def _create(
         self,
         create: sql.Composable,
         parts: Sequence[Object],
@@ -134,27 +134,27 @@ class InheritableTable(Granted):
             if part.overrides:
                 yield from (s.model_copy(update={"undo": None}) for s in part.define(context))
 
-    def _leave(self, old: Self) -> Iterable[Statement]:
+    def _detach_old(self, old: Self) -> Iterable[Statement]:
         """Detached without CONCURRENTLY, which would leave a check behind and is refused beside a default partition."""
         if old.is_partition and (old.partition_of, old.values) != (self.partition_of, self.values):
             yield old._detach()
 
-    def _join(self, old: Self, context: PlanningContext) -> Iterable[Statement]:
+    def _attach_new(self, old: Self, context: PlanningContext) -> Iterable[Statement]:
         reparenting, given_back = context.reparenting.get(
             (self.ref, old.parents, self.parents), ((), ())
         )
         yield from (s.model_copy(update={"undo": None}) for s in reparenting)
-        yield from self._inherit(old)
+        yield from self._change_parents(old)
         yield from (s.model_copy(update={"undo": None}) for s in given_back)
         if self.is_partition and (old.partition_of, old.values) != (self.partition_of, self.values):
             yield Statement(
                 sql=self._attach(),
                 lock="ACCESS EXCLUSIVE",
                 relation=self.ref.identity,
-                hazards=self.joins(context),
+                hazards=self.attach_hazards(context),
             )
 
-    def _inherit(self, old: Self) -> Iterable[Statement]:
+    def _change_parents(self, old: Self) -> Iterable[Statement]:
         """New parents first: a column that no parent gives becomes the child's own for good."""
         kept = {
             a

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from reconciler.diff.diff import Change
 from reconciler.diff.inherited import precedence
 from reconciler.kinds import KINDS
-from reconciler.model.datatype import Replaced
+from reconciler.model.datatype import Replaceable
 from reconciler.model.object import Object
 from reconciler.model.partitioned import PartitionedObject
 from reconciler.model.ref import Ref
@@ -78,13 +78,13 @@ def _drop(operations: Operations, before: Before) -> None:
                 ref in recreation.suspended
                 and for_good
                 and unneeded
-                and isinstance(live[needed], Replaced)
+                and isinstance(live[needed], Replaceable)
             ):
                 before(made, unneeded)
             elif (
                 unneeded is not None
                 and ref in recreation.suspended
-                and not isinstance(live[needed], Replaced)
+                and not isinstance(live[needed], Replaceable)
             ):  # else it would take up the same once more
                 before(unneeded, made)
             elif (

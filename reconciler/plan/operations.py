@@ -11,7 +11,7 @@ from itertools import chain
 from typing import cast
 
 from reconciler.diff.diff import Action, Change
-from reconciler.model.datatype import Replaced
+from reconciler.model.datatype import Replaceable
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.online_swap import SwappedOnline
 from reconciler.model.ref import Ref
@@ -377,7 +377,7 @@ def _stand_aside(operations: Operations, ref: Ref, root: Ref) -> None:
     """Rename a data type, and drop it once nothing has it any more."""
     aside = operations.recreation.aside[ref]
     operations.add(
-        dropping(ref), "alter", list(cast("Replaced", operations.live[ref]).set_aside(aside)), root
+        dropping(ref), "alter", list(cast("Replaceable", operations.live[ref]).rename_to_old_name(aside)), root
     )
     operations.add(finishing(ref), "drop", aside.drop(operations.context, online=False), root)
 

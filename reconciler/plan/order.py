@@ -10,7 +10,7 @@ import networkx as nx
 from reconciler.diff.diff import Action, Change
 from reconciler.diff.renames import Renaming
 from reconciler.errors import PlanError
-from reconciler.model.datatype import Replaced
+from reconciler.model.datatype import Replaceable
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
 from reconciler.model.statement import Hazard, HazardKind, Statement
@@ -157,7 +157,7 @@ def _beside(operations: Operations, node: Operation, earlier: Operation) -> bool
     """Whether what stands ahead does not wait for that: it is built over a twin, or is one, of a type that is there."""
     shadows = operations.recreation.shadows
     return earlier.ref in shadows or (
-        node.ref in shadows and not isinstance(operations.desired.get(earlier.ref), Replaced)
+        node.ref in shadows and not isinstance(operations.desired.get(earlier.ref), Replaceable)
     )
 
 

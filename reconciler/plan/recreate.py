@@ -14,7 +14,7 @@ from typing import cast
 import networkx as nx
 
 from reconciler.diff.diff import Change
-from reconciler.model.datatype import Replaced
+from reconciler.model.datatype import Replaceable
 from reconciler.model.object import ATTACHED, Object, PlanningContext
 from reconciler.model.online_swap import SwappedOnline
 from reconciler.model.ref import Ref
@@ -28,8 +28,8 @@ class Recreation:
 
     recreated: dict[Ref, Ref] = field(default_factory=dict[Ref, Ref])
     suspended: dict[Ref, Ref] = field(default_factory=dict[Ref, Ref])
-    aside: dict[Ref, Replaced] = field(
-        default_factory=dict[Ref, Replaced]
+    aside: dict[Ref, Replaceable] = field(
+        default_factory=dict[Ref, Replaceable]
     )  # types in `again` that are renamed, as they are then
     turns: dict[str, Turn] = field(default_factory=dict[str, Turn])
     shadows: dict[Ref, str] = field(
@@ -277,7 +277,7 @@ def _spread(
         whole = ref not in desired or (live[ref].inline_in_parent and ref.on in found.recreated)
         fast = (
             _held_fast(ref, live)
-            if beneath is not None and not whole and isinstance(live[beneath], Replaced)
+            if beneath is not None and not whole and isinstance(live[beneath], Replaceable)
             else None
         )
         if fast is not None:
@@ -288,7 +288,7 @@ def _spread(
             todo += [(r, ref) for r in standing.get(ref, ())]
         else:
             found.suspended.setdefault(ref, root)
-            if isinstance(live[beneath], Replaced) and not live[ref].pins_type(live[beneath]):
+            if isinstance(live[beneath], Replaceable) and not live[ref].pins_type(live[beneath]):
                 todo += [
                     (r, ref)
                     for r in standing.get(ref, ())
@@ -300,37 +300,37 @@ def _spread(
 def _set_aside(found: Recreation, live: State, desired: State) -> None:
     """Keep every type that something held has, or that such a type is made of."""
     todo = [n for r in found.suspended for n in live.needs(r)]
-    kept: dict[Ref, Replaced] = {}
+    kept: dict[Ref, Replaceable] = {}
     while todo:
         ref = todo.pop()
         obj = live.get(ref)
         if (
             ref in found.recreated
             and successor(ref, live, desired)
-            and isinstance(obj, Replaced)
+            and isinstance(obj, Replaceable)
             and ref not in kept
         ):
             kept[ref] = obj
             todo += live.needs(ref)
-    names = {own: other for obj in kept.values() for own, other in obj.names().items()}
+    names = {own: other for obj in kept.values() for own, other in obj.old_names().items()}
     for ref, obj in kept.items():
-        found.aside[ref] = obj.stood_aside(names)
+        found.aside[ref] = obj.under_old_name(names)
         new = successor(ref, live, desired)
         assert new
-        found.turns |= new.turns(obj, found.aside[ref])
+        found.turns |= new.conversions(obj, found.aside[ref])
 
 
-def successor(ref: Ref, live: State, desired: State) -> Replaced | None:
+def successor(ref: Ref, live: State, desired: State) -> Replaceable | None:
     """The data type that takes the place of this one under its name, of whatever kind; or the collation."""
     old = live.get(ref)
-    if not isinstance(old, Replaced):
+    if not isinstance(old, Replaceable):
         return None
     alike = (o for r, o in desired.objects.items() if (r.schema, r.name) == (ref.schema, ref.name))
     return next(
         (
             o
             for o in alike
-            if isinstance(o, Replaced) and o.shared_namespace == old.shared_namespace
+            if isinstance(o, Replaceable) and o.shared_namespace == old.shared_namespace
         ),
         None,
     )

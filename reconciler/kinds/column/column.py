@@ -22,13 +22,20 @@ from reconciler.kinds.column.shortform import ShortForm, says_no_more
 from reconciler.kinds.column.storage import RESET, STORED, settings
 from reconciler.kinds.column.target import Target, query
 from reconciler.kinds.column.type_change import Retyping, collate, spelled_collation
-from reconciler.model.datatype import COLLATED
+from reconciler.model.datatype import COLLATE_PREFIX
 from reconciler.model.facts import PartitionCopy
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.online_swap import SwappedOnline
 from reconciler.model.owned import Owned
 from reconciler.model.partitioned import build_name, constraint_name_key
-from reconciler.model.privileges import PUBLIC, Access, Grants, grantors, handed_over, known
+from reconciler.model.privileges import (
+    PUBLIC,
+    Access,
+    Grants,
+    after_owner_change,
+    all_privileges,
+    grantors,
+)
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import UNFILLED
 from reconciler.model.statement import Hazard, HazardKind, Statement, Turn
@@ -459,12 +466,12 @@ class Column(SwappedOnline):
         access = Access(
             compose("TABLE {}", self._target.table),
             str(self.ref),
-            known("COLUMN", context.server),
+            all_privileges("COLUMN", context.server),
             "",
             context.user,
             part=part,
         )
-        return access.between(had, self.grants or {})
+        return access.changes(had, self.grants or {})
 
     def _with_sequence(self, added: Statement) -> Statement:
         """Mark ADD COLUMN of an identity column: its sequence is created in the table's schema."""
@@ -603,7 +610,7 @@ class Column(SwappedOnline):
         """Privileges go from one owner of the table to the other, as grantee and as grantor."""
         before, after = (o.owner if isinstance(o, Owned) else None for o in (old, changed))
         if self.grants and before and after and before != after:
-            yield from self._granted(handed_over(self.grants, before, after), context)
+            yield from self._granted(after_owner_change(self.grants, before, after), context)
 
     # -- what is replaced beneath it -------------------------------------------------------------------------------
 
@@ -626,7 +633,7 @@ class Column(SwappedOnline):
             update={"default": None, "identity": None, "type": turn.aside if turn else old.type}
         )
         collated = (
-            turns.get(COLLATED + text(collate(old.collation)))
+            turns.get(COLLATE_PREFIX + text(collate(old.collation)))
             if old.collation is not None
             else None
         )

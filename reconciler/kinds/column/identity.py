@@ -10,16 +10,16 @@ from pydantic import Field
 
 from reconciler.kinds.column.target import Target
 from reconciler.model.object import PlanningContext
-from reconciler.model.privileges import Access, Grants, known
+from reconciler.model.privileges import Access, Grants, all_privileges
 from reconciler.model.ref import default_name
-from reconciler.model.sequence_options import Counter
+from reconciler.model.sequence_options import SequenceOptions
 from reconciler.model.statement import Hazard, HazardKind, Statement, undoable
 from reconciler.sql import compose, joined, literal, name, raw, text
 
 SEQUENCE = "SEQUENCE"
 
 
-class Identity(Counter):
+class Identity(SequenceOptions):
     """An identity column's sequence; where nothing but `generated` is said, that word alone is enough."""
 
     generated: Literal["always", "by default"] = "always"
@@ -60,7 +60,7 @@ class Identity(Counter):
             if self.sequence is not None
             else []
         )
-        if options := text(self.words()).strip():
+        if options := text(self.clauses()).strip():
             words.append(raw(options))
         listed = compose(" ({})", joined(words, by=" ")) if words else raw("")
         return compose("GENERATED {} AS IDENTITY{}", raw(self.generated.upper()), listed)
@@ -78,14 +78,14 @@ class Identity(Counter):
         access = Access(
             compose("SEQUENCE {}", sequence),
             text(sequence),
-            known(SEQUENCE, context.server),
+            all_privileges(SEQUENCE, context.server),
             "",
             context.user,
         )
         initial: Grants = context.initial.get(
             (SEQUENCE, target.schema), context.initial.get((SEQUENCE, ""), {})
         )
-        yield from access.between(initial if old is None else old.grants or {}, self.grants or {})
+        yield from access.changes(initial if old is None else old.grants or {}, self.grants or {})
         if self.comment != (old.comment if old else None):
             yield Statement(
                 sql=text(compose("COMMENT ON SEQUENCE {} IS {}", sequence, literal(self.comment)))
@@ -179,7 +179,7 @@ class Identity(Counter):
             )
         sequence, types = self.sql_name(target), (type_, type_)
         yield from undoable(
-            self.changed(old, sequence, types), lambda: old.changed(self, sequence, types)
+            self.altered(old, sequence, types), lambda: old.altered(self, sequence, types)
         )
         renamed = old.model_copy(update={"sequence": self.sequence})
         yield from undoable(

@@ -9,7 +9,7 @@ from typing import Protocol
 from psycopg import sql
 
 from reconciler.kinds.column.target import Target
-from reconciler.model.foreign_options import changed
+from reconciler.model.foreign_options import options_change
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, raw
@@ -86,7 +86,7 @@ def settings(new: Stored, old: Stored, target: Target, server: Server) -> Iterat
                 for v in values
             ]
             yield target.alter_column(*actions, only=True, lock=ANALYSED)
-    forth, back = changed(old.options, new.options), changed(new.options, old.options)
+    forth, back = options_change(old.options, new.options), options_change(new.options, old.options)
     if forth is not None:
         yield target.alter_column(forth, back)
 

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from reconciler.model.catalog_sql import RELATION_KIND, address, granted, held, ours, settable
+from reconciler.model.catalog_sql import (
+    RELATION_KIND,
+    acl_grants,
+    address,
+    managed,
+    object_grants,
+    settable_options,
+)
 from reconciler.model.context import PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import UNFILLED, is_shadow_column, keeps_filled, keeps_in_step
@@ -177,8 +184,8 @@ def query(server: Server) -> str:
                     THEN CASE a.attstorage WHEN 'p' THEN 'plain' WHEN 'e' THEN 'external' WHEN 'm' THEN 'main' ELSE 'extended' END END
                    AS storage,
                CASE a.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END AS compression,
-               nullif(a.attstattarget, -1) AS statistics, {settable("a.attoptions")} AS attribute_options, a.attfdwoptions AS options,
-               {held("coalesce(a.attacl, '{}')", "'{}'::aclitem[]", "'{}'::aclitem[]", "c.relowner")} AS grants
+               nullif(a.attstattarget, -1) AS statistics, {settable_options("a.attoptions")} AS attribute_options, a.attfdwoptions AS options,
+               {acl_grants("coalesce(a.attacl, '{}')", "'{}'::aclitem[]", "'{}'::aclitem[]", "c.relowner")} AS grants
         FROM pg_attribute AS a
         JOIN pg_class AS c ON c.oid = a.attrelid
         JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -193,10 +200,10 @@ def query(server: Server) -> str:
             JOIN pg_attribute AS x ON x.attrelid = h.inhparent AND x.attname = a.attname AND x.attnum > 0 AND NOT x.attisdropped
             LEFT JOIN pg_attrdef AS y ON y.adrelid = x.attrelid AND y.adnum = x.attnum
             WHERE h.inhrelid = c.oid ORDER BY h.inhseqno LIMIT 1) AS p ON NOT a.attislocal
-        WHERE c.relkind IN ('r', 'p', 'f') AND a.attnum > 0 AND NOT a.attisdropped AND {ours("pg_class", "c.oid", "n.nspname")}
+        WHERE c.relkind IN ('r', 'p', 'f') AND a.attnum > 0 AND NOT a.attisdropped AND {managed("pg_class", "c.oid", "n.nspname")}
               AND (a.attislocal OR pg_get_expr(d.adbin, d.adrelid) IS DISTINCT FROM p.expression OR {local}
                    OR a.attstorage <> p.attstorage OR a.attcompression <> p.attcompression OR coalesce(a.attstattarget, -1) <> -1
-                   OR {settable("a.attoptions")} IS NOT NULL OR a.attfdwoptions IS NOT NULL OR a.attacl IS NOT NULL
+                   OR {settable_options("a.attoptions")} IS NOT NULL OR a.attfdwoptions IS NOT NULL OR a.attacl IS NOT NULL
                    OR col_description(c.oid, a.attnum) IS NOT NULL)
         ORDER BY n.nspname, c.relname, a.attnum"""
 
@@ -234,7 +241,7 @@ def _sequence(server: Server) -> str:
         SELECT s.oid, jsonb_build_object(
                    'generated', CASE a.attidentity WHEN 'a' THEN 'always' ELSE 'by default' END, 'sequence', s.relname, {options},
                    'unlogged', {unlogged},
-                   'grants', {granted("s.relacl", "s", "s.relowner")}, 'comment', obj_description(s.oid, 'pg_class')) AS identity
+                   'grants', {object_grants("s.relacl", "s", "s.relowner")}, 'comment', obj_description(s.oid, 'pg_class')) AS identity
         FROM pg_depend AS e
         JOIN pg_class AS s ON s.oid = e.objid AND s.relkind = 'S'
         JOIN pg_sequence AS q ON q.seqrelid = s.oid

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.model.catalog_sql import RELATION_KIND, address, ours
+from reconciler.model.catalog_sql import RELATION_KIND, address, managed
 from reconciler.model.reserved_names import NOT_NULL_CHECK, UNVALIDATED
 from reconciler.server.capabilities import Server
 
@@ -56,7 +56,7 @@ def query(server: Server) -> str:
             WHERE c.relkind IN ('r', 'p', 'f')
                   AND (k.contype IN ('c', 'u', 'p', 'f', 'x'){not_null})
                   AND k.conislocal AND k.conparentid = 0
-                  AND {ours("pg_class", "c.oid", "n.nspname")}
+                  AND {managed("pg_class", "c.oid", "n.nspname")}
             ORDER BY n.nspname, c.relname,
                      array_position('{{p,u,x,c,f}}', k.contype::text), k.conname"""
 

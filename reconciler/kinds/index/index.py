@@ -19,7 +19,7 @@ from reconciler.kinds.index.replacement import (
     replace_partitioned,
     reused_by,
 )
-from reconciler.model.catalog_sql import RELATION_KIND, address, ours
+from reconciler.model.catalog_sql import RELATION_KIND, address, managed
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.partitioned_build import PartitionedBuild
 from reconciler.model.ref import Ref
@@ -71,7 +71,7 @@ class Index(IndexDefinition):
             JOIN pg_namespace AS n ON n.oid = x.relnamespace
             JOIN pg_am AS am ON am.oid = x.relam
             WHERE c.relkind IN ('r', 'p', 'm') AND NOT x.relispartition
-                  AND {ours("pg_class", "c.oid", "n.nspname")}
+                  AND {managed("pg_class", "c.oid", "n.nspname")}
                   AND NOT EXISTS (SELECT FROM pg_constraint AS k
                                   WHERE k.conindid = x.oid AND k.contype IN ('p', 'u', 'x'))
             ORDER BY n.nspname, c.relname, x.relname"""
