@@ -45,11 +45,11 @@ def connected(database: Database) -> Generator[Connection]:
         yield connection
 
 
-def at_once(work: Callable[[], Done]) -> Done:
+def without_retry(work: Callable[[], Done]) -> Done:
     return work()
 
 
-def patiently(work: Callable[[], Done]) -> Done:
+def retry_on_lock(work: Callable[[], Done]) -> Done:
     while True:
         try:
             return work()
@@ -58,13 +58,13 @@ def patiently(work: Callable[[], Done]) -> Done:
                 raise
 
 
-def unseen(_: Progress) -> None:
+def ignore_progress(_: Progress) -> None:
     pass
 
 
 def filled(database: Database, spec: Fill = FILL, *, journal: str | None = None) -> int:
     with connected(database) as connection:
-        return fill(connection, spec, patiently, unseen, journal=journal)
+        return fill(connection, spec, retry_on_lock, ignore_progress, journal=journal)
 
 
 def test_rows_that_have_a_value_are_never_touched(database: Database) -> None:
@@ -111,7 +111,7 @@ KEYS = {
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_every_row_is_filled_whatever_the_key(
+def test_every_row_is_filled_with_any_key(
     key: str, each_major: int, new_database: Callable[..., Database]
 ) -> None:
     database = new_database(KEYS[key], each_major)
@@ -123,7 +123,12 @@ def test_every_row_is_filled_whatever_the_key(
 
     with connected(database) as connection:
         assert (
-            fill(connection, FILL.model_copy(update={"throttle": Pace(rows=1000)}), counted, unseen)
+            fill(
+                connection,
+                FILL.model_copy(update={"throttle": Pace(rows=1000)}),
+                counted,
+                ignore_progress,
+            )
             == 30_000
         )
     assert database.value("SELECT count(*) FROM t WHERE n = id * 2") == 30_000
@@ -158,13 +163,13 @@ UNFIT = {
 
 
 @pytest.mark.parametrize("why", UNFIT)
-def test_an_index_that_cannot_lead_the_way_is_no_key(why: str, database: Database) -> None:
+def test_unsuitable_indexes_are_not_used_as_key(why: str, database: Database) -> None:
     database.run(UNFIT[why])
     with connected(database) as connection:
         assert [p.key for p in parts_of(connection, FILL)] == [Key()]
 
 
-def test_a_batch_reads_by_the_key_s_index_alone(database: Database) -> None:
+def test_a_batch_uses_only_the_index_of_the_key(database: Database) -> None:
     """Of a composite key whose first column has few values the planner knows too little to be trusted with a range."""
     database.run(
         "CREATE TABLE public.t (tenant int, id int, n int, PRIMARY KEY (tenant, id));"
@@ -183,7 +188,7 @@ def test_a_batch_reads_by_the_key_s_index_alone(database: Database) -> None:
     assert "rows=200000" not in plan
 
 
-def test_a_table_without_a_key_is_read_piece_by_piece(database: Database) -> None:
+def test_a_table_without_a_key_is_read_by_ctid_range(database: Database) -> None:
     database.run(
         "CREATE TABLE public.t (id int, n int); INSERT INTO public.t SELECT g FROM "
         "generate_series(1, 200000) AS g"
@@ -197,7 +202,7 @@ def test_a_table_without_a_key_is_read_piece_by_piece(database: Database) -> Non
     assert "Seq Scan" not in plan
 
 
-def test_a_locked_row_holds_up_nothing_but_itself(database: Database) -> None:
+def test_a_locked_row_delays_no_other_row(database: Database) -> None:
     """The walk passes it by, and comes back when all else is done."""
     database.run(TABLE.format(ROWS))
     order: list[int] = []
@@ -215,12 +220,12 @@ def test_a_locked_row_holds_up_nothing_but_itself(database: Database) -> None:
                 threading.Timer(0.5, holder.commit).start()
 
         with connected(database) as connection:
-            assert fill(connection, FILL, patiently, watch) == ROWS
+            assert fill(connection, FILL, retry_on_lock, watch) == ROWS
     assert suspend.is_set()
     assert database.value("SELECT count(*) FROM t WHERE n = id * 2") == ROWS
 
 
-def test_a_row_that_moves_while_it_is_waited_for_is_filled(database: Database) -> None:
+def test_a_row_updated_by_its_lock_holder_is_filled(database: Database) -> None:
     """Its new version is somewhere else than where it was seen."""
     database.run(
         "CREATE TABLE public.t (id int, n int, pad text); "
@@ -229,11 +234,11 @@ def test_a_row_that_moves_while_it_is_waited_for_is_filled(database: Database) -
     with psycopg.connect(database.url) as holder, connected(database) as connection:
         holder.execute("UPDATE t SET pad = repeat('x', 1000)")
         threading.Timer(0.5, holder.commit).start()
-        assert fill(connection, FILL, patiently, unseen) == 1000
+        assert fill(connection, FILL, retry_on_lock, ignore_progress) == 1000
     assert database.value("SELECT count(*) FROM t WHERE n = id * 2 AND length(pad) = 1000") == 1000
 
 
-def test_writers_are_neither_held_up_nor_overwritten(database: Database) -> None:
+def test_writers_are_neither_delayed_nor_overwritten(database: Database) -> None:
     """What an application writes during the fill stays, and what it leaves null is filled too."""
     database.run(TABLE.format(ROWS))
     stop, slowest = threading.Event(), [0.0]
@@ -257,12 +262,12 @@ def test_writers_are_neither_held_up_nor_overwritten(database: Database) -> None
         fill(
             connection,
             FILL.model_copy(update={"throttle": Pace(pause=0.02, rows=500)}),
-            patiently,
-            unseen,
+            retry_on_lock,
+            ignore_progress,
         )
         stop.set()
         thread.join()
-        fill(connection, FILL, patiently, unseen)
+        fill(connection, FILL, retry_on_lock, ignore_progress)
     assert database.value("SELECT count(*) FROM t WHERE n IS NULL") == 0
     assert len(written) > 50
     kept = database.value("SELECT count(*) FROM t WHERE n = -id AND id > 0")
@@ -271,12 +276,12 @@ def test_writers_are_neither_held_up_nor_overwritten(database: Database) -> None
 
 
 @pytest.mark.parametrize("table", [TABLE, TABLE.replace(" PRIMARY KEY", "")], ids=["key", "no key"])
-def test_it_ends_however_fast_rows_come_in(table: str, database: Database) -> None:
+def test_a_fill_ends_while_rows_keep_coming(table: str, database: Database) -> None:
     """Each batch is followed by more new rows than it filled."""
     database.run(table.format(100))
     batches, fresh = itertools.count(1), itertools.count(1000)
 
-    def outrun(work: Callable[[], Done]) -> Done:
+    def insert_more(work: Callable[[], Done]) -> Done:
         done = work()
         assert next(batches) < 500, "it runs after what comes in"
         database.run(
@@ -285,23 +290,28 @@ def test_it_ends_however_fast_rows_come_in(table: str, database: Database) -> No
         return done
 
     with connected(database) as connection:
-        fill(connection, FILL.model_copy(update={"throttle": Pace(rows=50)}), outrun, unseen)
+        fill(
+            connection,
+            FILL.model_copy(update={"throttle": Pace(rows=50)}),
+            insert_more,
+            ignore_progress,
+        )
     assert database.value("SELECT count(*) FROM t WHERE n IS NULL AND id <= 100") == 0
 
 
 @pytest.mark.parametrize("table", ["primary key", "none", "of partitions"])
-def test_a_killed_run_goes_on_where_it_was(table: str, database: Database) -> None:
+def test_a_killed_run_resumes_from_its_position(table: str, database: Database) -> None:
     database.run(JOURNAL + (KEYS[table] if table in KEYS else TABLE.format(ROWS)))
     batches = itertools.count()
 
-    def killed(work: Callable[[], Done]) -> Done:
+    def stop_after_12(work: Callable[[], Done]) -> Done:
         if next(batches) == 12:
             raise Killed
         return work()
 
     spec = FILL.model_copy(update={"throttle": Pace(rows=1000)})
     with connected(database) as connection, contextlib.suppress(Killed):
-        fill(connection, spec, killed, unseen, journal="reconcile")
+        fill(connection, spec, stop_after_12, ignore_progress, journal="reconcile")
     done = database.value("SELECT count(*) FROM t WHERE n IS NOT NULL")
     assert isinstance(done, int)
     assert 5_000 < done < ROWS - 5_000
@@ -314,20 +324,20 @@ def test_a_killed_run_goes_on_where_it_was(table: str, database: Database) -> No
         return result
 
     with connected(database) as connection:
-        assert fill(connection, spec, counted, unseen, journal="reconcile") == ROWS - done
+        assert fill(connection, spec, counted, ignore_progress, journal="reconcile") == ROWS - done
     assert looked[0] == 1000  # where it began there is nothing left to see
     assert table != "primary key" or sum(looked) == ROWS - done
     assert database.value("SELECT count(*) FROM reconcile.backfill") == 0
 
 
-def test_another_value_begins_at_the_beginning(database: Database) -> None:
+def test_a_changed_value_starts_again(database: Database) -> None:
     database.run(JOURNAL + TABLE.format(ROWS))
     with connected(database) as connection, contextlib.suppress(Killed):
         fill(
             connection,
             FILL.model_copy(update={"throttle": Pace(rows=1000)}),
-            killed_after(5),
-            unseen,
+            kill_after(5),
+            ignore_progress,
             journal="reconcile",
         )
     database.run("UPDATE t SET n = NULL")
@@ -337,14 +347,14 @@ def test_another_value_begins_at_the_beginning(database: Database) -> None:
     )
 
 
-def test_rows_behind_the_place_are_found_all_the_same(database: Database) -> None:
+def test_rows_before_the_recorded_position_are_filled(database: Database) -> None:
     database.run(JOURNAL + TABLE.format(ROWS))
     with connected(database) as connection, contextlib.suppress(Killed):
         fill(
             connection,
             FILL.model_copy(update={"throttle": Pace(rows=1000)}),
-            killed_after(5),
-            unseen,
+            kill_after(5),
+            ignore_progress,
             journal="reconcile",
         )
     database.run("UPDATE t SET n = NULL WHERE id < 100")
@@ -352,7 +362,7 @@ def test_rows_behind_the_place_are_found_all_the_same(database: Database) -> Non
     assert database.value("SELECT count(*) FROM t WHERE n IS NULL") == 0
 
 
-def killed_after(count: int) -> Callable[[Callable[[], Done]], Done]:
+def kill_after(count: int) -> Callable[[Callable[[], Done]], Done]:
     batches = itertools.count()
 
     def attempt(work: Callable[[], Done]) -> Done:
@@ -363,7 +373,7 @@ def killed_after(count: int) -> Callable[[Callable[[], Done]], Done]:
     return attempt
 
 
-def test_without_a_journal_to_write_it_begins_at_the_beginning(database: Database) -> None:
+def test_without_a_writable_journal_a_fill_starts_again(database: Database) -> None:
     database.run(TABLE.format(1000))
     assert filled(database, journal="reconcile") == 1000
     database.run(
@@ -376,10 +386,10 @@ def test_without_a_journal_to_write_it_begins_at_the_beginning(database: Databas
         "GRANT SELECT, UPDATE ON t TO plain_filler"
     )
     with connect(database.url.replace("user=postgres", "user=plain_filler")) as connection:
-        assert fill(connection, FILL, at_once, unseen, journal="reconcile") == 1000
+        assert fill(connection, FILL, without_retry, ignore_progress, journal="reconcile") == 1000
 
 
-def test_a_batch_takes_about_as_long_as_it_should(database: Database) -> None:
+def test_batch_sizes_adapt_to_the_target_time(database: Database) -> None:
     """A thousand rows would take a second each time."""
     database.run(TABLE.format(3000))
     spec = FILL.model_copy(
@@ -397,25 +407,28 @@ def test_a_batch_takes_about_as_long_as_it_should(database: Database) -> None:
         return done
 
     with connected(database) as connection:
-        assert fill(connection, spec, timed, unseen) == 3000
+        assert fill(connection, spec, timed, ignore_progress) == 3000
     late = sorted(took[4:-1])
     assert 0.03 < late[len(late) // 2] < 0.3
 
 
-def test_rows_without_a_value_stop_it_with_their_keys(database: Database) -> None:
+def test_rows_that_get_no_value_are_named_by_key(database: Database) -> None:
     database.run(TABLE.format(2000))
     with (
         connected(database) as connection,
         pytest.raises(StatementFailed, match="still have no n") as caught,
     ):
         fill(
-            connection, FILL.model_copy(update={"value": "nullif(t.id % 500, 0)"}), at_once, unseen
+            connection,
+            FILL.model_copy(update={"value": "nullif(t.id % 500, 0)"}),
+            without_retry,
+            ignore_progress,
         )
     assert caught.value.detail == "id: 500, 1000, 1500, 2000"
     assert database.value("SELECT count(*) FROM t WHERE n IS NOT NULL") == 1996
 
 
-def test_triggers_fire_or_not_as_it_is_said(database: Database) -> None:
+def test_triggers_fire_unless_disabled(database: Database) -> None:
     database.run(
         "CREATE TABLE public.t (id int PRIMARY KEY, n int, touched bool); "
         "INSERT INTO public.t SELECT g FROM generate_series(1, 10) AS g;"
@@ -434,7 +447,7 @@ def test_triggers_fire_or_not_as_it_is_said(database: Database) -> None:
     assert database.value("SELECT count(touched) FROM t") == 10
 
 
-def test_who_may_not_silence_triggers_is_told(database: Database) -> None:
+def test_missing_privileges_for_throttling_are_errors(database: Database) -> None:
     database.run(
         TABLE.format(1)
         + "DO $$BEGIN CREATE ROLE plain_filler LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; "
@@ -444,17 +457,17 @@ def test_who_may_not_silence_triggers_is_told(database: Database) -> None:
     silent = FILL.model_copy(update={"throttle": Pace(triggers=False)})
     with connect(database.url.replace("user=postgres", "user=plain_filler")) as connection:
         with pytest.raises(StatementFailed, match=r"triggers: false needs .*plain_filler may not"):
-            fill(connection, silent, at_once, unseen)
+            fill(connection, silent, without_retry, ignore_progress)
         with pytest.raises(StatementFailed, match="max_active cannot be kept"):
             fill(
                 connection,
                 FILL.model_copy(update={"throttle": Pace(max_active=3)}),
-                at_once,
-                unseen,
+                without_retry,
+                ignore_progress,
             )
 
 
-def test_no_foreign_key_is_left_unchecked(database: Database) -> None:
+def test_disabling_triggers_is_refused_on_foreign_keys(database: Database) -> None:
     database.run(
         TABLE.format(10)
         + "ALTER TABLE public.t ADD CONSTRAINT up FOREIGN KEY (n) REFERENCES public.t"
@@ -463,7 +476,7 @@ def test_no_foreign_key_is_left_unchecked(database: Database) -> None:
         filled(database, FILL.model_copy(update={"throttle": Pace(triggers=False)}))
 
 
-def test_it_waits_while_others_are_at_work(database: Database) -> None:
+def test_a_fill_waits_while_many_sessions_are_active(database: Database) -> None:
     database.run(TABLE.format(5000))
     waits: list[str] = []
     with psycopg.connect(database.url, autocommit=True) as other, connected(database) as connection:
@@ -474,7 +487,7 @@ def test_it_waits_while_others_are_at_work(database: Database) -> None:
         fill(
             connection,
             FILL.model_copy(update={"throttle": Pace(max_active=0)}),
-            at_once,
+            without_retry,
             lambda p: waits.append(p.waits),
         )
         assert time.monotonic() - began > 1
@@ -482,11 +495,11 @@ def test_it_waits_while_others_are_at_work(database: Database) -> None:
     assert "1 sessions are at work, more than 0" in waits
 
 
-def test_progress_counts_rows_and_knows_the_time_left(database: Database) -> None:
+def test_progress_reports_rows_and_time_left(database: Database) -> None:
     database.run(TABLE.format(ROWS) + "ANALYZE public.t")
     seen: list[Progress] = []
     with connected(database) as connection:
-        fill(connection, FILL, at_once, seen.append)
+        fill(connection, FILL, without_retry, seen.append)
     assert (seen[-1].done, seen[-1].total, seen[-1].unit) == (ROWS, ROWS, "rows")
     first = seen[0]
     assert first.total == ROWS
@@ -494,7 +507,7 @@ def test_progress_counts_rows_and_knows_the_time_left(database: Database) -> Non
     assert first.left == pytest.approx((ROWS - first.done) / first.rate)
 
 
-def test_a_value_may_name_the_table_s_row(database: Database) -> None:
+def test_a_value_may_refer_to_the_table_by_name(database: Database) -> None:
     database.run(
         'CREATE TABLE public."My T" (id int PRIMARY KEY, n int); '
         'INSERT INTO public."My T" SELECT generate_series(1, 10);'
@@ -507,7 +520,7 @@ def test_a_value_may_name_the_table_s_row(database: Database) -> None:
     assert filled(database, spec) == 10
 
 
-def test_a_partition_key_moves_its_rows(database: Database) -> None:
+def test_filling_a_partition_key_moves_rows(database: Database) -> None:
     database.run(
         "CREATE TABLE public.t (id int, n int) PARTITION BY LIST (n); "
         "CREATE TABLE public.t2 PARTITION OF public.t FOR VALUES IN (2);"
@@ -518,7 +531,7 @@ def test_a_partition_key_moves_its_rows(database: Database) -> None:
     assert database.value("SELECT count(*) FROM t2") == 1
 
 
-def test_a_default_that_counts_counts_every_row_once(database: Database) -> None:
+def test_a_sequence_default_is_evaluated_once_for_each_row(database: Database) -> None:
     database.run(TABLE.format(1000) + "CREATE SEQUENCE public.s")
     spec = FILL.model_copy(update={"value": "nextval('public.s'::regclass)", "sure": True})
     assert filled(database, spec) == 1000
@@ -538,7 +551,7 @@ with connect(sys.argv[1]) as connection:
 """
 
 
-def test_a_client_that_is_killed_outright_loses_nothing(database: Database) -> None:
+def test_a_killed_client_loses_no_rows(database: Database) -> None:
     """kill -9, in the middle of whatever it does."""
     database.run(JOURNAL + TABLE.format(ROWS))
     client = subprocess.Popen([sys.executable, "-c", FILLING, database.url])
@@ -561,7 +574,7 @@ def test_a_client_that_is_killed_outright_loses_nothing(database: Database) -> N
     assert database.value("SELECT count(*) FROM t WHERE n = id * 2") == ROWS
 
 
-def test_what_would_refuse_it_is_known_before_it_begins(database: Database) -> None:
+def test_refusals_are_known_before_the_fill(database: Database) -> None:
     database.run(
         TABLE.format(1)
         + "DO $$BEGIN CREATE ROLE plain_filler LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; "
@@ -581,7 +594,7 @@ def test_what_would_refuse_it_is_known_before_it_begins(database: Database) -> N
         ]
 
 
-def test_a_standby_that_has_stopped_is_further_behind_each_second() -> None:
+def test_lag_of_a_stopped_standby_grows() -> None:
     lag = Lag()
     lag.learn(0.0, head=100, replayed=100, told=0.0)
     assert (lag.seconds, lag.bytes) == (0.0, 0)
@@ -598,14 +611,14 @@ def test_a_standby_that_has_stopped_is_further_behind_each_second() -> None:
     assert (lag.seconds, lag.bytes) == (0.0, 0)
 
 
-def test_while_it_waits_it_holds_nothing(database: Database) -> None:
+def test_a_waiting_fill_holds_no_row_locks(database: Database) -> None:
     """Whoever holds one row may take any other: there is no deadlock of which PostgreSQL could make them the victim."""
     database.run(TABLE.format(3000))
     waited = threading.Event()
     with psycopg.connect(database.url) as holder:
         holder.execute("UPDATE t SET id = id WHERE id IN (1000, 2000)")
 
-        def take_more() -> None:
+        def lock_more_rows() -> None:
             waited.wait(10)
             for row in (1, 999, 1001, 1999, 2001, 3000):
                 holder.execute("SELECT FROM t WHERE id = %s FOR UPDATE NOWAIT", [row])
@@ -620,12 +633,12 @@ def test_while_it_waits_it_holds_nothing(database: Database) -> None:
                 if e.sqlstate != LOCKED:
                     raise
                 waited.set()
-                return patiently(work)
+                return retry_on_lock(work)
 
-        other = threading.Thread(target=take_more)
+        other = threading.Thread(target=lock_more_rows)
         other.start()
         with connected(database) as connection:
-            assert fill(connection, FILL, attempt, unseen) == 3000
+            assert fill(connection, FILL, attempt, ignore_progress) == 3000
         other.join()
     assert waited.is_set()
     assert database.value("SELECT count(*) FROM t WHERE n = id * 2") == 3000

@@ -120,7 +120,7 @@ def declare(folder: Path, text: str) -> Path:
         ),
     ],
 )
-def test_an_error_of_sql_has_its_place(
+def test_sql_errors_have_a_position(
     new_database: Callable[..., Database],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -154,7 +154,7 @@ tables:
 """
 
 
-def test_what_the_server_is_too_old_for_is_told_before_anything_runs(
+def test_features_of_newer_servers_are_refused_first(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(TABLE, 16)
@@ -186,7 +186,7 @@ def test_every_error_of_sql_is_collected(
     assert all(p.position is not None for p in raised.value.problems)
 
 
-def test_what_would_break_is_named_not_dropped(
+def test_undeclared_dependents_are_named_and_kept(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(TABLE + "CREATE VIEW public.v AS SELECT n FROM public.t;")
@@ -201,7 +201,7 @@ def test_what_would_break_is_named_not_dropped(
     assert "view public.v cannot stay as it is" in done.stderr
 
 
-def test_spelling_is_no_difference(
+def test_spelling_makes_no_difference(
     new_database: Callable[..., Database], tmp_path: Path, each_major: int
 ) -> None:
     script = """
@@ -244,7 +244,7 @@ functions:
     assert [c.identity for c in made.changes] == ["s_a_check on public.s"]
 
 
-def test_only_the_neighbourhood_of_a_change_is_built(
+def test_only_dependencies_of_a_change_are_built(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     script = TABLE + "".join(
@@ -288,7 +288,7 @@ def test_every_scratch_server_gives_the_same_plan(
     )
 
 
-def test_a_routine_spelled_otherwise_is_found_again_at_every_try(
+def test_a_routine_with_another_spelling_is_matched_on_each_try(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     script = TABLE + (
@@ -323,7 +323,7 @@ def test_a_quoted_table_s_backfill_is_qualified(
     assert "public.other" in plan.steps[0].sql
 
 
-def test_the_target_s_datestyle_changes_no_date(
+def test_the_datestyle_of_the_target_changes_no_dates(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(
@@ -344,7 +344,7 @@ def test_the_target_s_datestyle_changes_no_date(
     assert database.value("SELECT pg_get_viewdef('v'::regclass) LIKE '%2024-04-03%'")
 
 
-def test_the_schema_of_what_is_declared_is_never_pruned(
+def test_schemas_of_declared_objects_are_not_pruned(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(TABLE)

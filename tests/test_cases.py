@@ -112,7 +112,7 @@ def test_case(
     undo(plan, database)
     if not flagged(case, "partial-undo"):
         assert database.dump() == before
-    _from_yaml_alone(case, new_database(major=each_major), after)
+    _build_from_declaration_only(case, new_database(major=each_major), after)
 
 
 def _expect(case: Path, plan: Plan, *, update: bool) -> None:
@@ -135,7 +135,7 @@ def undo(plan: Plan, database: Database) -> None:
                 run_sql(connection, sql)
 
 
-def _from_yaml_alone(case: Path, empty: Database, after: list[str]) -> None:
+def _build_from_declaration_only(case: Path, empty: Database, after: list[str]) -> None:
     """A declaration that is whole leads to the same from nothing."""
     job = job_of(case, empty)
     try:

@@ -36,7 +36,7 @@ def applied(conversations: Database) -> Database:
     return conversations
 
 
-def test_apply_leads_to_exactly_what_is_declared(before: Database) -> None:
+def test_apply_reaches_the_declared_state(before: Database) -> None:
     target = ("--target", before.url, "--state", STATE)
     rows = before.rows(COUNTS)
     assert reconcile("plan", *target).exit_code == 2
@@ -89,7 +89,7 @@ def test_apply_leads_to_exactly_what_is_declared(before: Database) -> None:
     assert "6/6 checks passed" in verified.stdout
 
 
-def test_psql_reaches_the_same_end(
+def test_the_script_reaches_the_same_state_in_psql(
     conversations: Database, new_database: Callable[..., Database]
 ) -> None:
     script = reconcile(
@@ -107,7 +107,7 @@ def test_psql_reaches_the_same_end(
         assert by_psql.value(rows.format(table)) == conversations.value(rows.format(table))
 
 
-def test_the_journal_keeps_an_undo_that_leads_back(conversations: Database) -> None:
+def test_the_recorded_undo_restores_the_start(conversations: Database) -> None:
     start = conversations.dump()
     assert (
         reconcile("apply", "--target", conversations.url, "--state", STATE, "--yes").exit_code == 0
@@ -126,7 +126,7 @@ def test_the_journal_keeps_an_undo_that_leads_back(conversations: Database) -> N
     assert conversations.dump() == start
 
 
-def test_json_fits_the_contract_and_the_published_schema(conversations: Database) -> None:
+def test_json_matches_the_published_schema(conversations: Database) -> None:
     shown = reconcile("plan", "--target", conversations.url, "--state", STATE, "--format", "json")
     document = json.loads(shown.stdout)
     published = json.loads(reconcile("schema", "plan").stdout)
@@ -163,7 +163,7 @@ def test_markdown_names_every_change(conversations: Database) -> None:
     assert shown.count("```") % 2 == 0
 
 
-def test_what_was_done_by_hand_is_drift_and_heals(applied: Database) -> None:
+def test_manual_changes_are_drift_and_are_repaired(applied: Database) -> None:
     target = ("--target", applied.url, "--state", STATE)
     applied.run(
         "DROP INDEX idx_messages_org_created; ALTER POLICY messages_select_optimized ON "
@@ -180,7 +180,7 @@ def test_what_was_done_by_hand_is_drift_and_heals(applied: Database) -> None:
     assert reconcile("drift", *target).exit_code == 0
 
 
-def test_orphans_stop_what_depends_on_them_and_nothing_else(conversations: Database) -> None:
+def test_orphans_stop_only_dependent_steps(conversations: Database) -> None:
     target = ("--target", conversations.url, "--state", STATE)
     conversations.run("""
         INSERT INTO domains (id, domain) VALUES ('00000000-0000-0000-0000-00000000000d',
@@ -319,7 +319,7 @@ def test_a_tenant_writes_its_own_rows_only(applied: Database) -> None:
         )
 
 
-def test_nobody_learns_of_others_through_the_functions(applied: Database) -> None:
+def test_functions_reveal_nothing_about_other_users(applied: Database) -> None:
     user, _ = member(applied)
     other = applied.value(
         f"SELECT user_id FROM organization_members WHERE user_id <> '{user}' ORDER BY user_id "
@@ -354,14 +354,14 @@ def test_policies_are_one_lookup_and_one_index_condition(applied: Database) -> N
     )
 
 
-def test_the_view_reads_as_the_one_who_asks(applied: Database) -> None:
+def test_the_view_runs_as_its_caller(applied: Database) -> None:
     options = applied.value(
         "SELECT reloptions FROM pg_class WHERE relname = 'conversations_with_stats'"
     )
     assert options == ["security_invoker=true"]
 
 
-def test_a_metadata_check_is_a_check_violation(applied: Database) -> None:
+def test_invalid_metadata_is_a_check_violation(applied: Database) -> None:
     statement = sql.SQL(
         "UPDATE messages SET metadata = %s WHERE id = (SELECT id FROM messages LIMIT 1)"
     )

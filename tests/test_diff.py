@@ -15,7 +15,7 @@ def state(*objects: Table | Column) -> State:
     return State({o.ref: o for o in objects})
 
 
-def test_changes_are_what_is_not_equal() -> None:
+def test_unequal_objects_are_changes() -> None:
     a, b = Ref("column", "public", "a", TABLE), Ref("column", "public", "b", TABLE)
     table = Table(ref=TABLE)
     live = state(table, Column(ref=a, type="int"))
@@ -40,7 +40,7 @@ def test_differences_name_the_field_and_both_values() -> None:
     ]
 
 
-def test_a_list_is_compared_whole() -> None:
+def test_lists_are_compared_as_a_whole() -> None:
     assert [
         (d.field, d.live, d.wanted) for d in differences({"on": ["a", "b"]}, {"on": ["b", "a"]})
     ] == [("on", ["a", "b"], ["b", "a"])]

@@ -64,7 +64,7 @@ def sample_of(kind: str) -> Sample:
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-def test_every_field_is_altered_by_hand(kind: str) -> None:
+def test_every_field_has_an_alteration(kind: str) -> None:
     sample = sample_of(kind)
     known = set(fields_of(KINDS[kind])) - NEVER.keys()
     assert {*sample.fields, *sample.never} == known
@@ -72,7 +72,7 @@ def test_every_field_is_altered_by_hand(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-def test_drift_is_found_and_mended(
+def test_drift_is_found_and_repaired(
     kind: str, each_major: int, new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     if each_major != MAJORS[0] and not installed():

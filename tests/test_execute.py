@@ -34,7 +34,7 @@ Made = Callable[..., tuple[Database, Job]]
 IMPATIENT = LockPolicy(lock=0.1, total=0.5)
 
 
-class Notes:
+class RecordingWatcher:
     """A watcher that remembers."""
 
     def __init__(self) -> None:
@@ -71,16 +71,18 @@ def job(new_database: Callable[..., Database], tmp_path: Path) -> Made:
     return make
 
 
-def apply(job: Job, notes: Notes, patience: LockPolicy, plan: Plan | None = None) -> Outcome:
+def apply(
+    job: Job, notes: RecordingWatcher, patience: LockPolicy, plan: Plan | None = None
+) -> Outcome:
     return pipeline.apply_plan(
         plan or pipeline.plan_changes(job), job, job.target, notes, patience, ["all"]
     )
 
 
-def test_a_lock_that_is_not_to_be_had_is_tried_again(job: Made) -> None:
+def test_an_unavailable_lock_is_retried(job: Made) -> None:
     database, made = job("tables: {t: {columns: {n: {default: 3}}}}")
     plan = pipeline.plan_changes(made)
-    notes = Notes()
+    notes = RecordingWatcher()
     with psycopg.connect(database.url) as holder:
         holder.execute("SELECT * FROM t")
         suspend = threading.Timer(1.0, holder.rollback)
@@ -93,7 +95,7 @@ def test_a_lock_that_is_not_to_be_had_is_tried_again(job: Made) -> None:
     assert "SELECT * FROM t" in notes.waits[0]
 
 
-def test_no_queue_forms_behind_a_step_that_waits(job: Made) -> None:
+def test_no_queue_forms_behind_a_waiting_step(job: Made) -> None:
     database, made = job("tables: {t: {columns: {n: {default: 3}}}}")
     plan = pipeline.plan_changes(made)
     slowest = 0.0
@@ -103,7 +105,7 @@ def test_no_queue_forms_behind_a_step_that_waits(job: Made) -> None:
     ):
         holder.execute("SELECT * FROM t")
         applier = threading.Thread(
-            target=apply, args=(made, Notes(), LockPolicy(lock=0.2, total=2), plan)
+            target=apply, args=(made, RecordingWatcher(), LockPolicy(lock=0.2, total=2), plan)
         )
         applier.start()
         while applier.is_alive():
@@ -114,28 +116,28 @@ def test_no_queue_forms_behind_a_step_that_waits(job: Made) -> None:
     assert slowest < 1.0
 
 
-def test_out_of_patience_leaves_everything_as_it_was(job: Made) -> None:
+def test_a_step_without_its_lock_changes_nothing(job: Made) -> None:
     database, made = job("tables: {t: {columns: {n: {default: 3}}, comment: independent}}")
     plan = pipeline.plan_changes(made)
     before = database.dump()
     with psycopg.connect(database.url) as holder:
         holder.execute("LOCK TABLE t IN ACCESS SHARE MODE")
-        outcome = apply(made, Notes(), IMPATIENT, plan)
+        outcome = apply(made, RecordingWatcher(), IMPATIENT, plan)
     assert outcome.failed == 1
     assert set(database.dump()) - set(before) == {"COMMENT ON TABLE public.t IS 'independent';"}
-    assert apply(made, Notes(), IMPATIENT).changed == 1
+    assert apply(made, RecordingWatcher(), IMPATIENT).changed == 1
 
 
-def test_two_appliers_never_work_at_once(job: Made) -> None:
+def test_a_second_applier_is_refused(job: Made) -> None:
     database, made = job("tables: {t: {indexes: {t_n: {on: n}}}}")
     with sole_applier(database.url), pytest.raises(Busy, match="pid"):
-        apply(made, Notes(), IMPATIENT)
-    assert apply(made, Notes(), IMPATIENT).changed == 1
+        apply(made, RecordingWatcher(), IMPATIENT)
+    assert apply(made, RecordingWatcher(), IMPATIENT).changed == 1
 
 
 def test_a_failed_build_leaves_no_invalid_index(job: Made) -> None:
     database, made = job("tables: {t: {indexes: {t_n: {on: n, unique: true}}}}")
-    outcome = apply(made, Notes(), IMPATIENT)
+    outcome = apply(made, RecordingWatcher(), IMPATIENT)
     assert (outcome.changed, outcome.failed) == (0, 1)
     assert (
         "duplicate" in outcome.steps[0].error
@@ -144,18 +146,18 @@ def test_a_failed_build_leaves_no_invalid_index(job: Made) -> None:
     assert database.value("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == 0
 
 
-def test_an_invalid_index_that_somebody_left_is_built_again(job: Made) -> None:
+def test_an_invalid_index_of_another_tool_is_rebuilt(job: Made) -> None:
     database, made = job("tables: {t: {indexes: {t_n: {on: n, unique: true}}}}")
     with pytest.raises(psycopg.errors.UniqueViolation), connect(database.url) as connection:
         connection.execute("CREATE UNIQUE INDEX CONCURRENTLY t_n ON t (n)")
     assert database.value("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == 1
     database.run("UPDATE t SET n = id")
-    assert apply(made, Notes(), IMPATIENT).changed == 1
+    assert apply(made, RecordingWatcher(), IMPATIENT).changed == 1
     assert database.value("SELECT indisvalid FROM pg_index WHERE indexrelid = 't_n'::regclass")
     assert pipeline.plan_changes(made).in_sync
 
 
-def test_what_a_killed_replacement_leaves_is_cleared(job: Made) -> None:
+def test_leftovers_of_a_killed_replacement_are_dropped(job: Made) -> None:
     """Killed between the swap and the drop: the old index still stands under a name of ours."""
     database, made = job(
         "tables: {t: {indexes: {t_n: {on: [n, id]}}}}", TABLE + "CREATE INDEX t_n ON public.t (n);"
@@ -166,20 +168,20 @@ def test_what_a_killed_replacement_leaves_is_cleared(job: Made) -> None:
             connection.execute(step.sql.encode())
     again = pipeline.plan_changes(made)
     assert [s.sql for s in again.steps] == [plan.steps[-1].sql]
-    assert apply(made, Notes(), IMPATIENT, again).failed == 0
+    assert apply(made, RecordingWatcher(), IMPATIENT, again).failed == 0
     assert database.value("SELECT count(*) FROM pg_class WHERE relname LIKE 'reconcile%'") == 0
     assert pipeline.plan_changes(made).in_sync
 
 
-def test_a_plan_that_was_overtaken_is_refused(job: Made) -> None:
+def test_a_stale_plan_is_refused(job: Made) -> None:
     database, made = job("tables: {t: {indexes: {t_n: {on: n}}}}")
     plan = pipeline.plan_changes(made)
     database.run("CREATE INDEX t_n ON t (id)")
     with pytest.raises(PlanRefused, match="moved"):
-        apply(made, Notes(), IMPATIENT, plan)
+        apply(made, RecordingWatcher(), IMPATIENT, plan)
 
 
-def test_a_backfill_touches_only_rows_without_a_value(job: Made) -> None:
+def test_a_backfill_updates_only_null_rows(job: Made) -> None:
     script = TABLE + (
         "UPDATE public.t SET n = NULL WHERE id > 50; "
         "CREATE TABLE public.seen AS SELECT id, xmin::text AS x FROM public.t "
@@ -188,7 +190,7 @@ def test_a_backfill_touches_only_rows_without_a_value(job: Made) -> None:
     database, made = job(
         "tables: {t: {columns: {n: {not_null: true, backfill: {value: t.id * 2}}}}}", script
     )
-    notes = Notes()
+    notes = RecordingWatcher()
     assert apply(made, notes, IMPATIENT).failed == 0
     assert database.value("SELECT count(*) FROM t WHERE n = id * 2 AND id > 50") == 50
     assert (
@@ -198,19 +200,19 @@ def test_a_backfill_touches_only_rows_without_a_value(job: Made) -> None:
     assert notes.far[-1].done == notes.far[-1].total
 
 
-def test_nulls_without_a_backfill_stop_before_anything_changes(job: Made) -> None:
+def test_nulls_without_a_backfill_stop_before_any_change(job: Made) -> None:
     database, made = job(
         "tables: {t: {columns: {n: {not_null: true}}}}",
         TABLE + "UPDATE public.t SET n = NULL WHERE id IN (7, 8);",
     )
     before = database.dump()
-    outcome = apply(made, Notes(), IMPATIENT)
+    outcome = apply(made, RecordingWatcher(), IMPATIENT)
     assert (outcome.changed, outcome.failed) == (0, 1)
     assert "id: 7, 8" in outcome.steps[0].error
     assert database.dump() == before
 
 
-def test_a_step_that_fails_takes_its_transaction_along(job: Made) -> None:
+def test_a_failed_step_rolls_back_its_transaction(job: Made) -> None:
     declared = """
 tables:
   t:
@@ -225,7 +227,7 @@ tables:
     )
     outcome = apply(
         made,
-        Notes(),
+        RecordingWatcher(),
         IMPATIENT,
         plan.model_copy(update={"steps": (*plan.steps[:-1], bad)}).sealed(),
     )
@@ -236,7 +238,7 @@ tables:
     )
 
 
-def test_an_index_of_somebody_else_is_never_cleared_away(job: Made) -> None:
+def test_a_foreign_index_is_never_dropped(job: Made) -> None:
     script = TABLE + "CREATE UNIQUE INDEX t_n_key ON public.t (id);"
     database, made = job("tables: {t: {constraints: {t_n_key: {unique: id}}}}", script)
     before = database.dump()
@@ -245,12 +247,12 @@ def test_an_index_of_somebody_else_is_never_cleared_away(job: Made) -> None:
     assert database.dump() == before
 
 
-def test_a_name_of_ours_in_other_hands_is_left_alone(job: Made) -> None:
+def test_a_foreign_index_with_our_prefix_is_kept(job: Made) -> None:
     database, made = job(
         "tables: {t: {comment: x}}", TABLE + "CREATE INDEX reconcile_batch_idx ON public.t (n);"
     )
     assert [s.sql.split()[0] for s in pipeline.plan_changes(made).steps] == ["COMMENT"]
-    assert apply(made, Notes(), IMPATIENT).failed == 0
+    assert apply(made, RecordingWatcher(), IMPATIENT).failed == 0
     assert database.value("SELECT to_regclass('public.reconcile_batch_idx') IS NOT NULL")
 
 
@@ -275,7 +277,7 @@ def test_a_backfill_ends_while_rows_keep_coming(job: Made) -> None:
     thread = threading.Thread(target=insert)
     thread.start()
     try:
-        outcome = apply(made, Notes(), LockPolicy(lock=1, total=20), plan)
+        outcome = apply(made, RecordingWatcher(), LockPolicy(lock=1, total=20), plan)
     finally:
         stop.set()
         thread.join()
@@ -283,7 +285,7 @@ def test_a_backfill_ends_while_rows_keep_coming(job: Made) -> None:
     assert database.value("SELECT count(*) FROM t WHERE n IS NULL") == 0
 
 
-def test_a_role_s_statement_timeout_does_not_cut_a_backfill(job: Made) -> None:
+def test_a_statement_timeout_of_the_database_does_not_end_a_backfill(job: Made) -> None:
     database, made = job(
         (
             "tables: {t: {columns: {n: {not_null: true, backfill: {value: (SELECT 1 FROM "
@@ -295,10 +297,10 @@ def test_a_role_s_statement_timeout_does_not_cut_a_backfill(job: Made) -> None:
         "DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET statement_timeout = 300', "
         "current_database()); END$$"
     )
-    assert apply(made, Notes(), LockPolicy(lock=1, total=20)).failed == 0
+    assert apply(made, RecordingWatcher(), LockPolicy(lock=1, total=20)).failed == 0
 
 
-def test_a_role_that_may_not_write_the_journal_can_apply(
+def test_a_role_without_a_writable_journal_can_apply(
     job: Made, new_database: Callable[..., Database]
 ) -> None:
     script = (
@@ -316,5 +318,5 @@ def test_a_role_that_may_not_write_the_journal_can_apply(
     plain = dataclasses.replace(
         made, target=database.url.replace("user=postgres", "user=plain_owner")
     )
-    outcome = apply(plain, Notes(), IMPATIENT)
+    outcome = apply(plain, RecordingWatcher(), IMPATIENT)
     assert (outcome.changed, outcome.failed, outcome.run) == (1, 0, None)

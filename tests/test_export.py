@@ -51,7 +51,7 @@ def test_the_example_round_trips(new_database: Callable[..., Database], tmp_path
     round_trip(database, fresh, tmp_path / "state")
 
 
-def test_export_never_writes_beside_other_files(database: Database, tmp_path: Path) -> None:
+def test_export_refuses_a_folder_with_files(database: Database, tmp_path: Path) -> None:
     (tmp_path / "mine.yml").write_text("schema: public\n")
     with pytest.raises(SettingsError, match="empty folder"):
         pipeline.export_state(database.url, EVERYTHING, tmp_path)
@@ -103,16 +103,14 @@ WHOLE = {
 
 
 @pytest.mark.parametrize("script", WHOLE.values(), ids=WHOLE)
-def test_what_real_databases_hold_round_trips(
+def test_objects_of_real_databases_round_trip(
     script: str, each_major: int, new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database, fresh = new_database(script, each_major), new_database(major=each_major)
     round_trip(database, fresh, tmp_path / "state")
 
 
-def test_bodies_are_blocks_whatever_they_begin_and_end_with(
-    database: Database, tmp_path: Path
-) -> None:
+def test_bodies_are_written_as_blocks(database: Database, tmp_path: Path) -> None:
     bodies = [
         "\nBEGIN\n\tRETURN 1; \nEND;\n",
         "\n    BEGIN\n  RETURN 1;\n END  ",
@@ -130,7 +128,7 @@ def test_bodies_are_blocks_whatever_they_begin_and_end_with(
     ] == bodies
 
 
-def test_what_is_short_is_short(database: Database, tmp_path: Path) -> None:
+def test_short_values_stay_on_one_line(database: Database, tmp_path: Path) -> None:
     database.run("""
         CREATE TABLE t (id integer PRIMARY KEY, a boolean DEFAULT false, n bigint DEFAULT 12, w
             text DEFAULT 'x', d numeric DEFAULT 012.5);
@@ -151,7 +149,7 @@ def test_what_is_short_is_short(database: Database, tmp_path: Path) -> None:
     assert pipeline.plan_changes(Job(database.url, load(tmp_path), EVERYTHING)).in_sync
 
 
-def test_what_an_extension_holds_is_nothing_to_speak_of(database: Database, tmp_path: Path) -> None:
+def test_members_of_extensions_are_not_reported(database: Database, tmp_path: Path) -> None:
     database.run(
         "CREATE DOMAIN earth AS integer CONSTRAINT on_surface CHECK (VALUE > 0); "
         "ALTER EXTENSION plpgsql ADD DOMAIN earth"
@@ -159,7 +157,7 @@ def test_what_an_extension_holds_is_nothing_to_speak_of(database: Database, tmp_
     assert pipeline.export_state(database.url, EVERYTHING, tmp_path)[1] == []
 
 
-def test_what_is_left_out_is_named(database: Database, tmp_path: Path) -> None:
+def test_unmanaged_objects_are_named(database: Database, tmp_path: Path) -> None:
     """By export, plan and drift alike: what no kind models, and what was begun and belongs to nothing declared."""
     database.run("""
         CREATE TRANSFORM FOR integer LANGUAGE sql (FROM SQL WITH FUNCTION prsd_lextype(internal));

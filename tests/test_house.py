@@ -75,7 +75,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 
 @pytest.mark.parametrize("path", [p for p in MODULES if room(p) == "kinds"], ids=module_of)
-def test_kinds_are_strangers_to_each_other(path: Path) -> None:
+def test_kinds_do_not_import_each_other(path: Path) -> None:
     if path.stem == "__init__":
         return
     own = module_of(path).split(".")[:2]
@@ -127,7 +127,7 @@ ALLOWED = {
 
 
 @pytest.mark.parametrize("path", MODULES, ids=module_of)
-def test_nothing_is_too_long_for_a_stranger(path: Path) -> None:
+def test_files_and_functions_are_short(path: Path) -> None:
     source = path.read_text()
     assert len(source.splitlines()) <= 480
     for node in ast.walk(ast.parse(source)):
@@ -135,7 +135,7 @@ def test_nothing_is_too_long_for_a_stranger(path: Path) -> None:
             assert (node.end_lineno or 0) - node.lineno < 60, f"{node.name} at line {node.lineno}"
 
 
-def test_no_module_has_a_name_that_says_nothing() -> None:
+def test_modules_have_telling_names() -> None:
     assert not {p.stem for p in MODULES} & {
         "manager",
         "helper",

@@ -47,7 +47,7 @@ FIRST_LAYOUT = """
         "changes": [], "steps": []}');"""
 
 
-class Meddler:
+class CallbackWatcher:
     """A watcher that does something when a step ends."""
 
     def __init__(self, meddle: Callable[[], None]) -> None:
@@ -93,7 +93,7 @@ def applied(
 ) -> Outcome:
     plan = pipeline.plan_changes(job)
     return pipeline.apply_plan(
-        plan, job, job.target, Meddler(meddle), LockPolicy(), ["all"], journal
+        plan, job, job.target, CallbackWatcher(meddle), LockPolicy(), ["all"], journal
     )
 
 
@@ -101,7 +101,7 @@ def reconcile(*words: object) -> Result:
     return CliRunner().invoke(main, [str(w) for w in words], catch_exceptions=False)
 
 
-def test_it_holds_who_what_and_what_was_there_before(job: Made) -> None:
+def test_a_run_is_recorded_with_its_objects_before_and_after(job: Made) -> None:
     database, made = job()
     applied(made)
     run = database.rows(
@@ -118,9 +118,7 @@ def test_it_holds_who_what_and_what_was_there_before(job: Made) -> None:
 
 
 @pytest.mark.parametrize("schema", ["audit", 'Runs 100% "ours"'])
-def test_it_is_no_part_of_the_database_whatever_its_name(
-    job: Made, tmp_path: Path, schema: str
-) -> None:
+def test_the_journal_is_not_part_of_the_state(job: Made, tmp_path: Path, schema: str) -> None:
     database, made = job()
     applied(made, journal=schema)
     assert database.value("SELECT to_regnamespace('reconcile') IS NULL")
@@ -133,14 +131,14 @@ def test_it_is_no_part_of_the_database_whatever_its_name(
     assert (whole.changes, whole.notes) == ((), ())
 
 
-def test_without_it_nothing_is_written(job: Made) -> None:
+def test_without_a_journal_nothing_is_written(job: Made) -> None:
     database, made = job()
     outcome = applied(made, journal=None)
     assert (outcome.changed, outcome.run, outcome.notes) == (2, None, ())
     assert database.value("SELECT count(*) FROM pg_namespace WHERE nspname = 'reconcile'") == 0
 
 
-def test_an_older_layout_is_brought_up_to_date(job: Made) -> None:
+def test_an_older_layout_is_migrated(job: Made) -> None:
     database, made = job(script=TABLE + FIRST_LAYOUT)
     assert [r.client_user for r in pipeline.read_history(database.url, JOURNAL, 9)] == ["ann"]
     with pytest.raises(
@@ -162,7 +160,7 @@ def test_an_older_layout_is_brought_up_to_date(job: Made) -> None:
         "CREATE SCHEMA reconcile; CREATE VIEW reconcile.v AS SELECT 1;",
     ],
 )
-def test_a_schema_of_somebody_else_is_left_alone(job: Made, script: str) -> None:
+def test_a_foreign_schema_is_refused(job: Made, script: str) -> None:
     database, made = job(script=TABLE + script)
     before = database.rows(
         "SELECT relname FROM pg_class WHERE relnamespace = 'reconcile'::regnamespace ORDER BY 1"
@@ -176,14 +174,14 @@ def test_a_schema_of_somebody_else_is_left_alone(job: Made, script: str) -> None
     assert applied(made, journal="elsewhere").changed == 2
 
 
-def test_nothing_is_declared_where_it_is_kept(job: Made) -> None:
+def test_declaring_objects_in_the_journal_is_refused(job: Made) -> None:
     _, made = job("{schemas: {audit: {}}, tables: {audit.t: {columns: {id: int}}}}")
     with pytest.raises(PlanRefused, match="schema audit is to hold the journal"):
         applied(made, journal="audit")
     assert applied(made).failed == 0
 
 
-def test_what_cannot_be_recorded_half_way_is_told_and_the_run_goes_on(job: Made) -> None:
+def test_a_failure_to_record_is_reported_and_ignored(job: Made) -> None:
     database, made = job()
     outcome = applied(made, lambda: database.run("ALTER TABLE reconcile.step RENAME TO lost"))
     assert (outcome.changed, outcome.failed, outcome.left) == (2, 0, ())
@@ -196,7 +194,7 @@ def test_what_cannot_be_recorded_half_way_is_told_and_the_run_goes_on(job: Made)
     assert database.value("SELECT count(after) FROM reconcile.touched") == 2
 
 
-def test_a_privilege_lost_half_way_is_told(job: Made) -> None:
+def test_a_privilege_lost_during_a_run_is_reported(job: Made) -> None:
     role = (
         "DO $$BEGIN CREATE ROLE plain_owner LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; "
         "END$$;"
@@ -214,7 +212,7 @@ def test_a_privilege_lost_half_way_is_told(job: Made) -> None:
     assert outcome.notes == ("run 1 is recorded with gaps: permission denied for schema reconcile",)
 
 
-def test_a_lock_on_it_does_not_stop_a_run(job: Made) -> None:
+def test_a_locked_journal_does_not_stop_a_run(job: Made) -> None:
     database, made = job()
     applied(made)
     made = dataclasses.replace(
@@ -231,7 +229,7 @@ def test_a_lock_on_it_does_not_stop_a_run(job: Made) -> None:
     assert "lock timeout" in outcome.notes[0]
 
 
-def test_a_run_whose_connection_breaks_is_closed_all_the_same(job: Made) -> None:
+def test_a_run_with_a_broken_connection_is_closed(job: Made) -> None:
     database, made = job()
     own = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
     kill = (
@@ -246,7 +244,7 @@ def test_a_run_whose_connection_breaks_is_closed_all_the_same(job: Made) -> None
     assert database.value("SELECT count(after) FROM reconcile.touched") == 2
 
 
-def test_no_password_is_in_it(job: Made) -> None:
+def test_the_journal_holds_no_password(job: Made) -> None:
     script = """
         CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w;
         CREATE USER MAPPING FOR PUBLIC SERVER s OPTIONS (user 'u', password 'hush1');"""
@@ -269,7 +267,7 @@ def test_no_password_is_in_it(job: Made) -> None:
         )
 
 
-def test_history_lists_runs_and_tells_of_one(job: Made, tmp_path: Path) -> None:
+def test_history_lists_runs_and_shows_one(job: Made, tmp_path: Path) -> None:
     database, _ = job()
     target = ("--target", database.url)
     assert reconcile("history", *target).stdout == "no runs are recorded\n"
@@ -307,7 +305,7 @@ def test_history_lists_runs_and_tells_of_one(job: Made, tmp_path: Path) -> None:
     assert (missing.exit_code, "records no run 9" in missing.stderr) == (1, True)
 
 
-def test_the_schema_is_settled_by_flag_then_target_then_file(
+def test_the_schema_comes_from_flag_then_target_then_file(
     job: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database, _ = job()

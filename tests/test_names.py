@@ -16,8 +16,8 @@ from reconciler.server.connection import connect
 from reconciler.server.locks import LockPolicy, holders
 from reconciler.sql import spellings
 from tests.conftest import Database
-from tests.test_execute import Notes
-from tests.test_locks import applying, job_of, until
+from tests.test_execute import RecordingWatcher
+from tests.test_locks import applying, job_of, wait_until
 
 BEFORE = """
     CREATE SCHEMA {schema}; CREATE SCHEMA a; CREATE TABLE a."b.c.d" (id int PRIMARY KEY);
@@ -60,23 +60,28 @@ def prepared(
 
 
 @pytest.mark.parametrize("schema", ODD)
-def test_every_recipe_and_its_way_back(
+def test_every_recipe_and_its_rollback(
     schema: str, new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database, job = prepared(schema, new_database, tmp_path)
     before = database.dump()
-    with applying(job, Notes(), LockPolicy()) as outcomes:
+    with applying(job, RecordingWatcher(), LockPolicy()) as outcomes:
         pass
     assert [s.error for s in outcomes[0].steps if s.error] == []
     assert (outcomes[0].failed, outcomes[0].skipped, outcomes[0].left) == (0, 0, ())
     assert database.value(f'SELECT count(*) FROM {schema}."c.d" WHERE "new.n" = n + 1') == 100
     back, way = pipeline.plan_rollback(database.url, "reconcile", None)
-    assert pipeline.apply_plan(back, way, database.url, Notes(), LockPolicy(), ["all"]).failed == 0
+    assert (
+        pipeline.apply_plan(
+            back, way, database.url, RecordingWatcher(), LockPolicy(), ["all"]
+        ).failed
+        == 0
+    )
     assert database.dump() == before
 
 
 @pytest.mark.parametrize("schema", ODD)
-def test_who_holds_an_odd_name_is_waited_for(
+def test_locks_on_quoted_names_are_waited_for(
     schema: str, new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database, _ = prepared(schema, new_database, tmp_path)
@@ -86,14 +91,14 @@ def test_who_holds_an_odd_name_is_waited_for(
             f"schema: '{schema}'\ntables: {{'\"c.d\"': {{columns: {{n: {{default: 4}}}}}}}}",
             tmp_path,
         ),
-        Notes(),
+        RecordingWatcher(),
     )
     with psycopg.connect(database.url) as idle:
         pid = idle.info.backend_pid
         idle.execute(sql.SQL(f'SELECT FROM {schema}."c.d"'))  # pyright: ignore[reportArgumentType]
         time.sleep(0.5)
         with applying(job, notes, LockPolicy()) as outcomes:
-            until(lambda: notes.waits)
+            wait_until(lambda: notes.waits)
             idle.rollback()
     assert outcomes[0].failed == 0
     assert outcomes[0].steps[0].attempts == 1  # it did not try in vain
@@ -101,7 +106,7 @@ def test_who_holds_an_odd_name_is_waited_for(
 
 
 @pytest.mark.parametrize("schema", ODD)
-def test_a_role_that_owns_only_what_it_changes_is_not_refused(
+def test_a_role_that_owns_the_changed_objects_may_apply(
     schema: str, new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database, made = prepared(schema, new_database, tmp_path)
@@ -111,12 +116,12 @@ def test_a_role_that_owns_only_what_it_changes_is_not_refused(
         ALTER TABLE {schema}."p""q" OWNER TO odd;
         ALTER VIEW {schema}."v.w" OWNER TO odd;""")
     job = Job(conninfo.make_conninfo(database.url, user="odd"), made.declaration, made.scope)
-    with applying(job, Notes(), LockPolicy()) as outcomes:
+    with applying(job, RecordingWatcher(), LockPolicy()) as outcomes:
         pass
     assert (outcomes[0].failed, outcomes[0].skipped, outcomes[0].left) == (0, 0, ())
 
 
-def test_what_a_dotted_name_may_stand_for() -> None:
+def test_dotted_names_are_resolved() -> None:
     assert spellings("public.t") == ["public.t"]
     assert spellings("a.b.c", "a") == ['a."b.c"']
     assert spellings("a.b.c", "a.b") == ['"a.b".c']
@@ -125,7 +130,7 @@ def test_what_a_dotted_name_may_stand_for() -> None:
     assert spellings("t") == ["t"]
 
 
-def test_an_odd_name_is_found_among_the_locks(new_database: Callable[..., Database]) -> None:
+def test_quoted_names_are_found_in_pg_locks(new_database: Callable[..., Database]) -> None:
     database = new_database(BEFORE.format(schema='"a.b"'))
     with psycopg.connect(database.url) as idle, connect(database.url) as own:
         idle.execute('SELECT FROM "a.b"."c.d"')

@@ -58,7 +58,7 @@ def test_a_plan_is_the_same_after_a_round_trip() -> None:
 @pytest.mark.parametrize(
     "field", ["target", "steps", "changes", "fingerprint", "notes", "unchanged"]
 )
-def test_any_edit_breaks_the_seal(field: str) -> None:
+def test_any_edit_invalidates_the_seal(field: str) -> None:
     made = plan(state(), state(Table(ref=T)))
     other = {
         "target": "x",
@@ -80,7 +80,7 @@ def test_the_same_input_gives_the_same_plan() -> None:
     assert [s.identity for s in one.steps] == [f"public.v{n}" for n in reversed(range(9))]
 
 
-def test_what_a_table_is_made_of_is_made_with_it() -> None:
+def test_a_new_table_is_created_with_its_columns() -> None:
     index = Index(ref=Ref("index", "public", "i", T), on=("n",))
     made = plan(state(), state(Table(ref=T), Column(ref=N, type="int"), index))
     assert [s.sql for s in made.steps] == [
@@ -90,7 +90,7 @@ def test_what_a_table_is_made_of_is_made_with_it() -> None:
     assert len(made.transactions()) == 1
 
 
-def test_an_index_of_a_table_in_use_is_built_concurrently() -> None:
+def test_an_index_on_an_existing_table_is_built_concurrently() -> None:
     index = Index(ref=Ref("index", "public", "i", T), on=("n",))
     base = (Table(ref=T), Column(ref=N, type="int"))
     made = plan(state(*base), state(*base, index))
@@ -114,7 +114,7 @@ def test_policies_change_in_one_transaction() -> None:
     assert set(made.hazards()) == {HazardKind.WEAKENS_SECURITY}
 
 
-def test_what_waits_depends_on_what_it_waits_for() -> None:
+def test_steps_depend_on_the_steps_they_need() -> None:
     column = Column(ref=N, type="int", not_null=True)
     base = (Table(ref=T), Column(ref=N, type="int"))
     index = Index(ref=Ref("index", "public", "i", T), on=("n",))
@@ -147,7 +147,7 @@ def column(type_: str) -> Column:
         ("integer", "bigint", False, True),
     ],
 )
-def test_what_another_type_costs(old: str, new: str, lossy: bool, rewritten: bool) -> None:
+def test_type_changes_have_their_hazards(old: str, new: str, lossy: bool, rewritten: bool) -> None:
     made = plan(state(Table(ref=T), column(old)), state(Table(ref=T), column(new)))
     assert (HazardKind.DATA_LOSS in made.hazards()) == lossy
     assert (HazardKind.TABLE_REWRITE in made.hazards()) == rewritten
@@ -185,9 +185,7 @@ def view(**fields: object) -> View:
         (Table(ref=T, row_level_security=True), Table(ref=T)),
     ],
 )
-def test_what_weakens_security_is_a_hazard_and_its_way_back_is_none(
-    old: Object, new: Object
-) -> None:
+def test_weakening_security_is_a_hazard_and_its_undo_is_not(old: Object, new: Object) -> None:
     around = () if new.ref == T else (Table(ref=T),)
     assert HazardKind.WEAKENS_SECURITY in plan(state(*around, old), state(*around, new)).hazards()
     assert not plan(state(*around, new), state(*around, old)).hazards()

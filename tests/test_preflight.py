@@ -18,7 +18,7 @@ from reconciler.server.locks import LockPolicy
 from tests.conftest import Database
 from tests.pooler import pooled
 from tests.test_conversations import reconcile
-from tests.test_execute import TABLE, Notes
+from tests.test_execute import TABLE, RecordingWatcher
 from tests.test_locks import job_of
 
 DECLARED = """
@@ -35,12 +35,12 @@ def refused(job: Job) -> str:
     plan = pipeline.plan_changes(job)
     before = Database(job.target, Path()).rows("SELECT count(*) FROM pg_class")
     with pytest.raises(PlanRefused) as refusal:
-        pipeline.apply_plan(plan, job, job.target, Notes(), LockPolicy(), ["all"])
+        pipeline.apply_plan(plan, job, job.target, RecordingWatcher(), LockPolicy(), ["all"])
     assert Database(job.target, Path()).rows("SELECT count(*) FROM pg_class") == before
     return str(refusal.value)
 
 
-def test_what_a_role_may_not_do_is_found_all_at_once(
+def test_all_missing_privileges_are_reported_at_once(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(TABLE + PASSERBY)
@@ -52,7 +52,7 @@ def test_what_a_role_may_not_do_is_found_all_at_once(
     assert "passerby may not create in schema public" in said
 
 
-def test_a_role_may_do_what_roles_it_is_in_may(
+def test_privileges_of_inherited_roles_count(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     roles = """DO $$ BEGIN CREATE ROLE owners; EXCEPTION WHEN duplicate_object OR unique_violation
@@ -63,12 +63,12 @@ def test_a_role_may_do_what_roles_it_is_in_may(
     job = job_of(database, DECLARED, tmp_path)
     job = Job(conninfo.make_conninfo(database.url, user="passerby"), job.declaration, job.scope)
     outcome = pipeline.apply_plan(
-        pipeline.plan_changes(job), job, job.target, Notes(), LockPolicy(), ["all"]
+        pipeline.plan_changes(job), job, job.target, RecordingWatcher(), LockPolicy(), ["all"]
     )
     assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ())
 
 
-def test_what_stands_on_a_table_needs_no_room_in_its_schema(
+def test_parts_of_a_table_need_no_create_on_the_schema(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(TABLE + PASSERBY + "ALTER TABLE t OWNER TO passerby")
@@ -79,7 +79,7 @@ def test_what_stands_on_a_table_needs_no_room_in_its_schema(
     job = job_of(database, f"tables: {{t: {{{on_it}}}}}", tmp_path)
     job = Job(conninfo.make_conninfo(database.url, user="passerby"), job.declaration, job.scope)
     outcome = pipeline.apply_plan(
-        pipeline.plan_changes(job), job, job.target, Notes(), LockPolicy(), ["all"]
+        pipeline.plan_changes(job), job, job.target, RecordingWatcher(), LockPolicy(), ["all"]
     )
     assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ())
 
@@ -92,7 +92,7 @@ def test_what_stands_on_a_table_needs_no_room_in_its_schema(
         "columns: {m: {type: int, identity: always}}",
     ],
 )
-def test_an_index_and_a_sequence_need_room(
+def test_indexes_and_sequences_need_create_on_the_schema(
     declared: str, new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(TABLE + PASSERBY + "ALTER TABLE t OWNER TO passerby")
@@ -101,7 +101,7 @@ def test_an_index_and_a_sequence_need_room(
     assert refused(job) == "passerby may not create in schema public"
 
 
-def test_a_trigger_needs_but_its_own_privilege(
+def test_a_trigger_needs_only_the_trigger_privilege(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     fires = """CREATE FUNCTION public.fire() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW;
@@ -116,7 +116,7 @@ def test_a_trigger_needs_but_its_own_privilege(
     assert refused(job) == "passerby does not own public.t, postgres does"
     database.run("GRANT TRIGGER ON t TO passerby")
     outcome = pipeline.apply_plan(
-        pipeline.plan_changes(job), job, job.target, Notes(), LockPolicy(), ["all"]
+        pipeline.plan_changes(job), job, job.target, RecordingWatcher(), LockPolicy(), ["all"]
     )
     assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ())
 
@@ -130,7 +130,7 @@ def test_a_read_only_database_is_refused(
     assert "read-only" in refused(job_of(database, DECLARED, tmp_path))
 
 
-def test_what_will_hold_up_a_build_is_named(
+def test_old_transactions_are_named(
     new_database: Callable[..., Database], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("reconciler.apply.preflight.OLD_TRANSACTION", 0.0)
@@ -144,14 +144,14 @@ def test_what_will_hold_up_a_build_is_named(
         assert "SELECT * FROM other" in found.message
 
 
-def test_an_invalid_index_that_nobody_declared_is_named(
+def test_an_undeclared_invalid_index_is_named(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(TABLE)
     with pytest.raises(psycopg.errors.UniqueViolation), connect(database.url) as connection:
         connection.execute("CREATE UNIQUE INDEX CONCURRENTLY theirs ON t (n)")
     job = job_of(database, DECLARED, tmp_path)
-    notes = Notes()
+    notes = RecordingWatcher()
     outcome = pipeline.apply_plan(
         pipeline.plan_changes(job), job, job.target, notes, LockPolicy(), ["all"]
     )
@@ -159,7 +159,9 @@ def test_an_invalid_index_that_nobody_declared_is_named(
     assert notes.noted == ["the index public.theirs is invalid, and nothing is declared of it"]
 
 
-def test_nothing_to_do_needs_nothing(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_an_empty_plan_needs_no_privileges(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = new_database(TABLE)
     with connect(database.url) as connection:
         assert (
@@ -170,7 +172,7 @@ def test_nothing_to_do_needs_nothing(new_database: Callable[..., Database], tmp_
         )
 
 
-def test_the_role_that_is_set_is_the_one_that_is_asked_and_recorded(
+def test_set_role_applies_to_preflight_and_journal(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     """A login that inherits nothing, and takes on the role that owns the tables: before the pre-flight, and not after it."""
@@ -198,7 +200,7 @@ def test_the_role_that_is_set_is_the_one_that_is_asked_and_recorded(
     assert back.exit_code == 0, back.output
 
 
-def test_a_role_s_read_only_default_can_be_set_aside(
+def test_a_read_only_default_can_be_overridden(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(TABLE)
@@ -211,7 +213,7 @@ def test_a_role_s_read_only_default_can_be_set_aside(
     assert done.exit_code == 0, done.output
 
 
-def test_a_pooler_that_gives_each_transaction_another_session_is_refused(
+def test_a_pooler_in_transaction_mode_is_refused(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     """Neither our settings nor our lock would hold there."""
@@ -220,7 +222,7 @@ def test_a_pooler_that_gives_each_transaction_another_session_is_refused(
         job = job_of(Database(url, Path()), DECLARED, tmp_path)
         plan = pipeline.plan_changes(job)
         with pytest.raises(ConnectionFailed, match="a pooler stands between"):
-            pipeline.apply_plan(plan, job, url, Notes(), LockPolicy(), ["all"])
+            pipeline.apply_plan(plan, job, url, RecordingWatcher(), LockPolicy(), ["all"])
     held = (
         "SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database WHERE "
         "d.datname = current_database()"

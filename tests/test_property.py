@@ -60,7 +60,7 @@ class Schema:
         return {c: b["type"] for c, b in self.content["tables"][table]["columns"].items()}
 
 
-def spoken(draw: st.DrawFn, body: Body, *, grants: str = "select") -> Body:
+def with_comment_and_grants(draw: st.DrawFn, body: Body, *, grants: str = "select") -> Body:
     """The same with a comment and grants, perhaps."""
     if draw(st.integers(0, 3)) == 0:
         body["comment"] = draw(st.sampled_from(("one", "it's two")))
@@ -86,7 +86,9 @@ def _types(draw: st.DrawFn, schema: Schema) -> None:
         values = draw(
             st.sampled_from((["x", "y"], ["x", "y", "z"], ["w", "x", "y"], ["y", "x"], ["x", "z"]))
         )
-        schema.add("enums", "mood", spoken(draw, {"values": values}, grants="usage"))
+        schema.add(
+            "enums", "mood", with_comment_and_grants(draw, {"values": values}, grants="usage")
+        )
     if draw(st.booleans()):
         check = draw(st.sampled_from(("VALUE <> ''", "length(VALUE) < 9")))
         schema.add("domains", "word", {"type": "text", "constraints": {"fits": check}})
@@ -107,7 +109,9 @@ def _functions(draw: st.DrawFn, schema: Schema) -> None:
             "volatility": "immutable",
             "body": f"SELECT (n + {more})::{returns}",
         }
-        schema.add("functions", "next(n integer)", spoken(draw, body, grants="execute"))
+        schema.add(
+            "functions", "next(n integer)", with_comment_and_grants(draw, body, grants="execute")
+        )
     if draw(st.booleans()):
         note = draw(st.sampled_from(("-- one", "-- two")))
         schema.add(
@@ -135,7 +139,7 @@ def _column(draw: st.DrawFn, schema: Schema) -> Body:
         body["default"] = draw(st.sampled_from(defaults))
     if body["type"] == "mood" and draw(st.booleans()):
         body["default"] = "'x'"
-    return spoken(draw, body)
+    return with_comment_and_grants(draw, body)
 
 
 def _table(draw: st.DrawFn, schema: Schema, name: str) -> Body:
@@ -181,7 +185,7 @@ def _table(draw: st.DrawFn, schema: Schema, name: str) -> Body:
                 "execute": "stamp()",
             }
         }
-    return spoken(draw, body)
+    return with_comment_and_grants(draw, body)
 
 
 def _views(draw: st.DrawFn, schema: Schema) -> None:
@@ -197,12 +201,14 @@ def _views(draw: st.DrawFn, schema: Schema) -> None:
             )
             query = f"SELECT {', '.join([*columns, *called])} FROM {table}"
             section = draw(st.sampled_from(("views", "views", "materialized_views")))
-            schema.add(section, f"of_{table}", spoken(draw, {"query": query}))
+            schema.add(section, f"of_{table}", with_comment_and_grants(draw, {"query": query}))
             if draw(st.booleans()):
                 schema.add(
                     "views",
                     f"over_{table}",
-                    spoken(draw, {"query": f"SELECT {columns[0]} FROM of_{table}"}),
+                    with_comment_and_grants(
+                        draw, {"query": f"SELECT {columns[0]} FROM of_{table}"}
+                    ),
                 )
 
 
@@ -233,7 +239,7 @@ def applied(job: Job) -> Plan:
     ],
 )
 @given(old=schemas(), new=schemas())
-def test_any_schema_becomes_any_other(
+def test_random_schemas_converge_to_each_other(
     old: Body, new: Body, new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database, fresh = new_database(), new_database()

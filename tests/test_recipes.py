@@ -26,9 +26,9 @@ from tests.installations import installed
 from tests.test_cases import CASES, job_of, undo
 
 EVERY_CUT = "RECONCILE_TEST_EVERY_CUT" in os.environ  # else three of them
-PATIENCE = LockPolicy(lock=1, total=5)
+POLICY = LockPolicy(lock=1, total=5)
 NEWEST, OLDEST = MAJORS[0], min({*MAJORS, *installed()})
-DEBRIS = """
+LEFTOVERS = """
     SELECT x.relname::text FROM pg_index AS i JOIN pg_class AS x ON x.oid = i.indexrelid
     WHERE x.relname LIKE 'reconcile%' OR x.relname ~ '_cc(new|old)' OR NOT (i.indisvalid AND
         i.indisready)
@@ -74,7 +74,7 @@ def job(new_database: Callable[..., Database], tmp_path: Path) -> Made:
 def apply(job: Job, plan: Plan | None = None) -> None:
     """Apply, to the end."""
     plan = plan or pipeline.plan_changes(job)
-    outcome = pipeline.apply_plan(plan, job, job.target, Lines(lambda _: None), PATIENCE, ["all"])
+    outcome = pipeline.apply_plan(plan, job, job.target, Lines(lambda _: None), POLICY, ["all"])
     assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ()), [
         s.error for s in outcome.steps
     ]
@@ -221,7 +221,7 @@ FILLED = {
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_an_online_recipe_leads_where_plain_ddl_does(
+def test_an_online_recipe_equals_plain_ddl(
     job: Made, new_database: Callable[..., Database], recipe: str, major: int
 ) -> None:
     script, declared, ddl = RECIPES[recipe]
@@ -231,7 +231,7 @@ def test_an_online_recipe_leads_where_plain_ddl_does(
     assert not plan.hazards()
     apply(made, plan)
     assert database.dump() == new_database(f"{script};{ddl}", major).dump()
-    assert database.rows(DEBRIS) == []
+    assert database.rows(LEFTOVERS) == []
     undo(plan, database)
     assert database.dump() == before
     table = "events" if PARTITIONED in script else "t"
@@ -241,7 +241,7 @@ def test_an_online_recipe_leads_where_plain_ddl_does(
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_an_online_recipe_goes_on_wherever_it_was_killed(
+def test_an_online_recipe_resumes_after_any_step(
     job: Made, new_database: Callable[..., Database], recipe: str, major: int
 ) -> None:
     script, declared, ddl = RECIPES[recipe]
@@ -256,14 +256,14 @@ def test_an_online_recipe_goes_on_wherever_it_was_killed(
         there = indexes(database)
         apply(again)
         assert set(database.dump()) ^ set(after) == set(), done
-        assert database.rows(DEBRIS) == []
+        assert database.rows(LEFTOVERS) == []
         lost = set(there) - set(started) - set(indexes(database))
         assert not lost, f"built again after {done}: {lost}"
         if filled := FILLED.get(recipe):
             assert database.value(f"SELECT count(*) FROM t WHERE {filled} IS NULL") == 0
 
 
-def test_the_partitions_can_be_written_while_their_index_is_built(job: Made, major: int) -> None:
+def test_partition_indexes_are_built_concurrently(job: Made, major: int) -> None:
     _, made = job(INDEX, PARTITIONED, major)
     plan = pipeline.plan_changes(made)
     for step in plan.steps:
@@ -283,7 +283,7 @@ BUSY = (
 )
 
 
-def breaks_off(database: Database, sql: str) -> None:
+def run_until_lock_timeout(database: Database, sql: str) -> None:
     """Run a command that waits for a transaction which writes to the table, until it gives up."""
     with psycopg.connect(database.url) as holder, connect(database.url) as connection:
         holder.execute("LOCK TABLE t IN ROW EXCLUSIVE MODE")
@@ -293,7 +293,7 @@ def breaks_off(database: Database, sql: str) -> None:
 
 
 def cancelled_build(database: Database) -> None:
-    breaks_off(database, "CREATE INDEX CONCURRENTLY t_n ON t (n)")
+    run_until_lock_timeout(database, "CREATE INDEX CONCURRENTLY t_n ON t (n)")
 
 
 def build_that_found_duplicates(database: Database) -> None:
@@ -311,51 +311,53 @@ def build_that_found_duplicates(database: Database) -> None:
 
 def cancelled_reindex(database: Database) -> None:
     database.run("CREATE INDEX t_n ON t (n)")
-    breaks_off(database, "REINDEX INDEX CONCURRENTLY t_n")
-    breaks_off(database, "REINDEX INDEX CONCURRENTLY t_n")
+    run_until_lock_timeout(database, "REINDEX INDEX CONCURRENTLY t_n")
+    run_until_lock_timeout(database, "REINDEX INDEX CONCURRENTLY t_n")
 
 
 def cancelled_drop(database: Database) -> None:
     database.run("CREATE INDEX t_n ON t (n)")
-    breaks_off(database, "DROP INDEX CONCURRENTLY t_n")
+    run_until_lock_timeout(database, "DROP INDEX CONCURRENTLY t_n")
 
 
 def constraint_not_validated(database: Database) -> None:
     database.run("ALTER TABLE t ADD CONSTRAINT small CHECK (n < 1000) NOT VALID")
 
 
-def index_of_a_key_not_promoted(database: Database) -> None:
+def key_index_not_attached(database: Database) -> None:
     """And one that was not even built."""
     database.run("CREATE UNIQUE INDEX reconcile_8ca1d0ec7d9e ON t (id)")
-    breaks_off(database, "CREATE UNIQUE INDEX CONCURRENTLY reconcile_0123456789ab ON t (code)")
+    run_until_lock_timeout(
+        database, "CREATE UNIQUE INDEX CONCURRENTLY reconcile_0123456789ab ON t (code)"
+    )
 
 
-DEBRIS_OF = (
+LEFTOVERS_OF = (
     cancelled_build,
     build_that_found_duplicates,
     cancelled_reindex,
     cancelled_drop,
     constraint_not_validated,
-    index_of_a_key_not_promoted,
+    key_index_not_attached,
 )
 
 
-@pytest.mark.parametrize("leave", DEBRIS_OF, ids=lambda f: f.__name__)
-def test_one_apply_finishes_what_somebody_left(
+@pytest.mark.parametrize("leave", LEFTOVERS_OF, ids=lambda f: f.__name__)
+def test_one_apply_finishes_the_work_of_others(
     job: Made, leave: Callable[[Database], None], major: int
 ) -> None:
     clean, made = job(DECLARED, BUSY, major)
     apply(made)
     database, made = job(DECLARED, BUSY, major)
     leave(database)
-    assert database.rows(DEBRIS)
+    assert database.rows(LEFTOVERS)
     apply(made)
-    assert database.rows(DEBRIS) == []
+    assert database.rows(LEFTOVERS) == []
     assert database.dump() == clean.dump()
     assert pipeline.plan_changes(made).in_sync
 
 
-def test_a_detachment_that_was_broken_off_is_finished(
+def test_an_interrupted_detach_is_finished(
     job: Made, new_database: Callable[..., Database], major: int
 ) -> None:
     script = (
@@ -371,13 +373,13 @@ def test_a_detachment_that_was_broken_off_is_finished(
         connection.execute("SET lock_timeout = '200ms'")
         with pytest.raises(psycopg.errors.LockNotAvailable):
             connection.execute("ALTER TABLE events DETACH PARTITION events_1 CONCURRENTLY")
-    assert database.rows(DEBRIS) == [("events_1",)]
+    assert database.rows(LEFTOVERS) == [("events_1",)]
     apply(made)
     other = new_database(script + "; COMMENT ON TABLE events IS 'what happened'", major)
     with connect(other.url) as connection:
         connection.execute("ALTER TABLE events DETACH PARTITION events_1 CONCURRENTLY")
     assert set(database.dump()) ^ set(other.dump()) == set()
-    assert database.rows(DEBRIS) == []
+    assert database.rows(LEFTOVERS) == []
     assert pipeline.plan_changes(made).in_sync
 
 
@@ -397,7 +399,7 @@ tables:
 """
 
 
-def test_partitions_come_and_go_with_the_index_that_they_share(
+def test_partitions_change_together_with_a_shared_index(
     job: Made, new_database: Callable[..., Database], major: int
 ) -> None:
     database, made = job(PARTITIONS, TREE, major)
@@ -408,7 +410,7 @@ def test_partitions_come_and_go_with_the_index_that_they_share(
         CREATE INDEX events_id ON events (id);
         CREATE INDEX events_even ON events (id) WHERE id % 2 = 0;
         CREATE TABLE events_4 PARTITION OF events FOR VALUES FROM (400) TO (500)"""
-    assert database.rows(DEBRIS) == []
+    assert database.rows(LEFTOVERS) == []
     assert len(database.dump()) == len(new_database(TREE + ddl, major).dump())
     assert pipeline.plan_changes(made).in_sync
 
@@ -417,7 +419,7 @@ NULLABLE = TREE.replace("at int NOT NULL", "at int")
 
 
 @pytest.mark.parametrize("columns", ["", "columns: {id: {not_null: true}, at: {not_null: true}}, "])
-def test_a_primary_key_of_columns_that_may_be_null(job: Made, columns: str, major: int) -> None:
+def test_a_primary_key_on_nullable_columns(job: Made, columns: str, major: int) -> None:
     database, made = job(
         f"tables: {{events: {{{columns}constraints: {{events_pkey: {{primary_key: [id, at]}}}}}}}}",
         NULLABLE,
@@ -426,7 +428,7 @@ def test_a_primary_key_of_columns_that_may_be_null(job: Made, columns: str, majo
     plan = pipeline.plan_changes(made)
     assert not plan.hazards()
     apply(made, plan)
-    assert database.rows(DEBRIS) == []
+    assert database.rows(LEFTOVERS) == []
     assert (
         database.value(
             "SELECT count(*) FROM pg_constraint WHERE contype = 'p' AND connamespace = "
@@ -436,7 +438,7 @@ def test_a_primary_key_of_columns_that_may_be_null(job: Made, columns: str, majo
     )
 
 
-def test_what_others_have_built_is_taken_up(
+def test_matching_indexes_of_others_are_reused(
     job: Made, new_database: Callable[..., Database], major: int
 ) -> None:
     """An index under another name, a failed one, and a key that was begun."""
@@ -464,12 +466,12 @@ def test_what_others_have_built_is_taken_up(
     )
     assert set(database.dump()) ^ set(new_database(TREE + ddl, major).dump()) == set()
     assert len(set(there) - set(indexes(database))) == 1
-    assert database.rows(DEBRIS) == []
+    assert database.rows(LEFTOVERS) == []
     undo(plan, database)
     assert any("somebodys" in line for line in database.dump() if line in before)
 
 
-def test_the_foreign_keys_of_others_are_checked_after_the_swap(job: Made, major: int) -> None:
+def test_referencing_foreign_keys_are_validated_after_the_swap(job: Made, major: int) -> None:
     """Rows that would not pass are seen, and nothing has read them under a lock that blocks."""
     _, made = job(RECIPES["primary key in the place of another"][1], REFERRED, major)
     plan = pipeline.plan_changes(made)
@@ -480,7 +482,7 @@ def test_the_foreign_keys_of_others_are_checked_after_the_swap(job: Made, major:
     assert all("USING INDEX" in s.sql or "NOT VALID" in s.sql for s in together if " ADD " in s.sql)
 
 
-def test_an_exclusion_constraint_says_how_long_nobody_can_read(job: Made) -> None:
+def test_an_exclusion_constraint_estimates_its_lock_time(job: Made) -> None:
     script = BUSY + "INSERT INTO t SELECT g, g, g FROM generate_series(301, 60000) AS g; ANALYZE t;"
     _, made = job("tables: {t: {constraints: {apart: {exclude: USING btree (id WITH =)}}}}", script)
     reasons = pipeline.plan_changes(made).hazards()[HazardKind.BLOCKS_READS]
@@ -488,7 +490,7 @@ def test_an_exclusion_constraint_says_how_long_nobody_can_read(job: Made) -> Non
     assert "about 60,000 rows: about 1 s, if 50 MB are read a second" in reasons[0]
 
 
-def test_partitions_on_another_server_have_no_index_and_need_none(
+def test_foreign_partitions_are_left_without_index(
     job: Made, new_database: Callable[..., Database], major: int
 ) -> None:
     script = (
@@ -506,12 +508,12 @@ def test_partitions_on_another_server_have_no_index_and_need_none(
         ^ set(new_database(script + "CREATE INDEX events_id ON events (id)", major).dump())
         == set()
     )
-    assert database.rows(DEBRIS) == []
+    assert database.rows(LEFTOVERS) == []
     undo(plan, database)
     assert database.dump() == new_database(script, major).dump()
 
 
-def test_keys_of_partitioned_tables_that_others_refer_to(
+def test_referenced_keys_of_partitioned_tables(
     job: Made, new_database: Callable[..., Database], major: int
 ) -> None:
     script = (
@@ -532,15 +534,13 @@ def test_keys_of_partitioned_tables_that_others_refer_to(
     plan = pipeline.plan_changes(made)
     assert not plan.hazards()
     apply(made, plan)
-    assert database.rows(DEBRIS) == []
+    assert database.rows(LEFTOVERS) == []
     assert pipeline.plan_changes(made).in_sync
     undo(plan, database)
     assert set(database.dump()) ^ set(new_database(script, major).dump()) == set()
 
 
-def test_a_half_made_index_that_nobody_wants_goes_where_only_what_is_listed_stays(
-    job: Made, major: int
-) -> None:
+def test_exclusive_drops_an_unfinished_undeclared_index(job: Made, major: int) -> None:
     half = """
         CREATE INDEX lost ON ONLY events (id);
         CREATE INDEX events_1_lost ON events_1 (id);
@@ -557,7 +557,7 @@ def test_a_half_made_index_that_nobody_wants_goes_where_only_what_is_listed_stay
     )
 
 
-def test_an_enum_beside_triggers_is_proven_at_the_first_try(
+def test_an_enum_with_changed_triggers_is_proven_at_the_first_try(
     new_database: Callable[..., Database], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case, tries = CASES / "enum" / "value_added_with_changed_triggers", list[Plan]()

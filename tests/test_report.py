@@ -50,7 +50,7 @@ def test_hazards_come_first_with_the_flag_that_allows_them() -> None:
     assert "mind this" in shown
 
 
-def test_nothing_to_do_says_so() -> None:
+def test_an_empty_plan_is_reported() -> None:
     assert "nothing to do" in text.plan(NOTHING)
     assert "nothing to do" in markdown.plan(NOTHING)
     assert "nothing to do" in script.plan(NOTHING)
@@ -58,13 +58,13 @@ def test_nothing_to_do_says_so() -> None:
     assert '"in_sync": true' in data.drift(NOTHING)
 
 
-def test_markdown_keeps_foreign_text_in_its_fence() -> None:
+def test_markdown_fences_untrusted_text() -> None:
     shown = markdown.plan(PLAN)
     assert '`` public."a`\\|b" ``' in shown or "public.v" in shown
     assert [line for line in shown.splitlines() if line == "```"] == ["```"] * 2
 
 
-def test_a_script_spells_transactions_and_fills() -> None:
+def test_a_script_contains_transactions_and_backfills() -> None:
     fill = Fill(relation="public.t", column="n", value="1")
     filling = STEP.model_copy(
         update={
@@ -86,7 +86,7 @@ def test_a_script_spells_transactions_and_fills() -> None:
     assert "UPDATE …" not in shown
 
 
-def test_a_script_that_fills_sees_every_row_and_says_what_it_does_not_keep_to() -> None:
+def test_a_script_with_a_backfill_notes_its_limits() -> None:
     fill = Fill(relation="public.t", column="n", value="1", throttle=Pace(max_lag=5, max_active=3))
     filling = STEP.model_copy(
         update={

@@ -21,7 +21,7 @@ from reconciler.server.locks import LockPolicy
 from reconciler.sql import mentions
 from tests.conftest import Database, version
 from tests.test_filling import ROWS, apply, writing
-from tests.test_recipes import DEBRIS, run_until
+from tests.test_recipes import LEFTOVERS, run_until
 
 TABLE = f"""
     CREATE TABLE public.t (id int PRIMARY KEY, a int NOT NULL, note text);
@@ -46,7 +46,7 @@ def planned(database: Database, folder: Path, declared: str) -> Plan:
     return pipeline.plan_changes(Job(database.url, declaration, Scope(declaration.schemas)))
 
 
-def test_nothing_fails_and_nothing_is_lost(
+def test_writes_do_not_fail_and_rows_are_kept(
     each_major: int, new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(TABLE, each_major)
@@ -71,10 +71,10 @@ def test_nothing_fails_and_nothing_is_lost(
         "'t'::regclass AND attname = 'a'"
     )
     assert database.value("SELECT pg_relation_filenode('t')") == before  # nobody has copied it
-    assert database.rows(DEBRIS) == []
+    assert database.rows(LEFTOVERS) == []
 
 
-def test_the_twin_is_as_its_column_whoever_writes(database: Database, tmp_path: Path) -> None:
+def test_the_shadow_column_follows_every_write(database: Database, tmp_path: Path) -> None:
     """Behind other triggers, beside replication, by roles that may write that column alone."""
     database.run(
         TABLE
@@ -110,7 +110,7 @@ def test_the_twin_is_as_its_column_whoever_writes(database: Database, tmp_path: 
     assert len(plan.transactions()) > 1
 
 
-def test_a_twin_that_was_left_is_taken_up(database: Database, tmp_path: Path) -> None:
+def test_an_existing_shadow_column_is_reused(database: Database, tmp_path: Path) -> None:
     database.run(TABLE)
     run_until(database, planned(database, tmp_path, WIDER), 1)
     database.run(f"UPDATE t SET {database.value(SHADOW_PREFIX)} = a WHERE id <= 5000")
@@ -146,7 +146,7 @@ MEDDLING = (
 
 
 @pytest.mark.parametrize("meddling", MEDDLING)
-def test_a_twin_that_somebody_has_put_out_of_step_is_begun_anew(
+def test_an_altered_shadow_column_is_recreated(
     meddling: str, database: Database, tmp_path: Path
 ) -> None:
     database.run(TABLE)
@@ -161,7 +161,7 @@ def test_a_twin_that_somebody_has_put_out_of_step_is_begun_anew(
         (2, 2),
         (3, 3),
     ]
-    assert database.rows(DEBRIS) == []
+    assert database.rows(LEFTOVERS) == []
 
 
 @pytest.mark.parametrize(
@@ -174,15 +174,15 @@ def test_a_twin_that_somebody_has_put_out_of_step_is_begun_anew(
         "tables: {t: {columns: {a: {type: bigint, using: a + 1, retype: online}}}}",
     ],
 )
-def test_a_twin_that_nobody_asks_for_is_cleared_away(
+def test_an_undeclared_shadow_column_is_dropped(
     declared: str, database: Database, tmp_path: Path
 ) -> None:
     database.run(TABLE)
     plan = planned(database, tmp_path, WIDER)
     run_until(database, plan, len(plan.transactions()) - 1)
-    assert database.rows(DEBRIS)
+    assert database.rows(LEFTOVERS)
     apply(database, tmp_path, declared)
-    assert database.rows(DEBRIS) == []
+    assert database.rows(LEFTOVERS) == []
     assert (
         database.value("SELECT sum(a) FROM t")
         == sum(range(1, ROWS + 1)) + ("a + 1" in declared) * ROWS
@@ -190,9 +190,7 @@ def test_a_twin_that_nobody_asks_for_is_cleared_away(
     assert planned(database, tmp_path, declared).in_sync
 
 
-def test_what_is_half_done_is_neither_exported_nor_anybodys_column(
-    database: Database, tmp_path: Path
-) -> None:
+def test_a_shadow_column_is_not_exported(database: Database, tmp_path: Path) -> None:
     database.run(TABLE)
     run_until(database, planned(database, tmp_path, WIDER), 2)
     pipeline.export_state(database.url, Scope(frozenset({"public"})), tmp_path / "out")
@@ -201,7 +199,7 @@ def test_what_is_half_done_is_neither_exported_nor_anybodys_column(
     assert "reconcile" not in exported
 
 
-def test_it_may_stay_in_the_file_for_ever(database: Database, tmp_path: Path) -> None:
+def test_retype_may_stay_in_the_file(database: Database, tmp_path: Path) -> None:
     database.run(TABLE)
     apply(database, tmp_path, WIDER)
     assert planned(database, tmp_path, WIDER).in_sync
@@ -209,13 +207,15 @@ def test_it_may_stay_in_the_file_for_ever(database: Database, tmp_path: Path) ->
     assert [s.sql for s in plan.steps] == ["COMMENT ON COLUMN public.t.a IS 'wide'"]
 
 
-def test_where_nothing_is_written_anew_there_is_no_twin(database: Database, tmp_path: Path) -> None:
+def test_a_change_without_rewrite_needs_no_shadow_column(
+    database: Database, tmp_path: Path
+) -> None:
     database.run("CREATE TABLE public.t (a varchar(10))")
     plan = planned(database, tmp_path, "tables: {t: {columns: {a: {type: text, retype: online}}}}")
     assert [s.sql for s in plan.steps] == ["ALTER TABLE public.t ALTER COLUMN a TYPE text"]
 
 
-def test_a_value_that_becomes_null_is_null(database: Database, tmp_path: Path) -> None:
+def test_a_using_expression_may_return_null(database: Database, tmp_path: Path) -> None:
     database.run(
         TABLE + "ALTER TABLE public.t ALTER a DROP NOT NULL; INSERT INTO public.t VALUES (0, NULL)"
     )
@@ -227,7 +227,7 @@ def test_a_value_that_becomes_null_is_null(database: Database, tmp_path: Path) -
     assert database.rows("SELECT id FROM t WHERE a IS NULL ORDER BY id") == [(0,), (3,)]
 
 
-def test_a_null_becomes_what_the_expression_makes_of_it(database: Database, tmp_path: Path) -> None:
+def test_a_using_expression_applies_to_nulls(database: Database, tmp_path: Path) -> None:
     database.run(
         TABLE + "ALTER TABLE public.t ALTER a DROP NOT NULL; INSERT INTO public.t VALUES (0, NULL)"
     )
@@ -243,9 +243,7 @@ def test_a_null_becomes_what_the_expression_makes_of_it(database: Database, tmp_
     assert database.value("SELECT a FROM t WHERE id = 0") == "0"
 
 
-def test_a_value_that_must_not_become_null_stops_before_anybody_is_refused(
-    database: Database, tmp_path: Path
-) -> None:
+def test_nulls_in_a_not_null_column_stop_the_fill(database: Database, tmp_path: Path) -> None:
     database.run(TABLE)
     file = tmp_path / "state.yml"
     file.write_text(
@@ -268,7 +266,7 @@ def test_a_value_that_must_not_become_null_stops_before_anybody_is_refused(
     )
 
 
-def test_numbering_goes_on(
+def test_sequences_continue(
     each_major: int, new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     script = """
@@ -296,7 +294,7 @@ def test_numbering_goes_on(
     assert database.value(f"SELECT count(*) {SEQUENCES}") == 0
 
 
-def test_what_stands_on_the_column_comes_back(
+def test_dependents_of_the_column_are_recreated(
     each_major: int, new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     """A keeper and what identifies rows; indexes over expressions and what is materialized are made under lock."""
@@ -340,7 +338,7 @@ def test_what_stands_on_the_column_comes_back(
     ]
 
 
-def test_a_deferred_key_is_not_enforced_before_its_time(database: Database, tmp_path: Path) -> None:
+def test_a_deferred_key_is_not_enforced_early(database: Database, tmp_path: Path) -> None:
     """The index that is built ahead of others would refuse what the constraint lets pass until the transaction ends."""
     database.run(
         TABLE + "ALTER TABLE public.t ADD CONSTRAINT once UNIQUE (a) DEFERRABLE INITIALLY DEFERRED"
@@ -363,7 +361,7 @@ def test_a_deferred_key_is_not_enforced_before_its_time(database: Database, tmp_
     assert database.rows("SELECT id, a FROM t WHERE id < 3 ORDER BY id") == [(1, 2), (2, 1)]
 
 
-def test_a_serial_column_may_be_numbered_otherwise_at_once(
+def test_a_serial_column_may_become_an_identity_in_one_plan(
     database: Database, tmp_path: Path
 ) -> None:
     database.run(
@@ -388,15 +386,13 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("script", REFUSED)
-def test_what_cannot_be_exchanged_is_refused(
-    script: str, database: Database, tmp_path: Path
-) -> None:
+def test_unsupported_columns_are_refused(script: str, database: Database, tmp_path: Path) -> None:
     database.run(f"SET search_path = public; {script}")
     with pytest.raises(PlanError, match=f"{REFUSED[script]}.*leave `retype` out"):
         planned(database, tmp_path, "tables: {t: {columns: {a: {type: bigint, retype: online}}}}")
 
 
-def test_a_table_that_is_replicated_whole_is_refused(
+def test_a_table_published_with_all_columns_is_refused(
     each_major: int, new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(TABLE + "CREATE PUBLICATION p FOR ALL TABLES", each_major)
@@ -420,7 +416,7 @@ def test_a_domain_with_constraints_is_refused(database: Database, tmp_path: Path
         planned(database, tmp_path, "tables: {t: {columns: {a: {type: small, retype: online}}}}")
 
 
-def test_two_ways_to_ask_and_no_others(tmp_path: Path) -> None:
+def test_accepted_values_of_retype(tmp_path: Path) -> None:
     file = tmp_path / "state.yml"
     for good in ("online", "{}", "{pause: 1s, triggers: false}"):
         file.write_text(f"tables: {{t: {{columns: {{a: {{type: int, retype: {good}}}}}}}}}")
@@ -443,11 +439,11 @@ def test_two_ways_to_ask_and_no_others(tmp_path: Path) -> None:
         ("b.a", True),
     ],
 )
-def test_what_names_a_column(words: str, named: bool) -> None:
+def test_mentions_of_a_column(words: str, named: bool) -> None:
     assert mentions(words, "a") == named
 
 
-def test_the_lock_is_not_taken_twice(database: Database, tmp_path: Path) -> None:
+def test_the_swap_is_one_transaction_without_a_scan(database: Database, tmp_path: Path) -> None:
     """The exchange is one transaction, and reads no row."""
     database.run(TABLE)
     plan = planned(database, tmp_path, WIDER)

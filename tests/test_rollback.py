@@ -41,7 +41,7 @@ def rolled_back(database: Database, run: int | None = None) -> Outcome:
 
 
 @pytest.mark.parametrize("case", FOUND, ids=lambda c: f"{c.parent.name}/{c.name}")
-def test_a_case_rolled_back_is_as_it_was(
+def test_a_rollback_restores_each_case(
     case: Path, each_major: int, new_database: Callable[..., Database]
 ) -> None:
     if not installed() and (case not in SOME or each_major != MAJORS[0]):
@@ -101,7 +101,7 @@ def refused(database: Database, run: int | None = None) -> str:
     return str(told.value)
 
 
-def test_what_others_changed_since_is_not_overwritten(database: Database, declare: Declare) -> None:
+def test_later_changes_of_others_are_not_overwritten(database: Database, declare: Declare) -> None:
     database.run(TABLE)
     declare("tables: {t: {columns: {n: {default: 1}}, indexes: {t_n: {on: n}}, comment: c}}")
     database.run("ALTER TABLE t ALTER n SET DEFAULT 2; DROP INDEX t_n;")
@@ -113,7 +113,7 @@ def test_what_others_changed_since_is_not_overwritten(database: Database, declar
     assert database.value("SELECT obj_description('t'::regclass)") is None
 
 
-def test_a_later_run_goes_first(database: Database, declare: Declare) -> None:
+def test_a_later_run_must_be_rolled_back_first(database: Database, declare: Declare) -> None:
     database.run(TABLE)
     before = database.dump()
     declare("tables: {t: {comment: one}}")
@@ -131,9 +131,7 @@ def test_a_later_run_goes_first(database: Database, declare: Declare) -> None:
     assert database.value("SELECT obj_description('t'::regclass)") == "one"
 
 
-def test_a_later_run_that_broke_off_before_it_began_is_no_matter(
-    database: Database, declare: Declare
-) -> None:
+def test_a_later_run_without_steps_is_ignored(database: Database, declare: Declare) -> None:
     database.run(TABLE)
     declare("tables: {t: {comment: one}}")
     declare("tables: {t: {comment: two}}")
@@ -147,9 +145,7 @@ def test_a_later_run_that_broke_off_before_it_began_is_no_matter(
     assert rolled_back(database, 1).changed == 1
 
 
-def test_a_run_that_touched_something_else_is_no_matter(
-    database: Database, declare: Declare
-) -> None:
+def test_a_later_run_on_other_objects_is_ignored(database: Database, declare: Declare) -> None:
     database.run(TABLE)
     declare("tables: {t: {comment: one}}")
     declare("tables: {t: {indexes: {t_n: {on: n}}}}")
@@ -167,7 +163,7 @@ def test_a_run_that_touched_something_else_is_no_matter(
         "CREATE TABLE s.mine ()",
     ],
 )
-def test_what_came_to_what_the_run_made_is_not_dropped_with_it(
+def test_objects_added_to_created_objects_are_not_dropped(
     database: Database, declare: Declare, by_hand: str
 ) -> None:
     declare("{schemas: {public: {}, s: {}}, tables: {public.t: {columns: {id: int, n: int}}}}")
@@ -175,18 +171,14 @@ def test_what_came_to_what_the_run_made_is_not_dropped_with_it(
     assert "mine" in refused(database)
 
 
-def test_a_view_that_somebody_put_on_what_the_run_made_stops_it(
-    database: Database, declare: Declare
-) -> None:
+def test_a_view_on_a_created_table_stops_the_rollback(database: Database, declare: Declare) -> None:
     declare("tables: {t: {columns: {id: int, n: int}}}")
     database.run("CREATE VIEW v AS SELECT n FROM t")
     with pytest.raises(DeclarationError, match=r"view public\.v cannot stay"):
         pipeline.plan_rollback(database.url, JOURNAL, None)
 
 
-def test_a_dropped_table_comes_back_with_all_that_was_its_own(
-    database: Database, declare: Declare
-) -> None:
+def test_a_dropped_table_is_restored_with_its_parts(database: Database, declare: Declare) -> None:
     database.run(
         """
         CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM nowhere();
@@ -222,7 +214,7 @@ def test_a_dropped_table_comes_back_with_all_that_was_its_own(
     assert database.dump() == before
 
 
-def test_names_come_back_and_rows_stay(database: Database, declare: Declare) -> None:
+def test_renames_are_reversed_and_rows_kept(database: Database, declare: Declare) -> None:
     database.run(
         "CREATE TYPE mood AS ENUM ('x', 'y'); CREATE TABLE t (id int PRIMARY KEY, n int, m "
         "mood); CREATE VIEW v AS SELECT n FROM t;"
@@ -250,16 +242,14 @@ views: {w: {renamed_from: v, query: SELECT k AS n FROM u}}
     assert database.rows("SELECT id, k, m::text FROM u") == [(1, 2, "z")]
 
 
-def test_a_name_that_is_taken_meanwhile_cannot_come_back(
-    database: Database, declare: Declare
-) -> None:
+def test_a_name_in_use_cannot_be_restored(database: Database, declare: Declare) -> None:
     database.run(TABLE)
     declare("tables: {u: {renamed_from: t}}")
     database.run("CREATE TABLE t (other int)")
     assert "table public.u cannot be called t again" in refused(database)
 
 
-def test_a_run_that_failed_half_way_is_rolled_back(database: Database, declare: Declare) -> None:
+def test_a_failed_run_is_rolled_back(database: Database, declare: Declare) -> None:
     database.run(TABLE + "INSERT INTO public.t VALUES (1, 1), (2, 1);")
     before = database.dump()
     outcome = declare(
@@ -271,7 +261,7 @@ def test_a_run_that_failed_half_way_is_rolled_back(database: Database, declare: 
     assert database.dump() == before
 
 
-def test_a_run_that_broke_off_unseen_is_rolled_back(database: Database, declare: Declare) -> None:
+def test_a_killed_run_is_rolled_back(database: Database, declare: Declare) -> None:
     """As `kill -9` leaves it: nothing is recorded of its end."""
     database.run(TABLE)
     before = database.dump()
@@ -299,7 +289,7 @@ def test_a_run_that_broke_off_unseen_is_rolled_back(database: Database, declare:
 
 
 @pytest.mark.parametrize("rows", ["", "INSERT INTO public.t VALUES (1, 1);"])
-def test_a_dropped_column_comes_back_without_its_values(
+def test_a_dropped_column_is_restored_without_values(
     database: Database, declare: Declare, rows: str
 ) -> None:
     database.run(
@@ -322,9 +312,7 @@ def test_a_dropped_column_comes_back_without_its_values(
     assert database.dump() == before
 
 
-def test_a_rollback_that_fails_goes_on_when_what_stopped_it_is_mended(
-    database: Database, declare: Declare
-) -> None:
+def test_a_failed_rollback_can_be_resumed(database: Database, declare: Declare) -> None:
     database.run(TABLE + "CREATE UNIQUE INDEX t_n ON public.t (n);")
     before = database.dump()
     declare("tables: {t: {indexes: {t_n: {state: absent}}, comment: c}}")
@@ -338,9 +326,7 @@ def test_a_rollback_that_fails_goes_on_when_what_stopped_it_is_mended(
     assert "run 3 changed index public.t_n" in refused(database, 2)
 
 
-def test_what_was_marked_irreversible_stays_and_is_said(
-    database: Database, declare: Declare
-) -> None:
+def test_irreversible_changes_stay_and_are_noted(database: Database, declare: Declare) -> None:
     database.run(
         "CREATE TYPE state AS ENUM ('a'); CREATE TABLE jobs (s state) PARTITION BY LIST (s);"
     )
@@ -351,7 +337,7 @@ def test_what_was_marked_irreversible_stays_and_is_said(
     assert [c.identity for c in plan.changes] == ["public.jobs"]
 
 
-def test_nothing_to_go_back_to_is_said(database: Database, declare: Declare) -> None:
+def test_a_rollback_without_changes_is_reported(database: Database, declare: Declare) -> None:
     assert "records no run that changed something" in refused(database)
     assert "records no run 3" in refused(database, 3)
     database.run(TABLE)
@@ -364,7 +350,7 @@ def reconcile(*words: object) -> Result:
     return CliRunner().invoke(main, [str(w) for w in words], catch_exceptions=False)
 
 
-def test_the_command_shows_asks_for_hazards_and_goes(
+def test_the_command_shows_the_plan_and_refuses_hazards(
     database: Database, declare: Declare, tmp_path: Path
 ) -> None:
     declare("tables: {t: {columns: {id: int}}}")
@@ -398,7 +384,7 @@ def test_the_command_shows_asks_for_hazards_and_goes(
     assert "rollback of 2" in reconcile("history", "--target", database.url).stdout
 
 
-def test_the_conversations_are_as_they_were(conversations: Database) -> None:
+def test_the_conversations_plan_is_rolled_back(conversations: Database) -> None:
     before, rows = conversations.dump(), conversations.rows(ROWS)
     assert (
         reconcile(

@@ -58,7 +58,7 @@ def declare(folder: Path, text: str) -> Path:
         ),
     ],
 )
-def test_a_string_in_yaml_hides_no_second_command(
+def test_yaml_strings_cannot_add_a_command(
     new_database: Callable[..., Database], tmp_path: Path, declared: str
 ) -> None:
     database = new_database(TABLE)
@@ -77,9 +77,7 @@ def test_a_string_in_yaml_hides_no_second_command(
     assert database.value("SELECT to_regnamespace('reconcile')") is None
 
 
-def test_a_name_hides_no_second_command(
-    new_database: Callable[..., Database], tmp_path: Path
-) -> None:
+def test_names_cannot_add_a_command(new_database: Callable[..., Database], tmp_path: Path) -> None:
     database = new_database(TABLE)
     name = 'n" int)' + EVIL
     declared = {
@@ -104,9 +102,7 @@ def test_a_name_hides_no_second_command(
     assert reconcile("plan", *target).exit_code == 0
 
 
-def test_a_check_hides_no_second_command(
-    new_database: Callable[..., Database], tmp_path: Path
-) -> None:
+def test_checks_cannot_add_a_command(new_database: Callable[..., Database], tmp_path: Path) -> None:
     database = new_database(TABLE)
     file = declare(
         tmp_path,
@@ -150,7 +146,7 @@ def test_an_edited_plan_is_refused(new_database: Callable[..., Database], tmp_pa
     assert database.value("SELECT to_regclass('public.pwned')") is None
 
 
-def test_a_forged_plan_hides_no_second_command(
+def test_a_forged_plan_cannot_add_a_command(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(TABLE)
@@ -162,7 +158,7 @@ def test_a_forged_plan_hides_no_second_command(
     assert database.value("SELECT to_regclass('public.pwned')") is None
 
 
-def test_a_plan_is_refused_where_its_target_has_moved(
+def test_a_plan_is_refused_after_related_changes(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(TABLE + "CREATE TABLE public.other (id int);")
@@ -174,7 +170,7 @@ def test_a_plan_is_refused_where_its_target_has_moved(
     assert database.value("SELECT to_regclass('public.t_n')") is None
 
 
-def test_a_plan_does_not_mind_what_it_does_not_touch(
+def test_a_plan_is_accepted_after_unrelated_changes(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(TABLE + "CREATE TABLE public.other (id int);")
@@ -241,7 +237,7 @@ def test_planning_writes_nothing(new_database: Callable[..., Database], tmp_path
     assert database.value("SELECT to_regnamespace('reconcile')") is None
 
 
-def test_the_password_is_said_nowhere(
+def test_the_password_is_printed_nowhere(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(TABLE)
@@ -314,16 +310,14 @@ def test_a_broken_url_is_not_repeated() -> None:
     assert "hunter2" not in done.output
 
 
-def test_json_is_one_document_whatever_is_in_it(
-    new_database: Callable[..., Database], tmp_path: Path
-) -> None:
+def test_json_output_is_one_document(new_database: Callable[..., Database], tmp_path: Path) -> None:
     database = new_database(TABLE)
     file = declare(tmp_path, json.dumps({"tables": {"t": {"comment": "a\u2028b\u0085c"}}}))
     shown = reconcile("plan", "--target", database.url, "--state", file, "--format", "json")
     assert json.loads(shown.stdout)["changes"][0]["after"]["comment"] == "a\u2028b\u0085c"
 
 
-def test_a_script_keeps_a_body_to_the_letter(
+def test_a_script_keeps_function_bodies_unchanged(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(TABLE)

@@ -26,9 +26,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_flag_goes_before_the_environment_and_that_before_the_file(
-    file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_flag_then_environment_then_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = read(file)
     assert resolve_target(settings, None).url == "postgresql://staging/app"
     monkeypatch.setenv("DATABASE_URL", "postgresql://env/app")
@@ -38,7 +36,7 @@ def test_a_flag_goes_before_the_environment_and_that_before_the_file(
     assert resolve_target(settings, "production").url == "postgresql://prod/app"
 
 
-def test_patience_is_the_target_s_then_the_file_s_then_ours(file: Path) -> None:
+def test_timeouts_come_from_target_then_file_then_defaults(file: Path) -> None:
     assert resolve_target(read(file), "staging").patience == LockPolicy(
         lock=1, total=60, statement=LockPolicy().statement
     )
@@ -70,6 +68,6 @@ def test_an_unknown_target_lists_the_known_ones(file: Path) -> None:
         resolve_target(read(file), "prodution")
 
 
-def test_no_target_at_all_says_what_would_do(tmp_path: Path) -> None:
+def test_a_missing_target_lists_the_possibilities(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="DATABASE_URL"):
         resolve_target(read(tmp_path / "none.yml"), None)

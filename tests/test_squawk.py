@@ -68,7 +68,7 @@ SWITCHED_OFF = {
     ),
 }
 ONLY = "ALTER TABLE ONLY"  # no partition is touched: theirs are attached, one by one
-ADOPTED = "ADD CONSTRAINT parts_once"  # its partitions have the indexes already
+WITH_PARTITION_INDEXES = "ADD CONSTRAINT parts_once"  # its partitions have the indexes already
 PROVEN = "_not_null NOT NULL"  # a check has proven it before
 # Warnings that are right elsewhere: what the statements that hold these words do blocks nobody.
 HARMLESS = {
@@ -81,10 +81,10 @@ HARMLESS = {
     "constraint-missing-not-valid": (
         "old_orders",
         ONLY,
-        ADOPTED,
+        WITH_PARTITION_INDEXES,
         PROVEN,
     ),  # the first is a foreign table: PostgreSQL checks nothing
-    "disallowed-unique-constraint": (ONLY, ADOPTED),
+    "disallowed-unique-constraint": (ONLY, WITH_PARTITION_INDEXES),
     "adding-serial-primary-key-field": (ONLY,),
     "adding-field-with-default": (
         "ADD COLUMN id uuid DEFAULT gen_random_uuid()",
@@ -94,7 +94,7 @@ HARMLESS = {
         "ON public.by_region",
     ),  # the second is new in this plan
 }
-UNREAD = ("CREATE TRUSTED LANGUAGE",)  # what squawk's grammar does not know
+UNSUPPORTED_SYNTAX = ("CREATE TRUSTED LANGUAGE",)  # what squawk's grammar does not know
 
 
 def squawk(version: int, *files: Path) -> list[dict[str, Any]]:
@@ -119,7 +119,7 @@ def unexplained(finding: dict[str, Any]) -> bool:
     )
     statement, above = lines[line], lines[line - 1]
     if rule == "syntax-error":
-        return not statement.startswith(UNREAD)
+        return not statement.startswith(UNSUPPORTED_SYNTAX)
     harmless = any(words in statement for words in HARMLESS.get(rule, ()))
     return rule not in SWITCHED_OFF and not harmless and not above.startswith("-- hazard")
 
@@ -147,7 +147,7 @@ def test_the_conversations(version: int, conversations: Database, tmp_path: Path
     assert words(squawk(version, tmp_path / "plan.sql")) == []
 
 
-def test_it_finds_what_it_should(tmp_path: Path) -> None:
+def test_squawk_finds_a_blocking_index(tmp_path: Path) -> None:
     (tmp_path / "plan.sql").write_text(
         "SET lock_timeout = '2s';\nSET statement_timeout = '30s';\n\nCREATE INDEX i ON t (a);\n"
     )
@@ -156,5 +156,5 @@ def test_it_finds_what_it_should(tmp_path: Path) -> None:
     ] == [True]
 
 
-def test_no_rule_is_switched_off_for_nothing() -> None:
+def test_every_disabled_rule_is_needed() -> None:
     assert {*SWITCHED_OFF} <= {f["rule_name"] for f in squawk(18, *CASES)}

@@ -36,7 +36,7 @@ def test_name(parts: tuple[str, ...], quoted: str) -> None:
     assert text(name(*parts)) == quoted
 
 
-def test_every_name_is_quoted_at_least_where_the_server_would(database: Database) -> None:
+def test_names_are_quoted_where_the_server_quotes_them(database: Database) -> None:
     with connect(database.url) as connection:
         needed = {
             r["word"]

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from tests.conftest import Database
-from tests.test_locks import until
+from tests.test_locks import wait_until
 
 ROWS = (
     "CREATE TABLE public.t (id int PRIMARY KEY, n int); "
@@ -54,40 +54,40 @@ def started(database: Database, folder: Path) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        preexec_fn=_heedful,  # noqa: PLW1509 - nothing but a signal's disposition
+        preexec_fn=_accept_sigint,  # noqa: PLW1509 - nothing but a signal's disposition
     )
 
 
-def _heedful() -> None:
+def _accept_sigint() -> None:
     """Let Ctrl-C end the program, even where the tests themselves run in the background and ignore it."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_a_build_is_cancelled_and_cleared_away(
+def test_a_cancelled_build_is_cleaned_up(
     how: signal.Signals, new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(ROWS + SLOW)
     process = started(database, tmp_path)
-    until(lambda: database.value(BUILDING))
+    wait_until(lambda: database.value(BUILDING))
     process.send_signal(how)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 1
     assert "run again to continue" in err
     assert out == ""
     assert database.value(DEBRIS) == 0
-    until(lambda: not database.value(f"SELECT count(*) {OURS}"))
+    wait_until(lambda: not database.value(f"SELECT count(*) {OURS}"))
     _rerun(database, tmp_path)
 
 
-def test_what_cannot_be_cleared_away_is_told(
+def test_a_failed_cleanup_is_reported(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(ROWS + SLOW)
     with psycopg.connect(database.url) as holder:
         holder.execute("UPDATE t SET n = n WHERE id = 1")
         process = started(database, tmp_path)
-        until(lambda: database.value(BUILDING))
+        wait_until(lambda: database.value(BUILDING))
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
     assert process.returncode == 1
@@ -97,23 +97,25 @@ def test_what_cannot_be_cleared_away_is_told(
     _rerun(database, tmp_path)
 
 
-def test_a_killed_client_is_no_harm(new_database: Callable[..., Database], tmp_path: Path) -> None:
-    database = new_database(ROWS + SLOW)
-    process = started(database, tmp_path)
-    until(lambda: database.value(BUILDING))
-    process.kill()
-    process.communicate()
-    database.rows(f"SELECT pg_terminate_backend(pid) {OURS}")
-    until(lambda: not database.value(BUILDING))
-    _rerun(database, tmp_path)
-
-
-def test_a_terminated_backend_is_no_harm(
+def test_a_killed_client_is_recovered(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(ROWS + SLOW)
     process = started(database, tmp_path)
-    until(lambda: database.value(BUILDING))
+    wait_until(lambda: database.value(BUILDING))
+    process.kill()
+    process.communicate()
+    database.rows(f"SELECT pg_terminate_backend(pid) {OURS}")
+    wait_until(lambda: not database.value(BUILDING))
+    _rerun(database, tmp_path)
+
+
+def test_a_terminated_backend_is_recovered(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    database = new_database(ROWS + SLOW)
+    process = started(database, tmp_path)
+    wait_until(lambda: database.value(BUILDING))
     database.rows(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_progress_create_index WHERE datname = "
         "current_database()"
