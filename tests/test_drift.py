@@ -19,7 +19,7 @@ from yaml import safe_load
 
 from reconciler import pipeline
 from reconciler.declare.load import load
-from reconciler.declare.models import fields_of
+from reconciler.declare.fields import fields_of
 from reconciler.kinds import KINDS
 from reconciler.model.state import Scope
 from reconciler.pipeline import Job

@@ -13,7 +13,8 @@ from pydantic import Field, ValidationError
 from reconciler.checks.model import CONDITIONS, Assertion, Setting
 from reconciler.declare.json_schema import json_schema
 from reconciler.declare.load import load
-from reconciler.declare.nodes import Node, documents, plain
+from reconciler.declare.nodes import Node, plain
+from reconciler.declare.parse import documents
 from reconciler.errors import DeclarationError, Position, Problem
 from reconciler.kinds import KINDS
 from reconciler.kinds.column.column import Column

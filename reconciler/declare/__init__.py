@@ -1,4 +1,5 @@
-"""YAML as a tree in which everything knows its place (`nodes`), and how such a tree becomes pydantic models (`models`).
+"""Declared state in YAML: load files into a Declaration, export a State, print the JSON Schema.
 
-What people wrote wrongly raises nothing here: it is added to the list of problems that the caller hands in.
+Problems of the files are not raised but appended to a list that callers pass, so that `load`
+reports all at once.
 """

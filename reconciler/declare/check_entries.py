@@ -1,0 +1,79 @@
+"""Read the section `checks`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciler.checks.model import Assertion, Check
+from reconciler.declare.fields import fields_of, files_of, read_fields
+from reconciler.declare.nodes import (
+    Entries,
+    Entry,
+    Items,
+    Node,
+    described,
+    duplicate,
+    mapping_entries,
+)
+from reconciler.declare.validate import Subject, validated
+from reconciler.errors import Position, Problem
+
+
+class CheckReader:
+    """Read the checks of all documents."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+        self.checks: dict[str, Check] = {}
+
+    def read(self, section: Entry, search_path: str) -> None:
+        """Read the section of one document."""
+        hint = "each check is a key with its name"
+        for entry in mapping_entries(section.node, "checks", hint, self.problems):
+            check = self._check(entry, search_path)
+            first = self.checks.setdefault(entry.key, check)
+            if first is not check:
+                title = f"check '{entry.key}'"
+                self.problems.append(duplicate(title, entry.position, first.position))
+
+    def _check(self, entry: Entry, search_path: str) -> Check:
+        assertions = [self._assertion(n, at, entry.key) for n, at in self._assertions(entry)]
+        return Check(
+            name=entry.key,
+            assertions=tuple(a for a in assertions if a),
+            search_path=search_path,
+            position=entry.position,
+        )
+
+    def _assertions(self, entry: Entry) -> Iterator[tuple[Node, Position]]:
+        """Yield the nodes of the assertions: the check's own, or each under `all`."""
+        body = entry.node
+        if not isinstance(body, Entries) or "all" not in body.entries:
+            yield body, entry.position
+            return
+        for key, other in body.entries.items():
+            if key != "all":
+                hint = "it belongs to one of the assertions that all lists"
+                self.problems.append(Problem(f"{key} beside all", other.position, hint))
+        yield from self._listed(body.entries["all"].node)
+
+    def _listed(self, node: Node) -> Iterator[tuple[Node, Position]]:
+        if isinstance(node, Items) and node.items:
+            yield from ((item, item.position) for item in node.items)
+            return
+        found = "an empty one" if isinstance(node, Items) else described(node)
+        message = f"all: expected a list of assertions, got {found}"
+        self.problems.append(Problem(message, node.position, "all: [{query: …, equals: …}, …]"))
+
+    def _assertion(self, node: Node, position: Position, check: str) -> Assertion | None:
+        title = f"check '{check}'"
+        if not isinstance(node, Entries):
+            keys = ", ".join(sorted([*fields_of(Assertion), *files_of(Assertion)]))
+            message = f"{title}: expected an assertion, got {described(node)}"
+            hint = f"accepted: {keys}; or all: a list of such mappings"
+            self.problems.append(Problem(message, node.position, hint))
+            return None
+        problems_before = len(self.problems)
+        fields = read_fields(node, Assertion, title, self.problems)
+        subject = Subject(title, position, readable=len(self.problems) == problems_before)
+        return validated(Assertion, fields, subject, self.problems, position=position)

@@ -1,0 +1,150 @@
+"""Collect what the files declare of each object, and build the objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from reconciler.checks.model import Check
+from reconciler.declare.fields import FieldValue
+from reconciler.declare.layout import Kinds, sections_of
+from reconciler.declare.nodes import duplicate
+from reconciler.declare.validate import Subject, validated
+from reconciler.errors import Position, Problem
+from reconciler.model.object import Object
+from reconciler.model.owned import Owned
+from reconciler.model.ref import Ref
+from reconciler.model.state import Declaration
+
+
+@dataclass
+class Draft:
+    """The declaration of one object in the documents read until now.
+
+    `derived` are fields from the key, such as a routine's arguments. `readable` is False where a
+    problem of a field is reported. `owner` is the document's default owner.
+    """
+
+    kind: type[Object]
+    position: Position
+    search_path: str
+    owner: str | None = None
+    absent: bool = False
+    fields: dict[str, FieldValue] = field(default_factory=dict[str, FieldValue])
+    derived: dict[str, Any] = field(default_factory=dict[str, Any])
+    readable: bool = True
+
+
+class Drafts:
+    """The drafts of all objects, by ref."""
+
+    def __init__(self, kinds: Kinds, problems: list[Problem]) -> None:
+        self.kinds, self.problems = kinds, problems
+        self.drafts: dict[Ref, Draft] = {}
+        self.exclusive: dict[Ref, frozenset[str]] = {}
+        self.positions: dict[tuple[Ref, str], Position] = {}
+
+    def add(self, ref: Ref, draft: Draft) -> None:
+        """Add a draft, or merge the draft into an earlier one.
+
+        Several documents may declare children of the same table; each field stands in one document.
+        """
+        first = self.drafts.setdefault(ref, draft)
+        if first is draft:
+            return
+        if first.absent or draft.absent:
+            state = " absent" if first.absent else " present"
+            self.problems.append(duplicate(str(ref), draft.position, first.position, state))
+        elif self._is_second_definition(ref, first, draft):
+            self.problems.append(duplicate(str(ref), draft.position, first.position))
+        else:
+            self._merge(ref, first, draft)
+
+    def _is_second_definition(self, ref: Ref, first: Draft, second: Draft) -> bool:
+        """Tell whether objects without children are declared twice, rather than supplemented."""
+        if sections_of(self.kinds, ref.kind):
+            return False
+        return ref.on is not None or bool(first.fields and second.fields)
+
+    def _merge(self, ref: Ref, first: Draft, second: Draft) -> None:
+        for key in second.fields.keys() & first.fields:
+            positions = second.fields[key].position, first.fields[key].position
+            self.problems.append(duplicate(f"{key} of {ref}", *positions))
+        if second.fields and not first.fields:
+            first.position, first.search_path = second.position, second.search_path
+        first.fields = {**second.fields, **first.fields}
+        first.readable &= second.readable
+
+    def add_position(self, ref: Ref, key: str, position: Position) -> None:
+        """Record the position of a key, unless an earlier document has the key too."""
+        self.positions.setdefault((ref, key), position)
+
+    def add_exclusive(self, ref: Ref, kinds: frozenset[str]) -> None:
+        """Record kinds of which an object lists all children."""
+        self.exclusive[ref] = self.exclusive.get(ref, frozenset()) | kinds
+
+    def declaration(self, checks: Mapping[str, Check]) -> Declaration:
+        """Build all objects; the invalid are reported and left out."""
+        objects: dict[Ref, Object] = {}
+        absent: dict[Ref, Object] = {}
+        for ref, draft in self.drafts.items():
+            if draft.absent:
+                absent[ref] = draft.kind.model_construct(ref=ref, **draft.derived)
+            elif obj := self._object(ref, draft):
+                objects[ref] = obj
+        for obj in [*objects.values()]:
+            self._expand_shorthand(obj, objects)
+        return Declaration(
+            objects=objects,
+            absent=absent,
+            exclusive=self.exclusive,
+            search_path={r: d.search_path for r, d in self.drafts.items()},
+            positions=self.positions,
+            checks=checks,
+            schemas=frozenset(_schema_names(self.drafts)),
+        )
+
+    def _object(self, ref: Ref, draft: Draft) -> Object | None:
+        subject = Subject(str(ref), draft.position, draft.readable)
+        obj = validated(draft.kind, draft.fields, subject, self.problems, ref=ref, **draft.derived)
+        if draft.owner is not None and isinstance(obj, Owned) and obj.owner is None:
+            return obj.model_copy(update={"owner": draft.owner})
+        return obj
+
+    def _expand_shorthand(self, obj: Object, objects: dict[Ref, Object]) -> None:
+        """Add further objects that the short form declares: the constraint of `unique: true`."""
+        draft = self.drafts[obj.ref]
+        old_refs = [ref for ref, _ in _before_renaming(obj, objects).expand_shorthand()]
+        expanded = obj.expand_shorthand()
+        for (ref, fields), old_ref in zip(expanded, old_refs, strict=True):
+            if ref in self.drafts:
+                first = self.drafts[ref].position
+                self.problems.append(duplicate(str(ref), draft.position, first))
+                continue
+            kind = self.kinds[ref.kind]
+            values: dict[str, Any] = {"ref": ref, **fields}
+            if old_ref.name != ref.name:
+                values["renamed_from"] = old_ref.name
+            parent = objects.get(obj.ref.on) if obj.ref.on else None
+            if issubclass(kind, Owned) and isinstance(parent, Owned) and parent.owner is not None:
+                values["owner"] = parent.owner
+            objects[ref] = kind.model_validate(values)
+            self.drafts[ref] = replace(draft, kind=kind, fields={}, derived={})
+            self.positions[ref, ""] = draft.position
+
+
+def _before_renaming(obj: Object, objects: Mapping[Ref, Object]) -> Object:
+    """Return the object with the names that the object and the parent had before renaming."""
+    parent_ref = obj.ref.on
+    parent = objects.get(parent_ref) if parent_ref else None
+    if parent is not None and parent.renamed_from:
+        parent_ref = replace(parent.ref, name=parent.renamed_from)
+    old_name = obj.renamed_from or obj.ref.name
+    return obj.model_copy(update={"ref": replace(obj.ref, name=old_name, on=parent_ref)})
+
+
+def _schema_names(drafts: Mapping[Ref, Draft]) -> set[str]:
+    """Collect the schemas of the objects, and the schemas that are declared themselves."""
+    schemas = {r.schema for r in drafts if r.schema}
+    return schemas | {r.name for r in drafts if r == Ref("", r.name, "").schema_ref}

@@ -1,0 +1,144 @@
+"""Dump YAML as people write it: short collections in brackets, long text in blocks.
+
+Text is quoted by the rules of YAML 1.2, under which `on` is no boolean.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, ClassVar, cast
+
+import yaml
+
+MAX_FLOW_WIDTH = 100  # characters of a collection in brackets
+MAX_KEY_LENGTH = 1000  # YAML requires the colon of a key within 1024 characters
+_NOT_PRINTABLE = re.compile(  # https://yaml.org/spec/1.2.2/#51-character-set, without line breaks
+    "[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
+
+
+class Block(str):
+    """Text that is written as a literal block."""
+
+    __slots__ = ()
+
+
+class Section(dict[str, Any]):
+    """Named entries, each on a line."""
+
+    __slots__ = ()
+
+
+class Literal(str):
+    """SQL that is also a number or a boolean of YAML, written without quotes."""
+
+    __slots__ = ()
+
+
+def dump_yaml(content: dict[str, Any]) -> str:
+    """Dump a document."""
+    return cast("Any", yaml).dump(
+        content,
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        width=120,
+        default_flow_style=None,
+    )
+
+
+class _Dumper(yaml.SafeDumper):
+    """PyYAML's dumper with our rules for styles.
+
+    PyYAML's type stubs omit the emitter's attributes, hence the casts to Any.
+    """
+
+    yaml_implicit_resolvers: ClassVar[dict[Any, Any]] = {  # pyright: ignore[reportIncompatibleVariableOverride]
+        first_character: [
+            (tag, pattern)
+            for tag, pattern in resolvers
+            if not tag.endswith((":bool", ":timestamp", ":merge"))
+        ]
+        for first_character, resolvers in cast(
+            "Any", yaml.SafeDumper
+        ).yaml_implicit_resolvers.items()
+    }
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def represent_mapping(
+        self, tag: str, mapping: Any, flow_style: bool | None = None
+    ) -> yaml.MappingNode:
+        """Put short mappings in brackets."""
+        node = super().represent_mapping(tag, mapping, flow_style)
+        is_section = isinstance(mapping, Section) and len(mapping) > 0
+        is_flat = all(_is_single_line(value) for _, value in node.value)
+        node.flow_style = is_flat and not is_section and _width(node) <= MAX_FLOW_WIDTH
+        for key, value in node.value:
+            if isinstance(value, yaml.MappingNode) and value.value:
+                fits = _width(key) + _width(value) <= MAX_FLOW_WIDTH
+                value.flow_style = value.flow_style and fits
+        return node
+
+    def check_simple_key(self) -> bool:
+        """Allow longer keys than PyYAML's 128 characters: a function's arguments may be long."""
+        emitter = cast("Any", self)
+        if not isinstance(emitter.event, yaml.ScalarEvent) or not emitter.event.value:
+            return cast("Any", super()).check_simple_key()
+        emitter.analysis = emitter.analyze_scalar(emitter.event.value)
+        return len(emitter.analysis.scalar) < MAX_KEY_LENGTH and not emitter.analysis.multiline
+
+    def choose_scalar_style(self) -> str:
+        """Keep blocks where PyYAML would quote, for trailing spaces and tabs; avoid `''`."""
+        emitter = cast("Any", self)
+        value = emitter.event.value
+        if emitter.event.style == "|":
+            return "|"
+        if _NOT_PRINTABLE.search(value):
+            return '"'
+        style = cast("Any", super()).choose_scalar_style()
+        if style == "'" and "'" in value and not re.search(r'["\\]', value):
+            return '"'
+        return style
+
+    def determine_block_hints(self, text: str) -> str:
+        """Write a block's indentation only where the text begins with a space."""
+        hints = cast("Any", super()).determine_block_hints(text)
+        return hints if re.match(r"\n* ", text) else hints.lstrip("123456789")
+
+
+def _is_single_line(node: yaml.Node) -> bool:
+    if isinstance(node, yaml.ScalarNode):
+        return node.style != "|"
+    return isinstance(node, yaml.SequenceNode) and bool(node.flow_style)
+
+
+def _width(node: yaml.Node) -> int:
+    """Estimate the characters of a node on one line."""
+    if isinstance(node, yaml.ScalarNode):
+        return len(node.value)
+    if isinstance(node, yaml.MappingNode):
+        children = [child for pair in node.value for child in pair]
+    else:
+        children = node.value
+    return sum(_width(child) + 2 for child in children)
+
+
+def _represent_block(dumper: yaml.SafeDumper, value: Block) -> yaml.ScalarNode:
+    is_plain = value.strip() and not _NOT_PRINTABLE.search(value)
+    style = "|" if is_plain else '"'
+    return cast("Any", dumper).represent_scalar("tag:yaml.org,2002:str", str(value), style=style)
+
+
+def _represent_literal(dumper: yaml.SafeDumper, value: Literal) -> yaml.ScalarNode:
+    tag = "int" if value[0].isdigit() else "bool"
+    return cast("Any", dumper).represent_scalar(f"tag:yaml.org,2002:{tag}", str(value))
+
+
+cast("Any", _Dumper).add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"true|false", re.I), list("tTfF")
+)
+_Dumper.add_representer(Section, _Dumper.represent_dict)
+_Dumper.add_representer(Block, cast("Any", _represent_block))
+_Dumper.add_representer(Literal, cast("Any", _represent_literal))

@@ -1,0 +1,218 @@
+"""Read the entries of a kind's section: names, fields, `state`, `exclusive` and child sections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+from reconciler.declare.drafts import Draft, Drafts
+from reconciler.declare.fields import FieldValue, convert, fields_of, files_of, read_fields
+from reconciler.declare.layout import Kinds, Sections, kind_title, sections_of, short_forms
+from reconciler.declare.names import MAX_NAME_BYTES, quoted, split_qualified, unquoted
+from reconciler.declare.nodes import (
+    Entries,
+    Entry,
+    Items,
+    Node,
+    described,
+    mapping_entries,
+    plain,
+    unknown,
+)
+from reconciler.errors import Position, Problem
+from reconciler.model.object import Object
+from reconciler.model.ref import Ref
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """A document's default schema and default owner."""
+
+    schema: str
+    owner: str | None
+
+
+@dataclass(frozen=True)
+class _Content:
+    """An entry's name, the declared fields, and the fields derived from the key."""
+
+    name: str
+    fields: dict[str, FieldValue]
+    derived: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+class EntryReader:
+    """Read entries of one document into drafts."""
+
+    def __init__(
+        self, kinds: Kinds, drafts: Drafts, defaults: Defaults, problems: list[Problem]
+    ) -> None:
+        self.drafts, self.defaults, self.problems = drafts, defaults, problems
+        self.sections: Mapping[str, Sections] = {k: sections_of(kinds, k) for k in kinds}
+
+    def read(self, kind: type[Object], section: Entry, parent: Ref | None = None) -> None:
+        """Read all entries of a section, and the sections under each entry."""
+        hint = f"each {kind_title(kind)} is a key with its name"
+        for entry in mapping_entries(section.node, section.key, hint, self.problems):
+            self._read_entry(kind, entry, parent)
+
+    def _read_entry(self, kind: type[Object], entry: Entry, parent: Ref | None) -> None:
+        body = entry.node if isinstance(entry.node, Entries) else Entries(entry.node.position)
+        problems_before = len(self.problems)
+        other_keys = self._other_keys(kind)
+        fields = read_fields(body, kind, kind_title(kind), self.problems, other_keys)
+        content = self._content(kind, entry, fields)
+        ref = self._ref(kind, entry.position, content, parent)
+        self._record_positions(ref, entry, body, content)
+        absent = self._is_absent(body)
+        draft = Draft(
+            kind,
+            entry.position,
+            self.defaults.schema,
+            self.defaults.owner,
+            absent,
+            {} if absent else content.fields,
+            content.derived,
+            readable=len(self.problems) == problems_before,
+        )
+        self.drafts.add(ref, draft)
+        if not absent:
+            self._read_children(ref, body)
+
+    def _read_children(self, ref: Ref, body: Entries) -> None:
+        sections = self.sections[ref.kind]
+        if "exclusive" in body.entries:
+            kinds = self._exclusive_kinds(body.entries["exclusive"].node, sections)
+            self.drafts.add_exclusive(ref, kinds)
+        for key, child in body.entries.items():
+            if key in sections:
+                self.read(sections[key], child, ref)
+
+    def _other_keys(self, kind: type[Object]) -> list[str]:
+        """List the keys of an entry that are no fields of the model."""
+        sections = self.sections[kind.kind]
+        return ["state", *sections, *(["exclusive"] if sections else [])]
+
+    def _record_positions(self, ref: Ref, entry: Entry, body: Entries, content: _Content) -> None:
+        self.drafts.add_position(ref, "", entry.position)
+        for key, child in body.entries.items():
+            self.drafts.add_position(ref, key, child.position)
+        for key, value in content.fields.items():
+            self.drafts.add_position(ref, key, value.position)
+
+    # -- fields ------------------------------------------------------------------------------------
+
+    def _content(self, kind: type[Object], entry: Entry, fields: dict[str, FieldValue]) -> _Content:
+        """Let the kind read the entry's key and the body or short form."""
+        node = entry.node
+        empty = plain(node) is None and not kind.parent_kinds  # `extensions: {hstore: }`
+        is_mapping = isinstance(node, Entries) or empty
+        body = {k: f.value for k, f in fields.items()} if is_mapping else plain(node)
+        name, values = self._entry(kind, entry, body)
+        if not isinstance(values, dict):
+            return self._misread(kind, entry, _Content(name, fields))
+        if not is_mapping and values == self._entry(kind, entry, {})[1]:
+            return self._misread(kind, entry, _Content(name, fields))  # the short form is ignored
+        content = _Content(name, {})
+        known = fields_of(kind)
+        for key, value in cast("dict[str, object]", values).items():
+            if key not in known:
+                content.derived[key] = value
+            elif key in fields:
+                content.fields[key] = replace(fields[key], value=value)
+            else:
+                annotation = known[key].annotation
+                short_form = value is body
+                final = convert(node, annotation, key, self.problems) if short_form else value
+                content.fields[key] = FieldValue(final, node.position, node)
+        return content
+
+    def _entry(self, kind: type[Object], entry: Entry, body: object) -> tuple[str, object]:
+        try:
+            return kind.entry(entry.key, body)
+        except ValueError as e:
+            self.problems.append(Problem(str(e), entry.position))
+            return entry.key, body
+
+    def _misread(self, kind: type[Object], entry: Entry, content: _Content) -> _Content:
+        """Report a value that is neither a mapping nor a short form of the kind."""
+        forms = [*(f"{form} ({key})" for form, key in short_forms(kind).items()), "a mapping"]
+        title = f"{kind_title(kind)} '{entry.key}'"
+        message = f"{title}: expected {' or '.join(forms)}, got {described(entry.node)}"
+        accepted = sorted([*fields_of(kind), *files_of(kind), *self._other_keys(kind)])
+        hint = f"accepted: {', '.join(accepted)}"
+        self.problems.append(Problem(message, entry.node.position, hint))
+        return content
+
+    # -- names -------------------------------------------------------------------------------------
+
+    def _ref(
+        self, kind: type[Object], position: Position, content: _Content, parent: Ref | None
+    ) -> Ref:
+        if parent is not None or kind.schemaless:
+            ref = self._unqualified_ref(kind, position, content.name, parent)
+        else:
+            ref = self._qualified_ref(kind, position, content.name)
+        if len(ref.name.encode()) > MAX_NAME_BYTES:
+            message = (
+                f"'{ref.name}' is longer than {MAX_NAME_BYTES} bytes, "
+                "and PostgreSQL would cut it short"
+            )
+            self.problems.append(Problem(message, position))
+        if "arguments" in content.derived:
+            return replace(ref, arguments=str(content.derived["arguments"]))
+        return ref
+
+    def _unqualified_ref(
+        self, kind: type[Object], position: Position, name: str, parent: Ref | None
+    ) -> Ref:
+        if not name:
+            message = f"expected the name of a {kind_title(kind)}, got nothing"
+            self.problems.append(Problem(message, position))
+        return Ref(kind.kind, parent.schema if parent else "", unquoted(name), parent)
+
+    def _qualified_ref(self, kind: type[Object], position: Position, name: str) -> Ref:
+        parts = split_qualified(name)
+        if parts is None:
+            message = f"expected name or schema.name, got '{name}'"
+            hint = f"a name that holds a dot or a quote: '{quoted(name)}'"
+            self.problems.append(Problem(message, position, hint))
+            return Ref(kind.kind, self.defaults.schema, name)
+        schema, own_name = parts
+        return Ref(kind.kind, schema or self.defaults.schema, own_name)
+
+    # -- state and exclusive -----------------------------------------------------------------------
+
+    def _is_absent(self, body: Entries) -> bool:
+        """Read `state: absent`, and report keys besides."""
+        entry = body.entries.get("state")
+        if entry is None:
+            return False
+        state = plain(entry.node)
+        if state not in ("present", "absent"):
+            message = f"state: expected 'present' or 'absent', got {described(entry.node)}"
+            self.problems.append(Problem(message, entry.node.position))
+        if state != "absent":
+            return False
+        hint = "what is to be dropped is only named: remove one of the two"
+        for key, other in body.entries.items():
+            if key != "state":
+                self.problems.append(Problem(f"{key} beside state: absent", other.position, hint))
+        return True
+
+    def _exclusive_kinds(self, node: Node, sections: Sections) -> frozenset[str]:
+        """Read the names of sections as kinds."""
+        kinds: set[str] = set()
+        for item in node.items if isinstance(node, Items) else [node]:
+            section = plain(item)
+            if not isinstance(section, str):
+                message = f"exclusive: expected a section, got {described(item)}"
+                hint = f"accepted: {', '.join(sorted(sections))}"
+                self.problems.append(Problem(message, item.position, hint))
+            elif section not in sections:
+                problem = unknown("exclusive: unknown section", section, item.position, sections)
+                self.problems.append(problem)
+            else:
+                kinds.add(sections[section].kind)
+        return frozenset(kinds)

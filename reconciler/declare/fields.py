@@ -1,0 +1,144 @@
+"""Read the fields of a pydantic model from the nodes of a mapping."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import UnionType
+from typing import Annotated, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from reconciler.declare.nodes import Entries, Items, Node, Scalar, described, plain, unknown
+from reconciler.errors import Position, Problem
+
+
+@dataclass(frozen=True, eq=False)
+class FieldValue:
+    """A field's value, the position of the key, and the node to blame if pydantic refuses it."""
+
+    value: object
+    position: Position
+    node: Node
+
+
+@cache
+def fields_of(model: type[BaseModel]) -> Mapping[str, FieldInfo]:
+    """Return the fields that people write, by their YAML keys."""
+    derived = {"derived": True}
+    return {
+        f.alias or n: f
+        for n, f in model.model_fields.items()
+        if not f.exclude and f.json_schema_extra != derived
+    }
+
+
+@cache
+def files_of(model: type[BaseModel]) -> Mapping[str, str]:
+    """Map keys that name a file to the key of the field with the file's SQL: `body_file: body`."""
+    sql_fields: Collection[str] = getattr(model, "sql_fields", ())
+    sql_keys = {model.model_fields[n].alias or n for n in sql_fields}
+    fields = fields_of(model)
+    return {
+        f"{key}_file": key
+        for key in fields
+        if key in sql_keys and str in _union_members(fields[key].annotation)
+    }
+
+
+def read_fields(
+    node: Entries,
+    model: type[BaseModel],
+    title: str,
+    problems: list[Problem],
+    other_keys: Iterable[str] = (),
+) -> dict[str, FieldValue]:
+    """Read a model's fields from a mapping; `other_keys` are accepted and skipped."""
+    fields, files = fields_of(model), files_of(model)
+    values: dict[str, FieldValue] = {}
+    for key, entry in node.entries.items():
+        if key in fields:
+            value = convert(entry.node, fields[key].annotation, key, problems)
+            values[key] = FieldValue(value, entry.position, entry.node)
+        elif key in files and files[key] in node.entries:
+            message = f"{files[key]} and {key} are both given"
+            problems.append(Problem(message, entry.position, "keep one of the two"))
+        elif key in files:
+            text = _file_text(entry.node, key, problems)
+            values[files[key]] = FieldValue(text, entry.position, entry.node)
+        elif key not in other_keys:
+            accepted = {*fields, *files, *other_keys}
+            problems.append(unknown(f"{title}: unknown key", key, entry.position, accepted))
+    return values
+
+
+def _file_text(node: Node, key: str, problems: list[Problem]) -> str:
+    """Read the named file; the path is relative to the YAML file."""
+    if not isinstance(node, Scalar) or not isinstance(node.value, str):
+        message = f"{key}: expected the path of a file, got {described(node)}"
+        problems.append(Problem(message, node.position))
+        return ""
+    path = node.position.file.parent / node.value
+    try:
+        return path.read_text("utf-8-sig")
+    except OSError as e:
+        reason, hint = e.strerror, "the path is relative to this YAML file"
+    except ValueError as e:
+        reason, hint = e, "SQL is read as UTF-8"
+    problems.append(Problem(f"{key}: cannot read {path}: {reason}", node.position, hint))
+    return ""
+
+
+def convert(node: Node, annotation: object, key: str, problems: list[Problem]) -> object:
+    """Convert a node to plain data for a field of that type.
+
+    A single item is accepted for a list, and a number or a boolean for text.
+    """
+    members = _union_members(annotation)
+    if isinstance(node, Scalar):
+        return _convert_scalar(node, members, key, problems)
+    if isinstance(node, Items):
+        item_type = next((get_args(m)[0] for m in members if get_origin(m) is tuple), object)
+        return tuple(convert(i, item_type, key, problems) for i in node.items)
+    return _convert_mapping(node, members, key, problems)
+
+
+def _convert_scalar(
+    node: Scalar, members: Collection[object], key: str, problems: list[Problem]
+) -> object:
+    if node.value is None or type(node.value) in members:
+        return node.value
+    if str in members:
+        return node.source
+    list_type = next((m for m in members if get_origin(m) is tuple), None)
+    if list_type is None:
+        return node.value
+    return (convert(node, get_args(list_type)[0], key, problems),)
+
+
+def _convert_mapping(
+    node: Entries, members: Collection[object], key: str, problems: list[Problem]
+) -> object:
+    for member in members:
+        if get_origin(member) is dict:
+            value_type = get_args(member)[1]
+            return {
+                k: convert(e.node, value_type, f"{key}.{k}", problems)
+                for k, e in node.entries.items()
+            }
+        if isinstance(member, type) and issubclass(member, BaseModel):
+            values = read_fields(node, member, key, problems)
+            return {k: v.value for k, v in values.items()}
+    return plain(node)
+
+
+def _union_members(annotation: object) -> tuple[object, ...]:
+    """List the types of a union without Annotated; any other type is its own only member."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _union_members(get_args(annotation)[0])
+    if origin in (Union, UnionType):
+        return tuple(m for member in get_args(annotation) for m in _union_members(member))
+    return (annotation,)

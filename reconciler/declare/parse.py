@@ -1,0 +1,248 @@
+"""Parse YAML text into nodes by the core schema of YAML 1.2.
+
+https://yaml.org/spec/1.2.2/#103-core-schema: `on`, `no` and dates are text, `010` is ten. PyYAML
+reads YAML 1.1, so only its events are used.
+"""
+
+from __future__ import annotations
+
+import re
+from codecs import BOM_UTF8
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import yaml
+
+from reconciler.declare.nodes import Entries, Entry, Items, Node, Scalar, Value, described
+from reconciler.declare.syntax_errors import syntax_problem
+from reconciler.errors import Position, Problem
+
+MAX_DEPTH = 100  # levels of brackets and indents
+MAX_SIZE = 1_000_000  # values in one document, with every alias expanded
+
+_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+_NOT_TEXT = re.compile("[\0\ud800-\udfff]")  # characters that PostgreSQL's text cannot hold
+_INT = re.compile(  # Python refuses to convert numbers of more digits
+    r"[-+]?[0-9]{1,300}|0o[0-7]{1,300}|0x[0-9a-fA-F]{1,300}"
+)
+_FLOAT = re.compile(
+    r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
+)
+_CONSTANTS: Mapping[str, bool | None] = {
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys(("null", "Null", "NULL", "~", ""), None),
+}
+_BLAMED_ON_START = ("a simple key", "a quoted scalar", "an alias", "an anchor")
+
+
+def documents(file: Path, problems: list[Problem]) -> list[Node]:
+    """Parse the documents of a file; return none where the file is not YAML in UTF-8."""
+    try:
+        data = file.read_bytes().removeprefix(BOM_UTF8)
+    except OSError as e:
+        problems.append(Problem(f"cannot read {file}: {e.strerror}"))
+        return []
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as e:
+        valid = data[: e.start].decode()
+        position = _Positions(file, data.decode(errors="replace")).at_index(len(valid))
+        problems.append(Problem("not UTF-8", position, "save the file in UTF-8"))
+        return []
+    return _Composer(_Positions(file, text), problems).documents(text)
+
+
+class _Mark(Protocol):
+    line: int
+    column: int
+
+
+class _Positions:
+    """Positions in one file, from PyYAML's marks and from indexes into the text."""
+
+    def __init__(self, file: Path, text: str) -> None:
+        self.file, self.text, self.lines = file, text, _LINE_BREAK.split(text)
+
+    def at_mark(self, mark: _Mark | None) -> Position:
+        if mark is None:
+            return Position(self.file, 1, 1, self.lines[0])
+        line = self.lines[mark.line] if mark.line < len(self.lines) else ""
+        return Position(self.file, mark.line + 1, mark.column + 1, line)
+
+    def at_index(self, index: int) -> Position:
+        before = _LINE_BREAK.split(self.text[:index])
+        line = self.lines[len(before) - 1]
+        return Position(self.file, len(before), len(before[-1]) + 1, line)
+
+
+def _events(text: str) -> list[yaml.Event]:
+    """Parse with libyaml where PyYAML has it, and report errors of PyYAML's own parser.
+
+    libyaml's messages differ between versions.
+    """
+    if yaml.__with_libyaml__:
+        try:
+            return list(yaml.parse(text, Loader=yaml.CSafeLoader))
+        except yaml.YAMLError:
+            pass
+    return list(yaml.parse(text, Loader=yaml.SafeLoader))
+
+
+class _Composer:
+    """Compose the nodes of one file from PyYAML's events."""
+
+    def __init__(self, positions: _Positions, problems: list[Problem]) -> None:
+        self.positions, self.problems = positions, problems
+        self.events: Iterator[yaml.Event] = iter(())
+        self.anchors: dict[str, Node | None] = {}  # None: the anchored node is not complete yet
+
+    def documents(self, text: str) -> list[Node]:
+        try:
+            events = _events(text)
+        except yaml.YAMLError as e:
+            self.problems.append(self._syntax_problem(e))
+            return []
+        if event := _first_too_deep(events):
+            self._report(event, f"more than {MAX_DEPTH} levels of brackets and indents")
+            return []
+        self.events = iter(events)
+        return [self._document() for e in self.events if isinstance(e, yaml.DocumentStartEvent)]
+
+    def _document(self) -> Node:
+        self.anchors.clear()
+        node = self._node(next(self.events))
+        if node.size <= MAX_SIZE:
+            return node
+        message = (
+            f"its aliases make {node.size:,} values of this document; {MAX_SIZE:,} are allowed"
+        )
+        self.problems.append(Problem(message, node.position))
+        return Scalar(node.position, None, "")
+
+    def _report(self, event: yaml.Event, message: str, hint: str = "") -> None:
+        self.problems.append(Problem(message, self.positions.at_mark(event.start_mark), hint))
+
+    def _node(self, event: yaml.Event) -> Node:
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event)
+        if not isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent):
+            return self._content(event)
+        if event.tag is not None:
+            self._report(
+                event,
+                f"tags such as {event.tag} mean nothing here",
+                "leave it out; quotes make text of anything",
+            )
+        if event.anchor is None:
+            return self._content(event)
+        self.anchors[event.anchor] = None
+        node = self.anchors[event.anchor] = self._content(event)
+        return node
+
+    def _content(self, event: yaml.Event) -> Node:
+        position = self.positions.at_mark(event.start_mark)
+        if isinstance(event, yaml.ScalarEvent):
+            return self._scalar(event, position)
+        if isinstance(event, yaml.SequenceStartEvent):
+            items = tuple(self._node(e) for e in self._events_until(yaml.SequenceEndEvent))
+            return Items(position, items, 1 + sum(i.size for i in items))
+        entries = self._entries()
+        return Entries(position, entries, 1 + sum(e.node.size for e in entries.values()))
+
+    def _scalar(self, event: yaml.ScalarEvent, position: Position) -> Scalar:
+        text = _NOT_TEXT.sub("\N{REPLACEMENT CHARACTER}", event.value)
+        if text != event.value:
+            self._report(
+                event,
+                "an escape for what is no character of PostgreSQL's text",
+                "write the character itself",
+            )
+        unquoted = event.implicit[0]
+        return Scalar(position, _resolved(text) if unquoted else text, text)
+
+    def _events_until(self, end: type[yaml.Event]) -> Iterator[yaml.Event]:
+        for event in self.events:
+            if isinstance(event, end):
+                return
+            yield event
+
+    def _alias(self, event: yaml.AliasEvent) -> Node:
+        name = event.anchor or ""
+        node = self.anchors.get(name)
+        if node is not None:
+            return node
+        if name in self.anchors:
+            self._report(event, f"*{name} stands inside what it refers to")
+        else:
+            self._report(
+                event,
+                f"*{name} refers to nothing: no &{name} stands before it",
+                "a value that begins with * is quoted",
+            )
+        return Scalar(self.positions.at_mark(event.start_mark), None, "")
+
+    def _entries(self) -> dict[str, Entry]:
+        """Compose the entries of a mapping, without those whose key is unusable."""
+        entries: dict[str, Entry] = {}
+        for event in self._events_until(yaml.MappingEndEvent):
+            key, value = self._node(event), self._node(next(self.events))
+            name = key.value if isinstance(key, Scalar) else None
+            if problem := _key_problem(event, key, entries):
+                self.problems.append(problem)
+            elif isinstance(name, str):
+                entries[name] = Entry(name, key.position, value)
+        return entries
+
+    def _syntax_problem(self, error: yaml.YAMLError) -> Problem:
+        if isinstance(error, yaml.reader.ReaderError):
+            return syntax_problem(str(error.reason), self.positions.at_index(error.position), "")
+        if not isinstance(error, yaml.MarkedYAMLError):
+            return syntax_problem(str(error), self.positions.at_mark(None), "")
+        start = self.positions.at_mark(error.context_mark)
+        at_start = str(error.context).endswith(_BLAMED_ON_START)
+        position = start if at_start else self.positions.at_mark(error.problem_mark)
+        return syntax_problem(error.problem or "", position, f"at line {start.line}")
+
+
+def _key_problem(event: yaml.Event, key: Node, entries: Mapping[str, Entry]) -> Problem | None:
+    """Return the problem of a key that is not text, a merge key, or a repetition."""
+    if not isinstance(key, Scalar):
+        return Problem(f"expected a key that is text, got {described(key)}", key.position)
+    name = key.value
+    if not isinstance(name, str):
+        message = f"expected a key that is text, got {described(key)}"
+        return Problem(message, key.position, f"quote it: '{key.source}'")
+    unquoted = isinstance(event, yaml.ScalarEvent) and event.implicit[0]
+    if unquoted and name == "<<":
+        message = "merge keys (<<) are not part of YAML 1.2"
+        return Problem(message, key.position, "write out the keys that are meant")
+    if name in entries:
+        first = entries[name].position.line
+        message = f"'{name}' is given twice, at line {first} and at line {key.position.line}"
+        return Problem(message, key.position, "keep one of the two")
+    return None
+
+
+def _first_too_deep(events: Iterable[yaml.Event]) -> yaml.Event | None:
+    depth = 0
+    for event in events:
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > MAX_DEPTH:
+            return event
+    return None
+
+
+def _resolved(text: str) -> Value:
+    """Convert unquoted text to a value by YAML 1.2's core schema."""
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if _INT.fullmatch(text):
+        return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+    if _FLOAT.fullmatch(text):
+        return float(re.sub(r"\.(?=inf|nan)", "", text.lower()))
+    return text
