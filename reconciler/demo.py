@@ -14,7 +14,7 @@ from reconciler.declare.load import load
 from reconciler.errors import ReconcileError
 from reconciler.model.state import Scope
 from reconciler.pipeline import Job
-from reconciler.report import checks, text
+from reconciler.report import text
 from reconciler.server.connection import connect, rows, translated
 from reconciler.server.locks import LockPolicy
 from reconciler.server.scratch import Embedded, start_embedded
@@ -94,7 +94,7 @@ def _apply(
 
 def _verify(say: Callable[[str], None], job: Job) -> bool:
     results = run_checks(job.target, job.declaration.checks)
-    say(checks.as_text(pipeline.plan_changes(job), results))
+    say(text.checks(pipeline.plan_changes(job), results))
     return all(r.passed for r in results)
 
 

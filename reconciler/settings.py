@@ -1,10 +1,14 @@
-"""`reconcile.yml` and the environment: which target, which folder, how long to wait."""
+"""Settings in `reconcile.yml` and the environment: targets, folder, timeouts, journal.
+
+A flag overrides the environment, and the environment overrides the file.
+"""
 
 from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -17,38 +21,40 @@ from reconciler.server.locks import LockPolicy
 from reconciler.server.scratch import start_embedded
 
 FILE = Path("reconcile.yml")
-EMBEDDED = "embedded"  # the target that we start ourselves
-DATABASE = "reconcile"  # its database
+EMBEDDED = "embedded"  # the name of the target on a server that reconcile starts itself
+EMBEDDED_DATABASE = "reconcile"
+LIBPQ_VARIABLES = ("PGHOST", "PGDATABASE", "PGSERVICE", "PGHOSTADDR", "PGPORT")
 
 
 class TimeoutSettings(BaseModel):
-    """What may be said of all targets and of each: seconds (see `execute.Patience`), and where runs are recorded."""
+    """Timeouts in seconds, session settings and the journal, for all targets or for each."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     lock_timeout: float | None = Field(
-        default=None, gt=0, description="seconds for one try at a lock"
+        default=None, gt=0, description="how long one attempt waits for a lock"
     )
     retry_for: float | None = Field(
-        default=None, ge=0, description="seconds for all tries of a step"
+        default=None, ge=0, description="how long a step that got no lock is tried again"
     )
     statement_timeout: float | None = Field(
-        default=None, ge=0, description="seconds for what should be quick; 0: no bound"
+        default=None,
+        ge=0,
+        description="how long a statement that scans no table may run; 0: no limit",
     )
     journal: str | Literal[False] | None = Field(
-        default=None, description="the schema of our record of runs; false: none"
+        default=None, description="the schema that records the runs; false: none"
     )
-
     session: dict[str, str] = Field(
         default_factory=dict, description="settings for a run, such as maintenance_work_mem"
     )
 
 
 class Target(TimeoutSettings):
-    """A database by name."""
+    """A database with a name."""
 
     url: str = Field(
-        description="a libpq URL or keyword string; ${NAME} stands for a variable of the environment"
+        description="a libpq URL or keyword string; ${NAME} is replaced by the environment variable"
     )
 
 
@@ -56,7 +62,7 @@ class Settings(TimeoutSettings):
     """The file `reconcile.yml`."""
 
     targets: dict[str, Target] = Field(default_factory=dict)
-    target: str | None = Field(default=None, description="the target where no flag names one")
+    target: str | None = Field(default=None, description="the target without --target")
     state: Path = Path("desired_state")
     schemas: tuple[str, ...] = ()
     scratch: str = "auto"
@@ -64,69 +70,88 @@ class Settings(TimeoutSettings):
 
 @dataclass(frozen=True)
 class ResolvedTarget:
-    """The database to work on: its URL, how long to wait there, and the schema in which runs are recorded, if any."""
+    """The URL of a database, the waits there, and the journal's schema (None: no journal)."""
 
     url: str
-    patience: LockPolicy
+    lock_policy: LockPolicy
     journal: str | None = JOURNAL
 
 
 def read(file: Path = FILE) -> Settings:
-    """Read the settings; an absent file is an empty one. Raises SettingsError."""
+    """Read the settings; an absent file is empty. Raises SettingsError."""
     if not file.exists():
         return Settings()
     try:
         return Settings.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")) or {})
-    except (yaml.YAMLError, UnicodeDecodeError) as e:
-        raise SettingsError(f"{file}: {e}") from None
-    except ValidationError as e:
-        wrong = (
-            f"{file}: {'.'.join(map(str, x['loc'])) or 'the file'}: {x['msg']}" for x in e.errors()
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: {error}") from None
+    except ValidationError as error:
+        mistakes = (
+            f"{file}: {'.'.join(map(str, mistake['loc'])) or 'the file'}: {mistake['msg']}"
+            for mistake in error.errors()
         )
-        raise SettingsError("\n".join(wrong)) from None
+        raise SettingsError("\n".join(mistakes)) from None
 
 
-def resolve_target(settings: Settings, given: str | None) -> ResolvedTarget:
-    """The target that a flag, else DATABASE_URL, else the file, else libpq's PG* variables name."""
-    chosen = given or os.environ.get("DATABASE_URL") or settings.target
-    if not chosen and not any(
-        v in os.environ for v in ("PGHOST", "PGDATABASE", "PGSERVICE", "PGHOSTADDR", "PGPORT")
-    ):
-        raise SettingsError(
-            "no target: --target NAME or URL (or `embedded`), DATABASE_URL, PGHOST …, or `target:` in reconcile.yml"
-        )
-    named = settings.targets.get(chosen or "")
-    if named:
-        url = os.path.expandvars(named.url)
-        if unset := re.findall(r"\$\{(\w+)\}", url):
-            raise SettingsError(f"target {chosen}: the environment has no {', '.join(unset)}")
-    elif chosen == EMBEDDED:
-        url = start_embedded("target").database(DATABASE)
-    elif chosen and "=" not in chosen and "://" not in chosen:
-        known = ", ".join([*settings.targets, EMBEDDED])
-        raise SettingsError(f"target {chosen!r} is neither a URL nor one of: {known}")
+def resolve_target(settings: Settings, flag: str | None) -> ResolvedTarget:
+    """Resolve the target of --target, DATABASE_URL, the file or libpq's PG* variables.
+
+    The first of these sources decides. Raises SettingsError for an unknown name or no source.
+    """
+    choice = flag or os.environ.get("DATABASE_URL") or settings.target or ""
+    target = settings.targets.get(choice)
+    if target is not None:
+        url = _expand_variables(target.url, choice)
+    elif choice == EMBEDDED:
+        url = start_embedded("target").database(EMBEDDED_DATABASE)
     else:
-        url = chosen or ""
-    return ResolvedTarget(url, _patience(settings, named), _journal(settings, named))
+        url = _checked_url(choice, settings.targets)
+    sources = (settings,) if target is None else (settings, target)
+    return ResolvedTarget(url, _lock_policy(*sources), _journal(*sources))
 
 
-def _journal(settings: Settings, target: Target | None) -> str | None:
-    for said in (target.journal if target else None, settings.journal):
-        if said is not None:
-            return said or None
-    return JOURNAL
+def _expand_variables(url: str, target: str) -> str:
+    expanded = os.path.expandvars(url)
+    if unset := re.findall(r"\$\{(\w+)\}", expanded):
+        raise SettingsError(f"target {target}: the environment has no {', '.join(unset)}")
+    return expanded
 
 
-def _patience(settings: Settings, target: Target | None) -> LockPolicy:
-    def first(field: str, default: float) -> float:
-        given = (getattr(w, field) for w in (target, settings) if w is not None)
-        return next((float(v) for v in given if v is not None), default)
+def _checked_url(url: str, targets: Mapping[str, Target]) -> str:
+    """Return the URL or keyword string, or "" to leave the connection to libpq's variables."""
+    if not url and not any(variable in os.environ for variable in LIBPQ_VARIABLES):
+        raise SettingsError(
+            "no target: --target NAME or URL (or `embedded`), DATABASE_URL, PGHOST …,"
+            " or `target:` in reconcile.yml"
+        )
+    if url and "=" not in url and "://" not in url:
+        known = ", ".join([*targets, EMBEDDED])
+        raise SettingsError(f"target {url!r} is neither a URL nor one of: {known}")
+    return url
 
-    usual = LockPolicy()
-    session = {**settings.session, **(target.session if target else {})}
-    waits = (
-        first("lock_timeout", usual.lock),
-        first("retry_for", usual.total),
-        first("statement_timeout", usual.statement),
-    )
-    return LockPolicy(*waits, session)
+
+def _journal(*sources: TimeoutSettings) -> str | None:
+    """Return the last source's journal; None where the journal is switched off."""
+    journal: str | Literal[False] = JOURNAL
+    for source in sources:
+        if source.journal is not None:
+            journal = source.journal
+    return journal or None
+
+
+def _lock_policy(*sources: TimeoutSettings) -> LockPolicy:
+    """Apply the sources' timeouts and session settings, the last source winning."""
+    policy = LockPolicy()
+    for source in sources:
+        policy = replace(
+            policy,
+            lock=_first(source.lock_timeout, policy.lock),
+            total=_first(source.retry_for, policy.total),
+            statement=_first(source.statement_timeout, policy.statement),
+            session={**policy.session, **source.session},
+        )
+    return policy
+
+
+def _first(seconds: float | None, default: float) -> float:
+    return default if seconds is None else seconds

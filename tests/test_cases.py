@@ -32,7 +32,7 @@ from reconciler.kinds import KINDS
 from reconciler.model.state import Scope
 from reconciler.pipeline import Job
 from reconciler.plan.plan import Plan
-from reconciler.report import script, text
+from reconciler.report import sql, text
 from reconciler.report.progress import Lines
 from reconciler.server.connection import connect, run_sql
 from reconciler.server.locks import LockPolicy
@@ -105,7 +105,7 @@ def test_case(
     assert pipeline.plan_changes(job).in_sync
 
     by_psql = new_database(actual, each_major)
-    done = by_psql.psql(script.plan(plan))
+    done = by_psql.psql(sql.plan(plan))
     assert done.returncode == 0, done.stderr
     assert by_psql.dump() == after
 
@@ -118,7 +118,7 @@ def test_case(
 def _expect(case: Path, plan: Plan, *, update: bool) -> None:
     shown = {
         "plan.txt": text.plan(plan).split("\n", 1)[1],
-        "plan.sql": script.plan(plan).split("\n", 1)[1],
+        "plan.sql": sql.plan(plan).split("\n", 1)[1],
     }
     for name, words in shown.items():
         if update:
@@ -131,8 +131,8 @@ def undo(plan: Plan, database: Database) -> None:
     with connect(database.url) as connection:
         run_sql(connection, "SELECT set_config('search_path', '', false)")
         for step in reversed(plan.steps):
-            for sql in step.undo:
-                run_sql(connection, sql)
+            for statement in step.undo:
+                run_sql(connection, statement)
 
 
 def _build_from_declaration_only(case: Path, empty: Database, after: list[str]) -> None:

@@ -6,7 +6,8 @@ from reconciler.diff.diff import Difference
 from reconciler.model.statement import Fill, Hazard, HazardKind, Pace
 from reconciler.plan.plan import Plan, Planned
 from reconciler.plan.step import Step
-from reconciler.report import data, markdown, script, text
+from reconciler.report import json, markdown, sql, text
+from reconciler.report.formats import renderers
 
 DANGER = Hazard(hazard=HazardKind.DATA_LOSS, reason="it is gone")
 STEP = Step(
@@ -53,9 +54,22 @@ def test_hazards_come_first_with_the_flag_that_allows_them() -> None:
 def test_an_empty_plan_is_reported() -> None:
     assert "nothing to do" in text.plan(NOTHING)
     assert "nothing to do" in markdown.plan(NOTHING)
-    assert "nothing to do" in script.plan(NOTHING)
+    assert "nothing to do" in sql.plan(NOTHING)
     assert "no drift" in text.drift(NOTHING)
-    assert '"in_sync": true' in data.drift(NOTHING)
+    assert '"in_sync": true' in json.drift(NOTHING)
+
+
+def test_formats_are_found_by_what_their_modules_offer() -> None:
+    assert {*renderers("plan")} == {"json", "markdown", "sql", "text"}
+    for subject in ("drift", "checks", "history", "run"):
+        assert {*renderers(subject)} == {"json", "text"}
+
+
+def test_markdown_quotes_any_run_of_backticks() -> None:
+    identity = "a``b `"
+    change = CHANGE.model_copy(update={"identity": identity})
+    shown = markdown.plan(PLAN.model_copy(update={"changes": (change,)}))
+    assert f"``` {identity} ```" in shown
 
 
 def test_markdown_fences_untrusted_text() -> None:
@@ -75,7 +89,7 @@ def test_a_script_contains_transactions_and_backfills() -> None:
             "fill": fill,
         }
     )
-    shown = script.plan(PLAN.model_copy(update={"steps": (STEP, filling)}))
+    shown = sql.plan(PLAN.model_copy(update={"steps": (STEP, filling)}))
     assert (
         shown.index("BEGIN;\n")
         < shown.index("DROP TABLE")
@@ -97,7 +111,7 @@ def test_a_script_with_a_backfill_notes_its_limits() -> None:
             "fill": fill,
         }
     )
-    shown = script.plan(PLAN.model_copy(update={"steps": (filling,)}))
+    shown = sql.plan(PLAN.model_copy(update={"steps": (filling,)}))
     assert (
         shown.index("SET row_security = off;")
         < shown.index("-- note: the pace")
@@ -105,5 +119,5 @@ def test_a_script_with_a_backfill_notes_its_limits() -> None:
     )
     assert "(max_lag 5, max_active 3)" in shown
     plain = filling.model_copy(update={"fill": fill.model_copy(update={"throttle": Pace()})})
-    assert "-- note: the pace" not in script.plan(PLAN.model_copy(update={"steps": (plain,)}))
-    assert "row_security" not in script.plan(PLAN)
+    assert "-- note: the pace" not in sql.plan(PLAN.model_copy(update={"steps": (plain,)}))
+    assert "row_security" not in sql.plan(PLAN)

@@ -37,7 +37,7 @@ def test_flag_then_environment_then_file(file: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_timeouts_come_from_target_then_file_then_defaults(file: Path) -> None:
-    assert resolve_target(read(file), "staging").patience == LockPolicy(
+    assert resolve_target(read(file), "staging").lock_policy == LockPolicy(
         lock=1, total=60, statement=LockPolicy().statement
     )
 

@@ -17,7 +17,7 @@ from reconciler import pipeline
 from reconciler.declare.load import load
 from reconciler.model.state import Scope
 from reconciler.pipeline import Job
-from reconciler.report import script
+from reconciler.report import sql
 from tests.conftest import ROOT, Database
 
 CASES = sorted((ROOT / "tests" / "cases").glob("*/*/plan.sql"))
@@ -143,7 +143,7 @@ def test_the_conversations(version: int, conversations: Database, tmp_path: Path
     declaration = load(ROOT / "desired_state")
     plan = pipeline.plan_changes(Job(conversations.url, declaration, Scope(declaration.schemas)))
     assert len(plan.steps) > 20
-    (tmp_path / "plan.sql").write_text(script.plan(plan))
+    (tmp_path / "plan.sql").write_text(sql.plan(plan))
     assert words(squawk(version, tmp_path / "plan.sql")) == []
 
 

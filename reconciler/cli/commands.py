@@ -1,6 +1,6 @@
-"""The command line: reads flags, prints, picks the exit status; the only print, the only exit.
+"""The commands; each returns its exit status.
 
-Exit status: 0 nothing to do, or all done; 2 there is a difference or a failed check; 1 an error.
+0: nothing to do, or all done. 1: an error. 2: a difference, or a failed check.
 """
 
 from __future__ import annotations
@@ -8,56 +8,58 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 
-from reconciler import demo, pipeline, settings
+from reconciler import pipeline, settings
 from reconciler.apply.guards import hazards_not_allowed
 from reconciler.checks.run import run_checks
 from reconciler.cli.group import DIFFERENT, DONE, ERROR, main
 from reconciler.cli.options import (
-    allowing,
-    declared,
-    journal_flags,
-    lock_flags,
+    DeclarationOptions,
+    ExecutionOptions,
+    OutputOptions,
+    allow_option,
+    declaration_options,
+    execution_options,
+    format_option,
+    journal_option,
     make_job,
+    output_options,
     read_plan,
-    recording,
-    targeted,
-    waits,
-    written,
+    scratch_option,
+    target_option,
 )
-from reconciler.cli.output import (
-    DRIFT_FORMATS,
-    PLAN_FORMATS,
-    agreed,
-    failed,
-    watch_progress,
-    write_document,
-)
+from reconciler.cli.output import confirmed, print_notes, print_report, watch_progress
 from reconciler.declare.json_schema import json_schema
+from reconciler.demo import play
 from reconciler.errors import PlanRefused, SettingsError
 from reconciler.model.reserved_names import JOURNAL
 from reconciler.model.state import Scope
 from reconciler.pipeline import Job
 from reconciler.plan.plan import Plan
-from reconciler.report import checks, data, past, text
+from reconciler.report import text
+from reconciler.report.json import plan_schema
+from reconciler.settings import ResolvedTarget
+
+run_argument = click.argument("run", metavar="[RUN]", required=False, type=click.IntRange(min=1))
 
 
 @main.command()
-@declared
-@allowing
-@click.option("--format", "form", type=click.Choice(list(PLAN_FORMATS)), default="text")
-@written
-def plan(form: str, out: Path | None, allow: Sequence[str], **given: Any) -> int:
-    """Show what is not as declared, and the steps that would make it so."""
-    del allow  # part of the contract: what it lets pass matters when the plan is applied
-    made = pipeline.plan_changes(make_job(given)[0])
-    write_document(PLAN_FORMATS[form](made), out, colour=form == "text")
-    return DONE if made.in_sync else DIFFERENT
+@declaration_options
+@allow_option
+@output_options("plan")
+def plan(declaration: DeclarationOptions, allow: Sequence[str], output: OutputOptions) -> int:
+    """Show the changes and the SQL that lead to the declared state.
+
+    Nothing is run. Exit status: 0 no differences, 2 differences.
+    """
+    del allow  # accepted, so that the options of `apply` can be tried out; only runs need it
+    job, _ = make_job(declaration)
+    changes = pipeline.plan_changes(job)
+    output.write("plan", changes)
+    return DONE if changes.in_sync else DIFFERENT
 
 
 @main.command()
@@ -67,193 +69,186 @@ def plan(form: str, out: Path | None, allow: Sequence[str], **given: Any) -> int
     required=False,
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
 )
-@declared
-@allowing
-@waits
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option(
-    "--check",
-    is_flag=True,
-    help="Show what would be done, like plan, and refuse what apply would refuse.",
-)
-@recording
-def apply(saved: Path | None, allow: Sequence[str], yes: bool, check: bool, **given: Any) -> int:
-    """Make the target what is declared, or run a plan that was saved with `plan --format json --out`."""
-    file = settings.read()
+@declaration_options
+@execution_options
+def apply(saved: Path | None, declaration: DeclarationOptions, execution: ExecutionOptions) -> int:
+    """Change the database to the declared state, or run a saved plan.
+
+    The plan is shown first, and run after a confirmation. PLAN.json is the output of `reconcile
+    plan --format json`; the plan is refused if the database has changed since.
+    """
     if saved:
-        read = settings.resolve_target(file, given["target"])
-        aim, job, made = (
-            replace(read, patience=lock_flags(read.patience, given)),
-            None,
-            read_plan(saved),
-        )
+        target = settings.resolve_target(settings.read(), declaration.target)
+        job, target, changes = None, execution.override(target), read_plan(saved)
     else:
-        job, aim = make_job(given)
-        made = pipeline.plan_changes(job)
-    write_document(text.plan(made), None, colour=True, err=True)
-    return _run(made, job, journal_flags(aim, given), allow, yes=yes, check=check)
+        job, target = make_job(declaration, execution)
+        changes = pipeline.plan_changes(job)
+    print_report(text.plan(changes), stderr=True)
+    return _run(changes, job, target, execution)
 
 
-def _run(
-    made: Plan,
-    job: Job | None,
-    aim: settings.ResolvedTarget,
-    allow: Sequence[str],
-    *,
-    yes: bool,
-    check: bool,
-) -> int:
-    """Run a plan that was shown, if it may run and people want it."""
-    if refusals := hazards_not_allowed(made, allow):
+def _run(plan: Plan, job: Job | None, target: ResolvedTarget, execution: ExecutionOptions) -> int:
+    """Run a plan, once its hazards are allowed and people confirm; return the exit status."""
+    if refusals := hazards_not_allowed(plan, execution.allow):
         raise PlanRefused("\n".join(refusals))
-    if check:
-        for words in pipeline.check_plan(made, aim.url, aim.patience, allow, aim.journal):
-            click.echo(f"note: {words}", err=True)
-        return DONE if made.in_sync else DIFFERENT
-    if made.steps and not yes and not agreed(made):
+    allow, policy, journal = execution.allow, target.lock_policy, target.journal
+    if execution.check:
+        print_notes(pipeline.check_plan(plan, target.url, policy, allow, journal))
+        return DONE if plan.in_sync else DIFFERENT
+    if plan.steps and not execution.yes and not confirmed(plan):
         return ERROR
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops as Ctrl-C does: cleanly
     with watch_progress() as watcher:
-        outcome = pipeline.apply_plan(made, job, aim.url, watcher, aim.patience, allow, aim.journal)
+        outcome = pipeline.apply_plan(plan, job, target.url, watcher, policy, allow, journal)
     click.echo(text.recap(outcome), nl=False)
-    return ERROR if failed(outcome) else DONE
+    incomplete = outcome.failed or outcome.skipped or outcome.left or outcome.unseen
+    return ERROR if incomplete else DONE
 
 
 @main.command()
-@declared
-@click.option("--format", "form", type=click.Choice(list(DRIFT_FORMATS)), default="text")
-@written
-def drift(form: str, out: Path | None, **given: Any) -> int:
-    """Say what is no longer as declared; for cron: quiet exit 0 is good news, 2 is drift."""
-    made = pipeline.plan_changes(make_job(given)[0])
-    write_document(DRIFT_FORMATS[form](made), out, colour=form == "text")
-    return DONE if made.in_sync else DIFFERENT
+@declaration_options
+@output_options("drift")
+def drift(declaration: DeclarationOptions, output: OutputOptions) -> int:
+    """Report differences from the declared state.
+
+    For scheduled jobs. Exit status: 0 no differences, 2 differences.
+    """
+    job, _ = make_job(declaration)
+    changes = pipeline.plan_changes(job)
+    output.write("drift", changes)
+    return DONE if changes.in_sync else DIFFERENT
 
 
-@main.command("verify")
-@declared
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
-def verify_(form: str, **given: Any) -> int:
-    """Assert the declared checks, and that the structure is as declared."""
-    job, _ = make_job(given)
-    made = pipeline.plan_changes(job)
+@main.command()
+@declaration_options
+@format_option("checks")
+def verify(declaration: DeclarationOptions, format_name: str | None) -> int:
+    """Run the declared checks, and look for differences in structure.
+
+    Whatever a check writes is rolled back. Exit status: 0 all passed, 2 a difference or a failure.
+    """
+    job, _ = make_job(declaration)
+    changes = pipeline.plan_changes(job)
     results = run_checks(job.target, job.declaration.checks)
-    click.echo(
-        checks.as_json(made, results) if form == "json" else checks.as_text(made, results), nl=False
-    )
-    return DONE if made.in_sync and all(r.passed for r in results) else DIFFERENT
+    OutputOptions(format_name).write("checks", changes, results)
+    passed = changes.in_sync and all(result.passed for result in results)
+    return DONE if passed else DIFFERENT
 
 
 @main.command()
-@click.argument("run", metavar="[RUN]", required=False, type=click.IntRange(min=1))
-@targeted
-@click.option("--scratch", help="embedded, target or a URL; default: embedded, else target.")
-@allowing
-@waits
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--check", is_flag=True, help="Show the plan, and refuse what rollback would refuse.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(list(PLAN_FORMATS)),
-    help="Print the plan on stdout, with --check.",
-)
-@written
-@recording
+@run_argument
+@target_option
+@scratch_option
+@execution_options
+@output_options("plan")
 def rollback(
     run: int | None,
-    form: str | None,
-    out: Path | None,
-    allow: Sequence[str],
-    yes: bool,
-    check: bool,
-    **given: Any,
+    target: str | None,
+    scratch: str | None,
+    execution: ExecutionOptions,
+    output: OutputOptions,
 ) -> int:
-    """Plan and go the way back to what was there before a run; left out, the last one that changed something."""
-    if (form or out) and not check:
+    """Restore the objects changed by a run.
+
+    They return to their state before the run. RUN is a number from `reconcile history`. Default:
+    the last run that changed something. The plan is shown first, and run after a confirmation.
+    --format and --out need --check.
+    """
+    shown = output.format_name or output.out
+    if shown and not execution.check:
         raise SettingsError(
             "--format and --out show the plan instead of running it: they go with --check"
         )
     file = settings.read()
-    read = settings.resolve_target(file, given["target"])
-    aim = replace(journal_flags(read, given), patience=lock_flags(read.patience, given))
-    where = aim.journal or read.journal or JOURNAL
-    made, job = pipeline.plan_rollback(
-        aim.url, where, run, given["scratch"] or file.scratch, aim.patience.session
+    configured = settings.resolve_target(file, target)
+    resolved = execution.override(configured)
+    changes, job = pipeline.plan_rollback(
+        resolved.url,
+        resolved.journal or configured.journal or JOURNAL,
+        run,
+        scratch or file.scratch,
+        resolved.lock_policy.session,
     )
-    if form or out:
-        write_document(PLAN_FORMATS[form or "text"](made), out, colour=(form or "text") == "text")
+    if shown:
+        output.write("plan", changes)
     else:
-        write_document(text.plan(made), None, colour=True, err=True)
-    return _run(made, job, aim, allow, yes=yes, check=check)
+        print_report(text.plan(changes), stderr=True)
+    return _run(changes, job, resolved, execution)
 
 
 @main.command()
-@click.argument("run", metavar="[RUN]", required=False, type=click.IntRange(min=1))
-@targeted
+@run_argument
+@target_option
 @click.option(
     "--limit",
+    metavar="NUMBER",
     type=click.IntRange(min=1),
     default=20,
-    help="How many runs to list, the latest first.",
+    help="The number of runs to list, the latest first. Default: 20.",
 )
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
-@click.option("--journal", metavar="NAME", help="The schema of our record of runs (reconcile).")
-def history(run: int | None, target: str | None, limit: int, form: str, journal: str | None) -> int:
-    """List the runs that the journal records, or tell everything of one."""
-    aim = settings.resolve_target(settings.read(), target)
-    kept = journal or aim.journal or JOURNAL
+@format_option("history", "run")
+@journal_option
+def history(
+    run: int | None, target: str | None, limit: int, format_name: str | None, journal: str | None
+) -> int:
+    """List recorded runs, or show the changes and steps of a run."""
+    resolved = settings.resolve_target(settings.read(), target)
+    schema = journal or resolved.journal or JOURNAL
+    output = OutputOptions(format_name)
     if run is None:
-        found = pipeline.read_history(aim.url, kept, limit)
-        click.echo(past.runs_as_data(found) if form == "json" else past.runs(found), nl=False)
+        output.write("history", pipeline.read_history(resolved.url, schema, limit))
     else:
-        one = pipeline.read_run(aim.url, kept, run)
-        click.echo(past.detail_as_data(one) if form == "json" else past.detail(one), nl=False)
+        output.write("run", pipeline.read_run(resolved.url, schema, run))
     return DONE
 
 
-@main.command("export")
-@targeted
+@main.command()
+@target_option
 @click.option(
-    "--schema", "schemas", multiple=True, help="Export this schema; '*', the default, is every one."
+    "--schema",
+    "schemas",
+    multiple=True,
+    help="Export this schema, '*' for all; can be repeated. Default: '*'.",
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
-    help="The folder to write to.",
+    help="The folder to write to, which may hold no YAML files yet.",
 )
-def export_(target: str | None, schemas: Sequence[str], out: Path) -> int:
-    """Write a database down as YAML, such as people write it."""
-    aim = settings.resolve_target(settings.read(), target)
+def export(target: str | None, schemas: Sequence[str], out: Path) -> int:
+    """Write an existing database as YAML files."""
+    resolved = settings.resolve_target(settings.read(), target)
     bounds = frozenset(schemas or ["*"])
-    files, notes = pipeline.export_state(aim.url, Scope(bounds, everything="*" in bounds), out)
+    scope = Scope(bounds, everything="*" in bounds)
+    files, notes = pipeline.export_state(resolved.url, scope, out)
     for file in files:
         click.echo(file)
-    for note in notes:
-        click.echo(f"note: {note}", err=True)
+    print_notes(notes)
     return DONE
 
 
 @main.command()
 @click.argument("document", type=click.Choice(["declaration", "plan"]), default="declaration")
 def schema(document: str) -> None:
-    """Print the JSON Schema of the YAML files, for editors, or of `plan --format json`."""
-    click.echo(
-        json.dumps(json_schema() if document == "declaration" else data.plan_schema(), indent=2)
-    )
+    """Print the JSON Schema of the YAML files or of a plan.
+
+    Editors complete and check YAML files by the schema.
+    """
+    click.echo(json.dumps(json_schema() if document == "declaration" else plan_schema(), indent=2))
 
 
-@main.command("demo")
+@main.command()
 @click.option(
     "--scale",
     type=click.FloatRange(min=0.01),
     default=1.0,
-    help="1 is 2,132 conversations and 5,998 messages.",
+    help="The size of the data. Default: 1, for 2,132 conversations and 5,998 messages.",
 )
-@click.option(
-    "--load-only", is_flag=True, help="Only put the starting point into the embedded target."
-)
-def demo_(scale: float, load_only: bool) -> int:
-    """Play the whole story on the embedded server: plan, apply, verify, drift, heal."""
-    return demo.play(click.echo, watch_progress, scale=scale, load_only=load_only)
+@click.option("--load-only", is_flag=True, help="Create the example's tables and rows, and stop.")
+def demo(scale: float, load_only: bool) -> int:
+    """Play an example on an embedded server.
+
+    Plan, apply, verify, changes by hand, drift, and their repair; it takes half a minute.
+    """
+    return play(click.echo, watch_progress, scale=scale, load_only=load_only)

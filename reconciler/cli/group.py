@@ -1,4 +1,4 @@
-"""The `reconcile` command: errors become messages and exit statuses."""
+"""The command `reconcile`, to which commands.py adds its commands; errors end in an exit status."""
 
 from __future__ import annotations
 
@@ -8,31 +8,35 @@ from typing import Any
 import click
 
 from reconciler import __version__
+from reconciler.cli.output import print_error
 from reconciler.errors import ReconcileError
 
-DONE, ERROR, DIFFERENT = 0, 1, 2
+DONE, ERROR, DIFFERENT = 0, 1, 2  # exit statuses
 
 
-class _Reconcile(click.Group):
-    """Turns our errors into a message on stderr and exit status 1, flags that are wrong included."""
+class _Group(click.Group):
+    """A group of commands whose return values are exit statuses.
+
+    Errors in the command line's syntax exit with 1, not with click's 2, which means "different".
+    """
 
     def main(self, *args: Any, **extra: Any) -> Any:
         extra["standalone_mode"] = False
         try:
             status = super().main(*args, **extra)
-        except click.ClickException as e:
-            e.show()
+        except click.ClickException as error:
+            error.show()
             sys.exit(ERROR)
         except click.Abort:
-            click.echo("stopped; what was done stays done, run again to continue", err=True)
+            click.echo("stopped; finished steps stay, run again to continue", err=True)
             sys.exit(ERROR)
-        except ReconcileError as e:
-            click.echo(click.style("error: ", fg="red") + str(e), err=True)
+        except ReconcileError as error:
+            print_error(str(error))
             sys.exit(ERROR)
         sys.exit(status if isinstance(status, int) else DONE)
 
 
-@click.group("reconcile", cls=_Reconcile, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("reconcile", cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="reconcile")
 def main() -> None:
-    """Make a PostgreSQL database what YAML files say it is."""
+    """Bring a PostgreSQL database to the state that YAML files declare."""

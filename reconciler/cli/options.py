@@ -1,9 +1,10 @@
-"""Options that commands share, and the values made of them."""
+"""Options that several commands share; each group of options reaches a command as one value."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,27 @@ import click
 from pydantic import ValidationError
 
 from reconciler import settings
+from reconciler.cli.output import print_report, write_file
 from reconciler.declare.load import load
 from reconciler.errors import SettingsError
+from reconciler.model.reserved_names import JOURNAL
 from reconciler.model.state import Scope
 from reconciler.model.statement import HazardKind
 from reconciler.pipeline import Job
 from reconciler.plan.plan import Plan
+from reconciler.report.formats import Subject, renderers
 from reconciler.server.locks import LockPolicy
+from reconciler.settings import ResolvedTarget
 
 Command = Callable[..., Any]
+Decorator = Callable[[Command], Command]
+DEFAULT_FORMAT = "text"
+WAITS = LockPolicy()  # the defaults
 
 
-def _options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+def _options(*options: Decorator) -> Decorator:
+    """Return a decorator that adds options to a command, listed by --help in the same order."""
+
     def add(command: Command) -> Command:
         for option in reversed(options):
             command = option(command)
@@ -31,113 +41,241 @@ def _options(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
     return add
 
 
-targeted = click.option("--target", "-t", help="A name from reconcile.yml, a URL, or `embedded`.")
+def _collected(parameter: str, group: type[Any], *options: Decorator) -> Decorator:
+    """Return a decorator that adds options whose values the command receives as one `group`."""
+
+    def add(command: Command) -> Command:
+        @wraps(command)  # click keeps a command's options as an attribute of the function
+        def collect(**values: Any) -> Any:
+            values[parameter] = group(**{f.name: values.pop(f.name) for f in fields(group)})
+            return command(**values)
+
+        return _options(*options)(collect)
+
+    return add
 
 
-declared = _options(
-    targeted,
+target_option = click.option(
+    "--target",
+    "-t",
+    help="The database: a name from reconcile.yml, a URL, or `embedded` for a server that"
+    " reconcile starts. Default: DATABASE_URL, else `target` of reconcile.yml, else PGHOST etc.",
+)
+
+
+scratch_option = click.option(
+    "--scratch",
+    metavar="embedded|target|URL",
+    help="The server on which plans are tried out first. Default: `scratch` of reconcile.yml,"
+    " else the embedded server, else a temporary database on the target's server.",
+)
+
+
+allow_option = click.option(
+    "--allow",
+    multiple=True,
+    type=click.Choice([*(hazard.value for hazard in HazardKind), "all"]),
+    help="Run steps with this hazard, or with any (all); can be repeated.",
+)
+
+
+journal_option = click.option(
+    "--journal",
+    metavar="NAME",
+    help=f"The schema that records the runs. Default: `journal` of reconcile.yml, else {JOURNAL}.",
+)
+
+
+@dataclass(frozen=True)
+class DeclarationOptions:
+    """The database, the YAML files that declare its state, and the schemas to compare."""
+
+    target: str | None
+    state: Path | None
+    schemas: tuple[str, ...]
+    prune: bool
+    scratch: str | None
+
+
+declaration_options = _collected(
+    "declaration",
+    DeclarationOptions,
+    target_option,
     click.option(
         "--state",
         "-s",
         type=click.Path(path_type=Path),
-        help="The folder of YAML files (desired_state).",
+        help="The folder of YAML files. Default: `state` of reconcile.yml, else desired_state.",
     ),
     click.option(
         "--schema",
         "schemas",
         multiple=True,
-        help="Look at this schema; '*' is every one. Default: those declared.",
+        help="Compare this schema, '*' for all; can be repeated. Default: `schemas` of"
+        " reconcile.yml, else the schemas of the YAML files.",
     ),
     click.option(
-        "--prune", is_flag=True, help="Drop what these schemas hold and nothing declares."
+        "--prune",
+        is_flag=True,
+        help="Drop the objects in these schemas that the YAML files do not declare.",
     ),
-    click.option("--scratch", help="embedded, target or a URL; default: embedded, else target."),
+    scratch_option,
 )
 
 
-recording = _options(
-    click.option("--journal", metavar="NAME", help="The schema of our record of runs (reconcile)."),
-    click.option("--no-journal", is_flag=True, help="Record nothing."),
-)
+@dataclass(frozen=True)
+class ExecutionOptions:
+    """Permissions, timeouts in seconds, and the journal of a run."""
+
+    allow: tuple[str, ...]
+    lock_timeout: float | None
+    retry_for: float | None
+    statement_timeout: float | None
+    session: tuple[str, ...]
+    yes: bool
+    check: bool
+    journal: str | None
+    no_journal: bool
+
+    def override(self, target: ResolvedTarget) -> ResolvedTarget:
+        """Return the target with these timeouts, session settings and journal."""
+        if self.journal and self.no_journal:
+            raise SettingsError("--journal and --no-journal contradict each other")
+        journal = None if self.no_journal else self.journal or target.journal
+        return replace(target, lock_policy=self._lock_policy(target.lock_policy), journal=journal)
+
+    def _lock_policy(self, policy: LockPolicy) -> LockPolicy:
+        seconds = {
+            "lock": self.lock_timeout,
+            "total": self.retry_for,
+            "statement": self.statement_timeout,
+        }
+        session = {**policy.session, **dict(map(_session_setting, self.session))}
+        given = {field: value for field, value in seconds.items() if value is not None}
+        return replace(policy, session=session, **given)
 
 
-waits = _options(
+def _session_setting(option: str) -> tuple[str, str]:
+    name, equals, value = option.partition("=")
+    if not equals:
+        raise SettingsError(f"--set {option}: expected NAME=VALUE")
+    return name.strip(), value.strip()
+
+
+execution_options = _collected(
+    "execution",
+    ExecutionOptions,
+    allow_option,
     click.option(
         "--lock-timeout",
+        metavar="SECONDS",
         type=click.FloatRange(min=0, min_open=True),
-        help="Seconds for one try at a lock (2).",
+        help="How long one attempt waits for a lock. Default: `lock_timeout` of reconcile.yml,"
+        f" else {WAITS.lock:g}.",
     ),
     click.option(
-        "--retry-for", type=click.FloatRange(min=0), help="Seconds for all tries of a step (600)."
+        "--retry-for",
+        metavar="SECONDS",
+        type=click.FloatRange(min=0),
+        help="How long a step that got no lock is tried again. Default: `retry_for` of"
+        f" reconcile.yml, else {WAITS.total:g}.",
     ),
     click.option(
         "--statement-timeout",
+        metavar="SECONDS",
         type=click.FloatRange(min=0),
-        help="Seconds for what should be quick (30); 0: no bound.",
+        help="How long a statement that scans no table may run; 0 for no limit."
+        f" Default: `statement_timeout` of reconcile.yml, else {WAITS.statement:g}.",
     ),
     click.option(
         "--set",
         "session",
         multiple=True,
         metavar="NAME=VALUE",
-        help="A setting for the run, such as maintenance_work_mem=1GB.",
+        help="A PostgreSQL setting for the run, such as maintenance_work_mem=1GB; can be repeated.",
     ),
+    click.option("--yes", is_flag=True, help="Run the plan without asking."),
+    click.option(
+        "--check",
+        is_flag=True,
+        help="Show the plan and what would refuse to run it, and run nothing.",
+    ),
+    journal_option,
+    click.option("--no-journal", is_flag=True, help="Do not record the run."),
 )
 
 
-allowing = click.option(
-    "--allow",
-    multiple=True,
-    type=click.Choice([*(h.value for h in HazardKind), "all"]),
-    help="Let a hazard pass.",
-)
+@dataclass(frozen=True)
+class OutputOptions:
+    """The format of a document and the file to write it to; None for the default and stdout."""
+
+    format_name: str | None
+    out: Path | None = None
+
+    def write(self, subject: Subject, *values: object) -> None:
+        """Render the values of a subject, and print or write the document."""
+        name = self.format_name or DEFAULT_FORMAT
+        document = renderers(subject)[name](*values)
+        if self.out is not None:
+            write_file(document, self.out)
+        elif name == DEFAULT_FORMAT:
+            print_report(document)
+        else:
+            click.echo(document, nl=False)
 
 
-written = click.option(
-    "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write to a file instead of stdout.",
-)
+def format_option(*subjects: Subject) -> Decorator:
+    """Return the option --format, with the formats that show all of the subjects."""
+    common = set[str].intersection(*(set(renderers(subject)) for subject in subjects))
+    return click.option(
+        "--format",
+        "format_name",
+        type=click.Choice(sorted(common)),
+        help=f"The format of the output. Default: {DEFAULT_FORMAT}.",
+    )
 
 
-def make_job(given: dict[str, Any]) -> tuple[Job, settings.ResolvedTarget]:
+def output_options(subject: Subject) -> Decorator:
+    """Return the options --format and --out of a command that shows the subject."""
+    return _collected(
+        "output",
+        OutputOptions,
+        format_option(subject),
+        click.option(
+            "--out",
+            type=click.Path(path_type=Path, dir_okay=False),
+            help="Write to this file instead of stdout.",
+        ),
+    )
+
+
+def make_job(
+    options: DeclarationOptions, execution: ExecutionOptions | None = None
+) -> tuple[Job, ResolvedTarget]:
+    """Read the settings and the YAML files; options override settings."""
     file = settings.read()
-    declaration = load(given["state"] or file.state)
-    schemas = frozenset(given["schemas"] or file.schemas) or declaration.schemas
-    aim = settings.resolve_target(file, given["target"])
-    scope = Scope(schemas, prune=given["prune"], everything="*" in schemas)
-    aim = replace(aim, patience=lock_flags(aim.patience, given))
-    return Job(
-        aim.url, declaration, scope, given["scratch"] or file.scratch, session=aim.patience.session
-    ), aim
-
-
-def journal_flags(aim: settings.ResolvedTarget, given: dict[str, Any]) -> settings.ResolvedTarget:
-    """The aim with what flags say of the journal."""
-    if given["journal"] and given["no_journal"]:
-        raise SettingsError("--journal and --no-journal contradict each other")
-    return replace(aim, journal=None if given["no_journal"] else given["journal"] or aim.journal)
-
-
-def lock_flags(usual: LockPolicy, given: dict[str, Any]) -> LockPolicy:
-    """What flags say, where the command has such, and for the rest the settings."""
-    said = {
-        "lock": given.get("lock_timeout"),
-        "total": given.get("retry_for"),
-        "statement": given.get("statement_timeout"),
-    }
-    session = dict(usual.session)
-    for setting in given.get("session", ()):
-        own, found, value = setting.partition("=")
-        if not found:
-            raise SettingsError(f"--set {setting}: NAME=VALUE would do")
-        session[own.strip()] = value.strip()
-    return replace(usual, session=session, **{k: v for k, v in said.items() if v is not None})
+    declaration = load(options.state or file.state)
+    schemas = frozenset(options.schemas or file.schemas) or declaration.schemas
+    target = settings.resolve_target(file, options.target)
+    if execution is not None:
+        target = execution.override(target)
+    job = Job(
+        target.url,
+        declaration,
+        Scope(schemas, prune=options.prune, everything="*" in schemas),
+        options.scratch or file.scratch,
+        session=target.lock_policy.session,
+    )
+    return job, target
 
 
 def read_plan(file: Path) -> Plan:
+    """Read a plan saved as JSON; raises SettingsError."""
     try:
         return Plan.model_validate_json(file.read_bytes())
-    except ValidationError as e:
-        wrong = "; ".join(f"{'.'.join(map(str, x['loc']))}: {x['msg']}" for x in e.errors()[:5])
-        raise SettingsError(f"{file} is not a plan of this version: {wrong}") from None
+    except ValidationError as error:
+        mistakes = "; ".join(
+            f"{'.'.join(map(str, mistake['loc']))}: {mistake['msg']}"
+            for mistake in error.errors()[:5]
+        )
+        raise SettingsError(f"{file} is not a plan of this version: {mistakes}") from None

@@ -1,1 +1,1 @@
-"""Renderings of what a plan, a run and a drift are; one value, many readers, and no printing here."""
+"""Renderings of plans, drift, checks and runs: one module per output format; nothing is printed."""

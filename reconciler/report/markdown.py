@@ -2,62 +2,89 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from reconciler.plan.plan import Plan
-from reconciler.report.words import SIGNS, allow_flags, counted, difference
+from reconciler.plan.step import Step
+from reconciler.report.changes import SIGNS, allow_flags, change_counts, difference_lines
 
 
-def plan(of: Plan) -> str:
-    """A plan: a verdict, hazards, what differs, and the SQL behind a fold."""
-    return "\n".join(_plan(of)) + "\n"
+def plan(plan: Plan) -> str:
+    """Render the verdict, the hazards, a table of changes, and the SQL behind a fold."""
+    return "\n".join(_plan_lines(plan)) + "\n"
 
 
-def _plan(of: Plan) -> Iterator[str]:
-    yield f"## reconcile: {counted(of.changes)}"
+def _plan_lines(plan: Plan) -> Iterator[str]:
+    yield f"## reconcile: {change_counts(plan.changes)}"
     yield ""
-    yield f"Target {_code(of.target)}; {of.unchanged} declared objects are as they should be."
-    yield from (f"\n> {n}" for n in of.notes)
-    if of.in_sync:
+    yield f"Target {_code(plan.target)}; {plan.unchanged} declared objects are as they should be."
+    yield from (f"\n> {note}" for note in plan.notes)
+    if plan.in_sync:
         return
-    if of.scratch:
-        yield f"Proven on {of.scratch}: the plan leads to the declared state, its undo leads back."
-    if hazards := of.hazards():
-        yield "\n> [!WARNING]"
-        for hazard, reasons in sorted(hazards.items()):
-            yield from (f"> **{hazard}**: {reason}  " for reason in reasons)
-        yield f"> `apply` needs {_code(allow_flags(of))}"
+    if plan.scratch:
+        yield (
+            f"Proven on {plan.scratch}: the plan leads to the declared state, its undo leads back."
+        )
+    yield from _hazard_lines(plan)
+    yield from _change_table(plan)
+    yield from _difference_fold(plan)
+    yield from _step_fold(plan)
+
+
+def _hazard_lines(plan: Plan) -> Iterator[str]:
+    hazards = plan.hazards()
+    if not hazards:
+        return
+    yield "\n> [!WARNING]"
+    for hazard, reasons in sorted(hazards.items()):
+        yield from (f"> **{hazard}**: {reason}  " for reason in reasons)
+    yield f"> `apply` needs {_code(allow_flags(plan))}"
+
+
+def _change_table(plan: Plan) -> Iterator[str]:
     yield "\n| | kind | object | differs in |"
     yield "|-|-|-|-|"
-    for change in of.changes:
-        fields = ", ".join(_code(d.field) for d in change.differences)
+    for change in plan.changes:
+        fields = ", ".join(_code(difference.field) for difference in change.differences)
         yield f"| {SIGNS[change.action]} | {change.kind} | {_code(change.identity)} | {fields} |"
-    yield from _details(of)
 
 
-def _details(of: Plan) -> Iterator[str]:
-    changed = [c for c in of.changes if c.differences]
-    if changed:
-        yield from ("\n<details><summary>What differs</summary>\n", "```diff")
-        for change in changed:
-            yield f"@@ {change.kind} {change.identity} @@"
-            for item in change.differences:
-                yield from (
-                    line.lstrip() if line.lstrip()[:2] in ("- ", "+ ") else line
-                    for line in difference(item, "  ")
-                )
-        yield from ("```", "</details>")
-    yield from (f"\n<details><summary>{len(of.steps)} steps</summary>\n", "```sql")
-    for step in of.steps:
-        lock = f"{step.lock} on {step.relation}" if step.lock else "no table lock"
-        yield f"-- {step.id}: {lock}, {'transaction ' + step.transaction if step.transaction else 'outside transactions'}"
-        yield step.sql.replace("```", "` ` `") + ";"
+def _difference_fold(plan: Plan) -> Iterator[str]:
+    changed = [change for change in plan.changes if change.differences]
+    if not changed:
+        return
+    yield from ("\n<details><summary>What differs</summary>\n", "```diff")
+    for change in changed:
+        yield f"@@ {change.kind} {change.identity} @@"
+        for difference in change.differences:
+            yield from map(_diff_line, difference_lines(difference, "  "))
     yield from ("```", "</details>")
 
 
-def _code(words: str) -> str:
-    """Words as code that no Markdown in them can leave."""
-    fence = "`" * (
-        1 + max((len(run) for run in words.split() if set(run) == {"`"}), default=words.count("`"))
-    )
-    return f"{fence}{' ' if '`' in words else ''}{words.replace('|', chr(92) + '|').replace(chr(10), ' ')}{' ' if '`' in words else ''}{fence}"
+def _diff_line(line: str) -> str:
+    """Move a sign to the first column, where GitHub colours the line by the sign."""
+    unindented = line.lstrip()
+    return unindented if unindented.startswith(("- ", "+ ")) else line
+
+
+def _step_fold(plan: Plan) -> Iterator[str]:
+    yield from (f"\n<details><summary>{len(plan.steps)} steps</summary>\n", "```sql")
+    for step in plan.steps:
+        yield from _step_lines(step)
+    yield from ("```", "</details>")
+
+
+def _step_lines(step: Step) -> Iterator[str]:
+    lock = f"{step.lock} on {step.relation}" if step.lock else "no table lock"
+    block = f"transaction {step.transaction}" if step.transaction else "outside transactions"
+    yield f"-- {step.id}: {lock}, {block}"
+    yield step.sql.replace("```", "` ` `") + ";"
+
+
+def _code(text: str) -> str:
+    """Quote text as inline code, within a fence longer than any run of backticks in the text."""
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence, pad = "`" * (longest + 1), " " if longest else ""
+    escaped = text.replace("|", r"\|").replace("\n", " ")  # a table's cell is one line
+    return f"{fence}{pad}{escaped}{pad}{fence}"

@@ -1,4 +1,4 @@
-"""Who watches a run: bars on a terminal, plain lines elsewhere; all of it on stderr."""
+"""Progress of a run: bars on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -13,18 +13,22 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from reconciler.apply.backfill import Progress as Far
+from reconciler.apply.backfill import Progress as BackfillProgress
 from reconciler.apply.outcome import StepOutcome
 from reconciler.plan.step import Step
 
-POLL_INTERVAL = 5.0  # seconds between plain lines of one step
+REPORT_INTERVAL = 5.0  # seconds between plain lines of one step
+COLOURS = {"done": "green", "failed": "red", "skipped": "yellow"}
 
 
 class Lines:
-    """Plain lines: one when a long step starts, one now and then, one when it ends."""
+    """Progress as plain lines: at the end of every step, and every few seconds of a backfill.
 
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say, self._last, self._lock = say, 0.0, threading.Lock()
+    `print_line` is called from several threads, and adds the line's end.
+    """
+
+    def __init__(self, print_line: Callable[[str], None]) -> None:
+        self._print, self._last, self._lock = print_line, 0.0, threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -40,31 +44,31 @@ class Lines:
     def started(self, step: Step) -> None:
         self._last = time.monotonic()
 
-    def progress(self, step: Step, progress: Far) -> None:
+    def progress(self, step: Step, progress: BackfillProgress) -> None:
         with self._lock:
-            if time.monotonic() - self._last < POLL_INTERVAL:
+            if time.monotonic() - self._last < REPORT_INTERVAL:
                 return
             self._last = time.monotonic()
-        self._say(f"{_title(step)}: {_far(progress)}")
+        self._print(f"{_title(step)}: {_rows_done(progress)}")
 
     def notice(self, words: str) -> None:
-        self._say(f"note: {words}")
+        self._print(f"note: {words}")
 
     def waiting(self, step: Step, why: str) -> None:
-        self._say(f"{_title(step)}: {why}")
+        self._print(f"{_title(step)}: {why}")
 
     def ended(self, outcome: StepOutcome) -> None:
-        self._say(f"{outcome.status:8}{_title(outcome.step)} ({outcome.seconds:.2f} s)")
+        self._print(f"{outcome.status:8}{_title(outcome.step)} ({outcome.seconds:.2f} s)")
 
 
 class Bars:
-    """A bar for the step that runs, a line for each that ended."""
+    """Progress on a terminal: a bar for each running step, a line for each step that ended."""
 
     def __init__(self, console: Console) -> None:
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
-            TextColumn("{task.fields[far]}"),
+            TextColumn("{task.fields[rows_done]}"),
             TimeElapsedColumn(),
         )
         self._bars = Progress(*columns, console=console, transient=True)
@@ -83,40 +87,43 @@ class Bars:
         self._bars.stop()
 
     def started(self, step: Step) -> None:
-        self._tasks[step.id] = self._bars.add_task(escape(_title(step)), total=None, far="")
+        title = escape(_title(step))
+        self._tasks[step.id] = self._bars.add_task(title, total=None, rows_done="")
 
-    def progress(self, step: Step, progress: Far) -> None:
+    def progress(self, step: Step, progress: BackfillProgress) -> None:
         if step.id in self._tasks:
-            far = _far(progress)
             self._bars.update(
-                self._tasks[step.id], completed=progress.done, total=progress.total or None, far=far
+                self._tasks[step.id],
+                completed=progress.done,
+                total=progress.total or None,
+                rows_done=_rows_done(progress),
             )
 
     def notice(self, words: str) -> None:
-        self._bars.console.print(f"  [magenta]note[/] {escape(words)}", highlight=False)
+        self._print("magenta", "note", words)
 
     def waiting(self, step: Step, why: str) -> None:
-        self._bars.console.print(
-            f"  [yellow]waiting[/] {escape(f'{_title(step)}: {why}')}", highlight=False
-        )
+        self._print("yellow", "waiting", f"{_title(step)}: {why}")
 
     def ended(self, outcome: StepOutcome) -> None:
         if (task := self._tasks.pop(outcome.step.id, None)) is not None:
             self._bars.remove_task(task)
-        colour = {"done": "green", "failed": "red", "skipped": "yellow"}[outcome.status]
-        self._bars.console.print(
-            f"  [{colour}]{outcome.status}[/] {escape(_title(outcome.step))}", highlight=False
-        )
+        self._print(COLOURS[outcome.status], outcome.status, _title(outcome.step))
+
+    def _print(self, colour: str, label: str, message: str) -> None:
+        self._bars.console.print(f"  [{colour}]{label}[/] {escape(message)}", highlight=False)
 
 
-def _far(progress: Far) -> str:
-    """How far, how fast, how long it will take, and what it waits for; as much of it as is known."""
-    words = [f"{progress.done:,} of {progress.total:,} {progress.unit}"]
+def _rows_done(progress: BackfillProgress) -> str:
+    """Say how far a backfill is, its speed, the time left, and a wait, as far as they are known."""
+    parts = [f"{progress.done:,} of {progress.total:,} {progress.unit}"]
     if progress.rate is not None:
-        words.append(f"{progress.rate:,.0f} a second")
+        parts.append(f"{progress.rate:,.0f} a second")
     if progress.left is not None:
-        words.append(f"{timedelta(seconds=round(progress.left))} left")
-    return ", ".join([*words, progress.waits] if progress.waits else words)
+        parts.append(f"{timedelta(seconds=round(progress.left))} left")
+    if progress.waits:
+        parts.append(progress.waits)
+    return ", ".join(parts)
 
 
 def _title(step: Step) -> str:

@@ -2,107 +2,227 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 
-from reconciler.apply.outcome import Outcome
-from reconciler.plan.plan import Plan
+from reconciler.apply.outcome import Outcome, StepOutcome
+from reconciler.checks.run import Result
+from reconciler.journal.history import Detail, Run, StepRecord
+from reconciler.plan.plan import Plan, Planned
 from reconciler.plan.step import Step
-from reconciler.report.words import SIGNS, allow_flags, counted, difference
+from reconciler.report.changes import SIGNS, allow_flags, change_counts, difference_lines
+
+DRIFT = {"create": "is missing", "alter": "was changed", "drop": "should not be there"}
+PAST_TENSE = {"create": "created", "alter": "altered", "drop": "dropped"}
+HISTORY_HEAD = ("run", "when", "who", "status", "what", "took")
+INDENT = "      "
 
 
-def plan(of: Plan) -> str:
-    """A plan: hazards first, then what differs, then the steps with the locks they take."""
-    return "\n".join(_plan(of)) + "\n"
+def plan(plan: Plan) -> str:
+    """Render hazards first, then the changes, then the steps with the locks that they take."""
+    return _joined(_plan_lines(plan))
 
 
-def _plan(of: Plan) -> Iterator[str]:
-    yield from (f"note: {n}" for n in of.notes)
-    if of.in_sync:
-        yield f"{of.target}: nothing to do, {of.unchanged} declared objects are as they should be"
+def _plan_lines(plan: Plan) -> Iterator[str]:
+    yield from (f"note: {note}" for note in plan.notes)
+    if plan.in_sync:
+        yield (
+            f"{plan.target}: nothing to do, {plan.unchanged} declared objects are as they should be"
+        )
         return
-    yield of.target
-    yield from _hazards(of)
+    yield plan.target
+    yield from _hazard_lines(plan)
     yield ""
-    yield f"{counted(of.changes)}; {of.unchanged} as they should be"
-    for change in of.changes:
-        yield f"  {SIGNS[change.action]} {change.kind} {change.identity}"
-        for item in change.differences:
-            yield from difference(item, "      ")
+    yield f"{change_counts(plan.changes)}; {plan.unchanged} as they should be"
+    for change in plan.changes:
+        yield from _change_lines(change)
     yield ""
-    yield f"{len(of.steps)} steps"
-    for step in of.steps:
-        yield from _step(step)
+    yield f"{len(plan.steps)} steps"
+    for step in plan.steps:
+        yield from _step_lines(step)
     yield ""
     yield (
-        f"proven on {of.scratch}: the plan leads to the declared state, its undo leads back"
-        if of.scratch
+        f"proven on {plan.scratch}: the plan leads to the declared state, its undo leads back"
+        if plan.scratch
         else "not proven"
     )
 
 
-def _hazards(of: Plan) -> Iterator[str]:
-    hazards = of.hazards()
+def _hazard_lines(plan: Plan) -> Iterator[str]:
+    hazards = plan.hazards()
     if not hazards:
         return
     yield ""
     yield "hazards"
     for hazard, reasons in sorted(hazards.items()):
         yield from (f"  ! {hazard}: {reason}" for reason in reasons)
-    yield f"  apply refuses unless it is told: {allow_flags(of)}"
+    yield f"  apply refuses unless it is told: {allow_flags(plan)}"
 
 
-def _step(step: Step) -> Iterator[str]:
+def _change_lines(change: Planned) -> Iterator[str]:
+    yield f"  {SIGNS[change.action]} {change.kind} {change.identity}"
+    for difference in change.differences:
+        yield from difference_lines(difference, INDENT)
+
+
+def _step_lines(step: Step) -> Iterator[str]:
     lock = f"{step.lock} on {step.relation}" if step.lock else "no table lock"
-    where = f"transaction {step.transaction}" if step.transaction else "outside transactions"
-    yield f"  {step.id}  -- {lock}; {where}" + (
-        "; in batches, until no row is null" if step.fill else ""
+    block = f"transaction {step.transaction}" if step.transaction else "outside transactions"
+    batches = "; in batches, until no row is null" if step.fill else ""
+    yield f"  {step.id}  -- {lock}; {block}{batches}"
+    yield from _indented(step.sql)
+
+
+def drift(plan: Plan) -> str:
+    """Render the differences between the declaration and the live database."""
+    return _joined(_drift_lines(plan))
+
+
+def _drift_lines(plan: Plan) -> Iterator[str]:
+    yield from (f"note: {note}" for note in plan.notes)
+    if plan.in_sync:
+        yield f"{plan.target}: no drift, {plan.unchanged} declared objects are as they should be"
+        return
+    total = plan.unchanged + len(plan.changes)
+    yield f"{plan.target}: {len(plan.changes)} of {total} objects have drifted"
+    for change in plan.changes:
+        sign, drifted = SIGNS[change.action], DRIFT[change.action]
+        yield f"  {sign} {change.kind} {change.identity} {drifted}"
+        for difference in change.differences:
+            title = f"{difference.field} (live → declared)"
+            yield from difference_lines(difference.model_copy(update={"field": title}), INDENT)
+
+
+def checks(plan: Plan, results: Sequence[Result]) -> str:
+    """Render one line for each check, the reason of a failure below, and the count."""
+    return _joined(_check_lines(plan, results))
+
+
+def _check_lines(plan: Plan, results: Sequence[Result]) -> Iterator[str]:
+    yield _verdict("the structure is as declared", passed=plan.in_sync)
+    yield from (f"        {c.action} {c.kind} {c.identity}" for c in plan.changes)
+    for result in results:
+        yield _verdict(result.name, passed=result.passed)
+        yield from (f"        {line}" for line in result.complaint.splitlines())
+    yield f"{sum(result.passed for result in results)}/{len(results)} checks passed"
+
+
+def _verdict(title: str, *, passed: bool) -> str:
+    return f"{'ok' if passed else 'FAILED':8}{title}"
+
+
+def history(runs: Sequence[Run]) -> str:
+    """Render a table of runs, the latest first."""
+    if not runs:
+        return "no runs are recorded\n"
+    table = [HISTORY_HEAD, *(_history_row(run) for run in runs)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return _joined(
+        "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in table
     )
-    yield from (f"      {line}" for line in step.sql.splitlines())
 
 
-def drift(of: Plan) -> str:
-    """What is no longer as declared."""
-    notes = [f"note: {n}" for n in of.notes]
-    if of.in_sync:
-        return "\n".join(
-            [
-                *notes,
-                f"{of.target}: no drift, {of.unchanged} declared objects are as they should be\n",
-            ]
-        )
-    words = {"create": "is missing", "alter": "was changed", "drop": "should not be there"}
-    lines = [
-        *notes,
-        f"{of.target}: {len(of.changes)} of {of.unchanged + len(of.changes)} objects have drifted",
-    ]
-    for change in of.changes:
-        lines.append(
-            f"  {SIGNS[change.action]} {change.kind} {change.identity} {words[change.action]}"
-        )
-        for item in change.differences:
-            lines += difference(
-                item.model_copy(update={"field": f"{item.field} (live → declared)"}), "      "
-            )
-    return "\n".join(lines) + "\n"
+def _history_row(run: Run) -> tuple[str, ...]:
+    return (
+        str(run.id),
+        _local_time(run.started_at),
+        _user(run),
+        run.status,
+        _achieved(run),
+        _duration(run.seconds),
+    )
 
 
-def recap(of: Outcome) -> str:
-    """What failed and what waits for it, and the last line of `apply`."""
-    lines: list[str] = []
-    for step in of.steps:
+def run(detail: Detail) -> str:
+    """Render a run: user and time, the plan's changes, and the outcome of every step."""
+    return _joined(_run_lines(detail))
+
+
+def _run_lines(detail: Detail) -> Iterator[str]:
+    run, plan = detail.run, detail.plan
+    yield f"run {run.id}: {run.status}, {_achieved(run)}"
+    yield f"  started {_local_time(run.started_at)}, took {_duration(run.seconds)}"
+    commit = f", commit {run.git_commit}" if run.git_commit else ""
+    yield f"  by {_user(run)}, reconcile {run.version}{commit}"
+    yield f"  plan {run.digest or plan.digest}"
+    yield ""
+    for change in plan.changes:
+        yield from _change_lines(change)
+    yield ""
+    records = {record.step_id: record for record in detail.steps}
+    for step in plan.steps:
+        yield from _recorded_step_lines(step, records.get(step.id))
+
+
+def _recorded_step_lines(step: Step, record: StepRecord | None) -> Iterator[str]:
+    if record is None:
+        yield f"  {step.id}  not recorded"
+    else:
+        tries = f", {record.attempts} attempts" if record.attempts > 1 else ""
+        yield f"  {step.id}  {record.status} in {_duration(record.seconds)}{tries}"
+    yield from _indented(step.sql)
+    if record is not None and record.error:
+        yield from (f"{INDENT}! {line}" for line in record.error.splitlines())
+
+
+def recap(outcome: Outcome) -> str:
+    """Render the end of `apply`: failures, skipped steps, and the counts on the last line."""
+    return _joined(_recap_lines(outcome))
+
+
+def _recap_lines(outcome: Outcome) -> Iterator[str]:
+    for step in outcome.steps:
         if step.status == "failed":
-            lines.append(
-                f"failed: step {step.step.id}, {step.step.action} {step.step.kind} {step.step.identity}"
-            )
-            lines += [f"    {line}" for line in step.error.splitlines()]
-    waiting = [s for s in of.steps if s.status == "skipped"]
-    lines += [
-        f"skipped: step {s.step.id}, {s.step.action} {s.step.kind} {s.step.identity}: {s.error}"
-        for s in waiting
-    ]
-    lines += [f"still different: {line}" for line in of.left]
-    lines += [f"note: {line}" for line in of.notes]
-    if of.unseen:
-        lines.append(f"unknown: whether anything still differs could not be looked at: {of.unseen}")
-    lines.append(f"ok={of.ok} changed={of.changed} failed={of.failed} skipped={of.skipped}")
+            yield f"failed: {_step_title(step)}"
+            yield from (f"    {line}" for line in step.error.splitlines())
+    for step in outcome.steps:
+        if step.status == "skipped":
+            yield f"skipped: {_step_title(step)}: {step.error}"
+    yield from (f"still different: {line}" for line in outcome.left)
+    yield from (f"note: {line}" for line in outcome.notes)
+    if outcome.unseen:
+        yield f"unknown: whether anything still differs could not be looked at: {outcome.unseen}"
+    yield (
+        f"ok={outcome.ok} changed={outcome.changed} "
+        f"failed={outcome.failed} skipped={outcome.skipped}"
+    )
+
+
+def _step_title(outcome: StepOutcome) -> str:
+    step = outcome.step
+    return f"step {step.id}, {step.action} {step.kind} {step.identity}"
+
+
+def _achieved(run: Run) -> str:
+    """Count the objects that a run changed, as in `3 created (2 of 3 steps)`."""
+    counts = [f"{run.changes[a]} {PAST_TENSE[a]}" for a in SIGNS if run.changes.get(a)]
+    rollback = f"rollback of {run.rollback_of}: " if run.rollback_of is not None else ""
+    partly = "" if run.done == run.steps else f" ({run.done} of {run.steps} steps)"
+    return rollback + (", ".join(counts) or "nothing") + partly
+
+
+def _user(run: Run) -> str:
+    return f"{run.role_name} ({run.client_user}@{run.client_host})"
+
+
+def _local_time(moment: datetime) -> str:
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "?"
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    if seconds < 6000:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def _indented(sql: str) -> Iterator[str]:
+    return (f"{INDENT}{line}" for line in sql.splitlines())
+
+
+def _joined(lines: Iterator[str]) -> str:
     return "\n".join(lines) + "\n"

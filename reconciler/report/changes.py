@@ -1,0 +1,40 @@
+"""Changes of a plan as lines of text, for every format that people read."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+
+from reconciler.diff.diff import Action, Difference
+from reconciler.plan.plan import Plan, Planned
+
+SIGNS: dict[Action, str] = {"create": "+", "alter": "~", "drop": "-"}
+MAX_INLINE = 90  # characters of both values up to which a difference is shown on one line
+
+
+def change_counts(changes: Sequence[Planned]) -> str:
+    """Count changes by action, as in `3 to create, 1 to drop`."""
+    counts = Counter(change.action for change in changes)
+    return ", ".join(f"{counts[a]} to {a}" for a in SIGNS if counts[a]) or "nothing to do"
+
+
+def difference_lines(difference: Difference, indent: str) -> list[str]:
+    """Show both values of a field: short values on one line, long ones below each other."""
+    live, desired = _value(difference.live), _value(difference.wanted)
+    if "\n" not in live + desired and len(live) + len(desired) < MAX_INLINE:
+        return [f"{indent}{difference.field}: {live} → {desired}"]
+    return [
+        f"{indent}{difference.field}:",
+        *(f"{indent}  - {line}" for line in live.strip("\n").splitlines()),
+        *(f"{indent}  + {line}" for line in desired.strip("\n").splitlines()),
+    ]
+
+
+def allow_flags(plan: Plan) -> str:
+    """Return the command line's flags that allow every hazard of the plan."""
+    return " ".join(f"--allow {hazard}" for hazard in sorted(plan.hazards()))
+
+
+def _value(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,31 @@
+"""Find the output formats: a format is a module of this package, and its name is the format's.
+
+For every subject that a format can show, its module defines a function of the subject's name which
+returns the document as text:
+
+- `plan(plan: Plan)` and `drift(plan: Plan)`
+- `checks(plan: Plan, results: Sequence[Result])`, the document of `verify`
+- `history(runs: Sequence[Run])` and `run(detail: Detail)`, the documents of `history`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Literal
+
+from reconciler import report
+
+Subject = Literal["plan", "drift", "checks", "history", "run"]
+Renderer = Callable[..., str]
+
+
+def renderers(subject: Subject) -> dict[str, Renderer]:
+    """Map the name of every format that shows the subject to the format's function for it."""
+    found: dict[str, Renderer] = {}
+    for module in iter_modules(report.__path__):
+        render = getattr(import_module(f"{report.__name__}.{module.name}"), subject, None)
+        if render is not None:
+            found[module.name] = render
+    return found

@@ -1,0 +1,99 @@
+"""JSON documents for programs, and the JSON Schema of a plan."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from reconciler.checks.run import Result
+from reconciler.journal.history import Detail, Run, Touched
+from reconciler.plan.plan import Plan
+from reconciler.plan.step import Step
+
+DRIFT = {"create": "missing", "alter": "changed", "drop": "unexpected"}
+
+
+def plan(plan: Plan) -> str:
+    """Render a plan as the document that `apply` accepts."""
+    return plan.model_dump_json(indent=2) + "\n"
+
+
+def plan_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a plan."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Plan.model_json_schema(mode="serialization"),
+    }
+
+
+def drift(plan: Plan) -> str:
+    """Render the differences between the declaration and the live database."""
+    differences = [
+        {
+            "kind": change.kind,
+            "identity": change.identity,
+            "drift": DRIFT[change.action],
+            "differences": [d.model_dump(mode="json") for d in change.differences],
+        }
+        for change in plan.changes
+    ]
+    return _document(
+        target=plan.target, in_sync=plan.in_sync, notes=list(plan.notes), drift=differences
+    )
+
+
+def checks(plan: Plan, results: Sequence[Result]) -> str:
+    """Render the results of checks, and the differences from the declared structure."""
+    return _document(
+        in_sync=plan.in_sync,
+        drift=[
+            change.model_dump(mode="json", include={"action", "kind", "identity"})
+            for change in plan.changes
+        ],
+        checks=[
+            {"name": result.name, "passed": result.passed, "complaint": result.complaint}
+            for result in results
+        ],
+    )
+
+
+def history(runs: Sequence[Run]) -> str:
+    """Render a list of runs."""
+    return _document(runs=[run.model_dump(mode="json") for run in runs])
+
+
+def run(detail: Detail) -> str:
+    """Render a run with the outcome of every step, and every object before and after."""
+    outcomes = {
+        record.step_id: record.model_dump(mode="json", exclude={"step_id"})
+        for record in detail.steps
+    }
+    return _document(
+        run=detail.run.model_dump(mode="json"),
+        changes=[
+            change.model_dump(mode="json", include={"action", "kind", "identity", "differences"})
+            for change in detail.plan.changes
+        ],
+        steps=[_step(step, outcomes.get(step.id)) for step in detail.plan.steps],
+        touched=[_touched(each) for each in detail.touched],
+    )
+
+
+def _step(step: Step, outcome: dict[str, Any] | None) -> dict[str, Any]:
+    shown = step.model_dump(mode="json", include={"id", "action", "kind", "identity", "sql"})
+    return {**shown, "outcome": outcome}
+
+
+def _touched(touched: Touched) -> dict[str, Any]:
+    return {
+        "kind": touched.ref.kind,
+        "identity": touched.ref.identity,
+        "before": touched.before,
+        "after": touched.after,
+        "seen": touched.seen,
+    }
+
+
+def _document(**content: Any) -> str:
+    return json.dumps({"version": 1, **content}, indent=2, ensure_ascii=False) + "\n"
