@@ -1,4 +1,4 @@
-"""A real PostgreSQL for every test: the embedded ones, and whatever RECONCILE_TEST_POSTGRES names beside them."""
+"""Run tests on real servers: the embedded ones and those of RECONCILE_TEST_POSTGRES."""
 
 from __future__ import annotations
 
@@ -34,27 +34,27 @@ SUPPORTED = (14, 15, 16, 17, 18)
 
 @dataclass(frozen=True)
 class Database:
-    """A database of a test's own; `tools` holds psql and pg_dump."""
+    """A test's database; `tools` is the folder of psql and pg_dump."""
 
     url: str
     tools: Path
 
     def run(self, script: str) -> None:
-        """Run a script of many commands."""
+        """Run a script of several commands."""
         with connect(self.url) as connection:
             connection.execute(script.encode())
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
-        """Run a query."""
+        """Return the rows of a query."""
         with connect(self.url) as connection:
             return [tuple(r.values()) for r in connection.execute(query.encode()).fetchall()]
 
     def value(self, query: str) -> object:
-        """The first column of the first row."""
+        """Return the first column of the first row."""
         return self.rows(query)[0][0]
 
     def psql(self, script: str) -> subprocess.CompletedProcess[str]:
-        """Run a script by psql as it stands, without ON_ERROR_STOP of our own."""
+        """Run a script in psql without setting ON_ERROR_STOP."""
         return subprocess.run(
             [self.tools / "psql", "-X", "-q", "-d", self.url],
             input=script,
@@ -64,7 +64,7 @@ class Database:
         )
 
     def dump(self) -> list[str]:
-        """The lines of the schema in pg_dump's words, in an order that says nothing; our journal is left out."""
+        """Return pg_dump's lines of the schema, sorted, without the journal."""
         command = [
             self.tools / "pg_dump",
             "--schema-only",
@@ -79,7 +79,7 @@ class Database:
 
 @cache
 def _server(major: int) -> Embedded:
-    """The server of that major, in a hurry: what it holds may be lost."""
+    """Return the server of a major version, with durability switched off."""
     if major not in MAJORS:
         return Embedded(started(major), start_embedded("target").tools)
     server = start_embedded("target", major)
@@ -102,7 +102,7 @@ def _server(major: int) -> Embedded:
 
 @cache
 def label_provider(server: Embedded) -> Path | None:
-    """A library of ours that takes any security label: compiled, where there is a compiler and the server's header files."""
+    """Compile the library that accepts any security label; None without a compiler and headers."""
     found = list(server.tools.parent.glob("include/**/server/fmgr.h"))
     compiler = shutil.which("cc")
     if not found or compiler is None:
@@ -122,7 +122,7 @@ def label_provider(server: Embedded) -> Path | None:
 
 
 def need_labels(major: int) -> None:
-    """Skip where no provider of security labels can be had."""
+    """Skip the test where no provider of security labels can be loaded."""
     if (
         major not in MAJORS or label_provider(_server(major)) is None
     ):  # others have the tools of the embedded one
@@ -134,12 +134,15 @@ def need_labels(major: int) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--update-cases", action="store_true", help="write what the cases' plans are now"
+        "--update-cases", action="store_true", help="rewrite plan.txt and plan.sql of the cases"
     )
 
 
 def _place() -> Path:
-    """Memory, where there is enough: databases come and go by the thousand, and each is some three hundred files."""
+    """Return a folder in memory if there is room.
+
+    The tests create thousands of databases of some three hundred files each.
+    """
     memory = Path("/dev/shm")  # noqa: S108
     if (
         "TMPDIR" not in os.environ
@@ -152,7 +155,7 @@ def _place() -> Path:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """All workers of a run share the servers of one temporary folder."""
+    """Let all workers of a run share the servers of one temporary folder."""
     if "RECONCILE_HOME" not in os.environ:
         os.environ["RECONCILE_HOME"] = str(_place() / f"reconcile-tests-{os.getuid()}")
     for variable in ("DATABASE_URL", "PGHOST", "PGDATABASE", "PGSERVICE", "PGPORT"):
@@ -165,7 +168,7 @@ def pytest_configure(config: pytest.Config) -> None:
     ids=lambda m: f"pg{m}",
 )
 def each_major(request: pytest.FixtureRequest) -> int:
-    """Every PostgreSQL that the tests have."""
+    """Return each available major version."""
     return request.param
 
 
@@ -176,7 +179,7 @@ def counter() -> Iterator[int]:
 
 @pytest.fixture
 def new_database(counter: Iterator[int]) -> Iterator[Callable[..., Database]]:
-    """Make databases; they are dropped when the test ends."""
+    """Return a function that creates databases; drop them after the test."""
     made: list[tuple[str, str]] = []
 
     def make(script: str = "", major: int = MAJORS[0]) -> Database:
@@ -197,25 +200,25 @@ def new_database(counter: Iterator[int]) -> Iterator[Callable[..., Database]]:
 
 @pytest.fixture
 def database(new_database: Callable[..., Database]) -> Database:
-    """An empty database on PostgreSQL 18."""
+    """Return an empty database on PostgreSQL 18."""
     return new_database()
 
 
 @pytest.fixture
 def conversations(new_database: Callable[..., Database]) -> Database:
-    """The starting point of the conversations case, a twentieth of its real size."""
+    """Return the start of the conversations example at a twentieth of its size."""
     return new_database(starting_point(0.05))
 
 
 def starting_point(scale: float) -> str:
-    """The conversations example's tables and rows as one script."""
+    """Return the tables and rows of the conversations example as a script."""
     setting = f"SELECT set_config('conversations.scale', '{scale}', false);\n"
     return setting + (EXAMPLE / "before.sql").read_text() + (EXAMPLE / "data.sql").read_text()
 
 
 @pytest.fixture(autouse=True)
 def _needs_version(request: pytest.FixtureRequest) -> None:
-    """Skip what the marker `pg(">= 17")` says the server is too old for."""
+    """Skip tests whose marker, such as `pg(">= 17")`, excludes the server."""
     marker = request.node.get_closest_marker("pg")
     if marker is None or "each_major" not in request.fixturenames:
         return
@@ -227,6 +230,6 @@ def _needs_version(request: pytest.FixtureRequest) -> None:
 
 
 def version(database: Database) -> int:
-    """The major version of the server behind a database."""
+    """Return the major version of a database's server."""
     with connect(database.url) as connection:
         return server_of(connection).major

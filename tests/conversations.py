@@ -1,4 +1,4 @@
-"""The application of examples/conversations at work, while its whole plan is applied."""
+"""Run the application of examples/conversations while its plan is applied."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OPENED = (
     "INSERT INTO conversations (id, domain_id, session_id, organization_id) VALUES "
     "(gen_random_uuid(), %s, 'new', %s)"
 )
-# Both columns are written already, as an application does that is about to rely on the second.
+# The application already writes both columns, as before a switch to the second.
 SAID = """INSERT INTO messages (conversation_id, role, content, organization_id)
     SELECT c.id, 'user', 'Is anybody there?', coalesce(c.organization_id, d.organization_id)
     FROM conversations AS c JOIN domains AS d ON d.id = c.domain_id WHERE c.id = %s"""
@@ -35,7 +35,7 @@ COUNTED = """UPDATE conversations SET metadata = metadata || jsonb_build_object(
     WHERE id = %s"""
 SUMS = """SELECT (SELECT count(*) FROM conversations) + (SELECT count(*) FROM messages) AS n,
     (SELECT coalesce(sum((metadata ->> 'n')::int), 0) FROM conversations) AS counted"""
-# Whatever of it neither the plan nor the application changes.
+# Checksums of the values that neither the plan nor the application changes.
 KEPT = """SELECT (SELECT sum(hashtextextended(ROW(id, domain_id, session_id, started_at, ended_at,
             metadata - 'n', created_at)::text, 0))
                   FROM conversations WHERE session_id <> 'new') AS conversations,
@@ -46,7 +46,7 @@ KEPT = """SELECT (SELECT sum(hashtextextended(ROW(id, domain_id, session_id, sta
 
 @dataclass(frozen=True)
 class Chat:
-    """The backend writes, and people look at what is theirs; ids are known from data.sql."""
+    """Sessions of a backend that writes and of tenants that read; ids are those of data.sql."""
 
     conversations: int
 
@@ -73,7 +73,7 @@ def _id(words: str) -> str:
 
 
 def prepare(url: str, scale: float) -> None:
-    """The tables and rows as they are before anything is declared."""
+    """Create the tables and rows of the starting point."""
     with connect(url) as connection:
         connection.execute(
             "DROP SCHEMA public CASCADE; DROP SCHEMA IF EXISTS auth, reconcile CASCADE; "
@@ -84,7 +84,10 @@ def prepare(url: str, scale: float) -> None:
 
 
 def applied(url: str, weight: Weight | None = None) -> tuple[float, Seen]:
-    """How long the whole plan took, and what the application saw; raises AssertionError if a row was lost or changed."""
+    """Apply the plan under load; return the seconds and the application's statistics.
+
+    Raises AssertionError if a row was lost or changed.
+    """
     declaration = load(ROOT / "desired_state")
     job = Job(url, declaration, Scope(declaration.schemas))
     plan, before = pipeline.plan_changes(job), _row(url, KEPT)
@@ -100,7 +103,7 @@ def applied(url: str, weight: Weight | None = None) -> tuple[float, Seen]:
 
 
 def idle(url: str, seconds: float) -> tuple[float, Seen]:
-    """What the application sees while nobody else is at work."""
+    """Run the application without a plan; return the seconds and its statistics."""
     return measured(url, _chat(url), lambda: time.sleep(seconds), _sums)
 
 

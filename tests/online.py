@@ -1,12 +1,14 @@
-"""Change a table while an application works on it: `python -m tests.online [--rows N] [--target URL]` prints a table.
+"""Measure changes of a table under load: `python -m tests.online [--rows N] [--target URL]`.
 
-Each change is made twice under the same load: by `reconcile`, and by hand as people write it. For each it says how long the
-change took and how long the application's statements took meanwhile (p50, p99, the longest), and how many of them failed.
-The application counts what it wrote, so that a row lost or changed by anybody else is found. Beside a change that `reconcile`
-makes stand the most dead rows that the table had meanwhile, how much it grew, and the memory of our process.
+Each change is made twice under the same load: by `reconcile`, and by hand as people write it. The
+table shows how long the change took, how long the application's statements took meanwhile (p50,
+p99, the longest), and how many of them failed. The application counts its writes, so that lost or
+changed rows are found. For a change by `reconcile` the table also shows the most dead rows, the
+growth of the table and the memory of this process.
 
-`--only backfill --rows 10000000 --tidy` makes but that change, and not by hand; `--conversations SCALE` applies the whole plan of
-examples/conversations instead (100.04: 200,000 conversations and 600,000 messages).
+`--only backfill --rows 10000000 --tidy` makes only that change, and not by hand. `--conversations
+SCALE` applies the plan of examples/conversations instead (100.04: 200,000 conversations and 600,000
+messages).
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ WRITERS, READERS, THINK = (
     8,
     4,
     0.005,
-)  # sessions, and seconds that each rests between two statements
+)  # sessions, and the seconds between two statements of a session
 ACCOUNTS = 1000
 AT_WORK = (
     "SELECT count(*) AS n FROM pg_stat_activity WHERE application_name = 'application' AND "
@@ -80,7 +82,7 @@ SETUP = """
 
 @dataclass(frozen=True)
 class Change:
-    """What is declared of shop.event or shop.busy, the same by hand, and the way back to the beginning."""
+    """A declared change of shop.event or shop.busy, the same change by hand, and its reversal."""
 
     name: str
     declared: dict[str, Any]
@@ -203,7 +205,7 @@ CHANGES = (
 
 @dataclass
 class Seen:
-    """What one session, or all of them, saw: seconds of each statement, errors, and what it wrote."""
+    """Statistics of sessions: seconds of each statement, errors, and the number of writes."""
 
     seconds: list[float] = field(default_factory=list[float])
     errors: list[str] = field(default_factory=list[str])
@@ -211,12 +213,12 @@ class Seen:
     inserted: int = 0
 
     def plus(self, other: Seen) -> Seen:
-        """What two sessions saw."""
+        """Return the statistics of both."""
         counted, inserted = self.counted + other.counted, self.inserted + other.inserted
         return Seen(self.seconds + other.seconds, self.errors + other.errors, counted, inserted)
 
     def told(self) -> str:
-        """p50, p99 and the longest in milliseconds, and the number of failures."""
+        """Return p50, p99 and the longest in milliseconds, and the number of failures."""
         if len(self.seconds) < 2:
             return "-"
         cuts = statistics.quantiles(self.seconds, n=100)
@@ -228,7 +230,7 @@ Statement = tuple[str, Sequence[object]]
 
 
 class Client(Protocol):
-    """What one session of the application says to the server; its first word tells whether it counts as written."""
+    """The statements of one session; those that begin with INSERT or UPDATE count as writes."""
 
     def begins(self, number: int) -> Sequence[str]: ...
     def says(self, number: int, dice: random.Random) -> Statement: ...
@@ -236,7 +238,10 @@ class Client(Protocol):
 
 @dataclass(frozen=True)
 class Shop:
-    """Counts events up, adds some and looks at others; a writer owns the rows whose id leaves its number when divided by WRITERS."""
+    """Sessions that update, insert and read events.
+
+    A writer updates only ids that equal its number modulo WRITERS.
+    """
 
     rows: int
 
@@ -260,9 +265,9 @@ class Shop:
 
 
 def session(url: str, number: int, client: Client, seen: Seen, stop: Event) -> None:
-    """One session of the application."""
+    """Run one session of the application."""
     dice = random.Random(time.time_ns() + number)  # noqa: S311 - not a secret
-    # What is prepared must be prepared anew when the type of a result changes, however that is done.
+    # Prepared statements fail when a change gives their result another type, however it is made.
     with psycopg.connect(
         url, autocommit=True, application_name="application", prepare_threshold=None
     ) as connection:
@@ -282,7 +287,7 @@ def session(url: str, number: int, client: Client, seen: Seen, stop: Event) -> N
 
 
 def application(url: str, client: Client, stop: Event, results: Queue[Seen]) -> None:
-    """All sessions, in a process of their own."""
+    """Run all sessions; this is the main function of a separate process."""
     each = [Seen() for _ in range(WRITERS + READERS)]
     threads = [
         Thread(target=session, args=(url, number, client, seen, stop))
@@ -297,12 +302,12 @@ def application(url: str, client: Client, stop: Event, results: Queue[Seen]) -> 
 
 @contextmanager
 def load_on(url: str, client: Client) -> Generator[list[Seen]]:
-    """Run the application meanwhile; the list holds what it saw at the end."""
+    """Run the application in the block; append its statistics to the list at the end."""
     context, found = multiprocessing.get_context("spawn"), list[Seen]()
     stop, results = context.Event(), cast("Queue[Seen]", context.Queue())
     running = context.Process(target=application, args=(url, client, stop, results), daemon=True)
     running.start()
-    with connect(url) as connection:  # until all of them are at work
+    with connect(url) as connection:  # wait for all sessions
         while connection.execute(AT_WORK).fetchall()[0]["n"] < WRITERS + READERS:
             time.sleep(0.05)
     try:
@@ -315,7 +320,7 @@ def load_on(url: str, client: Client) -> Generator[list[Seen]]:
 
 @dataclass
 class Weight:
-    """What a change weighs: dead rows at most, bytes of tables and indexes before and at most, and our memory likewise."""
+    """Measurements of a change: dead rows, bytes of the relation, bytes of this process."""
 
     relation: str
     dead: int = 0
@@ -323,7 +328,7 @@ class Weight:
     memory: list[int] = field(default_factory=list[int])
 
     def look(self, connection: Connection) -> None:
-        """Take it once."""
+        """Take one measurement."""
         row = connection.execute(
             (
                 "SELECT n_dead_tup AS dead, pg_total_relation_size(relid) AS size FROM "
@@ -337,7 +342,7 @@ class Weight:
         self.memory.append(pages * os.sysconf("SC_PAGE_SIZE"))
 
     def told(self) -> str:
-        """For people to read."""
+        """Return a sentence about the measurements."""
         mega = [
             f"{n / 1e6:,.0f}"
             for n in (self.size[0], max(self.size), self.memory[0], max(self.memory))
@@ -349,7 +354,7 @@ class Weight:
 
 
 def weighed(url: str, weight: Weight, work: Callable[[], None]) -> Callable[[], None]:
-    """The same work, looked at every half second."""
+    """Return a function that does the work and measures every half second."""
 
     def look(stop: threading.Event) -> None:
         with connect(url) as connection:
@@ -371,7 +376,7 @@ def weighed(url: str, weight: Weight, work: Callable[[], None]) -> Callable[[], 
 
 
 def reconciled(url: str, change: Change, folder: Path) -> Callable[[], None]:
-    """The change as `reconcile apply --allow all` makes it, planned and proven beforehand."""
+    """Plan the change; return a function that runs it as `reconcile apply --allow all` does."""
     file = folder / "state.yml"
     file.write_text(as_yaml(change.declared))
     job = Job(url, load(file), Scope(frozenset({"shop"})))
@@ -385,7 +390,7 @@ def reconciled(url: str, change: Change, folder: Path) -> Callable[[], None]:
 
 
 def by_hand(url: str, change: Change) -> Callable[[], None]:
-    """The change as people write it: each statement as it stands."""
+    """Return a function that runs the statements of the change by hand."""
 
     def run() -> None:
         with connect(url) as connection:
@@ -398,7 +403,10 @@ def by_hand(url: str, change: Change) -> Callable[[], None]:
 def measured(
     url: str, client: Client, work: Callable[[], None], sums: Callable[[str], tuple[int, int]]
 ) -> tuple[float, Seen]:
-    """How long the work took, and what the application saw; raises AssertionError if a row was lost or changed."""
+    """Do the work under load; return its seconds and the application's statistics.
+
+    Raises AssertionError if a row was lost or changed.
+    """
     before = sums(url)
     with load_on(url, client) as found:
         time.sleep(0.5)
@@ -424,7 +432,10 @@ def _sums(url: str) -> tuple[int, int]:
 def compared(
     url: str, rows: int, change: Change, *, naive: bool = True, weight: Weight | None = None
 ) -> Generator[tuple[str, float, Seen]]:
-    """The change by us, then by hand, each under load and taken back; what the first weighs is added to `weight`."""
+    """Make the change with reconcile and by hand, each under load, and reverse it.
+
+    The first run is measured by `weight`.
+    """
     with tempfile.TemporaryDirectory() as folder:
         work = reconciled(url, change, Path(folder))
         yield (
@@ -444,7 +455,7 @@ def _back(url: str, change: Change) -> None:
 
 
 def prepare(url: str, rows: int) -> None:
-    """The tables as they are before any change."""
+    """Create the tables of the starting point."""
     with connect(url) as connection:
         connection.execute("DROP SCHEMA IF EXISTS shop CASCADE")
         connection.execute(SETUP.format(rows=rows, accounts=ACCOUNTS).encode())
@@ -452,14 +463,14 @@ def prepare(url: str, rows: int) -> None:
 
 
 def row(name: str, who: str, took: float, seen: Seen) -> None:
-    """Print one line, and why statements failed."""
+    """Print one line, and the errors of failed statements."""
     print(f"{name:20} {who:10} {took:8.1f} {seen.told()}", flush=True)
     for error in sorted({e.splitlines()[0] for e in seen.errors})[:2]:
         print(f"{'':31} {error}")
 
 
 def own_server() -> str:
-    """An embedded server that has the settings of a normal one: those of the tests are in a hurry, and never vacuum."""
+    """Start an embedded server with ordinary durability and autovacuum; return its URL."""
     server = start_embedded("online")
     with connect(server.url) as connection:
         asked = (
@@ -481,10 +492,10 @@ def main() -> None:
     )
     parser.add_argument("--rows", type=int, default=2_000_000)
     parser.add_argument(
-        "--target", default="", help="a database to spoil; default: one on an embedded server"
+        "--target", default="", help="a database for the tables; default: one on an embedded server"
     )
-    parser.add_argument("--only", default="", help="changes whose name holds this")
-    parser.add_argument("--tidy", action="store_true", help="nothing by hand")
+    parser.add_argument("--only", default="", help="only changes with this text in their name")
+    parser.add_argument("--tidy", action="store_true", help="skip the changes by hand")
     parser.add_argument(
         "--conversations",
         type=float,
@@ -502,7 +513,7 @@ def main() -> None:
         f"{'longest':>9} {'failed':>7}"
     )
     if given.conversations:
-        from tests import conversations  # noqa: PLC0415 - it is made of what stands here
+        from tests import conversations  # noqa: PLC0415 - imports this module
 
         conversations.prepare(url, given.conversations)
         print(head)

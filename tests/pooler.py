@@ -1,4 +1,4 @@
-"""A pooler such as pgbouncer in transaction mode, as small as can be: every transaction gets the other of two sessions."""
+"""Imitate a pooler in transaction mode: each transaction gets the other of two sessions."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from psycopg import conninfo
 
 
 class _Stream:
-    """Finds the ends of transactions in what a server says."""
+    """Detects ends of transactions in a server's messages."""
 
     def __init__(self) -> None:
         self._kept = b""
 
     def ended(self, data: bytes) -> bool:
-        """Whether it says last that it is ready, and in no transaction."""
+        """Return whether the last message is ReadyForQuery outside a transaction."""
         self._kept += data
         idle = False
         while len(self._kept) >= 5 and len(self._kept) > (
@@ -63,7 +63,7 @@ def _serve(client: socket.socket, target: str) -> None:
 
 @contextmanager
 def pooled(target: str) -> Generator[str]:
-    """The URL of a pooler before that database."""
+    """Start a pooler before a database; yield its connection string."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def accept() -> None:

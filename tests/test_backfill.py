@@ -1,4 +1,4 @@
-"""Backfills on a real server: in batches along a key, past locked rows, beside writers, killed and resumed."""
+"""Test backfills: batches along a key, locked rows, concurrent writers, kills and resumption."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ JOURNAL = "CREATE SCHEMA reconcile;"
 
 
 class Killed(Exception):
-    """In the middle of a fill."""
+    """Stands for a kill in the middle of a fill."""
 
 
 @contextmanager
@@ -92,7 +92,7 @@ KEYS = {
         "CREATE TABLE public.t (id int, n int); INSERT INTO public.t SELECT g FROM "
         "generate_series(1, 30000) AS g"
     ),
-    "of a type that is quoted": "CREATE TYPE public.\"Colour\" AS ENUM ('red', 'blue');"
+    "of a quoted type": "CREATE TYPE public.\"Colour\" AS ENUM ('red', 'blue');"
     'CREATE TABLE public.t (c public."Colour", "Id" uuid DEFAULT gen_random_uuid(), id int, n '
     'int, PRIMARY KEY (c, "Id"));'
     "INSERT INTO public.t (c, id) SELECT 'red', g FROM generate_series(1, 30000) AS g",
@@ -103,7 +103,7 @@ KEYS = {
     "CREATE TABLE public.t2 (n int, id int PRIMARY KEY);"
     "ALTER TABLE public.t ATTACH PARTITION public.t2 FOR VALUES FROM (10000) TO (40000);"
     "INSERT INTO public.t SELECT g FROM generate_series(1, 30000) AS g",
-    "of heirs": "CREATE TABLE public.t (id int PRIMARY KEY, n int); "
+    "of child tables": "CREATE TABLE public.t (id int PRIMARY KEY, n int); "
     "CREATE TABLE public.u (extra text) INHERITS (public.t);"
     "INSERT INTO public.t SELECT g FROM generate_series(1, 10000) AS g;"
     "INSERT INTO public.u SELECT g FROM generate_series(10001, 30000) AS g",
@@ -170,7 +170,7 @@ def test_unsuitable_indexes_are_not_used_as_key(why: str, database: Database) ->
 
 
 def test_a_batch_uses_only_the_index_of_the_key(database: Database) -> None:
-    """Of a composite key whose first column has few values the planner knows too little to be trusted with a range."""
+    """With a composite key whose first column has few values, the planner misjudges ranges."""
     database.run(
         "CREATE TABLE public.t (tenant int, id int, n int, PRIMARY KEY (tenant, id));"
         "INSERT INTO public.t SELECT g % 3, g FROM generate_series(1, 200000) AS g"
@@ -203,7 +203,7 @@ def test_a_table_without_a_key_is_read_by_ctid_range(database: Database) -> None
 
 
 def test_a_locked_row_delays_no_other_row(database: Database) -> None:
-    """The walk passes it by, and comes back when all else is done."""
+    """The fill skips the row and returns to it at the end."""
     database.run(TABLE.format(ROWS))
     order: list[int] = []
     suspend = threading.Event()
@@ -226,7 +226,7 @@ def test_a_locked_row_delays_no_other_row(database: Database) -> None:
 
 
 def test_a_row_updated_by_its_lock_holder_is_filled(database: Database) -> None:
-    """Its new version is somewhere else than where it was seen."""
+    """The new version of the row has another ctid."""
     database.run(
         "CREATE TABLE public.t (id int, n int, pad text); "
         "INSERT INTO public.t SELECT g FROM generate_series(1, 1000) AS g"
@@ -239,7 +239,7 @@ def test_a_row_updated_by_its_lock_holder_is_filled(database: Database) -> None:
 
 
 def test_writers_are_neither_delayed_nor_overwritten(database: Database) -> None:
-    """What an application writes during the fill stays, and what it leaves null is filled too."""
+    """Values that are written during the fill stay; rows that are left null are filled."""
     database.run(TABLE.format(ROWS))
     stop, slowest = threading.Event(), [0.0]
     written: set[int] = set()
@@ -277,13 +277,13 @@ def test_writers_are_neither_delayed_nor_overwritten(database: Database) -> None
 
 @pytest.mark.parametrize("table", [TABLE, TABLE.replace(" PRIMARY KEY", "")], ids=["key", "no key"])
 def test_a_fill_ends_while_rows_keep_coming(table: str, database: Database) -> None:
-    """Each batch is followed by more new rows than it filled."""
+    """After each batch more rows are inserted than were filled."""
     database.run(table.format(100))
     batches, fresh = itertools.count(1), itertools.count(1000)
 
     def insert_more(work: Callable[[], Done]) -> Done:
         done = work()
-        assert next(batches) < 500, "it runs after what comes in"
+        assert next(batches) < 500, "the fill follows inserted rows for ever"
         database.run(
             f"INSERT INTO t SELECT {next(fresh)} * 1000 + g FROM generate_series(1, 60) AS g"
         )
@@ -325,7 +325,7 @@ def test_a_killed_run_resumes_from_its_position(table: str, database: Database) 
 
     with connected(database) as connection:
         assert fill(connection, spec, counted, ignore_progress, journal="reconcile") == ROWS - done
-    assert looked[0] == 1000  # where it began there is nothing left to see
+    assert looked[0] == 1000  # the resumed run does not read the filled rows again
     assert table != "primary key" or sum(looked) == ROWS - done
     assert database.value("SELECT count(*) FROM reconcile.backfill") == 0
 
@@ -390,7 +390,7 @@ def test_without_a_writable_journal_a_fill_starts_again(database: Database) -> N
 
 
 def test_batch_sizes_adapt_to_the_target_time(database: Database) -> None:
-    """A thousand rows would take a second each time."""
+    """The default of a thousand rows would take a second for each batch."""
     database.run(TABLE.format(3000))
     spec = FILL.model_copy(
         update={
@@ -552,7 +552,7 @@ with connect(sys.argv[1]) as connection:
 
 
 def test_a_killed_client_loses_no_rows(database: Database) -> None:
-    """kill -9, in the middle of whatever it does."""
+    """Send SIGKILL to a client in the middle of a fill."""
     database.run(JOURNAL + TABLE.format(ROWS))
     client = subprocess.Popen([sys.executable, "-c", FILLING, database.url])
     while database.value("SELECT count(*) FROM t WHERE n IS NOT NULL") == 0:
@@ -612,7 +612,7 @@ def test_lag_of_a_stopped_standby_grows() -> None:
 
 
 def test_a_waiting_fill_holds_no_row_locks(database: Database) -> None:
-    """Whoever holds one row may take any other: there is no deadlock of which PostgreSQL could make them the victim."""
+    """A session that locks one row can lock any other, so the fill causes no deadlock."""
     database.run(TABLE.format(3000))
     waited = threading.Event()
     with psycopg.connect(database.url) as holder:

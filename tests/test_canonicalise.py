@@ -1,4 +1,4 @@
-"""What PostgreSQL refuses is said with its place, all of it at once, and the target is untouched."""
+"""Test errors of declared SQL: all are reported with positions; the target is not changed."""
 
 from __future__ import annotations
 
@@ -240,7 +240,7 @@ functions:
     made = pipeline.plan_changes(
         Job(database.url, load(declare(tmp_path, declared)), Scope(frozenset({"public"})))
     )
-    # only the check says something else in PostgreSQL's eyes
+    # only the check differs for PostgreSQL
     assert [c.identity for c in made.changes] == ["s_a_check on public.s"]
 
 

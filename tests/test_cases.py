@@ -57,12 +57,12 @@ def flags(case: Path) -> list[str]:
 
 
 def needs(case: Path, major: int) -> None:
-    """Skip what the server cannot hold."""
+    """Skip the test if the case's flags exclude the server."""
     need(flags(case), major)
 
 
 def need(wanted: list[str], major: int) -> None:
-    """Skip where the server does not meet the flags."""
+    """Skip the test if a flag excludes the server."""
     for flag in wanted:
         if flag.startswith("since-") and major < int(flag.removeprefix("since-")):
             pytest.skip(f"needs PostgreSQL {flag.removeprefix('since-')}")
@@ -127,7 +127,7 @@ def _expect(case: Path, plan: Plan, *, update: bool) -> None:
 
 
 def undo(plan: Plan, database: Database) -> None:
-    """Run the undo of every step, the last first."""
+    """Run the undo of every step in reverse order."""
     with connect(database.url) as connection:
         run_sql(connection, "SELECT set_config('search_path', '', false)")
         for step in reversed(plan.steps):
@@ -136,12 +136,12 @@ def undo(plan: Plan, database: Database) -> None:
 
 
 def _build_from_declaration_only(case: Path, empty: Database, after: list[str]) -> None:
-    """A declaration that is whole leads to the same from nothing."""
+    """Apply the declaration to an empty database; a complete one gives the same result."""
     job = job_of(case, empty)
     try:
         plan = pipeline.plan_changes(job)
     except DeclarationError:
-        return  # it stands on what actual.sql holds
+        return  # the declaration needs objects of actual.sql
     pipeline.apply_plan(plan, job, empty.url, quiet(), LockPolicy(), ["all"])
     if job.scope.prune:
         assert empty.dump() == after

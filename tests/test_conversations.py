@@ -1,4 +1,4 @@
-"""The case that the project was born from, through the command line and as its tenants see it."""
+"""Test the conversations example: the command line, and the data as its tenants see it."""
 
 from __future__ import annotations
 
@@ -204,7 +204,7 @@ def test_orphans_stop_only_dependent_steps(conversations: Database) -> None:
         "SELECT attnotnull FROM pg_attribute WHERE attrelid = 'conversations'::regclass AND "
         "attname = 'organization_id'"
     )
-    # what does not depend on it is done, the policies that rest on the column wait
+    # independent steps are done; policies that use the column are skipped
     assert conversations.value(
         "SELECT to_regclass('idx_conversations_domain_language') IS NOT NULL"
     )
@@ -227,11 +227,11 @@ def test_orphans_stop_only_dependent_steps(conversations: Database) -> None:
     assert reconcile("plan", *target).exit_code == 0
 
 
-# -- as tenants see it -----------------------------------------------------------------------------------------------
+# -- the tenants' view ----------------------------------------------------------------------------
 
 
 def as_tenant(database: Database, user: object, *statements: str) -> Sequence[tuple[object, ...]]:
-    """Log in as `authenticated` with a person's claims; what the last statement returns. Nothing stays."""
+    """Run statements as `authenticated` with a user's claims; return the last result; roll back."""
     with psycopg.connect(database.url) as connection:
         connection.execute(
             "SELECT set_config('request.jwt.claims', %s, true)",
@@ -247,7 +247,7 @@ def as_tenant(database: Database, user: object, *statements: str) -> Sequence[tu
 
 
 def member(database: Database) -> tuple[object, object]:
-    """A person who belongs to one organization, and that organization."""
+    """Return a user who belongs to one organization, and the organization."""
     found = database.rows(
         "SELECT user_id, (array_agg(organization_id))[1] FROM organization_members GROUP BY "
         "user_id HAVING count(*) = 1 ORDER BY 1 LIMIT 1"

@@ -1,4 +1,4 @@
-"""`==` decides; the words name fields by their place."""
+"""Test changes: `==` decides; differences name fields by their path."""
 
 from __future__ import annotations
 

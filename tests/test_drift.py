@@ -1,9 +1,10 @@
-"""Whatever somebody alters by hand is found, is all that is found, and is all that is mended: for every field of every kind.
+"""Alter every field of every kind by hand: exactly this is found, and exactly this is repaired.
 
 tests/drift/<kind>.yml holds, for one kind,
 before   SQL that makes what the fields are altered on
-fields   for each field: `of`, the object's identity, and `by`, the SQL that alters just this field; `also` lists further
-         fields of the object that cannot but change with it, `since` is the first PostgreSQL that knows the field
+fields   for each field: `of`, the object's identity, and `by`, the SQL that alters only this field;
+         `also` lists further fields of the object that always change with it; `since` is the first
+         PostgreSQL that has the field
 flags    as of the cases
 never    the fields that no database holds, and why
 """
@@ -38,7 +39,7 @@ NEVER = {  # of every kind
 
 
 class Alteration(BaseModel):
-    """How one field is altered by hand."""
+    """The alteration of one field by hand."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -49,7 +50,7 @@ class Alteration(BaseModel):
 
 
 class Sample(BaseModel):
-    """One file."""
+    """The content of one file."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -1,4 +1,4 @@
-"""The executor under contention: short waits, one applier, debris cleared, nothing half-done."""
+"""Test execution under contention: short waits, one applier, no leftovers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ IMPATIENT = LockPolicy(lock=0.1, total=0.5)
 
 
 class RecordingWatcher:
-    """A watcher that remembers."""
+    """A watcher that records its calls."""
 
     def __init__(self) -> None:
         self.waits: list[str] = []
@@ -158,7 +158,7 @@ def test_an_invalid_index_of_another_tool_is_rebuilt(job: Made) -> None:
 
 
 def test_leftovers_of_a_killed_replacement_are_dropped(job: Made) -> None:
-    """Killed between the swap and the drop: the old index still stands under a name of ours."""
+    """After a kill between swap and drop the old index still exists under a temporary name."""
     database, made = job(
         "tables: {t: {indexes: {t_n: {on: [n, id]}}}}", TABLE + "CREATE INDEX t_n ON public.t (n);"
     )

@@ -1,4 +1,4 @@
-"""What is exported is what is there: a plan of it is empty, and a fresh database built from it is the same."""
+"""Test exports: the plan of an export is empty, and a database built from one is equal."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def round_trip(database: Database, fresh: Database, folder: Path) -> None:
     assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ())
     assert fresh.dump() == [
         line for line in database.dump() if not line.strip().startswith("password ")
-    ]  # a secret stays where it is
+    ]  # passwords are not exported
 
 
 SOUND = [c for c in FOUND if not flagged(c, "partial-undo") and not flagged(c, "respelled")]
@@ -58,28 +58,28 @@ def test_export_refuses_a_folder_with_files(database: Database, tmp_path: Path) 
 
 
 WHOLE = {
-    "a table made like another has the names of its constraints": """
+    "a table created with LIKE has constraints of the same names": """
         CREATE TABLE job (id integer NOT NULL, job text NOT NULL);
         CREATE TABLE archived (LIKE job);
         CREATE TABLE before (id integer CONSTRAINT runs_id_not_null NOT NULL);
         CREATE TABLE runs (CHECK (id > 0)) INHERITS (job);""",
-    "a body means what its caller's search path holds": """
+    "a body depends on the caller's search_path": """
         CREATE TYPE public.box_of_two AS (a integer, b integer);
         CREATE SCHEMA app;
         SET search_path TO app, public;
         CREATE FUNCTION app.both(a integer) RETURNS integer LANGUAGE sql AS 'SELECT (ROW(a,
             a)::box_of_two).b';""",
-    "a view needs an heir of which it reads only what comes from the parent": """
+    "a view reads only inherited columns of a child table": """
         CREATE TABLE note (id integer, words text);
         CREATE TABLE zz_note () INHERITS (note);
         CREATE VIEW a_note AS SELECT words FROM zz_note;""",
-    "an index calls what names something in its body alone": """
+    "an index calls a function whose body names another function": """
         CREATE COLLATION zz_order (locale = 'C');
         CREATE FUNCTION key_of(words text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT words
             COLLATE public.zz_order';
         CREATE TABLE area (words text);
         CREATE INDEX area_words ON area (public.key_of(words));""",
-    "an operator whose operands' type comes with it": """
+    "an operator is created together with its operands' type": """
         CREATE TYPE complex AS (r float8, i float8);
         CREATE FUNCTION added(complex, complex) RETURNS complex LANGUAGE sql IMMUTABLE AS 'SELECT
             $1';
@@ -87,14 +87,14 @@ WHOLE = {
             OPERATOR(public.@+));
         COMMENT ON OPERATOR @+ (complex, complex) IS 'sum';
         CREATE VIEW sums AS SELECT ROW(1, 2)::complex @+ ROW(1, 2)::complex AS s;""",
-    "a key that is not validated, of a table whose default reads it": """
+    "a foreign key that is not validated, on a table that its own default reads": """
         CREATE TABLE a (id integer PRIMARY KEY, b_id integer);
         CREATE TABLE b (id integer PRIMARY KEY);
         ALTER TABLE a ADD FOREIGN KEY (b_id) REFERENCES b NOT VALID;
         CREATE FUNCTION next_number() RETURNS integer LANGUAGE sql AS 'SELECT coalesce(max(id), 0)
             + 1 FROM a';
         ALTER TABLE a ALTER id SET DEFAULT next_number();""",
-    "default privileges beside an event trigger": """
+    "default privileges with an event trigger": """
         ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO pg_monitor;
         CREATE FUNCTION told() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN NOTIFY told; END';
         CREATE EVENT TRIGGER tell ON ddl_command_end EXECUTE FUNCTION told();
@@ -158,7 +158,7 @@ def test_members_of_extensions_are_not_reported(database: Database, tmp_path: Pa
 
 
 def test_unmanaged_objects_are_named(database: Database, tmp_path: Path) -> None:
-    """By export, plan and drift alike: what no kind models, and what was begun and belongs to nothing declared."""
+    """Export, plan and drift name objects of unknown kinds and unfinished undeclared indexes."""
     database.run("""
         CREATE TRANSFORM FOR integer LANGUAGE sql (FROM SQL WITH FUNCTION prsd_lextype(internal));
         CREATE TABLE whole (id integer) PARTITION BY RANGE (id);

@@ -1,4 +1,4 @@
-"""A column becomes NOT NULL beneath an application that goes on writing: nothing it does fails on our account."""
+"""Make columns NOT NULL and keep them filled while an application writes: no write fails."""
 
 from __future__ import annotations
 
@@ -54,7 +54,10 @@ def apply(database: Database, folder: Path, declared: str) -> Outcome:
 
 @contextmanager
 def writing(database: Database, *statements: str) -> Generator[list[str]]:
-    """An application that runs these, with a number of a row and one of its own, over and over; yields what failed."""
+    """Run the statements repeatedly in a thread; yield the list of errors.
+
+    `row` is the id of an existing row, `own` an id that nobody else uses.
+    """
     failed, stop, done = list[str](), threading.Event(), itertools.count()
 
     def write() -> None:
@@ -70,7 +73,7 @@ def writing(database: Database, *statements: str) -> Generator[list[str]]:
                     except psycopg.Error as e:
                         failed.append(f"{statement}: {e}")
                 next(done)
-                time.sleep(0.002)  # two processors are not many
+                time.sleep(0.002)  # leaves processor time to the run
 
     thread = threading.Thread(target=write)
     thread.start()
@@ -100,7 +103,7 @@ def test_writes_do_not_fail_with_a_default(
     assert database.value(f"SELECT count(*) FROM t WHERE n = a * 2 AND id <= {ROWS}") == ROWS
     assert (
         database.value(f"SELECT count(*) FROM t WHERE n NOT IN (2, 7) AND id > {ROWS}") == 0
-    )  # 2: written before there was a default
+    )  # 2: inserted before the default was set
 
 
 def test_writes_do_not_fail_with_a_volatile_default(
@@ -216,7 +219,7 @@ def test_a_fill_trigger_is_exported(database: Database, tmp_path: Path) -> None:
 
 
 def test_a_fill_trigger_is_restored_from_the_state_alone() -> None:
-    """Going back there is only the state: what it says is enough to fill what is null."""
+    """A rollback has no declaration: the recorded column is enough to fill its nulls."""
     table = Ref("table", "public", "t")
     bare = Column(ref=Ref("column", "public", "n", table), type="integer")
     kept = bare.model_copy(update={"fill_trigger": FillTrigger.of(Target(table, "n"), "t.a * 2")})

@@ -1,4 +1,4 @@
-"""A saved plan is refused when what it touches or depends on has moved, and only then."""
+"""Test fingerprints: a saved plan is refused if and only if related objects have changed."""
 
 from __future__ import annotations
 

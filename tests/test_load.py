@@ -1,4 +1,4 @@
-"""What people write becomes a Declaration, or a list of everything that is wrong with it and where."""
+"""Test declarations: YAML becomes a Declaration or a list of problems with positions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def child(kind: str, name: str, on: Ref = T) -> Ref:
 
 @pytest.fixture
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
-    """Writes files into a folder `state` of the working directory: `write("…")` is its a.yml."""
+    """Return a function that writes files into the folder `state`: `write("…")` writes a.yml."""
     monkeypatch.chdir(tmp_path)
 
     def files(text: str | bytes = "", **others: str) -> Path:
@@ -57,7 +57,7 @@ def read(write: Write) -> Callable[..., Declaration]:
 
 @pytest.fixture
 def refused(write: Write) -> Callable[..., list[Problem]]:
-    """The problems of such files."""
+    """Return a function that loads files and returns their problems."""
 
     def problems(*args: str | bytes, **files: str) -> list[Problem]:
         folder = write(*args, **files)
@@ -793,7 +793,7 @@ def test_conditions_are_named_as_in_the_manual() -> None:
 
 
 class Shelf(Object):
-    """A kind that no module has."""
+    """A kind that is defined only in this test."""
 
     kind: ClassVar[str] = "shelf"
     section: ClassVar[str] = "shelves"
@@ -804,7 +804,7 @@ class Shelf(Object):
 
 
 class Book(Object):
-    """A kind whose objects live on two others, with a list as its short form."""
+    """A kind that belongs to two other kinds, with a list as its short form."""
 
     kind: ClassVar[str] = "book"
     section: ClassVar[str] = "books"

@@ -1,4 +1,4 @@
-"""Waiting: behind whom, how long, and what is told of it."""
+"""Test waiting for locks: behind which sessions, how long, and how it is reported."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def job_of(database: Database, declared: str, folder: Path) -> Job:
 
 @contextmanager
 def applying(job: Job, notes: RecordingWatcher, patience: LockPolicy) -> Generator[list[Outcome]]:
-    """Apply in a thread; the list holds the outcome at the end."""
+    """Apply in a thread; append the outcome to the list at the end."""
     plan, outcomes = pipeline.plan_changes(job), list[Outcome]()
     thread = threading.Thread(
         target=lambda: outcomes.append(
@@ -68,7 +68,7 @@ def applying(job: Job, notes: RecordingWatcher, patience: LockPolicy) -> Generat
 def wait_until(holds: Callable[[], object], seconds: float = 20) -> None:
     end = time.monotonic() + seconds
     while not holds():
-        assert time.monotonic() < end, "it never came to that"
+        assert time.monotonic() < end, "the condition was never met"
         time.sleep(0.02)
 
 
@@ -204,7 +204,7 @@ def test_pauses_grow_with_jitter() -> None:
 def test_an_unexpected_result_is_a_failure(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
-    """Something on the server puts another condition into every policy."""
+    """An event trigger on the server changes the condition of every policy."""
     meddler = """CREATE FUNCTION public.meddle() RETURNS event_trigger LANGUAGE plpgsql
             AS 'BEGIN ALTER POLICY own ON public.t USING (true); END';
         CREATE EVENT TRIGGER meddle ON ddl_command_end WHEN TAG IN ('CREATE POLICY') EXECUTE
@@ -221,7 +221,7 @@ def test_an_unexpected_result_is_a_failure(
 def test_an_unrepaired_result_is_a_failure_everywhere(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
-    """The recap, the journal and who watches say the same, although the step was first thought to be done."""
+    """Recap, journal and watcher report the same failure of a step that had succeeded at first."""
     meddler = """CREATE FUNCTION public.meddle() RETURNS event_trigger LANGUAGE plpgsql
             AS 'BEGIN ALTER POLICY own ON public.t USING (true); END';
         CREATE EVENT TRIGGER meddle ON ddl_command_end WHEN TAG IN ('CREATE POLICY') EXECUTE
@@ -251,7 +251,7 @@ def test_an_unrepaired_result_is_a_failure_everywhere(
 def test_no_queue_forms_on_a_second_locked_table(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
-    """A foreign key locks two tables: one that waits for the other must not keep the first for as long as that lasts."""
+    """A foreign key locks two tables; waiting for the second must not hold the first for long."""
     parent = (
         "CREATE TABLE public.parent (id int PRIMARY KEY); "
         "INSERT INTO public.parent SELECT generate_series(0, 9);"
@@ -281,7 +281,7 @@ def test_no_queue_forms_on_a_second_locked_table(
 
 
 class LockingWatcher(RecordingWatcher):
-    """Locks a table as soon as a step starts that is such as `when` says, for longer than a first try waits."""
+    """A watcher that locks a table for a while when a matching step starts."""
 
     def __init__(self, database: Database, table: str, when: Callable[[Step], bool]) -> None:
         super().__init__()
@@ -305,7 +305,7 @@ class LockingWatcher(RecordingWatcher):
 def test_reading_the_result_waits_for_locks(
     declared: str, new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
-    """To print a namesake's expression PostgreSQL locks its table; what has been committed has not failed for that."""
+    """Printing an expression locks its table; a committed step has not failed because of that."""
     other = (
         "CREATE TABLE public.other (n int DEFAULT 1); "
         "CREATE POLICY own ON public.other USING (n > 5);"
@@ -380,7 +380,7 @@ def test_leftovers_of_an_attempt_are_dropped_before_the_next(
     begun = list[str]()
 
     def deadlocked(connection: Connection, statement: str) -> None:
-        """The first build ends half-way, while somebody keeps its leftovers from being dropped."""
+        """Let the first build fail while a lock prevents dropping its leftovers."""
         if not statement.startswith("CREATE INDEX") or begun:
             return run_sql(connection, statement)
         begun.append(statement)
@@ -424,7 +424,7 @@ def test_an_index_created_meanwhile_is_kept(
 def test_errors_of_a_watcher_are_ignored(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
-    """Not even from the thread that looks at what a build waits for."""
+    """Errors in the thread that observes a waiting build are ignored as well."""
 
     class Gone(RecordingWatcher):
         def started(self, step: Step) -> None:

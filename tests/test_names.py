@@ -1,4 +1,4 @@
-"""Names with dots, quotes and capitals, beside others that read the same: every recipe, every look at locks, both ways."""
+"""Test names with dots, quotes and capitals next to similar ones: recipes, locks and rollback."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_locks_on_quoted_names_are_waited_for(
             wait_until(lambda: notes.waits)
             idle.rollback()
     assert outcomes[0].failed == 0
-    assert outcomes[0].steps[0].attempts == 1  # it did not try in vain
+    assert outcomes[0].steps[0].attempts == 1  # no lock was requested
     assert f"pid {pid} " in notes.waits[0]
 
 

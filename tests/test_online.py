@@ -1,4 +1,7 @@
-"""Under load nothing fails, nothing is lost and nobody waits for long; the figures at real size are `python -m tests.online`'s."""
+"""Test changes under load: no failures, no lost rows, no long waits.
+
+`python -m tests.online` measures the same at real size.
+"""
 
 from __future__ import annotations
 

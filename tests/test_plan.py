@@ -1,4 +1,4 @@
-"""A plan is a value: pure, ordered by need, and the same after a round trip."""
+"""Test plans: pure, ordered by dependencies, and equal after a round trip."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def column(type_: str) -> Column:
 @pytest.mark.parametrize(
     ("old", "new", "lossy", "rewritten"),
     [
-        ("text", "character varying(3)", False, True),  # what does not fit is refused
+        ("text", "character varying(3)", False, True),  # values that do not fit are refused
         ("text", "name", True, True),
         ("numeric", "integer", True, True),
         ("numeric(9,4)", "numeric(9,2)", True, True),

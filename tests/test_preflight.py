@@ -1,4 +1,4 @@
-"""What is in the way is found before the first step, all of it at once."""
+"""Test the pre-flight: all obstacles are reported before the first step."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def test_an_empty_plan_needs_no_privileges(
 def test_set_role_applies_to_preflight_and_journal(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
-    """A login that inherits nothing, and takes on the role that owns the tables: before the pre-flight, and not after it."""
+    """A NOINHERIT login takes on the role that owns the tables before the pre-flight."""
     roles = """DO $$ BEGIN CREATE ROLE house; EXCEPTION WHEN duplicate_object OR unique_violation
             THEN END $$;
         DO $$ BEGIN CREATE ROLE guest LOGIN NOINHERIT;
@@ -216,7 +216,7 @@ def test_a_read_only_default_can_be_overridden(
 def test_a_pooler_in_transaction_mode_is_refused(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
-    """Neither our settings nor our lock would hold there."""
+    """Settings and the advisory lock belong to a session, which the pooler changes."""
     database = new_database(TABLE)
     with pooled(database.url) as url:
         job = job_of(Database(url, Path()), DECLARED, tmp_path)

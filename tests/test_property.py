@@ -1,4 +1,4 @@
-"""Random pairs of schemas: one apply leads from either to the other, its undo and a rollback lead back; what was there is no matter."""
+"""Test random pairs of schemas: apply, undo and rollback lead from each to the other and back."""
 
 from __future__ import annotations
 
@@ -23,9 +23,7 @@ from tests.conftest import Database
 from tests.test_cases import undo
 from tests.yaml_text import as_yaml
 
-PAIRS = int(
-    os.environ.get("RECONCILE_TEST_PAIRS", "8")
-)  # set it to look further: other pairs each time
+PAIRS = int(os.environ.get("RECONCILE_TEST_PAIRS", "8"))  # set to test other pairs in each run
 EVERYTHING = Scope(frozenset({"*"}), prune=True, everything=True)
 TABLES = ("a", "b", "c")
 PLAIN = (
@@ -44,7 +42,7 @@ Body = dict[str, Any]
 
 @dataclass
 class Schema:
-    """A declaration on its way: what is there so far, for others to stand on."""
+    """A declaration under construction, and the objects on which others can depend."""
 
     content: Body = field(
         default_factory=lambda: {"schemas": {"public": {"grants": {"public": "usage"}}}}
@@ -61,7 +59,7 @@ class Schema:
 
 
 def with_comment_and_grants(draw: st.DrawFn, body: Body, *, grants: str = "select") -> Body:
-    """The same with a comment and grants, perhaps."""
+    """Add a comment and grants at random."""
     if draw(st.integers(0, 3)) == 0:
         body["comment"] = draw(st.sampled_from(("one", "it's two")))
     if grants and draw(st.integers(0, 3)) == 0:

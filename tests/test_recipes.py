@@ -1,4 +1,4 @@
-"""Online recipes with rows in the tables: what locks they take, and that one apply finishes whatever was left half-done."""
+"""Test online recipes on tables with rows: locks, results, and resumption after any step."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.conftest import MAJORS, Database
 from tests.installations import installed
 from tests.test_cases import CASES, job_of, undo
 
-EVERY_CUT = "RECONCILE_TEST_EVERY_CUT" in os.environ  # else three of them
+EVERY_CUT = "RECONCILE_TEST_EVERY_CUT" in os.environ  # else after three of the steps
 POLICY = LockPolicy(lock=1, total=5)
 NEWEST, OLDEST = MAJORS[0], min({*MAJORS, *installed()})
 LEFTOVERS = """
@@ -72,7 +72,7 @@ def job(new_database: Callable[..., Database], tmp_path: Path) -> Made:
 
 
 def apply(job: Job, plan: Plan | None = None) -> None:
-    """Apply, to the end."""
+    """Apply and expect success."""
     plan = plan or pipeline.plan_changes(job)
     outcome = pipeline.apply_plan(plan, job, job.target, Lines(lambda _: None), POLICY, ["all"])
     assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ()), [
@@ -81,7 +81,7 @@ def apply(job: Job, plan: Plan | None = None) -> None:
 
 
 def run_until(database: Database, plan: Plan, transactions: int) -> None:
-    """Run that many transactions of a plan, as if it had been killed after them."""
+    """Run the first transactions of a plan, as if the run was killed after them."""
     with connect(database.url) as connection:
         connection.execute("SET search_path TO ''")
         for group in plan.transactions()[:transactions]:
@@ -91,7 +91,7 @@ def run_until(database: Database, plan: Plan, transactions: int) -> None:
 
 
 def indexes(database: Database) -> list[object]:
-    """Every index by its oid: what is built anew gets another one."""
+    """Return the oids of all indexes; a rebuilt index gets another one."""
     return [
         r[0]
         for r in database.rows(
@@ -102,7 +102,7 @@ def indexes(database: Database) -> list[object]:
 
 @pytest.fixture(params=sorted({NEWEST, OLDEST}), ids=lambda m: f"pg{m}")
 def major(request: pytest.FixtureRequest) -> int:
-    """The newest and the oldest PostgreSQL that the tests have."""
+    """Return the newest and the oldest available major version."""
     return request.param
 
 
@@ -284,7 +284,7 @@ BUSY = (
 
 
 def run_until_lock_timeout(database: Database, sql: str) -> None:
-    """Run a command that waits for a transaction which writes to the table, until it gives up."""
+    """Run a command behind a transaction that writes to the table, until `lock_timeout`."""
     with psycopg.connect(database.url) as holder, connect(database.url) as connection:
         holder.execute("LOCK TABLE t IN ROW EXCLUSIVE MODE")
         connection.execute("SET lock_timeout = '200ms'")
@@ -297,7 +297,7 @@ def cancelled_build(database: Database) -> None:
 
 
 def build_that_found_duplicates(database: Database) -> None:
-    """And the REINDEX that was to mend it."""
+    """Leave the indexes of a failed build and of a failed REINDEX."""
     database.run("UPDATE t SET n = 1 WHERE id < 3")
     with connect(database.url) as connection:
         for sql in (
@@ -325,7 +325,7 @@ def constraint_not_validated(database: Database) -> None:
 
 
 def key_index_not_attached(database: Database) -> None:
-    """And one that was not even built."""
+    """Leave the built index of a key, and an invalid one."""
     database.run("CREATE UNIQUE INDEX reconcile_8ca1d0ec7d9e ON t (id)")
     run_until_lock_timeout(
         database, "CREATE UNIQUE INDEX CONCURRENTLY reconcile_0123456789ab ON t (code)"
@@ -441,7 +441,7 @@ def test_a_primary_key_on_nullable_columns(job: Made, columns: str, major: int) 
 def test_matching_indexes_of_others_are_reused(
     job: Made, new_database: Callable[..., Database], major: int
 ) -> None:
-    """An index under another name, a failed one, and a key that was begun."""
+    """An index with another name, a failed one, and an unfinished key exist."""
     begun = """
         CREATE INDEX somebodys ON events_1 (id);
         ALTER TABLE ONLY events ADD CONSTRAINT once UNIQUE (id, at);
@@ -459,7 +459,7 @@ def test_matching_indexes_of_others_are_reused(
     before = database.dump()
     plan = pipeline.plan_changes(made)
     apply(made, plan)
-    ddl = "CREATE INDEX somebodys ON events_1 (id);"  # PostgreSQL takes it as it is called
+    ddl = "CREATE INDEX somebodys ON events_1 (id);"  # PostgreSQL attaches the index under its own name
     ddl += (
         "ALTER TABLE events ADD CONSTRAINT once UNIQUE (id, at); "
         "CREATE INDEX events_id ON events (id)"
@@ -472,7 +472,7 @@ def test_matching_indexes_of_others_are_reused(
 
 
 def test_referencing_foreign_keys_are_validated_after_the_swap(job: Made, major: int) -> None:
-    """Rows that would not pass are seen, and nothing has read them under a lock that blocks."""
+    """Foreign keys are added NOT VALID with the swap: no row is read under lock."""
     _, made = job(RECIPES["primary key in the place of another"][1], REFERRED, major)
     plan = pipeline.plan_changes(made)
     together = next(g for g in plan.transactions() if len(g) > 1)

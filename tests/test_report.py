@@ -1,4 +1,4 @@
-"""Every rendering says the same, and no text in it leaves its place."""
+"""Test reports: all formats agree, and untrusted text stays in its place."""
 
 from __future__ import annotations
 

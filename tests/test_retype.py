@@ -1,4 +1,4 @@
-"""A column gets another type beneath an application that goes on writing: nothing fails, nothing is lost, nothing stays behind."""
+"""Change types of columns while an application writes: no failures, no lost rows, no leftovers."""
 
 from __future__ import annotations
 
@@ -70,12 +70,14 @@ def test_writes_do_not_fail_and_rows_are_kept(
         "SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = "
         "'t'::regclass AND attname = 'a'"
     )
-    assert database.value("SELECT pg_relation_filenode('t')") == before  # nobody has copied it
+    assert (
+        database.value("SELECT pg_relation_filenode('t')") == before
+    )  # the table was not rewritten
     assert database.rows(LEFTOVERS) == []
 
 
 def test_the_shadow_column_follows_every_write(database: Database, tmp_path: Path) -> None:
-    """Behind other triggers, beside replication, by roles that may write that column alone."""
+    """Other triggers, replication and roles with privileges on one column make no difference."""
     database.run(
         TABLE
         + """
@@ -129,7 +131,7 @@ def test_an_existing_shadow_column_is_reused(database: Database, tmp_path: Path)
     assert (database.rows(NUMBER), database.rows(filled)) == (
         shadow,
         before,
-    )  # nor is a row filled twice
+    )  # no row is filled twice
     assert database.rows("SELECT id, a FROM t WHERE id < 3 ORDER BY id") == [
         (0, 5),
         (1, -1),
@@ -151,7 +153,7 @@ def test_an_altered_shadow_column_is_recreated(
 ) -> None:
     database.run(TABLE)
     plan = planned(database, tmp_path, WIDER)
-    run_until(database, plan, len(plan.transactions()) - 1)  # its index is there too
+    run_until(database, plan, len(plan.transactions()) - 1)  # the index of the shadow column exists
     database.run(meddling.format(database.value(SHADOW_PREFIX)))
     database.run("SET session_replication_role = replica; UPDATE t SET a = -1 WHERE id = 1")
     database.run(f"UPDATE t SET {database.value(SHADOW_PREFIX)} = 7 WHERE id = 2")
@@ -167,7 +169,7 @@ def test_an_altered_shadow_column_is_recreated(
 @pytest.mark.parametrize(
     "declared",
     [
-        "tables: {t: {comment: nobody asks any more}}",
+        "tables: {t: {comment: not declared any more}}",
         "tables: {t: {columns: {a: {type: integer, retype: online}}}}",
         "tables: {t: {columns: {a: bigint}}}",
         "tables: {t: {columns: {a: {type: numeric, retype: online}}}}",
@@ -297,7 +299,7 @@ def test_sequences_continue(
 def test_dependents_of_the_column_are_recreated(
     each_major: int, new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
-    """A keeper and what identifies rows; indexes over expressions and what is materialized are made under lock."""
+    """Fill trigger and replica identity stay; some objects are built under lock."""
     script = """
         CREATE TABLE public.t (id int NOT NULL, n int, a int CONSTRAINT odd CHECK (a > 0), EXCLUDE
             USING btree (a WITH =));
@@ -339,7 +341,7 @@ def test_dependents_of_the_column_are_recreated(
 
 
 def test_a_deferred_key_is_not_enforced_early(database: Database, tmp_path: Path) -> None:
-    """The index that is built ahead of others would refuse what the constraint lets pass until the transaction ends."""
+    """An index built in advance would refuse values that a deferred key accepts."""
     database.run(
         TABLE + "ALTER TABLE public.t ADD CONSTRAINT once UNIQUE (a) DEFERRABLE INITIALLY DEFERRED"
     )
@@ -444,7 +446,7 @@ def test_mentions_of_a_column(words: str, named: bool) -> None:
 
 
 def test_the_swap_is_one_transaction_without_a_scan(database: Database, tmp_path: Path) -> None:
-    """The exchange is one transaction, and reads no row."""
+    """The swap is one transaction and reads no row."""
     database.run(TABLE)
     plan = planned(database, tmp_path, WIDER)
     swap = next(g for g in plan.transactions() if any("DROP COLUMN" in s.sql for s in g))

@@ -1,4 +1,4 @@
-"""A rollback is a plan towards what the journal recorded: proven like any other, refused where others have gone on."""
+"""Test rollbacks: plans towards the recorded state, refused after later changes of others."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_later_changes_of_others_are_not_overwritten(database: Database, declare
     database.run("ALTER TABLE t ALTER n SET DEFAULT 2; DROP INDEX t_n;")
     told = refused(database)
     assert "column public.t.n was changed by somebody else since" in told
-    assert "index public.t_n" not in told  # it is as it was before the run
+    assert "index public.t_n" not in told  # the index is already as before the run
     database.run("ALTER TABLE t ALTER n SET DEFAULT 1")
     assert rolled_back(database).changed == 2
     assert database.value("SELECT obj_description('t'::regclass)") is None
@@ -125,9 +125,9 @@ def test_a_later_run_must_be_rolled_back_first(database: Database, declare: Decl
     assert rolled_back(database).run == 3
     assert database.value("SELECT obj_description('t'::regclass)") == "one"
     assert "run 3 changed table public.t" in refused(database, 2)
-    assert rolled_back(database, 1).run == 4  # run 2 is as if it had not been
+    assert rolled_back(database, 1).run == 4  # run 2 has been rolled back
     assert database.dump() == before
-    assert rolled_back(database).run == 5  # the rollback of the rollback
+    assert rolled_back(database).run == 5  # rolls back the rollback
     assert database.value("SELECT obj_description('t'::regclass)") == "one"
 
 
@@ -262,7 +262,7 @@ def test_a_failed_run_is_rolled_back(database: Database, declare: Declare) -> No
 
 
 def test_a_killed_run_is_rolled_back(database: Database, declare: Declare) -> None:
-    """As `kill -9` leaves it: nothing is recorded of its end."""
+    """After `kill -9` the journal has no record of the run's end."""
     database.run(TABLE)
     before = database.dump()
     declare("tables: {t: {comment: c, columns: {n: {default: 4}, more: int}}}")

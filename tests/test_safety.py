@@ -1,4 +1,4 @@
-"""What must not run, does not run; what must not be said, is not said."""
+"""Test that no foreign command is run and no password is printed."""
 
 from __future__ import annotations
 

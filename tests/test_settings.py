@@ -1,4 +1,4 @@
-"""Flags before the environment before the file; what is wrong is named."""
+"""Test settings: flags, then environment, then file; errors name the key."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""squawk reads the SQL of every case and of the conversations plan: https://squawkhq.com/docs/rules
+"""Lint the SQL of all cases and of the conversations plan with squawk: https://squawkhq.com/docs/rules
 
-What it warns of is either a hazard that stands above the statement, or a rule that is switched off here, with the reason.
+Each warning is either a hazard in a comment above the statement or a rule that is disabled here
+with a reason.
 """
 
 from __future__ import annotations
@@ -67,34 +68,34 @@ SWITCHED_OFF = {
         ("ban-drop-sequence", "ban-drop-table", "ban-drop-type", "ban-drop-view"), DECLARED
     ),
 }
-ONLY = "ALTER TABLE ONLY"  # no partition is touched: theirs are attached, one by one
-WITH_PARTITION_INDEXES = "ADD CONSTRAINT parts_once"  # its partitions have the indexes already
-PROVEN = "_not_null NOT NULL"  # a check has proven it before
-# Warnings that are right elsewhere: what the statements that hold these words do blocks nobody.
+ONLY = "ALTER TABLE ONLY"  # partitions are not locked: their constraints are attached one by one
+WITH_PARTITION_INDEXES = "ADD CONSTRAINT parts_once"  # the partitions already have the indexes
+PROVEN = "_not_null NOT NULL"  # a validated check exists
+# Rules with exceptions: statements that contain these words block nobody.
 HARMLESS = {
     "changing-column-type": (
         "TYPE text;",
         "TYPE character varying",
         "TYPE numeric(",
         "FOREIGN TABLE",
-    ),  # no rewrite: see the case
+    ),  # no rewrite, as the case shows
     "constraint-missing-not-valid": (
         "old_orders",
         ONLY,
         WITH_PARTITION_INDEXES,
         PROVEN,
-    ),  # the first is a foreign table: PostgreSQL checks nothing
+    ),  # old_orders is a foreign table: nothing is checked
     "disallowed-unique-constraint": (ONLY, WITH_PARTITION_INDEXES),
     "adding-serial-primary-key-field": (ONLY,),
     "adding-field-with-default": (
         "ADD COLUMN id uuid DEFAULT gen_random_uuid()",
-    ),  # a tiny table: see the case
+    ),  # a small table, as the case shows
     "require-concurrent-index-creation": (
         " ON ONLY ",
         "ON public.by_region",
-    ),  # the second is new in this plan
+    ),  # by_region is created in the same plan
 }
-UNSUPPORTED_SYNTAX = ("CREATE TRUSTED LANGUAGE",)  # what squawk's grammar does not know
+UNSUPPORTED_SYNTAX = ("CREATE TRUSTED LANGUAGE",)  # statements that squawk cannot parse
 
 
 def squawk(version: int, *files: Path) -> list[dict[str, Any]]:

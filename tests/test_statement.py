@@ -1,4 +1,4 @@
-"""SQL is composed, names are quoted where they must be, and nothing is split inside quotes."""
+"""Test composing SQL, quoting names, and splitting outside quotes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stopped from outside: by Ctrl-C, by SIGTERM, by kill -9, by the end of its backend. A rerun finishes what was begun."""
+"""Stop runs by Ctrl-C, SIGTERM, SIGKILL or a terminated backend; the next run finishes them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROWS = (
 )
 SLOW = """CREATE OR REPLACE FUNCTION public.slow(n int) RETURNS int LANGUAGE plpgsql IMMUTABLE
     AS 'BEGIN IF n % 100 = 0 THEN PERFORM pg_sleep(0.5); END IF; RETURN n;
-    END';"""  # ten seconds: longer than any test takes to look
+    END';"""  # ten seconds, longer than a test observes
 QUICK = SLOW.replace("pg_sleep(0.5)", "pg_sleep(0)")
 DECLARED = """
 tables:
@@ -59,7 +59,7 @@ def started(database: Database, folder: Path) -> subprocess.Popen[str]:
 
 
 def _accept_sigint() -> None:
-    """Let Ctrl-C end the program, even where the tests themselves run in the background and ignore it."""
+    """Accept SIGINT even if the tests run in the background, where it is ignored."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
