@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from reconciler.apply.backfill import Progress
+from reconciler.model.reserved_names import MONITOR_APPLICATION
 from reconciler.server.connection import Connection, connect, rows
 from reconciler.server.locks import Blocker, blocking, named
 
@@ -93,7 +94,7 @@ class Monitor:
             self._stop.wait(AGAIN)
 
     def _watch(self) -> None:
-        with connect(self._target, application="reconcile monitor") as connection:
+        with connect(self._target, application=MONITOR_APPLICATION) as connection:
             while not self._stop.is_set():
                 self._busy.wait()
                 look = self._look

@@ -6,11 +6,9 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from reconciler.errors import Busy, ConnectionFailed
+from reconciler.model.reserved_names import APPLIER_LOCK
 from reconciler.server.connection import Connection, adjust, connect, rows, server_of
 from reconciler.server.locks import LockPolicy
-
-LOCK = (0x7265636F, 0x6E63696C)  # "reco", "ncil": the advisory lock that only one applier holds
-
 
 READ_LOCK_TIMEOUT = "10s"  # how long what only looks may wait for a lock
 
@@ -76,14 +74,16 @@ def sole_applier(target: str, patience: LockPolicy | None = None) -> Generator[C
         if len({backend_pid(connection) for _ in range(3)}) > 1:  # there our lock would outlive us
             raise ConnectionFailed(POOLED)
         prepare(connection, patience or LockPolicy())
-        if not rows(connection, "SELECT pg_try_advisory_lock(%s, %s) AS got", LOCK)[0]["got"]:
+        if not rows(connection, "SELECT pg_try_advisory_lock(%s, %s) AS got", APPLIER_LOCK)[0][
+            "got"
+        ]:
             holder = rows(
                 connection,
                 """SELECT a.pid, a.usename::text AS role, a.client_addr::text AS address, a.backend_start::text AS since
                    FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
                    WHERE l.locktype = 'advisory' AND l.classid = %s AND l.objid = %s AND l.granted
                          AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())""",
-                LOCK,
+                APPLIER_LOCK,
             )
             who = (
                 ", ".join(f"pid {h['pid']} ({h['role']}, since {h['since']})" for h in holder)

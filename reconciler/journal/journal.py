@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 from reconciler import __version__
 from reconciler.errors import PlanRefused, StatementFailed
 from reconciler.model.ref import Ref
-from reconciler.model.reserved_names import MARK
+from reconciler.model.reserved_names import JOURNAL_COMMENT
 from reconciler.server.connection import Connection, rows, run_sql, translated
 from reconciler.sql import compose, literal, name, raw, text
 
@@ -132,7 +132,7 @@ class Journal:
 
 def refusal(connection: Connection, schema: str) -> str:
     """Why the journal cannot be kept in this schema: it holds something else; "" where it can."""
-    found = rows(connection, FOREIGN, {"own": schema, "mark": MARK})
+    found = rows(connection, FOREIGN, {"own": schema, "mark": JOURNAL_COMMENT})
     known = _present(connection, schema)
     if not found or not found[0]["taken"] or _ours(known):
         return ""
@@ -191,7 +191,8 @@ def _lay_out(connection: Connection, schema: str) -> None:
             run_sql(connection, text(compose("CREATE TABLE {} ({})", relation, raw(listed))))
             if table == "run":
                 run_sql(
-                    connection, text(compose("COMMENT ON TABLE {} IS {}", relation, literal(MARK)))
+                    connection,
+                    text(compose("COMMENT ON TABLE {} IS {}", relation, literal(JOURNAL_COMMENT))),
                 )
             continue
         for missing in [c for c in columns if c.islower() and c not in present[table]]:
@@ -205,7 +206,8 @@ def _lay_out(connection: Connection, schema: str) -> None:
             )
             if table == "run":
                 run_sql(
-                    connection, text(compose("COMMENT ON TABLE {} IS {}", relation, literal(MARK)))
+                    connection,
+                    text(compose("COMMENT ON TABLE {} IS {}", relation, literal(JOURNAL_COMMENT))),
                 )
 
 

@@ -13,7 +13,7 @@ from reconciler.model.catalog_sql import address, managed, object_grants
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Granted
 from reconciler.model.ref import Ref
-from reconciler.model.reserved_names import keeps_filled, keeps_in_step
+from reconciler.model.reserved_names import is_fill_trigger, is_shadow_trigger
 from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Connection, Row, rows, run_sql
@@ -245,8 +245,8 @@ class Function(Routine):
                                   AND i.objid = p.oid
                                          AND i.deptype = 'i' AND i.refclassid = 'pg_type'::regclass)
                   AND NOT EXISTS (SELECT FROM pg_trigger AS t
-                                  WHERE t.tgfoid = p.oid AND ({keeps_filled("t", "p")}
-                                                              OR {keeps_in_step("t", "p")}))
+                                  WHERE t.tgfoid = p.oid AND ({is_fill_trigger("t", "p")}
+                                                              OR {is_shadow_trigger("t", "p")}))
             ORDER BY n.nspname, p.proname, p.oid"""
 
     def _result(self) -> str:

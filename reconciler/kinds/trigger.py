@@ -18,7 +18,7 @@ from reconciler.model.catalog_sql import (
 )
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref
-from reconciler.model.reserved_names import keeps_filled, keeps_in_step
+from reconciler.model.reserved_names import is_fill_trigger, is_shadow_trigger
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
@@ -132,7 +132,7 @@ class Trigger(Object):
             LEFT JOIN pg_constraint AS q ON q.oid = t.tgconstraint
             WHERE NOT (t.tgisinternal
                        AND (t.tgparentid = 0 OR t.tgconstraint <> 0 AND q.contype <> 't'))
-                  AND NOT {keeps_filled("t", "u")} AND NOT {keeps_in_step("t", "u")}
+                  AND NOT {is_fill_trigger("t", "u")} AND NOT {is_shadow_trigger("t", "u")}
                   AND (t.tgparentid = 0 OR t.tgenabled <> p.tgenabled)
                   AND {managed("pg_class", "c.oid", "n.nspname")}
             ORDER BY n.nspname, c.relname, t.tgname"""

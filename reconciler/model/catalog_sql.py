@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from reconciler.model.reserved_names import JOURNAL, MARK
+from reconciler.model.reserved_names import JOURNAL, JOURNAL_COMMENT
 
 # SQL for the names of schemas that are nobody's to manage; in a list of them `IN` asks once a query
 NOT_MANAGED = f"""
     SELECT 'information_schema' UNION ALL SELECT '{JOURNAL}' UNION ALL
     SELECT jn.nspname FROM pg_class AS jc JOIN pg_namespace AS jn ON jn.oid = jc.relnamespace
-    WHERE jc.relname = 'run' AND obj_description(jc.oid, 'pg_class') = '{MARK}'"""
+    WHERE jc.relname = 'run' AND obj_description(jc.oid, 'pg_class') = '{JOURNAL_COMMENT}'"""
 # SQL for an oid of a row of pg_seclabel, `l`, which has none
 LABEL_OID = "hashtextextended(format('%s %s %s %s', l.provider, l.classoid, l.objoid, l.objsubid), 0)"
 

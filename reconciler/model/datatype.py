@@ -14,10 +14,10 @@ from psycopg import sql
 
 from reconciler.model.object import Object
 from reconciler.model.owned import Granted
+from reconciler.model.reserved_names import OLD_PREFIX
 from reconciler.model.statement import Statement, Turn
 from reconciler.sql import compose, name, raw, text
 
-OLD_NAME_PREFIX = "reconcile_old_"
 COLLATE_PREFIX = "COLLATE "  # begins the key of a turn from one collation to another
 
 
@@ -85,7 +85,7 @@ def converted(value: sql.Composable, old: str, new: str) -> sql.Composable:
 
 def old_name(own: str) -> str:
     """The name of what is being replaced, no longer than PostgreSQL's 63 bytes."""
-    return (OLD_NAME_PREFIX + own).encode()[:63].decode(errors="ignore")
+    return (OLD_PREFIX + own).encode()[:63].decode(errors="ignore")
 
 
 def rename_to_old(words: str, schema: str, own: str, arguments: str = "") -> Statement:

@@ -1,50 +1,102 @@
-"""Every name that reconcile may leave in a database, with its meaning."""
+"""Every name by which reconcile marks things in a database, with its meaning.
+
+A DBA who meets one of these names can look it up here. The values must never change: databases
+hold unfinished work of earlier versions, which later versions recognise by them.
+
+What a run that was stopped has left is found by the next plan, which finishes or drops it.
+Names that a session uses in pg_temp, or on the embedded server, are not listed.
+"""
 
 from __future__ import annotations
 
-JOURNAL = "reconcile"  # the schema that holds our record of runs, where nobody names another: no kind sees it
+from reconciler.server import connection, scratch
 
+# -- sessions: pg_stat_activity and pg_locks -------------------------------------------------------
 
-MARK = "the runs of reconcile: a journal"  # the comment on its table `run`, by which it is known under any name
+# application_name of the session that plans or applies, unless the connection string gives another.
+APPLICATION = connection.APPLICATION  # "reconcile"
 
+# application_name of the session that watches what an applying session waits for.
+MONITOR_APPLICATION = "reconcile monitor"
 
-UNFILLED = "reconcile is about to fill this. "  # begins the comment of a new column until all rows have their value
+# application_name of sessions on the server that holds the scratch database.
+SCRATCH_APPLICATION = scratch.APPLICATION  # "reconcile scratch"
 
+# Advisory lock (classid, objid; "reco", "ncil") that the only applying session of a database holds.
+APPLIER_LOCK = (0x7265636F, 0x6E63696C)
 
-FILL_TRIGGER_PREFIX = "reconcile_fill_"  # how names begin of triggers, and their functions, that keep a column filled: each is part of its column
+# Prefix of a setting, local to one transaction, that carries the position of a sequence from an
+# identity column to the column that replaces it.
+SETTING_PREFIX = "reconcile."
 
+# -- databases -------------------------------------------------------------------------------------
 
-SHADOW_PREFIX = "reconcile_retype_"  # how names begin of columns that are about to take another's place, and of the functions that fill them
+# Prefix of a temporary database in which plans are proven, followed by 12 hexadecimal digits. It is
+# dropped at the end; one that a killed process has left can be dropped by hand.
+SCRATCH_DATABASE_PREFIX = scratch.DATABASE_PREFIX  # "reconcile_scratch_"
 
+# -- the journal -----------------------------------------------------------------------------------
 
-LAST = "~"  # begins the names of these functions' triggers, so that they fire when all others have
+# Schema of the journal, unless `journal` names another. Its tables are `run`, `step` and `touched`
+# (reconciler/journal/journal.py), and `backfill`. No kind sees the schema.
+JOURNAL = "reconcile"
 
+# Comment on the table `run`, by which a journal is recognised in a schema of any name.
+JOURNAL_COMMENT = "the runs of reconcile: a journal"
 
-# The prefix of an index under its temporary name, followed by 12 hexadecimal digits of a hash of the object's name, and
-# by `_old` for the index to be dropped; and the regular expression of such a name.
+# Table of the journal's schema with the position of every unfinished backfill.
+BACKFILL_TABLE = "backfill"
+
+# -- comments --------------------------------------------------------------------------------------
+
+# Begins the comment of a new column until its backfill is finished.
+UNFILLED_COMMENT = "reconcile is about to fill this. "
+
+# Begins the comment of a constraint that was valid, until the constraint is validated again.
+UNVALIDATED_COMMENT = "reconcile is about to validate this again. "
+
+# -- temporary objects, gone when the plan is done -------------------------------------------------
+
+# Prefix of an index or constraint under its temporary name, followed by 12 hexadecimal digits of a
+# hash of the object's name, and by `_old` for one to be dropped; and a regular expression for both.
 BUILD_PREFIX = "reconcile_"
 BUILD_NAME = f"^{BUILD_PREFIX}[0-9a-f]{{12}}(_old)?$"
 
+# Prefix of a data type or function, until its replacement in the same transaction is complete.
+OLD_PREFIX = "reconcile_old_"
 
-# The prefix of a check constraint that proves NOT NULL while the column is set NOT NULL (14 to 17).
-NOT_NULL_CHECK = "reconcile_not_null_"
+# Prefix of a check constraint that proves NOT NULL while the column is set NOT NULL (14 to 17).
+NOT_NULL_CHECK_PREFIX = "reconcile_not_null_"
+
+# Prefix of a shadow column, which is filled with the values of a column in another data type and
+# then takes its place; and of the trigger function that keeps the shadow column up to date.
+SHADOW_PREFIX = "reconcile_retype_"
+
+# Prefix of that function's trigger, before the function's name: BEFORE triggers fire in the order
+# of their names, and this one must see the changes of all others.
+SHADOW_TRIGGER_PREFIX = "~"
+
+# -- permanent objects, parts of a column ----------------------------------------------------------
+
+# Prefix of a trigger, and of its function, that fills a column where applications leave it null,
+# for as long as the declaration says so.
+FILL_TRIGGER_PREFIX = "reconcile_fill_"
 
 
-# Begins the comment of a constraint that was valid, until the constraint is validated again.
-UNVALIDATED = "reconcile is about to validate this again. "
-
-
-def keeps_filled(trigger: str, function: str) -> str:
-    """SQL that is true of a trigger of ours that keeps a column filled; both are rows of their catalogs."""
+def is_fill_trigger(trigger: str, function: str) -> str:
+    """Return SQL that is true of fill triggers, over rows of pg_trigger and pg_proc."""
     like = FILL_TRIGGER_PREFIX.replace("_", r"\_") + "%"
     return f"({trigger}.tgname LIKE '{like}' AND {function}.proname LIKE '{like}')"
 
 
-def keeps_in_step(trigger: str, function: str) -> str:
-    """SQL that is true of a trigger of ours that keeps a column's twin in step; both are rows of their catalogs."""
-    return f"({trigger}.tgname = '{LAST}' || {function}.proname AND {is_shadow_column(function + '.proname')})"
+def is_shadow_trigger(trigger: str, function: str) -> str:
+    """Return SQL that is true of triggers of shadow columns, over rows of pg_trigger and pg_proc."""
+    return (
+        f"({trigger}.tgname = '{SHADOW_TRIGGER_PREFIX}' || {function}.proname "
+        f"AND {is_shadow_column(function + '.proname')})"
+    )
 
 
 def is_shadow_column(column: str) -> str:
-    """SQL that is true of a name which begins like a twin's."""
+    """Return SQL that is true of names with the prefix of shadow columns."""
     return f"starts_with({column}::text, '{SHADOW_PREFIX}')"

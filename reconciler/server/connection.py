@@ -17,6 +17,7 @@ from reconciler.server.capabilities import Server
 
 Row = dict[str, Any]
 Connection = psycopg.Connection[Row]
+APPLICATION = "reconcile"  # listed in model.reserved_names
 PRINTING = {
     "datestyle": "ISO, MDY",
     "intervalstyle": "postgres",
@@ -28,7 +29,7 @@ NO_IDLE_TIMEOUT = (
 _PASSWORD = re.compile(r"(password\s*=\s*)('(?:[^'\\]|\\.)*'|\S+)", re.I)
 
 
-def connect(target: str, *, application: str = "reconcile") -> Connection:
+def connect(target: str, *, application: str = APPLICATION) -> Connection:
     """Connect in autocommit mode.
 
     `target` is a libpq URL or keyword string; "" leaves everything to libpq's PG* variables. Raises

@@ -34,7 +34,8 @@ _LOOSE = (
     "pg_am",
     "pg_transform",
 )
-PREFIX = "reconcile_scratch_"
+DATABASE_PREFIX = "reconcile_scratch_"  # listed in model.reserved_names
+APPLICATION = "reconcile scratch"  # listed in model.reserved_names
 LOOSE = f"""
     SELECT format('DROP %s IF EXISTS %s CASCADE', upper(replace(i.type, '-', ' ')), i.identity) AS command
     FROM ({" UNION ALL ".join(f"SELECT '{c}'::regclass AS catalog, oid FROM {c}" for c in _LOOSE)}) AS o
@@ -63,14 +64,14 @@ class Scratch:
 
         `roles` are created if the server lacks them; what is created in the database belongs to `user`.
         """
-        own = PREFIX + secrets.token_hex(6)
-        admin = connect(self.url, application="reconcile scratch")
+        own = DATABASE_PREFIX + secrets.token_hex(6)
+        admin = connect(self.url, application=APPLICATION)
         try:
             self._add_roles(admin, roles, user)
             run_sql(admin, text(compose("CREATE DATABASE {} TEMPLATE template0", own)))
             try:
                 with connect(
-                    conninfo.make_conninfo(self.url, dbname=own), application="reconcile scratch"
+                    conninfo.make_conninfo(self.url, dbname=own), application=APPLICATION
                 ) as connection:
                     empty(connection)
                     run_sql(connection, "SELECT set_config('check_function_bodies', 'off', false)")
@@ -110,7 +111,7 @@ class Scratch:
 
     def available_extensions(self) -> frozenset[str]:
         """The names of extensions that can be created here."""
-        with connect(self.url, application="reconcile scratch") as connection:
+        with connect(self.url, application=APPLICATION) as connection:
             return frozenset(
                 r["name"]
                 for r in rows(connection, "SELECT name::text FROM pg_available_extensions")

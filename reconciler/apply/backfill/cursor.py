@@ -11,6 +11,7 @@ from hashlib import sha256
 
 from reconciler.apply.backfill.parts import Part
 from reconciler.errors import StatementFailed
+from reconciler.model.reserved_names import BACKFILL_TABLE
 from reconciler.model.statement import Fill
 from reconciler.server.connection import Connection, rows, run_sql, translated
 from reconciler.sql import name, text
@@ -72,7 +73,7 @@ def cursor_of(connection: Connection, spec: Fill, schema: str | None) -> Cursor 
     """The cursor of a fill, whose table is made if it is not there; None where this role may not write it."""
     if schema is None:
         return None
-    table = text(name(schema, "backfill"))
+    table = text(name(schema, BACKFILL_TABLE))
     told = f"{spec.value}\n{'sweep' if spec.sweep else ''}"
     cursor = Cursor(
         connection, table, spec.relation, spec.column, sha256(told.encode()).hexdigest()[:16]

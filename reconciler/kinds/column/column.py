@@ -37,7 +37,7 @@ from reconciler.model.privileges import (
     grantors,
 )
 from reconciler.model.ref import Ref
-from reconciler.model.reserved_names import UNFILLED
+from reconciler.model.reserved_names import UNFILLED_COMMENT
 from reconciler.model.statement import Hazard, HazardKind, Statement, Turn
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
@@ -144,7 +144,7 @@ class Column(SwappedOnline):
         distinct: dict[str, Any] = dict(o.split("=", 1) for o in row.pop("attribute_options") or ())
         row["options"] = dict(o.split("=", 1) for o in row["options"] or ())
         row["grants"] = row["grants"] or None
-        row["comment"] = (row["comment"] or "").removeprefix(UNFILLED) or None
+        row["comment"] = (row["comment"] or "").removeprefix(UNFILLED_COMMENT) or None
         return cls(ref=ref, **row, **distinct)
 
     @classmethod
@@ -221,7 +221,9 @@ class Column(SwappedOnline):
 
     def name_keys(self) -> frozenset[tuple[str, ...]]:
         return super().name_keys() | {
-            constraint_name_key(self.ref.on, f.named(self._target)) for f in (self.forbidden,) if f is not None
+            constraint_name_key(self.ref.on, f.named(self._target))
+            for f in (self.forbidden,)
+            if f is not None
         }
 
     def free_name(
@@ -405,7 +407,7 @@ class Column(SwappedOnline):
         if (
             unfinished := self._backfill(context) is None or self.forbidden is None
         ):  # else NOT NULL tells that it is still to be filled
-            yield self._target.remark(UNFILLED + (self.comment or ""))
+            yield self._target.remark(UNFILLED_COMMENT + (self.comment or ""))
         if self.fill_trigger is not None:
             yield from self.fill_trigger.made(self._target)
         if self.forbidden is not None:

@@ -11,7 +11,7 @@ from reconciler.kinds.column.backfill_spec import Backfill, fill
 from reconciler.kinds.column.target import Target
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import default_name
-from reconciler.model.reserved_names import NOT_NULL_CHECK
+from reconciler.model.reserved_names import NOT_NULL_CHECK_PREFIX
 from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, joined, literal, name, raw, text
@@ -202,7 +202,7 @@ def unproven(target: Target) -> Statement:
 
 
 def _helper(target: Target) -> str:
-    return (NOT_NULL_CHECK + target.column).encode()[:63].decode(errors="ignore")
+    return (NOT_NULL_CHECK_PREFIX + target.column).encode()[:63].decode(errors="ignore")
 
 
 def _proof(target: Target) -> sql.Composable:

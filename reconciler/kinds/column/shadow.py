@@ -23,7 +23,7 @@ from reconciler.kinds.column.type_change import Retyping, collate
 from reconciler.model.context import PlanningContext
 from reconciler.model.facts import Leftover
 from reconciler.model.ref import Ref
-from reconciler.model.reserved_names import LAST, SHADOW_PREFIX
+from reconciler.model.reserved_names import SETTING_PREFIX, SHADOW_PREFIX, SHADOW_TRIGGER_PREFIX
 from reconciler.model.statement import Statement
 from reconciler.sql import compose, literal, name, raw, text
 
@@ -158,7 +158,7 @@ class ShadowColumn:
         """Put it in the place of the old column, with what is `said` of that; its way back writes every row anew."""
         counted, key = (
             old.numbering if new.numbering is not None else None,
-            f"reconcile.{self.target.column}",
+            SETTING_PREFIX + self.target.column,
         )
         if old.default is not None:
             yield target.default(None, before=old.default)
@@ -206,7 +206,7 @@ class ShadowColumn:
 
     @property
     def _trigger(self) -> str:
-        return LAST + self.target.column
+        return SHADOW_TRIGGER_PREFIX + self.target.column
 
     @property
     def _function(self) -> sql.Composable:

@@ -16,7 +16,12 @@ from reconciler.model.catalog_sql import (
 )
 from reconciler.model.context import PlanningContext
 from reconciler.model.ref import Ref
-from reconciler.model.reserved_names import UNFILLED, is_shadow_column, keeps_filled, keeps_in_step
+from reconciler.model.reserved_names import (
+    UNFILLED_COMMENT,
+    is_fill_trigger,
+    is_shadow_column,
+    is_shadow_trigger,
+)
 from reconciler.model.sequence_options import COLUMNS
 from reconciler.model.statement import Hazard, HazardKind, Statement, Turn
 from reconciler.server.capabilities import Server
@@ -210,7 +215,7 @@ def query(server: Server) -> str:
 
 _OWED = f"""(c.oid, a.attnum) IN (
                    SELECT objoid, objsubid FROM pg_description
-                   WHERE classoid = 'pg_class'::regclass AND starts_with(description, '{UNFILLED}'))"""
+                   WHERE classoid = 'pg_class'::regclass AND starts_with(description, '{UNFILLED_COMMENT}'))"""
 _HEIRS = """WITH RECURSIVE heirs (parent, heir) AS (
             SELECT inhparent, inhrelid FROM pg_inherits
             UNION SELECT e.parent, h.inhrelid FROM heirs AS e JOIN pg_inherits AS h ON h.inhparent = e.heir)"""
@@ -221,12 +226,12 @@ _KEEPER = f"""
         JOIN pg_proc AS f ON f.oid = t.tgfoid AND f.pronamespace = c.relnamespace
         JOIN pg_depend AS g ON g.classid = 'pg_trigger'::regclass AND g.objid = t.oid
                                AND g.refclassid = 'pg_class'::regclass AND g.refobjid = c.oid AND g.refobjsubid = a.attnum
-        WHERE t.tgrelid = c.oid AND t.tgparentid = 0 AND {keeps_filled("t", "f")}
+        WHERE t.tgrelid = c.oid AND t.tgparentid = 0 AND {is_fill_trigger("t", "f")}
         UNION ALL
         SELECT t.oid, f.oid, jsonb_build_object(
                    'trigger', t.tgname, 'function', f.proname, 'source', CASE t.tgenabled WHEN 'A' THEN f.prosrc ELSE '' END)
         FROM pg_trigger AS t JOIN pg_proc AS f ON f.oid = t.tgfoid AND f.pronamespace = c.relnamespace AND f.proname = a.attname
-        WHERE t.tgrelid = c.oid AND {keeps_in_step("t", "f")} LIMIT 1"""
+        WHERE t.tgrelid = c.oid AND {is_shadow_trigger("t", "f")} LIMIT 1"""
 
 
 def _sequence(server: Server) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from reconciler.model.catalog_sql import RELATION_KIND, address, managed
-from reconciler.model.reserved_names import NOT_NULL_CHECK, UNVALIDATED
+from reconciler.model.reserved_names import NOT_NULL_CHECK_PREFIX, UNVALIDATED_COMMENT
 from reconciler.server.capabilities import Server
 
-_NOT_NULL_CHECKS = NOT_NULL_CHECK.replace("_", "\\_") + "%"  # a LIKE pattern
+_NOT_NULL_CHECKS = NOT_NULL_CHECK_PREFIX.replace("_", "\\_") + "%"  # a LIKE pattern
 _ACTION = (
     "CASE {} WHEN 'a' THEN 'no action' WHEN 'r' THEN 'restrict' WHEN 'c' THEN 'cascade'"
     " WHEN 'n' THEN 'set null' ELSE 'set default' END"
@@ -39,7 +39,7 @@ def query(server: Server) -> str:
                    {RELATION_KIND} AS on_kind, c.relname AS on_name,
                    ARRAY[{address("pg_constraint", "k.oid")}, {address("pg_class", index)}]
                    AS addresses,
-                   starts_with(obj_description(k.oid, 'pg_constraint'), '{UNVALIDATED}') AS owed,
+                   starts_with(obj_description(k.oid, 'pg_constraint'), '{UNVALIDATED_COMMENT}') AS owed,
                    k.contype = 'n' OR k.conname LIKE '{_NOT_NULL_CHECKS}' AND k.contype = 'c'
                    OR x.relkind = 'I' AND NOT i.indisvalid AS leftover,
                    x.relkind = 'I' AS sound,

@@ -24,7 +24,7 @@ from reconciler.model.object import Object, PlanningContext
 from reconciler.model.partitioned import recreate_absorbed
 from reconciler.model.partitioned_build import PartitionedBuild
 from reconciler.model.ref import Ref
-from reconciler.model.reserved_names import NOT_NULL_CHECK, UNVALIDATED
+from reconciler.model.reserved_names import NOT_NULL_CHECK_PREFIX, UNVALIDATED_COMMENT
 from reconciler.model.statement import Hazard, HazardKind, Statement, Turn
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
@@ -53,8 +53,8 @@ class Constraint(ConstraintDefinition):
 
     @classmethod
     def from_row(cls, ref: Ref, row: Row) -> Self:
-        if (row["comment"] or "").startswith(UNVALIDATED):
-            comment = row["comment"].removeprefix(UNVALIDATED) or None
+        if (row["comment"] or "").startswith(UNVALIDATED_COMMENT):
+            comment = row["comment"].removeprefix(UNVALIDATED_COMMENT) or None
             row |= {"comment": comment, "not_valid": False}
         referenced, columns = row.pop("referenced"), row.pop("referenced_columns")
         period = row.pop("period")
@@ -189,7 +189,9 @@ class Constraint(ConstraintDefinition):
         """Mark a constraint that was valid by its comment, for the case of an interruption."""
         unvalidated = self._can_validate_later(context)
         was_valid = not (self.not_valid or old.not_valid)
-        comment = UNVALIDATED + (old.comment or "") if unvalidated and was_valid else old.comment
+        comment = (
+            UNVALIDATED_COMMENT + (old.comment or "") if unvalidated and was_valid else old.comment
+        )
         return self.model_copy(
             update={"not_valid": self.not_valid or unvalidated, "comment": comment}
         )
@@ -211,7 +213,7 @@ class Constraint(ConstraintDefinition):
         yield self.comment_on(self.comment)
 
     def drop_leftover(self, *, wanted: bool = True) -> Iterable[Statement]:
-        if (self.is_key and not wanted) or self.ref.name.startswith(NOT_NULL_CHECK):
+        if (self.is_key and not wanted) or self.ref.name.startswith(NOT_NULL_CHECK_PREFIX):
             yield Statement(
                 sql=self.drop_sql(), lock="ACCESS EXCLUSIVE", relation=self.stands_on, undo=()
             )
