@@ -19,7 +19,7 @@ from reconciler.apply.backfill.batch import Batch, Done
 from reconciler.apply.backfill.lag import Lag
 from reconciler.apply.backfill.parts import Key, Part, parts_of
 from reconciler.errors import StatementFailed
-from reconciler.model.statement import Fill, Pace
+from reconciler.model.statement import Fill, ThrottleSettings
 from reconciler.server.connection import Connection, connect, run_sql
 from tests.conftest import Database
 
@@ -125,7 +125,7 @@ def test_every_row_is_filled_with_any_key(
         assert (
             fill(
                 connection,
-                FILL.model_copy(update={"throttle": Pace(rows=1000)}),
+                FILL.model_copy(update={"throttle": ThrottleSettings(rows=1000)}),
                 counted,
                 ignore_progress,
             )
@@ -261,7 +261,7 @@ def test_writers_are_neither_delayed_nor_overwritten(database: Database) -> None
     with connected(database) as connection:
         fill(
             connection,
-            FILL.model_copy(update={"throttle": Pace(pause=0.02, rows=500)}),
+            FILL.model_copy(update={"throttle": ThrottleSettings(pause=0.02, rows=500)}),
             retry_on_lock,
             ignore_progress,
         )
@@ -292,7 +292,7 @@ def test_a_fill_ends_while_rows_keep_coming(table: str, database: Database) -> N
     with connected(database) as connection:
         fill(
             connection,
-            FILL.model_copy(update={"throttle": Pace(rows=50)}),
+            FILL.model_copy(update={"throttle": ThrottleSettings(rows=50)}),
             insert_more,
             ignore_progress,
         )
@@ -309,7 +309,7 @@ def test_a_killed_run_resumes_from_its_position(table: str, database: Database) 
             raise Killed
         return work()
 
-    spec = FILL.model_copy(update={"throttle": Pace(rows=1000)})
+    spec = FILL.model_copy(update={"throttle": ThrottleSettings(rows=1000)})
     with connected(database) as connection, contextlib.suppress(Killed):
         fill(connection, spec, stop_after_12, ignore_progress, journal="reconcile")
     done = database.value("SELECT count(*) FROM t WHERE n IS NOT NULL")
@@ -335,7 +335,7 @@ def test_a_changed_value_starts_again(database: Database) -> None:
     with connected(database) as connection, contextlib.suppress(Killed):
         fill(
             connection,
-            FILL.model_copy(update={"throttle": Pace(rows=1000)}),
+            FILL.model_copy(update={"throttle": ThrottleSettings(rows=1000)}),
             kill_after(5),
             ignore_progress,
             journal="reconcile",
@@ -352,7 +352,7 @@ def test_rows_before_the_recorded_position_are_filled(database: Database) -> Non
     with connected(database) as connection, contextlib.suppress(Killed):
         fill(
             connection,
-            FILL.model_copy(update={"throttle": Pace(rows=1000)}),
+            FILL.model_copy(update={"throttle": ThrottleSettings(rows=1000)}),
             kill_after(5),
             ignore_progress,
             journal="reconcile",
@@ -395,7 +395,7 @@ def test_batch_sizes_adapt_to_the_target_time(database: Database) -> None:
     spec = FILL.model_copy(
         update={
             "value": "CASE WHEN pg_sleep(0.0005)::text = '' THEN t.id END",
-            "throttle": Pace(target=0.1),
+            "throttle": ThrottleSettings(target=0.1),
         }
     )
     took: list[float] = []
@@ -436,7 +436,7 @@ def test_triggers_fire_unless_disabled(database: Database) -> None:
         "RETURN NEW; END';"
         "CREATE TRIGGER touch BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION touch()"
     )
-    silent = FILL.model_copy(update={"throttle": Pace(triggers=False)})
+    silent = FILL.model_copy(update={"throttle": ThrottleSettings(triggers=False)})
     assert filled(database, silent) == 10
     assert database.value("SELECT count(touched) FROM t") == 0
     database.run(
@@ -454,14 +454,14 @@ def test_missing_privileges_for_throttling_are_errors(database: Database) -> Non
         "END$$;"
         "GRANT SELECT, UPDATE ON t TO plain_filler"
     )
-    silent = FILL.model_copy(update={"throttle": Pace(triggers=False)})
+    silent = FILL.model_copy(update={"throttle": ThrottleSettings(triggers=False)})
     with connect(database.url.replace("user=postgres", "user=plain_filler")) as connection:
         with pytest.raises(StatementFailed, match=r"triggers: false needs .*plain_filler may not"):
             fill(connection, silent, without_retry, ignore_progress)
         with pytest.raises(StatementFailed, match="max_active cannot be kept"):
             fill(
                 connection,
-                FILL.model_copy(update={"throttle": Pace(max_active=3)}),
+                FILL.model_copy(update={"throttle": ThrottleSettings(max_active=3)}),
                 without_retry,
                 ignore_progress,
             )
@@ -473,7 +473,7 @@ def test_disabling_triggers_is_refused_on_foreign_keys(database: Database) -> No
         + "ALTER TABLE public.t ADD CONSTRAINT up FOREIGN KEY (n) REFERENCES public.t"
     )
     with pytest.raises(StatementFailed, match="unchecked by the foreign key up"):
-        filled(database, FILL.model_copy(update={"throttle": Pace(triggers=False)}))
+        filled(database, FILL.model_copy(update={"throttle": ThrottleSettings(triggers=False)}))
 
 
 def test_a_fill_waits_while_many_sessions_are_active(database: Database) -> None:
@@ -486,7 +486,7 @@ def test_a_fill_waits_while_many_sessions_are_active(database: Database) -> None
         began = time.monotonic()
         fill(
             connection,
-            FILL.model_copy(update={"throttle": Pace(max_active=0)}),
+            FILL.model_copy(update={"throttle": ThrottleSettings(max_active=0)}),
             without_retry,
             lambda p: waits.append(p.waits),
         )
@@ -542,9 +542,9 @@ def test_a_sequence_default_is_evaluated_once_for_each_row(database: Database) -
 FILLING = """
 import sys
 from reconciler.apply.backfill import fill
-from reconciler.model.statement import Fill, Pace
+from reconciler.model.statement import Fill, ThrottleSettings
 from reconciler.server.connection import connect
-spec = Fill(relation="public.t", column="n", value="(t.id * 2)", throttle=Pace(rows=500,
+spec = Fill(relation="public.t", column="n", value="(t.id * 2)", throttle=ThrottleSettings(rows=500,
     pause=0.02))
 with connect(sys.argv[1]) as connection:
     fill(connection, spec, lambda work: work(), lambda _: None, journal="reconcile")
@@ -581,7 +581,7 @@ def test_refusals_are_known_before_the_fill(database: Database) -> None:
         "END$$;"
         "GRANT SELECT, UPDATE ON t TO plain_filler"
     )
-    spec = FILL.model_copy(update={"throttle": Pace(max_lag=1, triggers=False)})
+    spec = FILL.model_copy(update={"throttle": ThrottleSettings(max_lag=1, triggers=False)})
     with connect(database.url) as connection:
         assert refusals(connection, spec) == []
         assert (

@@ -19,8 +19,8 @@ from pydantic import BaseModel, ConfigDict
 from yaml import safe_load
 
 from reconciler import pipeline
-from reconciler.declare.load import load
 from reconciler.declare.fields import fields_of
+from reconciler.declare.load import load
 from reconciler.kinds import KINDS
 from reconciler.model.state import Scope
 from reconciler.pipeline import Job

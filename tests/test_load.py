@@ -21,7 +21,7 @@ from reconciler.kinds.column.column import Column
 from reconciler.model.object import Object
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration
-from reconciler.model.statement import Pace
+from reconciler.model.statement import ThrottleSettings
 
 Write = Callable[..., Path]
 DESIRED = Path(__file__).parents[1] / "desired_state"
@@ -982,7 +982,7 @@ tables:
         for r, o in load(write(declared)).objects.items()
         if isinstance(o, Column) and o.backfill
     }
-    assert paces["a"] == Pace(
+    assert paces["a"] == ThrottleSettings(
         target=1, rows=500, share=0.5, max_lag_bytes=64 << 20, max_active=20, triggers=False
     )
-    assert paces["b"] == Pace(pause=0.25, max_lag=90)
+    assert paces["b"] == ThrottleSettings(pause=0.25, max_lag=90)

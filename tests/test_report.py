@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reconciler.diff.diff import Difference
-from reconciler.model.statement import Fill, Hazard, HazardKind, Pace
+from reconciler.model.statement import Fill, Hazard, HazardKind, ThrottleSettings
 from reconciler.plan.plan import Plan, Planned
 from reconciler.plan.step import Step
 from reconciler.report import json, markdown, sql, text
@@ -101,7 +101,12 @@ def test_a_script_contains_transactions_and_backfills() -> None:
 
 
 def test_a_script_with_a_backfill_notes_its_limits() -> None:
-    fill = Fill(relation="public.t", column="n", value="1", throttle=Pace(max_lag=5, max_active=3))
+    fill = Fill(
+        relation="public.t",
+        column="n",
+        value="1",
+        throttle=ThrottleSettings(max_lag=5, max_active=3),
+    )
     filling = STEP.model_copy(
         update={
             "id": "2",
@@ -118,6 +123,8 @@ def test_a_script_with_a_backfill_notes_its_limits() -> None:
         < shown.index("DO $reconcile$")
     )
     assert "(max_lag 5, max_active 3)" in shown
-    plain = filling.model_copy(update={"fill": fill.model_copy(update={"throttle": Pace()})})
+    plain = filling.model_copy(
+        update={"fill": fill.model_copy(update={"throttle": ThrottleSettings()})}
+    )
     assert "-- note: the pace" not in sql.plan(PLAN.model_copy(update={"steps": (plain,)}))
     assert "row_security" not in sql.plan(PLAN)

@@ -12,7 +12,7 @@ from reconciler.model.catalog_sql import address, managed
 from reconciler.model.datatype import COLLATE_PREFIX, Replaceable
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
-from reconciler.model.statement import Statement, Turn
+from reconciler.model.statement import Statement, TypeConversion
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, joined, literal, raw, text
 
@@ -80,9 +80,9 @@ class Collation(Owned, Replaceable):
             sql=text(compose("CREATE COLLATION {} ({})", self.sql_name(), joined(given)))
         )
 
-    def conversions(self, old: Self, other: Self) -> Mapping[str, Turn]:
+    def conversions(self, old: Self, other: Self) -> Mapping[str, TypeConversion]:
         """Values stay what they are."""
         return {
-            f"{COLLATE_PREFIX}{own}": Turn(own, there, lambda v: v, lambda v: v)
+            f"{COLLATE_PREFIX}{own}": TypeConversion(own, there, lambda v: v, lambda v: v)
             for own, there in old.old_names().items()
         }

@@ -15,7 +15,7 @@ from pydantic import Field
 from reconciler.model.catalog_sql import address, managed, object_grants
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref
-from reconciler.model.statement import Hazard, HazardKind, Statement, Turn
+from reconciler.model.statement import Hazard, HazardKind, Statement, TypeConversion
 from reconciler.model.table_like import INHERITANCE_COLUMNS, InheritableTable
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
@@ -238,7 +238,7 @@ class Table(InheritableTable):
         return None if self.of is None else [self._typed(self.of, typed=False)]
 
     def restore(
-        self, old: Self, turns: Mapping[str, Turn], context: PlanningContext
+        self, old: Self, turns: Mapping[str, TypeConversion], context: PlanningContext
     ) -> Iterable[Statement]:
         return () if self.of is None else [self._typed(self.of, typed=True)]
 

@@ -15,7 +15,7 @@ from psycopg import sql
 from reconciler.model.object import Object
 from reconciler.model.owned import Granted
 from reconciler.model.reserved_names import OLD_PREFIX
-from reconciler.model.statement import Statement, Turn
+from reconciler.model.statement import Statement, TypeConversion
 from reconciler.sql import compose, name, raw, text
 
 COLLATE_PREFIX = "COLLATE "  # begins the key of a turn from one collation to another
@@ -40,7 +40,7 @@ class Replaceable(Object):
         """What comes with it as PostgreSQL prints it, and what that is called aside."""
         return {text(self.sql_name()): text(name(self.ref.schema, old_name(self.ref.name)))}
 
-    def conversions(self, old: Self, other: Self) -> Mapping[str, Turn]:
+    def conversions(self, old: Self, other: Self) -> Mapping[str, TypeConversion]:
         """How values get from `old`, which is `other` now, to this."""
         raise NotImplementedError
 
@@ -58,16 +58,18 @@ class DataType(Granted, Replaceable):
 
     def old_names(self) -> Mapping[str, str]:
         """The types that come with it as format_type prints them."""
-        return {k + array: v + array for k, v in super().old_names().items() for array in ("", "[]")}
+        return {
+            k + array: v + array for k, v in super().old_names().items() for array in ("", "[]")
+        }
 
     def converted(self, old: DataType, value: sql.Composable, wanted: str) -> sql.Composable:
         """SQL that turns a value of the old type, or of an array of it, into this type, called `wanted`."""
         del old
         return compose("{}::text::{}", value, raw(wanted))
 
-    def conversions(self, old: Self, other: Self) -> Mapping[str, Turn]:
-        def turn(own: str, there: str) -> Turn:
-            return Turn(
+    def conversions(self, old: Self, other: Self) -> Mapping[str, TypeConversion]:
+        def turn(own: str, there: str) -> TypeConversion:
+            return TypeConversion(
                 own,
                 there,
                 lambda v: self.converted(other, v, own),

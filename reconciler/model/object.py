@@ -18,7 +18,7 @@ from reconciler.model.context import PlanningContext
 from reconciler.model.facts import PartitionCopy
 from reconciler.model.inheritance import Inheriting
 from reconciler.model.ref import Ref
-from reconciler.model.statement import Statement, Turn, undoable
+from reconciler.model.statement import Statement, TypeConversion, undoable
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Connection, Row
 from reconciler.sql import compose, literal, name, raw, text
@@ -265,7 +265,7 @@ class Object(Inheriting, BaseModel):
         return None
 
     def restore(
-        self, old: Self, turns: Mapping[str, Turn], context: PlanningContext
+        self, old: Self, turns: Mapping[str, TypeConversion], context: PlanningContext
     ) -> Iterable[Statement]:
         """Turn `old`, released, into this object on what was replaced; `turns` holds the new data types by name."""
         del old, turns, context

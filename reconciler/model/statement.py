@@ -1,4 +1,4 @@
-"""Statement: one SQL command with what there is to know of it; and the one door for SQL that people wrote."""
+"""Describe SQL commands: locks, hazards, privileges, how to undo, and backfills."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 
 class HazardKind(StrEnum):
-    """What may go wrong although the statement succeeds; `--allow` takes these names."""
+    """A kind of harm that a statement may do although it succeeds; `--allow` takes these names."""
 
     DATA_LOSS = "data-loss"
     TABLE_REWRITE = "table-rewrite"
@@ -24,18 +24,22 @@ class HazardKind(StrEnum):
 
 
 class Hazard(BaseModel, frozen=True, extra="forbid"):
-    """A hazard and why this statement has it, in words that end no sentence."""
+    """A hazard of a statement; `reason` is a clause without a full stop."""
 
     hazard: HazardKind
     reason: str
 
 
-class Pace(BaseModel):
-    """How fast a backfill may go; times are seconds.
+class ThrottleSettings(BaseModel):
+    """The limits of a backfill; times are seconds.
 
-    A batch is to take `target` and fills no more than `rows`; after it comes a `pause`, or one of that `share` of its
-    time. It waits while a standby is further behind than `max_lag` or `max_lag_bytes`, or more than `max_active`
-    sessions of others are at work. Without `triggers` none fires for it.
+    target          the duration at which batches aim
+    rows            the most rows that a batch fills
+    pause, share    the pause after a batch, and a pause as a share of the batch's duration
+    max_lag         wait while a standby is further behind, in seconds
+    max_lag_bytes   wait while a standby is further behind, in bytes of WAL
+    max_active      wait while more sessions of others are active
+    triggers        false disables the triggers of the table for the backfill
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,11 +55,15 @@ class Pace(BaseModel):
 
 
 class Fill(BaseModel):
-    """A backfill: `column` of `relation` becomes `value` in every row where it is null.
+    """A backfill: set `column` of `relation` to `value` in every row where the column is null.
 
-    The three are SQL text, qualified. It fails, and names some of them, if rows are left that get no value; or, as
-    the `sweep` after nulls were forbidden or without a `value`, if any row is null at all. A `sure` value is never
-    null, and evaluated once for each row: a default that counts. A `partial` one leaves null where the value is.
+    All three are SQL, the relation qualified. Rows that remain null make the backfill fail.
+
+    value     None only checks that no row is null
+    sweep     the column is NOT NULL for new rows already: any row that remains null is a failure,
+              and not only a row without a value
+    sure      the value is never null and is evaluated once for each row, like a default
+    partial   rows with a null value may remain null
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -66,21 +74,24 @@ class Fill(BaseModel):
     sweep: bool = False
     sure: bool = False
     partial: bool = False
-    throttle: Pace = Field(
-        default=Pace(),
-        validation_alias=AliasChoices("throttle", "pace"),  # 0.1 called it so in journals
+    throttle: ThrottleSettings = Field(
+        default=ThrottleSettings(),
+        validation_alias=AliasChoices("throttle", "pace"),  # the name in journals of 0.1
     )
 
     @property
     def unfilled(self) -> str:
-        """SQL that is true of a row that is null, and not merely of one that holds a row of nulls."""
+        """SQL that is true of rows to be filled.
+
+        For a `partial` fill IS NULL would not do: it is also true of a composite of nulls.
+        """
         return (
             f"{self.column} IS NOT DISTINCT FROM NULL" if self.partial else f"{self.column} IS NULL"
         )
 
     @property
     def fillable(self) -> str:
-        """SQL that is true of a row that is null and gets a value."""
+        """SQL that is true of rows to be filled that have a value."""
         found = (
             f"({self.value}) IS DISTINCT FROM NULL"
             if self.partial
@@ -136,7 +147,7 @@ class Statement(BaseModel):
 def undoable(
     statements: Iterable[Statement], back: Callable[[], Iterable[Statement]]
 ) -> list[Statement]:
-    """Give statements that do not say how they are undone the way `back`, all of it with the first of them."""
+    """Return statements with an `undo` each: all of `back` on the first if none had an undo."""
     found = list(statements)
     if found and all(s.undo is None for s in found):
         found[0] = found[0].model_copy(update={"undo": tuple(s.sql for s in back())})
@@ -144,13 +155,14 @@ def undoable(
 
 
 @dataclass(frozen=True)
-class Turn:
-    """How the values of a replaced data type become those of the new one, and back again.
+class TypeConversion:
+    """A conversion of a column from a replaced data type, or collation, to the new one.
 
-    `type` is its name as format_type prints it, `aside` what the old one is called meanwhile.
+    `type` is the name of both as format_type prints it. While both are there, the old one is
+    called `old_name`. `convert` and `convert_back` compose SQL from the SQL of a value.
     """
 
     type: str
-    aside: str
-    forth: Callable[[sql.Composable], sql.Composable]
-    back: Callable[[sql.Composable], sql.Composable]
+    old_name: str
+    convert: Callable[[sql.Composable], sql.Composable]
+    convert_back: Callable[[sql.Composable], sql.Composable]

@@ -19,7 +19,7 @@ from reconciler.model.object import ATTACHED, Object, PlanningContext
 from reconciler.model.online_swap import SwappedOnline
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
-from reconciler.model.statement import Turn
+from reconciler.model.statement import TypeConversion
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Recreation:
     aside: dict[Ref, Replaceable] = field(
         default_factory=dict[Ref, Replaceable]
     )  # types in `again` that are renamed, as they are then
-    turns: dict[str, Turn] = field(default_factory=dict[str, Turn])
+    turns: dict[str, TypeConversion] = field(default_factory=dict[str, TypeConversion])
     shadows: dict[Ref, str] = field(
         default_factory=dict[Ref, str]
     )  # what is exchanged, and for what

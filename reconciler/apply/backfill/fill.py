@@ -10,8 +10,8 @@ from reconciler.apply.backfill.batch import Batch, Done, Place, block_of, run_ba
 from reconciler.apply.backfill.cursor import Cursor, cursor_of
 from reconciler.apply.backfill.parts import Part, blocks_of, estimate, last_of, parts_of
 from reconciler.apply.backfill.progress import Meter, Progress
-from reconciler.apply.backfill.silence import SILENCE, assert_silenceable
 from reconciler.apply.backfill.throttle import Throttle, assert_visible
+from reconciler.apply.backfill.triggers_off import DISABLE_TRIGGERS, assert_triggers_can_be_disabled
 from reconciler.errors import StatementFailed
 from reconciler.model.statement import Fill
 from reconciler.server.connection import Connection, rows, run_sql, translated
@@ -42,7 +42,7 @@ def fill(
         cursor = cursor_of(connection, spec, journal)
         if _any_left(connection, spec):
             assert_visible(connection, spec.throttle)
-            assert_silenceable(connection, spec)
+            assert_triggers_can_be_disabled(connection, spec)
             filled = _Walk(connection, spec, attempt, watch, cursor).all()
         if cursor is not None:
             cursor.forget()
@@ -55,7 +55,7 @@ def refusals(connection: Connection, spec: Fill) -> list[str]:
     found: list[str] = []
     for check in (
         lambda: assert_visible(connection, spec.throttle),
-        lambda: assert_silenceable(connection, spec),
+        lambda: assert_triggers_can_be_disabled(connection, spec),
     ):
         try:
             check()
@@ -151,7 +151,7 @@ class _Walk:
     def _run(self, batch: Batch, cursor: Cursor | None, *, waiting: bool = False) -> Done:
         with translated(batch.fill()), self.connection.transaction():
             if not self.spec.throttle.triggers:
-                run_sql(self.connection, SILENCE)
+                run_sql(self.connection, DISABLE_TRIGGERS)
             done = run_batch(self.connection, batch, waiting=waiting)
             if cursor is not None and done.last is not None:
                 cursor.move(batch.part, done.last)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reconciler.apply.backfill.fill import stuck
-from reconciler.apply.backfill.silence import SILENCE
+from reconciler.apply.backfill.triggers_off import DISABLE_TRIGGERS
 from reconciler.model.statement import Fill
 from reconciler.sql import literal, text
 
@@ -51,7 +51,7 @@ def omissions(spec: Fill) -> list[str]:
 
 def _loop(spec: Fill) -> str:
     pause = f"\n    PERFORM pg_sleep({spec.throttle.pause:g});" if spec.throttle.pause else ""
-    silence = "" if spec.throttle.triggers else f"\n    {SILENCE};"
+    silence = "" if spec.throttle.triggers else f"\n    {DISABLE_TRIGGERS};"
     first, last = (
         "format('(%s,0)', reconcile_first)",
         f"format('(%s,0)', reconcile_first + {BATCH})",

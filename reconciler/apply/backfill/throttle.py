@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from reconciler.apply.backfill.lag import Lag
 from reconciler.errors import StatementFailed
-from reconciler.model.statement import Pace
+from reconciler.model.statement import ThrottleSettings
 from reconciler.server.connection import Connection, rows
 
 FIRST, LEAST, MOST = 1_000, 20, 20_000  # rows of a batch
@@ -25,7 +25,7 @@ class Throttle:
     """The size of the next batch, and the wait before it."""
 
     connection: Connection
-    pace: Pace
+    pace: ThrottleSettings
     rows: int = FIRST
     looked: int = FIRST
     _lag: Lag = field(default_factory=Lag)
@@ -67,7 +67,7 @@ class Throttle:
         return ""
 
 
-def assert_visible(connection: Connection, pace: Pace) -> None:
+def assert_visible(connection: Connection, pace: ThrottleSettings) -> None:
     """Raise StatementFailed if a limit is declared for what this role cannot see."""
     limits = [
         w

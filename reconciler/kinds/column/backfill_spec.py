@@ -11,7 +11,7 @@ from pydantic.json_schema import JsonSchemaValue, SkipJsonSchema
 from pydantic_core import CoreSchema
 
 from reconciler.kinds.column.target import Target
-from reconciler.model.statement import Fill, Pace, Statement
+from reconciler.model.statement import Fill, Statement, ThrottleSettings
 from reconciler.sql import compose, text
 
 SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0}
@@ -64,12 +64,13 @@ class Pacing(BaseModel):
         self.throttle()
         return self
 
-    def throttle(self) -> Pace:
+    def throttle(self) -> ThrottleSettings:
         """The same in seconds, rows and bytes; raises ValueError."""
         pause, share = amount("pause", self.pause, {**SECONDS, "%": 0.01})
         lag, unit = amount("max_lag", self.max_lag, {**SECONDS, **BYTES})
-        return Pace(
-            target=amount("batch.target", self.batch.target, SECONDS)[0] or Pace().target,
+        return ThrottleSettings(
+            target=amount("batch.target", self.batch.target, SECONDS)[0]
+            or ThrottleSettings().target,
             rows=self.batch.rows,
             pause=0.0 if share == "%" else pause or 0.0,
             share=(pause or 0.0) if share == "%" else 0.0,
@@ -151,7 +152,9 @@ def fill(
     update = f"UPDATE {relation} SET {column} = {value} WHERE {column} IS NULL{f' AND ({value}) IS NOT NULL' if partial else ''}"
     assert_none = f"SELECT count(*) AS rows_without_value FROM {relation} WHERE {column} IS NULL"
     throttle, sure = (
-        (backfill.throttle(), backfill.sure) if backfill is not None else (Pace(), False)
+        (backfill.throttle(), backfill.sure)
+        if backfill is not None
+        else (ThrottleSettings(), False)
     )
     return Statement(
         sql=update if value is not None else assert_none,

@@ -38,7 +38,7 @@ from reconciler.model.privileges import (
 )
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import UNFILLED_COMMENT
-from reconciler.model.statement import Hazard, HazardKind, Statement, Turn
+from reconciler.model.statement import Hazard, HazardKind, Statement, TypeConversion
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
 from reconciler.sql import compose, raw, text
@@ -628,11 +628,11 @@ class Column(SwappedOnline):
         )
 
     def restore(
-        self, old: Self, turns: Mapping[str, Turn], context: PlanningContext
+        self, old: Self, turns: Mapping[str, TypeConversion], context: PlanningContext
     ) -> Iterable[Statement]:
         turn = turns.get(old.type)
         bare = old.model_copy(
-            update={"default": None, "identity": None, "type": turn.aside if turn else old.type}
+            update={"default": None, "identity": None, "type": turn.old_name if turn else old.type}
         )
         collated = (
             turns.get(COLLATE_PREFIX + text(collate(old.collation)))
@@ -642,7 +642,7 @@ class Column(SwappedOnline):
         if turn and self.type == old.type:
             yield self._target.turned(turn, context)
         elif collated:
-            yield self._retype(bare.model_copy(update={"collation": collated.aside}), context)
+            yield self._retype(bare.model_copy(update={"collation": collated.old_name}), context)
         elif self._retyped(old):
             yield self._retype(bare, context)
         if self.default is not None:

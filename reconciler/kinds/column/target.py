@@ -23,7 +23,7 @@ from reconciler.model.reserved_names import (
     is_shadow_trigger,
 )
 from reconciler.model.sequence_options import COLUMNS
-from reconciler.model.statement import Hazard, HazardKind, Statement, Turn
+from reconciler.model.statement import Hazard, HazardKind, Statement, TypeConversion
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, literal, raw, text
 from reconciler.sql import name as qualified
@@ -51,11 +51,11 @@ class Target:
         """The table, for people to read."""
         return self.on.identity
 
-    def turned(self, turn: Turn, context: PlanningContext) -> Statement:
+    def turned(self, turn: TypeConversion, context: PlanningContext) -> Statement:
         """Give every row its value in the type that replaces the one of the same name."""
         own = qualified(self.column)
-        forth = compose("TYPE {} USING {}", raw(turn.type), turn.forth(own))
-        back = compose("TYPE {} USING {}", raw(turn.aside), turn.back(own))
+        forth = compose("TYPE {} USING {}", raw(turn.type), turn.convert(own))
+        back = compose("TYPE {} USING {}", raw(turn.old_name), turn.convert_back(own))
         return self.alter_column(forth, back, hazards=(self.rewritten(context),))
 
     def remark(self, comment: str | None) -> Statement:

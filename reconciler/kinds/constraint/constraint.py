@@ -25,7 +25,7 @@ from reconciler.model.partitioned import recreate_absorbed
 from reconciler.model.partitioned_build import PartitionedBuild
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import NOT_NULL_CHECK_PREFIX, UNVALIDATED_COMMENT
-from reconciler.model.statement import Hazard, HazardKind, Statement, Turn
+from reconciler.model.statement import Hazard, HazardKind, Statement, TypeConversion
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
 from reconciler.sql import compose, text
@@ -181,7 +181,7 @@ class Constraint(ConstraintDefinition):
         return None if self.has_index else [self.drop_restorable()]
 
     def restore(
-        self, old: Self, turns: Mapping[str, Turn], context: PlanningContext
+        self, old: Self, turns: Mapping[str, TypeConversion], context: PlanningContext
     ) -> Iterable[Statement]:
         return self._add_again(self.after_restore(old, context).comment, context)
 

@@ -10,14 +10,14 @@ from reconciler.model.statement import Fill
 from reconciler.server.connection import Connection, rows, run_sql, translated
 
 DENIED = "42501"
-SILENCE = "SET LOCAL session_replication_role = replica"
+DISABLE_TRIGGERS = "SET LOCAL session_replication_role = replica"
 FOREIGN_KEYS = """
     SELECT k.conname::text AS name FROM pg_constraint AS k
     JOIN pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)
     WHERE k.conrelid = to_regclass(%s) AND k.contype = 'f' AND a.attname = (parse_ident(%s))[1] ORDER BY 1"""
 
 
-def assert_silenceable(connection: Connection, spec: Fill) -> None:
+def assert_triggers_can_be_disabled(connection: Connection, spec: Fill) -> None:
     """Raise StatementFailed where triggers cannot be kept from firing, or where one checks the values."""
     if spec.throttle.triggers:
         return
@@ -28,7 +28,7 @@ def assert_silenceable(connection: Connection, spec: Fill) -> None:
         )
     try:
         with translated(), connection.transaction():
-            run_sql(connection, SILENCE)
+            run_sql(connection, DISABLE_TRIGGERS)
     except StatementFailed as e:
         if e.sqlstate != DENIED:
             raise
