@@ -459,7 +459,8 @@ def test_matching_indexes_of_others_are_reused(
     before = database.dump()
     plan = pipeline.plan_changes(made)
     apply(made, plan)
-    ddl = "CREATE INDEX somebodys ON events_1 (id);"  # PostgreSQL attaches the index under its own name
+    # PostgreSQL attaches the existing index under its own name.
+    ddl = "CREATE INDEX somebodys ON events_1 (id);"
     ddl += (
         "ALTER TABLE events ADD CONSTRAINT once UNIQUE (id, at); "
         "CREATE INDEX events_id ON events (id)"
