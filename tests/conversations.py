@@ -16,7 +16,7 @@ from reconciler.report.progress import Lines
 from reconciler.server.connection import connect
 from reconciler.server.locks import LockPolicy
 from tests.conftest import ROOT, starting_point
-from tests.online import WRITERS, Seen, Statement, Weight, measured, weighed
+from tests.online import WRITERS, LoadStatistics, Statement, Weight, measured, weighed
 
 ASKED = "SELECT c.id, c.metadata FROM conversations AS c WHERE c.id = %s"
 READ = (
@@ -50,7 +50,7 @@ class Chat:
 
     conversations: int
 
-    def begins(self, number: int) -> Sequence[str]:
+    def session_setup(self, number: int) -> Sequence[str]:
         if number < WRITERS:
             return ["SET ROLE service_role"]
         return [
@@ -58,7 +58,7 @@ class Chat:
             "SET ROLE authenticated",
         ]
 
-    def says(self, number: int, dice: random.Random) -> Statement:
+    def next_statement(self, number: int, dice: random.Random) -> Statement:
         one, luck = _id(f"conversation 1 {dice.randrange(self.conversations)}"), dice.random()
         if number >= WRITERS:
             return ASKED, [one]
@@ -68,8 +68,8 @@ class Chat:
         return (SAID if luck < 0.4 else COUNTED if luck < 0.7 else READ), [one]
 
 
-def _id(words: str) -> str:
-    return md5(words.encode()).hexdigest()  # noqa: S324 - as data.sql makes them
+def _id(text: str) -> str:
+    return md5(text.encode()).hexdigest()  # noqa: S324 - as data.sql makes them
 
 
 def prepare(url: str, scale: float) -> None:
@@ -83,7 +83,7 @@ def prepare(url: str, scale: float) -> None:
         connection.execute("VACUUM ANALYZE")
 
 
-def applied(url: str, weight: Weight | None = None) -> tuple[float, Seen]:
+def applied(url: str, weight: Weight | None = None) -> tuple[float, LoadStatistics]:
     """Apply the plan under load; return the seconds and the application's statistics.
 
     Raises AssertionError if a row was lost or changed.
@@ -102,7 +102,7 @@ def applied(url: str, weight: Weight | None = None) -> tuple[float, Seen]:
     return took, seen
 
 
-def idle(url: str, seconds: float) -> tuple[float, Seen]:
+def idle(url: str, seconds: float) -> tuple[float, LoadStatistics]:
     """Run the application without a plan; return the seconds and its statistics."""
     return measured(url, _chat(url), lambda: time.sleep(seconds), _sums)
 

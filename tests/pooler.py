@@ -16,18 +16,18 @@ class _Stream:
     """Detects ends of transactions in a server's messages."""
 
     def __init__(self) -> None:
-        self._kept = b""
+        self._buffer = b""
 
     def ended(self, data: bytes) -> bool:
         """Return whether the last message is ReadyForQuery outside a transaction."""
-        self._kept += data
+        self._buffer += data
         idle = False
-        while len(self._kept) >= 5 and len(self._kept) > (
-            size := int.from_bytes(self._kept[1:5], "big")
+        while len(self._buffer) >= 5 and len(self._buffer) > (
+            size := int.from_bytes(self._buffer[1:5], "big")
         ):
-            message, self._kept = self._kept[: size + 1], self._kept[size + 1 :]
+            message, self._buffer = self._buffer[: size + 1], self._buffer[size + 1 :]
             idle = message[:1] == b"Z" and message[5:6] == b"I"
-        return idle and not self._kept
+        return idle and not self._buffer
 
 
 def _session(target: str, startup: bytes) -> tuple[socket.socket, bytes]:
@@ -35,19 +35,19 @@ def _session(target: str, startup: bytes) -> tuple[socket.socket, bytes]:
     server = socket.socket(socket.AF_UNIX)
     server.connect(str(Path(str(parts["host"])) / f".s.PGSQL.{parts.get('port', 5432)}"))
     server.sendall(startup)
-    said, stream = b"", _Stream()
+    greeting, stream = b"", _Stream()
     while True:
         data = server.recv(65536)
-        said += data
+        greeting += data
         if stream.ended(data):
-            return server, said
+            return server, greeting
 
 
 def _serve(client: socket.socket, target: str) -> None:
     startup = client.recv(65536)
-    (one, said), (other, _) = _session(target, startup), _session(target, startup)
+    (one, greeting), (other, _) = _session(target, startup), _session(target, startup)
     with client, one, other, suppress(OSError):
-        client.sendall(said)
+        client.sendall(greeting)
         stream = _Stream()
         while True:
             for readable in select.select([client, one], [], [])[0]:

@@ -21,8 +21,8 @@ from tests.conftest import Database
 TABLE = "CREATE TABLE public.t (id int PRIMARY KEY, n int, s varchar(10));"
 
 
-def reconcile(*words: object) -> Result:
-    return CliRunner().invoke(main, [str(w) for w in words], catch_exceptions=False)
+def reconcile(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(a) for a in arguments], catch_exceptions=False)
 
 
 def declare(folder: Path, text: str) -> Path:
@@ -32,7 +32,7 @@ def declare(folder: Path, text: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("declared", "place", "words"),
+    ("declared", "place", "message"),
     [
         ("tables:\n  t:\n    constraints:\n      c: {check: n >}\n", "4:11", "syntax error"),
         (
@@ -126,7 +126,7 @@ def test_sql_errors_have_a_position(
     monkeypatch: pytest.MonkeyPatch,
     declared: str,
     place: str,
-    words: str,
+    message: str,
 ) -> None:
     database = new_database(TABLE)
     before = database.dump()
@@ -137,7 +137,7 @@ def test_sql_errors_have_a_position(
     assert done.exit_code == 1
     assert done.stdout == ""
     assert f"state.yml:{place}:" in done.stderr, done.stderr
-    assert words in done.stderr
+    assert message in done.stderr
     assert database.dump() == before
     assert database.value("SELECT to_regnamespace('reconcile')") is None
 
@@ -160,14 +160,14 @@ def test_features_of_newer_servers_are_refused_first(
     database = new_database(TABLE, 16)
     done = reconcile("plan", "--target", database.url, "--state", declare(tmp_path, NEWER))
     assert done.exit_code == 1
-    told = [line.strip() for line in done.stderr.splitlines() if "needs PostgreSQL" in line]
-    assert len(told) == 3, done.stderr
-    for place, words in (
+    messages = [line.strip() for line in done.stderr.splitlines() if "needs PostgreSQL" in line]
+    assert len(messages) == 3, done.stderr
+    for place, message in (
         ("5:22", "column public.t.n: not_null needs PostgreSQL 18; this server is 16"),
         ("6:40", "column public.t.v: virtual needs PostgreSQL 18; this server is 16"),
         ("8:25", "constraint c on public.t: not_enforced needs PostgreSQL 18; this server is 16"),
     ):
-        assert any(f"state.yml:{place}:" in line and words in line for line in told), told
+        assert any(f"state.yml:{place}:" in line and message in line for line in messages), messages
 
 
 def test_every_error_of_sql_is_collected(

@@ -61,9 +61,9 @@ def needs(case: Path, major: int) -> None:
     need(flags(case), major)
 
 
-def need(wanted: list[str], major: int) -> None:
+def need(required: list[str], major: int) -> None:
     """Skip the test if a flag excludes the server."""
-    for flag in wanted:
+    for flag in required:
         if flag.startswith("since-") and major < int(flag.removeprefix("since-")):
             pytest.skip(f"needs PostgreSQL {flag.removeprefix('since-')}")
         if flag == "embedded" and major not in MAJORS:
@@ -120,10 +120,10 @@ def _expect(case: Path, plan: Plan, *, update: bool) -> None:
         "plan.txt": text.plan(plan).split("\n", 1)[1],
         "plan.sql": sql.plan(plan).split("\n", 1)[1],
     }
-    for name, words in shown.items():
+    for name, content in shown.items():
         if update:
-            (case / name).write_text(words)
-        assert (case / name).read_text() == words
+            (case / name).write_text(content)
+        assert (case / name).read_text() == content
 
 
 def undo(plan: Plan, database: Database) -> None:

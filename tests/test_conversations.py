@@ -20,8 +20,8 @@ STATE = str(ROOT / "desired_state")
 COUNTS = "SELECT (SELECT count(*) FROM conversations) AS c, (SELECT count(*) FROM messages) AS m"
 
 
-def reconcile(*words: object) -> Result:
-    return CliRunner().invoke(main, [str(w) for w in words], catch_exceptions=False)
+def reconcile(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(a) for a in arguments], catch_exceptions=False)
 
 
 @pytest.fixture
@@ -77,9 +77,9 @@ def test_apply_reaches_the_declared_state(before: Database) -> None:
                   AND attrelid IN ('conversations'::regclass, 'messages'::regclass)"""
     assert before.value(not_null) == 2
 
-    again = reconcile("plan", *target)
-    assert again.exit_code == 0
-    assert "nothing to do" in again.stdout
+    second_plan = reconcile("plan", *target)
+    assert second_plan.exit_code == 0
+    assert "nothing to do" in second_plan.stdout
     second = reconcile("apply", *target, "--yes")
     assert second.exit_code == 0
     assert "changed=0" in second.stdout
@@ -344,9 +344,9 @@ def test_policies_are_one_lookup_and_one_index_condition(applied: Database) -> N
         "SET LOCAL enable_seqscan TO off",
         "EXPLAIN SELECT * FROM messages ORDER BY created_at DESC LIMIT 1",
     )
-    words = "\n".join(str(line[0]) for line in plan)
-    assert "InitPlan" in words
-    assert "organization_id = ANY" in words.split("Index Cond:", 1)[1]
+    plan_text = "\n".join(str(line[0]) for line in plan)
+    assert "InitPlan" in plan_text
+    assert "organization_id = ANY" in plan_text.split("Index Cond:", 1)[1]
     assert not applied.rows(
         """SELECT policyname FROM pg_policies WHERE tablename IN ('conversations', 'messages')
            AND replace(coalesce(qual, '') || coalesce(with_check, ''), '( SELECT auth.uid() AS

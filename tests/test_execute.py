@@ -39,21 +39,21 @@ class RecordingWatcher:
 
     def __init__(self) -> None:
         self.waits: list[str] = []
-        self.noted: list[str] = []
+        self.notices: list[str] = []
         self.done: list[StepOutcome] = []
-        self.far: list[Progress] = []
+        self.progress_reports: list[Progress] = []
 
     def started(self, step: Step) -> None:
         pass
 
     def progress(self, step: Step, progress: Progress) -> None:
-        self.far.append(progress)
+        self.progress_reports.append(progress)
 
     def waiting(self, step: Step, why: str) -> None:
         self.waits.append(why)
 
     def notice(self, words: str) -> None:
-        self.noted.append(words)
+        self.notices.append(words)
 
     def ended(self, outcome: StepOutcome) -> None:
         self.done.append(outcome)
@@ -72,10 +72,10 @@ def job(new_database: Callable[..., Database], tmp_path: Path) -> Made:
 
 
 def apply(
-    job: Job, notes: RecordingWatcher, patience: LockPolicy, plan: Plan | None = None
+    job: Job, notes: RecordingWatcher, policy: LockPolicy, plan: Plan | None = None
 ) -> Outcome:
     return pipeline.apply_plan(
-        plan or pipeline.plan_changes(job), job, job.target, notes, patience, ["all"]
+        plan or pipeline.plan_changes(job), job, job.target, notes, policy, ["all"]
     )
 
 
@@ -166,9 +166,9 @@ def test_leftovers_of_a_killed_replacement_are_dropped(job: Made) -> None:
     with connect(database.url) as connection:
         for step in plan.steps[:-1]:
             connection.execute(step.sql.encode())
-    again = pipeline.plan_changes(made)
-    assert [s.sql for s in again.steps] == [plan.steps[-1].sql]
-    assert apply(made, RecordingWatcher(), IMPATIENT, again).failed == 0
+    second_plan = pipeline.plan_changes(made)
+    assert [s.sql for s in second_plan.steps] == [plan.steps[-1].sql]
+    assert apply(made, RecordingWatcher(), IMPATIENT, second_plan).failed == 0
     assert database.value("SELECT count(*) FROM pg_class WHERE relname LIKE 'reconcile%'") == 0
     assert pipeline.plan_changes(made).in_sync
 
@@ -197,7 +197,7 @@ def test_a_backfill_updates_only_null_rows(job: Made) -> None:
         database.value("SELECT count(*) FROM t JOIN seen USING (id) WHERE t.xmin::text = seen.x")
         == 50
     )
-    assert notes.far[-1].done == notes.far[-1].total
+    assert notes.progress_reports[-1].done == notes.progress_reports[-1].total
 
 
 def test_nulls_without_a_backfill_stop_before_any_change(job: Made) -> None:

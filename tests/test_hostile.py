@@ -94,8 +94,8 @@ def sample_query(url: str, query: str) -> Generator[list[object]]:
         thread.join()
 
 
-def declared(folder: Path, words: str = DECLARED) -> str:
-    (folder / "state.yml").write_text(words)
+def declared(folder: Path, text: str = DECLARED) -> str:
+    (folder / "state.yml").write_text(text)
     return str(folder / "state.yml")
 
 
@@ -144,15 +144,15 @@ def test_a_run_without_its_lock_is_clean_and_repeatable(
 ) -> None:
     database = new_database(TABLE)
     before = database.value("SELECT sum(n) FROM t")
-    words = "tables: {t: {columns: {n: {default: 3}}, indexes: {t_n: {on: n}}}}"
-    options = ("--target", database.url, "--state", declared(tmp_path, words))
+    text = "tables: {t: {columns: {n: {default: 3}}, indexes: {t_n: {on: n}}}}"
+    options = ("--target", database.url, "--state", declared(tmp_path, text))
     with psycopg.connect(database.url) as idle, writers(database.url) as written:
         idle.execute("SELECT FROM t")
         time.sleep(0.5)
-        given_up = reconcile("apply", *options, "--yes", "--retry-for", "1")
+        timed_out = reconcile("apply", *options, "--yes", "--retry-for", "1")
         idle.rollback()
-        assert given_up.exit_code == 1
-        assert f"held by pid {idle.info.backend_pid} " in given_up.stdout
+        assert timed_out.exit_code == 1
+        assert f"held by pid {idle.info.backend_pid} " in timed_out.stdout
         assert database.value("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == 0
         assert (
             database.value(
@@ -161,8 +161,8 @@ def test_a_run_without_its_lock_is_clean_and_repeatable(
             == 0
         )
         assert database.rows("SELECT status FROM reconcile.run") == [("failed",)]
-        again = reconcile("apply", *options, "--yes")
-    assert again.exit_code == 0, again.output
+        second_run = reconcile("apply", *options, "--yes")
+    assert second_run.exit_code == 0, second_run.output
     assert written.errors == []
     assert max(written.seconds) < 0.5
     assert database.value("SELECT sum(n) FROM t") == before + len(written.seconds)  # pyright: ignore[reportOperatorIssue]
@@ -454,11 +454,11 @@ def test_no_lock_is_requested_during_a_wraparound_vacuum(
     with writers(database.url) as written, applying(job, notes, LockPolicy(total=20)) as outcomes:
         wait_until(lambda: len(notes.waits) > 3)
         tried = [w for w in notes.waits if "to prevent wraparound" not in w]
-        for words in (
+        for sql in (
             "ALTER SYSTEM SET autovacuum_vacuum_cost_delay = 0",
             "SELECT pg_reload_conf()",
         ):
-            database.run(words)
+            database.run(sql)
     assert outcomes[0].failed == 0
     assert tried == []
     assert max(written.seconds) < 0.5
@@ -525,14 +525,14 @@ def test_without_the_privilege_an_autovacuum_is_not_cancelled_at_first(
         ):
             wait_until(lambda: len(notes.waits) > 3)
             assert database.value(VACUUMED) == 1
-            for words in (
+            for sql in (
                 "ALTER SYSTEM SET autovacuum = off",
                 "SELECT pg_reload_conf()",
                 VACUUMED.replace("count(*)", "pg_cancel_backend(pid)"),
             ):
-                database.run(words)
+                database.run(sql)
     finally:
-        for words in ("ALTER SYSTEM RESET autovacuum", "SELECT pg_reload_conf()"):
-            database.run(words)
+        for sql in ("ALTER SYSTEM RESET autovacuum", "SELECT pg_reload_conf()"):
+            database.run(sql)
     assert outcomes[0].failed == 0
     assert max(written.seconds) < 0.5  # the duration of the first attempt

@@ -100,12 +100,16 @@ def test_only_the_command_line_prints_and_exits(path: Path) -> None:
     "path", [p for p in MODULES if room(p) != "kinds" and FLOOR.get(room(p), 0) >= 1], ids=module_of
 )
 def test_no_stage_names_a_kind(path: Path) -> None:
-    words = set(KINDS) | {k.section for k in KINDS.values()}
+    kind_names = set(KINDS) | {k.section for k in KINDS.values()}
     tree = ast.parse(path.read_text())
-    said = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr)}  # docstrings
+    docstrings = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr)}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in said:
-            assert node.value not in words or node.value in ALLOWED.get(room(path), ()), (
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and id(node) not in docstrings
+        ):
+            assert node.value not in kind_names or node.value in ALLOWED.get(room(path), ()), (
                 f"line {node.lineno}: {node.value!r}"
             )
 

@@ -97,8 +97,8 @@ def applied(
     )
 
 
-def reconcile(*words: object) -> Result:
-    return CliRunner().invoke(main, [str(w) for w in words], catch_exceptions=False)
+def reconcile(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(a) for a in arguments], catch_exceptions=False)
 
 
 def test_a_run_is_recorded_with_its_objects_before_and_after(job: Made) -> None:
@@ -292,9 +292,9 @@ def test_history_lists_runs_and_shows_one(job: Made, tmp_path: Path) -> None:
         (2, "failed", {"create": 1})
     ]
 
-    told = reconcile("history", 2, *target, "--journal", "audit").stdout
-    assert "+ index public.t_n" in told
-    assert "could not create unique index" in told
+    output = reconcile("history", 2, *target, "--journal", "audit").stdout
+    assert "+ index public.t_n" in output
+    assert "could not create unique index" in output
     one = json.loads(
         reconcile("history", 1, *target, "--journal", "audit", "--format", "json").stdout
     )

@@ -50,12 +50,12 @@ def job_of(database: Database, declared: str, folder: Path) -> Job:
 
 
 @contextmanager
-def applying(job: Job, notes: RecordingWatcher, patience: LockPolicy) -> Generator[list[Outcome]]:
+def applying(job: Job, notes: RecordingWatcher, policy: LockPolicy) -> Generator[list[Outcome]]:
     """Apply in a thread; append the outcome to the list at the end."""
     plan, outcomes = pipeline.plan_changes(job), list[Outcome]()
     thread = threading.Thread(
         target=lambda: outcomes.append(
-            pipeline.apply_plan(plan, job, job.target, notes, patience, ["all"])
+            pipeline.apply_plan(plan, job, job.target, notes, policy, ["all"])
         )
     )
     thread.start()
@@ -72,22 +72,22 @@ def wait_until(holds: Callable[[], object], seconds: float = 20) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("held", MODES)
+@pytest.mark.parametrize("held_mode", MODES)
 def test_conflicting_modes_match_postgresql(
-    held: str, new_database: Callable[..., Database]
+    held_mode: str, new_database: Callable[..., Database]
 ) -> None:
     database = new_database(TABLE)
     with psycopg.connect(database.url) as holder, connect(database.url) as other:
-        holder.execute(f"LOCK TABLE t IN {held} MODE".encode())
-        for wanted in MODES:
+        holder.execute(f"LOCK TABLE t IN {held_mode} MODE".encode())
+        for mode in MODES:
             try:
                 with other.transaction():
-                    other.execute(f"LOCK TABLE t IN {wanted} MODE NOWAIT".encode())
+                    other.execute(f"LOCK TABLE t IN {mode} MODE NOWAIT".encode())
                 free = True
             except psycopg.errors.LockNotAvailable:
                 free = False
-            assert (holders(other, {"public.t": wanted}) == []) is free, (
-                f"{wanted} while {held} is held"
+            assert (holders(other, {"public.t": mode}) == []) is free, (
+                f"{mode} while {held_mode} is held"
             )
 
 
@@ -148,11 +148,11 @@ def test_a_timeout_names_the_blocking_session(
     with psycopg.connect(database.url) as holder:
         pid = holder.info.backend_pid
         holder.execute("SELECT pg_sleep(0), * FROM t")
-        patience = LockPolicy(lock=0.4, total=1)
+        policy = LockPolicy(lock=0.4, total=1)
         with applying(
             job_of(database, "tables: {t: {columns: {n: {default: 3}}}}", tmp_path),
             RecordingWatcher(),
-            patience,
+            policy,
         ) as outcomes:
             pass
     (step,) = outcomes[0].steps
@@ -453,11 +453,11 @@ def test_timeouts_of_the_role_do_not_end_a_run(
         "idle_in_transaction_session_timeout": "300ms",
         "lock_timeout": "1ms",
     }
-    words = (
+    template = (
         "DO $$ BEGIN EXECUTE format('ALTER ROLE hasty IN DATABASE %I SET {} = ''{}''', "
         "current_database()); END $$;"
     )
-    timeouts = "".join(words.format(*b) for b in brought.items())
+    timeouts = "".join(template.format(*b) for b in brought.items())
     role = """DO $$ BEGIN CREATE ROLE hasty LOGIN;
         EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$;
         ALTER TABLE t OWNER TO hasty; GRANT CREATE ON SCHEMA public TO hasty;"""

@@ -38,8 +38,8 @@ def plan(live: State, desired: State) -> Plan:
 
 
 def test_a_journal_of_version_0_1_can_be_read() -> None:
-    words = '{"relation": "t", "column": "n", "value": "1", "pace": {"pause": 2}}'
-    assert Fill.model_validate_json(words).throttle.pause == 2
+    document = '{"relation": "t", "column": "n", "value": "1", "pace": {"pause": 2}}'
+    assert Fill.model_validate_json(document).throttle.pause == 2
     step = {"id": "1", "action": "create", "kind": "index", "identity": "i", "sql": "…"}
     read = Step.model_validate({**step, "transactional": False, "mend": ["DROP INDEX i"]})
     assert read.cleanup == ("DROP INDEX i",)
@@ -49,9 +49,9 @@ def test_a_journal_of_version_0_1_can_be_read() -> None:
 
 def test_a_plan_is_the_same_after_a_round_trip() -> None:
     made = plan(state(), state(Table(ref=T), Column(ref=N, type="int", comment="n")))
-    again = Plan.model_validate_json(made.model_dump_json())
-    assert again == made
-    assert again.intact()
+    reread = Plan.model_validate_json(made.model_dump_json())
+    assert reread == made
+    assert reread.intact()
     assert "secret" not in made.model_dump_json()
 
 

@@ -45,11 +45,11 @@ def test_all_missing_privileges_are_reported_at_once(
 ) -> None:
     database = new_database(TABLE + PASSERBY)
     job = job_of(database, DECLARED, tmp_path)
-    said = refused(
+    refusal = refused(
         Job(conninfo.make_conninfo(database.url, user="passerby"), job.declaration, job.scope)
     )
-    assert "passerby does not own public.t, postgres does" in said
-    assert "passerby may not create in schema public" in said
+    assert "passerby does not own public.t, postgres does" in refusal
+    assert "passerby may not create in schema public" in refusal
 
 
 def test_privileges_of_inherited_roles_count(
@@ -156,7 +156,7 @@ def test_an_undeclared_invalid_index_is_named(
         pipeline.plan_changes(job), job, job.target, notes, LockPolicy(), ["all"]
     )
     assert outcome.failed == 0
-    assert notes.noted == ["the index public.theirs is invalid, and nothing is declared of it"]
+    assert notes.notices == ["the index public.theirs is invalid, and nothing is declared of it"]
 
 
 def test_an_empty_plan_needs_no_privileges(
@@ -186,11 +186,11 @@ def test_set_role_applies_to_preflight_and_journal(
     database = new_database(TABLE + roles)
     (tmp_path / "state.yml").write_text(DECLARED)
     target = conninfo.make_conninfo(database.url, user="guest")
-    words = ("apply", "--target", target, "--state", tmp_path / "state.yml", "--yes")
-    refused = reconcile(*words)
+    arguments = ("apply", "--target", target, "--state", tmp_path / "state.yml", "--yes")
+    refused = reconcile(*arguments)
     assert (refused.exit_code, "guest does not own public.t" in refused.stderr) == (1, True)
-    assert reconcile(*words, "--set", "role=house", "--check").exit_code == 2
-    done = reconcile(*words, "--set", "role=house")
+    assert reconcile(*arguments, "--set", "role=house", "--check").exit_code == 2
+    done = reconcile(*arguments, "--set", "role=house")
     assert done.exit_code == 0, done.output
     assert database.rows("SELECT role_name, status FROM reconcile.run") == [("house", "done")]
     assert database.value("SELECT tableowner FROM pg_tables WHERE tablename = 'fresh'") == "house"
@@ -207,9 +207,9 @@ def test_a_read_only_default_can_be_overridden(
     own = conninfo.conninfo_to_dict(database.url)["dbname"]
     database.run(f"ALTER DATABASE {own} SET default_transaction_read_only = on")
     (tmp_path / "state.yml").write_text(DECLARED)
-    words = ("apply", "--target", database.url, "--state", tmp_path / "state.yml", "--yes")
-    assert reconcile(*words).exit_code == 1
-    done = reconcile(*words, "--set", "default_transaction_read_only=off")
+    arguments = ("apply", "--target", database.url, "--state", tmp_path / "state.yml", "--yes")
+    assert reconcile(*arguments).exit_code == 1
+    done = reconcile(*arguments, "--set", "default_transaction_read_only=off")
     assert done.exit_code == 0, done.output
 
 
@@ -223,11 +223,11 @@ def test_a_pooler_in_transaction_mode_is_refused(
         plan = pipeline.plan_changes(job)
         with pytest.raises(ConnectionFailed, match="a pooler stands between"):
             pipeline.apply_plan(plan, job, url, RecordingWatcher(), LockPolicy(), ["all"])
-    held = (
+    advisory_locks = (
         "SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database WHERE "
         "d.datname = current_database()"
     )
-    assert database.value(f"{held} AND l.locktype = 'advisory'") == 0
+    assert database.value(f"{advisory_locks} AND l.locktype = 'advisory'") == 0
     assert database.value(
         "SELECT to_regclass('fresh') IS NULL AND to_regnamespace('reconcile') IS NULL"
     )

@@ -250,11 +250,11 @@ def test_an_online_recipe_resumes_after_any_step(
     plan = pipeline.plan_changes(made)
     last = len(plan.transactions()) - 1
     for done in range(1, last + 1) if EVERY_CUT else sorted({1, (last + 1) // 2, last}):
-        database, again = job(declared, script, major)
+        database, new_job = job(declared, script, major)
         started = indexes(database)
         run_until(database, plan, done)
         there = indexes(database)
-        apply(again)
+        apply(new_job)
         assert set(database.dump()) ^ set(after) == set(), done
         assert database.rows(LEFTOVERS) == []
         lost = set(there) - set(started) - set(indexes(database))

@@ -125,8 +125,8 @@ def test_an_existing_shadow_column_is_reused(database: Database, tmp_path: Path)
             "'reconcile%'"
         ),
     )
-    again = planned(database, tmp_path, WIDER)
-    assert not any("ADD COLUMN" in s.sql for s in again.steps)
+    second_plan = planned(database, tmp_path, WIDER)
+    assert not any("ADD COLUMN" in s.sql for s in second_plan.steps)
     apply(database, tmp_path, WIDER)
     assert (database.rows(NUMBER), database.rows(filled)) == (
         shadow,
@@ -421,17 +421,17 @@ def test_a_domain_with_constraints_is_refused(database: Database, tmp_path: Path
 
 def test_accepted_values_of_retype(tmp_path: Path) -> None:
     file = tmp_path / "state.yml"
-    for good in ("online", "{}", "{pause: 1s, triggers: false}"):
-        file.write_text(f"tables: {{t: {{columns: {{a: {{type: int, retype: {good}}}}}}}}}")
+    for accepted in ("online", "{}", "{pause: 1s, triggers: false}"):
+        file.write_text(f"tables: {{t: {{columns: {{a: {{type: int, retype: {accepted}}}}}}}}}")
         load(file)
-    for bad in ("offline", "true", "{value: a}", "{pause: 3}"):
-        file.write_text(f"tables: {{t: {{columns: {{a: {{type: int, retype: {bad}}}}}}}}}")
+    for rejected in ("offline", "true", "{value: a}", "{pause: 3}"):
+        file.write_text(f"tables: {{t: {{columns: {{a: {{type: int, retype: {rejected}}}}}}}}}")
         with pytest.raises(ReconcileError):
             load(file)
 
 
 @pytest.mark.parametrize(
-    ("words", "named"),
+    ("expression", "named"),
     [
         ("lower(a)", True),
         ("(a + b)", True),
@@ -442,8 +442,8 @@ def test_accepted_values_of_retype(tmp_path: Path) -> None:
         ("b.a", True),
     ],
 )
-def test_mentions_of_a_column(words: str, named: bool) -> None:
-    assert mentions(words, "a") == named
+def test_mentions_of_a_column(expression: str, named: bool) -> None:
+    assert mentions(expression, "a") == named
 
 
 def test_the_swap_is_one_transaction_without_a_scan(database: Database, tmp_path: Path) -> None:

@@ -64,8 +64,8 @@ def test_a_rollback_restores_each_case(
     if not flagged(case, "partial-undo"):
         assert database.dump() == before
     plan, job = pipeline.plan_rollback(database.url, JOURNAL, None)
-    again = pipeline.apply_plan(plan, job, database.url, quiet(), LockPolicy(), ["all"])
-    assert (again.failed, again.skipped, again.left) == (0, 0, ()), again
+    redone = pipeline.apply_plan(plan, job, database.url, quiet(), LockPolicy(), ["all"])
+    assert (redone.failed, redone.skipped, redone.left) == (0, 0, ()), redone
     if not flagged(case, "partial-undo") and not [
         n for n in plan.notes if "comes back without values" in n
     ]:
@@ -346,8 +346,8 @@ def test_a_rollback_without_changes_is_reported(database: Database, declare: Dec
     assert pipeline.plan_rollback(database.url, JOURNAL, None)[0].in_sync
 
 
-def reconcile(*words: object) -> Result:
-    return CliRunner().invoke(main, [str(w) for w in words], catch_exceptions=False)
+def reconcile(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(a) for a in arguments], catch_exceptions=False)
 
 
 def test_the_command_shows_the_plan_and_refuses_hazards(

@@ -19,8 +19,8 @@ TABLE = "CREATE TABLE public.t (id int PRIMARY KEY, n int);"
 EVIL = "; CREATE TABLE public.pwned (); --"
 
 
-def reconcile(*words: object) -> Result:
-    return CliRunner().invoke(main, [str(w) for w in words], catch_exceptions=False)
+def reconcile(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(a) for a in arguments], catch_exceptions=False)
 
 
 def declare(folder: Path, text: str) -> Path:
@@ -129,9 +129,9 @@ def test_a_saved_plan_runs_once(new_database: Callable[..., Database], tmp_path:
     plan = saved(database, tmp_path)
     done = reconcile("apply", plan, "--target", database.url, "--yes")
     assert (done.exit_code, done.stdout) == (0, "ok=1 changed=1 failed=0 skipped=0\n")
-    again = reconcile("apply", plan, "--target", database.url, "--yes")
-    assert again.exit_code == 1
-    assert "moved" in again.output
+    second_run = reconcile("apply", plan, "--target", database.url, "--yes")
+    assert second_run.exit_code == 1
+    assert "moved" in second_run.output
 
 
 def test_an_edited_plan_is_refused(new_database: Callable[..., Database], tmp_path: Path) -> None:
@@ -246,30 +246,30 @@ def test_the_password_is_printed_nowhere(
         info = connection.info
         url = f"postgresql://{info.user}:{secret}@/{info.dbname}?host={info.host}"
     file = declare(tmp_path, "tables: {t: {indexes: {t_n: {on: n}}}}")
-    said = [
+    outputs = [
         reconcile("plan", "--target", url, "--state", file, "--format", form).output
         for form in ("text", "json", "sql", "markdown")
     ]
-    said.append(reconcile("drift", "--target", url, "--state", file, "--format", "json").output)
-    said.append(reconcile("apply", "--target", url, "--state", file, "--yes").output)
-    said.append(
+    outputs.append(reconcile("drift", "--target", url, "--state", file, "--format", "json").output)
+    outputs.append(reconcile("apply", "--target", url, "--state", file, "--yes").output)
+    outputs.append(
         reconcile("plan", "--target", url.replace("host=", "host=/nowhere"), "--state", file).output
     )
-    said.append(
+    outputs.append(
         reconcile(
             "plan", "--target", f"postgresql://u:{secret}@localhost:1/x", "--state", file
         ).output
     )
-    said.append(
+    outputs.append(
         reconcile(
             "plan", "--target", f"postgresql://u:{secret}@localhost:port/x", "--state", file
         ).output
     )
-    said.append(str(database.rows("SELECT r::text FROM reconcile.run AS r")))
-    said.append(str(database.rows("SELECT s::text FROM reconcile.step AS s")))
-    assert "changed=1" in said[5]
-    for words in said:
-        assert "hunter2" not in words
+    outputs.append(str(database.rows("SELECT r::text FROM reconcile.run AS r")))
+    outputs.append(str(database.rows("SELECT s::text FROM reconcile.step AS s")))
+    assert "changed=1" in outputs[5]
+    for output in outputs:
+        assert "hunter2" not in output
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def test_libpq_variables_are_left_to_libpq(monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("targets: {a: {}}", "targets.a.url"),
         ("lock_timeout: -1", "lock_timeout"),
@@ -56,10 +56,10 @@ def test_libpq_variables_are_left_to_libpq(monkeypatch: pytest.MonkeyPatch, tmp_
         ("a: [", "reconcile.yml"),
     ],
 )
-def test_a_wrong_file_is_named_with_its_key(tmp_path: Path, text: str, words: str) -> None:
+def test_a_wrong_file_is_named_with_its_key(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "reconcile.yml"
     path.write_text(text)
-    with pytest.raises(SettingsError, match=words):
+    with pytest.raises(SettingsError, match=message):
         read(path)
 
 

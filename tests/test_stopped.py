@@ -37,7 +37,7 @@ DEBRIS = "SELECT count(*) FROM pg_index WHERE NOT indisvalid OR NOT indisready"
 
 def started(database: Database, folder: Path) -> subprocess.Popen[str]:
     (folder / "state.yml").write_text(DECLARED)
-    words = [
+    arguments = [
         sys.executable,
         "-c",
         "from reconciler.cli import main; main()",
@@ -49,7 +49,7 @@ def started(database: Database, folder: Path) -> subprocess.Popen[str]:
         "--yes",
     ]
     return subprocess.Popen(
-        words,
+        arguments,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -128,9 +128,9 @@ def test_a_terminated_backend_is_recovered(
 
 def _rerun(database: Database, folder: Path) -> None:
     database.run(QUICK)
-    again = started(database, folder)
-    out, err = again.communicate(timeout=60)
-    assert again.returncode == 0, err
+    second_run = started(database, folder)
+    out, err = second_run.communicate(timeout=60)
+    assert second_run.returncode == 0, err
     assert "failed=0" in out
     assert database.value(DEBRIS) == 0
     assert database.value("SELECT indisvalid FROM pg_index WHERE indexrelid = 't_slow'::regclass")
