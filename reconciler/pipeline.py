@@ -24,6 +24,7 @@ from reconciler.introspect.notices import unfinished_notices
 from reconciler.introspect.unmanaged import unmanaged
 from reconciler.journal.history import Detail, Run, detail, last_that_changed, later, runs
 from reconciler.journal.rollback import rollback_declaration
+from reconciler.model.declared import files
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import JOURNAL
 from reconciler.model.state import Declaration, Scope, State
@@ -191,10 +192,10 @@ def export_state(target: str, scope: Scope, folder: Path) -> tuple[list[Path], l
 
 
 def _plan(job: Job, live: Snapshot, connection: Connection) -> Plan:
-    files = live.extensions.union(
-        *(o.files() for o in (*live.state.objects.values(), *job.declaration.objects.values()))
+    required = live.extensions.union(
+        *(files(o) for o in (*live.state.objects.values(), *job.declaration.objects.values()))
     )
-    offered = lambda: scratches(job.scratch, job.target, live.context.server, files)  # noqa: E731
+    offered = lambda: scratches(job.scratch, job.target, live.context.server, required)  # noqa: E731
     with canonicalise(live, job.declaration, job.scope, offered) as canonical:
         left_out = [
             f"{r} could not be built on scratch and was left out: {why}"

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from reconciler.introspect.introspect import look
+from reconciler.model.inheritance import satisfied_by
 from reconciler.model.object import Object
 from reconciler.plan.plan import Plan, Planned
 from reconciler.server.connection import Connection
@@ -56,7 +57,7 @@ def _different(found: Object, after: Mapping[str, Any], *, exact: bool) -> str:
     wanted = type(found).model_validate({"ref": found.ref, **after})
     if not exact:
         wanted = wanted.model_copy(update={f: getattr(found, f) for f in found.sql_fields})
-    if wanted.satisfied_by(found):
+    if satisfied_by(wanted, found):
         return ""
     fields = _fields(wanted, found)
     return "it differs: " + "; ".join(

@@ -9,7 +9,8 @@ from itertools import islice
 from psycopg import Rollback
 
 from reconciler.errors import StatementFailed
-from reconciler.model.object import Object, PlanningContext
+from reconciler.model.markers import AppliesLast
+from reconciler.model.object import InlinePart, PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
 from reconciler.model.statement import Statement
@@ -50,10 +51,10 @@ class Build:
         whole = [
             r
             for r in ordered(self.state)
-            if not (self.state[r].inline_in_parent and r.on in self.state)
+            if not (isinstance(self.state[r], InlinePart) and r.on in self.state)
         ]
-        failed = self._these([r for r in whole if not self.state[r].applies_last])
-        return failed | self._these([r for r in whole if self.state[r].applies_last])
+        failed = self._these([r for r in whole if not isinstance(self.state[r], AppliesLast)])
+        return failed | self._these([r for r in whole if isinstance(self.state[r], AppliesLast)])
 
     def _these(self, waiting: list[Ref]) -> Failures:
         later = [r for r in waiting if self.state[r].deferred_needs()]
@@ -118,7 +119,7 @@ class Build:
                     failed[part.ref] = e
         return failed
 
-    def _try(self, ref: Ref, parts: list[Object]) -> None:
+    def _try(self, ref: Ref, parts: list[InlinePart]) -> None:
         with self.connection.transaction():
             self._run([ref], lambda r: self.state[r].create(self.context, parts, online=False))
             raise Rollback

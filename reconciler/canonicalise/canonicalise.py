@@ -19,7 +19,9 @@ from reconciler.canonicalise.overlay import Desired, complete, same_in
 from reconciler.diff.renames import Renaming, carried, pending, spoken_of, undone
 from reconciler.errors import DeclarationError, Problem, ScratchError, StatementFailed
 from reconciler.introspect.introspect import Snapshot, introspect
-from reconciler.model.object import Object, PlanningContext
+from reconciler.model.declared import Overloaded, expressions, with_expression
+from reconciler.model.markers import PlatformDependent
+from reconciler.model.object import Object, PlanningContext, reserved_constraint_names
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration, Scope, State
 from reconciler.server.connection import Connection, rows, run_sql
@@ -314,7 +316,8 @@ class ScratchBuilder:
                 StatementFailed
             ):  # a type that is still to be made: then the routine is new as well
                 run_sql(connection, text(compose("SET search_path TO {}", self._path(ref))))
-                self.spelled[ref] = obj.identify(connection)
+                if isinstance(obj, Overloaded):
+                    self.spelled[ref] = obj.identify(connection)
         return complete(self.live, self.declaration, self.scope, self.spelled)
 
     def _path(self, ref: Ref) -> str:
@@ -361,7 +364,9 @@ class ScratchBuilder:
     ) -> None:
         """Raise for what cannot stay out: declared objects, and live ones on a scratch that is not like the target."""
         if self.scratch.ours and (
-            lacking := {r: e for r, e in failed.items() if build.state[r].platform_dependent}
+            lacking := {
+                r: e for r, e in failed.items() if isinstance(build.state[r], PlatformDependent)
+            }
         ):
             listed = "; ".join(f"{r}: {e.message}" for r, e in lacking.items())
             raise ScratchError(f"{self.scratch.words} may lack what the target has ({listed})")
@@ -424,7 +429,7 @@ class ScratchBuilder:
                 edges[ref] = edges.get(ref, frozenset()) | self._named(
                     obj, origin, desired, problems
                 )
-            for key, value in obj.expressions().items():
+            for key, value in expressions(obj).items():
                 assert ref.on is not None
                 try:
                     with connection.transaction():
@@ -440,9 +445,9 @@ class ScratchBuilder:
                         )
                     )
                     continue
-                obj = obj.with_expression(key, spelled)
-                if key in objects[ref].expressions():
-                    objects[ref] = objects[ref].with_expression(key, spelled)
+                obj = with_expression(obj, key, spelled)
+                if key in expressions(objects[ref]):
+                    objects[ref] = with_expression(objects[ref], key, spelled)
                 edges[ref] = edges.get(ref, frozenset()) | (needed - {ref})
             declared[ref] = obj
         if problems:
@@ -481,7 +486,7 @@ def _claimed(*states: Mapping[Ref, Object]) -> frozenset[tuple[str, str]]:
         (ref.schema, own)
         for objects in states
         for ref, obj in objects.items()
-        for own in obj.reserved_constraint_names()
+        for own in reserved_constraint_names(obj)
     )
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Set
 
 from reconciler.kinds import KINDS
-from reconciler.model.object import Object
+from reconciler.model.inheritance import parents_of
+from reconciler.model.markers import AppliesLast
+from reconciler.model.object import InlinePart, Object
+from reconciler.model.partitioned import PartitionedObject
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
 
@@ -30,7 +33,7 @@ def dependency_closure(
     roots = (
         seeds
         | {n for r in seeds & wanted.keys() for n in wanted[r].needs()}
-        | {r for r, o in state.objects.items() if o.applies_last}
+        | {r for r, o in state.objects.items() if isinstance(o, AppliesLast)}
         | {r.on for r in seeds if r.on}
         | {r.schema_ref for r in seeds if r.schema}
         | (
@@ -40,11 +43,14 @@ def dependency_closure(
                     r.on
                     for r in seeds
                     if r.on
-                    and (KINDS[r.kind].inline_in_parent or KINDS[r.kind].has_partition_copies)
+                    and (
+                        issubclass(KINDS[r.kind], InlinePart)
+                        or issubclass(KINDS[r.kind], PartitionedObject)
+                    )
                 },
             )
         )
-        | {o.ref for r in children for o in state.living_on(r) if o.has_partition_copies}
+        | {o.ref for r in children for o in state.living_on(r) if isinstance(o, PartitionedObject)}
     )
 
     def over(ref: Ref) -> Iterable[Ref]:
@@ -56,7 +62,7 @@ def dependency_closure(
     above = spread({r for r in seeds if r in state}, over)
     parts: dict[Ref, list[Ref]] = {}
     for ref, obj in state.objects.items():
-        if obj.inline_in_parent and ref.on:
+        if isinstance(obj, InlinePart) and ref.on:
             parts.setdefault(ref.on, []).append(ref)
         for end in obj.deferred_needs():
             parts.setdefault(end, []).append(ref)
@@ -64,7 +70,7 @@ def dependency_closure(
     giving = {
         p
         for o in (*state.objects.values(), *(wanted[r] for r in seeds & wanted.keys()))
-        for p in o.parents
+        for p in parents_of(o)
     }
 
     def beneath(ref: Ref) -> Iterable[Ref]:
@@ -78,7 +84,10 @@ def dependency_closure(
 
 def children_of(state: State, parents: Set[Ref]) -> set[Ref]:
     """What has the parts of these without listing them, so that what is done to those is done to it."""
-    found, children = set[Ref](), {r: {*o.parents} for r, o in state.objects.items() if o.parents}
+    found, children = (
+        set[Ref](),
+        {r: {*parents_of(o)} for r, o in state.objects.items() if parents_of(o)},
+    )
     while more := {r for r, p in children.items() if p & {*parents, *found}} - found:
         found |= more
     return found

@@ -11,6 +11,7 @@ from reconciler.introspect.introspect import introspect
 from reconciler.model.context import PlanningContext
 from reconciler.model.facts import PartitionCopy
 from reconciler.model.ref import Ref
+from reconciler.model.resumption import LeavesLeftovers
 from reconciler.server.connection import Connection, run_sql
 from reconciler.sql import compose, name, text
 
@@ -26,12 +27,14 @@ def recreate_leftovers(connection: Connection, context: PlanningContext) -> None
         run_sql(connection, sql)
     for ref, leftover in context.leftovers.items():
         pieces = context.partition_copies.get(ref, NOTHING)
+        made = leftover.made
         if (
-            leftover.resumable
+            isinstance(made, LeavesLeftovers)
+            and leftover.resumable
             and ref.on in there.state
             and all(table in there.state for table in pieces)
         ):
-            for statement in leftover.made.replay(pieces):
+            for statement in made.replay(pieces):
                 run_sql(connection, statement.sql)
 
 

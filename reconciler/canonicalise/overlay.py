@@ -10,8 +10,11 @@ from reconciler.canonicalise.closure import children_of
 from reconciler.errors import DeclarationError, Problem
 from reconciler.introspect.introspect import Snapshot, on_its_own
 from reconciler.kinds import KINDS
-from reconciler.model.object import Object
-from reconciler.model.owned import Granted
+from reconciler.model.declared import declared_arguments, files
+from reconciler.model.inheritance import filled, inherited_by, parents_of
+from reconciler.model.object import InlinePart, Object
+from reconciler.model.owned import Granted, Owned, owner_of
+from reconciler.model.partitioned import PartitionedObject
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration, Scope, State
 
@@ -44,7 +47,7 @@ def complete(
     gone = _gone(live, declaration, scope, declared, spelled)
     if taken := list(_taken(live, declaration, declared, source, gone)):
         raise DeclarationError(taken)
-    families = {p for o in live.state.objects.values() for p in o.parents}
+    families = {p for o in live.state.objects.values() for p in parents_of(o)}
     new = [obj for ref, obj in declared.items() if ref not in live.state and ref.on in families]
     given = {r for obj in new for r in _handed_down(obj, live.state)} - declared.keys()
     kept = {} if scope.prune or declaration.recorded else _kept(live, declaration, declared)
@@ -52,10 +55,8 @@ def complete(
     for ref, obj in declared.items():
         there = kept.get(ref) or live.state.get(ref)
         full = obj.over(there, complete=scope.prune or declaration.recorded).as_state()
-        if getattr(full, "owner", "") is None:
-            full = full.model_copy(
-                update={"owner": getattr(there, "owner", None) or live.context.user}
-            )
+        if isinstance(full, Owned) and full.owner is None:
+            full = full.model_copy(update={"owner": owner_of(there) or live.context.user})
         if scope.prune and isinstance(full, Granted) and full.grants is None:
             full = full.model_copy(
                 update={"grants": {r: tuple(p) for r, p in full.default_grants().items()}}
@@ -69,7 +70,7 @@ def same_in(state: State, ref: Ref) -> Ref:
     if ref.arguments is None or ref in state:
         return ref
     return next(
-        (o.ref for o in state.overloads(ref) if getattr(o, "arguments", None) == ref.arguments), ref
+        (o.ref for o in state.overloads(ref) if declared_arguments(o) == ref.arguments), ref
     )
 
 
@@ -82,7 +83,7 @@ def _unfounded(
     folding = {
         (parent, k.section)
         for k in KINDS.values()
-        if k.inline_in_parent
+        if issubclass(k, InlinePart)
         for parent in k.parent_kinds
     }
     for ref in declared:
@@ -90,7 +91,7 @@ def _unfounded(
         sections = [section for parent, section in folding if parent == ref.kind]
         told = (
             ref in live.state
-            or declared[ref].parents
+            or parents_of(declared[ref])
             or declaration.recorded
             or any((source[ref], s) in declaration.positions for s in sections)
         )
@@ -148,10 +149,12 @@ def _taken(
 def _handed_down(obj: Object, state: State) -> Iterator[Ref]:
     """What a new object will be on the partitions below: what is there under that name is its beginning."""
     for child in (
-        children_of(state, {obj.ref.on}) if obj.has_partition_copies and obj.ref.on else ()
+        children_of(state, {obj.ref.on})
+        if isinstance(obj, PartitionedObject) and obj.ref.on
+        else ()
     ):
-        if obj.is_inherited_by(state[child]):
-            yield obj.inherited_by(child).ref
+        if (copy := inherited_by(obj, state[child])) is not None:
+            yield copy.ref
 
 
 def _kept(
@@ -162,13 +165,13 @@ def _kept(
     later = State({**live.state.objects, **full})
     found: dict[Ref, Object] = {}
     for ref, obj in full.items():
-        if ref not in live.state or not {*live.state[ref].parents} - {*obj.parents}:
+        if ref not in live.state or not {*parents_of(live.state[ref])} - {*parents_of(obj)}:
             continue
         given, still = live.state.inherited(ref), later.inherited(ref)
         for own, part in on_its_own(live.state, ref, live.context.partition_copies).items():
             if own not in still and own.kind not in declaration.exclusive.get(ref, ()):
                 found[own] = (
-                    live.state[own].filled(given[own])
+                    filled(live.state[own], given[own])
                     if own in live.state and own in given
                     else part
                 )
@@ -200,7 +203,7 @@ def _too_new(
     server = live.context.server
     for ref, obj in declared.items():
         if (
-            ref.name in obj.files() - live.available and ref not in live.state
+            ref.name in files(obj) - live.available and ref not in live.state
         ):  # what else is installed no catalog says
             yield Problem(
                 f"{ref}: the server does not have its files",

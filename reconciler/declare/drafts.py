@@ -12,6 +12,7 @@ from reconciler.declare.layout import Kinds, sections_of
 from reconciler.declare.nodes import duplicate
 from reconciler.declare.validate import Subject, validated
 from reconciler.errors import Position, Problem
+from reconciler.model.declared import Shorthand
 from reconciler.model.object import Object
 from reconciler.model.owned import Owned
 from reconciler.model.ref import Ref
@@ -93,7 +94,7 @@ class Drafts:
                 absent[ref] = draft.kind.model_construct(ref=ref, **draft.derived)
             elif obj := self._object(ref, draft):
                 objects[ref] = obj
-        for obj in [*objects.values()]:
+        for obj in [o for o in objects.values() if isinstance(o, Shorthand)]:
             self._expand_shorthand(obj, objects)
         return Declaration(
             objects=objects,
@@ -112,7 +113,7 @@ class Drafts:
             return obj.model_copy(update={"owner": draft.owner})
         return obj
 
-    def _expand_shorthand(self, obj: Object, objects: dict[Ref, Object]) -> None:
+    def _expand_shorthand(self, obj: Shorthand, objects: dict[Ref, Object]) -> None:
         """Add further objects that the short form declares: the constraint of `unique: true`."""
         draft = self.drafts[obj.ref]
         old_refs = [ref for ref, _ in _before_renaming(obj, objects).expand_shorthand()]
@@ -134,7 +135,7 @@ class Drafts:
             self.positions[ref, ""] = draft.position
 
 
-def _before_renaming(obj: Object, objects: Mapping[Ref, Object]) -> Object:
+def _before_renaming(obj: Shorthand, objects: Mapping[Ref, Object]) -> Shorthand:
     """Return the object with the names that the object and the parent had before renaming."""
     parent_ref = obj.ref.on
     parent = objects.get(parent_ref) if parent_ref else None

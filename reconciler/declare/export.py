@@ -12,6 +12,7 @@ from typing import Any, cast
 from reconciler.declare.dump import Block, Literal, Section, dump_yaml
 from reconciler.declare.names import quoted
 from reconciler.errors import SettingsError
+from reconciler.model.declared import Shorthand, declared_arguments
 from reconciler.model.object import Object
 from reconciler.model.owned import Granted, Owned
 from reconciler.model.ref import Ref
@@ -48,7 +49,11 @@ def export(state: State, folder: Path) -> list[Path]:
 
 def _in_short_form(state: State) -> list[Object]:
     """Collapse shorthands, and leave out the objects that the shorthands declare."""
-    collapsed = [obj.collapse_shorthand(state.objects) for obj in state.objects.values()]
+    nothing = frozenset[Ref]()
+    collapsed = [
+        o.collapse_shorthand(state.objects) if isinstance(o, Shorthand) else (o, nothing)
+        for o in state.objects.values()
+    ]
     covered = {ref for _, refs in collapsed for ref in refs}
     return [obj for obj, _ in collapsed if obj.ref not in covered]
 
@@ -85,7 +90,7 @@ def _key(obj: Object) -> str:
     name = ref.name if _UNQUOTED_NAME.match(ref.name) else quoted(ref.name)
     if ref.arguments is None:
         return name
-    return f"{name}({getattr(obj, 'arguments', ref.arguments)})"
+    return f"{name}({declared_arguments(obj)})"
 
 
 def _body(obj: Object, children: Mapping[Ref | None, list[Object]]) -> Any:

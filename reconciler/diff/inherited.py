@@ -7,7 +7,17 @@ from dataclasses import replace
 
 from reconciler.diff.diff import Change
 from reconciler.model.facts import Parents
-from reconciler.model.object import Object, PlanningContext
+from reconciler.model.inheritance import (
+    Overriding,
+    also_inherited,
+    filled,
+    is_partition,
+    must_own_before,
+    overrides,
+    parents_of,
+)
+from reconciler.model.object import InlinePart, Object, PlanningContext
+from reconciler.model.partitioned import PartitionedObject
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
 from reconciler.model.statement import Statement
@@ -40,7 +50,9 @@ def precedence(changes: Sequence[Change], live: State, desired: State) -> Iterat
     moved = _moved(changes)
     lost = [c.ref for c in changes if c.desired is None]
     staying = [c for c in changes if c.ref.on in live and c.ref.on in desired]
-    given = [c for c in staying if (o := c.desired or c.live) is not None and o.inline_in_parent]
+    given = [
+        c for c in staying if (o := c.desired or c.live) is not None and isinstance(o, InlinePart)
+    ]
     for change in changes:
         ref = change.ref
         for child, (old, new) in moved.items():
@@ -61,14 +73,14 @@ def precedence(changes: Sequence[Change], live: State, desired: State) -> Iterat
         if (
             change.live is not None
             and change.desired is None
-            and change.live.overrides
+            and overrides(change.live)
             and ref.on is not None
             and ref.on in live
         ):
             yield from (
                 (ref, c.ref)
                 for c in changes
-                if c.ref.on in live[ref.on].parents and c.ref.name == ref.name
+                if c.ref.on in parents_of(live[ref.on]) and c.ref.name == ref.name
             )
         yield from _both_new(change, changes, live, desired)
         if (
@@ -81,10 +93,10 @@ def precedence(changes: Sequence[Change], live: State, desired: State) -> Iterat
             yield from (
                 (r, ref)
                 for r in lost
-                if r.on in live[ref.on].parents or _makes_room(r, change.desired, live)
+                if r.on in parents_of(live[ref.on]) or _makes_room(r, change.desired, live)
             )
-            if change.desired.overrides:
-                parents = desired[ref.on].parents
+            if overrides(change.desired):
+                parents = parents_of(desired[ref.on])
                 yield from (
                     (c.ref, ref) for c in changes if c.ref.on in parents and c.ref.name == ref.name
                 )
@@ -97,8 +109,8 @@ def _both_new(
     ref, new = change.ref, change.desired
     if (
         new is None
-        or not new.also_inherited
-        or new.overrides
+        or not also_inherited(new)
+        or overrides(new)
         or ref.on is None
         or ref.on not in live
         or ref in live
@@ -115,7 +127,7 @@ def _both_new(
 def _goes_from_under(change: Change, lost: Sequence[Ref], live: State) -> Iterator[Ref]:
     """The parts of parents that take with them what overrides them, on which this stands."""
     overriding = (
-        [n for n in live.needs(change.ref) if live[n].overrides] if change.desired is None else []
+        [n for n in live.needs(change.ref) if overrides(live[n])] if change.desired is None else []
     )
     for part in overriding:
         above = {*_above(part.on, live)} if part.on is not None else set[Ref]()
@@ -124,7 +136,7 @@ def _goes_from_under(change: Change, lost: Sequence[Ref], live: State) -> Iterat
 
 def _needed_through_parents(ref: Ref, state: State) -> Iterator[Ref]:
     """What the parts that an heir is given need: the bound of a partition may name a value of a type that only they tell of."""
-    for parent in state[ref].parents if ref in state else ():
+    for parent in parents_of(state[ref]) if ref in state else ():
         yield from (n for part in state.parts(parent) for n in state.needs(part.ref) if n != parent)
         yield from _needed_through_parents(parent, state)
 
@@ -137,23 +149,23 @@ def _as_given_then(
     if (
         change.live is not None
         and change.desired is not None
-        and change.desired.also_inherited
+        and also_inherited(change.desired)
         and ref.on is not None
         and ref.on in desired
     ):
-        parents = desired[ref.on].parents
+        parents = parents_of(desired[ref.on])
         for other in changes:
             if other.ref.on in parents and (other.ref.kind, other.ref.name) == (ref.kind, ref.name):
                 kept = (
                     other.live
                     and other.desired
-                    and change.desired.must_own_before(change.live, other.live, other.desired)
+                    and must_own_before(change.desired, change.live, other.live, other.desired)
                 )
                 yield (ref, other.ref) if kept else (other.ref, ref)
-    if change.live is None and change.desired is not None and change.desired.parents:
-        yield from ((c.ref, ref) for c in given if c.ref.on in change.desired.parents)
-    if change.desired is None and change.live is not None and change.live.parents:
-        yield from ((ref, c.ref) for c in given if c.ref.on in change.live.parents)
+    if change.live is None and change.desired is not None and parents_of(change.desired):
+        yield from ((c.ref, ref) for c in given if c.ref.on in parents_of(change.desired))
+    if change.desired is None and change.live is not None and parents_of(change.live):
+        yield from ((ref, c.ref) for c in given if c.ref.on in parents_of(change.live))
 
 
 def _in_pieces(
@@ -161,18 +173,18 @@ def _in_pieces(
 ) -> Iterator[tuple[Ref, Ref]]:
     """What is made of the pieces on partitions is made when those that go are gone, and given to those that come."""
     old, new = change.live, change.desired
-    if (old.parents if old and old.is_partition else ()) == (
-        new.parents if new and new.is_partition else ()
+    if (parents_of(old) if old and is_partition(old) else ()) == (
+        parents_of(new) if new and is_partition(new) else ()
     ):
         return
     before, after = (
-        {*_above(change.ref, s)} if o and o.is_partition else set[Ref]()
+        {*_above(change.ref, s)} if o and is_partition(o) else set[Ref]()
         for o, s in ((old, live), (new, desired))
     )
     for other in changes:
         if (
             other.desired is not None
-            and other.desired.has_partition_copies
+            and isinstance(other.desired, PartitionedObject)
             and other.ref.on is not None
         ):
             if other.ref.on in after:
@@ -204,11 +216,17 @@ def reparenting(
     return replace(context, reparenting=found)
 
 
-def _givers(child: Ref, part: Ref, state: State) -> Iterator[Object]:
+def _givers(child: Ref, part: Ref, state: State) -> Iterator[Overriding]:
     """The parts that are their owners' own among those that come to an heir as this one."""
-    for parent in state[child].parents if child in state else ():
+    for parent in parents_of(state[child]) if child in state else ():
         own = state.get(replace(part, schema=parent.schema, on=parent))
-        yield from [own] if own is not None else _givers(parent, part, state)
+        yield from (
+            _givers(parent, part, state)
+            if own is None
+            else [own]
+            if isinstance(own, Overriding)
+            else []
+        )
 
 
 def with_inherited(state: State, given: Sequence[Object | None]) -> State:
@@ -221,19 +239,24 @@ def with_inherited(state: State, given: Sequence[Object | None]) -> State:
 
 def _makes_room(lost: Ref, new: Object, live: State) -> bool:
     """Whether an heir has something under the name of what comes to it, and cannot take that for its own."""
-    same = not new.inline_in_parent and (lost.kind, lost.name) == (new.ref.kind, new.ref.name)
+    same = not isinstance(new, InlinePart) and (lost.kind, lost.name) == (
+        new.ref.kind,
+        new.ref.name,
+    )
     return same and lost.on is not None and any(p == new.ref.on for p in _above(lost.on, live))
 
 
 def _above(ref: Ref, state: State) -> Iterator[Ref]:
     """The parents of an object, and theirs."""
-    for parent in state[ref].parents if ref in state else ():
+    for parent in parents_of(state[ref]) if ref in state else ():
         yield from (parent, *_above(parent, state))
 
 
 def _moved(changes: Sequence[Change]) -> dict[Ref, tuple[tuple[Ref, ...], tuple[Ref, ...]]]:
     """The objects that get other parents: the old ones and the new ones."""
-    both = ((c.ref, c.live.parents, c.desired.parents) for c in changes if c.live and c.desired)
+    both = (
+        (c.ref, parents_of(c.live), parents_of(c.desired)) for c in changes if c.live and c.desired
+    )
     return {ref: (old, new) for ref, old, new in both if old != new}
 
 
@@ -242,7 +265,7 @@ def _apart(ref: Ref, state: State, other: State, kept: Set[Ref]) -> dict[Ref, Ob
     given = state.inherited(ref)
     there = {**other.inherited(ref), **{o.ref: o for o in other.living_on(ref)}}
     passing = given.keys() - state.inherited(ref, kept).keys() - there.keys()
-    own = {o.ref: o.filled(given[o.ref]) if o.ref in given else o for o in state.living_on(ref)}
+    own = {o.ref: filled(o, given[o.ref]) if o.ref in given else o for o in state.living_on(ref)}
     return {r: o for r, o in given.items() if r not in passing} | own
 
 
@@ -255,18 +278,18 @@ def _as_given(change: Change, live: State, desired: State) -> Iterator[Change]:
     was, given = live.inherited(ref.on).get(ref), desired.inherited(ref.on).get(ref)
     before, after = change.live or was, change.desired or given
     if after is not None and change.live is None:
-        before = (given or was) if after.overrides else was if given else None
-    stays = any(replace(ref, schema=p.schema, on=p) in desired for p in desired[ref.on].parents)
-    if after is None and before is not None and before.overrides and not stays:
+        before = (given or was) if overrides(after) else was if given else None
+    stays = any(replace(ref, schema=p.schema, on=p) in desired for p in parents_of(desired[ref.on]))
+    if after is None and before is not None and overrides(before) and not stays:
         return  # it goes with the parent's
-    if before is not None and after is not None and before.overrides != after.overrides:
+    if before is not None and after is not None and overrides(before) != overrides(after):
         before, after = (
-            o if g is None else o.filled(g) for o, g in ((before, was), (after, given))
+            o if g is None else filled(o, g) for o, g in ((before, was), (after, given))
         )
         if (
             was is not None
             and given is not None
-            and live[ref.on].parents == desired[ref.on].parents
+            and parents_of(live[ref.on]) == parents_of(desired[ref.on])
         ):
             brought = [
                 f

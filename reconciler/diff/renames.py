@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 
 from reconciler.diff.diff import Difference
 from reconciler.model.context import PlanningContext
+from reconciler.model.declared import RenamesParts, declared_arguments
+from reconciler.model.inheritance import parents_of
 from reconciler.model.object import Object
 from reconciler.model.partitioned import PartitionedObject
 from reconciler.model.ref import Ref
@@ -57,7 +59,10 @@ def pending(
                 found.append(Renaming(there, replace(now, name=ref.name), statement, described))
         if there is None:
             continue
-        for old, new, statement in obj.parts_renamed(live[there]):
+        old_obj = live[there]
+        if not isinstance(obj, RenamesParts) or not isinstance(old_obj, RenamesParts):
+            continue
+        for old, new, statement in obj.parts_renamed(old_obj):
             described = Difference(field=obj.renamed_part, live=old, wanted=new)
             found += _made_first(obj, live, declaration, context)
             found.append(
@@ -74,7 +79,7 @@ def _same(ref: Ref, obj: Object, live: State, declaration: Declaration, scope: S
         not isinstance(obj, PartitionedObject)
         or ref.on is None
         or ref.on not in live
-        or live[ref.on].parents
+        or parents_of(live[ref.on])
     ):
         return None
     whole = (scope.prune and scope.covers(ref)) or ref.kind in declaration.exclusive.get(ref.on, ())
@@ -118,9 +123,7 @@ def _namesake(live: State, ref: Ref) -> Ref | None:
         for o in live.objects.values()
         if (o.ref.kind, o.ref.schema, o.ref.name) == (ref.kind, ref.schema, ref.name)
     ]
-    same = [
-        o.ref for o in alike if ref.arguments in (getattr(o, "arguments", None), o.ref.arguments)
-    ]
+    same = [o.ref for o in alike if ref.arguments in (declared_arguments(o), o.ref.arguments)]
     return same[0] if same else alike[0].ref if len(alike) == 1 else None
 
 
@@ -144,7 +147,7 @@ def undone(renamings: Sequence[Renaming]) -> list[str]:
 def spoken_of(obj: Object, ref: Ref, schema: str) -> list[str]:
     """How `depends_on` may name an object, in a file whose schema is `schema`."""
     words = f"{ref.kind.replace('_', ' ')} {ref.identity}"
-    declared = getattr(obj, "arguments", None)
+    declared = declared_arguments(obj)
     spelled = (
         [words]
         if declared is None

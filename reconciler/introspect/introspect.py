@@ -13,6 +13,7 @@ from reconciler.kinds import KINDS
 from reconciler.model.catalog_sql import LABEL_OID, acl_grants
 from reconciler.model.context import PlanningContext
 from reconciler.model.facts import Leftover, PartitionCopies, PartitionCopy, Size
+from reconciler.model.inheritance import Inheritable, Inheriting
 from reconciler.model.object import Object
 from reconciler.model.partitioned import PartitionedObject
 from reconciler.model.ref import Ref
@@ -261,7 +262,7 @@ def _edges(connection: Connection, addresses: Mapping[Address, Ref]) -> dict[Ref
 
 def _pieces(connection: Connection, addresses: Mapping[Address, Ref]) -> PartitionCopies:
     """What indexes and constraints of partitioned tables have on every partition of a partition."""
-    whole = {a[1]: r for a, r in addresses.items() if KINDS[r.kind].has_partition_copies}
+    whole = {a[1]: r for a, r in addresses.items() if issubclass(KINDS[r.kind], PartitionedObject)}
     found: dict[Ref, dict[Ref, PartitionCopy]] = {}
     listed = {row["oid"]: row for row in rows(connection, PIECES)}
     for row in listed.values():
@@ -300,7 +301,8 @@ def _called(objects: Mapping[Ref, Object], pieces: PartitionCopies) -> dict[Ref,
         if r in pieces and isinstance(o, PartitionedObject)
     )
     return {
-        r: o.with_partition_names({t: piece.name for t, piece in found.items()}) for r, o, found in named
+        r: o.with_partition_names({t: piece.name for t, piece in found.items()})
+        for r, o, found in named
     }
 
 
@@ -317,16 +319,17 @@ def _detached(
     for table in found:
         for ref, obj in on_its_own(State(objects), table, pieces).items():
             objects.setdefault(ref, obj)
-        objects[table] = objects[table].without_parents()
+        obj = objects[table]
+        objects[table] = obj.without_parents() if isinstance(obj, Inheriting) else obj
     return found
 
 
 def on_its_own(state: State, ref: Ref, pieces: PartitionCopies) -> dict[Ref, Object]:
     """What its parents give an object, as it has it when it leaves them."""
     names = {
-        state[w].inherited_by(ref).ref: p[ref].name
+        parent.inherited_by(ref).ref: p[ref].name
         for w, p in pieces.items()
-        if w in state and ref in p
+        if isinstance(parent := state.get(w), Inheritable) and ref in p
     }
     found: dict[Ref, Object] = {}
     for given, obj in state.inherited(ref).items():

@@ -13,7 +13,9 @@ from pydantic import ValidationError
 from reconciler.errors import PlanRefused
 from reconciler.journal.history import Detail, Later, Touched
 from reconciler.kinds import KINDS
-from reconciler.model.object import Object
+from reconciler.model.declared import RenamesParts
+from reconciler.model.inheritance import parents_of
+from reconciler.model.object import InlinePart, Object
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration, State
 from reconciler.model.statement import HazardKind
@@ -83,7 +85,9 @@ def rollback_declaration(
     loose = {
         r: o
         for r, o in (
-            (r, _nullable(o)) for r, o in objects.items() if r not in live and r.on in live
+            (r, o.for_existing_rows() if isinstance(o, InlinePart) else o)
+            for r, o in objects.items()
+            if r not in live and r.on in live
         )
         if o != objects[r]
     }
@@ -92,7 +96,7 @@ def rollback_declaration(
     children = {
         on: live[on]
         for t in touched
-        if (on := t.ref.on) is not None and on in live and on not in known and live[on].parents
+        if (on := t.ref.on) is not None and on in live and on not in known and parents_of(live[on])
     }
     schemas = frozenset(t.ref.schema for t in of.touched)
     notes = [
@@ -127,17 +131,7 @@ def _called(obj: Object, renames: Sequence[Renamed]) -> Object:
     now = next((r.becomes.name for r in renames if r.was == obj.ref and r.part is None), None)
     parts = {r.part[0]: r.part[1] for r in renames if r.was == obj.ref and r.part is not None}
     named = obj.model_copy(update={"renamed_from": now}) if now is not None else obj
-    return named.with_parts_from(parts) if parts else named
-
-
-def _nullable(obj: Object) -> Object:
-    """A part that is given no values, as it can come back to rows that are there."""
-    given = any(getattr(obj, f, None) is not None for f in ("default", "generated", "identity"))
-    return (
-        obj.model_copy(update={"not_null": False})
-        if obj.inline_in_parent and getattr(obj, "not_null", False) and not given
-        else obj
-    )
+    return named.with_parts_from(parts) if isinstance(named, RenamesParts) and parts else named
 
 
 def _back(ref: Ref, names: Mapping[Ref, Ref]) -> Ref:

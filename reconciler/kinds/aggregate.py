@@ -10,6 +10,7 @@ from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address, managed, object_grants
+from reconciler.model.declared import Overloaded
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Granted
 from reconciler.model.ref import Ref
@@ -29,7 +30,7 @@ def _function(column: str) -> str:
     return f"nullif(a.{column}, 0)::regproc::text"
 
 
-class Aggregate(Granted):
+class Aggregate(Overloaded, Granted):
     """An aggregate; its YAML key is its name with its arguments: `total(integer)`, `median(ORDER BY integer)`."""
 
     kind: ClassVar[str] = "aggregate"
@@ -40,7 +41,6 @@ class Aggregate(Granted):
     public_by_default: ClassVar[tuple[str, ...]] = ("execute",)
     sql_fields: ClassVar[tuple[str, ...]] = ("sfunc", "stype", "finalfunc")
 
-    arguments: str = Field(default="", json_schema_extra={"derived": True})
     result: str = Field(default="", json_schema_extra={"derived": True})
     sfunc: str = Field(
         default="", description="takes the state and a row's values, gives the next state"

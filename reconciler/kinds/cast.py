@@ -9,13 +9,14 @@ from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address
+from reconciler.model.markers import HiddenDependency
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, raw, text
 
 
-class Cast(Object):
+class Cast(HiddenDependency):
     """A cast; its YAML key is `source AS target`, the types as PostgreSQL prints them."""
 
     kind: ClassVar[str] = "cast"
@@ -24,7 +25,6 @@ class Cast(Object):
     renamable: ClassVar[bool] = False
     schemaless: ClassVar[bool] = True
     omitted_is_default: ClassVar[bool] = True
-    hidden_dependency: ClassVar[bool] = True
     sql_fields: ClassVar[tuple[str, ...]] = ("function",)
 
     function: str | None = Field(

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from reconciler.model.catalog_sql import address, managed
 from reconciler.model.datatype import COLLATE_PREFIX, Replaceable
+from reconciler.model.markers import PlatformDependent
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
 from reconciler.model.statement import Statement, TypeConversion
@@ -17,14 +18,13 @@ from reconciler.server.capabilities import Server
 from reconciler.sql import compose, joined, literal, raw, text
 
 
-class Collation(Owned, Replaceable):
+class Collation(PlatformDependent, Owned, Replaceable):
     """An order of text; PostgreSQL cannot alter one, so that any change makes another."""
 
     kind: ClassVar[str] = "collation"
     section: ClassVar[str] = "collations"
     oid_column: ClassVar[str] = "pg_collation.oid"
     omitted_is_default: ClassVar[bool] = True
-    platform_dependent: ClassVar[bool] = True
     first_version: ClassVar[Mapping[str, int]] = {"rules": 16}
     rename_keyword: ClassVar[str] = "COLLATION"
 

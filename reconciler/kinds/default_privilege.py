@@ -10,6 +10,7 @@ from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import NOT_MANAGED, acl_grants, address
+from reconciler.model.markers import AppliesLast
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.privileges import ALL, PUBLIC, Access, Grants, all_privileges
 from reconciler.model.ref import Ref
@@ -29,7 +30,7 @@ USUAL = {"functions": {PUBLIC: ("execute",)}, "types": {PUBLIC: ("usage",)}}
 _KEY = re.compile(rf"(?P<role>.+) on (?P<sort>{'|'.join(CLASSES)})(?: in (?P<schema>.+))?", re.S)
 
 
-class DefaultPrivilege(Object):
+class DefaultPrivilege(AppliesLast):
     """What roles may do with what another role will create: its key is `role on tables`, or `role on tables in schema`.
 
     Without a schema it is all that they may do; with one it is what comes on top of that.
@@ -42,7 +43,6 @@ class DefaultPrivilege(Object):
     commentable: ClassVar[bool] = False
     schemaless: ClassVar[bool] = True
     omitted_is_default: ClassVar[bool] = True
-    applies_last: ClassVar[bool] = True
 
     grants: dict[str, tuple[str, ...]] = Field(
         description="role (or `public`) → privileges, or `all`; left out, the creator has all"

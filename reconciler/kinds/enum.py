@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from reconciler.model.catalog_sql import address, managed, object_grants
 from reconciler.model.datatype import DataType
+from reconciler.model.declared import RenamesParts
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
@@ -25,7 +26,7 @@ class EnumValue(BaseModel):
     renamed_from: str
 
 
-class Enum(DataType):
+class Enum(RenamesParts, DataType):
     """A type of named values, in their order; `mood: [sad, ok, happy]` is its short form."""
 
     kind: ClassVar[str] = "enum"

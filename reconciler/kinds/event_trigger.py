@@ -9,6 +9,7 @@ from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import FIRING_CLAUSES, NOT_MANAGED, address, firing_mode
+from reconciler.model.markers import FiresOnDdl
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
 from reconciler.model.statement import Statement
@@ -16,14 +17,13 @@ from reconciler.server.capabilities import Server
 from reconciler.sql import compose, joined, literal, name, raw, text
 
 
-class EventTrigger(Owned):
+class EventTrigger(FiresOnDdl, Owned):
     """A trigger that fires on commands which change the schema."""
 
     kind: ClassVar[str] = "event_trigger"
     section: ClassVar[str] = "event_triggers"
     oid_column: ClassVar[str] = "pg_event_trigger.oid"
     schemaless: ClassVar[bool] = True
-    fires_on_ddl: ClassVar[bool] = True
     omitted_is_default: ClassVar[bool] = True
     sql_fields: ClassVar[tuple[str, ...]] = ("execute",)
 
@@ -81,6 +81,10 @@ class EventTrigger(Owned):
         if self.enabled != before:
             yield Statement(
                 sql=text(
-                    compose("ALTER EVENT TRIGGER {} {}", self.ref.name, raw(FIRING_CLAUSES[self.enabled]))
+                    compose(
+                        "ALTER EVENT TRIGGER {} {}",
+                        self.ref.name,
+                        raw(FIRING_CLAUSES[self.enabled]),
+                    )
                 )
             )

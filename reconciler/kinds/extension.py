@@ -9,6 +9,7 @@ from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address
+from reconciler.model.declared import RenamesParts, RequiresFiles
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Hazard, HazardKind, Statement
@@ -17,7 +18,7 @@ from reconciler.server.connection import Row
 from reconciler.sql import compose, joined, literal, name, text
 
 
-class Extension(Object):
+class Extension(RequiresFiles, RenamesParts):
     """An extension; the objects it owns are never touched."""
 
     kind: ClassVar[str] = "extension"

@@ -67,7 +67,10 @@ class ForeignDataWrapper(Granted):
         yield Statement(
             sql=text(
                 compose(
-                    "CREATE {}{}{}", self.designation(), self._functions(None), options_clause(self.options)
+                    "CREATE {}{}{}",
+                    self.designation(),
+                    self._functions(None),
+                    options_clause(self.options),
                 )
             )
         )

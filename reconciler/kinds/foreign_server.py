@@ -72,7 +72,9 @@ class ForeignServer(Granted):
         words: list[sql.Composable] = [compose("CREATE SERVER {}", self.ref.name)]
         said = (("TYPE", self.type), ("VERSION", self.version))
         words += [compose("{} {}", raw(k), literal(v)) for k, v in said if v is not None]
-        words.append(compose("FOREIGN DATA WRAPPER {}{}", self.wrapper, options_clause(self.options)))
+        words.append(
+            compose("FOREIGN DATA WRAPPER {}{}", self.wrapper, options_clause(self.options))
+        )
         yield Statement(sql=text(joined(words, by=" ")))
 
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:

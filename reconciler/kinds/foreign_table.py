@@ -15,7 +15,7 @@ from reconciler.model.foreign_options import (
     parse_options,
     reject_secrets,
 )
-from reconciler.model.object import Object, PlanningContext
+from reconciler.model.object import InlinePart, PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
 from reconciler.model.table_like import INHERITANCE_COLUMNS, InheritableTable
@@ -65,10 +65,15 @@ class ForeignTable(InheritableTable):
     def needs(self) -> frozenset[Ref]:
         return super().needs() | {Ref("foreign_server", "", self.server)}
 
-    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define(
+        self, context: PlanningContext, parts: Sequence[InlinePart] = ()
+    ) -> Iterable[Statement]:
         create = compose("CREATE FOREIGN TABLE {}", self.sql_name())
         yield from self._create(
-            create, parts, context, compose("SERVER {}{}", self.server, options_clause(self.options))
+            create,
+            parts,
+            context,
+            compose("SERVER {}{}", self.server, options_clause(self.options)),
         )
 
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:

@@ -10,6 +10,7 @@ from psycopg import sql
 from pydantic import Field, field_validator
 
 from reconciler.model.catalog_sql import address, managed, object_grants
+from reconciler.model.declared import Overloaded
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Granted
 from reconciler.model.ref import Ref
@@ -52,14 +53,13 @@ _SHARED = f"""
           ORDER BY o) AS transform"""
 
 
-class Routine(Granted):
+class Routine(Overloaded, Granted):
     """What functions and procedures share; the YAML key is the name with the arguments."""
 
     shared_namespace: ClassVar[str] = "routine"
     public_by_default: ClassVar[tuple[str, ...]] = ("execute",)
     sql_fields: ClassVar[tuple[str, ...]] = ("body",)
 
-    arguments: str = Field(default="", json_schema_extra={"derived": True})
     parameters: tuple[tuple[str, str, str], ...] = Field(
         default=(), json_schema_extra={"derived": True}
     )

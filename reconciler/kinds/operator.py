@@ -9,6 +9,7 @@ from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address, managed
+from reconciler.model.declared import Overloaded
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
 from reconciler.model.ref import Ref
@@ -18,7 +19,7 @@ from reconciler.server.connection import Connection, rows, run_sql
 from reconciler.sql import compose, joined, name, raw, text
 
 
-class Operator(Owned):
+class Operator(Overloaded, Owned):
     """An operator; its YAML key holds its operands: `===(integer, integer)`, `!!(NONE, integer)`.
 
     Naming a commutator or negator that is still to come makes a shell of it, which its own definition fills.
@@ -31,7 +32,6 @@ class Operator(Owned):
     omitted_is_default: ClassVar[bool] = True
     sql_fields: ClassVar[tuple[str, ...]] = ("function",)
 
-    arguments: str = Field(default="", json_schema_extra={"derived": True})
     function: str = ""
     commutator: str | None = Field(
         default=None, description="schema.operator that does the same with the operands swapped"

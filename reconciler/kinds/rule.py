@@ -126,7 +126,10 @@ class Rule(Object):
     def _enable(self, before: str) -> Iterable[Statement]:
         if self.enabled != before:
             words = compose(
-                "ALTER TABLE {} {} RULE {}", self._table, raw(FIRING_CLAUSES[self.enabled]), self.ref.name
+                "ALTER TABLE {} {} RULE {}",
+                self._table,
+                raw(FIRING_CLAUSES[self.enabled]),
+                self.ref.name,
             )
             yield Statement(sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.stands_on)
 

@@ -12,6 +12,7 @@ from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import LABEL_OID, NOT_MANAGED, address
+from reconciler.model.declared import RequiresFiles
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
@@ -20,7 +21,7 @@ from reconciler.sql import compose, literal, raw, text
 ON = " on "
 
 
-class SecurityLabel(Object):
+class SecurityLabel(RequiresFiles):
     """A label on an object: its key is `provider on column public.users.email`; its label alone is the short form."""
 
     kind: ClassVar[str] = "security_label"
@@ -82,6 +83,8 @@ class SecurityLabel(Object):
         place: sql.Composable = raw(self.ref.name.partition(ON)[2])
         return Statement(
             sql=text(
-                compose("SECURITY LABEL_OID FOR {} ON {} IS {}", self.provider, place, literal(label))
+                compose(
+                    "SECURITY LABEL_OID FOR {} ON {} IS {}", self.provider, place, literal(label)
+                )
             )
         )

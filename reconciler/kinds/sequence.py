@@ -69,7 +69,9 @@ class Sequence(Granted, SequenceOptions):
         )
         yield Statement(
             sql=text(
-                compose("CREATE {}SEQUENCE {}{}{}", unlogged, self.sql_name(), type_, self.clauses())
+                compose(
+                    "CREATE {}SEQUENCE {}{}{}", unlogged, self.sql_name(), type_, self.clauses()
+                )
             )
         )
 

@@ -13,7 +13,7 @@ from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address, managed, object_grants
-from reconciler.model.object import Object, PlanningContext
+from reconciler.model.object import InlinePart, Object, PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Hazard, HazardKind, Statement, TypeConversion
 from reconciler.model.table_like import INHERITANCE_COLUMNS, InheritableTable
@@ -118,7 +118,9 @@ class Table(InheritableTable):
 
     # -- made and dropped --------------------------------------------------------------------------------------------
 
-    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define(
+        self, context: PlanningContext, parts: Sequence[InlinePart] = ()
+    ) -> Iterable[Statement]:
         create = compose(
             "CREATE {}TABLE {}", raw("UNLOGGED " if self.unlogged else ""), self.sql_name()
         )
@@ -224,7 +226,7 @@ class Table(InheritableTable):
         named = rf'(?<![\w"]){re.escape(text(name(part.ref.name)))}(?![\w"])'
         return (
             self.partition_by is not None
-            and part.inline_in_parent
+            and isinstance(part, InlinePart)
             and re.search(named, self.partition_by) is not None
         )
 

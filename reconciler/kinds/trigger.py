@@ -16,6 +16,7 @@ from reconciler.model.catalog_sql import (
     firing_mode,
     managed,
 )
+from reconciler.model.inheritance import Overriding
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import is_fill_trigger, is_shadow_trigger
@@ -38,7 +39,7 @@ class Referencing(BaseModel):
     new_table: str | None = None
 
 
-class Trigger(Object):
+class Trigger(Overriding):
     """A trigger; exactly one of `before`, `after` and `instead_of` lists its events.
 
     A partition has the triggers of its parent; it lists one only where that fires in other sessions than the parent's.
@@ -256,14 +257,20 @@ class Trigger(Object):
     def _enable(self, before: str) -> Iterable[Statement]:
         if self.enabled != before:
             words = compose(
-                "ALTER TABLE {} {} TRIGGER {}", self._table, raw(FIRING_CLAUSES[self.enabled]), self.ref.name
+                "ALTER TABLE {} {} TRIGGER {}",
+                self._table,
+                raw(FIRING_CLAUSES[self.enabled]),
+                self.ref.name,
             )
             yield Statement(sql=text(words), lock="SHARE ROW EXCLUSIVE", relation=self.stands_on)
 
     def _fires(self, when: str) -> Statement:
         """Enable or disable it on this partition alone."""
         words = compose(
-            "ALTER TABLE ONLY {} {} TRIGGER {}", self._table, raw(FIRING_CLAUSES[when]), self.ref.name
+            "ALTER TABLE ONLY {} {} TRIGGER {}",
+            self._table,
+            raw(FIRING_CLAUSES[when]),
+            self.ref.name,
         )
         return Statement(sql=text(words), lock="SHARE ROW EXCLUSIVE", relation=self.stands_on)
 

@@ -85,7 +85,9 @@ class UserMapping(Object):
         )
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        yield Statement(sql=text(compose("CREATE {}{}", self.designation(), options_clause(self.options))))
+        yield Statement(
+            sql=text(compose("CREATE {}{}", self.designation(), options_clause(self.options)))
+        )
 
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         if (options := options_change(old.options, self.options)) is not None:

@@ -10,7 +10,9 @@ NOT_MANAGED = f"""
     SELECT jn.nspname FROM pg_class AS jc JOIN pg_namespace AS jn ON jn.oid = jc.relnamespace
     WHERE jc.relname = 'run' AND obj_description(jc.oid, 'pg_class') = '{JOURNAL_COMMENT}'"""
 # SQL for an oid of a row of pg_seclabel, `l`, which has none
-LABEL_OID = "hashtextextended(format('%s %s %s %s', l.provider, l.classoid, l.objoid, l.objsubid), 0)"
+LABEL_OID = (
+    "hashtextextended(format('%s %s %s %s', l.provider, l.classoid, l.objoid, l.objsubid), 0)"
+)
 
 
 # which kind a relation is of, as `on_kind` of what lives on it; `c` is its pg_class row

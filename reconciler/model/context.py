@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from reconciler.model.facts import Leftover, Parents, PartitionCopies, PartitionCopy, Size
 from reconciler.model.privileges import Grants
+from reconciler.model.record import Record
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
-
-if TYPE_CHECKING:
-    from reconciler.model.object import Object
-    from reconciler.model.owned import Granted
 
 
 @dataclass(frozen=True)
@@ -42,9 +38,9 @@ class PlanningContext:
     sizes: Mapping[Ref, Size] = field(default_factory=dict[Ref, Size])
     leftovers: Mapping[Ref, Leftover] = field(default_factory=dict[Ref, Leftover])
     unwanted: Set[Ref] = frozenset()
-    unfinished: Mapping[Ref, Object] = field(default_factory=dict[Ref, "Object"])
+    unfinished: Mapping[Ref, Record] = field(default_factory=dict[Ref, Record])
     initial: Mapping[tuple[str, str], Grants] = field(default_factory=dict[tuple[str, str], Grants])
-    declared: Mapping[Ref, Object] = field(default_factory=dict[Ref, "Object"])
+    declared: Mapping[Ref, Record] = field(default_factory=dict[Ref, Record])
     created: Set[Ref] = frozenset()
     partition_copies: PartitionCopies = field(
         default_factory=dict[Ref, Mapping[Ref, PartitionCopy]]
@@ -55,20 +51,20 @@ class PlanningContext:
     relation_names: Set[tuple[str, str]] = frozenset()
     claimed: Set[tuple[str, str]] = frozenset()
     partitions: Mapping[Ref, Sequence[Ref]] = field(default_factory=dict[Ref, Sequence[Ref]])
-    partition_children: Mapping[Ref, Sequence[Object]] = field(
-        default_factory=dict[Ref, "Sequence[Object]"]
+    partition_children: Mapping[Ref, Sequence[Record]] = field(
+        default_factory=dict[Ref, Sequence[Record]]
     )
     local_and_inherited_not_null: Mapping[tuple[Ref, str], Sequence[Ref]] = field(
-        default_factory=dict[tuple[Ref, str], "Sequence[Ref]"]
+        default_factory=dict[tuple[Ref, str], Sequence[Ref]]
     )
     shadows: Mapping[Ref, str] = field(default_factory=dict[Ref, str])
-    staying_children: Mapping[Ref, Object] = field(default_factory=dict[Ref, "Object"])
+    staying_children: Mapping[Ref, Record] = field(default_factory=dict[Ref, Record])
     scratch_order: Mapping[Ref, int] = field(default_factory=dict[Ref, int])
     reparenting: Mapping[
         tuple[Ref, Parents, Parents], tuple[Sequence[Statement], Sequence[Statement]]
     ] = field(
         default_factory=dict[
-            tuple[Ref, "Parents", "Parents"], tuple[Sequence[Statement], Sequence[Statement]]
+            tuple[Ref, Parents, Parents], tuple[Sequence[Statement], Sequence[Statement]]
         ]
     )
 
@@ -79,10 +75,3 @@ class PlanningContext:
     def exchanges(self, table: Ref | None) -> Mapping[str, str]:
         """The columns of the table that are exchanged, with the names of their twins."""
         return {r.name: shadow for r, shadow in self.shadows.items() if r.on == table}
-
-    def initial_grants(self, kind: type[Granted], schema: str) -> Grants:
-        """What roles may do with an object of the kind that has just been created in that schema."""
-        either = self.initial.get(
-            (kind.grant_class, schema), self.initial.get((kind.grant_class, ""))
-        )
-        return kind.default_grants() if either is None else either

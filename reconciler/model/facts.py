@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from reconciler.model.record import Record
 from reconciler.model.ref import Ref
-
-if TYPE_CHECKING:
-    from reconciler.model.object import Object
-
 
 READ_RATE = 50_000_000  # bytes a second, for estimates: a modest disk under load
 
@@ -43,7 +39,7 @@ class Leftover:
     `sound` says whether it can be finished: a valid index under a name of ours, one that waits for its partitions'.
     """
 
-    made: Object
+    made: Record
     resumable: bool = False
 
 

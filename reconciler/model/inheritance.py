@@ -1,73 +1,169 @@
-"""What an object is to what inherits from it, or from what it lives on: a part of the contract of a kind."""
+"""Capabilities of table inheritance and partitions: https://www.postgresql.org/docs/current/ddl-inherit.html
+
+A table that may have parents is `Inheriting`. An object on a parent table that its child tables have as well is
+`Inheritable`: a column, a constraint, an index. An object that alters an inherited one is `Overriding`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from psycopg import sql
 
 from reconciler.model.context import PlanningContext
+from reconciler.model.object import Object
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
 
-if TYPE_CHECKING:
-    from reconciler.model.object import Object
 
-
-class Inheriting:
-    """What a kind says of parents and heirs; nothing, where it has none."""
+class Inheriting(Object):
+    """A table that may inherit from parent tables, or be a partition."""
 
     @property
     def parents(self) -> tuple[Ref, ...]:
-        """The objects whose parts are this object's too, without being listed: a table's parents, for its columns."""
-        return ()
+        """The parent tables, the partitioned table last."""
+        raise NotImplementedError
+
+    @property
+    def is_partition(self) -> bool:
+        """Whether the only parent is a partitioned table."""
+        raise NotImplementedError
+
+    @property
+    def partitioned_parent(self) -> bool:
+        """Whether the table is partitioned itself."""
+        return False
+
+    def without_parents(self) -> Self:
+        """Return the table as a table of its own."""
+        raise NotImplementedError
+
+
+class Inheritable(Object):
+    """An object on a table that child tables inherit."""
+
+    def is_inherited_by(self, child: Inheriting) -> bool:
+        """Tell whether a direct child table has the object too."""
+        del child
+        return True
+
+    def inherited_by(self, child: Ref) -> Self:
+        """Return the object as the child table has it, without comment, owner and privileges."""
+        return self.without_attached().on_relation(child)
+
+    def satisfied_by(self, found: Self) -> bool:
+        """Compare with a live object, of which parents not attached yet may bring the rest."""
+        return self.matches(found)
+
+
+class Overriding(Object):
+    """An object that may alter an inherited one: a column's default, a partition's trigger."""
+
+    @property
+    def overrides(self) -> bool:
+        """Whether the object only alters an inherited one."""
+        raise NotImplementedError
+
+    @property
+    def also_inherited(self) -> bool:
+        """Whether a parent has the object too, so that changes to the parent's apply to it."""
+        return self.overrides
+
+    def filled(self, inherited: Object) -> Self:
+        """Return the object complete, with the inherited one's values where it has none."""
+        del inherited
+        return self
+
+    def must_own_before(self, was: Object, old: Object, new: Object) -> bool:
+        """Tell whether to define the object locally before the parent's changes from old to new.
+
+        `was` is the object before the plan. Otherwise the parent's change would remove it.
+        """
+        del was, old, new
+        return False
+
+    def override_clause(self, context: PlanningContext) -> sql.Composable | None:
+        """Return the override as part of CREATE TABLE, if no later ALTER can express it."""
+        del context
+        return None
 
     def restate_overrides(
         self, changed: Object, old: Object, context: PlanningContext
     ) -> Iterable[Statement]:
-        """Say again what the change of `old` to `changed`, on which this stands or which it overrides, has overwritten."""
+        """Repeat statements whose effect a change of the table or of the parent's object undid."""
         del changed, old, context
         return ()
-
-    def keep_through(
-        self, changed: Object, old: Object, context: PlanningContext
-    ) -> Iterable[Statement]:
-        """Stay as it is through the change of `old` to `changed`, on which it stands and which changes it too."""
-        del changed, old, context
-        return ()
-
-    @property
-    def overrides(self) -> bool:
-        """Whether it only alters a part that a parent gives; `define` says how, where `clause` cannot."""
-        return False
-
-    def filled(self, given: Object) -> Self:
-        """One that overrides, as if it were the heir's own: with what it leaves to what a parent gives."""
-        del given
-        return self
-
-    def must_own_before(self, was: Object, old: Object, new: Object) -> bool:
-        """Whether what it has, and `was` had, must be the heir's own before the change of the parent's from `old` to `new` takes it."""
-        del was, old, new
-        return False
-
-    @property
-    def also_inherited(self) -> bool:
-        """Whether a parent gives it too, so that what is said of the parent's is said of this one."""
-        return self.overrides
-
-    def override_clause(self, context: PlanningContext) -> sql.Composable | None:
-        """How one that overrides stands in the definition of the heir, where nothing can say it later."""
-        del context
-        return None
 
     def renamed_while_reparenting(
         self, before: Object, after: Object, context: PlanningContext
     ) -> tuple[Statement, Statement] | None:
-        """What is done to this part, and undone, around the moment in which an heir gets other parents.
+        """Return a rename of this parent's object, and its reverse, around a change of parents.
 
-        It gives the heir `before`, which is to be `after`, as other parents give it.
+        A child table inherits it as `before`, and from its new parents as `after`.
         """
         del before, after, context
         return None
+
+
+def parents_of(obj: Object | None) -> tuple[Ref, ...]:
+    """Return the parent tables of any object."""
+    return obj.parents if isinstance(obj, Inheriting) else ()
+
+
+def is_partition(obj: Object | None) -> bool:
+    """Tell whether any object is a partition."""
+    return isinstance(obj, Inheriting) and obj.is_partition
+
+
+def is_partitioned(obj: Object | None) -> bool:
+    """Tell whether any object is a partitioned table."""
+    return isinstance(obj, Inheriting) and obj.partitioned_parent
+
+
+def overrides(obj: Object | None) -> bool:
+    """Tell whether any object only alters an inherited one."""
+    return isinstance(obj, Overriding) and obj.overrides
+
+
+def also_inherited(obj: Object | None) -> bool:
+    """Tell whether a parent has any object too."""
+    return isinstance(obj, Overriding) and obj.also_inherited
+
+
+def filled(obj: Object, inherited: Object | None) -> Object:
+    """Return any object complete, with an inherited one's values where it has none."""
+    if inherited is None or not isinstance(obj, Overriding):
+        return obj
+    return obj.filled(inherited)
+
+
+def inherited_by(obj: Object, child: Object) -> Object | None:
+    """Return any object as a direct child table inherits it, None if it does not."""
+    if not isinstance(obj, Inheritable) or not isinstance(child, Inheriting):
+        return None
+    return obj.inherited_by(child.ref) if obj.is_inherited_by(child) else None
+
+
+def restate_overrides(
+    obj: Object, changed: Object, old: Object, context: PlanningContext
+) -> Iterable[Statement]:
+    """Repeat statements for any object whose effect a change from `old` undid."""
+    return obj.restate_overrides(changed, old, context) if isinstance(obj, Overriding) else ()
+
+
+def must_own_before(obj: Object, was: Object, old: Object, new: Object) -> bool:
+    """Tell whether to define any object locally before the parent's changes from old to new."""
+    return isinstance(obj, Overriding) and obj.must_own_before(was, old, new)
+
+
+def override_clause(obj: Object, context: PlanningContext) -> sql.Composable | None:
+    """Return the override by any object as part of CREATE TABLE, if no later ALTER can express it."""
+    return obj.override_clause(context) if isinstance(obj, Overriding) else None
+
+
+def satisfied_by(desired: Object, found: Object) -> bool:
+    """Tell whether any object was created as planned; parents attached later may bring the rest."""
+    if isinstance(desired, Inheritable):
+        return isinstance(found, Inheritable) and desired.satisfied_by(found)
+    return desired.matches(found)

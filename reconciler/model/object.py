@@ -11,27 +11,20 @@ from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 from psycopg import sql
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-from pydantic.json_schema import SkipJsonSchema
+from pydantic import field_validator, model_validator
 
 from reconciler.model.context import PlanningContext
-from reconciler.model.facts import PartitionCopy
-from reconciler.model.inheritance import Inheriting
+from reconciler.model.record import Record
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement, TypeConversion, undoable
 from reconciler.server.capabilities import Server
-from reconciler.server.connection import Connection, Row
-from reconciler.sql import compose, literal, name, raw, text
-
-ATTACHED = frozenset({"comment", "owner", "grants"})  # what is said of an object that is there
+from reconciler.server.connection import Row
+from reconciler.sql import compose, literal, text
 
 
-class Object(Inheriting, BaseModel):
+class Object(Record):
     """One object of a database."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: ClassVar[str]
     section: ClassVar[str]  # the YAML key that lists objects of this kind
     oid_column: ClassVar[str] = (
         ""  # the catalog and column that hold its oid: where none is people's, `catalog` need not be asked
@@ -40,52 +33,15 @@ class Object(Inheriting, BaseModel):
     parent_kinds: ClassVar[
         tuple[str, ...]
     ] = ()  # kinds under whose entries that section stands; () is the top level
-    inline_in_parent: ClassVar[bool] = (
-        False  # created as part of what it lives on, when that is created too
-    )
-    omitted_is_default: ClassVar[bool] = (
-        False  # a declaration is the whole definition: a key left out means its default
-    )
-    applies_last: ClassVar[bool] = (
-        False  # bears on what others are made as: on every clone, and changed after everything else
-    )
     follows_type_change: ClassVar[bool] = (
         False  # PostgreSQL itself carries it along when a column under it changes its type
-    )
-    relation: ClassVar[bool] = False  # shares the namespace of tables, indexes, sequences and views
-    shared_namespace: ClassVar[str] = (
-        ""  # the namespace, if it is another, that it shares with further kinds: "type" or "routine"
-    )
-    platform_dependent: ClassVar[bool] = (
-        False  # made of what one server has and another of the same version may lack: ICU, a locale
-    )
-    hidden_dependency: ClassVar[bool] = (
-        False  # of what uses it PostgreSQL notes only that it calls the routine behind it
-    )
-    fires_on_ddl: ClassVar[bool] = (
-        False  # acts on changes to other objects, so that it is made last and dropped first
     )
     sql_fields: ClassVar[tuple[str, ...]] = ()  # fields that hold SQL which people wrote
     renamable: ClassVar[bool] = True  # ALTER … RENAME TO knows it
     commentable: ClassVar[bool] = True  # COMMENT ON knows it
-    renamed_part: ClassVar[str] = "name"  # what differs then
-    has_partition_copies: ClassVar[bool] = (
-        False  # each partition has a piece of what its parent has
-    )
     first_version: ClassVar[
         Mapping[str, int]
     ] = {}  # the first major version that knows a field, where 14 does not
-
-    ref: SkipJsonSchema[Ref] = Field(exclude=True, repr=False)
-    comment: str | None = Field(default=None, description="COMMENT ON")
-    renamed_from: str | None = Field(
-        default=None,
-        description="its old name: it is renamed, where that is still there; may stay for ever",
-    )
-    depends_on: tuple[str, ...] = Field(
-        default=(),
-        description="what no catalog knows that it needs: `function f(int)`, `table t`, …",
-    )
 
     @model_validator(mode="after")
     def _renamable(self) -> Self:
@@ -131,33 +87,6 @@ class Object(Inheriting, BaseModel):
         """The short form of an entry, where it has one; `entry` reads it back."""
         return body
 
-    def expand_shorthand(self) -> Iterable[tuple[Ref, dict[str, Any]]]:
-        """The further objects that a declaration is short for: their refs and fields."""
-        return ()
-
-    def collapse_shorthand(self, others: Mapping[Ref, Object]) -> tuple[Self, frozenset[Ref]]:
-        """The object as a person would declare it, and which of `others` that says too: the way back of `unfold`."""
-        del others
-        return self, frozenset()
-
-    def identify(self, connection: Connection) -> Ref:
-        """The ref as PostgreSQL spells it, asked on scratch; raises StatementFailed."""
-        del connection
-        return self.ref
-
-    def designation(self) -> sql.Composable:
-        """The object as COMMENT ON, ALTER … OWNER TO and DROP name it: `POLICY p ON public.t`."""
-        words = self.kind.replace("_", " ").upper()
-        if self.ref.on is None:
-            return compose("{} {}", raw(words), self.sql_name())
-        return compose(
-            "{} {} ON {}", raw(words), self.ref.name, name(self.ref.on.schema, self.ref.on.name)
-        )
-
-    def sql_name(self) -> sql.Composable:
-        """The object's qualified name."""
-        return name(self.ref.schema, self.ref.name)
-
     def needs(self) -> frozenset[Ref]:
         """What must exist before this object, as far as its own fields tell; pg_depend tells the rest."""
         return frozenset({self.ref.on or self.ref.schema_ref} if self.ref.schema else ())
@@ -174,31 +103,14 @@ class Object(Inheriting, BaseModel):
             if getattr(self, f) != type(self).model_fields[f].default
         }
 
-    def files(self) -> frozenset[str]:
-        """The names of what must be installed on a server that is to hold it."""
-        return frozenset()
-
-    def clause(self) -> sql.Composable:
-        """How an object that folds stands in the definition of what it lives on."""
-        raise NotImplementedError
-
-    def reserved_constraint_names(self) -> frozenset[str]:
-        """The names, its own or its parts', that PostgreSQL gives to no constraint in the schema that has none yet."""
-        return frozenset(
-            {self.ref.name} if self.ref.on is not None and not self.inline_in_parent else ()
-        )
-
-    def with_explicit_names(self, claimed: Set[tuple[str, str]]) -> Self:
-        """The object with the names given that PostgreSQL would not choose because others have `claimed` them."""
-        del claimed
-        return self
-
-    def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+    def define(
+        self, context: PlanningContext, parts: Sequence[InlinePart] = ()
+    ) -> Iterable[Statement]:
         """Plain DDL: for scratch, and for objects on what the same plan creates. `parts` are what folds into it."""
         raise NotImplementedError
 
     def define_online(
-        self, context: PlanningContext, parts: Sequence[Object] = ()
+        self, context: PlanningContext, parts: Sequence[InlinePart] = ()
     ) -> Iterable[Statement]:
         """The recipe for a busy server, where it is not the plain DDL."""
         return self.define(context, parts)
@@ -254,11 +166,6 @@ class Object(Inheriting, BaseModel):
         """The recipe for a busy server, where it is not the plain DDL."""
         return self.remove(context)
 
-    def remove_after_parent(self, context: PlanningContext) -> Iterable[Statement]:
-        """Drop what does not go by itself when what the object is part of is dropped."""
-        del context
-        return ()
-
     def suspend(self, context: PlanningContext) -> Iterable[Statement] | None:
         """Let go of what is replaced beneath the object, if it holds data; None: it holds none, and is made again."""
         del context
@@ -289,16 +196,6 @@ class Object(Inheriting, BaseModel):
             relation=self.stands_on,
             undo=(words[1],),
         )
-
-    def parts_renamed(self, live: Self) -> Iterable[tuple[str, str, Statement]]:
-        """Old name, new name and statement for each part of `live` that is to be called otherwise and is no object itself."""
-        del live
-        return ()
-
-    def with_parts_from(self, names: Mapping[str, str]) -> Self:
-        """The declaration with what its parts, by their names, are called now; the way back of `parts_renamed`."""
-        del names
-        return self
 
     def define_deferred(self, old: Self | None, context: PlanningContext) -> Iterable[Statement]:
         """What can only be said once `finish_needs` are there too: a sequence's owner, whose default needs the sequence."""
@@ -334,43 +231,7 @@ class Object(Inheriting, BaseModel):
         del old
         return self.define(context)
 
-    def drop_leftover(self, *, wanted: bool = True) -> Iterable[Statement]:
-        """Drop this leftover, if its name tells that nobody wants it as it is, or else where it is known not to be `wanted`."""
-        del wanted
-        return ()
-
-    def without_parents(self) -> Self:
-        """The object without its parents."""
-        return self
-
-    def finish_interrupted(self, context: PlanningContext) -> Iterable[Statement]:
-        """What is still to be done to the object, which is read as if it were; where it is done, it does nothing."""
-        del context
-        return ()
-
-    def replay(self, pieces: Mapping[Ref, PartitionCopy]) -> Iterable[Statement]:
-        """Make the leftover what it was, with those pieces: on a clone, where the rest of the work is proven."""
-        del pieces
-        return ()
-
     # -- what every kind has ---------------------------------------------------------------------------------------
-
-    @property
-    def relation_name(self) -> str | None:
-        """The name it takes among the relations of its schema, if any."""
-        return self.ref.name if self.relation else None
-
-    def name_keys(self) -> frozenset[tuple[str, ...]]:
-        """What no other object may have at the same time: its names, each in its namespace."""
-        named = {
-            *((s, self.ref.name, self.ref.arguments or "") for s in self.namespaces()),
-            ("relation", self.relation_name or self.ref.name, ""),
-        }
-        return frozenset(
-            (space, self.ref.schema, *rest)
-            for space, *rest in named
-            if self.relation_name is not None or space != "relation"
-        )
 
     def free_name(
         self, new: Self, context: PlanningContext
@@ -379,101 +240,13 @@ class Object(Inheriting, BaseModel):
         del new, context
         return None
 
-    @classmethod
-    def namespaces(cls) -> frozenset[str]:
-        """The namespaces in which it takes its name: the rows of a relation make a type of that name too."""
-        return frozenset({"relation", "type"} if cls.relation else {cls.shared_namespace} - {""})
-
     @property
     def commit_group(self) -> Ref | None:
         """What names the transaction that changes to this object share with others, whatever the plan creates."""
         return None
 
-    @property
-    def partitioned_parent(self) -> bool:
-        """Whether all that it holds is in such pieces: a partitioned table."""
-        return False
-
-    @property
-    def is_partition(self) -> bool:
-        """Whether it is a piece of its parent, which gives it everything that it has itself: a partition."""
-        return False
-
-    def is_inherited_by(self, child: Object) -> bool:
-        """Whether what the object lives on gives it to `heir`, one of whose parents that is."""
-        del child
-        return self.inline_in_parent
-
-    def inherited_by(self, child: Ref) -> Self:
-        """The object as it comes to an heir."""
-        told = {
-            f: model.get_default() for f, model in type(self).model_fields.items() if f in ATTACHED
-        }
-        return self.model_copy(
-            update=told | {"ref": replace(self.ref, schema=child.schema, on=child)}
-        )
-
-    @property
-    def stands_on(self) -> str:
-        """The relation whose lock matters, for people to read."""
-        if self.ref.on is not None:
-            return self.ref.on.identity
-        return self.ref.identity if self.relation else ""
-
-    @classmethod
-    def derived(cls) -> frozenset[str]:
-        """The fields that are read but never declared."""
-        return frozenset(
-            n for n, f in cls.model_fields.items() if f.json_schema_extra == {"derived": True}
-        )
-
-    @classmethod
-    def kept(cls) -> frozenset[str]:
-        """The fields that keep their live value where a declaration leaves them out."""
-        return ATTACHED if cls.omitted_is_default else frozenset(cls.model_fields)
-
-    def over(self, live: Self | None, *, complete: bool = False) -> Self:
-        """This declaration completed with what it leaves to the live object; `complete` leaves nothing to it."""
-        if live is None or complete:
-            return self
-        kept = {
-            f: getattr(live, f)
-            for f in self.kept() - self.model_fields_set
-            if f in type(self).model_fields
-        }
-        return self.model_copy(update=kept | {"ref": self.ref})
-
-    def matches(self, live: Self) -> bool:
-        """Whether it is that object, if what nobody declares is as it is there."""
-        return (
-            self.model_copy(
-                update={n: getattr(live, n) for n in self.derived() - self.model_fields_set}
-            )
-            == live
-        )
-
-    def satisfied_by(self, found: Self) -> bool:
-        """Whether that is what it was to be, where what a parent gives is still to come."""
-        return self.matches(found)
-
-    def as_state(self) -> Self:
-        """The object without what no catalog stores."""
-        return self.model_copy(update={"renamed_from": None, "depends_on": ()})
-
-    def expressions(self) -> Mapping[str, str]:
-        """SQL over the row that no catalog stores, by the name of its field."""
-        return {}
-
-    def with_expression(self, field: str, value: str) -> Self:
-        """The object with such an expression as PostgreSQL spells it."""
-        return self.model_copy(update={field: value})
-
-    def fields(self) -> dict[str, Any]:
-        """The fields as plain data, without the ref: for differences, plans and the journal."""
-        return self.model_dump(mode="json", by_alias=True)
-
     def create(
-        self, context: PlanningContext, parts: Sequence[Object] = (), *, online: bool = True
+        self, context: PlanningContext, parts: Sequence[InlinePart] = (), *, online: bool = True
     ) -> list[Statement]:
         """Everything that makes the object as it is: definition, owner, comment and grants."""
         parts = [p.with_explicit_names(context.claimed) for p in parts]
@@ -482,7 +255,7 @@ class Object(Inheriting, BaseModel):
         return [*undoable(made, lambda: self._cleared(parts, context)), *undoable(attached, tuple)]
 
     def recreate(
-        self, old: Self | None, context: PlanningContext, parts: Sequence[Object] = ()
+        self, old: Self | None, context: PlanningContext, parts: Sequence[InlinePart] = ()
     ) -> list[Statement]:
         """The same, within a replacement: of `old`, or of what the object stands on."""
         parts = [p.with_explicit_names(context.claimed) for p in parts]
@@ -495,9 +268,7 @@ class Object(Inheriting, BaseModel):
 
         The first has no undo where the way back is a replacement.
         """
-        same = self.model_copy(
-            update={f: getattr(old, f) for f in ATTACHED & type(self).model_fields.keys()}
-        )
+        same = self.with_attached_of(old)
         redefined: Iterable[Statement] | None = () if same == old else same.redefine(old, context)
         if redefined is None:
             return None
@@ -522,18 +293,18 @@ class Object(Inheriting, BaseModel):
         self, context: PlanningContext, lost: Sequence[Object] = (), *, online: bool = True
     ) -> list[Statement]:
         """Everything that drops the object; `lost` are those that go with it and come back when it is undone."""
-        parts = [o for o in lost if o.inline_in_parent]
+        parts = [o for o in lost if isinstance(o, InlinePart)]
 
         def back() -> Iterable[Statement]:
             yield from self.create(context, parts, online=False)
             for obj in lost:
-                if not obj.inline_in_parent:
+                if not isinstance(obj, InlinePart):
                     yield from obj.create(context, online=False)
 
         return undoable(self._cleared(parts, context, online=online), back)
 
     def _cleared(
-        self, parts: Iterable[Object], context: PlanningContext, *, online: bool = False
+        self, parts: Iterable[InlinePart], context: PlanningContext, *, online: bool = False
     ) -> Iterable[Statement]:
         """Drop it, and what of its parts does not go with it."""
         yield from self.remove_online(context) if online else self.remove(context)
@@ -551,3 +322,58 @@ class Object(Inheriting, BaseModel):
     def _own(self, old: Self | None, context: PlanningContext) -> Iterator[Statement]:
         del old, context
         yield from ()
+
+
+class InlinePart(Object):
+    """A part of another object, created within its CREATE statement when both are new: a column."""
+
+    def clause(self) -> sql.Composable:
+        """Return the part as CREATE TABLE lists it."""
+        raise NotImplementedError
+
+    def reserved_constraint_names(self) -> frozenset[str]:
+        """Return the names of its constraints that are given explicitly."""
+        return frozenset()
+
+    def with_explicit_names(self, reserved: Set[tuple[str, str]]) -> Self:
+        """Return the part with explicit names for constraints whose default names are reserved.
+
+        `reserved` holds pairs of schema and name: PostgreSQL would choose others to avoid them.
+        """
+        del reserved
+        return self
+
+    def remove_after_parent(self, context: PlanningContext) -> Iterable[Statement]:
+        """Drop remains of the part that stay when its parent is dropped."""
+        del context
+        return ()
+
+    def keep_through(
+        self, changed: Object, old: Object, context: PlanningContext
+    ) -> Iterable[Statement]:
+        """Restore the part after a change of its parent from `old`, which alters the part too."""
+        del changed, old, context
+        return ()
+
+    @property
+    def accepts_null(self) -> bool:
+        """Whether values may be null."""
+        return False
+
+    def for_existing_rows(self) -> Self:
+        """Return the part as it can be added to a table with rows: without values, nullable."""
+        return self
+
+
+def keep_through(
+    obj: Object, changed: Object, old: Object, context: PlanningContext
+) -> Iterable[Statement]:
+    """Restore any object after a change of its parent from `old`."""
+    return obj.keep_through(changed, old, context) if isinstance(obj, InlinePart) else ()
+
+
+def reserved_constraint_names(obj: Object) -> frozenset[str]:
+    """Return the names that PostgreSQL does not choose for a new constraint because of an object."""
+    if isinstance(obj, InlinePart):
+        return obj.reserved_constraint_names()
+    return frozenset({obj.ref.name} if obj.ref.on is not None else ())

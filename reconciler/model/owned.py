@@ -9,7 +9,14 @@ from pydantic import Field
 
 from reconciler.model.context import PlanningContext
 from reconciler.model.object import Object
-from reconciler.model.privileges import PUBLIC, Access, after_owner_change, all_privileges, grantors
+from reconciler.model.privileges import (
+    PUBLIC,
+    Access,
+    Grants,
+    after_owner_change,
+    all_privileges,
+    grantors,
+)
 from reconciler.model.statement import Statement
 from reconciler.sql import compose, raw, text
 
@@ -34,6 +41,11 @@ class Owned(Object):
             )
 
 
+def owner_of(obj: Object | None) -> str | None:
+    """Return the owner of any object, None if it has none of its own."""
+    return obj.owner if isinstance(obj, Owned) else None
+
+
 class Granted(Owned):
     """An object that has an owner and privileges (https://www.postgresql.org/docs/current/ddl-priv.html)."""
 
@@ -50,6 +62,13 @@ class Granted(Owned):
         """What others may do with a new object, were no default privileges altered."""
         return {PUBLIC: list(cls.public_by_default)} if cls.public_by_default else {}
 
+    @classmethod
+    def initial_grants(cls, context: PlanningContext, schema: str) -> Grants:
+        """Return the privileges of a new object of `context.user` in a schema."""
+        anywhere = context.initial.get((cls.grant_class, ""))
+        altered = context.initial.get((cls.grant_class, schema), anywhere)
+        return cls.default_grants() if altered is None else altered
+
     def roles(self) -> frozenset[str]:
         return (super().roles() | (self.grants or {}).keys() | grantors(self.grants or {})) - {
             PUBLIC
@@ -59,13 +78,17 @@ class Granted(Owned):
         yield from super()._own(old, context)
         if self.grants is None:
             return
-        had = old.grants or {} if old else context.initial_grants(type(self), self.ref.schema)
+        had = old.grants or {} if old else self.initial_grants(context, self.ref.schema)
         before, owner = (
             (old.owner if old else None) or context.user,
             self.owner or (old.owner if old else None) or context.user,
         )
         target = compose("{} {}", raw(self.grant_class), self.sql_name())
         access = Access(
-            target, str(self.ref), all_privileges(self.grant_class, context.server), owner, context.user
+            target,
+            str(self.ref),
+            all_privileges(self.grant_class, context.server),
+            owner,
+            context.user,
         )
         yield from access.changes(after_owner_change(had, before, owner), self.grants)

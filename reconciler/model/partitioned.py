@@ -11,15 +11,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from hashlib import sha256
 from itertools import chain, count
-from typing import ClassVar, Final, Self, TypeVar
+from typing import ClassVar, Final, Self, TypeGuard, TypeVar
 
 from pydantic import Field
 
 from reconciler.model.context import PlanningContext
 from reconciler.model.facts import PartitionCopy
-from reconciler.model.object import Object
+from reconciler.model.inheritance import Inheritable
+from reconciler.model.record import Record
 from reconciler.model.ref import Ref, split_name
 from reconciler.model.reserved_names import BUILD_PREFIX
+from reconciler.model.resumption import LeavesLeftovers
 from reconciler.model.statement import Statement
 from reconciler.sql import compose, literal, name, text
 
@@ -36,10 +38,9 @@ P = TypeVar("P", bound="PartitionedObject")
 NO_COPIES: Mapping[Ref, PartitionCopy] = {}
 
 
-class PartitionedObject(Object):
+class PartitionedObject(Inheritable, LeavesLeftovers):
     """An index or a constraint; `partitioned` on a partitioned table."""
 
-    has_partition_copies: ClassVar[bool] = True
     not_compared: ClassVar[frozenset[str]] = frozenset(  # fields that `equals` leaves out
         {"comment", "partitioned", "pieces"}
     )
@@ -177,7 +178,7 @@ class PartitionedObject(Object):
         """Return the object under another name in the same schema."""
         return self.model_copy(update={"ref": replace(self.ref, name=own)})
 
-    def equals(self, other: Object) -> bool:
+    def equals(self, other: Record) -> TypeGuard[PartitionedObject]:
         """Return whether the definitions are equal, on whatever table and under whatever name."""
         if not isinstance(other, type(self)):
             return False
@@ -274,7 +275,9 @@ def recreate_absorbed(parent: PartitionedObject, context: PlanningContext) -> It
             yield from (s.sql for s in own.create(context, online=False))
 
 
-def _same_on_partition(copy: PartitionedObject, context: PlanningContext) -> Object | None:
+def _same_on_partition(
+    copy: PartitionedObject, context: PlanningContext
+) -> PartitionedObject | None:
     """Return the partition's own object of the same name and definition, if it has one."""
     own = context.partition_children.get(copy.ref.on, ()) if copy.ref.on else ()
     return next((o for o in own if o.ref == copy.ref and copy.equals(o)), None)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from reconciler.model.context import PlanningContext
-from reconciler.model.object import Object
 from reconciler.model.partitioned import (
     NO_COPIES,
     PartitionedObject,
@@ -30,7 +29,7 @@ class PartitionedBuild:
     context: PlanningContext
     old: PartitionedObject | None = None
     statements: list[Statement] = field(default_factory=list[Statement])
-    reused: list[Object] = field(default_factory=list[Object])
+    reused: list[PartitionedObject] = field(default_factory=list[PartitionedObject])
     renames: list[tuple[PartitionedObject, str]] = field(
         default_factory=list[tuple[PartitionedObject, str]]
     )
@@ -83,7 +82,7 @@ class PartitionedBuild:
     def _resumes(self, built: PartitionedObject) -> bool:
         """Return whether an interrupted run began the object; drop a leftover of no use."""
         left = self.context.leftovers.get(built.ref)
-        if left is None:
+        if left is None or not isinstance(left.made, PartitionedObject):
             return False
         self.reused.append(left.made)
         copies = self.context.partition_copies.get(built.ref, NO_COPIES).values()
@@ -115,7 +114,7 @@ class PartitionedBuild:
             self.statements += copy.create_on_leaf(self.context)
         return copy
 
-    def _reusable(self, copy: PartitionedObject) -> Object | None:
+    def _reusable(self, copy: PartitionedObject) -> PartitionedObject | None:
         """Return a leftover or an object of the partition with the copy's definition, if any."""
         table = copy.ref.on
         left = self.context.leftovers.get(copy.ref)

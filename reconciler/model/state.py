@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import Any
 
 from reconciler.errors import Position
-from reconciler.model.object import Object
+from reconciler.model.inheritance import also_inherited, inherited_by, overrides, parents_of
+from reconciler.model.object import InlinePart, Object
 from reconciler.model.ref import Ref
 from reconciler.server.connection import Row
 
@@ -57,7 +58,7 @@ class State:
                 standing.setdefault(needed, set()).add(ref)
         return standing
 
-    def parts(self, ref: Ref) -> Sequence[Object]:
+    def parts(self, ref: Ref) -> Sequence[InlinePart]:
         """The objects that fold into the creation of `ref`, in their order."""
         return self._folding.get(ref, ())
 
@@ -65,14 +66,12 @@ class State:
         """What the object's parents, `but` some, give it, by the ref that it has there."""
         found: dict[Ref, Object] = {}
         child = self.objects.get(ref)
-        for parent in child.parents if child else ():
+        for parent in parents_of(child) if child else ():
             if parent in but:
                 continue
             given = [*self.inherited(parent).values(), *self._living.get(parent, ())]
-            found |= {
-                o.ref: o
-                for o in (g.inherited_by(ref) for g in given if child and g.is_inherited_by(child))
-            }
+            copies = (inherited_by(g, child) for g in given if child)
+            found |= {o.ref: o for o in copies if o is not None}
         return found
 
     def living_on(self, ref: Ref) -> Sequence[Object]:
@@ -101,7 +100,7 @@ class State:
 
     def overriding(self, ref: Ref) -> Sequence[Object]:
         """The parts that override this one, on what inherits from its owner."""
-        return [o for o in self.merging(ref) if o.overrides]
+        return [o for o in self.merging(ref) if overrides(o)]
 
     def merging(self, ref: Ref) -> Sequence[Object]:
         """Those, and the parts that are both the heir's own and of this one."""
@@ -113,22 +112,22 @@ class State:
 
     def _ancestors(self, ref: Ref | None) -> set[Ref]:
         child = self.objects.get(ref) if ref is not None else None
-        parents = child.parents if child else ()
+        parents = parents_of(child) if child else ()
         return {*parents}.union(*(self._ancestors(p) for p in parents))
 
     @cached_property
     def _merged(self) -> Mapping[str, Sequence[Object]]:
         found: dict[str, list[Object]] = {}
         for obj in self.objects.values():
-            if obj.also_inherited:
+            if also_inherited(obj):
                 found.setdefault(obj.ref.name, []).append(obj)
         return found
 
     @cached_property
-    def _folding(self) -> Mapping[Ref, Sequence[Object]]:
-        found: dict[Ref, list[Object]] = {}
+    def _folding(self) -> Mapping[Ref, Sequence[InlinePart]]:
+        found: dict[Ref, list[InlinePart]] = {}
         for obj in self.objects.values():
-            if obj.inline_in_parent and obj.ref.on is not None:
+            if isinstance(obj, InlinePart) and obj.ref.on is not None:
                 found.setdefault(obj.ref.on, []).append(obj)
         return found
 

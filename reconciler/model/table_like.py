@@ -10,9 +10,11 @@ from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.context import PlanningContext
-from reconciler.model.object import Object
+from reconciler.model.inheritance import Inheriting, override_clause, overrides
+from reconciler.model.object import InlinePart
 from reconciler.model.owned import Granted
 from reconciler.model.ref import Ref, split_name
+from reconciler.model.resumption import Resumable
 from reconciler.model.statement import Hazard, Statement
 from reconciler.sql import compose, joined, literal, raw, text
 
@@ -31,7 +33,7 @@ _FINALIZE: Final = """DO $reconcile$ DECLARE whole regclass; BEGIN
 END $reconcile$"""
 
 
-class InheritableTable(Granted):
+class InheritableTable(Inheriting, Resumable, Granted):
     """A table of which others may be the parents, or the whole."""
 
     relation: ClassVar[bool] = True
@@ -100,17 +102,17 @@ class InheritableTable(Granted):
     def _create(
         self,
         create: sql.Composable,
-        parts: Sequence[Object],
+        parts: Sequence[InlinePart],
         context: PlanningContext,
         *beside: sql.Composable,
     ) -> Iterable[Statement]:
         """It with its columns and what it inherits; a partition that has columns of its own is attached afterwards."""
-        columns = [compose("\n    {}", p.clause()) for p in parts if not p.overrides]
+        columns = [compose("\n    {}", p.clause()) for p in parts if not overrides(p)]
         columns += [
-            compose("\n    {}", a) for p in parts if (a := p.override_clause(context)) is not None
+            compose("\n    {}", a) for p in parts if (a := override_clause(p, context)) is not None
         ]
         listed = compose(" ({}{})", sql.SQL(",").join(columns), raw("\n" if columns else ""))
-        attached = self.is_partition and any(not p.overrides for p in parts)
+        attached = self.is_partition and any(not overrides(p) for p in parts)
         words: list[sql.Composable] = [compose("{}{}", create, listed)]
         if self.partition_of is not None and not attached:
             words[0] = compose(
@@ -131,7 +133,7 @@ class InheritableTable(Granted):
         if attached:  # by itself it may have columns, which are its parent's from then on
             yield Statement(sql=self._attach(), lock="ACCESS EXCLUSIVE", relation=parent)
         for part in parts:
-            if part.overrides:
+            if overrides(part):
                 yield from (s.model_copy(update={"undo": None}) for s in part.define(context))
 
     def _detach_old(self, old: Self) -> Iterable[Statement]:

@@ -8,7 +8,8 @@ from reconciler.diff.diff import Change
 from reconciler.diff.inherited import precedence
 from reconciler.kinds import KINDS
 from reconciler.model.datatype import Replaceable
-from reconciler.model.object import Object
+from reconciler.model.markers import AppliesLast, FiresOnDdl, HiddenDependency
+from reconciler.model.object import InlinePart, Object
 from reconciler.model.partitioned import PartitionedObject
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
@@ -68,7 +69,9 @@ def _drop(operations: Operations, before: Before) -> None:
         for needed in live.needs(ref):
             unneeded = operations.find(dropping(needed))
             if not (
-                needed in recreation.suspended and needed == ref.on and live[ref].inline_in_parent
+                needed in recreation.suspended
+                and needed == ref.on
+                and isinstance(live[ref], InlinePart)
             ):
                 before(gone, unneeded)
             if needed in recreation.suspended:
@@ -134,7 +137,7 @@ def _alike(refs: Set[Ref]) -> dict[tuple[str, Ref | None], list[Ref]]:
     """Those that live on something as no part of it, by their kind and what they live on."""
     found: dict[tuple[str, Ref | None], list[Ref]] = {}
     for ref in refs:
-        if ref.on is not None and not KINDS[ref.kind].inline_in_parent:
+        if ref.on is not None and not issubclass(KINDS[ref.kind], InlinePart):
             found.setdefault((ref.kind, ref.on), []).append(ref)
     return found
 
@@ -182,7 +185,7 @@ def whole_row_callers(
     changed = [
         n
         for n in operations.statements
-        if not n.late and n.ref.on is not None and KINDS[n.ref.kind].inline_in_parent
+        if not n.late and n.ref.on is not None and issubclass(KINDS[n.ref.kind], InlinePart)
     ]
     parts: dict[Ref, list[Operation]] = {}
     for node in changed:
@@ -208,7 +211,7 @@ def hidden_dependents(
         unnoted = [
             (r, n)
             for r in state
-            if KINDS[r.kind].hidden_dependency
+            if issubclass(KINDS[r.kind], HiddenDependency)
             for n in state.needs(r)
             if n.arguments is not None
         ]
@@ -253,8 +256,8 @@ def _finish(operations: Operations, before: Before) -> None:
         ):
             before(operations.find(dropping(needed)), node)
             before(operations.find(making(needed)), node)
-        passes = (
-            node.ref in operations.live and not KINDS[node.ref.kind].has_partition_copies
+        passes = node.ref in operations.live and not issubclass(
+            KINDS[node.ref.kind], PartitionedObject
         )  # a piece may go before
         for needed in operations.live[node.ref].deferred_needs() if passes else ():
             before(node, operations.only(needed) if operations.find(dropping(needed)) else None)
@@ -278,10 +281,10 @@ def _clear(operations: Operations, before: Before) -> None:
 
 def _ambient_last(operations: Operations, before: Before) -> None:
     """What bears on how others are made is as it was while they are made, by the plan or by its undo."""
-    for node in [n for n in operations.statements if KINDS[n.ref.kind].applies_last]:
+    for node in [n for n in operations.statements if issubclass(KINDS[n.ref.kind], AppliesLast)]:
         for other in operations.statements:
-            beyond = KINDS[other.ref.kind].applies_last or (
-                KINDS[other.ref.kind].fires_on_ddl and not other.drop
+            beyond = issubclass(KINDS[other.ref.kind], AppliesLast) or (
+                issubclass(KINDS[other.ref.kind], FiresOnDdl) and not other.drop
             )
             if not (beyond or (other.drop and other.ref in operations.live.needs(node.ref))):
                 before(other, node)
@@ -354,12 +357,12 @@ def _watchers_apart(operations: Operations, before: Before) -> None:
     """What acts on changes to others goes before them, and comes after them."""
     for node in operations.statements:
         if (
-            KINDS[node.ref.kind].fires_on_ddl
+            issubclass(KINDS[node.ref.kind], FiresOnDdl)
             and operations.only(node.ref) == node
             and operations.actions[node] != "alter"
         ):
             for other in operations.statements:
-                if not KINDS[other.ref.kind].fires_on_ddl:
+                if not issubclass(KINDS[other.ref.kind], FiresOnDdl):
                     before(*((node, other) if node.drop else (other, node)))
 
 

@@ -9,7 +9,9 @@ from reconciler.diff.diff import Change
 from reconciler.diff.renames import Renaming, carried
 from reconciler.kinds import KINDS
 from reconciler.model.facts import Leftover
+from reconciler.model.inheritance import inherited_by, parents_of
 from reconciler.model.object import Object
+from reconciler.model.partitioned import PartitionedObject
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
 from reconciler.plan.operations import Operations
@@ -46,7 +48,7 @@ def fingerprint_of(
     built = {
         known.get(c.ref.on, c.ref.on)
         for c in changes
-        if c.ref.on is not None and KINDS[c.ref.kind].has_partition_copies
+        if c.ref.on is not None and issubclass(KINDS[c.ref.kind], PartitionedObject)
     } & target.objects.keys()
     found = fingerprint({*refs, *(known[r] for r in refs if r in known)}, target, fragile, owners)
     return found | _unfinished(built, leftovers)
@@ -82,7 +84,7 @@ def _given(state: State, ref: Ref) -> Iterable[Ref]:
     """What the parents of an object give it: its own list does not tell."""
     child = state.get(ref)
     return (
-        [o.ref for p in child.parents for o in state.living_on(p) if o.is_inherited_by(child)]
+        [o.ref for p in parents_of(child) for o in state.living_on(p) if inherited_by(o, child)]
         if child is not None
         else []
     )
@@ -123,7 +125,7 @@ def _descendants(owners: Iterable[Ref], state: State) -> dict[Ref, list[str]]:
     """Who inherits from each of these, in whatever generation."""
     children: dict[Ref, list[Ref]] = {}
     for ref, obj in state.objects.items():
-        for parent in obj.parents:
+        for parent in parents_of(obj):
             children.setdefault(parent, []).append(ref)
 
     def below(ref: Ref) -> Iterable[Ref]:

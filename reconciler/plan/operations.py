@@ -12,9 +12,18 @@ from typing import cast
 
 from reconciler.diff.diff import Action, Change
 from reconciler.model.datatype import Replaceable
-from reconciler.model.object import Object, PlanningContext
+from reconciler.model.inheritance import (
+    also_inherited,
+    is_partition,
+    is_partitioned,
+    overrides,
+    parents_of,
+    restate_overrides,
+)
+from reconciler.model.object import InlinePart, Object, PlanningContext, keep_through
 from reconciler.model.online_swap import SwappedOnline
 from reconciler.model.ref import Ref
+from reconciler.model.resumption import drop_leftover, finish_interrupted
 from reconciler.model.state import State
 from reconciler.model.statement import HazardKind, Statement
 from reconciler.plan.recreate import Recreation, cyclic_foreign_keys, recreation_of
@@ -134,7 +143,7 @@ def collect_operations(
     staying_children = {
         r: o
         for r, o in desired.objects.items()
-        if o.parents and r in live and live[r].parents == o.parents
+        if parents_of(o) and r in live and parents_of(live[r]) == parents_of(o)
     }
     context = replace(
         context,
@@ -192,11 +201,8 @@ def collect_operations(
 def _discard(operations: Operations) -> None:
     """Clear away what somebody left and nobody takes up."""
     for ref, leftover in operations.context.leftovers.items():
-        if ref not in operations.reused and (
-            found := list(
-                leftover.made.drop_leftover(wanted=ref not in operations.context.unwanted)
-            )
-        ):
+        wanted = ref not in operations.context.unwanted
+        if ref not in operations.reused and (found := drop_leftover(leftover.made, wanted=wanted)):
             operations.add(dropping(ref), "drop", found)
 
 
@@ -206,7 +212,7 @@ def _stand_on_the_old(operations: Operations) -> None:
         let_go = list(operations.live[ref].suspend(operations.context) or ())
         for needed in (
             operations.desired.needs(ref) - operations.live.needs(ref)
-            if let_go and not operations.live[ref].inline_in_parent
+            if let_go and not isinstance(operations.live[ref], InlinePart)
             else ()
         ):
             back = tuple(u for s in reversed(let_go) for u in s.undo or ())
@@ -223,7 +229,10 @@ def _settle(operations: Operations) -> None:
             operations.add(
                 node,
                 operations.actions.get(node, "alter"),
-                [*obj.finish_interrupted(operations.context), *operations.statements.get(node, [])],
+                [
+                    *finish_interrupted(obj, operations.context),
+                    *operations.statements.get(node, []),
+                ],
                 operations.units.get(node),
             )
 
@@ -233,16 +242,21 @@ def _partitions(live: State, desired: State) -> dict[Ref, list[Ref]]:
     found: dict[Ref, list[Ref]] = {}
     for ref, obj in live.objects.items():
         new = desired.get(ref)
-        if obj.partitioned_parent:
+        if is_partitioned(obj):
             found.setdefault(ref, [])
-        if obj.is_partition and new is not None and new.is_partition and new.parents == obj.parents:
-            found.setdefault(obj.parents[-1], []).append(ref)
+        if (
+            is_partition(obj)
+            and new is not None
+            and is_partition(new)
+            and parents_of(new) == parents_of(obj)
+        ):
+            found.setdefault(parents_of(obj)[-1], []).append(ref)
     return found
 
 
 def _create(operations: Operations, obj: Object, root: Ref | None = None) -> None:
     ref, context = obj.ref, operations.context
-    if obj.inline_in_parent and ref.on is not None and ref.on in operations.created:
+    if issubclass(type(obj), InlinePart) and ref.on in operations.created and ref.on:
         operations.stands_for[making(ref)] = making(ref.on)
         return
     unseen = ref.on if ref.on in operations.created else None
@@ -301,15 +315,15 @@ def _alter(operations: Operations, live: Object, desired: Object) -> None:
             s.sql
             for o in stay
             for s in (
-                *o.keep_through(live, desired, context),
-                *o.restate_overrides(live, desired, context),
+                *keep_through(o, live, desired, context),
+                *restate_overrides(o, live, desired, context),
             )
         )
-        recreated = [s for o in stay for s in o.keep_through(desired, live, context)]
+        recreated = [s for o in stay for s in keep_through(o, desired, live, context)]
         recreated += [
             s
             for o in _bearing(operations, ref, operations.desired)
-            for s in o.restate_overrides(desired, live, context)
+            for s in restate_overrides(o, desired, live, context)
         ]
         first = statements[0].model_copy(update={"undo": (*(statements[0].undo or ()), *back)})
         statements = [
@@ -340,11 +354,11 @@ def _bearing(operations: Operations, ref: Ref, state: State) -> Sequence[Object]
         before, after = (
             s.get(obj.ref.on) if obj.ref.on else None for s in (operations.live, operations.desired)
         )
-        stays = bool(before and after and before.parents == after.parents)
+        stays = bool(before and after and parents_of(before) == parents_of(after))
         return (
             state is operations.desired
-            and obj.also_inherited
-            and not obj.overrides
+            and also_inherited(obj)
+            and not overrides(obj)
             and stays
             and obj.ref not in operations.live
         )
@@ -356,7 +370,7 @@ def _rebuild(operations: Operations, ref: Ref) -> None:
     """Drop it and make it again on account of another change."""
     live, desired, root = operations.live, operations.desired, operations.recreation.recreated[ref]
     if (
-        ref.on is not None and ref.on in operations.created and live[ref].inline_in_parent
+        ref.on is not None and ref.on in operations.created and isinstance(live[ref], InlinePart)
     ):  # it goes and comes with what it is part of
         for node in (dropping, making):
             operations.stands_for[node(ref)] = node(ref.on)
@@ -377,7 +391,10 @@ def _stand_aside(operations: Operations, ref: Ref, root: Ref) -> None:
     """Rename a data type, and drop it once nothing has it any more."""
     aside = operations.recreation.aside[ref]
     operations.add(
-        dropping(ref), "alter", list(cast("Replaceable", operations.live[ref]).rename_to_old_name(aside)), root
+        dropping(ref),
+        "alter",
+        list(cast("Replaceable", operations.live[ref]).rename_to_old_name(aside)),
+        root,
     )
     operations.add(finishing(ref), "drop", aside.drop(operations.context, online=False), root)
 

@@ -11,6 +11,7 @@ from reconciler.diff.diff import Action, Change
 from reconciler.diff.renames import Renaming
 from reconciler.errors import PlanError
 from reconciler.model.datatype import Replaceable
+from reconciler.model.inheritance import is_partitioned
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
 from reconciler.model.statement import Hazard, HazardKind, Statement
@@ -52,7 +53,7 @@ def _undo_statements(
         operations.context,
     )
     for whole in (
-        r for r in back.recreation.recreated if r in there and there[r].partitioned_parent
+        r for r in back.recreation.recreated if r in there and is_partitioned(there[r])
     ):  # it would go with its rows
         return (), (
             Hazard(

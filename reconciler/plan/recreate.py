@@ -15,7 +15,8 @@ import networkx as nx
 
 from reconciler.diff.diff import Change
 from reconciler.model.datatype import Replaceable
-from reconciler.model.object import ATTACHED, Object, PlanningContext
+from reconciler.model.inheritance import is_partitioned, parents_of
+from reconciler.model.object import InlinePart, Object, PlanningContext
 from reconciler.model.online_swap import SwappedOnline
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
@@ -61,7 +62,7 @@ def cyclic_foreign_keys(live: State, dropped: Set[Ref]) -> frozenset[Ref]:
     return frozenset(
         r
         for r, roots in beyond.items()
-        if r.on in knots and not live[r].inline_in_parent and roots & knots[r.on]
+        if r.on in knots and not isinstance(live[r], InlinePart) and roots & knots[r.on]
     )
 
 
@@ -86,14 +87,14 @@ def shadows_of(altered: Sequence[Change], live: State, context: PlanningContext)
 def _hindrances(ref: Ref, on: Ref, live: State) -> Iterator[tuple[bool, str]]:
     table = live[on]
     yield (
-        table.partitioned_parent
-        or bool(table.parents)
-        or any(on in o.parents for o in live.objects.values()),
+        is_partitioned(table)
+        or bool(parents_of(table))
+        or any(on in parents_of(o) for o in live.objects.values()),
         f"{on} has parents or heirs",
     )
     yield (
         any(
-            live[r].inline_in_parent
+            isinstance(live[r], InlinePart)
             for r, needed in ((r, live.needs(r)) for r in live)
             if ref in needed
         ),
@@ -209,7 +210,7 @@ def _lets_go(ref: Ref, live: State, context: PlanningContext) -> bool:
     """Whether it is altered best while it is let go: a foreign key, lest it stand on what goes once more."""
     return (
         ref.on is not None
-        and not live[ref].inline_in_parent
+        and not isinstance(live[ref], InlinePart)
         and live[ref].suspend(context) is not None
     )
 
@@ -252,12 +253,7 @@ def _reread(ref: Ref, live: State, desired: State) -> bool:
 
 def _reworded(old: Object, new: Object) -> bool:
     """Whether more differs than owner, comment and grants."""
-    return (
-        new.model_copy(
-            update={f: getattr(old, f) for f in ATTACHED & type(new).model_fields.keys()}
-        )
-        != old
-    )
+    return new.with_attached_of(old) != old
 
 
 def _spread(
@@ -274,7 +270,9 @@ def _spread(
         ref, beneath = todo.pop()
         if ref in found.recreated:
             continue
-        whole = ref not in desired or (live[ref].inline_in_parent and ref.on in found.recreated)
+        whole = ref not in desired or (
+            isinstance(live[ref], InlinePart) and ref.on in found.recreated
+        )
         fast = (
             _held_fast(ref, live)
             if beneath is not None and not whole and isinstance(live[beneath], Replaceable)

@@ -23,8 +23,10 @@ from reconciler.kinds.column.storage import RESET, STORED, settings
 from reconciler.kinds.column.target import Target, query
 from reconciler.kinds.column.type_change import Retyping, collate, spelled_collation
 from reconciler.model.datatype import COLLATE_PREFIX
+from reconciler.model.declared import RowExpressions, Shorthand
 from reconciler.model.facts import PartitionCopy
-from reconciler.model.object import Object, PlanningContext
+from reconciler.model.inheritance import Inheritable, Overriding
+from reconciler.model.object import InlinePart, Object, PlanningContext
 from reconciler.model.online_swap import SwappedOnline
 from reconciler.model.owned import Owned
 from reconciler.model.partitioned import build_name, constraint_name_key
@@ -38,19 +40,28 @@ from reconciler.model.privileges import (
 )
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import UNFILLED_COMMENT
+from reconciler.model.resumption import LeavesLeftovers, Resumable
 from reconciler.model.statement import Hazard, HazardKind, Statement, TypeConversion
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
 from reconciler.sql import compose, raw, text
 
 
-class Column(SwappedOnline):
+class Column(
+    InlinePart,
+    Shorthand,
+    RowExpressions,
+    Inheritable,
+    Overriding,
+    LeavesLeftovers,
+    Resumable,
+    SwappedOnline,
+):
     """A column of a table; `name: type` is its short form."""
 
     kind: ClassVar[str] = "column"
     section: ClassVar[str] = "columns"
     parent_kinds: ClassVar[tuple[str, ...]] = ("table", "foreign_table")
-    inline_in_parent: ClassVar[bool] = True
     sql_fields: ClassVar[tuple[str, ...]] = ("type", "default", "generated", "using", "references")
     first_version: ClassVar[Mapping[str, int]] = {"virtual": 18}
 
@@ -323,9 +334,9 @@ class Column(SwappedOnline):
             else ()
         )
 
-    def with_explicit_names(self, claimed: Set[tuple[str, str]]) -> Self:
+    def with_explicit_names(self, reserved: Set[tuple[str, str]]) -> Self:
         said = (
-            self.forbidden.with_explicit_names(self._target, claimed)
+            self.forbidden.with_explicit_names(self._target, reserved)
             if self.forbidden is not None
             else None
         )
@@ -425,7 +436,7 @@ class Column(SwappedOnline):
         yield self._target.remark(self.comment)
 
     def create(
-        self, context: PlanningContext, parts: Sequence[Object] = (), *, online: bool = True
+        self, context: PlanningContext, parts: Sequence[InlinePart] = (), *, online: bool = True
     ) -> list[Statement]:
         """What keeps it filled stands before it is filled, and is not said again with the rest."""
         kept, found = (
@@ -580,6 +591,14 @@ class Column(SwappedOnline):
             )
         if not self.overrides:
             yield self._target.alter(compose("DROP COLUMN {}", self.ref.name), hazards=hazards)
+
+    @property
+    def accepts_null(self) -> bool:
+        return not self.not_null
+
+    def for_existing_rows(self) -> Self:
+        filled = self.default is not None or self.generated is not None or self.identity is not None
+        return self if filled else self.model_copy(update={"not_null": False})
 
     def remove_after_parent(self, context: PlanningContext) -> Iterable[Statement]:
         if self.fill_trigger is not None:

@@ -9,10 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from reconciler.kinds.column.backfill_spec import Backfill, fill
 from reconciler.kinds.column.target import Target
-from reconciler.model.object import Object, PlanningContext
+from reconciler.model.object import PlanningContext
+from reconciler.model.record import Record
 from reconciler.model.ref import default_name
 from reconciler.model.reserved_names import NOT_NULL_CHECK_PREFIX
 from reconciler.model.statement import Hazard, HazardKind, Statement
+from reconciler.model.table_like import InheritableTable
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, joined, literal, name, raw, text
 
@@ -149,13 +151,13 @@ class NotNull(BaseModel):
         return compose("{} NO INHERIT", words) if self.no_inherit else words
 
     def renamed_from(
-        self, old: NotNull, target: Target, child: Object | None
+        self, old: NotNull, target: Target, child: Record | None
     ) -> Iterable[Statement]:
         """Give another name; to what `heir` inherits, PostgreSQL gives one only while it does not."""
         own, was = self.named(target), old.named(target)
         if own == was:
             return
-        ways = list(_ways_out(target, child)) if child is not None else []
+        ways = list(_ways_out(target, child)) if isinstance(child, InheritableTable) else []
         yield from (out for out, _ in ways)
         yield target.alter(
             compose("RENAME CONSTRAINT {} TO {}", was, own),
@@ -211,9 +213,9 @@ def _proof(target: Target) -> sql.Composable:
     )
 
 
-def _ways_out(target: Target, child: Object) -> Iterable[tuple[Statement, Statement]]:
+def _ways_out(target: Target, child: InheritableTable) -> Iterable[tuple[Statement, Statement]]:
     """Out of the inheritance of each parent, and back into it."""
-    is_partition, bound = child.is_partition, raw(getattr(child, "values", None) or "DEFAULT")
+    is_partition, bound = child.is_partition, raw(child.values or "DEFAULT")
     for parent in (name(p.schema, p.name) for p in reversed(child.parents)):
         if is_partition:
             out = text(compose("ALTER TABLE {} DETACH PARTITION {}", parent, target.table))

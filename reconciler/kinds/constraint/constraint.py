@@ -20,18 +20,20 @@ from reconciler.kinds.constraint.keys import (
     restore_nulls,
     reused_by,
 )
-from reconciler.model.object import Object, PlanningContext
+from reconciler.model.inheritance import Inheriting
+from reconciler.model.object import InlinePart, Object, PlanningContext
 from reconciler.model.partitioned import recreate_absorbed
 from reconciler.model.partitioned_build import PartitionedBuild
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import NOT_NULL_CHECK_PREFIX, UNVALIDATED_COMMENT
+from reconciler.model.resumption import Resumable
 from reconciler.model.statement import Hazard, HazardKind, Statement, TypeConversion
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
 from reconciler.sql import compose, text
 
 
-class Constraint(ConstraintDefinition):
+class Constraint(Resumable, ConstraintDefinition):
     """A check, unique, primary key, foreign key or exclusion constraint."""
 
     kind: ClassVar[str] = "constraint"
@@ -74,11 +76,12 @@ class Constraint(ConstraintDefinition):
             row["options"] = {}
         return cls(ref=ref, **row)
 
-    def is_inherited_by(self, child: Object) -> bool:
+    def is_inherited_by(self, child: Inheriting) -> bool:
         return not self.no_inherit if self.check is not None else child.is_partition
 
     def accepts(self, beneath: Object) -> bool:
-        return self.primary_key is None or getattr(beneath, "not_null", None) is not False
+        nullable = isinstance(beneath, InlinePart) and beneath.accepts_null
+        return self.primary_key is None or not nullable
 
     # -- create ------------------------------------------------------------------------------------
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from reconciler.kinds.constraint.definition import ConstraintDefinition
-from reconciler.model.object import Object, PlanningContext
+from reconciler.model.object import InlinePart, PlanningContext
 from reconciler.model.partitioned import build_name, copies_on_leaves, partitions_below
 from reconciler.model.partitioned_build import PartitionedBuild
+from reconciler.model.record import Record
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
 from reconciler.sql import compose, joined, name, raw, text
@@ -119,7 +120,7 @@ def built_indexes(key: ConstraintDefinition, context: PlanningContext) -> frozen
     )
 
 
-def _fits(index: Object, key: ConstraintDefinition) -> bool:
+def _fits(index: Record, key: ConstraintDefinition) -> bool:
     """Return whether a leftover index has the definition of the key's index."""
     expected: dict[str, object] = {
         "on": tuple(text(name(c)) for c in key.key_columns),
@@ -156,7 +157,7 @@ def restore_nulls(key: ConstraintDefinition, context: PlanningContext) -> Iterat
     nullable = {
         o.ref.name
         for o in context.partition_children.get(table, ())
-        if getattr(o, "not_null", None) is False
+        if isinstance(o, InlinePart) and o.accepts_null
     }
     drop = "ALTER TABLE {} ALTER COLUMN {} DROP NOT NULL"
     for column in (c for c in key.primary_key if c in nullable):

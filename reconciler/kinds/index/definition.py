@@ -9,7 +9,8 @@ from typing import ClassVar, Self
 from psycopg import sql
 from pydantic import Field
 
-from reconciler.model.object import Object, PlanningContext
+from reconciler.model.inheritance import Inheriting
+from reconciler.model.object import PlanningContext
 from reconciler.model.partitioned import PartitionedObject, build_name
 from reconciler.model.ref import Ref, default_name
 from reconciler.model.statement import Hazard, HazardKind, Statement
@@ -64,7 +65,7 @@ class IndexDefinition(PartitionedObject):
         ]
         return default_name(child.name, "_".join(keys), "idx")
 
-    def is_inherited_by(self, child: Object) -> bool:
+    def is_inherited_by(self, child: Inheriting) -> bool:
         return child.is_partition
 
     def inherited_by(self, child: Ref) -> Self:

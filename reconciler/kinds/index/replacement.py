@@ -6,7 +6,12 @@ from collections.abc import Iterable, Iterator
 
 from reconciler.kinds.index.definition import IndexDefinition
 from reconciler.model.object import Object, PlanningContext
-from reconciler.model.partitioned import copy_on, leaf_partitions, partitions_below
+from reconciler.model.partitioned import (
+    PartitionedObject,
+    copy_on,
+    leaf_partitions,
+    partitions_below,
+)
 from reconciler.model.partitioned_build import PartitionedBuild
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Hazard, HazardKind, Statement
@@ -135,7 +140,7 @@ def create_leaves_first(index: IndexDefinition, context: PlanningContext) -> Ite
 
 def _leaf_indexes(
     index: IndexDefinition, context: PlanningContext
-) -> Iterator[tuple[IndexDefinition, Object | None]]:
+) -> Iterator[tuple[IndexDefinition, PartitionedObject | None]]:
     """Pair the index of each local leaf partition with an existing index of its definition."""
     for table in leaf_partitions(index.ref.on, context):
         if table.kind != "foreign_table":

@@ -1,0 +1,90 @@
+"""Capabilities of declarations: shorthand, SQL that no catalog stores, files, overloads, renamed parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Self
+
+from pydantic import Field
+
+from reconciler.model.object import Object
+from reconciler.model.ref import Ref
+from reconciler.model.statement import Statement
+from reconciler.server.connection import Connection
+
+
+class Shorthand(Object):
+    """An object that may declare further objects: `references:` of a column is a foreign key."""
+
+    def expand_shorthand(self) -> Iterable[tuple[Ref, dict[str, Any]]]:
+        """Return the refs and the fields of the further objects."""
+        raise NotImplementedError
+
+    def collapse_shorthand(self, others: Mapping[Ref, Object]) -> tuple[Self, frozenset[Ref]]:
+        """Return the object in its shortest form, and the refs among `others` declared by it."""
+        raise NotImplementedError
+
+
+class RowExpressions(Object):
+    """An object with SQL expressions over a table's row that no catalog stores: a backfill."""
+
+    def expressions(self) -> Mapping[str, str]:
+        """Return the expressions by the names of their fields."""
+        raise NotImplementedError
+
+    def with_expression(self, field: str, value: str) -> Self:
+        """Return the object with an expression as PostgreSQL prints it."""
+        raise NotImplementedError
+
+
+class RequiresFiles(Object):
+    """An object created from files installed on the server."""
+
+    def files(self) -> frozenset[str]:
+        """Return the extensions' names, as in pg_available_extensions."""
+        raise NotImplementedError
+
+
+class Overloaded(Object):
+    """An object identified by argument types as well: several may share a name."""
+
+    arguments: str = Field(default="", json_schema_extra={"derived": True})
+
+    def identify(self, connection: Connection) -> Ref:
+        """Ask a scratch server for the ref as the catalog spells it; raises StatementFailed."""
+        raise NotImplementedError
+
+
+class RenamesParts(Object):
+    """An object with parts that have names and are no objects: the values of an enum."""
+
+    renamed_part: ClassVar[str] = "name"  # the field shown by a plan
+
+    def parts_renamed(self, live: Self) -> Iterable[tuple[str, str, Statement]]:
+        """Return old name, new name and statement for each part of `live` to be renamed."""
+        raise NotImplementedError
+
+    def with_parts_from(self, names: Mapping[str, str]) -> Self:
+        """Return the declaration that renames parts; `names` maps their names to the old ones."""
+        del names
+        return self
+
+
+def expressions(obj: Object) -> Mapping[str, str]:
+    """Return the row expressions of any object by the names of their fields."""
+    return obj.expressions() if isinstance(obj, RowExpressions) else {}
+
+
+def with_expression(obj: Object, field: str, value: str) -> Object:
+    """Return an object with one of its row expressions as PostgreSQL prints it."""
+    return obj.with_expression(field, value) if isinstance(obj, RowExpressions) else obj
+
+
+def files(obj: Object) -> frozenset[str]:
+    """Return the files required by any object."""
+    return obj.files() if isinstance(obj, RequiresFiles) else frozenset()
+
+
+def declared_arguments(obj: Object | None) -> str | None:
+    """Return the arguments as declared, defaults and names included; None without arguments."""
+    return obj.arguments if isinstance(obj, Overloaded) else None

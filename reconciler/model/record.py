@@ -1,0 +1,128 @@
+"""The record of one object of a database: its fields as plain data, and the names derived from its ref."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, ClassVar, Self
+
+from psycopg import sql
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
+
+from reconciler.model.ref import Ref
+from reconciler.sql import compose, name, raw
+
+ATTACHED = frozenset({"comment", "owner", "grants"})  # fields set by statements after CREATE
+
+
+class Record(BaseModel):
+    """The fields of one object; `==` compares all of them, the ref included."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: ClassVar[str]
+    relation: ClassVar[bool] = False  # the name is in pg_class, with tables, indexes and sequences
+    shared_namespace: ClassVar[str] = ""  # another namespace shared by kinds: "type" or "routine"
+    omitted_is_default: ClassVar[bool] = False  # a key left out means its default, not "as it is"
+
+    ref: SkipJsonSchema[Ref] = Field(exclude=True, repr=False)
+    comment: str | None = Field(default=None, description="COMMENT ON")
+    renamed_from: str | None = Field(
+        default=None,
+        description="its old name: it is renamed, where that is still there; may stay for ever",
+    )
+    depends_on: tuple[str, ...] = Field(
+        default=(),
+        description="what no catalog knows that it needs: `function f(int)`, `table t`, …",
+    )
+
+    # -- names -----------------------------------------------------------------------------------
+
+    def sql_name(self) -> sql.Composable:
+        """Return the qualified name."""
+        return name(self.ref.schema, self.ref.name)
+
+    def designation(self) -> sql.Composable:
+        """Return the object as COMMENT ON, ALTER and DROP name it: `POLICY p ON public.t`."""
+        keywords = raw(self.kind.replace("_", " ").upper())
+        table = self.ref.on
+        if table is None:
+            return compose("{} {}", keywords, self.sql_name())
+        return compose("{} {} ON {}", keywords, self.ref.name, name(table.schema, table.name))
+
+    @property
+    def stands_on(self) -> str:
+        """The relation locked by changes to the object, as messages name it; "" for none."""
+        if self.ref.on is not None:
+            return self.ref.on.identity
+        return self.ref.identity if self.relation else ""
+
+    @property
+    def relation_name(self) -> str | None:
+        """The name that the object takes in pg_class, if any."""
+        return self.ref.name if self.relation else None
+
+    @classmethod
+    def namespaces(cls) -> frozenset[str]:
+        """Return the namespaces in which a name is taken: each relation has a row type as well."""
+        return frozenset({"relation", "type"} if cls.relation else {cls.shared_namespace} - {""})
+
+    def name_keys(self) -> frozenset[tuple[str, ...]]:
+        """Return every name of the object, with its namespace: no two objects may share one."""
+        own = (self.ref.name, self.ref.arguments or "")
+        keys = {(space, self.ref.schema, *own) for space in self.namespaces() - {"relation"}}
+        if self.relation_name is not None:
+            keys.add(("relation", self.ref.schema, self.relation_name, ""))
+        return frozenset[tuple[str, ...]](keys)
+
+    # -- declared, read and compared ----------------------------------------------------------------
+
+    @classmethod
+    def derived(cls) -> frozenset[str]:
+        """Return the fields that are read from the catalog and never declared."""
+        return frozenset(
+            n for n, f in cls.model_fields.items() if f.json_schema_extra == {"derived": True}
+        )
+
+    @classmethod
+    def kept(cls) -> frozenset[str]:
+        """Return the fields that keep their live value if a declaration omits them."""
+        return ATTACHED if cls.omitted_is_default else frozenset(cls.model_fields)
+
+    def over(self, live: Self | None, *, complete: bool = False) -> Self:
+        """Return the declaration, completed with live values of omitted fields unless `complete`."""
+        if live is None or complete:
+            return self
+        omitted = self.kept() - self.model_fields_set
+        values = {f: getattr(live, f) for f in omitted if f in type(self).model_fields}
+        return self.model_copy(update=values | {"ref": self.ref})
+
+    def matches(self, live: Self) -> bool:
+        """Compare with a live object, ignoring derived fields that are not set here."""
+        unset = self.derived() - self.model_fields_set
+        return self.model_copy(update={n: getattr(live, n) for n in unset}) == live
+
+    def with_attached_of(self, other: Self) -> Self:
+        """Return the object with the comment, owner and privileges of another."""
+        fields = ATTACHED & type(self).model_fields.keys()
+        return self.model_copy(update={f: getattr(other, f) for f in fields})
+
+    def as_state(self) -> Self:
+        """Return the object without the fields that no catalog stores."""
+        return self.model_copy(update={"renamed_from": None, "depends_on": ()})
+
+    def fields(self) -> dict[str, Any]:
+        """Return the fields as plain data, without the ref: for differences, plans and history."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    def without_attached(self) -> Self:
+        """Return the object with neither comment, owner nor privileges."""
+        fields = type(self).model_fields
+        return self.model_copy(
+            update={f: fields[f].get_default() for f in ATTACHED & fields.keys()}
+        )
+
+    def on_relation(self, relation: Ref) -> Self:
+        """Return the object on another relation, under the same name."""
+        ref = replace(self.ref, schema=relation.schema, on=relation)
+        return self.model_copy(update={"ref": ref})
