@@ -1,4 +1,4 @@
-"""What the journal tells: which runs there were, how each of their steps went, and what was there before and after."""
+"""Read the journal: the list of runs, and every record of a run."""
 
 from __future__ import annotations
 
@@ -11,30 +11,56 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from reconciler.errors import PlanRefused
+from reconciler.journal.journal import in_schema
 from reconciler.model.ref import Ref
 from reconciler.plan.plan import Plan
 from reconciler.server.connection import Connection, Row, rows
-from reconciler.sql import compose, text
 
-# A journal of an earlier version lacks columns and tables: rows are read whole, and what they lack is null.
+# A journal of an earlier version lacks columns, so rows are read whole: an absent column is null.
 RUNS = """
     SELECT to_jsonb(r) - 'plan' AS run, jsonb_array_length(r.plan -> 'steps') AS steps,
-           ARRAY(SELECT c ->> 'action' FROM jsonb_array_elements(r.plan -> 'changes') AS c) AS actions,
-           (SELECT count(*) FROM {schema}.step AS s WHERE s.run_id = r.id AND s.status = 'done') AS done,
-           extract(epoch FROM coalesce(r.finished_at, (SELECT max(s.finished_at) FROM {schema}.step AS s WHERE s.run_id = r.id))
+           ARRAY(SELECT c ->> 'action'
+                 FROM jsonb_array_elements(r.plan -> 'changes') AS c) AS actions,
+           (SELECT count(*) FROM {schema}.step AS s
+            WHERE s.run_id = r.id AND s.status = 'done') AS done,
+           extract(epoch FROM coalesce(r.finished_at, (SELECT max(s.finished_at)
+                                                       FROM {schema}.step AS s
+                                                       WHERE s.run_id = r.id))
                               - r.started_at)::float8 AS seconds
     FROM {schema}.run AS r"""
-STEPS = "SELECT step_id, status, finished_at, seconds, attempts, error FROM {schema}.step WHERE run_id = %s ORDER BY 3, 1"
-TOUCHED = "SELECT ref, before, after, after IS NOT NULL AS seen FROM {schema}.touched WHERE run_id = %s ORDER BY place"
+LATEST_RUNS = RUNS + " ORDER BY r.id DESC LIMIT %s"
+ONE_RUN = RUNS + " WHERE r.id = %s"
+# An interrupted run may have committed a step that it did not record.
+LAST_THAT_CHANGED = (
+    RUNS
+    + """
+    WHERE EXISTS (SELECT FROM {schema}.step AS s WHERE s.run_id = r.id AND s.status = 'done')
+          OR r.status IN ('running', 'interrupted')
+    ORDER BY r.id DESC LIMIT 1"""
+)
+PLAN = "SELECT plan FROM {schema}.run WHERE id = %s"
+STEPS = """
+    SELECT step_id, status, finished_at, seconds, attempts, error
+    FROM {schema}.step WHERE run_id = %s ORDER BY 3, 1"""
+TOUCHED = """
+    SELECT ref, before, after, after IS NOT NULL AS seen
+    FROM {schema}.touched WHERE run_id = %s ORDER BY place"""
 LATER = """
-    SELECT r.id, r.status, r.rollback_of, coalesce(jsonb_agg(t.ref) FILTER (WHERE t.after IS DISTINCT FROM t.before), '[]') AS refs
+    SELECT r.id, r.status, r.rollback_of,
+           coalesce(jsonb_agg(t.ref) FILTER (WHERE t.after IS DISTINCT FROM t.before), '[]') AS refs
     FROM {schema}.run AS r LEFT JOIN {schema}.touched AS t ON t.run_id = r.id
     WHERE r.id > %s GROUP BY r.id ORDER BY r.id"""
+TABLE_EXISTS = """
+    SELECT to_regclass(quote_ident(%s) || '.' || quote_ident(%s)) IS NOT NULL AS found"""
 _REFS = TypeAdapter(list[Ref])
 
 
 class Run(BaseModel):
-    """One run in short: `changes` counts objects by what was planned for them, `done` the steps that succeeded."""
+    """A run in short.
+
+    `changes` counts the changed objects of the plan by action, `steps` the plan's steps, and `done`
+    the steps that succeeded.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -56,7 +82,7 @@ class Run(BaseModel):
 
 
 class StepRecord(BaseModel):
-    """How a step went."""
+    """The recorded outcome of a step."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -70,7 +96,10 @@ class StepRecord(BaseModel):
 
 @dataclass(frozen=True)
 class Touched:
-    """An object before and after a run, None where it was not there; nobody looked afterwards unless `seen`."""
+    """The model of an object before and after a run, None for an object that did not exist.
+
+    Unless `seen`, the object was not read after the run.
+    """
 
     ref: Ref
     before: dict[str, Any] | None
@@ -80,7 +109,7 @@ class Touched:
 
 @dataclass(frozen=True)
 class Detail:
-    """One run with all that is recorded of it."""
+    """A run with its plan, the outcome of its steps and the objects that it touched."""
 
     run: Run
     plan: Plan
@@ -90,7 +119,7 @@ class Detail:
 
 @dataclass(frozen=True)
 class Later:
-    """A run after another, and what it changed."""
+    """A run after another run, and the objects that it changed."""
 
     run: int
     done: bool
@@ -99,88 +128,69 @@ class Later:
 
 
 def runs(connection: Connection, schema: str, limit: int) -> list[Run]:
-    """The last runs, the latest first; none where there is no journal."""
-    if not _there(connection, schema, "run"):
-        return []
-    return [_run(r) for r in _ask(connection, schema, RUNS + " ORDER BY r.id DESC LIMIT %s", limit)]
+    """Read the latest runs, the last first; without a journal, none."""
+    return [_run(row) for row in _query(connection, schema, LATEST_RUNS, limit)]
 
 
 def detail(connection: Connection, schema: str, run: int) -> Detail:
-    """Everything of one run; raises PlanRefused where it is not recorded."""
-    found = (
-        _ask(connection, schema, RUNS + " WHERE r.id = %s", run)
-        if _there(connection, schema, "run")
-        else []
-    )
+    """Read every record of a run; raises PlanRefused if the journal has no such run."""
+    found = _query(connection, schema, ONE_RUN, run)
     if not found:
-        raise PlanRefused(
-            f"schema {schema} records no run {run}; `reconcile history` lists those that it does"
-        )
+        raise PlanRefused(f"schema {schema} records no run {run}; `reconcile history` lists them")
+    summary = _run(found[0])
     try:
-        plan = Plan.model_validate(
-            _ask(connection, schema, "SELECT plan FROM {schema}.run WHERE id = %s", run)[0]["plan"]
-        )
+        plan = Plan.model_validate(_query(connection, schema, PLAN, run)[0]["plan"])
     except ValidationError:
         raise PlanRefused(
-            f"run {run} was recorded by version {_run(found[0]).version}, in words that this one does not know"
+            f"run {run} was recorded by version {summary.version},"
+            " whose plans this version cannot read"
         ) from None
-    steps = [StepRecord.model_validate(r) for r in _ask(connection, schema, STEPS, run)]
-    kept = _ask(connection, schema, TOUCHED, run) if _there(connection, schema, "touched") else []
-    refs = _REFS.validate_python([r["ref"] for r in kept])
-    touched = [
-        Touched(ref, r["before"], r["after"], r["seen"]) for ref, r in zip(refs, kept, strict=True)
+    steps = [StepRecord.model_validate(row) for row in _query(connection, schema, STEPS, run)]
+    return Detail(summary, plan, steps, _touched(connection, schema, run))
+
+
+def _touched(connection: Connection, schema: str, run: int) -> list[Touched]:
+    found = _query(connection, schema, TOUCHED, run, table="touched")
+    refs = _REFS.validate_python([row["ref"] for row in found])
+    return [
+        Touched(ref, row["before"], row["after"], row["seen"])
+        for ref, row in zip(refs, found, strict=True)
     ]
-    return Detail(_run(found[0]), plan, steps, touched)
 
 
 def last_that_changed(connection: Connection, schema: str) -> Run | None:
-    """The last run that changed something, or may have: what breaks off may do so between a commit and its record."""
-    changed = """ WHERE EXISTS (SELECT FROM {schema}.step AS s WHERE s.run_id = r.id AND s.status = 'done')
-                        OR r.status IN ('running', 'interrupted') ORDER BY r.id DESC LIMIT 1"""
-    found = _ask(connection, schema, RUNS + changed) if _there(connection, schema, "run") else []
+    """Read the last run that changed an object or, being interrupted, may have changed one."""
+    found = _query(connection, schema, LAST_THAT_CHANGED)
     return _run(found[0]) if found else None
 
 
 def later(connection: Connection, schema: str, run: int) -> list[Later]:
-    """The runs after this one that still stand: a rollback that is done, and what it took back, are as if they had not been."""
-    if not _there(connection, schema, "touched"):
-        return []
-    found = [
-        Later(
-            r["id"],
-            r["status"] == "done",
-            r["rollback_of"],
-            frozenset(_REFS.validate_python(r["refs"])),
-        )
-        for r in _ask(connection, schema, LATER, run)
-    ]
-    gone: set[int] = set()
+    """Read the runs after a run, without those that a later rollback has undone.
+
+    A finished rollback of a later run is left out together with the run that it undid.
+    """
+    found = [_later(row) for row in _query(connection, schema, LATER, run, table="touched")]
+    undone: set[int] = set()
     for each in reversed(found):
-        if (
-            each.done
-            and each.rollback_of is not None
-            and each.rollback_of > run
-            and each.run not in gone
-        ):
-            gone |= {each.run, each.rollback_of}
-    return [f for f in found if f.run not in gone]
+        if each.done and each.run not in undone and (each.rollback_of or 0) > run:
+            undone |= {each.run, each.rollback_of or 0}
+    return [each for each in found if each.run not in undone]
+
+
+def _later(row: Row) -> Later:
+    refs = frozenset(_REFS.validate_python(row["refs"]))
+    return Later(row["id"], row["status"] == "done", row["rollback_of"], refs)
 
 
 def _run(row: Row) -> Run:
-    return Run.model_validate(
-        {
-            **row["run"],
-            **{k: row[k] for k in ("steps", "done", "seconds")},
-            "changes": Counter(row["actions"]),
-        }
-    )
+    counted = {column: row[column] for column in ("steps", "done", "seconds")}
+    return Run.model_validate({**row["run"], **counted, "changes": Counter(row["actions"])})
 
 
-def _there(connection: Connection, schema: str, table: str) -> bool:
-    query = "SELECT to_regclass(quote_ident(%s) || '.' || quote_ident(%s)) IS NOT NULL AS there"
-    return rows(connection, query, [schema, table])[0]["there"]
-
-
-def _ask(connection: Connection, schema: str, query: str, *values: object) -> list[Row]:
-    named = text(compose("{}", schema)).replace("%", "%%")
-    return rows(connection, query.replace("{schema}", named), values)
+def _query(
+    connection: Connection, schema: str, query: str, *values: object, table: str = "run"
+) -> list[Row]:
+    """Run a query on the journal; without the table, it returns no rows."""
+    if not rows(connection, TABLE_EXISTS, [schema, table])[0]["found"]:
+        return []
+    return rows(connection, in_schema(query, schema), values)

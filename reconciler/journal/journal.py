@@ -1,7 +1,7 @@
-"""The record of runs, kept in the target: who, when, what was planned, how each step went, and what was there before.
+"""The journal: a record of every run in the target database, which history and rollback read.
 
-Correctness never depends on it: it is read for history and for going back. So what cannot be recorded is told, and the run
-goes on.
+It holds the user, the time, the plan, the outcome of every step, and the touched objects before and
+after. No other stage depends on it, so a failure to write it is reported and does not stop the run.
 """
 
 from __future__ import annotations
@@ -23,59 +23,111 @@ from reconciler.server.connection import Connection, rows, run_sql, translated
 from reconciler.sql import compose, literal, name, raw, text
 
 Model = dict[str, Any]
-# Table → column → its definition. A table of an earlier version lacks the later columns, and gets them.
-LAYOUT: Mapping[str, Mapping[str, str]] = {
-    "run": {
-        "id": "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
-        "started_at": "timestamptz NOT NULL DEFAULT clock_timestamp()",
-        "finished_at": "timestamptz",
-        "status": "text NOT NULL DEFAULT 'running' CHECK (status IN ('running', 'done', 'failed', 'interrupted'))",
-        "role_name": "text NOT NULL DEFAULT current_user",
-        "client_user": "text NOT NULL",
-        "client_host": "text NOT NULL",
-        "version": "text NOT NULL",
-        "git_commit": "text",
-        "plan": "jsonb NOT NULL",
-        "digest": "text",
-        "rollback_of": "bigint",
-    },
-    "step": {
-        "run_id": "bigint NOT NULL REFERENCES {schema}.run ON DELETE CASCADE",
-        "step_id": "text NOT NULL",
-        "status": "text NOT NULL CHECK (status IN ('done', 'failed', 'skipped'))",
-        "finished_at": "timestamptz NOT NULL DEFAULT clock_timestamp()",
-        "seconds": "double precision NOT NULL",
-        "attempts": "integer NOT NULL",
-        "error": "text",
-        "PRIMARY KEY": "(run_id, step_id)",
-    },
-    # An object that is not there is JSON's null; what is SQL's NULL in `after` was never looked at: the run broke off.
-    "touched": {
-        "run_id": "bigint NOT NULL REFERENCES {schema}.run ON DELETE CASCADE",
-        "place": "integer NOT NULL",
-        "identity": "text NOT NULL",
-        "ref": "jsonb NOT NULL",
-        "before": "jsonb NOT NULL",
-        "after": "jsonb",
-        "PRIMARY KEY": "(run_id, place)",
-    },
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A table of the journal: its columns' definitions, and a primary key of several columns."""
+
+    columns: Mapping[str, str]
+    primary_key: str = ""
+
+
+# A table of an earlier version lacks the later columns, and receives them.
+TABLES: Mapping[str, _Table] = {
+    "run": _Table(
+        {
+            "id": "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+            "started_at": "timestamptz NOT NULL DEFAULT clock_timestamp()",
+            "finished_at": "timestamptz",
+            "status": "text NOT NULL DEFAULT 'running'"
+            " CHECK (status IN ('running', 'done', 'failed', 'interrupted'))",
+            "role_name": "text NOT NULL DEFAULT current_user",
+            "client_user": "text NOT NULL",
+            "client_host": "text NOT NULL",
+            "version": "text NOT NULL",
+            "git_commit": "text",
+            "plan": "jsonb NOT NULL",
+            "digest": "text",
+            "rollback_of": "bigint",
+        }
+    ),
+    "step": _Table(
+        {
+            "run_id": "bigint NOT NULL REFERENCES {schema}.run ON DELETE CASCADE",
+            "step_id": "text NOT NULL",
+            "status": "text NOT NULL CHECK (status IN ('done', 'failed', 'skipped'))",
+            "finished_at": "timestamptz NOT NULL DEFAULT clock_timestamp()",
+            "seconds": "double precision NOT NULL",
+            "attempts": "integer NOT NULL",
+            "error": "text",
+        },
+        primary_key="(run_id, step_id)",
+    ),
+    # JSON's null is an object that does not exist; SQL's NULL in `after` is an object that was not
+    # read again, because the run was interrupted.
+    "touched": _Table(
+        {
+            "run_id": "bigint NOT NULL REFERENCES {schema}.run ON DELETE CASCADE",
+            "place": "integer NOT NULL",
+            "identity": "text NOT NULL",
+            "ref": "jsonb NOT NULL",
+            "before": "jsonb NOT NULL",
+            "after": "jsonb",
+        },
+        primary_key="(run_id, place)",
+    ),
 }
-PATIENCE = "SELECT set_config('lock_timeout', '2s', true), set_config('statement_timeout', '30s', true)"  # for an entry
-PRESENT = """
-    SELECT c.relname::text AS relname, array_agg(a.attname::text) AS has
+FIRST_VERSION: Mapping[str, set[str]] = {  # columns by which a journal of any version is known
+    "run": {"id", "status", "git_commit", "plan"},
+    "step": {"run_id", "step_id"},
+}
+SET_TIMEOUTS = """
+    SELECT set_config('lock_timeout', '2s', true), set_config('statement_timeout', '30s', true)"""
+COLUMNS = """
+    SELECT c.relname::text AS relname, array_agg(a.attname::text) AS columns
     FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
-    WHERE c.relnamespace = to_regnamespace(quote_ident(%s)) AND a.attnum > 0 AND NOT a.attisdropped AND c.relkind = 'r'
+    WHERE c.relnamespace = to_regnamespace(quote_ident(%s)) AND c.relkind = 'r'
+          AND a.attnum > 0 AND NOT a.attisdropped
     GROUP BY 1"""
-FOREIGN = """
-    SELECT obj_description(to_regclass(quote_ident(%(own)s) || '.run'), 'pg_class') IS DISTINCT FROM %(mark)s
-           AND (EXISTS (SELECT FROM pg_class WHERE relnamespace = n.oid) OR EXISTS (SELECT FROM pg_proc WHERE pronamespace = n.oid)
+TAKEN = """
+    SELECT obj_description(to_regclass(quote_ident(%(schema)s) || '.run'), 'pg_class')
+               IS DISTINCT FROM %(mark)s
+           AND (EXISTS (SELECT FROM pg_class WHERE relnamespace = n.oid)
+                OR EXISTS (SELECT FROM pg_proc WHERE pronamespace = n.oid)
                 OR EXISTS (SELECT FROM pg_type WHERE typnamespace = n.oid)) AS taken
-    FROM pg_namespace AS n WHERE n.nspname = %(own)s"""
+    FROM pg_namespace AS n WHERE n.nspname = %(schema)s"""
+INTERRUPT_RUNS = "UPDATE {} SET status = 'interrupted' WHERE status = 'running'"
+INSERT_RUN = """
+    INSERT INTO {schema}.run
+        (client_user, client_host, version, git_commit, plan, digest, rollback_of)
+    VALUES (%(user)s, %(host)s, %(version)s, %(commit)s, %(plan)s, %(digest)s, %(rollback_of)s)
+    RETURNING id"""
+INSERT_TOUCHED = """
+    INSERT INTO {schema}.touched (run_id, place, identity, ref, before)
+    SELECT %(run)s, t.place - 1, t.identity, t.ref, t.model
+    FROM unnest(%(identities)s::text[], %(refs)s::jsonb[], %(models)s::jsonb[])
+         WITH ORDINALITY AS t(identity, ref, model, place)"""
+INSERT_STEP = """
+    INSERT INTO {schema}.step (run_id, step_id, status, seconds, attempts, error)
+    VALUES (%(run)s, %(step)s, %(status)s, %(seconds)s, %(attempts)s, %(error)s)
+    ON CONFLICT (run_id, step_id) DO UPDATE
+    SET (status, error, finished_at) = (EXCLUDED.status, EXCLUDED.error, DEFAULT)"""
+CLOSE_RUN = """
+    UPDATE {schema}.run SET status = %(status)s, finished_at = clock_timestamp()
+    WHERE id = %(run)s"""
+UPDATE_TOUCHED = """
+    UPDATE {schema}.touched AS t SET after = a.model
+    FROM unnest(%(places)s::integer[], %(models)s::jsonb[]) AS a(place, model)
+    WHERE t.run_id = %(run)s AND t.place = a.place"""
 
 
 @dataclass
 class Journal:
-    """One run's entry; `run` is None where nothing is recorded, and `complaints` says why, if anything is wrong."""
+    """The record of one run; `run` is its number, or None while no run is recorded.
+
+    `complaints` are the reasons for gaps in the record.
+    """
 
     schema: str = ""
     run: int | None = None
@@ -91,52 +143,56 @@ class Journal:
         attempts: int,
         error: str | None,
     ) -> None:
-        """Record how a step went: done, failed or skipped; what was recorded of it before was said too early."""
-        words = """INSERT INTO {}.step (run_id, step_id, status, seconds, attempts, error) VALUES ({}, %s, %s, %s, %s, %s)
-                   ON CONFLICT (run_id, step_id) DO UPDATE SET (status, error, finished_at) = (EXCLUDED.status, EXCLUDED.error, DEFAULT)"""
-        self._write(connection, words, [step_id, status, seconds, attempts, error])
+        """Record the outcome of a step (done, failed or skipped), in place of an earlier record."""
+        values = {
+            "step": step_id,
+            "status": status,
+            "seconds": seconds,
+            "attempts": attempts,
+            "error": error,
+        }
+        self._write(connection, INSERT_STEP, values)
 
     def close(
         self, connection: Connection, status: str, after: Mapping[Ref, Model | None] | None
     ) -> None:
-        """Record how the run ended (done, failed or interrupted) and, if somebody looked, what the objects are now."""
-        self._write(
-            connection,
-            "UPDATE {}.run SET status = %s, finished_at = clock_timestamp() WHERE id = {}",
-            [status],
-        )
+        """Record the end of the run: done, failed or interrupted, and the touched objects.
+
+        `after` maps objects to their models, or to None if they do not exist; it is None itself if
+        the objects could not be read.
+        """
+        self._write(connection, CLOSE_RUN, {"status": status})
         if after is not None and self.refs:
-            self._write(
-                connection,
-                """UPDATE {}.touched AS t SET after = a.model FROM unnest(%s::integer[], %s::jsonb[]) AS a(place, model)
-                   WHERE t.run_id = {} AND t.place = a.place""",
-                [list(range(len(self.refs))), [Jsonb(after.get(r)) for r in self.refs]],
-            )
+            models = [Jsonb(after.get(ref)) for ref in self.refs]
+            places = list(range(len(self.refs)))
+            self._write(connection, UPDATE_TOUCHED, {"places": places, "models": models})
 
-    def complain(self, why: str) -> None:
-        """Remember what could not be recorded, once."""
-        if why not in self.complaints:
-            self.complaints.append(why)
+    def complain(self, reason: str) -> None:
+        """Add the reason for a gap in the record, once."""
+        if reason not in self.complaints:
+            self.complaints.append(reason)
 
-    def _write(self, connection: Connection, words: str, values: Sequence[object]) -> None:
+    def _write(self, connection: Connection, query: str, values: Mapping[str, object]) -> None:
         if self.run is None:
             return
-        query = text(raw(words).format(raw(_named(self.schema)), literal(self.run)))
         try:
             with translated(), connection.transaction():
-                rows(connection, PATIENCE)
-                connection.execute(query.encode(), values)
-        except StatementFailed as e:
-            self.complain(f"run {self.run} is recorded with gaps: {e.message}")
+                rows(connection, SET_TIMEOUTS)
+                rows(connection, in_schema(query, self.schema), {**values, "run": self.run})
+        except StatementFailed as error:
+            self.complain(f"run {self.run} is recorded with gaps: {error.message}")
 
 
 def refusal(connection: Connection, schema: str) -> str:
-    """Why the journal cannot be kept in this schema: it holds something else; "" where it can."""
-    found = rows(connection, FOREIGN, {"own": schema, "mark": JOURNAL_COMMENT})
-    known = _present(connection, schema)
-    if not found or not found[0]["taken"] or _ours(known):
+    """Return why the schema cannot hold the journal: other objects are in it; "" if it can."""
+    found = rows(connection, TAKEN, {"schema": schema, "mark": JOURNAL_COMMENT})
+    taken = bool(found) and found[0]["taken"]
+    if not taken or _is_journal(_columns(connection, schema)):
         return ""
-    return f"schema {schema} holds something that is no journal of ours: name another with --journal NAME, or write none with --no-journal"
+    return (
+        f"schema {schema} holds objects that are not a journal of reconcile: name another schema"
+        " with --journal NAME, or record nothing with --no-journal"
+    )
 
 
 def begin(
@@ -147,115 +203,112 @@ def begin(
     *,
     rollback_of: int | None = None,
 ) -> Journal:
-    """Open the entry of a run of `plan`, making the journal's tables or bringing them up to date; `schema` None writes none.
+    """Record the start of a run of `plan`, and create or upgrade the journal's tables.
 
-    Only one applier runs at a time, so an entry that is still running is one whose client died. Raises PlanRefused where
-    the schema is somebody else's.
+    Without a schema nothing is recorded. `before` maps the objects that the plan touches to their
+    models, or to None if they do not exist. Raises PlanRefused if the schema holds other objects.
     """
     if schema is None:
         return Journal()
-    if why := refusal(connection, schema):
-        raise PlanRefused(why)
+    if reason := refusal(connection, schema):
+        raise PlanRefused(reason)
     try:
         with translated(), connection.transaction():
-            rows(connection, PATIENCE)
-            _lay_out(connection, schema)
-            return Journal(
-                schema, _opened(connection, schema, plan, before, rollback_of), list(before)
-            )
-    except StatementFailed as e:
-        return Journal(complaints=[f"this run is not recorded in schema {schema}: {e.message}"])
+            rows(connection, SET_TIMEOUTS)
+            _create_tables(connection, schema)
+            run = _insert_run(connection, schema, plan, rollback_of)
+            _insert_touched(connection, schema, run, before)
+        return Journal(schema, run, list(before))
+    except StatementFailed as error:
+        return Journal(complaints=[f"this run is not recorded in schema {schema}: {error.message}"])
 
 
-def _present(connection: Connection, schema: str) -> dict[str, set[str]]:
-    return {r["relname"]: set(r["has"]) for r in rows(connection, PRESENT, [schema])}
+def in_schema(query: str, schema: str) -> str:
+    """Replace `{schema}` in a query with parameters by the journal's schema."""
+    return query.replace("{schema}", text(name(schema)).replace("%", "%%"))
 
 
-def _ours(present: Mapping[str, set[str]]) -> bool:
-    """Whether the tables are such as the first version made them."""
-    return {"id", "status", "git_commit", "plan"} <= present.get("run", set()) and {
-        "run_id",
-        "step_id",
-    } <= present.get("step", set())
+def _columns(connection: Connection, schema: str) -> dict[str, set[str]]:
+    """Map the tables of the schema to the names of their columns."""
+    return {row["relname"]: set(row["columns"]) for row in rows(connection, COLUMNS, [schema])}
 
 
-def _lay_out(connection: Connection, schema: str) -> None:
-    present = _present(connection, schema)
+def _is_journal(tables: Mapping[str, set[str]]) -> bool:
+    return all(columns <= tables.get(table, set()) for table, columns in FIRST_VERSION.items())
+
+
+def _create_tables(connection: Connection, schema: str) -> None:
+    """Create the schema, its tables and their columns, as far as they do not exist."""
     if not rows(connection, "SELECT 1 FROM pg_namespace WHERE nspname = %s", [schema]):
         run_sql(connection, text(compose("CREATE SCHEMA {}", schema)))
-    own = text(name(schema))
-    for table, columns in LAYOUT.items():
-        relation = compose("{}.{}", schema, table)
-        if table not in present:
-            listed = ", ".join(f"{n} {d.replace('{schema}', own)}" for n, d in columns.items())
-            run_sql(connection, text(compose("CREATE TABLE {} ({})", relation, raw(listed))))
-            if table == "run":
-                run_sql(
-                    connection,
-                    text(compose("COMMENT ON TABLE {} IS {}", relation, literal(JOURNAL_COMMENT))),
-                )
-            continue
-        for missing in [c for c in columns if c.islower() and c not in present[table]]:
-            run_sql(
-                connection,
-                text(
-                    compose(
-                        "ALTER TABLE {} ADD COLUMN {} {}", relation, missing, raw(columns[missing])
-                    )
-                ),
-            )
-            if table == "run":
-                run_sql(
-                    connection,
-                    text(compose("COMMENT ON TABLE {} IS {}", relation, literal(JOURNAL_COMMENT))),
-                )
-
-
-def _opened(
-    connection: Connection,
-    schema: str,
-    plan: Model,
-    before: Mapping[Ref, Model | None],
-    rollback_of: int | None,
-) -> int:
-    own = _named(schema)
-    run_sql(
-        connection,
-        text(compose("UPDATE {}.run SET status = 'interrupted' WHERE status = 'running'", schema)),
-    )
-    entry = rows(
-        connection,
-        f"""INSERT INTO {own}.run (client_user, client_host, version, git_commit, plan, digest, rollback_of)
-            VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING id""",
-        [
-            _user(),
-            socket.gethostname(),
-            __version__,
-            _commit(),
-            Jsonb(plan),
-            plan.get("digest"),
-            rollback_of,
-        ],
-    )[0]["id"]
-    if before:
-        rows(
-            connection,
-            f"""INSERT INTO {own}.touched (run_id, place, identity, ref, before)
-                SELECT %s, t.place - 1, t.identity, t.ref, t.model
-                FROM unnest(%s::text[], %s::jsonb[], %s::jsonb[]) WITH ORDINALITY AS t(identity, ref, model, place)""",
-            [
-                entry,
-                [str(r) for r in before],
-                [Jsonb(asdict(r)) for r in before],
-                [Jsonb(m) for m in before.values()],
-            ],
+    existing = _columns(connection, schema)
+    for table in TABLES:
+        relation = text(name(schema, table))
+        statements = (
+            _add_columns(relation, schema, table, existing[table])
+            if table in existing
+            else [_create_table(relation, schema, table)]
         )
-    return entry
+        if statements and table == "run":
+            statements.append(
+                text(compose("COMMENT ON TABLE {} IS {}", raw(relation), literal(JOURNAL_COMMENT)))
+            )
+        for statement in statements:
+            run_sql(connection, statement)
 
 
-def _named(schema: str) -> str:
-    """The schema's name in a query that takes parameters."""
-    return text(name(schema)).replace("%", "%%")
+def _create_table(relation: str, schema: str, table: str) -> str:
+    definitions = [f"{column} {sql}" for column, sql in _definitions(schema, table).items()]
+    if TABLES[table].primary_key:
+        definitions.append(f"PRIMARY KEY {TABLES[table].primary_key}")
+    return f"CREATE TABLE {relation} ({', '.join(definitions)})"
+
+
+def _add_columns(relation: str, schema: str, table: str, existing: set[str]) -> list[str]:
+    return [
+        f"ALTER TABLE {relation} ADD COLUMN {column} {sql}"
+        for column, sql in _definitions(schema, table).items()
+        if column not in existing
+    ]
+
+
+def _definitions(schema: str, table: str) -> dict[str, str]:
+    quoted = text(name(schema))
+    return {
+        column: sql.replace("{schema}", quoted) for column, sql in TABLES[table].columns.items()
+    }
+
+
+def _insert_run(connection: Connection, schema: str, plan: Model, rollback_of: int | None) -> int:
+    """Insert the run and return its number.
+
+    Only one applier runs at a time: an earlier run without an end is one whose client died.
+    """
+    run_sql(connection, text(compose(INTERRUPT_RUNS, name(schema, "run"))))
+    values: dict[str, object] = {
+        "user": _user(),
+        "host": socket.gethostname(),
+        "version": __version__,
+        "commit": _git_commit(),
+        "plan": Jsonb(plan),
+        "digest": plan.get("digest"),
+        "rollback_of": rollback_of,
+    }
+    return rows(connection, in_schema(INSERT_RUN, schema), values)[0]["id"]
+
+
+def _insert_touched(
+    connection: Connection, schema: str, run: int, before: Mapping[Ref, Model | None]
+) -> None:
+    if not before:
+        return
+    values: dict[str, object] = {
+        "run": run,
+        "identities": [str(ref) for ref in before],
+        "refs": [Jsonb(asdict(ref)) for ref in before],
+        "models": [Jsonb(model) for model in before.values()],
+    }
+    rows(connection, in_schema(INSERT_TOUCHED, schema), values)
 
 
 def _user() -> str:
@@ -265,8 +318,8 @@ def _user() -> str:
         return "?"
 
 
-def _commit() -> str | None:
-    """The git commit of the working directory, if it is one."""
+def _git_commit() -> str | None:
+    """Return the commit of the working directory, or None outside of a git repository."""
     try:
         done = subprocess.run(
             ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, timeout=5
