@@ -227,7 +227,7 @@ def test_orphans_stop_only_dependent_steps(conversations: Database) -> None:
     assert reconcile("plan", *target).exit_code == 0
 
 
-# -- the tenants' view ----------------------------------------------------------------------------
+# -- the tenants' view -----------------------------------------------------------------------------
 
 
 def as_tenant(database: Database, user: object, *statements: str) -> Sequence[tuple[object, ...]]:

@@ -80,7 +80,7 @@ def nodes(text: str) -> list[Node]:
     return found
 
 
-# -- what is read --------------------------------------------------------------------------------------------------------
+# -- what is read ----------------------------------------------------------------------------------
 
 
 def test_an_entry_becomes_an_object_with_the_declared_fields(read: Read) -> None:
@@ -174,7 +174,7 @@ def test_a_routine_is_named_with_its_arguments(read: Read) -> None:
     assert found.absent[gone].model_fields_set == {"ref", "arguments"}
 
 
-# -- names and schemas ---------------------------------------------------------------------------------------------------
+# -- names and schemas -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_each_document_has_its_own_schema(read: Read) -> None:
     assert found.checks["c"].search_path == "b"
 
 
-# -- absent, exclusive, files --------------------------------------------------------------------------------------------
+# -- absent, exclusive, files ----------------------------------------------------------------------
 
 
 def test_absent_and_present(read: Read) -> None:
@@ -287,7 +287,7 @@ def test_sql_may_be_in_a_separate_file(write: Write) -> None:
     )
 
 
-# -- files and their merging ---------------------------------------------------------------------------------------------
+# -- files and their merging -----------------------------------------------------------------------
 
 
 def test_a_table_may_be_described_in_several_files(read: Read) -> None:
@@ -415,7 +415,7 @@ def test_no_files_is_an_error(
     assert [p.message for p in e.value.problems] == [message]
 
 
-# -- positions -----------------------------------------------------------------------------------------------------------
+# -- positions -------------------------------------------------------------------------------------
 
 
 def test_every_entry_has_a_position(read: Read) -> None:
@@ -447,19 +447,48 @@ def test_line_ends_and_byte_order_marks_keep_positions(read: Read) -> None:
     assert found.positions[T, "comment"] == Position(Path("state/a.yml"), 3, 5, "    comment: x")
 
 
-# -- YAML ----------------------------------------------------------------------------------------------------------------
+# -- YAML ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("true", True), ("False", False), ("TRUE", True), ("yes", "yes"), ("no", "no"), ("on", "on"), ("off", "off"), ("y", "y"),
-        ("", None), ("~", None), ("null", None), ("NULL", None), ("none", "none"), ("'null'", "null"), ('"true"', "true"),
-        ("010", 10), ("0o10", 8), ("0x1F", 31), ("-3", -3), ("1_000", "1_000"), ("0b1", "0b1"), ("12:30:45", "12:30:45"),
-        ("1.5", 1.5), (".5", 0.5), ("1e3", 1000.0), ("-.inf", float("-inf")), ("1.", 1.0), (".", "."), ("2024-01-01", "2024-01-01"),
-        ("=", "="), ("[a, 1]", ["a", 1]), ("{on: off}", {"on": "off"}), ("|\n  a\n  b\n", "a\nb\n"), ("9" * 400, float("inf")),
+        ("true", True),
+        ("False", False),
+        ("TRUE", True),
+        ("yes", "yes"),
+        ("no", "no"),
+        ("on", "on"),
+        ("off", "off"),
+        ("y", "y"),
+        ("", None),
+        ("~", None),
+        ("null", None),
+        ("NULL", None),
+        ("none", "none"),
+        ("'null'", "null"),
+        ('"true"', "true"),
+        ("010", 10),
+        ("0o10", 8),
+        ("0x1F", 31),
+        ("-3", -3),
+        ("1_000", "1_000"),
+        ("0b1", "0b1"),
+        ("12:30:45", "12:30:45"),
+        ("1.5", 1.5),
+        (".5", 0.5),
+        ("1e3", 1000.0),
+        ("-.inf", float("-inf")),
+        ("1.", 1.0),
+        (".", "."),
+        ("2024-01-01", "2024-01-01"),
+        ("=", "="),
+        ("[a, 1]", ["a", 1]),
+        ("{on: off}", {"on": "off"}),
+        ("|\n  a\n  b\n", "a\nb\n"),
+        ("9" * 400, float("inf")),
     ],
-)  # fmt: skip
+)
 def test_scalars_are_those_of_yaml_1_2(write: Write, text: str, value: object) -> None:
     write()
     found = [plain(n) for n in nodes(f"k: {text}\n")]
@@ -487,22 +516,37 @@ def test_both_parsers_of_pyyaml_read_the_same(
         )
     )
     assert [(r.name, k, p.line, p.column) for (r, k), p in found.positions.items()] == [
-        ("t", "", 2, 3), ("t", "comment", 3, 5), ("t", "columns", 5, 5), ("é", "", 6, 3), ("é", "comment", 3, 5), ("é", "columns", 5, 5)
-    ]  # fmt: skip
+        ("t", "", 2, 3),
+        ("t", "comment", 3, 5),
+        ("t", "columns", 5, 5),
+        ("é", "", 6, 3),
+        ("é", "comment", 3, 5),
+        ("é", "columns", 5, 5),
+    ]
 
 
-# -- what is wrong -------------------------------------------------------------------------------------------------------
+# -- what is wrong ---------------------------------------------------------------------------------
 
 YAML_ERRORS = [
     ("tables:\n\tt: {}\n", "2:1", "a tab where YAML allows only spaces", "indent with spaces"),
     ("tables: a: b\n", "1:10", "a ':' where no key can stand", "quotes"),
     ("tables: 'x\n", "1:9", "a quoted text that is never closed", "close it"),
-    ("tables:\n  t: [a\n  u: b\n", "3:4", "expected ',' or ']' in the brackets opened at line 2", "quote"),
+    (
+        "tables:\n  t: [a\n  u: b\n",
+        "3:4",
+        "expected ',' or ']' in the brackets opened at line 2",
+        "quote",
+    ),
     ('tables: "\\q"\n', "1:11", "'q' after \\ is no escape", "single quotes"),
     ("tables: *\n", "1:9", "'*' and '&' begin the name of an anchor", "quotes"),
     ("tables: @x\n", "1:9", "a value cannot begin with '@'", "quotes"),
     ("tables: {}\nviews\n", "2:1", "a key without its ':'", "key: value"),
-    ("tables:\n  a: {}\n b: {}\n", "3:2", "this does not continue what began at line 1", "keys line up"),
+    (
+        "tables:\n  a: {}\n b: {}\n",
+        "3:2",
+        "this does not continue what began at line 1",
+        "keys line up",
+    ),
     ("tables: ]\n", "1:9", "expected a value, got ']'", "quote"),
     ("tables: - a\n", "1:9", "a '-' where no list can begin", "own"),
     ("{}\n...\nx\n", "3:1", "the document has ended above", "---"),
@@ -510,35 +554,93 @@ YAML_ERRORS = [
     ("%YAML 3.0\n---\n", "1:1", "found incompatible YAML document", ""),
     ("tables: &t {t: *t}\n", "1:16", "*t stands inside what it refers to", ""),
     ("tables: *nowhere\n", "1:9", "*nowhere refers to nothing", "quoted"),
-    ("tables: !!map {}\n", "1:9", "tags such as tag:yaml.org,2002:map mean nothing here", "leave it out"),
-    ("tables:\n  t:\n    {}\n  t: {}\n", "4:3", "'t' is given twice, at line 2 and at line 4", "keep one"),
+    (
+        "tables: !!map {}\n",
+        "1:9",
+        "tags such as tag:yaml.org,2002:map mean nothing here",
+        "leave it out",
+    ),
+    (
+        "tables:\n  t:\n    {}\n  t: {}\n",
+        "4:3",
+        "'t' is given twice, at line 2 and at line 4",
+        "keep one",
+    ),
     ("tables: {<<: {}}\n", "1:10", "merge keys (<<) are not part of YAML 1.2", "write out"),
     ("tables:\n  1: {}\n", "2:3", "expected a key that is text, got the number 1", "quote it: '1'"),
     ("tables:\n  true: {}\n", "2:3", "expected a key that is text, got true", "quote it: 'true'"),
     ("tables:\n  ? [a]\n  : {}\n", "2:5", "expected a key that is text, got a list", ""),
     ('tables: {t: {comment: "\\ud800"}}\n', "1:23", "an escape for what is no character", "itself"),
     ("tables: " + "[" * 101 + "]" * 101 + "\n", "1:108", "more than 100 levels", ""),
-]  # fmt: skip
+]
 
 OBJECT_ERRORS = [
     ("tabels: {}\n", "1:1", "unknown key 'tabels'", "did you mean 'tables'? accepted: "),
     ("text\n", "1:1", "a file: expected a mapping, got a string 'text'", "accepted: "),
     ("schema: [a]\n", "1:9", "schema: expected the name of a schema, got a list", ""),
-    ("tables: [t]\n", "1:9", "tables: expected a mapping, got a list", "each table is a key with its name"),
+    (
+        "tables: [t]\n",
+        "1:9",
+        "tables: expected a mapping, got a list",
+        "each table is a key with its name",
+    ),
     ("tables:\n  t: [a]\n", "2:6", "table 't': expected a mapping, got a list", "accepted: "),
-    ("tables:\n  t: {colums: {}}\n", "2:7", "table: unknown key 'colums'", "did you mean 'columns'? accepted: "),
+    (
+        "tables:\n  t: {colums: {}}\n",
+        "2:7",
+        "table: unknown key 'colums'",
+        "did you mean 'columns'? accepted: ",
+    ),
     ("tables:\n  a.b.c: {}\n", "2:3", "expected name or schema.name, got 'a.b.c'", "'\"a.b.c\"'"),
-    ("tables: {t: {columns: {'': {}}}}\n", "1:24", "expected the name of a column, got nothing", ""),
-    ("tables: {t: {columns: {c: }}}\n", "1:27", ("column 'c': expected text (type) or a mapping, "
-"got nothing"), "accepted: backfill, "),
-    ("tables: {t: {columns: {c: 5}}}\n", "1:27", ("column 'c': expected text (type) or a mapping, "
-"got the number 5"), "accepted: "),
-    ("tables: {t: {columns: {c: {not_null: maybe}}}}\n", "1:38", "not_null: expected true or false", ""),
-    ("tables: {t: {columns: {c: {not_null: yes}}}}\n", "1:38", "expected true or false", "did you mean true?"),
-    ("tables: {t: {columns: {c: {not_null: 1}}}}\n", "1:38", "not_null: expected true or false", ""),
+    (
+        "tables: {t: {columns: {'': {}}}}\n",
+        "1:24",
+        "expected the name of a column, got nothing",
+        "",
+    ),
+    (
+        "tables: {t: {columns: {c: }}}\n",
+        "1:27",
+        ("column 'c': expected text (type) or a mapping, got nothing"),
+        "accepted: backfill, ",
+    ),
+    (
+        "tables: {t: {columns: {c: 5}}}\n",
+        "1:27",
+        ("column 'c': expected text (type) or a mapping, got the number 5"),
+        "accepted: ",
+    ),
+    (
+        "tables: {t: {columns: {c: {not_null: maybe}}}}\n",
+        "1:38",
+        "not_null: expected true or false",
+        "",
+    ),
+    (
+        "tables: {t: {columns: {c: {not_null: yes}}}}\n",
+        "1:38",
+        "expected true or false",
+        "did you mean true?",
+    ),
+    (
+        "tables: {t: {columns: {c: {not_null: 1}}}}\n",
+        "1:38",
+        "not_null: expected true or false",
+        "",
+    ),
     ("tables: {t: {columns: {c: {type: [a]}}}}\n", "1:34", "type: expected text, got a list", ""),
-    ("tables: {t: {columns: {c: {type: }}}}\n", "1:34", "type: expected text, got nothing", 'write ""'),
-    ("tables: {t: {columns: {c: {backfill: [x]}}}}\n", "1:38", "backfill: expected a mapping, got a list", ""),
+    (
+        "tables: {t: {columns: {c: {type: }}}}\n",
+        "1:34",
+        "type: expected text, got nothing",
+        'write ""',
+    ),
+    (
+        "tables: {t: {columns: {c: {backfill: [x]}}}}\n",
+        "1:38",
+        "backfill: expected a mapping, got a list",
+        "",
+    ),
     (
         "tables: {t: {columns: {c: {backfill: {value: x, pause: 2}}}}}\n",
         "1:38",
@@ -564,74 +666,271 @@ OBJECT_ERRORS = [
         "",
     ),
     ("tables: {t: {columns: {c: {backfill: {}}}}}\n", "1:38", "backfill: value is missing", ""),
-    ("tables: {t: {columns: {c: {backfill: {valeu: x}}}}}\n", "1:39", "backfill: unknown key 'valeu'", "did you mean 'value'?"),
-    ("tables: {t: {indexes: {i: {on: [a, {b: c}]}}}}\n", "1:36", "on: expected text, got a mapping", ""),
-    ("tables: {t: {indexes: {i: {on: {b: c}}}}}\n", "1:32", "on: expected a list, got a mapping", ""),
-    ("tables: {t: {indexes: {i: {options: a}}}}\n", "1:37", ("options: expected a mapping, got a "
-"string 'a'"), ""),
-    ("tables: {t: {indexes: {i: {options: {fillfactor: [1]}}}}}\n", "1:50", ("options.fillfactor: expected text, got "
-"a list"), ""),
-    ("tables: {t: {grants: {anon: [select, ]}, ref: x}}\n", "1:42", "table: unknown key 'ref'", "accepted: "),
-    ("tables: {t: {policies: {p: {for: selects}}}}\n", "1:34", ("expected 'all', 'select', 'insert', "
-"'update' or 'delete'"), "'select'?"),
-    ("tables: {t: {policies: {p: {command: all}}}}\n", "1:29", "policy: unknown key 'command'", "accepted: check, "),
-    ("tables: {t: {constraints: {c: {}}}}\n", "1:28", ("constraint c on public.t: a constraint "
-"has exactly one of"), ""),
-    ("tables: {t: {constraints: {c: {chekc: a}}}}\n", "1:32", "constraint: unknown key 'chekc'", "did you mean 'check'?"),
+    (
+        "tables: {t: {columns: {c: {backfill: {valeu: x}}}}}\n",
+        "1:39",
+        "backfill: unknown key 'valeu'",
+        "did you mean 'value'?",
+    ),
+    (
+        "tables: {t: {indexes: {i: {on: [a, {b: c}]}}}}\n",
+        "1:36",
+        "on: expected text, got a mapping",
+        "",
+    ),
+    (
+        "tables: {t: {indexes: {i: {on: {b: c}}}}}\n",
+        "1:32",
+        "on: expected a list, got a mapping",
+        "",
+    ),
+    (
+        "tables: {t: {indexes: {i: {options: a}}}}\n",
+        "1:37",
+        ("options: expected a mapping, got a string 'a'"),
+        "",
+    ),
+    (
+        "tables: {t: {indexes: {i: {options: {fillfactor: [1]}}}}}\n",
+        "1:50",
+        ("options.fillfactor: expected text, got a list"),
+        "",
+    ),
+    (
+        "tables: {t: {grants: {anon: [select, ]}, ref: x}}\n",
+        "1:42",
+        "table: unknown key 'ref'",
+        "accepted: ",
+    ),
+    (
+        "tables: {t: {policies: {p: {for: selects}}}}\n",
+        "1:34",
+        ("expected 'all', 'select', 'insert', 'update' or 'delete'"),
+        "'select'?",
+    ),
+    (
+        "tables: {t: {policies: {p: {command: all}}}}\n",
+        "1:29",
+        "policy: unknown key 'command'",
+        "accepted: check, ",
+    ),
+    (
+        "tables: {t: {constraints: {c: {}}}}\n",
+        "1:28",
+        ("constraint c on public.t: a constraint has exactly one of"),
+        "",
+    ),
+    (
+        "tables: {t: {constraints: {c: {chekc: a}}}}\n",
+        "1:32",
+        "constraint: unknown key 'chekc'",
+        "did you mean 'check'?",
+    ),
     ("functions: {f: {}}\n", "1:13", "a function is named with its arguments: f()", ""),
-    ("functions: {f(): SELECT 1}\n", "1:18", ("function 'f()': expected a mapping, got a string "
-"'SELECT 1'"), "accepted: body, "),
-    ("functions: {f(): {arguments: a}}\n", "1:19", "function: unknown key 'arguments'", "accepted: body, "),
-    ("functions: {f(): {cost: cheap}}\n", "1:25", "cost: expected a number, got a string 'cheap'", ""),
-    ("functions: {f(): {body_file: no.sql}}\n", "1:30", ("body_file: cannot read state/no.sql: No "
-"such file"), "relative to this YAML file"),
-    ("functions: {f(): {body_file: [a]}}\n", "1:30", ("body_file: expected the path of a file, "
-"got a list"), ""),
-    ("functions: {f(): {body: a, body_file: b}}\n", "1:28", "body and body_file are both given", "keep one"),
-    ("functions: {f(): {cost_file: a}}\n", "1:19", "function: unknown key 'cost_file'", "accepted: body, "),
-    ("tables: {t: {state: gone}}\n", "1:21", ("state: expected 'present' or 'absent', got a "
-"string 'gone'"), ""),
-    ("tables: {t: {comment: x, state: absent}}\n", "1:14", "comment beside state: absent", "only named"),
-    ("tables: {t: {state: absent, columns: {}}}\n", "1:29", "columns beside state: absent", "only named"),
-    ("tables: {t: {exclusive: [policy]}}\n", "1:26", "exclusive: unknown section 'policy'", ("did you mean 'policies'? accepted: "
-"columns, ")),
-    ("tables: {t: {exclusive: [1]}}\n", "1:26", "exclusive: expected a section, got the number 1", "accepted: columns, "),
-    ("user_mappings: {a on s: {comment: x}}\n", "1:35", ("comment: PostgreSQL keeps none on a "
-"user mapping"), ""),
-    ("default_privileges: {a on tables: {comment: x, grants: {}}}\n", "1:45", ("comment: PostgreSQL keeps none on a "
-"default privilege"), ""),
-    ("security_labels: {p on table a.t: {comment: x, label: y}}\n", "1:45", ("comment: PostgreSQL keeps none on a "
-"security label"), ""),
-    ("functions: {f(): {exclusive: []}}\n", "1:19", "function: unknown key 'exclusive'", "accepted: body, "),
-]  # fmt: skip
+    (
+        "functions: {f(): SELECT 1}\n",
+        "1:18",
+        ("function 'f()': expected a mapping, got a string 'SELECT 1'"),
+        "accepted: body, ",
+    ),
+    (
+        "functions: {f(): {arguments: a}}\n",
+        "1:19",
+        "function: unknown key 'arguments'",
+        "accepted: body, ",
+    ),
+    (
+        "functions: {f(): {cost: cheap}}\n",
+        "1:25",
+        "cost: expected a number, got a string 'cheap'",
+        "",
+    ),
+    (
+        "functions: {f(): {body_file: no.sql}}\n",
+        "1:30",
+        ("body_file: cannot read state/no.sql: No such file"),
+        "relative to this YAML file",
+    ),
+    (
+        "functions: {f(): {body_file: [a]}}\n",
+        "1:30",
+        ("body_file: expected the path of a file, got a list"),
+        "",
+    ),
+    (
+        "functions: {f(): {body: a, body_file: b}}\n",
+        "1:28",
+        "body and body_file are both given",
+        "keep one",
+    ),
+    (
+        "functions: {f(): {cost_file: a}}\n",
+        "1:19",
+        "function: unknown key 'cost_file'",
+        "accepted: body, ",
+    ),
+    (
+        "tables: {t: {state: gone}}\n",
+        "1:21",
+        ("state: expected 'present' or 'absent', got a string 'gone'"),
+        "",
+    ),
+    (
+        "tables: {t: {comment: x, state: absent}}\n",
+        "1:14",
+        "comment beside state: absent",
+        "only named",
+    ),
+    (
+        "tables: {t: {state: absent, columns: {}}}\n",
+        "1:29",
+        "columns beside state: absent",
+        "only named",
+    ),
+    (
+        "tables: {t: {exclusive: [policy]}}\n",
+        "1:26",
+        "exclusive: unknown section 'policy'",
+        ("did you mean 'policies'? accepted: columns, "),
+    ),
+    (
+        "tables: {t: {exclusive: [1]}}\n",
+        "1:26",
+        "exclusive: expected a section, got the number 1",
+        "accepted: columns, ",
+    ),
+    (
+        "user_mappings: {a on s: {comment: x}}\n",
+        "1:35",
+        ("comment: PostgreSQL keeps none on a user mapping"),
+        "",
+    ),
+    (
+        "default_privileges: {a on tables: {comment: x, grants: {}}}\n",
+        "1:45",
+        ("comment: PostgreSQL keeps none on a default privilege"),
+        "",
+    ),
+    (
+        "security_labels: {p on table a.t: {comment: x, label: y}}\n",
+        "1:45",
+        ("comment: PostgreSQL keeps none on a security label"),
+        "",
+    ),
+    (
+        "functions: {f(): {exclusive: []}}\n",
+        "1:19",
+        "function: unknown key 'exclusive'",
+        "accepted: body, ",
+    ),
+]
 
 CHECK_ERRORS = [
-    ("checks: [a]\n", "1:9", "checks: expected a mapping, got a list", "each check is a key with its name"),
-    ("checks: {c: SELECT 1}\n", "1:13", "check 'c': expected an assertion, got a string 'SELECT 1'", "accepted: as, equals, "),
+    (
+        "checks: [a]\n",
+        "1:9",
+        "checks: expected a mapping, got a list",
+        "each check is a key with its name",
+    ),
+    (
+        "checks: {c: SELECT 1}\n",
+        "1:13",
+        "check 'c': expected an assertion, got a string 'SELECT 1'",
+        "accepted: as, equals, ",
+    ),
     ("checks: {c: }\n", "1:13", "check 'c': expected an assertion, got nothing", "all: "),
     ("checks: {c: {equals: 1}}\n", "1:10", "check 'c': query is missing", ""),
-    ("checks: {c: {query: x}}\n", "1:10", ("check 'c': an assertion has exactly one of: equals, "
-"fails_with, uses_index"), ""),
-    ("checks: {c: {query: x, equals: , uses_index: i}}\n", "1:10", ("check 'c': an assertion has exactly one "
-"of"), ""),
-    ("checks: {c: {query: x, equal: 1}}\n", "1:24", "check 'c': unknown key 'equal'", "did you mean 'equals'?"),
-    ("checks: {c: {query: x, equals: [1]}}\n", "1:32", ("equals: expected text or a whole number "
-"or a number or true or"), ""),
-    ("checks: {c: {query: x, fails_with: check_violaton}}\n", "1:36", "fails_with: 'check_violaton' is neither", ""),
-    ("checks: {c: {query: x, fails_with: }}\n", "1:36", "fails_with: expected text, got nothing", 'write ""'),
-    ("checks: {c: {query: x, equals: 1, as: {rol: a}}}\n", "1:40", "as: unknown key 'rol'", "did you mean 'role'?"),
-    ("checks: {c: {query: x, equals: 1, as: a}}\n", "1:39", "as: expected a mapping, got a string 'a'", ""),
-    ("checks: {c: {query: x, equals: 1, as: {settings: {s: [a]}}}}\n", "1:54", ("as.settings.s: expected text or a "
-"mapping, got a list"), ""),
-    ("checks: {c: {query: x, equals: 1, as: {settings: {s: {query: [a]}}}}}\n", "1:62", "as.settings.s.query: expected text", ""),
-    ("checks: {c: {query: x, equals: 1, as: {settings: {s: {}}}}}\n", "1:54", "as.settings.s: query is missing", ""),
-    ("checks: {c: {all: []}}\n", "1:19", "all: expected a list of assertions, got an empty one", "all: [{query"),
-    ("checks: {c: {all: {query: x, equals: 1}}}\n", "1:19", ("all: expected a list of assertions, got "
-"a mapping"), "all: [{query"),
-    ("checks: {c: {all: [{query: x, equals: 1}], query: x}}\n", "1:44", "query beside all", "belongs to one"),
-    ("checks: {c: {all: [{query: x, equals: 1}, {query: x}]}}\n", "1:43", ("check 'c': an assertion has exactly one "
-"of"), ""),
-]  # fmt: skip
+    (
+        "checks: {c: {query: x}}\n",
+        "1:10",
+        ("check 'c': an assertion has exactly one of: equals, fails_with, uses_index"),
+        "",
+    ),
+    (
+        "checks: {c: {query: x, equals: , uses_index: i}}\n",
+        "1:10",
+        ("check 'c': an assertion has exactly one of"),
+        "",
+    ),
+    (
+        "checks: {c: {query: x, equal: 1}}\n",
+        "1:24",
+        "check 'c': unknown key 'equal'",
+        "did you mean 'equals'?",
+    ),
+    (
+        "checks: {c: {query: x, equals: [1]}}\n",
+        "1:32",
+        ("equals: expected text or a whole number or a number or true or"),
+        "",
+    ),
+    (
+        "checks: {c: {query: x, fails_with: check_violaton}}\n",
+        "1:36",
+        "fails_with: 'check_violaton' is neither",
+        "",
+    ),
+    (
+        "checks: {c: {query: x, fails_with: }}\n",
+        "1:36",
+        "fails_with: expected text, got nothing",
+        'write ""',
+    ),
+    (
+        "checks: {c: {query: x, equals: 1, as: {rol: a}}}\n",
+        "1:40",
+        "as: unknown key 'rol'",
+        "did you mean 'role'?",
+    ),
+    (
+        "checks: {c: {query: x, equals: 1, as: a}}\n",
+        "1:39",
+        "as: expected a mapping, got a string 'a'",
+        "",
+    ),
+    (
+        "checks: {c: {query: x, equals: 1, as: {settings: {s: [a]}}}}\n",
+        "1:54",
+        ("as.settings.s: expected text or a mapping, got a list"),
+        "",
+    ),
+    (
+        "checks: {c: {query: x, equals: 1, as: {settings: {s: {query: [a]}}}}}\n",
+        "1:62",
+        "as.settings.s.query: expected text",
+        "",
+    ),
+    (
+        "checks: {c: {query: x, equals: 1, as: {settings: {s: {}}}}}\n",
+        "1:54",
+        "as.settings.s: query is missing",
+        "",
+    ),
+    (
+        "checks: {c: {all: []}}\n",
+        "1:19",
+        "all: expected a list of assertions, got an empty one",
+        "all: [{query",
+    ),
+    (
+        "checks: {c: {all: {query: x, equals: 1}}}\n",
+        "1:19",
+        ("all: expected a list of assertions, got a mapping"),
+        "all: [{query",
+    ),
+    (
+        "checks: {c: {all: [{query: x, equals: 1}], query: x}}\n",
+        "1:44",
+        "query beside all",
+        "belongs to one",
+    ),
+    (
+        "checks: {c: {all: [{query: x, equals: 1}, {query: x}]}}\n",
+        "1:43",
+        ("check 'c': an assertion has exactly one of"),
+        "",
+    ),
+]
 
 
 @pytest.mark.parametrize(
@@ -695,7 +994,7 @@ def test_alias_expansion_is_limited(refused: Refused) -> None:
     )
 
 
-# -- checks --------------------------------------------------------------------------------------------------------------
+# -- checks ----------------------------------------------------------------------------------------
 
 
 def test_a_check_is_one_assertion_or_several(read: Read) -> None:
@@ -789,7 +1088,7 @@ def test_conditions_are_named_as_in_the_manual() -> None:
     assert set(manual.split()) <= set(CONDITIONS)
 
 
-# -- generic -------------------------------------------------------------------------------------------------------------
+# -- generic ---------------------------------------------------------------------------------------
 
 
 class Shelf(Object):
@@ -853,7 +1152,7 @@ def test_pydantic_errors_are_reported(write: Write) -> None:
     ]
 
 
-# -- JSON Schema ---------------------------------------------------------------------------------------------------------
+# -- JSON Schema -----------------------------------------------------------------------------------
 
 
 def accepts(text: str, kinds: Mapping[str, type[Object]] = KINDS) -> bool:
