@@ -1,1 +1,1 @@
-"""What columns are made of, each piece in one file: where they stand, numbering, nulls, conversions, short forms."""
+"""Columns and their online recipes, one idea in each file."""

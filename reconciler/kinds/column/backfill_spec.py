@@ -1,4 +1,4 @@
-"""How the rows of a column that have no value get one."""
+"""Backfills: the declaration, and the statement that fills the rows without a value."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z%]+)")
 
 
 class Batch(BaseModel):
-    """How much is filled at once, in one short transaction."""
+    """The size of a batch, which is one short transaction."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -35,7 +35,7 @@ class Batch(BaseModel):
 
 
 class Pacing(BaseModel):
-    """How gently rows are filled."""
+    """The throttle of a backfill."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -55,7 +55,8 @@ class Pacing(BaseModel):
     )
     triggers: bool = Field(
         default=True,
-        description="whether triggers fire for the rows that are filled, such as one that sets updated_at; "
+        description="whether triggers fire for the rows that are filled, "
+        "such as one that sets updated_at; "
         "false needs the privilege to set session_replication_role",
     )
 
@@ -65,12 +66,12 @@ class Pacing(BaseModel):
         return self
 
     def throttle(self) -> ThrottleSettings:
-        """The same in seconds, rows and bytes; raises ValueError."""
+        """Return the throttle in seconds, rows and bytes; raise ValueError for an unknown unit."""
         pause, share = amount("pause", self.pause, {**SECONDS, "%": 0.01})
         lag, unit = amount("max_lag", self.max_lag, {**SECONDS, **BYTES})
+        target, _ = amount("batch.target", self.batch.target, SECONDS)
         return ThrottleSettings(
-            target=amount("batch.target", self.batch.target, SECONDS)[0]
-            or ThrottleSettings().target,
+            target=target or ThrottleSettings().target,
             rows=self.batch.rows,
             pause=0.0 if share == "%" else pause or 0.0,
             share=(pause or 0.0) if share == "%" else 0.0,
@@ -82,29 +83,29 @@ class Pacing(BaseModel):
 
 
 class Backfill(Pacing):
-    """Where the rows that have no value get one, and how gently; rows that have one are never touched."""
+    """A backfill of the rows without a value; rows with a value are never written."""
 
     value: str = Field(
         description="SQL expression over the row; other columns are named `table.column`"
     )
     keep_filled: bool = Field(
         default=False,
-        description="a trigger fills what applications leave null, from before the backfill until this is taken away again",
+        description="a trigger fills what applications leave null, "
+        "from before the backfill until this is taken away again",
     )
 
+    # whether the value is never null
     sure: SkipJsonSchema[bool] = Field(
         default=False, exclude=True, json_schema_extra={"derived": True}
-    )  # the value is never null
+    )
 
     @model_validator(mode="before")
     @classmethod
-    def _short(cls, given: object) -> object:
-        """The value alone is the short form."""
-        return (
-            {"value": str(given).lower() if isinstance(given, bool) else str(given)}
-            if isinstance(given, str | int | float)
-            else given
-        )
+    def _expand_short_form(cls, body: object) -> object:
+        """Read a bare value as `value`."""
+        if isinstance(body, bool):
+            return {"value": str(body).lower()}
+        return {"value": str(body)} if isinstance(body, str | int | float) else body
 
     @classmethod
     def __get_pydantic_json_schema__(
@@ -114,13 +115,13 @@ class Backfill(Pacing):
 
 
 class Retype(Pacing):
-    """A column gets its new type without a rewrite under lock: a twin beside it is filled, and takes its place."""
+    """The online change of a type: a shadow column is filled and swapped for the column."""
 
     @model_validator(mode="before")
     @classmethod
-    def _short(cls, given: object) -> object:
-        """`online` is the short form."""
-        return {} if given == ONLINE else given
+    def _expand_short_form(cls, body: object) -> object:
+        """Read `online` as the default throttle."""
+        return {} if body == ONLINE else body
 
     @classmethod
     def __get_pydantic_json_schema__(
@@ -129,16 +130,17 @@ class Retype(Pacing):
         return {"anyOf": [{"const": ONLINE}, handler(schema)]}
 
 
-def amount(
-    key: str, sql_fields: str | None, units: Mapping[str, float]
-) -> tuple[float | None, str]:
-    """What is written as a number with a unit, in the unit that counts one; and that unit's word. Raises ValueError."""
-    if sql_fields is None:
+def amount(key: str, spelled: str | None, units: Mapping[str, float]) -> tuple[float | None, str]:
+    """Parse a number with a unit; return the number times the unit's factor, and the unit.
+
+    Raises ValueError.
+    """
+    if spelled is None:
         return None, ""
-    match = _AMOUNT.fullmatch(sql_fields.strip())
+    match = _AMOUNT.fullmatch(spelled.strip())
     if match is None or match[2] not in units:
         raise ValueError(
-            f"{key}: expected a number with a unit ({', '.join(units)}), got {sql_fields!r}"
+            f"{key}: expected a number with a unit ({', '.join(units)}), got {spelled!r}"
         )
     return float(match[1]) * units[match[2]], match[2]
 
@@ -146,19 +148,19 @@ def amount(
 def fill(
     target: Target, backfill: Backfill | None, *, sweep: bool = False, partial: bool = False
 ) -> Statement:
-    """Fill what is null and stop, with sample keys, if what is left gets no value; a sweep leaves none, a partial one may."""
+    """Fill the rows without a value in batches; without a backfill, assert no row lacks a value.
+
+    The run stops, with the keys of a few rows, if rows are left without a value. A `sweep` runs
+    after NOT NULL is in force for new rows. A `partial` one leaves the rows of a null value.
+    """
     relation, column = text(target.table), text(compose("{}", target.column))
     value = backfill.value if backfill is not None else None
-    update = f"UPDATE {relation} SET {column} = {value} WHERE {column} IS NULL{f' AND ({value}) IS NOT NULL' if partial else ''}"
-    assert_none = f"SELECT count(*) AS rows_without_value FROM {relation} WHERE {column} IS NULL"
-    throttle, sure = (
-        (backfill.throttle(), backfill.sure)
-        if backfill is not None
-        else (ThrottleSettings(), False)
-    )
+    fillable = f"{column} IS NULL" + (f" AND ({value}) IS NOT NULL" if partial else "")
+    update = f"UPDATE {relation} SET {column} = {value} WHERE {fillable}"
+    assertion = f"SELECT count(*) AS rows_without_value FROM {relation} WHERE {column} IS NULL"
     return Statement(
-        sql=update if value is not None else assert_none,
-        lock="ROW EXCLUSIVE" if value is not None else "ACCESS SHARE",
+        sql=assertion if value is None else update,
+        lock="ACCESS SHARE" if value is None else "ROW EXCLUSIVE",
         relation=target.relation,
         transactional=False,
         fill=Fill(
@@ -166,9 +168,9 @@ def fill(
             column=column,
             value=value,
             sweep=sweep,
-            sure=sure,
+            sure=backfill.sure if backfill is not None else False,
             partial=partial,
-            throttle=throttle,
+            throttle=backfill.throttle() if backfill is not None else ThrottleSettings(),
         ),
         undo=(),
     )

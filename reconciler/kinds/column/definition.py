@@ -1,106 +1,318 @@
-"""How a column stands in CREATE TABLE and ADD COLUMN."""
+"""Fields, short forms, names and clause of a column."""
 
 from __future__ import annotations
 
 import re
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Mapping, Set
+from typing import Any, ClassVar, Literal, Self
 
 from psycopg import sql
+from pydantic import AliasChoices, Field, field_validator
 
+from reconciler.kinds.column.backfill_spec import Backfill, Retype
 from reconciler.kinds.column.fill_trigger import FillTrigger
 from reconciler.kinds.column.identity import Identity
 from reconciler.kinds.column.not_null import NotNull
-from reconciler.kinds.column.storage import Stored
-from reconciler.kinds.column.type_change import collate
+from reconciler.kinds.column.shortform import ShortForm, declares_fully
+from reconciler.kinds.column.target import Target
+from reconciler.kinds.column.type_change import TypeChange, collation_sql
+from reconciler.model.declared import RowExpressions, Shorthand
+from reconciler.model.inheritance import Inheritable, Overriding
+from reconciler.model.object import InlinePart, Object
+from reconciler.model.online_swap import SwappedOnline
+from reconciler.model.partitioned import constraint_name_key
+from reconciler.model.privileges import PUBLIC, grantors
 from reconciler.model.ref import Ref
+from reconciler.model.resumption import LeavesLeftovers, Resumable
+from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, joined, literal, name, raw
 
-BESIDE = re.compile(
+_CLAUSES = re.compile(
     r"\b(generated|default|collate|constraint|references|primary\s+key|unique|check|not\s+null|null)\b",
     re.I,
 )
 
 
-class Described(Stored, Protocol):
-    """What a column says of itself."""
+class ColumnDefinition(
+    InlinePart,
+    Shorthand,
+    RowExpressions,
+    Inheritable,
+    Overriding,
+    LeavesLeftovers,
+    Resumable,
+    SwappedOnline,
+):
+    """The fields of a column.
+
+    A child table or partition declares an inherited column only where the column differs from the
+    parent's, and without a type: such a declaration overrides.
+    """
+
+    first_version: ClassVar[Mapping[str, int]] = {"virtual": 18}
+    sql_fields: ClassVar[tuple[str, ...]] = ("type", "default", "generated", "using", "references")
+
+    type: str = Field(default="", description="the data type, as in CREATE TABLE")
+    collation: str | None = Field(default=None, description="where it is not the type's own")
+    not_null: bool | NotNull = Field(
+        default=False, description="online: only after the backfill, and without a scan under lock"
+    )
+    default: str | None = Field(default=None, description="SQL expression for new rows")
+    generated: str | None = Field(
+        default=None, description="SQL expression over the row that is its value"
+    )
+    virtual: bool = Field(
+        default=False, description="generated when it is read, not stored (PostgreSQL 18)"
+    )
+    identity: Literal["always", "by default"] | Identity | None = Field(
+        default=None, description="new rows are numbered"
+    )
+    storage: Literal["plain", "external", "extended", "main"] | None = Field(
+        default=None, description="where it is not the type's own"
+    )
+    compression: Literal["pglz", "lz4"] | None = Field(
+        default=None, description="of long values; left out: the server's default"
+    )
+    statistics: int | None = Field(
+        default=None, description="how closely ANALYZE looks; left out: the server's default"
+    )
+    n_distinct: str | None = Field(
+        default=None, description="the number of distinct values; negative: as a share of the rows"
+    )
+    n_distinct_inherited: str | None = Field(
+        default=None, description="the same for the table and its children together"
+    )
+    options: dict[str, str] = Field(
+        default_factory=dict, description="of a foreign table's column: what its wrapper takes"
+    )
+    grants: dict[str, tuple[str, ...]] | None = Field(
+        default=None, description="role (or `public`) → privileges on this column alone"
+    )
+    backfill: Backfill | None = Field(
+        default=None,
+        description="how rows that are null get a value, before NOT NULL; or just the value",
+    )
+    using: str | None = Field(
+        default=None,
+        description="SQL expression over the row that turns an old value into the new type",
+    )
+    retype: Retype | None = Field(
+        default=None,
+        description="`online`: another type is filled in beside; the column then stands last",
+    )
+    primary_key: bool = Field(default=False, description="short for a constraint of the table")
+    unique: bool = Field(default=False, description="short for a constraint of the table")
+    references: str | None = Field(
+        default=None, description="table(column): short for a foreign key of the table"
+    )
+    # whether the default calls a volatile function
+    volatile: bool = Field(default=False, json_schema_extra={"derived": True})
+    # whether the type is a domain with constraints
+    constrained: bool = Field(default=False, json_schema_extra={"derived": True})
+    # of a backfill with `keep_filled`; journals of 0.1 have the old name
+    fill_trigger: FillTrigger | None = Field(
+        default=None,
+        validation_alias=AliasChoices("fill_trigger", "keeper"),
+        json_schema_extra={"derived": True},
+    )
+    inherited: bool = Field(default=False, json_schema_extra={"derived": True})
+    # whether NOT NULL has no name, as before 18
+    nameless: bool = Field(default=False, json_schema_extra={"derived": True})
+
+    @field_validator("type")
+    @classmethod
+    def _type_alone(cls, value: str) -> str:
+        """Refuse further clauses in `type`, which PostgreSQL would accept in ADD COLUMN."""
+        if clause := _CLAUSES.search(re.sub(r'"(?:[^"]|"")*"', "", value)):
+            raise ValueError(f"type: only the data type stands here, not {clause[0]!r}")
+        return value
 
     @property
-    def ref(self) -> Ref: ...
-    @property
-    def collation(self) -> str | None: ...
-    @property
-    def default(self) -> str | None: ...
-    @property
-    def generated(self) -> str | None: ...
-    @property
-    def virtual(self) -> bool: ...
-    @property
-    def numbering(self) -> Identity | None: ...
-    @property
-    def forbidden(self) -> NotNull | None: ...
-    @property
-    def fill_trigger(self) -> FillTrigger | None: ...
-    @property
-    def constrained(self) -> bool: ...
-    @property
-    def overrides(self) -> bool: ...
+    def target(self) -> Target:
+        """The table and the name, for ALTER TABLE."""
+        assert self.ref.on is not None
+        return Target(self.ref.on, self.ref.name)
 
+    @property
+    def full_identity(self) -> Identity | None:
+        """The identity with all its attributes."""
+        if isinstance(self.identity, str):
+            return Identity(generated=self.identity)
+        return self.identity
 
-def said_beside(type_: str) -> str | None:
-    """What of a column's definition stands where only the data type should."""
-    found = BESIDE.search(re.sub(r'"(?:[^"]|"")*"', "", type_))
-    return found[0] if found else None
+    @property
+    def full_not_null(self) -> NotNull | None:
+        """The NOT NULL constraint with all its attributes."""
+        if isinstance(self.not_null, NotNull):
+            return self.not_null
+        return NotNull() if self.not_null else None
 
+    # -- short forms and expressions ---------------------------------------------------------------
 
-def defined(column: Described) -> sql.Composable:
-    """Its name, its type and what else its definition has words for."""
-    words: list[sql.Composable] = [name(column.ref.name), raw(column.type)]
-    if column.compression is not None:
-        words.append(compose("COMPRESSION {}", column.compression))
-    if column.options:
-        words.append(
-            compose(
-                "OPTIONS ({})",
-                joined(compose("{} {}", k, literal(v)) for k, v in column.options.items()),
-            )
+    @classmethod
+    def entry(cls, key: str, body: object) -> tuple[str, object]:
+        return key, {"type": body} if isinstance(body, str) else body
+
+    @classmethod
+    def short_form(cls, body: dict[str, Any]) -> object:
+        return body["type"] if list(body) == ["type"] else body
+
+    def expand_shorthand(self) -> Iterable[tuple[Ref, dict[str, Any]]]:
+        return self._short_form.expand()
+
+    def collapse_shorthand(self, others: Mapping[Ref, Object]) -> tuple[Self, frozenset[Ref]]:
+        found, declared = self, frozenset[Ref]()
+        if self.fill_trigger is not None:
+            backfill = Backfill(value=self.fill_trigger.value, keep_filled=True)
+            found = self.model_copy(update={"backfill": backfill})
+        required = self.not_null is True
+        for update in self._short_form.candidates(self.default, others, required=required):
+            candidate = found.model_copy(update=update)
+            added = {r: body for r, body in candidate.expand_shorthand() if r not in declared}
+            if all(r in others and declares_fully(body, others[r]) for r, body in added.items()):
+                found, declared = candidate, declared | added.keys()
+        return found, declared
+
+    @property
+    def _short_form(self) -> ShortForm:
+        return ShortForm(self.target, self.type, self.primary_key, self.unique, self.references)
+
+    @classmethod
+    def kept(cls) -> frozenset[str]:
+        return super().kept() - {"fill_trigger"}
+
+    def as_state(self) -> Self:
+        expanded: dict[str, Any] = dict.fromkeys(("backfill", "using", "retype", "references"))
+        # a key set here is declared: no fill trigger means that an existing one is dropped
+        expanded |= {"primary_key": False, "unique": False, "fill_trigger": self.fill_trigger}
+        if self.backfill is not None and self.backfill.keep_filled and not self.overrides:
+            expanded["fill_trigger"] = FillTrigger.of(self.target, self.backfill.value)
+        serial = self._short_form
+        if self.primary_key or serial.serial_type is not None:
+            expanded["not_null"] = self.not_null or True
+        if serial.serial_type is not None:
+            expanded |= {"type": serial.serial_type, "default": serial.serial_default}
+        return super().as_state().model_copy(update=expanded)
+
+    def expressions(self) -> Mapping[str, str]:
+        source = self.backfill or self.fill_trigger
+        return {"backfill": source.value} if source else {}
+
+    def with_expression(self, field: str, value: str) -> Self:
+        update: dict[str, Any] = {}
+        if self.backfill is not None:
+            update["backfill"] = self.backfill.model_copy(update={"value": value})
+        if self.fill_trigger is not None:
+            update["fill_trigger"] = self.fill_trigger.model_copy(update={"value": value})
+        return self.model_copy(update=update)
+
+    def required_versions(self) -> Mapping[str, int]:
+        unlogged = isinstance(self.identity, Identity) and self.identity.unlogged is not None
+        named = isinstance(self.not_null, NotNull)
+        return {**super().required_versions(), "not_null": 18 * named, "identity": 15 * unlogged}
+
+    def roles(self) -> frozenset[str]:
+        of_sequence = self.full_identity.grants if self.full_identity is not None else None
+        grants = {**(self.grants or {}), **(of_sequence or {})}
+        return frozenset({*grants, *grantors(grants)} - {PUBLIC})
+
+    # -- names -------------------------------------------------------------------------------------
+
+    def designation(self) -> sql.Composable:
+        return compose("COLUMN {}.{}", self.target.table, self.ref.name)
+
+    @property
+    def relation_name(self) -> str | None:
+        identity = self.full_identity
+        return identity.sequence_name(self.target) if identity is not None else None
+
+    def name_keys(self) -> frozenset[tuple[str, ...]]:
+        not_null = self.full_not_null
+        if not_null is None:
+            return super().name_keys()
+        constraint = not_null.constraint_name(self.target)
+        return super().name_keys() | {constraint_name_key(self.ref.on, constraint)}
+
+    def renamed_to(self, name: str) -> Statement:
+        rename = "RENAME COLUMN {} TO {}"
+        return self.target.alter(
+            compose(rename, self.ref.name, name), compose(rename, name, self.ref.name)
         )
-    if column.collation is not None:
-        words.append(compose("COLLATE {}", collate(column.collation)))
-    if column.default is not None:
-        words.append(compose("DEFAULT {}", raw(column.default)))
-    if column.generated is not None:
-        words.append(
-            compose(
-                "GENERATED ALWAYS AS ({}) {}",
-                raw(column.generated),
-                raw("VIRTUAL" if column.virtual else "STORED"),
-            )
+
+    def reserved_constraint_names(self) -> frozenset[str]:
+        named = isinstance(self.not_null, NotNull) and self.not_null.name
+        return frozenset({named} if named else ())
+
+    def with_explicit_names(self, reserved: Set[tuple[str, str]]) -> Self:
+        not_null = self.full_not_null
+        named = (
+            not_null.with_explicit_names(self.target, reserved) if not_null is not None else None
         )
-    if column.numbering is not None:
-        words.append(column.numbering.clause(column.ref.schema))
-    if (forbidden := column.forbidden) is not None and not forbidden.not_valid:
-        words.append(forbidden.clause())
-    return joined(words, by=" ")
+        return self.model_copy(update={"not_null": named}) if named is not None else self
 
+    # -- inheritance -------------------------------------------------------------------------------
 
-def costs(column: Described, *, counted: bool) -> bool:
-    """Whether every row is written anew where it is added; `counted` if each is to get a default of its own."""
-    oid_column = column.generated is not None and not column.virtual
-    return oid_column or column.constrained or counted or column.numbering is not None
+    @property
+    def overrides(self) -> bool:
+        return not self.type
 
+    @property
+    def also_inherited(self) -> bool:
+        return self.overrides or self.inherited
 
-def beyond(column: Described, old: Described, *, retyped: bool, server: Server) -> bool:
-    """Whether it must be dropped and made again; what is generated loses nothing by it."""
-    if column.generated is None or column.overrides or old.overrides:
-        return old.generated is not None and old.virtual and column.generated is None
-    if old.generated is None or column.virtual != old.virtual or retyped:
-        return True
-    return column.generated != old.generated and (column.virtual or not server.has_set_expression)
+    # -- changes -----------------------------------------------------------------------------------
 
+    def changes_type(self, old: ColumnDefinition) -> bool:
+        """Return whether type or collation change, apart from a change of the parent's column."""
+        inherited = self.overrides or old.overrides or (self.inherited and old.inherited)
+        return not inherited and (self.type, self.collation) != (old.type, old.collation)
 
-def type_alone(value: str) -> str:
-    """The type; PostgreSQL would read more than one in a column's definition, and nothing of it would be managed."""
-    if beside := said_beside(value):
-        raise ValueError(f"type: only the data type stands here, not {beside!r}")
-    return value
+    def type_change(self, old: ColumnDefinition) -> TypeChange:
+        """Return the change of type and collation from `old`."""
+        before, after = (old.type, old.collation), (self.type, self.collation)
+        return TypeChange(self.ref, self.target.relation, before, after)
+
+    def must_be_replaced(self, old: ColumnDefinition, server: Server) -> bool:
+        """Return whether ALTER COLUMN cannot lead from `old` to this column.
+
+        Only generated columns are dropped and added again: their values are computed anew.
+        """
+        if self.generated is None or self.overrides or old.overrides:
+            return old.generated is not None and old.virtual and self.generated is None
+        if old.generated is None or self.virtual != old.virtual or self.changes_type(old):
+            return True
+        return self.generated != old.generated and (self.virtual or not server.has_set_expression)
+
+    def rewrites_table(self, *, volatile_default: bool) -> bool:
+        """Return whether ADD COLUMN writes every row anew."""
+        is_stored = self.generated is not None and not self.virtual
+        return is_stored or self.constrained or volatile_default or self.full_identity is not None
+
+    # -- clauses -----------------------------------------------------------------------------------
+
+    def clause(self) -> sql.Composable:
+        return joined(self._clauses(), by=" ")
+
+    def _clauses(self) -> Iterator[sql.Composable]:
+        yield name(self.ref.name)
+        yield raw(self.type)
+        yield from self._storage_clauses()
+        if self.default is not None:
+            yield compose("DEFAULT {}", raw(self.default))
+        if self.generated is not None:
+            generated, stored = raw(self.generated), raw("VIRTUAL" if self.virtual else "STORED")
+            yield compose("GENERATED ALWAYS AS ({}) {}", generated, stored)
+        if self.full_identity is not None:
+            yield self.full_identity.clause(self.ref.schema)
+        if self.full_not_null is not None and not self.full_not_null.not_valid:
+            yield self.full_not_null.column_clause()
+
+    def _storage_clauses(self) -> Iterator[sql.Composable]:
+        if self.compression is not None:
+            yield compose("COMPRESSION {}", self.compression)
+        if self.options:
+            options = (compose("{} {}", k, literal(v)) for k, v in self.options.items())
+            yield compose("OPTIONS ({})", joined(options))
+        if self.collation is not None:
+            yield compose("COLLATE {}", collation_sql(self.collation))

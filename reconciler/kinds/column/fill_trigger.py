@@ -1,7 +1,7 @@
-"""A trigger that fills a column where applications leave it null: from before its backfill, for as long as that is declared.
+"""A trigger that fills a column where applications leave null, as `keep_filled` of a backfill asks.
 
-It is part of the column and no object of its own, so that it stands before the first row is filled. Its value is
-evaluated with the rights of whoever writes.
+The trigger belongs to the column and is created before the first row is filled. Its value is
+evaluated with the privileges of the role that writes the row.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ from reconciler.sql import compose, literal, name, raw, text
 
 
 class FillTrigger(BaseModel):
-    """The trigger and its function, by their names, and the value that they give; it is not kept in step with renamings."""
+    """A fill trigger and its function, by name, and the SQL expression for the value.
+
+    The names stay when table or column are renamed.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -30,89 +33,95 @@ class FillTrigger(BaseModel):
 
     @classmethod
     def of(cls, target: Target, value: str) -> Self:
-        """The one that gives this value, under the usual names."""
+        """Return a fill trigger for the value, under the default names."""
         return cls(
-            value=value, trigger=_named(target.column), function=_named(target.name, target.column)
+            value=value,
+            trigger=_reserved_name(target.column),
+            function=_reserved_name(target.name, target.column),
         )
 
     @classmethod
     def read(cls, target: Target, trigger: str, function: str, source: str) -> Self:
-        """The one whose function has that source, "" if it does not fire; what is not ours to the letter is taken for its value."""
+        """Return the trigger of a function body, "" for a disabled trigger.
+
+        A body that differs from ours becomes the value as a whole, and so a difference.
+        """
         head, tail = source_of(target, "\0").split("\0")
         ours = source.startswith(head) and source.endswith(tail)
-        return cls(
-            value=source[len(head) : len(source) - len(tail)] if ours else source,
-            trigger=trigger,
-            function=function,
-        )
+        value = source[len(head) : len(source) - len(tail)] if ours else source
+        return cls(value=value, trigger=trigger, function=function)
 
-    def made(self, target: Target) -> Iterator[Statement]:
-        """The statements that make it, or give one of these names this value."""
-        words = "CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql AS {}"
-        define = compose(words, self._function(target), literal(source_of(target, self.value)))
-        yield Statement(sql=text(define), undo=(self._gone(target),))
-        words = "CREATE OR REPLACE TRIGGER {} BEFORE INSERT OR UPDATE ON {} FOR EACH ROW WHEN (NEW.{} IS NULL) EXECUTE FUNCTION {}()"
-        fires = compose(words, self.trigger, target.table, target.column, self._function(target))
+    def create(self, target: Target) -> Iterator[Statement]:
+        """Create or replace the function, then the trigger."""
+        create = compose(
+            "CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql AS {}",
+            self._function_name(target),
+            literal(source_of(target, self.value)),
+        )
+        yield Statement(sql=text(create), undo=(self._drop_function_sql(target),))
+        create = compose(
+            "CREATE OR REPLACE TRIGGER {} BEFORE INSERT OR UPDATE ON {} "
+            "FOR EACH ROW WHEN (NEW.{} IS NULL) EXECUTE FUNCTION {}()",
+            self.trigger,
+            target.table,
+            target.column,
+            self._function_name(target),
+        )
         undo = text(compose("DROP TRIGGER {} ON {}", self.trigger, target.table))
         yield Statement(
-            sql=text(fires),
+            sql=text(create),
             lock="SHARE ROW EXCLUSIVE",
             relation=target.relation,
             privilege="TRIGGER",
             undo=(undo,),
         )
 
-    def changed_from(self, old: FillTrigger, target: Target) -> Iterator[Statement]:
-        """The statements that turn `old` into this; one of other names goes only when this one fires."""
-        define, fires = self.made(target)
-        if (self.trigger, self.function) == (old.trigger, old.function):
-            yield define.model_copy(update={"undo": (next(iter(old.made(target))).sql,)})
-            yield from () if old.value else [fires.model_copy(update={"undo": ()})]
+    def change_from(self, old: FillTrigger, target: Target) -> Iterator[Statement]:
+        """Change `old` to this trigger; a trigger of another name is dropped last."""
+        function, trigger = self.create(target)
+        if (self.trigger, self.function) != (old.trigger, old.function):
+            yield from (function, trigger, *old.drop(target))
             return
-        yield from (define, fires)
-        yield from old.removed(target)
+        old_function, _ = old.create(target)
+        yield function.model_copy(update={"undo": (old_function.sql,)})
+        if not old.value:  # disabled
+            yield trigger.model_copy(update={"undo": ()})
 
-    def removed(self, target: Target) -> Iterator[Statement]:
-        """The statements that drop it."""
-        define, fires = self.made(target)
-        assert fires.undo is not None
+    def drop(self, target: Target) -> Iterator[Statement]:
+        """Drop the trigger and its function."""
+        function, trigger = self.create(target)
+        assert trigger.undo is not None
         yield Statement(
-            sql=fires.undo[0],
+            sql=trigger.undo[0],
             lock="ACCESS EXCLUSIVE",
             relation=target.relation,
-            undo=(fires.sql,),
+            undo=(trigger.sql,),
         )
-        yield define.model_copy(update={"sql": self._gone(target), "undo": (define.sql,)})
+        yield function.model_copy(
+            update={"sql": self._drop_function_sql(target), "undo": (function.sql,)}
+        )
 
-    def left(self, target: Target) -> Iterator[Statement]:
-        """The statement that drops what is left of it when its table is gone."""
-        yield Statement(sql=self._gone(target))
+    def drop_function(self, target: Target) -> Statement:
+        """Drop the function, after the trigger was dropped with its table."""
+        return Statement(sql=self._drop_function_sql(target))
 
-    def _function(self, target: Target) -> sql.Composable:
+    def _function_name(self, target: Target) -> sql.Composable:
         return name(target.schema, self.function)
 
-    def _gone(self, target: Target) -> str:
-        return text(compose("DROP FUNCTION {}()", self._function(target)))
+    def _drop_function_sql(self, target: Target) -> str:
+        return text(compose("DROP FUNCTION {}()", self._function_name(target)))
 
 
 def source_of(target: Target, value: str) -> str:
-    """The body of a trigger's function that gives the column this value."""
-    own, row = name(target.column), name(target.name)
-    return text(
-        compose(
-            "BEGIN\n  NEW.{} := (SELECT {} FROM (SELECT NEW.*) AS {});\n  RETURN NEW;\nEND",
-            own,
-            raw(value),
-            row,
-        )
-    )
+    """Return the body of a trigger function that sets the column to the value."""
+    body = "BEGIN\n  NEW.{} := (SELECT {} FROM (SELECT NEW.*) AS {});\n  RETURN NEW;\nEND"
+    return text(compose(body, name(target.column), raw(value), name(target.name)))
 
 
-def _named(*parts: str) -> str:
-    """A name of ours; where it is too long, a digest tells it from others that begin like it."""
+def _reserved_name(*parts: str) -> str:
+    """Return a reserved name of at most 63 bytes; a hash replaces the end of a longer name."""
     whole = FILL_TRIGGER_PREFIX + "_".join(parts)
     if len(whole.encode()) <= 63:
         return whole
-    return (
-        whole.encode()[:54].decode(errors="ignore") + "_" + sha256(whole.encode()).hexdigest()[:8]
-    )
+    digest = sha256(whole.encode()).hexdigest()[:8]
+    return whole.encode()[:54].decode(errors="ignore") + "_" + digest

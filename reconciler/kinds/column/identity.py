@@ -20,7 +20,7 @@ SEQUENCE = "SEQUENCE"
 
 
 class Identity(SequenceOptions):
-    """An identity column's sequence; where nothing but `generated` is said, that word alone is enough."""
+    """An identity column's sequence; short form `generated` without further attributes."""
 
     generated: Literal["always", "by default"] = "always"
     sequence: str | None = Field(
@@ -35,147 +35,119 @@ class Identity(SequenceOptions):
     comment: str | None = Field(default=None, description="COMMENT ON SEQUENCE")
 
     def short_form(self, table: str, column: str) -> Identity | Literal["always", "by default"]:
-        """The shortest way to say it, where a name left out is the usual one."""
-        usual = default_name(table, column, "seq")
-        found = self.model_copy(
-            update={
-                "sequence": None if self.sequence == usual else self.sequence,
-                "grants": self.grants or None,
-            }
-        )
+        """Return the identity without the default name, or `generated` if nothing else is left."""
+        is_default = self.sequence == default_name(table, column, "seq")
+        sequence = None if is_default else self.sequence
+        found = self.model_copy(update={"sequence": sequence, "grants": self.grants or None})
         return found.generated if found == Identity(generated=found.generated) else found
 
-    def named(self, target: Target) -> str:
-        """The sequence's own name."""
+    def sequence_name(self, target: Target) -> str:
+        """Return the declared or default name of the sequence."""
         return self.sequence or default_name(target.name, target.column, "seq")
 
     def sql_name(self, target: Target) -> sql.Composable:
-        """The sequence's qualified name."""
-        return name(target.schema, self.named(target))
+        """Return the qualified name of the sequence."""
+        return name(target.schema, self.sequence_name(target))
 
     def clause(self, schema: str) -> sql.Composable:
-        """GENERATED … AS IDENTITY, as in the definition of the column."""
-        words: list[sql.Composable] = (
-            [compose("SEQUENCE NAME {}", name(schema, self.sequence))]
-            if self.sequence is not None
-            else []
-        )
-        if options := text(self.clauses()).strip():
-            words.append(raw(options))
-        listed = compose(" ({})", joined(words, by=" ")) if words else raw("")
+        """Return GENERATED … AS IDENTITY, as in the definition of a column."""
+        options: list[sql.Composable] = []
+        if self.sequence is not None:
+            options.append(compose("SEQUENCE NAME {}", name(schema, self.sequence)))
+        if sequence_options := text(self.clauses()).strip():
+            options.append(raw(sequence_options))
+        listed = compose(" ({})", joined(options, by=" ")) if options else raw("")
         return compose("GENERATED {} AS IDENTITY{}", raw(self.generated.upper()), listed)
 
-    def attached(
+    # -- statements --------------------------------------------------------------------------------
+
+    def attach(
         self, old: Identity | None, target: Target, context: PlanningContext
     ) -> Iterator[Statement]:
-        """Its privileges and its comment, as far as they differ from `old` or from what a new sequence has."""
+        """Set persistence, privileges and comment of the sequence; `old` is None if it is new."""
         sequence = self.sql_name(target)
         if self.unlogged != (old.unlogged if old else None):
-            words = compose(
-                "ALTER SEQUENCE {} SET {}", sequence, raw("UNLOGGED" if self.unlogged else "LOGGED")
-            )
-            yield Statement(sql=text(words), lock="ACCESS EXCLUSIVE", relation=text(sequence))
-        access = Access(
-            compose("SEQUENCE {}", sequence),
-            text(sequence),
-            all_privileges(SEQUENCE, context.server),
-            "",
-            context.user,
-        )
+            persistence = raw("UNLOGGED" if self.unlogged else "LOGGED")
+            set_logged = compose("ALTER SEQUENCE {} SET {}", sequence, persistence)
+            yield Statement(sql=text(set_logged), lock="ACCESS EXCLUSIVE", relation=text(sequence))
+        yield from self._grant(old, target, context)
+        if self.comment != (old.comment if old else None):
+            comment_on = compose("COMMENT ON SEQUENCE {} IS {}", sequence, literal(self.comment))
+            yield Statement(sql=text(comment_on))
+
+    def _grant(
+        self, old: Identity | None, target: Target, context: PlanningContext
+    ) -> Iterator[Statement]:
+        sequence = self.sql_name(target)
+        privileges = all_privileges(SEQUENCE, context.server)
+        designation = compose("SEQUENCE {}", sequence)
+        access = Access(designation, text(sequence), privileges, "", context.user)
         initial: Grants = context.initial.get(
             (SEQUENCE, target.schema), context.initial.get((SEQUENCE, ""), {})
         )
-        yield from access.changes(initial if old is None else old.grants or {}, self.grants or {})
-        if self.comment != (old.comment if old else None):
-            yield Statement(
-                sql=text(compose("COMMENT ON SEQUENCE {} IS {}", sequence, literal(self.comment)))
-            )
+        before = initial if old is None else old.grants or {}
+        return access.changes(before, self.grants or {})
 
-    def added(self, type_: str, target: Target, context: PlanningContext) -> Iterable[Statement]:
-        """Number a column that is there, and go on after the values that are."""
+    def add(self, type_: str, target: Target, context: PlanningContext) -> Iterable[Statement]:
+        """Make an existing column an identity column, counting on from its values."""
         yield target.alter_column(
             compose("ADD {}", self.clause(target.schema)), raw("DROP IDENTITY")
         )
-        yield from (s.model_copy(update={"undo": ()}) for s in self.attached(None, target, context))
-        if target.foreign:
-            return
+        yield from (s.model_copy(update={"undo": ()}) for s in self.attach(None, target, context))
+        if not target.foreign:
+            yield self._set_value_from_rows(type_, target)
+
+    def _set_value_from_rows(self, type_: str, target: Target) -> Statement:
         furthest = compose("{}({})", raw("max" if self.increment > 0 else "min"), target.column)
         low, high = self.bounds(type_)
-        having = compose("HAVING {} BETWEEN {} AND {}", furthest, literal(low), literal(high))
-        words = compose(
-            "SELECT setval({}, {}) FROM {} {}",
+        set_value = compose(
+            "SELECT setval({}, {}) FROM {} HAVING {} BETWEEN {} AND {}",
             literal(text(self.sql_name(target))),
             furthest,
             target.table,
-            having,
+            furthest,
+            literal(low),
+            literal(high),
         )
-        why = f"{target.relation} is read under lock, unless an index tells the furthest {target.column}"
-        danger = Hazard(hazard=HazardKind.LONG_SCAN, reason=why)
-        yield Statement(
-            sql=text(words),
+        why = (
+            f"{target.relation} is read under lock, "
+            f"unless an index tells the furthest {target.column}"
+        )
+        return Statement(
+            sql=text(set_value),
             lock="ACCESS SHARE",
             relation=target.relation,
             undo=(),
-            hazards=(danger,),
+            hazards=(Hazard(hazard=HazardKind.LONG_SCAN, reason=why),),
         )
 
-    def dropped(self, target: Target, context: PlanningContext) -> Statement:
-        """Number the column no more."""
-        back = [
-            target.column_action(compose("ADD {}", self.clause(target.schema))),
-            *(s.sql for s in self.attached(None, target, context)),
-        ]
+    def drop(self, target: Target, context: PlanningContext) -> Statement:
+        """Drop the identity with its sequence."""
+        undo = (
+            target.alter_column_sql(compose("ADD {}", self.clause(target.schema))),
+            *(s.sql for s in self.attach(None, target, context)),
+        )
         lost = Hazard(
             hazard=HazardKind.DATA_LOSS,
             reason=f"how far {target.relation}.{target.column} has counted is forgotten",
         )
-        return target.alter_column(raw("DROP IDENTITY"), undo=tuple(back), hazards=(lost,))
+        return target.alter_column(raw("DROP IDENTITY"), undo=undo, hazards=(lost,))
 
-    def remembered(self, target: Target, key: str) -> Iterable[Statement]:
-        """Keep in mind how far it has counted, and let it count no further."""
-        held = compose(
-            "ALTER SEQUENCE {} INCREMENT BY {}", self.sql_name(target), literal(self.increment)
-        )
-        yield Statement(
-            sql=text(held), lock="SHARE ROW EXCLUSIVE", relation=target.relation, undo=()
-        )
-        told = compose(
-            "SELECT set_config({}, last_value || ' ' || is_called, true) FROM {}",
-            literal(key),
-            self.sql_name(target),
-        )
-        yield Statement(sql=text(told), undo=())
-
-    def continued(self, target: Target, key: str, context: PlanningContext) -> Iterable[Statement]:
-        """Number a column that takes the place of the one which had it, and go on where that was."""
-        yield target.alter_column(compose("ADD {}", self.clause(target.schema)), undo=())
-        yield from (s.model_copy(update={"undo": ()}) for s in self.attached(None, target, context))
-        words = compose(
-            "SELECT setval({}, split_part(current_setting({}), ' ', 1)::bigint, split_part(current_setting({}), ' ', 2)::boolean)",
-            literal(text(self.sql_name(target))),
-            literal(key),
-            literal(key),
-        )
-        yield Statement(sql=text(words), undo=())
-
-    def changed_from(
+    def alter_from(
         self, old: Identity, type_: str, target: Target, context: PlanningContext
     ) -> Iterable[Statement]:
-        """The statements that turn `old` into this."""
+        """Alter `old` to this identity."""
         if self.generated != old.generated:
-            words = [compose("SET GENERATED {}", raw(i.generated.upper())) for i in (self, old)]
-            yield target.alter_column(words[0], words[1])
-        if self.named(target) != old.named(target):
-            pairs = ((old, self), (self, old))
-            rename = [
-                text(compose("ALTER SEQUENCE {} RENAME TO {}", a.sql_name(target), b.named(target)))
-                for a, b in pairs
-            ]
+            generated, undo = (
+                compose("SET GENERATED {}", raw(i.generated.upper())) for i in (self, old)
+            )
+            yield target.alter_column(generated, undo)
+        if self.sequence_name(target) != old.sequence_name(target):
             yield Statement(
-                sql=rename[0],
+                sql=old.rename_sql(self, target),
                 lock="SHARE ROW EXCLUSIVE",
                 relation=target.relation,
-                undo=(rename[1],),
+                undo=(self.rename_sql(old, target),),
             )
         sequence, types = self.sql_name(target), (type_, type_)
         yield from undoable(
@@ -183,5 +155,45 @@ class Identity(SequenceOptions):
         )
         renamed = old.model_copy(update={"sequence": self.sequence})
         yield from undoable(
-            self.attached(old, target, context), lambda: renamed.attached(self, target, context)
+            self.attach(old, target, context), lambda: renamed.attach(self, target, context)
         )
+
+    def rename_sql(self, new: Identity, target: Target) -> str:
+        """Return the SQL that gives the sequence the name of `new`."""
+        rename = "ALTER SEQUENCE {} RENAME TO {}"
+        return text(compose(rename, self.sql_name(target), new.sequence_name(target)))
+
+    # -- moved to the column that replaces the identity column -------------------------------------
+
+    def save_value(self, target: Target, setting: str) -> Iterable[Statement]:
+        """Store the sequence's value in a custom setting of the transaction.
+
+        ALTER SEQUENCE locks the sequence first, so that no other session takes a value.
+        """
+        lock = compose(
+            "ALTER SEQUENCE {} INCREMENT BY {}", self.sql_name(target), literal(self.increment)
+        )
+        yield Statement(
+            sql=text(lock), lock="SHARE ROW EXCLUSIVE", relation=target.relation, undo=()
+        )
+        save = compose(
+            "SELECT set_config({}, last_value || ' ' || is_called, true) FROM {}",
+            literal(setting),
+            self.sql_name(target),
+        )
+        yield Statement(sql=text(save), undo=())
+
+    def add_with_saved_value(
+        self, target: Target, setting: str, context: PlanningContext
+    ) -> Iterable[Statement]:
+        """Make the replacing column an identity column, counting on from the stored value."""
+        yield target.alter_column(compose("ADD {}", self.clause(target.schema)), undo=())
+        yield from (s.model_copy(update={"undo": ()}) for s in self.attach(None, target, context))
+        set_value = compose(
+            "SELECT setval({}, split_part(current_setting({}), ' ', 1)::bigint, "
+            "split_part(current_setting({}), ' ', 2)::boolean)",
+            literal(text(self.sql_name(target))),
+            literal(setting),
+            literal(setting),
+        )
+        yield Statement(sql=text(set_value), undo=())

@@ -1,14 +1,14 @@
-"""NOT NULL, without a scan under lock: https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES"""
+"""NOT NULL without a scan under lock: https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Iterator, Set
 
 from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field
 
 from reconciler.kinds.column.backfill_spec import Backfill, fill
-from reconciler.kinds.column.target import Target
+from reconciler.kinds.column.target import Target, in_own_transaction
 from reconciler.model.object import PlanningContext
 from reconciler.model.record import Record
 from reconciler.model.ref import default_name
@@ -16,11 +16,11 @@ from reconciler.model.reserved_names import NOT_NULL_CHECK_PREFIX
 from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.model.table_like import InheritableTable
 from reconciler.server.capabilities import Server
-from reconciler.sql import compose, joined, literal, name, raw, text
+from reconciler.sql import compose, literal, name, raw, text
 
 
 class NotNull(BaseModel):
-    """NOT NULL as a constraint with attributes of its own (PostgreSQL 18); without any it is just `true`."""
+    """A NOT NULL constraint (PostgreSQL 18); short form `true` without attributes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -29,223 +29,229 @@ class NotNull(BaseModel):
     not_valid: bool = Field(default=False, description="existing rows have not been checked")
     comment: str | None = Field(default=None, description="COMMENT ON CONSTRAINT")
 
+    # -- names and clauses -------------------------------------------------------------------------
+
     def short_form(self, table: str, column: str) -> NotNull | bool:
-        """The shortest way to say it, where a name left out is the usual one."""
-        found = (
-            self.model_copy(update={"name": None})
-            if self.name == default_name(table, column, "not_null")
-            else self
-        )
+        """Return the constraint without the default name, or True if nothing is left."""
+        is_default = self.name == default_name(table, column, "not_null")
+        found = self.model_copy(update={"name": None}) if is_default else self
         return True if found == NotNull() else found
 
-    def named(self, target: Target) -> str:
-        """The constraint's name."""
+    def constraint_name(self, target: Target) -> str:
+        """Return the declared or default name."""
         return self.name or default_name(target.name, target.column, "not_null")
 
     def with_explicit_names(self, target: Target, claimed: Set[tuple[str, str]]) -> NotNull | None:
-        """The same with its name, where PostgreSQL would not choose that by itself."""
-        usual = self.name is None and (target.on.schema, self.named(target)) in claimed
-        return self.model_copy(update={"name": self.named(target)}) if usual else None
+        """Return the constraint with its default name spelled out if the name is reserved."""
+        own = self.constraint_name(target)
+        is_claimed = self.name is None and (target.on.schema, own) in claimed
+        return self.model_copy(update={"name": own}) if is_claimed else None
 
-    def handed_down(self, target: Target, child: str) -> NotNull | bool:
-        """What an heir of that name has of it."""
-        return not self.no_inherit and NotNull(name=self.named(target)).short_form(
-            child, target.column
-        )
+    def as_inherited(self, target: Target, child: str) -> NotNull | bool:
+        """Return the constraint as inherited by the child table of that name."""
+        if self.no_inherit:
+            return False
+        return NotNull(name=self.constraint_name(target)).short_form(child, target.column)
 
-    def clause(self) -> sql.Composable:
-        """How it stands in the definition of the column."""
-        words = (
-            [raw("NOT NULL")]
-            if self.name is None
-            else [compose("CONSTRAINT {} NOT NULL", self.name)]
-        )
-        return joined([*words, *([raw("NO INHERIT")] if self.no_inherit else [])], by=" ")
+    def column_clause(self) -> sql.Composable:
+        """Return the constraint as in the definition of a column."""
+        not_null = raw("NOT NULL")
+        if self.name is not None:
+            not_null = compose("CONSTRAINT {} NOT NULL", self.name)
+        return compose("{} NO INHERIT", not_null) if self.no_inherit else not_null
 
-    def attached(self, target: Target) -> Iterable[Statement]:
-        """What the definition of a column has no words for."""
+    def table_clause(self, target: Target) -> sql.Composable:
+        """Return the constraint as in the definition of a table, beside the columns."""
+        not_null = compose("CONSTRAINT {} NOT NULL {}", self.constraint_name(target), target.column)
+        return compose("{} NO INHERIT", not_null) if self.no_inherit else not_null
+
+    def _add_clause(self, target: Target, *, valid: bool) -> sql.Composable:
+        add = compose("ADD {}", self.table_clause(target))
+        return add if valid else compose("{} NOT VALID", add)
+
+    # -- statements --------------------------------------------------------------------------------
+
+    def attach(self, target: Target) -> Iterable[Statement]:
+        """Add and comment as the definition of a column cannot."""
         if self.not_valid:
-            yield target.alter(self._added(target, valid=False))
+            yield target.alter(self._add_clause(target, valid=False))
         if self.comment is not None:
-            yield self.remark(target)
+            yield self.comment_on(target)
 
-    def forbid(
-        self, target: Target, backfill: Backfill | None, server: Server
-    ) -> Iterable[Statement]:
-        """Fill what is null, forbid new nulls, sweep up those that came in between, prove it, and only then say so."""
+    def add(self, target: Target, backfill: Backfill | None, server: Server) -> Iterable[Statement]:
+        """Refuse new nulls between two backfills, and validate without a lock."""
         if target.foreign:
             yield target.alter_column(raw("SET NOT NULL"), raw("DROP NOT NULL"))
             return
-        natural = server.has_not_null_constraints
-        constraint = self.named(target) if natural else _helper(target)
+        is_constraint = server.has_not_null_constraints
+        added = self.constraint_name(target) if is_constraint else _check_name(target)
+        add = self._add_clause(target, valid=False) if is_constraint else _add_check(target)
         if not self.not_valid:
             yield fill(target, backfill)
-        gone = compose("DROP CONSTRAINT IF EXISTS {}", constraint)
-        yield target.alter(
-            self._added(target, valid=False) if natural else _proof(target),
-            gone,
-            own_transaction=True,
-        )
+        drop = compose("DROP CONSTRAINT IF EXISTS {}", added)
+        yield in_own_transaction(target.alter(add, drop))
         if not self.not_valid:
             if backfill is not None:
                 yield fill(target, backfill, sweep=True)
-            yield _validated(constraint, target)
-        if not natural:
-            yield target.alter_column(
-                raw("SET NOT NULL"), raw("DROP NOT NULL"), own_transaction=True
-            )
-            yield target.alter(
-                compose("DROP CONSTRAINT {}", constraint), undo=(), own_transaction=True
-            )
+            yield _validate(added, target)
+        if not is_constraint:
+            yield from _set_checked(target)
         elif self.comment is not None:
-            yield self.remark(target).model_copy(update={"undo": ()})
+            yield self.comment_on(target).model_copy(update={"undo": ()})
 
-    def said(self, target: Target, server: Server) -> Iterable[Statement]:
-        """Say it of a column of which nothing is said yet; without a scan, where a check proves it."""
+    def add_to_swapped(self, target: Target, server: Server) -> Iterable[Statement]:
+        """Add to a column of which a check proves NOT NULL, so that no row is read."""
         if server.has_not_null_constraints:
-            yield target.alter(self._added(target, valid=not self.not_valid), undo=())
-            yield from () if self.comment is None else [self.remark(target)]
+            yield target.alter(self._add_clause(target, valid=not self.not_valid), undo=())
+            yield from () if self.comment is None else [self.comment_on(target)]
         else:
             yield target.alter_column(raw("SET NOT NULL"), undo=())
 
-    def allow(self, target: Target, context: PlanningContext) -> Iterable[Statement]:
-        """Nulls may come again, to partitions too, on which a key of their own forbids them once more."""
-        back = self._added(target, valid=not self.not_valid)
-        undo = (
-            [target.table_action(back), *([self.remark(target).sql] if self.comment else [])]
-            if context.server.has_not_null_constraints
-            else [target.column_action(raw("SET NOT NULL"))]
-        )
+    def drop(self, target: Target, context: PlanningContext) -> Iterable[Statement]:
+        """Drop, on partitions as well that have a NOT NULL of their own besides the inherited."""
+        undo = [target.alter_column_sql(raw("SET NOT NULL"))]
+        if context.server.has_not_null_constraints:
+            undo = [target.alter_sql(self._add_clause(target, valid=not self.not_valid))]
+            undo += [self.comment_on(target).sql] if self.comment else []
         yield target.alter_column(raw("DROP NOT NULL"), undo=tuple(undo))
         for child in context.local_and_inherited_not_null.get((target.on, target.column), ()):
             yield Target(child, target.column).alter_column(raw("DROP NOT NULL"), undo=())
 
-    def changed_from(
+    def alter_from(
         self, old: NotNull, target: Target, backfill: Backfill | None
     ) -> Iterable[Statement]:
-        """The statements that turn `old` into this."""
-        own, was = self.named(target), old.named(target)
-        if own != was:
-            yield target.alter(
-                compose("RENAME CONSTRAINT {} TO {}", was, own),
-                compose("RENAME CONSTRAINT {} TO {}", own, was),
-            )
+        """Alter `old` to this constraint."""
+        own, before = self.constraint_name(target), old.constraint_name(target)
+        if own != before:
+            yield target.alter(*_rename_clauses(before, own))
         if self.no_inherit != old.no_inherit:
-            words = [
+            clauses = [
                 compose("ALTER CONSTRAINT {} {}", own, raw(w)) for w in ("INHERIT", "NO INHERIT")
             ]
-            yield target.alter(words[self.no_inherit], words[old.no_inherit])
-        weaker = compose("DROP CONSTRAINT {}, {}", own, self._added(target, valid=False))
-        if old.not_valid and not self.not_valid:
-            yield fill(target, backfill)
-            yield _validated(own, target, undo=target.table_action(weaker))
-        elif self.not_valid and not old.not_valid:
-            yield target.alter(weaker, compose("VALIDATE CONSTRAINT {}", own))
+            yield target.alter(clauses[self.no_inherit], clauses[old.no_inherit])
+        yield from self._alter_validity(old, target, backfill)
         if self.comment != old.comment:
             renamed = old.model_copy(update={"name": self.name})
-            yield self.remark(target).model_copy(update={"undo": (renamed.remark(target).sql,)})
+            undo = (renamed.comment_on(target).sql,)
+            yield self.comment_on(target).model_copy(update={"undo": undo})
 
-    def own_transaction(self, target: Target) -> sql.Composable:
-        """How it stands in the definition of a table, beside the columns."""
-        words = compose("CONSTRAINT {} NOT NULL {}", self.named(target), target.column)
-        return compose("{} NO INHERIT", words) if self.no_inherit else words
-
-    def renamed_from(
-        self, old: NotNull, target: Target, child: Record | None
+    def _alter_validity(
+        self, old: NotNull, target: Target, backfill: Backfill | None
     ) -> Iterable[Statement]:
-        """Give another name; to what `heir` inherits, PostgreSQL gives one only while it does not."""
-        own, was = self.named(target), old.named(target)
-        if own == was:
-            return
-        ways = list(_ways_out(target, child)) if isinstance(child, InheritableTable) else []
-        yield from (out for out, _ in ways)
-        yield target.alter(
-            compose("RENAME CONSTRAINT {} TO {}", was, own),
-            compose("RENAME CONSTRAINT {} TO {}", own, was),
-        )
-        yield from (back for _, back in reversed(ways))
+        own = self.constraint_name(target)
+        not_valid = self._add_clause(target, valid=False)
+        invalidate = compose("DROP CONSTRAINT {}, {}", own, not_valid)
+        if old.not_valid and not self.not_valid:
+            yield fill(target, backfill)
+            yield _validate(own, target, undo=(target.alter_sql(invalidate),))
+        elif self.not_valid and not old.not_valid:
+            yield target.alter(invalidate, compose("VALIDATE CONSTRAINT {}", own))
 
-    def lent(self, was: str, target: Target) -> tuple[Statement, Statement] | None:
-        """Call it so, and `was` again: what inherits it is called so meanwhile too, and keeps the name that it has when it leaves."""
-        own = self.named(target)
-        if own == was:
-            return None
-        forth, back = (
-            compose("RENAME CONSTRAINT {} TO {}", a, b) for a, b in ((was, own), (own, was))
-        )
-        return target.alter(forth, back), target.alter(back, forth)
-
-    def _added(self, target: Target, *, valid: bool) -> sql.Composable:
-        words = [compose("ADD CONSTRAINT {} NOT NULL {}", self.named(target), target.column)]
-        words += [raw("NO INHERIT")] * self.no_inherit + [raw("NOT VALID")] * (not valid)
-        return joined(words, by=" ")
-
-    def remark(self, target: Target) -> Statement:
-        """Its comment."""
-        words = compose(
+    def comment_on(self, target: Target) -> Statement:
+        """Set the comment on the constraint."""
+        comment_on = compose(
             "COMMENT ON CONSTRAINT {} ON {} IS {}",
-            self.named(target),
+            self.constraint_name(target),
             target.table,
             literal(self.comment),
         )
-        return Statement(sql=text(words), lock="SHARE UPDATE EXCLUSIVE", relation=target.relation)
+        return Statement(
+            sql=text(comment_on), lock="SHARE UPDATE EXCLUSIVE", relation=target.relation
+        )
+
+    # -- renamed while inherited -------------------------------------------------------------------
+
+    def rename_from(
+        self, old: NotNull, target: Target, child: Record | None
+    ) -> Iterable[Statement]:
+        """Rename `old`; PostgreSQL renames no inherited constraint, so detach `child` meanwhile."""
+        own, before = self.constraint_name(target), old.constraint_name(target)
+        if own == before:
+            return
+        detached: list[tuple[Statement, Statement]] = []
+        if isinstance(child, InheritableTable):
+            detached += _detach_and_attach(target, child)
+        yield from (detach for detach, _ in detached)
+        yield target.alter(*_rename_clauses(before, own))
+        yield from (attach for _, attach in reversed(detached))
+
+    def renamed_while_reparenting(
+        self, before: str, target: Target
+    ) -> tuple[Statement, Statement] | None:
+        """Return the statements that rename the constraint from `before` and back.
+
+        A child table inherits the temporary name, and keeps the name after leaving the parent.
+        """
+        own = self.constraint_name(target)
+        if own == before:
+            return None
+        forth, back = _rename_clauses(before, own)
+        return target.alter(forth, back), target.alter(back, forth)
 
 
-def proven(target: Target) -> Iterable[Statement]:
-    """Prove by a check that there are no nulls, ahead of saying so."""
-    gone = compose("DROP CONSTRAINT IF EXISTS {}", _helper(target))
-    yield target.alter(_proof(target), gone, own_transaction=True)
-    yield _validated(_helper(target), target)
+def _rename_clauses(before: str, after: str) -> tuple[sql.Composable, sql.Composable]:
+    rename = "RENAME CONSTRAINT {} TO {}"
+    return compose(rename, before, after), compose(rename, after, before)
 
 
-def unproven(target: Target) -> Statement:
-    """Drop that check; the column may be called otherwise by now."""
-    return target.alter(compose("DROP CONSTRAINT {}", _helper(target)), undo=())
+def _detach_and_attach(
+    target: Target, child: InheritableTable
+) -> Iterable[tuple[Statement, Statement]]:
+    """Yield the statements that detach the child from each parent and attach the child again."""
+    for parent in (name(p.schema, p.name) for p in reversed(child.parents)):
+        if child.is_partition:
+            bound = raw(child.values or "DEFAULT")
+            detach = compose("ALTER TABLE {} DETACH PARTITION {}", parent, target.table)
+            attach = compose("ALTER TABLE {} ATTACH PARTITION {} {}", parent, target.table, bound)
+            why = f"{target.relation} is read under lock, unless a check proves its bound"
+            hazards = (Hazard(hazard=HazardKind.LONG_SCAN, reason=why),)
+        else:
+            detach = compose("ALTER TABLE {} NO INHERIT {}", target.table, parent)
+            attach = compose("ALTER TABLE {} INHERIT {}", target.table, parent)
+            hazards = ()
+        forth, back = (
+            Statement(sql=do, lock="ACCESS EXCLUSIVE", relation=target.relation, undo=(undo,))
+            for do, undo in ((text(detach), text(attach)), (text(attach), text(detach)))
+        )
+        yield forth, back.model_copy(update={"hazards": hazards})
 
 
-def _helper(target: Target) -> str:
+# -- the check that proves NOT NULL ----------------------------------------------------------------
+
+
+def prove_by_check(target: Target) -> Iterable[Statement]:
+    """Add and validate a check against nulls, so that a later SET NOT NULL reads no row."""
+    drop = compose("DROP CONSTRAINT IF EXISTS {}", _check_name(target))
+    yield in_own_transaction(target.alter(_add_check(target), drop))
+    yield _validate(_check_name(target), target)
+
+
+def drop_check(target: Target) -> Statement:
+    """Drop the check named after the column of `target`, which may have another name by now."""
+    return target.alter(compose("DROP CONSTRAINT {}", _check_name(target)), undo=())
+
+
+def _set_checked(target: Target) -> Iterator[Statement]:
+    """Set NOT NULL, which the check proves, and drop the check."""
+    yield in_own_transaction(target.alter_column(raw("SET NOT NULL"), raw("DROP NOT NULL")))
+    yield in_own_transaction(drop_check(target))
+
+
+def _check_name(target: Target) -> str:
     return (NOT_NULL_CHECK_PREFIX + target.column).encode()[:63].decode(errors="ignore")
 
 
-def _proof(target: Target) -> sql.Composable:
-    return compose(
-        "ADD CONSTRAINT {} CHECK ({} IS NOT NULL) NOT VALID", _helper(target), target.column
-    )
+def _add_check(target: Target) -> sql.Composable:
+    add = "ADD CONSTRAINT {} CHECK ({} IS NOT NULL) NOT VALID"
+    return compose(add, _check_name(target), target.column)
 
 
-def _ways_out(target: Target, child: InheritableTable) -> Iterable[tuple[Statement, Statement]]:
-    """Out of the inheritance of each parent, and back into it."""
-    is_partition, bound = child.is_partition, raw(child.values or "DEFAULT")
-    for parent in (name(p.schema, p.name) for p in reversed(child.parents)):
-        if is_partition:
-            out = text(compose("ALTER TABLE {} DETACH PARTITION {}", parent, target.table))
-            back = text(
-                compose("ALTER TABLE {} ATTACH PARTITION {} {}", parent, target.table, bound)
-            )
-        else:
-            out, back = (
-                target.table_action(compose("{} {}", raw(w), parent))
-                for w in ("NO INHERIT", "INHERIT")
-            )
-        one, other = (
-            Statement(sql=a, lock="ACCESS EXCLUSIVE", relation=target.relation, undo=(b,))
-            for a, b in ((out, back), (back, out))
-        )
-        why = f"{target.relation} is read under lock, unless a check proves its bound"
-        yield (
-            one,
-            other.model_copy(update={"hazards": (Hazard(hazard=HazardKind.LONG_SCAN, reason=why),)})
-            if is_partition
-            else other,
-        )
-
-
-def _validated(constraint: str, target: Target, undo: str | None = None) -> Statement:
+def _validate(constraint: str, target: Target, undo: tuple[str, ...] = ()) -> Statement:
     return Statement(
-        sql=target.table_action(compose("VALIDATE CONSTRAINT {}", constraint)),
+        sql=target.alter_sql(compose("VALIDATE CONSTRAINT {}", constraint)),
         lock="SHARE UPDATE EXCLUSIVE",
         relation=target.relation,
         own_transaction=True,
         long=True,
-        undo=() if undo is None else (undo,),
+        undo=undo,
     )

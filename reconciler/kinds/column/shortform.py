@@ -1,4 +1,7 @@
-"""What short forms of a column stand for: a key, a foreign key, a sequence (https://www.postgresql.org/docs/current/datatype-numeric.html)."""
+"""Short forms of a column: for a key, a foreign key, a sequence.
+
+https://www.postgresql.org/docs/current/datatype-numeric.html#DATATYPE-SERIAL
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ SERIAL = {
 
 @dataclass(frozen=True)
 class ShortForm:
-    """The short forms that a column uses."""
+    """The short forms in the declaration of a column."""
 
     target: Target
     type: str
@@ -30,62 +33,61 @@ class ShortForm:
     references: str | None
 
     @property
-    def counts(self) -> str | None:
-        """The type of the sequence, of a serial column."""
+    def serial_type(self) -> str | None:
+        """The data type of a serial column."""
         return SERIAL.get(self.type.lower())
 
     @property
-    def counted(self) -> str:
+    def serial_default(self) -> str:
         """The default of a serial column."""
-        sequence = text(
-            name(self.target.schema, default_name(self.target.name, self.target.column, "seq"))
-        )
-        return f"nextval({text(literal(sequence))}::regclass)"
+        sequence = default_name(self.target.name, self.target.column, "seq")
+        qualified = literal(text(name(self.target.schema, sequence)))
+        return f"nextval({text(qualified)}::regclass)"
 
-    def shorter(
+    def candidates(
         self, default: str | None, others: Mapping[Ref, Object], *, required: bool
     ) -> Iterator[dict[str, Any]]:
-        """Short forms to try for a column of this type, one beside the other."""
-        bare: dict[str, Any] = {"not_null": False} if required else {}
+        """Yield updates of the column that may stand for some of `others`.
+
+        `required` says that the column is NOT NULL without attributes, as a serial implies.
+        """
+        implied: dict[str, Any] = {"not_null": False} if required else {}
         serial = next((s for s, type_ in SERIAL.items() if type_ == self.type), None)
-        if serial is not None and default == self.counted and bare:
-            yield {"type": serial, "default": None, **bare}
-        yield {"primary_key": True, **bare}
+        if serial is not None and default == self.serial_default and implied:
+            yield {"type": serial, "default": None, **implied}
+        yield {"primary_key": True, **implied}
         yield {"unique": True}
-        for ref, _ in replace(self, references="").unfolded():
-            if target := getattr(others.get(ref), "references", None):
-                yield {"references": target}
+        for ref, _ in replace(self, references="").expand():
+            if references := getattr(others.get(ref), "references", None):
+                yield {"references": references}
 
-    def unfolded(self) -> Iterator[tuple[Ref, dict[str, Any]]]:
-        """The objects that they stand for, with their fields, under the names that PostgreSQL gives them."""
-        on, own = self.target.on, self.target.column
-        for given, words, label, body in (
-            (self.primary_key, "", "pkey", {"primary_key": (own,)}),
-            (self.unique, own, "key", {"unique": (own,)}),
-            (
-                self.references is not None,
-                own,
-                "fkey",
-                {"foreign_key": (own,), "references": self.references},
-            ),
-        ):
-            if given:
-                yield Ref("constraint", on.schema, default_name(on.name, words, label), on), body
-        if self.counts is not None:
-            owned = text(name(on.name, own))
-            yield (
-                Ref("sequence", on.schema, default_name(on.name, own, "seq")),
-                {"type": self.counts, "owned_by": owned},
-            )
+    def expand(self) -> Iterator[tuple[Ref, dict[str, Any]]]:
+        """Yield refs and fields of the objects that the short forms declare, with default names."""
+        table, column = self.target.on, self.target.column
+
+        def constraint(columns: str, label: str) -> Ref:
+            own = default_name(table.name, columns, label)
+            return Ref("constraint", table.schema, own, table)
+
+        if self.primary_key:
+            yield constraint("", "pkey"), {"primary_key": (column,)}
+        if self.unique:
+            yield constraint(column, "key"), {"unique": (column,)}
+        if self.references is not None:
+            body = {"foreign_key": (column,), "references": self.references}
+            yield constraint(column, "fkey"), body
+        if self.serial_type is not None:
+            own = default_name(table.name, column, "seq")
+            owned_by = text(name(table.name, column))
+            sequence = Ref("sequence", table.schema, own)
+            yield sequence, {"type": self.serial_type, "owned_by": owned_by}
 
 
-def says_no_more(obj: Object, body: Mapping[str, Any]) -> bool:
-    """Whether these fields are all that an object has, but for an owner and what a new one has anyway."""
-    besides = {*obj.derived(), "owner"}
-    usual = (
-        {"grants": {r: tuple(p) for r, p in obj.default_grants().items()}}
-        if isinstance(obj, Granted)
-        else {}
-    )
-    wanted = type(obj).model_validate({"ref": obj.ref, **usual, **body})
-    return obj.model_dump(exclude=besides) == wanted.model_dump(exclude=besides)
+def declares_fully(body: Mapping[str, Any], obj: Object) -> bool:
+    """Return whether an object has no fields but `body`, its owner and its default privileges."""
+    ignored = {*obj.derived(), "owner"}
+    defaults: dict[str, Any] = {}
+    if isinstance(obj, Granted):
+        defaults["grants"] = {r: tuple(p) for r, p in obj.default_grants().items()}
+    declared = type(obj).model_validate({"ref": obj.ref, **defaults, **body})
+    return obj.model_dump(exclude=ignored) == declared.model_dump(exclude=ignored)

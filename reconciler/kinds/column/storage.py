@@ -1,102 +1,66 @@
-"""How a column's values are stored, and how closely ANALYZE looks at them."""
+"""Storage, compression, statistics and foreign-table options of a column."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Iterator
+from typing import Any, TypeVar
 
 from psycopg import sql
 
+from reconciler.kinds.column.definition import ColumnDefinition
 from reconciler.kinds.column.target import Target
 from reconciler.model.foreign_options import options_change
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, raw
 
-RESET = {"storage": None, "compression": None}  # what ALTER COLUMN … TYPE forgets
-STORED = ("storage", "compression", "statistics", "n_distinct", "n_distinct_inherited")
-ANALYSED = "SHARE UPDATE EXCLUSIVE"
+SETTINGS = ("storage", "compression", "statistics", "n_distinct", "n_distinct_inherited")
+C = TypeVar("C", bound=ColumnDefinition)
 
 
-class Stored(Protocol):
-    """What a column says of it; None is what the server does anyway."""
-
-    @property
-    def type(self) -> str: ...
-    @property
-    def storage(self) -> str | None: ...
-    @property
-    def compression(self) -> str | None: ...
-    @property
-    def statistics(self) -> int | None: ...
-    @property
-    def n_distinct(self) -> str | None: ...
-    @property
-    def n_distinct_inherited(self) -> str | None: ...
-    @property
-    def options(self) -> Mapping[str, str]: ...
+def without_settings(column: C, **kept: Any) -> C:
+    """Return the column as ADD COLUMN makes a column of its name and type, apart from `kept`."""
+    defaults: dict[str, Any] = {**dict.fromkeys(SETTINGS), "options": {}}
+    return column.model_copy(update=defaults | kept)
 
 
-@dataclass(frozen=True)
-class Plain:
-    """A column of which nothing is said, or little."""
-
-    type: str
-    storage: str | None = None
-    compression: str | None = None
-    statistics: int | None = None
-    n_distinct: str | None = None
-    n_distinct_inherited: str | None = None
-    options: Mapping[str, str] = field(default_factory=dict[str, str])
-
-
-def settings(new: Stored, old: Stored, target: Target, server: Server) -> Iterator[Statement]:
-    """The statements that turn what `old` says into what `new` does."""
-
-    def words(
-        template: str, usual: str | int, *values: str | int | None
-    ) -> Iterator[sql.Composable]:
-        yield from (raw(template.format(usual if v is None else v)) for v in values)
-
+def alter_settings(
+    new: ColumnDefinition, old: ColumnDefinition, target: Target, server: Server
+) -> Iterator[Statement]:
+    """Alter the settings of `old` to the settings of `new`."""
     if new.storage != old.storage:
+        default = _default_storage(new, server)
         yield target.alter_column(
-            *words("SET STORAGE {}", _usual_storage(new, server), new.storage, old.storage)
+            *(raw(f"SET STORAGE {c.storage or default}") for c in (new, old)),
         )
     if new.compression != old.compression:
         yield target.alter_column(
-            *words("SET COMPRESSION {}", "default", new.compression, old.compression)
+            *(raw(f"SET COMPRESSION {c.compression or 'default'}") for c in (new, old)),
         )
     if new.statistics != old.statistics:
-        yield target.alter_column(
-            *words("SET STATISTICS {}", -1, new.statistics, old.statistics),
-            only=True,
-            lock=ANALYSED,
-        )
-    distinct = {
-        "n_distinct": (new.n_distinct, old.n_distinct),
-        "n_distinct_inherited": (new.n_distinct_inherited, old.n_distinct_inherited),
-    }
-    for setting, values in distinct.items():
-        if values[0] != values[1]:
-            actions = [
-                raw(f"RESET ({setting})")
-                if v is None
-                else compose("SET ({} = {})", setting, raw(v))
-                for v in values
-            ]
-            yield target.alter_column(*actions, only=True, lock=ANALYSED)
-    forth, back = options_change(old.options, new.options), options_change(new.options, old.options)
-    if forth is not None:
-        yield target.alter_column(forth, back)
+        yield target.alter_statistics(*(_set_statistics(c.statistics) for c in (new, old)))
+    for option in ("n_distinct", "n_distinct_inherited"):
+        value, before = getattr(new, option), getattr(old, option)
+        if value != before:
+            yield target.alter_statistics(_set_option(option, value), _set_option(option, before))
+    action = options_change(old.options, new.options)
+    if action is not None:
+        yield target.alter_column(action, options_change(new.options, old.options))
 
 
-def _usual_storage(column: Stored, server: Server) -> str:
-    """The type's own storage: PostgreSQL has had a word for it since 16, and before the types did not differ much."""
+def _set_statistics(statistics: int | None) -> sql.Composable:
+    return raw(f"SET STATISTICS {-1 if statistics is None else statistics}")
+
+
+def _set_option(option: str, value: str | None) -> sql.Composable:
+    if value is None:
+        return raw(f"RESET ({option})")
+    return compose("SET ({} = {})", option, raw(value))
+
+
+def _default_storage(column: ColumnDefinition, server: Server) -> str:
+    """Return the storage of the type: DEFAULT since 16, and before the type's own strategy."""
     if server.has_default_storage:
         return "default"
-    return (
-        "main"
-        if column.type.startswith(("numeric", "inet", "cidr")) and not column.type.endswith("[]")
-        else "extended"
-    )
+    is_main = column.type.startswith(("numeric", "inet", "cidr"))
+    return "main" if is_main and not column.type.endswith("[]") else "extended"

@@ -1,6 +1,7 @@
-"""What ALTER COLUMN … TYPE does to a column: whether it needs USING, rewrites the table, or loses something.
+"""Changes of a column's type by ALTER COLUMN … TYPE: USING, table rewrites, loss of data.
 
-Types are spelled as format_type prints them (https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES).
+Types are spelled as format_type prints them
+(https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES).
 """
 
 from __future__ import annotations
@@ -19,19 +20,20 @@ _MODIFIERS = re.compile(r"\((-?\d+(?:,-?\d+)*)\)")
 _STRINGS = {"text", "character varying", "character", "bpchar", "name", '"char"'}
 _INTEGERS = {"smallint", "integer", "bigint"}
 _NUMBERS = _INTEGERS | {"numeric", "real", "double precision"}
-_MOMENTS = {"date", "timestamp without time zone", "timestamp with time zone"}
+_TIMESTAMPS = {"date", "timestamp without time zone", "timestamp with time zone"}
 _TIMES = {"time without time zone", "time with time zone", "interval"}
-_ALIKE = (
+_FAMILIES = (
     _STRINGS,
     _NUMBERS,
-    _MOMENTS,
+    _TIMESTAMPS,
     _TIMES,
     {"json", "jsonb"},
     {"inet", "cidr"},
     {"bit", "bit varying"},
 )
-_COARSER = {"time without time zone", "time with time zone"}  # what a moment becomes by assignment
-# pairs that an explicit cast knows, where the way by text is another or none
+# types without a date, to which a timestamp is cast by assignment
+_WITHOUT_DATE = {"time without time zone", "time with time zone"}
+# pairs with an explicit cast, for which a cast by text means another value or fails
 _CAST = {
     ("boolean", "integer"),
     ("integer", "boolean"),
@@ -41,15 +43,15 @@ _CAST = {
     ("bit", "bigint"),
     *(("jsonb", t) for t in _NUMBERS | {"boolean"}),
 }
-# the same bytes: no rewrite, as long as the new type has no length of its own
-_SAME = {
+# binary coercible: no rewrite if the new type has no length
+_BINARY_COERCIBLE = {
     ("text", "character varying"),
     ("character varying", "text"),
     ("cidr", "inet"),
     ("xml", "text"),
     ("bit", "bit varying"),
 }
-# a value and its neighbour become the same
+# pairs whose cast rounds or maps distinct values to one value
 _ROUNDED = {
     ("double precision", "real"),
     ("numeric", "real"),
@@ -63,96 +65,117 @@ _ROUNDED = {
     ("inet", "cidr"),
     ("json", "jsonb"),
 }
-_SHORT = {"name", '"char"', "bit"}  # what is too long for them is cut, not refused
+_TRUNCATING = {"name", '"char"', "bit"}  # values too long are cut without an error
 _LENGTHS = {"character varying", "bit varying"}
 _PRECISE = {"timestamp without time zone", "timestamp with time zone", *_TIMES}
-_PLAIN = re.compile(
-    r"[a-z_][a-z0-9_$]*(\.[a-z_][a-z0-9_$]*)?\Z"
-)  # a name, qualified or not, that needs no quotes
-MICROSECONDS = 6  # the precision of a time that names none
+# a name, qualified or not, that needs no quotes
+_PLAIN = re.compile(r"[a-z_][a-z0-9_$]*(\.[a-z_][a-z0-9_$]*)?\Z")
+_DEFAULT_PRECISION = 6  # of times: microseconds
 
 
 @dataclass(frozen=True)
 class _Type:
-    """A type taken apart: `numeric(10,2)[]` is numeric, (10, 2), an array."""
+    """A parsed type: `numeric(10,2)[]` is numeric, (10, 2), an array."""
 
     name: str
     modifiers: tuple[int, ...]
     array: bool
 
+    @property
+    def precision(self) -> int:
+        """The digits of a time's seconds after the point."""
+        return self.modifiers[0] if self.modifiers else _DEFAULT_PRECISION
 
-def _taken_apart(spelled: str) -> _Type:
+    @property
+    def scale(self) -> float:
+        """The digits of a numeric after the point."""
+        return self.modifiers[1] if self.modifiers else float("inf")
+
+
+def _parse(spelled: str) -> _Type:
     found = _MODIFIERS.search(spelled)
     modifiers = tuple(map(int, found[1].split(","))) if found else ()
     bare = _MODIFIERS.sub("", spelled, count=1)
     return _Type(bare.removesuffix("[]"), modifiers, bare.endswith("[]"))
 
 
-def using(old: str, new: str, column: sql.Composable) -> sql.Composable | None:
-    """The expression that converts a column; None where assignment does, and refuses what does not fit."""
-    one, other = _taken_apart(old), _taken_apart(new)
-    if one.array == other.array:
-        matches = any({one.name, other.name} <= family for family in _ALIKE)
-        if one.name == other.name or matches or (other.name in _STRINGS and not one.array):
-            return None
-        if one.name in _STRINGS or (one.name, other.name) in _CAST:
-            return compose("{}::{}", column, raw(new))
-    elif one.name in _STRINGS and not one.array:
+def conversion(old: str, new: str, column: sql.Composable) -> sql.Composable | None:
+    """Return the expression that converts a column; None if an assignment cast does.
+
+    A cast by text is the last resort.
+    """
+    before, after = _parse(old), _parse(new)
+    if before.array == after.array and _is_assignable(before, after):
+        return None
+    if _has_explicit_cast(before, after):
         return compose("{}::{}", column, raw(new))
-    return compose(
-        "{}::text{}::{}", column, raw("[]" if one.array and other.array else ""), raw(new)
-    )
+    array = raw("[]" if before.array and after.array else "")
+    return compose("{}::text{}::{}", column, array, raw(new))
+
+
+def _is_assignable(old: _Type, new: _Type) -> bool:
+    """Return whether PostgreSQL casts by assignment between two types or their arrays."""
+    family = any({old.name, new.name} <= family for family in _FAMILIES)
+    return old.name == new.name or family or (new.name in _STRINGS and not old.array)
+
+
+def _has_explicit_cast(old: _Type, new: _Type) -> bool:
+    if old.array != new.array:
+        return old.name in _STRINGS and not old.array
+    return old.name in _STRINGS or (old.name, new.name) in _CAST
 
 
 def rewrites(old: str, new: str) -> bool:
-    """Whether every row is written anew; of types that we do not know it is said that they are."""
-    one, other = _taken_apart(old), _taken_apart(new)
-    if one.array or other.array:
+    """Return whether ALTER COLUMN … TYPE rewrites the table; True for unknown types."""
+    before, after = _parse(old), _parse(new)
+    if before.array or after.array:
         return old != new
-    if one.name != other.name:
-        return (one.name, other.name) not in _SAME or bool(other.modifiers)
-    if one.name in _LENGTHS:
-        return bool(other.modifiers) and not (one.modifiers and one.modifiers <= other.modifiers)
-    if one.name == "numeric":
-        return bool(other.modifiers) and (
-            not one.modifiers
-            or one.modifiers[1:] != other.modifiers[1:]
-            or one.modifiers > other.modifiers
+    if before.name != after.name:
+        return (before.name, after.name) not in _BINARY_COERCIBLE or bool(after.modifiers)
+    if before.name in _LENGTHS:
+        return bool(after.modifiers) and not (
+            before.modifiers and before.modifiers <= after.modifiers
         )
-    return old != new and (one.name not in _PRECISE or _precision(other) < _precision(one))
+    if before.name == "numeric":
+        return bool(after.modifiers) and not _fits_numeric(before, after)
+    return old != new and (before.name not in _PRECISE or after.precision < before.precision)
+
+
+def _fits_numeric(old: _Type, new: _Type) -> bool:
+    """Return whether a numeric keeps its scale and gets no smaller."""
+    same_scale = bool(old.modifiers) and old.modifiers[1:] == new.modifiers[1:]
+    return same_scale and old.modifiers <= new.modifiers
 
 
 def loses(old: str, new: str) -> bool:
-    """Whether values are rounded or cut without a word; what does not fit at all is refused, and so not lost."""
-    one, other = _taken_apart(old), _taken_apart(new)
-    if one.name in _MOMENTS | _TIMES and other.name in _MOMENTS | _TIMES:
-        coarser = one.name in _MOMENTS - {"date"} and other.name in {"date"} | _COARSER
-        return coarser or (
-            other.name in _PRECISE and one.name in _PRECISE and _precision(other) < _precision(one)
-        )
-    if {one.name, other.name} <= _NUMBERS and one.name not in _INTEGERS:
-        fewer = (
-            one.name == other.name == "numeric"
-            and bool(other.modifiers)
-            and _scale(other) < _scale(one)
-        )
-        return other.name in _INTEGERS or fewer or (one.name, other.name) in _ROUNDED
-    return (one.name, other.name) in _ROUNDED or (
-        one.name in _STRINGS - {other.name} and other.name in _SHORT
-    )
+    """Return whether values are rounded or cut without an error."""
+    before, after = _parse(old), _parse(new)
+    times = _TIMESTAMPS | _TIMES
+    if before.name in times and after.name in times:
+        return _loses_time(before, after)
+    if {before.name, after.name} <= _NUMBERS and before.name not in _INTEGERS:
+        is_rounded = (before.name, after.name) in _ROUNDED
+        return after.name in _INTEGERS or _loses_scale(before, after) or is_rounded
+    is_cut = before.name in _STRINGS - {after.name} and after.name in _TRUNCATING
+    return (before.name, after.name) in _ROUNDED or is_cut
 
 
-def _precision(type_: _Type) -> int:
-    return type_.modifiers[0] if type_.modifiers else MICROSECONDS
+def _loses_time(old: _Type, new: _Type) -> bool:
+    from_timestamp = old.name in _TIMESTAMPS - {"date"}
+    if from_timestamp and new.name in {"date"} | _WITHOUT_DATE:
+        return True
+    both_precise = new.name in _PRECISE and old.name in _PRECISE
+    return both_precise and new.precision < old.precision
 
 
-def _scale(type_: _Type) -> float:
-    return type_.modifiers[1] if type_.modifiers else float("inf")
+def _loses_scale(old: _Type, new: _Type) -> bool:
+    both_numeric = old.name == new.name == "numeric"
+    return both_numeric and bool(new.modifiers) and new.scale < old.scale
 
 
 @dataclass(frozen=True)
-class Retyping:
-    """A column of `relation` whose type and collation go from `old` to `new`."""
+class TypeChange:
+    """The change of a column of `relation` from type and collation `old` to `new`."""
 
     ref: Ref
     relation: str
@@ -160,60 +183,66 @@ class Retyping:
     new: tuple[str, str | None]
 
     @property
-    def costly(self) -> bool:
-        """Whether rows or indexes are written anew."""
+    def is_costly(self) -> bool:
+        """Whether the table or its indexes are rewritten."""
         return rewrites(self.old[0], self.new[0]) or self.old[1] != self.new[1]
 
     @property
     def value(self) -> sql.Composable:
-        """What a row's new value is."""
-        own = name(self.ref.name)
-        return using(self.old[0], self.new[0], own) or own
+        """The expression for a row's new value."""
+        column = name(self.ref.name)
+        return conversion(self.old[0], self.new[0], column) or column
 
-    def forth(self, said: sql.Composable | None) -> sql.Composable:
-        """TYPE … as ALTER COLUMN takes it, with what people `said` that the value is."""
-        return _typed(self.new, said or using(self.old[0], self.new[0], name(self.ref.name)))
+    def action(self, using: sql.Composable | None) -> sql.Composable:
+        """Return TYPE … for ALTER COLUMN, with a declared expression `using` or the default."""
+        default = conversion(self.old[0], self.new[0], name(self.ref.name))
+        return _type_action(self.new, using or default)
 
-    def back(self) -> sql.Composable:
-        """The same for the way back."""
-        return _typed(self.old, using(self.new[0], self.old[0], name(self.ref.name)))
+    def undo_action(self) -> sql.Composable:
+        """Return TYPE … for ALTER COLUMN back to the old type."""
+        return _type_action(self.old, conversion(self.new[0], self.old[0], name(self.ref.name)))
 
     def losses(self) -> Iterator[Hazard]:
-        """What it does to the values."""
+        """Yield the hazard of lost data."""
         if loses(self.old[0], self.new[0]):
-            yield Hazard(
-                hazard=HazardKind.DATA_LOSS,
-                reason=f"values of {self.ref} are rounded or cut to {self.new[0]}",
-            )
+            why = f"values of {self.ref} are rounded or cut to {self.new[0]}"
+            yield Hazard(hazard=HazardKind.DATA_LOSS, reason=why)
 
     def hazards(self, rewrite: Hazard) -> Iterator[Hazard]:
-        """What it does to the table, of which `rewrite` is the worst, and to the values."""
+        """Yield `rewrite` or the hazard of rebuilt indexes, and the hazard of lost data."""
         if rewrites(self.old[0], self.new[0]):
             yield rewrite
         elif self.old[1] != self.new[1]:
-            why = f"the indexes of {self.ref} are built anew while nobody can read or write {self.relation}"
+            why = (
+                f"the indexes of {self.ref} are built anew "
+                f"while nobody can read or write {self.relation}"
+            )
             yield Hazard(hazard=HazardKind.BLOCKS_READS, reason=why)
         yield from self.losses()
 
 
-def _typed(type_: tuple[str, str | None], value: sql.Composable | None) -> sql.Composable:
-    collated = compose(" COLLATE {}", collate(type_[1])) if type_[1] is not None else raw("")
+def _type_action(type_: tuple[str, str | None], using: sql.Composable | None) -> sql.Composable:
+    collation = raw("") if type_[1] is None else compose(" COLLATE {}", collation_sql(type_[1]))
     return compose(
         "TYPE {}{}{}",
         raw(type_[0]),
-        collated,
-        compose(" USING {}", value) if value is not None else raw(""),
+        collation,
+        raw("") if using is None else compose(" USING {}", using),
     )
 
 
 def spelled_collation(schema: str, own: str) -> str:
-    """A collation as people write it: bare where it is the system's, unless that would be read as something else."""
-    spelled, quoted = (
-        (own, name(own)) if schema == "pg_catalog" else (f"{schema}.{own}", name(schema, own))
-    )
-    return spelled if text(collate(spelled)) == text(quoted) else text(name(schema, own))
+    """Return a collation as people write the name, unqualified for pg_catalog.
+
+    The result is quoted if `collation_sql` would read the plain spelling as another name.
+    """
+    spelled, quoted = f"{schema}.{own}", name(schema, own)
+    if schema == "pg_catalog":
+        spelled, quoted = own, name(own)
+    is_plain = text(collation_sql(spelled)) == text(quoted)
+    return spelled if is_plain else text(name(schema, own))
 
 
-def collate(spelled: str) -> sql.Composable:
-    """Read it: SQL where it is plain or quoted, else a name: `C`, `en_US.utf8`."""
+def collation_sql(spelled: str) -> sql.Composable:
+    """Return a declared collation as SQL, quoted unless plain or quoted: `C`, `en_US.utf8`."""
     return raw(spelled) if '"' in spelled or _PLAIN.match(spelled) else name(spelled)

@@ -39,7 +39,8 @@ def query(server: Server) -> str:
                    {RELATION_KIND} AS on_kind, c.relname AS on_name,
                    ARRAY[{address("pg_constraint", "k.oid")}, {address("pg_class", index)}]
                    AS addresses,
-                   starts_with(obj_description(k.oid, 'pg_constraint'), '{UNVALIDATED_COMMENT}') AS owed,
+                   starts_with(obj_description(k.oid, 'pg_constraint'),
+                               '{UNVALIDATED_COMMENT}') AS owed,
                    k.contype = 'n' OR k.conname LIKE '{_NOT_NULL_CHECKS}' AND k.contype = 'c'
                    OR x.relkind = 'I' AND NOT i.indisvalid AS leftover,
                    x.relkind = 'I' AS sound,

@@ -1,0 +1,268 @@
+"""Add, fill and retype columns online, in short transactions and batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from reconciler.kinds.column.backfill_spec import Backfill, fill
+from reconciler.kinds.column.definition import ColumnDefinition
+from reconciler.kinds.column.identity import Identity
+from reconciler.kinds.column.inherited import alter_not_null
+from reconciler.kinds.column.not_null import drop_check
+from reconciler.kinds.column.shadow import ShadowColumn
+from reconciler.kinds.column.storage import alter_settings, without_settings
+from reconciler.kinds.column.target import Target
+from reconciler.model.context import PlanningContext
+from reconciler.model.reserved_names import SETTING_PREFIX, UNFILLED_COMMENT
+from reconciler.model.statement import Hazard, Statement
+from reconciler.sql import compose, raw, text
+
+# -- backfills -------------------------------------------------------------------------------------
+
+
+def declared_backfill(column: ColumnDefinition, context: PlanningContext) -> Backfill | None:
+    """Return the declared backfill, or else a backfill with the fill trigger's value."""
+    declared = context.declared.get(column.ref)
+    backfill = declared.backfill if isinstance(declared, ColumnDefinition) else None
+    if backfill is None and column.fill_trigger is not None:
+        return Backfill(value=column.fill_trigger.value)
+    return backfill
+
+
+def backfill_of_new(column: ColumnDefinition, context: PlanningContext) -> Backfill | None:
+    """Return the backfill of a column to be added; None if ADD COLUMN gives every row its value.
+
+    A volatile default rewrites the table, so rows of a large table are backfilled with the default.
+    """
+    if column.overrides or column.target.foreign:
+        return None
+    backfill = declared_backfill(column, context)
+    if backfill is not None or column.default is None or not column.volatile:
+        return backfill
+    is_tiny = context.size(column.target.on).tiny
+    return None if is_tiny else Backfill(value=column.default, sure=True)
+
+
+def add_backfilled(
+    column: ColumnDefinition, backfill: Backfill, context: PlanningContext
+) -> Iterable[Statement]:
+    """Add the column without default, backfill the rows, and add NOT NULL.
+
+    A comment marks an unfinished backfill for the next run, unless a missing NOT NULL does.
+    """
+    target, not_null = column.target, column.full_not_null
+    bare = column.model_copy(update={"not_null": False, "default": None})
+    added = target.alter(
+        compose("ADD COLUMN {}", bare.clause()),
+        compose("DROP COLUMN {}", column.ref.name),
+        hazards=hazards_of_adding(column, context, backfilled=True),
+    )
+    yield mark_sequence(column, added)
+    if column.default is not None:
+        yield target.set_default(column.default, before=None)
+    is_marked = not_null is None or declared_backfill(column, context) is None
+    if is_marked:
+        yield target.comment_on(UNFILLED_COMMENT + (column.comment or ""))
+    if column.fill_trigger is not None:
+        yield from column.fill_trigger.create(target)
+    if not_null is not None:
+        yield from not_null.add(target, backfill, context.server)
+    else:
+        yield fill(target, backfill)
+    if is_marked:
+        yield target.comment_on(column.comment)
+
+
+def finish_backfill(column: ColumnDefinition, context: PlanningContext) -> Iterable[Statement]:
+    """Finish the backfill of an interrupted run and remove the mark."""
+    default = Backfill(value=column.default or "NULL", sure=True)
+    yield fill(column.target, declared_backfill(column, context) or default)
+    yield column.target.comment_on(column.comment)
+
+
+def hazards_of_adding(
+    column: ColumnDefinition, context: PlanningContext, *, backfilled: bool = False
+) -> tuple[Hazard, ...]:
+    """Return the hazard of a table rewrite if ADD COLUMN rewrites the table."""
+    target = column.target
+    is_tiny = context.size(target.on).tiny
+    volatile_default = column.volatile and not backfilled and not is_tiny
+    if target.foreign or not column.rewrites_table(volatile_default=volatile_default):
+        return ()
+    return (target.rewrite_hazard(context),)
+
+
+def mark_sequence(column: ColumnDefinition, added: Statement) -> Statement:
+    """Mark ADD COLUMN of an identity column, whose sequence is created in the table's schema."""
+    where = "schema" if column.full_identity is not None else ""
+    return added.model_copy(update={"needs_create_on": where})
+
+
+def fill_and_forbid_nulls(
+    new: ColumnDefinition, old: ColumnDefinition, context: PlanningContext
+) -> Iterable[Statement]:
+    """Change the fill trigger, fill existing rows, and alter NOT NULL."""
+    target, trigger, old_trigger = new.target, new.fill_trigger, old.fill_trigger
+    if trigger is not None and trigger != old_trigger:
+        yield from (
+            trigger.change_from(old_trigger, target) if old_trigger else trigger.create(target)
+        )
+    backfill = declared_backfill(new, context)
+    not_null = list(alter_not_null(new, old, backfill, context))
+    is_filled = bool(new.not_null) or any(s.fill for s in not_null)
+    if trigger is not None and old_trigger is None and not is_filled:
+        yield fill(target, backfill)
+    yield from not_null
+    if old_trigger is not None and trigger is None:
+        yield from old_trigger.drop(target)
+
+
+# -- changes of type -------------------------------------------------------------------------------
+
+
+def alter_type(new: ColumnDefinition, old: ColumnDefinition, context: PlanningContext) -> Statement:
+    """Alter type and collation under lock; ALTER COLUMN … TYPE resets storage and compression."""
+    target, declared = new.target, context.declared.get(new.ref)
+    using = declared.using if isinstance(declared, ColumnDefinition) else None
+    change = new.type_change(old)
+    reset = old.model_copy(update={"storage": None, "compression": None})
+    restored = alter_settings(old, reset, target, context.server)
+    return target.alter_column(
+        change.action(raw(using) if using is not None else None),
+        undo=(target.alter_column_sql(change.undo_action()), *(s.sql for s in restored)),
+        hazards=tuple(change.hazards(target.rewrite_hazard(context))),
+    )
+
+
+def shadow_of(
+    new: ColumnDefinition, old: ColumnDefinition, context: PlanningContext
+) -> ShadowColumn | None:
+    """Return the shadow column, if an online change of type is declared and avoids a rewrite.
+
+    Raises PlanError if the column can have no shadow column.
+    """
+    declared, change = context.declared.get(new.ref), new.type_change(old)
+    if not isinstance(declared, ColumnDefinition) or declared.retype is None:
+        return None
+    if not new.changes_type(old) or not change.is_costly:
+        return None
+    if why := _refusal(new, old):
+        raise new.unable(why)
+    value = raw(declared.using) if declared.using is not None else change.value
+    return ShadowColumn.of(new, text(value), declared.retype, context.leftovers)
+
+
+def _refusal(new: ColumnDefinition, old: ColumnDefinition) -> str:
+    """Return the reason against a shadow column, "" if there is none."""
+    reasons = {
+        "its rows are another server's": new.target.foreign,
+        "it is generated": new.generated is not None or old.generated is not None,
+        "a parent has it too": new.inherited or old.inherited,
+        f"{new.type} has constraints, and adding a column of it writes every row anew too": (
+            new.constrained
+        ),
+    }
+    return next((why for why, holds in reasons.items() if holds), "")
+
+
+@dataclass(frozen=True)
+class ShadowSwap:
+    """The swap of the column `old` for its shadow column, which becomes `new`."""
+
+    shadow: ShadowColumn
+    new: ColumnDefinition
+    old: ColumnDefinition
+    context: PlanningContext
+
+    @property
+    def _target(self) -> Target:
+        return self.new.target
+
+    @property
+    def _kept_identity(self) -> Identity | None:
+        return self.old.full_identity if self.new.full_identity is not None else None
+
+    def before(self) -> Iterator[Statement]:
+        """Create the shadow column, unless an interrupted run did, and fill it."""
+        found: list[Statement] = []
+        if not self.shadow.is_in_sync(self.context.leftovers):
+            found += self.shadow.create()
+            bare = without_settings(self.new)
+            found += _without_undo(
+                alter_settings(self.new, bare, self.shadow.target, self.context.server)
+            )
+        not_null = self.old.full_not_null
+        found += self.shadow.fill(nulls=not_null is None or not_null.not_valid)
+        yield from (s.model_copy(update={"before_swap": True}) for s in found)
+
+    def swap(self, attached: Iterable[Statement]) -> Iterator[Statement]:
+        """Drop the column and rename the shadow column, in one transaction.
+
+        `attached` sets comment and privileges of `old`. Undo rewrites the table.
+        """
+        target, identity = self._target, self._kept_identity
+        setting = SETTING_PREFIX + self.shadow.target.column
+        yield from self._drop_default_and_identity()
+        yield from self._drop_triggers()
+        if identity is not None:
+            yield from identity.save_value(target, setting)
+        losses = tuple(self.new.type_change(self.old).losses())
+        yield target.alter(compose("DROP COLUMN {}", target.column), undo=(), hazards=losses)
+        shadow = self.shadow.target
+        rename = compose("RENAME COLUMN {} TO {}", shadow.column, target.column)
+        yield shadow.alter(rename, undo=())
+        yield from self._add_not_null()
+        if identity is not None:
+            yield from identity.add_with_saved_value(target, setting, self.context)
+        if self.old.fill_trigger is not None:
+            yield from _without_undo(self.old.fill_trigger.create(target))
+        for statement in attached:  # privileges of `old` and therefore no hazard
+            yield statement.model_copy(update={"undo": (), "hazards": ()})
+        if self.new.default is not None:
+            yield target.set_default(self.new.default, before=None)
+
+    def _drop_default_and_identity(self) -> Iterator[Statement]:
+        old_identity = self.old.full_identity
+        if self.old.default is not None:
+            yield self._target.set_default(None, before=self.old.default)
+        if old_identity is not None and self._kept_identity is None:
+            yield old_identity.drop(self._target, self.context)
+
+    def _drop_triggers(self) -> Iterator[Statement]:
+        first, *more = self.shadow.drop_trigger()
+        yield first.model_copy(update={"undo": tuple(self._undo_sql())})
+        yield from more
+        if self.old.fill_trigger is not None:
+            yield from _without_undo(self.old.fill_trigger.drop(self._target))
+
+    def _add_not_null(self) -> Iterator[Statement]:
+        not_null = self.old.full_not_null
+        if not_null is not None:
+            yield from not_null.add_to_swapped(self._target, self.context.server)
+            if not not_null.not_valid:
+                yield drop_check(self.shadow.target)
+
+    def _undo_sql(self) -> Iterator[str]:
+        """Yield ALTER COLUMN … TYPE back to the old type.
+
+        The fill trigger names the column in its condition, and PostgreSQL refuses to alter the
+        type of such a column.
+        """
+        target, trigger = self._target, self.old.fill_trigger
+        if trigger is not None:
+            yield from (s.sql for s in trigger.drop(target))
+        yield target.alter_column_sql(self.new.type_change(self.old).undo_action())
+        kept = without_settings(
+            self.old,
+            statistics=self.new.statistics,
+            n_distinct=self.new.n_distinct,
+            n_distinct_inherited=self.new.n_distinct_inherited,
+        )
+        yield from (s.sql for s in alter_settings(self.old, kept, target, self.context.server))
+        if trigger is not None:
+            yield from (s.sql for s in trigger.create(target))
+
+
+def _without_undo(statements: Iterable[Statement]) -> Iterator[Statement]:
+    return (s.model_copy(update={"undo": ()}) for s in statements)
