@@ -520,7 +520,7 @@ def test_a_value_may_refer_to_the_table_by_name(database: Database) -> None:
     assert filled(database, spec) == 10
 
 
-def test_filling_a_partition_key_moves_rows(database: Database) -> None:
+def test_keep_filled_a_partition_key_moves_rows(database: Database) -> None:
     database.run(
         "CREATE TABLE public.t (id int, n int) PARTITION BY LIST (n); "
         "CREATE TABLE public.t2 PARTITION OF public.t FOR VALUES IN (2);"

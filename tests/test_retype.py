@@ -20,7 +20,7 @@ from reconciler.server.connection import connect
 from reconciler.server.locks import LockPolicy
 from reconciler.sql import mentions
 from tests.conftest import Database, version
-from tests.test_filling import ROWS, apply, writing
+from tests.test_keep_filled import ROWS, apply, writing
 from tests.test_recipes import LEFTOVERS, run_until
 
 TABLE = f"""
