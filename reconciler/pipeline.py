@@ -13,7 +13,8 @@ from reconciler.apply.guards import permitted
 from reconciler.apply.outcome import NonRaisingWatcher, Outcome, Watcher
 from reconciler.apply.recording import prepared, record_run, seen
 from reconciler.apply.session import sole_applier
-from reconciler.canonicalise.canonicalise import Canonical, canonicalise
+from reconciler.canonicalise.canonical import Canonical
+from reconciler.canonicalise.canonicalise import canonicalise
 from reconciler.canonicalise.leftovers import recreate_leftovers
 from reconciler.declare.export import export
 from reconciler.diff.diff import changes
@@ -206,7 +207,7 @@ def _plan(job: Job, live: Snapshot, connection: Connection) -> Plan:
         try:
             _proven(plan, canonical, canonical.connection, live)
         except ProofError:
-            if canonical.again is None:
+            if canonical.connect_again is None:
                 raise
             with suppress(
                 ProofError
@@ -216,7 +217,7 @@ def _plan(job: Job, live: Snapshot, connection: Connection) -> Plan:
                     context=replace(canonical.context, scratch_order=canonical.scratch_order),
                 )
                 plan = _planned(job, live, as_built, notes)
-                _proven(plan, canonical, canonical.again(), live)
+                _proven(plan, canonical, canonical.connect_again(), live)
                 return plan
             raise
         return plan

@@ -1,1 +1,1 @@
-"""Spell declared objects as PostgreSQL prints them, by building them on the scratch server."""
+"""Canonical states: declared SQL as PostgreSQL prints it after building it on a scratch server."""

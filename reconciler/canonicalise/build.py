@@ -1,9 +1,9 @@
-"""Build a state on a scratch server, object by object, and say what PostgreSQL refuses and which object is to blame."""
+"""Build a state on a scratch server, object by object, and collect what PostgreSQL refuses."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from psycopg import Rollback
@@ -14,184 +14,206 @@ from reconciler.model.object import InlinePart, PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
 from reconciler.model.statement import Statement
+from reconciler.server.capabilities import Server
 from reconciler.server.connection import Connection, rows, run_sql
 from reconciler.sql import compose, joined, literal, text
 
-SCHEMAS = "SELECT nspname::text AS name FROM pg_namespace WHERE nspname !~ '^pg_' ORDER BY nspname <> 'public', nspname"
-BATCH = 50
+SCHEMAS = """
+    SELECT nspname::text AS name FROM pg_namespace
+    WHERE nspname !~ '^pg_' ORDER BY nspname <> 'public', nspname"""
+BATCH_SIZE = 50  # objects per transaction: its locks must fit into max_locks_per_transaction
+MAX_LISTED = 3  # failures in a message
 Failures = dict[Ref, StatementFailed]
-Make = Callable[[Ref], Iterable[Statement]]
+MakeStatements = Callable[[Ref], Iterable[Statement]]
+
+
+def listed(failures: Mapping[Ref, StatementFailed], limit: int | None = MAX_LISTED) -> str:
+    """List the first failures for a message."""
+    return "; ".join(f"{r}: {e.message}" for r, e in islice(failures.items(), limit))
+
+
+def scratch_context(context: PlanningContext, server: Server) -> PlanningContext:
+    """Return the context on a scratch server, without the target's unfinished work."""
+    return replace(context, server=server, initial={}, leftovers={}, unfinished={})
 
 
 @dataclass(frozen=True)
 class Build:
-    """One state on its way into an empty database.
+    """The construction of one state in an empty database.
 
-    `paths` holds the search path of each object whose SQL people wrote; what is in it has the bodies of its routines
-    checked too. Everything else is SQL that PostgreSQL printed, and qualified.
+    `paths` maps objects with SQL that people wrote to their search paths; only for these does
+    PostgreSQL check the bodies of routines. All other SQL was printed by PostgreSQL and qualified.
+    `created` numbers the objects in the order in which they were created.
     """
 
     connection: Connection
     state: State
     context: PlanningContext
     paths: Mapping[Ref, str]
-    trusting: set[Ref] = field(
-        default_factory=set[Ref]
-    )  # whose bodies are looked at once everything is there
-    beyond: dict[Ref, tuple[str, ...]] = field(
-        default_factory=dict[Ref, tuple[str, ...]]
-    )  # further schemas on their search paths
-    made: dict[Ref, int] = field(default_factory=dict[Ref, int])  # in which order that worked
+    created: dict[Ref, int] = field(default_factory=dict[Ref, int])
+    _unchecked: set[Ref] = field(default_factory=set[Ref])  # bodies are checked at the end
+    _extra_schemas: dict[Ref, tuple[str, ...]] = field(default_factory=dict[Ref, tuple[str, ...]])
 
-    def all(self) -> Failures:
-        """Create every object, what others need first; returns what PostgreSQL refused, and why.
+    def create_all(self) -> Failures:
+        """Create all objects in the order of their needs; return the refused with the errors.
 
-        What people's SQL needs is known only to PostgreSQL: an object that it refuses waits until others are there.
+        Only PostgreSQL knows what people's SQL needs: a refused object is tried again when others
+        are there.
         """
-        whole = [
-            r
-            for r in ordered(self.state)
-            if not (isinstance(self.state[r], InlinePart) and r.on in self.state)
-        ]
-        failed = self._these([r for r in whole if not isinstance(self.state[r], AppliesLast)])
-        return failed | self._these([r for r in whole if isinstance(self.state[r], AppliesLast)])
+        refs = [r for r in dependency_order(self.state) if not self._is_inline(r)]
+        last = [r for r in refs if isinstance(self.state[r], AppliesLast)]
+        failed = self._create([r for r in refs if r not in last])
+        return failed | self._create(last)
 
-    def _these(self, waiting: list[Ref]) -> Failures:
-        later = [r for r in waiting if self.state[r].deferred_needs()]
-        failed: Failures = {}
+    def _is_inline(self, ref: Ref) -> bool:
+        return isinstance(self.state[ref], InlinePart) and ref.on in self.state
+
+    def _create(self, refs: list[Ref]) -> Failures:
+        failed = self._create_repeatedly(refs)
+        routines = [r for r in self._unchecked if r.arguments is not None]
+        failed |= self._check_bodies([r for r in routines if r not in failed])
+        deferred = [r for r in refs if self.state[r].deferred_needs() and r not in failed]
+        return failed | self._each(deferred, lambda r: self.state[r].complete(None, self.context))
+
+    def _create_repeatedly(self, refs: list[Ref]) -> Failures:
+        """Retry refused objects until a round creates none even with unchecked bodies."""
+        waiting, failed = refs, Failures()
         while waiting:
-            failed = self._each(
-                waiting,
-                lambda r: self.state[r].create(self.context, self.state.parts(r), online=False),
-            )
-            self.made.update((r, len(self.made)) for r in waiting if r not in failed)
+            failed = self._each(waiting, self._create_statements)
+            self.created.update((r, len(self.created)) for r in waiting if r not in failed)
             if len(failed) == len(waiting):
-                if self.trusting >= failed.keys():
+                if self._unchecked >= failed.keys():
                     break
-                self.trusting.update(failed)
+                self._unchecked.update(failed)
             waiting = list(failed)
-        failed |= self._looked_at(
-            [r for r in self.trusting if r not in failed and r.arguments is not None]
-        )
-        failed |= self._each(
-            (r for r in later if r not in failed),
-            lambda r: self.state[r].complete(None, self.context),
-        )
         return failed
 
-    def _looked_at(self, refs: Iterable[Ref]) -> Failures:
-        """Read the bodies of routines that need what needs them, now that all of it is there.
+    def _create_statements(self, ref: Ref) -> Iterable[Statement]:
+        return self.state[ref].create(self.context, self.state.parts(ref), online=False)
 
-        What its own schema does not have may be meant to come from any other: its callers have search paths of their own.
+    def _replace_statements(self, ref: Ref) -> Iterable[Statement]:
+        return self.state[ref].redefine(self.state[ref], self.context) or ()
+
+    def _check_bodies(self, refs: Sequence[Ref]) -> Failures:
+        """Check the bodies of routines that were created before the objects in the bodies.
+
+        A body that needs other schemas than its own is accepted: callers may set a search path.
         """
-        known = list(refs)
-        self.trusting.clear()
+        self._unchecked.clear()
+        failed = self._each(refs, self._replace_statements)
+        if not failed:
+            return failed
+        schemas = tuple(row["name"] for row in rows(self.connection, SCHEMAS))
+        self._extra_schemas.update(dict.fromkeys(failed, schemas))
+        failed_again = self._each(failed, self._replace_statements)
+        return {r: e for r, e in failed.items() if r in failed_again}
 
-        def look(refs: Iterable[Ref]) -> Failures:
-            return self._each(
-                refs, lambda r: self.state[r].redefine(self.state[r], self.context) or ()
-            )
-
-        if failed := look(known):
-            schemas = tuple(row["name"] for row in rows(self.connection, SCHEMAS))
-            self.beyond.update(dict.fromkeys(failed, schemas))
-            failed = {r: e for r, e in failed.items() if r in look(failed)}
-        return failed
-
-    def culprits(self, failed: Failures) -> Failures:
-        """Of all that failed, what failed by itself and not because of something that it needs."""
-        roots = {
-            r: e for r, e in failed.items() if not self.state.needs(r) & failed.keys()
-        } or failed
+    def causes(self, failed: Failures) -> Failures:
+        """Keep the failures of objects and parts themselves, not of their dependents."""
+        first = {r: e for r, e in failed.items() if not self.state.needs(r) & failed.keys()}
         found: Failures = {}
-        for ref, e in roots.items():
-            found |= self._parts_to_blame(ref) or {ref: e}
+        for ref, error in (first or failed).items():
+            found |= self._failing_parts(ref) or {ref: error}
         return found
 
-    def _parts_to_blame(self, ref: Ref) -> Failures:
-        """The parts that people wrote with which alone the object cannot be created."""
+    def _failing_parts(self, ref: Ref) -> Failures:
+        """Try the object with each part that people wrote, and return the failing parts."""
         failed: Failures = {}
         for part in self.state.parts(ref):
             if part.ref in self.paths:
                 try:
-                    self._try(ref, [part])
+                    self._try_with_part(ref, part)
                 except StatementFailed as e:
                     failed[part.ref] = e
         return failed
 
-    def _try(self, ref: Ref, parts: list[InlinePart]) -> None:
+    def _try_with_part(self, ref: Ref, part: InlinePart) -> None:
         with self.connection.transaction():
-            self._run([ref], lambda r: self.state[r].create(self.context, parts, online=False))
+            self._run([ref], lambda r: self.state[r].create(self.context, [part], online=False))
             raise Rollback
 
-    def _each(self, refs: Iterable[Ref], statements: Make) -> Failures:
-        """Each in a transaction of its own; as long as nothing is refused, many in one, which is quicker."""
+    # -- execution ---------------------------------------------------------------------------------
+
+    def _each(self, refs: Iterable[Ref], statements: MakeStatements) -> Failures:
+        """Run the statements of each object; return the refused, whose statements are undone.
+
+        A batch in one transaction is quicker; a refused batch is repeated object by object.
+        """
         failed: Failures = {}
-        for some in batched(refs):
+        for batch in batched(refs):
             try:
-                with self.connection.transaction():
-                    self._run(some, statements)
+                self._run_in_transaction(batch, statements)
             except StatementFailed:
-                failed |= self._singly(some, statements)
+                failed |= self._each_alone(batch, statements)
         return failed
 
-    def _singly(self, refs: Iterable[Ref], statements: Make) -> Failures:
+    def _each_alone(self, refs: Iterable[Ref], statements: MakeStatements) -> Failures:
         failed: Failures = {}
         for ref in refs:
             try:
-                with self.connection.transaction():
-                    self._run([ref], statements)
+                self._run_in_transaction([ref], statements)
             except StatementFailed as e:
                 failed[ref] = e
         return failed
 
-    def _run(self, refs: Iterable[Ref], statements: Make) -> None:
-        said = None
+    def _run_in_transaction(self, refs: Iterable[Ref], statements: MakeStatements) -> None:
+        with self.connection.transaction():
+            self._run(refs, statements)
+
+    def _run(self, refs: Iterable[Ref], statements: MakeStatements) -> None:
+        current = None
         for ref in refs:
-            path = next(
-                (
-                    self.paths[r]
-                    for r in (ref, *(p.ref for p in self.state.parts(ref)))
-                    if r in self.paths
-                ),
-                "",
-            )
-            check = "on" if ref in self.paths and ref not in self.trusting else "off"
-            if said != (told := ((path, *self.beyond.get(ref, ())), check)):
-                listed = joined(map(literal, told[0]))
-                run_sql(self.connection, text(compose("SET LOCAL search_path TO {}", listed)))
-                run_sql(self.connection, f"SET LOCAL check_function_bodies TO {check}")
-                said = told
+            settings = self._search_path(ref), self._check_bodies_setting(ref)
+            if settings != current:
+                self._set(*settings)
+                current = settings
             for statement in statements(ref):
                 run_sql(self.connection, statement.sql)
 
+    def _search_path(self, ref: Ref) -> tuple[str, ...]:
+        refs = (ref, *(p.ref for p in self.state.parts(ref)))
+        schema = next((self.paths[r] for r in refs if r in self.paths), "")
+        return (schema, *self._extra_schemas.get(ref, ()))
+
+    def _check_bodies_setting(self, ref: Ref) -> str:
+        return "on" if ref in self.paths and ref not in self._unchecked else "off"
+
+    def _set(self, schemas: tuple[str, ...], check_bodies: str) -> None:
+        path = joined(map(literal, schemas))
+        run_sql(self.connection, text(compose("SET LOCAL search_path TO {}", path)))
+        run_sql(self.connection, f"SET LOCAL check_function_bodies TO {check_bodies}")
+
 
 def batched(refs: Iterable[Ref]) -> Iterator[Sequence[Ref]]:
-    """As many at a time as the locks of one transaction may safely be."""
-    left = iter(refs)
-    while some := list(islice(left, BATCH)):
-        yield some
+    """Yield lists of BATCH_SIZE refs."""
+    remaining = iter(refs)
+    while batch := list(islice(remaining, BATCH_SIZE)):
+        yield batch
 
 
-def ordered(state: State) -> list[Ref]:
-    """The refs with what each needs before it; a cycle is broken where it is entered."""
-    found: dict[Ref, None] = {}
+def dependency_order(state: State) -> list[Ref]:
+    """Order the refs by their needs; a cycle is broken at the first visited object."""
+    order: dict[Ref, None] = {}
     for start in state:
-        todo: list[tuple[Ref, bool]] = [(start, False)]
-        seen: set[Ref] = set()
-        while todo:
-            ref, done = todo.pop()
-            if done:
-                found.setdefault(ref)
-            elif ref not in found and ref not in seen:
-                seen.add(ref)
-                todo.append((ref, True))
-                parts = (n for p in state.parts(ref) for n in state.needs(p.ref) if n != ref)
-                todo += [
-                    (n, False)
-                    for n in (
-                        *sorted(state.needs(ref), key=lambda r: r.order, reverse=True),
-                        *parts,
-                    )
-                ]
-    return list(found)
+        _visit(state, start, order)
+    return list(order)
+
+
+def _visit(state: State, start: Ref, order: dict[Ref, None]) -> None:
+    """Append the needs of `start`, then `start`; iterative, since chains may be long."""
+    stack: list[tuple[Ref, bool]] = [(start, False)]
+    seen = set[Ref]()
+    while stack:
+        ref, needs_visited = stack.pop()
+        if needs_visited:
+            order.setdefault(ref)
+        elif ref not in order and ref not in seen:
+            seen.add(ref)
+            stack.append((ref, True))
+            stack += [(n, False) for n in _needs_with_parts(state, ref)]
+
+
+def _needs_with_parts(state: State, ref: Ref) -> Iterator[Ref]:
+    yield from sorted(state.needs(ref), key=lambda r: r.order, reverse=True)
+    for part in state.parts(ref):
+        yield from (n for n in state.needs(part.ref) if n != ref)

@@ -1,8 +1,8 @@
-"""How far a change may reach: what stands on an object, what that stands on, and who has the object's parts too."""
+"""Collect the objects that a change can affect, and the objects that these depend on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 
 from reconciler.kinds import KINDS
 from reconciler.model.inheritance import parents_of
@@ -12,82 +12,91 @@ from reconciler.model.partitioned import PartitionedObject
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
 
-EMPTY: Mapping[Ref, Object] = {}
+NOTHING: Mapping[Ref, Object] = {}
+Neighbours = Callable[[Ref], Iterable[Ref]]
 
 
 def dependency_closure(
-    state: State, seeds: Set[Ref], wanted: Mapping[Ref, Object] = EMPTY
+    state: State, roots: Set[Ref], desired: Mapping[Ref, Object] = NOTHING
 ) -> frozenset[Ref]:
-    """The seeds, what stands on them, and all that any of these stands on, or what the seeds are `wanted` to be."""
-    standing = state.dependents()
+    """Collect the roots, the objects that depend on them, and all objects that these need.
 
-    def spread(start: Iterable[Ref], step: Callable[[Ref], Iterable[Ref]]) -> set[Ref]:
-        found, todo = set[Ref](), list(start)
-        while todo:
-            ref = todo.pop()
-            if ref not in found:
-                found.add(ref)
-                todo += step(ref)
-        return found
+    `desired` are the roots as they will be, which may need further objects.
+    """
+    planned = [desired[r] for r in roots & desired.keys()]
+    dependents = _reachable(roots & state.objects.keys(), _dependents_in(state))
+    start = dependents | roots | _related(state, roots) | {n for o in planned for n in o.needs()}
+    members = _reachable(start, _requirements_in(state, planned))
+    return frozenset(members & state.objects.keys())
 
-    roots = (
-        seeds
-        | {n for r in seeds & wanted.keys() for n in wanted[r].needs()}
-        | {r for r, o in state.objects.items() if isinstance(o, AppliesLast)}
-        | {r.on for r in seeds if r.on}
-        | {r.schema_ref for r in seeds if r.schema}
-        | (
-            children := children_of(
-                state,
-                {
-                    r.on
-                    for r in seeds
-                    if r.on
-                    and (
-                        issubclass(KINDS[r.kind], InlinePart)
-                        or issubclass(KINDS[r.kind], PartitionedObject)
-                    )
-                },
-            )
-        )
-        | {o.ref for r in children for o in state.living_on(r) if isinstance(o, PartitionedObject)}
-    )
 
-    def over(ref: Ref) -> Iterable[Ref]:
-        fast = (
-            ref.on is not None and ref.on in state and state[ref.on].pins_column_type(state[ref])
-        )  # then the whole may be made again
-        return [*standing.get(ref, ()), *([ref.on] if fast and ref.on else ())]
+def descendants(state: State, parents: Set[Ref]) -> set[Ref]:
+    """Collect the child tables and partitions of `parents`, at any depth."""
+    inheriting = {r: {*parents_of(o)} for r, o in state.objects.items() if parents_of(o)}
+    found: set[Ref] = set()
+    while more := {r for r, p in inheriting.items() if p & {*parents, *found}} - found:
+        found |= more
+    return found
 
-    above = spread({r for r in seeds if r in state}, over)
+
+def _reachable(start: Iterable[Ref], neighbours: Neighbours) -> set[Ref]:
+    found, waiting = set[Ref](), list(start)
+    while waiting:
+        ref = waiting.pop()
+        if ref not in found:
+            found.add(ref)
+            waiting += neighbours(ref)
+    return found
+
+
+def _dependents_in(state: State) -> Neighbours:
+    dependents = state.dependents()
+
+    def neighbours(ref: Ref) -> Iterator[Ref]:
+        yield from dependents.get(ref, ())
+        if ref.on is not None and ref.on in state and state[ref.on].pins_column_type(state[ref]):
+            yield ref.on  # to change the column's type, the table may have to be recreated
+
+    return neighbours
+
+
+def _requirements_in(state: State, planned: Iterable[Object]) -> Neighbours:
+    """Step from an object to requirements, inline and deferred parts, and inherited parts."""
+    parts = _parts(state)
+    inherited_from = {p for o in (*state.objects.values(), *planned) for p in parents_of(o)}
+
+    def neighbours(ref: Ref) -> Iterator[Ref]:
+        yield from state.needs(ref)
+        yield from parts.get(ref, ())
+        if ref in state:
+            yield from state[ref].deferred_needs()
+        if ref in inherited_from:
+            yield from (o.ref for o in state.living_on(ref))
+
+    return neighbours
+
+
+def _parts(state: State) -> Mapping[Ref, list[Ref]]:
+    """Map objects to the inline parts, and to objects that are completed after them."""
     parts: dict[Ref, list[Ref]] = {}
     for ref, obj in state.objects.items():
         if isinstance(obj, InlinePart) and ref.on:
             parts.setdefault(ref.on, []).append(ref)
-        for end in obj.deferred_needs():
-            parts.setdefault(end, []).append(ref)
-
-    giving = {
-        p
-        for o in (*state.objects.values(), *(wanted[r] for r in seeds & wanted.keys()))
-        for p in parents_of(o)
-    }
-
-    def beneath(ref: Ref) -> Iterable[Ref]:
-        ends = state[ref].deferred_needs() if ref in state else ()
-        given = [o.ref for o in state.living_on(ref)] if ref in giving else ()
-        return [*state.needs(ref), *ends, *parts.get(ref, ()), *given]
-
-    below = spread(above | roots, beneath)
-    return frozenset(r for r in below if r in state)
+        for needed in obj.deferred_needs():
+            parts.setdefault(needed, []).append(ref)
+    return parts
 
 
-def children_of(state: State, parents: Set[Ref]) -> set[Ref]:
-    """What has the parts of these without listing them, so that what is done to those is done to it."""
-    found, children = (
-        set[Ref](),
-        {r: {*parents_of(o)} for r, o in state.objects.items() if parents_of(o)},
-    )
-    while more := {r for r, p in children.items() if p & {*parents, *found}} - found:
-        found |= more
-    return found
+def _related(state: State, roots: Set[Ref]) -> set[Ref]:
+    """Collect tables and schemas of the roots, child tables, and objects that apply last."""
+    parents = {r.on for r in roots if r.on}
+    schemas = {r.schema_ref for r in roots if r.schema}
+    inherited_from = {r.on for r in roots if r.on and _is_inheritable(r)}
+    children = descendants(state, inherited_from)
+    copied = {o.ref for r in children for o in state.living_on(r) if isinstance(o, PartitionedObject)}
+    applied_last = {r for r, o in state.objects.items() if isinstance(o, AppliesLast)}
+    return parents | schemas | children | copied | applied_last
+
+
+def _is_inheritable(ref: Ref) -> bool:
+    return issubclass(KINDS[ref.kind], InlinePart | PartitionedObject)

@@ -1,6 +1,6 @@
-"""Give a clone what no State tells of the target: the names of the pieces on partitions, and what is only half made.
+"""Recreate on a scratch database what a State does not tell of the target.
 
-So a plan that goes on from there can be proven on it.
+These are the names of partition indexes, and unfinished objects, which a plan may resume.
 """
 
 from __future__ import annotations
@@ -19,39 +19,36 @@ NOTHING: Mapping[Ref, PartitionCopy] = {}
 
 
 def recreate_leftovers(connection: Connection, context: PlanningContext) -> None:
-    """Do that on the clone behind `connection`; `situation` is the target's. Raises StatementFailed."""
+    """Recreate names and unfinished objects of the target's `context`; raises StatementFailed."""
     if not (context.partition_copies or context.leftovers):
         return
-    there = introspect(connection, context.server)
-    for sql in _renamed(there.context, context):
+    clone = introspect(connection, context.server)
+    for sql in _rename_copies(clone.context, context):
         run_sql(connection, sql)
     for ref, leftover in context.leftovers.items():
-        pieces = context.partition_copies.get(ref, NOTHING)
-        made = leftover.made
-        if (
-            isinstance(made, LeavesLeftovers)
-            and leftover.resumable
-            and ref.on in there.state
-            and all(table in there.state for table in pieces)
-        ):
-            for statement in made.replay(pieces):
+        copies = context.partition_copies.get(ref, NOTHING)
+        is_complete = ref.on in clone.state and all(table in clone.state for table in copies)
+        obj = leftover.made
+        if isinstance(obj, LeavesLeftovers) and leftover.resumable and is_complete:
+            for statement in obj.replay(copies):
                 run_sql(connection, statement.sql)
 
 
-def _renamed(clone: PlanningContext, target: PlanningContext) -> Iterator[str]:
-    """By way of names that nobody has, since one may have to take the name of another."""
-    pairs = [
-        (table.schema, piece.name, target.partition_copies[ref][table].name)
-        for ref, pieces in clone.partition_copies.items()
-        for table, piece in pieces.items()
-        if table in target.partition_copies.get(ref, NOTHING)
-        and target.partition_copies[ref][table].name != piece.name
+def _rename_copies(clone: PlanningContext, target: PlanningContext) -> Iterator[str]:
+    """Give partition indexes the target's names, by way of unused names: two may be swapped."""
+    renamed = [
+        (table.schema, copy.name, target_name)
+        for ref, copies in clone.partition_copies.items()
+        for table, copy in copies.items()
+        if (target_name := _name_of_copy(target, ref, table)) not in (None, copy.name)
     ]
-    for n, (schema, was, _) in enumerate(pairs):
-        yield text(
-            compose("ALTER INDEX {} RENAME TO {}", name(schema, was), f"reconcile_clone_{n}")
-        )
-    for n, (schema, _, becomes) in enumerate(pairs):
-        yield text(
-            compose("ALTER INDEX {} RENAME TO {}", name(schema, f"reconcile_clone_{n}"), becomes)
-        )
+    rename = "ALTER INDEX {} RENAME TO {}"
+    for n, (schema, clone_name, _) in enumerate(renamed):
+        yield text(compose(rename, name(schema, clone_name), f"reconcile_clone_{n}"))
+    for n, (schema, _, target_name) in enumerate(renamed):
+        yield text(compose(rename, name(schema, f"reconcile_clone_{n}"), target_name))
+
+
+def _name_of_copy(context: PlanningContext, ref: Ref, table: Ref) -> str | None:
+    copy = context.partition_copies.get(ref, NOTHING).get(table)
+    return copy.name if copy else None

@@ -1,0 +1,46 @@
+"""The inputs and the result of canonicalisation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from reconciler.diff.renames import Renaming
+from reconciler.introspect.introspect import Snapshot
+from reconciler.model.context import PlanningContext
+from reconciler.model.ref import Ref
+from reconciler.model.state import Declaration, Scope, State
+from reconciler.server.connection import Connection
+from reconciler.server.scratch import Scratch
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A target, the declaration, and the scope of the comparison."""
+
+    live: Snapshot
+    declaration: Declaration
+    scope: Scope
+
+
+@dataclass(frozen=True)
+class Canonical:
+    """The live and the desired state, printed by the same server.
+
+    `connection` leads to a scratch database with the live state; `connect_again` builds another.
+    `context` is the target's, with the declared objects. `left_out` maps live objects that could
+    not be built on scratch to PostgreSQL's reasons. With `renamings`, `live` is the state after
+    them, and `before` the state of the scratch database. `scratch_order` numbers the objects in the
+    order in which the desired state was built.
+    """
+
+    live: State
+    desired: State
+    context: PlanningContext
+    scratch: Scratch | None = None
+    connection: Connection | None = None
+    left_out: Mapping[Ref, str] = field(default_factory=dict[Ref, str])
+    renamings: Sequence[Renaming] = ()
+    before: State | None = None
+    scratch_order: Mapping[Ref, int] = field(default_factory=dict[Ref, int])
+    connect_again: Callable[[], Connection] | None = None

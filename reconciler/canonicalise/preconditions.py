@@ -1,0 +1,142 @@
+"""Check what declared objects presuppose on the live server: tables, schemas, roles, versions.
+
+PostgreSQL would refuse these too, but later and without the position in the files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Set
+
+from reconciler.errors import Position, Problem
+from reconciler.introspect.introspect import Snapshot
+from reconciler.kinds import KINDS
+from reconciler.model.declared import files
+from reconciler.model.inheritance import parents_of
+from reconciler.model.object import InlinePart, Object
+from reconciler.model.ref import Ref
+from reconciler.model.state import Declaration
+
+Declared = Mapping[Ref, Object]
+
+
+def unmet_preconditions(
+    live: Snapshot, declaration: Declaration, declared: Declared, source: Mapping[Ref, Ref]
+) -> list[Problem]:
+    """Return the problems of all declared objects; `source` maps their refs to the files' refs."""
+    checks = _Preconditions(live, declaration, declared, source)
+    return [*checks.parents(), *checks.roles(), *checks.server()]
+
+
+def name_conflicts(
+    live: Snapshot,
+    declaration: Declaration,
+    declared: Declared,
+    source: Mapping[Ref, Ref],
+    dropped: Set[Ref],
+) -> list[Problem]:
+    """Report new relations with the name of another relation that stays.
+
+    Tables, views, sequences, indexes, and the indexes of constraints share one namespace:
+    https://www.postgresql.org/docs/current/catalog-pg-class.html
+    """
+    relation_names = live.names.keys() - _freed_names(live, declared, dropped)
+    problems: list[Problem] = []
+    for ref, obj in declared.items():
+        name = (ref.schema, obj.relation_name or "")
+        if obj.relation_name is None or ref in live.state or name not in relation_names:
+            continue
+        if ref.on is not None and live.names[name] == ref.on.name:
+            continue  # an index that the table inherits from its parent
+        message = f"{ref}: the name {ref.schema}.{obj.relation_name} is taken by another relation"
+        position = declaration.position(source[ref])
+        problems.append(Problem(message, position, "choose another, or drop what has it"))
+    return problems
+
+
+def _freed_names(live: Snapshot, declared: Declared, dropped: Set[Ref]) -> set[tuple[str, str]]:
+    """Collect names of relations that are dropped or renamed, and of unfinished builds."""
+    renamed = {
+        r
+        for r, o in declared.items()
+        if r in live.state and o.relation_name != live.state[r].relation_name
+    }
+    freed = {(r.schema, live.state[r].relation_name or "") for r in dropped | renamed}
+    return freed | {(r.schema, r.name) for r in live.context.leftovers}
+
+
+class _Preconditions:
+    """The checks, over one declaration."""
+
+    def __init__(
+        self,
+        live: Snapshot,
+        declaration: Declaration,
+        declared: Declared,
+        source: Mapping[Ref, Ref],
+    ) -> None:
+        self.live, self.declaration = live, declaration
+        self.declared, self.source = declared, source
+
+    def _position(self, ref: Ref, key: str = "") -> Position | None:
+        return self.declaration.position(self.source[ref], key)
+
+    def parents(self) -> Iterator[Problem]:
+        """Check tables and schemas of the objects."""
+        for ref in self.declared:
+            yield from self._definition(ref)
+            yield from self._parent(ref)
+            yield from self._schema(ref)
+
+    def _definition(self, ref: Ref) -> Iterator[Problem]:
+        """Check that a new table has columns, which the definition of the table needs."""
+        sections = _inline_sections(ref.kind)
+        if not sections or ref in self.live.state or self._is_defined(ref, sections):
+            return
+        message = f"{ref} does not exist, and no {sections[0]} are declared to create it with"
+        hint = f"declare its {sections[0]}, or create it first"
+        yield Problem(message, self._position(ref), hint)
+
+    def _is_defined(self, ref: Ref, sections: list[str]) -> bool:
+        if parents_of(self.declared[ref]) or self.declaration.recorded:
+            return True
+        origin = self.source[ref]
+        return any((origin, section) in self.declaration.positions for section in sections)
+
+    def _parent(self, ref: Ref) -> Iterator[Problem]:
+        if ref.on is not None and ref.on not in self.live.state and ref.on not in self.declared:
+            message, hint = f"{ref}: {ref.on} does not exist", f"declare {ref.on} too"
+            yield Problem(message, self._position(ref), hint)
+
+    def _schema(self, ref: Ref) -> Iterator[Problem]:
+        schema = ref.schema
+        if schema and schema not in self.live.schemas and ref.schema_ref not in self.declared:
+            message = f"{ref}: schema {schema} does not exist"
+            hint = f"schemas: {{{schema}: {{}}}} would create it"
+            yield Problem(message, self._position(ref), hint)
+
+    def roles(self) -> Iterator[Problem]:
+        """Check owners and grantees."""
+        hint = "roles are named here, not managed: CREATE ROLE first"
+        for ref, obj in self.declared.items():
+            for role in sorted(obj.roles() - self.live.roles):
+                yield Problem(f"{ref}: role {role} does not exist", self._position(ref), hint)
+
+    def server(self) -> Iterator[Problem]:
+        """Check the installed files of extensions, and the server's version."""
+        for ref, obj in self.declared.items():
+            if ref not in self.live.state and ref.name in files(obj) - self.live.available:
+                message = f"{ref}: the server does not have its files"
+                yield Problem(message, self._position(ref), "install them there first")
+            for field, major in obj.required_versions().items():
+                yield from self._version(ref, field, major)
+
+    def _version(self, ref: Ref, field: str, major: int) -> Iterator[Problem]:
+        actual = self.live.context.server.major
+        if actual < major:
+            message = f"{ref}: {field} needs PostgreSQL {major}; this server is {actual}"
+            yield Problem(message, self._position(ref, field), "leave it out")
+
+
+def _inline_sections(kind: str) -> list[str]:
+    """List the sections of kinds that are created as part of objects of `kind`."""
+    return [k.section for k in KINDS.values() if issubclass(k, InlinePart) and kind in k.parent_kinds]

@@ -1,0 +1,76 @@
+"""Run renamings on scratch, and read the live state after them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
+
+from reconciler.canonicalise.build import Build, listed, scratch_context
+from reconciler.canonicalise.closure import dependency_closure
+from reconciler.diff.renames import Renaming, carried
+from reconciler.errors import ScratchError
+from reconciler.introspect.introspect import Snapshot, introspect
+from reconciler.model.ref import Ref
+from reconciler.model.state import Declaration, State
+from reconciler.server.connection import run_sql
+from reconciler.server.scratch import Scratch
+
+
+def with_renamings(
+    scratch: Scratch, live: Snapshot, declaration: Declaration, renamings: Sequence[Renaming]
+) -> Snapshot:
+    """Return the live snapshot after the renamings.
+
+    They run on scratch, since only PostgreSQL knows what else a renaming changes: the SQL of views,
+    the names of constraints. Raises ScratchError where the server cannot hold the objects.
+    """
+    roots = {r.was for r in renamings}
+    roots |= {n for r in renamings for n in _needs_after(r, declaration)}
+    members = dependency_closure(live.state, roots)
+    state = _renamed_state(scratch, live, members, renamings)
+    unaffected = {r: o for r, o in live.state.objects.items() if r not in members}
+    new_refs = carried(live.state, renamings)
+    sizes = {new_refs.get(r, r): size for r, size in live.context.sizes.items()}
+    return replace(
+        live,
+        state=State({**unaffected, **state.objects}, {**live.state.edges, **state.edges}),
+        context=replace(live.context, sizes=sizes),
+        names=_relation_names(live, members, new_refs),
+    )
+
+
+def _needs_after(renaming: Renaming, declaration: Declaration) -> Set[Ref]:
+    """Return what the object needs after the renaming: another schema."""
+    declared = declaration.objects.get(renaming.becomes)
+    return declared.needs() if declared else frozenset()
+
+
+def _renamed_state(
+    scratch: Scratch, live: Snapshot, members: Set[Ref], renamings: Sequence[Renaming]
+) -> State:
+    """Build the affected objects, rename, and read back."""
+    objects = {r: o for r, o in live.state.objects.items() if r in members}
+    roles = {role for o in objects.values() for role in o.roles()}
+    context = scratch_context(live.context, scratch.server)
+    with scratch.database(roles, live.context.user) as connection:
+        build = Build(connection, State(objects, live.state.edges), context, {})
+        if failed := build.create_all():
+            raise ScratchError(
+                f"{scratch.words} cannot hold what stands on what is renamed ({listed(failed)})"
+            )
+        for renaming in renamings:
+            run_sql(connection, renaming.statement.sql)
+        return introspect(connection, live.context.server).state
+
+
+def _relation_names(
+    live: Snapshot, members: Set[Ref], new_refs: Mapping[Ref, Ref]
+) -> dict[tuple[str, str], str]:
+    freed = {(old.schema, old.name) for old, new in new_refs.items() if old != new}
+    unchanged = {name: table for name, table in live.names.items() if name not in freed}
+    renamed = {
+        (new_refs[r].schema, new_refs[r].name): live.names.get((r.schema, r.name), "")
+        for r in members
+        if live.state[r].relation_name == r.name
+    }
+    return unchanged | renamed

@@ -1,0 +1,243 @@
+"""Build the live and the desired state on one scratch server, and read both back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+
+from reconciler.canonicalise.build import MAX_LISTED, Build, Failures, listed, scratch_context
+from reconciler.canonicalise.canonical import Canonical, Inputs
+from reconciler.canonicalise.closure import dependency_closure
+from reconciler.canonicalise.expressions import resolve_declared
+from reconciler.canonicalise.overlay import Desired, overlay
+from reconciler.errors import DeclarationError, Problem, ScratchError, StatementFailed
+from reconciler.introspect.introspect import Snapshot, introspect
+from reconciler.model.context import PlanningContext
+from reconciler.model.declared import Overloaded
+from reconciler.model.markers import PlatformDependent
+from reconciler.model.object import Object, reserved_constraint_names
+from reconciler.model.ref import Ref
+from reconciler.model.state import State
+from reconciler.server.connection import Connection, run_sql
+from reconciler.server.scratch import Scratch
+from reconciler.sql import compose, text
+
+# PostgreSQL's output is stable when read and printed twice. More rounds mean a form that changes
+# each time.
+MAX_ROUNDS = 4
+
+
+@dataclass(frozen=True)
+class _Built:
+    """A state in a scratch database, as PostgreSQL prints it there."""
+
+    connection: Connection
+    snapshot: Snapshot
+    left_out: Mapping[Ref, str]
+    order: Mapping[Ref, int]
+
+
+class ScratchBuilder:
+    """One scratch server building for one declaration; databases last until `resources` close."""
+
+    def __init__(
+        self, scratch: Scratch, resources: ExitStack, inputs: Inputs, desired: Desired
+    ) -> None:
+        self.scratch, self.resources = scratch, resources
+        self.inputs, self.live, self.declaration = inputs, inputs.live, inputs.declaration
+        self.desired = desired
+        self.context = scratch_context(self.live.context, scratch.server)
+
+    def canonical(self, roots: Set[Ref]) -> Canonical:
+        """Build the dependency closure of the roots, or everything where that does not suffice.
+
+        What declared SQL needs beyond the closure shows only when PostgreSQL refuses the SQL.
+        """
+        live = self.live.state
+        if self.live.context.server.has_not_null_constraints:
+            names = _reserved_names(live.objects, self.desired.objects)
+            self.context = replace(self.context, claimed=names)
+        try:
+            return self._canonical(dependency_closure(live, roots, self.desired.objects))
+        except DeclarationError:
+            return self._canonical(frozenset(live))
+
+    def _canonical(self, members: Set[Ref]) -> Canonical:
+        objects = {r: o for r, o in self.live.state.objects.items() if r in members}
+        with ExitStack() as resources:
+            live = self._build(State(objects, self.live.state.edges), {}, resources)
+            self._identify_routines(live.connection)
+            desired, order, context = self._build_desired(live, members)
+            self.resources.push(resources.pop_all())
+        state = live.snapshot.state
+        return Canonical(
+            state,
+            desired,
+            context,
+            self.scratch,
+            live.connection,
+            live.left_out,
+            scratch_order=order,
+            connect_again=lambda: self._build(state, {}, self.resources).connection,
+        )
+
+    def _build_desired(
+        self, live: _Built, members: Set[Ref]
+    ) -> tuple[State, Mapping[Ref, int], PlanningContext]:
+        """Return the desired state, the order of creation, and the context of the plan."""
+        current = self.live.state
+        objects = {
+            r: o
+            for r, o in self.desired.objects.items()
+            if (r in members or r not in current) and r not in live.left_out
+        }
+        changed = {
+            r: origin
+            for r, origin in self.desired.source.items()
+            if self.desired.objects[r] != current.get(r)
+        }
+        state = State(objects, current.edges)
+        with ExitStack() as resources:
+            built = self._build(state, changed, resources, live.snapshot.state)
+            self._require_declared({**live.left_out, **built.left_out})
+            desired, declared = resolve_declared(
+                built.connection, built.snapshot, self.desired, self.declaration
+            )
+        context = replace(
+            self.live.context,
+            declared=declared,
+            default_partition_names=built.snapshot.context.partition_copies,
+            claimed=self.context.claimed,
+        )
+        return desired, built.order, context
+
+    def _require_declared(self, left_out: Mapping[Ref, str]) -> None:
+        """Raise ScratchError if the server cannot hold declared objects or exclusive children."""
+        exclusive = {r for r, kinds in self.declaration.exclusive.items() if kinds}
+        declared = self.desired.source.keys() | self.desired.dropped
+        missing = {r: e for r, e in left_out.items() if r in declared or r.on in exclusive}
+        if missing:
+            reasons = "; ".join(f"{r}: {reason}" for r, reason in [*missing.items()][:MAX_LISTED])
+            raise ScratchError(
+                f"{self.scratch.words} cannot hold what is declared, "
+                f"so nothing can be said of it ({reasons})"
+            )
+
+    def _identify_routines(self, connection: Connection) -> None:
+        """Ask PostgreSQL for the catalog's spelling of routines' arguments.
+
+        Only if a spelling differs is the declaration laid over the live state again.
+        """
+        known = self.desired.spelled
+        found: dict[Ref, Ref] = {}
+        for ref, obj in {**self.declaration.absent, **self.declaration.objects}.items():
+            if ref.arguments is None or not isinstance(obj, Overloaded):
+                continue
+            if ref in known or ref in self.live.state:
+                continue
+            with suppress(StatementFailed):  # a type does not exist yet: the routine is new too
+                path = compose("SET search_path TO {}", self._search_path(ref))
+                run_sql(connection, text(path))
+                found[ref] = obj.identify(connection)
+        if any(ref != identity for ref, identity in found.items()):
+            live, declaration, scope = self.live, self.declaration, self.inputs.scope
+            self.desired = overlay(live, declaration, scope, {**known, **found})
+
+    def _search_path(self, ref: Ref) -> str:
+        return self.declaration.search_path.get(ref, "")
+
+    # -- one state ---------------------------------------------------------------------------------
+
+    def _build(
+        self,
+        state: State,
+        source: Mapping[Ref, Ref],
+        resources: ExitStack,
+        live: State | None = None,
+    ) -> _Built:
+        """Build, read back, and build the result again until PostgreSQL prints the same.
+
+        `source` maps objects with declared SQL to their refs in the files. `live` is the live state
+        as PostgreSQL prints it, where `state` is the desired.
+        """
+        left_out: dict[Ref, str] = {}
+        roles = {role for o in state.objects.values() for role in o.roles()}
+        for _ in range(MAX_ROUNDS):
+            with ExitStack() as attempt:
+                connection = attempt.enter_context(
+                    self.scratch.database(roles, self.live.context.user)
+                )
+                build = Build(connection, state, self.context, self._search_paths(source))
+                failed = build.create_all()
+                self._raise_if_fatal(build, failed, source, live or State())
+                for ref, error in failed.items():
+                    parts = (o.ref for o in state.parts(ref))
+                    left_out |= dict.fromkeys((ref, *parts), error.message)
+                snapshot = introspect(connection, self.live.context.server)
+                if snapshot.state.objects == state.objects:
+                    resources.push(attempt.pop_all())
+                    return _Built(connection, snapshot, left_out, build.created)
+                state, source = snapshot.state, {}
+        raise ScratchError(
+            f"{self.scratch.words} prints something else each time it reads what it printed"
+        )
+
+    def _search_paths(self, source: Mapping[Ref, Ref]) -> dict[Ref, str]:
+        """Return the search paths of SQL that people wrote; recorded SQL is qualified."""
+        if self.declaration.recorded:
+            return {}
+        return {ref: self._search_path(origin) for ref, origin in source.items()}
+
+    # -- failures ----------------------------------------------------------------------------------
+
+    def _raise_if_fatal(
+        self, build: Build, failed: Failures, source: Mapping[Ref, Ref], live: State
+    ) -> None:
+        """Raise DeclarationError for declared objects, ScratchError for an unsuitable server.
+
+        An embedded server that refuses a live object differs from the target. A server on the
+        target's own cluster may refuse live objects that depend on the database.
+        """
+        if not failed:
+            return
+        if self.scratch.ours:
+            platform = {r: e for r, e in failed.items() if isinstance(build.state[r], PlatformDependent)}
+            if platform:
+                reasons = listed(platform, None)
+                raise ScratchError(f"{self.scratch.words} may lack what the target has ({reasons})")
+        problems = [self._problem(r, e, source, live) for r, e in build.causes(failed).items()]
+        if reported := [p for p in problems if p]:
+            raise DeclarationError(reported)
+        if self.scratch.ours:
+            raise ScratchError(
+                f"{self.scratch.words} cannot hold {len(failed)} of the target's objects "
+                f"({listed(failed)})"
+            )
+
+    def _problem(
+        self, ref: Ref, error: StatementFailed, source: Mapping[Ref, Ref], live: State
+    ) -> Problem | None:
+        if ref in source:
+            position = self.declaration.position(source[ref], self._sql_key(source[ref]))
+            hint = "; ".join(x for x in (error.detail, error.hint) if x)
+            return Problem(f"{ref}: {error.message}", position, hint)
+        if ref in live:
+            message = f"{ref} cannot stay as it is beside what is declared: {error.message}"
+            return Problem(message, None, "declare it as it should be, or with state: absent")
+        return None
+
+    def _sql_key(self, origin: Ref) -> str:
+        """Return the key of the object's first declared SQL, or "" for the object."""
+        keys = self.declaration.objects[origin].sql_fields
+        return next((k for k in keys if (origin, k) in self.declaration.positions), "")
+
+
+def _reserved_names(*states: Mapping[Ref, Object]) -> frozenset[tuple[str, str]]:
+    """Collect schema and name of constraints that PostgreSQL must not choose for NOT NULL."""
+    return frozenset(
+        (ref.schema, constraint)
+        for objects in states
+        for ref, obj in objects.items()
+        for constraint in reserved_constraint_names(obj)
+    )
