@@ -213,8 +213,8 @@ def test_spelling_makes_no_difference(
         ALTER TABLE public.s ENABLE ROW LEVEL SECURITY;
         CREATE POLICY p ON public.s USING (a = current_user::text OR EXISTS (SELECT FROM public.s
             AS o WHERE o.c > s.c));
-        CREATE FUNCTION public.f(x int, y varchar = 'z') RETURNS SETOF int4 LANGUAGE sql AS 'SELECT
-            1';
+        CREATE FUNCTION public.f(x int, y varchar = 'z') RETURNS SETOF int4 LANGUAGE sql
+            AS 'SELECT 1';
     """
     declared = """
 tables:

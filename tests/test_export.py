@@ -10,10 +10,12 @@ import pytest
 from reconciler import pipeline
 from reconciler.declare.load import load
 from reconciler.errors import SettingsError
+from reconciler.introspect.unmanaged import CATALOGS
 from reconciler.model.ref import Ref
 from reconciler.model.state import Scope
 from reconciler.pipeline import Job
 from reconciler.report.progress import Lines
+from reconciler.server.connection import connect, rows
 from reconciler.server.locks import LockPolicy
 from tests.conftest import MAJORS, Database, starting_point
 from tests.test_cases import FOUND, flagged, needs
@@ -155,6 +157,32 @@ def test_members_of_extensions_are_not_reported(database: Database, tmp_path: Pa
         "ALTER EXTENSION plpgsql ADD DOMAIN earth"
     )
     assert pipeline.export_state(database.url, EVERYTHING, tmp_path)[1] == []
+
+
+PART_CATALOGS = {  # rows are parts of other objects; an extension is always managed
+    "pg_amop",
+    "pg_amproc",
+    "pg_attrdef",
+    "pg_enum",
+    "pg_extension",
+    "pg_largeobject_metadata",
+    "pg_publication_namespace",
+    "pg_publication_rel",
+    "pg_user_mapping",
+}
+
+
+def test_every_catalog_is_searched_for_unmanaged_objects(database: Database) -> None:
+    with connect(database.url) as connection:
+        catalogs = rows(
+            connection,
+            """
+            SELECT c.relname::text AS name FROM pg_class AS c
+            JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'oid'
+            WHERE c.relnamespace = 'pg_catalog'::regnamespace AND c.relkind = 'r'
+                  AND (NOT c.relisshared OR c.relname = 'pg_subscription')""",
+        )
+    assert {row["name"] for row in catalogs} == {*CATALOGS, *PART_CATALOGS}
 
 
 def test_unmanaged_objects_are_named(database: Database, tmp_path: Path) -> None:

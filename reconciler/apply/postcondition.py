@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from reconciler.introspect.introspect import look
+from reconciler.introspect.objects import look
 from reconciler.model.inheritance import satisfied_by
 from reconciler.model.object import Object
 from reconciler.plan.plan import Plan, Planned

@@ -93,7 +93,9 @@ def _related(state: State, roots: Set[Ref]) -> set[Ref]:
     schemas = {r.schema_ref for r in roots if r.schema}
     inherited_from = {r.on for r in roots if r.on and _is_inheritable(r)}
     children = descendants(state, inherited_from)
-    copied = {o.ref for r in children for o in state.living_on(r) if isinstance(o, PartitionedObject)}
+    copied = {
+        o.ref for r in children for o in state.living_on(r) if isinstance(o, PartitionedObject)
+    }
     applied_last = {r for r, o in state.objects.items() if isinstance(o, AppliesLast)}
     return parents | schemas | children | copied | applied_last
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from reconciler.canonicalise.closure import descendants
 from reconciler.canonicalise.preconditions import name_conflicts, unmet_preconditions
 from reconciler.errors import DeclarationError
-from reconciler.introspect.introspect import Snapshot, on_its_own
+from reconciler.introspect.introspect import Snapshot
+from reconciler.introspect.partitions import on_its_own
 from reconciler.model.declared import declared_arguments
 from reconciler.model.inheritance import filled, inherited_by, parents_of
 from reconciler.model.object import Object

@@ -139,4 +139,6 @@ class _Preconditions:
 
 def _inline_sections(kind: str) -> list[str]:
     """List the sections of kinds that are created as part of objects of `kind`."""
-    return [k.section for k in KINDS.values() if issubclass(k, InlinePart) and kind in k.parent_kinds]
+    return [
+        k.section for k in KINDS.values() if issubclass(k, InlinePart) and kind in k.parent_kinds
+    ]

@@ -202,7 +202,9 @@ class ScratchBuilder:
         if not failed:
             return
         if self.scratch.ours:
-            platform = {r: e for r, e in failed.items() if isinstance(build.state[r], PlatformDependent)}
+            platform = {
+                r: e for r, e in failed.items() if isinstance(build.state[r], PlatformDependent)
+            }
             if platform:
                 reasons = listed(platform, None)
                 raise ScratchError(f"{self.scratch.words} may lack what the target has ({reasons})")

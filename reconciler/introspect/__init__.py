@@ -1,1 +1,1 @@
-"""Read pg_catalog into a state."""
+"""Read the system catalogs of a database into a Snapshot."""

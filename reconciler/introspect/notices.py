@@ -1,4 +1,4 @@
-"""How people are told of what is left as it is: `2 conversions are not managed: …`."""
+"""Notices about objects that reconcile leaves alone: `2 conversions are not managed: …`."""
 
 from __future__ import annotations
 
@@ -6,33 +6,31 @@ from collections.abc import Collection, Iterable
 
 from reconciler.model.ref import Ref
 
-SHOWN = 5
+MAX_NAMES = 5
 
 
-def note(sort: str, names: Collection[str], what: str) -> str:
-    """One line for all things of a sort."""
-    listed = ", ".join(sorted(names)[:SHOWN]) + (
-        f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    )
-    return (
-        f"1 {sort} is {what}: {listed}"
-        if len(names) == 1
-        else f"{len(names)} {_several(sort)} are {what}: {listed}"
-    )
+def note(title: str, names: Collection[str], state: str) -> str:
+    """Say in one line that objects of a kind, by its singular title, are in a state."""
+    if len(names) == 1:
+        return f"1 {title} is {state}: {_listed(names)}"
+    return f"{len(names)} {_plural(title)} are {state}: {_listed(names)}"
 
 
-def unfinished_notices(left: Iterable[Ref]) -> list[str]:
-    """A line for each kind of what interrupted work has left and nothing takes up."""
-    found: dict[str, list[str]] = {}
-    for ref in left:
-        found.setdefault(ref.kind.replace("_", " "), []).append(ref.identity)
-    return [
-        note(f"half-made {sort}", names, "in no declaration, to be dropped by `--prune`")
-        for sort, names in sorted(found.items())
-    ]
+def unfinished_notices(leftovers: Iterable[Ref]) -> list[str]:
+    """Make a notice for each kind of leftovers that no declaration resumes."""
+    names: dict[str, list[str]] = {}
+    for ref in leftovers:
+        names.setdefault(ref.kind.replace("_", " "), []).append(ref.identity)
+    state = "in no declaration, to be dropped by `--prune`"
+    return [note(f"half-made {kind}", names[kind], state) for kind in sorted(names)]
 
 
-def _several(sort: str) -> str:
-    if sort.endswith("y"):
-        return sort[:-1] + "ies"
-    return sort + ("es" if sort.endswith(("s", "x")) else "s")
+def _listed(names: Collection[str]) -> str:
+    rest = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+    return ", ".join(sorted(names)[:MAX_NAMES]) + rest
+
+
+def _plural(title: str) -> str:
+    if title.endswith("y"):
+        return title[:-1] + "ies"
+    return title + ("es" if title.endswith(("s", "x")) else "s")

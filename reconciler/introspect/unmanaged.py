@@ -1,11 +1,12 @@
-"""What a database holds and no kind knows: connection, snapshot → notes such as `2 conversions are not managed: …`.
+"""Report the objects of a database that no kind reads, such as operator families.
 
-Nothing here says what is managed: that is what the kinds' catalog queries gave as addresses.
+No kind is named here: managed is what the kinds' catalog queries return as addresses. The list of
+catalogs is PostgreSQL's, and a test compares it with the server's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection
 
 from reconciler.introspect.introspect import Snapshot
 from reconciler.introspect.notices import note
@@ -13,23 +14,27 @@ from reconciler.model.catalog_sql import NOT_MANAGED
 from reconciler.model.state import Scope
 from reconciler.server.connection import Connection, Row, rows
 
-_OF_CLASS = "(SELECT c.relnamespace FROM pg_class AS c WHERE c.oid = {})"
-_OWN_DOMAIN = "NOT EXISTS (SELECT FROM pg_depend AS e WHERE e.deptype = 'e' AND e.classid = 'pg_type'::regclass AND e.objid = contypid)"
-# The catalogs of objects that stand for themselves: where the schema is found, and which rows are no parts of others.
-_CATALOGS = {
+_TABLE_SCHEMA = "(SELECT c.relnamespace FROM pg_class AS c WHERE c.oid = {})"
+_NOT_OF_EXTENSION_DOMAIN = """NOT EXISTS (
+    SELECT FROM pg_depend AS e
+    WHERE e.deptype = 'e' AND e.classid = 'pg_type'::regclass AND e.objid = contypid)"""
+_NOT_ROW_TYPE = """NOT EXISTS (
+    SELECT FROM pg_class AS c WHERE c.oid = typrelid AND c.relkind <> 'c')"""
+
+# Catalogs of objects in their own right, with SQL for the schema's oid, and a condition that
+# excludes rows which are parts of other objects.
+CATALOGS = {
     "pg_class": ("relnamespace", "relkind NOT IN ('t', 'c')"),
-    "pg_type": (
-        "typnamespace",
-        "typtype <> 'p' AND NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = typrelid AND c.relkind <> 'c')",
-    ),
+    "pg_type": ("typnamespace", f"typtype <> 'p' AND {_NOT_ROW_TYPE}"),
     "pg_proc": ("pronamespace", ""),
     "pg_constraint": (
         "connamespace",
-        f"contype NOT IN ('n', 't') AND (coninhcount = 0 OR conislocal) AND {_OWN_DOMAIN}",
+        "contype NOT IN ('n', 't') AND (coninhcount = 0 OR conislocal) "
+        f"AND {_NOT_OF_EXTENSION_DOMAIN}",
     ),
-    "pg_trigger": (_OF_CLASS.format("tgrelid"), "NOT tgisinternal"),
-    "pg_rewrite": (_OF_CLASS.format("ev_class"), ""),
-    "pg_policy": (_OF_CLASS.format("polrelid"), ""),
+    "pg_trigger": (_TABLE_SCHEMA.format("tgrelid"), "NOT tgisinternal"),
+    "pg_rewrite": (_TABLE_SCHEMA.format("ev_class"), ""),
+    "pg_policy": (_TABLE_SCHEMA.format("polrelid"), ""),
     "pg_statistic_ext": ("stxnamespace", ""),
     "pg_collation": ("collnamespace", ""),
     "pg_conversion": ("connamespace", ""),
@@ -55,43 +60,53 @@ _CATALOGS = {
     ),
     "pg_transform": ("0", ""),
 }
-_ONE = """
-    SELECT '{catalog}'::regclass::oid::int8 AS classid, oid::int8 AS objid, coalesce({namespace}, 0)::oid AS namespace
-    FROM {catalog} WHERE oid >= 16384{where}"""
-HOLDS = f"""
-    SELECT o.classid, o.objid, coalesce(n.nspname, '') AS space
-    FROM ({" UNION ALL ".join(_ONE.format(catalog=c, namespace=n, where=w and f" AND {w}") for c, (n, w) in _CATALOGS.items())}) AS o
+
+
+def _objects_in(catalog: str, schema: str, condition: str) -> str:
+    return f"""
+    SELECT '{catalog}'::regclass::oid::int8 AS classid, oid::int8 AS objid,
+           coalesce({schema}, 0)::oid AS namespace
+    FROM {catalog} WHERE oid >= 16384{condition and f" AND {condition}"}"""
+
+
+_ALL_OBJECTS = " UNION ALL ".join(_objects_in(c, *columns) for c, columns in CATALOGS.items())
+# Members of extensions are left out, and parts of other objects: row types, TOAST tables.
+OBJECTS = f"""
+    SELECT o.classid, o.objid, coalesce(n.nspname, '') AS schema
+    FROM ({_ALL_OBJECTS}) AS o
     LEFT JOIN pg_namespace AS n ON n.oid = o.namespace
     WHERE (n.oid IS NULL OR (n.nspname NOT LIKE 'pg\\_%' AND n.nspname NOT IN ({NOT_MANAGED})))
-          AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = o.classid AND d.objid = o.objid
-                          AND d.deptype IN ('e', 'i', 'P', 'S'))"""  # an extension's, or part of something else
-NAMED = """
-    SELECT i.type, i.identity FROM unnest(%s::int8[], %s::int8[]) AS o(classid, objid)
+          AND NOT EXISTS (
+              SELECT FROM pg_depend AS d WHERE d.classid = o.classid AND d.objid = o.objid
+              AND d.deptype IN ('e', 'i', 'P', 'S'))"""
+IDENTITIES = """
+    SELECT i.type, i.identity
+    FROM unnest(%s::int8[], %s::int8[]) AS o(classid, objid)
     CROSS JOIN LATERAL pg_identify_object(o.classid::oid, o.objid::oid, 0) AS i
     WHERE i.identity IS NOT NULL"""
 
 
 def unmanaged(connection: Connection, known: Snapshot, scope: Scope) -> list[str]:
-    """A note for each sort of object within the bounds that no kind reads."""
-    covered = {a[:2] for a in known.addresses}
-    left = [
-        r
-        for r in rows(connection, HOLDS)
-        if (r["classid"], r["objid"]) not in covered and _within(r["space"], scope)
+    """Make a notice for each type of object in the scope that no kind reads."""
+    managed = {address[:2] for address in known.addresses}
+    unknown = [
+        row
+        for row in rows(connection, OBJECTS)
+        if (row["classid"], row["objid"]) not in managed and _covers(scope, row["schema"])
     ]
-    found: dict[str, list[str]] = {}
-    for row in _named(connection, left):
-        found.setdefault(row["type"], []).append(row["identity"])
-    return [note(sort, names, "not managed") for sort, names in sorted(found.items())]
+    names: dict[str, list[str]] = {}
+    for row in _identities(connection, unknown):
+        names.setdefault(row["type"], []).append(row["identity"])
+    return [note(title, names[title], "not managed") for title in sorted(names)]
 
 
-def _within(schema: str, scope: Scope) -> bool:
+def _covers(scope: Scope, schema: str) -> bool:
     return scope.everything or schema in scope.schemas
 
 
-def _named(connection: Connection, left: Iterable[Row]) -> Iterator[Row]:
-    listed = list(left)
-    if listed:
-        yield from rows(
-            connection, NAMED, [[r["classid"] for r in listed], [r["objid"] for r in listed]]
-        )
+def _identities(connection: Connection, objects: Collection[Row]) -> list[Row]:
+    """Let PostgreSQL name the objects: https://www.postgresql.org/docs/current/functions-info.html"""
+    if not objects:
+        return []
+    class_ids, object_ids = ([row[key] for row in objects] for key in ("classid", "objid"))
+    return rows(connection, IDENTITIES, [class_ids, object_ids])

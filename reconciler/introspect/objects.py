@@ -1,0 +1,101 @@
+"""Read objects of all kinds from their catalog queries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
+
+from reconciler.introspect.partitions import partition_copies, with_partition_names
+from reconciler.introspect.queries import COMMENTS, EMPTY_CATALOGS, EXTENSION_MEMBERS
+from reconciler.kinds import KINDS
+from reconciler.model.facts import Leftover
+from reconciler.model.object import Object
+from reconciler.model.partitioned import PartitionedObject
+from reconciler.model.ref import Ref
+from reconciler.model.state import ref_of
+from reconciler.server.capabilities import Server
+from reconciler.server.connection import Connection, Row, rows, server_of, translated
+from reconciler.sql import compose, joined, literal, text
+
+Address = tuple[int, int, int]  # pg_depend's classid, objid, objsubid
+
+
+@dataclass(frozen=True)
+class Objects:
+    """The objects in the catalogs, by ref.
+
+    `addresses` maps pg_depend's addresses to refs, also those of extensions' members. `leftovers`
+    are objects that an interrupted build left; `unfinished` are objects with remaining work.
+    """
+
+    objects: dict[Ref, Object] = field(default_factory=dict[Ref, Object])
+    addresses: dict[Address, Ref] = field(default_factory=dict[Address, Ref])
+    leftovers: dict[Ref, Leftover] = field(default_factory=dict[Ref, Leftover])
+    unfinished: set[Ref] = field(default_factory=set[Ref])
+
+
+def read_objects(
+    connection: Connection, server: Server, kinds: Set[str] = KINDS.keys(), condition: str = ""
+) -> Objects:
+    """Read all objects of the kinds; `condition` is SQL over a row `o` of the kind's query."""
+    comments = {
+        (r["classoid"], r["objoid"], r["objsubid"]): r["description"]
+        for r in rows(connection, COMMENTS)
+    }
+    empty = {r["oid_column"] for r in rows(connection, EMPTY_CATALOGS)}
+    found = Objects()
+    for kind in KINDS.values():
+        if kind.kind in kinds and kind.oid_column not in empty:
+            query = kind.catalog(server)
+            if condition:
+                query = f"SELECT o.* FROM ({query}) AS o WHERE {condition}"
+            for row in rows(connection, query):
+                _add(found, kind, row, comments)
+    _add_extension_members(connection, found.addresses)
+    return found
+
+
+def _add(found: Objects, kind: type[Object], row: Row, comments: Mapping[Address, str]) -> None:
+    ref = ref_of(row, kind.kind)
+    addresses: list[Address] = [(a[0], a[1], a[2]) for a in row.pop("addresses")]
+    is_unfinished = row.pop("owed", False)
+    is_leftover, resumable = row.pop("leftover", False), row.pop("sound", False)
+    obj = kind.from_row(ref, row | {"comment": comments.get(addresses[0])})
+    found.addresses.update((a, ref) for a in addresses if a[1])
+    if is_unfinished:
+        found.unfinished.add(ref)
+    if is_leftover:
+        found.leftovers[ref] = Leftover(obj, resumable)
+    else:
+        found.objects[ref] = obj
+
+
+def _add_extension_members(connection: Connection, addresses: dict[Address, Ref]) -> None:
+    """Map members to their extensions: dependents of a member need the extension."""
+    for row in rows(connection, EXTENSION_MEMBERS):
+        extension = addresses.get((row["refclassid"], row["refobjid"], 0))
+        if extension is not None:
+            addresses[row["classid"], row["objid"], 0] = extension
+
+
+def look(
+    connection: Connection, kinds: Set[str], identities: Sequence[str]
+) -> tuple[dict[Ref, Object], frozenset[Ref]]:
+    """Read objects of the kinds whose names occur in `identities`, and refs of leftovers.
+
+    Opens a transaction with an empty search path.
+    """
+    with translated(), connection.transaction():
+        connection.execute("SELECT set_config('search_path', '', true)")
+        names = joined([literal(i) for i in identities])
+        condition = compose(
+            "EXISTS (SELECT FROM unnest(ARRAY[{}]) AS i(dentity) "
+            "WHERE position(o.name::text IN i.dentity) > 0)",
+            names,
+        )
+        found = read_objects(connection, server_of(connection), kinds, text(condition))
+        objects = found.objects
+        if any(isinstance(o, PartitionedObject) and o.partitioned for o in objects.values()):
+            copies = partition_copies(connection, found.addresses)
+            objects |= with_partition_names(objects, copies)
+    return objects, frozenset(found.leftovers)

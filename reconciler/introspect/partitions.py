@@ -1,0 +1,113 @@
+"""Read what partitions have of their parents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from reconciler.introspect.queries import (
+    DETACHING_PARTITIONS,
+    LOCAL_AND_INHERITED_NOT_NULL,
+    PARTITION_INDEXES,
+)
+from reconciler.kinds import KINDS
+from reconciler.model.facts import PartitionCopies, PartitionCopy
+from reconciler.model.inheritance import Inheritable, Inheriting
+from reconciler.model.object import Object
+from reconciler.model.partitioned import PartitionedObject
+from reconciler.model.ref import Ref
+from reconciler.model.state import State
+from reconciler.server.connection import Connection, Row, rows
+
+Address = tuple[int, int, int]  # pg_depend's classid, objid, objsubid
+
+
+def partition_copies(connection: Connection, addresses: Mapping[Address, Ref]) -> PartitionCopies:
+    """Return the partition indexes of each index and constraint on a partitioned table."""
+    refs = {a[1]: r for a, r in addresses.items() if issubclass(KINDS[r.kind], PartitionedObject)}
+    indexes: dict[int, Row] = {row["oid"]: row for row in rows(connection, PARTITION_INDEXES)}
+    copies: dict[Ref, dict[Ref, PartitionCopy]] = {}
+    for row in indexes.values():
+        ancestry = [*_ancestry(row, indexes)]
+        root = refs.get(ancestry[-1]["parent"])
+        if root is None or root.on is None:
+            continue
+        kind = root.on.kind
+        tables = [*(Ref(kind, r["schema"], r["name"]) for r in ancestry), root.on]
+        copies.setdefault(root, {})[tables[0]] = PartitionCopy(
+            row["index"], tables[1], len(ancestry), row["leaf"], row["valid"]
+        )
+    return copies
+
+
+def _ancestry(index: Row, indexes: Mapping[int, Row]) -> Iterator[Row]:
+    """Yield the index and the partition indexes above, from the bottom up."""
+    row: Row | None = index
+    while row is not None:
+        yield row
+        row = indexes.get(row["parent"])
+
+
+def with_partition_names(
+    objects: Mapping[Ref, Object], copies: PartitionCopies
+) -> dict[Ref, Object]:
+    """Return the objects with partition copies, with the copies' names where people chose them."""
+    return {
+        ref: obj.with_partition_names({table: c.name for table, c in copies[ref].items()})
+        for ref, obj in objects.items()
+        if ref in copies and isinstance(obj, PartitionedObject)
+    }
+
+
+def finish_detaching(
+    connection: Connection, objects: dict[Ref, Object], copies: PartitionCopies
+) -> set[Ref]:
+    """Replace partitions with a pending DETACH by independent tables; return their refs.
+
+    https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-DETACH-PARTITION
+    """
+    tables = relations_by_name(objects)
+    names = ((row["schema"], row["name"]) for row in rows(connection, DETACHING_PARTITIONS))
+    detaching = {tables[name] for name in names if name in tables}
+    for table in detaching:
+        for ref, obj in on_its_own(State(objects), table, copies).items():
+            objects.setdefault(ref, obj)
+        obj = objects[table]
+        objects[table] = obj.without_parents() if isinstance(obj, Inheriting) else obj
+    return detaching
+
+
+def on_its_own(state: State, table: Ref, copies: PartitionCopies) -> dict[Ref, Object]:
+    """Return the inherited objects of a table as they are after the table has left its parents."""
+    names = {
+        obj.inherited_by(table).ref: tables[table].name
+        for ref, tables in copies.items()
+        if table in tables and isinstance(obj := state.get(ref), Inheritable)
+    }
+    own: dict[Ref, Object] = {}
+    for inherited_ref, obj in state.inherited(table).items():
+        ref = replace(inherited_ref, name=names.get(inherited_ref, inherited_ref.name))
+        values: dict[str, object] = {"ref": ref}
+        if "inherited" in type(obj).derived():
+            values["inherited"] = False
+        own[ref] = obj.model_copy(update=values)
+    return own
+
+
+def local_and_inherited_not_null(
+    connection: Connection, objects: Mapping[Ref, Object]
+) -> dict[tuple[Ref, str], list[Ref]]:
+    """Map a partitioned table's column to the partitions with a NOT NULL of their own."""
+    tables = relations_by_name(objects)
+    partitions: dict[tuple[Ref, str], list[Ref]] = {}
+    for row in rows(connection, LOCAL_AND_INHERITED_NOT_NULL):
+        parent = tables.get((row["parent_schema"], row["parent"]))
+        partition = tables.get((row["schema"], row["name"]))
+        if parent and partition:
+            partitions.setdefault((parent, row["attribute"]), []).append(partition)
+    return partitions
+
+
+def relations_by_name(objects: Mapping[Ref, Object]) -> dict[tuple[str, str], Ref]:
+    """Map schema and name to tables, views, indexes and sequences."""
+    return {(r.schema, r.name): r for r, o in objects.items() if o.relation}
