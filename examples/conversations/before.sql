@@ -1,10 +1,10 @@
 -- A multi-tenant chat product on a Supabase-like PostgreSQL, as it was before anything was declared.
 --
--- Runs in an empty database, on PostgreSQL 14 and later, as a role that may create roles; as one string too: it holds
--- no psql command. Nothing here is how it should be: see README.md for what is wrong, and desired_state/ for the cure.
+-- Runs in an empty database, on PostgreSQL 14 and later, as a role that may create roles. It holds no psql command and
+-- can be sent as one string. README.md says what is wrong with this schema, desired_state/ declares a better one.
 
--- The roles a request takes on. Roles belong to the whole server, so another database may have made them already,
--- or may be making them at this moment.
+-- The roles of requests. Roles belong to the whole server, so another session may have created them already or may be
+-- creating them at this moment.
 DO $$
 DECLARE
   wanted text[] := ARRAY['anon', 'authenticated', 'service_role'];
@@ -25,7 +25,7 @@ BEGIN
 END
 $$;
 
--- Who is asking.
+-- The user of the current request.
 
 CREATE SCHEMA auth;
 
@@ -46,8 +46,8 @@ $$;
 
 GRANT USAGE ON SCHEMA public, auth TO anon, authenticated, service_role;
 
--- What such projects come with: whatever is made in public from here on, anonymous visitors may use, new functions
--- and views included. Row level security is all that stands between a table and the world.
+-- The default of such projects: anonymous visitors may use everything that is created in public from here on, functions
+-- and views included. Only row level security protects a table.
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON TABLES TO anon, authenticated, service_role;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON FUNCTIONS TO anon, authenticated, service_role;
 
@@ -95,7 +95,7 @@ CREATE POLICY domains_members ON public.domains FOR SELECT TO authenticated
     )
   );
 
--- What they talk about. organization_id came late: older rows have none.
+-- Conversations and messages. organization_id was added late: older rows have none.
 
 CREATE TABLE public.conversations (
   id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -127,7 +127,7 @@ CREATE INDEX idx_messages_organization_id ON public.messages (organization_id);
 ALTER TABLE public.conversations ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.messages ENABLE ROW LEVEL SECURITY;
 
--- Three generations of policies, all of them for PUBLIC, all of them asked on each read, none for writing.
+-- Three generations of policies, all for PUBLIC, all evaluated on each read, none for writing.
 
 CREATE POLICY "Domain isolation" ON public.conversations FOR SELECT
   USING (
