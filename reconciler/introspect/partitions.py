@@ -35,7 +35,7 @@ def partition_copies(connection: Connection, addresses: Mapping[Address, Ref]) -
         kind = root.on.kind
         tables = [*(Ref(kind, r["schema"], r["name"]) for r in ancestry), root.on]
         copies.setdefault(root, {})[tables[0]] = PartitionCopy(
-            row["index"], tables[1], len(ancestry), row["leaf"], row["valid"]
+            row["index_name"], tables[1], len(ancestry), row["leaf"], row["valid"]
         )
     return copies
 
