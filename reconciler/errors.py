@@ -18,9 +18,12 @@ Driver errors are translated in `connection` and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar, Literal
+
+Severity = Literal["error", "warning", "note"]
 
 
 @dataclass(frozen=True)
@@ -38,11 +41,16 @@ class Position:
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong, where it is, and what would do."""
+    """A problem of a declaration: a message, the position in a file, and a hint.
+
+    `rule` is a stable name in kebab-case, by which reports and editors group problems.
+    """
 
     message: str
     position: Position | None = None
     hint: str = ""
+    rule: str = "invalid-declaration"
+    severity: Severity = "error"
 
     def __str__(self) -> str:
         head = f"{self.position}: {self.message}" if self.position else self.message
@@ -55,51 +63,85 @@ class Problem:
 
 
 class ReconcileError(Exception):
-    """The root of what `reconcile` raises on purpose."""
+    """The root of what `reconcile` raises on purpose.
+
+    `rule` is a stable name in kebab-case, and no two classes share one. `objects` are the objects
+    concerned, such as `table public.t`. `position` is the declaration of the first of these that
+    the files declare, None where none is.
+    """
+
+    rule: ClassVar[str] = "failure"
+    severity: ClassVar[Severity] = "error"
+
+    def __init__(self, message: str = "", *, objects: Iterable[str] = ()) -> None:
+        self.objects = tuple(objects)
+        self.position: Position | None = None
+        super().__init__(message)
 
 
 class DeclarationError(ReconcileError):
     """The declared state is wrong; `problems` holds every finding, not just the first."""
 
+    rule = "invalid-declaration"
+
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(p) for p in self.problems))
+        self.position = next((p.position for p in self.problems if p.position), None)
 
 
 class SettingsError(ReconcileError):
     """A flag, a setting or an environment variable is wrong."""
 
+    rule = "invalid-setting"
+
 
 class ConnectionFailed(ReconcileError):
     """The server cannot be reached, or refuses the connection."""
+
+    rule = "connection-failed"
 
 
 class Unsupported(ReconcileError):
     """The server's version lacks something that the declaration asks for."""
 
+    rule = "unsupported-version"
+
 
 class ScratchError(ReconcileError):
     """No scratch server can be had, or it cannot hold what must be built on it."""
+
+    rule = "no-scratch-server"
 
 
 class PlanError(ReconcileError):
     """The changes cannot be put into an order that works."""
 
+    rule = "no-order"
+
 
 class ProofError(ReconcileError):
     """The plan was run on scratch and did not lead where it should."""
+
+    rule = "not-proven"
 
 
 class PlanRefused(ReconcileError):
     """The plan must not run."""
 
+    rule = "plan-refused"
+
 
 class Busy(ReconcileError):
     """Another applier is at work on this database."""
 
+    rule = "busy"
+
 
 class Interrupted(ReconcileError):
     """Somebody stopped the run; what was done stays done."""
+
+    rule = "interrupted"
 
 
 class StatementFailed(ReconcileError):
@@ -108,6 +150,8 @@ class StatementFailed(ReconcileError):
     `sqlstate` is the five-character code of
     https://www.postgresql.org/docs/current/errcodes-appendix.html, or "" where the connection broke.
     """
+
+    rule = "statement-failed"
 
     def __init__(
         self, message: str, *, sqlstate: str = "", detail: str = "", hint: str = "", sql: str = ""

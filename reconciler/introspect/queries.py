@@ -42,7 +42,8 @@ SIZES = """
 
 PARTITION_INDEXES = """
     SELECT h.inhparent::int8 AS parent, h.inhrelid::int8 AS oid, n.nspname AS schema,
-           t.relname AS name, x.relname AS index_name, x.relkind = 'i' AS leaf, i.indisvalid AS valid
+           t.relname AS name, x.relname AS index_name,
+           x.relkind = 'i' AS leaf, i.indisvalid AS valid
     FROM pg_inherits AS h
     JOIN pg_index AS i ON i.indexrelid = h.inhrelid
     JOIN pg_class AS x ON x.oid = i.indexrelid
