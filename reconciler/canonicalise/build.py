@@ -23,6 +23,15 @@ SCHEMAS = """
     WHERE nspname !~ '^pg_' ORDER BY nspname <> 'public', nspname"""
 BATCH_SIZE = 50  # objects per transaction: its locks must fit into max_locks_per_transaction
 MAX_LISTED = 3  # failures in a message
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+UNDEFINED_OBJECT = "42704"
+SQL_RULES = {
+    "42601": "syntax-error",
+    "42P01": "relation-not-found",
+    "42703": "column-not-found",
+    "42883": "function-not-found",
+    UNDEFINED_OBJECT: "object-not-found",
+}
 Failures = dict[Ref, StatementFailed]
 MakeStatements = Callable[[Ref], Iterable[Statement]]
 
@@ -30,6 +39,13 @@ MakeStatements = Callable[[Ref], Iterable[Statement]]
 def listed(failures: Mapping[Ref, StatementFailed], limit: int | None = MAX_LISTED) -> str:
     """List the first failures for a message."""
     return "; ".join(f"{r}: {e.message}" for r, e in islice(failures.items(), limit))
+
+
+def sql_rule(error: StatementFailed) -> str:
+    """Return the name of the rule that declared SQL breaks, by SQLSTATE."""
+    if error.sqlstate == UNDEFINED_OBJECT and error.message.startswith("type "):
+        return "type-not-found"
+    return SQL_RULES.get(error.sqlstate, "sql-refused")
 
 
 def scratch_context(context: PlanningContext, server: Server) -> PlanningContext:

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from difflib import get_close_matches
 
+from reconciler.canonicalise.build import sql_rule
 from reconciler.canonicalise.overlay import Desired
 from reconciler.diff.renames import spoken_of
 from reconciler.errors import DeclarationError, Problem, StatementFailed
@@ -57,16 +58,17 @@ class _Resolver:
         """Resolve one object; `origin` is the ref in the files."""
         obj = self.declaration.objects[origin].model_copy(update={"ref": ref})
         for field, message in obj.reference_errors(self.built.context):
-            self._report(ref, origin, field, message)
+            self._report(ref, origin, field, Problem(message, rule="object-not-found"))
         if obj.depends_on:
             self._add_needs(ref, self._named_in_depends_on(obj, origin))
         for field, expression in expressions(obj).items():
             obj = self._qualify(obj, origin, field, expression)
         self.declared[ref] = obj
 
-    def _report(self, ref: Ref, origin: Ref, field: str, message: str, hint: str = "") -> None:
+    def _report(self, ref: Ref, origin: Ref, field: str, problem: Problem) -> None:
+        message = f"{ref}: {field}: {problem.message}"
         position = self.declaration.position(origin, field)
-        self.problems.append(Problem(f"{ref}: {field}: {message}", position, hint))
+        self.problems.append(replace(problem, message=message, position=position))
 
     def _add_needs(self, ref: Ref, needs: frozenset[Ref]) -> None:
         self.edges[ref] = self.edges.get(ref, frozenset()) | needs
@@ -85,7 +87,8 @@ class _Resolver:
             if title not in known:
                 nearest = get_close_matches(title, known, 1)
                 hint = f"did you mean '{nearest[0]}'?" if nearest else _NO_SUCH_OBJECT
-                self._report(obj.ref, origin, "depends_on", f"there is no {title}", hint)
+                problem = Problem(f"there is no {title}", None, hint, "object-not-found")
+                self._report(obj.ref, origin, "depends_on", problem)
         return frozenset(known[title] for title in obj.depends_on if title in known)
 
     def _qualify(self, obj: Object, origin: Ref, field: str, expression: str) -> Object:
@@ -96,7 +99,7 @@ class _Resolver:
             with self.connection.transaction():
                 printed, needs = self._print(ref.on, expression, self._search_path(origin))
         except StatementFailed as e:
-            self._report(ref, origin, field, e.message, e.hint)
+            self._report(ref, origin, field, Problem(e.message, None, e.hint, sql_rule(e)))
             return obj
         if field in expressions(self.objects[ref]):
             self.objects[ref] = with_expression(self.objects[ref], field, printed)

@@ -49,7 +49,8 @@ def name_conflicts(
             continue  # an index that the table inherits from its parent
         message = f"{ref}: the name {ref.schema}.{obj.relation_name} is taken by another relation"
         position = declaration.position(source[ref])
-        problems.append(Problem(message, position, "choose another, or drop what has it"))
+        hint = "choose another, or drop what has it"
+        problems.append(Problem(message, position, hint, "name-taken"))
     return problems
 
 
@@ -94,7 +95,7 @@ class _Preconditions:
             return
         message = f"{ref} does not exist, and no {sections[0]} are declared to create it with"
         hint = f"declare its {sections[0]}, or create it first"
-        yield Problem(message, self._position(ref), hint)
+        yield Problem(message, self._position(ref), hint, "no-columns")
 
     def _is_defined(self, ref: Ref, sections: list[str]) -> bool:
         if parents_of(self.declared[ref]) or self.declaration.recorded:
@@ -105,28 +106,30 @@ class _Preconditions:
     def _parent(self, ref: Ref) -> Iterator[Problem]:
         if ref.on is not None and ref.on not in self.live.state and ref.on not in self.declared:
             message, hint = f"{ref}: {ref.on} does not exist", f"declare {ref.on} too"
-            yield Problem(message, self._position(ref), hint)
+            yield Problem(message, self._position(ref), hint, "table-not-found")
 
     def _schema(self, ref: Ref) -> Iterator[Problem]:
         schema = ref.schema
         if schema and schema not in self.live.schemas and ref.schema_ref not in self.declared:
             message = f"{ref}: schema {schema} does not exist"
             hint = f"schemas: {{{schema}: {{}}}} would create it"
-            yield Problem(message, self._position(ref), hint)
+            yield Problem(message, self._position(ref), hint, "schema-not-found")
 
     def roles(self) -> Iterator[Problem]:
         """Check owners and grantees."""
         hint = "roles are named here, not managed: CREATE ROLE first"
         for ref, obj in self.declared.items():
             for role in sorted(obj.roles() - self.live.roles):
-                yield Problem(f"{ref}: role {role} does not exist", self._position(ref), hint)
+                message = f"{ref}: role {role} does not exist"
+                yield Problem(message, self._position(ref), hint, "role-not-found")
 
     def server(self) -> Iterator[Problem]:
         """Check the installed files of extensions, and the server's version."""
         for ref, obj in self.declared.items():
             if ref not in self.live.state and ref.name in files(obj) - self.live.available:
                 message = f"{ref}: the server does not have its files"
-                yield Problem(message, self._position(ref), "install them there first")
+                hint = "install them there first"
+                yield Problem(message, self._position(ref), hint, "extension-not-installed")
             for field, major in obj.required_versions().items():
                 yield from self._version(ref, field, major)
 
@@ -134,7 +137,8 @@ class _Preconditions:
         actual = self.live.context.server.major
         if actual < major:
             message = f"{ref}: {field} needs PostgreSQL {major}; this server is {actual}"
-            yield Problem(message, self._position(ref, field), "leave it out")
+            position = self._position(ref, field)
+            yield Problem(message, position, "leave it out", "server-too-old")
 
 
 def _inline_sections(kind: str) -> list[str]:

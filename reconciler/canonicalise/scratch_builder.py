@@ -6,7 +6,14 @@ from collections.abc import Mapping, Set
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 
-from reconciler.canonicalise.build import MAX_LISTED, Build, Failures, listed, scratch_context
+from reconciler.canonicalise.build import (
+    MAX_LISTED,
+    Build,
+    Failures,
+    listed,
+    scratch_context,
+    sql_rule,
+)
 from reconciler.canonicalise.canonical import Canonical, Inputs
 from reconciler.canonicalise.closure import dependency_closure
 from reconciler.canonicalise.expressions import resolve_declared
@@ -223,10 +230,11 @@ class ScratchBuilder:
         if ref in source:
             position = self.declaration.position(source[ref], self._sql_key(source[ref]))
             hint = "; ".join(x for x in (error.detail, error.hint) if x)
-            return Problem(f"{ref}: {error.message}", position, hint)
+            return Problem(f"{ref}: {error.message}", position, hint, sql_rule(error))
         if ref in live:
             message = f"{ref} cannot stay as it is beside what is declared: {error.message}"
-            return Problem(message, None, "declare it as it should be, or with state: absent")
+            hint = "declare it as it should be, or with state: absent"
+            return Problem(message, None, hint, "dependent-refused")
         return None
 
     def _sql_key(self, origin: Ref) -> str:

@@ -54,7 +54,8 @@ class CheckReader:
         for key, other in body.entries.items():
             if key != "all":
                 hint = "it belongs to one of the assertions that all lists"
-                self.problems.append(Problem(f"{key} beside all", other.position, hint))
+                message = f"{key} beside all"
+                self.problems.append(Problem(message, other.position, hint, "contradiction"))
         yield from self._listed(body.entries["all"].node)
 
     def _listed(self, node: Node) -> Iterator[tuple[Node, Position]]:
@@ -63,7 +64,8 @@ class CheckReader:
             return
         found = "an empty one" if isinstance(node, Items) else described(node)
         message = f"all: expected a list of assertions, got {found}"
-        self.problems.append(Problem(message, node.position, "all: [{query: …, equals: …}, …]"))
+        hint = "all: [{query: …, equals: …}, …]"
+        self.problems.append(Problem(message, node.position, hint, "wrong-type"))
 
     def _assertion(self, node: Node, position: Position, check: str) -> Assertion | None:
         title = f"check '{check}'"
@@ -71,7 +73,7 @@ class CheckReader:
             keys = ", ".join(sorted([*fields_of(Assertion), *files_of(Assertion)]))
             message = f"{title}: expected an assertion, got {described(node)}"
             hint = f"accepted: {keys}; or all: a list of such mappings"
-            self.problems.append(Problem(message, node.position, hint))
+            self.problems.append(Problem(message, node.position, hint, "wrong-type"))
             return None
         problems_before = len(self.problems)
         fields = read_fields(node, Assertion, title, self.problems)

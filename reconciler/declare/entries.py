@@ -132,7 +132,7 @@ class EntryReader:
         try:
             return kind.entry(entry.key, body)
         except ValueError as e:
-            self.problems.append(Problem(str(e), entry.position))
+            self.problems.append(Problem(str(e), entry.position, rule="invalid-name"))
             return entry.key, body
 
     def _misread(self, kind: type[Object], entry: Entry, content: _Content) -> _Content:
@@ -142,7 +142,7 @@ class EntryReader:
         message = f"{title}: expected {' or '.join(forms)}, got {described(entry.node)}"
         accepted = sorted([*fields_of(kind), *files_of(kind), *self._other_keys(kind)])
         hint = f"accepted: {', '.join(accepted)}"
-        self.problems.append(Problem(message, entry.node.position, hint))
+        self.problems.append(Problem(message, entry.node.position, hint, "wrong-type"))
         return content
 
     # -- names -------------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ class EntryReader:
                 f"'{ref.name}' is longer than {MAX_NAME_BYTES} bytes, "
                 "and PostgreSQL would cut it short"
             )
-            self.problems.append(Problem(message, position))
+            self.problems.append(Problem(message, position, rule="name-too-long"))
         if "arguments" in content.derived:
             return replace(ref, arguments=str(content.derived["arguments"]))
         return ref
@@ -169,7 +169,7 @@ class EntryReader:
     ) -> Ref:
         if not name:
             message = f"expected the name of a {kind_title(kind)}, got nothing"
-            self.problems.append(Problem(message, position))
+            self.problems.append(Problem(message, position, rule="invalid-name"))
         return Ref(kind.kind, parent.schema if parent else "", unquoted(name), parent)
 
     def _qualified_ref(self, kind: type[Object], position: Position, name: str) -> Ref:
@@ -177,7 +177,7 @@ class EntryReader:
         if parts is None:
             message = f"expected name or schema.name, got '{name}'"
             hint = f"a name that holds a dot or a quote: '{quoted(name)}'"
-            self.problems.append(Problem(message, position, hint))
+            self.problems.append(Problem(message, position, hint, "invalid-name"))
             return Ref(kind.kind, self.defaults.schema, name)
         schema, own_name = parts
         return Ref(kind.kind, schema or self.defaults.schema, own_name)
@@ -192,13 +192,14 @@ class EntryReader:
         state = plain(entry.node)
         if state not in ("present", "absent"):
             message = f"state: expected 'present' or 'absent', got {described(entry.node)}"
-            self.problems.append(Problem(message, entry.node.position))
+            self.problems.append(Problem(message, entry.node.position, rule="invalid-value"))
         if state != "absent":
             return False
         hint = "what is to be dropped is only named: remove one of the two"
         for key, other in body.entries.items():
             if key != "state":
-                self.problems.append(Problem(f"{key} beside state: absent", other.position, hint))
+                message = f"{key} beside state: absent"
+                self.problems.append(Problem(message, other.position, hint, "contradiction"))
         return True
 
     def _exclusive_kinds(self, node: Node, sections: Sections) -> frozenset[str]:
@@ -209,7 +210,7 @@ class EntryReader:
             if not isinstance(section, str):
                 message = f"exclusive: expected a section, got {described(item)}"
                 hint = f"accepted: {', '.join(sorted(sections))}"
-                self.problems.append(Problem(message, item.position, hint))
+                self.problems.append(Problem(message, item.position, hint, "wrong-type"))
             elif section not in sections:
                 problem = unknown("exclusive: unknown section", section, item.position, sections)
                 self.problems.append(problem)

@@ -64,7 +64,9 @@ def read_fields(
             values[key] = FieldValue(value, entry.position, entry.node)
         elif key in files and files[key] in node.entries:
             message = f"{files[key]} and {key} are both given"
-            problems.append(Problem(message, entry.position, "keep one of the two"))
+            problems.append(
+                Problem(message, entry.position, "keep one of the two", "contradiction")
+            )
         elif key in files:
             text = _file_text(entry.node, key, problems)
             values[files[key]] = FieldValue(text, entry.position, entry.node)
@@ -78,7 +80,7 @@ def _file_text(node: Node, key: str, problems: list[Problem]) -> str:
     """Read the named file; the path is relative to the YAML file."""
     if not isinstance(node, Scalar) or not isinstance(node.value, str):
         message = f"{key}: expected the path of a file, got {described(node)}"
-        problems.append(Problem(message, node.position))
+        problems.append(Problem(message, node.position, rule="wrong-type"))
         return ""
     path = node.position.file.parent / node.value
     try:
@@ -87,7 +89,8 @@ def _file_text(node: Node, key: str, problems: list[Problem]) -> str:
         reason, hint = e.strerror, "the path is relative to this YAML file"
     except ValueError as e:
         reason, hint = e, "SQL is read as UTF-8"
-    problems.append(Problem(f"{key}: cannot read {path}: {reason}", node.position, hint))
+    message = f"{key}: cannot read {path}: {reason}"
+    problems.append(Problem(message, node.position, hint, "unreadable-file"))
     return ""
 
 

@@ -69,7 +69,8 @@ def _yaml_files(path: Path, problems: list[Problem]) -> list[Path]:
         message = f"there is no folder or file {path}"
         if path.is_dir():
             message = f"no {' or '.join(f'*{s}' for s in SUFFIXES)} file in {path}"
-        problems.append(Problem(message, hint="--state names the folder of the declared state"))
+        hint = "--state names the folder of the declared state"
+        problems.append(Problem(message, None, hint, "no-declaration"))
     return files
 
 
@@ -112,7 +113,7 @@ class _DocumentReader:
         if isinstance(node, Scalar) and node.value is not None and node.source:
             return unquoted(node.source)
         message = f"schema: expected the name of a schema, got {described(node)}"
-        self.problems.append(Problem(message, node.position))
+        self.problems.append(Problem(message, node.position, rule="wrong-type"))
         return DEFAULT_SCHEMA
 
     def _default_owner(self, entry: Entry | None) -> str | None:
@@ -122,5 +123,5 @@ class _DocumentReader:
         if isinstance(owner, str):
             return owner
         message = f"owner: expected the name of a role, got {described(entry.node)}"
-        self.problems.append(Problem(message, entry.node.position))
+        self.problems.append(Problem(message, entry.node.position, rule="wrong-type"))
         return None

@@ -87,13 +87,15 @@ def unknown(title: str, key: str, position: Position, accepted: Iterable[str]) -
     accepted = sorted(accepted)
     nearest = get_close_matches(key, accepted, 1)
     suggestion = f"did you mean '{nearest[0]}'? " if nearest else ""
-    return Problem(f"{title} '{key}'", position, f"{suggestion}accepted: {', '.join(accepted)}")
+    return Problem(
+        f"{title} '{key}'", position, f"{suggestion}accepted: {', '.join(accepted)}", "unknown-key"
+    )
 
 
 def duplicate(title: str, position: Position, first: Position | None, state: str = "") -> Problem:
     """Make the problem of a second declaration; `state` is ` absent` or ` present` where known."""
     message = f"{title} is already declared{state} at {first}"
-    return Problem(message, position, "keep one of the two")
+    return Problem(message, position, "keep one of the two", "declared-twice")
 
 
 def mapping_entries(
@@ -104,5 +106,5 @@ def mapping_entries(
         return node.entries.values()
     if plain(node) is not None:
         message = f"{title}: expected a mapping, got {described(node)}"
-        problems.append(Problem(message, node.position, hint))
+        problems.append(Problem(message, node.position, hint, "wrong-type"))
     return ()

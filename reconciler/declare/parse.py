@@ -42,14 +42,14 @@ def documents(file: Path, problems: list[Problem]) -> list[Node]:
     try:
         data = file.read_bytes().removeprefix(BOM_UTF8)
     except OSError as e:
-        problems.append(Problem(f"cannot read {file}: {e.strerror}"))
+        problems.append(Problem(f"cannot read {file}: {e.strerror}", rule="unreadable-file"))
         return []
     try:
         text = data.decode()
     except UnicodeDecodeError as e:
         valid = data[: e.start].decode()
         position = _Positions(file, data.decode(errors="replace")).at_index(len(valid))
-        problems.append(Problem("not UTF-8", position, "save the file in UTF-8"))
+        problems.append(Problem("not UTF-8", position, "save the file in UTF-8", "not-utf-8"))
         return []
     return _Composer(_Positions(file, text), problems).documents(text)
 
@@ -105,7 +105,9 @@ class _Composer:
             self.problems.append(self._syntax_problem(e))
             return []
         if event := _first_too_deep(events):
-            self._report(event, f"more than {MAX_DEPTH} levels of brackets and indents")
+            self._report(
+                event, f"more than {MAX_DEPTH} levels of brackets and indents", rule="too-deep"
+            )
             return []
         self.events = iter(events)
         return [self._document() for e in self.events if isinstance(e, yaml.DocumentStartEvent)]
@@ -118,11 +120,12 @@ class _Composer:
         message = (
             f"its aliases make {node.size:,} values of this document; {MAX_SIZE:,} are allowed"
         )
-        self.problems.append(Problem(message, node.position))
+        self.problems.append(Problem(message, node.position, rule="too-large"))
         return Scalar(node.position, None, "")
 
-    def _report(self, event: yaml.Event, message: str, hint: str = "") -> None:
-        self.problems.append(Problem(message, self.positions.at_mark(event.start_mark), hint))
+    def _report(self, event: yaml.Event, message: str, hint: str = "", *, rule: str) -> None:
+        position = self.positions.at_mark(event.start_mark)
+        self.problems.append(Problem(message, position, hint, rule))
 
     def _node(self, event: yaml.Event) -> Node:
         if isinstance(event, yaml.AliasEvent):
@@ -134,6 +137,7 @@ class _Composer:
                 event,
                 f"tags such as {event.tag} mean nothing here",
                 "leave it out; quotes make text of anything",
+                rule="yaml-tag",
             )
         if event.anchor is None:
             return self._content(event)
@@ -158,6 +162,7 @@ class _Composer:
                 event,
                 "an escape for what is no character of PostgreSQL's text",
                 "write the character itself",
+                rule="invalid-character",
             )
         unquoted = event.implicit[0]
         return Scalar(position, _resolved(text) if unquoted else text, text)
@@ -174,12 +179,13 @@ class _Composer:
         if node is not None:
             return node
         if name in self.anchors:
-            self._report(event, f"*{name} stands inside what it refers to")
+            self._report(event, f"*{name} stands inside what it refers to", rule="invalid-alias")
         else:
             self._report(
                 event,
                 f"*{name} refers to nothing: no &{name} stands before it",
                 "a value that begins with * is quoted",
+                rule="invalid-alias",
             )
         return Scalar(self.positions.at_mark(event.start_mark), None, "")
 
@@ -209,19 +215,20 @@ class _Composer:
 def _key_problem(event: yaml.Event, key: Node, entries: Mapping[str, Entry]) -> Problem | None:
     """Return the problem of a key that is not text, a merge key, or a repetition."""
     if not isinstance(key, Scalar):
-        return Problem(f"expected a key that is text, got {described(key)}", key.position)
+        message = f"expected a key that is text, got {described(key)}"
+        return Problem(message, key.position, rule="invalid-key")
     name = key.value
     if not isinstance(name, str):
         message = f"expected a key that is text, got {described(key)}"
-        return Problem(message, key.position, f"quote it: '{key.source}'")
+        return Problem(message, key.position, f"quote it: '{key.source}'", "invalid-key")
     unquoted = isinstance(event, yaml.ScalarEvent) and event.implicit[0]
     if unquoted and name == "<<":
         message = "merge keys (<<) are not part of YAML 1.2"
-        return Problem(message, key.position, "write out the keys that are meant")
+        return Problem(message, key.position, "write out the keys that are meant", "merge-key")
     if name in entries:
         first = entries[name].position.line
         message = f"'{name}' is given twice, at line {first} and at line {key.position.line}"
-        return Problem(message, key.position, "keep one of the two")
+        return Problem(message, key.position, "keep one of the two", "duplicate-key")
     return None
 
 

@@ -76,5 +76,5 @@ def syntax_problem(yaml_message: str, position: Position, parent_start: str) -> 
     for pattern, message, hint in _MESSAGES:
         if match := re.search(pattern, yaml_message):
             translated = match.expand(message).replace("{}", parent_start)
-            return Problem(f"not YAML: {translated}", position, hint)
-    return Problem(f"not YAML: {yaml_message}", position)
+            return Problem(f"not YAML: {translated}", position, hint, "not-yaml")
+    return Problem(f"not YAML: {yaml_message}", position, rule="not-yaml")

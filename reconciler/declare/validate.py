@@ -91,7 +91,8 @@ def _translated(
             reported.append(path)
             title = ".".join(path) or subject.title
             position = node.position if node else subject.position
-            yield Problem(f"{title}: {_message(error)}", position)
+            rule = "missing-field" if error["type"] == "missing" else "invalid-value"
+            yield Problem(f"{title}: {_message(error)}", position, rule=rule)
     covered = _parents(path for path, _ in mismatches) | _parents(reported) | {*reported}
     for (path, node), found in mismatches.items():
         if path not in covered:  # else a more specific problem is reported inside the value
@@ -114,7 +115,7 @@ def _message(error: ErrorDetails) -> str:
 def _mismatch(path: str, node: Node, errors: Iterable[ErrorDetails]) -> Problem:
     expected = dict.fromkeys(_EXPECTED[e["type"]].format(**e.get("ctx", {})) for e in errors)
     message = f"{path}: expected {' or '.join(expected)}, got {described(node)}"
-    return Problem(message, node.position, _suggestion(plain(node), expected))
+    return Problem(message, node.position, _suggestion(plain(node), expected), "wrong-type")
 
 
 def _suggestion(value: object, expected: Collection[str]) -> str:
