@@ -11,8 +11,8 @@ from pathlib import Path
 from reconciler.apply.execute import execute
 from reconciler.apply.guards import permitted
 from reconciler.apply.outcome import NonRaisingWatcher, Outcome, Watcher
-from reconciler.apply.recording import prepared, record_run, seen
-from reconciler.apply.session import sole_applier
+from reconciler.apply.recording import record_run
+from reconciler.apply.session import prepared, sole_applier
 from reconciler.canonicalise.canonical import Canonical
 from reconciler.canonicalise.canonicalise import canonicalise
 from reconciler.canonicalise.leftovers import recreate_leftovers
@@ -80,16 +80,14 @@ def apply_plan(
         live = introspect(connection)
         for finding in permitted(plan, live, connection, allow, journal):
             NonRaisingWatcher(watcher).notice(finding.message)
-        with record_run(plan, live, target, connection, patience, journal) as run:
-            outcome = execute(plan, target, connection, watcher, patience, run.entry)
-            run.status = "failed" if outcome.failed or outcome.skipped else "done"
-            if plan.steps:
-                outcome = seen(outcome, run, connection)
-        outcome = replace(outcome, notes=tuple(run.entry.complaints))
-        if job is None or run.after is None or outcome.failed or outcome.skipped:
+        with record_run(plan, live, target, connection, patience, journal) as record:
+            outcome = execute(plan, target, connection, watcher, patience, record.entry)
+            outcome = record.finish(plan, outcome, connection)
+        outcome = replace(outcome, notes=tuple(record.entry.complaints))
+        if job is None or record.after is None or outcome.failed or outcome.skipped:
             return outcome
         try:
-            left = _plan(job, run.after, connection).changes
+            left = _plan(job, record.after, connection).changes
         except ReconcileError as e:
             return replace(outcome, unseen=str(e))
         return replace(outcome, left=tuple(f"{c.action} {c.kind} {c.identity}" for c in left))
@@ -235,7 +233,7 @@ def _planned(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence[str
         canonical.context,
         target=job.target,
         database=live.database,
-        scratch=canonical.scratch.words if canonical.scratch else "",
+        scratch=canonical.scratch.description if canonical.scratch else "",
         spelled_by=(canonical.scratch.server if canonical.scratch else live.context.server).major,
         unchanged=len(job.declaration.objects) - off,
         notes=notes,

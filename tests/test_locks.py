@@ -391,7 +391,7 @@ def test_leftovers_of_an_attempt_are_dropped_before_the_next(
         threading.Timer(0.8, holder.close).start()
         raise StatementFailed("deadlock detected", sqlstate="40P01", sql=statement)
 
-    monkeypatch.setattr("reconciler.apply.retry.run_sql", deadlocked)
+    monkeypatch.setattr("reconciler.apply.execute.run_sql", deadlocked)
     holder = psycopg.connect(database.url)
     with applying(job, RecordingWatcher(), LockPolicy(lock=0.4)) as outcomes:
         pass

@@ -1,1 +1,1 @@
-"""Run a plan on a target: checks before the first step, retries, timeouts, progress, the record of the run."""
+"""Apply plans: checks before the first step, retries, timeouts, progress, the journal entry."""

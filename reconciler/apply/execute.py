@@ -1,21 +1,28 @@
-"""Run a plan: (Plan, target) → Outcome. One applier per database, short waits for locks, nothing blocked behind us."""
+"""Execute the steps of a plan, transaction by transaction."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
+from typing import TypeVar
 
 from reconciler.apply.backfill import fill
 from reconciler.apply.observer import Monitor
 from reconciler.apply.outcome import NonRaisingWatcher, Outcome, StepOutcome, Watcher
-from reconciler.apply.postcondition import Named, unmet
-from reconciler.apply.retry import set_timeouts, statement_timeouts, step_timeouts, with_retries
-from reconciler.apply.run import Run, T
+from reconciler.apply.retry import (
+    assert_connected,
+    no_timeouts,
+    set_timeouts,
+    statement_timeouts,
+    step_timeouts,
+    with_retries,
+)
+from reconciler.apply.run import Run
 from reconciler.apply.session import backend_pid, session_timeouts
-from reconciler.errors import ConnectionFailed, Interrupted, StatementFailed
+from reconciler.apply.step_checks import check_deferred, failed_checks
+from reconciler.errors import Interrupted, StatementFailed
 from reconciler.journal.journal import Journal
 from reconciler.model.statement import Fill
 from reconciler.plan.plan import Plan
@@ -23,15 +30,18 @@ from reconciler.plan.step import Step
 from reconciler.server.connection import Connection, rows, run_sql
 from reconciler.server.locks import LockPolicy
 
+T = TypeVar("T")
 POLL_INTERVAL = 0.5  # seconds between two looks of the monitor
-DUPLICATE = "42P07"
+DUPLICATE_TABLE = "42P07"  # also of indexes
+
 # An invalid index of that name, which a failed build has left, and whether another session is
 # building it at this moment.
 INVALID_INDEX = """
     SELECT EXISTS (SELECT FROM pg_stat_progress_create_index AS p
                    WHERE p.pid <> pg_backend_pid() AND p.datname = current_database()
                          AND coalesce(p.index_relid, i.indexrelid) = i.indexrelid) AS in_progress
-    FROM pg_index AS i WHERE i.indexrelid = to_regclass(%s) AND NOT (i.indisvalid AND i.indisready)"""
+    FROM pg_index AS i
+    WHERE i.indexrelid = to_regclass(%s) AND NOT (i.indisvalid AND i.indisready)"""
 
 
 def execute(
@@ -39,215 +49,165 @@ def execute(
     target: str,
     connection: Connection,
     watcher: Watcher,
-    patience: LockPolicy,
+    policy: LockPolicy,
     journal: Journal,
 ) -> Outcome:
-    """Run every step whose prerequisites succeeded; what fails stops only what depends on it.
+    """Execute every step whose prerequisites succeeded; a failure stops only dependent steps.
 
-    `connection` comes from `sole_applier`. Raises ConnectionFailed where the connection breaks, and Interrupted on Ctrl-C,
-    once the statement that ran is cancelled and cleared away.
+    `connection` is from `sole_applier`. Raises ConnectionFailed if the connection breaks, and
+    Interrupted on Ctrl-C, after the current statement was cancelled and cleaned up.
     """
     pid = backend_pid(connection)
-    with Monitor(target, pid, min(POLL_INTERVAL, patience.lock / 16)) as monitor:
+    deadlock_timeout, autovacuum_grace = session_timeouts(connection)
+    with Monitor(target, pid, min(POLL_INTERVAL, policy.lock / 16)) as monitor:
         run = Run(
-            plan,
-            connection,
-            pid,
-            *session_timeouts(connection),
-            patience,
-            NonRaisingWatcher(watcher),
-            monitor,
-            journal,
+            plan=plan,
+            connection=connection,
+            pid=pid,
+            deadlock_timeout=deadlock_timeout,
+            autovacuum_grace=autovacuum_grace,
+            policy=policy,
+            watcher=NonRaisingWatcher(watcher),
+            monitor=monitor,
+            journal=journal,
             pending=list(plan.steps),
         )
         try:
             for group in plan.transactions():
-                _group(run, group)
-            _doubts(run)
-            with suppress(
-                StatementFailed
-            ):  # the last step is done, whatever becomes of the connection
-                step_timeouts(run, 0.0, 0.0)  # what is read next is bounded by nothing of ours
+                _execute_group(run, group)
+            check_deferred(run)
+            with suppress(StatementFailed):  # all steps are done, even if the connection breaks
+                no_timeouts(run)
         except KeyboardInterrupt:
-            raise Interrupted(_stopped(run)) from None
+            raise Interrupted(_interrupted(run)) from None
     return Outcome(tuple(run.outcomes), plan.unchanged, journal.run)
 
 
-def _stopped(run: Run) -> str:
+def _interrupted(run: Run) -> str:
     done = sum(o.status == "done" for o in run.outcomes)
-    at = f" in step {run.pending[0].id}" if run.pending else ""
-    return f"stopped{at}: {done} of {len(run.plan.steps)} steps are done and stay done; run again to continue"
-
-
-def _group(run: Run, group: Sequence[Step]) -> None:
-    """Run the steps of one transaction, or the one step that has none."""
-    own = {s.id for s in group}
-    missing = {d for s in group for d in s.depends_on if d in run.broken and d not in own}
-    if missing:
-        first = min(missing)
-        for step in group:
-            _end(
-                run,
-                StepOutcome(
-                    step, "skipped", attempts=0, error=f"waits for step {first}, which was not done"
-                ),
-            )
-        return
-    for step in group:
-        run.watcher.started(step)
-    began, tries = time.monotonic(), [0]
-
-    def work() -> None:
-        tries[0] += 1
-        _commit(run, group, tries[0])
-
-    try:
-        if group[0].fill is not None:
-            _fill(run, group[0], group[0].fill)
-            tries[0] = 1
-        else:
-            with_retries(run, group, work)
-    except StatementFailed as e:
-        _alive(run, group, e)
-        for step in group:
-            blame = e.sql in ("", step.sql) or len(group) == 1 or step.fill is not None
-            why = str(e) if blame else "rolled back with its transaction"
-            _end(
-                run,
-                StepOutcome(
-                    step, "failed" if blame else "skipped", time.monotonic() - began, tries[0], why
-                ),
-            )
-        return
-    wrong = _unmet(run, group)
-    for step in group:
-        why = wrong.get((step.kind, step.identity), "")
-        _end(
-            run,
-            StepOutcome(step, "failed" if why else "done", time.monotonic() - began, tries[0], why),
-        )
-
-
-def _alive(run: Run, group: Sequence[Step], failure: StatementFailed) -> None:
-    if run.connection.closed:
-        raise ConnectionFailed(
-            f"the connection broke at step {group[0].id}: {failure.message}; run again to continue"
-        ) from failure
-
-
-def _end(run: Run, outcome: StepOutcome) -> None:
-    run.outcomes.append(outcome)
-    run.pending = [s for s in run.pending if s.id != outcome.step.id]
-    if outcome.status != "done":
-        run.broken.add(outcome.step.id)
-    _tell(run, outcome)
-
-
-def _tell(run: Run, outcome: StepOutcome) -> None:
-    run.watcher.ended(outcome)
-    run.journal.step(
-        run.connection,
-        outcome.step.id,
-        outcome.status,
-        outcome.seconds,
-        outcome.attempts,
-        outcome.error or None,
+    step = f" in step {run.pending[0].id}" if run.pending else ""
+    return (
+        f"stopped{step}: {done} of {len(run.plan.steps)} steps are done and stay done; "
+        "run again to continue"
     )
 
 
-# -- what must hold afterwards -----------------------------------------------------------------------------------------
+# -- one transaction -------------------------------------------------------------------------------
 
 
-def _unmet(run: Run, group: Sequence[Step]) -> Mapping[Named, str]:
-    """Why objects whose last step this was are not what was planned; doubts that later steps may mend are kept for the end."""
-    own = {s.id for s in group}
-    later = [s for s in run.pending if s.id not in own]
-    unfinished = {(s.kind, s.identity) for s in later}
-    ended = {(s.kind, s.identity) for s in group} - unfinished
-    wrong = _looked(run, group, ended)
-    relations = {(s.kind, s.identity): s.relation for s in group}
-    busy = {s.relation for s in later} | {s.identity for s in later}
-    run.doubtful |= {o for o in wrong if {relations[o], o[1]} & busy}
-    return {
-        o: f"it succeeded, but {o[0]} {o[1]} is not as planned: {why}"
-        for o, why in wrong.items()
-        if o not in run.doubtful
-    }
-
-
-def _doubts(run: Run) -> None:
-    """What was not as planned when its own steps were done, and is not now: the last of them has failed after all."""
-    if not run.doubtful:
-        return
-    wrong = dict(_looked(run, run.plan.steps[-1:], run.doubtful))
-    for n, outcome in reversed([*enumerate(run.outcomes)]):
-        why = wrong.pop((outcome.step.kind, outcome.step.identity), "")
-        if why and outcome.status == "done":
-            run.outcomes[n] = replace(outcome, status="failed", error=f"it succeeded, but {why}")
-            run.broken.add(outcome.step.id)
-            _tell(run, run.outcomes[n])
-
-
-def _looked(run: Run, group: Sequence[Step], objects: Collection[Named]) -> Mapping[Named, str]:
-    """Why objects are not what was planned; whoever locks what must be read to tell is waited for, like by any step."""
-
-    def work() -> Mapping[Named, str]:
-        step_timeouts(run, run.patience.lock / 4, 0.0)  # it holds what it has read already
-        return unmet(run.connection, run.plan, objects)
-
-    try:
-        return with_retries(run, group, work, check_queue_first=False)
-    except StatementFailed as e:
-        _alive(run, group, e)
-        return dict.fromkeys(objects, f"it could not be read: {e}")
-
-
-# -- one try, and the next ---------------------------------------------------------------------------------------------
-
-
-def _fill(run: Run, step: Step, spec: Fill) -> None:
-    """Fill in batches; the journal's schema keeps the place, where there is a journal."""
-
-    def attempt(batch: Callable[[], T]) -> T:
-        set_timeouts(run, step)
-        done = with_retries(run, [step], batch)
-        step_timeouts(run, 0.0, 0.0)
-        return done
-
-    progress = partial(run.watcher.progress, step)
-    step_timeouts(
-        run, 0.0, 0.0
-    )  # what is read beside the batches waits as long as it takes: nobody has to wait behind it
-    fill(run.connection, spec, attempt, progress, journal=run.journal.schema or None)
-
-
-def _commit(run: Run, group: Sequence[Step], tries: int) -> None:
-    connection = run.connection
-    if not group[0].transaction:
-        if tries > 1:  # what the last try left may have been held until now
-            _clean_up(run, group[0])
-        set_timeouts(run, group[0], tries)
-        try:
-            run_sql(connection, group[0].sql)
-        except StatementFailed as e:
-            if e.sqlstate != DUPLICATE:  # what stands there under that name is not ours
-                _clean_up(run, group[0])
-            raise
-        except KeyboardInterrupt:  # the driver has cancelled the statement
-            _clean_up(run, group[0])
-            raise
-        return
-    held: float | None = None
-    bounds: tuple[float, float] | None = None
-    with connection.transaction():
+def _execute_group(run: Run, group: Sequence[Step]) -> None:
+    """Execute the steps of one transaction, or one step outside a transaction block."""
+    missing = _missing_prerequisites(run, group)
+    if missing:
+        reason = f"waits for step {min(missing)}, which was not done"
         for step in group:
-            if (
-                wanted := statement_timeouts(run, step, tries, held)
-            ) != bounds:  # locks are held by now: no word more than must be
-                step_timeouts(run, *wanted)
-            bounds, began = wanted, time.monotonic()
-            run_sql(connection, step.sql)
-            held = began if held is None and step.lock else held
+            run.end(StepOutcome(step, "skipped", attempts=0, error=reason))
+        return
+    for step in group:
+        run.watcher.started(step)
+    began, attempts = time.monotonic(), _Attempts(run, group)
+    try:
+        attempts.execute()
+    except StatementFailed as e:
+        assert_connected(run, group, e)
+        seconds = time.monotonic() - began
+        for step in group:
+            run.end(_failure(step, group, e, seconds, attempts.count))
+        return
+    reasons = failed_checks(run, group)
+    seconds = time.monotonic() - began
+    for step in group:
+        reason = reasons.get((step.kind, step.identity), "")
+        status = "failed" if reason else "done"
+        run.end(StepOutcome(step, status, seconds, attempts.count, reason))
+
+
+def _missing_prerequisites(run: Run, group: Sequence[Step]) -> set[str]:
+    """Return the ids of failed or skipped steps on which the group depends."""
+    own = {s.id for s in group}
+    return {d for s in group for d in s.depends_on if d in run.broken} - own
+
+
+def _failure(
+    step: Step, group: Sequence[Step], failure: StatementFailed, seconds: float, attempts: int
+) -> StepOutcome:
+    """Return the outcome of a step of a failed transaction: failed itself, or rolled back."""
+    failed = failure.sql in ("", step.sql) or len(group) == 1
+    if failed:
+        return StepOutcome(step, "failed", seconds, attempts, str(failure))
+    return StepOutcome(step, "skipped", seconds, attempts, "rolled back with its transaction")
+
+
+class _Attempts:
+    """The attempts at one transaction; `count` is their number so far."""
+
+    def __init__(self, run: Run, group: Sequence[Step]) -> None:
+        self._run, self._group = run, group
+        self.count = 0
+
+    def execute(self) -> None:
+        """Execute the steps, with retries."""
+        first = self._group[0]
+        if first.fill is not None:
+            _backfill(self._run, first, first.fill)
+            self.count = 1
+        else:
+            with_retries(self._run, self._group, self._once)
+
+    def _once(self) -> None:
+        self.count += 1
+        if self._group[0].transaction:
+            _execute_transaction(self._run, self._group, self.count)
+        else:
+            _execute_alone(self._run, self._group[0], self.count)
+
+
+def _backfill(run: Run, step: Step, spec: Fill) -> None:
+    """Fill a column in batches, each with retries of its own; the journal keeps the position."""
+
+    def execute_batch(batch: Callable[[], T]) -> T:
+        set_timeouts(run, step)
+        result = with_retries(run, [step], batch)
+        no_timeouts(run)
+        return result
+
+    no_timeouts(run)  # queries between batches hold no lock for which others wait
+    progress = partial(run.watcher.progress, step)
+    fill(run.connection, spec, execute_batch, progress, journal=run.journal.schema or None)
+
+
+def _execute_alone(run: Run, step: Step, attempt: int) -> None:
+    """Execute one step outside a transaction block, and clean up if it fails."""
+    if attempt > 1:  # the previous clean-up may itself have failed for want of a lock
+        _clean_up(run, step)
+    set_timeouts(run, step, attempt)
+    try:
+        run_sql(run.connection, step.sql)
+    except StatementFailed as e:
+        if e.sqlstate != DUPLICATE_TABLE:  # then the object of that name is not ours
+            _clean_up(run, step)
+        raise
+    except KeyboardInterrupt:  # psycopg has cancelled the statement
+        _clean_up(run, step)
+        raise
+
+
+def _execute_transaction(run: Run, group: Sequence[Step], attempt: int) -> None:
+    """Execute the steps in one transaction."""
+    locked_since: float | None = None
+    timeouts: tuple[float, float] | None = None
+    with run.connection.transaction():
+        for step in group:
+            needed = statement_timeouts(run, step, attempt, locked_since)
+            if needed != timeouts:  # no round trip more than necessary while locks are held
+                step_timeouts(run, *needed)
+            timeouts, began = needed, time.monotonic()
+            run_sql(run.connection, step.sql)
+            if locked_since is None and step.lock:
+                locked_since = began
+
+
+# -- after a failure -------------------------------------------------------------------------------
 
 
 def _clean_up(run: Run, step: Step) -> None:
@@ -255,7 +215,7 @@ def _clean_up(run: Run, step: Step) -> None:
     if run.connection.closed:
         return
     try:
-        step_timeouts(run, run.patience.lock, 0.0)
+        step_timeouts(run, run.policy.lock, 0.0)
         if step.builds_index and not _left_invalid(run, step.index):
             return
         for sql in step.cleanup:

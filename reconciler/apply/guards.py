@@ -1,4 +1,4 @@
-"""Refuse a plan before its first step: edited, made for another state or database, hazards not allowed."""
+"""Refuse to apply a plan: edited, made for another state or database, hazards not allowed."""
 
 from __future__ import annotations
 
@@ -18,41 +18,45 @@ from reconciler.server.connection import Connection
 def permitted(
     plan: Plan, live: Snapshot, connection: Connection, allow: Collection[str], journal: str | None
 ) -> list[Finding]:
-    """What is good to know before the first step; raises PlanRefused with everything that speaks against it."""
+    """Return the findings of the preflight; raises PlanRefused with all reasons at once.
+
+    `allow` holds kinds of hazards, or "all". `journal` is the schema of the journal, if any.
+    """
     findings = preflight(plan, connection)
     refused = [*guards(plan, live), *hazards_not_allowed(plan, allow), *refusals(findings)]
     if plan.steps and journal is not None:
-        refused += _no_place(plan, connection, journal)
+        refused += _journal_refusals(plan, connection, journal)
     if refused:
         raise PlanRefused("\n".join(refused))
     return findings
 
 
-def _no_place(plan: Plan, connection: Connection, journal: str) -> list[str]:
-    """Why the journal cannot be where it is to be."""
+def _journal_refusals(plan: Plan, connection: Connection, journal: str) -> list[str]:
+    """Return why the journal cannot be written in its schema."""
     if any(journal == r.schema or r == Ref("", journal, "").schema_ref for r in plan.touches):
         return [
-            f"schema {journal} is to hold the journal, and things are declared in it: name another with --journal NAME"
+            f"schema {journal} is to hold the journal, and things are declared in it: "
+            "name another with --journal NAME"
         ]
-    return [why] if (why := refusal(connection, journal)) else []
+    reason = refusal(connection, journal)
+    return [reason] if reason else []
 
 
 def guards(plan: Plan, live: Snapshot) -> list[str]:
-    """Why the plan must not run on what the target is now; empty where it may."""
+    """Return why the plan does not suit the target's present state."""
     if not plan.intact():
         return ["the plan was edited after it was made; make a new one with `reconcile plan`"]
     if plan.database != live.database:
         return [f"the plan was made for another database ({plan.target}); make one for this target"]
-    others = moved(plan.fingerprint, live.state, live.context.leftovers)
-    return (
-        [f"the target has moved since the plan was made: {', '.join(others[:5])}; make a new plan"]
-        if others
-        else []
-    )
+    changed = moved(plan.fingerprint, live.state, live.context.leftovers)
+    if not changed:
+        return []
+    listed = ", ".join(changed[:5])
+    return [f"the target has moved since the plan was made: {listed}; make a new plan"]
 
 
 def hazards_not_allowed(plan: Plan, allow: Collection[str]) -> list[str]:
-    """The hazards of the plan that nobody allowed, each with its reason and its flag."""
+    """Return a message for each hazard of the plan that is not allowed, with the flag to use."""
     if "all" in allow:
         return []
     return [

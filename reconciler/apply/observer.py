@@ -1,6 +1,6 @@
-"""A second connection that sees what the first one waits for, and how far it is.
+"""Observe the applying session from a second connection: blockers, and progress of index builds.
 
-It is worth no failure: where it cannot be had, a run goes on unseen.
+A run does not depend on the observer: without the second connection it continues unobserved.
 """
 
 from __future__ import annotations
@@ -19,40 +19,55 @@ from reconciler.server.connection import Connection, connect, rows
 from reconciler.server.locks import Blocker, blocking, named
 
 POLL_INTERVAL = 0.5  # seconds between two looks
-PATIENT = 1.0  # seconds of waiting before it is told
-AGAIN = 10.0  # seconds until it is told again, and until a lost connection is sought again
+REPORT_AFTER = 1.0  # seconds of waiting until blockers are reported
+REPORT_INTERVAL = 10.0  # seconds until the same wait is reported again
+RECONNECT_INTERVAL = 10.0  # seconds until a lost connection is opened again
 # https://www.postgresql.org/docs/current/progress-reporting.html#CREATE-INDEX-PROGRESS-REPORTING
-PROGRESS = """
-    SELECT phase AS unit, CASE WHEN blocks_total > 0 THEN blocks_done WHEN tuples_total > 0 THEN tuples_done ELSE lockers_done END AS done,
-           CASE WHEN blocks_total > 0 THEN blocks_total WHEN tuples_total > 0 THEN tuples_total ELSE lockers_total END AS total
+INDEX_PROGRESS = """
+    SELECT phase AS unit,
+           CASE WHEN blocks_total > 0 THEN blocks_done
+                WHEN tuples_total > 0 THEN tuples_done
+                ELSE lockers_done END AS done,
+           CASE WHEN blocks_total > 0 THEN blocks_total
+                WHEN tuples_total > 0 THEN tuples_total
+                ELSE lockers_total END AS total
     FROM pg_stat_progress_create_index WHERE pid = %s"""
 
 
 @dataclass
 class Look:
-    """What is told of the statement that runs, and since when it is kept waiting."""
+    """The observation of one statement.
+
+    began           when the statement began, by time.monotonic, like the other times
+    blocked_since   when the present wait began
+    reported        when a wait was reported last
+    blockers        the sessions that were in the way last
+    """
 
     progress: Callable[[Progress], None]
     waiting: Callable[[str], None]
     began: float = field(default_factory=time.monotonic)
-    since: float | None = None
-    told: float = 0.0
+    blocked_since: float | None = None
+    reported: float = 0.0
     blockers: Sequence[Blocker] = field(default=())
 
     def at(self, blockers: Sequence[Blocker], now: float) -> None:
-        """Take in who was in the way at that moment."""
+        """Take in the sessions that are in the way now, and report a wait that lasts."""
         if not blockers:
-            self.since = None
+            self.blocked_since = None
             return
         self.blockers = blockers
-        self.since = self.since or now
-        if now - self.since >= PATIENT and now - self.told >= AGAIN:
-            self.told = now
+        self.blocked_since = self.blocked_since or now
+        if now - self.blocked_since >= REPORT_AFTER and now - self.reported >= REPORT_INTERVAL:
+            self.reported = now
             self.waiting(f"waits behind {named(blockers)}")
 
 
 class Monitor:
-    """Watches the backend `pid` of `target`, while `looking`: at first `every` so many seconds, since first tries are short."""
+    """An observer of the server process `pid` of `target`, in a thread of its own.
+
+    While a statement is new, it looks every `every` seconds: first attempts are short.
+    """
 
     def __init__(self, target: str, pid: int, every: float = POLL_INTERVAL) -> None:
         self._target, self.backend_pid, self._every = target, pid, every
@@ -78,7 +93,7 @@ class Monitor:
     def looking(
         self, progress: Callable[[Progress], None], waiting: Callable[[str], None]
     ) -> Generator[Look]:
-        """Tell of the statement that runs in this block; the look remembers who was last in its way."""
+        """Observe the statement that runs in this block."""
         look = self._look = Look(progress, waiting)
         self._busy.set()
         try:
@@ -89,9 +104,9 @@ class Monitor:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            with suppress(Exception):  # whatever it is, it is not worth a run
+            with suppress(Exception):  # no failure of the observer may stop the run
                 self._watch()
-            self._stop.wait(AGAIN)
+            self._stop.wait(RECONNECT_INTERVAL)
 
     def _watch(self) -> None:
         with connect(self._target, application=MONITOR_APPLICATION) as connection:
@@ -100,13 +115,13 @@ class Monitor:
                 look = self._look
                 every = (
                     self._every
-                    if look is None or time.monotonic() - look.began < PATIENT
+                    if look is None or time.monotonic() - look.began < REPORT_AFTER
                     else POLL_INTERVAL
                 )
                 if not self._stop.wait(every) and (look := self._look) is not None:
                     self._once(connection, look)
 
     def _once(self, connection: Connection, look: Look) -> None:
-        for row in rows(connection, PROGRESS, [self.backend_pid]):
+        for row in rows(connection, INDEX_PROGRESS, [self.backend_pid]):
             look.progress(Progress(row["done"], row["total"], row["unit"]))
         look.at(blocking(connection, self.backend_pid), time.monotonic())

@@ -1,4 +1,4 @@
-"""The outcome of a run, step by step, and the interface that reports progress."""
+"""Define the outcome of a run, and the interface that reports progress."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Status = Literal["done", "failed", "skipped"]
 
 @dataclass(frozen=True)
 class StepOutcome:
-    """How one step went; `error` says why it failed or was skipped."""
+    """The outcome of a step; `error` is the reason of a failed or skipped step."""
 
     step: Step
     status: Status
@@ -25,33 +25,39 @@ class StepOutcome:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a plan went; the four numbers of the recap count objects."""
+    """The outcome of a plan; the four numbers of the recap count objects.
+
+    run      number of the run in the journal
+    left     differences that remain, as action, kind and identity
+    notes    complaints of the journal
+    unseen   why the state after the run could not be read
+    """
 
     steps: tuple[StepOutcome, ...] = ()
     unchanged: int = 0
     run: int | None = None
     left: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    unseen: str = ""  # why nobody could look at what is there now
+    unseen: str = ""
 
     @property
     def ok(self) -> int:
-        """Declared objects that were as they should be."""
+        """Number of declared objects without differences."""
         return self.unchanged
 
     @property
     def changed(self) -> int:
-        """Objects that were changed, wholly."""
+        """Number of objects of which all steps are done."""
         return len(self._objects() - self._objects("failed") - self._objects("skipped"))
 
     @property
     def failed(self) -> int:
-        """Objects of which a step failed."""
+        """Number of objects with a failed step."""
         return len(self._objects("failed"))
 
     @property
     def skipped(self) -> int:
-        """Objects that were not touched, or not finished, because what they wait for failed."""
+        """Number of objects with skipped steps and no failed step."""
         return len(self._objects("skipped") - self._objects("failed"))
 
     def _objects(self, status: Status | None = None) -> set[tuple[str, str]]:
@@ -59,17 +65,17 @@ class Outcome:
 
 
 class Watcher(Protocol):
-    """Who is told how a run goes, from whatever thread."""
+    """An observer of a run; the methods are called from several threads."""
 
     def started(self, step: Step) -> None: ...
     def progress(self, step: Step, progress: Progress) -> None: ...
     def waiting(self, step: Step, why: str) -> None: ...
     def ended(self, outcome: StepOutcome) -> None: ...
-    def notice(self, words: str) -> None: ...
+    def notice(self, message: str, /) -> None: ...
 
 
 class NonRaisingWatcher:
-    """A watcher that cannot do any harm: a terminal that is gone, say, is no reason to stop half-way."""
+    """A watcher that swallows exceptions of another: a closed terminal must not stop the run."""
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
@@ -90,6 +96,6 @@ class NonRaisingWatcher:
         with suppress(Exception):
             self._watcher.ended(outcome)
 
-    def notice(self, words: str) -> None:
+    def notice(self, message: str) -> None:
         with suppress(Exception):
-            self._watcher.notice(words)
+            self._watcher.notice(message)

@@ -1,8 +1,8 @@
-"""What must hold once an object's last step is done: it is there, or gone, and it is what the plan said."""
+"""Compare objects with the plan once their last step is done."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from reconciler.introspect.objects import look
@@ -15,29 +15,35 @@ Named = tuple[str, str]  # kind and identity
 
 
 def unmet(connection: Connection, plan: Plan, objects: Iterable[Named]) -> dict[Named, str]:
-    """Why each of these objects is not what the plan makes of it; empty where all are.
+    """Return a reason for each of the objects that is not as planned.
 
-    Where the plan was spelled by another major version than the target's, the SQL in their fields may be printed otherwise
-    and is not compared.
+    SQL in fields is compared only if the plan was made with the target's major version: others
+    may print the same expression differently.
     """
-    planned: dict[Named, Planned] = {
-        (c.kind, c.identity): c for c in sorted(plan.changes, key=_stays)
+    changes: dict[Named, Planned] = {
+        (c.kind, c.identity): c for c in sorted(plan.changes, key=_remains)
     }
-    wanted = {o: planned[o] for o in objects if o in planned}
-    if not wanted:
+    planned = {o: changes[o] for o in objects if o in changes}
+    if not planned:
         return {}
-    found, debris = look(
-        connection, {kind for kind, _ in wanted}, [identity for _, identity in wanted]
-    )
-    there: dict[Named, Object] = {(r.kind, r.identity): o for r, o in found.items()}
-    same = connection.info.server_version // 10000 == plan.spelled_by
-    unfinished = {(r.kind, r.identity) for r in debris}
-    reasons = {o: _unmet(c, there.get(o), o in unfinished, exact=same) for o, c in wanted.items()}
-    return {o: why for o, why in reasons.items() if why}
+    kinds, identities = {kind for kind, _ in planned}, [identity for _, identity in planned]
+    found, leftovers = look(connection, kinds, identities)
+    present: dict[Named, Object] = {(r.kind, r.identity): o for r, o in found.items()}
+    unfinished = {(r.kind, r.identity) for r in leftovers}
+    exact = connection.info.server_version // 10000 == plan.spelled_by
+    reasons = {
+        o: _unmet(change, present.get(o), o in unfinished, exact=exact)
+        for o, change in planned.items()
+    }
+    return {o: reason for o, reason in reasons.items() if reason}
 
 
-def _stays(change: Planned) -> bool:
-    """Of two objects of one name, such as indexes of a view and of the table in its place, the one that stays counts."""
+def _remains(change: Planned) -> bool:
+    """Return whether the object exists after the change.
+
+    A plan may drop one object and create another of the same name, such as an index of a
+    materialized view and one of the table that replaces the view: the latter counts.
+    """
     return change.after is not None
 
 
@@ -46,25 +52,20 @@ def _unmet(change: Planned, found: Object | None, unfinished: bool, *, exact: bo
         return "it is still there" if found is not None and change.before is not None else ""
     if unfinished:
         return "it is there, but invalid"
-    if found is None:
-        return (
-            "it is not there" if change.action == "create" else ""
-        )  # what a parent gives is no object of its own
-    return _different(found, change.after, exact=exact)
+    if found is None:  # an inherited object that was altered is no object of its own
+        return "it is not there" if change.action == "create" else ""
+    return _differences(found, change.after, exact=exact)
 
 
-def _different(found: Object, after: Mapping[str, Any], *, exact: bool) -> str:
-    wanted = type(found).model_validate({"ref": found.ref, **after})
+def _differences(found: Object, after: Mapping[str, Any], *, exact: bool) -> str:
+    planned = type(found).model_validate({"ref": found.ref, **after})
     if not exact:
-        wanted = wanted.model_copy(update={f: getattr(found, f) for f in found.sql_fields})
-    if satisfied_by(wanted, found):
+        planned = planned.model_copy(update={f: getattr(found, f) for f in found.sql_fields})
+    if satisfied_by(planned, found):
         return ""
-    fields = _fields(wanted, found)
+    expected, actual = planned.fields(), found.fields()
     return "it differs: " + "; ".join(
-        f"{f} is {found.fields().get(f)!r}, not {wanted.fields().get(f)!r}" for f in fields
+        f"{field} is {actual.get(field)!r}, not {expected[field]!r}"
+        for field in expected
+        if expected[field] != actual.get(field) and field not in found.derived()
     )
-
-
-def _fields(wanted: Object, found: Object) -> Sequence[str]:
-    one, other = wanted.fields(), found.fields()
-    return [f for f in one if one[f] != other.get(f) and f not in found.derived()]

@@ -91,7 +91,7 @@ _SPACE_NEEDED = """
 
 @dataclass(frozen=True)
 class Finding:
-    """A fact to know before the first step; `refuses` marks an obstacle at which a step would fail."""
+    """A fact to know before the first step; `refuses` marks an obstacle that would fail a step."""
 
     message: str
     refuses: bool = False

@@ -1,4 +1,4 @@
-"""Record a run in the journal: its plan, each step, the objects before and after."""
+"""Record a run in the journal: the plan, each step, the objects before and after."""
 
 from __future__ import annotations
 
@@ -8,42 +8,45 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from reconciler.apply.outcome import Outcome
-from reconciler.apply.session import prepare
+from reconciler.apply.session import prepared
 from reconciler.errors import ReconcileError, StatementFailed
 from reconciler.introspect.introspect import Snapshot, introspect
 from reconciler.journal.journal import Journal, begin
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
 from reconciler.plan.plan import Plan
-from reconciler.server.connection import Connection, connect
+from reconciler.server.connection import Connection
 from reconciler.server.locks import LockPolicy
 
-
-@contextmanager
-def prepared(target: str, patience: LockPolicy) -> Generator[Connection]:
-    """A connection beside, or instead of, the one that applies: with the same settings."""
-    with connect(target) as connection:
-        prepare(connection, patience)
-        yield connection
-
-
-def seen(outcome: Outcome, run: _Record, connection: Connection) -> Outcome:
-    """Look at what a run has left; that nobody could does not unmake what was done."""
-    try:
-        run.after = introspect(connection)
-    except StatementFailed as e:
-        run.unseen = str(e)
-    return replace(outcome, unseen=run.unseen)
+Models = dict[Ref, dict[str, Any] | None]  # None for objects that do not exist
 
 
 @dataclass
-class _Record:
-    """What is to be said of a run when it ends, however it ends."""
+class RunRecord:
+    """The journal entry of a run in progress.
+
+    after    the state of the database after the run, once it was read
+    unseen   why that state could not be read
+    """
 
     entry: Journal
     status: str = "interrupted"
     after: Snapshot | None = None
-    unseen: str = ""  # why nobody could look
+    unseen: str = ""
+
+    def finish(self, plan: Plan, outcome: Outcome, connection: Connection) -> Outcome:
+        """Take in the outcome, and read the state that the run has left.
+
+        A failure to read that state does not make the run a failure.
+        """
+        self.status = "failed" if outcome.failed or outcome.skipped else "done"
+        if not plan.steps:
+            return outcome
+        try:
+            self.after = introspect(connection)
+        except StatementFailed as e:
+            self.unseen = str(e)
+        return replace(outcome, unseen=self.unseen)
 
 
 @contextmanager
@@ -52,42 +55,49 @@ def record_run(
     live: Snapshot,
     target: str,
     connection: Connection,
-    patience: LockPolicy,
+    policy: LockPolicy,
     schema: str | None,
-) -> Generator[_Record]:
-    """Open the entry of a run, and close it as well as can be."""
-    before = recorded(plan.touches, live.state)
-    told = plan.model_dump(mode="json")
-    run = _Record(
-        begin(connection, schema, told, before, rollback_of=plan.rollback_of)
-        if plan.steps
-        else Journal()
-    )
+) -> Generator[RunRecord]:
+    """Open a journal entry, and close it however the run ends."""
+    record = RunRecord(_begin(plan, live, connection, schema) if plan.steps else Journal())
     try:
-        yield run
+        yield record
     finally:
-        if run.entry.run is not None:
-            try:
-                usual = not connection.closed and (run.after is not None or run.unseen)
-                with nullcontext(connection) if usual else prepared(target, patience) as usable:
-                    run.entry.close(usable, run.status, _left(plan, run, usable))
-            except ReconcileError as e:
-                run.entry.complain(f"how run {run.entry.run} ended is not recorded: {e}")
+        if record.entry.run is not None:
+            _close(record, plan, target, connection, policy)
 
 
-def _left(
-    plan: Plan, run: _Record, connection: Connection
-) -> dict[Ref, dict[str, Any] | None] | None:
-    """The models of what a run has left; None where nobody can look."""
+def _begin(plan: Plan, live: Snapshot, connection: Connection, schema: str | None) -> Journal:
+    document = plan.model_dump(mode="json")
+    before = models_of(plan.touches, live.state)
+    return begin(connection, schema, document, before, rollback_of=plan.rollback_of)
+
+
+def _close(
+    record: RunRecord, plan: Plan, target: str, connection: Connection, policy: LockPolicy
+) -> None:
+    """Close the entry, on a new connection if the run was cut short."""
+    entry = record.entry
+    complete = not connection.closed and (record.after is not None or record.unseen)
     try:
-        if not run.unseen:
-            return recorded(plan.touches, (run.after or introspect(connection)).state)
-    except StatementFailed as e:
-        run.unseen = str(e)
-    run.entry.complain(f"what run {run.entry.run} left is not recorded: {run.unseen}")
+        with nullcontext(connection) if complete else prepared(target, policy) as usable:
+            entry.close(usable, record.status, _models_after(record, plan, usable))
+    except ReconcileError as e:
+        entry.complain(f"how run {entry.run} ended is not recorded: {e}")
+
+
+def _models_after(record: RunRecord, plan: Plan, connection: Connection) -> Models | None:
+    """Return the models of the plan's objects after the run; None if they cannot be read."""
+    if not record.unseen:
+        try:
+            return models_of(plan.touches, (record.after or introspect(connection)).state)
+        except StatementFailed as e:
+            record.unseen = str(e)
+    entry = record.entry
+    entry.complain(f"what run {entry.run} left is not recorded: {record.unseen}")
     return None
 
 
-def recorded(refs: Iterable[Ref], state: State) -> dict[Ref, dict[str, Any] | None]:
-    """The models of objects as the journal keeps them; None for what is not there."""
+def models_of(refs: Iterable[Ref], state: State) -> Models:
+    """Return the models of objects as the journal keeps them."""
     return {r: obj.fields() if (obj := state.get(r)) is not None else None for r in refs}

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from math import ceil
+from typing import TypeVar
 
-from reconciler.apply.run import Run, T
+from reconciler.apply.run import Run
 from reconciler.apply.session import POOLED
 from reconciler.errors import ConnectionFailed, StatementFailed
 from reconciler.plan.step import Step
@@ -15,17 +16,19 @@ from reconciler.server.connection import rows
 from reconciler.server.locks import Blocker, Queue, holders, named, pauses, stronger
 from reconciler.sql import spellings
 
-DEADLOCK_CHECK_FRACTION = (
-    0.75  # of deadlock_timeout, after which who waits looks whether it waits in a circle
-)
+T = TypeVar("T")
 
+# The part of deadlock_timeout for which we wait at most while we hold a lock. After the whole
+# deadlock_timeout a session that waits for us looks for a deadlock, and may be made to fail.
+DEADLOCK_CHECK_FRACTION = 0.75
 
-MIN_LOCK_WAIT = 0.05  # seconds: long enough for who holds a lock for but a statement
+# Seconds: enough for a session that holds a lock for a single statement.
+MIN_LOCK_WAIT = 0.05
 
+# The attempt from which on lock waits have full length; each one before waits half as long.
+FULL_WAIT_ATTEMPT = 4
 
 LOCK_NOT_AVAILABLE = "55P03"
-
-
 RETRIED = {
     LOCK_NOT_AVAILABLE: "a lock was not to be had",
     "40P01": "a deadlock",
@@ -33,68 +36,74 @@ RETRIED = {
 }
 
 
-def set_timeouts(run: Run, step: Step, tries: int = 4) -> None:
-    """Set how long the next statement may wait and run, whatever the role or the database would have it."""
-    step_timeouts(run, *statement_timeouts(run, step, tries))
+# -- timeouts --------------------------------------------------------------------------------------
+
+
+def set_timeouts(run: Run, step: Step, attempt: int = FULL_WAIT_ATTEMPT) -> None:
+    """Set lock_timeout and statement_timeout for the only statement of a step."""
+    step_timeouts(run, *statement_timeouts(run, step, attempt))
 
 
 def statement_timeouts(
-    run: Run, step: Step, tries: int, held: float | None = None
+    run: Run, step: Step, attempt: int, locked_since: float | None = None
 ) -> tuple[float, float]:
-    """How many seconds a step may wait for its lock, and then run.
+    """Return lock_timeout and statement_timeout of a step, in seconds.
 
-    The first tries wait but a fraction of what the later ones do: mostly that is enough, and nobody has to wait longer for us.
-    Since it is `held` that a lock of the same transaction may have made others wait: it must be ours that ends before one of
-    them looks for deadlocks, finds that we wait for it in turn, and is made to fail.
+    Short waits come first: mostly they suffice, and other sessions wait behind us no longer.
+    Once the transaction has held a lock, since the time `locked_since`, others may wait for us:
+    our wait must end before their check for deadlocks finds that we wait for them in turn.
     """
-    wait = 0.0 if step.long else run.patience.lock / 2 ** max(4 - tries, 0)
-    if wait and held is not None:
-        wait = max(
-            min(wait, DEADLOCK_CHECK_FRACTION * run.suspicion - (time.monotonic() - held)),
-            MIN_LOCK_WAIT,
-        )
-    last = (
-        run.patience.statement + wait if step.quick and run.patience.statement else 0.0
-    )  # to PostgreSQL, waiting is running
-    return wait, last
+    wait = 0.0 if step.long else run.policy.lock / 2 ** max(FULL_WAIT_ATTEMPT - attempt, 0)
+    if wait and locked_since is not None:
+        held = time.monotonic() - locked_since
+        before_check = DEADLOCK_CHECK_FRACTION * run.deadlock_timeout - held
+        wait = max(min(wait, before_check), MIN_LOCK_WAIT)
+    if not (step.quick and run.policy.statement):
+        return wait, 0.0
+    return wait, run.policy.statement + wait  # statement_timeout includes the wait for locks
 
 
-def step_timeouts(run: Run, wait: float, last: float) -> None:
-    """How many seconds each statement may wait for a lock, and run; 0 is without bound.
+def step_timeouts(run: Run, lock: float, statement: float) -> None:
+    """Set lock_timeout and statement_timeout of the session, in seconds; 0 disables them.
 
-    Raises ConnectionFailed where that would be said to a session which is not ours.
+    Raises ConnectionFailed if a pooler has put the connection on another server process.
     """
-    words = "SELECT pg_backend_pid() AS pid, set_config('lock_timeout', %s, false), set_config('statement_timeout', %s, false)"
-    if (
-        rows(run.connection, words, [f"{ceil(wait * 1000)}", f"{ceil(last * 1000)}"])[0]["pid"]
-        != run.pid
-    ):
+    query = (
+        "SELECT pg_backend_pid() AS pid, set_config('lock_timeout', %s, false), "
+        "set_config('statement_timeout', %s, false)"
+    )
+    milliseconds = [f"{ceil(seconds * 1000)}" for seconds in (lock, statement)]
+    if rows(run.connection, query, milliseconds)[0]["pid"] != run.pid:
         raise ConnectionFailed(POOLED)
+
+
+def no_timeouts(run: Run) -> None:
+    """Disable lock_timeout and statement_timeout of the session."""
+    step_timeouts(run, 0.0, 0.0)
+
+
+# -- retries ---------------------------------------------------------------------------------------
 
 
 def with_retries(
     run: Run, group: Sequence[Step], work: Callable[[], T], *, check_queue_first: bool = True
 ) -> T:
-    """Try, and try again after a pause that grows, while only a lock is in the way and the budget lasts.
+    """Call `work`, and again after growing pauses, while only locks hinder and time remains.
 
-    Behind a transaction that lasts nobody queues up; only what makes nobody wait need not be so polite.
+    An attempt is not even made while a long transaction holds a conflicting lock, because every
+    later session would queue up behind our request. Steps that block nobody need not check.
     """
-    check_queue_first = check_queue_first and not (group[0].fill or any(s.long for s in group))
-    step, deadline = group[-1], time.monotonic() + run.patience.total
+    check_queue_first = check_queue_first and not any(s.long or s.fill for s in group)
+    locks = _locks(group)
     queue = Queue(
-        run.connection,
-        _wanted(group) if check_queue_first else {},
-        run.patience.lock,
-        run.vacuums,
+        run.connection, locks if check_queue_first else {}, run.policy.lock, run.autovacuum_grace
     )
+    step, deadline = group[-1], time.monotonic() + run.policy.total
     progress, waiting = partial(run.watcher.progress, step), partial(run.watcher.waiting, step)
     for pause in pauses():
-        if ahead := queue.look() if check_queue_first else []:
-            refused = StatementFailed(
-                "a lock was not to be had",
-                sqlstate=LOCK_NOT_AVAILABLE,
-                detail=f"held by {named(ahead)}",
-            )
+        blockers = queue.look() if check_queue_first else []
+        if blockers:
+            refused = _lock_not_available(blockers)
         else:
             with run.monitor.looking(progress, waiting) as look:
                 try:
@@ -102,34 +111,53 @@ def with_retries(
                 except StatementFailed as e:
                     if e.sqlstate not in RETRIED:
                         raise
-                    met = look.blockers or holders(run.connection, _wanted(group))
+                    met = look.blockers or holders(run.connection, locks)
                     queue.meet(met)
-                    refused = _blamed(e, met)
+                    refused = _with_blockers(e, met)
         if time.monotonic() + pause > deadline:
             raise refused
-        who = f": {refused.detail}" if refused.detail else ""
-        run.watcher.waiting(step, f"{RETRIED[refused.sqlstate]}{who}; again in {pause:.1f} s")
+        _announce_pause(run, step, refused, pause)
         time.sleep(pause)
     raise AssertionError
 
 
-def _blamed(failure: StatementFailed, met: Sequence[Blocker]) -> StatementFailed:
-    """The failure with those who were in the way: as they were seen, or else who holds such locks now."""
-    detail = f"held by {named(met)}" if met else failure.detail
+def _announce_pause(run: Run, step: Step, refused: StatementFailed, pause: float) -> None:
+    detail = f": {refused.detail}" if refused.detail else ""
+    run.watcher.waiting(step, f"{RETRIED[refused.sqlstate]}{detail}; again in {pause:.1f} s")
+
+
+def _lock_not_available(blockers: Sequence[Blocker]) -> StatementFailed:
+    return StatementFailed(
+        RETRIED[LOCK_NOT_AVAILABLE],
+        sqlstate=LOCK_NOT_AVAILABLE,
+        detail=f"held by {named(blockers)}",
+    )
+
+
+def _with_blockers(failure: StatementFailed, blockers: Sequence[Blocker]) -> StatementFailed:
+    """Return the failure with the sessions that held the lock as its detail."""
     return StatementFailed(
         failure.message,
         sqlstate=failure.sqlstate,
-        detail=detail,
+        detail=f"held by {named(blockers)}" if blockers else failure.detail,
         hint=failure.hint,
         sql=failure.sql,
     )
 
 
-def _wanted(group: Sequence[Step]) -> dict[str, str]:
+def _locks(group: Sequence[Step]) -> dict[str, str]:
+    """Return the strongest lock mode that the steps take on each relation, by its SQL."""
     found: dict[str, str] = {}
     for step in group:
-        for spelled in (
-            spellings(step.relation, step.schema_name) if step.relation and step.lock else ()
-        ):
-            found[spelled] = stronger(found.get(spelled, ""), step.lock)
+        if step.relation and step.lock:
+            for relation in spellings(step.relation, step.schema_name):
+                found[relation] = stronger(found.get(relation, ""), step.lock)
     return found
+
+
+def assert_connected(run: Run, group: Sequence[Step], failure: StatementFailed) -> None:
+    """Raise ConnectionFailed if the connection broke while the steps ran."""
+    if run.connection.closed:
+        raise ConnectionFailed(
+            f"the connection broke at step {group[0].id}: {failure.message}; run again to continue"
+        ) from failure

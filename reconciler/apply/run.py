@@ -1,9 +1,8 @@
-"""The state of a run in progress."""
+"""Hold the state of a plan's execution."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from reconciler.apply.observer import Monitor
 from reconciler.apply.outcome import StepOutcome, Watcher
@@ -14,28 +13,50 @@ from reconciler.plan.step import Step
 from reconciler.server.connection import Connection
 from reconciler.server.locks import LockPolicy
 
-T = TypeVar("T")
-
 
 @dataclass
 class Run:
-    """A run on its way, in the server's process `pid`; others look for deadlocks when they have waited for `suspicion` seconds.
+    """The execution of a plan.
 
-    For `vacuums` seconds each step lets autovacuum work on.
+    pid               the server process of `connection`
+    deadlock_timeout  seconds of waiting after which other sessions look for deadlocks
+    autovacuum_grace  seconds for which each step lets autovacuum workers continue
+    pending           steps without an outcome, in order
+    broken            ids of steps that failed or were skipped
+    deferred          objects that were not as planned after their own last step, although steps
+                      on related objects were pending: checked again at the end
     """
 
     plan: Plan
     connection: Connection
     pid: int
-    suspicion: float
-    vacuums: float
-    patience: LockPolicy
+    deadlock_timeout: float
+    autovacuum_grace: float
+    policy: LockPolicy
     watcher: Watcher
     monitor: Monitor
     journal: Journal
     outcomes: list[StepOutcome] = field(default_factory=list[StepOutcome])
     broken: set[str] = field(default_factory=set[str])
     pending: list[Step] = field(default_factory=list[Step])
-    doubtful: set[Named] = field(
-        default_factory=set[Named]
-    )  # not yet what was planned, which what is pending may mend
+    deferred: set[Named] = field(default_factory=set[Named])
+
+    def end(self, outcome: StepOutcome) -> None:
+        """Take in the outcome of a pending step, and report it."""
+        self.outcomes.append(outcome)
+        self.pending = [s for s in self.pending if s.id != outcome.step.id]
+        if outcome.status != "done":
+            self.broken.add(outcome.step.id)
+        self.report(outcome)
+
+    def report(self, outcome: StepOutcome) -> None:
+        """Tell the watcher of an outcome, and record it in the journal."""
+        self.watcher.ended(outcome)
+        self.journal.step(
+            self.connection,
+            outcome.step.id,
+            outcome.status,
+            outcome.seconds,
+            outcome.attempts,
+            outcome.error or None,
+        )

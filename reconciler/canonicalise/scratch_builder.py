@@ -127,7 +127,7 @@ class ScratchBuilder:
         if missing:
             reasons = "; ".join(f"{r}: {reason}" for r, reason in [*missing.items()][:MAX_LISTED])
             raise ScratchError(
-                f"{self.scratch.words} cannot hold what is declared, "
+                f"{self.scratch.description} cannot hold what is declared, "
                 f"so nothing can be said of it ({reasons})"
             )
 
@@ -187,7 +187,7 @@ class ScratchBuilder:
                     return _Built(connection, snapshot, left_out, build.created)
                 state, source = snapshot.state, {}
         raise ScratchError(
-            f"{self.scratch.words} prints something else each time it reads what it printed"
+            f"{self.scratch.description} prints something else each time it reads what it printed"
         )
 
     def _search_paths(self, source: Mapping[Ref, Ref]) -> dict[Ref, str]:
@@ -214,13 +214,13 @@ class ScratchBuilder:
             }
             if platform:
                 reasons = listed(platform, None)
-                raise ScratchError(f"{self.scratch.words} may lack what the target has ({reasons})")
+                raise ScratchError(f"{self.scratch.description} may lack what the target has ({reasons})")
         problems = [self._problem(r, e, source, live) for r, e in build.causes(failed).items()]
         if reported := [p for p in problems if p]:
             raise DeclarationError(reported)
         if self.scratch.ours:
             raise ScratchError(
-                f"{self.scratch.words} cannot hold {len(failed)} of the target's objects "
+                f"{self.scratch.description} cannot hold {len(failed)} of the target's objects "
                 f"({listed(failed)})"
             )
 

@@ -1,1 +1,1 @@
-"""Connections to PostgreSQL servers, and what they are capable of."""
+"""Connect to PostgreSQL servers: capabilities, locks, scratch databases."""

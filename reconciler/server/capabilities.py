@@ -1,4 +1,4 @@
-"""Name what differs between server versions."""
+"""Name the differences between server versions."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from reconciler.errors import Unsupported
 
 @dataclass(frozen=True)
 class Server:
-    """A server's version and what it can do; one property for each gate.
+    """A server's version and capabilities; one property for each difference between versions.
 
-    `version` is `server_version_num`: 180004 is 18.4. One that stands for an older server has no more features than that.
+    `version` is server_version_num: 180004 is 18.4. With `stands_for`, a major version, the
+    server has only the capabilities of that older version.
     """
 
     version: int
@@ -19,7 +20,7 @@ class Server:
 
     @property
     def major(self) -> int:
-        """The major version, 18, by its features."""
+        """The major version, such as 18, by capabilities."""
         return self.stands_for or self._catalogs
 
     @property
@@ -28,22 +29,22 @@ class Server:
         return self.version // 10000
 
     def standing_for(self, other: Server) -> Server:
-        """The same server, as the older one would see what it holds."""
+        """Return this server with the capabilities of the older of both."""
         return replace(self, stands_for=min(self.major, other.major))
 
     @property
     def has_security_invoker(self) -> bool:
-        """Views that read as the one who asks (15)."""
+        """Views with the privileges of the querying role (15)."""
         return self.major >= 15
 
     @property
     def has_not_null_constraints(self) -> bool:
-        """NOT NULL as a constraint that can be NOT VALID (18)."""
+        """NOT NULL as a constraint with a name, which may be NOT VALID (18)."""
         return self.major >= 18
 
     @property
-    def silence(self) -> str:
-        """The setting, and its value, with which no event trigger fires (17), or few do."""
+    def event_triggers_off(self) -> str:
+        """Arguments of set_config that disable event triggers (17), or most of them."""
         return (
             "'event_triggers', 'off'"
             if self.major >= 17
@@ -52,7 +53,7 @@ class Server:
 
     @property
     def may_set(self) -> str:
-        """Whether the role may set a parameter that is not for everybody, as SQL over its name."""
+        """SQL that is true if the role may set a superuser-only parameter; {} is its name."""
         return (
             "has_parameter_privilege({}, 'SET')"
             if self.major >= 15
@@ -61,7 +62,7 @@ class Server:
 
     @property
     def has_transaction_timeout(self) -> bool:
-        """transaction_timeout, which would end long steps too (17)."""
+        """The parameter transaction_timeout (17)."""
         return self.major >= 17
 
     @property
@@ -76,7 +77,7 @@ class Server:
 
     @property
     def has_publication_details(self) -> bool:
-        """Publications of schemas, with column lists and row filters (15)."""
+        """Publications of schemas, column lists and row filters (15)."""
         return self.major >= 15
 
     @property
@@ -91,7 +92,7 @@ class Server:
 
     @property
     def has_unlogged_sequences(self) -> bool:
-        """Sequences that begin anew after a crash (15)."""
+        """UNLOGGED sequences (15)."""
         return self.major >= 15
 
     @property
@@ -101,12 +102,12 @@ class Server:
 
     @property
     def has_set_expression(self) -> bool:
-        """Another expression for a stored generated column (17)."""
+        """ALTER COLUMN … SET EXPRESSION of stored generated columns (17)."""
         return self.major >= 17
 
     @property
     def has_virtual_columns(self) -> bool:
-        """Generated columns that are computed when read (18)."""
+        """Virtual generated columns (18)."""
         return self.major >= 18
 
     @property
@@ -126,24 +127,20 @@ class Server:
 
     @property
     def has_domain_not_null_constraints(self) -> bool:
-        """NOT NULL of a domain as a constraint with a name (17)."""
+        """NOT NULL of domains as a constraint with a name (17)."""
         return self.major >= 17
 
     @property
     def has_collation_rules(self) -> bool:
-        """ICU collations with rules of their own (16)."""
+        """ICU collations with custom rules (16)."""
         return self.major >= 16
 
     @property
     def collation_locale(self) -> str:
-        """The column that holds the locale of an ICU collation (15; renamed in 17), before that it is no column of its own."""
-        return (
-            "c.colllocale"
-            if self._catalogs >= 17
-            else "c.colliculocale"
-            if self._catalogs >= 15
-            else ""
-        )
+        """The column of pg_collation with the ICU locale (15; renamed in 17); "" before 15."""
+        if self._catalogs >= 17:
+            return "c.colllocale"
+        return "c.colliculocale" if self._catalogs >= 15 else ""
 
     def require(self, capable: bool, feature: str, since: int) -> None:
         """Raise Unsupported unless `capable`."""

@@ -1,4 +1,4 @@
-"""Connections: one door to the driver, what the server can do, and errors translated once."""
+"""Connect to servers, run SQL, and translate the driver's errors."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import re
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, LiteralString, cast
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
-from psycopg import conninfo
+from psycopg import pq
 from psycopg.rows import dict_row
 
 from reconciler.errors import ConnectionFailed, SettingsError, StatementFailed
@@ -18,22 +17,26 @@ from reconciler.server.capabilities import Server
 Row = dict[str, Any]
 Connection = psycopg.Connection[Row]
 APPLICATION = "reconcile"  # listed in model.reserved_names
-PRINTING = {
-    "datestyle": "ISO, MDY",
-    "intervalstyle": "postgres",
-}  # literals that PostgreSQL prints must read the same everywhere
-# While we wait for others or work on scratch, nobody is to think that we have gone; below 14 there is no such setting.
+
+# Settings that decide how PostgreSQL prints literals, so that all servers print alike.
+PRINTING = {"datestyle": "ISO, MDY", "intervalstyle": "postgres"}
+
+# Our sessions are idle while we wait for others or work on scratch. Before 14 there is no such
+# setting.
 NO_IDLE_TIMEOUT = (
     "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'"
 )
-_PASSWORD = re.compile(r"(password\s*=\s*)('(?:[^'\\]|\\.)*'|\S+)", re.I)
+
+_URL_PASSWORD = re.compile(r"(://[^:@/?#\s]*:)[^/?#\s]*@")
+_QUERY_PASSWORD = re.compile(r"((?:ssl)?password=)[^&\s]*", re.IGNORECASE)
+_KEYWORD_PASSWORD = re.compile(r"(password\s*=\s*)('(?:[^'\\]|\\.)*'|\S+)", re.IGNORECASE)
 
 
 def connect(target: str, *, application: str = APPLICATION) -> Connection:
     """Connect in autocommit mode.
 
     `target` is a libpq URL or keyword string; "" leaves everything to libpq's PG* variables. Raises
-    ConnectionFailed, whose text never holds the password.
+    SettingsError if `target` is neither, and ConnectionFailed; no message holds the password.
     """
     try:
         connection = Connection.connect(
@@ -56,20 +59,26 @@ def connect(target: str, *, application: str = APPLICATION) -> Connection:
 
 
 def adjust(connection: Connection, settings: Mapping[str, str]) -> None:
-    """Set these for the session, the role last: it may not be allowed the others. Raises StatementFailed."""
+    """Set parameters of the session; raises StatementFailed.
+
+    The role comes last: it may lack the privilege to set the others.
+    """
     for setting in sorted(settings, key=lambda s: s.lower() == "role"):
         rows(connection, "SELECT set_config(%s, %s, false)", [setting, settings[setting]])
 
 
 def server_of(connection: Connection) -> Server:
-    """What the server at the other end can do; raises Unsupported below 14."""
+    """Return the server's version and capabilities; raises Unsupported below 14."""
     server = Server(connection.info.server_version)
     server.require(server.major >= 14, "reconcile", 14)
     return server
 
 
 def run_sql(connection: Connection, statement: str) -> None:
-    """Execute one command by the extended protocol, which refuses a second one; raises StatementFailed."""
+    """Execute one command; raises StatementFailed.
+
+    The extended query protocol refuses a second command in the same string.
+    """
     with translated(statement):
         connection.execute(cast("LiteralString", statement), binary=True)
 
@@ -79,9 +88,9 @@ def rows(
     query: str,
     parameters: Sequence[object] | dict[str, object] | None = None,
 ) -> list[Row]:
-    """Run one query by the extended protocol; raises StatementFailed.
+    """Run one query by the extended query protocol, and return its rows; raises StatementFailed.
 
-    Without `parameters` the text is sent as it stands, `%` and all.
+    Without `parameters` the query is sent verbatim: `%` needs no doubling.
     """
     with translated(query):
         cursor = connection.execute(
@@ -92,7 +101,7 @@ def rows(
 
 @contextmanager
 def translated(statement: str = "") -> Generator[None]:
-    """Turn the driver's errors into StatementFailed."""
+    """Translate errors of psycopg into StatementFailed."""
     try:
         yield
     except psycopg.Error as e:
@@ -106,30 +115,29 @@ def translated(statement: str = "") -> Generator[None]:
         ) from e
 
 
+# psycopg and libpq parse and compose connection strings, and know which parameters are secret. They
+# do not mask a secret and leave the rest as a person wrote it; make_conninfo would turn a URL into
+# keywords. So redacted() masks by pattern, and libpq is asked for the secrets to hide elsewhere.
+
+
 def redacted(target: str) -> str:
-    """The connection string without its password, for people to read."""
-    if "://" not in target:
-        return _PASSWORD.sub(r"\1***", target) or "the server that libpq's PG* variables name"
-    try:
-        parts = urlsplit(target)
-    except ValueError:
-        return "the given URL"
-    user, at, place = parts.netloc.rpartition("@")
-    if ":" in user:
-        user = user.split(":", 1)[0] + ":***"
-    return urlunsplit(
-        parts._replace(
-            netloc=f"{user}{at}{place}",
-            query=re.sub(r"((?:ssl)?password=)[^&]*", r"\1***", parts.query),
-        )
-    )
+    """Return a connection string with `***` in place of passwords."""
+    if not target:
+        return "the server that libpq's PG* variables name"
+    if "://" in target:
+        return _QUERY_PASSWORD.sub(r"\1***", _URL_PASSWORD.sub(r"\1***@", target))
+    return _KEYWORD_PASSWORD.sub(r"\1***", target)
 
 
 def hide(message: str, target: str) -> str:
-    """The message with the target and its password blotted out."""
-    message = message.replace(target, redacted(target)) if target else message
+    """Return a message about a connection string without its secrets."""
+    if target:
+        message = message.replace(target, redacted(target))
     try:
-        password = conninfo.conninfo_to_dict(target).get("password")
-    except psycopg.ProgrammingError:
-        return re.sub(r"://[^@\s]*@", "://***@", _PASSWORD.sub(r"\1***", message))
-    return message.replace(str(password), "***") if password else message
+        options = pq.Conninfo.parse(target.encode())
+    except psycopg.OperationalError:  # libpq's message may quote parts of the string
+        return _URL_PASSWORD.sub(r"\1***@", _KEYWORD_PASSWORD.sub(r"\1***", message))
+    for option in options:
+        if option.val and option.dispchar == b"*":  # libpq's mark of a secret
+            message = message.replace(option.val.decode(), "***")
+    return message

@@ -1,4 +1,4 @@
-"""Waiting for locks: how long, behind whom, and never so that others must wait behind us.
+"""Wait for locks without making other sessions wait behind us.
 
 https://www.postgresql.org/docs/current/explicit-locking.html
 """
@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from reconciler.server.connection import Connection, Row, rows
+from reconciler.server.connection import Connection, rows
 from reconciler.sql import literal, spellings, text
 
 _WEAKEST_FIRST: tuple[str, ...] = (
@@ -23,59 +23,78 @@ _WEAKEST_FIRST: tuple[str, ...] = (
     "EXCLUSIVE",
     "ACCESS EXCLUSIVE",
 )
-# How many of the strongest modes each mode conflicts with; SHARE alone does not conflict with itself.
+# The number of strongest modes with which each mode conflicts; only SHARE does not conflict with
+# itself.
 _CONFLICTS: Mapping[str, int] = dict(zip(_WEAKEST_FIRST, (1, 2, 4, 5, 6, 6, 7, 8), strict=True))
 LONGEST_PAUSE = 5.0
-# Of sessions that this role may not look at, PostgreSQL tells neither age nor state nor what they run, nor even that one is
-# autovacuum's: that no user works in it gives it away.
+# Without pg_read_all_stats, PostgreSQL shows neither age, state and query of other roles' sessions
+# nor the type of an autovacuum worker's process; but a worker has no usesysid.
 _SESSION = """
-    SELECT a.pid, a.usename::text AS role, a.application_name AS application, coalesce(a.state, a.backend_type) AS state,
-           extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, a.query_start))::float8 AS seconds,
-           CASE WHEN a.state LIKE 'idle in transaction%%' THEN extract(epoch FROM clock_timestamp() - a.state_change)::float8 END AS rests,
+    SELECT a.pid, a.usename::text AS role, a.application_name AS application,
+           coalesce(a.state, a.backend_type) AS state,
+           extract(epoch FROM clock_timestamp()
+                              - coalesce(a.xact_start, a.query_start))::float8 AS seconds,
+           CASE WHEN a.state LIKE 'idle in transaction%%'
+                THEN extract(epoch FROM clock_timestamp() - a.state_change)::float8 END AS rests,
            left(regexp_replace(a.query, '\\s+', ' ', 'g'), 80) AS query"""
-_GIVES_WAY = """(coalesce(a.backend_type, CASE WHEN a.usesysid IS NULL THEN 'autovacuum worker' END, '') = 'autovacuum worker'
-                     AND a.query NOT LIKE '%%(to prevent wraparound)')"""
+_GIVES_WAY = """(
+    coalesce(a.backend_type, CASE WHEN a.usesysid IS NULL THEN 'autovacuum worker' END, '')
+    = 'autovacuum worker'
+    AND a.query NOT LIKE '%%(to prevent wraparound)')"""
 _HELD = """
     SELECT DISTINCT l.pid, l.virtualtransaction AS transaction
     FROM pg_locks AS l
     LEFT JOIN (SELECT to_regclass(w.relation)::oid AS relation, w.mode
                FROM unnest(%(relations)s::text[], %(modes)s::text[]) AS w(relation, mode)) AS w
          ON l.locktype = 'relation' AND l.relation = w.relation AND l.mode = w.mode
-            AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
-    WHERE l.granted AND (w.mode IS NOT NULL OR l.virtualtransaction = ANY(%(met)s::text[]))"""
+            AND l.database = (SELECT d.oid FROM pg_database AS d
+                              WHERE d.datname = current_database())
+    WHERE l.granted
+          AND (w.mode IS NOT NULL OR l.virtualtransaction = ANY(%(met)s::text[]))"""
 _HOLDERS = f"""
     {_SESSION}, h.transaction
     FROM ({_HELD}) AS h JOIN pg_stat_activity AS a ON a.pid = h.pid
-    WHERE a.pid <> pg_backend_pid() AND (%(vacuums)s OR NOT {_GIVES_WAY})"""
-# Of a prepared transaction only the lock on its own number tells which of the locks of nobody are its.
+    WHERE a.pid <> pg_backend_pid() AND (%(autovacuum)s OR NOT {_GIVES_WAY})"""
+# Locks of prepared transactions have no pid. The lock of a prepared transaction on its own
+# transaction id tells the virtualtransaction of its other locks.
 _PREPARED = """
     SELECT 0 AS pid, p.owner::text AS role, p.gid AS application, 'prepared' AS state,
-           extract(epoch FROM clock_timestamp() - p.prepared)::float8 AS seconds, NULL::float8 AS rests, '' AS query,
-           o.virtualtransaction AS transaction
+           extract(epoch FROM clock_timestamp() - p.prepared)::float8 AS seconds,
+           NULL::float8 AS rests, '' AS query, o.virtualtransaction AS transaction
     FROM pg_prepared_xacts AS p
-    JOIN pg_locks AS o ON o.locktype = 'transactionid' AND o.transactionid = p.transaction AND o.granted AND o.pid IS NULL"""
-_HOLDING = f"{_PREPARED} WHERE o.virtualtransaction IN (SELECT h.transaction FROM ({_HELD}) AS h WHERE h.pid IS NULL)"
+    JOIN pg_locks AS o ON o.locktype = 'transactionid' AND o.transactionid = p.transaction
+                          AND o.granted AND o.pid IS NULL"""
+_HOLDING = f"""{_PREPARED}
+    WHERE o.virtualtransaction IN (SELECT h.transaction FROM ({_HELD}) AS h WHERE h.pid IS NULL)"""
 _BLOCKING = f"""
     {_SESSION}, coalesce(v.transaction, '') AS transaction
-    FROM unnest(pg_blocking_pids(%(pid)s)) AS b(pid) JOIN pg_stat_activity AS a ON a.pid = b.pid
+    FROM unnest(pg_blocking_pids(%(pid)s)) AS b(pid)
+    JOIN pg_stat_activity AS a ON a.pid = b.pid
     LEFT JOIN LATERAL (SELECT min(l.virtualtransaction) AS transaction FROM pg_locks AS l
-                       WHERE l.pid = a.pid AND l.locktype = 'virtualxid' AND l.granted) AS v ON true"""
-# pg_blocking_pids says 0 for each of them.
+                       WHERE l.pid = a.pid AND l.locktype = 'virtualxid'
+                             AND l.granted) AS v ON true"""
+# pg_blocking_pids returns 0 for each prepared transaction.
 _BLOCKING_PREPARED = f"""
     {_PREPARED}
     WHERE 0 = ANY(pg_blocking_pids(%(pid)s))
-          AND EXISTS (SELECT FROM pg_locks AS w JOIN pg_locks AS l ON l.virtualtransaction = o.virtualtransaction AND l.granted
+          AND EXISTS (SELECT FROM pg_locks AS w
+                      JOIN pg_locks AS l
+                           ON l.virtualtransaction = o.virtualtransaction AND l.granted
                       WHERE w.pid = %(pid)s AND NOT w.granted AND l.pid IS NULL
                             AND (w.locktype, w.database, w.relation, w.transactionid, w.virtualxid)
-                                IS NOT DISTINCT FROM (l.locktype, l.database, l.relation, l.transactionid, l.virtualxid))"""
+                                IS NOT DISTINCT FROM
+                                (l.locktype, l.database, l.relation, l.transactionid,
+                                 l.virtualxid))"""
 
 
 @dataclass(frozen=True)
 class LockPolicy:
-    """How long we wait, in seconds: `lock` for one try at a lock, `total` for all tries of a step.
+    """Time limits of a run, in seconds, and settings of its sessions.
 
-    `statement` bounds what should be quick; 0 is without bound. `session` holds settings for the run, such as
-    maintenance_work_mem.
+    lock        the longest wait of one attempt at a lock
+    total       the time for all attempts of a step
+    statement   the longest run time of a step that should be quick; 0 disables the limit
+    session     parameters to set, such as maintenance_work_mem
     """
 
     lock: float = 2.0
@@ -86,10 +105,10 @@ class LockPolicy:
 
 @dataclass(frozen=True)
 class Blocker:
-    """A session that holds what we wait for; a prepared transaction has no pid, and its name as `application`.
+    """A session that holds a lock; None is what our role may not see.
 
-    `transaction` tells it from every other that the session was or will be in; for `rests` seconds it has done nothing.
-    What this role may not know is None.
+    A prepared transaction has pid 0, and its gid as `application`. `transaction` is the virtual
+    transaction id. `rests` is the time in seconds since an idle transaction did something.
     """
 
     pid: int
@@ -104,106 +123,129 @@ class Blocker:
     def __str__(self) -> str:
         if not self.pid:
             gid = text(literal(self.application))
-            end = f"COMMIT PREPARED {gid} or ROLLBACK PREPARED {gid} ends it"
-            return f"the prepared transaction {self.application} ({self.role}, for {self.seconds or 0:.0f} s; {end})"
-        who = f"pid {self.pid} ({self.role}, {self.application or 'no application name'}"
+            return (
+                f"the prepared transaction {self.application} ({self.role}, "
+                f"for {self.seconds or 0:.0f} s; "
+                f"COMMIT PREPARED {gid} or ROLLBACK PREPARED {gid} ends it)"
+            )
+        session = f"pid {self.pid} ({self.role}, {self.application or 'no application name'}"
         if self.state is None:
-            return f"{who}; what it does is shown to members of pg_read_all_stats)"
-        since = "" if self.seconds is None else f" for {self.seconds:.0f} s"
-        return f"{who}, {self.state}{since}: {self.query})"
+            return f"{session}; what it does is shown to members of pg_read_all_stats)"
+        duration = "" if self.seconds is None else f" for {self.seconds:.0f} s"
+        return f"{session}, {self.state}{duration}: {self.query})"
 
 
 @dataclass
 class Queue:
-    """The queue for locks (relation → mode), and who in it makes it a bad idea to stand in line: whoever comes after us waits too.
+    """The sessions behind which a request for locks would queue up.
 
-    A transaction of at least `lasts` seconds, or one that has been idle for an eighth of that, is expected to last, and so is
-    whoever was in the way of our last try. Of whom nobody tells the age, our own looks do. For `vacuums` seconds autovacuum
-    is one of them.
+    Sessions that come after us would wait behind our request, so a request behind a long
+    transaction is not made. A transaction counts as long if
+
+    - its age is `long` seconds or more (where our role may not see the age, since we saw it first),
+    - it has been idle for an eighth of that,
+    - it was in the way of our last attempt, or
+    - it is a prepared transaction.
+
+    `locks` maps relations to modes. Autovacuum workers count for `autovacuum_grace` seconds.
     """
 
     connection: Connection
-    wanted: Mapping[str, str]
-    lasts: float
-    vacuums: float = 0.0
+    locks: Mapping[str, str]
+    long: float
+    autovacuum_grace: float = 0.0
     _began: float = field(default_factory=time.monotonic)
-    _seen: dict[str, float] = field(default_factory=dict[str, float])
+    _first_seen: dict[str, float] = field(default_factory=dict[str, float])
     _met: set[str] = field(default_factory=set[str])
     _looked: bool = False
 
     def meet(self, blockers: Sequence[Blocker]) -> None:
-        """Remember who was in the way of a try, whatever they hold: the other table of a foreign key, say."""
+        """Remember the sessions in the way of an attempt, on whatever relation.
+
+        A foreign key, for example, also locks the referenced table.
+        """
         self._met = {b.transaction for b in blockers}
 
     def look(self) -> list[Blocker]:
-        """Those for whom to wait elsewhere, now; nobody, where all who last have come since the last look, and so may go."""
+        """Return the long transactions now in the way, or none if the request may be made.
+
+        It may also be made if all of them began after the previous look: then the others ended.
+        """
         now = time.monotonic()
         found = holders(
-            self.connection, self.wanted, self._met, vacuums=now - self._began < self.vacuums
+            self.connection,
+            self.locks,
+            self._met,
+            autovacuum=now - self._began < self.autovacuum_grace,
         )
-        before, self._seen = (
-            self._seen,
-            {b.transaction: self._seen.get(b.transaction, now) for b in found},
-        )
-        lasting = [b for b in found if self._lasts(b, now)]
-        first, self._looked = not self._looked, True
-        return lasting if first or any(b.transaction in before for b in lasting) else []
+        before = self._first_seen
+        self._first_seen = {b.transaction: before.get(b.transaction, now) for b in found}
+        long = [b for b in found if self._is_long(b, now)]
+        first_look, self._looked = not self._looked, True
+        if first_look or any(b.transaction in before for b in long):
+            return long
+        return []
 
-    def _lasts(self, one: Blocker, now: float) -> bool:
-        age = now - self._seen[one.transaction] if one.seconds is None else one.seconds
+    def _is_long(self, blocker: Blocker, now: float) -> bool:
+        age = blocker.seconds
+        if age is None:
+            age = now - self._first_seen[blocker.transaction]
         return (
-            not one.pid
-            or one.transaction in self._met
-            or age >= self.lasts
-            or (one.rests or 0) >= self.lasts / 8
+            not blocker.pid
+            or blocker.transaction in self._met
+            or age >= self.long
+            or (blocker.rests or 0) >= self.long / 8
         )
 
 
 def holders(
     connection: Connection,
-    wanted: Mapping[str, str],
+    locks: Mapping[str, str],
     met: Iterable[str] = (),
     *,
-    vacuums: bool = False,
+    autovacuum: bool = False,
 ) -> list[Blocker]:
-    """Who holds locks that conflict with the `wanted` ones (relation → mode), or is still in a transaction once `met`.
+    """Return sessions with locks that conflict with `locks`, a mapping of relations to modes.
 
-    Autovacuum is left out, but for `vacuums`: it gives way to whoever has waited for deadlock_timeout, unless it must prevent
-    wraparound.
+    Transactions of `met` are returned whatever they hold. Autovacuum workers are left out, unless
+    `autovacuum`: they give way after deadlock_timeout, except those that prevent wraparound.
     """
     pairs = [
-        (spelled, mode)
-        for relation, lock in wanted.items()
-        for spelled in spellings(relation)
+        (spelling, mode)
+        for relation, lock in locks.items()
+        for spelling in spellings(relation)
         for mode in _conflicting(lock)
     ]
     if not pairs and not met:
         return []
-    given: dict[str, object] = {
-        "relations": [r for r, _ in pairs],
-        "modes": [m for _, m in pairs],
+    values: dict[str, object] = {
+        "relations": [relation for relation, _ in pairs],
+        "modes": [mode for _, mode in pairs],
         "met": [*met],
-        "vacuums": vacuums,
+        "autovacuum": autovacuum,
     }
-    return [_blocker(r) for query in (_HOLDERS, _HOLDING) for r in rows(connection, query, given)]
+    return [Blocker(**r) for query in (_HOLDERS, _HOLDING) for r in rows(connection, query, values)]
 
 
 def blocking(connection: Connection, pid: int) -> list[Blocker]:
-    """Whom that backend waits for at this moment."""
+    """Return the sessions for which the server process waits now."""
     return [
-        _blocker(r)
+        Blocker(**row)
         for query in (_BLOCKING, _BLOCKING_PREPARED)
-        for r in rows(connection, query, {"pid": pid})
+        for row in rows(connection, query, {"pid": pid})
     ]
 
 
 def named(blockers: Sequence[Blocker]) -> str:
-    """All of them, for people to read."""
+    """Describe all blockers for people."""
     return "; ".join(map(str, blockers))
 
 
 def pauses() -> Iterator[float]:
-    """Seconds, doubling from a quarter up to the longest, each shaken so that two appliers do not march in step."""
+    """Yield seconds, doubling from a quarter to LONGEST_PAUSE, with random deviations.
+
+    The deviations keep two appliers from retrying in lockstep.
+    """
     pause = 0.25
     while True:
         yield pause * random.uniform(0.75, 1.25)  # noqa: S311 - not a secret
@@ -211,18 +253,15 @@ def pauses() -> Iterator[float]:
 
 
 def stronger(one: str, other: str) -> str:
-    """The stronger of two modes; "" is none."""
+    """Return the stronger of two lock modes; "" is no lock."""
     return max(one, other, key=lambda mode: _WEAKEST_FIRST.index(mode) if mode else -1)
 
 
 def _conflicting(lock: str) -> list[str]:
-    found = [
-        m
-        for m in _WEAKEST_FIRST[::-1][: _CONFLICTS.get(lock, 0)]
-        if (lock, m) != ("SHARE", "SHARE")
+    """Return the conflicting modes as pg_locks spells them: ShareLock."""
+    strongest_first = _WEAKEST_FIRST[::-1]
+    return [
+        mode.title().replace(" ", "") + "Lock"
+        for mode in strongest_first[: _CONFLICTS.get(lock, 0)]
+        if (lock, mode) != ("SHARE", "SHARE")
     ]
-    return [mode.title().replace(" ", "") + "Lock" for mode in found]
-
-
-def _blocker(row: Row) -> Blocker:
-    return Blocker(**row)

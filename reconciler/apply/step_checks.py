@@ -1,0 +1,62 @@
+"""Check that executed steps had the planned effect on their objects."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+from reconciler.apply.postcondition import Named, unmet
+from reconciler.apply.retry import assert_connected, step_timeouts, with_retries
+from reconciler.apply.run import Run
+from reconciler.errors import StatementFailed
+from reconciler.plan.step import Step
+
+
+def failed_checks(run: Run, group: Sequence[Step]) -> Mapping[Named, str]:
+    """Return why objects are not as planned after their last step, which is in the group.
+
+    An object is deferred to the end if pending steps concern its table or its dependents.
+    """
+    own = {s.id for s in group}
+    later = [s for s in run.pending if s.id not in own]
+    complete = {(s.kind, s.identity) for s in group} - {(s.kind, s.identity) for s in later}
+    reasons = _read_reasons(run, group, complete)
+    relations = {(s.kind, s.identity): s.relation for s in group}
+    pending = {s.relation for s in later} | {s.identity for s in later}
+    run.deferred |= {o for o in reasons if {relations[o], o[1]} & pending}
+    return {
+        o: f"it succeeded, but {o[0]} {o[1]} is not as planned: {reason}"
+        for o, reason in reasons.items()
+        if o not in run.deferred
+    }
+
+
+def check_deferred(run: Run) -> None:
+    """Turn the last step of each deferred object into a failure if the object is not as planned."""
+    if not run.deferred:
+        return
+    reasons = dict(_read_reasons(run, run.plan.steps[-1:], run.deferred))
+    for n, outcome in reversed([*enumerate(run.outcomes)]):
+        reason = reasons.pop((outcome.step.kind, outcome.step.identity), "")
+        if reason and outcome.status == "done":
+            failed = replace(outcome, status="failed", error=f"it succeeded, but {reason}")
+            run.outcomes[n] = failed
+            run.broken.add(outcome.step.id)
+            run.report(failed)
+
+
+def _read_reasons(
+    run: Run, group: Sequence[Step], objects: Collection[Named]
+) -> Mapping[Named, str]:
+    """Read the objects, with retries, and return why they are not as planned."""
+
+    def read() -> Mapping[Named, str]:
+        # Locks of catalogs and relations read so far are held while the next is waited for.
+        step_timeouts(run, run.policy.lock / 4, 0.0)
+        return unmet(run.connection, run.plan, objects)
+
+    try:
+        return with_retries(run, group, read, check_queue_first=False)
+    except StatementFailed as e:
+        assert_connected(run, group, e)
+        return dict.fromkeys(objects, f"it could not be read: {e}")
