@@ -1,10 +1,11 @@
-"""The whole story on the embedded server: a starting point, a plan, an apply, a drift, a cure."""
+"""The example of the README on the embedded server: plan, apply, verify, drift and repair."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler import pipeline
@@ -14,121 +15,149 @@ from reconciler.declare.load import load
 from reconciler.errors import ReconcileError
 from reconciler.model.state import Scope
 from reconciler.pipeline import Job
+from reconciler.plan.plan import Plan
 from reconciler.report import text
-from reconciler.server.connection import connect, rows, translated
+from reconciler.server.connection import connect, rows, run_sql, translated
 from reconciler.server.locks import LockPolicy
 from reconciler.server.scratch import Embedded, start_embedded
 
 DATABASE = "reconcile"
-MARK = "reconcile demo"  # its comment, by which we know that we may drop it
-OTHERS = """
+DATABASE_COMMENT = "reconcile demo"  # marks a database of an earlier demo, which may be dropped
+IS_FOREIGN = """
     SELECT shobj_description(oid, 'pg_database') IS DISTINCT FROM %s
-           AND EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace('public')) AS strange
+           AND EXISTS (SELECT FROM pg_class
+                       WHERE relnamespace = to_regnamespace('public')) AS is_foreign
     FROM pg_database WHERE datname = current_database()"""
-BY_HAND = (
+ROW_COUNTS = """
+    SELECT (SELECT count(*) FROM public.conversations) AS conversations,
+           (SELECT count(*) FROM public.messages) AS messages"""
+CHANGES_BY_HAND = (
     "DROP INDEX public.idx_messages_org_created",
     "ALTER POLICY messages_select_optimized ON public.messages USING (true)",
 )
 
 
+@dataclass(frozen=True)
+class _Demo:
+    """The job of the demo, and the output of its progress."""
+
+    job: Job
+    print_text: Callable[[str], None]
+    watch_progress: Callable[[], AbstractContextManager[Watcher]]
+
+    def plan(self) -> Plan:
+        plan = pipeline.plan_changes(self.job)
+        self.print_text(text.plan(plan))
+        return plan
+
+    def apply(self) -> None:
+        plan = pipeline.plan_changes(self.job)
+        with self.watch_progress() as watcher:
+            outcome = pipeline.apply_plan(
+                plan, self.job, self.job.target, watcher, LockPolicy(), ()
+            )
+        self.print_text(text.recap(outcome).rstrip())
+
+    def verify(self) -> bool:
+        results = run_checks(self.job.target, self.job.declaration.checks)
+        self.print_text(text.checks(pipeline.plan_changes(self.job), results))
+        return all(result.passed for result in results)
+
+    def drift(self) -> Plan:
+        plan = pipeline.plan_changes(self.job)
+        self.print_text(text.drift(plan))
+        return plan
+
+    def change_by_hand(self) -> None:
+        with connect(self.job.target) as connection:
+            for statement in CHANGES_BY_HAND:
+                self.print_text(f"    {statement};")
+                run_sql(connection, statement)
+
+
 def play(
-    say: Callable[[str], None],
-    watching: Callable[[], AbstractContextManager[Watcher]],
+    print_text: Callable[[str], None],
+    watch_progress: Callable[[], AbstractContextManager[Watcher]],
     *,
     scale: float,
     load_only: bool,
 ) -> int:
-    """Tell the story with `say`; returns the exit status, 0 where every scene ended as it should."""
-    began = time.monotonic()
-    server = start_embedded("target")
-    url = _starting_point(say, server, scale)
+    """Play the example, and return the exit status: 0 if every part ended as expected.
+
+    `scale` multiplies the numbers of rows. With `load_only`, only the tables and rows are created.
+    """
+    started = time.monotonic()
+    url = _create_database(print_text, start_embedded("target"), scale)
     if load_only:
-        say("now: reconcile plan --target embedded")
+        print_text("now: reconcile plan --target embedded")
         return 0
     declaration = load(story() / "desired_state")
     job = Job(url, declaration, Scope(declaration.schemas))
+    succeeded = _play(_Demo(job, print_text, watch_progress))
+    seconds = time.monotonic() - started
+    print_text(f"{'done' if succeeded else 'NOT as it should be'} in {seconds:.0f} s")
+    print_text("yours to play with: reconcile plan --target embedded")
+    return 0 if succeeded else 1
 
-    say("\n# reconcile plan\n")
-    plan = pipeline.plan_changes(job)
-    say(text.plan(plan))
-    say("# reconcile apply\n")
-    _apply(say, job, watching)
-    say("\n# reconcile verify\n")
-    passed = _verify(say, job)
-    say("# reconcile plan, again\n")
-    again = pipeline.plan_changes(job)
-    say(text.plan(again))
-    say("# somebody drops an index and opens a policy by hand\n")
-    with connect(url) as connection, translated():
-        for statement in BY_HAND:
-            say(f"    {statement};")
-            connection.execute(statement.encode())
-    say("\n# reconcile drift\n")
-    drifted = pipeline.plan_changes(job)
-    say(text.drift(drifted))
-    say("# reconcile apply heals exactly that\n")
-    _apply(say, job, watching)
-    healed = pipeline.plan_changes(job)
-    say("\n" + text.drift(healed))
-    well = (
-        passed
-        and again.in_sync
-        and len(drifted.changes) == len(BY_HAND)
-        and healed.in_sync
-        and not plan.in_sync
+
+def _play(demo: _Demo) -> bool:
+    demo.print_text("\n# reconcile plan\n")
+    first_plan = demo.plan()
+    demo.print_text("# reconcile apply\n")
+    demo.apply()
+    demo.print_text("\n# reconcile verify\n")
+    verified = demo.verify()
+    demo.print_text("# reconcile plan, again\n")
+    second_plan = demo.plan()
+    demo.print_text("# somebody drops an index and opens a policy by hand\n")
+    demo.change_by_hand()
+    demo.print_text("\n# reconcile drift\n")
+    drift = demo.drift()
+    demo.print_text("# reconcile apply repairs exactly these two\n")
+    demo.apply()
+    demo.print_text("")
+    repaired = demo.drift()
+    return (
+        not first_plan.in_sync
+        and verified
+        and second_plan.in_sync
+        and len(drift.changes) == len(CHANGES_BY_HAND)
+        and repaired.in_sync
     )
-    say(f"{'done' if well else 'NOT as it should be'} in {time.monotonic() - began:.0f} s")
-    say("yours to play with: reconcile plan --target embedded")
-    return 0 if well else 1
 
 
-def _apply(
-    say: Callable[[str], None], job: Job, watching: Callable[[], AbstractContextManager[Watcher]]
-) -> None:
-    with watching() as watcher:
-        outcome = pipeline.apply_plan(
-            pipeline.plan_changes(job), job, job.target, watcher, LockPolicy(), ()
-        )
-    say(text.recap(outcome).rstrip())
-
-
-def _verify(say: Callable[[str], None], job: Job) -> bool:
-    results = run_checks(job.target, job.declaration.checks)
-    say(text.checks(pipeline.plan_changes(job), results))
-    return all(r.passed for r in results)
-
-
-def _starting_point(say: Callable[[str], None], server: Embedded, scale: float) -> str:
-    """A fresh database with the tables, policies and rows as they were before."""
-    url = server.database(DATABASE)
-    with connect(url) as connection:
-        if rows(connection, OTHERS, [MARK])[0]["strange"]:
+def _create_database(print_text: Callable[[str], None], server: Embedded, scale: float) -> str:
+    """Create the database with the tables, policies and rows to start from; return its URL."""
+    with connect(server.database(DATABASE)) as connection:
+        if rows(connection, IS_FOREIGN, [DATABASE_COMMENT])[0]["is_foreign"]:
             raise ReconcileError(
-                f"the embedded database {DATABASE!r} holds something that is not the demo's; drop it first"
+                f"the embedded database {DATABASE!r} holds tables that the demo did not create:"
+                " drop it first"
             )
     server.drop(DATABASE)
     url = server.database(DATABASE)
     with connect(url) as connection, translated():
-        connection.execute(f"COMMENT ON DATABASE {DATABASE} IS '{MARK}'".encode())
+        connection.execute(f"COMMENT ON DATABASE {DATABASE} IS '{DATABASE_COMMENT}'".encode())
         connection.execute("SELECT set_config('conversations.scale', %s, false)", [str(scale)])
         for script in ("before.sql", "data.sql"):
-            connection.execute((story_file(script)).read_bytes())
-        counted = connection.execute(
-            "SELECT (SELECT count(*) FROM public.conversations) AS conversations, (SELECT count(*) FROM public.messages) AS messages"
-        ).fetchone()
-    assert counted is not None
-    say(
-        f"the starting point: {counted['conversations']:,} conversations, {counted['messages']:,} messages"
+            connection.execute(story_file(script).read_bytes())
+        counts = rows(connection, ROW_COUNTS)[0]
+    print_text(
+        f"the starting point: {counts['conversations']:,} conversations,"
+        f" {counts['messages']:,} messages"
     )
     return url
 
 
 def story() -> Path:
-    """The folder that holds `desired_state` and `examples`: beside the package in a checkout, inside it when installed."""
+    """Return the folder of `desired_state` and `examples`.
+
+    An installed package contains them; in a checkout they stand beside the package.
+    """
     inside = Path(__file__).parent / "story"
     return inside if inside.is_dir() else Path(__file__).parents[1]
 
 
 def story_file(script: str) -> Path:
-    """A script of the conversations example."""
+    """Return the path of a script of the conversations example."""
     return story() / "examples" / "conversations" / script

@@ -1,1 +1,1 @@
-"""Declared checks: their model, and running them."""
+"""Checks that people declare: the model, and the run on a database."""

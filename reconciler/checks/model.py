@@ -1,4 +1,4 @@
-"""What `verify` asserts beside the structure: the `checks:` of the files."""
+"""The `checks:` of the YAML files, which `verify` runs beside comparing the structure."""
 
 from __future__ import annotations
 
@@ -15,34 +15,41 @@ from reconciler.errors import Position
 
 
 def _conditions() -> dict[str, frozenset[str]]:
-    """PostgreSQL's names of conditions → SQLSTATEs, from psycopg's exceptions, which are named after them.
+    """Map PostgreSQL's condition names to SQLSTATEs.
 
-    psycopg ends a name that is there twice in `Ext`.
+    psycopg's exceptions are named after the conditions, with the suffix `Ext` on a second exception
+    of the same name. https://www.postgresql.org/docs/current/errcodes-appendix.html
     """
-    found: dict[str, set[str]] = {}
-    for name, value in vars(errors).items():
+    codes: dict[str, set[str]] = {}
+    for class_name, value in vars(errors).items():
         code = getattr(value, "sqlstate", None)
         if isinstance(value, type) and isinstance(code, str):
-            words = re.sub(r"(?<!^)(?=[A-Z])", "_", name.rstrip("_").removesuffix("Ext")).lower()
-            found.setdefault(words, set()).add(code)
-    return {name: frozenset(codes) for name, codes in found.items()}
+            codes.setdefault(_snake_case(class_name), set()).add(code)
+    return {condition: frozenset(found) for condition, found in codes.items()}
+
+
+def _snake_case(class_name: str) -> str:
+    bare = class_name.rstrip("_").removesuffix("Ext")
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", bare).lower()
 
 
 CONDITIONS: Mapping[str, frozenset[str]] = _conditions()
 ASSERTED = ("equals", "fails_with", "uses_index")
-_CODE = re.compile(r"[0-9A-Z]{5}")
+_SQLSTATE = re.compile(r"[0-9A-Z]{5}")
 
 
 class Setting(BaseModel):
-    """A setting whose value a query returns, asked before the role is taken on."""
+    """A setting with the value that a query returns before the role is set."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    query: str = Field(description="returns one text; it sees what the one who verifies may see")
+    query: str = Field(
+        description="returns one text; runs with the rights of the user who runs `verify`"
+    )
 
 
 class Actor(BaseModel):
-    """As whom an assertion runs."""
+    """The role and the settings under which an assertion runs."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -53,7 +60,7 @@ class Actor(BaseModel):
 
 
 class Assertion(BaseModel):
-    """A query and the one thing that is said of it."""
+    """A query and its expected result: a value, an error or the use of an index."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -61,12 +68,12 @@ class Assertion(BaseModel):
 
     query: str = Field(description="one SQL command")
     equals: str | int | float | bool | None = Field(
-        default=None, description="the one value that it returns; null: no row, or NULL"
+        default=None, description="the only value that it returns; null: no row, or NULL"
     )
     fails_with: str = Field(
         default="", description="a condition such as check_violation, or its SQLSTATE"
     )
-    uses_index: str = Field(default="", description="an index that its plan reads")
+    uses_index: str = Field(default="", description="an index that the query's plan reads")
     actor: Actor | None = Field(
         default=None, alias="as", description="the role and the settings it runs with"
     )
@@ -75,36 +82,38 @@ class Assertion(BaseModel):
     @field_validator("fails_with")
     @classmethod
     def _known(cls, value: str) -> str:
-        if value in CONDITIONS or _CODE.fullmatch(value):
+        if value in CONDITIONS or _SQLSTATE.fullmatch(value):
             return value
         near = "".join(f"; did you mean {n}?" for n in get_close_matches(value, CONDITIONS, 1))
         raise ValueError(
-            f"{value!r} is neither a condition of PostgreSQL nor a SQLSTATE of five characters{near}"
+            f"{value!r} is neither a condition of PostgreSQL"
+            f" nor a SQLSTATE of five characters{near}"
         )
 
     @model_validator(mode="after")
     def _one_of_three(self) -> Self:
-        given = [f for f in ASSERTED if f in self.model_fields_set]
-        if len(given) != 1:
-            raise ValueError(
-                f"an assertion has exactly one of: {', '.join(ASSERTED)}"
-                + (f"; got {' and '.join(given)}" if given else "")
-            )
+        declared = [key for key in ASSERTED if key in self.model_fields_set]
+        if len(declared) != 1:
+            got = f"; got {' and '.join(declared)}" if declared else ""
+            raise ValueError(f"an assertion has exactly one of: {', '.join(ASSERTED)}{got}")
         return self
 
     @property
     def asserts(self) -> str:
-        """Which of the three it says: `equals: null` says something too."""
-        return next(f for f in ASSERTED if f in self.model_fields_set)
+        """The key of the expected result; `equals: null` is declared as well."""
+        return next(key for key in ASSERTED if key in self.model_fields_set)
 
     def expects(self, sqlstate: str) -> bool:
-        """Whether a failure is the expected one; a class of conditions, such as 23000, stands for all in it."""
+        """Compare an error with the expected condition.
+
+        The condition of a whole class, such as 23000, expects every error of the class.
+        """
         codes = CONDITIONS.get(self.fails_with, frozenset({self.fails_with}))
-        return sqlstate != "" and any(c in (sqlstate, sqlstate[:2] + "000") for c in codes)
+        return sqlstate != "" and bool(codes & {sqlstate, sqlstate[:2] + "000"})
 
 
 class Check(BaseModel):
-    """Assertions under one name; it holds when all of them do."""
+    """A name with assertions, all of which must hold."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

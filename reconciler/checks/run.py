@@ -1,4 +1,4 @@
-"""Assert what is declared under `checks:`, each in a transaction that is always rolled back."""
+"""Run declared checks, every assertion in a transaction that is rolled back."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from reconciler.sql import compose, literal, text
 
 @dataclass(frozen=True)
 class Result:
-    """How one check went; `complaint` says what was found where it failed."""
+    """The result of a check; `complaint` explains a failure, with the failed query."""
 
     name: str
     passed: bool
@@ -24,7 +24,7 @@ class Result:
 
 
 def run_checks(target: str, checks: Mapping[str, Check]) -> list[Result]:
-    """Run every check on the target; nothing that they write stays."""
+    """Run every check on the target; changes are rolled back."""
     if not checks:
         return []
     with connect(target) as connection:
@@ -33,92 +33,96 @@ def run_checks(target: str, checks: Mapping[str, Check]) -> list[Result]:
 
 def _result(connection: Connection, check: Check) -> Result:
     for assertion in check.assertions:
-        if complaint := _complaint(connection, assertion, check.search_path):
-            return Result(
-                check.name, passed=False, complaint=f"{complaint}\n{assertion.query.strip()}"
-            )
+        if failure := _failure(connection, assertion, check.search_path):
+            complaint = f"{failure}\n{assertion.query.strip()}"
+            return Result(check.name, passed=False, complaint=complaint)
     return Result(check.name, passed=True)
 
 
-def _complaint(connection: Connection, assertion: Assertion, search_path: str) -> str:
-    """What is wrong, or "" where nothing is."""
-    complaint = ""
+def _failure(connection: Connection, assertion: Assertion, search_path: str) -> str:
+    """Run an assertion and return the reason of its failure, or ""."""
+    failure = ""
     with connection.transaction():
         try:
             run_sql(connection, text(compose("SET LOCAL search_path TO {}", literal(search_path))))
             if assertion.actor is not None:
                 _become(connection, assertion.actor)
-        except StatementFailed as e:
-            complaint = f"the stage could not be set: {e}"
+        except StatementFailed as error:
+            failure = f"the role or the settings of `as` could not be set: {error}"
         else:
-            complaint = _asserted(connection, assertion)
+            failure = _compare(connection, assertion)
         raise Rollback
-    return complaint
+    return failure
 
 
 def _become(connection: Connection, actor: Actor) -> None:
-    """Take the settings and then the role; the settings are worked out before, with our own rights."""
-    values = {k: _value(connection, v) for k, v in actor.settings.items()}
-    for setting, value in values.items():
-        rows(connection, "SELECT set_config(%s, %s, true)", [setting, value])
+    """Set the settings and the role; queries of settings run before both, with our own rights."""
+    values = {name: _value(connection, setting) for name, setting in actor.settings.items()}
+    for name, value in values.items():
+        rows(connection, "SELECT set_config(%s, %s, true)", [name, value])
     if actor.role is not None:
         run_sql(connection, text(compose("SET LOCAL ROLE {}", actor.role)))
 
 
 def _value(connection: Connection, setting: Setting | str) -> str:
+    """Return the value of a setting; no row and NULL become ""."""
     if isinstance(setting, str):
         return setting
-    found = rows(connection, setting.query)
-    return (
-        str(next(iter(found[0].values())))
-        if found and next(iter(found[0].values())) is not None
-        else ""
-    )
+    value = _first_value(rows(connection, setting.query))
+    return "" if value is None else str(value)
 
 
-def _asserted(connection: Connection, assertion: Assertion) -> str:
+def _first_value(result: Sequence[Row]) -> object:
+    return next(iter(result[0].values()), None) if result else None
+
+
+def _compare(connection: Connection, assertion: Assertion) -> str:
+    """Run the query and compare the result; return the difference, or ""."""
     try:
         if assertion.asserts == "uses_index":
-            return _uses(connection, assertion.query, assertion.uses_index)
-        found = rows(connection, assertion.query)
-    except StatementFailed as e:
-        if assertion.asserts != "fails_with":
-            return f"failed with {e}"
-        return (
-            ""
-            if assertion.expects(e.sqlstate)
-            else f"should fail with {assertion.fails_with}, failed with {e.sqlstate}: {e.message}"
-        )
+            return _compare_indexes(connection, assertion)
+        result = rows(connection, assertion.query)
+    except StatementFailed as error:
+        return _compare_error(error, assertion)
     if assertion.asserts == "fails_with":
         return f"should fail with {assertion.fails_with}, and succeeded"
-    return _equals(found, assertion.equals)
+    return _compare_value(_first_value(result), assertion.equals)
 
 
-def _equals(found: Sequence[Row], wanted: object) -> str:
-    """Compare the first column of the first row; no row is null, and text compares with how a value is printed."""
-    got = next(iter(found[0].values()), None) if found else None
-    if got is None or wanted is None or isinstance(got, bool) or isinstance(wanted, bool):
-        same = got is wanted
+def _compare_error(error: StatementFailed, assertion: Assertion) -> str:
+    if assertion.asserts != "fails_with":
+        return f"failed with {error}"
+    if assertion.expects(error.sqlstate):
+        return ""
+    return f"should fail with {assertion.fails_with}, failed with {error.sqlstate}: {error.message}"
+
+
+def _compare_value(value: object, expected: object) -> str:
+    """Compare values; a text equals a value of another type that is printed alike."""
+    if value is None or expected is None or isinstance(value, bool) or isinstance(expected, bool):
+        equal = value is expected
     else:
-        same = got == wanted or str(got) == str(wanted)
-    return "" if same else f"gave {got!r}, {wanted!r} was expected"
+        equal = value == expected or str(value) == str(expected)
+    return "" if equal else f"gave {value!r}, {expected!r} was expected"
 
 
-def _uses(connection: Connection, query: str, index: str) -> str:
-    """Whether the plan of the query reads the index, were the table too large to be read whole."""
+def _compare_indexes(connection: Connection, assertion: Assertion) -> str:
+    """Look for the index in the query's plan, with sequential scans disabled for small tables."""
     run_sql(connection, "SET LOCAL enable_seqscan TO off")
-    plan = rows(connection, f"EXPLAIN (FORMAT JSON, COSTS OFF) {query}")[0]["QUERY PLAN"]
-    used = sorted(set(_indexes(plan)))
-    return "" if index in used else f"does not use {index} but {', '.join(used) or 'no index'}"
+    explain = f"EXPLAIN (FORMAT JSON, COSTS OFF) {assertion.query}"
+    used = sorted(set(_index_names(rows(connection, explain)[0]["QUERY PLAN"])))
+    if assertion.uses_index in used:
+        return ""
+    return f"does not use {assertion.uses_index} but {', '.join(used) or 'no index'}"
 
 
-def _indexes(node: object) -> Iterator[str]:
-    """The indexes that a plan in JSON reads, wherever they stand in it."""
+def _index_names(node: object) -> Iterator[str]:
+    """Yield the names of all indexes in a plan in JSON."""
     if isinstance(node, list):
         for item in cast("list[object]", node):
-            yield from _indexes(item)
+            yield from _index_names(item)
     elif isinstance(node, dict):
         for key, item in cast("dict[str, object]", node).items():
             if key == "Index Name":
                 yield str(item)
-            yield from _indexes(item)
+            yield from _index_names(item)
