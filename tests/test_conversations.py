@@ -349,8 +349,8 @@ def test_policies_are_one_lookup_and_one_index_condition(applied: Database) -> N
     assert "organization_id = ANY" in plan_text.split("Index Cond:", 1)[1]
     assert not applied.rows(
         """SELECT policyname FROM pg_policies WHERE tablename IN ('conversations', 'messages')
-           AND replace(coalesce(qual, '') || coalesce(with_check, ''), '( SELECT auth.uid() AS
-               uid)', '') LIKE '%auth.uid()%'"""
+           AND replace(coalesce(qual, '') || coalesce(with_check, ''),
+                       '( SELECT auth.uid() AS uid)', '') LIKE '%auth.uid()%'"""
     )
 
 
