@@ -1,4 +1,4 @@
-"""Indexes and constraints of partitioned tables, which have a copy on each partition.
+"""Indexes and constraints of partitioned tables, with a copy on each partition.
 
 The object is created on the partitioned table alone and stays invalid until a copy on every
 partition is attached, the innermost first:
@@ -55,7 +55,7 @@ class PartitionedObject(Inheritable, LeavesLeftovers):
     # -- DDL that each kind writes -----------------------------------------------------------------
 
     def create_on_parent_only(self) -> Statement:
-        """Create the object on a partitioned table and on none of its partitions."""
+        """Create the object on a partitioned table alone."""
         raise NotImplementedError
 
     def create_on_leaf(self, context: PlanningContext) -> Iterable[Statement]:
@@ -63,24 +63,24 @@ class PartitionedObject(Inheritable, LeavesLeftovers):
         raise NotImplementedError
 
     def create_sql(self) -> str:
-        """Return the plain DDL that creates the object."""
+        """Return the plain DDL to create the object."""
         raise NotImplementedError
 
     def drop_sql(self) -> str:
-        """Return the plain DDL that drops the object with its partition copies, if it exists."""
+        """Return the plain DDL to drop the object with all partition copies, if present."""
         raise NotImplementedError
 
     def undo_on_partitions(self, context: PlanningContext) -> Iterable[str]:
-        """Yield the plain DDL that reverts changes of partitions after a drop of the object."""
+        """Yield the plain DDL to revert changes of partitions after a drop of the object."""
         del context
         return ()
 
     def over_shadow(self, context: PlanningContext) -> Self:
-        """Return the object over the shadow columns of its columns."""
+        """Return the object over shadow columns."""
         raise NotImplementedError
 
     def default_on(self, child: Ref) -> str:
-        """Return the name that PostgreSQL chooses for the copy on a partition, if it is free."""
+        """Return the name chosen by PostgreSQL for the copy on a partition, if free."""
         del child
         return self.ref.name
 
@@ -97,7 +97,7 @@ class PartitionedObject(Inheritable, LeavesLeftovers):
         return found
 
     def with_partition_names(self, names: Mapping[Ref, str]) -> Self:
-        """Return the object with the names, by partition, that PostgreSQL would not choose."""
+        """Return the object with the names, by partition, not chosen by PostgreSQL."""
         chosen = {
             text(name(t.schema, t.name)): own
             for t, own in names.items()
@@ -122,7 +122,7 @@ class PartitionedObject(Inheritable, LeavesLeftovers):
         return None if found is None else [*found, *self._rename_copies_from(old, context)]
 
     def _rename_copies_from(self, old: Self, context: PlanningContext) -> Iterator[Statement]:
-        """Rename the existing copies, by way of temporary names if copies exchange their names."""
+        """Rename the existing copies, by way of temporary names if copies exchange names."""
         copies = context.partition_copies.get(self.ref, NO_COPIES)
         renames = [
             (t, copies[t].name, copy_on(t, self, context).ref.name)
@@ -135,12 +135,12 @@ class PartitionedObject(Inheritable, LeavesLeftovers):
         yield from (_rename_copy(*rename) for rename in renames)
 
     def name_partition_copies(self, context: PlanningContext) -> Iterable[Statement]:
-        """Give declared names to the copies that PostgreSQL creates together with the object."""
+        """Give declared names to the copies created together with the object."""
         named = self.partition_names
         return (self._name_copy(t) for t in self._existing_partitions(context) if t in named)
 
     def define_deferred(self, old: Self | None, context: PlanningContext) -> Iterable[Statement]:
-        """Name the copies on partitions that the plan creates, after their creation."""
+        """Name the copies on partitions created by the plan."""
         existing = {*self._existing_partitions(context)}
         yield from (self._name_copy(t) for t in self.partition_names if t not in existing)
 
@@ -164,13 +164,13 @@ class PartitionedObject(Inheritable, LeavesLeftovers):
         )
 
     def _existing_partitions(self, context: PlanningContext) -> Iterator[Ref]:
-        """Yield the partitions that exist before and after the plan."""
+        """Yield the partitions not created by the plan."""
         return (t for t in partitions_below(self.ref.on, context) if t not in context.created)
 
     # -- names and comparison ----------------------------------------------------------------------
 
     def name_keys(self) -> frozenset[tuple[str, ...]]:
-        """Return the keys of the base class, and for a constraint its name within the table."""
+        """Return the keys of the base class, and a constraint's name within the table."""
         keys = super().name_keys()
         return keys if self.relation else keys | {constraint_name_key(self.ref.on, self.ref.name)}
 
@@ -202,7 +202,7 @@ def constraint_name_key(table: Ref | None, name: str) -> tuple[str, ...]:
 
 
 def _is_default(own: str, default: str) -> bool:
-    """Return whether PostgreSQL may have chosen the name: it appends a number to a name in use."""
+    """Return whether PostgreSQL may have chosen the name: default, or default with a number."""
     stem = default.encode()[:55].decode(errors="ignore")
     return own == default or (own.startswith(stem) and own.removeprefix(default).isdigit())
 
@@ -218,12 +218,12 @@ def _rename_copy(table: Ref, before: str, after: str) -> Statement:
 
 
 def build_name(ref: Ref) -> str:
-    """Return the temporary name under which a replacement is built."""
+    """Return the temporary name of a replacement."""
     return BUILD_PREFIX + sha256(str(ref).encode()).hexdigest()[:12]
 
 
 def attach_copy(copy: PartitionedObject, parent: PartitionedObject) -> Statement:
-    """Attach the index of a partition to the index of its parent table."""
+    """Attach the index of a partition to the index of the parent table."""
     attach = compose("ALTER INDEX {} ATTACH PARTITION {}", parent.sql_name(), copy.sql_name())
     return Statement(
         sql=text(attach),
@@ -237,7 +237,7 @@ def attach_copy(copy: PartitionedObject, parent: PartitionedObject) -> Statement
 
 
 def copy_on(partition: Ref, parent: P, context: PlanningContext) -> P:
-    """Return the copy on a partition, under the name that PostgreSQL would choose if it is free."""
+    """Return the copy on a partition, under the default name, numbered if in use."""
     copy = parent.inherited_by(partition)
     default = context.default_partition_names.get(parent.ref, NO_COPIES).get(partition)
     copy = copy.with_name(default.name) if default else copy
@@ -254,18 +254,18 @@ def copies_on_leaves(parent: P, context: PlanningContext) -> list[P]:
 
 
 def partitions_below(table: Ref | None, context: PlanningContext) -> Iterator[Ref]:
-    """Yield all partitions of a table and of its partitions."""
+    """Yield all partitions of a table, on all levels."""
     for partition in context.partitions.get(table, ()) if table else ():
         yield from (partition, *partitions_below(partition, context))
 
 
 def leaf_partitions(table: Ref | None, context: PlanningContext) -> Iterator[Ref]:
-    """Yield the partitions below a table that have no partitions."""
+    """Yield the leaf partitions below a table."""
     return (p for p in partitions_below(table, context) if p not in context.partitions)
 
 
 def recreate_absorbed(parent: PartitionedObject, context: PlanningContext) -> Iterator[str]:
-    """Yield the plain DDL of partitions' own objects that become copies of `parent`.
+    """Yield the plain DDL of partitions' own objects to become copies of `parent`.
 
     Undoing the creation of `parent` would drop them.
     """
@@ -284,7 +284,7 @@ def _same_on_partition(
 
 
 def _is_free(copy: PartitionedObject, parent: PartitionedObject, context: PlanningContext) -> bool:
-    """Return whether no relation that the plan keeps has the name of a copy.
+    """Return whether the name of a copy is free after the plan.
 
     An object that becomes the copy, or is dropped first, leaves the name free.
     """

@@ -42,7 +42,7 @@ class PartitionedBuild:
             self.statements[n] = statement.model_copy(update={"undo": undo if n == 0 else ()})
 
     def _undo(self, built: PartitionedObject) -> list[str]:
-        """Return the SQL that drops the object and recreates the partitions' objects it reused."""
+        """Return the SQL to drop the object and recreate the reused objects of partitions."""
         existing = [o for o in self.reused if o.ref not in self.context.leftovers]
         return [
             built.drop_sql(),
@@ -56,7 +56,7 @@ class PartitionedBuild:
         return built
 
     def _build_below(self, built: PartitionedObject, attached_to: Ref | None) -> None:
-        """Create `built` and the copies on its table's partitions, and attach these.
+        """Create `built` and the copies on the table's partitions, and attach the copies.
 
         `attached_to` is the topmost object if `built` is attached to it already.
         """

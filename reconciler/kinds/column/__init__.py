@@ -1,1 +1,1 @@
-"""Columns and their online recipes, one idea in each file."""
+"""Columns and their online recipes, a file for each idea."""

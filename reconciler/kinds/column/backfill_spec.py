@@ -1,4 +1,4 @@
-"""Backfills: the declaration, and the statement that fills the rows without a value."""
+"""Backfills: the declaration, and the statement to fill the rows without a value."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z%]+)")
 
 
 class Batch(BaseModel):
-    """The size of a batch, which is one short transaction."""
+    """The size of a batch: a short transaction."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -75,7 +75,7 @@ _NOT_NULL_CONSTRAINT = """
 
 
 def query(server: Server) -> str:
-    """Return the catalog query of columns, without child tables' columns that equal the parent's.
+    """Return the catalog query of columns, except child tables' columns equal to the parent's.
 
     What depends on a column left out depends on the parent's: `addresses` holds both.
     """

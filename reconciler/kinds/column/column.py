@@ -43,7 +43,7 @@ from reconciler.sql import compose, raw, text
 
 
 class Column(ColumnDefinition):
-    """A column of a table; `name: type` is its short form."""
+    """A column of a table, in short `name: type`."""
 
     kind: ClassVar[str] = "column"
     section: ClassVar[str] = "columns"
@@ -81,7 +81,7 @@ class Column(ColumnDefinition):
     def free_name(
         self, new: Self, context: PlanningContext
     ) -> tuple[Self, Iterable[Statement]] | None:
-        """Rename the NOT NULL constraint to a temporary name, if it is to have another name."""
+        """Rename a NOT NULL constraint to a temporary name, if `new` has another name."""
         before, after = self.full_not_null, new.full_not_null
         if before is None or after is None or not context.server.has_not_null_constraints:
             return None
@@ -94,7 +94,7 @@ class Column(ColumnDefinition):
 
     @property
     def commit_group(self) -> Ref | None:
-        """The column itself if it is numbered, so that it never lacks a default in between."""
+        """The column if numbered, to add the identity in the transaction of DROP DEFAULT."""
         return self.ref if self.full_identity is not None else None
 
     # -- inheritance -------------------------------------------------------------------------------
@@ -152,7 +152,7 @@ class Column(ColumnDefinition):
     def keep_through(
         self, changed: Object, old: Object, context: PlanningContext
     ) -> Iterable[Statement]:
-        """Grant again after a change of the table's owner, who is grantee and grantor."""
+        """Grant again after a change of the table's owner: grantee and grantor change as well."""
         before, after = (o.owner if isinstance(o, Owned) else None for o in (old, changed))
         if self.grants and before and after and before != after:
             yield from self._grant(after_owner_change(self.grants, before, after), context)
@@ -176,7 +176,7 @@ class Column(ColumnDefinition):
             yield self.target.alter_column(raw("SET NOT NULL"))
 
     def _define_in_child(self, part: Object, context: PlanningContext) -> Iterable[Statement]:
-        """Define an override of this column in an existing child table."""
+        """Define an override of the column in an existing child table."""
         named = isinstance(part, Column) and part.override_clause(context) is not None
         if named and part.ref.on is not None:
             yield from part.redefine(self.inherited_by(part.ref.on), context) or ()
@@ -194,7 +194,7 @@ class Column(ColumnDefinition):
     def create(
         self, context: PlanningContext, parts: Sequence[InlinePart] = (), *, online: bool = True
     ) -> list[Statement]:
-        """Create the fill trigger once: before the backfill, or else with the attachments."""
+        """Create the fill trigger once: before the backfill, if any, or with the attachments."""
         trigger = self.fill_trigger
         once = {s.sql for s in trigger.create(self.target)} if trigger is not None else set[str]()
         found: list[Statement] = []
@@ -204,7 +204,7 @@ class Column(ColumnDefinition):
         return found
 
     def attach(self, old: Self | None, context: PlanningContext) -> Iterator[Statement]:
-        """Set further what the definition of a new column cannot."""
+        """Set the attributes of a new column without a clause in ADD COLUMN, too."""
         if old is None:
             yield from (s.model_copy(update={"undo": ()}) for s in self._attach_new(context))
         yield from super().attach(old, context)
@@ -260,7 +260,7 @@ class Column(ColumnDefinition):
             yield self.fill_trigger.drop_function(self.target)
 
     def define_deferred(self, old: Self | None, context: PlanningContext) -> Iterable[Statement]:
-        """Add the identity after the sequence of the old default, whose name it may take."""
+        """Add the identity after a drop of the old default's sequence, to reuse the name."""
         if self.full_identity is not None and old is not None and old.full_identity is None:
             yield from self.full_identity.add(self.type, self.target, context)
 
@@ -322,7 +322,7 @@ class Column(ColumnDefinition):
     # -- suspended while a type or collation is replaced -------------------------------------------
 
     def suspend(self, context: PlanningContext) -> Iterable[Statement] | None:
-        """Drop identity and default, which may depend on the replaced object."""
+        """Drop identity and default, as both may depend on the replaced object."""
         if self.generated is not None:
             return None
         found: list[Statement] = []

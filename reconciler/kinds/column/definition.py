@@ -123,7 +123,7 @@ class ColumnDefinition(
     @field_validator("type")
     @classmethod
     def _type_alone(cls, value: str) -> str:
-        """Refuse further clauses in `type`, which PostgreSQL would accept in ADD COLUMN."""
+        """Refuse further clauses in `type`: PostgreSQL would accept all in ADD COLUMN."""
         if clause := _CLAUSES.search(re.sub(r'"(?:[^"]|"")*"', "", value)):
             raise ValueError(f"type: only the data type stands here, not {clause[0]!r}")
         return value
@@ -136,14 +136,14 @@ class ColumnDefinition(
 
     @property
     def full_identity(self) -> Identity | None:
-        """The identity with all its attributes."""
+        """The identity with all attributes."""
         if isinstance(self.identity, str):
             return Identity(generated=self.identity)
         return self.identity
 
     @property
     def full_not_null(self) -> NotNull | None:
-        """The NOT NULL constraint with all its attributes."""
+        """The NOT NULL constraint with all attributes."""
         if isinstance(self.not_null, NotNull):
             return self.not_null
         return NotNull() if self.not_null else None

@@ -1,4 +1,4 @@
-"""A trigger that fills a column where applications leave null, as `keep_filled` of a backfill asks.
+"""Fill triggers: set a column where applications leave null, for `keep_filled` of a backfill.
 
 The trigger belongs to the column and is created before the first row is filled. Its value is
 evaluated with the privileges of the role that writes the row.
@@ -20,7 +20,7 @@ from reconciler.sql import compose, literal, name, raw, text
 
 
 class FillTrigger(BaseModel):
-    """A fill trigger and its function, by name, and the SQL expression for the value.
+    """A fill trigger and a function, by name, and the SQL expression for the value.
 
     The names stay when table or column are renamed.
     """
@@ -77,7 +77,7 @@ class FillTrigger(BaseModel):
         )
 
     def change_from(self, old: FillTrigger, target: Target) -> Iterator[Statement]:
-        """Change `old` to this trigger; a trigger of another name is dropped last."""
+        """Change `old`; create before drop if the names differ."""
         function, trigger = self.create(target)
         if (self.trigger, self.function) != (old.trigger, old.function):
             yield from (function, trigger, *old.drop(target))
@@ -88,7 +88,7 @@ class FillTrigger(BaseModel):
             yield trigger.model_copy(update={"undo": ()})
 
     def drop(self, target: Target) -> Iterator[Statement]:
-        """Drop the trigger and its function."""
+        """Drop trigger and function."""
         function, trigger = self.create(target)
         assert trigger.undo is not None
         yield Statement(
@@ -102,7 +102,7 @@ class FillTrigger(BaseModel):
         )
 
     def drop_function(self, target: Target) -> Statement:
-        """Drop the function, after the trigger was dropped with its table."""
+        """Drop the function, after a drop of the table with the trigger."""
         return Statement(sql=self._drop_function_sql(target))
 
     def _function_name(self, target: Target) -> sql.Composable:
@@ -113,7 +113,7 @@ class FillTrigger(BaseModel):
 
 
 def source_of(target: Target, value: str) -> str:
-    """Return the body of a trigger function that sets the column to the value."""
+    """Return the body of a trigger function to set the column to the value."""
     body = "BEGIN\n  NEW.{} := (SELECT {} FROM (SELECT NEW.*) AS {});\n  RETURN NEW;\nEND"
     return text(compose(body, name(target.column), raw(value), name(target.name)))
 

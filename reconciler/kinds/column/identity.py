@@ -35,7 +35,7 @@ class Identity(SequenceOptions):
     comment: str | None = Field(default=None, description="COMMENT ON SEQUENCE")
 
     def short_form(self, table: str, column: str) -> Identity | Literal["always", "by default"]:
-        """Return the identity without the default name, or `generated` if nothing else is left."""
+        """Return the identity without the default name, as `generated` alone if possible."""
         is_default = self.sequence == default_name(table, column, "seq")
         sequence = None if is_default else self.sequence
         found = self.model_copy(update={"sequence": sequence, "grants": self.grants or None})
@@ -64,7 +64,7 @@ class Identity(SequenceOptions):
     def attach(
         self, old: Identity | None, target: Target, context: PlanningContext
     ) -> Iterator[Statement]:
-        """Set persistence, privileges and comment of the sequence; `old` is None if it is new."""
+        """Set persistence, privileges and comment; `old` is None for a new sequence."""
         sequence = self.sql_name(target)
         if self.unlogged != (old.unlogged if old else None):
             persistence = raw("UNLOGGED" if self.unlogged else "LOGGED")
@@ -89,7 +89,7 @@ class Identity(SequenceOptions):
         return access.changes(before, self.grants or {})
 
     def add(self, type_: str, target: Target, context: PlanningContext) -> Iterable[Statement]:
-        """Make an existing column an identity column, counting on from its values."""
+        """Make an existing column an identity column, counting on from the values."""
         yield target.alter_column(
             compose("ADD {}", self.clause(target.schema)), raw("DROP IDENTITY")
         )
@@ -122,7 +122,7 @@ class Identity(SequenceOptions):
         )
 
     def drop(self, target: Target, context: PlanningContext) -> Statement:
-        """Drop the identity with its sequence."""
+        """Drop the identity with the sequence."""
         undo = (
             target.alter_column_sql(compose("ADD {}", self.clause(target.schema))),
             *(s.sql for s in self.attach(None, target, context)),
@@ -136,7 +136,7 @@ class Identity(SequenceOptions):
     def alter_from(
         self, old: Identity, type_: str, target: Target, context: PlanningContext
     ) -> Iterable[Statement]:
-        """Alter `old` to this identity."""
+        """Alter `old` to the identity."""
         if self.generated != old.generated:
             generated, undo = (
                 compose("SET GENERATED {}", raw(i.generated.upper())) for i in (self, old)
@@ -159,7 +159,7 @@ class Identity(SequenceOptions):
         )
 
     def rename_sql(self, new: Identity, target: Target) -> str:
-        """Return the SQL that gives the sequence the name of `new`."""
+        """Return the SQL to rename the sequence to the name of `new`."""
         rename = "ALTER SEQUENCE {} RENAME TO {}"
         return text(compose(rename, self.sql_name(target), new.sequence_name(target)))
 

@@ -1,4 +1,4 @@
-"""Columns of child tables and partitions, which inherit from the parent's column."""
+"""Columns of child tables and partitions, inherited from the parent's column."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from reconciler.sql import compose, raw
 
 
 def inherited_fields(column: ColumnDefinition, child: Ref) -> dict[str, Any]:
-    """Return the fields in which the child table's column differs from the parent's."""
+    """Return the fields of a child table's column with other values than the parent's."""
     not_inherited: dict[str, Any] = dict.fromkeys(
         ("identity", "statistics", "n_distinct", "n_distinct_inherited", "fill_trigger")
     )
@@ -28,7 +28,7 @@ def inherited_fields(column: ColumnDefinition, child: Ref) -> dict[str, Any]:
 
 
 def fields_of_override(column: ColumnDefinition, parent: ColumnDefinition) -> dict[str, Any]:
-    """Return the fields that an override takes from the parent's column."""
+    """Return the fields of an override taken from the parent's column."""
     if not column.overrides:
         return {}
     return {
@@ -46,23 +46,31 @@ def alter_not_null(
     context: PlanningContext,
 ) -> Iterable[Statement]:
     """Add, drop or alter NOT NULL, unless the parent's column does."""
-    target = column.target
     new, before = column.full_not_null, old.full_not_null
-    is_named = context.server.has_not_null_constraints
-    if new and before and is_named and (column.also_inherited or old.also_inherited):
-        return _rename_not_null(column, old, context)
+    if new and before and context.server.has_not_null_constraints:
+        return _alter_constraint(column, old, backfill, context)
     if column.overrides and not old.overrides:
         before = None  # the parent's column has what an override leaves out
     elif old.overrides and not column.overrides:
         new, before = None, None if new else before
     if new and not before:
-        return new.add(target, backfill, context.server)
+        return new.add(column.target, backfill, context.server)
     if before and not new:
-        return before.drop(target, context)
-    stays_inherited = column.overrides or (column.inherited and old.inherited)
-    if new and before and new != before and is_named and not stays_inherited:
-        return new.alter_from(before, target, backfill)
+        return before.drop(column.target, context)
     return ()
+
+
+def _alter_constraint(
+    column: ColumnDefinition,
+    old: ColumnDefinition,
+    backfill: Backfill | None,
+    context: PlanningContext,
+) -> Iterable[Statement]:
+    new, before = column.full_not_null, old.full_not_null
+    assert new is not None and before is not None
+    if column.also_inherited or old.also_inherited:
+        return _rename_not_null(column, old, context)
+    return () if new == before else new.alter_from(before, column.target, backfill)
 
 
 def _rename_not_null(
@@ -88,7 +96,7 @@ def restate(
     old: ColumnDefinition,
     server: Server,
 ) -> Iterable[Statement]:
-    """Set again where the column differs from the parent's, after `old` was altered to `changed`.
+    """Repeat the column's own settings after `old`, the parent's column, was altered to `changed`.
 
     ALTER TABLE alters the columns of child tables as well, whatever they override.
     """
@@ -96,11 +104,16 @@ def restate(
     has_default = column.default is not None or not column.overrides
     if changed.default != old.default and has_default:
         yield target.set_default(column.default, before=None)
-    both_generated = changed.generated is not None and old.generated is not None
-    if column.generated is not None and both_generated and changed.generated != old.generated:
+    if column.generated is not None and _alters_expression(changed, old):
         yield target.alter_column(compose("SET EXPRESSION AS ({})", raw(column.generated)))
     if column.not_null and old.not_null and not changed.not_null:
         yield target.alter_column(raw("SET NOT NULL"))
     if (changed.storage, changed.type) != (old.storage, old.type):
         reset = column.model_copy(update={"storage": None})
         yield from alter_settings(column, reset, target, server)
+
+
+def _alters_expression(changed: ColumnDefinition, old: ColumnDefinition) -> bool:
+    if changed.generated is None or old.generated is None:
+        return False
+    return changed.generated != old.generated

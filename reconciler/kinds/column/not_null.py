@@ -41,14 +41,14 @@ class NotNull(BaseModel):
         """Return the declared or default name."""
         return self.name or default_name(target.name, target.column, "not_null")
 
-    def with_explicit_names(self, target: Target, claimed: Set[tuple[str, str]]) -> NotNull | None:
-        """Return the constraint with its default name spelled out if the name is reserved."""
+    def with_explicit_names(self, target: Target, reserved: Set[tuple[str, str]]) -> NotNull | None:
+        """Return the constraint with the default name spelled out if reserved, else None."""
         own = self.constraint_name(target)
-        is_claimed = self.name is None and (target.on.schema, own) in claimed
-        return self.model_copy(update={"name": own}) if is_claimed else None
+        is_reserved = self.name is None and (target.on.schema, own) in reserved
+        return self.model_copy(update={"name": own}) if is_reserved else None
 
     def as_inherited(self, target: Target, child: str) -> NotNull | bool:
-        """Return the constraint as inherited by the child table of that name."""
+        """Return the constraint as inherited by a child table."""
         if self.no_inherit:
             return False
         return NotNull(name=self.constraint_name(target)).short_form(child, target.column)
@@ -100,7 +100,7 @@ class NotNull(BaseModel):
             yield self.comment_on(target).model_copy(update={"undo": ()})
 
     def add_to_swapped(self, target: Target, server: Server) -> Iterable[Statement]:
-        """Add to a column of which a check proves NOT NULL, so that no row is read."""
+        """Add to a swapped column without a scan, as a check proves NOT NULL."""
         if server.has_not_null_constraints:
             yield target.alter(self._add_clause(target, valid=not self.not_valid), undo=())
             yield from () if self.comment is None else [self.comment_on(target)]
@@ -108,7 +108,7 @@ class NotNull(BaseModel):
             yield target.alter_column(raw("SET NOT NULL"), undo=())
 
     def drop(self, target: Target, context: PlanningContext) -> Iterable[Statement]:
-        """Drop, on partitions as well that have a NOT NULL of their own besides the inherited."""
+        """Drop, also on partitions with a local NOT NULL besides the inherited."""
         undo = [target.alter_column_sql(raw("SET NOT NULL"))]
         if context.server.has_not_null_constraints:
             undo = [target.alter_sql(self._add_clause(target, valid=not self.not_valid))]
@@ -120,7 +120,7 @@ class NotNull(BaseModel):
     def alter_from(
         self, old: NotNull, target: Target, backfill: Backfill | None
     ) -> Iterable[Statement]:
-        """Alter `old` to this constraint."""
+        """Alter `old` to the constraint."""
         own, before = self.constraint_name(target), old.constraint_name(target)
         if own != before:
             yield target.alter(*_rename_clauses(before, own))
@@ -178,7 +178,7 @@ class NotNull(BaseModel):
     def renamed_while_reparenting(
         self, before: str, target: Target
     ) -> tuple[Statement, Statement] | None:
-        """Return the statements that rename the constraint from `before` and back.
+        """Return the statements to rename the constraint from `before` and back.
 
         A child table inherits the temporary name, and keeps the name after leaving the parent.
         """
@@ -197,7 +197,7 @@ def _rename_clauses(before: str, after: str) -> tuple[sql.Composable, sql.Compos
 def _detach_and_attach(
     target: Target, child: InheritableTable
 ) -> Iterable[tuple[Statement, Statement]]:
-    """Yield the statements that detach the child from each parent and attach the child again."""
+    """Yield pairs of statements, to detach the child from each parent and to attach again."""
     for parent in (name(p.schema, p.name) for p in reversed(child.parents)):
         if child.is_partition:
             bound = raw(child.values or "DEFAULT")
@@ -220,19 +220,19 @@ def _detach_and_attach(
 
 
 def prove_by_check(target: Target) -> Iterable[Statement]:
-    """Add and validate a check against nulls, so that a later SET NOT NULL reads no row."""
+    """Add and validate a check against nulls, for a later SET NOT NULL without a scan."""
     drop = compose("DROP CONSTRAINT IF EXISTS {}", _check_name(target))
     yield in_own_transaction(target.alter(_add_check(target), drop))
     yield _validate(_check_name(target), target)
 
 
 def drop_check(target: Target) -> Statement:
-    """Drop the check named after the column of `target`, which may have another name by now."""
+    """Drop the check named after the column of `target`, even after a rename of the column."""
     return target.alter(compose("DROP CONSTRAINT {}", _check_name(target)), undo=())
 
 
 def _set_checked(target: Target) -> Iterator[Statement]:
-    """Set NOT NULL, which the check proves, and drop the check."""
+    """Set NOT NULL, proven by the check, and drop the check."""
     yield in_own_transaction(target.alter_column(raw("SET NOT NULL"), raw("DROP NOT NULL")))
     yield in_own_transaction(drop_check(target))
 

@@ -22,7 +22,7 @@ from reconciler.sql import compose, raw, text
 
 
 def declared_backfill(column: ColumnDefinition, context: PlanningContext) -> Backfill | None:
-    """Return the declared backfill, or else a backfill with the fill trigger's value."""
+    """Return the declared backfill, or a backfill with the fill trigger's value, or None."""
     declared = context.declared.get(column.ref)
     backfill = declared.backfill if isinstance(declared, ColumnDefinition) else None
     if backfill is None and column.fill_trigger is not None:
@@ -31,7 +31,7 @@ def declared_backfill(column: ColumnDefinition, context: PlanningContext) -> Bac
 
 
 def backfill_of_new(column: ColumnDefinition, context: PlanningContext) -> Backfill | None:
-    """Return the backfill of a column to be added; None if ADD COLUMN gives every row its value.
+    """Return the backfill of a column to be added; None if ADD COLUMN fills every row.
 
     A volatile default rewrites the table, so rows of a large table are backfilled with the default.
     """
@@ -94,7 +94,7 @@ def hazards_of_adding(
 
 
 def mark_sequence(column: ColumnDefinition, added: Statement) -> Statement:
-    """Mark ADD COLUMN of an identity column, whose sequence is created in the table's schema."""
+    """Mark ADD COLUMN of an identity column: the table's schema gets a sequence."""
     where = "schema" if column.full_identity is not None else ""
     return added.model_copy(update={"needs_create_on": where})
 
@@ -154,7 +154,7 @@ def shadow_of(
 
 
 def _refusal(new: ColumnDefinition, old: ColumnDefinition) -> str:
-    """Return the reason against a shadow column, "" if there is none."""
+    """Return the reason against a shadow column, or ""."""
     reasons = {
         "its rows are another server's": new.target.foreign,
         "it is generated": new.generated is not None or old.generated is not None,
@@ -168,7 +168,7 @@ def _refusal(new: ColumnDefinition, old: ColumnDefinition) -> str:
 
 @dataclass(frozen=True)
 class ShadowSwap:
-    """The swap of the column `old` for its shadow column, which becomes `new`."""
+    """The swap of the column `old` for the shadow column, to become `new`."""
 
     shadow: ShadowColumn
     new: ColumnDefinition
@@ -184,7 +184,7 @@ class ShadowSwap:
         return self.old.full_identity if self.new.full_identity is not None else None
 
     def before(self) -> Iterator[Statement]:
-        """Create the shadow column, unless an interrupted run did, and fill it."""
+        """Create the shadow column, unless an interrupted run did, and fill the rows."""
         found: list[Statement] = []
         if not self.shadow.is_in_sync(self.context.leftovers):
             found += self.shadow.create()

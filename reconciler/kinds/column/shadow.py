@@ -1,4 +1,4 @@
-"""The shadow column of a column whose type changes: of the new type, kept in sync and filled.
+"""Shadow columns: columns of the new type, kept in sync with a column and filled.
 
 The shadow column is filled in batches and swapped for the column in one short transaction, so that
 a change of type that rewrites every row blocks nobody.
@@ -34,7 +34,7 @@ _CREATE_FUNCTION = (
 
 @dataclass(frozen=True)
 class ShadowColumn:
-    """The shadow column `ref`; `value` is its value in every row, SQL over the row."""
+    """The shadow column `ref`, equal to `value` in every row: SQL over the row."""
 
     ref: Ref
     type: str
@@ -50,7 +50,7 @@ class ShadowColumn:
         pacing: Retype,
         leftovers: Mapping[Ref, Leftover],
     ) -> Self:
-        """Return the shadow column that becomes `column`.
+        """Return the shadow column to become `column`.
 
         The name is a hash of the definition, so that leftovers of another definition are not
         reused. A second name avoids a leftover whose trigger is gone.
@@ -71,7 +71,7 @@ class ShadowColumn:
 
     @classmethod
     def from_leftover(cls, column: ColumnDefinition) -> Self:
-        """Return the shadow column as which a leftover column was created."""
+        """Return the shadow column of a leftover column."""
         value = column.fill_trigger.value if column.fill_trigger else ""
         return cls(column.ref, column.type, column.collation, value)
 
@@ -82,7 +82,7 @@ class ShadowColumn:
         return Target(self.ref.on, self.ref.name)
 
     def is_in_sync(self, leftovers: Mapping[Ref, Leftover]) -> bool:
-        """Return whether the shadow column exists, with its trigger."""
+        """Return whether shadow column and trigger exist."""
         left = leftovers.get(self.ref)
         trigger = getattr(left.made, "fill_trigger", None) if left else None
         return isinstance(trigger, FillTrigger) and trigger.value == self.value
@@ -90,7 +90,7 @@ class ShadowColumn:
     # -- create and drop ---------------------------------------------------------------------------
 
     def create(self) -> Iterator[Statement]:
-        """Add the column, then the function and the trigger that keep the column in sync."""
+        """Add the column, then the function and the trigger to keep the column in sync."""
         own, collation = self.target.column, raw("")
         if self.collation is not None:
             collation = compose(" COLLATE {}", collation_sql(self.collation))
@@ -101,7 +101,7 @@ class ShadowColumn:
         yield from self._create_trigger()
 
     def _create_trigger(self) -> Iterator[Statement]:
-        """Create a trigger that fires after all others, and for replicated rows as well."""
+        """Create a trigger to fire after all triggers of users, for replicated rows as well."""
         source = literal(source_of(self.target, self.value))
         create = compose(_CREATE_FUNCTION, self._function, source)
         yield Statement(sql=text(create), undo=(self._drop_function_sql,))
@@ -123,7 +123,7 @@ class ShadowColumn:
         yield self.target.alter(enable, undo=(), lock="SHARE ROW EXCLUSIVE")
 
     def recreate_leftovers(self) -> Iterator[Statement]:
-        """Create the leftovers of an interrupted run, without trigger if there was none."""
+        """Create the leftovers of an interrupted run, without trigger if the trigger is missing."""
         column, *trigger = self.create()
         yield column
         yield from trigger if self.value else ()
@@ -139,7 +139,7 @@ class ShadowColumn:
         yield Statement(sql=self._drop_function_sql, undo=())
 
     def drop(self) -> Iterable[Statement]:
-        """Drop trigger, function and column, as far as they exist."""
+        """Drop trigger, function and column if present."""
         yield from self.drop_trigger()
         drop = "ALTER TABLE IF EXISTS {} DROP COLUMN IF EXISTS {}"
         yield Statement(

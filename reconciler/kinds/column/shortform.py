@@ -47,7 +47,7 @@ class ShortForm:
     def candidates(
         self, default: str | None, others: Mapping[Ref, Object], *, required: bool
     ) -> Iterator[dict[str, Any]]:
-        """Yield updates of the column that may stand for some of `others`.
+        """Yield updates of the column as candidates to declare objects in `others`.
 
         `required` says that the column is NOT NULL without attributes, as a serial implies.
         """
@@ -62,7 +62,7 @@ class ShortForm:
                 yield {"references": references}
 
     def expand(self) -> Iterator[tuple[Ref, dict[str, Any]]]:
-        """Yield refs and fields of the objects that the short forms declare, with default names."""
+        """Yield refs and fields of the declared objects, with default names."""
         table, column = self.target.on, self.target.column
 
         def constraint(columns: str, label: str) -> Ref:
@@ -84,7 +84,7 @@ class ShortForm:
 
 
 def declares_fully(body: Mapping[str, Any], obj: Object) -> bool:
-    """Return whether an object has no fields but `body`, its owner and its default privileges."""
+    """Return whether an object has no fields but `body`, owner and default privileges."""
     ignored = {*obj.derived(), "owner"}
     defaults: dict[str, Any] = {}
     if isinstance(obj, Granted):

@@ -68,7 +68,7 @@ class Target:
         lock: str = "ACCESS EXCLUSIVE",
         hazards: tuple[Hazard, ...] = (),
     ) -> Statement:
-        """Alter the table; undo with `undo_action` of ALTER TABLE, or else with the SQL `undo`."""
+        """Alter the table; undo with `undo_action` of ALTER TABLE, or with the SQL `undo`."""
         if undo_action is not None:
             undo = (self.alter_sql(undo_action, only=only),)
         return Statement(
@@ -94,7 +94,7 @@ class Target:
         return self.alter(alter_column, undo=undo, hazards=hazards)
 
     def alter_statistics(self, action: sql.Composable, undo_action: sql.Composable) -> Statement:
-        """Alter the statistics options of the column, which child tables do not inherit."""
+        """Alter the statistics options of the column, without child tables."""
         alter, undo = (compose("ALTER COLUMN {} {}", self.column, a) for a in (action, undo_action))
         return self.alter(alter, undo, only=True, lock="SHARE UPDATE EXCLUSIVE")
 
@@ -107,7 +107,7 @@ class Target:
         return self.alter_column(action, undo_action)
 
     def change_type(self, conversion: TypeConversion, context: PlanningContext) -> Statement:
-        """Convert every row to the data type that replaces a type of the same name."""
+        """Convert every row to the replacement of a data type of the same name."""
         column = qualified(self.column)
         forth = compose("TYPE {} USING {}", raw(conversion.type), conversion.convert(column))
         back = compose(
@@ -132,5 +132,5 @@ class Target:
 
 
 def in_own_transaction(statement: Statement) -> Statement:
-    """Return the statement, to run in a transaction of its own."""
+    """Return the statement, to run in a separate transaction."""
     return statement.model_copy(update={"own_transaction": True})

@@ -100,7 +100,7 @@ def _parse(spelled: str) -> _Type:
 
 
 def conversion(old: str, new: str, column: sql.Composable) -> sql.Composable | None:
-    """Return the expression that converts a column; None if an assignment cast does.
+    """Return the expression to convert a column; None for an assignment cast.
 
     A cast by text is the last resort.
     """
@@ -114,7 +114,7 @@ def conversion(old: str, new: str, column: sql.Composable) -> sql.Composable | N
 
 
 def _is_assignable(old: _Type, new: _Type) -> bool:
-    """Return whether PostgreSQL casts by assignment between two types or their arrays."""
+    """Return whether PostgreSQL casts by assignment between two types, or two types of arrays."""
     family = any({old.name, new.name} <= family for family in _FAMILIES)
     return old.name == new.name or family or (new.name in _STRINGS and not old.array)
 
@@ -142,7 +142,7 @@ def rewrites(old: str, new: str) -> bool:
 
 
 def _fits_numeric(old: _Type, new: _Type) -> bool:
-    """Return whether a numeric keeps its scale and gets no smaller."""
+    """Return whether a numeric keeps the scale and gets no smaller."""
     same_scale = bool(old.modifiers) and old.modifiers[1:] == new.modifiers[1:]
     return same_scale and old.modifiers <= new.modifiers
 
@@ -184,7 +184,7 @@ class TypeChange:
 
     @property
     def is_costly(self) -> bool:
-        """Whether the table or its indexes are rewritten."""
+        """Whether table or indexes are rewritten."""
         return rewrites(self.old[0], self.new[0]) or self.old[1] != self.new[1]
 
     @property

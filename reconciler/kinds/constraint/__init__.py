@@ -1,1 +1,1 @@
-"""Constraints of tables, and their online recipes."""
+"""Constraints of tables, and online recipes."""

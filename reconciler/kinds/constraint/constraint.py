@@ -189,7 +189,7 @@ class Constraint(Resumable, ConstraintDefinition):
         return self._add_again(self.after_restore(old, context).comment, context)
 
     def after_restore(self, old: Self, context: PlanningContext) -> Self:
-        """Mark a constraint that was valid by its comment, for the case of an interruption."""
+        """Mark a formerly valid constraint by a comment, in case of an interruption."""
         unvalidated = self._can_validate_later(context)
         was_valid = not (self.not_valid or old.not_valid)
         comment = (

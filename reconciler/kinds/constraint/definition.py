@@ -19,7 +19,7 @@ TYPES = ("check", "unique", "primary_key", "foreign_key", "exclude")
 
 
 class ConstraintDefinition(PartitionedObject):
-    """The fields of a constraint, exactly one of `TYPES` among them."""
+    """The fields of a constraint, of `TYPES` exactly one."""
 
     sql_fields: ClassVar[tuple[str, ...]] = ("references", *TYPES)
     not_compared: ClassVar[frozenset[str]] = frozenset(
@@ -88,7 +88,7 @@ class ConstraintDefinition(PartitionedObject):
 
     @property
     def is_key(self) -> bool:
-        """Whether an ordinary unique index backs the constraint, which can be built in advance."""
+        """Whether an ordinary unique index backs the constraint, and can be built in advance."""
         has_key = self.unique is not None or self.primary_key is not None
         return has_key and not self.without_overlaps
 
@@ -120,7 +120,7 @@ class ConstraintDefinition(PartitionedObject):
         return super().name_keys() | primary
 
     def default_on(self, child: Ref) -> str:
-        """Return the name of the partition's index, after which PostgreSQL names the constraint."""
+        """Return the name of the partition's index: PostgreSQL names the constraint alike."""
         if not self.has_index or self.exclude is not None:
             return self.ref.name
         columns = "_".join(self.unique or ())
@@ -211,7 +211,7 @@ class ConstraintDefinition(PartitionedObject):
         )
 
     def validate_rows(self, undo: tuple[str, ...] = ()) -> Statement:
-        """Validate existing rows, in a transaction of its own and without blocking anybody."""
+        """Validate existing rows, in a separate transaction without blocking writes."""
         validate = compose("ALTER TABLE {} VALIDATE CONSTRAINT {}", self.table, self.ref.name)
         return Statement(
             sql=text(validate),
@@ -232,13 +232,13 @@ class ConstraintDefinition(PartitionedObject):
         )
 
     def restore_sql(self) -> tuple[str, ...]:
-        """Return the plain DDL that adds the constraint with comments."""
+        """Return the plain DDL to add the constraint with comments."""
         comment = () if self.comment is None else (self.comment_on(self.comment).sql,)
         index_comment = () if self.index_comment is None else (self.index_comment_sql(),)
         return (self.add(not_valid=self.not_valid).sql, *comment, *index_comment)
 
     def plain_drop_sql(self) -> str:
-        """Return the plain DDL that drops the constraint, which must exist."""
+        """Return the plain DDL to drop an existing constraint."""
         return text(compose("ALTER TABLE {} DROP CONSTRAINT {}", self.table, self.ref.name))
 
     def alter_deferrable(self) -> Statement:
@@ -277,7 +277,7 @@ class ConstraintDefinition(PartitionedObject):
         )
 
     def index_comment_sql(self) -> str:
-        """Return the SQL that sets the comment on the index."""
+        """Return the SQL to set the comment on the index."""
         index = name(self.ref.schema, self.ref.name)
         return text(compose("COMMENT ON INDEX {} IS {}", index, literal(self.index_comment)))
 

@@ -39,7 +39,7 @@ def create_leaves_first(
 def _leaf_foreign_keys(
     constraint: ConstraintDefinition, context: PlanningContext
 ) -> Iterator[tuple[ConstraintDefinition, ConstraintDefinition | None]]:
-    """Pair the foreign key of each leaf partition with an existing constraint of its definition."""
+    """Pair the foreign key of each leaf partition with an equal existing constraint."""
     for table in leaf_partitions(constraint.ref.on, context):
         copy = constraint.inherited_by(table)
         accepted = (copy, copy.model_copy(update={"not_valid": True}))
@@ -63,6 +63,6 @@ def _add_and_validate(
 
 
 def reused_by(constraint: ConstraintDefinition, context: PlanningContext) -> frozenset[Ref]:
-    """Return the partitions' foreign keys that become copies of the constraint."""
+    """Return the partitions' foreign keys to become copies of the constraint."""
     found = (existing for _, existing in _leaf_foreign_keys(constraint, context))
     return frozenset(existing.ref for existing in found if existing is not None)

@@ -78,7 +78,7 @@ def _create_index(key: ConstraintDefinition) -> Statement:
 def can_build_before(
     new: ConstraintDefinition, old: ConstraintDefinition | None, context: PlanningContext
 ) -> bool:
-    """Return whether the index can be built before the transaction that replaces the constraint.
+    """Return whether the index can be built before the transaction of the replacement.
 
     A deferrable key over a shadow column cannot: a bare index is checked at once and would
     refuse rows meanwhile.
@@ -110,7 +110,7 @@ def index_of(key: ConstraintDefinition) -> Ref:
 
 
 def built_indexes(key: ConstraintDefinition, context: PlanningContext) -> frozenset[Ref]:
-    """Return the indexes that an interrupted run has built for the key and its partitions."""
+    """Return the indexes built by an interrupted run, for the key and for partitions."""
     indexes = (index_of(leaf) for leaf in copies_on_leaves(key, context))
     found = ((index, context.leftovers.get(index)) for index in indexes)
     return frozenset(
@@ -138,7 +138,7 @@ def _fits(index: Record, key: ConstraintDefinition) -> bool:
 def reused_by(
     key: ConstraintDefinition, old: ConstraintDefinition | None, context: PlanningContext
 ) -> frozenset[Ref]:
-    """Return the leftovers and the partitions' constraints that become part of the key."""
+    """Return the leftovers and the partitions' constraints to become part of the key."""
     if old is None and key.partitioned:
         reused = PartitionedBuild(key, context).reused
         return frozenset(o.ref for o in reused) | built_indexes(key, context)
@@ -146,7 +146,7 @@ def reused_by(
 
 
 def restore_nulls(key: ConstraintDefinition, context: PlanningContext) -> Iterator[str]:
-    """Yield the DDL that allows nulls again on partitions after a primary key was dropped.
+    """Yield the DDL to allow nulls on partitions after a drop of a primary key.
 
     From 18 on a primary key gives each partition a NOT NULL of its own, besides the inherited
     constraint.

@@ -1,1 +1,1 @@
-"""Indexes, and their online recipes."""
+"""Indexes, and online recipes."""

@@ -1,4 +1,4 @@
-"""The definition of an index, and the statements that create, alter, rename and drop the index."""
+"""Definitions of indexes, and statements to create, alter, rename and drop indexes."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class IndexDefinition(PartitionedObject):
         return super().inherited_by(child).model_copy(update={"statistics": {}})
 
     def indexed_expressions(self) -> Iterator[str]:
-        """Yield the keys that are expressions, and the predicate or ""."""
+        """Yield the key expressions, and the predicate or ""."""
         yield from (k for k in self.on if not _COLUMN.match(k))
         yield self.where or ""
 
@@ -102,7 +102,7 @@ class IndexDefinition(PartitionedObject):
         return any(w not in _ORDER for k in self.on for w in _COLUMN.sub("", k).split())
 
     def key_columns(self) -> set[str]:
-        """Return the keys that are columns, as SQL."""
+        """Return the key columns, as SQL."""
         return {m[0] for k in self.on if (m := _COLUMN.match(k))}
 
     def replaces_object(self, old: Self) -> bool:
@@ -118,7 +118,7 @@ class IndexDefinition(PartitionedObject):
         return self.with_name(build_name(self.ref))
 
     def build(self, index: str, *, concurrently: bool = False, only: bool = False) -> Statement:
-        """Create an index of this definition and the given name."""
+        """Create an index of the definition under the name `index`."""
         drop = (self.drop_concurrently(index).sql,)
         return Statement(
             sql=text(joined(self._create_index(index, concurrently, only), by=" ")),
@@ -177,7 +177,7 @@ class IndexDefinition(PartitionedObject):
         )
 
     def set_statistics(self, index: str, old: Mapping[str, int]) -> Iterable[Statement]:
-        """Set the statistics targets of expressions on the index of the given name."""
+        """Set the statistics targets of expressions on the index named `index`."""
         for key in sorted({*old, *self.statistics}):
             target = self.statistics.get(key, -1)
             if target != old.get(key, -1):
@@ -194,18 +194,18 @@ class IndexDefinition(PartitionedObject):
         )
 
     def comment_sql(self, index: str) -> tuple[str, ...]:
-        """Return the SQL that comments on the index of the given name, if there is a comment."""
+        """Return the SQL to comment on the index named `index`, if a comment is declared."""
         if self.comment is None:
             return ()
         qualified = name(self.ref.schema, index)
         return (text(compose("COMMENT ON INDEX {} IS {}", qualified, literal(self.comment))),)
 
     def rename_sql(self, before: str, after: str) -> str:
-        """Return the SQL that renames an index of the schema."""
+        """Return the SQL to rename an index of the schema."""
         return text(compose("ALTER INDEX {} RENAME TO {}", name(self.ref.schema, before), after))
 
     def plain_drop_sql(self) -> str:
-        """Return the plain DDL that drops the index, which must exist."""
+        """Return the plain DDL to drop the existing index."""
         return text(compose("DROP INDEX {}", self.sql_name()))
 
     def drop_leftover_parent(self) -> Statement:
@@ -219,7 +219,7 @@ class IndexDefinition(PartitionedObject):
         )
 
     def drop_concurrently(self, index: str, undo: tuple[str, ...] = ()) -> Statement:
-        """Drop an index of the table without blocking other sessions."""
+        """Drop an index of the table without blocking writes."""
         qualified = name(self.ref.schema, index)
         return Statement(
             sql=text(compose("DROP INDEX CONCURRENTLY IF EXISTS {}", qualified)),

@@ -34,7 +34,7 @@ REINDEX_NAME = re.compile(r"_cc(new|old)[0-9]*$")
 
 
 class Index(IndexDefinition):
-    """An index that no constraint owns; built and dropped CONCURRENTLY."""
+    """An index without constraint; built and dropped CONCURRENTLY."""
 
     kind: ClassVar[str] = "index"
     section: ClassVar[str] = "indexes"
@@ -131,7 +131,7 @@ class Index(IndexDefinition):
         return replace(self, old, context)
 
     def define_replacement(self, old: Self | None, context: PlanningContext) -> Iterable[Statement]:
-        """Build the index over shadow columns before their swap where possible."""
+        """Build the index over shadow columns before the swap where possible."""
         if not context.exchanges(self.ref.on):
             return self.define(context)
         if can_build_over_shadow(self, context):

@@ -1,4 +1,4 @@
-"""Create or replace an index without blocking anybody, on ordinary and on partitioned tables."""
+"""Create or replace an index without blocking writes, on ordinary and on partitioned tables."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def replace_concurrently(
 def replace_partitioned(
     new: IndexDefinition, old: IndexDefinition, context: PlanningContext
 ) -> Iterable[Statement]:
-    """Build the new index with its partition indexes under temporary names.
+    """Build the new index with all partition indexes under temporary names.
 
     One short transaction drops the old indexes and renames the new ones.
     """
@@ -71,7 +71,7 @@ def replace_partitioned(
 
 
 def can_build_over_shadow(index: IndexDefinition, context: PlanningContext) -> bool:
-    """Return whether keys of the index are columns to be swapped, and no expression names one."""
+    """Return whether keys of the index are swapped columns, and expressions name none."""
     columns = context.exchanges(index.ref.on)
     return index.over_shadow(context) != index and not any(
         mentions(e, c) for e in index.indexed_expressions() for c in columns
@@ -92,7 +92,7 @@ def build_over_shadow(index: IndexDefinition, context: PlanningContext) -> Itera
 def build_after_swap(
     index: IndexDefinition, statements: Iterable[Statement], context: PlanningContext
 ) -> Iterable[Statement]:
-    """Yield `statements`, which block reads as well in the transaction of the swap."""
+    """Yield `statements`, with the hazard of blocked reads in the transaction of the swap."""
     size = context.size(index.ref.on).words if index.ref.on else ""
     blocked = Hazard(
         hazard=HazardKind.BLOCKS_READS,
@@ -105,7 +105,7 @@ def build_after_swap(
 
 
 def is_built(index: IndexDefinition, context: PlanningContext) -> bool:
-    """Return whether an interrupted run has built the index under its temporary name."""
+    """Return whether an interrupted run has built the index under the temporary name."""
     left = context.leftovers.get(index.temporary.ref)
     return left is not None and left.resumable and index.equals(left.made)
 
@@ -114,7 +114,7 @@ def is_built(index: IndexDefinition, context: PlanningContext) -> bool:
 
 
 def has_foreign_partition(index: IndexDefinition, context: PlanningContext) -> bool:
-    """Return whether a partition is a foreign table, which can have no index."""
+    """Return whether a partition is a foreign table, and can have no index."""
     return any(r.kind == "foreign_table" for r in partitions_below(index.ref.on, context))
 
 
@@ -141,7 +141,7 @@ def create_leaves_first(index: IndexDefinition, context: PlanningContext) -> Ite
 def _leaf_indexes(
     index: IndexDefinition, context: PlanningContext
 ) -> Iterator[tuple[IndexDefinition, PartitionedObject | None]]:
-    """Pair the index of each local leaf partition with an existing index of its definition."""
+    """Pair the index of each local leaf partition with an equal existing index."""
     for table in leaf_partitions(index.ref.on, context):
         if table.kind != "foreign_table":
             copy = copy_on(table, index, context)
@@ -152,7 +152,7 @@ def _leaf_indexes(
 def reused_by(
     new: IndexDefinition, old: IndexDefinition | None, context: PlanningContext
 ) -> frozenset[Ref]:
-    """Return the leftovers and the partitions' indexes that become part of the new index."""
+    """Return the leftovers and the partitions' indexes to become part of the new index."""
     if not new.partitioned:
         built = old is not None and is_built(new.over_shadow(context), context)
         return frozenset({new.temporary.ref} if built else ())
