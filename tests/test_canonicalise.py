@@ -207,8 +207,8 @@ def test_spelling_makes_no_difference(
     script = """
         CREATE TABLE public.s (a varchar(20) DEFAULT 'x', b timestamptz, c numeric(4), d int4[],
             CHECK (a IN ('x', 'y')));
-        CREATE VIEW public.w AS SELECT a, count(*) n FROM public.s WHERE b > now() - interval '1
-            day' GROUP BY 1;
+        CREATE VIEW public.w AS SELECT a, count(*) n FROM public.s
+            WHERE b > now() - interval '1 day' GROUP BY 1;
         CREATE INDEX i ON public.s (lower(a), (b AT TIME ZONE 'UTC')) WHERE c BETWEEN 1 AND 5;
         ALTER TABLE public.s ENABLE ROW LEVEL SECURITY;
         CREATE POLICY p ON public.s USING (a = current_user::text OR EXISTS (SELECT FROM public.s

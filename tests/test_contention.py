@@ -309,8 +309,8 @@ def test_deadlocks_never_cancel_the_application(
     """
     slow = f"""CREATE TABLE public.other (id int PRIMARY KEY, n int);
         INSERT INTO public.other VALUES (1, 1);
-        CREATE FUNCTION public.slow() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN PERFORM
-            pg_sleep({0.4 * suspicion}); END';
+        CREATE FUNCTION public.slow() RETURNS event_trigger LANGUAGE plpgsql
+            AS 'BEGIN PERFORM pg_sleep({0.4 * suspicion}); END';
         CREATE EVENT TRIGGER slow ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION
             public.slow();"""
     database = new_database(TABLE + slow)

@@ -222,8 +222,8 @@ def test_orphans_stop_only_dependent_steps(conversations: Database) -> None:
         "LIMIT 1) "
         "WHERE domain = 'orphan.example'"
     )
-    mended = reconcile("apply", *target, "--yes")
-    assert mended.exit_code == 0, mended.output
+    repaired = reconcile("apply", *target, "--yes")
+    assert repaired.exit_code == 0, repaired.output
     assert reconcile("plan", *target).exit_code == 0
 
 

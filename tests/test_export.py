@@ -69,22 +69,22 @@ WHOLE = {
         CREATE TYPE public.box_of_two AS (a integer, b integer);
         CREATE SCHEMA app;
         SET search_path TO app, public;
-        CREATE FUNCTION app.both(a integer) RETURNS integer LANGUAGE sql AS 'SELECT (ROW(a,
-            a)::box_of_two).b';""",
+        CREATE FUNCTION app.both(a integer) RETURNS integer
+            LANGUAGE sql AS 'SELECT (ROW(a, a)::box_of_two).b';""",
     "a view reads only inherited columns of a child table": """
         CREATE TABLE note (id integer, words text);
         CREATE TABLE zz_note () INHERITS (note);
         CREATE VIEW a_note AS SELECT words FROM zz_note;""",
     "an index calls a function whose body names another function": """
         CREATE COLLATION zz_order (locale = 'C');
-        CREATE FUNCTION key_of(words text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT words
-            COLLATE public.zz_order';
+        CREATE FUNCTION key_of(words text) RETURNS text
+            LANGUAGE sql IMMUTABLE AS 'SELECT words COLLATE public.zz_order';
         CREATE TABLE area (words text);
         CREATE INDEX area_words ON area (public.key_of(words));""",
     "an operator is created together with its operands' type": """
         CREATE TYPE complex AS (r float8, i float8);
-        CREATE FUNCTION added(complex, complex) RETURNS complex LANGUAGE sql IMMUTABLE AS 'SELECT
-            $1';
+        CREATE FUNCTION added(complex, complex) RETURNS complex
+            LANGUAGE sql IMMUTABLE AS 'SELECT $1';
         CREATE OPERATOR @+ (LEFTARG = complex, RIGHTARG = complex, FUNCTION = added, COMMUTATOR =
             OPERATOR(public.@+));
         COMMENT ON OPERATOR @+ (complex, complex) IS 'sum';
@@ -93,8 +93,8 @@ WHOLE = {
         CREATE TABLE a (id integer PRIMARY KEY, b_id integer);
         CREATE TABLE b (id integer PRIMARY KEY);
         ALTER TABLE a ADD FOREIGN KEY (b_id) REFERENCES b NOT VALID;
-        CREATE FUNCTION next_number() RETURNS integer LANGUAGE sql AS 'SELECT coalesce(max(id), 0)
-            + 1 FROM a';
+        CREATE FUNCTION next_number() RETURNS integer
+            LANGUAGE sql AS 'SELECT coalesce(max(id), 0) + 1 FROM a';
         ALTER TABLE a ALTER id SET DEFAULT next_number();""",
     "default privileges with an event trigger": """
         ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO pg_monitor;

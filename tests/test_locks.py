@@ -163,8 +163,8 @@ def test_a_timeout_names_the_blocking_session(
 def test_statement_timeout_bounds_quick_statements(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
-    slow = """CREATE FUNCTION public.slow() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN
-            PERFORM pg_sleep(5); END';
+    slow = """CREATE FUNCTION public.slow() RETURNS event_trigger LANGUAGE plpgsql
+            AS 'BEGIN PERFORM pg_sleep(5); END';
         CREATE EVENT TRIGGER slow ON ddl_command_end WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION
             public.slow();"""
     database = new_database(TABLE + slow)
@@ -226,8 +226,8 @@ def test_an_unrepaired_result_is_a_failure_everywhere(
             AS 'BEGIN ALTER POLICY own ON public.t USING (true); END';
         CREATE EVENT TRIGGER meddle ON ddl_command_end WHEN TAG IN ('CREATE POLICY') EXECUTE
             FUNCTION public.meddle();
-        CREATE FUNCTION public.fire() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW;
-        END';"""
+        CREATE FUNCTION public.fire() RETURNS trigger LANGUAGE plpgsql
+            AS 'BEGIN RETURN NEW; END';"""
     database, notes = new_database(TABLE + meddler), RecordingWatcher()
     later = "triggers: {z: {before: insert, for_each: row, execute: fire()}}"
     with applying(

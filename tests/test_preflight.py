@@ -104,8 +104,8 @@ def test_indexes_and_sequences_need_create_on_the_schema(
 def test_a_trigger_needs_only_the_trigger_privilege(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
-    fires = """CREATE FUNCTION public.fire() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW;
-        END';"""
+    fires = """CREATE FUNCTION public.fire() RETURNS trigger LANGUAGE plpgsql
+        AS 'BEGIN RETURN NEW; END';"""
     database = new_database(TABLE + PASSERBY + fires)
     job = job_of(
         database,

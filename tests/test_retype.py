@@ -81,8 +81,8 @@ def test_the_shadow_column_follows_every_write(database: Database, tmp_path: Pat
     database.run(
         TABLE
         + """
-        CREATE FUNCTION public.doubled() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.a := NEW.a
-            * 2; RETURN NEW; END';
+        CREATE FUNCTION public.doubled() RETURNS trigger LANGUAGE plpgsql
+            AS 'BEGIN NEW.a := NEW.a * 2; RETURN NEW; END';
         CREATE TRIGGER zzz BEFORE INSERT OR UPDATE OF a ON public.t FOR EACH ROW EXECUTE FUNCTION
             public.doubled();
         CREATE SCHEMA hidden; CREATE FUNCTION hidden.wide(int) RETURNS bigint LANGUAGE sql AS

@@ -181,8 +181,8 @@ def test_a_view_on_a_created_table_stops_the_rollback(database: Database, declar
 def test_a_dropped_table_is_restored_with_its_parts(database: Database, declare: Declare) -> None:
     database.run(
         """
-        CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM nowhere();
-        RETURN NEW; END';
+        CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql
+            AS 'BEGIN PERFORM nowhere(); RETURN NEW; END';
         CREATE TABLE p (id serial PRIMARY KEY);
         CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, n int NOT NULL DEFAULT 3
             REFERENCES p CHECK (n > 0), w text);
