@@ -30,6 +30,7 @@ from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import JOURNAL
 from reconciler.model.state import Declaration, Scope, State
 from reconciler.plan.make import make_plan
+from reconciler.plan.origin import with_origins
 from reconciler.plan.plan import Plan
 from reconciler.plan.prove import prove
 from reconciler.server.connection import Connection, adjust, connect, rows
@@ -226,7 +227,7 @@ def _planned(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence[str
         changes(canonical.live, canonical.desired), canonical.live, canonical.desired
     )
     off = sum(c.ref in canonical.context.declared for c in found)
-    return make_plan(
+    plan = make_plan(
         found,
         canonical.live,
         canonical.desired,
@@ -242,6 +243,7 @@ def _planned(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence[str
         renamings=canonical.renamings,
         rollback_of=job.rollback_of,
     )
+    return with_origins(plan, canonical.positions)
 
 
 def _proven(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reconciler.diff.renames import Renaming
+from reconciler.errors import Position
 from reconciler.introspect.introspect import Snapshot
 from reconciler.model.context import PlanningContext
 from reconciler.model.ref import Ref
@@ -31,7 +32,8 @@ class Canonical:
     `context` is the target's, with the declared objects. `left_out` maps live objects that could
     not be built on scratch to PostgreSQL's reasons. With `renamings`, `live` is the state after
     them, and `before` the state of the scratch database. `scratch_order` numbers the objects in the
-    order in which the desired state was built.
+    order in which the desired state was built. `positions` are the declaration's, under the refs of
+    the two states.
     """
 
     live: State
@@ -43,4 +45,7 @@ class Canonical:
     renamings: Sequence[Renaming] = ()
     before: State | None = None
     scratch_order: Mapping[Ref, int] = field(default_factory=dict[Ref, int])
+    positions: Mapping[tuple[Ref, str], Position] = field(
+        default_factory=dict[tuple[Ref, str], Position]
+    )
     connect_again: Callable[[], Connection] | None = None

@@ -18,7 +18,7 @@ from reconciler.canonicalise.canonical import Canonical, Inputs
 from reconciler.canonicalise.closure import dependency_closure
 from reconciler.canonicalise.expressions import resolve_declared
 from reconciler.canonicalise.overlay import Desired, overlay
-from reconciler.errors import DeclarationError, Problem, ScratchError, StatementFailed
+from reconciler.errors import DeclarationError, Position, Problem, ScratchError, StatementFailed
 from reconciler.introspect.introspect import Snapshot, introspect
 from reconciler.model.context import PlanningContext
 from reconciler.model.declared import Overloaded
@@ -86,8 +86,15 @@ class ScratchBuilder:
             live.connection,
             live.left_out,
             scratch_order=order,
+            positions=self._positions(),
             connect_again=lambda: self._build(state, {}, self.resources).connection,
         )
+
+    def _positions(self) -> dict[tuple[Ref, str], Position]:
+        """Return the declaration's positions under PostgreSQL's spelling of the refs."""
+        spelled = self.desired.spelled
+        positions = self.declaration.positions
+        return {(spelled.get(r, r), key): p for (r, key), p in positions.items()}
 
     def _build_desired(
         self, live: _Built, members: Set[Ref]

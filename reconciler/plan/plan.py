@@ -11,9 +11,25 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from reconciler.diff.diff import Action, Difference
+from reconciler.errors import Severity
 from reconciler.model.ref import Ref
 from reconciler.model.statement import HazardKind
 from reconciler.plan.step import Step
+
+
+class FilePosition(BaseModel):
+    """A position in a YAML file; `line` and `column` count from 1."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: str
+    line: int
+    column: int
+
+
+# Fields of Planned that tell where a change comes from and do not influence what is run. The digest
+# leaves them out, so that plans that were saved without them stay intact.
+ORIGIN_FIELDS = {"position", "rule", "severity"}
 
 
 class Planned(BaseModel):
@@ -27,6 +43,9 @@ class Planned(BaseModel):
     differences: tuple[Difference, ...] = ()
     before: dict[str, Any] | None = None
     after: dict[str, Any] | None = None
+    position: FilePosition | None = None
+    rule: str = ""
+    severity: Severity = "note"
 
 
 class Renamed(BaseModel):
@@ -80,7 +99,9 @@ class Plan(BaseModel):
         return self.digest == self._digest()
 
     def _digest(self) -> str:
-        return sha256(self.model_copy(update={"digest": ""}).model_dump_json().encode()).hexdigest()
+        undigested = self.model_copy(update={"digest": ""})
+        document = undigested.model_dump_json(exclude={"changes": {"__all__": ORIGIN_FIELDS}})
+        return sha256(document.encode()).hexdigest()
 
     def hazards(self) -> dict[HazardKind, list[str]]:
         """Every hazard with its reasons."""

@@ -1,0 +1,71 @@
+"""Trace the changes of a plan back to the YAML that causes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from reconciler.errors import Position
+from reconciler.model.ref import Ref
+from reconciler.model.statement import HazardKind
+from reconciler.plan.plan import FilePosition, Plan, Planned
+
+Positions = Mapping[tuple[Ref, str], Position]  # by object and YAML key; "" is the object's own key
+Named = tuple[str, str]  # kind and identity
+_KEYS = {"name": "renamed_from"}  # the keys of differences that have another name than the field
+
+
+def with_origins(plan: Plan, positions: Positions) -> Plan:
+    """Return the plan with position, rule and severity of each change.
+
+    The rule is the name of the first hazard among the change's steps, in the order of HazardKind,
+    and the severity a warning; without a hazard they are the action and a note.
+    """
+    refs = {(r.kind, r.identity): r for r in (*(ref for ref, _ in positions), *plan.touches)}
+    dropped = {(c.kind, c.identity) for c in plan.changes if c.action == "drop"}
+    hazards = _hazards(plan)
+    changes: list[Planned] = []
+    for change in plan.changes:
+        named = (change.kind, change.identity)
+        origin: dict[str, Any] = {"rule": change.action}
+        if hazard := _first(hazards.get(named, ())):
+            origin = {"rule": hazard.value, "severity": "warning"}
+        if found := _first_known(_candidates(change, refs.get(named), dropped), positions):
+            position = FilePosition(
+                file=found.file.as_posix(), line=found.line, column=found.column
+            )
+            origin["position"] = position
+        changes.append(change.model_copy(update=origin))
+    return plan.model_copy(update={"changes": tuple(changes)})
+
+
+def _hazards(plan: Plan) -> dict[Named, list[HazardKind]]:
+    hazards: dict[Named, list[HazardKind]] = {}
+    for step in plan.steps:
+        named = hazards.setdefault((step.kind, step.identity), [])
+        named += [hazard.hazard for hazard in step.hazards]
+    return hazards
+
+
+def _first(hazards: Iterable[HazardKind]) -> HazardKind | None:
+    return min(hazards, key=[*HazardKind].index, default=None)
+
+
+def _candidates(
+    change: Planned, ref: Ref | None, dropped: Iterable[Named]
+) -> Iterator[tuple[Ref, str]]:
+    """Yield the keys that may cause a change, the most specific first."""
+    if ref is None:
+        return
+    for difference in change.differences:
+        field = difference.field.split(".")[0]
+        yield ref, _KEYS.get(field, field)
+    yield ref, ""
+    if change.action == "drop" and ref.on is not None:
+        yield ref.on, "exclusive"
+        if (ref.on.kind, ref.on.identity) in dropped:
+            yield ref.on, ""
+
+
+def _first_known(candidates: Iterable[tuple[Ref, str]], positions: Positions) -> Position | None:
+    return next((positions[key] for key in candidates if key in positions), None)
