@@ -127,7 +127,7 @@ def _play(demo: _Demo) -> bool:
 
 
 def _create_database(print_text: Callable[[str], None], server: Embedded, scale: float) -> str:
-    """Create the database with the tables, policies and rows to start from; return its URL."""
+    """Create the database with the tables, policies and rows to start from; return the URL."""
     with connect(server.database(DATABASE)) as connection:
         if rows(connection, IS_FOREIGN, [DATABASE_COMMENT])[0]["is_foreign"]:
             raise ReconcileError(

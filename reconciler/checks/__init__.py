@@ -1,1 +1,1 @@
-"""Checks that people declare: the model, and the run on a database."""
+"""Declared checks: the model, and the run on a database."""

@@ -1,4 +1,4 @@
-"""The `checks:` of the YAML files, which `verify` runs beside comparing the structure."""
+"""The `checks:` of the YAML files, run by `verify` beside comparing the structure."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _SQLSTATE = re.compile(r"[0-9A-Z]{5}")
 
 
 class Setting(BaseModel):
-    """A setting with the value that a query returns before the role is set."""
+    """A setting with the result of a query as the value, run before the role is set."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -49,7 +49,7 @@ class Setting(BaseModel):
 
 
 class Actor(BaseModel):
-    """The role and the settings under which an assertion runs."""
+    """The role and the settings of an assertion."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -60,7 +60,7 @@ class Actor(BaseModel):
 
 
 class Assertion(BaseModel):
-    """A query and its expected result: a value, an error or the use of an index."""
+    """A query and the expected result: a value, an error or the use of an index."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -113,7 +113,7 @@ class Assertion(BaseModel):
 
 
 class Check(BaseModel):
-    """A name with assertions, all of which must hold."""
+    """A named list of assertions; all must hold."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

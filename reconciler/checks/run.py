@@ -1,4 +1,4 @@
-"""Run declared checks, every assertion in a transaction that is rolled back."""
+"""Run declared checks, and roll back the transaction of every assertion."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _compare_error(error: StatementFailed, assertion: Assertion) -> str:
 
 
 def _compare_value(value: object, expected: object) -> str:
-    """Compare values; a text equals a value of another type that is printed alike."""
+    """Compare values; a text equals a value of another type if printed alike."""
     if value is None or expected is None or isinstance(value, bool) or isinstance(expected, bool):
         equal = value is expected
     else:

@@ -1,4 +1,4 @@
-"""The commands; each returns its exit status.
+"""The commands; each returns an exit status.
 
 0: nothing to do, or all done. 1: an error. 2: a difference, or a failed check.
 """
@@ -51,7 +51,7 @@ run_argument = click.argument("run", metavar="[RUN]", required=False, type=click
 @allow_option
 @output_options("plan")
 def plan(declaration: DeclarationOptions, allow: Sequence[str], output: OutputOptions) -> int:
-    """Show the changes and the SQL that lead to the declared state.
+    """Show the changes and the SQL leading to the declared state.
 
     Nothing is run. Exit status: 0 no differences, 2 differences.
     """
@@ -88,7 +88,7 @@ def apply(saved: Path | None, declaration: DeclarationOptions, execution: Execut
 
 
 def _run(plan: Plan, job: Job | None, target: ResolvedTarget, execution: ExecutionOptions) -> int:
-    """Run a plan, once its hazards are allowed and people confirm; return the exit status."""
+    """Run a plan, after the hazard check and a confirmation; return the exit status."""
     if refusals := hazards_not_allowed(plan, execution.allow):
         raise PlanRefused("\n".join(refusals))
     allow, policy, journal = execution.allow, target.lock_policy, target.journal

@@ -1,4 +1,4 @@
-"""The command `reconcile`, to which commands.py adds its commands; errors end in an exit status."""
+"""The command `reconcile`, its exit statuses, and the display of errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DONE, ERROR, DIFFERENT = 0, 1, 2  # exit statuses
 
 
 class _Group(click.Group):
-    """A group of commands whose return values are exit statuses.
+    """A group of commands with exit statuses as return values.
 
     Errors in the command line's syntax exit with 1, not with click's 2, which means "different".
     """
@@ -39,4 +39,4 @@ class _Group(click.Group):
 @click.group("reconcile", cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="reconcile")
 def main() -> None:
-    """Bring a PostgreSQL database to the state that YAML files declare."""
+    """Bring a PostgreSQL database to the state declared in YAML files."""

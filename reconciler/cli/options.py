@@ -1,4 +1,4 @@
-"""Options that several commands share; each group of options reaches a command as one value."""
+"""Options of several commands; a group of options reaches a command as a dataclass."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WAITS = LockPolicy()  # the defaults
 
 
 def _options(*options: Decorator) -> Decorator:
-    """Return a decorator that adds options to a command, listed by --help in the same order."""
+    """Return a decorator to add options to a command, in the order of --help."""
 
     def add(command: Command) -> Command:
         for option in reversed(options):
@@ -42,7 +42,7 @@ def _options(*options: Decorator) -> Decorator:
 
 
 def _collected(parameter: str, group: type[Any], *options: Decorator) -> Decorator:
-    """Return a decorator that adds options whose values the command receives as one `group`."""
+    """Return a decorator to add options, and to pass the values on as a `group`."""
 
     def add(command: Command) -> Command:
         @wraps(command)  # click keeps a command's options as an attribute of the function
@@ -88,7 +88,7 @@ journal_option = click.option(
 
 @dataclass(frozen=True)
 class DeclarationOptions:
-    """The database, the YAML files that declare its state, and the schemas to compare."""
+    """The database, the YAML files, and the schemas to compare."""
 
     target: str | None
     state: Path | None
@@ -138,7 +138,7 @@ class ExecutionOptions:
     no_journal: bool
 
     def override(self, target: ResolvedTarget) -> ResolvedTarget:
-        """Return the target with these timeouts, session settings and journal."""
+        """Return the target with the options' timeouts, session settings and journal."""
         if self.journal and self.no_journal:
             raise SettingsError("--journal and --no-journal contradict each other")
         journal = None if self.no_journal else self.journal or target.journal
@@ -151,8 +151,8 @@ class ExecutionOptions:
             "statement": self.statement_timeout,
         }
         session = {**policy.session, **dict(map(_session_setting, self.session))}
-        given = {field: value for field, value in seconds.items() if value is not None}
-        return replace(policy, session=session, **given)
+        timeouts = {field: value for field, value in seconds.items() if value is not None}
+        return replace(policy, session=session, **timeouts)
 
 
 def _session_setting(option: str) -> tuple[str, str]:
@@ -207,7 +207,7 @@ execution_options = _collected(
 
 @dataclass(frozen=True)
 class OutputOptions:
-    """The format of a document and the file to write it to; None for the default and stdout."""
+    """The format and the file of a document; None for the default and stdout."""
 
     format_name: str | None
     out: Path | None = None
@@ -225,7 +225,7 @@ class OutputOptions:
 
 
 def format_option(*subjects: Subject) -> Decorator:
-    """Return the option --format, with the formats that show all of the subjects."""
+    """Return the option --format, with the formats common to all subjects."""
     common = set[str].intersection(*(set(renderers(subject)) for subject in subjects))
     return click.option(
         "--format",
@@ -236,7 +236,7 @@ def format_option(*subjects: Subject) -> Decorator:
 
 
 def output_options(subject: Subject) -> Decorator:
-    """Return the options --format and --out of a command that shows the subject."""
+    """Return the options --format and --out of a command for the subject."""
     return _collected(
         "output",
         OutputOptions,

@@ -36,7 +36,7 @@ def watch_progress() -> AbstractContextManager[Watcher]:
 
 
 def write_file(document: str, path: Path) -> None:
-    """Write the document of `--out`, and create its folder; raises SettingsError."""
+    """Write the document of `--out`, and create the folder; raises SettingsError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(document, encoding="utf-8", newline="")

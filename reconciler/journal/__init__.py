@@ -1,1 +1,1 @@
-"""The record of runs in the target, and what is read from it."""
+"""The record of runs in the target: writing, reading, and planning rollbacks."""

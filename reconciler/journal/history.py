@@ -96,7 +96,7 @@ class StepRecord(BaseModel):
 
 @dataclass(frozen=True)
 class Touched:
-    """The model of an object before and after a run, None for an object that did not exist.
+    """The model of an object before and after a run, None if absent.
 
     Unless `seen`, the object was not read after the run.
     """
@@ -109,7 +109,7 @@ class Touched:
 
 @dataclass(frozen=True)
 class Detail:
-    """A run with its plan, the outcome of its steps and the objects that it touched."""
+    """A run with its plan, the outcome of every step, and the touched objects."""
 
     run: Run
     plan: Plan
@@ -119,7 +119,7 @@ class Detail:
 
 @dataclass(frozen=True)
 class Later:
-    """A run after another run, and the objects that it changed."""
+    """A run after another run, and the changed objects."""
 
     run: int
     done: bool
@@ -165,7 +165,7 @@ def last_that_changed(connection: Connection, schema: str) -> Run | None:
 
 
 def later(connection: Connection, schema: str, run: int) -> list[Later]:
-    """Read the runs after a run, without those that a later rollback has undone.
+    """Read the runs after a run, except runs undone by a later rollback.
 
     A finished rollback of a later run is left out together with the run that it undid.
     """
@@ -190,7 +190,7 @@ def _run(row: Row) -> Run:
 def _query(
     connection: Connection, schema: str, query: str, *values: object, table: str = "run"
 ) -> list[Row]:
-    """Run a query on the journal; without the table, it returns no rows."""
+    """Run a query on the journal; without the table, return no rows."""
     if not rows(connection, TABLE_EXISTS, [schema, table])[0]["found"]:
         return []
     return rows(connection, in_schema(query, schema), values)

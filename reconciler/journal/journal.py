@@ -1,4 +1,4 @@
-"""The journal: a record of every run in the target database, which history and rollback read.
+"""The journal: a record of every run in the target database, for history and rollback.
 
 It holds the user, the time, the plan, the outcome of every step, and the touched objects before and
 after. No other stage depends on it, so a failure to write it is reported and does not stop the run.
@@ -27,7 +27,7 @@ Model = dict[str, Any]
 
 @dataclass(frozen=True)
 class _Table:
-    """A table of the journal: its columns' definitions, and a primary key of several columns."""
+    """A table of the journal: definitions of columns, and a primary key of several columns."""
 
     columns: Mapping[str, str]
     primary_key: str = ""
@@ -85,17 +85,17 @@ FIRST_VERSION: Mapping[str, set[str]] = {  # columns by which a journal of any v
 SET_TIMEOUTS = """
     SELECT set_config('lock_timeout', '2s', true), set_config('statement_timeout', '30s', true)"""
 COLUMNS = """
-    SELECT c.relname::text AS relname, array_agg(a.attname::text) AS columns
+    SELECT c.relname::text AS relname, array_agg(a.attname::text) AS names
     FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
     WHERE c.relnamespace = to_regnamespace(quote_ident(%s)) AND c.relkind = 'r'
           AND a.attnum > 0 AND NOT a.attisdropped
     GROUP BY 1"""
-TAKEN = """
+OCCUPIED = """
     SELECT obj_description(to_regclass(quote_ident(%(schema)s) || '.run'), 'pg_class')
                IS DISTINCT FROM %(mark)s
            AND (EXISTS (SELECT FROM pg_class WHERE relnamespace = n.oid)
                 OR EXISTS (SELECT FROM pg_proc WHERE pronamespace = n.oid)
-                OR EXISTS (SELECT FROM pg_type WHERE typnamespace = n.oid)) AS taken
+                OR EXISTS (SELECT FROM pg_type WHERE typnamespace = n.oid)) AS occupied
     FROM pg_namespace AS n WHERE n.nspname = %(schema)s"""
 INTERRUPT_RUNS = "UPDATE {} SET status = 'interrupted' WHERE status = 'running'"
 INSERT_RUN = """
@@ -124,7 +124,7 @@ UPDATE_TOUCHED = """
 
 @dataclass
 class Journal:
-    """The record of one run; `run` is its number, or None while no run is recorded.
+    """The record of a run; `run` is the number, or None if nothing is recorded.
 
     `complaints` are the reasons for gaps in the record.
     """
@@ -184,10 +184,10 @@ class Journal:
 
 
 def refusal(connection: Connection, schema: str) -> str:
-    """Return why the schema cannot hold the journal: other objects are in it; "" if it can."""
-    found = rows(connection, TAKEN, {"schema": schema, "mark": JOURNAL_COMMENT})
-    taken = bool(found) and found[0]["taken"]
-    if not taken or _is_journal(_columns(connection, schema)):
+    """Return why the schema cannot hold the journal: foreign objects; "" if possible."""
+    found = rows(connection, OCCUPIED, {"schema": schema, "mark": JOURNAL_COMMENT})
+    occupied = bool(found) and found[0]["occupied"]
+    if not occupied or _is_journal(_columns(connection, schema)):
         return ""
     return (
         f"schema {schema} holds objects that are not a journal of reconcile: name another schema"
@@ -229,8 +229,8 @@ def in_schema(query: str, schema: str) -> str:
 
 
 def _columns(connection: Connection, schema: str) -> dict[str, set[str]]:
-    """Map the tables of the schema to the names of their columns."""
-    return {row["relname"]: set(row["columns"]) for row in rows(connection, COLUMNS, [schema])}
+    """Map the tables of the schema to sets of column names."""
+    return {row["relname"]: set(row["names"]) for row in rows(connection, COLUMNS, [schema])}
 
 
 def _is_journal(tables: Mapping[str, set[str]]) -> bool:
@@ -238,7 +238,7 @@ def _is_journal(tables: Mapping[str, set[str]]) -> bool:
 
 
 def _create_tables(connection: Connection, schema: str) -> None:
-    """Create the schema, its tables and their columns, as far as they do not exist."""
+    """Create the schema, the tables and the columns, unless present."""
     if not rows(connection, "SELECT 1 FROM pg_namespace WHERE nspname = %s", [schema]):
         run_sql(connection, text(compose("CREATE SCHEMA {}", schema)))
     existing = _columns(connection, schema)
@@ -280,7 +280,7 @@ def _definitions(schema: str, table: str) -> dict[str, str]:
 
 
 def _insert_run(connection: Connection, schema: str, plan: Model, rollback_of: int | None) -> int:
-    """Insert the run and return its number.
+    """Insert the run and return the number.
 
     Only one applier runs at a time: an earlier run without an end is one whose client died.
     """

@@ -1,4 +1,4 @@
-"""Changes of a plan as lines of text, for every format that people read."""
+"""Changes of a plan as lines of text, for formats read by people."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def difference_lines(difference: Difference, indent: str) -> list[str]:
 
 
 def allow_flags(plan: Plan) -> str:
-    """Return the command line's flags that allow every hazard of the plan."""
+    """Return the command line's flags to allow every hazard of the plan."""
     return " ".join(f"--allow {hazard}" for hazard in sorted(plan.hazards()))
 
 

@@ -1,4 +1,4 @@
-"""Find the output formats: a format is a module of this package, and its name is the format's.
+"""Find the output formats: every format is a module of the package, of the same name.
 
 For every subject that a format can show, its module defines a function of the subject's name which
 returns the document as text:
@@ -22,7 +22,7 @@ Renderer = Callable[..., str]
 
 
 def renderers(subject: Subject) -> dict[str, Renderer]:
-    """Map the name of every format that shows the subject to the format's function for it."""
+    """Map names of formats to functions, for the formats able to show the subject."""
     found: dict[str, Renderer] = {}
     for module in iter_modules(report.__path__):
         render = getattr(import_module(f"{report.__name__}.{module.name}"), subject, None)

@@ -15,7 +15,7 @@ DRIFT = {"create": "missing", "alter": "changed", "drop": "unexpected"}
 
 
 def plan(plan: Plan) -> str:
-    """Render a plan as the document that `apply` accepts."""
+    """Render a plan as the document accepted by `apply`."""
     return plan.model_dump_json(indent=2) + "\n"
 
 

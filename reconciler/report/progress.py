@@ -62,7 +62,7 @@ class Lines:
 
 
 class Bars:
-    """Progress on a terminal: a bar for each running step, a line for each step that ended."""
+    """Progress on a terminal: a bar for each running step, a line for each finished step."""
 
     def __init__(self, console: Console) -> None:
         columns = (
@@ -115,7 +115,7 @@ class Bars:
 
 
 def _rows_done(progress: BackfillProgress) -> str:
-    """Say how far a backfill is, its speed, the time left, and a wait, as far as they are known."""
+    """Show a backfill's rows, speed, time left and current wait, as far as known."""
     parts = [f"{progress.done:,} of {progress.total:,} {progress.unit}"]
     if progress.rate is not None:
         parts.append(f"{progress.rate:,.0f} a second")

@@ -16,7 +16,7 @@ SEE_ALL_ROWS = "SET row_security = off;  -- better refused than a backfill that 
 
 
 def plan(plan: Plan) -> str:
-    """Render a plan as a script with explicit transactions, which stops at the first error."""
+    """Render a plan as a script with explicit transactions, stopping at the first error."""
     return "\n".join(_plan_lines(plan)) + "\n"
 
 

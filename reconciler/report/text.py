@@ -19,7 +19,7 @@ INDENT = "      "
 
 
 def plan(plan: Plan) -> str:
-    """Render hazards first, then the changes, then the steps with the locks that they take."""
+    """Render hazards first, then the changes, then the steps with the locks taken."""
     return _joined(_plan_lines(plan))
 
 
