@@ -107,7 +107,7 @@ def label_provider(server: Embedded) -> Path | None:
     compiler = shutil.which("cc")
     if not found or compiler is None:
         return None
-    made = data_folder() / f"labels-{os.getpid()}.so"
+    made = data_folder() / f"labels-{server.tools.parent.name}-{os.getpid()}.so"
     command = [
         compiler,
         "-shared",
