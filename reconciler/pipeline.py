@@ -30,7 +30,7 @@ from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import JOURNAL
 from reconciler.model.state import Declaration, Scope, State
 from reconciler.plan.make import make_plan
-from reconciler.plan.origin import with_origins
+from reconciler.plan.origin import positioned_errors, with_origins
 from reconciler.plan.plan import Plan
 from reconciler.plan.prove import prove
 from reconciler.server.connection import Connection, adjust, connect, rows
@@ -196,7 +196,10 @@ def _plan(job: Job, live: Snapshot, connection: Connection) -> Plan:
         *(files(o) for o in (*live.state.objects.values(), *job.declaration.objects.values()))
     )
     offered = lambda: scratches(job.scratch, job.target, live.context.server, required)  # noqa: E731
-    with canonicalise(live, job.declaration, job.scope, offered) as canonical:
+    with (
+        canonicalise(live, job.declaration, job.scope, offered) as canonical,
+        positioned_errors(canonical.positions),
+    ):
         left_out = [
             f"{r} could not be built on scratch and was left out: {why}"
             for r, why in canonical.left_out.items()

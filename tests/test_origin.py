@@ -11,7 +11,7 @@ import pytest
 
 from reconciler import errors, pipeline
 from reconciler.declare.load import load
-from reconciler.errors import DeclarationError, ReconcileError
+from reconciler.errors import DeclarationError, PlanError, ReconcileError
 from reconciler.model.state import Scope
 from reconciler.pipeline import Job
 from reconciler.plan.plan import ORIGIN_FIELDS, Plan
@@ -110,3 +110,13 @@ def test_refusals_tell_rule_and_position(
     assert (problem.rule, problem.severity) == (rule, "error")
     assert str(problem.position).endswith(f"state.yml:{place}")
     assert refused.value.position == problem.position
+
+
+def test_a_change_that_no_plan_can_make_tells_where_it_is_declared(
+    database: Database, tmp_path: Path
+) -> None:
+    database.run("CREATE TABLE public.t (b int, a int GENERATED ALWAYS AS (b + 1) STORED)")
+    with pytest.raises(PlanError) as refused:
+        planned(database, tmp_path, "tables: {t: {columns: {a: {type: bigint, retype: online}}}}\n")
+    assert str(refused.value.position).endswith("state.yml:1:24")
+    assert refused.value.rule == "no-order"

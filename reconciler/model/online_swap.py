@@ -24,7 +24,8 @@ class SwappedOnline(Object):
     def unable(self, why: str) -> PlanError:
         """That error."""
         return PlanError(
-            f"{self.ref} cannot get its new type online: {why}; leave `retype` out, and its table is rewritten under lock"
+            f"{self.ref} cannot get its new type online: {why}; leave `retype` out, and its table is rewritten under lock",
+            objects=[str(self.ref)],
         )
 
     def swap(self, old: Object, context: PlanningContext) -> Iterable[Statement]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from reconciler.errors import Position
+from reconciler.errors import Position, ReconcileError
 from reconciler.model.ref import Ref
 from reconciler.model.statement import HazardKind
 from reconciler.plan.plan import FilePosition, Plan, Planned
@@ -37,6 +38,18 @@ def with_origins(plan: Plan, positions: Positions) -> Plan:
             origin["position"] = position
         changes.append(change.model_copy(update=origin))
     return plan.model_copy(update={"changes": tuple(changes)})
+
+
+@contextmanager
+def positioned_errors(positions: Positions) -> Generator[None]:
+    """Give errors that name objects the position of the first of these that the files declare."""
+    try:
+        yield
+    except ReconcileError as error:
+        declared = {str(ref): at for (ref, key), at in positions.items() if not key}
+        if error.position is None:
+            error.position = next((declared[o] for o in error.objects if o in declared), None)
+        raise
 
 
 def _hazards(plan: Plan) -> dict[Named, list[HazardKind]]:
