@@ -91,12 +91,12 @@ COLUMNS = """
           AND a.attnum > 0 AND NOT a.attisdropped
     GROUP BY 1"""
 OCCUPIED = """
-    SELECT obj_description(to_regclass(quote_ident(%(schema)s) || '.run'), 'pg_class')
+    SELECT obj_description(to_regclass(quote_ident(%(name)s) || '.run'), 'pg_class')
                IS DISTINCT FROM %(mark)s
            AND (EXISTS (SELECT FROM pg_class WHERE relnamespace = n.oid)
                 OR EXISTS (SELECT FROM pg_proc WHERE pronamespace = n.oid)
                 OR EXISTS (SELECT FROM pg_type WHERE typnamespace = n.oid)) AS occupied
-    FROM pg_namespace AS n WHERE n.nspname = %(schema)s"""
+    FROM pg_namespace AS n WHERE n.nspname = %(name)s"""
 INTERRUPT_RUNS = "UPDATE {} SET status = 'interrupted' WHERE status = 'running'"
 INSERT_RUN = """
     INSERT INTO {schema}.run
@@ -185,7 +185,7 @@ class Journal:
 
 def refusal(connection: Connection, schema: str) -> str:
     """Return why the schema cannot hold the journal: foreign objects; "" if possible."""
-    found = rows(connection, OCCUPIED, {"schema": schema, "mark": JOURNAL_COMMENT})
+    found = rows(connection, OCCUPIED, {"name": schema, "mark": JOURNAL_COMMENT})
     occupied = bool(found) and found[0]["occupied"]
     if not occupied or _is_journal(_columns(connection, schema)):
         return ""
