@@ -8,7 +8,7 @@
     ├── ScratchError            no scratch server can be had, or it cannot hold the objects
     ├── PlanError               the changes cannot be put into an order that works
     ├── ProofError              the plan was run on scratch and did not lead to the desired state
-    ├── PlanRefused             a plan must not run: edited, stale, made for another target, hazards not allowed
+    ├── PlanRefused             a plan must not run: edited, stale, for another target, with hazards
     ├── Busy                    another applier holds this database
     ├── Interrupted             Ctrl-C, or SIGTERM, during a run
     └── StatementFailed         PostgreSQL refused a statement (`sqlstate`, `detail`, `hint`)
@@ -148,7 +148,7 @@ class StatementFailed(ReconcileError):
     """PostgreSQL refused a statement.
 
     `sqlstate` is the five-character code of
-    https://www.postgresql.org/docs/current/errcodes-appendix.html, or "" where the connection broke.
+    https://www.postgresql.org/docs/current/errcodes-appendix.html, or "" if the connection broke.
     """
 
     rule = "statement-failed"

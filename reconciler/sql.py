@@ -1,4 +1,4 @@
-"""Compose SQL text, and admit SQL that people or PostgreSQL wrote."""
+"""Compose SQL, and admit SQL that people or PostgreSQL wrote."""
 
 from __future__ import annotations
 
@@ -8,47 +8,44 @@ from typing import LiteralString, cast
 
 from psycopg import sql
 
-# Words that cannot stand bare as every sort of name: SELECT word FROM pg_get_keywords() WHERE catcode <> 'U' on 18.
+# Keywords that need quotes as some kind of name, on 18:
+# SELECT word FROM pg_get_keywords() WHERE catcode <> 'U'
 _KEYWORDS = """
-    all analyse analyze and any array as asc asymmetric authorization between bigint binary bit boolean both case
-    cast char character check coalesce collate collation column concurrently constraint create cross
-    current_catalog current_date current_role current_schema current_time current_timestamp current_user dec
-    decimal default deferrable desc distinct do else end except exists extract false fetch float for foreign
-    freeze from full grant greatest group grouping having ilike in initially inner inout int integer intersect
-    interval into is isnull join json json_array json_arrayagg json_exists json_object json_objectagg json_query
-    json_scalar json_serialize json_table json_value lateral leading least left like limit localtime
-    localtimestamp merge_action national natural nchar none normalize not notnull null nullif numeric offset on
-    only or order out outer overlaps overlay placing position precision primary real references returning right
-    row select session_user setof similar smallint some substring symmetric system_user table tablesample then
-    time timestamp to trailing treat trim true union unique user using values varchar variadic verbose when where
-    window with xmlattributes xmlconcat xmlelement xmlexists xmlforest xmlnamespaces xmlparse xmlpi xmlroot
+    all analyse analyze and any array as asc asymmetric authorization between bigint binary bit
+    boolean both case cast char character check coalesce collate collation column concurrently
+    constraint create cross current_catalog current_date current_role current_schema
+    current_time current_timestamp current_user dec decimal default deferrable desc distinct do
+    else end except exists extract false fetch float for foreign freeze from full grant greatest
+    group grouping having ilike in initially inner inout int integer intersect interval into is
+    isnull join json json_array json_arrayagg json_exists json_object json_objectagg json_query
+    json_scalar json_serialize json_table json_value lateral leading least left like limit
+    localtime localtimestamp merge_action national natural nchar none normalize not notnull null
+    nullif numeric offset on only or order out outer overlaps overlay placing position precision
+    primary real references returning right row select session_user setof similar smallint some
+    substring symmetric system_user table tablesample then time timestamp to trailing treat trim
+    true union unique user using values varchar variadic verbose when where window with
+    xmlattributes xmlconcat xmlelement xmlexists xmlforest xmlnamespaces xmlparse xmlpi xmlroot
     xmlserialize xmltable
 """
-
-
 KEYWORDS = frozenset(_KEYWORDS.split())
 
-
 _BARE = re.compile(r"[a-z_][a-z0-9_$]*\Z")
-
-
 _QUALIFIED = re.compile(r"""((?:"(?:[^"]|"")+"|[a-z_][a-z0-9_$]*)(?:\.|\Z)){1,2}\Z""")
-
 
 Part = sql.Composable | str
 
 
 def raw(text: str) -> sql.SQL:
-    """Admit SQL that people or PostgreSQL wrote.
+    """Admit SQL that people or PostgreSQL wrote, unchecked.
 
-    Nothing is checked here: the extended query protocol, by which every statement runs, refuses a second command,
-    and the scratch server says whether it parses.
+    Every statement runs by the extended query protocol, which refuses a second command, and on the
+    scratch server first, which refuses what does not parse.
     """
     return sql.SQL(cast("LiteralString", text))
 
 
 def name(*parts: str) -> sql.SQL:
-    """Quote a dotted name, and only where PostgreSQL needs the quotes."""
+    """Compose a dotted name, quoted only where PostgreSQL needs quotes."""
     return raw(
         ".".join(
             p if _BARE.match(p) and p not in KEYWORDS else '"' + p.replace('"', '""') + '"'
@@ -59,17 +56,16 @@ def name(*parts: str) -> sql.SQL:
 
 
 def spellings(relation: str, schema: str = "") -> list[str]:
-    """The SQL for what a statement's `relation` names: a schema, a dot, and the rest.
+    """Return the SQL for the name of a relation: a schema, a dot and the relation's own name.
 
-    Either may have dots of its own; where it is not in the given schema, every way to read it is told.
+    Both may contain dots: without a `schema` that begins the name, return every reading.
     """
     if schema and relation.startswith(schema + "."):
         return [text(name(schema, relation[len(schema) + 1 :]))]
     dots = [n for n, letter in enumerate(relation) if letter == "." and 0 < n < len(relation) - 1]
-    asis = [relation] if '"' in relation and _QUALIFIED.match(relation) else []
-    return asis + (
-        [text(name(relation[:n], relation[n + 1 :])) for n in dots] or [text(name(relation))]
-    )
+    readings = [text(name(relation[:n], relation[n + 1 :])) for n in dots]
+    quoted = '"' in relation and _QUALIFIED.match(relation) is not None
+    return ([relation] if quoted else []) + (readings or [text(name(relation))])
 
 
 def literal(value: str | int | float | bool | None) -> sql.Composable:
@@ -78,17 +74,17 @@ def literal(value: str | int | float | bool | None) -> sql.Composable:
 
 
 def joined(parts: Iterable[Part], by: LiteralString = ", ") -> sql.Composed:
-    """Join pieces of SQL; a string among them is a name."""
+    """Join SQL; strings are names."""
     return sql.SQL(by).join([p if isinstance(p, sql.Composable) else name(p) for p in parts])
 
 
 def parameters(values: Mapping[str, str]) -> sql.Composed:
-    """Storage parameters as SET and WITH take them."""
+    """Compose storage parameters for SET and WITH."""
     return joined(compose("{} = {}", k, literal(v)) for k, v in values.items())
 
 
 def compose(template: LiteralString, *args: Part, **kwargs: Part) -> sql.Composed:
-    """Fill a template's `{}`; strings are names and are quoted as such."""
+    """Compose a template with `{}` placeholders; strings are names."""
 
     def composable(part: Part) -> sql.Composable:
         return name(part) if isinstance(part, str) else part
@@ -99,27 +95,27 @@ def compose(template: LiteralString, *args: Part, **kwargs: Part) -> sql.Compose
 
 
 def text(part: sql.Composable) -> str:
-    """Render a piece of SQL; the result depends on no connection."""
+    """Render SQL, independently of any connection."""
     return part.as_string(None)
 
 
-_PIECE = re.compile(r"""'(?:''|[^'])*'|"(?:""|[^"])*"|[(\[]|[)\]]|,|[^'"()\[\],]+""")
+_LEXEME = re.compile(r"""'(?:''|[^'])*'|"(?:""|[^"])*"|[(\[]|[)\]]|,|[^'"()\[\],]+""")
 
 
 def split_commas(listed: str) -> list[str]:
-    """Split SQL that PostgreSQL printed at the commas outside quotes and brackets."""
+    """Split SQL printed by PostgreSQL at the commas outside quotes and brackets."""
     parts, depth = [""], 0
-    for piece in _PIECE.findall(listed):
-        depth += (piece in "([") - (piece in ")]")
-        if piece == "," and depth == 0:
+    for lexeme in _LEXEME.findall(listed):
+        depth += (lexeme in "([") - (lexeme in ")]")
+        if lexeme == "," and depth == 0:
             parts.append("")
         else:
-            parts[-1] += piece
+            parts[-1] += lexeme
     return [p.strip() for p in parts if p.strip()]
 
 
 def mentions(sql_text: str, column: str) -> bool:
-    """Whether SQL over a row may name the column; whoever takes whole rows names all."""
+    """Return whether an expression may name the column; a whole-row reference names all."""
     quoted_name = re.escape(column.replace('"', '""'))
     return (
         ".*" in sql_text
@@ -128,10 +124,10 @@ def mentions(sql_text: str, column: str) -> bool:
 
 
 def closing(sql_text: str, opening: int) -> int:
-    """The index of the bracket that closes the one at `opening`, in SQL that PostgreSQL printed."""
+    """Return the index of the bracket that closes the bracket at `opening`."""
     depth = 0
-    for piece in _PIECE.finditer(sql_text, opening):
-        depth += (piece[0] in "([") - (piece[0] in ")]")
+    for lexeme in _LEXEME.finditer(sql_text, opening):
+        depth += (lexeme[0] in "([") - (lexeme[0] in ")]")
         if depth == 0:
-            return piece.start()
+            return lexeme.start()
     return len(sql_text)

@@ -596,18 +596,18 @@ def test_refusals_are_known_before_the_fill(database: Database) -> None:
 
 def test_lag_of_a_stopped_standby_grows() -> None:
     lag = Lag()
-    lag.learn(0.0, head=100, replayed=100, told=0.0)
+    lag.learn(0.0, head=100, replayed=100, reported=0.0)
     assert (lag.seconds, lag.bytes) == (0.0, 0)
-    lag.learn(1.0, head=200, replayed=100, told=0.0)
-    lag.learn(4.0, head=300, replayed=100, told=0.0)
+    lag.learn(1.0, head=200, replayed=100, reported=0.0)
+    lag.learn(4.0, head=300, replayed=100, reported=0.0)
     assert (lag.seconds, lag.bytes) == (3.0, 200)
-    lag.learn(5.0, head=300, replayed=250, told=0.0)
+    lag.learn(5.0, head=300, replayed=250, reported=0.0)
     assert (lag.seconds, lag.bytes) == (1.0, 50)
-    lag.learn(6.0, head=300, replayed=290, told=7.0)
+    lag.learn(6.0, head=300, replayed=290, reported=7.0)
     assert (lag.seconds, lag.bytes) == (7.0, 10)
-    lag.learn(6.5, head=300, replayed=300, told=7.0)
+    lag.learn(6.5, head=300, replayed=300, reported=7.0)
     assert (lag.seconds, lag.bytes) == (0.0, 0)
-    lag.learn(7.0, head=400, replayed=None, told=0.0)
+    lag.learn(7.0, head=400, replayed=None, reported=0.0)
     assert (lag.seconds, lag.bytes) == (0.0, 0)
 
 

@@ -1,4 +1,4 @@
-"""Fill a column in batches: short transactions along a key of the table, and only rows that are null."""
+"""Backfill a column: set null values in batches of short transactions, along a key of the table."""
 
 from reconciler.apply.backfill.fill import fill, refusals
 from reconciler.apply.backfill.progress import Progress

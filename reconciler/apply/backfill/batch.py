@@ -1,4 +1,4 @@
-"""One batch: look at the next rows along the key, take those that are null and that nobody holds, fill them."""
+"""Fill one batch: scan rows along the key, lock null rows that no session holds, and fill them."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ DENSITY = (
 
 
 def block_of(place: Place) -> int:
-    """The block of a physical place, `(block,line)`."""
+    """Return the block of a ctid, `(block,line)`."""
     return int(place[0].strip("()").split(",")[0])
 
 
 @dataclass(frozen=True)
 class Batch:
-    """A batch behind `after`, and no further than `upto`: looks at `looked` rows, and fills no more than `rows` of them.
+    """A batch of rows with keys after `after`, and up to `upto`.
 
-    A `strict` one counts as null only what gets a value, so that it knows what it passed over because others hold it.
+    looked   the most rows to scan
+    rows     the most rows to fill
+    strict   count as null only rows that have a value to get; the remaining null rows are those
+             that other sessions hold
     """
 
     spec: Fill
@@ -36,7 +39,7 @@ class Batch:
     upto: Place | None = None
 
     def _span(self) -> str:
-        """The rows that it looks at, by a scan of the key's index; nothing in it could make the planner read more."""
+        """Return the CTE of the scanned rows, which reads the key's index and no further row."""
         key, null = (
             self.part.key,
             self.spec.fillable if self.strict or self.spec.partial else self.spec.unfilled,
@@ -45,8 +48,8 @@ class Batch:
         named = ", ".join(f"{e} AS reconcile_key{n}" for n, e in enumerate(found))
         order = ", ".join(f"reconcile_key{n}" for n in range(len(found)))
         bounds = [
-            key.beside(sign, place)
-            for sign, place in ((">", self.after), ("<=", self.upto))
+            key.compare(operator, place)
+            for operator, place in ((">", self.after), ("<=", self.upto))
             if place is not None
         ]
         if key.physical:
@@ -54,21 +57,25 @@ class Batch:
         where = f" WHERE {' AND '.join(bounds)}" if bounds else ""
         return f"""reconcile_span AS MATERIALIZED (
     SELECT * FROM (
-        SELECT *, count(*) FILTER (WHERE reconcile_null) OVER (ORDER BY {order} ROWS UNBOUNDED PRECEDING) AS reconcile_nulls
+        SELECT *, count(*) FILTER (WHERE reconcile_null)
+                  OVER (ORDER BY {order} ROWS UNBOUNDED PRECEDING) AS reconcile_nulls
         FROM (
             SELECT ctid AS reconcile_place, {null} AS reconcile_null, {named}
-            FROM ONLY {self.part.relation} AS {self.alias}{where} ORDER BY {", ".join(found)} LIMIT {self.looked}) AS looked) AS counted
+            FROM ONLY {self.part.relation} AS {self.alias}{where}
+            ORDER BY {", ".join(found)} LIMIT {self.looked}) AS looked) AS counted
     WHERE reconcile_nulls <= {self.rows})"""
 
-    def _taken(self, words: str) -> str:
+    def _locked(self, clause: str = "") -> str:
+        """Return a query that locks the null rows."""
         return (
             f"SELECT ctid FROM ONLY {self.part.relation} AS {self.alias} "
-            f"WHERE ctid = ANY (ARRAY(SELECT reconcile_place FROM reconcile_span WHERE reconcile_null)) "
-            f"AND {self.spec.unfilled} FOR NO KEY UPDATE{words}"
+            "WHERE ctid = ANY (ARRAY("
+            "SELECT reconcile_place FROM reconcile_span WHERE reconcile_null)) "
+            f"AND {self.spec.unfilled} FOR NO KEY UPDATE{clause}"
         )
 
     def fill(self) -> str:
-        """The statement that fills them; a row that has no value to get is not touched."""
+        """Return the statement that fills the rows that have a value to get."""
         spec, last = (
             self.spec,
             [f"reconcile_key{n}" for n in range(len(self.part.key.expressions()))],
@@ -77,25 +84,26 @@ class Batch:
         return f"""WITH {self._span()},
 reconcile_filled AS (
     UPDATE ONLY {self.part.relation} AS {self.alias} SET {spec.column} = {spec.value}
-    WHERE ctid = ANY (ARRAY({self._taken(" SKIP LOCKED")})) AND {spec.fillable}
+    WHERE ctid = ANY (ARRAY({self._locked(" SKIP LOCKED")})) AND {spec.fillable}
     RETURNING 1)
 SELECT (SELECT count(*) FROM reconcile_span) AS looked,
-       (SELECT count(*) FROM reconcile_span WHERE reconcile_null) AS nulls, (SELECT count(*) FROM reconcile_filled) AS filled,
+       (SELECT count(*) FROM reconcile_span WHERE reconcile_null) AS nulls,
+       (SELECT count(*) FROM reconcile_filled) AS filled,
        (SELECT ARRAY[{texts}] FROM reconcile_span ORDER BY {order} LIMIT 1) AS last"""
 
     def wait(self) -> str:
-        """The statement that waits for who holds any of them."""
-        return f"WITH {self._span()} SELECT count(*) FROM ({self._taken('')}) AS taken"
+        """Return the statement that waits for sessions with locks on the null rows."""
+        return f"WITH {self._span()} SELECT count(*) FROM ({self._locked()}) AS taken"
 
     @property
     def end(self) -> int:
-        """The block before which it ends, of a table without a key."""
+        """The block before which the batch ends, in a table without a key."""
         return (block_of(self.after) if self.after else 0) + 1 + self.looked // DENSITY
 
 
 @dataclass(frozen=True)
 class Done:
-    """What a batch did, and where it ended; without rows before the end of the table it ended nowhere."""
+    """The result of a batch: numbers of rows, and the last key; None at the end of the table."""
 
     looked: int
     nulls: int
@@ -104,7 +112,7 @@ class Done:
 
 
 def run_batch(connection: Connection, batch: Batch, *, waiting: bool) -> Done:
-    """Run it in the transaction that is open. When it has waited for a row, it looks anew at what the row has become."""
+    """Run a batch in the open transaction; after waiting, the rows are read anew."""
     if batch.part.whole:
         return _whole(connection, batch)
     if waiting:

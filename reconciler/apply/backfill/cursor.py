@@ -1,6 +1,6 @@
-"""How far a fill has come, kept in the target beside our journal, so that a run which is killed goes on there.
+"""Keep the position of a backfill in the journal's schema, for a run after an interruption.
 
-Correctness never depends on it: without it a fill begins at the beginning, and looks at rows that are filled already.
+Correctness does not depend on the position: without it, a backfill scans filled rows again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from reconciler.model.statement import Fill
 from reconciler.server.connection import Connection, rows, run_sql, translated
 from reconciler.sql import name, text
 
-UNWRITABLE = {"42501", "25006", "3F000"}  # no privilege, read only, no such schema
+UNWRITABLE = {"42501", "25006", "3F000"}  # no privilege, read-only, no such schema
 NEEDED = " AND ".join(
     f"has_table_privilege(%(there)s, '{p}')" for p in ("SELECT", "INSERT", "UPDATE", "DELETE")
 )
@@ -24,7 +24,7 @@ NEEDED = " AND ".join(
 
 @dataclass(frozen=True)
 class Cursor:
-    """The place of one fill in a table of the schema that holds our journal."""
+    """The position of a backfill, as a row of a table in the journal's schema."""
 
     connection: Connection
     table: str
@@ -33,7 +33,7 @@ class Cursor:
     digest: str
 
     def place(self, parts: Sequence[Part]) -> tuple[int, tuple[str, ...] | None]:
-        """The part at which to go on, and behind which of its rows; the very first where that is not known."""
+        """Return the part's number and the key after which to continue; (0, None) if unknown."""
         found = rows(
             self.connection,
             f"SELECT part, key, place FROM {self.table} WHERE {self._own()}",
@@ -48,18 +48,20 @@ class Cursor:
         return 0, None
 
     def move(self, part: Part, place: Sequence[str]) -> None:
-        """Remember the place, in the transaction that is open."""
+        """Store the position, in the open transaction."""
         rows(
             self.connection,
             f"""INSERT INTO {self.table} AS b (relation, column_name, digest, part, key, place)
-                VALUES (%(relation)s, %(column_name)s, %(digest)s, %(part)s, %(key)s::text[], %(place)s::text[])
+                VALUES (%(relation)s, %(column_name)s, %(digest)s, %(part)s,
+                        %(key)s::text[], %(place)s::text[])
                 ON CONFLICT (relation, column_name, digest)
-                DO UPDATE SET (part, key, place, moved_at) = (EXCLUDED.part, EXCLUDED.key, EXCLUDED.place, clock_timestamp())""",
+                DO UPDATE SET (part, key, place, moved_at)
+                    = (EXCLUDED.part, EXCLUDED.key, EXCLUDED.place, clock_timestamp())""",
             {**self._keys(), "part": part.relation, "key": [*part.key.columns], "place": [*place]},
         )
 
     def forget(self) -> None:
-        """The fill is done."""
+        """Delete the position of a finished backfill."""
         rows(self.connection, f"DELETE FROM {self.table} WHERE {self._own()}", self._keys())
 
     def _own(self) -> str:
@@ -70,13 +72,13 @@ class Cursor:
 
 
 def cursor_of(connection: Connection, spec: Fill, schema: str | None) -> Cursor | None:
-    """The cursor of a fill, whose table is made if it is not there; None where this role may not write it."""
+    """Open the cursor of a backfill, creating its table; None if the role may not write."""
     if schema is None:
         return None
     table = text(name(schema, BACKFILL_TABLE))
-    told = f"{spec.value}\n{'sweep' if spec.sweep else ''}"
+    content = f"{spec.value}\n{'sweep' if spec.sweep else ''}"
     cursor = Cursor(
-        connection, table, spec.relation, spec.column, sha256(told.encode()).hexdigest()[:16]
+        connection, table, spec.relation, spec.column, sha256(content.encode()).hexdigest()[:16]
     )
     try:
         with translated(), connection.transaction():

@@ -1,4 +1,4 @@
-"""The walk: batch by batch through every part of the table, until nothing is null that could get a value."""
+"""Walk through the parts of a table, batch by batch, until no null row could get a value."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def fill(
     *,
     journal: str | None = None,
 ) -> int:
-    """Fill what can be filled; returns how many rows that was.
+    """Fill the rows that have a value to get, and return their number.
 
-    `attempt` runs one batch, a transaction, and runs it again when it had to wait too long for a row. `journal` is the
-    schema in which the place is kept, so that a run which is killed goes on there; without one, or where it cannot be
-    written, a fill begins at the beginning. Raises StatementFailed, with the keys of some, if rows are left without a
-    value.
+    `attempt` runs one batch, a transaction, with retries. `journal` is the schema in which the
+    position is kept for a run after an interruption; without it, or without the privilege to write
+    there, the backfill begins at the beginning. Raises StatementFailed, with the keys of some rows,
+    if rows remain without a value.
     """
     filled = 0
     if spec.value is not None:
@@ -51,7 +51,7 @@ def fill(
 
 
 def refusals(connection: Connection, spec: Fill) -> list[str]:
-    """Why this role could not fill so, in words; all that can be known before the first step."""
+    """Return why the role could not run the backfill, as far as can be known before."""
     found: list[str] = []
     for check in (
         lambda: assert_visible(connection, spec.throttle),
@@ -73,17 +73,12 @@ class _Walk:
     cursor: Cursor | None
 
     def all(self) -> int:
-        """First what nobody holds; then, waiting for who holds them, the rows that were passed over or came in meanwhile."""
+        """Fill unlocked rows first; then wait for locked rows, and rows added since."""
         self._parts = parts_of(self.connection, self.spec)
-        self._alias = text(
-            name(
-                rows(
-                    self.connection,
-                    "SELECT relname FROM pg_class WHERE oid = %s::regclass",
-                    [self.spec.relation],
-                )[0]["relname"]
-            )
-        )
+        # The value may name the table, so every batch has the table's own name as alias.
+        query = "SELECT relname FROM pg_class WHERE oid = %s::regclass"
+        relname = rows(self.connection, query, [self.spec.relation])[0]["relname"]
+        self._alias = text(name(relname))
         self._throttle = Throttle(self.connection, self.spec.throttle)
         filled = self._through(waiting=False)
         for _ in range(PASSES):
@@ -109,7 +104,7 @@ class _Walk:
         self, part: Part, place: Place | None, cursor: Cursor | None, meter: Meter, *, waiting: bool
     ) -> int:
         filled, throttle = 0, self._throttle
-        # What comes to stand behind the end is found by the next walk: nobody runs after rows that keep coming in.
+        # Rows added beyond the end are left for the next pass, which keeps this one finite.
         end, upto = blocks_of(self.connection, part), last_of(self.connection, part)
         while True:
             batch = Batch(
@@ -137,7 +132,7 @@ class _Walk:
             throttle.rest(took, lambda why: self.watch(meter.reading(why)))
 
     def _one_by_one(self, batch: Batch) -> int:
-        """Fill what others hold, and hold nothing else while waiting for it: so nobody can wait for us in a circle."""
+        """Fill locked rows, each in a transaction: holding no other row, we cannot deadlock."""
         filled, place = 0, batch.after
         while True:
             done = self.attempt(
@@ -158,7 +153,7 @@ class _Walk:
         return done
 
     def _next(self, batch: Batch, done: Done, end: int) -> Place | None:
-        """The place behind which the walk goes on, or None at the end."""
+        """Return the key after which to continue, or None at the end."""
         if batch.part.whole or not batch.part.key.physical:
             return done.last
         place = done.last or (f"({batch.end},0)",)
@@ -166,7 +161,7 @@ class _Walk:
 
 
 def _any_left(connection: Connection, spec: Fill) -> bool:
-    """Whether any row is null that could be filled; a scan that waits for nobody, however long it takes."""
+    """Return whether rows remain to be filled; a scan that waits for no lock, of any duration."""
     with translated(), connection.transaction():
         run_sql(connection, "SELECT set_config('statement_timeout', '0', true)")
         null = spec.fillable if spec.partial else spec.unfilled
@@ -178,7 +173,8 @@ def _any_left(connection: Connection, spec: Fill) -> bool:
 def _assert_none_left(connection: Connection, spec: Fill) -> None:
     key = rows(
         connection,
-        """SELECT a.attname::text FROM pg_index AS i CROSS JOIN unnest(i.indkey) WITH ORDINALITY AS k(n, o)
+        """SELECT a.attname::text
+           FROM pg_index AS i CROSS JOIN unnest(i.indkey) WITH ORDINALITY AS k(n, o)
            JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.n
            WHERE i.indrelid = %s::regclass AND i.indisprimary ORDER BY k.o""",
         [spec.relation],
@@ -196,7 +192,8 @@ def _assert_none_left(connection: Connection, spec: Fill) -> None:
     left = sample[0]["n"]
     keys = ", ".join(r["key"].strip("()") if len(key) < 2 else r["key"] for r in sample)
     raise StatementFailed(
-        f"{left} row{'s' if left > 1 else ''} of {spec.relation} still {'have' if left > 1 else 'has'} no {spec.column}",
+        f"{left} row{'s' if left > 1 else ''} of {spec.relation} "
+        f"still {'have' if left > 1 else 'has'} no {spec.column}",
         detail=f"{columns}: {keys}" + (", …" if left > len(sample) else ""),
         hint=_hint(spec),
     )
@@ -213,9 +210,10 @@ def _hint(spec: Fill) -> str:
 
 
 def stuck(spec: Fill) -> str:
-    """The rows that stop us: until nulls are forbidden, those that get no value; afterwards, all that have none.
+    """Return SQL that is true of rows at which the backfill fails.
 
-    A partial fill minds only those that it could not reach.
+    Before the column is NOT NULL these are rows without a value to get; afterwards (`sweep`), all
+    null rows. A partial backfill fails only at rows that should have been filled.
     """
     if spec.partial:
         return spec.fillable

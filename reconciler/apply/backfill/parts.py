@@ -1,4 +1,4 @@
-"""Where the rows of a table are, and along which key they are walked."""
+"""Find the tables with rows of a relation, and the key along which to walk through each."""
 
 from __future__ import annotations
 
@@ -8,30 +8,40 @@ from reconciler.model.statement import Fill
 from reconciler.server.connection import Connection, rows
 from reconciler.sql import literal, name, text
 
-# A relation and all that inherits from it, as far as it holds rows; `moves`: a value of the column decides which of them.
+# A relation and its child tables, as far as they hold rows. `moves`: the column is part of a
+# partition key, so a new value may move the row to another partition.
 PARTS = """
-    WITH RECURSIVE heirs (relation) AS (
+    WITH RECURSIVE tree (relation) AS (
         SELECT %(relation)s::regclass::oid
-        UNION SELECT i.inhrelid FROM heirs AS h JOIN pg_inherits AS i ON i.inhparent = h.relation)
+        UNION SELECT i.inhrelid FROM tree AS t JOIN pg_inherits AS i ON i.inhparent = t.relation)
     SELECT n.nspname AS namespace, c.relname AS name, c.oid::int8 AS oid, c.relkind::text AS sort,
-           bool_or(EXISTS (SELECT FROM pg_partitioned_table AS p JOIN pg_attribute AS a ON a.attrelid = p.partrelid
-                           WHERE p.partrelid = c.oid AND a.attname = %(filled)s
-                                 AND (a.attnum = ANY (p.partattrs::int2[]) OR 0 = ANY (p.partattrs::int2[])))) OVER () AS moves
-    FROM heirs AS h JOIN pg_class AS c ON c.oid = h.relation JOIN pg_namespace AS n ON n.oid = c.relnamespace
+           bool_or(EXISTS (
+               SELECT FROM pg_partitioned_table AS p
+               JOIN pg_attribute AS a ON a.attrelid = p.partrelid
+               WHERE p.partrelid = c.oid AND a.attname = %(filled)s
+                     AND (a.attnum = ANY (p.partattrs::int2[])
+                          OR 0 = ANY (p.partattrs::int2[])))) OVER () AS moves
+    FROM tree AS t JOIN pg_class AS c ON c.oid = t.relation
+    JOIN pg_namespace AS n ON n.oid = c.relnamespace
     ORDER BY c.oid"""
-# The primary key, or else the narrowest unique one that ORDER BY and row comparison can use, over columns that hold no nulls.
+# The primary key, or else the narrowest unique B-tree index whose columns are NOT NULL and in
+# default order, operator class and collation: ORDER BY and row comparison can use the index.
 KEY = """
     SELECT a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS type
     FROM (SELECT i.indexrelid, i.indrelid, i.indkey::int2[] AS columns, i.indnkeyatts
-          FROM pg_index AS i JOIN pg_class AS x ON x.oid = i.indexrelid JOIN pg_am AS m ON m.oid = x.relam AND m.amname = 'btree'
-          WHERE i.indrelid = %(oid)s AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+          FROM pg_index AS i JOIN pg_class AS x ON x.oid = i.indexrelid
+          JOIN pg_am AS m ON m.oid = x.relam AND m.amname = 'btree'
+          WHERE i.indrelid = %(oid)s AND i.indisunique AND i.indisvalid
+                AND i.indpred IS NULL AND i.indexprs IS NULL
                 AND NOT EXISTS (
                     SELECT FROM generate_series(0, i.indnkeyatts - 1) AS o
                     JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[o]
                     JOIN pg_opclass AS p ON p.oid = i.indclass[o]
-                    WHERE i.indoption[o] <> 0 OR NOT p.opcdefault OR i.indcollation[o] <> a.attcollation OR NOT a.attnotnull
-                          OR EXISTS (SELECT FROM pg_constraint AS k WHERE k.conrelid = i.indrelid AND k.contype = 'n'
-                                     AND k.conkey[1] = a.attnum AND NOT k.convalidated))
+                    WHERE i.indoption[o] <> 0 OR NOT p.opcdefault
+                          OR i.indcollation[o] <> a.attcollation OR NOT a.attnotnull
+                          OR EXISTS (SELECT FROM pg_constraint AS k
+                                     WHERE k.conrelid = i.indrelid AND k.contype = 'n'
+                                           AND k.conkey[1] = a.attnum AND NOT k.convalidated))
           ORDER BY i.indisprimary DESC, i.indnkeyatts, i.indexrelid LIMIT 1) AS k
     CROSS JOIN unnest(k.columns) WITH ORDINALITY AS u(number, place)
     JOIN pg_attribute AS a ON a.attrelid = k.indrelid AND a.attnum = u.number
@@ -40,35 +50,36 @@ KEY = """
 
 @dataclass(frozen=True)
 class Key:
-    """The columns along which a table is walked, with their types; without any it is walked by physical place."""
+    """The key columns of a walk, with their types; without columns, the key is ctid."""
 
     columns: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
 
     @property
     def physical(self) -> bool:
-        """Whether rows are told apart by where they are (ctid), which every table can do."""
+        """Whether the key is ctid, which every table has."""
         return not self.columns
 
     def expressions(self) -> list[str]:
-        """The key's columns as SQL."""
+        """Return the key columns as SQL."""
         return [text(name(c)) for c in self.columns] or ["ctid"]
 
-    def beside(self, sign: str, place: tuple[str, ...]) -> str:
-        """A condition: behind (`>`) a place of the walk, or no further than it (`<=`)."""
+    def compare(self, operator: str, place: tuple[str, ...]) -> str:
+        """Return a comparison of the key with values, by `>` or `<=`."""
         values = [
             f"{text(literal(v))}::{t}" for v, t in zip(place, self.types or ("tid",), strict=True)
         ]
         if len(values) == 1:
-            return f"{self.expressions()[0]} {sign} {values[0]}"
-        return f"ROW({', '.join(self.expressions())}) {sign} ROW({', '.join(values)})"
+            return f"{self.expressions()[0]} {operator} {values[0]}"
+        return f"ROW({', '.join(self.expressions())}) {operator} ROW({', '.join(values)})"
 
 
 @dataclass(frozen=True)
 class Part:
-    """A table that holds rows of its own: the relation itself, a partition, an heir.
+    """A table with rows of its own: the relation itself, a partition or a child table.
 
-    `whole` is one that can only be filled at once: a foreign table, or one whose rows the value moves to another partition.
+    `whole`: it is filled by one statement, because it is a foreign table or because new values move
+    rows to other partitions.
     """
 
     relation: str
@@ -77,7 +88,7 @@ class Part:
 
 
 def parts_of(connection: Connection, spec: Fill) -> list[Part]:
-    """The tables in which the rows are, in an order that a later run finds again."""
+    """Return the tables with rows, in an order that later runs repeat."""
     column = rows(connection, "SELECT parse_ident(%s) AS path", [spec.column])[0]["path"][0]
     found = rows(connection, PARTS, {"relation": spec.relation, "filled": column})
     if any(r["moves"] for r in found):
@@ -99,13 +110,13 @@ def _key(connection: Connection, oid: int) -> Key:
 
 
 def blocks_of(connection: Connection, part: Part) -> int:
-    """How many blocks of 8 kB the table has now."""
+    """Return the present number of blocks of the table."""
     size = "SELECT pg_relation_size(%s::regclass) / current_setting('block_size')::int8 AS blocks"
     return rows(connection, size, [part.relation])[0]["blocks"]
 
 
 def last_of(connection: Connection, part: Part) -> tuple[str, ...] | None:
-    """The highest key that the table has now; None where there is none."""
+    """Return the highest key of the table at present, if any."""
     if part.whole or part.key.physical:
         return None
     columns = part.key.expressions()
@@ -118,6 +129,6 @@ def last_of(connection: Connection, part: Part) -> tuple[str, ...] | None:
 
 
 def estimate(connection: Connection, spec: Fill) -> int:
-    """How many rows there are, as the planner thinks."""
+    """Return the planner's estimate of the number of rows."""
     plan = rows(connection, f"EXPLAIN (FORMAT JSON) SELECT FROM {spec.relation}")[0]["QUERY PLAN"]
     return int(plan[0]["Plan"]["Plan Rows"])

@@ -1,4 +1,4 @@
-"""How far a long step is."""
+"""Measure the progress of long steps."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a long step is: `done` of `total` in `unit`s.
+    """The progress of a long step: `done` of `total` in `unit`s.
 
-    `rate` is units per second, `left` the seconds that are left at that rate; None where that is not known. `waits`
-    says for what it waits, if it does.
+    rate    units per second; None if unknown
+    left    seconds that remain at this rate; None if unknown
+    waits   the reason of a pause, if any
     """
 
     done: int
@@ -23,17 +24,17 @@ class Progress:
 
 
 class Meter:
-    """Counts rows against an estimate, and the time."""
+    """A counter of rows against an estimate, with the time."""
 
     def __init__(self, total: int) -> None:
         self._total, self._done, self._began = total, 0, time.monotonic()
 
     def advance(self, count: int) -> None:
-        """So many more rows have been looked at."""
+        """Count more scanned rows."""
         self._done += count
 
     def reading(self, waits: str = "", *, ended: bool = False) -> Progress:
-        """What there is to tell now."""
+        """Return the present progress."""
         total = self._done if ended else max(self._total, self._done)
         rate = self._done / max(time.monotonic() - self._began, 0.001)
         left = (total - self._done) / rate if rate else None
