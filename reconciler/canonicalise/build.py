@@ -9,6 +9,7 @@ from itertools import islice
 from psycopg import Rollback
 
 from reconciler.errors import StatementFailed
+from reconciler.model.deferred import complete_deferred, deferred_needs
 from reconciler.model.markers import AppliesLast
 from reconciler.model.object import InlinePart, PlanningContext
 from reconciler.model.ref import Ref
@@ -88,8 +89,10 @@ class Build:
         failed = self._create_repeatedly(refs)
         routines = [r for r in self._unchecked if r.arguments is not None]
         failed |= self._check_bodies([r for r in routines if r not in failed])
-        deferred = [r for r in refs if self.state[r].deferred_needs() and r not in failed]
-        return failed | self._each(deferred, lambda r: self.state[r].complete(None, self.context))
+        deferred = [r for r in refs if deferred_needs(self.state[r]) and r not in failed]
+        return failed | self._each(
+            deferred, lambda r: complete_deferred(self.state[r], None, self.context)
+        )
 
     def _create_repeatedly(self, refs: list[Ref]) -> Failures:
         """Retry refused objects until a round creates none even with unchecked bodies."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 
 from reconciler.kinds import KINDS
+from reconciler.model.deferred import deferred_needs
 from reconciler.model.inheritance import parents_of
 from reconciler.model.markers import AppliesLast
 from reconciler.model.object import InlinePart, Object
 from reconciler.model.partitioned import PartitionedObject
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
+from reconciler.model.type_change import pins_column_type
 
 NOTHING: Mapping[Ref, Object] = {}
 Neighbours = Callable[[Ref], Iterable[Ref]]
@@ -54,7 +56,7 @@ def _dependents_in(state: State) -> Neighbours:
 
     def neighbours(ref: Ref) -> Iterator[Ref]:
         yield from dependents.get(ref, ())
-        if ref.on is not None and ref.on in state and state[ref.on].pins_column_type(state[ref]):
+        if ref.on is not None and ref.on in state and pins_column_type(state[ref.on], state[ref]):
             yield ref.on  # to change the column's type, the table may have to be recreated
 
     return neighbours
@@ -69,7 +71,7 @@ def _requirements_in(state: State, planned: Iterable[Object]) -> Neighbours:
         yield from state.needs(ref)
         yield from parts.get(ref, ())
         if ref in state:
-            yield from state[ref].deferred_needs()
+            yield from deferred_needs(state[ref])
         if ref in inherited_from:
             yield from (o.ref for o in state.living_on(ref))
 
@@ -82,7 +84,7 @@ def _parts(state: State) -> Mapping[Ref, list[Ref]]:
     for ref, obj in state.objects.items():
         if isinstance(obj, InlinePart) and ref.on:
             parts.setdefault(ref.on, []).append(ref)
-        for needed in obj.deferred_needs():
+        for needed in deferred_needs(obj):
             parts.setdefault(needed, []).append(ref)
     return parts
 

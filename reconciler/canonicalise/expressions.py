@@ -13,6 +13,7 @@ from reconciler.errors import DeclarationError, Problem, StatementFailed
 from reconciler.introspect.introspect import Snapshot
 from reconciler.model.declared import expressions, with_expression
 from reconciler.model.object import Object
+from reconciler.model.partitioned import reference_errors
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration, State
 from reconciler.server.connection import Connection, rows, run_sql
@@ -57,7 +58,7 @@ class _Resolver:
     def add(self, ref: Ref, origin: Ref) -> None:
         """Resolve one object; `origin` is the ref in the files."""
         obj = self.declaration.objects[origin].model_copy(update={"ref": ref})
-        for field, message in obj.reference_errors(self.built.context):
+        for field, message in reference_errors(obj, self.built.context):
             self._report(ref, origin, field, Problem(message, rule="object-not-found"))
         if obj.depends_on:
             self._add_needs(ref, self._named_in_depends_on(obj, origin))

@@ -221,7 +221,9 @@ class ScratchBuilder:
             }
             if platform:
                 reasons = listed(platform, None)
-                raise ScratchError(f"{self.scratch.description} may lack what the target has ({reasons})")
+                raise ScratchError(
+                    f"{self.scratch.description} may lack what the target has ({reasons})"
+                )
         problems = [self._problem(r, e, source, live) for r, e in build.causes(failed).items()]
         if reported := [p for p in problems if p]:
             raise DeclarationError(reported)

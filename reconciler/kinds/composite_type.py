@@ -12,6 +12,7 @@ from reconciler.model.catalog_sql import address, managed, object_grants
 from reconciler.model.datatype import DataType, converted
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.statement import Hazard, HazardKind, Statement
+from reconciler.model.type_change import ChangesType
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, joined, literal, name, raw, text
 
@@ -31,7 +32,7 @@ class Attribute(BaseModel):
         return compose("{} {}{}", own, raw(self.type), collate)
 
 
-class CompositeType(DataType):
+class CompositeType(ChangesType, DataType):
     """A row of named attributes that is a type of its own."""
 
     kind: ClassVar[str] = "composite_type"

@@ -14,6 +14,7 @@ from reconciler.model.datatype import DataType
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref, default_name
 from reconciler.model.statement import Statement, undoable
+from reconciler.model.type_change import ChangesType
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
 from reconciler.sql import compose, joined, literal, raw, text
@@ -33,7 +34,7 @@ class Check(BaseModel):
     comment: str | None = None
 
 
-class Domain(DataType):
+class Domain(ChangesType, DataType):
     """A type with conditions of its own; `email: text` is its short form."""
 
     kind: ClassVar[str] = "domain"

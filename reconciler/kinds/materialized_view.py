@@ -15,7 +15,9 @@ from reconciler.model.catalog_sql import (
     query_columns,
     settable_options,
 )
+from reconciler.model.deferred import Deferred
 from reconciler.model.object import Object, PlanningContext
+from reconciler.model.online_recipe import OnlineRecipe
 from reconciler.model.query_relation import COLUMN_DETAILS, HAS_DETAILS, QueryColumn, QueryRelation
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Hazard, HazardKind, Statement, undoable
@@ -38,7 +40,7 @@ class MaterializedColumn(QueryColumn):
     options: dict[str, str] = Field(default_factory=dict, description="n_distinct")
 
 
-class MaterializedView(QueryRelation):
+class MaterializedView(Deferred, OnlineRecipe, QueryRelation):
     """A query and its rows; another query means that it is filled anew."""
 
     kind: ClassVar[str] = "materialized_view"

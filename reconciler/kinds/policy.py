@@ -9,6 +9,7 @@ from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address, managed
+from reconciler.model.commit_group import CommitsTogether
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.privileges import PUBLIC
 from reconciler.model.ref import Ref
@@ -17,7 +18,7 @@ from reconciler.server.capabilities import Server
 from reconciler.sql import compose, joined, name, raw, text
 
 
-class Policy(Object):
+class Policy(CommitsTogether):
     """Which rows a role may see, and which it may write; all changes to a table's policies share one transaction."""
 
     kind: ClassVar[str] = "policy"

@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address, managed, object_grants
+from reconciler.model.deferred import Deferred
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Granted
 from reconciler.model.ref import Ref, split_name
@@ -20,7 +21,7 @@ from reconciler.sql import compose, name, raw, text
 OWNERS = ("table", "foreign_table")
 
 
-class Sequence(Granted, SequenceOptions):
+class Sequence(Deferred, Granted, SequenceOptions):
     """A sequence; one that an identity column owns is part of the column."""
 
     kind: ClassVar[str] = "sequence"

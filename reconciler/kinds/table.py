@@ -13,10 +13,12 @@ from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address, managed, object_grants
+from reconciler.model.deferred import Deferred
 from reconciler.model.object import InlinePart, Object, PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Hazard, HazardKind, Statement, TypeConversion
 from reconciler.model.table_like import INHERITANCE_COLUMNS, InheritableTable
+from reconciler.model.type_change import PinsType
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
 from reconciler.sql import compose, joined, name, raw, text
@@ -24,7 +26,7 @@ from reconciler.sql import compose, joined, name, raw, text
 USING = "using index "  # how `replica_identity` names an index
 
 
-class Table(InheritableTable):
+class Table(Deferred, PinsType, InheritableTable):
     """An ordinary, partitioned or inheriting table, or a partition; what lives on it are objects of their own."""
 
     kind: ClassVar[str] = "table"

@@ -1,7 +1,27 @@
-"""The contract of a kind.
+"""The contract of a kind: read this file, then one kind, for example `reconciler/kinds/enum.py`.
 
-A kind is one frozen pydantic class in one file of `reconciler.kinds`. Its fields are the YAML, are what its catalog query
-returns, are what `==` compares. The other stages know only what stands here.
+A kind is a frozen pydantic class in a file of `reconciler/kinds/`. Its fields are the keys of its
+YAML entry, the columns of its catalog query and the values compared by `==`. `Record` holds the
+fields of every kind. A kind needs `kind`, `section`, `oid_column`, `catalog` and `define`; the
+other members have defaults.
+
+Abilities of some kinds only are capabilities, further base classes in this package:
+
+    inheritance      Inheriting, Inheritable, Overriding: child tables and partitions
+    partitioned      PartitionedObject: indexes and constraints of partitioned tables
+    deferred         Deferred: statements after all other objects exist
+    suspension       Suspendable: release an object that is replaced, without being dropped
+    type_change      ChangesType, FollowsTypeChange, PinsType: ALTER … TYPE
+    online_recipe    OnlineRecipe: other statements on a busy server
+    online_swap      SwappedOnline: build a shadow, fill it, swap it
+    resumption       LeavesLeftovers, Resumable: continue an interrupted run
+    commit_group     CommitsTogether: several changes in one transaction
+    declared         Shorthand, RowExpressions, RequiresFiles, Overloaded, RenamesParts
+    markers          AppliesLast, FiresOnDdl, HiddenDependency, PlatformDependent
+    owned, datatype  Owned, Granted; DataType, Replaceable
+
+Stages ask with `isinstance(obj, Deferred)`, or call the function beside the capability that
+answers for any object: `deferred_needs(obj)`.
 """
 
 from __future__ import annotations
@@ -11,317 +31,193 @@ from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 from psycopg import sql
-from pydantic import field_validator, model_validator
+from pydantic import model_validator
 
 from reconciler.model.context import PlanningContext
 from reconciler.model.record import Record
 from reconciler.model.ref import Ref
-from reconciler.model.statement import Statement, TypeConversion, undoable
+from reconciler.model.statement import Statement, undoable
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
 from reconciler.sql import compose, literal, text
 
 
 class Object(Record):
-    """One object of a database."""
+    """One object of a database; see `Record` for its fields and names."""
 
     section: ClassVar[str]  # the YAML key that lists objects of this kind
-    oid_column: ClassVar[str] = (
-        ""  # the catalog and column that hold its oid: where none is people's, `catalog` need not be asked
-    )
-    schemaless: ClassVar[bool] = False  # its name belongs to no schema
-    parent_kinds: ClassVar[
-        tuple[str, ...]
-    ] = ()  # kinds under whose entries that section stands; () is the top level
-    follows_type_change: ClassVar[bool] = (
-        False  # PostgreSQL itself carries it along when a column under it changes its type
-    )
-    sql_fields: ClassVar[tuple[str, ...]] = ()  # fields that hold SQL which people wrote
-    renamable: ClassVar[bool] = True  # ALTER … RENAME TO knows it
-    commentable: ClassVar[bool] = True  # COMMENT ON knows it
-    first_version: ClassVar[
-        Mapping[str, int]
-    ] = {}  # the first major version that knows a field, where 14 does not
+    parent_kinds: ClassVar[tuple[str, ...]] = ()  # entries with that key; (): the top of a file
+    oid_column: ClassVar[str] = ""  # "pg_cast.oid": no user's oid there, no catalog query; "": ask
+    schemaless: ClassVar[bool] = False  # names are unique in the database
+    sql_fields: ClassVar[tuple[str, ...]] = ()  # fields that hold SQL, as the user wrote it
+    renamable: ClassVar[bool] = True  # ALTER … RENAME TO exists
+    commentable: ClassVar[bool] = True  # COMMENT ON exists
+    first_version: ClassVar[Mapping[str, int]] = {}  # field: first major version, if not 14
 
     @model_validator(mode="after")
-    def _renamable(self) -> Self:
-        if self.renamed_from is not None and not self.renamable:
+    def _supported(self) -> Self:
+        """Reject keys that PostgreSQL has no command for."""
+        kind = self.kind.replace("_", " ")
+        if self.comment is not None and not self.commentable:
             raise ValueError(
-                f"renamed_from: PostgreSQL cannot rename a {self.kind.replace('_', ' ')}"
+                f"comment: PostgreSQL keeps none on a {kind}; a # in the file stays there"
             )
+        if self.renamed_from is not None and not self.renamable:
+            raise ValueError(f"renamed_from: PostgreSQL cannot rename a {kind}")
         return self
 
-    @field_validator("comment")
-    @classmethod
-    def _remarkable(cls, value: str | None) -> str | None:
-        if value is not None and not cls.commentable:
-            raise ValueError(
-                f"comment: PostgreSQL keeps none on a {cls.kind.replace('_', ' ')}; a # in the file stays there"
-            )
-        return value
-
-    # -- what a kind says ------------------------------------------------------------------------------------------
+    # -- read from the catalog and from YAML -------------------------------------------------------
 
     @classmethod
     def catalog(cls, server: Server) -> str:
-        """The query that reads every object of the kind outside the system's schemas and extensions.
+        """Return the query for all objects of the kind outside system schemas and extensions.
 
-        A row holds the model's fields, the parts of the Ref (`schema`, `name`, and as they apply `on_kind`, `on_name`,
-        `arguments`) and `addresses`: pg_depend's (classid, objid, objsubid) for the object and for what stands for it
-        (a view's rule), its own first.
+        Columns: the kind's fields; the parts of the ref (`schema`, `name` and, if any, `on_kind`,
+        `on_name`, `arguments_identity`); `addresses`, the pg_depend address (classid, objid,
+        objsubid) of the object, followed by those of its internal parts (a view's rule).
         """
         raise NotImplementedError
 
     @classmethod
     def from_row(cls, ref: Ref, row: Row) -> Self:
-        """Make an object of a catalog row, from which the parts of the ref have been taken."""
+        """Create an object from a catalog row without the parts of the ref."""
         return cls(ref=ref, **row)
 
     @classmethod
     def entry(cls, key: str, body: object) -> tuple[str, object]:
-        """Turn a YAML entry's key and value into the object's name and its fields; short forms end here."""
+        """Split a YAML entry into name and fields; expand a short form of the fields."""
         return key, body
 
     @classmethod
     def short_form(cls, body: dict[str, Any]) -> object:
-        """The short form of an entry, where it has one; `entry` reads it back."""
+        """Return the short form of the fields, if any, as `entry` reads it."""
         return body
 
+    # -- requirements --------------------------------------------------------------------------------
+
     def needs(self) -> frozenset[Ref]:
-        """What must exist before this object, as far as its own fields tell; pg_depend tells the rest."""
+        """Return the objects named by the fields and created before; pg_depend adds the others."""
         return frozenset({self.ref.on or self.ref.schema_ref} if self.ref.schema else ())
 
     def roles(self) -> frozenset[str]:
-        """The roles that the object names; PUBLIC is none."""
+        """Return the roles named by the fields, without PUBLIC."""
         return frozenset()
 
     def required_versions(self) -> Mapping[str, int]:
-        """What it says that 14 does not know, with the first major version that does."""
+        """Return the fields in use that PostgreSQL 14 lacks, with their first major version."""
         return {
             f: major
             for f, major in self.first_version.items()
             if getattr(self, f) != type(self).model_fields[f].default
         }
 
+    # -- DDL -----------------------------------------------------------------------------------------
+
     def define(
         self, context: PlanningContext, parts: Sequence[InlinePart] = ()
     ) -> Iterable[Statement]:
-        """Plain DDL: for scratch, and for objects on what the same plan creates. `parts` are what folds into it."""
+        """Create the object, with `parts` inline, but without owner, comment and privileges."""
         raise NotImplementedError
 
-    def define_online(
-        self, context: PlanningContext, parts: Sequence[InlinePart] = ()
-    ) -> Iterable[Statement]:
-        """The recipe for a busy server, where it is not the plain DDL."""
-        return self.define(context, parts)
-
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
-        """The statements that turn `old` into this object, or None where it must be dropped and made again."""
+        """Alter `old` into this object; None if the object must be dropped and created."""
         del old, context
         return None
-
-    def needs_dependents_dropped(self, old: Self) -> bool:
-        """Whether PostgreSQL refuses `redefine` while views, policies and the like stand on the object."""
-        del old
-        return False
-
-    def rewrites_values(self, old: Self) -> bool:
-        """Whether it `disturbs`, and what holds values of it is written anew."""
-        del old
-        return False
-
-    def reparses_expressions(self, old: Self) -> bool:
-        """Whether PostgreSQL, when it carries `old` along, would read expressions of which this one has others."""
-        del old
-        return False
-
-    def pins_column_type(self, part: Object) -> bool:
-        """Whether PostgreSQL lets nobody change the type of a part: of a partition key."""
-        del part
-        return False
-
-    def pins_type(self, beneath: Object) -> bool:
-        """Whether PostgreSQL refuses every change to what is beneath while this stands on it: to the type of a typed table."""
-        return beneath is self
-
-    def accepts(self, beneath: Object) -> bool:
-        """Whether it can stand on what is beneath, once that is so: no primary key does on a column that may be null."""
-        del beneath
-        return True
-
-    def must_recreate(self, old: Self, standing: Iterable[Object]) -> bool:
-        """Whether it must be replaced because these stand on it, although `redefine` knows a way."""
-        del old, standing
-        return False
 
     def remove(self, context: PlanningContext) -> Iterable[Statement]:
-        """Plain DDL that drops the object."""
+        """Drop the object."""
         del context
-        lock = "ACCESS EXCLUSIVE" if self.stands_on else ""
-        yield Statement(
-            sql=text(compose("DROP {}", self.designation())), lock=lock, relation=self.stands_on
-        )
-
-    def remove_online(self, context: PlanningContext) -> Iterable[Statement]:
-        """The recipe for a busy server, where it is not the plain DDL."""
-        return self.remove(context)
-
-    def suspend(self, context: PlanningContext) -> Iterable[Statement] | None:
-        """Let go of what is replaced beneath the object, if it holds data; None: it holds none, and is made again."""
-        del context
-        return None
-
-    def restore(
-        self, old: Self, turns: Mapping[str, TypeConversion], context: PlanningContext
-    ) -> Iterable[Statement]:
-        """Turn `old`, released, into this object on what was replaced; `turns` holds the new data types by name."""
-        del old, turns, context
-        return ()
-
-    def after_restore(self, old: Self, context: PlanningContext) -> Self:
-        """What `old` is after that."""
-        del old, context
-        return self
+        yield self._locking(compose("DROP {}", self.designation()))
 
     def renamed_to(self, name: str) -> Statement:
-        """Give the object another name."""
-        other = self.model_copy(update={"ref": replace(self.ref, name=name)})
-        words = [
-            text(compose("ALTER {} RENAME TO {}", o.designation(), n))
-            for o, n in ((self, name), (other, self.ref.name))
-        ]
-        return Statement(
-            sql=words[0],
-            lock="ACCESS EXCLUSIVE" if self.stands_on else "",
-            relation=self.stands_on,
-            undo=(words[1],),
-        )
+        """Rename the object."""
+        renamed = self.model_copy(update={"ref": replace(self.ref, name=name)})
+        rename = compose("ALTER {} RENAME TO {}", self.designation(), name)
+        undo = compose("ALTER {} RENAME TO {}", renamed.designation(), self.ref.name)
+        return self._locking(rename).model_copy(update={"undo": (text(undo),)})
 
-    def define_deferred(self, old: Self | None, context: PlanningContext) -> Iterable[Statement]:
-        """What can only be said once `finish_needs` are there too: a sequence's owner, whose default needs the sequence."""
+    def attach(self, old: Self | None, context: PlanningContext) -> Iterator[Statement]:
+        """Set owner, privileges and comment, if they differ from `old` or a new object's."""
+        yield from self._own(old, context)
+        if self.comment != (old.comment if old else None):
+            comment = compose("COMMENT ON {} IS {}", self.designation(), literal(self.comment))
+            yield self._locking(comment, "SHARE UPDATE EXCLUSIVE")
+
+    def _own(self, old: Self | None, context: PlanningContext) -> Iterator[Statement]:
+        """Set owner and privileges."""
         del old, context
-        return ()
+        yield from ()
 
-    def deferred_needs(self) -> frozenset[Ref]:
-        """What `finish` needs beside the object itself; it is no prerequisite of the object."""
-        return frozenset()
+    def _locking(self, command: sql.Composable, lock: str = "ACCESS EXCLUSIVE") -> Statement:
+        """Return a statement that locks the object's relation, if any."""
+        relation = self.stands_on
+        return Statement(sql=text(command), lock=lock if relation else "", relation=relation)
 
-    def reference_errors(self, context: PlanningContext) -> Iterable[tuple[str, str]]:
-        """Field and complaint, where it speaks of what is not there and PostgreSQL would not say so; `on` tells what is."""
-        del context
-        return ()
-
-    def replaces_object(self, old: Self) -> bool:
-        """Whether `redefine` puts another object in the place of `old`, of which nobody has said what `finish` says."""
-        del old
-        return False
-
-    def remove_deferred(self, context: PlanningContext) -> Iterable[Statement]:
-        """Take back what `finish` said, before what it needed goes and would take the object with it."""
-        del context
-        return ()
-
-    def reuses(self, old: Self | None, context: PlanningContext) -> frozenset[Ref]:
-        """What is there already of which the recipe makes use, so that nobody else is to drop it: leftovers, pieces."""
-        del old, context
-        return frozenset()
-
-    def define_replacement(self, old: Self | None, context: PlanningContext) -> Iterable[Statement]:
-        """Make the object again in the transaction that drops what stood in its way; `old` is it, where it is what changes."""
-        del old
-        return self.define(context)
-
-    # -- what every kind has ---------------------------------------------------------------------------------------
-
-    def free_name(
-        self, new: Self, context: PlanningContext
-    ) -> tuple[Self, Iterable[Statement]] | None:
-        """Let go of what others may take on the way to `new`, a bound, and what it is then; None: it keeps all that it has."""
-        del new, context
-        return None
-
-    @property
-    def commit_group(self) -> Ref | None:
-        """What names the transaction that changes to this object share with others, whatever the plan creates."""
-        return None
+    # -- DDL with its undo, as plans use it ------------------------------------------------------------
 
     def create(
         self, context: PlanningContext, parts: Sequence[InlinePart] = (), *, online: bool = True
     ) -> list[Statement]:
-        """Everything that makes the object as it is: definition, owner, comment and grants."""
-        parts = [p.with_explicit_names(context.claimed) for p in parts]
-        made = self.define_online(context, parts) if online else self.define(context, parts)
-        attached = (s for o in (self, *parts) for s in o.attach(None, context))
-        return [*undoable(made, lambda: self._cleared(parts, context)), *undoable(attached, tuple)]
+        """Create the object completely; `online` without long locks, if the kind has a recipe."""
+        del online
+        parts = with_explicit_names(parts, context)
+        return self.created_by(self.define(context, parts), parts, context)
 
-    def recreate(
-        self, old: Self | None, context: PlanningContext, parts: Sequence[InlinePart] = ()
+    def created_by(
+        self,
+        definition: Iterable[Statement],
+        parts: Sequence[InlinePart],
+        context: PlanningContext,
     ) -> list[Statement]:
-        """The same, within a replacement: of `old`, or of what the object stands on."""
-        parts = [p.with_explicit_names(context.claimed) for p in parts]
-        made = self.define(context, parts) if parts else self.define_replacement(old, context)
+        """Complete a definition by owner, comment, privileges and the undo."""
         attached = (s for o in (self, *parts) for s in o.attach(None, context))
-        return [*undoable(made, lambda: self._cleared(parts, context)), *undoable(attached, tuple)]
+        return [
+            *undoable(definition, lambda: self._dropped(parts, context, online=False)),
+            *undoable(attached, tuple),
+        ]
 
     def alter(self, old: Self, context: PlanningContext) -> list[Statement] | None:
-        """Everything that turns `old` into this object, or None where it must be replaced.
+        """Alter `old` into this object completely; None if it must be dropped and created.
 
-        The first has no undo where the way back is a replacement.
+        `undo` of the first statement is None if undoing needs a DROP and a CREATE.
         """
+        redefined: list[Statement] = []
         same = self.with_attached_of(old)
-        redefined: Iterable[Statement] | None = () if same == old else same.redefine(old, context)
-        if redefined is None:
-            return None
-
-        found, restored = list(redefined), () if same == old else old.redefine(same, context)
-        if restored is not None:
-            found = undoable(found, lambda: restored)
-        return [*found, *undoable(self.attach(old, context), lambda: old.attach(self, context))]
-
-    def complete(self, old: Self | None, context: PlanningContext) -> list[Statement]:
-        """`finish`, with its way back."""
-        return undoable(
-            self.define_deferred(old, context),
-            lambda: (
-                old.define_deferred(self, context)
-                if old is not None
-                else self.remove_deferred(context)
-            ),
-        )
+        if same != old:
+            statements = same.redefine(old, context)
+            if statements is None:
+                return None
+            redefined = list(statements)
+            back = old.redefine(same, context)
+            redefined = redefined if back is None else undoable(redefined, lambda: back)
+        return [*redefined, *undoable(self.attach(old, context), lambda: old.attach(self, context))]
 
     def drop(
         self, context: PlanningContext, lost: Sequence[Object] = (), *, online: bool = True
     ) -> list[Statement]:
-        """Everything that drops the object; `lost` are those that go with it and come back when it is undone."""
+        """Drop the object; the undo also creates `lost`, objects that are dropped with it."""
         parts = [o for o in lost if isinstance(o, InlinePart)]
 
-        def back() -> Iterable[Statement]:
+        def undo() -> Iterable[Statement]:
             yield from self.create(context, parts, online=False)
             for obj in lost:
                 if not isinstance(obj, InlinePart):
                     yield from obj.create(context, online=False)
 
-        return undoable(self._cleared(parts, context, online=online), back)
+        return undoable(self._dropped(parts, context, online=online), undo)
 
-    def _cleared(
-        self, parts: Iterable[InlinePart], context: PlanningContext, *, online: bool = False
+    def _dropped(
+        self, parts: Iterable[InlinePart], context: PlanningContext, *, online: bool
     ) -> Iterable[Statement]:
-        """Drop it, and what of its parts does not go with it."""
-        yield from self.remove_online(context) if online else self.remove(context)
+        """Drop the object and the remains of its parts."""
+        yield from self.removal(context, online=online)
         for part in parts:
             yield from part.remove_after_parent(context)
 
-    def attach(self, old: Self | None, context: PlanningContext) -> Iterator[Statement]:
-        """Owner, comment and grants, as far as they differ from `old` or from what a new object has."""
-        yield from self._own(old, context)
-        if self.comment != (old.comment if old else None):
-            words = compose("COMMENT ON {} IS {}", self.designation(), literal(self.comment))
-            lock = "SHARE UPDATE EXCLUSIVE" if self.stands_on else ""
-            yield Statement(sql=text(words), lock=lock, relation=self.stands_on)
-
-    def _own(self, old: Self | None, context: PlanningContext) -> Iterator[Statement]:
-        del old, context
-        yield from ()
+    def removal(self, context: PlanningContext, *, online: bool) -> Iterable[Statement]:
+        """Drop the object; `online` without long locks, if the kind has a recipe."""
+        del online
+        return self.remove(context)
 
 
 class InlinePart(Object):
@@ -363,6 +259,13 @@ class InlinePart(Object):
     def for_existing_rows(self) -> Self:
         """Return the part as it can be added to a table with rows: without values, nullable."""
         return self
+
+
+def with_explicit_names(
+    parts: Sequence[InlinePart], context: PlanningContext
+) -> Sequence[InlinePart]:
+    """Return the parts with explicit names for constraints whose default names are reserved."""
+    return [p.with_explicit_names(context.claimed) for p in parts]
 
 
 def keep_through(

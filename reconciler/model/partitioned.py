@@ -16,8 +16,11 @@ from typing import ClassVar, Final, Self, TypeGuard, TypeVar
 from pydantic import Field
 
 from reconciler.model.context import PlanningContext
+from reconciler.model.deferred import Deferred
 from reconciler.model.facts import PartitionCopy
 from reconciler.model.inheritance import Inheritable
+from reconciler.model.object import Object
+from reconciler.model.online_recipe import OnlineRecipe
 from reconciler.model.record import Record
 from reconciler.model.ref import Ref, split_name
 from reconciler.model.reserved_names import BUILD_PREFIX
@@ -38,7 +41,7 @@ P = TypeVar("P", bound="PartitionedObject")
 NO_COPIES: Mapping[Ref, PartitionCopy] = {}
 
 
-class PartitionedObject(Inheritable, LeavesLeftovers):
+class PartitionedObject(OnlineRecipe, Deferred, Inheritable, LeavesLeftovers):
     """An index or a constraint; `partitioned` on a partitioned table."""
 
     not_compared: ClassVar[frozenset[str]] = frozenset(  # fields that `equals` leaves out
@@ -296,3 +299,8 @@ def _is_free(copy: PartitionedObject, parent: PartitionedObject, context: Planni
         or copy.ref.name in existing
         or _same_on_partition(copy, context) is not None
     )
+
+
+def reference_errors(obj: Object, context: PlanningContext) -> Iterable[tuple[str, str]]:
+    """Return field and message for each reference of any object to a partition that is missing."""
+    return obj.reference_errors(context) if isinstance(obj, PartitionedObject) else ()

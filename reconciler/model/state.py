@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from reconciler.errors import Position
+from reconciler.model.deferred import deferred_needs
 from reconciler.model.inheritance import also_inherited, inherited_by, overrides, parents_of
 from reconciler.model.object import InlinePart, Object
 from reconciler.model.ref import Ref
@@ -47,7 +48,7 @@ class State:
         obj = self.objects.get(ref)
         known = self.edges.get(ref, frozenset[Ref]())
         if obj is not None:
-            known = (known | obj.needs()) - obj.deferred_needs()
+            known = (known | obj.needs()) - deferred_needs(obj)
         return frozenset(r for r in known if r in self.objects and r != ref)
 
     def dependents(self) -> dict[Ref, set[Ref]]:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final, Self
 from psycopg import sql
 from pydantic import Field
 
+from reconciler.model.commit_group import CommitsTogether
 from reconciler.model.context import PlanningContext
 from reconciler.model.inheritance import Inheriting, override_clause, overrides
 from reconciler.model.object import InlinePart
@@ -16,6 +17,7 @@ from reconciler.model.owned import Granted
 from reconciler.model.ref import Ref, split_name
 from reconciler.model.resumption import Resumable
 from reconciler.model.statement import Hazard, Statement
+from reconciler.model.suspension import Suspendable
 from reconciler.sql import compose, joined, literal, raw, text
 
 _PARENTS = """
@@ -33,7 +35,7 @@ _FINALIZE: Final = """DO $reconcile$ DECLARE whole regclass; BEGIN
 END $reconcile$"""
 
 
-class InheritableTable(Inheriting, Resumable, Granted):
+class InheritableTable(Suspendable, CommitsTogether, Inheriting, Resumable, Granted):
     """A table of which others may be the parents, or the whole."""
 
     relation: ClassVar[bool] = True

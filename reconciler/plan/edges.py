@@ -8,11 +8,14 @@ from reconciler.diff.diff import Change
 from reconciler.diff.inherited import precedence
 from reconciler.kinds import KINDS
 from reconciler.model.datatype import Replaceable
+from reconciler.model.deferred import deferred_needs
 from reconciler.model.markers import AppliesLast, FiresOnDdl, HiddenDependency
 from reconciler.model.object import InlinePart, Object
 from reconciler.model.partitioned import PartitionedObject
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
+from reconciler.model.suspension import suspend
+from reconciler.model.type_change import accepts
 from reconciler.plan.operations import Operation, Operations, dropping, finishing, making
 
 
@@ -104,7 +107,7 @@ def _drop(operations: Operations, before: Before) -> None:
                 needed in held_still
                 or (
                     needed in operations.desired
-                    and not live[ref].accepts(operations.desired[needed])
+                    and not accepts(live[ref], operations.desired[needed])
                 )
             ):
                 before(gone, operations.find(making(needed)))
@@ -229,7 +232,7 @@ def _namesakes(one: Ref, other: Ref) -> bool:
 def _let_go_first(operations: Operations, before: Before) -> None:
     """The parts of what is held are altered while it is."""
     for ref in operations.recreation.suspended:
-        if operations.live[ref].suspend(operations.context) is not None:
+        if suspend(operations.live[ref], operations.context) is not None:
             for part in {
                 p.ref for s in (operations.live, operations.desired) for p in s.parts(ref)
             }:
@@ -242,7 +245,7 @@ def _loosen(operations: Operations, before: Before) -> None:
     """What was said of an object last is taken back first."""
     for node in [n for n in operations.statements if n.late and n.drop]:
         parts = (p.ref for p in operations.live.parts(node.ref))
-        for ref in (node.ref, *operations.live[node.ref].deferred_needs(), *parts):
+        for ref in (node.ref, *deferred_needs(operations.live[node.ref]), *parts):
             before(node, operations.find(dropping(ref)) or operations.find(making(ref)))
         before(node, operations.find(making(node.ref)))
 
@@ -252,14 +255,14 @@ def _finish(operations: Operations, before: Before) -> None:
     for node in [n for n in operations.statements if n.late and not n.drop]:
         before(operations.find(making(node.ref)), node)
         for needed in (
-            operations.desired[node.ref].deferred_needs() if node.ref in operations.desired else ()
+            deferred_needs(operations.desired[node.ref]) if node.ref in operations.desired else ()
         ):
             before(operations.find(dropping(needed)), node)
             before(operations.find(making(needed)), node)
         passes = node.ref in operations.live and not issubclass(
             KINDS[node.ref.kind], PartitionedObject
         )  # a piece may go before
-        for needed in operations.live[node.ref].deferred_needs() if passes else ():
+        for needed in deferred_needs(operations.live[node.ref]) if passes else ():
             before(node, operations.only(needed) if operations.find(dropping(needed)) else None)
 
 

@@ -11,7 +11,14 @@ from itertools import chain
 from typing import cast
 
 from reconciler.diff.diff import Action, Change
+from reconciler.model.commit_group import commit_group
 from reconciler.model.datatype import Replaceable
+from reconciler.model.deferred import (
+    complete_deferred,
+    deferred_needs,
+    define_deferred,
+    remove_deferred,
+)
 from reconciler.model.inheritance import (
     also_inherited,
     is_partition,
@@ -21,11 +28,13 @@ from reconciler.model.inheritance import (
     restate_overrides,
 )
 from reconciler.model.object import InlinePart, Object, PlanningContext, keep_through
+from reconciler.model.online_recipe import recreate, replaces_object, reuses
 from reconciler.model.online_swap import SwappedOnline
 from reconciler.model.ref import Ref
 from reconciler.model.resumption import drop_leftover, finish_interrupted
 from reconciler.model.state import State
 from reconciler.model.statement import HazardKind, Statement
+from reconciler.model.suspension import free_name, restore, restored, suspend
 from reconciler.plan.recreate import Recreation, cyclic_foreign_keys, recreation_of
 
 
@@ -156,7 +165,7 @@ def collect_operations(
         r
         for c in changes
         if c.desired
-        for r in c.desired.reuses(c.live, operations.context) - {c.ref}
+        for r in reuses(c.desired, c.live, operations.context) - {c.ref}
     )
     changes = [c for c in changes if c.ref not in operations.reused]
     gone = frozenset(c.ref for c in changes if c.desired is None)
@@ -172,7 +181,7 @@ def collect_operations(
         r
         for ref in recreated
         if ref in desired
-        for r in desired[ref].reuses(live[ref], replace(operations.context, shadows=shadows))
+        for r in reuses(desired[ref], live[ref], replace(operations.context, shadows=shadows))
     }
     operations.created, operations.dropped = created | recreated.keys(), gone | recreated.keys()
     operations.context = replace(context, created=operations.created)
@@ -209,7 +218,7 @@ def _discard(operations: Operations) -> None:
 def _stand_on_the_old(operations: Operations) -> None:
     """What takes up something new instead of what goes stands, once that is undone, on the old again."""
     for ref in operations.recreation.suspended:
-        let_go = list(operations.live[ref].suspend(operations.context) or ())
+        let_go = list(suspend(operations.live[ref], operations.context) or ())
         for needed in (
             operations.desired.needs(ref) - operations.live.needs(ref)
             if let_go and not isinstance(operations.live[ref], InlinePart)
@@ -256,7 +265,7 @@ def _partitions(live: State, desired: State) -> dict[Ref, list[Ref]]:
 
 def _create(operations: Operations, obj: Object, root: Ref | None = None) -> None:
     ref, context = obj.ref, operations.context
-    if issubclass(type(obj), InlinePart) and ref.on in operations.created and ref.on:
+    if isinstance(obj, InlinePart) and ref.on is not None and ref.on in operations.created:
         operations.stands_for[making(ref)] = making(ref.on)
         return
     unseen = ref.on if ref.on in operations.created else None
@@ -264,12 +273,15 @@ def _create(operations: Operations, obj: Object, root: Ref | None = None) -> Non
         statements = obj.create(context, operations.desired.parts(ref), online=unseen is None)
     else:
         over = replace(context, shadows=operations.recreation.shadows)
-        statements = obj.recreate(
-            operations.live.get(ref) if ref == root else None, over, operations.desired.parts(ref)
+        statements = recreate(
+            obj,
+            operations.live.get(ref) if ref == root else None,
+            over,
+            operations.desired.parts(ref),
         )
-    unit = root or unseen or obj.commit_group or ref
+    unit = root or unseen or commit_group(obj) or ref
     operations.add(making(ref), "create", statements, unit)
-    if late := obj.complete(None, context):
+    if late := complete_deferred(obj, None, context):
         operations.add(finishing(ref), "alter", late, unit)
 
 
@@ -295,7 +307,7 @@ def _drop(operations: Operations, ref: Ref, root: Ref | None = None) -> None:
         dropping(ref),
         "drop",
         live[ref].drop(operations.context, lost, online=root is None),
-        root or live[ref].commit_group,
+        root or commit_group(live[ref]),
     )
 
 
@@ -331,9 +343,9 @@ def _alter(operations: Operations, live: Object, desired: Object) -> None:
             *statements[1:],
             *(s.model_copy(update={"undo": ()}) for s in recreated),
         ]
-    operations.add(making(ref), "alter", statements, desired.commit_group)
-    if late := desired.complete(live, context):
-        operations.add(finishing(ref), "alter", late, desired.commit_group)
+    operations.add(making(ref), "alter", statements, commit_group(desired))
+    if late := complete_deferred(desired, live, context):
+        operations.add(finishing(ref), "alter", late, commit_group(desired))
 
 
 def _exchange(operations: Operations, live: Object, desired: Object) -> None:
@@ -341,7 +353,7 @@ def _exchange(operations: Operations, live: Object, desired: Object) -> None:
     new, context = cast("SwappedOnline", desired), operations.context
     operations.add(making(live.ref), "alter", list(new.swap(live, context)), live.ref)
     between = new.after_swap(live)
-    if rest := [*(new.alter(between, context) or ()), *new.complete(between, context)]:
+    if rest := [*(new.alter(between, context) or ()), *complete_deferred(new, between, context)]:
         operations.add(finishing(live.ref), "alter", rest)
 
 
@@ -426,21 +438,21 @@ def _hold(operations: Operations, ref: Ref) -> None:
         operations.recreation.suspended[ref],
         operations.context,
     )
-    if root == ref and (back := live.free_name(desired, context)) is not None:
+    if root == ref and (back := free_name(live, desired, context)) is not None:
         operations.add(dropping(ref), "alter", list(back[1]), root)
         _alter(operations, back[0], desired)
         return
-    operations.add(dropping(ref), "alter", list(live.suspend(context) or ()), root)
+    operations.add(dropping(ref), "alter", list(suspend(live, context) or ()), root)
     operations.add(
         making(ref),
         "alter",
-        list(desired.restore(live, operations.recreation.turns, context)),
+        list(restore(desired, live, operations.recreation.turns, context)),
         root,
     )
-    after_restore = desired.after_restore(live, context)
+    after = restored(desired, live, context)
     if rest := [
-        *(desired.alter(after_restore, context) or ()),
-        *desired.complete(after_restore, context),
+        *(desired.alter(after, context) or ()),
+        *complete_deferred(desired, after, context),
     ]:
         operations.add(finishing(ref), "alter", rest)
 
@@ -449,30 +461,32 @@ def _unfinish(operations: Operations) -> None:
     """Loosen what would go with something that is dropped; what stays is finished anew."""
     for ref, obj in operations.live.objects.items():
         going = any(
-            operations.find(dropping(n)) or _renewed(operations, n) for n in obj.deferred_needs()
+            operations.find(dropping(n)) or _renewed(operations, n) for n in deferred_needs(obj)
         )
         unit = next(
             (
                 t
-                for n in obj.deferred_needs()
+                for n in deferred_needs(obj)
                 if (t := operations.recreation.recreated.get(n, n)) in operations.recreation.shadows
             ),
             None,
         )
-        if going and (loosened := list(obj.remove_deferred(operations.context))):
+        if going and (loosened := list(remove_deferred(obj, operations.context))):
             gone, late = operations.find(dropping(ref)), finishing(ref)
             renewed = ref in operations.desired and any(
                 _renewed(operations, n)
-                for n in obj.deferred_needs() & operations.desired[ref].deferred_needs()
+                for n in deferred_needs(obj) & deferred_needs(operations.desired[ref])
             )
             anew = late not in operations.statements or (renewed and not gone)
             if gone or anew:
                 operations.add(loosening(ref), "alter", loosened, unit)
             stays = not gone and ref in operations.desired and anew
-            if stays and (recreated := operations.desired[ref].complete(None, operations.context)):
+            if stays and (
+                recreated := complete_deferred(operations.desired[ref], None, operations.context)
+            ):
                 operations.add(late, "alter", recreated, unit)
             continue
-        said = tuple(s.sql for s in obj.define_deferred(None, operations.context))
+        said = tuple(s.sql for s in define_deferred(obj, operations.context))
         if (
             (own := dropping(ref)) in operations.statements
             and own not in operations.stands_for
@@ -480,13 +494,13 @@ def _unfinish(operations: Operations) -> None:
         ):
             _undone_with(operations, own, said)
         for needed in {
-            g
-            for n in obj.deferred_needs()
-            if (g := operations.find(dropping(n))) not in (None, own)
+            g for n in deferred_needs(obj) if (g := operations.find(dropping(n))) not in (None, own)
         }:
             _undone_with(operations, needed, said)
         stays = going and ref in operations.desired and finishing(ref) not in operations.statements
-        if stays and (recreated := operations.desired[ref].complete(None, operations.context)):
+        if stays and (
+            recreated := complete_deferred(operations.desired[ref], None, operations.context)
+        ):
             operations.add(finishing(ref), "alter", recreated)
 
 
@@ -503,4 +517,4 @@ def _renewed(operations: Operations, ref: Ref) -> bool:
     before, after = operations.live.get(ref), operations.desired.get(ref)
     if ref in operations.recreation.shadows:
         return True
-    return before is not None and after is not None and after.replaces_object(before)
+    return before is not None and after is not None and replaces_object(after, before)

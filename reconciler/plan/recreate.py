@@ -21,6 +21,16 @@ from reconciler.model.online_swap import SwappedOnline
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
 from reconciler.model.statement import TypeConversion
+from reconciler.model.suspension import free_name, suspend
+from reconciler.model.type_change import (
+    FollowsTypeChange,
+    must_recreate,
+    needs_dependents_dropped,
+    pins_column_type,
+    pins_type,
+    reparses_expressions,
+    rewrites_values,
+)
 
 
 @dataclass
@@ -134,7 +144,7 @@ def recreation_of(
                 old.relation_name,
             ) in claimed and old.relation_name != new.relation_name
             room = old.name_keys() == new.name_keys() or ref in crossed
-            if gives or (room and old.free_name(new, context) is not None):
+            if gives or (room and free_name(old, new, context) is not None):
                 found.suspended.setdefault(
                     ref, ref
                 )  # it lets go of what another needs before it goes on
@@ -181,28 +191,28 @@ def _roots(
             (r, ref)
             for r in left
             if ref.arguments is not None
-            or live[r].follows_type_change
-            or live[r].suspend(context) is None
+            or isinstance(live[r], FollowsTypeChange)
+            or suspend(live[r], context) is None
         ], False
     if (
         new is None
         or new.alter(old, context) is None
-        or new.must_recreate(old, [live[r] for r in above])
+        or must_recreate(new, old, [live[r] for r in above])
     ):
         return [(ref, None)], False
     if ref in shadows:
         return [(r, ref) for r in above], True
-    if new.needs_dependents_dropped(old):
+    if needs_dependents_dropped(new, old):
         if whole := _held_fast(ref, live):
             return [(whole, None)], False
-        anew = new.rewrites_values(old)
+        anew = rewrites_values(new, old)
         return [
             (r, ref)
             for r in above
-            if not (live[r].follows_type_change and r.on == ref.on)
+            if not (isinstance(live[r], FollowsTypeChange) and r.on == ref.on)
             or _released(r, live, desired, context, anew=anew)
         ], True
-    pinned = [r for r in above if live[r].pins_type(old)]
+    pinned = [r for r in above if pins_type(live[r], old)]
     return [(r, ref) for r in pinned], bool(pinned)
 
 
@@ -211,7 +221,7 @@ def _lets_go(ref: Ref, live: State, context: PlanningContext) -> bool:
     return (
         ref.on is not None
         and not isinstance(live[ref], InlinePart)
-        and live[ref].suspend(context) is not None
+        and suspend(live[ref], context) is not None
     )
 
 
@@ -229,7 +239,7 @@ def _held_fast(ref: Ref, live: State) -> Ref | None:
     """What the object is part of, if PostgreSQL gives this part no other type while that stands."""
     return (
         ref.on
-        if ref.on is not None and ref.on in live and live[ref.on].pins_column_type(live[ref])
+        if ref.on is not None and ref.on in live and pins_column_type(live[ref.on], live[ref])
         else None
     )
 
@@ -242,13 +252,13 @@ def _released(
     return (
         new is not None
         and _reworded(old, new)
-        and (old.suspend(context) is not None or (anew and _reread(ref, live, desired)))
+        and (suspend(old, context) is not None or (anew and _reread(ref, live, desired)))
     )
 
 
 def _reread(ref: Ref, live: State, desired: State) -> bool:
     new = desired.get(ref)
-    return new is not None and new.reparses_expressions(live[ref])
+    return new is not None and reparses_expressions(new, live[ref])
 
 
 def _reworded(old: Object, new: Object) -> bool:
@@ -280,17 +290,17 @@ def _spread(
         )
         if fast is not None:
             todo.append((fast, None))
-        elif beneath is None or whole or live[ref].suspend(context) is None:
+        elif beneath is None or whole or suspend(live[ref], context) is None:
             found.recreated[ref] = root
             found.suspended.pop(ref, None)
             todo += [(r, ref) for r in standing.get(ref, ())]
         else:
             found.suspended.setdefault(ref, root)
-            if isinstance(live[beneath], Replaceable) and not live[ref].pins_type(live[beneath]):
+            if isinstance(live[beneath], Replaceable) and not pins_type(live[ref], live[beneath]):
                 todo += [
                     (r, ref)
                     for r in standing.get(ref, ())
-                    if not (live[r].follows_type_change and r.on == ref.on)
+                    if not (isinstance(live[r], FollowsTypeChange) and r.on == ref.on)
                     or _reread(r, live, desired)
                 ]
 

@@ -28,21 +28,26 @@ from reconciler.kinds.column.shadow import ShadowColumn
 from reconciler.kinds.column.storage import SETTINGS, alter_settings, without_settings
 from reconciler.kinds.column.target import Target
 from reconciler.kinds.column.type_change import collation_sql, spelled_collation
+from reconciler.model.commit_group import CommitsTogether
 from reconciler.model.datatype import COLLATE_PREFIX
+from reconciler.model.deferred import Deferred
 from reconciler.model.facts import PartitionCopy
 from reconciler.model.object import InlinePart, Object, PlanningContext
+from reconciler.model.online_recipe import OnlineRecipe
 from reconciler.model.owned import Owned
 from reconciler.model.partitioned import build_name
 from reconciler.model.privileges import Access, Grants, after_owner_change, all_privileges
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import UNFILLED_COMMENT
 from reconciler.model.statement import Hazard, HazardKind, Statement, TypeConversion
+from reconciler.model.suspension import Suspendable
+from reconciler.model.type_change import ChangesType
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
 from reconciler.sql import compose, raw, text
 
 
-class Column(ColumnDefinition):
+class Column(Suspendable, Deferred, OnlineRecipe, ChangesType, CommitsTogether, ColumnDefinition):
     """A column of a table, in short `name: type`."""
 
     kind: ClassVar[str] = "column"

@@ -28,19 +28,20 @@ from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import NOT_NULL_CHECK_PREFIX, UNVALIDATED_COMMENT
 from reconciler.model.resumption import Resumable
 from reconciler.model.statement import Hazard, HazardKind, Statement, TypeConversion
+from reconciler.model.suspension import Suspendable
+from reconciler.model.type_change import FollowsTypeChange
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
 from reconciler.sql import compose, text
 
 
-class Constraint(Resumable, ConstraintDefinition):
+class Constraint(Suspendable, FollowsTypeChange, Resumable, ConstraintDefinition):
     """A check, unique, primary key, foreign key or exclusion constraint."""
 
     kind: ClassVar[str] = "constraint"
     section: ClassVar[str] = "constraints"
     parent_kinds: ClassVar[tuple[str, ...]] = ("table", "foreign_table")
     omitted_is_default: ClassVar[bool] = True
-    follows_type_change: ClassVar[bool] = True
     first_version: ClassVar[Mapping[str, int]] = {
         "nulls_not_distinct": 15,
         "on_delete_columns": 15,

@@ -25,6 +25,7 @@ from reconciler.model.partitioned_build import PartitionedBuild
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import BUILD_NAME
 from reconciler.model.statement import Hazard, HazardKind, Statement
+from reconciler.model.type_change import FollowsTypeChange
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
 from reconciler.sql import closing, compose, split_commas, text
@@ -33,14 +34,13 @@ from reconciler.sql import closing, compose, split_commas, text
 REINDEX_NAME = re.compile(r"_cc(new|old)[0-9]*$")
 
 
-class Index(IndexDefinition):
+class Index(FollowsTypeChange, IndexDefinition):
     """An index without constraint; built and dropped CONCURRENTLY."""
 
     kind: ClassVar[str] = "index"
     section: ClassVar[str] = "indexes"
     parent_kinds: ClassVar[tuple[str, ...]] = ("table", "materialized_view")
     omitted_is_default: ClassVar[bool] = True
-    follows_type_change: ClassVar[bool] = True
     first_version: ClassVar[Mapping[str, int]] = {"nulls_not_distinct": 15}
 
     @classmethod

@@ -1,0 +1,60 @@
+"""The deferred part of an object, created after all objects that it refers to (pg_dump: post-data)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Self
+
+from reconciler.model.context import PlanningContext
+from reconciler.model.object import Object
+from reconciler.model.ref import Ref
+from reconciler.model.statement import Statement, undoable
+
+
+class Deferred(Object):
+    """An object with a deferred part: a sequence's OWNED BY, whose column's default needs it."""
+
+    def define_deferred(self, old: Self | None, context: PlanningContext) -> Iterable[Statement]:
+        """Create or alter the deferred part."""
+        raise NotImplementedError
+
+    def deferred_needs(self) -> frozenset[Ref]:
+        """Return the objects that the deferred part refers to; the object itself needs none."""
+        return frozenset()
+
+    def remove_deferred(self, context: PlanningContext) -> Iterable[Statement]:
+        """Drop the deferred part, before its objects are dropped and would take the object along."""
+        del context
+        return ()
+
+    def complete(self, old: Self | None, context: PlanningContext) -> list[Statement]:
+        """Create or alter the deferred part, with its undo."""
+
+        def undo() -> Iterable[Statement]:
+            if old is None:
+                return self.remove_deferred(context)
+            return old.define_deferred(self, context)
+
+        return undoable(self.define_deferred(old, context), undo)
+
+
+def complete_deferred(obj: Object, old: Object | None, context: PlanningContext) -> list[Statement]:
+    """Create or alter the deferred part of any object, with its undo."""
+    if not isinstance(obj, Deferred):
+        return []
+    return obj.complete(old if isinstance(old, Deferred) else None, context)
+
+
+def deferred_needs(obj: Object) -> frozenset[Ref]:
+    """Return the objects that the deferred part of any object refers to."""
+    return obj.deferred_needs() if isinstance(obj, Deferred) else frozenset()
+
+
+def define_deferred(obj: Object, context: PlanningContext) -> Iterable[Statement]:
+    """Create the deferred part of any object."""
+    return obj.define_deferred(None, context) if isinstance(obj, Deferred) else ()
+
+
+def remove_deferred(obj: Object, context: PlanningContext) -> Iterable[Statement]:
+    """Drop the deferred part of any object."""
+    return obj.remove_deferred(context) if isinstance(obj, Deferred) else ()
