@@ -1,4 +1,4 @@
-"""Build a state on a scratch server, object by object, and collect what PostgreSQL refuses."""
+"""Build a state on a scratch server, object by object, and collect refused objects."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def listed(failures: Mapping[Ref, StatementFailed], limit: int | None = MAX_LIST
 
 
 def sql_rule(error: StatementFailed) -> str:
-    """Return the name of the rule that declared SQL breaks, by SQLSTATE."""
+    """Return the name of the rule broken by declared SQL, by SQLSTATE."""
     if error.sqlstate == UNDEFINED_OBJECT and error.message.startswith("type "):
         return "type-not-found"
     return SQL_RULES.get(error.sqlstate, "sql-refused")
@@ -56,7 +56,7 @@ def scratch_context(context: PlanningContext, server: Server) -> PlanningContext
 
 @dataclass(frozen=True)
 class Build:
-    """The construction of one state in an empty database.
+    """The construction of a state in an empty database.
 
     `paths` maps objects with SQL that people wrote to their search paths; only for these does
     PostgreSQL check the bodies of routines. All other SQL was printed by PostgreSQL and qualified.
@@ -72,7 +72,7 @@ class Build:
     _extra_schemas: dict[Ref, tuple[str, ...]] = field(default_factory=dict[Ref, tuple[str, ...]])
 
     def create_all(self) -> Failures:
-        """Create all objects in the order of their needs; return the refused with the errors.
+        """Create all objects in the order of needs; return the refused with the errors.
 
         Only PostgreSQL knows what people's SQL needs: a refused object is tried again when others
         are there.
@@ -114,7 +114,7 @@ class Build:
         return self.state[ref].redefine(self.state[ref], self.context) or ()
 
     def _check_bodies(self, refs: Sequence[Ref]) -> Failures:
-        """Check the bodies of routines that were created before the objects in the bodies.
+        """Check the bodies of routines created before the objects in the bodies.
 
         A body that needs other schemas than its own is accepted: callers may set a search path.
         """
@@ -128,7 +128,7 @@ class Build:
         return {r: e for r, e in failed.items() if r in failed_again}
 
     def causes(self, failed: Failures) -> Failures:
-        """Keep the failures of objects and parts themselves, not of their dependents."""
+        """Keep the failures of objects and parts themselves, not of dependents."""
         first = {r: e for r, e in failed.items() if not self.state.needs(r) & failed.keys()}
         found: Failures = {}
         for ref, error in (first or failed).items():
@@ -136,7 +136,7 @@ class Build:
         return found
 
     def _failing_parts(self, ref: Ref) -> Failures:
-        """Try the object with each part that people wrote, and return the failing parts."""
+        """Try the object with each declared part, and return the failing parts."""
         failed: Failures = {}
         for part in self.state.parts(ref):
             if part.ref in self.paths:
@@ -154,7 +154,7 @@ class Build:
     # -- execution ---------------------------------------------------------------------------------
 
     def _each(self, refs: Iterable[Ref], statements: MakeStatements) -> Failures:
-        """Run the statements of each object; return the refused, whose statements are undone.
+        """Run the statements of each object; return the refused, after undoing the statements.
 
         A batch in one transaction is quicker; a refused batch is repeated object by object.
         """
@@ -211,7 +211,7 @@ def batched(refs: Iterable[Ref]) -> Iterator[Sequence[Ref]]:
 
 
 def dependency_order(state: State) -> list[Ref]:
-    """Order the refs by their needs; a cycle is broken at the first visited object."""
+    """Order the refs by needs; a cycle is broken at the first visited object."""
     order: dict[Ref, None] = {}
     for start in state:
         _visit(state, start, order)

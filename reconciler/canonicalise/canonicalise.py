@@ -1,4 +1,4 @@
-"""Let one PostgreSQL server print both the live and the desired state.
+"""Let a PostgreSQL server print both the live and the desired state.
 
 What people wrote is never compared with what the target printed: both are built on a scratch server
 and read back. What a declaration leaves open is filled in from the live state, and undeclared
@@ -66,7 +66,7 @@ def canonicalise(
 def _within_scope(
     context: PlanningContext, declaration: Declaration, scope: Scope
 ) -> PlanningContext:
-    """Restrict unfinished work to the scope, and tell which leftovers are to be dropped."""
+    """Restrict unfinished work to the scope, and choose leftovers to drop."""
     leftovers = {r: o for r, o in context.leftovers.items() if scope.covers(r)}
     unfinished = {r: o for r, o in context.unfinished.items() if scope.covers(r)}
     exclusive = {
@@ -83,7 +83,7 @@ def _within_scope(
 
 
 def _roots(inputs: Inputs, desired: Desired) -> set[Ref]:
-    """Collect the objects that may differ between the live and the desired state.
+    """Collect objects with possible differences between the live and the desired state.
 
     A declared routine of unknown spelling may be any live routine of that name.
     """
@@ -101,7 +101,7 @@ def _roots(inputs: Inputs, desired: Desired) -> set[Ref]:
 def _after_renamings(
     scratch: Scratch, resources: ExitStack, inputs: Inputs, renamings: Sequence[Renaming]
 ) -> Canonical:
-    """Canonicalise the state after the renamings, and leave the scratch database before them."""
+    """Canonicalise the state after the renamings, and take the renamings back on scratch."""
     renamed = replace(
         inputs, live=with_renamings(scratch, inputs.live, inputs.declaration, renamings)
     )

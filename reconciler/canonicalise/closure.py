@@ -1,4 +1,4 @@
-"""Collect the objects that a change can affect, and the objects that these depend on."""
+"""Collect the dependents of changed objects, and all requirements."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Neighbours = Callable[[Ref], Iterable[Ref]]
 def dependency_closure(
     state: State, roots: Set[Ref], desired: Mapping[Ref, Object] = NOTHING
 ) -> frozenset[Ref]:
-    """Collect the roots, the objects that depend on them, and all objects that these need.
+    """Collect the roots, all dependents, and all requirements of both.
 
     `desired` are the roots as they will be, which may need further objects.
     """
@@ -79,7 +79,7 @@ def _requirements_in(state: State, planned: Iterable[Object]) -> Neighbours:
 
 
 def _parts(state: State) -> Mapping[Ref, list[Ref]]:
-    """Map objects to the inline parts, and to objects that are completed after them."""
+    """Map objects to the inline parts, and to objects with a deferred part on the object."""
     parts: dict[Ref, list[Ref]] = {}
     for ref, obj in state.objects.items():
         if isinstance(obj, InlinePart) and ref.on:
@@ -90,7 +90,7 @@ def _parts(state: State) -> Mapping[Ref, list[Ref]]:
 
 
 def _related(state: State, roots: Set[Ref]) -> set[Ref]:
-    """Collect tables and schemas of the roots, child tables, and objects that apply last."""
+    """Collect tables and schemas of the roots, child tables, and objects applied last."""
     parents = {r.on for r in roots if r.on}
     schemas = {r.schema_ref for r in roots if r.schema}
     inherited_from = {r.on for r in roots if r.on and _is_inheritable(r)}

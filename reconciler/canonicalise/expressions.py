@@ -1,4 +1,4 @@
-"""Qualify declared SQL that no catalog stores, and resolve `depends_on`."""
+"""Qualify declared SQL outside the catalogs, and resolve `depends_on`."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class _Resolver:
         self.problems: list[Problem] = []
 
     def add(self, ref: Ref, origin: Ref) -> None:
-        """Resolve one object; `origin` is the ref in the files."""
+        """Resolve an object; `origin` is the ref in the files."""
         obj = self.declaration.objects[origin].model_copy(update={"ref": ref})
         for field, message in reference_errors(obj, self.built.context):
             self._report(ref, origin, field, Problem(message, rule="object-not-found"))
@@ -93,7 +93,7 @@ class _Resolver:
         return frozenset(known[title] for title in obj.depends_on if title in known)
 
     def _qualify(self, obj: Object, origin: Ref, field: str, expression: str) -> Object:
-        """Replace one expression of the object by PostgreSQL's spelling."""
+        """Replace an expression of the object by PostgreSQL's spelling."""
         ref = obj.ref
         assert ref.on is not None
         try:
@@ -108,7 +108,7 @@ class _Resolver:
         return with_expression(obj, field, printed)
 
     def _print(self, table: Ref, expression: str, path: str) -> tuple[str, frozenset[Ref]]:
-        """Let PostgreSQL print an expression over a table's row, and list what the SQL needs.
+        """Let PostgreSQL print an expression over a table's row, and list the needs of the SQL.
 
         A temporary view of the expression has both.
         """

@@ -1,4 +1,4 @@
-"""Recreate on a scratch database what a State does not tell of the target.
+"""Recreate on a scratch database facts of the target beside its State.
 
 These are the names of partition indexes, and unfinished objects, which a plan may resume.
 """

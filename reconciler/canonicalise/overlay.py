@@ -73,7 +73,7 @@ def _spelled_as_live(state: State, declaration: Declaration) -> dict[Ref, Ref]:
 
 
 def _live_routine(state: State, ref: Ref) -> Ref:
-    """Find the live routine of a declared ref whose arguments are spelled as in the catalog."""
+    """Find the live routine of a declared ref with arguments spelled as in the catalog."""
     if ref.arguments is None or ref in state:
         return ref
     overloads = state.overloads(ref)
@@ -81,7 +81,7 @@ def _live_routine(state: State, ref: Ref) -> Ref:
 
 
 def _with_owner(obj: Object, current: Object | None, user: str) -> Object:
-    """Fill in the owner: the current owner, or the user who creates the object."""
+    """Fill in the owner: the current owner, or the creating user."""
     if not isinstance(obj, Owned) or obj.owner is not None:
         return obj
     return obj.model_copy(update={"owner": owner_of(current) or user})
@@ -122,7 +122,7 @@ def _is_exclusive(ref: Ref, declaration: Declaration) -> bool:
 
 
 def _copies_of_new_objects(state: State, declared: Mapping[Ref, Object]) -> set[Ref]:
-    """Collect objects of partitions that become copies of new objects of the parents.
+    """Collect objects of partitions, later copies of new objects of the parents.
 
     A partition's index of the name that the copy will have is reused.
     """
@@ -141,7 +141,7 @@ def _copies(obj: Object, state: State) -> Iterator[Ref]:
 def _kept_after_leaving(
     live: Snapshot, declaration: Declaration, declared: Mapping[Ref, Object]
 ) -> dict[Ref, Object]:
-    """Collect inherited columns and constraints that tables keep when they leave a parent."""
+    """Collect inherited columns and constraints kept by tables after leaving a parent."""
     full = {r: o.over(live.state.get(r)) for r, o in declared.items()}
     later = State({**live.state.objects, **full})
     kept: dict[Ref, Object] = {}

@@ -1,4 +1,4 @@
-"""Check what declared objects presuppose on the live server: tables, schemas, roles, versions.
+"""Check the preconditions of declared objects on the live server: tables, schemas, roles, versions.
 
 PostgreSQL would refuse these too, but later and without the position in the files.
 """
@@ -34,7 +34,7 @@ def name_conflicts(
     source: Mapping[Ref, Ref],
     dropped: Set[Ref],
 ) -> list[Problem]:
-    """Report new relations with the name of another relation that stays.
+    """Report new relations with the name of another, remaining relation.
 
     Tables, views, sequences, indexes, and the indexes of constraints share one namespace:
     https://www.postgresql.org/docs/current/catalog-pg-class.html
@@ -55,7 +55,7 @@ def name_conflicts(
 
 
 def _freed_names(live: Snapshot, declared: Declared, dropped: Set[Ref]) -> set[tuple[str, str]]:
-    """Collect names of relations that are dropped or renamed, and of unfinished builds."""
+    """Collect names of dropped or renamed relations, and of unfinished builds."""
     renamed = {
         r
         for r, o in declared.items()
@@ -66,7 +66,7 @@ def _freed_names(live: Snapshot, declared: Declared, dropped: Set[Ref]) -> set[t
 
 
 class _Preconditions:
-    """The checks, over one declaration."""
+    """The checks over a declaration."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class _Preconditions:
             yield from self._schema(ref)
 
     def _definition(self, ref: Ref) -> Iterator[Problem]:
-        """Check that a new table has columns, which the definition of the table needs."""
+        """Require columns for a new table."""
         sections = _inline_sections(ref.kind)
         if not sections or ref in self.live.state or self._is_defined(ref, sections):
             return
@@ -142,7 +142,7 @@ class _Preconditions:
 
 
 def _inline_sections(kind: str) -> list[str]:
-    """List the sections of kinds that are created as part of objects of `kind`."""
+    """List the sections of kinds created as part of objects of `kind`."""
     return [
         k.section for k in KINDS.values() if issubclass(k, InlinePart) and kind in k.parent_kinds
     ]

@@ -40,7 +40,7 @@ def with_renamings(
 
 
 def _needs_after(renaming: Renaming, declaration: Declaration) -> Set[Ref]:
-    """Return what the object needs after the renaming: another schema."""
+    """Return the needs of the object after the renaming, such as another schema."""
     declared = declaration.objects.get(renaming.becomes)
     return declared.needs() if declared else frozenset()
 

@@ -1,4 +1,4 @@
-"""Build the live and the desired state on one scratch server, and read both back."""
+"""Build the live and the desired state on a scratch server, and read both back."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class _Built:
 
 
 class ScratchBuilder:
-    """One scratch server building for one declaration; databases last until `resources` close."""
+    """A scratch server building for a declaration; databases last until `resources` close."""
 
     def __init__(
         self, scratch: Scratch, resources: ExitStack, inputs: Inputs, desired: Desired
@@ -57,7 +57,7 @@ class ScratchBuilder:
         self.context = scratch_context(self.live.context, scratch.server)
 
     def canonical(self, roots: Set[Ref]) -> Canonical:
-        """Build the dependency closure of the roots, or everything where that does not suffice.
+        """Build the dependency closure of the roots, or all objects if PostgreSQL refuses some.
 
         What declared SQL needs beyond the closure shows only when PostgreSQL refuses the SQL.
         """
@@ -198,7 +198,7 @@ class ScratchBuilder:
         )
 
     def _search_paths(self, source: Mapping[Ref, Ref]) -> dict[Ref, str]:
-        """Return the search paths of SQL that people wrote; recorded SQL is qualified."""
+        """Return the search paths of declared SQL; recorded SQL is qualified."""
         if self.declaration.recorded:
             return {}
         return {ref: self._search_path(origin) for ref, origin in source.items()}
@@ -253,7 +253,7 @@ class ScratchBuilder:
 
 
 def _reserved_names(*states: Mapping[Ref, Object]) -> frozenset[tuple[str, str]]:
-    """Collect schema and name of constraints that PostgreSQL must not choose for NOT NULL."""
+    """Collect schema and name of constraints, not to be chosen for NOT NULL."""
     return frozenset(
         (ref.schema, constraint)
         for objects in states

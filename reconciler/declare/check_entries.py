@@ -27,7 +27,7 @@ class CheckReader:
         self.checks: dict[str, Check] = {}
 
     def read(self, section: Entry, search_path: str) -> None:
-        """Read the section of one document."""
+        """Read the section of a document."""
         hint = "each check is a key with its name"
         for entry in mapping_entries(section.node, "checks", hint, self.problems):
             check = self._check(entry, search_path)

@@ -1,4 +1,4 @@
-"""Collect what the files declare of each object, and build the objects."""
+"""Collect the declarations of each object, and build the objects."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from reconciler.model.state import Declaration
 
 @dataclass
 class Draft:
-    """The declaration of one object in the documents read until now.
+    """The declaration of an object in the documents read until now.
 
     `derived` are fields from the key, such as a routine's arguments. `readable` is False where a
     problem of a field is reported. `owner` is the document's default owner.
@@ -82,7 +82,7 @@ class Drafts:
         self.positions.setdefault((ref, key), position)
 
     def add_exclusive(self, ref: Ref, kinds: frozenset[str]) -> None:
-        """Record kinds of which an object lists all children."""
+        """Record kinds with complete lists of children."""
         self.exclusive[ref] = self.exclusive.get(ref, frozenset()) | kinds
 
     def declaration(self, checks: Mapping[str, Check]) -> Declaration:
@@ -114,7 +114,7 @@ class Drafts:
         return obj
 
     def _expand_shorthand(self, obj: Shorthand, objects: dict[Ref, Object]) -> None:
-        """Add further objects that the short form declares: the constraint of `unique: true`."""
+        """Add further objects of the short form: the constraint of `unique: true`."""
         draft = self.drafts[obj.ref]
         old_refs = [ref for ref, _ in _before_renaming(obj, objects).expand_shorthand()]
         expanded = obj.expand_shorthand()
@@ -136,7 +136,7 @@ class Drafts:
 
 
 def _before_renaming(obj: Shorthand, objects: Mapping[Ref, Object]) -> Shorthand:
-    """Return the object with the names that the object and the parent had before renaming."""
+    """Return the object with the names of the object and the parent before renaming."""
     parent_ref = obj.ref.on
     parent = objects.get(parent_ref) if parent_ref else None
     if parent is not None and parent.renamed_from:
@@ -146,6 +146,6 @@ def _before_renaming(obj: Shorthand, objects: Mapping[Ref, Object]) -> Shorthand
 
 
 def _schema_names(drafts: Mapping[Ref, Draft]) -> set[str]:
-    """Collect the schemas of the objects, and the schemas that are declared themselves."""
+    """Collect the schemas of the objects, and the declared schemas."""
     schemas = {r.schema for r in drafts if r.schema}
     return schemas | {r.name for r in drafts if r == Ref("", r.name, "").schema_ref}

@@ -18,7 +18,7 @@ _NOT_PRINTABLE = re.compile(  # https://yaml.org/spec/1.2.2/#51-character-set, w
 
 
 class Block(str):
-    """Text that is written as a literal block."""
+    """Text for a literal block."""
 
     __slots__ = ()
 
@@ -30,7 +30,7 @@ class Section(dict[str, Any]):
 
 
 class Literal(str):
-    """SQL that is also a number or a boolean of YAML, written without quotes."""
+    """SQL with the form of a YAML number or boolean, written without quotes."""
 
     __slots__ = ()
 
@@ -115,7 +115,7 @@ def _is_single_line(node: yaml.Node) -> bool:
 
 
 def _width(node: yaml.Node) -> int:
-    """Estimate the characters of a node on one line."""
+    """Estimate the characters of a node on a single line."""
     if isinstance(node, yaml.ScalarNode):
         return len(node.value)
     if isinstance(node, yaml.MappingNode):

@@ -43,7 +43,7 @@ class _Content:
 
 
 class EntryReader:
-    """Read entries of one document into drafts."""
+    """Read entries of a document into drafts."""
 
     def __init__(
         self, kinds: Kinds, drafts: Drafts, defaults: Defaults, problems: list[Problem]
@@ -90,7 +90,7 @@ class EntryReader:
                 self.read(sections[key], child, ref)
 
     def _other_keys(self, kind: type[Object]) -> list[str]:
-        """List the keys of an entry that are no fields of the model."""
+        """List the keys of an entry beside the fields of the model."""
         sections = self.sections[kind.kind]
         return ["state", *sections, *(["exclusive"] if sections else [])]
 
@@ -136,7 +136,7 @@ class EntryReader:
             return entry.key, body
 
     def _misread(self, kind: type[Object], entry: Entry, content: _Content) -> _Content:
-        """Report a value that is neither a mapping nor a short form of the kind."""
+        """Report a value other than a mapping or a short form of the kind."""
         forms = [*(f"{form} ({key})" for form, key in short_forms(kind).items()), "a mapping"]
         title = f"{kind_title(kind)} '{entry.key}'"
         message = f"{title}: expected {' or '.join(forms)}, got {described(entry.node)}"

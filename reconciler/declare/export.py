@@ -1,4 +1,4 @@
-"""Export a state as YAML in short forms: one file for each schema and section."""
+"""Export a state as YAML in short forms, with a file for each schema and section."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _YAML_LITERAL = re.compile(r"(true|false|0|[1-9][0-9]{0,17})\Z")
 
 @dataclass
 class _File:
-    """The content of one file, and how many objects each role owns."""
+    """The content of a file, and the number of objects by owner."""
 
     content: Body
     owners: Counter[str] = field(default_factory=Counter[str])
@@ -48,7 +48,7 @@ def export(state: State, folder: Path) -> list[Path]:
 
 
 def _in_short_form(state: State) -> list[Object]:
-    """Collapse shorthands, and leave out the objects that the shorthands declare."""
+    """Collapse shorthands, and leave out the objects declared by shorthands."""
     nothing = frozenset[Ref]()
     collapsed = [
         o.collapse_shorthand(state.objects) if isinstance(o, Shorthand) else (o, nothing)
@@ -90,7 +90,8 @@ def _key(obj: Object) -> str:
     name = ref.name if _UNQUOTED_NAME.match(ref.name) else quoted(ref.name)
     if ref.arguments is None:
         return name
-    return f"{name}({declared_arguments(obj)})"
+    declared = declared_arguments(obj)
+    return f"{name}({ref.arguments if declared is None else declared})"
 
 
 def _body(obj: Object, children: Mapping[Ref | None, list[Object]]) -> Any:

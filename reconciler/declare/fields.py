@@ -26,7 +26,7 @@ class FieldValue:
 
 @cache
 def fields_of(model: type[BaseModel]) -> Mapping[str, FieldInfo]:
-    """Return the fields that people write, by their YAML keys."""
+    """Return the declarable fields by YAML key."""
     derived = {"derived": True}
     return {
         f.alias or n: f
@@ -37,7 +37,7 @@ def fields_of(model: type[BaseModel]) -> Mapping[str, FieldInfo]:
 
 @cache
 def files_of(model: type[BaseModel]) -> Mapping[str, str]:
-    """Map keys that name a file to the key of the field with the file's SQL: `body_file: body`."""
+    """Map keys for files to the keys of fields with the file's SQL: `body_file: body`."""
     sql_fields: Collection[str] = getattr(model, "sql_fields", ())
     sql_keys = {model.model_fields[n].alias or n for n in sql_fields}
     fields = fields_of(model)
@@ -95,7 +95,7 @@ def _file_text(node: Node, key: str, problems: list[Problem]) -> str:
 
 
 def convert(node: Node, annotation: object, key: str, problems: list[Problem]) -> object:
-    """Convert a node to plain data for a field of that type.
+    """Convert a node to plain data for a field of the type.
 
     A single item is accepted for a list, and a number or a boolean for text.
     """
@@ -138,7 +138,7 @@ def _convert_mapping(
 
 
 def _union_members(annotation: object) -> tuple[object, ...]:
-    """List the types of a union without Annotated; any other type is its own only member."""
+    """List the types of a union without Annotated; another type is the only member."""
     origin = get_origin(annotation)
     if origin is Annotated:
         return _union_members(get_args(annotation)[0])

@@ -21,7 +21,7 @@ _SHORT_FORMS: Mapping[str, Schema] = {"text": {"type": "string"}, "a list": {"ty
 
 
 class _DeclaredFields(GenerateJsonSchema):
-    """JSON Schema of values in the files: a number or true for text, one item for a list."""
+    """JSON Schema of values in the files: a number or true for text, a single item for a list."""
 
     def str_schema(self, schema: core_schema.StringSchema) -> JsonSchemaValue:
         return super().str_schema(schema) | {"type": ["string", "number", "boolean"]}
@@ -31,7 +31,7 @@ class _DeclaredFields(GenerateJsonSchema):
         return {"anyOf": [array["items"], array]} if "items" in array else array
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        """Leave out defaults: a field that is not declared keeps the live value."""
+        """Leave out defaults: an undeclared field keeps the live value."""
         return self.generate_inner(schema["schema"])
 
     def field_title_should_be_set(self, schema: Any) -> bool:
@@ -39,7 +39,7 @@ class _DeclaredFields(GenerateJsonSchema):
 
 
 def json_schema(kinds: Kinds = KINDS) -> Schema:
-    """Return the JSON Schema (draft 2020-12) of the files that `load` reads."""
+    """Return the JSON Schema (draft 2020-12) of the files for `load`."""
     definitions, names = _definitions(kinds)
     check = {"$ref": f"#/$defs/{names[Assertion]}"}
     return {
@@ -94,7 +94,7 @@ def _section(entry: Schema) -> Schema:
 
 
 def _check(assertion: Schema) -> Schema:
-    """Accept one assertion, or a list under `all`."""
+    """Accept an assertion, or a list under `all`."""
     several = {
         "type": "object",
         "properties": {"all": {"type": "array", "items": assertion, "minItems": 1}},
@@ -105,7 +105,7 @@ def _check(assertion: Schema) -> Schema:
 
 
 def _with_files(model: type[BaseModel], definition: Schema) -> Schema:
-    """Restrict a model's schema to declared fields, and add the keys that name files."""
+    """Restrict a model's schema to declared fields, and add the keys for files."""
     fields, files = fields_of(model), files_of(model)
     required = definition.pop("required", [])
     properties = {k: definition["properties"][k] for k in fields}
@@ -121,7 +121,7 @@ def _with_files(model: type[BaseModel], definition: Schema) -> Schema:
 
 
 def _field_or_file(key: str, field: str, required: list[str]) -> Schema:
-    """Accept a field or the key that names a file, never both."""
+    """Accept a field or the key for a file, never both."""
     if field in required:
         return {"oneOf": [{"required": [field]}, {"required": [key]}]}
     return {"not": {"required": [field, key]}}

@@ -45,7 +45,7 @@ def short_forms(kind: type[Object]) -> dict[str, str]:
 
 
 def _fields_from(kind: type[Object], key: str, value: object) -> Iterator[str]:
-    """Yield the fields that receive `value` from an entry with that key and value."""
+    """Yield the fields with `value` after reading an entry with that key and value."""
     with suppress(ValueError):
         _, body = kind.entry(key, value)
         if isinstance(body, dict):

@@ -88,7 +88,7 @@ class _DocumentReader:
         self.checks = CheckReader(problems)
 
     def read(self, node: Node) -> None:
-        """Read one document; an empty document declares nothing."""
+        """Read a document; an empty document declares nothing."""
         defaults = self._defaults(node)
         entries = EntryReader(self.kinds, self.drafts, defaults, self.problems)
         known = [*_DOCUMENT_KEYS, *self.sections]

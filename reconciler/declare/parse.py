@@ -60,7 +60,7 @@ class _Mark(Protocol):
 
 
 class _Positions:
-    """Positions in one file, from PyYAML's marks and from indexes into the text."""
+    """Positions in a file, from PyYAML's marks and from indexes into the text."""
 
     def __init__(self, file: Path, text: str) -> None:
         self.file, self.text, self.lines = file, text, _LINE_BREAK.split(text)
@@ -91,7 +91,7 @@ def _events(text: str) -> list[yaml.Event]:
 
 
 class _Composer:
-    """Compose the nodes of one file from PyYAML's events."""
+    """Compose the nodes of a file from PyYAML's events."""
 
     def __init__(self, positions: _Positions, problems: list[Problem]) -> None:
         self.positions, self.problems = positions, problems
@@ -190,7 +190,7 @@ class _Composer:
         return Scalar(self.positions.at_mark(event.start_mark), None, "")
 
     def _entries(self) -> dict[str, Entry]:
-        """Compose the entries of a mapping, without those whose key is unusable."""
+        """Compose the entries of a mapping, without entries of unusable keys."""
         entries: dict[str, Entry] = {}
         for event in self._events_until(yaml.MappingEndEvent):
             key, value = self._node(event), self._node(next(self.events))
@@ -213,7 +213,7 @@ class _Composer:
 
 
 def _key_problem(event: yaml.Event, key: Node, entries: Mapping[str, Entry]) -> Problem | None:
-    """Return the problem of a key that is not text, a merge key, or a repetition."""
+    """Return the problem of a key other than text, a merge key, or a repetition."""
     if not isinstance(key, Scalar):
         message = f"expected a key that is text, got {described(key)}"
         return Problem(message, key.position, rule="invalid-key")

@@ -77,7 +77,7 @@ def validated(
 def _translated(
     errors: Iterable[ErrorDetails], fields: Mapping[str, FieldValue], subject: Subject
 ) -> Iterator[Problem]:
-    """Translate pydantic's errors into one problem per value.
+    """Translate pydantic's errors into a problem per value.
 
     Pydantic reports a value of the wrong type once for every member of a union.
     """

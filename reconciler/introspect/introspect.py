@@ -1,4 +1,4 @@
-"""Read a database into a Snapshot, in one read-only transaction."""
+"""Read a database into a Snapshot, in a read-only transaction."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SETTINGS = """
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A database at one moment: the objects, and further facts that a plan needs.
+    """A database at a moment: the objects, and further facts for plans.
 
     `names` holds schema and name of every relation, of known kinds or not; the value is the table
     of an index that is a partition of another index, else "". `available` are the extensions whose
@@ -81,7 +81,7 @@ def introspect(connection: Connection, standing_for: Server | None = None) -> Sn
 
 @contextmanager
 def _read_only(connection: Connection) -> Generator[None]:
-    """Open a read-only transaction of one snapshot, in which PostgreSQL qualifies all names."""
+    """Open a read-only transaction of a single snapshot with an empty search path."""
     before = connection.isolation_level, connection.read_only
     with translated():
         connection.isolation_level, connection.read_only = IsolationLevel.REPEATABLE_READ, True
@@ -136,7 +136,7 @@ def _initial_grants(connection: Connection) -> dict[tuple[str, str], Grants]:
 
 
 def _edges(connection: Connection, addresses: Mapping[Address, Ref]) -> dict[Ref, frozenset[Ref]]:
-    """Return which objects need which, from pg_depend.
+    """Return the needs of each object, from pg_depend.
 
     An object that needs a column which a child table inherits needs the parent's column and the
     child table.

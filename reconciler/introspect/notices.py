@@ -1,4 +1,4 @@
-"""Notices about objects that reconcile leaves alone: `2 conversions are not managed: …`."""
+"""Notices about objects left alone: `2 conversions are not managed: …`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ MAX_NAMES = 5
 
 
 def note(title: str, names: Collection[str], state: str) -> str:
-    """Say in one line that objects of a kind, by its singular title, are in a state."""
+    """Make a notice of a single line: objects of a kind, by singular title, are in a state."""
     if len(names) == 1:
         return f"1 {title} is {state}: {_listed(names)}"
     return f"{len(names)} {_plural(title)} are {state}: {_listed(names)}"
 
 
 def unfinished_notices(leftovers: Iterable[Ref]) -> list[str]:
-    """Make a notice for each kind of leftovers that no declaration resumes."""
+    """Make a notice for each kind of leftovers without a declaration."""
     names: dict[str, list[str]] = {}
     for ref in leftovers:
         names.setdefault(ref.kind.replace("_", " "), []).append(ref.identity)

@@ -1,4 +1,4 @@
-"""Read objects of all kinds from their catalog queries."""
+"""Read objects of all kinds by the catalog queries."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _add(found: Objects, kind: type[Object], row: Row, comments: Mapping[Address
 
 
 def _add_extension_members(connection: Connection, addresses: dict[Address, Ref]) -> None:
-    """Map members to their extensions: dependents of a member need the extension."""
+    """Map members to extensions: dependents of a member need the extension."""
     for row in rows(connection, EXTENSION_MEMBERS):
         extension = addresses.get((row["refclassid"], row["refobjid"], 0))
         if extension is not None:
@@ -81,7 +81,7 @@ def _add_extension_members(connection: Connection, addresses: dict[Address, Ref]
 def look(
     connection: Connection, kinds: Set[str], identities: Sequence[str]
 ) -> tuple[dict[Ref, Object], frozenset[Ref]]:
-    """Read objects of the kinds whose names occur in `identities`, and refs of leftovers.
+    """Read objects of the kinds with names in `identities`, and refs of leftovers.
 
     Opens a transaction with an empty search path.
     """

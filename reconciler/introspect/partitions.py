@@ -1,4 +1,4 @@
-"""Read what partitions have of their parents."""
+"""Read partition indexes and other relations between partitions and parents."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _ancestry(index: Row, indexes: Mapping[int, Row]) -> Iterator[Row]:
 def with_partition_names(
     objects: Mapping[Ref, Object], copies: PartitionCopies
 ) -> dict[Ref, Object]:
-    """Return the objects with partition copies, with the copies' names where people chose them."""
+    """Return the objects with partition copies, with the copies' chosen names."""
     return {
         ref: obj.with_partition_names({table: c.name for table, c in copies[ref].items()})
         for ref, obj in objects.items()
@@ -62,7 +62,7 @@ def with_partition_names(
 def finish_detaching(
     connection: Connection, objects: dict[Ref, Object], copies: PartitionCopies
 ) -> set[Ref]:
-    """Replace partitions with a pending DETACH by independent tables; return their refs.
+    """Replace partitions with a pending DETACH by independent tables; return the refs.
 
     https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-DETACH-PARTITION
     """
@@ -78,7 +78,7 @@ def finish_detaching(
 
 
 def on_its_own(state: State, table: Ref, copies: PartitionCopies) -> dict[Ref, Object]:
-    """Return the inherited objects of a table as they are after the table has left its parents."""
+    """Return the inherited objects of a table in the form after leaving all parents."""
     names = {
         obj.inherited_by(table).ref: tables[table].name
         for ref, tables in copies.items()
@@ -97,7 +97,7 @@ def on_its_own(state: State, table: Ref, copies: PartitionCopies) -> dict[Ref, O
 def local_and_inherited_not_null(
     connection: Connection, objects: Mapping[Ref, Object]
 ) -> dict[tuple[Ref, str], list[Ref]]:
-    """Map a partitioned table's column to the partitions with a NOT NULL of their own."""
+    """Map a partitioned table's column to the partitions with a local NOT NULL."""
     tables = relations_by_name(objects)
     partitions: dict[tuple[Ref, str], list[Ref]] = {}
     for row in rows(connection, LOCAL_AND_INHERITED_NOT_NULL):

@@ -1,4 +1,4 @@
-"""Catalog queries about all objects at once; each kind has a query of its own.
+"""Catalog queries about all objects at once; each kind has another query.
 
 OIDs below 16384 belong to objects that initdb creates.
 """

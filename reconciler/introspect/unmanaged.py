@@ -1,4 +1,4 @@
-"""Report the objects of a database that no kind reads, such as operator families.
+"""Report the objects of a database outside all kinds, such as operator families.
 
 No kind is named here: managed is what the kinds' catalog queries return as addresses. The list of
 catalogs is PostgreSQL's, and a test compares it with the server's.
@@ -87,7 +87,7 @@ IDENTITIES = """
 
 
 def unmanaged(connection: Connection, known: Snapshot, scope: Scope) -> list[str]:
-    """Make a notice for each type of object in the scope that no kind reads."""
+    """Make a notice for each type of object in the scope outside all kinds."""
     managed = {address[:2] for address in known.addresses}
     unknown = [
         row
