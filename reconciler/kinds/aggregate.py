@@ -35,6 +35,7 @@ class Aggregate(Overloaded, Granted):
 
     kind: ClassVar[str] = "aggregate"
     section: ClassVar[str] = "aggregates"
+    omitted_is_default: ClassVar[bool] = False
     oid_column: ClassVar[str] = "pg_aggregate.aggfnoid"
     shared_namespace: ClassVar[str] = "routine"
     grant_class: ClassVar[str] = "FUNCTION"

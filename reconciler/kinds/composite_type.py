@@ -37,6 +37,8 @@ class CompositeType(ChangesType, DataType):
 
     kind: ClassVar[str] = "composite_type"
     section: ClassVar[str] = "types"
+    oid_column: ClassVar[str] = ""
+    omitted_is_default: ClassVar[bool] = False
     sql_fields: ClassVar[tuple[str, ...]] = ("attributes",)
 
     attributes: dict[str, Attribute] = Field(

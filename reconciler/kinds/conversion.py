@@ -20,6 +20,7 @@ class Conversion(Owned):
 
     kind: ClassVar[str] = "conversion"
     section: ClassVar[str] = "conversions"
+    omitted_is_default: ClassVar[bool] = False
     oid_column: ClassVar[str] = "pg_conversion.oid"
     sql_fields: ClassVar[tuple[str, ...]] = ("function",)
 

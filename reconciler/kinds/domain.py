@@ -39,6 +39,8 @@ class Domain(ChangesType, DataType):
 
     kind: ClassVar[str] = "domain"
     section: ClassVar[str] = "domains"
+    oid_column: ClassVar[str] = ""
+    omitted_is_default: ClassVar[bool] = False
     sql_fields: ClassVar[tuple[str, ...]] = ("type", "constraints", "default")
     first_version: ClassVar[Mapping[str, int]] = {"not_null_name": 17, "not_null_comment": 17}
 

@@ -31,6 +31,8 @@ class Enum(RenamesParts, DataType):
 
     kind: ClassVar[str] = "enum"
     section: ClassVar[str] = "enums"
+    oid_column: ClassVar[str] = ""
+    omitted_is_default: ClassVar[bool] = False
 
     values: tuple[str | EnumValue, ...] = Field(
         default=(),

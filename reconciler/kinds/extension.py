@@ -23,6 +23,8 @@ class Extension(RequiresFiles, RenamesParts):
 
     kind: ClassVar[str] = "extension"
     section: ClassVar[str] = "extensions"
+    oid_column: ClassVar[str] = ""
+    omitted_is_default: ClassVar[bool] = False
     renamable: ClassVar[bool] = False
     schemaless: ClassVar[bool] = True
     renamed_part: ClassVar[str] = "schema"

@@ -30,6 +30,7 @@ class ForeignDataWrapper(Granted):
 
     kind: ClassVar[str] = "foreign_data_wrapper"
     section: ClassVar[str] = "foreign_data_wrappers"
+    omitted_is_default: ClassVar[bool] = False
     oid_column: ClassVar[str] = "pg_foreign_data_wrapper.oid"
     schemaless: ClassVar[bool] = True
     grant_class: ClassVar[str] = "FOREIGN DATA WRAPPER"

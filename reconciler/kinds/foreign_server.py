@@ -30,6 +30,7 @@ class ForeignServer(Granted):
 
     kind: ClassVar[str] = "foreign_server"
     section: ClassVar[str] = "foreign_servers"
+    omitted_is_default: ClassVar[bool] = False
     oid_column: ClassVar[str] = "pg_foreign_server.oid"
     schemaless: ClassVar[bool] = True
     grant_class: ClassVar[str] = "FOREIGN SERVER"

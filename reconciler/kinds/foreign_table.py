@@ -29,6 +29,7 @@ class ForeignTable(InheritableTable):
 
     kind: ClassVar[str] = "foreign_table"
     section: ClassVar[str] = "foreign_tables"
+    omitted_is_default: ClassVar[bool] = False
     oid_column: ClassVar[str] = "pg_foreign_table.ftrelid"
     sql_fields: ClassVar[tuple[str, ...]] = ("partition_of", "values", "inherits")
 

@@ -205,6 +205,8 @@ class Function(Routine):
 
     kind: ClassVar[str] = "function"
     section: ClassVar[str] = "functions"
+    oid_column: ClassVar[str] = ""
+    omitted_is_default: ClassVar[bool] = False
     grant_class: ClassVar[str] = "FUNCTION"
     sql_fields: ClassVar[tuple[str, ...]] = ("body", "returns")
 
@@ -279,6 +281,8 @@ class Procedure(Routine):
 
     kind: ClassVar[str] = "procedure"
     section: ClassVar[str] = "procedures"
+    oid_column: ClassVar[str] = ""
+    omitted_is_default: ClassVar[bool] = False
     grant_class: ClassVar[str] = "PROCEDURE"
 
     @classmethod

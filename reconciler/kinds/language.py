@@ -21,6 +21,7 @@ class Language(Granted):
 
     kind: ClassVar[str] = "language"
     section: ClassVar[str] = "languages"
+    omitted_is_default: ClassVar[bool] = False
     oid_column: ClassVar[str] = "pg_language.oid"
     schemaless: ClassVar[bool] = True
     grant_class: ClassVar[str] = "LANGUAGE"

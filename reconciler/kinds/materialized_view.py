@@ -45,6 +45,8 @@ class MaterializedView(Deferred, OnlineRecipe, QueryRelation):
 
     kind: ClassVar[str] = "materialized_view"
     section: ClassVar[str] = "materialized_views"
+    oid_column: ClassVar[str] = ""
+    omitted_is_default: ClassVar[bool] = False
 
     with_data: bool = Field(
         default=True, description="it is filled and can be read; REFRESH MATERIALIZED VIEW does it"

@@ -84,6 +84,7 @@ class OperatorFamily(_Indexed):
 
     kind: ClassVar[str] = "operator_family"
     section: ClassVar[str] = "operator_families"
+    omitted_is_default: ClassVar[bool] = False
     oid_column: ClassVar[str] = "pg_opfamily.oid"
     sql_fields: ClassVar[tuple[str, ...]] = ("members",)
 

@@ -25,6 +25,7 @@ class RangeType(DataType):
 
     kind: ClassVar[str] = "range_type"
     section: ClassVar[str] = "ranges"
+    omitted_is_default: ClassVar[bool] = False
     oid_column: ClassVar[str] = "pg_range.rngtypid"
     sql_fields: ClassVar[tuple[str, ...]] = ("subtype",)
 

@@ -37,6 +37,7 @@ class Rule(Object):
 
     kind: ClassVar[str] = "rule"
     section: ClassVar[str] = "rules"
+    oid_column: ClassVar[str] = ""
     parent_kinds: ClassVar[tuple[str, ...]] = ("table", "view")
     omitted_is_default: ClassVar[bool] = True
     sql_fields: ClassVar[tuple[str, ...]] = ("where", "do")

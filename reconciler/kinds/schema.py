@@ -20,6 +20,8 @@ class Schema(Granted):
 
     kind: ClassVar[str] = "schema"
     section: ClassVar[str] = "schemas"
+    oid_column: ClassVar[str] = ""
+    omitted_is_default: ClassVar[bool] = False
     schemaless: ClassVar[bool] = True
     grant_class: ClassVar[str] = "SCHEMA"
 

@@ -26,6 +26,7 @@ class SecurityLabel(RequiresFiles):
 
     kind: ClassVar[str] = "security_label"
     section: ClassVar[str] = "security_labels"
+    oid_column: ClassVar[str] = ""
     renamable: ClassVar[bool] = False
     commentable: ClassVar[bool] = False
     schemaless: ClassVar[bool] = True

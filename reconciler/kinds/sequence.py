@@ -26,6 +26,7 @@ class Sequence(Deferred, Granted, SequenceOptions):
 
     kind: ClassVar[str] = "sequence"
     section: ClassVar[str] = "sequences"
+    omitted_is_default: ClassVar[bool] = False
     oid_column: ClassVar[str] = "pg_sequence.seqrelid"
     grant_class: ClassVar[str] = "SEQUENCE"
     relation: ClassVar[bool] = True

@@ -24,6 +24,7 @@ class Statistics(Owned):
 
     kind: ClassVar[str] = "statistics"
     section: ClassVar[str] = "statistics"
+    omitted_is_default: ClassVar[bool] = False
     oid_column: ClassVar[str] = "pg_statistic_ext.oid"
     sql_fields: ClassVar[tuple[str, ...]] = ("on", "table")
 

@@ -31,6 +31,8 @@ class Table(Deferred, PinsType, InheritableTable):
 
     kind: ClassVar[str] = "table"
     section: ClassVar[str] = "tables"
+    oid_column: ClassVar[str] = ""
+    omitted_is_default: ClassVar[bool] = False
     sql_fields: ClassVar[tuple[str, ...]] = (
         "partition_of",
         "values",

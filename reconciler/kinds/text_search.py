@@ -29,6 +29,7 @@ class TextSearchConfiguration(Owned):
 
     kind: ClassVar[str] = "text_search_configuration"
     section: ClassVar[str] = "text_search_configurations"
+    omitted_is_default: ClassVar[bool] = False
     oid_column: ClassVar[str] = "pg_ts_config.oid"
     sql_fields: ClassVar[tuple[str, ...]] = ("parser", "mappings")
 
@@ -90,6 +91,7 @@ class TextSearchDictionary(Owned):
 
     kind: ClassVar[str] = "text_search_dictionary"
     section: ClassVar[str] = "text_search_dictionaries"
+    omitted_is_default: ClassVar[bool] = False
     oid_column: ClassVar[str] = "pg_ts_dict.oid"
     sql_fields: ClassVar[tuple[str, ...]] = ("template",)
 
@@ -136,6 +138,7 @@ class TextSearchParser(Object):
 
     kind: ClassVar[str] = "text_search_parser"
     section: ClassVar[str] = "text_search_parsers"
+    omitted_is_default: ClassVar[bool] = False
     oid_column: ClassVar[str] = "pg_ts_parser.oid"
     sql_fields: ClassVar[tuple[str, ...]] = ("start", "gettoken", "end", "lextypes", "headline")
 
@@ -166,6 +169,7 @@ class TextSearchTemplate(Object):
 
     kind: ClassVar[str] = "text_search_template"
     section: ClassVar[str] = "text_search_templates"
+    omitted_is_default: ClassVar[bool] = False
     oid_column: ClassVar[str] = "pg_ts_template.oid"
     sql_fields: ClassVar[tuple[str, ...]] = ("init", "lexize")
 

@@ -30,6 +30,7 @@ class UserMapping(Object):
 
     kind: ClassVar[str] = "user_mapping"
     section: ClassVar[str] = "user_mappings"
+    omitted_is_default: ClassVar[bool] = False
     oid_column: ClassVar[str] = "pg_foreign_server.oid"
     renamable: ClassVar[bool] = False
     commentable: ClassVar[bool] = False

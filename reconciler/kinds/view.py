@@ -36,6 +36,8 @@ class View(QueryRelation):
 
     kind: ClassVar[str] = "view"
     section: ClassVar[str] = "views"
+    oid_column: ClassVar[str] = ""
+    omitted_is_default: ClassVar[bool] = False
     first_version: ClassVar[Mapping[str, int]] = {"security_invoker": 15}
 
     security_invoker: bool | str | None = Field(

@@ -2,8 +2,8 @@
 
 A kind is a frozen pydantic class in a file of `reconciler/kinds/`. Its fields are the keys of its
 YAML entry, the columns of its catalog query and the values compared by `==`. `Record` holds the
-fields of every kind. A kind needs `kind`, `section`, `oid_column`, `catalog` and `define`; the
-other members have defaults.
+fields of every kind. A kind needs `kind`, `section`, `oid_column`, `omitted_is_default`, `catalog`
+and `define`; the other members have defaults. `tests/test_contract.py` checks.
 
 Abilities of some kinds only are capabilities, further base classes in this package:
 
@@ -47,7 +47,9 @@ class Object(Record):
 
     section: ClassVar[str]  # the YAML key that lists objects of this kind
     parent_kinds: ClassVar[tuple[str, ...]] = ()  # entries with that key; (): the top of a file
-    oid_column: ClassVar[str] = ""  # "pg_cast.oid": no user's oid there, no catalog query; "": ask
+    oid_column: ClassVar[
+        str
+    ]  # "pg_cast.oid": `catalog` is not run if no user's oid is there; or ""
     schemaless: ClassVar[bool] = False  # names are unique in the database
     sql_fields: ClassVar[tuple[str, ...]] = ()  # fields that hold SQL, as the user wrote it
     renamable: ClassVar[bool] = True  # ALTER … RENAME TO exists

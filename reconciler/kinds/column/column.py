@@ -52,6 +52,8 @@ class Column(Suspendable, Deferred, OnlineRecipe, ChangesType, CommitsTogether, 
 
     kind: ClassVar[str] = "column"
     section: ClassVar[str] = "columns"
+    oid_column: ClassVar[str] = ""
+    omitted_is_default: ClassVar[bool] = False
     parent_kinds: ClassVar[tuple[str, ...]] = ("table", "foreign_table")
 
     # -- read --------------------------------------------------------------------------------------

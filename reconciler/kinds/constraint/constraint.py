@@ -40,6 +40,7 @@ class Constraint(Suspendable, FollowsTypeChange, Resumable, ConstraintDefinition
 
     kind: ClassVar[str] = "constraint"
     section: ClassVar[str] = "constraints"
+    oid_column: ClassVar[str] = ""
     parent_kinds: ClassVar[tuple[str, ...]] = ("table", "foreign_table")
     omitted_is_default: ClassVar[bool] = True
     first_version: ClassVar[Mapping[str, int]] = {

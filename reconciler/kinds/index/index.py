@@ -39,6 +39,7 @@ class Index(FollowsTypeChange, IndexDefinition):
 
     kind: ClassVar[str] = "index"
     section: ClassVar[str] = "indexes"
+    oid_column: ClassVar[str] = ""
     parent_kinds: ClassVar[tuple[str, ...]] = ("table", "materialized_view")
     omitted_is_default: ClassVar[bool] = True
     first_version: ClassVar[Mapping[str, int]] = {"nulls_not_distinct": 15}

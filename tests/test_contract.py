@@ -1,0 +1,55 @@
+"""Every kind fulfils its contract: a member that is left out or contradicts another fails here."""
+
+from __future__ import annotations
+
+import pytest
+
+from reconciler.kinds import KINDS
+from reconciler.model.object import InlinePart, Object
+from reconciler.model.record import Record
+from reconciler.server.capabilities import Server
+
+ALL = pytest.mark.parametrize("kind", KINDS.values(), ids=lambda k: k.kind)
+REQUIRED = ("section", "oid_column", "omitted_is_default", "catalog", "define")
+
+
+@ALL
+@pytest.mark.parametrize("member", REQUIRED)
+def test_a_kind_declares_the_members_without_default(kind: type[Object], member: str) -> None:
+    declared = {m for c in kind.__mro__ if c not in (Object, Record) for m in vars(c)}
+    assert member in declared, f"{kind.kind}: declare {member}"
+
+
+@ALL
+@pytest.mark.parametrize("server", [Server(140000), Server(180000)], ids=["14", "18"])
+def test_the_catalog_query_of_a_kind_agrees_with_its_flags(
+    kind: type[Object], server: Server
+) -> None:
+    # pg_user_mapping is readable by superusers only: servers without mappings are asked for nothing
+    query = kind.catalog(server).replace("pg_user_mappings", "pg_foreign_server")
+    assert "AS schema" in query or kind.schemaless, "schemaless, or no column `schema`"
+    assert "addresses" in query
+    catalog, _, column = kind.oid_column.partition(".")
+    assert kind.oid_column == "" or (catalog in query and column)
+
+
+@ALL
+def test_the_fields_that_a_kind_names_exist(kind: type[Object]) -> None:
+    assert {*kind.sql_fields, *kind.first_version} <= kind.model_fields.keys()
+
+
+@ALL
+def test_parents_of_a_kind_are_kinds(kind: type[Object]) -> None:
+    assert {*kind.parent_kinds} <= KINDS.keys()
+    assert kind.parent_kinds or not issubclass(kind, InlinePart)
+
+
+def test_no_two_kinds_share_a_section_of_one_parent() -> None:
+    sections = [(p, k.section) for k in KINDS.values() for p in k.parent_kinds or ("",)]
+    assert len(sections) == len({*sections})
+
+
+def test_capabilities_bring_no_kind_of_their_own() -> None:
+    """A capability is an ability; a kind that subclasses another kind would be read twice."""
+    for kind in KINDS.values():
+        assert [c.__name__ for c in kind.__mro__ if "kind" in vars(c)] == [kind.__name__]
