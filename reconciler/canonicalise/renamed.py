@@ -56,7 +56,8 @@ def _renamed_state(
         build = Build(connection, State(objects, live.state.edges), context, {})
         if failed := build.create_all():
             raise ScratchError(
-                f"{scratch.description} cannot hold what stands on what is renamed ({listed(failed)})"
+                f"{scratch.description} cannot hold what depends on renamed objects "
+                f"({listed(failed)})"
             )
         for renaming in renamings:
             run_sql(connection, renaming.statement.sql)
