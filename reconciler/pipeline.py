@@ -18,7 +18,7 @@ from reconciler.canonicalise.canonicalise import canonicalise
 from reconciler.canonicalise.leftovers import recreate_leftovers
 from reconciler.declare.export import export
 from reconciler.diff.diff import changes
-from reconciler.diff.inherited import overridden
+from reconciler.diff.inherited import with_inheritance
 from reconciler.errors import PlanRefused, ProofError, ReconcileError, StatementFailed
 from reconciler.introspect.introspect import Snapshot, introspect
 from reconciler.introspect.notices import unfinished_notices
@@ -29,7 +29,7 @@ from reconciler.model.declared import files
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import JOURNAL
 from reconciler.model.state import Declaration, Scope, State
-from reconciler.plan.make import make_plan
+from reconciler.plan.make import Comparison, PlanInfo, make_plan
 from reconciler.plan.origin import positioned_errors, with_origins
 from reconciler.plan.plan import Plan
 from reconciler.plan.prove import prove
@@ -226,27 +226,29 @@ def _plan(job: Job, live: Snapshot, connection: Connection) -> Plan:
 
 
 def _planned(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence[str]) -> Plan:
-    found = overridden(
+    found = with_inheritance(
         changes(canonical.live, canonical.desired), canonical.live, canonical.desired
     )
-    off = sum(c.ref in canonical.context.declared for c in found)
-    plan = make_plan(
+    comparison = Comparison(
         found,
         canonical.live,
         canonical.desired,
         canonical.context,
+        renamings=canonical.renamings,
+        before=canonical.before,
+        target_state=live.state,
+    )
+    off = sum(c.ref in canonical.context.declared for c in found)
+    info = PlanInfo(
         target=job.target,
         database=live.database,
         scratch=canonical.scratch.description if canonical.scratch else "",
         spelled_by=(canonical.scratch.server if canonical.scratch else live.context.server).major,
         unchanged=len(job.declaration.objects) - off,
         notes=notes,
-        target_state=live.state,
-        before=canonical.before,
-        renamings=canonical.renamings,
         rollback_of=job.rollback_of,
     )
-    return with_origins(plan, canonical.positions)
+    return with_origins(make_plan(comparison, info), canonical.positions)
 
 
 def _proven(

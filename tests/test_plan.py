@@ -17,7 +17,7 @@ from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
 from reconciler.model.statement import Fill, HazardKind
-from reconciler.plan.make import make_plan
+from reconciler.plan.make import Comparison, PlanInfo, make_plan
 from reconciler.plan.plan import Plan
 from reconciler.plan.step import Step
 from reconciler.server.capabilities import Server
@@ -32,9 +32,8 @@ def state(*objects: Object, edges: dict[Ref, frozenset[Ref]] | None = None) -> S
 
 
 def plan(live: State, desired: State) -> Plan:
-    return make_plan(
-        changes(live, desired), live, desired, CONTEXT, target="postgresql://u:secret@h/d"
-    )
+    comparison = Comparison(changes(live, desired), live, desired, CONTEXT)
+    return make_plan(comparison, PlanInfo(target="postgresql://u:secret@h/d"))
 
 
 def test_a_journal_of_version_0_1_can_be_read() -> None:

@@ -1,9 +1,15 @@
-"""What parents give: the columns that a partition or an inheriting table has without listing them, keys and indexes too."""
+"""Inheritance between tables: columns, constraints and indexes that parents give to child tables.
+
+No catalog query and no declaration lists inherited parts that are not also the child table's own.
+All questions about them are answered here: which changes remain, which child tables an alteration
+affects, which tables get other parents.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import replace
+from itertools import chain
 
 from reconciler.diff.diff import Change
 from reconciler.model.facts import Parents
@@ -11,293 +17,239 @@ from reconciler.model.inheritance import (
     Overriding,
     also_inherited,
     filled,
+    inherited_by,
     is_partition,
-    must_own_before,
+    is_partitioned,
     overrides,
     parents_of,
 )
-from reconciler.model.object import InlinePart, Object, PlanningContext
-from reconciler.model.partitioned import PartitionedObject
+from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
 from reconciler.model.statement import Statement
 
+# -- changes -----------------------------------------------------------------------------------
 
-def overridden(changes: Sequence[Change], live: State, desired: State) -> list[Change]:
-    """The changes, once it is known what parents give: what is not listed, or no longer, may be there all the same."""
-    moved = _moved(changes)
+
+def with_inheritance(changes: Sequence[Change], live: State, desired: State) -> list[Change]:
+    """Complete changes of parts of child tables by inherited parts, listed in neither state.
+
+    A part that is no longer the child table's own may still be inherited: then it is altered, or
+    left alone, instead of dropped. Where a table gets other parents, its parts are compared anew.
+    """
+    parents = reparented(changes)
     found = [
-        c
+        completed
         for change in changes
-        if change.ref.on not in moved
-        for c in _as_given(change, live, desired)
+        if change.ref.on not in parents
+        for completed in _completed(change, live, desired)
     ]
-    for ref, (old, new) in moved.items():
-        before, after = (
-            _apart(ref, live, desired, {*old} & {*new}),
-            _apart(ref, desired, live, {*old} & {*new}),
-        )
+    for table, (old, new) in parents.items():
+        kept = {*old} & {*new}
+        before = _parts_to_compare(table, live, desired, kept)
+        after = _parts_to_compare(table, desired, live, kept)
         found += [
-            Change(r, before.get(r), after.get(r))
-            for r in {**after, **before}
-            if before.get(r) != after.get(r)
+            Change(ref, before.get(ref), after.get(ref))
+            for ref in {**after, **before}
+            if before.get(ref) != after.get(ref)
         ]
     return found
 
 
-def precedence(changes: Sequence[Change], live: State, desired: State) -> Iterator[tuple[Ref, Ref]]:
-    """Pairs of refs: whatever is done to the first comes before what is done to the second."""
-    moved = _moved(changes)
-    lost = [c.ref for c in changes if c.desired is None]
-    staying = [c for c in changes if c.ref.on in live and c.ref.on in desired]
-    given = [
-        c for c in staying if (o := c.desired or c.live) is not None and isinstance(o, InlinePart)
-    ]
-    for change in changes:
-        ref = change.ref
-        for child, (old, new) in moved.items():
-            if ref.on == child:
-                later = not new or (
-                    change.desired is None and (ref not in live or ref in live.given)
-                )
-                yield (child, ref) if later else (ref, child)
-            elif ref.on in old and ref.on not in new:
-                yield child, ref
-            elif ref.on in new and ref.on not in old:
-                yield ref, child
-        yield from _as_given_then(change, changes, given, desired)
-        yield from _in_pieces(change, changes, live, desired)
-        yield from ((ref, gone) for gone in _goes_from_under(change, lost, live))
-        if change.live is None:
-            yield from ((needed, ref) for needed in _needed_through_parents(ref, desired))
-        if (
-            change.live is not None
-            and change.desired is None
-            and overrides(change.live)
-            and ref.on is not None
-            and ref.on in live
-        ):
-            yield from (
-                (ref, c.ref)
-                for c in changes
-                if c.ref.on in parents_of(live[ref.on]) and c.ref.name == ref.name
-            )
-        yield from _both_new(change, changes, live, desired)
-        if (
-            change.live is None
-            and change.desired is not None
-            and ref.on is not None
-            and ref.on in live
-            and ref.on in desired
-        ):
-            yield from (
-                (r, ref)
-                for r in lost
-                if r.on in parents_of(live[ref.on]) or _makes_room(r, change.desired, live)
-            )
-            if overrides(change.desired):
-                parents = parents_of(desired[ref.on])
-                yield from (
-                    (c.ref, ref) for c in changes if c.ref.on in parents and c.ref.name == ref.name
-                )
+def reparented(changes: Iterable[Change]) -> dict[Ref, tuple[Parents, Parents]]:
+    """Map each table that gets other parents to the old ones and the new ones."""
+    parents = (
+        (c.ref, parents_of(c.live), parents_of(c.desired)) for c in changes if c.live and c.desired
+    )
+    return {ref: (old, new) for ref, old, new in parents if old != new}
 
 
-def _both_new(
-    change: Change, changes: Sequence[Change], live: State, desired: State
-) -> Iterator[tuple[Ref, Ref]]:
-    """What is to be an heir's own is there before its parent gives it too, which PostgreSQL then merges into it."""
-    ref, new = change.ref, change.desired
-    if (
-        new is None
-        or not also_inherited(new)
-        or overrides(new)
-        or ref.on is None
-        or ref.on not in live
-        or ref in live
-    ):
-        return
-    above = {*_above(ref.on, desired)}
-    yield from (
-        (ref, c.ref)
-        for c in changes
-        if c.live is None and c.ref.on in above and (c.ref.kind, c.ref.name) == (ref.kind, ref.name)
+def _parts_to_compare(table: Ref, state: State, other: State, kept: Set[Ref]) -> dict[Ref, Object]:
+    """Map the table's own and inherited parts, save those that only `kept` parents add or drop."""
+    inherited = state.inherited(table)
+    in_other = {*other.inherited(table), *(o.ref for o in other.living_on(table))}
+    changed_by_kept = inherited.keys() - state.inherited(table, kept).keys() - in_other
+    own = {o.ref: filled(o, inherited.get(o.ref)) for o in state.living_on(table)}
+    return {r: o for r, o in inherited.items() if r not in changed_by_kept} | own
+
+
+def _completed(change: Change, live: State, desired: State) -> list[Change]:
+    """Complete one change by what parents give; return no change if they account for all of it."""
+    ref, table = change.ref, change.ref.on
+    if table is None or table not in live or table not in desired:
+        return [change]
+    inherited = (live.inherited(table).get(ref), desired.inherited(table).get(ref))
+    before, after = _sides(change, inherited)
+    if after is None and before is not None and overrides(before):
+        parents = parents_of(desired[table])
+        if not any(replace(ref, schema=p.schema, on=p) in desired for p in parents):
+            return []  # dropped with the parents' part
+    if before is not None and after is not None and overrides(before) != overrides(after):
+        before, after = filled(before, inherited[0]), filled(after, inherited[1])
+        if parents_of(live[table]) == parents_of(desired[table]):
+            before = _after_parents(before, after, inherited)
+    return [Change(ref, before, after)] if before != after else []
+
+
+def _sides(
+    change: Change, inherited: tuple[Object | None, Object | None]
+) -> tuple[Object | None, Object | None]:
+    """Return the part before and after, inherited where it is not the child table's own."""
+    was, becomes = inherited
+    after = change.desired or becomes
+    if change.live is not None or after is None:
+        return change.live or was, after
+    if overrides(after):
+        return becomes or was, after
+    return was if becomes else None, after
+
+
+def _after_parents(
+    before: Object, after: Object, inherited: tuple[Object | None, Object | None]
+) -> Object:
+    """Return the part as the change of the parents' part leaves it, to alter the rest only."""
+    was, becomes = inherited
+    if was is None or becomes is None:
+        return before
+    changed_by_parents = {
+        f: getattr(after, f)
+        for f in type(after).model_fields
+        if getattr(before, f) == getattr(was, f) and getattr(after, f) == getattr(becomes, f)
+    }
+    return before.model_copy(update=changed_by_parents)
+
+
+# -- states ------------------------------------------------------------------------------------
+
+
+def with_inherited(state: State, parts: Iterable[Object | None]) -> State:
+    """Return the state with inherited parts listed in it."""
+    added = {o.ref: o for o in parts if o is not None}
+    inherited = frozenset(added.keys() - state.objects.keys())
+    return State({**state.objects, **added}, state.edges, inherited)
+
+
+def ancestors(table: Ref, state: State) -> Iterator[Ref]:
+    """Yield the parents of a table, and their parents."""
+    for parent in parents_of(state.get(table)):
+        yield from (parent, *ancestors(parent, state))
+
+
+def descendants(tables: Iterable[Ref], state: State) -> dict[Ref, list[Ref]]:
+    """Map each table to its child tables and their child tables."""
+    children: dict[Ref, list[Ref]] = {}
+    for ref, obj in state.objects.items():
+        for parent in parents_of(obj):
+            children.setdefault(parent, []).append(ref)
+
+    def below(table: Ref) -> Iterator[Ref]:
+        for child in children.get(table, ()):
+            yield from (child, *below(child))
+
+    return {table: list(below(table)) for table in tables}
+
+
+def origins(table: Ref, state: State) -> list[Ref]:
+    """List the parents' parts that a child table inherits."""
+    child = state.get(table)
+    if child is None:
+        return []
+    return [o.ref for p in parents_of(child) for o in state.living_on(p) if inherited_by(o, child)]
+
+
+# -- what an alteration means for child tables -------------------------------------------------
+
+
+def affected_by_alteration(
+    ref: Ref, live: State, desired: State
+) -> tuple[list[Object], list[Object]]:
+    """List the objects that an alteration affects: those there before, and those there after.
+
+    They are the inline parts of the object, overrides of it, and parts of child tables merged
+    with it.
+    """
+    existing = live.objects.keys() - live.given
+    before = [*live.parts(ref), *live.merging(ref)]
+    after = [*desired.parts(ref), *desired.merging(ref)]
+    return (
+        [o for o in before if o.ref in existing],
+        [o for o in after if o.ref in existing or _stays_inherited(o, live, desired)],
     )
 
 
-def _goes_from_under(change: Change, lost: Sequence[Ref], live: State) -> Iterator[Ref]:
-    """The parts of parents that take with them what overrides them, on which this stands."""
-    overriding = (
-        [n for n in live.needs(change.ref) if overrides(live[n])] if change.desired is None else []
+def _stays_inherited(part: Object, live: State, desired: State) -> bool:
+    """Tell whether a child table has the part of parents that it keeps, before and after."""
+    if part.ref.on is None or not also_inherited(part) or overrides(part) or part.ref in live:
+        return False
+    before, after = live.get(part.ref.on), desired.get(part.ref.on)
+    return before is not None and after is not None and parents_of(before) == parents_of(after)
+
+
+def context_of_children(context: PlanningContext, live: State, desired: State) -> PlanningContext:
+    """Add to the context the child tables and partitions that keep their parents."""
+    partitions = _staying_partitions(live, desired)
+    tables = {*partitions, *chain(*partitions.values())}
+    return replace(
+        context,
+        staying_children={
+            r: o
+            for r, o in desired.objects.items()
+            if parents_of(o) and r in live and parents_of(live[r]) == parents_of(o)
+        },
+        partitions=partitions,
+        partition_children={table: live.living_on(table) for table in tables},
     )
-    for part in overriding:
-        above = {*_above(part.on, live)} if part.on is not None else set[Ref]()
-        yield from (r for r in lost if r.on in above and (r.kind, r.name) == (part.kind, part.name))
 
 
-def _needed_through_parents(ref: Ref, state: State) -> Iterator[Ref]:
-    """What the parts that an heir is given need: the bound of a partition may name a value of a type that only they tell of."""
-    for parent in parents_of(state[ref]) if ref in state else ():
-        yield from (n for part in state.parts(parent) for n in state.needs(part.ref) if n != parent)
-        yield from _needed_through_parents(parent, state)
+def _staying_partitions(live: State, desired: State) -> dict[Ref, list[Ref]]:
+    """Map each partitioned table to the partitions that it has before and after."""
+    found: dict[Ref, list[Ref]] = {}
+    for ref, old in live.objects.items():
+        new = desired.get(ref)
+        if is_partitioned(old):
+            found.setdefault(ref, [])
+        if not (is_partition(old) and is_partition(new)):
+            continue
+        if parents_of(new) == parents_of(old):
+            found.setdefault(parents_of(old)[-1], []).append(ref)
+    return found
 
 
-def _as_given_then(
-    change: Change, changes: Sequence[Change], given: Sequence[Change], desired: State
-) -> Iterator[tuple[Ref, Ref]]:
-    """An heir is made of its parent's parts as they will be, and goes while they are as they were."""
-    ref = change.ref
-    if (
-        change.live is not None
-        and change.desired is not None
-        and also_inherited(change.desired)
-        and ref.on is not None
-        and ref.on in desired
-    ):
-        parents = parents_of(desired[ref.on])
-        for other in changes:
-            if other.ref.on in parents and (other.ref.kind, other.ref.name) == (ref.kind, ref.name):
-                kept = (
-                    other.live
-                    and other.desired
-                    and must_own_before(change.desired, change.live, other.live, other.desired)
-                )
-                yield (ref, other.ref) if kept else (other.ref, ref)
-    if change.live is None and change.desired is not None and parents_of(change.desired):
-        yield from ((c.ref, ref) for c in given if c.ref.on in parents_of(change.desired))
-    if change.desired is None and change.live is not None and parents_of(change.live):
-        yield from ((ref, c.ref) for c in given if c.ref.on in parents_of(change.live))
+# -- tables that get other parents -------------------------------------------------------------
 
 
-def _in_pieces(
-    change: Change, changes: Sequence[Change], live: State, desired: State
-) -> Iterator[tuple[Ref, Ref]]:
-    """What is made of the pieces on partitions is made when those that go are gone, and given to those that come."""
-    old, new = change.live, change.desired
-    if (parents_of(old) if old and is_partition(old) else ()) == (
-        parents_of(new) if new and is_partition(new) else ()
-    ):
-        return
-    before, after = (
-        {*_above(change.ref, s)} if o and is_partition(o) else set[Ref]()
-        for o, s in ((old, live), (new, desired))
-    )
-    for other in changes:
-        if (
-            other.desired is not None
-            and isinstance(other.desired, PartitionedObject)
-            and other.ref.on is not None
-        ):
-            if other.ref.on in after:
-                yield other.ref, change.ref
-            elif other.ref.on in before:
-                yield change.ref, other.ref
-
-
-def reparenting(
+def context_of_reparenting(
     changes: Sequence[Change], live: State, desired: State, context: PlanningContext
 ) -> PlanningContext:
-    """The situation, with what must be done around each moment in which an heir gets other parents, or gets them back."""
+    """Add to the context the statements around the moment in which a table gets other parents.
+
+    A parent's part is renamed for that moment where the child table's part could not leave or
+    join it under its name. The undo has the same moment in the other direction.
+    """
+    parents = reparented(changes)
     found: dict[tuple[Ref, Parents, Parents], tuple[list[Statement], list[Statement]]] = {}
-    moved = _moved(changes)
     for change in changes:
-        child, before, after = change.ref.on, change.live, change.desired
-        if child is None or child not in moved or before is None or after is None:
+        table, before, after = change.ref.on, change.live, change.desired
+        if table is None or table not in parents or before is None or after is None:
             continue
-        old, new = moved[child]
-        for state, one, other, way in (
-            (live, before, after, (child, old, new)),
-            (desired, after, before, (child, new, old)),
+        old, new = parents[table]
+        for key, state, part, other in (
+            ((table, old, new), live, before, after),
+            ((table, new, old), desired, after, before),
         ):
-            for giver in _givers(child, one.ref, state):
-                if around := giver.renamed_while_reparenting(one, other, context):
-                    first, last = found.setdefault(way, ([], []))
+            for giver in _givers(table, part.ref, state):
+                if around := giver.renamed_while_reparenting(part, other, context):
+                    first, last = found.setdefault(key, ([], []))
                     first.append(around[0])
                     last.append(around[1])
     return replace(context, reparenting=found)
 
 
-def _givers(child: Ref, part: Ref, state: State) -> Iterator[Overriding]:
-    """The parts that are their owners' own among those that come to an heir as this one."""
-    for parent in parents_of(state[child]) if child in state else ():
+def _givers(table: Ref, part: Ref, state: State) -> Iterator[Overriding]:
+    """Yield the parts of ancestors, listed in the state, that a child table's part comes from."""
+    for parent in parents_of(state.get(table)):
         own = state.get(replace(part, schema=parent.schema, on=parent))
-        yield from (
-            _givers(parent, part, state)
-            if own is None
-            else [own]
-            if isinstance(own, Overriding)
-            else []
-        )
-
-
-def with_inherited(state: State, given: Sequence[Object | None]) -> State:
-    """The state with what parents give listed in it."""
-    added = {o.ref: o for o in given if o is not None}
-    return State(
-        {**state.objects, **added}, state.edges, frozenset(added.keys() - state.objects.keys())
-    )
-
-
-def _makes_room(lost: Ref, new: Object, live: State) -> bool:
-    """Whether an heir has something under the name of what comes to it, and cannot take that for its own."""
-    same = not isinstance(new, InlinePart) and (lost.kind, lost.name) == (
-        new.ref.kind,
-        new.ref.name,
-    )
-    return same and lost.on is not None and any(p == new.ref.on for p in _above(lost.on, live))
-
-
-def _above(ref: Ref, state: State) -> Iterator[Ref]:
-    """The parents of an object, and theirs."""
-    for parent in parents_of(state[ref]) if ref in state else ():
-        yield from (parent, *_above(parent, state))
-
-
-def _moved(changes: Sequence[Change]) -> dict[Ref, tuple[tuple[Ref, ...], tuple[Ref, ...]]]:
-    """The objects that get other parents: the old ones and the new ones."""
-    both = (
-        (c.ref, parents_of(c.live), parents_of(c.desired)) for c in changes if c.live and c.desired
-    )
-    return {ref: (old, new) for ref, old, new in both if old != new}
-
-
-def _apart(ref: Ref, state: State, other: State, kept: Set[Ref]) -> dict[Ref, Object]:
-    """All that lives on the object, but what comes or goes with parents that it keeps."""
-    given = state.inherited(ref)
-    there = {**other.inherited(ref), **{o.ref: o for o in other.living_on(ref)}}
-    passing = given.keys() - state.inherited(ref, kept).keys() - there.keys()
-    own = {o.ref: filled(o, given[o.ref]) if o.ref in given else o for o in state.living_on(ref)}
-    return {r: o for r, o in given.items() if r not in passing} | own
-
-
-def _as_given(change: Change, live: State, desired: State) -> Iterator[Change]:
-    """The change with what parents give on the side where it is not listed; none where they do all of it."""
-    ref = change.ref
-    if ref.on is None or ref.on not in live or ref.on not in desired:
-        yield change
-        return
-    was, given = live.inherited(ref.on).get(ref), desired.inherited(ref.on).get(ref)
-    before, after = change.live or was, change.desired or given
-    if after is not None and change.live is None:
-        before = (given or was) if overrides(after) else was if given else None
-    stays = any(replace(ref, schema=p.schema, on=p) in desired for p in parents_of(desired[ref.on]))
-    if after is None and before is not None and overrides(before) and not stays:
-        return  # it goes with the parent's
-    if before is not None and after is not None and overrides(before) != overrides(after):
-        before, after = (
-            o if g is None else filled(o, g) for o, g in ((before, was), (after, given))
-        )
-        if (
-            was is not None
-            and given is not None
-            and parents_of(live[ref.on]) == parents_of(desired[ref.on])
-        ):
-            brought = [
-                f
-                for f in type(after).model_fields
-                if (getattr(before, f), getattr(after, f)) == (getattr(was, f), getattr(given, f))
-            ]
-            before = before.model_copy(
-                update={f: getattr(after, f) for f in brought}
-            )  # by what is done to the parents
-    if before != after:
-        yield Change(ref, before, after)
+        if own is None:
+            yield from _givers(parent, part, state)
+        elif isinstance(own, Overriding):
+            yield own

@@ -46,6 +46,10 @@ class Ref:
             return (self.schema, self.name, "", self.kind, self.arguments or "")
         return (on.schema, on.name, self.kind, self.name, self.arguments or "")
 
+    def is_overload_of(self, other: Ref) -> bool:
+        """Tell whether the kind and the qualified name are the same, whatever the arguments."""
+        return (self.kind, self.schema, self.name) == (other.kind, other.schema, other.name)
+
     def __str__(self) -> str:
         return f"{self.kind} {self.identity}"
 

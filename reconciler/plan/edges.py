@@ -1,390 +1,295 @@
-"""Find which operation must come before which other."""
+"""The table of rules that say which operation comes before which other one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
-from reconciler.diff.diff import Change
-from reconciler.diff.inherited import precedence
-from reconciler.kinds import KINDS
-from reconciler.model.datatype import Replaceable
-from reconciler.model.deferred import deferred_needs
-from reconciler.model.markers import AppliesLast, FiresOnDdl, HiddenDependency
-from reconciler.model.object import InlinePart, Object
-from reconciler.model.partitioned import PartitionedObject
-from reconciler.model.ref import Ref
-from reconciler.model.state import State
-from reconciler.model.suspension import suspend
-from reconciler.model.type_change import accepts
-from reconciler.plan.operations import Operation, Operations, dropping, finishing, making
+from reconciler.plan.graph import graph_of, has_path
+from reconciler.plan.operations import Operation, Operations
+from reconciler.plan.rules import dependencies, inheritance, names, overloads, phases
+from reconciler.plan.rules.dependencies import Pair
+from reconciler.plan.rules.inheritance import between_objects
 
 
-def find_edges(operations: Operations, given: Sequence[Change]) -> set[tuple[Operation, Operation]]:
-    """Which node comes before which, from what each object needs in either state."""
-    edges: set[tuple[Operation, Operation]] = set()
+@dataclass(frozen=True)
+class Rule:
+    """A reason for an order: a name, one sentence, and the function that yields pairs.
 
-    def before(one: Operation | None, other: Operation | None) -> None:
-        if one is not None and other is not None and one != other:
-            edges.add((one, other))
-
-    for order in (
-        _make,
-        _drop,
-        _unmistakable,
-        _let_go_first,
-        _overloads,
-        _loosen,
-        _finish,
-        _clear,
-        _free_names,
-        _ambient_last,
-        _watchers_apart,
-        _undisturbed,
-    ):
-        order(operations, before)
-    for one, other in precedence(given, operations.live, operations.desired):
-        before(operations.only(one), operations.only(other))
-    return edges
-
-
-Before = Callable[[Operation | None, Operation | None], None]
-
-
-def _make(operations: Operations, before: Before) -> None:
-    """What an object needs is made before it; an alteration of what merely holds it is not worth waiting for."""
-    for ref in operations.desired:
-        made = operations.find(making(ref))
-        before(operations.find(dropping(ref)), made)
-        for needed in operations.desired.needs(ref):
-            first = operations.find(making(needed))
-            if first is not None and (
-                operations.actions[first] == "create" or needed not in (ref.on, ref.schema_ref)
-            ):
-                before(first, made)
-
-
-def _drop(operations: Operations, before: Before) -> None:
-    """What stands on an object goes, or lets go of it, before it goes or is disturbed."""
-    live, recreation = operations.live, operations.recreation
-    held_still = {*operations.disturbed, *(n.ref for n in operations.one_way)}
-    for ref in live:
-        gone, made = operations.find(dropping(ref)), operations.find(making(ref))
-        for needed in live.needs(ref):
-            unneeded = operations.find(dropping(needed))
-            if not (
-                needed in recreation.suspended
-                and needed == ref.on
-                and isinstance(live[ref], InlinePart)
-            ):
-                before(gone, unneeded)
-            if needed in recreation.suspended:
-                continue
-            for_good = needed not in recreation.recreated
-            if gone is None or (
-                ref in recreation.suspended
-                and for_good
-                and unneeded
-                and isinstance(live[needed], Replaceable)
-            ):
-                before(made, unneeded)
-            elif (
-                unneeded is not None
-                and ref in recreation.suspended
-                and not isinstance(live[needed], Replaceable)
-            ):  # else it would take up the same once more
-                before(unneeded, made)
-            elif (
-                for_good and unneeded is not None and needed.arguments is not None
-            ):  # its name may mean another one from now on
-                before(unneeded, made)
-                for node in [
-                    n
-                    for n in operations.statements
-                    if n.ref.arguments is not None and _namesakes(n.ref, needed) and not n.drop
-                ]:
-                    before(gone, node)
-            elif unneeded is None and (
-                needed in held_still
-                or (
-                    needed in operations.desired
-                    and not accepts(live[ref], operations.desired[needed])
-                )
-            ):
-                before(gone, operations.find(making(needed)))
-
-
-def _unmistakable(operations: Operations, before: Before) -> None:
-    """What looks for something on another object finds it once what goes from there is gone: a foreign key its unique key.
-
-    And it goes before what comes there, which it would find when that is undone.
+    The first operation of a pair comes before the second one; pairs with None are ignored. A
+    pair of an `optional` rule is ignored too if it would close a cycle.
     """
-    going, coming = _alike(operations.dropped), _alike(operations.created - operations.dropped)
-    for ref in {*operations.created, *operations.recreation.suspended}:
-        for needed in operations.desired.needs(ref) if ref.on is not None else ():
-            for gone in going.get((needed.kind, needed.on), ()) if needed.on != ref.on else ():
-                if gone not in operations.created or (
-                    gone != needed and _same(operations.live[gone], operations.desired[needed])
-                ):
-                    before(operations.find(dropping(gone)), operations.find(making(ref)))
-    for ref in operations.dropped - operations.created:
-        for needed in operations.live.needs(ref) if ref.on is not None else ():
-            for new in coming.get((needed.kind, needed.on), ()) if needed.on != ref.on else ():
-                before(operations.find(dropping(ref)), operations.find(making(new)))
+
+    name: str
+    sentence: str
+    pairs: Callable[[Operations], Iterable[Pair]]
+    optional: bool = False
 
 
-def _same(one: Object, other: Object) -> bool:
-    return isinstance(one, PartitionedObject) and one.equals(other)
+RULES = (
+    # What depends on what.
+    Rule(
+        "create after needed",
+        "An object is created before its dependents because their DDL refers to it.",
+        dependencies.create_after_needed,
+    ),
+    Rule(
+        "drop before create",
+        "A replaced object is dropped before the new one because both have one name.",
+        dependencies.drop_before_create,
+    ),
+    Rule(
+        "drop before needed",
+        "Dependents are dropped before the object because PostgreSQL refuses DROP otherwise.",
+        dependencies.drop_before_needed,
+    ),
+    Rule(
+        "alter before dropping needed",
+        "An object is altered before another is dropped that it needs until then.",
+        dependencies.alter_before_dropping_needed,
+    ),
+    Rule(
+        "restore after dropping needed",
+        "An old object is dropped before a suspended one is restored because that would depend "
+        "on the old one again.",
+        dependencies.restore_after_dropping_needed,
+    ),
+    Rule(
+        "drop before altering needed",
+        "Dependents are dropped before an alteration because PostgreSQL refuses it under them.",
+        dependencies.drop_before_altering_needed,
+    ),
+    Rule(
+        "create after dropping lookalike",
+        "A unique key is dropped before a foreign key is created because PostgreSQL finds the "
+        "referenced key by its columns, and might choose this one.",
+        dependencies.create_after_dropping_lookalike,
+    ),
+    Rule(
+        "drop before creating lookalike",
+        "A foreign key is dropped before a unique key is created because the undo might find "
+        "the new key by its columns.",
+        dependencies.drop_before_creating_lookalike,
+    ),
+    # Routines of one name.
+    Rule(
+        "create caller after dropping routine",
+        "A routine is dropped before its caller is recreated because the call is to mean another "
+        "overload.",
+        overloads.create_caller_after_dropping_routine,
+    ),
+    Rule(
+        "drop caller before changing overloads",
+        "A caller is dropped before other overloads change because its undo calls the old one.",
+        overloads.drop_caller_before_changing_overloads,
+    ),
+    Rule(
+        "drop caller before creating overload",
+        "A caller is dropped before a new overload is created because its call would be "
+        "ambiguous in the undo.",
+        overloads.drop_caller_before_creating_overload,
+    ),
+    Rule(
+        "drop routine before altering types",
+        "A routine is dropped before its argument types are altered because DROP spells them.",
+        overloads.drop_routine_before_altering_types,
+    ),
+    # Phases.
+    Rule(
+        "alter parts while suspended",
+        "Parts of a suspended table are altered before it is restored because only then "
+        "PostgreSQL allows that.",
+        phases.alter_parts_while_suspended,
+    ),
+    Rule(
+        "remove deferred part first",
+        "A deferred part is removed before a needed object is dropped because PostgreSQL would "
+        "drop the object with it.",
+        phases.remove_deferred_part_first,
+    ),
+    Rule(
+        "define deferred part last",
+        "All needed objects are created before a deferred part because it refers to them.",
+        phases.define_deferred_part_last,
+    ),
+    Rule(
+        "drop after deferred part",
+        "A deferred part is defined anew before the old needed object is dropped because "
+        "PostgreSQL would drop the whole object with that.",
+        phases.drop_after_deferred_part,
+    ),
+    Rule(
+        "rename type before use ends",
+        "A replaced type is renamed before a column gets another one because the undo finds it "
+        "under its temporary name.",
+        phases.rename_type_before_use_ends,
+    ),
+    Rule(
+        "drop renamed type after use",
+        "Columns get another type before the renamed one is dropped because they depend on it.",
+        phases.drop_renamed_type_after_use,
+    ),
+    # Names.
+    Rule(
+        "free name first",
+        "An object is dropped or renamed before another takes its name because two cannot have "
+        "one name.",
+        names.free_name_first,
+    ),
+    Rule(
+        "drop leftover before name is taken",
+        "A leftover is dropped before another object takes its name because two cannot have one "
+        "name.",
+        names.drop_leftover_before_name_is_taken,
+    ),
+    Rule(
+        "drop leftovers before work on table",
+        "Leftovers are dropped before other work on their table because an undo does not create "
+        "them again.",
+        names.drop_leftovers_before_work_on_table,
+    ),
+    # What affects all other operations.
+    Rule(
+        "apply ambient settings last",
+        "All objects are created before default privileges change because they would be created "
+        "with others.",
+        phases.apply_ambient_settings_last,
+    ),
+    Rule(
+        "keep event triggers apart",
+        "Event triggers are dropped before all else, and all else is done before they are "
+        "created, because they fire on DDL.",
+        phases.keep_event_triggers_apart,
+    ),
+    Rule(
+        "alter one way before new dependents",
+        "An enum gets its new value before new dependents are created because the undo, which "
+        "replaces the enum, drops only dependents that were there.",
+        phases.alter_one_way_before_new_dependents,
+    ),
+    Rule(
+        "drop dependents before altering one way",
+        "Dependents are dropped before an enum gets a new value because the undo, which replaces "
+        "the enum, does not find them.",
+        phases.drop_dependents_before_altering_one_way,
+    ),
+    # Parents and child tables.
+    Rule(
+        "own parts around reparenting",
+        "A table's parts change before the table gets other parents because the parents' parts "
+        "must match.",
+        between_objects(inheritance.own_parts_around_reparenting),
+    ),
+    Rule(
+        "leave parent before its change",
+        "A table leaves its parent before the parent's parts change because it keeps the old ones.",
+        between_objects(inheritance.leave_parent_before_its_change),
+    ),
+    Rule(
+        "join parent after its change",
+        "A parent's parts change before a table joins because its parts match the new ones.",
+        between_objects(inheritance.join_parent_after_its_change),
+    ),
+    Rule(
+        "attach partition after index",
+        "A partitioned index is created before a partition is attached because PostgreSQL "
+        "creates or attaches the partition's copy then.",
+        between_objects(inheritance.attach_partition_after_index),
+    ),
+    Rule(
+        "detach partition before index",
+        "A partition is detached before an index of its parent is created because it gets no copy.",
+        between_objects(inheritance.detach_partition_before_index),
+    ),
+    Rule(
+        "create child after parents' parts",
+        "Parents' parts change before a child table is created because it inherits them.",
+        between_objects(inheritance.create_child_after_parents_parts),
+    ),
+    Rule(
+        "drop child before parents' parts",
+        "A child table is dropped before parents' parts change because the undo creates it with "
+        "the old ones.",
+        between_objects(inheritance.drop_child_before_parents_parts),
+    ),
+    Rule(
+        "create child after needs of inherited",
+        "What inherited parts need is created before the child table because its partition bound "
+        "may refer to that.",
+        between_objects(inheritance.create_child_after_needs_of_inherited),
+    ),
+    Rule(
+        "alter merged part after parents'",
+        "A parent's part is altered before the child table's because PostgreSQL alters both.",
+        between_objects(inheritance.alter_merged_part_after_parents),
+    ),
+    Rule(
+        "create own part before parents'",
+        "A child table's own part is created before the parent's because PostgreSQL merges the "
+        "parent's into it.",
+        between_objects(inheritance.create_own_part_before_parents),
+    ),
+    Rule(
+        "create part after dropping inherited",
+        "A parent's part is dropped before a child table gets its own because both have one name.",
+        between_objects(inheritance.create_part_after_dropping_inherited),
+    ),
+    Rule(
+        "create override after parents' part",
+        "A parent's part changes before an override is created because PostgreSQL sets it in "
+        "child tables too.",
+        between_objects(inheritance.create_override_after_parents_part),
+    ),
+    Rule(
+        "drop override before parents' part",
+        "An override is dropped before the parent's part changes because the undo finds the old "
+        "one.",
+        between_objects(inheritance.drop_override_before_parents_part),
+    ),
+    Rule(
+        "drop dependents of override first",
+        "Dependents of an override are dropped before the parent's part because the override is "
+        "dropped with that.",
+        between_objects(inheritance.drop_dependents_of_override_first),
+    ),
+    # Only if no other rule is in the way.
+    Rule(
+        "drop overload before creating caller",
+        "An overload is dropped before a caller is created because its call would be ambiguous.",
+        overloads.drop_overload_before_creating_caller,
+        optional=True,
+    ),
+    Rule(
+        "whole-row callers around columns",
+        "Callers of a routine that returns rows are dropped before the table's columns change, "
+        "and created after, because they list these columns.",
+        overloads.whole_row_callers,
+        optional=True,
+    ),
+    Rule(
+        "dependents of hidden routines",
+        "A cast is created before the dependents of its routine, and they are dropped before it, "
+        "because pg_depend does not list that they use the cast.",
+        dependencies.dependents_of_hidden,
+        optional=True,
+    ),
+)
 
 
-def _alike(refs: Set[Ref]) -> dict[tuple[str, Ref | None], list[Ref]]:
-    """Those that live on something as no part of it, by their kind and what they live on."""
-    found: dict[tuple[str, Ref | None], list[Ref]] = {}
-    for ref in refs:
-        if ref.on is not None and not issubclass(KINDS[ref.kind], InlinePart):
-            found.setdefault((ref.kind, ref.on), []).append(ref)
-    return found
+def order_graph(operations: Operations) -> dict[Operation, set[Operation]]:
+    """Return the graph of all operations: each with those that come after it by the rules."""
+    required = (rule for rule in RULES if not rule.optional)
+    edges = {edge for rule in required for edge in find_edges(rule, operations)}
+    graph = graph_of(sorted(operations.statements), sorted(edges))
+    for rule in RULES:
+        for earlier, later in find_edges(rule, operations) if rule.optional else ():
+            if not has_path(graph, later, earlier):
+                graph[earlier].add(later)
+    return graph
 
 
-def _overloads(operations: Operations, before: Before) -> None:
-    """What goes is gone before another overload makes its call ambiguous, or an alteration its arguments spelled otherwise."""
-    for ref in operations.live:
-        if (gone := operations.find(dropping(ref))) is None:
-            continue
-        for needed in operations.live.needs(ref):
-            if (
-                ref.arguments is not None
-                and ref not in operations.desired
-                and operations.find(dropping(needed)) is None
-            ):
-                before(gone, operations.find(making(needed)))
-            for node in operations.statements if needed.arguments is not None else ():
-                if node.ref not in operations.live and _namesakes(node.ref, needed):
-                    before(gone, node)
-
-
-def ambiguous_calls(operations: Operations) -> Iterable[tuple[Operation | None, Operation | None]]:
-    """An overload that goes had better be gone before a call is read that is meant for a new one."""
-    going: dict[tuple[str, str, str], list[Ref]] = {}
-    for ref in sorted(operations.dropped - operations.created, key=lambda r: r.order):
-        if ref.arguments is not None:
-            going.setdefault((ref.kind, ref.schema, ref.name), []).append(ref)
-    for ref in operations.desired if going else ():
-        for needed in operations.desired.needs(ref):
-            if (
-                needed.arguments is not None
-                and needed not in operations.live
-                and (made := operations.find(making(ref)))
-            ):
-                yield from (
-                    (operations.find(dropping(gone)), made)
-                    for gone in going.get((needed.kind, needed.schema, needed.name), ())
-                )
-
-
-def whole_row_callers(
-    operations: Operations,
-) -> Iterable[tuple[Operation | None, Operation | None]]:
-    """Who calls a routine speaks of all columns of the rows that it returns, as they are then."""
-    changed = [
-        n
-        for n in operations.statements
-        if not n.late and n.ref.on is not None and issubclass(KINDS[n.ref.kind], InlinePart)
-    ]
-    parts: dict[Ref, list[Operation]] = {}
-    for node in changed:
-        if operations.actions[node] != "alter":
-            parts.setdefault(node.ref.on or node.ref, []).append(node)
-    for state in (operations.live, operations.desired) if parts else ():
-        for ref, routine in (
-            (r, n) for r in state for n in state.needs(r) if n.arguments is not None
-        ):
-            for node in (n for table in state.needs(routine) & parts.keys() for n in parts[table]):
-                yield (
-                    (operations.find(dropping(ref)), node)
-                    if state is operations.live
-                    else (node, operations.find(making(ref)))
-                )
-
-
-def hidden_dependents(
-    operations: Operations,
-) -> Iterable[tuple[Operation | None, Operation | None]]:
-    """Who uses what PostgreSQL does not note, but only the routine behind it, comes after it and goes before it."""
-    for state, drop in ((operations.live, True), (operations.desired, False)):
-        unnoted = [
-            (r, n)
-            for r in state
-            if issubclass(KINDS[r.kind], HiddenDependency)
-            for n in state.needs(r)
-            if n.arguments is not None
-        ]
-        standing = state.dependents() if unnoted else {}
-        for ref, routine in unnoted:
-            for other in standing.get(routine, set[Ref]()) - {ref}:
-                pair = (dropping(other), dropping(ref)) if drop else (making(ref), making(other))
-                yield operations.find(pair[0]), operations.find(pair[1])
-
-
-def _namesakes(one: Ref, other: Ref) -> bool:
-    return (one.kind, one.schema, one.name) == (other.kind, other.schema, other.name)
-
-
-def _let_go_first(operations: Operations, before: Before) -> None:
-    """The parts of what is held are altered while it is."""
-    for ref in operations.recreation.suspended:
-        if suspend(operations.live[ref], operations.context) is not None:
-            for part in {
-                p.ref for s in (operations.live, operations.desired) for p in s.parts(ref)
-            }:
-                for node in map(operations.find, (dropping(part), making(part))):
-                    before(operations.find(dropping(ref)), node)
-                    before(node, operations.find(making(ref)))
-
-
-def _loosen(operations: Operations, before: Before) -> None:
-    """What was said of an object last is taken back first."""
-    for node in [n for n in operations.statements if n.late and n.drop]:
-        parts = (p.ref for p in operations.live.parts(node.ref))
-        for ref in (node.ref, *deferred_needs(operations.live[node.ref]), *parts):
-            before(node, operations.find(dropping(ref)) or operations.find(making(ref)))
-        before(node, operations.find(making(node.ref)))
-
-
-def _finish(operations: Operations, before: Before) -> None:
-    """What is said last waits for all of which it speaks; and nothing of that goes before it is said anew."""
-    for node in [n for n in operations.statements if n.late and not n.drop]:
-        before(operations.find(making(node.ref)), node)
-        for needed in (
-            deferred_needs(operations.desired[node.ref]) if node.ref in operations.desired else ()
-        ):
-            before(operations.find(dropping(needed)), node)
-            before(operations.find(making(needed)), node)
-        passes = node.ref in operations.live and not issubclass(
-            KINDS[node.ref.kind], PartitionedObject
-        )  # a piece may go before
-        for needed in deferred_needs(operations.live[node.ref]) if passes else ():
-            before(node, operations.only(needed) if operations.find(dropping(needed)) else None)
-
-
-def _clear(operations: Operations, before: Before) -> None:
-    """Types are set aside before anything leaves them, and go when nothing has them any more."""
-    for ref in {*operations.recreation.aside, *operations.recreation.suspended}:
-        for needed in operations.live.needs(ref) & operations.recreation.aside.keys():
-            if ref in operations.recreation.suspended:
-                before(
-                    dropping(needed), making(ref)
-                )  # even if it takes up another type: its undo finds this one aside
-            before(
-                operations.find(making(ref))
-                if ref in operations.recreation.suspended
-                else finishing(ref),
-                finishing(needed),
-            )
-
-
-def _ambient_last(operations: Operations, before: Before) -> None:
-    """What bears on how others are made is as it was while they are made, by the plan or by its undo."""
-    for node in [n for n in operations.statements if issubclass(KINDS[n.ref.kind], AppliesLast)]:
-        for other in operations.statements:
-            beyond = issubclass(KINDS[other.ref.kind], AppliesLast) or (
-                issubclass(KINDS[other.ref.kind], FiresOnDdl) and not other.drop
-            )
-            if not (beyond or (other.drop and other.ref in operations.live.needs(node.ref))):
-                before(other, node)
-
-
-def _free_names(operations: Operations, before: Before) -> None:
-    """A name must be free before another takes it; what is left over goes before work on its table."""
-    rooms = {
-        r: [_rooms(operations, r, s) for s in (operations.live, operations.desired)]
-        for r in _placed(operations)
-    }
-    takers: dict[tuple[str, ...], list[Operation | None]] = {}
-    for ref, (had, wanted) in rooms.items():
-        for room in wanted if operations.find(dropping(ref)) else wanted - had:
-            takers.setdefault(room, []).append(operations.find(making(ref)))
-    for ref, (had, wanted) in rooms.items():
-        for room in had if (gone := operations.find(dropping(ref))) else had - wanted:
-            for node in takers.get(room, ()):
-                before(gone or operations.find(making(ref)), node)
-    for node in operations.statements:
-        if node.drop and not node.late and node.ref not in operations.live:
-            for taker in (t for room in _names(node.ref) for t in takers.get(room, ())):
-                before(node, taker)
-    _leftovers_first(operations, before)
-
-
-def _placed(operations: Operations) -> set[Ref]:
-    """What comes, goes or is altered."""
-    return {
-        *operations.created,
-        *operations.dropped,
-        *operations.recreation.suspended,
-        *(n.ref for n in operations.statements if not n.late),
-    }
-
-
-def _rooms(operations: Operations, ref: Ref, state: State) -> frozenset[tuple[str, ...]]:
-    """What it has to itself; none of a name that it takes or leaves while it is altered: of those it is held."""
-    both = (
-        ref in operations.live and ref in operations.desired and not operations.find(dropping(ref))
-    )
-    if ref not in state or (
-        both and operations.live[ref].relation_name != operations.desired[ref].relation_name
-    ):
-        return frozenset()
-    return state[ref].name_keys()
-
-
-def _leftovers_first(operations: Operations, before: Before) -> None:
-    """What nobody brings back goes before work on its table."""
-    for node in operations.statements:
-        if (
-            node.drop
-            and node.ref.on is not None
-            and all(u.undo == () for u in operations.statements[node])
-        ):
-            for other in operations.statements:
-                if not other.drop and other.ref.on == node.ref.on:
-                    before(node, other)
-
-
-def _names(ref: Ref) -> list[tuple[str, ...]]:
-    """The name that a leftover has, in each namespace which its kind shares with others."""
-    return [
-        (space, ref.schema, ref.name, ref.arguments or "") for space in KINDS[ref.kind].namespaces()
-    ]
-
-
-def _watchers_apart(operations: Operations, before: Before) -> None:
-    """What acts on changes to others goes before them, and comes after them."""
-    for node in operations.statements:
-        if (
-            issubclass(KINDS[node.ref.kind], FiresOnDdl)
-            and operations.only(node.ref) == node
-            and operations.actions[node] != "alter"
-        ):
-            for other in operations.statements:
-                if not issubclass(KINDS[other.ref.kind], FiresOnDdl):
-                    before(*((node, other) if node.drop else (other, node)))
-
-
-def _undisturbed(operations: Operations, before: Before) -> None:
-    """What only a replacement takes back is altered when nothing stands on what that takes apart but what stays.
-
-    A trigger on a column with the type comes after a new value of an enum, and goes before it.
-    """
-    standing = operations.live.dependents() if operations.one_way else {}
-    for node in operations.one_way:
-        found, todo = set[Ref](), [node.ref]
-        while todo:
-            ref = todo.pop()
-            if ref not in found and ref in operations.desired:
-                found.add(ref)
-                todo += standing.get(ref, ())
-        for new in operations.created - operations.live.objects.keys():
-            if operations.desired.needs(new) & found:
-                before(node, operations.find(making(new)))
-        for old in operations.dropped - operations.desired.objects.keys():
-            if operations.live.needs(old) & found:
-                before(operations.find(dropping(old)), node)
+def find_edges(rule: Rule, operations: Operations) -> Iterator[tuple[Operation, Operation]]:
+    """Yield the pairs of different operations that a rule orders."""
+    for earlier, later in rule.pairs(operations):
+        if earlier is not None and later is not None and earlier != later:
+            yield earlier, later

@@ -2,153 +2,157 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from hashlib import sha256
 
-from reconciler.diff.diff import Change
+from reconciler.diff.inherited import descendants, origins
 from reconciler.diff.renames import Renaming, carried
 from reconciler.kinds import KINDS
 from reconciler.model.facts import Leftover
-from reconciler.model.inheritance import inherited_by, parents_of
 from reconciler.model.object import Object
 from reconciler.model.partitioned import PartitionedObject
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
 from reconciler.plan.operations import Operations
 
-# What the keys of a fingerprint begin with that tell of newcomers.
-STANDING, INHERITING, UNFINISHED = (
-    "what stands on ",
-    "what inherits from ",
-    "what is half-finished on ",
-)
-
+# Prefixes of keys whose digest is of the names of further objects. Saved plans hold them.
+DEPENDENTS = "what stands on "
+CHILDREN = "what inherits from "
+UNFINISHED = "what is half-finished on "
 
 Leftovers = Mapping[Ref, Leftover]
 
 
+@dataclass(frozen=True)
+class _Subjects:
+    """The objects to digest, by what is digested of each.
+
+    `objects` themselves, the names of dependents of `fragile` ones, of child tables of `parents`,
+    and of leftovers of interrupted builds on `built` ones.
+    """
+
+    objects: Iterable[Ref]
+    fragile: Iterable[Ref]
+    parents: Iterable[Ref]
+    built: Iterable[Ref]
+
+
 def fingerprint_of(
     operations: Operations,
-    changes: Sequence[Change],
     target: State,
     renamings: Sequence[Renaming],
     leftovers: Leftovers,
 ) -> dict[str, str]:
-    """The fingerprint of all that the plan touches, under the names that the target knows."""
-    known = {after: before for before, after in carried(target, renamings).items()}
-    refs = touched(operations, changes)
-    fragile = {
-        r for d in (*operations.dropped, *operations.disturbed) if (r := known.get(d, d)) in target
-    }
-    owners = {
-        r
-        for c in changes
-        if c.ref.on is not None and (r := known.get(c.ref.on, c.ref.on)) in target
-    }
-    built = {
-        known.get(c.ref.on, c.ref.on)
-        for c in changes
-        if c.ref.on is not None and issubclass(KINDS[c.ref.kind], PartitionedObject)
-    } & target.objects.keys()
-    found = fingerprint({*refs, *(known[r] for r in refs if r in known)}, target, fragile, owners)
-    return found | _unfinished(built, leftovers)
+    """Return the fingerprint of all objects that a plan depends on, by their names on the target.
 
-
-def touched(operations: Operations, changes: Sequence[Change]) -> set[Ref]:
-    """What a plan touches, has standing on it, and, however far down, what all that stands on."""
-    live, desired = operations.live, operations.desired
-    own = (
-        {c.ref for c in changes}
-        | {n.ref for n in operations.statements}
-        | {*operations.recreation.recreated, *operations.recreation.suspended}
-    )
-    standing = live.dependents()
-    todo = [*own, *(n for r in own for n in standing.get(r, ()))]
-    found = {
-        n for r in own for n in (*live.needs(r), *desired.needs(r)) if n == r.schema_ref
-    }  # another schema's rights are no matter
-    while todo:
-        ref = todo.pop()
-        if ref not in found:
-            found.add(ref)
-            todo += [
-                n
-                for s in (live, desired)
-                for n in (*s.needs(ref), *_given(s, ref))
-                if n != ref.schema_ref
-            ]
-    return found
-
-
-def _given(state: State, ref: Ref) -> Iterable[Ref]:
-    """What the parents of an object give it: its own list does not tell."""
-    child = state.get(ref)
-    return (
-        [o.ref for p in parents_of(child) for o in state.living_on(p) if inherited_by(o, child)]
-        if child is not None
-        else []
-    )
-
-
-def fingerprint(
-    refs: Iterable[Ref], state: State, fragile: Iterable[Ref] = (), owners: Iterable[Ref] = ()
-) -> dict[str, str]:
-    """A digest of each object as it is, "" for what is not there; of what stands on each `fragile` one, and of the heirs of `owners`.
-
-    What is there counts where two are called the same: an index of a table, and of the view that takes the table's place.
+    It maps an object to a digest of its definition, "" if it does not exist; and a prefix with an
+    object to a digest of the names of its dependents, child tables or leftovers.
     """
-    standing = state.dependents()
-    names = {
-        str(r): sorted(map(str, standing.get(r, ())))
-        for r in sorted(fragile, key=lambda r: r.order)
-    }
-    objects = {
-        str(r): _print(state.get(r))
-        for r in sorted(refs, key=lambda r: (r in state, r.kind, r.order))
-    }
-    told = {STANDING + r: n for r, n in names.items()} | {
-        INHERITING + str(r): n for r, n in _descendants(owners, state).items()
-    }
-    return objects | {key: _digest("\n".join(n)) for key, n in told.items()}
+    old_names = {after: before for before, after in carried(target, renamings).items()}
 
+    def on_target(refs: Iterable[Ref | None]) -> set[Ref]:
+        return {old_names.get(r, r) for r in refs if r is not None} & target.objects.keys()
 
-def _unfinished(built: Iterable[Ref], leftovers: Leftovers) -> dict[str, str]:
-    """What half-finished work there is on each of these: what is built there may have its name, or go on from it."""
-    found: dict[Ref, list[str]] = {ref: [] for ref in sorted(built, key=lambda r: r.order)}
-    for ref, leftover in leftovers.items():
-        if ref.on in found:
-            found[ref.on].append(f"{ref}{' to go on from' if leftover.resumable else ''}")
-    return {f"{UNFINISHED}{ref}": _digest("\n".join(sorted(names))) for ref, names in found.items()}
-
-
-def _descendants(owners: Iterable[Ref], state: State) -> dict[Ref, list[str]]:
-    """Who inherits from each of these, in whatever generation."""
-    children: dict[Ref, list[Ref]] = {}
-    for ref, obj in state.objects.items():
-        for parent in parents_of(obj):
-            children.setdefault(parent, []).append(ref)
-
-    def below(ref: Ref) -> Iterable[Ref]:
-        return (h for child in children.get(ref, ()) for h in (child, *below(child)))
-
-    return {r: sorted(map(str, below(r))) for r in sorted(owners, key=lambda r: r.order)}
+    refs = _depended_on(operations)
+    changed = [c.ref for c in operations.changes]
+    partitioned = (r.on for r in changed if issubclass(KINDS[r.kind], PartitionedObject))
+    subjects = _Subjects(
+        objects={*refs, *(old_names[r] for r in refs if r in old_names)},
+        fragile=on_target({*operations.dropped, *operations.without_dependents}),
+        parents=on_target(r.on for r in changed),
+        built=on_target(partitioned),
+    )
+    return _digests(subjects, target, leftovers)
 
 
 def moved(was: Mapping[str, str], state: State, leftovers: Leftovers) -> list[str]:
-    """What of a fingerprint is no longer so."""
+    """List the keys of a fingerprint whose digests are not the same any more."""
     refs = {str(r): r for r in state}
-    fragile, owners, built = (
-        [refs[r] for r in refs if key + r in was] for key in (STANDING, INHERITING, UNFINISHED)
+
+    def recorded(prefix: str) -> list[Ref]:
+        return [ref for name, ref in refs.items() if prefix + name in was]
+
+    subjects = _Subjects(
+        objects=recorded(""),
+        fragile=recorded(DEPENDENTS),
+        parents=recorded(CHILDREN),
+        built=recorded(UNFINISHED),
     )
-    now = fingerprint((refs[r] for r in was if r in refs), state, fragile, owners) | _unfinished(
-        built, leftovers
-    )
-    return [r for r, digest in was.items() if now.get(r, "") != digest]
+    now = _digests(subjects, state, leftovers)
+    return [key for key, digest in was.items() if now.get(key, "") != digest]
 
 
-def _print(obj: Object | None) -> str:
+def _depended_on(operations: Operations) -> Set[Ref]:
+    """Find the objects that a plan changes, their dependents, and all that those depend on."""
+    states = (operations.live, operations.desired)
+    recreation = operations.recreation
+    changed = {
+        *(c.ref for c in operations.changes),
+        *(o.ref for o in operations.statements),
+        *recreation.recreated,
+        *recreation.suspended,
+    }
+    dependents = operations.live.dependents()
+    found = {r.schema_ref for r in changed if any(r.schema_ref in s.needs(r) for s in states)}
+    queue = [*changed, *(d for r in changed for d in dependents.get(r, ()))]
+    while queue:
+        ref = queue.pop()
+        if ref in found:
+            continue
+        found.add(ref)
+        needed = (n for s in states for n in (*s.needs(ref), *origins(ref, s)))
+        queue += (n for n in needed if n != ref.schema_ref)  # other schemas' rights do not matter
+    return found
+
+
+def _digests(subjects: _Subjects, state: State, leftovers: Leftovers) -> dict[str, str]:
+    """Digest the subjects as they are in one state.
+
+    Objects that exist come last: where two have one name, such as an index of a dropped table and
+    of the view that takes its place, the existing one counts.
+    """
+    order = sorted(subjects.objects, key=lambda r: (r in state, r.kind, r.order))
+    return {
+        **{str(ref): _digest_of(state.get(ref)) for ref in order},
+        **_digests_of_names(DEPENDENTS, _dependents(subjects.fragile, state)),
+        **_digests_of_names(CHILDREN, descendants(_sorted(subjects.parents), state)),
+        **_digests_of_names(UNFINISHED, _leftovers_on(subjects.built, leftovers)),
+    }
+
+
+def _dependents(refs: Iterable[Ref], state: State) -> dict[Ref, Iterable[Ref]]:
+    """Map each object to its dependents."""
+    dependents = state.dependents()
+    return {ref: dependents.get(ref, ()) for ref in _sorted(refs)}
+
+
+def _leftovers_on(tables: Iterable[Ref], leftovers: Leftovers) -> dict[Ref, list[str]]:
+    """Map each table to its leftovers; a build there may take their names or resume them."""
+    found: dict[Ref, list[str]] = {ref: [] for ref in _sorted(tables)}
+    for ref, leftover in leftovers.items():
+        if ref.on in found:
+            found[ref.on].append(f"{ref}{' to go on from' if leftover.resumable else ''}")
+    return found
+
+
+def _sorted(refs: Iterable[Ref]) -> list[Ref]:
+    """Sort objects by their names."""
+    return sorted(refs, key=lambda r: r.order)
+
+
+def _digests_of_names(
+    prefix: str, names: Mapping[Ref, Iterable[Ref] | Iterable[str]]
+) -> dict[str, str]:
+    """Digest the names listed for each object, in their order by alphabet."""
+    return {f"{prefix}{ref}": _digest("\n".join(sorted(map(str, n)))) for ref, n in names.items()}
+
+
+def _digest_of(obj: Object | None) -> str:
+    """Digest the definition of an object; return "" for None."""
     return _digest(obj.model_dump_json()) if obj else ""
 
 
-def _digest(words: str) -> str:
-    return sha256(words.encode()).hexdigest()[:16]
+def _digest(content: str) -> str:
+    """Return the first 16 hexadecimal digits of a text's SHA-256."""
+    return sha256(content.encode()).hexdigest()[:16]

@@ -2,120 +2,152 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from reconciler.diff.diff import Change
-from reconciler.diff.inherited import reparenting, with_inherited
+from reconciler.diff.inherited import context_of_reparenting, with_inherited
 from reconciler.diff.renames import Renaming
 from reconciler.introspect.notices import unfinished_notices
 from reconciler.model.object import PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
+from reconciler.plan.collect import collect_operations
 from reconciler.plan.fingerprint import fingerprint_of
-from reconciler.plan.operations import collect_operations, making
-from reconciler.plan.order import in_order
+from reconciler.plan.operations import Operation, Operations
+from reconciler.plan.order import steps_in_order
 from reconciler.plan.plan import Plan, Planned, Renamed
+from reconciler.plan.undo import add_undo_of_one_way
 from reconciler.server.connection import redacted
 
 
-def make_plan(
-    changes: Sequence[Change],
-    live: State,
-    desired: State,
-    context: PlanningContext,
-    *,
-    target: str = "",
-    database: str = "",
-    scratch: str = "",
-    spelled_by: int = 0,
-    unchanged: int = 0,
-    notes: Sequence[str] = (),
-    target_state: State | None = None,
-    before: State | None = None,
-    renamings: Sequence[Renaming] = (),
-    rollback_of: int | None = None,
-) -> Plan:
-    """Order the changes into steps; a pure function. Raises PlanError where no order works.
+@dataclass(frozen=True)
+class Comparison:
+    """The states to plan between, and their differences.
 
-    `live` is what the renamings, which come first, leave of `before`. `target_state` is what the fingerprint is taken of:
-    the start as the target spells it.
+    `live` is the state after `renamings`, `before` the one before them, if there are any.
+    `target_state` is the live state as the target spells it, of which the fingerprint is taken;
+    without it the plan has none.
     """
+
+    changes: Sequence[Change]
+    live: State
+    desired: State
+    context: PlanningContext
+    renamings: Sequence[Renaming] = ()
+    before: State | None = None
+    target_state: State | None = None
+
+
+@dataclass(frozen=True)
+class PlanInfo:
+    """Facts about a plan for its readers; the fields are those of `Plan`."""
+
+    target: str = ""
+    database: str = ""
+    scratch: str = ""
+    spelled_by: int = 0
+    unchanged: int = 0
+    notes: Sequence[str] = ()
+    rollback_of: int | None = None
+
+
+def make_plan(comparison: Comparison, info: PlanInfo) -> Plan:
+    """Order the changes into steps; a pure function. Raises PlanError if no order works."""
+    changes, live, desired = comparison.changes, comparison.live, comparison.desired
     operations = collect_operations(
         changes,
         with_inherited(live, [c.live for c in changes]),
         desired,
-        reparenting(changes, live, desired, context),
+        context_of_reparenting(changes, live, desired, comparison.context),
     )
-    steps = in_order(operations, changes, renamings)
-    planned = [
-        Planned(
-            action=c.action,
-            kind=c.ref.kind,
-            identity=c.ref.identity,
-            differences=c.differences,
-            before=c.live.fields() if c.live else None,
-            after=(desired.get(c.ref) or c.desired).fields() if c.desired else None,
-        )
-        for c in changes
-        if c.ref not in operations.reused
-        if c.action != "alter"
-        or c.differences
-        or operations.statements.get(making(c.ref))  # else it only follows another change
-    ]
-    renamed = [
-        Planned(
-            action="alter",
-            kind=r.becomes.kind,
-            identity=r.becomes.identity,
-            differences=(r.described,),
-        )
-        for r in renamings
-    ]
-    told = {c.ref for c in changes}
-    unfinished = [
-        Planned(action="alter", kind=r.kind, identity=r.identity)
-        for r in context.unfinished
-        if r not in told
-    ]
-    leftovers = [
-        Planned(action="drop", kind=n.ref.kind, identity=n.ref.identity)
-        for n in operations.actions
-        if n.drop and n.ref not in live
-    ]
+    add_undo_of_one_way(operations)
+    steps = steps_in_order(operations, comparison.renamings)
     return Plan(
-        target=redacted(target),
-        database=database,
+        target=redacted(info.target),
+        database=info.database,
         in_sync=not steps,
-        unchanged=unchanged,
-        scratch=scratch,
-        spelled_by=spelled_by,
-        changes=(*renamed, *planned, *unfinished, *leftovers),
+        unchanged=info.unchanged,
+        scratch=info.scratch,
+        spelled_by=info.spelled_by,
+        changes=(
+            *(_planned_renaming(r) for r in comparison.renamings),
+            *_planned_changes(operations, desired),
+            *_planned_unfinished(operations),
+            *_planned_leftovers(operations, live),
+        ),
         steps=tuple(steps),
-        notes=(
-            *notes,
-            *unfinished_notices(
-                context.leftovers.keys() - operations.reused - {n.ref for n in operations.actions}
-            ),
-        ),
-        fingerprint=fingerprint_of(operations, changes, target_state, renamings, context.leftovers)
-        if target_state is not None
-        else {},
-        touches=_touches(changes, before or live, desired),
-        renames=tuple(
-            Renamed(
-                was=r.was,
-                becomes=r.becomes,
-                part=(r.described.live, r.described.wanted) if r.part else None,
-            )
-            for r in renamings
-        ),
-        rollback_of=rollback_of,
+        notes=(*info.notes, *_unfinished(operations)),
+        fingerprint=_fingerprint(operations, comparison),
+        touches=_touched(changes, comparison.before or live, desired),
+        renames=tuple(_renamed(r) for r in comparison.renamings),
+        rollback_of=info.rollback_of,
     ).sealed()
 
 
-def _touches(changes: Sequence[Change], before: State, desired: State) -> tuple[Ref, ...]:
-    """All objects that are others before and after, or become an heir's own although its parent gives them."""
-    found = {c.ref for c in changes} | {
-        r for r in {*before, *desired} if before.get(r) != desired.get(r)
-    }
-    return tuple(sorted(found, key=lambda r: (r.order, r.kind)))
+def _planned_changes(operations: Operations, desired: State) -> Iterator[Planned]:
+    """Yield the changes that people see: no alteration that only follows another change."""
+    for change in operations.changes:
+        has_statements = operations.statements.get(Operation.create(change.ref))
+        follows = change.action == "alter" and not change.differences and not has_statements
+        if change.ref in operations.reused or follows:
+            continue
+        after = (desired.get(change.ref) or change.desired) if change.desired else None
+        yield Planned(
+            action=change.action,
+            kind=change.ref.kind,
+            identity=change.ref.identity,
+            differences=change.differences,
+            before=change.live.fields() if change.live else None,
+            after=after.fields() if after else None,
+        )
+
+
+def _planned_renaming(renaming: Renaming) -> Planned:
+    """Return a renaming as a change."""
+    ref = renaming.becomes
+    differences = (renaming.described,)
+    return Planned(action="alter", kind=ref.kind, identity=ref.identity, differences=differences)
+
+
+def _planned_unfinished(operations: Operations) -> Iterator[Planned]:
+    """Yield objects that are not changed, but that an interrupted run left unfinished."""
+    changed = {c.ref for c in operations.changes}
+    for ref in operations.context.unfinished:
+        if ref not in changed:
+            yield Planned(action="alter", kind=ref.kind, identity=ref.identity)
+
+
+def _planned_leftovers(operations: Operations, live: State) -> Iterator[Planned]:
+    """Yield leftovers of interrupted builds, which no state lists, that are dropped."""
+    for operation in operations.actions:
+        ref = operation.ref
+        if operation.drops and ref not in live:
+            yield Planned(action="drop", kind=ref.kind, identity=ref.identity)
+
+
+def _unfinished(operations: Operations) -> Sequence[str]:
+    """Return notices of leftovers that the plan neither reuses nor drops."""
+    handled = operations.reused | {o.ref for o in operations.actions}
+    return unfinished_notices(operations.context.leftovers.keys() - handled)
+
+
+def _fingerprint(operations: Operations, comparison: Comparison) -> dict[str, str]:
+    """Return the fingerprint of the target; an empty one if its state is unknown."""
+    target, renamings = comparison.target_state, comparison.renamings
+    if target is None:
+        return {}
+    return fingerprint_of(operations, target, renamings, operations.context.leftovers)
+
+
+def _touched(changes: Sequence[Change], before: State, desired: State) -> tuple[Ref, ...]:
+    """List the objects that differ afterwards, or become a child table's own without differing."""
+    differing = {r for r in {*before, *desired} if before.get(r) != desired.get(r)}
+    refs = {c.ref for c in changes} | differing
+    return tuple(sorted(refs, key=lambda r: (r.order, r.kind, str(r.on))))
+
+
+def _renamed(renaming: Renaming) -> Renamed:
+    """Return what the journal keeps of a renaming."""
+    names = (renaming.described.live, renaming.described.wanted) if renaming.part else None
+    return Renamed(was=renaming.was, becomes=renaming.becomes, part=names)

@@ -1,229 +1,237 @@
-"""Put what there is to do into an order that works, and into transactions: Work → steps."""
+"""Put operations into an order that the rules allow, and into transactions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from collections.abc import Iterable, Iterator, Sequence, Set
+from dataclasses import dataclass, field
 
-import networkx as nx
-
-from reconciler.diff.diff import Action, Change
+from reconciler.diff.diff import Action
 from reconciler.diff.renames import Renaming
 from reconciler.errors import PlanError
 from reconciler.model.datatype import Replaceable
-from reconciler.model.inheritance import is_partitioned
-from reconciler.model.ref import Ref
-from reconciler.model.state import State
-from reconciler.model.statement import Hazard, HazardKind, Statement
-from reconciler.plan.edges import ambiguous_calls, find_edges, hidden_dependents, whole_row_callers
-from reconciler.plan.operations import Operation, Operations, collect_operations, making
+from reconciler.model.statement import Statement
+from reconciler.plan.edges import order_graph
+from reconciler.plan.graph import Graph, components, find_cycle, inverted, quotient, sort
+from reconciler.plan.operations import Operation, Operations
 from reconciler.plan.step import Step
 
 
-def in_order(
-    operations: Operations, given: Sequence[Change], renamings: Sequence[Renaming] = ()
-) -> list[Step]:
-    """The steps of all that there is to do, the renamings first; raises PlanError where no order works."""
-    for node in operations.one_way:
-        first, *more = operations.statements[node]
-        back, hazards = _undo_statements(operations, node.ref)
-        told = {"undo": (*back, *(first.undo or ())), "hazards": (*first.hazards, *hazards)}
-        operations.statements[node] = [first.model_copy(update=told), *more]
-    return _steps(operations, find_edges(operations, given), renamings)
+def steps_in_order(operations: Operations, renamings: Sequence[Renaming] = ()) -> list[Step]:
+    """Return the steps of all renamings, then of all operations, in an order that works.
 
-
-def _undo_statements(
-    operations: Operations, ref: Ref
-) -> tuple[tuple[str, ...], tuple[Hazard, ...]]:
-    """The undo of an alteration that only a replacement takes back: the steps of a plan in the other direction.
-
-    What was dropped before is not there yet when it is undone.
+    Raises PlanError if there is none.
     """
-    there = State(
-        {
-            **{r: o for r, o in operations.live.objects.items() if r not in operations.dropped},
-            ref: operations.desired[ref],
-        },
-        operations.live.edges,
-    )
-    back = collect_operations(
-        [Change(ref, operations.desired[ref], operations.live[ref])],
-        there,
-        operations.live,
-        operations.context,
-    )
-    for whole in (
-        r for r in back.recreation.recreated if r in there and is_partitioned(there[r])
-    ):  # it would go with its rows
-        return (), (
-            Hazard(
-                hazard=HazardKind.IRREVERSIBLE,
-                reason=f"{ref} cannot be taken back while {whole} is partitioned by it",
-            ),
+    graph = order_graph(operations)
+    if cycle := find_cycle(graph):
+        raise PlanError(
+            "no order works, each of these must come before the next, and the last before the "
+            f"first: {', '.join(str(o.ref) for o in cycle)}"
         )
-    return tuple(s.sql for s in in_order(back, ())), ()
+    statements = sum(map(len, operations.statements.values()))
+    writer = _StepWriter(len(str(statements + len(renamings))))
+    writer.write_renamings(renamings)
+    predecessors = inverted(graph)
+    for block in _blocks(operations, graph):
+        _write_block(writer, operations, graph, predecessors, block)
+    return _numbered(writer.steps)
 
 
-def _steps(
-    operations: Operations, edges: set[tuple[Operation, Operation]], renamings: Sequence[Renaming]
-) -> list[Step]:
-    graph: nx.DiGraph[Operation] = nx.DiGraph()
-    graph.add_nodes_from(sorted(operations.statements))
-    graph.add_edges_from(sorted(edges))
-    for one, other in (
-        *ambiguous_calls(operations),
-        *whole_row_callers(operations),
-        *hidden_dependents(operations),
-    ):
-        if one is not None and other is not None and not nx.has_path(graph, other, one):
-            graph.add_edge(one, other)
-    if not nx.is_directed_acyclic_graph(graph):
-        cycle = ", ".join(str(one.ref) for one, _ in cast("Any", nx).find_cycle(graph))
-        raise PlanError(f"no order works, each of these needs the next to come first: {cycle}")
-    blocks = _blocks(operations, graph)
-    width = len(str(sum(map(len, operations.statements.values())) + len(renamings)))
-    steps = [
-        _step(
-            f"{n:0{width}}",
-            making(r.becomes),
-            "alter",
-            r.statement,
-            0,
-            {f"{n - 1:0{width}}"} if n > 1 else set(),
-        )
-        for n, r in enumerate(renamings, 1)
-    ]
-    renamed = {s.id for s in steps[-1:]}
-    last: dict[Operation, set[str]] = {}
-    transaction = 0
-    for block in blocks:
-        transaction += 1
-        for node, statements in _line_up(operations, graph, block):
-            waits = last[node] = (
-                last.get(node, set())
-                | {s for p in graph.predecessors(node) for s in last.get(p, ())}
-                or renamed
-            )
-            if len(block) == 1:
-                transaction += 1
-            for statement in operations.undone_beneath(node, statements, last.keys() - {node}):
-                if statement.own_transaction or not statement.transactional:
-                    transaction += 1
-                step_id = f"{len(steps) + 1:0{width}}"
-                steps.append(
-                    _step(step_id, node, operations.actions[node], statement, transaction, waits)
-                )
-                if not statement.transactional or statement.long:
-                    transaction += 1
-                waits = {step_id}
-                last[node] = waits
-    return _numbered(steps)
+# -- blocks of operations that commit together -------------------------------------------------
 
 
-def _line_up(
-    operations: Operations, graph: nx.DiGraph[Operation], block: list[Operation]
-) -> Iterable[tuple[Operation, list[Statement]]]:
-    """The nodes of a block with what they do: what stands ahead of the transaction that they share, and what is in it.
+def _blocks(operations: Operations, graph: Graph[Operation]) -> list[list[Operation]]:
+    """Group the operations into blocks that commit together, in order.
 
-    What needs something that the block makes cannot go ahead of it.
+    A block is a unit, or several units between which the order runs both ways.
     """
-    order = list(nx.lexicographical_topological_sort(graph.subgraph(block)))
+    unit_of = {o: operations.units.get(o, o) for o in graph}
+    units = quotient(graph, unit_of)
+    block_of = {unit: n for n, block in enumerate(components(units)) for unit in block}
+    members: dict[int, list[Operation]] = {}
+    for operation, unit in unit_of.items():
+        members.setdefault(block_of[unit], []).append(operation)
+    order = sort(quotient(units, block_of), lambda n: _block_key(operations, members[n]))
+    return [members[n] for n in order]
+
+
+def _block_key(operations: Operations, block: Sequence[Operation]) -> tuple[int, Operation]:
+    """Return the key that sorts blocks: the order on scratch if it is known, then the name."""
+    built = operations.context.scratch_order
+    rank = max(built.get(o.ref, 0) if built and not o.drops else -1 for o in block)
+    return rank, min(block)
+
+
+# -- operations of a block -----------------------------------------------------------------------
+
+
+def _write_block(
+    writer: _StepWriter,
+    operations: Operations,
+    graph: Graph[Operation],
+    predecessors: Graph[Operation],
+    block: Sequence[Operation],
+) -> None:
+    """Write the steps of a block; an operation alone gets a transaction for its statements."""
+    writer.new_transaction()
+    members = {*block}
+    order = sort({o: graph[o] & members for o in block}, lambda o: o)
+    for operation, statements in _lines(operations, predecessors, order):
+        if len(block) == 1:
+            writer.new_transaction()
+        writer.write(
+            operation,
+            operations.actions[operation],
+            _undone_with_rebinding(operations, operation, statements, writer.last_steps.keys()),
+            predecessors[operation],
+        )
+
+
+def _lines(
+    operations: Operations, predecessors: Graph[Operation], order: Sequence[Operation]
+) -> Iterator[tuple[Operation, list[Statement]]]:
+    """Yield the operations of a block with their statements, those before a swap first.
+
+    What is built before a swap is built outside the transaction of the swap; this is impossible
+    for an operation that waits for another one of the block.
+    """
+    block = {*order}
     early = {
-        n
-        for n in order
-        if all(p.drop or _beside(operations, n, p) for p in graph.predecessors(n) if p in order)
+        o
+        for o in order
+        if all(p.drops or _independent(operations, o, p) for p in predecessors[o] & block)
     }
-    _assert_ahead(operations, [n for n in order if n not in early])
-    for node in order:
-        if node in early and (ahead := [s for s in operations.statements[node] if s.before_swap]):
-            yield node, ahead
-    for node in order:
-        yield (
-            node,
-            [s for s in operations.statements[node] if not (s.before_swap and node in early)],
-        )
+    _check_before_swap(operations, [o for o in order if o not in early])
+    for operation in order:
+        statements = operations.statements[operation]
+        if operation in early and (before := [s for s in statements if s.before_swap]):
+            yield operation, before
+    for operation in order:
+        statements = operations.statements[operation]
+        yield operation, [s for s in statements if not (s.before_swap and operation in early)]
 
 
-def _assert_ahead(operations: Operations, nodes: Iterable[Operation]) -> None:
-    """Raise PlanError where what should stand ahead of an exchange would come in its midst."""
-    shadows = operations.recreation.shadows
-    for ref in (n.ref for n in nodes if any(s.before_swap for s in operations.statements[n])):
-        if ref in shadows or operations.recreation.recreated.get(ref) in shadows:
+def _check_before_swap(operations: Operations, waiting: Iterable[Operation]) -> None:
+    """Raise PlanError for a swap that must wait for another operation of its transaction."""
+    shadows, recreated = operations.recreation.shadows, operations.recreation.recreated
+    for operation in waiting:
+        ref = operation.ref
+        builds = any(s.before_swap for s in operations.statements[operation])
+        if builds and (ref in shadows or recreated.get(ref) in shadows):
             raise PlanError(
-                f"{ref} waits for something else that this plan changes: do that first, and `retype` after it"
+                f"{ref} waits for something else that this plan changes: do that first, and "
+                "`retype` after it"
             )
 
 
-def _beside(operations: Operations, node: Operation, earlier: Operation) -> bool:
-    """Whether what stands ahead does not wait for that: it is built over a twin, or is one, of a type that is there."""
+def _independent(operations: Operations, operation: Operation, earlier: Operation) -> bool:
+    """Tell whether a statement before a swap need not wait for an earlier operation.
+
+    It is built over a shadow column, or is one, and has a type that is there already.
+    """
     shadows = operations.recreation.shadows
-    return earlier.ref in shadows or (
-        node.ref in shadows and not isinstance(operations.desired.get(earlier.ref), Replaceable)
-    )
+    is_type = isinstance(operations.desired.get(earlier.ref), Replaceable)
+    return earlier.ref in shadows or (operation.ref in shadows and not is_type)
+
+
+def _undone_with_rebinding(
+    operations: Operations,
+    operation: Operation,
+    statements: list[Statement],
+    done: Set[Operation],
+) -> list[Statement]:
+    """Suspend, in the undo of a new object, the objects that have been restored on it.
+
+    Objects that are suspended already when the object is created need nothing.
+    """
+    if not statements or statements[-1] != operations.statements[operation][-1]:
+        return statements
+    *others, last = statements
+    for rebinding in operations.rebindings.get(operation, ()):
+        if rebinding.suspension not in done - {operation}:
+            undo = (*rebinding.suspend, *(last.undo or ()), *rebinding.restore)
+            last = last.model_copy(update={"undo": undo})
+    return [*others, last]
+
+
+# -- steps -------------------------------------------------------------------------------------
+
+
+@dataclass
+class _StepWriter:
+    """The steps written so far, with running numbers of steps and transactions.
+
+    `last_steps` holds for each operation the steps after which the operations that wait for it
+    may run: its last one, or those that it waits for itself if it has none.
+    """
+
+    width: int
+    steps: list[Step] = field(default_factory=list[Step])
+    transaction: int = 0
+    after_renamings: set[str] = field(default_factory=set[str])
+    last_steps: dict[Operation, set[str]] = field(default_factory=dict[Operation, set[str]])
+
+    def new_transaction(self) -> None:
+        """Begin another transaction with the next step."""
+        self.transaction += 1
+
+    def write_renamings(self, renamings: Iterable[Renaming]) -> None:
+        """Write one step for each renaming, each after the one before."""
+        for renaming in renamings:
+            operation = Operation.create(renaming.becomes)
+            step = self._append(operation, "alter", renaming.statement, self.after_renamings)
+            self.after_renamings = {step}
+
+    def write(
+        self,
+        operation: Operation,
+        action: Action,
+        statements: Iterable[Statement],
+        predecessors: Iterable[Operation],
+    ) -> None:
+        """Write the steps of an operation; each depends on the one before."""
+        waits = {s for p in predecessors for s in self.last_steps.get(p, ())}
+        waits = (self.last_steps.get(operation, set[str]()) | waits) or self.after_renamings
+        for statement in statements:
+            if statement.own_transaction or not statement.transactional:
+                self.new_transaction()
+            waits = {self._append(operation, action, statement, waits)}
+            if statement.long or not statement.transactional:
+                self.new_transaction()
+        self.last_steps[operation] = waits
+
+    def _append(
+        self, operation: Operation, action: Action, statement: Statement, waits: set[str]
+    ) -> str:
+        """Append one step in the current transaction; return its id."""
+        step = Step(
+            id=f"{len(self.steps) + 1:0{self.width}}",
+            action=action,
+            kind=operation.ref.kind,
+            identity=operation.ref.identity,
+            schema_name=operation.ref.schema,
+            sql=statement.sql,
+            transactional=statement.transactional,
+            transaction=f"t{self.transaction}" if statement.transactional else "",
+            lock=statement.lock,
+            relation=statement.relation,
+            long=statement.long,
+            hazards=statement.hazards,
+            cleanup=statement.cleanup,
+            undo=statement.undo or (),
+            depends_on=tuple(sorted(waits)),
+            fill=statement.fill,
+            index=statement.index,
+            builds_index=statement.builds_index,
+            adds_shadow_column=statement.adds_shadow_column,
+            privilege=statement.privilege,
+            needs_create_on=statement.needs_create_on,
+        )
+        self.steps.append(step)
+        return step.id
 
 
 def _numbered(steps: list[Step]) -> list[Step]:
-    """Number the transactions from one, as they come."""
-    numbers = {
-        t: f"t{n}"
-        for n, t in enumerate(dict.fromkeys(s.transaction for s in steps if s.transaction), 1)
-    }
+    """Number the transactions from one without gaps."""
+    used = dict.fromkeys(s.transaction for s in steps if s.transaction)
+    numbers = {transaction: f"t{n}" for n, transaction in enumerate(used, 1)}
     return [s.model_copy(update={"transaction": numbers.get(s.transaction, "")}) for s in steps]
-
-
-def _step(
-    step_id: str,
-    node: Operation,
-    action: Action,
-    statement: Statement,
-    transaction: int,
-    waits: set[str],
-) -> Step:
-    return Step(
-        id=step_id,
-        action=action,
-        kind=node.ref.kind,
-        identity=node.ref.identity,
-        schema_name=node.ref.schema,
-        sql=statement.sql,
-        transactional=statement.transactional,
-        transaction=f"t{transaction}" if statement.transactional else "",
-        lock=statement.lock,
-        relation=statement.relation,
-        long=statement.long,
-        hazards=statement.hazards,
-        cleanup=statement.cleanup,
-        undo=statement.undo or (),
-        depends_on=tuple(sorted(waits)),
-        fill=statement.fill,
-        index=statement.index,
-        builds_index=statement.builds_index,
-        adds_shadow_column=statement.adds_shadow_column,
-        privilege=statement.privilege,
-        needs_create_on=statement.needs_create_on,
-    )
-
-
-def _blocks(operations: Operations, graph: nx.DiGraph[Operation]) -> list[list[Operation]]:
-    """Nodes that must commit together, in order: units, and units between which order runs both ways, merged."""
-    unit = {n: operations.units.get(n, n) for n in graph}
-    quotient: nx.DiGraph[Any] = nx.DiGraph()
-    quotient.add_nodes_from(unit.values())
-    quotient.add_edges_from((unit[a], unit[b]) for a, b in graph.edges if unit[a] != unit[b])
-    merged = nx.condensation(quotient)
-    members: dict[int, list[Operation]] = {}
-    for node, key in unit.items():
-        members.setdefault(merged.graph["mapping"][key], []).append(node)
-
-    scratch_order = operations.context.scratch_order
-
-    def first(block: int) -> tuple[int, Operation]:
-        return max(
-            scratch_order.get(n.ref, 0) if scratch_order and not n.drop else -1
-            for n in members[block]
-        ), min(members[block])
-
-    order = cast(
-        "Iterable[int]", cast("Any", nx).lexicographical_topological_sort(merged, key=first)
-    )
-    return [members[block] for block in order]

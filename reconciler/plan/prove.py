@@ -1,11 +1,11 @@
-"""Prove a plan on scratch: run it and its undo on a clone of the live objects before anybody sees it."""
+"""Prove a plan on scratch: run it and its undo on a clone of the live objects."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
 from reconciler.diff.diff import Change, changes
-from reconciler.diff.inherited import overridden
+from reconciler.diff.inherited import with_inheritance
 from reconciler.errors import ProofError, StatementFailed
 from reconciler.introspect.introspect import introspect
 from reconciler.model.state import State
@@ -15,68 +15,77 @@ from reconciler.plan.step import Step
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Connection, run_sql
 
+SHOWN = 10  # differences in an error's message
+
 
 def prove(plan: Plan, connection: Connection, live: State, desired: State, server: Server) -> None:
-    """Run the plan on the clone of `live` behind `connection`, then its undo; `server` is the target's.
+    """Run the plan on the clone of `live` behind `connection`, then its undo.
 
-    Raises ProofError unless the first leads to `desired` (then another plan would be empty) and the second back, but for
-    what a step changes irreversibly.
+    `server` is the target's. Raises ProofError unless the plan leads to `desired`, so that another
+    plan would be empty, and the undo to `live`, save for irreversible changes.
     """
     for group in plan.transactions():
-        _run(connection, [(s, s.sql) for s in group], "the plan")
-    _compare(
-        introspect(connection, server).state,
-        desired,
-        "the plan was run on scratch, and left differences",
-    )
+        _run(connection, [(step, step.sql) for step in group], "the plan")
+    found = introspect(connection, server).state
+    _check("the plan was run on scratch, and left differences", _differing(found, desired))
     for group in reversed(plan.transactions()):
-        _run(
-            connection,
-            [(s, sql) for s in reversed(group) for sql in s.undo],
-            "the undo of the plan",
-        )
-    oneway = {
-        f"{s.kind} {s.identity}"
-        for s in plan.steps
-        if any(h.hazard is HazardKind.IRREVERSIBLE for h in s.hazards)
-    }
-    _compare(
-        introspect(connection, server).state,
-        live,
+        undo = [(step, sql) for step in reversed(group) for sql in step.undo]
+        _run(connection, undo, "the undo of the plan")
+    found = introspect(connection, server).state
+    irreversible = _irreversible(plan)
+    _check(
         "the plan's undo was run on scratch, and does not lead back",
-        oneway,
+        [c for c in _differing(found, live) if str(c.ref) not in irreversible],
     )
 
 
-def _run(connection: Connection, commands: list[tuple[Step, str]], what: str) -> None:
-    together = bool(commands) and bool(commands[0][0].transaction)
+def _irreversible(plan: Plan) -> Collection[str]:
+    """Return the objects, as kind and identity, that the plan changes irreversibly."""
+    return {
+        f"{step.kind} {step.identity}"
+        for step in plan.steps
+        if any(h.hazard is HazardKind.IRREVERSIBLE for h in step.hazards)
+    }
+
+
+def _run(connection: Connection, commands: list[tuple[Step, str]], title: str) -> None:
+    """Run the commands of one transaction, or outside a transaction block if they have none."""
+    in_transaction = bool(commands) and bool(commands[0][0].transaction)
     try:
-        if together:
+        if in_transaction:
             run_sql(connection, "BEGIN")
         for step, sql in commands:
-            try:
-                run_sql(connection, sql)
-            except StatementFailed as e:
-                raise ProofError(
-                    f"{what} fails on scratch at step {step.id} ({step.action} {step.kind} {step.identity}): {e}\n{sql}"
-                ) from e
-        if together:
+            _run_command(connection, step, sql, title)
+        if in_transaction:
             run_sql(connection, "COMMIT")
     except ProofError:
-        if together:
+        if in_transaction:
             run_sql(connection, "ROLLBACK")
         raise
 
 
-def _compare(found: State, wanted: State, complaint: str, besides: Collection[str] = ()) -> None:
-    left = [
-        c for c in overridden(changes(found, wanted), found, wanted) if str(c.ref) not in besides
-    ]
-    if left:
-        raise ProofError(complaint + ":\n" + "\n".join(f"  {words(c)}" for c in left[:10]))
+def _run_command(connection: Connection, step: Step, sql: str, title: str) -> None:
+    """Run one command; raise ProofError with its step and its SQL if it fails."""
+    try:
+        run_sql(connection, sql)
+    except StatementFailed as error:
+        where = f"step {step.id} ({step.action} {step.kind} {step.identity})"
+        raise ProofError(f"{title} fails on scratch at {where}: {error}\n{sql}") from error
 
 
-def words(change: Change) -> str:
-    """One change in one line."""
+def _differing(found: State, expected: State) -> list[Change]:
+    """List the changes that would lead from the found state to the expected one."""
+    return with_inheritance(changes(found, expected), found, expected)
+
+
+def _check(complaint: str, differing: list[Change]) -> None:
+    """Raise ProofError with the first differences if there are any."""
+    if differing:
+        lines = "\n".join(f"  {described(c)}" for c in differing[:SHOWN])
+        raise ProofError(f"{complaint}:\n{lines}")
+
+
+def described(change: Change) -> str:
+    """Describe a change in one line."""
     details = "; ".join(f"{d.field}: {d.live!r} → {d.wanted!r}" for d in change.differences)
     return f"{change.action} {change.ref}" + (f" ({details})" if details else "")

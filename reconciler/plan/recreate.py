@@ -1,17 +1,15 @@
-"""What must be taken apart because something beneath it is replaced, and what keeps its data meanwhile.
+"""Find the objects that must be dropped and recreated, or suspended, because of altered objects.
 
-What stands on a replaced object is dropped before and made again after. What holds data is not: a column lets go (of a
-default that calls the function), and takes up again afterwards; the type that it has is renamed rather than dropped, until
-the column has the new one.
+Dependents of a replaced object are dropped before and created again after. A column or a table is
+not, since it holds data: it is suspended (a default that calls a replaced function is dropped) and
+restored afterwards. A replaced data type is renamed, and dropped once every column has the new one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import cast
-
-import networkx as nx
 
 from reconciler.diff.diff import Change
 from reconciler.model.datatype import Replaceable
@@ -31,314 +29,340 @@ from reconciler.model.type_change import (
     reparses_expressions,
     rewrites_values,
 )
+from reconciler.plan.graph import components, graph_of
 
 
 @dataclass
 class Recreation:
-    """What is dropped and made again, and what is held: each with the change on whose account."""
+    """The objects that a plan recreates or suspends.
+
+    `recreated` and `suspended` map each to the altered object on whose account. `set_aside` maps
+    recreated types to what they are while renamed, `conversions` type names to the way of a value
+    from the old type to the new one. `shadows` maps columns that are swapped for a shadow column
+    to its name. `disturbed` are altered only while nothing depends on them.
+    """
 
     recreated: dict[Ref, Ref] = field(default_factory=dict[Ref, Ref])
     suspended: dict[Ref, Ref] = field(default_factory=dict[Ref, Ref])
-    aside: dict[Ref, Replaceable] = field(
-        default_factory=dict[Ref, Replaceable]
-    )  # types in `again` that are renamed, as they are then
-    turns: dict[str, TypeConversion] = field(default_factory=dict[str, TypeConversion])
-    shadows: dict[Ref, str] = field(
-        default_factory=dict[Ref, str]
-    )  # what is exchanged, and for what
-    disturbed: set[Ref] = field(
-        default_factory=set[Ref]
-    )  # what is altered only while nothing stands on it
+    set_aside: dict[Ref, Replaceable] = field(default_factory=dict[Ref, Replaceable])
+    conversions: dict[str, TypeConversion] = field(default_factory=dict[str, TypeConversion])
+    shadows: dict[Ref, str] = field(default_factory=dict[Ref, str])
+    disturbed: set[Ref] = field(default_factory=set[Ref])
 
     @property
     def kept(self) -> Set[Ref]:
-        """What makes room for a moment without being dropped."""
-        return {*self.suspended, *self.aside}
-
-
-def cyclic_foreign_keys(live: State, dropped: Set[Ref]) -> frozenset[Ref]:
-    """What must be dropped by itself although what it lives on is dropped too: tables that need each other by their keys."""
-    graph: nx.DiGraph[Ref] = nx.DiGraph()
-    beyond = {
-        r: {n.on or n for n in live.needs(r)} & dropped - {r.on or r} for r in dropped if r in live
-    }
-    graph.add_edges_from((r.on or r, n) for r, roots in beyond.items() for n in roots)
-    knots = {
-        r: frozenset(knot)
-        for knot in nx.strongly_connected_components(graph)
-        if len(knot) > 1
-        for r in knot
-    }
-    return frozenset(
-        r
-        for r, roots in beyond.items()
-        if r.on in knots and not isinstance(live[r], InlinePart) and roots & knots[r.on]
-    )
-
-
-def shadows_of(altered: Sequence[Change], live: State, context: PlanningContext) -> dict[Ref, str]:
-    """What is exchanged for a twin, with the twin's name; raises PlanError where that cannot be."""
-    found: dict[Ref, str] = {}
-    for change in altered:
-        new, old, on = change.desired, change.live, change.ref.on
-        if (
-            isinstance(new, SwappedOnline)
-            and old is not None
-            and on is not None
-            and (shadow := new.shadow(old, context))
-        ):
-            for hinders, why in _hindrances(change.ref, on, live):
-                if hinders:
-                    raise new.unable(why)
-            found[change.ref] = shadow
-    return found
-
-
-def _hindrances(ref: Ref, on: Ref, live: State) -> Iterator[tuple[bool, str]]:
-    table = live[on]
-    yield (
-        is_partitioned(table)
-        or bool(parents_of(table))
-        or any(on in parents_of(o) for o in live.objects.values()),
-        f"{on} has parents or heirs",
-    )
-    yield (
-        any(
-            isinstance(live[r], InlinePart)
-            for r, needed in ((r, live.needs(r)) for r in live)
-            if ref in needed
-        ),
-        "another is computed from it",
-    )
+        """The objects that are suspended or renamed instead of dropped."""
+        return {*self.suspended, *self.set_aside}
 
 
 def recreation_of(
     altered: Sequence[Change], live: State, desired: State, context: PlanningContext
 ) -> Recreation:
-    """Find all of it, for the changes to what is there: one loop, for every kind."""
-    standing = live.dependents()
-    found = Recreation(shadows=shadows_of(altered, live, context))
-    moved = {c.ref for c in altered}
-    claimed = {
-        (o.ref.schema, o.relation_name)
-        for o in desired.objects.values()
-        if o.relation_name is not None and o.ref not in live
-    }
-    crossed = _crossed(altered)
+    """Find the objects to recreate and to suspend for changes of existing objects.
+
+    Raises PlanError if a column cannot be swapped for a shadow column as its declaration asks.
+    """
+    search = _Search(
+        live, desired, context, altered, Recreation(shadows=_shadows(altered, live, context))
+    )
     for change in altered:
-        ref, old, new = change.ref, change.live, change.desired
-        assert old
-        roots, disturbed = _roots(
-            change,
-            standing.get(ref, set[Ref]()),
-            found.shadows.keys(),
-            moved,
-            (live, desired),
-            context,
-        )
-        found.disturbed |= {ref} if disturbed else set()
-        _spread(found, roots, ref, (live, desired), standing, context)
-        if new is not None and ref not in found.recreated:
-            gives = (
-                ref.schema,
-                old.relation_name,
-            ) in claimed and old.relation_name != new.relation_name
-            room = old.name_keys() == new.name_keys() or ref in crossed
-            if gives or (room and free_name(old, new, context) is not None):
-                found.suspended.setdefault(
-                    ref, ref
-                )  # it lets go of what another needs before it goes on
-    _set_aside(found, live, desired)
+        search.add(change)
+    search.set_types_aside()
+    found = search.found
     for ref in found.shadows.keys() & {*found.recreated, *found.suspended}:
         raise cast("SwappedOnline", desired[ref]).unable(
-            "what it stands on is replaced by the same plan"
+            "something that it depends on is replaced by the same plan"
         )
     return found
 
 
-def _crossed(altered: Sequence[Change]) -> Set[Ref]:
-    """What gives a name to another and gets one of another: two may have swapped theirs."""
-    moves = {
-        c.ref: (c.live.name_keys(), c.desired.name_keys()) for c in altered if c.live and c.desired
+def cyclic_foreign_keys(live: State, dropped: Set[Ref]) -> frozenset[Ref]:
+    """Find foreign keys among dropped tables that reference each other in a cycle.
+
+    Each is dropped by a statement of its own: no order of DROP TABLE works.
+    """
+    referenced = {
+        ref: {needed.on or needed for needed in live.needs(ref)} & dropped - {ref.on or ref}
+        for ref in dropped
+        if ref in live
     }
-    given, taken = (
-        {room for had, has in moves.values() for room in (had - has, has - had)[n]} for n in (0, 1)
+    graph = graph_of(
+        (), ((r.on or r, table) for r, tables in referenced.items() for table in tables)
     )
-    return {r for r, (had, has) in moves.items() if (had - has) & taken and (has - had) & given}
-
-
-def _roots(
-    change: Change,
-    above: Set[Ref],
-    shadows: Set[Ref],
-    moved: Set[Ref],
-    states: tuple[State, State],
-    context: PlanningContext,
-) -> tuple[Sequence[tuple[Ref, Ref | None]], bool]:
-    """Where to begin taking apart, each with what is beneath it, and whether the object stays but is disturbed."""
-    (live, desired), ref, old, new = states, change.ref, change.live, change.desired
-    assert old
-    if new is None and not successor(
-        ref, live, desired
-    ):  # what stays as it is needs another object of that name
-        left = [r for r in above if r in desired and not live.parts(r)]
-        left = [
-            r
-            for r in left
-            if r not in moved or _lets_go(r, live, context) or _misread(r, ref, live, desired)
-        ]
-        return [
-            (r, ref)
-            for r in left
-            if ref.arguments is not None
-            or isinstance(live[r], FollowsTypeChange)
-            or suspend(live[r], context) is None
-        ], False
-    if (
-        new is None
-        or new.alter(old, context) is None
-        or must_recreate(new, old, [live[r] for r in above])
-    ):
-        return [(ref, None)], False
-    if ref in shadows:
-        return [(r, ref) for r in above], True
-    if needs_dependents_dropped(new, old):
-        if whole := _held_fast(ref, live):
-            return [(whole, None)], False
-        anew = rewrites_values(new, old)
-        return [
-            (r, ref)
-            for r in above
-            if not (isinstance(live[r], FollowsTypeChange) and r.on == ref.on)
-            or _released(r, live, desired, context, anew=anew)
-        ], True
-    pinned = [r for r in above if pins_type(live[r], old)]
-    return [(r, ref) for r in pinned], bool(pinned)
-
-
-def _lets_go(ref: Ref, live: State, context: PlanningContext) -> bool:
-    """Whether it is altered best while it is let go: a foreign key, lest it stand on what goes once more."""
-    return (
-        ref.on is not None
+    cycle_of = {
+        table: set(cycle) for cycle in components(graph) if len(cycle) > 1 for table in cycle
+    }
+    return frozenset(
+        ref
+        for ref, tables in referenced.items()
+        if ref.on in cycle_of
+        and tables & cycle_of[ref.on]
         and not isinstance(live[ref], InlinePart)
-        and suspend(live[ref], context) is not None
     )
-
-
-def _misread(ref: Ref, gone: Ref, live: State, desired: State) -> bool:
-    """Whether it is to call another routine of that name, which beside the one that goes might be ambiguous."""
-    alike = (
-        n
-        for n in desired.needs(ref)
-        if (n.kind, n.schema, n.name) == (gone.kind, gone.schema, gone.name)
-    )
-    return gone.arguments is not None and any(n not in live for n in alike)
-
-
-def _held_fast(ref: Ref, live: State) -> Ref | None:
-    """What the object is part of, if PostgreSQL gives this part no other type while that stands."""
-    return (
-        ref.on
-        if ref.on is not None and ref.on in live and pins_column_type(live[ref.on], live[ref])
-        else None
-    )
-
-
-def _released(
-    ref: Ref, live: State, desired: State, context: PlanningContext, *, anew: bool
-) -> bool:
-    """Whether the object is not carried along: PostgreSQL knows its old words only, which may say nothing of the new type."""
-    old, new = live[ref], desired.get(ref)
-    return (
-        new is not None
-        and _reworded(old, new)
-        and (suspend(old, context) is not None or (anew and _reread(ref, live, desired)))
-    )
-
-
-def _reread(ref: Ref, live: State, desired: State) -> bool:
-    new = desired.get(ref)
-    return new is not None and reparses_expressions(new, live[ref])
-
-
-def _reworded(old: Object, new: Object) -> bool:
-    """Whether more differs than owner, comment and grants."""
-    return new.with_attached_of(old) != old
-
-
-def _spread(
-    found: Recreation,
-    roots: Sequence[tuple[Ref, Ref | None]],
-    root: Ref,
-    states: tuple[State, State],
-    standing: Mapping[Ref, set[Ref]],
-    context: PlanningContext,
-) -> None:
-    live, desired = states
-    todo = list(roots)
-    while todo:
-        ref, beneath = todo.pop()
-        if ref in found.recreated:
-            continue
-        whole = ref not in desired or (
-            isinstance(live[ref], InlinePart) and ref.on in found.recreated
-        )
-        fast = (
-            _held_fast(ref, live)
-            if beneath is not None and not whole and isinstance(live[beneath], Replaceable)
-            else None
-        )
-        if fast is not None:
-            todo.append((fast, None))
-        elif beneath is None or whole or suspend(live[ref], context) is None:
-            found.recreated[ref] = root
-            found.suspended.pop(ref, None)
-            todo += [(r, ref) for r in standing.get(ref, ())]
-        else:
-            found.suspended.setdefault(ref, root)
-            if isinstance(live[beneath], Replaceable) and not pins_type(live[ref], live[beneath]):
-                todo += [
-                    (r, ref)
-                    for r in standing.get(ref, ())
-                    if not (isinstance(live[r], FollowsTypeChange) and r.on == ref.on)
-                    or _reread(r, live, desired)
-                ]
-
-
-def _set_aside(found: Recreation, live: State, desired: State) -> None:
-    """Keep every type that something held has, or that such a type is made of."""
-    todo = [n for r in found.suspended for n in live.needs(r)]
-    kept: dict[Ref, Replaceable] = {}
-    while todo:
-        ref = todo.pop()
-        obj = live.get(ref)
-        if (
-            ref in found.recreated
-            and successor(ref, live, desired)
-            and isinstance(obj, Replaceable)
-            and ref not in kept
-        ):
-            kept[ref] = obj
-            todo += live.needs(ref)
-    names = {own: other for obj in kept.values() for own, other in obj.old_names().items()}
-    for ref, obj in kept.items():
-        found.aside[ref] = obj.under_old_name(names)
-        new = successor(ref, live, desired)
-        assert new
-        found.turns |= new.conversions(obj, found.aside[ref])
 
 
 def successor(ref: Ref, live: State, desired: State) -> Replaceable | None:
-    """The data type that takes the place of this one under its name, of whatever kind; or the collation."""
+    """Return the desired type or collation, of whatever kind, with the name of this live one."""
     old = live.get(ref)
     if not isinstance(old, Replaceable):
         return None
-    alike = (o for r, o in desired.objects.items() if (r.schema, r.name) == (ref.schema, ref.name))
-    return next(
-        (
-            o
-            for o in alike
-            if isinstance(o, Replaceable) and o.shared_namespace == old.shared_namespace
-        ),
-        None,
+    namesakes = (
+        obj
+        for other, obj in desired.objects.items()
+        if (other.schema, other.name) == (ref.schema, ref.name) and isinstance(obj, Replaceable)
     )
+    return next((o for o in namesakes if o.shared_namespace == old.shared_namespace), None)
+
+
+# -- columns that are swapped for a shadow column ----------------------------------------------
+
+
+def _shadows(altered: Sequence[Change], live: State, context: PlanningContext) -> dict[Ref, str]:
+    """Map each column that is to be swapped online to the name of its shadow column."""
+    found: dict[Ref, str] = {}
+    for change in altered:
+        new, old, table = change.desired, change.live, change.ref.on
+        if not isinstance(new, SwappedOnline) or old is None or table is None:
+            continue
+        if shadow := new.shadow(old, context):
+            for obstacle in _swap_obstacles(change.ref, table, live):
+                raise new.unable(obstacle)
+            found[change.ref] = shadow
+    return found
+
+
+def _swap_obstacles(column: Ref, table: Ref, live: State) -> Iterator[str]:
+    """Yield reasons why no shadow column can take the place of the column."""
+    has_children = any(table in parents_of(o) for o in live.objects.values())
+    if is_partitioned(live[table]) or parents_of(live[table]) or has_children:
+        yield f"{table} has parents or child tables"
+    if any(isinstance(live[r], InlinePart) and column in live.needs(r) for r in live):
+        yield "another column is generated from it"
+
+
+# -- the search --------------------------------------------------------------------------------
+
+
+class _Search:
+    """The search for objects to recreate and suspend, one altered object after another."""
+
+    def __init__(
+        self,
+        live: State,
+        desired: State,
+        context: PlanningContext,
+        altered: Sequence[Change],
+        found: Recreation,
+    ) -> None:
+        self.live, self.desired, self.context, self.found = live, desired, context, found
+        self.dependents: Mapping[Ref, set[Ref]] = live.dependents()
+        self.altered = {c.ref for c in altered}
+        self.names_of_new = {
+            (o.ref.schema, o.relation_name)
+            for o in desired.objects.values()
+            if o.relation_name is not None and o.ref not in live
+        }
+        self.trading_names = _trading_names(altered)
+
+    def add(self, change: Change) -> None:
+        """Find what must make room for one change of an existing object."""
+        ref, old, new = change.ref, change.live, change.desired
+        assert old
+        affected, disturbed = self._affected(ref, old, new)
+        if disturbed:
+            self.found.disturbed.add(ref)
+        self._spread(affected, ref)
+        if new is not None and ref not in self.found.recreated and self._frees_name(old, new):
+            self.found.suspended.setdefault(ref, ref)
+
+    def _frees_name(self, old: Object, new: Object) -> bool:
+        """Tell whether the object must give up a name or a bound before another can take it."""
+        taken = (old.ref.schema, old.relation_name) in self.names_of_new
+        if taken and old.relation_name != new.relation_name:
+            return True
+        stays = old.name_keys() == new.name_keys() or old.ref in self.trading_names
+        return stays and free_name(old, new, self.context) is not None
+
+    # What a change affects: pairs of an object and the one beneath it (None: recreate it whatever
+    # it holds); and whether the changed object itself stays but is altered under its dependents.
+
+    def _affected(
+        self, ref: Ref, old: Object, new: Object | None
+    ) -> tuple[Sequence[tuple[Ref, Ref | None]], bool]:
+        """List the objects that the change takes apart first."""
+        above = self.dependents.get(ref, set[Ref]())
+        if new is None and not successor(ref, self.live, self.desired):
+            return [(r, ref) for r in above if self._outlives(r, ref)], False
+        if new is None or self._must_replace(old, new, above):
+            return [(ref, None)], False
+        if ref in self.found.shadows:
+            return [(r, ref) for r in above], True
+        if needs_dependents_dropped(new, old):
+            return self._beneath_alteration(ref, old, new, above), True
+        pinning = [r for r in above if pins_type(self.live[r], old)]
+        return [(r, ref) for r in pinning], bool(pinning)
+
+    def _must_replace(self, old: Object, new: Object, above: Iterable[Ref]) -> bool:
+        """Tell whether the object cannot be altered and is dropped and created again."""
+        return new.alter(old, self.context) is None or must_recreate(
+            new, old, [self.live[r] for r in above]
+        )
+
+    def _outlives(self, ref: Ref, dropped: Ref) -> bool:
+        """Tell whether a dependent of an object that is dropped for good must be taken apart.
+
+        It stays, and so it will depend on another object of that name, or on none.
+        """
+        if ref not in self.desired or self.live.parts(ref):
+            return False
+        if ref in self.altered and not (
+            self._is_suspended_constraint(ref) or self._calls_new_overload(ref, dropped)
+        ):
+            return False
+        return (
+            dropped.arguments is not None
+            or isinstance(self.live[ref], FollowsTypeChange)
+            or not self._can_suspend(ref)
+        )
+
+    def _beneath_alteration(
+        self, ref: Ref, old: Object, new: Object, above: Iterable[Ref]
+    ) -> Sequence[tuple[Ref, Ref | None]]:
+        """List what an alteration takes apart that PostgreSQL refuses under dependents."""
+        if pinning_table := self._pinning_table(ref):
+            return [(pinning_table, None)]
+        rewritten = rewrites_values(new, old)
+        return [
+            (r, ref)
+            for r in above
+            if not self._follows(r, ref) or self._is_redefined(r, rewritten=rewritten)
+        ]
+
+    def _follows(self, ref: Ref, changed: Ref) -> bool:
+        """Tell whether PostgreSQL carries the dependent along with the column of its own table."""
+        return isinstance(self.live[ref], FollowsTypeChange) and ref.on == changed.on
+
+    def _can_suspend(self, ref: Ref) -> bool:
+        """Tell whether the object can be suspended instead of dropped."""
+        return suspend(self.live[ref], self.context) is not None
+
+    def _is_suspended_constraint(self, ref: Ref) -> bool:
+        """Tell whether the object belongs to a table and can be suspended, as a foreign key."""
+        is_part = isinstance(self.live[ref], InlinePart)
+        return ref.on is not None and not is_part and self._can_suspend(ref)
+
+    def _calls_new_overload(self, ref: Ref, dropped: Ref) -> bool:
+        """Tell whether the object will call a new overload of the dropped routine.
+
+        While both exist, the call might be ambiguous.
+        """
+        return dropped.arguments is not None and any(
+            needed not in self.live and needed.is_overload_of(dropped)
+            for needed in self.desired.needs(ref)
+        )
+
+    def _pinning_table(self, ref: Ref) -> Ref | None:
+        """Return the table if PostgreSQL allows no other type for this column of its."""
+        table = ref.on
+        if table is None or table not in self.live:
+            return None
+        return table if pins_column_type(self.live[table], self.live[ref]) else None
+
+    def _is_redefined(self, ref: Ref, *, rewritten: bool) -> bool:
+        """Tell whether a dependent gets another definition, so that it cannot be carried along.
+
+        PostgreSQL knows the old expression only, which may be invalid for the new type.
+        """
+        old, new = self.live[ref], self.desired.get(ref)
+        if new is None or not _differs_in_definition(old, new):
+            return False
+        return self._can_suspend(ref) or (rewritten and self._is_reparsed(ref))
+
+    def _is_reparsed(self, ref: Ref) -> bool:
+        """Tell whether PostgreSQL would read expressions of the object that are to be others."""
+        new = self.desired.get(ref)
+        return new is not None and reparses_expressions(new, self.live[ref])
+
+    # Dependents of dependents.
+
+    def _spread(self, affected: Sequence[tuple[Ref, Ref | None]], root: Ref) -> None:
+        """Recreate or suspend the affected objects and all that depend on them, for `root`."""
+        queue = list(affected)
+        while queue:
+            ref, beneath = queue.pop()
+            if ref not in self.found.recreated:
+                queue += self._recreate_or_suspend(ref, beneath, root)
+
+    def _recreate_or_suspend(
+        self, ref: Ref, beneath: Ref | None, root: Ref
+    ) -> list[tuple[Ref, Ref | None]]:
+        """Note one object as recreated or suspended; return the pairs that follow from that."""
+        if beneath is None or self._cannot_stay(ref):
+            return self._recreate(ref, root)
+        type_replaced = isinstance(self.live[beneath], Replaceable)
+        pinning_table = self._pinning_table(ref) if type_replaced else None
+        if pinning_table is not None:
+            return [(pinning_table, None)]
+        if not self._can_suspend(ref):
+            return self._recreate(ref, root)
+        self.found.suspended.setdefault(ref, root)
+        if not type_replaced or pins_type(self.live[ref], self.live[beneath]):
+            return []
+        return [
+            (r, ref)
+            for r in self.dependents.get(ref, ())
+            if not self._follows(r, ref) or self._is_reparsed(r)
+        ]
+
+    def _cannot_stay(self, ref: Ref) -> bool:
+        """Tell whether the object is dropped anyway: for good, or with the table it is part of."""
+        return ref not in self.desired or (
+            isinstance(self.live[ref], InlinePart) and ref.on in self.found.recreated
+        )
+
+    def _recreate(self, ref: Ref, root: Ref) -> list[tuple[Ref, Ref | None]]:
+        """Note the object as recreated; return its dependents."""
+        self.found.recreated[ref] = root
+        self.found.suspended.pop(ref, None)
+        return [(r, ref) for r in self.dependents.get(ref, ())]
+
+    # Data types.
+
+    def set_types_aside(self) -> None:
+        """Rename, instead of drop, recreated types that suspended objects have."""
+        types = self._types_of_suspended()
+        names = {old: aside for obj in types.values() for old, aside in obj.old_names().items()}
+        for ref, obj in types.items():
+            new = successor(ref, self.live, self.desired)
+            assert new
+            renamed = self.found.set_aside[ref] = obj.under_old_name(names)
+            self.found.conversions |= new.conversions(obj, renamed)
+
+    def _types_of_suspended(self) -> dict[Ref, Replaceable]:
+        """Collect recreated types of suspended objects, and the types that those are made of."""
+        found: dict[Ref, Replaceable] = {}
+        queue = [needed for r in self.found.suspended for needed in self.live.needs(r)]
+        while queue:
+            ref = queue.pop()
+            obj = self.live.get(ref)
+            if ref in found or ref not in self.found.recreated or not isinstance(obj, Replaceable):
+                continue
+            if successor(ref, self.live, self.desired):
+                found[ref] = obj
+                queue += self.live.needs(ref)
+        return found
+
+
+def _differs_in_definition(old: Object, new: Object) -> bool:
+    """Tell whether more differs than owner, comment and grants."""
+    return new.with_attached_of(old) != old
+
+
+def _trading_names(altered: Sequence[Change]) -> Set[Ref]:
+    """Find altered objects that give a name to another one and get the name of another one."""
+    names = {
+        c.ref: (c.live.name_keys(), c.desired.name_keys()) for c in altered if c.live and c.desired
+    }
+    freed = {key for old, new in names.values() for key in old - new}
+    taken = {key for old, new in names.values() for key in new - old}
+    return {r for r, (old, new) in names.items() if (old - new) & taken and (new - old) & freed}

@@ -1,0 +1,105 @@
+"""Order a directed graph: paths, strongly connected components, topological order by key.
+
+A graph maps each node to its successors; every node is a key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Set
+from graphlib import CycleError, TopologicalSorter
+from heapq import heapify, heappop, heappush
+from itertools import count
+from typing import Any, TypeVar
+
+Node = TypeVar("Node", bound=Hashable)
+Group = TypeVar("Group", bound=Hashable)
+Graph = Mapping[Node, Set[Node]]
+
+
+def graph_of(nodes: Iterable[Node], edges: Iterable[tuple[Node, Node]]) -> dict[Node, set[Node]]:
+    """Return the graph of `nodes` and of the ends of `edges`."""
+    graph: dict[Node, set[Node]] = {node: set() for node in nodes}
+    for start, end in edges:
+        graph.setdefault(start, set()).add(end)
+        graph.setdefault(end, set())
+    return graph
+
+
+def inverted(graph: Graph[Node]) -> dict[Node, set[Node]]:
+    """Return the graph with every edge turned round: each node with its predecessors."""
+    return graph_of(graph, ((end, start) for start, ends in graph.items() for end in ends))
+
+
+def has_path(graph: Graph[Node], start: Node, end: Node) -> bool:
+    """Tell whether edges lead from `start` to `end`."""
+    return end in _reachable(graph, start, set())
+
+
+def components(graph: Graph[Node]) -> Iterator[list[Node]]:
+    """Yield the strongly connected components: nodes between which paths lead both ways.
+
+    By Kosaraju's algorithm. A node on no cycle is a component by itself.
+    """
+    visited: set[Node] = set()
+    finished = [node for start in graph for node in _reachable(graph, start, visited)]
+    backward, assigned = inverted(graph), set[Node]()
+    for node in reversed(finished):
+        if component := _reachable(backward, node, assigned):
+            yield component
+
+
+def quotient(graph: Graph[Node], group_of: Mapping[Node, Group]) -> dict[Group, set[Group]]:
+    """Return the graph of groups: an edge between two nodes is an edge between their groups."""
+    edges = ((group_of[start], group_of[end]) for start, ends in graph.items() for end in ends)
+    return graph_of(group_of.values(), ((a, b) for a, b in edges if a != b))
+
+
+def find_cycle(graph: Graph[Node]) -> list[Node]:
+    """Return the nodes of some cycle, each before the next; an empty list if there is none."""
+    try:
+        TopologicalSorter(inverted(graph)).prepare()
+    except CycleError as error:
+        return error.args[1][:-1]
+    return []
+
+
+def sort(graph: Graph[Node], key: Callable[[Node], Any]) -> list[Node]:
+    """Sort the nodes topologically; of nodes that may come next, the least by `key` comes first.
+
+    Raises graphlib.CycleError if no order works.
+    """
+    sorter = TopologicalSorter(inverted(graph))
+    sorter.prepare()
+    serial = count()  # so that nodes of equal keys are not compared
+    ready = [(key(node), next(serial), node) for node in sorter.get_ready()]
+    heapify(ready)
+    order: list[Node] = []
+    while ready:
+        _, _, node = heappop(ready)
+        order.append(node)
+        sorter.done(node)
+        for successor in sorter.get_ready():
+            heappush(ready, (key(successor), next(serial), successor))
+    return order
+
+
+def _reachable(graph: Graph[Node], start: Node, visited: set[Node]) -> list[Node]:
+    """List the nodes that paths from `start` reach past no visited node, successors first.
+
+    Depth first and without recursion, since a path may be longer than Python's stack. Each node
+    found is added to `visited`.
+    """
+    found: list[Node] = []
+    if start in visited:
+        return found
+    visited.add(start)
+    stack = [(start, iter(graph[start]))]
+    while stack:
+        _, successors = stack[-1]
+        unvisited = next((s for s in successors if s not in visited), None)
+        if unvisited is None:
+            found.append(stack.pop()[0])
+        else:
+            visited.add(unvisited)
+            stack.append((unvisited, iter(graph[unvisited])))
+    return found

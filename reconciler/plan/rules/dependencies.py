@@ -1,0 +1,180 @@
+"""Order operations by what their objects depend on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Set
+
+from reconciler.kinds import KINDS
+from reconciler.model.datatype import Replaceable
+from reconciler.model.markers import HiddenDependency
+from reconciler.model.object import InlinePart, Object
+from reconciler.model.partitioned import PartitionedObject
+from reconciler.model.ref import Ref
+from reconciler.model.state import State
+from reconciler.model.type_change import accepts
+from reconciler.plan.operations import Operation, Operations
+
+Pair = tuple[Operation | None, Operation | None]
+
+
+def drop_before_create(operations: Operations) -> Iterator[Pair]:
+    """Drop a replaced object before the new one is created."""
+    for ref in operations.desired:
+        yield operations.drop_of(ref), operations.create_of(ref)
+
+
+def create_after_needed(operations: Operations) -> Iterator[Pair]:
+    """Create an object after the objects that it needs.
+
+    Alterations of its table and its schema are not worth waiting for.
+    """
+    for ref in operations.desired:
+        if (create := operations.create_of(ref)) is None:
+            continue
+        for needed in operations.desired.needs(ref):
+            earlier = operations.create_of(needed)
+            is_container = needed in (ref.on, ref.schema_ref)
+            if earlier and not (is_container and operations.actions[earlier] != "create"):
+                yield earlier, create
+
+
+# -- drop --------------------------------------------------------------------------------------
+
+
+def drop_before_needed(operations: Operations) -> Iterator[Pair]:
+    """Drop an object before the objects that it needs; parts remain while a table is suspended."""
+    suspended = operations.recreation.suspended
+    for ref, needed in live_needs(operations):
+        is_part = needed == ref.on and isinstance(operations.live[ref], InlinePart)
+        if not (is_part and needed in suspended):
+            yield operations.drop_of(ref), operations.drop_of(needed)
+
+
+def alter_before_dropping_needed(operations: Operations) -> Iterator[Pair]:
+    """Alter an object before an object is dropped that it needs no longer.
+
+    A column whose type is dropped for good gets another type first.
+    """
+    recreation = operations.recreation
+    for ref, needed in _lasting_needs(operations):
+        loses_type = (
+            ref in recreation.suspended
+            and needed not in recreation.recreated
+            and isinstance(operations.live[needed], Replaceable)
+        )
+        if loses_type or operations.drop_of(ref) is None:
+            yield operations.create_of(ref), operations.drop_of(needed)
+
+
+def restore_after_dropping_needed(operations: Operations) -> Iterator[Pair]:
+    """Restore a suspended object after the old object is dropped, or it would depend on that."""
+    for ref, needed in _lasting_needs(operations):
+        replaced_type = isinstance(operations.live[needed], Replaceable)
+        if ref in operations.recreation.suspended and not replaced_type:
+            yield operations.drop_of(needed), operations.create_of(ref)
+
+
+def drop_before_altering_needed(operations: Operations) -> Iterator[Pair]:
+    """Drop an object before a needed one is altered that cannot be altered under it."""
+    irreversible = {o.ref for o in operations.one_way}
+    unencumbered = operations.without_dependents | irreversible
+    for ref, needed in _lasting_needs(operations):
+        drop = operations.drop_of(ref)
+        if drop is None or operations.drop_of(needed) is not None:
+            continue
+        if needed in unencumbered or not _accepted(operations, ref, needed):
+            yield drop, operations.create_of(needed)
+
+
+def _accepted(operations: Operations, ref: Ref, needed: Ref) -> bool:
+    """Tell whether the live object can depend on the desired form of the needed one."""
+    desired = operations.desired.get(needed)
+    return desired is None or accepts(operations.live[ref], desired)
+
+
+def live_needs(operations: Operations) -> Iterator[tuple[Ref, Ref]]:
+    """Yield each live object that has an operation with each object that it needs."""
+    for ref in operations.live:
+        if operations.drop_of(ref) or operations.create_of(ref):
+            for needed in operations.live.needs(ref):
+                yield ref, needed
+
+
+def _lasting_needs(operations: Operations) -> Iterator[tuple[Ref, Ref]]:
+    """Yield the same pairs without needed objects that are merely suspended."""
+    suspended = operations.recreation.suspended
+    return ((ref, needed) for ref, needed in live_needs(operations) if needed not in suspended)
+
+
+# -- objects that PostgreSQL finds by their properties -------------------------------------------
+
+
+def create_after_dropping_lookalike(operations: Operations) -> Iterator[Pair]:
+    """Create a foreign key after other keys are dropped that PostgreSQL might choose for it."""
+    dropped = _by_kind_and_table(operations.dropped)
+    for ref in {*operations.created, *operations.recreation.suspended}:
+        for needed in _needs_on_other_tables(operations.desired, ref):
+            for lookalike in dropped.get((needed.kind, needed.on), ()):
+                if lookalike not in operations.created or (
+                    lookalike != needed
+                    and _equal(operations.live[lookalike], operations.desired[needed])
+                ):
+                    yield operations.drop_of(lookalike), operations.create_of(ref)
+
+
+def drop_before_creating_lookalike(operations: Operations) -> Iterator[Pair]:
+    """Drop a foreign key before other keys are created that its undo might choose."""
+    created = _by_kind_and_table(operations.created - operations.dropped)
+    for ref in operations.dropped - operations.created:
+        for needed in _needs_on_other_tables(operations.live, ref):
+            for lookalike in created.get((needed.kind, needed.on), ()):
+                yield operations.drop_of(ref), operations.create_of(lookalike)
+
+
+def _needs_on_other_tables(state: State, ref: Ref) -> Iterator[Ref]:
+    """Yield the needed objects of a table's object that belong to no table or to another."""
+    if ref.on is not None:
+        yield from (needed for needed in state.needs(ref) if needed.on != ref.on)
+
+
+def _by_kind_and_table(refs: Set[Ref]) -> dict[tuple[str, Ref | None], list[Ref]]:
+    """Group the objects that belong to a table without being inline in it."""
+    found: dict[tuple[str, Ref | None], list[Ref]] = {}
+    for ref in refs:
+        if ref.on is not None and not issubclass(KINDS[ref.kind], InlinePart):
+            found.setdefault((ref.kind, ref.on), []).append(ref)
+    return found
+
+
+def _equal(one: Object, other: Object) -> bool:
+    """Tell whether both are one index or constraint but for their names."""
+    return isinstance(one, PartitionedObject) and one.equals(other)
+
+
+# -- dependencies that pg_depend does not list ---------------------------------------------------
+
+
+def dependents_of_hidden(operations: Operations) -> Iterator[Pair]:
+    """Order dependents of casts and operators: pg_depend lists only the routine behind those.
+
+    They are created after the cast and dropped before it.
+    """
+    for ref, dependent in _hidden_dependents(operations.live):
+        yield operations.drop_of(dependent), operations.drop_of(ref)
+    for ref, dependent in _hidden_dependents(operations.desired):
+        yield operations.create_of(ref), operations.create_of(dependent)
+
+
+def _hidden_dependents(state: State) -> Iterator[tuple[Ref, Ref]]:
+    """Yield casts and the like, each with each other dependent of its routine."""
+    hiding = [
+        (ref, needed)
+        for ref in state
+        if issubclass(KINDS[ref.kind], HiddenDependency)
+        for needed in state.needs(ref)
+        if needed.arguments is not None
+    ]
+    dependents = state.dependents() if hiding else {}
+    for ref, routine in hiding:
+        for dependent in dependents.get(routine, set[Ref]()) - {ref}:
+            yield ref, dependent

@@ -1,0 +1,85 @@
+"""Order operations by the names that their objects have: one namespace, one object of a name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from reconciler.kinds import KINDS
+from reconciler.model.ref import Ref
+from reconciler.model.state import State
+from reconciler.plan.operations import Operation, Operations, Phase
+from reconciler.plan.rules.dependencies import Pair
+
+Key = tuple[str, ...]  # a namespace, a schema, a name and a routine's arguments
+Keys = Mapping[Ref, tuple[frozenset[Key], frozenset[Key]]]  # of each object, before and after
+
+
+def free_name_first(operations: Operations) -> Iterator[Pair]:
+    """Drop or rename an object before another one takes its name."""
+    keys = _keys(operations)
+    takers = _takers(operations, keys)
+    for ref, (old, new) in keys.items():
+        drop = operations.drop_of(ref)
+        for key in old if drop else old - new:
+            yield from ((drop or operations.create_of(ref), t) for t in takers.get(key, ()))
+
+
+def drop_leftover_before_name_is_taken(operations: Operations) -> Iterator[Pair]:
+    """Drop the leftover of an interrupted build before another object takes its name."""
+    takers = _takers(operations, _keys(operations))
+    for operation in operations.in_phase(Phase.DROP):
+        ref = operation.ref
+        for namespace in KINDS[ref.kind].namespaces() if ref not in operations.live else ():
+            key = (namespace, ref.schema, ref.name, ref.arguments or "")
+            yield from ((operation, taker) for taker in takers.get(key, ()))
+
+
+def drop_leftovers_before_work_on_table(operations: Operations) -> Iterator[Pair]:
+    """Drop leftovers, which no undo creates again, before all other work on their table."""
+    for operation, statements in operations.statements.items():
+        table = operation.ref.on
+        if table is None or not operation.drops or any(s.undo != () for s in statements):
+            continue
+        for other in operations.statements:
+            if not other.drops and other.ref.on == table:
+                yield operation, other
+
+
+def _takers(operations: Operations, keys: Keys) -> dict[Key, list[Operation | None]]:
+    """Map each name to the operations that give it to an object."""
+    found: dict[Key, list[Operation | None]] = {}
+    for ref, (old, new) in keys.items():
+        for key in new if operations.drop_of(ref) else new - old:
+            found.setdefault(key, []).append(operations.create_of(ref))
+    return found
+
+
+def _keys(operations: Operations) -> Keys:
+    """Map each object with an operation to its names before and after."""
+    refs = {
+        *operations.created,
+        *operations.dropped,
+        *operations.recreation.suspended,
+        *(o.ref for o in operations.statements if o.phase in (Phase.CREATE, Phase.DROP)),
+    }
+    return {
+        ref: (
+            _names_in(operations, ref, operations.live),
+            _names_in(operations, ref, operations.desired),
+        )
+        for ref in refs
+    }
+
+
+def _names_in(operations: Operations, ref: Ref, state: State) -> frozenset[Key]:
+    """Return the names of an object in one state.
+
+    An object that is altered to another relation name is left out: an object in its way is
+    suspended.
+    """
+    if ref not in state:
+        return frozenset()
+    old, new = operations.live.get(ref), operations.desired.get(ref)
+    if old and new and not operations.drop_of(ref) and old.relation_name != new.relation_name:
+        return frozenset()
+    return state[ref].name_keys()

@@ -1,0 +1,117 @@
+"""Order operations on routines, whose names may mean several overloads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciler.kinds import KINDS
+from reconciler.model.object import InlinePart
+from reconciler.model.ref import Ref
+from reconciler.model.state import State
+from reconciler.plan.operations import Operation, Operations, Phase
+from reconciler.plan.rules.dependencies import Pair, live_needs
+
+
+def create_caller_after_dropping_routine(operations: Operations) -> Iterator[Pair]:
+    """Create a recreated caller after the routine is dropped: its call means another one then."""
+    for ref, routine in _callers_of_dropped(operations):
+        yield operations.drop_of(routine), operations.create_of(ref)
+
+
+def drop_caller_before_changing_overloads(operations: Operations) -> Iterator[Pair]:
+    """Drop the caller of a dropped routine before other overloads are created or altered."""
+    for ref, routine in _callers_of_dropped(operations):
+        for operation in operations.statements:
+            if not operation.drops and operation.ref.is_overload_of(routine):
+                yield operations.drop_of(ref), operation
+
+
+def drop_caller_before_creating_overload(operations: Operations) -> Iterator[Pair]:
+    """Drop a caller before a new overload makes its call ambiguous."""
+    for ref, routine in live_needs(operations):
+        drop = operations.drop_of(ref)
+        if routine.arguments is None or drop is None:
+            continue
+        for operation in operations.statements:
+            if operation.ref not in operations.live and operation.ref.is_overload_of(routine):
+                yield drop, operation
+
+
+def drop_routine_before_altering_types(operations: Operations) -> Iterator[Pair]:
+    """Drop a routine before an argument type gets another name, which would be in its DROP."""
+    for ref, needed in live_needs(operations):
+        if ref.arguments is None or ref in operations.desired:
+            continue
+        if operations.drop_of(needed) is None:
+            yield operations.drop_of(ref), operations.create_of(needed)
+
+
+def drop_overload_before_creating_caller(operations: Operations) -> Iterator[Pair]:
+    """Drop an overload before a call is created that means a new overload."""
+    dropped: dict[tuple[str, str, str], list[Ref]] = {}
+    for ref in sorted(operations.dropped - operations.created, key=lambda r: r.order):
+        if ref.arguments is not None:
+            dropped.setdefault((ref.kind, ref.schema, ref.name), []).append(ref)
+    for ref in operations.desired if dropped else ():
+        if (create := operations.create_of(ref)) is None:
+            continue
+        for routine in _new_routines(operations, ref):
+            for overload in dropped.get((routine.kind, routine.schema, routine.name), ()):
+                yield operations.drop_of(overload), create
+
+
+def whole_row_callers(operations: Operations) -> Iterator[Pair]:
+    """Order callers of routines that return rows of a table whose columns change.
+
+    A view lists all columns of the rows, as they are when it is created: it is dropped before a
+    column is created or dropped, and created after.
+    """
+    changed: dict[Ref, list[Operation]] = {}
+    for operation in operations.statements:
+        if _changes_columns(operations, operation):
+            table = operation.ref.on or operation.ref
+            changed.setdefault(table, []).append(operation)
+    if not changed:
+        return
+    for ref, table in _calls_returning_rows(operations.live, changed):
+        yield from ((operations.drop_of(ref), o) for o in changed[table])
+    for ref, table in _calls_returning_rows(operations.desired, changed):
+        yield from ((o, operations.create_of(ref)) for o in changed[table])
+
+
+def _changes_columns(operations: Operations, operation: Operation) -> bool:
+    """Tell whether the operation creates or drops an inline part of a table."""
+    return (
+        operation.phase in (Phase.CREATE, Phase.DROP)
+        and operation.ref.on is not None
+        and issubclass(KINDS[operation.ref.kind], InlinePart)
+        and operations.actions[operation] != "alter"
+    )
+
+
+def _calls_returning_rows(
+    state: State, tables: dict[Ref, list[Operation]]
+) -> Iterator[tuple[Ref, Ref]]:
+    """Yield each caller of a routine that needs one of the tables, with the table."""
+    for ref in state:
+        for routine in state.needs(ref):
+            if routine.arguments is not None:
+                yield from ((ref, table) for table in state.needs(routine) & tables.keys())
+
+
+def _new_routines(operations: Operations, ref: Ref) -> Iterator[Ref]:
+    """Yield the routines that the desired object calls and that are not there yet."""
+    for needed in operations.desired.needs(ref):
+        if needed.arguments is not None and needed not in operations.live:
+            yield needed
+
+
+def _callers_of_dropped(operations: Operations) -> Iterator[tuple[Ref, Ref]]:
+    """Yield dropped or recreated callers, each with a routine that is dropped for good."""
+    recreation = operations.recreation
+    for ref, needed in live_needs(operations):
+        if needed.arguments is None or operations.drop_of(needed) is None:
+            continue
+        replaced = needed in recreation.recreated or needed in recreation.suspended
+        if not replaced and ref not in recreation.suspended and operations.drop_of(ref):
+            yield ref, needed

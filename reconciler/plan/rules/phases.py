@@ -1,0 +1,153 @@
+"""Order the phases of objects: suspended, renamed, deferred, applied last, altered one way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciler.kinds import KINDS
+from reconciler.model.deferred import deferred_needs
+from reconciler.model.markers import AppliesLast, FiresOnDdl
+from reconciler.model.partitioned import PartitionedObject
+from reconciler.model.ref import Ref
+from reconciler.model.suspension import suspend
+from reconciler.plan.operations import Operation, Operations, Phase
+from reconciler.plan.rules.dependencies import Pair
+
+
+def alter_parts_while_suspended(operations: Operations) -> Iterator[Pair]:
+    """Alter the parts of a suspended table after it is suspended and before it is restored."""
+    for ref in operations.recreation.suspended:
+        if suspend(operations.live[ref], operations.context) is None:
+            continue
+        parts = {p.ref for s in (operations.live, operations.desired) for p in s.parts(ref)}
+        for part in parts:
+            for operation in (operations.drop_of(part), operations.create_of(part)):
+                yield operations.drop_of(ref), operation
+                yield operation, operations.create_of(ref)
+
+
+# -- deferred parts ----------------------------------------------------------------------------
+
+
+def remove_deferred_part_first(operations: Operations) -> Iterator[Pair]:
+    """Remove a deferred part before its object, parts of that and needed objects change."""
+    live = operations.live
+    for operation in operations.in_phase(Phase.PRE_DROP):
+        ref = operation.ref
+        for other in (ref, *deferred_needs(live[ref]), *(p.ref for p in live.parts(ref))):
+            yield operation, operations.drop_of(other) or operations.create_of(other)
+        yield operation, operations.create_of(ref)
+
+
+def define_deferred_part_last(operations: Operations) -> Iterator[Pair]:
+    """Define a deferred part after its object and after the needed objects are created."""
+    for operation in operations.in_phase(Phase.POST_CREATE):
+        yield operations.create_of(operation.ref), operation
+        desired = operations.desired.get(operation.ref)
+        for needed in deferred_needs(desired) if desired else ():
+            yield operations.drop_of(needed), operation
+            yield operations.create_of(needed), operation
+
+
+def drop_after_deferred_part(operations: Operations) -> Iterator[Pair]:
+    """Drop an object after a deferred part that needed it is defined anew.
+
+    Partitions are an exception: their copies of an index are dropped with them.
+    """
+    for operation in operations.in_phase(Phase.POST_CREATE):
+        live = operations.live.get(operation.ref)
+        if live is None or isinstance(live, PartitionedObject):
+            continue
+        for needed in deferred_needs(live):
+            if operations.drop_of(needed):
+                yield operation, operations.only(needed)
+
+
+# -- data types --------------------------------------------------------------------------------
+
+
+def rename_type_before_use_ends(operations: Operations) -> Iterator[Pair]:
+    """Rename a replaced type before a column gets another type: the undo expects it renamed."""
+    recreation = operations.recreation
+    for ref in recreation.suspended:
+        for needed in operations.live.needs(ref) & recreation.set_aside.keys():
+            yield Operation.drop(needed), Operation.create(ref)
+
+
+def drop_renamed_type_after_use(operations: Operations) -> Iterator[Pair]:
+    """Drop a renamed type after every column and renamed type that uses it."""
+    recreation = operations.recreation
+    for ref in recreation.kept:
+        for needed in operations.live.needs(ref) & recreation.set_aside.keys():
+            is_suspended = ref in recreation.suspended
+            last_use = operations.create_of(ref) if is_suspended else Operation.post_create(ref)
+            yield last_use, Operation.post_create(needed)
+
+
+# -- alterations that only a replacement undoes --------------------------------------------------
+
+
+def alter_one_way_before_new_dependents(operations: Operations) -> Iterator[Pair]:
+    """Alter a type one way before new dependents are created, which its undo would have to drop."""
+    new = operations.created - operations.live.objects.keys()
+    for operation, replaced in _replaced_by_undo(operations):
+        for ref in new:
+            if operations.desired.needs(ref) & replaced:
+                yield operation, operations.create_of(ref)
+
+
+def drop_dependents_before_altering_one_way(operations: Operations) -> Iterator[Pair]:
+    """Drop dependents before a type is altered one way: its undo finds none of them."""
+    old = operations.dropped - operations.desired.objects.keys()
+    for operation, replaced in _replaced_by_undo(operations):
+        for ref in old:
+            if operations.live.needs(ref) & replaced:
+                yield operations.drop_of(ref), operation
+
+
+def _replaced_by_undo(operations: Operations) -> Iterator[tuple[Operation, set[Ref]]]:
+    """Yield one-way alterations, each with the staying objects that its undo would replace."""
+    dependents = operations.live.dependents() if operations.one_way else {}
+    for operation in operations.one_way:
+        found, queue = set[Ref](), [operation.ref]
+        while queue:
+            ref = queue.pop()
+            if ref not in found and ref in operations.desired:
+                found.add(ref)
+                queue += dependents.get(ref, ())
+        yield operation, found
+
+
+# -- objects that affect all others --------------------------------------------------------------
+
+
+def apply_ambient_settings_last(operations: Operations) -> Iterator[Pair]:
+    """Change settings that affect how objects are created, such as default privileges, last."""
+    for operation in operations.statements:
+        if not issubclass(KINDS[operation.ref.kind], AppliesLast):
+            continue
+        for other in operations.statements:
+            kind = KINDS[other.ref.kind]
+            also_last = issubclass(kind, AppliesLast) or (
+                issubclass(kind, FiresOnDdl) and not other.drops
+            )
+            needed = other.drops and other.ref in operations.live.needs(operation.ref)
+            if not also_last and not needed:
+                yield other, operation
+
+
+def keep_event_triggers_apart(operations: Operations) -> Iterator[Pair]:
+    """Drop event triggers before all other operations and create them after: they fire on DDL."""
+    for operation in operations.statements:
+        if operations.actions[operation] == "alter" or not _fires_on_ddl(operation):
+            continue
+        if operations.only(operation.ref) != operation:
+            continue
+        for other in operations.statements:
+            if not _fires_on_ddl(other):
+                yield (operation, other) if operation.drops else (other, operation)
+
+
+def _fires_on_ddl(operation: Operation) -> bool:
+    """Tell whether the operation is on an event trigger or the like."""
+    return issubclass(KINDS[operation.ref.kind], FiresOnDdl)
