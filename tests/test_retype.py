@@ -379,11 +379,11 @@ def test_a_serial_column_may_become_an_identity_in_one_plan(
 
 REFUSED = {
     "CREATE TABLE t (a int, b int) PARTITION BY LIST (b);"
-    "CREATE TABLE t1 PARTITION OF t DEFAULT": "has parents or heirs",
+    "CREATE TABLE t1 PARTITION OF t DEFAULT": "has parents or child tables",
     "CREATE TABLE p (a int); CREATE TABLE t () INHERITS (p); ALTER TABLE p RENAME TO q; "
     "ALTER TABLE t NO INHERIT q;"
-    "CREATE TABLE h () INHERITS (t)": "has parents or heirs",
-    "CREATE TABLE t (a int, b int GENERATED ALWAYS AS (a + 1) STORED)": "computed from it",
+    "CREATE TABLE h () INHERITS (t)": "has parents or child tables",
+    "CREATE TABLE t (a int, b int GENERATED ALWAYS AS (a + 1) STORED)": "generated from it",
     "CREATE TABLE t (b int, a int GENERATED ALWAYS AS (b + 1) STORED)": "it is generated",
 }
 

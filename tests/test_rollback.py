@@ -67,7 +67,7 @@ def test_a_rollback_restores_each_case(
     redone = pipeline.apply_plan(plan, job, database.url, quiet(), LockPolicy(), ["all"])
     assert (redone.failed, redone.skipped, redone.left) == (0, 0, ()), redone
     if not flagged(case, "partial-undo") and not [
-        n for n in plan.notes if "comes back without values" in n
+        n for n in plan.notes if "created again without values" in n
     ]:
         assert database.dump() == after
 
@@ -246,7 +246,7 @@ def test_a_name_in_use_cannot_be_restored(database: Database, declare: Declare) 
     database.run(TABLE)
     declare("tables: {u: {renamed_from: t}}")
     database.run("CREATE TABLE t (other int)")
-    assert "table public.u cannot be called t again" in refused(database)
+    assert "table public.u cannot be renamed to t" in refused(database)
 
 
 def test_a_failed_run_is_rolled_back(database: Database, declare: Declare) -> None:
@@ -304,7 +304,7 @@ def test_a_dropped_column_is_restored_without_values(
     loosened = [
         n
         for n in plan.notes
-        if n == "column public.t.n comes back without values, and so it lets nulls be"
+        if n == "column public.t.n is created again without values, so it may be null"
     ]
     assert len(loosened) == bool(rows)
     assert rolled_back(database).failed == 0

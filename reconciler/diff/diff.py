@@ -1,4 +1,4 @@
-"""Compare two states: (live, desired) → changes. `==` decides, deepdiff finds the words."""
+"""Compare two states: (live, desired) → changes. `==` decides; deepdiff finds the fields."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Action = Literal["create", "alter", "drop"]
 
 
 class Difference(BaseModel):
-    """One field that differs: its path, such as `grants.anon`, the live value and the wanted one."""
+    """A field that differs: its path, such as `grants.anon`, its live value and its desired one."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -29,7 +29,7 @@ class Difference(BaseModel):
 
 @dataclass(frozen=True)
 class Change:
-    """One object that is not as desired."""
+    """An object that differs between the live and the desired state."""
 
     ref: Ref
     live: Object | None
@@ -37,29 +37,33 @@ class Change:
 
     @property
     def action(self) -> Action:
-        """What it takes."""
+        """Whether the object is created, altered or dropped."""
         if self.live is None:
             return "create"
         return "drop" if self.desired is None else "alter"
 
     @property
     def differences(self) -> tuple[Difference, ...]:
-        """What differs between two objects; empty where there is only one."""
+        """The fields that differ between two objects; none if there is only one object."""
         if self.live is None or self.desired is None:
             return ()
+        derived = self.desired.derived()
         found = differences(self.live.fields(), self.desired.fields())
-        return tuple(d for d in found if d.field.split(".")[0] not in self.desired.derived())
+        return tuple(d for d in found if d.field.split(".")[0] not in derived)
 
 
 def changes(live: State, desired: State) -> tuple[Change, ...]:
-    """Every object that differs, in the order of the desired state, drops last."""
-    there = [Change(r, live.get(r), o) for r, o in desired.objects.items() if live.get(r) != o]
-    gone = [Change(r, o, None) for r, o in live.objects.items() if r not in desired]
-    return (*there, *gone)
+    """List the objects that differ, in the order of the desired state, dropped ones last."""
+    differing = [Change(r, live.get(r), o) for r, o in desired.objects.items() if live.get(r) != o]
+    dropped = [Change(r, o, None) for r, o in live.objects.items() if r not in desired]
+    return (*differing, *dropped)
 
 
 def differences(live: dict[str, Any], wanted: dict[str, Any]) -> list[Difference]:
-    """The fields in which two name-keyed dumps differ; a list in them is shown whole, since its order may matter."""
+    """List the fields in which two dumps of objects differ.
+
+    A list in a dump is one value, since its order may matter.
+    """
     tree = cast("dict[str, list[Any]]", DeepDiff(live, wanted, view="tree"))
     found = {
         _names(level.path(output_format="list")) for levels in tree.values() for level in levels
@@ -71,11 +75,12 @@ def differences(live: dict[str, Any], wanted: dict[str, Any]) -> list[Difference
 
 
 def _names(path: Sequence[str | int]) -> tuple[str, ...]:
-    """The path down to the first list."""
+    """Return the names in a path down to the first list."""
     return tuple(str(p) for p in takewhile(lambda p: isinstance(p, str), path))
 
 
 def _at(dump: dict[str, Any], path: Sequence[str]) -> Any:
+    """Return the value at a path, None if the dump has none."""
     value: Any = dump
     for step in path:
         value = cast("dict[str, Any]", value).get(step) if isinstance(value, dict) else None

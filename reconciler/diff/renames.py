@@ -1,7 +1,8 @@
-"""What is to get another name: (live, declaration) → renamings, which come before everything else that a plan does.
+"""Find what is to be renamed: (live, declaration) → renamings, run before the rest of a plan.
 
-A declaration says `renamed_from` and may go on saying so: where the new name is there, nothing is left to do. Of an index or
-a constraint nobody needs to say it: what would be dropped, and made again as it was, is renamed.
+`renamed_from` may stay in a declaration: where the new name exists, nothing is left to do. An
+index or a constraint that would be dropped and created again under another name is renamed
+without it.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ from reconciler.model.statement import Statement
 
 @dataclass(frozen=True)
 class Renaming:
-    """One statement that gives an object or a part of it another name.
+    """One statement that renames an object or a part of it.
 
-    `was` and `becomes` are the object's refs before and after all of them, `told` what people are shown; `part` if it is
-    only a part that is called otherwise.
+    `was` and `becomes` are the object's refs before and after all renamings, `described` is shown
+    to people. Of a renaming with `part` only a part of the object gets another name.
     """
 
     was: Ref
@@ -38,97 +39,108 @@ class Renaming:
 def pending(
     live: State, declaration: Declaration, scope: Scope, context: PlanningContext
 ) -> list[Renaming]:
-    """What is declared under a new name and is still there under the old one; what others live on comes first."""
-    before: dict[Ref, Ref] = {}  # the live refs of what is renamed, by the new ones
+    """Find renamings of declared objects that exist under their old names, tables first."""
+    search = _Search(live, declaration, scope, context)
+    old_names: dict[Ref, Ref] = {}  # of renamed objects, by the new names
     found: list[Renaming] = []
     for ref, obj in sorted(declaration.objects.items(), key=lambda item: item[0].on is not None):
-        on = before.get(ref.on, ref.on) if ref.on else None
-        there = _namesake(live, replace(ref, on=on))
-        if there is None:
-            named = obj.renamed_from
-            there = (
-                _namesake(live, replace(ref, on=on, name=named))
-                if named is not None
-                else _same(ref, obj, live, declaration, scope)
-            )
-            if there is not None and there not in before.values():
-                before[ref] = there
-                now = replace(there, on=ref.on)
-                statement = live[there].model_copy(update={"ref": now}).renamed_to(ref.name)
-                described = Difference(field="name", live=there.name, wanted=ref.name)
-                found.append(Renaming(there, replace(now, name=ref.name), statement, described))
-        if there is None:
-            continue
-        old_obj = live[there]
-        if not isinstance(obj, RenamesParts) or not isinstance(old_obj, RenamesParts):
-            continue
-        for old, new, statement in obj.parts_renamed(old_obj):
-            described = Difference(field=obj.renamed_part, live=old, wanted=new)
-            found += _made_first(obj, live, declaration, context)
-            found.append(
-                Renaming(
-                    there, replace(there, on=ref.on, name=ref.name), statement, described, part=True
-                )
-            )
+        on = old_names.get(ref.on, ref.on) if ref.on else None
+        old = _namesake(live, replace(ref, on=on))
+        if old is None:
+            old = search.old_name(obj, on)
+            if old is not None and old not in old_names.values():
+                old_names[ref] = old
+                found.append(search.renaming(old, ref))
+        if old is not None:
+            found += search.renamings_of_parts(obj, old)
     return found
 
 
-def _same(ref: Ref, obj: Object, live: State, declaration: Declaration, scope: Scope) -> Ref | None:
-    """What is the same on the same object under another name, and would be dropped: building it again would be in vain."""
-    if (
-        not isinstance(obj, PartitionedObject)
-        or ref.on is None
-        or ref.on not in live
-        or parents_of(live[ref.on])
-    ):
-        return None
-    whole = (scope.prune and scope.covers(ref)) or ref.kind in declaration.exclusive.get(ref.on, ())
-    going = (
-        o.ref
-        for o in live.living_on(ref.on)
-        if o.ref in declaration.absent or (whole and o.ref not in declaration.objects)
-    )
-    found = next((r for r in going if obj.equals(live[r])), None)
-    rooms = (
-        obj.name_keys() - live[found].name_keys()
-        if found is not None
-        else frozenset[tuple[str, ...]]()
-    )
-    taken = any(rooms & o.name_keys() for o in live.objects.values() if o.ref.schema == ref.schema)
-    return None if taken else found
+@dataclass(frozen=True)
+class _Search:
+    """The search for old names of declared objects."""
 
+    live: State
+    declaration: Declaration
+    scope: Scope
+    context: PlanningContext
 
-def _made_first(
-    obj: Object, live: State, declaration: Declaration, context: PlanningContext
-) -> Iterator[Renaming]:
-    """What is declared and not there, and is needed already where parts are renamed: the schema to which an extension moves."""
-    for ref in obj.needs():
-        if ref not in live and ref in declaration.objects:
-            for statement in declaration.objects[ref].create(context, online=False):
-                yield Renaming(
-                    ref,
-                    ref,
-                    statement,
-                    Difference(field="name", live="", wanted=ref.name),
-                    part=True,
-                )
+    def old_name(self, obj: Object, on: Ref | None) -> Ref | None:
+        """Return the live object that gets the name of a declared one; `on` is its live table."""
+        if obj.renamed_from is not None:
+            return _namesake(self.live, replace(obj.ref, on=on, name=obj.renamed_from))
+        return self._equal_to_dropped(obj)
+
+    def renaming(self, old: Ref, ref: Ref) -> Renaming:
+        """Rename a live object."""
+        on_renamed = replace(old, on=ref.on)
+        statement = self.live[old].model_copy(update={"ref": on_renamed}).renamed_to(ref.name)
+        described = Difference(field="name", live=old.name, wanted=ref.name)
+        return Renaming(old, replace(on_renamed, name=ref.name), statement, described)
+
+    def renamings_of_parts(self, obj: Object, old: Ref) -> Iterator[Renaming]:
+        """Rename the parts of a live object that are no objects themselves, as enum values."""
+        becomes = replace(old, on=obj.ref.on, name=obj.ref.name)
+        live = self.live[old]
+        if not isinstance(obj, RenamesParts) or not isinstance(live, RenamesParts):
+            return
+        for old_part, new_part, statement in obj.parts_renamed(live):
+            described = Difference(field=obj.renamed_part, live=old_part, wanted=new_part)
+            yield from self._creations(obj)
+            yield Renaming(old, becomes, statement, described, part=True)
+
+    def _creations(self, obj: Object) -> Iterator[Renaming]:
+        """Create what a renamed part needs already: the schema to which an extension is moved."""
+        for ref in obj.needs():
+            if ref in self.live or ref not in self.declaration.objects:
+                continue
+            for statement in self.declaration.objects[ref].create(self.context, online=False):
+                described = Difference(field="name", live="", wanted=ref.name)
+                yield Renaming(ref, ref, statement, described, part=True)
+
+    def _equal_to_dropped(self, obj: Object) -> Ref | None:
+        """Find an object of the same table that would be dropped and is equal but for its name.
+
+        Then nothing need be built again.
+        """
+        table = obj.ref.on
+        if not isinstance(obj, PartitionedObject) or table is None or table not in self.live:
+            return None
+        if parents_of(self.live[table]):
+            return None
+        dropped = (o.ref for o in self.live.living_on(table) if self._is_dropped(o.ref, obj.ref))
+        found = next((ref for ref in dropped if obj.equals(self.live[ref])), None)
+        return None if found is not None and self._is_taken(obj, found) else found
+
+    def _is_dropped(self, ref: Ref, declared: Ref) -> bool:
+        """Tell whether a live object of the declared one's table is to be dropped."""
+        if ref in self.declaration.absent:
+            return True
+        assert declared.on is not None
+        exclusive = self.declaration.exclusive.get(declared.on, ())
+        pruned = self.scope.prune and self.scope.covers(declared)
+        return ref not in self.declaration.objects and (pruned or declared.kind in exclusive)
+
+    def _is_taken(self, obj: Object, old: Ref) -> bool:
+        """Tell whether a further object has the new name."""
+        names = obj.name_keys() - self.live[old].name_keys()
+        same_schema = (o for o in self.live.objects.values() if o.ref.schema == obj.ref.schema)
+        return any(names & o.name_keys() for o in same_schema)
 
 
 def _namesake(live: State, ref: Ref) -> Ref | None:
-    """The live object of that name; of several routines the one with these arguments."""
+    """Return the live object of that name; of several overloads the one with these arguments."""
     if ref in live or ref.arguments is None:
         return ref if ref in live else None
-    alike = [
-        o
-        for o in live.objects.values()
-        if (o.ref.kind, o.ref.schema, o.ref.name) == (ref.kind, ref.schema, ref.name)
-    ]
-    same = [o.ref for o in alike if ref.arguments in (declared_arguments(o), o.ref.arguments)]
-    return same[0] if same else alike[0].ref if len(alike) == 1 else None
+    overloads = [o for o in live.objects.values() if o.ref.is_overload_of(ref)]
+    same = [o.ref for o in overloads if ref.arguments in (declared_arguments(o), o.ref.arguments)]
+    if same:
+        return same[0]
+    return overloads[0].ref if len(overloads) == 1 else None
 
 
 def carried(refs: Iterable[Ref], renamings: Sequence[Renaming]) -> dict[Ref, Ref]:
-    """Each ref with what it is called afterwards: it lives on something of another name too."""
+    """Map each ref to its ref after the renamings, also those of its table."""
     names = {r.was: r.becomes for r in renamings}
 
     def after(ref: Ref) -> Ref:
@@ -136,21 +148,20 @@ def carried(refs: Iterable[Ref], renamings: Sequence[Renaming]) -> dict[Ref, Ref
             return names[ref]
         return replace(ref, on=after(ref.on)) if ref.on is not None else ref
 
-    return {r: after(r) for r in refs}
+    return {ref: after(ref) for ref in refs}
 
 
 def undone(renamings: Sequence[Renaming]) -> list[str]:
-    """The SQL that takes all of them back."""
+    """Return the SQL that undoes all renamings."""
     return [sql for r in reversed(renamings) for sql in r.statement.undo or ()]
 
 
 def spoken_of(obj: Object, ref: Ref, schema: str) -> list[str]:
-    """How `depends_on` may name an object, in a file whose schema is `schema`."""
-    words = f"{ref.kind.replace('_', ' ')} {ref.identity}"
+    """List the names of an object that `depends_on` may use, in a file whose schema is `schema`."""
+    kind = ref.kind.replace("_", " ")
+    names = [f"{kind} {ref.identity}"]
     declared = declared_arguments(obj)
-    spelled = (
-        [words]
-        if declared is None
-        else [words, f"{ref.kind} {replace(ref, arguments=declared).identity}"]
-    )
-    return [*spelled, *(s.replace(f"{schema}.", "") for s in spelled if ref.schema == schema)]
+    if declared is not None:
+        names.append(f"{ref.kind} {replace(ref, arguments=declared).identity}")
+    unqualified = [n.replace(f"{schema}.", "") for n in names if ref.schema == schema]
+    return [*names, *unqualified]

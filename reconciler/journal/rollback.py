@@ -1,4 +1,4 @@
-"""The way back: (what a run recorded, what is live) → the declaration of what was there before it.
+"""Declare what was there before a run: (journal, live state) → declaration.
 
 The plan towards it is made and proven like any other.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from pydantic import ValidationError
 
@@ -20,11 +21,14 @@ from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration, State
 from reconciler.model.statement import HazardKind
 from reconciler.plan.plan import Renamed
+from reconciler.plan.step import Step
+
+SHOWN = 5  # objects in a message
 
 
 @dataclass(frozen=True)
 class RollbackPlan:
-    """What to declare, and what people should know of it."""
+    """The declaration to plan towards, and notes for people."""
 
     declaration: Declaration
     notes: Sequence[str]
@@ -37,191 +41,248 @@ def rollback_declaration(
     live: State,
     has_rows: Callable[[Ref], bool],
 ) -> RollbackPlan:
-    """Declare what was there before the run; raises PlanRefused where others, or runs of ours, have gone on from there.
+    """Declare what was there before the run.
 
-    `attempts` are rollbacks of the same run that did not end, `afterwards` all other runs since; `has_rows` is asked of
-    tables that get a column back.
+    `attempts` are unfinished rollbacks of the same run, `afterwards` all other runs since.
+    `has_rows` is asked of tables that get a column back. Raises PlanRefused if the objects have
+    been changed since.
     """
-    run = of.run.id
-    if not of.touched:
-        kept = (
-            "changed nothing"
-            if of.plan.touches
-            else f"was recorded by version {of.run.version}, which did not keep what it needs"
-        )
-        raise PlanRefused(f"run {run} cannot be rolled back: it {kept}")
-    irreversible = _irreversible(of)
-    touched = [
-        t
-        for t in of.touched
-        if not (str(t.ref) in irreversible and t.before is not None and t.after is not None)
-    ]
-    objects = {t.ref: _model(of, t.ref, t.before) for t in touched if t.before is not None}
-    renames = [r for r in of.plan.renames if r.becomes in live or r.was in live]
-    if refusals := [
-        *_gone_on(of, afterwards, live),
-        *_moved(of, attempts, touched, live),
-        *_occupied(renames, live),
-    ]:
-        raise PlanRefused(
-            f"run {run} cannot be rolled back:\n" + "\n".join(f"  {r}" for r in refusals)
-        )
-    back = {r.becomes: r.was for r in renames if r.part is None}
-    absent = {
-        there: live[t.ref].model_copy(update={"ref": there})
-        for t in touched
-        if t.before is None and t.ref in live and (there := _back(t.ref, back)) not in objects
+    _refuse_unrecorded(of)
+    rollback = _Rollback(of, attempts, live)
+    rollback.refuse_conflicts(afterwards)
+    rollback.refuse_later_contents()
+    nullable = rollback.nullable_columns(has_rows)
+    objects = {
+        r: _renamed_back(nullable.get(r, o), rollback.renames) for r, o in rollback.objects.items()
     }
-    known = {t.ref for t in of.touched}
-    doomed = {r for r in known if r in live and _back(r, back) in absent}
-    if strangers := [
-        str(r)
-        for r in live
-        if r not in known and (r.on in doomed or (r.schema and r.schema_ref in doomed))
-    ]:
-        raise PlanRefused(
-            f"run {run} cannot be rolled back: what it made holds what came later: {', '.join(sorted(strangers)[:5])}"
-        )
-    loose = {
-        r: o
-        for r, o in (
-            (r, o.for_existing_rows() if isinstance(o, InlinePart) else o)
-            for r, o in objects.items()
-            if r not in live and r.on in live
-        )
-        if o != objects[r]
-    }
-    loose = {r: o for r, o in loose.items() if r.on is not None and has_rows(r.on)}
-    declared = {r: _called(loose.get(r, o), renames) for r, o in objects.items()}
-    children = {
-        on: live[on]
-        for t in touched
-        if (on := t.ref.on) is not None and on in live and on not in known and parents_of(live[on])
-    }
-    schemas = frozenset(t.ref.schema for t in of.touched)
-    notes = [
-        *_lost(of),
-        *(f"{r} comes back without values, and so it lets nulls be" for r in loose),
-        *(
-            f"{r} stays as it is: {why}"
-            for r, why in irreversible.items()
-            if r in {str(t.ref) for t in of.touched if t not in touched}
-        ),
-        *_unseen(of, attempts, live),
-    ]
     return RollbackPlan(
         Declaration(
-            objects={**children, **declared}, absent=absent, schemas=schemas, recorded=True
+            objects={**rollback.child_tables(), **objects},
+            absent=rollback.absent,
+            schemas=frozenset(t.ref.schema for t in of.touched),
+            recorded=True,
         ),
-        notes,
+        [
+            *_lost(of),
+            *(f"{r} is created again without values, so it may be null" for r in nullable),
+            *rollback.notes_of_irreversible(),
+            *rollback.notes_of_unseen(),
+        ],
     )
 
 
+class _Rollback:
+    """What a run changed, beside what is there now.
+
+    `touched` leaves out irreversible alterations, `objects` are those before the run by their old
+    refs, `renames` those of the plan that were done.
+    """
+
+    def __init__(self, of: Detail, attempts: Sequence[Detail], live: State) -> None:
+        self.of, self.live = of, live
+        self.latest = {t.ref: t for detail in (of, *attempts) for t in detail.touched}
+        self.known = {t.ref for t in of.touched}
+        self.irreversible = _reasons(of, HazardKind.IRREVERSIBLE)
+        self.touched = [t for t in of.touched if not self._is_irreversible(t)]
+        self.objects = {
+            t.ref: _model(of, t.ref, t.before) for t in self.touched if t.before is not None
+        }
+        self.renames = [r for r in of.plan.renames if r.becomes in live or r.was in live]
+        self.old_names = {r.becomes: r.was for r in self.renames if r.part is None}
+
+    def _is_irreversible(self, touched: Touched) -> bool:
+        """Tell whether the run altered the object in a way that no plan takes back."""
+        altered = touched.before is not None and touched.after is not None
+        return altered and str(touched.ref) in self.irreversible
+
+    @cached_property
+    def absent(self) -> dict[Ref, Object]:
+        """The objects that the run created and that are dropped, by their refs before renamings."""
+        created = (t.ref for t in self.touched if t.before is None and t.ref in self.live)
+        refs = {ref: _old_ref(ref, self.old_names) for ref in created}
+        return {
+            old: self.live[ref].model_copy(update={"ref": old})
+            for ref, old in refs.items()
+            if old not in self.objects
+        }
+
+    def nullable_columns(self, has_rows: Callable[[Ref], bool]) -> dict[Ref, Object]:
+        """Return columns that are created again in tables with rows, without NOT NULL."""
+        found: dict[Ref, Object] = {}
+        for ref, obj in self.objects.items():
+            if ref in self.live or ref.on is None or ref.on not in self.live:
+                continue
+            nullable = obj.for_existing_rows() if isinstance(obj, InlinePart) else obj
+            if nullable != obj and has_rows(ref.on):
+                found[ref] = nullable
+        return found
+
+    def child_tables(self) -> dict[Ref, Object]:
+        """Return child tables that the run did not touch itself, but in parts."""
+        tables = (t.ref.on for t in self.touched if t.ref.on is not None)
+        return {
+            table: self.live[table]
+            for table in tables
+            if table in self.live and table not in self.known and parents_of(self.live[table])
+        }
+
+    # Refusals.
+
+    def refuse_conflicts(self, afterwards: Sequence[Later]) -> None:
+        """Raise PlanRefused if objects have been changed since, or old names are in use."""
+        refusals = [
+            *self._changed_by_later_runs(afterwards),
+            *self._changed_by_others(),
+            *self._names_in_use(),
+        ]
+        if refusals:
+            lines = "\n".join(f"  {r}" for r in refusals)
+            raise PlanRefused(f"run {self.of.run.id} cannot be rolled back:\n{lines}")
+
+    def refuse_later_contents(self) -> None:
+        """Raise PlanRefused if something created later would be dropped with a table or schema."""
+        dropped = {
+            r for r in self.known if r in self.live and _old_ref(r, self.old_names) in self.absent
+        }
+        inside = (r for r in self.live if r.on in dropped or (r.schema and r.schema_ref in dropped))
+        if later := sorted(str(r) for r in inside if r not in self.known):
+            raise PlanRefused(
+                f"run {self.of.run.id} cannot be rolled back: what it created contains objects "
+                f"that were created later: {', '.join(later[:SHOWN])}"
+            )
+
+    def _changed_by_later_runs(self, afterwards: Sequence[Later]) -> Iterator[str]:
+        """Yield refusals for later runs that left the same objects changed."""
+        changed = {t.ref for t in self.of.touched if not (t.seen and self._is_live(t.ref, t.after))}
+        for run in (later for later in reversed(afterwards) if changed & later.refs):
+            refs = sorted(str(r) for r in changed & run.refs)
+            yield (
+                f"run {run.run} changed {', '.join(refs[:SHOWN])} after it; roll back that one "
+                f"first: reconcile rollback {run.run}"
+            )
+
+    def _changed_by_others(self) -> Iterator[str]:
+        """Yield refusals for objects that are neither as the run left them nor as before."""
+        for touched in self.touched:
+            ref, left = touched.ref, self.latest[touched.ref]
+            if (
+                not left.seen
+                or self._is_live(ref, left.after)
+                or self._is_live(ref, touched.before)
+            ):
+                continue
+            if ref not in self.live:
+                yield f"{ref} was dropped by somebody else since"
+            elif left.after is None:
+                yield f"{ref} was created again by somebody else since"
+            else:
+                yield f"{ref} was changed by somebody else since"
+
+    def _names_in_use(self) -> Iterator[str]:
+        """Yield refusals for objects whose old names further objects have."""
+        for rename in self.renames:
+            if rename.part is not None or rename.was == rename.becomes:
+                continue
+            if rename.was in self.live and rename.becomes in self.live:
+                yield (
+                    f"{rename.becomes} cannot be renamed to {rename.was.name}: another object has "
+                    "that name"
+                )
+
+    def _is_live(self, ref: Ref, fields: Mapping[str, object] | None) -> bool:
+        """Tell whether the live object has these fields; None: whether there is no object."""
+        live = self.live.get(ref)
+        return live is None if fields is None else _model(self.of, ref, fields) == live
+
+    # Notes.
+
+    def notes_of_irreversible(self) -> list[str]:
+        """Note the objects that stay as the run altered them."""
+        staying = self.known - {t.ref for t in self.touched}
+        names = {str(r) for r in staying}
+        return [
+            f"{name} stays as it is: {reason}"
+            for name, reason in self.irreversible.items()
+            if name in names
+        ]
+
+    def notes_of_unseen(self) -> list[str]:
+        """Note objects in an unknown state: the run broke off before it could read them."""
+        planned = {f"{c.kind} {c.identity}": c.after for c in self.of.plan.changes}
+        unknown = [
+            str(t.ref)
+            for t in self.latest.values()
+            if not t.seen
+            and not self._is_live(t.ref, t.before)
+            and not self._is_live(t.ref, planned.get(str(t.ref)))
+        ]
+        if not unknown:
+            return []
+        return [
+            f"run {self.of.run.id} broke off before it could look at {', '.join(unknown[:SHOWN])}: "
+            "what was changed since by others cannot be told from what it did"
+        ]
+
+
+def _refuse_unrecorded(of: Detail) -> None:
+    """Raise PlanRefused if the journal holds no objects of the run."""
+    if of.touched:
+        return
+    reason = "changed nothing"
+    if of.plan.touches:
+        reason = f"was recorded by version {of.run.version}, which did not keep what it needs"
+    raise PlanRefused(f"run {of.run.id} cannot be rolled back: it {reason}")
+
+
 def _model(of: Detail, ref: Ref, fields: Mapping[str, object]) -> Object:
+    """Return a recorded object; raise PlanRefused if its kind or a field is unknown."""
     try:
         return KINDS[ref.kind].model_validate({"ref": ref, **fields})
     except (KeyError, ValidationError):
         raise PlanRefused(
-            f"{ref} was recorded by version {of.run.version}, in words that this one does not know"
+            f"{ref} was recorded by version {of.run.version} in a format that this version does "
+            "not know"
         ) from None
 
 
-def _called(obj: Object, renames: Sequence[Renamed]) -> Object:
-    """The object under its old name, and with its parts under theirs."""
-    now = next((r.becomes.name for r in renames if r.was == obj.ref and r.part is None), None)
-    parts = {r.part[0]: r.part[1] for r in renames if r.was == obj.ref and r.part is not None}
-    named = obj.model_copy(update={"renamed_from": now}) if now is not None else obj
-    return named.with_parts_from(parts) if isinstance(named, RenamesParts) and parts else named
+def _renamed_back(obj: Object, renames: Sequence[Renamed]) -> Object:
+    """Return the object under its old name, with its parts under theirs."""
+    own = [r for r in renames if r.was == obj.ref]
+    name = next((r.becomes.name for r in own if r.part is None), None)
+    parts = dict(r.part for r in own if r.part is not None)
+    if name is not None:
+        obj = obj.model_copy(update={"renamed_from": name})
+    return obj.with_parts_from(parts) if isinstance(obj, RenamesParts) and parts else obj
 
 
-def _back(ref: Ref, names: Mapping[Ref, Ref]) -> Ref:
-    """What an object was called before others that it lives on, or it, were renamed."""
-    if ref in names:
-        return names[ref]
-    return replace(ref, on=_back(ref.on, names)) if ref.on is not None else ref
+def _old_ref(ref: Ref, old_names: Mapping[Ref, Ref]) -> Ref:
+    """Return the ref that an object had before it or its table was renamed."""
+    if ref in old_names:
+        return old_names[ref]
+    return replace(ref, on=_old_ref(ref.on, old_names)) if ref.on is not None else ref
 
 
-def _done(of: Detail) -> Iterator[tuple[str, HazardKind, str]]:
-    """The dangers that came true: the object, the hazard and why."""
-    undone = {s.step_id for s in of.steps if s.status != "done"}
-    for step in of.plan.steps:
-        if step.id not in undone:
-            yield from ((f"{step.kind} {step.identity}", d.hazard, d.reason) for d in step.hazards)
-
-
-def _irreversible(of: Detail) -> dict[str, str]:
+def _reasons(of: Detail, kind: HazardKind) -> dict[str, str]:
+    """Map each object with a hazard of that kind, in a step that was done, to the reason."""
     return {
-        identity: why for identity, hazard, why in _done(of) if hazard is HazardKind.IRREVERSIBLE
+        f"{step.kind} {step.identity}": hazard.reason
+        for step in _done_steps(of)
+        for hazard in step.hazards
+        if hazard.hazard is kind
     }
 
 
 def _lost(of: Detail) -> list[str]:
+    """Note the data that the run lost."""
     return [
-        f"run {of.run.id} lost what no rollback brings back: {why}"
-        for _, hazard, why in _done(of)
-        if hazard is HazardKind.DATA_LOSS
+        f"run {of.run.id} lost what no rollback brings back: {hazard.reason}"
+        for step in _done_steps(of)
+        for hazard in step.hazards
+        if hazard.hazard is HazardKind.DATA_LOSS
     ]
 
 
-def _gone_on(of: Detail, afterwards: Sequence[Later], live: State) -> Iterator[str]:
-    """Later runs of ours that changed the same objects, and did not leave them as they were."""
-    own = {t.ref for t in of.touched if not (t.seen and _is(of, t.ref, t.after, live.get(t.ref)))}
-    for each in reversed(afterwards):
-        if same := sorted(str(r) for r in own & each.refs):
-            yield f"run {each.run} changed {', '.join(same[:5])} after it; roll back that one first: reconcile rollback {each.run}"
-
-
-def _moved(
-    of: Detail, attempts: Sequence[Detail], touched: Sequence[Touched], live: State
-) -> Iterator[str]:
-    """Objects that are not as the run left them, and were changed by somebody else."""
-    latest = {t.ref: t for d in (of, *attempts) for t in d.touched}
-    for each in touched:
-        left, there = latest[each.ref], live.get(each.ref)
-        if (
-            left.seen
-            and not _is(of, left.ref, left.after, there)
-            and not _is(of, each.ref, each.before, there)
-        ):
-            how = (
-                "was dropped"
-                if there is None
-                else "was made anew"
-                if left.after is None
-                else "was changed"
-            )
-            yield f"{each.ref} {how} by somebody else since"
-
-
-def _is(of: Detail, ref: Ref, fields: Mapping[str, object] | None, there: Object | None) -> bool:
-    return there is None if fields is None else _model(of, ref, fields) == there
-
-
-def _unseen(of: Detail, attempts: Sequence[Detail], live: State) -> list[str]:
-    """What nobody looked at when the run broke off, and is neither as it was before nor as it was to be."""
-    planned = {f"{c.kind} {c.identity}": c.after for c in of.plan.changes}
-    latest = {t.ref: t for d in (of, *attempts) for t in d.touched}
-    unsure = [
-        str(t.ref)
-        for t in latest.values()
-        if not t.seen
-        and not any(_is(of, t.ref, f, live.get(t.ref)) for f in (t.before, planned.get(str(t.ref))))
-    ]
-    why = "what was changed since by others cannot be told from what it did"
-    return (
-        [f"run {of.run.id} broke off before it could look at {', '.join(unsure[:5])}: {why}"]
-        if unsure
-        else []
-    )
-
-
-def _occupied(renames: Sequence[Renamed], live: State) -> Iterator[str]:
-    """What cannot have its old name back because something else has it."""
-    for each in renames:
-        if (
-            each.part is None
-            and each.was != each.becomes
-            and each.was in live
-            and each.becomes in live
-        ):
-            yield f"{each.becomes} cannot be called {each.was.name} again: another one has that name"
+def _done_steps(of: Detail) -> Iterator[Step]:
+    """Yield the steps of the plan that the journal does not record as failed or skipped."""
+    not_done = {s.step_id for s in of.steps if s.status != "done"}
+    return (s for s in of.plan.steps if s.id not in not_done)

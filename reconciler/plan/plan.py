@@ -1,7 +1,4 @@
-"""The plan: (changes, live, desired, situation) → Plan, a frozen value.
-
-What is shown is what is run: reports render it, the executor walks it, a saved one is read back to the letter.
-"""
+"""A plan: a frozen value that reports render, the executor runs and a file holds unchanged."""
 
 from __future__ import annotations
 
@@ -33,7 +30,7 @@ ORIGIN_FIELDS = {"position", "rule", "severity"}
 
 
 class Planned(BaseModel):
-    """One change of a plan: what differs, and the object before and after as plain data."""
+    """One change of a plan: the fields that differ, and the object before and after as data."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -49,7 +46,7 @@ class Planned(BaseModel):
 
 
 class Renamed(BaseModel):
-    """An object that gets another name, or a part of it: then `part` is its old name and its new one."""
+    """A renamed object; or a renamed part of one, with its old and its new name in `part`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -59,13 +56,11 @@ class Renamed(BaseModel):
 
 
 class Plan(BaseModel):
-    """What will be done to `target`, and all that is needed to do it safely.
+    """All that is done to `target`, and all that is needed to do it safely.
 
-    `fingerprint` maps every object that the plan touches or stands on to a digest of what it was, `what stands on` one that
-    is dropped or disturbed, `what inherits from` one of which a part changes, and `what is half-finished on` one on which
-    something is built without blocking, to a digest of their names; `digest` covers the document itself. `touches` are all
-    objects that are others afterwards, be it only that they live on one of another name: what the journal must keep to go
-    back. `rollback_of` is the run that the plan takes back.
+    `fingerprint` is described in `plan.fingerprint`. `digest` covers the document itself.
+    `touches` lists all objects that differ afterwards, be it only in the name of their table: what
+    the journal must keep for a rollback. `rollback_of` is the run that the plan takes back.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -91,11 +86,11 @@ class Plan(BaseModel):
     digest: str = ""
 
     def sealed(self) -> Plan:
-        """The plan with its digest."""
+        """Return the plan with its digest."""
         return self.model_copy(update={"digest": self._digest()})
 
     def intact(self) -> bool:
-        """Whether nobody has edited the document since it was sealed."""
+        """Tell whether the document is unchanged since it was sealed."""
         return self.digest == self._digest()
 
     def _digest(self) -> str:
@@ -104,15 +99,15 @@ class Plan(BaseModel):
         return sha256(document.encode()).hexdigest()
 
     def hazards(self) -> dict[HazardKind, list[str]]:
-        """Every hazard with its reasons."""
+        """Return every hazard with its reasons."""
         found: dict[HazardKind, list[str]] = {}
         for step in self.steps:
-            for danger in step.hazards:
-                found.setdefault(danger.hazard, []).append(danger.reason)
+            for hazard in step.hazards:
+                found.setdefault(hazard.hazard, []).append(hazard.reason)
         return found
 
     def transactions(self) -> list[list[Step]]:
-        """The steps, those that commit together in one list."""
+        """List the steps, grouped into transactions."""
         groups: list[list[Step]] = []
         for step in self.steps:
             if groups and step.transaction and groups[-1][0].transaction == step.transaction:

@@ -13,9 +13,11 @@ from reconciler.model.statement import Fill, Hazard
 class Step(BaseModel):
     """One command of a plan.
 
-    Steps with the same `transaction` commit together; one with none ("") runs outside a transaction block. `undo` is
-    run, last step first, to go back. A step whose `depends_on` failed is not run. `long` waits for locks as long as
-    it takes, because it blocks nobody. `mend` clears away what a failed try leaves behind. `fill` marks a backfill, which runs in batches.
+    Steps with the same `transaction` commit together; a step with none ("") runs outside a
+    transaction block. `undo` is run, last step first, to take the plan back. A step is not run if
+    one in its `depends_on` failed. A `long` step waits for its locks without a timeout, because
+    it blocks nobody. `cleanup` removes what a failed attempt leaves behind. `fill` marks a
+    backfill, which runs in batches. All other fields are those of `Statement`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,5 +49,5 @@ class Step(BaseModel):
 
     @property
     def quick(self) -> bool:
-        """Whether it should take but a moment, once it has its lock."""
+        """Whether the step takes a moment only, once it has its lock."""
         return bool(self.lock) and not self.long and self.fill is None and not self.hazards
