@@ -89,17 +89,8 @@ def _write_block(
 def _lines(
     operations: Operations, predecessors: Graph[Operation], order: Sequence[Operation]
 ) -> Iterator[tuple[Operation, list[Statement]]]:
-    """Yield the operations of a block with their statements, those before a swap first.
-
-    What is built before a swap is built outside the transaction of the swap; this is impossible
-    for an operation that waits for another one of the block.
-    """
-    block = {*order}
-    early = {
-        o
-        for o in order
-        if all(p.drops or _independent(operations, o, p) for p in predecessors[o] & block)
-    }
+    """Yield the operations of a block with their statements, those before a swap first."""
+    early = _early(operations, predecessors, order)
     _check_before_swap(operations, [o for o in order if o not in early])
     for operation in order:
         statements = operations.statements[operation]
@@ -108,6 +99,21 @@ def _lines(
     for operation in order:
         statements = operations.statements[operation]
         yield operation, [s for s in statements if not (s.before_swap and operation in early)]
+
+
+def _early(
+    operations: Operations, predecessors: Graph[Operation], order: Sequence[Operation]
+) -> set[Operation]:
+    """Find the operations of a block that need not wait for another one of the block.
+
+    Only these can have statements before the transaction of a swap.
+    """
+    block = {*order}
+    return {
+        o
+        for o in order
+        if all(p.drops or _independent(operations, o, p) for p in predecessors[o] & block)
+    }
 
 
 def _check_before_swap(operations: Operations, waiting: Iterable[Operation]) -> None:

@@ -81,11 +81,7 @@ def cyclic_foreign_keys(live: State, dropped: Set[Ref]) -> frozenset[Ref]:
 
     Each is dropped by a statement of its own: no order of DROP TABLE works.
     """
-    referenced = {
-        ref: {needed.on or needed for needed in live.needs(ref)} & dropped - {ref.on or ref}
-        for ref in dropped
-        if ref in live
-    }
+    referenced = _referenced_tables(live, dropped)
     graph = graph_of(
         (), ((r.on or r, table) for r, tables in referenced.items() for table in tables)
     )
@@ -99,6 +95,15 @@ def cyclic_foreign_keys(live: State, dropped: Set[Ref]) -> frozenset[Ref]:
         and tables & cycle_of[ref.on]
         and not isinstance(live[ref], InlinePart)
     )
+
+
+def _referenced_tables(live: State, dropped: Set[Ref]) -> dict[Ref, Set[Ref]]:
+    """Map each dropped object to the other dropped tables that it needs."""
+    return {
+        ref: {needed.on or needed for needed in live.needs(ref)} & dropped - {ref.on or ref}
+        for ref in dropped
+        if ref in live
+    }
 
 
 def successor(ref: Ref, live: State, desired: State) -> Replaceable | None:
