@@ -16,7 +16,7 @@ from reconciler.canonicalise.canonical import Canonical, Inputs
 from reconciler.canonicalise.overlay import Desired, overlay
 from reconciler.canonicalise.renamed import with_renamings
 from reconciler.canonicalise.scratch_builder import ScratchBuilder
-from reconciler.diff.renames import Renaming, pending, undone
+from reconciler.diff.renames import Renaming, find_renamings, undo_of
 from reconciler.errors import ScratchError
 from reconciler.introspect.introspect import Snapshot, introspect
 from reconciler.model.context import PlanningContext
@@ -39,7 +39,7 @@ def canonicalise(
     Raises DeclarationError with all objects that PostgreSQL refuses, ScratchError where no server
     can hold the objects.
     """
-    renamings = pending(live.state, declaration, scope, live.context)
+    renamings = find_renamings(live.state, declaration, scope, live.context)
     live = replace(live, context=_within_scope(live.context, declaration, scope))
     inputs = Inputs(live, declaration, scope)
     desired = None if renamings else overlay(live, declaration, scope)
@@ -110,7 +110,7 @@ def _after_renamings(
     roots |= {n for r in renamings for n in inputs.live.state.needs(r.was)}  # for the undo
     canonical = ScratchBuilder(scratch, resources, renamed, desired).canonical(roots)
     assert canonical.connection is not None
-    for sql in undone(renamings):
+    for sql in undo_of(renamings):
         run_sql(canonical.connection, sql)
     before = introspect(canonical.connection, inputs.live.context.server).state
     return replace(canonical, connect_again=None, renamings=renamings, before=before)

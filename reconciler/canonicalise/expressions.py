@@ -8,7 +8,7 @@ from difflib import get_close_matches
 
 from reconciler.canonicalise.build import sql_rule
 from reconciler.canonicalise.overlay import Desired
-from reconciler.diff.renames import spoken_of
+from reconciler.diff.renames import names_in_depends_on
 from reconciler.errors import DeclarationError, Problem, StatementFailed
 from reconciler.introspect.introspect import Snapshot
 from reconciler.model.declared import expressions, with_expression
@@ -82,7 +82,7 @@ class _Resolver:
         known = {
             title: ref
             for ref, other in self.built.state.objects.items()
-            for title in spoken_of(other, ref, path)
+            for title in names_in_depends_on(other, ref, path)
         }
         for title in obj.depends_on:
             if title not in known:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from reconciler.canonicalise.build import Build, listed, scratch_context
 from reconciler.canonicalise.closure import dependency_closure
-from reconciler.diff.renames import Renaming, carried
+from reconciler.diff.renames import Renaming, refs_after
 from reconciler.errors import ScratchError
 from reconciler.introspect.introspect import Snapshot, introspect
 from reconciler.model.ref import Ref
@@ -29,7 +29,7 @@ def with_renamings(
     members = dependency_closure(live.state, roots)
     state = _renamed_state(scratch, live, members, renamings)
     unaffected = {r: o for r, o in live.state.objects.items() if r not in members}
-    new_refs = carried(live.state, renamings)
+    new_refs = refs_after(live.state, renamings)
     sizes = {new_refs.get(r, r): size for r, size in live.context.sizes.items()}
     return replace(
         live,

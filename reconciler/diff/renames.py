@@ -36,7 +36,7 @@ class Renaming:
     part: bool = False
 
 
-def pending(
+def find_renamings(
     live: State, declaration: Declaration, scope: Scope, context: PlanningContext
 ) -> list[Renaming]:
     """Find renamings of declared objects that exist under their old names, tables first."""
@@ -139,7 +139,7 @@ def _namesake(live: State, ref: Ref) -> Ref | None:
     return overloads[0].ref if len(overloads) == 1 else None
 
 
-def carried(refs: Iterable[Ref], renamings: Sequence[Renaming]) -> dict[Ref, Ref]:
+def refs_after(refs: Iterable[Ref], renamings: Sequence[Renaming]) -> dict[Ref, Ref]:
     """Map each ref to its ref after the renamings, also those of its table."""
     names = {r.was: r.becomes for r in renamings}
 
@@ -151,12 +151,12 @@ def carried(refs: Iterable[Ref], renamings: Sequence[Renaming]) -> dict[Ref, Ref
     return {ref: after(ref) for ref in refs}
 
 
-def undone(renamings: Sequence[Renaming]) -> list[str]:
+def undo_of(renamings: Sequence[Renaming]) -> list[str]:
     """Return the SQL that undoes all renamings."""
     return [sql for r in reversed(renamings) for sql in r.statement.undo or ()]
 
 
-def spoken_of(obj: Object, ref: Ref, schema: str) -> list[str]:
+def names_in_depends_on(obj: Object, ref: Ref, schema: str) -> list[str]:
     """List the names of an object that `depends_on` may use, in a file whose schema is `schema`."""
     kind = ref.kind.replace("_", " ")
     names = [f"{kind} {ref.identity}"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from reconciler.diff.inherited import descendants, origins
-from reconciler.diff.renames import Renaming, carried
+from reconciler.diff.renames import Renaming, refs_after
 from reconciler.kinds import KINDS
 from reconciler.model.facts import Leftover
 from reconciler.model.object import Object
@@ -49,7 +49,7 @@ def fingerprint_of(
     It maps an object to a digest of its definition, "" if it does not exist; and a prefix with an
     object to a digest of the names of its dependents, child tables or leftovers.
     """
-    old_names = {after: before for before, after in carried(target, renamings).items()}
+    old_names = {after: before for before, after in refs_after(target, renamings).items()}
 
     def on_target(refs: Iterable[Ref | None]) -> set[Ref]:
         return {old_names.get(r, r) for r in refs if r is not None} & target.objects.keys()
