@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import NamedTuple
 
-from reconciler.errors import Position, ReconcileError
+from reconciler.errors import Position, ReconcileError, Severity
 from reconciler.model.ref import Ref
 from reconciler.model.statement import HazardKind
 from reconciler.plan.plan import FilePosition, Plan, Planned
@@ -14,6 +14,14 @@ from reconciler.plan.plan import FilePosition, Plan, Planned
 Positions = Mapping[tuple[Ref, str], Position]  # by object and YAML key; "" is the object's own key
 Named = tuple[str, str]  # kind and identity
 _KEYS = {"name": "renamed_from"}  # the keys of differences that have another name than the field
+
+
+class _Origin(NamedTuple):
+    """The fields of Planned about the cause of a change."""
+
+    rule: str
+    severity: Severity
+    position: FilePosition | None
 
 
 def with_origins(plan: Plan, positions: Positions) -> Plan:
@@ -28,15 +36,13 @@ def with_origins(plan: Plan, positions: Positions) -> Plan:
     changes: list[Planned] = []
     for change in plan.changes:
         named = (change.kind, change.identity)
-        origin: dict[str, Any] = {"rule": change.action}
-        if hazard := _first(hazards.get(named, ())):
-            origin = {"rule": hazard.value, "severity": "warning"}
-        if found := _first_known(_candidates(change, refs.get(named), dropped), positions):
-            position = FilePosition(
-                file=found.file.as_posix(), line=found.line, column=found.column
-            )
-            origin["position"] = position
-        changes.append(change.model_copy(update=origin))
+        hazard = _first(hazards.get(named, ()))
+        origin = _Origin(
+            rule=hazard.value if hazard else change.action,
+            severity="warning" if hazard else "note",
+            position=_first_known(_candidates(change, refs.get(named), dropped), positions),
+        )
+        changes.append(change.model_copy(update=origin._asdict()))
     return plan.model_copy(update={"changes": tuple(changes)})
 
 
@@ -80,5 +86,8 @@ def _candidates(
             yield ref.on, ""
 
 
-def _first_known(candidates: Iterable[tuple[Ref, str]], positions: Positions) -> Position | None:
-    return next((positions[key] for key in candidates if key in positions), None)
+def _first_known(
+    candidates: Iterable[tuple[Ref, str]], positions: Positions
+) -> FilePosition | None:
+    at = next((positions[key] for key in candidates if key in positions), None)
+    return FilePosition(file=at.file.as_posix(), line=at.line, column=at.column) if at else None
