@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from inspect import signature
+from types import FunctionType
+
 import pytest
 
 from reconciler.kinds import KINDS
@@ -53,3 +56,26 @@ def test_capabilities_bring_no_kind_of_their_own() -> None:
     """A capability is an ability; a kind that subclasses another kind would be read twice."""
     for kind in KINDS.values():
         assert [c.__name__ for c in kind.__mro__ if "kind" in vars(c)] == [kind.__name__]
+
+
+def _own_functions(cls: type) -> dict[str, FunctionType]:
+    """Return the methods and properties that a class itself defines."""
+    unwrapped = {
+        name: member.fget if isinstance(member, property) else getattr(member, "__func__", member)
+        for name, member in vars(cls).items()
+    }
+    return {n: f for n, f in unwrapped.items() if isinstance(f, FunctionType)}
+
+
+@ALL
+def test_an_override_takes_the_parameters_of_its_contract(kind: type[Object]) -> None:
+    """Nothing else does: basedpyright lets `old: Self` narrow, and then checks no override."""
+    for n, cls in enumerate(kind.__mro__):
+        for name, function in _own_functions(cls).items():
+            for base in kind.__mro__[n + 1 :]:
+                inherited = _own_functions(base).get(name)
+                if inherited is not None and base.__module__.startswith("reconciler."):
+                    own, contract = signature(function).parameters, signature(inherited).parameters
+                    assert [*own] == [*contract], (
+                        f"{cls.__name__}.{name} and {base.__name__}.{name}"
+                    )

@@ -197,10 +197,10 @@ class Domain(ChangesType, DataType):
             return None
         return self.differences(old)
 
-    def must_recreate(self, old: Self, standing: Iterable[Object]) -> bool:
+    def must_recreate(self, old: Self, dependents: Iterable[Object]) -> bool:
         """PostgreSQL does not look for values within arrays, rows and ranges: it refuses to check any where it is part of those."""
-        parent_kinds = any(_container(o) for o in standing)
-        return parent_kinds and (self._tightens(old) or old._tightens(self))
+        containers = any(_container(o) for o in dependents)
+        return containers and (self._tightens(old) or old._tightens(self))
 
     # -- pieces ----------------------------------------------------------------------------------------------------
 

@@ -166,14 +166,14 @@ class MaterializedView(Deferred, OnlineRecipe, QueryRelation):
             if self.with_data
             else ()
         )
-        yield self._dropped().model_copy(update={"hazards": hazards})
+        yield self._drop_statement().model_copy(update={"hazards": hazards})
 
     def remove_online(self, context: PlanningContext) -> Iterable[Statement]:
-        yield self._dropped()
+        yield self._drop_statement()
 
     # -- pieces ----------------------------------------------------------------------------------------------------
 
-    def _dropped(self) -> Statement:
+    def _drop_statement(self) -> Statement:
         return Statement(
             sql=text(compose("DROP {}", self.designation())),
             lock="ACCESS EXCLUSIVE",

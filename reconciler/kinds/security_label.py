@@ -84,8 +84,6 @@ class SecurityLabel(RequiresFiles):
         place: sql.Composable = raw(self.ref.name.partition(ON)[2])
         return Statement(
             sql=text(
-                compose(
-                    "SECURITY LABEL_OID FOR {} ON {} IS {}", self.provider, place, literal(label)
-                )
+                compose("SECURITY LABEL FOR {} ON {} IS {}", self.provider, place, literal(label))
             )
         )

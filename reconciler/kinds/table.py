@@ -226,25 +226,25 @@ class Table(Deferred, PinsType, InheritableTable):
                 words = compose("{} ROW LEVEL SECURITY", raw(on if wanted else off))
                 yield self._alter(words, *(() if wanted else (weaker,)))
 
-    def pins_column_type(self, part: Object) -> bool:
-        named = rf'(?<![\w"]){re.escape(text(name(part.ref.name)))}(?![\w"])'
+    def pins_column_type(self, column: Object) -> bool:
+        named = rf'(?<![\w"]){re.escape(text(name(column.ref.name)))}(?![\w"])'
         return (
             self.partition_by is not None
-            and isinstance(part, InlinePart)
+            and isinstance(column, InlinePart)
             and re.search(named, self.partition_by) is not None
         )
 
     # -- standing on a type ------------------------------------------------------------------------------------------
 
-    def pins_type(self, beneath: Object) -> bool:
-        return self.of is not None and beneath.ref != self.ref.schema_ref
+    def pins_type(self, dependency: Object) -> bool:
+        return self.of is not None and dependency.ref != self.ref.schema_ref
 
     def suspend(self, context: PlanningContext) -> Iterable[Statement] | None:
         """A typed table is an ordinary one meanwhile, and its columns are altered like any."""
         return None if self.of is None else [self._typed(self.of, typed=False)]
 
     def restore(
-        self, old: Self, turns: Mapping[str, TypeConversion], context: PlanningContext
+        self, old: Self, conversions: Mapping[str, TypeConversion], context: PlanningContext
     ) -> Iterable[Statement]:
         return () if self.of is None else [self._typed(self.of, typed=True)]
 

@@ -188,11 +188,11 @@ class PartitionedObject(OnlineRecipe, Deferred, Inheritable, LeavesLeftovers):
         ignored = {f: getattr(other, f) for f in self.not_compared | {"ref"}}
         return self.model_copy(update=ignored) == other
 
-    def replay(self, pieces: Mapping[Ref, PartitionCopy]) -> Iterable[Statement]:
+    def replay(self, copies: Mapping[Ref, PartitionCopy]) -> Iterable[Statement]:
         create = Statement(sql=self.create_sql())
         yield self.create_on_parent_only() if self.partitioned else create
         created: dict[Ref | None, Self] = {self.ref.on: self}
-        for table, found in sorted(pieces.items(), key=lambda p: p[1].depth):
+        for table, found in sorted(copies.items(), key=lambda c: c[1].depth):
             copy = created[table] = self.inherited_by(table).with_name(found.name)
             create = Statement(sql=copy.create_sql())
             yield create if found.leaf else copy.create_on_parent_only()

@@ -19,10 +19,10 @@ class Suspendable(Object):
         return None
 
     def restore(
-        self, old: Self, turns: Mapping[str, TypeConversion], context: PlanningContext
+        self, old: Self, conversions: Mapping[str, TypeConversion], context: PlanningContext
     ) -> Iterable[Statement]:
-        """Turn `old`, suspended, into this object; `turns` holds the new data types by name."""
-        del old, turns, context
+        """Turn `old`, suspended, into this object; `conversions` holds those of replaced data types, by name."""
+        del old, conversions, context
         return ()
 
     def after_restore(self, old: Self, context: PlanningContext) -> Self:
@@ -57,12 +57,12 @@ def free_name(
 
 
 def restore(
-    obj: Object, old: Object, turns: Mapping[str, TypeConversion], context: PlanningContext
+    obj: Object, old: Object, conversions: Mapping[str, TypeConversion], context: PlanningContext
 ) -> list[Statement]:
-    """Turn `old`, suspended, into any object; `turns` holds the new data types by name."""
+    """Turn `old`, suspended, into any object; `conversions` holds those of replaced data types, by name."""
     if not isinstance(obj, Suspendable) or not isinstance(old, Suspendable):
         return []
-    return list(obj.restore(old, turns, context))
+    return list(obj.restore(old, conversions, context))
 
 
 def restored(obj: Object, old: Object, context: PlanningContext) -> Object:

@@ -81,8 +81,8 @@ class Constraint(Suspendable, FollowsTypeChange, Resumable, ConstraintDefinition
     def is_inherited_by(self, child: Inheriting) -> bool:
         return not self.no_inherit if self.check is not None else child.is_partition
 
-    def accepts(self, beneath: Object) -> bool:
-        nullable = isinstance(beneath, InlinePart) and beneath.accepts_null
+    def accepts(self, dependency: Object) -> bool:
+        nullable = isinstance(dependency, InlinePart) and dependency.accepts_null
         return self.primary_key is None or not nullable
 
     # -- create ------------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ class Constraint(Suspendable, FollowsTypeChange, Resumable, ConstraintDefinition
         return None if self.has_index else [self.drop_restorable()]
 
     def restore(
-        self, old: Self, turns: Mapping[str, TypeConversion], context: PlanningContext
+        self, old: Self, conversions: Mapping[str, TypeConversion], context: PlanningContext
     ) -> Iterable[Statement]:
         return self._add_again(self.after_restore(old, context).comment, context)
 
