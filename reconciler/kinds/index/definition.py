@@ -14,6 +14,7 @@ from reconciler.model.object import PlanningContext
 from reconciler.model.partitioned import PartitionedObject, build_name
 from reconciler.model.ref import Ref, default_name
 from reconciler.model.statement import Hazard, HazardKind, Statement
+from reconciler.model.type_change import FollowsTypeChange
 from reconciler.sql import compose, joined, literal, name, parameters, raw, text
 
 _NAME = r'(?:"(?:[^"]|"")+"|[a-z_][a-z0-9_$]*)'
@@ -25,7 +26,7 @@ _ORDER = ("ASC", "DESC", "NULLS", "FIRST", "LAST")
 ALTERABLE = ("options", "tablespace", "statistics")  # fields that ALTER INDEX can change
 
 
-class IndexDefinition(PartitionedObject):
+class IndexDefinition(FollowsTypeChange, PartitionedObject):
     """The fields of an index."""
 
     relation: ClassVar[bool] = True

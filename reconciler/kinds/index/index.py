@@ -25,7 +25,6 @@ from reconciler.model.partitioned_build import PartitionedBuild
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import BUILD_NAME
 from reconciler.model.statement import Hazard, HazardKind, Statement
-from reconciler.model.type_change import FollowsTypeChange
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
 from reconciler.sql import closing, compose, split_commas, text
@@ -34,7 +33,7 @@ from reconciler.sql import closing, compose, split_commas, text
 REINDEX_NAME = re.compile(r"_cc(new|old)[0-9]*$")
 
 
-class Index(FollowsTypeChange, IndexDefinition):
+class Index(IndexDefinition):
     """An index without constraint; built and dropped CONCURRENTLY."""
 
     kind: ClassVar[str] = "index"
