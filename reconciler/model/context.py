@@ -1,4 +1,4 @@
-"""What a plan must know of the server beside the two states: read in the same snapshot, handed over to what is pure."""
+"""The planning context: facts about the target besides the live and the desired state."""
 
 from __future__ import annotations
 
@@ -15,22 +15,29 @@ from reconciler.server.capabilities import Server
 
 @dataclass(frozen=True)
 class PlanningContext:
-    """What a kind may know of the server beside the two states, read in the same snapshot.
+    """The facts that a kind may use to plan, read in the snapshot of the live state.
 
-    `user` will own what is created. `sizes` is keyed by relation. `leftovers` is what an interrupted build left behind,
-    `unwanted` is what of it a declaration that is complete leaves out,
-    `owed` the objects to which something is still to be done.
-    `initial` holds what roles may do with a new object of `user`, where default privileges were altered, by the words
-    for its class in GRANT and its schema ("" is any). `declared` holds objects as people wrote them, with what no
-    catalog stores (a column's backfill); `created` names what this very plan creates, and so is empty and unseen by
-    anybody. `pieces` are those on the target, `chosen` those of a database made from nothing, `taken` the names of
-    relations, `claimed` those that it gives to no constraint by itself;
-    `partitions` are those of each table before and after the plan, `living` what lives on these and on those.
-    `twins` names, for columns that are exchanged, what takes their place.
-    `heirs` are, as they are to be, those that keep the parents that they have.
-    `doubled` names, for a column of a partitioned table, the partitions that say NOT NULL once more for themselves.
-    `ranks` tells in which order scratch could make what is desired, for where the order of names does not do.
-    `lent` holds what is done before and after an heir goes from some parents (the first tuple) to others.
+    server, user                  the target, and the role that will own new objects
+    sizes                         of relations
+    leftovers, unwanted           of interrupted runs; `unwanted` are to be dropped
+    unfinished                    objects that an interrupted run left without its last steps
+    initial                       privileges of a new object of `user`, if default privileges were
+                                  altered, by GRANT's word for its class and the schema ("": any)
+    declared                      objects as written, with fields that no catalog stores
+    created                       objects that the plan creates: empty, and seen by no other session
+    partition_copies              the target's copies of indexes and constraints on partitions
+    default_partition_names       their copies in a database created from nothing
+    relation_names                (schema, name) of every relation
+    claimed                       reserved constraint names: PostgreSQL will choose no other equal
+    partitions                    of each table, before and after the plan
+    partition_children            objects on these tables and partitions
+    local_and_inherited_not_null  for a column of a partitioned table, the partitions with a NOT
+                                  NULL constraint of their own besides the inherited one
+    shadows                       for columns swapped online, the names of their shadow columns
+    staying_children              child tables with the same parents before and after, as desired
+    scratch_order                 the order in which scratch created the desired objects
+    reparenting                   statements before and after a child table changes its parents
+                                  from the first tuple to the second
     """
 
     server: Server
@@ -69,9 +76,9 @@ class PlanningContext:
     )
 
     def size(self, ref: Ref) -> Size:
-        """The size of a relation, unknown if it is not on the target."""
+        """Return the size of a relation, unknown if the target lacks the relation."""
         return self.sizes.get(ref, Size())
 
     def exchanges(self, table: Ref | None) -> Mapping[str, str]:
-        """The columns of the table that are exchanged, with the names of their twins."""
+        """Return the table's columns to be swapped online, with the names of their shadows."""
         return {r.name: shadow for r, shadow in self.shadows.items() if r.on == table}

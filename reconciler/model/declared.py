@@ -1,4 +1,4 @@
-"""Capabilities of declarations: shorthand, SQL that no catalog stores, files, overloads, renamed parts."""
+"""Capabilities of declarations: shorthand, expressions, files, overloads, renamed parts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The deferred part of an object, created after all objects that it refers to (pg_dump: post-data)."""
+"""The deferred part of an object, created after all that it refers to (pg_dump: post-data)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Deferred(Object):
         return frozenset()
 
     def remove_deferred(self, context: PlanningContext) -> Iterable[Statement]:
-        """Drop the deferred part, before its objects are dropped and would take the object along."""
+        """Drop the deferred part, before dropping its objects would drop this one as well."""
         del context
         return ()
 

@@ -1,4 +1,4 @@
-"""Facts about the target beside its state: sizes, unfinished objects, indexes of partitions."""
+"""Facts about the target besides its state: sizes, leftovers, copies on partitions."""
 
 from __future__ import annotations
 
@@ -13,30 +13,32 @@ READ_RATE = 50_000_000  # bytes a second, for estimates: a modest disk under loa
 
 @dataclass(frozen=True)
 class Size:
-    """How big a relation is on the target: `rows` as estimated by its statistics (-1: unknown), `bytes` with indexes."""
+    """The size of a relation: estimated rows (-1: unknown), bytes with indexes and TOAST."""
 
     rows: int = -1
     bytes: int = 0
 
     @property
     def tiny(self) -> bool:
-        """Whether a rewrite is over before anybody notices."""
+        """Whether a rewrite takes no noticeable time."""
         return 0 <= self.rows <= 1000 and self.bytes <= 1 << 20
 
     @property
     def words(self) -> str:
-        """Bytes, rows and how long reading them may take, for people to read."""
+        """The bytes, the rows and an estimate of the time to read them, for messages."""
         rows = f", about {self.rows:,} rows" if self.rows >= 0 else ""
         seconds = self.bytes / READ_RATE
         time = f"{seconds / 60:.0f} min" if seconds >= 120 else f"{max(seconds, 1):.0f} s"
-        return f"{self.bytes:,} bytes{rows}: about {time}, if {READ_RATE // 1_000_000} MB are read a second"
+        rate = f"{READ_RATE // 1_000_000} MB are read a second"
+        return f"{self.bytes:,} bytes{rows}: about {time}, if {rate}"
 
 
 @dataclass(frozen=True)
 class Leftover:
-    """What work that was broken off left, as the object that it was to be.
+    """An object left behind by an interrupted run, under a name of ours or incomplete.
 
-    `sound` says whether it can be finished: a valid index under a name of ours, one that waits for its partitions'.
+    `resumable` tells whether the next run can complete it: a valid index, or an index of a
+    partitioned table that still lacks partitions.
     """
 
     made: Record
@@ -45,9 +47,10 @@ class Leftover:
 
 @dataclass(frozen=True)
 class PartitionCopy:
-    """What stands on a partition for an index or a constraint of a partitioned table.
+    """The copy on a partition of an index or a constraint of a partitioned table.
 
-    `above` is the table whose piece, or whole, it is attached to; a `leaf` has none attached itself.
+    `above` is the table of the object to which the copy is attached; a `leaf` has no copies
+    attached to it.
     """
 
     name: str
@@ -58,8 +61,4 @@ class PartitionCopy:
 
 
 Parents = tuple[Ref, ...]
-
-
-PartitionCopies = Mapping[
-    Ref, Mapping[Ref, PartitionCopy]
-]  # of an index or a constraint, by the partition
+PartitionCopies = Mapping[Ref, Mapping[Ref, PartitionCopy]]  # index or constraint → partition →

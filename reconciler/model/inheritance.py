@@ -1,7 +1,10 @@
-"""Capabilities of table inheritance and partitions: https://www.postgresql.org/docs/current/ddl-inherit.html
+"""Capabilities of inheritance and partitions.
 
-A table that may have parents is `Inheriting`. An object on a parent table that its child tables have as well is
-`Inheritable`: a column, a constraint, an index. An object that alters an inherited one is `Overriding`.
+https://www.postgresql.org/docs/current/ddl-inherit.html
+
+A table that may have parents is `Inheriting`. An object on a parent table that its child tables
+have as well is `Inheritable`: a column, a constraint, an index. An object that alters an inherited
+one is `Overriding`.
 """
 
 from __future__ import annotations
@@ -158,7 +161,7 @@ def must_own_before(obj: Object, was: Object, old: Object, new: Object) -> bool:
 
 
 def override_clause(obj: Object, context: PlanningContext) -> sql.Composable | None:
-    """Return the override by any object as part of CREATE TABLE, if no later ALTER can express it."""
+    """Return the override by any object within CREATE TABLE, if no later ALTER can express it."""
     return obj.override_clause(context) if isinstance(obj, Overriding) else None
 
 

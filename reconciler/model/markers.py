@@ -1,4 +1,4 @@
-"""Capabilities without members: properties of a kind that ordering and scratch databases respect."""
+"""Markers: properties of a kind that ordering and scratch databases respect."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ class Object(Record):
         """Return the short form of the fields, if any, as `entry` reads it."""
         return body
 
-    # -- requirements --------------------------------------------------------------------------------
+    # -- requirements -------------------------------------------------------------------------------
 
     def needs(self) -> frozenset[Ref]:
         """Return the objects named by the fields and created before; pg_depend adds the others."""
@@ -113,7 +113,7 @@ class Object(Record):
             if getattr(self, f) != type(self).model_fields[f].default
         }
 
-    # -- DDL -----------------------------------------------------------------------------------------
+    # -- DDL ----------------------------------------------------------------------------------------
 
     def define(
         self, context: PlanningContext, parts: Sequence[InlinePart] = ()
@@ -155,7 +155,7 @@ class Object(Record):
         relation = self.stands_on
         return Statement(sql=text(command), lock=lock if relation else "", relation=relation)
 
-    # -- DDL with its undo, as plans use it ------------------------------------------------------------
+    # -- DDL with its undo, as plans use it ---------------------------------------------------------
 
     def create(
         self, context: PlanningContext, parts: Sequence[InlinePart] = (), *, online: bool = True
@@ -278,7 +278,7 @@ def keep_through(
 
 
 def reserved_constraint_names(obj: Object) -> frozenset[str]:
-    """Return the names that PostgreSQL does not choose for a new constraint because of an object."""
+    """Return the names that PostgreSQL avoids for a new constraint because of an object."""
     if isinstance(obj, InlinePart):
         return obj.reserved_constraint_names()
     return frozenset({obj.ref.name} if obj.ref.on is not None else ())

@@ -1,4 +1,4 @@
-"""What is exchanged: built anew beside what is there, kept in step with it, and put in its place in one short transaction."""
+"""Online swap: a shadow is created, kept in sync by a trigger, filled, and takes the name over."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ from reconciler.model.statement import Statement
 
 
 class SwappedOnline(Object):
-    """An object that may be altered so, where its declaration asks for it."""
+    """An object that an online swap can alter, if its declaration asks for that."""
 
     def shadow(self, old: Object, context: PlanningContext) -> str:
-        """The name of what is built beside `old` to take its place, "" where it is altered as it stands.
+        """Return the name of the shadow of `old`, "" to alter `old` in place.
 
-        Raises PlanError where that is asked for and cannot be done.
+        Raises PlanError if a swap is asked for and impossible.
         """
         raise NotImplementedError
 
     def unable(self, why: str) -> PlanError:
-        """That error."""
+        """Return the error for a swap that is impossible."""
         return PlanError(
-            f"{self.ref} cannot get its new type online: {why}; leave `retype` out, and its table is rewritten under lock",
+            f"{self.ref} cannot get its new type online: {why}; "
+            "leave `retype` out, and its table is rewritten under lock",
             objects=[str(self.ref)],
         )
 
     def swap(self, old: Object, context: PlanningContext) -> Iterable[Statement]:
-        """What stands ahead of the transaction, and what is done in it."""
+        """Create and fill the shadow, then swap it for `old` in one short transaction."""
         raise NotImplementedError
 
     def after_swap(self, old: Object) -> Self:
-        """What `old` is after that."""
+        """Return `old` as it is after `swap`; an ALTER does the rest."""
         raise NotImplementedError

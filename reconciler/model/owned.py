@@ -1,4 +1,4 @@
-"""What objects that have an owner, and privileges, share."""
+"""Owners and privileges: https://www.postgresql.org/docs/current/ddl-priv.html"""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from reconciler.sql import compose, raw, text
 
 
 class Owned(Object):
-    """An object that has an owner; `Granted` has privileges too."""
+    """An object with an owner."""
 
     owner: str | None = Field(
         default=None, description="the role that owns it; left out: whoever creates it"
@@ -33,9 +33,9 @@ class Owned(Object):
 
     def _own(self, old: Self | None, context: PlanningContext) -> Iterator[Statement]:
         if self.owner not in (None, old.owner if old else context.user):
-            sql_text = text(compose("ALTER {} OWNER TO {}", self.designation(), self.owner))
+            command = compose("ALTER {} OWNER TO {}", self.designation(), self.owner)
             yield Statement(
-                sql=sql_text,
+                sql=text(command),
                 lock="ACCESS EXCLUSIVE" if self.relation else "",
                 relation=self.stands_on,
             )
@@ -47,10 +47,10 @@ def owner_of(obj: Object | None) -> str | None:
 
 
 class Granted(Owned):
-    """An object that has an owner and privileges (https://www.postgresql.org/docs/current/ddl-priv.html)."""
+    """An object with an owner and privileges."""
 
-    grant_class: ClassVar[str] = "TABLE"  # GRANT … ON this
-    public_by_default: ClassVar[tuple[str, ...]] = ()  # what everybody may do with a new one
+    grant_class: ClassVar[str] = "TABLE"  # the word in GRANT … ON
+    public_by_default: ClassVar[tuple[str, ...]] = ()  # PUBLIC's privileges on a new object
 
     grants: dict[str, tuple[str, ...]] | None = Field(
         default=None,
@@ -59,7 +59,7 @@ class Granted(Owned):
 
     @classmethod
     def default_grants(cls) -> dict[str, list[str]]:
-        """What others may do with a new object, were no default privileges altered."""
+        """Return the privileges of a new object, unless default privileges were altered."""
         return {PUBLIC: list(cls.public_by_default)} if cls.public_by_default else {}
 
     @classmethod

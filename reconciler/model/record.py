@@ -1,4 +1,4 @@
-"""The record of one object of a database: its fields as plain data, and the names derived from its ref."""
+"""The record of one object: its fields as plain data, and the names derived from its ref."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Record(BaseModel):
             keys.add(("relation", self.ref.schema, self.relation_name, ""))
         return frozenset[tuple[str, ...]](keys)
 
-    # -- declared, read and compared ----------------------------------------------------------------
+    # -- declared, read and compared --------------------------------------------------------------
 
     @classmethod
     def derived(cls) -> frozenset[str]:
@@ -90,7 +90,7 @@ class Record(BaseModel):
         return ATTACHED if cls.omitted_is_default else frozenset(cls.model_fields)
 
     def over(self, live: Self | None, *, complete: bool = False) -> Self:
-        """Return the declaration, completed with live values of omitted fields unless `complete`."""
+        """Complete the declaration with live values of omitted fields, unless `complete`."""
         if live is None or complete:
             return self
         omitted = self.kept() - self.model_fields_set

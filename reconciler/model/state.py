@@ -1,4 +1,4 @@
-"""The state of a database as far as we know it, what bounds it, and what is declared of it."""
+"""The state of a database, the scope of a plan, and the declaration."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from reconciler.server.connection import Row
 
 @dataclass(frozen=True)
 class State:
-    """A database as far as it is known: objects by ref, and which of them needs which.
+    """The objects of a database by ref, and their dependencies.
 
-    `edges` holds pg_depend's knowledge; `needs()` adds what the objects' own fields tell. `given` are those among the
-    objects that only parents give, as they will give them, and that no catalog lists.
+    `edges` are pg_depend's dependencies; `needs()` adds those that the objects' own fields name.
+    `given` are refs of `objects` that child tables only inherit and that no catalog query lists.
     """
 
     objects: Mapping[Ref, Object] = field(default_factory=dict[Ref, Object])
@@ -40,11 +40,11 @@ class State:
         return len(self.objects)
 
     def get(self, ref: Ref) -> Object | None:
-        """The object, or None."""
+        """Return the object, or None."""
         return self.objects.get(ref)
 
     def needs(self, ref: Ref) -> frozenset[Ref]:
-        """What the object stands on, directly, of what this state holds."""
+        """Return the objects of the state on which the object depends directly."""
         obj = self.objects.get(ref)
         known = self.edges.get(ref, frozenset[Ref]())
         if obj is not None:
@@ -52,35 +52,38 @@ class State:
         return frozenset(r for r in known if r in self.objects and r != ref)
 
     def dependents(self) -> dict[Ref, set[Ref]]:
-        """For every ref, what stands on it directly."""
-        standing: dict[Ref, set[Ref]] = {}
+        """Return for every ref the objects that depend on it directly."""
+        dependents: dict[Ref, set[Ref]] = {}
         for ref in self.objects:
             for needed in self.needs(ref):
-                standing.setdefault(needed, set()).add(ref)
-        return standing
+                dependents.setdefault(needed, set()).add(ref)
+        return dependents
 
     def parts(self, ref: Ref) -> Sequence[InlinePart]:
-        """The objects that fold into the creation of `ref`, in their order."""
-        return self._folding.get(ref, ())
+        """Return the inline parts of an object, in their order."""
+        return self._inline.get(ref, ())
 
     def inherited(self, ref: Ref, but: Set[Ref] = frozenset()) -> dict[Ref, Object]:
-        """What the object's parents, `but` some, give it, by the ref that it has there."""
+        """Return the objects that a child table inherits, by their refs on the child.
+
+        `but` are parents to leave out.
+        """
         found: dict[Ref, Object] = {}
         child = self.objects.get(ref)
         for parent in parents_of(child) if child else ():
             if parent in but:
                 continue
-            given = [*self.inherited(parent).values(), *self._living.get(parent, ())]
-            copies = (inherited_by(g, child) for g in given if child)
+            of_parent = [*self.inherited(parent).values(), *self._children.get(parent, ())]
+            copies = (inherited_by(o, child) for o in of_parent if child)
             found |= {o.ref: o for o in copies if o is not None}
         return found
 
     def living_on(self, ref: Ref) -> Sequence[Object]:
-        """The objects that live on `ref`."""
-        return self._living.get(ref, ())
+        """Return the objects that belong to a table or another object."""
+        return self._children.get(ref, ())
 
     @cached_property
-    def _living(self) -> Mapping[Ref, Sequence[Object]]:
+    def _children(self) -> Mapping[Ref, Sequence[Object]]:
         found: dict[Ref, list[Object]] = {}
         for obj in self.objects.values():
             if obj.ref.on is not None:
@@ -88,7 +91,7 @@ class State:
         return found
 
     def overloads(self, ref: Ref) -> Sequence[Object]:
-        """The routines of that kind and name."""
+        """Return the routines of the same kind and name."""
         return self._overloads.get((ref.kind, ref.schema, ref.name), ())
 
     @cached_property
@@ -100,11 +103,11 @@ class State:
         return found
 
     def overriding(self, ref: Ref) -> Sequence[Object]:
-        """The parts that override this one, on what inherits from its owner."""
+        """Return the objects on child tables that only override a parent's object."""
         return [o for o in self.merging(ref) if overrides(o)]
 
     def merging(self, ref: Ref) -> Sequence[Object]:
-        """Those, and the parts that are both the heir's own and of this one."""
+        """Return the objects on child tables merged with an object of a parent, overrides included."""
         return [
             o
             for o in self._merged.get(ref.name, ())
@@ -125,7 +128,7 @@ class State:
         return found
 
     @cached_property
-    def _folding(self) -> Mapping[Ref, Sequence[InlinePart]]:
+    def _inline(self) -> Mapping[Ref, Sequence[InlinePart]]:
         found: dict[Ref, list[InlinePart]] = {}
         for obj in self.objects.values():
             if isinstance(obj, InlinePart) and obj.ref.on is not None:
@@ -135,9 +138,9 @@ class State:
 
 @dataclass(frozen=True)
 class Scope:
-    """How far we look, and whether all of that is declared: `prune` drops what nothing names.
+    """The schemas that a plan covers; `prune` drops their objects that no declaration names.
 
-    `everything` is every schema but the system's, and with them what belongs to none.
+    `everything` covers all schemas but the system's, and objects outside schemas.
     """
 
     schemas: frozenset[str] = frozenset()
@@ -145,18 +148,19 @@ class Scope:
     everything: bool = False
 
     def covers(self, ref: Ref) -> bool:
-        """Whether the object lies within the bounds."""
+        """Tell whether the scope covers an object."""
         return self.everything or ref.schema in self.schemas
 
 
 @dataclass(frozen=True)
 class Declaration:
-    """What the YAML files say.
+    """The content of the YAML files.
 
-    `objects` are as written: a field that is not in `model_fields_set` is left to the live object. `exclusive` maps a
-    ref to the kinds of its children of which the declaration is complete. `search_path` and `positions` tell, for
-    each ref, the schema of its file and where it stands; a position's key may also name a field. What is `recorded` was read
-    from a database before: it is whole, and its SQL is what PostgreSQL printed, bodies of routines excepted.
+    `objects` are as written: fields outside `model_fields_set` keep their live values. `absent` are
+    to be dropped. `exclusive` maps a ref to the kinds of children of which the declaration is
+    complete. `search_path` maps a ref to its file's schema, `positions` a ref and a key (""
+    for the entry) to file, line and column. A `recorded` declaration was read from a database,
+    complete and with SQL as PostgreSQL prints it, apart from routine bodies.
     """
 
     objects: Mapping[Ref, Object] = field(default_factory=dict[Ref, Object])
@@ -171,13 +175,13 @@ class Declaration:
     recorded: bool = False
 
     def position(self, ref: Ref, key: str = "") -> Position | None:
-        """Where a field of an object stands, else the object, else what it lives on."""
+        """Return the position of a field, else of the object, else of its parent."""
         found = self.positions.get((ref, key)) or self.positions.get((ref, ""))
         return found if found or ref.on is None else self.position(ref.on)
 
 
 def ref_of(row: Row, kind: str) -> Ref:
-    """Take the parts of a Ref out of a catalog row."""
+    """Remove the parts of a ref from a catalog row, and return the ref."""
     schema, own, arguments = (
         row.pop("schema", ""),
         row.pop("name"),

@@ -12,7 +12,7 @@ class ChangesType(Object):
     """An object with a type that `redefine` may change: a column, a domain, a composite type."""
 
     def needs_dependents_dropped(self, old: Self) -> bool:
-        """Tell whether PostgreSQL refuses the change while views or policies depend on the object."""
+        """Tell whether PostgreSQL refuses the change while views or policies depend on it."""
         del old
         return False
 
@@ -36,7 +36,7 @@ class FollowsTypeChange(Object):
         return False
 
     def accepts(self, dependency: Object) -> bool:
-        """Tell whether the object can depend on another after its change: a key on nullable columns."""
+        """Tell whether a dependency is possible after a change: no key on nullable columns."""
         del dependency
         return True
 
@@ -56,7 +56,7 @@ class PinsType(Object):
 
 
 def needs_dependents_dropped(new: Object, old: Object) -> bool:
-    """Tell whether PostgreSQL refuses a change of any object while views or policies depend on it."""
+    """Tell whether PostgreSQL refuses a change while views or policies depend on the object."""
     if not isinstance(new, ChangesType) or not isinstance(old, ChangesType):
         return False
     return new.needs_dependents_dropped(old)
