@@ -68,7 +68,7 @@ class Object(Record):
             raise ValueError(f"renamed_from: PostgreSQL cannot rename a {kind}")
         return self
 
-    # -- read from the catalog and from YAML -------------------------------------------------------
+    # -- read from the catalog and from YAML ----------------------------------------------------
 
     @classmethod
     def catalog(cls, server: Server) -> str:
@@ -95,7 +95,7 @@ class Object(Record):
         """Return the short form of the fields, if any, as `entry` reads it."""
         return body
 
-    # -- requirements -------------------------------------------------------------------------------
+    # -- requirements ---------------------------------------------------------------------------
 
     def needs(self) -> frozenset[Ref]:
         """Return the objects named by the fields and created before; pg_depend adds the others."""
@@ -113,7 +113,7 @@ class Object(Record):
             if getattr(self, f) != type(self).model_fields[f].default
         }
 
-    # -- DDL ----------------------------------------------------------------------------------------
+    # -- DDL ------------------------------------------------------------------------------------
 
     def define(
         self, context: PlanningContext, parts: Sequence[InlinePart] = ()
@@ -155,7 +155,7 @@ class Object(Record):
         relation = self.stands_on
         return Statement(sql=text(command), lock=lock if relation else "", relation=relation)
 
-    # -- DDL with its undo, as plans use it ---------------------------------------------------------
+    # -- DDL with its undo, as plans use it -----------------------------------------------------
 
     def create(
         self, context: PlanningContext, parts: Sequence[InlinePart] = (), *, online: bool = True

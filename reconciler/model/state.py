@@ -107,7 +107,7 @@ class State:
         return [o for o in self.merging(ref) if overrides(o)]
 
     def merging(self, ref: Ref) -> Sequence[Object]:
-        """Return the objects on child tables merged with an object of a parent, overrides included."""
+        """Return the objects on child tables merged with a parent's object, overrides too."""
         return [
             o
             for o in self._merged.get(ref.name, ())
