@@ -1,4 +1,4 @@
-"""The kinds of object, found by folder: one module, one kind or a few that are one idea."""
+"""Kinds of database objects: each module or package of the folder defines one or a few."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from reconciler.model.object import Object
 
 
 def _found() -> dict[str, type[Object]]:
-    modules = [import_module(m.name) for m in walk_packages(__path__, f"{__name__}.")]
-    classes = {
-        c
-        for m in modules
-        for _, c in getmembers(m, isclass)
-        if issubclass(c, Object) and "kind" in vars(c)
-    }
+    names = (m.name for m in walk_packages(__path__, f"{__name__}."))
+    classes = {c for n in names for _, c in getmembers(import_module(n), _is_kind)}
     return {c.kind: c for c in sorted(classes, key=lambda c: c.kind)}
+
+
+def _is_kind(member: object) -> bool:
+    return isclass(member) and issubclass(member, Object) and "kind" in vars(member)
 
 
 KINDS: dict[str, type[Object]] = _found()

@@ -16,7 +16,7 @@ from reconciler.sql import compose, name, raw, text
 
 
 class AccessMethod(Object):
-    """How tables are stored or indexes searched, where no extension brings it."""
+    """A table or index access method that belongs to no extension."""
 
     kind: ClassVar[str] = "access_method"
     section: ClassVar[str] = "access_methods"
@@ -25,8 +25,10 @@ class AccessMethod(Object):
     renamable: ClassVar[bool] = False
     omitted_is_default: ClassVar[bool] = True
 
-    type: Literal["table", "index"] = Field(description="what it is for")
-    handler: str = Field(description="the function that tells how it is done")
+    type: Literal["table", "index"] = Field(
+        description="whether it stores tables or searches indexes"
+    )
+    handler: str = Field(description="the handler function: schema.name")
 
     @classmethod
     def catalog(cls, server: Server) -> str:
@@ -36,21 +38,15 @@ class AccessMethod(Object):
                    CASE a.amtype WHEN 't' THEN 'table' ELSE 'index' END AS type
             FROM pg_am AS a
             WHERE a.oid >= 16384 AND NOT EXISTS (
-                SELECT FROM pg_depend AS d WHERE d.classid = 'pg_am'::regclass AND d.objid = a.oid
-                AND d.deptype = 'e')
+                SELECT FROM pg_depend AS d
+                WHERE d.classid = 'pg_am'::regclass AND d.objid = a.oid AND d.deptype = 'e')
             ORDER BY a.amname"""
 
     def sql_name(self) -> sql.Composable:
         return name(self.ref.name)
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+        type_, handler = raw(self.type.upper()), raw(self.handler)
         yield Statement(
-            sql=text(
-                compose(
-                    "CREATE {} TYPE {} HANDLER {}",
-                    self.designation(),
-                    raw(self.type.upper()),
-                    raw(self.handler),
-                )
-            )
+            sql=text(compose("CREATE {} TYPE {} HANDLER {}", self.designation(), type_, handler))
         )

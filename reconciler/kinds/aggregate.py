@@ -20,10 +20,21 @@ from reconciler.server.connection import Connection, rows, run_sql, server_of
 from reconciler.sql import compose, literal, name, raw, text
 
 Modify = Literal["read_only", "shareable", "read_write"]
-_MODIFY = (
+_MODIFY = (  # null for the default
     "nullif(CASE a.{} WHEN 'r' THEN 'read_only' WHEN 's' THEN 'shareable' ELSE 'read_write' END,"
     " CASE WHEN a.aggkind = 'n' THEN 'read_only' ELSE 'read_write' END)"
 )
+
+
+_ARGUMENTS = """array_to_string(ARRAY(
+    SELECT format_type(t, NULL) FROM unnest(p.proargtypes) WITH ORDINALITY AS u(t, o) ORDER BY o),
+    ', ')"""
+_OPTIONS = (
+    *("sfunc", "stype", "sspace", "finalfunc", "combinefunc", "serialfunc", "deserialfunc"),
+    *("initcond", "msfunc", "minvfunc", "mstype", "msspace", "mfinalfunc", "minitcond"),
+    *("finalfunc_modify", "mfinalfunc_modify"),
+)
+_FLAGS = ("finalfunc_extra", "mfinalfunc_extra", "hypothetical")
 
 
 def _function(column: str) -> str:
@@ -31,7 +42,10 @@ def _function(column: str) -> str:
 
 
 class Aggregate(Overloaded, Granted):
-    """An aggregate; its YAML key is its name with its arguments: `total(integer)`, `median(ORDER BY integer)`."""
+    """An aggregate; the YAML key is the name with the arguments.
+
+    Examples: `total(integer)`, `median(ORDER BY integer)`.
+    """
 
     kind: ClassVar[str] = "aggregate"
     section: ClassVar[str] = "aggregates"
@@ -43,30 +57,56 @@ class Aggregate(Overloaded, Granted):
     sql_fields: ClassVar[tuple[str, ...]] = ("sfunc", "stype", "finalfunc")
 
     result: str = Field(default="", json_schema_extra={"derived": True})
-    sfunc: str = Field(
-        default="", description="takes the state and a row's values, gives the next state"
+    sfunc: str = Field(default="", description="the function that adds a row to the state")
+    stype: str = Field(default="", description="the data type of the state")
+    sspace: int = Field(
+        default=0, description="the approximate size of the state in bytes; 0: a default estimate"
     )
-    stype: str = Field(default="", description="the type of the state")
-    sspace: int = Field(default=0, description="the size of the state in bytes, roughly")
-    finalfunc: str | None = Field(default=None, description="makes the result of the state")
-    finalfunc_extra: bool = False
+    finalfunc: str | None = Field(
+        default=None, description="the function that computes the result from the state"
+    )
+    finalfunc_extra: bool = Field(
+        default=False, description="finalfunc takes the aggregate's arguments too, as null"
+    )
     finalfunc_modify: Modify | None = Field(
-        default=None, description="what it does to the state, where that is not the usual"
+        default=None, description="whether finalfunc changes the state; left out: the default"
     )
-    combinefunc: str | None = None
-    serialfunc: str | None = None
-    deserialfunc: str | None = None
-    initcond: str | None = Field(default=None, description="the first state, as text")
-    msfunc: str | None = Field(default=None, description="as sfunc, while a window moves")
-    minvfunc: str | None = None
-    mstype: str | None = None
-    msspace: int = 0
-    mfinalfunc: str | None = None
-    mfinalfunc_extra: bool = False
-    mfinalfunc_modify: Modify | None = None
-    minitcond: str | None = None
-    sortop: str | None = Field(default=None, description="the operator of a min or max")
-    parallel: Literal["unsafe", "restricted", "safe"] = "unsafe"
+    combinefunc: str | None = Field(
+        default=None, description="the function that combines two states, for parallel queries"
+    )
+    serialfunc: str | None = Field(
+        default=None, description="the function that serializes a state of type internal"
+    )
+    deserialfunc: str | None = Field(
+        default=None, description="the function that deserializes such a state"
+    )
+    initcond: str | None = Field(
+        default=None, description="the initial state, as text; left out: null"
+    )
+    msfunc: str | None = Field(
+        default=None, description="sfunc of the moving-aggregate mode, for window frames"
+    )
+    minvfunc: str | None = Field(
+        default=None, description="the function that removes a row from the moving state"
+    )
+    mstype: str | None = Field(default=None, description="stype of the moving-aggregate mode")
+    msspace: int = Field(default=0, description="sspace of the moving-aggregate mode")
+    mfinalfunc: str | None = Field(
+        default=None, description="finalfunc of the moving-aggregate mode"
+    )
+    mfinalfunc_extra: bool = Field(
+        default=False, description="finalfunc_extra of the moving-aggregate mode"
+    )
+    mfinalfunc_modify: Modify | None = Field(
+        default=None, description="finalfunc_modify of the moving-aggregate mode"
+    )
+    minitcond: str | None = Field(default=None, description="initcond of the moving-aggregate mode")
+    sortop: str | None = Field(
+        default=None, description="the sort operator of a min or max, to use an index"
+    )
+    parallel: Literal["unsafe", "restricted", "safe"] = Field(
+        default="unsafe", description="whether parallel queries may use the aggregate"
+    )
     hypothetical: bool = Field(default=False, description="a hypothetical-set aggregate")
 
     @classmethod
@@ -75,9 +115,7 @@ class Aggregate(Overloaded, Granted):
             SELECT n.nspname AS schema, p.proname AS name,
                    pg_get_userbyid(p.proowner)::text AS owner,
                    ARRAY[{address("pg_proc", "p.oid")}] AS addresses,
-                   array_to_string(ARRAY(SELECT format_type(t, NULL)
-                                         FROM unnest(p.proargtypes) WITH ORDINALITY AS u(t, o)
-                                         ORDER BY o), ', ') AS arguments_identity,
+                   {_ARGUMENTS} AS arguments_identity,
                    coalesce(nullif(pg_get_function_arguments(p.oid), ''), '*') AS arguments,
                    format_type(p.prorettype, NULL) AS result, a.aggtransfn::regproc::text AS sfunc,
                    format_type(a.aggtranstype, NULL) AS stype, a.aggtransspace AS sspace,
@@ -87,11 +125,12 @@ class Aggregate(Overloaded, Granted):
                    {_function("aggserialfn")} AS serialfunc,
                    {_function("aggdeserialfn")} AS deserialfunc, a.agginitval AS initcond,
                    {_function("aggmtransfn")} AS msfunc, {_function("aggminvtransfn")} AS minvfunc,
-                   CASE WHEN a.aggmtranstype <> 0 THEN format_type(a.aggmtranstype,
-                                                                   NULL) END AS mstype,
+                   CASE WHEN a.aggmtranstype <> 0
+                        THEN format_type(a.aggmtranstype, NULL) END AS mstype,
                    a.aggmtransspace AS msspace, {_function("aggmfinalfn")} AS mfinalfunc,
                    a.aggmfinalextra AS mfinalfunc_extra,
-                   CASE WHEN a.aggmtransfn <> 0 THEN {_MODIFY.format("aggmfinalmodify")} END AS mfinalfunc_modify,
+                   CASE WHEN a.aggmtransfn <> 0
+                        THEN {_MODIFY.format("aggmfinalmodify")} END AS mfinalfunc_modify,
                    a.aggminitval AS minitcond,
                    CASE WHEN a.aggsortop <> 0 THEN (
                        SELECT format('%I.%s', s.nspname, o.oprname) FROM pg_operator AS o
@@ -109,14 +148,14 @@ class Aggregate(Overloaded, Granted):
 
     @classmethod
     def entry(cls, key: str, body: object) -> tuple[str, object]:
-        own, bracket, arguments = key.partition("(")
+        name_, bracket, arguments = key.partition("(")
         if not bracket or not key.endswith(")"):
             raise ValueError(f"an aggregate is named with its arguments: {key}(integer)")
         fields = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
-        return own.strip(), fields | {"arguments": arguments[:-1].strip() or "*"}
+        return name_.strip(), fields | {"arguments": arguments[:-1].strip() or "*"}
 
     def identify(self, connection: Connection) -> Ref:
-        """Let PostgreSQL read the arguments: make it where nobody sees it."""
+        """Create the aggregate as a temporary one, and read the arguments' types."""
         probe = self.model_copy(
             update={"ref": replace(self.ref, schema="pg_temp", name="reconcile_probe")}
         )
@@ -125,12 +164,10 @@ class Aggregate(Overloaded, Granted):
         run_sql(connection, "SET search_path TO ''")
         found = rows(
             connection,
-            """SELECT p.oid::regprocedure::text AS probe,
-                      array_to_string(ARRAY(SELECT format_type(t, NULL)
-                                            FROM unnest(p.proargtypes) WITH ORDINALITY AS u(t, o)
-                                            ORDER BY o), ', ') AS arguments
-               FROM pg_proc AS p WHERE p.proname = 'reconcile_probe'
-               AND p.pronamespace = pg_my_temp_schema()""",
+            f"""
+            SELECT p.oid::regprocedure::text AS probe, {_ARGUMENTS} AS arguments
+            FROM pg_proc AS p
+            WHERE p.proname = 'reconcile_probe' AND p.pronamespace = pg_my_temp_schema()""",
         )
         run_sql(connection, f"DROP ROUTINE {found[0]['probe']}")
         return replace(self.ref, arguments=found[0]["arguments"])
@@ -149,59 +186,33 @@ class Aggregate(Overloaded, Granted):
         yield self._statement("CREATE")
 
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
-        same = (self.arguments, self.result, self.hypothetical) == (
-            old.arguments,
-            old.result,
-            old.hypothetical,
-        )
-        return [self._statement("CREATE OR REPLACE")] if same else None
+        def signature(aggregate: Self) -> tuple[str, str, bool]:
+            return aggregate.arguments, aggregate.result, aggregate.hypothetical
+
+        if signature(self) != signature(old):
+            return None
+        return [self._statement("CREATE OR REPLACE")]
 
     def _statement(self, verb: str) -> Statement:
-        given: list[tuple[str, sql.Composable]] = []
-        for field in (
-            "sfunc",
-            "stype",
-            "sspace",
-            "finalfunc",
-            "combinefunc",
-            "serialfunc",
-            "deserialfunc",
-            "initcond",
-        ):
-            given += self._option(field)
-        for field in (
-            "msfunc",
-            "minvfunc",
-            "mstype",
-            "msspace",
-            "mfinalfunc",
-            "minitcond",
-            "finalfunc_modify",
-            "mfinalfunc_modify",
-        ):
-            given += self._option(field)
-        given += [
-            (f, raw(""))
-            for f in ("finalfunc_extra", "mfinalfunc_extra", "hypothetical")
-            if getattr(self, f)
-        ]
+        options = [o for field in _OPTIONS for o in self._option(field)]
+        options += [raw(f.upper()) for f in _FLAGS if getattr(self, f)]
         if self.sortop is not None:
-            given.append(("sortop", compose(" = OPERATOR({})", raw(self.sortop))))
+            options.append(compose("SORTOP = OPERATOR({})", raw(self.sortop)))
         if self.parallel != "unsafe":
-            given.append(("parallel", raw(f" = {self.parallel}")))
-        listed = sql.SQL(",").join(compose("\n    {}{}", raw(k.upper()), v) for k, v in given)
-        words = compose(
+            options.append(raw(f"PARALLEL = {self.parallel}"))
+        command = compose(
             "{} AGGREGATE {}({}) ({}\n)",
             raw(verb),
             name(self.ref.schema, self.ref.name),
             raw(self.arguments),
-            listed,
+            sql.SQL(",").join(compose("\n    {}", o) for o in options),
         )
-        return Statement(sql=text(words))
+        return Statement(sql=text(command))
 
-    def _option(self, field: str) -> list[tuple[str, sql.Composable]]:
+    def _option(self, field: str) -> Iterable[sql.Composable]:
         value: str | int | None = getattr(self, field)
-        if value is None or value == 0:
-            return []
-        spelled = literal(value) if field.endswith("initcond") else raw(str(value))
-        return [(field, compose(" = {}", spelled))]
+        if value is not None and value != 0:
+            is_text = field.endswith("initcond")
+            yield compose(
+                "{} = {}", raw(field.upper()), literal(value) if is_text else raw(str(value))
+            )

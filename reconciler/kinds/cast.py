@@ -17,7 +17,7 @@ from reconciler.sql import compose, raw, text
 
 
 class Cast(HiddenDependency):
-    """A cast; its YAML key is `source AS target`, the types as PostgreSQL prints them."""
+    """A cast; the YAML key is `source AS target`, the types as PostgreSQL prints names."""
 
     kind: ClassVar[str] = "cast"
     section: ClassVar[str] = "casts"
@@ -28,20 +28,22 @@ class Cast(HiddenDependency):
     sql_fields: ClassVar[tuple[str, ...]] = ("function",)
 
     function: str | None = Field(
-        default=None, description="what converts a value, with its arguments"
+        default=None, description="the function that converts a value: schema.name(arguments)"
     )
     method: Literal["function", "inout", "binary"] = Field(
-        default="function", description="binary: no conversion at all; inout: by way of text"
+        default="function",
+        description="function; inout: by way of text; binary: without conversion",
     )
     context: Literal["explicit", "assignment", "implicit"] = Field(
-        default="explicit", description="where it is used unasked"
+        default="explicit",
+        description="where PostgreSQL applies the cast by itself; explicit: nowhere",
     )
 
     @classmethod
     def catalog(cls, server: Server) -> str:
         return f"""
-            SELECT format_type(c.castsource, NULL) || ' AS '
-            || format_type(c.casttarget, NULL) AS name,
+            SELECT format_type(c.castsource, NULL) || ' AS ' || format_type(c.casttarget, NULL)
+                       AS name,
                    ARRAY[{address("pg_cast", "c.oid")}] AS addresses,
                    nullif(c.castfunc, 0)::regprocedure::text AS function,
                    CASE c.castmethod WHEN 'i' THEN 'inout' WHEN 'b' THEN 'binary'
@@ -50,22 +52,20 @@ class Cast(HiddenDependency):
                         ELSE 'explicit' END AS context
             FROM pg_cast AS c
             WHERE c.oid >= 16384 AND NOT EXISTS (
-                SELECT FROM pg_depend AS d WHERE d.classid = 'pg_cast'::regclass AND d.objid = c.oid
-                AND d.deptype IN ('e', 'i'))
+                SELECT FROM pg_depend AS d
+                WHERE d.classid = 'pg_cast'::regclass AND d.objid = c.oid
+                      AND d.deptype IN ('e', 'i'))
             ORDER BY 1"""
 
     def sql_name(self) -> sql.Composable:
         return compose("({})", raw(self.ref.name))
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        ways = {
+        methods = {
             "inout": "WITH INOUT",
             "binary": "WITHOUT FUNCTION",
             "function": f"WITH FUNCTION {self.function}",
         }
-        applied = "" if self.context == "explicit" else f" AS {self.context.upper()}"
-        yield Statement(
-            sql=text(
-                compose("CREATE {} {}{}", self.designation(), raw(ways[self.method]), raw(applied))
-            )
-        )
+        method = raw(methods[self.method])
+        context_ = raw("" if self.context == "explicit" else f" AS {self.context.upper()}")
+        yield Statement(sql=text(compose("CREATE {} {}{}", self.designation(), method, context_)))

@@ -19,7 +19,7 @@ from reconciler.sql import compose, joined, literal, raw, text
 
 
 class Collation(PlatformDependent, Owned, Replaceable):
-    """An order of text; PostgreSQL cannot alter one, so that any change makes another."""
+    """A collation; replaced if changed, since PostgreSQL has no command to alter the definition."""
 
     kind: ClassVar[str] = "collation"
     section: ClassVar[str] = "collations"
@@ -28,21 +28,23 @@ class Collation(PlatformDependent, Owned, Replaceable):
     first_version: ClassVar[Mapping[str, int]] = {"rules": 16}
     rename_keyword: ClassVar[str] = "COLLATION"
 
-    provider: Literal["libc", "icu", "builtin", "default"] = "libc"
+    provider: Literal["libc", "icu", "builtin", "default"] = Field(
+        default="libc", description="the library that compares text"
+    )
     locale: str | None = Field(
-        default=None, description="where lc_collate and lc_ctype are the same, and always for icu"
+        default=None, description="the locale; instead of lc_collate and lc_ctype, and for icu"
     )
-    lc_collate: str | None = None
-    lc_ctype: str | None = None
+    lc_collate: str | None = Field(default=None, description="the locale for the sort order")
+    lc_ctype: str | None = Field(
+        default=None, description="the locale for the classes of characters"
+    )
     deterministic: bool = Field(
-        default=True, description="false: text that differs in its bytes may be equal"
+        default=True, description="false: texts with different bytes may be equal"
     )
-    rules: str | None = Field(
-        default=None, description="what icu is to do differently (PostgreSQL 16)"
-    )
+    rules: str | None = Field(default=None, description="additional rules for icu (PostgreSQL 16)")
 
     @model_validator(mode="after")
-    def _one_way(self) -> Self:
+    def _one_way_to_name_locales(self) -> Self:
         if self.locale is not None and (self.lc_collate is not None or self.lc_ctype is not None):
             raise ValueError("a collation has either a locale or lc_collate and lc_ctype")
         return self
@@ -67,22 +69,20 @@ class Collation(PlatformDependent, Owned, Replaceable):
             ORDER BY n.nspname, c.collname"""
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        given: list[sql.Composable] = [compose("provider = {}", raw(self.provider))]
-        given += [
-            compose("{} = {}", raw(f), literal(value))
-            for f in ("locale", "lc_collate", "lc_ctype", "rules")
-            for value in [getattr(self, f)]
-            if value is not None
+        options: list[sql.Composable] = [compose("provider = {}", raw(self.provider))]
+        values = {f: getattr(self, f) for f in ("locale", "lc_collate", "lc_ctype", "rules")}
+        options += [
+            compose("{} = {}", raw(f), literal(v)) for f, v in values.items() if v is not None
         ]
         if not self.deterministic:
-            given.append(raw("deterministic = false"))
+            options.append(raw("deterministic = false"))
         yield Statement(
-            sql=text(compose("CREATE COLLATION {} ({})", self.sql_name(), joined(given)))
+            sql=text(compose("CREATE COLLATION {} ({})", self.sql_name(), joined(options)))
         )
 
-    def conversions(self, old: Self, other: Self) -> Mapping[str, TypeConversion]:
-        """Values stay what they are."""
+    def conversions(self, old: Self, renamed: Self) -> Mapping[str, TypeConversion]:
+        """Keep all values: a collation determines only the order."""
         return {
-            f"{COLLATE_PREFIX}{own}": TypeConversion(own, there, lambda v: v, lambda v: v)
-            for own, there in old.old_names().items()
+            f"{COLLATE_PREFIX}{new_name}": TypeConversion(new_name, old_name, lambda v: v, lambda v: v)
+            for new_name, old_name in old.old_names().items()
         }

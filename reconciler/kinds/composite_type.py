@@ -18,22 +18,24 @@ from reconciler.sql import compose, joined, literal, name, raw, text
 
 
 class Attribute(BaseModel):
-    """One field of a composite type; `name: type` is its short form."""
+    """An attribute of a composite type; `name: type` is the short form."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    type: str
-    collation: str | None = Field(default=None, description="where it is not the type's own")
-    comment: str | None = None
+    type: str = Field(description="the data type")
+    collation: str | None = Field(
+        default=None, description="the collation; left out: the type's default"
+    )
+    comment: str | None = Field(default=None, description="COMMENT ON COLUMN")
 
-    def clause(self, own: str) -> sql.Composable:
-        """How it stands in CREATE TYPE."""
+    def clause(self, name: str) -> sql.Composable:
+        """Return the definition for CREATE TYPE and ADD ATTRIBUTE."""
         collate = raw("") if self.collation is None else compose(" COLLATE {}", raw(self.collation))
-        return compose("{} {}{}", own, raw(self.type), collate)
+        return compose("{} {}{}", name, raw(self.type), collate)
 
 
 class CompositeType(ChangesType, DataType):
-    """A row of named attributes that is a type of its own."""
+    """A composite type."""
 
     kind: ClassVar[str] = "composite_type"
     section: ClassVar[str] = "types"
@@ -42,7 +44,7 @@ class CompositeType(ChangesType, DataType):
     sql_fields: ClassVar[tuple[str, ...]] = ("attributes",)
 
     attributes: dict[str, Attribute] = Field(
-        default_factory=dict, description="name → type, in their order"
+        default_factory=dict, description="name → type, in order"
     )
     order: tuple[str, ...] = Field(default=(), json_schema_extra={"derived": True})
 
@@ -51,18 +53,18 @@ class CompositeType(ChangesType, DataType):
     def _short_attributes(cls, value: object) -> object:
         if not isinstance(value, Mapping):
             return value
-        given = cast("Mapping[str, object]", value)
-        return {k: {"type": v} if isinstance(v, str) else v for k, v in given.items()}
+        attributes = cast("Mapping[str, object]", value)
+        return {k: {"type": v} if isinstance(v, str) else v for k, v in attributes.items()}
 
     @model_validator(mode="before")
     @classmethod
-    def _ordered(cls, data: Any) -> Any:
-        """What compares as a mapping has an order all the same."""
-        given = cast("dict[str, Any]", data)
-        if not isinstance(given.get("attributes"), Mapping) or "order" in given:
-            return given
-        attributes: Mapping[str, Any] = given["attributes"]
-        return given | {"order": tuple(attributes)}
+    def _keep_order(cls, data: Any) -> Any:
+        """Store the attributes' order, since mappings compare without order."""
+        fields = cast("dict[str, Any]", data)
+        if not isinstance(fields.get("attributes"), Mapping) or "order" in fields:
+            return fields
+        attributes: Mapping[str, Any] = fields["attributes"]
+        return fields | {"order": tuple(attributes)}
 
     @classmethod
     def catalog(cls, server: Server) -> str:
@@ -93,86 +95,85 @@ class CompositeType(ChangesType, DataType):
     @classmethod
     def short_form(cls, body: dict[str, Any]) -> object:
         attributes: dict[str, Any] = body.get("attributes", {})
-        plain = {
-            k: a["type"] if {k for k, v in a.items() if v is not None} == {"type"} else a
-            for k, a in attributes.items()
-        }
-        return body | {"attributes": plain}
+
+        def attribute(fields: dict[str, Any]) -> object:
+            return (
+                fields["type"]
+                if all(v is None for k, v in fields.items() if k != "type")
+                else fields
+            )
+
+        return body | {"attributes": {k: attribute(a) for k, a in attributes.items()}}
 
     @property
     def relation_name(self) -> str | None:
         return self.ref.name
 
-    def under_old_name(self, others: Mapping[str, str]) -> Self:
-        turned = {
-            k: a.model_copy(update={"type": others.get(a.type, a.type)})
+    def under_old_name(self, old_names: Mapping[str, str]) -> Self:
+        attributes = {
+            k: a.model_copy(update={"type": old_names.get(a.type, a.type)})
             for k, a in self.attributes.items()
         }
-        return super().under_old_name(others).model_copy(update={"attributes": turned})
+        return super().under_old_name(old_names).model_copy(update={"attributes": attributes})
 
-    def converted(self, old: DataType, value: sql.Composable, wanted: str) -> sql.Composable:
-        """Attribute by attribute; an array as text, which works while their number and order stay."""
-        if wanted.endswith("[]") or not isinstance(old, CompositeType):
-            return super().converted(old, value, wanted)
+    def converted(self, old: DataType, value: sql.Composable, type_name: str) -> sql.Composable:
+        """Convert attribute by attribute; an array by way of text.
 
-        def attribute(own: str) -> sql.Composable:
-            new, before = self.attributes[own], old.attributes.get(own)
+        The cast of an array fails unless the number and order of attributes are equal.
+        """
+        if type_name.endswith("[]") or not isinstance(old, CompositeType):
+            return super().converted(old, value, type_name)
+
+        def attribute(name: str) -> sql.Composable:
+            new, before = self.attributes[name], old.attributes.get(name)
             if before is None:
                 return raw("NULL")
-            field = compose("({}).{}", value, own)
+            field = compose("({}).{}", value, name)
             return converted(field, before.type, new.type)
 
-        row = compose("ROW({})::{}", joined(map(attribute, self.order)), raw(wanted))
+        row = compose("ROW({})::{}", joined(map(attribute, self.order)), raw(type_name))
         return compose("CASE WHEN {} IS DISTINCT FROM NULL THEN {} END", value, row)
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        listed = [compose("\n    {}", self.attributes[a].clause(a)) for a in self.order]
-        body = compose("{}\n", sql.SQL(",").join(listed)) if listed else raw("")
+        lines = [compose("\n    {}", self.attributes[a].clause(a)) for a in self.order]
+        body = compose("{}\n", sql.SQL(",").join(lines)) if lines else raw("")
         yield Statement(sql=text(compose("CREATE TYPE {} AS ({})", self.sql_name(), body)))
-        yield from self._remark({})
+        yield from self._comments({})
 
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
-        """Attributes go, and come at the end, in place; one that changes its type makes another type."""
+        """Drop attributes, and add attributes at the end; other changes need a new type."""
         kept = [a for a in old.order if a in self.attributes]
-        same = all(self._shape(a) == old._shape(a) for a in kept)
-        return self._differences(old) if same and list(self.order[: len(kept)]) == kept else None
+        same_types = all(self._type(a) == old._type(a) for a in kept)
+        same_order = list(self.order[: len(kept)]) == kept
+        return self._differences(old) if same_types and same_order else None
 
     def needs_dependents_dropped(self, old: Self) -> bool:
-        """Views and indexes hold on to single attributes."""
+        """Drop dependents before attributes: views and indexes may depend on attributes."""
         return any(a not in self.attributes for a in old.order)
 
-    # -- pieces ----------------------------------------------------------------------------------------------------
-
-    def _shape(self, own: str) -> tuple[str, str | None]:
-        return self.attributes[own].type, self.attributes[own].collation
+    def _type(self, name: str) -> tuple[str, str | None]:
+        return self.attributes[name].type, self.attributes[name].collation
 
     def _differences(self, old: Self) -> Iterable[Statement]:
-        for own in old.order:
-            if own not in self.attributes:
-                why = f"{self.ref}.{own} is dropped with its values"
-                lost = (Hazard(hazard=HazardKind.DATA_LOSS, reason=why),)
-                yield self._alter(compose("DROP ATTRIBUTE {}", own)).model_copy(
-                    update={"hazards": lost}
-                )
-        for own in self.order:
-            if own not in old.attributes:
-                yield self._alter(compose("ADD ATTRIBUTE {}", self.attributes[own].clause(own)))
-        yield from self._remark(old.attributes)
+        for attribute in old.order:
+            if attribute not in self.attributes:
+                reason = f"{self.ref}.{attribute} is dropped with its values"
+                hazard = Hazard(hazard=HazardKind.DATA_LOSS, reason=reason)
+                yield self._alter(compose("DROP ATTRIBUTE {}", attribute), hazard)
+        for attribute in self.order:
+            if attribute not in old.attributes:
+                definition = self.attributes[attribute].clause(attribute)
+                yield self._alter(compose("ADD ATTRIBUTE {}", definition))
+        yield from self._comments(old.attributes)
 
-    def _alter(self, action: sql.Composable) -> Statement:
-        return Statement(sql=text(compose("ALTER TYPE {} {}", self.sql_name(), action)))
+    def _alter(self, action: sql.Composable, *hazards: Hazard) -> Statement:
+        command = compose("ALTER TYPE {} {}", self.sql_name(), action)
+        return Statement(sql=text(command), hazards=hazards)
 
-    def _remark(self, before: Mapping[str, Attribute]) -> Iterable[Statement]:
-        for own in self.order:
-            said = before[own].comment if own in before else None
-            if self.attributes[own].comment != said:
-                target = name(self.ref.schema, self.ref.name, own)
-                yield Statement(
-                    sql=text(
-                        compose(
-                            "COMMENT ON COLUMN {} IS {}",
-                            target,
-                            literal(self.attributes[own].comment),
-                        )
-                    )
-                )
+    def _comments(self, before: Mapping[str, Attribute]) -> Iterable[Statement]:
+        for attribute in self.order:
+            comment = self.attributes[attribute].comment
+            if comment != (before[attribute].comment if attribute in before else None):
+                target = name(self.ref.schema, self.ref.name, attribute)
+                command = compose("COMMENT ON COLUMN {} IS {}", target, literal(comment))
+                yield Statement(sql=text(command))

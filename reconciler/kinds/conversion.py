@@ -16,7 +16,7 @@ from reconciler.sql import compose, literal, raw, text
 
 
 class Conversion(Owned):
-    """How text gets from one encoding to another."""
+    """A conversion of text between two encodings."""
 
     kind: ClassVar[str] = "conversion"
     section: ClassVar[str] = "conversions"
@@ -24,10 +24,14 @@ class Conversion(Owned):
     oid_column: ClassVar[str] = "pg_conversion.oid"
     sql_fields: ClassVar[tuple[str, ...]] = ("function",)
 
-    source: str = Field(default="", alias="from", description="an encoding")
-    target: str = Field(default="", alias="to", description="an encoding")
-    function: str = ""
-    default: bool = Field(default=False, description="used between these two without being named")
+    source: str = Field(default="", alias="from", description="the source encoding, such as LATIN1")
+    target: str = Field(
+        default="", alias="to", description="the destination encoding, such as UTF8"
+    )
+    function: str = Field(default="", description="the function that converts: schema.name")
+    default: bool = Field(
+        default=False, description="used whenever text is converted between the two encodings"
+    )
 
     @classmethod
     def catalog(cls, server: Server) -> str:

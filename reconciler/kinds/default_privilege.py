@@ -18,7 +18,7 @@ from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, raw
 
-CLASSES = {  # what GRANT calls one of them, and pg_default_acl
+CLASSES = {  # class of objects → the keyword of GRANT, the letter of pg_default_acl
     "tables": ("TABLE", "r"),
     "sequences": ("SEQUENCE", "S"),
     "functions": ("FUNCTION", "f"),
@@ -26,14 +26,17 @@ CLASSES = {  # what GRANT calls one of them, and pg_default_acl
     "schemas": ("SCHEMA", "n"),
     "large objects": ("LARGE OBJECT", "L"),
 }
-USUAL = {"functions": {PUBLIC: ("execute",)}, "types": {PUBLIC: ("usage",)}}
-_KEY = re.compile(rf"(?P<role>.+) on (?P<sort>{'|'.join(CLASSES)})(?: in (?P<schema>.+))?", re.S)
+DEFAULTS = {"functions": {PUBLIC: ("execute",)}, "types": {PUBLIC: ("usage",)}}
+_KEY = re.compile(
+    rf"(?P<role>.+) on (?P<object_class>{'|'.join(CLASSES)})(?: in (?P<schema>.+))?", re.S
+)
 
 
 class DefaultPrivilege(AppliesLast):
-    """What roles may do with what another role will create: its key is `role on tables`, or `role on tables in schema`.
+    """Privileges on objects that a role will create.
 
-    Without a schema it is all that they may do; with one it is what comes on top of that.
+    The key is `role on tables` or `role on tables in schema`. Privileges for one schema are added
+    to the privileges for all schemas.
     """
 
     kind: ClassVar[str] = "default_privilege"
@@ -45,19 +48,25 @@ class DefaultPrivilege(AppliesLast):
     omitted_is_default: ClassVar[bool] = True
 
     grants: dict[str, tuple[str, ...]] = Field(
-        description="role (or `public`) → privileges, or `all`; left out, the creator has all"
+        description="role (or `public`) → privileges, or `all`; a creator who is not listed has all"
     )
 
     @classmethod
     def catalog(cls, server: Server) -> str:
-        sorts = " ".join(f"WHEN '{letter}' THEN '{sort}'" for sort, (_, letter) in CLASSES.items())
-        everything = "acldefault(CASE d.defaclobjtype WHEN 'S' THEN 's' ELSE d.defaclobjtype END, d.defaclrole)"
-        usual = f"CASE d.defaclnamespace WHEN 0 THEN {everything} END"
+        classes = " ".join(
+            f"WHEN '{letter}' THEN '{object_class}'"
+            for object_class, (_, letter) in CLASSES.items()
+        )
+        complete = (
+            "acldefault(CASE d.defaclobjtype WHEN 'S' THEN 's' ELSE d.defaclobjtype END,"
+            " d.defaclrole)"
+        )
+        default = f"CASE d.defaclnamespace WHEN 0 THEN {complete} END"
         return f"""
             SELECT format('%s on %s%s', pg_get_userbyid(d.defaclrole),
-                          CASE d.defaclobjtype {sorts} END, ' in ' || n.nspname) AS name,
+                          CASE d.defaclobjtype {classes} END, ' in ' || n.nspname) AS name,
                    ARRAY[{address("pg_default_acl", "d.oid")}] AS addresses,
-                   {acl_grants("d.defaclacl", usual, everything, "d.defaclrole")} AS grants
+                   {acl_grants("d.defaclacl", default, complete, "d.defaclrole")} AS grants
             FROM pg_default_acl AS d LEFT JOIN pg_namespace AS n ON n.oid = d.defaclnamespace
             WHERE n.oid IS NULL OR (n.nspname NOT LIKE 'pg\\_%'
                                     AND n.nspname NOT IN ({NOT_MANAGED}))
@@ -67,7 +76,8 @@ class DefaultPrivilege(AppliesLast):
     def entry(cls, key: str, body: object) -> tuple[str, object]:
         if not _KEY.fullmatch(key.removeprefix('"').removesuffix('"')):
             raise ValueError(
-                f"'{key}': default privileges are named `role on {'|'.join(CLASSES)}`, or … `in schema`"
+                f"'{key}': default privileges are named `role on {'|'.join(CLASSES)}`,"
+                " or … `in schema`"
             )
         return key, body
 
@@ -79,44 +89,43 @@ class DefaultPrivilege(AppliesLast):
         return frozenset({self._parts[0], *self.grants} - {PUBLIC})
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        return self._between(self._usual, self.grants, context)
+        return self._changes(self._defaults, self.grants, context)
 
     def _own(self, old: Self | None, context: PlanningContext) -> Iterator[Statement]:
-        """What differs is nothing but grants, which are attached."""
+        """Change grants here: a default privilege consists of nothing else."""
         if old is not None:
-            yield from self._between(old.grants, self.grants, context)
+            yield from self._changes(old.grants, self.grants, context)
 
     def remove(self, context: PlanningContext) -> Iterable[Statement]:
-        return self._between(self.grants, self._usual, context)
-
-    # -- pieces ----------------------------------------------------------------------------------------------------
+        return self._changes(self.grants, self._defaults, context)
 
     @property
     def _parts(self) -> tuple[str, str, str]:
-        """Who creates what, and in which schema."""
+        """Return the role, the class of objects, and the schema or an empty text."""
         match = _KEY.fullmatch(self.ref.name)
         assert match is not None
-        return match["role"], match["sort"], match["schema"] or ""
+        return match["role"], match["object_class"], match["schema"] or ""
 
     @property
-    def _usual(self) -> Grants:
-        _, sort, schema = self._parts
-        return {} if schema else USUAL.get(sort, {})
+    def _defaults(self) -> Grants:
+        _, object_class, schema = self._parts
+        return {} if schema else DEFAULTS.get(object_class, {})
 
-    def _between(
-        self, had: Grants, wanted: Grants, context: PlanningContext
+    def _changes(
+        self, before: Grants, after: Grants, context: PlanningContext
     ) -> Iterable[Statement]:
-        role, sort, schema = self._parts
-        parent_kinds = compose(" IN SCHEMA {}", schema) if schema else raw("")
+        role, object_class, schema = self._parts
+        in_schema = compose(" IN SCHEMA {}", schema) if schema else raw("")
         access = Access(
-            on=raw(sort.upper()),
-            words=f"what {role} will create: {sort}" + (f" in {schema}" if schema else ""),
-            privileges=all_privileges(CLASSES[sort][0], context.server),
+            target=raw(object_class.upper()),
+            description=f"what {role} will create: {object_class}"
+            + (f" in {schema}" if schema else ""),
+            privileges=all_privileges(CLASSES[object_class][0], context.server),
             owner=role,
             user=context.user,
-            unlisted=() if schema else (ALL,),
-            before=sql.Composed(
-                [compose("ALTER DEFAULT PRIVILEGES FOR ROLE {}", role), parent_kinds, raw(" ")]
+            owner_default=() if schema else (ALL,),
+            prefix=sql.Composed(
+                [compose("ALTER DEFAULT PRIVILEGES FOR ROLE {}", role), in_schema, raw(" ")]
             ),
         )
-        return access.changes(had, wanted)
+        return access.changes(before, after)

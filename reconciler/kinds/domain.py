@@ -19,23 +19,22 @@ from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
 from reconciler.sql import compose, joined, literal, raw, text
 
-_CALL = re.compile(
-    r"""[\w"]\.("[^"]+"|\w+)\("""
-)  # what is not PostgreSQL's own is printed with its schema
+# a call of a user-defined function: PostgreSQL prints the schema of other functions only
+_CALL = re.compile(r"""[\w"]\.("[^"]+"|\w+)\(""")
 
 
 class Check(BaseModel):
-    """A condition that every value of a domain meets; `name: condition` is its short form."""
+    """A check constraint of a domain; `name: condition` is the short form."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    check: str = Field(description="SQL over VALUE")
-    not_valid: bool = Field(default=False, description="existing values have not been checked")
-    comment: str | None = None
+    check: str = Field(description="the condition, in SQL over VALUE")
+    not_valid: bool = Field(default=False, description="existing values are not checked")
+    comment: str | None = Field(default=None, description="COMMENT ON CONSTRAINT")
 
 
 class Domain(ChangesType, DataType):
-    """A type with conditions of its own; `email: text` is its short form."""
+    """A domain; `email: text` is the short form."""
 
     kind: ClassVar[str] = "domain"
     section: ClassVar[str] = "domains"
@@ -44,22 +43,25 @@ class Domain(ChangesType, DataType):
     sql_fields: ClassVar[tuple[str, ...]] = ("type", "constraints", "default")
     first_version: ClassVar[Mapping[str, int]] = {"not_null_name": 17, "not_null_comment": 17}
 
-    type: str = Field(default="", description="the type that it narrows")
-    collation: str | None = Field(default=None, description="where it is not the type's own")
-    default: str | None = Field(
-        default=None, description="SQL expression for columns that give no default of their own"
+    type: str = Field(default="", description="the underlying data type")
+    collation: str | None = Field(
+        default=None, description="the collation; left out: the underlying type's"
     )
-    not_null: bool = False
+    default: str | None = Field(
+        default=None, description="SQL expression for columns without a default of their own"
+    )
+    not_null: bool = Field(default=False, description="values are never null")
     not_null_name: str | None = Field(
         default=None,
-        description="of the NOT NULL constraint, where it is not the usual one (PostgreSQL 17)",
+        description="the name of the NOT NULL constraint; left out: the default (PostgreSQL 17)",
     )
     not_null_comment: str | None = Field(
-        default=None, description="COMMENT ON that constraint (PostgreSQL 17)"
+        default=None, description="COMMENT ON the NOT NULL constraint (PostgreSQL 17)"
     )
     not_null_constraint: str | None = Field(default=None, json_schema_extra={"derived": True})
     constraints: dict[str, Check] = Field(
-        default_factory=dict, description="name → condition over VALUE"
+        default_factory=dict,
+        description="name of the check constraint → condition, in SQL over VALUE",
     )
 
     @field_validator("constraints", mode="before")
@@ -67,12 +69,12 @@ class Domain(ChangesType, DataType):
     def _short_checks(cls, value: object) -> object:
         if not isinstance(value, Mapping):
             return value
-        given = cast("Mapping[str, object]", value)
-        return {k: {"check": v} if isinstance(v, str) else v for k, v in given.items()}
+        checks = cast("Mapping[str, object]", value)
+        return {k: {"check": v} if isinstance(v, str) else v for k, v in checks.items()}
 
     @classmethod
     def catalog(cls, server: Server) -> str:
-        has = "true" if server.has_domain_not_null_constraints else "false"
+        has_name = "true" if server.has_domain_not_null_constraints else "false"
         return f"""
             SELECT n.nspname AS schema, t.typname AS name,
                    pg_get_userbyid(t.typowner)::text AS owner,
@@ -91,24 +93,21 @@ class Domain(ChangesType, DataType):
                    (SELECT coalesce(jsonb_object_agg(k.conname, jsonb_build_object(
                         'check', pg_get_expr(k.conbin, 0), 'not_valid', NOT k.convalidated,
                         'comment', obj_description(k.oid, 'pg_constraint'))), '{{}}')
-                    FROM pg_constraint AS k WHERE k.contypid = t.oid
-                    AND k.contype = 'c') AS constraints,
+                    FROM pg_constraint AS k
+                    WHERE k.contypid = t.oid AND k.contype = 'c') AS constraints,
                    {object_grants("t.typacl", "T", "t.typowner")} AS grants
             FROM pg_type AS t
             JOIN pg_namespace AS n ON n.oid = t.typnamespace
             JOIN pg_type AS b ON b.oid = t.typbasetype
-            LEFT JOIN pg_constraint AS k ON k.contypid = t.oid AND k.contype = 'n' AND {has}
+            LEFT JOIN pg_constraint AS k ON k.contypid = t.oid AND k.contype = 'n' AND {has_name}
             WHERE t.typtype = 'd' AND {managed("pg_type", "t.oid", "n.nspname")}
             ORDER BY n.nspname, t.typname"""
 
     @classmethod
     def from_row(cls, ref: Ref, row: Row) -> Self:
-        own = row["not_null_constraint"]
-        return cls(
-            ref=ref,
-            not_null_name=None if own == default_name(ref.name, "", "not_null") else own,
-            **row,
-        )
+        constraint = row["not_null_constraint"]
+        is_default = constraint == default_name(ref.name, "", "not_null")
+        return cls(ref=ref, not_null_name=None if is_default else constraint, **row)
 
     @classmethod
     def entry(cls, key: str, body: object) -> tuple[str, object]:
@@ -116,81 +115,74 @@ class Domain(ChangesType, DataType):
 
     @classmethod
     def short_form(cls, body: dict[str, Any]) -> object:
+        def check(fields: dict[str, Any]) -> object:
+            plain = not (fields.get("not_valid") or fields.get("comment"))
+            return fields["check"] if plain else fields
+
         if "constraints" in body:
-            checks: dict[str, Any] = body["constraints"]
-            short_form = {
-                k: c["check"] if not (c.get("not_valid") or c.get("comment")) else c
-                for k, c in checks.items()
-            }
-            body = body | {"constraints": short_form}
+            body = body | {"constraints": {k: check(c) for k, c in body["constraints"].items()}}
         return body["type"] if list(body) == ["type"] else body
 
     def designation(self) -> sql.Composable:
         return compose("DOMAIN {}", self.sql_name())
 
-    def under_old_name(self, others: Mapping[str, str]) -> Self:
-        named = {t: o for t, o in others.items() if "[" not in t}
-        checks = {k: _renamed(c.check, named) for k, c in self.constraints.items()}
-        default = _renamed(self.default, named) if self.default is not None else None
-        kept = {
-            k: c.model_copy(update={"check": said})
-            for k, c in self.constraints.items()
-            if (said := checks[k]) is not None
-        }
-        told = {
-            "default": default,
-            "constraints": kept,
+    def under_old_name(self, old_names: Mapping[str, str]) -> Self:
+        type_names = {t: o for t, o in old_names.items() if "[" not in t}
+        fields = {
+            "type": old_names.get(self.type, self.type),
+            "collation": old_names.get(self.collation or "", self.collation),
+            "default": None if self.default is None else _renamed(self.default, type_names),
+            "constraints": self._renamed_checks(type_names),
             "not_null_name": self.not_null_constraint if self.not_null else None,
         }
-        return (
-            super()
-            .under_old_name(others)
-            .model_copy(
-                update=told
-                | {
-                    "type": others.get(self.type, self.type),
-                    "collation": others.get(self.collation or "", self.collation),
-                }
-            )
-        )
+        return super().under_old_name(old_names).model_copy(update=fields)
 
-    def rename_to_old_name(self, other: Self) -> Iterable[Statement]:
-        """Without its expressions where they call what may be replaced with it; types in them are known by whatever name."""
-        kept = {k: c for k, c in self.constraints.items() if k in other.constraints}
-        bare = self.model_copy(
-            update={
-                "default": self.default if other.default is not None else None,
-                "constraints": kept,
-            }
-        )
+    def _renamed_checks(self, type_names: Mapping[str, str]) -> Mapping[str, Check]:
+        """Return the checks with renamed types, without checks that cannot be kept."""
+        renamed = {k: _renamed(c.check, type_names) for k, c in self.constraints.items()}
+        return {
+            k: self.constraints[k].model_copy(update={"check": check})
+            for k, check in renamed.items()
+            if check is not None
+        }
+
+    def rename_to_old_name(self, renamed: Self) -> Iterable[Statement]:
+        """Rename the domain; first drop the expressions that `renamed` lacks.
+
+        Expressions that call user-defined functions are dropped, since the functions may be
+        replaced too. Types in expressions follow a renaming by themselves.
+        """
+        kept = {k: c for k, c in self.constraints.items() if k in renamed.constraints}
+        default = self.default if renamed.default is not None else None
+        bare = self.model_copy(update={"default": default, "constraints": kept})
         yield from undoable(bare.differences(self), lambda: self.differences(bare))
-        yield from super().rename_to_old_name(other)
+        yield from super().rename_to_old_name(renamed)
 
-    def converted(self, old: DataType, value: sql.Composable, wanted: str) -> sql.Composable:
-        """By a cast between the types below."""
+    def converted(self, old: DataType, value: sql.Composable, type_name: str) -> sql.Composable:
+        """Cast between the underlying types."""
         if not isinstance(old, Domain):
-            return super().converted(old, value, wanted)
-        through = compose("{}::text", value) if "." in old.type and "." in self.type else value
-        return compose("{}::{}", through, raw(wanted))
+            return super().converted(old, value, type_name)
+        by_text = "." in old.type and "." in self.type
+        value = compose("{}::text", value) if by_text else value
+        return compose("{}::{}", value, raw(type_name))
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        words: list[sql.Composable] = [
+        validated = {k: c for k, c in self.constraints.items() if not c.not_valid}
+        clauses: list[sql.Composable] = [
             compose("CREATE DOMAIN {} AS {}", self.sql_name(), raw(self.type))
         ]
         if self.collation is not None:
-            words.append(compose("COLLATE {}", raw(self.collation)))
+            clauses.append(compose("COLLATE {}", raw(self.collation)))
         if self.default is not None:
-            words.append(compose("DEFAULT {}", raw(self.default)))
+            clauses.append(compose("DEFAULT {}", raw(self.default)))
         if self.not_null:
-            words.append(self._not_null())
-        words += [
-            compose("CONSTRAINT {} CHECK ({})", k, raw(c.check))
-            for k, c in self.constraints.items()
-            if not c.not_valid
+            clauses.append(self._not_null())
+        clauses += [
+            compose("CONSTRAINT {} CHECK ({})", k, raw(c.check)) for k, c in validated.items()
         ]
-        yield Statement(sql=text(joined(words, by=" ")))
-        yield from (self._add(k) for k, c in self.constraints.items() if c.not_valid)
-        yield from self._remark({})
+        yield Statement(sql=text(joined(clauses, by=" ")))
+        yield from (self._add(k) for k in self.constraints if k not in validated)
+        yield from self._comments({})
 
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         if (self.type, self.collation) != (old.type, old.collation):
@@ -198,102 +190,104 @@ class Domain(ChangesType, DataType):
         return self.differences(old)
 
     def must_recreate(self, old: Self, dependents: Iterable[Object]) -> bool:
-        """PostgreSQL does not look for values within arrays, rows and ranges: it refuses to check any where it is part of those."""
-        containers = any(_container(o) for o in dependents)
-        return containers and (self._tightens(old) or old._tightens(self))
+        """Recreate a domain within other types if values need to be checked.
 
-    # -- pieces ----------------------------------------------------------------------------------------------------
+        ALTER DOMAIN refuses to check values inside arrays, composite types and ranges.
+        """
+        contained = any(_contains_values(o) for o in dependents)
+        return contained and (self._tightens(old) or old._tightens(self))
+
+    # -- ALTER DOMAIN ------------------------------------------------------------------------------
 
     def differences(self, old: Self) -> Iterable[Statement]:
-        """What ALTER DOMAIN can do, where the type below stays."""
+        """Alter all but the underlying type."""
+        dropped = [k for k, c in old.constraints.items() if not self._keeps(k, c)]
+        added = [k for k in self.constraints if k in dropped or k not in old.constraints]
+        same_not_null = self.not_null_name == old.not_null_name
         if self.default != old.default:
-            yield self._alter(
-                raw("DROP DEFAULT")
-                if self.default is None
-                else compose("SET DEFAULT {}", raw(self.default))
-            )
-        if old.not_null and (not self.not_null or self.not_null_name != old.not_null_name):
+            yield self._alter(self._default_action())
+        if old.not_null and not (self.not_null and same_not_null):
             yield self._alter(raw("DROP NOT NULL"))
-        gone = [k for k, c in old.constraints.items() if not self._keeps(k, c)]
-        yield from (self._alter(compose("DROP CONSTRAINT {}", k)) for k in gone)
-        if self.not_null and (not old.not_null or self.not_null_name != old.not_null_name):
-            yield self._alter(
-                raw("SET NOT NULL")
-                if self.not_null_name is None
-                else compose("ADD {}", self._not_null())
-            )
-        new = [k for k in self.constraints if k in gone or k not in old.constraints]
-        yield from (self._add(k) for k in new)
-        same = old.not_null and self.not_null_name == old.not_null_name
-        told = {k: c.comment for k, c in old.constraints.items() if k not in gone}
-        yield from self._remark(told, old.not_null_comment if same else None)
-        pending = [k for k in self.constraints if k in new or old.constraints[k].not_valid]
-        for key in pending:
-            if not self.constraints[key].not_valid:
+        yield from (self._alter(compose("DROP CONSTRAINT {}", k)) for k in dropped)
+        if self.not_null and not (old.not_null and same_not_null):
+            yield self._alter(self._not_null_action())
+        yield from (self._add(k) for k in added)
+        comments = {k: c.comment for k, c in old.constraints.items() if k not in dropped}
+        kept_not_null = old.not_null and same_not_null
+        yield from self._comments(comments, old.not_null_comment if kept_not_null else None)
+        yield from self._validate(old, added)
+
+    def _validate(self, old: Self, added: Sequence[str]) -> Iterable[Statement]:
+        for key, check in self.constraints.items():
+            if not check.not_valid and (key in added or old.constraints[key].not_valid):
                 yield self._alter(compose("VALIDATE CONSTRAINT {}", key)).model_copy(
                     update={"own_transaction": True, "long": True}
                 )
 
+    def _default_action(self) -> sql.Composable:
+        if self.default is None:
+            return raw("DROP DEFAULT")
+        return compose("SET DEFAULT {}", raw(self.default))
+
+    def _not_null_action(self) -> sql.Composable:
+        if self.not_null_name is None:
+            return raw("SET NOT NULL")
+        return compose("ADD {}", self._not_null())
+
     def _tightens(self, old: Self) -> bool:
-        """Whether values that are there must be checked."""
-        known = {k for k, c in old.constraints.items() if self._keeps(k, c) and not c.not_valid}
-        return (self.not_null and not old.not_null) or any(
-            not c.not_valid and k not in known for k, c in self.constraints.items()
-        )
+        """Return whether existing values must be checked."""
+        proven = {k for k, c in old.constraints.items() if self._keeps(k, c) and not c.not_valid}
+        validated = {k for k, c in self.constraints.items() if not c.not_valid}
+        return (self.not_null and not old.not_null) or not validated <= proven
 
     def _keeps(self, key: str, old: Check) -> bool:
-        """Whether a constraint can stay, perhaps to be validated."""
+        """Return whether a constraint can be kept, perhaps to be validated."""
         new = self.constraints.get(key)
         return new is not None and new.check == old.check and (old.not_valid or not new.not_valid)
 
     def _not_null(self) -> sql.Composable:
-        return (
-            raw("NOT NULL")
-            if self.not_null_name is None
-            else compose("CONSTRAINT {} NOT NULL", self.not_null_name)
-        )
+        if self.not_null_name is None:
+            return raw("NOT NULL")
+        return compose("CONSTRAINT {} NOT NULL", self.not_null_name)
 
     def _alter(self, action: sql.Composable) -> Statement:
         return Statement(sql=text(compose("ALTER DOMAIN {} {}", self.sql_name(), action)))
 
     def _add(self, key: str) -> Statement:
-        """Add a condition that only new values must meet, until it is validated."""
-        return self._alter(
-            compose("ADD CONSTRAINT {} CHECK ({}) NOT VALID", key, raw(self.constraints[key].check))
-        )
+        """Add a constraint for new values, to be validated in a transaction of its own."""
+        check = raw(self.constraints[key].check)
+        return self._alter(compose("ADD CONSTRAINT {} CHECK ({}) NOT VALID", key, check))
 
-    def _remark(
+    def _comments(
         self, before: Mapping[str, str | None], not_null: str | None = None
     ) -> Iterable[Statement]:
+        """Comment on constraints; `before` and `not_null` are the old comments."""
         if self.not_null and self.not_null_comment != not_null:
-            target = compose(
-                "CONSTRAINT {} ON DOMAIN {}",
-                self.not_null_name or default_name(self.ref.name, "", "not_null"),
-                self.sql_name(),
-            )
-            yield Statement(
-                sql=text(compose("COMMENT ON {} IS {}", target, literal(self.not_null_comment)))
-            )
+            constraint = self.not_null_name or default_name(self.ref.name, "", "not_null")
+            yield self._comment(constraint, self.not_null_comment)
         for key, check in self.constraints.items():
             if check.comment != before.get(key):
-                target = compose("CONSTRAINT {} ON DOMAIN {}", key, self.sql_name())
-                yield Statement(
-                    sql=text(compose("COMMENT ON {} IS {}", target, literal(check.comment)))
-                )
+                yield self._comment(key, check.comment)
+
+    def _comment(self, constraint: str, comment: str | None) -> Statement:
+        target = compose("CONSTRAINT {} ON DOMAIN {}", constraint, self.sql_name())
+        return Statement(sql=text(compose("COMMENT ON {} IS {}", target, literal(comment))))
 
 
-def _renamed(expression: str, others: Mapping[str, str]) -> str | None:
-    """What PostgreSQL prints once types have other names; None where it calls a function of people's, which may be replaced too."""
+def _renamed(expression: str, type_names: Mapping[str, str]) -> str | None:
+    """Return the expression as printed after types are renamed; None if user functions are called.
+
+    The functions may be replaced together with the domain.
+    """
     if _CALL.search(expression):
         return None
-    for own, other in others.items():
-        expression = re.sub(
-            rf'(?<![\w"]){re.escape(own)}(?![\w"])', lambda _, to=other: to, expression
-        )
+    for current, new in type_names.items():
+        whole_name = rf'(?<![\w"]){re.escape(current)}(?![\w"])'
+        expression = re.sub(whole_name, lambda _, new=new: new, expression)
     return expression
 
 
-def _container(obj: Object) -> bool:
-    """Whether values of a domain on which this stands are held within others."""
-    kind: object = getattr(obj, "type", None)
-    return kind.endswith("[]") if isinstance(kind, str) else isinstance(obj, DataType)
+def _contains_values(dependent: Object) -> bool:
+    """Return whether a dependent of a domain holds the domain's values inside other values."""
+    type_: object = getattr(dependent, "type", None)
+    return type_.endswith("[]") if isinstance(type_, str) else isinstance(dependent, DataType)

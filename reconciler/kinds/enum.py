@@ -18,16 +18,16 @@ from reconciler.sql import compose, joined, literal, raw, text
 
 
 class EnumValue(BaseModel):
-    """A value that had another name."""
+    """A value that is renamed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
-    renamed_from: str
+    name: str = Field(description="the value")
+    renamed_from: str = Field(description="the old name of the value")
 
 
 class Enum(RenamesParts, DataType):
-    """A type of named values, in their order; `mood: [sad, ok, happy]` is its short form."""
+    """An enumerated type; `mood: [sad, ok, happy]` is the short form."""
 
     kind: ClassVar[str] = "enum"
     section: ClassVar[str] = "enums"
@@ -36,7 +36,7 @@ class Enum(RenamesParts, DataType):
 
     values: tuple[str | EnumValue, ...] = Field(
         default=(),
-        description="in the order in which they compare; {name, renamed_from} renames one",
+        description="the values in sort order; {name, renamed_from} renames a value",
     )
 
     @classmethod
@@ -63,7 +63,7 @@ class Enum(RenamesParts, DataType):
 
     @property
     def names_in_order(self) -> tuple[str, ...]:
-        """The values' names."""
+        """Return the names of the values in sort order."""
         return tuple(v if isinstance(v, str) else v.name for v in self.values)
 
     def as_state(self) -> Self:
@@ -71,24 +71,18 @@ class Enum(RenamesParts, DataType):
 
     def parts_renamed(self, live: Self) -> Iterable[tuple[str, str, Statement]]:
         for value in self.values:
-            if (
-                isinstance(value, EnumValue)
-                and value.renamed_from in live.values
-                and value.name not in live.values
-            ):
-                pairs = ((value.renamed_from, value.name), (value.name, value.renamed_from))
-                words = [
-                    text(
-                        compose(
-                            "ALTER TYPE {} RENAME VALUE {} TO {}",
-                            self.sql_name(),
-                            literal(a),
-                            literal(b),
-                        )
-                    )
-                    for a, b in pairs
-                ]
-                yield value.renamed_from, value.name, Statement(sql=words[0], undo=(words[1],))
+            if isinstance(value, EnumValue) and value.name not in live.values:
+                old, new = value.renamed_from, value.name
+                if old in live.values:
+                    undo = self._rename_value(new, old)
+                    yield old, new, Statement(sql=self._rename_value(old, new), undo=(undo,))
+
+    def _rename_value(self, old: str, new: str) -> str:
+        return text(
+            compose(
+                "ALTER TYPE {} RENAME VALUE {} TO {}", self.sql_name(), literal(old), literal(new)
+            )
+        )
 
     def with_parts_from(self, names: Mapping[str, str]) -> Self:
         values = tuple(
@@ -98,29 +92,31 @@ class Enum(RenamesParts, DataType):
         return self.model_copy(update={"values": values})
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        listed = joined((literal(v) for v in self.names_in_order), by=", ")
-        yield Statement(sql=text(compose("CREATE TYPE {} AS ENUM ({})", self.sql_name(), listed)))
+        values = joined((literal(v) for v in self.names_in_order), by=", ")
+        yield Statement(sql=text(compose("CREATE TYPE {} AS ENUM ({})", self.sql_name(), values)))
 
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
-        """Add values in their places, each committed before anything can use it; what goes or moves makes another type."""
+        """Add values in place; removed or reordered values need a new type."""
         kept = tuple(v for v in self.names_in_order if v in old.names_in_order)
         return self._additions(old) if kept == old.names_in_order else None
 
     def _additions(self, old: Self) -> Iterable[Statement]:
-        there, names = set(old.names_in_order), self.names_in_order
-        for place, value in enumerate(names):
-            if value in there:
-                continue
-            where: sql.Composable = raw("")
-            if place:
-                follows = all(v not in there for v in names[place:])
-                where = raw("") if follows else compose(" AFTER {}", literal(names[place - 1]))
-            elif there:
-                where = compose(" BEFORE {}", literal(old.names_in_order[0]))
-            there.add(value)
-            yield Statement(
-                sql=text(
-                    compose("ALTER TYPE {} ADD VALUE {}{}", self.sql_name(), literal(value), where)
-                ),
-                own_transaction=True,
-            )
+        """Add each value in a transaction of its own: no statement may use the value before."""
+        present, names = list(old.names_in_order), self.names_in_order
+        for position, value in enumerate(names):
+            if value not in present:
+                place = self._place(position, present)
+                present.append(value)
+                command = compose(
+                    "ALTER TYPE {} ADD VALUE {}{}", self.sql_name(), literal(value), place
+                )
+                yield Statement(sql=text(command), own_transaction=True)
+
+    def _place(self, position: int, present: Sequence[str]) -> sql.Composable:
+        """Return BEFORE or AFTER for the value at `position`, unless the value becomes the last."""
+        names = self.names_in_order
+        if position == 0:
+            return compose(" BEFORE {}", literal(present[0])) if present else raw("")
+        if all(v not in present for v in names[position:]):
+            return raw("")
+        return compose(" AFTER {}", literal(names[position - 1]))

@@ -18,7 +18,7 @@ from reconciler.sql import compose, joined, literal, name, raw, text
 
 
 class EventTrigger(FiresOnDdl, Owned):
-    """A trigger that fires on commands which change the schema."""
+    """An event trigger, fired by DDL commands or a login."""
 
     kind: ClassVar[str] = "event_trigger"
     section: ClassVar[str] = "event_triggers"
@@ -28,14 +28,17 @@ class EventTrigger(FiresOnDdl, Owned):
     sql_fields: ClassVar[tuple[str, ...]] = ("execute",)
 
     event: Literal["ddl_command_start", "ddl_command_end", "sql_drop", "table_rewrite", "login"] = (
-        Field(alias="on", description="the event; `login` from PostgreSQL 17")
+        Field(
+            alias="on", description="the event that fires the trigger; `login` since PostgreSQL 17"
+        )
     )
     tags: tuple[str, ...] = Field(
-        default=(), description="the commands that it is for (WHEN TAG IN); none: all"
+        default=(), description="the command tags that fire the trigger (WHEN TAG IN); none: all"
     )
-    execute: str = Field(description="the function: f()")
+    execute: str = Field(description="the function to execute: f()")
     enabled: Literal["origin", "disabled", "replica", "always"] = Field(
-        default="origin", description="in which sessions it fires"
+        default="origin",
+        description="by session_replication_role, the sessions in which the trigger fires",
     )
 
     @classmethod
@@ -62,29 +65,23 @@ class EventTrigger(FiresOnDdl, Owned):
         return {"on": 17} if self.event == "login" else {}
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        words = compose("CREATE EVENT TRIGGER {} ON {}", self.ref.name, self.event)
-        if self.tags:
-            words = compose(
-                "{} WHEN TAG IN ({})", words, joined(literal(t.upper()) for t in self.tags)
-            )
-        yield Statement(sql=text(compose("{} EXECUTE FUNCTION {}", words, raw(self.execute))))
+        tags = joined(literal(t.upper()) for t in self.tags)
+        command = compose(
+            "CREATE EVENT TRIGGER {} ON {}{} EXECUTE FUNCTION {}",
+            self.ref.name,
+            self.event,
+            compose(" WHEN TAG IN ({})", tags) if self.tags else raw(""),
+            raw(self.execute),
+        )
+        yield Statement(sql=text(command))
         yield from self._enable("origin")
 
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
-        return (
-            self._enable(old.enabled)
-            if self.model_copy(update={"enabled": old.enabled}) == old
-            else None
-        )
+        if self.model_copy(update={"enabled": old.enabled}) != old:
+            return None
+        return self._enable(old.enabled)
 
     def _enable(self, before: str) -> Iterable[Statement]:
         if self.enabled != before:
-            yield Statement(
-                sql=text(
-                    compose(
-                        "ALTER EVENT TRIGGER {} {}",
-                        self.ref.name,
-                        raw(FIRING_CLAUSES[self.enabled]),
-                    )
-                )
-            )
+            clause = raw(FIRING_CLAUSES[self.enabled])
+            yield Statement(sql=text(compose("ALTER EVENT TRIGGER {} {}", self.ref.name, clause)))

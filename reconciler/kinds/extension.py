@@ -19,7 +19,7 @@ from reconciler.sql import compose, joined, literal, name, text
 
 
 class Extension(RequiresFiles, RenamesParts):
-    """An extension; the objects it owns are never touched."""
+    """An extension; objects of the extension are not managed."""
 
     kind: ClassVar[str] = "extension"
     section: ClassVar[str] = "extensions"
@@ -30,13 +30,17 @@ class Extension(RequiresFiles, RenamesParts):
     renamed_part: ClassVar[str] = "schema"
 
     namespace: str | None = Field(
-        default=None, alias="schema", description="where its objects go, if it lets one choose"
+        default=None,
+        alias="schema",
+        description="the schema for the extension's objects; left out: the extension's choice",
     )
     version: str | None = Field(
-        default=None, description="left out: whatever is installed, or the server's default"
+        default=None,
+        description="the version; left out: the installed one, or the server's default",
     )
     relocatable: bool = Field(default=False, json_schema_extra={"derived": True})
     reaches: tuple[str, ...] = Field(default=(), json_schema_extra={"derived": True})
+    # fields are stored in journals: their names cannot change
     usual_comment: str | None = Field(default=None, json_schema_extra={"derived": True})
 
     @classmethod
@@ -44,8 +48,8 @@ class Extension(RequiresFiles, RenamesParts):
         return f"""
             SELECT e.extname AS name, ARRAY[{address("pg_extension", "e.oid")}] AS addresses,
                    CASE WHEN NOT EXISTS (
-                       SELECT FROM pg_depend AS d WHERE d.classid = 'pg_namespace'::regclass
-                       AND d.objid = n.oid
+                       SELECT FROM pg_depend AS d
+                       WHERE d.classid = 'pg_namespace'::regclass AND d.objid = n.oid
                               AND d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
                               AND d.deptype = 'e')
                         THEN n.nspname END AS extension_schema,
@@ -60,12 +64,12 @@ class Extension(RequiresFiles, RenamesParts):
 
     @classmethod
     def from_row(cls, ref: Ref, row: Row) -> Self:
-        """The comment that comes with it is none of ours; "" stands for one that was taken away."""
-        said, usual = row.pop("comment"), row["usual_comment"]
+        """Leave out the extension's default comment; "" means a removed comment."""
+        comment = row.pop("comment")
         return cls(
             ref=ref,
             schema=row.pop("extension_schema"),
-            comment=None if said == usual else said or "",
+            comment=None if comment == row["usual_comment"] else comment or "",
             **row,
         )
 
@@ -76,7 +80,7 @@ class Extension(RequiresFiles, RenamesParts):
         return frozenset({Ref("schema", "", self.namespace)} if self.namespace else ())
 
     def over(self, live: Self | None, *, complete: bool = False) -> Self:
-        """What says no version is content with the one that is there."""
+        """Keep the installed version and schema if none is declared."""
         full = super().over(live, complete=complete)
         if live is None:
             return full
@@ -89,18 +93,18 @@ class Extension(RequiresFiles, RenamesParts):
         return frozenset({self.ref.name})
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        words: list[sql.Composable] = [compose("CREATE EXTENSION {}", self.ref.name)]
+        clauses: list[sql.Composable] = [compose("CREATE EXTENSION {}", self.ref.name)]
         if self.namespace:
-            words.append(compose("SCHEMA {}", self.namespace))
-        if self._asked_for(context):
-            words.append(compose("VERSION {}", literal(self.version)))
-        yield Statement(sql=text(joined(words, by=" ")))
+            clauses.append(compose("SCHEMA {}", self.namespace))
+        if self._version_declared(context):
+            clauses.append(compose("VERSION {}", literal(self.version)))
+        yield Statement(sql=text(joined(clauses, by=" ")))
 
     def parts_renamed(self, live: Self) -> Iterable[tuple[str, str, Statement]]:
-        """What belongs to it is called otherwise in another schema, and so is all that stands on that."""
+        """Move to another schema, which renames the extension's objects for all dependents."""
         if live.namespace and self.namespace not in (None, live.namespace) and live.relocatable:
-            forth, back = self._move(self.namespace), self._move(live.namespace)
-            yield live.namespace, self.namespace or "", Statement(sql=forth, undo=(back,))
+            move, undo = self._move(self.namespace), self._move(live.namespace)
+            yield live.namespace, self.namespace or "", Statement(sql=move, undo=(undo,))
 
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         updated = self.version is not None and self.version != old.version
@@ -111,22 +115,21 @@ class Extension(RequiresFiles, RenamesParts):
 
     def _differences(self, old: Self, *, updated: bool, moved: bool) -> Iterable[Statement]:
         if updated:
-            oneway = old.version not in self.reaches
-            why = f"{self.ref} {self.version} has no way back to {old.version}"
-            yield Statement(
-                sql=self._update(self.version),
-                undo=() if oneway else (self._update(old.version),),
-                hazards=(Hazard(hazard=HazardKind.IRREVERSIBLE, reason=why),) if oneway else (),
-            )
+            update = Statement(sql=self._update(self.version), undo=(self._update(old.version),))
+            if old.version not in self.reaches:
+                reason = f"{self.ref} {self.version} has no way back to {old.version}"
+                hazard = Hazard(hazard=HazardKind.IRREVERSIBLE, reason=reason)
+                update = update.model_copy(update={"undo": (), "hazards": (hazard,)})
+            yield update
         if moved:
             yield Statement(sql=self._move(self.namespace), undo=(self._move(old.namespace),))
 
     def remove(self, context: PlanningContext) -> Iterable[Statement]:
-        lost = Hazard(
+        hazard = Hazard(
             hazard=HazardKind.DATA_LOSS,
             reason=f"{self.ref} is dropped with everything that it made, tables too",
         )
-        yield Statement(sql=text(compose("DROP {}", self.designation())), hazards=(lost,))
+        yield Statement(sql=text(compose("DROP {}", self.designation())), hazards=(hazard,))
 
     def _update(self, version: str | None) -> str:
         return text(compose("ALTER EXTENSION {} UPDATE TO {}", self.ref.name, literal(version)))
@@ -134,8 +137,8 @@ class Extension(RequiresFiles, RenamesParts):
     def _move(self, schema: str | None) -> str:
         return text(compose("ALTER EXTENSION {} SET SCHEMA {}", self.ref.name, schema or ""))
 
-    def _asked_for(self, context: PlanningContext) -> bool:
-        """Whether a version is wanted, rather than what the scratch server happened to have."""
+    def _version_declared(self, context: PlanningContext) -> bool:
+        """Return whether the version is declared, not merely the scratch server's default."""
         declared = context.declared.get(self.ref)
         return self.version is not None and not (
             isinstance(declared, Extension) and declared.version is None
@@ -143,7 +146,7 @@ class Extension(RequiresFiles, RenamesParts):
 
     def attach(self, old: Self | None, context: PlanningContext) -> Iterator[Statement]:
         if self.comment != (old.comment if old else None):
-            said = self.usual_comment if self.comment is None else self.comment
+            comment = self.usual_comment if self.comment is None else self.comment
             yield Statement(
-                sql=text(compose("COMMENT ON EXTENSION {} IS {}", self.ref.name, literal(said)))
+                sql=text(compose("COMMENT ON EXTENSION {} IS {}", self.ref.name, literal(comment)))
             )

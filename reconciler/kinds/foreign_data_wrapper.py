@@ -26,7 +26,7 @@ from reconciler.sql import compose, name, raw, text
 
 
 class ForeignDataWrapper(Granted):
-    """What knows how to reach foreign data; most come with an extension."""
+    """A foreign data wrapper that belongs to no extension."""
 
     kind: ClassVar[str] = "foreign_data_wrapper"
     section: ClassVar[str] = "foreign_data_wrappers"
@@ -36,10 +36,14 @@ class ForeignDataWrapper(Granted):
     grant_class: ClassVar[str] = "FOREIGN DATA WRAPPER"
     sql_fields: ClassVar[tuple[str, ...]] = ("handler", "validator")
 
-    handler: str | None = Field(default=None, description="the function that runs its scans")
-    validator: str | None = Field(default=None, description="the function that checks options")
+    handler: str | None = Field(
+        default=None, description="the function that scans foreign tables: schema.name"
+    )
+    validator: str | None = Field(
+        default=None, description="the function that checks options: schema.name"
+    )
     options: dict[str, str] = Field(
-        default_factory=dict, description="what the validator takes; never a secret"
+        default_factory=dict, description="options that the validator accepts; secrets are refused"
     )
 
     _no_secrets = field_validator("options")(reject_secrets)
@@ -65,34 +69,24 @@ class ForeignDataWrapper(Granted):
         return name(self.ref.name)
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        yield Statement(
-            sql=text(
-                compose(
-                    "CREATE {}{}{}",
-                    self.designation(),
-                    self._functions(None),
-                    options_clause(self.options),
-                )
-            )
-        )
+        functions, options = self._functions(None), options_clause(self.options)
+        yield Statement(sql=text(compose("CREATE {}{}{}", self.designation(), functions, options)))
 
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
-        functions, options = self._functions(old), options_change(old.options, self.options)
-        yield Statement(
-            sql=text(
-                compose(
-                    "ALTER {}{}{}",
-                    self.designation(),
-                    functions,
-                    compose(" {}", options) if options else raw(""),
-                )
-            )
+        options = options_change(old.options, self.options)
+        command = compose(
+            "ALTER {}{}{}",
+            self.designation(),
+            self._functions(old),
+            compose(" {}", options) if options else raw(""),
         )
+        yield Statement(sql=text(command))
 
     def _functions(self, old: Self | None) -> sql.Composable:
-        words = ""
-        for role in ("handler", "validator"):
-            was, wanted = getattr(old, role, None), getattr(self, role)
-            if was != wanted:
-                words += f" NO {role.upper()}" if wanted is None else f" {role.upper()} {wanted}"
-        return raw(words)
+        clauses = ""
+        for field in ("handler", "validator"):
+            before, after = getattr(old, field, None), getattr(self, field)
+            if before != after:
+                keyword = field.upper()
+                clauses += f" NO {keyword}" if after is None else f" {keyword} {after}"
+        return raw(clauses)

@@ -26,7 +26,7 @@ from reconciler.sql import compose, joined, literal, name, raw, text
 
 
 class ForeignServer(Granted):
-    """Where foreign data is."""
+    """A foreign server."""
 
     kind: ClassVar[str] = "foreign_server"
     section: ClassVar[str] = "foreign_servers"
@@ -35,11 +35,16 @@ class ForeignServer(Granted):
     schemaless: ClassVar[bool] = True
     grant_class: ClassVar[str] = "FOREIGN SERVER"
 
-    wrapper: str = Field(default="", description="the foreign data wrapper")
-    type: str | None = Field(default=None, description="what the wrapper makes of it")
-    version: str | None = Field(default=None, description="what the wrapper makes of it")
+    wrapper: str = Field(default="", description="the foreign data wrapper of the server")
+    type: str | None = Field(
+        default=None, description="the server type; its meaning depends on the wrapper"
+    )
+    version: str | None = Field(
+        default=None, description="the server version; its meaning depends on the wrapper"
+    )
     options: dict[str, str] = Field(
-        default_factory=dict, description="such as host and dbname; never a secret"
+        default_factory=dict,
+        description="options of the wrapper, such as host and dbname; secrets are refused",
     )
 
     _no_secrets = field_validator("options")(reject_secrets)
@@ -70,22 +75,21 @@ class ForeignServer(Granted):
         return name(self.ref.name)
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        words: list[sql.Composable] = [compose("CREATE SERVER {}", self.ref.name)]
-        said = (("TYPE", self.type), ("VERSION", self.version))
-        words += [compose("{} {}", raw(k), literal(v)) for k, v in said if v is not None]
-        words.append(
+        clauses: list[sql.Composable] = [compose("CREATE SERVER {}", self.ref.name)]
+        strings = (("TYPE", self.type), ("VERSION", self.version))
+        clauses += [compose("{} {}", raw(k), literal(v)) for k, v in strings if v is not None]
+        clauses.append(
             compose("FOREIGN DATA WRAPPER {}{}", self.wrapper, options_clause(self.options))
         )
-        yield Statement(sql=text(joined(words, by=" ")))
+        yield Statement(sql=text(joined(clauses, by=" ")))
 
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         if (self.wrapper, self.type) != (old.wrapper, old.type):
             return None
-        words: list[sql.Composable] = []
+        actions: list[sql.Composable] = []
         if self.version != old.version:
-            words.append(compose("VERSION {}", literal(self.version)))
+            actions.append(compose("VERSION {}", literal(self.version)))
         if (options := options_change(old.options, self.options)) is not None:
-            words.append(options)
-        return [
-            Statement(sql=text(compose("ALTER SERVER {} {}", self.ref.name, joined(words, by=" "))))
-        ]
+            actions.append(options)
+        command = compose("ALTER SERVER {} {}", self.ref.name, joined(actions, by=" "))
+        return [Statement(sql=text(command))]

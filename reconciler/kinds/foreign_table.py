@@ -25,7 +25,7 @@ from reconciler.sql import compose
 
 
 class ForeignTable(InheritableTable):
-    """A table whose rows are elsewhere; it may inherit, or be a partition."""
+    """A foreign table, which may inherit or be a partition."""
 
     kind: ClassVar[str] = "foreign_table"
     section: ClassVar[str] = "foreign_tables"
@@ -33,10 +33,10 @@ class ForeignTable(InheritableTable):
     oid_column: ClassVar[str] = "pg_foreign_table.ftrelid"
     sql_fields: ClassVar[tuple[str, ...]] = ("partition_of", "values", "inherits")
 
-    server: str = Field(default="", description="the foreign server")
+    server: str = Field(default="", description="the foreign server of the table")
     options: dict[str, str] = Field(
         default_factory=dict,
-        description="what its wrapper takes, such as table_name; never a secret",
+        description="options of the wrapper, such as table_name; secrets are refused",
     )
 
     _no_secrets = field_validator("options")(reject_secrets)

@@ -20,8 +20,8 @@ from reconciler.server.capabilities import Server
 from reconciler.server.connection import Connection, Row, rows, run_sql
 from reconciler.sql import compose, joined, literal, name, raw, split_commas, text
 
-# Settings whose value is a list of names, each quoted by itself: GUC_LIST_QUOTE in PostgreSQL's guc_tables.c.
-LISTS = frozenset(
+# Settings with a list of quoted names: GUC_LIST_QUOTE in PostgreSQL's guc_tables.c
+LIST_SETTINGS = frozenset(
     {
         "search_path",
         "temp_tablespaces",
@@ -30,11 +30,14 @@ LISTS = frozenset(
         "local_preload_libraries",
     }
 )
-FOREIGN = frozenset({"c", "internal"})  # languages whose body is a symbol
+SYMBOL_LANGUAGES = frozenset({"c", "internal"})  # the body is the name of a C function
 _DEFAULT = re.compile(r"""((?:"(?:""|[^"])*"|[^"'=])*?)(?:\s+default\b|\s*:?=).*""", re.I | re.S)
 _ATOMIC = re.compile(r"\s*(BEGIN\s+ATOMIC|RETURN)\b", re.I)
-_MODES = "CASE u.m WHEN 'i' THEN 'in' WHEN 'o' THEN 'out' WHEN 'b' THEN 'inout' WHEN 'v' THEN 'variadic' ELSE 'table' END"
-_SHARED = f"""
+_MODES = (
+    "CASE u.m WHEN 'i' THEN 'in' WHEN 'o' THEN 'out' WHEN 'b' THEN 'inout'"
+    " WHEN 'v' THEN 'variadic' ELSE 'table' END"
+)
+_COMMON_COLUMNS = f"""
     n.nspname AS schema, p.proname AS name, pg_get_userbyid(p.proowner)::text AS owner,
     ARRAY[{address("pg_proc", "p.oid")}] AS addresses,
     array_to_string(ARRAY(SELECT format_type(t, NULL)
@@ -54,7 +57,7 @@ _SHARED = f"""
 
 
 class Routine(Overloaded, Granted):
-    """What functions and procedures share; the YAML key is the name with the arguments."""
+    """A function or procedure; the YAML key is the name with the arguments."""
 
     shared_namespace: ClassVar[str] = "routine"
     public_by_default: ClassVar[tuple[str, ...]] = ("execute",)
@@ -64,50 +67,48 @@ class Routine(Overloaded, Granted):
         default=(), json_schema_extra={"derived": True}
     )
     defaults: int = Field(default=0, json_schema_extra={"derived": True})
-    language: str = "sql"
+    language: str = Field(default="sql", description="the procedural language")
     body: str = Field(
         default="",
-        description="the text, or SQL that begins with BEGIN ATOMIC or RETURN; in C the symbol",
+        description="the source text, or SQL from BEGIN ATOMIC or RETURN on; in C the symbol",
     )
-    library: str | None = Field(default=None, description="the file that holds it, in C")
+    library: str | None = Field(default=None, description="in C, the file of the shared library")
     security: Literal["invoker", "definer"] = Field(
-        default="invoker", description="whose rights it runs with"
+        default="invoker", description="the role whose privileges apply: the caller or the owner"
     )
     transform: tuple[str, ...] = Field(
-        default=(), description="types that the language's transforms hand over"
+        default=(), description="types for which the language's transforms are used"
     )
-    set: dict[str, str] = Field(default_factory=dict, description="settings in force while it runs")
+    set: dict[str, str] = Field(default_factory=dict, description="settings in force during a call")
 
     @field_validator("set", mode="before")
     @classmethod
     def _as_text(cls, value: object) -> object:
         if not isinstance(value, Mapping):
             return value
-        words = {True: "on", False: "off"}
-        given = cast("Mapping[object, object]", value)
-        return {
-            k: words[v] if isinstance(v, bool) else str(v) if isinstance(v, int | float) else v
-            for k, v in given.items()
-        }
+        settings = cast("Mapping[object, object]", value)
+        return {k: _setting_text(v) for k, v in settings.items()}
 
     @classmethod
     def from_row(cls, ref: Ref, row: Row) -> Self:
         settings = dict(s.split("=", 1) for s in row.pop("set") or ())
-        return cls(ref=ref, set={k: _plain(k, v) for k, v in settings.items()}, **row)
+        return cls(ref=ref, set={k: _without_quotes(k, v) for k, v in settings.items()}, **row)
 
     @classmethod
     def entry(cls, key: str, body: object) -> tuple[str, object]:
-        own, bracket, arguments = key.partition("(")
+        name_, bracket, arguments = key.partition("(")
         if not bracket or not key.endswith(")"):
             raise ValueError(f"a {cls.kind} is named with its arguments: {key}()")
         fields = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
-        return own.strip(), fields | {"arguments": arguments[:-1].strip()}
+        return name_.strip(), fields | {"arguments": arguments[:-1].strip()}
 
     def identify(self, connection: Connection) -> Ref:
-        """Let PostgreSQL read the arguments: make an empty routine of them where nobody sees it."""
+        """Create an empty routine as a temporary one, and read the arguments' types."""
         probe = f'pg_temp."{self.ref.name.replace(chr(34), chr(34) * 2)}"'
         body = (
-            "LANGUAGE internal AS 'now'" if self.language in FOREIGN else "LANGUAGE plpgsql AS ''"
+            "LANGUAGE internal AS 'now'"
+            if self.language in SYMBOL_LANGUAGES
+            else "LANGUAGE plpgsql AS ''"
         )
         run_sql(
             connection,
@@ -116,9 +117,11 @@ class Routine(Overloaded, Granted):
         run_sql(connection, "SET search_path TO ''")
         found = rows(
             connection,
-            """SELECT p.oid::regprocedure::text AS probe, array_to_string(ARRAY(
-                   SELECT format_type(t, NULL) FROM unnest(p.proargtypes) WITH ORDINALITY AS u(t, o)
-                   ORDER BY o), ', ') AS arguments
+            """
+               SELECT p.oid::regprocedure::text AS probe,
+                      array_to_string(ARRAY(SELECT format_type(t, NULL)
+                                            FROM unnest(p.proargtypes) WITH ORDINALITY AS u(t, o)
+                                            ORDER BY o), ', ') AS arguments
                FROM pg_proc AS p WHERE p.proname = %s AND p.pronamespace = pg_my_temp_schema()""",
             [self.ref.name],
         )
@@ -126,71 +129,78 @@ class Routine(Overloaded, Granted):
         return Ref(self.kind, self.ref.schema, self.ref.name, None, found[0]["arguments"])
 
     def sql_name(self) -> sql.Composable:
-        """Until PostgreSQL has read them, the arguments are as people wrote them, with defaults that no name has."""
-        listed = (_DEFAULT.sub(r"\1", a) for a in split_commas(self.ref.arguments or ""))
-        return compose("{}({})", name(self.ref.schema, self.ref.name), raw(", ".join(listed)))
+        """Return the name with the arguments' types, without defaults of declared arguments."""
+        arguments = (_DEFAULT.sub(r"\1", a) for a in split_commas(self.ref.arguments or ""))
+        return compose("{}({})", name(self.ref.schema, self.ref.name), raw(", ".join(arguments)))
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        yield self._statement("CREATE", self._exposed(None))
+        yield self._statement("CREATE", self._security_hazards(None))
 
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
-        """Replace it, unless a caller would notice: https://www.postgresql.org/docs/current/sql-createfunction.html#SQL-CREATEFUNCTION-NOTES"""
-        if (
-            self._result() != old._result()
-            or self.defaults < old.defaults
-            or len(self.parameters) != len(old.parameters)
-        ):
-            return None
-        for (mode, own, kind), before in zip(self.parameters, old.parameters, strict=True):
-            named = own == before[1] or (not before[1] and mode in ("in", "variadic"))
-            if (mode, kind) != (before[0], before[2]) or not named:
-                return None
-        return [self._statement("CREATE OR REPLACE", self._exposed(old))]
+        """Replace the routine, unless CREATE OR REPLACE refuses the change.
 
-    # -- pieces ----------------------------------------------------------------------------------------------------
+        https://www.postgresql.org/docs/current/sql-createfunction.html#SQL-CREATEFUNCTION-NOTES
+        """
+        if self._result() != old._result() or self.defaults < old.defaults:
+            return None
+        if len(self.parameters) != len(old.parameters):
+            return None
+        parameters = zip(old.parameters, self.parameters, strict=True)
+        if not all(_can_replace(before, after) for before, after in parameters):
+            return None
+        return [self._statement("CREATE OR REPLACE", self._security_hazards(old))]
 
     def _result(self) -> str:
-        """The RETURNS clause."""
+        """Return the RETURNS clause, or an empty text."""
         return ""
 
     def _attributes(self) -> Iterable[str]:
         return ()
 
-    def _exposed(self, old: Self | None) -> tuple[Hazard, ...]:
-        def open_to_all(routine: Self) -> bool:
-            return routine.security == "definer" and "search_path" not in routine.set
-
-        turned = old is not None and self.security == "definer" and old.security != "definer"
-        widened = open_to_all(self) and (old is None or not open_to_all(old))
-        path = " and a search_path of its caller's choice" if open_to_all(self) else ""
-        why = f"{self.ref} runs with its owner's rights{path}"
-        return (
-            (Hazard(hazard=HazardKind.WEAKENS_SECURITY, reason=why),) if turned or widened else ()
+    def _security_hazards(self, old: Self | None) -> tuple[Hazard, ...]:
+        becomes_definer = (
+            old is not None and self.security == "definer" and old.security != "definer"
         )
+        becomes_open = self._open_search_path() and not (
+            old is not None and old._open_search_path()
+        )
+        if not (becomes_definer or becomes_open):
+            return ()
+        path = " and a search_path of its caller's choice" if self._open_search_path() else ""
+        reason = f"{self.ref} runs with its owner's rights{path}"
+        return (Hazard(hazard=HazardKind.WEAKENS_SECURITY, reason=reason),)
+
+    def _open_search_path(self) -> bool:
+        """Return whether callers choose the search_path of a SECURITY DEFINER routine."""
+        return self.security == "definer" and "search_path" not in self.set
 
     def _statement(self, verb: str, hazards: tuple[Hazard, ...]) -> Statement:
-        own = name(self.ref.schema, self.ref.name)
-        words: list[sql.Composable] = [
-            compose("{} {} {}({})", raw(verb), raw(self.grant_class), own, raw(self.arguments))
+        lines = [
+            self._head(verb),
+            *([raw(result)] if (result := self._result()) else []),
+            compose("LANGUAGE {}", self.language),
+            *self._transforms(),
+            *map(raw, self._attributes()),
+            *([raw("SECURITY DEFINER")] if self.security == "definer" else []),
+            *self._settings(),
+            self._source(),
         ]
-        if result := self._result():
-            words.append(raw(result))
-        words.append(compose("LANGUAGE {}", self.language))
+        return Statement(sql=text(joined(lines, by="\n")), hazards=hazards)
+
+    def _head(self, verb: str) -> sql.Composable:
+        routine = name(self.ref.schema, self.ref.name)
+        return compose(
+            "{} {} {}({})", raw(verb), raw(self.grant_class), routine, raw(self.arguments)
+        )
+
+    def _transforms(self) -> Iterable[sql.Composable]:
         if self.transform:
-            words.append(
-                compose(
-                    "TRANSFORM {}", joined(compose("FOR TYPE {}", raw(t)) for t in self.transform)
-                )
-            )
-        words += [raw(w) for w in self._attributes()]
-        if self.security == "definer":
-            words.append(raw("SECURITY DEFINER"))
-        words += [
-            compose("SET {} TO {}", name(*k.split(".")), _setting(k, v))
-            for k, v in self.set.items()
-        ]
-        words.append(self._source())
-        return Statement(sql=text(joined(words, by="\n")), hazards=hazards)
+            types = joined(compose("FOR TYPE {}", raw(t)) for t in self.transform)
+            yield compose("TRANSFORM {}", types)
+
+    def _settings(self) -> Iterable[sql.Composable]:
+        for key, value in self.set.items():
+            yield compose("SET {} TO {}", name(*key.split(".")), _setting(key, value))
 
     def _source(self) -> sql.Composable:
         if self.library is not None:
@@ -201,7 +211,7 @@ class Routine(Overloaded, Granted):
 
 
 class Function(Routine):
-    """A function; its YAML key is its name with its arguments."""
+    """A function; the YAML key is the name with the arguments."""
 
     kind: ClassVar[str] = "function"
     section: ClassVar[str] = "functions"
@@ -211,23 +221,35 @@ class Function(Routine):
     sql_fields: ClassVar[tuple[str, ...]] = ("body", "returns")
 
     returns: str | None = Field(
-        default=None, description="the result type; none where OUT arguments say it"
+        default=None, description="the result type; left out if OUT arguments determine it"
     )
-    window: bool = Field(default=False, description="a window function, in C")
-    volatility: Literal["immutable", "stable", "volatile"] = "volatile"
-    strict: bool = Field(default=False, description="null for any null argument, without a call")
-    leakproof: bool = False
-    parallel: Literal["unsafe", "restricted", "safe"] = "unsafe"
+    window: bool = Field(default=False, description="a window function, which only C can be")
+    volatility: Literal["immutable", "stable", "volatile"] = Field(
+        default="volatile", description="whether equal arguments give equal results"
+    )
+    strict: bool = Field(
+        default=False, description="returns null for any null argument, without a call"
+    )
+    leakproof: bool = Field(
+        default=False, description="reveals nothing about arguments except by the result"
+    )
+    parallel: Literal["unsafe", "restricted", "safe"] = Field(
+        default="unsafe", description="whether parallel queries may call the function"
+    )
     cost: float | None = Field(
-        default=None, description="of one call, in units of cpu_operator_cost"
+        default=None, description="estimated cost of a call, in units of cpu_operator_cost"
     )
-    rows: float | None = Field(default=None, description="expected of a set-returning function")
-    support: str | None = Field(default=None, description="the function that advises the planner")
+    rows: float | None = Field(
+        default=None, description="estimated number of rows of a set-returning function"
+    )
+    support: str | None = Field(
+        default=None, description="the planner support function: schema.name"
+    )
 
     @classmethod
     def catalog(cls, server: Server) -> str:
         return f"""
-            SELECT {_SHARED}, pg_get_function_result(p.oid) AS returns, p.prokind = 'w' AS window,
+            SELECT {_COMMON_COLUMNS}, pg_get_function_result(p.oid) AS returns, p.prokind = 'w' AS window,
                    CASE p.provolatile WHEN 'i' THEN 'immutable' WHEN 's' THEN 'stable'
                         ELSE 'volatile' END AS volatility,
                    p.proisstrict AS strict, p.proleakproof AS leakproof,
@@ -277,7 +299,7 @@ class Function(Routine):
 
 
 class Procedure(Routine):
-    """A procedure; its YAML key is its name with its arguments."""
+    """A procedure; the YAML key is the name with the arguments."""
 
     kind: ClassVar[str] = "procedure"
     section: ClassVar[str] = "procedures"
@@ -288,7 +310,7 @@ class Procedure(Routine):
     @classmethod
     def catalog(cls, server: Server) -> str:
         return f"""
-            SELECT {_SHARED}, {object_grants("p.proacl", "f", "p.proowner")} AS grants
+            SELECT {_COMMON_COLUMNS}, {object_grants("p.proacl", "f", "p.proowner")} AS grants
             FROM pg_proc AS p
             JOIN pg_namespace AS n ON n.oid = p.pronamespace
             JOIN pg_language AS l ON l.oid = p.prolang
@@ -297,7 +319,7 @@ class Procedure(Routine):
 
 
 def quoted(body: str) -> sql.Composable:
-    """A body between dollar quotes that it does not contain."""
+    """Quote a body by dollar quotes that do not occur in the body."""
     tag = "$function$"
     while tag in body + "$":
         tag = tag[:-1] + "_$"
@@ -305,17 +327,31 @@ def quoted(body: str) -> sql.Composable:
 
 
 def _number(value: float) -> str:
-    """As short as it reads back: 100, 0.0025."""
+    """Return the shortest spelling of the same number: 100, 0.0025."""
     return repr(value).removesuffix(".0")
 
 
-def _plain(setting: str, value: str) -> str:
-    """A stored setting as a person would write it: the list `""` is the empty one."""
-    return "" if setting in LISTS and value == '""' else value
+def _can_replace(before: tuple[str, str, str], after: tuple[str, str, str]) -> bool:
+    """Return whether CREATE OR REPLACE accepts a parameter: mode, name and type."""
+    mode, name_, type_ = after
+    can_rename = not before[1] and mode in ("in", "variadic")
+    return (mode, type_) == (before[0], before[2]) and (name_ == before[1] or can_rename)
+
+
+def _setting_text(value: object) -> object:
+    """Spell a YAML boolean or number as a setting."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(value) if isinstance(value, int | float) else value
+
+
+def _without_quotes(setting: str, value: str) -> str:
+    """Return a stored setting as declared: an empty list is stored as `""`."""
+    return "" if setting in LIST_SETTINGS and value == '""' else value
 
 
 def _setting(setting: str, value: str) -> sql.Composable:
-    if setting not in LISTS:
+    if setting not in LIST_SETTINGS:
         return sql.Literal(value)
     names = [n[1:-1].replace('""', '"') if n.startswith('"') else n for n in split_commas(value)]
     return joined(sql.Literal(n) for n in names or [""])

@@ -17,7 +17,7 @@ from reconciler.sql import compose, joined, name, raw, text
 
 
 class Language(Granted):
-    """A procedural language that no extension brings."""
+    """A procedural language that belongs to no extension."""
 
     kind: ClassVar[str] = "language"
     section: ClassVar[str] = "languages"
@@ -28,9 +28,13 @@ class Language(Granted):
     public_by_default: ClassVar[tuple[str, ...]] = ("usage",)
     sql_fields: ClassVar[tuple[str, ...]] = ("handler", "inline", "validator")
 
-    trusted: bool = Field(default=False, description="anybody may write functions in it")
-    handler: str = Field(default="", description="the function that runs its functions")
-    inline: str | None = Field(default=None, description="the function that runs DO")
+    trusted: bool = Field(
+        default=False, description="every role with USAGE may create functions in the language"
+    )
+    handler: str = Field(
+        default="", description="the function that calls functions in the language"
+    )
+    inline: str | None = Field(default=None, description="the function that runs DO blocks")
     validator: str | None = Field(
         default=None, description="the function that checks new functions"
     )
@@ -52,13 +56,13 @@ class Language(Granted):
         return name(self.ref.name)
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        words: list[sql.Composable] = [
+        clauses: list[sql.Composable] = [
             compose("CREATE {}LANGUAGE {}", raw("TRUSTED " if self.trusted else ""), self.ref.name)
         ]
-        given = (("HANDLER", self.handler), ("INLINE", self.inline), ("VALIDATOR", self.validator))
-        words += [
-            compose("{} {}", raw(what), raw(function))
-            for what, function in given
-            if function is not None
-        ]
-        yield Statement(sql=text(joined(words, by=" ")))
+        functions = (
+            ("HANDLER", self.handler),
+            ("INLINE", self.inline),
+            ("VALIDATOR", self.validator),
+        )
+        clauses += [compose("{} {}", raw(k), raw(f)) for k, f in functions if f is not None]
+        yield Statement(sql=text(joined(clauses, by=" ")))

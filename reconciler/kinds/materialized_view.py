@@ -30,18 +30,24 @@ DEFAULT_TABLESPACE = "pg_default"
 
 
 class MaterializedColumn(QueryColumn):
-    """What a materialized view's column has beside what the query gives it."""
+    """Declared properties of a column of a materialized view."""
 
     storage: Literal["plain", "external", "extended", "main"] | None = Field(
-        default=None, description="where it is not the type's own"
+        default=None, description="the storage mode; left out: the type's default"
     )
-    compression: Literal["pglz", "lz4"] | None = None
-    statistics: int | None = Field(default=None, description="how many values ANALYZE samples")
-    options: dict[str, str] = Field(default_factory=dict, description="n_distinct")
+    compression: Literal["pglz", "lz4"] | None = Field(
+        default=None, description="left out: default_toast_compression"
+    )
+    statistics: int | None = Field(
+        default=None, description="the statistics target; left out: default_statistics_target"
+    )
+    options: dict[str, str] = Field(
+        default_factory=dict, description="attribute options: n_distinct"
+    )
 
 
 class MaterializedView(Deferred, OnlineRecipe, QueryRelation):
-    """A query and its rows; another query means that it is filled anew."""
+    """A materialized view; recreated and filled if the query changes."""
 
     kind: ClassVar[str] = "materialized_view"
     section: ClassVar[str] = "materialized_views"
@@ -49,10 +55,13 @@ class MaterializedView(Deferred, OnlineRecipe, QueryRelation):
     omitted_is_default: ClassVar[bool] = False
 
     with_data: bool = Field(
-        default=True, description="it is filled and can be read; REFRESH MATERIALIZED VIEW does it"
+        default=True,
+        description="filled by REFRESH MATERIALIZED VIEW; false: empty, and cannot be read",
     )
-    access_method: str = Field(default=HEAP, description="how its rows are stored")
-    tablespace: str | None = Field(default=None, description="left out: the database's own")
+    access_method: str = Field(default=HEAP, description="the table access method")
+    tablespace: str | None = Field(
+        default=None, description="the tablespace; left out: the database's"
+    )
     options: dict[str, str] = Field(
         default_factory=dict, description="storage parameters, such as fillfactor"
     )
@@ -98,80 +107,72 @@ class MaterializedView(Deferred, OnlineRecipe, QueryRelation):
         row["options"] = _pairs(row["options"])
         columns: dict[str, Row] = row["columns"] or {}
         row["columns"] = {
-            c: described_columns | {"options": _pairs(described_columns["options"])}
-            for c, described_columns in columns.items()
+            column: fields | {"options": _pairs(fields["options"])}
+            for column, fields in columns.items()
         }
         return cls(ref=ref, **row)
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        words: list[sql.Composable] = [compose("CREATE MATERIALIZED VIEW {}", self.sql_name())]
+        clauses: list[sql.Composable] = [compose("CREATE MATERIALIZED VIEW {}", self.sql_name())]
         if self.access_method != HEAP:
-            words.append(compose("USING {}", self.access_method))
+            clauses.append(compose("USING {}", self.access_method))
         if self.options:
-            words.append(compose("WITH ({})", _settings(self.options)))
+            clauses.append(compose("WITH ({})", _settings(self.options)))
         if self.tablespace:
-            words.append(compose("TABLESPACE {}", self.tablespace))
-        words.append(
+            clauses.append(compose("TABLESPACE {}", self.tablespace))
+        clauses.append(
             compose(
                 "AS\n{}{}",
                 raw(self.query.strip().rstrip(";")),
                 raw("" if self.with_data else "\nWITH NO DATA"),
             )
         )
-        yield Statement(sql=text(joined(words, by=" ")), relation=self.ref.identity)
-        yield from self._dress({})
+        yield Statement(sql=text(joined(clauses, by=" ")), relation=self.ref.identity)
+        yield from self._alter_columns({})
 
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
-        moved = self.access_method != old.access_method
-        if (self.query, self.shape) != (old.query, old.shape) or (
-            moved and not context.server.has_set_access_method
-        ):
+        if (self.query, self.shape) != (old.query, old.shape):
             return None
-        return [*self._store(old, context), *self._dress(old.columns), *self._fill(old, context)]
+        if self.access_method != old.access_method and not context.server.has_set_access_method:
+            return None
+        return [
+            *self._alter_storage(old, context),
+            *self._alter_columns(old.columns),
+            *self._refresh(old, context),
+        ]
 
     def define_deferred(self, old: Self | None, context: PlanningContext) -> Iterable[Statement]:
-        if self.cluster_on != (old.cluster_on if old else None):
-            action = (
-                compose("CLUSTER ON {}", self.cluster_on)
-                if self.cluster_on is not None
-                else raw("SET WITHOUT CLUSTER")
-            )
+        if self.cluster_on == (old.cluster_on if old else None):
+            return
+        if self.cluster_on is None:
+            yield self._alter(raw("SET WITHOUT CLUSTER"))
+        else:
             yield self._alter(
-                action,
-                lock="SHARE UPDATE EXCLUSIVE"
-                if self.cluster_on is not None
-                else "ACCESS EXCLUSIVE",
+                compose("CLUSTER ON {}", self.cluster_on), lock="SHARE UPDATE EXCLUSIVE"
             )
 
     def remove_deferred(self, context: PlanningContext) -> Iterable[Statement]:
-        """Let go of the index, and take it again where that is undone."""
-        loose = self.model_copy(update={"cluster_on": None})
+        without_index = self.model_copy(update={"cluster_on": None})
         return undoable(
-            loose.define_deferred(self, context), lambda: self.define_deferred(loose, context)
+            without_index.define_deferred(self, context),
+            lambda: self.define_deferred(without_index, context),
         )
 
     def deferred_needs(self) -> frozenset[Ref]:
-        return (
-            frozenset()
-            if self.cluster_on is None
-            else frozenset({Ref("index", self.ref.schema, self.cluster_on, self.ref)})
-        )
+        if self.cluster_on is None:
+            return frozenset()
+        return frozenset({Ref("index", self.ref.schema, self.cluster_on, self.ref)})
 
     def remove(self, context: PlanningContext) -> Iterable[Statement]:
-        """Drop it in order to make it again: until it is filled, nobody can read it."""
-        hazards = (
-            self._dangers(
-                context, "is dropped and filled anew", HazardKind.LONG_SCAN, HazardKind.BLOCKS_READS
-            )
-            if self.with_data
-            else ()
-        )
+        """Drop the view for recreation, after which nobody can read it until it is filled."""
+        hazards: tuple[Hazard, ...] = ()
+        if self.with_data:
+            effects = (HazardKind.LONG_SCAN, HazardKind.BLOCKS_READS)
+            hazards = self._hazards(context, "is dropped and filled anew", *effects)
         yield self._drop_statement().model_copy(update={"hazards": hazards})
 
     def remove_online(self, context: PlanningContext) -> Iterable[Statement]:
         yield self._drop_statement()
-
-    # -- pieces ----------------------------------------------------------------------------------------------------
 
     def _drop_statement(self) -> Statement:
         return Statement(
@@ -180,82 +181,72 @@ class MaterializedView(Deferred, OnlineRecipe, QueryRelation):
             relation=self.ref.identity,
         )
 
-    def _dangers(
-        self, context: PlanningContext, what: str, *hazards: HazardKind
+    def _hazards(
+        self, context: PlanningContext, effect: str, *kinds: HazardKind
     ) -> tuple[Hazard, ...]:
-        why = f"{self.ref} ({context.size(self.ref).bytes:,} bytes) {what}"
-        return tuple(Hazard(hazard=h, reason=why) for h in hazards)
+        reason = f"{self.ref} ({context.size(self.ref).bytes:,} bytes) {effect}"
+        return tuple(Hazard(hazard=kind, reason=reason) for kind in kinds)
 
-    def _store(self, old: Self, context: PlanningContext) -> Iterable[Statement]:
-        rewrite = self._dangers(
-            context, "is rewritten while nobody can read it", HazardKind.TABLE_REWRITE
-        )
+    def _alter_storage(self, old: Self, context: PlanningContext) -> Iterable[Statement]:
+        effect = "is rewritten while nobody can read it"
+        rewrite = self._hazards(context, effect, HazardKind.TABLE_REWRITE)
         if self.access_method != old.access_method:
             yield self._alter(compose("SET ACCESS METHOD {}", self.access_method), hazards=rewrite)
         if self.tablespace != old.tablespace:
-            yield self._alter(
-                compose("SET TABLESPACE {}", self.tablespace or DEFAULT_TABLESPACE), hazards=rewrite
-            )
-        yield from self._set(compose(""), old.options, self.options)
+            tablespace = self.tablespace or DEFAULT_TABLESPACE
+            yield self._alter(compose("SET TABLESPACE {}", tablespace), hazards=rewrite)
+        yield from self._set_options(compose(""), old.options, self.options)
 
-    def _fill(self, old: Self, context: PlanningContext) -> Iterable[Statement]:
+    def _refresh(self, old: Self, context: PlanningContext) -> Iterable[Statement]:
         if self.with_data == old.with_data:
             return
-        how = (
-            "is filled while its query runs" if self.with_data else "is emptied and cannot be read"
-        )
+        effect, kind = "is filled while its query runs", HazardKind.LONG_SCAN
+        if not self.with_data:
+            effect, kind = "is emptied and cannot be read", HazardKind.BLOCKS_READS
+        no_data = raw("" if self.with_data else " WITH NO DATA")
         yield Statement(
-            sql=text(
-                compose(
-                    "REFRESH MATERIALIZED VIEW {}{}",
-                    self.sql_name(),
-                    raw("" if self.with_data else " WITH NO DATA"),
-                )
-            ),
+            sql=text(compose("REFRESH MATERIALIZED VIEW {}{}", self.sql_name(), no_data)),
             lock="ACCESS EXCLUSIVE",
             relation=self.ref.identity,
-            hazards=self._dangers(
-                context, how, HazardKind.LONG_SCAN if self.with_data else HazardKind.BLOCKS_READS
-            ),
+            hazards=self._hazards(context, effect, kind),
         )
 
-    def _dress(self, before: Mapping[str, MaterializedColumn]) -> Iterable[Statement]:
-        """What the columns have of their own; `before` is what they had."""
+    def _alter_columns(self, before: Mapping[str, MaterializedColumn]) -> Iterable[Statement]:
         for column in {**before, **self.columns}:
-            was, wanted = (
-                before.get(column, MaterializedColumn()),
-                self.columns.get(column, MaterializedColumn()),
-            )
-            of = compose("ALTER COLUMN {} ", column)
-            if wanted.storage != was.storage:
-                own = wanted.storage or next(
-                    storage for c, *_, storage in self.shape if c == column
-                )
-                yield self._alter(compose("{}SET STORAGE {}", of, raw(own.upper())))
-            if wanted.compression != was.compression:
-                yield self._alter(
-                    compose("{}SET COMPRESSION {}", of, raw(wanted.compression or "default"))
-                )
-            if wanted.statistics != was.statistics:
-                target = literal(-1 if wanted.statistics is None else wanted.statistics)
-                yield self._alter(
-                    compose("{}SET STATISTICS {}", of, target), lock="SHARE UPDATE EXCLUSIVE"
-                )
-            yield from self._set(of, was.options, wanted.options)
+            old = before.get(column, MaterializedColumn())
+            yield from self._alter_column(column, old)
         yield from self.column_comments(before)
 
-    def _set(
-        self, of: sql.Composable, before: Mapping[str, str], after: Mapping[str, str]
+    def _alter_column(self, column: str, old: MaterializedColumn) -> Iterable[Statement]:
+        new = self.columns.get(column, MaterializedColumn())
+        alter = compose("ALTER COLUMN {} ", column)
+        if new.storage != old.storage:
+            storage = new.storage or self._default_storage(column)
+            yield self._alter(compose("{}SET STORAGE {}", alter, raw(storage.upper())))
+        if new.compression != old.compression:
+            compression = raw(new.compression or "default")
+            yield self._alter(compose("{}SET COMPRESSION {}", alter, compression))
+        if new.statistics != old.statistics:
+            target = literal(-1 if new.statistics is None else new.statistics)
+            yield self._alter(
+                compose("{}SET STATISTICS {}", alter, target), lock="SHARE UPDATE EXCLUSIVE"
+            )
+        yield from self._set_options(alter, old.options, new.options)
+
+    def _default_storage(self, column: str) -> str:
+        return next(storage for name, *_, storage in self.shape if name == column)
+
+    def _set_options(
+        self, alter: sql.Composable, before: Mapping[str, str], after: Mapping[str, str]
     ) -> Iterable[Statement]:
-        """Set and reset storage parameters of the whole or `of` a column."""
-        if gone := [o for o in before if o not in after]:
-            yield self._alter(
-                compose("{}RESET ({})", of, joined(map(raw, gone))), lock="SHARE UPDATE EXCLUSIVE"
-            )
-        if new := {o: v for o, v in after.items() if v != before.get(o)}:
-            yield self._alter(
-                compose("{}SET ({})", of, _settings(new)), lock="SHARE UPDATE EXCLUSIVE"
-            )
+        """Set and reset options of the view, or of a column if `alter` is ALTER COLUMN."""
+        lock = "SHARE UPDATE EXCLUSIVE"
+        removed = [o for o in before if o not in after]
+        changed = {o: v for o, v in after.items() if v != before.get(o)}
+        if removed:
+            yield self._alter(compose("{}RESET ({})", alter, joined(map(raw, removed))), lock=lock)
+        if changed:
+            yield self._alter(compose("{}SET ({})", alter, _settings(changed)), lock=lock)
 
     def _alter(
         self,
@@ -264,23 +255,26 @@ class MaterializedView(Deferred, OnlineRecipe, QueryRelation):
         lock: str = "ACCESS EXCLUSIVE",
         hazards: tuple[Hazard, ...] = (),
     ) -> Statement:
-        words = text(compose("ALTER MATERIALIZED VIEW {} {}", self.sql_name(), action))
-        return Statement(sql=words, lock=lock, relation=self.ref.identity, hazards=hazards)
+        command = text(compose("ALTER MATERIALIZED VIEW {} {}", self.sql_name(), action))
+        return Statement(sql=command, lock=lock, relation=self.ref.identity, hazards=hazards)
 
 
+_STORAGE = (
+    "CASE a.attstorage WHEN 'p' THEN 'plain' WHEN 'e' THEN 'external'"
+    " WHEN 'm' THEN 'main' ELSE 'extended' END"
+)
 _COLUMNS = f"""(
     SELECT json_object_agg(a.attname, json_build_object(
                {COLUMN_DETAILS}, 'statistics', nullif(a.attstattarget::int, -1),
-               'storage', CASE WHEN a.attstorage <> y.typstorage THEN CASE a.attstorage
-                                                                           WHEN 'p' THEN 'plain' WHEN 'e' THEN 'external'
-                                                                  WHEN 'm' THEN 'main' ELSE 'extended' END END,
+               'storage', CASE WHEN a.attstorage <> y.typstorage THEN {_STORAGE} END,
                'compression', CASE a.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END,
                'options', {settable_options("a.attoptions")}) ORDER BY a.attnum)
     FROM pg_attribute AS a
     JOIN pg_type AS y ON y.oid = a.atttypid
     WHERE a.attrelid = c.oid AND a.attnum > 0
-          AND ({HAS_DETAILS} OR coalesce(a.attstattarget, -1) <> -1 OR a.attstorage <> y.typstorage
-               OR a.attcompression <> '' OR {settable_options("a.attoptions")} IS NOT NULL))"""
+          AND ({HAS_DETAILS} OR coalesce(a.attstattarget, -1) <> -1
+               OR a.attstorage <> y.typstorage OR a.attcompression <> ''
+               OR {settable_options("a.attoptions")} IS NOT NULL))"""
 
 
 def _pairs(options: Iterable[str] | None) -> dict[str, str]:

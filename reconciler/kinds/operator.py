@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self, cast
 
 from psycopg import sql
@@ -20,9 +20,10 @@ from reconciler.sql import compose, joined, name, raw, text
 
 
 class Operator(Overloaded, Owned):
-    """An operator; its YAML key holds its operands: `===(integer, integer)`, `!!(NONE, integer)`.
+    """An operator; the YAML key is the name with the operands.
 
-    Naming a commutator or negator that is still to come makes a shell of it, which its own definition fills.
+    Examples: `===(integer, integer)`, `!!(NONE, integer)`. If the commutator or negator does not
+    exist yet, PostgreSQL creates a shell operator, which is defined later.
     """
 
     kind: ClassVar[str] = "operator"
@@ -32,17 +33,19 @@ class Operator(Overloaded, Owned):
     omitted_is_default: ClassVar[bool] = True
     sql_fields: ClassVar[tuple[str, ...]] = ("function",)
 
-    function: str = ""
+    function: str = Field(default="", description="the function that computes the result")
     commutator: str | None = Field(
-        default=None, description="schema.operator that does the same with the operands swapped"
+        default=None, description="schema.operator that gives the same result for swapped operands"
     )
-    negator: str | None = Field(default=None, description="schema.operator that says the contrary")
-    restrict: str | None = Field(default=None, description="estimates how many rows it leaves")
-    join: str | None = Field(
-        default=None, description="estimates how many rows a join by it leaves"
+    negator: str | None = Field(
+        default=None, description="schema.operator that gives the negated result"
     )
-    hashes: bool = False
-    merges: bool = False
+    restrict: str | None = Field(
+        default=None, description="the restriction selectivity estimator: a function"
+    )
+    join: str | None = Field(default=None, description="the join selectivity estimator: a function")
+    hashes: bool = Field(default=False, description="supports hash joins")
+    merges: bool = Field(default=False, description="supports merge joins")
 
     @classmethod
     def catalog(cls, server: Server) -> str:
@@ -69,17 +72,21 @@ class Operator(Overloaded, Owned):
 
     @classmethod
     def entry(cls, key: str, body: object) -> tuple[str, object]:
-        own, bracket, arguments = key.partition("(")
+        name_, bracket, arguments = key.partition("(")
         if not bracket or not key.endswith(")") or "," not in arguments:
             raise ValueError(f"an operator is named with its operands: {key}(integer, integer)")
         fields = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
-        return own.strip(), fields | {"arguments": arguments[:-1].strip()}
+        return name_.strip(), fields | {"arguments": arguments[:-1].strip()}
 
     def identify(self, connection: Connection) -> Ref:
-        """Let PostgreSQL read the operands; it refuses a type that is still to be made."""
+        """Let PostgreSQL read the operands' types; raise StatementFailed for unknown types."""
         operands = [o.strip() for o in self.arguments.split(",", 1)]
-        read = "SELECT CASE WHEN upper(t) <> 'NONE' THEN t::regtype::oid::int8 END AS type FROM unnest(%s::text[]) AS t"
-        types = rows(connection, read, [operands])
+        types = rows(
+            connection,
+            "SELECT CASE WHEN upper(t) <> 'NONE' THEN t::regtype::oid::int8 END AS type"
+            " FROM unnest(%s::text[]) AS t",
+            [operands],
+        )
         run_sql(connection, "SET search_path TO ''")
         found = rows(
             connection,
@@ -93,50 +100,36 @@ class Operator(Overloaded, Owned):
         return compose("{} ({})", self._bare, raw(self.ref.arguments or self.arguments))
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        left, right = (
-            ((self.ref.arguments or self.arguments).split(", ", 1))
-            if self.arguments
-            else ("NONE", "NONE")
-        )
-        given = [
-            ("FUNCTION", self.function),
-            *((k, v) for k, v in (("LEFTARG", left), ("RIGHTARG", right)) if v != "NONE"),
-        ]
-        given += [
-            (k, f"OPERATOR({v})")
-            for k, v in (("COMMUTATOR", self.commutator), ("NEGATOR", self.negator))
-            if v
-        ]
-        given += [(k, v) for k, v in (("RESTRICT", self.restrict), ("JOIN", self.join)) if v]
-        words = [compose("{} = {}", raw(k), raw(v)) for k, v in given]
-        words += [raw(k) for k, v in (("HASHES", self.hashes), ("MERGES", self.merges)) if v]
-        yield Statement(sql=text(compose("CREATE OPERATOR {} ({})", self._bare, joined(words))))
+        values = {"FUNCTION": self.function, **self._operands()}
+        for keyword, operator in (("COMMUTATOR", self.commutator), ("NEGATOR", self.negator)):
+            if operator:
+                values[keyword] = f"OPERATOR({operator})"
+        for keyword, estimator in (("RESTRICT", self.restrict), ("JOIN", self.join)):
+            if estimator:
+                values[keyword] = estimator
+        options = [compose("{} = {}", raw(k), raw(v)) for k, v in values.items()]
+        options += [raw(k) for k, v in (("HASHES", self.hashes), ("MERGES", self.merges)) if v]
+        yield Statement(sql=text(compose("CREATE OPERATOR {} ({})", self._bare, joined(options))))
+
+    def _operands(self) -> Mapping[str, str]:
+        if not self.arguments:
+            return {}
+        left, right = (self.ref.arguments or self.arguments).split(", ", 1)
+        return {k: v for k, v in (("LEFTARG", left), ("RIGHTARG", right)) if v != "NONE"}
 
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
-        """The estimators alone can change."""
-        if (
-            old.model_copy(
-                update={
-                    "restrict": self.restrict,
-                    "join": self.join,
-                    "comment": self.comment,
-                    "owner": self.owner,
-                }
-            )
-            != self
-        ):
+        """Change the selectivity estimators; ALTER OPERATOR sets nothing else."""
+        alterable = ("restrict", "join", "comment", "owner")
+        if old.model_copy(update={f: getattr(self, f) for f in alterable}) != self:
             return None
-        settings = [
+        options = [
             compose("{} = {}", raw(k.upper()), raw(getattr(self, k) or "NONE"))
             for k in ("restrict", "join")
         ]
-        return [
-            Statement(
-                sql=text(compose("ALTER OPERATOR {} SET ({})", self.sql_name(), joined(settings)))
-            )
-        ]
+        command = compose("ALTER OPERATOR {} SET ({})", self.sql_name(), joined(options))
+        return [Statement(sql=text(command))]
 
     @property
     def _bare(self) -> sql.Composable:
-        """The qualified name, in which the operator itself is never quoted."""
+        """Return the qualified name; the operator is never quoted."""
         return compose("{}.{}", name(self.ref.schema), raw(self.ref.name))

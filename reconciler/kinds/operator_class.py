@@ -1,7 +1,8 @@
 """Operator classes and families: https://www.postgresql.org/docs/current/xindex.html
 
-What a class or family holds is a mapping: `OPERATOR 1 (integer, integer)` → the operator, `FUNCTION 1 (integer, integer)` →
-the function; the types are those of the family's members, as ALTER OPERATOR FAMILY … DROP names them.
+The members are a mapping: `OPERATOR 1 (integer, integer)` → the operator, `FUNCTION 1 (integer,
+integer)` → the function. The types are the operand types by which ALTER OPERATOR FAMILY … DROP
+names members.
 """
 
 from __future__ import annotations
@@ -22,28 +23,30 @@ from reconciler.sql import compose, name, raw, text
 
 
 def _members(catalog: str, oid: str) -> str:
-    """SQL for the operators and functions that belong to one class or family, loosely or not: pg_depend tells."""
-    held = "SELECT FROM pg_depend AS d WHERE d.classid = '{}'::regclass AND d.objid = {}.oid"
-    held += f" AND d.refclassid = '{catalog}'::regclass AND d.refobjid = {oid}"
+    """Return SQL for the operators and functions that depend on one class or family."""
+    belongs = "SELECT FROM pg_depend AS d WHERE d.classid = '{}'::regclass AND d.objid = {}.oid"
+    belongs += f" AND d.refclassid = '{catalog}'::regclass AND d.refobjid = {oid}"
     return f"""
         (SELECT coalesce(jsonb_object_agg(m.key, m.value), '{{}}') FROM (
             SELECT format('OPERATOR %s (%s, %s)', x.amopstrategy, format_type(x.amoplefttype, NULL),
                           format_type(x.amoprighttype, NULL)),
                    x.amopopr::regoperator::text || CASE WHEN x.amoppurpose = 'o' THEN (
                        SELECT format(' FOR ORDER BY %I.%I', s.nspname, f.opfname)
-                       FROM pg_opfamily AS f
-                       JOIN pg_namespace AS s ON s.oid = f.opfnamespace
+                       FROM pg_opfamily AS f JOIN pg_namespace AS s ON s.oid = f.opfnamespace
                        WHERE f.oid = x.amopsortfamily) ELSE '' END
-            FROM pg_amop AS x WHERE EXISTS ({held.format("pg_amop", "x")})
+            FROM pg_amop AS x WHERE EXISTS ({belongs.format("pg_amop", "x")})
             UNION ALL
             SELECT format('FUNCTION %s (%s, %s)', y.amprocnum, format_type(y.amproclefttype, NULL),
                           format_type(y.amprocrighttype, NULL)),
                    y.amproc::regprocedure::text
-            FROM pg_amproc AS y WHERE EXISTS ({held.format("pg_amproc", "y")})) AS m(key, value))"""
+            FROM pg_amproc AS y WHERE EXISTS ({belongs.format("pg_amproc", "y")})) AS m(key, value))"""
 
 
 def _addresses(catalog: str, oid: str) -> str:
-    """SQL for the addresses of a class or family and of its members, which are what depends on functions and operators."""
+    """Return SQL for the addresses of a class or family and of the members.
+
+    In pg_depend, members depend on the functions and operators.
+    """
     return f"""
         ARRAY[{address(catalog, oid)}] || (
             SELECT array_agg(ARRAY[d.classid::int8, d.objid::int8, 0]) FROM pg_depend AS d
@@ -52,22 +55,22 @@ def _addresses(catalog: str, oid: str) -> str:
 
 
 def _of_method(kind: str, key: str, body: object) -> tuple[str, object]:
-    own, bracket, method = key.partition("(")
+    name_, bracket, method = key.partition("(")
     if not bracket or not key.endswith(")"):
         raise ValueError(f"an {kind} is named with its index method: {key}(btree)")
     fields = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
-    return own.strip(), fields | {"arguments": method[:-1].strip()}
+    return name_.strip(), fields | {"arguments": method[:-1].strip()}
 
 
 def _added(key: str, value: str) -> sql.Composable:
-    """A member as CREATE OPERATOR CLASS and ALTER OPERATOR FAMILY … ADD spell it."""
+    """Spell a member for CREATE OPERATOR CLASS and ALTER OPERATOR FAMILY … ADD."""
     if key.startswith("OPERATOR"):
         return compose("{} {}", raw(key.partition(" (")[0]), raw(value))
     return compose("{} {}", raw(key), raw(value))
 
 
 class _Indexed(Owned):
-    """What is named by an index method too: `my_ops(btree)`."""
+    """An operator class or family; the YAML key names the index method: `my_ops(btree)`."""
 
     arguments: str = Field(default="", json_schema_extra={"derived": True})
     members: dict[str, str] = Field(
@@ -80,7 +83,7 @@ class _Indexed(Owned):
 
 
 class OperatorFamily(_Indexed):
-    """Operators and functions that an index method may use together, across types."""
+    """An operator family: compatible operators and functions for several types."""
 
     kind: ClassVar[str] = "operator_family"
     section: ClassVar[str] = "operator_families"
@@ -108,27 +111,25 @@ class OperatorFamily(_Indexed):
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         yield Statement(sql=text(compose("CREATE OPERATOR FAMILY {}", self.sql_name())))
-        yield from self._regroup({}, self.members)
+        yield from self._alter_members({}, self.members)
 
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
-        return self._regroup(old.members, self.members)
+        return self._alter_members(old.members, self.members)
 
-    def _regroup(self, before: dict[str, str], after: dict[str, str]) -> Iterable[Statement]:
-        for verb, listed in (
-            ("DROP", [raw(k) for k in before if before[k] != after.get(k)]),
-            ("ADD", [_added(k, v) for k, v in after.items() if v != before.get(k)]),
-        ):
-            if listed:
-                words = sql.SQL(",").join(compose("\n    {}", item) for item in listed)
-                yield Statement(
-                    sql=text(
-                        compose("ALTER OPERATOR FAMILY {} {}{}", self.sql_name(), raw(verb), words)
-                    )
+    def _alter_members(self, before: dict[str, str], after: dict[str, str]) -> Iterable[Statement]:
+        removed = [raw(k) for k in before if before[k] != after.get(k)]
+        added = [_added(k, v) for k, v in after.items() if v != before.get(k)]
+        for verb, members in (("DROP", removed), ("ADD", added)):
+            if members:
+                lines = sql.SQL(",").join(compose("\n    {}", m) for m in members)
+                command = compose(
+                    "ALTER OPERATOR FAMILY {} {}{}", self.sql_name(), raw(verb), lines
                 )
+                yield Statement(sql=text(command))
 
 
 class OperatorClass(_Indexed):
-    """How an index method orders or hashes one type; PostgreSQL cannot alter one."""
+    """An operator class; replaced if changed, since PostgreSQL cannot alter members."""
 
     kind: ClassVar[str] = "operator_class"
     section: ClassVar[str] = "operator_classes"
@@ -136,11 +137,13 @@ class OperatorClass(_Indexed):
     omitted_is_default: ClassVar[bool] = True
     sql_fields: ClassVar[tuple[str, ...]] = ("members", "type")
 
-    type: str = ""
-    default: bool = Field(default=False, description="what an index on the type uses unasked")
-    family: str | None = Field(default=None, description="where it is not the one of its own name")
+    type: str = Field(default="", description="the data type of indexed columns")
+    default: bool = Field(default=False, description="used for indexes on the type by default")
+    family: str | None = Field(
+        default=None, description="the operator family; left out: the family of the same name"
+    )
     storage: str | None = Field(
-        default=None, description="the type that the index stores, where it is another"
+        default=None, description="the data type stored in the index; left out: the column's"
     )
 
     @classmethod
@@ -168,37 +171,24 @@ class OperatorClass(_Indexed):
         return _of_method("operator class", key, body)
 
     def needs(self) -> frozenset[Ref]:
-        """The family too: PostgreSQL would make one of the class's own name."""
-        *parent_kinds, own = split_name(self.family or "") or [self.ref.name]
+        """Add the family; otherwise, PostgreSQL creates a family of the class's name."""
+        *schema, family = split_name(self.family or "") or [self.ref.name]
+        family_schema = schema[0] if schema else self.ref.schema
         return super().needs() | {
-            Ref(
-                "operator_family",
-                parent_kinds[0] if parent_kinds else self.ref.schema,
-                own,
-                None,
-                self.arguments,
-            )
+            Ref("operator_family", family_schema, family, None, self.arguments)
         }
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        own = name(self.ref.schema, self.ref.name)
-        default, family = (
-            raw(" DEFAULT" if self.default else ""),
-            raw(f" FAMILY {self.family}" if self.family else ""),
-        )
         head = compose(
             "CREATE OPERATOR CLASS {}{} FOR TYPE {} USING {}{} AS",
-            own,
-            default,
+            name(self.ref.schema, self.ref.name),
+            raw(" DEFAULT" if self.default else ""),
             raw(self.type),
             self.arguments,
-            family,
+            raw(f" FAMILY {self.family}" if self.family else ""),
         )
-        items = [_added(k, v) for k, v in self.members.items()]
-        if self.storage is not None or not items:
-            items.append(compose("STORAGE {}", raw(self.storage or self.type)))
-        yield Statement(
-            sql=text(
-                compose("{}{}", head, sql.SQL(",").join(compose("\n    {}", i) for i in items))
-            )
-        )
+        members = [_added(k, v) for k, v in self.members.items()]
+        if self.storage is not None or not members:
+            members.append(compose("STORAGE {}", raw(self.storage or self.type)))
+        lines = sql.SQL(",").join(compose("\n    {}", m) for m in members)
+        yield Statement(sql=text(compose("{}{}", head, lines)))

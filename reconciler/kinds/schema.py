@@ -16,7 +16,7 @@ from reconciler.sql import compose, name, text
 
 
 class Schema(Granted):
-    """A namespace for other objects."""
+    """A schema."""
 
     kind: ClassVar[str] = "schema"
     section: ClassVar[str] = "schemas"

@@ -26,7 +26,7 @@ from reconciler.sql import compose, name, raw, text
 
 
 class UserMapping(Object):
-    """As whom a role logs in to a foreign server: its key is `role on server`. Passwords stay where they are."""
+    """A user mapping; the key is `role on server`. Passwords are neither read nor changed."""
 
     kind: ClassVar[str] = "user_mapping"
     section: ClassVar[str] = "user_mappings"
@@ -37,7 +37,8 @@ class UserMapping(Object):
     schemaless: ClassVar[bool] = True
 
     options: dict[str, str] = Field(
-        default_factory=dict, description="such as user; never a secret"
+        default_factory=dict,
+        description="options of the wrapper, such as user; secrets are refused",
     )
 
     _no_secrets = field_validator("options")(reject_secrets)
@@ -45,8 +46,8 @@ class UserMapping(Object):
     @classmethod
     def catalog(cls, server: Server) -> str:
         return f"""
-            SELECT CASE m.umuser WHEN 0 THEN '{PUBLIC}' ELSE m.usename::text END || ' on '
-            || m.srvname AS name,
+            SELECT CASE m.umuser WHEN 0 THEN '{PUBLIC}' ELSE m.usename::text END
+                       || ' on ' || m.srvname AS name,
                    ARRAY[{address("pg_user_mapping", "m.umid")}] AS addresses,
                    {non_secret_options("m.umoptions")} AS options
             FROM pg_user_mappings AS m
@@ -95,8 +96,10 @@ class UserMapping(Object):
             yield Statement(sql=text(compose("ALTER {} {}", self.designation(), options)))
 
     def remove(self, context: PlanningContext) -> Iterable[Statement]:
-        why = f"{self.ref} is dropped with the password that it may hold, which no undo brings back"
+        reason = (
+            f"{self.ref} is dropped with the password that it may hold, which no undo brings back"
+        )
         yield Statement(
             sql=text(compose("DROP {}", self.designation())),
-            hazards=(Hazard(hazard=HazardKind.IRREVERSIBLE, reason=why),),
+            hazards=(Hazard(hazard=HazardKind.IRREVERSIBLE, reason=reason),),
         )

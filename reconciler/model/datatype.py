@@ -1,7 +1,8 @@
-"""Data types: how one is replaced without a column losing a value (https://www.postgresql.org/docs/current/sql-altertype.html).
+"""Replace data types and collations of columns without losing values.
 
-Where columns have the type, it is renamed, the new one is created under its name, each column is turned into the new
-one, and then the old one is dropped: all in one transaction.
+If columns have the type, it is renamed, the new type is created under its name, each column is
+converted, and the old type is dropped: all in one transaction. ALTER TYPE cannot change most types
+(https://www.postgresql.org/docs/current/sql-altertype.html).
 """
 
 from __future__ import annotations
@@ -18,35 +19,38 @@ from reconciler.model.reserved_names import OLD_PREFIX
 from reconciler.model.statement import Statement, TypeConversion
 from reconciler.sql import compose, name, raw, text
 
-COLLATE_PREFIX = "COLLATE "  # begins the key of a turn from one collation to another
+COLLATE_PREFIX = "COLLATE "  # begins the key of a conversion from one collation to another
 
 
 class Replaceable(Object):
-    """What columns have, a type or a collation: it is renamed and not dropped while another takes its place."""
+    """A type or collation of columns, renamed and dropped last when replaced."""
 
-    rename_keyword: ClassVar[str]  # what ALTER … RENAME calls it
+    rename_keyword: ClassVar[str]  # the keyword of ALTER … RENAME
 
-    def under_old_name(self, others: Mapping[str, str]) -> Self:
-        """The object under the name that it has while it is replaced; `others` are the asides by name."""
-        del others
+    def under_old_name(self, old_names: Mapping[str, str]) -> Self:
+        """Return the object under the temporary name of a replaced object.
+
+        `old_names` holds the temporary names of all replaced types and collations.
+        """
+        del old_names
         return self.model_copy(update={"ref": replace(self.ref, name=old_name(self.ref.name))})
 
-    def rename_to_old_name(self, other: Self) -> Iterable[Statement]:
-        """Rename it to make room for the new one: then it is `other`."""
-        del other
+    def rename_to_old_name(self, renamed: Self) -> Iterable[Statement]:
+        """Free the name for the new object; `renamed` is this object afterwards."""
+        del renamed
         yield rename_to_old(self.rename_keyword, self.ref.schema, self.ref.name)
 
     def old_names(self) -> Mapping[str, str]:
-        """What comes with it as PostgreSQL prints it, and what that is called aside."""
+        """Map the names that PostgreSQL prints to the temporary names, for dependent types too."""
         return {text(self.sql_name()): text(name(self.ref.schema, old_name(self.ref.name)))}
 
-    def conversions(self, old: Self, other: Self) -> Mapping[str, TypeConversion]:
-        """How values get from `old`, which is `other` now, to this."""
+    def conversions(self, old: Self, renamed: Self) -> Mapping[str, TypeConversion]:
+        """Return conversions of values by type name, from `old`, now `renamed`, to this object."""
         raise NotImplementedError
 
 
 class DataType(Granted, Replaceable):
-    """A type that columns may have."""
+    """A data type of columns."""
 
     shared_namespace: ClassVar[str] = "type"
     grant_class: ClassVar[str] = "TYPE"
@@ -57,47 +61,46 @@ class DataType(Granted, Replaceable):
         return compose("TYPE {}", self.sql_name())
 
     def old_names(self) -> Mapping[str, str]:
-        """The types that come with it as format_type prints them."""
+        """Map the type and the array type, as format_type() prints both."""
         return {
             k + array: v + array for k, v in super().old_names().items() for array in ("", "[]")
         }
 
-    def converted(self, old: DataType, value: sql.Composable, wanted: str) -> sql.Composable:
-        """SQL that turns a value of the old type, or of an array of it, into this type, called `wanted`."""
+    def converted(self, old: DataType, value: sql.Composable, type_name: str) -> sql.Composable:
+        """Return SQL that casts a value of the old type, or of an array of it, to `type_name`."""
         del old
-        return compose("{}::text::{}", value, raw(wanted))
+        return compose("{}::text::{}", value, raw(type_name))
 
-    def conversions(self, old: Self, other: Self) -> Mapping[str, TypeConversion]:
-        def turn(own: str, there: str) -> TypeConversion:
+    def conversions(self, old: Self, renamed: Self) -> Mapping[str, TypeConversion]:
+        def conversion(new_type: str, old_type: str) -> TypeConversion:
             return TypeConversion(
-                own,
-                there,
-                lambda v: self.converted(other, v, own),
-                lambda v: other.converted(self, v, there),
+                new_type,
+                old_type,
+                lambda v: self.converted(renamed, v, new_type),
+                lambda v: renamed.converted(self, v, old_type),
             )
 
-        return {own: turn(own, there) for own, there in old.old_names().items()}
+        names = old.old_names()
+        return {new_type: conversion(new_type, old_type) for new_type, old_type in names.items()}
 
 
 def converted(value: sql.Composable, old: str, new: str) -> sql.Composable:
-    """A value cast from one type to another: between two that people made, only text is sure to work."""
+    """Cast a value; by way of text between two user-defined types, which may have no cast."""
     through = compose("{}::text", value) if "." in old and "." in new else value
     return compose("{}::{}", through, raw(new))
 
 
-def old_name(own: str) -> str:
-    """The name of what is being replaced, no longer than PostgreSQL's 63 bytes."""
-    return (OLD_PREFIX + own).encode()[:63].decode(errors="ignore")
+def old_name(name: str) -> str:
+    """Return the temporary name of a replaced object, at most PostgreSQL's 63 bytes."""
+    return (OLD_PREFIX + name).encode()[:63].decode(errors="ignore")
 
 
-def rename_to_old(words: str, schema: str, own: str, arguments: str = "") -> Statement:
-    """Set aside what `words` calls a type or a function."""
+def rename_to_old(keyword: str, schema: str, current: str, arguments: str = "") -> Statement:
+    """Rename a type or function to the temporary name of a replaced object."""
 
-    def rename(one: str, other: str) -> str:
-        return text(
-            compose(
-                "ALTER {} {}{} RENAME TO {}", raw(words), name(schema, one), raw(arguments), other
-            )
-        )
+    def rename(before: str, after: str) -> str:
+        function_or_type = compose("{} {}{}", raw(keyword), name(schema, before), raw(arguments))
+        return text(compose("ALTER {} RENAME TO {}", function_or_type, after))
 
-    return Statement(sql=rename(own, old_name(own)), undo=(rename(old_name(own), own),))
+    temporary = old_name(current)
+    return Statement(sql=rename(current, temporary), undo=(rename(temporary, current),))

@@ -1,6 +1,7 @@
 """OPTIONS of foreign data: https://www.postgresql.org/docs/current/sql-createserver.html
 
-What holds a secret is neither read nor written nor compared: it stays as somebody set it on the server.
+Options that hold secrets are neither read nor written nor compared: they stay as they were set on
+the server.
 """
 
 from __future__ import annotations
@@ -23,43 +24,45 @@ SECRETS = (
 
 
 def non_secret_options(options: str) -> str:
-    """SQL for the options that are no secrets; `options` is a column of `name=value`."""
-    listed = ", ".join(f"'{s}'" for s in SECRETS)
-    return f"ARRAY(SELECT o FROM unnest({options}) AS o WHERE lower(split_part(o, '=', 1)) NOT IN ({listed}))"
+    """Return SQL for the options without secrets; `options` is a column of `name=value`."""
+    secrets = ", ".join(f"'{s}'" for s in SECRETS)
+    return (
+        f"ARRAY(SELECT o FROM unnest({options}) AS o"
+        f" WHERE lower(split_part(o, '=', 1)) NOT IN ({secrets}))"
+    )
 
 
 def parse_options(options: Iterable[str] | None) -> dict[str, str]:
-    """Options as the catalog holds them."""
+    """Parse the catalog's list of `name=value`."""
     return dict(o.split("=", 1) for o in options or ())
 
 
 def reject_secrets(options: Mapping[str, str]) -> dict[str, str]:
-    """The options themselves; raises ValueError for a secret, which has no place in a file."""
+    """Return the options; raise ValueError for a secret, which must not be kept in a file."""
     for option in options:
         if option.lower() in SECRETS:
             raise ValueError(
-                f"options.{option}: secrets are not declared, they stay as ALTER … OPTIONS set them on the server"
+                f"options.{option}: secrets are not declared, they stay as ALTER … OPTIONS set them"
+                " on the server"
             )
     return dict(options)
 
 
 def options_clause(options: Mapping[str, str]) -> sql.Composable:
-    """` OPTIONS (…)`, or nothing."""
-    return (
-        compose(
-            " OPTIONS ({})", joined(compose("{} {}", k, literal(v)) for k, v in options.items())
-        )
-        if options
-        else raw("")
+    """Return ` OPTIONS (…)` of a CREATE command, or an empty text if no options are set."""
+    if not options:
+        return raw("")
+    return compose(
+        " OPTIONS ({})", joined(compose("{} {}", k, literal(v)) for k, v in options.items())
     )
 
 
 def options_change(old: Mapping[str, str], new: Mapping[str, str]) -> sql.Composable | None:
-    """The `OPTIONS (…)` of an ALTER that leads from the one to the other, None where they are equal."""
-    words = [compose("DROP {}", k) for k in old if k not in new]
-    words += [
+    """Return `OPTIONS (…)` of an ALTER command that turns `old` into `new`; None if equal."""
+    actions = [compose("DROP {}", k) for k in old if k not in new]
+    changed = {k: v for k, v in new.items() if old.get(k) != v}
+    actions += [
         compose("{} {} {}", raw("SET" if k in old else "ADD"), k, literal(v))
-        for k, v in new.items()
-        if old.get(k) != v
+        for k, v in changed.items()
     ]
-    return compose("OPTIONS ({})", joined(words)) if words else None
+    return compose("OPTIONS ({})", joined(actions)) if actions else None

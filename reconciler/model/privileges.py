@@ -1,8 +1,8 @@
-"""Privileges as YAML has them, and the GRANTs and REVOKEs that lead from one set of them to another.
+"""Read privileges as YAML spells them, and change them by GRANT and REVOKE.
 
-A role holds `select`, `select with grant option` or, where another than the owner gave it, `select granted by r`; `all`
-stands for everything that the class of object knows. An owner who is not listed holds everything, as PostgreSQL has it
-(https://www.postgresql.org/docs/current/ddl-priv.html).
+A role holds `select`, `select with grant option` or, if granted by a role other than the owner,
+`select granted by r`; `all` means every privilege of the class of object. An owner who is not
+listed holds all privileges (https://www.postgresql.org/docs/current/ddl-priv.html).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from reconciler.server.capabilities import Server
 from reconciler.sql import compose, joined, name, raw, text
 
 Grants = Mapping[str, Sequence[str]]
-PUBLIC = "public"  # as a grantee: everybody
+PUBLIC = "public"  # as a grantee: PUBLIC, every role
 ALL = "all"
 OPTION = " with grant option"
 BY = " granted by "
@@ -31,156 +31,163 @@ _KNOWN = {
     "LARGE OBJECT": ("select", "update"),
     "COLUMN": ("insert", "references", "select", "update"),
 }
-_ALIKE = {"PROCEDURE": "FUNCTION", "ROUTINE": "FUNCTION"}
+_SAME_PRIVILEGES = {"PROCEDURE": "FUNCTION", "ROUTINE": "FUNCTION"}
 
 
 def all_privileges(grant_class: str, server: Server) -> tuple[str, ...]:
-    """What `all` stands for: the privileges of what GRANT … ON names so."""
-    found = _KNOWN.get(_ALIKE.get(grant_class, grant_class), ("usage",))
-    return (*found, "maintain") if grant_class == "TABLE" and server.has_maintain else found
+    """Return the privileges that `all` means for a class of object, as named by GRANT … ON."""
+    privileges = _KNOWN.get(_SAME_PRIVILEGES.get(grant_class, grant_class), ("usage",))
+    has_maintain = grant_class == "TABLE" and server.has_maintain
+    return (*privileges, "maintain") if has_maintain else privileges
 
 
 def grantors(grants: Grants) -> set[str]:
-    """The roles, other than the owner, that gave some of the privileges."""
-    return {p.partition(BY)[2] for held in grants.values() for p in held if BY in p}
+    """Return the grantors other than the owner."""
+    return {p.partition(BY)[2] for privileges in grants.values() for p in privileges if BY in p}
 
 
-def after_owner_change(grants: Grants, owner: str, child: str) -> dict[str, tuple[str, ...]]:
-    """What ALTER … OWNER TO makes of the privileges: what the owner had, the heir has."""
-    if owner == child:
-        return {r: tuple(p) for r, p in grants.items()}
-    kept = {
-        r: tuple(p.removesuffix(BY + child) for p in held)
-        for r, held in grants.items()
-        if r not in (owner, child)
+def after_owner_change(grants: Grants, old: str, new: str) -> dict[str, tuple[str, ...]]:
+    """Return the privileges after ALTER … OWNER TO, which passes the old owner's to the new."""
+    if old == new:
+        return {role: tuple(privileges) for role, privileges in grants.items()}
+    changed = {
+        role: tuple(p.removesuffix(BY + new) for p in privileges)
+        for role, privileges in grants.items()
+        if role not in (old, new)
     }
-    if owner in grants:
-        kept[child] = tuple(dict.fromkeys([*grants[owner], *grants.get(child, ())]))
-    return kept
+    if old in grants:
+        changed[new] = tuple(dict.fromkeys([*grants[old], *grants.get(new, ())]))
+    return changed
+
+
+_Options = dict[str, bool]  # privilege → whether with grant option
+_ByRole = Mapping[str, _Options]
+_Grouped = dict[tuple[str, ...], list[str]]  # privileges → the roles that hold exactly these
 
 
 @dataclass(frozen=True)
 class Access:
-    """How GRANT and REVOKE name one object, and who acts.
+    """GRANT and REVOKE for one object.
 
-    `privileges` is what `all` stands for, `unlisted` what the owner holds where it is not listed. `user` runs the
-    statements, `owner` is the usual grantor. `before` stands in front of GRANT and REVOKE, `part`, a column in brackets,
-    after each privilege.
+    `target` is the object as GRANT names it, `description` the object in messages. `privileges` is
+    the meaning of `all`, `owner_default` the privileges of an owner who is not listed. `user` runs
+    the statements; `owner` is the default grantor. `prefix` precedes GRANT and REVOKE (ALTER
+    DEFAULT PRIVILEGES …), `column_list`, a column in parentheses, follows each privilege.
     """
 
-    on: sql.Composable
-    words: str
+    target: sql.Composable
+    description: str
     privileges: tuple[str, ...]
     owner: str
     user: str
-    unlisted: tuple[str, ...] = (ALL,)
-    before: sql.Composable = field(default_factory=lambda: raw(""))
-    part: str = ""
+    owner_default: tuple[str, ...] = (ALL,)
+    prefix: sql.Composable = field(default_factory=lambda: raw(""))
+    column_list: str = ""
 
-    def changes(self, had: Grants, wanted: Grants) -> Iterator[Statement]:
-        """Revoke what is no longer wanted, grant what is new; roles that share privileges share a statement."""
-        old, new = self._held(had), self._held(wanted)
-        givers = _in_order({g: {*old.get(g, ()), *new.get(g, ())} for g in {*old, *new}})
-        for giver in reversed(givers):
-            yield from self._acting(giver, self._revoked(old.get(giver, {}), new.get(giver, {})))
-        for giver in givers:
-            yield from self._acting(giver, self._granted(old.get(giver, {}), new.get(giver, {})))
+    def changes(self, before: Grants, after: Grants) -> Iterator[Statement]:
+        """Revoke and grant privileges; roles with the same privileges share a statement.
 
-    def _held(self, grants: Grants) -> dict[str, dict[str, dict[str, bool]]]:
-        """By grantor, role and privilege: whether it may be passed on."""
-        found: dict[str, dict[str, dict[str, bool]]] = {self.owner: {}}
-        for role, held in ({self.owner: self.unlisted} | dict(grants)).items():
-            for words in held:
-                what, _, giver = words.partition(BY)
-                privilege = what.removesuffix(OPTION)
-                own = found.setdefault(giver or self.owner, {}).setdefault(role, {})
+        Grantors revoke in reverse order, since a grantor needs the grant option of another.
+        """
+        old, new = self._by_grantor(before), self._by_grantor(after)
+        grantors = _ordered({g: {*old.get(g, ()), *new.get(g, ())} for g in {*old, *new}})
+        for grantor in reversed(grantors):
+            revokes = self._revokes(old.get(grantor, {}), new.get(grantor, {}))
+            yield from self._as_grantor(grantor, revokes)
+        for grantor in grantors:
+            grants = self._grants(old.get(grantor, {}), new.get(grantor, {}))
+            yield from self._as_grantor(grantor, grants)
+
+    def _by_grantor(self, grants: Grants) -> dict[str, dict[str, _Options]]:
+        """Parse privileges: by grantor, role and privilege, whether with grant option."""
+        parsed: dict[str, dict[str, _Options]] = {self.owner: {}}
+        for role, privileges in ({self.owner: self.owner_default} | dict(grants)).items():
+            for spelled in privileges:
+                granted, _, grantor = spelled.partition(BY)
+                privilege = granted.removesuffix(OPTION)
+                options = parsed.setdefault(grantor or self.owner, {}).setdefault(role, {})
                 for each in self.privileges if privilege == ALL else (privilege,):
-                    own[each] = own.get(each, False) or what.endswith(OPTION)
-        return found
+                    options[each] = options.get(each, False) or granted.endswith(OPTION)
+        return parsed
 
-    def _acting(self, giver: str, statements: Iterable[Statement]) -> Iterator[Statement]:
-        """Only a grantor itself can give or take in its name."""
-        made = list(statements)
-        if giver == self.owner or not made:
-            yield from made
+    def _as_grantor(self, grantor: str, statements: Iterable[Statement]) -> Iterator[Statement]:
+        """Run statements as their grantor: PostgreSQL refuses any other role as GRANTED BY."""
+        listed = list(statements)
+        if grantor == self.owner or not listed:
+            yield from listed
             return
-        yield Statement(sql=text(compose("SET ROLE {}", giver)))
-        yield from made
+        yield Statement(sql=text(compose("SET ROLE {}", grantor)))
+        yield from listed
         yield Statement(sql=text(compose("SET ROLE {}", self.user)))
 
-    def _revoked(
-        self, old: Mapping[str, dict[str, bool]], new: Mapping[str, dict[str, bool]]
-    ) -> Iterator[Statement]:
-        gone: dict[tuple[str, ...], list[str]] = {}
-        tied: dict[tuple[str, ...], list[str]] = {}
+    def _revokes(self, old: _ByRole, new: _ByRole) -> Iterator[Statement]:
+        revoked: _Grouped = {}
+        without_option: _Grouped = {}
         for role in sorted(old):
-            had, wanted = old[role], new.get(role, {})
-            if lost := tuple(p for p in had if p not in wanted):
-                gone.setdefault(lost if wanted else (ALL,), []).append(role)
-            if less := tuple(p for p in had if had[p] and not wanted.get(p, True)):
-                tied.setdefault(less, []).append(role)
-        for privileges, roles in gone.items():
-            yield self._statement("REVOKE {} ON {} FROM {}", self._listed(privileges), roles)
-        for privileges, roles in tied.items():
-            yield self._statement(
-                "REVOKE GRANT OPTION FOR {} ON {} FROM {}", self._listed(privileges), roles
-            )
+            before, after = old[role], new.get(role, {})
+            if lost := tuple(p for p in before if p not in after):
+                revoked.setdefault(lost if after else (ALL,), []).append(role)
+            if lost := tuple(p for p in before if before[p] and not after.get(p, True)):
+                without_option.setdefault(lost, []).append(role)
+        for privileges, roles in revoked.items():
+            yield self._statement("REVOKE {} ON {} FROM {}", privileges, roles)
+        for privileges, roles in without_option.items():
+            yield self._statement("REVOKE GRANT OPTION FOR {} ON {} FROM {}", privileges, roles)
 
-    def _granted(
-        self, old: Mapping[str, dict[str, bool]], new: Mapping[str, dict[str, bool]]
-    ) -> Iterator[Statement]:
-        plain: dict[tuple[str, ...], list[str]] = {}
-        option: dict[tuple[str, ...], list[str]] = {}
+    def _grants(self, old: _ByRole, new: _ByRole) -> Iterator[Statement]:
+        plain: _Grouped = {}
+        with_option: _Grouped = {}
         for role in sorted(new):
-            had = old.get(role, {})
-            for passed_on, listed in ((False, plain), (True, option)):
-                if gained := tuple(
-                    p
-                    for p, o in new[role].items()
-                    if o == passed_on and (p not in had or (o and not had[p]))
-                ):
-                    listed.setdefault(gained, []).append(role)
+            before, after = old.get(role, {}), new[role]
+            if gained := tuple(p for p in after if not after[p] and p not in before):
+                plain.setdefault(gained, []).append(role)
+            if gained := tuple(p for p in after if after[p] and not before.get(p, False)):
+                with_option.setdefault(gained, []).append(role)
         for privileges, roles in plain.items():
+            hazards = self._hazards(privileges, roles)
+            yield self._statement("GRANT {} ON {} TO {}", privileges, roles, hazards)
+        for privileges, roles in with_option.items():
+            hazards = self._hazards(privileges, roles)
             yield self._statement(
-                "GRANT {} ON {} TO {}",
-                self._listed(privileges),
-                roles,
-                self._dangers(privileges, roles),
-            )
-        for privileges, roles in option.items():
-            yield self._statement(
-                "GRANT {} ON {} TO {} WITH GRANT OPTION",
-                self._listed(privileges),
-                roles,
-                self._dangers(privileges, roles),
+                "GRANT {} ON {} TO {} WITH GRANT OPTION", privileges, roles, hazards
             )
 
-    def _listed(self, privileges: Sequence[str]) -> str:
-        everything = len(self.privileges) > 1 and set(privileges) == set(self.privileges)
-        return ", ".join(p.upper() + self.part for p in ((ALL,) if everything else privileges))
+    def _privilege_list(self, privileges: Sequence[str]) -> str:
+        complete = len(self.privileges) > 1 and set(privileges) == set(self.privileges)
+        listed = (ALL,) if complete else privileges
+        return ", ".join(p.upper() + self.column_list for p in listed)
 
-    def _dangers(self, privileges: Sequence[str], roles: Sequence[str]) -> tuple[Hazard, ...]:
-        wide = [r for r in roles if r in (PUBLIC, "anon")]
-        why = f"{', '.join(wide)} may {self._listed(privileges)} on {self.words}"
-        return (Hazard(hazard=HazardKind.WEAKENS_SECURITY, reason=why),) if wide else ()
+    def _hazards(self, privileges: Sequence[str], roles: Sequence[str]) -> tuple[Hazard, ...]:
+        public = [r for r in roles if r in (PUBLIC, "anon")]
+        if not public:
+            return ()
+        granted = self._privilege_list(privileges)
+        reason = f"{', '.join(public)} may {granted} on {self.description}"
+        return (Hazard(hazard=HazardKind.WEAKENS_SECURITY, reason=reason),)
 
     def _statement(
         self,
         template: LiteralString,
-        privileges: str,
+        privileges: Sequence[str],
         roles: Sequence[str],
         hazards: tuple[Hazard, ...] = (),
     ) -> Statement:
-        listed = joined(raw("PUBLIC") if r == PUBLIC else name(r) for r in roles)
-        words = sql.Composed([self.before, compose(template, raw(privileges), self.on, listed)])
-        return Statement(sql=text(words), hazards=hazards)
+        role_list = joined(raw("PUBLIC") if r == PUBLIC else name(r) for r in roles)
+        command = compose(template, raw(self._privilege_list(privileges)), self.target, role_list)
+        return Statement(sql=text(sql.Composed([self.prefix, command])), hazards=hazards)
 
 
-def _in_order(served: Mapping[str, set[str]]) -> list[str]:
-    """Grantors after those who enabled them; `served` are the roles that each gave something."""
-    left, found = sorted(served), list[str]()
-    while left:
-        free = [g for g in left if not any(g in served[f] for f in left if f != g)] or left[:1]
-        found += free
-        left = [g for g in left if g not in free]
-    return found
+def _ordered(grantees: Mapping[str, set[str]]) -> list[str]:
+    """Order grantors after their own grantors; `grantees` are the roles that each granted to."""
+    remaining, ordered = sorted(grantees), list[str]()
+    while remaining:
+        # a circle of grantors cannot be ordered: take any of them
+        independent = [g for g in remaining if not _granted_by_any(g, remaining, grantees)]
+        independent = independent or remaining[:1]
+        ordered += independent
+        remaining = [g for g in remaining if g not in independent]
+    return ordered
+
+
+def _granted_by_any(role: str, grantors: Iterable[str], grantees: Mapping[str, set[str]]) -> bool:
+    return any(role in grantees[g] for g in grantors if g != role)

@@ -1,4 +1,4 @@
-"""What views and materialized views share: a query, and columns that may be spoken of and granted one by one."""
+"""Views and materialized views: a query, and comments and privileges of columns."""
 
 from __future__ import annotations
 
@@ -15,36 +15,37 @@ from reconciler.model.statement import Statement
 from reconciler.sql import compose, literal, name, text
 
 # for json_build_object, over pg_attribute AS a of pg_class AS c
-COLUMN_DETAILS = f"""'comment', col_description(c.oid, a.attnum), 'grants', CASE WHEN a.attacl IS NOT NULL
+COLUMN_DETAILS = f"""'comment', col_description(c.oid, a.attnum),
+              'grants', CASE WHEN a.attacl IS NOT NULL
                    THEN {acl_grants("a.attacl", "'{}'::aclitem[]", "'{}'::aclitem[]", "c.relowner")} END"""
 HAS_DETAILS = "(col_description(c.oid, a.attnum) IS NOT NULL OR a.attacl IS NOT NULL)"
 
 
 class QueryColumn(BaseModel):
-    """What a column has beside what the query gives it."""
+    """Declared properties of a column of a query."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     comment: str | None = Field(default=None, description="COMMENT ON COLUMN")
     grants: dict[str, tuple[str, ...]] | None = Field(
-        default=None, description="role (or `public`) → privileges on this column alone"
+        default=None, description="role (or `public`) → privileges on this column only"
     )
 
 
 class QueryRelation(Granted):
-    """A relation that a query makes."""
+    """A relation defined by a query."""
 
     relation: ClassVar[bool] = True
     sql_fields: ClassVar[tuple[str, ...]] = ("query",)
 
-    query: str = Field(default="", description="the SELECT")
+    query: str = Field(default="", description="the SELECT command of the view")
     shape: tuple[tuple[str, str, str, str], ...] = Field(
         default=(), json_schema_extra={"derived": True}
     )
 
     @property
     def described_columns(self) -> Mapping[str, QueryColumn]:
-        """What is said of its columns."""
+        """Return the columns with declared properties, by name."""
         raise NotImplementedError
 
     def over(self, live: Self | None, *, complete: bool = False) -> Self:
@@ -56,50 +57,50 @@ class QueryRelation(Granted):
         )
 
     def roles(self) -> frozenset[str]:
-        given = [c.grants or {} for c in self.described_columns.values()]
-        return super().roles() | (frozenset[str]().union(*given, *map(grantors, given)) - {PUBLIC})
+        grants = [c.grants or {} for c in self.described_columns.values()]
+        named = frozenset[str]().union(*grants, *map(grantors, grants))
+        return super().roles() | (named - {PUBLIC})
 
     def column_comments(self, before: Mapping[str, QueryColumn]) -> Iterable[Statement]:
-        """Comments on the columns."""
+        """Comment on columns whose comment differs from `before`."""
         for column in {**before, **self.described_columns}:
-            was, wanted = (
-                before.get(column, QueryColumn()),
-                self.described_columns.get(column, QueryColumn()),
-            )
-            if wanted.comment != was.comment:
-                words = compose(
-                    "COMMENT ON COLUMN {} IS {}",
-                    name(self.ref.schema, self.ref.name, column),
-                    literal(wanted.comment),
-                )
+            comment = self._column(column).comment
+            if comment != before.get(column, QueryColumn()).comment:
+                column_name = name(self.ref.schema, self.ref.name, column)
+                command = compose("COMMENT ON COLUMN {} IS {}", column_name, literal(comment))
                 yield Statement(
-                    sql=text(words), lock="SHARE UPDATE EXCLUSIVE", relation=self.ref.identity
+                    sql=text(command), lock="SHARE UPDATE EXCLUSIVE", relation=self.ref.identity
                 )
+
+    def _column(self, column: str) -> QueryColumn:
+        return self.described_columns.get(column, QueryColumn())
 
     def _own(self, old: Self | None, context: PlanningContext) -> Iterator[Statement]:
-        """A privilege revoked on all of it goes from the columns too, and is granted on those anew."""
+        """Grant columns' privileges anew after a change of the relation's own.
+
+        REVOKE of a privilege on a table revokes the privilege on all columns too.
+        """
         yield from super()._own(old, context)
-        changed = old is not None and old.grants != self.grants
-        columns: Mapping[str, QueryColumn] = old.described_columns if old else {}
-        found: list[Statement] = []
-        for column in {**columns, **self.described_columns}:
-            had, wanted = (
-                columns.get(column, QueryColumn()).grants or {},
-                self.described_columns.get(column, QueryColumn()).grants or {},
-            )
-            found += self._on_column(column, had, wanted, context)
-            found += self._on_column(column, {}, wanted, context) if changed else ()
-        yield from {s.sql: s for s in found}.values()
+        relation_changed = old is not None and old.grants != self.grants
+        old_columns: Mapping[str, QueryColumn] = old.described_columns if old else {}
+        statements: list[Statement] = []
+        for column in {**old_columns, **self.described_columns}:
+            before = old_columns.get(column, QueryColumn()).grants or {}
+            after = self._column(column).grants or {}
+            statements += self._on_column(column, before, after, context)
+            if relation_changed:
+                statements += self._on_column(column, {}, after, context)
+        yield from {s.sql: s for s in statements}.values()
 
     def _on_column(
-        self, column: str, had: Grants, wanted: Grants, context: PlanningContext
+        self, column: str, before: Grants, after: Grants, context: PlanningContext
     ) -> Iterable[Statement]:
-        part, table = text(compose(" ({})", column)), compose("TABLE {}", self.sql_name())
-        return Access(
-            table,
-            f"{self.ref}.{column}",
-            all_privileges("COLUMN", context.server),
-            "",
-            context.user,
-            part=part,
-        ).changes(had, wanted)
+        access = Access(
+            target=compose("TABLE {}", self.sql_name()),
+            description=f"{self.ref}.{column}",
+            privileges=all_privileges("COLUMN", context.server),
+            owner="",
+            user=context.user,
+            column_list=text(compose(" ({})", column)),
+        )
+        return access.changes(before, after)

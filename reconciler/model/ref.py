@@ -1,4 +1,4 @@
-"""Ref: what names one object in one database."""
+"""Name objects of a database: Ref, and names as PostgreSQL spells them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,19 @@ from dataclasses import dataclass
 
 _PARTS = re.compile(r'"((?:[^"]|"")+)"|([^".\s]+)')
 
+# Objects that belong to a relation are spelled `name on schema.relation`, with two exceptions:
+# getObjectIdentityParts() in PostgreSQL's objectaddress.c spells a column `schema.relation.name`,
+# and an index, which is a relation itself, `schema.name`.
+_AFTER_RELATION = frozenset({"column"})
+_WITHOUT_RELATION = frozenset({"index"})
+
 
 @dataclass(frozen=True)
 class Ref:
-    """The identity of an object, spelled as `pg_identify_object` does.
+    """The identity of an object, spelled as pg_identify_object() spells names.
 
-    `on` is the relation that the object lives on (a policy's table), `arguments` the types of a routine's input
-    arguments. `schema` is "" for what has none (an extension, a role).
+    `on` is the relation to which the object belongs (a policy's table), `arguments` the types of a
+    routine's input arguments. `schema` is "" for objects outside schemas (an extension, a role).
     """
 
     kind: str
@@ -24,23 +30,23 @@ class Ref:
 
     @property
     def schema_ref(self) -> Ref:
-        """The schema that holds the object."""
+        """Return the ref of the object's schema."""
         return Ref("schema", "", self.schema)
 
     @property
     def identity(self) -> str:
-        """The object's name as people write it, without its kind."""
+        """Return the object's qualified name, without the kind."""
         if self.on is not None:
-            if self.kind == "column":
+            if self.kind in _AFTER_RELATION:
                 return f"{self.on.identity}.{self.name}"
-            if self.kind != "index":
+            if self.kind not in _WITHOUT_RELATION:
                 return f"{self.name} on {self.on.identity}"
         name = f"{self.schema}.{self.name}" if self.schema else self.name
         return name if self.arguments is None else f"{name}({self.arguments})"
 
     @property
     def order(self) -> tuple[str, str, str, str, str]:
-        """A key that sorts refs of every kind, children after what they live on."""
+        """Return a sort key that puts the objects of a relation after the relation."""
         on = self.on
         if on is None:
             return (self.schema, self.name, "", self.kind, self.arguments or "")
@@ -55,15 +61,18 @@ class Ref:
 
 
 def default_name(table: str, column: str, label: str) -> str:
-    """What PostgreSQL calls something of a column's: `table_column_label`, cut to 63 bytes where both are long."""
+    """Return the default name of an index, constraint or sequence: `table_column_label`.
+
+    As makeObjectName() does, it shortens the longer of table and column until 63 bytes suffice.
+    """
     parts = [p.encode() for p in (table, column) if p]
-    room = 63 - len(label.encode()) - len(parts)
-    while sum(map(len, parts)) > room:
+    available = 63 - len(label.encode()) - len(parts)
+    while sum(map(len, parts)) > available:
         longest = max(range(len(parts)), key=lambda i: (len(parts[i]), i))
         parts[longest] = parts[longest][:-1].decode(errors="ignore").encode()
     return "_".join([*(p.decode() for p in parts), label])
 
 
-def split_name(spelled: str) -> list[str]:
-    """The names in a qualified one as PostgreSQL spells it: `public."T".c`."""
-    return [quoted.replace('""', '"') or bare for quoted, bare in _PARTS.findall(spelled)]
+def split_name(qualified: str) -> list[str]:
+    """Split a qualified name as PostgreSQL prints names, without quotes: `public."T".c`."""
+    return [quoted.replace('""', '"') or bare for quoted, bare in _PARTS.findall(qualified)]

@@ -1,4 +1,7 @@
-"""What counts: the options that a sequence and an identity column share (https://www.postgresql.org/docs/current/sql-createsequence.html)."""
+"""Options of sequences and identity columns.
+
+https://www.postgresql.org/docs/current/sql-createsequence.html
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ from reconciler.sql import compose, joined, literal, raw, text
 _HIGHEST = (
     "(CASE q.seqtypid WHEN 21 THEN 32767 WHEN 23 THEN 2147483647 ELSE 9223372036854775807 END)"
 )
-# the columns of a catalog query over pg_sequence AS q: null where PostgreSQL chooses the value by type and direction
+# Columns of a catalog query over pg_sequence AS q. A value is null if it is the default, which
+# PostgreSQL derives from the type and the sign of the increment.
 COLUMNS = {
     "increment": "q.seqincrement",
     "start": "nullif(q.seqstart, CASE WHEN q.seqincrement > 0 THEN q.seqmin ELSE q.seqmax END)",
@@ -22,80 +26,96 @@ COLUMNS = {
     "cache": "q.seqcache",
     "cycle": "q.seqcycle",
 }
-HIGHEST = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
+MAXIMA = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
 
 
 class SequenceOptions(BaseModel):
-    """Where counting starts, how it goes on and where it ends; how far it has come is data, and nobody's declaration."""
+    """Options of a sequence.
+
+    The current position is data and not declared.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    increment: int = Field(default=1, description="negative: it counts down")
+    increment: int = Field(
+        default=1,
+        description="the step from one value to the next; negative: the sequence descends",
+    )
     start: int | None = Field(
         default=None,
-        description="left out: the lowest value, or the highest of one that counts down",
+        description="the first value; left out: minvalue, or maxvalue of a descending sequence",
     )
-    minvalue: int | None = Field(default=None, description="left out: 1, or the lowest of its type")
+    minvalue: int | None = Field(
+        default=None,
+        description="the lowest value; left out: 1, or the type's lowest if it descends",
+    )
     maxvalue: int | None = Field(
-        default=None, description="left out: the highest of its type, or -1"
+        default=None,
+        description="the highest value; left out: the type's highest, or -1 if it descends",
     )
-    cache: int = Field(default=1, description="how many values a session takes at once")
-    cycle: bool = Field(default=False, description="begins anew at the end")
+    cache: int = Field(default=1, description="how many values a session preallocates")
+    cycle: bool = Field(
+        default=False, description="after the last value, start again instead of failing"
+    )
 
     def bounds(self, type_: str) -> tuple[int, int]:
-        """The lowest and the highest value."""
-        highest = HIGHEST.get(type_, HIGHEST["bigint"])
-        low, high = (1, highest) if self.increment > 0 else (-highest - 1, -1)
+        """Return the lowest and the highest value for a data type."""
+        maximum = MAXIMA.get(type_, MAXIMA["bigint"])
+        low, high = (1, maximum) if self.increment > 0 else (-maximum - 1, -1)
         return (
             low if self.minvalue is None else self.minvalue,
             high if self.maxvalue is None else self.maxvalue,
         )
 
     def first(self, type_: str) -> int:
-        """Where it starts."""
+        """Return the first value for a data type."""
         return self.bounds(type_)[self.increment < 0] if self.start is None else self.start
 
     def clauses(self) -> sql.Composable:
-        """The options as CREATE SEQUENCE and GENERATED … AS IDENTITY take them, usual ones left out; begins with a space."""
-        given = [
+        """Return options other than the defaults for CREATE SEQUENCE, with a leading space."""
+        options = [
             ("INCREMENT BY", self.increment if self.increment != 1 else None),
             ("MINVALUE", self.minvalue),
             ("MAXVALUE", self.maxvalue),
             ("START WITH", self.start),
             ("CACHE", self.cache if self.cache != 1 else None),
         ]
-        words = [compose(" {} {}", raw(k), literal(v)) for k, v in given if v is not None]
-        return joined([*words, *([raw(" CYCLE")] if self.cycle else [])], by="")
+        clauses = [compose(" {} {}", raw(k), literal(v)) for k, v in options if v is not None]
+        return joined([*clauses, *([raw(" CYCLE")] if self.cycle else [])], by="")
 
     def altered(
         self, old: SequenceOptions, sequence: sql.Composable, types: tuple[str, str]
     ) -> Iterable[Statement]:
-        """ALTER SEQUENCE from `old` to this, of `types` before and after; see `_moved` for its position."""
-        options = list(self._differing(old, types))
+        """Alter a sequence from `old` to these options; `types` are the old and the new type."""
+        options = list(self._option_changes(old, types))
         if not options:
             return
-        (low, high), (was_low, was_high) = self.bounds(types[1]), old.bounds(types[0])
-        if low > was_low or high < was_high:
-            if low > was_high or high < was_low:
-                if HIGHEST.get(types[1], 0) > HIGHEST.get(
-                    types[0], 0
-                ):  # the new bounds may be out of the old type's range
-                    yield self._statement(sequence, [compose("AS {}", raw(types[1]))])
-                yield self._statement(
-                    sequence, [compose("MINVALUE {}", literal(min(low, was_low)))]
-                )
-                yield self._statement(
-                    sequence, [compose("MAXVALUE {}", literal(max(high, was_high)))]
-                )
-            yield self._moved(sequence, types[1])
+        (low, high), (old_low, old_high) = self.bounds(types[1]), old.bounds(types[0])
+        if low > old_low or high < old_high:
+            if low > old_high or high < old_low:
+                yield from self._widened(old, sequence, types)
+            yield self._reset_position(sequence, types[1])
         yield self._statement(sequence, options)
 
-    def _differing(self, old: SequenceOptions, types: tuple[str, str]) -> Iterable[sql.Composable]:
+    def _widened(
+        self, old: SequenceOptions, sequence: sql.Composable, types: tuple[str, str]
+    ) -> Iterable[Statement]:
+        """Extend the bounds over the old and the new ones, so that the position can move."""
+        (low, high), (old_low, old_high) = self.bounds(types[1]), old.bounds(types[0])
+        # the new bounds may exceed the range of the old type
+        if MAXIMA.get(types[1], 0) > MAXIMA.get(types[0], 0):
+            yield self._statement(sequence, [compose("AS {}", raw(types[1]))])
+        yield self._statement(sequence, [compose("MINVALUE {}", literal(min(low, old_low)))])
+        yield self._statement(sequence, [compose("MAXVALUE {}", literal(max(high, old_high)))])
+
+    def _option_changes(
+        self, old: SequenceOptions, types: tuple[str, str]
+    ) -> Iterable[sql.Composable]:
         if types[0] != types[1]:
             yield compose("AS {}", raw(types[1]))
         if self.increment != old.increment:
             yield compose("INCREMENT BY {}", literal(self.increment))
-        yield from self._bounded(old, types)
+        yield from self._bound_changes(old, types)
         if self.first(types[1]) != old.first(types[0]):
             yield compose("START WITH {}", literal(self.first(types[1])))
         if self.cache != old.cache:
@@ -103,24 +123,31 @@ class SequenceOptions(BaseModel):
         if self.cycle != old.cycle:
             yield raw("CYCLE" if self.cycle else "NO CYCLE")
 
-    def _bounded(self, old: SequenceOptions, types: tuple[str, str]) -> Iterable[sql.Composable]:
-        """With another type, PostgreSQL takes a bound that was the old one's for the new one's, whatever NO MINVALUE means."""
-        (low, high), was, same = self.bounds(types[1]), old.bounds(types[0]), types[0] == types[1]
-        if low != was[0] or self.minvalue != old.minvalue or not (same or self.minvalue is None):
-            usual = self.minvalue is None and (same or self.increment < 0)
-            yield raw("NO MINVALUE") if usual else compose("MINVALUE {}", literal(low))
-        if high != was[1] or self.maxvalue != old.maxvalue or not (same or self.maxvalue is None):
-            usual = self.maxvalue is None and (same or self.increment > 0)
-            yield raw("NO MAXVALUE") if usual else compose("MAXVALUE {}", literal(high))
+    def _bound_changes(
+        self, old: SequenceOptions, types: tuple[str, str]
+    ) -> Iterable[sql.Composable]:
+        same_type = types[0] == types[1]
+        (low, high), (old_low, old_high) = self.bounds(types[1]), old.bounds(types[0])
+        if (low, self.minvalue) != (old_low, old.minvalue) or not (
+            same_type or self.minvalue is None
+        ):
+            resets = same_type or self.increment < 0
+            yield _bound("MINVALUE", self.minvalue, low, resets=resets)
+        if (high, self.maxvalue) != (old_high, old.maxvalue) or not (
+            same_type or self.maxvalue is None
+        ):
+            resets = same_type or self.increment > 0
+            yield _bound("MAXVALUE", self.maxvalue, high, resets=resets)
 
     def _statement(self, sequence: sql.Composable, options: Iterable[sql.Composable]) -> Statement:
-        words = compose("ALTER SEQUENCE {} {}", sequence, joined(options, by=" "))
-        return Statement(sql=text(words), lock="SHARE ROW EXCLUSIVE", relation=text(sequence))
+        command = compose("ALTER SEQUENCE {} {}", sequence, joined(options, by=" "))
+        return Statement(sql=text(command), lock="SHARE ROW EXCLUSIVE", relation=text(sequence))
 
-    def _moved(self, sequence: sql.Composable, type_: str) -> Statement:
-        """Bring into the new bounds a position that was never used, or that lies before them.
+    def _reset_position(self, sequence: sql.Composable, type_: str) -> Statement:
+        """Restart at the first value, if the position is unused or lies before the bounds.
 
-        One that lies behind them stays, and PostgreSQL refuses: counting from the start again would give values twice.
+        A position behind the bounds stays, and PostgreSQL refuses the bounds: a restart would
+        repeat values.
         """
         low, high = self.bounds(type_)
         before = (
@@ -128,8 +155,9 @@ class SequenceOptions(BaseModel):
             if self.increment > 0
             else compose("last_value > {}", literal(high))
         )
-        words = compose(
-            "SELECT setval({}, {}, false) FROM {} WHERE {} OR (NOT is_called AND last_value NOT BETWEEN {} AND {})",
+        command = compose(
+            "SELECT setval({}, {}, false) FROM {}"
+            " WHERE {} OR (NOT is_called AND last_value NOT BETWEEN {} AND {})",
             literal(text(sequence)),
             literal(self.first(type_)),
             sequence,
@@ -137,4 +165,15 @@ class SequenceOptions(BaseModel):
             literal(low),
             literal(high),
         )
-        return Statement(sql=text(words), lock="ROW EXCLUSIVE", relation=text(sequence))
+        return Statement(sql=text(command), lock="ROW EXCLUSIVE", relation=text(sequence))
+
+
+def _bound(keyword: str, declared: int | None, bound: int, *, resets: bool) -> sql.Composable:
+    """Set a bound; by NO MINVALUE or NO MAXVALUE if undeclared and `resets`.
+
+    If AS changes the type of a sequence with the old type's bound, PostgreSQL sets the new type's
+    bound, even where NO MINVALUE or NO MAXVALUE would mean 1 or -1.
+    """
+    if declared is None and resets:
+        return compose("NO {}", raw(keyword))
+    return compose("{} {}", raw(keyword), literal(bound))

@@ -1,4 +1,4 @@
-"""What tables share that may inherit, or be partitions: https://www.postgresql.org/docs/current/ddl-inherit.html"""
+"""Inheritance and partitions: https://www.postgresql.org/docs/current/ddl-inherit.html"""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ INHERITANCE_COLUMNS: Final = f"""
     pg_get_expr(c.relpartbound, c.oid) AS values,
     CASE WHEN c.relispartition THEN ({_PARENTS}) END AS partition_of,
     CASE WHEN c.relispartition THEN '{{}}'
-         ELSE ARRAY({_PARENTS} ORDER BY h.inhseqno) END AS inherits"""  # of pg_class AS c
+         ELSE ARRAY({_PARENTS} ORDER BY h.inhseqno) END AS inherits"""  # for pg_class AS c
 _FINALIZE: Final = """DO $reconcile$ DECLARE whole regclass; BEGIN
   SELECT inhparent INTO whole FROM pg_inherits WHERE inhdetachpending AND inhrelid = {0}::regclass;
   IF FOUND THEN EXECUTE format('ALTER TABLE %s DETACH PARTITION %s FINALIZE', whole, {0}); END IF;
@@ -36,18 +36,20 @@ END $reconcile$"""
 
 
 class InheritableTable(Suspendable, CommitsTogether, Inheriting, Resumable, Granted):
-    """A table of which others may be the parents, or the whole."""
+    """A table or foreign table, which may inherit or be a partition."""
 
     relation: ClassVar[bool] = True
 
     partition_of: str | None = Field(
-        default=None, description="the partitioned table whose partition it is"
+        default=None, description="the partitioned table to which this partition belongs"
     )
-    values: str | None = Field(default=None, description="its bound: FOR VALUES … or DEFAULT")
-    inherits: tuple[str, ...] = Field(default=(), description="parent tables, in their order")
+    values: str | None = Field(
+        default=None, description="the partition bound: FOR VALUES … or DEFAULT"
+    )
+    inherits: tuple[str, ...] = Field(default=(), description="parent tables, in order")
 
     def attach_hazards(self, context: PlanningContext) -> tuple[Hazard, ...]:
-        """What it is dangerous for to be attached with its rows."""
+        """Return the hazards of attaching the table with rows as a partition."""
         del context
         return ()
 
@@ -57,15 +59,15 @@ class InheritableTable(Suspendable, CommitsTogether, Inheriting, Resumable, Gran
 
     @classmethod
     def short_form(cls, body: dict[str, Any]) -> object:
-        """A table without columns says so, or nothing would tell it from one that is only spoken of."""
+        """Write empty `columns` of a table without columns, since a body without is a mention."""
         bare = not {"columns", "partition_of", "inherits"} & body.keys()
         return {**body, "columns": dict[str, Any]()} if bare else body
 
     @property
     def parents(self) -> tuple[Ref, ...]:
-        named = [*self.inherits, *([self.partition_of] if self.partition_of else [])]
-        parts = filter(None, map(split_name, named))
-        return tuple(Ref("table", p[-2] if len(p) > 1 else self.ref.schema, p[-1]) for p in parts)
+        parents = [*self.inherits, *([self.partition_of] if self.partition_of else [])]
+        names = filter(None, map(split_name, parents))
+        return tuple(Ref("table", n[-2] if len(n) > 1 else self.ref.schema, n[-1]) for n in names)
 
     @property
     def is_partition(self) -> bool:
@@ -78,14 +80,14 @@ class InheritableTable(Suspendable, CommitsTogether, Inheriting, Resumable, Gran
         return self.model_copy(update={"partition_of": None, "values": None, "inherits": ()})
 
     def finish_interrupted(self, context: PlanningContext) -> Iterable[Statement]:
-        """Finish a DETACH CONCURRENTLY that was broken off; it can be neither repeated nor taken back."""
-        words = compose(_FINALIZE, literal(text(self.sql_name())))
+        """Finish an interrupted DETACH CONCURRENTLY, which can be neither repeated nor undone."""
+        command = compose(_FINALIZE, literal(text(self.sql_name())))
         yield Statement(
-            sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.ref.identity, undo=()
+            sql=text(command), lock="ACCESS EXCLUSIVE", relation=self.ref.identity, undo=()
         )
 
     def name_keys(self) -> frozenset[tuple[str, ...]]:
-        """A bound; only PostgreSQL knows whether it overlaps another of the same table."""
+        """Add the bound: PostgreSQL alone knows whether two bounds of a table overlap."""
         return super().name_keys() | {("bound", str(p)) for p in self.parents if self.is_partition}
 
     def free_name(
@@ -106,51 +108,67 @@ class InheritableTable(Suspendable, CommitsTogether, Inheriting, Resumable, Gran
         create: sql.Composable,
         parts: Sequence[InlinePart],
         context: PlanningContext,
-        *beside: sql.Composable,
+        *clauses: sql.Composable,
     ) -> Iterable[Statement]:
-        """It with its columns and what it inherits; a partition that has columns of its own is attached afterwards."""
-        columns = [compose("\n    {}", p.clause()) for p in parts if not overrides(p)]
-        columns += [
-            compose("\n    {}", a) for p in parts if (a := override_clause(p, context)) is not None
-        ]
-        listed = compose(" ({}{})", sql.SQL(",").join(columns), raw("\n" if columns else ""))
-        attached = self.is_partition and any(not overrides(p) for p in parts)
-        words: list[sql.Composable] = [compose("{}{}", create, listed)]
-        if self.partition_of is not None and not attached:
-            words[0] = compose(
-                "{} PARTITION OF {}{}",
-                create,
-                raw(self.partition_of),
-                listed if columns else raw(""),
-            )
-            words.append(raw(self.values or "DEFAULT"))
-        if self.inherits:
-            words.append(compose("INHERITS ({})", joined(map(raw, self.inherits))))
+        """Create the table with columns and parents, `clauses` last.
+
+        A partition with columns of its own is created as a table and attached afterwards.
+        """
+        own_parts = [p for p in parts if not overrides(p)]
         parent = self.parents[-1].identity if self.is_partition else ""
+        attach_later = self.is_partition and bool(own_parts)
+        columns = [p.clause() for p in own_parts] + [
+            c for p in parts if (c := override_clause(p, context)) is not None
+        ]
+        head = self._create_clauses(create, columns, as_partition=not attach_later)
         yield Statement(
-            sql=text(joined([*words, *beside], by=" ")),
+            sql=text(joined([*head, *clauses], by=" ")),
             lock="ACCESS EXCLUSIVE" if parent else "",
             relation=parent,
         )
-        if attached:  # by itself it may have columns, which are its parent's from then on
+        if attach_later:
             yield Statement(sql=self._attach(), lock="ACCESS EXCLUSIVE", relation=parent)
         for part in parts:
             if overrides(part):
-                yield from (s.model_copy(update={"undo": None}) for s in part.define(context))
+                yield from _without_undo(part.define(context))
+
+    def _create_clauses(
+        self, create: sql.Composable, columns: Sequence[sql.Composable], *, as_partition: bool
+    ) -> Iterable[sql.Composable]:
+        lines = sql.SQL(",").join(compose("\n    {}", c) for c in columns)
+        column_list = compose(" ({}{})", lines, raw("\n" if columns else ""))
+        if self.partition_of is not None and as_partition:
+            yield compose(
+                "{} PARTITION OF {}{}",
+                create,
+                raw(self.partition_of),
+                column_list if columns else raw(""),
+            )
+            yield raw(self.values or "DEFAULT")
+        else:
+            yield compose("{}{}", create, column_list)
+        if self.inherits:
+            yield compose("INHERITS ({})", joined(map(raw, self.inherits)))
+
+    def _bound_differs(self, old: Self) -> bool:
+        return (old.partition_of, old.values) != (self.partition_of, self.values)
 
     def _detach_old(self, old: Self) -> Iterable[Statement]:
-        """Detached without CONCURRENTLY, which would leave a check behind and is refused beside a default partition."""
-        if old.is_partition and (old.partition_of, old.values) != (self.partition_of, self.values):
+        """Detach the partition from the old parent.
+
+        CONCURRENTLY would leave a check constraint, and PostgreSQL refuses it for a table with a
+        default partition.
+        """
+        if old.is_partition and self._bound_differs(old):
             yield old._detach()
 
     def _attach_new(self, old: Self, context: PlanningContext) -> Iterable[Statement]:
-        reparenting, given_back = context.reparenting.get(
-            (self.ref, old.parents, self.parents), ((), ())
-        )
-        yield from (s.model_copy(update={"undo": None}) for s in reparenting)
+        reparenting = (self.ref, old.parents, self.parents)
+        before, after = context.reparenting.get(reparenting, ((), ()))
+        yield from _without_undo(before)
         yield from self._change_parents(old)
-        yield from (s.model_copy(update={"undo": None}) for s in given_back)
-        if self.is_partition and (old.partition_of, old.values) != (self.partition_of, self.values):
+        yield from _without_undo(after)
+        if self.is_partition and self._bound_differs(old):
             yield Statement(
                 sql=self._attach(),
                 lock="ACCESS EXCLUSIVE",
@@ -159,45 +177,39 @@ class InheritableTable(Suspendable, CommitsTogether, Inheriting, Resumable, Gran
             )
 
     def _change_parents(self, old: Self) -> Iterable[Statement]:
-        """New parents first: a column that no parent gives becomes the child's own for good."""
-        kept = {
-            a
-            for a, _ in takewhile(
-                lambda pair: pair[0] == pair[1], zip(old.inherits, self.inherits, strict=False)
-            )
-        }
-        again = [p for p in old.inherits if p in self.inherits and p not in kept]
-        yield from (self._alter(compose("NO INHERIT {}", raw(p))) for p in again)
-        yield from (
-            self._alter(compose("INHERIT {}", raw(p))) for p in self.inherits if p not in kept
-        )
-        yield from (
-            self._alter(compose("NO INHERIT {}", raw(p)))
-            for p in old.inherits
-            if p not in self.inherits
-        )
+        """Add new parents before removing old ones.
+
+        A column that no parent has becomes the child's own and stays so.
+        """
+        pairs = zip(old.inherits, self.inherits, strict=False)
+        unchanged = {before for before, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)}
+        reordered = [p for p in old.inherits if p in self.inherits and p not in unchanged]
+        removed = [p for p in old.inherits if p not in self.inherits]
+        added = [p for p in self.inherits if p not in unchanged]
+        yield from (self._alter(compose("NO INHERIT {}", raw(p))) for p in reordered)
+        yield from (self._alter(compose("INHERIT {}", raw(p))) for p in added)
+        yield from (self._alter(compose("NO INHERIT {}", raw(p))) for p in removed)
 
     def _detach(self) -> Statement:
-        words = compose(
-            "ALTER TABLE {} DETACH PARTITION {}", raw(self.partition_of or ""), self.sql_name()
-        )
+        parent = raw(self.partition_of or "")
+        command = compose("ALTER TABLE {} DETACH PARTITION {}", parent, self.sql_name())
         return Statement(
-            sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.parents[-1].identity
+            sql=text(command), lock="ACCESS EXCLUSIVE", relation=self.parents[-1].identity
         )
 
     def _attach(self) -> str:
-        bound = raw(self.values or "DEFAULT")
+        parent, bound = raw(self.partition_of or ""), raw(self.values or "DEFAULT")
         return text(
-            compose(
-                "ALTER TABLE {} ATTACH PARTITION {} {}",
-                raw(self.partition_of or ""),
-                self.sql_name(),
-                bound,
-            )
+            compose("ALTER TABLE {} ATTACH PARTITION {} {}", parent, self.sql_name(), bound)
         )
 
     def _alter(
         self, action: sql.Composable, *hazards: Hazard, lock: str = "ACCESS EXCLUSIVE"
     ) -> Statement:
-        words = compose("ALTER {} {}", self.designation(), action)
-        return Statement(sql=text(words), lock=lock, relation=self.ref.identity, hazards=hazards)
+        command = compose("ALTER {} {}", self.designation(), action)
+        return Statement(sql=text(command), lock=lock, relation=self.ref.identity, hazards=hazards)
+
+
+def _without_undo(statements: Iterable[Statement]) -> Iterable[Statement]:
+    """Leave the undo to the change as a whole."""
+    return (s.model_copy(update={"undo": None}) for s in statements)

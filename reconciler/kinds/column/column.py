@@ -239,7 +239,7 @@ class Column(Suspendable, Deferred, OnlineRecipe, ChangesType, CommitsTogether, 
             all_privileges("COLUMN", context.server),
             "",
             context.user,
-            part=text(compose(" ({})", self.ref.name)),
+            column_list=text(compose(" ({})", self.ref.name)),
         )
         return access.changes(before, self.grants or {})
 
