@@ -83,6 +83,8 @@ class Collation(PlatformDependent, Owned, Replaceable):
     def conversions(self, old: Self, renamed: Self) -> Mapping[str, TypeConversion]:
         """Keep all values: a collation determines only the order."""
         return {
-            f"{COLLATE_PREFIX}{new_name}": TypeConversion(new_name, old_name, lambda v: v, lambda v: v)
+            f"{COLLATE_PREFIX}{new_name}": TypeConversion(
+                new_name, old_name, lambda v: v, lambda v: v
+            )
             for new_name, old_name in old.old_names().items()
         }

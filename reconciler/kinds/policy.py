@@ -19,7 +19,7 @@ from reconciler.sql import compose, joined, name, raw, text
 
 
 class Policy(CommitsTogether):
-    """Which rows a role may see, and which it may write; all changes to a table's policies share one transaction."""
+    """A row security policy; all changes to a table's policies share one transaction."""
 
     kind: ClassVar[str] = "policy"
     section: ClassVar[str] = "policies"
@@ -29,12 +29,16 @@ class Policy(CommitsTogether):
     sql_fields: ClassVar[tuple[str, ...]] = ("using", "check", "to")
 
     command: Literal["all", "select", "insert", "update", "delete"] = Field(
-        default="all", alias="for"
+        default="all", alias="for", description="the command to which the policy applies"
     )
-    to: tuple[str, ...] = Field(default=(PUBLIC,), description="roles, or `public` for everybody")
-    using: str | None = Field(default=None, description="which rows exist for these roles")
-    check: str | None = Field(default=None, description="which rows they may write (WITH CHECK)")
-    permissive: bool = Field(default=True, description="false: AS RESTRICTIVE")
+    to: tuple[str, ...] = Field(
+        default=(PUBLIC,), description="the roles to which the policy applies; `public`: every role"
+    )
+    using: str | None = Field(default=None, description="condition on visible rows (USING)")
+    check: str | None = Field(default=None, description="condition on new rows (WITH CHECK)")
+    permissive: bool = Field(
+        default=True, description="false: AS RESTRICTIVE, narrows what other policies permit"
+    )
 
     @property
     def commit_group(self) -> Ref | None:
@@ -67,41 +71,39 @@ class Policy(CommitsTogether):
         )
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        words: list[sql.Composable] = [
+        clauses: list[sql.Composable] = [
             compose("CREATE POLICY {} ON {}", self.ref.name, self._table)
         ]
         if not self.permissive:
-            words.append(raw("AS RESTRICTIVE"))
-        words += [
+            clauses.append(raw("AS RESTRICTIVE"))
+        clauses += [
             raw(f"FOR {self.command.upper()}"),
             compose("TO {}", self._grantees()),
             *self._conditions(None),
         ]
-        yield self._statement(joined(words, by=" "), self._open_to_all(None))
+        yield self._statement(joined(clauses, by=" "), self._creation_hazards())
 
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
-        gone = (old.using is not None and self.using is None) or (
-            old.check is not None and self.check is None
-        )
-        if gone or (self.command, self.permissive) != (old.command, old.permissive):
+        """Alter the policy; ALTER POLICY can neither remove a condition nor change the command."""
+        if (self.command, self.permissive) != (old.command, old.permissive):
             return None
-        words: list[sql.Composable] = [compose("ALTER POLICY {} ON {}", self.ref.name, self._table)]
-        if self.to != old.to:
-            words.append(compose("TO {}", self._grantees()))
-        return [
-            self._statement(
-                joined([*words, *self._conditions(old)], by=" "), self._open_to_all(old)
-            )
+        if any(
+            getattr(old, f) is not None and getattr(self, f) is None for f in ("using", "check")
+        ):
+            return None
+        clauses: list[sql.Composable] = [
+            compose("ALTER POLICY {} ON {}", self.ref.name, self._table)
         ]
+        if self.to != old.to:
+            clauses.append(compose("TO {}", self._grantees()))
+        clauses += self._conditions(old)
+        return [self._statement(joined(clauses, by=" "), self._change_hazards(old))]
 
     def remove(self, context: PlanningContext) -> Iterable[Statement]:
-        why = f"{self.ref} no longer narrows what is visible"
         hazards = (
-            () if self.permissive else (Hazard(hazard=HazardKind.WEAKENS_SECURITY, reason=why),)
+            () if self.permissive else _weakens(f"{self.ref} no longer narrows what is visible")
         )
         yield self._statement(compose("DROP POLICY {} ON {}", self.ref.name, self._table), hazards)
-
-    # -- pieces ----------------------------------------------------------------------------------------------------
 
     @property
     def _table(self) -> sql.Composable:
@@ -112,25 +114,34 @@ class Policy(CommitsTogether):
         return joined(raw("PUBLIC") if r.lower() == PUBLIC else name(r) for r in self.to)
 
     def _conditions(self, old: Self | None) -> Iterable[sql.Composable]:
-        if self.using is not None and (old is None or self.using != old.using):
+        """Return the clauses for conditions that differ from `old`."""
+        before = (None, None) if old is None else (old.using, old.check)
+        if self.using is not None and self.using != before[0]:
             yield compose("USING ({})", raw(self.using))
-        if self.check is not None and (old is None or self.check != old.check):
+        if self.check is not None and self.check != before[1]:
             yield compose("WITH CHECK ({})", raw(self.check))
 
-    def _open_to_all(self, old: Self | None) -> tuple[Hazard, ...]:
-        def wide(policy: Self) -> bool:
-            return policy.permissive and "true" in (policy.using, policy.check)
+    def _unconditional(self) -> bool:
+        return self.permissive and "true" in (self.using, self.check)
 
-        reasons: list[str] = []
-        if wide(self) and not (old is not None and wide(old)):
-            reasons.append(f"{self.ref} lets {', '.join(self.to)} through without a condition")
-        if old is not None and self.permissive and PUBLIC in self.to and PUBLIC not in old.to:
-            reasons.append(f"{self.ref} is for everybody now, and was for {', '.join(old.to)}")
-        if old is not None and not self.permissive and self.using == "true" != old.using:
-            reasons.append(f"{self.ref} no longer narrows what is visible")
-        return tuple(Hazard(hazard=HazardKind.WEAKENS_SECURITY, reason=r) for r in reasons)
+    def _creation_hazards(self) -> tuple[Hazard, ...]:
+        if not self._unconditional():
+            return ()
+        return _weakens(f"{self.ref} lets {', '.join(self.to)} through without a condition")
 
-    def _statement(self, words: sql.Composable, hazards: tuple[Hazard, ...]) -> Statement:
+    def _change_hazards(self, old: Self) -> tuple[Hazard, ...]:
+        hazards = () if old._unconditional() else self._creation_hazards()
+        if self.permissive and PUBLIC in self.to and PUBLIC not in old.to:
+            hazards += _weakens(f"{self.ref} is for everybody now, and was for {', '.join(old.to)}")
+        if not self.permissive and self.using == "true" != old.using:
+            hazards += _weakens(f"{self.ref} no longer narrows what is visible")
+        return hazards
+
+    def _statement(self, command: sql.Composable, hazards: tuple[Hazard, ...]) -> Statement:
         return Statement(
-            sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.stands_on, hazards=hazards
+            sql=text(command), lock="ACCESS EXCLUSIVE", relation=self.stands_on, hazards=hazards
         )
+
+
+def _weakens(reason: str) -> tuple[Hazard, ...]:
+    return (Hazard(hazard=HazardKind.WEAKENS_SECURITY, reason=reason),)

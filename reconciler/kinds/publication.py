@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self, cast
 
 from psycopg import sql
@@ -18,28 +18,30 @@ from reconciler.server.connection import Row
 from reconciler.sql import compose, joined, literal, name, raw, text
 
 Operation = Literal["insert", "update", "delete", "truncate"]
-EVERYTHING: tuple[Operation, ...] = ("insert", "update", "delete", "truncate")
+ALL_OPERATIONS: tuple[Operation, ...] = ("insert", "update", "delete", "truncate")
 
 
 class Member(BaseModel):
-    """A table of a publication."""
+    """A published table."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     columns: tuple[str, ...] = Field(
-        default=(), description="those that are published; none: all (PostgreSQL 15)"
+        default=(), description="the published columns; none: all (PostgreSQL 15)"
     )
-    where: str | None = Field(default=None, description="which rows are published (PostgreSQL 15)")
+    where: str | None = Field(
+        default=None, description="condition on published rows (PostgreSQL 15)"
+    )
 
     def clause(self, table: str) -> sql.Composable:
-        """The table as ADD TABLE takes it; what inherits from it is a member of its own."""
+        """Return the table for ADD TABLE; child tables are published by entries of their own."""
         columns = compose(" ({})", joined(self.columns)) if self.columns else raw("")
         where = compose(" WHERE ({})", raw(self.where)) if self.where is not None else raw("")
         return compose("TABLE ONLY {}{}{}", raw(table), columns, where)
 
 
 class Publication(Owned):
-    """What logical replication may send to subscribers; `tables` may be a list of names."""
+    """A publication for logical replication; `tables` may be a list of names."""
 
     kind: ClassVar[str] = "publication"
     section: ClassVar[str] = "publications"
@@ -49,46 +51,54 @@ class Publication(Owned):
     sql_fields: ClassVar[tuple[str, ...]] = ("tables",)
     first_version: ClassVar[Mapping[str, int]] = {"schemas": 15, "publish_generated_columns": 18}
 
-    all_tables: bool = Field(default=False, description="FOR ALL TABLES, those of the future too")
+    all_tables: bool = Field(default=False, description="FOR ALL TABLES: tables created later too")
     tables: dict[str, Member] = Field(
         default_factory=dict,
-        description="perhaps with columns and where; what inherits is not implied",
+        description="schema.table → columns and where; child tables are not implied",
     )
     schemas: tuple[str, ...] = Field(
-        default=(), description="schemas all of whose tables are published (PostgreSQL 15)"
+        default=(), description="schemas with all tables published (PostgreSQL 15)"
     )
-    publish: tuple[Operation, ...] = Field(default=EVERYTHING, description="which changes")
+    publish: tuple[Operation, ...] = Field(
+        default=ALL_OPERATIONS, description="the published operations"
+    )
     publish_via_partition_root: bool = Field(
-        default=False, description="changes of a partition come as its root's"
+        default=False, description="publish changes of a partition as changes of the root table"
     )
     publish_generated_columns: Literal["none", "stored"] = Field(
-        default="none", description="PostgreSQL 18"
+        default="none", description="whether stored generated columns are published (PostgreSQL 18)"
     )
 
     @classmethod
     def catalog(cls, server: Server) -> str:
         where, columns = "NULL", "'[]'::jsonb"
+        schemas, schema_addresses = "'{}'::text[]", ""
         if server.has_publication_details:
             where = "pg_get_expr(r.prqual, r.prrelid)"
-            columns = """(SELECT coalesce(jsonb_agg(a.attname ORDER BY a.attname), '[]')
-                          FROM unnest(r.prattrs) AS k
-                          JOIN pg_attribute AS a ON a.attrelid = r.prrelid AND a.attnum = k)"""
-        schemas, parts = "'{}'::text[]", ""
-        if server.has_publication_details:
-            of = "FROM pg_publication_namespace AS x JOIN pg_namespace AS n ON n.oid = x.pnnspid WHERE x.pnpubid = p.oid"
-            schemas = f"ARRAY(SELECT n.nspname {of} ORDER BY n.nspname)"
-            parts = f" || ARRAY(SELECT {address('pg_publication_namespace', 'x.oid')} {of})"
+            columns = """(
+                SELECT coalesce(jsonb_agg(a.attname ORDER BY a.attname), '[]')
+                FROM unnest(r.prattrs) AS k
+                JOIN pg_attribute AS a ON a.attrelid = r.prrelid AND a.attnum = k)"""
+            from_schemas = """
+                FROM pg_publication_namespace AS x JOIN pg_namespace AS n ON n.oid = x.pnnspid
+                WHERE x.pnpubid = p.oid"""
+            schemas = f"ARRAY(SELECT n.nspname {from_schemas} ORDER BY n.nspname)"
+            address_ = address("pg_publication_namespace", "x.oid")
+            schema_addresses = f" || ARRAY(SELECT {address_} {from_schemas})"
         generated = (
             "CASE p.pubgencols WHEN 's' THEN 'stored' ELSE 'none' END"
             if server.has_published_generated_columns
             else "'none'"
         )
-        tables = "FROM pg_publication_rel AS r JOIN pg_class AS c ON c.oid = r.prrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace"
+        tables = """
+            FROM pg_publication_rel AS r
+            JOIN pg_class AS c ON c.oid = r.prrelid
+            JOIN pg_namespace AS n ON n.oid = c.relnamespace"""
         return f"""
             SELECT p.pubname AS name, pg_get_userbyid(p.pubowner)::text AS owner,
                    ARRAY[{address("pg_publication", "p.oid")}]
                        || ARRAY(SELECT {address("pg_publication_rel", "r.oid")} {tables}
-                                WHERE r.prpubid = p.oid){parts} AS addresses,
+                                WHERE r.prpubid = p.oid){schema_addresses} AS addresses,
                    p.puballtables AS all_tables, {schemas} AS schemas,
                    (SELECT coalesce(jsonb_object_agg(format('%I.%I', n.nspname, c.relname),
                                                      jsonb_build_object('columns', {columns},
@@ -117,11 +127,10 @@ class Publication(Owned):
         fields = dict(cast("dict[str, Any]", body))
         tables: object = fields.get("tables")
         if isinstance(tables, list | tuple):
-            fields["tables"] = {t: dict[str, Any]() for t in cast("Iterable[str]", tables)}
-        elif isinstance(tables, dict):
-            fields["tables"] = {
-                t: m or dict[str, Any]() for t, m in cast("Mapping[str, object]", tables).items()
-            }
+            tables = dict.fromkeys(cast("Iterable[str]", tables))
+        if isinstance(tables, dict):
+            members = cast("Mapping[str, object]", tables)
+            fields["tables"] = {t: m or dict[str, Any]() for t, m in members.items()}
         return key, fields
 
     @classmethod
@@ -133,9 +142,9 @@ class Publication(Owned):
         return name(self.ref.name)
 
     def needs(self) -> frozenset[Ref]:
-        named = map(split_name, self.tables)
+        names = map(split_name, self.tables)
         return frozenset(
-            {Ref("table", p[0], p[1]) for p in named if len(p) > 1}
+            {Ref("table", n[0], n[1]) for n in names if len(n) > 1}
             | {Ref("schema", "", s) for s in self.schemas}
         )
 
@@ -147,37 +156,35 @@ class Publication(Owned):
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         members = self._members(self.tables, self.schemas)
-        for_what: sql.Composable = raw("")
+        published: sql.Composable = raw("")
         if self.all_tables:
-            for_what = raw(" FOR ALL TABLES")
+            published = raw(" FOR ALL TABLES")
         elif members:
-            for_what = compose(" FOR {}", joined(members))
-        options = self._options(None, context)
-        given = compose(" WITH ({})", joined(options)) if options else raw("")
+            published = compose(" FOR {}", joined(members))
+        options = self._options(None)
+        with_ = compose(" WITH ({})", joined(options)) if options else raw("")
         yield self._statement(
-            compose("CREATE PUBLICATION {}{}{}", self.ref.name, for_what, given), self.tables
+            compose("CREATE PUBLICATION {}{}{}", self.ref.name, published, with_), self.tables
         )
 
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
-        return None if self.all_tables != old.all_tables else self._altered(old, context)
+        if self.all_tables != old.all_tables:
+            return None
+        return [*self._drop_members(old), *self._set_options(old), *self._add_members(old)]
 
-    # -- pieces ----------------------------------------------------------------------------------------------------
+    def _drop_members(self, old: Self) -> Iterable[Statement]:
+        tables = [t for t, m in old.tables.items() if self.tables.get(t) != m]
+        schemas = [s for s in old.schemas if s not in self.schemas]
+        if tables or schemas:
+            members = [compose("TABLE ONLY {}", raw(t)) for t in tables]
+            members += self._members({}, schemas)
+            yield self._alter(compose("DROP {}", joined(members)), tables)
 
-    def _altered(self, old: Self, context: PlanningContext) -> Iterator[Statement]:
-        gone = [t for t, m in old.tables.items() if self.tables.get(t) != m]
-        new = {t: m for t, m in self.tables.items() if old.tables.get(t) != m}
-        less = [s for s in old.schemas if s not in self.schemas]
-        more = [s for s in self.schemas if s not in old.schemas]
-        alter = compose("ALTER PUBLICATION {}", self.ref.name)
-        if gone or less:
-            members = [*(compose("TABLE ONLY {}", raw(t)) for t in gone), *self._members({}, less)]
-            yield self._statement(compose("{} DROP {}", alter, joined(members)), gone)
-        if options := self._options(old, context):
-            yield self._statement(compose("{} SET ({})", alter, joined(options)), ())
-        if new or more:
-            yield self._statement(
-                compose("{} ADD {}", alter, joined(self._members(new, more))), new
-            )
+    def _add_members(self, old: Self) -> Iterable[Statement]:
+        tables = {t: m for t, m in self.tables.items() if old.tables.get(t) != m}
+        schemas = [s for s in self.schemas if s not in old.schemas]
+        if tables or schemas:
+            yield self._alter(compose("ADD {}", joined(self._members(tables, schemas))), tables)
 
     def _members(
         self, tables: Mapping[str, Member], schemas: Sequence[str]
@@ -187,20 +194,26 @@ class Publication(Owned):
             *(compose("TABLES IN SCHEMA {}", s) for s in schemas),
         ]
 
-    def _options(self, old: Self | None, context: PlanningContext) -> list[sql.Composable]:
-        words: list[sql.Composable] = []
-        if set(self.publish) != set(old.publish if old else EVERYTHING):
-            words.append(compose("publish = {}", literal(", ".join(self.publish))))
-        if self.publish_via_partition_root != (old.publish_via_partition_root if old else False):
-            words.append(
-                raw(f"publish_via_partition_root = {str(self.publish_via_partition_root).lower()}")
-            )
-        if self.publish_generated_columns != (old.publish_generated_columns if old else "none"):
-            words.append(raw(f"publish_generated_columns = {self.publish_generated_columns}"))
-        return words
+    def _set_options(self, old: Self) -> Iterable[Statement]:
+        if options := self._options(old):
+            yield self._alter(compose("SET ({})", joined(options)), ())
 
-    def _statement(self, words: sql.Composable, tables: Iterable[str]) -> Statement:
-        listed = ", ".join(tables)
-        return Statement(
-            sql=text(words), lock="SHARE UPDATE EXCLUSIVE" if listed else "", relation=listed
-        )
+    def _options(self, old: Self | None) -> list[sql.Composable]:
+        """Return the options that differ from `old`, or from the defaults."""
+        options: list[sql.Composable] = []
+        if set(self.publish) != set(old.publish if old else ALL_OPERATIONS):
+            options.append(compose("publish = {}", literal(", ".join(self.publish))))
+        if self.publish_via_partition_root != (old is not None and old.publish_via_partition_root):
+            value = str(self.publish_via_partition_root).lower()
+            options.append(raw(f"publish_via_partition_root = {value}"))
+        if self.publish_generated_columns != (old.publish_generated_columns if old else "none"):
+            options.append(raw(f"publish_generated_columns = {self.publish_generated_columns}"))
+        return options
+
+    def _alter(self, action: sql.Composable, tables: Iterable[str]) -> Statement:
+        return self._statement(compose("ALTER PUBLICATION {} {}", self.ref.name, action), tables)
+
+    def _statement(self, command: sql.Composable, tables: Iterable[str]) -> Statement:
+        relations = ", ".join(tables)
+        lock = "SHARE UPDATE EXCLUSIVE" if relations else ""
+        return Statement(sql=text(command), lock=lock, relation=relations)

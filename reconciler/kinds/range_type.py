@@ -18,9 +18,9 @@ from reconciler.sql import compose, joined, name, raw, text
 
 
 class RangeType(DataType):
-    """A range over another type, with its multirange; `floats: float8` is its short form.
+    """A range type with the multirange type; `floats: float8` is the short form.
 
-    PostgreSQL cannot alter one, so that any change makes another type.
+    Replaced if changed, since PostgreSQL cannot alter range types.
     """
 
     kind: ClassVar[str] = "range_type"
@@ -29,19 +29,23 @@ class RangeType(DataType):
     oid_column: ClassVar[str] = "pg_range.rngtypid"
     sql_fields: ClassVar[tuple[str, ...]] = ("subtype",)
 
-    subtype: str = ""
+    subtype: str = Field(default="", description="the data type of the bounds")
     subtype_opclass: str | None = Field(
-        default=None, description="the order of its values, where it is not the usual one"
+        default=None,
+        description="the operator class that orders values; left out: the subtype's default",
     )
-    collation: str | None = Field(default=None, description="where it is not the type's own")
+    collation: str | None = Field(
+        default=None, description="the collation; left out: the subtype's"
+    )
     canonical: str | None = Field(
-        default=None, description="the function that spells equal ranges alike"
+        default=None, description="the function that converts ranges to canonical form"
     )
     subtype_diff: str | None = Field(
-        default=None, description="the function that measures the distance of two values"
+        default=None, description="the function that computes the distance of two bounds"
     )
     multirange: str | None = Field(
-        default=None, description="the name of its multirange type; left out: made of the range's"
+        default=None,
+        description="the name of the multirange type; left out: derived from the range's",
     )
     multirange_name: str = Field(default="", json_schema_extra={"derived": True})
 
@@ -58,8 +62,8 @@ class RangeType(DataType):
                          {address("pg_type", "m.oid")}, {address("pg_type", "m.typarray")}]
                          || ({constructors}) AS addresses,
                    format_type(r.rngsubtype, NULL) AS subtype,
-                   CASE WHEN NOT o.opcdefault THEN format('%I.%I', pn.nspname,
-                                                          o.opcname) END AS subtype_opclass,
+                   CASE WHEN NOT o.opcdefault
+                        THEN format('%I.%I', pn.nspname, o.opcname) END AS subtype_opclass,
                    CASE WHEN r.rngcollation <> b.typcollation THEN (
                        SELECT format('%I.%I', cn.nspname, l.collname) FROM pg_collation AS l
                        JOIN pg_namespace AS cn ON cn.oid = l.collnamespace
@@ -81,9 +85,9 @@ class RangeType(DataType):
 
     @classmethod
     def from_row(cls, ref: Ref, row: Row) -> Self:
-        schema, own = row.pop("multirange_schema"), row["multirange_name"]
-        usual = schema == ref.schema and own == usual_multirange(ref.name)
-        row["multirange"] = None if usual else text(name(schema, own))
+        schema, multirange = row.pop("multirange_schema"), row["multirange_name"]
+        is_default = (schema, multirange) == (ref.schema, default_multirange(ref.name))
+        row["multirange"] = None if is_default else text(name(schema, multirange))
         return cls(ref=ref, **row)
 
     @classmethod
@@ -95,7 +99,7 @@ class RangeType(DataType):
         return body["subtype"] if list(body) == ["subtype"] else body
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        given = (
+        options = (
             ("SUBTYPE", self.subtype),
             ("SUBTYPE_OPCLASS", self.subtype_opclass),
             ("COLLATION", self.collation),
@@ -103,43 +107,46 @@ class RangeType(DataType):
             ("SUBTYPE_DIFF", self.subtype_diff),
             ("MULTIRANGE_TYPE_NAME", self.multirange),
         )
-        listed = joined(compose("{} = {}", raw(k), raw(v)) for k, v in given if v is not None)
+        listed = joined(compose("{} = {}", raw(k), raw(v)) for k, v in options if v is not None)
         yield Statement(sql=text(compose("CREATE TYPE {} AS RANGE ({})", self.sql_name(), listed)))
 
-    # -- while it is replaced --------------------------------------------------------------------------------------
+    # -- replacement ---------------------------------------------------------------------------------
 
     def old_names(self) -> Mapping[str, str]:
-        own, other = (
-            text(name(self.ref.schema, n))
-            for n in (self.multirange_name, old_name(self.multirange_name))
-        )
-        return {**super().old_names(), own: other, f"{own}[]": f"{other}[]"}
+        schema, current = self.ref.schema, self.multirange_name
+        multirange, temporary = text(name(schema, current)), text(name(schema, old_name(current)))
+        return {
+            **super().old_names(),
+            multirange: temporary,
+            f"{multirange}[]": f"{temporary}[]",
+        }
 
-    def under_old_name(self, others: Mapping[str, str]) -> Self:
-        own = old_name(self.multirange_name)
-        named = {"multirange_name": own, "multirange": text(name(self.ref.schema, own))}
-        return (
-            super()
-            .under_old_name(others)
-            .model_copy(update=named | {"subtype": others.get(self.subtype, self.subtype)})
-        )
+    def under_old_name(self, old_names: Mapping[str, str]) -> Self:
+        multirange = old_name(self.multirange_name)
+        fields = {
+            "multirange_name": multirange,
+            "multirange": text(name(self.ref.schema, multirange)),
+            "subtype": old_names.get(self.subtype, self.subtype),
+        }
+        return super().under_old_name(old_names).model_copy(update=fields)
 
-    def rename_to_old_name(self, other: Self) -> Iterable[Statement]:
-        """Rename the types, and the functions of the same names that make their values."""
-        schema, own, many = self.ref.schema, self.ref.name, self.multirange_name
-        typed = text(name(schema, own))
-        yield rename_to_old("FUNCTION", schema, own, f"({self.subtype}, {self.subtype})")
-        yield rename_to_old("FUNCTION", schema, own, f"({self.subtype}, {self.subtype}, text)")
-        yield rename_to_old("FUNCTION", schema, many, "()")
-        yield rename_to_old("FUNCTION", schema, many, f"({typed})")
-        yield rename_to_old("FUNCTION", schema, many, f"({typed}[])")
-        yield rename_to_old("TYPE", schema, many)
-        yield rename_to_old("TYPE", schema, own)
+    def rename_to_old_name(self, renamed: Self) -> Iterable[Statement]:
+        """Rename the types and the constructor functions of the same names."""
+        schema, range_, multirange = self.ref.schema, self.ref.name, self.multirange_name
+        qualified = text(name(schema, range_))
+        yield rename_to_old("FUNCTION", schema, range_, f"({self.subtype}, {self.subtype})")
+        yield rename_to_old("FUNCTION", schema, range_, f"({self.subtype}, {self.subtype}, text)")
+        yield rename_to_old("FUNCTION", schema, multirange, "()")
+        yield rename_to_old("FUNCTION", schema, multirange, f"({qualified})")
+        yield rename_to_old("FUNCTION", schema, multirange, f"({qualified}[])")
+        yield rename_to_old("TYPE", schema, multirange)
+        yield rename_to_old("TYPE", schema, range_)
 
 
-def usual_multirange(own: str) -> str:
-    """The name that PostgreSQL gives the multirange: makeMultirangeTypeName()."""
-    before, found, after = own.partition("range")
+def default_multirange(range_name: str) -> str:
+    """Return the default name of a multirange type, as makeMultirangeTypeName() does."""
+    before, found, after = range_name.partition("range")
     if found:
         return f"{before}multirange{after}".encode()[:63].decode(errors="ignore")
-    return own.encode()[: 63 - len("_multirange")].decode(errors="ignore") + "_multirange"
+    suffix = "_multirange"
+    return range_name.encode()[: 63 - len(suffix)].decode(errors="ignore") + suffix
