@@ -161,16 +161,16 @@ class Routine(Overloaded, Granted):
         becomes_definer = (
             old is not None and self.security == "definer" and old.security != "definer"
         )
-        becomes_open = self._open_search_path() and not (
-            old is not None and old._open_search_path()
+        becomes_open = self.has_open_search_path() and not (
+            old is not None and old.has_open_search_path()
         )
         if not (becomes_definer or becomes_open):
             return ()
-        path = " and a search_path of its caller's choice" if self._open_search_path() else ""
+        path = " and a search_path of its caller's choice" if self.has_open_search_path() else ""
         reason = f"{self.ref} runs with its owner's rights{path}"
         return (Hazard(hazard=HazardKind.WEAKENS_SECURITY, reason=reason),)
 
-    def _open_search_path(self) -> bool:
+    def has_open_search_path(self) -> bool:
         """Return whether callers choose the search_path of a SECURITY DEFINER routine."""
         return self.security == "definer" and "search_path" not in self.set
 

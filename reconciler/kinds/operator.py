@@ -104,9 +104,8 @@ class Operator(Overloaded, Owned):
         for keyword, operator in (("COMMUTATOR", self.commutator), ("NEGATOR", self.negator)):
             if operator:
                 values[keyword] = f"OPERATOR({operator})"
-        for keyword, estimator in (("RESTRICT", self.restrict), ("JOIN", self.join)):
-            if estimator:
-                values[keyword] = estimator
+        estimators = {"RESTRICT": self.restrict, "JOIN": self.join}
+        values |= {keyword: estimator for keyword, estimator in estimators.items() if estimator}
         options = [compose("{} = {}", raw(k), raw(v)) for k, v in values.items()]
         options += [raw(k) for k, v in (("HASHES", self.hashes), ("MERGES", self.merges)) if v]
         yield Statement(sql=text(compose("CREATE OPERATOR {} ({})", self._bare, joined(options))))

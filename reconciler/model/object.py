@@ -31,7 +31,7 @@ from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 from psycopg import sql
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
 from reconciler.model.context import PlanningContext
 from reconciler.model.record import Record
@@ -56,15 +56,20 @@ class Object(Record):
     commentable: ClassVar[bool] = True  # COMMENT ON exists
     first_version: ClassVar[Mapping[str, int]] = {}  # field: first major version, if not 14
 
-    @model_validator(mode="after")
-    def _supported(self) -> Self:
-        """Reject keys that PostgreSQL has no command for."""
-        kind = self.kind.replace("_", " ")
-        if self.comment is not None and not self.commentable:
+    @field_validator("comment")
+    @classmethod
+    def _commentable(cls, comment: str | None) -> str | None:
+        if comment is not None and not cls.commentable:
+            kind = cls.kind.replace("_", " ")
             raise ValueError(
                 f"comment: PostgreSQL keeps none on a {kind}; a # in the file stays there"
             )
+        return comment
+
+    @model_validator(mode="after")
+    def _renamable(self) -> Self:
         if self.renamed_from is not None and not self.renamable:
+            kind = self.kind.replace("_", " ")
             raise ValueError(f"renamed_from: PostgreSQL cannot rename a {kind}")
         return self
 
