@@ -79,3 +79,14 @@ def test_an_override_takes_the_parameters_of_its_contract(kind: type[Object]) ->
                     assert [*own] == [*contract], (
                         f"{cls.__name__}.{name} and {base.__name__}.{name}"
                     )
+
+
+@ALL
+def test_no_default_of_a_capability_hides_the_answer_of_a_kind(kind: type[Object]) -> None:
+    """The order of base classes matters: a capability before a base that answers wins."""
+    classes = [c for c in kind.__mro__ if c.__module__.startswith("reconciler.")]
+    for number, one in enumerate(classes):
+        own = {m for m in vars(one) if not m.startswith(("__", "_abc", "model_"))}
+        for other in classes[number + 1 :]:
+            hidden = set[str]() if issubclass(one, other) else own & vars(other).keys()
+            assert not hidden, f"{one.__name__} hides {hidden} of {other.__name__}"

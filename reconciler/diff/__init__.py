@@ -1,1 +1,1 @@
-"""Compare the live state with the desired one."""
+"""Compare the live state with the desired state."""

@@ -1,4 +1,4 @@
-"""Inheritance between tables: columns, constraints and indexes that parents give to child tables.
+"""Inheritance between tables: columns, constraints and indexes from parent tables.
 
 No catalog query and no declaration lists inherited parts that are not also the child table's own.
 All questions about them are answered here: which changes remain, which child tables an alteration
@@ -57,7 +57,7 @@ def with_inheritance(changes: Sequence[Change], live: State, desired: State) -> 
 
 
 def reparented(changes: Iterable[Change]) -> dict[Ref, tuple[Parents, Parents]]:
-    """Map each table that gets other parents to the old ones and the new ones."""
+    """Map each table with new parents to the old ones and the new ones."""
     parents = (
         (c.ref, parents_of(c.live), parents_of(c.desired)) for c in changes if c.live and c.desired
     )
@@ -65,7 +65,7 @@ def reparented(changes: Iterable[Change]) -> dict[Ref, tuple[Parents, Parents]]:
 
 
 def _parts_to_compare(table: Ref, state: State, other: State, kept: Set[Ref]) -> dict[Ref, Object]:
-    """Map the table's own and inherited parts, save those that only `kept` parents add or drop."""
+    """Map the table's own and inherited parts, save changes of `kept` parents' parts."""
     inherited = state.inherited(table)
     in_other = {*other.inherited(table), *(o.ref for o in other.living_on(table))}
     changed_by_kept = inherited.keys() - state.inherited(table, kept).keys() - in_other
@@ -74,7 +74,7 @@ def _parts_to_compare(table: Ref, state: State, other: State, kept: Set[Ref]) ->
 
 
 def _completed(change: Change, live: State, desired: State) -> list[Change]:
-    """Complete one change by what parents give; return no change if they account for all of it."""
+    """Complete a change by inherited parts; return no change without a remaining difference."""
     ref, table = change.ref, change.ref.on
     if table is None or table not in live or table not in desired:
         return [change]
@@ -94,7 +94,7 @@ def _completed(change: Change, live: State, desired: State) -> list[Change]:
 def _sides(
     change: Change, inherited: tuple[Object | None, Object | None]
 ) -> tuple[Object | None, Object | None]:
-    """Return the part before and after, inherited where it is not the child table's own."""
+    """Return the part before and after, own or inherited."""
     was, becomes = inherited
     after = change.desired or becomes
     if change.live is not None or after is None:
@@ -107,7 +107,7 @@ def _sides(
 def _after_parents(
     before: Object, after: Object, inherited: tuple[Object | None, Object | None]
 ) -> Object:
-    """Return the part as the change of the parents' part leaves it, to alter the rest only."""
+    """Return the part after the change of the parents' part, to alter the rest only."""
     was, becomes = inherited
     if was is None or becomes is None:
         return before
@@ -123,20 +123,20 @@ def _after_parents(
 
 
 def with_inherited(state: State, parts: Iterable[Object | None]) -> State:
-    """Return the state with inherited parts listed in it."""
+    """Return the state with inherited parts listed."""
     added = {o.ref: o for o in parts if o is not None}
     inherited = frozenset(added.keys() - state.objects.keys())
     return State({**state.objects, **added}, state.edges, inherited)
 
 
 def ancestors(table: Ref, state: State) -> Iterator[Ref]:
-    """Yield the parents of a table, and their parents."""
+    """Yield the parents of a table, and parents of parents."""
     for parent in parents_of(state.get(table)):
         yield from (parent, *ancestors(parent, state))
 
 
 def descendants(tables: Iterable[Ref], state: State) -> dict[Ref, list[Ref]]:
-    """Map each table to its child tables and their child tables."""
+    """Map each table to child tables of any depth."""
     children: dict[Ref, list[Ref]] = {}
     for ref, obj in state.objects.items():
         for parent in parents_of(obj):
@@ -150,7 +150,7 @@ def descendants(tables: Iterable[Ref], state: State) -> dict[Ref, list[Ref]]:
 
 
 def origins(table: Ref, state: State) -> list[Ref]:
-    """List the parents' parts that a child table inherits."""
+    """List the parents' parts inherited by a child table."""
     child = state.get(table)
     if child is None:
         return []
@@ -163,7 +163,7 @@ def origins(table: Ref, state: State) -> list[Ref]:
 def affected_by_alteration(
     ref: Ref, live: State, desired: State
 ) -> tuple[list[Object], list[Object]]:
-    """List the objects that an alteration affects: those there before, and those there after.
+    """List the objects affected by an alteration: before the plan, and after.
 
     They are the inline parts of the object, overrides of it, and parts of child tables merged
     with it.
@@ -178,7 +178,7 @@ def affected_by_alteration(
 
 
 def _stays_inherited(part: Object, live: State, desired: State) -> bool:
-    """Tell whether a child table has the part of parents that it keeps, before and after."""
+    """Tell whether a child table has an inherited part from lasting parents."""
     if part.ref.on is None or not also_inherited(part) or overrides(part) or part.ref in live:
         return False
     before, after = live.get(part.ref.on), desired.get(part.ref.on)
@@ -186,7 +186,7 @@ def _stays_inherited(part: Object, live: State, desired: State) -> bool:
 
 
 def context_of_children(context: PlanningContext, live: State, desired: State) -> PlanningContext:
-    """Add to the context the child tables and partitions that keep their parents."""
+    """Add to the context the child tables and partitions with lasting parents."""
     partitions = _staying_partitions(live, desired)
     tables = {*partitions, *chain(*partitions.values())}
     return replace(
@@ -202,7 +202,7 @@ def context_of_children(context: PlanningContext, live: State, desired: State) -
 
 
 def _staying_partitions(live: State, desired: State) -> dict[Ref, list[Ref]]:
-    """Map each partitioned table to the partitions that it has before and after."""
+    """Map each partitioned table to the lasting partitions."""
     found: dict[Ref, list[Ref]] = {}
     for ref, old in live.objects.items():
         new = desired.get(ref)
@@ -221,7 +221,7 @@ def _staying_partitions(live: State, desired: State) -> dict[Ref, list[Ref]]:
 def context_of_reparenting(
     changes: Sequence[Change], live: State, desired: State, context: PlanningContext
 ) -> PlanningContext:
-    """Add to the context the statements around the moment in which a table gets other parents.
+    """Add to the context the statements around changes of a table's parents.
 
     A parent's part is renamed for that moment where the child table's part could not leave or
     join it under its name. The undo has the same moment in the other direction.
@@ -246,7 +246,7 @@ def context_of_reparenting(
 
 
 def _givers(table: Ref, part: Ref, state: State) -> Iterator[Overriding]:
-    """Yield the parts of ancestors, listed in the state, that a child table's part comes from."""
+    """Yield the origins of a child table's part among ancestors' parts in the state."""
     for parent in parents_of(state.get(table)):
         own = state.get(replace(part, schema=parent.schema, on=parent))
         if own is None:

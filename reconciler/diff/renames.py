@@ -1,4 +1,4 @@
-"""Find what is to be renamed: (live, declaration) → renamings, run before the rest of a plan.
+"""Find renamings: (live, declaration) → renamings, run before the rest of a plan.
 
 `renamed_from` may stay in a declaration: where the new name exists, nothing is left to do. An
 index or a constraint that would be dropped and created again under another name is renamed
@@ -23,7 +23,7 @@ from reconciler.model.statement import Statement
 
 @dataclass(frozen=True)
 class Renaming:
-    """One statement that renames an object or a part of it.
+    """A statement to rename an object or a part of an object.
 
     `was` and `becomes` are the object's refs before and after all renamings, `described` is shown
     to people. Of a renaming with `part` only a part of the object gets another name.
@@ -39,7 +39,7 @@ class Renaming:
 def find_renamings(
     live: State, declaration: Declaration, scope: Scope, context: PlanningContext
 ) -> list[Renaming]:
-    """Find renamings of declared objects that exist under their old names, tables first."""
+    """Find renamings of declared objects with live old names, tables first."""
     search = _Search(live, declaration, scope, context)
     old_names: dict[Ref, Ref] = {}  # of renamed objects, by the new names
     found: list[Renaming] = []
@@ -66,7 +66,7 @@ class _Search:
     context: PlanningContext
 
     def old_name(self, obj: Object, on: Ref | None) -> Ref | None:
-        """Return the live object that gets the name of a declared one; `on` is its live table."""
+        """Return the live object to get the name of a declared one; `on` is the live table."""
         if obj.renamed_from is not None:
             return _namesake(self.live, replace(obj.ref, on=on, name=obj.renamed_from))
         return self._equal_to_dropped(obj)
@@ -79,7 +79,7 @@ class _Search:
         return Renaming(old, replace(on_renamed, name=ref.name), statement, described)
 
     def renamings_of_parts(self, obj: Object, old: Ref) -> Iterator[Renaming]:
-        """Rename the parts of a live object that are no objects themselves, as enum values."""
+        """Rename the parts of a live object, such as enum values."""
         becomes = replace(old, on=obj.ref.on, name=obj.ref.name)
         live = self.live[old]
         if not isinstance(obj, RenamesParts) or not isinstance(live, RenamesParts):
@@ -90,7 +90,7 @@ class _Search:
             yield Renaming(old, becomes, statement, described, part=True)
 
     def _creations(self, obj: Object) -> Iterator[Renaming]:
-        """Create what a renamed part needs already: the schema to which an extension is moved."""
+        """Create the objects needed for renamed parts, such as an extension's new schema."""
         for ref in obj.needs():
             if ref in self.live or ref not in self.declaration.objects:
                 continue
@@ -99,7 +99,7 @@ class _Search:
                 yield Renaming(ref, ref, statement, described, part=True)
 
     def _equal_to_dropped(self, obj: Object) -> Ref | None:
-        """Find an object of the same table that would be dropped and is equal but for its name.
+        """Find an object of the same table, to be dropped, equal except for the name.
 
         Then nothing need be built again.
         """
@@ -110,7 +110,7 @@ class _Search:
             return None
         dropped = (o.ref for o in self.live.living_on(table) if self._is_dropped(o.ref, obj.ref))
         found = next((ref for ref in dropped if obj.equals(self.live[ref])), None)
-        return None if found is not None and self._is_taken(obj, found) else found
+        return None if found is not None and self._is_name_used(obj, found) else found
 
     def _is_dropped(self, ref: Ref, declared: Ref) -> bool:
         """Tell whether a live object of the declared one's table is to be dropped."""
@@ -121,7 +121,7 @@ class _Search:
         pruned = self.scope.prune and self.scope.covers(declared)
         return ref not in self.declaration.objects and (pruned or declared.kind in exclusive)
 
-    def _is_taken(self, obj: Object, old: Ref) -> bool:
+    def _is_name_used(self, obj: Object, old: Ref) -> bool:
         """Tell whether a further object has the new name."""
         names = obj.name_keys() - self.live[old].name_keys()
         same_schema = (o for o in self.live.objects.values() if o.ref.schema == obj.ref.schema)
@@ -129,7 +129,7 @@ class _Search:
 
 
 def _namesake(live: State, ref: Ref) -> Ref | None:
-    """Return the live object of that name; of several overloads the one with these arguments."""
+    """Return the live object of a name; of several overloads the match by arguments."""
     if ref in live or ref.arguments is None:
         return ref if ref in live else None
     overloads = [o for o in live.objects.values() if o.ref.is_overload_of(ref)]
@@ -140,7 +140,7 @@ def _namesake(live: State, ref: Ref) -> Ref | None:
 
 
 def refs_after(refs: Iterable[Ref], renamings: Sequence[Renaming]) -> dict[Ref, Ref]:
-    """Map each ref to its ref after the renamings, also those of its table."""
+    """Map each ref to the ref after the renamings, including renamings of the table."""
     names = {r.was: r.becomes for r in renamings}
 
     def after(ref: Ref) -> Ref:
@@ -152,16 +152,16 @@ def refs_after(refs: Iterable[Ref], renamings: Sequence[Renaming]) -> dict[Ref, 
 
 
 def undo_of(renamings: Sequence[Renaming]) -> list[str]:
-    """Return the SQL that undoes all renamings."""
+    """Return the SQL to undo all renamings."""
     return [sql for r in reversed(renamings) for sql in r.statement.undo or ()]
 
 
 def names_in_depends_on(obj: Object, ref: Ref, schema: str) -> list[str]:
-    """List the names of an object that `depends_on` may use, in a file whose schema is `schema`."""
+    """List the names of an object for `depends_on` in a file with the default schema `schema`."""
     kind = ref.kind.replace("_", " ")
     names = [f"{kind} {ref.identity}"]
     declared = declared_arguments(obj)
     if declared is not None:
         names.append(f"{ref.kind} {replace(ref, arguments=declared).identity}")
-    unqualified = [n.replace(f"{schema}.", "") for n in names if ref.schema == schema]
-    return [*names, *unqualified]
+    without_schema = [n.replace(f"{schema}.", "") for n in names if ref.schema == schema]
+    return [*names, *without_schema]

@@ -1,4 +1,4 @@
-"""Declare what was there before a run: (journal, live state) → declaration.
+"""Declare the objects before a run: (journal, live state) → declaration.
 
 The plan towards it is made and proven like any other.
 """
@@ -41,7 +41,7 @@ def rollback_declaration(
     live: State,
     has_rows: Callable[[Ref], bool],
 ) -> RollbackPlan:
-    """Declare what was there before the run.
+    """Declare the objects as before the run.
 
     `attempts` are unfinished rollbacks of the same run, `afterwards` all other runs since.
     `has_rows` is asked of tables that get a column back. Raises PlanRefused if the objects have
@@ -72,7 +72,7 @@ def rollback_declaration(
 
 
 class _Rollback:
-    """What a run changed, beside what is there now.
+    """The changes of a run, beside the live state.
 
     `touched` leaves out irreversible alterations, `objects` are those before the run by their old
     refs, `renames` those of the plan that were done.
@@ -91,13 +91,13 @@ class _Rollback:
         self.old_names = {r.becomes: r.was for r in self.renames if r.part is None}
 
     def _is_irreversible(self, touched: Touched) -> bool:
-        """Tell whether the run altered the object in a way that no plan takes back."""
+        """Tell whether the run altered the object irreversibly."""
         altered = touched.before is not None and touched.after is not None
         return altered and str(touched.ref) in self.irreversible
 
     @cached_property
     def absent(self) -> dict[Ref, Object]:
-        """The objects that the run created and that are dropped, by their refs before renamings."""
+        """The objects created by the run and now to be dropped, by refs before renamings."""
         created = (t.ref for t in self.touched if t.before is None and t.ref in self.live)
         refs = {ref: _old_ref(ref, self.old_names) for ref in created}
         return {
@@ -107,7 +107,7 @@ class _Rollback:
         }
 
     def nullable_columns(self, has_rows: Callable[[Ref], bool]) -> dict[Ref, Object]:
-        """Return columns that are created again in tables with rows, without NOT NULL."""
+        """Return columns to create again in tables with rows, without NOT NULL."""
         found: dict[Ref, Object] = {}
         for ref, obj in self.objects.items():
             if ref in self.live or ref.on is None or ref.on not in self.live:
@@ -118,7 +118,7 @@ class _Rollback:
         return found
 
     def child_tables(self) -> dict[Ref, Object]:
-        """Return child tables that the run did not touch itself, but in parts."""
+        """Return child tables touched by the run only in parts."""
         tables = (t.ref.on for t in self.touched if t.ref.on is not None)
         return {
             table: self.live[table]
@@ -140,7 +140,7 @@ class _Rollback:
             raise PlanRefused(f"run {self.of.run.id} cannot be rolled back:\n{lines}")
 
     def refuse_later_contents(self) -> None:
-        """Raise PlanRefused if something created later would be dropped with a table or schema."""
+        """Raise PlanRefused if a later object would be dropped with a table or schema."""
         dropped = {
             r for r in self.known if r in self.live and _old_ref(r, self.old_names) in self.absent
         }
@@ -152,7 +152,7 @@ class _Rollback:
             )
 
     def _changed_by_later_runs(self, afterwards: Sequence[Later]) -> Iterator[str]:
-        """Yield refusals for later runs that left the same objects changed."""
+        """Yield refusals for later runs with changes of the same objects."""
         changed = {t.ref for t in self.of.touched if not (t.seen and self._is_live(t.ref, t.after))}
         for run in (later for later in reversed(afterwards) if changed & later.refs):
             refs = sorted(str(r) for r in changed & run.refs)
@@ -162,7 +162,7 @@ class _Rollback:
             )
 
     def _changed_by_others(self) -> Iterator[str]:
-        """Yield refusals for objects that are neither as the run left them nor as before."""
+        """Yield refusals for objects neither as after the run nor as before."""
         for touched in self.touched:
             ref, left = touched.ref, self.latest[touched.ref]
             if (
@@ -179,7 +179,7 @@ class _Rollback:
                 yield f"{ref} was changed by somebody else since"
 
     def _names_in_use(self) -> Iterator[str]:
-        """Yield refusals for objects whose old names further objects have."""
+        """Yield refusals for objects with old names in use."""
         for rename in self.renames:
             if rename.part is not None or rename.was == rename.becomes:
                 continue
@@ -190,14 +190,14 @@ class _Rollback:
                 )
 
     def _is_live(self, ref: Ref, fields: Mapping[str, object] | None) -> bool:
-        """Tell whether the live object has these fields; None: whether there is no object."""
+        """Tell whether the live object has the fields; for None, whether no object exists."""
         live = self.live.get(ref)
         return live is None if fields is None else _model(self.of, ref, fields) == live
 
     # Notes.
 
     def notes_of_irreversible(self) -> list[str]:
-        """Note the objects that stay as the run altered them."""
+        """Note the irreversibly altered objects."""
         staying = self.known - {t.ref for t in self.touched}
         names = {str(r) for r in staying}
         return [
@@ -207,7 +207,7 @@ class _Rollback:
         ]
 
     def notes_of_unseen(self) -> list[str]:
-        """Note objects in an unknown state: the run broke off before it could read them."""
+        """Note objects in an unknown state, not read when the run broke off."""
         planned = {f"{c.kind} {c.identity}": c.after for c in self.of.plan.changes}
         unknown = [
             str(t.ref)
@@ -235,7 +235,7 @@ def _refuse_unrecorded(of: Detail) -> None:
 
 
 def _model(of: Detail, ref: Ref, fields: Mapping[str, object]) -> Object:
-    """Return a recorded object; raise PlanRefused if its kind or a field is unknown."""
+    """Return a recorded object; raise PlanRefused for an unknown kind or field."""
     try:
         return KINDS[ref.kind].model_validate({"ref": ref, **fields})
     except (KeyError, ValidationError):
@@ -246,7 +246,7 @@ def _model(of: Detail, ref: Ref, fields: Mapping[str, object]) -> Object:
 
 
 def _renamed_back(obj: Object, renames: Sequence[Renamed]) -> Object:
-    """Return the object under its old name, with its parts under theirs."""
+    """Return the object and the parts under old names."""
     own = [r for r in renames if r.was == obj.ref]
     name = next((r.becomes.name for r in own if r.part is None), None)
     parts = dict(r.part for r in own if r.part is not None)
@@ -256,14 +256,14 @@ def _renamed_back(obj: Object, renames: Sequence[Renamed]) -> Object:
 
 
 def _old_ref(ref: Ref, old_names: Mapping[Ref, Ref]) -> Ref:
-    """Return the ref that an object had before it or its table was renamed."""
+    """Return the ref of an object before renamings of the object or the table."""
     if ref in old_names:
         return old_names[ref]
     return replace(ref, on=_old_ref(ref.on, old_names)) if ref.on is not None else ref
 
 
 def _reasons(of: Detail, kind: HazardKind) -> dict[str, str]:
-    """Map each object with a hazard of that kind, in a step that was done, to the reason."""
+    """Map each object with a hazard of a kind, in a done step, to the reason."""
     return {
         f"{step.kind} {step.identity}": hazard.reason
         for step in _done_steps(of)
@@ -273,7 +273,7 @@ def _reasons(of: Detail, kind: HazardKind) -> dict[str, str]:
 
 
 def _lost(of: Detail) -> list[str]:
-    """Note the data that the run lost."""
+    """Note the data lost by the run."""
     return [
         f"run {of.run.id} lost what no rollback brings back: {hazard.reason}"
         for step in _done_steps(of)
@@ -283,6 +283,6 @@ def _lost(of: Detail) -> list[str]:
 
 
 def _done_steps(of: Detail) -> Iterator[Step]:
-    """Yield the steps of the plan that the journal does not record as failed or skipped."""
+    """Yield the steps of the plan not recorded as failed or skipped."""
     not_done = {s.step_id for s in of.steps if s.status != "done"}
     return (s for s in of.plan.steps if s.id not in not_done)

@@ -1,4 +1,4 @@
-"""Collect the operations that changes ask for, without any order."""
+"""Collect the operations of a plan from changes, without any order."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from reconciler.plan.recreate import cyclic_foreign_keys, recreation_of
 def collect_operations(
     changes: Sequence[Change], live: State, desired: State, context: PlanningContext
 ) -> Operations:
-    """Collect the operations for changes, and for all objects recreated on their account.
+    """Collect the operations for changes and for all objects recreated because of changes.
 
     Raises PlanError if a column cannot be swapped for a shadow column as its declaration asks.
     """
@@ -51,7 +51,7 @@ def collect_operations(
 
 
 def _without_reused(operations: Operations, changes: Sequence[Change]) -> list[Change]:
-    """Note the objects that become part of others; return the changes of all other objects."""
+    """Note the objects reused as parts; return the changes without the reused objects."""
     operations.created = frozenset(c.ref for c in changes if c.live is None)
     operations.context = replace(operations.context, created=operations.created)
     operations.reused = frozenset(
@@ -64,7 +64,7 @@ def _without_reused(operations: Operations, changes: Sequence[Change]) -> list[C
 
 
 def _decide_recreation(operations: Operations, changes: Sequence[Change]) -> None:
-    """Find the objects to recreate and to suspend, and with them all that is created or dropped."""
+    """Find the objects to recreate and to suspend, then all created and all dropped objects."""
     live, desired = operations.live, operations.desired
     altered = [c for c in changes if c.live]
     found = operations.recreation = recreation_of(altered, live, desired, operations.context)
@@ -78,7 +78,7 @@ def _decide_recreation(operations: Operations, changes: Sequence[Change]) -> Non
 
 
 def _drop_leftovers(operations: Operations) -> None:
-    """Drop leftovers of interrupted builds that no operation reuses."""
+    """Drop leftovers of interrupted builds, except reused ones."""
     for ref, leftover in operations.context.leftovers.items():
         if ref in operations.reused:
             continue
@@ -88,7 +88,7 @@ def _drop_leftovers(operations: Operations) -> None:
 
 
 def _collect_change(operations: Operations, change: Change) -> None:
-    """Collect what one change does to its own object, unless that is recreated or suspended."""
+    """Collect the operations of a change on an object neither recreated nor suspended."""
     found = operations.recreation
     if change.desired is None:
         _drop_for_good(operations, change.ref)
@@ -104,7 +104,7 @@ def _collect_change(operations: Operations, change: Change) -> None:
 
 
 def _create(operations: Operations, obj: Object, root: Ref | None = None) -> None:
-    """Create an object; where it is recreated, `root` is the altered object on whose account."""
+    """Create an object; when recreating, `root` is the altered object and the cause."""
     ref, table = obj.ref, obj.ref.on
     new_table = table if table in operations.created else None
     if isinstance(obj, InlinePart) and new_table is not None:
@@ -120,7 +120,7 @@ def _create(operations: Operations, obj: Object, root: Ref | None = None) -> Non
 def _creation(
     operations: Operations, obj: Object, root: Ref | None, *, online: bool
 ) -> list[Statement]:
-    """Return the statements that create an object: by itself, or replacing an old one."""
+    """Return the statements to create an object, alone or as a replacement."""
     context, parts = operations.context, operations.desired.parts(obj.ref)
     if root is None or not online:
         return obj.create(context, parts, online=online)
@@ -132,7 +132,7 @@ def _creation(
 
 
 def _drop_for_good(operations: Operations, ref: Ref) -> None:
-    """Drop an object; a type that suspended columns have is renamed first."""
+    """Drop an object; rename a type of suspended columns first."""
     if ref in operations.recreation.set_aside:
         _set_aside(operations, ref, ref)
     else:
@@ -140,7 +140,7 @@ def _drop_for_good(operations: Operations, ref: Ref) -> None:
 
 
 def _drop(operations: Operations, ref: Ref, root: Ref | None = None) -> None:
-    """Drop an object, with its table if that is dropped too."""
+    """Drop an object, or leave the drop to DROP TABLE."""
     table = ref.on
     if table is not None and table in operations.dropped and ref not in operations.dropped_alone:
         operations.part_of[Operation.drop(ref)] = Operation.drop(table)
@@ -151,7 +151,7 @@ def _drop(operations: Operations, ref: Ref, root: Ref | None = None) -> None:
 
 
 def _lost_with(operations: Operations, ref: Ref) -> list[Object]:
-    """List the objects that PostgreSQL drops with this one, which its undo must create again."""
+    """List the objects dropped by PostgreSQL along with an object, to be created by the undo."""
     live = operations.live
     with_table = operations.dropped - operations.dropped_alone
     return [
@@ -180,7 +180,7 @@ def _alter(operations: Operations, live: Object, desired: Object) -> None:
 def _with_child_tables(
     operations: Operations, live: Object, desired: Object, statements: list[Statement]
 ) -> list[Statement]:
-    """Add what parts and child tables need to remain as they are, to statements and their undo."""
+    """Add statements and undo that keep parts and child tables unchanged."""
     context = operations.context
     before, after = affected_by_alteration(live.ref, operations.live, operations.desired)
     staying = [o for o in before if o.ref.on not in operations.dropped]
@@ -205,14 +205,14 @@ def _with_child_tables(
 
 
 def _swap(operations: Operations, live: Object, desired: Object) -> None:
-    """Swap a column for its shadow column; alter what differs beside the type afterwards."""
+    """Swap a column for the shadow column, then alter remaining differences."""
     new, context = cast("SwappedOnline", desired), operations.context
     operations.add(Operation.create(live.ref), "alter", list(new.swap(live, context)), live.ref)
     _alter_further(operations, new.after_swap(live), new)
 
 
 def _alter_further(operations: Operations, intermediate: Object, desired: Object) -> None:
-    """Alter an object that has been swapped or restored in what still differs."""
+    """Alter the remaining differences of a swapped or restored object."""
     context = operations.context
     statements = desired.alter(intermediate, context) or ()
     if found := [*statements, *complete_deferred(desired, intermediate, context)]:
@@ -242,7 +242,7 @@ def _recreate(operations: Operations, ref: Ref) -> None:
 
 
 def _set_aside(operations: Operations, ref: Ref, root: Ref) -> None:
-    """Rename a data type, and drop it once no column has it."""
+    """Rename a data type, and drop the renamed type at the end."""
     renamed = operations.recreation.set_aside[ref]
     renaming = list(cast("Replaceable", operations.live[ref]).rename_to_old_name(renamed))
     operations.add(Operation.drop(ref), "alter", renaming, root)
@@ -251,7 +251,7 @@ def _set_aside(operations: Operations, ref: Ref, root: Ref) -> None:
 
 
 def _without_known_weaknesses(operations: Operations, ref: Ref) -> None:
-    """Remove the hazards to security that the live object had already."""
+    """Remove the security hazards already present in the live object."""
     operation = Operation.create(ref)
     if operation not in operations.statements:
         return
@@ -268,7 +268,7 @@ def _without_known_weaknesses(operations: Operations, ref: Ref) -> None:
 
 
 def _suspend_and_restore(operations: Operations, ref: Ref) -> None:
-    """Suspend an object and restore it; alter what still differs afterwards."""
+    """Suspend and restore an object, then alter remaining differences."""
     live, desired, context = operations.live[ref], operations.desired[ref], operations.context
     root = operations.recreation.suspended[ref]
     if root == ref and (freed := free_name(live, desired, context)) is not None:
@@ -284,7 +284,7 @@ def _suspend_and_restore(operations: Operations, ref: Ref) -> None:
 
 
 def _note_rebindings(operations: Operations) -> None:
-    """Note new objects whose undo must suspend an object that has been restored on them.
+    """Note new objects with restored dependents, to be suspended by the undo.
 
     The object depends on a dropped one in the live state, and again once the plan is undone.
     """
@@ -303,7 +303,7 @@ def _note_rebindings(operations: Operations) -> None:
 
 
 def _finish_interrupted(operations: Operations) -> None:
-    """Finish what an interrupted run left undone of objects, before they are altered."""
+    """Finish the work of an interrupted run on objects before altering the objects."""
     for ref, obj in operations.context.unfinished.items():
         if operations.drop_of(ref) is not None:
             continue

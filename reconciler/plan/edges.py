@@ -1,4 +1,4 @@
-"""The table of rules that say which operation comes before which other one."""
+"""Rules for the order of operations, in one table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reconciler.plan.rules.inheritance import between_objects
 
 @dataclass(frozen=True)
 class Rule:
-    """A reason for an order: a name, one sentence, and the function that yields pairs.
+    """A reason for an order: a name, a sentence, and the function to find pairs.
 
     The first operation of a pair comes before the second one; pairs with None are ignored. A
     pair of an `optional` rule is ignored too if it would close a cycle.
@@ -277,7 +277,7 @@ RULES = (
 
 
 def order_graph(operations: Operations) -> dict[Operation, set[Operation]]:
-    """Return the graph of all operations: each with those that come after it by the rules."""
+    """Return the graph of all operations: each operation with later ones by the rules."""
     required = (rule for rule in RULES if not rule.optional)
     edges = {edge for rule in required for edge in find_edges(rule, operations)}
     graph = graph_of(sorted(operations.statements), sorted(edges))
@@ -289,7 +289,7 @@ def order_graph(operations: Operations) -> dict[Operation, set[Operation]]:
 
 
 def find_edges(rule: Rule, operations: Operations) -> Iterator[tuple[Operation, Operation]]:
-    """Yield the pairs of different operations that a rule orders."""
+    """Yield the pairs of different operations ordered by a rule."""
     for earlier, later in rule.pairs(operations):
         if earlier is not None and later is not None and earlier != later:
             yield earlier, later

@@ -1,4 +1,4 @@
-"""Digest the objects that a plan depends on, and find those that changed since."""
+"""Digest the objects under a plan, and find objects changed since."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Leftovers = Mapping[Ref, Leftover]
 
 @dataclass(frozen=True)
 class _Subjects:
-    """The objects to digest, by what is digested of each.
+    """The objects to digest, by aspect.
 
     `objects` themselves, the names of dependents of `fragile` ones, of child tables of `parents`,
     and of leftovers of interrupted builds on `built` ones.
@@ -44,7 +44,7 @@ def fingerprint_of(
     renamings: Sequence[Renaming],
     leftovers: Leftovers,
 ) -> dict[str, str]:
-    """Return the fingerprint of all objects that a plan depends on, by their names on the target.
+    """Return the fingerprint of all objects under a plan, by names on the target.
 
     It maps an object to a digest of its definition, "" if it does not exist; and a prefix with an
     object to a digest of the names of its dependents, child tables or leftovers.
@@ -67,7 +67,7 @@ def fingerprint_of(
 
 
 def moved(was: Mapping[str, str], state: State, leftovers: Leftovers) -> list[str]:
-    """List the keys of a fingerprint whose digests are not the same any more."""
+    """List the keys of a fingerprint with different digests now."""
     refs = {str(r): r for r in state}
 
     def recorded(prefix: str) -> list[Ref]:
@@ -84,7 +84,7 @@ def moved(was: Mapping[str, str], state: State, leftovers: Leftovers) -> list[st
 
 
 def _depended_on(operations: Operations) -> Set[Ref]:
-    """Find the objects that a plan changes, their dependents, and all that those depend on."""
+    """Find changed objects, dependents of changed objects, and all objects needed by either."""
     states = (operations.live, operations.desired)
     recreation = operations.recreation
     changed = {
@@ -107,7 +107,7 @@ def _depended_on(operations: Operations) -> Set[Ref]:
 
 
 def _digests(subjects: _Subjects, state: State, leftovers: Leftovers) -> dict[str, str]:
-    """Digest the subjects as they are in one state.
+    """Digest the subjects in a state.
 
     Objects that exist come last: where two have one name, such as an index of a dropped table and
     of the view that takes its place, the existing one counts.
@@ -122,13 +122,13 @@ def _digests(subjects: _Subjects, state: State, leftovers: Leftovers) -> dict[st
 
 
 def _dependents(refs: Iterable[Ref], state: State) -> dict[Ref, Iterable[Ref]]:
-    """Map each object to its dependents."""
+    """Map each object to the dependents."""
     dependents = state.dependents()
     return {ref: dependents.get(ref, ()) for ref in _sorted(refs)}
 
 
 def _leftovers_on(tables: Iterable[Ref], leftovers: Leftovers) -> dict[Ref, list[str]]:
-    """Map each table to its leftovers; a build there may take their names or resume them."""
+    """Map each table to leftovers, relevant to builds for names and for resuming."""
     found: dict[Ref, list[str]] = {ref: [] for ref in _sorted(tables)}
     for ref, leftover in leftovers.items():
         if ref.on in found:
@@ -137,14 +137,14 @@ def _leftovers_on(tables: Iterable[Ref], leftovers: Leftovers) -> dict[Ref, list
 
 
 def _sorted(refs: Iterable[Ref]) -> list[Ref]:
-    """Sort objects by their names."""
+    """Sort objects by name."""
     return sorted(refs, key=lambda r: r.order)
 
 
 def _digests_of_names(
     prefix: str, names: Mapping[Ref, Iterable[Ref] | Iterable[str]]
 ) -> dict[str, str]:
-    """Digest the names listed for each object, in their order by alphabet."""
+    """Digest the names listed for each object, sorted."""
     return {f"{prefix}{ref}": _digest("\n".join(sorted(map(str, n)))) for ref, n in names.items()}
 
 

@@ -26,7 +26,7 @@ def graph_of(nodes: Iterable[Node], edges: Iterable[tuple[Node, Node]]) -> dict[
 
 
 def inverted(graph: Graph[Node]) -> dict[Node, set[Node]]:
-    """Return the graph with every edge turned round: each node with its predecessors."""
+    """Return the graph of predecessors: every edge turned round."""
     return graph_of(graph, ((end, start) for start, ends in graph.items() for end in ends))
 
 
@@ -36,7 +36,7 @@ def has_path(graph: Graph[Node], start: Node, end: Node) -> bool:
 
 
 def components(graph: Graph[Node]) -> Iterator[list[Node]]:
-    """Yield the strongly connected components: nodes between which paths lead both ways.
+    """Yield the strongly connected components: groups of nodes with paths both ways.
 
     By Kosaraju's algorithm. A node on no cycle is a component by itself.
     """
@@ -49,13 +49,13 @@ def components(graph: Graph[Node]) -> Iterator[list[Node]]:
 
 
 def quotient(graph: Graph[Node], group_of: Mapping[Node, Group]) -> dict[Group, set[Group]]:
-    """Return the graph of groups: an edge between two nodes is an edge between their groups."""
+    """Return the graph of groups, with the edges between nodes of different groups."""
     edges = ((group_of[start], group_of[end]) for start, ends in graph.items() for end in ends)
     return graph_of(group_of.values(), ((a, b) for a, b in edges if a != b))
 
 
 def find_cycle(graph: Graph[Node]) -> list[Node]:
-    """Return the nodes of some cycle, each before the next; an empty list if there is none."""
+    """Return the nodes of a cycle, each before the next; an empty list without a cycle."""
     try:
         TopologicalSorter(inverted(graph)).prepare()
     except CycleError as error:
@@ -64,7 +64,7 @@ def find_cycle(graph: Graph[Node]) -> list[Node]:
 
 
 def sort(graph: Graph[Node], key: Callable[[Node], Any]) -> list[Node]:
-    """Sort the nodes topologically; of nodes that may come next, the least by `key` comes first.
+    """Sort the nodes topologically, always with the least possible `key` next.
 
     Raises graphlib.CycleError if no order works.
     """
@@ -84,7 +84,7 @@ def sort(graph: Graph[Node], key: Callable[[Node], Any]) -> list[Node]:
 
 
 def _reachable(graph: Graph[Node], start: Node, visited: set[Node]) -> list[Node]:
-    """List the nodes that paths from `start` reach past no visited node, successors first.
+    """List the nodes on paths from `start` past no visited node, successors first.
 
     Depth first and without recursion, since a path may be longer than Python's stack. Each node
     found is added to `visited`.

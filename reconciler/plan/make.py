@@ -23,7 +23,7 @@ from reconciler.server.connection import redacted
 
 @dataclass(frozen=True)
 class Comparison:
-    """The states to plan between, and their differences.
+    """Two states to plan between, with the differences.
 
     `live` is the state after `renamings`, `before` the one before them, if there are any.
     `target_state` is the live state as the target spells it, of which the fingerprint is taken;
@@ -41,7 +41,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class PlanInfo:
-    """Facts about a plan for its readers; the fields are those of `Plan`."""
+    """Facts about a plan for readers; the fields are fields of `Plan`."""
 
     target: str = ""
     database: str = ""
@@ -86,11 +86,11 @@ def make_plan(comparison: Comparison, info: PlanInfo) -> Plan:
 
 
 def _planned_changes(operations: Operations, desired: State) -> Iterator[Planned]:
-    """Yield the changes that people see: no alteration that only follows another change."""
+    """Yield the changes to show, without alterations by PostgreSQL alone."""
     for change in operations.changes:
         has_statements = operations.statements.get(Operation.create(change.ref))
-        follows = change.action == "alter" and not change.differences and not has_statements
-        if change.ref in operations.reused or follows:
+        by_postgres = change.action == "alter" and not change.differences and not has_statements
+        if change.ref in operations.reused or by_postgres:
             continue
         after = (desired.get(change.ref) or change.desired) if change.desired else None
         yield Planned(
@@ -111,7 +111,7 @@ def _planned_renaming(renaming: Renaming) -> Planned:
 
 
 def _planned_unfinished(operations: Operations) -> Iterator[Planned]:
-    """Yield objects that are not changed, but that an interrupted run left unfinished."""
+    """Yield unchanged objects left unfinished by an interrupted run."""
     changed = {c.ref for c in operations.changes}
     for ref in operations.context.unfinished:
         if ref not in changed:
@@ -119,7 +119,7 @@ def _planned_unfinished(operations: Operations) -> Iterator[Planned]:
 
 
 def _planned_leftovers(operations: Operations, live: State) -> Iterator[Planned]:
-    """Yield leftovers of interrupted builds, which no state lists, that are dropped."""
+    """Yield dropped leftovers of interrupted builds, listed in no state."""
     for operation in operations.actions:
         ref = operation.ref
         if operation.drops and ref not in live:
@@ -127,13 +127,13 @@ def _planned_leftovers(operations: Operations, live: State) -> Iterator[Planned]
 
 
 def _unfinished(operations: Operations) -> Sequence[str]:
-    """Return notices of leftovers that the plan neither reuses nor drops."""
+    """Return notices of leftovers neither reused nor dropped."""
     handled = operations.reused | {o.ref for o in operations.actions}
     return unfinished_notices(operations.context.leftovers.keys() - handled)
 
 
 def _fingerprint(operations: Operations, comparison: Comparison) -> dict[str, str]:
-    """Return the fingerprint of the target; an empty one if its state is unknown."""
+    """Return the fingerprint of the target, empty for an unknown state."""
     target, renamings = comparison.target_state, comparison.renamings
     if target is None:
         return {}
@@ -141,13 +141,13 @@ def _fingerprint(operations: Operations, comparison: Comparison) -> dict[str, st
 
 
 def _touched(changes: Sequence[Change], before: State, desired: State) -> tuple[Ref, ...]:
-    """List the objects that differ afterwards, or become a child table's own without differing."""
+    """List changed objects, and parts defined locally in a child table without difference."""
     differing = {r for r in {*before, *desired} if before.get(r) != desired.get(r)}
     refs = {c.ref for c in changes} | differing
     return tuple(sorted(refs, key=lambda r: (r.order, r.kind, str(r.on))))
 
 
 def _renamed(renaming: Renaming) -> Renamed:
-    """Return what the journal keeps of a renaming."""
+    """Return the journal's record of a renaming."""
     names = (renaming.described.live, renaming.described.wanted) if renaming.part else None
     return Renamed(was=renaming.was, becomes=renaming.becomes, part=names)

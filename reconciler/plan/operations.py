@@ -1,4 +1,4 @@
-"""Operations: the things that a plan does to objects, before any order is put into them."""
+"""Operations: the actions of a plan on objects, before any order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reconciler.plan.recreate import Recreation
 
 
 class Phase(IntEnum):
-    """A moment in the life of an object; the values sort operations that no rule orders."""
+    """A moment in the life of an object; the values sort operations without a rule."""
 
     CREATE = 0  # or alter; restore, where the object was suspended
     POST_CREATE = 1  # define the deferred part: what needs further objects, as pg_dump's post-data
@@ -25,7 +25,7 @@ class Phase(IntEnum):
 
 @dataclass(frozen=True, order=True)
 class Operation:
-    """One thing to do to one object."""
+    """An action on an object."""
 
     phase: Phase
     order: tuple[str, ...]
@@ -33,27 +33,27 @@ class Operation:
 
     @classmethod
     def create(cls, ref: Ref) -> Operation:
-        """Return the operation that creates or alters the object."""
+        """Return the operation to create or alter the object."""
         return cls(Phase.CREATE, ref.order, ref)
 
     @classmethod
     def post_create(cls, ref: Ref) -> Operation:
-        """Return the operation that defines the object's deferred part."""
+        """Return the operation to define the object's deferred part."""
         return cls(Phase.POST_CREATE, ref.order, ref)
 
     @classmethod
     def drop(cls, ref: Ref) -> Operation:
-        """Return the operation that drops, suspends or renames the object."""
+        """Return the operation to drop, suspend or rename the object."""
         return cls(Phase.DROP, ref.order, ref)
 
     @classmethod
     def pre_drop(cls, ref: Ref) -> Operation:
-        """Return the operation that removes the object's deferred part."""
+        """Return the operation to remove the object's deferred part."""
         return cls(Phase.PRE_DROP, ref.order, ref)
 
     @property
     def drops(self) -> bool:
-        """Whether the operation removes the object or its deferred part."""
+        """Whether the operation removes the object or the deferred part."""
         return self.phase in (Phase.DROP, Phase.PRE_DROP)
 
     def __str__(self) -> str:
@@ -62,7 +62,7 @@ class Operation:
 
 @dataclass(frozen=True)
 class Rebinding:
-    """A suspended object that needs something new when it is restored.
+    """A suspended object with a new dependency after the restoration.
 
     `suspension` is the operation that suspends it; `suspend` and `restore` are the SQL with which
     the undo of the new object suspends and restores it.
@@ -111,43 +111,43 @@ class Operations:
         statements: list[Statement],
         unit: Ref | None = None,
     ) -> None:
-        """Add an operation, in one transaction with all others of the `unit`."""
+        """Add an operation, in the transaction of the `unit`."""
         self.statements[operation] = statements
         self.actions[operation] = action
         if unit is not None:
             self.units[operation] = unit
 
     def extend_undo(self, operation: Operation, sql: Sequence[str]) -> None:
-        """Append SQL to the undo of an operation: to its first statement, undone last."""
+        """Append SQL to the undo of an operation: to the first statement, undone last."""
         first, *others = self.statements[operation]
         undo = (*(first.undo or ()), *sql)
         self.statements[operation] = [first.model_copy(update={"undo": undo}), *others]
 
     def find(self, operation: Operation) -> Operation | None:
-        """Return the operation, or the one that it is part of; None if there is nothing to do."""
+        """Return the operation, or the operation around a part; None without statements."""
         while operation in self.part_of:
             operation = self.part_of[operation]
         return operation if operation in self.statements else None
 
     def create_of(self, ref: Ref) -> Operation | None:
-        """Return the operation that creates, alters or restores the object."""
+        """Return the operation to create, alter or restore the object."""
         return self.find(Operation.create(ref))
 
     def drop_of(self, ref: Ref) -> Operation | None:
-        """Return the operation that drops, suspends or renames the object."""
+        """Return the operation to drop, suspend or rename the object."""
         return self.find(Operation.drop(ref))
 
     def only(self, ref: Ref) -> Operation | None:
-        """Return the only operation on the object; None if it is both dropped and created."""
+        """Return the only operation on the object; None for a drop and a creation."""
         drop, create = self.drop_of(ref), self.create_of(ref)
         return None if drop and create else drop or create
 
     def in_phase(self, phase: Phase) -> Iterator[Operation]:
-        """Yield the operations of one phase."""
+        """Yield the operations of a phase."""
         return (o for o in self.statements if o.phase == phase)
 
     @property
     def without_dependents(self) -> Set[Ref]:
-        """The objects that are altered only while nothing depends on them."""
+        """The objects altered only while without dependents."""
         found = self.recreation
         return {*found.recreated.values(), *found.suspended.values(), *found.disturbed}

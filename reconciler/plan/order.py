@@ -1,4 +1,4 @@
-"""Put operations into an order that the rules allow, and into transactions."""
+"""Put operations into an order by the rules, and into transactions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reconciler.plan.step import Step
 
 
 def steps_in_order(operations: Operations, renamings: Sequence[Renaming] = ()) -> list[Step]:
-    """Return the steps of all renamings, then of all operations, in an order that works.
+    """Return the steps of all renamings, then of all operations, in order.
 
     Raises PlanError if there is none.
     """
@@ -40,7 +40,7 @@ def steps_in_order(operations: Operations, renamings: Sequence[Renaming] = ()) -
 
 
 def _blocks(operations: Operations, graph: Graph[Operation]) -> list[list[Operation]]:
-    """Group the operations into blocks that commit together, in order.
+    """Group the operations into blocks to commit together, in order.
 
     A block is a unit, or several units between which the order runs both ways.
     """
@@ -55,7 +55,7 @@ def _blocks(operations: Operations, graph: Graph[Operation]) -> list[list[Operat
 
 
 def _block_key(operations: Operations, block: Sequence[Operation]) -> tuple[int, Operation]:
-    """Return the key that sorts blocks: the order on scratch if it is known, then the name."""
+    """Return the sort key of a block: the known order on scratch, then the name."""
     built = operations.context.scratch_order
     rank = max(built.get(o.ref, 0) if built and not o.drops else -1 for o in block)
     return rank, min(block)
@@ -71,7 +71,7 @@ def _write_block(
     predecessors: Graph[Operation],
     block: Sequence[Operation],
 ) -> None:
-    """Write the steps of a block; an operation alone gets a transaction for its statements."""
+    """Write the steps of a block, in a transaction of the block or of the only operation."""
     writer.new_transaction()
     members = {*block}
     order = sort({o: graph[o] & members for o in block}, lambda o: o)
@@ -89,7 +89,7 @@ def _write_block(
 def _lines(
     operations: Operations, predecessors: Graph[Operation], order: Sequence[Operation]
 ) -> Iterator[tuple[Operation, list[Statement]]]:
-    """Yield the operations of a block with their statements, those before a swap first."""
+    """Yield the operations of a block with statements, first the statements before a swap."""
     early = _early(operations, predecessors, order)
     _check_before_swap(operations, [o for o in order if o not in early])
     for operation in order:
@@ -104,7 +104,7 @@ def _lines(
 def _early(
     operations: Operations, predecessors: Graph[Operation], order: Sequence[Operation]
 ) -> set[Operation]:
-    """Find the operations of a block that need not wait for another one of the block.
+    """Find the operations of a block without predecessors in the block to wait for.
 
     Only these can have statements before the transaction of a swap.
     """
@@ -117,7 +117,7 @@ def _early(
 
 
 def _check_before_swap(operations: Operations, waiting: Iterable[Operation]) -> None:
-    """Raise PlanError for a swap that must wait for another operation of its transaction."""
+    """Raise PlanError for a swap after further operations of the transaction."""
     shadows, recreated = operations.recreation.shadows, operations.recreation.recreated
     for operation in waiting:
         ref = operation.ref
@@ -130,7 +130,7 @@ def _check_before_swap(operations: Operations, waiting: Iterable[Operation]) -> 
 
 
 def _independent(operations: Operations, operation: Operation, earlier: Operation) -> bool:
-    """Tell whether a statement before a swap need not wait for an earlier operation.
+    """Tell whether a statement before a swap can skip an earlier operation.
 
     It is built over a shadow column, or is one, and has a type that is there already.
     """
@@ -145,7 +145,7 @@ def _undone_with_rebinding(
     statements: list[Statement],
     done: Set[Operation],
 ) -> list[Statement]:
-    """Suspend, in the undo of a new object, the objects that have been restored on it.
+    """Suspend, in the undo of a new object, the restored dependents.
 
     Objects that are suspended already when the object is created need nothing.
     """
@@ -164,7 +164,7 @@ def _undone_with_rebinding(
 
 @dataclass
 class _StepWriter:
-    """The steps written so far, with running numbers of steps and transactions.
+    """The steps written already, with running numbers of steps and transactions.
 
     `last_steps` holds for each operation the steps after which the operations that wait for it
     may run: its last one, or those that it waits for itself if it has none.
@@ -181,7 +181,7 @@ class _StepWriter:
         self.transaction += 1
 
     def write_renamings(self, renamings: Iterable[Renaming]) -> None:
-        """Write one step for each renaming, each after the one before."""
+        """Write a step for each renaming, in sequence."""
         for renaming in renamings:
             operation = Operation.create(renaming.becomes)
             step = self._append(operation, "alter", renaming.statement, self.after_renamings)
@@ -194,7 +194,7 @@ class _StepWriter:
         statements: Iterable[Statement],
         predecessors: Iterable[Operation],
     ) -> None:
-        """Write the steps of an operation; each depends on the one before."""
+        """Write the steps of an operation, in sequence."""
         waits = {s for p in predecessors for s in self.last_steps.get(p, ())}
         waits = (self.last_steps.get(operation, set[str]()) | waits) or self.after_renamings
         for statement in statements:
@@ -208,7 +208,7 @@ class _StepWriter:
     def _append(
         self, operation: Operation, action: Action, statement: Statement, waits: set[str]
     ) -> str:
-        """Append one step in the current transaction; return its id."""
+        """Append a step in the current transaction; return the id."""
         step = Step(
             id=f"{len(self.steps) + 1:0{self.width}}",
             action=action,
@@ -237,7 +237,7 @@ class _StepWriter:
 
 
 def _numbered(steps: list[Step]) -> list[Step]:
-    """Number the transactions from one without gaps."""
+    """Number the transactions from 1 without gaps."""
     used = dict.fromkeys(s.transaction for s in steps if s.transaction)
     numbers = {transaction: f"t{n}" for n, transaction in enumerate(used, 1)}
     return [s.model_copy(update={"transaction": numbers.get(s.transaction, "")}) for s in steps]

@@ -30,7 +30,7 @@ ORIGIN_FIELDS = {"position", "rule", "severity"}
 
 
 class Planned(BaseModel):
-    """One change of a plan: the fields that differ, and the object before and after as data."""
+    """A change of a plan: the differences, and the object before and after as data."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -46,7 +46,7 @@ class Planned(BaseModel):
 
 
 class Renamed(BaseModel):
-    """A renamed object; or a renamed part of one, with its old and its new name in `part`."""
+    """A renamed object, or a renamed part with the old and the new name in `part`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -56,7 +56,7 @@ class Renamed(BaseModel):
 
 
 class Plan(BaseModel):
-    """All that is done to `target`, and all that is needed to do it safely.
+    """The changes and steps for `target`, with the facts for running them safely.
 
     `fingerprint` is described in `plan.fingerprint`. `digest` covers the document itself.
     `touches` lists all objects that differ afterwards, be it only in the name of their table: what
@@ -86,11 +86,11 @@ class Plan(BaseModel):
     digest: str = ""
 
     def sealed(self) -> Plan:
-        """Return the plan with its digest."""
+        """Return the plan with the digest."""
         return self.model_copy(update={"digest": self._digest()})
 
     def intact(self) -> bool:
-        """Tell whether the document is unchanged since it was sealed."""
+        """Tell whether the document is unchanged since sealing."""
         return self.digest == self._digest()
 
     def _digest(self) -> str:
@@ -99,7 +99,7 @@ class Plan(BaseModel):
         return sha256(document.encode()).hexdigest()
 
     def hazards(self) -> dict[HazardKind, list[str]]:
-        """Return every hazard with its reasons."""
+        """Return every hazard with the reasons."""
         found: dict[HazardKind, list[str]] = {}
         for step in self.steps:
             for hazard in step.hazards:

@@ -1,4 +1,4 @@
-"""Prove a plan on scratch: run it and its undo on a clone of the live objects."""
+"""Prove a plan on scratch: run plan and undo on a clone of the live objects."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHOWN = 10  # differences in an error's message
 
 
 def prove(plan: Plan, connection: Connection, live: State, desired: State, server: Server) -> None:
-    """Run the plan on the clone of `live` behind `connection`, then its undo.
+    """Run the plan and then the undo on the clone of `live` behind `connection`.
 
     `server` is the target's. Raises ProofError unless the plan leads to `desired`, so that another
     plan would be empty, and the undo to `live`, save for irreversible changes.
@@ -40,7 +40,7 @@ def prove(plan: Plan, connection: Connection, live: State, desired: State, serve
 
 
 def _irreversible(plan: Plan) -> Collection[str]:
-    """Return the objects, as kind and identity, that the plan changes irreversibly."""
+    """Return the irreversibly changed objects, as kind and identity."""
     return {
         f"{step.kind} {step.identity}"
         for step in plan.steps
@@ -49,7 +49,7 @@ def _irreversible(plan: Plan) -> Collection[str]:
 
 
 def _run(connection: Connection, commands: list[tuple[Step, str]], title: str) -> None:
-    """Run the commands of one transaction, or outside a transaction block if they have none."""
+    """Run the commands of a transaction, or run commands outside any transaction block."""
     in_transaction = bool(commands) and bool(commands[0][0].transaction)
     try:
         if in_transaction:
@@ -65,7 +65,7 @@ def _run(connection: Connection, commands: list[tuple[Step, str]], title: str) -
 
 
 def _run_command(connection: Connection, step: Step, sql: str, title: str) -> None:
-    """Run one command; raise ProofError with its step and its SQL if it fails."""
+    """Run a command; raise ProofError with step and SQL on failure."""
     try:
         run_sql(connection, sql)
     except StatementFailed as error:
@@ -74,7 +74,7 @@ def _run_command(connection: Connection, step: Step, sql: str, title: str) -> No
 
 
 def _differing(found: State, expected: State) -> list[Change]:
-    """List the changes that would lead from the found state to the expected one."""
+    """List the changes from the found state to the expected state."""
     return with_inheritance(changes(found, expected), found, expected)
 
 
@@ -86,6 +86,6 @@ def _check(complaint: str, differing: list[Change]) -> None:
 
 
 def described(change: Change) -> str:
-    """Describe a change in one line."""
+    """Describe a change in a line."""
     details = "; ".join(f"{d.field}: {d.live!r} → {d.wanted!r}" for d in change.differences)
     return f"{change.action} {change.ref}" + (f" ({details})" if details else "")

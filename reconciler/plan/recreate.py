@@ -1,4 +1,4 @@
-"""Find the objects that must be dropped and recreated, or suspended, because of altered objects.
+"""Find the objects to recreate or to suspend because of altered objects.
 
 Dependents of a replaced object are dropped before and created again after. A column or a table is
 not, since it holds data: it is suspended (a default that calls a replaced function is dropped) and
@@ -34,7 +34,7 @@ from reconciler.plan.graph import components, graph_of
 
 @dataclass
 class Recreation:
-    """The objects that a plan recreates or suspends.
+    """The objects to recreate or to suspend in a plan.
 
     `recreated` and `suspended` map each to the altered object on whose account. `set_aside` maps
     recreated types to what they are while renamed, `conversions` type names to the way of a value
@@ -51,7 +51,7 @@ class Recreation:
 
     @property
     def kept(self) -> Set[Ref]:
-        """The objects that are suspended or renamed instead of dropped."""
+        """The objects suspended or renamed instead of dropped."""
         return {*self.suspended, *self.set_aside}
 
 
@@ -77,7 +77,7 @@ def recreation_of(
 
 
 def cyclic_foreign_keys(live: State, dropped: Set[Ref]) -> frozenset[Ref]:
-    """Find foreign keys among dropped tables that reference each other in a cycle.
+    """Find foreign keys in cycles of dropped tables.
 
     Each is dropped by a statement of its own: no order of DROP TABLE works.
     """
@@ -98,7 +98,7 @@ def cyclic_foreign_keys(live: State, dropped: Set[Ref]) -> frozenset[Ref]:
 
 
 def _referenced_tables(live: State, dropped: Set[Ref]) -> dict[Ref, Set[Ref]]:
-    """Map each dropped object to the other dropped tables that it needs."""
+    """Map each dropped object to the needed tables among dropped ones."""
     return {
         ref: {needed.on or needed for needed in live.needs(ref)} & dropped - {ref.on or ref}
         for ref in dropped
@@ -107,7 +107,7 @@ def _referenced_tables(live: State, dropped: Set[Ref]) -> dict[Ref, Set[Ref]]:
 
 
 def successor(ref: Ref, live: State, desired: State) -> Replaceable | None:
-    """Return the desired type or collation, of whatever kind, with the name of this live one."""
+    """Return the desired type or collation, of any kind, with the name of a live one."""
     old = live.get(ref)
     if not isinstance(old, Replaceable):
         return None
@@ -123,7 +123,7 @@ def successor(ref: Ref, live: State, desired: State) -> Replaceable | None:
 
 
 def _shadows(altered: Sequence[Change], live: State, context: PlanningContext) -> dict[Ref, str]:
-    """Map each column that is to be swapped online to the name of its shadow column."""
+    """Map each column to be swapped online to the name of the shadow column."""
     found: dict[Ref, str] = {}
     for change in altered:
         new, old, table = change.desired, change.live, change.ref.on
@@ -149,7 +149,7 @@ def _swap_obstacles(column: Ref, table: Ref, live: State) -> Iterator[str]:
 
 
 class _Search:
-    """The search for objects to recreate and suspend, one altered object after another."""
+    """The search for objects to recreate and suspend."""
 
     def __init__(
         self,
@@ -170,7 +170,7 @@ class _Search:
         self.trading_names = _trading_names(altered)
 
     def add(self, change: Change) -> None:
-        """Find what must make room for one change of an existing object."""
+        """Find the objects to recreate or suspend for a change of an existing object."""
         ref, old, new = change.ref, change.live, change.desired
         assert old
         affected, disturbed = self._affected(ref, old, new)
@@ -181,9 +181,9 @@ class _Search:
             self.found.suspended.setdefault(ref, ref)
 
     def _frees_name(self, old: Object, new: Object) -> bool:
-        """Tell whether the object must give up a name or a bound before another can take it."""
-        taken = (old.ref.schema, old.relation_name) in self.names_of_new
-        if taken and old.relation_name != new.relation_name:
+        """Tell whether the object must give up a name or a bound for a new owner."""
+        name_needed = (old.ref.schema, old.relation_name) in self.names_of_new
+        if name_needed and old.relation_name != new.relation_name:
             return True
         stays = old.name_keys() == new.name_keys() or old.ref in self.trading_names
         return stays and free_name(old, new, self.context) is not None
@@ -194,7 +194,7 @@ class _Search:
     def _affected(
         self, ref: Ref, old: Object, new: Object | None
     ) -> tuple[Sequence[tuple[Ref, Ref | None]], bool]:
-        """List the objects that the change takes apart first."""
+        """List the objects to recreate or suspend first."""
         above = self.dependents.get(ref, set[Ref]())
         if new is None and not successor(ref, self.live, self.desired):
             return [(r, ref) for r in above if self._outlives(r, ref)], False
@@ -214,7 +214,7 @@ class _Search:
         )
 
     def _outlives(self, ref: Ref, dropped: Ref) -> bool:
-        """Tell whether a dependent of an object that is dropped for good must be taken apart.
+        """Tell whether a dependent of an object dropped for good must be recreated or suspended.
 
         It stays, and so it will depend on another object of that name, or on none.
         """
@@ -233,7 +233,7 @@ class _Search:
     def _beneath_alteration(
         self, ref: Ref, old: Object, new: Object, above: Iterable[Ref]
     ) -> Sequence[tuple[Ref, Ref | None]]:
-        """List what an alteration takes apart that PostgreSQL refuses under dependents."""
+        """List the objects to recreate or suspend for an alteration refused under dependents."""
         if pinning_table := self._pinning_table(ref):
             return [(pinning_table, None)]
         rewritten = rewrites_values(new, old)
@@ -244,7 +244,7 @@ class _Search:
         ]
 
     def _follows(self, ref: Ref, changed: Ref) -> bool:
-        """Tell whether PostgreSQL carries the dependent along with the column of its own table."""
+        """Tell whether PostgreSQL carries the dependent along with a column of the same table."""
         return isinstance(self.live[ref], FollowsTypeChange) and ref.on == changed.on
 
     def _can_suspend(self, ref: Ref) -> bool:
@@ -267,14 +267,14 @@ class _Search:
         )
 
     def _pinning_table(self, ref: Ref) -> Ref | None:
-        """Return the table if PostgreSQL allows no other type for this column of its."""
+        """Return the table if PostgreSQL allows no change of the column's type."""
         table = ref.on
         if table is None or table not in self.live:
             return None
         return table if pins_column_type(self.live[table], self.live[ref]) else None
 
     def _is_redefined(self, ref: Ref, *, rewritten: bool) -> bool:
-        """Tell whether a dependent gets another definition, so that it cannot be carried along.
+        """Tell whether a dependent gets a new definition and cannot be carried along.
 
         PostgreSQL knows the old expression only, which may be invalid for the new type.
         """
@@ -284,14 +284,14 @@ class _Search:
         return self._can_suspend(ref) or (rewritten and self._is_reparsed(ref))
 
     def _is_reparsed(self, ref: Ref) -> bool:
-        """Tell whether PostgreSQL would read expressions of the object that are to be others."""
+        """Tell whether PostgreSQL would parse outdated expressions of the object."""
         new = self.desired.get(ref)
         return new is not None and reparses_expressions(new, self.live[ref])
 
     # Dependents of dependents.
 
     def _spread(self, affected: Sequence[tuple[Ref, Ref | None]], root: Ref) -> None:
-        """Recreate or suspend the affected objects and all that depend on them, for `root`."""
+        """Recreate or suspend the affected objects and all dependents, because of `root`."""
         queue = list(affected)
         while queue:
             ref, beneath = queue.pop()
@@ -301,7 +301,7 @@ class _Search:
     def _recreate_or_suspend(
         self, ref: Ref, beneath: Ref | None, root: Ref
     ) -> list[tuple[Ref, Ref | None]]:
-        """Note one object as recreated or suspended; return the pairs that follow from that."""
+        """Note an object as recreated or suspended; return the affected dependents."""
         if beneath is None or self._cannot_stay(ref):
             return self._recreate(ref, root)
         type_replaced = isinstance(self.live[beneath], Replaceable)
@@ -320,13 +320,13 @@ class _Search:
         ]
 
     def _cannot_stay(self, ref: Ref) -> bool:
-        """Tell whether the object is dropped anyway: for good, or with the table it is part of."""
+        """Tell whether the object is dropped anyway: for good, or with the table."""
         return ref not in self.desired or (
             isinstance(self.live[ref], InlinePart) and ref.on in self.found.recreated
         )
 
     def _recreate(self, ref: Ref, root: Ref) -> list[tuple[Ref, Ref | None]]:
-        """Note the object as recreated; return its dependents."""
+        """Note the object as recreated; return the dependents."""
         self.found.recreated[ref] = root
         self.found.suspended.pop(ref, None)
         return [(r, ref) for r in self.dependents.get(ref, ())]
@@ -334,7 +334,7 @@ class _Search:
     # Data types.
 
     def set_types_aside(self) -> None:
-        """Rename, instead of drop, recreated types that suspended objects have."""
+        """Rename, instead of drop, recreated types of suspended objects."""
         types = self._types_of_suspended()
         names = {old: aside for obj in types.values() for old, aside in obj.old_names().items()}
         for ref, obj in types.items():
@@ -344,7 +344,7 @@ class _Search:
             self.found.conversions |= new.conversions(obj, renamed)
 
     def _types_of_suspended(self) -> dict[Ref, Replaceable]:
-        """Collect recreated types of suspended objects, and the types that those are made of."""
+        """Collect recreated types of suspended objects, and the types inside these."""
         found: dict[Ref, Replaceable] = {}
         queue = [needed for r in self.found.suspended for needed in self.live.needs(r)]
         while queue:
@@ -364,7 +364,7 @@ def _differs_in_definition(old: Object, new: Object) -> bool:
 
 
 def _trading_names(altered: Sequence[Change]) -> Set[Ref]:
-    """Find altered objects that give a name to another one and get the name of another one."""
+    """Find altered objects with names passed on both ways."""
     names = {
         c.ref: (c.live.name_keys(), c.desired.name_keys()) for c in altered if c.live and c.desired
     }

@@ -1,4 +1,4 @@
-"""One step of a plan."""
+"""A step of a plan."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reconciler.model.statement import Fill, Hazard
 
 
 class Step(BaseModel):
-    """One command of a plan.
+    """A command of a plan.
 
     Steps with the same `transaction` commit together; a step with none ("") runs outside a
     transaction block. `undo` is run, last step first, to take the plan back. A step is not run if
@@ -49,5 +49,5 @@ class Step(BaseModel):
 
     @property
     def quick(self) -> bool:
-        """Whether the step takes a moment only, once it has its lock."""
+        """Whether the step takes a moment only, after getting the lock."""
         return bool(self.lock) and not self.long and self.fill is None and not self.hazards

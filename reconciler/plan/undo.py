@@ -1,4 +1,4 @@
-"""Plan the undo of alterations that only a replacement takes back, such as a new enum value."""
+"""Plan the undo of alterations undone by a replacement only, such as a new enum value."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reconciler.plan.order import steps_in_order
 
 
 def add_undo_of_one_way(operations: Operations) -> None:
-    """Give each one-way alteration its undo, or a hazard if there is none."""
+    """Give each one-way alteration an undo, or a hazard without an undo."""
     for operation in operations.one_way:
         reverse = _reverse(operations, operation.ref)
         first, *others = operations.statements[operation]
@@ -26,7 +26,7 @@ def add_undo_of_one_way(operations: Operations) -> None:
 
 
 def _reverse(operations: Operations, ref: Ref) -> Operations:
-    """Collect the operations that turn one altered object back into what it was.
+    """Collect the operations to turn an altered object back.
 
     Objects that the plan drops are not there then: their undo comes later. The reverse operations
     need no undo themselves.
@@ -39,7 +39,7 @@ def _reverse(operations: Operations, ref: Ref) -> Operations:
 
 
 def _irreversible(ref: Ref, reverse: Operations) -> Hazard | None:
-    """Return a hazard if the undo would drop a partitioned table, and its rows with it."""
+    """Return a hazard if the undo would drop a partitioned table with all rows."""
     for table in reverse.recreation.recreated:
         if is_partitioned(reverse.live.get(table)):
             reason = f"{ref} cannot be taken back while {table} is partitioned by it"

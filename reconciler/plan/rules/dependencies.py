@@ -1,4 +1,4 @@
-"""Order operations by what their objects depend on."""
+"""Order operations by dependencies between objects."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Pair = tuple[Operation | None, Operation | None]
 
 
 def drop_before_create(operations: Operations) -> Iterator[Pair]:
-    """Drop a replaced object before the new one is created."""
+    """Drop a replaced object before creating the new object."""
     for ref in operations.desired:
         yield operations.drop_of(ref), operations.create_of(ref)
 
 
 def create_after_needed(operations: Operations) -> Iterator[Pair]:
-    """Create an object after the objects that it needs.
+    """Create an object after the needed objects.
 
     Alterations of its table and its schema are not worth waiting for.
     """
@@ -42,7 +42,7 @@ def create_after_needed(operations: Operations) -> Iterator[Pair]:
 
 
 def drop_before_needed(operations: Operations) -> Iterator[Pair]:
-    """Drop an object before the objects that it needs; parts remain while a table is suspended."""
+    """Drop an object before the needed objects; parts of a suspended table remain."""
     suspended = operations.recreation.suspended
     for ref, needed in live_needs(operations):
         is_part = needed == ref.on and isinstance(operations.live[ref], InlinePart)
@@ -51,7 +51,7 @@ def drop_before_needed(operations: Operations) -> Iterator[Pair]:
 
 
 def alter_before_dropping_needed(operations: Operations) -> Iterator[Pair]:
-    """Alter an object before an object is dropped that it needs no longer.
+    """Alter an object before dropping objects not needed any longer.
 
     A column whose type is dropped for good gets another type first.
     """
@@ -67,7 +67,7 @@ def alter_before_dropping_needed(operations: Operations) -> Iterator[Pair]:
 
 
 def restore_after_dropping_needed(operations: Operations) -> Iterator[Pair]:
-    """Restore a suspended object after the old object is dropped, or it would depend on that."""
+    """Restore a suspended object after dropping the old object, to depend on the new."""
     for ref, needed in _lasting_needs(operations):
         replaced_type = isinstance(operations.live[needed], Replaceable)
         if ref in operations.recreation.suspended and not replaced_type:
@@ -75,7 +75,7 @@ def restore_after_dropping_needed(operations: Operations) -> Iterator[Pair]:
 
 
 def drop_before_altering_needed(operations: Operations) -> Iterator[Pair]:
-    """Drop an object before a needed one is altered that cannot be altered under it."""
+    """Drop an object before altering a needed object, if refused under dependents."""
     irreversible = {o.ref for o in operations.one_way}
     unencumbered = operations.without_dependents | irreversible
     for ref, needed in _lasting_needs(operations):
@@ -87,13 +87,13 @@ def drop_before_altering_needed(operations: Operations) -> Iterator[Pair]:
 
 
 def _accepted(operations: Operations, ref: Ref, needed: Ref) -> bool:
-    """Tell whether the live object can depend on the desired form of the needed one."""
+    """Tell whether the live object can depend on the desired form of the needed object."""
     desired = operations.desired.get(needed)
     return desired is None or accepts(operations.live[ref], desired)
 
 
 def live_needs(operations: Operations) -> Iterator[tuple[Ref, Ref]]:
-    """Yield each live object that has an operation with each object that it needs."""
+    """Yield each live object with an operation, and each needed object."""
     for ref in operations.live:
         if operations.drop_of(ref) or operations.create_of(ref):
             for needed in operations.live.needs(ref):
@@ -101,7 +101,7 @@ def live_needs(operations: Operations) -> Iterator[tuple[Ref, Ref]]:
 
 
 def _lasting_needs(operations: Operations) -> Iterator[tuple[Ref, Ref]]:
-    """Yield the same pairs without needed objects that are merely suspended."""
+    """Yield the same pairs without merely suspended objects."""
     suspended = operations.recreation.suspended
     return ((ref, needed) for ref, needed in live_needs(operations) if needed not in suspended)
 
@@ -110,7 +110,7 @@ def _lasting_needs(operations: Operations) -> Iterator[tuple[Ref, Ref]]:
 
 
 def create_after_dropping_lookalike(operations: Operations) -> Iterator[Pair]:
-    """Create a foreign key after other keys are dropped that PostgreSQL might choose for it."""
+    """Create a foreign key after dropping further keys for PostgreSQL to choose from."""
     dropped = _by_kind_and_table(operations.dropped)
     for ref in {*operations.created, *operations.recreation.suspended}:
         for needed in _needs_on_other_tables(operations.desired, ref):
@@ -123,7 +123,7 @@ def create_after_dropping_lookalike(operations: Operations) -> Iterator[Pair]:
 
 
 def drop_before_creating_lookalike(operations: Operations) -> Iterator[Pair]:
-    """Drop a foreign key before other keys are created that its undo might choose."""
+    """Drop a foreign key before creating further keys for the undo to choose from."""
     created = _by_kind_and_table(operations.created - operations.dropped)
     for ref in operations.dropped - operations.created:
         for needed in _needs_on_other_tables(operations.live, ref):
@@ -132,13 +132,13 @@ def drop_before_creating_lookalike(operations: Operations) -> Iterator[Pair]:
 
 
 def _needs_on_other_tables(state: State, ref: Ref) -> Iterator[Ref]:
-    """Yield the needed objects of a table's object that belong to no table or to another."""
+    """Yield the objects needed by a table's object from outside the table."""
     if ref.on is not None:
         yield from (needed for needed in state.needs(ref) if needed.on != ref.on)
 
 
 def _by_kind_and_table(refs: Set[Ref]) -> dict[tuple[str, Ref | None], list[Ref]]:
-    """Group the objects that belong to a table without being inline in it."""
+    """Group the objects of tables, except inline parts, by kind and table."""
     found: dict[tuple[str, Ref | None], list[Ref]] = {}
     for ref in refs:
         if ref.on is not None and not issubclass(KINDS[ref.kind], InlinePart):
@@ -147,7 +147,7 @@ def _by_kind_and_table(refs: Set[Ref]) -> dict[tuple[str, Ref | None], list[Ref]
 
 
 def _equal(one: Object, other: Object) -> bool:
-    """Tell whether both are one index or constraint but for their names."""
+    """Tell whether two indexes or constraints are equal except for the names."""
     return isinstance(one, PartitionedObject) and one.equals(other)
 
 
@@ -155,9 +155,9 @@ def _equal(one: Object, other: Object) -> bool:
 
 
 def dependents_of_hidden(operations: Operations) -> Iterator[Pair]:
-    """Order dependents of casts and operators: pg_depend lists only the routine behind those.
+    """Order dependents of casts: pg_depend lists only the routine behind a cast.
 
-    They are created after the cast and dropped before it.
+    Dependents are created after the cast and dropped before it.
     """
     for ref, dependent in _hidden_dependents(operations.live):
         yield operations.drop_of(dependent), operations.drop_of(ref)
@@ -166,7 +166,7 @@ def dependents_of_hidden(operations: Operations) -> Iterator[Pair]:
 
 
 def _hidden_dependents(state: State) -> Iterator[tuple[Ref, Ref]]:
-    """Yield casts and the like, each with each other dependent of its routine."""
+    """Yield casts and the like, each with each further dependent of the routine."""
     hiding = [
         (ref, needed)
         for ref in state

@@ -1,4 +1,4 @@
-"""Order changes of parents, child tables and their parts; each rule yields pairs of objects."""
+"""Order changes of parents, child tables and parts; each rule yields pairs of objects."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def between_objects(
 
 
 def own_parts_around_reparenting(operations: Operations) -> Iterator[RefPair]:
-    """Change parts of a table before the table gets other parents.
+    """Change parts of a table before the table gets new parents.
 
     Parts are changed after instead if the table loses all parents, or if they are inherited and
     dropped.
@@ -75,7 +75,7 @@ def join_parent_after_its_change(operations: Operations) -> Iterator[RefPair]:
 def _reparented_pairs(
     operations: Operations,
 ) -> Iterator[tuple[Change, Ref, tuple[Parents, Parents]]]:
-    """Yield each change with each table that gets other parents."""
+    """Yield each change with each table to get new parents."""
     tables = reparented(operations.changes)
     for change in operations.changes if tables else ():
         for table, parents in tables.items():
@@ -95,7 +95,7 @@ def attach_partition_after_index(operations: Operations) -> Iterator[RefPair]:
 
 
 def detach_partition_before_index(operations: Operations) -> Iterator[RefPair]:
-    """Detach or drop a partition before indexes of the table that was its parent are created."""
+    """Detach or drop a partition before indexes of the old parent are created."""
     for change in _changed_partitions(operations):
         above = _partition_ancestors(change.live, operations.live)
         above -= _partition_ancestors(change.desired, operations.desired)
@@ -105,7 +105,7 @@ def detach_partition_before_index(operations: Operations) -> Iterator[RefPair]:
 
 
 def _changed_partitions(operations: Operations) -> Iterator[Change]:
-    """Yield the changes that make a table a partition, or one of another table, or none."""
+    """Yield the changes of partitions: attached, detached or moved."""
     for change in operations.changes:
         old, new = change.live, change.desired
         before = parents_of(old) if is_partition(old) else ()
@@ -115,7 +115,7 @@ def _changed_partitions(operations: Operations) -> Iterator[Change]:
 
 
 def _partitioned_changes(operations: Operations) -> Iterator[Change]:
-    """Yield the changes of objects that have copies on partitions, and stay."""
+    """Yield the changes of remaining objects with copies on partitions."""
     for change in operations.changes:
         if isinstance(change.desired, PartitionedObject) and change.ref.on:
             yield change
@@ -132,7 +132,7 @@ def _partition_ancestors(partition: Object | None, state: State) -> set[Ref]:
 
 
 def create_child_after_parents_parts(operations: Operations) -> Iterator[RefPair]:
-    """Create a child table after the parents' parts have changed: it inherits the new ones."""
+    """Create a child table after the parents' parts have changed, to inherit the new ones."""
     for change in operations.changes:
         if change.live is None and parents_of(change.desired):
             for part in _inline_changes(operations):
@@ -141,7 +141,7 @@ def create_child_after_parents_parts(operations: Operations) -> Iterator[RefPair
 
 
 def drop_child_before_parents_parts(operations: Operations) -> Iterator[RefPair]:
-    """Drop a child table before the parents' parts change: its undo inherits the old ones."""
+    """Drop a child table before the parents' parts change: the undo inherits the old ones."""
     for change in operations.changes:
         if change.desired is None and parents_of(change.live):
             for part in _inline_changes(operations):
@@ -150,7 +150,7 @@ def drop_child_before_parents_parts(operations: Operations) -> Iterator[RefPair]
 
 
 def create_child_after_needs_of_inherited(operations: Operations) -> Iterator[RefPair]:
-    """Create a child table after what inherited parts need: a partition bound may be an enum's."""
+    """Create a child table after the needs of inherited parts, such as an enum in a bound."""
     for change in operations.changes:
         if change.live is None:
             yield from (
@@ -160,7 +160,7 @@ def create_child_after_needs_of_inherited(operations: Operations) -> Iterator[Re
 
 
 def _inline_changes(operations: Operations) -> Iterator[Change]:
-    """Yield the changes of inline parts of tables that stay."""
+    """Yield the changes of inline parts of remaining tables."""
     for change in operations.changes:
         obj = change.desired or change.live
         if isinstance(obj, InlinePart) and _table_stays(operations, change.ref):
@@ -168,7 +168,7 @@ def _inline_changes(operations: Operations) -> Iterator[Change]:
 
 
 def _needs_of_inherited(table: Ref, state: State) -> Iterator[Ref]:
-    """Yield what the parts of a table's ancestors need, beside those tables."""
+    """Yield the needs of the parts of a table's ancestors, without the ancestors."""
     for parent in ancestors(table, state):
         for part in state.parts(parent):
             yield from (needed for needed in state.needs(part.ref) if needed != parent)
@@ -178,7 +178,7 @@ def _needs_of_inherited(table: Ref, state: State) -> Iterator[Ref]:
 
 
 def alter_merged_part_after_parents(operations: Operations) -> Iterator[RefPair]:
-    """Alter a part that is inherited too after the parent's part, which alters it as well.
+    """Alter a merged part after the parent's part, because PostgreSQL alters both.
 
     It is altered before, if it must be the child table's own when the parent's part changes.
     """
@@ -196,7 +196,7 @@ def alter_merged_part_after_parents(operations: Operations) -> Iterator[RefPair]
 
 
 def create_own_part_before_parents(operations: Operations) -> Iterator[RefPair]:
-    """Create a part of a child table before the parent's, with which PostgreSQL merges it."""
+    """Create a part of a child table before the parent's, because PostgreSQL merges both."""
     for change in operations.changes:
         new, table = change.desired, change.ref.on
         if new is None or table is None or not also_inherited(new) or overrides(new):
@@ -210,7 +210,7 @@ def create_own_part_before_parents(operations: Operations) -> Iterator[RefPair]:
 
 
 def create_part_after_dropping_inherited(operations: Operations) -> Iterator[RefPair]:
-    """Create a part after parts of its parents are dropped, and after parts of its name below."""
+    """Create a part after parts of parents, and parts of the name in child tables, are dropped."""
     dropped = [c.ref for c in operations.changes if c.desired is None]
     for change in _new_parts(operations):
         parents = _parents(change.ref, operations.live)
@@ -220,7 +220,7 @@ def create_part_after_dropping_inherited(operations: Operations) -> Iterator[Ref
 
 
 def create_override_after_parents_part(operations: Operations) -> Iterator[RefPair]:
-    """Create an override after the parent's part has changed, which it overrides."""
+    """Create an override after the parent's part has changed."""
     for change in _new_parts(operations):
         if overrides(change.desired):
             parents = _parents(change.ref, operations.desired)
@@ -230,7 +230,7 @@ def create_override_after_parents_part(operations: Operations) -> Iterator[RefPa
 
 
 def drop_override_before_parents_part(operations: Operations) -> Iterator[RefPair]:
-    """Drop an override before the parent's part changes, while it still overrides that."""
+    """Drop an override before the parent's part changes."""
     for change in operations.changes:
         old = change.live
         if change.desired is None and overrides(old):
@@ -241,7 +241,7 @@ def drop_override_before_parents_part(operations: Operations) -> Iterator[RefPai
 
 
 def drop_dependents_of_override_first(operations: Operations) -> Iterator[RefPair]:
-    """Drop dependents of an override before the parent's part, with which it is dropped."""
+    """Drop dependents of an override before the parent's part is dropped with the override."""
     live = operations.live
     dropped = [c.ref for c in operations.changes if c.desired is None]
     for ref in dropped:
@@ -253,26 +253,26 @@ def drop_dependents_of_override_first(operations: Operations) -> Iterator[RefPai
 
 
 def _new_parts(operations: Operations) -> Iterator[Change]:
-    """Yield the changes that create an object of a table that stays."""
+    """Yield the creations of objects of remaining tables."""
     for change in operations.changes:
         if change.live is None and _table_stays(operations, change.ref):
             yield change
 
 
 def _table_stays(operations: Operations, ref: Ref) -> bool:
-    """Tell whether the object belongs to a table that exists before and after."""
+    """Tell whether the object belongs to a remaining table."""
     return ref.on in operations.live and ref.on in operations.desired
 
 
 def _parents(part: Ref, state: State) -> Parents:
-    """Return the parents of the table to which a part belongs."""
+    """Return the parents of a part's table."""
     return parents_of(state.get(part.on)) if part.on is not None else ()
 
 
 def _same_part_of(
     tables: Collection[Ref], operations: Operations, change: Change
 ) -> Iterator[Change]:
-    """Yield the changes of the same part of these tables."""
+    """Yield the changes of the same part of further tables."""
     return (
         other
         for other in operations.changes
@@ -281,12 +281,12 @@ def _same_part_of(
 
 
 def _same_part(one: Ref, other: Ref) -> bool:
-    """Tell whether both are parts of one kind and name, of whatever table."""
+    """Tell whether both are parts of one kind and name, of any table."""
     return (one.kind, one.name) == (other.kind, other.name)
 
 
 def _is_in_the_way(dropped: Ref, new: Object | None, live: State) -> bool:
-    """Tell whether a child table has a part under the name of a new one, which it cannot merge."""
+    """Tell whether a child table's part has the name of a new part and cannot be merged."""
     if new is None or isinstance(new, InlinePart) or not _same_part(dropped, new.ref):
         return False
     return dropped.on is not None and new.ref.on in {*ancestors(dropped.on, live)}
