@@ -1,4 +1,4 @@
-"""The table of contents: each function calls the stages in their order."""
+"""Plan, apply, roll back and export: each function calls the stages in order."""
 
 from __future__ import annotations
 
@@ -41,10 +41,11 @@ from reconciler.sql import compose, name, text
 
 @dataclass(frozen=True)
 class Job:
-    """What to reconcile: a target's URL, what is declared for it, how far we may look, and which scratch server.
+    """A target's URL, the declaration, the scope of managed objects, and the scratch server.
 
-    `notes` are what people are told beside the plan; `rollback_of` is the run that it takes back; `session` holds settings,
-    such as a role, with which it is looked at and will be applied.
+    `scratch` is a URL, "embedded", "target" or "auto". `notes` are shown with the plan.
+    `rollback_of` is the run that the plan undoes. `session` holds settings, such as a role, for
+    the connections that read the target and apply the plan.
     """
 
     target: str
@@ -72,10 +73,10 @@ def apply_plan(
     allow: Collection[str],
     journal: str | None = JOURNAL,
 ) -> Outcome:
-    """Check every guard, run the plan and, with the declaration at hand, look again whether anything is left.
+    """Check every guard, run the plan, and with a `job` plan again to find remaining changes.
 
-    `journal` is the schema in which the run is recorded. Raises PlanRefused before the first step, Busy where another
-    applier is at work.
+    `journal` is the schema in which the run is recorded. Raises PlanRefused before the first step,
+    and Busy if another run is applying a plan to the database.
     """
     with sole_applier(target, patience) as connection:
         live = introspect(connection)
@@ -101,7 +102,7 @@ def check_plan(
     allow: Collection[str],
     journal: str | None = JOURNAL,
 ) -> list[str]:
-    """What `apply` would say before its first step; raises PlanRefused where it would refuse."""
+    """Return the findings of `apply` before the first step; raise PlanRefused as `apply` would."""
     with prepared(target, patience) as connection:
         return [
             f.message for f in permitted(plan, introspect(connection), connection, allow, journal)
@@ -115,9 +116,9 @@ def plan_rollback(
     scratch: str = "auto",
     session: Mapping[str, str] | None = None,
 ) -> tuple[Plan, Job]:
-    """Plan the way back to what was there before a run, or before the last one that changed something.
+    """Plan the rollback of a run, by default of the last run with changes.
 
-    Raises PlanRefused where there is no such run, or where others have gone on from what it left.
+    Raises PlanRefused if there is no such run, or if its objects have been changed since.
     """
     with connect(target) as connection:
         adjust(connection, session or {})
@@ -139,7 +140,7 @@ def plan_rollback(
 
 
 def _has_rows(connection: Connection, table: Ref) -> bool:
-    """Whether anything is in a table; whoever may not look supposes so."""
+    """Tell whether a table has rows; True without the privilege to read the table."""
     try:
         return rows(
             connection,
@@ -159,26 +160,30 @@ def _to_roll_back(connection: Connection, journal: str, run: int | None) -> Deta
         raise PlanRefused(f"schema {journal} records no run that changed something")
     if last.rollback_of is not None and last.status != "done":
         raise PlanRefused(
-            f"run {last.id}, a rollback of run {last.rollback_of}, did not end: `rollback {last.rollback_of}` goes on with it, "
+            f"run {last.id}, a rollback of run {last.rollback_of}, did not end: "
+            f"`rollback {last.rollback_of}` goes on with it, "
             f"`rollback {last.id}` takes back what it did"
         )
     return detail(connection, journal, last.id)
 
 
 def read_history(target: str, journal: str, limit: int) -> list[Run]:
-    """The last runs that the journal records, the latest first."""
+    """Return the last `limit` runs in the journal, the latest first."""
     with connect(target) as connection:
         return runs(connection, journal, limit)
 
 
 def read_run(target: str, journal: str, run: int) -> Detail:
-    """One run with all that the journal records of it; raises PlanRefused where it records none."""
+    """Return a run with all details in the journal; raise PlanRefused for an unknown run."""
     with connect(target) as connection:
         return detail(connection, journal, run)
 
 
 def export_state(target: str, scope: Scope, folder: Path) -> tuple[list[Path], list[str]]:
-    """Write what lies within the bounds below `folder`; returns the files, and notes of what no kind could write."""
+    """Write the objects in scope as YAML below `folder`; return the files, and notes.
+
+    The notes name objects that no kind manages, and leftovers of interrupted builds.
+    """
     with connect(target) as connection:
         live = introspect(connection)
         notes = [
@@ -211,9 +216,9 @@ def _plan(job: Job, live: Snapshot, connection: Connection) -> Plan:
         except ProofError:
             if canonical.connect_again is None:
                 raise
-            with suppress(
-                ProofError
-            ):  # no catalog knows what the body of a function needs: but what is built shows an order
+            # pg_depend does not list the needs of a function's body: use the order in which scratch
+            # accepted the objects.
+            with suppress(ProofError):
                 as_built = replace(
                     canonical,
                     context=replace(canonical.context, scratch_order=canonical.scratch_order),

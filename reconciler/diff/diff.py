@@ -18,7 +18,7 @@ Action = Literal["create", "alter", "drop"]
 
 
 class Difference(BaseModel):
-    """A different field: path, such as `grants.anon`, live value and desired value."""
+    """A differing field: path (for example `grants.anon`), live value and desired value."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -29,7 +29,7 @@ class Difference(BaseModel):
 
 @dataclass(frozen=True)
 class Change:
-    """An object with a difference between the live and the desired state."""
+    """An object with differences between the live and the desired state."""
 
     ref: Ref
     live: Object | None
@@ -44,7 +44,7 @@ class Change:
 
     @property
     def differences(self) -> tuple[Difference, ...]:
-        """The differences between live and desired object, none without either."""
+        """The differing fields of live and desired object; empty if either is missing."""
         if self.live is None or self.desired is None:
             return ()
         derived = self.desired.derived()
@@ -53,14 +53,14 @@ class Change:
 
 
 def changes(live: State, desired: State) -> tuple[Change, ...]:
-    """List the different objects, in the order of the desired state, dropped ones last."""
+    """List the differing objects in the order of the desired state, dropped objects last."""
     differing = [Change(r, live.get(r), o) for r, o in desired.objects.items() if live.get(r) != o]
     dropped = [Change(r, o, None) for r, o in live.objects.items() if r not in desired]
     return (*differing, *dropped)
 
 
 def differences(live: dict[str, Any], wanted: dict[str, Any]) -> list[Difference]:
-    """List the differences between two dumps of objects.
+    """List the differing fields of two dumps of objects.
 
     A list in a dump is one value, since its order may matter.
     """

@@ -1,4 +1,4 @@
-"""Inheritance between tables: columns, constraints and indexes from parent tables.
+"""Inheritance between tables: columns, constraints and indexes inherited by child tables.
 
 No catalog query and no declaration lists inherited parts that are not also the child table's own.
 All questions about them are answered here: which changes remain, which child tables an alteration
@@ -57,7 +57,7 @@ def with_inheritance(changes: Sequence[Change], live: State, desired: State) -> 
 
 
 def reparented(changes: Iterable[Change]) -> dict[Ref, tuple[Parents, Parents]]:
-    """Map each table with new parents to the old ones and the new ones."""
+    """Map each reparented table to the old and the new parents."""
     parents = (
         (c.ref, parents_of(c.live), parents_of(c.desired)) for c in changes if c.live and c.desired
     )
@@ -65,7 +65,7 @@ def reparented(changes: Iterable[Change]) -> dict[Ref, tuple[Parents, Parents]]:
 
 
 def _parts_to_compare(table: Ref, state: State, other: State, kept: Set[Ref]) -> dict[Ref, Object]:
-    """Map the table's own and inherited parts, save changes of `kept` parents' parts."""
+    """Map the table's own and inherited parts, except parts changed by `kept` parents only."""
     inherited = state.inherited(table)
     in_other = {*other.inherited(table), *(o.ref for o in other.living_on(table))}
     changed_by_kept = inherited.keys() - state.inherited(table, kept).keys() - in_other
@@ -74,7 +74,7 @@ def _parts_to_compare(table: Ref, state: State, other: State, kept: Set[Ref]) ->
 
 
 def _completed(change: Change, live: State, desired: State) -> list[Change]:
-    """Complete a change by inherited parts; return no change without a remaining difference."""
+    """Complete a change by inherited parts; return [] if the parents' change implies all."""
     ref, table = change.ref, change.ref.on
     if table is None or table not in live or table not in desired:
         return [change]
@@ -94,7 +94,7 @@ def _completed(change: Change, live: State, desired: State) -> list[Change]:
 def _sides(
     change: Change, inherited: tuple[Object | None, Object | None]
 ) -> tuple[Object | None, Object | None]:
-    """Return the part before and after, own or inherited."""
+    """Return the part before and after, each the child table's own or inherited."""
     was, becomes = inherited
     after = change.desired or becomes
     if change.live is not None or after is None:
@@ -107,7 +107,7 @@ def _sides(
 def _after_parents(
     before: Object, after: Object, inherited: tuple[Object | None, Object | None]
 ) -> Object:
-    """Return the part after the change of the parents' part, to alter the rest only."""
+    """Return the part after the parents' change, to alter only the remaining fields."""
     was, becomes = inherited
     if was is None or becomes is None:
         return before
@@ -130,13 +130,13 @@ def with_inherited(state: State, parts: Iterable[Object | None]) -> State:
 
 
 def ancestors(table: Ref, state: State) -> Iterator[Ref]:
-    """Yield the parents of a table, and parents of parents."""
+    """Yield the parents of a table, and recursively the parents of parents."""
     for parent in parents_of(state.get(table)):
         yield from (parent, *ancestors(parent, state))
 
 
 def descendants(tables: Iterable[Ref], state: State) -> dict[Ref, list[Ref]]:
-    """Map each table to child tables of any depth."""
+    """Map each table to the child tables, and recursively to children of children."""
     children: dict[Ref, list[Ref]] = {}
     for ref, obj in state.objects.items():
         for parent in parents_of(obj):
@@ -157,16 +157,16 @@ def origins(table: Ref, state: State) -> list[Ref]:
     return [o.ref for p in parents_of(child) for o in state.living_on(p) if inherited_by(o, child)]
 
 
-# -- what an alteration means for child tables -------------------------------------------------
+# -- alterations and child tables --------------------------------------------------------------
 
 
 def affected_by_alteration(
     ref: Ref, live: State, desired: State
 ) -> tuple[list[Object], list[Object]]:
-    """List the objects affected by an alteration: before the plan, and after.
+    """List the objects affected by an alteration: before, and after.
 
-    They are the inline parts of the object, overrides of it, and parts of child tables merged
-    with it.
+    Affected are inline parts of the object, overrides of it, and parts of child tables merged with
+    it.
     """
     existing = live.objects.keys() - live.given
     before = [*live.parts(ref), *live.merging(ref)]
@@ -178,7 +178,7 @@ def affected_by_alteration(
 
 
 def _stays_inherited(part: Object, live: State, desired: State) -> bool:
-    """Tell whether a child table has an inherited part from lasting parents."""
+    """Tell whether a child table inherits the part before and after, from the same parents."""
     if part.ref.on is None or not also_inherited(part) or overrides(part) or part.ref in live:
         return False
     before, after = live.get(part.ref.on), desired.get(part.ref.on)
@@ -186,7 +186,7 @@ def _stays_inherited(part: Object, live: State, desired: State) -> bool:
 
 
 def context_of_children(context: PlanningContext, live: State, desired: State) -> PlanningContext:
-    """Add to the context the child tables and partitions with lasting parents."""
+    """Add to the context the child tables and partitions with unchanged parents."""
     partitions = _staying_partitions(live, desired)
     tables = {*partitions, *chain(*partitions.values())}
     return replace(
@@ -202,7 +202,7 @@ def context_of_children(context: PlanningContext, live: State, desired: State) -
 
 
 def _staying_partitions(live: State, desired: State) -> dict[Ref, list[Ref]]:
-    """Map each partitioned table to the lasting partitions."""
+    """Map each partitioned table to the partitions present before and after."""
     found: dict[Ref, list[Ref]] = {}
     for ref, old in live.objects.items():
         new = desired.get(ref)
@@ -221,10 +221,10 @@ def _staying_partitions(live: State, desired: State) -> dict[Ref, list[Ref]]:
 def context_of_reparenting(
     changes: Sequence[Change], live: State, desired: State, context: PlanningContext
 ) -> PlanningContext:
-    """Add to the context the statements around changes of a table's parents.
+    """Add to the context the statements before and after a table's change of parents.
 
-    A parent's part is renamed for that moment where the child table's part could not leave or
-    join it under its name. The undo has the same moment in the other direction.
+    A parent's part is renamed meanwhile if its name would make PostgreSQL refuse the change. The
+    undo changes the parents in the other direction, and has statements of its own.
     """
     parents = reparented(changes)
     found: dict[tuple[Ref, Parents, Parents], tuple[list[Statement], list[Statement]]] = {}
@@ -237,19 +237,19 @@ def context_of_reparenting(
             ((table, old, new), live, before, after),
             ((table, new, old), desired, after, before),
         ):
-            for giver in _givers(table, part.ref, state):
-                if around := giver.renamed_while_reparenting(part, other, context):
+            for origin in _origins_of_part(table, part.ref, state):
+                if around := origin.renamed_while_reparenting(part, other, context):
                     first, last = found.setdefault(key, ([], []))
                     first.append(around[0])
                     last.append(around[1])
     return replace(context, reparenting=found)
 
 
-def _givers(table: Ref, part: Ref, state: State) -> Iterator[Overriding]:
-    """Yield the origins of a child table's part among ancestors' parts in the state."""
+def _origins_of_part(table: Ref, part: Ref, state: State) -> Iterator[Overriding]:
+    """Yield the parts of ancestors, listed in the state, inherited as a child table's part."""
     for parent in parents_of(state.get(table)):
         own = state.get(replace(part, schema=parent.schema, on=parent))
         if own is None:
-            yield from _givers(parent, part, state)
+            yield from _origins_of_part(parent, part, state)
         elif isinstance(own, Overriding):
             yield own

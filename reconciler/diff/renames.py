@@ -39,7 +39,7 @@ class Renaming:
 def find_renamings(
     live: State, declaration: Declaration, scope: Scope, context: PlanningContext
 ) -> list[Renaming]:
-    """Find renamings of declared objects with live old names, tables first."""
+    """Find renamings of declared objects existing under old names, tables first."""
     search = _Search(live, declaration, scope, context)
     old_names: dict[Ref, Ref] = {}  # of renamed objects, by the new names
     found: list[Renaming] = []
@@ -66,7 +66,7 @@ class _Search:
     context: PlanningContext
 
     def old_name(self, obj: Object, on: Ref | None) -> Ref | None:
-        """Return the live object to get the name of a declared one; `on` is the live table."""
+        """Return the live object to rename to a declared object; `on` is the live table."""
         if obj.renamed_from is not None:
             return _namesake(self.live, replace(obj.ref, on=on, name=obj.renamed_from))
         return self._equal_to_dropped(obj)
@@ -79,7 +79,7 @@ class _Search:
         return Renaming(old, replace(on_renamed, name=ref.name), statement, described)
 
     def renamings_of_parts(self, obj: Object, old: Ref) -> Iterator[Renaming]:
-        """Rename the parts of a live object, such as enum values."""
+        """Rename the parts of a live object not managed as objects, like enum values."""
         becomes = replace(old, on=obj.ref.on, name=obj.ref.name)
         live = self.live[old]
         if not isinstance(obj, RenamesParts) or not isinstance(live, RenamesParts):
@@ -90,7 +90,7 @@ class _Search:
             yield Renaming(old, becomes, statement, described, part=True)
 
     def _creations(self, obj: Object) -> Iterator[Renaming]:
-        """Create the objects needed for renamed parts, such as an extension's new schema."""
+        """Create the objects needed by a renamed part: the new schema of a moved extension."""
         for ref in obj.needs():
             if ref in self.live or ref not in self.declaration.objects:
                 continue
@@ -99,9 +99,9 @@ class _Search:
                 yield Renaming(ref, ref, statement, described, part=True)
 
     def _equal_to_dropped(self, obj: Object) -> Ref | None:
-        """Find an object of the same table, to be dropped, equal except for the name.
+        """Find an object of the same table, to be dropped and equal but for the name.
 
-        Then nothing need be built again.
+        Renaming it saves building an index or checking a constraint.
         """
         table = obj.ref.on
         if not isinstance(obj, PartitionedObject) or table is None or table not in self.live:
@@ -129,7 +129,7 @@ class _Search:
 
 
 def _namesake(live: State, ref: Ref) -> Ref | None:
-    """Return the live object of a name; of several overloads the match by arguments."""
+    """Return the live object of the ref's name, among overloads by arguments."""
     if ref in live or ref.arguments is None:
         return ref if ref in live else None
     overloads = [o for o in live.objects.values() if o.ref.is_overload_of(ref)]
@@ -140,7 +140,7 @@ def _namesake(live: State, ref: Ref) -> Ref | None:
 
 
 def refs_after(refs: Iterable[Ref], renamings: Sequence[Renaming]) -> dict[Ref, Ref]:
-    """Map each ref to the ref after the renamings, including renamings of the table."""
+    """Map each ref to the ref after the renamings of the object and the object's table."""
     names = {r.was: r.becomes for r in renamings}
 
     def after(ref: Ref) -> Ref:
@@ -157,7 +157,7 @@ def undo_of(renamings: Sequence[Renaming]) -> list[str]:
 
 
 def names_in_depends_on(obj: Object, ref: Ref, schema: str) -> list[str]:
-    """List the names of an object for `depends_on` in a file with the default schema `schema`."""
+    """List the names of an object for `depends_on` in a file with schema `schema`."""
     kind = ref.kind.replace("_", " ")
     names = [f"{kind} {ref.identity}"]
     declared = declared_arguments(obj)

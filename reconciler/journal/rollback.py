@@ -41,7 +41,7 @@ def rollback_declaration(
     live: State,
     has_rows: Callable[[Ref], bool],
 ) -> RollbackPlan:
-    """Declare the objects as before the run.
+    """Declare the objects as recorded before the run.
 
     `attempts` are unfinished rollbacks of the same run, `afterwards` all other runs since.
     `has_rows` is asked of tables that get a column back. Raises PlanRefused if the objects have
@@ -72,7 +72,7 @@ def rollback_declaration(
 
 
 class _Rollback:
-    """The changes of a run, beside the live state.
+    """The changes of a run and the live state.
 
     `touched` leaves out irreversible alterations, `objects` are those before the run by their old
     refs, `renames` those of the plan that were done.
@@ -97,7 +97,7 @@ class _Rollback:
 
     @cached_property
     def absent(self) -> dict[Ref, Object]:
-        """The objects created by the run and now to be dropped, by refs before renamings."""
+        """The objects created by the run, to be dropped, by the refs before renamings."""
         created = (t.ref for t in self.touched if t.before is None and t.ref in self.live)
         refs = {ref: _old_ref(ref, self.old_names) for ref in created}
         return {
@@ -118,7 +118,7 @@ class _Rollback:
         return found
 
     def child_tables(self) -> dict[Ref, Object]:
-        """Return child tables touched by the run only in parts."""
+        """Return child tables of changed parts, if the run did not change the table itself."""
         tables = (t.ref.on for t in self.touched if t.ref.on is not None)
         return {
             table: self.live[table]
@@ -140,7 +140,7 @@ class _Rollback:
             raise PlanRefused(f"run {self.of.run.id} cannot be rolled back:\n{lines}")
 
     def refuse_later_contents(self) -> None:
-        """Raise PlanRefused if a later object would be dropped with a table or schema."""
+        """Raise PlanRefused if the rollback would drop a later object with a table or schema."""
         dropped = {
             r for r in self.known if r in self.live and _old_ref(r, self.old_names) in self.absent
         }
@@ -162,7 +162,7 @@ class _Rollback:
             )
 
     def _changed_by_others(self) -> Iterator[str]:
-        """Yield refusals for objects neither as after the run nor as before."""
+        """Yield refusals for objects different from the states both before and after the run."""
         for touched in self.touched:
             ref, left = touched.ref, self.latest[touched.ref]
             if (
@@ -179,7 +179,7 @@ class _Rollback:
                 yield f"{ref} was changed by somebody else since"
 
     def _names_in_use(self) -> Iterator[str]:
-        """Yield refusals for objects with old names in use."""
+        """Yield refusals for objects with an old name in use by a further object."""
         for rename in self.renames:
             if rename.part is not None or rename.was == rename.becomes:
                 continue
@@ -190,14 +190,14 @@ class _Rollback:
                 )
 
     def _is_live(self, ref: Ref, fields: Mapping[str, object] | None) -> bool:
-        """Tell whether the live object has the fields; for None, whether no object exists."""
+        """Tell whether the live object has the `fields`; for None, whether no object exists."""
         live = self.live.get(ref)
         return live is None if fields is None else _model(self.of, ref, fields) == live
 
     # Notes.
 
     def notes_of_irreversible(self) -> list[str]:
-        """Note the irreversibly altered objects."""
+        """Note the irreversibly altered objects, left unchanged by the rollback."""
         staying = self.known - {t.ref for t in self.touched}
         names = {str(r) for r in staying}
         return [
@@ -207,7 +207,7 @@ class _Rollback:
         ]
 
     def notes_of_unseen(self) -> list[str]:
-        """Note objects in an unknown state, not read when the run broke off."""
+        """Note objects in an unknown state: the run broke off before reading the objects."""
         planned = {f"{c.kind} {c.identity}": c.after for c in self.of.plan.changes}
         unknown = [
             str(t.ref)
@@ -235,7 +235,7 @@ def _refuse_unrecorded(of: Detail) -> None:
 
 
 def _model(of: Detail, ref: Ref, fields: Mapping[str, object]) -> Object:
-    """Return a recorded object; raise PlanRefused for an unknown kind or field."""
+    """Return a recorded object; raise PlanRefused if the kind or a field is unknown."""
     try:
         return KINDS[ref.kind].model_validate({"ref": ref, **fields})
     except (KeyError, ValidationError):
@@ -246,7 +246,7 @@ def _model(of: Detail, ref: Ref, fields: Mapping[str, object]) -> Object:
 
 
 def _renamed_back(obj: Object, renames: Sequence[Renamed]) -> Object:
-    """Return the object and the parts under old names."""
+    """Return the object under the old name, and parts under the old names."""
     own = [r for r in renames if r.was == obj.ref]
     name = next((r.becomes.name for r in own if r.part is None), None)
     parts = dict(r.part for r in own if r.part is not None)
@@ -256,14 +256,14 @@ def _renamed_back(obj: Object, renames: Sequence[Renamed]) -> Object:
 
 
 def _old_ref(ref: Ref, old_names: Mapping[Ref, Ref]) -> Ref:
-    """Return the ref of an object before renamings of the object or the table."""
+    """Return the ref of an object before the renaming of the object or the table."""
     if ref in old_names:
         return old_names[ref]
     return replace(ref, on=_old_ref(ref.on, old_names)) if ref.on is not None else ref
 
 
 def _reasons(of: Detail, kind: HazardKind) -> dict[str, str]:
-    """Map each object with a hazard of a kind, in a done step, to the reason."""
+    """Map each object with a hazard of `kind` in a done step to the reason."""
     return {
         f"{step.kind} {step.identity}": hazard.reason
         for step in _done_steps(of)
@@ -283,6 +283,6 @@ def _lost(of: Detail) -> list[str]:
 
 
 def _done_steps(of: Detail) -> Iterator[Step]:
-    """Yield the steps of the plan not recorded as failed or skipped."""
+    """Yield the steps of the plan without a record of failure or skipping in the journal."""
     not_done = {s.step_id for s in of.steps if s.status != "done"}
     return (s for s in of.plan.steps if s.id not in not_done)

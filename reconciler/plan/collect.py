@@ -1,4 +1,4 @@
-"""Collect the operations of a plan from changes, without any order."""
+"""Collect the operations of a plan, unordered, from the changes between two states."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from reconciler.plan.recreate import cyclic_foreign_keys, recreation_of
 def collect_operations(
     changes: Sequence[Change], live: State, desired: State, context: PlanningContext
 ) -> Operations:
-    """Collect the operations for changes and for all objects recreated because of changes.
+    """Collect the operations for changes, and for all objects recreated because of the changes.
 
     Raises PlanError if a column cannot be swapped for a shadow column as its declaration asks.
     """
@@ -51,7 +51,7 @@ def collect_operations(
 
 
 def _without_reused(operations: Operations, changes: Sequence[Change]) -> list[Change]:
-    """Note the objects reused as parts; return the changes without the reused objects."""
+    """Note objects reused as part of a new object; return the remaining changes."""
     operations.created = frozenset(c.ref for c in changes if c.live is None)
     operations.context = replace(operations.context, created=operations.created)
     operations.reused = frozenset(
@@ -64,7 +64,7 @@ def _without_reused(operations: Operations, changes: Sequence[Change]) -> list[C
 
 
 def _decide_recreation(operations: Operations, changes: Sequence[Change]) -> None:
-    """Find the objects to recreate and to suspend, then all created and all dropped objects."""
+    """Find the objects to recreate or suspend; complete the sets of created and dropped objects."""
     live, desired = operations.live, operations.desired
     altered = [c for c in changes if c.live]
     found = operations.recreation = recreation_of(altered, live, desired, operations.context)
@@ -78,7 +78,7 @@ def _decide_recreation(operations: Operations, changes: Sequence[Change]) -> Non
 
 
 def _drop_leftovers(operations: Operations) -> None:
-    """Drop leftovers of interrupted builds, except reused ones."""
+    """Drop leftovers of interrupted builds, except leftovers reused by an operation."""
     for ref, leftover in operations.context.leftovers.items():
         if ref in operations.reused:
             continue
@@ -88,7 +88,7 @@ def _drop_leftovers(operations: Operations) -> None:
 
 
 def _collect_change(operations: Operations, change: Change) -> None:
-    """Collect the operations of a change on an object neither recreated nor suspended."""
+    """Collect the operations on a changed object, unless the object is recreated or suspended."""
     found = operations.recreation
     if change.desired is None:
         _drop_for_good(operations, change.ref)
@@ -104,7 +104,7 @@ def _collect_change(operations: Operations, change: Change) -> None:
 
 
 def _create(operations: Operations, obj: Object, root: Ref | None = None) -> None:
-    """Create an object; when recreating, `root` is the altered object and the cause."""
+    """Create an object; `root` is the altered object, if the alteration causes a recreation."""
     ref, table = obj.ref, obj.ref.on
     new_table = table if table in operations.created else None
     if isinstance(obj, InlinePart) and new_table is not None:
@@ -120,7 +120,7 @@ def _create(operations: Operations, obj: Object, root: Ref | None = None) -> Non
 def _creation(
     operations: Operations, obj: Object, root: Ref | None, *, online: bool
 ) -> list[Statement]:
-    """Return the statements to create an object, alone or as a replacement."""
+    """Return the statements to create an object, or to replace the live object."""
     context, parts = operations.context, operations.desired.parts(obj.ref)
     if root is None or not online:
         return obj.create(context, parts, online=online)
@@ -132,7 +132,7 @@ def _creation(
 
 
 def _drop_for_good(operations: Operations, ref: Ref) -> None:
-    """Drop an object; rename a type of suspended columns first."""
+    """Drop an object; first rename a data type still used by suspended columns."""
     if ref in operations.recreation.set_aside:
         _set_aside(operations, ref, ref)
     else:
@@ -140,7 +140,7 @@ def _drop_for_good(operations: Operations, ref: Ref) -> None:
 
 
 def _drop(operations: Operations, ref: Ref, root: Ref | None = None) -> None:
-    """Drop an object, or leave the drop to DROP TABLE."""
+    """Drop an object, by the DROP of the object's table if the table is dropped too."""
     table = ref.on
     if table is not None and table in operations.dropped and ref not in operations.dropped_alone:
         operations.part_of[Operation.drop(ref)] = Operation.drop(table)
@@ -151,7 +151,7 @@ def _drop(operations: Operations, ref: Ref, root: Ref | None = None) -> None:
 
 
 def _lost_with(operations: Operations, ref: Ref) -> list[Object]:
-    """List the objects dropped by PostgreSQL along with an object, to be created by the undo."""
+    """List the objects dropped by PostgreSQL along with `ref`, to be created again by the undo."""
     live = operations.live
     with_table = operations.dropped - operations.dropped_alone
     return [
@@ -180,7 +180,7 @@ def _alter(operations: Operations, live: Object, desired: Object) -> None:
 def _with_child_tables(
     operations: Operations, live: Object, desired: Object, statements: list[Statement]
 ) -> list[Statement]:
-    """Add statements and undo that keep parts and child tables unchanged."""
+    """Add statements and undo to keep parts and child tables unchanged through an alteration."""
     context = operations.context
     before, after = affected_by_alteration(live.ref, operations.live, operations.desired)
     staying = [o for o in before if o.ref.on not in operations.dropped]
@@ -205,14 +205,14 @@ def _with_child_tables(
 
 
 def _swap(operations: Operations, live: Object, desired: Object) -> None:
-    """Swap a column for the shadow column, then alter remaining differences."""
+    """Swap a column for a shadow column, then alter the differences besides the type."""
     new, context = cast("SwappedOnline", desired), operations.context
     operations.add(Operation.create(live.ref), "alter", list(new.swap(live, context)), live.ref)
     _alter_further(operations, new.after_swap(live), new)
 
 
 def _alter_further(operations: Operations, intermediate: Object, desired: Object) -> None:
-    """Alter the remaining differences of a swapped or restored object."""
+    """Alter the fields of a swapped or restored object still different from the desired object."""
     context = operations.context
     statements = desired.alter(intermediate, context) or ()
     if found := [*statements, *complete_deferred(desired, intermediate, context)]:
@@ -242,7 +242,7 @@ def _recreate(operations: Operations, ref: Ref) -> None:
 
 
 def _set_aside(operations: Operations, ref: Ref, root: Ref) -> None:
-    """Rename a data type, and drop the renamed type at the end."""
+    """Rename a data type, and drop the renamed type once no column uses the type."""
     renamed = operations.recreation.set_aside[ref]
     renaming = list(cast("Replaceable", operations.live[ref]).rename_to_old_name(renamed))
     operations.add(Operation.drop(ref), "alter", renaming, root)
@@ -251,7 +251,7 @@ def _set_aside(operations: Operations, ref: Ref, root: Ref) -> None:
 
 
 def _without_known_weaknesses(operations: Operations, ref: Ref) -> None:
-    """Remove the security hazards already present in the live object."""
+    """Remove security hazards already present in the live object."""
     operation = Operation.create(ref)
     if operation not in operations.statements:
         return
@@ -268,7 +268,7 @@ def _without_known_weaknesses(operations: Operations, ref: Ref) -> None:
 
 
 def _suspend_and_restore(operations: Operations, ref: Ref) -> None:
-    """Suspend and restore an object, then alter remaining differences."""
+    """Suspend and restore an object, then alter the remaining differences."""
     live, desired, context = operations.live[ref], operations.desired[ref], operations.context
     root = operations.recreation.suspended[ref]
     if root == ref and (freed := free_name(live, desired, context)) is not None:
@@ -284,7 +284,7 @@ def _suspend_and_restore(operations: Operations, ref: Ref) -> None:
 
 
 def _note_rebindings(operations: Operations) -> None:
-    """Note new objects with restored dependents, to be suspended by the undo.
+    """Note new objects under restored objects: the undo must suspend the restored objects first.
 
     The object depends on a dropped one in the live state, and again once the plan is undone.
     """
@@ -303,7 +303,7 @@ def _note_rebindings(operations: Operations) -> None:
 
 
 def _finish_interrupted(operations: Operations) -> None:
-    """Finish the work of an interrupted run on objects before altering the objects."""
+    """Finish the work of an interrupted run on each unfinished object before any alteration."""
     for ref, obj in operations.context.unfinished.items():
         if operations.drop_of(ref) is not None:
             continue

@@ -1,7 +1,8 @@
-"""Collect operations for the deferred parts of remaining objects.
+"""Collect operations to remove and define deferred parts of existing objects.
 
 A deferred part needs further objects: a sequence's owner needs a column whose default needs the
-sequence. It is removed before such an object is dropped, and defined again after that is created.
+sequence. The part is removed before a needed object is dropped, and defined after the needed
+object is created again.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from reconciler.plan.operations import Operation, Operations
 
 
 def collect_deferred_parts(operations: Operations) -> None:
-    """Remove deferred parts before needed objects are dropped, and define the parts again."""
+    """Remove deferred parts before DROP of a needed object, and define the parts again."""
     for obj in operations.live.objects.values():
         loses = any(_is_lost(operations, needed) for needed in deferred_needs(obj))
         if loses and (removal := list(remove_deferred(obj, operations.context))):
@@ -32,7 +33,7 @@ def collect_deferred_parts(operations: Operations) -> None:
 
 
 def _remove_and_define(operations: Operations, obj: Object, removal: list[Statement]) -> None:
-    """Remove the deferred part of an object; define the part again for a remaining object."""
+    """Remove the deferred part of an object, and define the part again if the object stays."""
     ref = obj.ref
     unit = _swap_unit(operations, obj)
     is_dropped = operations.drop_of(ref) is not None
@@ -45,7 +46,7 @@ def _remove_and_define(operations: Operations, obj: Object, removal: list[Statem
 
 
 def _define(operations: Operations, ref: Ref, unit: Ref | None = None) -> None:
-    """Define the whole deferred part of a remaining object."""
+    """Define the whole deferred part of a desired object."""
     if ref not in operations.desired:
         return
     if statements := complete_deferred(operations.desired[ref], None, operations.context):
@@ -53,7 +54,7 @@ def _define(operations: Operations, ref: Ref, unit: Ref | None = None) -> None:
 
 
 def _define_in_undo(operations: Operations, obj: Object) -> None:
-    """Define the deferred part in the undo of drops: of the object and of needed objects."""
+    """Add the deferred part to the undo of DROP, of the object itself and of needed objects."""
     own = Operation.drop(obj.ref)
     definition = tuple(s.sql for s in define_deferred(obj, operations.context))
     own_statement = own in operations.statements and own not in operations.part_of
@@ -65,14 +66,14 @@ def _define_in_undo(operations: Operations, obj: Object) -> None:
 
 
 def _swap_unit(operations: Operations, obj: Object) -> Ref | None:
-    """Return the swapped column responsible for recreating a needed object."""
+    """Return the swapped column, if the swap recreates an object needed by the deferred part."""
     recreated, shadows = operations.recreation.recreated, operations.recreation.shadows
     roots = (recreated.get(needed, needed) for needed in deferred_needs(obj))
     return next((root for root in roots if root in shadows), None)
 
 
 def _needs_replaced(operations: Operations, obj: Object) -> bool:
-    """Tell whether an object needed both before and after is replaced."""
+    """Tell whether an object needed by both the live and the desired deferred part is replaced."""
     if obj.ref not in operations.desired:
         return False
     lasting = deferred_needs(obj) & deferred_needs(operations.desired[obj.ref])
@@ -85,7 +86,7 @@ def _is_lost(operations: Operations, ref: Ref) -> bool:
 
 
 def _is_replaced(operations: Operations, ref: Ref) -> bool:
-    """Tell whether the object is replaced without DROP and CREATE."""
+    """Tell whether the object is replaced without DROP and CREATE, as by a column swap."""
     if ref in operations.recreation.shadows:
         return True
     before, after = operations.live.get(ref), operations.desired.get(ref)

@@ -1,4 +1,4 @@
-"""Rules for the order of operations, in one table."""
+"""List the rules for the order of operations, and build the graph of operations."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from reconciler.plan.rules.inheritance import between_objects
 
 @dataclass(frozen=True)
 class Rule:
-    """A reason for an order: a name, a sentence, and the function to find pairs.
+    """A reason for an order: a name, a sentence, and the function to find pairs of operations.
 
-    The first operation of a pair comes before the second one; pairs with None are ignored. A
+    The first operation of a pair runs before the second one; pairs with None are ignored. A
     pair of an `optional` rule is ignored too if it would close a cycle.
     """
 
@@ -27,7 +27,7 @@ class Rule:
 
 
 RULES = (
-    # What depends on what.
+    # Dependencies.
     Rule(
         "create after needed",
         "An object is created before its dependents because their DDL refers to it.",
@@ -148,7 +148,7 @@ RULES = (
         "them again.",
         names.drop_leftovers_before_work_on_table,
     ),
-    # What affects all other operations.
+    # Operations that affect all others.
     Rule(
         "apply ambient settings last",
         "All objects are created before default privileges change because they would be created "
@@ -277,7 +277,7 @@ RULES = (
 
 
 def order_graph(operations: Operations) -> dict[Operation, set[Operation]]:
-    """Return the graph of all operations: each operation with later ones by the rules."""
+    """Return the graph of all operations: each operation with all later operations by the rules."""
     required = (rule for rule in RULES if not rule.optional)
     edges = {edge for rule in required for edge in find_edges(rule, operations)}
     graph = graph_of(sorted(operations.statements), sorted(edges))

@@ -1,4 +1,4 @@
-"""Digest the objects under a plan, and find objects changed since."""
+"""Digest the objects changed or needed by a plan, and find objects changed since."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Leftovers = Mapping[Ref, Leftover]
 
 @dataclass(frozen=True)
 class _Subjects:
-    """The objects to digest, by aspect.
+    """The objects to digest: whole objects, or names of dependents, child tables and leftovers.
 
     `objects` themselves, the names of dependents of `fragile` ones, of child tables of `parents`,
     and of leftovers of interrupted builds on `built` ones.
@@ -44,10 +44,10 @@ def fingerprint_of(
     renamings: Sequence[Renaming],
     leftovers: Leftovers,
 ) -> dict[str, str]:
-    """Return the fingerprint of all objects under a plan, by names on the target.
+    """Return the fingerprint of the objects changed or needed by a plan, by names on the target.
 
-    It maps an object to a digest of its definition, "" if it does not exist; and a prefix with an
-    object to a digest of the names of its dependents, child tables or leftovers.
+    The fingerprint maps an object to a digest of its definition, "" if it does not exist; and a
+    prefix with an object to a digest of the names of its dependents, child tables or leftovers.
     """
     old_names = {after: before for before, after in refs_after(target, renamings).items()}
 
@@ -67,7 +67,7 @@ def fingerprint_of(
 
 
 def moved(was: Mapping[str, str], state: State, leftovers: Leftovers) -> list[str]:
-    """List the keys of a fingerprint with different digests now."""
+    """List the keys of a fingerprint with changed digests."""
     refs = {str(r): r for r in state}
 
     def recorded(prefix: str) -> list[Ref]:
@@ -84,7 +84,7 @@ def moved(was: Mapping[str, str], state: State, leftovers: Leftovers) -> list[st
 
 
 def _depended_on(operations: Operations) -> Set[Ref]:
-    """Find changed objects, dependents of changed objects, and all objects needed by either."""
+    """Find changed objects, the dependents of changed objects, and all needed objects."""
     states = (operations.live, operations.desired)
     recreation = operations.recreation
     changed = {
@@ -122,13 +122,13 @@ def _digests(subjects: _Subjects, state: State, leftovers: Leftovers) -> dict[st
 
 
 def _dependents(refs: Iterable[Ref], state: State) -> dict[Ref, Iterable[Ref]]:
-    """Map each object to the dependents."""
+    """Map each object to the dependents of the object."""
     dependents = state.dependents()
     return {ref: dependents.get(ref, ()) for ref in _sorted(refs)}
 
 
 def _leftovers_on(tables: Iterable[Ref], leftovers: Leftovers) -> dict[Ref, list[str]]:
-    """Map each table to leftovers, relevant to builds for names and for resuming."""
+    """Map each table to the leftovers on the table, resumable or merely in the way by name."""
     found: dict[Ref, list[str]] = {ref: [] for ref in _sorted(tables)}
     for ref, leftover in leftovers.items():
         if ref.on in found:
@@ -144,7 +144,7 @@ def _sorted(refs: Iterable[Ref]) -> list[Ref]:
 def _digests_of_names(
     prefix: str, names: Mapping[Ref, Iterable[Ref] | Iterable[str]]
 ) -> dict[str, str]:
-    """Digest the names listed for each object, sorted."""
+    """Digest the names listed for each object, in alphabetical order."""
     return {f"{prefix}{ref}": _digest("\n".join(sorted(map(str, n)))) for ref, n in names.items()}
 
 

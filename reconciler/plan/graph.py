@@ -26,7 +26,7 @@ def graph_of(nodes: Iterable[Node], edges: Iterable[tuple[Node, Node]]) -> dict[
 
 
 def inverted(graph: Graph[Node]) -> dict[Node, set[Node]]:
-    """Return the graph of predecessors: every edge turned round."""
+    """Return the graph with every edge reversed: a map of nodes to predecessors."""
     return graph_of(graph, ((end, start) for start, ends in graph.items() for end in ends))
 
 
@@ -36,7 +36,7 @@ def has_path(graph: Graph[Node], start: Node, end: Node) -> bool:
 
 
 def components(graph: Graph[Node]) -> Iterator[list[Node]]:
-    """Yield the strongly connected components: groups of nodes with paths both ways.
+    """Yield the strongly connected components, groups of mutually reachable nodes.
 
     By Kosaraju's algorithm. A node on no cycle is a component by itself.
     """
@@ -49,7 +49,7 @@ def components(graph: Graph[Node]) -> Iterator[list[Node]]:
 
 
 def quotient(graph: Graph[Node], group_of: Mapping[Node, Group]) -> dict[Group, set[Group]]:
-    """Return the graph of groups, with the edges between nodes of different groups."""
+    """Return the graph of groups, with an edge for each edge between nodes of two groups."""
     edges = ((group_of[start], group_of[end]) for start, ends in graph.items() for end in ends)
     return graph_of(group_of.values(), ((a, b) for a, b in edges if a != b))
 
@@ -64,7 +64,7 @@ def find_cycle(graph: Graph[Node]) -> list[Node]:
 
 
 def sort(graph: Graph[Node], key: Callable[[Node], Any]) -> list[Node]:
-    """Sort the nodes topologically, always with the least possible `key` next.
+    """Sort the nodes topologically; among nodes without open predecessors, the least `key` first.
 
     Raises graphlib.CycleError if no order works.
     """
@@ -84,7 +84,7 @@ def sort(graph: Graph[Node], key: Callable[[Node], Any]) -> list[Node]:
 
 
 def _reachable(graph: Graph[Node], start: Node, visited: set[Node]) -> list[Node]:
-    """List the nodes on paths from `start` past no visited node, successors first.
+    """List the nodes on paths from `start` without a visited node, successors first.
 
     Depth first and without recursion, since a path may be longer than Python's stack. Each node
     found is added to `visited`.

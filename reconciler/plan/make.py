@@ -23,11 +23,11 @@ from reconciler.server.connection import redacted
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two states to plan between, with the differences.
+    """The states to plan between, and the differences.
 
-    `live` is the state after `renamings`, `before` the one before them, if there are any.
-    `target_state` is the live state as the target spells it, of which the fingerprint is taken;
-    without it the plan has none.
+    `live` is the state after `renamings`; `before` is the state before them, if there are any.
+    `target_state` is the live state as the target spells it, the source of the plan's fingerprint;
+    without it the fingerprint is empty.
     """
 
     changes: Sequence[Change]
@@ -41,7 +41,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class PlanInfo:
-    """Facts about a plan for readers; the fields are fields of `Plan`."""
+    """Facts about a plan for readers; each field is copied to the same field of `Plan`."""
 
     target: str = ""
     database: str = ""
@@ -86,7 +86,7 @@ def make_plan(comparison: Comparison, info: PlanInfo) -> Plan:
 
 
 def _planned_changes(operations: Operations, desired: State) -> Iterator[Planned]:
-    """Yield the changes to show, without alterations by PostgreSQL alone."""
+    """Yield the changes shown to people, without alterations implied by another change."""
     for change in operations.changes:
         has_statements = operations.statements.get(Operation.create(change.ref))
         by_postgres = change.action == "alter" and not change.differences and not has_statements
@@ -119,7 +119,7 @@ def _planned_unfinished(operations: Operations) -> Iterator[Planned]:
 
 
 def _planned_leftovers(operations: Operations, live: State) -> Iterator[Planned]:
-    """Yield dropped leftovers of interrupted builds, listed in no state."""
+    """Yield dropped leftovers of interrupted builds, absent from both states."""
     for operation in operations.actions:
         ref = operation.ref
         if operation.drops and ref not in live:
@@ -127,13 +127,13 @@ def _planned_leftovers(operations: Operations, live: State) -> Iterator[Planned]
 
 
 def _unfinished(operations: Operations) -> Sequence[str]:
-    """Return notices of leftovers neither reused nor dropped."""
+    """Return notices of leftovers neither reused nor dropped by the plan."""
     handled = operations.reused | {o.ref for o in operations.actions}
     return unfinished_notices(operations.context.leftovers.keys() - handled)
 
 
 def _fingerprint(operations: Operations, comparison: Comparison) -> dict[str, str]:
-    """Return the fingerprint of the target, empty for an unknown state."""
+    """Return the fingerprint of the target, empty if the target's state is unknown."""
     target, renamings = comparison.target_state, comparison.renamings
     if target is None:
         return {}
@@ -141,13 +141,13 @@ def _fingerprint(operations: Operations, comparison: Comparison) -> dict[str, st
 
 
 def _touched(changes: Sequence[Change], before: State, desired: State) -> tuple[Ref, ...]:
-    """List changed objects, and parts defined locally in a child table without difference."""
+    """List changed objects, and inherited parts declared as a child table's own."""
     differing = {r for r in {*before, *desired} if before.get(r) != desired.get(r)}
     refs = {c.ref for c in changes} | differing
     return tuple(sorted(refs, key=lambda r: (r.order, r.kind, str(r.on))))
 
 
 def _renamed(renaming: Renaming) -> Renamed:
-    """Return the journal's record of a renaming."""
+    """Return a renaming as recorded in the journal."""
     names = (renaming.described.live, renaming.described.wanted) if renaming.part else None
     return Renamed(was=renaming.was, becomes=renaming.becomes, part=names)

@@ -1,4 +1,4 @@
-"""Operations: the actions of a plan on objects, before any order."""
+"""Operations: the actions of a plan on objects, before ordering."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from reconciler.plan.recreate import Recreation
 
 
 class Phase(IntEnum):
-    """A moment in the life of an object; the values sort operations without a rule."""
+    """A kind of work on an object; the values sort operations not ordered by any rule."""
 
-    CREATE = 0  # or alter; restore, where the object was suspended
-    POST_CREATE = 1  # define the deferred part: what needs further objects, as pg_dump's post-data
-    DROP = 2  # or suspend, or rename to make room
+    CREATE = 0  # or alter, or restore a suspended object
+    POST_CREATE = 1  # define the deferred part, which needs further objects: pg_dump's post-data
+    DROP = 2  # or suspend, or rename to free the name
     PRE_DROP = 3  # remove the deferred part
 
 
 @dataclass(frozen=True, order=True)
 class Operation:
-    """An action on an object."""
+    """An action on an object in a phase."""
 
     phase: Phase
     order: tuple[str, ...]
@@ -53,7 +53,7 @@ class Operation:
 
     @property
     def drops(self) -> bool:
-        """Whether the operation removes the object or the deferred part."""
+        """Whether the operation removes the object or the object's deferred part."""
         return self.phase in (Phase.DROP, Phase.PRE_DROP)
 
     def __str__(self) -> str:
@@ -62,10 +62,10 @@ class Operation:
 
 @dataclass(frozen=True)
 class Rebinding:
-    """A suspended object with a new dependency after the restoration.
+    """A suspended object, and the SQL to suspend and restore the object around an undo.
 
-    `suspension` is the operation that suspends it; `suspend` and `restore` are the SQL with which
-    the undo of the new object suspends and restores it.
+    When it is restored, the object depends on a new object. `suspension` is the operation that
+    suspends it in the plan; the undo of the new object runs `suspend` first and `restore` last.
     """
 
     suspension: Operation
@@ -77,11 +77,12 @@ class Rebinding:
 class Operations:
     """All operations of a plan, with the SQL of each.
 
-    `part_of` names the operation that does another one as well: CREATE TABLE creates columns too.
-    `units` names what commits in one transaction. `created` and `dropped` include what is
-    recreated. `reused` becomes part of another object. `dropped_alone` is dropped by a statement
-    of its own although its table is dropped too. `one_way` are alterations that only a
-    replacement undoes. `rebindings` are listed by the operation that creates the new object.
+    `part_of` maps an operation to the one that includes it: CREATE TABLE creates columns too.
+    Operations with the same value in `units` commit in one transaction. `created` and `dropped`
+    include recreated objects. `reused` objects become part of another object. `dropped_alone`
+    objects have a DROP of their own although their table is dropped too. `one_way` are alterations
+    such as ALTER TYPE … ADD VALUE, which only DROP and CREATE undo. `rebindings` maps the
+    operation that creates a new object to the objects that are restored on it.
     """
 
     live: State
@@ -111,20 +112,20 @@ class Operations:
         statements: list[Statement],
         unit: Ref | None = None,
     ) -> None:
-        """Add an operation, in the transaction of the `unit`."""
+        """Add an operation, to be committed with all operations of the same `unit`."""
         self.statements[operation] = statements
         self.actions[operation] = action
         if unit is not None:
             self.units[operation] = unit
 
     def extend_undo(self, operation: Operation, sql: Sequence[str]) -> None:
-        """Append SQL to the undo of an operation: to the first statement, undone last."""
+        """Append SQL to the undo of an operation's first statement, undone last."""
         first, *others = self.statements[operation]
         undo = (*(first.undo or ()), *sql)
         self.statements[operation] = [first.model_copy(update={"undo": undo}), *others]
 
     def find(self, operation: Operation) -> Operation | None:
-        """Return the operation, or the operation around a part; None without statements."""
+        """Return the operation, or the operation found by `part_of`; None if not planned."""
         while operation in self.part_of:
             operation = self.part_of[operation]
         return operation if operation in self.statements else None
@@ -138,7 +139,7 @@ class Operations:
         return self.find(Operation.drop(ref))
 
     def only(self, ref: Ref) -> Operation | None:
-        """Return the only operation on the object; None for a drop and a creation."""
+        """Return the only operation on the object; None for both drop and create."""
         drop, create = self.drop_of(ref), self.create_of(ref)
         return None if drop and create else drop or create
 
@@ -148,6 +149,6 @@ class Operations:
 
     @property
     def without_dependents(self) -> Set[Ref]:
-        """The objects altered only while without dependents."""
+        """The objects to be altered only while no object depends on the altered object."""
         found = self.recreation
         return {*found.recreated.values(), *found.suspended.values(), *found.disturbed}

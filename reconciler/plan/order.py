@@ -1,4 +1,4 @@
-"""Put operations into an order by the rules, and into transactions."""
+"""Put operations into an order allowed by the rules, and into transactions."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from reconciler.plan.step import Step
 
 
 def steps_in_order(operations: Operations, renamings: Sequence[Renaming] = ()) -> list[Step]:
-    """Return the steps of all renamings, then of all operations, in order.
+    """Return the steps of all renamings, then of all operations, ordered by the rules.
 
-    Raises PlanError if there is none.
+    Raises PlanError if the rules contradict each other.
     """
     graph = order_graph(operations)
     if cycle := find_cycle(graph):
@@ -40,9 +40,9 @@ def steps_in_order(operations: Operations, renamings: Sequence[Renaming] = ()) -
 
 
 def _blocks(operations: Operations, graph: Graph[Operation]) -> list[list[Operation]]:
-    """Group the operations into blocks to commit together, in order.
+    """Group the operations into ordered blocks, to commit each block as a whole.
 
-    A block is a unit, or several units between which the order runs both ways.
+    A block is a unit, or several units if operations of each must precede operations of the other.
     """
     unit_of = {o: operations.units.get(o, o) for o in graph}
     units = quotient(graph, unit_of)
@@ -55,7 +55,7 @@ def _blocks(operations: Operations, graph: Graph[Operation]) -> list[list[Operat
 
 
 def _block_key(operations: Operations, block: Sequence[Operation]) -> tuple[int, Operation]:
-    """Return the sort key of a block: the known order on scratch, then the name."""
+    """Return the sort key of a block: the order on scratch if known, then the name."""
     built = operations.context.scratch_order
     rank = max(built.get(o.ref, 0) if built and not o.drops else -1 for o in block)
     return rank, min(block)
@@ -71,7 +71,7 @@ def _write_block(
     predecessors: Graph[Operation],
     block: Sequence[Operation],
 ) -> None:
-    """Write the steps of a block, in a transaction of the block or of the only operation."""
+    """Write the steps of a block in a transaction; split a lone operation if a swap is prepared."""
     writer.new_transaction()
     members = {*block}
     order = sort({o: graph[o] & members for o in block}, lambda o: o)
@@ -89,7 +89,7 @@ def _write_block(
 def _lines(
     operations: Operations, predecessors: Graph[Operation], order: Sequence[Operation]
 ) -> Iterator[tuple[Operation, list[Statement]]]:
-    """Yield the operations of a block with statements, first the statements before a swap."""
+    """Yield the operations of a block with statements, statements before a swap first."""
     early = _early(operations, predecessors, order)
     _check_before_swap(operations, [o for o in order if o not in early])
     for operation in order:
@@ -104,9 +104,10 @@ def _lines(
 def _early(
     operations: Operations, predecessors: Graph[Operation], order: Sequence[Operation]
 ) -> set[Operation]:
-    """Find the operations of a block without predecessors in the block to wait for.
+    """Find the operations of a block with no need to wait for the rest of the block.
 
-    Only these can have statements before the transaction of a swap.
+    Drops and independent operations are not waited for. Only operations found here can have
+    statements before the transaction of the swap.
     """
     block = {*order}
     return {
@@ -117,7 +118,7 @@ def _early(
 
 
 def _check_before_swap(operations: Operations, waiting: Iterable[Operation]) -> None:
-    """Raise PlanError for a swap after further operations of the transaction."""
+    """Raise PlanError for a swap with a predecessor in the same transaction."""
     shadows, recreated = operations.recreation.shadows, operations.recreation.recreated
     for operation in waiting:
         ref = operation.ref
@@ -130,9 +131,10 @@ def _check_before_swap(operations: Operations, waiting: Iterable[Operation]) -> 
 
 
 def _independent(operations: Operations, operation: Operation, earlier: Operation) -> bool:
-    """Tell whether a statement before a swap can skip an earlier operation.
+    """Tell whether a statement before a swap need not wait for an earlier operation.
 
-    It is built over a shadow column, or is one, and has a type that is there already.
+    An index or a constraint is built over a shadow column before the swap; a shadow column waits
+    only for a new data type.
     """
     shadows = operations.recreation.shadows
     is_type = isinstance(operations.desired.get(earlier.ref), Replaceable)
@@ -145,7 +147,7 @@ def _undone_with_rebinding(
     statements: list[Statement],
     done: Set[Operation],
 ) -> list[Statement]:
-    """Suspend, in the undo of a new object, the restored dependents.
+    """Suspend, in the undo of a new object, the objects restored on the new object.
 
     Objects that are suspended already when the object is created need nothing.
     """
@@ -164,10 +166,10 @@ def _undone_with_rebinding(
 
 @dataclass
 class _StepWriter:
-    """The steps written already, with running numbers of steps and transactions.
+    """The steps already written, with running numbers of steps and transactions.
 
-    `last_steps` holds for each operation the steps after which the operations that wait for it
-    may run: its last one, or those that it waits for itself if it has none.
+    `last_steps` maps each operation to the steps that must be done before its successors run: its
+    last step, or without any, the steps that it waits for itself.
     """
 
     width: int
@@ -181,7 +183,7 @@ class _StepWriter:
         self.transaction += 1
 
     def write_renamings(self, renamings: Iterable[Renaming]) -> None:
-        """Write a step for each renaming, in sequence."""
+        """Write a step for each renaming, each depending on the previous step."""
         for renaming in renamings:
             operation = Operation.create(renaming.becomes)
             step = self._append(operation, "alter", renaming.statement, self.after_renamings)
@@ -194,7 +196,7 @@ class _StepWriter:
         statements: Iterable[Statement],
         predecessors: Iterable[Operation],
     ) -> None:
-        """Write the steps of an operation, in sequence."""
+        """Write the steps of an operation, each depending on the previous step."""
         waits = {s for p in predecessors for s in self.last_steps.get(p, ())}
         waits = (self.last_steps.get(operation, set[str]()) | waits) or self.after_renamings
         for statement in statements:
@@ -208,7 +210,7 @@ class _StepWriter:
     def _append(
         self, operation: Operation, action: Action, statement: Statement, waits: set[str]
     ) -> str:
-        """Append a step in the current transaction; return the id."""
+        """Append a step in the current transaction; return the step's id."""
         step = Step(
             id=f"{len(self.steps) + 1:0{self.width}}",
             action=action,

@@ -1,4 +1,4 @@
-"""Trace the changes of a plan back to the YAML that causes them."""
+"""Trace the changes of a plan back to positions in YAML files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reconciler.plan.plan import FilePosition, Plan, Planned
 
 Positions = Mapping[tuple[Ref, str], Position]  # by object and YAML key; "" is the object's own key
 Named = tuple[str, str]  # kind and identity
-_KEYS = {"name": "renamed_from"}  # the keys of differences that have another name than the field
+_KEYS = {"name": "renamed_from"}  # fields whose YAML key has another name
 
 
 class _Origin(NamedTuple):
@@ -48,7 +48,7 @@ def with_origins(plan: Plan, positions: Positions) -> Plan:
 
 @contextmanager
 def positioned_errors(positions: Positions) -> Generator[None]:
-    """Give errors that name objects the position of the first of these that the files declare."""
+    """Add to errors about objects the position of the first declared object."""
     try:
         yield
     except ReconcileError as error:
@@ -73,7 +73,7 @@ def _first(hazards: Iterable[HazardKind]) -> HazardKind | None:
 def _candidates(
     change: Planned, ref: Ref | None, dropped: Iterable[Named]
 ) -> Iterator[tuple[Ref, str]]:
-    """Yield the keys that may cause a change, the most specific first."""
+    """Yield the YAML keys behind a change, the most specific first."""
     if ref is None:
         return
     for difference in change.differences:

@@ -1,4 +1,4 @@
-"""A plan: a frozen value that reports render, the executor runs and a file holds unchanged."""
+"""A plan: a frozen value to render in reports, to run, and to save in a file."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ORIGIN_FIELDS = {"position", "rule", "severity"}
 
 
 class Planned(BaseModel):
-    """A change of a plan: the differences, and the object before and after as data."""
+    """A change of a plan: the differing fields, and the object before and after as data."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -46,7 +46,7 @@ class Planned(BaseModel):
 
 
 class Renamed(BaseModel):
-    """A renamed object, or a renamed part with the old and the new name in `part`."""
+    """A renamed object, or a renamed part of an object, with old and new name in `part`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -56,11 +56,11 @@ class Renamed(BaseModel):
 
 
 class Plan(BaseModel):
-    """The changes and steps for `target`, with the facts for running them safely.
+    """The steps and changes of `target`, and the data to run the steps safely.
 
     `fingerprint` is described in `plan.fingerprint`. `digest` covers the document itself.
-    `touches` lists all objects that differ afterwards, be it only in the name of their table: what
-    the journal must keep for a rollback. `rollback_of` is the run that the plan takes back.
+    `touches` lists all objects that differ afterwards, be it only in the name of their table; the
+    journal records them for a rollback. `rollback_of` is the run that the plan undoes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -86,11 +86,11 @@ class Plan(BaseModel):
     digest: str = ""
 
     def sealed(self) -> Plan:
-        """Return the plan with the digest."""
+        """Return the plan with the digest filled in."""
         return self.model_copy(update={"digest": self._digest()})
 
     def intact(self) -> bool:
-        """Tell whether the document is unchanged since sealing."""
+        """Tell whether the document still has the digest computed by `sealed`."""
         return self.digest == self._digest()
 
     def _digest(self) -> str:
@@ -99,7 +99,7 @@ class Plan(BaseModel):
         return sha256(document.encode()).hexdigest()
 
     def hazards(self) -> dict[HazardKind, list[str]]:
-        """Return every hazard with the reasons."""
+        """Map every hazard to the reasons in the steps."""
         found: dict[HazardKind, list[str]] = {}
         for step in self.steps:
             for hazard in step.hazards:

@@ -19,7 +19,7 @@ SHOWN = 10  # differences in an error's message
 
 
 def prove(plan: Plan, connection: Connection, live: State, desired: State, server: Server) -> None:
-    """Run the plan and then the undo on the clone of `live` behind `connection`.
+    """Run the plan on the clone of `live` behind `connection`, then the plan's undo.
 
     `server` is the target's. Raises ProofError unless the plan leads to `desired`, so that another
     plan would be empty, and the undo to `live`, save for irreversible changes.
@@ -40,7 +40,7 @@ def prove(plan: Plan, connection: Connection, live: State, desired: State, serve
 
 
 def _irreversible(plan: Plan) -> Collection[str]:
-    """Return the irreversibly changed objects, as kind and identity."""
+    """Return the objects changed irreversibly by the plan, as kind and identity."""
     return {
         f"{step.kind} {step.identity}"
         for step in plan.steps
@@ -49,7 +49,7 @@ def _irreversible(plan: Plan) -> Collection[str]:
 
 
 def _run(connection: Connection, commands: list[tuple[Step, str]], title: str) -> None:
-    """Run the commands of a transaction, or run commands outside any transaction block."""
+    """Run the commands of a transaction, or of a step outside transaction blocks."""
     in_transaction = bool(commands) and bool(commands[0][0].transaction)
     try:
         if in_transaction:
@@ -79,7 +79,7 @@ def _differing(found: State, expected: State) -> list[Change]:
 
 
 def _check(complaint: str, differing: list[Change]) -> None:
-    """Raise ProofError with the first differences if there are any."""
+    """Raise ProofError with the first differences, if any."""
     if differing:
         lines = "\n".join(f"  {described(c)}" for c in differing[:SHOWN])
         raise ProofError(f"{complaint}:\n{lines}")

@@ -1,4 +1,4 @@
-"""Find the objects to recreate or to suspend because of altered objects.
+"""Find the objects to drop and recreate, or to suspend, because of altered objects.
 
 Dependents of a replaced object are dropped before and created again after. A column or a table is
 not, since it holds data: it is suspended (a default that calls a replaced function is dropped) and
@@ -34,12 +34,13 @@ from reconciler.plan.graph import components, graph_of
 
 @dataclass
 class Recreation:
-    """The objects to recreate or to suspend in a plan.
+    """The recreated and suspended objects of a plan.
 
-    `recreated` and `suspended` map each to the altered object on whose account. `set_aside` maps
-    recreated types to what they are while renamed, `conversions` type names to the way of a value
-    from the old type to the new one. `shadows` maps columns that are swapped for a shadow column
-    to its name. `disturbed` are altered only while nothing depends on them.
+    `recreated` and `suspended` map each object to the altered object that causes it. `set_aside`
+    maps recreated types to the types under their temporary names, `conversions` type names to the
+    conversion of values from the old type to the new one. `shadows` maps columns that are swapped
+    to the names of their shadow columns. `disturbed` are altered only while nothing depends on
+    them.
     """
 
     recreated: dict[Ref, Ref] = field(default_factory=dict[Ref, Ref])
@@ -51,7 +52,7 @@ class Recreation:
 
     @property
     def kept(self) -> Set[Ref]:
-        """The objects suspended or renamed instead of dropped."""
+        """The objects to be suspended or renamed instead of dropped."""
         return {*self.suspended, *self.set_aside}
 
 
@@ -77,7 +78,7 @@ def recreation_of(
 
 
 def cyclic_foreign_keys(live: State, dropped: Set[Ref]) -> frozenset[Ref]:
-    """Find foreign keys in cycles of dropped tables.
+    """Find foreign keys between dropped tables on a cycle of references.
 
     Each is dropped by a statement of its own: no order of DROP TABLE works.
     """
@@ -98,7 +99,7 @@ def cyclic_foreign_keys(live: State, dropped: Set[Ref]) -> frozenset[Ref]:
 
 
 def _referenced_tables(live: State, dropped: Set[Ref]) -> dict[Ref, Set[Ref]]:
-    """Map each dropped object to the needed tables among dropped ones."""
+    """Map each dropped object to the dropped tables needed by the object."""
     return {
         ref: {needed.on or needed for needed in live.needs(ref)} & dropped - {ref.on or ref}
         for ref in dropped
@@ -107,7 +108,7 @@ def _referenced_tables(live: State, dropped: Set[Ref]) -> dict[Ref, Set[Ref]]:
 
 
 def successor(ref: Ref, live: State, desired: State) -> Replaceable | None:
-    """Return the desired type or collation, of any kind, with the name of a live one."""
+    """Return the desired type or collation, of any kind, with the name of a live type."""
     old = live.get(ref)
     if not isinstance(old, Replaceable):
         return None
@@ -149,7 +150,7 @@ def _swap_obstacles(column: Ref, table: Ref, live: State) -> Iterator[str]:
 
 
 class _Search:
-    """The search for objects to recreate and suspend."""
+    """The search for objects to recreate and suspend, by the altered objects in turn."""
 
     def __init__(
         self,
@@ -181,20 +182,20 @@ class _Search:
             self.found.suspended.setdefault(ref, ref)
 
     def _frees_name(self, old: Object, new: Object) -> bool:
-        """Tell whether the object must give up a name or a bound for a new owner."""
+        """Tell whether the object must free a name or partition bound for another object."""
         name_needed = (old.ref.schema, old.relation_name) in self.names_of_new
         if name_needed and old.relation_name != new.relation_name:
             return True
         stays = old.name_keys() == new.name_keys() or old.ref in self.trading_names
         return stays and free_name(old, new, self.context) is not None
 
-    # What a change affects: pairs of an object and the one beneath it (None: recreate it whatever
-    # it holds); and whether the changed object itself stays but is altered under its dependents.
+    # Objects affected by a change: pairs of an object and the object that it depends on (None:
+    # recreate it even if it holds data), and whether the changed object is altered in place.
 
     def _affected(
         self, ref: Ref, old: Object, new: Object | None
     ) -> tuple[Sequence[tuple[Ref, Ref | None]], bool]:
-        """List the objects to recreate or suspend first."""
+        """List the objects to recreate or suspend before the change."""
         above = self.dependents.get(ref, set[Ref]())
         if new is None and not successor(ref, self.live, self.desired):
             return [(r, ref) for r in above if self._outlives(r, ref)], False
@@ -214,9 +215,9 @@ class _Search:
         )
 
     def _outlives(self, ref: Ref, dropped: Ref) -> bool:
-        """Tell whether a dependent of an object dropped for good must be recreated or suspended.
+        """Tell whether to recreate or suspend a dependent of an object dropped for good.
 
-        It stays, and so it will depend on another object of that name, or on none.
+        The dependent stays, and will depend on another object of the same name, or on none.
         """
         if ref not in self.desired or self.live.parts(ref):
             return False
@@ -233,7 +234,7 @@ class _Search:
     def _beneath_alteration(
         self, ref: Ref, old: Object, new: Object, above: Iterable[Ref]
     ) -> Sequence[tuple[Ref, Ref | None]]:
-        """List the objects to recreate or suspend for an alteration refused under dependents."""
+        """List the dependents to recreate or suspend before ALTER of the needed object."""
         if pinning_table := self._pinning_table(ref):
             return [(pinning_table, None)]
         rewritten = rewrites_values(new, old)
@@ -244,7 +245,7 @@ class _Search:
         ]
 
     def _follows(self, ref: Ref, changed: Ref) -> bool:
-        """Tell whether PostgreSQL carries the dependent along with a column of the same table."""
+        """Tell whether ALTER COLUMN … TYPE updates the dependent, an object of the same table."""
         return isinstance(self.live[ref], FollowsTypeChange) and ref.on == changed.on
 
     def _can_suspend(self, ref: Ref) -> bool:
@@ -267,14 +268,14 @@ class _Search:
         )
 
     def _pinning_table(self, ref: Ref) -> Ref | None:
-        """Return the table if PostgreSQL allows no change of the column's type."""
+        """Return the column's table if PostgreSQL refuses to change the column's type."""
         table = ref.on
         if table is None or table not in self.live:
             return None
         return table if pins_column_type(self.live[table], self.live[ref]) else None
 
     def _is_redefined(self, ref: Ref, *, rewritten: bool) -> bool:
-        """Tell whether a dependent gets a new definition and cannot be carried along.
+        """Tell whether a dependent gets a new definition beyond the new column type.
 
         PostgreSQL knows the old expression only, which may be invalid for the new type.
         """
@@ -284,7 +285,7 @@ class _Search:
         return self._can_suspend(ref) or (rewritten and self._is_reparsed(ref))
 
     def _is_reparsed(self, ref: Ref) -> bool:
-        """Tell whether PostgreSQL would parse outdated expressions of the object."""
+        """Tell whether PostgreSQL would parse outdated expressions of the object again."""
         new = self.desired.get(ref)
         return new is not None and reparses_expressions(new, self.live[ref])
 
@@ -301,7 +302,7 @@ class _Search:
     def _recreate_or_suspend(
         self, ref: Ref, beneath: Ref | None, root: Ref
     ) -> list[tuple[Ref, Ref | None]]:
-        """Note an object as recreated or suspended; return the affected dependents."""
+        """Note an object as recreated or suspended; return the dependents to search next."""
         if beneath is None or self._cannot_stay(ref):
             return self._recreate(ref, root)
         type_replaced = isinstance(self.live[beneath], Replaceable)
@@ -326,7 +327,7 @@ class _Search:
         )
 
     def _recreate(self, ref: Ref, root: Ref) -> list[tuple[Ref, Ref | None]]:
-        """Note the object as recreated; return the dependents."""
+        """Note the object as recreated; return pairs of the object's dependents."""
         self.found.recreated[ref] = root
         self.found.suspended.pop(ref, None)
         return [(r, ref) for r in self.dependents.get(ref, ())]
@@ -334,7 +335,7 @@ class _Search:
     # Data types.
 
     def set_types_aside(self) -> None:
-        """Rename, instead of drop, recreated types of suspended objects."""
+        """Rename, instead of drop, recreated types used by suspended objects."""
         types = self._types_of_suspended()
         names = {old: aside for obj in types.values() for old, aside in obj.old_names().items()}
         for ref, obj in types.items():
@@ -344,7 +345,7 @@ class _Search:
             self.found.conversions |= new.conversions(obj, renamed)
 
     def _types_of_suspended(self) -> dict[Ref, Replaceable]:
-        """Collect recreated types of suspended objects, and the types inside these."""
+        """Collect recreated types of suspended objects, and the component types."""
         found: dict[Ref, Replaceable] = {}
         queue = [needed for r in self.found.suspended for needed in self.live.needs(r)]
         while queue:
@@ -364,10 +365,10 @@ def _differs_in_definition(old: Object, new: Object) -> bool:
 
 
 def _trading_names(altered: Sequence[Change]) -> Set[Ref]:
-    """Find altered objects with names passed on both ways."""
+    """Find altered objects trading names: both old and new name belong to altered objects."""
     names = {
         c.ref: (c.live.name_keys(), c.desired.name_keys()) for c in altered if c.live and c.desired
     }
     freed = {key for old, new in names.values() for key in old - new}
-    taken = {key for old, new in names.values() for key in new - old}
-    return {r for r, (old, new) in names.items() if (old - new) & taken and (new - old) & freed}
+    assigned = {key for old, new in names.values() for key in new - old}
+    return {r for r, (old, new) in names.items() if (old - new) & assigned and (new - old) & freed}

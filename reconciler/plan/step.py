@@ -13,11 +13,11 @@ from reconciler.model.statement import Fill, Hazard
 class Step(BaseModel):
     """A command of a plan.
 
-    Steps with the same `transaction` commit together; a step with none ("") runs outside a
-    transaction block. `undo` is run, last step first, to take the plan back. A step is not run if
-    one in its `depends_on` failed. A `long` step waits for its locks without a timeout, because
-    it blocks nobody. `cleanup` removes what a failed attempt leaves behind. `fill` marks a
-    backfill, which runs in batches. All other fields are those of `Statement`.
+    Steps with the same `transaction` commit together; a step with "" runs outside a transaction
+    block. `undo` is run, last step first, to undo the plan. A step is not run if a step in its
+    `depends_on` failed. A `long` step waits for its locks without a timeout, because it blocks
+    nobody. `cleanup` removes what a failed attempt leaves behind. `fill` marks a backfill, which
+    runs in batches. All other fields are those of `Statement`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,7 +36,7 @@ class Step(BaseModel):
     hazards: tuple[Hazard, ...] = ()
     cleanup: tuple[str, ...] = Field(
         default=(),
-        validation_alias=AliasChoices("cleanup", "mend"),  # 0.1 called it so in journals
+        validation_alias=AliasChoices("cleanup", "mend"),  # name in journals of version 0.1
     )
     undo: tuple[str, ...] = ()
     depends_on: tuple[str, ...] = ()
@@ -49,5 +49,5 @@ class Step(BaseModel):
 
     @property
     def quick(self) -> bool:
-        """Whether the step takes a moment only, after getting the lock."""
+        """Whether the step takes only a moment after acquiring the lock."""
         return bool(self.lock) and not self.long and self.fill is None and not self.hazards

@@ -1,4 +1,4 @@
-"""Plan the undo of alterations undone by a replacement only, such as a new enum value."""
+"""Plan the undo of alterations by DROP and CREATE, as for ALTER TYPE … ADD VALUE."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reconciler.plan.order import steps_in_order
 
 
 def add_undo_of_one_way(operations: Operations) -> None:
-    """Give each one-way alteration an undo, or a hazard without an undo."""
+    """Add an undo by DROP and CREATE to alterations without an undo, or a hazard if impossible."""
     for operation in operations.one_way:
         reverse = _reverse(operations, operation.ref)
         first, *others = operations.statements[operation]
@@ -26,10 +26,9 @@ def add_undo_of_one_way(operations: Operations) -> None:
 
 
 def _reverse(operations: Operations, ref: Ref) -> Operations:
-    """Collect the operations to turn an altered object back.
+    """Collect the operations to turn an altered object back into the live object.
 
-    Objects that the plan drops are not there then: their undo comes later. The reverse operations
-    need no undo themselves.
+    Objects that the plan drops do not exist when the undo runs: they are created again later.
     """
     live, desired = operations.live, operations.desired
     remaining = {r: o for r, o in live.objects.items() if r not in operations.dropped}

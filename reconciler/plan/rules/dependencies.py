@@ -26,7 +26,7 @@ def drop_before_create(operations: Operations) -> Iterator[Pair]:
 def create_after_needed(operations: Operations) -> Iterator[Pair]:
     """Create an object after the needed objects.
 
-    Alterations of its table and its schema are not worth waiting for.
+    Creation does not wait for alterations of the object's table or schema.
     """
     for ref in operations.desired:
         if (create := operations.create_of(ref)) is None:
@@ -42,7 +42,7 @@ def create_after_needed(operations: Operations) -> Iterator[Pair]:
 
 
 def drop_before_needed(operations: Operations) -> Iterator[Pair]:
-    """Drop an object before the needed objects; parts of a suspended table remain."""
+    """Drop an object before the needed objects, except parts of a suspended table."""
     suspended = operations.recreation.suspended
     for ref, needed in live_needs(operations):
         is_part = needed == ref.on and isinstance(operations.live[ref], InlinePart)
@@ -51,7 +51,7 @@ def drop_before_needed(operations: Operations) -> Iterator[Pair]:
 
 
 def alter_before_dropping_needed(operations: Operations) -> Iterator[Pair]:
-    """Alter an object before dropping objects not needed any longer.
+    """Alter an object before dropping objects needed only by the live form.
 
     A column whose type is dropped for good gets another type first.
     """
@@ -67,7 +67,7 @@ def alter_before_dropping_needed(operations: Operations) -> Iterator[Pair]:
 
 
 def restore_after_dropping_needed(operations: Operations) -> Iterator[Pair]:
-    """Restore a suspended object after dropping the old object, to depend on the new."""
+    """Restore a suspended object after dropping the old object, to depend on the new object."""
     for ref, needed in _lasting_needs(operations):
         replaced_type = isinstance(operations.live[needed], Replaceable)
         if ref in operations.recreation.suspended and not replaced_type:
@@ -75,7 +75,7 @@ def restore_after_dropping_needed(operations: Operations) -> Iterator[Pair]:
 
 
 def drop_before_altering_needed(operations: Operations) -> Iterator[Pair]:
-    """Drop an object before altering a needed object, if refused under dependents."""
+    """Drop an object before a needed object, if dependents prevent the needed object's ALTER."""
     irreversible = {o.ref for o in operations.one_way}
     unencumbered = operations.without_dependents | irreversible
     for ref, needed in _lasting_needs(operations):
@@ -93,7 +93,7 @@ def _accepted(operations: Operations, ref: Ref, needed: Ref) -> bool:
 
 
 def live_needs(operations: Operations) -> Iterator[tuple[Ref, Ref]]:
-    """Yield each live object with an operation, and each needed object."""
+    """Yield pairs of a live object with an operation and a needed object."""
     for ref in operations.live:
         if operations.drop_of(ref) or operations.create_of(ref):
             for needed in operations.live.needs(ref):
@@ -101,7 +101,7 @@ def live_needs(operations: Operations) -> Iterator[tuple[Ref, Ref]]:
 
 
 def _lasting_needs(operations: Operations) -> Iterator[tuple[Ref, Ref]]:
-    """Yield the same pairs without merely suspended objects."""
+    """Yield the pairs of `live_needs` without suspended needed objects."""
     suspended = operations.recreation.suspended
     return ((ref, needed) for ref, needed in live_needs(operations) if needed not in suspended)
 
@@ -110,7 +110,7 @@ def _lasting_needs(operations: Operations) -> Iterator[tuple[Ref, Ref]]:
 
 
 def create_after_dropping_lookalike(operations: Operations) -> Iterator[Pair]:
-    """Create a foreign key after dropping further keys for PostgreSQL to choose from."""
+    """Create a foreign key after dropping keys eligible for the reference."""
     dropped = _by_kind_and_table(operations.dropped)
     for ref in {*operations.created, *operations.recreation.suspended}:
         for needed in _needs_on_other_tables(operations.desired, ref):
@@ -123,7 +123,7 @@ def create_after_dropping_lookalike(operations: Operations) -> Iterator[Pair]:
 
 
 def drop_before_creating_lookalike(operations: Operations) -> Iterator[Pair]:
-    """Drop a foreign key before creating further keys for the undo to choose from."""
+    """Drop a foreign key before creating keys eligible for the reference in the undo."""
     created = _by_kind_and_table(operations.created - operations.dropped)
     for ref in operations.dropped - operations.created:
         for needed in _needs_on_other_tables(operations.live, ref):
@@ -132,7 +132,7 @@ def drop_before_creating_lookalike(operations: Operations) -> Iterator[Pair]:
 
 
 def _needs_on_other_tables(state: State, ref: Ref) -> Iterator[Ref]:
-    """Yield the objects needed by a table's object from outside the table."""
+    """Yield the needed objects outside the object's own table."""
     if ref.on is not None:
         yield from (needed for needed in state.needs(ref) if needed.on != ref.on)
 
@@ -147,7 +147,7 @@ def _by_kind_and_table(refs: Set[Ref]) -> dict[tuple[str, Ref | None], list[Ref]
 
 
 def _equal(one: Object, other: Object) -> bool:
-    """Tell whether two indexes or constraints are equal except for the names."""
+    """Tell whether two indexes or constraints are equal but for the names."""
     return isinstance(one, PartitionedObject) and one.equals(other)
 
 
@@ -155,9 +155,9 @@ def _equal(one: Object, other: Object) -> bool:
 
 
 def dependents_of_hidden(operations: Operations) -> Iterator[Pair]:
-    """Order dependents of casts: pg_depend lists only the routine behind a cast.
+    """Order dependents of casts and operators: pg_depend lists only the underlying routine.
 
-    Dependents are created after the cast and dropped before it.
+    A dependent is created after the cast and dropped before the cast.
     """
     for ref, dependent in _hidden_dependents(operations.live):
         yield operations.drop_of(dependent), operations.drop_of(ref)
@@ -166,7 +166,7 @@ def dependents_of_hidden(operations: Operations) -> Iterator[Pair]:
 
 
 def _hidden_dependents(state: State) -> Iterator[tuple[Ref, Ref]]:
-    """Yield casts and the like, each with each further dependent of the routine."""
+    """Yield pairs of a cast or operator and a further dependent of the underlying routine."""
     hiding = [
         (ref, needed)
         for ref in state

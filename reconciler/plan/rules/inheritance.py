@@ -27,7 +27,7 @@ RefPair = tuple[Ref, Ref]
 def between_objects(
     find: Callable[[Operations], Iterable[RefPair]],
 ) -> Callable[[Operations], Iterator[Pair]]:
-    """Turn pairs of objects into pairs of the only operations on them."""
+    """Turn pairs of objects into pairs of operations, None for objects with two operations."""
 
     def pairs(operations: Operations) -> Iterator[Pair]:
         for earlier, later in find(operations):
@@ -40,7 +40,7 @@ def between_objects(
 
 
 def own_parts_around_reparenting(operations: Operations) -> Iterator[RefPair]:
-    """Change parts of a table before the table gets new parents.
+    """Change parts of a table before ALTER TABLE … INHERIT, NO INHERIT or ATTACH PARTITION.
 
     Parts are changed after instead if the table loses all parents, or if they are inherited and
     dropped.
@@ -75,7 +75,7 @@ def join_parent_after_its_change(operations: Operations) -> Iterator[RefPair]:
 def _reparented_pairs(
     operations: Operations,
 ) -> Iterator[tuple[Change, Ref, tuple[Parents, Parents]]]:
-    """Yield each change with each table to get new parents."""
+    """Yield each change with each reparented table."""
     tables = reparented(operations.changes)
     for change in operations.changes if tables else ():
         for table, parents in tables.items():
@@ -95,7 +95,7 @@ def attach_partition_after_index(operations: Operations) -> Iterator[RefPair]:
 
 
 def detach_partition_before_index(operations: Operations) -> Iterator[RefPair]:
-    """Detach or drop a partition before indexes of the old parent are created."""
+    """Detach or drop a partition before creating indexes of the former parent."""
     for change in _changed_partitions(operations):
         above = _partition_ancestors(change.live, operations.live)
         above -= _partition_ancestors(change.desired, operations.desired)
@@ -105,7 +105,7 @@ def detach_partition_before_index(operations: Operations) -> Iterator[RefPair]:
 
 
 def _changed_partitions(operations: Operations) -> Iterator[Change]:
-    """Yield the changes of partitions: attached, detached or moved."""
+    """Yield the changes of tables with a new, changed or removed partition parent."""
     for change in operations.changes:
         old, new = change.live, change.desired
         before = parents_of(old) if is_partition(old) else ()
@@ -115,7 +115,7 @@ def _changed_partitions(operations: Operations) -> Iterator[Change]:
 
 
 def _partitioned_changes(operations: Operations) -> Iterator[Change]:
-    """Yield the changes of remaining objects with copies on partitions."""
+    """Yield the changes of desired objects with copies on partitions."""
     for change in operations.changes:
         if isinstance(change.desired, PartitionedObject) and change.ref.on:
             yield change
@@ -132,7 +132,7 @@ def _partition_ancestors(partition: Object | None, state: State) -> set[Ref]:
 
 
 def create_child_after_parents_parts(operations: Operations) -> Iterator[RefPair]:
-    """Create a child table after the parents' parts have changed, to inherit the new ones."""
+    """Create a child table after changing the parents' parts, to inherit the new parts."""
     for change in operations.changes:
         if change.live is None and parents_of(change.desired):
             for part in _inline_changes(operations):
@@ -141,7 +141,7 @@ def create_child_after_parents_parts(operations: Operations) -> Iterator[RefPair
 
 
 def drop_child_before_parents_parts(operations: Operations) -> Iterator[RefPair]:
-    """Drop a child table before the parents' parts change: the undo inherits the old ones."""
+    """Drop a child table before changing the parents' parts: the undo inherits the old parts."""
     for change in operations.changes:
         if change.desired is None and parents_of(change.live):
             for part in _inline_changes(operations):
@@ -150,7 +150,7 @@ def drop_child_before_parents_parts(operations: Operations) -> Iterator[RefPair]
 
 
 def create_child_after_needs_of_inherited(operations: Operations) -> Iterator[RefPair]:
-    """Create a child table after the needs of inherited parts, such as an enum in a bound."""
+    """Create a child table after the needs of inherited parts, as an enum in a partition bound."""
     for change in operations.changes:
         if change.live is None:
             yield from (
@@ -160,7 +160,7 @@ def create_child_after_needs_of_inherited(operations: Operations) -> Iterator[Re
 
 
 def _inline_changes(operations: Operations) -> Iterator[Change]:
-    """Yield the changes of inline parts of remaining tables."""
+    """Yield the changes of inline parts of existing desired tables."""
     for change in operations.changes:
         obj = change.desired or change.live
         if isinstance(obj, InlinePart) and _table_stays(operations, change.ref):
@@ -168,7 +168,7 @@ def _inline_changes(operations: Operations) -> Iterator[Change]:
 
 
 def _needs_of_inherited(table: Ref, state: State) -> Iterator[Ref]:
-    """Yield the needs of the parts of a table's ancestors, without the ancestors."""
+    """Yield the objects needed by parts of a table's ancestors, except the ancestors."""
     for parent in ancestors(table, state):
         for part in state.parts(parent):
             yield from (needed for needed in state.needs(part.ref) if needed != parent)
@@ -178,9 +178,9 @@ def _needs_of_inherited(table: Ref, state: State) -> Iterator[Ref]:
 
 
 def alter_merged_part_after_parents(operations: Operations) -> Iterator[RefPair]:
-    """Alter a merged part after the parent's part, because PostgreSQL alters both.
+    """Alter a merged part of a child table after the parent's part: PostgreSQL alters both.
 
-    It is altered before, if it must be the child table's own when the parent's part changes.
+    The child's part is altered first if it must be local when the parent's part changes.
     """
     for change in operations.changes:
         old, new = change.live, change.desired
@@ -196,7 +196,7 @@ def alter_merged_part_after_parents(operations: Operations) -> Iterator[RefPair]
 
 
 def create_own_part_before_parents(operations: Operations) -> Iterator[RefPair]:
-    """Create a part of a child table before the parent's, because PostgreSQL merges both."""
+    """Create a child table's own part before the parent's part: PostgreSQL merges both."""
     for change in operations.changes:
         new, table = change.desired, change.ref.on
         if new is None or table is None or not also_inherited(new) or overrides(new):
@@ -210,7 +210,7 @@ def create_own_part_before_parents(operations: Operations) -> Iterator[RefPair]:
 
 
 def create_part_after_dropping_inherited(operations: Operations) -> Iterator[RefPair]:
-    """Create a part after parts of parents, and parts of the name in child tables, are dropped."""
+    """Create a part after dropping parents' parts and same-named parts of child tables."""
     dropped = [c.ref for c in operations.changes if c.desired is None]
     for change in _new_parts(operations):
         parents = _parents(change.ref, operations.live)
@@ -220,7 +220,7 @@ def create_part_after_dropping_inherited(operations: Operations) -> Iterator[Ref
 
 
 def create_override_after_parents_part(operations: Operations) -> Iterator[RefPair]:
-    """Create an override after the parent's part has changed."""
+    """Create an override after changing the overridden part of the parent."""
     for change in _new_parts(operations):
         if overrides(change.desired):
             parents = _parents(change.ref, operations.desired)
@@ -230,7 +230,7 @@ def create_override_after_parents_part(operations: Operations) -> Iterator[RefPa
 
 
 def drop_override_before_parents_part(operations: Operations) -> Iterator[RefPair]:
-    """Drop an override before the parent's part changes."""
+    """Drop an override before changing the overridden part of the parent."""
     for change in operations.changes:
         old = change.live
         if change.desired is None and overrides(old):
@@ -241,7 +241,7 @@ def drop_override_before_parents_part(operations: Operations) -> Iterator[RefPai
 
 
 def drop_dependents_of_override_first(operations: Operations) -> Iterator[RefPair]:
-    """Drop dependents of an override before the parent's part is dropped with the override."""
+    """Drop dependents of an override before the parent's part: DROP removes the override too."""
     live = operations.live
     dropped = [c.ref for c in operations.changes if c.desired is None]
     for ref in dropped:
@@ -253,14 +253,14 @@ def drop_dependents_of_override_first(operations: Operations) -> Iterator[RefPai
 
 
 def _new_parts(operations: Operations) -> Iterator[Change]:
-    """Yield the creations of objects of remaining tables."""
+    """Yield the changes with a new object of an existing desired table."""
     for change in operations.changes:
         if change.live is None and _table_stays(operations, change.ref):
             yield change
 
 
 def _table_stays(operations: Operations, ref: Ref) -> bool:
-    """Tell whether the object belongs to a remaining table."""
+    """Tell whether the object belongs to a table present before and after."""
     return ref.on in operations.live and ref.on in operations.desired
 
 
@@ -272,7 +272,7 @@ def _parents(part: Ref, state: State) -> Parents:
 def _same_part_of(
     tables: Collection[Ref], operations: Operations, change: Change
 ) -> Iterator[Change]:
-    """Yield the changes of the same part of further tables."""
+    """Yield the changes of parts with the same kind and name in `tables`."""
     return (
         other
         for other in operations.changes
@@ -281,12 +281,12 @@ def _same_part_of(
 
 
 def _same_part(one: Ref, other: Ref) -> bool:
-    """Tell whether both are parts of one kind and name, of any table."""
+    """Tell whether two parts have the same kind and name, whatever the tables."""
     return (one.kind, one.name) == (other.kind, other.name)
 
 
 def _is_in_the_way(dropped: Ref, new: Object | None, live: State) -> bool:
-    """Tell whether a child table's part has the name of a new part and cannot be merged."""
+    """Tell whether a dropped part of a child table blocks the name of a new, unmergeable part."""
     if new is None or isinstance(new, InlinePart) or not _same_part(dropped, new.ref):
         return False
     return dropped.on is not None and new.ref.on in {*ancestors(dropped.on, live)}

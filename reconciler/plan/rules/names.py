@@ -1,4 +1,4 @@
-"""Order operations by names, unique in each namespace."""
+"""Order operations by names: two objects of a namespace cannot have the same name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Keys = Mapping[Ref, tuple[frozenset[Key], frozenset[Key]]]  # of each object, be
 
 
 def free_name_first(operations: Operations) -> Iterator[Pair]:
-    """Drop or rename an object before the name is used again."""
+    """Drop or rename an object before another object gets the name."""
     keys = _keys(operations)
     takers = _takers(operations, keys)
     for ref, (old, new) in keys.items():
@@ -25,7 +25,7 @@ def free_name_first(operations: Operations) -> Iterator[Pair]:
 
 
 def drop_leftover_before_name_is_taken(operations: Operations) -> Iterator[Pair]:
-    """Drop the leftover of an interrupted build before the name is used again."""
+    """Drop the leftover of an interrupted build before another object gets the name."""
     takers = _takers(operations, _keys(operations))
     for operation in operations.in_phase(Phase.DROP):
         ref = operation.ref
@@ -35,7 +35,7 @@ def drop_leftover_before_name_is_taken(operations: Operations) -> Iterator[Pair]
 
 
 def drop_leftovers_before_work_on_table(operations: Operations) -> Iterator[Pair]:
-    """Drop leftovers, never created again by an undo, before further work on the table."""
+    """Drop leftovers before all further work on the table: no undo recreates leftovers."""
     for operation, statements in operations.statements.items():
         table = operation.ref.on
         if table is None or not operation.drops or any(s.undo != () for s in statements):
@@ -46,7 +46,7 @@ def drop_leftovers_before_work_on_table(operations: Operations) -> Iterator[Pair
 
 
 def _takers(operations: Operations, keys: Keys) -> dict[Key, list[Operation | None]]:
-    """Map each name to the operations to give an object the name."""
+    """Map each name to the operations assigning the name to an object."""
     found: dict[Key, list[Operation | None]] = {}
     for ref, (old, new) in keys.items():
         for key in new if operations.drop_of(ref) else new - old:
@@ -74,8 +74,8 @@ def _keys(operations: Operations) -> Keys:
 def _names_in(operations: Operations, ref: Ref, state: State) -> frozenset[Key]:
     """Return the names of an object in a state.
 
-    An object that is altered to another relation name is left out: an object in its way is
-    suspended.
+    An object that gets another relation name by ALTER has none here: an object that has the new
+    name is suspended first.
     """
     if ref not in state:
         return frozenset()

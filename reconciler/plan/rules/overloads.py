@@ -1,4 +1,4 @@
-"""Order operations on routines, whose names may mean several overloads."""
+"""Order operations on overloaded routines and callers."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from reconciler.plan.rules.dependencies import Pair, live_needs
 
 
 def create_caller_after_dropping_routine(operations: Operations) -> Iterator[Pair]:
-    """Create a recreated caller after the routine is dropped, to call a remaining overload."""
+    """Create a recreated caller after dropping the routine: the call means another overload."""
     for ref, routine in _callers_of_dropped(operations):
         yield operations.drop_of(routine), operations.create_of(ref)
 
 
 def drop_caller_before_changing_overloads(operations: Operations) -> Iterator[Pair]:
-    """Drop the caller of a dropped routine before further overloads are created or altered."""
+    """Drop the caller of a dropped routine before creating or altering further overloads."""
     for ref, routine in _callers_of_dropped(operations):
         for operation in operations.statements:
             if not operation.drops and operation.ref.is_overload_of(routine):
@@ -27,7 +27,7 @@ def drop_caller_before_changing_overloads(operations: Operations) -> Iterator[Pa
 
 
 def drop_caller_before_creating_overload(operations: Operations) -> Iterator[Pair]:
-    """Drop a caller before a new overload makes the call ambiguous."""
+    """Drop a caller before creating an overload: the call would be ambiguous."""
     for ref, routine in live_needs(operations):
         drop = operations.drop_of(ref)
         if routine.arguments is None or drop is None:
@@ -38,7 +38,7 @@ def drop_caller_before_creating_overload(operations: Operations) -> Iterator[Pai
 
 
 def drop_routine_before_altering_types(operations: Operations) -> Iterator[Pair]:
-    """Drop a routine before an argument type is renamed, because DROP spells the types."""
+    """Drop a routine before altering argument types: DROP spells the old type names."""
     for ref, needed in live_needs(operations):
         if ref.arguments is None or ref in operations.desired:
             continue
@@ -47,7 +47,7 @@ def drop_routine_before_altering_types(operations: Operations) -> Iterator[Pair]
 
 
 def drop_overload_before_creating_caller(operations: Operations) -> Iterator[Pair]:
-    """Drop an overload before a call of a new overload is created."""
+    """Drop an overload before creating a caller of a new overload."""
     dropped: dict[tuple[str, str, str], list[Ref]] = {}
     for ref in sorted(operations.dropped - operations.created, key=lambda r: r.order):
         if ref.arguments is not None:
@@ -61,7 +61,7 @@ def drop_overload_before_creating_caller(operations: Operations) -> Iterator[Pai
 
 
 def whole_row_callers(operations: Operations) -> Iterator[Pair]:
-    """Order callers of routines that return rows of an altered table.
+    """Order callers of routines with rows of a changed table as the result.
 
     A view lists all columns of the rows, as they are when it is created: it is dropped before a
     column is created or dropped, and created after.
@@ -92,7 +92,7 @@ def _changes_columns(operations: Operations, operation: Operation) -> bool:
 def _calls_returning_rows(
     state: State, tables: dict[Ref, list[Operation]]
 ) -> Iterator[tuple[Ref, Ref]]:
-    """Yield each caller of a routine on any of the tables, with the table."""
+    """Yield pairs of a caller and a table, for each routine dependent on the table."""
     for ref in state:
         for routine in state.needs(ref):
             if routine.arguments is not None:
@@ -100,14 +100,14 @@ def _calls_returning_rows(
 
 
 def _new_routines(operations: Operations, ref: Ref) -> Iterator[Ref]:
-    """Yield the new routines called by the desired object."""
+    """Yield the routines called by the desired object and not yet created."""
     for needed in operations.desired.needs(ref):
         if needed.arguments is not None and needed not in operations.live:
             yield needed
 
 
 def _callers_of_dropped(operations: Operations) -> Iterator[tuple[Ref, Ref]]:
-    """Yield dropped or recreated callers, each with a routine dropped for good."""
+    """Yield pairs of a dropped or recreated caller and a routine dropped for good."""
     recreation = operations.recreation
     for ref, needed in live_needs(operations):
         if needed.arguments is None or operations.drop_of(needed) is None:

@@ -1,4 +1,4 @@
-"""Order the phases of objects: suspended, renamed, deferred, applied last, altered one way."""
+"""Order the phases of objects: suspension, renaming, deferred parts, global settings."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def remove_deferred_part_first(operations: Operations) -> Iterator[Pair]:
 
 
 def define_deferred_part_last(operations: Operations) -> Iterator[Pair]:
-    """Define a deferred part after the object and after the needed objects."""
+    """Define a deferred part after creating the object and the needed objects."""
     for operation in operations.in_phase(Phase.POST_CREATE):
         yield operations.create_of(operation.ref), operation
         desired = operations.desired.get(operation.ref)
@@ -50,7 +50,7 @@ def define_deferred_part_last(operations: Operations) -> Iterator[Pair]:
 
 
 def drop_after_deferred_part(operations: Operations) -> Iterator[Pair]:
-    """Drop an object after a dependent deferred part is defined anew.
+    """Drop an object after redefining deferred parts dependent on the object.
 
     Partitions are an exception: their copies of an index are dropped with them.
     """
@@ -67,7 +67,7 @@ def drop_after_deferred_part(operations: Operations) -> Iterator[Pair]:
 
 
 def rename_type_before_use_ends(operations: Operations) -> Iterator[Pair]:
-    """Rename a replaced type before a column gets a new type: the undo expects the renamed type."""
+    """Rename a replaced type before changing columns: the undo uses the temporary name."""
     recreation = operations.recreation
     for ref in recreation.suspended:
         for needed in operations.live.needs(ref) & recreation.set_aside.keys():
@@ -75,7 +75,7 @@ def rename_type_before_use_ends(operations: Operations) -> Iterator[Pair]:
 
 
 def drop_renamed_type_after_use(operations: Operations) -> Iterator[Pair]:
-    """Drop a renamed type after the last use by a column or a renamed type."""
+    """Drop a renamed type after the last use by a column or renamed type."""
     recreation = operations.recreation
     for ref in recreation.kept:
         for needed in operations.live.needs(ref) & recreation.set_aside.keys():
@@ -88,7 +88,7 @@ def drop_renamed_type_after_use(operations: Operations) -> Iterator[Pair]:
 
 
 def alter_one_way_before_new_dependents(operations: Operations) -> Iterator[Pair]:
-    """Alter a type one way before new dependents, not dropped by the undo, are created."""
+    """Run ALTER TYPE … ADD VALUE before creating dependents: the undo would have to drop all."""
     new = operations.created - operations.live.objects.keys()
     for operation, replaced in _replaced_by_undo(operations):
         for ref in new:
@@ -97,7 +97,7 @@ def alter_one_way_before_new_dependents(operations: Operations) -> Iterator[Pair
 
 
 def drop_dependents_before_altering_one_way(operations: Operations) -> Iterator[Pair]:
-    """Drop dependents before a type is altered one way, because the undo finds none."""
+    """Drop dependents before ALTER TYPE … ADD VALUE: the undo finds no dropped dependents."""
     old = operations.dropped - operations.desired.objects.keys()
     for operation, replaced in _replaced_by_undo(operations):
         for ref in old:
@@ -106,7 +106,7 @@ def drop_dependents_before_altering_one_way(operations: Operations) -> Iterator[
 
 
 def _replaced_by_undo(operations: Operations) -> Iterator[tuple[Operation, set[Ref]]]:
-    """Yield one-way alterations, each with the remaining objects replaced by the undo."""
+    """Yield ALTERs undone by replacement, each with the staying objects replaced by the undo."""
     dependents = operations.live.dependents() if operations.one_way else {}
     for operation in operations.one_way:
         found, queue = set[Ref](), [operation.ref]
@@ -122,7 +122,7 @@ def _replaced_by_undo(operations: Operations) -> Iterator[tuple[Operation, set[R
 
 
 def apply_ambient_settings_last(operations: Operations) -> Iterator[Pair]:
-    """Change settings for new objects, such as default privileges, last."""
+    """Change settings for new objects, as default privileges, after all further operations."""
     for operation in operations.statements:
         if not issubclass(KINDS[operation.ref.kind], AppliesLast):
             continue
@@ -137,7 +137,7 @@ def apply_ambient_settings_last(operations: Operations) -> Iterator[Pair]:
 
 
 def keep_event_triggers_apart(operations: Operations) -> Iterator[Pair]:
-    """Drop event triggers first and create event triggers last, because of firing on DDL."""
+    """Drop event triggers first and create event triggers last: event triggers fire on DDL."""
     for operation in operations.statements:
         if operations.actions[operation] == "alter" or not _fires_on_ddl(operation):
             continue
