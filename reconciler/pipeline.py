@@ -197,12 +197,12 @@ def export_state(target: str, scope: Scope, folder: Path) -> tuple[list[Path], l
 
 
 def _plan(job: Job, live: Snapshot, connection: Connection) -> Plan:
-    required = live.extensions.union(
+    needed = live.extensions.union(
         *(files(o) for o in (*live.state.objects.values(), *job.declaration.objects.values()))
     )
-    offered = lambda: scratches(job.scratch, job.target, live.context.server, required)  # noqa: E731
+    servers = lambda: scratches(job.scratch, job.target, live.context.server, needed)  # noqa: E731
     with (
-        canonicalise(live, job.declaration, job.scope, offered) as canonical,
+        canonicalise(live, job.declaration, job.scope, servers) as canonical,
         positioned_errors(canonical.positions),
     ):
         left_out = [
