@@ -19,7 +19,7 @@ from reconciler.plan.plan import Plan
 from reconciler.report import text
 from reconciler.server.connection import connect, rows, run_sql, translated
 from reconciler.server.locks import LockPolicy
-from reconciler.server.scratch import Embedded, start_embedded
+from reconciler.server.kept import Kept, start_embedded
 
 DATABASE = "reconcile"
 DATABASE_COMMENT = "reconcile demo"  # marks a database of an earlier demo, which may be dropped
@@ -126,7 +126,7 @@ def _play(demo: _Demo) -> bool:
     )
 
 
-def _create_database(print_text: Callable[[str], None], server: Embedded, scale: float) -> str:
+def _create_database(print_text: Callable[[str], None], server: Kept, scale: float) -> str:
     """Create the database with the tables, policies and rows to start from; return the URL."""
     with connect(server.database(DATABASE)) as connection:
         if rows(connection, IS_FOREIGN, [DATABASE_COMMENT])[0]["is_foreign"]:

@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from reconciler.errors import SettingsError
 from reconciler.model.reserved_names import JOURNAL
+from reconciler.server.kept import start_embedded
 from reconciler.server.locks import LockPolicy
-from reconciler.server.scratch import start_embedded
 
 FILE = Path("reconcile.yml")
 EMBEDDED = "embedded"  # the name of the target on a server that reconcile starts itself

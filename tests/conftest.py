@@ -8,26 +8,23 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from reconciler.server.connection import connect, run_sql, server_of
-from reconciler.server.scratch import (
-    UNSAFE_DURABILITY,
-    Embedded,
-    data_folder,
-    drop_database,
-    start_embedded,
-)
+from reconciler.server.kept import Kept, start_embedded
+from reconciler.server.process import data_folder
+from reconciler.server.scratch import drop_database
 from reconciler.sql import compose, literal, text
 from tests.installations import installed, started
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "examples" / "conversations"
 MAJORS = (18, 16)  # the embedded ones
+UNSAFE_DURABILITY = ("fsync", "synchronous_commit", "full_page_writes", "autovacuum")  # faster
 ENOUGH = 4 << 30  # bytes
 SUPPORTED = (14, 15, 16, 17, 18)
 
@@ -78,10 +75,10 @@ class Database:
 
 
 @cache
-def _server(major: int) -> Embedded:
+def _server(major: int) -> Kept:
     """Return the server of a major version, with durability switched off."""
     if major not in MAJORS:
-        return Embedded(started(major), start_embedded("target").tools)
+        return replace(start_embedded("target"), url=started(major))
     server = start_embedded("target", major)
     with connect(server.url) as connection:
         for setting in UNSAFE_DURABILITY:
@@ -101,13 +98,13 @@ def _server(major: int) -> Embedded:
 
 
 @cache
-def label_provider(server: Embedded) -> Path | None:
+def label_provider(server: Kept) -> Path | None:
     """Compile the library that accepts any security label; None without a compiler and headers."""
     found = list(server.tools.parent.glob("include/**/server/fmgr.h"))
     compiler = shutil.which("cc")
     if not found or compiler is None:
         return None
-    made = data_folder() / f"labels-{server.tools.parent.name}-{os.getpid()}.so"
+    made = data_folder() / f"labels-{server.folder.name}-{os.getpid()}.so"
     command = [
         compiler,
         "-shared",
@@ -118,7 +115,7 @@ def label_provider(server: Embedded) -> Path | None:
         Path(__file__).parent / "label_provider.c",
     ]
     subprocess.run(command, check=True, capture_output=True)
-    return made.rename(data_folder() / f"labels-{server.tools.parent.name}.so")
+    return made.rename(data_folder() / f"labels-{server.folder.name}.so")
 
 
 def need_labels(major: int) -> None:

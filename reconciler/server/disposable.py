@@ -1,0 +1,165 @@
+"""The scratch servers of this process.
+
+Each process gets fresh data, copied from a data folder that `initdb` made once. The server listens
+on a Unix socket in a folder that only this user enters, asks for a random password, runs as a user
+without an account where this process is root, is confined by `reconciler.server.confine`, and ends
+with this process, however that ends.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import IO
+
+from psycopg import conninfo
+
+from reconciler.errors import ScratchError
+from reconciler.server import confine
+from reconciler.server.installation import Installation
+from reconciler.server.process import (
+    data_folder,
+    files_below,
+    give,
+    hold,
+    initdb,
+    locked,
+    make_folder,
+    reachable,
+    socket_folder,
+    start_order,
+    try_lock,
+    unused_uid,
+    wait_until_ready,
+)
+
+FILE_SIZE = 4 << 30  # bytes that one file of a scratch server may hold
+SETTINGS = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+    "jit": "off",
+    "shared_buffers": "64MB",
+    "max_connections": "40",
+    "max_locks_per_transaction": "1024",
+    "dynamic_shared_memory_type": "mmap",
+    "temp_file_limit": "1GB",
+    "statement_timeout": "5min",
+}
+ADMIN = "reconcile_scratch"  # an odd name, so that `postgres` can be an ordinary role
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server that runs, with the URL of its superuser."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    folder: Path
+    installation: Installation
+
+
+_SCRATCH: dict[Path, Running] = {}
+
+
+def scratch_server(installation: Installation) -> Running:
+    """Start the scratch server of this process, or return it; raises ScratchError."""
+    known = _SCRATCH.get(installation.folder)
+    if known is not None and known.process.poll() is None:
+        return known
+    _SCRATCH[installation.folder] = _start_scratch(installation)
+    return _SCRATCH[installation.folder]
+
+
+def _start_scratch(installation: Installation) -> Running:
+    runs = data_folder() / "scratch"
+    try:
+        make_folder(data_folder())
+        make_folder(runs)
+        _remove_abandoned(runs)
+        pristine, password = _pristine(installation)
+        folder = Path(tempfile.mkdtemp(dir=runs, prefix="run-"))
+    except OSError as e:
+        raise ScratchError(f"{installation.title} cannot keep data in {data_folder()}: {e}") from e
+    lock = hold(folder / "lock")
+    uid = unused_uid()
+    sockets = socket_folder(folder)
+    shutil.copytree(pristine / "data", folder / "data", symlinks=True)
+    for path in (folder, sockets, *files_below(folder / "data")):
+        give(path, uid)
+    process = _launch(reachable(installation), folder, sockets, uid)
+    atexit.register(_end_scratch, process, folder, sockets, lock)
+    url = _url(sockets, ADMIN, password)
+    wait_until_ready(url, folder, installation.title, lambda: process.poll() is not None)
+    return Running(url, process, folder, installation)
+
+
+def _end_scratch(
+    process: subprocess.Popen[bytes], folder: Path, sockets: Path, lock: IO[bytes]
+) -> None:
+    process.send_signal(signal.SIGQUIT)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(5)
+    for path in (folder, sockets):
+        shutil.rmtree(path, ignore_errors=True)
+    lock.close()
+
+
+def _pristine(installation: Installation) -> tuple[Path, str]:
+    """A data folder fresh from initdb, made once, and the superuser's password in it."""
+    program = (installation.tools / "postgres").stat()
+    key = f"{installation.folder} {program.st_size} {program.st_mtime_ns}"
+    home = data_folder() / f"pristine-{installation.major}-{sha256(key.encode()).hexdigest()[:12]}"
+    with locked(data_folder() / "pristine.lock"):
+        if not (home / "password").exists():
+            shutil.rmtree(home, ignore_errors=True)
+            made = Path(tempfile.mkdtemp(dir=data_folder(), prefix="initdb-"))
+            password = secrets.token_urlsafe(24)
+            initdb(reachable(installation), made, ADMIN, password)
+            (made / "password").write_text(password)
+            (made / "password").chmod(0o600)
+            made.rename(home)
+    return home, (home / "password").read_text()
+
+
+def _remove_abandoned(runs: Path) -> None:
+    """Remove the folders of runs whose process was killed."""
+    for folder in runs.glob("run-*"):
+        lock = try_lock(folder / "lock")
+        if lock is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+            lock.close()
+
+
+def _launch(
+    binaries: Path, folder: Path, sockets: Path, uid: int | None
+) -> subprocess.Popen[bytes]:
+    order = start_order(binaries, folder / "data", sockets, uid, SETTINGS)
+    order |= {"parent": os.getpid(), "file_size": FILE_SIZE}
+    with (folder / "log").open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", confine.__file__, json.dumps(order)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env={},
+            cwd="/",
+        )
+
+
+def _url(sockets: Path, user: str, password: str) -> str:
+    return conninfo.make_conninfo(
+        host=str(sockets), user=user, password=password, dbname="postgres"
+    )

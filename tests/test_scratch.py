@@ -1,0 +1,204 @@
+"""The scratch server: whatever declared SQL does on it stays on it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import conninfo
+
+from reconciler.errors import ReconcileError, ScratchError, StatementFailed
+from reconciler.server.connection import connect, rows, run_sql, server_of
+from reconciler.server.disposable import Running, scratch_server
+from reconciler.server.installation import embedded_installations
+from reconciler.server.process import data_folder
+from reconciler.server.scratch import scratches
+from tests.conftest import Database
+from tests.test_conversations import reconcile
+from tests.test_locks import wait_until
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="confinement is for Linux")
+HOSTILE = """
+schema: public
+functions:
+  f():
+    returns: integer
+    language: plpgsql
+    body: |
+      BEGIN
+        {statement};
+        RETURN 1;
+      END
+materialized_views:
+  m:
+    query: SELECT public.f() AS n
+"""
+
+
+@pytest.fixture(scope="module")
+def running() -> Running:
+    return scratch_server(embedded_installations()[0])
+
+
+REFUSED = [
+    "COPY (SELECT 1) TO PROGRAM 'id'",
+    "COPY (SELECT 1) TO '/tmp/reconcile-was-here'",
+    "SELECT pg_read_file('/etc/passwd')",
+    "SELECT pg_ls_dir('/')",
+    "SELECT lo_export(lo_from_bytea(0, 'x'), '/tmp/reconcile-was-here')",
+    "SELECT pg_read_file('/proc/self/environ')",
+]
+
+
+@LINUX
+@pytest.mark.parametrize("statement", REFUSED)
+def test_a_superuser_reaches_nothing_outside(running: Running, statement: str) -> None:
+    with connect(running.url) as connection, pytest.raises(StatementFailed):
+        run_sql(connection, statement)
+    assert not Path("/tmp/reconcile-was-here").exists()  # noqa: S108
+
+
+@LINUX
+def test_the_network_is_out_of_reach(running: Running) -> None:
+    """The listener stands for any service of this machine."""
+    import socket  # noqa: PLC0415
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, connect(running.url) as connection:
+        run_sql(connection, "CREATE EXTENSION IF NOT EXISTS dblink")
+        port = listener.getsockname()[1]
+        with pytest.raises(StatementFailed):
+            run_sql(connection, f"SELECT dblink_connect('host=127.0.0.1 port={port} user=x')")
+        listener.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            listener.accept()
+
+
+@LINUX
+def test_the_process_is_confined(running: Running) -> None:
+    status = Path(f"/proc/{running.process.pid}/status").read_text()
+    assert "NoNewPrivs:\t1" in status
+    assert "Seccomp:\t2" in status
+    if os.geteuid() == 0:
+        assert Path(f"/proc/{running.process.pid}/environ").read_bytes() == b"LC_ALL=C\0"
+        assert "\nUid:\t0" not in status
+
+
+def test_nobody_else_can_connect(running: Running) -> None:
+    place = conninfo.conninfo_to_dict(running.url)
+    folder = Path(str(place["host"]))
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    with connect(running.url) as connection:
+        assert rows(connection, "SHOW listen_addresses")[0]["listen_addresses"] == ""
+    with pytest.raises(psycopg.OperationalError, match="password"):
+        psycopg.connect(host=str(folder), user=str(place["user"]), dbname="postgres", password="x")
+
+
+@LINUX
+def test_a_planner_that_is_killed_leaves_nothing_running(tmp_path: Path) -> None:
+    words = (
+        "import time; from reconciler.server.disposable import scratch_server;"
+        "from reconciler.server.installation import embedded_installations as found;"
+        "print(scratch_server(found()[0]).process.pid, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", words], stdout=subprocess.PIPE, text=True
+    ) as planner:
+        assert planner.stdout is not None
+        pid = int(planner.stdout.readline())
+        planner.send_signal(signal.SIGKILL)
+    wait_until(lambda: not Path(f"/proc/{pid}").exists(), 5)
+    before = {*(data_folder() / "scratch").iterdir()}
+    done = subprocess.run(  # the next run clears away what it left
+        [sys.executable, "-c", words.replace("time.sleep(60)", "0")], check=True
+    )
+    assert done.returncode == 0
+    assert len(before) > len({*(data_folder() / "scratch").iterdir()} & before)
+
+
+def test_a_home_with_a_long_path_has_a_private_socket() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o711)
+        assert _mode_of_sockets(Path(folder) / ("x" * 60) / ("y" * 60)) == "0o700"
+
+
+def _mode_of_sockets(home: Path) -> str:
+    """Start a scratch server below `home` in another process."""
+    words = (
+        "import os, pathlib; from psycopg.conninfo import conninfo_to_dict as parts;"
+        "from reconciler.server.disposable import scratch_server;"
+        "from reconciler.server.installation import embedded_installations as found;"
+        "folder = pathlib.Path(parts(scratch_server(found()[0]).url)['host']);"
+        "print(oct(folder.stat().st_mode & 0o777))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", words],
+        env={**os.environ, "RECONCILE_HOME": str(home)},
+        text=True,
+        capture_output=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+@LINUX
+def test_a_plan_runs_no_program(new_database: Callable[..., Database], tmp_path: Path) -> None:
+    witness = tmp_path / "witness"
+    tmp_path.chmod(0o777)
+    state = tmp_path / "state.yml"
+    state.write_text(HOSTILE.format(statement=f"COPY (SELECT 1) TO PROGRAM 'env > {witness}'"))
+    shown = reconcile("plan", "--target", new_database().url, "--state", str(state))
+    assert not witness.exists()
+    assert "Traceback" not in shown.stderr
+
+
+# -- which server
+
+
+def offered(choice: str, url: str, *extensions: str) -> Iterator[object]:
+    with connect(url) as connection:
+        server = server_of(connection)
+    return scratches(choice, url, server, frozenset(extensions))
+
+
+def test_scratch_never_moves_to_the_target_by_itself(
+    new_database: Callable[..., Database],
+) -> None:
+    database = new_database()
+    with pytest.raises(ScratchError, match="lacks the files of nothing_has_this") as refused:
+        next(offered("auto", database.url, "nothing_has_this"))
+    assert "--scratch target" in str(refused.value)
+
+
+def test_a_superuser_is_no_scratch_user_on_the_target(
+    new_database: Callable[..., Database],
+) -> None:
+    with pytest.raises(ScratchError, match="an ordinary role"):
+        next(offered("target", new_database().url))
+
+
+def test_the_target_serves_a_role_that_may_create_databases(
+    new_database: Callable[..., Database],
+) -> None:
+    role = f"scratch_{os.getpid()}"
+    database = new_database(f"CREATE ROLE {role} LOGIN")
+    url = conninfo.make_conninfo(database.url, user=role)
+    try:
+        with pytest.raises(ScratchError, match=f"ALTER ROLE {role} CREATEDB"):
+            next(offered("target", url))
+        database.run(f"ALTER ROLE {role} CREATEDB")
+        assert next(offered("target", url)) is not None
+    finally:
+        database.run(f"DROP ROLE {role}")
+
+
+def test_another_word_is_refused(new_database: Callable[..., Database]) -> None:
+    with pytest.raises(ReconcileError, match="embedded, installed, target or the URL"):
+        next(offered("nowhere", new_database().url))
