@@ -1,15 +1,15 @@
-"""Every error that `reconcile` raises on purpose.
+"""Define every error raised by `reconcile` on purpose.
 
-    ReconcileError              exit status 1; its text is all that a person needs
+    ReconcileError              exit status 1; the text is complete for a reader without a traceback
     ├── DeclarationError        the YAML is wrong: every problem with file, line and column
     ├── SettingsError           a flag, `reconcile.yml` or an environment variable is wrong
     ├── ConnectionFailed        the server cannot be reached, or refuses us
-    ├── Unsupported             the server's version lacks what the declaration asks for
-    ├── ScratchError            no scratch server can be had, or it cannot hold the objects
-    ├── PlanError               the changes cannot be put into an order that works
-    ├── ProofError              the plan was run on scratch and did not lead to the desired state
+    ├── Unsupported             the server's version lacks a declared feature
+    ├── ScratchError            no scratch server is available, or it refuses an object
+    ├── PlanError               the changes have no possible order
+    ├── ProofError              run on a scratch server, the plan missed the desired state
     ├── PlanRefused             a plan must not run: edited, stale, for another target, with hazards
-    ├── Busy                    another applier holds this database
+    ├── Busy                    another session applies a plan to the database
     ├── Interrupted             Ctrl-C, or SIGTERM, during a run
     └── StatementFailed         PostgreSQL refused a statement (`sqlstate`, `detail`, `hint`)
 
@@ -28,7 +28,7 @@ Severity = Literal["error", "warning", "note"]
 
 @dataclass(frozen=True)
 class Position:
-    """A place in a file that a person wrote; `line` and `column` count from 1."""
+    """A position in a YAML or settings file; `line` and `column` count from 1."""
 
     file: Path
     line: int
@@ -63,11 +63,11 @@ class Problem:
 
 
 class ReconcileError(Exception):
-    """The root of what `reconcile` raises on purpose.
+    """The base class of every error raised by `reconcile` on purpose.
 
-    `rule` is a stable name in kebab-case, and no two classes share one. `objects` are the objects
-    concerned, such as `table public.t`. `position` is the declaration of the first of these that
-    the files declare, None where none is.
+    `rule` is a stable name in kebab-case, unique to the class. `objects` are the objects
+    concerned, such as `table public.t`. `position` is the declaration of the first declared object
+    of `objects`, None if no object is declared.
     """
 
     rule: ClassVar[str] = "failure"
@@ -103,25 +103,25 @@ class ConnectionFailed(ReconcileError):
 
 
 class Unsupported(ReconcileError):
-    """The server's version lacks something that the declaration asks for."""
+    """The server's version lacks a declared feature."""
 
     rule = "unsupported-version"
 
 
 class ScratchError(ReconcileError):
-    """No scratch server can be had, or it cannot hold what must be built on it."""
+    """No scratch server is available, or an object cannot be created on the scratch server."""
 
     rule = "no-scratch-server"
 
 
 class PlanError(ReconcileError):
-    """The changes cannot be put into an order that works."""
+    """The changes have no possible order."""
 
     rule = "no-order"
 
 
 class ProofError(ReconcileError):
-    """The plan was run on scratch and did not lead where it should."""
+    """Run on a scratch server, the plan did not lead to the desired state."""
 
     rule = "not-proven"
 
@@ -133,13 +133,13 @@ class PlanRefused(ReconcileError):
 
 
 class Busy(ReconcileError):
-    """Another applier is at work on this database."""
+    """Another session applies a plan to the database."""
 
     rule = "busy"
 
 
 class Interrupted(ReconcileError):
-    """Somebody stopped the run; what was done stays done."""
+    """A signal stopped the run; committed steps stay committed."""
 
     rule = "interrupted"
 

@@ -31,11 +31,10 @@ from reconciler.server.connection import Connection, rows, run_sql
 from reconciler.server.locks import LockPolicy
 
 T = TypeVar("T")
-POLL_INTERVAL = 0.5  # seconds between two looks of the monitor
+POLL_INTERVAL = 0.5  # seconds between two observations
 DUPLICATE_TABLE = "42P07"  # also of indexes
 
-# An invalid index of that name, which a failed build has left, and whether another session is
-# building it at this moment.
+# An invalid index left by a failed build, and whether another session is building the index now.
 INVALID_INDEX = """
     SELECT EXISTS (SELECT FROM pg_stat_progress_create_index AS p
                    WHERE p.pid <> pg_backend_pid() AND p.datname = current_database()
@@ -52,7 +51,7 @@ def execute(
     policy: LockPolicy,
     journal: Journal,
 ) -> Outcome:
-    """Execute every step whose prerequisites succeeded; a failure stops only dependent steps.
+    """Execute every step with successful prerequisites; a failure stops only dependent steps.
 
     `connection` is from `sole_applier`. Raises ConnectionFailed if the connection breaks, and
     Interrupted on Ctrl-C, after the current statement was cancelled and cleaned up.
@@ -96,7 +95,7 @@ def _interrupted(run: Run) -> str:
 
 
 def _execute_group(run: Run, group: Sequence[Step]) -> None:
-    """Execute the steps of one transaction, or one step outside a transaction block."""
+    """Execute the steps of a transaction, or a single step outside a transaction block."""
     missing = _missing_prerequisites(run, group)
     if missing:
         reason = f"waits for step {min(missing)}, which was not done"
@@ -123,7 +122,7 @@ def _execute_group(run: Run, group: Sequence[Step]) -> None:
 
 
 def _missing_prerequisites(run: Run, group: Sequence[Step]) -> set[str]:
-    """Return the ids of failed or skipped steps on which the group depends."""
+    """Return the ids of failed or skipped prerequisites of the group."""
     own = {s.id for s in group}
     return {d for s in group for d in s.depends_on if d in run.broken} - own
 
@@ -139,7 +138,7 @@ def _failure(
 
 
 class _Attempts:
-    """The attempts at one transaction; `count` is their number so far."""
+    """The attempts at a transaction; `count` is the number so far."""
 
     def __init__(self, run: Run, group: Sequence[Step]) -> None:
         self._run, self._group = run, group
@@ -163,7 +162,7 @@ class _Attempts:
 
 
 def _backfill(run: Run, step: Step, spec: Fill) -> None:
-    """Fill a column in batches, each with retries of its own; the journal keeps the position."""
+    """Fill a column in batches, with retries for each; the journal keeps the position."""
 
     def execute_batch(batch: Callable[[], T]) -> T:
         set_timeouts(run, step)
@@ -177,7 +176,7 @@ def _backfill(run: Run, step: Step, spec: Fill) -> None:
 
 
 def _execute_alone(run: Run, step: Step, attempt: int) -> None:
-    """Execute one step outside a transaction block, and clean up if it fails."""
+    """Execute a step outside a transaction block, and clean up after a failure."""
     if attempt > 1:  # the previous clean-up may itself have failed for want of a lock
         _clean_up(run, step)
     set_timeouts(run, step, attempt)
@@ -193,7 +192,7 @@ def _execute_alone(run: Run, step: Step, attempt: int) -> None:
 
 
 def _execute_transaction(run: Run, group: Sequence[Step], attempt: int) -> None:
-    """Execute the steps in one transaction."""
+    """Execute the steps in a single transaction."""
     locked_since: float | None = None
     timeouts: tuple[float, float] | None = None
     with run.connection.transaction():
@@ -211,7 +210,7 @@ def _execute_transaction(run: Run, group: Sequence[Step], attempt: int) -> None:
 
 
 def _clean_up(run: Run, step: Step) -> None:
-    """Remove what a failed attempt left; what cannot be removed is a leftover for the next plan."""
+    """Remove objects left by a failed attempt; the next plan handles leftovers of the clean-up."""
     if run.connection.closed:
         return
     try:
@@ -228,6 +227,6 @@ def _clean_up(run: Run, step: Step) -> None:
 
 
 def _left_invalid(run: Run, index: str) -> bool:
-    """Return whether there is an invalid index of this name that nobody else is building."""
+    """Return whether an invalid index of the name exists, and no session is building the index."""
     found = rows(run.connection, INVALID_INDEX, [index])
     return bool(found) and not found[0]["in_progress"]

@@ -32,7 +32,7 @@ def permitted(
 
 
 def _journal_refusals(plan: Plan, connection: Connection, journal: str) -> list[str]:
-    """Return why the journal cannot be written in its schema."""
+    """Return why the journal cannot be written in the journal's schema."""
     if any(journal == r.schema or r == Ref("", journal, "").schema_ref for r in plan.touches):
         return [
             f"schema {journal} is to hold the journal, and things are declared in it: "
@@ -56,7 +56,7 @@ def guards(plan: Plan, live: Snapshot) -> list[str]:
 
 
 def hazards_not_allowed(plan: Plan, allow: Collection[str]) -> list[str]:
-    """Return a message for each hazard of the plan that is not allowed, with the flag to use."""
+    """Return a message for each hazard not allowed, with the flag to use."""
     if "all" in allow:
         return []
     return [

@@ -18,7 +18,7 @@ from reconciler.model.reserved_names import MONITOR_APPLICATION
 from reconciler.server.connection import Connection, connect, rows
 from reconciler.server.locks import Blocker, blocking, named
 
-POLL_INTERVAL = 0.5  # seconds between two looks
+POLL_INTERVAL = 0.5  # seconds between two observations
 REPORT_AFTER = 1.0  # seconds of waiting until blockers are reported
 REPORT_INTERVAL = 10.0  # seconds until the same wait is reported again
 RECONNECT_INTERVAL = 10.0  # seconds until a lost connection is opened again
@@ -36,7 +36,7 @@ INDEX_PROGRESS = """
 
 @dataclass
 class Look:
-    """The observation of one statement.
+    """The observation of a single statement.
 
     began           when the statement began, by time.monotonic, like the other times
     blocked_since   when the present wait began
@@ -52,7 +52,7 @@ class Look:
     blockers: Sequence[Blocker] = field(default=())
 
     def at(self, blockers: Sequence[Blocker], now: float) -> None:
-        """Take in the sessions that are in the way now, and report a wait that lasts."""
+        """Record the sessions blocking the statement, and report a long wait."""
         if not blockers:
             self.blocked_since = None
             return
@@ -64,9 +64,9 @@ class Look:
 
 
 class Monitor:
-    """An observer of the server process `pid` of `target`, in a thread of its own.
+    """An observer of the server process `pid` of `target`, in a separate thread.
 
-    While a statement is new, it looks every `every` seconds: first attempts are short.
+    A new statement is observed every `every` seconds: first attempts are short.
     """
 
     def __init__(self, target: str, pid: int, every: float = POLL_INTERVAL) -> None:
@@ -93,7 +93,7 @@ class Monitor:
     def looking(
         self, progress: Callable[[Progress], None], waiting: Callable[[str], None]
     ) -> Generator[Look]:
-        """Observe the statement that runs in this block."""
+        """Observe the statement executed within the `with` block."""
         look = self._look = Look(progress, waiting)
         self._busy.set()
         try:

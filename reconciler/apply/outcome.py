@@ -1,4 +1,4 @@
-"""Define the outcome of a run, and the interface that reports progress."""
+"""Define the outcome of a run, and the interface to report progress."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Outcome:
 
     @property
     def changed(self) -> int:
-        """Number of objects of which all steps are done."""
+        """Number of objects with all steps done."""
         return len(self._objects() - self._objects("failed") - self._objects("skipped"))
 
     @property
@@ -75,7 +75,7 @@ class Watcher(Protocol):
 
 
 class NonRaisingWatcher:
-    """A watcher that swallows exceptions of another: a closed terminal must not stop the run."""
+    """A watcher to swallow a watcher's exceptions: a closed terminal must not stop the run."""
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher

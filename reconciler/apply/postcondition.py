@@ -1,4 +1,4 @@
-"""Compare objects with the plan once their last step is done."""
+"""Compare objects with the plan after the last step on each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Named = tuple[str, str]  # kind and identity
 
 
 def unmet(connection: Connection, plan: Plan, objects: Iterable[Named]) -> dict[Named, str]:
-    """Return a reason for each of the objects that is not as planned.
+    """Return a reason for each object not in the planned state.
 
     SQL in fields is compared only if the plan was made with the target's major version: others
     may print the same expression differently.

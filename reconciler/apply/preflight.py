@@ -1,4 +1,4 @@
-"""Check a plan against the target before its first step, and report every obstacle at once."""
+"""Check a plan against the target before the first step, and report every obstacle at once."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ _SPACE_NEEDED = """
 
 @dataclass(frozen=True)
 class Finding:
-    """A fact to know before the first step; `refuses` marks an obstacle that would fail a step."""
+    """A fact to know before the first step; `refuses` marks an obstacle bound to fail a step."""
 
     message: str
     refuses: bool = False
@@ -115,7 +115,7 @@ def preflight(plan: Plan, connection: Connection) -> list[Finding]:
 
 
 def refusals(findings: Iterable[Finding]) -> list[str]:
-    """Return the messages of the findings for which the plan must not start."""
+    """Return the messages of the findings with `refuses` set."""
     return [f.message for f in findings if f.refuses]
 
 
@@ -184,7 +184,7 @@ def _owners_not_assignable(plan: Plan, connection: Connection, role: str) -> Ite
         )
 
 
-# -- what the steps will meet ------------------------------------------------------------------
+# -- obstacles on the target -------------------------------------------------------------------
 
 
 def _backfills(plan: Plan, connection: Connection) -> Iterator[Finding]:
@@ -194,7 +194,7 @@ def _backfills(plan: Plan, connection: Connection) -> Iterator[Finding]:
 
 
 def _published(plan: Plan, connection: Connection) -> Iterator[Finding]:
-    """Refuse shadow columns on tables that a publication sends with all their columns.
+    """Refuse shadow columns on tables published without a column list.
 
     Logical replication stops at a subscriber whose table lacks a published column.
     """
@@ -227,7 +227,7 @@ def _old_transactions(plan: Plan, connection: Connection) -> Iterator[Finding]:
 
 
 def _invalid_indexes(plan: Plan, connection: Connection) -> Iterator[Finding]:
-    """Name the invalid indexes of the plan's relations that no step of the plan handles."""
+    """Name the invalid indexes of the plan's relations not handled by any step."""
     values: dict[str, object] = {
         "relations": sorted({*_relations(plan.steps)}),
         "planned": sorted({s.index for s in plan.steps if s.index}),

@@ -35,9 +35,9 @@ class RunRecord:
     unseen: str = ""
 
     def finish(self, plan: Plan, outcome: Outcome, connection: Connection) -> Outcome:
-        """Take in the outcome, and read the state that the run has left.
+        """Record the outcome, and read the state after the run.
 
-        A failure to read that state does not make the run a failure.
+        A failure to read the state does not make the run a failure.
         """
         self.status = "failed" if outcome.failed or outcome.skipped else "done"
         if not plan.steps:
@@ -58,7 +58,7 @@ def record_run(
     policy: LockPolicy,
     schema: str | None,
 ) -> Generator[RunRecord]:
-    """Open a journal entry, and close it however the run ends."""
+    """Open a journal entry, and close the entry however the run ends."""
     record = RunRecord(_begin(plan, live, connection, schema) if plan.steps else Journal())
     try:
         yield record
@@ -87,7 +87,7 @@ def _close(
 
 
 def _models_after(record: RunRecord, plan: Plan, connection: Connection) -> Models | None:
-    """Return the models of the plan's objects after the run; None if they cannot be read."""
+    """Return the models of the plan's objects after the run; None if unreadable."""
     if not record.unseen:
         try:
             return models_of(plan.touches, (record.after or introspect(connection)).state)
@@ -99,5 +99,5 @@ def _models_after(record: RunRecord, plan: Plan, connection: Connection) -> Mode
 
 
 def models_of(refs: Iterable[Ref], state: State) -> Models:
-    """Return the models of objects as the journal keeps them."""
+    """Return the models of objects in the journal's format."""
     return {r: obj.fields() if (obj := state.get(r)) is not None else None for r in refs}

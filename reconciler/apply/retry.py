@@ -1,4 +1,4 @@
-"""Retry statements that fail for want of a lock, within time limits."""
+"""Retry statements after lock timeouts and deadlocks, within time limits."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from reconciler.sql import spellings
 
 T = TypeVar("T")
 
-# The part of deadlock_timeout for which we wait at most while we hold a lock. After the whole
-# deadlock_timeout a session that waits for us looks for a deadlock, and may be made to fail.
+# The largest part of deadlock_timeout to wait while holding a lock. After a full deadlock_timeout
+# a session blocked by us checks for a deadlock, and PostgreSQL may cancel the session's statement.
 DEADLOCK_CHECK_FRACTION = 0.75
 
 # Seconds: enough for a session that holds a lock for a single statement.
 MIN_LOCK_WAIT = 0.05
 
-# The attempt from which on lock waits have full length; each one before waits half as long.
+# The first attempt with a full lock wait; each attempt before waits half as long as the next.
 FULL_WAIT_ATTEMPT = 4
 
 LOCK_NOT_AVAILABLE = "55P03"
@@ -64,7 +64,7 @@ def statement_timeouts(
 
 
 def step_timeouts(run: Run, lock: float, statement: float) -> None:
-    """Set lock_timeout and statement_timeout of the session, in seconds; 0 disables them.
+    """Set the session's lock_timeout and statement_timeout, in seconds; 0 disables a timeout.
 
     Raises ConnectionFailed if a pooler has put the connection on another server process.
     """
@@ -135,7 +135,7 @@ def _lock_not_available(blockers: Sequence[Blocker]) -> StatementFailed:
 
 
 def _with_blockers(failure: StatementFailed, blockers: Sequence[Blocker]) -> StatementFailed:
-    """Return the failure with the sessions that held the lock as its detail."""
+    """Return the failure with the sessions holding the lock as the detail."""
     return StatementFailed(
         failure.message,
         sqlstate=failure.sqlstate,
@@ -146,7 +146,7 @@ def _with_blockers(failure: StatementFailed, blockers: Sequence[Blocker]) -> Sta
 
 
 def _locks(group: Sequence[Step]) -> dict[str, str]:
-    """Return the strongest lock mode that the steps take on each relation, by its SQL."""
+    """Return the strongest lock mode of the steps on each relation, by SQL spelling."""
     found: dict[str, str] = {}
     for step in group:
         if step.relation and step.lock:

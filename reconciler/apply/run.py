@@ -42,7 +42,7 @@ class Run:
     deferred: set[Named] = field(default_factory=set[Named])
 
     def end(self, outcome: StepOutcome) -> None:
-        """Take in the outcome of a pending step, and report it."""
+        """Record and report the outcome of a pending step."""
         self.outcomes.append(outcome)
         self.pending = [s for s in self.pending if s.id != outcome.step.id]
         if outcome.status != "done":
@@ -50,7 +50,7 @@ class Run:
         self.report(outcome)
 
     def report(self, outcome: StepOutcome) -> None:
-        """Tell the watcher of an outcome, and record it in the journal."""
+        """Report an outcome to the watcher, and record the outcome in the journal."""
         self.watcher.ended(outcome)
         self.journal.step(
             self.connection,

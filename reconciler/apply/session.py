@@ -1,4 +1,4 @@
-"""Prepare sessions that apply a plan: settings, timeouts and the advisory lock."""
+"""Prepare sessions to apply a plan: settings, timeouts and the advisory lock."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reconciler.server.locks import LockPolicy
 READ_LOCK_TIMEOUT = "10s"  # lock_timeout of queries
 
 # Seconds of our deadlock_timeout. An autovacuum worker that blocks a session is cancelled after the
-# deadlock_timeout of the session, so autovacuum gives way to us before anybody waits behind us.
+# deadlock_timeout of the session: a short value ends autovacuum before sessions queue behind us.
 OWN_DEADLOCK_TIMEOUT = 0.1
 
 # Seconds for which steps let autovacuum workers continue where the role may not set
@@ -35,7 +35,7 @@ POOLED = (
 
 
 def prepare(connection: Connection, policy: LockPolicy) -> None:
-    """Set the parameters of a session: ours first, then those that the user asks for.
+    """Set the parameters of a session: defaults of reconcile first, then the user's.
 
     Timeouts of the role or the database do not apply. Raises StatementFailed.
     """
@@ -61,12 +61,12 @@ def _may_shorten_deadlock_timeout(connection: Connection) -> bool:
 
 
 def backend_pid(connection: Connection) -> int:
-    """Return the pid of the server process; behind a pooler the driver's value is another one."""
+    """Return the pid of the server process; behind a pooler the driver's value is wrong."""
     return rows(connection, "SELECT pg_backend_pid() AS pid")[0]["pid"]
 
 
 def session_timeouts(connection: Connection) -> tuple[float, float]:
-    """Return the deadlock_timeout of other sessions and our grace for autovacuum, in seconds."""
+    """Return the deadlock_timeout of blocked sessions and the grace for autovacuum, in seconds."""
     own = "extract(epoch FROM current_setting('deadlock_timeout')::interval)::float8"
     (found,) = rows(connection, f"SELECT {_DEADLOCK_TIMEOUT} AS others, {own} AS own")
     return found["others"], 0.0 if found["own"] <= OWN_DEADLOCK_TIMEOUT else AUTOVACUUM_GRACE
@@ -82,7 +82,7 @@ def prepared(target: str, policy: LockPolicy) -> Generator[Connection]:
 
 @contextmanager
 def sole_applier(target: str, policy: LockPolicy | None = None) -> Generator[Connection]:
-    """Open a prepared connection that holds the advisory lock of the database.
+    """Open a prepared connection with the advisory lock of the database.
 
     Raises Busy if another session holds the lock, and ConnectionFailed behind a pooler that does
     not keep sessions.
@@ -100,7 +100,7 @@ def sole_applier(target: str, policy: LockPolicy | None = None) -> Generator[Con
 def _assert_not_pooled(connection: Connection) -> None:
     """Raise ConnectionFailed if transactions run in several server processes.
 
-    An advisory lock of such a session would stay behind in the pooler.
+    An advisory lock would outlive the connection, on a server process kept by the pooler.
     """
     if len({backend_pid(connection) for _ in range(3)}) > 1:
         raise ConnectionFailed(POOLED)

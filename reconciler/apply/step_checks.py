@@ -1,4 +1,4 @@
-"""Check that executed steps had the planned effect on their objects."""
+"""Check the effect of executed steps on objects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reconciler.plan.step import Step
 
 
 def failed_checks(run: Run, group: Sequence[Step]) -> Mapping[Named, str]:
-    """Return why objects are not as planned after their last step, which is in the group.
+    """Return why objects with the last step in the group are not in the planned state.
 
     An object is deferred to the end if pending steps concern its table or its dependents.
     """
@@ -48,10 +48,10 @@ def check_deferred(run: Run) -> None:
 def _read_reasons(
     run: Run, group: Sequence[Step], objects: Collection[Named]
 ) -> Mapping[Named, str]:
-    """Read the objects, with retries, and return why they are not as planned."""
+    """Read objects, with retries, and return why each is not in the planned state."""
 
     def read() -> Mapping[Named, str]:
-        # Locks of catalogs and relations read so far are held while the next is waited for.
+        # A transaction keeps the locks on catalogs and relations read before a lock wait.
         step_timeouts(run, run.policy.lock / 4, 0.0)
         return unmet(run.connection, run.plan, objects)
 

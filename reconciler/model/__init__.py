@@ -1,1 +1,1 @@
-"""The contract of a kind, and the values that stages exchange."""
+"""Define the contract of a kind, and the values passed between stages."""

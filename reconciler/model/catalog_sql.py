@@ -58,7 +58,7 @@ def address(catalog: str, oid: str, part: str = "0") -> str:
 
 
 def settable_options(options: str) -> str:
-    """Return SQL for the `attoptions` that users can set.
+    """Return SQL for the user-settable options in `attoptions`.
 
     Since 15.20, PostgreSQL stores a version in `attoptions` as well.
     """
@@ -83,7 +83,7 @@ def query_columns(relation: str) -> str:
 
 
 def object_grants(acl: str, letter: str, owner: str) -> str:
-    """Return SQL for `grants`, without an owner that has the default privileges.
+    """Return SQL for `grants`, without an owner with exactly the default privileges.
 
     `acl` and `owner` are column names, `letter` is acldefault()'s
     (https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-ACLITEM).

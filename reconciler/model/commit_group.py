@@ -1,4 +1,4 @@
-"""Objects with changes that several steps of a plan must commit together."""
+"""Group objects by transaction: commit all steps for the objects of a group together."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from reconciler.model.ref import Ref
 
 
 class CommitsTogether(Object):
-    """An object that never is visible half changed: a table with all its policies."""
+    """An object with all changes committed in a single transaction: a table with policies."""
 
     @property
     def commit_group(self) -> Ref | None:
-        """The object that names the transaction; None if each change may commit on its own."""
+        """Return the ref naming the transaction; None if each change may commit alone."""
         raise NotImplementedError
 
 
 def commit_group(obj: Object) -> Ref | None:
-    """Return the object that names the transaction of changes to any object."""
+    """Return the ref naming any object's transaction; None if each change may commit alone."""
     return obj.commit_group if isinstance(obj, CommitsTogether) else None

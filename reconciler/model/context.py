@@ -15,7 +15,7 @@ from reconciler.server.capabilities import Server
 
 @dataclass(frozen=True)
 class PlanningContext:
-    """The facts that a kind may use to plan, read in the snapshot of the live state.
+    """Facts for planning, read in the snapshot of the live state.
 
     server, user                  the target, and the role that will own new objects
     sizes                         of relations
@@ -80,5 +80,5 @@ class PlanningContext:
         return self.sizes.get(ref, Size())
 
     def exchanges(self, table: Ref | None) -> Mapping[str, str]:
-        """Return the table's columns to be swapped online, with the names of their shadows."""
+        """Return the table's columns to be swapped online, with the names of the shadow columns."""
         return {r.name: shadow for r, shadow in self.shadows.items() if r.on == table}

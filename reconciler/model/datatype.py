@@ -1,8 +1,8 @@
 """Replace data types and collations of columns without losing values.
 
-If columns have the type, it is renamed, the new type is created under its name, each column is
-converted, and the old type is dropped: all in one transaction. ALTER TYPE cannot change most types
-(https://www.postgresql.org/docs/current/sql-altertype.html).
+If columns have the type, the old type is renamed, the new type is created under the name, each
+column is converted, and the old type is dropped: all in one transaction. ALTER TYPE cannot change
+most types (https://www.postgresql.org/docs/current/sql-altertype.html).
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ class Replaceable(Object):
         return self.model_copy(update={"ref": replace(self.ref, name=old_name(self.ref.name))})
 
     def rename_to_old_name(self, renamed: Self) -> Iterable[Statement]:
-        """Free the name for the new object; `renamed` is this object afterwards."""
+        """Rename the object to `renamed`, to free the name for the replacement."""
         del renamed
         yield rename_to_old(self.rename_keyword, self.ref.schema, self.ref.name)
 
     def old_names(self) -> Mapping[str, str]:
-        """Map the names that PostgreSQL prints to the temporary names, for dependent types too."""
+        """Map names printed by PostgreSQL to temporary names, for dependent types too."""
         return {text(self.sql_name()): text(name(self.ref.schema, old_name(self.ref.name)))}
 
     def conversions(self, old: Self, renamed: Self) -> Mapping[str, TypeConversion]:
-        """Return conversions of values by type name, from `old`, now `renamed`, to this object."""
+        """Return conversions of values by type name, from `old`, now `renamed`, to `self`."""
         raise NotImplementedError
 
 
@@ -67,7 +67,7 @@ class DataType(Granted, Replaceable):
         }
 
     def converted(self, old: DataType, value: sql.Composable, type_name: str) -> sql.Composable:
-        """Return SQL that casts a value of the old type, or of an array of it, to `type_name`."""
+        """Return SQL to cast a value of the old type, or of the array type, to `type_name`."""
         del old
         return compose("{}::text::{}", value, raw(type_name))
 
@@ -85,7 +85,7 @@ class DataType(Granted, Replaceable):
 
 
 def converted(value: sql.Composable, old: str, new: str) -> sql.Composable:
-    """Cast a value; by way of text between two user-defined types, which may have no cast."""
+    """Cast a value, between two user-defined types by way of text, for lack of a direct cast."""
     through = compose("{}::text", value) if "." in old and "." in new else value
     return compose("{}::{}", through, raw(new))
 

@@ -14,26 +14,26 @@ from reconciler.server.connection import Connection
 
 
 class Shorthand(Object):
-    """An object that may declare further objects: `references:` of a column is a foreign key."""
+    """An object able to declare further objects: `references:` of a column is a foreign key."""
 
     def expand_shorthand(self) -> Iterable[tuple[Ref, dict[str, Any]]]:
         """Return the refs and the fields of the further objects."""
         raise NotImplementedError
 
     def collapse_shorthand(self, others: Mapping[Ref, Object]) -> tuple[Self, frozenset[Ref]]:
-        """Return the object in its shortest form, and the refs among `others` declared by it."""
+        """Return the object in the shortest form, and the refs declared by the short form."""
         raise NotImplementedError
 
 
 class RowExpressions(Object):
-    """An object with SQL expressions over a table's row that no catalog stores: a backfill."""
+    """An object with SQL expressions over a table's row, stored in no catalog: a backfill."""
 
     def expressions(self) -> Mapping[str, str]:
-        """Return the expressions by the names of their fields."""
+        """Return the expressions by field name."""
         raise NotImplementedError
 
     def with_expression(self, field: str, value: str) -> Self:
-        """Return the object with an expression as PostgreSQL prints it."""
+        """Return the object with the expression `field` as printed by PostgreSQL."""
         raise NotImplementedError
 
 
@@ -51,12 +51,12 @@ class Overloaded(Object):
     arguments: str = Field(default="", json_schema_extra={"derived": True})
 
     def identify(self, connection: Connection) -> Ref:
-        """Ask a scratch server for the ref as the catalog spells it; raises StatementFailed."""
+        """Ask a scratch server for the ref in the catalog's spelling; raises StatementFailed."""
         raise NotImplementedError
 
 
 class RenamesParts(Object):
-    """An object with parts that have names and are no objects: the values of an enum."""
+    """An object with named parts, not objects by themselves: the values of an enum."""
 
     renamed_part: ClassVar[str] = "name"  # the field shown by a plan
 
@@ -65,18 +65,18 @@ class RenamesParts(Object):
         raise NotImplementedError
 
     def with_parts_from(self, names: Mapping[str, str]) -> Self:
-        """Return the declaration that renames parts; `names` maps their names to the old ones."""
+        """Return the declaration with parts renamed; `names` maps new names to old names."""
         del names
         return self
 
 
 def expressions(obj: Object) -> Mapping[str, str]:
-    """Return the row expressions of any object by the names of their fields."""
+    """Return the row expressions of any object by field name."""
     return obj.expressions() if isinstance(obj, RowExpressions) else {}
 
 
 def with_expression(obj: Object, field: str, value: str) -> Object:
-    """Return an object with one of its row expressions as PostgreSQL prints it."""
+    """Return any object with the row expression `field` as printed by PostgreSQL."""
     return obj.with_expression(field, value) if isinstance(obj, RowExpressions) else obj
 
 

@@ -1,4 +1,4 @@
-"""The deferred part of an object, created after all that it refers to (pg_dump: post-data)."""
+"""Define the deferred part of an object, created after referenced objects (pg_dump: post-data)."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from reconciler.model.statement import Statement, undoable
 
 
 class Deferred(Object):
-    """An object with a deferred part: a sequence's OWNED BY, whose column's default needs it."""
+    """An object with a deferred part: a sequence with OWNED BY, set after the column exists."""
 
     def define_deferred(self, old: Self | None, context: PlanningContext) -> Iterable[Statement]:
         """Create or alter the deferred part."""
         raise NotImplementedError
 
     def deferred_needs(self) -> frozenset[Ref]:
-        """Return the objects that the deferred part refers to; the object itself needs none."""
+        """Return the objects referenced by the deferred part only, not by CREATE."""
         return frozenset()
 
     def remove_deferred(self, context: PlanningContext) -> Iterable[Statement]:
-        """Drop the deferred part, before dropping its objects would drop this one as well."""
+        """Drop the deferred part, before DROP of referenced objects would drop the object too."""
         del context
         return ()
 
     def complete(self, old: Self | None, context: PlanningContext) -> list[Statement]:
-        """Create or alter the deferred part, with its undo."""
+        """Create or alter the deferred part, with undo statements."""
 
         def undo() -> Iterable[Statement]:
             if old is None:
@@ -39,14 +39,14 @@ class Deferred(Object):
 
 
 def complete_deferred(obj: Object, old: Object | None, context: PlanningContext) -> list[Statement]:
-    """Create or alter the deferred part of any object, with its undo."""
+    """Create or alter the deferred part of any object, with undo statements."""
     if not isinstance(obj, Deferred):
         return []
     return obj.complete(old if isinstance(old, Deferred) else None, context)
 
 
 def deferred_needs(obj: Object) -> frozenset[Ref]:
-    """Return the objects that the deferred part of any object refers to."""
+    """Return the objects referenced by the deferred part of any object."""
     return obj.deferred_needs() if isinstance(obj, Deferred) else frozenset()
 
 

@@ -1,4 +1,4 @@
-"""Facts about the target besides its state: sizes, leftovers, copies on partitions."""
+"""Hold facts about the target besides the state: sizes, leftovers, copies on partitions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Size:
 
     @property
     def words(self) -> str:
-        """The bytes, the rows and an estimate of the time to read them, for messages."""
+        """Describe bytes, rows and estimated reading time, for messages."""
         rows = f", about {self.rows:,} rows" if self.rows >= 0 else ""
         seconds = self.bytes / READ_RATE
         time = f"{seconds / 60:.0f} min" if seconds >= 120 else f"{max(seconds, 1):.0f} s"

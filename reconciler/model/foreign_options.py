@@ -38,7 +38,7 @@ def parse_options(options: Iterable[str] | None) -> dict[str, str]:
 
 
 def reject_secrets(options: Mapping[str, str]) -> dict[str, str]:
-    """Return the options; raise ValueError for a secret, which must not be kept in a file."""
+    """Return the options; raise ValueError for a secret, to be kept out of files."""
     for option in options:
         if option.lower() in SECRETS:
             raise ValueError(
@@ -58,7 +58,7 @@ def options_clause(options: Mapping[str, str]) -> sql.Composable:
 
 
 def options_change(old: Mapping[str, str], new: Mapping[str, str]) -> sql.Composable | None:
-    """Return `OPTIONS (…)` of an ALTER command that turns `old` into `new`; None if equal."""
+    """Return `OPTIONS (…)` for an ALTER command from `old` to `new`; None if equal."""
     actions = [compose("DROP {}", k) for k in old if k not in new]
     changed = {k: v for k, v in new.items() if old.get(k) != v}
     actions += [

@@ -21,7 +21,7 @@ from reconciler.model.statement import Statement
 
 
 class Inheriting(Object):
-    """A table that may inherit from parent tables, or be a partition."""
+    """A table with parent tables, a partition, or a table eligible to be either."""
 
     @property
     def parents(self) -> tuple[Ref, ...]:
@@ -39,12 +39,12 @@ class Inheriting(Object):
         return False
 
     def without_parents(self) -> Self:
-        """Return the table as a table of its own."""
+        """Return the table without parents."""
         raise NotImplementedError
 
 
 class Inheritable(Object):
-    """An object on a table that child tables inherit."""
+    """An object on a table, inherited by child tables."""
 
     def is_inherited_by(self, child: Inheriting) -> bool:
         """Tell whether a direct child table has the object too."""
@@ -52,58 +52,60 @@ class Inheritable(Object):
         return True
 
     def inherited_by(self, child: Ref) -> Self:
-        """Return the object as the child table has it, without comment, owner and privileges."""
+        """Return the child table's inherited object, without comment, owner and privileges."""
         return self.without_attached().on_relation(child)
 
     def satisfied_by(self, found: Self) -> bool:
-        """Compare with a live object, of which parents not attached yet may bring the rest."""
+        """Compare with a live object; parents attached later may still add properties."""
         return self.matches(found)
 
 
 class Overriding(Object):
-    """An object that may alter an inherited one: a column's default, a partition's trigger."""
+    """An object able to alter an inherited object: a column's default, a partition's trigger."""
 
     @property
     def overrides(self) -> bool:
-        """Whether the object only alters an inherited one."""
+        """Whether the object only alters an inherited object."""
         raise NotImplementedError
 
     @property
     def also_inherited(self) -> bool:
-        """Whether a parent has the object too, so that changes to the parent's apply to it."""
+        """Whether a parent has the object too: changes on the parent apply to the child."""
         return self.overrides
 
     def filled(self, inherited: Object) -> Self:
-        """Return the object complete, with the inherited one's values where it has none."""
+        """Return the object with unset fields filled from the inherited object."""
         del inherited
         return self
 
     def must_own_before(self, was: Object, old: Object, new: Object) -> bool:
         """Tell whether to define the object locally before the parent's changes from old to new.
 
-        `was` is the object before the plan. Otherwise the parent's change would remove it.
+        `was` is the object before the plan. Without a local definition, the parent's change would
+        drop the object on the child table.
         """
         del was, old, new
         return False
 
     def override_clause(self, context: PlanningContext) -> sql.Composable | None:
-        """Return the override as part of CREATE TABLE, if no later ALTER can express it."""
+        """Return the override as a CREATE TABLE clause; None if ALTER can set the override."""
         del context
         return None
 
     def restate_overrides(
         self, changed: Object, old: Object, context: PlanningContext
     ) -> Iterable[Statement]:
-        """Repeat statements whose effect a change of the table or of the parent's object undid."""
+        """Repeat statements undone by a change of the table or of the parent's object."""
         del changed, old, context
         return ()
 
     def renamed_while_reparenting(
         self, before: Object, after: Object, context: PlanningContext
     ) -> tuple[Statement, Statement] | None:
-        """Return a rename of this parent's object, and its reverse, around a change of parents.
+        """Return a rename of the parent's object, and the reverse, around a change of parents.
 
-        A child table inherits it as `before`, and from its new parents as `after`.
+        A child table inherits the object as `before` from the old parents, and as `after` from the
+        new parents.
         """
         del before, after, context
         return None
@@ -125,7 +127,7 @@ def is_partitioned(obj: Object | None) -> bool:
 
 
 def overrides(obj: Object | None) -> bool:
-    """Tell whether any object only alters an inherited one."""
+    """Tell whether any object only alters an inherited object."""
     return isinstance(obj, Overriding) and obj.overrides
 
 
@@ -135,14 +137,14 @@ def also_inherited(obj: Object | None) -> bool:
 
 
 def filled(obj: Object, inherited: Object | None) -> Object:
-    """Return any object complete, with an inherited one's values where it has none."""
+    """Return any object with unset fields filled from the inherited object."""
     if inherited is None or not isinstance(obj, Overriding):
         return obj
     return obj.filled(inherited)
 
 
 def inherited_by(obj: Object, child: Object) -> Object | None:
-    """Return any object as a direct child table inherits it, None if it does not."""
+    """Return any object as inherited by a direct child table, None if not inherited."""
     if not isinstance(obj, Inheritable) or not isinstance(child, Inheriting):
         return None
     return obj.inherited_by(child.ref) if obj.is_inherited_by(child) else None
@@ -151,7 +153,7 @@ def inherited_by(obj: Object, child: Object) -> Object | None:
 def restate_overrides(
     obj: Object, changed: Object, old: Object, context: PlanningContext
 ) -> Iterable[Statement]:
-    """Repeat statements for any object whose effect a change from `old` undid."""
+    """Repeat statements for any object undone by a change from `old`."""
     return obj.restate_overrides(changed, old, context) if isinstance(obj, Overriding) else ()
 
 
@@ -161,7 +163,7 @@ def must_own_before(obj: Object, was: Object, old: Object, new: Object) -> bool:
 
 
 def override_clause(obj: Object, context: PlanningContext) -> sql.Composable | None:
-    """Return the override by any object within CREATE TABLE, if no later ALTER can express it."""
+    """Return any object's override as a CREATE TABLE clause; None if ALTER can set the override."""
     return obj.override_clause(context) if isinstance(obj, Overriding) else None
 
 

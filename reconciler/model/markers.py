@@ -1,4 +1,4 @@
-"""Markers: properties of a kind that ordering and scratch databases respect."""
+"""Mark kinds for the order of a plan and for scratch databases."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from reconciler.model.object import Object
 
 
 class AppliesLast(Object):
-    """A setting for objects created later: changed after all others, kept on every clone."""
+    """A setting for objects created later: changed last, kept on every clone."""
 
 
 class FiresOnDdl(Object):
-    """An object that reacts to DDL on other objects: created last, dropped first."""
+    """An object fired by DDL on any object: created last, dropped first."""
 
 
 class HiddenDependency(Object):
-    """An object used without an entry in pg_depend, which records only the function behind it."""
+    """An object with dependents missing from pg_depend: only the object's function is recorded."""
 
 
 class PlatformDependent(Object):
-    """An object that depends on the server's platform: its ICU version, its locales."""
+    """An object dependent on the server's platform: the ICU version, the installed locales."""

@@ -1,4 +1,4 @@
-"""The contract of a kind: read this file, then one kind, for example `reconciler/kinds/enum.py`.
+"""Define the contract of a kind; an example is `reconciler/kinds/enum.py`.
 
 A kind is a frozen pydantic class in a file of `reconciler/kinds/`. Its fields are the keys of its
 YAML entry, the columns of its catalog query and the values compared by `==`. `Record` holds the
@@ -20,8 +20,8 @@ Abilities of some kinds only are capabilities, further base classes in this pack
     markers          AppliesLast, FiresOnDdl, HiddenDependency, PlatformDependent
     owned, datatype  Owned, Granted; DataType, Replaceable
 
-Stages ask with `isinstance(obj, Deferred)`, or call the function beside the capability that
-answers for any object: `deferred_needs(obj)`.
+Stages ask with `isinstance(obj, Deferred)`, or call the module-level function next to the
+capability, with an answer for any object: `deferred_needs(obj)`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from reconciler.sql import compose, literal, text
 
 
 class Object(Record):
-    """One object of a database; see `Record` for its fields and names."""
+    """A database object; see `Record` for fields and names."""
 
     section: ClassVar[str]  # the YAML key that lists objects of this kind
     parent_kinds: ClassVar[tuple[str, ...]] = ()  # entries with that key; (): the top of a file
@@ -97,13 +97,13 @@ class Object(Record):
 
     @classmethod
     def short_form(cls, body: dict[str, Any]) -> object:
-        """Return the short form of the fields, if any, as `entry` reads it."""
+        """Return the short form of the fields, if any, as read by `entry`."""
         return body
 
     # -- requirements ---------------------------------------------------------------------------
 
     def needs(self) -> frozenset[Ref]:
-        """Return the objects named by the fields and created before; pg_depend adds the others."""
+        """Return the objects named by the fields and created before; pg_depend adds more."""
         return frozenset({self.ref.on or self.ref.schema_ref} if self.ref.schema else ())
 
     def roles(self) -> frozenset[str]:
@@ -111,7 +111,7 @@ class Object(Record):
         return frozenset()
 
     def required_versions(self) -> Mapping[str, int]:
-        """Return the fields in use that PostgreSQL 14 lacks, with their first major version."""
+        """Return the fields in use unknown to PostgreSQL 14, with each first major version."""
         return {
             f: major
             for f, major in self.first_version.items()
@@ -127,7 +127,7 @@ class Object(Record):
         raise NotImplementedError
 
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
-        """Alter `old` into this object; None if the object must be dropped and created."""
+        """Alter `old` into `self`; None if the object must be dropped and created."""
         del old, context
         return None
 
@@ -144,7 +144,7 @@ class Object(Record):
         return self._locking(rename).model_copy(update={"undo": (text(undo),)})
 
     def attach(self, old: Self | None, context: PlanningContext) -> Iterator[Statement]:
-        """Set owner, privileges and comment, if they differ from `old` or a new object's."""
+        """Set owner, privileges and comment, if different from `old` or from a new object's."""
         yield from self._own(old, context)
         if self.comment != (old.comment if old else None):
             comment = compose("COMMENT ON {} IS {}", self.designation(), literal(self.comment))
@@ -156,7 +156,7 @@ class Object(Record):
         yield from ()
 
     def _locking(self, command: sql.Composable, lock: str = "ACCESS EXCLUSIVE") -> Statement:
-        """Return a statement that locks the object's relation, if any."""
+        """Return a statement to lock the object's relation, if any."""
         relation = self.stands_on
         return Statement(sql=text(command), lock=lock if relation else "", relation=relation)
 
@@ -184,7 +184,7 @@ class Object(Record):
         ]
 
     def alter(self, old: Self, context: PlanningContext) -> list[Statement] | None:
-        """Alter `old` into this object completely; None if it must be dropped and created.
+        """Alter `old` into `self` with owner, privileges and comment; None to drop and create.
 
         `undo` of the first statement is None if undoing needs a DROP and a CREATE.
         """
@@ -202,7 +202,7 @@ class Object(Record):
     def drop(
         self, context: PlanningContext, lost: Sequence[Object] = (), *, online: bool = True
     ) -> list[Statement]:
-        """Drop the object; the undo also creates `lost`, objects that are dropped with it."""
+        """Drop the object; the undo also creates `lost`, the objects dropped by the command."""
         parts = [o for o in lost if isinstance(o, InlinePart)]
 
         def undo() -> Iterable[Statement]:
@@ -216,7 +216,7 @@ class Object(Record):
     def _dropped(
         self, parts: Iterable[InlinePart], context: PlanningContext, *, online: bool
     ) -> Iterable[Statement]:
-        """Drop the object and the remains of its parts."""
+        """Drop the object and the remains of inline parts."""
         yield from self.removal(context, online=online)
         for part in parts:
             yield from part.remove_after_parent(context)
@@ -228,18 +228,18 @@ class Object(Record):
 
 
 class InlinePart(Object):
-    """A part of another object, created within its CREATE statement when both are new: a column."""
+    """A part of another object, created within the parent's CREATE if both are new: a column."""
 
     def clause(self) -> sql.Composable:
-        """Return the part as CREATE TABLE lists it."""
+        """Return the part as a clause of CREATE TABLE."""
         raise NotImplementedError
 
     def reserved_constraint_names(self) -> frozenset[str]:
-        """Return the names of its constraints that are given explicitly."""
+        """Return the explicit names of the part's constraints."""
         return frozenset()
 
     def with_explicit_names(self, reserved: Set[tuple[str, str]]) -> Self:
-        """Return the part with explicit names for constraints whose default names are reserved.
+        """Return the part with explicit names for constraints with reserved default names.
 
         `reserved` holds pairs of schema and name: PostgreSQL would choose others to avoid them.
         """
@@ -247,14 +247,14 @@ class InlinePart(Object):
         return self
 
     def remove_after_parent(self, context: PlanningContext) -> Iterable[Statement]:
-        """Drop remains of the part that stay when its parent is dropped."""
+        """Drop remains of the part left by DROP of the parent."""
         del context
         return ()
 
     def keep_through(
         self, changed: Object, old: Object, context: PlanningContext
     ) -> Iterable[Statement]:
-        """Restore the part after a change of its parent from `old`, which alters the part too."""
+        """Restore the part after a change of the parent from `old` altered the part too."""
         del changed, old, context
         return ()
 
@@ -264,26 +264,26 @@ class InlinePart(Object):
         return False
 
     def for_existing_rows(self) -> Self:
-        """Return the part as it can be added to a table with rows: without values, nullable."""
+        """Return the part without values and nullable, for ADD COLUMN on a table with rows."""
         return self
 
 
 def with_explicit_names(
     parts: Sequence[InlinePart], context: PlanningContext
 ) -> Sequence[InlinePart]:
-    """Return the parts with explicit names for constraints whose default names are reserved."""
+    """Return the parts with explicit names for constraints with reserved default names."""
     return [p.with_explicit_names(context.claimed) for p in parts]
 
 
 def keep_through(
     obj: Object, changed: Object, old: Object, context: PlanningContext
 ) -> Iterable[Statement]:
-    """Restore any object after a change of its parent from `old`."""
+    """Restore any object after a change of the parent from `old`."""
     return obj.keep_through(changed, old, context) if isinstance(obj, InlinePart) else ()
 
 
 def reserved_constraint_names(obj: Object) -> frozenset[str]:
-    """Return the names that PostgreSQL avoids for a new constraint because of an object."""
+    """Return the constraint names reserved by any object."""
     if isinstance(obj, InlinePart):
         return obj.reserved_constraint_names()
     return frozenset({obj.ref.name} if obj.ref.on is not None else ())

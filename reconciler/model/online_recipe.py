@@ -1,4 +1,4 @@
-"""Recipes for busy servers: statements that avoid long locks where plain DDL would take them."""
+"""Define online recipes: statements without the long locks of plain DDL, for busy servers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reconciler.model.statement import Statement
 
 
 class OnlineRecipe(Object):
-    """An object created or dropped online by other statements than on an empty database."""
+    """An object created or dropped without long locks by statements of the kind's own."""
 
     def define_online(
         self, context: PlanningContext, parts: Sequence[InlinePart] = ()
@@ -25,17 +25,17 @@ class OnlineRecipe(Object):
         return self.remove(context)
 
     def define_replacement(self, old: Self | None, context: PlanningContext) -> Iterable[Statement]:
-        """Create the object in the transaction that drops `old`, or an object that it needs."""
+        """Create the object in the transaction dropping `old`, or dropping a dependency."""
         del old
         return self.define(context)
 
     def reuses(self, old: Self | None, context: PlanningContext) -> frozenset[Ref]:
-        """Return existing objects that become part of this one: leftovers, partitions' indexes."""
+        """Return existing objects reused as parts: leftovers, indexes of partitions."""
         del old, context
         return frozenset()
 
     def replaces_object(self, old: Self) -> bool:
-        """Tell whether `redefine` builds another object and drops `old`, with its deferred part."""
+        """Tell whether `redefine` builds a new object and drops `old` with the deferred part."""
         del old
         return False
 
@@ -62,7 +62,7 @@ class OnlineRecipe(Object):
 
 
 def reuses(obj: Object, old: Object | None, context: PlanningContext) -> frozenset[Ref]:
-    """Return existing objects that become part of any object."""
+    """Return existing objects reused as parts of any object."""
     if not isinstance(obj, OnlineRecipe):
         return frozenset()
     return obj.reuses(old if isinstance(old, OnlineRecipe) else None, context)
@@ -78,7 +78,7 @@ def recreate(
 
 
 def replaces_object(new: Object | None, old: Object | None) -> bool:
-    """Tell whether altering any object builds another and drops `old`, with its deferred part."""
+    """Tell whether altering any object builds a new object and drops `old`."""
     if not isinstance(new, OnlineRecipe) or not isinstance(old, OnlineRecipe):
         return False
     return new.replaces_object(old)

@@ -1,4 +1,4 @@
-"""Online swap: a shadow is created, kept in sync by a trigger, filled, and takes the name over."""
+"""Define the online swap: create a shadow, sync by trigger, fill, and rename to the final name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reconciler.model.statement import Statement
 
 
 class SwappedOnline(Object):
-    """An object that an online swap can alter, if its declaration asks for that."""
+    """An object to be altered by an online swap, if declared with `retype`."""
 
     def shadow(self, old: Object, context: PlanningContext) -> str:
         """Return the name of the shadow of `old`, "" to alter `old` in place.
@@ -22,7 +22,7 @@ class SwappedOnline(Object):
         raise NotImplementedError
 
     def unable(self, why: str) -> PlanError:
-        """Return the error for a swap that is impossible."""
+        """Return the error for an impossible swap."""
         return PlanError(
             f"{self.ref} cannot get its new type online: {why}; "
             "leave `retype` out, and its table is rewritten under lock",
@@ -30,9 +30,9 @@ class SwappedOnline(Object):
         )
 
     def swap(self, old: Object, context: PlanningContext) -> Iterable[Statement]:
-        """Create and fill the shadow, then swap it for `old` in one short transaction."""
+        """Create and fill the shadow, then swap shadow and `old` in a short transaction."""
         raise NotImplementedError
 
     def after_swap(self, old: Object) -> Self:
-        """Return `old` as it is after `swap`; an ALTER does the rest."""
+        """Return the state of `old` after `swap`, from which an ALTER leads to `self`."""
         raise NotImplementedError

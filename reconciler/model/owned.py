@@ -42,7 +42,7 @@ class Owned(Object):
 
 
 def owner_of(obj: Object | None) -> str | None:
-    """Return the owner of any object, None if it has none of its own."""
+    """Return the owner of any object, None if the kind has no owners."""
     return obj.owner if isinstance(obj, Owned) else None
 
 

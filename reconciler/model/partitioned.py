@@ -62,7 +62,7 @@ class PartitionedObject(OnlineRecipe, Deferred, Inheritable, LeavesLeftovers):
         raise NotImplementedError
 
     def create_on_leaf(self, context: PlanningContext) -> Iterable[Statement]:
-        """Create the object on a table without partitions, while other sessions write."""
+        """Create the object on a table without partitions, without blocking writes."""
         raise NotImplementedError
 
     def create_sql(self) -> str:
@@ -281,7 +281,7 @@ def recreate_absorbed(parent: PartitionedObject, context: PlanningContext) -> It
 def _same_on_partition(
     copy: PartitionedObject, context: PlanningContext
 ) -> PartitionedObject | None:
-    """Return the partition's own object of the same name and definition, if it has one."""
+    """Return the partition's own object of the same name and definition, if any."""
     own = context.partition_children.get(copy.ref.on, ()) if copy.ref.on else ()
     return next((o for o in own if o.ref == copy.ref and copy.equals(o)), None)
 
@@ -302,5 +302,5 @@ def _is_free(copy: PartitionedObject, parent: PartitionedObject, context: Planni
 
 
 def reference_errors(obj: Object, context: PlanningContext) -> Iterable[tuple[str, str]]:
-    """Return field and message for each reference of any object to a partition that is missing."""
+    """Return field and message for each reference of any object to a missing partition."""
     return obj.reference_errors(context) if isinstance(obj, PartitionedObject) else ()

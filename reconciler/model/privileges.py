@@ -1,4 +1,4 @@
-"""Read privileges as YAML spells them, and change them by GRANT and REVOKE.
+"""Read privileges in YAML's spelling, and change privileges by GRANT and REVOKE.
 
 A role holds `select`, `select with grant option` or, if granted by a role other than the owner,
 `select granted by r`; `all` means every privilege of the class of object. An owner who is not
@@ -35,19 +35,19 @@ _SAME_PRIVILEGES = {"PROCEDURE": "FUNCTION", "ROUTINE": "FUNCTION"}
 
 
 def all_privileges(grant_class: str, server: Server) -> tuple[str, ...]:
-    """Return the privileges that `all` means for a class of object, as named by GRANT … ON."""
+    """Return the privileges meant by `all` for a class of object, as named by GRANT … ON."""
     privileges = _KNOWN.get(_SAME_PRIVILEGES.get(grant_class, grant_class), ("usage",))
     has_maintain = grant_class == "TABLE" and server.has_maintain
     return (*privileges, "maintain") if has_maintain else privileges
 
 
 def grantors(grants: Grants) -> set[str]:
-    """Return the grantors other than the owner."""
+    """Return the grantors except the owner."""
     return {p.partition(BY)[2] for privileges in grants.values() for p in privileges if BY in p}
 
 
 def after_owner_change(grants: Grants, old: str, new: str) -> dict[str, tuple[str, ...]]:
-    """Return the privileges after ALTER … OWNER TO, which passes the old owner's to the new."""
+    """Return the privileges after ALTER … OWNER TO: the old owner's pass to the new owner."""
     if old == new:
         return {role: tuple(privileges) for role, privileges in grants.items()}
     changed = {
@@ -67,7 +67,7 @@ _Grouped = dict[tuple[str, ...], list[str]]  # privileges → the roles that hol
 
 @dataclass(frozen=True)
 class Access:
-    """GRANT and REVOKE for one object.
+    """Change the privileges on an object by GRANT and REVOKE.
 
     `target` is the object as GRANT names it, `description` the object in messages. `privileges` is
     the meaning of `all`, `owner_default` the privileges of an owner who is not listed. `user` runs
@@ -111,7 +111,7 @@ class Access:
         return parsed
 
     def _as_grantor(self, grantor: str, statements: Iterable[Statement]) -> Iterator[Statement]:
-        """Run statements as their grantor: PostgreSQL refuses any other role as GRANTED BY."""
+        """Run statements under SET ROLE grantor: GRANTED BY accepts only the current role."""
         listed = list(statements)
         if grantor == self.owner or not listed:
             yield from listed
@@ -178,7 +178,7 @@ class Access:
 
 
 def _ordered(grantees: Mapping[str, set[str]]) -> list[str]:
-    """Order grantors after their own grantors; `grantees` are the roles that each granted to."""
+    """Order each grantor after the grantor's own grantors; `grantees` are the roles by grantor."""
     remaining, ordered = sorted(grantees), list[str]()
     while remaining:
         # a circle of grantors cannot be ordered: take any of them

@@ -62,7 +62,7 @@ class QueryRelation(Granted):
         return super().roles() | (named - {PUBLIC})
 
     def column_comments(self, before: Mapping[str, QueryColumn]) -> Iterable[Statement]:
-        """Comment on columns whose comment differs from `before`."""
+        """Comment on columns with a comment different from `before`."""
         for column in {**before, **self.described_columns}:
             comment = self._column(column).comment
             if comment != before.get(column, QueryColumn()).comment:

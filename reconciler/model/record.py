@@ -1,4 +1,4 @@
-"""The record of one object: its fields as plain data, and the names derived from its ref."""
+"""Define an object's record: fields as plain data, and names derived from the ref."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ATTACHED = frozenset({"comment", "owner", "grants"})  # fields set by statements
 
 
 class Record(BaseModel):
-    """The fields of one object; `==` compares all of them, the ref included."""
+    """The fields of an object; `==` compares all fields, the ref included."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -43,7 +43,7 @@ class Record(BaseModel):
         return name(self.ref.schema, self.ref.name)
 
     def designation(self) -> sql.Composable:
-        """Return the object as COMMENT ON, ALTER and DROP name it: `POLICY p ON public.t`."""
+        """Return the object's name in COMMENT ON, ALTER and DROP: `POLICY p ON public.t`."""
         keywords = raw(self.kind.replace("_", " ").upper())
         table = self.ref.on
         if table is None:
@@ -52,23 +52,23 @@ class Record(BaseModel):
 
     @property
     def stands_on(self) -> str:
-        """The relation locked by changes to the object, as messages name it; "" for none."""
+        """The relation locked by changes to the object, as named in messages; "" for none."""
         if self.ref.on is not None:
             return self.ref.on.identity
         return self.ref.identity if self.relation else ""
 
     @property
     def relation_name(self) -> str | None:
-        """The name that the object takes in pg_class, if any."""
+        """The object's name in pg_class, if any."""
         return self.ref.name if self.relation else None
 
     @classmethod
     def namespaces(cls) -> frozenset[str]:
-        """Return the namespaces in which a name is taken: each relation has a row type as well."""
+        """Return the namespaces of the object's names: each relation has a row type as well."""
         return frozenset({"relation", "type"} if cls.relation else {cls.shared_namespace} - {""})
 
     def name_keys(self) -> frozenset[tuple[str, ...]]:
-        """Return every name of the object, with its namespace: no two objects may share one."""
+        """Return every name of the object with the namespace: no two objects may share a pair."""
         own = (self.ref.name, self.ref.arguments or "")
         keys = {(space, self.ref.schema, *own) for space in self.namespaces() - {"relation"}}
         if self.relation_name is not None:
@@ -79,14 +79,14 @@ class Record(BaseModel):
 
     @classmethod
     def derived(cls) -> frozenset[str]:
-        """Return the fields that are read from the catalog and never declared."""
+        """Return the fields read from the catalog and never declared."""
         return frozenset(
             n for n, f in cls.model_fields.items() if f.json_schema_extra == {"derived": True}
         )
 
     @classmethod
     def kept(cls) -> frozenset[str]:
-        """Return the fields that keep their live value if a declaration omits them."""
+        """Return the fields with the live value kept if omitted in a declaration."""
         return ATTACHED if cls.omitted_is_default else frozenset(cls.model_fields)
 
     def over(self, live: Self | None, *, complete: bool = False) -> Self:
@@ -98,7 +98,7 @@ class Record(BaseModel):
         return self.model_copy(update=values | {"ref": self.ref})
 
     def matches(self, live: Self) -> bool:
-        """Compare with a live object, ignoring derived fields that are not set here."""
+        """Compare with a live object, ignoring derived fields unset in `self`."""
         unset = self.derived() - self.model_fields_set
         return self.model_copy(update={n: getattr(live, n) for n in unset}) == live
 
@@ -108,7 +108,7 @@ class Record(BaseModel):
         return self.model_copy(update={f: getattr(other, f) for f in fields})
 
     def as_state(self) -> Self:
-        """Return the object without the fields that no catalog stores."""
+        """Return the object without the fields stored in no catalog."""
         return self.model_copy(update={"renamed_from": None, "depends_on": ()})
 
     def fields(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Name objects of a database: Ref, and names as PostgreSQL spells them."""
+"""Name objects of a database: Ref, and names in PostgreSQL's spelling."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Ref:
 
     @property
     def order(self) -> tuple[str, str, str, str, str]:
-        """Return a sort key that puts the objects of a relation after the relation."""
+        """Return a sort key to put the objects of a relation after the relation."""
         on = self.on
         if on is None:
             return (self.schema, self.name, "", self.kind, self.arguments or "")

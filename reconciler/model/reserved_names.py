@@ -1,9 +1,9 @@
-"""Every name by which reconcile marks things in a database, with its meaning.
+"""List every name used by reconcile to mark database objects, with the meaning.
 
-A DBA who meets one of these names can look it up here. The values must never change: databases
-hold unfinished work of earlier versions, which later versions recognise by them.
+A DBA can look up any of the names here. The values must never change: later versions recognise
+unfinished work of earlier versions by name.
 
-What a run that was stopped has left is found by the next plan, which finishes or drops it.
+The next plan finds leftovers of an interrupted run, and finishes or drops each leftover.
 Names that a session uses in pg_temp, or on the embedded server, are not listed.
 """
 
@@ -84,13 +84,13 @@ FILL_TRIGGER_PREFIX = "reconcile_fill_"
 
 
 def is_fill_trigger(trigger: str, function: str) -> str:
-    """Return SQL that is true of fill triggers, over rows of pg_trigger and pg_proc."""
+    """Return SQL true of fill triggers, over rows of pg_trigger and pg_proc."""
     like = FILL_TRIGGER_PREFIX.replace("_", r"\_") + "%"
     return f"({trigger}.tgname LIKE '{like}' AND {function}.proname LIKE '{like}')"
 
 
 def is_shadow_trigger(trigger: str, function: str) -> str:
-    """Return SQL that is true of triggers of shadow columns, over rows of pg_trigger and pg_proc."""
+    """Return SQL true of triggers of shadow columns, over rows of pg_trigger and pg_proc."""
     return (
         f"({trigger}.tgname = '{SHADOW_TRIGGER_PREFIX}' || {function}.proname "
         f"AND {is_shadow_column(function + '.proname')})"
@@ -98,5 +98,5 @@ def is_shadow_trigger(trigger: str, function: str) -> str:
 
 
 def is_shadow_column(column: str) -> str:
-    """Return SQL that is true of names with the prefix of shadow columns."""
+    """Return SQL true of names with the prefix of shadow columns."""
     return f"starts_with({column}::text, '{SHADOW_PREFIX}')"

@@ -1,4 +1,4 @@
-"""Capabilities of interrupted runs: objects left behind by one, and objects left unfinished."""
+"""Define capabilities of interrupted runs: leftovers, and unfinished objects."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from reconciler.model.statement import Statement
 
 
 class LeavesLeftovers(Object):
-    """An object built in steps, of which an interrupted run leaves a leftover behind."""
+    """An object built in steps, left behind as a leftover by an interrupted run."""
 
     def drop_leftover(self, *, wanted: bool = True) -> Iterable[Statement]:
-        """Drop this leftover if its name is ours, or if the declaration does not want it."""
+        """Drop the leftover if the name is ours, or if undeclared (`wanted` false)."""
         raise NotImplementedError
 
     def replay(self, copies: Mapping[Ref, PartitionCopy]) -> Iterable[Statement]:
-        """Create this leftover on a clone, with those copies on partitions."""
+        """Create the leftover on a clone, with `copies` on partitions."""
         del copies
         return ()
 
 
 class Resumable(Object):
-    """An object that an interrupted run may leave unfinished, and that is read as if complete."""
+    """An object left unfinished by an interrupted run, although the catalog shows no difference."""
 
     def finish_interrupted(self, context: PlanningContext) -> Iterable[Statement]:
-        """Do the rest of the work; nothing if all of it is done."""
+        """Return the statements left to run; none if the object is finished."""
         raise NotImplementedError
 
 
 def drop_leftover(leftover: Record, *, wanted: bool) -> list[Statement]:
-    """Drop any leftover if its name is ours, or if the declaration does not want it."""
+    """Drop any leftover with a name of ours, or undeclared (`wanted` false)."""
     if not isinstance(leftover, LeavesLeftovers):
         return []
     return list(leftover.drop_leftover(wanted=wanted))
 
 
 def finish_interrupted(obj: Record, context: PlanningContext) -> Iterable[Statement]:
-    """Do the rest of the work on any object."""
+    """Return the statements left to run on any object."""
     return obj.finish_interrupted(context) if isinstance(obj, Resumable) else ()

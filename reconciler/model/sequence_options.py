@@ -72,7 +72,7 @@ class SequenceOptions(BaseModel):
         return self.bounds(type_)[self.increment < 0] if self.start is None else self.start
 
     def clauses(self) -> sql.Composable:
-        """Return options other than the defaults for CREATE SEQUENCE, with a leading space."""
+        """Return non-default options for CREATE SEQUENCE, with a leading space."""
         options = [
             ("INCREMENT BY", self.increment if self.increment != 1 else None),
             ("MINVALUE", self.minvalue),
@@ -86,7 +86,7 @@ class SequenceOptions(BaseModel):
     def altered(
         self, old: SequenceOptions, sequence: sql.Composable, types: tuple[str, str]
     ) -> Iterable[Statement]:
-        """Alter a sequence from `old` to these options; `types` are the old and the new type."""
+        """Alter a sequence from the options `old`; `types` are the old and the new type."""
         options = list(self._option_changes(old, types))
         if not options:
             return
@@ -100,7 +100,7 @@ class SequenceOptions(BaseModel):
     def _widened(
         self, old: SequenceOptions, sequence: sql.Composable, types: tuple[str, str]
     ) -> Iterable[Statement]:
-        """Extend the bounds over the old and the new ones, so that the position can move."""
+        """Extend the bounds over the old and the new bounds, to let the position move."""
         (low, high), (old_low, old_high) = self.bounds(types[1]), old.bounds(types[0])
         # the new bounds may exceed the range of the old type
         if MAXIMA.get(types[1], 0) > MAXIMA.get(types[0], 0):

@@ -17,7 +17,7 @@ from reconciler.server.connection import Row
 
 @dataclass(frozen=True)
 class State:
-    """The objects of a database by ref, and their dependencies.
+    """The objects of a database by ref, and the dependencies between the objects.
 
     `edges` are pg_depend's dependencies; `needs()` adds those that the objects' own fields name.
     `given` are refs of `objects` that child tables only inherit and that no catalog query lists.
@@ -44,7 +44,7 @@ class State:
         return self.objects.get(ref)
 
     def needs(self, ref: Ref) -> frozenset[Ref]:
-        """Return the objects of the state on which the object depends directly."""
+        """Return the direct dependencies of the object, within the state."""
         obj = self.objects.get(ref)
         known = self.edges.get(ref, frozenset[Ref]())
         if obj is not None:
@@ -52,7 +52,7 @@ class State:
         return frozenset(r for r in known if r in self.objects and r != ref)
 
     def dependents(self) -> dict[Ref, set[Ref]]:
-        """Return for every ref the objects that depend on it directly."""
+        """Return the direct dependents of every ref."""
         dependents: dict[Ref, set[Ref]] = {}
         for ref in self.objects:
             for needed in self.needs(ref):
@@ -60,11 +60,11 @@ class State:
         return dependents
 
     def parts(self, ref: Ref) -> Sequence[InlinePart]:
-        """Return the inline parts of an object, in their order."""
+        """Return the inline parts of an object, in order."""
         return self._inline.get(ref, ())
 
     def inherited(self, ref: Ref, but: Set[Ref] = frozenset()) -> dict[Ref, Object]:
-        """Return the objects that a child table inherits, by their refs on the child.
+        """Return the objects inherited by a child table, by ref on the child.
 
         `but` are parents to leave out.
         """
@@ -79,7 +79,7 @@ class State:
         return found
 
     def living_on(self, ref: Ref) -> Sequence[Object]:
-        """Return the objects that belong to a table or another object."""
+        """Return the objects on a table or below another object."""
         return self._children.get(ref, ())
 
     @cached_property
@@ -103,7 +103,7 @@ class State:
         return found
 
     def overriding(self, ref: Ref) -> Sequence[Object]:
-        """Return the objects on child tables that only override a parent's object."""
+        """Return the objects on child tables with no role but to override a parent's object."""
         return [o for o in self.merging(ref) if overrides(o)]
 
     def merging(self, ref: Ref) -> Sequence[Object]:
@@ -138,7 +138,7 @@ class State:
 
 @dataclass(frozen=True)
 class Scope:
-    """The schemas that a plan covers; `prune` drops their objects that no declaration names.
+    """The schemas covered by a plan; `prune` drops undeclared objects in the schemas.
 
     `everything` covers all schemas but the system's, and objects outside schemas.
     """
@@ -175,7 +175,7 @@ class Declaration:
     recorded: bool = False
 
     def position(self, ref: Ref, key: str = "") -> Position | None:
-        """Return the position of a field, else of the object, else of its parent."""
+        """Return the position of a field, else of the object, else of the parent."""
         found = self.positions.get((ref, key)) or self.positions.get((ref, ""))
         return found if found or ref.on is None else self.position(ref.on)
 

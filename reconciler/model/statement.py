@@ -12,7 +12,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 
 class HazardKind(StrEnum):
-    """A kind of harm that a statement may do although it succeeds; `--allow` takes these names."""
+    """A kind of harm done by a successful statement; the values are the names for `--allow`."""
 
     DATA_LOSS = "data-loss"
     TABLE_REWRITE = "table-rewrite"
@@ -81,7 +81,7 @@ class Fill(BaseModel):
 
     @property
     def unfilled(self) -> str:
-        """SQL that is true of rows to be filled.
+        """SQL true of rows to be filled.
 
         For a `partial` fill IS NULL would not do: it is also true of a composite of nulls.
         """
@@ -91,7 +91,7 @@ class Fill(BaseModel):
 
     @property
     def fillable(self) -> str:
-        """SQL that is true of rows to be filled that have a value."""
+        """SQL true of rows to be filled with a non-null value."""
         found = (
             f"({self.value}) IS DISTINCT FROM NULL"
             if self.partial
@@ -101,9 +101,9 @@ class Fill(BaseModel):
 
 
 class Statement(BaseModel):
-    """One SQL command as it will run, with all that later stages must know of it.
+    """A SQL command, with all facts needed by later stages.
 
-    No stage looks into `sql`. What they ask for has a field:
+    No stage parses `sql`. Every property that a stage needs has a field:
 
     lock, relation      the strongest table lock that it takes, in the manual's words
                         (https://www.postgresql.org/docs/current/explicit-locking.html), and
@@ -156,7 +156,7 @@ def undoable(
 
 @dataclass(frozen=True)
 class TypeConversion:
-    """A conversion of a column from a replaced data type, or collation, to the new one.
+    """A conversion of a column from a replaced data type, or collation, to the replacement.
 
     `type` is the name of both as format_type prints it. While both are there, the old one is
     called `old_name`. `convert` and `convert_back` compose SQL from the SQL of a value.

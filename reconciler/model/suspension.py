@@ -1,4 +1,4 @@
-"""Suspension: objects with data release an object that is replaced, and are not dropped for it."""
+"""Define suspension: objects with data release a replaced object, instead of being dropped."""
 
 from __future__ import annotations
 
@@ -11,38 +11,39 @@ from reconciler.model.statement import Statement, TypeConversion
 
 
 class Suspendable(Object):
-    """An object that gives up a dependency, or a name, for a moment: a column its default."""
+    """An object able to give up a dependency or a name for a while: a column with a default."""
 
     def suspend(self, context: PlanningContext) -> Iterable[Statement] | None:
-        """Release the objects that may be replaced; None if the object must be recreated."""
+        """Release the objects to be replaced; None if the object must be recreated instead."""
         del context
         return None
 
     def restore(
         self, old: Self, conversions: Mapping[str, TypeConversion], context: PlanningContext
     ) -> Iterable[Statement]:
-        """Turn `old`, suspended, into this object; `conversions` holds those of replaced data types, by name."""
+        """Turn suspended `old` into `self`; `conversions` are by name of the replaced data type."""
         del old, conversions, context
         return ()
 
     def after_restore(self, old: Self, context: PlanningContext) -> Self:
-        """Return `old` as it is after `restore`; an ALTER does the rest."""
+        """Return the state of `old` after `restore`, from which an ALTER leads to `self`."""
         del old, context
         return self
 
     def free_name(
         self, new: Self, context: PlanningContext
     ) -> tuple[Self, Iterable[Statement]] | None:
-        """Release a name or a partition bound that `new` does not have and another may take.
+        """Release a name or a partition bound missing from `new`, for use by another object.
 
-        Return the object without it and the statements; None if the object keeps all of them.
+        Return the object without the name or bound, and the statements; None if the object keeps
+        every name and the bound.
         """
         del new, context
         return None
 
 
 def suspend(obj: Object, context: PlanningContext) -> list[Statement] | None:
-    """Release the objects that may be replaced; None if any object must be recreated."""
+    """Release the objects to be replaced; None if any object must be recreated instead."""
     found = obj.suspend(context) if isinstance(obj, Suspendable) else None
     return None if found is None else list(found)
 
@@ -50,7 +51,7 @@ def suspend(obj: Object, context: PlanningContext) -> list[Statement] | None:
 def free_name(
     obj: Object, new: Object, context: PlanningContext
 ) -> tuple[Object, Iterable[Statement]] | None:
-    """Release a name or a partition bound of any object that `new` does not have."""
+    """Release any object's name or partition bound, if missing from `new`."""
     if not isinstance(obj, Suspendable) or not isinstance(new, Suspendable):
         return None
     return obj.free_name(new, context)
@@ -59,14 +60,14 @@ def free_name(
 def restore(
     obj: Object, old: Object, conversions: Mapping[str, TypeConversion], context: PlanningContext
 ) -> list[Statement]:
-    """Turn `old`, suspended, into any object; `conversions` holds those of replaced data types, by name."""
+    """Turn suspended `old` into any object; `conversions` are by name of the replaced data type."""
     if not isinstance(obj, Suspendable) or not isinstance(old, Suspendable):
         return []
     return list(obj.restore(old, conversions, context))
 
 
 def restored(obj: Object, old: Object, context: PlanningContext) -> Object:
-    """Return `old` as it is after `restore`."""
+    """Return the state of `old` after `restore`."""
     if not isinstance(obj, Suspendable) or not isinstance(old, Suspendable):
         return obj
     return obj.after_restore(old, context)

@@ -36,7 +36,7 @@ END $reconcile$"""
 
 
 class InheritableTable(Suspendable, CommitsTogether, Inheriting, Resumable, Granted):
-    """A table or foreign table, which may inherit or be a partition."""
+    """A table or foreign table, possibly a child table or a partition."""
 
     relation: ClassVar[bool] = True
 
@@ -80,7 +80,7 @@ class InheritableTable(Suspendable, CommitsTogether, Inheriting, Resumable, Gran
         return self.model_copy(update={"partition_of": None, "values": None, "inherits": ()})
 
     def finish_interrupted(self, context: PlanningContext) -> Iterable[Statement]:
-        """Finish an interrupted DETACH CONCURRENTLY, which can be neither repeated nor undone."""
+        """Finish an interrupted DETACH CONCURRENTLY, neither repeatable nor undoable."""
         command = compose(_FINALIZE, literal(text(self.sql_name())))
         yield Statement(
             sql=text(command), lock="ACCESS EXCLUSIVE", relation=self.ref.identity, undo=()
@@ -177,9 +177,10 @@ class InheritableTable(Suspendable, CommitsTogether, Inheriting, Resumable, Gran
             )
 
     def _change_parents(self, old: Self) -> Iterable[Statement]:
-        """Add new parents before removing old ones.
+        """Add new parents before removing old parents.
 
-        A column that no parent has becomes the child's own and stays so.
+        After NO INHERIT of the last parent with a column, PostgreSQL marks the column as local, and
+        a later INHERIT does not reset the mark.
         """
         pairs = zip(old.inherits, self.inherits, strict=False)
         unchanged = {before for before, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)}

@@ -1,4 +1,4 @@
-"""Capabilities of type changes: objects with a data type, and objects that depend on it."""
+"""Define capabilities of type changes: objects with a data type, and dependents of the type."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from reconciler.model.object import Object
 
 
 class ChangesType(Object):
-    """An object with a type that `redefine` may change: a column, a domain, a composite type."""
+    """An object with a type changed by `redefine`: a column, a domain, a composite type."""
 
     def needs_dependents_dropped(self, old: Self) -> bool:
-        """Tell whether PostgreSQL refuses the change while views or policies depend on it."""
+        """Tell whether PostgreSQL refuses the change while views or policies are dependents."""
         del old
         return False
 
     def rewrites_values(self, old: Self) -> bool:
-        """Tell whether the change, if it needs dependents dropped, writes all values anew."""
+        """Tell whether the change rewrites all values, if dependents must be dropped."""
         del old
         return False
 
     def must_recreate(self, old: Self, dependents: Iterable[Object]) -> bool:
-        """Tell whether dependents rule out the change that `redefine` knows."""
+        """Tell whether dependents rule out `redefine`."""
         del old, dependents
         return False
 
 
 class FollowsTypeChange(Object):
-    """An object that PostgreSQL itself rebuilds when a column's type changes: an index."""
+    """An object rebuilt by PostgreSQL when a column's type changes: an index."""
 
     def reparses_expressions(self, old: Self) -> bool:
-        """Tell whether the rebuild would parse expressions of `old` that this object changes."""
+        """Tell whether the rebuild would parse expressions of `old` changed in `self`."""
         del old
         return False
 
@@ -42,7 +42,7 @@ class FollowsTypeChange(Object):
 
 
 class PinsType(Object):
-    """An object that prevents type changes of objects it depends on: a typed table."""
+    """An object preventing type changes of dependencies: a typed table."""
 
     def pins_column_type(self, column: Object) -> bool:
         """Tell whether the type of a column is fixed, as in a partition key."""
@@ -50,7 +50,7 @@ class PinsType(Object):
         return False
 
     def pins_type(self, dependency: Object) -> bool:
-        """Tell whether another object cannot change while this one depends on it."""
+        """Tell whether the object, as a dependent, prevents changes of `dependency`."""
         del dependency
         return False
 
@@ -70,21 +70,21 @@ def rewrites_values(new: Object, old: Object) -> bool:
 
 
 def must_recreate(new: Object, old: Object, dependents: Iterable[Object]) -> bool:
-    """Tell whether dependents rule out the change that `redefine` of any object knows."""
+    """Tell whether dependents rule out `redefine` of any object."""
     if not isinstance(new, ChangesType) or not isinstance(old, ChangesType):
         return False
     return new.must_recreate(old, dependents)
 
 
 def reparses_expressions(new: Object | None, old: Object) -> bool:
-    """Tell whether a rebuild by PostgreSQL would parse expressions of any object that changed."""
+    """Tell whether a rebuild by PostgreSQL would parse changed expressions of any object."""
     if not isinstance(new, FollowsTypeChange) or not isinstance(old, FollowsTypeChange):
         return False
     return new.reparses_expressions(old)
 
 
 def accepts(obj: Object, dependency: Object) -> bool:
-    """Tell whether any object can depend on another after its change."""
+    """Tell whether any object can depend on `dependency`, the state after a change."""
     return not isinstance(obj, FollowsTypeChange) or obj.accepts(dependency)
 
 
@@ -94,5 +94,5 @@ def pins_column_type(table: Object | None, column: Object) -> bool:
 
 
 def pins_type(obj: Object, dependency: Object) -> bool:
-    """Tell whether another object cannot change while any object depends on it."""
+    """Tell whether any object, as a dependent, prevents changes of `dependency`."""
     return isinstance(obj, PinsType) and obj.pins_type(dependency)

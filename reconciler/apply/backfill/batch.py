@@ -1,4 +1,4 @@
-"""Fill one batch: scan rows along the key, lock null rows that no session holds, and fill them."""
+"""Fill a batch: scan rows along the key, lock unlocked null rows, and fill the locked rows."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Batch:
     upto: Place | None = None
 
     def _span(self) -> str:
-        """Return the CTE of the scanned rows, which reads the key's index and no further row."""
+        """Return the CTE of the scanned rows; PostgreSQL reads no row beyond the batch."""
         key, null = (
             self.part.key,
             self.spec.fillable if self.strict or self.spec.partial else self.spec.unfilled,
@@ -66,7 +66,7 @@ class Batch:
     WHERE reconcile_nulls <= {self.rows})"""
 
     def _locked(self, clause: str = "") -> str:
-        """Return a query that locks the null rows."""
+        """Return a query to lock the null rows."""
         return (
             f"SELECT ctid FROM ONLY {self.part.relation} AS {self.alias} "
             "WHERE ctid = ANY (ARRAY("
@@ -75,7 +75,7 @@ class Batch:
         )
 
     def fill(self) -> str:
-        """Return the statement that fills the rows that have a value to get."""
+        """Return the statement to fill null rows with a non-null new value."""
         spec, last = (
             self.spec,
             [f"reconcile_key{n}" for n in range(len(self.part.key.expressions()))],
@@ -92,12 +92,12 @@ SELECT (SELECT count(*) FROM reconcile_span) AS looked,
        (SELECT ARRAY[{texts}] FROM reconcile_span ORDER BY {order} LIMIT 1) AS last"""
 
     def wait(self) -> str:
-        """Return the statement that waits for sessions with locks on the null rows."""
+        """Return the statement to wait for sessions with locks on the null rows."""
         return f"WITH {self._span()} SELECT count(*) FROM ({self._locked()}) AS taken"
 
     @property
     def end(self) -> int:
-        """The block before which the batch ends, in a table without a key."""
+        """The first block after the batch, in a table without a key."""
         return (block_of(self.after) if self.after else 0) + 1 + self.looked // DENSITY
 
 

@@ -33,7 +33,7 @@ class Cursor:
     digest: str
 
     def place(self, parts: Sequence[Part]) -> tuple[int, tuple[str, ...] | None]:
-        """Return the part's number and the key after which to continue; (0, None) if unknown."""
+        """Return the part's number and the key to continue after; (0, None) if unknown."""
         found = rows(
             self.connection,
             f"SELECT part, key, place FROM {self.table} WHERE {self._own()}",
@@ -72,7 +72,7 @@ class Cursor:
 
 
 def cursor_of(connection: Connection, spec: Fill, schema: str | None) -> Cursor | None:
-    """Open the cursor of a backfill, creating its table; None if the role may not write."""
+    """Open the cursor of a backfill, creating the table; None if the role may not write."""
     if schema is None:
         return None
     table = text(name(schema, BACKFILL_TABLE))

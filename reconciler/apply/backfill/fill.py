@@ -30,7 +30,7 @@ def fill(
     *,
     journal: str | None = None,
 ) -> int:
-    """Fill the rows that have a value to get, and return their number.
+    """Fill null rows with a non-null new value, and return the number of rows filled.
 
     `attempt` runs one batch, a transaction, with retries. `journal` is the schema in which the
     position is kept for a run after an interruption; without it, or without the privilege to write
@@ -132,7 +132,7 @@ class _Walk:
             throttle.rest(took, lambda why: self.watch(meter.reading(why)))
 
     def _one_by_one(self, batch: Batch) -> int:
-        """Fill locked rows, each in a transaction: holding no other row, we cannot deadlock."""
+        """Fill each locked row in a transaction: a single row lock cannot cause deadlocks."""
         filled, place = 0, batch.after
         while True:
             done = self.attempt(
@@ -153,7 +153,7 @@ class _Walk:
         return done
 
     def _next(self, batch: Batch, done: Done, end: int) -> Place | None:
-        """Return the key after which to continue, or None at the end."""
+        """Return the key to continue after, None at the end."""
         if batch.part.whole or not batch.part.key.physical:
             return done.last
         place = done.last or (f"({batch.end},0)",)
@@ -161,7 +161,7 @@ class _Walk:
 
 
 def _any_left(connection: Connection, spec: Fill) -> bool:
-    """Return whether rows remain to be filled; a scan that waits for no lock, of any duration."""
+    """Return whether rows remain to be filled: a scan of any duration, without waits for locks."""
     with translated(), connection.transaction():
         run_sql(connection, "SELECT set_config('statement_timeout', '0', true)")
         null = spec.fillable if spec.partial else spec.unfilled
@@ -210,7 +210,7 @@ def _hint(spec: Fill) -> str:
 
 
 def stuck(spec: Fill) -> str:
-    """Return SQL that is true of rows at which the backfill fails.
+    """Return SQL true of rows for which the backfill fails.
 
     Before the column is NOT NULL these are rows without a value to get; afterwards (`sweep`), all
     null rows. A partial backfill fails only at rows that should have been filled.

@@ -20,7 +20,7 @@ BEHIND = """
 
 @dataclass
 class Lag:
-    """The lag of the standby that is furthest behind, in seconds and in bytes of WAL."""
+    """The lag of the slowest standby, in seconds and in bytes of WAL."""
 
     seconds: float = 0.0
     bytes: int = 0

@@ -1,4 +1,4 @@
-"""Find the tables with rows of a relation, and the key along which to walk through each."""
+"""Find the tables with rows of a relation, and the key columns to walk along."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ KEY = """
 
 @dataclass(frozen=True)
 class Key:
-    """The key columns of a walk, with their types; without columns, the key is ctid."""
+    """The key columns of a walk, with data types; without columns, the key is ctid."""
 
     columns: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
 
     @property
     def physical(self) -> bool:
-        """Whether the key is ctid, which every table has."""
+        """Whether the key is ctid, the fallback for tables without a key."""
         return not self.columns
 
     def expressions(self) -> list[str]:
@@ -76,7 +76,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Part:
-    """A table with rows of its own: the relation itself, a partition or a child table.
+    """A table with rows: the relation itself, a partition or a child table.
 
     `whole`: it is filled by one statement, because it is a foreign table or because new values move
     rows to other partitions.
@@ -88,7 +88,7 @@ class Part:
 
 
 def parts_of(connection: Connection, spec: Fill) -> list[Part]:
-    """Return the tables with rows, in an order that later runs repeat."""
+    """Return the tables with rows, in a reproducible order."""
     column = rows(connection, "SELECT parse_ident(%s) AS path", [spec.column])[0]["path"][0]
     found = rows(connection, PARTS, {"relation": spec.relation, "filled": column})
     if any(r["moves"] for r in found):

@@ -1,4 +1,4 @@
-"""Write a backfill for psql: one DO block that commits after every range of blocks."""
+"""Write a backfill for psql: a DO block with a COMMIT after every range of blocks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ END {tag}"""
 
 
 def omissions(spec: Fill) -> list[str]:
-    """Return a note on each throttle setting that the script does not honour."""
+    """Return a note on each throttle setting ignored by the script."""
     if spec.value is None:
         return []
     limits = ("max_lag", "max_lag_bytes", "max_active", "share", "rows")

@@ -1,4 +1,4 @@
-"""Throttle a backfill: choose the sizes of batches, and pause for other sessions and standbys."""
+"""Throttle a backfill: choose the sizes of batches, and pause for busy sessions and standbys."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ class Throttle:
         )
 
     def rest(self, seconds: float, report: Callable[[str], None]) -> None:
-        """Pause after a batch of that duration, and wait while a limit is exceeded."""
+        """Pause after a batch of `seconds`, and wait while a limit is exceeded."""
         time.sleep(self.settings.pause + self.settings.share * seconds)
         while reason := self._exceeded():
             report(reason)
             time.sleep(LIMIT_POLL_INTERVAL)
 
     def _exceeded(self) -> str:
-        """Describe a limit that is exceeded; "" if none is."""
+        """Describe an exceeded limit; "" if none."""
         return self._lag_exceeded() or self._activity_exceeded()
 
     def _lag_exceeded(self) -> str:
@@ -81,7 +81,7 @@ class Throttle:
 
 
 def assert_visible(connection: Connection, settings: ThrottleSettings) -> None:
-    """Raise StatementFailed if the role may not see a quantity that is limited."""
+    """Raise StatementFailed if the role may not see a limited quantity."""
     limits = {
         "max_lag": settings.max_lag if settings.max_lag is not None else settings.max_lag_bytes,
         "max_active": settings.max_active,
