@@ -17,8 +17,8 @@ Named = tuple[str, str]  # kind and identity
 def unmet(connection: Connection, plan: Plan, objects: Iterable[Named]) -> dict[Named, str]:
     """Return a reason for each object not in the planned state.
 
-    SQL in fields is compared only if the plan was made with the target's major version: others
-    may print the same expression differently.
+    SQL in fields is compared only if the plan was made with the target's major version: different
+    major versions may print an expression differently.
     """
     changes: dict[Named, Planned] = {
         (c.kind, c.identity): c for c in sorted(plan.changes, key=_remains)

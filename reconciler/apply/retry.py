@@ -49,14 +49,14 @@ def statement_timeouts(
 ) -> tuple[float, float]:
     """Return lock_timeout and statement_timeout of a step, in seconds.
 
-    Short waits come first: mostly they suffice, and other sessions wait behind us no longer.
-    Once the transaction has held a lock, since the time `locked_since`, others may wait for us:
-    our wait must end before their check for deadlocks finds that we wait for them in turn.
+    The first attempts wait for a short time only, because later sessions queue behind a waiting
+    lock request. After `locked_since`, the time of the first lock, sessions may wait for us: end
+    our wait before deadlock_timeout, when PostgreSQL would check those sessions for a deadlock.
     """
     wait = 0.0 if step.long else run.policy.lock / 2 ** max(FULL_WAIT_ATTEMPT - attempt, 0)
     if wait and locked_since is not None:
-        held = time.monotonic() - locked_since
-        before_check = DEADLOCK_CHECK_FRACTION * run.deadlock_timeout - held
+        lock_age = time.monotonic() - locked_since
+        before_check = DEADLOCK_CHECK_FRACTION * run.deadlock_timeout - lock_age
         wait = max(min(wait, before_check), MIN_LOCK_WAIT)
     if not (step.quick and run.policy.statement):
         return wait, 0.0

@@ -20,15 +20,15 @@ class PlanningContext:
     server, user                  the target, and the role that will own new objects
     sizes                         of relations
     leftovers, unwanted           of interrupted runs; `unwanted` are to be dropped
-    unfinished                    objects that an interrupted run left without its last steps
+    unfinished                    objects without the last steps of an interrupted run
     initial                       privileges of a new object of `user`, if default privileges were
                                   altered, by GRANT's word for its class and the schema ("": any)
     declared                      objects as written, with fields that no catalog stores
     created                       objects that the plan creates: empty, and seen by no other session
     partition_copies              the target's copies of indexes and constraints on partitions
-    default_partition_names       their copies in a database created from nothing
+    default_partition_names       names of the same copies in a database created from nothing
     relation_names                (schema, name) of every relation
-    claimed                       reserved constraint names: PostgreSQL will choose no other equal
+    claimed                       reserved constraint names: PostgreSQL must not choose any of these
     partitions                    of each table, before and after the plan
     partition_children            objects on these tables and partitions
     local_and_inherited_not_null  for a column of a partitioned table, the partitions with a NOT

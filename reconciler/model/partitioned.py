@@ -2,7 +2,7 @@
 
 The object is created on the partitioned table alone and stays invalid until a copy on every
 partition is attached, the innermost first:
-https://www.postgresql.org/docs/current/ddl-partitioning.html#DDL-PARTITIONING-DECLARATIVE-MAINTENANCE
+https://www.postgresql.org/docs/current/ddl-partitioning.html
 """
 
 from __future__ import annotations

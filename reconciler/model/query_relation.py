@@ -17,7 +17,7 @@ from reconciler.sql import compose, literal, name, text
 # for json_build_object, over pg_attribute AS a of pg_class AS c
 COLUMN_DETAILS = f"""'comment', col_description(c.oid, a.attnum),
               'grants', CASE WHEN a.attacl IS NOT NULL
-                   THEN {acl_grants("a.attacl", "'{}'::aclitem[]", "'{}'::aclitem[]", "c.relowner")} END"""
+            THEN {acl_grants("a.attacl", "'{}'::aclitem[]", "'{}'::aclitem[]", "c.relowner")} END"""
 HAS_DETAILS = "(col_description(c.oid, a.attnum) IS NOT NULL OR a.attacl IS NOT NULL)"
 
 

@@ -33,12 +33,12 @@ class Hazard(BaseModel, frozen=True, extra="forbid"):
 class ThrottleSettings(BaseModel):
     """The limits of a backfill; times are seconds.
 
-    target          the duration at which batches aim
+    target          the desired duration of a batch
     rows            the most rows that a batch fills
     pause, share    the pause after a batch, and a pause as a share of the batch's duration
     max_lag         wait while a standby is further behind, in seconds
     max_lag_bytes   wait while a standby is further behind, in bytes of WAL
-    max_active      wait while more sessions of others are active
+    max_active      wait while more than this number of foreign sessions are active
     triggers        false disables the triggers of the table for the backfill
     """
 
@@ -105,23 +105,23 @@ class Statement(BaseModel):
 
     No stage parses `sql`. Every property that a stage needs has a field:
 
-    lock, relation      the strongest table lock that it takes, in the manual's words
+    lock, relation      the strongest table lock of the statement, in the manual's words
                         (https://www.postgresql.org/docs/current/explicit-locking.html), and
-                        the relation on which it takes it; "" is none
-    transactional       false where PostgreSQL refuses it inside a transaction block
-    own_transaction     it commits alone
-    before_swap         it commits before the transaction in which a column is swapped
-    long                it may wait or run for hours and blocks nobody: no lock_timeout ends it
-    cleanup             SQL that removes what a failed attempt leaves behind
-    undo                SQL that reverts it; None where only the change as a whole has an undo
+                        the locked relation; "" is none
+    transactional       false if PostgreSQL refuses the statement inside a transaction block
+    own_transaction     commit the statement alone
+    before_swap         commit before the transaction in which a column is swapped
+    long                may wait or run for hours without blocking sessions: no lock_timeout
+    cleanup             SQL to remove objects left by a failed attempt
+    undo                SQL to revert the statement; None if only the whole change has an undo
     fill                the backfill that runs in place of `sql`, in batches
-    index               the index that it builds, drops, renames or attaches: qualified SQL
-    builds_index        it builds `index`; outside a transaction block, a failed attempt leaves
+    index               the index built, dropped, renamed or attached: qualified SQL
+    builds_index        builds `index`; outside a transaction block, a failed attempt leaves
                         `index` invalid
-    adds_shadow_column  it adds a column that logical replication would send to subscribers
-    privilege           the privilege on `relation` that suffices; "" where one must own it
-    needs_create_on     where it needs the privilege CREATE because of the index, sequence or
-                        schema that it creates; kinds that are created in a schema imply this
+    adds_shadow_column  adds a column that logical replication would send to subscribers
+    privilege           a sufficient privilege on `relation`; "" if only the owner may run `sql`
+    needs_create_on     "schema" or "database" if the role needs CREATE there for a new index,
+                        sequence or schema; kinds created in a schema imply "schema"
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -158,8 +158,9 @@ def undoable(
 class TypeConversion:
     """A conversion of a column from a replaced data type, or collation, to the replacement.
 
-    `type` is the name of both as format_type prints it. While both are there, the old one is
-    called `old_name`. `convert` and `convert_back` compose SQL from the SQL of a value.
+    `type` is the name of both as format_type prints it. While both exist, the old type or
+    collation has the name `old_name`. `convert` and `convert_back` compose SQL from the SQL
+    of a value.
     """
 
     type: str

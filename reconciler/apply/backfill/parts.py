@@ -78,7 +78,7 @@ class Key:
 class Part:
     """A table with rows: the relation itself, a partition or a child table.
 
-    `whole`: it is filled by one statement, because it is a foreign table or because new values move
+    `whole`: fill the table by a single statement, as a foreign table or because new values move
     rows to other partitions.
     """
 
