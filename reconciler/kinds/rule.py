@@ -24,7 +24,8 @@ from reconciler.server.connection import Row
 from reconciler.sql import compose, joined, name, raw, text
 
 NOTHING = ("nothing",)
-_T = r"""(?:'(?:''|[^'])*'|"(?:""|[^"])*"|[^'"])"""  # a quoted piece or one character, as PostgreSQL prints them
+# a quoted text or one character, as PostgreSQL prints rules
+_T = r"""(?:'(?:''|[^'])*'|"(?:""|[^"])*"|[^'"])"""
 _DEFINITION = re.compile(
     rf"CREATE RULE {_T}+? TO {_T}+?(?:\s+WHERE (?P<where>{_T}+?))? DO(?: INSTEAD)?\s(?P<do>{_T}+);\Z",
     re.S,
@@ -33,7 +34,7 @@ _ACTION = re.compile(rf"({_T}+?);\n", re.S)
 
 
 class Rule(Object):
-    """A rule of a table or view, other than the one that makes a view a view."""
+    """A rewrite rule of a table or view, other than a view's `_RETURN`."""
 
     kind: ClassVar[str] = "rule"
     section: ClassVar[str] = "rules"
@@ -43,17 +44,18 @@ class Rule(Object):
     sql_fields: ClassVar[tuple[str, ...]] = ("where", "do")
 
     event: Literal["select", "insert", "update", "delete"] = Field(
-        alias="on", description="the command that it rewrites"
+        alias="on", description="the rewritten command"
     )
     where: str | None = Field(
-        default=None, description="a condition on OLD and NEW without which it does nothing"
+        default=None, description="a condition on OLD and NEW for the rule to apply"
     )
     instead: bool = Field(
-        default=False, description="what it does replaces the command (DO INSTEAD)"
+        default=False, description="true: the commands replace the original one (DO INSTEAD)"
     )
-    do: tuple[str, ...] = Field(default=NOTHING, description="the commands, or `nothing`")
+    do: tuple[str, ...] = Field(default=NOTHING, description="the commands to run, or `nothing`")
     enabled: Literal["origin", "disabled", "replica", "always"] = Field(
-        default="origin", description="in which sessions it applies"
+        default="origin",
+        description="by session_replication_role, the sessions in which the rule applies",
     )
 
     @classmethod
@@ -88,12 +90,10 @@ class Rule(Object):
         yield from self._enable("origin")
 
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
-        """Replace it where it differs; a replaced rule stays enabled or disabled, as it was."""
+        """Replace the rule if changed; CREATE OR REPLACE RULE keeps the rule enabled or disabled."""
         if self.model_copy(update={"enabled": old.enabled}) != old:
             yield self._statement("CREATE OR REPLACE")
         yield from self._enable(old.enabled)
-
-    # -- pieces ----------------------------------------------------------------------------------------------------
 
     @property
     def _table(self) -> sql.Composable:
@@ -101,42 +101,37 @@ class Rule(Object):
         return name(self.ref.on.schema, self.ref.on.name)
 
     def _statement(self, verb: str) -> Statement:
-        words: list[sql.Composable] = [
-            compose(
-                "{} RULE {} AS ON {} TO {}",
-                raw(verb),
-                self.ref.name,
-                raw(self.event.upper()),
-                self._table,
-            )
+        event = raw(self.event.upper())
+        clauses: list[sql.Composable] = [
+            compose("{} RULE {} AS ON {} TO {}", raw(verb), self.ref.name, event, self._table)
         ]
         if self.where is not None:
-            words.append(compose("WHERE {}", raw(self.where)))
-        words.append(raw("DO INSTEAD" if self.instead else "DO ALSO"))
-        commands = [raw(c.strip().rstrip(";")) for c in self.do]
-        if len(commands) == 1:
-            words.append(
-                raw("NOTHING") if self.do[0].strip().lower() == NOTHING[0] else commands[0]
-            )
-        else:
-            words.append(compose("(\n{}\n)", joined(commands, by=";\n")))
+            clauses.append(compose("WHERE {}", raw(self.where)))
+        clauses.append(raw("DO INSTEAD" if self.instead else "DO ALSO"))
+        clauses.append(self._commands())
         return Statement(
-            sql=text(joined(words, by=" ")), lock="ACCESS EXCLUSIVE", relation=self.stands_on
+            sql=text(joined(clauses, by=" ")), lock="ACCESS EXCLUSIVE", relation=self.stands_on
         )
+
+    def _commands(self) -> sql.Composable:
+        commands = [raw(c.strip().rstrip(";")) for c in self.do]
+        if len(commands) != 1:
+            return compose("(\n{}\n)", joined(commands, by=";\n"))
+        return raw("NOTHING") if self.do[0].strip().lower() == NOTHING[0] else commands[0]
 
     def _enable(self, before: str) -> Iterable[Statement]:
         if self.enabled != before:
-            words = compose(
+            command = compose(
                 "ALTER TABLE {} {} RULE {}",
                 self._table,
                 raw(FIRING_CLAUSES[self.enabled]),
                 self.ref.name,
             )
-            yield Statement(sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.stands_on)
+            yield Statement(sql=text(command), lock="ACCESS EXCLUSIVE", relation=self.stands_on)
 
 
 def _actions(printed: str) -> tuple[str, ...]:
-    """The commands of a rule; several are printed in brackets, each on lines of its own."""
+    """Split the commands of a printed rule; several stand in parentheses, on lines of their own."""
     if printed.startswith("(") and printed.endswith(";\n)"):
         return tuple(c.strip() for c in _ACTION.findall(printed[1:-1]))
     return NOTHING if printed.strip() == "NOTHING" else (printed.strip(),)

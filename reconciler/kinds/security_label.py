@@ -1,6 +1,6 @@
 """Security labels: https://www.postgresql.org/docs/current/sql-security-label.html
 
-Only a server on which the label's provider is loaded can hold them, so scratch is one of those too.
+A server accepts labels only if the provider is loaded, the scratch server included.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Self
 
-from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import LABEL_OID, NOT_MANAGED, address
@@ -22,7 +21,10 @@ ON = " on "
 
 
 class SecurityLabel(RequiresFiles):
-    """A label on an object: its key is `provider on column public.users.email`; its label alone is the short form."""
+    """A security label; the key is `provider on column public.users.email`.
+
+    The label alone is the short form.
+    """
 
     kind: ClassVar[str] = "security_label"
     section: ClassVar[str] = "security_labels"
@@ -32,14 +34,13 @@ class SecurityLabel(RequiresFiles):
     schemaless: ClassVar[bool] = True
     omitted_is_default: ClassVar[bool] = True
 
-    label: str = Field(description="what the provider is told")
+    label: str = Field(description="the label; its meaning depends on the provider")
 
     @classmethod
     def catalog(cls, server: Server) -> str:
         return f"""
-            SELECT l.provider || '{ON}'
-            || CASE l.objsubid WHEN 0 THEN i.type || ' ' || i.identity ELSE 'column '
-                    || i.identity END AS name,
+            SELECT l.provider || '{ON}' || CASE l.objsubid WHEN 0 THEN i.type ELSE 'column' END
+                       || ' ' || i.identity AS name,
                    ARRAY[{address("pg_seclabel", LABEL_OID)}] AS addresses, l.label
             FROM pg_seclabel AS l
             CROSS JOIN LATERAL pg_identify_object(l.classoid, l.objoid, l.objsubid) AS i
@@ -51,10 +52,11 @@ class SecurityLabel(RequiresFiles):
 
     @classmethod
     def entry(cls, key: str, body: object) -> tuple[str, object]:
-        provider, on, place = key.partition(ON)
-        if not (provider and on and " " in place):
+        provider, on, target = key.partition(ON)
+        if not (provider and on and " " in target):
             raise ValueError(
-                f"a security label is named with its provider and its object: {provider or 'provider'} on table public.t"
+                "a security label is named with its provider and its object:"
+                f" {provider or 'provider'} on table public.t"
             )
         return key, {"label": body} if isinstance(body, str) else body
 
@@ -64,26 +66,27 @@ class SecurityLabel(RequiresFiles):
 
     @property
     def provider(self) -> str:
-        """Whose label it is."""
+        """Return the label provider."""
         return self.ref.name.partition(ON)[0]
 
     def files(self) -> frozenset[str]:
         return frozenset({self.provider})
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        yield self._says(self.label)
+        yield self._statement(self.label)
 
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         if self.label != old.label:
-            yield self._says(self.label)
+            yield self._statement(self.label)
 
     def remove(self, context: PlanningContext) -> Iterable[Statement]:
-        yield self._says(None)
+        yield self._statement(None)
 
-    def _says(self, label: str | None) -> Statement:
-        place: sql.Composable = raw(self.ref.name.partition(ON)[2])
-        return Statement(
-            sql=text(
-                compose("SECURITY LABEL FOR {} ON {} IS {}", self.provider, place, literal(label))
-            )
+    def _statement(self, label: str | None) -> Statement:
+        command = compose(
+            "SECURITY LABEL FOR {} ON {} IS {}",
+            self.provider,
+            raw(self.ref.name.partition(ON)[2]),
+            literal(label),
         )
+        return Statement(sql=text(command))

@@ -22,7 +22,7 @@ OWNERS = ("table", "foreign_table")
 
 
 class Sequence(Deferred, Granted, SequenceOptions):
-    """A sequence; one that an identity column owns is part of the column."""
+    """A sequence; the sequence of an identity column is part of the column."""
 
     kind: ClassVar[str] = "sequence"
     section: ClassVar[str] = "sequences"
@@ -33,9 +33,14 @@ class Sequence(Deferred, Granted, SequenceOptions):
     sql_fields: ClassVar[tuple[str, ...]] = ("type",)
     first_version: ClassVar[Mapping[str, int]] = {"unlogged": 15}
 
-    type: str = Field(default="bigint", description="smallint, integer or bigint")
-    unlogged: bool = Field(default=False, description="begins anew after a crash (PostgreSQL 15)")
-    owned_by: str | None = Field(default=None, description="table.column with which it goes")
+    type: str = Field(default="bigint", description="the data type: smallint, integer or bigint")
+    unlogged: bool = Field(
+        default=False,
+        description="not written to the write-ahead log; reset after a crash (PostgreSQL 15)",
+    )
+    owned_by: str | None = Field(
+        default=None, description="table.column with which the sequence is dropped"
+    )
 
     @classmethod
     def catalog(cls, server: Server) -> str:
@@ -65,39 +70,36 @@ class Sequence(Deferred, Granted, SequenceOptions):
     def define(
         self, context: PlanningContext, parts: abc.Sequence[Object] = ()
     ) -> Iterable[Statement]:
-        unlogged, type_ = (
+        command = compose(
+            "CREATE {}SEQUENCE {}{}{}",
             raw("UNLOGGED " if self.unlogged else ""),
+            self.sql_name(),
             raw("" if self.type == "bigint" else f" AS {self.type}"),
+            self.clauses(),
         )
-        yield Statement(
-            sql=text(
-                compose(
-                    "CREATE {}SEQUENCE {}{}{}", unlogged, self.sql_name(), type_, self.clauses()
-                )
-            )
-        )
+        yield Statement(sql=text(command))
 
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         if self.unlogged != old.unlogged:
-            words = compose(
+            command = compose(
                 "ALTER SEQUENCE {} SET {}",
                 self.sql_name(),
                 raw("UNLOGGED" if self.unlogged else "LOGGED"),
             )
-            yield Statement(sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.ref.identity)
+            yield Statement(sql=text(command), lock="ACCESS EXCLUSIVE", relation=self.ref.identity)
         yield from self.altered(old, self.sql_name(), (old.type, self.type))
 
     def remove(self, context: PlanningContext) -> Iterable[Statement]:
-        lost = Hazard(
+        hazard = Hazard(
             hazard=HazardKind.DATA_LOSS,
             reason=f"{self.ref} is dropped, and how far it has counted is forgotten",
         )
-        words = text(compose("DROP SEQUENCE {}", self.sql_name()))
+        command = text(compose("DROP SEQUENCE {}", self.sql_name()))
         yield Statement(
-            sql=words, lock="ACCESS EXCLUSIVE", relation=self.ref.identity, hazards=(lost,)
+            sql=command, lock="ACCESS EXCLUSIVE", relation=self.ref.identity, hazards=(hazard,)
         )
 
-    # -- its owner -------------------------------------------------------------------------------------------------
+    # -- OWNED BY ----------------------------------------------------------------------------------
 
     def define_deferred(self, old: Self | None, context: PlanningContext) -> Iterable[Statement]:
         if self.owning != (old.owning if old else None):
@@ -113,29 +115,27 @@ class Sequence(Deferred, Granted, SequenceOptions):
 
     def remove_deferred(self, context: PlanningContext) -> Iterable[Statement]:
         if self.owning is not None:
-            free = self.model_copy(update={"owned_by": None})
-            yield free.owned(undo=self.owned().sql)
+            without_owner = self.model_copy(update={"owned_by": None})
+            yield without_owner.owned(undo=self.owned().sql)
 
     def _own(self, old: Self | None, context: PlanningContext) -> Iterator[Statement]:
-        """The owner of a sequence that a column owns is the table's, and follows it."""
-        follows = old is not None and old.owning is not None and old.owning == self.owning
-        yield from super()._own(
-            old.model_copy(update={"owner": self.owner}) if old is not None and follows else old,
-            context,
-        )
+        """Leave the owner of a column's sequence to PostgreSQL, which sets the table's owner."""
+        if old is not None and old.owning is not None and old.owning == self.owning:
+            old = old.model_copy(update={"owner": self.owner})
+        yield from super()._own(old, context)
 
     @property
     def owning(self) -> tuple[str, str] | None:
-        """The table and the column that own it; both have its schema."""
+        """Return the owning table and column; the table has the sequence's schema."""
         names = split_name(self.owned_by or "")
         return (names[-2], names[-1]) if len(names) > 1 else None
 
     def owned(self, undo: str | None = None) -> Statement:
-        """Say whose it is."""
+        """Set the owning column."""
         owner = raw("NONE") if self.owning is None else name(self.ref.schema, *self.owning)
-        words = compose("ALTER SEQUENCE {} OWNED BY {}", self.sql_name(), owner)
+        command = compose("ALTER SEQUENCE {} OWNED BY {}", self.sql_name(), owner)
         return Statement(
-            sql=text(words),
+            sql=text(command),
             lock="SHARE ROW EXCLUSIVE",
             relation=self.ref.identity,
             undo=None if undo is None else (undo,),

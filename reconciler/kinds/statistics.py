@@ -20,7 +20,7 @@ Sort = Literal["ndistinct", "dependencies", "mcv"]
 
 
 class Statistics(Owned):
-    """What the planner is to know of several columns or of expressions together; filled by ANALYZE."""
+    """Extended statistics for the planner on several columns or on expressions."""
 
     kind: ClassVar[str] = "statistics"
     section: ClassVar[str] = "statistics"
@@ -28,13 +28,13 @@ class Statistics(Owned):
     oid_column: ClassVar[str] = "pg_statistic_ext.oid"
     sql_fields: ClassVar[tuple[str, ...]] = ("on", "table")
 
-    on: tuple[str, ...] = Field(default=(), description="columns, or (expressions)")
+    on: tuple[str, ...] = Field(default=(), description="columns, or expressions in parentheses")
     table: str = Field(alias="from", description="the table or materialized view")
     kinds: tuple[Sort, ...] = Field(
-        default=(), description="of ndistinct, dependencies, mcv; none named: all"
+        default=(), description="ndistinct, dependencies, mcv; none: all"
     )
     target: int | None = Field(
-        default=None, description="how many values are sampled (SET STATISTICS)"
+        default=None, description="the statistics target (SET STATISTICS); left out: the columns'"
     )
 
     @classmethod
@@ -57,36 +57,30 @@ class Statistics(Owned):
 
     @classmethod
     def from_row(cls, ref: Ref, row: Row) -> Self:
-        """The columns come in the order of their numbers, which tells nothing."""
-        listed, columns, letters = (
-            split_commas(row.pop("listed")),
-            row.pop("columns"),
-            row.pop("letters"),
-        )
-        named = [
-            k
-            for letter, k in (("d", "ndistinct"), ("f", "dependencies"), ("m", "mcv"))
-            if letter in letters
-        ]
-        row["kinds"] = named if len(named) < 3 else []
+        """Sort the columns, which PostgreSQL stores in the order of numbers."""
+        listed, columns = split_commas(row.pop("listed")), row.pop("columns")
+        letters = row.pop("letters")
+        names = (("d", "ndistinct"), ("f", "dependencies"), ("m", "mcv"))
+        kinds = [name for letter, name in names if letter in letters]
+        row["kinds"] = kinds if len(kinds) < len(names) else []
         return cls(ref=ref, on=(*sorted(listed[:columns]), *listed[columns:]), **row)
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         kinds = compose(" ({})", joined(self.kinds)) if self.kinds else raw("")
-        words = compose(
+        command = compose(
             "CREATE STATISTICS {}{} ON {} FROM {}",
             self.sql_name(),
             kinds,
             joined(map(raw, self.on)),
             raw(self.table),
         )
-        yield Statement(sql=text(words), lock="SHARE UPDATE EXCLUSIVE", relation=self.table)
-        yield from self._aim(None)
+        yield Statement(sql=text(command), lock="SHARE UPDATE EXCLUSIVE", relation=self.table)
+        yield from self._set_target(None)
 
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
-        return (
-            self._aim(old.target) if self.model_copy(update={"target": old.target}) == old else None
-        )
+        if self.model_copy(update={"target": old.target}) != old:
+            return None
+        return self._set_target(old.target)
 
     def remove(self, context: PlanningContext) -> Iterable[Statement]:
         yield Statement(
@@ -95,9 +89,8 @@ class Statistics(Owned):
             relation=self.table,
         )
 
-    def _aim(self, before: int | None) -> Iterable[Statement]:
+    def _set_target(self, before: int | None) -> Iterable[Statement]:
         if self.target != before:
-            wanted = literal(-1 if self.target is None else self.target)
-            yield Statement(
-                sql=text(compose("ALTER STATISTICS {} SET STATISTICS {}", self.sql_name(), wanted))
-            )
+            target = literal(-1 if self.target is None else self.target)
+            command = compose("ALTER STATISTICS {} SET STATISTICS {}", self.sql_name(), target)
+            yield Statement(sql=text(command))

@@ -27,7 +27,7 @@ USING = "using index "  # how `replica_identity` names an index
 
 
 class Table(Deferred, PinsType, InheritableTable):
-    """An ordinary, partitioned or inheriting table, or a partition; what lives on it are objects of their own."""
+    """An ordinary or partitioned table, or a partition; columns and the like are own objects."""
 
     kind: ClassVar[str] = "table"
     section: ClassVar[str] = "tables"
@@ -43,20 +43,19 @@ class Table(Deferred, PinsType, InheritableTable):
     )
 
     partition_by: str | None = Field(
-        default=None, description="range, list or hash (keys), as in PARTITION BY"
+        default=None,
+        description="the partition key: range, list or hash (keys), as in PARTITION BY",
     )
-    of: str | None = Field(
-        default=None, description="the composite type that a typed table has its columns of"
-    )
+    of: str | None = Field(default=None, description="the composite type of a typed table")
     unlogged: bool = Field(
         default=False,
-        description="written without the write-ahead log: fast, and empty after a crash",
+        description="not written to the write-ahead log: faster, and empty after a crash",
     )
     access_method: str | None = Field(
-        default=None, description="the table access method, where it is not heap"
+        default=None, description="the table access method; left out: heap"
     )
     tablespace: str | None = Field(
-        default=None, description="where it is stored, where it is not the database's tablespace"
+        default=None, description="the tablespace; left out: the database's"
     )
     options: dict[str, str] = Field(
         default_factory=dict,
@@ -65,21 +64,25 @@ class Table(Deferred, PinsType, InheritableTable):
     replica_identity: str = Field(
         default="default",
         pattern=r"^(default|full|nothing|using index .+)$",
-        description="how logical replication names a row: default (the primary key), full, nothing, or using index NAME",
+        description="how logical replication identifies rows: default (the primary key), full, "
+        "nothing, or using index NAME",
     )
     cluster_on: str | None = Field(
         default=None, description="the index by which CLUSTER orders the rows"
     )
     row_level_security: bool = Field(
-        default=False, description="policies apply (ENABLE ROW LEVEL SECURITY)"
+        default=False, description="policies restrict access (ENABLE ROW LEVEL SECURITY)"
     )
     force_row_level_security: bool = Field(
-        default=False, description="policies apply to the table's owner too"
+        default=False, description="policies restrict the table's owner too"
     )
 
     @classmethod
     def catalog(cls, server: Server) -> str:
-        index = "SELECT x.relname FROM pg_index AS i JOIN pg_class AS x ON x.oid = i.indexrelid WHERE i.indrelid = c.oid AND"
+        index = (
+            "SELECT x.relname FROM pg_index AS i JOIN pg_class AS x ON x.oid = i.indexrelid"
+            " WHERE i.indrelid = c.oid AND"
+        )
         return f"""
             SELECT n.nspname AS schema, c.relname AS name,
                    pg_get_userbyid(c.relowner)::text AS owner,
@@ -97,9 +100,9 @@ class Table(Deferred, PinsType, InheritableTable):
                                                 unnest(w.reloptions) AS o
                                          WHERE w.oid = c.reltoastrelid) AS options,
                    CASE c.relreplident WHEN 'f' THEN 'full' WHEN 'n' THEN 'nothing'
-                                       WHEN 'i' THEN coalesce('{USING}'
-                                                              || ({index} i.indisreplident),
-                                                              'nothing') ELSE 'default' END
+                        WHEN 'i'
+                        THEN coalesce('{USING}' || ({index} i.indisreplident), 'nothing')
+                        ELSE 'default' END
                        AS replica_identity,
                    ({index} i.indisclustered) AS cluster_on,
                    c.relrowsecurity AS row_level_security,
@@ -120,22 +123,20 @@ class Table(Deferred, PinsType, InheritableTable):
     def partitioned_parent(self) -> bool:
         return self.partition_by is not None
 
-    # -- made and dropped --------------------------------------------------------------------------------------------
-
     def define(
         self, context: PlanningContext, parts: Sequence[InlinePart] = ()
     ) -> Iterable[Statement]:
         create = compose(
             "CREATE {}TABLE {}", raw("UNLOGGED " if self.unlogged else ""), self.sql_name()
         )
-        yield from self._create(create, parts, context, *self._stored())
+        yield from self._create(create, parts, context, *self._storage_clauses())
         if self.of is not None:
             yield self._alter(compose("OF {}", raw(self.of)))
         if self.replica_identity in ("full", "nothing"):
             yield self._alter(compose("REPLICA IDENTITY {}", raw(self.replica_identity.upper())))
-        yield from self._secure(enabled=False, forced=False)
+        yield from self._row_security(enabled=False, forced=False)
 
-    def _stored(self) -> Iterable[sql.Composable]:
+    def _storage_clauses(self) -> Iterable[sql.Composable]:
         if self.partition_by is not None:
             yield compose("PARTITION BY {}", raw(self.partition_by))
         if self.access_method is not None:
@@ -148,19 +149,18 @@ class Table(Deferred, PinsType, InheritableTable):
     def remove(self, context: PlanningContext) -> Iterable[Statement]:
         size = context.size(self.ref)
         rows = f"about {size.rows:,} rows" if size.rows >= 0 else "an unknown number of rows"
-        lost = f"{self.ref} is dropped with {rows} ({size.bytes:,} bytes)"
-        if (
-            self.partition_of is not None
-        ):  # foreign keys to the whole table refuse to let it go otherwise
+        reason = f"{self.ref} is dropped with {rows} ({size.bytes:,} bytes)"
+        if self.partition_of is not None:
+            # foreign keys that reference the partitioned table prevent DROP TABLE
             yield self._detach()
         yield Statement(
             sql=text(compose("DROP TABLE {}", self.sql_name())),
             lock="ACCESS EXCLUSIVE",
             relation=self.ref.identity,
-            hazards=(Hazard(hazard=HazardKind.DATA_LOSS, reason=lost),),
+            hazards=(Hazard(hazard=HazardKind.DATA_LOSS, reason=reason),),
         )
 
-    # -- altered -----------------------------------------------------------------------------------------------------
+    # -- ALTER TABLE ---------------------------------------------------------------------------------
 
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         if self.partition_by != old.partition_by:
@@ -171,76 +171,81 @@ class Table(Deferred, PinsType, InheritableTable):
         if old.of is not None and self.of != old.of:
             yield self._alter(raw("NOT OF"))
         yield from self._detach_old(old)
-        yield from self._store(old, context)
-        yield from self._secure(enabled=old.row_level_security, forced=old.force_row_level_security)
+        yield from self._alter_storage(old, context)
+        yield from self._row_security(
+            enabled=old.row_level_security, forced=old.force_row_level_security
+        )
         yield from self._attach_new(old, context)
         if self.of is not None and self.of != old.of:
             yield self._alter(compose("OF {}", raw(self.of)))
 
     def attach_hazards(self, context: PlanningContext) -> tuple[Hazard, ...]:
-        why = f"{self.ref.identity} ({context.size(self.ref).bytes:,} bytes) is read under lock, unless a check proves its bound"
-        return (Hazard(hazard=HazardKind.LONG_SCAN, reason=why),)
+        size = f"{context.size(self.ref).bytes:,} bytes"
+        reason = f"{self.ref.identity} ({size}) is read under lock, unless a check proves its bound"
+        return (Hazard(hazard=HazardKind.LONG_SCAN, reason=reason),)
 
-    def _store(self, old: Self, context: PlanningContext) -> Iterable[Statement]:
-        bytes_ = context.size(self.ref).bytes
-        why = f"{self.ref.identity} ({bytes_:,} bytes) is written anew while nobody can read or write it"
-        rewrite = Hazard(hazard=HazardKind.TABLE_REWRITE, reason=why)
+    def _alter_storage(self, old: Self, context: PlanningContext) -> Iterable[Statement]:
+        size = f"{context.size(self.ref).bytes:,} bytes"
+        reason = f"{self.ref.identity} ({size}) is written anew while nobody can read or write it"
+        rewrite = Hazard(hazard=HazardKind.TABLE_REWRITE, reason=reason)
         if self.unlogged != old.unlogged:
-            lost = Hazard(
-                hazard=HazardKind.DATA_LOSS,
-                reason=f"the rows of {self.ref.identity} will not survive a crash",
-            )
-            yield self._alter(
-                raw("SET UNLOGGED" if self.unlogged else "SET LOGGED"),
-                *([rewrite, lost] if self.unlogged else [rewrite]),
-            )
+            yield self._set_logged(rewrite)
         if self.access_method != old.access_method:
             context.server.require(
                 context.server.has_set_access_method, f"another access method of {self.ref}", 15
             )
-            yield self._alter(
-                compose("SET ACCESS METHOD {}", self.access_method or "heap"), rewrite
-            )
+            method = self.access_method or "heap"
+            yield self._alter(compose("SET ACCESS METHOD {}", method), rewrite)
         if self.tablespace != old.tablespace:
-            yield self._alter(
-                compose("SET TABLESPACE {}", self.tablespace or "pg_default"), rewrite
-            )
-        new = {k: v for k, v in self.options.items() if old.options.get(k) != v}
-        if new:
-            yield self._alter(compose("SET ({})", _set(new)), lock="SHARE UPDATE EXCLUSIVE")
-        if gone := [k for k in old.options if k not in self.options]:
-            yield self._alter(
-                compose("RESET ({})", joined(map(_option, gone))), lock="SHARE UPDATE EXCLUSIVE"
-            )
+            tablespace = self.tablespace or "pg_default"
+            yield self._alter(compose("SET TABLESPACE {}", tablespace), rewrite)
+        yield from self._set_options(old.options)
 
-    def _secure(self, *, enabled: bool, forced: bool) -> Iterable[Statement]:
-        for was, wanted, on, off in (
-            (enabled, self.row_level_security, "ENABLE", "DISABLE"),
-            (forced, self.force_row_level_security, "FORCE", "NO FORCE"),
-        ):
-            if was != wanted:
-                weaker = Hazard(
-                    hazard=HazardKind.WEAKENS_SECURITY,
-                    reason=f"row level security of {self.ref.identity} goes",
-                )
-                words = compose("{} ROW LEVEL SECURITY", raw(on if wanted else off))
-                yield self._alter(words, *(() if wanted else (weaker,)))
+    def _set_logged(self, rewrite: Hazard) -> Statement:
+        if not self.unlogged:
+            return self._alter(raw("SET LOGGED"), rewrite)
+        reason = f"the rows of {self.ref.identity} will not survive a crash"
+        loss = Hazard(hazard=HazardKind.DATA_LOSS, reason=reason)
+        return self._alter(raw("SET UNLOGGED"), rewrite, loss)
+
+    def _set_options(self, before: Mapping[str, str]) -> Iterable[Statement]:
+        lock = "SHARE UPDATE EXCLUSIVE"
+        changed = {k: v for k, v in self.options.items() if before.get(k) != v}
+        removed = [k for k in before if k not in self.options]
+        if changed:
+            yield self._alter(compose("SET ({})", _set(changed)), lock=lock)
+        if removed:
+            yield self._alter(compose("RESET ({})", joined(map(_option, removed))), lock=lock)
+
+    def _row_security(self, *, enabled: bool, forced: bool) -> Iterable[Statement]:
+        """Enable or disable row level security; `enabled` and `forced` are the old state."""
+        if self.row_level_security != enabled:
+            yield self._switch_row_security("ENABLE", "DISABLE", on=self.row_level_security)
+        if self.force_row_level_security != forced:
+            yield self._switch_row_security("FORCE", "NO FORCE", on=self.force_row_level_security)
+
+    def _switch_row_security(self, enable: str, disable: str, *, on: bool) -> Statement:
+        action = compose("{} ROW LEVEL SECURITY", raw(enable if on else disable))
+        if on:
+            return self._alter(action)
+        reason = f"row level security of {self.ref.identity} goes"
+        return self._alter(action, Hazard(hazard=HazardKind.WEAKENS_SECURITY, reason=reason))
 
     def pins_column_type(self, column: Object) -> bool:
-        named = rf'(?<![\w"]){re.escape(text(name(column.ref.name)))}(?![\w"])'
+        pattern = rf'(?<![\w"]){re.escape(text(name(column.ref.name)))}(?![\w"])'
         return (
             self.partition_by is not None
             and isinstance(column, InlinePart)
-            and re.search(named, self.partition_by) is not None
+            and re.search(pattern, self.partition_by) is not None
         )
 
-    # -- standing on a type ------------------------------------------------------------------------------------------
+    # -- typed tables --------------------------------------------------------------------------------
 
     def pins_type(self, dependency: Object) -> bool:
         return self.of is not None and dependency.ref != self.ref.schema_ref
 
     def suspend(self, context: PlanningContext) -> Iterable[Statement] | None:
-        """A typed table is an ordinary one meanwhile, and its columns are altered like any."""
+        """Make a typed table an ordinary one, whose columns can be altered."""
         return None if self.of is None else [self._typed(self.of, typed=False)]
 
     def restore(
@@ -252,59 +257,48 @@ class Table(Deferred, PinsType, InheritableTable):
         return old.model_copy(update={"of": self.of})
 
     def _typed(self, type_: str, *, typed: bool) -> Statement:
-        ways = [self._alter(raw("NOT OF")), self._alter(compose("OF {}", raw(type_)))]
-        return ways[typed].model_copy(update={"undo": (ways[not typed].sql,)})
+        not_of, of = self._alter(raw("NOT OF")), self._alter(compose("OF {}", raw(type_)))
+        statement, undo = (of, not_of) if typed else (not_of, of)
+        return statement.model_copy(update={"undo": (undo.sql,)})
 
-    # -- finished ----------------------------------------------------------------------------------------------------
+    # -- replica identity and CLUSTER ----------------------------------------------------------------
 
     def define_deferred(self, old: Self | None, context: PlanningContext) -> Iterable[Statement]:
-        named = self.replica_identity.removeprefix(USING)
-        if self.replica_identity != (old.replica_identity if old else named):
-            using = self.replica_identity != named
-            yield self._alter(
-                compose(
-                    "REPLICA IDENTITY {}",
-                    compose("USING INDEX {}", named) if using else raw(named.upper()),
-                )
-            )
+        identity = self.replica_identity.removeprefix(USING)
+        # without `old`, CREATE TABLE is followed by the replica identities other than an index
+        if self.replica_identity != (old.replica_identity if old else identity):
+            uses_index = self.replica_identity.startswith(USING)
+            value = compose("USING INDEX {}", identity) if uses_index else raw(identity.upper())
+            yield self._alter(compose("REPLICA IDENTITY {}", value))
         if self.cluster_on != (old.cluster_on if old else None):
-            action = (
-                compose("CLUSTER ON {}", self.cluster_on)
-                if self.cluster_on is not None
-                else raw("SET WITHOUT CLUSTER")
-            )
-            yield self._alter(
-                action,
-                lock="SHARE UPDATE EXCLUSIVE"
-                if self.cluster_on is not None
-                else "ACCESS EXCLUSIVE",
-            )
+            yield self._cluster()
+
+    def _cluster(self) -> Statement:
+        if self.cluster_on is None:
+            return self._alter(raw("SET WITHOUT CLUSTER"))
+        return self._alter(compose("CLUSTER ON {}", self.cluster_on), lock="SHARE UPDATE EXCLUSIVE")
 
     def remove_deferred(self, context: PlanningContext) -> Iterable[Statement]:
-        """Let go of the indexes, and take them again where that is undone."""
-        loose = self.model_copy(update={"cluster_on": None, "replica_identity": "default"})
-        kept = self.replica_identity if not self.replica_identity.startswith(USING) else "default"
-        back = tuple(
-            s.sql
-            for s in self.define_deferred(
-                loose.model_copy(update={"replica_identity": kept}), context
-            )
-        )
-        for statement in loose.model_copy(update={"replica_identity": kept}).define_deferred(
-            self, context
-        ):
-            yield statement.model_copy(update={"undo": back})
-            back = ()
+        """Stop using indexes; the first statement undoes all."""
+        identity = "default" if self._identity_index else self.replica_identity
+        fields = {"cluster_on": None, "replica_identity": identity}
+        without_indexes = self.model_copy(update=fields)
+        undo = tuple(s.sql for s in self.define_deferred(without_indexes, context))
+        for statement in without_indexes.define_deferred(self, context):
+            yield statement.model_copy(update={"undo": undo})
+            undo = ()
+
+    @property
+    def _identity_index(self) -> str | None:
+        uses_index = self.replica_identity.startswith(USING)
+        return self.replica_identity.removeprefix(USING) if uses_index else None
 
     def deferred_needs(self) -> frozenset[Ref]:
-        identity = (
-            self.replica_identity.removeprefix(USING)
-            if self.replica_identity.startswith(USING)
-            else None
-        )
-        named = [i for i in (identity, self.cluster_on) if i is not None]
+        indexes = [i for i in (self._identity_index, self.cluster_on) if i is not None]
         return frozenset(
-            Ref(k, self.ref.schema, i, self.ref) for i in named for k in ("index", "constraint")
+            Ref(kind, self.ref.schema, i, self.ref)
+            for i in indexes
+            for kind in ("index", "constraint")
         )
 
 

@@ -1,13 +1,13 @@
 """Text search: https://www.postgresql.org/docs/current/textsearch-configuration.html
 
-Configurations, the dictionaries that they map tokens to, and the templates and parsers that both stand on.
+Configurations map tokens to dictionaries; both depend on templates and parsers.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from psycopg import sql
 from pydantic import Field
@@ -25,7 +25,7 @@ _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 
 class TextSearchConfiguration(Owned):
-    """Which dictionaries read which tokens of a text."""
+    """A text search configuration: a parser, and dictionaries for each token type."""
 
     kind: ClassVar[str] = "text_search_configuration"
     section: ClassVar[str] = "text_search_configurations"
@@ -33,9 +33,9 @@ class TextSearchConfiguration(Owned):
     oid_column: ClassVar[str] = "pg_ts_config.oid"
     sql_fields: ClassVar[tuple[str, ...]] = ("parser", "mappings")
 
-    parser: str = Field(default="default", description="what splits a text into tokens")
+    parser: str = Field(default="default", description="the parser that splits text into tokens")
     mappings: dict[str, tuple[str, ...]] = Field(
-        default_factory=dict, description="sort of token → dictionaries, asked in that order"
+        default_factory=dict, description="token type → dictionaries, in the order of lookup"
     )
 
     @classmethod
@@ -58,36 +58,32 @@ class TextSearchConfiguration(Owned):
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         parser = raw('"default"' if self.parser == "default" else self.parser)
         yield Statement(sql=text(compose("CREATE {} (PARSER = {})", self.designation(), parser)))
-        yield from self._mapped({})
+        yield from self._alter_mappings({})
 
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
-        return self._mapped(old.mappings) if self.parser == old.parser else None
+        return self._alter_mappings(old.mappings) if self.parser == old.parser else None
 
-    def _mapped(self, before: dict[str, tuple[str, ...]]) -> Iterable[Statement]:
-        for dictionaries, tokens in _by_value(before, self.mappings):
+    def _alter_mappings(self, before: dict[str, tuple[str, ...]]) -> Iterable[Statement]:
+        for dictionaries, tokens in _by_dictionaries(before, self.mappings):
             if not dictionaries:
-                yield self._alter("DROP MAPPING FOR {}", joined(tokens))
-        for verb, changes in (
-            ("ADD", {t: d for t, d in self.mappings.items() if t not in before}),
-            ("ALTER", {t: d for t, d in self.mappings.items() if t in before and before[t] != d}),
-        ):
-            for dictionaries, tokens in _by_value({}, changes):
-                what = compose(
-                    "{} MAPPING FOR {} WITH {}",
-                    raw(verb),
-                    joined(tokens),
-                    joined(map(raw, dictionaries)),
-                )
-                yield self._alter("{}", what)
+                yield self._alter(compose("DROP MAPPING FOR {}", joined(tokens)))
+        changed = {t: d for t, d in self.mappings.items() if before.get(t) != d}
+        yield from self._map("ADD", {t: d for t, d in changed.items() if t not in before})
+        yield from self._map("ALTER", {t: d for t, d in changed.items() if t in before})
 
-    def _alter(self, template: Any, what: sql.Composable) -> Statement:
-        return Statement(
-            sql=text(compose("ALTER {} {}", self.designation(), compose(template, what)))
-        )
+    def _map(self, verb: str, mappings: dict[str, tuple[str, ...]]) -> Iterable[Statement]:
+        for dictionaries, tokens in _by_dictionaries({}, mappings):
+            with_ = joined(map(raw, dictionaries))
+            yield self._alter(
+                compose("{} MAPPING FOR {} WITH {}", raw(verb), joined(tokens), with_)
+            )
+
+    def _alter(self, action: sql.Composable) -> Statement:
+        return Statement(sql=text(compose("ALTER {} {}", self.designation(), action)))
 
 
 class TextSearchDictionary(Owned):
-    """What turns a token into lexemes."""
+    """A text search dictionary, which turns tokens into lexemes."""
 
     kind: ClassVar[str] = "text_search_dictionary"
     section: ClassVar[str] = "text_search_dictionaries"
@@ -96,10 +92,10 @@ class TextSearchDictionary(Owned):
     sql_fields: ClassVar[tuple[str, ...]] = ("template",)
 
     template: str = Field(
-        default="simple", description="what it is an instance of: simple, snowball, synonym, …"
+        default="simple", description="the template: simple, snowball, synonym, …"
     )
     options: dict[str, str | int | float] = Field(
-        default_factory=dict, description="what the template takes, such as stopwords"
+        default_factory=dict, description="options of the template, such as stopwords"
     )
 
     @classmethod
@@ -120,21 +116,23 @@ class TextSearchDictionary(Owned):
         return cls(ref=ref, options={_unquoted(k, '"'): _value(v) for k, _, v in listed}, **row)
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        given = [compose("TEMPLATE = {}", raw(self.template)), *_options(self.options)]
-        yield Statement(sql=text(compose("CREATE {} ({})", self.designation(), joined(given))))
+        options = [compose("TEMPLATE = {}", raw(self.template)), *_options(self.options)]
+        yield Statement(sql=text(compose("CREATE {} ({})", self.designation(), joined(options))))
 
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         if self.template != old.template:
             return None
-        gone = [name(k) for k in old.options if k not in self.options]
-        new = _options({k: v for k, v in self.options.items() if old.options.get(k) != v})
+        removed = [name(k) for k in old.options if k not in self.options]
+        changed = _options({k: v for k, v in self.options.items() if old.options.get(k) != v})
         return [
-            Statement(sql=text(compose("ALTER {} ({})", self.designation(), joined([*gone, *new]))))
+            Statement(
+                sql=text(compose("ALTER {} ({})", self.designation(), joined([*removed, *changed])))
+            )
         ]
 
 
 class TextSearchParser(Object):
-    """The functions that split a text into tokens."""
+    """A text search parser: functions that split text into tokens."""
 
     kind: ClassVar[str] = "text_search_parser"
     section: ClassVar[str] = "text_search_parsers"
@@ -142,11 +140,11 @@ class TextSearchParser(Object):
     oid_column: ClassVar[str] = "pg_ts_parser.oid"
     sql_fields: ClassVar[tuple[str, ...]] = ("start", "gettoken", "end", "lextypes", "headline")
 
-    start: str = Field(default="", description="the function that begins")
-    gettoken: str = Field(default="", description="the function that finds the next token")
-    end: str = Field(default="", description="the function that ends")
-    lextypes: str = Field(default="", description="the function that lists the sorts of token")
-    headline: str | None = Field(default=None, description="the function that makes headlines")
+    start: str = Field(default="", description="the function that starts the parser")
+    gettoken: str = Field(default="", description="the function that returns the next token")
+    end: str = Field(default="", description="the function that ends the parser")
+    lextypes: str = Field(default="", description="the function that lists the token types")
+    headline: str | None = Field(default=None, description="the function that extracts headlines")
 
     @classmethod
     def catalog(cls, server: Server) -> str:
@@ -165,7 +163,7 @@ class TextSearchParser(Object):
 
 
 class TextSearchTemplate(Object):
-    """The functions of a sort of dictionary."""
+    """A text search template: the functions of dictionaries."""
 
     kind: ClassVar[str] = "text_search_template"
     section: ClassVar[str] = "text_search_templates"
@@ -174,7 +172,7 @@ class TextSearchTemplate(Object):
     sql_fields: ClassVar[tuple[str, ...]] = ("init", "lexize")
 
     init: str | None = Field(
-        default=None, description="the function that reads a dictionary's options"
+        default=None, description="the function that initializes a dictionary with options"
     )
     lexize: str = Field(default="", description="the function that turns a token into lexemes")
 
@@ -193,7 +191,7 @@ class TextSearchTemplate(Object):
 
 
 def _name(catalog: str, prefix: str, oid: str) -> str:
-    """SQL for a name that is qualified where it must be; there is no reg… type for these."""
+    """Return SQL for a name, qualified outside pg_catalog; no reg… type exists for these objects."""
     return f"""(SELECT CASE x.nspname WHEN 'pg_catalog' THEN quote_ident(o.{prefix}name)
                             ELSE format('%I.%I', x.nspname, o.{prefix}name) END
                 FROM {catalog} AS o JOIN pg_namespace AS x ON x.oid = o.{prefix}namespace
@@ -201,19 +199,19 @@ def _name(catalog: str, prefix: str, oid: str) -> str:
 
 
 def _of_functions(obj: Object, roles: Sequence[str]) -> Statement:
-    named = ((r, getattr(obj, r)) for r in roles)
-    given = joined(compose("{} = {}", raw(r.upper()), raw(f)) for r, f in named if f is not None)
-    return Statement(sql=text(compose("CREATE {} ({})", obj.designation(), given)))
+    functions = ((r, getattr(obj, r)) for r in roles)
+    options = (compose("{} = {}", raw(r.upper()), raw(f)) for r, f in functions if f is not None)
+    return Statement(sql=text(compose("CREATE {} ({})", obj.designation(), joined(options))))
 
 
-def _by_value(
+def _by_dictionaries(
     before: dict[str, tuple[str, ...]], after: dict[str, tuple[str, ...]]
 ) -> list[tuple[tuple[str, ...], list[str]]]:
-    """The tokens that share dictionaries; those that are gone share none."""
-    found: dict[tuple[str, ...], list[str]] = {}
+    """Group token types by dictionaries; removed token types have none."""
+    groups: dict[tuple[str, ...], list[str]] = {}
     for token in [*after, *(t for t in before if t not in after)]:
-        found.setdefault(after.get(token, ()), []).append(token)
-    return list(found.items())
+        groups.setdefault(after.get(token, ()), []).append(token)
+    return list(groups.items())
 
 
 def _options(options: dict[str, str | int | float]) -> list[sql.Composable]:
@@ -221,7 +219,7 @@ def _options(options: dict[str, str | int | float]) -> list[sql.Composable]:
 
 
 def _value(printed: str) -> str | int | float:
-    """A value as pg_ts_dict holds it: bare where it is a number."""
+    """Parse a value of pg_ts_dict, which stores numbers without quotes."""
     if _NUMBER.fullmatch(printed):
         return float(printed) if "." in printed else int(printed)
     quoted = printed.removeprefix("E")

@@ -31,18 +31,18 @@ _UPDATE_OF = re.compile(r"update\s+of\s", re.I)
 
 
 class Referencing(BaseModel):
-    """What the function calls the sets of rows before and after the statement."""
+    """Names of the transition tables: all rows before and after the statement."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    old_table: str | None = None
-    new_table: str | None = None
+    old_table: str | None = Field(default=None, description="rows before the statement")
+    new_table: str | None = Field(default=None, description="rows after the statement")
 
 
 class Trigger(Overriding):
-    """A trigger; exactly one of `before`, `after` and `instead_of` lists its events.
+    """A trigger; exactly one of `before`, `after` and `instead_of` lists the events.
 
-    A partition has the triggers of its parent; it lists one only where that fires in other sessions than the parent's.
+    A partition inherits the parent's triggers, and lists a trigger only if enabled differently.
     """
 
     kind: ClassVar[str] = "trigger"
@@ -65,28 +65,31 @@ class Trigger(Overriding):
     before: tuple[str, ...] = Field(
         default=(), description="events: insert, update, update of a, b, delete, truncate"
     )
-    after: tuple[str, ...] = Field(default=(), description="events")
-    instead_of: tuple[str, ...] = Field(default=(), description="events, of a view")
+    after: tuple[str, ...] = Field(default=(), description="events, as of `before`")
+    instead_of: tuple[str, ...] = Field(default=(), description="events, as of `before`; for views")
     from_table: str | None = Field(
-        default=None, alias="from", description="the other table of a constraint trigger"
+        default=None, alias="from", description="the referenced table of a constraint trigger"
     )
     deferrable: Literal["immediate", "deferred"] | None = Field(
         default=None,
-        description="a constraint trigger fires at the end of the transaction: initially …",
+        description="a constraint trigger can fire at the end of the transaction: initially …",
     )
     referencing: Referencing | None = Field(
         default=None, description="names of the transition tables"
     )
-    for_each: Literal["row", "statement"] = "statement"
+    for_each: Literal["row", "statement"] = Field(
+        default="statement", description="fires once for each row or once for each statement"
+    )
     when: str | None = Field(
-        default=None, description="a condition on OLD and NEW without which it does not fire"
+        default=None, description="a condition on OLD and NEW for the trigger to fire"
     )
     execute: str = Field(default="", description="the function with its arguments: f() or f('a')")
     enabled: Literal["origin", "disabled", "replica", "always"] = Field(
-        default="origin", description="for which sessions it fires"
+        default="origin",
+        description="by session_replication_role, the sessions in which the trigger fires",
     )
     inherited: bool = Field(
-        default=False, description="it is the parent's, and only `enabled` is the partition's own"
+        default=False, description="the trigger is the parent's; the partition sets only `enabled`"
     )
     parents_enabled: str = Field(default="origin", json_schema_extra={"derived": True})
 
@@ -110,8 +113,8 @@ class Trigger(Overriding):
                    pg_get_triggerdef(t.oid) AS definition, t.tgconstraint <> 0 AS constraint,
                    CASE WHEN t.tgtype & 2 <> 0 THEN 'before'
                         WHEN t.tgtype & 64 <> 0 THEN 'instead_of' ELSE 'after' END AS timing,
-                   t.tgtype::int AS type, CASE WHEN t.tgtype & 1 <> 0 THEN 'row'
-                                               ELSE 'statement' END AS for_each,
+                   t.tgtype::int AS type,
+                   CASE WHEN t.tgtype & 1 <> 0 THEN 'row' ELSE 'statement' END AS for_each,
                    ARRAY(SELECT quote_ident(a.attname)
                          FROM unnest(t.tgattr::int2[]) WITH ORDINALITY AS u(n, o)
                          JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = u.n
@@ -145,11 +148,8 @@ class Trigger(Overriding):
             return cls(ref=ref, **{k: row[k] for k in kept})
         definition, bits, columns = row.pop("definition"), row.pop("type"), row.pop("columns")
         update = f"update of {', '.join(columns)}" if columns else "update"
-        row[row.pop("timing")] = [
-            w
-            for bit, w in ((4, "insert"), (8, "delete"), (16, update), (32, "truncate"))
-            if bits & bit
-        ]
+        events = ((4, "insert"), (8, "delete"), (16, update), (32, "truncate"))
+        row[row.pop("timing")] = [event for bit, event in events if bits & bit]
         old, new = row.pop("old_table"), row.pop("new_table")
         if old or new:
             row["referencing"] = Referencing(old_table=old, new_table=new)
@@ -162,7 +162,7 @@ class Trigger(Overriding):
 
     @classmethod
     def entry(cls, key: str, body: object) -> tuple[str, object]:
-        """`[update of a, b]` is one event to people, and two items to YAML."""
+        """Join `[update of a, b]`, a YAML list of two items, into one event."""
         if not isinstance(body, dict):
             return key, body
         fields = cast("dict[str, Any]", body)
@@ -176,17 +176,17 @@ class Trigger(Overriding):
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         if self.inherited:
-            yield self._fires(self.enabled)
+            yield self._enable_only(self.enabled)
             return
         yield self._statement("CREATE")
         yield from self._enable("origin")
 
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
-        """Replace it; a replaced trigger is enabled again, and a constraint trigger cannot be replaced."""
+        """Replace the trigger, which enables a disabled trigger; PostgreSQL cannot replace constraint triggers."""
         if self.inherited != old.inherited:
             return None
         if self.inherited:
-            return [self._fires(self.enabled)]
+            return [self._enable_only(self.enabled)]
         if self.model_copy(update={"enabled": old.enabled}) == old:
             return self._enable(old.enabled)
         if self.constraint or old.constraint:
@@ -194,7 +194,9 @@ class Trigger(Overriding):
         return [self._statement("CREATE OR REPLACE"), *self._enable("origin")]
 
     def remove(self, context: PlanningContext) -> Iterable[Statement]:
-        return [self._fires(self.parents_enabled)] if self.inherited else super().remove(context)
+        return (
+            [self._enable_only(self.parents_enabled)] if self.inherited else super().remove(context)
+        )
 
     @property
     def overrides(self) -> bool:
@@ -203,11 +205,9 @@ class Trigger(Overriding):
     def restate_overrides(
         self, changed: Object, old: Object, context: PlanningContext
     ) -> Iterable[Statement]:
-        """What the parent's trigger becomes, those of the partitions become too."""
+        """Enable or disable again: a change of the parent's trigger changes the partitions'."""
         if isinstance(changed, Trigger):
-            yield self._fires(self.enabled)
-
-    # -- pieces ----------------------------------------------------------------------------------------------------
+            yield self._enable_only(self.enabled)
 
     @property
     def _table(self) -> sql.Composable:
@@ -217,88 +217,73 @@ class Trigger(Overriding):
     def _statement(self, verb: str) -> Statement:
         timing = next(t for t in TIMINGS if getattr(self, t))
         events: tuple[str, ...] = getattr(self, timing)
-        words: list[sql.Composable] = [
-            compose(
-                "{}{} TRIGGER {}",
-                raw(verb),
-                raw(" CONSTRAINT" if self.constraint else ""),
-                self.ref.name,
-            ),
-            compose(
-                "{} {}",
-                raw(timing.replace("_", " ").upper()),
-                joined((raw(_keywords(e)) for e in events), by=" OR "),
-            ),
+        constraint = raw(" CONSTRAINT" if self.constraint else "")
+        clauses: list[sql.Composable] = [
+            compose("{}{} TRIGGER {}", raw(verb), constraint, self.ref.name),
+            raw(timing.replace("_", " ").upper()),
+            joined((raw(_keywords(e)) for e in events), by=" OR "),
             compose("ON {}", self._table),
+            *self._options(),
+            raw(f"FOR EACH {self.for_each.upper()}"),
         ]
-        if self.from_table:
-            words.append(compose("FROM {}", raw(self.from_table)))
-        if self.deferrable:
-            words.append(raw(f"DEFERRABLE INITIALLY {self.deferrable.upper()}"))
-        if self.referencing:
-            tables = (("OLD", self.referencing.old_table), ("NEW", self.referencing.new_table))
-            words.append(
-                compose(
-                    "REFERENCING {}",
-                    joined((compose("{} TABLE AS {}", raw(w), t) for w, t in tables if t), by=" "),
-                )
-            )
-        words.append(raw(f"FOR EACH {self.for_each.upper()}"))
         if self.when is not None:
-            words.append(compose("WHEN ({})", raw(self.when)))
-        words.append(compose("EXECUTE FUNCTION {}", raw(self.execute)))
+            clauses.append(compose("WHEN ({})", raw(self.when)))
+        clauses.append(compose("EXECUTE FUNCTION {}", raw(self.execute)))
         return Statement(
-            sql=text(joined(words, by=" ")),
-            lock="SHARE ROW EXCLUSIVE",
-            relation=self.stands_on,
-            privilege="TRIGGER",
+            sql=text(joined(clauses, by=" ")), lock="SHARE ROW EXCLUSIVE", relation=self.stands_on
         )
+
+    def _options(self) -> Iterable[sql.Composable]:
+        if self.from_table:
+            yield compose("FROM {}", raw(self.from_table))
+        if self.deferrable:
+            yield raw(f"DEFERRABLE INITIALLY {self.deferrable.upper()}")
+        if self.referencing:
+            tables = {"OLD": self.referencing.old_table, "NEW": self.referencing.new_table}
+            names = (compose("{} TABLE AS {}", raw(k), t) for k, t in tables.items() if t)
+            yield compose("REFERENCING {}", joined(names, by=" "))
 
     def _enable(self, before: str) -> Iterable[Statement]:
         if self.enabled != before:
-            words = compose(
+            command = compose(
                 "ALTER TABLE {} {} TRIGGER {}",
                 self._table,
                 raw(FIRING_CLAUSES[self.enabled]),
                 self.ref.name,
             )
-            yield Statement(sql=text(words), lock="SHARE ROW EXCLUSIVE", relation=self.stands_on)
+            yield Statement(sql=text(command), lock="SHARE ROW EXCLUSIVE", relation=self.stands_on)
 
-    def _fires(self, when: str) -> Statement:
-        """Enable or disable it on this partition alone."""
-        words = compose(
+    def _enable_only(self, when: str) -> Statement:
+        """Enable or disable the trigger on the partition only."""
+        command = compose(
             "ALTER TABLE ONLY {} {} TRIGGER {}",
             self._table,
             raw(FIRING_CLAUSES[when]),
             self.ref.name,
         )
-        return Statement(sql=text(words), lock="SHARE ROW EXCLUSIVE", relation=self.stands_on)
+        return Statement(sql=text(command), lock="SHARE ROW EXCLUSIVE", relation=self.stands_on)
 
 
 def _events(listed: Sequence[str]) -> tuple[str, ...]:
-    """What follows `update of a` and is no event is one more column of it."""
-    found: list[str] = []
+    """Append columns to the preceding `update of a`: a list item that is no event is a column."""
+    events: list[str] = []
     for item in listed:
-        if (
-            found
-            and _UPDATE_OF.match(found[-1])
-            and item.lower() not in EVENTS
-            and not _UPDATE_OF.match(item)
-        ):
-            found[-1] += f", {item}"
+        is_event = item.lower() in EVENTS or _UPDATE_OF.match(item)
+        if events and _UPDATE_OF.match(events[-1]) and not is_event:
+            events[-1] += f", {item}"
         else:
-            found.append(item)
-    return tuple(found)
+            events.append(item)
+    return tuple(events)
 
 
 def _keywords(event: str) -> str:
-    """An event as SQL, its keywords in capitals."""
+    """Spell an event in SQL, with keywords in capitals."""
     match = _UPDATE_OF.match(event)
     return f"UPDATE OF {event[match.end() :]}" if match else event.upper()
 
 
 def _bare(condition: str) -> str:
-    """A condition without the brackets around all of it."""
+    """Remove parentheses around a whole condition."""
     while condition.startswith("(") and closing(condition, 0) == len(condition) - 1:
         condition = condition[1:-1]
     return condition

@@ -23,16 +23,24 @@ ON = ("true", "on", "yes", "1", *CHECKS)
 OPTIONS = (*FLAGS, "check_option")
 
 
+# what a view does without the option
+_WEAKER_WITHOUT = {
+    "security_invoker": "reads with its owner's rights and so past row level security",
+    "security_barrier": "lets functions of the one who asks see rows that its conditions hide",
+    "check_option": "lets rows be written that it does not show",
+}
+
+
 class ViewColumn(QueryColumn):
-    """What a view's column has beside what the query gives it."""
+    """Declared properties of a column of a view."""
 
     default: str | None = Field(
-        default=None, description="SQL expression for rows that are inserted into the view"
+        default=None, description="SQL expression, used for rows inserted into the view"
     )
 
 
 class View(QueryRelation):
-    """A view; replaced in place where the server allows it."""
+    """A view, replaced in place unless PostgreSQL refuses."""
 
     kind: ClassVar[str] = "view"
     section: ClassVar[str] = "views"
@@ -41,13 +49,16 @@ class View(QueryRelation):
     first_version: ClassVar[Mapping[str, int]] = {"security_invoker": 15}
 
     security_invoker: bool | str | None = Field(
-        default=None, description="reads with the rights of the one who asks (PostgreSQL 15)"
+        default=None,
+        description="checks the privileges of the querying role, not the owner (PostgreSQL 15)",
     )
     security_barrier: bool | str | None = Field(
-        default=None, description="its conditions run before any function of the one who asks"
+        default=None,
+        description="conditions of the view are evaluated before functions of the query",
     )
     check_option: Literal["local", "cascaded"] | None = Field(
-        default=None, description="rows written must be visible"
+        default=None,
+        description="rows written through the view must be visible (WITH CHECK OPTION)",
     )
     columns: dict[str, ViewColumn] = Field(
         default_factory=dict, description="columns with a default, a comment or grants"
@@ -69,11 +80,9 @@ class View(QueryRelation):
                                 WHERE d.adrelid = c.oid) AS addresses,
                    btrim(pg_get_viewdef(c.oid), ' ;') AS query, c.reloptions AS options,
                    {query_columns("c.oid")} AS shape,
-                   (SELECT json_object_agg(a.attname,
-                                           json_build_object('default',
-                                                             pg_get_expr(d.adbin, d.adrelid),
-                                                             {COLUMN_DETAILS})
-                                            ORDER BY a.attnum)
+                   (SELECT json_object_agg(a.attname, json_build_object(
+                               'default', pg_get_expr(d.adbin, d.adrelid), {COLUMN_DETAILS})
+                               ORDER BY a.attnum)
                     FROM pg_attribute AS a
                     LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
                     WHERE a.attrelid = c.oid AND a.attnum > 0
@@ -98,82 +107,76 @@ class View(QueryRelation):
         return cls(ref=ref, check_option=options.get("check_option"), **flags, **row)
 
     def over(self, live: Self | None, *, complete: bool = False) -> Self:
-        """PostgreSQL keeps `on` and `true` as they were written; a declared boolean is content with either."""
+        """Keep a live `on` for a declared true: PostgreSQL stores booleans as they were written."""
         full = super().over(live, complete=complete)
         if live is None or complete:
             return full
         kept: dict[str, object] = {
-            f: getattr(live, f) for f in FLAGS if _alike(getattr(full, f), getattr(live, f))
+            f: getattr(live, f) for f in FLAGS if _equivalent(getattr(full, f), getattr(live, f))
         }
         return full.model_copy(update=kept)
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         yield self._statement("CREATE VIEW", context)
-        yield from self._dress({})
+        yield from self._alter_columns({})
 
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         if self.shape[: len(old.shape)] != old.shape:
             return None
-        return [*self._change(old, context), *self._dress(old.columns)]
+        return [*self._alter_view(old, context), *self._alter_columns(old.columns)]
 
-    # -- pieces ----------------------------------------------------------------------------------------------------
+    def _alter_view(self, old: Self, context: PlanningContext) -> Iterable[Statement]:
+        """Replace the query, or set only the options.
 
-    def _change(self, old: Self, context: PlanningContext) -> Iterable[Statement]:
-        """Replace the query, with all options beside it, for those left out would be lost; or set just the options."""
-        hazards = tuple(self._weaker(old))
+        CREATE OR REPLACE VIEW sets all options: options that are left out would be lost.
+        """
+        hazards = tuple(self._hazards(old))
         if (self.query, self.shape) != (old.query, old.shape):
             yield self._statement("CREATE OR REPLACE VIEW", context, hazards)
             return
-        gone = [o for o in OPTIONS if getattr(old, o) is not None and getattr(self, o) is None]
-        new = [o for o in OPTIONS if getattr(self, o) not in (None, getattr(old, o))]
-        if gone:
-            yield self._alter(compose("RESET ({})", joined(gone)), hazards)
-        if new:
-            yield self._alter(compose("SET ({})", self._options(new)), () if gone else hazards)
+        removed = [o for o in OPTIONS if getattr(old, o) is not None and getattr(self, o) is None]
+        changed = [o for o in OPTIONS if getattr(self, o) not in (None, getattr(old, o))]
+        if removed:
+            yield self._alter(compose("RESET ({})", joined(removed)), hazards)
+            hazards = ()
+        if changed:
+            yield self._alter(compose("SET ({})", self._options(changed)), hazards)
 
-    def _weaker(self, old: Self) -> Iterable[Hazard]:
-        for option, what in (
-            ("security_invoker", "reads with its owner's rights and so past row level security"),
-            (
-                "security_barrier",
-                "lets functions of the one who asks see rows that its conditions hide",
-            ),
-            ("check_option", "lets rows be written that it does not show"),
-        ):
+    def _hazards(self, old: Self) -> Iterable[Hazard]:
+        for option, effect in _WEAKER_WITHOUT.items():
             if _on(getattr(old, option)) and not _on(getattr(self, option)):
-                yield Hazard(hazard=HazardKind.WEAKENS_SECURITY, reason=f"{self.ref} {what}")
+                reason = f"{self.ref} {effect}"
+                yield Hazard(hazard=HazardKind.WEAKENS_SECURITY, reason=reason)
 
-    def _dress(self, before: dict[str, ViewColumn]) -> Iterable[Statement]:
-        """Defaults and comments of the columns."""
+    def _alter_columns(self, before: dict[str, ViewColumn]) -> Iterable[Statement]:
+        """Set defaults and comments of columns."""
         for column in {**before, **self.columns}:
-            was, wanted = before.get(column, ViewColumn()), self.columns.get(column, ViewColumn())
-            if wanted.default != was.default:
-                new = (
-                    raw("DROP DEFAULT")
-                    if wanted.default is None
-                    else compose("SET DEFAULT {}", raw(wanted.default))
-                )
-                yield self._alter(compose("ALTER COLUMN {} {}", column, new))
+            default = self.columns.get(column, ViewColumn()).default
+            if default != before.get(column, ViewColumn()).default:
+                action = raw("DROP DEFAULT")
+                if default is not None:
+                    action = compose("SET DEFAULT {}", raw(default))
+                yield self._alter(compose("ALTER COLUMN {} {}", column, action))
         yield from self.column_comments(before)
 
     def _alter(self, action: sql.Composable, hazards: tuple[Hazard, ...] = ()) -> Statement:
-        words = text(compose("ALTER VIEW {} {}", self.sql_name(), action))
+        command = text(compose("ALTER VIEW {} {}", self.sql_name(), action))
         return Statement(
-            sql=words, lock="ACCESS EXCLUSIVE", relation=self.ref.identity, hazards=hazards
+            sql=command, lock="ACCESS EXCLUSIVE", relation=self.ref.identity, hazards=hazards
         )
 
-    def _options(self, chosen: Iterable[str]) -> sql.Composable:
-        return joined(compose("{} = {}", o, _value(getattr(self, o))) for o in chosen)
+    def _options(self, names: Iterable[str]) -> sql.Composable:
+        return joined(compose("{} = {}", o, _value(getattr(self, o))) for o in names)
 
     def _statement(
         self, verb: str, context: PlanningContext, hazards: tuple[Hazard, ...] = ()
     ) -> Statement:
-        given = [o for o in OPTIONS if getattr(self, o) is not None]
-        options = compose(" WITH ({})", self._options(given)) if given else raw("")
+        declared = [o for o in OPTIONS if getattr(self, o) is not None]
+        options = compose(" WITH ({})", self._options(declared)) if declared else raw("")
         query = raw(self.query.strip().rstrip(";"))
-        words = compose("{} {}{} AS\n{}", raw(verb), self.sql_name(), options, query)
+        command = compose("{} {}{} AS\n{}", raw(verb), self.sql_name(), options, query)
         return Statement(
-            sql=text(words), lock="ACCESS EXCLUSIVE", relation=self.ref.identity, hazards=hazards
+            sql=text(command), lock="ACCESS EXCLUSIVE", relation=self.ref.identity, hazards=hazards
         )
 
 
@@ -181,15 +184,11 @@ def _on(option: bool | str | None) -> bool:
     return str(option).lower() in ON
 
 
-def _alike(wanted: bool | str | None, live: bool | str | None) -> bool:
-    return isinstance(wanted, bool) and live is not None and wanted == _on(live)
+def _equivalent(declared: bool | str | None, live: bool | str | None) -> bool:
+    return isinstance(declared, bool) and live is not None and declared == _on(live)
 
 
 def _value(option: bool | str) -> sql.Composable:
-    return (
-        raw(str(option).lower())
-        if isinstance(option, bool)
-        else literal(option)
-        if option not in CHECKS
-        else raw(option)
-    )
+    if isinstance(option, bool):
+        return raw(str(option).lower())
+    return raw(option) if option in CHECKS else literal(option)
