@@ -201,23 +201,40 @@ class Domain(ChangesType, DataType):
 
     def differences(self, old: Self) -> Iterable[Statement]:
         """Alter all but the underlying type."""
-        dropped = [k for k, c in old.constraints.items() if not self._keeps(k, c)]
-        added = [k for k in self.constraints if k in dropped or k not in old.constraints]
-        same_not_null = self.not_null_name == old.not_null_name
         if self.default != old.default:
             yield self._alter(self._default_action())
-        if old.not_null and not (self.not_null and same_not_null):
-            yield self._alter(raw("DROP NOT NULL"))
-        yield from (self._alter(compose("DROP CONSTRAINT {}", k)) for k in dropped)
-        if self.not_null and not (old.not_null and same_not_null):
-            yield self._alter(self._not_null_action())
-        yield from (self._add(k) for k in added)
+        yield from self._drop_constraints(old)
+        yield from self._add_constraints(old)
+        dropped = self._dropped(old)
         comments = {k: c.comment for k, c in old.constraints.items() if k not in dropped}
-        kept_not_null = old.not_null and same_not_null
-        yield from self._comments(comments, old.not_null_comment if kept_not_null else None)
-        yield from self._validate(old, added)
+        yield from self._comments(
+            comments, old.not_null_comment if self._keeps_not_null(old) else None
+        )
+        yield from self._validate(old)
 
-    def _validate(self, old: Self, added: Sequence[str]) -> Iterable[Statement]:
+    def _drop_constraints(self, old: Self) -> Iterable[Statement]:
+        if old.not_null and not self._keeps_not_null(old):
+            yield self._alter(raw("DROP NOT NULL"))
+        for key in self._dropped(old):
+            yield self._alter(compose("DROP CONSTRAINT {}", key))
+
+    def _add_constraints(self, old: Self) -> Iterable[Statement]:
+        if self.not_null and not self._keeps_not_null(old):
+            yield self._alter(self._not_null_action())
+        yield from map(self._add, self._added(old))
+
+    def _keeps_not_null(self, old: Self) -> bool:
+        return self.not_null and old.not_null and self.not_null_name == old.not_null_name
+
+    def _dropped(self, old: Self) -> Sequence[str]:
+        return [k for k, c in old.constraints.items() if not self._keeps(k, c)]
+
+    def _added(self, old: Self) -> Sequence[str]:
+        dropped = self._dropped(old)
+        return [k for k in self.constraints if k in dropped or k not in old.constraints]
+
+    def _validate(self, old: Self) -> Iterable[Statement]:
+        added = self._added(old)
         for key, check in self.constraints.items():
             if not check.not_valid and (key in added or old.constraints[key].not_valid):
                 yield self._alter(compose("VALIDATE CONSTRAINT {}", key)).model_copy(

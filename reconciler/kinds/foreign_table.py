@@ -49,7 +49,8 @@ class ForeignTable(InheritableTable):
                    ARRAY[{address("pg_class", "c.oid")}, {address("pg_type", "c.reltype")},
                          {address("pg_type", "t.typarray")}]
                        AS addresses,
-                   s.srvname AS server, {non_secret_options("f.ftoptions")} AS options, {INHERITANCE_COLUMNS},
+                   s.srvname AS server, {non_secret_options("f.ftoptions")} AS options,
+                   {INHERITANCE_COLUMNS},
                    {object_grants("c.relacl", "r", "c.relowner")} AS grants
             FROM pg_foreign_table AS f
             JOIN pg_class AS c ON c.oid = f.ftrelid

@@ -158,21 +158,14 @@ class Routine(Overloaded, Granted):
         return ()
 
     def _security_hazards(self, old: Self | None) -> tuple[Hazard, ...]:
-        becomes_definer = (
-            old is not None and self.security == "definer" and old.security != "definer"
-        )
-        becomes_open = self.has_open_search_path() and not (
-            old is not None and old.has_open_search_path()
-        )
+        is_open = _has_open_search_path(self)
+        becomes_definer = old is not None and self.security == "definer" != old.security
+        becomes_open = is_open and (old is None or not _has_open_search_path(old))
         if not (becomes_definer or becomes_open):
             return ()
-        path = " and a search_path of its caller's choice" if self.has_open_search_path() else ""
+        path = " and a search_path of its caller's choice" if is_open else ""
         reason = f"{self.ref} runs with its owner's rights{path}"
         return (Hazard(hazard=HazardKind.WEAKENS_SECURITY, reason=reason),)
-
-    def has_open_search_path(self) -> bool:
-        """Return whether callers choose the search_path of a SECURITY DEFINER routine."""
-        return self.security == "definer" and "search_path" not in self.set
 
     def _statement(self, verb: str, hazards: tuple[Hazard, ...]) -> Statement:
         lines = [
@@ -249,7 +242,8 @@ class Function(Routine):
     @classmethod
     def catalog(cls, server: Server) -> str:
         return f"""
-            SELECT {_COMMON_COLUMNS}, pg_get_function_result(p.oid) AS returns, p.prokind = 'w' AS window,
+            SELECT {_COMMON_COLUMNS}, pg_get_function_result(p.oid) AS returns,
+                   p.prokind = 'w' AS window,
                    CASE p.provolatile WHEN 'i' THEN 'immutable' WHEN 's' THEN 'stable'
                         ELSE 'volatile' END AS volatility,
                    p.proisstrict AS strict, p.proleakproof AS leakproof,
@@ -316,6 +310,11 @@ class Procedure(Routine):
             JOIN pg_language AS l ON l.oid = p.prolang
             WHERE p.prokind = 'p' AND {managed("pg_proc", "p.oid", "n.nspname")}
             ORDER BY n.nspname, p.proname, p.oid"""
+
+
+def _has_open_search_path(routine: Routine) -> bool:
+    """Return whether callers choose the search_path of a SECURITY DEFINER routine."""
+    return routine.security == "definer" and "search_path" not in routine.set
 
 
 def quoted(body: str) -> sql.Composable:

@@ -90,8 +90,8 @@ class Operator(Overloaded, Owned):
         run_sql(connection, "SET search_path TO ''")
         found = rows(
             connection,
-            "SELECT string_agg(coalesce(format_type(t::oid, NULL), 'NONE'), ', ' ORDER BY o) AS arguments"
-            " FROM unnest(%s::int8[]) WITH ORDINALITY AS u(t, o)",
+            "SELECT string_agg(coalesce(format_type(t::oid, NULL), 'NONE'), ', ' ORDER BY o)"
+            " AS arguments FROM unnest(%s::int8[]) WITH ORDINALITY AS u(t, o)",
             [[r["type"] for r in types]],
         )
         return Ref(self.kind, self.ref.schema, self.ref.name, None, found[0]["arguments"])
@@ -100,13 +100,15 @@ class Operator(Overloaded, Owned):
         return compose("{} ({})", self._bare, raw(self.ref.arguments or self.arguments))
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        values = {"FUNCTION": self.function, **self._operands()}
-        for keyword, operator in (("COMMUTATOR", self.commutator), ("NEGATOR", self.negator)):
-            if operator:
-                values[keyword] = f"OPERATOR({operator})"
-        estimators = {"RESTRICT": self.restrict, "JOIN": self.join}
-        values |= {keyword: estimator for keyword, estimator in estimators.items() if estimator}
-        options = [compose("{} = {}", raw(k), raw(v)) for k, v in values.items()]
+        values = {
+            "FUNCTION": self.function,
+            **self._operands(),
+            "COMMUTATOR": f"OPERATOR({self.commutator})" if self.commutator else None,
+            "NEGATOR": f"OPERATOR({self.negator})" if self.negator else None,
+            "RESTRICT": self.restrict,
+            "JOIN": self.join,
+        }
+        options = [compose("{} = {}", raw(k), raw(v)) for k, v in values.items() if v]
         options += [raw(k) for k, v in (("HASHES", self.hashes), ("MERGES", self.merges)) if v]
         yield Statement(sql=text(compose("CREATE OPERATOR {} ({})", self._bare, joined(options))))
 

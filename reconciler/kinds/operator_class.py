@@ -39,7 +39,8 @@ def _members(catalog: str, oid: str) -> str:
             SELECT format('FUNCTION %s (%s, %s)', y.amprocnum, format_type(y.amproclefttype, NULL),
                           format_type(y.amprocrighttype, NULL)),
                    y.amproc::regprocedure::text
-            FROM pg_amproc AS y WHERE EXISTS ({belongs.format("pg_amproc", "y")})) AS m(key, value))"""
+            FROM pg_amproc AS y
+            WHERE EXISTS ({belongs.format("pg_amproc", "y")})) AS m(key, value))"""
 
 
 def _addresses(catalog: str, oid: str) -> str:

@@ -110,7 +110,7 @@ class RangeType(DataType):
         listed = joined(compose("{} = {}", raw(k), raw(v)) for k, v in options if v is not None)
         yield Statement(sql=text(compose("CREATE TYPE {} AS RANGE ({})", self.sql_name(), listed)))
 
-    # -- replacement ---------------------------------------------------------------------------------
+    # -- replacement -----------------------------------------------------------------------------
 
     def old_names(self) -> Mapping[str, str]:
         schema, current = self.ref.schema, self.multirange_name

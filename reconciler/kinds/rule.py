@@ -27,7 +27,8 @@ NOTHING = ("nothing",)
 # a quoted text or one character, as PostgreSQL prints rules
 _T = r"""(?:'(?:''|[^'])*'|"(?:""|[^"])*"|[^'"])"""
 _DEFINITION = re.compile(
-    rf"CREATE RULE {_T}+? TO {_T}+?(?:\s+WHERE (?P<where>{_T}+?))? DO(?: INSTEAD)?\s(?P<do>{_T}+);\Z",
+    rf"CREATE RULE {_T}+? TO {_T}+?(?:\s+WHERE (?P<where>{_T}+?))?"
+    rf" DO(?: INSTEAD)?\s(?P<do>{_T}+);\Z",
     re.S,
 )
 _ACTION = re.compile(rf"({_T}+?);\n", re.S)
@@ -90,7 +91,7 @@ class Rule(Object):
         yield from self._enable("origin")
 
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
-        """Replace the rule if changed; CREATE OR REPLACE RULE keeps the rule enabled or disabled."""
+        """Replace the rule if changed; the replaced rule stays enabled or disabled."""
         if self.model_copy(update={"enabled": old.enabled}) != old:
             yield self._statement("CREATE OR REPLACE")
         yield from self._enable(old.enabled)

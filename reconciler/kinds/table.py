@@ -160,7 +160,7 @@ class Table(Deferred, PinsType, InheritableTable):
             hazards=(Hazard(hazard=HazardKind.DATA_LOSS, reason=reason),),
         )
 
-    # -- ALTER TABLE ---------------------------------------------------------------------------------
+    # -- ALTER TABLE -----------------------------------------------------------------------------
 
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         if self.partition_by != old.partition_by:
@@ -239,7 +239,7 @@ class Table(Deferred, PinsType, InheritableTable):
             and re.search(pattern, self.partition_by) is not None
         )
 
-    # -- typed tables --------------------------------------------------------------------------------
+    # -- typed tables ----------------------------------------------------------------------------
 
     def pins_type(self, dependency: Object) -> bool:
         return self.of is not None and dependency.ref != self.ref.schema_ref
@@ -261,7 +261,7 @@ class Table(Deferred, PinsType, InheritableTable):
         statement, undo = (of, not_of) if typed else (not_of, of)
         return statement.model_copy(update={"undo": (undo.sql,)})
 
-    # -- replica identity and CLUSTER ----------------------------------------------------------------
+    # -- replica identity and CLUSTER ------------------------------------------------------------
 
     def define_deferred(self, old: Self | None, context: PlanningContext) -> Iterable[Statement]:
         identity = self.replica_identity.removeprefix(USING)

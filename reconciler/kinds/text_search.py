@@ -191,7 +191,7 @@ class TextSearchTemplate(Object):
 
 
 def _name(catalog: str, prefix: str, oid: str) -> str:
-    """Return SQL for a name, qualified outside pg_catalog; no reg… type exists for these objects."""
+    """Return SQL for a name, qualified outside pg_catalog, as reg… types print names."""
     return f"""(SELECT CASE x.nspname WHEN 'pg_catalog' THEN quote_ident(o.{prefix}name)
                             ELSE format('%I.%I', x.nspname, o.{prefix}name) END
                 FROM {catalog} AS o JOIN pg_namespace AS x ON x.oid = o.{prefix}namespace

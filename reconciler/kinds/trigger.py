@@ -182,7 +182,10 @@ class Trigger(Overriding):
         yield from self._enable("origin")
 
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
-        """Replace the trigger, which enables a disabled trigger; PostgreSQL cannot replace constraint triggers."""
+        """Replace the trigger, which enables a disabled trigger.
+
+        PostgreSQL cannot replace constraint triggers.
+        """
         if self.inherited != old.inherited:
             return None
         if self.inherited:

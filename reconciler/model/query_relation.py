@@ -15,9 +15,10 @@ from reconciler.model.statement import Statement
 from reconciler.sql import compose, literal, name, text
 
 # for json_build_object, over pg_attribute AS a of pg_class AS c
+_GRANTS = acl_grants("a.attacl", "'{}'::aclitem[]", "'{}'::aclitem[]", "c.relowner")
 COLUMN_DETAILS = f"""'comment', col_description(c.oid, a.attnum),
               'grants', CASE WHEN a.attacl IS NOT NULL
-            THEN {acl_grants("a.attacl", "'{}'::aclitem[]", "'{}'::aclitem[]", "c.relowner")} END"""
+                   THEN {_GRANTS} END"""
 HAS_DETAILS = "(col_description(c.oid, a.attnum) IS NOT NULL OR a.attacl IS NOT NULL)"
 
 
@@ -62,7 +63,7 @@ class QueryRelation(Granted):
         return super().roles() | (named - {PUBLIC})
 
     def column_comments(self, before: Mapping[str, QueryColumn]) -> Iterable[Statement]:
-        """Comment on columns with a comment different from `before`."""
+        """Comment on columns whose comment differs from `before`."""
         for column in {**before, **self.described_columns}:
             comment = self._column(column).comment
             if comment != before.get(column, QueryColumn()).comment:
