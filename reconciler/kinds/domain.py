@@ -205,7 +205,7 @@ class Domain(ChangesType, DataType):
             yield self._alter(self._default_action())
         yield from self._drop_constraints(old)
         yield from self._add_constraints(old)
-        dropped = self._dropped(old)
+        dropped = self._removed_checks(old)
         comments = {k: c.comment for k, c in old.constraints.items() if k not in dropped}
         yield from self._comments(
             comments, old.not_null_comment if self._keeps_not_null(old) else None
@@ -215,26 +215,26 @@ class Domain(ChangesType, DataType):
     def _drop_constraints(self, old: Self) -> Iterable[Statement]:
         if old.not_null and not self._keeps_not_null(old):
             yield self._alter(raw("DROP NOT NULL"))
-        for key in self._dropped(old):
+        for key in self._removed_checks(old):
             yield self._alter(compose("DROP CONSTRAINT {}", key))
 
     def _add_constraints(self, old: Self) -> Iterable[Statement]:
         if self.not_null and not self._keeps_not_null(old):
             yield self._alter(self._not_null_action())
-        yield from map(self._add, self._added(old))
+        yield from map(self._add, self._new_checks(old))
 
     def _keeps_not_null(self, old: Self) -> bool:
         return self.not_null and old.not_null and self.not_null_name == old.not_null_name
 
-    def _dropped(self, old: Self) -> Sequence[str]:
+    def _removed_checks(self, old: Self) -> Sequence[str]:
         return [k for k, c in old.constraints.items() if not self._keeps(k, c)]
 
-    def _added(self, old: Self) -> Sequence[str]:
-        dropped = self._dropped(old)
+    def _new_checks(self, old: Self) -> Sequence[str]:
+        dropped = self._removed_checks(old)
         return [k for k in self.constraints if k in dropped or k not in old.constraints]
 
     def _validate(self, old: Self) -> Iterable[Statement]:
-        added = self._added(old)
+        added = self._new_checks(old)
         for key, check in self.constraints.items():
             if not check.not_valid and (key in added or old.constraints[key].not_valid):
                 yield self._alter(compose("VALIDATE CONSTRAINT {}", key)).model_copy(
