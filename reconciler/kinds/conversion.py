@@ -1,4 +1,7 @@
-"""Conversions between encodings: https://www.postgresql.org/docs/current/sql-createconversion.html"""
+"""Encoding conversions.
+
+https://www.postgresql.org/docs/current/sql-createconversion.html
+"""
 
 from __future__ import annotations
 

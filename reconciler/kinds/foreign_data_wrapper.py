@@ -1,4 +1,7 @@
-"""Foreign data wrappers: https://www.postgresql.org/docs/current/sql-createforeigndatawrapper.html"""
+"""Foreign data wrappers.
+
+https://www.postgresql.org/docs/current/sql-createforeigndatawrapper.html
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Tables: https://www.postgresql.org/docs/current/sql-createtable.html
 
-Partitioned tables and partitions are tables too: https://www.postgresql.org/docs/current/ddl-partitioning.html
+Partitioned tables and partitions are tables too:
+https://www.postgresql.org/docs/current/ddl-partitioning.html
 """
 
 from __future__ import annotations
