@@ -18,8 +18,8 @@ from reconciler.pipeline import Job
 from reconciler.plan.plan import Plan
 from reconciler.report import text
 from reconciler.server.connection import connect, rows, run_sql, translated
-from reconciler.server.locks import LockPolicy
 from reconciler.server.kept import Kept, start_embedded
+from reconciler.server.locks import LockPolicy
 
 DATABASE = "reconcile"
 DATABASE_COMMENT = "reconcile demo"  # marks a database of an earlier demo, which may be dropped

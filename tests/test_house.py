@@ -84,9 +84,12 @@ def test_kinds_do_not_import_each_other(path: Path) -> None:
     } == set()
 
 
+SCRIPTS = {"server.confine", "server.keep"}  # processes of their own
+
+
 @pytest.mark.parametrize("path", MODULES, ids=module_of)
 def test_only_the_command_line_prints_and_exits(path: Path) -> None:
-    if room(path) == "cli":
+    if room(path) == "cli" or module_of(path) in SCRIPTS:
         return
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call):
@@ -128,7 +131,7 @@ ALLOWED = {
     "model": {"columns", "schema", "table"},  # columns of catalog rows; parents are tables
     "model.privileges": {"trigger"},  # the TRIGGER privilege
     "model.ref": {"column", "index"},  # exceptions of pg_identify_object(), for which `on` is used
-    "apply": {"publication", "schemas"},  # a column of rows; a parameter of a query
+    "apply": {"index", "publication", "schema", "schemas"},  # columns and parameters of queries
     "plan": {"rule", "schema"},  # the rule of a change; where CREATE is needed
     "declare": {"schema", "enum"},  # the file's own key; a word of JSON Schema
 }
@@ -160,7 +163,11 @@ def parameters(function: ast.FunctionDef) -> int:
 def test_files_and_functions_are_short(path: Path) -> None:
     lines = path.read_text().splitlines()
     assert len(lines) <= FILE_LINES
-    assert max((len(line) for line in lines), default=0) <= WIDTH
+    # an address or a directive for the type checker cannot be wrapped
+    wide = [n for n, line in enumerate(lines, 1) if len(line) > WIDTH]
+    assert [
+        n for n in wide if "https://" not in lines[n - 1] and "pyright:" not in lines[n - 1]
+    ] == []
     for node in ast.walk(ast.parse("\n".join(lines))):
         if isinstance(node, ast.FunctionDef):
             place = f"{node.name} at line {node.lineno}"

@@ -105,7 +105,7 @@ def _covers(scope: Scope, schema: str) -> bool:
 
 
 def _identities(connection: Connection, objects: Collection[Row]) -> list[Row]:
-    """Let PostgreSQL name the objects: https://www.postgresql.org/docs/current/functions-info.html"""
+    """Let PostgreSQL name the objects, by pg_identify_object()."""
     if not objects:
         return []
     class_ids, object_ids = ([row[key] for row in objects] for key in ("classid", "objid"))

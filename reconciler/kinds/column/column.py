@@ -12,7 +12,7 @@ from reconciler.kinds.column.definition import ColumnDefinition
 from reconciler.kinds.column.fill_trigger import FillTrigger
 from reconciler.kinds.column.identity import Identity
 from reconciler.kinds.column.inherited import fields_of_override, inherited_fields, restate
-from reconciler.kinds.column.not_null import NotNull
+from reconciler.kinds.column.not_null import read_not_null
 from reconciler.kinds.column.online import (
     ShadowSwap,
     add_backfilled,
@@ -25,7 +25,12 @@ from reconciler.kinds.column.online import (
     shadow_of,
 )
 from reconciler.kinds.column.shadow import ShadowColumn
-from reconciler.kinds.column.storage import SETTINGS, alter_settings, without_settings
+from reconciler.kinds.column.storage import (
+    SETTINGS,
+    alter_settings,
+    parse_options,
+    without_settings,
+)
 from reconciler.kinds.column.target import Target
 from reconciler.kinds.column.type_change import collation_sql, spelled_collation
 from reconciler.model.commit_group import CommitsTogether
@@ -56,8 +61,6 @@ class Column(Suspendable, Deferred, OnlineRecipe, ChangesType, CommitsTogether, 
     omitted_is_default: ClassVar[bool] = False
     parent_kinds: ClassVar[tuple[str, ...]] = ("table", "foreign_table")
 
-    # -- read --------------------------------------------------------------------------------------
-
     @classmethod
     def catalog(cls, server: Server) -> str:
         return query(server)
@@ -65,25 +68,18 @@ class Column(Suspendable, Deferred, OnlineRecipe, ChangesType, CommitsTogether, 
     @classmethod
     def from_row(cls, ref: Ref, row: Row) -> Self:
         assert ref.on is not None
-        cls._read_not_null(ref.on.name, ref.name, row)
+        read_not_null(ref.on.name, ref.name, row)
         if row["identity"] is not None:
             identity = Identity.model_validate(row["identity"])
             row["identity"] = identity.short_form(ref.on.name, ref.name)
         if row["fill_trigger"] is not None:
             row["fill_trigger"] = FillTrigger.read(Target(ref.on, ref.name), **row["fill_trigger"])
         row["collation"] = spelled_collation(*row["collation"]) if row["collation"] else None
-        distinct: dict[str, Any] = _parse_options(row.pop("attribute_options"))
-        row["options"] = _parse_options(row["options"])
+        distinct: dict[str, Any] = parse_options(row.pop("attribute_options"))
+        row["options"] = parse_options(row["options"])
         row["grants"] = row["grants"] or None
         row["comment"] = (row["comment"] or "").removeprefix(UNFILLED_COMMENT) or None
         return cls(ref=ref, **row, **distinct)
-
-    @classmethod
-    def _read_not_null(cls, table: str, column: str, row: Row) -> None:
-        constraint = row.pop("not_null_constraint")
-        row["nameless"] = row["not_null"] and constraint is None
-        if row["not_null"] and constraint is not None:
-            row["not_null"] = NotNull.model_validate(constraint).short_form(table, column)
 
     def free_name(
         self, new: Self, context: PlanningContext
@@ -334,7 +330,7 @@ class Column(Suspendable, Deferred, OnlineRecipe, ChangesType, CommitsTogether, 
             return None
         found: list[Statement] = []
         if self.full_identity is not None:
-            found.append(self.full_identity.drop(self.target, context))
+            found = [self.full_identity.drop(self.target, context)]
         if self.default is not None:
             found.append(self.target.set_default(None, before=self.default))
         return found
@@ -364,10 +360,8 @@ class Column(Suspendable, Deferred, OnlineRecipe, ChangesType, CommitsTogether, 
             yield alter_type(self, suspended, context)
 
     def after_restore(self, old: Self, context: PlanningContext) -> Self:
-        restored = {f: getattr(self, f) for f in ("type", "collation", "default")}
-        return old.model_copy(update={**restored, "identity": None})
-
-    # -- swapped for a shadow column ---------------------------------------------------------------
+        restored = {"type": self.type, "collation": self.collation, "default": self.default}
+        return old.model_copy(update=restored | {"identity": None})
 
     def shadow(self, old: Object, context: PlanningContext) -> str:
         shadow = shadow_of(self, old, context) if isinstance(old, Column) else None
@@ -390,8 +384,9 @@ class Column(Suspendable, Deferred, OnlineRecipe, ChangesType, CommitsTogether, 
 
     def reuses(self, old: Self | None, context: PlanningContext) -> frozenset[Ref]:
         shadow = shadow_of(self, old, context) if old is not None else None
-        is_reused = shadow is not None and shadow.is_in_sync(context.leftovers)
-        return frozenset({shadow.ref} if shadow is not None and is_reused else ())
+        if shadow is None or not shadow.is_in_sync(context.leftovers):
+            return frozenset()
+        return frozenset({shadow.ref})
 
     def finish_interrupted(self, context: PlanningContext) -> Iterable[Statement]:
         return finish_backfill(self, context)
@@ -401,7 +396,3 @@ class Column(Suspendable, Deferred, OnlineRecipe, ChangesType, CommitsTogether, 
 
     def replay(self, copies: Mapping[Ref, PartitionCopy]) -> Iterable[Statement]:
         return ShadowColumn.from_leftover(self).recreate_leftovers()
-
-
-def _parse_options(options: Iterable[str] | None) -> dict[str, str]:
-    return dict(o.split("=", 1) for o in options or ())

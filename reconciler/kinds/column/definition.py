@@ -29,7 +29,8 @@ from reconciler.server.capabilities import Server
 from reconciler.sql import compose, joined, literal, name, raw
 
 _CLAUSES = re.compile(
-    r"\b(generated|default|collate|constraint|references|primary\s+key|unique|check|not\s+null|null)\b",
+    r"\b(generated|default|collate|constraint|references|primary\s+key|unique|check"
+    r"|not\s+null|null)\b",
     re.I,
 )
 

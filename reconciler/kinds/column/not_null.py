@@ -16,6 +16,7 @@ from reconciler.model.reserved_names import NOT_NULL_CHECK_PREFIX
 from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.model.table_like import InheritableTable
 from reconciler.server.capabilities import Server
+from reconciler.server.connection import Row
 from reconciler.sql import compose, literal, name, raw, text
 
 
@@ -255,3 +256,11 @@ def _validate(constraint: str, target: Target, undo: tuple[str, ...] = ()) -> St
         long=True,
         undo=undo,
     )
+
+
+def read_not_null(table: str, column: str, row: Row) -> None:
+    """Replace the constraint in a catalog row by the fields `not_null` and `nameless`."""
+    constraint = row.pop("not_null_constraint")
+    row["nameless"] = row["not_null"] and constraint is None
+    if row["not_null"] and constraint is not None:
+        row["not_null"] = NotNull.model_validate(constraint).short_form(table, column)
