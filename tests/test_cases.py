@@ -20,7 +20,7 @@ plan.sql     the output of `plan --format sql` without its first line
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import pytest
@@ -72,10 +72,15 @@ def need(required: list[str], major: int) -> None:
             need_labels(major)
 
 
+def scratch_for(flags: Collection[str], database: Database) -> str:
+    """Choose the scratch server: only the tests' own has the library of the label provider."""
+    return database.url if "labels" in flags else "auto"
+
+
 def job_of(case: Path, database: Database) -> Job:
     declaration = load(case / "desired.yml")
     scope = Scope(declaration.schemas, prune=flagged(case, "prune"))
-    scratch = database.url if flagged(case, "labels") else "auto"  # it has the provider's library
+    scratch = scratch_for(["labels"] if flagged(case, "labels") else [], database)
     return Job(database.url, declaration, scope, scratch)
 
 

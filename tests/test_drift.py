@@ -28,7 +28,7 @@ from reconciler.report.progress import Lines
 from reconciler.server.locks import LockPolicy
 from tests.conftest import MAJORS, Database
 from tests.installations import installed
-from tests.test_cases import need
+from tests.test_cases import need, scratch_for
 
 FOLDER = Path(__file__).parent / "drift"
 EVERYTHING = Scope(frozenset({"*"}), prune=True, everything=True)
@@ -86,7 +86,8 @@ def test_drift_is_found_and_repaired(
     database = new_database(sample.before, each_major)
     before = database.dump()
     pipeline.export_state(database.url, EVERYTHING, tmp_path / "state")
-    job = Job(database.url, load(tmp_path / "state"), EVERYTHING)
+    scratch = scratch_for(sample.flags, database)
+    job = Job(database.url, load(tmp_path / "state"), EVERYTHING, scratch)
     assert pipeline.plan_changes(job).in_sync
 
     for alteration in altered.values():

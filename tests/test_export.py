@@ -18,16 +18,16 @@ from reconciler.report.progress import Lines
 from reconciler.server.connection import connect, rows
 from reconciler.server.locks import LockPolicy
 from tests.conftest import MAJORS, Database, starting_point
-from tests.test_cases import FOUND, flagged, needs
+from tests.test_cases import FOUND, flagged, needs, scratch_for
 
 EVERYTHING = Scope(frozenset({"*"}), prune=True, everything=True)
 
 
-def round_trip(database: Database, fresh: Database, folder: Path) -> None:
+def round_trip(database: Database, fresh: Database, folder: Path, scratch: str = "auto") -> None:
     pipeline.export_state(database.url, EVERYTHING, folder)
     declaration = load(folder)
-    assert pipeline.plan_changes(Job(database.url, declaration, EVERYTHING)).in_sync
-    job = Job(fresh.url, declaration, EVERYTHING)
+    assert pipeline.plan_changes(Job(database.url, declaration, EVERYTHING, scratch)).in_sync
+    job = Job(fresh.url, declaration, EVERYTHING, scratch)
     outcome = pipeline.apply_plan(
         pipeline.plan_changes(job), job, fresh.url, Lines(lambda _: None), LockPolicy(), ["all"]
     )
@@ -45,7 +45,9 @@ def test_every_case_round_trips(
     case: Path, new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     needs(case, MAJORS[0])
-    round_trip(new_database((case / "actual.sql").read_text()), new_database(), tmp_path / "state")
+    database = new_database((case / "actual.sql").read_text())
+    scratch = scratch_for(["labels"] if flagged(case, "labels") else [], database)
+    round_trip(database, new_database(), tmp_path / "state", scratch)
 
 
 def test_the_example_round_trips(new_database: Callable[..., Database], tmp_path: Path) -> None:

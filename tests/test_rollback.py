@@ -35,8 +35,8 @@ ROWS = """
                messages AS m) AS m"""
 
 
-def rolled_back(database: Database, run: int | None = None) -> Outcome:
-    plan, job = pipeline.plan_rollback(database.url, JOURNAL, run)
+def rolled_back(database: Database, run: int | None = None, scratch: str = "auto") -> Outcome:
+    plan, job = pipeline.plan_rollback(database.url, JOURNAL, run, scratch)
     return pipeline.apply_plan(plan, job, database.url, quiet(), LockPolicy(), ["all"])
 
 
@@ -59,11 +59,11 @@ def test_a_rollback_restores_each_case(
     pipeline.apply_plan(plan, job, database.url, quiet(), LockPolicy(), ["all"])
     after = database.dump()
 
-    outcome = rolled_back(database)
+    outcome = rolled_back(database, scratch=job.scratch)
     assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ()), outcome
     if not flagged(case, "partial-undo"):
         assert database.dump() == before
-    plan, job = pipeline.plan_rollback(database.url, JOURNAL, None)
+    plan, job = pipeline.plan_rollback(database.url, JOURNAL, None, job.scratch)
     redone = pipeline.apply_plan(plan, job, database.url, quiet(), LockPolicy(), ["all"])
     assert (redone.failed, redone.skipped, redone.left) == (0, 0, ()), redone
     if not flagged(case, "partial-undo") and not [
