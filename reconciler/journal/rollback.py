@@ -229,7 +229,7 @@ def _refuse_unrecorded(of: Detail) -> None:
     if of.touched:
         return
     reason = "changed nothing"
-    if of.plan.touches:
+    if not of.plan.touches:  # plans of earlier versions did not say what they touch
         reason = f"was recorded by version {of.run.version}, which did not keep what it needs"
     raise PlanRefused(f"run {of.run.id} cannot be rolled back: it {reason}")
 
