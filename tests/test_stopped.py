@@ -87,7 +87,7 @@ def test_a_failed_cleanup_is_reported(
     with psycopg.connect(database.url) as holder:
         holder.execute("UPDATE t SET n = n WHERE id = 1")
         process = started(database, tmp_path)
-        wait_until(lambda: database.value(BUILDING))
+        wait_until(lambda: database.value(DEBRIS))
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
     assert process.returncode == 1

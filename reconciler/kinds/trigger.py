@@ -233,7 +233,10 @@ class Trigger(Overriding):
             clauses.append(compose("WHEN ({})", raw(self.when)))
         clauses.append(compose("EXECUTE FUNCTION {}", raw(self.execute)))
         return Statement(
-            sql=text(joined(clauses, by=" ")), lock="SHARE ROW EXCLUSIVE", relation=self.stands_on
+            sql=text(joined(clauses, by=" ")),
+            lock="SHARE ROW EXCLUSIVE",
+            relation=self.stands_on,
+            privilege="TRIGGER",
         )
 
     def _options(self) -> Iterable[sql.Composable]:
