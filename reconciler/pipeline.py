@@ -19,9 +19,11 @@ from reconciler.canonicalise.leftovers import recreate_leftovers
 from reconciler.declare.export import export
 from reconciler.diff.diff import changes
 from reconciler.diff.inherited import with_inheritance
+from reconciler.diff.renames import refs_after
 from reconciler.errors import PlanRefused, ProofError, ReconcileError, StatementFailed
 from reconciler.introspect.introspect import Snapshot, introspect
 from reconciler.introspect.notices import unfinished_notices
+from reconciler.introspect.sizes import read_sizes
 from reconciler.introspect.unmanaged import unmanaged
 from reconciler.journal.history import Detail, Run, detail, last_that_changed, later, runs
 from reconciler.journal.rollback import rollback_declaration
@@ -209,6 +211,7 @@ def _plan(job: Job, live: Snapshot, connection: Connection) -> Plan:
             f"{r} could not be built on scratch and was left out: {why}"
             for r, why in canonical.left_out.items()
         ]
+        canonical = _with_sizes(canonical, connection)
         notes = [*job.notes, *left_out, *unmanaged(connection, live, job.scope)]
         plan = _planned(job, live, canonical, notes)
         try:
@@ -228,6 +231,17 @@ def _plan(job: Job, live: Snapshot, connection: Connection) -> Plan:
                 return plan
             raise
         return plan
+
+
+def _with_sizes(canonical: Canonical, connection: Connection) -> Canonical:
+    """Read the sizes of the compared relations, unless nothing differs."""
+    if canonical.connection is None:
+        return canonical
+    before = canonical.before or canonical.live
+    relations = [ref for ref, obj in before.objects.items() if obj.relation]
+    names = {new: old for old, new in refs_after(relations, canonical.renamings).items()}
+    context = replace(canonical.context, sizes=read_sizes(connection, names))
+    return replace(canonical, context=context)
 
 
 def _planned(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence[str]) -> Plan:

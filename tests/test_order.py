@@ -51,6 +51,7 @@ CASE_OF = {
     "apply ambient settings last": "default_privilege/new_with_new_objects",
     "keep event triggers apart": "event_trigger/created",
     "alter one way before new dependents": "enum/value_added_with_changed_triggers",
+    "alter one way before recreating dependents": "enum/value_added_and_used_by_a_view",
     "drop dependents before altering one way": "enum/value_added_with_changed_triggers",
     "own parts around reparenting": "table/inherits",
     "leave parent before its change": "table/detached_partition_keeps_keys_and_indexes",

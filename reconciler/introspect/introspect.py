@@ -15,7 +15,6 @@ from reconciler.introspect.partitions import (
     finish_detaching,
     local_and_inherited_not_null,
     partition_copies,
-    relations_by_name,
     with_partition_names,
 )
 from reconciler.introspect.queries import (
@@ -24,10 +23,8 @@ from reconciler.introspect.queries import (
     INITIAL_GRANTS,
     RELATION_NAMES,
     SERVER_FACTS,
-    SIZES,
 )
 from reconciler.model.context import PlanningContext
-from reconciler.model.facts import Size
 from reconciler.model.object import Object
 from reconciler.model.privileges import Grants
 from reconciler.model.ref import Ref
@@ -104,7 +101,6 @@ def _read(connection: Connection, server: Server) -> Snapshot:
     context = PlanningContext(
         server=server,
         user=facts["user"],
-        sizes=_sizes(connection, objects),
         leftovers=found.leftovers,
         unfinished={r: objects[r] for r in unfinished},
         partition_copies=copies,
@@ -157,12 +153,3 @@ def _edges(connection: Connection, addresses: Mapping[Address, Ref]) -> dict[Ref
         if table and is_inherited and table not in (dependent, dependent.on):
             edges[dependent].add(table)
     return {r: frozenset(e) for r, e in edges.items()}
-
-
-def _sizes(connection: Connection, objects: Mapping[Ref, Object]) -> dict[Ref, Size]:
-    relations = relations_by_name(objects)
-    return {
-        relations[name]: Size(row["rows"], row["bytes"])
-        for row in rows(connection, SIZES)
-        if (name := (row["schema"], row["name"])) in relations
-    }

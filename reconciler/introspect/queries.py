@@ -27,19 +27,6 @@ DEPENDENCIES = f"""
            l.classoid::int8, l.objoid::int8, l.objsubid::int8
     FROM pg_seclabel AS l WHERE l.objoid >= 16384"""
 
-# The size of a relation includes its indexes and TOAST, by the statistics of the last VACUUM.
-SIZES = """
-    SELECT n.nspname AS schema, c.relname AS name, c.reltuples::int8 AS rows,
-           (c.relpages
-            + coalesce((SELECT t.relpages FROM pg_class AS t WHERE t.oid = c.reltoastrelid), 0)
-            + coalesce((SELECT sum(x.relpages)
-                        FROM pg_index AS i JOIN pg_class AS x ON x.oid = i.indexrelid
-                        WHERE i.indrelid = c.oid), 0)
-           )::int8 * current_setting('block_size')::int8 AS bytes
-    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'm', 'p')
-          AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"""
-
 PARTITION_INDEXES = """
     SELECT h.inhparent::int8 AS parent, h.inhrelid::int8 AS oid, n.nspname AS schema,
            t.relname AS name, x.relname AS index_name,

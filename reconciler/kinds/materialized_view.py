@@ -184,7 +184,7 @@ class MaterializedView(Deferred, OnlineRecipe, QueryRelation):
     def _hazards(
         self, context: PlanningContext, effect: str, *kinds: HazardKind
     ) -> tuple[Hazard, ...]:
-        reason = f"{self.ref} ({context.size(self.ref).bytes:,} bytes) {effect}"
+        reason = f"{self.ref} ({context.size(self.ref).in_bytes}) {effect}"
         return tuple(Hazard(hazard=kind, reason=reason) for kind in kinds)
 
     def _alter_storage(self, old: Self, context: PlanningContext) -> Iterable[Statement]:

@@ -150,7 +150,7 @@ class Table(Deferred, PinsType, InheritableTable):
     def remove(self, context: PlanningContext) -> Iterable[Statement]:
         size = context.size(self.ref)
         rows = f"about {size.rows:,} rows" if size.rows >= 0 else "an unknown number of rows"
-        reason = f"{self.ref} is dropped with {rows} ({size.bytes:,} bytes)"
+        reason = f"{self.ref} is dropped with {rows} ({size.in_bytes})"
         if self.partition_of is not None:
             # foreign keys that reference the partitioned table prevent DROP TABLE
             yield self._detach()
@@ -181,12 +181,12 @@ class Table(Deferred, PinsType, InheritableTable):
             yield self._alter(compose("OF {}", raw(self.of)))
 
     def attach_hazards(self, context: PlanningContext) -> tuple[Hazard, ...]:
-        size = f"{context.size(self.ref).bytes:,} bytes"
+        size = context.size(self.ref).in_bytes
         reason = f"{self.ref.identity} ({size}) is read under lock, unless a check proves its bound"
         return (Hazard(hazard=HazardKind.LONG_SCAN, reason=reason),)
 
     def _alter_storage(self, old: Self, context: PlanningContext) -> Iterable[Statement]:
-        size = f"{context.size(self.ref).bytes:,} bytes"
+        size = context.size(self.ref).in_bytes
         reason = f"{self.ref.identity} ({size}) is written anew while nobody can read or write it"
         rewrite = Hazard(hazard=HazardKind.TABLE_REWRITE, reason=reason)
         if self.unlogged != old.unlogged:

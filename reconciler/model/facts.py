@@ -13,24 +13,31 @@ READ_RATE = 50_000_000  # bytes a second, for estimates: a modest disk under loa
 
 @dataclass(frozen=True)
 class Size:
-    """The size of a relation: estimated rows (-1: unknown), bytes with indexes and TOAST."""
+    """The size of a relation: estimated rows, bytes with indexes and TOAST; -1 where unknown."""
 
     rows: int = -1
-    bytes: int = 0
+    bytes: int = -1
 
     @property
     def tiny(self) -> bool:
-        """Whether a rewrite takes no noticeable time."""
-        return 0 <= self.rows <= 1000 and self.bytes <= 1 << 20
+        """Whether a rewrite takes no noticeable time; False for an unknown size."""
+        return 0 <= self.rows <= 1000 and 0 <= self.bytes <= 1 << 20
+
+    @property
+    def in_bytes(self) -> str:
+        """The bytes, for messages."""
+        return f"{self.bytes:,} bytes" if self.bytes >= 0 else "size unknown"
 
     @property
     def words(self) -> str:
         """Describe bytes, rows and estimated reading time, for messages."""
+        if self.bytes < 0:
+            return self.in_bytes
         rows = f", about {self.rows:,} rows" if self.rows >= 0 else ""
         seconds = self.bytes / READ_RATE
         time = f"{seconds / 60:.0f} min" if seconds >= 120 else f"{max(seconds, 1):.0f} s"
         rate = f"{READ_RATE // 1_000_000} MB are read a second"
-        return f"{self.bytes:,} bytes{rows}: about {time}, if {rate}"
+        return f"{self.in_bytes}{rows}: about {time}, if {rate}"
 
 
 @dataclass(frozen=True)

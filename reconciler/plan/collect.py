@@ -110,11 +110,19 @@ def _create(operations: Operations, obj: Object, root: Ref | None = None) -> Non
     if isinstance(obj, InlinePart) and new_table is not None:
         operations.part_of[Operation.create(ref)] = Operation.create(new_table)
         return
-    unit = root or new_table or commit_group(obj) or ref
+    unit = _unit(operations, obj, root or new_table) or ref
     statements = _creation(operations, obj, root, online=new_table is None)
     operations.add(Operation.create(ref), "create", statements, unit)
     if deferred := complete_deferred(obj, None, operations.context):
         operations.add(Operation.post_create(ref), "alter", deferred, unit)
+
+
+def _unit(operations: Operations, obj: Object, root: Ref | None) -> Ref | None:
+    """Return the unit of an operation; join the unit of the root with the object's own group."""
+    group = commit_group(obj)
+    if root is not None and group is not None and root != group:
+        operations.joined.add((root, group))
+    return root or group
 
 
 def _creation(
@@ -147,7 +155,7 @@ def _drop(operations: Operations, ref: Ref, root: Ref | None = None) -> None:
         return
     obj, lost = operations.live[ref], _lost_with(operations, ref)
     statements = obj.drop(operations.context, lost, online=root is None)
-    operations.add(Operation.drop(ref), "drop", statements, root or commit_group(obj))
+    operations.add(Operation.drop(ref), "drop", statements, _unit(operations, obj, root))
 
 
 def _lost_with(operations: Operations, ref: Ref) -> list[Object]:

@@ -168,6 +168,12 @@ RULES = (
         phases.alter_one_way_before_new_dependents,
     ),
     Rule(
+        "alter one way before recreating dependents",
+        "An enum gets its new value before dependents are dropped and created again because the "
+        "value must be committed before its first use.",
+        phases.alter_one_way_before_recreating_dependents,
+    ),
+    Rule(
         "drop dependents before altering one way",
         "Dependents are dropped before an enum gets a new value because the undo, which replaces "
         "the enum, does not find them.",

@@ -78,7 +78,8 @@ class Operations:
     """All operations of a plan, with the SQL of each.
 
     `part_of` maps an operation to the one that includes it: CREATE TABLE creates columns too.
-    Operations with the same value in `units` commit in one transaction. `created` and `dropped`
+    Operations with the same value in `units` commit in one transaction, and so do the operations of
+    two units that are a pair in `joined`. `created` and `dropped`
     include recreated objects. `reused` objects become part of another object. `dropped_alone`
     objects have a DROP of their own although their table is dropped too. `one_way` are alterations
     such as ALTER TYPE … ADD VALUE, which only DROP and CREATE undo. `rebindings` maps the
@@ -95,6 +96,7 @@ class Operations:
     actions: dict[Operation, Action] = field(default_factory=dict[Operation, Action])
     part_of: dict[Operation, Operation] = field(default_factory=dict[Operation, Operation])
     units: dict[Operation, Ref] = field(default_factory=dict[Operation, Ref])
+    joined: set[tuple[Ref, Ref]] = field(default_factory=set[tuple[Ref, Ref]])
     one_way: set[Operation] = field(default_factory=set[Operation])
     recreation: Recreation = field(default_factory=Recreation)
     created: Set[Ref] = field(default_factory=frozenset[Ref])

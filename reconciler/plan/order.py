@@ -42,10 +42,15 @@ def steps_in_order(operations: Operations, renamings: Sequence[Renaming] = ()) -
 def _blocks(operations: Operations, graph: Graph[Operation]) -> list[list[Operation]]:
     """Group the operations into ordered blocks, to commit each block as a whole.
 
-    A block is a unit, or several units if operations of each must precede operations of the other.
+    A block is a unit, or several units if they are joined, or if operations of each must precede
+    operations of the other.
     """
     unit_of = {o: operations.units.get(o, o) for o in graph}
     units = quotient(graph, unit_of)
+    for unit, other in operations.joined:
+        if unit in units and other in units:
+            units[unit].add(other)
+            units[other].add(unit)
     block_of = {unit: n for n, block in enumerate(components(units)) for unit in block}
     members: dict[int, list[Operation]] = {}
     for operation, unit in unit_of.items():

@@ -28,10 +28,14 @@ def add_undo_of_one_way(operations: Operations) -> None:
 def _reverse(operations: Operations, ref: Ref) -> Operations:
     """Collect the operations to turn an altered object back into the live object.
 
-    Objects that the plan drops do not exist when the undo runs: they are created again later.
+    Objects that the plan drops before the alteration do not exist when the undo runs: they are
+    created again later.
     """
     live, desired = operations.live, operations.desired
-    remaining = {r: o for r, o in live.objects.items() if r not in operations.dropped}
+    dropped_before = operations.dropped
+    if ref not in operations.without_dependents:
+        dropped_before = dropped_before - operations.recreation.recreated.keys()
+    remaining = {r: o for r, o in live.objects.items() if r not in dropped_before}
     state = State({**remaining, ref: desired[ref]}, live.edges)
     change = Change(ref, desired[ref], live[ref])
     return collect_operations([change], state, live, operations.context)

@@ -319,7 +319,7 @@ class Column(Suspendable, Deferred, OnlineRecipe, ChangesType, CommitsTogether, 
         action, undo_action = (
             compose("SET EXPRESSION AS ({})", raw(g)) for g in (self.generated, old.generated)
         )
-        hazards = (self.target.rewrite_hazard(context),)
+        hazards = () if self.virtual else (self.target.rewrite_hazard(context),)
         yield self.target.alter_column(action, undo_action, hazards=hazards)
 
     # -- suspended while a type or collation is replaced -------------------------------------------

@@ -283,7 +283,7 @@ class ColumnDefinition(
             return old.generated is not None and old.virtual and self.generated is None
         if old.generated is None or self.virtual != old.virtual or self.changes_type(old):
             return True
-        return self.generated != old.generated and (self.virtual or not server.has_set_expression)
+        return self.generated != old.generated and not server.has_set_expression
 
     def rewrites_table(self, *, volatile_default: bool) -> bool:
         """Return whether ADD COLUMN writes every row anew."""

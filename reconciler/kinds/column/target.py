@@ -126,7 +126,7 @@ class Target:
 
     def rewrite_hazard(self, context: PlanningContext) -> Hazard:
         """Return the hazard of a table rewrite."""
-        size = f"{context.size(self.on).bytes:,} bytes"
+        size = context.size(self.on).in_bytes
         why = f"{self.relation} ({size}) is rewritten while nobody can read or write it"
         return Hazard(hazard=HazardKind.TABLE_REWRITE, reason=why)
 

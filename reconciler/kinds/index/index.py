@@ -106,8 +106,8 @@ class Index(IndexDefinition):
     def _blocked_writes(self, context: PlanningContext) -> tuple[Hazard, ...]:
         if self.ref.on in context.created:
             return ()
-        size = context.size(self.ref.on).bytes if self.ref.on else 0
-        why = f"{self.stands_on} ({size:,} bytes) cannot be written while {self.ref} is built"
+        size = context.size(self.ref.on).in_bytes if self.ref.on else ""
+        why = f"{self.stands_on} ({size}) cannot be written while {self.ref} is built"
         return (Hazard(hazard=HazardKind.BLOCKS_WRITES, reason=why),)
 
     def define_online(

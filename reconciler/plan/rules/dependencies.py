@@ -75,14 +75,22 @@ def restore_after_dropping_needed(operations: Operations) -> Iterator[Pair]:
 
 
 def drop_before_altering_needed(operations: Operations) -> Iterator[Pair]:
-    """Drop an object before a needed object, if dependents prevent the needed object's ALTER."""
-    irreversible = {o.ref for o in operations.one_way}
-    unencumbered = operations.without_dependents | irreversible
+    """Drop an object before a needed object, if dependents prevent the needed object's ALTER.
+
+    An object dropped for good is dropped before ALTER TYPE … ADD VALUE, too: the undo of that
+    replaces the type, and drops only dependents that are there in the end.
+    """
+    one_way = {o.ref for o in operations.one_way}
     for ref, needed in _lasting_needs(operations):
         drop = operations.drop_of(ref)
         if drop is None or operations.drop_of(needed) is not None:
             continue
-        if needed in unencumbered or not _accepted(operations, ref, needed):
+        unencumbered = needed in one_way and ref not in operations.recreation.recreated
+        if (
+            unencumbered
+            or needed in operations.without_dependents
+            or not _accepted(operations, ref, needed)
+        ):
             yield drop, operations.create_of(needed)
 
 

@@ -96,6 +96,20 @@ def alter_one_way_before_new_dependents(operations: Operations) -> Iterator[Pair
                 yield operation, operations.create_of(ref)
 
 
+def alter_one_way_before_recreating_dependents(operations: Operations) -> Iterator[Pair]:
+    """Run ALTER TYPE … ADD VALUE before dropping dependents that are recreated.
+
+    The new value must be committed before a dependent uses the value, and the dependent is dropped
+    and created in one transaction.
+    """
+    recreated = operations.recreation.recreated.keys() & operations.desired.objects.keys()
+    for operation, replaced in _replaced_by_undo(operations):
+        if operation.ref not in operations.without_dependents:
+            for ref in recreated:
+                if operations.live.needs(ref) & replaced:
+                    yield operation, operations.drop_of(ref)
+
+
 def drop_dependents_before_altering_one_way(operations: Operations) -> Iterator[Pair]:
     """Drop dependents before ALTER TYPE … ADD VALUE: the undo finds no dropped dependents."""
     old = operations.dropped - operations.desired.objects.keys()

@@ -1,0 +1,74 @@
+"""Ask the target for the true sizes of relations, without waiting for locks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+from reconciler.errors import StatementFailed
+from reconciler.model.facts import Size
+from reconciler.model.ref import Ref
+from reconciler.server.connection import Connection, Row, rows, run_sql, translated
+
+# Seconds. Sizes need a lock that only ACCESS EXCLUSIVE conflicts with; a size that is not to be had
+# in time is unknown.
+LOCK_WAIT = 0.2
+TIME_FOR_ALL = 5.0
+
+# The leaf partitions of a partitioned table are counted as the table. Rows are estimated as the
+# planner does, by the density of the last VACUUM or ANALYZE: relpages alone may be long out of date.
+_SIZES = """
+    SELECT w.schema, w.name,
+           coalesce(sum(s.bytes), 0)::int8 AS bytes,
+           CASE WHEN bool_and(s.rows IS NOT NULL) THEN sum(s.rows)::int8 ELSE -1 END AS rows
+    FROM unnest(%(schemas)s::text[], %(names)s::text[]) AS w(schema, name)
+    JOIN pg_catalog.pg_namespace AS n ON n.nspname = w.schema
+    JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = w.name,
+    LATERAL (SELECT c.oid WHERE c.relkind IN ('r', 'm')
+             UNION ALL
+             SELECT t.relid FROM pg_catalog.pg_partition_tree(c.oid) AS t
+             WHERE c.relkind = 'p' AND t.isleaf) AS leaf(oid)
+    JOIN pg_catalog.pg_class AS l ON l.oid = leaf.oid AND l.relkind IN ('r', 'm'),
+    LATERAL (SELECT pg_catalog.pg_relation_size(l.oid) AS heap) AS h,
+    LATERAL (SELECT pg_catalog.pg_total_relation_size(l.oid) AS bytes,
+                    CASE WHEN h.heap = 0 THEN 0
+                         WHEN l.relpages > 0 AND l.reltuples >= 0
+                         THEN round(l.reltuples / l.relpages * h.heap
+                                    / current_setting('block_size')::int8)
+                    END AS rows) AS s
+    GROUP BY w.schema, w.name"""
+
+
+def read_sizes(connection: Connection, names: Mapping[Ref, Ref]) -> dict[Ref, Size]:
+    """Return the sizes of relations with indexes and TOAST.
+
+    `names` maps each relation to the ref under which the target has it. A relation that is locked
+    for longer than LOCK_WAIT, or not reached within TIME_FOR_ALL, is left out.
+    """
+    by_name = {(was.schema, was.name): ref for ref, was in names.items()}
+    found: dict[Ref, Size] = {}
+    deadline = time.monotonic() + TIME_FOR_ALL
+    pending = [[*by_name]] if by_name else []
+    while pending and time.monotonic() < deadline:
+        some = pending.pop()
+        try:
+            asked = _ask(connection, some)
+        except StatementFailed:  # a relation is locked, or dropped just now: ask in halves
+            middle = len(some) // 2
+            pending += [half for half in (some[:middle], some[middle:]) if middle and half]
+        else:
+            sizes = {(r["schema"], r["name"]): Size(r["rows"], r["bytes"]) for r in asked}
+            found |= {by_name[name]: size for name, size in sizes.items()}
+    return found
+
+
+def _ask(connection: Connection, names: Sequence[tuple[str, str]]) -> list[Row]:
+    """Ask for the sizes of relations in a short transaction; raises StatementFailed."""
+    with translated(), connection.transaction():
+        run_sql(connection, f"SET LOCAL lock_timeout = {round(LOCK_WAIT * 1000)}")
+        run_sql(connection, f"SET LOCAL statement_timeout = {round(TIME_FOR_ALL * 1000)}")
+        values: dict[str, object] = {
+            "schemas": [schema for schema, _ in names],
+            "names": [name for _, name in names],
+        }
+        return rows(connection, _SIZES, values)

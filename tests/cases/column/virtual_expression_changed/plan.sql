@@ -1,0 +1,10 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+SET statement_timeout = '30s';
+BEGIN;
+ALTER TABLE public.song ALTER COLUMN urn SET EXPRESSION AS (('urn:track:'::text || slug));
+COMMIT;
