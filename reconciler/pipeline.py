@@ -35,6 +35,7 @@ from reconciler.plan.make import Comparison, PlanInfo, make_plan
 from reconciler.plan.origin import positioned_errors, with_origins
 from reconciler.plan.plan import Plan
 from reconciler.plan.prove import prove
+from reconciler.plan.questions import ask
 from reconciler.server.connection import Connection, adjust, connect, rows
 from reconciler.server.locks import LockPolicy
 from reconciler.server.scratch import scratches
@@ -47,7 +48,8 @@ class Job:
 
     `scratch` is a URL, "embedded", "target" or "auto". `notes` are shown with the plan.
     `rollback_of` is the run that the plan undoes. `session` holds settings, such as a role, for
-    the connections that read the target and apply the plan.
+    the connections that read the target and apply the plan. With `questions`, the target is asked
+    for rows that would make a step fail.
     """
 
     target: str
@@ -57,6 +59,7 @@ class Job:
     notes: Sequence[str] = ()
     rollback_of: int | None = None
     session: Mapping[str, str] = field(default_factory=dict[str, str])
+    questions: bool = True
 
 
 def plan_changes(job: Job) -> Plan:
@@ -211,26 +214,33 @@ def _plan(job: Job, live: Snapshot, connection: Connection) -> Plan:
             f"{r} could not be built on scratch and was left out: {why}"
             for r, why in canonical.left_out.items()
         ]
-        canonical = _with_sizes(canonical, connection)
         notes = [*job.notes, *left_out, *unmanaged(connection, live, job.scope)]
-        plan = _planned(job, live, canonical, notes)
-        try:
-            _proven(plan, canonical, canonical.connection, live)
-        except ProofError:
-            if canonical.connect_again is None:
-                raise
-            # pg_depend does not list the needs of a function's body: use the order in which scratch
-            # accepted the objects.
-            with suppress(ProofError):
-                as_built = replace(
-                    canonical,
-                    context=replace(canonical.context, scratch_order=canonical.scratch_order),
-                )
-                plan = _planned(job, live, as_built, notes)
-                _proven(plan, canonical, canonical.connect_again(), live)
-                return plan
+        plan = _proven_plan(job, live, _with_sizes(canonical, connection), notes)
+        answers = tuple(ask(plan, connection)) if job.questions else ()
+        return plan.model_copy(update={"answers": answers}).sealed() if answers else plan
+
+
+def _proven_plan(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence[str]) -> Plan:
+    """Make a plan and prove it, at need in the order in which scratch accepted the objects.
+
+    pg_depend does not list the needs of a function's body.
+    """
+    plan = _planned(job, live, canonical, notes)
+    try:
+        _proven(plan, canonical, canonical.connection, live)
+    except ProofError:
+        if canonical.connect_again is None:
             raise
-        return plan
+        with suppress(ProofError):
+            as_built = replace(
+                canonical,
+                context=replace(canonical.context, scratch_order=canonical.scratch_order),
+            )
+            plan = _planned(job, live, as_built, notes)
+            _proven(plan, canonical, canonical.connect_again(), live)
+            return plan
+        raise
+    return plan
 
 
 def _with_sizes(canonical: Canonical, connection: Connection) -> Canonical:

@@ -12,6 +12,7 @@ from reconciler.kinds import KINDS
 from reconciler.model.reserved_names import SHADOW_PREFIX
 from reconciler.model.statement import HazardKind
 from reconciler.plan.plan import Plan
+from reconciler.plan.questions import ask
 from reconciler.plan.step import Step
 from reconciler.server.connection import Connection, rows
 from reconciler.sql import literal, spellings, text
@@ -107,6 +108,7 @@ def preflight(plan: Plan, connection: Connection) -> list[Finding]:
         found += _privileges(plan, connection, state["role"])
     found += _backfills(plan, connection)
     found += _published(plan, connection)
+    found += [Finding(a.words, refuses=a.refuses) for a in ask(plan, connection)]
     found += _old_transactions(plan, connection)
     found += _invalid_indexes(plan, connection)
     found += _space(plan, connection)

@@ -95,6 +95,7 @@ class DeclarationOptions:
     schemas: tuple[str, ...]
     prune: bool
     scratch: str | None
+    no_questions: bool
 
 
 declaration_options = _collected(
@@ -120,6 +121,11 @@ declaration_options = _collected(
         help="Drop the objects in these schemas that the YAML files do not declare.",
     ),
     scratch_option,
+    click.option(
+        "--no-questions",
+        is_flag=True,
+        help="Do not look in the tables for rows that would make a step fail.",
+    ),
 )
 
 
@@ -265,6 +271,7 @@ def make_job(
         Scope(schemas, prune=options.prune, everything="*" in schemas),
         options.scratch or file.scratch,
         session=target.lock_policy.session,
+        questions=not options.no_questions,
     )
     return job, target
 

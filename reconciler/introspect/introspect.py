@@ -25,7 +25,6 @@ from reconciler.introspect.queries import (
     SERVER_FACTS,
 )
 from reconciler.model.context import PlanningContext
-from reconciler.model.object import Object
 from reconciler.model.privileges import Grants
 from reconciler.model.ref import Ref
 from reconciler.model.state import State

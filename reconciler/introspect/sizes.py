@@ -15,8 +15,8 @@ from reconciler.server.connection import Connection, Row, rows, run_sql, transla
 LOCK_WAIT = 0.2
 TIME_FOR_ALL = 5.0
 
-# The leaf partitions of a partitioned table are counted as the table. Rows are estimated as the
-# planner does, by the density of the last VACUUM or ANALYZE: relpages alone may be long out of date.
+# The leaf partitions of a partitioned table are counted as the table. Rows are estimated by the
+# density at the last VACUUM or ANALYZE, as the planner does: relpages may be long out of date.
 _SIZES = """
     SELECT w.schema, w.name,
            coalesce(sum(s.bytes), 0)::int8 AS bytes,

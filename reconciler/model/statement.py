@@ -100,6 +100,27 @@ class Fill(BaseModel):
         return self.unfilled if self.sure else f"{self.unfilled} AND {found}"
 
 
+class Question(BaseModel):
+    """A question about rows that would make a statement fail.
+
+    relation    the table, as qualified SQL; its alias in `condition` is `asked`
+    columns     the columns that `condition` compares
+    condition   SQL true of the rows in the way, by operators of pg_catalog alone
+    meaning     what such rows mean, for people
+    remedy      what to do, for people
+    must_know   no plan is made unless the answer is that there is no such row
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    relation: str
+    columns: tuple[str, ...] = ()
+    condition: str = "true"
+    meaning: str
+    remedy: str = ""
+    must_know: bool = False
+
+
 class Statement(BaseModel):
     """A SQL command, with all facts needed by later stages.
 
@@ -122,6 +143,7 @@ class Statement(BaseModel):
     privilege           a sufficient privilege on `relation`; "" if only the owner may run `sql`
     needs_create_on     "schema" or "database" if the role needs CREATE there for a new index,
                         sequence or schema; kinds created in a schema imply "schema"
+    question            the rows of `relation` that would make the statement fail
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -142,6 +164,7 @@ class Statement(BaseModel):
     adds_shadow_column: bool = False
     privilege: str = ""
     needs_create_on: Literal["", "schema", "database"] = ""
+    question: Question | None = None
 
 
 def undoable(

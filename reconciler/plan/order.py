@@ -238,6 +238,7 @@ class _StepWriter:
             adds_shadow_column=statement.adds_shadow_column,
             privilege=statement.privilege,
             needs_create_on=statement.needs_create_on,
+            question=statement.question,
         )
         self.steps.append(step)
         return step.id

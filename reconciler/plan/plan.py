@@ -45,6 +45,16 @@ class Planned(BaseModel):
     severity: Severity = "note"
 
 
+class Answer(BaseModel):
+    """What the target's rows say about a step: `refuses` if the step would fail on them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    step: str
+    words: str
+    refuses: bool
+
+
 class Renamed(BaseModel):
     """A renamed object, or a renamed part of an object, with old and new name in `part`."""
 
@@ -79,6 +89,9 @@ class Plan(BaseModel):
     changes: tuple[Planned, ...] = ()
     steps: tuple[Step, ...] = ()
     notes: tuple[str, ...] = ()
+    answers: tuple[Answer, ...] = Field(
+        default=(), description="rows in the way of steps, and what could not be asked"
+    )
     fingerprint: dict[str, str] = Field(default_factory=dict)
     touches: tuple[Ref, ...] = ()
     renames: tuple[Renamed, ...] = ()

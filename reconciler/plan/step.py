@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from reconciler.diff.diff import Action
-from reconciler.model.statement import Fill, Hazard
+from reconciler.model.statement import Fill, Hazard, Question
 
 
 class Step(BaseModel):
@@ -46,6 +46,7 @@ class Step(BaseModel):
     adds_shadow_column: bool = False
     privilege: str = ""
     needs_create_on: Literal["", "schema", "database"] = ""
+    question: Question | None = None
 
     @property
     def quick(self) -> bool:

@@ -27,6 +27,7 @@ def _plan_lines(plan: Plan) -> Iterator[str]:
             f"Proven on {plan.scratch}: the plan leads to the declared state, its undo leads back."
         )
     yield from _hazard_lines(plan)
+    yield from _answer_lines(plan)
     yield from _change_table(plan)
     yield from _difference_fold(plan)
     yield from _step_fold(plan)
@@ -40,6 +41,12 @@ def _hazard_lines(plan: Plan) -> Iterator[str]:
     for hazard, reasons in sorted(hazards.items()):
         yield from (f"> **{hazard}**: {reason}  " for reason in reasons)
     yield f"> `apply` needs {_code(allow_flags(plan))}"
+
+
+def _answer_lines(plan: Plan) -> Iterator[str]:
+    if plan.answers:
+        yield "\n> [!WARNING]"
+        yield from (f"> {answer.words}  " for answer in plan.answers)
 
 
 def _change_table(plan: Plan) -> Iterator[str]:

@@ -32,6 +32,7 @@ def _plan_lines(plan: Plan) -> Iterator[str]:
         return
     yield plan.target
     yield from _hazard_lines(plan)
+    yield from _answer_lines(plan)
     yield ""
     yield f"{change_counts(plan.changes)}; {plan.unchanged} as they should be"
     for change in plan.changes:
@@ -57,6 +58,15 @@ def _hazard_lines(plan: Plan) -> Iterator[str]:
     for hazard, reasons in sorted(hazards.items()):
         yield from (f"  ! {hazard}: {reason}" for reason in reasons)
     yield f"  apply refuses unless it is told: {allow_flags(plan)}"
+
+
+def _answer_lines(plan: Plan) -> Iterator[str]:
+    if plan.answers:
+        yield ""
+        yield "rows of the target"
+        yield from (f"  {'x' if a.refuses else '?'} {a.words}" for a in plan.answers)
+        if any(a.refuses for a in plan.answers):
+            yield "  apply refuses as long as these rows are there"
 
 
 def _change_lines(change: Planned) -> Iterator[str]:

@@ -11,7 +11,7 @@ from pydantic.json_schema import JsonSchemaValue, SkipJsonSchema
 from pydantic_core import CoreSchema
 
 from reconciler.kinds.column.target import Target
-from reconciler.model.statement import Fill, Statement, ThrottleSettings
+from reconciler.model.statement import Fill, Question, Statement, ThrottleSettings
 from reconciler.sql import compose, text
 
 SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0}
@@ -173,4 +173,16 @@ def fill(
             throttle=backfill.throttle() if backfill is not None else ThrottleSettings(),
         ),
         undo=(),
+        question=None if value is not None else _question_of_nulls(target),
+    )
+
+
+def _question_of_nulls(target: Target) -> Question:
+    """Ask for rows without a value, which nothing fills."""
+    return Question(
+        relation=text(target.table),
+        columns=(target.column,),
+        condition=text(compose("asked.{} IS NULL", target.column)),
+        meaning=f"rows of {target.relation} have no value in {target.column}",
+        remedy="declare a backfill",
     )

@@ -22,6 +22,7 @@ from reconciler.kinds.column.online import (
     finish_backfill,
     hazards_of_adding,
     mark_sequence,
+    question_of_adding,
     shadow_of,
 )
 from reconciler.kinds.column.shadow import ShadowColumn
@@ -168,7 +169,8 @@ class Column(Suspendable, Deferred, OnlineRecipe, ChangesType, CommitsTogether, 
         else:
             add = compose("ADD COLUMN {}", self.clause())
             added = self.target.alter(add, hazards=hazards_of_adding(self, context))
-            yield mark_sequence(self, added)
+            question = question_of_adding(self, context)
+            yield mark_sequence(self, added).model_copy(update={"question": question})
         for part in parts:
             yield from self._define_in_child(part, context)
 

@@ -15,8 +15,8 @@ from reconciler.kinds.column.storage import alter_settings, without_settings
 from reconciler.kinds.column.target import Target
 from reconciler.model.context import PlanningContext
 from reconciler.model.reserved_names import SETTING_PREFIX, UNFILLED_COMMENT
-from reconciler.model.statement import Hazard, Statement
-from reconciler.sql import compose, raw, text
+from reconciler.model.statement import Hazard, Question, Statement
+from reconciler.sql import compose, literal, raw, text
 
 # -- backfills -------------------------------------------------------------------------------------
 
@@ -91,6 +91,30 @@ def hazards_of_adding(
     if target.foreign or not column.rewrites_table(volatile_default=volatile_default):
         return ()
     return (target.rewrite_hazard(context),)
+
+
+def question_of_adding(column: ColumnDefinition, context: PlanningContext) -> Question | None:
+    """Ask whether the table has rows, if the column is NOT NULL and nothing fills it.
+
+    A domain may have a default of its own.
+    """
+    not_null, target = column.full_not_null, column.target
+    if not_null is None or not_null.not_valid or target.foreign or target.on in context.created:
+        return None
+    if (column.default, column.generated, column.identity) != (None, None, None):
+        return None
+    has_default = compose(
+        "NOT EXISTS (SELECT FROM pg_catalog.pg_type AS t WHERE t.oid = pg_catalog.to_regtype({}) "
+        "AND t.typdefault IS NOT NULL)",
+        literal(column.type),
+    )
+    return Question(
+        relation=text(target.table),
+        condition=text(has_default),
+        meaning=f"{target.relation} has rows, and nothing fills this NOT NULL column in them",
+        remedy="declare a default or a backfill",
+        must_know=True,
+    )
 
 
 def mark_sequence(column: ColumnDefinition, added: Statement) -> Statement:

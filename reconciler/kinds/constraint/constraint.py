@@ -20,6 +20,7 @@ from reconciler.kinds.constraint.keys import (
     restore_nulls,
     reused_by,
 )
+from reconciler.kinds.constraint.questions import with_question
 from reconciler.model.inheritance import Inheriting
 from reconciler.model.object import InlinePart, Object, PlanningContext
 from reconciler.model.partitioned import recreate_absorbed
@@ -90,13 +91,18 @@ class Constraint(Suspendable, FollowsTypeChange, Resumable, ConstraintDefinition
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         add = self.add(not_valid=self.not_valid)
         unread = self.ref.on in context.created or self.not_valid or self.not_enforced
-        yield add if unread else add.model_copy(update={"hazards": (self._scan(context),)})
+        if not unread:
+            add = add.model_copy(update={"hazards": (self._scan(context),)})
+        yield from with_question([add], self, context)
         named = self.name_partition_copies(context)
         yield from (s.model_copy(update={"undo": None}) for s in named)
 
     def define_online(
         self, context: PlanningContext, parts: Sequence[Object] = ()
     ) -> Iterable[Statement]:
+        return with_question(self._define_online(context), self, context)
+
+    def _define_online(self, context: PlanningContext) -> Iterable[Statement]:
         if self.is_key:
             yield from (
                 PartitionedBuild(self, context).statements

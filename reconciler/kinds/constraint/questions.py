@@ -1,0 +1,87 @@
+"""Questions about rows that would violate a new key or foreign key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from psycopg import sql
+
+from reconciler.kinds.constraint.definition import ConstraintDefinition
+from reconciler.model.object import PlanningContext
+from reconciler.model.ref import Ref, split_name
+from reconciler.model.statement import Question, Statement
+from reconciler.sql import compose, joined, name, raw, split_commas, text
+
+_REFERENCED = re.compile(r"(.+?)\((.+)\)\Z", re.DOTALL)
+
+
+def with_question(
+    statements: Iterable[Statement], constraint: ConstraintDefinition, context: PlanningContext
+) -> Iterable[Statement]:
+    """Put the question on the first statement.
+
+    Nothing is asked about rows of a table or column that the plan creates, and about a CHECK or an
+    exclusion constraint, whose expressions may call functions of users.
+    """
+    first, *others = statements
+    question = _question(constraint, context)
+    yield first.model_copy(update={"question": question}) if question else first
+    yield from others
+
+
+def _question(constraint: ConstraintDefinition, context: PlanningContext) -> Question | None:
+    table = constraint.ref.on
+    if table is None or constraint.not_enforced or constraint.not_valid:
+        return None
+    columns = constraint.foreign_key or constraint.key_columns
+    own = {table, *(Ref("column", table.schema, c, table) for c in columns)}
+    if own & context.created or context.exchanges(table):
+        return None
+    if constraint.is_key:
+        return _about_key(constraint)
+    if constraint.foreign_key is not None and not constraint.period:
+        return _about_reference(constraint, context)
+    return None
+
+
+def _about_key(key: ConstraintDefinition) -> Question:
+    columns, is_primary = key.key_columns, key.primary_key is not None
+    equal = "IS NOT DISTINCT FROM" if key.nulls_not_distinct else "OPERATOR(pg_catalog.=)"
+    same = joined((compose("other.{} {} asked.{}", c, raw(equal), c) for c in columns), " AND ")
+    another = compose(
+        "EXISTS (SELECT FROM {} AS other WHERE {} "
+        "AND (other.tableoid, other.ctid) <> (asked.tableoid, asked.ctid))",
+        key.table,
+        same,
+    )
+    null = joined((compose("asked.{} IS NULL", c) for c in columns), " OR ")
+    meaning = "have no value in the key, or another row's" if is_primary else "have another's value"
+    return Question(
+        relation=text(key.table),
+        columns=columns,
+        condition=text(compose("{} OR {}", null, another) if is_primary else another),
+        meaning=f"rows of {key.stands_on} {meaning}",
+    )
+
+
+def _about_reference(key: ConstraintDefinition, context: PlanningContext) -> Question | None:
+    """Ask for rows without a referenced row: all with a value, if the plan creates the table."""
+    found, own = _REFERENCED.match(key.references or ""), key.foreign_key or ()
+    if found is None or len(names := split_name(found[1])) != 2:
+        return None
+    columns = [split_name(c)[0] for c in split_commas(found[2])]
+    condition: sql.Composable = joined((compose("asked.{} IS NOT NULL", c) for c in own), " AND ")
+    if Ref("table", *names) not in context.created:
+        pairs = zip(columns, own, strict=True)
+        same = joined(
+            (compose("there.{} OPERATOR(pg_catalog.=) asked.{}", c, o) for c, o in pairs), " AND "
+        )
+        missing = "{} AND NOT EXISTS (SELECT FROM {} AS there WHERE {})"
+        condition = compose(missing, condition, name(*names), same)
+    return Question(
+        relation=text(key.table),
+        columns=own,
+        condition=text(condition),
+        meaning=f"rows of {key.stands_on} refer to rows that {'.'.join(names)} does not have",
+    )

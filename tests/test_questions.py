@@ -1,0 +1,141 @@
+"""Ask the target's rows whether a plan can run, before its first step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import conninfo
+
+from reconciler import pipeline
+from reconciler.errors import PlanError, PlanRefused
+from reconciler.pipeline import Job
+from reconciler.plan.plan import Plan
+from reconciler.report import markdown, text
+from reconciler.server.locks import LockPolicy
+from tests.conftest import Database
+from tests.test_execute import RecordingWatcher
+from tests.test_locks import job_of
+
+ROWS = """
+    CREATE TABLE public.parent (id int PRIMARY KEY);
+    CREATE TABLE public.t (id int PRIMARY KEY, parent int, code text, spare text);
+    INSERT INTO public.parent VALUES (1);
+    INSERT INTO public.t VALUES (1, 1, 'a', NULL), (2, 9, 'a', NULL);"""
+
+
+def answers(plan: Plan) -> list[tuple[bool, str]]:
+    return [(a.refuses, a.words) for a in plan.answers]
+
+
+def apply(plan: Plan, job: Job) -> None:
+    pipeline.apply_plan(plan, job, job.target, RecordingWatcher(), LockPolicy(), ["all"])
+
+
+@pytest.mark.parametrize(
+    ("declared", "words"),
+    [
+        (
+            "constraints: {t_code: {unique: [code]}}",
+            "constraint t_code on public.t: rows of public.t have another's value (id=1; id=2)",
+        ),
+        (
+            "constraints: {t_parent: {foreign_key: [parent], references: parent(id)}}",
+            "constraint t_parent on public.t: rows of public.t refer to rows that public.parent "
+            "does not have (id=2)",
+        ),
+        (
+            "columns: {spare: {type: text, not_null: true}}",
+            "column public.t.spare: rows of public.t have no value in spare (id=1; id=2); "
+            "declare a backfill",
+        ),
+    ],
+)
+def test_rows_in_the_way_are_shown_and_refuse_the_run(
+    declared: str, words: str, new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    job = job_of(new_database(ROWS), f"tables: {{t: {{{declared}}}}}", tmp_path)
+    plan = pipeline.plan_changes(job)
+    assert answers(plan) == [(True, words)]
+    assert words in text.plan(plan)
+    assert words in markdown.plan(plan)
+    with pytest.raises(PlanRefused) as refused:
+        apply(plan, job)
+    assert words in str(refused.value)
+
+
+def test_a_reference_to_a_new_table_is_to_rows_that_are_not_there(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    declared = """
+tables:
+  other: {columns: {id: {type: int, primary_key: true}}}
+  t: {constraints: {t_other: {foreign_key: [parent], references: other(id)}}}"""
+    plan = pipeline.plan_changes(job_of(new_database(ROWS), declared, tmp_path))
+    assert [refuses for refuses, _ in answers(plan)] == [True]
+
+
+def test_a_column_that_nothing_fills_is_refused_at_its_line(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    declared = "tables:\n  t:\n    columns:\n      region: {type: text, not_null: true}\n"
+    database = new_database(ROWS)
+    with pytest.raises(PlanError, match="declare a default or a backfill") as refused:
+        pipeline.plan_changes(job_of(database, declared, tmp_path))
+    assert refused.value.position is not None
+    assert refused.value.position.line == 4
+    with psycopg.connect(database.url) as holder:
+        holder.execute("LOCK TABLE public.t")
+        with pytest.raises(PlanError, match="could not be looked at in time"):
+            pipeline.plan_changes(job_of(database, declared, tmp_path))
+    database.run("CREATE ROLE blind LOGIN; GRANT CREATE, USAGE ON SCHEMA public TO blind")
+    try:
+        blind = job_of(database, declared, tmp_path)
+        blind = Job(
+            conninfo.make_conninfo(database.url, user="blind"), blind.declaration, blind.scope
+        )
+        with pytest.raises(PlanError, match="the role may not read the table"):
+            pipeline.plan_changes(blind)
+    finally:
+        database.run("DROP OWNED BY blind; DROP ROLE blind")
+    database.run("TRUNCATE public.t")
+    job = job_of(database, declared, tmp_path)
+    apply(pipeline.plan_changes(job), job)
+
+
+def test_what_would_run_a_users_code_is_not_asked(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    database = new_database(
+        ROWS
+        + """CREATE TYPE public.pair AS (a int, b int);
+        CREATE FUNCTION public.spy(public.pair) RETURNS text LANGUAGE plpgsql AS
+            'BEGIN RAISE EXCEPTION ''a cast was run''; END';
+        CREATE CAST (public.pair AS text) WITH FUNCTION public.spy(public.pair) AS IMPLICIT;
+        ALTER TABLE public.t ADD COLUMN p public.pair;
+        UPDATE public.t SET p = ROW(1, 1);"""
+    )
+    declared = "tables: {t: {constraints: {t_p: {unique: [p]}}}}"
+    plan = pipeline.plan_changes(job_of(database, declared, tmp_path))
+    ((refuses, words),) = answers(plan)
+    assert not refuses
+    assert "the type of p is not built in" in words
+
+
+def test_nothing_is_asked_on_request_or_where_the_plan_makes_the_rows(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    database = new_database(ROWS)
+    declared = "tables: {t: {constraints: {t_code: {unique: [code]}}}}"
+    asked = job_of(database, declared, tmp_path)
+    silent = Job(asked.target, asked.declaration, asked.scope, questions=False)
+    assert not pipeline.plan_changes(silent).answers
+    declared = """
+tables:
+  t:
+    columns: {region: {type: int, not_null: true, backfill: t.id}}
+    constraints: {t_region: {foreign_key: [region], references: parent(id)}}
+  new: {columns: {id: {type: int, primary_key: true}}}"""
+    assert not pipeline.plan_changes(job_of(database, declared, tmp_path)).answers
