@@ -10,6 +10,7 @@ from reconciler.canonicalise.preconditions import name_conflicts, unmet_precondi
 from reconciler.errors import DeclarationError
 from reconciler.introspect.introspect import Snapshot
 from reconciler.introspect.partitions import on_its_own
+from reconciler.model.companion import goes_along
 from reconciler.model.declared import declared_arguments
 from reconciler.model.inheritance import filled, inherited_by, parents_of
 from reconciler.model.object import Object
@@ -51,8 +52,6 @@ def overlay(
     if problems := unmet_preconditions(live, declaration, declared, source):
         raise DeclarationError(problems)
     dropped = _dropped(live.state, declaration, scope, declared.keys(), spelled)
-    if problems := name_conflicts(live, declaration, declared, source, dropped):
-        raise DeclarationError(problems)
     complete = scope.prune or declaration.recorded
     kept = {} if complete else _kept_after_leaving(live, declaration, declared)
     merged_into_new = _copies_of_new_objects(live.state, declared) - declared.keys()
@@ -64,7 +63,22 @@ def overlay(
         full = _with_owner(full, current, live.context.user)
         full = _with_default_grants(full) if scope.prune else full
         objects[ref] = current if current is not None and full.matches(current) else full
+    dropped |= _dropped_along(live.state, declared, objects)
+    if problems := name_conflicts(live, declaration, declared, source, dropped):
+        raise DeclarationError(problems)
+    objects = {r: o for r, o in objects.items() if r in declared or r not in dropped}
     return Desired(objects, source, dropped, spelled)
+
+
+def _dropped_along(
+    live: State, declared: Mapping[Ref, Object], objects: Mapping[Ref, Object]
+) -> set[Ref]:
+    """Collect undeclared objects that go because another one goes or changes."""
+    return {
+        ref
+        for ref, obj in live.objects.items()
+        if ref not in declared and goes_along(obj, live.objects, objects)
+    }
 
 
 def _spelled_as_live(state: State, declaration: Declaration) -> dict[Ref, Ref]:

@@ -20,6 +20,7 @@ from reconciler.canonicalise.expressions import resolve_declared
 from reconciler.canonicalise.overlay import Desired, overlay
 from reconciler.errors import DeclarationError, Position, Problem, ScratchError, StatementFailed
 from reconciler.introspect.introspect import Snapshot, introspect
+from reconciler.model.companion import following
 from reconciler.model.context import PlanningContext
 from reconciler.model.declared import Overloaded
 from reconciler.model.markers import PlatformDependent
@@ -118,6 +119,7 @@ class ScratchBuilder:
             desired, declared = resolve_declared(
                 built.connection, built.snapshot, self.desired, self.declaration
             )
+        desired = self._with_followers(live.snapshot.state, desired)
         context = replace(
             self.live.context,
             declared=declared,
@@ -125,6 +127,16 @@ class ScratchBuilder:
             claimed=self.context.claimed,
         )
         return desired, built.order, context
+
+    def _with_followers(self, live: State, desired: State) -> State:
+        """Let undeclared objects follow the changes of others, as the desired state has them."""
+        objects = {
+            ref: obj
+            if ref in self.desired.source
+            else following(obj, live.objects, desired.objects)
+            for ref, obj in desired.objects.items()
+        }
+        return State(objects, desired.edges)
 
     def _require_declared(self, left_out: Mapping[Ref, str]) -> None:
         """Raise ScratchError if the server cannot hold declared objects or exclusive children."""

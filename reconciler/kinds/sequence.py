@@ -9,11 +9,12 @@ from typing import ClassVar, Self
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address, managed, object_grants
+from reconciler.model.companion import Companion, Objects
 from reconciler.model.deferred import Deferred
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Granted
 from reconciler.model.ref import Ref, split_name
-from reconciler.model.sequence_options import COLUMNS, SequenceOptions
+from reconciler.model.sequence_options import COLUMNS, MAXIMA, SequenceOptions
 from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, name, raw, text
@@ -21,7 +22,7 @@ from reconciler.sql import compose, name, raw, text
 OWNERS = ("table", "foreign_table")
 
 
-class Sequence(Deferred, Granted, SequenceOptions):
+class Sequence(Deferred, Companion, Granted, SequenceOptions):
     """A sequence; the sequence of an identity column is part of the column."""
 
     kind: ClassVar[str] = "sequence"
@@ -94,9 +95,15 @@ class Sequence(Deferred, Granted, SequenceOptions):
             hazard=HazardKind.DATA_LOSS,
             reason=f"{self.ref} is dropped, and how far it has counted is forgotten",
         )
+        counts_on = any(
+            getattr(context.declared.get(c), "identity", None) for c in self._owning_columns()
+        )
         command = text(compose("DROP SEQUENCE {}", self.sql_name()))
         yield Statement(
-            sql=command, lock="ACCESS EXCLUSIVE", relation=self.ref.identity, hazards=(hazard,)
+            sql=command,
+            lock="ACCESS EXCLUSIVE",
+            relation=self.ref.identity,
+            hazards=() if counts_on else (hazard,),
         )
 
     # -- OWNED BY ----------------------------------------------------------------------------------
@@ -108,10 +115,8 @@ class Sequence(Deferred, Granted, SequenceOptions):
     def deferred_needs(self) -> frozenset[Ref]:
         if self.owning is None:
             return frozenset()
-        tables = [Ref(kind, self.ref.schema, self.owning[0]) for kind in OWNERS]
-        return frozenset(
-            [*tables, *(Ref("column", self.ref.schema, self.owning[1], t) for t in tables)]
-        )
+        columns = self._owning_columns()
+        return frozenset([*columns, *(c.on for c in columns if c.on is not None)])
 
     def remove_deferred(self, context: PlanningContext) -> Iterable[Statement]:
         if self.owning is not None:
@@ -129,6 +134,35 @@ class Sequence(Deferred, Granted, SequenceOptions):
         """Return the owning table and column; the table has the sequence's schema."""
         names = split_name(self.owned_by or "")
         return (names[-2], names[-1]) if len(names) > 1 else None
+
+    def _owning_columns(self) -> list[Ref]:
+        """Return the owning column as one of each kind of table."""
+        if self.owning is None:
+            return []
+        table, column = self.owning
+        tables = (Ref(kind, self.ref.schema, table) for kind in OWNERS)
+        return [Ref("column", self.ref.schema, column, table) for table in tables]
+
+    # -- the sequence of a serial column, where only the column is declared ------------------------
+
+    def goes_along(self, live: Objects, desired: Objects) -> bool:
+        """Go with the column, or when an identity takes its place."""
+        owner = next((c for c in self._owning_columns() if c in live), None)
+        if owner is None:
+            return False
+        identity = getattr(desired.get(owner), "identity", None)
+        return owner not in desired or (
+            identity is not None and getattr(live[owner], "identity", None) is None
+        )
+
+    def following(self, live: Objects, desired: Objects) -> Self:
+        """Get the wider type of the column, if both had one type before."""
+        owner = next((c for c in self._owning_columns() if c in live and c in desired), None)
+        if owner is None:
+            return self
+        old, new = (getattr(state[owner], "type", "") for state in (live, desired))
+        wider = MAXIMA.get(new, 0) > MAXIMA.get(old, 0)
+        return self.model_copy(update={"type": new}) if wider and self.type == old else self
 
     def owned(self, undo: str | None = None) -> Statement:
         """Set the owning column."""

@@ -10,7 +10,7 @@ from psycopg import sql
 from reconciler.kinds.column.catalog import query
 from reconciler.kinds.column.definition import ColumnDefinition
 from reconciler.kinds.column.fill_trigger import FillTrigger
-from reconciler.kinds.column.identity import Identity
+from reconciler.kinds.column.identity import Identity, count_on, save_counter, sequence_of
 from reconciler.kinds.column.inherited import fields_of_override, inherited_fields, restate
 from reconciler.kinds.column.not_null import read_not_null
 from reconciler.kinds.column.online import (
@@ -43,6 +43,7 @@ from reconciler.model.online_recipe import OnlineRecipe
 from reconciler.model.owned import Owned
 from reconciler.model.partitioned import build_name
 from reconciler.model.privileges import Access, Grants, after_owner_change, all_privileges
+from reconciler.model.record import Record
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import UNFILLED_COMMENT
 from reconciler.model.statement import Hazard, HazardKind, Statement, TypeConversion
@@ -267,7 +268,8 @@ class Column(Suspendable, Deferred, OnlineRecipe, ChangesType, CommitsTogether, 
     def define_deferred(self, old: Self | None, context: PlanningContext) -> Iterable[Statement]:
         """Add the identity after a drop of the old default's sequence, to reuse the name."""
         if self.full_identity is not None and old is not None and old.full_identity is None:
-            yield from self.full_identity.add(self.type, self.target, context)
+            saved = sequence_of(old.default) is not None
+            yield from self.full_identity.add(self.type, self.target, context, saved=saved)
 
     def deferred_needs(self) -> frozenset[Ref]:
         sequence = self.relation_name
@@ -292,7 +294,9 @@ class Column(Suspendable, Deferred, OnlineRecipe, ChangesType, CommitsTogether, 
     def _alter(self, old: Self, context: PlanningContext) -> Iterable[Statement]:
         identity, old_identity = self.full_identity, old.full_identity
         if old_identity is not None and identity is None:
-            yield old_identity.drop(self.target, context)
+            if counts_on := sequence_of(self.default) is not None:
+                yield save_counter(old_identity.sql_name(self.target), self.target)
+            yield old_identity.drop(self.target, context, saved=counts_on)
         if old.generated is not None and self.generated is None:
             yield self.target.alter_column(raw("DROP EXPRESSION"))
         yield from self._alter_type_and_default(old, context)
@@ -314,6 +318,15 @@ class Column(Suspendable, Deferred, OnlineRecipe, ChangesType, CommitsTogether, 
             yield alter_type(self, old, context)
         if self.default != default:
             yield self.target.set_default(self.default, before=default)
+        yield from self._hand_counter_over(old)
+
+    def _hand_counter_over(self, old: Self) -> Iterable[Statement]:
+        """Save a serial's counter for an identity, or set it from an identity's saved counter."""
+        before, after = sequence_of(old.default), sequence_of(self.default)
+        if before is not None and self.identity is not None and self.default is None:
+            yield save_counter(before, self.target)
+        if after is not None and old.identity is not None:
+            yield count_on(after, self.target)
 
     def _alter_expression(self, old: Self, context: PlanningContext) -> Iterable[Statement]:
         if self.generated is None or old.generated is None or self.generated == old.generated:
@@ -332,7 +345,9 @@ class Column(Suspendable, Deferred, OnlineRecipe, ChangesType, CommitsTogether, 
             return None
         found: list[Statement] = []
         if self.full_identity is not None:
-            found = [self.full_identity.drop(self.target, context)]
+            counter = save_counter(self.full_identity.sql_name(self.target), self.target)
+            counts_on = _counts(context.declared.get(self.ref))
+            found = [counter, self.full_identity.drop(self.target, context, saved=counts_on)]
         if self.default is not None:
             found.append(self.target.set_default(None, before=self.default))
         return found
@@ -343,6 +358,9 @@ class Column(Suspendable, Deferred, OnlineRecipe, ChangesType, CommitsTogether, 
         yield from self._restore_type(old, conversions, context)
         if self.default is not None:
             yield self.target.set_default(self.default, before=None)
+            sequence = sequence_of(self.default)
+            if sequence is not None and old.full_identity is not None:
+                yield count_on(sequence, self.target)
 
     def _restore_type(
         self, old: Self, conversions: Mapping[str, TypeConversion], context: PlanningContext
@@ -398,3 +416,10 @@ class Column(Suspendable, Deferred, OnlineRecipe, ChangesType, CommitsTogether, 
 
     def replay(self, copies: Mapping[Ref, PartitionCopy]) -> Iterable[Statement]:
         return ShadowColumn.from_leftover(self).recreate_leftovers()
+
+
+def _counts(declared: Record | None) -> bool:
+    """Return whether a declared column goes on counting, by a sequence or an identity."""
+    return isinstance(declared, Column) and (
+        declared.identity is not None or declared.default is not None or declared.is_serial
+    )

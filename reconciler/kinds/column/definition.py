@@ -179,6 +179,21 @@ class ColumnDefinition(
     def _short_form(self) -> ShortForm:
         return ShortForm(self.target, self.type, self.primary_key, self.unique, self.references)
 
+    @property
+    def is_serial(self) -> bool:
+        """Whether the declared type is a serial."""
+        return self._short_form.serial_type is not None
+
+    def over(self, live: Self | None, *, complete: bool = False) -> Self:
+        """Take the place of a live default by an identity, and of a live identity by a default."""
+        full, declared = super().over(live, complete=complete), self.model_fields_set
+        if self.identity is not None and "default" not in declared:
+            return full.model_copy(update={"default": None})
+        numbered = self.default is not None or self.is_serial
+        if numbered and "identity" not in declared:
+            return full.model_copy(update={"identity": None})
+        return full
+
     @classmethod
     def kept(cls) -> frozenset[str]:
         return super().kept() - {"fill_trigger"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
@@ -12,11 +13,13 @@ from reconciler.kinds.column.target import Target
 from reconciler.model.object import PlanningContext
 from reconciler.model.privileges import Access, Grants, all_privileges
 from reconciler.model.ref import default_name
+from reconciler.model.reserved_names import SETTING_PREFIX
 from reconciler.model.sequence_options import SequenceOptions
 from reconciler.model.statement import Hazard, HazardKind, Statement, undoable
 from reconciler.sql import compose, joined, literal, name, raw, text
 
 SEQUENCE = "SEQUENCE"
+_NEXTVAL = re.compile(r"nextval\('((?:[^']|'')+)'::regclass\)\Z")
 
 
 class Identity(SequenceOptions):
@@ -88,13 +91,20 @@ class Identity(SequenceOptions):
         before = initial if old is None else old.grants or {}
         return access.changes(before, self.grants or {})
 
-    def add(self, type_: str, target: Target, context: PlanningContext) -> Iterable[Statement]:
-        """Make an existing column an identity column, counting on from the values."""
+    def add(
+        self, type_: str, target: Target, context: PlanningContext, *, saved: bool
+    ) -> Iterable[Statement]:
+        """Make an existing column an identity column.
+
+        It counts on from the saved value of the column's sequence, or from the rows.
+        """
         yield target.alter_column(
             compose("ADD {}", self.clause(target.schema)), raw("DROP IDENTITY")
         )
         yield from (s.model_copy(update={"undo": ()}) for s in self.attach(None, target, context))
-        if not target.foreign:
+        if saved:
+            yield count_on(self.sql_name(target), target)
+        elif not target.foreign:
             yield self._set_value_from_rows(type_, target)
 
     def _set_value_from_rows(self, type_: str, target: Target) -> Statement:
@@ -121,8 +131,8 @@ class Identity(SequenceOptions):
             hazards=(Hazard(hazard=HazardKind.LONG_SCAN, reason=why),),
         )
 
-    def drop(self, target: Target, context: PlanningContext) -> Statement:
-        """Drop the identity with the sequence."""
+    def drop(self, target: Target, context: PlanningContext, *, saved: bool = False) -> Statement:
+        """Drop the identity with the sequence, whose value may be saved."""
         undo = (
             target.alter_column_sql(compose("ADD {}", self.clause(target.schema))),
             *(s.sql for s in self.attach(None, target, context)),
@@ -131,7 +141,9 @@ class Identity(SequenceOptions):
             hazard=HazardKind.DATA_LOSS,
             reason=f"how far {target.relation}.{target.column} has counted is forgotten",
         )
-        return target.alter_column(raw("DROP IDENTITY"), undo=undo, hazards=(lost,))
+        return target.alter_column(
+            raw("DROP IDENTITY"), undo=undo, hazards=() if saved else (lost,)
+        )
 
     def alter_from(
         self, old: Identity, type_: str, target: Target, context: PlanningContext
@@ -197,3 +209,43 @@ class Identity(SequenceOptions):
             literal(setting),
         )
         yield Statement(sql=text(set_value), undo=())
+
+
+# -- counting on in another sequence -------------------------------------------------------------
+
+
+def save_counter(sequence: sql.Composable, target: Target) -> Statement:
+    """Store how far a sequence has counted in a custom setting of the transaction.
+
+    The undo lets the sequence, created again by the undo of a later step, count on from the
+    setting.
+    """
+    save = _save_sql(sequence, target)
+    return Statement(sql=save, undo=(_restore_sql(sequence, target),))
+
+
+def count_on(sequence: sql.Composable, target: Target) -> Statement:
+    """Let a sequence count on from the stored value; the undo stores its value."""
+    restore = _restore_sql(sequence, target)
+    return Statement(sql=restore, undo=(_save_sql(sequence, target),))
+
+
+def _save_sql(sequence: sql.Composable, target: Target) -> str:
+    save = "SELECT set_config({}, last_value || ' ' || is_called, true) FROM {}"
+    return text(compose(save, literal(SETTING_PREFIX + target.column), sequence))
+
+
+def _restore_sql(sequence: sql.Composable, target: Target) -> str:
+    """Set the value, unless none is stored: setval() of a null does nothing."""
+    restore = (
+        "SELECT setval({}, split_part(saved, ' ', 1)::bigint, split_part(saved, ' ', 2)::boolean) "
+        "FROM nullif(current_setting({}, true), '') AS saved"
+    )
+    setting = literal(SETTING_PREFIX + target.column)
+    return text(compose(restore, literal(text(sequence)), setting))
+
+
+def sequence_of(default: str | None) -> sql.Composable | None:
+    """Return the sequence from which a default takes its values; None for other defaults."""
+    found = _NEXTVAL.match(default or "")
+    return raw(found[1].replace("''", "'")) if found else None

@@ -1,0 +1,61 @@
+"""Serial and identity columns count on from where the other was, forth and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from reconciler import pipeline
+from reconciler.model.reserved_names import JOURNAL
+from reconciler.server.locks import LockPolicy
+from tests.conftest import Database
+from tests.test_execute import RecordingWatcher
+from tests.test_locks import job_of
+
+TABLE = """
+    CREATE TABLE public.parcel (id {}, code text);
+    INSERT INTO public.parcel (code) SELECT 'p' || g FROM generate_series(1, 700) AS g;
+    DELETE FROM public.parcel WHERE id > 600;"""
+INSERT = "INSERT INTO public.parcel (code) VALUES ('x') RETURNING id"
+
+
+@pytest.mark.parametrize(
+    ("before", "declared"),
+    [
+        ("bigserial PRIMARY KEY", "id: {identity: always}"),
+        ("serial PRIMARY KEY", "id: {type: bigint, identity: by default}"),
+        ("bigserial PRIMARY KEY", "id: {default: null, identity: always}"),
+        ("bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "id: {type: bigserial}"),
+        ("bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "id: bigserial"),
+    ],
+)
+def test_a_counter_is_handed_over_forth_and_back(
+    before: str, declared: str, new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    database = new_database(TABLE.format(before))
+    job = job_of(database, f"tables: {{parcel: {{columns: {{{declared}}}}}}}", tmp_path)
+    plan = pipeline.plan_changes(job)
+    watcher = RecordingWatcher()
+    outcome = pipeline.apply_plan(plan, job, job.target, watcher, LockPolicy(), ["table-rewrite"])
+    assert (outcome.failed, outcome.left) == (0, ())
+    assert database.value(INSERT) == 701
+    back, rollback = pipeline.plan_rollback(database.url, JOURNAL, None)
+    pipeline.apply_plan(back, rollback, database.url, watcher, LockPolicy(), ["all"])
+    assert database.value(INSERT) == 702
+
+
+def test_the_sequence_of_a_serial_column_follows_the_column(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    database = new_database(TABLE.format("serial"))
+    database.run("SELECT setval('public.parcel_id_seq', 2147483647)")
+    job = job_of(database, "tables: {parcel: {columns: {id: int8}}}", tmp_path)
+    plan = pipeline.plan_changes(job)
+    pipeline.apply_plan(plan, job, job.target, RecordingWatcher(), LockPolicy(), ["all"])
+    assert database.value(INSERT) == 2147483648
+    job = job_of(database, "tables: {parcel: {columns: {id: {state: absent}}}}", tmp_path)
+    plan = pipeline.plan_changes(job)
+    pipeline.apply_plan(plan, job, job.target, RecordingWatcher(), LockPolicy(), ["all"])
+    assert not database.value("SELECT to_regclass('public.parcel_id_seq')")
