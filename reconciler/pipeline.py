@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -214,10 +214,23 @@ def _plan(job: Job, live: Snapshot, connection: Connection) -> Plan:
             f"{r} could not be built on scratch and was left out: {why}"
             for r, why in canonical.left_out.items()
         ]
-        notes = [*job.notes, *left_out, *unmanaged(connection, live, job.scope)]
+        notes = [
+            *job.notes,
+            *left_out,
+            *_pruned_note(job.scope),
+            *unmanaged(connection, live, job.scope),
+        ]
         plan = _proven_plan(job, live, _with_sizes(canonical, connection), notes)
         answers = tuple(ask(plan, connection)) if job.questions else ()
         return plan.model_copy(update={"answers": answers}).sealed() if answers else plan
+
+
+def _pruned_note(scope: Scope) -> Iterator[str]:
+    """Name the schemas in which undeclared objects are dropped."""
+    if scope.prune:
+        pruned = scope.schemas if scope.pruned is None else scope.pruned
+        schemas = "every schema" if scope.everything else ", ".join(sorted(pruned))
+        yield f"--prune: what is not declared is dropped in {schemas}"
 
 
 def _proven_plan(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence[str]) -> Plan:

@@ -817,12 +817,7 @@ OBJECT_ERRORS = [
         ("comment: PostgreSQL keeps none on a security label"),
         "",
     ),
-    (
-        "functions: {f(): {exclusive: []}}\n",
-        "1:19",
-        "function: unknown key 'exclusive'",
-        "accepted: body, ",
-    ),
+    ("casts: {a AS b: {exclusive: []}}\n", "1:18", "cast: unknown key 'exclusive'", "accepted: "),
 ]
 
 CHECK_ERRORS = [

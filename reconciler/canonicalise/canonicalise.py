@@ -72,7 +72,7 @@ def _within_scope(
     exclusive = {
         r
         for r in leftovers
-        if scope.prune or (r.on is not None and r.kind in declaration.exclusive.get(r.on, ()))
+        if scope.prunes(r) or (r.on is not None and r.kind in declaration.exclusive.get(r.on, ()))
     }
     return replace(
         context,

@@ -6,18 +6,25 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 
 from reconciler.canonicalise.closure import descendants
-from reconciler.canonicalise.preconditions import name_conflicts, unmet_preconditions
+from reconciler.canonicalise.preconditions import (
+    inline_sections,
+    name_conflicts,
+    unmet_preconditions,
+)
 from reconciler.errors import DeclarationError
 from reconciler.introspect.introspect import Snapshot
 from reconciler.introspect.partitions import on_its_own
+from reconciler.kinds import KINDS
 from reconciler.model.companion import goes_along
 from reconciler.model.declared import declared_arguments
 from reconciler.model.inheritance import filled, inherited_by, parents_of
 from reconciler.model.object import Object
-from reconciler.model.owned import Granted, Owned, owner_of
+from reconciler.model.owned import GrantsOf, Owned, owner_of
 from reconciler.model.partitioned import PartitionedObject
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration, Scope, State
+
+_GRANTS = "grants"  # in an exclusive list: roles that are not listed have no privileges
 
 
 @dataclass(frozen=True)
@@ -52,22 +59,36 @@ def overlay(
     if problems := unmet_preconditions(live, declaration, declared, source):
         raise DeclarationError(problems)
     dropped = _dropped(live.state, declaration, scope, declared.keys(), spelled)
-    complete = scope.prune or declaration.recorded
-    kept = {} if complete else _kept_after_leaving(live, declaration, declared)
+    kept = _kept_after_leaving(live, declaration, declared, scope)
     merged_into_new = _copies_of_new_objects(live.state, declared) - declared.keys()
     undeclared = {**live.state.objects, **kept}
     objects = {r: o for r, o in undeclared.items() if r not in dropped | merged_into_new}
-    for ref, obj in declared.items():
+    for ref, origin in source.items():
         current = kept.get(ref) or live.state.get(ref)
-        full = obj.over(current, complete=complete).as_state()
-        full = _with_owner(full, current, live.context.user)
-        full = _with_default_grants(full) if scope.prune else full
-        objects[ref] = current if current is not None and full.matches(current) else full
+        objects[ref] = _laid_over(declared[ref], current, origin, declaration, (live, scope))
     dropped |= _dropped_along(live.state, declared, objects)
     if problems := name_conflicts(live, declaration, declared, source, dropped):
         raise DeclarationError(problems)
     objects = {r: o for r, o in objects.items() if r in declared or r not in dropped}
     return Desired(objects, source, dropped, spelled)
+
+
+def _laid_over(
+    obj: Object,
+    current: Object | None,
+    origin: Ref,
+    declaration: Declaration,
+    where: tuple[Snapshot, Scope],
+) -> Object:
+    """Complete a declared object by the live one, or by what a new object gets."""
+    live, scope = where
+    pruned = scope.prunes(obj.ref) and not _is_mention(obj, origin, declaration)
+    complete = pruned or declaration.recorded
+    full = obj.over(current, complete=complete).as_state()
+    full = _with_owner(full, current, live.context.user)
+    complete = complete or _GRANTS in declaration.exclusive.get(origin, ())
+    full = GrantsOf(obj, current, live.context, complete).fill_in(full)
+    return current if current is not None and full.matches(current) else full
 
 
 def _dropped_along(
@@ -101,14 +122,6 @@ def _with_owner(obj: Object, current: Object | None, user: str) -> Object:
     return obj.model_copy(update={"owner": owner_of(current) or user})
 
 
-def _with_default_grants(obj: Object) -> Object:
-    """Fill in PostgreSQL's default grants: with `prune`, nothing else may remain."""
-    if not isinstance(obj, Granted) or obj.grants is not None:
-        return obj
-    grants = {role: tuple(p) for role, p in obj.default_grants().items()}
-    return obj.model_copy(update={"grants": grants})
-
-
 def _dropped(
     state: State,
     declaration: Declaration,
@@ -125,10 +138,26 @@ def _dropped(
     missing = {
         r
         for r in state.objects.keys() - declared - schemas
-        if _is_exclusive(r, declaration) or (scope.prune and scope.covers(r))
+        if _is_exclusive(r, declaration) or (scope.prunes(r) and not _is_on_mention(r, declaration))
     }
     dropped = absent | missing
     return dropped | {r for r in state if r.on in dropped}
+
+
+def _is_mention(obj: Object, origin: Ref, declaration: Declaration) -> bool:
+    """Tell whether a table is declared without its columns, and taken to be as it is."""
+    sections = inline_sections(obj.kind)
+    return bool(sections) and not (
+        parents_of(obj) or declaration.recorded or declaration.is_defined(origin, sections)
+    )
+
+
+def _is_on_mention(ref: Ref, declaration: Declaration) -> bool:
+    """Tell whether an object belongs to such a table, in a section that is not listed there."""
+    table = declaration.objects.get(ref.on) if ref.on is not None else None
+    if table is None or not _is_mention(table, table.ref, declaration):
+        return False
+    return not declaration.is_defined(table.ref, [KINDS[ref.kind].section])
 
 
 def _is_exclusive(ref: Ref, declaration: Declaration) -> bool:
@@ -153,9 +182,14 @@ def _copies(obj: Object, state: State) -> Iterator[Ref]:
 
 
 def _kept_after_leaving(
-    live: Snapshot, declaration: Declaration, declared: Mapping[Ref, Object]
+    live: Snapshot, declaration: Declaration, declared: Mapping[Ref, Object], scope: Scope
 ) -> dict[Ref, Object]:
-    """Collect inherited columns and constraints kept by tables after leaving a parent."""
+    """Collect inherited columns and constraints kept by tables after leaving a parent.
+
+    A complete declaration lists what a table keeps.
+    """
+    if scope.prune or declaration.recorded:
+        return {}
     full = {r: o.over(live.state.get(r)) for r, o in declared.items()}
     later = State({**live.state.objects, **full})
     kept: dict[Ref, Object] = {}

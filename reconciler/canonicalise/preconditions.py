@@ -90,7 +90,7 @@ class _Preconditions:
 
     def _definition(self, ref: Ref) -> Iterator[Problem]:
         """Require columns for a new table."""
-        sections = _inline_sections(ref.kind)
+        sections = inline_sections(ref.kind)
         if not sections or ref in self.live.state or self._is_defined(ref, sections):
             return
         message = f"{ref} does not exist, and no {sections[0]} are declared to create it with"
@@ -100,8 +100,7 @@ class _Preconditions:
     def _is_defined(self, ref: Ref, sections: list[str]) -> bool:
         if parents_of(self.declared[ref]) or self.declaration.recorded:
             return True
-        origin = self.source[ref]
-        return any((origin, section) in self.declaration.positions for section in sections)
+        return self.declaration.is_defined(self.source[ref], sections)
 
     def _parent(self, ref: Ref) -> Iterator[Problem]:
         if ref.on is not None and ref.on not in self.live.state and ref.on not in self.declared:
@@ -141,7 +140,7 @@ class _Preconditions:
             yield Problem(message, position, "leave it out", "server-too-old")
 
 
-def _inline_sections(kind: str) -> list[str]:
+def inline_sections(kind: str) -> list[str]:
     """List the sections of kinds created as part of objects of `kind`."""
     return [
         k.section for k in KINDS.values() if issubclass(k, InlinePart) and kind in k.parent_kinds

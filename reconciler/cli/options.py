@@ -118,7 +118,8 @@ declaration_options = _collected(
     click.option(
         "--prune",
         is_flag=True,
-        help="Drop the objects in these schemas that the YAML files do not declare.",
+        help="Drop the objects that the YAML files do not declare, in the schemas of --schema or of"
+        " reconcile.yml, else in those under `schemas:` and those of names without a schema.",
     ),
     scratch_option,
     click.option(
@@ -261,14 +262,25 @@ def make_job(
     """Read the settings and the YAML files; options override settings."""
     file = settings.read()
     declaration = load(options.state or file.state)
-    schemas = frozenset(options.schemas or file.schemas) or declaration.schemas
+    named = frozenset(options.schemas or file.schemas)
+    scope = Scope(
+        named or declaration.schemas,
+        prune=options.prune,
+        everything="*" in named,
+        pruned=None if named else declaration.own_schemas,
+    )
+    if scope.prune and not (named or scope.pruned):
+        raise SettingsError(
+            "--prune reaches no schema: name one by --schema, under `schemas:` or as `schema:` of a"
+            " file"
+        )
     target = settings.resolve_target(file, options.target)
     if execution is not None:
         target = execution.override(target)
     job = Job(
         target.url,
         declaration,
-        Scope(schemas, prune=options.prune, everything="*" in schemas),
+        scope,
         options.scratch or file.scratch,
         session=target.lock_policy.session,
         questions=not options.no_questions,

@@ -22,6 +22,7 @@ from reconciler.declare.nodes import (
 )
 from reconciler.errors import Position, Problem
 from reconciler.model.object import Object
+from reconciler.model.owned import Grantable
 from reconciler.model.ref import Ref
 
 
@@ -48,7 +49,7 @@ class EntryReader:
     def __init__(
         self, kinds: Kinds, drafts: Drafts, defaults: Defaults, problems: list[Problem]
     ) -> None:
-        self.drafts, self.defaults, self.problems = drafts, defaults, problems
+        self.kinds, self.drafts, self.defaults, self.problems = kinds, drafts, defaults, problems
         self.sections: Mapping[str, Sections] = {k: sections_of(kinds, k) for k in kinds}
 
     def read(self, kind: type[Object], section: Entry, parent: Ref | None = None) -> None:
@@ -83,7 +84,8 @@ class EntryReader:
     def _read_children(self, ref: Ref, body: Entries) -> None:
         sections = self.sections[ref.kind]
         if "exclusive" in body.entries:
-            kinds = self._exclusive_kinds(body.entries["exclusive"].node, sections)
+            accepted = {s: k.kind for s, k in sections.items()} | _lists_of(self.kinds[ref.kind])
+            kinds = self._exclusive_kinds(body.entries["exclusive"].node, accepted)
             self.drafts.add_exclusive(ref, kinds)
         for key, child in body.entries.items():
             if key in sections:
@@ -92,7 +94,7 @@ class EntryReader:
     def _other_keys(self, kind: type[Object]) -> list[str]:
         """List the keys of an entry beside the fields of the model."""
         sections = self.sections[kind.kind]
-        return ["state", *sections, *(["exclusive"] if sections else [])]
+        return ["state", *sections, *(["exclusive"] if sections or _lists_of(kind) else [])]
 
     def _record_positions(self, ref: Ref, entry: Entry, body: Entries, content: _Content) -> None:
         self.drafts.add_position(ref, "", entry.position)
@@ -202,8 +204,8 @@ class EntryReader:
                 self.problems.append(Problem(message, other.position, hint, "contradiction"))
         return True
 
-    def _exclusive_kinds(self, node: Node, sections: Sections) -> frozenset[str]:
-        """Read the names of sections as kinds."""
+    def _exclusive_kinds(self, node: Node, sections: Mapping[str, str]) -> frozenset[str]:
+        """Read the names of sections as kinds, and `grants` as itself."""
         kinds: set[str] = set()
         for item in node.items if isinstance(node, Items) else [node]:
             section = plain(item)
@@ -215,5 +217,10 @@ class EntryReader:
                 problem = unknown("exclusive: unknown section", section, item.position, sections)
                 self.problems.append(problem)
             else:
-                kinds.add(sections[section].kind)
+                kinds.add(sections[section])
         return frozenset(kinds)
+
+
+def _lists_of(kind: type[Object]) -> dict[str, str]:
+    """Return the fields that `exclusive` makes complete, beside the sections: `grants`."""
+    return {"grants": "grants"} if issubclass(kind, Grantable) else {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel
@@ -14,6 +14,7 @@ from reconciler.declare.fields import fields_of, files_of
 from reconciler.declare.layout import Kinds, sections_of, short_forms
 from reconciler.kinds import KINDS
 from reconciler.model.object import Object
+from reconciler.model.owned import Grantable
 
 Schema = dict[str, Any]
 _MODE: Literal["validation"] = "validation"
@@ -131,8 +132,9 @@ def _entry(kind: type[Object], mapping: Schema, sections: Schema) -> Schema:
     """Accept a mapping, with `state`, `exclusive` and child sections, or a short form."""
     state = {"enum": ["present", "absent"], "description": "absent: it is dropped"}
     properties: Schema = mapping["properties"] | {"state": state}
-    if sections:
-        properties["exclusive"] = _exclusive(sections)
+    lists = [*sections, *(["grants"] if issubclass(kind, Grantable) else [])]
+    if lists:
+        properties["exclusive"] = _exclusive(lists)
     full = mapping | {
         "properties": properties | sections,
         "if": {"properties": {"state": {"const": "absent"}}, "required": ["state"]},
@@ -144,9 +146,10 @@ def _entry(kind: type[Object], mapping: Schema, sections: Schema) -> Schema:
     return {"anyOf": [full, *alternatives]} if alternatives else full
 
 
-def _exclusive(sections: Schema) -> Schema:
-    section = {"enum": sorted(sections)}
+def _exclusive(lists: Sequence[str]) -> Schema:
+    section = {"enum": sorted(lists)}
     return {
         "anyOf": [section, {"type": "array", "items": section}],
-        "description": "what these do not list is dropped",
+        "description": "what these do not list is dropped, and roles that `grants` does not list"
+        " lose their privileges",
     }

@@ -118,7 +118,7 @@ class _Search:
             return True
         assert declared.on is not None
         exclusive = self.declaration.exclusive.get(declared.on, ())
-        pruned = self.scope.prune and self.scope.covers(declared)
+        pruned = self.scope.prunes(declared)
         return ref not in self.declaration.objects and (pruned or declared.kind in exclusive)
 
     def _is_name_used(self, obj: Object, old: Ref) -> bool:

@@ -13,6 +13,7 @@ from reconciler.model.catalog_sql import address, managed, object_grants
 from reconciler.model.declared import Overloaded
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Granted
+from reconciler.model.privileges import PUBLIC
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import is_fill_trigger, is_shadow_trigger
 from reconciler.model.statement import Hazard, HazardKind, Statement
@@ -161,11 +162,18 @@ class Routine(Overloaded, Granted):
         is_open = _has_open_search_path(self)
         becomes_definer = old is not None and self.security == "definer" != old.security
         becomes_open = is_open and (old is None or not _has_open_search_path(old))
-        if not (becomes_definer or becomes_open):
+        for_all = self.is_definer_for_all and (old is None or not old.is_definer_for_all)
+        if not (becomes_definer or becomes_open or for_all):
             return ()
         path = " and a search_path of its caller's choice" if is_open else ""
-        reason = f"{self.ref} runs with its owner's rights{path}"
+        callers = " for everybody: grants: {public: []} takes that away" if for_all else ""
+        reason = f"{self.ref} runs with its owner's rights{path}{callers}"
         return (Hazard(hazard=HazardKind.WEAKENS_SECURITY, reason=reason),)
+
+    @property
+    def is_definer_for_all(self) -> bool:
+        """Whether PUBLIC may execute a SECURITY DEFINER routine."""
+        return self.security == "definer" and PUBLIC in (self.grants or {})
 
     def _statement(self, verb: str, hazards: tuple[Hazard, ...]) -> Statement:
         lines = [

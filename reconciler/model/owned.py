@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from pydantic import Field
@@ -41,12 +42,87 @@ class Owned(Object):
             )
 
 
+@dataclass(frozen=True)
+class GrantsOf:
+    """The privileges of a declared object: `current` is the live object, if any.
+
+    `complete` says that roles that are not declared lose their privileges.
+    """
+
+    declared: Object
+    current: Object | None
+    context: PlanningContext
+    complete: bool
+
+    def fill_in(self, obj: Object) -> Object:
+        """Return the object with the privileges of all roles, if the kind has any.
+
+        Roles that are not declared keep theirs, and a new object has what PostgreSQL gives it.
+        """
+        if not isinstance(obj, Grantable):
+            return obj
+        declared: Grants | None = getattr(self.declared, "grants", None)
+        if declared is None:
+            grants = self._of_undeclared(obj)
+        elif self.complete:
+            grants = declared
+        else:
+            grants = {**self._before(obj), **declared}
+        if grants is None:
+            return obj
+        owner = owner_of(obj)
+        kept = {r: tuple(p) for r, p in grants.items() if p or r == owner}
+        return obj.model_copy(update={"grants": kept or self._nothing(obj)})
+
+    def _of_undeclared(self, obj: Grantable) -> Grants | None:
+        """Return None to keep the privileges of the object."""
+        if self.current is None:
+            return self._before(obj)
+        if not self.complete:
+            return None
+        default = obj.default_grants()
+        live: Grants = getattr(self.current, "grants", None) or {}
+        known = [default, obj.initial_grants(self.context, obj.ref.schema)]
+        return None if any(_same(live, grants) for grants in known) else default
+
+    def _before(self, obj: Grantable) -> Grants:
+        """Return the live privileges, or those that CREATE and a change of the owner give."""
+        if self.current is not None:
+            return getattr(self.current, "grants", None) or {}
+        initial = obj.initial_grants(self.context, obj.ref.schema)
+        user = self.context.user
+        return after_owner_change(initial, user, owner_of(obj) or user)
+
+    @staticmethod
+    def _nothing(obj: Grantable) -> dict[str, tuple[str, ...]] | None:
+        """Return the field of an object without privileges, as the catalog query gives it."""
+        return {} if isinstance(obj, Granted) else None
+
+
+def _same(one: Grants, other: Grants) -> bool:
+    return {r: set(p) for r, p in one.items()} == {r: set(p) for r, p in other.items()}
+
+
 def owner_of(obj: Object | None) -> str | None:
     """Return the owner of any object, None if the kind has no owners."""
     return obj.owner if isinstance(obj, Owned) else None
 
 
-class Granted(Owned):
+class Grantable(Object):
+    """An object with privileges, in the field `grants`."""
+
+    @classmethod
+    def default_grants(cls) -> dict[str, list[str]]:
+        """Return the privileges of a new object, unless default privileges were altered."""
+        return {}
+
+    @classmethod
+    def initial_grants(cls, context: PlanningContext, schema: str) -> Grants:
+        """Return the privileges of a new object of `context.user` in a schema."""
+        return cls.default_grants()
+
+
+class Granted(Owned, Grantable):
     """An object with an owner and privileges."""
 
     grant_class: ClassVar[str] = "TABLE"  # the word in GRANT … ON

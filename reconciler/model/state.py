@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -138,18 +138,25 @@ class State:
 
 @dataclass(frozen=True)
 class Scope:
-    """The schemas covered by a plan; `prune` drops undeclared objects in the schemas.
+    """The schemas covered by a plan; `prune` drops undeclared objects in the schemas `pruned`.
 
-    `everything` covers all schemas but the system's, and objects outside schemas.
+    `pruned` is None for all covered schemas. `everything` covers all schemas but the system's, and
+    objects outside schemas.
     """
 
     schemas: frozenset[str] = frozenset()
     prune: bool = False
     everything: bool = False
+    pruned: frozenset[str] | None = None
 
     def covers(self, ref: Ref) -> bool:
         """Tell whether the scope covers an object."""
         return self.everything or ref.schema in self.schemas
+
+    def prunes(self, ref: Ref) -> bool:
+        """Tell whether an undeclared object is to be dropped."""
+        pruned = self.schemas if self.pruned is None else self.pruned
+        return self.prune and (self.everything or ref.schema in pruned)
 
 
 @dataclass(frozen=True)
@@ -173,6 +180,17 @@ class Declaration:
     checks: Mapping[str, Any] = field(default_factory=dict[str, Any])
     schemas: frozenset[str] = frozenset()
     recorded: bool = False
+
+    @property
+    def own_schemas(self) -> frozenset[str]:
+        """The declared schemas, and those of objects named without a schema."""
+        declared = {r.name for r in self.objects if r == Ref("", r.name, "").schema_ref}
+        unqualified = {r.schema for r in self.objects if self.search_path.get(r) == r.schema}
+        return frozenset(declared | unqualified) - {""}
+
+    def is_defined(self, table: Ref, sections: Iterable[str]) -> bool:
+        """Tell whether the declaration lists one of the sections of a table, if only as empty."""
+        return any((table, section) in self.positions for section in sections)
 
     def position(self, ref: Ref, key: str = "") -> Position | None:
         """Return the position of a field, else of the object, else of the parent."""

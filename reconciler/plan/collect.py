@@ -203,13 +203,30 @@ def _with_child_tables(
     first, *others = statements
     added = [
         *(s for o in staying for s in keep_through(o, desired, live, context)),
-        *(s for o in after for s in restate_overrides(o, desired, live, context)),
+        *(s for o in after for s in _restated(operations, o, live, desired)),
     ]
     return [
         first.model_copy(update={"undo": (*(first.undo or ()), *undo)}),
         *others,
         *(s.model_copy(update={"undo": ()}) for s in added),
     ]
+
+
+def _restated(
+    operations: Operations, obj: Object, live: Object, desired: Object
+) -> list[Statement]:
+    """Restate an override after an alteration, as it is before a change of its own, if any.
+
+    That change commits together with the alteration: nobody sees the override half-way.
+    """
+    context, ref = operations.context, obj.ref
+    statements = [*restate_overrides(obj, desired, live, context)]
+    own_change = next((c for c in operations.changes if c.ref == ref and c.live), None)
+    if not statements or own_change is None or own_change.live is None:
+        return statements
+    operations.units.setdefault(Operation.create(ref), ref)
+    operations.joined.add((commit_group(desired) or desired.ref, ref))
+    return [*restate_overrides(own_change.live, desired, live, context)]
 
 
 def _swap(operations: Operations, live: Object, desired: Object) -> None:

@@ -8,9 +8,10 @@ from typing import Any, ClassVar, Self
 from psycopg import sql
 
 from reconciler.kinds.column.catalog import query
+from reconciler.kinds.column.counter import drop_identity, goes_on_counting, hand_over
 from reconciler.kinds.column.definition import ColumnDefinition
 from reconciler.kinds.column.fill_trigger import FillTrigger
-from reconciler.kinds.column.identity import Identity, count_on, save_counter, sequence_of
+from reconciler.kinds.column.identity import Identity, sequence_of
 from reconciler.kinds.column.inherited import fields_of_override, inherited_fields, restate
 from reconciler.kinds.column.not_null import read_not_null
 from reconciler.kinds.column.online import (
@@ -23,6 +24,7 @@ from reconciler.kinds.column.online import (
     hazards_of_adding,
     mark_sequence,
     question_of_adding,
+    restore_type,
     shadow_of,
 )
 from reconciler.kinds.column.shadow import ShadowColumn
@@ -33,17 +35,15 @@ from reconciler.kinds.column.storage import (
     without_settings,
 )
 from reconciler.kinds.column.target import Target
-from reconciler.kinds.column.type_change import collation_sql, spelled_collation
+from reconciler.kinds.column.type_change import spelled_collation
 from reconciler.model.commit_group import CommitsTogether
-from reconciler.model.datatype import COLLATE_PREFIX
 from reconciler.model.deferred import Deferred
 from reconciler.model.facts import PartitionCopy
 from reconciler.model.object import InlinePart, Object, PlanningContext
 from reconciler.model.online_recipe import OnlineRecipe
-from reconciler.model.owned import Owned
+from reconciler.model.owned import Grantable, Owned
 from reconciler.model.partitioned import build_name
 from reconciler.model.privileges import Access, Grants, after_owner_change, all_privileges
-from reconciler.model.record import Record
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import UNFILLED_COMMENT
 from reconciler.model.statement import Hazard, HazardKind, Statement, TypeConversion
@@ -54,7 +54,9 @@ from reconciler.server.connection import Row
 from reconciler.sql import compose, raw, text
 
 
-class Column(Suspendable, Deferred, OnlineRecipe, ChangesType, CommitsTogether, ColumnDefinition):
+class Column(
+    Suspendable, Deferred, OnlineRecipe, ChangesType, CommitsTogether, Grantable, ColumnDefinition
+):
     """A column of a table, in short `name: type`."""
 
     kind: ClassVar[str] = "column"
@@ -294,9 +296,10 @@ class Column(Suspendable, Deferred, OnlineRecipe, ChangesType, CommitsTogether, 
     def _alter(self, old: Self, context: PlanningContext) -> Iterable[Statement]:
         identity, old_identity = self.full_identity, old.full_identity
         if old_identity is not None and identity is None:
-            if counts_on := sequence_of(self.default) is not None:
-                yield save_counter(old_identity.sql_name(self.target), self.target)
-            yield old_identity.drop(self.target, context, saved=counts_on)
+            if sequence_of(self.default) is not None:
+                yield from drop_identity(old, context, counts_on=True)
+            else:
+                yield old_identity.drop(self.target, context)
         if old.generated is not None and self.generated is None:
             yield self.target.alter_column(raw("DROP EXPRESSION"))
         yield from self._alter_type_and_default(old, context)
@@ -318,15 +321,7 @@ class Column(Suspendable, Deferred, OnlineRecipe, ChangesType, CommitsTogether, 
             yield alter_type(self, old, context)
         if self.default != default:
             yield self.target.set_default(self.default, before=default)
-        yield from self._hand_counter_over(old)
-
-    def _hand_counter_over(self, old: Self) -> Iterable[Statement]:
-        """Save a serial's counter for an identity, or set it from an identity's saved counter."""
-        before, after = sequence_of(old.default), sequence_of(self.default)
-        if before is not None and self.identity is not None and self.default is None:
-            yield save_counter(before, self.target)
-        if after is not None and old.identity is not None:
-            yield count_on(after, self.target)
+        yield from hand_over(self, old)
 
     def _alter_expression(self, old: Self, context: PlanningContext) -> Iterable[Statement]:
         if self.generated is None or old.generated is None or self.generated == old.generated:
@@ -345,9 +340,8 @@ class Column(Suspendable, Deferred, OnlineRecipe, ChangesType, CommitsTogether, 
             return None
         found: list[Statement] = []
         if self.full_identity is not None:
-            counter = save_counter(self.full_identity.sql_name(self.target), self.target)
-            counts_on = _counts(context.declared.get(self.ref))
-            found = [counter, self.full_identity.drop(self.target, context, saved=counts_on)]
+            counts_on = goes_on_counting(self, context)
+            found = [*drop_identity(self, context, counts_on=counts_on)]
         if self.default is not None:
             found.append(self.target.set_default(None, before=self.default))
         return found
@@ -355,29 +349,10 @@ class Column(Suspendable, Deferred, OnlineRecipe, ChangesType, CommitsTogether, 
     def restore(
         self, old: Self, conversions: Mapping[str, TypeConversion], context: PlanningContext
     ) -> Iterable[Statement]:
-        yield from self._restore_type(old, conversions, context)
+        yield from restore_type(self, old, conversions, context)
         if self.default is not None:
             yield self.target.set_default(self.default, before=None)
-            sequence = sequence_of(self.default)
-            if sequence is not None and old.full_identity is not None:
-                yield count_on(sequence, self.target)
-
-    def _restore_type(
-        self, old: Self, conversions: Mapping[str, TypeConversion], context: PlanningContext
-    ) -> Iterable[Statement]:
-        conversion, collated = conversions.get(old.type), None
-        suspended = old.model_copy(update={"default": None, "identity": None})
-        if conversion is not None:
-            suspended = suspended.model_copy(update={"type": conversion.old_name})
-        if old.collation is not None:
-            collated = conversions.get(COLLATE_PREFIX + text(collation_sql(old.collation)))
-        if conversion is not None and self.type == old.type:
-            yield self.target.change_type(conversion, context)
-        elif collated is not None:
-            renamed = suspended.model_copy(update={"collation": collated.old_name})
-            yield alter_type(self, renamed, context)
-        elif self.changes_type(old):
-            yield alter_type(self, suspended, context)
+            yield from hand_over(self, old)
 
     def after_restore(self, old: Self, context: PlanningContext) -> Self:
         restored = {"type": self.type, "collation": self.collation, "default": self.default}
@@ -416,10 +391,3 @@ class Column(Suspendable, Deferred, OnlineRecipe, ChangesType, CommitsTogether, 
 
     def replay(self, copies: Mapping[Ref, PartitionCopy]) -> Iterable[Statement]:
         return ShadowColumn.from_leftover(self).recreate_leftovers()
-
-
-def _counts(declared: Record | None) -> bool:
-    """Return whether a declared column goes on counting, by a sequence or an identity."""
-    return isinstance(declared, Column) and (
-        declared.identity is not None or declared.default is not None or declared.is_serial
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from reconciler.kinds.column.backfill_spec import Backfill, fill
@@ -13,9 +13,11 @@ from reconciler.kinds.column.not_null import drop_check
 from reconciler.kinds.column.shadow import ShadowColumn
 from reconciler.kinds.column.storage import alter_settings, without_settings
 from reconciler.kinds.column.target import Target
+from reconciler.kinds.column.type_change import collation_sql
 from reconciler.model.context import PlanningContext
+from reconciler.model.datatype import COLLATE_PREFIX
 from reconciler.model.reserved_names import SETTING_PREFIX, UNFILLED_COMMENT
-from reconciler.model.statement import Hazard, Question, Statement
+from reconciler.model.statement import Hazard, Question, Statement, TypeConversion
 from reconciler.sql import compose, literal, raw, text
 
 # -- backfills -------------------------------------------------------------------------------------
@@ -157,6 +159,28 @@ def alter_type(new: ColumnDefinition, old: ColumnDefinition, context: PlanningCo
         undo=(target.alter_column_sql(change.undo_action()), *(s.sql for s in restored)),
         hazards=tuple(change.hazards(target.rewrite_hazard(context))),
     )
+
+
+def restore_type(
+    new: ColumnDefinition,
+    old: ColumnDefinition,
+    conversions: Mapping[str, TypeConversion],
+    context: PlanningContext,
+) -> Iterable[Statement]:
+    """Convert a suspended column to the replacement of its type or collation, or to another."""
+    conversion, collated = conversions.get(old.type), None
+    suspended = old.model_copy(update={"default": None, "identity": None})
+    if conversion is not None:
+        suspended = suspended.model_copy(update={"type": conversion.old_name})
+    if old.collation is not None:
+        collated = conversions.get(COLLATE_PREFIX + text(collation_sql(old.collation)))
+    if conversion is not None and new.type == old.type:
+        yield new.target.change_type(conversion, context)
+    elif collated is not None:
+        renamed = suspended.model_copy(update={"collation": collated.old_name})
+        yield alter_type(new, renamed, context)
+    elif new.changes_type(old):
+        yield alter_type(new, suspended, context)
 
 
 def shadow_of(

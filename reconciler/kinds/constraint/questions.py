@@ -72,7 +72,8 @@ def _about_reference(key: ConstraintDefinition, context: PlanningContext) -> Que
         return None
     columns = [split_name(c)[0] for c in split_commas(found[2])]
     condition: sql.Composable = joined((compose("asked.{} IS NOT NULL", c) for c in own), " AND ")
-    if Ref("table", *names) not in context.created:
+    schema, own_name = names
+    if Ref("table", schema, own_name) not in context.created:
         pairs = zip(columns, own, strict=True)
         same = joined(
             (compose("there.{} OPERATOR(pg_catalog.=) asked.{}", c, o) for c, o in pairs), " AND "
