@@ -105,7 +105,8 @@ def _after_renamings(
     renamed = replace(
         inputs, live=with_renamings(scratch, inputs.live, inputs.declaration, renamings)
     )
-    desired = overlay(renamed.live, inputs.declaration, inputs.scope)
+    names = {r.was: r.becomes for r in renamings if not r.part}
+    desired = overlay(renamed.live, inputs.declaration, inputs.scope, renamed=names)
     roots = _roots(renamed, desired) | {r.becomes for r in renamings}
     roots |= {n for r in renamings for n in inputs.live.state.needs(r.was)}  # for the undo
     canonical = ScratchBuilder(scratch, resources, renamed, desired).canonical(roots)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from reconciler.canonicalise.closure import descendants
 from reconciler.canonicalise.preconditions import (
@@ -17,7 +17,8 @@ from reconciler.introspect.partitions import on_its_own
 from reconciler.kinds import KINDS
 from reconciler.model.companion import goes_along
 from reconciler.model.declared import declared_arguments
-from reconciler.model.inheritance import filled, inherited_by, parents_of
+from reconciler.model.inheritance import filled, in_place_of, inherited_by, parents_of
+from reconciler.model.markers import GuardsRows
 from reconciler.model.object import Object
 from reconciler.model.owned import GrantsOf, Owned, owner_of
 from reconciler.model.partitioned import PartitionedObject
@@ -33,13 +34,14 @@ class Desired:
 
     `spelled` maps refs of the files to PostgreSQL's spelling of a routine's arguments, where known
     and different. `source` maps the refs of all declared objects to the refs in the files.
-    `dropped` are live objects.
+    `dropped` are live objects. `renamed` maps old names to the live objects renamed by the plan.
     """
 
     objects: Mapping[Ref, Object]
     source: Mapping[Ref, Ref]
     dropped: Set[Ref]
     spelled: Mapping[Ref, Ref]
+    renamed: Mapping[Ref, Ref] = field(default_factory=dict[Ref, Ref])
 
 
 def overlay(
@@ -47,10 +49,13 @@ def overlay(
     declaration: Declaration,
     scope: Scope,
     spelled: Mapping[Ref, Ref] | None = None,
+    renamed: Mapping[Ref, Ref] | None = None,
 ) -> Desired:
     """Lay the declaration over the live state.
 
-    `spelled` as in Desired; by default the spellings of live routines. Raises DeclarationError for
+    `spelled` and `renamed` as in Desired; by default the spellings of live routines. A new table
+    that swallows the table of its name as a partition takes over its owner, privileges and row
+    security. Raises DeclarationError for
     objects whose table, schema, role or name is not to be had.
     """
     spelled = _spelled_as_live(live.state, declaration) if spelled is None else spelled
@@ -63,14 +68,16 @@ def overlay(
     merged_into_new = _copies_of_new_objects(live.state, declared) - declared.keys()
     undeclared = {**live.state.objects, **kept}
     objects = {r: o for r, o in undeclared.items() if r not in dropped | merged_into_new}
+    predecessors = _predecessors(live.state, declared, renamed or {})
     for ref, origin in source.items():
-        current = kept.get(ref) or live.state.get(ref)
+        current = kept.get(ref) or live.state.get(ref) or predecessors.get(ref)
         objects[ref] = _laid_over(declared[ref], current, origin, declaration, (live, scope))
+    objects |= _guards_of(predecessors.keys(), renamed or {}, live.state, declaration)
     dropped |= _dropped_along(live.state, declared, objects)
     if problems := name_conflicts(live, declaration, declared, source, dropped):
         raise DeclarationError(problems)
     objects = {r: o for r, o in objects.items() if r in declared or r not in dropped}
-    return Desired(objects, source, dropped, spelled)
+    return Desired(objects, source, dropped, spelled, renamed or {})
 
 
 def _laid_over(
@@ -89,6 +96,33 @@ def _laid_over(
     complete = complete or _GRANTS in declaration.exclusive.get(origin, ())
     full = GrantsOf(obj, current, live.context, complete).fill_in(full)
     return current if current is not None and full.matches(current) else full
+
+
+def _predecessors(
+    live: State, declared: Mapping[Ref, Object], renamed: Mapping[Ref, Ref]
+) -> dict[Ref, Object]:
+    """Map new tables to what they take over from the tables that become partitions of them."""
+    swallowed = {
+        new: live[old]
+        for new, old in renamed.items()
+        if new in declared and new not in live and old in declared and old in live
+        if new in parents_of(declared[old])
+    }
+    return {new: in_place_of(declared[new], old) for new, old in swallowed.items()}
+
+
+def _guards_of(
+    replaced: Set[Ref], renamed: Mapping[Ref, Ref], live: State, declaration: Declaration
+) -> dict[Ref, Object]:
+    """Copy the policies of renamed tables to the tables that take their place."""
+    named = declaration.objects.keys() | declaration.absent.keys()
+    copies = (
+        guard.on_relation(new)
+        for new in replaced
+        for guard in live.living_on(renamed[new])
+        if isinstance(guard, GuardsRows)
+    )
+    return {copy.ref: copy for copy in copies if copy.ref not in named}
 
 
 def _dropped_along(

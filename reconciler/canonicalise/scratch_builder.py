@@ -20,9 +20,11 @@ from reconciler.canonicalise.expressions import resolve_declared
 from reconciler.canonicalise.overlay import Desired, overlay
 from reconciler.errors import DeclarationError, Position, Problem, ScratchError, StatementFailed
 from reconciler.introspect.introspect import Snapshot, introspect
+from reconciler.introspect.partitions import partition_bounds
 from reconciler.model.companion import following
 from reconciler.model.context import PlanningContext
 from reconciler.model.declared import Overloaded
+from reconciler.model.inheritance import parents_of
 from reconciler.model.markers import PlatformDependent
 from reconciler.model.object import Object, reserved_constraint_names
 from reconciler.model.ref import Ref
@@ -119,14 +121,22 @@ class ScratchBuilder:
             desired, declared = resolve_declared(
                 built.connection, built.snapshot, self.desired, self.declaration
             )
+            bounds = partition_bounds(built.connection, self._new_partitions(desired))
         desired = self._with_followers(live.snapshot.state, desired)
         context = replace(
             self.live.context,
             declared=declared,
             default_partition_names=built.snapshot.context.partition_copies,
             claimed=self.context.claimed,
+            bounds=bounds,
         )
         return desired, built.order, context
+
+    def _new_partitions(self, desired: State) -> list[Ref]:
+        """List the existing tables that the declaration makes partitions."""
+        live = self.live.state
+        known = [ref for ref in self.desired.source if ref in live and ref in desired]
+        return [r for r in known if {*parents_of(desired[r])} - {*parents_of(live[r])}]
 
     def _with_followers(self, live: State, desired: State) -> State:
         """Let undeclared objects follow the changes of others, as the desired state has them."""
@@ -168,7 +178,9 @@ class ScratchBuilder:
                 found[ref] = obj.identify(connection)
         if any(ref != identity for ref, identity in found.items()):
             live, declaration, scope = self.live, self.declaration, self.inputs.scope
-            self.desired = overlay(live, declaration, scope, {**known, **found})
+            self.desired = overlay(
+                live, declaration, scope, {**known, **found}, self.desired.renamed
+            )
 
     def _search_path(self, ref: Ref) -> str:
         return self.declaration.search_path.get(ref, "")

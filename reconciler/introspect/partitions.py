@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.introspect.queries import (
@@ -111,3 +111,36 @@ def local_and_inherited_not_null(
 def relations_by_name(objects: Mapping[Ref, Object]) -> dict[tuple[str, str], Ref]:
     """Map schema and name to tables, views, indexes and sequences."""
     return {(r.schema, r.name): r for r, o in objects.items() if o.relation}
+
+
+# A bound by hash names the parent's OID, and an expression in the key may call any function.
+_BOUNDS = """
+    SELECT n.nspname AS schema, c.relname AS name,
+           pg_catalog.pg_get_partition_constraintdef(c.oid) AS bound,
+           ARRAY(SELECT a.attname::text FROM unnest(p.partattrs::int2[]) AS k(number)
+                 JOIN pg_catalog.pg_attribute AS a
+                      ON a.attrelid = h.inhparent AND a.attnum = k.number) AS columns
+    FROM unnest(%(schemas)s::text[], %(names)s::text[]) AS w(schema, name)
+    JOIN pg_catalog.pg_namespace AS n ON n.nspname = w.schema
+    JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = w.name
+    JOIN pg_catalog.pg_inherits AS h ON h.inhrelid = c.oid
+    JOIN pg_catalog.pg_partitioned_table AS p ON p.partrelid = h.inhparent
+    JOIN pg_catalog.pg_class AS up ON up.oid = h.inhparent
+    WHERE c.relispartition AND NOT up.relispartition
+          AND p.partstrat <> 'h' AND p.partexprs IS NULL"""
+
+
+def partition_bounds(
+    connection: Connection, tables: Sequence[Ref]
+) -> dict[Ref, tuple[tuple[str, ...], str]]:
+    """Return the bounds of partitions as conditions on the columns of the partition key."""
+    by_name = {(t.schema, t.name): t for t in tables}
+    values: dict[str, object] = {
+        "schemas": [t.schema for t in tables],
+        "names": [t.name for t in tables],
+    }
+    return {
+        by_name[row["schema"], row["name"]]: (tuple(row["columns"]), row["bound"])
+        for row in (rows(connection, _BOUNDS, values) if tables else ())
+        if row["bound"]
+    }

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from reconciler.model.catalog_sql import address, managed
 from reconciler.model.commit_group import CommitsTogether
+from reconciler.model.markers import GuardsRows
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.privileges import PUBLIC
 from reconciler.model.ref import Ref
@@ -18,7 +19,7 @@ from reconciler.server.capabilities import Server
 from reconciler.sql import compose, joined, name, raw, text
 
 
-class Policy(CommitsTogether):
+class Policy(CommitsTogether, GuardsRows):
     """A row security policy; all changes to a table's policies share one transaction."""
 
     kind: ClassVar[str] = "policy"

@@ -16,6 +16,7 @@ from pydantic import Field
 from reconciler.model.catalog_sql import address, managed, object_grants
 from reconciler.model.deferred import Deferred
 from reconciler.model.object import InlinePart, Object, PlanningContext
+from reconciler.model.record import ATTACHED
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Hazard, HazardKind, Statement, TypeConversion
 from reconciler.model.table_like import INHERITANCE_COLUMNS, InheritableTable
@@ -42,6 +43,11 @@ class Table(Deferred, PinsType, InheritableTable):
         "of",
         "options",
     )
+
+    kept_in_place: ClassVar[frozenset[str]] = ATTACHED | {
+        "row_level_security",
+        "force_row_level_security",
+    }
 
     partition_by: str | None = Field(
         default=None,

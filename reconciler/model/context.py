@@ -35,6 +35,8 @@ class PlanningContext:
                                   NULL constraint of their own besides the inherited one
     shadows                       for columns swapped online, the names of their shadow columns
     staying_children              child tables with the same parents before and after, as desired
+    bounds                        for tables that become partitions, the columns of the partition
+                                  key, and the bound as a condition on them
     scratch_order                 the order in which scratch created the desired objects
     reparenting                   statements before and after a child table changes its parents
                                   from the first tuple to the second
@@ -66,6 +68,9 @@ class PlanningContext:
     )
     shadows: Mapping[Ref, str] = field(default_factory=dict[Ref, str])
     staying_children: Mapping[Ref, Record] = field(default_factory=dict[Ref, Record])
+    bounds: Mapping[Ref, tuple[tuple[str, ...], str]] = field(
+        default_factory=dict[Ref, tuple[tuple[str, ...], str]]
+    )
     scratch_order: Mapping[Ref, int] = field(default_factory=dict[Ref, int])
     reparenting: Mapping[
         tuple[Ref, Parents, Parents], tuple[Sequence[Statement], Sequence[Statement]]

@@ -10,18 +10,25 @@ one is `Overriding`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Self
+from typing import ClassVar, Self
 
 from psycopg import sql
 
 from reconciler.model.context import PlanningContext
 from reconciler.model.object import Object
+from reconciler.model.record import ATTACHED
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
 
 
 class Inheriting(Object):
-    """A table with parent tables, a partition, or a table eligible to be either."""
+    """A table with parent tables, a partition, or a table eligible to be either.
+
+    `kept_in_place` are the fields that a partitioned table takes over from a table that it replaces
+    and swallows as a partition.
+    """
+
+    kept_in_place: ClassVar[frozenset[str]] = ATTACHED
 
     @property
     def parents(self) -> tuple[Ref, ...]:
@@ -41,6 +48,13 @@ class Inheriting(Object):
     def without_parents(self) -> Self:
         """Return the table without parents."""
         raise NotImplementedError
+
+
+def in_place_of(new: Object, old: Object) -> Object:
+    """Return a table named as `new` with nothing but what `new` takes over from `old`."""
+    fields = new.kept_in_place if isinstance(new, Inheriting) else frozenset[str]()
+    kept = {f: getattr(old, f) for f in fields & type(new).model_fields.keys()}
+    return type(new)(ref=new.ref, **kept)
 
 
 class Inheritable(Object):

@@ -17,5 +17,9 @@ class HiddenDependency(Object):
     """An object with dependents missing from pg_depend: only the object's function is recorded."""
 
 
+class GuardsRows(Object):
+    """An object deciding which rows of a table a role sees: wanted on a table in its place too."""
+
+
 class PlatformDependent(Object):
     """An object dependent on the server's platform: the ICU version, the installed locales."""

@@ -16,7 +16,7 @@ from reconciler.model.object import InlinePart
 from reconciler.model.owned import Granted
 from reconciler.model.ref import Ref, split_name
 from reconciler.model.resumption import Resumable
-from reconciler.model.statement import Hazard, Statement
+from reconciler.model.statement import Hazard, Question, Statement
 from reconciler.model.suspension import Suspendable
 from reconciler.sql import compose, joined, literal, raw, text
 
@@ -174,7 +174,20 @@ class InheritableTable(Suspendable, CommitsTogether, Inheriting, Resumable, Gran
                 lock="ACCESS EXCLUSIVE",
                 relation=self.ref.identity,
                 hazards=self.attach_hazards(context),
+                question=self._question_of_bound(context),
             )
+
+    def _question_of_bound(self, context: PlanningContext) -> Question | None:
+        """Ask for rows outside the bound; None if its key has expressions or hashes."""
+        if self.ref not in context.bounds:
+            return None
+        columns, bound = context.bounds[self.ref]
+        return Question(
+            relation=text(self.sql_name()),
+            columns=columns,
+            condition=f"NOT ({bound})",
+            meaning=f"rows of {self.ref.identity} lie outside its bound {self.values or 'DEFAULT'}",
+        )
 
     def _change_parents(self, old: Self) -> Iterable[Statement]:
         """Add new parents before removing old parents.

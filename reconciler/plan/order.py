@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from reconciler.diff.diff import Action
 from reconciler.diff.renames import Renaming
 from reconciler.errors import PlanError
 from reconciler.model.datatype import Replaceable
+from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
 from reconciler.plan.edges import order_graph
 from reconciler.plan.graph import Graph, components, find_cycle, inverted, quotient, sort
 from reconciler.plan.operations import Operation, Operations
+from reconciler.plan.rules.names import free_name_first
 from reconciler.plan.step import Step
+from reconciler.plan.swap import is_quick, taking_freed_names
 
 
 def steps_in_order(operations: Operations, renamings: Sequence[Renaming] = ()) -> list[Step]:
@@ -31,7 +34,11 @@ def steps_in_order(operations: Operations, renamings: Sequence[Renaming] = ()) -
     writer = _StepWriter(len(str(statements + len(renamings))))
     writer.write_renamings(renamings)
     predecessors = inverted(graph)
-    for block in _blocks(operations, graph):
+    blocks = _blocks(operations, graph)
+    swapped = taking_freed_names(operations, graph, renamings, blocks)
+    for block in [b for b in blocks if b[0] in swapped]:
+        _write_block(writer, operations, graph, predecessors, block, same_transaction=True)
+    for block in [b for b in blocks if b[0] not in swapped]:
         _write_block(writer, operations, graph, predecessors, block)
     return _numbered(writer.steps)
 
@@ -47,7 +54,7 @@ def _blocks(operations: Operations, graph: Graph[Operation]) -> list[list[Operat
     """
     unit_of = {o: operations.units.get(o, o) for o in graph}
     units = quotient(graph, unit_of)
-    for unit, other in operations.joined:
+    for unit, other in [*operations.joined, *_exchanges_of_names(operations, unit_of)]:
         if unit in units and other in units:
             units[unit].add(other)
             units[other].add(unit)
@@ -57,6 +64,21 @@ def _blocks(operations: Operations, graph: Graph[Operation]) -> list[list[Operat
         members.setdefault(block_of[unit], []).append(operation)
     order = sort(quotient(units, block_of), lambda n: _block_key(operations, members[n]))
     return [members[n] for n in order]
+
+
+def _exchanges_of_names(
+    operations: Operations, unit_of: Mapping[Operation, Ref | Operation]
+) -> Iterator[tuple[Ref | Operation, Ref | Operation]]:
+    """Yield pairs of units of which one drops an object and the other takes its name.
+
+    Nobody is to meet the name while nothing has it. What takes long commits apart.
+    """
+    slow = {unit for operation, unit in unit_of.items() if not is_quick(operations, operation)}
+    for drop, taker in free_name_first(operations):
+        if drop is not None and taker is not None and drop.drops:
+            units = unit_of[drop], unit_of[taker]
+            if not slow & {*units}:
+                yield units
 
 
 def _block_key(operations: Operations, block: Sequence[Operation]) -> tuple[int, Operation]:
@@ -75,13 +97,19 @@ def _write_block(
     graph: Graph[Operation],
     predecessors: Graph[Operation],
     block: Sequence[Operation],
+    *,
+    same_transaction: bool = False,
 ) -> None:
-    """Write the steps of a block in a transaction; split a lone operation if a swap is prepared."""
-    writer.new_transaction()
+    """Write the steps of a block in a transaction; split a lone operation if a swap is prepared.
+
+    With `same_transaction`, the steps commit with those written before.
+    """
+    if not same_transaction:
+        writer.new_transaction()
     members = {*block}
     order = sort({o: graph[o] & members for o in block}, lambda o: o)
     for operation, statements in _lines(operations, predecessors, order):
-        if len(block) == 1:
+        if len(block) == 1 and not same_transaction:
             writer.new_transaction()
         writer.write(
             operation,
