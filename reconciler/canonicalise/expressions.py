@@ -6,18 +6,25 @@ import re
 from dataclasses import replace
 from difflib import get_close_matches
 
+from psycopg import sql
+
 from reconciler.canonicalise.build import sql_rule
 from reconciler.canonicalise.overlay import Desired
 from reconciler.diff.renames import names_in_depends_on
 from reconciler.errors import DeclarationError, Problem, StatementFailed
 from reconciler.introspect.introspect import Snapshot
-from reconciler.model.declared import expressions, with_expression
+from reconciler.model.declared import (
+    RowExpressions,
+    conversions,
+    expressions,
+    with_expression,
+)
 from reconciler.model.object import Object
 from reconciler.model.partitioned import reference_errors
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration, State
 from reconciler.server.connection import Connection, rows, run_sql
-from reconciler.sql import compose, literal, name, raw, text
+from reconciler.sql import compose, joined, literal, name, raw, text
 
 VIEW_NEEDS = """
     SELECT d.refclassid::int8, d.refobjid::int8, d.refobjsubid::int8
@@ -29,14 +36,19 @@ _NO_SUCH_OBJECT = "name its kind and its name: `function f(integer)`, `table pub
 
 
 def resolve_declared(
-    connection: Connection, built: Snapshot, desired: Desired, declaration: Declaration
+    connection: Connection,
+    built: Snapshot,
+    live: State,
+    desired: Desired,
+    declaration: Declaration,
 ) -> tuple[State, dict[Ref, Object]]:
     """Return the built state with qualified expressions and edges, and the declared objects.
 
-    Raises DeclarationError for expressions that PostgreSQL refuses and references to objects that
-    do not exist.
+    `built` is the desired state, `live` the live state on the same server. Raises
+    DeclarationError for expressions that PostgreSQL refuses and references to objects that do not
+    exist.
     """
-    resolver = _Resolver(connection, built, declaration)
+    resolver = _Resolver(connection, built, live, declaration)
     for ref, origin in desired.source.items():
         if ref in built.state:
             resolver.add(ref, origin)
@@ -49,8 +61,11 @@ def resolve_declared(
 class _Resolver:
     """Collect the objects, edges and problems of a declaration."""
 
-    def __init__(self, connection: Connection, built: Snapshot, declaration: Declaration) -> None:
+    def __init__(
+        self, connection: Connection, built: Snapshot, live: State, declaration: Declaration
+    ) -> None:
         self.connection, self.built, self.declaration = connection, built, declaration
+        self.live = live
         self.objects, self.edges = dict(built.state.objects), dict(built.state.edges)
         self.declared: dict[Ref, Object] = {}
         self.problems: list[Problem] = []
@@ -63,8 +78,33 @@ class _Resolver:
         if obj.depends_on:
             self._add_needs(ref, self._named_in_depends_on(obj, origin))
         for field, expression in expressions(obj).items():
-            obj = self._qualify(obj, origin, field, expression)
+            obj = self._qualify(obj, origin, field, expression, self._row(obj))
+        for field, expression in conversions(obj).items() if self._changes_type(ref) else ():
+            obj = self._qualify(obj, origin, field, expression, self._row_before(obj))
         self.declared[ref] = obj
+
+    def _changes_type(self, ref: Ref) -> bool:
+        """Tell whether a live column gets another type, for which alone USING is meant."""
+        before, after = (
+            getattr(s.get(ref), "type", None) for s in (self.live.objects, self.objects)
+        )
+        return before is not None and before != after
+
+    def _row(self, obj: Object) -> sql.Composable:
+        """Return the table of an object, for FROM."""
+        assert obj.ref.on is not None
+        return name(obj.ref.on.schema, obj.ref.on.name)
+
+    def _row_before(self, obj: Object) -> sql.Composable:
+        """Return a row of the table with the types before the change, for FROM."""
+        table = obj.ref.on
+        assert table is not None
+        columns = [
+            compose("NULL::{} AS {}", raw(type_), o.ref.name)
+            for o in self.live.living_on(table)
+            if (type_ := getattr(o, "type", "")) and isinstance(o, RowExpressions)
+        ]
+        return compose("(SELECT {}) AS {}", joined(columns), table.name)
 
     def _report(self, ref: Ref, origin: Ref, field: str, problem: Problem) -> None:
         message = f"{ref}: {field}: {problem.message}"
@@ -92,13 +132,14 @@ class _Resolver:
                 self._report(obj.ref, origin, "depends_on", problem)
         return frozenset(known[title] for title in obj.depends_on if title in known)
 
-    def _qualify(self, obj: Object, origin: Ref, field: str, expression: str) -> Object:
-        """Replace an expression of the object by PostgreSQL's spelling."""
+    def _qualify(
+        self, obj: Object, origin: Ref, field: str, expression: str, row: sql.Composable
+    ) -> Object:
+        """Replace an expression of the object over a row by PostgreSQL's spelling."""
         ref = obj.ref
-        assert ref.on is not None
         try:
             with self.connection.transaction():
-                printed, needs = self._print(ref.on, expression, self._search_path(origin))
+                printed, needs = self._print(row, expression, self._search_path(origin))
         except StatementFailed as e:
             self._report(ref, origin, field, Problem(e.message, None, e.hint, sql_rule(e)))
             return obj
@@ -107,15 +148,15 @@ class _Resolver:
         self._add_needs(ref, needs - {ref})
         return with_expression(obj, field, printed)
 
-    def _print(self, table: Ref, expression: str, path: str) -> tuple[str, frozenset[Ref]]:
-        """Let PostgreSQL print an expression over a table's row, and list the needs of the SQL.
+    def _print(self, row: sql.Composable, expression: str, path: str) -> tuple[str, frozenset[Ref]]:
+        """Let PostgreSQL print an expression over a row, and list the needs of the SQL.
 
         A temporary view of the expression has both.
         """
         create = compose(
             'CREATE TEMP VIEW reconcile_probe AS SELECT ({}) AS "reconcile value" FROM {}',
             raw(expression),
-            name(table.schema, table.name),
+            row,
         )
         run_sql(self.connection, text(compose("SET LOCAL search_path TO {}", literal(path))))
         run_sql(self.connection, text(create))

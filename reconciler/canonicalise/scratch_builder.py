@@ -119,7 +119,11 @@ class ScratchBuilder:
             built = self._build(state, changed, resources, live.snapshot.state)
             self._require_declared({**live.left_out, **built.left_out})
             desired, declared = resolve_declared(
-                built.connection, built.snapshot, self.desired, self.declaration
+                built.connection,
+                built.snapshot,
+                live.snapshot.state,
+                self.desired,
+                self.declaration,
             )
             bounds = partition_bounds(built.connection, self._new_partitions(desired))
         desired = self._with_followers(live.snapshot.state, desired)

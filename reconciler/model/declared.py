@@ -32,6 +32,10 @@ class RowExpressions(Object):
         """Return the expressions by field name."""
         raise NotImplementedError
 
+    def conversions(self) -> Mapping[str, str]:
+        """Return the expressions over a row as it is before the change, by field name."""
+        return {}
+
     def with_expression(self, field: str, value: str) -> Self:
         """Return the object with the expression `field` as printed by PostgreSQL."""
         raise NotImplementedError
@@ -68,6 +72,11 @@ class RenamesParts(Object):
         """Return the declaration with parts renamed; `names` maps new names to old names."""
         del names
         return self
+
+
+def conversions(obj: Object) -> Mapping[str, str]:
+    """Return any object's expressions over a row as it is before the change, by field name."""
+    return obj.conversions() if isinstance(obj, RowExpressions) else {}
 
 
 def expressions(obj: Object) -> Mapping[str, str]:

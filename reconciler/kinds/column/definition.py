@@ -215,7 +215,12 @@ class ColumnDefinition(
         source = self.backfill or self.fill_trigger
         return {"backfill": source.value} if source else {}
 
+    def conversions(self) -> Mapping[str, str]:
+        return {} if self.using is None else {"using": self.using}
+
     def with_expression(self, field: str, value: str) -> Self:
+        if field == "using":
+            return self.model_copy(update={"using": value})
         update: dict[str, Any] = {}
         if self.backfill is not None:
             update["backfill"] = self.backfill.model_copy(update={"value": value})

@@ -7,14 +7,14 @@ SET row_security = off;  -- better refused than a backfill that misses rows
 SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
-ALTER TABLE public.people ADD COLUMN reconcile_retype_ea6157ac2731 integer;
-CREATE OR REPLACE FUNCTION public.reconcile_retype_ea6157ac2731() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path TO pg_catalog, pg_temp
+ALTER TABLE public.people ADD COLUMN reconcile_retype_f6c54f8e90c2 integer;
+CREATE OR REPLACE FUNCTION public.reconcile_retype_f6c54f8e90c2() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path TO pg_catalog, pg_temp
 AS 'BEGIN
-  NEW.reconcile_retype_ea6157ac2731 := (SELECT born::int FROM (SELECT NEW.*) AS people);
+  NEW.reconcile_retype_f6c54f8e90c2 := (SELECT (born)::integer FROM (SELECT NEW.*) AS people);
   RETURN NEW;
 END';
-CREATE OR REPLACE TRIGGER "~reconcile_retype_ea6157ac2731" BEFORE INSERT OR UPDATE ON public.people FOR EACH ROW EXECUTE FUNCTION public.reconcile_retype_ea6157ac2731();
-ALTER TABLE public.people ENABLE ALWAYS TRIGGER "~reconcile_retype_ea6157ac2731";
+CREATE OR REPLACE TRIGGER "~reconcile_retype_f6c54f8e90c2" BEFORE INSERT OR UPDATE ON public.people FOR EACH ROW EXECUTE FUNCTION public.reconcile_retype_f6c54f8e90c2();
+ALTER TABLE public.people ENABLE ALWAYS TRIGGER "~reconcile_retype_f6c54f8e90c2";
 COMMIT;
 
 SET lock_timeout = '2s';
@@ -25,48 +25,48 @@ BEGIN
   reconcile_blocks := (SELECT coalesce(max(pg_relation_size(p.relid)), pg_relation_size('public.people'::regclass)) / current_setting('block_size')::int8
     FROM pg_partition_tree('public.people'::regclass) AS p);
   WHILE reconcile_first < reconcile_blocks LOOP
-    UPDATE public.people SET reconcile_retype_ea6157ac2731 = born::int WHERE ctid >= format('(%s,0)', reconcile_first)::tid AND ctid < format('(%s,0)', reconcile_first + 128)::tid AND reconcile_retype_ea6157ac2731 IS NULL AND (born::int) IS NOT NULL;
+    UPDATE public.people SET reconcile_retype_f6c54f8e90c2 = (born)::integer WHERE ctid >= format('(%s,0)', reconcile_first)::tid AND ctid < format('(%s,0)', reconcile_first + 128)::tid AND reconcile_retype_f6c54f8e90c2 IS NULL AND ((born)::integer) IS NOT NULL;
     COMMIT;
     reconcile_first := reconcile_first + 128;
   END LOOP;
-  IF EXISTS (SELECT FROM public.people WHERE reconcile_retype_ea6157ac2731 IS NULL AND (born::int) IS NULL) THEN
-    RAISE EXCEPTION USING MESSAGE = 'rows of public.people have no reconcile_retype_ea6157ac2731, and no value was found for them';
+  IF EXISTS (SELECT FROM public.people WHERE reconcile_retype_f6c54f8e90c2 IS NULL AND ((born)::integer) IS NULL) THEN
+    RAISE EXCEPTION USING MESSAGE = 'rows of public.people have no reconcile_retype_f6c54f8e90c2, and no value was found for them';
   END IF;
 END $reconcile$;
 
 SET lock_timeout = '2s';
 SET statement_timeout = '30s';
 BEGIN;
-ALTER TABLE public.people ADD CONSTRAINT reconcile_not_null_reconcile_retype_ea6157ac2731 CHECK (reconcile_retype_ea6157ac2731 IS NOT NULL) NOT VALID;
+ALTER TABLE public.people ADD CONSTRAINT reconcile_not_null_reconcile_retype_f6c54f8e90c2 CHECK (reconcile_retype_f6c54f8e90c2 IS NOT NULL) NOT VALID;
 COMMIT;
 
 SET lock_timeout = 0;
 SET statement_timeout = 0;
 BEGIN;
-ALTER TABLE public.people VALIDATE CONSTRAINT reconcile_not_null_reconcile_retype_ea6157ac2731;
+ALTER TABLE public.people VALIDATE CONSTRAINT reconcile_not_null_reconcile_retype_f6c54f8e90c2;
 COMMIT;
 
 SET lock_timeout = 0;
 SET statement_timeout = 0;
 BEGIN;
-ANALYZE public.people (reconcile_retype_ea6157ac2731);
+ANALYZE public.people (reconcile_retype_f6c54f8e90c2);
 COMMIT;
 
 SET lock_timeout = 0;
 SET statement_timeout = 0;
-CREATE UNIQUE INDEX CONCURRENTLY reconcile_f30086471777 ON public.people (reconcile_retype_ea6157ac2731);
+CREATE UNIQUE INDEX CONCURRENTLY reconcile_f30086471777 ON public.people (reconcile_retype_f6c54f8e90c2);
 
 SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
-ALTER TABLE public.people ADD COLUMN reconcile_retype_d41ea8b2daf4 public.mood;
-CREATE OR REPLACE FUNCTION public.reconcile_retype_d41ea8b2daf4() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path TO pg_catalog, pg_temp
+ALTER TABLE public.people ADD COLUMN reconcile_retype_13c4e38e6621 public.mood;
+CREATE OR REPLACE FUNCTION public.reconcile_retype_13c4e38e6621() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path TO pg_catalog, pg_temp
 AS 'BEGIN
-  NEW.reconcile_retype_d41ea8b2daf4 := (SELECT nullif(mood, ''none'')::public.mood FROM (SELECT NEW.*) AS people);
+  NEW.reconcile_retype_13c4e38e6621 := (SELECT (NULLIF(mood, ''none''::text))::public.mood FROM (SELECT NEW.*) AS people);
   RETURN NEW;
 END';
-CREATE OR REPLACE TRIGGER "~reconcile_retype_d41ea8b2daf4" BEFORE INSERT OR UPDATE ON public.people FOR EACH ROW EXECUTE FUNCTION public.reconcile_retype_d41ea8b2daf4();
-ALTER TABLE public.people ENABLE ALWAYS TRIGGER "~reconcile_retype_d41ea8b2daf4";
+CREATE OR REPLACE TRIGGER "~reconcile_retype_13c4e38e6621" BEFORE INSERT OR UPDATE ON public.people FOR EACH ROW EXECUTE FUNCTION public.reconcile_retype_13c4e38e6621();
+ALTER TABLE public.people ENABLE ALWAYS TRIGGER "~reconcile_retype_13c4e38e6621";
 COMMIT;
 
 SET lock_timeout = '2s';
@@ -77,24 +77,24 @@ BEGIN
   reconcile_blocks := (SELECT coalesce(max(pg_relation_size(p.relid)), pg_relation_size('public.people'::regclass)) / current_setting('block_size')::int8
     FROM pg_partition_tree('public.people'::regclass) AS p);
   WHILE reconcile_first < reconcile_blocks LOOP
-    UPDATE public.people SET reconcile_retype_d41ea8b2daf4 = nullif(mood, 'none')::public.mood WHERE ctid >= format('(%s,0)', reconcile_first)::tid AND ctid < format('(%s,0)', reconcile_first + 128)::tid AND reconcile_retype_d41ea8b2daf4 IS NOT DISTINCT FROM NULL AND (nullif(mood, 'none')::public.mood) IS DISTINCT FROM NULL;
+    UPDATE public.people SET reconcile_retype_13c4e38e6621 = (NULLIF(mood, 'none'::text))::public.mood WHERE ctid >= format('(%s,0)', reconcile_first)::tid AND ctid < format('(%s,0)', reconcile_first + 128)::tid AND reconcile_retype_13c4e38e6621 IS NOT DISTINCT FROM NULL AND ((NULLIF(mood, 'none'::text))::public.mood) IS DISTINCT FROM NULL;
     COMMIT;
     reconcile_first := reconcile_first + 128;
   END LOOP;
-  IF EXISTS (SELECT FROM public.people WHERE reconcile_retype_d41ea8b2daf4 IS NOT DISTINCT FROM NULL AND (nullif(mood, 'none')::public.mood) IS DISTINCT FROM NULL) THEN
-    RAISE EXCEPTION USING MESSAGE = 'rows of public.people have no reconcile_retype_d41ea8b2daf4, and no value was found for them';
+  IF EXISTS (SELECT FROM public.people WHERE reconcile_retype_13c4e38e6621 IS NOT DISTINCT FROM NULL AND ((NULLIF(mood, 'none'::text))::public.mood) IS DISTINCT FROM NULL) THEN
+    RAISE EXCEPTION USING MESSAGE = 'rows of public.people have no reconcile_retype_13c4e38e6621, and no value was found for them';
   END IF;
 END $reconcile$;
 
 SET lock_timeout = 0;
 SET statement_timeout = 0;
 BEGIN;
-ANALYZE public.people (reconcile_retype_d41ea8b2daf4);
+ANALYZE public.people (reconcile_retype_13c4e38e6621);
 COMMIT;
 
 SET lock_timeout = 0;
 SET statement_timeout = 0;
-CREATE INDEX CONCURRENTLY reconcile_25df16d85228 ON public.people USING btree (reconcile_retype_d41ea8b2daf4) INCLUDE (note);
+CREATE INDEX CONCURRENTLY reconcile_25df16d85228 ON public.people USING btree (reconcile_retype_13c4e38e6621) INCLUDE (note);
 
 SET lock_timeout = '2s';
 SET statement_timeout = 0;
@@ -102,22 +102,22 @@ BEGIN;
 ALTER TABLE public.people DROP CONSTRAINT people_born_key;
 DROP INDEX public.people_mood;
 DROP INDEX public.people_sad;
-DROP TRIGGER IF EXISTS "~reconcile_retype_ea6157ac2731" ON public.people;
-DROP FUNCTION IF EXISTS public.reconcile_retype_ea6157ac2731();
+DROP TRIGGER IF EXISTS "~reconcile_retype_f6c54f8e90c2" ON public.people;
+DROP FUNCTION IF EXISTS public.reconcile_retype_f6c54f8e90c2();
 ALTER TABLE public.people DROP COLUMN born;
-ALTER TABLE public.people RENAME COLUMN reconcile_retype_ea6157ac2731 TO born;
+ALTER TABLE public.people RENAME COLUMN reconcile_retype_f6c54f8e90c2 TO born;
 ALTER TABLE public.people ADD CONSTRAINT people_born_not_null NOT NULL born;
-ALTER TABLE public.people DROP CONSTRAINT reconcile_not_null_reconcile_retype_ea6157ac2731;
+ALTER TABLE public.people DROP CONSTRAINT reconcile_not_null_reconcile_retype_f6c54f8e90c2;
 ALTER TABLE public.people ADD CONSTRAINT people_born_key UNIQUE USING INDEX reconcile_f30086471777;
 DROP TRIGGER zz_noted ON public.people;
 ALTER TABLE public.people ALTER COLUMN mood DROP DEFAULT;
-DROP TRIGGER IF EXISTS "~reconcile_retype_d41ea8b2daf4" ON public.people;
-DROP FUNCTION IF EXISTS public.reconcile_retype_d41ea8b2daf4();
+DROP TRIGGER IF EXISTS "~reconcile_retype_13c4e38e6621" ON public.people;
+DROP FUNCTION IF EXISTS public.reconcile_retype_13c4e38e6621();
 ALTER TABLE public.people DROP COLUMN mood;
-ALTER TABLE public.people RENAME COLUMN reconcile_retype_d41ea8b2daf4 TO mood;
+ALTER TABLE public.people RENAME COLUMN reconcile_retype_13c4e38e6621 TO mood;
 ALTER TABLE public.people ALTER COLUMN mood SET DEFAULT 'ok'::public.mood;
 ALTER INDEX public.reconcile_25df16d85228 RENAME TO people_mood;
--- hazard blocks-reads: nobody can read or write public.people (65,536 bytes: about 1 s, if 50 MB are read a second) while index public.people_sad is built
+-- hazard blocks-reads: nobody can read or write public.people (188,416 bytes: about 1 s, if 50 MB are read a second) while index public.people_sad is built
 CREATE INDEX people_sad ON public.people USING btree (born) WHERE (mood = 'sad'::public.mood);
 CREATE TRIGGER zz_noted BEFORE UPDATE OF mood ON public.people FOR EACH ROW EXECUTE FUNCTION public.noted();
 COMMIT;

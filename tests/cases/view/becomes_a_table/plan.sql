@@ -1,0 +1,14 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+SET statement_timeout = 0;
+BEGIN;
+DROP VIEW public.v;
+CREATE TABLE public.v (
+    id integer NOT NULL
+);
+ALTER TABLE public.v ADD CONSTRAINT v_pkey PRIMARY KEY (id);
+COMMIT;
