@@ -24,6 +24,7 @@ class PlanningContext:
     initial                       privileges of a new object of `user`, if default privileges were
                                   altered, by GRANT's word for its class and the schema ("": any)
     declared                      objects as written, with fields that no catalog stores
+    dropped                       objects that the plan drops for good
     created                       objects that the plan creates: empty, and seen by no other session
     partition_copies              the target's copies of indexes and constraints on partitions
     default_partition_names       names of the same copies in a database created from nothing
@@ -50,6 +51,7 @@ class PlanningContext:
     unfinished: Mapping[Ref, Record] = field(default_factory=dict[Ref, Record])
     initial: Mapping[tuple[str, str], Grants] = field(default_factory=dict[tuple[str, str], Grants])
     declared: Mapping[Ref, Record] = field(default_factory=dict[Ref, Record])
+    dropped: Mapping[Ref, Record] = field(default_factory=dict[Ref, Record])
     created: Set[Ref] = frozenset()
     partition_copies: PartitionCopies = field(
         default_factory=dict[Ref, Mapping[Ref, PartitionCopy]]

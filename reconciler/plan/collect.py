@@ -53,7 +53,8 @@ def collect_operations(
 def _without_reused(operations: Operations, changes: Sequence[Change]) -> list[Change]:
     """Note objects reused as part of a new object; return the remaining changes."""
     operations.created = frozenset(c.ref for c in changes if c.live is None)
-    operations.context = replace(operations.context, created=operations.created)
+    dropped = {c.ref: c.live for c in changes if c.live and c.desired is None}
+    operations.context = replace(operations.context, created=operations.created, dropped=dropped)
     operations.reused = frozenset(
         ref
         for c in changes

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from reconciler.kinds.constraint.definition import ConstraintDefinition
-from reconciler.model.object import InlinePart, PlanningContext
+from reconciler.model.object import InlinePart, Object, PlanningContext
 from reconciler.model.partitioned import build_name, copies_on_leaves, partitions_below
 from reconciler.model.partitioned_build import PartitionedBuild
 from reconciler.model.record import Record
@@ -18,9 +18,42 @@ from reconciler.sql import compose, joined, name, raw, text
 
 
 def create_key(key: ConstraintDefinition, context: PlanningContext) -> Iterable[Statement]:
-    """Add a key to a table without partitions."""
+    """Add a key to a table without partitions, on an index that the plan would drop, or a new one.
+
+    Uniqueness is never away, and no index is built twice.
+    """
+    existing = _index_to_promote(key, context)
+    if existing is not None:
+        yield _promote_existing(key, existing, context)
+        if existing.comment is not None and key.index_comment is None:
+            yield Statement(
+                sql=key.index_comment_sql(),
+                lock="SHARE UPDATE EXCLUSIVE",
+                relation=key.stands_on,
+                undo=(),
+            )
+        return
     yield from build_index(key, context)
     yield promote_index(key)
+
+
+def _index_to_promote(key: ConstraintDefinition, context: PlanningContext) -> Object | None:
+    """Return a unique index of the table that the plan would drop, of the key's definition."""
+    found = [
+        obj
+        for ref, obj in context.dropped.items()
+        if ref.on == key.ref.on and isinstance(obj, Object) and _fits(obj, key)
+    ]
+    return min(found, key=lambda o: (o.ref.name != key.ref.name, o.ref.name), default=None)
+
+
+def _promote_existing(
+    key: ConstraintDefinition, index: Object, context: PlanningContext
+) -> Statement:
+    """Turn an index into the constraint; the undo builds the index again, under lock."""
+    promoted = promote_index(key, index.ref.name)
+    again = (s.sql for s in index.create(context, online=False))
+    return promoted.model_copy(update={"undo": (key.plain_drop_sql(), *again)})
 
 
 def build_index(key: ConstraintDefinition, context: PlanningContext) -> Iterable[Statement]:
@@ -29,14 +62,14 @@ def build_index(key: ConstraintDefinition, context: PlanningContext) -> Iterable
         yield _create_index(key)
 
 
-def promote_index(key: ConstraintDefinition) -> Statement:
-    """Turn the index of the temporary name into the constraint."""
+def promote_index(key: ConstraintDefinition, index: str | None = None) -> Statement:
+    """Turn an index into the constraint, by default the one of the temporary name."""
     promote = compose(
         "ALTER TABLE {} ADD CONSTRAINT {} {} USING INDEX {}{}",
         key.table,
         key.ref.name,
         raw("UNIQUE" if key.unique is not None else "PRIMARY KEY"),
-        build_name(key.ref),
+        index or build_name(key.ref),
         key.deferrable_clause(),
     )
     return Statement(
@@ -142,6 +175,9 @@ def reused_by(
     if old is None and key.partitioned:
         reused = PartitionedBuild(key, context).reused
         return frozenset(o.ref for o in reused) | built_indexes(key, context)
+    existing = _index_to_promote(key, context) if old is None and not key.partitioned else None
+    if existing is not None:
+        return frozenset({existing.ref})
     return built_indexes(key.over_shadow(context), context)
 
 

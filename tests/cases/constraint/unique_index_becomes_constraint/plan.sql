@@ -1,0 +1,17 @@
+\set ON_ERROR_STOP on
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+SET statement_timeout = '30s';
+BEGIN;
+ALTER TABLE public.u ADD CONSTRAINT u_email UNIQUE USING INDEX u_email;
+COMMENT ON INDEX public.u_email IS NULL;
+COMMIT;
+
+SET lock_timeout = '2s';
+SET statement_timeout = '30s';
+BEGIN;
+ALTER TABLE public.u ADD CONSTRAINT u_pkey PRIMARY KEY USING INDEX u_id;
+COMMIT;
