@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 from pydantic import Field
 
 from reconciler.model.object import Object
+from reconciler.model.record import Record
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
 from reconciler.server.connection import Connection
@@ -42,6 +43,10 @@ class RequiresFiles(Object):
 
     def files(self) -> frozenset[str]:
         """Return the extensions' names, as in pg_available_extensions."""
+        raise NotImplementedError
+
+    def without_defaults_of_files(self, declared: Record | None) -> Self:
+        """Return the object without undeclared fields: every server's files choose the values."""
         raise NotImplementedError
 
 
@@ -83,6 +88,11 @@ def with_expression(obj: Object, field: str, value: str) -> Object:
 def files(obj: Object) -> frozenset[str]:
     """Return the files required by any object."""
     return obj.files() if isinstance(obj, RequiresFiles) else frozenset()
+
+
+def without_defaults_of_files(obj: Object, declared: Record | None) -> Object:
+    """Return any object without undeclared fields that the server's files decide."""
+    return obj.without_defaults_of_files(declared) if isinstance(obj, RequiresFiles) else obj
 
 
 def declared_arguments(obj: Object | None) -> str | None:

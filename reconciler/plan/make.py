@@ -9,6 +9,7 @@ from reconciler.diff.diff import Change
 from reconciler.diff.inherited import context_of_reparenting, with_inherited
 from reconciler.diff.renames import Renaming
 from reconciler.introspect.notices import unfinished_notices
+from reconciler.model.declared import without_defaults_of_files
 from reconciler.model.object import PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
@@ -93,6 +94,8 @@ def _planned_changes(operations: Operations, desired: State) -> Iterator[Planned
         if change.ref in operations.reused or by_postgres:
             continue
         after = (desired.get(change.ref) or change.desired) if change.desired else None
+        if after is not None and change.action == "create":
+            after = without_defaults_of_files(after, operations.context.declared.get(change.ref))
         yield Planned(
             action=change.action,
             kind=change.ref.kind,
