@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from reconciler.escape import one_line
+
 Severity = Literal["error", "warning", "note"]
 
 
@@ -53,13 +55,13 @@ class Problem:
     severity: Severity = "error"
 
     def __str__(self) -> str:
-        head = f"{self.position}: {self.message}" if self.position else self.message
-        lines = [head]
+        lines = [f"{self.position}: {self.message}" if self.position else self.message]
         if self.position and self.position.text:
-            lines += [f"    {self.position.text}", "    " + " " * (self.position.column - 1) + "^"]
+            before = one_line(self.position.text[: self.position.column - 1])
+            lines += [f"    {self.position.text}", "    " + " " * len(before) + "^"]
         if self.hint:
             lines.append(f"    {self.hint}")
-        return "\n".join(lines)
+        return "\n".join(map(one_line, lines))
 
 
 class ReconcileError(Exception):

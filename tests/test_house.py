@@ -13,6 +13,7 @@ from reconciler.kinds import KINDS
 
 PACKAGE = Path(__file__).parents[1] / "reconciler"
 FLOORS = (  # from the ground up: a package imports from lower floors only
+    {"escape"},
     {"sql", "errors"},
     {"server"},
     {"model", "checks"},
@@ -97,6 +98,19 @@ def test_only_the_command_line_prints_and_exits(path: Path) -> None:
             assert called not in {"print", "exit", "quit", "sys.exit", "os._exit", "click.echo"}, (
                 f"line {node.lineno}"
             )
+
+
+PRINTERS = {"click.echo", "click.confirm", "click.secho", "click.prompt", "Console"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_of)
+def test_output_is_escaped_at_one_place(path: Path) -> None:
+    """A document is escaped where it is made, other text where it is printed."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            assert called not in PRINTERS or module_of(path) == "cli.output", f"line {node.lineno}"
+            assert called != "Document" or module_of(path) == "escape", f"line {node.lineno}"
 
 
 @pytest.mark.parametrize(

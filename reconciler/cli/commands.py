@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,10 +30,19 @@ from reconciler.cli.options import (
     scratch_option,
     target_option,
 )
-from reconciler.cli.output import confirmed, print_notes, print_report, watch_progress
+from reconciler.cli.output import (
+    confirmed,
+    print_document,
+    print_line,
+    print_lines,
+    print_notes,
+    print_report,
+    watch_progress,
+)
 from reconciler.declare.json_schema import json_schema
 from reconciler.demo import play
 from reconciler.errors import PlanRefused, SettingsError
+from reconciler.escape import json_document
 from reconciler.model.reserved_names import JOURNAL
 from reconciler.model.state import Scope
 from reconciler.pipeline import Job
@@ -100,7 +108,7 @@ def _run(plan: Plan, job: Job | None, target: ResolvedTarget, execution: Executi
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops as Ctrl-C does: cleanly
     with watch_progress() as watcher:
         outcome = pipeline.apply_plan(plan, job, target.url, watcher, policy, allow, journal)
-    click.echo(text.recap(outcome), nl=False)
+    print_document(text.recap(outcome))
     incomplete = outcome.failed or outcome.skipped or outcome.left or outcome.unseen
     return ERROR if incomplete else DONE
 
@@ -223,7 +231,7 @@ def export(target: str | None, schemas: Sequence[str], out: Path) -> int:
     scope = Scope(bounds, everything="*" in bounds)
     files, notes = pipeline.export_state(resolved.url, scope, out)
     for file in files:
-        click.echo(file)
+        print_line(str(file))
     print_notes(notes)
     return DONE
 
@@ -235,7 +243,7 @@ def schema(document: str) -> None:
 
     Editors complete and check YAML files by the schema.
     """
-    click.echo(json.dumps(json_schema() if document == "declaration" else plan_schema(), indent=2))
+    print_document(json_document(json_schema() if document == "declaration" else plan_schema()))
 
 
 @main.command()
@@ -251,4 +259,4 @@ def demo(scale: float, load_only: bool) -> int:
 
     Plan, apply, verify, changes by hand, drift, and their repair; it takes half a minute.
     """
-    return play(click.echo, watch_progress, scale=scale, load_only=load_only)
+    return play(print_lines, watch_progress, scale=scale, load_only=load_only)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import Any
 
 import click
 
 from reconciler import __version__
-from reconciler.cli.output import print_error
+from reconciler.cli.output import print_error, print_line, print_lines
 from reconciler.errors import ReconcileError
 
 DONE, ERROR, DIFFERENT = 0, 1, 2  # exit statuses
@@ -25,13 +26,15 @@ class _Group(click.Group):
         try:
             status = super().main(*args, **extra)
         except click.ClickException as error:
-            error.show()
+            usage = io.StringIO()
+            error.show(usage)
+            print_lines(usage.getvalue().removesuffix("\n"), stderr=True)
             sys.exit(ERROR)
         except click.Abort:
-            click.echo("stopped; finished steps stay, run again to continue", err=True)
+            print_line("stopped; finished steps stay, run again to continue", stderr=True)
             sys.exit(ERROR)
         except ReconcileError as error:
-            print_error(str(error))
+            print_error(error)
             sys.exit(ERROR)
         sys.exit(status if isinstance(status, int) else DONE)
 

@@ -12,7 +12,7 @@ import click
 from pydantic import ValidationError
 
 from reconciler import settings
-from reconciler.cli.output import print_report, write_file
+from reconciler.cli.output import print_document, print_report, write_file
 from reconciler.declare.load import load
 from reconciler.errors import SettingsError
 from reconciler.model.reserved_names import JOURNAL
@@ -221,7 +221,7 @@ class OutputOptions:
         elif name == DEFAULT_FORMAT:
             print_report(document)
         else:
-            click.echo(document, nl=False)
+            print_document(document)
 
 
 def format_option(*subjects: Subject) -> Decorator:

@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from reconciler.apply import backfill
+from reconciler.escape import Document, document, one_line
 from reconciler.plan.plan import Plan
 from reconciler.plan.step import Step
 
-HEAD = r"""\set ON_ERROR_STOP on
+# Whatever ~/.psqlrc and the locale set, psql sends what `apply` would.
+HEAD = r"""\set ON_ERROR_STOP on \set ON_ERROR_ROLLBACK off
+\set AUTOCOMMIT on \set SINGLELINE off \encoding UTF8
+SET standard_conforming_strings = on;
 SET search_path = '';
 SET check_function_bodies = off;
 SET client_min_messages = warning;"""
 SEE_ALL_ROWS = "SET row_security = off;  -- better refused than a backfill that misses rows"
 
 
-def plan(plan: Plan) -> str:
+# Outside of quotes psql obeys `\`, replaces `:name` by a variable, and counts `begin` and `;`. The
+# pattern reads quotes as psql does where no comment, `$` in a name or continued string stands
+# before them; those are in _NOT_FOR_PSQL.
+_WORD = r"[\w$\x80-\U0010ffff]"
+_QUOTED = re.compile(
+    rf"""(?<!{_WORD})e'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|"""
+    rf"""(?<!{_WORD})\$((?:[^\W\d]\w*)?)\$.*?\$\1\$""",
+    re.IGNORECASE | re.DOTALL,
+)
+_QUOTE = "\0"  # in place of a quoted text
+_NOT_FOR_PSQL = re.compile(
+    r"""(?<!:):[\w'"{\0\x80-\U0010ffff]|[\\;'"$]|--|/\*|\bbegin\b|\0\s*\n\s*\0""", re.IGNORECASE
+)
+
+
+def plan(plan: Plan) -> Document:
     """Render a plan as a script with explicit transactions, stopping at the first error."""
-    return "\n".join(_plan_lines(plan)) + "\n"
+    return document(_plan_lines(plan))
 
 
 def _plan_lines(plan: Plan) -> Iterator[str]:
@@ -26,7 +46,7 @@ def _plan_lines(plan: Plan) -> Iterator[str]:
     yield from (f"-- note: {note}" for note in plan.notes)
     if plan.in_sync:
         return
-    yield HEAD
+    yield from HEAD.split("\n")
     if any(step.fill for step in plan.steps):
         yield SEE_ALL_ROWS
     for steps in plan.transactions():
@@ -49,6 +69,24 @@ def _step_lines(step: Step) -> Iterator[str]:
     yield from (f"-- hazard {hazard.hazard}: {hazard.reason}" for hazard in step.hazards)
     if step.fill:
         yield from (f"-- note: {note}" for note in backfill.omissions(step.fill))
-        yield backfill.script(step.fill) + ";"
+        yield from _command_lines(backfill.script(step.fill))
     else:
-        yield step.sql + ";"
+        yield from _command_lines(step.sql)
+
+
+def _command_lines(command: str) -> Iterator[str]:
+    r"""Yield a command as it is, or in a string for \gexec if psql would not send it unchanged.
+
+    psql reads nothing within the string, and the server reads its escapes as the characters.
+    """
+    lines = command.split("\n")
+    bare = _QUOTED.sub(_QUOTE, command)
+    if not _NOT_FOR_PSQL.search(bare) and lines == [one_line(line) for line in lines]:
+        yield from f"{command};".split("\n")
+        return
+    doubled = command.replace("\\", r"\\").replace("'", "''")
+    yield from f"SELECT E'{_escaped(doubled)}' \\gexec".split("\n")
+
+
+def _escaped(command: str) -> str:
+    return "\n".join(map(one_line, command.split("\n")))
