@@ -26,6 +26,7 @@ from typing import ClassVar, Literal
 from reconciler.escape import one_line
 
 Severity = Literal["error", "warning", "note"]
+MAX_PROBLEMS = 20  # shown of a declaration or of settings
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,14 @@ class Problem:
         return "\n".join(map(one_line, lines))
 
 
+def summarized(problems: Sequence[Problem]) -> str:
+    """Describe the first problems, and count the others."""
+    shown = [str(p) for p in problems[:MAX_PROBLEMS]]
+    if more := len(problems) - MAX_PROBLEMS:
+        shown += [f"… and {more:,} more"] if more > 0 else []
+    return "\n".join(shown)
+
+
 class ReconcileError(Exception):
     """The base class of every error raised by `reconcile` on purpose.
 
@@ -88,7 +97,7 @@ class DeclarationError(ReconcileError):
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(str(p) for p in self.problems))
+        super().__init__(summarized(self.problems))
         self.position = next((p.position for p in self.problems if p.position), None)
 
 

@@ -66,7 +66,9 @@ target_option = click.option(
 scratch_option = click.option(
     "--scratch",
     metavar="embedded|installed|target|URL",
-    help="The server on which plans are tried out first. Default: `scratch` of reconcile.yml,"
+    envvar="RECONCILE_SCRATCH",
+    help="The server on which plans are tried out first. Default: RECONCILE_SCRATCH, else `scratch`"
+    " of reconcile.yml (`embedded` or `installed`),"
     " else an embedded PostgreSQL, else one that is installed on this machine.",
 )
 
@@ -254,7 +256,7 @@ def make_job(
 ) -> tuple[Job, ResolvedTarget]:
     """Read the settings and the YAML files; options override settings."""
     file = settings.read()
-    declaration = load(options.state or file.state)
+    declaration = load(options.state or file.state_folder())
     schemas = frozenset(options.schemas or file.schemas) or declaration.schemas
     target = settings.resolve_target(file, options.target)
     if execution is not None:

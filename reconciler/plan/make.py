@@ -19,7 +19,7 @@ from reconciler.plan.operations import Operation, Operations
 from reconciler.plan.order import steps_in_order
 from reconciler.plan.plan import Plan, Planned, Renamed
 from reconciler.plan.undo import add_undo_of_one_way
-from reconciler.server.connection import redacted
+from reconciler.server.redaction import redacted
 
 
 @dataclass(frozen=True)

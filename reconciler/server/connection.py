@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, LiteralString, cast
 
 import psycopg
-from psycopg import pq
 from psycopg.rows import dict_row
 
 from reconciler.errors import ConnectionFailed, SettingsError, StatementFailed
 from reconciler.server.capabilities import Server
+from reconciler.server.redaction import EXPECTED, hide, redacted
+from reconciler.server.trust import withheld_hint
 
 Row = dict[str, Any]
 Connection = psycopg.Connection[Row]
@@ -27,10 +27,6 @@ NO_IDLE_TIMEOUT = (
     "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'"
 )
 
-_URL_PASSWORD = re.compile(r"(://[^:@/?#\s]*:)[^/?#\s]*@")
-_QUERY_PASSWORD = re.compile(r"((?:ssl)?password=)[^&\s]*", re.IGNORECASE)
-_KEYWORD_PASSWORD = re.compile(r"(password\s*=\s*)('(?:[^'\\]|\\.)*'|\S+)", re.IGNORECASE)
-
 
 def connect(target: str, *, application: str = APPLICATION) -> Connection:
     """Connect in autocommit mode.
@@ -42,13 +38,14 @@ def connect(target: str, *, application: str = APPLICATION) -> Connection:
         connection = Connection.connect(
             target, autocommit=True, row_factory=dict_row, fallback_application_name=application
         )
-    except psycopg.ProgrammingError as e:
+    except (psycopg.ProgrammingError, UnicodeError) as e:
         raise SettingsError(
-            f"the target {redacted(target)!r} is not a connection string: {hide(str(e), target)}"
+            f"{redacted(target)} is not a connection string: {hide(str(e), target)}; {EXPECTED}"
         ) from None
     except psycopg.OperationalError as e:
         raise ConnectionFailed(
             f"cannot connect to {redacted(target)}: {hide(str(e).strip(), target)}"
+            f"{withheld_hint(target)}"
         ) from None
     connection.prepare_threshold = None
     with translated():
@@ -113,31 +110,3 @@ def translated(statement: str = "") -> Generator[None]:
             hint=diag.message_hint or "",
             sql=statement,
         ) from e
-
-
-# psycopg and libpq parse and compose connection strings, and know which parameters are secret. They
-# do not mask a secret and leave the rest as a person wrote it; make_conninfo would turn a URL into
-# keywords. So redacted() masks by pattern, and libpq is asked for the secrets to hide elsewhere.
-
-
-def redacted(target: str) -> str:
-    """Return a connection string with `***` in place of passwords."""
-    if not target:
-        return "the server that libpq's PG* variables name"
-    if "://" in target:
-        return _QUERY_PASSWORD.sub(r"\1***", _URL_PASSWORD.sub(r"\1***@", target))
-    return _KEYWORD_PASSWORD.sub(r"\1***", target)
-
-
-def hide(message: str, target: str) -> str:
-    """Return a message about a connection string without its secrets."""
-    if target:
-        message = message.replace(target, redacted(target))
-    try:
-        options = pq.Conninfo.parse(target.encode())
-    except psycopg.OperationalError:  # libpq's message may quote parts of the string
-        return _URL_PASSWORD.sub(r"\1***@", _KEYWORD_PASSWORD.sub(r"\1***", message))
-    for option in options:
-        if option.val and option.dispchar == b"*":  # libpq's mark of a secret
-            message = message.replace(option.val.decode(), "***")
-    return message

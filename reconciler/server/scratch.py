@@ -18,13 +18,14 @@ from psycopg import conninfo
 
 from reconciler.errors import ScratchError, SettingsError, StatementFailed
 from reconciler.server.capabilities import Server
-from reconciler.server.connection import Connection, connect, redacted, rows, run_sql, server_of
+from reconciler.server.connection import Connection, connect, rows, run_sql, server_of
 from reconciler.server.disposable import scratch_server
 from reconciler.server.installation import (
     Installation,
     embedded_installations,
     machine_installations,
 )
+from reconciler.server.redaction import redacted
 from reconciler.sql import compose, text
 
 DATABASE_PREFIX = "reconcile_scratch_"  # listed in model.reserved_names
@@ -154,7 +155,7 @@ def scratches(
         yield _on_url(choice)
     else:
         raise SettingsError(
-            f"--scratch {choice!r}: embedded, installed, target or the URL of a server would do"
+            "--scratch: expected embedded, installed, target or the URL of a server"
         )
 
 
