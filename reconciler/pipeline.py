@@ -121,7 +121,7 @@ def plan_rollback(
     Raises PlanRefused if there is no such run, or if its objects have been changed since.
     """
     with connect(target) as connection:
-        adjust(connection, session or {})
+        adjust(connection, {"row_security": "off", **(session or {})})  # see all rows, or fail
         of = _to_roll_back(connection, journal, run)
         since = later(connection, journal, of.run.id)
         unfinished = [r for r in since if r.rollback_of == of.run.id and not r.done]
@@ -209,7 +209,8 @@ def _plan(job: Job, live: Snapshot, connection: Connection) -> Plan:
             f"{r} could not be built on scratch and was left out: {why}"
             for r, why in canonical.left_out.items()
         ]
-        notes = [*job.notes, *left_out, *unmanaged(connection, live, job.scope)]
+        kept = [f"{setting} is in force here, and is kept" for setting in live.kept]
+        notes = [*job.notes, *left_out, *kept, *unmanaged(connection, live, job.scope)]
         plan = _planned(job, live, canonical, notes)
         try:
             _proven(plan, canonical, canonical.connection, live)

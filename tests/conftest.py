@@ -7,14 +7,15 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-from reconciler.server.connection import connect, run_sql, server_of
+from reconciler.server.connection import Connection, connect, run_sql, server_of
 from reconciler.server.kept import Kept, start_embedded
 from reconciler.server.process import data_folder
 from reconciler.server.scratch import drop_database
@@ -29,6 +30,14 @@ ENOUGH = 4 << 30  # bytes
 SUPPORTED = (14, 15, 16, 17, 18)
 
 
+@contextmanager
+def as_application(url: str) -> Generator[Connection]:
+    """Connect with the search path that the server gives to everybody."""
+    with connect(url) as connection:
+        connection.execute("RESET search_path")
+        yield connection
+
+
 @dataclass(frozen=True)
 class Database:
     """A test's database; `tools` is the folder of psql and pg_dump."""
@@ -38,12 +47,12 @@ class Database:
 
     def run(self, script: str) -> None:
         """Run a script of several commands."""
-        with connect(self.url) as connection:
+        with as_application(self.url) as connection:
             connection.execute(script.encode())
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
         """Return the rows of a query."""
-        with connect(self.url) as connection:
+        with as_application(self.url) as connection:
             return [tuple(r.values()) for r in connection.execute(query.encode()).fetchall()]
 
     def value(self, query: str) -> object:

@@ -40,8 +40,11 @@ HOSTILE = f"a\n::error::b\n\t::stop-commands::c{COPY_TO_CLIPBOARD}{CURSOR_UP}\u2
     [
         ("a\nb\r\tc", "a\\nb\\r\tc"),
         (COPY_TO_CLIPBOARD, r"\x1b]52;c;cm0=\x07"),
-        ("\x7f\x9b\u202e\u2066\u200b\u2028\ufeff\U000e0041", r"\x7f\u009b\u202e\u2066\u200b\u2028"
-         r"\ufeff\U000e0041"),
+        (
+            "\x7f\x9b\u202e\u2066\u200b\u2028\ufeff\U000e0041",
+            r"\x7f\u009b\u202e\u2066\u200b\u2028"
+            r"\ufeff\U000e0041",
+        ),
         ("::error::x", r"\x3a:error::x"),
         ("\xa0 ::set-output name=a::b", "\xa0 \\x3a:set-output name=a::b"),
         ("x ##[group]y", r"x \x23#[group]y"),

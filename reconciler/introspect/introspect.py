@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -33,11 +33,15 @@ from reconciler.model.privileges import Grants
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
 from reconciler.server.capabilities import Server
-from reconciler.server.connection import Connection, rows, server_of, translated
+from reconciler.server.connection import (
+    Connection,
+    fix_parameters,
+    rows,
+    server_of,
+    translated,
+)
 
-SETTINGS = """
-    SELECT set_config('search_path', '', true), set_config('lock_timeout', '10s', true),
-           set_config('jit', 'off', true)"""
+SETTINGS = {"lock_timeout": "10s", "jit": "off"}
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,8 @@ class Snapshot:
     `names` holds schema and name of every relation, of known kinds or not; the value is the table
     of an index that is a partition of another index, else "". `available` are the extensions whose
     files the server has. `database` identifies the database by the cluster's system identifier and
-    the database's name.
+    the database's name. `kept` are parameters of the role and the database that stay in force, such
+    as `role = app`.
     """
 
     state: State
@@ -59,6 +64,7 @@ class Snapshot:
     available: frozenset[str] = frozenset()
     names: Mapping[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     addresses: Mapping[Address, Ref] = field(default_factory=dict[Address, Ref])
+    kept: Sequence[str] = ()
 
     @cached_property
     def standing_on(self) -> Mapping[Ref, set[Ref]]:
@@ -87,7 +93,7 @@ def _read_only(connection: Connection) -> Generator[None]:
         connection.isolation_level, connection.read_only = IsolationLevel.REPEATABLE_READ, True
         try:
             with connection.transaction():
-                connection.execute(SETTINGS)
+                fix_parameters(connection, SETTINGS)
                 yield
         finally:
             connection.isolation_level, connection.read_only = before
@@ -122,6 +128,7 @@ def _read(connection: Connection, server: Server) -> Snapshot:
         frozenset(facts["available"]),
         names,
         found.addresses,
+        facts["kept"],
     )
 
 

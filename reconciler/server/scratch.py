@@ -34,6 +34,7 @@ _EXTENSIONS = "SELECT extname::text AS name FROM pg_extension WHERE extname <> '
 _SCHEMAS = """
     SELECT nspname::text AS name FROM pg_namespace
     WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"""
+LIMITS = {"statement_timeout": "5min"}
 INSUFFICIENT_PRIVILEGE = "42501"
 OWN = ("auto", "embedded", "installed")
 REMEDY = """what would do:
@@ -84,10 +85,8 @@ class Scratch:
     @contextmanager
     def _connect(self, database: str, user: str) -> Generator[Connection]:
         url = conninfo.make_conninfo(self.url, dbname=database)
-        with connect(url, application=APPLICATION) as connection:
+        with connect(url, application=APPLICATION, settings=LIMITS) as connection:
             empty(connection)
-            run_sql(connection, "SELECT set_config('check_function_bodies', 'off', false)")
-            run_sql(connection, "SELECT set_config('client_min_messages', 'error', false)")
             with suppress(StatementFailed):  # without the privilege, event triggers fire
                 run_sql(connection, f"SELECT set_config({self.server.event_triggers_off}, false)")
             if self.ours and user:
