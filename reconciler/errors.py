@@ -21,12 +21,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from reconciler.escape import one_line
 
 Severity = Literal["error", "warning", "note"]
 MAX_PROBLEMS = 20  # shown of a declaration or of settings
+MAX_FOUND = 500  # then reading ends
+MAX_MESSAGE = 200  # characters of a line
+MAX_HINT = 800  # characters: lists of accepted keys are long
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,13 @@ class Position:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
+
+    def excerpt(self) -> tuple[str, int]:
+        """Return the part of the line around the position, and the index of the position there."""
+        start = max(0, self.column - 1 - MAX_MESSAGE // 2) if len(self.text) > MAX_MESSAGE else 0
+        before, end = "…" if start else "", start + MAX_MESSAGE
+        after = "…" if len(self.text) > end else ""
+        return before + self.text[start:end] + after, len(before) + self.column - 1 - start
 
 
 @dataclass(frozen=True)
@@ -56,20 +66,47 @@ class Problem:
     severity: Severity = "error"
 
     def __str__(self) -> str:
-        lines = [f"{self.position}: {self.message}" if self.position else self.message]
+        message = _clipped(self.message, MAX_MESSAGE)
+        lines = [f"{self.position}: {message}" if self.position else message]
         if self.position and self.position.text:
-            before = one_line(self.position.text[: self.position.column - 1])
-            lines += [f"    {self.position.text}", "    " + " " * len(before) + "^"]
+            shown, column = self.position.excerpt()
+            lines += [f"    {shown}", "    " + " " * len(one_line(shown[:column])) + "^"]
         if self.hint:
-            lines.append(f"    {self.hint}")
+            lines.append(f"    {_clipped(self.hint, MAX_HINT)}")
         return "\n".join(map(one_line, lines))
+
+
+def _clipped(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+class TooManyProblems(Exception):
+    """More problems were found than anybody reads."""
+
+
+class Findings(list[Problem]):
+    """Problems; raises TooManyProblems at the limit, which bounds time and memory."""
+
+    def append(self, problem: Problem, /) -> None:
+        if len(self) == MAX_FOUND:
+            raise TooManyProblems
+        super().append(problem)
+
+    def extend(self, problems: Iterable[Problem], /) -> None:
+        for problem in problems:
+            self.append(problem)
+
+    def __iadd__(self, problems: Iterable[Problem], /) -> Self:
+        self.extend(problems)
+        return self
 
 
 def summarized(problems: Sequence[Problem]) -> str:
     """Describe the first problems, and count the others."""
     shown = [str(p) for p in problems[:MAX_PROBLEMS]]
-    if more := len(problems) - MAX_PROBLEMS:
-        shown += [f"… and {more:,} more"] if more > 0 else []
+    if len(problems) > MAX_PROBLEMS:
+        at_least = "at least " if len(problems) >= MAX_FOUND else ""
+        shown.append(f"… and {at_least}{len(problems) - MAX_PROBLEMS:,} more")
     return "\n".join(shown)
 
 

@@ -16,6 +16,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
+from reconciler.declare.files import files_beside
 from reconciler.declare.nodes import Entries, Items, Node, plain
 from reconciler.declare.parse import documents
 from reconciler.errors import Position, Problem, SettingsError, summarized
@@ -121,7 +122,7 @@ def read(file: Path = FILE) -> Settings:
     if not os.path.lexists(file):
         return Settings()
     problems: list[Problem] = []
-    nodes = documents(file, problems)
+    nodes = documents(file, problems, files_beside(file.parent))
     if len(nodes) > 1:
         problems.append(Problem("expected one document", nodes[1].position))
     if not problems:

@@ -97,6 +97,7 @@ class DeclarationOptions:
     schemas: tuple[str, ...]
     prune: bool
     scratch: str | None
+    files_root: Path | None
 
 
 declaration_options = _collected(
@@ -122,6 +123,13 @@ declaration_options = _collected(
         help="Drop the objects in these schemas that the YAML files do not declare.",
     ),
     scratch_option,
+    click.option(
+        "--files-root",
+        type=click.Path(path_type=Path, file_okay=False, exists=True),
+        envvar="RECONCILE_FILES_ROOT",
+        help="A folder beside the state folder from which the YAML files may take SQL, by"
+        " `body_file` and `query_file`. Default: RECONCILE_FILES_ROOT.",
+    ),
 )
 
 
@@ -256,7 +264,7 @@ def make_job(
 ) -> tuple[Job, ResolvedTarget]:
     """Read the settings and the YAML files; options override settings."""
     file = settings.read()
-    declaration = load(options.state or file.state_folder())
+    declaration = load(options.state or file.state_folder(), files_root=options.files_root)
     schemas = frozenset(options.schemas or file.schemas) or declaration.schemas
     target = settings.resolve_target(file, options.target)
     if execution is not None:
