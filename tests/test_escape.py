@@ -75,7 +75,7 @@ def before(intruder: Path) -> str:
     """Return objects whose names and bodies psql must not obey."""
     escape = f"x\n\\! touch {intruder}\n--"
     return rf"""
-        CREATE TABLE public.t (a int[], "USER" int, "{escape}" text DEFAULT E'\\! touch {intruder}');
+        CREATE TABLE public.t (a int[], "USER" int, "{escape}" text DEFAULT E'\\! touch');
         CREATE INDEX "{escape}" ON public.t ("USER");
         CREATE INDEX "::error::" ON public.t (("USER" + 1));
         COMMENT ON TABLE public.t IS E'a\n\\! touch {intruder}\n::error::\x1b[2A :USER \\';
