@@ -11,6 +11,7 @@ from typing import Any, ClassVar, cast
 import yaml
 
 MAX_FLOW_WIDTH = 100  # characters of a collection in brackets
+_VERBATIM = "verbatim"  # a style in addition to PyYAML's
 MAX_KEY_LENGTH = 1000  # YAML requires the colon of a key within 1024 characters
 _NOT_PRINTABLE = re.compile(  # https://yaml.org/spec/1.2.2/#51-character-set, without line breaks
     "[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
@@ -31,6 +32,12 @@ class Section(dict[str, Any]):
 
 class Literal(str):
     """SQL with the form of a YAML number or boolean, written without quotes."""
+
+    __slots__ = ()
+
+
+class Verbatim(str):
+    """YAML written as it stands."""
 
     __slots__ = ()
 
@@ -95,6 +102,8 @@ class _Dumper(yaml.SafeDumper):
         value = emitter.event.value
         if emitter.event.style == "|":
             return "|"
+        if emitter.event.style == _VERBATIM:
+            return ""
         if _NOT_PRINTABLE.search(value):
             return '"'
         style = cast("Any", super()).choose_scalar_style()
@@ -136,9 +145,15 @@ def _represent_literal(dumper: yaml.SafeDumper, value: Literal) -> yaml.ScalarNo
     return cast("Any", dumper).represent_scalar(f"tag:yaml.org,2002:{tag}", str(value))
 
 
+def _represent_verbatim(dumper: yaml.SafeDumper, value: Verbatim) -> yaml.ScalarNode:
+    tag = "tag:yaml.org,2002:str"
+    return cast("Any", dumper).represent_scalar(tag, str(value), style=_VERBATIM)
+
+
 cast("Any", _Dumper).add_implicit_resolver(
     "tag:yaml.org,2002:bool", re.compile(r"true|false", re.I), list("tTfF")
 )
 _Dumper.add_representer(Section, _Dumper.represent_dict)
 _Dumper.add_representer(Block, cast("Any", _represent_block))
+_Dumper.add_representer(Verbatim, cast("Any", _represent_verbatim))
 _Dumper.add_representer(Literal, cast("Any", _represent_literal))

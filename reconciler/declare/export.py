@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from reconciler.declare.dump import Block, Literal, Section, dump_yaml
+from reconciler.declare.dump import Block, Literal, Section, Verbatim, dump_yaml
 from reconciler.declare.names import quoted
 from reconciler.errors import SettingsError
 from reconciler.model.declared import Shorthand, declared_arguments
@@ -20,6 +20,7 @@ from reconciler.model.state import State
 
 Body = dict[str, Any]
 _UNQUOTED_NAME = re.compile(r"[^\".(]+\Z")  # other names need quotes in a key
+_HIDDEN = Verbatim("{secret}")  # a value that is not read, in options of foreign data
 _YAML_LITERAL = re.compile(r"(true|false|0|[1-9][0-9]{0,17})\Z")
 
 
@@ -121,7 +122,8 @@ def _value(value: Any, key: str = "", *, is_sql: bool = False) -> Any:
         return Literal(value)
     if isinstance(value, dict):
         items = cast("Body", value).items()
-        return {k: _value(v, k) for k, v in (sorted(items) if key == "grants" else items)}
+        values = {k: _value(v, k) for k, v in (sorted(items) if key == "grants" else items)}
+        return values | {k: _HIDDEN for k, v in values.items() if v is None}
     if isinstance(value, list):
         return [_value(v) for v in cast("list[Any]", value)]
     return value

@@ -28,6 +28,7 @@ from reconciler.introspect.queries import (
 )
 from reconciler.model.context import PlanningContext
 from reconciler.model.facts import Size
+from reconciler.model.foreign_options import HasForeignOptions
 from reconciler.model.object import Object
 from reconciler.model.privileges import Grants
 from reconciler.model.ref import Ref
@@ -116,6 +117,7 @@ def _read(connection: Connection, server: Server) -> Snapshot:
         partition_copies=copies,
         local_and_inherited_not_null=local_and_inherited_not_null(connection, objects),
         relation_names=frozenset(names),
+        hidden_options=_hidden_options(objects),
         initial=_initial_grants(connection),
     )
     return Snapshot(
@@ -164,6 +166,11 @@ def _edges(connection: Connection, addresses: Mapping[Address, Ref]) -> dict[Ref
         if table and is_inherited and table not in (dependent, dependent.on):
             edges[dependent].add(table)
     return {r: frozenset(e) for r, e in edges.items()}
+
+
+def _hidden_options(objects: Mapping[Ref, Object]) -> dict[Ref, tuple[str, ...]]:
+    holders = (o for o in objects.values() if isinstance(o, HasForeignOptions))
+    return {o.ref: o.hidden_options for o in holders if o.hidden_options}
 
 
 def _sizes(connection: Connection, objects: Mapping[Ref, Object]) -> dict[Ref, Size]:

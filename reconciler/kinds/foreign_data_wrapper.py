@@ -9,15 +9,16 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar, Self
 
 from psycopg import sql
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from reconciler.model.catalog_sql import address, managed, object_grants
 from reconciler.model.foreign_options import (
-    non_secret_options,
+    HasForeignOptions,
+    Options,
     options_change,
     options_clause,
     parse_options,
-    reject_secrets,
+    readable_options,
 )
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Granted
@@ -28,7 +29,7 @@ from reconciler.server.connection import Row
 from reconciler.sql import compose, name, raw, text
 
 
-class ForeignDataWrapper(Granted):
+class ForeignDataWrapper(HasForeignOptions, Granted):
     """A foreign data wrapper that belongs to no extension."""
 
     kind: ClassVar[str] = "foreign_data_wrapper"
@@ -45,11 +46,10 @@ class ForeignDataWrapper(Granted):
     validator: str | None = Field(
         default=None, description="the function that checks options: schema.name"
     )
-    options: dict[str, str] = Field(
-        default_factory=dict, description="options that the validator accepts; secrets are refused"
+    options: Options = Field(
+        default_factory=dict,
+        description="what its validator accepts; {secret} keeps a hidden value",
     )
-
-    _no_secrets = field_validator("options")(reject_secrets)
 
     @classmethod
     def catalog(cls, server: Server) -> str:
@@ -58,7 +58,7 @@ class ForeignDataWrapper(Granted):
                    ARRAY[{address("pg_foreign_data_wrapper", "w.oid")}] AS addresses,
                    nullif(w.fdwhandler, 0)::regproc::text AS handler,
                    nullif(w.fdwvalidator, 0)::regproc::text AS validator,
-                   {non_secret_options("w.fdwoptions")} AS options,
+                   {readable_options("w.fdwoptions")} AS options,
                    {object_grants("w.fdwacl", "F", "w.fdwowner")} AS grants
             FROM pg_foreign_data_wrapper AS w
             WHERE {managed("pg_foreign_data_wrapper", "w.oid", "w.fdwname")}

@@ -28,6 +28,7 @@ class PlanningContext:
     partition_copies              the target's copies of indexes and constraints on partitions
     default_partition_names       names of the same copies in a database created from nothing
     relation_names                (schema, name) of every relation
+    hidden_options                names of the options of foreign data with values that are not read
     claimed                       reserved constraint names: PostgreSQL must not choose any of these
     partitions                    of each table, before and after the plan
     partition_children            objects on these tables and partitions
@@ -56,6 +57,7 @@ class PlanningContext:
         default_factory=dict[Ref, Mapping[Ref, PartitionCopy]]
     )
     relation_names: Set[tuple[str, str]] = frozenset()
+    hidden_options: Mapping[Ref, Sequence[str]] = field(default_factory=dict[Ref, Sequence[str]])
     claimed: Set[tuple[str, str]] = frozenset()
     partitions: Mapping[Ref, Sequence[Ref]] = field(default_factory=dict[Ref, Sequence[Ref]])
     partition_children: Mapping[Ref, Sequence[Record]] = field(

@@ -28,7 +28,6 @@ from reconciler.kinds.column.shadow import ShadowColumn
 from reconciler.kinds.column.storage import (
     SETTINGS,
     alter_settings,
-    parse_options,
     without_settings,
 )
 from reconciler.kinds.column.target import Target
@@ -37,6 +36,7 @@ from reconciler.model.commit_group import CommitsTogether
 from reconciler.model.datatype import COLLATE_PREFIX
 from reconciler.model.deferred import Deferred
 from reconciler.model.facts import PartitionCopy
+from reconciler.model.foreign_options import parse_options
 from reconciler.model.object import InlinePart, Object, PlanningContext
 from reconciler.model.online_recipe import OnlineRecipe
 from reconciler.model.owned import Owned

@@ -17,6 +17,7 @@ from reconciler.kinds.column.shortform import ShortForm, declares_fully
 from reconciler.kinds.column.target import Target
 from reconciler.kinds.column.type_change import TypeChange, collation_sql
 from reconciler.model.declared import RowExpressions, Shorthand
+from reconciler.model.foreign_options import Options, keeping_hidden, listed_options
 from reconciler.model.inheritance import Inheritable, Overriding
 from reconciler.model.object import InlinePart, Object
 from reconciler.model.online_swap import SwappedOnline
@@ -26,7 +27,7 @@ from reconciler.model.ref import Ref
 from reconciler.model.resumption import LeavesLeftovers, Resumable
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
-from reconciler.sql import compose, joined, literal, name, raw
+from reconciler.sql import compose, joined, name, raw
 
 _CLAUSES = re.compile(
     r"\b(generated|default|collate|constraint|references|primary\s+key|unique|check"
@@ -84,8 +85,9 @@ class ColumnDefinition(
     n_distinct_inherited: str | None = Field(
         default=None, description="the same for the table and its children together"
     )
-    options: dict[str, str] = Field(
-        default_factory=dict, description="of a foreign table's column: what its wrapper takes"
+    options: Options = Field(
+        default_factory=dict,
+        description="of a foreign table's column: what its wrapper takes; {secret} keeps a value",
     )
     grants: dict[str, tuple[str, ...]] | None = Field(
         default=None, description="role (or `public`) → privileges on this column alone"
@@ -182,6 +184,12 @@ class ColumnDefinition(
     @classmethod
     def kept(cls) -> frozenset[str]:
         return super().kept() - {"fill_trigger"}
+
+    def over(self, live: Self | None, *, complete: bool = False) -> Self:
+        full = super().over(live, complete=complete)
+        if live is None or not live.options:
+            return full
+        return full.model_copy(update={"options": keeping_hidden(full.options, live.options)})
 
     def as_state(self) -> Self:
         expanded: dict[str, Any] = dict.fromkeys(("backfill", "using", "retype", "references"))
@@ -312,8 +320,7 @@ class ColumnDefinition(
     def _storage_clauses(self) -> Iterator[sql.Composable]:
         if self.compression is not None:
             yield compose("COMPRESSION {}", self.compression)
-        if self.options:
-            options = (compose("{} {}", k, literal(v)) for k, v in self.options.items())
-            yield compose("OPTIONS ({})", joined(options))
+        if (options := listed_options(self.options)) is not None:
+            yield options
         if self.collation is not None:
             yield compose("COLLATE {}", collation_sql(self.collation))

@@ -14,12 +14,11 @@ COMMIT;
 SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
--- hazard irreversible: user_mapping public on two is dropped with the password that it may hold, which no undo brings back
 DROP USER MAPPING FOR PUBLIC SERVER two;
 DROP FOREIGN TABLE public.far;
 DROP SERVER two;
 CREATE SERVER two TYPE 'y' FOREIGN DATA WRAPPER files;
-CREATE USER MAPPING FOR PUBLIC SERVER two OPTIONS (name 'n');
+CREATE USER MAPPING FOR PUBLIC SERVER two OPTIONS ("user" 'n');
 CREATE FOREIGN TABLE public.far (
     id integer
 ) SERVER two;

@@ -8,7 +8,7 @@ SET client_min_messages = warning;
 SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
-CREATE SERVER archive TYPE 'tape' VERSION '2' FOREIGN DATA WRAPPER files OPTIONS (host 'vault', "Odd Option" 'it''s');
+CREATE SERVER archive TYPE 'tape' VERSION '2' FOREIGN DATA WRAPPER files OPTIONS (host 'vault', "Null" 'it''s');
 ALTER SERVER archive OWNER TO case_owner;
 GRANT USAGE ON FOREIGN SERVER archive TO case_reader;
 COMMENT ON SERVER archive IS 'slow';

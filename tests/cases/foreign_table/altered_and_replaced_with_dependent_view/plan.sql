@@ -24,7 +24,7 @@ COMMIT;
 SET lock_timeout = '2s';
 SET statement_timeout = '30s';
 BEGIN;
-ALTER FOREIGN TABLE public.stays OPTIONS (DROP y, SET x '3', ADD z '4');
+ALTER FOREIGN TABLE public.stays OPTIONS (DROP batch_size, SET fetch_size '3', ADD dbname '4');
 COMMIT;
 
 SET lock_timeout = '2s';
@@ -36,5 +36,5 @@ COMMIT;
 SET lock_timeout = '2s';
 SET statement_timeout = '30s';
 BEGIN;
-ALTER TABLE public.stays ALTER COLUMN id OPTIONS (ADD n 'm');
+ALTER TABLE public.stays ALTER COLUMN id OPTIONS (ADD column_name 'm');
 COMMIT;

@@ -32,5 +32,5 @@ SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.years DETACH PARTITION public.widens;
 ALTER TABLE public.years ATTACH PARTITION public.widens FOR VALUES FROM (10) TO (30);
-ALTER FOREIGN TABLE public.widens OPTIONS (SET x '2');
+ALTER FOREIGN TABLE public.widens OPTIONS (SET fetch_size '2');
 COMMIT;

@@ -8,12 +8,11 @@ SET client_min_messages = warning;
 SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
-ALTER USER MAPPING FOR case_reader SERVER archive OPTIONS (SET "user" 'new', ADD extra 'x');
+ALTER USER MAPPING FOR case_reader SERVER archive OPTIONS (SET "user" 'new', ADD username 'x');
 COMMIT;
 
 SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
--- hazard irreversible: user_mapping case_writer on archive is dropped with the password that it may hold, which no undo brings back
 DROP USER MAPPING FOR case_writer SERVER archive;
 COMMIT;
