@@ -24,10 +24,10 @@ from reconciler.introspect.introspect import Snapshot, introspect
 from reconciler.introspect.notices import unfinished_notices
 from reconciler.introspect.unmanaged import unmanaged
 from reconciler.journal.history import Detail, Run, detail, last_that_changed, later, runs
+from reconciler.journal.ownership import DEFAULT_PLACE, Place, assert_trusted
 from reconciler.journal.rollback import rollback_declaration
 from reconciler.model.declared import files
 from reconciler.model.ref import Ref
-from reconciler.model.reserved_names import JOURNAL
 from reconciler.model.state import Declaration, Scope, State
 from reconciler.plan.make import Comparison, PlanInfo, make_plan
 from reconciler.plan.origin import positioned_errors, with_origins
@@ -71,11 +71,11 @@ def apply_plan(
     watcher: Watcher,
     patience: LockPolicy,
     allow: Collection[str],
-    journal: str | None = JOURNAL,
+    journal: Place | None = DEFAULT_PLACE,
 ) -> Outcome:
     """Check every guard, run the plan, and with a `job` plan again to find remaining changes.
 
-    `journal` is the schema in which the run is recorded. Raises PlanRefused before the first step,
+    `journal` is the place in which the run is recorded. Raises PlanRefused before the first step,
     and Busy if another run is applying a plan to the database.
     """
     with sole_applier(target, patience) as connection:
@@ -100,7 +100,7 @@ def check_plan(
     target: str,
     patience: LockPolicy,
     allow: Collection[str],
-    journal: str | None = JOURNAL,
+    journal: Place | None = DEFAULT_PLACE,
 ) -> list[str]:
     """Return the findings of `apply` before the first step; raise PlanRefused as `apply` would."""
     with prepared(target, patience) as connection:
@@ -111,7 +111,7 @@ def check_plan(
 
 def plan_rollback(
     target: str,
-    journal: str,
+    journal: Place,
     run: int | None,
     scratch: str = "auto",
     session: Mapping[str, str] | None = None,
@@ -122,10 +122,11 @@ def plan_rollback(
     """
     with connect(target) as connection:
         adjust(connection, {"row_security": "off", **(session or {})})  # see all rows, or fail
-        of = _to_roll_back(connection, journal, run)
-        since = later(connection, journal, of.run.id)
+        assert_trusted(connection, journal)
+        of = _to_roll_back(connection, journal.schema, run)
+        since = later(connection, journal.schema, of.run.id)
         unfinished = [r for r in since if r.rollback_of == of.run.id and not r.done]
-        attempts = [detail(connection, journal, r.run) for r in unfinished]
+        attempts = [detail(connection, journal.schema, r.run) for r in unfinished]
         live = introspect(connection)
         back = rollback_declaration(
             of,
@@ -167,16 +168,18 @@ def _to_roll_back(connection: Connection, journal: str, run: int | None) -> Deta
     return detail(connection, journal, last.id)
 
 
-def read_history(target: str, journal: str, limit: int) -> list[Run]:
+def read_history(target: str, journal: Place, limit: int) -> list[Run]:
     """Return the last `limit` runs in the journal, the latest first."""
     with connect(target) as connection:
-        return runs(connection, journal, limit)
+        assert_trusted(connection, journal)
+        return runs(connection, journal.schema, limit)
 
 
-def read_run(target: str, journal: str, run: int) -> Detail:
+def read_run(target: str, journal: Place, run: int) -> Detail:
     """Return a run with all details in the journal; raise PlanRefused for an unknown run."""
     with connect(target) as connection:
-        return detail(connection, journal, run)
+        assert_trusted(connection, journal)
+        return detail(connection, journal.schema, run)
 
 
 def export_state(target: str, scope: Scope, folder: Path) -> tuple[list[Path], list[str]]:

@@ -145,6 +145,16 @@ ALLOWED = {
     "model": {"columns", "schema", "table"},  # columns of catalog rows; parents are tables
     "model.privileges": {"trigger"},  # the TRIGGER privilege
     "model.ref": {"column", "index"},  # exceptions of pg_identify_object(), for which `on` is used
+    # faults of the journal's own tables, and columns of catalog rows
+    "journal.ownership": {
+        "column",
+        "constraint",
+        "index",
+        "policy",
+        "rule",
+        "schema",
+        "trigger",
+    },
     "apply": {"index", "publication", "schema", "schemas"},  # columns and parameters of queries
     "plan": {"rule", "schema"},  # the rule of a change; where CREATE is needed
     "declare": {"schema", "enum"},  # the file's own key; a word of JSON Schema

@@ -172,7 +172,8 @@ def _backfill(run: Run, step: Step, spec: Fill) -> None:
 
     no_timeouts(run)  # queries between batches hold no lock for which others wait
     progress = partial(run.watcher.progress, step)
-    fill(run.connection, spec, execute_batch, progress, journal=run.journal.schema or None)
+    journal = run.journal.place.schema if run.journal.place else None
+    fill(run.connection, spec, execute_batch, progress, journal=journal)
 
 
 def _execute_alone(run: Run, step: Step, attempt: int) -> None:

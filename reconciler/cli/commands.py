@@ -24,6 +24,7 @@ from reconciler.cli.options import (
     execution_options,
     format_option,
     journal_option,
+    journal_owner_option,
     make_job,
     output_options,
     read_plan,
@@ -43,6 +44,7 @@ from reconciler.declare.json_schema import json_schema
 from reconciler.demo import play
 from reconciler.errors import PlanRefused, SettingsError
 from reconciler.escape import json_document
+from reconciler.journal.ownership import Place
 from reconciler.model.reserved_names import JOURNAL
 from reconciler.model.state import Scope
 from reconciler.pipeline import Job
@@ -99,7 +101,7 @@ def _run(plan: Plan, job: Job | None, target: ResolvedTarget, execution: Executi
     """Run a plan, after the hazard check and a confirmation; return the exit status."""
     if refusals := hazards_not_allowed(plan, execution.allow):
         raise PlanRefused("\n".join(refusals))
-    allow, policy, journal = execution.allow, target.lock_policy, target.journal
+    allow, policy, journal = execution.allow, target.lock_policy, execution.place(target)
     if execution.check:
         print_notes(pipeline.check_plan(plan, target.url, policy, allow, journal))
         return DONE if plan.in_sync else DIFFERENT
@@ -172,7 +174,7 @@ def rollback(
     resolved = execution.override(configured)
     changes, job = pipeline.plan_rollback(
         resolved.url,
-        resolved.journal or configured.journal or JOURNAL,
+        Place(resolved.journal or configured.journal or JOURNAL, execution.journal_owner or ""),
         run,
         scratch or file.scratch,
         resolved.lock_policy.session,
@@ -196,17 +198,23 @@ def rollback(
 )
 @format_option("history", "run")
 @journal_option
+@journal_owner_option
 def history(
-    run: int | None, target: str | None, limit: int, format_name: str | None, journal: str | None
+    run: int | None,
+    target: str | None,
+    limit: int,
+    format_name: str | None,
+    journal: str | None,
+    journal_owner: str | None,
 ) -> int:
     """List recorded runs, or show the changes and steps of a run."""
     resolved = settings.resolve_target(settings.read(), target)
-    schema = journal or resolved.journal or JOURNAL
+    place = Place(journal or resolved.journal or JOURNAL, journal_owner or "")
     output = OutputOptions(format_name)
     if run is None:
-        output.write("history", pipeline.read_history(resolved.url, schema, limit))
+        output.write("history", pipeline.read_history(resolved.url, place, limit))
     else:
-        output.write("run", pipeline.read_run(resolved.url, schema, run))
+        output.write("run", pipeline.read_run(resolved.url, place, run))
     return DONE
 
 

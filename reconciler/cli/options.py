@@ -15,6 +15,7 @@ from reconciler import settings
 from reconciler.cli.output import print_document, print_report, write_file
 from reconciler.declare.load import load
 from reconciler.errors import SettingsError
+from reconciler.journal.ownership import FLAG, VARIABLE, Place
 from reconciler.model.reserved_names import JOURNAL
 from reconciler.model.state import Scope
 from reconciler.model.statement import HazardKind
@@ -88,6 +89,15 @@ journal_option = click.option(
 )
 
 
+journal_owner_option = click.option(
+    FLAG,
+    metavar="ROLE",
+    envvar=VARIABLE,
+    help="A role that may own the journal beside the current role, superusers and the database's"
+    f" owner. Default: {VARIABLE}, else none.",
+)
+
+
 @dataclass(frozen=True)
 class DeclarationOptions:
     """The database, the YAML files, and the schemas to compare."""
@@ -145,6 +155,7 @@ class ExecutionOptions:
     yes: bool
     check: bool
     journal: str | None
+    journal_owner: str | None
     no_journal: bool
 
     def override(self, target: ResolvedTarget) -> ResolvedTarget:
@@ -153,6 +164,10 @@ class ExecutionOptions:
             raise SettingsError("--journal and --no-journal contradict each other")
         journal = None if self.no_journal else self.journal or target.journal
         return replace(target, lock_policy=self._lock_policy(target.lock_policy), journal=journal)
+
+    def place(self, target: ResolvedTarget) -> Place | None:
+        """Return the place of the journal, None for no journal."""
+        return Place(target.journal, self.journal_owner or "") if target.journal else None
 
     def _lock_policy(self, policy: LockPolicy) -> LockPolicy:
         seconds = {
@@ -211,6 +226,7 @@ execution_options = _collected(
         help="Show the plan and what would refuse to run it, and run nothing.",
     ),
     journal_option,
+    journal_owner_option,
     click.option("--no-journal", is_flag=True, help="Do not record the run."),
 )
 
