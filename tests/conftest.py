@@ -14,10 +14,13 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from psycopg import conninfo
 
 from reconciler.server.connection import Connection, connect, run_sql, server_of
+from reconciler.server.embedded import USER, server_at
 from reconciler.server.kept import Kept, start_embedded
 from reconciler.server.process import data_folder
+from reconciler.server.roles import ordinary_roles
 from reconciler.server.scratch import drop_database
 from reconciler.sql import compose, literal, text
 from tests.installations import installed, started
@@ -233,6 +236,27 @@ def _needs_version(request: pytest.FixtureRequest) -> None:
     assert found, f"pg marker: {marker.args[0]}"
     if major < int(found[1]):
         pytest.skip(f"needs PostgreSQL {marker.args[0]}")
+
+
+def verify_options(database: Database) -> tuple[str, ...]:
+    """Return the options of `verify` that name an ordinary role; none on an embedded server."""
+    if server_at(database.url) is not None:
+        return ()
+    database.run(
+        f"""DO $$ BEGIN
+        IF to_regrole('{USER}') IS NULL THEN CREATE ROLE {USER} LOGIN BYPASSRLS; END IF;
+        END $$; GRANT pg_read_all_data, pg_write_all_data TO {USER}"""
+    )
+    for role in ordinary_roles_of(database):
+        if role != USER:
+            database.run(f"GRANT {role} TO {USER}")
+    return "--verify-target", conninfo.make_conninfo(database.url, user=USER)
+
+
+def ordinary_roles_of(database: Database) -> list[str]:
+    """Return the roles that checks may take."""
+    with connect(database.url) as connection:
+        return ordinary_roles(connection)
 
 
 def version(database: Database) -> int:

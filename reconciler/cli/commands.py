@@ -16,10 +16,12 @@ from reconciler.apply.guards import hazards_not_allowed
 from reconciler.checks.run import run_checks
 from reconciler.cli.group import DIFFERENT, DONE, ERROR, main
 from reconciler.cli.options import (
+    CheckOptions,
     DeclarationOptions,
     ExecutionOptions,
     OutputOptions,
     allow_option,
+    check_options,
     declaration_options,
     execution_options,
     format_option,
@@ -131,15 +133,17 @@ def drift(declaration: DeclarationOptions, output: OutputOptions) -> int:
 
 @main.command()
 @declaration_options
+@check_options
 @format_option("checks")
-def verify(declaration: DeclarationOptions, format_name: str | None) -> int:
+def verify(declaration: DeclarationOptions, checks: CheckOptions, format_name: str | None) -> int:
     """Run the declared checks, and look for differences in structure.
 
-    Whatever a check writes is rolled back. Exit status: 0 all passed, 2 a difference or a failure.
+    Checks run as a user that is no superuser. Whatever a check writes is rolled back. Exit status:
+    0 all passed, 2 a difference or a failure.
     """
     job, _ = make_job(declaration)
     changes = pipeline.plan_changes(job)
-    results = run_checks(job.target, job.declaration.checks)
+    results = run_checks(job.target, job.declaration.checks, checks.terms(job.declaration))
     OutputOptions(format_name).write("checks", changes, results)
     passed = changes.in_sync and all(result.passed for result in results)
     return DONE if passed else DIFFERENT

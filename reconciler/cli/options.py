@@ -12,12 +12,14 @@ import click
 from pydantic import ValidationError
 
 from reconciler import settings
+from reconciler.checks.access import VARIABLE
+from reconciler.checks.run import SECONDS, Terms
 from reconciler.cli.output import print_document, print_report, write_file
 from reconciler.declare.load import load
 from reconciler.errors import SettingsError
 from reconciler.journal.ownership import FLAG, VARIABLE, Place
 from reconciler.model.reserved_names import JOURNAL
-from reconciler.model.state import Scope
+from reconciler.model.state import Declaration, Scope
 from reconciler.model.statement import HazardKind
 from reconciler.pipeline import Job
 from reconciler.plan.plan import Plan
@@ -228,6 +230,40 @@ execution_options = _collected(
     journal_option,
     journal_owner_option,
     click.option("--no-journal", is_flag=True, help="Do not record the run."),
+)
+
+
+@dataclass(frozen=True)
+class CheckOptions:
+    """The user of the checks, and the seconds that a check may take."""
+
+    verify_target: str | None
+    check_timeout: float
+
+    def terms(self, declaration: Declaration) -> Terms:
+        """Return how the checks of a declaration are run."""
+        overloaded = (r for r in declaration.objects if r.arguments is not None)
+        declared = frozenset((r.schema, r.name, r.arguments or "") for r in overloaded)
+        return Terms(self.verify_target, declared, self.check_timeout)
+
+
+check_options = _collected(
+    "checks",
+    CheckOptions,
+    click.option(
+        "--verify-target",
+        metavar="URL",
+        envvar=VARIABLE,
+        help="The URL of the target's database with an ordinary user, which runs the checks."
+        f" Default: {VARIABLE}, else the target's own URL.",
+    ),
+    click.option(
+        "--check-timeout",
+        metavar="SECONDS",
+        type=click.FloatRange(min=0.1),
+        default=SECONDS,
+        help=f"How long a check may take. Default: {SECONDS:g}.",
+    ),
 )
 
 

@@ -80,4 +80,7 @@ class CheckReader:
         problems_before = len(self.problems)
         fields = read_fields(node, Assertion, title, self.reading)
         subject = Subject(title, position, readable=len(self.problems) == problems_before)
-        return validated(Assertion, fields, subject, self.problems, position=position)
+        from_file = not files_of(Assertion).keys().isdisjoint(node.entries)
+        return validated(
+            Assertion, fields, subject, self.problems, position=position, from_file=from_file
+        )

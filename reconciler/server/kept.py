@@ -37,6 +37,7 @@ from reconciler.server.process import (
     locked,
     make_folder,
     reachable,
+    running_pid,
     socket_folder,
     start_order,
     unused_uid,
@@ -71,15 +72,18 @@ class Kept:
 
     @property
     def pid(self) -> int:
-        """The process ID of the postmaster; raises OSError where none runs."""
-        return int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+        """The process ID of the postmaster; raises ProcessLookupError where none runs."""
+        pid = running_pid(self.folder / "data")
+        if pid is None:
+            raise ProcessLookupError(self.folder)
+        return pid
 
     def stop(self, how: int = signal.SIGINT) -> None:
         """Stop the server and wait: SIGINT for a fast shutdown, SIGQUIT for an immediate one."""
         with suppress(OSError):
             pid = self.pid
             os.kill(pid, how)
-            _wait_for_end(pid)
+            wait_for_end(pid)
 
 
 def start_embedded(purpose: str, major: int | None = None, idle: float = IDLE) -> Kept:
@@ -171,6 +175,7 @@ def _start_kept(home: Path, installation: Installation, idle: float) -> str:
         )
     wait_until_ready(url, home, installation.title, lambda: False)
     write_private(home / "url", url)
+    write_private(home / "idle", f"{idle:g}")
     return url
 
 
@@ -198,7 +203,8 @@ def _admit_this_account(data: Path) -> None:
         give(data / file, owner if os.geteuid() == 0 else None)
 
 
-def _wait_for_end(pid: int) -> None:
+def wait_for_end(pid: int) -> None:
+    """Wait until a server's process has ended, or START_SECONDS are over."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         try:

@@ -223,3 +223,38 @@ def write_private(path: Path, text: str) -> None:
     path.touch(mode=0o600)
     path.chmod(0o600)
     path.write_text(text)
+
+
+# -- servers that run
+
+
+def running_pid(data: Path) -> int | None:
+    """Return the process ID of the server with that data folder; None where none runs.
+
+    The server itself could write any number into its file `postmaster.pid`.
+    """
+    try:
+        pid = int(postmaster_lines(data)[0])
+        owner = data.stat().st_uid
+        uid, command = _process(pid)
+    except (OSError, ValueError, IndexError, subprocess.SubprocessError):
+        return None
+    return pid if uid == owner and f" -D {data} " in f"{command} " else None
+
+
+def postmaster_lines(data: Path) -> list[str]:
+    """Read `postmaster.pid`; raises OSError where it is no ordinary file."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+    with open(os.open(data / "postmaster.pid", flags), "rb") as file:  # noqa: PTH123
+        return file.read(1000).decode(errors="replace").splitlines()
+
+
+def _process(pid: int) -> tuple[int, str]:
+    """Return the user and the command of a process."""
+    folder = Path(f"/proc/{pid}")
+    if sys.platform == "linux":
+        return folder.stat().st_uid, (folder / "cmdline").read_text().replace("\0", " ")
+    command = ["/bin/ps", "-ww", "-o", "uid=", "-o", "args=", "-p", str(pid)]
+    listed = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    uid, _, arguments = listed.stdout.strip().partition(" ")
+    return int(uid), arguments

@@ -1,0 +1,210 @@
+"""Let PostgreSQL parse a check's statement once, as the body of a temporary function.
+
+The body is stored as parsed: what answers for its names is on record in pg_depend, and the same is
+executed, whatever others create meanwhile. It holds one SELECT, INSERT, UPDATE, DELETE, MERGE or
+VALUES: PREPARE takes nothing else, and functions cannot end a transaction.
+
+This is done on the target. A scratch server has the declared objects only, and what it prints is
+not immune where the check's schema must be on the search path while the statement runs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from psycopg import Rollback
+
+from reconciler.errors import StatementFailed
+from reconciler.server.connection import Connection, Row, rows, run_sql, translated
+from reconciler.sql import compose, joined, literal, text
+
+Declared = Collection[tuple[str, str, str]]  # schema, name, arguments: routines and operators
+
+CALL = "SELECT pg_temp.reconcile_check() AS answer"
+_PREPARE = "PREPARE reconcile_check AS "
+_CREATE = "CREATE OR REPLACE FUNCTION pg_temp.reconcile_check() RETURNS {} LANGUAGE sql {}"
+_BODY = "BEGIN ATOMIC {}\n; END"  # a comment may end the statement
+_NEEDS = """
+hint: the user of verify needs TEMPORARY on the database and USAGE on the schemas of the check"""
+_IMMUNE = "SELECT pg_catalog.set_config('search_path', '', true)"
+
+# Data-modifying statements also stand in WITH. CmdType: 2 to 5 are UPDATE, INSERT, DELETE, MERGE.
+_STORED = """
+    SELECT pg_get_function_sqlbody(oid) AS body,
+           prosqlbody::text ~ '\\{QUERY :commandType [2-5] ' AS modifies,
+           current_setting('default_transaction_read_only')::boolean AS read_only
+    FROM pg_proc WHERE oid = 'pg_temp.reconcile_check'::regproc"""
+
+# What answers for names, beside PostgreSQL itself and extensions.
+_ANSWERING = """
+    WITH used AS (
+        SELECT d.refclassid, d.refobjid FROM pg_depend AS d
+        WHERE d.classid = 'pg_proc'::regclass AND d.objid = 'pg_temp.reconcile_check'::regproc
+              AND NOT EXISTS (
+                  SELECT FROM pg_depend AS e WHERE e.classid = d.refclassid
+                  AND e.objid = d.refobjid AND e.deptype = 'e'))
+    SELECT n.nspname::text AS place, p.proname::text AS name, p.oid::regprocedure::text AS title,
+           format('%I.%I(', n.nspname, p.proname) AS printed, p.proname || '(' AS bare,
+           ARRAY[pg_get_function_identity_arguments(p.oid), pg_get_function_arguments(p.oid),
+                 oidvectortypes(p.proargtypes)] AS arguments,
+           (SELECT count(*) FROM pg_proc AS o
+            WHERE o.pronamespace = p.pronamespace AND o.proname = p.proname) AS overloads,
+           EXISTS (SELECT FROM pg_proc AS o WHERE o.pronamespace = 'pg_catalog'::regnamespace
+                   AND o.proname = p.proname) AS builtin
+    FROM used JOIN pg_proc AS p ON used.refclassid = 'pg_proc'::regclass AND used.refobjid = p.oid
+    JOIN pg_namespace AS n ON n.oid = p.pronamespace AND n.nspname <> 'pg_catalog'
+    UNION ALL
+    SELECT n.nspname::text, p.oprname::text, 'operator ' || p.oid::regoperator::text,
+           format('OPERATOR(%I.%s)', n.nspname, p.oprname),
+           format('OPERATOR(pg_catalog.%s)', p.oprname),
+           ARRAY[concat_ws(', ', CASE p.oprleft WHEN 0 THEN 'NONE'
+                                 ELSE format_type(p.oprleft, NULL) END,
+                           format_type(p.oprright, NULL))],
+           (SELECT count(*) FROM pg_operator AS o
+            WHERE o.oprnamespace = p.oprnamespace AND o.oprname = p.oprname),
+           EXISTS (SELECT FROM pg_operator AS o WHERE o.oprnamespace = 'pg_catalog'::regnamespace
+                   AND o.oprname = p.oprname)
+    FROM used JOIN pg_operator AS p
+         ON used.refclassid = 'pg_operator'::regclass AND used.refobjid = p.oid
+    JOIN pg_namespace AS n ON n.oid = p.oprnamespace AND n.nspname <> 'pg_catalog'"""
+
+
+class NotStored(Exception):
+    """The statement is not run: an undeclared object would answer, or it cannot be stored."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A statement in the temporary function.
+
+    `type_oid` is the type of the first column, 0 where the statement returns no rows. `text` is the
+    statement, or PostgreSQL's spelling of it if that had to be corrected. `read_only` is the
+    default of the session's user.
+    """
+
+    type_oid: int
+    text: str
+    modifies: bool
+    read_only: bool
+
+
+def search_path(schema: str) -> str:
+    """Return the path on which a check's names are looked up; temporary relations come last."""
+    return text(joined(["pg_catalog", *([schema] if schema else []), "pg_temp"]))
+
+
+def store(
+    connection: Connection, statement: str, path: str, role: str | None, declared: Declared
+) -> Stored:
+    """Make the temporary function of a statement, in a transaction that others roll back.
+
+    Names are looked up on `path`, with the privileges of `role`. Raises StatementFailed if
+    PostgreSQL refuses the statement, NotStored if it is not to be run. Leaves an empty search path.
+    """
+    type_oid = _prepare(connection, statement, path, role)
+    returns = "SETOF record" if type_oid else "void"
+    try:
+        run_sql(connection, _CREATE.format(returns, _BODY.format(statement)))
+    except StatementFailed as error:
+        raise NotStored(f"PostgreSQL cannot store the statement: {error}{_NEEDS}") from error
+    run_sql(connection, _IMMUNE)
+    strangers = list(_strangers(connection, statement, declared))
+    found = rows(connection, _STORED)[0]
+    if strangers:
+        body = _corrected(found["body"], strangers)
+        try:
+            run_sql(connection, _CREATE.format(returns, body))
+            strangers = list(_strangers(connection, statement, declared))
+        except StatementFailed as error:
+            raise NotStored(_complaint(strangers)) from error
+        if strangers:
+            raise NotStored(_complaint(strangers))
+        statement = body.strip().removeprefix("BEGIN ATOMIC").removesuffix("END").strip()
+    return Stored(type_oid, statement, found["modifies"], found["read_only"])
+
+
+def _prepare(connection: Connection, statement: str, path: str, role: str | None) -> int:
+    """Let PostgreSQL prove that this is one statement; return the type of its first column."""
+    with translated(statement), connection.transaction():
+        if role is not None:
+            become(connection, role)
+        rows(connection, "SELECT pg_catalog.set_config('search_path', %s, true)", [path])
+        run_sql(connection, _PREPARE + statement)
+        described = connection.pgconn.describe_prepared(b"reconcile_check")
+        type_oid = described.ftype(0) if described.nfields else 0
+        run_sql(connection, "DEALLOCATE reconcile_check")
+        raise Rollback
+    return type_oid
+
+
+def become(connection: Connection, role: str) -> None:
+    """Set the role until the end of the transaction; raises NotStored."""
+    try:
+        run_sql(connection, text(compose("SET LOCAL ROLE {}", role)))
+    except StatementFailed as error:
+        grant = text(compose("GRANT {} TO {}", role, connection.info.user))
+        raise NotStored(
+            f"the role of `as` could not be set: {error}\n"
+            f"hint: the user of verify must be a member of the role: {grant}"
+        ) from error
+
+
+# -- what answers for the statement's names
+
+
+def _strangers(connection: Connection, statement: str, declared: Declared) -> Iterator[Row]:
+    """Yield undeclared routines and operators that answer in place of others.
+
+    That is: in place of PostgreSQL's own of that name, if the statement does not name the schema;
+    or in place of a declared one of that name.
+    """
+    spelled = _plain(re.sub(r"'(?:''|[^'])*'", "''", statement))
+    for row in rows(connection, _ANSWERING):
+        namesakes = {_plain(a) for s, n, a in declared if (s, n) == (row["place"], row["name"])}
+        if namesakes:
+            known = row["overloads"] <= len(namesakes)
+            if not known and namesakes.isdisjoint(map(_plain, row["arguments"])):
+                yield {**row, "instead": f"the declared {row['place']}.{row['name']}"}
+        elif row["builtin"] and _plain(row["printed"]) not in spelled:
+            yield {**row, "instead": f"PostgreSQL's own {row['name']}"}
+
+
+def _plain(sql: str) -> str:
+    """Return SQL without quotes and blanks, in lower case."""
+    return re.sub(r'[\s"]', "", sql).lower()
+
+
+def _corrected(body: str, strangers: list[Row]) -> str:
+    """Return PostgreSQL's spelling of a statement with its own objects for the strangers."""
+    instead = {row["printed"]: row["bare"] for row in strangers if row["builtin"]}
+    spelled = "|".join([rf"(?<![\w$.\"]){re.escape(s)}" for s in instead])
+    quoted = r"""'(?:''|[^'])*'|"(?:""|[^"])*\""""
+    pattern = re.compile(f"{spelled}|{quoted}" if spelled else quoted)
+    return pattern.sub(lambda found: instead.get(found[0], found[0]), body)
+
+
+def _complaint(strangers: list[Row]) -> str:
+    return "\n".join(
+        f"{row['title']} is not declared and would answer in place of {row['instead']}: drop or"
+        " declare it, or name the schema of what is meant in the check"
+        for row in strangers
+    )
+
+
+# -- other commands
+
+
+def run_utility(connection: Connection, statement: str) -> None:
+    """Run a command that is no query, such as TRUNCATE, and cannot end the transaction.
+
+    PL/pgSQL executes no transaction command, and in a transaction block it cannot COMMIT. The
+    first step refuses a second command.
+    """
+    prepared = connection.pgconn.prepare(b"", statement.encode())
+    if message := prepared.error_message:
+        sqlstate = prepared.error_field(67) or b""
+        raise StatementFailed(message.decode().strip(), sqlstate=sqlstate.decode())
+    body = text(compose("BEGIN EXECUTE {}; END", literal(statement)))
+    run_sql(connection, text(compose("DO {}", literal(body))))
