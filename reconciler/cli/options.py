@@ -12,7 +12,7 @@ import click
 from pydantic import ValidationError
 
 from reconciler import settings
-from reconciler.checks.access import VARIABLE
+from reconciler.checks import access
 from reconciler.checks.run import SECONDS, Terms
 from reconciler.cli.output import print_document, print_report, write_file
 from reconciler.declare.load import load
@@ -251,11 +251,11 @@ check_options = _collected(
     "checks",
     CheckOptions,
     click.option(
-        "--verify-target",
+        access.FLAG,
         metavar="URL",
-        envvar=VARIABLE,
+        envvar=access.VARIABLE,
         help="The URL of the target's database with an ordinary user, which runs the checks."
-        f" Default: {VARIABLE}, else the target's own URL.",
+        f" Default: {access.VARIABLE}, else the target's own URL.",
     ),
     click.option(
         "--check-timeout",
