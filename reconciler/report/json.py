@@ -10,6 +10,7 @@ from reconciler.escape import Document, json_document
 from reconciler.journal.history import Detail, Run, Touched
 from reconciler.plan.plan import Plan
 from reconciler.plan.step import Step
+from reconciler.server.embedded import EmbeddedServer
 
 DRIFT = {"create": "missing", "alter": "changed", "drop": "unexpected"}
 
@@ -61,6 +62,26 @@ def checks(plan: Plan, results: Sequence[Result]) -> Document:
 def history(runs: Sequence[Run]) -> Document:
     """Render a list of runs."""
     return _document(runs=[run.model_dump(mode="json") for run in runs])
+
+
+def servers(servers: Sequence[EmbeddedServer]) -> Document:
+    """Render the servers that reconcile keeps."""
+    return _document(
+        servers=[
+            {
+                "name": server.name,
+                "purpose": server.purpose,
+                "major": server.major,
+                "running": server.pid is not None,
+                "pid": server.pid,
+                "since": server.since.isoformat() if server.since else None,
+                "idle_seconds": server.idle,
+                "data": str(server.data),
+                "socket": server.sockets,
+            }
+            for server in servers
+        ]
+    )
 
 
 def run(detail: Detail) -> Document:

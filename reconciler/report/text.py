@@ -12,6 +12,7 @@ from reconciler.journal.history import Detail, Run, StepRecord
 from reconciler.plan.plan import Plan, Planned
 from reconciler.plan.step import Step
 from reconciler.report.changes import SIGNS, allow_flags, change_counts, difference_lines
+from reconciler.server.embedded import EmbeddedServer
 
 DRIFT = {"create": "is missing", "alter": "was changed", "drop": "should not be there"}
 PAST_TENSE = {"create": "created", "alter": "altered", "drop": "dropped"}
@@ -110,6 +111,24 @@ def _check_lines(plan: Plan, results: Sequence[Result]) -> Iterator[str]:
 
 def _verdict(title: str, *, passed: bool) -> str:
     return f"{'ok' if passed else 'FAILED':8}{title}"
+
+
+def servers(servers: Sequence[EmbeddedServer]) -> Document:
+    """Render the servers that reconcile keeps, with their folders below."""
+    if not servers:
+        return document(["there are no embedded servers"])
+    return _joined(line for server in servers for line in _server_lines(server))
+
+
+def _server_lines(server: EmbeddedServer) -> Iterator[str]:
+    if server.pid is None:
+        yield f"{server.name}: stopped"
+    else:
+        since = f" since {_local_time(server.since)}" if server.since else ""
+        idle = f"{server.idle / 60:g} min after its last use"
+        yield f"{server.name}: running{since}, process {server.pid}; stops {idle}"
+        yield f"{INDENT}socket  {server.sockets}"
+    yield f"{INDENT}data    {server.data}"
 
 
 def history(runs: Sequence[Run]) -> Document:

@@ -7,6 +7,7 @@ import re
 import secrets
 import shutil
 import signal
+import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -34,7 +35,10 @@ _FOLDER = re.compile(r"(?P<purpose>.+)-(?P<major>\d+)")
 
 @dataclass(frozen=True)
 class EmbeddedServer:
-    """A kept server; `pid` is None where it does not run."""
+    """A kept server; `pid` and `since` are None where it does not run.
+
+    It stops by itself when nobody has used it for `idle` seconds.
+    """
 
     purpose: str
     major: int
@@ -50,9 +54,9 @@ class EmbeddedServer:
         return self.folder / "data"
 
     @property
-    def title(self) -> str:
-        """Name the server in messages."""
-        return f"{self.purpose} (PostgreSQL {self.major})"
+    def name(self) -> str:
+        """Name the server: the purpose and the major version."""
+        return f"{self.purpose}-{self.major}"
 
     def stop(self) -> bool:
         """Stop the server; returns whether it ran. Raises ScratchError if it goes on."""
@@ -71,13 +75,20 @@ class EmbeddedServer:
         if why := not_ours(self.folder):
             raise ScratchError(f"{self.folder} {why}")
         self.stop()
-        sockets = Path(self.sockets)
         try:
+            self._remove_sockets()
             shutil.rmtree(self.folder)
-            if sockets.name.startswith("reconcile-"):  # of a home with a long path
-                sockets.rmdir()
         except OSError as error:
             raise ScratchError(f"{self.folder} could not be removed: {error}") from error
+
+    def _remove_sockets(self) -> None:
+        """Remove the folder of the sockets where a long path has put it elsewhere."""
+        sockets = Path(self.sockets)
+        if sockets.name.startswith("reconcile-") and self.data.exists():
+            with suppress(FileNotFoundError):
+                status = sockets.lstat()
+                if stat.S_ISDIR(status.st_mode) and status.st_uid == self.data.stat().st_uid:
+                    shutil.rmtree(sockets)
 
 
 def servers() -> Iterator[EmbeddedServer]:

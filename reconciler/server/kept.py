@@ -34,6 +34,7 @@ from reconciler.server.process import (
     files_below,
     give,
     initdb,
+    is_alive,
     locked,
     make_folder,
     reachable,
@@ -206,9 +207,5 @@ def _admit_this_account(data: Path) -> None:
 def wait_for_end(pid: int) -> None:
     """Wait until a server's process has ended, or START_SECONDS are over."""
     deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return
+    while time.monotonic() < deadline and is_alive(pid):
         time.sleep(0.02)

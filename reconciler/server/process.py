@@ -242,6 +242,14 @@ def running_pid(data: Path) -> int | None:
     return pid if uid == owner and f" -D {data} " in f"{command} " else None
 
 
+def is_alive(pid: int) -> bool:
+    """Tell whether a process runs; one that only waits for its parent has no command left."""
+    try:
+        return _process(pid)[1] != ""
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return False
+
+
 def postmaster_lines(data: Path) -> list[str]:
     """Read `postmaster.pid`; raises OSError where it is no ordinary file."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
