@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 import click
 
 from reconciler.cli.group import DONE, ERROR
 from reconciler.cli.options import OutputOptions, format_option
-from reconciler.cli.output import print_line
+from reconciler.cli.output import print_line, removal_confirmed
 from reconciler.errors import SettingsError
-from reconciler.escape import one_line
 from reconciler.server.embedded import EmbeddedServer, servers
 
 names_argument = click.argument("names", metavar="[SERVER]...", nargs=-1)
@@ -51,7 +49,7 @@ def stop(names: Sequence[str]) -> int:
 def clean(names: Sequence[str], yes: bool) -> int:
     """Stop servers, and remove them with their data."""
     chosen = _chosen(names)
-    if chosen and not yes and not _confirmed(chosen):
+    if chosen and not yes and not removal_confirmed(", ".join(s.name for s in chosen)):
         return ERROR
     for server in chosen:
         server.remove()
@@ -66,14 +64,3 @@ def _chosen(names: Sequence[str]) -> list[EmbeddedServer]:
         known = f"; there are: {', '.join(found)}" if found else ""
         raise SettingsError(f"no embedded server is named {', '.join(unknown)}{known}")
     return [server for name, server in found.items() if not names or name in names]
-
-
-def _confirmed(chosen: Sequence[EmbeddedServer]) -> bool:
-    """Ask whether to remove the servers; raises SettingsError without a terminal."""
-    listed = ", ".join(server.name for server in chosen)
-    if not sys.stdin.isatty():
-        raise SettingsError(
-            f"{listed} would be removed with all data, and there is no terminal to ask for"
-            " confirmation on: --yes removes them without asking"
-        )
-    return click.confirm(one_line(f"remove {listed} with all data?"), err=True)

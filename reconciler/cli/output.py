@@ -20,17 +20,29 @@ from reconciler.escape import Document, document, one_line
 from reconciler.plan.plan import Plan
 from reconciler.report.progress import Bars, Lines
 
+NO_TERMINAL = "no terminal to ask for confirmation on"
 LINE_COLOURS = {"+ ": "green", "- ": "red", "~ ": "yellow", "! ": "magenta"}
 
 
 def confirmed(plan: Plan) -> bool:
     """Ask on the terminal whether to run the plan; raises PlanRefused without a terminal."""
+    steps = f"{len(plan.steps)} steps"
     if not sys.stdin.isatty():
-        raise PlanRefused(
-            f"{len(plan.steps)} steps to run, and no terminal to ask for confirmation on: "
-            "--yes runs them without asking"
+        raise PlanRefused(f"{steps} to run, and {NO_TERMINAL}: --yes runs them without asking")
+    return _asked(f"run {steps} on {plan.target}?")
+
+
+def removal_confirmed(names: str) -> bool:
+    """Ask on the terminal whether to remove servers; raises SettingsError without a terminal."""
+    if not sys.stdin.isatty():
+        raise SettingsError(
+            f"{names} would be removed with all data, and {NO_TERMINAL}: --yes removes them"
+            " without asking"
         )
-    question = f"run {len(plan.steps)} steps on {plan.target}?"
+    return _asked(f"remove {names} with all data?")
+
+
+def _asked(question: str) -> bool:
     return click.confirm(one_line(question), err=True)
 
 
