@@ -9,7 +9,7 @@ from typing import Any
 
 from reconciler.apply.outcome import Outcome
 from reconciler.apply.session import prepared
-from reconciler.errors import ReconcileError, StatementFailed
+from reconciler.errors import ConnectionFailed, ReconcileError, StatementFailed
 from reconciler.introspect.introspect import Snapshot, introspect
 from reconciler.journal.journal import Journal, begin
 from reconciler.journal.ownership import Place
@@ -71,7 +71,10 @@ def record_run(
 def _begin(plan: Plan, live: Snapshot, connection: Connection, journal: Place | None) -> Journal:
     document = plan.model_dump(mode="json")
     before = models_of(plan.touches, live.state)
-    return begin(connection, journal, document, before, rollback_of=plan.rollback_of)
+    entry = begin(connection, journal, document, before, rollback_of=plan.rollback_of)
+    if connection.closed:
+        raise ConnectionFailed("the connection broke before the first step: run again")
+    return entry
 
 
 def _close(
