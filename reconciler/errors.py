@@ -2,6 +2,7 @@
 
     ReconcileError              exit status 1; the text is complete for a reader without a traceback
     ├── DeclarationError        the YAML is wrong: every problem with file, line and column
+    │   └── FragmentError       SQL in the YAML is more than its key takes: one expression, one type
     ├── SettingsError           a flag, `reconcile.yml` or an environment variable is wrong
     ├── ConnectionFailed        the server cannot be reached, or refuses us
     ├── Unsupported             the server's version lacks a declared feature
@@ -136,6 +137,12 @@ class DeclarationError(ReconcileError):
         self.problems = tuple(problems)
         super().__init__(summarized(self.problems))
         self.position = next((p.position for p in self.problems if p.position), None)
+
+
+class FragmentError(DeclarationError):
+    """SQL of the declaration leaves the clause in which it is to stand."""
+
+    rule = "sql-fragment"
 
 
 class SettingsError(ReconcileError):

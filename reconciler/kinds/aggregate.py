@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Literal, Self, cast
 
@@ -10,6 +10,7 @@ from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address, managed, object_grants
+from reconciler.model.clauses import AGGREGATE_ARGUMENTS, NAME, OPERATOR_NAME, TYPE, Clause
 from reconciler.model.declared import Overloaded
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Granted
@@ -55,6 +56,20 @@ class Aggregate(Overloaded, Granted):
     grant_class: ClassVar[str] = "FUNCTION"
     public_by_default: ClassVar[tuple[str, ...]] = ("execute",)
     sql_fields: ClassVar[tuple[str, ...]] = ("sfunc", "stype", "finalfunc")
+    sql_clauses: ClassVar[Mapping[str, Clause]] = {
+        "arguments": AGGREGATE_ARGUMENTS,
+        "sfunc": NAME,
+        "finalfunc": NAME,
+        "combinefunc": NAME,
+        "serialfunc": NAME,
+        "deserialfunc": NAME,
+        "msfunc": NAME,
+        "minvfunc": NAME,
+        "mfinalfunc": NAME,
+        "stype": TYPE,
+        "mstype": TYPE,
+        "sortop": OPERATOR_NAME,
+    }
 
     result: str = Field(default="", json_schema_extra={"derived": True})
     sfunc: str = Field(default="", description="the function that adds a row to the state")

@@ -5,13 +5,14 @@ https://www.postgresql.org/docs/current/sql-createforeigndatawrapper.html
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Self
 
 from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address, managed, object_grants
+from reconciler.model.clauses import NAME, Clause
 from reconciler.model.foreign_options import (
     HasForeignOptions,
     Options,
@@ -26,7 +27,7 @@ from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
-from reconciler.sql import compose, name, raw, text
+from reconciler.sql import compose, joined, name, raw, text
 
 
 class ForeignDataWrapper(HasForeignOptions, Granted):
@@ -39,6 +40,7 @@ class ForeignDataWrapper(HasForeignOptions, Granted):
     schemaless: ClassVar[bool] = True
     grant_class: ClassVar[str] = "FOREIGN DATA WRAPPER"
     sql_fields: ClassVar[tuple[str, ...]] = ("handler", "validator")
+    sql_clauses: ClassVar[Mapping[str, Clause]] = {"handler": NAME, "validator": NAME}
 
     handler: str | None = Field(
         default=None, description="the function that scans foreign tables: schema.name"
@@ -86,10 +88,10 @@ class ForeignDataWrapper(HasForeignOptions, Granted):
         yield Statement(sql=text(command))
 
     def _functions(self, old: Self | None) -> sql.Composable:
-        clauses = ""
+        clauses: list[sql.Composable] = []
         for field in ("handler", "validator"):
             before, after = getattr(old, field, None), getattr(self, field)
             if before != after:
                 keyword = field.upper()
-                clauses += f" NO {keyword}" if after is None else f" {keyword} {after}"
-        return raw(clauses)
+                clauses.append(raw(f" NO {keyword}" if after is None else f" {keyword} {after}"))
+        return joined(clauses, by="")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Self
 
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address, managed, object_grants
+from reconciler.model.clauses import BOUND, NAME, Clause
 from reconciler.model.foreign_options import (
     HasForeignOptions,
     Options,
@@ -33,6 +34,11 @@ class ForeignTable(HasForeignOptions, InheritableTable):
     omitted_is_default: ClassVar[bool] = False
     oid_column: ClassVar[str] = "pg_foreign_table.ftrelid"
     sql_fields: ClassVar[tuple[str, ...]] = ("partition_of", "values", "inherits")
+    sql_clauses: ClassVar[Mapping[str, Clause]] = {
+        "partition_of": NAME,
+        "values": BOUND,
+        "inherits": NAME,
+    }
 
     server: str = Field(default="", description="the foreign server of the table")
     options: Options = Field(

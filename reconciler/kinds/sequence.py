@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address, managed, object_grants
+from reconciler.model.clauses import TYPE, Clause
 from reconciler.model.deferred import Deferred
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Granted
@@ -31,6 +32,7 @@ class Sequence(Deferred, Granted, SequenceOptions):
     grant_class: ClassVar[str] = "SEQUENCE"
     relation: ClassVar[bool] = True
     sql_fields: ClassVar[tuple[str, ...]] = ("type",)
+    sql_clauses: ClassVar[Mapping[str, Clause]] = {"type": TYPE}
     first_version: ClassVar[Mapping[str, int]] = {"unlogged": 15}
 
     type: str = Field(default="bigint", description="the data type: smallint, integer or bigint")

@@ -41,6 +41,14 @@ SCRATCH_DATABASE_PREFIX = scratch.DATABASE_PREFIX  # "reconcile_scratch_"
 # (reconciler/journal/journal.py), and `backfill`. No kind sees the schema.
 JOURNAL = "reconcile"
 
+
+def schema_user(schema: str) -> str:
+    """Return who uses a schema that no declaration may fill, or ""."""
+    if schema.startswith("pg_") or schema == "information_schema":
+        return "PostgreSQL"
+    return "the journal" if schema == JOURNAL else ""
+
+
 # Comment on the table `run`, by which a journal is recognised in a schema of any name.
 JOURNAL_COMMENT = "the runs of reconcile: a journal"
 

@@ -16,18 +16,28 @@ from reconciler.kinds.column.not_null import NotNull
 from reconciler.kinds.column.shortform import ShortForm, declares_fully
 from reconciler.kinds.column.target import Target
 from reconciler.kinds.column.type_change import TypeChange, collation_sql
+from reconciler.model.clauses import (
+    DEFAULT,
+    EXPRESSION,
+    NAME,
+    PARAMETER,
+    TYPE,
+    Clause,
+    Fragment,
+    referenced,
+)
 from reconciler.model.declared import RowExpressions, Shorthand
 from reconciler.model.foreign_options import Options, keeping_hidden, listed_options
 from reconciler.model.inheritance import Inheritable, Overriding
 from reconciler.model.object import InlinePart, Object
 from reconciler.model.online_swap import SwappedOnline
 from reconciler.model.partitioned import constraint_name_key
-from reconciler.model.privileges import PUBLIC, grantors
+from reconciler.model.privileges import PUBLIC, grantors, privilege_fragments
 from reconciler.model.ref import Ref
 from reconciler.model.resumption import LeavesLeftovers, Resumable
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
-from reconciler.sql import compose, joined, name, raw
+from reconciler.sql import compose, joined, name, raw, text
 
 _CLAUSES = re.compile(
     r"\b(generated|default|collate|constraint|references|primary\s+key|unique|check"
@@ -54,6 +64,14 @@ class ColumnDefinition(
 
     first_version: ClassVar[Mapping[str, int]] = {"virtual": 18}
     sql_fields: ClassVar[tuple[str, ...]] = ("type", "default", "generated", "using", "references")
+    sql_clauses: ClassVar[Mapping[str, Clause]] = {
+        "type": TYPE,
+        "default": DEFAULT,
+        "generated": EXPRESSION,
+        "using": EXPRESSION,
+        "n_distinct": PARAMETER,
+        "n_distinct_inherited": PARAMETER,
+    }
 
     type: str = Field(default="", description="the data type, as in CREATE TABLE")
     collation: str | None = Field(default=None, description="where it is not the type's own")
@@ -150,6 +168,18 @@ class ColumnDefinition(
         if isinstance(self.not_null, NotNull):
             return self.not_null
         return NotNull() if self.not_null else None
+
+    def fragments(self) -> Iterator[Fragment]:
+        yield from super().fragments()
+        yield from privilege_fragments(self.grants)
+        if self.full_identity is not None:
+            yield from privilege_fragments(self.full_identity.grants, "identity")
+        yield from referenced(self.references)
+        if self.collation is not None:
+            yield Fragment("collation", NAME, text(collation_sql(self.collation)))
+        source = self.backfill or self.fill_trigger
+        if source is not None:
+            yield Fragment("backfill", EXPRESSION, source.value)
 
     # -- short forms and expressions ---------------------------------------------------------------
 
