@@ -27,6 +27,7 @@ from reconciler.journal.history import Detail, Run, detail, last_that_changed, l
 from reconciler.journal.ownership import DEFAULT_PLACE, Place, assert_trusted
 from reconciler.journal.rollback import rollback_declaration
 from reconciler.model.declared import files
+from reconciler.model.foreign_options import unset_options
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration, Scope, State
 from reconciler.plan.make import Comparison, PlanInfo, make_plan
@@ -213,7 +214,9 @@ def _plan(job: Job, live: Snapshot, connection: Connection) -> Plan:
             for r, why in canonical.left_out.items()
         ]
         kept = [f"{setting} is in force here, and is kept" for setting in live.kept]
-        notes = [*job.notes, *left_out, *kept, *unmanaged(connection, live, job.scope)]
+        unset = unset_options(job.declaration.objects.values(), live.state.objects)
+        unknown = unmanaged(connection, live, job.scope)
+        notes = [*job.notes, *left_out, *kept, *unset, *unknown]
         plan = _planned(job, live, canonical, notes)
         try:
             _proven(plan, canonical, canonical.connection, live)

@@ -104,9 +104,8 @@ functions:
 """
 
 
-@pytest.mark.parametrize("rc", ["", "\\set AUTOCOMMIT off\n\\set SINGLELINE on\n"])
 def test_psql_obeys_nothing_in_a_script_and_does_what_apply_does(
-    new_database: Callable[..., Database], tmp_path: Path, rc: str
+    new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     intruder = tmp_path / "intruder"
     database, by_psql = (new_database(before(intruder)) for _ in range(2))
@@ -117,7 +116,8 @@ def test_psql_obeys_nothing_in_a_script_and_does_what_apply_does(
     outcome = pipeline.apply_plan(plan, job, database.url, quiet(), LockPolicy(), ["all"])
     assert (outcome.failed, outcome.left) == (0, ())
     script = sql.plan(plan)
-    done = by_psql.psql(rc + script)
+    settings = "\\set AUTOCOMMIT off\n\\set SINGLELINE on\n"  # as in ~/.psqlrc
+    done = by_psql.psql(settings + script)
     assert done.returncode == 0, done.stderr
     assert by_psql.dump() == database.dump()
     assert not intruder.exists()

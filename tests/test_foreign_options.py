@@ -74,6 +74,7 @@ def test_an_export_shows_names_and_is_read_back(
     empty = new_database()
     job = Job(empty.url, declaration, scope)
     plan = pipeline.plan_changes(job)
+    assert len([n for n in plan.notes if "has no value of api_key, " in n]) == 4
     outcome = pipeline.apply_plan(plan, job, empty.url, quiet(), LockPolicy(), ["all"])
     assert (outcome.failed, outcome.left) == (0, ())
 

@@ -148,6 +148,21 @@ def lost_options(ref: Ref, hidden: Iterable[str]) -> Iterator[Hazard]:
     yield Hazard(hazard=HazardKind.IRREVERSIBLE, reason=reason)
 
 
+def unset_options(declared: Iterable[Object], live: Mapping[Ref, Object]) -> Iterator[str]:
+    """Yield a note on each object with declared hidden values that the server does not have."""
+    for obj in declared:
+        if not isinstance(obj, HasForeignOptions):
+            continue
+        current = live.get(obj.ref)
+        found = _options(current) if isinstance(current, HasForeignOptions) else {}
+        unset = [k for k in obj.hidden_options if not {k, ALL} & found.keys() and k != ALL]
+        if unset:
+            yield (
+                f"{obj.ref} has no value of {', '.join(unset)}, and the files hold none:"
+                " set it with ALTER … OPTIONS (ADD …) on the server"
+            )
+
+
 def options_clause(options: ForeignOptions) -> sql.Composable:
     """Return ` OPTIONS (…)` of a CREATE command, or an empty text if no options are set."""
     listed = listed_options(options)
