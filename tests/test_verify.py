@@ -208,6 +208,19 @@ def test_nothing_of_an_assertion_reaches_the_next(database: Database, tmp_path: 
     assert verified(tmp_path, database, {"c": {"all": assertions}}) == {"c": ""}
 
 
+def test_the_default_mode_of_the_user_is_kept(database: Database, tmp_path: Path) -> None:
+    database.run(SCRIPT)
+    name = database.value("SELECT current_database()")
+    access.url_for_checks(database.url, None, [])  # makes the user
+    database.run(f"ALTER ROLE {OWN} IN DATABASE {name} SET default_transaction_read_only = on")
+    checks: dict[str, object] = {
+        "read": {"query": "SELECT count(*) FROM t", "equals": 2},
+        "write": {"query": "DELETE FROM t", "fails_with": "read_only_sql_transaction"},
+        "command": {"query": "TRUNCATE t", "fails_with": "read_only_sql_transaction"},
+    }
+    assert verified(tmp_path, database, checks) == dict.fromkeys(checks, "")
+
+
 # -- time
 
 
@@ -381,6 +394,8 @@ def test_a_member_of_a_powerful_role_runs_no_checks(
         database.run(f"ALTER ROLE {reader} {attribute}")
         with pytest.raises(SettingsError, match=f"{user}, a member of {reader}"):
             access.url_for_checks(database.url, url, [])
+        own = access.url_for_checks(database.url, None, [])  # has given the role up
+        assert access.url_for_checks(database.url, own, []) == own
     finally:
         database.run(f"DROP ROLE {user}; ALTER ROLE {reader} NO{attribute}")
 

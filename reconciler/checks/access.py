@@ -34,9 +34,13 @@ def url_for_checks(target: str, given: str | None, checks: Collection[Check]) ->
         if not power:
             return target
         server = server_at(target)
-        if server is not None:
-            return ordinary_user(server, target)
-        raise SettingsError(_refusal(connection, power, checks))
+        if server is None:
+            raise SettingsError(_refusal(connection, power, checks))
+    own = ordinary_user(server, target)
+    with connect(own) as connection:
+        if power := own_power(connection):
+            raise SettingsError(_refusal(connection, power, checks))
+    return own
 
 
 def _given(target: str, given: str, checks: Collection[Check]) -> str:

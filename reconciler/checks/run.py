@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import cast
 
 import psycopg
-from psycopg import Rollback, adapt, pq
+from psycopg import adapt, pq
 
 from reconciler.checks.access import url_for_checks
 from reconciler.checks.model import Actor, Assertion, Check, Setting
@@ -26,13 +26,25 @@ from reconciler.checks.stored import (
 from reconciler.errors import StatementFailed
 from reconciler.server.connection import Connection, connect, rows, run_sql, translated
 from reconciler.server.deadline import Guarded
+from reconciler.server.locks import LockPolicy
 
 SECONDS = 60.0  # how long a check may run
 SYNTAX_ERROR = "42601"
 MAX_SHOWN = 300  # characters of a value, or of a line of a complaint
 MAX_LINES = 20  # of a complaint
 RECORD, BYTEA = (psycopg.adapters.types[t].oid for t in ("record", "bytea"))
-_SET = "SELECT pg_catalog.set_config(%s, %s, true)"
+LOCK_SECONDS = LockPolicy().lock  # whoever waits for a strong lock lets others wait
+# A statement is stored in a writable transaction; nothing takes back a READ ONLY that follows.
+_BEGIN = b"BEGIN; SET TRANSACTION READ WRITE; SAVEPOINT reconcile_check"
+_END = b"ROLLBACK TO reconcile_check; SELECT pg_catalog.pg_advisory_unlock_all(); ROLLBACK"
+_READ_ONLY = """
+    SELECT pg_catalog.set_config('transaction_read_only', 'on', true),
+           pg_catalog.set_config('search_path', %s, true)"""
+_AS_DEFAULT = """
+    SELECT pg_catalog.set_config('transaction_read_only',
+               pg_catalog.current_setting('default_transaction_read_only'), true),
+           pg_catalog.set_config('search_path', %s, true)"""
+Settings = Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -80,8 +92,9 @@ def _failure(check: Check, terms: Terms, guarded: Guarded[str]) -> str:
     """Run the assertions on a connection of their own; return the reason of a failure, or ""."""
     with connect(terms.url or "") as connection:
         guarded.connection = connection
+        run = _Run(connection, check.search_path, terms)
         for assertion in check.assertions:
-            if failure := _Run(connection, check.search_path, terms).failure(assertion):
+            if failure := run.failure(assertion):
                 return _shown(failure, assertion)
     return ""
 
@@ -103,21 +116,25 @@ def _clipped(line: str) -> str:
 
 @dataclass(frozen=True)
 class _Run:
-    """The statements of a check: each in a transaction that is rolled back."""
+    """The statements of a check: each in a transaction that is rolled back.
+
+    `values` holds the results of the settings' queries: assertions often share settings.
+    """
 
     connection: Connection
     schema: str
     terms: Terms
+    values: dict[str, str] = field(default_factory=dict[str, str])
 
     def failure(self, assertion: Assertion) -> str:
+        """Run an assertion and return the reason of its failure, or ""."""
         actor = assertion.actor or Actor()
         try:
             settings = {name: self._value(setting) for name, setting in actor.settings.items()}
-            actor = actor.model_copy(update={"settings": settings})
         except (StatementFailed, NotStored) as error:
             return f"the settings of `as` could not be read: {error}"
         try:
-            return self._compare(assertion, actor)
+            return self._compare(assertion, settings, actor.role)
         except NotStored as error:
             return str(error)
         except StatementFailed as error:
@@ -127,80 +144,88 @@ class _Run:
         """Return the value of a setting; no row and NULL become ""."""
         if isinstance(setting, str):
             return setting
-        with self._posed(setting.query, Actor(), writes=False) as stored:
-            value = self._first_value(stored)
-        return "" if value is None else str(value)
+        if setting.query not in self.values:
+            with self._posed(setting.query, {}, None, writes=False) as stored:
+                value = self._first_value(stored)
+            self.values[setting.query] = "" if value is None else str(value)
+        return self.values[setting.query]
 
-    def _compare(self, assertion: Assertion, actor: Actor) -> str:
+    def _compare(self, assertion: Assertion, settings: Settings, role: str | None) -> str:
         """Run the query and compare the result; return the difference, or ""."""
         fails, value = assertion.asserts == "fails_with", None
+        query, writes = assertion.query, assertion.writes or fails
         try:
-            with self._posed(assertion.query, actor, writes=assertion.writes or fails) as stored:
+            with self._posed(query, settings, role, writes=writes) as stored:
                 if assertion.asserts == "uses_index":
                     return _compare_indexes(self.connection, stored.text, assertion.uses_index)
                 value = self._first_value(stored)
         except StatementFailed as error:
-            if fails and error.sqlstate == SYNTAX_ERROR:
-                self._run_utility(assertion.query, actor)
-            else:
+            if not fails or error.sqlstate != SYNTAX_ERROR:
                 raise
+            with self._transaction(settings):
+                self._begin_run(search_path(self.schema), role, writes=True)
+                run_utility(self.connection, query)
         if fails:
             return f"should fail with {assertion.fails_with}, and succeeded"
         return _compare_value(value, assertion.equals)
 
-    def _run_utility(self, statement: str, actor: Actor) -> None:
-        with self._transaction():
-            self._set(actor)
-            run_utility(self.connection, statement)
-
     @contextmanager
-    def _posed(self, statement: str, actor: Actor, *, writes: bool) -> Generator[Stored]:
+    def _posed(
+        self, statement: str, settings: Settings, role: str | None, *, writes: bool
+    ) -> Generator[Stored]:
         """Store the statement and yield it, ready to be called, in a transaction of its own."""
-        path = search_path(self.schema)
-        with self._transaction():
-            run_sql(self.connection, "SET TRANSACTION READ WRITE")  # to store the statement
-            role, plain = actor.role, actor.model_copy(update={"role": None})
-            self._set(plain)
-            path = actor.settings.get("search_path", path)
-            stored = store(self.connection, statement, str(path), role, self.terms.declared)
-            if stored.read_only or not (writes or stored.modifies):
-                run_sql(self.connection, "SET TRANSACTION READ ONLY")  # nothing can take it back
-            rows(self.connection, _SET, ["search_path", path])
-            if role is not None:
-                become(self.connection, role)
+        path = settings.get("search_path", search_path(self.schema))
+        with self._transaction(settings):
+            stored = store(self.connection, statement, role, self.terms.declared)
+            self._begin_run(path, role, writes=writes or stored.modifies)
             yield stored
 
-    def _set(self, actor: Actor) -> None:
-        """Set the path, the actor and the time limit; raises NotStored for a faulty actor."""
-        rows(self.connection, _SET, ["search_path", search_path(self.schema)])
-        try:
-            for name, value in actor.settings.items():
-                rows(self.connection, _SET, [name, value])
-        except StatementFailed as error:
-            raise NotStored(f"the settings of `as` could not be set: {error}") from error
-        rows(self.connection, _SET, ["statement_timeout", f"{self.terms.seconds:g}s"])
-        if actor.role is not None:
-            become(self.connection, actor.role)
+    def _begin_run(self, path: str, role: str | None, *, writes: bool) -> None:
+        """Set the mode, the path and the role for what the check itself does."""
+        rows(self.connection, _AS_DEFAULT if writes else _READ_ONLY, [path])
+        if role is not None:
+            become(self.connection, role)
 
     @contextmanager
-    def _transaction(self) -> Generator[None]:
-        """A transaction that is rolled back; session advisory locks are released as well.
+    def _transaction(self, settings: Settings) -> Generator[None]:
+        """A transaction with the settings, which is rolled back.
 
-        They would outlive the transaction, and behind a pooler the connection.
+        Session advisory locks are released as well: they would outlive the transaction, and behind
+        a pooler the connection.
         """
-        with translated(), self.connection.transaction():
-            with self.connection.transaction():
-                yield
-                raise Rollback
-            run_sql(self.connection, "SELECT pg_catalog.pg_advisory_unlock_all()")
-            raise Rollback
+        try:
+            with translated():
+                self.connection.execute(_BEGIN)
+        except StatementFailed as error:
+            raise NotStored(f"checks run on a primary server only: {error}") from error
+        try:
+            self._set(settings)
+            yield
+        finally:
+            with suppress(psycopg.Error):
+                self.connection.execute(_END)
+            if self.connection.info.transaction_status != pq.TransactionStatus.IDLE:
+                self.connection.close()  # the server rolls back
+
+    def _set(self, settings: Settings) -> None:
+        """Set the path, the settings and the time limits; raises NotStored."""
+        values = {"search_path": search_path(self.schema), **settings}
+        values["statement_timeout"] = f"{self.terms.seconds:g}s"
+        values["lock_timeout"] = f"{LOCK_SECONDS:g}s"
+        calls = ", ".join(["pg_catalog.set_config(%s, %s, true)"] * len(values))
+        try:
+            rows(self.connection, f"SELECT {calls}", [p for pair in values.items() for p in pair])
+        except StatementFailed as error:
+            raise NotStored(f"the settings of `as` could not be set: {error}") from error
 
     def _first_value(self, stored: Stored) -> object:
         """Call the stored statement and return the first column of the first row, or None."""
-        found = rows(self.connection, CALL)
-        if not found or not found[0]["answer"]:
+        row = None
+        with translated(CALL), self.connection.cursor() as cursor:
+            for found in cursor.stream(CALL, binary=True):  # keeps one row at a time in memory
+                row = row or found["answer"]
+        if not row:
             return None
-        row = found[0]["answer"]
         value = row if stored.type_oid == RECORD else row[0]
         if not isinstance(value, bytes) or stored.type_oid == BYTEA:
             return value

@@ -14,8 +14,6 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from psycopg import Rollback
-
 from reconciler.errors import StatementFailed
 from reconciler.server.connection import Connection, Row, rows, run_sql, translated
 from reconciler.sql import compose, joined, literal, text
@@ -25,17 +23,21 @@ Declared = Collection[tuple[str, str, str]]  # schema, name, arguments: routines
 CALL = "SELECT pg_temp.reconcile_check() AS answer"
 _PREPARE = "PREPARE reconcile_check AS "
 _CREATE = "CREATE OR REPLACE FUNCTION pg_temp.reconcile_check() RETURNS {} LANGUAGE sql {}"
+_GRANT = "GRANT EXECUTE ON FUNCTION pg_temp.reconcile_check() TO PUBLIC"  # for every role
 _BODY = "BEGIN ATOMIC {}\n; END"  # a comment may end the statement
 _NEEDS = """
 hint: the user of verify needs TEMPORARY on the database and USAGE on the schemas of the check"""
-_IMMUNE = "SELECT pg_catalog.set_config('search_path', '', true)"
 
-# Data-modifying statements also stand in WITH. CmdType: 2 to 5 are UPDATE, INSERT, DELETE, MERGE.
+# What PostgreSQL has stored. Data-modifying statements also stand in WITH; of CmdType, 2 to 5 are
+# UPDATE, INSERT, DELETE and MERGE. `named`: something answers that initdb did not make.
 _STORED = """
-    SELECT pg_get_function_sqlbody(oid) AS body,
-           prosqlbody::text ~ '\\{QUERY :commandType [2-5] ' AS modifies,
-           current_setting('default_transaction_read_only')::boolean AS read_only
-    FROM pg_proc WHERE oid = 'pg_temp.reconcile_check'::regproc"""
+    SET LOCAL search_path = '';
+    SELECT p.prosqlbody::text ~ '\\{QUERY :commandType [2-5] ' AS modifies, EXISTS (
+        SELECT FROM pg_depend AS d
+        WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid
+              AND d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass)) AS named
+    FROM pg_proc AS p WHERE p.oid = 'pg_temp.reconcile_check'::regproc"""
+_SPELLING = "SELECT pg_get_function_sqlbody('pg_temp.reconcile_check'::regproc) AS body"
 
 # What answers for names, beside PostgreSQL itself and extensions.
 _ANSWERING = """
@@ -80,14 +82,12 @@ class Stored:
     """A statement in the temporary function.
 
     `type_oid` is the type of the first column, 0 where the statement returns no rows. `text` is the
-    statement, or PostgreSQL's spelling of it if that had to be corrected. `read_only` is the
-    default of the session's user.
+    statement, or PostgreSQL's spelling of it if that had to be corrected.
     """
 
     type_oid: int
     text: str
     modifies: bool
-    read_only: bool
 
 
 def search_path(schema: str) -> str:
@@ -95,48 +95,46 @@ def search_path(schema: str) -> str:
     return text(joined(["pg_catalog", *([schema] if schema else []), "pg_temp"]))
 
 
-def store(
-    connection: Connection, statement: str, path: str, role: str | None, declared: Declared
-) -> Stored:
+def store(connection: Connection, statement: str, role: str | None, declared: Declared) -> Stored:
     """Make the temporary function of a statement, in a transaction that others roll back.
 
-    Names are looked up on `path`, with the privileges of `role`. Raises StatementFailed if
-    PostgreSQL refuses the statement, NotStored if it is not to be run. Leaves an empty search path.
+    Names are looked up with the privileges of `role`. Raises StatementFailed if PostgreSQL refuses
+    the statement, NotStored if it is not to be run. Leaves an empty search path.
     """
-    type_oid = _prepare(connection, statement, path, role)
+    type_oid = _prepare(connection, statement, role)
     returns = "SETOF record" if type_oid else "void"
     try:
         run_sql(connection, _CREATE.format(returns, _BODY.format(statement)))
     except StatementFailed as error:
         raise NotStored(f"PostgreSQL cannot store the statement: {error}{_NEEDS}") from error
-    run_sql(connection, _IMMUNE)
-    strangers = list(_strangers(connection, statement, declared))
-    found = rows(connection, _STORED)[0]
-    if strangers:
-        body = _corrected(found["body"], strangers)
-        try:
-            run_sql(connection, _CREATE.format(returns, body))
-            strangers = list(_strangers(connection, statement, declared))
-        except StatementFailed as error:
-            raise NotStored(_complaint(strangers)) from error
-        if strangers:
-            raise NotStored(_complaint(strangers))
-        statement = body.strip().removeprefix("BEGIN ATOMIC").removesuffix("END").strip()
-    return Stored(type_oid, statement, found["modifies"], found["read_only"])
+    if role is not None:
+        run_sql(connection, _GRANT)
+    found = _last_row(connection, _STORED)
+    if found["named"]:
+        statement = _answered(connection, statement, returns, declared)
+    return Stored(type_oid, statement, found["modifies"])
 
 
-def _prepare(connection: Connection, statement: str, path: str, role: str | None) -> int:
+def _prepare(connection: Connection, statement: str, role: str | None) -> int:
     """Let PostgreSQL prove that this is one statement; return the type of its first column."""
-    with translated(statement), connection.transaction():
-        if role is not None:
-            become(connection, role)
-        rows(connection, "SELECT pg_catalog.set_config('search_path', %s, true)", [path])
-        run_sql(connection, _PREPARE + statement)
+    if role is not None:
+        become(connection, role)
+    run_sql(connection, _PREPARE + statement)
+    with translated():
         described = connection.pgconn.describe_prepared(b"reconcile_check")
-        type_oid = described.ftype(0) if described.nfields else 0
-        run_sql(connection, "DEALLOCATE reconcile_check")
-        raise Rollback
-    return type_oid
+    run_sql(connection, "DEALLOCATE reconcile_check")
+    if role is not None:
+        run_sql(connection, "RESET ROLE")
+    return described.ftype(0) if described.nfields else 0
+
+
+def _last_row(connection: Connection, commands: str) -> Row:
+    """Run commands of our own at once, and return the only row of the last one."""
+    with translated(commands):
+        cursor = connection.execute(commands.encode())
+        while cursor.nextset():
+            pass
+        return cursor.fetchall()[0]
 
 
 def become(connection: Connection, role: str) -> None:
@@ -152,6 +150,22 @@ def become(connection: Connection, role: str) -> None:
 
 
 # -- what answers for the statement's names
+
+
+def _answered(connection: Connection, statement: str, returns: str, declared: Declared) -> str:
+    """Return the statement, corrected in the function and here if others would answer for it."""
+    strangers = list(_strangers(connection, statement, declared))
+    if not strangers:
+        return statement
+    body = _corrected(rows(connection, _SPELLING)[0]["body"], strangers)
+    try:
+        run_sql(connection, _CREATE.format(returns, body))
+        left = list(_strangers(connection, statement, declared))
+    except StatementFailed as error:
+        raise NotStored(_complaint(strangers)) from error
+    if left:
+        raise NotStored(_complaint(left))
+    return body.strip().removeprefix("BEGIN ATOMIC").removesuffix("END").strip()
 
 
 def _strangers(connection: Connection, statement: str, declared: Declared) -> Iterator[Row]:

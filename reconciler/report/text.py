@@ -105,7 +105,8 @@ def _check_lines(plan: Plan, results: Sequence[Result]) -> Iterator[str]:
     yield from (f"        {c.action} {c.kind} {c.identity}" for c in plan.changes)
     for result in results:
         yield _verdict(result.name, passed=result.passed)
-        yield from (f"        {line}" for line in result.complaint.split("\n"))
+        if not result.passed:
+            yield from (f"        {line}" for line in result.complaint.split("\n"))
     yield f"{sum(result.passed for result in results)}/{len(results)} checks passed"
 
 

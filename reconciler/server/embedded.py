@@ -17,7 +17,7 @@ from pathlib import Path
 from psycopg import conninfo
 
 from reconciler.errors import ScratchError, StatementFailed
-from reconciler.server.connection import Connection, connect, rows, run_sql
+from reconciler.server.connection import connect, rows, run_sql
 from reconciler.server.kept import IDLE, wait_for_end
 from reconciler.server.process import (
     data_folder,
@@ -30,6 +30,11 @@ from reconciler.server.roles import ordinary_roles
 from reconciler.sql import compose, literal, text
 
 USER = "reconcile_verify"
+DATA = ("pg_read_all_data", "pg_write_all_data")
+_ROLES = """
+    SELECT r.rolname::text AS role FROM pg_catalog.pg_auth_members AS m
+    JOIN pg_catalog.pg_roles AS r ON r.oid = m.roleid
+    JOIN pg_catalog.pg_roles AS u ON u.oid = m.member WHERE u.rolname = %s"""
 _FOLDER = re.compile(r"(?P<purpose>.+)-(?P<major>\d+)")
 
 
@@ -155,7 +160,7 @@ def server_at(url: str) -> EmbeddedServer | None:
 def ordinary_user(server: EmbeddedServer, url: str) -> str:
     """Return a URL with a user that is no superuser, made if it does not exist.
 
-    It reads and writes every table and is a member of every ordinary role.
+    It reads and writes every table and is a member of every ordinary role, and of no other.
     """
     passwords = server.folder / "passwords"
     with locked(server.folder / "user.lock"), connect(_read(server.folder / "url")) as admin:
@@ -164,24 +169,13 @@ def ordinary_user(server: EmbeddedServer, url: str) -> str:
             write_private(passwords, f"{_read(passwords)}\n*:*:*:{USER}:{password}\n")
             make = compose("CREATE ROLE {} LOGIN BYPASSRLS PASSWORD {}", USER, literal(password))
             run_sql(admin, text(make))
-            _grant(admin, "pg_read_all_data")
-            _grant(admin, "pg_write_all_data")
-        for role in _missing(admin):
-            with suppress(StatementFailed):  # it has just been dropped
-                _grant(admin, role)
+        roles = {r["role"] for r in rows(admin, _ROLES, [USER])}
+        wanted = {*ordinary_roles(admin), *DATA} - {USER}
+        for role in sorted(roles - wanted):
+            run_sql(admin, text(compose("REVOKE {} FROM {}", role, USER)))
+        for role in sorted(wanted - roles):
+            with suppress(StatementFailed):  # dropped just now, or a member of USER itself
+                run_sql(admin, text(compose("GRANT {} TO {}", role, USER)))
     parts = conninfo.conninfo_to_dict(url, user=USER, passfile=str(passwords))
     parts.pop("password", None)
     return conninfo.make_conninfo("", **parts)
-
-
-def _grant(admin: Connection, role: str) -> None:
-    run_sql(admin, text(compose("GRANT {} TO {}", role, USER)))
-
-
-def _missing(admin: Connection) -> Iterator[str]:
-    query = """
-        SELECT r.rolname::text AS role FROM pg_catalog.pg_roles AS r
-        WHERE pg_catalog.pg_has_role(%s, r.oid, 'MEMBER')
-              OR pg_catalog.pg_has_role(r.oid, %s::name, 'MEMBER')"""
-    related = {r["role"] for r in rows(admin, query, [USER, USER])}
-    return (role for role in ordinary_roles(admin) if role not in related)
