@@ -4,6 +4,7 @@
     ├── DeclarationError        the YAML is wrong: every problem with file, line and column
     │   └── FragmentError       SQL in the YAML is more than its key takes: one expression, one type
     ├── SettingsError           a flag, `reconcile.yml` or an environment variable is wrong
+    ├── ExportError             the files of an export are not read back as they were written
     ├── ConnectionFailed        the server cannot be reached, or refuses us
     ├── Unsupported             the server's version lacks a declared feature
     ├── ScratchError            no scratch server is available, or it refuses an object
@@ -149,6 +150,12 @@ class SettingsError(ReconcileError):
     """A flag, a setting or an environment variable is wrong."""
 
     rule = "invalid-setting"
+
+
+class ExportError(ReconcileError):
+    """An export is not read back as it was written."""
+
+    rule = "export-not-read-back"
 
 
 class ConnectionFailed(ReconcileError):

@@ -990,7 +990,7 @@ def test_alias_expansion_is_limited(refused: Refused) -> None:
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 12)]
     (found,) = refused("\n".join(lines))
     assert f"{found.position}: {found.message}".startswith(
-        "state/a.yml:6:5: with the values of its aliases, this makes 1,111,111 values"
+        "state/a.yml:7:5: with the values of its aliases, this makes 11,111,111 values"
     )
 
 

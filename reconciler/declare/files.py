@@ -11,6 +11,7 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
+SUFFIXES = (".yml", ".yaml")
 MAX_SQL_SIZE = 1 << 20  # bytes of a file with SQL, or of the settings
 MAX_YAML_SIZE = 64 << 20
 MAX_TOTAL_SIZE = 256 << 20  # bytes of all files of a declaration
@@ -102,3 +103,24 @@ def _read_regular(path: Path, limit: int) -> bytes:
     if len(content) > limit:
         raise FileRefused(f"it is larger than {limit:,} bytes", "split it")
     return content
+
+
+def yaml_files_below(folder: Path) -> list[Path]:
+    """List what has the name of a YAML file, in this folder and all below except the hidden.
+
+    A link to a folder is not followed. A pipe or a broken link is listed: reading it is an error.
+    """
+    found: list[Path] = []
+    folders = [folder] if folder.is_dir() else []
+    while folders:
+        folder = folders.pop()
+        try:
+            entries = [e for e in os.scandir(folder) if not e.name.startswith(".")]
+        except OSError as e:
+            raise FileRefused(e.strerror or "no folder") from e
+        folders += [Path(e.path) for e in entries if e.is_dir(follow_symlinks=False)]
+        named = (e for e in entries if e.name.endswith(SUFFIXES) and not e.is_dir())
+        found += [Path(e.path) for e in named]
+        if len(found) > MAX_FILES:
+            raise FileRefused(f"it holds more than {MAX_FILES:,} YAML files")
+    return found

@@ -7,7 +7,6 @@ short forms. `reconcile schema` prints the same layout as a JSON Schema.
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from reconciler.declare.check_entries import CheckReader
 from reconciler.declare.drafts import Drafts
 from reconciler.declare.entries import Defaults, EntryReader
 from reconciler.declare.fields import Reading
-from reconciler.declare.files import MAX_FILES, FileRefused, files_beside
+from reconciler.declare.files import SUFFIXES, FileRefused, files_beside, yaml_files_below
 from reconciler.declare.layout import Kinds, sections_of
 from reconciler.declare.names import unquoted
 from reconciler.declare.nodes import (
@@ -34,7 +33,6 @@ from reconciler.kinds import KINDS
 from reconciler.model.state import Declaration
 
 DEFAULT_SCHEMA = "public"
-SUFFIXES = (".yml", ".yaml")
 _DOCUMENT_KEYS = ("schema", "owner", "checks")
 
 
@@ -82,7 +80,7 @@ def _yaml_files(path: Path, problems: list[Problem]) -> list[Path]:
     """List the files; raises FileRefused."""
     if path.is_file():
         return [path]
-    files = sorted(_below(path))
+    files = sorted(yaml_files_below(path))
     if not files:
         message = f"there is no folder or file {path}"
         if path.is_dir():
@@ -90,27 +88,6 @@ def _yaml_files(path: Path, problems: list[Problem]) -> list[Path]:
         hint = "--state names the folder of the declared state"
         problems.append(Problem(message, None, hint, "no-declaration"))
     return files
-
-
-def _below(folder: Path) -> list[Path]:
-    """List what has the name of a YAML file, in this folder and all below except the hidden.
-
-    A link to a folder is not followed. A pipe or a broken link is listed: reading it is an error.
-    """
-    found: list[Path] = []
-    folders = [folder] if folder.is_dir() else []
-    while folders:
-        folder = folders.pop()
-        try:
-            entries = [e for e in os.scandir(folder) if not e.name.startswith(".")]
-        except OSError as e:
-            raise FileRefused(e.strerror or "no folder") from e
-        folders += [Path(e.path) for e in entries if e.is_dir(follow_symlinks=False)]
-        named = (e for e in entries if e.name.endswith(SUFFIXES) and not e.is_dir())
-        found += [Path(e.path) for e in named]
-        if len(found) > MAX_FILES:
-            raise FileRefused(f"it holds more than {MAX_FILES:,} YAML files")
-    return found
 
 
 class _DocumentReader:

@@ -29,8 +29,9 @@ from reconciler.declare.nodes import (
 from reconciler.declare.syntax_errors import syntax_problem
 from reconciler.errors import Position, Problem
 
+MERGE_KEY = "<<"  # of YAML 1.1
 MAX_DEPTH = 100  # levels of brackets and indents
-MAX_SIZE = 1_000_000  # values in one document, with every alias expanded
+MAX_SIZE = 2_000_000  # values in one document, with every alias expanded
 MAX_DOCUMENTS = 10_000  # in a file
 MAX_REPARSED = 1 << 20  # characters
 
@@ -214,7 +215,7 @@ class _Composer:
                 rule="invalid-character",
             )
         unquoted = event.implicit[0]
-        return Scalar(position, _resolved(text) if unquoted else text, text)
+        return Scalar(position, resolved_scalar(text) if unquoted else text, text)
 
     def _events_until(self, end: type[yaml.Event]) -> Iterator[yaml.Event]:
         for event in self.events:
@@ -271,7 +272,7 @@ def _key_problem(event: yaml.Event, key: Node, entries: Mapping[str, Entry]) -> 
         message = f"expected a key that is text, got {described(key)}"
         return Problem(message, key.position, f"quote it: '{shortened(key.source)}'", "invalid-key")
     unquoted = isinstance(event, yaml.ScalarEvent) and event.implicit[0]
-    if unquoted and name == "<<":
+    if unquoted and name == MERGE_KEY:
         message = "merge keys (<<) are not part of YAML 1.2"
         return Problem(message, key.position, "write out the keys that are meant", "merge-key")
     if name in entries:
@@ -282,7 +283,7 @@ def _key_problem(event: yaml.Event, key: Node, entries: Mapping[str, Entry]) -> 
     return None
 
 
-def _resolved(text: str) -> Value:
+def resolved_scalar(text: str) -> Value:
     """Convert unquoted text to a value by YAML 1.2's core schema."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]

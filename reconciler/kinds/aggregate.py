@@ -11,7 +11,7 @@ from pydantic import Field
 
 from reconciler.model.catalog_sql import address, managed, object_grants
 from reconciler.model.clauses import AGGREGATE_ARGUMENTS, NAME, OPERATOR_NAME, TYPE, Clause
-from reconciler.model.declared import Overloaded
+from reconciler.model.declared import Overloaded, split_arguments
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Granted
 from reconciler.model.ref import Ref
@@ -163,11 +163,11 @@ class Aggregate(Overloaded, Granted):
 
     @classmethod
     def entry(cls, key: str, body: object) -> tuple[str, object]:
-        name_, bracket, arguments = key.partition("(")
-        if not bracket or not key.endswith(")"):
+        parts = split_arguments(key)
+        if parts is None:
             raise ValueError(f"an aggregate is named with its arguments: {key}(integer)")
         fields = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
-        return name_.strip(), fields | {"arguments": arguments[:-1].strip() or "*"}
+        return parts[0], fields | {"arguments": parts[1] or "*"}
 
     def identify(self, connection: Connection) -> Ref:
         """Create the aggregate as a temporary one, and read the arguments' types."""

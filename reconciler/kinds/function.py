@@ -21,7 +21,7 @@ from reconciler.model.clauses import (
     Fragment,
     fragments_in,
 )
-from reconciler.model.declared import Overloaded
+from reconciler.model.declared import Overloaded, split_arguments
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Granted
 from reconciler.model.ref import Ref
@@ -109,11 +109,11 @@ class Routine(Overloaded, Granted):
 
     @classmethod
     def entry(cls, key: str, body: object) -> tuple[str, object]:
-        name_, bracket, arguments = key.partition("(")
-        if not bracket or not key.endswith(")"):
+        parts = split_arguments(key)
+        if parts is None:
             raise ValueError(f"a {cls.kind} is named with its arguments: {key}()")
         fields = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
-        return name_.strip(), fields | {"arguments": arguments[:-1].strip()}
+        return parts[0], fields | {"arguments": parts[1]}
 
     def identify(self, connection: Connection) -> Ref:
         """Create an empty routine as a temporary one, and read the arguments' types."""

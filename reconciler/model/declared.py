@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Self
 
@@ -12,6 +13,8 @@ from reconciler.model.record import Record
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
 from reconciler.server.connection import Connection
+
+_ROUTINE_KEY = re.compile(r'((?:"(?:[^"]|"")*+"|[^"(])++)\((.*)\)', re.DOTALL)
 
 
 class Shorthand(Object):
@@ -93,6 +96,12 @@ def files(obj: Object) -> frozenset[str]:
 def without_defaults_of_files(obj: Object, declared: Record | None) -> Object:
     """Return any object without undeclared fields that the server's files decide."""
     return obj.without_defaults_of_files(declared) if isinstance(obj, RequiresFiles) else obj
+
+
+def split_arguments(key: str) -> tuple[str, str] | None:
+    """Split `name(arguments)`, the key of a routine; brackets in a quoted name do not count."""
+    found = _ROUTINE_KEY.fullmatch(key)
+    return (found[1].strip(), found[2].strip()) if found else None
 
 
 def declared_arguments(obj: Object | None) -> str | None:
