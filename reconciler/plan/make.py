@@ -14,6 +14,7 @@ from reconciler.model.object import PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
 from reconciler.plan.collect import collect_operations
+from reconciler.plan.evaluated import evaluated_code
 from reconciler.plan.fingerprint import fingerprint_of
 from reconciler.plan.operations import Operation, Operations
 from reconciler.plan.order import steps_in_order
@@ -78,7 +79,11 @@ def make_plan(comparison: Comparison, info: PlanInfo) -> Plan:
             *_planned_leftovers(operations, live),
         ),
         steps=tuple(steps),
-        notes=(*info.notes, *_unfinished(operations)),
+        notes=(
+            *info.notes,
+            *evaluated_code(changes, steps, desired, comparison.context.user),
+            *_unfinished(operations),
+        ),
         fingerprint=_fingerprint(operations, comparison),
         touches=_touched(changes, comparison.before or live, desired),
         renames=tuple(_renamed(r) for r in comparison.renamings),
