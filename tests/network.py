@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import threading
 from collections.abc import Generator
@@ -24,26 +25,23 @@ class Network:
     fault: Fault
     happened: bool = False
     closed: bool = False
-    _kept: list[socket.socket] = field(default_factory=list[socket.socket])
+    over: threading.Event = field(default_factory=threading.Event)
 
     def serve(self, client: socket.socket) -> None:
         """Carry a connection both ways."""
         parts = conninfo.conninfo_to_dict(self.target)
-        server = socket.socket(socket.AF_UNIX)
-        server.connect(str(Path(str(parts["host"])) / f".s.PGSQL.{parts.get('port', 5432)}"))
-        self._kept += [client, server]
-        here = threading.Event()  # the fault is on this connection
-        threading.Thread(target=self._answers, args=(server, client, here), daemon=True).start()
-        seen = False
-        with suppress(OSError):
-            while data := client.recv(65536):
-                seen = seen or self.statement in data
-                if seen and b"COMMIT" in data and not self.happened:
-                    here.set()
-                    self._meet(server, client, data)
-                    return
-                server.sendall(data)
-        server.close()
+        with client, socket.socket(socket.AF_UNIX) as server, suppress(OSError):
+            server.connect(str(Path(str(parts["host"])) / f".s.PGSQL.{parts.get('port', 5432)}"))
+            seen = False
+            while not self.over.is_set():
+                for readable in select.select([client, server], [], [], 0.1)[0]:
+                    if not (data := readable.recv(65536)):
+                        return
+                    seen = seen or (readable is client and self.statement in data)
+                    if readable is client and seen and b"COMMIT" in data and not self.happened:
+                        self._meet(server, client, data)
+                        return
+                    (server if readable is client else client).sendall(data)
 
     def _meet(self, server: socket.socket, client: socket.socket, data: bytes) -> None:
         self.happened = True
@@ -54,15 +52,7 @@ class Network:
             server.shutdown(socket.SHUT_WR)
         if self.fault != "answer lost, no end":
             client.shutdown(socket.SHUT_RDWR)
-
-    def _answers(self, server: socket.socket, client: socket.socket, here: threading.Event) -> None:
-        with suppress(OSError):
-            while data := server.recv(65536):
-                if not here.is_set():
-                    client.sendall(data)
-        if not here.is_set():
-            with suppress(OSError):
-                client.shutdown(socket.SHUT_RDWR)
+        self.over.wait()
 
 
 @contextmanager
@@ -70,21 +60,30 @@ def network(target: str, statement: bytes, fault: Fault) -> Generator[tuple[str,
     """Yield a connection string that leads through a network with a fault."""
     way = Network(target, statement, fault)
     with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(0.1)
 
         def accept() -> None:
-            with suppress(OSError):
-                while True:
+            while not way.over.is_set():
+                with suppress(TimeoutError):
                     client = listening.accept()[0]
                     if way.closed:
                         client.close()
                         continue
-                    threading.Thread(target=way.serve, args=(client,), daemon=True).start()
+                    serving = threading.Thread(target=way.serve, args=(client,))
+                    threads.append(serving)
+                    serving.start()
 
-        threading.Thread(target=accept, daemon=True).start()
+        threads = [threading.Thread(target=accept)]
+        threads[0].start()
         port = listening.getsockname()[1]
-        yield (
-            conninfo.make_conninfo(
-                target, host="127.0.0.1", port=port, sslmode="disable", gssencmode="disable"
-            ),
-            way,
-        )
+        try:
+            yield (
+                conninfo.make_conninfo(
+                    target, host="127.0.0.1", port=port, sslmode="disable", gssencmode="disable"
+                ),
+                way,
+            )
+        finally:
+            way.over.set()
+            for thread in threads:
+                thread.join()
