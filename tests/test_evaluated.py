@@ -56,7 +56,7 @@ def test_functions_of_others_that_a_plan_evaluates_are_named(
         f"column public.mine.v {code}, who applies the plan",
         f"column public.t.d {code}, who applies the plan",
         f"column public.t.g {code}, who applies the plan",  # a column with a CHECK: a rewrite
-        f"constraint public.t.c {code}, who applies the plan",
+        f"constraint c on public.t {code}, who applies the plan",
     ]
     rewritten = "tables: {t: {columns: {s: bigint}}}"
     assert notes(database, file, rewritten) == [f"column public.t.g {code}, who applies the plan"]

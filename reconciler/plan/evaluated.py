@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from reconciler.diff.diff import Change
-from reconciler.model.object import InlinePart
+from reconciler.model.inheritance import Inheritable
 from reconciler.model.owned import owner_of
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
@@ -38,7 +38,8 @@ def _evaluated(changes: Sequence[Change], steps: Sequence[Step], desired: State)
     changed = {c.ref for c in changes if c.desired is not None}
     created = {c.ref for c in changes if c.action == "create"}
     for ref, obj in desired.objects.items():
-        if not isinstance(obj, InlinePart) or ref.on is None or ref.on in created:
+        # a column or a constraint; an index is built as the owner of the table
+        if not isinstance(obj, Inheritable) or obj.relation or ref.on is None or ref.on in created:
             continue
         if ref in changed or ref.on.identity in rewritten:
             yield ref
