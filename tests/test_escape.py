@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import random
 import re
 import unicodedata
 from collections.abc import Callable
@@ -133,6 +134,30 @@ def hidden(shown: str) -> list[str]:
         or line.strip().startswith("::")
         or re.search(r"##\w*\[", line)
     ]
+
+
+LEXEMES = (
+    *("'", '"', "$$", "$a$", "$1", "e'", "E'", "\\", "\\'", '""', "U&'", "B'", "\n'", ";", "--"),
+    *(":x", ':"x"', ":'x'", "::text", "[1:2]", "/*", "*/", "\n", " ", "a", "é", "€", "$", "x$"),
+    *("(", ")", "begin", "end", "create function f() "),
+)
+
+
+def test_psql_sends_a_command_unchanged_whatever_it_holds(database: Database) -> None:
+    chosen = random.Random(1)  # noqa: S311 - the same each time
+    commands = ["SELECT " + "".join(chosen.choices(LEXEMES, k=6)) for _ in range(800)]
+    commands = [
+        c.replace(";", "") if "begin" in c else c for c in commands
+    ]  # begins no transaction
+    steps = [STEP.model_copy(update={"sql": c, "hazards": (), "transaction": ""}) for c in commands]
+    script = sql.plan(PLAN.model_copy(update={"steps": steps, "notes": ()}))
+    script = script.replace("ON_ERROR_STOP on", "ON_ERROR_STOP off")
+    done = database.psql(f"\\set x HIT\n\\set ECHO queries\n{script}")
+    sent = "".join(done.stdout.split())  # psql leaves out empty lines
+    for command in commands:
+        assert "".join(command.split()) in sent
+    assert "HIT" not in sent
+    assert sent.count("SETlock_timeout") == len(commands)
 
 
 # -- text, Markdown, progress, errors -------------------------------------------------------------

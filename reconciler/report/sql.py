@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 from reconciler.apply import backfill
 from reconciler.escape import Document, document, one_line
@@ -25,7 +26,7 @@ SEE_ALL_ROWS = "SET row_security = off;  -- better refused than a backfill that 
 # before them; those are in _NOT_FOR_PSQL.
 _WORD = r"[\w$\x80-\U0010ffff]"
 _QUOTED = re.compile(
-    rf"""(?<!{_WORD})e'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|"""
+    rf"""(?<!{_WORD})e'(?:[^'\\]|\\.|'')*+'|(?<!e)'(?:[^']|'')*+'|"(?:[^"]|"")*+"|"""
     rf"""(?<!{_WORD})\$((?:[^\W\d]\w*)?)\$.*?\$\1\$""",
     re.IGNORECASE | re.DOTALL,
 )
@@ -79,13 +80,18 @@ def _command_lines(command: str) -> Iterator[str]:
 
     psql reads nothing within the string, and the server reads its escapes as the characters.
     """
-    lines = command.split("\n")
-    bare = _QUOTED.sub(_QUOTE, command)
-    if not _NOT_FOR_PSQL.search(bare) and lines == [one_line(line) for line in lines]:
+    if command == _escaped(command) and _is_read_unchanged(_QUOTED.sub(_QUOTE, command)):
         yield from f"{command};".split("\n")
         return
     doubled = command.replace("\\", r"\\").replace("'", "''")
     yield from f"SELECT E'{_escaped(doubled)}' \\gexec".split("\n")
+
+
+def _is_read_unchanged(unquoted: str) -> bool:
+    """Tell whether psql sends a command unchanged; psql waits for brackets to be closed."""
+    depths = [*accumulate((c == "(") - (c == ")") for c in unquoted)]
+    is_balanced = min(depths, default=0) >= 0 and depths[-1:] in ([], [0])
+    return is_balanced and not _NOT_FOR_PSQL.search(unquoted)
 
 
 def _escaped(command: str) -> str:
