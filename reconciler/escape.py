@@ -31,6 +31,11 @@ _NAMED = {"\n": r"\n", "\r": r"\r", "\b": r"\b", "\f": r"\f"}
 _COMMAND = re.compile(r"^(\s*):(?=:)|#(?=#\w*\[)")
 
 
+def has_hidden(text: str) -> bool:
+    """Tell whether a text holds characters, but for line breaks and tabs, that are not seen."""
+    return any(found[0] != "\n" for found in _HIDDEN.finditer(text))
+
+
 def one_line(text: str) -> str:
     """Return text as one line that neither a terminal nor a workflow's log obeys."""
     return _COMMAND.sub(_command_escape, _HIDDEN.sub(_escape, text))

@@ -11,6 +11,7 @@ from typing import Any, cast
 import yaml
 
 from reconciler.declare.parse import MERGE_KEY, resolved_scalar
+from reconciler.escape import has_hidden
 
 MAX_FLOW_WIDTH = 100  # characters of a collection in brackets
 _VERBATIM = "verbatim"  # a style in addition to PyYAML's
@@ -21,6 +22,9 @@ _TAGS: dict[type, str] = {str: "str", bool: "bool", int: "int", float: "float"}
 _NOT_PRINTABLE = re.compile(  # https://yaml.org/spec/1.2.2/#51-character-set, without line breaks
     "[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
+
+
+_ESCAPED = re.compile(r"[^\x20-\x7e]")  # at most
 
 
 class Block(str):
@@ -98,7 +102,7 @@ class _Dumper(yaml.SafeDumper):
             return cast("Any", super()).check_simple_key()
         emitter.analysis = emitter.analyze_scalar(emitter.event.value)
         scalar = emitter.analysis.scalar
-        length = len(scalar) + MAX_ESCAPE * len(_NOT_PRINTABLE.findall(scalar))
+        length = len(scalar) + MAX_ESCAPE * len(_ESCAPED.findall(scalar))
         return length < MAX_KEY_LENGTH and not emitter.analysis.multiline
 
     def choose_scalar_style(self) -> str:
@@ -109,18 +113,28 @@ class _Dumper(yaml.SafeDumper):
             return "|"
         if emitter.event.style == _VERBATIM:
             return ""
-        if _NOT_PRINTABLE.search(value):
+        if not _is_printable(value):
             return '"'
         style = cast("Any", super()).choose_scalar_style()
         if style == "'" and "'" in value and not re.search(r'["\\]', value):
             return '"'
         return style
 
+    def write_double_quoted(self, text: str, split: bool = True) -> None:
+        """Escape all but ASCII in a text with characters that are not seen."""
+        emitter = cast("Any", self)
+        emitter.allow_unicode = not has_hidden(text)
+        cast("Any", super()).write_double_quoted(text, split)
+
     def determine_block_hints(self, text: str) -> str:
         """Write a block's indentation only where the text begins with a space or a tab."""
         hints = cast("Any", super()).determine_block_hints(text).lstrip("123456789")
         indent = cast("Any", self).best_indent
         return f"{indent}{hints}" if re.match(r"\n*[ \t]", text) else hints
+
+
+def _is_printable(text: str) -> bool:
+    return not (_NOT_PRINTABLE.search(text) or has_hidden(text))
 
 
 def _is_single_line(node: yaml.Node) -> bool:
@@ -141,7 +155,7 @@ def _width(node: yaml.Node) -> int:
 
 
 def _represent_block(dumper: yaml.SafeDumper, value: Block) -> yaml.ScalarNode:
-    is_plain = value.strip() and not _NOT_PRINTABLE.search(value)
+    is_plain = value.strip() and _is_printable(value)
     style = "|" if is_plain else '"'
     return cast("Any", dumper).represent_scalar(f"{_TAG}str", str(value), style=style)
 
