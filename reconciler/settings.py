@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -19,7 +20,14 @@ from pydantic_core import ErrorDetails
 from reconciler.declare.files import files_beside
 from reconciler.declare.nodes import Entries, Items, Node, plain
 from reconciler.declare.parse import documents
-from reconciler.errors import Position, Problem, SettingsError, summarized
+from reconciler.errors import (
+    Findings,
+    Position,
+    Problem,
+    SettingsError,
+    TooManyProblems,
+    summarized,
+)
 from reconciler.model.reserved_names import JOURNAL
 from reconciler.server.kept import start_embedded
 from reconciler.server.locks import LockPolicy
@@ -93,17 +101,17 @@ class Settings(TimeoutSettings):
         return scratch
 
     def state_folder(self) -> Path:
-        """Return the folder of the state, which is beside reconcile.yml or below.
+        """Return the folder of the state, which is a folder below that of reconcile.yml.
 
         The folder bounds what the YAML files may read. Raises SettingsError.
         """
         try:
-            inside = self.state.resolve().is_relative_to(FILE.parent.resolve())
-        except (OSError, RuntimeError):  # a loop of links
-            inside = False
-        if not inside:
+            below = FILE.parent.resolve() in self.state.resolve().parents
+        except (OSError, RuntimeError):  # a loop of links, or no working directory
+            below = False
+        if not below or self.state.is_file():
             raise SettingsError(
-                f"{self.state} leads out of the folder of {FILE}: name another folder by --state"
+                f"{self.state} is no folder below that of {FILE}: name others by --state"
             )
         return self.state
 
@@ -121,8 +129,10 @@ def read(file: Path = FILE) -> Settings:
     """Read the settings; an absent file is empty. Raises SettingsError."""
     if not os.path.lexists(file):
         return Settings()
-    problems: list[Problem] = []
-    nodes = documents(file, problems, files_beside(file.parent))
+    problems: list[Problem] = Findings()
+    nodes: list[Node] = []
+    with suppress(TooManyProblems):
+        nodes = documents(file, problems, files_beside(file.parent))
     if len(nodes) > 1:
         problems.append(Problem("expected one document", nodes[1].position))
     if not problems:

@@ -73,10 +73,16 @@ def with_nul(path: Path) -> None:
     path.write_bytes(b"SELECT\0 1")
 
 
+def hidden(path: Path) -> None:
+    path.with_name(".env").write_text(f"SELECT '{SECRET}'")
+    path.symlink_to(".env")
+
+
 OUTSIDE = {
     "a link to a file outside": (linked("../outside/x.sql"), "leads out of the state folder"),
     "a link to the environment": (linked("/proc/self/environ"), "leads out of the state folder"),
     "a link to nothing outside": (linked("../outside/absent"), "leads out of the state folder"),
+    "a link to a hidden file": (hidden, "it is hidden"),
     "a pipe": (os.mkfifo, "no regular file"),
 }
 UNUSABLE = {
@@ -149,6 +155,13 @@ def test_a_folder_that_is_replaced_while_a_file_is_opened_is_refused(
 
     monkeypatch.setattr(files.os, "open", replaced)
     assert "cannot read state/sub/x.sql: it has been replaced" in named(state, "sub/x.sql")
+
+
+def test_a_hidden_file_is_refused(state: Path) -> None:
+    """A checkout's `.git/config` holds a token."""
+    (state / ".git").mkdir()
+    (state / ".git" / "config").write_text(SECRET)
+    assert "state/.git/config: it is hidden" in named(state, ".git/config")
 
 
 def test_links_within_the_folder_work(state: Path) -> None:

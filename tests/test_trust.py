@@ -179,8 +179,10 @@ def test_the_file_names_no_server_to_build_declared_objects_on(
         read(file)
 
 
-@pytest.mark.parametrize("state", ["..", "/", "link", "link/x", "loop"])
-def test_the_state_folder_is_beside_the_file(
+@pytest.mark.parametrize(
+    "state", ["..", "/", ".", "link", "link/x", "loop", "here", "reconcile.yml"]
+)
+def test_the_state_folder_is_below_that_of_the_file(
     state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = tmp_path / "home"
@@ -188,6 +190,7 @@ def test_the_state_folder_is_beside_the_file(
     monkeypatch.chdir(home)
     Path("link").symlink_to(tmp_path)
     Path("loop").symlink_to("loop")
+    Path("here").symlink_to(".")
     Path("reconcile.yml").write_text(f"state: {state}")
     with pytest.raises(SettingsError, match="--state"):
         read().state_folder()

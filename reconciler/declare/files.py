@@ -7,6 +7,7 @@ declaration, must not lead to other files of the machine.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ MAX_FILES = 20_000
 
 _FLAGS = os.O_RDONLY | sum(
     getattr(os, name, 0)  # Windows has none of them
-    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC")
+    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY")
 )
 
 
@@ -42,11 +43,14 @@ class Files:
     def read(self, path: Path, limit: int) -> bytes:
         """Read a file once links are resolved; raises FileRefused."""
         real = _resolved(path)
-        if not any(real.is_relative_to(root) for root in self.roots):
+        roots = [root for root in self.roots if real.is_relative_to(root)]
+        if not roots:
             raise FileRefused(
                 "it leads out of the state folder",
                 f"move the file into {self.roots[0]}, or name a further folder by --files-root",
             )
+        if all(_is_hidden(real.relative_to(root)) for root in roots):
+            raise FileRefused("it is hidden, by a name that begins with a dot", "rename it")
         content = _read_regular(real, limit)
         if _resolved(path) != real:
             raise FileRefused("it has been replaced meanwhile", "run the command again")
@@ -78,6 +82,14 @@ def files_beside(path: Path, further: Path | None = None) -> Files:
     """
     folders = [path] if path.is_dir() else [path.parent, _resolved(path).parent]
     return Files(tuple(_resolved(f) for f in (*folders, *([further] if further else []))))
+
+
+def _is_hidden(path: Path) -> bool:
+    """Tell whether a file or folder such as `.git` or `.env` is on the way.
+
+    Kubernetes names the folders behind its links `..2026_01_01`.
+    """
+    return any(re.match(r"\.(?!\.)", part) for part in path.parts)
 
 
 def _resolved(path: Path) -> Path:

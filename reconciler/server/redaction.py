@@ -21,6 +21,8 @@ EXPECTED = (
     " hold blanks"
 )
 
+MIN_HIDDEN = 4  # characters: libpq prints no password, and *** for a letter would tell the letter
+
 _HOST = re.compile(r"[\w.-]+|[0-9A-Fa-f:.]+(%\w+)?|[/@][\w./ -]*|")
 _SHOWN = {
     "host": _HOST,
@@ -87,6 +89,7 @@ def hide(message: str, target: str) -> str:
         return "libpq's message is not shown either"
     secret = [o.keyword.decode() for o in pq.Conninfo.get_defaults() if o.dispchar == b"*"]
     for name in (*secret, "scram_client_key", "scram_server_key"):
-        if value := options.get(name):
+        value = options.get(name, "")
+        if len(value) >= MIN_HIDDEN:
             message = message.replace(value, "***")
     return message
