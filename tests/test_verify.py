@@ -22,7 +22,9 @@ from reconciler.checks.run import MAX_SHOWN, Result, Terms, run_checks
 from reconciler.errors import SettingsError
 from reconciler.server import deadline
 from tests.conftest import Database, verify_options
+from tests.pooler import pooled
 from tests.test_conversations import reconcile
+from tests.test_parameters import TRAPS, TYPES, words
 from tests.yaml_text import as_yaml
 
 SCRIPT = """
@@ -37,6 +39,7 @@ CREATE PROCEDURE commits() LANGUAGE plpgsql AS 'BEGIN INSERT INTO t VALUES (4); 
 """
 WITNESS = Path("/tmp/reconcile-check-was-here")  # noqa: S108
 OWN = "reconcile_verify"
+TWO = "SELECT count(*)::text FROM t"
 DENIED = "permission denied|must be (a )?(superuser|member)"
 
 # What each check does, and what `verify` says of it; "" where it passes.
@@ -277,13 +280,14 @@ def freezing(url: str, word: bytes) -> Generator[str]:
             used.close()
 
 
+@pytest.mark.parametrize("word", [b"freeze", b"Sreconcile_check"])  # a query; a description
 def test_a_server_that_answers_no_more_ends_a_check(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    database: Database, monkeypatch: pytest.MonkeyPatch, word: bytes
 ) -> None:
     monkeypatch.setattr(deadline, "GRACE", 0.3)
     url = access.url_for_checks(database.url, None, [])
     check = Check(name="c", assertions=(Assertion(query="SELECT 'freeze'", equals="freeze"),))
-    with freezing(url, b"freeze") as frozen:
+    with freezing(url, word) as frozen:
         started = time.monotonic()
         done = run_checks(url, {"c": check}, Terms(frozen, seconds=0.5))
     assert done == [Result("c", passed=False, complaint="was ended: no result in 0.5 seconds")]
@@ -450,3 +454,35 @@ def test_complaints_are_cut_and_show_no_other_file(database: Database, tmp_path:
     assert found["file"].startswith("gave 1, 2 was expected\nin ")
     assert "secret" not in found["file"].splitlines()[0]
     assert len(found["lines"].splitlines()) < 25
+
+
+def test_no_trap_in_the_schema_of_a_check_is_called(database: Database, tmp_path: Path) -> None:
+    database.run(SCRIPT + TRAPS.format(words=words(), types=TYPES))
+    checks: dict[str, object] = {
+        "reads": {"query": "SELECT count(*) FROM t WHERE id = 1 AND name = 'one'", "equals": 1},
+        "as": {
+            "query": "SELECT current_setting('a.b') || format_type(23, NULL)",
+            "equals": "2integer",
+            "as": {"role": "pg_read_all_data", "settings": {"a.b": {"query": TWO}}},
+        },
+        "index": {"query": "SELECT FROM t WHERE id = 1", "uses_index": "t_pkey"},
+        "writes": {"query": "INSERT INTO t VALUES (1)", "fails_with": "unique_violation"},
+        "command": {"query": "TRUNCATE t", "fails_with": "insufficient_privilege"},
+    }
+    assert verified(tmp_path, database, checks) == dict.fromkeys(checks, "")
+
+
+def test_a_pooler_keeps_nothing_of_a_check(database: Database) -> None:
+    own = access.url_for_checks(database.url, None, [])
+    lock = "pg_advisory_lock(7)"
+    check = Check(
+        name="c",
+        assertions=(
+            Assertion(query=f"SELECT 1 FROM {lock}", equals=1),
+            Assertion(query=f"SELECT 1 / 0 FROM {lock}", fails_with="division_by_zero"),
+            Assertion(query="SELECT count(*) FROM pg_prepared_statements", equals=0),
+        ),
+    )
+    with pooled(own, "transaction") as url:
+        assert run_checks(database.url, {"c": check}, Terms(url)) == [Result("c", passed=True)]
+        assert database.value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0

@@ -14,6 +14,10 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from psycopg import pq
+from psycopg.generators import execute
+from psycopg.pq.abc import PGresult
+
 from reconciler.errors import StatementFailed
 from reconciler.server.connection import Connection, Row, rows, run_sql, translated
 from reconciler.sql import compose, joined, literal, text
@@ -120,12 +124,23 @@ def _prepare(connection: Connection, statement: str, role: str | None) -> int:
     if role is not None:
         become(connection, role)
     run_sql(connection, _PREPARE + statement)
-    with translated():
-        described = connection.pgconn.describe_prepared(b"reconcile_check")
+    connection.pgconn.send_describe_prepared(b"reconcile_check")
+    described = _result(connection)
     run_sql(connection, "DEALLOCATE reconcile_check")
     if role is not None:
         run_sql(connection, "RESET ROLE")
     return described.ftype(0) if described.nfields else 0
+
+
+def _result(connection: Connection) -> PGresult:
+    """Wait for the answer to a request of libpq; other threads go on. Raises StatementFailed."""
+    with translated():
+        (result,) = connection.wait(execute(connection.pgconn))
+    if result.status == pq.ExecStatus.FATAL_ERROR:
+        sqlstate = result.error_field(pq.DiagnosticField.SQLSTATE) or b""
+        message = result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or b"no answer"
+        raise StatementFailed(message.decode(errors="replace"), sqlstate=sqlstate.decode())
+    return result
 
 
 def _last_row(connection: Connection, commands: str) -> Row:
@@ -216,9 +231,7 @@ def run_utility(connection: Connection, statement: str) -> None:
     PL/pgSQL executes no transaction command, and in a transaction block it cannot COMMIT. The
     first step refuses a second command.
     """
-    prepared = connection.pgconn.prepare(b"", statement.encode())
-    if message := prepared.error_message:
-        sqlstate = prepared.error_field(67) or b""
-        raise StatementFailed(message.decode().strip(), sqlstate=sqlstate.decode())
+    connection.pgconn.send_prepare(b"", statement.encode())
+    _result(connection)
     body = text(compose("BEGIN EXECUTE {}; END", literal(statement)))
     run_sql(connection, text(compose("DO {}", literal(body))))
