@@ -27,6 +27,8 @@ from reconciler.plan.step import Step
 from reconciler.report import markdown, sql, text
 from reconciler.report.progress import Bars
 from reconciler.server.locks import LockPolicy
+from reconciler.sql import compose, raw
+from reconciler.sql import text as text_of
 from tests.conftest import Database
 from tests.test_cases import quiet
 from tests.test_locks import job_of
@@ -92,6 +94,8 @@ tables:
       '"USER"': int
       b: {type: text, default: "E'\\\\ :USER '':\"USER\"'' $$'"}
     constraints:
+      nothing: {check: "b = NULL OR b = ''"}
+      later: {check: "'2020-02-03 00:00'::timestamptz < now()"}
       slice: {check: 'a[1:"USER"] IS NOT NULL'}
 functions:
   "begin()":
@@ -117,9 +121,13 @@ def test_psql_obeys_nothing_in_a_script_and_does_what_apply_does(
     outcome = pipeline.apply_plan(plan, job, database.url, quiet(), LockPolicy(), ["all"])
     assert (outcome.failed, outcome.left) == (0, ())
     script = sql.plan(plan)
+    name = compose("{}", str(by_psql.value("SELECT current_database()")))
+    for parameter in ("timezone = EST", "datestyle = SQL, DMY", "transform_null_equals = on"):
+        by_psql.run(text_of(compose("ALTER DATABASE {} SET {}", name, raw(parameter))))
     settings = "\\set AUTOCOMMIT off\n\\set SINGLELINE on\n"  # as in ~/.psqlrc
     done = by_psql.psql(settings + script)
     assert done.returncode == 0, done.stderr
+    by_psql.run(text_of(compose("ALTER DATABASE {} RESET ALL", name)))
     assert by_psql.dump() == database.dump()
     assert not intruder.exists()
     assert hidden(script) == []

@@ -128,4 +128,4 @@ def test_a_script_with_a_backfill_notes_its_limits() -> None:
         update={"fill": fill.model_copy(update={"throttle": ThrottleSettings()})}
     )
     assert "-- note: the pace" not in sql.plan(PLAN.model_copy(update={"steps": (plain,)}))
-    assert "row_security" not in sql.plan(PLAN)
+    assert "row_security = off" not in sql.plan(PLAN)

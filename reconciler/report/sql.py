@@ -10,6 +10,8 @@ from reconciler.apply import backfill
 from reconciler.escape import Document, document, one_line
 from reconciler.plan.plan import Plan
 from reconciler.plan.step import Step
+from reconciler.server.parameters import DEFAULTS, FIXED
+from reconciler.sql import compose, literal, text
 
 # Whatever ~/.psqlrc and the locale set, psql sends what `apply` would.
 HEAD = r"""\set ON_ERROR_STOP on \set ON_ERROR_ROLLBACK off
@@ -18,6 +20,15 @@ SET standard_conforming_strings = on;
 SET search_path = '';
 SET check_function_bodies = off;
 SET client_min_messages = warning;"""
+_IN_HEAD = (
+    *("client_encoding", "standard_conforming_strings", "search_path", "check_function_bodies"),
+    *("client_min_messages", "lock_timeout", "statement_timeout"),
+)
+PARAMETERS = "\n".join(  # as `apply` sets them, against those of the role and the database
+    text(compose("SET {} = {};", name, literal(value)))
+    for name, value in {**FIXED, **DEFAULTS}.items()
+    if name not in _IN_HEAD
+)
 SEE_ALL_ROWS = "SET row_security = off;  -- better refused than a backfill that misses rows"
 
 
@@ -47,7 +58,7 @@ def _plan_lines(plan: Plan) -> Iterator[str]:
     yield from (f"-- note: {note}" for note in plan.notes)
     if plan.in_sync:
         return
-    yield from HEAD.split("\n")
+    yield from f"{HEAD}\n{PARAMETERS}".split("\n")
     if any(step.fill for step in plan.steps):
         yield SEE_ALL_ROWS
     for steps in plan.transactions():
