@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 from reconciler.apply.execute import execute
-from reconciler.apply.guards import permitted
+from reconciler.apply.guards import guards, permitted
 from reconciler.apply.outcome import NonRaisingWatcher, Outcome, Watcher
 from reconciler.apply.recording import record_run
 from reconciler.apply.session import prepared, sole_applier
@@ -27,6 +28,7 @@ from reconciler.journal.history import Detail, Run, detail, last_that_changed, l
 from reconciler.journal.ownership import DEFAULT_PLACE, Place, assert_trusted
 from reconciler.journal.rollback import rollback_declaration
 from reconciler.model.declared import files
+from reconciler.model.facts import Size
 from reconciler.model.foreign_options import unset_options
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration, Scope, State
@@ -34,6 +36,7 @@ from reconciler.plan.make import Comparison, PlanInfo, make_plan
 from reconciler.plan.origin import positioned_errors, with_origins
 from reconciler.plan.plan import Plan
 from reconciler.plan.prove import prove
+from reconciler.plan.saved import disagreements
 from reconciler.server.connection import Connection, adjust, connect, rows
 from reconciler.server.locks import LockPolicy
 from reconciler.server.scratch import scratches
@@ -94,6 +97,63 @@ def apply_plan(
         except ReconcileError as e:
             return replace(outcome, unseen=str(e))
         return replace(outcome, left=tuple(f"{c.action} {c.kind} {c.identity}" for c in left))
+
+
+def assert_same(saved: Plan, job: Job) -> None:
+    """Plan again; raise PlanRefused if the target has moved, or if that gives another plan.
+
+    A choice that depends on the size of a table may have been made for another size.
+    """
+    with connect(job.target) as connection:
+        adjust(connection, job.session)
+        live = introspect(connection)
+        _assert_unmoved(saved, live)
+        found: list[str] = []
+        for sized in _with_other_sizes(live, saved):
+            different = disagreements(saved, _plan(job, sized, connection))
+            if not different:
+                return
+            found = found or different
+    _refuse_different(found)
+
+
+def assert_same_rollback(
+    saved: Plan, target: str, journal: Place, scratch: str, session: Mapping[str, str]
+) -> None:
+    """Plan the rollback again from the journal; raise PlanRefused if that gives another plan."""
+    with connect(target) as connection:
+        _assert_unmoved(saved, introspect(connection))
+    derived, _ = plan_rollback(target, journal, saved.rollback_of, scratch, session)
+    if found := disagreements(saved, derived):
+        _refuse_different(found)
+
+
+def _assert_unmoved(saved: Plan, live: Snapshot) -> None:
+    if refused := guards(saved, live):
+        raise PlanRefused("\n".join(refused))
+
+
+def _refuse_different(found: Sequence[str]) -> NoReturn:
+    raise PlanRefused(
+        "\n".join(
+            [
+                "the saved plan is not the plan that would be made now; if the files, --schema or"
+                " --prune have changed since, save it again:",
+                *found,
+            ]
+        )
+    )
+
+
+def _with_other_sizes(live: Snapshot, saved: Plan) -> Iterator[Snapshot]:
+    """Yield the snapshot as it is, and with all relations tiny, or none, if that may matter."""
+    yield live
+    sizes = live.context.sizes
+    touched = {r.on or r for r in saved.touches} & sizes.keys()
+    for size in (Size(rows=0), Size()):
+        if any(sizes[r].tiny != size.tiny for r in touched):
+            context = replace(live.context, sizes=dict.fromkeys(sizes, size))
+            yield replace(live, context=context)
 
 
 def check_plan(

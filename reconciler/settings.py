@@ -35,6 +35,8 @@ from reconciler.server.scratch import OWN
 from reconciler.server.trust import without_credentials
 
 FILE = Path("reconcile.yml")
+KEY = "RECONCILE_PLAN_KEY"  # signs saved plans; never printed
+MIN_KEY = 32  # characters
 EMBEDDED = "embedded"  # the name of the target on a server that reconcile starts itself
 EMBEDDED_DATABASE = "reconcile"
 LIBPQ_VARIABLES = ("PGHOST", "PGDATABASE", "PGSERVICE", "PGHOSTADDR", "PGPORT")
@@ -164,6 +166,18 @@ def _without_line(problem: Problem) -> Problem:
     """Leave out the line of the file, which may hold a password."""
     at = problem.position
     return replace(problem, position=at and Position(at.file, at.line, at.column))
+
+
+def plan_key() -> bytes | None:
+    """Return the key that signs saved plans, None without one; raises SettingsError."""
+    key = os.environ.get(KEY)
+    if not key:
+        return None
+    if len(key) < MIN_KEY:
+        raise SettingsError(
+            f"{KEY} is shorter than {MIN_KEY} characters: `openssl rand -hex 32` makes a key"
+        )
+    return os.fsencode(key)
 
 
 def resolve_target(settings: Settings, flag: str | None) -> ResolvedTarget:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -29,12 +30,12 @@ from reconciler.cli.options import (
     journal_owner_option,
     make_job,
     output_options,
-    read_plan,
     scratch_option,
     target_option,
 )
 from reconciler.cli.output import (
     confirmed,
+    confirmed_unvouched,
     print_document,
     print_line,
     print_lines,
@@ -42,6 +43,7 @@ from reconciler.cli.output import (
     print_report,
     watch_progress,
 )
+from reconciler.cli.saved import SavedPlan, read_plan
 from reconciler.declare.json_schema import json_schema
 from reconciler.demo import play
 from reconciler.errors import PlanRefused, SettingsError
@@ -51,8 +53,10 @@ from reconciler.model.reserved_names import JOURNAL
 from reconciler.model.state import Scope
 from reconciler.pipeline import Job
 from reconciler.plan.plan import Plan
+from reconciler.plan.saved import signed
 from reconciler.report import text
 from reconciler.report.json import plan_schema
+from reconciler.server.redaction import redacted
 from reconciler.settings import ResolvedTarget
 
 run_argument = click.argument("run", metavar="[RUN]", required=False, type=click.IntRange(min=1))
@@ -70,7 +74,7 @@ def plan(declaration: DeclarationOptions, allow: Sequence[str], output: OutputOp
     del allow  # accepted, so that the options of `apply` can be tried out; only runs need it
     job, _ = make_job(declaration)
     changes = pipeline.plan_changes(job)
-    output.write("plan", changes)
+    output.write("plan", signed(changes, settings.plan_key()))
     return DONE if changes.in_sync else DIFFERENT
 
 
@@ -87,16 +91,35 @@ def apply(saved: Path | None, declaration: DeclarationOptions, execution: Execut
     """Change the database to the declared state, or run a saved plan.
 
     The plan is shown first, and run after a confirmation. PLAN.json is the output of `reconcile
-    plan --format json`; the plan is refused if the database has changed since.
+    plan --format json`; the plan is refused if the database has changed since. If the YAML files
+    are at hand (--state, else the folder of reconcile.yml or desired_state), they are planned
+    again, with the same --schema and --prune as before: the plan is refused unless that gives the
+    same steps and hazards. If RECONCILE_PLAN_KEY is set, a plan that was saved without the same key
+    is refused. With neither, nobody vouches for the plan: it is run after a yes on a terminal, or
+    with --allow all.
     """
     if saved:
-        target = settings.resolve_target(settings.read(), declaration.target)
-        job, target, changes = None, execution.override(target), read_plan(saved)
-    else:
-        job, target = make_job(declaration, execution)
-        changes = pipeline.plan_changes(job)
+        return _apply_saved(SavedPlan(read_plan(saved), saved, declaration, execution))
+    job, target = make_job(declaration, execution)
+    changes = pipeline.plan_changes(job)
     print_report(text.plan(changes), stderr=True)
     return _run(changes, job, target, execution)
+
+
+def _apply_saved(saved: SavedPlan) -> int:
+    """Run a saved plan; one that nobody vouches for only with a yes on a terminal, or by flag."""
+    execution = saved.execution
+    configured = settings.resolve_target(settings.read(), saved.declaration.target)
+    target = execution.override(configured)
+    shown = saved.plan.model_copy(update={"target": redacted(target.url)})
+    print_report(text.plan(shown), stderr=True)
+    if why := saved.unvouched(target):
+        print_notes([why])
+        if saved.plan.steps and not execution.check and "all" not in execution.allow:
+            if not confirmed_unvouched(shown):
+                return ERROR
+            execution = replace(execution, yes=True)
+    return _run(saved.plan, None, target, execution)
 
 
 def _run(plan: Plan, job: Job | None, target: ResolvedTarget, execution: ExecutionOptions) -> int:
@@ -184,7 +207,7 @@ def rollback(
         resolved.lock_policy.session,
     )
     if shown:
-        output.write("plan", changes)
+        output.write("plan", signed(changes, settings.plan_key()))
     else:
         print_report(text.plan(changes), stderr=True)
     return _run(changes, job, resolved, execution)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from pydantic import ValidationError
 
 from reconciler import settings
 from reconciler.checks import access
@@ -22,7 +21,6 @@ from reconciler.model.reserved_names import JOURNAL
 from reconciler.model.state import Declaration, Scope
 from reconciler.model.statement import HazardKind
 from reconciler.pipeline import Job
-from reconciler.plan.plan import Plan
 from reconciler.report.formats import Subject, renderers
 from reconciler.server.locks import LockPolicy
 from reconciler.settings import ResolvedTarget
@@ -329,15 +327,3 @@ def make_job(
         session=target.lock_policy.session,
     )
     return job, target
-
-
-def read_plan(file: Path) -> Plan:
-    """Read a plan saved as JSON; raises SettingsError."""
-    try:
-        return Plan.model_validate_json(file.read_bytes())
-    except ValidationError as error:
-        mistakes = "; ".join(
-            f"{'.'.join(map(str, mistake['loc']))}: {mistake['msg']}"
-            for mistake in error.errors()[:5]
-        )
-        raise SettingsError(f"{file} is not a plan of this version: {mistakes}") from None

@@ -32,6 +32,19 @@ def confirmed(plan: Plan) -> bool:
     return _asked(f"run {steps} on {plan.target}?")
 
 
+def confirmed_unvouched(plan: Plan) -> bool:
+    """Ask whether to run a plan that nobody vouches for; raises PlanRefused without a terminal."""
+    if not sys.stdin.isatty():
+        raise PlanRefused(
+            f"nobody vouches for the plan, and {NO_TERMINAL}: give the YAML files by --state, or"
+            " set RECONCILE_PLAN_KEY for `plan` and `apply`; --allow all runs it unchecked"
+        )
+    return _asked(
+        f"nobody vouches for these {len(plan.steps)} steps and their hazards: run them on"
+        f" {plan.target}?"
+    )
+
+
 def removal_confirmed(names: str) -> bool:
     """Ask on the terminal whether to remove servers; raises SettingsError without a terminal."""
     if not sys.stdin.isatty():
