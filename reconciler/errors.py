@@ -13,6 +13,7 @@
     ├── PlanRefused             a plan must not run: edited, stale, for another target, with hazards
     ├── Busy                    another session applies a plan to the database
     ├── Interrupted             Ctrl-C, or SIGTERM, during a run
+    ├── OutputFailed            stdout cannot be written to
     └── StatementFailed         PostgreSQL refused a statement (`sqlstate`, `detail`, `hint`)
 
 Driver errors are translated in `connection` and nowhere else.
@@ -204,6 +205,12 @@ class Interrupted(ReconcileError):
     """A signal stopped the run; committed steps stay committed."""
 
     rule = "interrupted"
+
+
+class OutputFailed(ReconcileError):
+    """A document cannot be written to stdout."""
+
+    rule = "output-failed"
 
 
 class StatementFailed(ReconcileError):

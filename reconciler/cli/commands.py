@@ -40,6 +40,7 @@ from reconciler.cli.output import (
     print_line,
     print_lines,
     print_notes,
+    print_recap,
     print_report,
     watch_progress,
 )
@@ -135,7 +136,7 @@ def _run(plan: Plan, job: Job | None, target: ResolvedTarget, execution: Executi
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops as Ctrl-C does: cleanly
     with watch_progress() as watcher:
         outcome = pipeline.apply_plan(plan, job, target.url, watcher, policy, allow, journal)
-    print_document(text.recap(outcome))
+    print_recap(text.recap(outcome))
     incomplete = outcome.failed or outcome.skipped or outcome.left or outcome.unseen
     return ERROR if incomplete else DONE
 

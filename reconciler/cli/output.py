@@ -1,7 +1,7 @@
 """Write documents and messages to stdout, stderr or a file, in colour on a terminal.
 
 Nothing is printed elsewhere. Documents are escaped already, as their type says; all other text is
-escaped here.
+escaped here. `reconciler.cli.streams` deals with streams that cannot be written to.
 """
 
 from __future__ import annotations
@@ -15,7 +15,14 @@ import click
 from rich.console import Console
 
 from reconciler.apply.outcome import Watcher
-from reconciler.errors import DeclarationError, PlanRefused, ReconcileError, SettingsError
+from reconciler.cli.streams import is_terminal, writing
+from reconciler.errors import (
+    DeclarationError,
+    OutputFailed,
+    PlanRefused,
+    ReconcileError,
+    SettingsError,
+)
 from reconciler.escape import Document, document, one_line
 from reconciler.plan.plan import Plan
 from reconciler.report.progress import Bars, Lines
@@ -27,7 +34,7 @@ LINE_COLOURS = {"+ ": "green", "- ": "red", "~ ": "yellow", "! ": "magenta"}
 def confirmed(plan: Plan) -> bool:
     """Ask on the terminal whether to run the plan; raises PlanRefused without a terminal."""
     steps = f"{len(plan.steps)} steps"
-    if not sys.stdin.isatty():
+    if not is_terminal(sys.stdin):
         raise PlanRefused(f"{steps} to run, and {NO_TERMINAL}: --yes runs them without asking")
     return _asked(f"run {steps} on {plan.target}?")
 
@@ -47,7 +54,7 @@ def confirmed_unvouched(plan: Plan) -> bool:
 
 def removal_confirmed(names: str) -> bool:
     """Ask on the terminal whether to remove servers; raises SettingsError without a terminal."""
-    if not sys.stdin.isatty():
+    if not is_terminal(sys.stdin):
         raise SettingsError(
             f"{names} would be removed with all data, and {NO_TERMINAL}: --yes removes them"
             " without asking"
@@ -56,7 +63,10 @@ def removal_confirmed(names: str) -> bool:
 
 
 def _asked(question: str) -> bool:
-    return click.confirm(one_line(question), err=True)
+    try:
+        return click.confirm(one_line(question), err=True)
+    except OSError as error:
+        raise OutputFailed(f"cannot ask on the terminal: {error.strerror or error}") from None
 
 
 def watch_progress() -> AbstractContextManager[Watcher]:
@@ -77,28 +87,43 @@ def write_file(document: Document, path: Path) -> None:
 
 
 def print_document(shown: Document) -> None:
-    """Print a document as it stands."""
-    click.echo(shown, nl=False)
+    """Print a document for programs as it stands, in UTF-8 whatever the locale."""
+    with writing():
+        click.echo(shown.encode(), nl=False)
+
+
+def print_recap(recap: Document) -> None:
+    """Print the end of a run on stdout, or on stderr if stdout fails: the run is over anyway."""
+    try:
+        with writing(broken_pipe=True):
+            click.echo(recap, nl=False)
+    except OutputFailed:
+        with writing(stderr=True):
+            click.echo(recap, nl=False, err=True)
 
 
 def print_report(report: Document, *, stderr: bool = False) -> None:
     """Print a report in text format, with changes and hazards coloured on a terminal."""
     console = Console(stderr=stderr)
     if not console.is_terminal:  # rich would expand tabs
-        click.echo(report, nl=False, err=stderr)
+        with writing(stderr=stderr):
+            click.echo(report, nl=False, err=stderr)
         return
-    for line in report.removesuffix("\n").split("\n"):
-        console.out(line, style=LINE_COLOURS.get(line.strip()[:2]), highlight=False)
+    with writing(stderr=stderr):
+        for line in report.removesuffix("\n").split("\n"):
+            console.out(line, style=LINE_COLOURS.get(line.strip()[:2]), highlight=False)
 
 
 def print_line(line: str, *, stderr: bool = False) -> None:
     """Print one line, whatever the text holds."""
-    click.echo(document([line]), nl=False, err=stderr)
+    with writing(stderr=stderr):
+        click.echo(document([line]), nl=False, err=stderr)
 
 
 def print_lines(text: str, *, stderr: bool = False) -> None:
     """Print a text of several lines, whatever the lines hold."""
-    click.echo(document(text.split("\n")), nl=False, err=stderr)
+    with writing(stderr=stderr):
+        click.echo(document(text.split("\n")), nl=False, err=stderr)
 
 
 def print_error(error: ReconcileError) -> None:
@@ -108,10 +133,11 @@ def print_error(error: ReconcileError) -> None:
     are indented, but for the problems of a declaration, which have escaped theirs.
     """
     console = Console(stderr=True)
-    if console.is_terminal:
-        console.out("error: ", style="red", end="", highlight=False)
-    else:
-        click.echo("error: ", nl=False, err=True)
+    with writing(stderr=True):
+        if console.is_terminal:
+            console.out("error: ", style="red", end="", highlight=False)
+        else:
+            click.echo("error: ", nl=False, err=True)
     indent = "" if isinstance(error, DeclarationError) else "  "
     print_lines(str(error).replace("\n", f"\n{indent}"), stderr=True)
 

@@ -249,7 +249,7 @@ def _insert_touched(
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container whose user has no name
+    except (ImportError, KeyError, OSError):  # a container whose user has no name
         return "?"
 
 

@@ -26,9 +26,9 @@ from typing import IO
 from psycopg import conninfo
 
 from reconciler.errors import ScratchError
-from reconciler.server import confine
 from reconciler.server.installation import Installation
 from reconciler.server.process import (
+    CONFINE,
     data_folder,
     files_below,
     give,
@@ -150,7 +150,7 @@ def _launch(
     order |= {"parent": os.getpid(), "file_size": FILE_SIZE}
     with (folder / "log").open("wb") as log:
         return subprocess.Popen(
-            [sys.executable, "-I", "-S", confine.__file__, json.dumps(order)],
+            [sys.executable, "-I", "-S", CONFINE, json.dumps(order)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -5,11 +5,8 @@ A process of its own (`keep`) runs such a server, and ends it when nobody has us
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import pwd
-import resource
 import secrets
 import shutil
 import signal
@@ -24,10 +21,10 @@ from typing import IO
 from psycopg import conninfo
 
 from reconciler.errors import ConnectionFailed, ScratchError
-from reconciler.server import confine, keep
 from reconciler.server.connection import connect, rows, run_sql
 from reconciler.server.installation import Installation, embedded_installations
 from reconciler.server.process import (
+    CONFINE,
     SOCKET_ROOM,
     START_SECONDS,
     data_folder,
@@ -48,6 +45,7 @@ from reconciler.server.process import (
 from reconciler.server.scratch import drop_database
 from reconciler.sql import compose, text
 
+KEEP = Path(__file__).with_name("keep.py")
 IDLE = 15 * 60.0  # seconds after which a kept server ends that nobody uses
 
 
@@ -122,6 +120,8 @@ _USED: dict[Path, IO[bytes]] = {}  # files that stay locked as long as this proc
 
 
 def _use(users: Path) -> None:
+    import fcntl  # noqa: PLC0415 - absent on Windows
+
     if users not in _USED:
         _USED[users] = users.open("ab")
         fcntl.flock(_USED[users], fcntl.LOCK_SH)
@@ -137,6 +137,8 @@ def _running_url(home: Path) -> str:
 
 
 def _start_kept(home: Path, installation: Installation, idle: float) -> str:
+    import resource  # noqa: PLC0415 - absent on Windows
+
     binaries, data = reachable(installation), home / "data"
     if not (data / "PG_VERSION").exists():
         shutil.rmtree(data, ignore_errors=True)
@@ -154,7 +156,7 @@ def _start_kept(home: Path, installation: Installation, idle: float) -> str:
         host=str(sockets), user="postgres", dbname="postgres", passfile=str(home / "passwords")
     )
     order = {
-        "confine": confine.__file__,
+        "confine": str(CONFINE),
         "users": str(home / "users"),
         "idle": idle,
         "order": {
@@ -166,7 +168,7 @@ def _start_kept(home: Path, installation: Installation, idle: float) -> str:
     }
     with (home / "log").open("wb") as log:
         subprocess.run(
-            [sys.executable, "-I", "-S", keep.__file__, json.dumps(order)],
+            [sys.executable, "-I", "-S", KEEP, json.dumps(order)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -191,6 +193,8 @@ def _sockets(home: Path) -> Path:
 
 def _admit_this_account(data: Path) -> None:
     """Let this operating system account connect as any role; without an account, by password."""
+    import pwd  # noqa: PLC0415 - absent on Windows
+
     try:
         account = pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:

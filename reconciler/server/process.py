@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pwd
 import secrets
 import shutil
 import subprocess
@@ -16,10 +14,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from reconciler.errors import ConnectionFailed, ScratchError
+from reconciler.errors import ConnectionFailed, ScratchError, SettingsError
 from reconciler.server.connection import connect
 from reconciler.server.installation import Installation
 
+CONFINE = Path(__file__).with_name("confine.py")
 START_SECONDS = 30.0
 SOCKET_ROOM = 80  # bytes of a folder's path: a socket's path has at most 107, on macOS 103
 UIDS = range(61184, 65520)  # systemd's dynamic users: no account has them
@@ -45,13 +44,20 @@ LINKERS = ("/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1", "/lib/ld
 
 def data_folder() -> Path:
     """The folder for data of embedded servers: RECONCILE_HOME, else the user's data folder."""
-    if home := os.environ.get("RECONCILE_HOME"):
-        return Path(home).expanduser().resolve()
-    if os.geteuid() == 0:  # the server runs as another user, who may not enter root's home
-        return Path("/var/lib/reconcile")
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "reconcile"
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "reconcile"
+    try:
+        if home := os.environ.get("RECONCILE_HOME"):
+            return Path(home).expanduser().resolve()
+        if os.geteuid() == 0:  # the server runs as another user, who may not enter root's home
+            return Path("/var/lib/reconcile")
+        if sys.platform == "darwin":
+            return Path.home() / "Library" / "Application Support" / "reconcile"
+        data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    except RuntimeError:  # of Path: the account has no home folder
+        raise SettingsError(
+            "there is no home folder for the data of embedded servers: set RECONCILE_HOME to a"
+            " folder"
+        ) from None
+    return Path(data) / "reconcile"
 
 
 def initdb(binaries: Path, folder: Path, admin: str, password: str) -> None:
@@ -119,6 +125,8 @@ def unused_uid() -> int | None:
     """Choose a user without an account, where this process is root."""
     if os.geteuid() != 0:
         return None
+    import pwd  # noqa: PLC0415 - absent on Windows
+
     taken = {account.pw_uid for account in pwd.getpwall()}
     return secrets.choice([uid for uid in UIDS if uid not in taken])
 
@@ -195,6 +203,8 @@ def socket_folder(folder: Path) -> Path:
 
 def hold(path: Path) -> IO[bytes]:
     """Lock a file for as long as it is open."""
+    import fcntl  # noqa: PLC0415 - absent on Windows
+
     file = path.open("ab")
     fcntl.flock(file, fcntl.LOCK_EX)
     return file
@@ -202,6 +212,8 @@ def hold(path: Path) -> IO[bytes]:
 
 def try_lock(path: Path) -> IO[bytes] | None:
     """Lock a file, or answer None where another process holds the lock."""
+    import fcntl  # noqa: PLC0415 - absent on Windows
+
     file = path.open("ab")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
