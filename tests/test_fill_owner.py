@@ -272,3 +272,25 @@ def test_apply_refuses_before_the_first_step(plain: Database, tmp_path: Path) ->
     result = CliRunner().invoke(main, [*arguments, "--allow", "all"], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     assert plain.value("SELECT count(*) FROM t WHERE n = id") == 2000
+
+
+def test_a_retyped_column_is_converted_as_the_owner(database: Database, tmp_path: Path) -> None:
+    """The trigger that keeps the column in sync is SECURITY DEFINER."""
+    database.run(ROLE + "GRANT CREATE ON SCHEMA public TO fill_mallory")
+    as_mallory(database).run(
+        """CREATE TABLE public.seen (who text);
+           CREATE FUNCTION public.converted(int) RETURNS bigint LANGUAGE plpgsql AS
+               'BEGIN INSERT INTO public.seen VALUES (current_user); RETURN $1; END';
+           CREATE TABLE public.t (id int PRIMARY KEY, n int);
+           INSERT INTO public.t SELECT g, g FROM generate_series(1, 100) AS g"""
+    )
+    (tmp_path / "state.yml").write_text(
+        "tables: {t: {columns: {n: {type: bigint, retype: online, using: public.converted(n),"
+        " depends_on: [function converted(integer)]}}}}"
+    )
+    arguments = ["apply", "-t", database.url, "-s", str(tmp_path / "state.yml"), "--yes"]
+    result = CliRunner().invoke(main, [*arguments, "--allow", "all"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert database.rows("SELECT who, count(*) >= 200 FROM seen GROUP BY 1") == [
+        ("fill_mallory", True)
+    ]

@@ -31,10 +31,11 @@ def with_renamings(
     unaffected = {r: o for r, o in live.state.objects.items() if r not in members}
     new_refs = refs_after(live.state, renamings)
     sizes = {new_refs.get(r, r): size for r, size in live.context.sizes.items()}
+    owners = {new_refs.get(r, r): owner for r, owner in live.context.owners.items()}
     return replace(
         live,
         state=State({**unaffected, **state.objects}, {**live.state.edges, **state.edges}),
-        context=replace(live.context, sizes=sizes),
+        context=replace(live.context, sizes=sizes, owners=owners),
         names=_relation_names(live, members, new_refs),
     )
 

@@ -30,6 +30,7 @@ from reconciler.model.context import PlanningContext
 from reconciler.model.facts import Size
 from reconciler.model.foreign_options import HasForeignOptions
 from reconciler.model.object import Object
+from reconciler.model.owned import owner_of
 from reconciler.model.privileges import Grants
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
@@ -112,6 +113,7 @@ def _read(connection: Connection, server: Server) -> Snapshot:
         server=server,
         user=facts["user"],
         sizes=_sizes(connection, objects),
+        owners=_owners(objects, facts["user"]),
         leftovers=found.leftovers,
         unfinished={r: objects[r] for r in unfinished},
         partition_copies=copies,
@@ -171,6 +173,11 @@ def _edges(connection: Connection, addresses: Mapping[Address, Ref]) -> dict[Ref
 def _hidden_options(objects: Mapping[Ref, Object]) -> dict[Ref, tuple[str, ...]]:
     holders = (o for o in objects.values() if isinstance(o, HasForeignOptions))
     return {o.ref: o.hidden_options for o in holders if o.hidden_options}
+
+
+def _owners(objects: Mapping[Ref, Object], user: str) -> dict[Ref, str]:
+    owners = {r: owner_of(o) for r, o in objects.items() if o.relation}
+    return {r: owner for r, owner in owners.items() if owner not in (None, user)}
 
 
 def _sizes(connection: Connection, objects: Mapping[Ref, Object]) -> dict[Ref, Size]:

@@ -19,6 +19,7 @@ class PlanningContext:
 
     server, user                  the target, and the role that will own new objects
     sizes                         of relations
+    owners                        of relations that belong to another role than `user`
     leftovers, unwanted           of interrupted runs; `unwanted` are to be dropped
     unfinished                    objects without the last steps of an interrupted run
     initial                       privileges of a new object of `user`, if default privileges were
@@ -44,6 +45,7 @@ class PlanningContext:
     server: Server
     user: str = "postgres"
     sizes: Mapping[Ref, Size] = field(default_factory=dict[Ref, Size])
+    owners: Mapping[Ref, str] = field(default_factory=dict[Ref, str])
     leftovers: Mapping[Ref, Leftover] = field(default_factory=dict[Ref, Leftover])
     unwanted: Set[Ref] = frozenset()
     unfinished: Mapping[Ref, Record] = field(default_factory=dict[Ref, Record])
