@@ -29,6 +29,11 @@ NETWORK = {
     "keepalives_count": "3",
     "tcp_user_timeout": "60000",
 }
+ENCODING_HINTS = {
+    "22021": "text is read as UTF-8, and something in the database is not: in the encoding"
+    " SQL_ASCII, PostgreSQL does not check names, comments and bodies; write it again in UTF-8",
+    "22P05": "the encoding of the database lacks the character",
+}
 NO_SERVER = " host=/nowhere hostaddr=''"  # a connection there fails at once
 
 
@@ -163,6 +168,6 @@ def translated(statement: str = "") -> Generator[None]:
             diag.message_primary or str(e).strip() or type(e).__name__,
             sqlstate=e.sqlstate or "",
             detail=diag.message_detail or "",
-            hint=diag.message_hint or "",
+            hint=diag.message_hint or ENCODING_HINTS.get(e.sqlstate or "", ""),
             sql=statement,
         ) from e
