@@ -12,7 +12,7 @@ from reconciler.errors import ScratchError
 from reconciler.introspect.introspect import Snapshot, introspect
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration, State
-from reconciler.server.connection import run_sql
+from reconciler.server.door import run_statement
 from reconciler.server.scratch import Scratch
 
 
@@ -61,7 +61,7 @@ def _renamed_state(
                 f"({listed(failed)})"
             )
         for renaming in renamings:
-            run_sql(connection, renaming.statement.sql)
+            run_statement(connection, renaming.statement.sql)
         return introspect(connection, live.context.server).state
 
 

@@ -18,6 +18,7 @@ from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Connection, rows, run_sql, server_of
+from reconciler.server.door import run_statement
 from reconciler.sql import compose, literal, name, raw, text
 
 Modify = Literal["read_only", "shareable", "read_write"]
@@ -175,7 +176,7 @@ class Aggregate(Overloaded, Granted):
             update={"ref": replace(self.ref, schema="pg_temp", name="reconcile_probe")}
         )
         for statement in probe.define(PlanningContext(server_of(connection))):
-            run_sql(connection, statement.sql)
+            run_statement(connection, statement.sql)
         run_sql(connection, "SET search_path TO ''")
         found = rows(
             connection,

@@ -29,6 +29,7 @@ from reconciler.model.reserved_names import is_fill_trigger, is_shadow_trigger
 from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Connection, Row, rows, run_sql
+from reconciler.server.door import run_statement
 from reconciler.sql import compose, joined, literal, name, raw, split_commas, text
 
 # Settings with a list of quoted names: GUC_LIST_QUOTE in PostgreSQL's guc_tables.c
@@ -119,11 +120,11 @@ class Routine(Overloaded, Granted):
         """Create an empty routine as a temporary one, and read the arguments' types."""
         probe = f'pg_temp."{self.ref.name.replace(chr(34), chr(34) * 2)}"'
         body = (
-            "LANGUAGE internal AS 'now'"
+            text(compose("LANGUAGE {} {}", self.language, self._source()))
             if self.language in SYMBOL_LANGUAGES
             else "LANGUAGE plpgsql AS ''"
         )
-        run_sql(
+        run_statement(
             connection,
             f"CREATE {self.grant_class} {probe}({self.arguments}) {self._result()} {body}",
         )

