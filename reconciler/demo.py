@@ -137,6 +137,7 @@ def _create_database(print_text: Callable[[str], None], server: Kept, scale: flo
     server.drop(DATABASE)
     url = server.database(DATABASE)
     with connect(url) as connection, translated():
+        connection.execute("RESET search_path")  # the scripts are written for psql
         connection.execute(f"COMMENT ON DATABASE {DATABASE} IS '{DATABASE_COMMENT}'".encode())
         connection.execute("SELECT set_config('conversations.scale', %s, false)", [str(scale)])
         for script in ("before.sql", "data.sql"):

@@ -2,7 +2,9 @@
 
     ReconcileError              exit status 1; the text is complete for a reader without a traceback
     ├── DeclarationError        the YAML is wrong: every problem with file, line and column
+    │   └── FragmentError       SQL in the YAML is more than its key takes: one expression, one type
     ├── SettingsError           a flag, `reconcile.yml` or an environment variable is wrong
+    ├── ExportError             the files of an export are not read back as they were written
     ├── ConnectionFailed        the server cannot be reached, or refuses us
     ├── Unsupported             the server's version lacks a declared feature
     ├── ScratchError            no scratch server is available, or it refuses an object
@@ -11,6 +13,7 @@
     ├── PlanRefused             a plan must not run: edited, stale, for another target, with hazards
     ├── Busy                    another session applies a plan to the database
     ├── Interrupted             Ctrl-C, or SIGTERM, during a run
+    ├── OutputFailed            stdout cannot be written to
     └── StatementFailed         PostgreSQL refused a statement (`sqlstate`, `detail`, `hint`)
 
 Driver errors are translated in `connection` and nowhere else.
@@ -21,9 +24,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
+
+from reconciler.escape import one_line
 
 Severity = Literal["error", "warning", "note"]
+MAX_PROBLEMS = 20  # shown of a declaration or of settings
+MAX_FOUND = 500  # then reading ends
+MAX_MESSAGE = 200  # characters of a line
+MAX_HINT = 800  # characters: lists of accepted keys are long
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,13 @@ class Position:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
+
+    def excerpt(self) -> tuple[str, int]:
+        """Return the part of the line around the position, and the index of the position there."""
+        start = max(0, self.column - 1 - MAX_MESSAGE // 2) if len(self.text) > MAX_MESSAGE else 0
+        before, end = "…" if start else "", start + MAX_MESSAGE
+        after = "…" if len(self.text) > end else ""
+        return before + self.text[start:end] + after, len(before) + self.column - 1 - start
 
 
 @dataclass(frozen=True)
@@ -53,13 +69,48 @@ class Problem:
     severity: Severity = "error"
 
     def __str__(self) -> str:
-        head = f"{self.position}: {self.message}" if self.position else self.message
-        lines = [head]
+        message = _clipped(self.message, MAX_MESSAGE)
+        lines = [f"{self.position}: {message}" if self.position else message]
         if self.position and self.position.text:
-            lines += [f"    {self.position.text}", "    " + " " * (self.position.column - 1) + "^"]
+            shown, column = self.position.excerpt()
+            lines += [f"    {shown}", "    " + " " * len(one_line(shown[:column])) + "^"]
         if self.hint:
-            lines.append(f"    {self.hint}")
-        return "\n".join(lines)
+            lines.append(f"    {_clipped(self.hint, MAX_HINT)}")
+        return "\n".join(map(one_line, lines))
+
+
+def _clipped(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+class TooManyProblems(Exception):
+    """More problems were found than anybody reads."""
+
+
+class Findings(list[Problem]):
+    """Problems; raises TooManyProblems at the limit, which bounds time and memory."""
+
+    def append(self, problem: Problem, /) -> None:
+        if len(self) == MAX_FOUND:
+            raise TooManyProblems
+        super().append(problem)
+
+    def extend(self, problems: Iterable[Problem], /) -> None:
+        for problem in problems:
+            self.append(problem)
+
+    def __iadd__(self, problems: Iterable[Problem], /) -> Self:
+        self.extend(problems)
+        return self
+
+
+def summarized(problems: Sequence[Problem]) -> str:
+    """Describe the first problems, and count the others."""
+    shown = [str(p) for p in problems[:MAX_PROBLEMS]]
+    if len(problems) > MAX_PROBLEMS:
+        at_least = "at least " if len(problems) >= MAX_FOUND else ""
+        shown.append(f"… and {at_least}{len(problems) - MAX_PROBLEMS:,} more")
+    return "\n".join(shown)
 
 
 class ReconcileError(Exception):
@@ -86,14 +137,26 @@ class DeclarationError(ReconcileError):
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(str(p) for p in self.problems))
+        super().__init__(summarized(self.problems))
         self.position = next((p.position for p in self.problems if p.position), None)
+
+
+class FragmentError(DeclarationError):
+    """SQL of the declaration leaves the clause in which it is to stand."""
+
+    rule = "sql-fragment"
 
 
 class SettingsError(ReconcileError):
     """A flag, a setting or an environment variable is wrong."""
 
     rule = "invalid-setting"
+
+
+class ExportError(ReconcileError):
+    """An export is not read back as it was written."""
+
+    rule = "export-not-read-back"
 
 
 class ConnectionFailed(ReconcileError):
@@ -142,6 +205,12 @@ class Interrupted(ReconcileError):
     """A signal stopped the run; committed steps stay committed."""
 
     rule = "interrupted"
+
+
+class OutputFailed(ReconcileError):
+    """A document cannot be written to stdout."""
+
+    rule = "output-failed"
 
 
 class StatementFailed(ReconcileError):

@@ -7,9 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 from reconciler.apply.execute import execute
-from reconciler.apply.guards import permitted
+from reconciler.apply.guards import guards, permitted
 from reconciler.apply.outcome import NonRaisingWatcher, Outcome, Watcher
 from reconciler.apply.recording import record_run
 from reconciler.apply.session import prepared, sole_applier
@@ -26,16 +27,19 @@ from reconciler.introspect.notices import unfinished_notices
 from reconciler.introspect.sizes import read_sizes
 from reconciler.introspect.unmanaged import unmanaged
 from reconciler.journal.history import Detail, Run, detail, last_that_changed, later, runs
+from reconciler.journal.ownership import DEFAULT_PLACE, Place, assert_trusted
 from reconciler.journal.rollback import rollback_declaration
 from reconciler.model.declared import files
+from reconciler.model.facts import Size
+from reconciler.model.foreign_options import unset_options
 from reconciler.model.ref import Ref
-from reconciler.model.reserved_names import JOURNAL
 from reconciler.model.state import Declaration, Scope, State
 from reconciler.plan.make import Comparison, PlanInfo, make_plan
 from reconciler.plan.origin import positioned_errors, with_origins
 from reconciler.plan.plan import Plan
 from reconciler.plan.prove import prove
 from reconciler.plan.questions import ask
+from reconciler.plan.saved import disagreements
 from reconciler.server.connection import Connection, adjust, connect, rows
 from reconciler.server.locks import LockPolicy
 from reconciler.server.scratch import scratches
@@ -76,11 +80,11 @@ def apply_plan(
     watcher: Watcher,
     patience: LockPolicy,
     allow: Collection[str],
-    journal: str | None = JOURNAL,
+    journal: Place | None = DEFAULT_PLACE,
 ) -> Outcome:
     """Check every guard, run the plan, and with a `job` plan again to find remaining changes.
 
-    `journal` is the schema in which the run is recorded. Raises PlanRefused before the first step,
+    `journal` is the place in which the run is recorded. Raises PlanRefused before the first step,
     and Busy if another run is applying a plan to the database.
     """
     with sole_applier(target, patience) as connection:
@@ -100,12 +104,58 @@ def apply_plan(
         return replace(outcome, left=tuple(f"{c.action} {c.kind} {c.identity}" for c in left))
 
 
+def assert_same(saved: Plan, job: Job) -> None:
+    """Plan again; raise PlanRefused if the target has moved, or if that gives another plan.
+
+    A choice that depends on the size of a table may have been made for another size.
+    """
+    with connect(job.target) as connection:
+        adjust(connection, job.session)
+        live = introspect(connection)
+        _assert_unmoved(saved, live)
+        found: list[str] = []
+        for size in (None, Size(rows=0, bytes=0), Size()):  # the true one, tiny, large
+            different = disagreements(saved, _plan(job, live, connection, size))
+            if not different:
+                return
+            found = found or different
+    _refuse_different(found)
+
+
+def assert_same_rollback(
+    saved: Plan, target: str, journal: Place, scratch: str, session: Mapping[str, str]
+) -> None:
+    """Plan the rollback again from the journal; raise PlanRefused if that gives another plan."""
+    with connect(target) as connection:
+        _assert_unmoved(saved, introspect(connection))
+    derived, _ = plan_rollback(target, journal, saved.rollback_of, scratch, session)
+    if found := disagreements(saved, derived):
+        _refuse_different(found)
+
+
+def _assert_unmoved(saved: Plan, live: Snapshot) -> None:
+    if refused := guards(saved, live):
+        raise PlanRefused("\n".join(refused))
+
+
+def _refuse_different(found: Sequence[str]) -> NoReturn:
+    raise PlanRefused(
+        "\n".join(
+            [
+                "the saved plan is not the plan that would be made now; if the files, --schema or"
+                " --prune have changed since, save it again:",
+                *found,
+            ]
+        )
+    )
+
+
 def check_plan(
     plan: Plan,
     target: str,
     patience: LockPolicy,
     allow: Collection[str],
-    journal: str | None = JOURNAL,
+    journal: Place | None = DEFAULT_PLACE,
 ) -> list[str]:
     """Return the findings of `apply` before the first step; raise PlanRefused as `apply` would."""
     with prepared(target, patience) as connection:
@@ -116,7 +166,7 @@ def check_plan(
 
 def plan_rollback(
     target: str,
-    journal: str,
+    journal: Place,
     run: int | None,
     scratch: str = "auto",
     session: Mapping[str, str] | None = None,
@@ -126,11 +176,12 @@ def plan_rollback(
     Raises PlanRefused if there is no such run, or if its objects have been changed since.
     """
     with connect(target) as connection:
-        adjust(connection, session or {})
-        of = _to_roll_back(connection, journal, run)
-        since = later(connection, journal, of.run.id)
+        adjust(connection, {"row_security": "off", **(session or {})})  # see all rows, or fail
+        assert_trusted(connection, journal)
+        of = _to_roll_back(connection, journal.schema, run)
+        since = later(connection, journal.schema, of.run.id)
         unfinished = [r for r in since if r.rollback_of == of.run.id and not r.done]
-        attempts = [detail(connection, journal, r.run) for r in unfinished]
+        attempts = [detail(connection, journal.schema, r.run) for r in unfinished]
         live = introspect(connection)
         back = rollback_declaration(
             of,
@@ -172,16 +223,18 @@ def _to_roll_back(connection: Connection, journal: str, run: int | None) -> Deta
     return detail(connection, journal, last.id)
 
 
-def read_history(target: str, journal: str, limit: int) -> list[Run]:
+def read_history(target: str, journal: Place, limit: int) -> list[Run]:
     """Return the last `limit` runs in the journal, the latest first."""
     with connect(target) as connection:
-        return runs(connection, journal, limit)
+        assert_trusted(connection, journal)
+        return runs(connection, journal.schema, limit)
 
 
-def read_run(target: str, journal: str, run: int) -> Detail:
+def read_run(target: str, journal: Place, run: int) -> Detail:
     """Return a run with all details in the journal; raise PlanRefused for an unknown run."""
     with connect(target) as connection:
-        return detail(connection, journal, run)
+        assert_trusted(connection, journal)
+        return detail(connection, journal.schema, run)
 
 
 def export_state(target: str, scope: Scope, folder: Path) -> tuple[list[Path], list[str]]:
@@ -201,7 +254,8 @@ def export_state(target: str, scope: Scope, folder: Path) -> tuple[list[Path], l
     ), notes
 
 
-def _plan(job: Job, live: Snapshot, connection: Connection) -> Plan:
+def _plan(job: Job, live: Snapshot, connection: Connection, size: Size | None = None) -> Plan:
+    """Make a plan; `size` is taken for that of every relation, instead of the true ones."""
     needed = live.extensions.union(
         *(files(o) for o in (*live.state.objects.values(), *job.declaration.objects.values()))
     )
@@ -217,10 +271,12 @@ def _plan(job: Job, live: Snapshot, connection: Connection) -> Plan:
         notes = [
             *job.notes,
             *left_out,
+            *(f"{setting} is in force here, and is kept" for setting in live.kept),
+            *unset_options(job.declaration.objects.values(), live.state.objects),
             *_pruned_note(job.scope),
             *unmanaged(connection, live, job.scope),
         ]
-        plan = _proven_plan(job, live, _with_sizes(canonical, connection), notes)
+        plan = _proven_plan(job, live, _with_sizes(canonical, connection, size), notes)
         answers = tuple(ask(plan, connection)) if job.questions else ()
         return plan.model_copy(update={"answers": answers}).sealed() if answers else plan
 
@@ -256,14 +312,15 @@ def _proven_plan(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence
     return plan
 
 
-def _with_sizes(canonical: Canonical, connection: Connection) -> Canonical:
+def _with_sizes(canonical: Canonical, connection: Connection, size: Size | None) -> Canonical:
     """Read the sizes of the compared relations, unless nothing differs."""
     if canonical.connection is None:
         return canonical
     before = canonical.before or canonical.live
     relations = [ref for ref, obj in before.objects.items() if obj.relation]
     names = {new: old for old, new in refs_after(relations, canonical.renamings).items()}
-    context = replace(canonical.context, sizes=read_sizes(connection, names))
+    sizes = read_sizes(connection, names) if size is None else dict.fromkeys(names, size)
+    context = replace(canonical.context, sizes=sizes)
     return replace(canonical, context=context)
 
 

@@ -8,22 +8,40 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 
-from reconciler.errors import SettingsError
+from reconciler.declare.files import files_beside
+from reconciler.declare.nodes import Entries, Items, Node, plain
+from reconciler.declare.parse import documents
+from reconciler.errors import (
+    Findings,
+    Position,
+    Problem,
+    SettingsError,
+    TooManyProblems,
+    summarized,
+)
 from reconciler.model.reserved_names import JOURNAL
 from reconciler.server.kept import start_embedded
 from reconciler.server.locks import LockPolicy
+from reconciler.server.scratch import OWN
+from reconciler.server.trust import without_credentials
 
 FILE = Path("reconcile.yml")
+KEY = "RECONCILE_PLAN_KEY"  # signs saved plans; never printed
+MIN_KEY = 32  # characters
 EMBEDDED = "embedded"  # the name of the target on a server that reconcile starts itself
 EMBEDDED_DATABASE = "reconcile"
 LIBPQ_VARIABLES = ("PGHOST", "PGDATABASE", "PGSERVICE", "PGHOSTADDR", "PGPORT")
+_VARIABLE = re.compile(r"\$\{(RECONCILE_\w+|\w+_URL)\}")
+_NAME = re.compile(r"[\w-]{1,63}")  # shown in messages
 
 
 class TimeoutSettings(BaseModel):
@@ -49,12 +67,19 @@ class TimeoutSettings(BaseModel):
         default_factory=dict, description="settings for a run, such as maintenance_work_mem"
     )
 
+    @field_validator("journal")
+    @classmethod
+    def _no_boolean_of_yaml_1_1(cls, journal: str | Literal[False] | None) -> object:
+        if str(journal) in ("no", "No", "NO", "off", "Off", "OFF"):
+            raise ValueError("write false for no journal")
+        return journal
+
 
 class Target(TimeoutSettings):
     """A database with a name."""
 
     url: str = Field(
-        description="a libpq URL or keyword string; ${NAME} is replaced by the environment variable"
+        description="a libpq URL or keyword string, or ${NAME} for one in an environment variable"
     )
 
 
@@ -66,6 +91,31 @@ class Settings(TimeoutSettings):
     state: Path = Path("desired_state")
     schemas: tuple[str, ...] = ()
     scratch: str = "auto"
+
+    @field_validator("scratch")
+    @classmethod
+    def _not_a_server_with_other_data(cls, scratch: str) -> str:
+        if scratch not in OWN:
+            raise ValueError(
+                f"expected {', '.join(sorted(OWN))}; declared SQL runs with a role's rights on"
+                " other servers: name one by --scratch or RECONCILE_SCRATCH"
+            )
+        return scratch
+
+    def state_folder(self) -> Path:
+        """Return the folder of the state, which is a folder below that of reconcile.yml.
+
+        The folder bounds what the YAML files may read. Raises SettingsError.
+        """
+        try:
+            below = FILE.parent.resolve() in self.state.resolve().parents
+        except (OSError, RuntimeError):  # a loop of links, or no working directory
+            below = False
+        if not below or self.state.is_file():
+            raise SettingsError(
+                f"{self.state} is no folder below that of {FILE}: name others by --state"
+            )
+        return self.state
 
 
 @dataclass(frozen=True)
@@ -79,18 +129,55 @@ class ResolvedTarget:
 
 def read(file: Path = FILE) -> Settings:
     """Read the settings; an absent file is empty. Raises SettingsError."""
-    if not file.exists():
+    if not os.path.lexists(file):
         return Settings()
-    try:
-        return Settings.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")) or {})
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file}: {error}") from None
-    except ValidationError as error:
-        mistakes = (
-            f"{file}: {'.'.join(map(str, mistake['loc'])) or 'the file'}: {mistake['msg']}"
-            for mistake in error.errors()
+    problems: list[Problem] = Findings()
+    nodes: list[Node] = []
+    with suppress(TooManyProblems):
+        nodes = documents(file, problems, files_beside(file.parent))
+    if len(nodes) > 1:
+        problems.append(Problem("expected one document", nodes[1].position))
+    if not problems:
+        try:
+            return Settings.model_validate(plain(nodes[0]) or {} if nodes else {})
+        except ValidationError as error:
+            problems += [_problem(mistake, nodes[0]) for mistake in error.errors()]
+    raise SettingsError(summarized([_without_line(p) for p in problems]))
+
+
+def _problem(mistake: ErrorDetails, node: Node) -> Problem:
+    """Make the problem of a key, at the innermost node on pydantic's path."""
+    keys: list[str] = []
+    position = node.position
+    for step in mistake["loc"]:
+        keys.append(str(step) if _NAME.fullmatch(str(step)) else "…")
+        if isinstance(node, Entries) and step in node.entries:
+            entry = node.entries[str(step)]
+            node, position = entry.node, entry.position
+        elif isinstance(node, Items) and isinstance(step, int):
+            node = node.items[step]
+            position = node.position
+    unknown = mistake["type"] == "extra_forbidden"
+    message = "unknown key" if unknown else mistake["msg"].removeprefix("Value error, ")
+    return Problem(f"{'.'.join(keys) or 'the file'}: {message}", position)
+
+
+def _without_line(problem: Problem) -> Problem:
+    """Leave out the line of the file, which may hold a password."""
+    at = problem.position
+    return replace(problem, position=at and Position(at.file, at.line, at.column))
+
+
+def plan_key() -> bytes | None:
+    """Return the key that signs saved plans, None without one; raises SettingsError."""
+    key = os.environ.get(KEY)
+    if not key:
+        return None
+    if len(key) < MIN_KEY:
+        raise SettingsError(
+            f"{KEY} is shorter than {MIN_KEY} characters: `openssl rand -hex 32` makes a key"
         )
-        raise SettingsError("\n".join(mistakes)) from None
+    return os.fsencode(key)
 
 
 def resolve_target(settings: Settings, flag: str | None) -> ResolvedTarget:
@@ -98,35 +185,60 @@ def resolve_target(settings: Settings, flag: str | None) -> ResolvedTarget:
 
     The first of these sources decides. Raises SettingsError for an unknown name or no source.
     """
-    choice = flag or os.environ.get("DATABASE_URL") or settings.target or ""
-    target = settings.targets.get(choice)
+    own_choice = flag or os.environ.get("DATABASE_URL")
+    choice = own_choice or settings.target or ""
+    target = None if _is_url(choice) or choice == EMBEDDED else settings.targets.get(choice)
     if target is not None:
-        url = _expand_variables(target.url, choice)
+        url = _from_file(target.url, f"target {choice}")
     elif choice == EMBEDDED:
         url = start_embedded("target").database(EMBEDDED_DATABASE)
+    elif not own_choice and choice and not _NAME.fullmatch(choice):
+        url = _from_file(choice, "target")
     else:
         url = _checked_url(choice, settings.targets)
     sources = (settings,) if target is None else (settings, target)
     return ResolvedTarget(url, _lock_policy(*sources), _journal(*sources))
 
 
-def _expand_variables(url: str, target: str) -> str:
-    expanded = os.path.expandvars(url)
-    if unset := re.findall(r"\$\{(\w+)\}", expanded):
-        raise SettingsError(f"target {target}: the environment has no {', '.join(unset)}")
-    return expanded
+def _is_url(text: str) -> bool:
+    return "=" in text or "://" in text
+
+
+def _from_file(url: str, title: str) -> str:
+    """Return the URL that reconcile.yml writes or takes from a variable; no message shows it."""
+    variable = _VARIABLE.fullmatch(url)
+    if variable is None:
+        if "${" in url:
+            raise SettingsError(
+                f"{title}: ${{NAME}} stands for a whole URL, not for a part of one, and only for"
+                " variables RECONCILE_… and …_URL"
+            )
+        return without_credentials(url, title)
+    value = os.environ.get(variable[1])
+    if not value:
+        raise SettingsError(f"{title}: the environment has no {variable[1]}")
+    if not _is_url(value):
+        raise SettingsError(f"{title}: {variable[1]} holds no URL")
+    return value
 
 
 def _checked_url(url: str, targets: Mapping[str, Target]) -> str:
-    """Return the URL or keyword string, or "" to leave the connection to libpq's variables."""
+    """Return the URL or keyword string, or "" to leave the connection to libpq's variables.
+
+    No message shows the text, which may be a URL with a mistake and a password.
+    """
     if not url and not any(variable in os.environ for variable in LIBPQ_VARIABLES):
         raise SettingsError(
             "no target: --target NAME or URL (or `embedded`), DATABASE_URL, PGHOST …,"
             " or `target:` in reconcile.yml"
         )
-    if url and "=" not in url and "://" not in url:
-        known = ", ".join([*targets, EMBEDDED])
-        raise SettingsError(f"target {url!r} is neither a URL nor one of: {known}")
+    if url and not _is_url(url):
+        names = [*targets, EMBEDDED]
+        nearest = get_close_matches(url, names, 1)
+        suggestion = f"did you mean {nearest[0]}? " if nearest else ""
+        raise SettingsError(
+            f"the target is neither a URL nor a known name; {suggestion}known: {', '.join(names)}"
+        )
     return url
 
 

@@ -30,29 +30,31 @@ _KEYWORDS = """
 KEYWORDS = frozenset(_KEYWORDS.split())
 
 _BARE = re.compile(r"[a-z_][a-z0-9_$]*\Z")
+_QUOTED = re.compile(r"""'(?:''|[^'])*'|"(?:""|[^"])*\"""")
 _QUALIFIED = re.compile(r"""((?:"(?:[^"]|"")+"|[a-z_][a-z0-9_$]*)(?:\.|\Z)){1,2}\Z""")
 
 Part = sql.Composable | str
 
 
 def raw(text: str) -> sql.SQL:
-    """Admit SQL that people or PostgreSQL wrote, unchecked.
+    """Admit SQL that people or PostgreSQL wrote.
 
-    Every statement runs by the extended query protocol, which refuses a second command, and on the
-    scratch server first, which refuses what does not parse.
+    Each kind lists such fields (`model.clauses`), and `canonicalise.fragments` lets PostgreSQL
+    prove that each stands in its clause alone. A comment at the end is closed by a new line.
     """
+    if "--" in text and "--" in _QUOTED.sub("", text).rpartition("\n")[2]:
+        text += "\n"
     return sql.SQL(cast("LiteralString", text))
 
 
 def name(*parts: str) -> sql.SQL:
     """Compose a dotted name, quoted only where PostgreSQL needs quotes."""
-    return raw(
-        ".".join(
-            p if _BARE.match(p) and p not in KEYWORDS else '"' + p.replace('"', '""') + '"'
-            for p in parts
-            if p
-        )
+    dotted = ".".join(
+        p if _BARE.match(p) and p not in KEYWORDS else '"' + p.replace('"', '""') + '"'
+        for p in parts
+        if p
     )
+    return sql.SQL(cast("LiteralString", dotted))
 
 
 def spellings(relation: str, schema: str = "") -> list[str]:

@@ -7,16 +7,20 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 import pytest
+from psycopg import conninfo
 
-from reconciler.server.connection import connect, run_sql, server_of
+from reconciler.server.connection import Connection, connect, run_sql, server_of
+from reconciler.server.embedded import USER, server_at
 from reconciler.server.kept import Kept, start_embedded
 from reconciler.server.process import data_folder
+from reconciler.server.roles import ordinary_roles
 from reconciler.server.scratch import drop_database
 from reconciler.sql import compose, literal, text
 from tests.installations import installed, started
@@ -29,6 +33,14 @@ ENOUGH = 4 << 30  # bytes
 SUPPORTED = (14, 15, 16, 17, 18)
 
 
+@contextmanager
+def as_application(url: str) -> Generator[Connection]:
+    """Connect with the search path that the server gives to everybody."""
+    with connect(url) as connection:
+        connection.execute("RESET search_path")
+        yield connection
+
+
 @dataclass(frozen=True)
 class Database:
     """A test's database; `tools` is the folder of psql and pg_dump."""
@@ -38,12 +50,12 @@ class Database:
 
     def run(self, script: str) -> None:
         """Run a script of several commands."""
-        with connect(self.url) as connection:
+        with as_application(self.url) as connection:
             connection.execute(script.encode())
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
         """Return the rows of a query."""
-        with connect(self.url) as connection:
+        with as_application(self.url) as connection:
             return [tuple(r.values()) for r in connection.execute(query.encode()).fetchall()]
 
     def value(self, query: str) -> object:
@@ -224,6 +236,27 @@ def _needs_version(request: pytest.FixtureRequest) -> None:
     assert found, f"pg marker: {marker.args[0]}"
     if major < int(found[1]):
         pytest.skip(f"needs PostgreSQL {marker.args[0]}")
+
+
+def verify_options(database: Database) -> tuple[str, ...]:
+    """Return the options of `verify` that name an ordinary role; none on an embedded server."""
+    if server_at(database.url) is not None:
+        return ()
+    database.run(
+        f"""DO $$ BEGIN
+        IF to_regrole('{USER}') IS NULL THEN CREATE ROLE {USER} LOGIN BYPASSRLS; END IF;
+        END $$; GRANT pg_read_all_data, pg_write_all_data TO {USER}"""
+    )
+    for role in ordinary_roles_of(database):
+        if role != USER:
+            database.run(f"GRANT {role} TO {USER}")
+    return "--verify-target", conninfo.make_conninfo(database.url, user=USER)
+
+
+def ordinary_roles_of(database: Database) -> list[str]:
+    """Return the roles that checks may take."""
+    with connect(database.url) as connection:
+        return ordinary_roles(connection)
 
 
 def version(database: Database) -> int:

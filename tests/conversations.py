@@ -13,9 +13,8 @@ from reconciler.declare.load import load
 from reconciler.model.state import Scope
 from reconciler.pipeline import Job
 from reconciler.report.progress import Lines
-from reconciler.server.connection import connect
 from reconciler.server.locks import LockPolicy
-from tests.conftest import ROOT, starting_point
+from tests.conftest import ROOT, as_application, starting_point
 from tests.online import WRITERS, LoadStatistics, Statement, Weight, measured, weighed
 
 ASKED = "SELECT c.id, c.metadata FROM conversations AS c WHERE c.id = %s"
@@ -74,7 +73,7 @@ def _id(text: str) -> str:
 
 def prepare(url: str, scale: float) -> None:
     """Create the tables and rows of the starting point."""
-    with connect(url) as connection:
+    with as_application(url) as connection:
         connection.execute(
             "DROP SCHEMA public CASCADE; DROP SCHEMA IF EXISTS auth, reconcile CASCADE; "
             "CREATE SCHEMA public"
@@ -119,5 +118,5 @@ def _sums(url: str) -> tuple[int, int]:
 
 
 def _row(url: str, query: str) -> list[object]:
-    with connect(url) as connection:
+    with as_application(url) as connection:
         return [*connection.execute(query.encode()).fetchall()[0].values()]

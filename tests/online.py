@@ -41,6 +41,7 @@ from reconciler.report.progress import Lines
 from reconciler.server.connection import Connection, connect
 from reconciler.server.kept import start_embedded
 from reconciler.server.locks import LockPolicy
+from tests.conftest import as_application
 from tests.yaml_text import as_yaml
 
 WRITERS, READERS, THINK = (
@@ -395,7 +396,7 @@ def by_hand(url: str, change: Change) -> Callable[[], None]:
     """Return a function that runs the statements of the change by hand."""
 
     def run() -> None:
-        with connect(url) as connection:
+        with as_application(url) as connection:
             for statement in change.by_hand:
                 connection.execute(statement.encode())
 
@@ -451,14 +452,14 @@ def compared(
 
 
 def _reverse(url: str, change: Change) -> None:
-    with connect(url) as connection:
+    with as_application(url) as connection:
         for statement in change.reversal.split(";"):
             connection.execute(statement.encode())
 
 
 def prepare(url: str, rows: int) -> None:
     """Create the tables of the starting point."""
-    with connect(url) as connection:
+    with as_application(url) as connection:
         connection.execute("DROP SCHEMA IF EXISTS shop CASCADE")
         connection.execute(SETUP.format(rows=rows, accounts=ACCOUNTS).encode())
         connection.execute("VACUUM ANALYZE shop.event")

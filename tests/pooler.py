@@ -1,4 +1,4 @@
-"""Imitate a pooler in transaction mode: each transaction gets the other of two sessions."""
+"""Imitate a pooler: in transaction mode each transaction gets the other of two sessions."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 from psycopg import conninfo
 
@@ -43,7 +44,7 @@ def _session(target: str, startup: bytes) -> tuple[socket.socket, bytes]:
             return server, greeting
 
 
-def _serve(client: socket.socket, target: str) -> None:
+def _serve(client: socket.socket, target: str, *, swaps: bool) -> None:
     startup = client.recv(65536)
     (one, greeting), (other, _) = _session(target, startup), _session(target, startup)
     with client, one, other, suppress(OSError):
@@ -57,12 +58,12 @@ def _serve(client: socket.socket, target: str) -> None:
                     one.sendall(data)
                     continue
                 client.sendall(data)
-                if stream.ended(data):
+                if stream.ended(data) and swaps:
                     one, other = other, one
 
 
 @contextmanager
-def pooled(target: str) -> Generator[str]:
+def pooled(target: str, mode: Literal["session", "transaction"] = "transaction") -> Generator[str]:
     """Start a pooler before a database; yield its connection string."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
@@ -70,7 +71,10 @@ def pooled(target: str) -> Generator[str]:
             with suppress(OSError):
                 while True:
                     threading.Thread(
-                        target=_serve, args=(listening.accept()[0], target), daemon=True
+                        target=_serve,
+                        args=(listening.accept()[0], target),
+                        kwargs={"swaps": mode == "transaction"},
+                        daemon=True,
                     ).start()
 
         threading.Thread(target=accept, daemon=True).start()

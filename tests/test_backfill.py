@@ -383,7 +383,7 @@ def test_without_a_writable_journal_a_fill_starts_again(database: Database) -> N
         "DO $$BEGIN CREATE ROLE plain_filler LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; "
         "END$$;"
         "GRANT USAGE ON SCHEMA public, reconcile TO plain_filler; "
-        "GRANT SELECT, UPDATE ON t TO plain_filler"
+        "ALTER TABLE t OWNER TO plain_filler"
     )
     with connect(database.url.replace("user=postgres", "user=plain_filler")) as connection:
         assert fill(connection, FILL, without_retry, ignore_progress, journal="reconcile") == 1000
@@ -452,7 +452,7 @@ def test_missing_privileges_for_throttling_are_errors(database: Database) -> Non
         TABLE.format(1)
         + "DO $$BEGIN CREATE ROLE plain_filler LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; "
         "END$$;"
-        "GRANT SELECT, UPDATE ON t TO plain_filler"
+        "ALTER TABLE t OWNER TO plain_filler"
     )
     silent = FILL.model_copy(update={"throttle": ThrottleSettings(triggers=False)})
     with connect(database.url.replace("user=postgres", "user=plain_filler")) as connection:
@@ -579,7 +579,7 @@ def test_refusals_are_known_before_the_fill(database: Database) -> None:
         TABLE.format(1)
         + "DO $$BEGIN CREATE ROLE plain_filler LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; "
         "END$$;"
-        "GRANT SELECT, UPDATE ON t TO plain_filler"
+        "ALTER TABLE t OWNER TO plain_filler"
     )
     spec = FILL.model_copy(update={"throttle": ThrottleSettings(max_lag=1, triggers=False)})
     with connect(database.url) as connection:

@@ -177,8 +177,8 @@ def test_every_error_of_sql_is_collected(
 ) -> None:
     database = new_database(TABLE)
     declared = (
-        "tables: {t: {constraints: {a: {check: x > 0}, b: {check: n > 0}, c: {check: n "
-        ">}}}}\nviews: {v: {query: SELECT nope}}\n"
+        "tables: {t: {constraints: {a: {check: x > 0}, b: {check: n > 0}, c: {check: f(n"
+        ") > 0}}}}\nviews: {v: {query: SELECT nope}}\n"
     )
     with pytest.raises(DeclarationError) as raised:
         pipeline.plan_changes(

@@ -15,7 +15,7 @@ flags        (optional) words separated by blanks:
              `respelled`     PostgreSQL prints the expression differently after it has parsed its
                              own output; the export is not compared as text
 plan.txt     the output of `plan` without its first line; --update-cases rewrites it and plan.sql
-plan.sql     the output of `plan --format sql` without its first line
+plan.sql     the output of `plan --format sql` without its first line and the session's parameters
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def _expect(case: Path, plan: Plan, *, update: bool) -> None:
     scratch = "a server of the test" if flagged(case, "labels") else plan.scratch
     shown = {
         "plan.txt": text.plan(plan).split("\n", 1)[1].replace(plan.scratch, scratch),
-        "plan.sql": sql.plan(plan).split("\n", 1)[1],
+        "plan.sql": sql.plan(plan).split("\n", 1)[1].replace(f"{sql.PARAMETERS}\n", ""),
     }
     for name, content in shown.items():
         if update:

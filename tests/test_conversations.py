@@ -14,7 +14,7 @@ from psycopg import sql
 from reconciler.cli import main
 from reconciler.plan.plan import Plan
 from reconciler.server.connection import connect
-from tests.conftest import EXAMPLE, ROOT, Database, starting_point
+from tests.conftest import EXAMPLE, ROOT, Database, starting_point, verify_options
 
 STATE = str(ROOT / "desired_state")
 COUNTS = "SELECT (SELECT count(*) FROM conversations) AS c, (SELECT count(*) FROM messages) AS m"
@@ -84,7 +84,7 @@ def test_apply_reaches_the_declared_state(before: Database) -> None:
     assert second.exit_code == 0
     assert "changed=0" in second.stdout
     assert reconcile("drift", *target).exit_code == 0
-    verified = reconcile("verify", *target)
+    verified = reconcile("verify", *target, *verify_options(before))
     assert verified.exit_code == 0, verified.output
     assert "6/6 checks passed" in verified.stdout
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reconciler import pipeline
-from reconciler.model.reserved_names import JOURNAL
+from reconciler.journal.ownership import DEFAULT_PLACE
 from reconciler.server.locks import LockPolicy
 from tests.conftest import Database
 from tests.test_execute import RecordingWatcher
@@ -41,7 +41,7 @@ def test_a_counter_is_handed_over_forth_and_back(
     outcome = pipeline.apply_plan(plan, job, job.target, watcher, LockPolicy(), ["table-rewrite"])
     assert (outcome.failed, outcome.left) == (0, ())
     assert database.value(INSERT) == 701
-    back, rollback = pipeline.plan_rollback(database.url, JOURNAL, None)
+    back, rollback = pipeline.plan_rollback(database.url, DEFAULT_PLACE, None)
     pipeline.apply_plan(back, rollback, database.url, watcher, LockPolicy(), ["all"])
     assert database.value(INSERT) == 702
 

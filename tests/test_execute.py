@@ -24,7 +24,7 @@ from reconciler.plan.plan import Plan
 from reconciler.plan.step import Step
 from reconciler.server.connection import connect
 from reconciler.server.locks import LockPolicy
-from tests.conftest import Database
+from tests.conftest import Database, as_application
 
 TABLE = (
     "CREATE TABLE public.t (id int PRIMARY KEY, n int); "
@@ -148,7 +148,7 @@ def test_a_failed_build_leaves_no_invalid_index(job: Made) -> None:
 
 def test_an_invalid_index_of_another_tool_is_rebuilt(job: Made) -> None:
     database, made = job("tables: {t: {indexes: {t_n: {on: n, unique: true}}}}")
-    with pytest.raises(psycopg.errors.UniqueViolation), connect(database.url) as connection:
+    with pytest.raises(psycopg.errors.UniqueViolation), as_application(database.url) as connection:
         connection.execute("CREATE UNIQUE INDEX CONCURRENTLY t_n ON t (n)")
     assert database.value("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == 1
     database.run("UPDATE t SET n = id")

@@ -13,13 +13,14 @@ from reconciler.kinds import KINDS
 
 PACKAGE = Path(__file__).parents[1] / "reconciler"
 FLOORS = (  # from the ground up: a package imports from lower floors only
+    {"escape"},
     {"sql", "errors"},
     {"server"},
     {"model", "checks"},
-    {"kinds", "diff", "settings"},
+    {"kinds", "diff"},
     {"introspect"},
     {"plan", "canonicalise", "declare"},
-    {"journal"},
+    {"journal", "settings"},
     {"apply"},
     {"pipeline", "report"},
     {"demo", "api"},
@@ -99,6 +100,19 @@ def test_only_the_command_line_prints_and_exits(path: Path) -> None:
             )
 
 
+PRINTERS = {"click.echo", "click.confirm", "click.secho", "click.prompt", "Console"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_of)
+def test_output_is_escaped_at_one_place(path: Path) -> None:
+    """A document is escaped where it is made, other text where it is printed."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            assert called not in PRINTERS or module_of(path) == "cli.output", f"line {node.lineno}"
+            assert called != "Document" or module_of(path) == "escape", f"line {node.lineno}"
+
+
 @pytest.mark.parametrize(
     "path", [p for p in MODULES if room(p) != "kinds" and FLOOR.get(room(p), 0) >= 1], ids=module_of
 )
@@ -131,6 +145,16 @@ ALLOWED = {
     "model": {"columns", "schema", "table"},  # columns of catalog rows; parents are tables
     "model.privileges": {"trigger"},  # the TRIGGER privilege
     "model.ref": {"column", "index"},  # exceptions of pg_identify_object(), for which `on` is used
+    # faults of the journal's own tables, and columns of catalog rows
+    "journal.ownership": {
+        "column",
+        "constraint",
+        "index",
+        "policy",
+        "rule",
+        "schema",
+        "trigger",
+    },
     "apply": {"index", "publication", "schema", "schemas"},  # columns and parameters of queries
     "plan": {"rule", "schema"},  # the rule of a change; where CREATE is needed
     "declare": {"schema", "enum"},  # the file's own key; a word of JSON Schema

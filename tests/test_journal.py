@@ -17,6 +17,7 @@ from reconciler.apply.outcome import Outcome, StepOutcome
 from reconciler.cli import main
 from reconciler.declare.load import load
 from reconciler.errors import ConnectionFailed, PlanRefused
+from reconciler.journal.ownership import Place
 from reconciler.model.reserved_names import JOURNAL
 from reconciler.model.state import Scope
 from reconciler.pipeline import Job
@@ -92,8 +93,9 @@ def applied(
     job: Job, meddle: Callable[[], None] = lambda: None, journal: str | None = JOURNAL
 ) -> Outcome:
     plan = pipeline.plan_changes(job)
+    place = Place(journal) if journal else None
     return pipeline.apply_plan(
-        plan, job, job.target, CallbackWatcher(meddle), LockPolicy(), ["all"], journal
+        plan, job, job.target, CallbackWatcher(meddle), LockPolicy(), ["all"], place
     )
 
 
@@ -122,7 +124,7 @@ def test_the_journal_is_not_part_of_the_state(job: Made, tmp_path: Path, schema:
     database, made = job()
     applied(made, journal=schema)
     assert database.value("SELECT to_regnamespace('reconcile') IS NULL")
-    assert len(pipeline.read_history(database.url, schema, 9)) == 1
+    assert len(pipeline.read_history(database.url, Place(schema), 9)) == 1
     everything = Scope(frozenset({"*"}), prune=True, everything=True)
     files, notes = pipeline.export_state(database.url, everything, tmp_path / "out")
     assert not notes
@@ -140,11 +142,11 @@ def test_without_a_journal_nothing_is_written(job: Made) -> None:
 
 def test_an_older_layout_is_migrated(job: Made) -> None:
     database, made = job(script=TABLE + FIRST_LAYOUT)
-    assert [r.client_user for r in pipeline.read_history(database.url, JOURNAL, 9)] == ["ann"]
+    assert [r.client_user for r in pipeline.read_history(database.url, Place(), 9)] == ["ann"]
     with pytest.raises(
         PlanRefused, match=r"run 1 cannot be rolled back: it was recorded by version 0\.0\.1"
     ):
-        pipeline.plan_rollback(database.url, JOURNAL, 1)
+        pipeline.plan_rollback(database.url, Place(), 1)
     assert applied(made).notes == ()
     assert database.rows("SELECT id, status, rollback_of FROM reconcile.run ORDER BY id") == [
         (1, "interrupted", None),
@@ -257,7 +259,7 @@ def test_the_journal_holds_no_password(job: Made) -> None:
     )
     outcome = applied(dataclasses.replace(made, target=target))
     assert outcome.changed == 1
-    assert pipeline.plan_rollback(target, JOURNAL, None)[0].steps
+    assert pipeline.plan_rollback(target, Place(), None)[0].steps
     for table in ("run", "step", "touched"):
         assert (
             database.value(
@@ -310,7 +312,9 @@ def test_the_schema_comes_from_flag_then_target_then_file(
 ) -> None:
     database, _ = job()
     monkeypatch.chdir(tmp_path)
-    targets = {"a": {"url": database.url}, "b": {"url": database.url, "journal": False}}
+    monkeypatch.setenv("TEST_URL", database.url)
+    url = "${TEST_URL}"
+    targets = {"a": {"url": url}, "b": {"url": url, "journal": False}}
     (tmp_path / "reconcile.yml").write_text(
         json.dumps({"journal": "filed", "targets": targets, "state": "state.yml"})
     )

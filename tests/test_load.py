@@ -11,6 +11,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from reconciler.checks.model import CONDITIONS, Assertion, Setting
+from reconciler.declare.files import files_beside
 from reconciler.declare.json_schema import json_schema
 from reconciler.declare.load import load
 from reconciler.declare.nodes import Node, plain
@@ -75,7 +76,7 @@ Refused = Callable[..., list[Problem]]
 def nodes(text: str) -> list[Node]:
     path, problems = Path("nodes.yml"), list[Problem]()
     path.write_text(text)
-    found = documents(path, problems)
+    found = documents(path, problems, files_beside(path))
     assert not problems
     return found
 
@@ -267,11 +268,10 @@ def test_exclusive_sections_become_kinds(read: Read) -> None:
 
 def test_sql_may_be_in_a_separate_file(write: Write) -> None:
     folder = write(
-        "views:\n  v:\n    query_file: ../sql/v.sql\nchecks: {c: {query_file: ../sql/v.sql, "
-        "equals: 1}}\n"
+        "views:\n  v:\n    query_file: sql/v.sql\nchecks: {c: {query_file: sql/v.sql, equals: 1}}\n"
     )
-    Path("sql").mkdir()
-    Path("sql/v.sql").write_text("SELECT 'é'\n", encoding="utf-8-sig")
+    Path("state/sql").mkdir()
+    Path("state/sql/v.sql").write_text("SELECT 'é'\n", encoding="utf-8-sig")
     found = load(folder)
     ref = Ref("view", "public", "v")
     assert (
@@ -748,7 +748,7 @@ OBJECT_ERRORS = [
     (
         "functions: {f(): {body_file: no.sql}}\n",
         "1:30",
-        ("body_file: cannot read state/no.sql: No such file"),
+        "body_file: cannot read state/no.sql: No such file",
         "relative to this YAML file",
     ),
     (
@@ -976,7 +976,7 @@ def test_invalid_utf_8_in_sql_files_has_a_position(write: Write) -> None:
     with pytest.raises(DeclarationError) as e:
         load(folder)
     assert str(e.value).startswith(
-        "state/a.yml:1:25: query_file: cannot read state/v.sql: 'utf-8' codec"
+        "state/a.yml:1:25: query_file: cannot read state/v.sql: it is not UTF-8 at byte 8"
     )
 
 
@@ -985,7 +985,7 @@ def test_alias_expansion_is_limited(refused: Refused) -> None:
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 12)]
     (found,) = refused("\n".join(lines))
     assert f"{found.position}: {found.message}".startswith(
-        "state/a.yml:1:1: its aliases make 1,234,567,901,233 values"
+        "state/a.yml:7:5: with the values of its aliases, this makes 11,111,111 values"
     )
 
 

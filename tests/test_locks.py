@@ -20,9 +20,9 @@ from reconciler.model.state import Scope
 from reconciler.pipeline import Job
 from reconciler.plan.step import Step
 from reconciler.report.text import recap
-from reconciler.server.connection import Connection, connect, run_sql
+from reconciler.server.connection import Connection, run_sql
 from reconciler.server.locks import LockPolicy, holders, pauses
-from tests.conftest import Database
+from tests.conftest import Database, as_application
 from tests.test_execute import TABLE, RecordingWatcher
 
 MODES = (
@@ -77,7 +77,7 @@ def test_conflicting_modes_match_postgresql(
     held_mode: str, new_database: Callable[..., Database]
 ) -> None:
     database = new_database(TABLE)
-    with psycopg.connect(database.url) as holder, connect(database.url) as other:
+    with psycopg.connect(database.url) as holder, as_application(database.url) as other:
         holder.execute(f"LOCK TABLE t IN {held_mode} MODE".encode())
         for mode in MODES:
             try:

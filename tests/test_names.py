@@ -11,6 +11,7 @@ import pytest
 from psycopg import conninfo, sql
 
 from reconciler import pipeline
+from reconciler.journal.ownership import Place
 from reconciler.pipeline import Job
 from reconciler.server.connection import connect
 from reconciler.server.locks import LockPolicy, holders
@@ -70,7 +71,7 @@ def test_every_recipe_and_its_rollback(
     assert [s.error for s in outcomes[0].steps if s.error] == []
     assert (outcomes[0].failed, outcomes[0].skipped, outcomes[0].left) == (0, 0, ())
     assert database.value(f'SELECT count(*) FROM {schema}."c.d" WHERE "new.n" = n + 1') == 100
-    back, way = pipeline.plan_rollback(database.url, "reconcile", None)
+    back, way = pipeline.plan_rollback(database.url, Place(), None)
     assert (
         pipeline.apply_plan(
             back, way, database.url, RecordingWatcher(), LockPolicy(), ["all"]

@@ -15,7 +15,7 @@ from reconciler.errors import ConnectionFailed, PlanRefused
 from reconciler.pipeline import Job
 from reconciler.server.connection import connect
 from reconciler.server.locks import LockPolicy
-from tests.conftest import Database
+from tests.conftest import Database, as_application
 from tests.pooler import pooled
 from tests.test_conversations import reconcile
 from tests.test_execute import TABLE, RecordingWatcher
@@ -148,7 +148,7 @@ def test_an_undeclared_invalid_index_is_named(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(TABLE)
-    with pytest.raises(psycopg.errors.UniqueViolation), connect(database.url) as connection:
+    with pytest.raises(psycopg.errors.UniqueViolation), as_application(database.url) as connection:
         connection.execute("CREATE UNIQUE INDEX CONCURRENTLY theirs ON t (n)")
     job = job_of(database, DECLARED, tmp_path)
     notes = RecordingWatcher()

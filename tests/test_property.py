@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from reconciler import pipeline
 from reconciler.declare.load import load
-from reconciler.model.reserved_names import JOURNAL
+from reconciler.journal.ownership import Place
 from reconciler.model.state import Scope
 from reconciler.pipeline import Job
 from reconciler.plan.plan import Plan
@@ -251,7 +251,7 @@ def test_random_schemas_converge_to_each_other(
     if not plan.steps:
         return
     applied(job_of(new, database, tmp_path))
-    back, job = pipeline.plan_rollback(database.url, JOURNAL, None)
+    back, job = pipeline.plan_rollback(database.url, Place(), None)
     outcome = pipeline.apply_plan(
         back, job, database.url, Lines(lambda _: None), LockPolicy(), ["all"]
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.errors import UniqueViolation
 
 from reconciler import pipeline
 from reconciler.apply.execute import LockPolicy
@@ -21,7 +22,7 @@ from reconciler.plan.plan import Plan
 from reconciler.plan.prove import prove
 from reconciler.report.progress import Lines
 from reconciler.server.connection import connect
-from tests.conftest import MAJORS, Database
+from tests.conftest import MAJORS, Database, as_application
 from tests.installations import installed
 from tests.test_cases import CASES, job_of, undo
 
@@ -285,7 +286,7 @@ BUSY = (
 
 def run_until_lock_timeout(database: Database, sql: str) -> None:
     """Run a command behind a transaction that writes to the table, until `lock_timeout`."""
-    with psycopg.connect(database.url) as holder, connect(database.url) as connection:
+    with psycopg.connect(database.url) as holder, as_application(database.url) as connection:
         holder.execute("LOCK TABLE t IN ROW EXCLUSIVE MODE")
         connection.execute("SET lock_timeout = '200ms'")
         with pytest.raises(psycopg.errors.LockNotAvailable):
@@ -299,7 +300,7 @@ def cancelled_build(database: Database) -> None:
 def build_that_found_duplicates(database: Database) -> None:
     """Leave the indexes of a failed build and of a failed REINDEX."""
     database.run("UPDATE t SET n = 1 WHERE id < 3")
-    with connect(database.url) as connection:
+    with as_application(database.url) as connection:
         for sql in (
             b"CREATE UNIQUE INDEX CONCURRENTLY t_n ON t (n)",
             b"REINDEX INDEX CONCURRENTLY t_n",
@@ -368,7 +369,7 @@ def test_an_interrupted_detach_is_finished(
         CREATE INDEX ON events (note);"""
     )
     database, made = job("tables: {events: {comment: what happened}}", script, major)
-    with psycopg.connect(database.url) as holder, connect(database.url) as connection:
+    with psycopg.connect(database.url) as holder, as_application(database.url) as connection:
         holder.execute("SELECT count(*) FROM events")
         connection.execute("SET lock_timeout = '200ms'")
         with pytest.raises(psycopg.errors.LockNotAvailable):
@@ -376,7 +377,7 @@ def test_an_interrupted_detach_is_finished(
     assert database.rows(LEFTOVERS) == [("events_1",)]
     apply(made)
     other = new_database(script + "; COMMENT ON TABLE events IS 'what happened'", major)
-    with connect(other.url) as connection:
+    with as_application(other.url) as connection:
         connection.execute("ALTER TABLE events DETACH PARTITION events_1 CONCURRENTLY")
     assert set(database.dump()) ^ set(other.dump()) == set()
     assert database.rows(LEFTOVERS) == []
@@ -452,7 +453,7 @@ def test_matching_indexes_of_others_are_reused(
         "{on: id}}}}"
     )
     database, made = job(declared, TREE + begun, major)
-    with contextlib.suppress(psycopg.errors.UniqueViolation), connect(database.url) as connection:
+    with as_application(database.url) as connection, contextlib.suppress(UniqueViolation):
         connection.execute("INSERT INTO events VALUES (101, 102)")
         connection.execute("CREATE UNIQUE INDEX CONCURRENTLY events_2_id_idx ON events_2 (id)")
     there = indexes(database)
@@ -549,7 +550,7 @@ def test_exclusive_drops_an_unfinished_undeclared_index(job: Made, major: int) -
     database, made = job(
         "tables: {events: {exclusive: indexes, indexes: {events_id: {on: at}}}}", TREE + half, major
     )
-    with contextlib.suppress(psycopg.errors.UniqueViolation), connect(database.url) as connection:
+    with as_application(database.url) as connection, contextlib.suppress(UniqueViolation):
         connection.execute("INSERT INTO events VALUES (101, 102)")
         connection.execute("CREATE UNIQUE INDEX CONCURRENTLY failed ON events_2 (id)")
     apply(made)

@@ -14,7 +14,7 @@ from reconciler.apply.outcome import Outcome
 from reconciler.cli import main
 from reconciler.declare.load import load
 from reconciler.errors import DeclarationError, PlanRefused
-from reconciler.model.reserved_names import JOURNAL
+from reconciler.journal.ownership import Place
 from reconciler.model.state import Scope
 from reconciler.model.statement import HazardKind
 from reconciler.pipeline import Job
@@ -36,7 +36,7 @@ ROWS = """
 
 
 def rolled_back(database: Database, run: int | None = None, scratch: str = "auto") -> Outcome:
-    plan, job = pipeline.plan_rollback(database.url, JOURNAL, run, scratch)
+    plan, job = pipeline.plan_rollback(database.url, Place(), run, scratch)
     return pipeline.apply_plan(plan, job, database.url, quiet(), LockPolicy(), ["all"])
 
 
@@ -63,7 +63,7 @@ def test_a_rollback_restores_each_case(
     assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ()), outcome
     if not flagged(case, "partial-undo"):
         assert database.dump() == before
-    plan, job = pipeline.plan_rollback(database.url, JOURNAL, None, job.scratch)
+    plan, job = pipeline.plan_rollback(database.url, Place(), None, job.scratch)
     redone = pipeline.apply_plan(plan, job, database.url, quiet(), LockPolicy(), ["all"])
     assert (redone.failed, redone.skipped, redone.left) == (0, 0, ()), redone
     if not flagged(case, "partial-undo") and not [
@@ -97,7 +97,7 @@ Declare = Callable[[str], Outcome]
 
 def refused(database: Database, run: int | None = None) -> str:
     with pytest.raises(PlanRefused) as told:
-        pipeline.plan_rollback(database.url, JOURNAL, run)
+        pipeline.plan_rollback(database.url, Place(), run)
     return str(told.value)
 
 
@@ -141,7 +141,7 @@ def test_a_later_run_without_steps_is_ignored(database: Database, declare: Decla
     )
     assert "run 2 changed table public.t after it" in refused(database, 1)
     database.run("DELETE FROM reconcile.step WHERE run_id = 2; COMMENT ON TABLE t IS 'one'")
-    assert pipeline.plan_rollback(database.url, JOURNAL, 2)[0].in_sync
+    assert pipeline.plan_rollback(database.url, Place(), 2)[0].in_sync
     assert rolled_back(database, 1).changed == 1
 
 
@@ -175,7 +175,7 @@ def test_a_view_on_a_created_table_stops_the_rollback(database: Database, declar
     declare("tables: {t: {columns: {id: int, n: int}}}")
     database.run("CREATE VIEW v AS SELECT n FROM t")
     with pytest.raises(DeclarationError, match=r"view public\.v cannot stay"):
-        pipeline.plan_rollback(database.url, JOURNAL, None)
+        pipeline.plan_rollback(database.url, Place(), None)
 
 
 def test_a_dropped_table_is_restored_with_its_parts(database: Database, declare: Declare) -> None:
@@ -203,7 +203,7 @@ def test_a_dropped_table_is_restored_with_its_parts(database: Database, declare:
         "{state: absent}}, functions: {f(): {state: absent}}}"
     )
     declare(gone)
-    plan, _ = pipeline.plan_rollback(database.url, JOURNAL, None)
+    plan, _ = pipeline.plan_rollback(database.url, Place(), None)
     assert [
         n
         for n in plan.notes
@@ -271,7 +271,7 @@ def test_a_killed_run_is_rolled_back(database: Database, declare: Declare) -> No
         "UPDATE reconcile.run SET status = 'running'; "
         "ALTER TABLE t DROP COLUMN more;"
     )
-    plan, _ = pipeline.plan_rollback(database.url, JOURNAL, None)
+    plan, _ = pipeline.plan_rollback(database.url, Place(), None)
     assert not [n for n in plan.notes if "broke off" in n]
     database.run("ALTER TABLE t ALTER n SET DEFAULT 5")
     assert rolled_back(database).failed == 0
@@ -280,7 +280,7 @@ def test_a_killed_run_is_rolled_back(database: Database, declare: Declare) -> No
         "DELETE FROM reconcile.run WHERE id > 1; UPDATE reconcile.run SET status = "
         "'interrupted'; ALTER TABLE t ALTER n SET DEFAULT 5"
     )
-    plan, _ = pipeline.plan_rollback(database.url, JOURNAL, None)
+    plan, _ = pipeline.plan_rollback(database.url, Place(), None)
     assert [
         n
         for n in plan.notes
@@ -297,7 +297,7 @@ def test_a_dropped_column_is_restored_without_values(
     )
     before = database.dump()
     declare("tables: {t: {columns: {n: {state: absent}, m: {state: absent}}}}")
-    plan, _ = pipeline.plan_rollback(database.url, JOURNAL, None)
+    plan, _ = pipeline.plan_rollback(database.url, Place(), None)
     assert (
         len([n for n in plan.notes if n.startswith("run 1 lost what no rollback brings back")]) == 2
     )
@@ -332,7 +332,7 @@ def test_irreversible_changes_stay_and_are_noted(database: Database, declare: De
     )
     outcome = declare("{enums: {state: [a, b]}, tables: {jobs: {comment: c}}}")
     assert [d.hazard for s in outcome.steps for d in s.step.hazards] == [HazardKind.IRREVERSIBLE]
-    plan, _ = pipeline.plan_rollback(database.url, JOURNAL, None)
+    plan, _ = pipeline.plan_rollback(database.url, Place(), None)
     assert [n for n in plan.notes if n.startswith("enum public.state stays as it is: ")]
     assert [c.identity for c in plan.changes] == ["public.jobs"]
 
@@ -343,7 +343,7 @@ def test_a_rollback_without_changes_is_reported(database: Database, declare: Dec
     database.run(TABLE)
     declare("tables: {t: {comment: c}}")
     database.run("COMMENT ON TABLE t IS NULL")
-    assert pipeline.plan_rollback(database.url, JOURNAL, None)[0].in_sync
+    assert pipeline.plan_rollback(database.url, Place(), None)[0].in_sync
 
 
 def reconcile(*arguments: object) -> Result:

@@ -8,6 +8,7 @@ import pytest
 
 from reconciler.errors import SettingsError
 from reconciler.server.locks import LockPolicy
+from reconciler.server.redaction import redacted
 from reconciler.settings import read, resolve_target
 
 FILE = """
@@ -28,7 +29,7 @@ def file(tmp_path: Path) -> Path:
 
 def test_flag_then_environment_then_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = read(file)
-    assert resolve_target(settings, None).url == "postgresql://staging/app"
+    assert redacted(resolve_target(settings, None).url) == "postgresql://staging/app"
     monkeypatch.setenv("DATABASE_URL", "postgresql://env/app")
     assert resolve_target(settings, None).url == "postgresql://env/app"
     assert resolve_target(settings, "postgresql://flag/app").url == "postgresql://flag/app"
@@ -52,7 +53,9 @@ def test_libpq_variables_are_left_to_libpq(monkeypatch: pytest.MonkeyPatch, tmp_
     [
         ("targets: {a: {}}", "targets.a.url"),
         ("lock_timeout: -1", "lock_timeout"),
-        ("nope: 1", "nope"),
+        ("nope: 1", "reconcile.yml:1:1: nope"),
+        ("journal: off", "false"),
+        ("targets: {a: {url: x, nope: 1}}", "reconcile.yml:1:23: targets.a.nope"),
         ("a: [", "reconcile.yml"),
     ],
 )

@@ -9,10 +9,10 @@ from functools import partial
 from typing import TypeVar
 
 from reconciler.apply.backfill import fill
+from reconciler.apply.lost import record_lost, timeline, transaction_id
 from reconciler.apply.observer import Monitor
 from reconciler.apply.outcome import NonRaisingWatcher, Outcome, StepOutcome, Watcher
 from reconciler.apply.retry import (
-    assert_connected,
     no_timeouts,
     set_timeouts,
     statement_timeouts,
@@ -27,7 +27,7 @@ from reconciler.journal.journal import Journal
 from reconciler.model.statement import Fill
 from reconciler.plan.plan import Plan
 from reconciler.plan.step import Step
-from reconciler.server.connection import Connection, rows, run_sql
+from reconciler.server.connection import Connection, rows, run_sql, translated
 from reconciler.server.locks import LockPolicy
 
 T = TypeVar("T")
@@ -58,11 +58,13 @@ def execute(
     """
     pid = backend_pid(connection)
     deadlock_timeout, autovacuum_grace = session_timeouts(connection)
-    with Monitor(target, pid, min(POLL_INTERVAL, policy.lock / 16)) as monitor:
+    with Monitor(target, connection, pid, min(POLL_INTERVAL, policy.lock / 16)) as monitor:
         run = Run(
             plan=plan,
+            target=target,
             connection=connection,
             pid=pid,
+            timeline=timeline(connection),
             deadlock_timeout=deadlock_timeout,
             autovacuum_grace=autovacuum_grace,
             policy=policy,
@@ -108,7 +110,8 @@ def _execute_group(run: Run, group: Sequence[Step]) -> None:
     try:
         attempts.execute()
     except StatementFailed as e:
-        assert_connected(run, group, e)
+        if run.connection.closed:
+            raise record_lost(run, group, e) from e
         seconds = time.monotonic() - began
         for step in group:
             run.end(_failure(step, group, e, seconds, attempts.count))
@@ -148,6 +151,7 @@ class _Attempts:
         """Execute the steps, with retries."""
         first = self._group[0]
         if first.fill is not None:
+            self._run.transaction = ""
             _backfill(self._run, first, first.fill)
             self.count = 1
         else:
@@ -155,6 +159,7 @@ class _Attempts:
 
     def _once(self) -> None:
         self.count += 1
+        self._run.transaction = ""
         if self._group[0].transaction:
             _execute_transaction(self._run, self._group, self.count)
         else:
@@ -172,7 +177,8 @@ def _backfill(run: Run, step: Step, spec: Fill) -> None:
 
     no_timeouts(run)  # queries between batches hold no lock for which others wait
     progress = partial(run.watcher.progress, step)
-    fill(run.connection, spec, execute_batch, progress, journal=run.journal.schema or None)
+    journal = run.journal.place.schema if run.journal.place else None
+    fill(run.connection, spec, execute_batch, progress, journal=journal)
 
 
 def _execute_alone(run: Run, step: Step, attempt: int) -> None:
@@ -195,7 +201,8 @@ def _execute_transaction(run: Run, group: Sequence[Step], attempt: int) -> None:
     """Execute the steps in a single transaction."""
     locked_since: float | None = None
     timeouts: tuple[float, float] | None = None
-    with run.connection.transaction():
+    with translated(), run.connection.transaction():
+        run.transaction = transaction_id(run.connection)
         for step in group:
             needed = statement_timeouts(run, step, attempt, locked_since)
             if needed != timeouts:  # no round trip more than necessary while locks are held

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from reconciler.apply.preflight import Finding, preflight, refusals
-from reconciler.errors import PlanRefused
+from reconciler.errors import PlanRefused, StatementFailed
 from reconciler.introspect.introspect import Snapshot
 from reconciler.journal.journal import refusal
+from reconciler.journal.ownership import Place
 from reconciler.model.ref import Ref
 from reconciler.model.statement import HazardKind
 from reconciler.plan.fingerprint import moved
@@ -16,11 +17,15 @@ from reconciler.server.connection import Connection
 
 
 def permitted(
-    plan: Plan, live: Snapshot, connection: Connection, allow: Collection[str], journal: str | None
+    plan: Plan,
+    live: Snapshot,
+    connection: Connection,
+    allow: Collection[str],
+    journal: Place | None,
 ) -> list[Finding]:
     """Return the findings of the preflight; raises PlanRefused with all reasons at once.
 
-    `allow` holds kinds of hazards, or "all". `journal` is the schema of the journal, if any.
+    `allow` holds kinds of hazards, or "all". `journal` is the place of the journal, if any.
     """
     findings = preflight(plan, connection)
     refused = [*guards(plan, live), *hazards_not_allowed(plan, allow), *refusals(findings)]
@@ -31,14 +36,18 @@ def permitted(
     return findings
 
 
-def _journal_refusals(plan: Plan, connection: Connection, journal: str) -> list[str]:
+def _journal_refusals(plan: Plan, connection: Connection, journal: Place) -> list[str]:
     """Return why the journal cannot be written in the journal's schema."""
-    if any(journal == r.schema or r == Ref("", journal, "").schema_ref for r in plan.touches):
+    schema = journal.schema
+    if any(schema == r.schema or r == Ref("", schema, "").schema_ref for r in plan.touches):
         return [
-            f"schema {journal} is to hold the journal, and things are declared in it: "
+            f"schema {schema} is to hold the journal, and things are declared in it: "
             "name another with --journal NAME"
         ]
-    reason = refusal(connection, journal)
+    try:
+        reason = refusal(connection, journal)
+    except StatementFailed:  # another session's lock: without a journal the run is not recorded
+        return []
     return [reason] if reason else []
 
 

@@ -1,10 +1,15 @@
 """Observe the applying session from a second connection: blockers, and progress of index builds.
 
+The observer also ends a connection on which an answer of the server was lost: the session is idle
+there, or gone, while the statement here still waits.
+
 A run does not depend on the observer: without the second connection it continues unobserved.
 """
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -22,6 +27,10 @@ POLL_INTERVAL = 0.5  # seconds between two observations
 REPORT_AFTER = 1.0  # seconds of waiting until blockers are reported
 REPORT_INTERVAL = 10.0  # seconds until the same wait is reported again
 RECONNECT_INTERVAL = 10.0  # seconds until a lost connection is opened again
+LOST_AFTER = 20  # observations of an idle session until its answer counts as lost
+IDLE_SINCE = """
+    SELECT CASE WHEN state LIKE 'idle%%' THEN state_change::text END AS since
+    FROM pg_stat_activity WHERE pid = %s"""
 # https://www.postgresql.org/docs/current/progress-reporting.html#CREATE-INDEX-PROGRESS-REPORTING
 INDEX_PROGRESS = """
     SELECT phase AS unit,
@@ -42,6 +51,7 @@ class Look:
     blocked_since   when the present wait began
     reported        when a wait was reported last
     blockers        the sessions that were in the way last
+    idle            since when the session is idle, and in how many observations it was
     """
 
     progress: Callable[[Progress], None]
@@ -50,6 +60,13 @@ class Look:
     blocked_since: float | None = None
     reported: float = 0.0
     blockers: Sequence[Blocker] = field(default=())
+    idle: tuple[str | None, int] = (None, 0)
+
+    def is_lost(self, since: str | None) -> bool:
+        """Record since when the session is idle, None if it works; tell if an answer was lost."""
+        before, times = self.idle
+        self.idle = since, times + 1 if since is not None and since == before else 0
+        return self.idle[1] >= LOST_AFTER
 
     def at(self, blockers: Sequence[Blocker], now: float) -> None:
         """Record the sessions blocking the statement, and report a long wait."""
@@ -64,13 +81,16 @@ class Look:
 
 
 class Monitor:
-    """An observer of the server process `pid` of `target`, in a separate thread.
+    """An observer of the connection `observed` to `target`, to server process `pid`, in a thread.
 
     A new statement is observed every `every` seconds: first attempts are short.
     """
 
-    def __init__(self, target: str, pid: int, every: float = POLL_INTERVAL) -> None:
-        self._target, self.backend_pid, self._every = target, pid, every
+    def __init__(
+        self, target: str, observed: Connection, pid: int, every: float = POLL_INTERVAL
+    ) -> None:
+        self._target, self._observed = target, observed
+        self.backend_pid, self._every = pid, every
         self._look: Look | None = None
         self._busy, self._stop = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="monitor", daemon=True)
@@ -125,3 +145,12 @@ class Monitor:
         for row in rows(connection, INDEX_PROGRESS, [self.backend_pid]):
             look.progress(Progress(row["done"], row["total"], row["unit"]))
         look.at(blocking(connection, self.backend_pid), time.monotonic())
+        found = rows(connection, IDLE_SINCE, [self.backend_pid])
+        if look.is_lost(found[0]["since"] if found else "gone") and look is self._look:
+            _shut_down(self._observed)
+
+
+def _shut_down(connection: Connection) -> None:
+    """Let the thread that waits for an answer on the connection wait no longer."""
+    with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as duplicate:
+        duplicate.shutdown(socket.SHUT_RDWR)

@@ -58,7 +58,8 @@ def _unmet(change: Planned, found: Object | None, unfinished: bool, *, exact: bo
 
 
 def _differences(found: Object, after: Mapping[str, Any], *, exact: bool) -> str:
-    planned = type(found).model_validate({"ref": found.ref, **after})
+    # `over` completes what the server's files choose, such as an undeclared version
+    planned = type(found).model_validate({"ref": found.ref, **after}).over(found)
     if not exact:
         planned = planned.model_copy(update={f: getattr(found, f) for f in found.sql_fields})
     if satisfied_by(planned, found):

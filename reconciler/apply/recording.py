@@ -9,9 +9,10 @@ from typing import Any
 
 from reconciler.apply.outcome import Outcome
 from reconciler.apply.session import prepared
-from reconciler.errors import ReconcileError, StatementFailed
+from reconciler.errors import ConnectionFailed, ReconcileError, StatementFailed
 from reconciler.introspect.introspect import Snapshot, introspect
 from reconciler.journal.journal import Journal, begin
+from reconciler.journal.ownership import Place
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
 from reconciler.plan.plan import Plan
@@ -56,10 +57,10 @@ def record_run(
     target: str,
     connection: Connection,
     policy: LockPolicy,
-    schema: str | None,
+    journal: Place | None,
 ) -> Generator[RunRecord]:
     """Open a journal entry, and close the entry however the run ends."""
-    record = RunRecord(_begin(plan, live, connection, schema) if plan.steps else Journal())
+    record = RunRecord(_begin(plan, live, connection, journal) if plan.steps else Journal())
     try:
         yield record
     finally:
@@ -67,10 +68,13 @@ def record_run(
             _close(record, plan, target, connection, policy)
 
 
-def _begin(plan: Plan, live: Snapshot, connection: Connection, schema: str | None) -> Journal:
+def _begin(plan: Plan, live: Snapshot, connection: Connection, journal: Place | None) -> Journal:
     document = plan.model_dump(mode="json")
     before = models_of(plan.touches, live.state)
-    return begin(connection, schema, document, before, rollback_of=plan.rollback_of)
+    entry = begin(connection, journal, document, before, rollback_of=plan.rollback_of)
+    if connection.closed:
+        raise ConnectionFailed("the connection broke before the first step: run again")
+    return entry
 
 
 def _close(

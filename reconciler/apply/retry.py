@@ -14,6 +14,7 @@ from reconciler.errors import ConnectionFailed, StatementFailed
 from reconciler.plan.step import Step
 from reconciler.server.connection import rows
 from reconciler.server.locks import Blocker, Queue, holders, named, pauses, stronger
+from reconciler.server.parameters import SEARCH_PATH
 from reconciler.sql import spellings
 
 T = TypeVar("T")
@@ -66,14 +67,17 @@ def statement_timeouts(
 def step_timeouts(run: Run, lock: float, statement: float) -> None:
     """Set the session's lock_timeout and statement_timeout, in seconds; 0 disables a timeout.
 
-    Raises ConnectionFailed if a pooler has put the connection on another server process.
+    Also set search_path again, which a function that ran in the session may have changed. Raises
+    ConnectionFailed if a pooler has put the connection on another server process.
     """
     query = (
-        "SELECT pg_backend_pid() AS pid, set_config('lock_timeout', %s, false), "
-        "set_config('statement_timeout', %s, false)"
+        "SELECT pg_catalog.set_config('search_path', %s, false), "
+        "pg_catalog.set_config('lock_timeout', %s, false), "
+        "pg_catalog.set_config('statement_timeout', %s, false), "
+        "pg_catalog.pg_backend_pid() AS pid"
     )
     milliseconds = [f"{ceil(seconds * 1000)}" for seconds in (lock, statement)]
-    if rows(run.connection, query, milliseconds)[0]["pid"] != run.pid:
+    if rows(run.connection, query, [SEARCH_PATH, *milliseconds])[0]["pid"] != run.pid:
         raise ConnectionFailed(POOLED)
 
 

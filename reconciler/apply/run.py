@@ -18,7 +18,10 @@ from reconciler.server.locks import LockPolicy
 class Run:
     """The execution of a plan.
 
+    target            the connection string of `connection`
     pid               the server process of `connection`
+    timeline          of the server's WAL at the beginning
+    transaction       id of the transaction under way, or of the last one; "" outside transactions
     deadlock_timeout  seconds of waiting after which other sessions look for deadlocks
     autovacuum_grace  seconds for which each step lets autovacuum workers continue
     pending           steps without an outcome, in order
@@ -28,8 +31,10 @@ class Run:
     """
 
     plan: Plan
+    target: str
     connection: Connection
     pid: int
+    timeline: str
     deadlock_timeout: float
     autovacuum_grace: float
     policy: LockPolicy
@@ -39,6 +44,7 @@ class Run:
     outcomes: list[StepOutcome] = field(default_factory=list[StepOutcome])
     broken: set[str] = field(default_factory=set[str])
     pending: list[Step] = field(default_factory=list[Step])
+    transaction: str = ""
     deferred: set[Named] = field(default_factory=set[Named])
 
     def end(self, outcome: StepOutcome) -> None:

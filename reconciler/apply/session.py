@@ -37,18 +37,12 @@ POOLED = (
 def prepare(connection: Connection, policy: LockPolicy) -> None:
     """Set the parameters of a session: defaults of reconcile first, then the user's.
 
-    Timeouts of the role or the database do not apply. Raises StatementFailed.
+    Raises StatementFailed.
     """
     settings = {
-        "search_path": "",
-        "check_function_bodies": "off",
         "lock_timeout": READ_LOCK_TIMEOUT,
         "row_security": "off",  # fail rather than backfill only the rows that policies show
-        "statement_timeout": "0",
-        "idle_in_transaction_session_timeout": "0",
     }
-    if server_of(connection).has_transaction_timeout:
-        settings["transaction_timeout"] = "0"
     if _may_shorten_deadlock_timeout(connection):
         settings["deadlock_timeout"] = f"{OWN_DEADLOCK_TIMEOUT}s"
     adjust(connection, {**settings, **policy.session})

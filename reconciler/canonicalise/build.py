@@ -17,6 +17,7 @@ from reconciler.model.state import State
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Connection, rows, run_sql
+from reconciler.server.door import run_statement
 from reconciler.sql import compose, joined, literal, text
 
 SCHEMAS = """
@@ -187,7 +188,7 @@ class Build:
                 self._set(*settings)
                 current = settings
             for statement in statements(ref):
-                run_sql(self.connection, statement.sql)
+                run_statement(self.connection, statement.sql)
 
     def _search_path(self, ref: Ref) -> tuple[str, ...]:
         refs = (ref, *(p.ref for p in self.state.parts(ref)))

@@ -22,7 +22,7 @@ from reconciler.introspect.introspect import Snapshot, introspect
 from reconciler.model.context import PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration, Scope
-from reconciler.server.connection import run_sql
+from reconciler.server.door import run_statement
 from reconciler.server.scratch import Scratch
 
 
@@ -112,6 +112,6 @@ def _after_renamings(
     canonical = ScratchBuilder(scratch, resources, renamed, desired).canonical(roots)
     assert canonical.connection is not None
     for sql in undo_of(renamings):
-        run_sql(canonical.connection, sql)
+        run_statement(canonical.connection, sql)
     before = introspect(canonical.connection, inputs.live.context.server).state
     return replace(canonical, connect_again=None, renamings=renamings, before=before)

@@ -12,7 +12,8 @@ from reconciler.model.context import PlanningContext
 from reconciler.model.facts import PartitionCopy
 from reconciler.model.ref import Ref
 from reconciler.model.resumption import LeavesLeftovers
-from reconciler.server.connection import Connection, run_sql
+from reconciler.server.connection import Connection
+from reconciler.server.door import run_statement
 from reconciler.sql import compose, name, text
 
 NOTHING: Mapping[Ref, PartitionCopy] = {}
@@ -24,14 +25,14 @@ def recreate_leftovers(connection: Connection, context: PlanningContext) -> None
         return
     clone = introspect(connection, context.server)
     for sql in _rename_copies(clone.context, context):
-        run_sql(connection, sql)
+        run_statement(connection, sql)
     for ref, leftover in context.leftovers.items():
         copies = context.partition_copies.get(ref, NOTHING)
         is_complete = ref.on in clone.state and all(table in clone.state for table in copies)
         obj = leftover.made
         if isinstance(obj, LeavesLeftovers) and leftover.resumable and is_complete:
             for statement in obj.replay(copies):
-                run_sql(connection, statement.sql)
+                run_statement(connection, statement.sql)
 
 
 def _rename_copies(clone: PlanningContext, target: PlanningContext) -> Iterator[str]:

@@ -12,7 +12,7 @@ from reconciler.errors import ScratchError
 from reconciler.introspect.introspect import Snapshot, introspect
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration, State
-from reconciler.server.connection import run_sql
+from reconciler.server.door import run_statement
 from reconciler.server.scratch import Scratch
 
 
@@ -30,11 +30,11 @@ def with_renamings(
     state = _renamed_state(scratch, live, members, renamings)
     unaffected = {r: o for r, o in live.state.objects.items() if r not in members}
     new_refs = refs_after(live.state, renamings)
-    sizes = {new_refs.get(r, r): size for r, size in live.context.sizes.items()}
+    owners = {new_refs.get(r, r): owner for r, owner in live.context.owners.items()}
     return replace(
         live,
         state=State({**unaffected, **state.objects}, {**live.state.edges, **state.edges}),
-        context=replace(live.context, sizes=sizes),
+        context=replace(live.context, owners=owners),
         names=_relation_names(live, members, new_refs),
     )
 
@@ -60,7 +60,7 @@ def _renamed_state(
                 f"({listed(failed)})"
             )
         for renaming in renamings:
-            run_sql(connection, renaming.statement.sql)
+            run_statement(connection, renaming.statement.sql)
         return introspect(connection, live.context.server).state
 
 

@@ -17,8 +17,16 @@ from reconciler.canonicalise.build import (
 from reconciler.canonicalise.canonical import Canonical, Inputs
 from reconciler.canonicalise.closure import dependency_closure
 from reconciler.canonicalise.expressions import resolve_declared
+from reconciler.canonicalise.fragments import prove_fragments
 from reconciler.canonicalise.overlay import Desired, overlay
-from reconciler.errors import DeclarationError, Position, Problem, ScratchError, StatementFailed
+from reconciler.errors import (
+    DeclarationError,
+    FragmentError,
+    Position,
+    Problem,
+    ScratchError,
+    StatementFailed,
+)
 from reconciler.introspect.introspect import Snapshot, introspect
 from reconciler.introspect.partitions import partition_bounds
 from reconciler.model.companion import following
@@ -70,6 +78,8 @@ class ScratchBuilder:
             self.context = replace(self.context, claimed=names)
         try:
             return self._canonical(dependency_closure(live, roots, self.desired.objects))
+        except FragmentError:
+            raise
         except DeclarationError:
             return self._canonical(frozenset(live))
 
@@ -77,6 +87,7 @@ class ScratchBuilder:
         objects = {r: o for r, o in self.live.state.objects.items() if r in members}
         with ExitStack() as resources:
             live = self._build(State(objects, self.live.state.edges), {}, resources)
+            prove_fragments(live.connection, self.declaration, self.live.state)
             self._identify_routines(live.connection)
             desired, order, context = self._build_desired(live, members)
             self.resources.push(resources.pop_all())

@@ -44,12 +44,15 @@ class Setting(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     query: str = Field(
-        description="returns one text; runs with the rights of the user who runs `verify`"
+        description="returns one text; runs read-only, with the rights of the user of `verify`"
     )
 
 
 class Actor(BaseModel):
-    """The role and the settings of an assertion."""
+    """The role and the settings of an assertion.
+
+    The role narrows what an assertion may do: the user of `verify` must be a member of it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -77,7 +80,13 @@ class Assertion(BaseModel):
     actor: Actor | None = Field(
         default=None, alias="as", description="the role and the settings it runs with"
     )
+    writes: bool = Field(
+        default=False,
+        description="the query calls functions that write; rolled back afterwards, except the"
+        " positions of sequences",
+    )
     position: SkipJsonSchema[Position | None] = Field(default=None, exclude=True, repr=False)
+    from_file: SkipJsonSchema[bool] = Field(default=False, exclude=True, repr=False)
 
     @field_validator("fails_with")
     @classmethod

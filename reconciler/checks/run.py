@@ -1,17 +1,50 @@
-"""Run declared checks, and roll back the transaction of every assertion."""
+"""Run declared checks, each on a connection of its own, and roll back whatever they do."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import cast
 
-from psycopg import Rollback
+import psycopg
+from psycopg import adapt, pq
 
+from reconciler.checks.access import url_for_checks
 from reconciler.checks.model import Actor, Assertion, Check, Setting
+from reconciler.checks.stored import (
+    CALL,
+    Declared,
+    NotStored,
+    Stored,
+    become,
+    run_utility,
+    search_path,
+    store,
+)
 from reconciler.errors import StatementFailed
-from reconciler.server.connection import Connection, Row, connect, rows, run_sql
-from reconciler.sql import compose, literal, text
+from reconciler.server.connection import Connection, connect, rows, run_sql, translated
+from reconciler.server.deadline import Guarded
+from reconciler.server.locks import LockPolicy
+
+SECONDS = 60.0  # how long a check may run
+SYNTAX_ERROR = "42601"
+MAX_SHOWN = 300  # characters of a value, or of a line of a complaint
+MAX_LINES = 20  # of a complaint
+RECORD, BYTEA = (psycopg.adapters.types[t].oid for t in ("record", "bytea"))
+LOCK_SECONDS = LockPolicy().lock  # whoever waits for a strong lock lets others wait
+# A statement is stored in a writable transaction; nothing takes back a READ ONLY that follows.
+_BEGIN = b"BEGIN; SET TRANSACTION READ WRITE; SAVEPOINT reconcile_check"
+_END = b"ROLLBACK TO reconcile_check; SELECT pg_catalog.pg_advisory_unlock_all(); ROLLBACK"
+_READ_ONLY = """
+    SELECT pg_catalog.set_config('transaction_read_only', 'on', true),
+           pg_catalog.set_config('search_path', %s, true)"""
+_AS_DEFAULT = """
+    SELECT pg_catalog.set_config('transaction_read_only',
+               pg_catalog.current_setting('default_transaction_read_only'), true),
+           pg_catalog.set_config('search_path', %s, true)"""
+Settings = Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -23,70 +56,183 @@ class Result:
     complaint: str = ""
 
 
-def run_checks(target: str, checks: Mapping[str, Check]) -> list[Result]:
-    """Run every check on the target; changes are rolled back."""
+@dataclass(frozen=True)
+class Terms:
+    """How checks are run.
+
+    `url` leads to the target's database as the user of the checks; None leaves the choice to
+    `url_for_checks`. `declared` routines and operators may answer in place of PostgreSQL's own.
+    """
+
+    url: str | None = None
+    declared: Declared = ()
+    seconds: float = SECONDS
+
+
+def run_checks(
+    target: str, checks: Mapping[str, Check], terms: Terms | None = None
+) -> list[Result]:
+    """Run every check on the target; raises SettingsError if no user is fit to run them."""
     if not checks:
         return []
-    with connect(target) as connection:
-        return [_result(connection, check) for check in checks.values()]
+    terms = terms or Terms()
+    terms = replace(terms, url=url_for_checks(target, terms.url, checks.values()))
+    return [_result(check, terms) for check in checks.values()]
 
 
-def _result(connection: Connection, check: Check) -> Result:
-    for assertion in check.assertions:
-        if failure := _failure(connection, assertion, check.search_path):
-            complaint = f"{failure}\n{assertion.query.strip()}"
-            return Result(check.name, passed=False, complaint=complaint)
-    return Result(check.name, passed=True)
-
-
-def _failure(connection: Connection, assertion: Assertion, search_path: str) -> str:
-    """Run an assertion and return the reason of its failure, or ""."""
-    failure = ""
-    with connection.transaction():
-        try:
-            run_sql(connection, text(compose("SET LOCAL search_path TO {}", literal(search_path))))
-            if assertion.actor is not None:
-                _become(connection, assertion.actor)
-        except StatementFailed as error:
-            failure = f"the role or the settings of `as` could not be set: {error}"
-        else:
-            failure = _compare(connection, assertion)
-        raise Rollback
-    return failure
-
-
-def _become(connection: Connection, actor: Actor) -> None:
-    """Set the settings and the role; queries of settings run before both, with our own rights."""
-    values = {name: _value(connection, setting) for name, setting in actor.settings.items()}
-    for name, value in values.items():
-        rows(connection, "SELECT set_config(%s, %s, true)", [name, value])
-    if actor.role is not None:
-        run_sql(connection, text(compose("SET LOCAL ROLE {}", actor.role)))
-
-
-def _value(connection: Connection, setting: Setting | str) -> str:
-    """Return the value of a setting; no row and NULL become ""."""
-    if isinstance(setting, str):
-        return setting
-    value = _first_value(rows(connection, setting.query))
-    return "" if value is None else str(value)
-
-
-def _first_value(result: Sequence[Row]) -> object:
-    return next(iter(result[0].values()), None) if result else None
-
-
-def _compare(connection: Connection, assertion: Assertion) -> str:
-    """Run the query and compare the result; return the difference, or ""."""
+def _result(check: Check, terms: Terms) -> Result:
     try:
-        if assertion.asserts == "uses_index":
-            return _compare_indexes(connection, assertion)
-        result = rows(connection, assertion.query)
-    except StatementFailed as error:
-        return _compare_error(error, assertion)
-    if assertion.asserts == "fails_with":
-        return f"should fail with {assertion.fails_with}, and succeeded"
-    return _compare_value(_first_value(result), assertion.equals)
+        failure = Guarded(partial(_failure, check, terms)).within(terms.seconds)
+    except TimeoutError:
+        failure = f"was ended: no result in {terms.seconds:g} seconds"
+    return Result(check.name, passed=not failure, complaint=failure)
+
+
+def _failure(check: Check, terms: Terms, guarded: Guarded[str]) -> str:
+    """Run the assertions on a connection of their own; return the reason of a failure, or ""."""
+    with connect(terms.url or "") as connection:
+        guarded.connection = connection
+        run = _Run(connection, check.search_path, terms)
+        for assertion in check.assertions:
+            if failure := run.failure(assertion):
+                return _shown(failure, assertion)
+    return ""
+
+
+def _shown(failure: str, assertion: Assertion) -> str:
+    """Return the reason of a failure with the query, without the text of another file."""
+    if not assertion.from_file:
+        failure = f"{failure}\n{assertion.query.strip()}"
+    elif assertion.position is not None:
+        failure = f"{failure}\nin {assertion.position}"
+    lines = failure.splitlines()
+    more = [f"… {len(lines) - MAX_LINES} more lines"] if len(lines) > MAX_LINES else []
+    return "\n".join([*map(_clipped, lines[:MAX_LINES]), *more])
+
+
+def _clipped(line: str) -> str:
+    return line if len(line) <= MAX_SHOWN else line[:MAX_SHOWN] + "…"
+
+
+@dataclass(frozen=True)
+class _Run:
+    """The statements of a check: each in a transaction that is rolled back.
+
+    `values` holds the results of the settings' queries: assertions often share settings.
+    """
+
+    connection: Connection
+    schema: str
+    terms: Terms
+    values: dict[str, str] = field(default_factory=dict[str, str])
+
+    def failure(self, assertion: Assertion) -> str:
+        """Run an assertion and return the reason of its failure, or ""."""
+        actor = assertion.actor or Actor()
+        try:
+            settings = {name: self._value(setting) for name, setting in actor.settings.items()}
+        except (StatementFailed, NotStored) as error:
+            return f"the settings of `as` could not be read: {error}"
+        try:
+            return self._compare(assertion, settings, actor.role)
+        except NotStored as error:
+            return str(error)
+        except StatementFailed as error:
+            return _compare_error(error, assertion)
+
+    def _value(self, setting: Setting | str) -> str:
+        """Return the value of a setting; no row and NULL become ""."""
+        if isinstance(setting, str):
+            return setting
+        if setting.query not in self.values:
+            with self._posed(setting.query, {}, None, writes=False) as stored:
+                value = self._first_value(stored)
+            self.values[setting.query] = "" if value is None else str(value)
+        return self.values[setting.query]
+
+    def _compare(self, assertion: Assertion, settings: Settings, role: str | None) -> str:
+        """Run the query and compare the result; return the difference, or ""."""
+        fails, value = assertion.asserts == "fails_with", None
+        query, writes = assertion.query, assertion.writes or fails
+        try:
+            with self._posed(query, settings, role, writes=writes) as stored:
+                if assertion.asserts == "uses_index":
+                    return _compare_indexes(self.connection, stored.text, assertion.uses_index)
+                value = self._first_value(stored)
+        except StatementFailed as error:
+            if not fails or error.sqlstate != SYNTAX_ERROR:
+                raise
+            with self._transaction(settings):
+                self._begin_run(search_path(self.schema), role, writes=True)
+                run_utility(self.connection, query)
+        if fails:
+            return f"should fail with {assertion.fails_with}, and succeeded"
+        return _compare_value(value, assertion.equals)
+
+    @contextmanager
+    def _posed(
+        self, statement: str, settings: Settings, role: str | None, *, writes: bool
+    ) -> Generator[Stored]:
+        """Store the statement and yield it, ready to be called, in a transaction of its own."""
+        path = settings.get("search_path", search_path(self.schema))
+        with self._transaction(settings):
+            stored = store(self.connection, statement, role, self.terms.declared)
+            self._begin_run(path, role, writes=writes or stored.modifies)
+            yield stored
+
+    def _begin_run(self, path: str, role: str | None, *, writes: bool) -> None:
+        """Set the mode, the path and the role for what the check itself does."""
+        rows(self.connection, _AS_DEFAULT if writes else _READ_ONLY, [path])
+        if role is not None:
+            become(self.connection, role)
+
+    @contextmanager
+    def _transaction(self, settings: Settings) -> Generator[None]:
+        """A transaction with the settings, which is rolled back.
+
+        Session advisory locks are released as well: they would outlive the transaction, and behind
+        a pooler the connection.
+        """
+        try:
+            with translated():
+                self.connection.execute(_BEGIN)
+        except StatementFailed as error:
+            raise NotStored(f"checks run on a primary server only: {error}") from error
+        try:
+            self._set(settings)
+            yield
+        finally:
+            with suppress(psycopg.Error):
+                self.connection.execute(_END)
+            if self.connection.info.transaction_status != pq.TransactionStatus.IDLE:
+                self.connection.close()  # the server rolls back
+
+    def _set(self, settings: Settings) -> None:
+        """Set the path, the settings and the time limits; raises NotStored."""
+        values = {"search_path": search_path(self.schema), **settings}
+        values["statement_timeout"] = f"{self.terms.seconds:g}s"
+        values["lock_timeout"] = f"{LOCK_SECONDS:g}s"
+        calls = ", ".join(["pg_catalog.set_config(%s, %s, true)"] * len(values))
+        try:
+            rows(self.connection, f"SELECT {calls}", [p for pair in values.items() for p in pair])
+        except StatementFailed as error:
+            raise NotStored(f"the settings of `as` could not be set: {error}") from error
+
+    def _first_value(self, stored: Stored) -> object:
+        """Call the stored statement and return the first column of the first row, or None."""
+        row = None
+        with translated(CALL), self.connection.cursor() as cursor:
+            for found in cursor.stream(CALL, binary=True):  # keeps one row at a time in memory
+                row = row or found["answer"]
+        if not row:
+            return None
+        value = row if stored.type_oid == RECORD else row[0]
+        if not isinstance(value, bytes) or stored.type_oid == BYTEA:
+            return value
+        # In a record, values of domains and enums come as bytes.
+        loader = adapt.Transformer(self.connection).get_loader(stored.type_oid, pq.Format.BINARY)
+        value = loader.load(value)
+        return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
 def _compare_error(error: StatementFailed, assertion: Assertion) -> str:
@@ -103,23 +249,23 @@ def _compare_value(value: object, expected: object) -> str:
         equal = value is expected
     else:
         equal = value == expected or str(value) == str(expected)
-    return "" if equal else f"gave {value!r}, {expected!r} was expected"
+    return "" if equal else f"gave {_clipped(repr(value))}, {expected!r} was expected"
 
 
-def _compare_indexes(connection: Connection, assertion: Assertion) -> str:
+def _compare_indexes(connection: Connection, statement: str, index: str) -> str:
     """Look for the index in the query's plan, with sequential scans disabled for small tables."""
     run_sql(connection, "SET LOCAL enable_seqscan TO off")
-    explain = f"EXPLAIN (FORMAT JSON, COSTS OFF) {assertion.query}"
+    explain = f"EXPLAIN (FORMAT JSON, COSTS OFF) {statement}"
     used = sorted(set(_index_names(rows(connection, explain)[0]["QUERY PLAN"])))
-    if assertion.uses_index in used:
+    if index in used:
         return ""
-    return f"does not use {assertion.uses_index} but {', '.join(used) or 'no index'}"
+    return f"does not use {index} but {', '.join(used) or 'no index'}"
 
 
 def _index_names(node: object) -> Iterator[str]:
     """Yield the names of all indexes in a plan in JSON."""
     if isinstance(node, list):
-        for item in cast("list[object]", node):
+        for item in cast("Sequence[object]", node):
             yield from _index_names(item)
     elif isinstance(node, dict):
         for key, item in cast("dict[str, object]", node).items():

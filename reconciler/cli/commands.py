@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -17,30 +17,47 @@ from reconciler.apply.guards import hazards_not_allowed
 from reconciler.checks.run import run_checks
 from reconciler.cli.group import DIFFERENT, DONE, ERROR, main
 from reconciler.cli.options import (
+    CheckOptions,
     DeclarationOptions,
     ExecutionOptions,
     OutputOptions,
     allow_option,
+    check_options,
     declaration_options,
     execution_options,
     format_option,
     journal_option,
+    journal_owner_option,
     make_job,
     output_options,
-    read_plan,
     scratch_option,
     target_option,
 )
-from reconciler.cli.output import confirmed, print_notes, print_report, watch_progress
+from reconciler.cli.output import (
+    confirmed,
+    confirmed_unvouched,
+    print_document,
+    print_line,
+    print_lines,
+    print_notes,
+    print_recap,
+    print_report,
+    watch_progress,
+)
+from reconciler.cli.saved import SavedPlan, read_plan
 from reconciler.declare.json_schema import json_schema
 from reconciler.demo import play
 from reconciler.errors import PlanRefused, SettingsError
+from reconciler.escape import json_document
+from reconciler.journal.ownership import Place
 from reconciler.model.reserved_names import JOURNAL
 from reconciler.model.state import Scope
 from reconciler.pipeline import Job
 from reconciler.plan.plan import Plan
+from reconciler.plan.saved import signed
 from reconciler.report import text
 from reconciler.report.json import plan_schema
+from reconciler.server.redaction import redacted
 from reconciler.settings import ResolvedTarget
 
 run_argument = click.argument("run", metavar="[RUN]", required=False, type=click.IntRange(min=1))
@@ -58,7 +75,7 @@ def plan(declaration: DeclarationOptions, allow: Sequence[str], output: OutputOp
     del allow  # accepted, so that the options of `apply` can be tried out; only runs need it
     job, _ = make_job(declaration)
     changes = pipeline.plan_changes(job)
-    output.write("plan", changes)
+    output.write("plan", signed(changes, settings.plan_key()))
     return DONE if changes.in_sync else DIFFERENT
 
 
@@ -75,23 +92,42 @@ def apply(saved: Path | None, declaration: DeclarationOptions, execution: Execut
     """Change the database to the declared state, or run a saved plan.
 
     The plan is shown first, and run after a confirmation. PLAN.json is the output of `reconcile
-    plan --format json`; the plan is refused if the database has changed since.
+    plan --format json`; the plan is refused if the database has changed since. If the YAML files
+    are at hand (--state, else the folder of reconcile.yml or desired_state), they are planned
+    again, with the same --schema and --prune as before: the plan is refused unless that gives the
+    same steps and hazards. If RECONCILE_PLAN_KEY is set, a plan that was saved without the same key
+    is refused. With neither, nobody vouches for the plan: it is run after a yes on a terminal, or
+    with --allow all.
     """
     if saved:
-        target = settings.resolve_target(settings.read(), declaration.target)
-        job, target, changes = None, execution.override(target), read_plan(saved)
-    else:
-        job, target = make_job(declaration, execution)
-        changes = pipeline.plan_changes(job)
+        return _apply_saved(SavedPlan(read_plan(saved), saved, declaration, execution))
+    job, target = make_job(declaration, execution)
+    changes = pipeline.plan_changes(job)
     print_report(text.plan(changes), stderr=True)
     return _run(changes, job, target, execution)
+
+
+def _apply_saved(saved: SavedPlan) -> int:
+    """Run a saved plan; one that nobody vouches for only with a yes on a terminal, or by flag."""
+    execution = saved.execution
+    configured = settings.resolve_target(settings.read(), saved.declaration.target)
+    target = execution.override(configured)
+    shown = saved.plan.model_copy(update={"target": redacted(target.url)})
+    print_report(text.plan(shown), stderr=True)
+    if why := saved.unvouched(target):
+        print_notes([why])
+        if saved.plan.steps and not execution.check and "all" not in execution.allow:
+            if not confirmed_unvouched(shown):
+                return ERROR
+            execution = replace(execution, yes=True)
+    return _run(saved.plan, None, target, execution)
 
 
 def _run(plan: Plan, job: Job | None, target: ResolvedTarget, execution: ExecutionOptions) -> int:
     """Run a plan, after the hazard check and a confirmation; return the exit status."""
     if refusals := hazards_not_allowed(plan, execution.allow):
         raise PlanRefused("\n".join(refusals))
-    allow, policy, journal = execution.allow, target.lock_policy, target.journal
+    allow, policy, journal = execution.allow, target.lock_policy, execution.place(target)
     if execution.check:
         print_notes(pipeline.check_plan(plan, target.url, policy, allow, journal))
         return DONE if plan.in_sync else DIFFERENT
@@ -100,7 +136,7 @@ def _run(plan: Plan, job: Job | None, target: ResolvedTarget, execution: Executi
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops as Ctrl-C does: cleanly
     with watch_progress() as watcher:
         outcome = pipeline.apply_plan(plan, job, target.url, watcher, policy, allow, journal)
-    click.echo(text.recap(outcome), nl=False)
+    print_recap(text.recap(outcome))
     incomplete = outcome.failed or outcome.skipped or outcome.left or outcome.unseen
     return ERROR if incomplete else DONE
 
@@ -121,15 +157,17 @@ def drift(declaration: DeclarationOptions, output: OutputOptions) -> int:
 
 @main.command()
 @declaration_options
+@check_options
 @format_option("checks")
-def verify(declaration: DeclarationOptions, format_name: str | None) -> int:
+def verify(declaration: DeclarationOptions, checks: CheckOptions, format_name: str | None) -> int:
     """Run the declared checks, and look for differences in structure.
 
-    Whatever a check writes is rolled back. Exit status: 0 all passed, 2 a difference or a failure.
+    Checks run as a user that is no superuser. Whatever a check writes is rolled back. Exit status:
+    0 all passed, 2 a difference or a failure.
     """
     job, _ = make_job(declaration)
     changes = pipeline.plan_changes(job)
-    results = run_checks(job.target, job.declaration.checks)
+    results = run_checks(job.target, job.declaration.checks, checks.terms(job.declaration))
     OutputOptions(format_name).write("checks", changes, results)
     passed = changes.in_sync and all(result.passed for result in results)
     return DONE if passed else DIFFERENT
@@ -164,13 +202,13 @@ def rollback(
     resolved = execution.override(configured)
     changes, job = pipeline.plan_rollback(
         resolved.url,
-        resolved.journal or configured.journal or JOURNAL,
+        Place(resolved.journal or configured.journal or JOURNAL, execution.journal_owner or ""),
         run,
         scratch or file.scratch,
         resolved.lock_policy.session,
     )
     if shown:
-        output.write("plan", changes)
+        output.write("plan", signed(changes, settings.plan_key()))
     else:
         print_report(text.plan(changes), stderr=True)
     return _run(changes, job, resolved, execution)
@@ -188,17 +226,23 @@ def rollback(
 )
 @format_option("history", "run")
 @journal_option
+@journal_owner_option
 def history(
-    run: int | None, target: str | None, limit: int, format_name: str | None, journal: str | None
+    run: int | None,
+    target: str | None,
+    limit: int,
+    format_name: str | None,
+    journal: str | None,
+    journal_owner: str | None,
 ) -> int:
     """List recorded runs, or show the changes and steps of a run."""
     resolved = settings.resolve_target(settings.read(), target)
-    schema = journal or resolved.journal or JOURNAL
+    place = Place(journal or resolved.journal or JOURNAL, journal_owner or "")
     output = OutputOptions(format_name)
     if run is None:
-        output.write("history", pipeline.read_history(resolved.url, schema, limit))
+        output.write("history", pipeline.read_history(resolved.url, place, limit))
     else:
-        output.write("run", pipeline.read_run(resolved.url, schema, run))
+        output.write("run", pipeline.read_run(resolved.url, place, run))
     return DONE
 
 
@@ -223,7 +267,7 @@ def export(target: str | None, schemas: Sequence[str], out: Path) -> int:
     scope = Scope(bounds, everything="*" in bounds)
     files, notes = pipeline.export_state(resolved.url, scope, out)
     for file in files:
-        click.echo(file)
+        print_line(str(file))
     print_notes(notes)
     return DONE
 
@@ -235,7 +279,7 @@ def schema(document: str) -> None:
 
     Editors complete and check YAML files by the schema.
     """
-    click.echo(json.dumps(json_schema() if document == "declaration" else plan_schema(), indent=2))
+    print_document(json_document(json_schema() if document == "declaration" else plan_schema()))
 
 
 @main.command()
@@ -251,4 +295,4 @@ def demo(scale: float, load_only: bool) -> int:
 
     Plan, apply, verify, changes by hand, drift, and their repair; it takes half a minute.
     """
-    return play(click.echo, watch_progress, scale=scale, load_only=load_only)
+    return play(print_lines, watch_progress, scale=scale, load_only=load_only)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import Any
 
 import click
 
 from reconciler import __version__
-from reconciler.cli.output import print_error
+from reconciler.cli.output import print_error, print_line, print_lines
+from reconciler.cli.streams import flush_streams, prepare_streams
 from reconciler.errors import ReconcileError
 
 DONE, ERROR, DIFFERENT = 0, 1, 2  # exit statuses
@@ -22,18 +24,31 @@ class _Group(click.Group):
 
     def main(self, *args: Any, **extra: Any) -> Any:
         extra["standalone_mode"] = False
+        prepare_streams()
         try:
             status = super().main(*args, **extra)
         except click.ClickException as error:
-            error.show()
+            usage = io.StringIO()
+            error.show(usage)
+            print_lines(usage.getvalue().removesuffix("\n"), stderr=True)
             sys.exit(ERROR)
         except click.Abort:
-            click.echo("stopped; finished steps stay, run again to continue", err=True)
+            print_line("stopped; finished steps stay, run again to continue", stderr=True)
             sys.exit(ERROR)
         except ReconcileError as error:
-            print_error(str(error))
+            print_error(error)
             sys.exit(ERROR)
+        except OSError as error:  # of a file, a folder or a stream
+            print_line(f"error: {_described(error)}", stderr=True)
+            sys.exit(ERROR)
+        finally:
+            flush_streams()
         sys.exit(status if isinstance(status, int) else DONE)
+
+
+def _described(error: OSError) -> str:
+    reason = error.strerror or str(error) or type(error).__name__
+    return f"{error.filename}: {reason}" if error.filename else reason
 
 
 @click.group("reconcile", cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})

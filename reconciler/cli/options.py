@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import click
-from pydantic import ValidationError
 
 from reconciler import settings
-from reconciler.cli.output import print_report, write_file
+from reconciler.checks import access
+from reconciler.checks.run import SECONDS, Terms
+from reconciler.cli.output import print_document, print_report, write_file
 from reconciler.declare.load import load
 from reconciler.errors import SettingsError
+from reconciler.journal.ownership import FLAG, VARIABLE, Place
 from reconciler.model.reserved_names import JOURNAL
-from reconciler.model.state import Scope
+from reconciler.model.state import Declaration, Scope
 from reconciler.model.statement import HazardKind
 from reconciler.pipeline import Job
-from reconciler.plan.plan import Plan
 from reconciler.report.formats import Subject, renderers
 from reconciler.server.locks import LockPolicy
 from reconciler.settings import ResolvedTarget
@@ -66,7 +67,9 @@ target_option = click.option(
 scratch_option = click.option(
     "--scratch",
     metavar="embedded|installed|target|URL",
-    help="The server on which plans are tried out first. Default: `scratch` of reconcile.yml,"
+    envvar="RECONCILE_SCRATCH",
+    help="The server on which plans are tried out first. Default: RECONCILE_SCRATCH, else `scratch`"
+    " of reconcile.yml (`embedded` or `installed`),"
     " else an embedded PostgreSQL, else one that is installed on this machine.",
 )
 
@@ -86,6 +89,15 @@ journal_option = click.option(
 )
 
 
+journal_owner_option = click.option(
+    FLAG,
+    metavar="ROLE",
+    envvar=VARIABLE,
+    help="A role that may own the journal beside the current role, superusers and the database's"
+    f" owner. Default: {VARIABLE}, else none.",
+)
+
+
 @dataclass(frozen=True)
 class DeclarationOptions:
     """The database, the YAML files, and the schemas to compare."""
@@ -96,6 +108,7 @@ class DeclarationOptions:
     prune: bool
     scratch: str | None
     no_questions: bool
+    files_root: Path | None
 
 
 declaration_options = _collected(
@@ -123,6 +136,13 @@ declaration_options = _collected(
     ),
     scratch_option,
     click.option(
+        "--files-root",
+        type=click.Path(path_type=Path, file_okay=False, exists=True),
+        envvar="RECONCILE_FILES_ROOT",
+        help="A folder beside the state folder from which the YAML files may take SQL, by"
+        " `body_file` and `query_file`. Default: RECONCILE_FILES_ROOT.",
+    ),
+    click.option(
         "--no-questions",
         is_flag=True,
         help="Do not look in the tables for rows that would make a step fail.",
@@ -142,6 +162,7 @@ class ExecutionOptions:
     yes: bool
     check: bool
     journal: str | None
+    journal_owner: str | None
     no_journal: bool
 
     def override(self, target: ResolvedTarget) -> ResolvedTarget:
@@ -150,6 +171,10 @@ class ExecutionOptions:
             raise SettingsError("--journal and --no-journal contradict each other")
         journal = None if self.no_journal else self.journal or target.journal
         return replace(target, lock_policy=self._lock_policy(target.lock_policy), journal=journal)
+
+    def place(self, target: ResolvedTarget) -> Place | None:
+        """Return the place of the journal, None for no journal."""
+        return Place(target.journal, self.journal_owner or "") if target.journal else None
 
     def _lock_policy(self, policy: LockPolicy) -> LockPolicy:
         seconds = {
@@ -208,7 +233,42 @@ execution_options = _collected(
         help="Show the plan and what would refuse to run it, and run nothing.",
     ),
     journal_option,
+    journal_owner_option,
     click.option("--no-journal", is_flag=True, help="Do not record the run."),
+)
+
+
+@dataclass(frozen=True)
+class CheckOptions:
+    """The user of the checks, and the seconds that a check may take."""
+
+    verify_target: str | None
+    check_timeout: float
+
+    def terms(self, declaration: Declaration) -> Terms:
+        """Return how the checks of a declaration are run."""
+        overloaded = (r for r in declaration.objects if r.arguments is not None)
+        declared = frozenset((r.schema, r.name, r.arguments or "") for r in overloaded)
+        return Terms(self.verify_target, declared, self.check_timeout)
+
+
+check_options = _collected(
+    "checks",
+    CheckOptions,
+    click.option(
+        access.FLAG,
+        metavar="URL",
+        envvar=access.VARIABLE,
+        help="The URL of the target's database with an ordinary user, which runs the checks."
+        f" Default: {access.VARIABLE}, else the target's own URL.",
+    ),
+    click.option(
+        "--check-timeout",
+        metavar="SECONDS",
+        type=click.FloatRange(min=0.1),
+        default=SECONDS,
+        help=f"How long a check may take. Default: {SECONDS:g}.",
+    ),
 )
 
 
@@ -228,7 +288,7 @@ class OutputOptions:
         elif name == DEFAULT_FORMAT:
             print_report(document)
         else:
-            click.echo(document, nl=False)
+            print_document(document)
 
 
 def format_option(*subjects: Subject) -> Decorator:
@@ -261,7 +321,7 @@ def make_job(
 ) -> tuple[Job, ResolvedTarget]:
     """Read the settings and the YAML files; options override settings."""
     file = settings.read()
-    declaration = load(options.state or file.state)
+    declaration = load(options.state or file.state_folder(), files_root=options.files_root)
     named = frozenset(options.schemas or file.schemas)
     scope = Scope(
         named or declaration.schemas,
@@ -286,15 +346,3 @@ def make_job(
         questions=not options.no_questions,
     )
     return job, target
-
-
-def read_plan(file: Path) -> Plan:
-    """Read a plan saved as JSON; raises SettingsError."""
-    try:
-        return Plan.model_validate_json(file.read_bytes())
-    except ValidationError as error:
-        mistakes = "; ".join(
-            f"{'.'.join(map(str, mistake['loc']))}: {mistake['msg']}"
-            for mistake in error.errors()[:5]
-        )
-        raise SettingsError(f"{file} is not a plan of this version: {mistakes}") from None

@@ -1,8 +1,13 @@
-"""Write documents and messages to stdout, stderr or a file, in colour on a terminal."""
+"""Write documents and messages to stdout, stderr or a file, in colour on a terminal.
+
+Nothing is printed elsewhere. Documents are escaped already, as their type says; all other text is
+escaped here. `reconciler.cli.streams` deals with streams that cannot be written to.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -10,21 +15,58 @@ import click
 from rich.console import Console
 
 from reconciler.apply.outcome import Watcher
-from reconciler.errors import PlanRefused, SettingsError
+from reconciler.cli.streams import is_terminal, writing
+from reconciler.errors import (
+    DeclarationError,
+    OutputFailed,
+    PlanRefused,
+    ReconcileError,
+    SettingsError,
+)
+from reconciler.escape import Document, document, one_line
 from reconciler.plan.plan import Plan
 from reconciler.report.progress import Bars, Lines
 
+NO_TERMINAL = "no terminal to ask for confirmation on"
 LINE_COLOURS = {"+ ": "green", "- ": "red", "~ ": "yellow", "! ": "magenta"}
 
 
 def confirmed(plan: Plan) -> bool:
     """Ask on the terminal whether to run the plan; raises PlanRefused without a terminal."""
+    steps = f"{len(plan.steps)} steps"
+    if not is_terminal(sys.stdin):
+        raise PlanRefused(f"{steps} to run, and {NO_TERMINAL}: --yes runs them without asking")
+    return _asked(f"run {steps} on {plan.target}?")
+
+
+def confirmed_unvouched(plan: Plan) -> bool:
+    """Ask whether to run a plan that nobody vouches for; raises PlanRefused without a terminal."""
     if not sys.stdin.isatty():
         raise PlanRefused(
-            f"{len(plan.steps)} steps to run, and no terminal to ask for confirmation on: "
-            "--yes runs them without asking"
+            f"nobody vouches for the plan, and {NO_TERMINAL}: give the YAML files by --state, or"
+            " set RECONCILE_PLAN_KEY for `plan` and `apply`; --allow all runs it unchecked"
         )
-    return click.confirm(f"run {len(plan.steps)} steps on {plan.target}?", err=True)
+    return _asked(
+        f"nobody vouches for these {len(plan.steps)} steps and their hazards: run them on"
+        f" {plan.target}?"
+    )
+
+
+def removal_confirmed(names: str) -> bool:
+    """Ask on the terminal whether to remove servers; raises SettingsError without a terminal."""
+    if not is_terminal(sys.stdin):
+        raise SettingsError(
+            f"{names} would be removed with all data, and {NO_TERMINAL}: --yes removes them"
+            " without asking"
+        )
+    return _asked(f"remove {names} with all data?")
+
+
+def _asked(question: str) -> bool:
+    try:
+        return click.confirm(one_line(question), err=True)
+    except OSError as error:
+        raise OutputFailed(f"cannot ask on the terminal: {error.strerror or error}") from None
 
 
 def watch_progress() -> AbstractContextManager[Watcher]:
@@ -32,10 +74,10 @@ def watch_progress() -> AbstractContextManager[Watcher]:
     console = Console(stderr=True)
     if console.is_terminal:
         return Bars(console)
-    return Lines(lambda line: click.echo(line, err=True))
+    return Lines(lambda line: print_line(line, stderr=True))
 
 
-def write_file(document: str, path: Path) -> None:
+def write_file(document: Document, path: Path) -> None:
     """Write the document of `--out`, and create the folder; raises SettingsError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,27 +86,63 @@ def write_file(document: str, path: Path) -> None:
         raise SettingsError(f"--out {path}: {error.strerror or error}") from None
 
 
-def print_report(text: str, *, stderr: bool = False) -> None:
+def print_document(shown: Document) -> None:
+    """Print a document for programs as it stands, in UTF-8 whatever the locale."""
+    with writing():
+        click.echo(shown.encode(), nl=False)
+
+
+def print_recap(recap: Document) -> None:
+    """Print the end of a run on stdout, or on stderr if stdout fails: the run is over anyway."""
+    try:
+        with writing(broken_pipe=True):
+            click.echo(recap, nl=False)
+    except OutputFailed:
+        with writing(stderr=True):
+            click.echo(recap, nl=False, err=True)
+
+
+def print_report(report: Document, *, stderr: bool = False) -> None:
     """Print a report in text format, with changes and hazards coloured on a terminal."""
     console = Console(stderr=stderr)
     if not console.is_terminal:  # rich would expand tabs
-        click.echo(text, nl=False, err=stderr)
+        with writing(stderr=stderr):
+            click.echo(report, nl=False, err=stderr)
         return
-    for line in text.removesuffix("\n").split("\n"):
-        console.out(line, style=LINE_COLOURS.get(line.strip()[:2]), highlight=False)
+    with writing(stderr=stderr):
+        for line in report.removesuffix("\n").split("\n"):
+            console.out(line, style=LINE_COLOURS.get(line.strip()[:2]), highlight=False)
 
 
-def print_error(message: str) -> None:
-    """Print why the command failed."""
+def print_line(line: str, *, stderr: bool = False) -> None:
+    """Print one line, whatever the text holds."""
+    with writing(stderr=stderr):
+        click.echo(document([line]), nl=False, err=stderr)
+
+
+def print_lines(text: str, *, stderr: bool = False) -> None:
+    """Print a text of several lines, whatever the lines hold."""
+    with writing(stderr=stderr):
+        click.echo(document(text.split("\n")), nl=False, err=stderr)
+
+
+def print_error(error: ReconcileError) -> None:
+    """Print why the command failed.
+
+    A line break in a name must not begin a line that looks like one of ours: lines after the first
+    are indented, but for the problems of a declaration, which have escaped theirs.
+    """
     console = Console(stderr=True)
-    if console.is_terminal:
-        console.out("error: ", style="red", end="", highlight=False)
-        click.echo(message, err=True)
-    else:
-        click.echo(f"error: {message}", err=True)
+    with writing(stderr=True):
+        if console.is_terminal:
+            console.out("error: ", style="red", end="", highlight=False)
+        else:
+            click.echo("error: ", nl=False, err=True)
+    indent = "" if isinstance(error, DeclarationError) else "  "
+    print_lines(str(error).replace("\n", f"\n{indent}"), stderr=True)
 
 
-def print_notes(notes: list[str]) -> None:
+def print_notes(notes: Iterable[str]) -> None:
     """Print notes on stderr, a line each."""
     for note in notes:
-        click.echo(f"note: {note}", err=True)
+        print_line(f"note: {note}", stderr=True)

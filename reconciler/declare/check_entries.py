@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.checks.model import Assertion, Check
-from reconciler.declare.fields import fields_of, files_of, read_fields
+from reconciler.declare.fields import Reading, fields_of, files_of, read_fields
 from reconciler.declare.nodes import (
+    MAX_NAME_SHOWN,
     Entries,
     Entry,
     Items,
@@ -14,6 +15,7 @@ from reconciler.declare.nodes import (
     described,
     duplicate,
     mapping_entries,
+    shortened,
 )
 from reconciler.declare.validate import Subject, validated
 from reconciler.errors import Position, Problem
@@ -22,8 +24,8 @@ from reconciler.errors import Position, Problem
 class CheckReader:
     """Read the checks of all documents."""
 
-    def __init__(self, problems: list[Problem]) -> None:
-        self.problems = problems
+    def __init__(self, reading: Reading) -> None:
+        self.reading, self.problems = reading, reading.problems
         self.checks: dict[str, Check] = {}
 
     def read(self, section: Entry, search_path: str) -> None:
@@ -33,7 +35,7 @@ class CheckReader:
             check = self._check(entry, search_path)
             first = self.checks.setdefault(entry.key, check)
             if first is not check:
-                title = f"check '{entry.key}'"
+                title = f"check '{shortened(entry.key, MAX_NAME_SHOWN)}'"
                 self.problems.append(duplicate(title, entry.position, first.position))
 
     def _check(self, entry: Entry, search_path: str) -> Check:
@@ -68,7 +70,7 @@ class CheckReader:
         self.problems.append(Problem(message, node.position, hint, "wrong-type"))
 
     def _assertion(self, node: Node, position: Position, check: str) -> Assertion | None:
-        title = f"check '{check}'"
+        title = f"check '{shortened(check, MAX_NAME_SHOWN)}'"
         if not isinstance(node, Entries):
             keys = ", ".join(sorted([*fields_of(Assertion), *files_of(Assertion)]))
             message = f"{title}: expected an assertion, got {described(node)}"
@@ -76,6 +78,9 @@ class CheckReader:
             self.problems.append(Problem(message, node.position, hint, "wrong-type"))
             return None
         problems_before = len(self.problems)
-        fields = read_fields(node, Assertion, title, self.problems)
+        fields = read_fields(node, Assertion, title, self.reading)
         subject = Subject(title, position, readable=len(self.problems) == problems_before)
-        return validated(Assertion, fields, subject, self.problems, position=position)
+        from_file = not files_of(Assertion).keys().isdisjoint(node.entries)
+        return validated(
+            Assertion, fields, subject, self.problems, position=position, from_file=from_file
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from reconciler.model.declared import Shorthand
 from reconciler.model.object import Object
 from reconciler.model.owned import Owned
 from reconciler.model.ref import Ref
+from reconciler.model.reserved_names import schema_user
 from reconciler.model.state import Declaration
 
 
@@ -96,6 +97,7 @@ class Drafts:
                 objects[ref] = obj
         for obj in [o for o in objects.values() if isinstance(o, Shorthand)]:
             self._expand_shorthand(obj, objects)
+        self.problems += self._in_reserved_schemas()
         return Declaration(
             objects=objects,
             absent=absent,
@@ -105,6 +107,16 @@ class Drafts:
             checks=checks,
             schemas=frozenset(_schema_names(self.drafts)),
         )
+
+    def _in_reserved_schemas(self) -> Iterator[Problem]:
+        """Report objects in schemas of PostgreSQL and of the journal, once for each table."""
+        for ref, draft in self.drafts.items():
+            schema = ref.name if ref == Ref("", ref.name, "").schema_ref else ref.schema
+            user = schema_user(schema)
+            if user and ref.on not in self.drafts:
+                message = f"{ref}: schema {schema} belongs to {user} and is not managed"
+                hint = "declare it in a schema of your own"
+                yield Problem(message, draft.position, hint, "reserved-schema")
 
     def _object(self, ref: Ref, draft: Draft) -> Object | None:
         subject = Subject(str(ref), draft.position, draft.readable)

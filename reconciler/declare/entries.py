@@ -7,10 +7,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from reconciler.declare.drafts import Draft, Drafts
-from reconciler.declare.fields import FieldValue, convert, fields_of, files_of, read_fields
-from reconciler.declare.layout import Kinds, Sections, kind_title, sections_of, short_forms
+from reconciler.declare.fields import (
+    FieldValue,
+    Reading,
+    convert,
+    fields_of,
+    files_of,
+    read_fields,
+)
+from reconciler.declare.layout import Sections, kind_title, short_forms
 from reconciler.declare.names import MAX_NAME_BYTES, quoted, split_qualified, unquoted
 from reconciler.declare.nodes import (
+    MAX_NAME_SHOWN,
     Entries,
     Entry,
     Items,
@@ -18,6 +26,7 @@ from reconciler.declare.nodes import (
     described,
     mapping_entries,
     plain,
+    shortened,
     unknown,
 )
 from reconciler.errors import Position, Problem
@@ -44,13 +53,17 @@ class _Content:
 
 
 class EntryReader:
-    """Read entries of a document into drafts."""
+    """Read entries of a document into drafts; `sections` are those under entries, by kind."""
 
     def __init__(
-        self, kinds: Kinds, drafts: Drafts, defaults: Defaults, problems: list[Problem]
+        self,
+        sections: Mapping[str, Sections],
+        drafts: Drafts,
+        defaults: Defaults,
+        reading: Reading,
     ) -> None:
-        self.kinds, self.drafts, self.defaults, self.problems = kinds, drafts, defaults, problems
-        self.sections: Mapping[str, Sections] = {k: sections_of(kinds, k) for k in kinds}
+        self.sections, self.drafts, self.defaults = sections, drafts, defaults
+        self.reading, self.problems = reading, reading.problems
 
     def read(self, kind: type[Object], section: Entry, parent: Ref | None = None) -> None:
         """Read all entries of a section, and the sections under each entry."""
@@ -62,7 +75,7 @@ class EntryReader:
         body = entry.node if isinstance(entry.node, Entries) else Entries(entry.node.position)
         problems_before = len(self.problems)
         other_keys = self._other_keys(kind)
-        fields = read_fields(body, kind, kind_title(kind), self.problems, other_keys)
+        fields = read_fields(body, kind, kind_title(kind), self.reading, other_keys)
         content = self._content(kind, entry, fields)
         ref = self._ref(kind, entry.position, content, parent)
         self._record_positions(ref, entry, body, content)
@@ -79,12 +92,12 @@ class EntryReader:
         )
         self.drafts.add(ref, draft)
         if not absent:
-            self._read_children(ref, body)
+            self._read_children(ref, kind, body)
 
-    def _read_children(self, ref: Ref, body: Entries) -> None:
+    def _read_children(self, ref: Ref, kind: type[Object], body: Entries) -> None:
         sections = self.sections[ref.kind]
         if "exclusive" in body.entries:
-            accepted = {s: k.kind for s, k in sections.items()} | _lists_of(self.kinds[ref.kind])
+            accepted = {s: k.kind for s, k in sections.items()} | _lists_of(kind)
             kinds = self._exclusive_kinds(body.entries["exclusive"].node, accepted)
             self.drafts.add_exclusive(ref, kinds)
         for key, child in body.entries.items():
@@ -126,7 +139,7 @@ class EntryReader:
             else:
                 annotation = known[key].annotation
                 short_form = value is body
-                final = convert(node, annotation, key, self.problems) if short_form else value
+                final = convert(node, annotation, key, self.reading) if short_form else value
                 content.fields[key] = FieldValue(final, node.position, node)
         return content
 
@@ -140,7 +153,7 @@ class EntryReader:
     def _misread(self, kind: type[Object], entry: Entry, content: _Content) -> _Content:
         """Report a value other than a mapping or a short form of the kind."""
         forms = [*(f"{form} ({key})" for form, key in short_forms(kind).items()), "a mapping"]
-        title = f"{kind_title(kind)} '{entry.key}'"
+        title = f"{kind_title(kind)} '{shortened(entry.key, MAX_NAME_SHOWN)}'"
         message = f"{title}: expected {' or '.join(forms)}, got {described(entry.node)}"
         accepted = sorted([*fields_of(kind), *files_of(kind), *self._other_keys(kind)])
         hint = f"accepted: {', '.join(accepted)}"
@@ -158,7 +171,7 @@ class EntryReader:
             ref = self._qualified_ref(kind, position, content.name)
         if len(ref.name.encode()) > MAX_NAME_BYTES:
             message = (
-                f"'{ref.name}' is longer than {MAX_NAME_BYTES} bytes, "
+                f"'{shortened(ref.name, MAX_NAME_SHOWN)}' is longer than {MAX_NAME_BYTES} bytes, "
                 "and PostgreSQL would cut it short"
             )
             self.problems.append(Problem(message, position, rule="name-too-long"))
@@ -177,6 +190,7 @@ class EntryReader:
     def _qualified_ref(self, kind: type[Object], position: Position, name: str) -> Ref:
         parts = split_qualified(name)
         if parts is None:
+            name = shortened(name, MAX_NAME_SHOWN)
             message = f"expected name or schema.name, got '{name}'"
             hint = f"a name that holds a dot or a quote: '{quoted(name)}'"
             self.problems.append(Problem(message, position, hint, "invalid-name"))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
-from reconciler.declare.dump import Block, Literal, Section, dump_yaml
-from reconciler.declare.names import quoted
-from reconciler.errors import SettingsError
+from reconciler.declare.dump import Block, Literal, Section, Verbatim, dump_yaml
+from reconciler.declare.files import FileRefused, yaml_files_below
+from reconciler.declare.load import load
+from reconciler.declare.names import quoted, unquoted
+from reconciler.errors import MAX_PROBLEMS, DeclarationError, ExportError, SettingsError
 from reconciler.model.declared import Shorthand, declared_arguments
 from reconciler.model.object import Object
 from reconciler.model.owned import Granted, Owned
@@ -19,7 +22,9 @@ from reconciler.model.ref import Ref
 from reconciler.model.state import State
 
 Body = dict[str, Any]
-_UNQUOTED_NAME = re.compile(r"[^\".(]+\Z")  # other names need quotes in a key
+_UNQUOTED_NAME = re.compile(r"[^\s\".(]([^\".(]*[^\s\".(])?\Z")  # others need quotes in a key
+_RESERVED = re.compile(r"con|prn|aux|nul|com\d|lpt\d")  # as file names on Windows
+_HIDDEN = Verbatim("{secret}")  # a value that is not read, in options of foreign data
 _YAML_LITERAL = re.compile(r"(true|false|0|[1-9][0-9]{0,17})\Z")
 
 
@@ -34,17 +39,58 @@ class _File:
 def export(state: State, folder: Path) -> list[Path]:
     """Write all objects of the state below `folder`, and return the files.
 
-    Raises SettingsError if the folder contains YAML files, which might contradict the export.
+    No file is overwritten and no link followed, but `folder` itself may be one. Raises
+    SettingsError if the folder contains YAML files, which might contradict the export, and
+    ExportError if an object is not read back.
     """
-    if any(folder.rglob("*.yml")) or any(folder.rglob("*.yaml")):
-        raise SettingsError(
-            f"{folder} holds YAML files already; export writes into an empty folder"
-        )
     files = _files(_in_short_form(state), folder)
-    for path, file in files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(dump_yaml(_with_default_owner(file)), encoding="utf-8")
+    try:
+        if folder.is_dir() and yaml_files_below(folder):
+            raise SettingsError(
+                f"{folder} holds YAML files already; export writes into an empty folder"
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, file in files.items():
+            _write(path, dump_yaml(_with_default_owner(file)), folder)
+    except OSError as e:
+        raise SettingsError(f"cannot write {e.filename or folder}: {e.strerror or e}") from None
+    except FileRefused as e:
+        raise SettingsError(f"cannot use {folder}: {e.reason}") from None
+    if files:
+        _read_back(state, folder)
     return sorted(files)
+
+
+def _write(path: Path, text: str, folder: Path) -> None:
+    """Write a new file, in the folder or in a folder there that is no link."""
+    if path.parent != folder:
+        path.parent.mkdir(exist_ok=True)
+        if path.parent.is_symlink():
+            raise SettingsError(f"{path.parent} is a link; export writes into an empty folder")
+    with path.open("x", encoding="utf-8", newline="") as file:
+        file.write(text)
+
+
+def _read_back(state: State, folder: Path) -> None:
+    """Refuse an export that `load` reads as other objects: with --prune, the others would go."""
+    try:
+        declared = load(folder).objects
+    except DeclarationError as e:
+        raise ExportError(f"the export cannot be read back: {e}") from None
+    exported, read = _identities(state.objects), _identities(declared)
+    if lost := sorted((exported - read) + (read - exported), key=str)[:MAX_PROBLEMS]:
+        listed = ", ".join(str(ref) for ref in lost)
+        raise ExportError(f"the export in {folder} is wrong: it does not hold {listed} as they are")
+
+
+def _identities(refs: Iterable[Ref]) -> Counter[Ref]:
+    """Count refs without arguments, which `load` does not bring into PostgreSQL's spelling."""
+    return Counter(_without_arguments(ref) for ref in refs)
+
+
+def _without_arguments(ref: Ref) -> Ref:
+    parent = ref.on and _without_arguments(ref.on)
+    return replace(ref, on=parent, arguments=None if ref.arguments is None else "")
 
 
 def _in_short_form(state: State) -> list[Object]:
@@ -64,7 +110,7 @@ def _files(objects: Iterable[Object], folder: Path) -> dict[Path, _File]:
         children.setdefault(obj.ref.on, []).append(obj)
     files: dict[Path, _File] = {}
     for obj in children.get(None, ()):
-        content = {"schema": obj.ref.schema} if obj.ref.schema else {}
+        content = {"schema": _unquotable(obj.ref.schema)} if obj.ref.schema else {}
         file = files.setdefault(folder / _path(obj), _File(content))
         if isinstance(obj, Owned) and obj.owner:
             file.owners[obj.owner] += 1
@@ -79,19 +125,32 @@ def _path(obj: Object) -> Path:
 
 
 def _safe(name: str) -> str:
-    return re.sub(r"[^\w.-]", lambda m: f"%{ord(m[0]):02x}", name).lstrip(".") or "%"
+    """Return a file name for a name; file systems tell the file names of all names apart.
+
+    Some fold letters of different case or Unicode normalization: names that this may concern are
+    written in ASCII, as `%` and two digits for each byte. Windows reserves some names.
+    """
+    is_folded = unicodedata.normalize("NFKC", name.casefold()) == name
+    others = r"[^\w-]" if is_folded else r"[^a-z0-9_-]"
+    safe = re.sub(others, lambda m: "".join(f"%{b:02x}" for b in m[0].encode()), name)
+    return f"%{ord(safe[0]):02x}{safe[1:]}" if _RESERVED.fullmatch(safe) else safe
 
 
 def _key(obj: Object) -> str:
     """Return the object's key in the section, quoted where `load` would split or misread it."""
     ref = obj.ref
     if ref.on is not None:
-        return ref.name
+        return _unquotable(ref.name)
     name = ref.name if _UNQUOTED_NAME.match(ref.name) else quoted(ref.name)
     if ref.arguments is None:
         return name
     declared = declared_arguments(obj)
     return f"{name}({ref.arguments if declared is None else declared})"
+
+
+def _unquotable(name: str) -> str:
+    """Return a name with which `load` does nothing but to remove quotes."""
+    return name if unquoted(name) == name else quoted(name)
 
 
 def _body(obj: Object, children: Mapping[Ref | None, list[Object]]) -> Any:
@@ -121,7 +180,8 @@ def _value(value: Any, key: str = "", *, is_sql: bool = False) -> Any:
         return Literal(value)
     if isinstance(value, dict):
         items = cast("Body", value).items()
-        return {k: _value(v, k) for k, v in (sorted(items) if key == "grants" else items)}
+        values = {k: _value(v, k) for k, v in (sorted(items) if key == "grants" else items)}
+        return values | {k: _HIDDEN for k, v in values.items() if v is None}
     if isinstance(value, list):
         return [_value(v) for v in cast("list[Any]", value)]
     return value

@@ -11,7 +11,18 @@ from typing import Annotated, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from reconciler.declare.nodes import Entries, Items, Node, Scalar, described, plain, unknown
+from reconciler.declare.files import FileRefused, Files
+from reconciler.declare.nodes import (
+    MAX_NAME_SHOWN,
+    Entries,
+    Items,
+    Node,
+    Scalar,
+    described,
+    plain,
+    shortened,
+    unknown,
+)
 from reconciler.errors import Position, Problem
 
 
@@ -22,6 +33,14 @@ class FieldValue:
     value: object
     position: Position
     node: Node
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """The problems found until now, and the files that may be read."""
+
+    problems: list[Problem]
+    files: Files
 
 
 @cache
@@ -52,15 +71,16 @@ def read_fields(
     node: Entries,
     model: type[BaseModel],
     title: str,
-    problems: list[Problem],
+    reading: Reading,
     other_keys: Iterable[str] = (),
 ) -> dict[str, FieldValue]:
     """Read a model's fields from a mapping; `other_keys` are accepted and skipped."""
+    problems = reading.problems
     fields, files = fields_of(model), files_of(model)
     values: dict[str, FieldValue] = {}
     for key, entry in node.entries.items():
         if key in fields:
-            value = convert(entry.node, fields[key].annotation, key, problems)
+            value = convert(entry.node, fields[key].annotation, key, reading)
             values[key] = FieldValue(value, entry.position, entry.node)
         elif key in files and files[key] in node.entries:
             message = f"{files[key]} and {key} are both given"
@@ -68,7 +88,7 @@ def read_fields(
                 Problem(message, entry.position, "keep one of the two", "contradiction")
             )
         elif key in files:
-            text = _file_text(entry.node, key, problems)
+            text = _file_text(entry.node, key, reading)
             values[files[key]] = FieldValue(text, entry.position, entry.node)
         elif key not in other_keys:
             accepted = {*fields, *files, *other_keys}
@@ -76,40 +96,39 @@ def read_fields(
     return values
 
 
-def _file_text(node: Node, key: str, problems: list[Problem]) -> str:
+def _file_text(node: Node, key: str, reading: Reading) -> str:
     """Read the named file; the path is relative to the YAML file."""
     if not isinstance(node, Scalar) or not isinstance(node.value, str):
         message = f"{key}: expected the path of a file, got {described(node)}"
-        problems.append(Problem(message, node.position, rule="wrong-type"))
+        reading.problems.append(Problem(message, node.position, rule="wrong-type"))
         return ""
     path = node.position.file.parent / node.value
     try:
-        return path.read_text("utf-8-sig")
-    except OSError as e:
-        reason, hint = e.strerror, "the path is relative to this YAML file"
-    except ValueError as e:
-        reason, hint = e, "SQL is read as UTF-8"
-    message = f"{key}: cannot read {path}: {reason}"
-    problems.append(Problem(message, node.position, hint, "unreadable-file"))
-    return ""
+        return reading.files.read_sql(path)
+    except FileRefused as e:
+        shown = shortened(str(path), MAX_NAME_SHOWN)
+        message = f"{key}: cannot read {shown}: {e.reason}"
+        hint = e.hint or "the path is relative to this YAML file"
+        reading.problems.append(Problem(message, node.position, hint, "unreadable-file"))
+        return ""
 
 
-def convert(node: Node, annotation: object, key: str, problems: list[Problem]) -> object:
+def convert(node: Node, annotation: object, key: str, reading: Reading) -> object:
     """Convert a node to plain data for a field of the type.
 
     A single item is accepted for a list, and a number or a boolean for text.
     """
     members = _union_members(annotation)
     if isinstance(node, Scalar):
-        return _convert_scalar(node, members, key, problems)
+        return _convert_scalar(node, members, key, reading)
     if isinstance(node, Items):
         item_type = next((get_args(m)[0] for m in members if get_origin(m) is tuple), object)
-        return tuple(convert(i, item_type, key, problems) for i in node.items)
-    return _convert_mapping(node, members, key, problems)
+        return tuple(convert(i, item_type, key, reading) for i in node.items)
+    return _convert_mapping(node, members, key, reading)
 
 
 def _convert_scalar(
-    node: Scalar, members: Collection[object], key: str, problems: list[Problem]
+    node: Scalar, members: Collection[object], key: str, reading: Reading
 ) -> object:
     if node.value is None or type(node.value) in members:
         return node.value
@@ -118,21 +137,21 @@ def _convert_scalar(
     list_type = next((m for m in members if get_origin(m) is tuple), None)
     if list_type is None:
         return node.value
-    return (convert(node, get_args(list_type)[0], key, problems),)
+    return (convert(node, get_args(list_type)[0], key, reading),)
 
 
 def _convert_mapping(
-    node: Entries, members: Collection[object], key: str, problems: list[Problem]
+    node: Entries, members: Collection[object], key: str, reading: Reading
 ) -> object:
     for member in members:
         if get_origin(member) is dict:
             value_type = get_args(member)[1]
             return {
-                k: convert(e.node, value_type, f"{key}.{k}", problems)
+                k: convert(e.node, value_type, f"{key}.{k}", reading)
                 for k, e in node.entries.items()
             }
         if isinstance(member, type) and issubclass(member, BaseModel):
-            values = read_fields(node, member, key, problems)
+            values = read_fields(node, member, key, reading)
             return {k: v.value for k, v in values.items()}
     return plain(node)
 

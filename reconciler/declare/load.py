@@ -13,6 +13,8 @@ from pathlib import Path
 from reconciler.declare.check_entries import CheckReader
 from reconciler.declare.drafts import Drafts
 from reconciler.declare.entries import Defaults, EntryReader
+from reconciler.declare.fields import Reading
+from reconciler.declare.files import SUFFIXES, FileRefused, files_beside, yaml_files_below
 from reconciler.declare.layout import Kinds, sections_of
 from reconciler.declare.names import unquoted
 from reconciler.declare.nodes import (
@@ -26,29 +28,47 @@ from reconciler.declare.nodes import (
     unknown,
 )
 from reconciler.declare.parse import documents
-from reconciler.errors import DeclarationError, Problem
+from reconciler.errors import DeclarationError, Findings, Problem, TooManyProblems
 from reconciler.kinds import KINDS
 from reconciler.model.state import Declaration
 
 DEFAULT_SCHEMA = "public"
-SUFFIXES = (".yml", ".yaml")
 _DOCUMENT_KEYS = ("schema", "owner", "checks")
 
 
-def load(path: Path, kinds: Kinds = KINDS) -> Declaration:
+def load(path: Path, kinds: Kinds = KINDS, files_root: Path | None = None) -> Declaration:
     """Read a file, or all `*.yml` and `*.yaml` under a folder except the hidden.
 
-    Raises DeclarationError with the problems of all files, ordered by position.
+    The files that the declaration names are below the folder, or below `files_root`. Raises
+    DeclarationError with the problems of all files, ordered by position.
     """
-    problems: list[Problem] = []
-    reader = _DocumentReader(kinds, problems)
-    for file in _yaml_files(path, problems):
-        for document in documents(file, problems):
-            reader.read(document)
-    declaration = reader.drafts.declaration(reader.checks.checks)
-    if problems:
+    problems: list[Problem] = Findings()
+    try:
+        declaration = _declaration(path, kinds, files_root, problems)
+    except TooManyProblems:
+        declaration = None
+    if declaration is None or problems:
         raise DeclarationError(sorted(dict.fromkeys(problems), key=_sort_key))
     return declaration
+
+
+def _declaration(
+    path: Path, kinds: Kinds, files_root: Path | None, problems: list[Problem]
+) -> Declaration | None:
+    """Read the declaration; None where the path cannot be used."""
+    try:
+        with suppress(ValueError, OSError):  # no working directory, or another
+            path = path.relative_to(Path.cwd()) if path.is_absolute() else path
+        files = files_beside(path, files_root)
+        found = _yaml_files(path, problems)
+    except FileRefused as e:
+        problems.append(Problem(f"cannot read {path}: {e.reason}", None, e.hint, "unreadable-file"))
+        return None
+    reader = _DocumentReader(kinds, Reading(problems, files))
+    for file in found:
+        for document in documents(file, problems, files):
+            reader.read(document)
+    return reader.drafts.declaration(reader.checks.checks)
 
 
 def _sort_key(problem: Problem) -> tuple[str, int, int]:
@@ -57,14 +77,10 @@ def _sort_key(problem: Problem) -> tuple[str, int, int]:
 
 
 def _yaml_files(path: Path, problems: list[Problem]) -> list[Path]:
-    """List the files, with paths relative to the working directory where possible."""
-    if path.is_absolute():
-        with suppress(ValueError):
-            path = path.relative_to(Path.cwd())
+    """List the files; raises FileRefused."""
     if path.is_file():
         return [path]
-    files = [f for f in path.rglob("*") if f.suffix in SUFFIXES and f.is_file()]
-    files = sorted(f for f in files if not _is_hidden(f.relative_to(path)))
+    files = sorted(yaml_files_below(path))
     if not files:
         message = f"there is no folder or file {path}"
         if path.is_dir():
@@ -74,23 +90,20 @@ def _yaml_files(path: Path, problems: list[Problem]) -> list[Path]:
     return files
 
 
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
-
-
 class _DocumentReader:
     """Read documents into drafts of objects and into checks."""
 
-    def __init__(self, kinds: Kinds, problems: list[Problem]) -> None:
-        self.kinds, self.problems = kinds, problems
+    def __init__(self, kinds: Kinds, reading: Reading) -> None:
+        self.reading, self.problems = reading, reading.problems
         self.sections = sections_of(kinds)
-        self.drafts = Drafts(kinds, problems)
-        self.checks = CheckReader(problems)
+        self.sections_below = {k: sections_of(kinds, k) for k in kinds}
+        self.drafts = Drafts(kinds, reading.problems)
+        self.checks = CheckReader(reading)
 
     def read(self, node: Node) -> None:
         """Read a document; an empty document declares nothing."""
         defaults = self._defaults(node)
-        entries = EntryReader(self.kinds, self.drafts, defaults, self.problems)
+        entries = EntryReader(self.sections_below, self.drafts, defaults, self.reading)
         known = [*_DOCUMENT_KEYS, *self.sections]
         hint = f"accepted: {', '.join(sorted(known))}"
         for entry in mapping_entries(node, "a file", hint, self.problems):

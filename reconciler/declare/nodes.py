@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from reconciler.errors import Position, Problem
 
 MAX_SHOWN = 40  # characters of a value in a message
+MAX_NAME_SHOWN = 80  # characters of a key or a name
 
 Value = str | int | float | bool | None
 
@@ -72,19 +73,22 @@ def described(node: Node) -> str:
     if isinstance(node, Entries):
         return "a mapping"
     if isinstance(node.value, str):
-        return f"a string {_shortened(node.value)!r}"
+        return f"a string {shortened(node.value)!r}"
     if node.value is None:
         return "nothing"
-    return node.source if isinstance(node.value, bool) else f"the number {node.source}"
+    source = shortened(node.source)
+    return source if isinstance(node.value, bool) else f"the number {source}"
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
+def shortened(text: str, length: int = MAX_SHOWN) -> str:
+    """Return the beginning of a text for a message."""
+    return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def unknown(title: str, key: str, position: Position, accepted: Iterable[str]) -> Problem:
     """Make the problem of a key or a name outside `accepted`, with the nearest spelling."""
     accepted = sorted(accepted)
+    key = shortened(key, MAX_NAME_SHOWN)
     nearest = get_close_matches(key, accepted, 1)
     suggestion = f"did you mean '{nearest[0]}'? " if nearest else ""
     return Problem(

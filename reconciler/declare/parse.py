@@ -10,16 +10,30 @@ import re
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import yaml
 
-from reconciler.declare.nodes import Entries, Entry, Items, Node, Scalar, Value, described
+from reconciler.declare.files import MAX_YAML_SIZE, FileRefused, Files
+from reconciler.declare.nodes import (
+    MAX_NAME_SHOWN,
+    Entries,
+    Entry,
+    Items,
+    Node,
+    Scalar,
+    Value,
+    described,
+    shortened,
+)
 from reconciler.declare.syntax_errors import syntax_problem
 from reconciler.errors import Position, Problem
 
+MERGE_KEY = "<<"  # of YAML 1.1
 MAX_DEPTH = 100  # levels of brackets and indents
-MAX_SIZE = 1_000_000  # values in one document, with every alias expanded
+MAX_SIZE = 2_000_000  # values in one document, with every alias expanded
+MAX_DOCUMENTS = 10_000  # in a file
+MAX_REPARSED = 1 << 20  # characters
 
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _NOT_TEXT = re.compile("[\0\ud800-\udfff]")  # characters that PostgreSQL's text cannot hold
@@ -37,12 +51,13 @@ _CONSTANTS: Mapping[str, bool | None] = {
 _BLAMED_ON_START = ("a simple key", "a quoted scalar", "an alias", "an anchor")
 
 
-def documents(file: Path, problems: list[Problem]) -> list[Node]:
+def documents(file: Path, problems: list[Problem], files: Files) -> list[Node]:
     """Parse the documents of a file; return none where the file is not YAML in UTF-8."""
     try:
-        data = file.read_bytes().removeprefix(BOM_UTF8)
-    except OSError as e:
-        problems.append(Problem(f"cannot read {file}: {e.strerror}", rule="unreadable-file"))
+        data = files.read(file, MAX_YAML_SIZE).removeprefix(BOM_UTF8)
+    except FileRefused as e:
+        message = f"cannot read {file}: {e.reason}"
+        problems.append(Problem(message, None, e.hint, "unreadable-file"))
         return []
     try:
         text = data.decode()
@@ -77,17 +92,27 @@ class _Positions:
         return Position(self.file, len(before), len(before[-1]) + 1, line)
 
 
-def _events(text: str) -> list[yaml.Event]:
-    """Parse with libyaml where PyYAML has it, and report errors of PyYAML's own parser.
+class _OverLimit(Exception):
+    """A document is too deep or too large."""
 
-    libyaml's messages differ between versions.
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        super().__init__(problem.message)
+
+
+def _parsers(text: str) -> list[Any]:
+    """List PyYAML's parsers to try in turn: libyaml, and PyYAML's own, which is slow.
+
+    libyaml's messages differ between versions, and it refuses some escapes. Both yield events as
+    they read, so that a document over the limits is not read to the end.
     """
-    if yaml.__with_libyaml__:
-        try:
-            return list(yaml.parse(text, Loader=yaml.CSafeLoader))
-        except yaml.YAMLError:
-            pass
-    return list(yaml.parse(text, Loader=yaml.SafeLoader))
+    own = [yaml.SafeLoader] if len(text) <= MAX_REPARSED or not yaml.__with_libyaml__ else []
+    return [yaml.CSafeLoader, *own] if yaml.__with_libyaml__ else own
+
+
+def _change_of_depth(event: yaml.Event) -> int:
+    opens = isinstance(event, yaml.CollectionStartEvent)
+    return opens - isinstance(event, yaml.CollectionEndEvent)
 
 
 class _Composer:
@@ -99,33 +124,57 @@ class _Composer:
         self.anchors: dict[str, Node | None] = {}  # None: the anchored node is not complete yet
 
     def documents(self, text: str) -> list[Node]:
-        try:
-            events = _events(text)
-        except yaml.YAMLError as e:
-            self.problems.append(self._syntax_problem(e))
-            return []
-        if event := _first_too_deep(events):
-            self._report(
-                event, f"more than {MAX_DEPTH} levels of brackets and indents", rule="too-deep"
-            )
-            return []
-        self.events = iter(events)
-        return [self._document() for e in self.events if isinstance(e, yaml.DocumentStartEvent)]
+        before = len(self.problems)
+        problem = None
+        for parser in _parsers(text):
+            del self.problems[before:]
+            try:
+                self.events = self._counted(yaml.parse(text, Loader=parser))
+                return [
+                    self._document() for e in self.events if isinstance(e, yaml.DocumentStartEvent)
+                ]
+            except yaml.YAMLError as e:
+                problem = self._syntax_problem(e)
+            except _OverLimit as e:
+                problem = e.problem
+                break
+        del self.problems[before:]  # they may follow from this one
+        self.problems += [problem] if problem else []
+        return []
+
+    def _counted(self, events: Iterable[yaml.Event]) -> Iterator[yaml.Event]:
+        """Yield the events, and stop at the allowed depth and number of documents."""
+        depth = found = 0
+        for event in events:
+            depth += _change_of_depth(event)
+            found += isinstance(event, yaml.DocumentStartEvent)
+            if depth > MAX_DEPTH:
+                message = f"more than {MAX_DEPTH} levels of brackets and indents"
+                raise _OverLimit(self._problem(event, message, rule="too-deep"))
+            if found > MAX_DOCUMENTS:
+                message = f"more than {MAX_DOCUMENTS:,} documents"
+                raise _OverLimit(self._problem(event, message, rule="too-large"))
+            yield event
 
     def _document(self) -> Node:
         self.anchors.clear()
-        node = self._node(next(self.events))
+        return self._node(next(self.events))
+
+    def _sized(self, node: Entries | Items) -> Entries | Items:
+        """Return the node; raises _OverLimit for more values than allowed."""
         if node.size <= MAX_SIZE:
             return node
         message = (
-            f"its aliases make {node.size:,} values of this document; {MAX_SIZE:,} are allowed"
+            f"with the values of its aliases, this makes {node.size:,} values;"
+            f" {MAX_SIZE:,} are allowed in a document"
         )
-        self.problems.append(Problem(message, node.position, rule="too-large"))
-        return Scalar(node.position, None, "")
+        raise _OverLimit(Problem(message, node.position, rule="too-large"))
+
+    def _problem(self, event: yaml.Event, message: str, hint: str = "", *, rule: str) -> Problem:
+        return Problem(message, self.positions.at_mark(event.start_mark), hint, rule)
 
     def _report(self, event: yaml.Event, message: str, hint: str = "", *, rule: str) -> None:
-        position = self.positions.at_mark(event.start_mark)
-        self.problems.append(Problem(message, position, hint, rule))
+        self.problems.append(self._problem(event, message, hint, rule=rule))
 
     def _node(self, event: yaml.Event) -> Node:
         if isinstance(event, yaml.AliasEvent):
@@ -151,9 +200,10 @@ class _Composer:
             return self._scalar(event, position)
         if isinstance(event, yaml.SequenceStartEvent):
             items = tuple(self._node(e) for e in self._events_until(yaml.SequenceEndEvent))
-            return Items(position, items, 1 + sum(i.size for i in items))
+            return self._sized(Items(position, items, 1 + sum(i.size for i in items)))
         entries = self._entries()
-        return Entries(position, entries, 1 + sum(e.node.size for e in entries.values()))
+        size = 1 + sum(e.node.size for e in entries.values())
+        return self._sized(Entries(position, entries, size))
 
     def _scalar(self, event: yaml.ScalarEvent, position: Position) -> Scalar:
         text = _NOT_TEXT.sub("\N{REPLACEMENT CHARACTER}", event.value)
@@ -165,7 +215,7 @@ class _Composer:
                 rule="invalid-character",
             )
         unquoted = event.implicit[0]
-        return Scalar(position, _resolved(text) if unquoted else text, text)
+        return Scalar(position, resolved_scalar(text) if unquoted else text, text)
 
     def _events_until(self, end: type[yaml.Event]) -> Iterator[yaml.Event]:
         for event in self.events:
@@ -220,31 +270,20 @@ def _key_problem(event: yaml.Event, key: Node, entries: Mapping[str, Entry]) -> 
     name = key.value
     if not isinstance(name, str):
         message = f"expected a key that is text, got {described(key)}"
-        return Problem(message, key.position, f"quote it: '{key.source}'", "invalid-key")
+        return Problem(message, key.position, f"quote it: '{shortened(key.source)}'", "invalid-key")
     unquoted = isinstance(event, yaml.ScalarEvent) and event.implicit[0]
-    if unquoted and name == "<<":
+    if unquoted and name == MERGE_KEY:
         message = "merge keys (<<) are not part of YAML 1.2"
         return Problem(message, key.position, "write out the keys that are meant", "merge-key")
     if name in entries:
         first = entries[name].position.line
-        message = f"'{name}' is given twice, at line {first} and at line {key.position.line}"
+        shown = shortened(name, MAX_NAME_SHOWN)
+        message = f"'{shown}' is given twice, at line {first} and at line {key.position.line}"
         return Problem(message, key.position, "keep one of the two", "duplicate-key")
     return None
 
 
-def _first_too_deep(events: Iterable[yaml.Event]) -> yaml.Event | None:
-    depth = 0
-    for event in events:
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        if depth > MAX_DEPTH:
-            return event
-    return None
-
-
-def _resolved(text: str) -> Value:
+def resolved_scalar(text: str) -> Value:
     """Convert unquoted text to a value by YAML 1.2's core schema."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]

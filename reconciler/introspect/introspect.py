@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,15 +25,22 @@ from reconciler.introspect.queries import (
     SERVER_FACTS,
 )
 from reconciler.model.context import PlanningContext
+from reconciler.model.foreign_options import HasForeignOptions
+from reconciler.model.object import Object
+from reconciler.model.owned import owner_of
 from reconciler.model.privileges import Grants
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
 from reconciler.server.capabilities import Server
-from reconciler.server.connection import Connection, rows, server_of, translated
+from reconciler.server.connection import (
+    Connection,
+    fix_parameters,
+    rows,
+    server_of,
+    translated,
+)
 
-SETTINGS = """
-    SELECT set_config('search_path', '', true), set_config('lock_timeout', '10s', true),
-           set_config('jit', 'off', true)"""
+SETTINGS = {"lock_timeout": "10s", "jit": "off"}
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,8 @@ class Snapshot:
     `names` holds schema and name of every relation, of known kinds or not; the value is the table
     of an index that is a partition of another index, else "". `available` are the extensions whose
     files the server has. `database` identifies the database by the cluster's system identifier and
-    the database's name.
+    the database's name. `kept` are parameters of the role and the database that stay in force, such
+    as `role = app`.
     """
 
     state: State
@@ -55,6 +63,7 @@ class Snapshot:
     available: frozenset[str] = frozenset()
     names: Mapping[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     addresses: Mapping[Address, Ref] = field(default_factory=dict[Address, Ref])
+    kept: Sequence[str] = ()
 
     @cached_property
     def standing_on(self) -> Mapping[Ref, set[Ref]]:
@@ -83,7 +92,7 @@ def _read_only(connection: Connection) -> Generator[None]:
         connection.isolation_level, connection.read_only = IsolationLevel.REPEATABLE_READ, True
         try:
             with connection.transaction():
-                connection.execute(SETTINGS)
+                fix_parameters(connection, SETTINGS)
                 yield
         finally:
             connection.isolation_level, connection.read_only = before
@@ -100,11 +109,13 @@ def _read(connection: Connection, server: Server) -> Snapshot:
     context = PlanningContext(
         server=server,
         user=facts["user"],
+        owners=_owners(objects, facts["user"]),
         leftovers=found.leftovers,
         unfinished={r: objects[r] for r in unfinished},
         partition_copies=copies,
         local_and_inherited_not_null=local_and_inherited_not_null(connection, objects),
         relation_names=frozenset(names),
+        hidden_options=_hidden_options(objects),
         initial=_initial_grants(connection),
     )
     return Snapshot(
@@ -117,6 +128,7 @@ def _read(connection: Connection, server: Server) -> Snapshot:
         frozenset(facts["available"]),
         names,
         found.addresses,
+        facts["kept"],
     )
 
 
@@ -152,3 +164,13 @@ def _edges(connection: Connection, addresses: Mapping[Address, Ref]) -> dict[Ref
         if table and is_inherited and table not in (dependent, dependent.on):
             edges[dependent].add(table)
     return {r: frozenset(e) for r, e in edges.items()}
+
+
+def _hidden_options(objects: Mapping[Ref, Object]) -> dict[Ref, tuple[str, ...]]:
+    holders = (o for o in objects.values() if isinstance(o, HasForeignOptions))
+    return {o.ref: o.hidden_options for o in holders if o.hidden_options}
+
+
+def _owners(objects: Mapping[Ref, Object], user: str) -> dict[Ref, str]:
+    owners = {r: owner_of(o) for r, o in objects.items() if o.relation}
+    return {r: owner for r, owner in owners.items() if owner not in (None, user)}

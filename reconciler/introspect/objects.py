@@ -83,10 +83,9 @@ def look(
 ) -> tuple[dict[Ref, Object], frozenset[Ref]]:
     """Read objects of the kinds with names in `identities`, and refs of leftovers.
 
-    Opens a transaction with an empty search path.
+    Opens a transaction.
     """
     with translated(), connection.transaction():
-        connection.execute("SELECT set_config('search_path', '', true)")
         names = joined([literal(i) for i in identities])
         condition = compose(
             "EXISTS (SELECT FROM unnest(ARRAY[{}]) AS i(dentity) "

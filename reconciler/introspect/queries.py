@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from reconciler.kinds import KINDS
 from reconciler.model.catalog_sql import LABEL_OID, acl_grants
+from reconciler.server.parameters import KEPT
 
 COMMENTS = """
     SELECT classoid::int8, objoid::int8, objsubid::int8, description
@@ -106,10 +107,17 @@ DEFAULT_ACL_LETTERS = {
     "SCHEMA": "n",
 }
 
-SERVER_FACTS = """
+# `kept` are parameters that the role, the database or the connection string sets.
+SERVER_FACTS = f"""
     SELECT current_user::text AS user, current_database()::text AS database,
            (SELECT system_identifier::text FROM pg_control_system()) AS system,
            ARRAY(SELECT rolname::text FROM pg_roles) AS roles,
            ARRAY(SELECT nspname::text FROM pg_namespace) AS schemas,
            ARRAY(SELECT extname::text FROM pg_extension WHERE extname <> 'plpgsql') AS extensions,
-           ARRAY(SELECT name::text FROM pg_available_extensions) AS available"""
+           ARRAY(SELECT name::text FROM pg_available_extensions) AS available,
+           ARRAY(SELECT name || ' = ' || setting FROM pg_settings
+                 WHERE name IN ({", ".join(f"'{name}'" for name in KEPT)}) AND source IN
+                     ('global', 'database', 'user', 'database user', 'client')
+                 UNION ALL
+                 SELECT 'role = ' || current_user WHERE current_user <> session_user
+                 ORDER BY 1) AS kept"""

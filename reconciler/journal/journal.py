@@ -17,67 +17,16 @@ from psycopg.types.json import Jsonb
 
 from reconciler import __version__
 from reconciler.errors import PlanRefused, StatementFailed
+from reconciler.journal.ownership import Place, lock_and_check, untrusted
+from reconciler.journal.tables import TABLES, add_columns, create_table
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import JOURNAL_COMMENT
 from reconciler.server.connection import Connection, rows, run_sql, translated
-from reconciler.sql import compose, literal, name, raw, text
+from reconciler.sql import compose, literal, name, text
 
 Model = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class _Table:
-    """A table of the journal: definitions of columns, and a primary key of several columns."""
-
-    columns: Mapping[str, str]
-    primary_key: str = ""
-
-
-# A table of an earlier version lacks the later columns, and receives them.
-TABLES: Mapping[str, _Table] = {
-    "run": _Table(
-        {
-            "id": "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
-            "started_at": "timestamptz NOT NULL DEFAULT clock_timestamp()",
-            "finished_at": "timestamptz",
-            "status": "text NOT NULL DEFAULT 'running'"
-            " CHECK (status IN ('running', 'done', 'failed', 'interrupted'))",
-            "role_name": "text NOT NULL DEFAULT current_user",
-            "client_user": "text NOT NULL",
-            "client_host": "text NOT NULL",
-            "version": "text NOT NULL",
-            "git_commit": "text",
-            "plan": "jsonb NOT NULL",
-            "digest": "text",
-            "rollback_of": "bigint",
-        }
-    ),
-    "step": _Table(
-        {
-            "run_id": "bigint NOT NULL REFERENCES {schema}.run ON DELETE CASCADE",
-            "step_id": "text NOT NULL",
-            "status": "text NOT NULL CHECK (status IN ('done', 'failed', 'skipped'))",
-            "finished_at": "timestamptz NOT NULL DEFAULT clock_timestamp()",
-            "seconds": "double precision NOT NULL",
-            "attempts": "integer NOT NULL",
-            "error": "text",
-        },
-        primary_key="(run_id, step_id)",
-    ),
-    # JSON's null is an object that does not exist; SQL's NULL in `after` is an object that was not
-    # read again, because the run was interrupted.
-    "touched": _Table(
-        {
-            "run_id": "bigint NOT NULL REFERENCES {schema}.run ON DELETE CASCADE",
-            "place": "integer NOT NULL",
-            "identity": "text NOT NULL",
-            "ref": "jsonb NOT NULL",
-            "before": "jsonb NOT NULL",
-            "after": "jsonb",
-        },
-        primary_key="(run_id, place)",
-    ),
-}
 FIRST_VERSION: Mapping[str, set[str]] = {  # columns by which a journal of any version is known
     "run": {"id", "status", "git_commit", "plan"},
     "step": {"run_id", "step_id"},
@@ -129,7 +78,7 @@ class Journal:
     `complaints` are the reasons for gaps in the record.
     """
 
-    schema: str = ""
+    place: Place | None = None
     run: int | None = None
     refs: Sequence[Ref] = ()
     complaints: list[str] = field(default_factory=list[str])
@@ -173,18 +122,25 @@ class Journal:
             self.complaints.append(reason)
 
     def _write(self, connection: Connection, query: str, values: Mapping[str, object]) -> None:
-        if self.run is None:
+        if self.run is None or self.place is None:
             return
+        query = in_schema(query, self.place.schema)
         try:
             with translated(), connection.transaction():
                 rows(connection, SET_TIMEOUTS)
-                rows(connection, in_schema(query, self.schema), {**values, "run": self.run})
+                lock_and_check(connection, self.place)
+                rows(connection, query, {**values, "run": self.run})
         except StatementFailed as error:
             self.complain(f"run {self.run} is recorded with gaps: {error.message}")
+        except PlanRefused as error:
+            self.complain(f"run {self.run} is recorded with gaps: {error}")
 
 
-def refusal(connection: Connection, schema: str) -> str:
-    """Return why the schema cannot hold the journal: foreign objects; "" if possible."""
+def refusal(connection: Connection, place: Place) -> str:
+    """Return why the schema cannot hold the journal; "" if possible."""
+    if reason := untrusted(connection, place):
+        return reason
+    schema = place.schema
     found = rows(connection, OCCUPIED, {"name": schema, "mark": JOURNAL_COMMENT})
     occupied = bool(found) and found[0]["occupied"]
     if not occupied or _is_journal(_columns(connection, schema)):
@@ -197,7 +153,7 @@ def refusal(connection: Connection, schema: str) -> str:
 
 def begin(
     connection: Connection,
-    schema: str | None,
+    place: Place | None,
     plan: Model,
     before: Mapping[Ref, Model | None],
     *,
@@ -205,20 +161,23 @@ def begin(
 ) -> Journal:
     """Record the start of a run of `plan`, and create or upgrade the journal's tables.
 
-    Without a schema nothing is recorded. `before` maps the objects that the plan touches to their
-    models, or to None if they do not exist. Raises PlanRefused if the schema holds other objects.
+    Without a place nothing is recorded. `before` maps the objects that the plan touches to their
+    models, or to None if they do not exist. Raises PlanRefused if the schema holds other objects,
+    or if others than trusted roles may have written the journal.
     """
-    if schema is None:
+    if place is None:
         return Journal()
-    if reason := refusal(connection, schema):
-        raise PlanRefused(reason)
+    schema = place.schema
     try:
+        if reason := refusal(connection, place):
+            raise PlanRefused(reason)
         with translated(), connection.transaction():
             rows(connection, SET_TIMEOUTS)
             _create_tables(connection, schema)
+            lock_and_check(connection, place)
             run = _insert_run(connection, schema, plan, rollback_of)
             _insert_touched(connection, schema, run, before)
-        return Journal(schema, run, list(before))
+        return Journal(place, run, list(before))
     except StatementFailed as error:
         return Journal(complaints=[f"this run is not recorded in schema {schema}: {error.message}"])
 
@@ -243,40 +202,16 @@ def _create_tables(connection: Connection, schema: str) -> None:
         run_sql(connection, text(compose("CREATE SCHEMA {}", schema)))
     existing = _columns(connection, schema)
     for table in TABLES:
-        relation = text(name(schema, table))
         statements = (
-            _add_columns(relation, schema, table, existing[table])
+            add_columns(schema, table, existing[table])
             if table in existing
-            else [_create_table(relation, schema, table)]
+            else [create_table(schema, table)]
         )
         if statements and table == "run":
-            statements.append(
-                text(compose("COMMENT ON TABLE {} IS {}", raw(relation), literal(JOURNAL_COMMENT)))
-            )
+            comment = "COMMENT ON TABLE {} IS {}"
+            statements.append(text(compose(comment, name(schema, table), literal(JOURNAL_COMMENT))))
         for statement in statements:
             run_sql(connection, statement)
-
-
-def _create_table(relation: str, schema: str, table: str) -> str:
-    definitions = [f"{column} {sql}" for column, sql in _definitions(schema, table).items()]
-    if TABLES[table].primary_key:
-        definitions.append(f"PRIMARY KEY {TABLES[table].primary_key}")
-    return f"CREATE TABLE {relation} ({', '.join(definitions)})"
-
-
-def _add_columns(relation: str, schema: str, table: str, existing: set[str]) -> list[str]:
-    return [
-        f"ALTER TABLE {relation} ADD COLUMN {column} {sql}"
-        for column, sql in _definitions(schema, table).items()
-        if column not in existing
-    ]
-
-
-def _definitions(schema: str, table: str) -> dict[str, str]:
-    quoted = text(name(schema))
-    return {
-        column: sql.replace("{schema}", quoted) for column, sql in TABLES[table].columns.items()
-    }
 
 
 def _insert_run(connection: Connection, schema: str, plan: Model, rollback_of: int | None) -> int:
@@ -314,7 +249,7 @@ def _insert_touched(
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container whose user has no name
+    except (ImportError, KeyError, OSError):  # a container whose user has no name
         return "?"
 
 

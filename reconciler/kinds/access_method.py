@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Literal
 
 from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address
+from reconciler.model.clauses import NAME, Clause
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
@@ -24,6 +25,7 @@ class AccessMethod(Object):
     schemaless: ClassVar[bool] = True
     renamable: ClassVar[bool] = False
     omitted_is_default: ClassVar[bool] = True
+    sql_clauses: ClassVar[Mapping[str, Clause]] = {"handler": NAME}
 
     type: Literal["table", "index"] = Field(
         description="whether it stores tables or searches indexes"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Literal, Self, cast
 
@@ -10,13 +10,15 @@ from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address, managed, object_grants
-from reconciler.model.declared import Overloaded
+from reconciler.model.clauses import AGGREGATE_ARGUMENTS, NAME, OPERATOR_NAME, TYPE, Clause
+from reconciler.model.declared import Overloaded, split_arguments
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Granted
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Connection, rows, run_sql, server_of
+from reconciler.server.door import run_statement
 from reconciler.sql import compose, literal, name, raw, text
 
 Modify = Literal["read_only", "shareable", "read_write"]
@@ -55,6 +57,20 @@ class Aggregate(Overloaded, Granted):
     grant_class: ClassVar[str] = "FUNCTION"
     public_by_default: ClassVar[tuple[str, ...]] = ("execute",)
     sql_fields: ClassVar[tuple[str, ...]] = ("sfunc", "stype", "finalfunc")
+    sql_clauses: ClassVar[Mapping[str, Clause]] = {
+        "arguments": AGGREGATE_ARGUMENTS,
+        "sfunc": NAME,
+        "finalfunc": NAME,
+        "combinefunc": NAME,
+        "serialfunc": NAME,
+        "deserialfunc": NAME,
+        "msfunc": NAME,
+        "minvfunc": NAME,
+        "mfinalfunc": NAME,
+        "stype": TYPE,
+        "mstype": TYPE,
+        "sortop": OPERATOR_NAME,
+    }
 
     result: str = Field(default="", json_schema_extra={"derived": True})
     sfunc: str = Field(default="", description="the function that adds a row to the state")
@@ -148,11 +164,11 @@ class Aggregate(Overloaded, Granted):
 
     @classmethod
     def entry(cls, key: str, body: object) -> tuple[str, object]:
-        name_, bracket, arguments = key.partition("(")
-        if not bracket or not key.endswith(")"):
+        parts = split_arguments(key)
+        if parts is None:
             raise ValueError(f"an aggregate is named with its arguments: {key}(integer)")
         fields = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
-        return name_.strip(), fields | {"arguments": arguments[:-1].strip() or "*"}
+        return parts[0], fields | {"arguments": parts[1] or "*"}
 
     def identify(self, connection: Connection) -> Ref:
         """Create the aggregate as a temporary one, and read the arguments' types."""
@@ -160,7 +176,7 @@ class Aggregate(Overloaded, Granted):
             update={"ref": replace(self.ref, schema="pg_temp", name="reconcile_probe")}
         )
         for statement in probe.define(PlanningContext(server_of(connection))):
-            run_sql(connection, statement.sql)
+            run_statement(connection, statement.sql)
         run_sql(connection, "SET search_path TO ''")
         found = rows(
             connection,

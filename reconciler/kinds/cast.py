@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar, Literal
 
 from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address
+from reconciler.model.clauses import CAST_TYPES, FUNCTION_SIGNATURE, Clause, Fragment
 from reconciler.model.markers import HiddenDependency
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.statement import Statement
@@ -26,6 +27,7 @@ class Cast(HiddenDependency):
     schemaless: ClassVar[bool] = True
     omitted_is_default: ClassVar[bool] = True
     sql_fields: ClassVar[tuple[str, ...]] = ("function",)
+    sql_clauses: ClassVar[Mapping[str, Clause]] = {"function": FUNCTION_SIGNATURE}
 
     function: str | None = Field(
         default=None, description="the function that converts a value: schema.name(arguments)"
@@ -56,6 +58,10 @@ class Cast(HiddenDependency):
                 WHERE d.classid = 'pg_cast'::regclass AND d.objid = c.oid
                       AND d.deptype IN ('e', 'i'))
             ORDER BY 1"""
+
+    def fragments(self) -> Iterator[Fragment]:
+        yield from super().fragments()
+        yield Fragment("", CAST_TYPES, self.ref.name)
 
     def sql_name(self) -> sql.Composable:
         return compose("({})", raw(self.ref.name))

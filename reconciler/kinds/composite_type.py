@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self, cast
 
 from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from reconciler.model.catalog_sql import address, managed, object_grants
+from reconciler.model.clauses import NAME, TYPE, Fragment, fragments_in
 from reconciler.model.datatype import DataType, converted
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.statement import Hazard, HazardKind, Statement
@@ -65,6 +66,12 @@ class CompositeType(ChangesType, DataType):
             return fields
         attributes: Mapping[str, Any] = fields["attributes"]
         return fields | {"order": tuple(attributes)}
+
+    def fragments(self) -> Iterator[Fragment]:
+        yield from super().fragments()
+        for attribute in self.attributes.values():
+            yield from fragments_in("attributes", TYPE, attribute.type)
+            yield from fragments_in("attributes", NAME, attribute.collation)
 
     @classmethod
     def catalog(cls, server: Server) -> str:

@@ -5,12 +5,13 @@ https://www.postgresql.org/docs/current/sql-createconversion.html
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address, managed
+from reconciler.model.clauses import NAME, Clause
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
 from reconciler.model.statement import Statement
@@ -26,6 +27,7 @@ class Conversion(Owned):
     omitted_is_default: ClassVar[bool] = False
     oid_column: ClassVar[str] = "pg_conversion.oid"
     sql_fields: ClassVar[tuple[str, ...]] = ("function",)
+    sql_clauses: ClassVar[Mapping[str, Clause]] = {"function": NAME}
 
     source: str = Field(default="", alias="from", description="the source encoding, such as LATIN1")
     target: str = Field(

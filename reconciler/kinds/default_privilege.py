@@ -10,9 +10,17 @@ from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import NOT_MANAGED, acl_grants, address
+from reconciler.model.clauses import Fragment
 from reconciler.model.markers import AppliesLast
 from reconciler.model.object import Object, PlanningContext
-from reconciler.model.privileges import ALL, PUBLIC, Access, Grants, all_privileges
+from reconciler.model.privileges import (
+    ALL,
+    PUBLIC,
+    Access,
+    Grants,
+    all_privileges,
+    privilege_fragments,
+)
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
@@ -50,6 +58,10 @@ class DefaultPrivilege(AppliesLast):
     grants: dict[str, tuple[str, ...]] = Field(
         description="role (or `public`) → privileges, or `all`; a creator who is not listed has all"
     )
+
+    def fragments(self) -> Iterator[Fragment]:
+        yield from super().fragments()
+        yield from privilege_fragments(self.grants)
 
     @classmethod
     def catalog(cls, server: Server) -> str:

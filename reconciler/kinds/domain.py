@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self, cast
 
 from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from reconciler.model.catalog_sql import address, managed, object_grants
+from reconciler.model.clauses import DEFAULT, EXPRESSION, NAME, TYPE, Clause, Fragment
 from reconciler.model.datatype import DataType
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref, default_name
@@ -41,6 +42,11 @@ class Domain(ChangesType, DataType):
     oid_column: ClassVar[str] = ""
     omitted_is_default: ClassVar[bool] = False
     sql_fields: ClassVar[tuple[str, ...]] = ("type", "constraints", "default")
+    sql_clauses: ClassVar[Mapping[str, Clause]] = {
+        "type": TYPE,
+        "collation": NAME,
+        "default": DEFAULT,
+    }
     first_version: ClassVar[Mapping[str, int]] = {"not_null_name": 17, "not_null_comment": 17}
 
     type: str = Field(default="", description="the underlying data type")
@@ -71,6 +77,11 @@ class Domain(ChangesType, DataType):
             return value
         checks = cast("Mapping[str, object]", value)
         return {k: {"check": v} if isinstance(v, str) else v for k, v in checks.items()}
+
+    def fragments(self) -> Iterator[Fragment]:
+        yield from super().fragments()
+        for constraint in self.constraints.values():
+            yield Fragment("constraints", EXPRESSION, constraint.check)
 
     @classmethod
     def catalog(cls, server: Server) -> str:

@@ -9,6 +9,7 @@ from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import FIRING_CLAUSES, NOT_MANAGED, address, firing_mode
+from reconciler.model.clauses import CALL, Clause
 from reconciler.model.markers import FiresOnDdl
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
@@ -26,6 +27,7 @@ class EventTrigger(FiresOnDdl, Owned):
     schemaless: ClassVar[bool] = True
     omitted_is_default: ClassVar[bool] = True
     sql_fields: ClassVar[tuple[str, ...]] = ("execute",)
+    sql_clauses: ClassVar[Mapping[str, Clause]] = {"execute": CALL}
 
     event: Literal["ddl_command_start", "ddl_command_end", "sql_drop", "table_rewrite", "login"] = (
         Field(

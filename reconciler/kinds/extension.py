@@ -11,6 +11,7 @@ from pydantic import Field
 from reconciler.model.catalog_sql import address
 from reconciler.model.declared import RenamesParts, RequiresFiles
 from reconciler.model.object import Object, PlanningContext
+from reconciler.model.record import Record
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.server.capabilities import Server
@@ -91,6 +92,11 @@ class Extension(RequiresFiles, RenamesParts):
 
     def files(self) -> frozenset[str]:
         return frozenset({self.ref.name})
+
+    def without_defaults_of_files(self, declared: Record | None) -> Self:
+        if isinstance(declared, Extension) and declared.version is None:
+            return self.model_copy(update={"version": None})
+        return self
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         clauses: list[sql.Composable] = [compose("CREATE EXTENSION {}", self.ref.name)]

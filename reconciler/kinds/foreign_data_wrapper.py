@@ -5,19 +5,21 @@ https://www.postgresql.org/docs/current/sql-createforeigndatawrapper.html
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Self
 
 from psycopg import sql
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from reconciler.model.catalog_sql import address, managed, object_grants
+from reconciler.model.clauses import NAME, Clause
 from reconciler.model.foreign_options import (
-    non_secret_options,
+    HasForeignOptions,
+    Options,
     options_change,
     options_clause,
     parse_options,
-    reject_secrets,
+    readable_options,
 )
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Granted
@@ -25,10 +27,10 @@ from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
-from reconciler.sql import compose, name, raw, text
+from reconciler.sql import compose, joined, name, raw, text
 
 
-class ForeignDataWrapper(Granted):
+class ForeignDataWrapper(HasForeignOptions, Granted):
     """A foreign data wrapper that belongs to no extension."""
 
     kind: ClassVar[str] = "foreign_data_wrapper"
@@ -38,6 +40,7 @@ class ForeignDataWrapper(Granted):
     schemaless: ClassVar[bool] = True
     grant_class: ClassVar[str] = "FOREIGN DATA WRAPPER"
     sql_fields: ClassVar[tuple[str, ...]] = ("handler", "validator")
+    sql_clauses: ClassVar[Mapping[str, Clause]] = {"handler": NAME, "validator": NAME}
 
     handler: str | None = Field(
         default=None, description="the function that scans foreign tables: schema.name"
@@ -45,11 +48,10 @@ class ForeignDataWrapper(Granted):
     validator: str | None = Field(
         default=None, description="the function that checks options: schema.name"
     )
-    options: dict[str, str] = Field(
-        default_factory=dict, description="options that the validator accepts; secrets are refused"
+    options: Options = Field(
+        default_factory=dict,
+        description="what its validator accepts; {secret} keeps a hidden value",
     )
-
-    _no_secrets = field_validator("options")(reject_secrets)
 
     @classmethod
     def catalog(cls, server: Server) -> str:
@@ -58,7 +60,7 @@ class ForeignDataWrapper(Granted):
                    ARRAY[{address("pg_foreign_data_wrapper", "w.oid")}] AS addresses,
                    nullif(w.fdwhandler, 0)::regproc::text AS handler,
                    nullif(w.fdwvalidator, 0)::regproc::text AS validator,
-                   {non_secret_options("w.fdwoptions")} AS options,
+                   {readable_options("w.fdwoptions")} AS options,
                    {object_grants("w.fdwacl", "F", "w.fdwowner")} AS grants
             FROM pg_foreign_data_wrapper AS w
             WHERE {managed("pg_foreign_data_wrapper", "w.oid", "w.fdwname")}
@@ -86,10 +88,10 @@ class ForeignDataWrapper(Granted):
         yield Statement(sql=text(command))
 
     def _functions(self, old: Self | None) -> sql.Composable:
-        clauses = ""
+        clauses: list[sql.Composable] = []
         for field in ("handler", "validator"):
             before, after = getattr(old, field, None), getattr(self, field)
             if before != after:
                 keyword = field.upper()
-                clauses += f" NO {keyword}" if after is None else f" {keyword} {after}"
-        return raw(clauses)
+                clauses.append(raw(f" NO {keyword}" if after is None else f" {keyword} {after}"))
+        return joined(clauses, by="")

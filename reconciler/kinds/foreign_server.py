@@ -6,15 +6,16 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar, Self
 
 from psycopg import sql
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from reconciler.model.catalog_sql import address, managed, object_grants
 from reconciler.model.foreign_options import (
-    non_secret_options,
+    HasForeignOptions,
+    Options,
     options_change,
     options_clause,
     parse_options,
-    reject_secrets,
+    readable_options,
 )
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Granted
@@ -25,7 +26,7 @@ from reconciler.server.connection import Row
 from reconciler.sql import compose, joined, literal, name, raw, text
 
 
-class ForeignServer(Granted):
+class ForeignServer(HasForeignOptions, Granted):
     """A foreign server."""
 
     kind: ClassVar[str] = "foreign_server"
@@ -42,12 +43,10 @@ class ForeignServer(Granted):
     version: str | None = Field(
         default=None, description="the server version; its meaning depends on the wrapper"
     )
-    options: dict[str, str] = Field(
+    options: Options = Field(
         default_factory=dict,
-        description="options of the wrapper, such as host and dbname; secrets are refused",
+        description="options of the wrapper, such as host; {secret} keeps a hidden value",
     )
-
-    _no_secrets = field_validator("options")(reject_secrets)
 
     @classmethod
     def catalog(cls, server: Server) -> str:
@@ -55,7 +54,7 @@ class ForeignServer(Granted):
             SELECT s.srvname AS name, pg_get_userbyid(s.srvowner)::text AS owner,
                    ARRAY[{address("pg_foreign_server", "s.oid")}] AS addresses,
                    w.fdwname AS wrapper, s.srvtype AS type, s.srvversion AS version,
-                   {non_secret_options("s.srvoptions")} AS options,
+                   {readable_options("s.srvoptions")} AS options,
                    {object_grants("s.srvacl", "S", "s.srvowner")} AS grants
             FROM pg_foreign_server AS s JOIN pg_foreign_data_wrapper AS w ON w.oid = s.srvfdw
             WHERE {managed("pg_foreign_server", "s.oid", "s.srvname")}

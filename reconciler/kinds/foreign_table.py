@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from reconciler.model.catalog_sql import address, managed, object_grants
+from reconciler.model.clauses import BOUND, NAME, Clause
 from reconciler.model.foreign_options import (
-    non_secret_options,
+    HasForeignOptions,
+    Options,
     options_change,
     options_clause,
     parse_options,
-    reject_secrets,
+    readable_options,
 )
 from reconciler.model.object import InlinePart, PlanningContext
 from reconciler.model.ref import Ref
@@ -24,7 +26,7 @@ from reconciler.server.connection import Row
 from reconciler.sql import compose
 
 
-class ForeignTable(InheritableTable):
+class ForeignTable(HasForeignOptions, InheritableTable):
     """A foreign table, which may inherit or be a partition."""
 
     kind: ClassVar[str] = "foreign_table"
@@ -32,14 +34,17 @@ class ForeignTable(InheritableTable):
     omitted_is_default: ClassVar[bool] = False
     oid_column: ClassVar[str] = "pg_foreign_table.ftrelid"
     sql_fields: ClassVar[tuple[str, ...]] = ("partition_of", "values", "inherits")
+    sql_clauses: ClassVar[Mapping[str, Clause]] = {
+        "partition_of": NAME,
+        "values": BOUND,
+        "inherits": NAME,
+    }
 
     server: str = Field(default="", description="the foreign server of the table")
-    options: dict[str, str] = Field(
+    options: Options = Field(
         default_factory=dict,
-        description="options of the wrapper, such as table_name; secrets are refused",
+        description="options of the wrapper, such as table_name; {secret} keeps a hidden value",
     )
-
-    _no_secrets = field_validator("options")(reject_secrets)
 
     @classmethod
     def catalog(cls, server: Server) -> str:
@@ -49,7 +54,7 @@ class ForeignTable(InheritableTable):
                    ARRAY[{address("pg_class", "c.oid")}, {address("pg_type", "c.reltype")},
                          {address("pg_type", "t.typarray")}]
                        AS addresses,
-                   s.srvname AS server, {non_secret_options("f.ftoptions")} AS options,
+                   s.srvname AS server, {readable_options("f.ftoptions")} AS options,
                    {INHERITANCE_COLUMNS},
                    {object_grants("c.relacl", "r", "c.relowner")} AS grants
             FROM pg_foreign_table AS f

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self, cast
 
 from psycopg import sql
 from pydantic import Field, field_validator
 
 from reconciler.model.catalog_sql import address, managed, object_grants
-from reconciler.model.declared import Overloaded
+from reconciler.model.clauses import (
+    ARGUMENTS,
+    NAME,
+    RETURNED_TABLE,
+    RETURNS,
+    ROUTINE_BODY,
+    TYPE,
+    Clause,
+    Fragment,
+    fragments_in,
+)
+from reconciler.model.declared import Overloaded, split_arguments
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Granted
 from reconciler.model.privileges import PUBLIC
@@ -19,6 +30,7 @@ from reconciler.model.reserved_names import is_fill_trigger, is_shadow_trigger
 from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Connection, Row, rows, run_sql
+from reconciler.server.door import run_statement
 from reconciler.sql import compose, joined, literal, name, raw, split_commas, text
 
 # Settings with a list of quoted names: GUC_LIST_QUOTE in PostgreSQL's guc_tables.c
@@ -33,6 +45,7 @@ LIST_SETTINGS = frozenset(
 )
 SYMBOL_LANGUAGES = frozenset({"c", "internal"})  # the body is the name of a C function
 _DEFAULT = re.compile(r"""((?:"(?:""|[^"])*"|[^"'=])*?)(?:\s+default\b|\s*:?=).*""", re.I | re.S)
+_TABLE = re.compile(r"\s*table\b", re.I)
 _ATOMIC = re.compile(r"\s*(BEGIN\s+ATOMIC|RETURN)\b", re.I)
 _MODES = (
     "CASE u.m WHEN 'i' THEN 'in' WHEN 'o' THEN 'out' WHEN 'b' THEN 'inout'"
@@ -63,6 +76,7 @@ class Routine(Overloaded, Granted):
     shared_namespace: ClassVar[str] = "routine"
     public_by_default: ClassVar[tuple[str, ...]] = ("execute",)
     sql_fields: ClassVar[tuple[str, ...]] = ("body",)
+    sql_clauses: ClassVar[Mapping[str, Clause]] = {"arguments": ARGUMENTS, "transform": TYPE}
 
     parameters: tuple[tuple[str, str, str], ...] = Field(
         default=(), json_schema_extra={"derived": True}
@@ -97,21 +111,21 @@ class Routine(Overloaded, Granted):
 
     @classmethod
     def entry(cls, key: str, body: object) -> tuple[str, object]:
-        name_, bracket, arguments = key.partition("(")
-        if not bracket or not key.endswith(")"):
+        parts = split_arguments(key)
+        if parts is None:
             raise ValueError(f"a {cls.kind} is named with its arguments: {key}()")
         fields = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
-        return name_.strip(), fields | {"arguments": arguments[:-1].strip()}
+        return parts[0], fields | {"arguments": parts[1]}
 
     def identify(self, connection: Connection) -> Ref:
         """Create an empty routine as a temporary one, and read the arguments' types."""
         probe = f'pg_temp."{self.ref.name.replace(chr(34), chr(34) * 2)}"'
         body = (
-            "LANGUAGE internal AS 'now'"
+            text(compose("LANGUAGE {} {}", self.language, self._source()))
             if self.language in SYMBOL_LANGUAGES
             else "LANGUAGE plpgsql AS ''"
         )
-        run_sql(
+        run_statement(
             connection,
             f"CREATE {self.grant_class} {probe}({self.arguments}) {self._result()} {body}",
         )
@@ -128,6 +142,16 @@ class Routine(Overloaded, Granted):
         )
         run_sql(connection, f"DROP ROUTINE {found[0]['probe']}")
         return Ref(self.kind, self.ref.schema, self.ref.name, None, found[0]["arguments"])
+
+    def fragments(self) -> Iterator[Fragment]:
+        yield from super().fragments()
+        if self._is_sql_standard:
+            yield Fragment("body", ROUTINE_BODY, self.body)
+
+    @property
+    def _is_sql_standard(self) -> bool:
+        """Whether the body is SQL, not a string."""
+        return self.library is None and self.language == "sql" and bool(_ATOMIC.match(self.body))
 
     def sql_name(self) -> sql.Composable:
         """Return the name with the arguments' types, without defaults of declared arguments."""
@@ -206,7 +230,7 @@ class Routine(Overloaded, Granted):
     def _source(self) -> sql.Composable:
         if self.library is not None:
             return compose("AS {}, {}", literal(self.library), literal(self.body or self.ref.name))
-        if self.language == "sql" and _ATOMIC.match(self.body):
+        if self._is_sql_standard:
             return raw(self.body)
         return compose("AS {}", quoted(self.body))
 
@@ -274,6 +298,14 @@ class Function(Routine):
                                   WHERE t.tgfoid = p.oid AND ({is_fill_trigger("t", "p")}
                                                               OR {is_shadow_trigger("t", "p")}))
             ORDER BY n.nspname, p.proname, p.oid"""
+
+    def fragments(self) -> Iterator[Fragment]:
+        yield from super().fragments()
+        yield from fragments_in("support", NAME, self.support)
+        if table := _TABLE.match(self.returns or ""):
+            yield Fragment("returns", RETURNED_TABLE, (self.returns or "")[table.end() :])
+        else:
+            yield from fragments_in("returns", RETURNS, self.returns)
 
     def _result(self) -> str:
         return "" if self.returns is None else f"RETURNS {self.returns}"

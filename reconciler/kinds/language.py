@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address, managed, object_grants
+from reconciler.model.clauses import NAME, Clause
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Granted
 from reconciler.model.statement import Statement
@@ -27,6 +28,11 @@ class Language(Granted):
     grant_class: ClassVar[str] = "LANGUAGE"
     public_by_default: ClassVar[tuple[str, ...]] = ("usage",)
     sql_fields: ClassVar[tuple[str, ...]] = ("handler", "inline", "validator")
+    sql_clauses: ClassVar[Mapping[str, Clause]] = {
+        "handler": NAME,
+        "inline": NAME,
+        "validator": NAME,
+    }
 
     trusted: bool = Field(
         default=False, description="every role with USAGE may create functions in the language"

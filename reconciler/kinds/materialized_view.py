@@ -23,7 +23,7 @@ from reconciler.model.ref import Ref
 from reconciler.model.statement import Hazard, HazardKind, Statement, undoable
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
-from reconciler.sql import compose, joined, literal, raw, text
+from reconciler.sql import compose, joined, literal, name, raw, text
 
 HEAP = "heap"
 DEFAULT_TABLESPACE = "pg_default"
@@ -123,7 +123,7 @@ class MaterializedView(Deferred, OnlineRecipe, QueryRelation):
         clauses.append(
             compose(
                 "AS\n{}{}",
-                raw(self.query.strip().rstrip(";")),
+                raw(self.select),
                 raw("" if self.with_data else "\nWITH NO DATA"),
             )
         )
@@ -282,4 +282,4 @@ def _pairs(options: Iterable[str] | None) -> dict[str, str]:
 
 
 def _settings(options: Mapping[str, str]) -> sql.Composable:
-    return joined(compose("{} = {}", raw(o), literal(v)) for o, v in options.items())
+    return joined(compose("{} = {}", name(*o.split(".")), literal(v)) for o, v in options.items())

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self, cast
 
 from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address, managed
+from reconciler.model.clauses import NAME, OPERANDS, OPERATOR_NAME, Clause, Fragment
 from reconciler.model.declared import Overloaded
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
@@ -32,6 +33,14 @@ class Operator(Overloaded, Owned):
     renamable: ClassVar[bool] = False
     omitted_is_default: ClassVar[bool] = True
     sql_fields: ClassVar[tuple[str, ...]] = ("function",)
+    sql_clauses: ClassVar[Mapping[str, Clause]] = {
+        "arguments": OPERANDS,
+        "function": NAME,
+        "commutator": OPERATOR_NAME,
+        "negator": OPERATOR_NAME,
+        "restrict": NAME,
+        "join": NAME,
+    }
 
     function: str = Field(default="", description="the function that computes the result")
     commutator: str | None = Field(
@@ -77,6 +86,10 @@ class Operator(Overloaded, Owned):
             raise ValueError(f"an operator is named with its operands: {key}(integer, integer)")
         fields = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
         return name_.strip(), fields | {"arguments": arguments[:-1].strip()}
+
+    def fragments(self) -> Iterator[Fragment]:
+        yield from super().fragments()
+        yield Fragment("", OPERATOR_NAME, self.ref.name)
 
     def identify(self, connection: Connection) -> Ref:
         """Let PostgreSQL read the operands' types; raise StatementFailed for unknown types."""

@@ -7,13 +7,26 @@ names members.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self, cast
 
 from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address, managed
+from reconciler.model.clauses import (
+    FAMILY_FUNCTION,
+    FAMILY_OPERANDS,
+    FAMILY_OPERATOR,
+    FUNCTION_SIGNATURE,
+    NAME,
+    OPERATOR_NAME,
+    OPERATOR_SIGNATURE,
+    TYPE,
+    Clause,
+    Fragment,
+    fragments_in,
+)
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
 from reconciler.model.ref import Ref, split_name
@@ -70,6 +83,21 @@ def _added(key: str, value: str) -> sql.Composable:
     return compose("{} {}", raw(key), raw(value))
 
 
+def _member_fragments(key: str, value: str) -> Iterator[Fragment]:
+    """Yield the parts of a member, each of which is one of its sort by itself."""
+    if not key.startswith("OPERATOR"):
+        yield Fragment("members", FAMILY_FUNCTION, key)
+        yield Fragment("members", FUNCTION_SIGNATURE, value)
+        return
+    number, bracket, operands = key.partition(" (")
+    yield Fragment("members", FAMILY_OPERATOR, number)
+    yield from fragments_in("members", FAMILY_OPERANDS, bracket + operands)
+    operator, _, purpose = value.partition(" FOR ")
+    yield Fragment("members", OPERATOR_SIGNATURE if "(" in operator else OPERATOR_NAME, operator)
+    if purpose not in ("", "SEARCH"):
+        yield Fragment("members", NAME, purpose.removeprefix("ORDER BY "))
+
+
 class _Indexed(Owned):
     """An operator class or family; the YAML key names the index method: `my_ops(btree)`."""
 
@@ -78,6 +106,11 @@ class _Indexed(Owned):
         default_factory=dict,
         description="`OPERATOR 1 (integer, integer)` → the operator; FUNCTION likewise",
     )
+
+    def fragments(self) -> Iterator[Fragment]:
+        yield from super().fragments()
+        for key, value in self.members.items():
+            yield from _member_fragments(key, value)
 
     def sql_name(self) -> sql.Composable:
         return compose("{} USING {}", name(self.ref.schema, self.ref.name), self.arguments)
@@ -137,6 +170,7 @@ class OperatorClass(_Indexed):
     oid_column: ClassVar[str] = "pg_opclass.oid"
     omitted_is_default: ClassVar[bool] = True
     sql_fields: ClassVar[tuple[str, ...]] = ("members", "type")
+    sql_clauses: ClassVar[Mapping[str, Clause]] = {"type": TYPE, "family": NAME, "storage": TYPE}
 
     type: str = Field(default="", description="the data type of indexed columns")
     default: bool = Field(default=False, description="used for indexes on the type by default")

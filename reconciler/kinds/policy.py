@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Literal, Self
 
 from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address, managed
+from reconciler.model.clauses import EXPRESSION, Clause
 from reconciler.model.commit_group import CommitsTogether
 from reconciler.model.markers import GuardsRows
 from reconciler.model.object import Object, PlanningContext
@@ -28,6 +29,7 @@ class Policy(CommitsTogether, GuardsRows):
     parent_kinds: ClassVar[tuple[str, ...]] = ("table",)
     omitted_is_default: ClassVar[bool] = True
     sql_fields: ClassVar[tuple[str, ...]] = ("using", "check", "to")
+    sql_clauses: ClassVar[Mapping[str, Clause]] = {"using": EXPRESSION, "check": EXPRESSION}
 
     command: Literal["all", "select", "insert", "update", "delete"] = Field(
         default="all", alias="for", description="the command to which the policy applies"

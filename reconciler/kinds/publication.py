@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self, cast
 
 from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field
 
 from reconciler.model.catalog_sql import address, managed
+from reconciler.model.clauses import EXPRESSION, NAME, Fragment, fragments_in
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
 from reconciler.model.ref import Ref, split_name
@@ -68,6 +69,12 @@ class Publication(Owned):
     publish_generated_columns: Literal["none", "stored"] = Field(
         default="none", description="whether stored generated columns are published (PostgreSQL 18)"
     )
+
+    def fragments(self) -> Iterator[Fragment]:
+        yield from super().fragments()
+        for table, member in self.tables.items():
+            yield Fragment("tables", NAME, table)
+            yield from fragments_in("tables", EXPRESSION, member.where)
 
     @classmethod
     def catalog(cls, server: Server) -> str:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address, managed, object_grants
+from reconciler.model.clauses import NAME, TYPE, Clause
 from reconciler.model.datatype import DataType, old_name, rename_to_old
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref
@@ -28,6 +29,14 @@ class RangeType(DataType):
     omitted_is_default: ClassVar[bool] = False
     oid_column: ClassVar[str] = "pg_range.rngtypid"
     sql_fields: ClassVar[tuple[str, ...]] = ("subtype",)
+    sql_clauses: ClassVar[Mapping[str, Clause]] = {
+        "subtype": TYPE,
+        "subtype_opclass": NAME,
+        "collation": NAME,
+        "canonical": NAME,
+        "subtype_diff": NAME,
+        "multirange": NAME,
+    }
 
     subtype: str = Field(default="", description="the data type of the bounds")
     subtype_opclass: str | None = Field(

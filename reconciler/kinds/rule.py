@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self
 
 from psycopg import sql
@@ -16,6 +16,7 @@ from reconciler.model.catalog_sql import (
     firing_mode,
     managed,
 )
+from reconciler.model.clauses import EXPRESSION, RULE_ACTION, Clause, Fragment
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
@@ -43,6 +44,7 @@ class Rule(Object):
     parent_kinds: ClassVar[tuple[str, ...]] = ("table", "view")
     omitted_is_default: ClassVar[bool] = True
     sql_fields: ClassVar[tuple[str, ...]] = ("where", "do")
+    sql_clauses: ClassVar[Mapping[str, Clause]] = {"where": EXPRESSION}
 
     event: Literal["select", "insert", "update", "delete"] = Field(
         alias="on", description="the rewritten command"
@@ -96,6 +98,19 @@ class Rule(Object):
             yield self._statement("CREATE OR REPLACE")
         yield from self._enable(old.enabled)
 
+    def fragments(self) -> Iterator[Fragment]:
+        yield from super().fragments()
+        yield from (
+            Fragment("do", RULE_ACTION, c) for c in self._actions() if not self._does_nothing
+        )
+
+    @property
+    def _does_nothing(self) -> bool:
+        return len(self.do) == 1 and self.do[0].strip().lower() == NOTHING[0]
+
+    def _actions(self) -> list[str]:
+        return [c.strip().rstrip(";") for c in self.do]
+
     @property
     def _table(self) -> sql.Composable:
         assert self.ref.on is not None
@@ -115,10 +130,10 @@ class Rule(Object):
         )
 
     def _commands(self) -> sql.Composable:
-        commands = [raw(c.strip().rstrip(";")) for c in self.do]
+        commands = [raw(c) for c in self._actions()]
         if len(commands) != 1:
             return compose("(\n{}\n)", joined(commands, by=";\n"))
-        return raw("NOTHING") if self.do[0].strip().lower() == NOTHING[0] else commands[0]
+        return raw("NOTHING") if self._does_nothing else commands[0]
 
     def _enable(self, before: str) -> Iterable[Statement]:
         if self.enabled != before:

@@ -5,12 +5,13 @@ A server accepts labels only if the provider is loaded, the scratch server inclu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Self
 
 from pydantic import Field
 
 from reconciler.model.catalog_sql import LABEL_OID, NOT_MANAGED, address
+from reconciler.model.clauses import LABELLED, Fragment
 from reconciler.model.declared import RequiresFiles
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.statement import Statement
@@ -64,6 +65,15 @@ class SecurityLabel(RequiresFiles):
     def short_form(cls, body: dict[str, Any]) -> object:
         return body["label"] if list(body) == ["label"] else body
 
+    def fragments(self) -> Iterator[Fragment]:
+        yield from super().fragments()
+        yield Fragment("", LABELLED, self._target)
+
+    @property
+    def _target(self) -> str:
+        """The object as SECURITY LABEL names it."""
+        return self.ref.name.partition(ON)[2]
+
     @property
     def provider(self) -> str:
         """Return the label provider."""
@@ -86,7 +96,7 @@ class SecurityLabel(RequiresFiles):
         command = compose(
             "SECURITY LABEL FOR {} ON {} IS {}",
             self.provider,
-            raw(self.ref.name.partition(ON)[2]),
+            raw(self._target),
             literal(label),
         )
         return Statement(sql=text(command))

@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address, managed, object_grants
+from reconciler.model.clauses import TYPE, Clause
 from reconciler.model.companion import Companion, Objects
 from reconciler.model.deferred import Deferred
 from reconciler.model.object import Object, PlanningContext
@@ -32,6 +33,7 @@ class Sequence(Deferred, Companion, Granted, SequenceOptions):
     grant_class: ClassVar[str] = "SEQUENCE"
     relation: ClassVar[bool] = True
     sql_fields: ClassVar[tuple[str, ...]] = ("type",)
+    sql_clauses: ClassVar[Mapping[str, Clause]] = {"type": TYPE}
     first_version: ClassVar[Mapping[str, int]] = {"unlogged": 15}
 
     type: str = Field(default="bigint", description="the data type: smallint, integer or bigint")

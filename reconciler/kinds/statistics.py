@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address, managed
+from reconciler.model.clauses import NAME, STATISTIC, Clause
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
 from reconciler.model.ref import Ref
@@ -27,6 +28,7 @@ class Statistics(Owned):
     omitted_is_default: ClassVar[bool] = False
     oid_column: ClassVar[str] = "pg_statistic_ext.oid"
     sql_fields: ClassVar[tuple[str, ...]] = ("on", "table")
+    sql_clauses: ClassVar[Mapping[str, Clause]] = {"on": STATISTIC, "table": NAME}
 
     on: tuple[str, ...] = Field(default=(), description="columns, or expressions in parentheses")
     table: str = Field(alias="from", description="the table or materialized view")

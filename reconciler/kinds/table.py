@@ -14,6 +14,7 @@ from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address, managed, object_grants
+from reconciler.model.clauses import BOUND, NAME, PARTITION_KEY, Clause
 from reconciler.model.deferred import Deferred
 from reconciler.model.object import InlinePart, Object, PlanningContext
 from reconciler.model.record import ATTACHED
@@ -43,6 +44,13 @@ class Table(Deferred, PinsType, InheritableTable):
         "of",
         "options",
     )
+    sql_clauses: ClassVar[Mapping[str, Clause]] = {
+        "partition_of": NAME,
+        "values": BOUND,
+        "inherits": NAME,
+        "partition_by": PARTITION_KEY,
+        "of": NAME,
+    }
 
     kept_in_place: ClassVar[frozenset[str]] = ATTACHED | {
         "row_level_security",

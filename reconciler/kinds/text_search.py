@@ -6,13 +6,14 @@ Configurations map tokens to dictionaries; both depend on templates and parsers.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar, Self
 
 from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address, managed
+from reconciler.model.clauses import NAME, Clause, Fragment
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
 from reconciler.model.ref import Ref
@@ -32,6 +33,7 @@ class TextSearchConfiguration(Owned):
     omitted_is_default: ClassVar[bool] = False
     oid_column: ClassVar[str] = "pg_ts_config.oid"
     sql_fields: ClassVar[tuple[str, ...]] = ("parser", "mappings")
+    sql_clauses: ClassVar[Mapping[str, Clause]] = {"mappings": NAME}
 
     parser: str = Field(default="default", description="the parser that splits text into tokens")
     mappings: dict[str, tuple[str, ...]] = Field(
@@ -54,6 +56,11 @@ class TextSearchConfiguration(Owned):
             FROM pg_ts_config AS c JOIN pg_namespace AS n ON n.oid = c.cfgnamespace
             WHERE {managed("pg_ts_config", "c.oid", "n.nspname")}
             ORDER BY n.nspname, c.cfgname"""
+
+    def fragments(self) -> Iterator[Fragment]:
+        yield from super().fragments()
+        if self.parser != "default":
+            yield Fragment("parser", NAME, self.parser)
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         parser = raw('"default"' if self.parser == "default" else self.parser)
@@ -90,6 +97,7 @@ class TextSearchDictionary(Owned):
     omitted_is_default: ClassVar[bool] = False
     oid_column: ClassVar[str] = "pg_ts_dict.oid"
     sql_fields: ClassVar[tuple[str, ...]] = ("template",)
+    sql_clauses: ClassVar[Mapping[str, Clause]] = {"template": NAME}
 
     template: str = Field(
         default="simple", description="the template: simple, snowball, synonym, …"
@@ -139,6 +147,13 @@ class TextSearchParser(Object):
     omitted_is_default: ClassVar[bool] = False
     oid_column: ClassVar[str] = "pg_ts_parser.oid"
     sql_fields: ClassVar[tuple[str, ...]] = ("start", "gettoken", "end", "lextypes", "headline")
+    sql_clauses: ClassVar[Mapping[str, Clause]] = {
+        "start": NAME,
+        "gettoken": NAME,
+        "end": NAME,
+        "lextypes": NAME,
+        "headline": NAME,
+    }
 
     start: str = Field(default="", description="the function that starts the parser")
     gettoken: str = Field(default="", description="the function that returns the next token")
@@ -170,6 +185,7 @@ class TextSearchTemplate(Object):
     omitted_is_default: ClassVar[bool] = False
     oid_column: ClassVar[str] = "pg_ts_template.oid"
     sql_fields: ClassVar[tuple[str, ...]] = ("init", "lexize")
+    sql_clauses: ClassVar[Mapping[str, Clause]] = {"init": NAME, "lexize": NAME}
 
     init: str | None = Field(
         default=None, description="the function that initializes a dictionary with options"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self, cast
 
 from psycopg import sql
@@ -16,6 +16,7 @@ from reconciler.model.catalog_sql import (
     firing_mode,
     managed,
 )
+from reconciler.model.clauses import CALL, EVENT, EXPRESSION, NAME, Clause
 from reconciler.model.inheritance import Overriding
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref
@@ -58,6 +59,14 @@ class Trigger(Overriding):
         "instead_of",
         "from_table",
     )
+    sql_clauses: ClassVar[Mapping[str, Clause]] = {
+        "before": EVENT,
+        "after": EVENT,
+        "instead_of": EVENT,
+        "from_table": NAME,
+        "when": EXPRESSION,
+        "execute": CALL,
+    }
 
     constraint: bool = Field(
         default=False, description="a constraint trigger, which can be deferred"

@@ -6,27 +6,38 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar, Self
 
 from psycopg import sql
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from reconciler.model.catalog_sql import address
 from reconciler.model.foreign_options import (
-    non_secret_options,
+    ALL,
+    HasForeignOptions,
+    Options,
     options_change,
     options_clause,
     parse_options,
-    reject_secrets,
+    readable_options,
 )
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.privileges import PUBLIC
 from reconciler.model.ref import Ref
-from reconciler.model.statement import Hazard, HazardKind, Statement
+from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
 from reconciler.sql import compose, name, raw, text
 
+# The condition of the view pg_user_mappings, which shows no options to other roles. On a scratch
+# server of our own it shows all.
+_READABLE = """(m.umoptions IS NOT NULL
+                    OR m.umuser <> 0 AND m.usename = current_user
+                     AND (pg_has_role(s.srvowner, 'USAGE')
+                          OR has_server_privilege(s.oid, 'USAGE'))
+                    OR m.umuser = 0 AND pg_has_role(s.srvowner, 'USAGE')
+                    OR (SELECT r.rolsuper FROM pg_roles AS r WHERE r.rolname = current_user))"""
 
-class UserMapping(Object):
-    """A user mapping; the key is `role on server`. Passwords are neither read nor changed."""
+
+class UserMapping(HasForeignOptions):
+    """A user mapping; the key is `role on server`."""
 
     kind: ClassVar[str] = "user_mapping"
     section: ClassVar[str] = "user_mappings"
@@ -36,12 +47,10 @@ class UserMapping(Object):
     commentable: ClassVar[bool] = False
     schemaless: ClassVar[bool] = True
 
-    options: dict[str, str] = Field(
+    options: Options = Field(
         default_factory=dict,
-        description="options of the wrapper, such as user; secrets are refused",
+        description="options of the wrapper, such as user; {secret} keeps a hidden value",
     )
-
-    _no_secrets = field_validator("options")(reject_secrets)
 
     @classmethod
     def catalog(cls, server: Server) -> str:
@@ -49,8 +58,9 @@ class UserMapping(Object):
             SELECT CASE m.umuser WHEN 0 THEN '{PUBLIC}' ELSE m.usename::text END
                        || ' on ' || m.srvname AS name,
                    ARRAY[{address("pg_user_mapping", "m.umid")}] AS addresses,
-                   {non_secret_options("m.umoptions")} AS options
-            FROM pg_user_mappings AS m
+                   CASE WHEN {_READABLE} THEN {readable_options("m.umoptions")}
+                        ELSE ARRAY['{ALL}'] END AS options
+            FROM pg_user_mappings AS m JOIN pg_foreign_server AS s ON s.oid = m.srvid
             WHERE NOT EXISTS (SELECT FROM pg_depend AS e
                               WHERE e.classid = 'pg_user_mapping'::regclass AND e.objid = m.umid
                               AND e.deptype = 'e')
@@ -94,12 +104,3 @@ class UserMapping(Object):
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         if (options := options_change(old.options, self.options)) is not None:
             yield Statement(sql=text(compose("ALTER {} {}", self.designation(), options)))
-
-    def remove(self, context: PlanningContext) -> Iterable[Statement]:
-        reason = (
-            f"{self.ref} is dropped with the password that it may hold, which no undo brings back"
-        )
-        yield Statement(
-            sql=text(compose("DROP {}", self.designation())),
-            hazards=(Hazard(hazard=HazardKind.IRREVERSIBLE, reason=reason),),
-        )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar, Literal, Self
 
 from psycopg import sql
 from pydantic import Field
 
 from reconciler.model.catalog_sql import address, managed, object_grants, query_columns
+from reconciler.model.clauses import EXPRESSION, Fragment, fragments_in
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.query_relation import COLUMN_DETAILS, HAS_DETAILS, QueryColumn, QueryRelation
 from reconciler.model.ref import Ref
@@ -67,6 +68,11 @@ class View(QueryRelation):
     @property
     def described_columns(self) -> Mapping[str, ViewColumn]:
         return self.columns
+
+    def fragments(self) -> Iterator[Fragment]:
+        yield from super().fragments()
+        for column in self.columns.values():
+            yield from fragments_in("columns", EXPRESSION, column.default)
 
     @classmethod
     def catalog(cls, server: Server) -> str:
@@ -173,7 +179,7 @@ class View(QueryRelation):
     ) -> Statement:
         declared = [o for o in OPTIONS if getattr(self, o) is not None]
         options = compose(" WITH ({})", self._options(declared)) if declared else raw("")
-        query = raw(self.query.strip().rstrip(";"))
+        query = raw(self.select)
         command = compose("{} {}{} AS\n{}", raw(verb), self.sql_name(), options, query)
         return Statement(
             sql=text(command), lock="ACCESS EXCLUSIVE", relation=self.ref.identity, hazards=hazards

@@ -19,6 +19,7 @@ class PlanningContext:
 
     server, user                  the target, and the role that will own new objects
     sizes                         of relations
+    owners                        of relations that belong to another role than `user`
     leftovers, unwanted           of interrupted runs; `unwanted` are to be dropped
     unfinished                    objects without the last steps of an interrupted run
     initial                       privileges of a new object of `user`, if default privileges were
@@ -29,6 +30,7 @@ class PlanningContext:
     partition_copies              the target's copies of indexes and constraints on partitions
     default_partition_names       names of the same copies in a database created from nothing
     relation_names                (schema, name) of every relation
+    hidden_options                names of the options of foreign data with values that are not read
     claimed                       reserved constraint names: PostgreSQL must not choose any of these
     partitions                    of each table, before and after the plan
     partition_children            objects on these tables and partitions
@@ -46,6 +48,7 @@ class PlanningContext:
     server: Server
     user: str = "postgres"
     sizes: Mapping[Ref, Size] = field(default_factory=dict[Ref, Size])
+    owners: Mapping[Ref, str] = field(default_factory=dict[Ref, str])
     leftovers: Mapping[Ref, Leftover] = field(default_factory=dict[Ref, Leftover])
     unwanted: Set[Ref] = frozenset()
     unfinished: Mapping[Ref, Record] = field(default_factory=dict[Ref, Record])
@@ -60,6 +63,7 @@ class PlanningContext:
         default_factory=dict[Ref, Mapping[Ref, PartitionCopy]]
     )
     relation_names: Set[tuple[str, str]] = frozenset()
+    hidden_options: Mapping[Ref, Sequence[str]] = field(default_factory=dict[Ref, Sequence[str]])
     claimed: Set[tuple[str, str]] = frozenset()
     partitions: Mapping[Ref, Sequence[Ref]] = field(default_factory=dict[Ref, Sequence[Ref]])
     partition_children: Mapping[Ref, Sequence[Record]] = field(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Self
 
 from pydantic import Field
 
 from reconciler.model.object import Object
+from reconciler.model.record import Record
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
 from reconciler.server.connection import Connection
+
+_ROUTINE_KEY = re.compile(r'((?:"(?:[^"]|"")*+"|[^"(])++)\((.*)\)', re.DOTALL)
 
 
 class Shorthand(Object):
@@ -47,6 +51,11 @@ class RequiresFiles(Object):
     def files(self) -> frozenset[str]:
         """Return the extensions' names, as in pg_available_extensions."""
         raise NotImplementedError
+
+    def without_defaults_of_files(self, declared: Record | None) -> Self:
+        """Return the object without undeclared fields for which a server's files choose a value."""
+        del declared
+        return self
 
 
 class Overloaded(Object):
@@ -92,6 +101,17 @@ def with_expression(obj: Object, field: str, value: str) -> Object:
 def files(obj: Object) -> frozenset[str]:
     """Return the files required by any object."""
     return obj.files() if isinstance(obj, RequiresFiles) else frozenset()
+
+
+def without_defaults_of_files(obj: Object, declared: Record | None) -> Object:
+    """Return any object without undeclared fields that the server's files decide."""
+    return obj.without_defaults_of_files(declared) if isinstance(obj, RequiresFiles) else obj
+
+
+def split_arguments(key: str) -> tuple[str, str] | None:
+    """Split `name(arguments)`, the key of a routine; brackets in a quoted name do not count."""
+    found = _ROUTINE_KEY.fullmatch(key)
+    return (found[1].strip(), found[2].strip()) if found else None
 
 
 def declared_arguments(obj: Object | None) -> str | None:

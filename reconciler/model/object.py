@@ -33,6 +33,7 @@ from typing import Any, ClassVar, Self
 from psycopg import sql
 from pydantic import field_validator, model_validator
 
+from reconciler.model.clauses import Clause, Fragment, fragments_in
 from reconciler.model.context import PlanningContext
 from reconciler.model.record import Record
 from reconciler.model.ref import Ref
@@ -52,6 +53,7 @@ class Object(Record):
     ]  # "pg_cast.oid": `catalog` is not run if no user's oid is there; or ""
     schemaless: ClassVar[bool] = False  # names are unique in the database
     sql_fields: ClassVar[tuple[str, ...]] = ()  # fields that hold SQL, as the user wrote it
+    sql_clauses: ClassVar[Mapping[str, Clause]] = {}  # fields composed as SQL, and where they stand
     renamable: ClassVar[bool] = True  # ALTER … RENAME TO exists
     commentable: ClassVar[bool] = True  # COMMENT ON exists
     first_version: ClassVar[Mapping[str, int]] = {}  # field: first major version, if not 14
@@ -119,6 +121,11 @@ class Object(Record):
         }
 
     # -- DDL ------------------------------------------------------------------------------------
+
+    def fragments(self) -> Iterator[Fragment]:
+        """Yield the SQL in fields and key that statements are composed of."""
+        for field, clause in self.sql_clauses.items():
+            yield from fragments_in(field, clause, getattr(self, field))
 
     def define(
         self, context: PlanningContext, parts: Sequence[InlinePart] = ()

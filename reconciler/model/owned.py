@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 
 from pydantic import Field
 
+from reconciler.model.clauses import Fragment
 from reconciler.model.context import PlanningContext
 from reconciler.model.object import Object
 from reconciler.model.privileges import (
@@ -17,6 +18,7 @@ from reconciler.model.privileges import (
     after_owner_change,
     all_privileges,
     grantors,
+    privilege_fragments,
 )
 from reconciler.model.statement import Statement
 from reconciler.sql import compose, raw, text
@@ -132,6 +134,10 @@ class Granted(Owned, Grantable):
         default=None,
         description="role (or `public`) → privileges, or `all`; an owner who is not listed has all",
     )
+
+    def fragments(self) -> Iterator[Fragment]:
+        yield from super().fragments()
+        yield from privilege_fragments(self.grants)
 
     @classmethod
     def default_grants(cls) -> dict[str, list[str]]:

@@ -13,6 +13,7 @@ from typing import LiteralString
 
 from psycopg import sql
 
+from reconciler.model.clauses import PRIVILEGE, Fragment
 from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, joined, name, raw, text
@@ -58,6 +59,15 @@ def after_owner_change(grants: Grants, old: str, new: str) -> dict[str, tuple[st
     if old in grants:
         changed[new] = tuple(dict.fromkeys([*grants[old], *grants.get(new, ())]))
     return changed
+
+
+def privilege_fragments(grants: Grants | None, field: str = "grants") -> Iterator[Fragment]:
+    """Yield the privileges of a field, as GRANT names them."""
+    for privileges in (grants or {}).values():
+        for privilege in privileges:
+            if privilege != ALL:
+                granted = privilege.partition(BY)[0].removesuffix(OPTION)
+                yield Fragment(field, PRIVILEGE, granted)
 
 
 _Options = dict[str, bool]  # privilege → whether with grant option

@@ -8,9 +8,17 @@ from typing import ClassVar, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from reconciler.model.catalog_sql import acl_grants
+from reconciler.model.clauses import QUERY, Fragment, fragments_in
 from reconciler.model.object import PlanningContext
 from reconciler.model.owned import Granted
-from reconciler.model.privileges import PUBLIC, Access, Grants, all_privileges, grantors
+from reconciler.model.privileges import (
+    PUBLIC,
+    Access,
+    Grants,
+    all_privileges,
+    grantors,
+    privilege_fragments,
+)
 from reconciler.model.statement import Statement
 from reconciler.sql import compose, literal, name, text
 
@@ -43,6 +51,17 @@ class QueryRelation(Granted):
     shape: tuple[tuple[str, str, str, str], ...] = Field(
         default=(), json_schema_extra={"derived": True}
     )
+
+    def fragments(self) -> Iterator[Fragment]:
+        yield from super().fragments()
+        yield from fragments_in("query", QUERY, self.select)
+        for column in self.described_columns.values():
+            yield from privilege_fragments(column.grants, "columns")
+
+    @property
+    def select(self) -> str:
+        """The SELECT command without a semicolon at the end."""
+        return self.query.strip().rstrip(";")
 
     @property
     def described_columns(self) -> Mapping[str, QueryColumn]:

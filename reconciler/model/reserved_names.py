@@ -26,7 +26,7 @@ SCRATCH_APPLICATION = scratch.APPLICATION  # "reconcile scratch"
 APPLIER_LOCK = (0x7265636F, 0x6E63696C)
 
 # Prefix of a setting, local to one transaction, that carries the position of a sequence from an
-# identity column to the column that replaces it.
+# identity column to the column that replaces it, or the rows of a backfill's statement.
 SETTING_PREFIX = "reconcile."
 
 # -- databases -------------------------------------------------------------------------------------
@@ -40,6 +40,14 @@ SCRATCH_DATABASE_PREFIX = scratch.DATABASE_PREFIX  # "reconcile_scratch_"
 # Schema of the journal, unless `journal` names another. Its tables are `run`, `step` and `touched`
 # (reconciler/journal/journal.py), and `backfill`. No kind sees the schema.
 JOURNAL = "reconcile"
+
+
+def schema_user(schema: str) -> str:
+    """Return who uses a schema that no declaration may fill, or ""."""
+    if schema.startswith("pg_") or schema == "information_schema":
+        return "PostgreSQL"
+    return "the journal" if schema == JOURNAL else ""
+
 
 # Comment on the table `run`, by which a journal is recognised in a schema of any name.
 JOURNAL_COMMENT = "the runs of reconcile: a journal"
@@ -61,6 +69,11 @@ UNVALIDATED_COMMENT = "reconcile is about to validate this again. "
 # hash of the object's name, and by `_old` for one to be dropped; and a regular expression for both.
 BUILD_PREFIX = "reconcile_"
 BUILD_NAME = f"^{BUILD_PREFIX}[0-9a-f]{{12}}(_old)?$"
+
+# Prefix of a function and a materialized view in the schema of a table, followed by 12 random
+# hexadecimal digits: a backfill runs as the owner of the table by them. No other transaction sees
+# either.
+AS_OWNER_PREFIX = "reconcile_as_owner_"
 
 # Prefix of a data type or function, until its replacement in the same transaction is complete.
 OLD_PREFIX = "reconcile_old_"

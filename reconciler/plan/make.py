@@ -9,16 +9,18 @@ from reconciler.diff.diff import Change
 from reconciler.diff.inherited import context_of_reparenting, with_inherited
 from reconciler.diff.renames import Renaming
 from reconciler.introspect.notices import unfinished_notices
+from reconciler.model.declared import without_defaults_of_files
 from reconciler.model.object import PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
 from reconciler.plan.collect import collect_operations
+from reconciler.plan.evaluated import evaluated_code
 from reconciler.plan.fingerprint import fingerprint_of
 from reconciler.plan.operations import Operation, Operations
 from reconciler.plan.order import steps_in_order
 from reconciler.plan.plan import Plan, Planned, Renamed
 from reconciler.plan.undo import add_undo_of_one_way
-from reconciler.server.connection import redacted
+from reconciler.server.redaction import redacted
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,11 @@ def make_plan(comparison: Comparison, info: PlanInfo) -> Plan:
             *_planned_leftovers(operations, live),
         ),
         steps=tuple(steps),
-        notes=(*info.notes, *_unfinished(operations)),
+        notes=(
+            *info.notes,
+            *evaluated_code(changes, steps, desired, comparison.context.user),
+            *_unfinished(operations),
+        ),
         fingerprint=_fingerprint(operations, comparison),
         touches=_touched(changes, comparison.before or live, desired),
         renames=tuple(_renamed(r) for r in comparison.renamings),
@@ -93,6 +99,8 @@ def _planned_changes(operations: Operations, desired: State) -> Iterator[Planned
         if change.ref in operations.reused or by_postgres:
             continue
         after = (desired.get(change.ref) or change.desired) if change.desired else None
+        if after is not None and change.action == "create":
+            after = without_defaults_of_files(after, operations.context.declared.get(change.ref))
         yield Planned(
             action=change.action,
             kind=change.ref.kind,

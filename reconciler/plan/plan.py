@@ -97,6 +97,9 @@ class Plan(BaseModel):
     renames: tuple[Renamed, ...] = ()
     rollback_of: int | None = None
     digest: str = ""
+    signature: str = Field(
+        default="", description="HMAC-SHA256 by RECONCILE_PLAN_KEY, if that was set"
+    )
 
     def sealed(self) -> Plan:
         """Return the plan with the digest filled in."""
@@ -108,7 +111,9 @@ class Plan(BaseModel):
 
     def _digest(self) -> str:
         undigested = self.model_copy(update={"digest": ""})
-        document = undigested.model_dump_json(exclude={"changes": {"__all__": ORIGIN_FIELDS}})
+        document = undigested.model_dump_json(
+            exclude={"changes": {"__all__": ORIGIN_FIELDS}, "signature": True}
+        )
         return sha256(document.encode()).hexdigest()
 
     def hazards(self) -> dict[HazardKind, list[str]]:

@@ -14,6 +14,7 @@ from reconciler.plan.plan import Plan
 from reconciler.plan.step import Step
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Connection, run_sql
+from reconciler.server.door import run_statement
 
 SHOWN = 10  # differences in an error's message
 
@@ -67,7 +68,7 @@ def _run(connection: Connection, commands: list[tuple[Step, str]], title: str) -
 def _run_command(connection: Connection, step: Step, sql: str, title: str) -> None:
     """Run a command; raise ProofError with step and SQL on failure."""
     try:
-        run_sql(connection, sql)
+        run_statement(connection, sql)
     except StatementFailed as error:
         where = f"step {step.id} ({step.action} {step.kind} {step.identity})"
         raise ProofError(f"{title} fails on scratch at {where}: {error}\n{sql}") from error

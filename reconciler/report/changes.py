@@ -26,8 +26,8 @@ def difference_lines(difference: Difference, indent: str) -> list[str]:
         return [f"{indent}{difference.field}: {live} → {desired}"]
     return [
         f"{indent}{difference.field}:",
-        *(f"{indent}  - {line}" for line in live.strip("\n").splitlines()),
-        *(f"{indent}  + {line}" for line in desired.strip("\n").splitlines()),
+        *(f"{indent}  - {line}" for line in live.strip("\n").split("\n")),
+        *(f"{indent}  + {line}" for line in desired.strip("\n").split("\n")),
     ]
 
 

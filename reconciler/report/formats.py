@@ -1,11 +1,12 @@
 """Find the output formats: every format is a module of the package, of the same name.
 
 For every subject that a format can show, its module defines a function of the subject's name which
-returns the document as text:
+returns a document, made by `reconciler.escape`:
 
 - `plan(plan: Plan)` and `drift(plan: Plan)`
 - `checks(plan: Plan, results: Sequence[Result])`, the document of `verify`
 - `history(runs: Sequence[Run])` and `run(detail: Detail)`, the documents of `history`
+- `servers(servers: Sequence[EmbeddedServer])`, the document of `embedded status`
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from pkgutil import iter_modules
 from typing import Literal
 
 from reconciler import report
+from reconciler.escape import Document
 
-Subject = Literal["plan", "drift", "checks", "history", "run"]
-Renderer = Callable[..., str]
+Subject = Literal["plan", "drift", "checks", "history", "run", "servers"]
+Renderer = Callable[..., Document]
 
 
 def renderers(subject: Subject) -> dict[str, Renderer]:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from reconciler.checks.run import Result
+from reconciler.escape import Document, json_document
 from reconciler.journal.history import Detail, Run, Touched
 from reconciler.plan.plan import Plan
 from reconciler.plan.step import Step
+from reconciler.server.embedded import EmbeddedServer
 
 DRIFT = {"create": "missing", "alter": "changed", "drop": "unexpected"}
 
 
-def plan(plan: Plan) -> str:
+def plan(plan: Plan) -> Document:
     """Render a plan as the document accepted by `apply`."""
-    return plan.model_dump_json(indent=2) + "\n"
+    return json_document(plan.model_dump(mode="json"))
 
 
 def plan_schema() -> dict[str, Any]:
@@ -27,7 +28,7 @@ def plan_schema() -> dict[str, Any]:
     }
 
 
-def drift(plan: Plan) -> str:
+def drift(plan: Plan) -> Document:
     """Render the differences between the declaration and the live database."""
     differences = [
         {
@@ -43,7 +44,7 @@ def drift(plan: Plan) -> str:
     )
 
 
-def checks(plan: Plan, results: Sequence[Result]) -> str:
+def checks(plan: Plan, results: Sequence[Result]) -> Document:
     """Render the results of checks, and the differences from the declared structure."""
     return _document(
         in_sync=plan.in_sync,
@@ -58,12 +59,32 @@ def checks(plan: Plan, results: Sequence[Result]) -> str:
     )
 
 
-def history(runs: Sequence[Run]) -> str:
+def history(runs: Sequence[Run]) -> Document:
     """Render a list of runs."""
     return _document(runs=[run.model_dump(mode="json") for run in runs])
 
 
-def run(detail: Detail) -> str:
+def servers(servers: Sequence[EmbeddedServer]) -> Document:
+    """Render the servers that reconcile keeps."""
+    return _document(
+        servers=[
+            {
+                "name": server.name,
+                "purpose": server.purpose,
+                "major": server.major,
+                "running": server.pid is not None,
+                "pid": server.pid,
+                "since": server.since.isoformat() if server.since else None,
+                "idle_seconds": server.idle,
+                "data": str(server.data),
+                "socket": server.sockets,
+            }
+            for server in servers
+        ]
+    )
+
+
+def run(detail: Detail) -> Document:
     """Render a run with the outcome of every step, and every object before and after."""
     outcomes = {
         record.step_id: record.model_dump(mode="json", exclude={"step_id"})
@@ -95,5 +116,5 @@ def _touched(touched: Touched) -> dict[str, Any]:
     }
 
 
-def _document(**content: Any) -> str:
-    return json.dumps({"version": 1, **content}, indent=2, ensure_ascii=False) + "\n"
+def _document(**content: Any) -> Document:
+    return json_document({"version": 1, **content})

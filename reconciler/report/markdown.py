@@ -1,72 +1,102 @@
-"""Markdown for a pull request's comment."""
+"""Markdown for a pull request's comment.
+
+What comes from outside stands in code only, in which GitHub interprets nothing: no tag, link,
+@mention or reference. The document is cut where a comment could not hold it.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
+from reconciler.escape import MAX_LINE, Document, clipped, document, one_line
 from reconciler.plan.plan import Plan
 from reconciler.plan.step import Step
 from reconciler.report.changes import SIGNS, allow_flags, change_counts, difference_lines
 
+MAX_LENGTH = 65_000  # characters; GitHub accepts 65,536 in a comment
+NOTICE_LENGTH = 200
 
-def plan(plan: Plan) -> str:
+
+@dataclass(frozen=True)
+class _Block:
+    """Lines that may be cut, between lines that open and close them."""
+
+    lines: tuple[str, ...]
+    head: tuple[str, ...] = ()
+    tail: tuple[str, ...] = ()
+
+
+def plan(plan: Plan) -> Document:
     """Render the verdict, the hazards, a table of changes, and the SQL behind a fold."""
-    return "\n".join(_plan_lines(plan)) + "\n"
+    return document(_cut(_blocks(plan)))
 
 
-def _plan_lines(plan: Plan) -> Iterator[str]:
-    yield f"## reconcile: {change_counts(plan.changes)}"
-    yield ""
-    yield f"Target {_code(plan.target)}; {plan.unchanged} declared objects are as they should be."
-    yield from (f"\n> {note}" for note in plan.notes)
+def _cut(blocks: Iterable[_Block]) -> Iterator[str]:
+    """Yield the lines that fit into a comment, and the number of the others."""
+    space, left_out = MAX_LENGTH - NOTICE_LENGTH, 0
+    for block in blocks:
+        space -= sum(len(line) + 1 for line in (*block.head, *block.tail))
+        if left_out or space < 0:
+            left_out += len(block.lines)
+            continue
+        yield from block.head
+        for number, line in enumerate(block.lines):
+            space -= len(line) + 1
+            if space < 0:
+                left_out = len(block.lines) - number
+                break
+            yield line
+        yield from block.tail
+    if left_out:
+        yield ""
+        yield (
+            f"> {left_out:,} more lines do not fit into a comment:"
+            " `reconcile plan --format text` shows them."
+        )
+
+
+def _blocks(plan: Plan) -> Iterator[_Block]:
+    yield _Block((f"## reconcile: {change_counts(plan.changes)}", ""))
+    target = f"Target {_code(plan.target)}; {plan.unchanged} declared objects"
+    yield _Block((f"{target} are as they should be.",))
+    yield _Block(tuple(line for note in plan.notes for line in ("", f"> {_code(note)}")))
     if plan.in_sync:
         return
     if plan.scratch:
-        yield (
-            f"Proven on {plan.scratch}: the plan leads to the declared state, its undo leads back."
-        )
-    yield from _hazard_lines(plan)
-    yield from _answer_lines(plan)
-    yield from _change_table(plan)
-    yield from _difference_fold(plan)
-    yield from _step_fold(plan)
+        proof = "the plan leads to the declared state, its undo leads back."
+        yield _Block(("", f"Proven on {_code(plan.scratch)}: {proof}"))
+    if plan.hazards():
+        yield _Block(tuple(_hazard_lines(plan)), ("", "> [!WARNING]"))
+    if plan.answers:
+        answers = tuple(f"> {_code(answer.words)}  " for answer in plan.answers)
+        yield _Block(answers, ("", "> [!WARNING]"))
+    yield _Block(tuple(_table_lines(plan)), ("", "| | kind | object | differs in |", "|-|-|-|-|"))
+    if any(change.differences for change in plan.changes):
+        yield _fold("What differs", "diff", _difference_lines(plan))
+    steps = (line for step in plan.steps for line in _step_lines(step))
+    yield _fold(f"{len(plan.steps)} steps", "sql", steps)
 
 
 def _hazard_lines(plan: Plan) -> Iterator[str]:
-    hazards = plan.hazards()
-    if not hazards:
-        return
-    yield "\n> [!WARNING]"
-    for hazard, reasons in sorted(hazards.items()):
-        yield from (f"> **{hazard}**: {reason}  " for reason in reasons)
-    yield f"> `apply` needs {_code(allow_flags(plan))}"
+    yield f"> `apply` needs {_code(allow_flags(plan))}  "
+    for hazard, reasons in sorted(plan.hazards().items()):
+        yield from (f"> **{hazard}**: {_code(reason)}  " for reason in reasons)
 
 
-def _answer_lines(plan: Plan) -> Iterator[str]:
-    if plan.answers:
-        yield "\n> [!WARNING]"
-        yield from (f"> {answer.words}  " for answer in plan.answers)
-
-
-def _change_table(plan: Plan) -> Iterator[str]:
-    yield "\n| | kind | object | differs in |"
-    yield "|-|-|-|-|"
+def _table_lines(plan: Plan) -> Iterator[str]:
     for change in plan.changes:
-        fields = ", ".join(_code(difference.field) for difference in change.differences)
-        yield f"| {SIGNS[change.action]} | {change.kind} | {_code(change.identity)} | {fields} |"
+        fields = ", ".join(_cell(difference.field) for difference in change.differences)
+        yield f"| {SIGNS[change.action]} | {change.kind} | {_cell(change.identity)} | {fields} |"
 
 
-def _difference_fold(plan: Plan) -> Iterator[str]:
-    changed = [change for change in plan.changes if change.differences]
-    if not changed:
-        return
-    yield from ("\n<details><summary>What differs</summary>\n", "```diff")
-    for change in changed:
-        yield f"@@ {change.kind} {change.identity} @@"
+def _difference_lines(plan: Plan) -> Iterator[str]:
+    for change in plan.changes:
+        if change.differences:
+            yield f"@@ {change.kind} {change.identity} @@"
         for difference in change.differences:
             yield from map(_diff_line, difference_lines(difference, "  "))
-    yield from ("```", "</details>")
 
 
 def _diff_line(line: str) -> str:
@@ -75,23 +105,33 @@ def _diff_line(line: str) -> str:
     return unindented if unindented.startswith(("- ", "+ ")) else line
 
 
-def _step_fold(plan: Plan) -> Iterator[str]:
-    yield from (f"\n<details><summary>{len(plan.steps)} steps</summary>\n", "```sql")
-    for step in plan.steps:
-        yield from _step_lines(step)
-    yield from ("```", "</details>")
-
-
 def _step_lines(step: Step) -> Iterator[str]:
     lock = f"{step.lock} on {step.relation}" if step.lock else "no table lock"
     block = f"transaction {step.transaction}" if step.transaction else "outside transactions"
     yield f"-- {step.id}: {lock}, {block}"
-    yield step.sql.replace("```", "` ` `") + ";"
+    yield from f"{step.sql};".split("\n")
+
+
+def _fold(summary: str, language: str, lines: Iterable[str]) -> _Block:
+    """Return a fold with a block of code, whose fence is longer than any within."""
+    shown = tuple(clipped(one_line(line), MAX_LINE) for line in lines)
+    fence = "`" * max([3, *(_longest_run(line) + 1 for line in shown)])
+    head = ("", f"<details><summary>{summary}</summary>", "", f"{fence}{language}")
+    return _Block(shown, head, (fence, "</details>"))
 
 
 def _code(text: str) -> str:
     """Quote text as inline code, within a fence longer than any run of backticks in the text."""
-    longest = max(map(len, re.findall("`+", text)), default=0)
-    fence, pad = "`" * (longest + 1), " " if longest else ""
-    escaped = text.replace("|", r"\|").replace("\n", " ")  # a table's cell is one line
-    return f"{fence}{pad}{escaped}{pad}{fence}"
+    shown = clipped(one_line(text), MAX_LINE)
+    fence = "`" * (_longest_run(shown) + 1)
+    pad = " " if shown.strip(" ") != shown or "`" in shown or not shown else ""
+    return f"{fence}{pad}{shown}{pad}{fence}"
+
+
+def _cell(text: str) -> str:
+    """Quote text as inline code in a table, where a | ends a cell even within code."""
+    return _code(text.replace("\\|", r"\x5c|")).replace("|", r"\|")
+
+
+def _longest_run(text: str) -> int:
+    return max(map(len, re.findall("`+", text)), default=0)

@@ -10,11 +10,12 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from reconciler.apply.backfill import Progress as BackfillProgress
 from reconciler.apply.outcome import StepOutcome
+from reconciler.escape import one_line
 from reconciler.plan.step import Step
 
 REPORT_INTERVAL = 5.0  # seconds between plain lines of one step
@@ -66,9 +67,9 @@ class Bars:
 
     def __init__(self, console: Console) -> None:
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
-            TextColumn("{task.fields[rows_done]}"),
+            TextColumn("{task.fields[rows_done]}", markup=False),
             TimeElapsedColumn(),
         )
         self._bars = Progress(*columns, console=console, transient=True)
@@ -87,7 +88,7 @@ class Bars:
         self._bars.stop()
 
     def started(self, step: Step) -> None:
-        title = escape(_title(step))
+        title = one_line(_title(step))
         self._tasks[step.id] = self._bars.add_task(title, total=None, rows_done="")
 
     def progress(self, step: Step, progress: BackfillProgress) -> None:
@@ -96,7 +97,7 @@ class Bars:
                 self._tasks[step.id],
                 completed=progress.done,
                 total=progress.total or None,
-                rows_done=_rows_done(progress),
+                rows_done=one_line(_rows_done(progress)),
             )
 
     def notice(self, words: str) -> None:
@@ -111,7 +112,8 @@ class Bars:
         self._print(COLOURS[outcome.status], outcome.status, _title(outcome.step))
 
     def _print(self, colour: str, label: str, message: str) -> None:
-        self._bars.console.print(f"  [{colour}]{label}[/] {escape(message)}", highlight=False)
+        line = Text.assemble("  ", (label, colour), " ", one_line(message))  # no markup is read
+        self._bars.console.print(line, highlight=False)
 
 
 def _rows_done(progress: BackfillProgress) -> str:

@@ -7,10 +7,12 @@ from datetime import datetime
 
 from reconciler.apply.outcome import Outcome, StepOutcome
 from reconciler.checks.run import Result
+from reconciler.escape import MAX_LINE, Document, document
 from reconciler.journal.history import Detail, Run, StepRecord
 from reconciler.plan.plan import Plan, Planned
 from reconciler.plan.step import Step
 from reconciler.report.changes import SIGNS, allow_flags, change_counts, difference_lines
+from reconciler.server.embedded import EmbeddedServer
 
 DRIFT = {"create": "is missing", "alter": "was changed", "drop": "should not be there"}
 PAST_TENSE = {"create": "created", "alter": "altered", "drop": "dropped"}
@@ -18,7 +20,7 @@ HISTORY_HEAD = ("run", "when", "who", "status", "what", "took")
 INDENT = "      "
 
 
-def plan(plan: Plan) -> str:
+def plan(plan: Plan) -> Document:
     """Render hazards first, then the changes, then the steps with the locks taken."""
     return _joined(_plan_lines(plan))
 
@@ -83,7 +85,7 @@ def _step_lines(step: Step) -> Iterator[str]:
     yield from _indented(step.sql)
 
 
-def drift(plan: Plan) -> str:
+def drift(plan: Plan) -> Document:
     """Render the differences between the declaration and the live database."""
     return _joined(_drift_lines(plan))
 
@@ -103,7 +105,7 @@ def _drift_lines(plan: Plan) -> Iterator[str]:
             yield from difference_lines(difference.model_copy(update={"field": title}), INDENT)
 
 
-def checks(plan: Plan, results: Sequence[Result]) -> str:
+def checks(plan: Plan, results: Sequence[Result]) -> Document:
     """Render one line for each check, the reason of a failure below, and the count."""
     return _joined(_check_lines(plan, results))
 
@@ -113,7 +115,8 @@ def _check_lines(plan: Plan, results: Sequence[Result]) -> Iterator[str]:
     yield from (f"        {c.action} {c.kind} {c.identity}" for c in plan.changes)
     for result in results:
         yield _verdict(result.name, passed=result.passed)
-        yield from (f"        {line}" for line in result.complaint.splitlines())
+        if not result.passed:
+            yield from (f"        {line}" for line in result.complaint.split("\n"))
     yield f"{sum(result.passed for result in results)}/{len(results)} checks passed"
 
 
@@ -121,10 +124,28 @@ def _verdict(title: str, *, passed: bool) -> str:
     return f"{'ok' if passed else 'FAILED':8}{title}"
 
 
-def history(runs: Sequence[Run]) -> str:
+def servers(servers: Sequence[EmbeddedServer]) -> Document:
+    """Render the servers that reconcile keeps, with their folders below."""
+    if not servers:
+        return document(["there are no embedded servers"])
+    return _joined(line for server in servers for line in _server_lines(server))
+
+
+def _server_lines(server: EmbeddedServer) -> Iterator[str]:
+    if server.pid is None:
+        yield f"{server.name}: stopped"
+    else:
+        since = f" since {_local_time(server.since)}" if server.since else ""
+        idle = f"{server.idle / 60:g} min after its last use"
+        yield f"{server.name}: running{since}, process {server.pid}; stops {idle}"
+        yield f"{INDENT}socket  {server.sockets}"
+    yield f"{INDENT}data    {server.data}"
+
+
+def history(runs: Sequence[Run]) -> Document:
     """Render a table of runs, the latest first."""
     if not runs:
-        return "no runs are recorded\n"
+        return document(["no runs are recorded"])
     table = [HISTORY_HEAD, *(_history_row(run) for run in runs)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return _joined(
@@ -144,7 +165,7 @@ def _history_row(run: Run) -> tuple[str, ...]:
     )
 
 
-def run(detail: Detail) -> str:
+def run(detail: Detail) -> Document:
     """Render a run: user and time, the plan's changes, and the outcome of every step."""
     return _joined(_run_lines(detail))
 
@@ -173,10 +194,10 @@ def _recorded_step_lines(step: Step, record: StepRecord | None) -> Iterator[str]
         yield f"  {step.id}  {record.status} in {_duration(record.seconds)}{tries}"
     yield from _indented(step.sql)
     if record is not None and record.error:
-        yield from (f"{INDENT}! {line}" for line in record.error.splitlines())
+        yield from (f"{INDENT}! {line}" for line in record.error.split("\n"))
 
 
-def recap(outcome: Outcome) -> str:
+def recap(outcome: Outcome) -> Document:
     """Render the end of `apply`: failures, skipped steps, and the counts on the last line."""
     return _joined(_recap_lines(outcome))
 
@@ -185,7 +206,7 @@ def _recap_lines(outcome: Outcome) -> Iterator[str]:
     for step in outcome.steps:
         if step.status == "failed":
             yield f"failed: {_step_title(step)}"
-            yield from (f"    {line}" for line in step.error.splitlines())
+            yield from (f"    {line}" for line in step.error.split("\n"))
     for step in outcome.steps:
         if step.status == "skipped":
             yield f"skipped: {_step_title(step)}: {step.error}"
@@ -231,8 +252,8 @@ def _duration(seconds: float | None) -> str:
 
 
 def _indented(sql: str) -> Iterator[str]:
-    return (f"{INDENT}{line}" for line in sql.splitlines())
+    return (f"{INDENT}{line}" for line in sql.split("\n"))
 
 
-def _joined(lines: Iterator[str]) -> str:
-    return "\n".join(lines) + "\n"
+def _joined(lines: Iterator[str]) -> Document:
+    return document(lines, longest=MAX_LINE)

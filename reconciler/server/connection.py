@@ -2,67 +2,125 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, LiteralString, cast
 
 import psycopg
-from psycopg import pq
+from psycopg import conninfo, pq
 from psycopg.rows import dict_row
 
 from reconciler.errors import ConnectionFailed, SettingsError, StatementFailed
 from reconciler.server.capabilities import Server
+from reconciler.server.parameters import DEFAULTS, DEFAULTS_SINCE_17, FIXED
+from reconciler.server.redaction import EXPECTED, hide, redacted
+from reconciler.server.trust import withheld_hint
 
 Row = dict[str, Any]
 Connection = psycopg.Connection[Row]
 APPLICATION = "reconcile"  # listed in model.reserved_names
 
-# Settings that decide how PostgreSQL prints literals, so that all servers print alike.
-PRINTING = {"datestyle": "ISO, MDY", "intervalstyle": "postgres"}
+# Against a network that drops packets: without an answer, a connection ends after a minute. libpq
+# ignores the parameters on Unix sockets.
+NETWORK = {
+    "connect_timeout": "15",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+}
+ENCODING_HINTS = {
+    "22021": "text is read as UTF-8, and something in the database is not: in the encoding"
+    " SQL_ASCII, PostgreSQL does not check names, comments and bodies; write it again in UTF-8",
+    "22P05": "the encoding of the database lacks the character",
+}
+NO_SERVER = " host=/nowhere hostaddr=''"  # a connection there fails at once
 
-# Our sessions are idle while we wait for others or work on scratch. Before 14 there is no such
-# setting.
-NO_IDLE_TIMEOUT = (
-    "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'"
-)
 
-_URL_PASSWORD = re.compile(r"(://[^:@/?#\s]*:)[^/?#\s]*@")
-_QUERY_PASSWORD = re.compile(r"((?:ssl)?password=)[^&\s]*", re.IGNORECASE)
-_KEYWORD_PASSWORD = re.compile(r"(password\s*=\s*)('(?:[^'\\]|\\.)*'|\S+)", re.IGNORECASE)
+def connect(
+    target: str, *, application: str = APPLICATION, settings: Mapping[str, str] | None = None
+) -> Connection:
+    """Connect in autocommit mode, and set the parameters of the session.
 
-
-def connect(target: str, *, application: str = APPLICATION) -> Connection:
-    """Connect in autocommit mode.
-
-    `target` is a libpq URL or keyword string; "" leaves everything to libpq's PG* variables. Raises
-    SettingsError if `target` is neither, and ConnectionFailed; no message holds the password.
+    `target` is a libpq URL or keyword string; "" leaves everything to libpq's PG* variables.
+    `settings` replace some of the parameters. Raises SettingsError if `target` is neither, and
+    ConnectionFailed; no message holds the password.
     """
     try:
-        connection = Connection.connect(
-            target, autocommit=True, row_factory=dict_row, fallback_application_name=application
-        )
-    except psycopg.ProgrammingError as e:
+        everything = _with_network(target, application)
+        connection = Connection.connect(everything, autocommit=True, row_factory=dict_row)
+    except (psycopg.ProgrammingError, UnicodeError) as e:
         raise SettingsError(
-            f"the target {redacted(target)!r} is not a connection string: {hide(str(e), target)}"
+            f"{redacted(target)} is not a connection string: {hide(str(e), target)}; {EXPECTED}"
         ) from None
     except psycopg.OperationalError as e:
         raise ConnectionFailed(
             f"cannot connect to {redacted(target)}: {hide(str(e).strip(), target)}"
+            f"{withheld_hint(target)}"
         ) from None
     connection.prepare_threshold = None
-    with translated():
-        for setting, value in PRINTING.items():
-            connection.execute("SELECT set_config(%s, %s, false)", [setting, value])
-        connection.execute(NO_IDLE_TIMEOUT)
+    try:
+        _set_parameters(connection, settings or {})
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
+def _with_network(target: str, application: str) -> str:
+    """Add the parameters of NETWORK that neither `target`, a service nor the environment sets.
+
+    libpq alone knows how these are merged: ask libpq for the parameters of a failed connection.
+    """
+    asked = pq.PGconn.connect_start((conninfo.make_conninfo(target) + NO_SERVER).encode())
+    given = {o.keyword.decode() for o in asked.info if o.val}
+    asked.finish()
+    added = {name: value for name, value in NETWORK.items() if name not in given}
+    return conninfo.make_conninfo(target, fallback_application_name=application, **added)
+
+
+def _set_parameters(connection: Connection, settings: Mapping[str, str]) -> None:
+    """Set the parameters of the session by a statement that no search_path can change."""
+    values = {**FIXED, **DEFAULTS}
+    if server_of(connection).has_transaction_timeout:
+        values |= DEFAULTS_SINCE_17
+    with translated():
+        fires = connection.execute(*_assignment({**values, **settings}, local=False)).fetchall()
+        if fires[0]["session_replication_role"] != "origin":
+            # Only a privileged role may change the parameter.
+            connection.execute("SELECT set_config('session_replication_role', 'origin', false)")
+
+
+def fix_parameters(connection: Connection, settings: Mapping[str, str] | None = None) -> None:
+    """Set the parameters that nobody changes, and `settings`, until the end of the transaction.
+
+    A pooler may give each transaction another session.
+    """
+    with translated():
+        connection.execute(*_assignment({**FIXED, **(settings or {})}, local=True))
+
+
+def _assignment(values: Mapping[str, str], *, local: bool) -> tuple[LiteralString, list[object]]:
+    """Return a query to set parameters, and the values for the query."""
+    call: LiteralString = "pg_catalog.set_config(%s, %s, %s)"
+    role: LiteralString = "pg_catalog.current_setting('session_replication_role')"
+    calls = cast("LiteralString", ", ".join([call] * len(values)))
+    return (
+        f"SELECT {calls}, {role} AS session_replication_role",
+        [part for name, value in values.items() for part in (name, value, local)],
+    )
+
+
 def adjust(connection: Connection, settings: Mapping[str, str]) -> None:
-    """Set parameters of the session; raises StatementFailed.
+    """Set parameters of the session; raises StatementFailed, and SettingsError for one of FIXED.
 
     The role comes last: it may lack the privilege to set the others.
     """
+    if fixed := sorted(s for s in settings if s.lower() in FIXED):
+        raise SettingsError(
+            f"{', '.join(fixed)}: reconcile sets this itself, because the meaning of a plan's SQL"
+            " depends on it; remove it from --set and from `session` in reconcile.yml"
+        )
     for setting in sorted(settings, key=lambda s: s.lower() == "role"):
         rows(connection, "SELECT set_config(%s, %s, false)", [setting, settings[setting]])
 
@@ -110,34 +168,6 @@ def translated(statement: str = "") -> Generator[None]:
             diag.message_primary or str(e).strip() or type(e).__name__,
             sqlstate=e.sqlstate or "",
             detail=diag.message_detail or "",
-            hint=diag.message_hint or "",
+            hint=diag.message_hint or ENCODING_HINTS.get(e.sqlstate or "", ""),
             sql=statement,
         ) from e
-
-
-# psycopg and libpq parse and compose connection strings, and know which parameters are secret. They
-# do not mask a secret and leave the rest as a person wrote it; make_conninfo would turn a URL into
-# keywords. So redacted() masks by pattern, and libpq is asked for the secrets to hide elsewhere.
-
-
-def redacted(target: str) -> str:
-    """Return a connection string with `***` in place of passwords."""
-    if not target:
-        return "the server that libpq's PG* variables name"
-    if "://" in target:
-        return _QUERY_PASSWORD.sub(r"\1***", _URL_PASSWORD.sub(r"\1***@", target))
-    return _KEYWORD_PASSWORD.sub(r"\1***", target)
-
-
-def hide(message: str, target: str) -> str:
-    """Return a message about a connection string without its secrets."""
-    if target:
-        message = message.replace(target, redacted(target))
-    try:
-        options = pq.Conninfo.parse(target.encode())
-    except psycopg.OperationalError:  # libpq's message may quote parts of the string
-        return _URL_PASSWORD.sub(r"\1***@", _KEYWORD_PASSWORD.sub(r"\1***", message))
-    for option in options:
-        if option.val and option.dispchar == b"*":  # libpq's mark of a secret
-            message = message.replace(option.val.decode(), "***")
-    return message

@@ -26,9 +26,10 @@ from typing import IO
 from psycopg import conninfo
 
 from reconciler.errors import ScratchError
-from reconciler.server import confine
+from reconciler.server.door import TEMPLATE
 from reconciler.server.installation import Installation
 from reconciler.server.process import (
+    CONFINE,
     data_folder,
     files_below,
     give,
@@ -42,6 +43,7 @@ from reconciler.server.process import (
     try_lock,
     unused_uid,
     wait_until_ready,
+    write_private,
 )
 
 FILE_SIZE = 4 << 30  # bytes that one file of a scratch server may hold
@@ -58,7 +60,6 @@ SETTINGS = {
     "temp_file_limit": "1GB",
     "statement_timeout": "5min",
 }
-ADMIN = "reconcile_scratch"  # an odd name, so that `postgres` can be an ordinary role
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def _start_scratch(installation: Installation) -> Running:
         make_folder(data_folder())
         make_folder(runs)
         _remove_abandoned(runs)
-        pristine, password = _pristine(installation)
+        pristine, admin, password = _pristine(installation)
         folder = Path(tempfile.mkdtemp(dir=runs, prefix="run-"))
     except OSError as e:
         raise ScratchError(f"{installation.title} cannot keep data in {data_folder()}: {e}") from e
@@ -101,7 +102,7 @@ def _start_scratch(installation: Installation) -> Running:
         give(path, uid)
     process = _launch(reachable(installation), folder, sockets, uid)
     atexit.register(_end_scratch, process, folder, sockets, lock)
-    url = _url(sockets, ADMIN, password)
+    url = _url(sockets, admin, password)
     wait_until_ready(url, folder, installation.title, lambda: process.poll() is not None)
     return Running(url, process, folder, installation)
 
@@ -117,21 +118,24 @@ def _end_scratch(
     lock.close()
 
 
-def _pristine(installation: Installation) -> tuple[Path, str]:
-    """A data folder fresh from initdb, made once, and the superuser's password in it."""
+def _pristine(installation: Installation) -> tuple[Path, str, str]:
+    """A data folder fresh from initdb, made once, and the superuser's name and password in it.
+
+    The name is a random one, so that every role of a target can be an ordinary one.
+    """
     program = (installation.tools / "postgres").stat()
-    key = f"{installation.folder} {program.st_size} {program.st_mtime_ns}"
+    key = f"{installation.folder} {program.st_size} {program.st_mtime_ns} {TEMPLATE}"
     home = data_folder() / f"pristine-{installation.major}-{sha256(key.encode()).hexdigest()[:12]}"
     with locked(data_folder() / "pristine.lock"):
-        if not (home / "password").exists():
+        if not (home / "admin").exists():
             shutil.rmtree(home, ignore_errors=True)
             made = Path(tempfile.mkdtemp(dir=data_folder(), prefix="initdb-"))
-            password = secrets.token_urlsafe(24)
-            initdb(reachable(installation), made, ADMIN, password)
-            (made / "password").write_text(password)
-            (made / "password").chmod(0o600)
+            admin, password = f"reconcile_{secrets.token_hex(8)}", secrets.token_urlsafe(24)
+            initdb(reachable(installation), made, admin, password, TEMPLATE)
+            write_private(made / "admin", f"{admin} {password}")
             made.rename(home)
-    return home, (home / "password").read_text()
+    admin, password = (home / "admin").read_text().split()
+    return home, admin, password
 
 
 def _remove_abandoned(runs: Path) -> None:
@@ -150,7 +154,7 @@ def _launch(
     order |= {"parent": os.getpid(), "file_size": FILE_SIZE}
     with (folder / "log").open("wb") as log:
         return subprocess.Popen(
-            [sys.executable, "-I", "-S", confine.__file__, json.dumps(order)],
+            [sys.executable, "-I", "-S", CONFINE, json.dumps(order)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

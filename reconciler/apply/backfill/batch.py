@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from reconciler.apply.backfill.owner import Owner
 from reconciler.apply.backfill.parts import Part
 from reconciler.model.statement import Fill
-from reconciler.server.connection import Connection, rows, run_sql
 
 Place = tuple[str, ...]
 DENSITY = (
@@ -111,13 +111,13 @@ class Done:
     last: Place | None
 
 
-def run_batch(connection: Connection, batch: Batch, *, waiting: bool) -> Done:
+def run_batch(owner: Owner, batch: Batch, *, waiting: bool) -> Done:
     """Run a batch in the open transaction; after waiting, the rows are read anew."""
     if batch.part.whole:
-        return _whole(connection, batch)
+        return _whole(owner, batch)
     if waiting:
-        run_sql(connection, batch.wait())
-    found = rows(connection, batch.fill())[0]
+        owner.rows(batch.wait())
+    found = owner.rows(batch.fill())[0]
     return Done(
         found["looked"],
         found["nulls"],
@@ -126,11 +126,10 @@ def run_batch(connection: Connection, batch: Batch, *, waiting: bool) -> Done:
     )
 
 
-def _whole(connection: Connection, batch: Batch) -> Done:
+def _whole(owner: Owner, batch: Batch) -> Done:
     spec = batch.spec
     only = "" if batch.part.relation == spec.relation else "ONLY "
-    found = rows(
-        connection,
+    found = owner.rows(
         f"""WITH reconcile_filled AS (
             UPDATE {only}{batch.part.relation} AS {batch.alias} SET {spec.column} = {spec.value}
             WHERE {spec.fillable} RETURNING 1)

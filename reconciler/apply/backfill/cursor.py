@@ -11,6 +11,7 @@ from hashlib import sha256
 
 from reconciler.apply.backfill.parts import Part
 from reconciler.errors import StatementFailed
+from reconciler.journal.tables import create_table
 from reconciler.model.reserved_names import BACKFILL_TABLE
 from reconciler.model.statement import Fill
 from reconciler.server.connection import Connection, rows, run_sql, translated
@@ -83,22 +84,10 @@ def cursor_of(connection: Connection, spec: Fill, schema: str | None) -> Cursor 
     try:
         with translated(), connection.transaction():
             if not rows(connection, "SELECT to_regclass(%s) AS there", [table])[0]["there"]:
-                run_sql(connection, _definition(table))
+                run_sql(connection, create_table(schema, BACKFILL_TABLE))
             may = rows(connection, f"SELECT {NEEDED} AS it", {"there": table})[0]["it"]
     except StatementFailed as e:
         if e.sqlstate not in UNWRITABLE:
             raise
         return None
     return cursor if may else None
-
-
-def _definition(table: str) -> str:
-    return f"""CREATE TABLE {table} (
-        relation text NOT NULL,
-        column_name text NOT NULL,
-        digest text NOT NULL,
-        part text NOT NULL,
-        key text[] NOT NULL,
-        place text[] NOT NULL,
-        moved_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-        PRIMARY KEY (relation, column_name, digest))"""

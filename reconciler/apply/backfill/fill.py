@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from reconciler.apply.backfill.batch import Batch, Done, Place, block_of, run_batch
 from reconciler.apply.backfill.cursor import Cursor, cursor_of
+from reconciler.apply.backfill.owner import Owner, assert_owner_can_fill, owner_of
 from reconciler.apply.backfill.parts import Part, blocks_of, estimate, last_of, parts_of
 from reconciler.apply.backfill.progress import Meter, Progress
 from reconciler.apply.backfill.throttle import Throttle, assert_visible
@@ -37,16 +38,18 @@ def fill(
     there, the backfill begins at the beginning. Raises StatementFailed, with the keys of some rows,
     if rows remain without a value.
     """
-    filled = 0
+    filled, owner = 0, owner_of(connection, spec.relation)
+    if owner is None:
+        raise StatementFailed(f"there is no table {spec.relation}")
     if spec.value is not None:
         cursor = cursor_of(connection, spec, journal)
-        if _any_left(connection, spec):
+        if _any_left(owner, spec):
             assert_visible(connection, spec.throttle)
             assert_triggers_can_be_disabled(connection, spec)
-            filled = _Walk(connection, spec, attempt, watch, cursor).all()
+            filled = _Walk(connection, spec, owner, attempt, watch, cursor).all()
         if cursor is not None:
             cursor.forget()
-    _assert_none_left(connection, spec)
+    _assert_none_left(owner, spec)
     return filled
 
 
@@ -56,6 +59,7 @@ def refusals(connection: Connection, spec: Fill) -> list[str]:
     for check in (
         lambda: assert_visible(connection, spec.throttle),
         lambda: assert_triggers_can_be_disabled(connection, spec),
+        lambda: assert_owner_can_fill(connection, spec),
     ):
         try:
             check()
@@ -68,6 +72,7 @@ def refusals(connection: Connection, spec: Fill) -> list[str]:
 class _Walk:
     connection: Connection
     spec: Fill
+    owner: Owner
     attempt: Attempt
     watch: Callable[[Progress], None]
     cursor: Cursor | None
@@ -76,13 +81,11 @@ class _Walk:
         """Fill unlocked rows first; then wait for locked rows, and rows added since."""
         self._parts = parts_of(self.connection, self.spec)
         # The value may name the table, so every batch has the table's own name as alias.
-        query = "SELECT relname FROM pg_class WHERE oid = %s::regclass"
-        relname = rows(self.connection, query, [self.spec.relation])[0]["relname"]
-        self._alias = text(name(relname))
+        self._alias = text(name(self.owner.table))
         self._throttle = Throttle(self.connection, self.spec.throttle)
         filled = self._through(waiting=False)
         for _ in range(PASSES):
-            if not _any_left(self.connection, self.spec):
+            if not _any_left(self.owner, self.spec):
                 break
             more = self._through(waiting=True)
             filled += more
@@ -105,7 +108,8 @@ class _Walk:
     ) -> int:
         filled, throttle = 0, self._throttle
         # Rows added beyond the end are left for the next pass, which keeps this one finite.
-        end, upto = blocks_of(self.connection, part), last_of(self.connection, part)
+        owner = self._owner(part)
+        end, upto = blocks_of(self.connection, part), last_of(owner, part)
         while True:
             batch = Batch(
                 self.spec,
@@ -118,11 +122,11 @@ class _Walk:
                 upto=upto,
             )
             began = time.monotonic()
-            done = self.attempt(lambda b=batch: self._run(b, cursor))
+            done = self.attempt(lambda b=batch: self._run(owner, b, cursor))
             took = time.monotonic() - began
             filled += done.filled
             if waiting and done.nulls > done.filled:
-                filled += self._one_by_one(replace(batch, rows=1, upto=done.last))
+                filled += self._one_by_one(owner, replace(batch, rows=1, upto=done.last))
             meter.advance(done.looked)
             self.watch(meter.reading())
             place = self._next(batch, done, end)
@@ -131,23 +135,32 @@ class _Walk:
             throttle.learn(done.looked, done.filled, took)
             throttle.rest(took, lambda why: self.watch(meter.reading(why)))
 
-    def _one_by_one(self, batch: Batch) -> int:
+    def _owner(self, part: Part) -> Owner:
+        """Return the owner of a part; raises StatementFailed if the part was dropped."""
+        owner = owner_of(self.connection, part.relation)
+        if owner is None:
+            raise StatementFailed(f"{part.relation} was dropped while it was filled")
+        return owner
+
+    def _one_by_one(self, owner: Owner, batch: Batch) -> int:
         """Fill each locked row in a transaction: a single row lock cannot cause deadlocks."""
         filled, place = 0, batch.after
         while True:
             done = self.attempt(
-                lambda p=place: self._run(replace(batch, after=p), None, waiting=True)
+                lambda p=place: self._run(owner, replace(batch, after=p), None, waiting=True)
             )
             filled += done.filled
             place = done.last
             if place is None:
                 return filled
 
-    def _run(self, batch: Batch, cursor: Cursor | None, *, waiting: bool = False) -> Done:
+    def _run(
+        self, owner: Owner, batch: Batch, cursor: Cursor | None, *, waiting: bool = False
+    ) -> Done:
         with translated(batch.fill()), self.connection.transaction():
             if not self.spec.throttle.triggers:
                 run_sql(self.connection, DISABLE_TRIGGERS)
-            done = run_batch(self.connection, batch, waiting=waiting)
+            done = run_batch(owner, batch, waiting=waiting)
             if cursor is not None and done.last is not None:
                 cursor.move(batch.part, done.last)
         return done
@@ -160,19 +173,18 @@ class _Walk:
         return place if block_of(place) < end else None
 
 
-def _any_left(connection: Connection, spec: Fill) -> bool:
+def _any_left(owner: Owner, spec: Fill) -> bool:
     """Return whether rows remain to be filled: a scan of any duration, without waits for locks."""
-    with translated(), connection.transaction():
-        run_sql(connection, "SELECT set_config('statement_timeout', '0', true)")
+    with translated(), owner.connection.transaction():
+        run_sql(owner.connection, "SELECT set_config('statement_timeout', '0', true)")
         null = spec.fillable if spec.partial else spec.unfilled
-        return rows(
-            connection, f"SELECT EXISTS (SELECT FROM {spec.relation} WHERE {null}) AS left"
-        )[0]["left"]
+        query = f"SELECT EXISTS (SELECT FROM {spec.relation} WHERE {null}) AS left"
+        return owner.rows(query)[0]["left"]
 
 
-def _assert_none_left(connection: Connection, spec: Fill) -> None:
+def _assert_none_left(owner: Owner, spec: Fill) -> None:
     key = rows(
-        connection,
+        owner.connection,
         """SELECT a.attname::text
            FROM pg_index AS i CROSS JOIN unnest(i.indkey) WITH ORDINALITY AS k(n, o)
            JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.n
@@ -180,12 +192,11 @@ def _assert_none_left(connection: Connection, spec: Fill) -> None:
         [spec.relation],
     )
     columns = ", ".join(text(name(r["attname"])) for r in key) or "ctid"
-    with translated(), connection.transaction():
-        run_sql(connection, "SELECT set_config('statement_timeout', '0', true)")
-        sample = rows(
-            connection,
+    with translated(), owner.connection.transaction():
+        run_sql(owner.connection, "SELECT set_config('statement_timeout', '0', true)")
+        sample = owner.rows(
             f"""SELECT ROW({columns})::text AS key, count(*) OVER () AS n
-                FROM {spec.relation} WHERE {stuck(spec)} ORDER BY {columns} LIMIT {SAMPLE}""",
+                FROM {spec.relation} WHERE {stuck(spec)} ORDER BY {columns} LIMIT {SAMPLE}"""
         )
     if not sample:
         return

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from reconciler.apply.backfill.owner import Owner
 from reconciler.model.statement import Fill
-from reconciler.server.connection import Connection, rows
+from reconciler.server.connection import Connection, rows, translated
 from reconciler.sql import literal, name, text
 
 # A relation and its child tables, as far as they hold rows. `moves`: the column is part of a
@@ -115,16 +116,16 @@ def blocks_of(connection: Connection, part: Part) -> int:
     return rows(connection, size, [part.relation])[0]["blocks"]
 
 
-def last_of(connection: Connection, part: Part) -> tuple[str, ...] | None:
+def last_of(owner: Owner, part: Part) -> tuple[str, ...] | None:
     """Return the highest key of the table at present, if any."""
     if part.whole or part.key.physical:
         return None
     columns = part.key.expressions()
     texts, order = ", ".join(f"{c}::text" for c in columns), ", ".join(f"{c} DESC" for c in columns)
-    found = rows(
-        connection,
-        f"SELECT ARRAY[{texts}] AS last FROM ONLY {part.relation} ORDER BY {order} LIMIT 1",
-    )
+    with translated(), owner.connection.transaction():
+        found = owner.rows(
+            f"SELECT ARRAY[{texts}] AS last FROM ONLY {part.relation} ORDER BY {order} LIMIT 1"
+        )
     return tuple(found[0]["last"]) if found else None
 
 

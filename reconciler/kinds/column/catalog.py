@@ -15,6 +15,7 @@ from reconciler.model.catalog_sql import (
     object_grants,
     settable_options,
 )
+from reconciler.model.foreign_options import readable_options
 from reconciler.model.reserved_names import (
     UNFILLED_COMMENT,
     is_fill_trigger,
@@ -163,7 +164,7 @@ def _storage_fields() -> str:
                CASE a.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END AS compression,
                nullif(a.attstattarget, -1) AS statistics,
                {settable_options("a.attoptions")} AS attribute_options,
-               a.attfdwoptions AS options"""
+               {readable_options("a.attfdwoptions")} AS options"""
 
 
 def _sequence(server: Server) -> str:

@@ -31,7 +31,6 @@ from reconciler.kinds.column.shadow import ShadowColumn
 from reconciler.kinds.column.storage import (
     SETTINGS,
     alter_settings,
-    parse_options,
     without_settings,
 )
 from reconciler.kinds.column.target import Target
@@ -39,6 +38,7 @@ from reconciler.kinds.column.type_change import spelled_collation
 from reconciler.model.commit_group import CommitsTogether
 from reconciler.model.deferred import Deferred
 from reconciler.model.facts import PartitionCopy
+from reconciler.model.foreign_options import parse_options
 from reconciler.model.object import InlinePart, Object, PlanningContext
 from reconciler.model.online_recipe import OnlineRecipe
 from reconciler.model.owned import Grantable, Owned

@@ -16,17 +16,28 @@ from reconciler.kinds.column.not_null import NotNull
 from reconciler.kinds.column.shortform import ShortForm, declares_fully
 from reconciler.kinds.column.target import Target
 from reconciler.kinds.column.type_change import TypeChange, collation_sql
+from reconciler.model.clauses import (
+    DEFAULT,
+    EXPRESSION,
+    NAME,
+    PARAMETER,
+    TYPE,
+    Clause,
+    Fragment,
+    referenced,
+)
 from reconciler.model.declared import RowExpressions, Shorthand
+from reconciler.model.foreign_options import Options, keeping_hidden, listed_options
 from reconciler.model.inheritance import Inheritable, Overriding
 from reconciler.model.object import InlinePart, Object
 from reconciler.model.online_swap import SwappedOnline
 from reconciler.model.partitioned import constraint_name_key
-from reconciler.model.privileges import PUBLIC, grantors
+from reconciler.model.privileges import PUBLIC, grantors, privilege_fragments
 from reconciler.model.ref import Ref
 from reconciler.model.resumption import LeavesLeftovers, Resumable
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
-from reconciler.sql import compose, joined, literal, name, raw
+from reconciler.sql import compose, joined, name, raw, text
 
 _CLAUSES = re.compile(
     r"\b(generated|default|collate|constraint|references|primary\s+key|unique|check"
@@ -53,6 +64,14 @@ class ColumnDefinition(
 
     first_version: ClassVar[Mapping[str, int]] = {"virtual": 18}
     sql_fields: ClassVar[tuple[str, ...]] = ("type", "default", "generated", "using", "references")
+    sql_clauses: ClassVar[Mapping[str, Clause]] = {
+        "type": TYPE,
+        "default": DEFAULT,
+        "generated": EXPRESSION,
+        "using": EXPRESSION,
+        "n_distinct": PARAMETER,
+        "n_distinct_inherited": PARAMETER,
+    }
 
     type: str = Field(default="", description="the data type, as in CREATE TABLE")
     collation: str | None = Field(default=None, description="where it is not the type's own")
@@ -84,8 +103,9 @@ class ColumnDefinition(
     n_distinct_inherited: str | None = Field(
         default=None, description="the same for the table and its children together"
     )
-    options: dict[str, str] = Field(
-        default_factory=dict, description="of a foreign table's column: what its wrapper takes"
+    options: Options = Field(
+        default_factory=dict,
+        description="of a foreign table's column: what its wrapper takes; {secret} keeps a value",
     )
     grants: dict[str, tuple[str, ...]] | None = Field(
         default=None, description="role (or `public`) → privileges on this column alone"
@@ -149,6 +169,18 @@ class ColumnDefinition(
             return self.not_null
         return NotNull() if self.not_null else None
 
+    def fragments(self) -> Iterator[Fragment]:
+        yield from super().fragments()
+        yield from privilege_fragments(self.grants)
+        if self.full_identity is not None:
+            yield from privilege_fragments(self.full_identity.grants, "identity")
+        yield from referenced(self.references)
+        if self.collation is not None:
+            yield Fragment("collation", NAME, text(collation_sql(self.collation)))
+        source = self.backfill or self.fill_trigger
+        if source is not None:
+            yield Fragment("backfill", EXPRESSION, source.value)
+
     # -- short forms and expressions ---------------------------------------------------------------
 
     @classmethod
@@ -184,19 +216,21 @@ class ColumnDefinition(
         """Whether the declared type is a serial."""
         return self._short_form.serial_type is not None
 
-    def over(self, live: Self | None, *, complete: bool = False) -> Self:
-        """Take the place of a live default by an identity, and of a live identity by a default."""
-        full, declared = super().over(live, complete=complete), self.model_fields_set
-        if self.identity is not None and "default" not in declared:
-            return full.model_copy(update={"default": None})
-        numbered = self.default is not None or self.is_serial
-        if numbered and "identity" not in declared:
-            return full.model_copy(update={"identity": None})
-        return full
-
     @classmethod
     def kept(cls) -> frozenset[str]:
         return super().kept() - {"fill_trigger"}
+
+    def over(self, live: Self | None, *, complete: bool = False) -> Self:
+        """Keep hidden options; let an identity replace a live default, and a default an identity."""
+        full, declared = super().over(live, complete=complete), self.model_fields_set
+        replaced: dict[str, Any] = {}
+        if live is not None and live.options:
+            replaced["options"] = keeping_hidden(full.options, live.options)
+        if self.identity is not None and "default" not in declared:
+            replaced["default"] = None
+        elif (self.default is not None or self.is_serial) and "identity" not in declared:
+            replaced["identity"] = None
+        return full.model_copy(update=replaced) if replaced else full
 
     def as_state(self) -> Self:
         expanded: dict[str, Any] = dict.fromkeys(("backfill", "using", "retype", "references"))
@@ -332,8 +366,7 @@ class ColumnDefinition(
     def _storage_clauses(self) -> Iterator[sql.Composable]:
         if self.compression is not None:
             yield compose("COMPRESSION {}", self.compression)
-        if self.options:
-            options = (compose("{} {}", k, literal(v)) for k, v in self.options.items())
-            yield compose("OPTIONS ({})", joined(options))
+        if (options := listed_options(self.options)) is not None:
+            yield options
         if self.collation is not None:
             yield compose("COLLATE {}", collation_sql(self.collation))

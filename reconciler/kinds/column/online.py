@@ -198,7 +198,7 @@ def shadow_of(
     if why := _refusal(new, old):
         raise new.unable(why)
     value = raw(declared.using) if declared.using is not None else change.value
-    return ShadowColumn.of(new, text(value), declared.retype, context.leftovers)
+    return ShadowColumn.of(new, text(value), declared.retype, context)
 
 
 def _refusal(new: ColumnDefinition, old: ColumnDefinition) -> str:

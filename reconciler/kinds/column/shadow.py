@@ -19,6 +19,7 @@ from reconciler.kinds.column.fill_trigger import FillTrigger, source_of
 from reconciler.kinds.column.not_null import prove_by_check
 from reconciler.kinds.column.target import Target, in_own_transaction
 from reconciler.kinds.column.type_change import collation_sql
+from reconciler.model.context import PlanningContext
 from reconciler.model.facts import Leftover
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import SHADOW_PREFIX, SHADOW_TRIGGER_PREFIX
@@ -26,6 +27,7 @@ from reconciler.model.statement import Statement
 from reconciler.sql import compose, literal, name, raw, text
 
 # SECURITY DEFINER: roles that write need no privileges on functions that the declared value calls.
+# So the function must belong to the owner of the table, not to a superuser who applies the plan.
 _CREATE_FUNCTION = (
     "CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
     " SET search_path TO pg_catalog, pg_temp\nAS {}"
@@ -34,13 +36,17 @@ _CREATE_FUNCTION = (
 
 @dataclass(frozen=True)
 class ShadowColumn:
-    """The shadow column `ref`, equal to `value` in every row: SQL over the row."""
+    """The shadow column `ref`, equal to `value` in every row: SQL over the row.
+
+    `owner` is the owner of the table, if it is not the role that applies the plan.
+    """
 
     ref: Ref
     type: str
     collation: str | None
     value: str
     pacing: Retype = field(default_factory=Retype)
+    owner: str | None = None
 
     @classmethod
     def of(
@@ -48,7 +54,7 @@ class ShadowColumn:
         column: ColumnDefinition,
         value: str,
         pacing: Retype,
-        leftovers: Mapping[Ref, Leftover],
+        context: PlanningContext,
     ) -> Self:
         """Return the shadow column to become `column`.
 
@@ -56,6 +62,8 @@ class ShadowColumn:
         reused. A second name avoids a leftover whose trigger is gone.
         """
         definition = "\n".join((str(column.ref), column.type, column.collation or "", value))
+        leftovers = context.leftovers
+        owner = context.owners.get(column.target.on)
         candidates = [
             cls(
                 replace(column.ref, name=SHADOW_PREFIX + _digest(definition + suffix)),
@@ -63,6 +71,7 @@ class ShadowColumn:
                 column.collation,
                 value,
                 pacing,
+                owner,
             )
             for suffix in ("", "again")
         ]
@@ -105,6 +114,9 @@ class ShadowColumn:
         source = literal(source_of(self.target, self.value))
         create = compose(_CREATE_FUNCTION, self._function, source)
         yield Statement(sql=text(create), undo=(self._drop_function_sql,))
+        if self.owner is not None:
+            give = compose("ALTER FUNCTION {}() OWNER TO {}", self._function, self.owner)
+            yield Statement(sql=text(give), undo=())
         create = compose(
             "CREATE OR REPLACE TRIGGER {} BEFORE INSERT OR UPDATE ON {} "
             "FOR EACH ROW EXECUTE FUNCTION {}()",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from psycopg import sql
@@ -64,8 +64,3 @@ def _default_storage(column: ColumnDefinition, server: Server) -> str:
         return "default"
     is_main = column.type.startswith(("numeric", "inet", "cidr"))
     return "main" if is_main and not column.type.endswith("[]") else "extended"
-
-
-def parse_options(options: Iterable[str] | None) -> dict[str, str]:
-    """Split the catalog's `name=value` texts."""
-    return dict(o.split("=", 1) for o in options or ())

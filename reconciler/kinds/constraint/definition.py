@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar, Literal, Self
 
 from psycopg import sql
 from pydantic import Field, model_validator
 
+from reconciler.model.clauses import EXCLUSION, EXPRESSION, Clause, Fragment, referenced
 from reconciler.model.object import PlanningContext
 from reconciler.model.partitioned import PartitionedObject
 from reconciler.model.ref import Ref, default_name
@@ -22,6 +23,10 @@ class ConstraintDefinition(PartitionedObject):
     """The fields of a constraint, of `TYPES` exactly one."""
 
     sql_fields: ClassVar[tuple[str, ...]] = ("references", *TYPES)
+    sql_clauses: ClassVar[Mapping[str, Clause]] = {
+        "check": EXPRESSION,
+        "exclude": EXCLUSION,
+    }
     not_compared: ClassVar[frozenset[str]] = frozenset(
         {"comment", "index_comment", "partitioned", "pieces"}
     )
@@ -83,6 +88,10 @@ class ConstraintDefinition(PartitionedObject):
                 "foreign_key and references belong together: references: table(columns)"
             )
         return self
+
+    def fragments(self) -> Iterator[Fragment]:
+        yield from super().fragments()
+        yield from referenced(self.references)
 
     # -- type and names ----------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 from psycopg import sql
 from pydantic import Field
 
+from reconciler.model.clauses import EXPRESSION, INDEX_KEY, Clause
 from reconciler.model.inheritance import Inheriting
 from reconciler.model.object import PlanningContext
 from reconciler.model.partitioned import PartitionedObject, build_name
@@ -31,6 +32,7 @@ class IndexDefinition(FollowsTypeChange, PartitionedObject):
 
     relation: ClassVar[bool] = True
     sql_fields: ClassVar[tuple[str, ...]] = ("on", "where")
+    sql_clauses: ClassVar[Mapping[str, Clause]] = {"on": INDEX_KEY, "where": EXPRESSION}
     not_compared: ClassVar[frozenset[str]] = frozenset({"comment", "partitioned", "statistics"})
 
     on: tuple[str, ...] = Field(

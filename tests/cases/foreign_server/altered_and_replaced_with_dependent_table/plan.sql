@@ -1,4 +1,6 @@
-\set ON_ERROR_STOP on
+\set ON_ERROR_STOP on \set ON_ERROR_ROLLBACK off
+\set AUTOCOMMIT on \set SINGLELINE off \encoding UTF8
+SET standard_conforming_strings = on;
 SET search_path = '';
 SET check_function_bodies = off;
 SET client_min_messages = warning;
@@ -12,12 +14,11 @@ COMMIT;
 SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
--- hazard irreversible: user_mapping public on two is dropped with the password that it may hold, which no undo brings back
 DROP USER MAPPING FOR PUBLIC SERVER two;
 DROP FOREIGN TABLE public.far;
 DROP SERVER two;
 CREATE SERVER two TYPE 'y' FOREIGN DATA WRAPPER files;
-CREATE USER MAPPING FOR PUBLIC SERVER two OPTIONS (name 'n');
+CREATE USER MAPPING FOR PUBLIC SERVER two OPTIONS ("user" 'n');
 CREATE FOREIGN TABLE public.far (
     id integer
 ) SERVER two;

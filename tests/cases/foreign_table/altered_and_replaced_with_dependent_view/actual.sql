@@ -7,7 +7,7 @@ END $$;
 CREATE FOREIGN DATA WRAPPER files OPTIONS (debug 'false');
 CREATE SERVER one FOREIGN DATA WRAPPER files;
 CREATE SERVER two FOREIGN DATA WRAPPER files;
-CREATE FOREIGN TABLE stays (id int, b int) SERVER one OPTIONS (x '1', y '2');
+CREATE FOREIGN TABLE stays (id int, b int) SERVER one OPTIONS (fetch_size '1', batch_size '2', api_key 'hush');
 CREATE FOREIGN TABLE moves (id int) SERVER one;
 COMMENT ON FOREIGN TABLE moves IS 'kept';
 GRANT SELECT ON moves TO case_reader;

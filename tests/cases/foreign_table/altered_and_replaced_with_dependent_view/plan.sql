@@ -1,4 +1,6 @@
-\set ON_ERROR_STOP on
+\set ON_ERROR_STOP on \set ON_ERROR_ROLLBACK off
+\set AUTOCOMMIT on \set SINGLELINE off \encoding UTF8
+SET standard_conforming_strings = on;
 SET search_path = '';
 SET check_function_bodies = off;
 SET client_min_messages = warning;
@@ -22,7 +24,7 @@ COMMIT;
 SET lock_timeout = '2s';
 SET statement_timeout = '30s';
 BEGIN;
-ALTER FOREIGN TABLE public.stays OPTIONS (DROP y, SET x '3', ADD z '4');
+ALTER FOREIGN TABLE public.stays OPTIONS (DROP batch_size, SET fetch_size '3', ADD dbname '4');
 COMMIT;
 
 SET lock_timeout = '2s';
@@ -34,5 +36,5 @@ COMMIT;
 SET lock_timeout = '2s';
 SET statement_timeout = '30s';
 BEGIN;
-ALTER TABLE public.stays ALTER COLUMN id OPTIONS (ADD n 'm');
+ALTER TABLE public.stays ALTER COLUMN id OPTIONS (ADD column_name 'm');
 COMMIT;

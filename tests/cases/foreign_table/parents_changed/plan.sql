@@ -1,4 +1,6 @@
-\set ON_ERROR_STOP on
+\set ON_ERROR_STOP on \set ON_ERROR_ROLLBACK off
+\set AUTOCOMMIT on \set SINGLELINE off \encoding UTF8
+SET standard_conforming_strings = on;
 SET search_path = '';
 SET check_function_bodies = off;
 SET client_min_messages = warning;
@@ -30,5 +32,5 @@ SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.years DETACH PARTITION public.widens;
 ALTER TABLE public.years ATTACH PARTITION public.widens FOR VALUES FROM (10) TO (30);
-ALTER FOREIGN TABLE public.widens OPTIONS (SET x '2');
+ALTER FOREIGN TABLE public.widens OPTIONS (SET fetch_size '2');
 COMMIT;

@@ -1,4 +1,6 @@
-\set ON_ERROR_STOP on
+\set ON_ERROR_STOP on \set ON_ERROR_ROLLBACK off
+\set AUTOCOMMIT on \set SINGLELINE off \encoding UTF8
+SET standard_conforming_strings = on;
 SET search_path = '';
 SET check_function_bodies = off;
 SET client_min_messages = warning;
@@ -19,12 +21,12 @@ COMMIT;
 SET lock_timeout = '2s';
 SET statement_timeout = '30s';
 BEGIN;
-CREATE OR REPLACE RULE logged AS ON INSERT TO public.items WHERE (new.name <> ' DO INSTEAD '::text) DO ALSO (
+SELECT E'CREATE OR REPLACE RULE logged AS ON INSERT TO public.items WHERE (new.name <> '' DO INSTEAD ''::text) DO ALSO (
 INSERT INTO public.items_log (id, name)
   VALUES (new.id, new.name);
 DELETE FROM public.items_log
   WHERE (items_log.name IS NULL)
-);
+)' \gexec
 COMMIT;
 
 SET lock_timeout = '2s';

@@ -1,4 +1,6 @@
-\set ON_ERROR_STOP on
+\set ON_ERROR_STOP on \set ON_ERROR_ROLLBACK off
+\set AUTOCOMMIT on \set SINGLELINE off \encoding UTF8
+SET standard_conforming_strings = on;
 SET search_path = '';
 SET check_function_bodies = off;
 SET client_min_messages = warning;
@@ -6,12 +8,11 @@ SET client_min_messages = warning;
 SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
-ALTER USER MAPPING FOR case_reader SERVER archive OPTIONS (SET "user" 'new', ADD extra 'x');
+ALTER USER MAPPING FOR case_reader SERVER archive OPTIONS (SET "user" 'new', ADD username 'x');
 COMMIT;
 
 SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
--- hazard irreversible: user_mapping case_writer on archive is dropped with the password that it may hold, which no undo brings back
 DROP USER MAPPING FOR case_writer SERVER archive;
 COMMIT;

@@ -1,0 +1,86 @@
+"""Choose the user that runs the checks: never one that could act outside the database."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from itertools import chain
+
+from psycopg import conninfo
+
+from reconciler.checks.model import Assertion, Check
+from reconciler.errors import SettingsError
+from reconciler.server.connection import Connection, connect, redacted, rows
+from reconciler.server.embedded import ordinary_user, server_at
+from reconciler.server.roles import ordinary_roles, own_power
+from reconciler.sql import compose, joined, text
+
+FLAG, VARIABLE = "--verify-target", "RECONCILE_VERIFY_URL"
+USER = "reconcile_verify"  # a suggestion
+
+_SAME = """
+    SELECT current_database()::text AS name, (
+        SELECT s.system_identifier FROM pg_catalog.pg_control_system() AS s) AS server"""
+
+
+def url_for_checks(target: str, given: str | None, checks: Collection[Check]) -> str:
+    """Return the URL of an ordinary user: the given one, the target's, or one of our own server.
+
+    Raises SettingsError, with the statements that make such a user, if there is none.
+    """
+    if given:
+        return _given(target, given, checks)
+    with connect(target) as connection:
+        power = own_power(connection)
+        if not power:
+            return target
+        server = server_at(target)
+        if server is None:
+            raise SettingsError(_refusal(connection, power, checks))
+    own = ordinary_user(server, target)
+    with connect(own) as connection:
+        if power := own_power(connection):
+            raise SettingsError(_refusal(connection, power, checks))
+    return own
+
+
+def _given(target: str, given: str, checks: Collection[Check]) -> str:
+    if "://" not in given and "=" not in given:
+        raise SettingsError(
+            f"{FLAG} (or {VARIABLE}) takes a URL: a name would be looked up in"
+            " reconcile.yml, which belongs to the declaration"
+        )
+    with connect(given) as connection, connect(target) as other:
+        if power := own_power(connection):
+            raise SettingsError(_refusal(connection, power, checks))
+        if rows(connection, _SAME) != rows(other, _SAME):
+            raise SettingsError(
+                f"{FLAG} (or {VARIABLE}) leads to another database than the target:"
+                f" {redacted(given)}"
+            )
+    return given
+
+
+def _refusal(connection: Connection, power: str, checks: Collection[Check]) -> str:
+    """Explain how to make an ordinary user, and how to use it."""
+    info = connection.info
+    url = conninfo.make_conninfo(host=info.host, port=info.port, dbname=info.dbname, user=USER)
+    assertions = list(chain.from_iterable(c.assertions for c in checks))
+    steps = "\n".join(f"  {s}" for s in _statements(connection, assertions))
+    return f"""\
+checks would run as {power}, with which a check can act outside the database.
+Run as an administrator (without BYPASSRLS, row level security hides rows from the checks):
+{steps}
+Set a password (\\password {USER}) or another way to log in, and name the user:
+  {VARIABLE}="{url}" reconcile verify"""
+
+
+def _statements(connection: Connection, assertions: Collection[Assertion]) -> Iterator[str]:
+    database = text(compose("{}", connection.info.dbname))
+    yield f"CREATE ROLE {USER} LOGIN BYPASSRLS;"
+    yield f"GRANT CONNECT, TEMPORARY ON DATABASE {database} TO {USER};"
+    yield f"GRANT pg_read_all_data TO {USER};"
+    named = {a.actor.role for a in assertions if a.actor and a.actor.role}
+    if roles := named.intersection(ordinary_roles(connection)):
+        yield f"GRANT {text(joined(sorted(roles)))} TO {USER};"
+    if any(a.asserts == "fails_with" and not (a.actor and a.actor.role) for a in assertions):
+        yield f"GRANT pg_write_all_data TO {USER};  -- for checks that write without a role"

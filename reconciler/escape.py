@@ -1,0 +1,82 @@
+r"""Escape text from outside: nothing else than these functions makes a document that is printed.
+
+Names, bodies, comments, options and messages of servers are written by others. A terminal obeys
+control characters in them, the log of a workflow obeys lines that begin with `::`, a page may be
+read in another order than it is written. Documents are built of lines, and `document` shows every
+such character as an escape that PostgreSQL's E'' strings know: `\n`, `\x1b`, `\u202e`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import NewType
+
+Document = NewType("Document", str)  # escaped text of whole lines, to be printed as it stands
+
+MAX_LINE = 8_000  # characters of a line that are shown to people
+
+# General categories Cc, Cf, Zl, Zp and Cs without the tab, and letters that show as nothing.
+_HIDDEN = re.compile(
+    "[\x00-\x08\x0a-\x1f\x7f-\x9f\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2"
+    "\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff"
+    "\uffa0\ufff0-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff\ud800-\udfff]"
+)
+_NAMED = {"\n": r"\n", "\r": r"\r", "\b": r"\b", "\f": r"\f"}
+
+# Commands in the logs of GitHub Actions (`::error::`, and anywhere in a line `##[error]`), Azure
+# Pipelines (`##vso[`) and TeamCity (`##teamcity[`).
+_COMMAND = re.compile(r"^(\s*):(?=:)|#(?=#\w*\[)")
+
+
+def has_hidden(text: str) -> bool:
+    """Tell whether a text holds characters, but for line breaks and tabs, that are not seen."""
+    return any(found[0] != "\n" for found in _HIDDEN.finditer(text))
+
+
+def one_line(text: str) -> str:
+    """Return text as one line that neither a terminal nor a workflow's log obeys."""
+    return _COMMAND.sub(_command_escape, _HIDDEN.sub(_escape, text))
+
+
+def document(lines: Iterable[str], *, longest: int | None = None) -> Document:
+    """Join lines; a line break within a line is shown as an escape, as all that is hidden.
+
+    The rest of a line beyond `longest` characters is left out, and the line says so.
+    """
+    shown = (one_line(line) for line in lines)
+    if longest is not None:
+        shown = (clipped(line, longest) for line in shown)
+    return Document("".join(f"{line}\n" for line in shown))
+
+
+def clipped(line: str, longest: int = MAX_LINE) -> str:
+    """Return a line, or its beginning and how much is left out."""
+    if len(line) <= longest:
+        return line
+    return f"{line[:longest]} … ({len(line) - longest:,} more characters: --format json shows all)"
+
+
+def json_document(content: object) -> Document:
+    """Return a JSON document in which hidden characters are escaped as JSON does."""
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    commandless = _COMMAND.sub(r"\\u0023", text)  # `#` stands in strings only
+    return Document(_HIDDEN.sub(_json_escape, commandless) + "\n")
+
+
+def _escape(found: re.Match[str]) -> str:
+    character = found[0]
+    code = ord(character)
+    if code < 0x80:
+        return _NAMED.get(character, f"\\x{code:02x}")
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _command_escape(found: re.Match[str]) -> str:
+    return r"\x23" if found[0] == "#" else rf"{found[1]}\x3a"
+
+
+def _json_escape(found: re.Match[str]) -> str:
+    return found[0] if found[0] == "\n" else json.dumps(found[0])[1:-1]

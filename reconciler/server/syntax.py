@@ -1,0 +1,75 @@
+"""Let PostgreSQL parse statements without reading a catalog, and without running anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+
+import psycopg
+from psycopg import pq
+
+from reconciler.server.connection import Connection, translated
+
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+IN_FAILED_TRANSACTION = b"25P02"
+BATCH = 500  # statements sent before the answers are read
+
+
+def syntax_errors(connection: Connection, statements: Sequence[str]) -> dict[int, str]:
+    """Return PostgreSQL's messages, by number, for all that is not one well-formed statement.
+
+    In a failed transaction PostgreSQL parses a statement, and refuses it as such before it looks up
+    any name. The extended query protocol refuses several statements in one text.
+    """
+    encoding = connection.info.encoding
+    encoded = [_encoded(s, encoding) for s in statements]
+    found = {n: "a character that PostgreSQL cannot store" for n, s in enumerate(encoded) if not s}
+    with translated(), connection.transaction(force_rollback=True):
+        with suppress(psycopg.errors.DivisionByZero):
+            connection.execute("SELECT 1 / 0")
+        for start in range(0, len(encoded), BATCH):
+            answers = _parse(connection, encoded[start : start + BATCH])
+            for number, message in enumerate(answers, start):
+                if message:
+                    found.setdefault(number, message)
+    return found
+
+
+def _encoded(statement: str, encoding: str) -> bytes:
+    """Encode a statement; empty if that is impossible."""
+    try:
+        return b"" if "\0" in statement else statement.encode(encoding)
+    except UnicodeEncodeError:
+        return b""
+
+
+def _parse(connection: Connection, statements: Sequence[bytes]) -> Iterator[str]:
+    """Send the statements in one go, and yield a message or "" for each.
+
+    In blocking mode libpq reads answers while it sends, so that neither side waits for the other.
+    """
+    wire = connection.pgconn
+    wire.nonblocking = 0
+    wire.enter_pipeline_mode()
+    try:
+        for statement in statements:
+            wire.send_prepare(b"", statement)
+            wire.pipeline_sync()
+        return iter([_answer(wire) for _ in statements])
+    finally:
+        wire.exit_pipeline_mode()
+        wire.nonblocking = 1
+
+
+def _answer(wire: pq.abc.PGconn) -> str:
+    result = wire.get_result()
+    if result is None:
+        raise psycopg.OperationalError(wire.get_error_message())
+    while (end := wire.get_result()) is not None and end.status != pq.ExecStatus.PIPELINE_SYNC:
+        pass
+    if end is None:
+        wire.get_result()  # the synchronisation
+    if result.error_field(pq.DiagnosticField.SQLSTATE) == IN_FAILED_TRANSACTION:
+        return ""
+    message = result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or b"not one statement"
+    return message.decode(errors="replace")
