@@ -37,9 +37,11 @@ from reconciler.plan.origin import positioned_errors, with_origins
 from reconciler.plan.plan import Plan
 from reconciler.plan.prove import prove
 from reconciler.plan.saved import disagreements
+from reconciler.plan.unproven import unproven_by_scratch
 from reconciler.server.connection import Connection, adjust, connect, rows
 from reconciler.server.locks import LockPolicy
-from reconciler.server.scratch import scratches
+from reconciler.server.scratch import Scratch, scratches
+from reconciler.server.time_limit import time_limit_of_environment
 from reconciler.sql import compose, name, text
 
 
@@ -264,8 +266,14 @@ def _plan(job: Job, live: Snapshot, connection: Connection) -> Plan:
     needed = live.extensions.union(
         *(files(o) for o in (*live.state.objects.values(), *job.declaration.objects.values()))
     )
-    servers = lambda: scratches(job.scratch, job.target, live.context.server, needed)  # noqa: E731
+    time_limit = time_limit_of_environment()
+
+    def servers() -> Iterator[Scratch]:
+        for scratch in scratches(job.scratch, job.target, live.context.server, needed):
+            yield replace(scratch, time_limit=time_limit)
+
     with (
+        time_limit,
         canonicalise(live, job.declaration, job.scope, servers) as canonical,
         positioned_errors(canonical.positions),
     ):
@@ -279,7 +287,7 @@ def _plan(job: Job, live: Snapshot, connection: Connection) -> Plan:
         notes = [*job.notes, *left_out, *kept, *unset, *unknown]
         plan = _planned(job, live, canonical, notes)
         try:
-            _proven(plan, canonical, canonical.connection, live)
+            return _proven(plan, canonical, canonical.connection, live)
         except ProofError:
             if canonical.connect_again is None:
                 raise
@@ -291,10 +299,8 @@ def _plan(job: Job, live: Snapshot, connection: Connection) -> Plan:
                     context=replace(canonical.context, scratch_order=canonical.scratch_order),
                 )
                 plan = _planned(job, live, as_built, notes)
-                _proven(plan, canonical, canonical.connect_again(), live)
-                return plan
+                return _proven(plan, canonical, canonical.connect_again(), live)
             raise
-        return plan
 
 
 def _planned(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence[str]) -> Plan:
@@ -318,6 +324,7 @@ def _planned(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence[str
         spelled_by=(canonical.scratch.server if canonical.scratch else live.context.server).major,
         unchanged=len(job.declaration.objects) - off,
         notes=notes,
+        unproven=tuple(unproven_by_scratch(canonical.scratch, live.context.server)),
         rollback_of=job.rollback_of,
     )
     return with_origins(make_plan(comparison, info), canonical.positions)
@@ -325,13 +332,10 @@ def _planned(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence[str
 
 def _proven(
     plan: Plan, canonical: Canonical, connection: Connection | None, live: Snapshot
-) -> None:
-    if connection is not None and plan.steps:
-        recreate_leftovers(connection, canonical.context)
-        prove(
-            plan,
-            connection,
-            canonical.before or canonical.live,
-            canonical.desired,
-            live.context.server,
-        )
+) -> Plan:
+    if connection is None or not plan.steps:
+        return plan
+    recreate_leftovers(connection, canonical.context)
+    before = canonical.before or canonical.live
+    left_out = prove(plan, connection, before, canonical.desired, live.context.server)
+    return plan.without_proof_of(left_out)
