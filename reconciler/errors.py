@@ -8,6 +8,7 @@
     ├── ConnectionFailed        the server cannot be reached, or refuses us
     ├── Unsupported             the server's version lacks a declared feature
     ├── ScratchError            no scratch server is available, or it refuses an object
+    ├── TamperedWith            code on scratch changed other objects than the declared
     ├── PlanError               the changes have no possible order
     ├── ProofError              run on a scratch server, the plan missed the desired state
     ├── PlanRefused             a plan must not run: edited, stale, for another target, with hazards
@@ -175,6 +176,21 @@ class ScratchError(ReconcileError):
     """No scratch server is available, or an object cannot be created on the scratch server."""
 
     rule = "no-scratch-server"
+
+
+class TamperedWith(ReconcileError):
+    """Code that ran on scratch changed objects, so that nothing read from there can be trusted."""
+
+    rule = "tampered-with"
+
+    def __init__(self, findings: Iterable[str], *, objects: Iterable[str] = ()) -> None:
+        found = "\n".join(f"  {one_line(f)}" for f in findings)
+        super().__init__(
+            "code that ran while the state was built on scratch changed what it was not declared "
+            f"to change:\n{found}\nNothing was planned. Look for a function, generated column, "
+            "partition bound, domain or index that runs SQL.",
+            objects=objects,
+        )
 
 
 class PlanError(ReconcileError):

@@ -40,9 +40,11 @@ from reconciler.plan.plan import Plan
 from reconciler.plan.prove import prove
 from reconciler.plan.questions import ask
 from reconciler.plan.saved import disagreements
+from reconciler.plan.unproven import unproven_by_scratch
 from reconciler.server.connection import Connection, adjust, connect, rows
 from reconciler.server.locks import LockPolicy
-from reconciler.server.scratch import scratches
+from reconciler.server.scratch import Scratch, scratches
+from reconciler.server.time_limit import time_limit_of_environment
 from reconciler.sql import compose, name, text
 
 
@@ -259,8 +261,14 @@ def _plan(job: Job, live: Snapshot, connection: Connection, size: Size | None = 
     needed = live.extensions.union(
         *(files(o) for o in (*live.state.objects.values(), *job.declaration.objects.values()))
     )
-    servers = lambda: scratches(job.scratch, job.target, live.context.server, needed)  # noqa: E731
+    time_limit = time_limit_of_environment()
+
+    def servers() -> Iterator[Scratch]:
+        for scratch in scratches(job.scratch, job.target, live.context.server, needed):
+            yield replace(scratch, time_limit=time_limit)
+
     with (
+        time_limit,
         canonicalise(live, job.declaration, job.scope, servers) as canonical,
         positioned_errors(canonical.positions),
     ):
@@ -296,7 +304,7 @@ def _proven_plan(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence
     """
     plan = _planned(job, live, canonical, notes)
     try:
-        _proven(plan, canonical, canonical.connection, live)
+        return _proven(plan, canonical, canonical.connection, live)
     except ProofError:
         if canonical.connect_again is None:
             raise
@@ -306,10 +314,8 @@ def _proven_plan(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence
                 context=replace(canonical.context, scratch_order=canonical.scratch_order),
             )
             plan = _planned(job, live, as_built, notes)
-            _proven(plan, canonical, canonical.connect_again(), live)
-            return plan
+            return _proven(plan, canonical, canonical.connect_again(), live)
         raise
-    return plan
 
 
 def _with_sizes(canonical: Canonical, connection: Connection, size: Size | None) -> Canonical:
@@ -345,6 +351,7 @@ def _planned(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence[str
         spelled_by=(canonical.scratch.server if canonical.scratch else live.context.server).major,
         unchanged=len(job.declaration.objects) - off,
         notes=notes,
+        unproven=tuple(unproven_by_scratch(canonical.scratch, live.context.server)),
         rollback_of=job.rollback_of,
     )
     return with_origins(make_plan(comparison, info), canonical.positions)
@@ -352,13 +359,10 @@ def _planned(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence[str
 
 def _proven(
     plan: Plan, canonical: Canonical, connection: Connection | None, live: Snapshot
-) -> None:
-    if connection is not None and plan.steps:
-        recreate_leftovers(connection, canonical.context)
-        prove(
-            plan,
-            connection,
-            canonical.before or canonical.live,
-            canonical.desired,
-            live.context.server,
-        )
+) -> Plan:
+    if connection is None or not plan.steps:
+        return plan
+    recreate_leftovers(connection, canonical.context)
+    before = canonical.before or canonical.live
+    left_out = prove(plan, connection, before, canonical.desired, live.context.server)
+    return plan.without_proof_of(left_out)

@@ -9,9 +9,11 @@ from itertools import islice
 from psycopg import Rollback
 
 from reconciler.errors import StatementFailed
+from reconciler.introspect.unfilled import unfilled
 from reconciler.model.deferred import complete_deferred, deferred_needs
-from reconciler.model.markers import AppliesLast
+from reconciler.model.markers import AppliesLast, FiresOnDdl
 from reconciler.model.object import InlinePart, PlanningContext
+from reconciler.model.on_scratch import RunsBody, without_body
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
 from reconciler.model.statement import Statement
@@ -62,6 +64,9 @@ class Build:
     `paths` maps objects with SQL that people wrote to their search paths; only for these does
     PostgreSQL check the bodies of routines. All other SQL was printed by PostgreSQL and qualified.
     `created` numbers the objects in the order in which they were created.
+
+    PostgreSQL runs functions while it creates other objects. Therefore a routine has no body until
+    all other objects are there, and event triggers, which no event precedes, come last.
     """
 
     connection: Connection
@@ -79,17 +84,23 @@ class Build:
         are there.
         """
         refs = [r for r in dependency_order(self.state) if not self._is_inline(r)]
-        last = [r for r in refs if isinstance(self.state[r], AppliesLast)]
-        failed = self._create([r for r in refs if r not in last])
-        return failed | self._create(last)
+        firing = self._firing(refs)
+        last = [r for r in refs if isinstance(self.state[r], AppliesLast) and r not in firing]
+        failed = self._create([r for r in refs if r not in {*last, *firing}])
+        failed |= self._create(last)
+        failed |= self._restore_bodies([r for r in refs if r not in failed])
+        return failed | self._create(firing)
+
+    def _firing(self, refs: Sequence[Ref]) -> list[Ref]:
+        """Return the event triggers, and what stands on them."""
+        fired = {r for r in refs if isinstance(self.state[r], FiresOnDdl)}
+        return [r for r in refs if r in fired or (fired and self.state.needs(r) & fired)]
 
     def _is_inline(self, ref: Ref) -> bool:
         return isinstance(self.state[ref], InlinePart) and ref.on in self.state
 
     def _create(self, refs: list[Ref]) -> Failures:
         failed = self._create_repeatedly(refs)
-        routines = [r for r in self._unchecked if r.arguments is not None]
-        failed |= self._check_bodies([r for r in routines if r not in failed])
         deferred = [r for r in refs if deferred_needs(self.state[r]) and r not in failed]
         return failed | self._each(
             deferred, lambda r: complete_deferred(self.state[r], None, self.context)
@@ -109,10 +120,23 @@ class Build:
         return failed
 
     def _create_statements(self, ref: Ref) -> Iterable[Statement]:
-        return self.state[ref].create(self.context, self.state.parts(ref), online=False)
+        obj = self.state[ref]
+        statements = obj.create(self.context, self.state.parts(ref), online=False)
+        empty = without_body(obj)
+        emptying = empty.redefine(obj, self.context) or () if empty != obj else ()
+        return [*statements[:1], *emptying, *statements[1:]]
 
     def _replace_statements(self, ref: Ref) -> Iterable[Statement]:
         return self.state[ref].redefine(self.state[ref], self.context) or ()
+
+    def _restore_bodies(self, refs: Sequence[Ref]) -> Failures:
+        """Give the routines their bodies, and check those that were created unchecked."""
+        routines = {r for r in refs if isinstance(self.state[r], RunsBody)}
+        unchecked = {r for r in self._unchecked & {*refs} if r.arguments is not None}
+        failed = self._check_bodies([r for r in refs if r in unchecked])
+        checked = routines - unchecked
+        self._unchecked.update(checked)
+        return failed | self._each([r for r in refs if r in checked], self._replace_statements)
 
     def _check_bodies(self, refs: Sequence[Ref]) -> Failures:
         """Check the bodies of routines created before the objects in the bodies.
@@ -188,7 +212,7 @@ class Build:
                 self._set(*settings)
                 current = settings
             for statement in statements(ref):
-                run_statement(self.connection, statement.sql)
+                run_statement(self.connection, unfilled(statement.sql))
 
     def _search_path(self, ref: Ref) -> tuple[str, ...]:
         refs = (ref, *(p.ref for p in self.state.parts(ref)))
@@ -212,9 +236,12 @@ def batched(refs: Iterable[Ref]) -> Iterator[Sequence[Ref]]:
 
 
 def dependency_order(state: State) -> list[Ref]:
-    """Order the refs by needs; a cycle is broken at the first visited object."""
+    """Order the refs by needs, routines first; a cycle is broken at the first visited object.
+
+    Only the bodies of routines tell whether other objects need them.
+    """
     order: dict[Ref, None] = {}
-    for start in state:
+    for start in sorted(state, key=lambda r: not isinstance(state[r], RunsBody)):
         _visit(state, start, order)
     return list(order)
 

@@ -19,6 +19,7 @@ from reconciler.canonicalise.scratch_builder import ScratchBuilder
 from reconciler.diff.renames import Renaming, find_renamings, undo_of
 from reconciler.errors import ScratchError
 from reconciler.introspect.introspect import Snapshot, introspect
+from reconciler.introspect.unfilled import filled_as
 from reconciler.model.context import PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration, Scope
@@ -114,4 +115,5 @@ def _after_renamings(
     for sql in undo_of(renamings):
         run_statement(canonical.connection, sql)
     before = introspect(canonical.connection, inputs.live.context.server).state
+    before = filled_as(before, inputs.live.state.objects)
     return replace(canonical, connect_again=None, renamings=renamings, before=before)

@@ -5,6 +5,7 @@ PostgreSQL would refuse these too, but later and without the position in the fil
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Set
 
 from reconciler.errors import Position, Problem
@@ -13,10 +14,12 @@ from reconciler.kinds import KINDS
 from reconciler.model.declared import files
 from reconciler.model.inheritance import parents_of
 from reconciler.model.object import InlinePart, Object
+from reconciler.model.on_scratch import evaluated
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration
 
 Declared = Mapping[Ref, Object]
+_CALLED = re.compile(r""""((?:[^"]|"")+)"\s*\(|([^\W\d][\w$]*)\s*\(""")
 
 
 def unmet_preconditions(
@@ -24,7 +27,7 @@ def unmet_preconditions(
 ) -> list[Problem]:
     """Return the problems of all declared objects; `source` maps their refs to the files' refs."""
     checks = _Preconditions(live, declaration, declared, source)
-    return [*checks.parents(), *checks.roles(), *checks.server()]
+    return [*checks.parents(), *checks.roles(), *checks.server(), *checks.results()]
 
 
 def name_conflicts(
@@ -138,6 +141,21 @@ class _Preconditions:
             message = f"{ref}: {field} needs PostgreSQL {major}; this server is {actual}"
             position = self._position(ref, field)
             yield Problem(message, position, "leave it out", "server-too-old")
+
+    def results(self) -> Iterator[Problem]:
+        """Refuse routines in expressions of which only the result is stored.
+
+        Routines have no body on scratch, so that the result would be another.
+        """
+        routines = {r.name for r in (*self.live.state, *self.declared) if r.arguments is not None}
+        for ref, obj in self.declared.items():
+            for field, expression in evaluated(obj).items():
+                called = {m[1] or m[2].lower() for m in _CALLED.finditer(expression)} & routines
+                if called:
+                    message = f"{ref}: {field}: {min(called)}() does not run while a plan is made"
+                    position = self._position(ref, field)
+                    hint = "write what it returns"
+                    yield Problem(message, position, hint, "routine-in-value")
 
 
 def inline_sections(kind: str) -> list[str]:

@@ -7,9 +7,11 @@ from dataclasses import replace
 
 from reconciler.canonicalise.build import Build, listed, scratch_context
 from reconciler.canonicalise.closure import dependency_closure
+from reconciler.canonicalise.guard import Guarded, require_as_put_in
 from reconciler.diff.renames import Renaming, refs_after
 from reconciler.errors import ScratchError
 from reconciler.introspect.introspect import Snapshot, introspect
+from reconciler.introspect.unfilled import filled_as
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration, State
 from reconciler.server.door import run_statement
@@ -59,9 +61,15 @@ def _renamed_state(
                 f"{scratch.description} cannot hold what depends on renamed objects "
                 f"({listed(failed)})"
             )
+        built = introspect(connection, live.context.server)
+        owners = {live.context.user: built.context.user}
+        put_in = State(objects)
+        require_as_put_in(Guarded(put_in, filled_as(built.state, objects), owners=owners))
         for renaming in renamings:
             run_statement(connection, renaming.statement.sql)
-        return introspect(connection, live.context.server).state
+        new_refs = refs_after(live.state, renamings)
+        as_before = {new_refs.get(r, r): o for r, o in objects.items()}
+        return filled_as(introspect(connection, live.context.server).state, as_before)
 
 
 def _relation_names(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
-from contextlib import ExitStack, suppress
+from collections.abc import Generator, Mapping, Set
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from reconciler.canonicalise.build import (
@@ -18,6 +18,11 @@ from reconciler.canonicalise.canonical import Canonical, Inputs
 from reconciler.canonicalise.closure import dependency_closure
 from reconciler.canonicalise.expressions import resolve_declared
 from reconciler.canonicalise.fragments import prove_fragments
+from reconciler.canonicalise.guard import (
+    Guarded,
+    require_as_put_in,
+    require_only_declared_changes,
+)
 from reconciler.canonicalise.overlay import Desired, overlay
 from reconciler.errors import (
     DeclarationError,
@@ -26,9 +31,11 @@ from reconciler.errors import (
     Problem,
     ScratchError,
     StatementFailed,
+    TamperedWith,
 )
 from reconciler.introspect.introspect import Snapshot, introspect
 from reconciler.introspect.partitions import partition_bounds
+from reconciler.introspect.unfilled import filled_as
 from reconciler.model.companion import following
 from reconciler.model.context import PlanningContext
 from reconciler.model.declared import Overloaded
@@ -86,7 +93,9 @@ class ScratchBuilder:
     def _canonical(self, members: Set[Ref]) -> Canonical:
         objects = {r: o for r, o in self.live.state.objects.items() if r in members}
         with ExitStack() as resources:
-            live = self._build(State(objects, self.live.state.edges), {}, resources)
+            state = State(objects, self.live.state.edges)
+            live = self._build(state, {}, resources)
+            require_as_put_in(self._guarded(state, live))
             prove_fragments(live.connection, self.declaration, self.live.state)
             self._identify_routines(live.connection)
             desired, order, context = self._build_desired(live, members)
@@ -129,6 +138,10 @@ class ScratchBuilder:
         with ExitStack() as resources:
             built = self._build(state, changed, resources, live.snapshot.state)
             self._require_declared({**live.left_out, **built.left_out})
+            others = {r for r, o in objects.items() if o != current.get(r)}
+            guarded = self._guarded(state, built)
+            with self._positioned():
+                require_only_declared_changes(guarded, live.snapshot.state, others)
             desired, declared = resolve_declared(
                 built.connection,
                 built.snapshot,
@@ -162,6 +175,20 @@ class ScratchBuilder:
             for ref, obj in desired.objects.items()
         }
         return State(objects, desired.edges)
+
+    @contextmanager
+    def _positioned(self) -> Generator[None]:
+        """Add the position of the first declared object that was tampered with."""
+        try:
+            yield
+        except TamperedWith as error:
+            declared = {str(r): at for (r, key), at in self._positions().items() if not key}
+            error.position = next((declared[o] for o in error.objects if o in declared), None)
+            raise
+
+    def _guarded(self, put_in: State, built: _Built) -> Guarded:
+        owners = {self.live.context.user: built.snapshot.context.user}
+        return Guarded(put_in, built.snapshot.state, built.left_out, owners)
 
     def _require_declared(self, left_out: Mapping[Ref, str]) -> None:
         """Raise ScratchError if the server cannot hold declared objects or exclusive children."""
@@ -228,6 +255,7 @@ class ScratchBuilder:
                     parts = (o.ref for o in state.parts(ref))
                     left_out |= dict.fromkeys((ref, *parts), error.message)
                 snapshot = introspect(connection, self.live.context.server)
+                snapshot = replace(snapshot, state=filled_as(snapshot.state, state.objects))
                 if snapshot.state.objects == state.objects:
                     resources.push(attempt.pop_all())
                     return _Built(connection, snapshot, left_out, build.created)

@@ -11,6 +11,7 @@ from pydantic import Field
 from reconciler.model.catalog_sql import address
 from reconciler.model.declared import RenamesParts, RequiresFiles
 from reconciler.model.object import Object, PlanningContext
+from reconciler.model.on_scratch import Companion
 from reconciler.model.record import Record
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Hazard, HazardKind, Statement
@@ -19,7 +20,7 @@ from reconciler.server.connection import Row
 from reconciler.sql import compose, joined, literal, name, text
 
 
-class Extension(RequiresFiles, RenamesParts):
+class Extension(RequiresFiles, RenamesParts, Companion):
     """An extension; objects of the extension are not managed."""
 
     kind: ClassVar[str] = "extension"
@@ -28,6 +29,7 @@ class Extension(RequiresFiles, RenamesParts):
     omitted_is_default: ClassVar[bool] = False
     renamable: ClassVar[bool] = False
     schemaless: ClassVar[bool] = True
+    adjusted: ClassVar[frozenset[str]] = frozenset({"version", "namespace"})  # to what is installed
     renamed_part: ClassVar[str] = "schema"
 
     namespace: str | None = Field(
@@ -43,6 +45,9 @@ class Extension(RequiresFiles, RenamesParts):
     reaches: tuple[str, ...] = Field(default=(), json_schema_extra={"derived": True})
     # fields are stored in journals: their names cannot change
     usual_comment: str | None = Field(default=None, json_schema_extra={"derived": True})
+
+    def brings(self) -> frozenset[Ref]:
+        return self.needs()
 
     @classmethod
     def catalog(cls, server: Server) -> str:

@@ -23,30 +23,24 @@ from reconciler.model.clauses import (
 )
 from reconciler.model.declared import Overloaded, split_arguments
 from reconciler.model.object import Object, PlanningContext
+from reconciler.model.on_scratch import RunsBody
 from reconciler.model.owned import Granted
 from reconciler.model.privileges import PUBLIC
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import is_fill_trigger, is_shadow_trigger
+from reconciler.model.routine_settings import setting_text, setting_value, without_quotes
 from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Connection, Row, rows, run_sql
 from reconciler.server.door import run_statement
 from reconciler.sql import compose, joined, literal, name, raw, split_commas, text
 
-# Settings with a list of quoted names: GUC_LIST_QUOTE in PostgreSQL's guc_tables.c
-LIST_SETTINGS = frozenset(
-    {
-        "search_path",
-        "temp_tablespaces",
-        "session_preload_libraries",
-        "shared_preload_libraries",
-        "local_preload_libraries",
-    }
-)
 SYMBOL_LANGUAGES = frozenset({"c", "internal"})  # the body is the name of a C function
 _DEFAULT = re.compile(r"""((?:"(?:""|[^"])*"|[^"'=])*?)(?:\s+default\b|\s*:?=).*""", re.I | re.S)
 _TABLE = re.compile(r"\s*table\b", re.I)
+_OUT = re.compile(r"(?<![\w\"$])(IN)?OUT(?![\w\"$])", re.I)  # the mode of an argument
 _ATOMIC = re.compile(r"\s*(BEGIN\s+ATOMIC|RETURN)\b", re.I)
+_NO_VALUE = re.compile(r"\s*(setof\b|table\s*\(|(pg_catalog\.)?(void|event_trigger)\s*$|$)", re.I)
 _MODES = (
     "CASE u.m WHEN 'i' THEN 'in' WHEN 'o' THEN 'out' WHEN 'b' THEN 'inout'"
     " WHEN 'v' THEN 'variadic' ELSE 'table' END"
@@ -70,7 +64,7 @@ _COMMON_COLUMNS = f"""
           ORDER BY o) AS transform"""
 
 
-class Routine(Overloaded, Granted):
+class Routine(Overloaded, RunsBody, Granted):
     """A function or procedure; the YAML key is the name with the arguments."""
 
     shared_namespace: ClassVar[str] = "routine"
@@ -102,12 +96,12 @@ class Routine(Overloaded, Granted):
         if not isinstance(value, Mapping):
             return value
         settings = cast("Mapping[object, object]", value)
-        return {k: _setting_text(v) for k, v in settings.items()}
+        return {k: setting_text(v) for k, v in settings.items()}
 
     @classmethod
     def from_row(cls, ref: Ref, row: Row) -> Self:
         settings = dict(s.split("=", 1) for s in row.pop("set") or ())
-        return cls(ref=ref, set={k: _without_quotes(k, v) for k, v in settings.items()}, **row)
+        return cls(ref=ref, set={k: without_quotes(k, v) for k, v in settings.items()}, **row)
 
     @classmethod
     def entry(cls, key: str, body: object) -> tuple[str, object]:
@@ -175,6 +169,20 @@ class Routine(Overloaded, Granted):
             return None
         return [self._statement("CREATE OR REPLACE", self._security_hazards(old))]
 
+    def without_body(self) -> Self:
+        """Keep compiled code, which base types and the like need when they are created."""
+        return self if self.language in SYMBOL_LANGUAGES else self._empty()
+
+    def literal_body(self) -> str | None:
+        return None if self.language == "sql" and _ATOMIC.match(self.body) else self.body
+
+    def _empty(self) -> Self:
+        """Return the routine with a body that does nothing, without what the language needs."""
+        body = "BEGIN END"
+        return self.model_copy(
+            update={"language": "plpgsql", "body": body, "transform": (), "set": {}}
+        )
+
     def _result(self) -> str:
         """Return the RETURNS clause, or an empty text."""
         return ""
@@ -225,7 +233,7 @@ class Routine(Overloaded, Granted):
 
     def _settings(self) -> Iterable[sql.Composable]:
         for key, value in self.set.items():
-            yield compose("SET {} TO {}", name(*key.split(".")), _setting(key, value))
+            yield compose("SET {} TO {}", name(*key.split(".")), setting_value(key, value))
 
     def _source(self) -> sql.Composable:
         if self.library is not None:
@@ -313,6 +321,15 @@ class Function(Routine):
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         return super().redefine(old, context) if self.window == old.window else None
 
+    def _empty(self) -> Self:
+        """Return null, or no rows: a check of null is passed."""
+        changed = {"leakproof": False, "support": None}  # these need a superuser
+        if self.language == "sql":  # PostgreSQL may inline the body, and then judges that instead
+            changed |= {"volatility": "immutable"}
+        has_value = not _OUT.search(self.arguments) and not _NO_VALUE.match(self.returns or "")
+        body = f"BEGIN RETURN{' NULL' if has_value else ''}; END"
+        return super()._empty().model_copy(update={**changed, "body": body})
+
     def _attributes(self) -> Iterable[str]:
         if self.window:
             yield "WINDOW"
@@ -375,22 +392,3 @@ def _can_replace(before: tuple[str, str, str], after: tuple[str, str, str]) -> b
     mode, name_, type_ = after
     can_rename = not before[1] and mode in ("in", "variadic")
     return (mode, type_) == (before[0], before[2]) and (name_ == before[1] or can_rename)
-
-
-def _setting_text(value: object) -> object:
-    """Spell a YAML boolean or number as a setting."""
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return str(value) if isinstance(value, int | float) else value
-
-
-def _without_quotes(setting: str, value: str) -> str:
-    """Return a stored setting as declared: an empty list is stored as `""`."""
-    return "" if setting in LIST_SETTINGS and value == '""' else value
-
-
-def _setting(setting: str, value: str) -> sql.Composable:
-    if setting not in LIST_SETTINGS:
-        return sql.Literal(value)
-    names = [n[1:-1].replace('""', '"') if n.startswith('"') else n for n in split_commas(value)]
-    return joined(sql.Literal(n) for n in names or [""])

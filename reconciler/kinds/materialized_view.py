@@ -17,6 +17,7 @@ from reconciler.model.catalog_sql import (
 )
 from reconciler.model.deferred import Deferred
 from reconciler.model.object import Object, PlanningContext
+from reconciler.model.on_scratch import FilledByQuery
 from reconciler.model.online_recipe import OnlineRecipe
 from reconciler.model.query_relation import COLUMN_DETAILS, HAS_DETAILS, QueryColumn, QueryRelation
 from reconciler.model.ref import Ref
@@ -27,6 +28,7 @@ from reconciler.sql import compose, joined, literal, name, raw, text
 
 HEAP = "heap"
 DEFAULT_TABLESPACE = "pg_default"
+_NO_DATA = "WITH NO DATA"
 
 
 class MaterializedColumn(QueryColumn):
@@ -46,7 +48,7 @@ class MaterializedColumn(QueryColumn):
     )
 
 
-class MaterializedView(Deferred, OnlineRecipe, QueryRelation):
+class MaterializedView(Deferred, OnlineRecipe, FilledByQuery, QueryRelation):
     """A materialized view; recreated and filled if the query changes."""
 
     kind: ClassVar[str] = "materialized_view"
@@ -124,11 +126,21 @@ class MaterializedView(Deferred, OnlineRecipe, QueryRelation):
             compose(
                 "AS\n{}{}",
                 raw(self.select),
-                raw("" if self.with_data else "\nWITH NO DATA"),
+                raw("" if self.with_data else f"\n{_NO_DATA}"),
             )
         )
         yield Statement(sql=text(joined(clauses, by=" ")), relation=self.ref.identity)
         yield from self._alter_columns({})
+
+    @classmethod
+    def unfilled(cls, sql: str) -> str:
+        """Judge by the clause on its own line: a query may end in a comment of the same words."""
+        creates = sql.startswith("CREATE MATERIALIZED VIEW ") and not sql.endswith(f"\n{_NO_DATA}")
+        fills = sql.startswith("REFRESH MATERIALIZED VIEW ") and not sql.endswith(f" {_NO_DATA}")
+        return f"{sql}\n{_NO_DATA}" if creates or fills else sql
+
+    def filled_as(self, other: Self) -> Self:
+        return self.model_copy(update={"with_data": other.with_data})
 
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         if (self.query, self.shape) != (old.query, old.shape):
@@ -203,7 +215,7 @@ class MaterializedView(Deferred, OnlineRecipe, QueryRelation):
         effect, kind = "is filled while its query runs", HazardKind.LONG_SCAN
         if not self.with_data:
             effect, kind = "is emptied and cannot be read", HazardKind.BLOCKS_READS
-        no_data = raw("" if self.with_data else " WITH NO DATA")
+        no_data = raw("" if self.with_data else f" {_NO_DATA}")
         yield Statement(
             sql=text(compose("REFRESH MATERIALIZED VIEW {}{}", self.sql_name(), no_data)),
             lock="ACCESS EXCLUSIVE",

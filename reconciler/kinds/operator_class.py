@@ -28,6 +28,7 @@ from reconciler.model.clauses import (
     fragments_in,
 )
 from reconciler.model.object import Object, PlanningContext
+from reconciler.model.on_scratch import Companion
 from reconciler.model.owned import Owned
 from reconciler.model.ref import Ref, split_name
 from reconciler.model.statement import Statement
@@ -162,7 +163,7 @@ class OperatorFamily(_Indexed):
                 yield Statement(sql=text(command))
 
 
-class OperatorClass(_Indexed):
+class OperatorClass(Companion, _Indexed):
     """An operator class; replaced if changed, since PostgreSQL cannot alter members."""
 
     kind: ClassVar[str] = "operator_class"
@@ -207,11 +208,12 @@ class OperatorClass(_Indexed):
 
     def needs(self) -> frozenset[Ref]:
         """Add the family; otherwise, PostgreSQL creates a family of the class's name."""
+        return super().needs() | self.brings()
+
+    def brings(self) -> frozenset[Ref]:
         *schema, family = split_name(self.family or "") or [self.ref.name]
         family_schema = schema[0] if schema else self.ref.schema
-        return super().needs() | {
-            Ref("operator_family", family_schema, family, None, self.arguments)
-        }
+        return frozenset({Ref("operator_family", family_schema, family, None, self.arguments)})
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         head = compose(

@@ -47,6 +47,7 @@ class Trigger(Overriding):
     """
 
     kind: ClassVar[str] = "trigger"
+    adjusted: ClassVar[frozenset[str]] = frozenset({"inherited"})
     section: ClassVar[str] = "triggers"
     oid_column: ClassVar[str] = "pg_trigger.oid"
     parent_kinds: ClassVar[tuple[str, ...]] = ("table", "view", "foreign_table")

@@ -44,6 +44,7 @@ class View(QueryRelation):
     """A view, replaced in place unless PostgreSQL refuses."""
 
     kind: ClassVar[str] = "view"
+    adjusted: ClassVar[frozenset[str]] = frozenset({"columns"})  # with the SQL of defaults
     section: ClassVar[str] = "views"
     oid_column: ClassVar[str] = ""
     omitted_is_default: ClassVar[bool] = False

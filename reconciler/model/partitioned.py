@@ -48,6 +48,8 @@ class PartitionedObject(OnlineRecipe, Deferred, Inheritable, LeavesLeftovers):
         {"comment", "partitioned", "pieces"}
     )
 
+    adjusted: ClassVar[frozenset[str]] = frozenset({"pieces"})
+
     partitioned: bool = Field(default=False, json_schema_extra={"derived": True})
     pieces: dict[str, str] = Field(
         default_factory=dict,

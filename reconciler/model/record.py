@@ -23,6 +23,7 @@ class Record(BaseModel):
     kind: ClassVar[str]
     relation: ClassVar[bool] = False  # the name is in pg_class, with tables, indexes and sequences
     shared_namespace: ClassVar[str] = ""  # another namespace shared by kinds: "type" or "routine"
+    adjusted: ClassVar[frozenset[str]] = frozenset()  # PostgreSQL sets them by other objects
     omitted_is_default: ClassVar[bool]  # a key left out means its default, not the live value
 
     ref: SkipJsonSchema[Ref] = Field(exclude=True, repr=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 from typing import Any, ClassVar, Final, Self
 
@@ -13,6 +13,7 @@ from reconciler.model.commit_group import CommitsTogether
 from reconciler.model.context import PlanningContext
 from reconciler.model.inheritance import Inheriting, override_clause, overrides
 from reconciler.model.object import InlinePart
+from reconciler.model.on_scratch import StoresResult
 from reconciler.model.owned import Granted
 from reconciler.model.ref import Ref, split_name
 from reconciler.model.resumption import Resumable
@@ -35,7 +36,7 @@ _FINALIZE: Final = """DO $reconcile$ DECLARE whole regclass; BEGIN
 END $reconcile$"""
 
 
-class InheritableTable(Suspendable, CommitsTogether, Inheriting, Resumable, Granted):
+class InheritableTable(Suspendable, CommitsTogether, Inheriting, Resumable, StoresResult, Granted):
     """A table or foreign table, possibly a child table or a partition."""
 
     relation: ClassVar[bool] = True
@@ -68,6 +69,9 @@ class InheritableTable(Suspendable, CommitsTogether, Inheriting, Resumable, Gran
         parents = [*self.inherits, *([self.partition_of] if self.partition_of else [])]
         names = filter(None, map(split_name, parents))
         return tuple(Ref("table", n[-2] if len(n) > 1 else self.ref.schema, n[-1]) for n in names)
+
+    def evaluated(self) -> Mapping[str, str]:
+        return {"values": self.values} if self.values else {}
 
     @property
     def is_partition(self) -> bool:

@@ -19,7 +19,9 @@ from reconciler.plan.fingerprint import fingerprint_of
 from reconciler.plan.operations import Operation, Operations
 from reconciler.plan.order import steps_in_order
 from reconciler.plan.plan import Plan, Planned, Renamed
+from reconciler.plan.step import Step
 from reconciler.plan.undo import add_undo_of_one_way
+from reconciler.plan.unproven import unproven_by_steps
 from reconciler.server.redaction import redacted
 
 
@@ -51,6 +53,7 @@ class PlanInfo:
     spelled_by: int = 0
     unchanged: int = 0
     notes: Sequence[str] = ()
+    unproven: Sequence[str] = ()
     rollback_of: int | None = None
 
 
@@ -84,6 +87,7 @@ def make_plan(comparison: Comparison, info: PlanInfo) -> Plan:
             *evaluated_code(changes, steps, desired, comparison.context.user),
             *_unfinished(operations),
         ),
+        unproven=_unproven(steps, comparison, info),
         fingerprint=_fingerprint(operations, comparison),
         touches=_touched(changes, comparison.before or live, desired),
         renames=tuple(_renamed(r) for r in comparison.renamings),
@@ -138,6 +142,15 @@ def _unfinished(operations: Operations) -> Sequence[str]:
     """Return notices of leftovers neither reused nor dropped by the plan."""
     handled = operations.reused | {o.ref for o in operations.actions}
     return unfinished_notices(operations.context.leftovers.keys() - handled)
+
+
+def _unproven(steps: Sequence[Step], comparison: Comparison, info: PlanInfo) -> tuple[str, ...]:
+    """List what the proof leaves open; nothing, where nothing is proven."""
+    if not steps or not info.scratch:
+        return ()
+    states = [s for s in (comparison.target_state, comparison.desired) if s is not None]
+    objects = (o for s in states for o in s.objects.values())
+    return (*unproven_by_steps(steps, objects), *info.unproven)
 
 
 def _fingerprint(operations: Operations, comparison: Comparison) -> dict[str, str]:

@@ -9,6 +9,7 @@ from reconciler.diff.diff import Action
 from reconciler.diff.renames import Renaming
 from reconciler.errors import PlanError
 from reconciler.model.datatype import Replaceable
+from reconciler.model.on_scratch import FilledByQuery
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
 from reconciler.plan.edges import order_graph
@@ -81,11 +82,16 @@ def _exchanges_of_names(
                 yield units
 
 
-def _block_key(operations: Operations, block: Sequence[Operation]) -> tuple[int, Operation]:
-    """Return the sort key of a block: the order on scratch if known, then the name."""
+def _block_key(operations: Operations, block: Sequence[Operation]) -> tuple[bool, int, Operation]:
+    """Return the sort key of a block: the order on scratch if known, then the name.
+
+    What is filled by a query comes last: only the bodies of functions tell what the query needs.
+    """
+    desired = operations.desired
+    fills = any(isinstance(desired.get(o.ref), FilledByQuery) and not o.drops for o in block)
     built = operations.context.scratch_order
     rank = max(built.get(o.ref, 0) if built and not o.drops else -1 for o in block)
-    return rank, min(block)
+    return fills, rank, min(block)
 
 
 # -- operations of a block -----------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, Literal
 
@@ -92,6 +93,9 @@ class Plan(BaseModel):
     answers: tuple[Answer, ...] = Field(
         default=(), description="rows in the way of steps, and what could not be asked"
     )
+    unproven: tuple[str, ...] = Field(
+        default=(), description="what the proof on the scratch server does not show"
+    )
     fingerprint: dict[str, str] = Field(default_factory=dict)
     touches: tuple[Ref, ...] = ()
     renames: tuple[Renamed, ...] = ()
@@ -105,15 +109,21 @@ class Plan(BaseModel):
         """Return the plan with the digest filled in."""
         return self.model_copy(update={"digest": self._digest()})
 
+    def without_proof_of(self, more: Sequence[str]) -> Plan:
+        """Return the plan with more that the proof does not show."""
+        unproven = (*self.unproven, *more)
+        return self.model_copy(update={"unproven": unproven}).sealed() if more else self
+
     def intact(self) -> bool:
         """Tell whether the document still has the digest computed by `sealed`."""
         return self.digest == self._digest()
 
     def _digest(self) -> str:
         undigested = self.model_copy(update={"digest": ""})
-        document = undigested.model_dump_json(
-            exclude={"changes": {"__all__": ORIGIN_FIELDS}, "signature": True}
-        )
+        left_out: dict[str, Any] = {"changes": {"__all__": ORIGIN_FIELDS}, "signature": True}
+        if not self.unproven:  # plans that were saved without this field stay intact
+            left_out["unproven"] = True
+        document = undigested.model_dump_json(exclude=left_out)
         return sha256(document.encode()).hexdigest()
 
     def hazards(self) -> dict[HazardKind, list[str]]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from psycopg.pq import TransactionStatus
+
 from reconciler.diff.diff import Change, changes
 from reconciler.diff.inherited import with_inheritance
 from reconciler.errors import ProofError, StatementFailed
 from reconciler.introspect.introspect import introspect
+from reconciler.introspect.unfilled import filled_as, unfilled
 from reconciler.model.state import State
 from reconciler.model.statement import HazardKind
 from reconciler.plan.plan import Plan
@@ -16,28 +19,34 @@ from reconciler.server.capabilities import Server
 from reconciler.server.connection import Connection, run_sql
 from reconciler.server.door import run_statement
 
+NOT_IN_PREREQUISITE_STATE = "55000"  # also of a materialized view that is not filled
 SHOWN = 10  # differences in an error's message
 
 
-def prove(plan: Plan, connection: Connection, live: State, desired: State, server: Server) -> None:
+def prove(
+    plan: Plan, connection: Connection, live: State, desired: State, server: Server
+) -> tuple[str, ...]:
     """Run the plan on the clone of `live` behind `connection`, then the plan's undo.
 
-    `server` is the target's. Raises ProofError unless the plan leads to `desired`, so that another
-    plan would be empty, and the undo to `live`, save for irreversible changes.
+    `server` is the target's. Returns what could not be tried there. Raises ProofError unless the
+    plan leads to `desired`, so that another plan would be empty, and the undo to `live`, save for
+    irreversible changes.
     """
+    left_out: dict[str, None] = {}
     for group in plan.transactions():
-        _run(connection, [(step, step.sql) for step in group], "the plan")
-    found = introspect(connection, server).state
+        left_out |= _run(connection, [(step, step.sql) for step in group], "the plan")
+    found = filled_as(introspect(connection, server).state, desired.objects)
     _check("the plan was run on scratch, and left differences", _differing(found, desired))
     for group in reversed(plan.transactions()):
         undo = [(step, sql) for step in reversed(group) for sql in step.undo]
         _run(connection, undo, "the undo of the plan")
-    found = introspect(connection, server).state
+    found = filled_as(introspect(connection, server).state, live.objects)
     irreversible = _irreversible(plan)
     _check(
         "the plan's undo was run on scratch, and does not lead back",
         [c for c in _differing(found, live) if str(c.ref) not in irreversible],
     )
+    return tuple(left_out)
 
 
 def _irreversible(plan: Plan) -> Collection[str]:
@@ -49,29 +58,53 @@ def _irreversible(plan: Plan) -> Collection[str]:
     }
 
 
-def _run(connection: Connection, commands: list[tuple[Step, str]], title: str) -> None:
-    """Run the commands of a transaction, or of a step outside transaction blocks."""
+def _run(connection: Connection, commands: list[tuple[Step, str]], title: str) -> dict[str, None]:
+    """Run the commands of a transaction, or of a step outside transaction blocks.
+
+    Return what could not be tried.
+    """
+    left_out: dict[str, None] = {}
     in_transaction = bool(commands) and bool(commands[0][0].transaction)
     try:
         if in_transaction:
             run_sql(connection, "BEGIN")
         for step, sql in commands:
-            _run_command(connection, step, sql, title)
+            left_out |= _run_command(connection, step, sql, title)
+            _require_transaction(connection, sql, title, in_transaction=in_transaction)
         if in_transaction:
             run_sql(connection, "COMMIT")
     except ProofError:
         if in_transaction:
             run_sql(connection, "ROLLBACK")
         raise
+    return left_out
 
 
-def _run_command(connection: Connection, step: Step, sql: str, title: str) -> None:
-    """Run a command; raise ProofError with step and SQL on failure."""
+def _require_transaction(
+    connection: Connection, sql: str, title: str, *, in_transaction: bool
+) -> None:
+    """Raise ProofError after a command that ended its transaction, or left one open.
+
+    Of a transaction that is not there, COMMIT only warns.
+    """
+    expected = TransactionStatus.INTRANS if in_transaction else TransactionStatus.IDLE
+    if connection.info.transaction_status != expected:
+        raise ProofError(f"{title} leaves its transaction on scratch:\n{sql}")
+
+
+def _run_command(connection: Connection, step: Step, sql: str, title: str) -> dict[str, None]:
+    """Run a command; raise ProofError with step and SQL on failure.
+
+    Return the backfill that could not be tried, because it reads a materialized view.
+    """
     try:
-        run_statement(connection, sql)
+        run_statement(connection, unfilled(sql))
     except StatementFailed as error:
+        if step.fill is not None and error.sqlstate == NOT_IN_PREREQUISITE_STATE:
+            return {f"the backfill of {step.identity} works: it reads a materialized view": None}
         where = f"step {step.id} ({step.action} {step.kind} {step.identity})"
         raise ProofError(f"{title} fails on scratch at {where}: {error}\n{sql}") from error
+    return {}
 
 
 def _differing(found: State, expected: State) -> list[Change]:

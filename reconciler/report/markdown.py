@@ -67,6 +67,8 @@ def _blocks(plan: Plan) -> Iterator[_Block]:
     if plan.scratch:
         proof = "the plan leads to the declared state, its undo leads back."
         yield _Block(("", f"Proven on {_code(plan.scratch)}: {proof}"))
+        for each in plan.unproven:
+            yield _Block(("", f"> Not proven: that {_code(each)}"))
     if plan.hazards():
         yield _Block(tuple(_hazard_lines(plan)), ("", "> [!WARNING]"))
     if plan.answers:

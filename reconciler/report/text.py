@@ -49,6 +49,7 @@ def _plan_lines(plan: Plan) -> Iterator[str]:
         if plan.scratch
         else "not proven"
     )
+    yield from (f"not proven: that {each}" for each in plan.unproven)
 
 
 def _hazard_lines(plan: Plan) -> Iterator[str]:

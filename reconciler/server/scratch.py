@@ -18,6 +18,7 @@ from psycopg import conninfo
 
 from reconciler.errors import ScratchError, SettingsError, StatementFailed
 from reconciler.server.capabilities import Server
+from reconciler.server.confine import protection
 from reconciler.server.connection import Connection, connect, rows, run_sql, server_of
 from reconciler.server.disposable import scratch_server
 from reconciler.server.door import INSUFFICIENT_PRIVILEGE, OWNERS, add_builder, furnish
@@ -27,6 +28,7 @@ from reconciler.server.installation import (
     machine_installations,
 )
 from reconciler.server.redaction import redacted
+from reconciler.server.time_limit import NEVER, TimeLimit
 from reconciler.sql import compose, text
 
 DATABASE_PREFIX = "reconcile_scratch_"  # listed in model.reserved_names
@@ -51,6 +53,7 @@ class Scratch:
 
     `ours`: we are superuser there and may create roles. `confined`: reconcile has started the
     server, and no statement runs there as a superuser but those that `door` lets through.
+    `caution` tells what does not confine declared code there. `time_limit` is for all work there.
     """
 
     url: str
@@ -58,6 +61,8 @@ class Scratch:
     server: Server
     ours: bool
     confined: bool = False
+    caution: str = ""
+    time_limit: TimeLimit = NEVER
 
     @contextmanager
     def database(self, roles: Iterable[str] = (), user: str = "") -> Generator[Connection]:
@@ -76,7 +81,7 @@ class Scratch:
                 run_sql(admin, text(compose("CREATE DATABASE {} TEMPLATE template0", database)))
                 opened = self._connect(database, user)
             try:
-                with opened as connection:
+                with opened as connection, self.time_limit.watch(self.url, connection):
                     yield connection
             finally:
                 drop_database(admin, database)
@@ -205,7 +210,8 @@ def _confined(installation: Installation, extensions: frozenset[str]) -> Scratch
     url = scratch_server(installation).url
     with connect(url) as connection:
         found = server_of(connection)
-    scratch = Scratch(url, installation.title, found, ours=True, confined=True)
+    caution = _lacking_protection()
+    scratch = Scratch(url, installation.title, found, ours=True, confined=True, caution=caution)
     if lacking := extensions - scratch.available_extensions():
         raise ScratchError(f"{scratch.description} lacks the files of {', '.join(sorted(lacking))}")
     return scratch
@@ -230,7 +236,10 @@ def _on_target(target: str) -> Scratch:
         raise ScratchError(
             f"--scratch target makes a database, which {role['name']} may not: {allow}"
         )
-    return Scratch(target, "a temporary database on the target's server", found, ours=False)
+    caution = f"it runs on the target's server as {role['name']}"
+    return Scratch(
+        target, "a temporary database on the target's server", found, ours=False, caution=caution
+    )
 
 
 def _on_url(url: str) -> Scratch:
@@ -239,4 +248,14 @@ def _on_url(url: str) -> Scratch:
         (role,) = rows(
             connection, "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user"
         )
-    return Scratch(url, f"{redacted(url)} (PostgreSQL {found.major})", found, role["rolsuper"])
+    caution = "a server named by URL is not confined"
+    if role["rolsuper"]:
+        caution += ", and it runs there as a superuser: use the URL of an ordinary role"
+    description = f"{redacted(url)} (PostgreSQL {found.major})"
+    return Scratch(url, description, found, role["rolsuper"], caution=caution)
+
+
+def _lacking_protection() -> str:
+    """Tell which of Landlock and seccomp this system lacks to confine a server of our own."""
+    lacking = [p for p in ("Landlock", "seccomp") if p.lower() not in protection()]
+    return f"this system has no {' and no '.join(lacking)} to confine it" if lacking else ""

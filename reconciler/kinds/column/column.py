@@ -60,6 +60,7 @@ class Column(
     """A column of a table, in short `name: type`."""
 
     kind: ClassVar[str] = "column"
+    adjusted: ClassVar[frozenset[str]] = frozenset({"not_null"})  # by a primary key
     section: ClassVar[str] = "columns"
     oid_column: ClassVar[str] = ""
     omitted_is_default: ClassVar[bool] = False

@@ -221,7 +221,7 @@ class ColumnDefinition(
         return super().kept() - {"fill_trigger"}
 
     def over(self, live: Self | None, *, complete: bool = False) -> Self:
-        """Keep hidden options; let an identity replace a live default, and a default an identity."""
+        """Keep hidden options; an identity replaces a live default, and a default an identity."""
         full, declared = super().over(live, complete=complete), self.model_fields_set
         replaced: dict[str, Any] = {}
         if live is not None and live.options:

@@ -40,6 +40,9 @@ class Constraint(Suspendable, FollowsTypeChange, Resumable, ConstraintDefinition
     """A check, unique, primary key, foreign key or exclusion constraint."""
 
     kind: ClassVar[str] = "constraint"
+    adjusted: ClassVar[frozenset[str]] = frozenset(  # the actions are read from `references` too
+        {"pieces", "on_delete", "on_update", "match", "period"}
+    )
     section: ClassVar[str] = "constraints"
     oid_column: ClassVar[str] = ""
     parent_kinds: ClassVar[tuple[str, ...]] = ("table", "foreign_table")

@@ -6,6 +6,12 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = '30s';
+BEGIN;
+DROP MATERIALIZED VIEW public.gone;
+COMMIT;
+
+SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
 -- hazard blocks-reads: materialized_view public.emptied (0 bytes) is emptied and cannot be read
@@ -36,10 +42,4 @@ CREATE MATERIALIZED VIEW public.new AS
 SELECT count(*) AS n
    FROM public.sales
 WITH NO DATA;
-COMMIT;
-
-SET lock_timeout = '2s';
-SET statement_timeout = '30s';
-BEGIN;
-DROP MATERIALIZED VIEW public.gone;
 COMMIT;

@@ -1,0 +1,30 @@
+"""Leave materialized views empty on scratch: nobody's query runs there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import reduce
+
+from reconciler.kinds import KINDS
+from reconciler.model.object import Object
+from reconciler.model.on_scratch import FilledByQuery
+from reconciler.model.ref import Ref
+from reconciler.model.state import State
+
+_FILLED = [k for k in KINDS.values() if issubclass(k, FilledByQuery)]
+
+
+def unfilled(sql: str) -> str:
+    """Return a statement as it runs on scratch, without filling an object."""
+    return reduce(lambda found, kind: kind.unfilled(found), _FILLED, sql)
+
+
+def filled_as(found: State, expected: Mapping[Ref, Object]) -> State:
+    """Return a state of scratch, with objects as filled as the same objects in `expected`."""
+    filled: dict[Ref, Object] = {}
+    for ref, obj in found.objects.items():
+        other = expected.get(ref)
+        if isinstance(obj, FilledByQuery) and isinstance(other, FilledByQuery):
+            filled[ref] = obj.filled_as(other)
+    return replace(found, objects={**found.objects, **filled})

@@ -1,0 +1,70 @@
+"""Capabilities of objects with code that PostgreSQL would run on scratch, or with companions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Self
+
+from reconciler.model.object import Object
+from reconciler.model.ref import Ref
+
+
+class RunsBody(Object):
+    """An object with a body that other objects' creation may run: a function."""
+
+    def without_body(self) -> Self:
+        """Return an object of the same signature that does nothing."""
+        raise NotImplementedError
+
+    def literal_body(self) -> str | None:
+        """Return the body if PostgreSQL stores it as it was written, not as it understood it."""
+        raise NotImplementedError
+
+
+class FilledByQuery(Object):
+    """An object that may hold the result of a query: a materialized view."""
+
+    @classmethod
+    def unfilled(cls, sql: str) -> str:
+        """Return a statement without filling an object; another statement unchanged."""
+        raise NotImplementedError
+
+    def filled_as(self, other: Self) -> Self:
+        """Return the object, as filled as another."""
+        raise NotImplementedError
+
+
+class StoresResult(Object):
+    """An object of which PostgreSQL stores what an expression yields: a partition's bound."""
+
+    def evaluated(self) -> Mapping[str, str]:
+        """Return the expressions by field name."""
+        raise NotImplementedError
+
+
+class Companion(Object):
+    """An object that PostgreSQL may create together with others: an extension with its schema."""
+
+    def brings(self) -> frozenset[Ref]:
+        """Return the others."""
+        raise NotImplementedError
+
+
+def without_body(obj: Object) -> Object:
+    """Return any object without its body, if any."""
+    return obj.without_body() if isinstance(obj, RunsBody) else obj
+
+
+def literal_body(obj: Object) -> str | None:
+    """Return the literal body of any object, if any."""
+    return obj.literal_body() if isinstance(obj, RunsBody) else None
+
+
+def brings(obj: Object) -> frozenset[Ref]:
+    """Return what PostgreSQL may create together with any object."""
+    return obj.brings() if isinstance(obj, Companion) else frozenset()
+
+
+def evaluated(obj: Object) -> Mapping[str, str]:
+    """Return the expressions of any object of which PostgreSQL stores only the results."""
+    return obj.evaluated() if isinstance(obj, StoresResult) else {}

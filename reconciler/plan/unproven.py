@@ -1,0 +1,37 @@
+"""Name what the proof of a plan on scratch leaves open, as far as the plan is concerned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from reconciler.introspect.unfilled import unfilled
+from reconciler.model.markers import FiresOnDdl
+from reconciler.model.object import Object
+from reconciler.plan.step import Step
+from reconciler.server.capabilities import Server
+from reconciler.server.scratch import Scratch
+
+
+def unproven_by_steps(steps: Iterable[Step], objects: Iterable[Object]) -> Iterator[str]:
+    """Yield what is different on scratch for the steps of a plan; `objects` are all objects."""
+    filled = dict.fromkeys(
+        f"{s.kind.replace('_', ' ')} {s.identity}"
+        for s in steps
+        if any(unfilled(sql) != sql for sql in (s.sql, *s.undo))
+    )
+    yield from (f"{name} is filled: on scratch it stays empty" for name in filled)
+    if any(isinstance(o, FiresOnDdl) for o in objects):
+        yield "event triggers let the steps pass: on scratch none fires"
+
+
+def unproven_by_scratch(scratch: Scratch | None, target: Server) -> Iterator[str]:
+    """Yield what a scratch server proves less than one like the target would."""
+    if scratch is None:
+        return
+    if scratch.server.major != target.major:
+        yield (
+            f"PostgreSQL {target.major} takes the steps: the scratch server is PostgreSQL "
+            f"{scratch.server.major}"
+        )
+    if scratch.caution:
+        yield f"declared code stayed where it ran: {scratch.caution}"
