@@ -121,6 +121,20 @@ def test_a_trigger_needs_only_the_trigger_privilege(
     assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ())
 
 
+def test_a_backfill_that_logical_replication_refuses_is_not_begun(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    database = new_database(
+        """CREATE TABLE public.logs (line text, kind text); INSERT INTO public.logs VALUES ('a');
+        CREATE PUBLICATION feed FOR TABLE public.logs;"""
+    )
+    declared = (
+        "tables: {logs: {columns: {kind: {type: text, not_null: true, backfill: lower(line)}}}}"
+    )
+    refusal = refused(job_of(database, declared, tmp_path))
+    assert "the backfill of public.logs would fail: feed publishes its updates" in refusal
+
+
 def test_a_read_only_database_is_refused(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:

@@ -79,6 +79,17 @@ _PUBLISHED_ROWS = """
                       WHERE r.prrelid = c.oid AND r.prpubid = q.oid
                             AND to_jsonb(r) ->> 'prattrs' IS NOT NULL)
     ORDER BY 1, 2"""
+_WITHOUT_IDENTITY = """
+    SELECT DISTINCT p.pubname::text AS sender, format('%%I.%%I', n.nspname, c.relname) AS relation
+    FROM unnest(%(relations)s::text[]) AS w(relation)
+    JOIN pg_class AS c ON c.oid = to_regclass(w.relation)
+    JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    JOIN pg_publication_tables AS p ON (p.schemaname, p.tablename) = (n.nspname, c.relname)
+    JOIN pg_publication AS q ON q.pubname = p.pubname AND q.pubupdate
+    WHERE c.relreplident = 'n'
+          OR c.relreplident = 'd' AND NOT EXISTS (SELECT FROM pg_index AS i
+                                                  WHERE i.indrelid = c.oid AND i.indisprimary)
+    ORDER BY 1, 2"""
 _SPACE_NEEDED = """
     SELECT setting AS directory,
            inet_server_addr() IS NULL OR inet_server_addr() <<= '127.0.0.0/8'
@@ -108,6 +119,7 @@ def preflight(plan: Plan, connection: Connection) -> list[Finding]:
         found += _privileges(plan, connection, state["role"])
     found += _backfills(plan, connection)
     found += _published(plan, connection)
+    found += _published_without_identity(plan, connection)
     found += [Finding(a.words, refuses=a.refuses) for a in ask(plan, connection)]
     found += _old_transactions(plan, connection)
     found += _invalid_indexes(plan, connection)
@@ -193,6 +205,17 @@ def _backfills(plan: Plan, connection: Connection) -> Iterator[Finding]:
     for step in plan.steps:
         for reason in backfill.refusals(connection, step.fill) if step.fill else ():
             yield Finding(f"the backfill of {step.identity}: {reason}", refuses=True)
+
+
+def _published_without_identity(plan: Plan, connection: Connection) -> Iterator[Finding]:
+    """Refuse backfills of tables whose updates are published without an identity of rows."""
+    filled = [s.fill.relation for s in plan.steps if s.fill and s.fill.value is not None]
+    for row in rows(connection, _WITHOUT_IDENTITY, {"relations": filled}) if filled else ():
+        yield Finding(
+            f"the backfill of {row['relation']} would fail: {row['sender']} publishes its updates,"
+            " and neither a primary key nor REPLICA IDENTITY identifies its rows",
+            refuses=True,
+        )
 
 
 def _published(plan: Plan, connection: Connection) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from reconciler.model.clauses import EXPRESSION, NAME, Fragment, fragments_in
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
 from reconciler.model.ref import Ref, split_name
-from reconciler.model.statement import Statement
+from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
 from reconciler.sql import compose, joined, literal, name, raw, text
@@ -170,14 +170,41 @@ class Publication(Owned):
             published = compose(" FOR {}", joined(members))
         options = self._options(None)
         with_ = compose(" WITH ({})", joined(options)) if options else raw("")
-        yield self._statement(
+        create = self._statement(
             compose("CREATE PUBLICATION {}{}{}", self.ref.name, published, with_), self.tables
         )
+        yield create.model_copy(update={"hazards": self._blocked_writes(None, context)})
 
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         if self.all_tables != old.all_tables:
             return None
-        return [*self._drop_members(old), *self._set_options(old), *self._add_members(old)]
+        blocked = self._blocked_writes(old, context)
+        return [
+            *self._drop_members(old),
+            *(s.model_copy(update={"hazards": blocked}) for s in self._set_options(old)),
+            *(s.model_copy(update={"hazards": blocked}) for s in self._add_members(old)),
+        ]
+
+    def _blocked_writes(self, old: Self | None, context: PlanningContext) -> tuple[Hazard, ...]:
+        """Return the hazard of tables whose rows nothing identifies to subscribers."""
+        before = old.published_without_identity(context) if old is not None else frozenset[Ref]()
+        if blocked := sorted(r.identity for r in self.published_without_identity(context) - before):
+            reason = (
+                f"every UPDATE and DELETE of {', '.join(blocked)} fails once it is published,"
+                " because nothing identifies its rows: give it a primary key or replica_identity"
+            )
+            return (Hazard(hazard=HazardKind.BLOCKS_WRITES, reason=reason),)
+        return ()
+
+    def published_without_identity(self, context: PlanningContext) -> frozenset[Ref]:
+        """Collect the tables without an identity of rows whose updates are published."""
+        if not {"update", "delete"} & {*self.publish}:
+            return frozenset()
+        return frozenset(
+            t
+            for t in context.without_identity
+            if self.all_tables or t in self.needs() or t.schema in self.schemas
+        )
 
     def _drop_members(self, old: Self) -> Iterable[Statement]:
         tables = [t for t, m in old.tables.items() if self.tables.get(t) != m]

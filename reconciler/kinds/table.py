@@ -19,6 +19,7 @@ from reconciler.model.deferred import Deferred
 from reconciler.model.object import InlinePart, Object, PlanningContext
 from reconciler.model.record import ATTACHED
 from reconciler.model.ref import Ref
+from reconciler.model.row_identity import PublishesRows
 from reconciler.model.statement import Hazard, HazardKind, Statement, TypeConversion
 from reconciler.model.table_like import INHERITANCE_COLUMNS, InheritableTable
 from reconciler.model.type_change import PinsType
@@ -29,7 +30,7 @@ from reconciler.sql import compose, joined, name, raw, text
 USING = "using index "  # how `replica_identity` names an index
 
 
-class Table(Deferred, PinsType, InheritableTable):
+class Table(Deferred, PinsType, PublishesRows, InheritableTable):
     """An ordinary or partitioned table, or a partition; columns and the like are own objects."""
 
     kind: ClassVar[str] = "table"
@@ -91,6 +92,10 @@ class Table(Deferred, PinsType, InheritableTable):
     force_row_level_security: bool = Field(
         default=False, description="policies restrict the table's owner too"
     )
+
+    @property
+    def row_identity(self) -> bool | None:
+        return None if self.replica_identity == "default" else self.replica_identity != "nothing"
 
     @classmethod
     def catalog(cls, server: Server) -> str:

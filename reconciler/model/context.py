@@ -40,6 +40,7 @@ class PlanningContext:
     staying_children              child tables with the same parents before and after, as desired
     bounds                        for tables that become partitions, the columns of the partition
                                   key, and the bound as a condition on them
+    without_identity              tables of which no UPDATE and no DELETE can be published
     scratch_order                 the order in which scratch created the desired objects
     reparenting                   statements before and after a child table changes its parents
                                   from the first tuple to the second
@@ -77,6 +78,7 @@ class PlanningContext:
     bounds: Mapping[Ref, tuple[tuple[str, ...], str]] = field(
         default_factory=dict[Ref, tuple[tuple[str, ...], str]]
     )
+    without_identity: Set[Ref] = frozenset()
     scratch_order: Mapping[Ref, int] = field(default_factory=dict[Ref, int])
     reparenting: Mapping[
         tuple[Ref, Parents, Parents], tuple[Sequence[Statement], Sequence[Statement]]

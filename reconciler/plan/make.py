@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.diff.diff import Change
 from reconciler.diff.inherited import context_of_reparenting, with_inherited
@@ -12,6 +12,7 @@ from reconciler.introspect.notices import unfinished_notices
 from reconciler.model.declared import without_defaults_of_files
 from reconciler.model.object import PlanningContext
 from reconciler.model.ref import Ref
+from reconciler.model.row_identity import tables_without_identity
 from reconciler.model.state import State
 from reconciler.plan.collect import collect_operations
 from reconciler.plan.evaluated import evaluated_code
@@ -60,11 +61,12 @@ class PlanInfo:
 def make_plan(comparison: Comparison, info: PlanInfo) -> Plan:
     """Order the changes into steps; a pure function. Raises PlanError if no order works."""
     changes, live, desired = comparison.changes, comparison.live, comparison.desired
+    context = context_of_reparenting(changes, live, desired, comparison.context)
     operations = collect_operations(
         changes,
         with_inherited(live, [c.live for c in changes]),
         desired,
-        context_of_reparenting(changes, live, desired, comparison.context),
+        replace(context, without_identity=tables_without_identity(desired)),
     )
     add_undo_of_one_way(operations)
     steps = steps_in_order(operations, comparison.renamings)

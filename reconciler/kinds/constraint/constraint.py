@@ -28,6 +28,7 @@ from reconciler.model.partitioned_build import PartitionedBuild
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import NOT_NULL_CHECK_PREFIX, UNVALIDATED_COMMENT
 from reconciler.model.resumption import Resumable
+from reconciler.model.row_identity import IdentifiesRows
 from reconciler.model.statement import Hazard, HazardKind, Statement, TypeConversion
 from reconciler.model.suspension import Suspendable
 from reconciler.model.type_change import FollowsTypeChange
@@ -36,7 +37,7 @@ from reconciler.server.connection import Row
 from reconciler.sql import compose, text
 
 
-class Constraint(Suspendable, FollowsTypeChange, Resumable, ConstraintDefinition):
+class Constraint(Suspendable, FollowsTypeChange, Resumable, IdentifiesRows, ConstraintDefinition):
     """A check, unique, primary key, foreign key or exclusion constraint."""
 
     kind: ClassVar[str] = "constraint"
@@ -84,6 +85,10 @@ class Constraint(Suspendable, FollowsTypeChange, Resumable, ConstraintDefinition
 
     def is_inherited_by(self, child: Inheriting) -> bool:
         return not self.no_inherit if self.check is not None else child.is_partition
+
+    @property
+    def identifies_rows(self) -> bool:
+        return self.primary_key is not None and self.deferrable is None
 
     def accepts(self, dependency: Object) -> bool:
         nullable = isinstance(dependency, InlinePart) and dependency.accepts_null
