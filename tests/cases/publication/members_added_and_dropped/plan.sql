@@ -23,6 +23,6 @@ COMMIT;
 SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
--- hazard data-loss: table public.gone is dropped with an unknown number of rows (8,192 bytes)
+-- hazard data-loss: table public.gone is dropped with about 0 rows (8,192 bytes)
 DROP TABLE public.gone;
 COMMIT;
