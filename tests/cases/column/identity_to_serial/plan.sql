@@ -8,9 +8,10 @@ SET client_min_messages = warning;
 SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
--- hazard data-loss: how far public.t.id has counted is forgotten
+SELECT set_config('reconcile.id', last_value || ' ' || is_called, true) FROM public.t_id_seq;
 ALTER TABLE public.t ALTER COLUMN id DROP IDENTITY;
 CREATE SEQUENCE public.t_id_seq AS integer;
 ALTER TABLE public.t ALTER COLUMN id SET DEFAULT nextval('public.t_id_seq'::regclass);
+SELECT setval('public.t_id_seq', split_part(saved, ' ', 1)::bigint, split_part(saved, ' ', 2)::boolean) FROM nullif(current_setting('reconcile.id', true), '') AS saved;
 ALTER SEQUENCE public.t_id_seq OWNED BY public.t.id;
 COMMIT;

@@ -8,29 +8,14 @@ SET client_min_messages = warning;
 SET lock_timeout = '2s';
 SET statement_timeout = '30s';
 BEGIN;
-ALTER TABLE public.t RENAME CONSTRAINT z TO w;
-COMMIT;
-
-SET lock_timeout = '2s';
-SET statement_timeout = '30s';
-BEGIN;
 ALTER TABLE public.t RENAME CONSTRAINT x TO reconcile_5c911f68197d;
-COMMIT;
-
-SET lock_timeout = '2s';
-SET statement_timeout = '30s';
-BEGIN;
 ALTER TABLE public.t RENAME CONSTRAINT y TO reconcile_9f47544efdd0;
-COMMIT;
-
-SET lock_timeout = '2s';
-SET statement_timeout = '30s';
-BEGIN;
 ALTER TABLE public.t RENAME CONSTRAINT reconcile_5c911f68197d TO y;
+ALTER TABLE public.t RENAME CONSTRAINT reconcile_9f47544efdd0 TO x;
 COMMIT;
 
 SET lock_timeout = '2s';
 SET statement_timeout = '30s';
 BEGIN;
-ALTER TABLE public.t RENAME CONSTRAINT reconcile_9f47544efdd0 TO x;
+ALTER TABLE public.t RENAME CONSTRAINT z TO w;
 COMMIT;

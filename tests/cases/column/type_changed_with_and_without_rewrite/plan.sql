@@ -21,14 +21,14 @@ COMMIT;
 SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
--- hazard table-rewrite: public.t (8,192 bytes) is rewritten while nobody can read or write it
+-- hazard table-rewrite: public.t (16,384 bytes) is rewritten while nobody can read or write it
 ALTER TABLE public.t ALTER COLUMN c TYPE bigint;
 COMMIT;
 
 SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
--- hazard table-rewrite: public.t (8,192 bytes) is rewritten while nobody can read or write it
+-- hazard table-rewrite: public.t (16,384 bytes) is rewritten while nobody can read or write it
 -- hazard data-loss: values of column public.t.d are rounded or cut to numeric(12,1)
 ALTER TABLE public.t ALTER COLUMN d TYPE numeric(12,1);
 COMMIT;
@@ -37,15 +37,15 @@ SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
 ALTER TABLE public.t ALTER COLUMN e DROP DEFAULT;
--- hazard table-rewrite: public.t (8,192 bytes) is rewritten while nobody can read or write it
-ALTER TABLE public.t ALTER COLUMN e TYPE integer USING nullif(e, '')::int;
+-- hazard table-rewrite: public.t (16,384 bytes) is rewritten while nobody can read or write it
+ALTER TABLE public.t ALTER COLUMN e TYPE integer USING (NULLIF(e, ''::text))::integer;
 ALTER TABLE public.t ALTER COLUMN e SET DEFAULT 2;
 COMMIT;
 
 SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
--- hazard table-rewrite: public.t (8,192 bytes) is rewritten while nobody can read or write it
+-- hazard table-rewrite: public.t (16,384 bytes) is rewritten while nobody can read or write it
 -- hazard data-loss: values of column public.t.f are rounded or cut to date
 ALTER TABLE public.t ALTER COLUMN f TYPE date;
 COMMIT;

@@ -16,6 +16,6 @@ SELECT id,
 DROP INDEX public.places_z;
 -- hazard data-loss: composite_type public.point.z is dropped with its values
 ALTER TYPE public.point DROP ATTRIBUTE z;
--- hazard blocks-writes: public.places (8,192 bytes) cannot be written while index public.places_z is built
+-- hazard blocks-writes: public.places (16,384 bytes) cannot be written while index public.places_z is built
 CREATE INDEX places_z ON public.places USING btree (((at).x));
 COMMIT;

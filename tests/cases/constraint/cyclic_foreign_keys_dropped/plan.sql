@@ -20,13 +20,13 @@ COMMIT;
 SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
--- hazard data-loss: table public.eggs is dropped with an unknown number of rows (8,192 bytes)
+-- hazard data-loss: table public.eggs is dropped with about 0 rows (8,192 bytes)
 DROP TABLE public.eggs;
 COMMIT;
 
 SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
--- hazard data-loss: table public.hens is dropped with an unknown number of rows (8,192 bytes)
+-- hazard data-loss: table public.hens is dropped with about 0 rows (8,192 bytes)
 DROP TABLE public.hens;
 COMMIT;

@@ -9,11 +9,6 @@ SET lock_timeout = '2s';
 SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.t DROP CONSTRAINT y;
-COMMIT;
-
-SET lock_timeout = '2s';
-SET statement_timeout = '30s';
-BEGIN;
 ALTER TABLE public.t RENAME CONSTRAINT x TO y;
 COMMIT;
 

@@ -25,10 +25,10 @@ CREATE FUNCTION public.cheer(mood public.mood)
 RETURNS public.mood
 LANGUAGE sql
 AS $function$SELECT 'happy'::public.mood$function$;
--- hazard table-rewrite: public.days (16,384 bytes) is rewritten while nobody can read or write it
+-- hazard table-rewrite: public.days (49,152 bytes) is rewritten while nobody can read or write it
 ALTER TABLE public.days ALTER COLUMN mood TYPE public.mood USING mood::text::public.mood;
 ALTER TABLE public.days ALTER COLUMN mood SET DEFAULT 'ok'::public.mood;
--- hazard table-rewrite: public.days (16,384 bytes) is rewritten while nobody can read or write it
+-- hazard table-rewrite: public.days (49,152 bytes) is rewritten while nobody can read or write it
 ALTER TABLE public.days ALTER COLUMN others TYPE public.mood[] USING others::text::public.mood[];
 CREATE VIEW public.moods AS
 SELECT mood,

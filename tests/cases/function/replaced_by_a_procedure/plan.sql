@@ -9,11 +9,6 @@ SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
 DROP FUNCTION public.tidy(integer);
-COMMIT;
-
-SET lock_timeout = '2s';
-SET statement_timeout = 0;
-BEGIN;
 CREATE PROCEDURE public.tidy(IN days integer)
 LANGUAGE sql
 AS $function$SELECT$function$;

@@ -21,11 +21,11 @@ LANGUAGE sql
 IMMUTABLE
 AS $function$SELECT n * 2::bigint$function$;
 ALTER TABLE public.t ALTER COLUMN a SET DEFAULT public.scaled(21);
--- hazard table-rewrite: public.t (16,384 bytes) is rewritten while nobody can read or write it
+-- hazard table-rewrite: public.t (40,960 bytes) is rewritten while nobody can read or write it
 ALTER TABLE public.t ADD COLUMN b bigint GENERATED ALWAYS AS (public.scaled(id)) STORED;
 ALTER TABLE public.t ADD CONSTRAINT big CHECK ((public.scaled(a) > 2)) NOT VALID;
 COMMENT ON CONSTRAINT big ON public.t IS 'reconcile is about to validate this again. ';
--- hazard blocks-writes: public.t (16,384 bytes) cannot be written while index public.t_scaled is built
+-- hazard blocks-writes: public.t (40,960 bytes) cannot be written while index public.t_scaled is built
 CREATE INDEX t_scaled ON public.t USING btree (public.scaled(a));
 CREATE POLICY seen ON public.t FOR ALL TO PUBLIC USING ((public.scaled(id) > 0));
 CREATE VIEW public.v AS

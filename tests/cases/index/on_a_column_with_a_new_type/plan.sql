@@ -9,9 +9,9 @@ SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
 DROP INDEX public.t_pattern;
--- hazard table-rewrite: public.t (24,576 bytes) is rewritten while nobody can read or write it
+-- hazard table-rewrite: public.t (32,768 bytes) is rewritten while nobody can read or write it
 ALTER TABLE public.t ALTER COLUMN d TYPE integer USING d::integer;
--- hazard blocks-writes: public.t (24,576 bytes) cannot be written while index public.t_pattern is built
+-- hazard blocks-writes: public.t (32,768 bytes) cannot be written while index public.t_pattern is built
 CREATE INDEX t_pattern ON public.t USING btree (d);
 COMMIT;
 
@@ -19,11 +19,11 @@ SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
 DROP INDEX public.t_open;
--- hazard table-rewrite: public.t (24,576 bytes) is rewritten while nobody can read or write it
+-- hazard table-rewrite: public.t (32,768 bytes) is rewritten while nobody can read or write it
 ALTER TABLE public.t ALTER COLUMN n TYPE bigint;
--- hazard table-rewrite: public.t (24,576 bytes) is rewritten while nobody can read or write it
+-- hazard table-rewrite: public.t (32,768 bytes) is rewritten while nobody can read or write it
 ALTER TABLE public.t ALTER COLUMN s TYPE text;
--- hazard blocks-writes: public.t (24,576 bytes) cannot be written while index public.t_open is built
+-- hazard blocks-writes: public.t (32,768 bytes) cannot be written while index public.t_open is built
 CREATE INDEX t_open ON public.t USING btree (n) WHERE (s = 'open'::text);
 COMMIT;
 

@@ -6,14 +6,9 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
-SET statement_timeout = '30s';
-BEGIN;
-DROP MATERIALIZED VIEW public.m;
-COMMIT;
-
-SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
+DROP MATERIALIZED VIEW public.m;
 CREATE TABLE public.m (
     a integer
 );

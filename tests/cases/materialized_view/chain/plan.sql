@@ -10,8 +10,8 @@ SET statement_timeout = 0;
 BEGIN;
 DROP VIEW public.report;
 DROP MATERIALIZED VIEW public.grand_total;
--- hazard long-scan: materialized_view public.by_region (8,192 bytes) is dropped and filled anew
--- hazard blocks-reads: materialized_view public.by_region (8,192 bytes) is dropped and filled anew
+-- hazard long-scan: materialized_view public.by_region (16,384 bytes) is dropped and filled anew
+-- hazard blocks-reads: materialized_view public.by_region (16,384 bytes) is dropped and filled anew
 DROP MATERIALIZED VIEW public.by_region;
 CREATE MATERIALIZED VIEW public.by_region AS
 SELECT region,

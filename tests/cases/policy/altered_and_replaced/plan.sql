@@ -9,11 +9,6 @@ SET lock_timeout = '2s';
 SET statement_timeout = '30s';
 BEGIN;
 ALTER POLICY a ON public.t TO pg_monitor USING ((owner = SESSION_USER));
-COMMIT;
-
-SET lock_timeout = '2s';
-SET statement_timeout = '30s';
-BEGIN;
 DROP POLICY b ON public.t;
 CREATE POLICY b ON public.t FOR DELETE TO PUBLIC USING ((n > 1));
 COMMENT ON POLICY b ON public.t IS 'only positive ones';

@@ -1,3 +1,4 @@
+-- note: --prune: what is not declared is dropped in public
 \set ON_ERROR_STOP on \set ON_ERROR_ROLLBACK off
 \set AUTOCOMMIT on \set SINGLELINE off \encoding UTF8
 SET standard_conforming_strings = on;
@@ -14,7 +15,7 @@ COMMIT;
 SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
--- hazard data-loss: table public.t is dropped with an unknown number of rows (0 bytes)
+-- hazard data-loss: table public.t is dropped with about 0 rows (0 bytes)
 DROP TABLE public.t;
 COMMIT;
 

@@ -14,6 +14,6 @@ COMMIT;
 SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
--- hazard data-loss: table public.old is dropped with an unknown number of rows (16,384 bytes)
+-- hazard data-loss: table public.old is dropped with about 0 rows (16,384 bytes)
 DROP TABLE public.old;
 COMMIT;

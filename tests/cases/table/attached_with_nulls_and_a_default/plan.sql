@@ -1,3 +1,4 @@
+-- note: --prune: what is not declared is dropped in public
 \set ON_ERROR_STOP on \set ON_ERROR_ROLLBACK off
 \set AUTOCOMMIT on \set SINGLELINE off \encoding UTF8
 SET standard_conforming_strings = on;

@@ -10,9 +10,9 @@ SET statement_timeout = 0;
 BEGIN;
 DROP VIEW public.keys;
 ALTER TABLE public.p DETACH PARTITION public.p1;
--- hazard data-loss: table public.p1 is dropped with an unknown number of rows (0 bytes)
+-- hazard data-loss: table public.p1 is dropped with about 0 rows (8,192 bytes)
 DROP TABLE public.p1;
--- hazard data-loss: table public.p is dropped with an unknown number of rows (0 bytes)
+-- hazard data-loss: table public.p is dropped with about 0 rows (8,192 bytes)
 DROP TABLE public.p;
 CREATE TABLE public.p (
     k bigint NOT NULL,

@@ -1,3 +1,4 @@
+-- note: --prune: what is not declared is dropped in public
 \set ON_ERROR_STOP on \set ON_ERROR_ROLLBACK off
 \set AUTOCOMMIT on \set SINGLELINE off \encoding UTF8
 SET standard_conforming_strings = on;
@@ -21,14 +22,6 @@ SET lock_timeout = '2s';
 SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.events_2020 RENAME CONSTRAINT events_id_not_null TO events_2020_id_not_null;
-COMMIT;
-
-SET lock_timeout = '2s';
-SET statement_timeout = 0;
-BEGIN;
-ALTER TABLE public.events DETACH PARTITION public.events_2021;
--- hazard long-scan: public.events_2021 (16,384 bytes) is read under lock, unless a check proves its bound
-ALTER TABLE public.events ATTACH PARTITION public.events_2021 FOR VALUES FROM ('2021-01-01') TO ('2022-01-01');
 COMMIT;
 
 SET lock_timeout = '2s';
@@ -60,13 +53,11 @@ CREATE INDEX CONCURRENTLY events_2022_note_idx ON public.events_2022 USING btree
 SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
--- hazard long-scan: public.events_2022 (0 bytes) is read under lock, unless a check proves its bound
+ALTER TABLE public.events DETACH PARTITION public.events_2021;
+-- hazard long-scan: public.events_2021 (49,152 bytes) is read under lock, unless a check proves its bound
+ALTER TABLE public.events ATTACH PARTITION public.events_2021 FOR VALUES FROM ('2021-01-01') TO ('2022-01-01');
+-- hazard long-scan: public.events_2022 (8,192 bytes) is read under lock, unless a check proves its bound
 ALTER TABLE public.events ATTACH PARTITION public.events_2022 FOR VALUES FROM ('2022-01-01') TO ('2023-01-01');
-COMMIT;
-
-SET lock_timeout = '2s';
-SET statement_timeout = '30s';
-BEGIN;
 CREATE TABLE public.events_later PARTITION OF public.events DEFAULT PARTITION BY LIST (id);
 CREATE INDEX events_later_id ON public.events_later USING btree (id);
 COMMIT;

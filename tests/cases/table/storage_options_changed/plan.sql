@@ -14,7 +14,7 @@ COMMIT;
 SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
--- hazard table-rewrite: public.logs (16,384 bytes) is written anew while nobody can read or write it
+-- hazard table-rewrite: public.logs (24,576 bytes) is written anew while nobody can read or write it
 -- hazard data-loss: the rows of public.logs will not survive a crash
 ALTER TABLE public.logs SET UNLOGGED;
 ALTER TABLE public.logs SET (fillfactor = '70', toast.autovacuum_enabled = 'false');
