@@ -237,6 +237,27 @@ def test_declared_objects_come_back_as_declared(victims: Database, tmp_path: Pat
     assert refused.value.position is not None
 
 
+ATTACHED = """
+  w1: {partition_of: w, values: "FOR VALUES FROM (0) TO (10)"}
+"""
+
+
+@pytest.mark.usefixtures("unprotected")
+def test_a_table_that_joins_a_parent_is_guarded_too(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    """Its columns become overrides: nothing else of them may change."""
+    database = new_database("""
+        CREATE TABLE public.w (id int NOT NULL, n int) PARTITION BY RANGE (n);
+        CREATE TABLE public.w1 (id int NOT NULL, n int);""")
+    attack = "ALTER TABLE public.w1 ALTER id SET DEFAULT 666"
+    body = indented(f"BEGIN\nEXECUTE '{attack}';\nRETURN 1;\nEND")
+    bound = BOUND.replace("  t: {columns: {n: bigint}}", ATTACHED.strip("\n"))
+    bound = bound.replace("d1: {", "d1: {depends_on: [table public.w1], ")
+    with pytest.raises(TamperedWith, match=r"column public\.w1\.id: default\n"):
+        planned(tmp_path, database, FUNCTIONS.format(body=body) + bound)
+
+
 FILLED = """
 schema: public
 functions:

@@ -19,7 +19,7 @@ from typing import Literal, get_origin
 from reconciler.canonicalise.closure import descendants
 from reconciler.errors import TamperedWith
 from reconciler.model.deferred import deferred_needs
-from reconciler.model.inheritance import overrides
+from reconciler.model.inheritance import filled, overrides
 from reconciler.model.object import InlinePart, Object
 from reconciler.model.on_scratch import brings, literal_body
 from reconciler.model.owned import Granted, owner_of
@@ -90,6 +90,7 @@ class _Derivation:
     """What PostgreSQL may derive from declared changes."""
 
     def __init__(self, live: State, found: State, changed: Set[Ref]) -> None:
+        self.live, self.found = live, found
         changed = {r for r in changed if _differs(live.get(r), found.get(r))}
         changed |= live.objects.keys() - found.objects.keys()
         wholes = {r.on for r in changed if r.on and _is_part(r, live, found)}
@@ -101,10 +102,27 @@ class _Derivation:
         """Tell whether a field may differ."""
         ref = after.ref
         by_others = field in after.derived() | after.adjusted
-        if by_others and (ref in self.touched or ref.on in self.touched):
+        touched = ref in self.touched or ref.on in self.touched
+        if touched and (by_others or self._filled_alike(before, after, field)):
             return True
         printed = field in after.sql_fields and literal_body(before) == literal_body(after)
         return ref in self.dependents and (by_others or printed)
+
+    def _filled_alike(self, before: Object, after: Object, field: str) -> bool:
+        """Tell whether a field is the same once an override has what its parent's object has.
+
+        A table that joins or leaves a parent turns a column of its own into an override, which has
+        no type, or an override into a column of its own.
+        """
+        values = (
+            getattr(filled(obj, _inherited(state, obj.ref)), field)
+            for obj, state in ((before, self.live), (after, self.found))
+        )
+        return next(values) == next(values)
+
+
+def _inherited(state: State, ref: Ref) -> Object | None:
+    return state.inherited(ref.on).get(ref) if ref.on is not None else None
 
 
 def _differs(before: Object | None, after: Object | None) -> bool:

@@ -1,0 +1,26 @@
+\set ON_ERROR_STOP on \set ON_ERROR_ROLLBACK off
+\set AUTOCOMMIT on \set SINGLELINE off \encoding UTF8
+SET standard_conforming_strings = on;
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+SET statement_timeout = '30s';
+BEGIN;
+ALTER TABLE public.c INHERIT public.p;
+COMMIT;
+
+SET lock_timeout = '2s';
+SET statement_timeout = 0;
+BEGIN;
+-- hazard long-scan: public.m1 (0 bytes) is read under lock, unless a check proves its bound
+ALTER TABLE public.m ATTACH PARTITION public.m1 FOR VALUES FROM (0) TO (10);
+COMMIT;
+
+SET lock_timeout = '2s';
+SET statement_timeout = 0;
+BEGIN;
+-- hazard long-scan: public.m2 (0 bytes) is read under lock, unless a check proves its bound
+ALTER TABLE public.m ATTACH PARTITION public.m2 FOR VALUES FROM (10) TO (20);
+COMMIT;

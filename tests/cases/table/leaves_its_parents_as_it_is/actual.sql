@@ -1,0 +1,10 @@
+CREATE TABLE public.m (id int NOT NULL, k int DEFAULT 1, n int, CONSTRAINT positive CHECK (n > 0)) PARTITION BY RANGE (n);
+CREATE TABLE public.m1 (id int NOT NULL DEFAULT 5, k int, n int NOT NULL, CONSTRAINT positive CHECK (n > 0));
+ALTER TABLE public.m ATTACH PARTITION public.m1 FOR VALUES FROM (0) TO (10);
+CREATE TABLE public.m2 PARTITION OF public.m (k DEFAULT 2) FOR VALUES FROM (10) TO (20);
+COMMENT ON COLUMN public.m2.k IS 'its own';
+CREATE TABLE public.p (id int NOT NULL, k int DEFAULT 1);
+CREATE TABLE public.c (x int) INHERITS (public.p);
+ALTER TABLE public.c ALTER k SET DEFAULT 2;
+CREATE TABLE public.d () INHERITS (public.c);
+ALTER TABLE public.d ALTER k SET DEFAULT 3;
