@@ -91,7 +91,8 @@ def apply_plan(
     """
     with sole_applier(target, patience) as connection:
         live = introspect(connection)
-        for finding in permitted(plan, live, connection, allow, journal):
+        questions = job is None or job.questions
+        for finding in permitted(plan, live, connection, allow, journal, questions=questions):
             NonRaisingWatcher(watcher).notice(finding.message)
         with record_run(plan, live, target, connection, patience, journal) as record:
             outcome = execute(plan, target, connection, watcher, patience, record.entry)
@@ -281,7 +282,6 @@ def _plan(job: Job, live: Snapshot, connection: Connection, size: Size | None = 
             *left_out,
             *(f"{setting} is in force here, and is kept" for setting in live.kept),
             *unset_options(job.declaration.objects.values(), live.state.objects),
-            *_pruned_note(job.scope),
             *unmanaged(connection, live, job.scope),
         ]
         plan = _proven_plan(job, live, _with_sizes(canonical, connection, size), notes)
@@ -334,6 +334,8 @@ def _planned(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence[str
     found = with_inheritance(
         changes(canonical.live, canonical.desired), canonical.live, canonical.desired
     )
+    if found:
+        notes = [*notes, *_pruned_note(job.scope)]
     comparison = Comparison(
         found,
         canonical.live,

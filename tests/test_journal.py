@@ -312,8 +312,8 @@ def test_the_schema_comes_from_flag_then_target_then_file(
 ) -> None:
     database, _ = job()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TEST_URL", database.url)
-    url = "${TEST_URL}"
+    monkeypatch.setenv("RECONCILE_TEST_URL", database.url)
+    url = "${RECONCILE_TEST_URL}"
     targets = {"a": {"url": url}, "b": {"url": url, "journal": False}}
     (tmp_path / "reconcile.yml").write_text(
         json.dumps({"journal": "filed", "targets": targets, "state": "state.yml"})

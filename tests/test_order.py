@@ -37,6 +37,7 @@ CASE_OF = {
     "alter before dropping needed": "view/grouped_by_a_dropped_key",
     "restore after dropping needed": "function/overload_dropped_before_calls_are_parsed",
     "drop before altering needed": "composite_type/attributes_added_and_dropped",
+    "create after altering what it restates": "column/grants_beside_the_tables",
     "create after dropping lookalike": "constraint/unique_names_swapped_with_foreign_keys",
     "drop before creating lookalike": "constraint/unique_becomes_primary",
     "drop caller before creating overload": "function/overload_dropped_before_calls_are_parsed",

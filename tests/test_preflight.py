@@ -88,7 +88,7 @@ def test_parts_of_a_table_need_no_create_on_the_schema(
     "declared",
     [
         "indexes: {t_n: {on: n}}",
-        "constraints: {u: {unique: n}}",
+        "constraints: {u: {unique: id}}",
         "columns: {m: {type: int, identity: always}}",
     ],
 )

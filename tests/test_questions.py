@@ -10,10 +10,12 @@ import pytest
 from psycopg import conninfo
 
 from reconciler import pipeline
-from reconciler.errors import PlanError, PlanRefused
+from reconciler.errors import PlanError, PlanRefused, StatementFailed
 from reconciler.pipeline import Job
 from reconciler.plan.plan import Plan
+from reconciler.plan.questions import NO_VIEWS, ask
 from reconciler.report import markdown, text
+from reconciler.server.connection import connect, run_sql
 from reconciler.server.locks import LockPolicy
 from tests.conftest import Database
 from tests.test_execute import RecordingWatcher
@@ -105,23 +107,73 @@ def test_a_column_that_nothing_fills_is_refused_at_its_line(
     apply(pipeline.plan_changes(job), job)
 
 
-def test_what_would_run_a_users_code_is_not_asked(
+SPY = """
+    CREATE TYPE public.pair AS (a int, b int);
+    CREATE TYPE public.level AS ENUM ('1', '9');
+    CREATE FUNCTION public.spy(public.pair) RETURNS text LANGUAGE plpgsql AS
+        'BEGIN RAISE EXCEPTION ''a cast was run''; END';
+    CREATE FUNCTION public.spy(public.level) RETURNS int LANGUAGE plpgsql AS
+        'BEGIN RAISE EXCEPTION ''a cast was run''; END';
+    CREATE CAST (public.pair AS text) WITH FUNCTION public.spy(public.pair) AS IMPLICIT;
+    CREATE CAST (public.level AS int) WITH FUNCTION public.spy(public.level) AS IMPLICIT;
+    ALTER TABLE public.t ADD COLUMN p public.pair, ADD COLUMN e public.level;
+    UPDATE public.t SET p = ROW(1, 1), e = '9';"""
+
+
+def test_values_are_compared_without_the_code_of_a_user(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    declared = """
+tables:
+  t:
+    constraints:
+      t_e: {foreign_key: [e], references: parent(id)}
+      t_p: {unique: [p]}"""
+    plan = pipeline.plan_changes(job_of(new_database(ROWS + SPY), declared, tmp_path))
+    (_, of_e), (refuses, of_p) = sorted(answers(plan))
+    assert (refuses, "another's value (id=1; id=2)" in of_p) == (True, True)
+    assert "is not known: cannot compare dissimilar column types" in of_e
+
+
+def test_what_takes_the_place_of_a_table_is_not_read(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(
         ROWS
-        + """CREATE TYPE public.pair AS (a int, b int);
-        CREATE FUNCTION public.spy(public.pair) RETURNS text LANGUAGE plpgsql AS
-            'BEGIN RAISE EXCEPTION ''a cast was run''; END';
-        CREATE CAST (public.pair AS text) WITH FUNCTION public.spy(public.pair) AS IMPLICIT;
-        ALTER TABLE public.t ADD COLUMN p public.pair;
-        UPDATE public.t SET p = ROW(1, 1);"""
+        + """CREATE FUNCTION public.spy() RETURNS text LANGUAGE plpgsql AS
+            'BEGIN RAISE EXCEPTION ''a view was read''; END';
+        CREATE VIEW public.v AS SELECT public.spy() AS code, 1 AS id;"""
     )
-    declared = "tables: {t: {constraints: {t_p: {unique: [p]}}}}"
+    declared = "tables: {t: {constraints: {t_code: {unique: [code]}}}}"
     plan = pipeline.plan_changes(job_of(database, declared, tmp_path))
-    ((refuses, words),) = answers(plan)
-    assert not refuses
-    assert "the type of p is not built in" in words
+    steps = tuple(
+        s.model_copy(update={"question": s.question.model_copy(update={"relation": "public.v"})})
+        for s in plan.steps
+        if s.question
+    )
+    with connect(database.url) as connection:
+        (answer,) = ask(plan.model_copy(update={"steps": steps}), connection)
+        assert "it is no table with rows of its own" in answer.words
+        run_sql(connection, f"SET {NO_VIEWS} = 'view, foreign-table'")
+        with pytest.raises(StatementFailed, match="access to non-system view"):
+            run_sql(connection, "SELECT * FROM public.v")
+
+
+def test_rows_of_child_tables_do_not_count_for_a_parents_key(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    database = new_database(
+        """CREATE TABLE public.k (id int PRIMARY KEY); INSERT INTO public.k VALUES (1);
+        CREATE TABLE public.p (id int, r int); CREATE TABLE public.c () INHERITS (public.p);
+        INSERT INTO public.p VALUES (1, 1); INSERT INTO public.c VALUES (1, 1), (2, 99);"""
+    )
+    declared = """
+tables:
+  p: {constraints: {p_id: {unique: [id]}, p_r: {foreign_key: [r], references: k(id)}}}"""
+    job = job_of(database, declared, tmp_path)
+    plan = pipeline.plan_changes(job)
+    assert not plan.answers
+    apply(plan, job)
 
 
 def test_nothing_is_asked_on_request_or_where_the_plan_makes_the_rows(
@@ -131,7 +183,12 @@ def test_nothing_is_asked_on_request_or_where_the_plan_makes_the_rows(
     declared = "tables: {t: {constraints: {t_code: {unique: [code]}}}}"
     asked = job_of(database, declared, tmp_path)
     silent = Job(asked.target, asked.declaration, asked.scope, questions=False)
-    assert not pipeline.plan_changes(silent).answers
+    plan = pipeline.plan_changes(silent)
+    assert not plan.answers
+    outcome = pipeline.apply_plan(
+        plan, silent, silent.target, RecordingWatcher(), LockPolicy(total=0), ["all"]
+    )
+    assert outcome.failed == 1
     declared = """
 tables:
   t:

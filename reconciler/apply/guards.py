@@ -22,12 +22,15 @@ def permitted(
     connection: Connection,
     allow: Collection[str],
     journal: Place | None,
+    *,
+    questions: bool = True,
 ) -> list[Finding]:
     """Return the findings of the preflight; raises PlanRefused with all reasons at once.
 
-    `allow` holds kinds of hazards, or "all". `journal` is the place of the journal, if any.
+    `allow` holds kinds of hazards, or "all". `journal` is the place of the journal, if any. With
+    `questions`, rows of the target are looked at.
     """
-    findings = preflight(plan, connection)
+    findings = preflight(plan, connection, questions=questions)
     refused = [*guards(plan, live), *hazards_not_allowed(plan, allow), *refusals(findings)]
     if plan.steps and journal is not None:
         refused += _journal_refusals(plan, connection, journal)

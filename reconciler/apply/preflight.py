@@ -109,8 +109,11 @@ class Finding:
     refuses: bool = False
 
 
-def preflight(plan: Plan, connection: Connection) -> list[Finding]:
-    """List obstacles to the plan; reads only. Raises StatementFailed."""
+def preflight(plan: Plan, connection: Connection, *, questions: bool = True) -> list[Finding]:
+    """List obstacles to the plan; reads only. Raises StatementFailed.
+
+    With `questions`, rows of the target are looked at.
+    """
     if not plan.steps:
         return []
     state = rows(connection, _STATE)[0]
@@ -120,7 +123,8 @@ def preflight(plan: Plan, connection: Connection) -> list[Finding]:
     found += _backfills(plan, connection)
     found += _published(plan, connection)
     found += _published_without_identity(plan, connection)
-    found += [Finding(a.words, refuses=a.refuses) for a in ask(plan, connection)]
+    answers = ask(plan, connection) if questions else []
+    found += [Finding(a.words, refuses=a.refuses) for a in answers]
     found += _old_transactions(plan, connection)
     found += _invalid_indexes(plan, connection)
     found += _space(plan, connection)

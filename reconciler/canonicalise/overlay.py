@@ -55,8 +55,8 @@ def overlay(
 
     `spelled` and `renamed` as in Desired; by default the spellings of live routines. A new table
     that swallows the table of its name as a partition takes over its owner, privileges and row
-    security. Raises DeclarationError for
-    objects whose table, schema, role or name is not to be had.
+    security. Raises DeclarationError for objects whose table, schema, role or name is not to be
+    had.
     """
     spelled = _spelled_as_live(live.state, declaration) if spelled is None else spelled
     source = {spelled.get(r, r): r for r in declaration.objects}
@@ -67,17 +67,19 @@ def overlay(
     kept = _kept_after_leaving(live, declaration, declared, scope)
     merged_into_new = _copies_of_new_objects(live.state, declared) - declared.keys()
     undeclared = {**live.state.objects, **kept}
+    renamed = renamed or {}
+    predecessors = _predecessors(live.state, declared, renamed)
+    before = {**predecessors, **undeclared}
     objects = {r: o for r, o in undeclared.items() if r not in dropped | merged_into_new}
-    predecessors = _predecessors(live.state, declared, renamed or {})
     for ref, origin in source.items():
-        current = kept.get(ref) or live.state.get(ref) or predecessors.get(ref)
-        objects[ref] = _laid_over(declared[ref], current, origin, declaration, (live, scope))
-    objects |= _guards_of(predecessors.keys(), renamed or {}, live.state, declaration)
+        obj, current = declared[ref], before.get(ref)
+        objects[ref] = _laid_over(obj, current, origin, declaration, (live, scope))
+    objects |= _guards_of(predecessors.keys(), renamed, live.state, declaration)
     dropped |= _dropped_along(live.state, declared, objects)
     if problems := name_conflicts(live, declaration, declared, source, dropped):
         raise DeclarationError(problems)
     objects = {r: o for r, o in objects.items() if r in declared or r not in dropped}
-    return Desired(objects, source, dropped, spelled, renamed or {})
+    return Desired(objects, source, dropped, spelled, renamed)
 
 
 def _laid_over(

@@ -117,9 +117,9 @@ def relations_by_name(objects: Mapping[Ref, Object]) -> dict[tuple[str, str], Re
 _BOUNDS = """
     SELECT n.nspname AS schema, c.relname AS name,
            pg_catalog.pg_get_partition_constraintdef(c.oid) AS bound,
-           ARRAY(SELECT a.attname::text FROM unnest(p.partattrs::int2[]) AS k(number)
+           ARRAY(SELECT a.attname::text FROM pg_catalog.unnest(p.partattrs::int2[]) AS k(number)
                  JOIN pg_catalog.pg_attribute AS a
-                      ON a.attrelid = h.inhparent AND a.attnum = k.number) AS columns
+                      ON a.attrelid = h.inhparent AND a.attnum = k.number) AS key
     FROM unnest(%(schemas)s::text[], %(names)s::text[]) AS w(schema, name)
     JOIN pg_catalog.pg_namespace AS n ON n.nspname = w.schema
     JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = w.name
@@ -140,7 +140,7 @@ def partition_bounds(
         "names": [t.name for t in tables],
     }
     return {
-        by_name[row["schema"], row["name"]]: (tuple(row["columns"]), row["bound"])
+        by_name[row["schema"], row["name"]]: (tuple(row["key"]), row["bound"])
         for row in (rows(connection, _BOUNDS, values) if tables else ())
         if row["bound"]
     }

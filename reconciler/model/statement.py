@@ -104,8 +104,11 @@ class Question(BaseModel):
     """A question about rows that would make a statement fail.
 
     relation    the table, as qualified SQL; its alias in `condition` is `asked`
-    columns     the columns that `condition` compares
-    condition   SQL true of the rows in the way, by operators of pg_catalog alone
+    only        rows of child tables do not count
+    columns     the columns that identify a row without a primary key
+    condition   SQL true of the rows in the way, which runs no code of users: values are compared as
+                parts of records, since no cast applies to these
+    built_in    the columns whose types must be PostgreSQL's own, as the condition names operators
     meaning     what such rows mean, for people
     remedy      what to do, for people
     must_know   no plan is made unless the answer is that there is no such row
@@ -114,8 +117,10 @@ class Question(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     relation: str
+    only: bool = False
     columns: tuple[str, ...] = ()
     condition: str = "true"
+    built_in: tuple[str, ...] = ()
     meaning: str
     remedy: str = ""
     must_know: bool = False

@@ -190,6 +190,7 @@ class InheritableTable(Suspendable, CommitsTogether, Inheriting, Resumable, Stor
             relation=text(self.sql_name()),
             columns=columns,
             condition=f"NOT ({bound})",
+            built_in=columns,
             meaning=f"rows of {self.ref.identity} lie outside its bound {self.values or 'DEFAULT'}",
         )
 

@@ -60,6 +60,12 @@ RULES = (
         dependencies.drop_before_altering_needed,
     ),
     Rule(
+        "create after altering what it restates",
+        "A table's privileges change before a new column gets its own because REVOKE on a table "
+        "revokes the privileges on all columns.",
+        dependencies.create_after_altering_what_it_restates,
+    ),
+    Rule(
         "create after dropping lookalike",
         "A unique key is dropped before a foreign key is created because PostgreSQL finds the "
         "referenced key by its columns, and might choose this one.",

@@ -1,20 +1,21 @@
 """Ask the target, before the first step, for rows that would make a step fail.
 
-A question is a condition over columns of built-in types and operators, so that no function of a
-user runs; it is asked in a read-only transaction, and within TIME_FOR_ALL.
+A question is a condition that runs no code of users. It is asked in a read-only transaction, which
+holds a lock on the table, and within TIME_FOR_ALL.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 
 from reconciler.errors import PlanError, StatementFailed
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Question
 from reconciler.plan.plan import Answer, Plan
 from reconciler.plan.step import Step
-from reconciler.server.connection import Connection, Row, rows, translated
+from reconciler.server.connection import Connection, Row, rows, run_sql, translated
 from reconciler.sql import compose, joined, name, raw, text
 
 TIME_FOR_ALL = 10.0  # seconds
@@ -22,20 +23,28 @@ LOCK_WAIT = 0.2  # seconds
 SHOWN = 3  # rows in an answer
 UNDEFINED = ("42703", "42883", "42P01")  # the plan itself makes the column, operator or table
 
+# With this setting neither a view nor a foreign table can be read that takes the table's name
+# between two statements; servers without it have not been updated since August 2024.
+NO_VIEWS = "restrict_nonsystem_relation_kind"
+
 # What must be known of a relation before its rows may be read: the primary key, to name rows; the
-# columns whose types are not built in, with an operator or a cast that a user may have written.
+# columns of PostgreSQL's own types; and whether the schema's owner, who could put another table
+# into its place, is to be trusted.
 _RELATION = """
     SELECT c.relkind::text AS kind, pg_catalog.pg_table_size(c.oid) AS bytes,
            pg_catalog.has_table_privilege(c.oid, 'SELECT') AS readable,
            pg_catalog.row_security_active(c.oid) AS filtered,
+           EXISTS (SELECT FROM pg_catalog.pg_settings AS s WHERE s.name = %s) AS guarded,
+           EXISTS (SELECT FROM pg_catalog.pg_namespace AS n, pg_catalog.pg_roles AS r
+                   WHERE n.oid = c.relnamespace AND r.oid IN (n.nspowner, c.relowner)
+                         AND NOT r.rolsuper AND r.rolname <> current_user
+                         AND r.rolname <> 'pg_database_owner') AS of_others,
            ARRAY(SELECT a.attname::text FROM pg_catalog.pg_index AS i,
-                        unnest(i.indkey::int2[]) WITH ORDINALITY AS k(number, place)
+                        pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY AS k(number, place)
                  JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = k.number
                  WHERE i.indrelid = c.oid AND i.indisprimary ORDER BY k.place) AS key,
            ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute AS a
-                 JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
-                 WHERE a.attrelid = c.oid AND a.attnum > 0
-                       AND (t.typtype = 'e' OR t.oid < 16384)) AS built_in
+                 WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.atttypid < 16384) AS built_in
     FROM pg_catalog.pg_class AS c WHERE c.oid = pg_catalog.to_regclass(%s)"""
 
 
@@ -83,10 +92,11 @@ def _answer(
     subject = f"{step.kind} {step.identity}"
     why = _not_asked(question, relation)
     keys: Sequence[str] = ()
-    if not why and relation is not None:
-        columns = relation["key"] or question.columns
+    if not why:
         try:
-            keys = [*_rows_in_the_way(question, columns, connection, deadline)]
+            keys = _rows_in_the_way(question, connection, deadline)
+        except _NotAsked as error:
+            why = str(error)
         except StatementFailed as error:
             if error.sqlstate in UNDEFINED:
                 return None
@@ -101,54 +111,72 @@ def _answer(
     return None
 
 
+class _NotAsked(Exception):
+    """The relation has become another one that must not be read."""
+
+
 def _with_remedy(words: str, question: Question) -> str:
     return f"{words}; {question.remedy}" if question.remedy else words
 
 
 def _not_asked(question: Question, relation: Row | None) -> str:
-    """Return why a question cannot be asked, or ""."""
+    """Return why a question must not be asked, or ""."""
     if relation is None:
         return "the table could not be looked at in time"
-    if relation["kind"] not in "rp":
-        return "its rows are another server's"
-    if not relation["readable"]:
-        return "the role may not read the table"
-    if relation["filtered"]:
-        return "row security hides rows from the role"
-    if foreign := [c for c in question.columns if c not in relation["built_in"]]:
-        return f"the type of {', '.join(foreign)} is not built in, so it would run your code"
-    return ""
+    reasons = {
+        "it is no table with rows of its own": relation["kind"] not in "rp",
+        "the role may not read the table": not relation["readable"],
+        "row security hides rows from the role": relation["filtered"],
+        f"this server lacks {NO_VIEWS}: update it": not relation["guarded"],
+        "it would run code of the type's owner": not (
+            {*question.built_in} <= {*relation["built_in"]}
+        ),
+        "others could put another table in its place": bool(question.built_in)
+        and relation["of_others"],
+    }
+    return next((why for why, holds in reasons.items() if holds), "")
 
 
 def _known(connection: Connection, relation: str, deadline: float) -> Row | None:
     """Return what must be known of a relation; None if the relation is locked or missing."""
     try:
-        found = _read(connection, _RELATION, [relation], deadline)
+        with _transaction(connection, deadline):
+            found = rows(connection, _RELATION, [NO_VIEWS, relation])
     except StatementFailed:
         return None
     return found[0] if found else None
 
 
-def _rows_in_the_way(
-    question: Question, columns: Iterable[str], connection: Connection, deadline: float
-) -> Iterator[str]:
-    """Yield the first rows that the question finds, by their columns; raises StatementFailed."""
-    shown = [compose("asked.{}", c) for c in columns]
-    query = compose(
-        "SELECT {} FROM {} AS asked WHERE {} LIMIT {}",
-        joined(shown),
-        raw(question.relation),
-        raw(question.condition),
-        raw(str(SHOWN)),
-    )
-    for row in _read(connection, text(query), None, deadline):
-        yield ", ".join(f"{text(name(k))}={v}" for k, v in row.items())
+def _rows_in_the_way(question: Question, connection: Connection, deadline: float) -> list[str]:
+    """Return the first rows that the question finds, by their keys.
+
+    Raises StatementFailed, and _NotAsked for a table that must not be read.
+    """
+    with _transaction(connection, deadline):
+        run_sql(connection, f"SET LOCAL {NO_VIEWS} = 'view, foreign-table'")
+        run_sql(connection, f"LOCK TABLE {question.relation} IN ACCESS SHARE MODE")
+        found = rows(connection, _RELATION, [NO_VIEWS, question.relation])
+        relation = found[0] if found else None
+        if why := _not_asked(question, relation):
+            raise _NotAsked(why)
+        assert relation is not None
+        query = compose(
+            "SELECT {} FROM {}{} AS asked WHERE {} LIMIT {}",
+            joined(compose("asked.{}", c) for c in relation["key"] or question.columns),
+            raw("ONLY " if question.only else ""),
+            raw(question.relation),
+            raw(question.condition),
+            raw(str(SHOWN)),
+        )
+        return [
+            ", ".join(f"{text(name(k))}={v}" for k, v in row.items())
+            for row in rows(connection, text(query))
+        ]
 
 
-def _read(
-    connection: Connection, query: str, values: Sequence[object] | None, deadline: float
-) -> list[Row]:
-    """Run a query in a read-only transaction within the time that remains."""
+@contextmanager
+def _transaction(connection: Connection, deadline: float) -> Generator[None]:
+    """Open a read-only transaction for the time that remains; raises StatementFailed."""
     remaining = max(deadline - time.monotonic(), 0.001)
     limits = {
         "transaction_read_only": "on",
@@ -157,6 +185,6 @@ def _read(
         "statement_timeout": str(max(round(remaining * 1000), 1)),
     }
     settings = ", ".join("pg_catalog.set_config(%s, %s, true)" for _ in limits)
-    with translated(query), connection.transaction():
+    with translated(), connection.transaction():
         rows(connection, f"SELECT {settings}", [v for pair in limits.items() for v in pair])
-        return rows(connection, query, values)
+        yield

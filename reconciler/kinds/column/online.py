@@ -136,6 +136,8 @@ def fill_and_forbid_nulls(
         )
     backfill = declared_backfill(new, context)
     not_null = list(alter_not_null(new, old, backfill, context))
+    if new.ref in context.unfinished:  # the same plan finishes the interrupted backfill before
+        not_null = [s.model_copy(update={"question": None}) for s in not_null]
     is_filled = bool(new.not_null) or any(s.fill for s in not_null)
     if trigger is not None and old_trigger is None and not is_filled:
         yield fill(target, backfill)

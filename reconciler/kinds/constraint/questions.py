@@ -47,20 +47,23 @@ def _question(constraint: ConstraintDefinition, context: PlanningContext) -> Que
 
 def _about_key(key: ConstraintDefinition) -> Question:
     columns, is_primary = key.key_columns, key.primary_key is not None
-    equal = "IS NOT DISTINCT FROM" if key.nulls_not_distinct else "OPERATOR(pg_catalog.=)"
-    same = joined((compose("other.{} {} asked.{}", c, raw(equal), c) for c in columns), " AND ")
-    another = compose(
-        "EXISTS (SELECT FROM {} AS other WHERE {} "
-        "AND (other.tableoid, other.ctid) <> (asked.tableoid, asked.ctid))",
-        key.table,
-        same,
-    )
     null = joined((compose("asked.{} IS NULL", c) for c in columns), " OR ")
+    another = compose(
+        "EXISTS (SELECT FROM {}{} AS other WHERE {} OPERATOR(pg_catalog.=) {} "
+        "AND (other.tableoid, other.ctid) <> (asked.tableoid, asked.ctid))",
+        raw("" if key.partitioned else "ONLY "),
+        key.table,
+        _record("other", columns),
+        _record("asked", columns),
+    )
+    if not key.nulls_not_distinct:
+        another = compose("NOT ({}) AND {}", null, another)
     meaning = "have no value in the key, or another row's" if is_primary else "have another's value"
     return Question(
         relation=text(key.table),
+        only=not key.partitioned,
         columns=columns,
-        condition=text(compose("{} OR {}", null, another) if is_primary else another),
+        condition=text(compose("{} OR ({})", null, another) if is_primary else another),
         meaning=f"rows of {key.stands_on} {meaning}",
     )
 
@@ -74,15 +77,27 @@ def _about_reference(key: ConstraintDefinition, context: PlanningContext) -> Que
     condition: sql.Composable = joined((compose("asked.{} IS NOT NULL", c) for c in own), " AND ")
     schema, own_name = names
     if Ref("table", schema, own_name) not in context.created:
-        pairs = zip(columns, own, strict=True)
-        same = joined(
-            (compose("there.{} OPERATOR(pg_catalog.=) asked.{}", c, o) for c, o in pairs), " AND "
+        condition = compose(
+            "{} AND NOT EXISTS (SELECT FROM {} AS there WHERE {} OPERATOR(pg_catalog.=) {})",
+            condition,
+            name(*names),
+            _record("there", columns),
+            _record("asked", own),
         )
-        missing = "{} AND NOT EXISTS (SELECT FROM {} AS there WHERE {})"
-        condition = compose(missing, condition, name(*names), same)
     return Question(
         relation=text(key.table),
+        only=not key.partitioned,
         columns=own,
         condition=text(condition),
         meaning=f"rows of {key.stands_on} refer to rows that {'.'.join(names)} does not have",
     )
+
+
+def _record(alias: str, columns: Iterable[str]) -> sql.Composable:
+    """Return the values as a record.
+
+    Two records are compared by the operators of their types' default operator classes, which only
+    superusers create; no cast applies, and records of different types are an error.
+    """
+    values = joined(compose("{}.{}", raw(alias), c) for c in columns)
+    return compose("CAST(ROW({}) AS record)", values)

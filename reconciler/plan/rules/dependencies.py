@@ -6,6 +6,7 @@ from collections.abc import Iterator, Set
 
 from reconciler.kinds import KINDS
 from reconciler.model.datatype import Replaceable
+from reconciler.model.inheritance import restate_overrides
 from reconciler.model.markers import HiddenDependency
 from reconciler.model.object import InlinePart, Object
 from reconciler.model.partitioned import PartitionedObject
@@ -92,6 +93,21 @@ def drop_before_altering_needed(operations: Operations) -> Iterator[Pair]:
             or not _accepted(operations, ref, needed)
         ):
             yield drop, operations.create_of(needed)
+
+
+def create_after_altering_what_it_restates(operations: Operations) -> Iterator[Pair]:
+    """Alter a table before creating a part that the alteration would disturb.
+
+    REVOKE on a table revokes the privileges on all columns, too.
+    """
+    for ref in operations.created:
+        table = ref.on
+        if table is None or table not in operations.live or table not in operations.desired:
+            continue
+        part = operations.desired.get(ref)
+        before, after = operations.live[table], operations.desired[table]
+        if part is not None and [*restate_overrides(part, after, before, operations.context)]:
+            yield operations.create_of(table), operations.create_of(ref)
 
 
 def _accepted(operations: Operations, ref: Ref, needed: Ref) -> bool:
