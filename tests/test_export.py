@@ -208,5 +208,5 @@ def test_unmanaged_objects_are_named(database: Database, tmp_path: Path) -> None
     plan = pipeline.plan_changes(Job(database.url, load(tmp_path), keeping))
     assert list(plan.notes) == [transforms, f"1 half-made index is {half}: public.begun"]
     plan = pipeline.plan_changes(Job(database.url, load(tmp_path), EVERYTHING))
-    assert list(plan.notes) == [transforms]
+    assert transforms in plan.notes
     assert [c.action for c in plan.changes if c.identity == "public.begun"] == ["drop"]

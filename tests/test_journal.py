@@ -315,15 +315,21 @@ def test_the_schema_comes_from_flag_then_target_then_file(
     monkeypatch.setenv("RECONCILE_TEST_URL", database.url)
     url = "${RECONCILE_TEST_URL}"
     targets = {"a": {"url": url}, "b": {"url": url, "journal": False}}
-    (tmp_path / "reconcile.yml").write_text(
-        json.dumps({"journal": "filed", "targets": targets, "state": "state.yml"})
-    )
-    assert reconcile("apply", "-t", "b", "--yes").exit_code == 0
+    (tmp_path / "reconcile.yml").write_text(json.dumps({"journal": "filed", "targets": targets}))
+    assert reconcile("apply", "-t", "b", "--yes", "--state", "state.yml").exit_code == 0
     assert database.value("SELECT to_regclass('filed.run')") is None
     (tmp_path / "state.yml").write_text("tables: {t: {comment: three}}")
-    assert reconcile("apply", "-t", "a", "--yes").exit_code == 0
+    assert reconcile("apply", "-t", "a", "--yes", "--state", "state.yml").exit_code == 0
     assert reconcile("history", "-t", "a").stdout.count("done") == 1
     (tmp_path / "state.yml").write_text("tables: {t: {comment: four}}")
-    assert reconcile("apply", "-t", "a", "--yes", "--no-journal").exit_code == 0
+    assert (
+        reconcile("apply", "-t", "a", "--yes", "--no-journal", "--state", "state.yml").exit_code
+        == 0
+    )
     assert reconcile("history", "-t", "a").stdout.count("done") == 1
-    assert reconcile("apply", "-t", "a", "--yes", "--no-journal", "--journal", "x").exit_code == 1
+    assert (
+        reconcile(
+            "apply", "-t", "a", "--yes", "--no-journal", "--journal", "x", "--state", "state.yml"
+        ).exit_code
+        == 1
+    )
