@@ -186,6 +186,26 @@ def test_event_triggers_do_not_fire_in_the_door(builder: Connection) -> None:
     assert found == {"evtenabled": "A", "evtowner": "case_owner"}
 
 
+def test_no_event_trigger_fires_in_the_door_after_a_reset(builder: Connection) -> None:
+    """Declared code may reset what keeps event triggers from firing, as far as its role may."""
+    run_statement(builder, "CREATE SCHEMA s")
+    run_statement(
+        builder,
+        f"CREATE FUNCTION s.e() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN {TELL} END $$",
+    )
+    for event in ("ddl_command_start", "ddl_command_end", "sql_drop"):
+        run_statement(builder, f"CREATE EVENT TRIGGER e_{event} ON {event} EXECUTE FUNCTION s.e()")
+    with told(builder) as notices:
+        run_sql(builder, "RESET ALL")
+        run_sql(builder, "SET client_min_messages TO notice")
+        run_statement(builder, "CREATE ACCESS METHOD heap2 TYPE TABLE HANDLER heap_tableam_handler")
+        run_statement(builder, "CREATE FUNCTION s.f() RETURNS int LEAKPROOF RETURN 1")
+        run_statement(builder, "DROP ACCESS METHOD heap2")
+    assert {*notices} <= {"f f"}
+    found = rows(builder, "SELECT DISTINCT evtenabled::text AS enabled FROM pg_event_trigger")
+    assert found == [{"enabled": "O"}]
+
+
 def test_a_builder_gets_no_more_rights(builder: Connection) -> None:
     admin = rows(builder, "SELECT rolname::text AS name FROM pg_roles WHERE rolsuper")[0]["name"]
     for statement in ("CREATE SCHEMA s", "CREATE SCHEMA extensions"):

@@ -81,14 +81,12 @@ BEGIN
     FOR object IN SELECT unnest(owners || session_user::text) AS role LOOP
         EXECUTE format('ALTER ROLE %I SUPERUSER', object.role);
     END LOOP;
-    -- the parameter event_triggers (17) stops all of them, session_replication_role only the usual
-    IF current_setting('event_triggers', true) IS NULL THEN
-        FOR object IN SELECT evtname, evtenabled FROM pg_event_trigger
-                      WHERE evtenabled IN ('A', 'R') LOOP
-            EXECUTE format('ALTER EVENT TRIGGER %I DISABLE', object.evtname);
-            silenced := silenced || ARRAY[object.evtname::text, object.evtenabled::text];
-        END LOOP;
-    END IF;
+    -- What silence() set may have been reset since: an ordinary role may RESET ALL.
+    FOR object IN SELECT oid, evtname, evtenabled FROM pg_event_trigger
+                  WHERE evtenabled <> 'D' LOOP
+        EXECUTE format('ALTER EVENT TRIGGER %I DISABLE', object.evtname);
+        silenced := silenced || ARRAY[object.oid::text, object.evtenabled::text];
+    END LOOP;
     PERFORM set_config('pg_reconcile.silenced', silenced::text, true);
 END $$;
 
@@ -101,11 +99,12 @@ BEGIN
     FOR object IN SELECT rolname FROM pg_roles WHERE rolsuper AND rolname <> current_user LOOP
         EXECUTE format('ALTER ROLE %I NOSUPERUSER', object.rolname);
     END LOOP;
-    FOR n IN 1 .. cardinality(silenced) / 2 LOOP
-        IF EXISTS (SELECT FROM pg_event_trigger WHERE evtname = silenced[2 * n - 1]) THEN
-            EXECUTE format('ALTER EVENT TRIGGER %I ENABLE %s', silenced[2 * n - 1],
-                           CASE silenced[2 * n] WHEN 'A' THEN 'ALWAYS' ELSE 'REPLICA' END);
-        END IF;
+    FOR object IN SELECT e.evtname, silenced[n + 1] AS mode
+                  FROM generate_series(1, cardinality(silenced), 2) AS n
+                  JOIN pg_event_trigger AS e ON e.oid = silenced[n]::oid
+                  WHERE e.evtenabled = 'D' LOOP -- not dropped, nor enabled by the command
+        EXECUTE format('ALTER EVENT TRIGGER %I ENABLE%s', object.evtname,
+                       CASE object.mode WHEN 'A' THEN ' ALWAYS' WHEN 'R' THEN ' REPLICA' END);
     END LOOP;
     IF made_code THEN
         PERFORM pg_reconcile.confine_extensions();
