@@ -312,13 +312,14 @@ def test_a_script_keeps_function_bodies_unchanged(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(TABLE)
-    file = declare(
-        tmp_path,
-        json.dumps({"functions": {"f()": {"returns": "text", "body": "SELECT 'a\r\nb\x0cc'"}}}),
-    )
+    body = "SELECT 'a\r\nb\x0cc \\x :n :''t'' $1 é'"
+    file = declare(tmp_path, json.dumps({"functions": {"f()": {"returns": "text", "body": body}}}))
     target = ("--target", database.url, "--state", file)
-    script = reconcile("plan", *target, "--format", "sql").stdout_bytes.decode()
-    assert "'a\r\nb\x0cc'" in script
+    script = tmp_path / "plan.sql"
+    assert reconcile("plan", *target, "--format", "sql", "--out", script).exit_code == 2  # changes
+    done = database.psql(script.read_bytes().decode())
+    assert done.stderr == ""
+    assert database.value("SELECT prosrc FROM pg_proc WHERE proname = 'f'") == body
 
 
 def test_an_output_file_that_cannot_be_written_is_an_error(
@@ -330,6 +331,23 @@ def test_an_output_file_that_cannot_be_written_is_an_error(
     )
     assert done.exit_code == 1
     assert "/proc/nope/x" in done.stderr
+
+
+def test_an_output_file_is_not_written_through_a_link(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    """A link beside the declaration may come out of a pull request."""
+    other, link, out = tmp_path / "other", tmp_path / "link.json", tmp_path / "new" / "plan.json"
+    other.write_text("as it was")
+    link.symlink_to(other)
+    file = declare(tmp_path, "tables: {t: {comment: x}}")
+    plan = ("plan", "--target", new_database(TABLE).url, "--state", file, "--format", "json")
+    done = reconcile(*plan, "--out", link)
+    assert done.exit_code == 1
+    assert "remove the link" in done.stderr
+    assert other.read_text() == "as it was"
+    assert reconcile(*plan, "--out", out).exit_code == 2  # changes
+    assert json.loads(out.read_text())["changes"]
 
 
 def test_an_unset_variable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

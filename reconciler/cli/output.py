@@ -6,6 +6,7 @@ escaped here. `reconciler.cli.streams` deals with streams that cannot be written
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
@@ -78,12 +79,26 @@ def watch_progress() -> AbstractContextManager[Watcher]:
 
 
 def write_file(document: Document, path: Path) -> None:
-    """Write the document of `--out`, and create the folder; raises SettingsError."""
+    """Write the document of `--out`, and create the folder; raises SettingsError.
+
+    A symbolic link in the file's place is not followed: the link may come out of a pull request.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(document, encoding="utf-8", newline="")
+        if path.is_symlink():
+            raise SettingsError(
+                f"--out {path}: it is a symbolic link, and nothing is written through links;"
+                " remove the link, or name the file to write"
+            )
+        with open(path, "w", encoding="utf-8", newline="", opener=_open_no_link) as file:
+            file.write(document)
     except OSError as error:
         raise SettingsError(f"--out {path}: {error.strerror or error}") from None
+
+
+def _open_no_link(path: str, flags: int) -> int:
+    """Open a file for `open`; raises OSError for a link that took the file's place meanwhile."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)  # Windows has no such flag
 
 
 def print_document(shown: Document) -> None:
