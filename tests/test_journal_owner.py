@@ -275,3 +275,33 @@ def test_a_newline_in_a_name_stays_on_its_line(database: Database) -> None:
         assert invoke(database.url, "history").exit_code == 0
     finally:
         database.run('DROP ROLE "journal\n\\! touch x"')
+
+
+def test_a_journal_is_made_under_altered_default_privileges(
+    database: Database, state: Path
+) -> None:
+    """What default privileges give on the new schema, tables and sequence is revoked."""
+    database.run(
+        ROLES
+        + """
+        ALTER DEFAULT PRIVILEGES GRANT ALL ON SCHEMAS TO journal_mallory;
+        ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO journal_mallory, PUBLIC;
+        ALTER DEFAULT PRIVILEGES GRANT ALL ON SEQUENCES TO journal_mallory;
+        CREATE TABLE public.filled (id int PRIMARY KEY);
+        INSERT INTO public.filled VALUES (1);"""
+    )
+    state.write_text("tables: {filled: {columns: {n: {type: int, backfill: filled.id}}}}")
+    applied = invoke(database.url, "apply", "--yes", "--state", state)
+    assert applied.exit_code == 0, applied.output
+    assert "may write" not in applied.output
+    assert database.value("SELECT count(*) FROM reconcile.run WHERE status = 'done'") == 1
+    with connect(database.url) as connection:
+        assert untrusted(connection, Place()) == ""
+    given = """
+        SELECT count(*) FROM (
+            SELECT relacl, relowner FROM pg_class WHERE relnamespace = 'reconcile'::regnamespace
+            UNION ALL SELECT nspacl, nspowner FROM pg_namespace WHERE nspname = 'reconcile'
+        ) AS o (acl, owner) CROSS JOIN LATERAL aclexplode(acl) AS a WHERE a.grantee <> owner"""
+    assert database.value(given) == 0
+    names = "SELECT count(*) FROM pg_class WHERE oid = to_regclass('reconcile.backfill')"
+    assert database.value(names) == 1

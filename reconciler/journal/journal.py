@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 from reconciler import __version__
 from reconciler.errors import PlanRefused, StatementFailed
 from reconciler.journal.ownership import Place, lock_and_check, untrusted
-from reconciler.journal.tables import TABLES, add_columns, create_table
+from reconciler.journal.tables import TABLES, add_columns, create_table, revoke_given
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import JOURNAL_COMMENT
 from reconciler.server.connection import Connection, rows, run_sql, translated
@@ -200,6 +200,7 @@ def _create_tables(connection: Connection, schema: str) -> None:
     """Create the schema, the tables and the columns, unless present."""
     if not rows(connection, "SELECT 1 FROM pg_namespace WHERE nspname = %s", [schema]):
         run_sql(connection, text(compose("CREATE SCHEMA {}", schema)))
+        revoke_given(connection, schema)
     existing = _columns(connection, schema)
     for table in TABLES:
         statements = (
@@ -212,6 +213,8 @@ def _create_tables(connection: Connection, schema: str) -> None:
             statements.append(text(compose(comment, name(schema, table), literal(JOURNAL_COMMENT))))
         for statement in statements:
             run_sql(connection, statement)
+        if table not in existing:
+            revoke_given(connection, schema, table)
 
 
 def _insert_run(connection: Connection, schema: str, plan: Model, rollback_of: int | None) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from reconciler.model.reserved_names import BACKFILL_TABLE
+from reconciler.server.connection import Connection, rows, run_sql
 from reconciler.sql import name, text
 
 
@@ -110,6 +111,25 @@ BACKFILL = Table(
     },
     primary_key="(relation, column_name, digest)",
 )
+_REVOKE_GIVEN = """
+    WITH made (class, name, owner, acl) AS (
+        SELECT 'SCHEMA', quote_ident(nspname), nspowner, nspacl
+        FROM pg_catalog.pg_namespace WHERE nspname = %(place)s AND %(own)s = ''
+        UNION ALL
+        SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
+               quote_ident(n.nspname) || '.' || quote_ident(c.relname), c.relowner, c.relacl
+        FROM pg_catalog.pg_class AS t
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace
+        JOIN pg_catalog.pg_class AS c ON c.oid = t.oid OR c.oid IN (
+            SELECT d.objid FROM pg_catalog.pg_depend AS d
+            WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                  AND d.refclassid = d.classid AND d.refobjid = t.oid AND d.deptype = 'i')
+        WHERE n.nspname = %(place)s AND t.relname = %(own)s AND c.relkind IN ('r', 'S'))
+    SELECT DISTINCT 'REVOKE ALL ON ' || m.class || ' ' || m.name || ' FROM '
+                    || CASE a.grantee WHEN 0 THEN 'PUBLIC'
+                       ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS statement
+    FROM made AS m CROSS JOIN LATERAL aclexplode(m.acl) AS a
+    WHERE a.grantee <> m.owner ORDER BY 1"""
 ALL: Mapping[str, Table] = {**TABLES, BACKFILL_TABLE: BACKFILL}
 
 
@@ -133,3 +153,12 @@ def add_columns(schema: str, own: str, existing: Collection[str]) -> list[str]:
         for column in table.columns
         if column not in existing
     ]
+
+
+def revoke_given(connection: Connection, schema: str, own: str = "") -> None:
+    """Revoke what ALTER DEFAULT PRIVILEGES gave on the new schema, or on a new table of it.
+
+    For the transaction that created it: a journal to which others may write is refused.
+    """
+    for row in rows(connection, _REVOKE_GIVEN, {"place": schema, "own": own}):
+        run_sql(connection, row["statement"])

@@ -29,7 +29,7 @@ COMMIT;
 SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
--- hazard data-loss: table app.goes is dropped with an unknown number of rows (0 bytes)
+-- hazard data-loss: table app.goes is dropped with about 0 rows (0 bytes)
 DROP TABLE app.goes;
 COMMIT;
 
