@@ -18,6 +18,11 @@ from reconciler.model.reserved_names import FILL_TRIGGER_PREFIX
 from reconciler.model.statement import Statement
 from reconciler.sql import compose, literal, name, raw, text
 
+_CREATE_FUNCTION = (
+    "CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql"
+    " SET search_path TO pg_catalog, pg_temp\nAS {}"
+)
+
 
 class FillTrigger(BaseModel):
     """A fill trigger and a function, by name, and the SQL expression for the value.
@@ -53,12 +58,19 @@ class FillTrigger(BaseModel):
 
     def create(self, target: Target) -> Iterator[Statement]:
         """Create or replace the function, then the trigger."""
-        create = compose(
-            "CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql AS {}",
-            self._function_name(target),
-            literal(source_of(target, self.value)),
+        yield from self._create_function(target)
+        yield self._create_trigger(target)
+
+    def _create_function(self, target: Target) -> tuple[Statement, Statement]:
+        """Create or replace the function, and take it from the role that made it beforehand."""
+        function = self._function_name(target)
+        create = compose(_CREATE_FUNCTION, function, literal(source_of(target, self.value)))
+        return (
+            Statement(sql=text(create), undo=(self._drop_function_sql(target),)),
+            own_function(function, None),
         )
-        yield Statement(sql=text(create), undo=(self._drop_function_sql(target),))
+
+    def _create_trigger(self, target: Target) -> Statement:
         create = compose(
             "CREATE OR REPLACE TRIGGER {} BEFORE INSERT OR UPDATE ON {} "
             "FOR EACH ROW WHEN (NEW.{} IS NULL) EXECUTE FUNCTION {}()",
@@ -68,7 +80,7 @@ class FillTrigger(BaseModel):
             self._function_name(target),
         )
         undo = text(compose("DROP TRIGGER {} ON {}", self.trigger, target.table))
-        yield Statement(
+        return Statement(
             sql=text(create),
             lock="SHARE ROW EXCLUSIVE",
             relation=target.relation,
@@ -78,18 +90,19 @@ class FillTrigger(BaseModel):
 
     def change_from(self, old: FillTrigger, target: Target) -> Iterator[Statement]:
         """Change `old`; create before drop if the names differ."""
-        function, trigger = self.create(target)
         if (self.trigger, self.function) != (old.trigger, old.function):
-            yield from (function, trigger, *old.drop(target))
+            yield from (*self.create(target), *old.drop(target))
             return
-        old_function, _ = old.create(target)
-        yield function.model_copy(update={"undo": (old_function.sql,)})
+        function, own = self._create_function(target)
+        undo = tuple(s.sql for s in old._create_function(target))
+        yield function.model_copy(update={"undo": undo})
+        yield own
         if not old.value:  # disabled
-            yield trigger.model_copy(update={"undo": ()})
+            yield self._create_trigger(target).model_copy(update={"undo": ()})
 
     def drop(self, target: Target) -> Iterator[Statement]:
         """Drop trigger and function."""
-        function, trigger = self.create(target)
+        trigger = self._create_trigger(target)
         assert trigger.undo is not None
         yield Statement(
             sql=trigger.undo[0],
@@ -97,9 +110,8 @@ class FillTrigger(BaseModel):
             relation=target.relation,
             undo=(trigger.sql,),
         )
-        yield function.model_copy(
-            update={"sql": self._drop_function_sql(target), "undo": (function.sql,)}
-        )
+        undo = tuple(s.sql for s in self._create_function(target))
+        yield Statement(sql=self._drop_function_sql(target), undo=undo)
 
     def drop_function(self, target: Target) -> Statement:
         """Drop the function, after a drop of the table with the trigger."""
@@ -116,6 +128,17 @@ def source_of(target: Target, value: str) -> str:
     """Return the body of a trigger function to set the column to the value."""
     body = "BEGIN\n  NEW.{} := (SELECT {} FROM (SELECT NEW.*) AS {});\n  RETURN NEW;\nEND"
     return text(compose(body, name(target.column), raw(value), name(target.name)))
+
+
+def own_function(function: sql.Composable, owner: str | None) -> Statement:
+    """Give a trigger function to `owner`, None for the role that applies the plan.
+
+    CREATE OR REPLACE FUNCTION keeps the owner of a function that another role made beforehand, and
+    the owner may replace the body: so this follows in the same transaction.
+    """
+    role = raw("CURRENT_USER") if owner is None else name(owner)
+    give = compose("ALTER FUNCTION {}() OWNER TO {}", function, role)
+    return Statement(sql=text(give), undo=())
 
 
 def _reserved_name(*parts: str) -> str:

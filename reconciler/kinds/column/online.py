@@ -236,7 +236,9 @@ class ShadowSwap:
     def before(self) -> Iterator[Statement]:
         """Create the shadow column, unless an interrupted run did, and fill the rows."""
         found: list[Statement] = []
-        if not self.shadow.is_in_sync(self.context.leftovers):
+        if self.shadow.is_in_sync(self.context.leftovers):
+            found += self.shadow.replace_function()
+        else:
             found += self.shadow.create()
             bare = without_settings(self.new)
             found += _without_undo(

@@ -15,7 +15,7 @@ from psycopg import sql
 
 from reconciler.kinds.column.backfill_spec import Backfill, Retype, fill
 from reconciler.kinds.column.definition import ColumnDefinition
-from reconciler.kinds.column.fill_trigger import FillTrigger, source_of
+from reconciler.kinds.column.fill_trigger import FillTrigger, own_function, source_of
 from reconciler.kinds.column.not_null import prove_by_check
 from reconciler.kinds.column.target import Target, in_own_transaction
 from reconciler.kinds.column.type_change import collation_sql
@@ -111,12 +111,7 @@ class ShadowColumn:
 
     def _create_trigger(self) -> Iterator[Statement]:
         """Create a trigger to fire after all triggers of users, for replicated rows as well."""
-        source = literal(source_of(self.target, self.value))
-        create = compose(_CREATE_FUNCTION, self._function, source)
-        yield Statement(sql=text(create), undo=(self._drop_function_sql,))
-        if self.owner is not None:
-            give = compose("ALTER FUNCTION {}() OWNER TO {}", self._function, self.owner)
-            yield Statement(sql=text(give), undo=())
+        yield from self._create_function()
         create = compose(
             "CREATE OR REPLACE TRIGGER {} BEFORE INSERT OR UPDATE ON {} "
             "FOR EACH ROW EXECUTE FUNCTION {}()",
@@ -133,6 +128,17 @@ class ShadowColumn:
         )
         enable = compose("ENABLE ALWAYS TRIGGER {}", self._trigger)
         yield self.target.alter(enable, undo=(), lock="SHARE ROW EXCLUSIVE")
+
+    def _create_function(self) -> Iterator[Statement]:
+        source = literal(source_of(self.target, self.value))
+        create = compose(_CREATE_FUNCTION, self._function, source)
+        yield Statement(sql=text(create), undo=(self._drop_function_sql,))
+        yield own_function(self._function, self.owner)
+
+    def replace_function(self) -> Iterator[Statement]:
+        """Replace the function of an interrupted run: it may belong to another role."""
+        for statement in self._create_function():
+            yield statement.model_copy(update={"undo": ()})
 
     def recreate_leftovers(self) -> Iterator[Statement]:
         """Create the leftovers of an interrupted run, without trigger if the trigger is missing."""

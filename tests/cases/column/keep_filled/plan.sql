@@ -10,10 +10,12 @@ SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
 ALTER TABLE public.people ADD COLUMN full_name text;
-CREATE OR REPLACE FUNCTION public.reconcile_fill_people_full_name() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN
+CREATE OR REPLACE FUNCTION public.reconcile_fill_people_full_name() RETURNS trigger LANGUAGE plpgsql SET search_path TO pg_catalog, pg_temp
+AS 'BEGIN
   NEW.full_name := (SELECT ((first || '' ''::text) || "Last") FROM (SELECT NEW.*) AS people);
   RETURN NEW;
 END';
+ALTER FUNCTION public.reconcile_fill_people_full_name() OWNER TO CURRENT_USER;
 CREATE OR REPLACE TRIGGER reconcile_fill_full_name BEFORE INSERT OR UPDATE ON public.people FOR EACH ROW WHEN (NEW.full_name IS NULL) EXECUTE FUNCTION public.reconcile_fill_people_full_name();
 COMMIT;
 
@@ -66,12 +68,14 @@ COMMIT;
 SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
-CREATE OR REPLACE FUNCTION public.reconcile_fill_people_team_name() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN
+CREATE OR REPLACE FUNCTION public.reconcile_fill_people_team_name() RETURNS trigger LANGUAGE plpgsql SET search_path TO pg_catalog, pg_temp
+AS 'BEGIN
   NEW.team_name := (SELECT ( SELECT t.name
            FROM public.teams t
           WHERE (t.id = people.team_id)) FROM (SELECT NEW.*) AS people);
   RETURN NEW;
 END';
+ALTER FUNCTION public.reconcile_fill_people_team_name() OWNER TO CURRENT_USER;
 CREATE OR REPLACE TRIGGER reconcile_fill_team_name BEFORE INSERT OR UPDATE ON public.people FOR EACH ROW WHEN (NEW.team_name IS NULL) EXECUTE FUNCTION public.reconcile_fill_people_team_name();
 COMMIT;
 

@@ -1,6 +1,7 @@
 CREATE TABLE public.people (id int, n int, born int) PARTITION BY RANGE (id);
 CREATE TABLE public.people_1 PARTITION OF public.people FOR VALUES FROM (0) TO (100);
-CREATE FUNCTION public.reconcile_fill_people_n() RETURNS trigger LANGUAGE plpgsql AS
+CREATE FUNCTION public.reconcile_fill_people_n() RETURNS trigger LANGUAGE plpgsql
+SET search_path TO pg_catalog, pg_temp AS
 'BEGIN
   NEW.n := (SELECT (id * 2) FROM (SELECT NEW.*) AS people);
   RETURN NEW;

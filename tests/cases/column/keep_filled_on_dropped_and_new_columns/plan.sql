@@ -13,20 +13,24 @@ CREATE TABLE public.fresh (
     id integer NOT NULL,
     n integer
 );
-CREATE OR REPLACE FUNCTION public.reconcile_fill_fresh_n() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN
+CREATE OR REPLACE FUNCTION public.reconcile_fill_fresh_n() RETURNS trigger LANGUAGE plpgsql SET search_path TO pg_catalog, pg_temp
+AS 'BEGIN
   NEW.n := (SELECT (- id) FROM (SELECT NEW.*) AS fresh);
   RETURN NEW;
 END';
+ALTER FUNCTION public.reconcile_fill_fresh_n() OWNER TO CURRENT_USER;
 CREATE OR REPLACE TRIGGER reconcile_fill_n BEFORE INSERT OR UPDATE ON public.fresh FOR EACH ROW WHEN (NEW.n IS NULL) EXECUTE FUNCTION public.reconcile_fill_fresh_n();
 COMMIT;
 
 SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
-CREATE OR REPLACE FUNCTION public.reconcile_fill_people_born() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN
+CREATE OR REPLACE FUNCTION public.reconcile_fill_people_born() RETURNS trigger LANGUAGE plpgsql SET search_path TO pg_catalog, pg_temp
+AS 'BEGIN
   NEW.born := (SELECT (1900 + id) FROM (SELECT NEW.*) AS people);
   RETURN NEW;
 END';
+ALTER FUNCTION public.reconcile_fill_people_born() OWNER TO CURRENT_USER;
 CREATE OR REPLACE TRIGGER reconcile_fill_born BEFORE INSERT OR UPDATE ON public.people FOR EACH ROW WHEN (NEW.born IS NULL) EXECUTE FUNCTION public.reconcile_fill_people_born();
 COMMIT;
 

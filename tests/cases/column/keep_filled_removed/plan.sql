@@ -8,10 +8,12 @@ SET client_min_messages = warning;
 SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
-CREATE OR REPLACE FUNCTION public.reconcile_fill_people_born() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN
+CREATE OR REPLACE FUNCTION public.reconcile_fill_people_born() RETURNS trigger LANGUAGE plpgsql SET search_path TO pg_catalog, pg_temp
+AS 'BEGIN
   NEW.born := (SELECT 2000 FROM (SELECT NEW.*) AS people);
   RETURN NEW;
 END';
+ALTER FUNCTION public.reconcile_fill_people_born() OWNER TO CURRENT_USER;
 COMMIT;
 
 SET lock_timeout = '2s';

@@ -15,6 +15,7 @@ AS 'BEGIN
   NEW.reconcile_retype_558a2d3d536b := (SELECT team_id FROM (SELECT NEW.*) AS people);
   RETURN NEW;
 END';
+ALTER FUNCTION public.reconcile_retype_558a2d3d536b() OWNER TO CURRENT_USER;
 CREATE OR REPLACE TRIGGER "~reconcile_retype_558a2d3d536b" BEFORE INSERT OR UPDATE ON public.people FOR EACH ROW EXECUTE FUNCTION public.reconcile_retype_558a2d3d536b();
 ALTER TABLE public.people ENABLE ALWAYS TRIGGER "~reconcile_retype_558a2d3d536b";
 COMMIT;
@@ -67,6 +68,7 @@ AS 'BEGIN
   NEW.reconcile_retype_010e65723800 := (SELECT parent FROM (SELECT NEW.*) AS teams);
   RETURN NEW;
 END';
+ALTER FUNCTION public.reconcile_retype_010e65723800() OWNER TO CURRENT_USER;
 CREATE OR REPLACE TRIGGER "~reconcile_retype_010e65723800" BEFORE INSERT OR UPDATE ON public.teams FOR EACH ROW EXECUTE FUNCTION public.reconcile_retype_010e65723800();
 ALTER TABLE public.teams ENABLE ALWAYS TRIGGER "~reconcile_retype_010e65723800";
 COMMIT;
@@ -106,6 +108,7 @@ AS 'BEGIN
   NEW.reconcile_retype_ecc8c9cedf6f := (SELECT id FROM (SELECT NEW.*) AS teams);
   RETURN NEW;
 END';
+ALTER FUNCTION public.reconcile_retype_ecc8c9cedf6f() OWNER TO CURRENT_USER;
 CREATE OR REPLACE TRIGGER "~reconcile_retype_ecc8c9cedf6f" BEFORE INSERT OR UPDATE ON public.teams FOR EACH ROW EXECUTE FUNCTION public.reconcile_retype_ecc8c9cedf6f();
 ALTER TABLE public.teams ENABLE ALWAYS TRIGGER "~reconcile_retype_ecc8c9cedf6f";
 ALTER TABLE ONLY public.teams ALTER COLUMN reconcile_retype_ecc8c9cedf6f SET STATISTICS 500;

@@ -15,6 +15,7 @@ AS 'BEGIN
   NEW.reconcile_retype_f6c54f8e90c2 := (SELECT (born)::integer FROM (SELECT NEW.*) AS people);
   RETURN NEW;
 END';
+ALTER FUNCTION public.reconcile_retype_f6c54f8e90c2() OWNER TO CURRENT_USER;
 CREATE OR REPLACE TRIGGER "~reconcile_retype_f6c54f8e90c2" BEFORE INSERT OR UPDATE ON public.people FOR EACH ROW EXECUTE FUNCTION public.reconcile_retype_f6c54f8e90c2();
 ALTER TABLE public.people ENABLE ALWAYS TRIGGER "~reconcile_retype_f6c54f8e90c2";
 COMMIT;
@@ -67,6 +68,7 @@ AS 'BEGIN
   NEW.reconcile_retype_13c4e38e6621 := (SELECT (NULLIF(mood, ''none''::text))::public.mood FROM (SELECT NEW.*) AS people);
   RETURN NEW;
 END';
+ALTER FUNCTION public.reconcile_retype_13c4e38e6621() OWNER TO CURRENT_USER;
 CREATE OR REPLACE TRIGGER "~reconcile_retype_13c4e38e6621" BEFORE INSERT OR UPDATE ON public.people FOR EACH ROW EXECUTE FUNCTION public.reconcile_retype_13c4e38e6621();
 ALTER TABLE public.people ENABLE ALWAYS TRIGGER "~reconcile_retype_13c4e38e6621";
 COMMIT;
@@ -133,6 +135,7 @@ AS 'BEGIN
   NEW.reconcile_retype_e7c11cca5ef1 := (SELECT id FROM (SELECT NEW.*) AS people);
   RETURN NEW;
 END';
+ALTER FUNCTION public.reconcile_retype_e7c11cca5ef1() OWNER TO CURRENT_USER;
 CREATE OR REPLACE TRIGGER "~reconcile_retype_e7c11cca5ef1" BEFORE INSERT OR UPDATE ON public.people FOR EACH ROW EXECUTE FUNCTION public.reconcile_retype_e7c11cca5ef1();
 ALTER TABLE public.people ENABLE ALWAYS TRIGGER "~reconcile_retype_e7c11cca5ef1";
 COMMIT;

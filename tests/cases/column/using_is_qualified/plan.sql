@@ -15,6 +15,7 @@ AS 'BEGIN
   NEW.reconcile_retype_b36c0340de1e := (SELECT (lower(level))::public.grade FROM (SELECT NEW.*) AS cell);
   RETURN NEW;
 END';
+ALTER FUNCTION public.reconcile_retype_b36c0340de1e() OWNER TO CURRENT_USER;
 CREATE OR REPLACE TRIGGER "~reconcile_retype_b36c0340de1e" BEFORE INSERT OR UPDATE ON public.cell FOR EACH ROW EXECUTE FUNCTION public.reconcile_retype_b36c0340de1e();
 ALTER TABLE public.cell ENABLE ALWAYS TRIGGER "~reconcile_retype_b36c0340de1e";
 COMMIT;
