@@ -61,3 +61,33 @@ def test_functions_of_others_that_a_plan_evaluates_are_named(
     rewritten = "tables: {t: {columns: {s: bigint}}}"
     assert notes(database, file, rewritten) == [f"column public.t.g {code}, who applies the plan"]
     assert notes(database, file, "tables: {t: {comment: one}}") == []
+
+
+def test_functions_that_fill_a_materialized_view_are_named(
+    database: Database, tmp_path: Path
+) -> None:
+    """CREATE fills before OWNER TO; REFRESH runs as the owner. A column's default is not read."""
+    database.run(
+        SCRIPT
+        + """
+        GRANT CREATE ON SCHEMA public TO evaluated_mallory;
+        ALTER TABLE public.mine ADD COLUMN d int DEFAULT public.f(1);
+        CREATE VIEW public.through AS SELECT public.f(id) AS n FROM public.mine;
+        CREATE MATERIALIZED VIEW public.late AS SELECT public.f(1) AS n WITH NO DATA;
+        CREATE MATERIALIZED VIEW public.own AS SELECT public.f(1) AS n WITH NO DATA;
+        ALTER MATERIALIZED VIEW public.late OWNER TO evaluated_mallory;"""
+    )
+    declared = """
+materialized_views:
+  direct: {query: SELECT public.f(id) AS n FROM public.mine}
+  empty: {query: SELECT public.f(id) AS n FROM public.mine, with_data: false}
+  given: {query: SELECT n FROM public.through, owner: evaluated_mallory}
+  late: {query: SELECT public.f(1) AS n, with_data: true}
+  own: {query: SELECT public.f(1) AS n, with_data: true}
+  plain: {query: SELECT d FROM public.mine}
+"""
+    code = "evaluates function public.f(integer), a function of evaluated_mallory, as postgres"
+    assert sorted(notes(database, tmp_path / "state.yml", declared)) == [
+        f"materialized_view public.{name} {code}, who applies the plan"
+        for name in ("direct", "given", "own")
+    ]

@@ -2,7 +2,10 @@
 
 A new CHECK, its validation, the default of a new column, a generated column and a rewrite evaluate
 expressions over the rows as the role that runs the statement: PostgreSQL has no way to run them as
-the owner of the table. Backfills, index builds and REFRESH MATERIALIZED VIEW run as the owner.
+the owner of the table. CREATE MATERIALIZED VIEW runs its query as that role, too, before the view
+is given to its owner. Backfills, index builds and REFRESH MATERIALIZED VIEW run as the owner.
+
+Casts that PostgreSQL applies without an expression, as in a foreign key, are not seen.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from collections.abc import Iterator, Sequence
 
 from reconciler.diff.diff import Change
 from reconciler.model.inheritance import Inheritable
+from reconciler.model.on_scratch import FilledByQuery
 from reconciler.model.owned import owner_of
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
@@ -25,7 +29,7 @@ def evaluated_code(
     return [
         f"{ref} evaluates {function}, a function of {owner}, as {user}, who applies the plan: "
         f"{owner} can change what it does"
-        for ref in _evaluated(changes, steps, desired)
+        for ref in (*_evaluated(changes, steps, desired), *_filled(steps, desired, user))
         for function, owner in _foreign_routines(ref, desired, user)
     ]
 
@@ -45,15 +49,37 @@ def _evaluated(changes: Sequence[Change], steps: Sequence[Step], desired: State)
             yield ref
 
 
+def _filled(steps: Sequence[Step], desired: State, user: str) -> Iterator[Ref]:
+    """Yield new objects, and others of `user`, that steps fill by a query: it runs as `user`."""
+    places = {(ref.kind, ref.identity): ref for ref in desired.objects}
+    for step in steps:
+        ref = places.get((step.kind, step.identity))
+        obj = desired.get(ref) if ref is not None else None
+        if ref is None or not isinstance(obj, FilledByQuery) or obj.unfilled(step.sql) == step.sql:
+            continue
+        if step.action == "create" or owner_of(obj) in (None, user):
+            yield ref
+
+
 def _foreign_routines(ref: Ref, desired: State, user: str) -> Iterator[tuple[Ref, str]]:
     """Yield the routines of other roles that an object needs, directly or not, and the owners."""
     seen, rest = {ref}, [ref]
     while rest:
         for needed in sorted(desired.needs(rest.pop()) - seen, key=str):
             seen.add(needed)
-            if ref.on in (needed, needed.on):
+            if _is_not_read(needed, ref, desired):
                 continue
             rest.append(needed)
             owner = owner_of(desired.get(needed))
             if needed.arguments is not None and owner not in (None, user):
                 yield needed, owner or ""
+
+
+def _is_not_read(needed: Ref, ref: Ref, desired: State) -> bool:
+    """Tell whether a statement for `ref` evaluates no code of an object that it needs.
+
+    It names columns of its own table, and a query reads columns without computing any value.
+    """
+    if ref.on is not None:
+        return ref.on in (needed, needed.on)
+    return needed.on is not None and isinstance(desired.get(needed), Inheritable)
