@@ -65,12 +65,14 @@ def overlay(
         raise DeclarationError(problems)
     dropped = _dropped(live.state, declaration, scope, declared.keys(), spelled)
     kept = _kept_after_leaving(live, declaration, declared, scope)
-    merged_into_new = _copies_of_new_objects(live.state, declared) - declared.keys()
+    merged = _copies_of_new_objects(live.state, declared)
+    merged |= _merged_on_joining(live.state, declared, dropped)
+    merged -= declared.keys()
     undeclared = {**live.state.objects, **kept}
     renamed = renamed or {}
     predecessors = _predecessors(live.state, declared, renamed)
     before = {**predecessors, **undeclared}
-    objects = {r: o for r, o in undeclared.items() if r not in dropped | merged_into_new}
+    objects = {r: o for r, o in undeclared.items() if r not in dropped | merged}
     for ref, origin in source.items():
         obj, current = declared[ref], before.get(ref)
         objects[ref] = _laid_over(obj, current, origin, declaration, (live, scope))
@@ -215,6 +217,21 @@ def _copies(obj: Object, state: State) -> Iterator[Ref]:
         for child in descendants(state, {obj.ref.on}):
             if (copy := inherited_by(obj, state[child])) is not None:
                 yield copy.ref
+
+
+def _merged_on_joining(live: State, declared: Mapping[Ref, Object], dropped: Set[Ref]) -> set[Ref]:
+    """Collect constraints and indexes that become those of a parent that their table joins."""
+    full = {r: o.over(live.get(r)) for r, o in declared.items()}
+    later = State({**{r: o for r, o in live.objects.items() if r not in dropped}, **full})
+    known = {r: {*parents_of(o)} - {*parents_of(live[r])} for r, o in full.items() if r in live}
+    joining = [r for r, joined in known.items() if joined]
+    return {
+        own.ref
+        for table in joining
+        for inherited in later.inherited(table).values()
+        for own in live.living_on(table)
+        if isinstance(own, PartitionedObject) and own.ref == inherited.ref and own.equals(inherited)
+    }
 
 
 def _kept_after_leaving(
