@@ -14,7 +14,7 @@ flags        (optional) words separated by blanks:
              `labels`        skip where no provider of security labels can be loaded
              `respelled`     PostgreSQL prints the expression differently after it has parsed its
                              own output; the export is not compared as text
-plan.txt     the output of `plan` without its first line; --update-cases rewrites it and plan.sql
+plan.txt     the output of `plan` without the line of the target; --update-cases rewrites it and plan.sql
 plan.sql     the output of `plan --format sql` without its first line and the session's parameters
 """
 
@@ -125,7 +125,9 @@ def test_case(
 def _expect(case: Path, plan: Plan, *, update: bool) -> None:
     scratch = "a server of the test" if flagged(case, "labels") else plan.scratch
     shown = {
-        "plan.txt": text.plan(plan).split("\n", 1)[1].replace(plan.scratch, scratch),
+        "plan.txt": str(text.plan(plan))
+        .replace(f"{plan.target}\n", "", 1)
+        .replace(plan.scratch, scratch),
         "plan.sql": sql.plan(plan).split("\n", 1)[1].replace(f"{sql.PARAMETERS}\n", ""),
     }
     for name, content in shown.items():
