@@ -14,7 +14,8 @@ flags        (optional) words separated by blanks:
              `labels`        skip where no provider of security labels can be loaded
              `respelled`     PostgreSQL prints the expression differently after it has parsed its
                              own output; the export is not compared as text
-plan.txt     the output of `plan` without the line of the target; --update-cases rewrites it and plan.sql
+plan.txt     the output of `plan` without the line of the target; --update-cases rewrites it and
+             plan.sql
 plan.sql     the output of `plan --format sql` without its first line and the session's parameters
 """
 
