@@ -107,6 +107,8 @@ def test_case(
     if each_major == MAJORS[0]:
         _expect(case, plan, update=bool(request.config.getoption("--update-cases")))
 
+    if not _is_applied(case):
+        return  # the proof on scratch has run the plan and its undo
     outcome = pipeline.apply_plan(plan, job, database.url, quiet(), LockPolicy(), ["all"])
     assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ())
     after = database.dump()
@@ -123,12 +125,20 @@ def test_case(
     _build_from_declaration_only(case, new_database(major=each_major), after)
 
 
+def _is_applied(case: Path) -> bool:
+    """Return whether a case is run on a target, too; with RECONCILE_TEST_POSTGRES all are."""
+    return bool(installed()) or case in FIRST or FOUND.index(case) % 3 == 0
+
+
+def _without_target(plan: Plan) -> str:
+    lines = str(text.plan(plan)).splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith(plan.target))
+
+
 def _expect(case: Path, plan: Plan, *, update: bool) -> None:
     scratch = "a server of the test" if flagged(case, "labels") else plan.scratch
     shown = {
-        "plan.txt": str(text.plan(plan))
-        .replace(f"{plan.target}\n", "", 1)
-        .replace(plan.scratch, scratch),
+        "plan.txt": _without_target(plan).replace(plan.scratch, scratch),
         "plan.sql": sql.plan(plan).split("\n", 1)[1].replace(f"{sql.PARAMETERS}\n", ""),
     }
     for name, content in shown.items():

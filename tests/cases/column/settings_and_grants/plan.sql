@@ -9,9 +9,11 @@ SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
 REVOKE ALL ON TABLE public.t FROM pg_monitor;
+GRANT SELECT (c) ON TABLE public.t TO pg_monitor;
+ALTER TABLE ONLY public.t ALTER COLUMN b SET STATISTICS -1;
+ALTER TABLE ONLY public.t ALTER COLUMN b RESET (n_distinct);
 GRANT SELECT (b) ON TABLE public.t TO pg_monitor;
 GRANT UPDATE (b) ON TABLE public.t TO pg_monitor WITH GRANT OPTION;
-GRANT SELECT (c) ON TABLE public.t TO pg_monitor;
 COMMIT;
 
 SET lock_timeout = '2s';
@@ -24,13 +26,4 @@ ALTER TABLE public.t ALTER COLUMN a SET COMPRESSION pglz;
 ALTER TABLE ONLY public.t ALTER COLUMN a SET STATISTICS 100;
 ALTER TABLE ONLY public.t ALTER COLUMN a SET (n_distinct = -0.5);
 COMMENT ON COLUMN public.t.a IS 'what it is';
-COMMIT;
-
-SET lock_timeout = '2s';
-SET statement_timeout = 0;
-BEGIN;
-ALTER TABLE ONLY public.t ALTER COLUMN b SET STATISTICS -1;
-ALTER TABLE ONLY public.t ALTER COLUMN b RESET (n_distinct);
-GRANT SELECT (b) ON TABLE public.t TO pg_monitor;
-GRANT UPDATE (b) ON TABLE public.t TO pg_monitor WITH GRANT OPTION;
 COMMIT;
