@@ -46,6 +46,26 @@ def test_a_counter_is_handed_over_forth_and_back(
     assert database.value(INSERT) == 702
 
 
+def test_counters_of_columns_with_odd_names_are_kept_apart(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    database = new_database(
+        """CREATE TABLE public.a ("the Id" bigserial, v int);
+        CREATE TABLE public.b ("the Id" bigserial, v int);
+        INSERT INTO public.a (v) SELECT 1 FROM generate_series(1, 5);
+        INSERT INTO public.b (v) SELECT 1 FROM generate_series(1, 8);"""
+    )
+    declared = """
+tables:
+  a: {columns: {the Id: {identity: always}}}
+  b: {columns: {the Id: {identity: always}}}"""
+    job = job_of(database, declared, tmp_path)
+    plan = pipeline.plan_changes(job)
+    pipeline.apply_plan(plan, job, job.target, RecordingWatcher(), LockPolicy(), ["all"])
+    insert = 'INSERT INTO public.{} (v) VALUES (1) RETURNING "the Id"'
+    assert [database.value(insert.format(t)) for t in "ab"] == [6, 9]
+
+
 def test_the_sequence_of_a_serial_column_follows_the_column(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:

@@ -126,7 +126,6 @@ tables:
            WHERE indrelid = 'public.u'::regclass AND indisunique AND indisvalid""",
         (True,),
         "INSERT INTO public.u (email) VALUES ('e1') ON CONFLICT (email) DO NOTHING",
-        "SELECT 0",
     ),
 }
 
@@ -204,5 +203,5 @@ def test_an_application_meets_no_gap(
     assert not seen.errors
     assert seen.asked > 10
     assert seen.answers <= {*gap.answers}
-    if gap.count and gap.count != "SELECT 0":
+    if gap.count:
         assert database.value(gap.count) == seen.written

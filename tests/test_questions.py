@@ -29,7 +29,7 @@ ROWS = """
 
 
 def answers(plan: Plan) -> list[tuple[bool, str]]:
-    return [(a.refuses, a.words) for a in plan.answers]
+    return [(a.refuses, a.message) for a in plan.answers]
 
 
 def apply(plan: Plan, job: Job) -> None:
@@ -153,7 +153,7 @@ def test_what_takes_the_place_of_a_table_is_not_read(
     )
     with connect(database.url) as connection:
         (answer,) = ask(plan.model_copy(update={"steps": steps}), connection)
-        assert "it is no table with rows of its own" in answer.words
+        assert "it is no table with rows of its own" in answer.message
         run_sql(connection, f"SET {NO_VIEWS} = 'view, foreign-table'")
         with pytest.raises(StatementFailed, match="access to non-system view"):
             run_sql(connection, "SELECT * FROM public.v")

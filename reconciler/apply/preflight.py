@@ -124,7 +124,7 @@ def preflight(plan: Plan, connection: Connection, *, questions: bool = True) -> 
     found += _published(plan, connection)
     found += _published_without_identity(plan, connection)
     answers = ask(plan, connection) if questions else []
-    found += [Finding(a.words, refuses=a.refuses) for a in answers]
+    found += [Finding(a.message, refuses=a.refuses) for a in answers]
     found += _old_transactions(plan, connection)
     found += _invalid_indexes(plan, connection)
     found += _space(plan, connection)

@@ -29,7 +29,7 @@ class Size:
         return f"{self.bytes:,} bytes" if self.bytes >= 0 else "size unknown"
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """Describe bytes, rows and estimated reading time, for messages."""
         if self.bytes < 0:
             return self.in_bytes

@@ -52,7 +52,7 @@ class Answer(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     step: str
-    words: str
+    message: str
     refuses: bool
 
 

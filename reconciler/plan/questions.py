@@ -68,7 +68,7 @@ def ask(plan: Plan, connection: Connection) -> list[Answer]:
         answer = _answer(step, question, known[question.relation], connection, deadline)
         if answer is not None:
             if question.must_know:
-                raise PlanError(answer.words, objects=[f"{step.kind} {step.identity}"])
+                raise PlanError(answer.message, objects=[f"{step.kind} {step.identity}"])
             found.append(answer)
     return sorted(found, key=lambda a: a.step)
 
@@ -88,7 +88,12 @@ def _answer(
     connection: Connection,
     deadline: float,
 ) -> Answer | None:
-    """Return the rows in the way, or why nobody looked; None if the step finds no such row."""
+    """Return the rows in the way, or why nobody looked; None if the step finds no such row.
+
+    PostgreSQL checks no rows of a foreign table.
+    """
+    if relation is not None and relation["kind"] == "f":
+        return None
     subject = f"{step.kind} {step.identity}"
     why = _not_asked(question, relation)
     keys: Sequence[str] = ()
@@ -102,12 +107,12 @@ def _answer(
                 return None
             why = error.message
     if why:
-        words = f"{subject}: whether {question.meaning} is not known: {why}"
-        return Answer(step=step.id, words=_with_remedy(words, question), refuses=False)
+        message = f"{subject}: whether {question.meaning} is not known: {why}"
+        return Answer(step=step.id, message=_with_remedy(message, question), refuses=False)
     if keys:
         listed = f" ({'; '.join(keys)})" if any(keys) else ""
-        words = f"{subject}: {question.meaning}{listed}"
-        return Answer(step=step.id, words=_with_remedy(words, question), refuses=True)
+        message = f"{subject}: {question.meaning}{listed}"
+        return Answer(step=step.id, message=_with_remedy(message, question), refuses=True)
     return None
 
 
@@ -115,8 +120,8 @@ class _NotAsked(Exception):
     """The relation has become another one that must not be read."""
 
 
-def _with_remedy(words: str, question: Question) -> str:
-    return f"{words}; {question.remedy}" if question.remedy else words
+def _with_remedy(message: str, question: Question) -> str:
+    return f"{message}; {question.remedy}" if question.remedy else message
 
 
 def _not_asked(question: Question, relation: Row | None) -> str:

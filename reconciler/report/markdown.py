@@ -72,7 +72,7 @@ def _blocks(plan: Plan) -> Iterator[_Block]:
     if plan.hazards():
         yield _Block(tuple(_hazard_lines(plan)), ("", "> [!WARNING]"))
     if plan.answers:
-        answers = tuple(f"> {_code(answer.words)}  " for answer in plan.answers)
+        answers = tuple(f"> {_code(answer.message)}  " for answer in plan.answers)
         yield _Block(answers, ("", "> [!WARNING]"))
     yield _Block(tuple(_table_lines(plan)), ("", "| | kind | object | differs in |", "|-|-|-|-|"))
     if any(change.differences for change in plan.changes):

@@ -52,8 +52,8 @@ class Lines:
             self._last = time.monotonic()
         self._print(f"{_title(step)}: {_rows_done(progress)}")
 
-    def notice(self, words: str) -> None:
-        self._print(f"note: {words}")
+    def notice(self, message: str) -> None:
+        self._print(f"note: {message}")
 
     def waiting(self, step: Step, why: str) -> None:
         self._print(f"{_title(step)}: {why}")
@@ -100,8 +100,8 @@ class Bars:
                 rows_done=one_line(_rows_done(progress)),
             )
 
-    def notice(self, words: str) -> None:
-        self._print("magenta", "note", words)
+    def notice(self, message: str) -> None:
+        self._print("magenta", "note", message)
 
     def waiting(self, step: Step, why: str) -> None:
         self._print("yellow", "waiting", f"{_title(step)}: {why}")

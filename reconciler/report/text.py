@@ -67,7 +67,7 @@ def _answer_lines(plan: Plan) -> Iterator[str]:
     if plan.answers:
         yield ""
         yield "rows of the target"
-        yield from (f"  {'x' if a.refuses else '?'} {a.words}" for a in plan.answers)
+        yield from (f"  {'x' if a.refuses else '?'} {a.message}" for a in plan.answers)
         if any(a.refuses for a in plan.answers):
             yield "  apply refuses as long as these rows are there"
 

@@ -11,8 +11,9 @@ from pydantic import Field
 
 from reconciler.kinds.column.target import Target
 from reconciler.model.object import PlanningContext
+from reconciler.model.partitioned import build_name
 from reconciler.model.privileges import Access, Grants, all_privileges
-from reconciler.model.ref import default_name
+from reconciler.model.ref import Ref, default_name
 from reconciler.model.reserved_names import SETTING_PREFIX
 from reconciler.model.sequence_options import SequenceOptions
 from reconciler.model.statement import Hazard, HazardKind, Statement, undoable
@@ -232,7 +233,7 @@ def count_on(sequence: sql.Composable, target: Target) -> Statement:
 
 def _save_sql(sequence: sql.Composable, target: Target) -> str:
     save = "SELECT set_config({}, last_value || ' ' || is_called, true) FROM {}"
-    return text(compose(save, literal(SETTING_PREFIX + target.column), sequence))
+    return text(compose(save, literal(_setting(target)), sequence))
 
 
 def _restore_sql(sequence: sql.Composable, target: Target) -> str:
@@ -241,8 +242,15 @@ def _restore_sql(sequence: sql.Composable, target: Target) -> str:
         "SELECT setval({}, split_part(saved, ' ', 1)::bigint, split_part(saved, ' ', 2)::boolean) "
         "FROM nullif(current_setting({}, true), '') AS saved"
     )
-    setting = literal(SETTING_PREFIX + target.column)
-    return text(compose(restore, literal(text(sequence)), setting))
+    return text(compose(restore, literal(text(sequence)), literal(_setting(target))))
+
+
+def _setting(target: Target) -> str:
+    """Return the custom setting for a column's counter.
+
+    PostgreSQL accepts plain identifiers only, and several columns may be altered in a transaction.
+    """
+    return SETTING_PREFIX + build_name(Ref("column", target.schema, target.column, target.on))
 
 
 def sequence_of(default: str | None) -> sql.Composable | None:

@@ -131,7 +131,7 @@ class Constraint(Suspendable, FollowsTypeChange, Resumable, IdentifiesRows, Cons
     def _scan(self, context: PlanningContext) -> Hazard:
         """Return the hazard of reading the table under lock, for an index or a check of rows."""
         table = self.stands_on
-        size = context.size(self.ref.on).words if self.ref.on else ""
+        size = context.size(self.ref.on).description if self.ref.on else ""
         if self.has_index:
             blocked = f"nobody can read or write {table} while {self.ref} is built ({size})"
             return Hazard(hazard=HazardKind.BLOCKS_READS, reason=blocked)

@@ -93,7 +93,7 @@ def build_after_swap(
     index: IndexDefinition, statements: Iterable[Statement], context: PlanningContext
 ) -> Iterable[Statement]:
     """Yield `statements`, with the hazard of blocked reads in the transaction of the swap."""
-    size = context.size(index.ref.on).words if index.ref.on else ""
+    size = context.size(index.ref.on).description if index.ref.on else ""
     blocked = Hazard(
         hazard=HazardKind.BLOCKS_READS,
         reason=f"nobody can read or write {index.stands_on} ({size}) while {index.ref} is built",
