@@ -30,6 +30,9 @@ EDITS: dict[str, Edit] = {
     "hazard": lambda d: [s.update(hazards=[]) for s in d["steps"]],
     "order": lambda d: d["steps"].reverse(),
     "lock": lambda d: d["steps"][0].update(lock="ACCESS SHARE"),
+    "question": lambda d: d["steps"][0].update(
+        question={"relation": "public.t", "condition": "public.spy()", "meaning": "rows"}
+    ),
     "transaction": lambda d: d["steps"][-1].update(transaction="other"),
     "transactional": lambda d: [s.update(transactional=not s["transactional"]) for s in d["steps"]],
     "undo": lambda d: d["steps"][0].update(undo=["CREATE TABLE public.pwned ()"]),
@@ -131,6 +134,26 @@ def test_without_the_declaration_nobody_vouches_for_a_plan(
     file.write_text(plan.model_dump_json())
     status, output = _apply(database, file, "--allow", "all")
     assert (status, "note: nobody vouches for the changes" in output) == (0, True), output
+
+
+def test_checking_a_plan_that_nobody_vouches_for_runs_none_of_its_sql(
+    database: Database, folder: Path
+) -> None:
+    database.run(
+        START
+        + """INSERT INTO public.t VALUES (1, 1); CREATE TABLE public.called ();
+        CREATE FUNCTION public.spy() RETURNS boolean LANGUAGE plpgsql AS
+            'BEGIN RAISE EXCEPTION ''the plan asks''; END';"""
+    )
+    declaration = load(declare(folder, DECLARED))
+    plan = pipeline.plan_changes(Job(database.url, declaration, Scope(declaration.schemas)))
+    file = folder / "plan.json"
+    file.write_text(_edited(plan, EDITS["question"]).model_dump_json())
+    arguments = ("apply", file, "--target", database.url, "--check", "--allow")
+    shown = reconcile(*arguments, "data-loss")
+    assert (shown.exit_code, "looked at nothing on the target" in shown.output) == (2, True)
+    assert "the plan asks" not in shown.output
+    assert "the plan asks" in reconcile(*arguments, "all").output
 
 
 def test_a_key_vouches_for_the_plans_that_it_signed(

@@ -60,6 +60,10 @@ from reconciler.report.json import plan_schema
 from reconciler.server.redaction import redacted
 from reconciler.settings import ResolvedTarget
 
+NOT_CHECKED = (
+    "--check looked at nothing on the target: give the YAML files by --state, sign the plan, or say"
+    " --allow all"
+)
 run_argument = click.argument("run", metavar="[RUN]", required=False, type=click.IntRange(min=1))
 
 
@@ -108,7 +112,10 @@ def apply(saved: Path | None, declaration: DeclarationOptions, execution: Execut
 
 
 def _apply_saved(saved: SavedPlan) -> int:
-    """Run a saved plan; one that nobody vouches for only with a yes on a terminal, or by flag."""
+    """Run a saved plan; one that nobody vouches for only with a yes on a terminal, or by flag.
+
+    The checks before the first step use SQL of the plan, so --check does not make them either.
+    """
     execution = saved.execution
     configured = settings.resolve_target(settings.read(), saved.declaration.target)
     target = execution.override(configured)
@@ -116,7 +123,11 @@ def _apply_saved(saved: SavedPlan) -> int:
     print_report(text.plan(shown), stderr=True)
     if why := saved.unvouched(target):
         print_notes([why])
-        if saved.plan.steps and not execution.check and "all" not in execution.allow:
+        allowed = not saved.plan.steps or "all" in execution.allow
+        if not allowed and execution.check:
+            print_notes([NOT_CHECKED])
+            return DIFFERENT
+        if not allowed:
             if not confirmed_unvouched(shown):
                 return ERROR
             execution = replace(execution, yes=True)

@@ -8,11 +8,10 @@ from collections.abc import Mapping, Sequence
 from reconciler.errors import StatementFailed
 from reconciler.model.facts import Size
 from reconciler.model.ref import Ref
-from reconciler.server.connection import Connection, Row, rows, run_sql, translated
+from reconciler.server.connection import Connection, Row, rows
+from reconciler.server.short_read import short_read
 
-# Seconds. Sizes need a lock that only ACCESS EXCLUSIVE conflicts with; a size that is not to be had
-# in time is unknown.
-LOCK_WAIT = 0.2
+# Seconds. A size needs a lock with which only ACCESS EXCLUSIVE conflicts.
 TIME_FOR_ALL = 5.0
 
 # The leaf partitions of a partitioned table are counted as the table. Rows are estimated by the
@@ -42,8 +41,8 @@ _SIZES = """
 def read_sizes(connection: Connection, names: Mapping[Ref, Ref]) -> dict[Ref, Size]:
     """Return the sizes of relations with indexes and TOAST.
 
-    `names` maps each relation to the ref under which the target has it. A relation that is locked
-    for longer than LOCK_WAIT, or not reached within TIME_FOR_ALL, is left out.
+    `names` maps each relation to the ref under which the target has it. A relation that stays
+    locked, or is not reached within TIME_FOR_ALL, is left out.
     """
     by_name = {(was.schema, was.name): ref for ref, was in names.items()}
     found: dict[Ref, Size] = {}
@@ -64,9 +63,7 @@ def read_sizes(connection: Connection, names: Mapping[Ref, Ref]) -> dict[Ref, Si
 
 def _ask(connection: Connection, names: Sequence[tuple[str, str]]) -> list[Row]:
     """Ask for the sizes of relations in a short transaction; raises StatementFailed."""
-    with translated(), connection.transaction():
-        run_sql(connection, f"SET LOCAL lock_timeout = {round(LOCK_WAIT * 1000)}")
-        run_sql(connection, f"SET LOCAL statement_timeout = {round(TIME_FOR_ALL * 1000)}")
+    with short_read(connection, TIME_FOR_ALL):
         values: dict[str, object] = {
             "schemas": [schema for schema, _ in names],
             "names": [name for _, name in names],

@@ -7,19 +7,18 @@ holds a lock on the table, and within TIME_FOR_ALL.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from reconciler.errors import PlanError, StatementFailed
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Question
 from reconciler.plan.plan import Answer, Plan
 from reconciler.plan.step import Step
-from reconciler.server.connection import Connection, Row, rows, run_sql, translated
+from reconciler.server.connection import Connection, Row, rows, run_sql
+from reconciler.server.short_read import short_read
 from reconciler.sql import compose, joined, name, raw, text
 
 TIME_FOR_ALL = 10.0  # seconds
-LOCK_WAIT = 0.2  # seconds
 SHOWN = 3  # rows in an answer
 UNDEFINED = ("42703", "42883", "42P01")  # the plan itself makes the column, operator or table
 
@@ -145,7 +144,7 @@ def _not_asked(question: Question, relation: Row | None) -> str:
 def _known(connection: Connection, relation: str, deadline: float) -> Row | None:
     """Return what must be known of a relation; None if the relation is locked or missing."""
     try:
-        with _transaction(connection, deadline):
+        with short_read(connection, deadline - time.monotonic()):
             found = rows(connection, _RELATION, [NO_VIEWS, relation])
     except StatementFailed:
         return None
@@ -157,7 +156,7 @@ def _rows_in_the_way(question: Question, connection: Connection, deadline: float
 
     Raises StatementFailed, and _NotAsked for a table that must not be read.
     """
-    with _transaction(connection, deadline):
+    with short_read(connection, deadline - time.monotonic()):
         run_sql(connection, f"SET LOCAL {NO_VIEWS} = 'view, foreign-table'")
         run_sql(connection, f"LOCK TABLE {question.relation} IN ACCESS SHARE MODE")
         found = rows(connection, _RELATION, [NO_VIEWS, question.relation])
@@ -177,19 +176,3 @@ def _rows_in_the_way(question: Question, connection: Connection, deadline: float
             ", ".join(f"{text(name(k))}={v}" for k, v in row.items())
             for row in rows(connection, text(query))
         ]
-
-
-@contextmanager
-def _transaction(connection: Connection, deadline: float) -> Generator[None]:
-    """Open a read-only transaction for the time that remains; raises StatementFailed."""
-    remaining = max(deadline - time.monotonic(), 0.001)
-    limits = {
-        "transaction_read_only": "on",
-        "row_security": "off",
-        "lock_timeout": str(round(LOCK_WAIT * 1000)),
-        "statement_timeout": str(max(round(remaining * 1000), 1)),
-    }
-    settings = ", ".join("pg_catalog.set_config(%s, %s, true)" for _ in limits)
-    with translated(), connection.transaction():
-        rows(connection, f"SELECT {settings}", [v for pair in limits.items() for v in pair])
-        yield

@@ -13,7 +13,13 @@ from dataclasses import dataclass
 from reconciler.escape import MAX_LINE, Document, clipped, document, one_line
 from reconciler.plan.plan import Plan
 from reconciler.plan.step import Step
-from reconciler.report.changes import SIGNS, allow_flags, change_counts, difference_lines
+from reconciler.report.changes import (
+    SIGNS,
+    allow_flags,
+    change_counts,
+    difference_lines,
+    step_count,
+)
 
 MAX_LENGTH = 65_000  # characters; GitHub accepts 65,536 in a comment
 NOTICE_LENGTH = 200
@@ -78,7 +84,7 @@ def _blocks(plan: Plan) -> Iterator[_Block]:
     if any(change.differences for change in plan.changes):
         yield _fold("What differs", "diff", _difference_lines(plan))
     steps = (line for step in plan.steps for line in _step_lines(step))
-    yield _fold(f"{len(plan.steps)} steps", "sql", steps)
+    yield _fold(step_count(plan), "sql", steps)
 
 
 def _hazard_lines(plan: Plan) -> Iterator[str]:

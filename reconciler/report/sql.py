@@ -10,6 +10,7 @@ from reconciler.apply import backfill
 from reconciler.escape import Document, document, one_line
 from reconciler.plan.plan import Plan
 from reconciler.plan.step import Step
+from reconciler.report.changes import step_count
 from reconciler.server.parameters import DEFAULTS, FIXED
 from reconciler.sql import compose, literal, text
 
@@ -53,7 +54,7 @@ def plan(plan: Plan) -> Document:
 
 
 def _plan_lines(plan: Plan) -> Iterator[str]:
-    summary = "nothing to do" if plan.in_sync else f"{len(plan.steps)} steps"
+    summary = "nothing to do" if plan.in_sync else step_count(plan)
     yield f"-- {plan.target}: {summary}"
     yield from (f"-- note: {note}" for note in plan.notes)
     if plan.in_sync:

@@ -11,7 +11,13 @@ from reconciler.escape import MAX_LINE, Document, document
 from reconciler.journal.history import Detail, Run, StepRecord
 from reconciler.plan.plan import Plan, Planned
 from reconciler.plan.step import Step
-from reconciler.report.changes import SIGNS, allow_flags, change_counts, difference_lines
+from reconciler.report.changes import (
+    SIGNS,
+    allow_flags,
+    change_counts,
+    difference_lines,
+    step_count,
+)
 from reconciler.server.embedded import EmbeddedServer
 
 DRIFT = {"create": "is missing", "alter": "was changed", "drop": "should not be there"}
@@ -40,7 +46,7 @@ def _plan_lines(plan: Plan) -> Iterator[str]:
     for change in plan.changes:
         yield from _change_lines(change)
     yield ""
-    yield f"{len(plan.steps)} steps"
+    yield step_count(plan)
     for step in plan.steps:
         yield from _step_lines(step)
     yield ""
