@@ -77,6 +77,6 @@ def _problem(declaration: Declaration, ref: Ref, fragment: Fragment, message: st
     )
 
 
-def clipped(words: str) -> str:
+def clipped(sql: str) -> str:
     """Return the first characters of a text."""
-    return words if len(words) <= CLIPPED else words[:CLIPPED] + "…"
+    return sql if len(sql) <= CLIPPED else sql[:CLIPPED] + "…"

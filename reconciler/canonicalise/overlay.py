@@ -97,8 +97,8 @@ def _laid_over(
     complete = pruned or declaration.recorded
     full = obj.over(current, complete=complete).as_state()
     full = _with_owner(full, current, live.context.user)
-    complete = complete or _GRANTS in declaration.exclusive.get(origin, ())
-    full = GrantsOf(obj, current, live.context, complete).fill_in(full)
+    exclusive = complete or _GRANTS in declaration.exclusive.get(origin, ())
+    full = GrantsOf(obj, current, live.context, exclusive).fill_in(full)
     return current if current is not None and full.matches(current) else full
 
 

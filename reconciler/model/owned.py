@@ -48,13 +48,13 @@ class Owned(Object):
 class GrantsOf:
     """The privileges of a declared object: `current` is the live object, if any.
 
-    `complete` says that roles that are not declared lose their privileges.
+    `exclusive` says that roles that are not declared lose their privileges.
     """
 
     declared: Object
     current: Object | None
     context: PlanningContext
-    complete: bool
+    exclusive: bool
 
     def fill_in(self, obj: Object) -> Object:
         """Return the object with the privileges of all roles, if the kind has any.
@@ -66,7 +66,7 @@ class GrantsOf:
         declared: Grants | None = getattr(self.declared, "grants", None)
         if declared is None:
             grants = self._of_undeclared(obj)
-        elif self.complete:
+        elif self.exclusive:
             grants = declared
         else:
             grants = {**self._before(obj), **declared}
@@ -80,7 +80,7 @@ class GrantsOf:
         """Return None to keep the privileges of the object."""
         if self.current is None:
             return self._before(obj)
-        if not self.complete:
+        if not self.exclusive:
             return None
         default = obj.default_grants()
         live: Grants = getattr(self.current, "grants", None) or {}

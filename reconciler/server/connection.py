@@ -148,7 +148,8 @@ def rows(
 ) -> list[Row]:
     """Run one query by the extended query protocol, and return its rows; raises StatementFailed.
 
-    Without `parameters` the query is sent verbatim: `%` needs no doubling.
+    Without `parameters` the query is sent verbatim: `%` needs no doubling. A query without columns
+    returns no rows.
     """
     with translated(query):
         cursor = connection.execute(

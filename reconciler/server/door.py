@@ -303,8 +303,8 @@ def add_builder(admin: Connection, roles: Iterable[str], user: str) -> str:
     `user` can log in with that password, once more only after the next call, and is no superuser.
     """
     present = {r["name"] for r in rows(admin, "SELECT rolname::text AS name FROM pg_roles")}
-    wanted = {*roles, user} - {admin.info.user, NO_ONE, OWNERS}
-    for role in sorted(wanted - present):
+    named = {*roles, user} - {admin.info.user, NO_ONE, OWNERS}
+    for role in sorted(named - present):
         with suppress(StatementFailed):  # a role of a newer version of PostgreSQL: pg_…
             run_sql(admin, text(compose("CREATE ROLE {}", role)))
             present.add(role)
@@ -312,7 +312,7 @@ def add_builder(admin: Connection, roles: Iterable[str], user: str) -> str:
     login = "ALTER ROLE {} LOGIN NOSUPERUSER INHERIT PASSWORD {}"
     run_sql(admin, text(compose(login, user, literal(password))))
     run_sql(admin, text(compose("ALTER ROLE {} RESET ALL", user)))
-    owners = [r for r in sorted(wanted & present) if r != user and _may_own(r)]
+    owners = [r for r in sorted(named & present) if r != user and _may_own(r)]
     _leave_circles(admin, user)
     run_sql(admin, text(compose("GRANT {} TO {}", joined([OWNERS, *owners]), user)))
     if ordinary := [r for r in owners if not r.startswith("pg_")]:

@@ -151,7 +151,7 @@ def drop_database(connection: Connection, database: str) -> None:
     PostgreSQL would wait 0.1 s for a session that is just ending, as ours is: wait a shorter time.
     """
     for _ in range(20):
-        if not rows(connection, "SELECT FROM pg_stat_activity WHERE datname = %s", [database]):
+        if not rows(connection, "SELECT 1 FROM pg_stat_activity WHERE datname = %s", [database]):
             break
         time.sleep(0.002)
     run_sql(connection, text(compose("DROP DATABASE IF EXISTS {} WITH (FORCE)", database)))
