@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from reconciler.apply.backfill.batch import Batch, Done, Place, block_of, run_batch
 from reconciler.apply.backfill.cursor import Cursor, cursor_of
-from reconciler.apply.backfill.owner import Owner, assert_owner_can_fill, owner_of
+from reconciler.apply.backfill.owner import Owner, assert_owner_can_fill, table_owner
 from reconciler.apply.backfill.parts import Part, blocks_of, estimate, last_of, parts_of
 from reconciler.apply.backfill.progress import Meter, Progress
 from reconciler.apply.backfill.throttle import Throttle, assert_visible
@@ -38,7 +38,7 @@ def fill(
     there, the backfill begins at the beginning. Raises StatementFailed, with the keys of some rows,
     if rows remain without a value.
     """
-    filled, owner = 0, owner_of(connection, spec.relation)
+    filled, owner = 0, table_owner(connection, spec.relation)
     if owner is None:
         raise StatementFailed(f"there is no table {spec.relation}")
     if spec.value is not None:
@@ -137,7 +137,7 @@ class _Walk:
 
     def _owner(self, part: Part) -> Owner:
         """Return the owner of a part; raises StatementFailed if the part was dropped."""
-        owner = owner_of(self.connection, part.relation)
+        owner = table_owner(self.connection, part.relation)
         if owner is None:
             raise StatementFailed(f"{part.relation} was dropped while it was filled")
         return owner

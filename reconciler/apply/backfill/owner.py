@@ -99,7 +99,7 @@ class Owner:
         )
 
 
-def owner_of(connection: Connection, relation: str) -> Owner | None:
+def table_owner(connection: Connection, relation: str) -> Owner | None:
     """Return the owner of a table, given as SQL; None if the table does not exist."""
     found = rows(connection, OWNER, [relation])
     if not found:
@@ -114,7 +114,7 @@ def assert_owner_can_fill(connection: Connection, spec: Fill) -> None:
     Only privileges are judged: columns and functions may be created by earlier steps. What is
     created is rolled back.
     """
-    owner = owner_of(connection, spec.relation)
+    owner = table_owner(connection, spec.relation)
     if owner is None or owner.own:
         return
     alias = text(name(owner.table))
