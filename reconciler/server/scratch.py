@@ -18,7 +18,6 @@ from psycopg import conninfo
 
 from reconciler.errors import ScratchError, SettingsError, StatementFailed
 from reconciler.server.capabilities import Server
-from reconciler.server.confine import protection
 from reconciler.server.connection import Connection, connect, rows, run_sql, server_of
 from reconciler.server.disposable import scratch_server
 from reconciler.server.door import INSUFFICIENT_PRIVILEGE, OWNERS, add_builder, furnish
@@ -257,5 +256,7 @@ def _on_url(url: str) -> Scratch:
 
 def _lacking_protection() -> str:
     """Tell which of Landlock and seccomp this system lacks to confine a server of our own."""
+    from reconciler.server.confine import protection  # noqa: PLC0415 - absent on Windows
+
     lacking = [p for p in ("Landlock", "seccomp") if p.lower() not in protection()]
     return f"this system has no {' and no '.join(lacking)} to confine it" if lacking else ""
