@@ -1,8 +1,15 @@
 """reconcile: an idempotent state reconciler for PostgreSQL."""
 
-from importlib.metadata import PackageNotFoundError, version
+__version__: str
 
-try:
-    __version__ = version("pg-reconciler")
-except PackageNotFoundError:  # run from a source tree that was never installed
-    __version__ = "0+unknown"
+
+def __getattr__(name: str) -> str:
+    """Look up `__version__` when asked: the package's metadata are slow to read."""
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - slow to import
+
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return version("pg-reconciler")
+    except PackageNotFoundError:  # run from a source tree that was never installed
+        return "0+unknown"

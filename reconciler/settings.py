@@ -47,7 +47,7 @@ _NAME = re.compile(r"[\w-]{1,63}")  # shown in messages
 class TimeoutSettings(BaseModel):
     """Timeouts in seconds, session settings and the journal, for all targets or for each."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     lock_timeout: float | None = Field(
         default=None, gt=0, description="how long one attempt waits for a lock"

@@ -62,7 +62,7 @@ def _own_functions(cls: type) -> dict[str, FunctionType]:
     """Return the methods and properties that a class itself defines."""
     unwrapped = {
         name: member.fget if isinstance(member, property) else getattr(member, "__func__", member)
-        for name, member in vars(cls).items()
+        for name, member in [*vars(cls).items()]  # reading may add to pydantic's
     }
     return {n: f for n, f in unwrapped.items() if isinstance(f, FunctionType)}
 

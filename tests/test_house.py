@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -45,9 +46,15 @@ def module_of(path: Path) -> str:
 NAMES = {module_of(p) for p in MODULES}
 
 
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """Parse a module once for all tests."""
+    return tuple(ast.walk(ast.parse(path.read_text())))
+
+
 def imported(path: Path) -> Iterator[str]:
     """Yield each module of the package that a module imports, for types too."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "reconciler":
             module = (node.module or "").removeprefix("reconciler").removeprefix(".")
             for alias in node.names:
@@ -92,7 +99,7 @@ SCRIPTS = {"server.confine", "server.keep"}  # processes of their own
 def test_only_the_command_line_prints_and_exits(path: Path) -> None:
     if room(path) == "cli" or module_of(path) in SCRIPTS:
         return
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.Call):
             called = ast.unparse(node.func)
             assert called not in {"print", "exit", "quit", "sys.exit", "os._exit", "click.echo"}, (
@@ -106,7 +113,7 @@ PRINTERS = {"click.echo", "click.confirm", "click.secho", "click.prompt", "Conso
 @pytest.mark.parametrize("path", MODULES, ids=module_of)
 def test_output_is_escaped_at_one_place(path: Path) -> None:
     """A document is escaped where it is made, other text where it is printed."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.Call):
             called = ast.unparse(node.func)
             assert called not in PRINTERS or module_of(path) == "cli.output", f"line {node.lineno}"
@@ -119,9 +126,8 @@ def test_output_is_escaped_at_one_place(path: Path) -> None:
 def test_no_stage_names_a_kind(path: Path) -> None:
     kind_names = set(KINDS) | {k.section for k in KINDS.values()}
     allowed = ALLOWED.get(room(path), set()) | ALLOWED.get(module_of(path), set())
-    tree = ast.parse(path.read_text())
-    docstrings = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr)}
-    for node in ast.walk(tree):
+    docstrings = {id(n.value) for n in nodes(path) if isinstance(n, ast.Expr)}
+    for node in nodes(path):
         if (
             isinstance(node, ast.Constant)
             and isinstance(node.value, str)
@@ -192,7 +198,7 @@ def test_files_and_functions_are_short(path: Path) -> None:
     assert [
         n for n in wide if "https://" not in lines[n - 1] and "pyright:" not in lines[n - 1]
     ] == []
-    for node in ast.walk(ast.parse("\n".join(lines))):
+    for node in nodes(path):
         if isinstance(node, ast.FunctionDef):
             place = f"{node.name} at line {node.lineno}"
             most = EXEMPT.get(f"{module_of(path)}.{node.name}", PARAMETERS)

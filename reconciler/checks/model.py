@@ -41,7 +41,7 @@ _SQLSTATE = re.compile(r"[0-9A-Z]{5}")
 class Setting(BaseModel):
     """A setting with the result of a query as the value, run before the role is set."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     query: str = Field(
         description="returns one text; runs read-only, with the rights of the user of `verify`"
@@ -54,7 +54,7 @@ class Actor(BaseModel):
     The role narrows what an assertion may do: the user of `verify` must be a member of it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     role: str | None = Field(default=None, description="SET LOCAL ROLE")
     settings: dict[str, str | Setting] = Field(
@@ -65,7 +65,7 @@ class Actor(BaseModel):
 class Assertion(BaseModel):
     """A query and the expected result: a value, an error or the use of an index."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     sql_fields: ClassVar[tuple[str, ...]] = ("query",)
 
@@ -124,7 +124,7 @@ class Assertion(BaseModel):
 class Check(BaseModel):
     """A named list of assertions; all must hold."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     name: str
     assertions: tuple[Assertion, ...]

@@ -1,8 +1,5 @@
 """The command line; `main` is the console script `reconcile`."""
 
-from reconciler.cli.commands import main
-from reconciler.cli.embedded import embedded
-
-main.add_command(embedded)
+from reconciler.cli.group import main
 
 __all__ = ["main"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from reconciler.cli.group import DONE, ERROR
+from reconciler.cli.group import DONE, ERROR, main
 from reconciler.cli.options import OutputOptions, format_option
 from reconciler.cli.output import print_line, removal_confirmed
 from reconciler.errors import SettingsError
@@ -15,7 +15,7 @@ from reconciler.server.embedded import EmbeddedServer, servers
 names_argument = click.argument("names", metavar="[SERVER]...", nargs=-1)
 
 
-@click.group()
+@main.group()
 def embedded() -> None:
     """Show, stop and remove the PostgreSQL servers that reconcile keeps.
 

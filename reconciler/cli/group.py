@@ -4,23 +4,49 @@ from __future__ import annotations
 
 import io
 import sys
+from importlib import import_module
 from typing import Any
 
 import click
 
-from reconciler import __version__
+import reconciler
 from reconciler.cli.output import print_error, print_line, print_lines
 from reconciler.cli.streams import flush_streams, prepare_streams
 from reconciler.errors import ReconcileError
 
 DONE, ERROR, DIFFERENT = 0, 1, 2  # exit statuses
+_COMMANDS, _EMBEDDED = "reconciler.cli.commands", "reconciler.cli.embedded"
+COMMANDS = {  # name: the module, which is slow to import, and the command's line in --help
+    "apply": (_COMMANDS, "Change the database to the declared state, or run a saved plan."),
+    "demo": (_COMMANDS, "Play an example on an embedded server."),
+    "drift": (_COMMANDS, "Report differences from the declared state."),
+    "embedded": (_EMBEDDED, "Show, stop and remove the PostgreSQL servers that reconcile keeps."),
+    "export": (_COMMANDS, "Write an existing database as YAML files."),
+    "history": (_COMMANDS, "List recorded runs, or show the changes and steps of a run."),
+    "plan": (_COMMANDS, "Show the changes and the SQL leading to the declared state."),
+    "rollback": (_COMMANDS, "Restore the objects changed by a run."),
+    "schema": (_COMMANDS, "Print the JSON Schema of the YAML files or of a plan."),
+    "verify": (_COMMANDS, "Run the declared checks, and look for differences in structure."),
+}
 
 
 class _Group(click.Group):
-    """A group of commands with exit statuses as return values.
+    """A group of commands with exit statuses as return values; imports the module of a command.
 
     Errors in the command line's syntax exit with 1, not with click's 2, which means "different".
     """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in COMMANDS:
+            import_module(COMMANDS[cmd_name][0])
+        return super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
     def main(self, *args: Any, **extra: Any) -> Any:
         extra["standalone_mode"] = False
@@ -51,7 +77,21 @@ def _described(error: OSError) -> str:
     return f"{error.filename}: {reason}" if error.filename else reason
 
 
+def _print_version(context: click.Context, _: click.Parameter, asked: bool) -> None:
+    """Print the version, and exit, if asked for."""
+    if asked:
+        print_line(f"reconcile, version {reconciler.__version__}")
+        context.exit()
+
+
 @click.group("reconcile", cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="reconcile")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version and exit.",
+)
 def main() -> None:
     """Bring a PostgreSQL database to the state declared in YAML files."""

@@ -11,11 +11,10 @@ import sys
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 
-from reconciler.apply.outcome import Watcher
 from reconciler.cli.streams import is_terminal, writing
 from reconciler.errors import (
     DeclarationError,
@@ -25,8 +24,12 @@ from reconciler.errors import (
     SettingsError,
 )
 from reconciler.escape import Document, document, one_line
-from reconciler.plan.plan import Plan
-from reconciler.report.progress import Bars, Lines
+
+if TYPE_CHECKING:  # slow to import, and not needed by --help and --version
+    from rich.console import Console
+
+    from reconciler.apply.outcome import Watcher
+    from reconciler.plan.plan import Plan
 
 NO_TERMINAL = "no terminal to ask for confirmation on"
 LINE_COLOURS = {"+ ": "green", "- ": "red", "~ ": "yellow", "! ": "magenta"}
@@ -72,10 +75,19 @@ def _asked(question: str) -> bool:
 
 def watch_progress() -> AbstractContextManager[Watcher]:
     """Show the progress of a run on stderr: bars on a terminal, plain lines elsewhere."""
-    console = Console(stderr=True)
+    from reconciler.report.progress import Bars, Lines  # noqa: PLC0415 - slow to import
+
+    console = _console(stderr=True)
     if console.is_terminal:
         return Bars(console)
     return Lines(lambda line: print_line(line, stderr=True))
+
+
+def _console(*, stderr: bool) -> Console:
+    """Return rich's console for stdout or stderr."""
+    from rich.console import Console  # noqa: PLC0415 - slow to import
+
+    return Console(stderr=stderr)
 
 
 def write_file(document: Document, path: Path) -> None:
@@ -119,7 +131,7 @@ def print_recap(recap: Document) -> None:
 
 def print_report(report: Document, *, stderr: bool = False) -> None:
     """Print a report in text format, with changes and hazards coloured on a terminal."""
-    console = Console(stderr=stderr)
+    console = _console(stderr=stderr)
     if not console.is_terminal:  # rich would expand tabs
         with writing(stderr=stderr):
             click.echo(report, nl=False, err=stderr)
@@ -147,7 +159,7 @@ def print_error(error: ReconcileError) -> None:
     A line break in a name must not begin a line that looks like one of ours: lines after the first
     are indented, but for the problems of a declaration, which have escaped theirs.
     """
-    console = Console(stderr=True)
+    console = _console(stderr=True)
     with writing(stderr=True):
         if console.is_terminal:
             console.out("error: ", style="red", end="", highlight=False)

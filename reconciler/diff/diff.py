@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any, Literal, cast
 
-from deepdiff import DeepDiff
 from pydantic import BaseModel, ConfigDict
 
 from reconciler.model.object import Object
@@ -20,7 +19,7 @@ Action = Literal["create", "alter", "drop"]
 class Difference(BaseModel):
     """A differing field: path (for example `grants.anon`), live value and desired value."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     field: str
     live: Any = None
@@ -64,6 +63,8 @@ def differences(live: dict[str, Any], wanted: dict[str, Any]) -> list[Difference
 
     A list in a dump is one value, since its order may matter.
     """
+    from deepdiff import DeepDiff  # noqa: PLC0415 - slow to import, and needed by differences only
+
     tree = cast("dict[str, list[Any]]", DeepDiff(live, wanted, view="tree"))
     found = {
         _names(level.path(output_format="list")) for levels in tree.values() for level in levels

@@ -132,7 +132,7 @@ def _namesake(live: State, ref: Ref) -> Ref | None:
     """Return the live object of the ref's name, among overloads by arguments."""
     if ref in live or ref.arguments is None:
         return ref if ref in live else None
-    overloads = [o for o in live.objects.values() if o.ref.is_overload_of(ref)]
+    overloads = live.overloads(ref)
     same = [o.ref for o in overloads if ref.arguments in (declared_arguments(o), o.ref.arguments)]
     if same:
         return same[0]

@@ -21,7 +21,7 @@ from reconciler.sql import compose, joined, literal, name, raw, text
 class Attribute(BaseModel):
     """An attribute of a composite type; `name: type` is the short form."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     type: str = Field(description="the data type")
     collation: str | None = Field(

@@ -27,7 +27,7 @@ _CALL = re.compile(r"""[\w"]\.("[^"]+"|\w+)\(""")
 class Check(BaseModel):
     """A check constraint of a domain; `name: condition` is the short form."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     check: str = Field(description="the condition, in SQL over VALUE")
     not_valid: bool = Field(default=False, description="existing values are not checked")

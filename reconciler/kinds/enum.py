@@ -20,7 +20,7 @@ from reconciler.sql import compose, joined, literal, raw, text
 class EnumValue(BaseModel):
     """A value that is renamed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     name: str = Field(description="the value")
     renamed_from: str = Field(description="the old name of the value")

@@ -25,7 +25,7 @@ ALL_OPERATIONS: tuple[Operation, ...] = ("insert", "update", "delete", "truncate
 class Member(BaseModel):
     """A published table."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     columns: tuple[str, ...] = Field(
         default=(), description="the published columns; none: all (PostgreSQL 15)"

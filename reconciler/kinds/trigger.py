@@ -34,7 +34,7 @@ _UPDATE_OF = re.compile(r"update\s+of\s", re.I)
 class Referencing(BaseModel):
     """Names of the transition tables: all rows before and after the statement."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     old_table: str | None = Field(default=None, description="rows before the statement")
     new_table: str | None = Field(default=None, description="rows after the statement")

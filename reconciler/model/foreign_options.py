@@ -51,7 +51,7 @@ ForeignOptions = dict[str, str | None]
 class _Secret(BaseModel):
     """`{secret}` in a file."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     secret: None
 

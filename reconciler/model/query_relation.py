@@ -33,7 +33,7 @@ HAS_DETAILS = "(col_description(c.oid, a.attnum) IS NOT NULL OR a.attacl IS NOT 
 class QueryColumn(BaseModel):
     """Declared properties of a column of a query."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     comment: str | None = Field(default=None, description="COMMENT ON COLUMN")
     grants: dict[str, tuple[str, ...]] | None = Field(

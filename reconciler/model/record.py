@@ -18,7 +18,7 @@ ATTACHED = frozenset({"comment", "owner", "grants"})  # fields set by statements
 class Record(BaseModel):
     """The fields of an object; `==` compares all fields, the ref included."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     kind: ClassVar[str]
     relation: ClassVar[bool] = False  # the name is in pg_class, with tables, indexes and sequences

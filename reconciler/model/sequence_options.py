@@ -35,7 +35,7 @@ class SequenceOptions(BaseModel):
     The current position is data and not declared.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     increment: int = Field(
         default=1,

@@ -23,7 +23,7 @@ class HazardKind(StrEnum):
     IRREVERSIBLE = "irreversible"
 
 
-class Hazard(BaseModel, frozen=True, extra="forbid"):
+class Hazard(BaseModel, frozen=True, extra="forbid", defer_build=True):
     """A hazard of a statement; `reason` is a clause without a full stop."""
 
     hazard: HazardKind
@@ -42,7 +42,7 @@ class ThrottleSettings(BaseModel):
     triggers        false disables the triggers of the table for the backfill
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     target: float = 0.2
     rows: int | None = None
@@ -66,7 +66,7 @@ class Fill(BaseModel):
     partial   rows with a null value may remain null
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     relation: str
     column: str
@@ -114,7 +114,7 @@ class Question(BaseModel):
     must_know   no plan is made unless the answer is that there is no such row
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     relation: str
     only: bool = False
@@ -151,7 +151,7 @@ class Statement(BaseModel):
     question            the rows of `relation` that would make the statement fail
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     sql: str
     lock: str = ""

@@ -18,7 +18,7 @@ from reconciler.plan.step import Step
 class FilePosition(BaseModel):
     """A position in a YAML file; `line` and `column` count from 1."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     file: str
     line: int
@@ -33,7 +33,7 @@ ORIGIN_FIELDS = {"position", "rule", "severity"}
 class Planned(BaseModel):
     """A change of a plan: the differing fields, and the object before and after as data."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     action: Action
     kind: str
@@ -49,7 +49,7 @@ class Planned(BaseModel):
 class Answer(BaseModel):
     """What the target's rows say about a step: `refuses` if the step would fail on them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     step: str
     message: str
@@ -59,7 +59,7 @@ class Answer(BaseModel):
 class Renamed(BaseModel):
     """A renamed object, or a renamed part of an object, with old and new name in `part`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     was: Ref
     becomes: Ref
@@ -74,7 +74,7 @@ class Plan(BaseModel):
     journal records them for a rollback. `rollback_of` is the run that the plan undoes.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     version: Literal[1] = 1
     target: str = Field(description="the database, without a password")

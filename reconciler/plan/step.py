@@ -20,7 +20,7 @@ class Step(BaseModel):
     runs in batches. All other fields are those of `Statement`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     id: str
     action: Action

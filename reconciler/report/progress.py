@@ -7,16 +7,16 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from types import TracebackType
-from typing import Self
-
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.text import Text
+from typing import TYPE_CHECKING, Self
 
 from reconciler.apply.backfill import Progress as BackfillProgress
 from reconciler.apply.outcome import StepOutcome
 from reconciler.escape import one_line
 from reconciler.plan.step import Step
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import TaskID
 
 REPORT_INTERVAL = 5.0  # seconds between plain lines of one step
 COLOURS = {"done": "green", "failed": "red", "skipped": "yellow"}
@@ -66,6 +66,13 @@ class Bars:
     """Progress on a terminal: a bar for each running step, a line for each finished step."""
 
     def __init__(self, console: Console) -> None:
+        from rich.progress import (  # noqa: PLC0415 - slow to import, and for terminals only
+            BarColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+        )
+
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -112,6 +119,8 @@ class Bars:
         self._print(COLOURS[outcome.status], outcome.status, _title(outcome.step))
 
     def _print(self, colour: str, label: str, message: str) -> None:
+        from rich.text import Text  # noqa: PLC0415 - slow to import, and for terminals only
+
         line = Text.assemble("  ", (label, colour), " ", one_line(message))  # no markup is read
         self._bars.console.print(line, highlight=False)
 

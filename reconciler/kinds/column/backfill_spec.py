@@ -23,7 +23,7 @@ _AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z%]+)")
 class Batch(BaseModel):
     """The size of a batch: a short transaction."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     target: str = Field(
         default="200ms",
@@ -37,7 +37,7 @@ class Batch(BaseModel):
 class Pacing(BaseModel):
     """The throttle of a backfill."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     batch: Batch = Field(default=Batch(), description="how much is filled at once")
     pause: str | None = Field(

@@ -30,7 +30,7 @@ class FillTrigger(BaseModel):
     The names stay when table or column are renamed.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     value: str
     trigger: str

@@ -23,7 +23,7 @@ from reconciler.sql import compose, literal, name, raw, text
 class NotNull(BaseModel):
     """A NOT NULL constraint (PostgreSQL 18); short form `true` without attributes."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     name: str | None = Field(default=None, description="where it is not table_column_not_null")
     no_inherit: bool = Field(default=False, description="children may hold nulls")
