@@ -215,3 +215,16 @@ def test_unmanaged_objects_are_named(database: Database, tmp_path: Path) -> None
     plan = pipeline.plan_changes(Job(database.url, load(tmp_path), EVERYTHING))
     assert transforms in plan.notes
     assert [c.action for c in plan.changes if c.identity == "public.begun"] == ["drop"]
+
+
+def test_names_that_postgres_chose_are_left_out(database: Database, tmp_path: Path) -> None:
+    database.run(
+        """CREATE TABLE box_part (id int NOT NULL, lid int CONSTRAINT own NOT NULL);
+        CREATE TABLE box (part_id int NOT NULL);
+        CREATE DOMAIN box_part_id AS int NOT NULL"""
+    )
+    pipeline.export_state(database.url, EVERYTHING, tmp_path)
+    exported = "".join(file.read_text() for file in tmp_path.rglob("*.yml"))
+    assert "not_null1" not in exported
+    assert "own" in exported
+    assert pipeline.plan_changes(Job(database.url, load(tmp_path), EVERYTHING)).in_sync

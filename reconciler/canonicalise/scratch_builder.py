@@ -320,10 +320,13 @@ class ScratchBuilder:
 
 
 def _reserved_names(*states: Mapping[Ref, Object]) -> frozenset[tuple[str, str]]:
-    """Collect schema and name of constraints, not to be chosen for NOT NULL."""
-    return frozenset(
-        (ref.schema, constraint)
-        for objects in states
-        for ref, obj in objects.items()
-        for constraint in reserved_constraint_names(obj)
-    )
+    """Collect schema and name where constraints of several objects have, or had, that name.
+
+    PostgreSQL allows it on different tables, but would choose another one for NOT NULL.
+    """
+    owners: dict[tuple[str, str], set[Ref]] = {}
+    for objects in states:
+        for ref, obj in objects.items():
+            for constraint in reserved_constraint_names(obj):
+                owners.setdefault((ref.schema, constraint), set()).add(ref)
+    return frozenset(name for name, refs in owners.items() if len(refs) > 1)

@@ -120,6 +120,13 @@ class Domain(ChangesType, DataType):
         is_default = constraint == default_name(ref.name, "", "not_null")
         return cls(ref=ref, not_null_name=None if is_default else constraint, **row)
 
+    def over(self, live: Self | None, *, complete: bool = False) -> Self:
+        """Keep the name of NOT NULL, unless one is declared."""
+        full = super().over(live, complete=complete)
+        if live is None or not full.not_null or "not_null_name" in self.model_fields_set:
+            return full
+        return full.model_copy(update={"not_null_name": live.not_null_name})
+
     @classmethod
     def entry(cls, key: str, body: object) -> tuple[str, object]:
         return key, {"type": body} if isinstance(body, str) else body

@@ -31,7 +31,8 @@ class PlanningContext:
     default_partition_names       names of the same copies in a database created from nothing
     relation_names                (schema, name) of every relation
     hidden_options                names of the options of foreign data with values that are not read
-    claimed                       reserved constraint names: PostgreSQL must not choose any of these
+    claimed                       names that constraints of several objects have, or had: they are
+                                  spelled out, because PostgreSQL would choose others
     partitions                    of each table, before and after the plan
     partition_children            objects on these tables and partitions
     local_and_inherited_not_null  for a column of a partitioned table, the partitions with a NOT

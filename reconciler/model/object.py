@@ -242,7 +242,7 @@ class InlinePart(Object):
         raise NotImplementedError
 
     def reserved_constraint_names(self) -> frozenset[str]:
-        """Return the explicit names of the part's constraints."""
+        """Return the names of the part's constraints, chosen or default."""
         return frozenset()
 
     def with_explicit_names(self, reserved: Set[tuple[str, str]]) -> Self:

@@ -207,7 +207,8 @@ class Column(
         trigger = self.fill_trigger
         once = {s.sql for s in trigger.create(self.target)} if trigger is not None else set[str]()
         found: list[Statement] = []
-        for statement in super().create(context, parts, online=online):
+        named = self.with_explicit_names(context.claimed)
+        for statement in super(Column, named).create(context, parts, online=online):
             if statement.sql not in once or all(s.sql != statement.sql for s in found):
                 found.append(statement)
         return found

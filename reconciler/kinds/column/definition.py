@@ -199,7 +199,10 @@ class ColumnDefinition(
         if self.fill_trigger is not None:
             backfill = Backfill(value=self.fill_trigger.value, keep_filled=True)
             found = self.model_copy(update={"backfill": backfill})
-        required = self.not_null is True
+        if isinstance(self.not_null, NotNull):
+            not_null = self.not_null.without_chosen_name(self.target.name, self.ref.name)
+            found = found.model_copy(update={"not_null": not_null})
+        required = found.not_null is True
         for update in self._short_form.candidates(self.default, others, required=required):
             candidate = found.model_copy(update=update)
             added = {r: body for r, body in candidate.expand_shorthand() if r not in declared}
@@ -221,9 +224,11 @@ class ColumnDefinition(
         return super().kept() - {"fill_trigger"}
 
     def over(self, live: Self | None, *, complete: bool = False) -> Self:
-        """Keep hidden options; an identity replaces a live default, and a default an identity."""
+        """Keep hidden options and the name of NOT NULL; identity and default replace each other."""
         full, declared = super().over(live, complete=complete), self.model_fields_set
         replaced: dict[str, Any] = {}
+        if live is not None and self.full_not_null is not None and "nameless" not in declared:
+            replaced["not_null"] = self.full_not_null.named_as(live.full_not_null, self.target)
         if live is not None and live.options:
             replaced["options"] = keeping_hidden(full.options, live.options)
         if self.identity is not None and "default" not in declared:
@@ -296,8 +301,8 @@ class ColumnDefinition(
         )
 
     def reserved_constraint_names(self) -> frozenset[str]:
-        named = isinstance(self.not_null, NotNull) and self.not_null.name
-        return frozenset({named} if named else ())
+        not_null = self.full_not_null
+        return frozenset({not_null.constraint_name(self.target)} if not_null is not None else ())
 
     def with_explicit_names(self, reserved: Set[tuple[str, str]]) -> Self:
         not_null = self.full_not_null

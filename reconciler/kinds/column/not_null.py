@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Set
 
 from psycopg import sql
@@ -25,7 +26,9 @@ class NotNull(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    name: str | None = Field(default=None, description="where it is not table_column_not_null")
+    name: str | None = Field(
+        default=None, description="left out: the present one, or table_column_not_null"
+    )
     no_inherit: bool = Field(default=False, description="children may hold nulls")
     not_valid: bool = Field(default=False, description="existing rows have not been checked")
     comment: str | None = Field(default=None, description="COMMENT ON CONSTRAINT")
@@ -37,6 +40,24 @@ class NotNull(BaseModel):
         is_default = self.name == default_name(table, column, "not_null")
         found = self.model_copy(update={"name": None}) if is_default else self
         return True if found == NotNull() else found
+
+    def without_chosen_name(self, table: str, column: str) -> NotNull | bool:
+        """Return the constraint without a name that PostgreSQL would choose, or True.
+
+        PostgreSQL appends a number if another constraint of the schema has the default name.
+        """
+        number = re.search("[1-9][0-9]*$|$", self.name or "")
+        assert number is not None
+        is_chosen = self.name == default_name(table, column, f"not_null{number[0]}")
+        found = self.model_copy(update={"name": None}) if is_chosen else self
+        return found.short_form(table, column)
+
+    def named_as(self, live: NotNull | None, target: Target) -> NotNull | bool:
+        """Return the constraint under the live name, unless a name is declared."""
+        if self.name is not None or live is None:
+            return self.short_form(target.name, target.column)
+        named = self.model_copy(update={"name": live.constraint_name(target)})
+        return named.short_form(target.name, target.column)
 
     def constraint_name(self, target: Target) -> str:
         """Return the declared or default name."""
