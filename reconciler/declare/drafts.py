@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from reconciler.checks.model import Check
-from reconciler.declare.fields import FieldValue
+from reconciler.declare.fields import FieldValue, key_of
 from reconciler.declare.layout import Kinds, sections_of
 from reconciler.declare.nodes import duplicate
 from reconciler.declare.validate import Subject, validated
@@ -121,6 +121,8 @@ class Drafts:
     def _object(self, ref: Ref, draft: Draft) -> Object | None:
         subject = Subject(str(ref), draft.position, draft.readable)
         obj = validated(draft.kind, draft.fields, subject, self.problems, ref=ref, **draft.derived)
+        if obj is not None:
+            self.problems += _traps(obj, draft)
         if draft.owner is not None and isinstance(obj, Owned) and obj.owner is None:
             return obj.model_copy(update={"owner": draft.owner})
         return obj
@@ -145,6 +147,17 @@ class Drafts:
             objects[ref] = kind.model_validate(values)
             self.drafts[ref] = replace(draft, kind=kind, fields={}, derived={})
             self.positions[ref, ""] = draft.position
+
+
+def _traps(obj: Object, draft: Draft) -> Iterator[Problem]:
+    """Report texts that SQL reads otherwise than they look."""
+    for fragment in obj.fragments():
+        if trap := fragment.clause.trap_in(fragment.text):
+            message, hint = trap
+            key = key_of(draft.kind, fragment.field)
+            value = draft.fields.get(key)
+            position = value.node.position if value else draft.position
+            yield Problem(f"{key}: {message}", position, hint, "means-otherwise")
 
 
 def _before_renaming(obj: Shorthand, objects: Mapping[Ref, Object]) -> Shorthand:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import UnionType
-from typing import Annotated, Union, get_args, get_origin
+from typing import Annotated, TypeGuard, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -52,6 +52,26 @@ def fields_of(model: type[BaseModel]) -> Mapping[str, FieldInfo]:
         for n, f in model.model_fields.items()
         if not f.exclude and f.json_schema_extra != derived
     }
+
+
+def key_of(model: type[BaseModel], field: str) -> str:
+    """Return the YAML key of a field."""
+    info = model.model_fields.get(field)
+    return (info.alias if info else None) or field
+
+
+def help_on(model: type[BaseModel], path: Iterable[str]) -> str:
+    """Return the one-line help of the key at the end of a path, as `key: help`, or ""."""
+    found = ""
+    fields: Mapping[str, FieldInfo] = fields_of(model)
+    for key in path:
+        if key not in fields:
+            break
+        found = f"{key}: {fields[key].description}" if fields[key].description else ""
+        members = _union_members(fields[key].annotation)
+        inner = next((m for m in members if _is_model(m)), None)
+        fields = fields_of(inner) if inner else {}
+    return found
 
 
 @cache
@@ -132,7 +152,7 @@ def _convert_scalar(
 ) -> object:
     if node.value is None or type(node.value) in members:
         return node.value
-    if str in members:
+    if str in members or any(_is_model(m) for m in members):
         return node.source
     list_type = next((m for m in members if get_origin(m) is tuple), None)
     if list_type is None:
@@ -150,10 +170,14 @@ def _convert_mapping(
                 k: convert(e.node, value_type, f"{key}.{k}", reading)
                 for k, e in node.entries.items()
             }
-        if isinstance(member, type) and issubclass(member, BaseModel):
+        if _is_model(member):
             values = read_fields(node, member, key, reading)
             return {k: v.value for k, v in values.items()}
     return plain(node)
+
+
+def _is_model(member: object) -> TypeGuard[type[BaseModel]]:
+    return isinstance(member, type) and issubclass(member, BaseModel)
 
 
 def _union_members(annotation: object) -> tuple[object, ...]:

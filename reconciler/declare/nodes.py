@@ -91,9 +91,18 @@ def unknown(title: str, key: str, position: Position, accepted: Iterable[str]) -
     key = shortened(key, MAX_NAME_SHOWN)
     nearest = get_close_matches(key, accepted, 1)
     suggestion = f"did you mean '{nearest[0]}'? " if nearest else ""
+    if not nearest and _follows_comma(position, key):
+        suggestion = "a comma ends a value in brackets: quote the value if this is part of it; "
     return Problem(
         f"{title} '{key}'", position, f"{suggestion}accepted: {', '.join(accepted)}", "unknown-key"
     )
+
+
+def _follows_comma(position: Position, key: str) -> bool:
+    """Tell whether a key has a comma before it, and no colon after it."""
+    before = position.text[: position.column - 1].rstrip()
+    after = position.text[position.column - 1 :].removeprefix(key).lstrip()
+    return before.endswith(",") and after[:1] in (",", "}")
 
 
 def duplicate(title: str, position: Position, first: Position | None, state: str = "") -> Problem:

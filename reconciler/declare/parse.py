@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import yaml
 
+from reconciler.declare.commas import CutValue, without_value
 from reconciler.declare.files import MAX_YAML_SIZE, FileRefused, Files
 from reconciler.declare.nodes import (
     MAX_NAME_SHOWN,
@@ -121,6 +122,7 @@ class _Composer:
     def __init__(self, positions: _Positions, problems: list[Problem]) -> None:
         self.positions, self.problems = positions, problems
         self.events: Iterator[yaml.Event] = iter(())
+        self.cut = CutValue()
         self.anchors: dict[str, Node | None] = {}  # None: the anchored node is not complete yet
 
     def documents(self, text: str) -> list[Node]:
@@ -128,13 +130,14 @@ class _Composer:
         problem = None
         for parser in _parsers(text):
             del self.problems[before:]
+            self.cut = CutValue()
             try:
                 self.events = self._counted(yaml.parse(text, Loader=parser))
                 return [
                     self._document() for e in self.events if isinstance(e, yaml.DocumentStartEvent)
                 ]
             except yaml.YAMLError as e:
-                problem = self._syntax_problem(e)
+                problem = self.cut.unfinished() or self._syntax_problem(e)
             except _OverLimit as e:
                 problem = e.problem
                 break
@@ -199,9 +202,10 @@ class _Composer:
         if isinstance(event, yaml.ScalarEvent):
             return self._scalar(event, position)
         if isinstance(event, yaml.SequenceStartEvent):
-            items = tuple(self._node(e) for e in self._events_until(yaml.SequenceEndEvent))
+            items = (*self._items(in_brackets=bool(event.flow_style)),)
             return self._sized(Items(position, items, 1 + sum(i.size for i in items)))
-        entries = self._entries()
+        in_brackets = isinstance(event, yaml.MappingStartEvent) and bool(event.flow_style)
+        entries = self._entries(in_brackets=in_brackets)
         size = 1 + sum(e.node.size for e in entries.values())
         return self._sized(Entries(position, entries, size))
 
@@ -239,16 +243,45 @@ class _Composer:
             )
         return Scalar(self.positions.at_mark(event.start_mark), None, "")
 
-    def _entries(self) -> dict[str, Entry]:
+    def _items(self, *, in_brackets: bool) -> list[Node]:
+        """Compose the items of a list, and report an item that a comma has cut into several."""
+        items: list[Node] = []
+        for event in self._events_until(yaml.SequenceEndEvent):
+            node = self._node(event)
+            items.append(node)
+            if in_brackets and self.cut.takes(event):
+                self._end_cut(only_if_complete=True)
+            elif in_brackets:
+                self.cut.begin(event, node.position)
+        self.cut = CutValue()
+        return items
+
+    def _end_cut(self, *, only_if_complete: bool = False) -> None:
+        """Report a value that a comma has cut; forget any other."""
+        if only_if_complete and not self.cut.is_complete:
+            return
+        if self.cut.is_cut:
+            self.problems.append(self.cut.problem())
+        self.cut = CutValue()
+
+    def _entries(self, *, in_brackets: bool) -> dict[str, Entry]:
         """Compose the entries of a mapping, without entries of unusable keys."""
         entries: dict[str, Entry] = {}
         for event in self._events_until(yaml.MappingEndEvent):
-            key, value = self._node(event), self._node(next(self.events))
+            key, value_event = self._node(event), next(self.events)
+            if in_brackets and without_value(value_event) and self.cut.takes(event):
+                self._end_cut(only_if_complete=True)
+                continue
+            self._end_cut()
+            value = self._node(value_event)
+            if in_brackets and isinstance(key, Scalar):
+                self.cut.begin(value_event, value.position, key.source)
             name = key.value if isinstance(key, Scalar) else None
             if problem := _key_problem(event, key, entries):
                 self.problems.append(problem)
             elif isinstance(name, str):
                 entries[name] = Entry(name, key.position, value)
+        self._end_cut()
         return entries
 
     def _syntax_problem(self, error: yaml.YAMLError) -> Problem:

@@ -11,7 +11,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from reconciler.declare.fields import FieldValue
+from reconciler.declare.fields import FieldValue, help_on
 from reconciler.declare.nodes import Entries, Items, Node, described, plain
 from reconciler.errors import Position, Problem
 
@@ -70,12 +70,15 @@ def validated(
     try:
         return model.model_validate(values, strict=True)
     except ValidationError as e:
-        problems += _translated(e.errors(include_url=False), fields, subject)
+        problems += _translated(e.errors(include_url=False), fields, subject, model)
         return None
 
 
 def _translated(
-    errors: Iterable[ErrorDetails], fields: Mapping[str, FieldValue], subject: Subject
+    errors: Iterable[ErrorDetails],
+    fields: Mapping[str, FieldValue],
+    subject: Subject,
+    model: type[BaseModel],
 ) -> Iterator[Problem]:
     """Translate pydantic's errors into a problem per value.
 
@@ -92,30 +95,34 @@ def _translated(
             title = ".".join(path) or subject.title
             position = node.position if node else subject.position
             rule = "missing-field" if error["type"] == "missing" else "invalid-value"
-            yield Problem(f"{title}: {_message(error)}", position, rule=rule)
+            message, hint = _message(error, node), help_on(model, path)
+            yield Problem(f"{title}: {message}", position, hint, rule)
     covered = _parents(path for path, _ in mismatches) | _parents(reported) | {*reported}
     for (path, node), found in mismatches.items():
         if path not in covered:  # else a more specific problem is reported inside the value
-            yield _mismatch(".".join(path), node, found)
+            yield _mismatch(".".join(path), node, found, help_on(model, path))
 
 
 def _parents(paths: Iterable[Path]) -> set[Path]:
     return {path[:length] for path in paths for length in range(len(path))}
 
 
-def _message(error: ErrorDetails) -> str:
+def _message(error: ErrorDetails, node: Node | None) -> str:
     if error["type"] == "missing":
         return f"{error['loc'][-1]} is missing"
+    if error["type"] == "string_pattern_mismatch" and node is not None:
+        return f"cannot be {described(node)}"
     raised = error.get("ctx", {}).get("error")
     if isinstance(raised, Exception):
         return str(raised)
     return error["msg"][:1].lower() + error["msg"][1:]
 
 
-def _mismatch(path: str, node: Node, errors: Iterable[ErrorDetails]) -> Problem:
+def _mismatch(path: str, node: Node, errors: Iterable[ErrorDetails], help_line: str) -> Problem:
     expected = dict.fromkeys(_EXPECTED[e["type"]].format(**e.get("ctx", {})) for e in errors)
     message = f"{path}: expected {' or '.join(expected)}, got {described(node)}"
-    return Problem(message, node.position, _suggestion(plain(node), expected), "wrong-type")
+    hints = (_suggestion(plain(node), expected), help_line)
+    return Problem(message, node.position, " · ".join(filter(None, hints)), "wrong-type")
 
 
 def _suggestion(value: object, expected: Collection[str]) -> str:

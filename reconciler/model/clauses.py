@@ -17,10 +17,29 @@ from reconciler.sql import raw, text
 
 @dataclass(frozen=True)
 class Clause:
-    """A place in a statement: what may stand there, as a message says it, and the probes."""
+    """A place in a statement: what may stand there, as a message says it, and the probes.
+
+    `advice` maps a pattern of a whole text, which PostgreSQL refuses there, to a hint; `{}` in the
+    hint stands for the text. `traps` maps a pattern of a whole text, which PostgreSQL would take
+    for something else, to the message and the hint.
+    """
 
     title: str
     probes: tuple[str, ...]
+    advice: tuple[tuple[str, str], ...] = ()
+    traps: tuple[tuple[str, str, str], ...] = ()
+
+    def advice_on(self, fragment: str) -> str:
+        """Return the hint for a refused text, if any."""
+        found = (h for p, h in self.advice if re.fullmatch(p, fragment.strip()))
+        return next(found, "").replace("{}", fragment.strip())
+
+    def trap_in(self, fragment: str) -> tuple[str, str] | None:
+        """Return message and hint for a text that means something else in SQL, if it does."""
+        for pattern, message, hint in self.traps:
+            if re.fullmatch(pattern, fragment.strip()):
+                return message.replace("{}", fragment.strip()), hint.replace("{}", fragment.strip())
+        return None
 
     def statements(self, fragment: str) -> Iterator[str]:
         """Compose the probes with a text, as `sql.compose` would."""
@@ -58,12 +77,19 @@ _KEY_ACTIONS = re.compile(
 _BRACKETED = "SELECT ({})"
 _UNBRACKETED = "SELECT CASE WHEN {} THEN 1 END"
 _ONE_ELEMENT = "CREATE TABLE x (EXCLUDE ({} WITH =))"
-EXPRESSION = Clause("one expression", (_BRACKETED, _UNBRACKETED))
+_LEADING_ZERO = (
+    r"[+-]?0[0-9]+(\.[0-9]*)?",
+    "{} is a number in SQL, which loses the leading zero",
+    "text is quoted twice: \"'{}'\"; a number is written without the zero",
+)
+EXPRESSION = Clause("one expression", (_BRACKETED, _UNBRACKETED), traps=(_LEADING_ZERO,))
 # https://www.postgresql.org/docs/current/sql-createtable.html: a DEFAULT without brackets is
 # followed by further clauses, such as COLLATE
 DEFAULT = Clause(
     "one expression, in brackets if it contains AND, OR, IN, IS or COLLATE",
     (*EXPRESSION.probes, "SELECT POSITION({} IN x)"),
+    advice=((r"[^\W\d][\w .,:!-]*", "text is quoted twice, did you mean \"'{}'\"?"),),
+    traps=EXPRESSION.traps,
 )
 TYPE = Clause("one data type and nothing else", ("SELECT CAST(x AS {})", "SELECT (x)::{}"))
 NAME = Clause("one name: schema.name", ("COMMENT ON COLLATION {} IS NULL",))
@@ -76,6 +102,7 @@ FUNCTION_SIGNATURE = Clause(
 CALL = Clause(
     "one function with constant arguments: schema.name('…')",
     ("CREATE TRIGGER x AFTER INSERT ON x EXECUTE FUNCTION {}",),
+    advice=((r'[\w$."]+', "the function is named with its arguments: {}()"),),
 )
 EVENT = Clause(
     "one event: insert, delete, truncate, update, or update of columns",
@@ -118,7 +145,7 @@ PARTITION_KEY = Clause(
     ("CREATE TABLE x (x x) PARTITION BY {} USING x",),
 )
 BOUND = Clause(
-    "one partition bound: FOR VALUES … or DEFAULT",
+    "one partition bound: FROM (…) TO (…), IN (…), WITH (MODULUS …, REMAINDER …) or DEFAULT",
     (
         "ALTER TABLE x ATTACH PARTITION x {}",
         "CREATE TABLE x PARTITION OF x {} PARTITION BY LIST (x)",

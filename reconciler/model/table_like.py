@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 from typing import Any, ClassVar, Final, Self
 
 from psycopg import sql
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from reconciler.model.commit_group import CommitsTogether
 from reconciler.model.context import PlanningContext
@@ -30,6 +31,7 @@ INHERITANCE_COLUMNS: Final = f"""
     CASE WHEN c.relispartition THEN ({_PARENTS}) END AS partition_of,
     CASE WHEN c.relispartition THEN '{{}}'
          ELSE ARRAY({_PARENTS} ORDER BY h.inhseqno) END AS inherits"""  # for pg_class AS c
+_BOUND_ALONE = re.compile(r"\s*(FROM|IN|WITH)\b", re.IGNORECASE)
 _FINALIZE: Final = """DO $reconcile$ DECLARE whole regclass; BEGIN
   SELECT inhparent INTO whole FROM pg_inherits WHERE inhdetachpending AND inhrelid = {0}::regclass;
   IF FOUND THEN EXECUTE format('ALTER TABLE %s DETACH PARTITION %s FINALIZE', whole, {0}); END IF;
@@ -45,7 +47,8 @@ class InheritableTable(Suspendable, CommitsTogether, Inheriting, Resumable, Stor
         default=None, description="the partitioned table to which this partition belongs"
     )
     values: str | None = Field(
-        default=None, description="the partition bound: FOR VALUES … or DEFAULT"
+        default=None,
+        description="the partition bound: FROM (…) TO (…), IN (…), WITH (MODULUS …) or DEFAULT",
     )
     inherits: tuple[str, ...] = Field(default=(), description="parent tables, in order")
 
@@ -53,6 +56,12 @@ class InheritableTable(Suspendable, CommitsTogether, Inheriting, Resumable, Stor
         """Return the hazards of attaching the table with rows as a partition."""
         del context
         return ()
+
+    @field_validator("values")
+    @classmethod
+    def _complete_bound(cls, values: str | None) -> str | None:
+        """Complete `FROM … TO …`, `IN …` and `WITH (MODULUS …)` by FOR VALUES."""
+        return f"FOR VALUES {values}" if values and _BOUND_ALONE.match(values) else values
 
     @property
     def commit_group(self) -> Ref | None:
