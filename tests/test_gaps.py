@@ -127,6 +127,25 @@ tables:
         (True,),
         "INSERT INTO public.u (email) VALUES ('e1') ON CONFLICT (email) DO NOTHING",
     ),
+    "the index of a replica identity is replaced": Gap(
+        """CREATE TABLE public.link (host text NOT NULL, hash text NOT NULL);
+           CREATE TABLE public.keyed (hash text NOT NULL, host text NOT NULL);
+           CREATE UNIQUE INDEX link_hash ON public.link (hash);
+           ALTER TABLE public.keyed ADD CONSTRAINT keyed_hash UNIQUE (hash);
+           ALTER TABLE public.link REPLICA IDENTITY USING INDEX link_hash;
+           ALTER TABLE public.keyed REPLICA IDENTITY USING INDEX keyed_hash;
+           INSERT INTO public.link VALUES ('h', '1');
+           INSERT INTO public.keyed SELECT hash, host FROM public.link;
+           CREATE PUBLICATION everything FOR ALL TABLES;""",
+        """
+tables:
+  link: {indexes: {link_hash: {on: [hash, host], unique: true}}}
+  keyed: {constraints: {keyed_hash: {unique: [hash, host]}}}""",
+        "SELECT count(*) FROM pg_index WHERE indisreplident",
+        (2,),
+        """WITH link AS (UPDATE public.link SET host = host)
+           UPDATE public.keyed SET host = host""",
+    ),
 }
 
 

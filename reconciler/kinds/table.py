@@ -7,7 +7,7 @@ https://www.postgresql.org/docs/current/ddl-partitioning.html
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import ClassVar, Self
 
 from psycopg import sql
@@ -314,12 +314,20 @@ class Table(Deferred, PinsType, PublishesRows, InheritableTable):
         return self.replica_identity.removeprefix(USING) if uses_index else None
 
     def deferred_needs(self) -> frozenset[Ref]:
-        indexes = [i for i in (self._identity_index, self.cluster_on) if i is not None]
-        return frozenset(
-            Ref(kind, self.ref.schema, i, self.ref)
-            for i in indexes
-            for kind in ("index", "constraint")
-        )
+        return self._index_refs(self._identity_index) | self._index_refs(self.cluster_on)
+
+    def deferred_on(self, needed: Set[Ref]) -> Self:
+        fields: dict[str, object] = {}
+        if not self._index_refs(self._identity_index) & needed:
+            fields["replica_identity"] = "default"
+        if not self._index_refs(self.cluster_on) & needed:
+            fields["cluster_on"] = None
+        return self.model_copy(update=fields)
+
+    def _index_refs(self, index: str | None) -> frozenset[Ref]:
+        """Return the refs that an index of the table, or of a constraint, may have."""
+        kinds = ("index", "constraint") if index is not None else ()
+        return frozenset(Ref(kind, self.ref.schema, index or "", self.ref) for kind in kinds)
 
 
 def _set(options: Mapping[str, str]) -> sql.Composable:

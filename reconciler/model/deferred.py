@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from typing import Self
 
 from reconciler.model.context import PlanningContext
@@ -21,6 +21,11 @@ class Deferred(Object):
     def deferred_needs(self) -> frozenset[Ref]:
         """Return the objects referenced by the deferred part only, not by CREATE."""
         return frozenset()
+
+    def deferred_on(self, needed: Set[Ref]) -> Self:
+        """Return the object with the deferred part as far as it refers to `needed`."""
+        del needed
+        return self
 
     def remove_deferred(self, context: PlanningContext) -> Iterable[Statement]:
         """Drop the deferred part, before DROP of referenced objects would drop the object too."""
@@ -48,6 +53,11 @@ def complete_deferred(obj: Object, old: Object | None, context: PlanningContext)
 def deferred_needs(obj: Object) -> frozenset[Ref]:
     """Return the objects referenced by the deferred part of any object."""
     return obj.deferred_needs() if isinstance(obj, Deferred) else frozenset()
+
+
+def deferred_on(obj: Object, needed: Set[Ref]) -> Object:
+    """Return any object with the deferred part as far as it refers to `needed`."""
+    return obj.deferred_on(needed) if isinstance(obj, Deferred) else obj
 
 
 def define_deferred(obj: Object, context: PlanningContext) -> Iterable[Statement]:

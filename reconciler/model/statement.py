@@ -149,6 +149,7 @@ class Statement(BaseModel):
     needs_create_on     "schema" or "database" if the role needs CREATE there for a new index,
                         sequence or schema; kinds created in a schema imply "schema"
     question            the rows of `relation` that would make the statement fail
+    swaps_names         belongs to the transaction in which a new index takes the name of another
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -170,6 +171,7 @@ class Statement(BaseModel):
     privilege: str = ""
     needs_create_on: Literal["", "schema", "database"] = ""
     question: Question | None = None
+    swaps_names: bool = False
 
 
 def undoable(

@@ -7,35 +7,76 @@ object is created again.
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 from reconciler.model.deferred import (
     complete_deferred,
     deferred_needs,
+    deferred_on,
     define_deferred,
     remove_deferred,
 )
 from reconciler.model.object import Object
 from reconciler.model.online_recipe import replaces_object
+from reconciler.model.partitioned import PartitionedObject
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
 from reconciler.plan.operations import Operation, Operations
 
 
 def collect_deferred_parts(operations: Operations) -> None:
-    """Remove deferred parts before DROP of a needed object, and define the parts again."""
+    """Remove deferred parts before DROP of a needed object, and define the parts again.
+
+    Where a new object takes the name of the needed one in a transaction, the part is defined there.
+    """
     for obj in operations.live.objects.values():
-        loses = any(_is_lost(operations, needed) for needed in deferred_needs(obj))
-        if loses and (removal := list(remove_deferred(obj, operations.context))):
-            _remove_and_define(operations, obj, removal)
+        lost = {
+            n for n, owner in operations.deferred_needs(obj).items() if _is_lost(operations, owner)
+        }
+        for needed in sorted(lost, key=lambda r: r.order):
+            if operations.swaps_names(owner := operations.deferred_needs(obj)[needed]):
+                _follow_swap(operations, obj, needed, owner)
+                lost.discard(needed)
+        if removal := _removal(operations, obj, lost):
+            _remove_and_define(operations, obj, removal, lost)
             continue
         _define_in_undo(operations, obj)
-        if loses and Operation.post_create(obj.ref) not in operations.statements:
+        if lost and Operation.post_create(obj.ref) not in operations.statements:
             _define(operations, obj.ref)
 
 
-def _remove_and_define(operations: Operations, obj: Object, removal: list[Statement]) -> None:
+def _follow_swap(operations: Operations, obj: Object, needed: Ref, owner: Ref) -> None:
+    """Define the deferred part at the end of the transaction that swaps the needed object."""
+    desired = operations.desired.get(obj.ref)
+    if desired is None or needed not in deferred_needs(desired):
+        return
+    context, swap = operations.context, Operation.create(owner)
+    places = [n for n, s in enumerate(operations.statements[swap]) if s.swaps_names]
+    first, end = places[0], places[-1] + 1
+    statements = operations.statements[swap]
+    undo = (s.sql for s in define_deferred(deferred_on(obj, {needed}), context))
+    before = statements[first]
+    again = define_deferred(deferred_on(desired, {needed}), context)
+    operations.statements[swap] = [
+        *statements[:first],
+        before.model_copy(update={"undo": (*(before.undo or ()), *undo)}),
+        *statements[first + 1 : end],
+        *(s.model_copy(update={"undo": (), "swaps_names": True}) for s in again),
+        *statements[end:],
+    ]
+
+
+def _removal(operations: Operations, obj: Object, lost: Set[Ref]) -> list[Statement]:
+    """Remove the deferred part of an object as far as it refers to lost objects."""
+    return list(remove_deferred(deferred_on(obj, lost), operations.context)) if lost else []
+
+
+def _remove_and_define(
+    operations: Operations, obj: Object, removal: list[Statement], lost: Set[Ref]
+) -> None:
     """Remove the deferred part of an object, and define the part again if the object stays."""
     ref = obj.ref
-    unit = _swap_unit(operations, obj)
+    unit = _unit(operations, obj, lost)
     is_dropped = operations.drop_of(ref) is not None
     unplanned = Operation.post_create(ref) not in operations.statements
     redefined = unplanned or (not is_dropped and _needs_replaced(operations, obj))
@@ -65,11 +106,19 @@ def _define_in_undo(operations: Operations, obj: Object) -> None:
         operations.extend_undo(drop, definition)
 
 
-def _swap_unit(operations: Operations, obj: Object) -> Ref | None:
-    """Return the swapped column, if the swap recreates an object needed by the deferred part."""
+def _unit(operations: Operations, obj: Object, lost: Set[Ref]) -> Ref | None:
+    """Return the unit of the transaction in which an object is recreated that the part needs."""
     recreated, shadows = operations.recreation.recreated, operations.recreation.shadows
-    roots = (recreated.get(needed, needed) for needed in deferred_needs(obj))
-    return next((root for root in roots if root in shadows), None)
+    owners = [owner for n, owner in operations.deferred_needs(obj).items() if n in lost]
+    roots = {owner: recreated.get(owner, owner) for owner in owners}
+    return next((r for o, r in roots.items() if r in shadows or _is_exchanged(operations, o)), None)
+
+
+def _is_exchanged(operations: Operations, ref: Ref) -> bool:
+    """Tell whether an index is recreated: a table uses it, and must not be without."""
+    return ref in operations.recreation.recreated and isinstance(
+        operations.live[ref], PartitionedObject
+    )
 
 
 def _needs_replaced(operations: Operations, obj: Object) -> bool:
@@ -77,12 +126,14 @@ def _needs_replaced(operations: Operations, obj: Object) -> bool:
     if obj.ref not in operations.desired:
         return False
     lasting = deferred_needs(obj) & deferred_needs(operations.desired[obj.ref])
-    return any(_is_replaced(operations, needed) for needed in lasting)
+    owners = operations.deferred_needs(obj)
+    return any(_is_replaced(operations, owners[needed]) for needed in lasting)
 
 
 def _is_lost(operations: Operations, ref: Ref) -> bool:
     """Tell whether the object is dropped or replaced."""
-    return operations.drop_of(ref) is not None or _is_replaced(operations, ref)
+    gone = operations.drop_of(ref) is not None or operations.swaps_names(ref)
+    return gone or _is_replaced(operations, ref)
 
 
 def _is_replaced(operations: Operations, ref: Ref) -> bool:

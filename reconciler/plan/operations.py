@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import cached_property
 
 from reconciler.diff.diff import Action, Change
-from reconciler.model.object import PlanningContext
+from reconciler.model.deferred import deferred_needs
+from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
 from reconciler.model.statement import Statement
@@ -148,6 +150,23 @@ class Operations:
     def in_phase(self, phase: Phase) -> Iterator[Operation]:
         """Yield the operations of a phase."""
         return (o for o in self.statements if o.phase == phase)
+
+    @cached_property
+    def _owners_of_copies(self) -> Mapping[Ref, Ref]:
+        """Map the index of each partition to the index or constraint of the partitioned table."""
+        return {
+            Ref(owner.kind, table.schema, copy.name, table): owner
+            for owner, copies in self.context.partition_copies.items()
+            for table, copy in copies.items()
+        }
+
+    def deferred_needs(self, obj: Object) -> Mapping[Ref, Ref]:
+        """Map what a deferred part refers to, to the object on whose operations that depends."""
+        return {n: self._owners_of_copies.get(n, n) for n in deferred_needs(obj)}
+
+    def swaps_names(self, ref: Ref) -> bool:
+        """Tell whether a new object takes the name of the old one in a transaction of its own."""
+        return any(s.swaps_names for s in self.statements.get(Operation.create(ref), ()))
 
     @property
     def without_dependents(self) -> Set[Ref]:

@@ -53,7 +53,8 @@ def _promote_existing(
     """Turn an index into the constraint; the undo builds the index again, under lock."""
     promoted = promote_index(key, index.ref.name)
     again = (s.sql for s in index.create(context, online=False))
-    return promoted.model_copy(update={"undo": (key.plain_drop_sql(), *again)})
+    undo = (key.plain_drop_sql(), *again)
+    return promoted.model_copy(update={"undo": undo, "swaps_names": True})
 
 
 def build_index(key: ConstraintDefinition, context: PlanningContext) -> Iterable[Statement]:

@@ -34,6 +34,7 @@ def replace_concurrently(
             lock="SHARE UPDATE EXCLUSIVE",
             relation=new.stands_on,
             undo=(new.rename_sql(after, before),),
+            swaps_names=True,
         )
     rebuild = (
         old.build(temporary, concurrently=True).sql,
@@ -59,10 +60,11 @@ def replace_partitioned(
         relation=new.stands_on,
         own_transaction=True,
         undo=(old.create_sql(), *(s.sql for s in restored), *old.comment_sql(new.ref.name)),
+        swaps_names=True,
     )
     for built, final_name in build.renames:
         if built.ref.name != final_name:
-            yield built.renamed_to(final_name)
+            yield built.renamed_to(final_name).model_copy(update={"swaps_names": True})
     yield from _without_undo(new.set_statistics(new.ref.name, {}))
     yield from (Statement(sql=comment, undo=()) for comment in old.comment_sql(new.ref.name))
 

@@ -34,7 +34,8 @@ def remove_deferred_part_first(operations: Operations) -> Iterator[Pair]:
     live = operations.live
     for operation in operations.in_phase(Phase.PRE_DROP):
         ref = operation.ref
-        for other in (ref, *deferred_needs(live[ref]), *(p.ref for p in live.parts(ref))):
+        needs = operations.deferred_needs(live[ref]).values()
+        for other in (ref, *needs, *(p.ref for p in live.parts(ref))):
             yield operation, operations.drop_of(other) or operations.create_of(other)
         yield operation, operations.create_of(ref)
 
@@ -44,13 +45,13 @@ def define_deferred_part_last(operations: Operations) -> Iterator[Pair]:
     for operation in operations.in_phase(Phase.POST_CREATE):
         yield operations.create_of(operation.ref), operation
         desired = operations.desired.get(operation.ref)
-        for needed in deferred_needs(desired) if desired else ():
+        for needed in operations.deferred_needs(desired).values() if desired else ():
             yield operations.drop_of(needed), operation
             yield operations.create_of(needed), operation
 
 
 def drop_after_deferred_part(operations: Operations) -> Iterator[Pair]:
-    """Drop an object after redefining deferred parts dependent on the object.
+    """Drop or swap an object after redefining deferred parts that will not need it.
 
     Partitions are an exception: their copies of an index are dropped with them.
     """
@@ -58,9 +59,12 @@ def drop_after_deferred_part(operations: Operations) -> Iterator[Pair]:
         live = operations.live.get(operation.ref)
         if live is None or isinstance(live, PartitionedObject):
             continue
-        for needed in deferred_needs(live):
-            if operations.drop_of(needed):
-                yield operation, operations.only(needed)
+        kept = deferred_needs(operations.desired[operation.ref])
+        for needed, owner in operations.deferred_needs(live).items():
+            if operations.drop_of(owner):
+                yield operation, operations.only(owner)
+            elif needed not in kept and operations.swaps_names(owner):
+                yield operation, operations.create_of(owner)
 
 
 # -- data types --------------------------------------------------------------------------------

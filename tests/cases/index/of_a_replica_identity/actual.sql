@@ -1,0 +1,15 @@
+CREATE TABLE public.link (host text NOT NULL, hash text NOT NULL);
+CREATE UNIQUE INDEX link_hash ON public.link (hash);
+ALTER TABLE public.link REPLICA IDENTITY USING INDEX link_hash, CLUSTER ON link_hash;
+CREATE TABLE public.keyed (host text NOT NULL, hash text NOT NULL, CONSTRAINT keyed_hash UNIQUE (hash));
+ALTER TABLE public.keyed REPLICA IDENTITY USING INDEX keyed_hash;
+CREATE TABLE public.promoted (host text NOT NULL, hash text NOT NULL);
+CREATE UNIQUE INDEX promoted_hash ON public.promoted (hash);
+ALTER TABLE public.promoted REPLICA IDENTITY USING INDEX promoted_hash;
+CREATE TABLE public.parts (host text NOT NULL, hash text NOT NULL) PARTITION BY LIST (host);
+CREATE TABLE public.part_a PARTITION OF public.parts FOR VALUES IN ('a');
+CREATE UNIQUE INDEX parts_hash ON public.parts (hash, host);
+ALTER TABLE public.part_a REPLICA IDENTITY USING INDEX part_a_hash_host_idx;
+CREATE TABLE public.whole (hash text NOT NULL, n int NOT NULL);
+CREATE UNIQUE INDEX whole_hash ON public.whole (hash);
+ALTER TABLE public.whole REPLICA IDENTITY USING INDEX whole_hash;
