@@ -325,8 +325,8 @@ def test_a_killed_run_resumes_from_its_position(table: str, database: Database) 
 
     with connected(database) as connection:
         assert fill(connection, spec, counted, ignore_progress, journal="reconcile") == ROWS - done
-    assert looked[0] == 1000  # the resumed run does not read the filled rows again
-    assert table != "primary key" or sum(looked) == ROWS - done
+    assert looked[0] == 1000  # the resumed run reads again no filled rows but the last batch
+    assert table != "primary key" or sum(looked) == ROWS - done + 1000
     assert database.value("SELECT count(*) FROM reconcile.backfill") == 0
 
 
@@ -569,7 +569,8 @@ def test_a_killed_client_loses_no_rows(database: Database) -> None:
     assert isinstance(done, int)
     assert 0 < done < ROWS
     place = database.value("SELECT place[1]::int FROM reconcile.backfill")
-    assert place == done  # committed with the batch
+    assert isinstance(place, int)
+    assert 0 < place < done  # the start of the last batch, committed with it
     assert filled(database, FILL, journal="reconcile") == ROWS - done
     assert database.value("SELECT count(*) FROM t WHERE n = id * 2") == ROWS
 

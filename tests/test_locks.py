@@ -450,7 +450,7 @@ def test_timeouts_of_the_role_do_not_end_a_run(
 ) -> None:
     brought = {
         "idle_session_timeout": "300ms",
-        "idle_in_transaction_session_timeout": "300ms",
+        "idle_in_transaction_session_timeout": "2s",
         "lock_timeout": "1ms",
     }
     template = (

@@ -184,7 +184,7 @@ OTHER_VALUES = {
     "gin_fuzzy_search_limit": "1",
     "statement_timeout": "200ms",
     "lock_timeout": "200ms",
-    "idle_in_transaction_session_timeout": "200ms",
+    "idle_in_transaction_session_timeout": "2s",
     "idle_session_timeout": "200ms",
     "transaction_timeout": "200ms",
     "client_min_messages": "debug5",

@@ -35,8 +35,10 @@ OURS = f"FROM pg_stat_activity WHERE application_name LIKE 'reconcile%' AND {HER
 DEBRIS = "SELECT count(*) FROM pg_index WHERE NOT indisvalid OR NOT indisready"
 
 
-def started(database: Database, folder: Path) -> subprocess.Popen[str]:
-    (folder / "state.yml").write_text(DECLARED)
+def started(
+    database: Database, folder: Path, declared: str = DECLARED, *options: str
+) -> subprocess.Popen[str]:
+    (folder / "state.yml").write_text(declared)
     arguments = [
         sys.executable,
         "-c",
@@ -47,6 +49,7 @@ def started(database: Database, folder: Path) -> subprocess.Popen[str]:
         "--state",
         str(folder),
         "--yes",
+        *options,
     ]
     return subprocess.Popen(
         arguments,

@@ -20,7 +20,7 @@ from reconciler.apply.retry import (
     with_retries,
 )
 from reconciler.apply.run import Run
-from reconciler.apply.session import backend_pid, session_timeouts
+from reconciler.apply.session import backend_pid, idle_limits, session_timeouts
 from reconciler.apply.step_checks import check_deferred, failed_checks
 from reconciler.errors import Interrupted, StatementFailed
 from reconciler.journal.journal import Journal
@@ -67,12 +67,14 @@ def execute(
             timeline=timeline(connection),
             deadlock_timeout=deadlock_timeout,
             autovacuum_grace=autovacuum_grace,
+            idle_limits=idle_limits(connection),
             policy=policy,
             watcher=NonRaisingWatcher(watcher),
             monitor=monitor,
             journal=journal,
             pending=list(plan.steps),
         )
+        connection.add_notice_handler(run.hear)
         try:
             for group in plan.transactions():
                 _execute_group(run, group)

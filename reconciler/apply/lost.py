@@ -18,6 +18,8 @@ from reconciler.server.locks import pauses
 
 Fate = Literal["done", "not done", "unknown"]
 
+IDLE_TIMEOUT = "25P03"
+MAX_UNREAD = 20  # results
 RECONNECT = 15.0  # seconds of attempts at a new connection: a server may restart
 GRACE = 5.0  # seconds for a COMMIT that waits, for example for a standby
 
@@ -55,6 +57,7 @@ def timeline(connection: Connection) -> str:
 
 def record_lost(run: Run, group: Sequence[Step], failure: StatementFailed) -> ConnectionFailed:
     """Record the outcome of a group whose connection broke; return the error to raise."""
+    reason = _reason(run, failure)
     fate: Fate = "unknown"
     with suppress(ReconcileError), _connected_again(run) as connection:
         fate = _fate(connection, run)
@@ -66,9 +69,23 @@ def record_lost(run: Run, group: Sequence[Step], failure: StatementFailed) -> Co
             )
     finished = sum(o.status == "done" for o in run.outcomes)
     return ConnectionFailed(
-        f"the connection broke at step {group[0].id}: {failure.message}\n"
+        f"the connection broke at step {group[0].id}: {reason}\n"
         f"step {', '.join(s.id for s in group)}: {SAYS[fate]}\n"
         f"{finished} of {len(run.plan.steps)} steps are done and stay done; run again to continue"
+    )
+
+
+def _reason(run: Run, failure: StatementFailed) -> str:
+    """Return why the connection broke; the server may have said so while nobody read."""
+    for _ in range(MAX_UNREAD):
+        if run.connection.pgconn.get_result() is None:
+            break
+    state, message = run.last_words or (failure.sqlstate, failure.message)
+    if state != IDLE_TIMEOUT:
+        return message
+    return (
+        "terminating connection due to idle-in-transaction timeout: this process stood still for "
+        f"more than {run.idle_limits[0] / 1000:g} s, and the server let go of its locks"
     )
 
 

@@ -65,7 +65,17 @@ def statement_timeouts(
 
 
 def step_timeouts(run: Run, lock: float, statement: float) -> None:
-    """Set the session's lock_timeout and statement_timeout, in seconds; 0 disables a timeout.
+    """Set lock_timeout and statement_timeout of a step, in seconds; 0 disables a timeout."""
+    _set_session(run, lock, statement, run.idle_limits[0])
+
+
+def no_timeouts(run: Run) -> None:
+    """Disable lock_timeout and statement_timeout of the session."""
+    _set_session(run, 0.0, 0.0, run.idle_limits[1])
+
+
+def _set_session(run: Run, lock: float, statement: float, idle: int) -> None:
+    """Set the timeouts of the session; `idle` is in milliseconds.
 
     Also set search_path again, which a function that ran in the session may have changed. Raises
     ConnectionFailed if a pooler has put the connection on another server process.
@@ -74,16 +84,13 @@ def step_timeouts(run: Run, lock: float, statement: float) -> None:
         "SELECT pg_catalog.set_config('search_path', %s, false), "
         "pg_catalog.set_config('lock_timeout', %s, false), "
         "pg_catalog.set_config('statement_timeout', %s, false), "
+        "pg_catalog.set_config('idle_in_transaction_session_timeout', %s, false), "
         "pg_catalog.pg_backend_pid() AS pid"
     )
     milliseconds = [f"{ceil(seconds * 1000)}" for seconds in (lock, statement)]
-    if rows(run.connection, query, [SEARCH_PATH, *milliseconds])[0]["pid"] != run.pid:
+    values = [SEARCH_PATH, *milliseconds, str(idle)]
+    if rows(run.connection, query, values)[0]["pid"] != run.pid:
         raise ConnectionFailed(POOLED)
-
-
-def no_timeouts(run: Run) -> None:
-    """Disable lock_timeout and statement_timeout of the session."""
-    step_timeouts(run, 0.0, 0.0)
 
 
 # -- retries ---------------------------------------------------------------------------------------

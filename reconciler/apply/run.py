@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from psycopg.errors import Diagnostic
+
 from reconciler.apply.observer import Monitor
 from reconciler.apply.outcome import StepOutcome, Watcher
 from reconciler.apply.postcondition import Named
@@ -24,8 +26,10 @@ class Run:
     transaction       id of the transaction under way, or of the last one; "" outside transactions
     deadlock_timeout  seconds of waiting after which other sessions look for deadlocks
     autovacuum_grace  seconds for which each step lets autovacuum workers continue
+    idle_limits       of the transactions of steps and of others, in milliseconds
     pending           steps without an outcome, in order
     broken            ids of steps that failed or were skipped
+    last_words        SQLSTATE and message with which the server ended the session
     deferred          objects that were not as planned after their own last step, although steps
                       on related objects were pending: checked again at the end
     """
@@ -37,6 +41,7 @@ class Run:
     timeline: str
     deadlock_timeout: float
     autovacuum_grace: float
+    idle_limits: tuple[int, int]
     policy: LockPolicy
     watcher: Watcher
     monitor: Monitor
@@ -45,7 +50,13 @@ class Run:
     broken: set[str] = field(default_factory=set[str])
     pending: list[Step] = field(default_factory=list[Step])
     transaction: str = ""
+    last_words: tuple[str, str] | None = None
     deferred: set[Named] = field(default_factory=set[Named])
+
+    def hear(self, notice: Diagnostic) -> None:
+        """Keep the reason with which the server ended the session while no statement ran."""
+        if notice.severity_nonlocalized == "FATAL":
+            self.last_words = notice.sqlstate or "", notice.message_primary or ""
 
     def end(self, outcome: StepOutcome) -> None:
         """Record and report the outcome of a pending step."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-from reconciler.errors import Busy, ConnectionFailed
+from reconciler.errors import Busy, ConnectionFailed, StatementFailed
 from reconciler.model.reserved_names import APPLIER_LOCK
 from reconciler.server.connection import Connection, adjust, connect, rows, server_of
 from reconciler.server.locks import LockPolicy
+from reconciler.server.parameters import CLIENT_CHECKS
 
 READ_LOCK_TIMEOUT = "10s"  # lock_timeout of queries
 
@@ -20,6 +21,16 @@ OWN_DEADLOCK_TIMEOUT = 0.1
 # deadlock_timeout: there autovacuum would give way too late.
 AUTOVACUUM_GRACE = 60.0
 
+# Milliseconds for which a transaction of a step, or a batch, may wait for our process, which may be
+# frozen while it holds locks.
+STEP_IDLE_LIMIT = 5000
+
+_CHECK_CLIENT = """
+    SELECT set_config(name, %(value)s::text, false) FROM pg_settings
+    WHERE name = %(name)s AND (setting::int8 = 0 OR setting::int8 > %(value)s)"""
+_IDLE_LIMIT = """
+    SELECT setting::int AS ms FROM pg_settings
+    WHERE name = 'idle_in_transaction_session_timeout'"""
 _DEADLOCK_TIMEOUT = (
     "(SELECT reset_val::float8 / 1000 FROM pg_settings WHERE name = 'deadlock_timeout')"
 )
@@ -39,6 +50,9 @@ def prepare(connection: Connection, policy: LockPolicy) -> None:
 
     Raises StatementFailed.
     """
+    for name, value in CLIENT_CHECKS.items():
+        with suppress(StatementFailed):
+            rows(connection, _CHECK_CLIENT, {"name": name, "value": value})
     settings = {
         "lock_timeout": READ_LOCK_TIMEOUT,
         "row_security": "off",  # fail rather than backfill only the rows that policies show
@@ -64,6 +78,12 @@ def session_timeouts(connection: Connection) -> tuple[float, float]:
     own = "extract(epoch FROM current_setting('deadlock_timeout')::interval)::float8"
     (found,) = rows(connection, f"SELECT {_DEADLOCK_TIMEOUT} AS others, {own} AS own")
     return found["others"], 0.0 if found["own"] <= OWN_DEADLOCK_TIMEOUT else AUTOVACUUM_GRACE
+
+
+def idle_limits(connection: Connection) -> tuple[int, int]:
+    """Return the limits of idle transactions, of steps and of others, in milliseconds."""
+    usual: int = rows(connection, _IDLE_LIMIT)[0]["ms"]
+    return min(usual or STEP_IDLE_LIMIT, STEP_IDLE_LIMIT), usual
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from psycopg.rows import dict_row
 
 from reconciler.errors import ConnectionFailed, SettingsError, StatementFailed
 from reconciler.server.capabilities import Server
-from reconciler.server.parameters import DEFAULTS, DEFAULTS_SINCE_17, FIXED
+from reconciler.server.parameters import DEFAULTS, DEFAULTS_SINCE_17, FIXED, IDLE_LIMIT
 from reconciler.server.redaction import EXPECTED, hide, redacted
 from reconciler.server.trust import withheld_hint
 
@@ -85,7 +85,8 @@ def _set_parameters(connection: Connection, settings: Mapping[str, str]) -> None
     if server_of(connection).has_transaction_timeout:
         values |= DEFAULTS_SINCE_17
     with translated():
-        fires = connection.execute(*_assignment({**values, **settings}, local=False)).fetchall()
+        query, parts = _assignment({**values, **settings}, local=False)
+        fires = connection.execute(f"{query}, {IDLE_LIMIT}", parts).fetchall()
         if fires[0]["session_replication_role"] != "origin":
             # Only a privileged role may change the parameter.
             connection.execute("SELECT set_config('session_replication_role', 'origin', false)")
@@ -156,6 +157,23 @@ def rows(
             cast("LiteralString", query), parameters, binary=parameters is None
         )
         return cursor.fetchall() if cursor.description else []
+
+
+def rows_at_once(
+    connection: Connection, queries: Sequence[tuple[str, dict[str, object] | None]]
+) -> list[list[Row]]:
+    """Run queries, each with its parameters, as one transaction; raises StatementFailed.
+
+    All are sent together, with the end of the transaction: the server waits for nothing from us
+    while it holds locks.
+    """
+    with translated("; ".join(query for query, _ in queries)):
+        with connection.pipeline():
+            cursors = [
+                connection.execute(cast("LiteralString", query), values, binary=values is None)
+                for query, values in queries
+            ]
+        return [cursor.fetchall() if cursor.description else [] for cursor in cursors]
 
 
 @contextmanager

@@ -46,11 +46,28 @@ DEFAULTS: Mapping[str, str] = {
     "gin_fuzzy_search_limit": "0",
     "statement_timeout": "0",
     "lock_timeout": "0",
-    "idle_in_transaction_session_timeout": "0",
     "idle_session_timeout": "0",  # a session is idle while we wait for others
     "client_min_messages": "error",
 }
+# How long a client that stands still may keep a transaction and its locks: the limit of the role or
+# the database, else a minute.
+IDLE_LIMIT = """
+    pg_catalog.set_config(
+        'idle_in_transaction_session_timeout',
+        CASE WHEN pg_catalog.current_setting('idle_in_transaction_session_timeout')
+                  OPERATOR(pg_catalog.=) '0' THEN '1min'
+            ELSE pg_catalog.current_setting('idle_in_transaction_session_timeout') END, false)"""
+
 DEFAULTS_SINCE_17: Mapping[str, str] = {"transaction_timeout": "0"}
+
+# How soon the server notices that an applying client is gone, in the units of pg_settings.
+CLIENT_CHECKS: Mapping[str, int] = {
+    "tcp_keepalives_idle": 30,
+    "tcp_keepalives_interval": 10,
+    "tcp_keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+    "client_connection_check_interval": 10_000,  # an error where the server's system lacks it
+}
 
 KEPT = (
     "role",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reconciler.apply.backfill.owner import Owner
 from reconciler.apply.backfill.parts import Part
 from reconciler.model.statement import Fill
+from reconciler.server.connection import rows_at_once
 
 Place = tuple[str, ...]
+Query = tuple[str, dict[str, object] | None]  # with its parameters
 DENSITY = (
     50  # rows in a block of 8 kB, at least: how many blocks a batch of a table without a key reads
 )
@@ -76,6 +79,8 @@ class Batch:
 
     def fill(self) -> str:
         """Return the statement to fill null rows with a non-null new value."""
+        if self.part.whole:
+            return self._fill_whole()
         spec, last = (
             self.spec,
             [f"reconcile_key{n}" for n in range(len(self.part.key.expressions()))],
@@ -90,6 +95,15 @@ SELECT (SELECT count(*) FROM reconcile_span) AS looked,
        (SELECT count(*) FROM reconcile_span WHERE reconcile_null) AS nulls,
        (SELECT count(*) FROM reconcile_filled) AS filled,
        (SELECT ARRAY[{texts}] FROM reconcile_span ORDER BY {order} LIMIT 1) AS last"""
+
+    def _fill_whole(self) -> str:
+        spec = self.spec
+        only = "" if self.part.relation == spec.relation else "ONLY "
+        return f"""WITH reconcile_filled AS (
+    UPDATE {only}{self.part.relation} AS {self.alias} SET {spec.column} = {spec.value}
+    WHERE {spec.fillable} RETURNING 1)
+SELECT count(*) AS looked, count(*) AS nulls, count(*) AS filled, NULL AS last
+FROM reconcile_filled"""
 
     def wait(self) -> str:
         """Return the statement to wait for sessions with locks on the null rows."""
@@ -111,28 +125,17 @@ class Done:
     last: Place | None
 
 
-def run_batch(owner: Owner, batch: Batch, *, waiting: bool) -> Done:
-    """Run a batch in the open transaction; after waiting, the rows are read anew."""
-    if batch.part.whole:
-        return _whole(owner, batch)
-    if waiting:
-        owner.rows(batch.wait())
-    found = owner.rows(batch.fill())[0]
+def run_batch(owner: Owner, batch: Batch, before: Sequence[Query], *, waiting: bool) -> Done:
+    """Run the queries `before` and a batch in one transaction; after waiting, read the rows anew.
+
+    Raises StatementFailed.
+    """
+    queries = [batch.wait(), batch.fill()] if waiting and not batch.part.whole else [batch.fill()]
+    commands: list[Query] = [(c, None) for query in queries for c in owner.commands(query)]
+    found = owner.result(rows_at_once(owner.connection, [*before, *commands])[-1])[0]
     return Done(
         found["looked"],
         found["nulls"],
         found["filled"],
         tuple(found["last"]) if found["last"] else None,
     )
-
-
-def _whole(owner: Owner, batch: Batch) -> Done:
-    spec = batch.spec
-    only = "" if batch.part.relation == spec.relation else "ONLY "
-    found = owner.rows(
-        f"""WITH reconcile_filled AS (
-            UPDATE {only}{batch.part.relation} AS {batch.alias} SET {spec.column} = {spec.value}
-            WHERE {spec.fillable} RETURNING 1)
-        SELECT count(*) AS n FROM reconcile_filled""",
-    )[0]["n"]
-    return Done(found, found, found, None)

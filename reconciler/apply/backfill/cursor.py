@@ -48,10 +48,9 @@ class Cursor:
                 return number, tuple(found[0]["place"])
         return 0, None
 
-    def move(self, part: Part, place: Sequence[str]) -> None:
-        """Store the position, in the open transaction."""
-        rows(
-            self.connection,
+    def move(self, part: Part, place: Sequence[str]) -> tuple[str, dict[str, object]]:
+        """Return the query, with its parameters, that stores the position."""
+        return (
             f"""INSERT INTO {self.table} AS b (relation, column_name, digest, part, key, place)
                 VALUES (%(relation)s, %(column_name)s, %(digest)s, %(part)s,
                         %(key)s::text[], %(place)s::text[])

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from reconciler.apply.backfill.batch import Batch, Done, Place, block_of, run_batch
+from reconciler.apply.backfill.batch import Batch, Done, Place, Query, block_of, run_batch
 from reconciler.apply.backfill.cursor import Cursor, cursor_of
 from reconciler.apply.backfill.owner import Owner, assert_owner_can_fill, table_owner
 from reconciler.apply.backfill.parts import Part, blocks_of, estimate, last_of, parts_of
@@ -157,13 +157,13 @@ class _Walk:
     def _run(
         self, owner: Owner, batch: Batch, cursor: Cursor | None, *, waiting: bool = False
     ) -> Done:
-        with translated(batch.fill()), self.connection.transaction():
-            if not self.spec.throttle.triggers:
-                run_sql(self.connection, DISABLE_TRIGGERS)
-            done = run_batch(owner, batch, waiting=waiting)
-            if cursor is not None and done.last is not None:
-                cursor.move(batch.part, done.last)
-        return done
+        """Run a batch, and store the position from which it started."""
+        before: list[Query] = []
+        if not self.spec.throttle.triggers:
+            before.append((DISABLE_TRIGGERS, None))
+        if cursor is not None and batch.after is not None:
+            before.append(cursor.move(batch.part, batch.after))
+        return run_batch(owner, batch, before, waiting=waiting)
 
     def _next(self, batch: Batch, done: Done, end: int) -> Place | None:
         """Return the key to continue after, None at the end."""

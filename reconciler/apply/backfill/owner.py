@@ -19,7 +19,7 @@ from secrets import token_hex
 from reconciler.errors import StatementFailed
 from reconciler.model.reserved_names import AS_OWNER_PREFIX, SETTING_PREFIX
 from reconciler.model.statement import Fill
-from reconciler.server.connection import Connection, Row, rows, run_sql, translated
+from reconciler.server.connection import Connection, Row, rows, translated
 from reconciler.sql import compose, literal, name, text
 
 INSUFFICIENT_PRIVILEGE = "42501"
@@ -79,11 +79,18 @@ class Owner:
 
         Needs an open transaction. Raises StatementFailed.
         """
+        return self.result([rows(self.connection, command) for command in self.commands(query)][-1])
+
+    def commands(self, query: str) -> list[str]:
+        """Return the commands, for one transaction, that run a query as the owner."""
         if self.own:
-            return rows(self.connection, query)
-        run_sql(self.connection, f"DO {text(literal(self._block(query)))}")
+            return [query]
         read = f"SELECT pg_catalog.current_setting('{ROWS}')::pg_catalog.jsonb AS found"
-        return rows(self.connection, read)[0]["found"]
+        return [f"DO {text(literal(self._block(query)))}", read]
+
+    def result(self, last: list[Row]) -> list[Row]:
+        """Return the rows of the query from those of the last command."""
+        return last if self.own else last[0]["found"]
 
     def _block(self, query: str) -> str:
         view = name(self.schema, AS_OWNER_PREFIX + token_hex(6))
