@@ -121,7 +121,7 @@ def _execute_group(run: Run, group: Sequence[Step]) -> None:
     reasons = failed_checks(run, group)
     seconds = time.monotonic() - began
     for step in group:
-        reason = reasons.get((step.kind, step.identity), "")
+        reason = "; ".join(reasons[o] for o in step.objects if o in reasons)
         status = "failed" if reason else "done"
         run.end(StepOutcome(step, status, seconds, attempts.count, reason))
 

@@ -61,7 +61,7 @@ class Outcome:
         return len(self._objects("skipped") - self._objects("failed"))
 
     def _objects(self, status: Status | None = None) -> set[tuple[str, str]]:
-        return {(s.step.kind, s.step.identity) for s in self.steps if status in (None, s.status)}
+        return {o for s in self.steps if status in (None, s.status) for o in s.step.objects}
 
 
 class Watcher(Protocol):

@@ -9,7 +9,7 @@ from reconciler.apply.postcondition import Named, unmet
 from reconciler.apply.retry import assert_connected, step_timeouts, with_retries
 from reconciler.apply.run import Run
 from reconciler.errors import StatementFailed
-from reconciler.plan.step import Step
+from reconciler.plan.step import Step, objects_of
 
 
 def failed_checks(run: Run, group: Sequence[Step]) -> Mapping[Named, str]:
@@ -19,9 +19,9 @@ def failed_checks(run: Run, group: Sequence[Step]) -> Mapping[Named, str]:
     """
     own = {s.id for s in group}
     later = [s for s in run.pending if s.id not in own]
-    complete = {(s.kind, s.identity) for s in group} - {(s.kind, s.identity) for s in later}
+    complete = objects_of(group) - objects_of(later)
     reasons = _read_reasons(run, group, complete)
-    relations = {(s.kind, s.identity): s.relation for s in group}
+    relations = {o: s.relation for s in group for o in s.objects}
     pending = {s.relation for s in later} | {s.identity for s in later}
     run.deferred |= {o for o in reasons if {relations[o], o[1]} & pending}
     return {
@@ -37,7 +37,8 @@ def check_deferred(run: Run) -> None:
         return
     reasons = dict(_read_reasons(run, run.plan.steps[-1:], run.deferred))
     for n, outcome in reversed([*enumerate(run.outcomes)]):
-        reason = reasons.pop((outcome.step.kind, outcome.step.identity), "")
+        found = [reasons.pop(o) for o in outcome.step.objects if o in reasons]
+        reason = "; ".join(filter(None, found))
         if reason and outcome.status == "done":
             failed = replace(outcome, status="failed", error=f"it succeeded, but {reason}")
             run.outcomes[n] = failed

@@ -38,6 +38,7 @@ class PlanningContext:
     local_and_inherited_not_null  for a column of a partitioned table, the partitions with a NOT
                                   NULL constraint of their own besides the inherited one
     shadows                       for columns swapped online, the names of their shadow columns
+    unswappable                   columns that no shadow column can replace
     staying_children              child tables with the same parents before and after, as desired
     bounds                        for tables that become partitions, the columns of the partition
                                   key, and the bound as a condition on them
@@ -75,6 +76,7 @@ class PlanningContext:
         default_factory=dict[tuple[Ref, str], Sequence[Ref]]
     )
     shadows: Mapping[Ref, str] = field(default_factory=dict[Ref, str])
+    unswappable: Set[Ref] = frozenset()
     staying_children: Mapping[Ref, Record] = field(default_factory=dict[Ref, Record])
     bounds: Mapping[Ref, tuple[tuple[str, ...], str]] = field(
         default_factory=dict[Ref, tuple[tuple[str, ...], str]]

@@ -24,6 +24,11 @@ class Size:
         return 0 <= self.rows <= 1000 and 0 <= self.bytes <= 1 << 20
 
     @property
+    def empty(self) -> bool:
+        """Whether there are no rows; False for an unknown size."""
+        return self.rows == 0
+
+    @property
     def in_bytes(self) -> str:
         """The bytes, for messages."""
         return f"{self.bytes:,} bytes" if self.bytes >= 0 else "size unknown"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
@@ -28,6 +28,45 @@ class Hazard(BaseModel, frozen=True, extra="forbid", defer_build=True):
 
     hazard: HazardKind
     reason: str
+
+
+class TableRewrite(BaseModel):
+    """A rewrite of a table by an action of ALTER TABLE, which can be combined with others.
+
+    kind      the clause of ALTER TABLE: ADD COLUMN, or ALTER COLUMN with TYPE or SET EXPRESSION
+    table     the table as SQL
+    relation  the table, for people
+    size      its size, for people
+    action    the action as SQL
+    undo      the action that reverts it, "" if none does
+    column    the column on account of which the table is rewritten
+    online    `retype: online` would do without the rewrite
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    kind: Literal["add", "type", "expression"]
+    table: str
+    relation: str
+    size: str
+    action: str
+    undo: str = ""
+    column: str
+    online: bool = False
+
+
+def hazard_of_rewrites(rewrites: Sequence[TableRewrite]) -> Hazard:
+    """Return the hazard of rewriting one table on account of one or several columns."""
+    first, online = rewrites[0], [r.column for r in rewrites if r.online]
+    columns = ", ".join(r.column for r in rewrites)
+    why = (
+        f"{first.relation} ({first.size}) is rewritten for {columns} "
+        "while nobody can read or write it"
+    )
+    if online:
+        of = "" if len(online) == len(rewrites) else f" of {', '.join(online)}"
+        why += f"; `retype: online`{of} does it while all can"
+    return Hazard(hazard=HazardKind.TABLE_REWRITE, reason=why)
 
 
 class ThrottleSettings(BaseModel):
@@ -150,6 +189,8 @@ class Statement(BaseModel):
                         sequence or schema; kinds created in a schema imply "schema"
     question            the rows of `relation` that would make the statement fail
     swaps_names         belongs to the transaction in which a new index takes the name of another
+    rewrite             the rewrite of the table, if it can be combined with others
+    also                further objects that the statement changes: kind and identity
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -172,6 +213,14 @@ class Statement(BaseModel):
     needs_create_on: Literal["", "schema", "database"] = ""
     question: Question | None = None
     swaps_names: bool = False
+    rewrite: TableRewrite | None = None
+    also: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def brief(self) -> bool:
+        """Whether the statement can share a transaction with others, and is no backfill."""
+        alone = self.own_transaction or self.before_swap or self.long or self.fill is not None
+        return self.transactional and not alone
 
 
 def undoable(

@@ -22,7 +22,7 @@ from reconciler.model.statement import HazardKind, Statement
 from reconciler.model.suspension import free_name, restore, restored, suspend
 from reconciler.plan.deferred import collect_deferred_parts
 from reconciler.plan.operations import Operation, Operations, Rebinding
-from reconciler.plan.recreate import cyclic_foreign_keys, recreation_of
+from reconciler.plan.recreate import cyclic_foreign_keys, recreation_of, unswappable
 
 
 def collect_operations(
@@ -74,7 +74,11 @@ def _decide_recreation(operations: Operations, changes: Sequence[Change]) -> Non
         operations.reused |= reuses(desired[ref], live[ref], context)
     operations.created |= found.recreated.keys()
     operations.dropped = {c.ref for c in changes if c.desired is None} | found.recreated.keys()
-    operations.context = replace(operations.context, created=operations.created)
+    operations.context = replace(
+        operations.context,
+        created=operations.created,
+        unswappable=found.suspended.keys() | unswappable(altered, live),
+    )
     operations.dropped_alone = cyclic_foreign_keys(live, operations.dropped)
 
 

@@ -19,6 +19,7 @@ from reconciler.plan.recreate import Recreation
 class Phase(IntEnum):
     """A kind of work on an object; the values sort operations not ordered by any rule."""
 
+    REWRITE = -1  # rewrite a table for several of its columns
     CREATE = 0  # or alter, or restore a suspended object
     POST_CREATE = 1  # define the deferred part, which needs further objects: pg_dump's post-data
     DROP = 2  # or suspend, or rename to free the name
@@ -85,7 +86,8 @@ class Operations:
     include recreated objects. `reused` objects become part of another object. `dropped_alone`
     objects have a DROP of their own although their table is dropped too. `one_way` are alterations
     such as ALTER TYPE … ADD VALUE, which only DROP and CREATE undo. `rebindings` maps the
-    operation that creates a new object to the objects that are restored on it.
+    operation that creates a new object to the objects that are restored on it. `origins` lists, for
+    an operation of several objects, the operation that each statement comes from.
     """
 
     live: State
@@ -101,6 +103,9 @@ class Operations:
     joined: set[tuple[Ref, Ref]] = field(default_factory=set[tuple[Ref, Ref]])
     one_way: set[Operation] = field(default_factory=set[Operation])
     recreation: Recreation = field(default_factory=Recreation)
+    origins: dict[Operation, list[Operation]] = field(
+        default_factory=dict[Operation, list[Operation]]
+    )
     created: Set[Ref] = field(default_factory=frozenset[Ref])
     reused: Set[Ref] = field(default_factory=frozenset[Ref])
     dropped: Set[Ref] = field(default_factory=frozenset[Ref])

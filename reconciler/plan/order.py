@@ -15,6 +15,7 @@ from reconciler.model.statement import Statement
 from reconciler.plan.edges import order_graph
 from reconciler.plan.graph import Graph, components, find_cycle, inverted, quotient, sort
 from reconciler.plan.operations import Operation, Operations
+from reconciler.plan.rewrites import combine_rewrites
 from reconciler.plan.rules.names import free_name_first
 from reconciler.plan.step import Step
 from reconciler.plan.swap import is_quick, taking_freed_names
@@ -31,6 +32,7 @@ def steps_in_order(operations: Operations, renamings: Sequence[Renaming] = ()) -
             "no order works, each of these must come before the next, and the last before the "
             f"first: {', '.join(str(o.ref) for o in cycle)}"
         )
+    operations, graph = combine_rewrites(operations, graph)
     statements = sum(map(len, operations.statements.values()))
     writer = _StepWriter(len(str(statements + len(renamings))))
     writer.write_renamings(renamings)
@@ -117,10 +119,11 @@ def _write_block(
     for operation, statements in _lines(operations, predecessors, order):
         if len(block) == 1 and not same_transaction:
             writer.new_transaction()
+        found = _undone_with_rebinding(operations, operation, statements, writer.last_steps.keys())
+        origins = operations.origins.get(operation) or [operation] * len(found)
         writer.write(
             operation,
-            operations.actions[operation],
-            _undone_with_rebinding(operations, operation, statements, writer.last_steps.keys()),
+            [(o, operations.actions[o], s) for o, s in zip(origins, found, strict=True)],
             predecessors[operation],
         )
 
@@ -231,17 +234,19 @@ class _StepWriter:
     def write(
         self,
         operation: Operation,
-        action: Action,
-        statements: Iterable[Statement],
+        statements: Iterable[tuple[Operation, Action, Statement]],
         predecessors: Iterable[Operation],
     ) -> None:
-        """Write the steps of an operation, each depending on the previous step."""
+        """Write the steps of an operation, each depending on the previous step.
+
+        Each statement comes with the operation on the object that it changes.
+        """
         waits = {s for p in predecessors for s in self.last_steps.get(p, ())}
         waits = (self.last_steps.get(operation, set[str]()) | waits) or self.after_renamings
-        for statement in statements:
+        for origin, action, statement in statements:
             if statement.own_transaction or not statement.transactional:
                 self.new_transaction()
-            waits = {self._append(operation, action, statement, waits)}
+            waits = {self._append(origin, action, statement, waits)}
             if statement.long or not statement.transactional:
                 self.new_transaction()
         self.last_steps[operation] = waits
@@ -273,6 +278,7 @@ class _StepWriter:
             privilege=statement.privilege,
             needs_create_on=statement.needs_create_on,
             question=statement.question,
+            also=statement.also,
         )
         self.steps.append(step)
         return step.id

@@ -61,8 +61,8 @@ def positioned_errors(positions: Positions) -> Generator[None]:
 def _hazards(plan: Plan) -> dict[Named, list[HazardKind]]:
     hazards: dict[Named, list[HazardKind]] = {}
     for step in plan.steps:
-        named = hazards.setdefault((step.kind, step.identity), [])
-        named += [hazard.hazard for hazard in step.hazards]
+        for named in step.objects:
+            hazards.setdefault(named, []).extend(hazard.hazard for hazard in step.hazards)
     return hazards
 
 

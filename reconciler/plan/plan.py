@@ -127,11 +127,10 @@ class Plan(BaseModel):
         return sha256(document.encode()).hexdigest()
 
     def hazards(self) -> dict[HazardKind, list[str]]:
-        """Map every hazard to the reasons in the steps."""
+        """Map every hazard to the reasons in the steps, each once."""
         found: dict[HazardKind, list[str]] = {}
-        for step in self.steps:
-            for hazard in step.hazards:
-                found.setdefault(hazard.hazard, []).append(hazard.reason)
+        for hazard in dict.fromkeys(h for step in self.steps for h in step.hazards):
+            found.setdefault(hazard.hazard, []).append(hazard.reason)
         return found
 
     def transactions(self) -> list[list[Step]]:

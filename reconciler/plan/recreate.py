@@ -137,6 +137,17 @@ def _shadows(altered: Sequence[Change], live: State, context: PlanningContext) -
     return found
 
 
+def unswappable(altered: Sequence[Change], live: State) -> Set[Ref]:
+    """Return the altered columns that no shadow column could replace, were it declared."""
+    return {
+        c.ref
+        for c in altered
+        if isinstance(c.desired, SwappedOnline)
+        and c.ref.on is not None
+        and any(_swap_obstacles(c.ref, c.ref.on, live))
+    }
+
+
 def _swap_obstacles(column: Ref, table: Ref, live: State) -> Iterator[str]:
     """Yield reasons why no shadow column can take the place of the column."""
     has_children = any(table in parents_of(o) for o in live.objects.values())

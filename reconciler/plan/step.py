@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
@@ -47,8 +48,19 @@ class Step(BaseModel):
     privilege: str = ""
     needs_create_on: Literal["", "schema", "database"] = ""
     question: Question | None = None
+    also: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def objects(self) -> tuple[tuple[str, str], ...]:
+        """The objects that the step changes: kind and identity."""
+        return ((self.kind, self.identity), *self.also)
 
     @property
     def quick(self) -> bool:
         """Whether the step takes only a moment after acquiring the lock."""
         return bool(self.lock) and not self.long and self.fill is None and not self.hazards
+
+
+def objects_of(steps: Iterable[Step]) -> set[tuple[str, str]]:
+    """Return the objects that steps change: kind and identity."""
+    return {each for step in steps for each in step.objects}

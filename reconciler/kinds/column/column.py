@@ -17,12 +17,11 @@ from reconciler.kinds.column.not_null import read_not_null
 from reconciler.kinds.column.online import (
     ShadowSwap,
     add_backfilled,
+    add_column,
     alter_type,
     backfill_of_new,
     fill_and_forbid_nulls,
     finish_backfill,
-    hazards_of_adding,
-    mark_sequence,
     question_of_adding,
     restore_type,
     shadow_of,
@@ -171,10 +170,9 @@ class Column(
         if self.overrides:
             yield from self._define_override(context)
         else:
-            add = compose("ADD COLUMN {}", self.clause())
-            added = self.target.alter(add, hazards=hazards_of_adding(self, context))
             question = question_of_adding(self, context)
-            yield mark_sequence(self, added).model_copy(update={"question": question})
+            added = add_column(self, self.clause(), context)
+            yield added.model_copy(update={"question": question})
         for part in parts:
             yield from self._define_in_child(part, context)
 
@@ -328,11 +326,9 @@ class Column(
     def _alter_expression(self, old: Self, context: PlanningContext) -> Iterable[Statement]:
         if self.generated is None or old.generated is None or self.generated == old.generated:
             return
-        action, undo_action = (
-            compose("SET EXPRESSION AS ({})", raw(g)) for g in (self.generated, old.generated)
+        yield self.target.set_expression(
+            self.generated, old.generated, context, virtual=self.virtual
         )
-        hazards = () if self.virtual else (self.target.rewrite_hazard(context),)
-        yield self.target.alter_column(action, undo_action, hazards=hazards)
 
     # -- suspended while a type or collation is replaced -------------------------------------------
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from psycopg import sql
+
 from reconciler.kinds.column.backfill_spec import Backfill, fill
 from reconciler.kinds.column.definition import ColumnDefinition
 from reconciler.kinds.column.identity import Identity
@@ -17,7 +19,7 @@ from reconciler.kinds.column.type_change import collation_sql
 from reconciler.model.context import PlanningContext
 from reconciler.model.datatype import COLLATE_PREFIX
 from reconciler.model.reserved_names import SETTING_PREFIX, UNFILLED_COMMENT
-from reconciler.model.statement import Hazard, Question, Statement, TypeConversion
+from reconciler.model.statement import Question, Statement, TypeConversion
 from reconciler.sql import compose, literal, raw, text
 
 # -- backfills -------------------------------------------------------------------------------------
@@ -55,12 +57,7 @@ def add_backfilled(
     """
     target, not_null = column.target, column.full_not_null
     bare = column.model_copy(update={"not_null": False, "default": None})
-    added = target.alter(
-        compose("ADD COLUMN {}", bare.clause()),
-        compose("DROP COLUMN {}", column.ref.name),
-        hazards=hazards_of_adding(column, context, backfilled=True),
-    )
-    yield mark_sequence(column, added)
+    yield add_column(column, bare.clause(), context, backfilled=True)
     if column.default is not None:
         yield target.set_default(column.default, before=None)
     is_marked = not_null is None or declared_backfill(column, context) is None
@@ -83,16 +80,25 @@ def finish_backfill(column: ColumnDefinition, context: PlanningContext) -> Itera
     yield column.target.comment_on(column.comment)
 
 
-def hazards_of_adding(
-    column: ColumnDefinition, context: PlanningContext, *, backfilled: bool = False
-) -> tuple[Hazard, ...]:
-    """Return the hazard of a table rewrite if ADD COLUMN rewrites the table."""
-    target = column.target
+def add_column(
+    column: ColumnDefinition,
+    clause: sql.Composable,
+    context: PlanningContext,
+    *,
+    backfilled: bool = False,
+) -> Statement:
+    """Add the column, marked as a rewrite of the table if it is one.
+
+    The table's schema gets the sequence of an identity column.
+    """
+    target, add = column.target, compose("ADD COLUMN {}", clause)
+    undo = compose("DROP COLUMN {}", column.ref.name) if backfilled else None
+    where = "schema" if column.full_identity is not None else ""
     is_tiny = context.size(target.on).tiny
     volatile_default = column.volatile and not backfilled and not is_tiny
-    if target.foreign or not column.rewrites_table(volatile_default=volatile_default):
-        return ()
-    return (target.rewrite_hazard(context),)
+    rewrites = column.rewrites_table(volatile_default=volatile_default) and not target.foreign
+    added = target.added(add, undo, context) if rewrites else target.alter(add, undo)
+    return added.model_copy(update={"needs_create_on": where})
 
 
 def question_of_adding(column: ColumnDefinition, context: PlanningContext) -> Question | None:
@@ -117,12 +123,6 @@ def question_of_adding(column: ColumnDefinition, context: PlanningContext) -> Qu
         remedy="declare a default or a backfill",
         must_know=True,
     )
-
-
-def mark_sequence(column: ColumnDefinition, added: Statement) -> Statement:
-    """Mark ADD COLUMN of an identity column: the table's schema gets a sequence."""
-    where = "schema" if column.full_identity is not None else ""
-    return added.model_copy(update={"needs_create_on": where})
 
 
 def fill_and_forbid_nulls(
@@ -156,11 +156,13 @@ def alter_type(new: ColumnDefinition, old: ColumnDefinition, context: PlanningCo
     change = new.type_change(old)
     reset = old.model_copy(update={"storage": None, "compression": None})
     restored = alter_settings(old, reset, target, context.server)
-    return target.alter_column(
-        change.action(raw(using) if using is not None else None),
-        undo=(target.alter_column_sql(change.undo_action()), *(s.sql for s in restored)),
-        hazards=tuple(change.hazards(target.rewrite_hazard(context))),
-    )
+    action = change.action(raw(using) if using is not None else None)
+    undo = (target.alter_column_sql(change.undo_action()), *(s.sql for s in restored))
+    alter = target.alter_column(action, undo=undo, hazards=tuple(change.hazards()))
+    if not change.rewrites:
+        return alter
+    online = not _refusal(new, old) and new.ref not in context.unswappable
+    return target.retyped(alter, action, change.undo_action(), context, online=online)
 
 
 def restore_type(

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from psycopg import sql
 
 from reconciler.model.context import PlanningContext
 from reconciler.model.ref import Ref
-from reconciler.model.statement import Hazard, HazardKind, Statement, TypeConversion
+from reconciler.model.statement import (
+    Hazard,
+    Statement,
+    TableRewrite,
+    TypeConversion,
+    hazard_of_rewrites,
+)
 from reconciler.sql import compose, literal, raw, text
 from reconciler.sql import name as qualified
 
@@ -113,7 +120,7 @@ class Target:
         back = compose(
             "TYPE {} USING {}", raw(conversion.old_name), conversion.convert_back(column)
         )
-        return self.alter_column(forth, back, hazards=(self.rewrite_hazard(context),))
+        return self.retyped(self.alter_column(forth, back), forth, back, context)
 
     def comment_on(self, comment: str | None) -> Statement:
         """Set the comment on the column."""
@@ -124,11 +131,61 @@ class Target:
             sql=text(comment_on), lock="SHARE UPDATE EXCLUSIVE", relation=self.relation, undo=()
         )
 
-    def rewrite_hazard(self, context: PlanningContext) -> Hazard:
-        """Return the hazard of a table rewrite."""
-        size = context.size(self.on).in_bytes
-        why = f"{self.relation} ({size}) is rewritten while nobody can read or write it"
-        return Hazard(hazard=HazardKind.TABLE_REWRITE, reason=why)
+    def retyped(
+        self,
+        alter: Statement,
+        action: sql.Composable,
+        undo_action: sql.Composable,
+        context: PlanningContext,
+        *,
+        online: bool = False,
+    ) -> Statement:
+        """Mark ALTER COLUMN … TYPE as a rewrite; `online`: `retype: online` would do without."""
+        rewrite = self._rewrite("type", compose("ALTER COLUMN {} {}", self.column, action), context)
+        undo = text(compose("ALTER COLUMN {} {}", self.column, undo_action))
+        online = online and not context.size(self.on).empty
+        return _rewriting(alter, rewrite.model_copy(update={"undo": undo, "online": online}))
+
+    def set_expression(
+        self, expression: str, before: str, context: PlanningContext, *, virtual: bool
+    ) -> Statement:
+        """Change the expression of a generated column; stored values are computed anew."""
+        action, undo = (compose("SET EXPRESSION AS ({})", raw(e)) for e in (expression, before))
+        alter = self.alter_column(action, undo)
+        if virtual:
+            return alter
+        of_table, undo_of_table = (
+            compose("ALTER COLUMN {} {}", self.column, a) for a in (action, undo)
+        )
+        rewrite = self._rewrite("expression", of_table, context)
+        return _rewriting(alter, rewrite.model_copy(update={"undo": text(undo_of_table)}))
+
+    def added(
+        self, add: sql.Composable, undo: sql.Composable | None, context: PlanningContext
+    ) -> Statement:
+        """Add the column in a way that writes every row anew."""
+        return _rewriting(self.alter(add, undo), self._rewrite("add", add, context))
+
+    def _rewrite(
+        self,
+        kind: Literal["add", "type", "expression"],
+        action: sql.Composable,
+        context: PlanningContext,
+    ) -> TableRewrite:
+        return TableRewrite(
+            kind=kind,
+            table=text(self.table),
+            relation=self.relation,
+            size=context.size(self.on).in_bytes,
+            action=text(action),
+            column=self.column,
+        )
+
+
+def _rewriting(alter: Statement, rewrite: TableRewrite) -> Statement:
+    """Mark ALTER TABLE as a rewrite of the table, with that hazard first."""
+    hazards = (hazard_of_rewrites([rewrite]), *alter.hazards)
+    return alter.model_copy(update={"rewrite": rewrite, "hazards": hazards})
 
 
 def in_own_transaction(statement: Statement) -> Statement:

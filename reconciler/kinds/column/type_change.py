@@ -208,11 +208,14 @@ class TypeChange:
             why = f"values of {self.ref} are rounded or cut to {self.new[0]}"
             yield Hazard(hazard=HazardKind.DATA_LOSS, reason=why)
 
-    def hazards(self, rewrite: Hazard) -> Iterator[Hazard]:
-        """Yield `rewrite` or the hazard of rebuilt indexes, and the hazard of lost data."""
-        if rewrites(self.old[0], self.new[0]):
-            yield rewrite
-        elif self.old[1] != self.new[1]:
+    @property
+    def rewrites(self) -> bool:
+        """Whether the table is rewritten."""
+        return rewrites(self.old[0], self.new[0])
+
+    def hazards(self) -> Iterator[Hazard]:
+        """Yield the hazards of rebuilt indexes and lost data; the rewrite has its own."""
+        if not self.rewrites and self.old[1] != self.new[1]:
             why = (
                 f"the indexes of {self.ref} are built anew "
                 f"while nobody can read or write {self.relation}"

@@ -30,6 +30,6 @@ COMMIT;
 SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
--- hazard table-rewrite: public.t (8,192 bytes) is rewritten while nobody can read or write it
+-- hazard table-rewrite: public.t (8,192 bytes) is rewritten for d while nobody can read or write it
 ALTER TABLE public.t ADD COLUMN d bigint GENERATED ALWAYS AS IDENTITY NOT NULL;
 COMMIT;

@@ -8,7 +8,7 @@ SET client_min_messages = warning;
 SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
--- hazard table-rewrite: public.p (8,192 bytes) is rewritten while nobody can read or write it
+-- hazard table-rewrite: public.p (8,192 bytes) is rewritten for b while nobody can read or write it
 ALTER TABLE public.p ALTER COLUMN b SET EXPRESSION AS ((a * 3));
 ALTER TABLE public.c ALTER COLUMN b SET EXPRESSION AS ((a * 5));
 COMMIT;

@@ -9,6 +9,6 @@ SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
 ALTER TABLE public.t RENAME COLUMN name TO full_name;
--- hazard table-rewrite: public.t (16,384 bytes) is rewritten while nobody can read or write it
+-- hazard table-rewrite: public.t (16,384 bytes) is rewritten for name while nobody can read or write it
 ALTER TABLE public.t ADD COLUMN name text GENERATED ALWAYS AS (split_part(full_name, ' '::text, 1)) STORED;
 COMMIT;

@@ -9,7 +9,7 @@ SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
 DROP VIEW public.v;
--- hazard table-rewrite: public.t (0 bytes) is rewritten while nobody can read or write it
+-- hazard table-rewrite: public.t (0 bytes) is rewritten for a while nobody can read or write it
 ALTER TABLE public.t ALTER COLUMN a TYPE bigint;
 ALTER TABLE public.t ALTER COLUMN b TYPE character varying(20);
 ALTER TABLE public.t ALTER COLUMN c TYPE numeric(12,2);

@@ -6,6 +6,17 @@ SET check_function_bodies = off;
 SET client_min_messages = warning;
 
 SET lock_timeout = '2s';
+SET statement_timeout = 0;
+BEGIN;
+ALTER TABLE public.t ALTER COLUMN e DROP DEFAULT;
+-- hazard table-rewrite: public.t (16,384 bytes) is rewritten for c, d, e, f while nobody can read or write it
+-- hazard data-loss: values of column public.t.d are rounded or cut to numeric(12,1)
+-- hazard data-loss: values of column public.t.f are rounded or cut to date
+ALTER TABLE public.t ALTER COLUMN c TYPE bigint, ALTER COLUMN d TYPE numeric(12,1), ALTER COLUMN e TYPE integer USING (NULLIF(e, ''::text))::integer, ALTER COLUMN f TYPE date;
+ALTER TABLE public.t ALTER COLUMN e SET DEFAULT 2;
+COMMIT;
+
+SET lock_timeout = '2s';
 SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.t ALTER COLUMN a TYPE character varying(20);
@@ -16,36 +27,4 @@ SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.t ALTER COLUMN b TYPE text;
 ALTER TABLE public.t ALTER COLUMN b SET STORAGE external;
-COMMIT;
-
-SET lock_timeout = '2s';
-SET statement_timeout = 0;
-BEGIN;
--- hazard table-rewrite: public.t (16,384 bytes) is rewritten while nobody can read or write it
-ALTER TABLE public.t ALTER COLUMN c TYPE bigint;
-COMMIT;
-
-SET lock_timeout = '2s';
-SET statement_timeout = 0;
-BEGIN;
--- hazard table-rewrite: public.t (16,384 bytes) is rewritten while nobody can read or write it
--- hazard data-loss: values of column public.t.d are rounded or cut to numeric(12,1)
-ALTER TABLE public.t ALTER COLUMN d TYPE numeric(12,1);
-COMMIT;
-
-SET lock_timeout = '2s';
-SET statement_timeout = 0;
-BEGIN;
-ALTER TABLE public.t ALTER COLUMN e DROP DEFAULT;
--- hazard table-rewrite: public.t (16,384 bytes) is rewritten while nobody can read or write it
-ALTER TABLE public.t ALTER COLUMN e TYPE integer USING (NULLIF(e, ''::text))::integer;
-ALTER TABLE public.t ALTER COLUMN e SET DEFAULT 2;
-COMMIT;
-
-SET lock_timeout = '2s';
-SET statement_timeout = 0;
-BEGIN;
--- hazard table-rewrite: public.t (16,384 bytes) is rewritten while nobody can read or write it
--- hazard data-loss: values of column public.t.f are rounded or cut to date
-ALTER TABLE public.t ALTER COLUMN f TYPE date;
 COMMIT;

@@ -9,7 +9,7 @@ SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
 ALTER TABLE public.readings DROP CONSTRAINT sensible;
--- hazard table-rewrite: public.readings (8,192 bytes) is rewritten while nobody can read or write it
+-- hazard table-rewrite: public.readings (8,192 bytes) is rewritten for value while nobody can read or write it
 ALTER TABLE public.readings ALTER COLUMN value TYPE integer[] USING ARRAY[value];
 ALTER TABLE public.readings ADD CONSTRAINT sensible CHECK ((cardinality(value) > 0)) NOT VALID;
 COMMENT ON CONSTRAINT sensible ON public.readings IS 'reconcile is about to validate this again. no zeros';

@@ -9,7 +9,7 @@ SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
 DROP VIEW public.v;
--- hazard table-rewrite: public.m (0 bytes) is rewritten while nobody can read or write it
+-- hazard table-rewrite: public.m (0 bytes) is rewritten for k while nobody can read or write it
 ALTER TABLE public.m ALTER COLUMN k TYPE bigint;
 CREATE VIEW public.v AS
 SELECT k

@@ -61,6 +61,6 @@ COMMIT;
 SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
--- hazard table-rewrite: public.cell (65,536 bytes) is rewritten while nobody can read or write it
+-- hazard table-rewrite: public.cell (65,536 bytes) is rewritten for status while nobody can read or write it; `retype: online` does it while all can
 ALTER TABLE public.cell ALTER COLUMN status TYPE public.cell_status USING (lower(status))::public.cell_status;
 COMMIT;

@@ -14,7 +14,7 @@ CREATE TYPE public.address AS (
     zip integer,
     street text
 );
--- hazard table-rewrite: public.people (16,384 bytes) is rewritten while nobody can read or write it
+-- hazard table-rewrite: public.people (16,384 bytes) is rewritten for home while nobody can read or write it
 ALTER TABLE public.people ALTER COLUMN home TYPE public.address USING CASE WHEN home IS DISTINCT FROM NULL THEN ROW((home).zip::integer, (home).street::text)::public.address END;
 CREATE FUNCTION public.zip_of(a public.address)
 RETURNS text

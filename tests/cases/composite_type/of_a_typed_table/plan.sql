@@ -18,7 +18,7 @@ SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
 ALTER TABLE public.points NOT OF;
--- hazard table-rewrite: public.points (32,768 bytes) is rewritten while nobody can read or write it
+-- hazard table-rewrite: public.points (32,768 bytes) is rewritten for x while nobody can read or write it; `retype: online` does it while all can
 ALTER TABLE public.points ALTER COLUMN x TYPE bigint;
 ALTER TYPE public.point_of_ours RENAME TO reconcile_old_point_of_ours;
 CREATE TYPE public.point_of_ours AS (

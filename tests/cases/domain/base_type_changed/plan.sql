@@ -12,13 +12,11 @@ DROP VIEW public.codes;
 ALTER TABLE public.things ALTER COLUMN code DROP DEFAULT;
 ALTER TYPE public.code RENAME TO reconcile_old_code;
 CREATE DOMAIN public.code AS integer CONSTRAINT code_check CHECK ((VALUE > 0));
--- hazard table-rewrite: public.things (16,384 bytes) is rewritten while nobody can read or write it
-ALTER TABLE public.things ALTER COLUMN code TYPE public.code USING code::public.code;
+-- hazard table-rewrite: public.things (16,384 bytes) is rewritten for code, codes while nobody can read or write it
+ALTER TABLE public.things ALTER COLUMN code TYPE public.code USING code::public.code, ALTER COLUMN codes TYPE public.code[] USING codes::public.code[];
 ALTER TABLE public.things ALTER COLUMN code SET DEFAULT 7;
 CREATE VIEW public.codes AS
 SELECT code
    FROM public.things;
--- hazard table-rewrite: public.things (16,384 bytes) is rewritten while nobody can read or write it
-ALTER TABLE public.things ALTER COLUMN codes TYPE public.code[] USING codes::public.code[];
 DROP DOMAIN public.reconcile_old_code;
 COMMIT;

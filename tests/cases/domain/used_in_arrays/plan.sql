@@ -10,9 +10,7 @@ SET statement_timeout = 0;
 BEGIN;
 ALTER TYPE public.email RENAME TO reconcile_old_email;
 CREATE DOMAIN public.email AS text CONSTRAINT email_check CHECK ((VALUE ~ '^.+@.+$'::text));
--- hazard table-rewrite: public.people (16,384 bytes) is rewritten while nobody can read or write it
-ALTER TABLE public.people ALTER COLUMN address TYPE public.email USING address::public.email;
--- hazard table-rewrite: public.people (16,384 bytes) is rewritten while nobody can read or write it
-ALTER TABLE public.people ALTER COLUMN others TYPE public.email[] USING others::public.email[];
+-- hazard table-rewrite: public.people (16,384 bytes) is rewritten for address, others while nobody can read or write it
+ALTER TABLE public.people ALTER COLUMN address TYPE public.email USING address::public.email, ALTER COLUMN others TYPE public.email[] USING others::public.email[];
 DROP DOMAIN public.reconcile_old_email;
 COMMIT;

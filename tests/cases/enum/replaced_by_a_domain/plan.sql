@@ -12,11 +12,9 @@ DROP VIEW public.moods;
 ALTER TABLE public.days ALTER COLUMN mood DROP DEFAULT;
 ALTER TYPE public.mood RENAME TO reconcile_old_mood;
 CREATE DOMAIN public.mood AS text CONSTRAINT known CHECK ((VALUE = ANY (ARRAY['sad'::text, 'ok'::text])));
--- hazard table-rewrite: public.days (16,384 bytes) is rewritten while nobody can read or write it
-ALTER TABLE public.days ALTER COLUMN mood TYPE public.mood USING mood::text::public.mood;
+-- hazard table-rewrite: public.days (16,384 bytes) is rewritten for mood, moods while nobody can read or write it
+ALTER TABLE public.days ALTER COLUMN mood TYPE public.mood USING mood::text::public.mood, ALTER COLUMN moods TYPE public.mood[] USING moods::text::public.mood[];
 ALTER TABLE public.days ALTER COLUMN mood SET DEFAULT 'ok'::text;
--- hazard table-rewrite: public.days (16,384 bytes) is rewritten while nobody can read or write it
-ALTER TABLE public.days ALTER COLUMN moods TYPE public.mood[] USING moods::text::public.mood[];
 CREATE VIEW public.moods AS
 SELECT mood
    FROM public.days;

@@ -21,15 +21,13 @@ ALTER TYPE public.mood RENAME TO reconcile_old_mood;
 CREATE TYPE public.mood AS ENUM ('happy', 'ok');
 REVOKE ALL ON TYPE public.mood FROM PUBLIC;
 COMMENT ON TYPE public.mood IS 'how one is';
+-- hazard table-rewrite: public.days (49,152 bytes) is rewritten for mood, others while nobody can read or write it
+ALTER TABLE public.days ALTER COLUMN mood TYPE public.mood USING mood::text::public.mood, ALTER COLUMN others TYPE public.mood[] USING others::text::public.mood[];
+ALTER TABLE public.days ALTER COLUMN mood SET DEFAULT 'ok'::public.mood;
 CREATE FUNCTION public.cheer(mood public.mood)
 RETURNS public.mood
 LANGUAGE sql
 AS $function$SELECT 'happy'::public.mood$function$;
--- hazard table-rewrite: public.days (49,152 bytes) is rewritten while nobody can read or write it
-ALTER TABLE public.days ALTER COLUMN mood TYPE public.mood USING mood::text::public.mood;
-ALTER TABLE public.days ALTER COLUMN mood SET DEFAULT 'ok'::public.mood;
--- hazard table-rewrite: public.days (49,152 bytes) is rewritten while nobody can read or write it
-ALTER TABLE public.days ALTER COLUMN others TYPE public.mood[] USING others::text::public.mood[];
 CREATE VIEW public.moods AS
 SELECT mood,
     count(*) AS days

@@ -21,7 +21,7 @@ LANGUAGE sql
 IMMUTABLE
 AS $function$SELECT n * 2::bigint$function$;
 ALTER TABLE public.t ALTER COLUMN a SET DEFAULT public.scaled(21);
--- hazard table-rewrite: public.t (40,960 bytes) is rewritten while nobody can read or write it
+-- hazard table-rewrite: public.t (40,960 bytes) is rewritten for b while nobody can read or write it
 ALTER TABLE public.t ADD COLUMN b bigint GENERATED ALWAYS AS (public.scaled(id)) STORED;
 ALTER TABLE public.t ADD CONSTRAINT big CHECK ((public.scaled(a) > 2)) NOT VALID;
 COMMENT ON CONSTRAINT big ON public.t IS 'reconcile is about to validate this again. ';

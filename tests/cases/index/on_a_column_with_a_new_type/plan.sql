@@ -8,23 +8,14 @@ SET client_min_messages = warning;
 SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
-DROP INDEX public.t_pattern;
--- hazard table-rewrite: public.t (32,768 bytes) is rewritten while nobody can read or write it
-ALTER TABLE public.t ALTER COLUMN d TYPE integer USING d::integer;
--- hazard blocks-writes: public.t (32,768 bytes) cannot be written while index public.t_pattern is built
-CREATE INDEX t_pattern ON public.t USING btree (d);
-COMMIT;
-
-SET lock_timeout = '2s';
-SET statement_timeout = 0;
-BEGIN;
 DROP INDEX public.t_open;
--- hazard table-rewrite: public.t (32,768 bytes) is rewritten while nobody can read or write it
-ALTER TABLE public.t ALTER COLUMN n TYPE bigint;
--- hazard table-rewrite: public.t (32,768 bytes) is rewritten while nobody can read or write it
-ALTER TABLE public.t ALTER COLUMN s TYPE text;
+DROP INDEX public.t_pattern;
+-- hazard table-rewrite: public.t (32,768 bytes) is rewritten for d, n, s while nobody can read or write it
+ALTER TABLE public.t ALTER COLUMN d TYPE integer USING d::integer, ALTER COLUMN n TYPE bigint, ALTER COLUMN s TYPE text;
 -- hazard blocks-writes: public.t (32,768 bytes) cannot be written while index public.t_open is built
 CREATE INDEX t_open ON public.t USING btree (n) WHERE (s = 'open'::text);
+-- hazard blocks-writes: public.t (32,768 bytes) cannot be written while index public.t_pattern is built
+CREATE INDEX t_pattern ON public.t USING btree (d);
 COMMIT;
 
 SET lock_timeout = 0;

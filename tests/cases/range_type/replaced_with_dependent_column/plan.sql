@@ -16,11 +16,7 @@ ALTER FUNCTION public.spanmultirange_of_mine(public.span[]) RENAME TO reconcile_
 ALTER TYPE public.spanmultirange_of_mine RENAME TO reconcile_old_spanmultirange_of_mine;
 ALTER TYPE public.span RENAME TO reconcile_old_span;
 CREATE TYPE public.span AS RANGE (SUBTYPE = double precision, SUBTYPE_DIFF = float8mi, MULTIRANGE_TYPE_NAME = public.spanmultirange_of_mine);
--- hazard table-rewrite: public.spans (16,384 bytes) is rewritten while nobody can read or write it
-ALTER TABLE public.spans ALTER COLUMN a TYPE public.span USING a::text::public.span;
--- hazard table-rewrite: public.spans (16,384 bytes) is rewritten while nobody can read or write it
-ALTER TABLE public.spans ALTER COLUMN b TYPE public.span[] USING b::text::public.span[];
--- hazard table-rewrite: public.spans (16,384 bytes) is rewritten while nobody can read or write it
-ALTER TABLE public.spans ALTER COLUMN c TYPE public.spanmultirange_of_mine USING c::text::public.spanmultirange_of_mine;
+-- hazard table-rewrite: public.spans (16,384 bytes) is rewritten for a, b, c while nobody can read or write it
+ALTER TABLE public.spans ALTER COLUMN a TYPE public.span USING a::text::public.span, ALTER COLUMN b TYPE public.span[] USING b::text::public.span[], ALTER COLUMN c TYPE public.spanmultirange_of_mine USING c::text::public.spanmultirange_of_mine;
 DROP TYPE public.reconcile_old_span;
 COMMIT;

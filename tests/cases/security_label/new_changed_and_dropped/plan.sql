@@ -22,7 +22,7 @@ SET statement_timeout = 0;
 BEGIN;
 SECURITY LABEL FOR guard ON view public.adults IS NULL;
 DROP VIEW public.adults;
--- hazard table-rewrite: public.people (16,384 bytes) is rewritten while nobody can read or write it
+-- hazard table-rewrite: public.people (16,384 bytes) is rewritten for phone while nobody can read or write it
 ALTER TABLE public.people ALTER COLUMN phone TYPE character varying(20);
 CREATE VIEW public.adults AS
 SELECT id,
