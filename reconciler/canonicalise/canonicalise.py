@@ -89,7 +89,8 @@ def _roots(inputs: Inputs, desired: Desired) -> set[Ref]:
     A declared routine of unknown spelling may be any live routine of that name.
     """
     live, declaration = inputs.live, inputs.declaration
-    changed = {r for r, o in desired.objects.items() if live.state.get(r) != o}
+    known = live.state.objects
+    changed = {r for r, o in desired.objects.items() if (was := known.get(r)) is not o and was != o}
     unidentified = {
         (r.kind, r.schema, r.name)
         for r in [*desired.source, *declaration.absent]

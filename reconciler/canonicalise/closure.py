@@ -52,7 +52,7 @@ def _reachable(start: Iterable[Ref], neighbours: Neighbours) -> set[Ref]:
 
 
 def _dependents_in(state: State) -> Neighbours:
-    dependents = state.dependents()
+    dependents = state.dependents
 
     def neighbours(ref: Ref) -> Iterator[Ref]:
         yield from dependents.get(ref, ())

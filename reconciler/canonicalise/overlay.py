@@ -17,7 +17,7 @@ from reconciler.introspect.partitions import on_its_own
 from reconciler.kinds import KINDS
 from reconciler.model.companion import goes_along
 from reconciler.model.declared import declared_arguments
-from reconciler.model.inheritance import filled, in_place_of, inherited_by, parents_of
+from reconciler.model.inheritance import Inheriting, filled, in_place_of, inherited_by, parents_of
 from reconciler.model.markers import GuardsRows
 from reconciler.model.object import Object
 from reconciler.model.owned import GrantsOf, Owned, owner_of
@@ -221,10 +221,12 @@ def _copies(obj: Object, state: State) -> Iterator[Ref]:
 
 def _merged_on_joining(live: State, declared: Mapping[Ref, Object], dropped: Set[Ref]) -> set[Ref]:
     """Collect constraints and indexes that become those of a parent that their table joins."""
+    tables = _with_parents(live, declared)
+    joining = [r for r, o in tables.items() if {*parents_of(o)} - {*parents_of(live[r])}]
+    if not joining:
+        return set()
     full = {r: o.over(live.get(r)) for r, o in declared.items()}
     later = State({**{r: o for r, o in live.objects.items() if r not in dropped}, **full})
-    known = {r: {*parents_of(o)} - {*parents_of(live[r])} for r, o in full.items() if r in live}
-    joining = [r for r, joined in known.items() if joined]
     return {
         own.ref
         for table in joining
@@ -243,18 +245,27 @@ def _kept_after_leaving(
     """
     if scope.prune or declaration.recorded:
         return {}
+    tables = _with_parents(live.state, declared)
+    leaving = [r for r, o in tables.items() if {*parents_of(live.state[r])} - {*parents_of(o)}]
+    if not leaving:
+        return {}
     full = {r: o.over(live.state.get(r)) for r, o in declared.items()}
     later = State({**live.state.objects, **full})
     kept: dict[Ref, Object] = {}
-    for ref, obj in full.items():
-        if _leaves_parent(live.state.get(ref), obj):
-            exclusive = declaration.exclusive.get(ref, frozenset())
-            kept |= _kept_of_parents(live, ref, later.inherited(ref).keys(), exclusive)
+    for ref in leaving:
+        exclusive = declaration.exclusive.get(ref, frozenset())
+        kept |= _kept_of_parents(live, ref, later.inherited(ref).keys(), exclusive)
     return kept
 
 
-def _leaves_parent(current: Object | None, obj: Object) -> bool:
-    return current is not None and bool({*parents_of(current)} - {*parents_of(obj)})
+def _with_parents(live: State, declared: Mapping[Ref, Object]) -> dict[Ref, Object]:
+    """Return the live tables that may have parents, as they are declared."""
+    may_have = {r: o for r, o in declared.items() if r in live and _may_have_parents(o)}
+    return {r: o.over(live[r]) for r, o in may_have.items()}
+
+
+def _may_have_parents(obj: Object) -> bool:
+    return isinstance(obj, Inheriting)
 
 
 def _kept_of_parents(

@@ -53,6 +53,8 @@ class Change:
 
 def changes(live: State, desired: State) -> tuple[Change, ...]:
     """List the differing objects in the order of the desired state, dropped objects last."""
+    if live is desired:
+        return ()
     differing = [Change(r, live.get(r), o) for r, o in desired.objects.items() if live.get(r) != o]
     dropped = [Change(r, o, None) for r, o in live.objects.items() if r not in desired]
     return (*differing, *dropped)

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 
 from psycopg import IsolationLevel
 
@@ -65,10 +64,10 @@ class Snapshot:
     addresses: Mapping[Address, Ref] = field(default_factory=dict[Address, Ref])
     kept: Sequence[str] = ()
 
-    @cached_property
+    @property
     def standing_on(self) -> Mapping[Ref, set[Ref]]:
-        """Map each object to the direct dependents."""
-        return self.state.dependents()
+        """The direct dependents of each object."""
+        return self.state.dependents
 
 
 def introspect(connection: Connection, standing_for: Server | None = None) -> Snapshot:

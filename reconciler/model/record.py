@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import Any, ClassVar, Self
 
 from psycopg import sql
@@ -79,6 +80,7 @@ class Record(BaseModel):
     # -- declared, read and compared --------------------------------------------------------------
 
     @classmethod
+    @cache
     def derived(cls) -> frozenset[str]:
         """Return the fields read from the catalog and never declared."""
         return frozenset(
@@ -88,19 +90,22 @@ class Record(BaseModel):
     @classmethod
     def kept(cls) -> frozenset[str]:
         """Return the fields with the live value kept if omitted in a declaration."""
-        return ATTACHED if cls.omitted_is_default else frozenset(cls.model_fields)
+        fields = frozenset(cls.model_fields)
+        return ATTACHED & fields if cls.omitted_is_default else fields
 
     def over(self, live: Self | None, *, complete: bool = False) -> Self:
         """Complete the declaration with live values of omitted fields, unless `complete`."""
         if live is None or complete:
             return self
         omitted = self.kept() - self.model_fields_set
-        values = {f: getattr(live, f) for f in omitted if f in type(self).model_fields}
+        values = {f: getattr(live, f) for f in omitted}
         return self.model_copy(update=values | {"ref": self.ref})
 
     def matches(self, live: Self) -> bool:
         """Compare with a live object, ignoring derived fields unset in `self`."""
         unset = self.derived() - self.model_fields_set
+        if not unset:
+            return self == live
         return self.model_copy(update={n: getattr(live, n) for n in unset}) == live
 
     def with_attached_of(self, other: Self) -> Self:
@@ -110,6 +115,8 @@ class Record(BaseModel):
 
     def as_state(self) -> Self:
         """Return the object without the fields stored in no catalog."""
+        if self.renamed_from is None and not self.depends_on:
+            return self
         return self.model_copy(update={"renamed_from": None, "depends_on": ()})
 
     def fields(self) -> dict[str, Any]:

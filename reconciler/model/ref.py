@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 _PARTS = re.compile(r'"((?:[^"]|"")+)"|([^".\s]+)')
 
@@ -27,6 +28,13 @@ class Ref:
     name: str
     on: Ref | None = None
     arguments: str | None = None
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.kind, self.schema, self.name, self.on, self.arguments))
 
     @property
     def schema_ref(self) -> Ref:

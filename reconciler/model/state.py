@@ -45,14 +45,25 @@ class State:
 
     def needs(self, ref: Ref) -> frozenset[Ref]:
         """Return the direct dependencies of the object, within the state."""
+        found = self._needs.get(ref)
+        if found is None:
+            found = self._needs[ref] = self._needed(ref)
+        return found
+
+    @cached_property
+    def _needs(self) -> dict[Ref, frozenset[Ref]]:
+        return {}
+
+    def _needed(self, ref: Ref) -> frozenset[Ref]:
         obj = self.objects.get(ref)
         known = self.edges.get(ref, frozenset[Ref]())
         if obj is not None:
             known = (known | obj.needs()) - deferred_needs(obj)
         return frozenset(r for r in known if r in self.objects and r != ref)
 
+    @cached_property
     def dependents(self) -> dict[Ref, set[Ref]]:
-        """Return the direct dependents of every ref."""
+        """The direct dependents of every ref."""
         dependents: dict[Ref, set[Ref]] = {}
         for ref in self.objects:
             for needed in self.needs(ref):

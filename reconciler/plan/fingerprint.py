@@ -93,7 +93,9 @@ def _depended_on(operations: Operations) -> Set[Ref]:
         *recreation.recreated,
         *recreation.suspended,
     }
-    dependents = operations.live.dependents()
+    if not changed:
+        return set()
+    dependents = operations.live.dependents
     found = {r.schema_ref for r in changed if any(r.schema_ref in s.needs(r) for s in states)}
     queue = [*changed, *(d for r in changed for d in dependents.get(r, ()))]
     while queue:
@@ -123,8 +125,8 @@ def _digests(subjects: _Subjects, state: State, leftovers: Leftovers) -> dict[st
 
 def _dependents(refs: Iterable[Ref], state: State) -> dict[Ref, Iterable[Ref]]:
     """Map each object to the dependents of the object."""
-    dependents = state.dependents()
-    return {ref: dependents.get(ref, ()) for ref in _sorted(refs)}
+    found = _sorted(refs)
+    return {ref: state.dependents.get(ref, ()) for ref in found}
 
 
 def _leftovers_on(tables: Iterable[Ref], leftovers: Leftovers) -> dict[Ref, list[str]]:

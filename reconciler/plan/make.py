@@ -165,6 +165,8 @@ def _fingerprint(operations: Operations, comparison: Comparison) -> dict[str, st
 
 def _touched(changes: Sequence[Change], before: State, desired: State) -> tuple[Ref, ...]:
     """List changed objects, and inherited parts declared as a child table's own."""
+    if before is desired:
+        return ()
     differing = {r for r in {*before, *desired} if before.get(r) != desired.get(r)}
     refs = {c.ref for c in changes} | differing
     return tuple(sorted(refs, key=lambda r: (r.order, r.kind, str(r.on))))

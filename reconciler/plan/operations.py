@@ -152,6 +152,11 @@ class Operations:
         drop, create = self.drop_of(ref), self.create_of(ref)
         return None if drop and create else drop or create
 
+    @property
+    def affected(self) -> Set[Ref]:
+        """The objects with an operation."""
+        return {o.ref for o in (*self.statements, *self.part_of)}
+
     def in_phase(self, phase: Phase) -> Iterator[Operation]:
         """Yield the operations of a phase."""
         return (o for o in self.statements if o.phase == phase)

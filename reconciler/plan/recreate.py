@@ -172,7 +172,7 @@ class _Search:
         found: Recreation,
     ) -> None:
         self.live, self.desired, self.context, self.found = live, desired, context, found
-        self.dependents: Mapping[Ref, set[Ref]] = live.dependents()
+        self.dependents: Mapping[Ref, set[Ref]] = live.dependents
         self.altered = {c.ref for c in altered}
         self.names_of_new = {
             (o.ref.schema, o.relation_name)

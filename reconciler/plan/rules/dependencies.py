@@ -20,7 +20,8 @@ Pair = tuple[Operation | None, Operation | None]
 
 def drop_before_create(operations: Operations) -> Iterator[Pair]:
     """Drop a replaced object before creating the new object."""
-    for ref in operations.desired:
+    affected = operations.affected
+    for ref in (r for r in operations.desired if r in affected):
         yield operations.drop_of(ref), operations.create_of(ref)
 
 
@@ -29,7 +30,8 @@ def create_after_needed(operations: Operations) -> Iterator[Pair]:
 
     Creation does not wait for alterations of the object's table or schema.
     """
-    for ref in operations.desired:
+    affected = operations.affected
+    for ref in (r for r in operations.desired if r in affected):
         if (create := operations.create_of(ref)) is None:
             continue
         for needed in operations.desired.needs(ref):
@@ -118,7 +120,8 @@ def _accepted(operations: Operations, ref: Ref, needed: Ref) -> bool:
 
 def live_needs(operations: Operations) -> Iterator[tuple[Ref, Ref]]:
     """Yield pairs of a live object with an operation and a needed object."""
-    for ref in operations.live:
+    affected = operations.affected
+    for ref in (r for r in operations.live if r in affected):
         if operations.drop_of(ref) or operations.create_of(ref):
             for needed in operations.live.needs(ref):
                 yield ref, needed
@@ -198,7 +201,7 @@ def _hidden_dependents(state: State) -> Iterator[tuple[Ref, Ref]]:
         for needed in state.needs(ref)
         if needed.arguments is not None
     ]
-    dependents = state.dependents() if hiding else {}
+    dependents = state.dependents if hiding else {}
     for ref, routine in hiding:
         for dependent in dependents.get(routine, set[Ref]()) - {ref}:
             yield ref, dependent

@@ -125,7 +125,7 @@ def drop_dependents_before_altering_one_way(operations: Operations) -> Iterator[
 
 def _replaced_by_undo(operations: Operations) -> Iterator[tuple[Operation, set[Ref]]]:
     """Yield ALTERs undone by replacement, each with the staying objects replaced by the undo."""
-    dependents = operations.live.dependents() if operations.one_way else {}
+    dependents = operations.live.dependents if operations.one_way else {}
     for operation in operations.one_way:
         found, queue = set[Ref](), [operation.ref]
         while queue:
