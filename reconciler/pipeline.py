@@ -24,6 +24,7 @@ from reconciler.diff.renames import refs_after
 from reconciler.errors import PlanRefused, ProofError, ReconcileError, StatementFailed
 from reconciler.introspect.introspect import Snapshot, introspect
 from reconciler.introspect.notices import unfinished_notices
+from reconciler.introspect.replication import read_replication
 from reconciler.introspect.sizes import read_sizes
 from reconciler.introspect.unmanaged import unmanaged
 from reconciler.journal.history import Detail, Run, detail, last_that_changed, later, runs
@@ -284,7 +285,7 @@ def _plan(job: Job, live: Snapshot, connection: Connection, size: Size | None = 
             *unset_options(job.declaration.objects.values(), live.state.objects),
             *unmanaged(connection, live, job.scope),
         ]
-        plan = _proven_plan(job, live, _with_sizes(canonical, connection, size), notes)
+        plan = _proven_plan(job, live, _with_facts(canonical, connection, size), notes)
         answers = tuple(ask(plan, connection)) if job.questions else ()
         return plan.model_copy(update={"answers": answers}).sealed() if answers else plan
 
@@ -318,15 +319,17 @@ def _proven_plan(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence
         raise
 
 
-def _with_sizes(canonical: Canonical, connection: Connection, size: Size | None) -> Canonical:
-    """Read the sizes of the compared relations, unless nothing differs."""
+def _with_facts(canonical: Canonical, connection: Connection, size: Size | None) -> Canonical:
+    """Read sizes and replication of the compared relations, unless nothing differs."""
     if canonical.connection is None:
         return canonical
     before = canonical.before or canonical.live
     relations = [ref for ref, obj in before.objects.items() if obj.relation]
     names = {new: old for old, new in refs_after(relations, canonical.renamings).items()}
     sizes = read_sizes(connection, names) if size is None else dict.fromkeys(names, size)
-    context = replace(canonical.context, sizes=sizes)
+    schemas = canonical.context.server.has_publication_details
+    replication = read_replication(connection, names, schemas=schemas)
+    context = replace(canonical.context, sizes=sizes, replication=replication)
     return replace(canonical, context=context)
 
 

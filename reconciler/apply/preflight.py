@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.apply import backfill
+from reconciler.apply.subscribers import subscribers
 from reconciler.kinds import KINDS
 from reconciler.model.reserved_names import SHADOW_PREFIX
 from reconciler.model.statement import HazardKind
@@ -123,6 +124,9 @@ def preflight(plan: Plan, connection: Connection, *, questions: bool = True) -> 
     found += _backfills(plan, connection)
     found += _published(plan, connection)
     found += _published_without_identity(plan, connection)
+    if not state["standby"]:
+        changed = _relations(s for s in plan.steps if s.fill or s.lock == "ACCESS EXCLUSIVE")
+        found += [Finding(message) for message in subscribers(connection, changed)]
     answers = ask(plan, connection) if questions else []
     found += [Finding(a.message, refuses=a.refuses) for a in answers]
     found += _old_transactions(plan, connection)

@@ -19,6 +19,8 @@ from reconciler.model.deferred import Deferred
 from reconciler.model.object import InlinePart, Object, PlanningContext
 from reconciler.model.record import ATTACHED
 from reconciler.model.ref import Ref
+from reconciler.model.replicated import Replicated
+from reconciler.model.replication import Replication, stops_subscription
 from reconciler.model.row_identity import PublishesRows
 from reconciler.model.statement import Hazard, HazardKind, Statement, TypeConversion
 from reconciler.model.table_like import INHERITANCE_COLUMNS, InheritableTable
@@ -30,7 +32,7 @@ from reconciler.sql import compose, joined, name, raw, text
 USING = "using index "  # how `replica_identity` names an index
 
 
-class Table(Deferred, PinsType, PublishesRows, InheritableTable):
+class Table(Deferred, PinsType, PublishesRows, Replicated, InheritableTable):
     """An ordinary or partitioned table, or a partition; columns and the like are own objects."""
 
     kind: ClassVar[str] = "table"
@@ -179,6 +181,24 @@ class Table(Deferred, PinsType, PublishesRows, InheritableTable):
             relation=self.ref.identity,
             hazards=(Hazard(hazard=HazardKind.DATA_LOSS, reason=reason),),
         )
+
+    # -- logical replication ---------------------------------------------------------------------
+
+    @classmethod
+    def replication_hazards(
+        cls, before: Self | None, after: Self | None, replication: Replication
+    ) -> Iterable[Hazard]:
+        if before is not None and after is None and (writer := replication.writers(before.ref)):
+            yield stops_subscription(writer, f"{before.ref} goes, and it writes into it")
+
+    def renaming_hazards(self, old: str, replication: Replication) -> Iterable[Hazard]:
+        if sender := replication.senders(self.ref):
+            yield replication.stops_subscribers(
+                f"{sender} sends {self.ref} instead of {old}",
+                "one that has no table of that name stops; rename it there at the same time",
+            )
+        if writer := replication.writers(self.ref):
+            yield stops_subscription(writer, f"it writes into {old}, which is now {self.ref}")
 
     # -- ALTER TABLE -----------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from reconciler.model.facts import Leftover, Parents, PartitionCopies, Partition
 from reconciler.model.privileges import Grants
 from reconciler.model.record import Record
 from reconciler.model.ref import Ref
+from reconciler.model.replication import Replication
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 
@@ -43,6 +44,7 @@ class PlanningContext:
     bounds                        for tables that become partitions, the columns of the partition
                                   key, and the bound as a condition on them
     without_identity              tables of which no UPDATE and no DELETE can be published
+    replication                   publications, slots and subscriptions of the target's tables
     scratch_order                 the order in which scratch created the desired objects
     reparenting                   statements before and after a child table changes its parents
                                   from the first tuple to the second
@@ -82,6 +84,7 @@ class PlanningContext:
         default_factory=dict[Ref, tuple[tuple[str, ...], str]]
     )
     without_identity: Set[Ref] = frozenset()
+    replication: Replication = field(default_factory=Replication)
     scratch_order: Mapping[Ref, int] = field(default_factory=dict[Ref, int])
     reparenting: Mapping[
         tuple[Ref, Parents, Parents], tuple[Sequence[Statement], Sequence[Statement]]

@@ -5,6 +5,9 @@ https://www.postgresql.org/docs/current/logical-replication-publication.html
 
 from __future__ import annotations
 
+from collections.abc import Set
+
+from reconciler.model.inheritance import is_partition, parents_of
 from reconciler.model.object import Object
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
@@ -28,16 +31,24 @@ class IdentifiesRows(Object):
         raise NotImplementedError
 
 
+def identifies_rows(obj: Object | None) -> bool:
+    """Tell whether any object identifies the rows of its table."""
+    return isinstance(obj, IdentifiesRows) and obj.identifies_rows
+
+
 def tables_without_identity(state: State) -> frozenset[Ref]:
     """Collect the tables of which no UPDATE and no DELETE can be published."""
-    keys = {
-        o.ref.on
-        for o in state.objects.values()
-        if isinstance(o, IdentifiesRows) and o.identifies_rows
-    }
+    keys = {o.ref.on for o in state.objects.values() if identifies_rows(o)}
     return frozenset(
         ref
         for ref, obj in state.objects.items()
         if isinstance(obj, PublishesRows)
-        and not (ref in keys if obj.row_identity is None else obj.row_identity)
+        and not (_has_key(state, ref, keys) if obj.row_identity is None else obj.row_identity)
     )
+
+
+def _has_key(state: State, table: Ref, keys: Set[Ref | None]) -> bool:
+    """Tell whether a table has a primary key, be it that of its partitioned table."""
+    obj = state.get(table)
+    above = parents_of(obj) if obj is not None and is_partition(obj) else ()
+    return table in keys or any(_has_key(state, parent, keys) for parent in above)

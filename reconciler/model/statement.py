@@ -21,6 +21,7 @@ class HazardKind(StrEnum):
     LONG_SCAN = "long-scan"
     WEAKENS_SECURITY = "weakens-security"
     IRREVERSIBLE = "irreversible"
+    STOPS_REPLICATION = "stops-replication"
 
 
 class Hazard(BaseModel, frozen=True, extra="forbid", defer_build=True):

@@ -20,6 +20,7 @@ from reconciler.plan.fingerprint import fingerprint_of
 from reconciler.plan.operations import Operation, Operations
 from reconciler.plan.order import steps_in_order
 from reconciler.plan.plan import Plan, Planned, Renamed
+from reconciler.plan.replication import add_replication_hazards, renamings_with_hazards
 from reconciler.plan.step import Step
 from reconciler.plan.undo import add_undo_of_one_way
 from reconciler.plan.unproven import unproven_by_steps
@@ -69,7 +70,9 @@ def make_plan(comparison: Comparison, info: PlanInfo) -> Plan:
         replace(context, without_identity=tables_without_identity(desired)),
     )
     add_undo_of_one_way(operations)
-    steps = steps_in_order(operations, comparison.renamings)
+    add_replication_hazards(operations)
+    renamings = renamings_with_hazards(comparison.renamings, operations)
+    steps = steps_in_order(operations, renamings)
     return Plan(
         target=redacted(info.target),
         database=info.database,

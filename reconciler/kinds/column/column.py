@@ -9,7 +9,6 @@ from psycopg import sql
 
 from reconciler.kinds.column.catalog import query
 from reconciler.kinds.column.counter import drop_identity, goes_on_counting, hand_over
-from reconciler.kinds.column.definition import ColumnDefinition
 from reconciler.kinds.column.fill_trigger import FillTrigger
 from reconciler.kinds.column.identity import Identity, sequence_of
 from reconciler.kinds.column.inherited import fields_of_override, inherited_fields, restate
@@ -26,6 +25,7 @@ from reconciler.kinds.column.online import (
     restore_type,
     shadow_of,
 )
+from reconciler.kinds.column.replication import ReplicatedColumn
 from reconciler.kinds.column.shadow import ShadowColumn
 from reconciler.kinds.column.storage import (
     SETTINGS,
@@ -54,7 +54,7 @@ from reconciler.sql import compose, raw, text
 
 
 class Column(
-    Suspendable, Deferred, OnlineRecipe, ChangesType, CommitsTogether, Grantable, ColumnDefinition
+    Suspendable, Deferred, OnlineRecipe, ChangesType, CommitsTogether, Grantable, ReplicatedColumn
 ):
     """A column of a table, in short `name: type`."""
 

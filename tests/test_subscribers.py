@@ -1,0 +1,154 @@
+"""Test plans for the two ends of logical replication, each against a real subscription."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Generator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from psycopg import conninfo
+
+from reconciler import pipeline
+from reconciler.apply.preflight import preflight
+from reconciler.errors import PlanRefused
+from reconciler.plan.plan import Plan
+from reconciler.server.connection import connect
+from reconciler.server.kept import start_embedded
+from reconciler.server.locks import LockPolicy
+from tests.conftest import Database
+from tests.test_execute import RecordingWatcher
+from tests.test_locks import job_of
+
+TABLES = """
+    CREATE TABLE things (id int PRIMARY KEY, label varchar(20), must int NOT NULL);
+    CREATE TABLE listed (id int PRIMARY KEY, sent int, kept int);
+    CREATE TABLE measured (id int, day date, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
+    CREATE TABLE measured_all PARTITION OF measured DEFAULT;
+    CREATE TABLE private (id int PRIMARY KEY);"""
+FEED = """CREATE PUBLICATION feed
+    FOR TABLE things, measured, TABLE listed (id, sent)"""
+
+
+@pytest.fixture(scope="module")
+def ends() -> Generator[tuple[Database, Database]]:
+    """Return a publisher and its subscriber, on a server of their own."""
+    purpose = f"logical-{os.getpid()}"
+    with connect(start_embedded(purpose).url) as connection:
+        for setting, value in (("wal_level", "logical"), ("fsync", "off")):
+            connection.execute(f"ALTER SYSTEM SET {setting} = {value}".encode())
+    start_embedded(purpose).stop()
+    server = start_embedded(purpose)
+    try:
+        (server.folder / "data" / "pg_hba.conf").write_text("local all all trust\n")
+        with connect(server.url) as connection:  # the server's account has no name for `peer`
+            connection.execute("SELECT pg_reload_conf()")
+        here, there = (Database(server.database(n), server.tools) for n in ("here", "there"))
+        here.run(TABLES)
+        there.run(TABLES)
+        here.run(FEED)
+        here.run("SELECT pg_create_logical_replication_slot('copy', 'pgoutput')")
+        sockets = conninfo.conninfo_to_dict(here.url)["host"]
+        there.run(
+            f"CREATE SUBSCRIPTION copy CONNECTION 'host={sockets} dbname=here user=postgres'"
+            " PUBLICATION feed WITH (create_slot = false)"
+        )
+        yield here, there
+    finally:
+        server.stop(signal.SIGQUIT)
+        shutil.rmtree(server.folder)
+
+
+def reasons(plan: Plan, hazard: str) -> list[str]:
+    return [reason for kind, found in plan.hazards().items() if kind == hazard for reason in found]
+
+
+def until(database: Database, query: str, expected: object) -> None:
+    deadline = time.monotonic() + 20
+    while database.value(query) != expected:
+        assert time.monotonic() < deadline, query
+        time.sleep(0.1)
+
+
+def test_what_stops_subscribers_is_a_hazard(
+    ends: tuple[Database, Database], tmp_path: Path
+) -> None:
+    here, _ = ends
+    declared = """
+tables:
+  things:
+    columns: {added: {type: int}, label: {type: text}, must: {state: absent}}
+    constraints: {things_pkey: {state: absent}}
+  listed:
+    columns: {own: {type: int}, kept: {type: bigint}, delivered: {type: int, renamed_from: sent}}
+  readings: {renamed_from: measured, columns: {value: {type: int}}}
+  private: {columns: {own: {type: int}}, constraints: {private_pkey: {state: absent}}}
+"""
+    plan = pipeline.plan_changes(job_of(here, declared, tmp_path))
+    found = "\n".join(reasons(plan, "stops-replication"))
+    assert found.count("publication feed sends") == 5
+    for changed in (
+        "sends the new column public.things.added to subscribers (slot copy)",
+        "sends column public.things.label as text",
+        "no longer sends column public.things.must",
+        "sends column public.listed.delivered instead of sent",
+        "sends table public.readings instead of measured",
+        "sends the new column public.readings.value",
+    ):
+        assert changed in found, found
+    (blocked,) = reasons(plan, "blocks-writes")
+    assert "every UPDATE and DELETE of public.things fails, because publication feed" in blocked
+    with connect(here.url) as connection:
+        findings = [f.message for f in preflight(plan, connection) if "slot" in f.message]
+    assert any("public.things" in f and "copy (active, " in f for f in findings), findings
+
+
+def test_the_order_that_is_told_spares_subscribers(
+    ends: tuple[Database, Database], tmp_path: Path
+) -> None:
+    here, there = ends
+    job = job_of(here, "tables: {things: {columns: {extra: {type: int}}}}", tmp_path)
+    plan = pipeline.plan_changes(job)
+    with pytest.raises(PlanRefused, match="stops-replication"):
+        pipeline.apply_plan(plan, job, here.url, RecordingWatcher(), LockPolicy(), [])
+    allowed = ["stops-replication"]
+    outcome = pipeline.apply_plan(plan, job, here.url, RecordingWatcher(), LockPolicy(), allowed)
+    assert (outcome.failed, outcome.left) == (0, ())
+    here.run("INSERT INTO things (id, must, extra) VALUES (1, 1, 1)")
+    errors = "SELECT apply_error_count > 0 FROM pg_stat_subscription_stats"
+    until(there, errors, expected=True)
+    assert there.value("SELECT count(*) FROM things") == 0
+    there_job = replace(job, target=there.url)
+    first = pipeline.plan_changes(there_job)
+    assert not first.hazards()
+    pipeline.apply_plan(first, there_job, there.url, RecordingWatcher(), LockPolicy(), [])
+    until(there, "SELECT count(*) FROM things WHERE extra = 1", expected=1)
+
+
+def test_what_stops_the_subscription_here_is_a_hazard(
+    ends: tuple[Database, Database], tmp_path: Path
+) -> None:
+    _, there = ends
+    declared = """
+tables:
+  things:
+    columns: {label: {state: absent}}
+    constraints: {things_pkey: {state: absent}}
+  items:
+    renamed_from: listed
+    columns:
+      kept: {not_null: true}
+      need: {type: int, not_null: true}
+      sum: {renamed_from: sent}
+  measured: {state: absent}
+  measured_all: {state: absent}
+  private: {state: absent}
+"""
+    plan = pipeline.plan_changes(job_of(there, declared, tmp_path))
+    found = reasons(plan, "stops-replication")
+    assert all("subscription copy stops here" in reason for reason in found)
+    assert len(found) == 8, found
