@@ -36,7 +36,7 @@ def declare(folder: Path, text: str) -> Path:
 @pytest.mark.parametrize(
     ("declared", "place", "message"),
     [
-        ("tables:\n  t:\n    constraints:\n      c: {check: n >}\n", "4:11", "syntax error"),
+        ("tables:\n  t:\n    constraints:\n      c: {check: n >}\n", "4:11", "missing after >"),
         (
             "tables:\n  t:\n    constraints:\n      c: {check: x > 0}\n",
             "4:11",
@@ -102,7 +102,7 @@ def declare(folder: Path, text: str) -> Path:
         ),
         (
             "tables:\n  t:\n    policies:\n      p: {to: nobody_here, using: n > 0}\n",
-            "4:7",
+            "4:11",
             "role nobody_here does not exist",
         ),
         (
@@ -142,6 +142,128 @@ def test_sql_errors_have_a_position(
     assert message in done.stderr
     assert database.dump() == before
     assert database.value("SELECT to_regnamespace('reconcile')") is None
+
+
+def _problems(database: Database, folder: Path, **files: str) -> set[str]:
+    """Plan the files; return each problem as `line:column message; hint`, without the file."""
+    state = folder / "state"
+    state.mkdir()
+    for title, content in files.items():
+        (state / f"{title}.yml").write_text(content)
+    with pytest.raises(DeclarationError) as raised:
+        pipeline.plan_changes(
+            Job(database.url, load(state), Scope(frozenset({"public"})), questions=False)
+        )
+    return {
+        f"{p.position.line if p.position else '?'} {p.message}; {p.hint}"
+        for p in raised.value.problems
+    }
+
+
+def _assert_found(problems: set[str], *expected: tuple[str, str]) -> None:
+    """Require one problem for each pair of beginning and hint, and no other."""
+    for start, hint in expected:
+        assert [p for p in problems if p.startswith(start) and hint in p], (start, problems)
+    assert len(problems) == len(expected), problems
+
+
+NAMED = """
+CREATE TABLE t (id int, "order" int, "userId" int, price int, url text);
+CREATE SCHEMA app; CREATE TABLE app.stuff (id int);
+CREATE FUNCTION compute(a text) RETURNS int LANGUAGE sql AS 'SELECT 1';
+"""
+
+
+def test_what_does_not_exist_gets_the_nearest_names(database: Database, tmp_path: Path) -> None:
+    database.run(NAMED)
+    found = _problems(
+        database,
+        tmp_path,
+        a="""tables:
+  t:
+    columns:
+      cost: {type: int, renamed_from: price}
+      word: {type: text, default: active}
+      size:
+        default: "1"
+        type: integr
+    indexes:
+      i: {on: urll}
+    constraints:
+      c: {check: userId > 0}
+views:
+  v: {query: SELECT price FROM t}
+  w: {query: SELECT comput(1)}
+  x: {query: SELECT compute(1)}
+  y: {query: SELECT * FROM stuff}
+""",
+    )
+    _assert_found(
+        found,
+        ("5 column public.t.word: cannot use column reference", """did you mean "'active'"?"""),
+        ('8 column public.t.size: type "integr"', "did you mean integer"),
+        ('10 index public.i: column "urll"', "did you mean url?"),
+        ('12 constraint c on public.t: column "userid"', 'is quoted: "userId"'),
+        ("14 view public.v: column", "column public.t.price is renamed to cost"),
+        ("15 view public.w: function comput(integer)", "did you mean compute"),
+        ("16 view public.x: function compute(integer)", "there is public.compute(a text)"),
+        ("17 view public.y: relation", "there is app.stuff"),
+    )
+
+
+def test_faults_hide_no_others_and_what_follows_is_left_out(
+    database: Database, tmp_path: Path
+) -> None:
+    database.run("CREATE TABLE kept (id int);")
+    found = _problems(
+        database,
+        tmp_path,
+        a="""tables:
+  parted:
+    partition_by: range (id)
+    columns:
+      a: int
+      id: {type: int, default: "1"}
+      b: {type: int, generated: a + 1}
+      c: texxt
+    constraints: {follows: {check: c > ''}}
+  kept:
+    cluster_on: nothing
+    columns: {id: int}
+    indexes: {i: {on: id}}
+""",
+        b="""tables:
+  granted:
+    columns: {id: int}
+    grants:
+      postgre: [select]
+views:
+  v: {query: SELECT c FROM parted}
+  w: {query: SELECT id FROM v}
+  x: {query: SELECT * FROM nowhere}
+""",
+        c="""tables:
+  other:
+    columns: {id: int}
+    grants: {public: [slect]}
+    constraints: {c: {check: id >}, d: {check: (id > 0}, e: {check: order > 0}}
+    triggers: {t: {before: insert, execute: f}}
+  named:
+    columns: {order: int}
+""",
+    )
+    _assert_found(
+        found,
+        ('8 column public.parted.c: type "texxt"', "did you mean text?"),
+        ('11 table public.kept: index "nothing" for table', ""),
+        ("5 table public.granted: role postgre does not exist", "did you mean postgres?"),
+        ('9 view public.x: relation "nowhere" does not exist', ""),
+        ('4 table public.other: unrecognized privilege type "slect"', ""),
+        ("5 constraint c on public.other: check: something is missing after >", ""),
+        ("5 constraint d on public.other: check: a bracket is not closed", ""),
+        ("5 constraint e on public.other: check: syntax error at order", '"order" is a word'),
+        ("6 trigger t on public.other: execute: something is missing after f", "f()"),
+    )
 
 
 NEWER = """

@@ -203,7 +203,7 @@ def test_hidden_clauses_are_refused_at_their_places(database: Database, tmp_path
     assert len(raised.value.problems) == 10
     assert all(p.position is not None for p in raised.value.problems)
     assert "9:11: constraint c on public.t: check: syntax error" in str(raised.value)
-    assert "expected one expression, got 'id > 0) NO INHERIT" in str(raised.value)
+    assert "expected one expression; got 'id > 0) NO INHERIT" in str(raised.value)
 
 
 def test_actions_may_follow_the_table_of_a_foreign_key() -> None:

@@ -8,6 +8,7 @@ from itertools import islice
 
 from psycopg import Rollback
 
+from reconciler.canonicalise.hints import missing
 from reconciler.errors import StatementFailed
 from reconciler.introspect.unfilled import unfilled
 from reconciler.model.deferred import complete_deferred, deferred_needs
@@ -157,24 +158,46 @@ class Build:
         first = {r: e for r, e in failed.items() if not self.state.needs(r) & failed.keys()}
         found: Failures = {}
         for ref, error in (first or failed).items():
-            found |= self._failing_parts(ref) or {ref: error}
-        return found
+            found |= {ref: error} if ref in self.created else self._failing_parts(ref, error)
+        names = {r.name: r for r in (*failed, *found)}
+        own = {r: e for r, e in found.items() if names.get(missing(e.message)[1], r) == r}
+        return own or found
 
-    def _failing_parts(self, ref: Ref) -> Failures:
-        """Try the object with each declared part, and return the failing parts."""
-        failed: Failures = {}
-        for part in self.state.parts(ref):
-            if part.ref in self.paths:
-                try:
-                    self._try_with_part(ref, part)
-                except StatementFailed as e:
-                    failed[part.ref] = e
-        return failed
+    def _failing_parts(self, ref: Ref, error: StatementFailed) -> Failures:
+        """Return the declared parts that make CREATE fail, or else the object itself.
 
-    def _try_with_part(self, ref: Ref, part: InlinePart) -> None:
-        with self.connection.transaction():
-            self._run([ref], lambda r: self.state[r].create(self.context, [part], online=False))
-            raise Rollback
+        A part is at fault if the object has the same error with this part alone, and another one
+        or none without any part. The rest is tried again without the faulty parts.
+        """
+        parts = list(self.state.parts(ref))
+        alone = {p.ref: self._error_with(ref, [p]) for p in parts if p.ref in self.paths}
+        bare = self._error_with(ref, [])
+        found: Failures = {}
+        while True:
+            same = {
+                r: e
+                for r, e in alone.items()
+                if e is not None and e.message == error.message and r not in found
+            }
+            if not same or (bare is not None and bare.message == error.message):
+                return found or {ref: error}
+            found |= same
+            parts = [p for p in parts if p.ref not in found]
+            next_error = self._error_with(ref, parts)
+            if next_error is None:
+                return found
+            error = next_error
+
+    def _error_with(self, ref: Ref, parts: Sequence[InlinePart]) -> StatementFailed | None:
+        """Try to create an object with some of its parts, and return the error."""
+        obj = self.state[ref]
+        try:
+            with self.connection.transaction():
+                self._run([ref], lambda _: obj.create(self.context, parts, online=False))
+                raise Rollback
+        except StatementFailed as e:
+            return e
+        return None
 
     # -- execution ---------------------------------------------------------------------------------
 

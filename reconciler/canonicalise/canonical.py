@@ -17,11 +17,15 @@ from reconciler.server.scratch import Scratch
 
 @dataclass(frozen=True)
 class Inputs:
-    """A target, the declaration, and the scope of the comparison."""
+    """A target, the declaration, and the scope of the comparison.
+
+    With `renamings`, `live` is the target after them.
+    """
 
     live: Snapshot
     declaration: Declaration
     scope: Scope
+    renamings: Sequence[Renaming] = ()
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 from reconciler.canonicalise.canonical import Canonical, Inputs
+from reconciler.canonicalise.further import with_further_problems
 from reconciler.canonicalise.overlay import Desired, overlay
 from reconciler.canonicalise.renamed import with_renamings
 from reconciler.canonicalise.scratch_builder import ScratchBuilder
 from reconciler.diff.renames import Renaming, find_renamings, undo_of
-from reconciler.errors import ScratchError
+from reconciler.errors import DeclarationError, ScratchError
 from reconciler.introspect.introspect import Snapshot, introspect
 from reconciler.introspect.unfilled import filled_as
 from reconciler.model.context import PlanningContext
@@ -40,27 +41,46 @@ def canonicalise(
     Raises DeclarationError with all objects that PostgreSQL refuses, ScratchError where no server
     can hold the objects.
     """
-    renamings = find_renamings(live.state, declaration, scope, live.context)
     live = replace(live, context=_within_scope(live.context, declaration, scope))
     inputs = Inputs(live, declaration, scope)
+    with ExitStack() as resources:
+        try:
+            canonical = _canonical(inputs, scratches, resources)
+        except DeclarationError as error:
+            raise with_further_problems(
+                error, inputs, lambda rest: _attempt(rest, scratches)
+            ) from None
+        yield canonical
+
+
+def _attempt(inputs: Inputs, scratches: Callable[[], Iterator[Scratch]]) -> None:
+    with ExitStack() as resources:
+        _canonical(inputs, scratches, resources)
+
+
+def _canonical(
+    inputs: Inputs, scratches: Callable[[], Iterator[Scratch]], resources: ExitStack
+) -> Canonical:
+    """Return both states; databases on scratch last until `resources` close."""
+    live, declaration, scope = inputs.live, inputs.declaration, inputs.scope
+    renamings = find_renamings(live.state, declaration, scope, live.context)
     desired = None if renamings else overlay(live, declaration, scope)
     if desired is not None and not _roots(inputs, desired):
-        yield Canonical(live.state, live.state, live.context)
-        return
+        return Canonical(live.state, live.state, live.context)
     refusals: list[str] = []
     for scratch in scratches():
-        with ExitStack() as resources:
+        with ExitStack() as attempt:
             try:
                 if desired is None:
-                    canonical = _after_renamings(scratch, resources, inputs, renamings)
+                    canonical = _after_renamings(scratch, attempt, inputs, renamings)
                 else:
-                    builder = ScratchBuilder(scratch, resources, inputs, desired)
+                    builder = ScratchBuilder(scratch, attempt, inputs, desired)
                     canonical = builder.canonical(_roots(inputs, desired))
             except ScratchError as e:
                 refusals.append(str(e))
                 continue
-            yield canonical
-            return
+            resources.push(attempt.pop_all())
+            return canonical
     raise ScratchError("no scratch server serves:\n" + "\n".join(f"  {r}" for r in refusals))
 
 
@@ -104,9 +124,8 @@ def _after_renamings(
     scratch: Scratch, resources: ExitStack, inputs: Inputs, renamings: Sequence[Renaming]
 ) -> Canonical:
     """Canonicalise the state after the renamings, and take the renamings back on scratch."""
-    renamed = replace(
-        inputs, live=with_renamings(scratch, inputs.live, inputs.declaration, renamings)
-    )
+    live = with_renamings(scratch, inputs.live, inputs.declaration, renamings)
+    renamed = replace(inputs, live=live, renamings=renamings)
     names = {r.was: r.becomes for r in renamings if not r.part}
     desired = overlay(renamed.live, inputs.declaration, inputs.scope, renamed=names)
     roots = _roots(renamed, desired) | {r.becomes for r in renamings}

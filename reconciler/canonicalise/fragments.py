@@ -6,8 +6,9 @@ no declaration mentions, under the name of one that it does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
+from reconciler.canonicalise.syntax_words import described, quoting_hint
 from reconciler.errors import FragmentError, Problem
 from reconciler.kinds import KINDS
 from reconciler.model.clauses import Clause, Fragment, fragments_in
@@ -15,9 +16,10 @@ from reconciler.model.declared import declared_arguments
 from reconciler.model.object import Object
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration, State
-from reconciler.server.connection import Connection
-from reconciler.server.syntax import syntax_errors
+from reconciler.server.connection import Connection, rows
+from reconciler.server.syntax import SyntaxFault, syntax_errors
 
+RESERVED_WORDS = "SELECT word FROM pg_catalog.pg_get_keywords() WHERE catcode IN ('R', 'T')"
 CLIPPED = 100  # characters of a text or of PostgreSQL's message in a problem
 
 _Occurrence = tuple[Ref, Fragment]
@@ -34,17 +36,27 @@ def prove_fragments(connection: Connection, declaration: Declaration, live: Stat
     texts: dict[tuple[Clause, str], list[_Occurrence]] = {}
     for ref, fragment in _declared(declaration, live):
         texts.setdefault((fragment.clause, fragment.text), []).append((ref, fragment))
-    statements = [(key, s) for key in texts for s in key[0].statements(key[1])]
-    messages: dict[tuple[Clause, str], str] = {}
-    for number, message in syntax_errors(connection, [s for _, s in statements]).items():
-        messages.setdefault(statements[number][0], message)
+    statements = [
+        (key, number, s) for key in texts for number, s in enumerate(key[0].statements(key[1]))
+    ]
+    found: dict[tuple[Clause, str], tuple[int, SyntaxFault]] = {}
+    for number, fault in syntax_errors(connection, [s for _, _, s in statements]).items():
+        key, probe, _ = statements[number]
+        found.setdefault(key, (key[0].offset(probe), fault))
+    names = _reserved_names(connection, declaration, live) if found else set[str]()
     problems = [
-        _problem(declaration, ref, fragment, message)
-        for key, message in messages.items()
-        for ref, fragment in texts[key]
+        _problem(declaration, occurrence, fault, names)
+        for key, fault in found.items()
+        for occurrence in texts[key]
     ]
     if problems:
         raise FragmentError(problems)
+
+
+def _reserved_names(connection: Connection, declaration: Declaration, live: State) -> set[str]:
+    """Return the names of objects that SQL reads as its own words."""
+    words = {row["word"] for row in rows(connection, RESERVED_WORDS)}
+    return words & {ref.name for ref in (*declaration.objects, *live)}
 
 
 def _declared(declaration: Declaration, live: State) -> Iterator[_Occurrence]:
@@ -62,17 +74,29 @@ def _texts(obj: Object | None) -> Iterator[tuple[str, str]]:
         yield from ((f.field, f.text) for f in obj.fragments())
 
 
-def _problem(declaration: Declaration, ref: Ref, fragment: Fragment, message: str) -> Problem:
+def _problem(
+    declaration: Declaration,
+    occurrence: _Occurrence,
+    located: tuple[int, SyntaxFault],
+    names: Set[str],
+) -> Problem:
+    (ref, fragment), (offset, fault) = occurrence, located
     field = (
         KINDS[ref.kind].model_fields[fragment.field].alias or fragment.field
         if fragment.field
         else ""
     )
     title = f"{ref}: {field}" if field else str(ref)
+    message = described(fault, fragment.text, offset)
+    hint = (
+        quoting_hint(fault, fragment.text, offset, names)
+        or fragment.clause.advice_on(fragment.text)
+        or f"expected {fragment.clause.title}"
+    )
     return Problem(
         f"{title}: {clipped(message)}",
         declaration.position(ref, field),
-        f"expected {fragment.clause.title}, got {clipped(fragment.text)!r}",
+        f"{hint}; got {clipped(fragment.text)!r}",
         "syntax-error",
     )
 

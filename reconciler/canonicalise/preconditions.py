@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Set
+from difflib import get_close_matches
 
+from reconciler.canonicalise.hints import did_you_mean
 from reconciler.errors import Position, Problem
 from reconciler.introspect.introspect import Snapshot
 from reconciler.kinds import KINDS
@@ -119,11 +121,20 @@ class _Preconditions:
 
     def roles(self) -> Iterator[Problem]:
         """Check owners and grantees."""
-        hint = "roles are named here, not managed: CREATE ROLE first"
         for ref, obj in self.declared.items():
             for role in sorted(obj.roles() - self.live.roles):
+                nearest = did_you_mean(get_close_matches(role, self.live.roles, 2))
+                hint = f"{nearest} roles are named here, not managed: CREATE ROLE first".strip()
                 message = f"{ref}: role {role} does not exist"
-                yield Problem(message, self._position(ref), hint, "role-not-found")
+                position = self._position(ref, self._key_naming(obj, self.source[ref], role))
+                yield Problem(message, position, hint, "role-not-found")
+
+    def _key_naming(self, obj: Object, origin: Ref, role: str) -> str:
+        """Return the key under which the files name a role: `grants.ROLE`, `owner`, `to`."""
+        fields = type(obj).model_fields.items()
+        keys = {info.alias or f: str(getattr(obj, f)) for f, info in fields if f != "ref"}
+        found = [f"{k}.{role}" for k in keys] + [k for k, v in keys.items() if role in v]
+        return next((k for k in found if (origin, k) in self.declaration.positions), "")
 
     def server(self) -> Iterator[Problem]:
         """Check the installed files of extensions, and the server's version."""

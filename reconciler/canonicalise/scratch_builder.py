@@ -12,7 +12,6 @@ from reconciler.canonicalise.build import (
     Failures,
     listed,
     scratch_context,
-    sql_rule,
 )
 from reconciler.canonicalise.canonical import Canonical, Inputs
 from reconciler.canonicalise.closure import dependency_closure
@@ -24,6 +23,7 @@ from reconciler.canonicalise.guard import (
     require_only_declared_changes,
 )
 from reconciler.canonicalise.overlay import Desired, overlay
+from reconciler.canonicalise.refusals import refused
 from reconciler.errors import (
     DeclarationError,
     FragmentError,
@@ -291,7 +291,9 @@ class ScratchBuilder:
                 raise ScratchError(
                     f"{self.scratch.description} may lack what the target has ({reasons})"
                 )
-        problems = [self._problem(r, e, source, live) for r, e in build.causes(failed).items()]
+        problems = [
+            self._problem(build, r, e, source, live) for r, e in build.causes(failed).items()
+        ]
         if reported := [p for p in problems if p]:
             raise DeclarationError(reported)
         if self.scratch.ours:
@@ -301,22 +303,20 @@ class ScratchBuilder:
             )
 
     def _problem(
-        self, ref: Ref, error: StatementFailed, source: Mapping[Ref, Ref], live: State
+        self,
+        build: Build,
+        ref: Ref,
+        error: StatementFailed,
+        source: Mapping[Ref, Ref],
+        live: State,
     ) -> Problem | None:
         if ref in source:
-            position = self.declaration.position(source[ref], self._sql_key(source[ref]))
-            hint = "; ".join(x for x in (error.detail, error.hint) if x)
-            return Problem(f"{ref}: {error.message}", position, hint, sql_rule(error))
+            return refused(build.connection, self.inputs, source[ref], error)
         if ref in live:
             message = f"{ref} cannot stay as it is beside what is declared: {error.message}"
             hint = "declare it as it should be, or with state: absent"
             return Problem(message, None, hint, "dependent-refused")
         return None
-
-    def _sql_key(self, origin: Ref) -> str:
-        """Return the key of the object's first declared SQL, or "" for the object."""
-        keys = self.declaration.objects[origin].sql_fields
-        return next((k for k in keys if (origin, k) in self.declaration.positions), "")
 
 
 def _reserved_names(*states: Mapping[Ref, Object]) -> frozenset[tuple[str, str]]:

@@ -113,6 +113,9 @@ class EntryReader:
         self.drafts.add_position(ref, "", entry.position)
         for key, child in body.entries.items():
             self.drafts.add_position(ref, key, child.position)
+        if "grants" in body.entries and isinstance(grants := body.entries["grants"].node, Entries):
+            for role, granted in grants.entries.items():
+                self.drafts.add_position(ref, f"grants.{role}", granted.position)
         for key, value in content.fields.items():
             self.drafts.add_position(ref, key, value.position)
 

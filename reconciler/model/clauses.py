@@ -29,6 +29,10 @@ class Clause:
     advice: tuple[tuple[str, str], ...] = ()
     traps: tuple[tuple[str, str, str], ...] = ()
 
+    def offset(self, number: int) -> int:
+        """Return the index at which the text begins in a probe, by number."""
+        return self.probes[number].index("{}")
+
     def advice_on(self, fragment: str) -> str:
         """Return the hint for a refused text, if any."""
         found = (h for p, h in self.advice if re.fullmatch(p, fragment.strip()))

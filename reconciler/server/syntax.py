@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 import psycopg
 from psycopg import pq
@@ -15,23 +16,32 @@ IN_FAILED_TRANSACTION = b"25P02"
 BATCH = 500  # statements sent before the answers are read
 
 
-def syntax_errors(connection: Connection, statements: Sequence[str]) -> dict[int, str]:
-    """Return PostgreSQL's messages, by number, for all that is not one well-formed statement.
+@dataclass(frozen=True)
+class SyntaxFault:
+    """PostgreSQL's message on a statement; `index` is that of the character in the statement."""
+
+    message: str
+    index: int | None = None
+
+
+def syntax_errors(connection: Connection, statements: Sequence[str]) -> dict[int, SyntaxFault]:
+    """Return faults, by number, of all that is not one well-formed statement.
 
     In a failed transaction PostgreSQL parses a statement, and refuses it as such before it looks up
     any name. The extended query protocol refuses several statements in one text.
     """
     encoding = connection.info.encoding
     encoded = [_encoded(s, encoding) for s in statements]
-    found = {n: "a character that PostgreSQL cannot store" for n, s in enumerate(encoded) if not s}
+    impossible = SyntaxFault("a character that PostgreSQL cannot store")
+    found = {n: impossible for n, s in enumerate(encoded) if not s}
     with translated(), connection.transaction(force_rollback=True):
         with suppress(psycopg.errors.DivisionByZero):
             connection.execute("SELECT 1 / 0")
         for start in range(0, len(encoded), BATCH):
             answers = _parse(connection, encoded[start : start + BATCH])
-            for number, message in enumerate(answers, start):
-                if message:
-                    found.setdefault(number, message)
+            for number, fault in enumerate(answers, start):
+                if fault is not None:
+                    found.setdefault(number, fault)
     return found
 
 
@@ -43,8 +53,8 @@ def _encoded(statement: str, encoding: str) -> bytes:
         return b""
 
 
-def _parse(connection: Connection, statements: Sequence[bytes]) -> Iterator[str]:
-    """Send the statements in one go, and yield a message or "" for each.
+def _parse(connection: Connection, statements: Sequence[bytes]) -> Iterator[SyntaxFault | None]:
+    """Send the statements in one go, and yield a fault or None for each.
 
     In blocking mode libpq reads answers while it sends, so that neither side waits for the other.
     """
@@ -61,7 +71,7 @@ def _parse(connection: Connection, statements: Sequence[bytes]) -> Iterator[str]
         wire.nonblocking = 1
 
 
-def _answer(wire: pq.abc.PGconn) -> str:
+def _answer(wire: pq.abc.PGconn) -> SyntaxFault | None:
     result = wire.get_result()
     if result is None:
         raise psycopg.OperationalError(wire.get_error_message())
@@ -70,6 +80,7 @@ def _answer(wire: pq.abc.PGconn) -> str:
     if end is None:
         wire.get_result()  # the synchronisation
     if result.error_field(pq.DiagnosticField.SQLSTATE) == IN_FAILED_TRANSACTION:
-        return ""
+        return None
     message = result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or b"not one statement"
-    return message.decode(errors="replace")
+    position = result.error_field(pq.DiagnosticField.STATEMENT_POSITION)
+    return SyntaxFault(message.decode(errors="replace"), int(position) - 1 if position else None)

@@ -1,0 +1,79 @@
+"""Find the problems that other problems hide: try again without the objects at fault."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence, Set
+from dataclasses import replace
+
+from reconciler.canonicalise.canonical import Inputs
+from reconciler.canonicalise.hints import missing
+from reconciler.errors import DeclarationError, Problem, ReconcileError
+from reconciler.model.ref import Ref
+
+ROUNDS = 3  # a precondition may hide bad syntax, and that a name that does not exist
+
+
+def with_further_problems(
+    first: DeclarationError, inputs: Inputs, attempt: Callable[[Inputs], object]
+) -> DeclarationError:
+    """Return the error with the problems of all objects that are not at fault already.
+
+    `attempt` raises an error with the next problems. What refers to an object at fault follows
+    from the fault, and is left out.
+    """
+    problems = [*first.problems]
+    new, left_out = problems, set[Ref]()
+    for _ in range(ROUNDS):
+        at_fault = _at_fault(inputs, new)
+        if not at_fault:
+            break
+        left_out |= at_fault
+        inputs = _without(inputs, at_fault)
+        new = _independent(_problems(inputs, attempt), {r.name for r in left_out})
+        problems += new
+    if len(problems) == len(first.problems):
+        return first
+    return DeclarationError(sorted(dict.fromkeys(problems), key=_place))
+
+
+def _problems(inputs: Inputs, attempt: Callable[[Inputs], object]) -> Sequence[Problem]:
+    try:
+        attempt(inputs)
+    except DeclarationError as error:
+        return error.problems
+    except ReconcileError:  # what is left cannot be planned either
+        pass
+    return ()
+
+
+def _at_fault(inputs: Inputs, problems: Sequence[Problem]) -> set[Ref]:
+    """Return the declared objects at the problems' positions, with the parts of new ones."""
+    places = {p.position for p in problems if p.position}
+    declaration = inputs.declaration
+    found = {r for (r, _), at in declaration.positions.items() if at in places}
+    live = inputs.live.state
+    children = {r for r in declaration.objects if r.on in found and r.on not in live}
+    return (found | children) & declaration.objects.keys()
+
+
+def _without(inputs: Inputs, refs: Set[Ref]) -> Inputs:
+    objects = {r: o for r, o in inputs.declaration.objects.items() if r not in refs}
+    return replace(inputs, declaration=replace(inputs.declaration, objects=objects))
+
+
+def _independent(problems: Sequence[Problem], names: Set[str]) -> list[Problem]:
+    return [p for p in problems if not names & {*_named(p)}]
+
+
+def _named(problem: Problem) -> Iterator[str]:
+    """Yield the name that does not exist, and the objects before the colon of a message."""
+    subject, _, message = problem.message.partition(": ")
+    yield missing(message or subject)[1]
+    yield message.partition(" does not exist")[0].rpartition(".")[2]
+    if "no unique constraint" in message:  # of the referenced table, named in the message
+        yield message.rpartition('table "')[2].strip('"')
+
+
+def _place(problem: Problem) -> tuple[str, int, int]:
+    at = problem.position
+    return (str(at.file), at.line, at.column) if at else ("", 0, 0)
