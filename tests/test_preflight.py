@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Generator
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -245,3 +250,55 @@ def test_a_pooler_in_transaction_mode_is_refused(
     assert database.value(
         "SELECT to_regclass('fresh') IS NULL AND to_regnamespace('reconcile') IS NULL"
     )
+
+
+@pytest.fixture
+def small_disk() -> Generator[Path]:
+    """Mount a file system of 16 MB."""
+    folder = Path(tempfile.mkdtemp(prefix="reconcile-disk-"))
+    command = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)]
+    mounted = os.geteuid() == 0 and shutil.which("mount") is not None
+    if not mounted or subprocess.run(command, check=False, capture_output=True).returncode:
+        folder.rmdir()
+        pytest.skip("only root may mount a small file system, and not everywhere")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+    folder.rmdir()
+
+
+def test_a_small_disk_of_a_tablespace_is_named(
+    new_database: Callable[..., Database], small_disk: Path, tmp_path: Path
+) -> None:
+    database = new_database("CREATE TABLE t (id int, n int)")
+    server = Path(str(database.value("SELECT current_setting('data_directory')"))).stat()
+    for folder, mode in ((small_disk, 0o755), (small_disk / "space", 0o700)):
+        folder.mkdir(exist_ok=True)
+        os.chown(folder, server.st_uid, server.st_gid)
+        folder.chmod(mode)
+    own = f"small_{os.getpid()}"
+    with connect(database.url) as connection:
+        connection.execute(f"CREATE TABLESPACE {own} LOCATION '{small_disk}/space'".encode())
+    name = database.value("SELECT current_database()")
+
+    def found(declared: str) -> str:
+        job = replace(job_of(database, declared, tmp_path), scratch=database.url)
+        plan = pipeline.plan_changes(job)
+        with connect(database.url) as connection:
+            messages = [f.message for f in preflight(plan, connection)]
+        return "\n".join(m for m in messages if m.startswith("up to"))
+
+    try:
+        database.run(f"ALTER TABLE t SET TABLESPACE {own}")
+        database.run("INSERT INTO t SELECT i FROM generate_series(1, 250000) AS i")
+        backfill = found("tables: {t: {columns: {n: {not_null: true, backfill: 1}}}}")
+        assert f"tablespace {own} ({small_disk}/space), with " in backfill
+        assert own in found(f"tables: {{t: {{indexes: {{i: {{on: id, tablespace: {own}}}}}}}}}")
+        index = "tables: {t: {indexes: {i: {on: id}}}}"
+        assert not found(index)
+        database.run(f"ALTER DATABASE {name} SET maintenance_work_mem = '1MB'")
+        database.run(f"ALTER DATABASE {name} SET temp_tablespaces = {own}")
+        assert own in found(index)
+    finally:
+        database.run("DROP TABLE t")
+        with connect(database.url) as connection:
+            connection.execute(f"DROP TABLESPACE {own}".encode())

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from reconciler.apply import backfill
+from reconciler.apply.disk import space
 from reconciler.apply.subscribers import subscribers
 from reconciler.kinds import KINDS
 from reconciler.model.reserved_names import SHADOW_PREFIX
-from reconciler.model.statement import HazardKind
 from reconciler.plan.plan import Plan
 from reconciler.plan.questions import ask
 from reconciler.plan.step import Step
@@ -91,15 +89,6 @@ _WITHOUT_IDENTITY = """
           OR c.relreplident = 'd' AND NOT EXISTS (SELECT FROM pg_index AS i
                                                   WHERE i.indrelid = c.oid AND i.indisprimary)
     ORDER BY 1, 2"""
-_SPACE_NEEDED = """
-    SELECT setting AS directory,
-           inet_server_addr() IS NULL OR inet_server_addr() <<= '127.0.0.0/8'
-           OR inet_server_addr() = '::1' AS local,
-           (SELECT coalesce(sum(pg_table_size(to_regclass(w.relation))), 0)
-            FROM unnest(%(indexed)s::text[]) AS w(relation))::int8
-           + (SELECT coalesce(sum(pg_total_relation_size(to_regclass(w.relation))), 0)
-              FROM unnest(%(rewritten)s::text[]) AS w(relation))::int8 AS needed
-    FROM pg_settings WHERE name = 'data_directory'"""
 
 
 @dataclass(frozen=True)
@@ -131,7 +120,7 @@ def preflight(plan: Plan, connection: Connection, *, questions: bool = True) -> 
     found += [Finding(a.message, refuses=a.refuses) for a in answers]
     found += _old_transactions(plan, connection)
     found += _invalid_indexes(plan, connection)
-    found += _space(plan, connection)
+    found += [Finding(message) for message in space(plan, connection)]
     found += _lagging_standbys(connection)
     return found
 
@@ -267,36 +256,6 @@ def _invalid_indexes(plan: Plan, connection: Connection) -> Iterator[Finding]:
     }
     for row in rows(connection, _INVALID_INDEXES, values):
         yield Finding(f"the index {row['index']} is invalid, and nothing is declared of it")
-
-
-def _space(plan: Plan, connection: Connection) -> Iterator[Finding]:
-    """Compare free disk space with an upper estimate, if the server runs on this machine.
-
-    An index is rarely larger than its table; a table rewrite writes table and indexes anew.
-    """
-    indexed = _relations(s for s in plan.steps if s.builds_index)
-    rewritten = _relations(s for s in plan.steps if _rewrites(s))
-    if not indexed and not rewritten:
-        return
-    for row in rows(connection, _SPACE_NEEDED, {"indexed": indexed, "rewritten": rewritten}):
-        folder = Path(row["directory"] or "/nowhere")
-        if row["local"] and _is_folder(folder):
-            free = shutil.disk_usage(folder).free
-            if row["needed"] > free:
-                yield Finding(
-                    f"up to {row['needed']:,} bytes may be written to a disk with {free:,} left"
-                )
-
-
-def _rewrites(step: Step) -> bool:
-    return any(h.hazard is HazardKind.TABLE_REWRITE for h in step.hazards)
-
-
-def _is_folder(folder: Path) -> bool:
-    try:
-        return folder.is_dir()
-    except OSError:  # no permission to enter a parent folder
-        return False
 
 
 def _lagging_standbys(connection: Connection) -> Iterator[Finding]:
