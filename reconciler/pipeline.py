@@ -305,7 +305,7 @@ def _proven_plan(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence
     """
     plan = _planned(job, live, canonical, notes)
     try:
-        return _proven(plan, canonical, canonical.connection, live)
+        return _proven(plan, canonical, canonical.connection, live, job)
     except ProofError:
         if canonical.connect_again is None:
             raise
@@ -315,7 +315,7 @@ def _proven_plan(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence
                 context=replace(canonical.context, scratch_order=canonical.scratch_order),
             )
             plan = _planned(job, live, as_built, notes)
-            return _proven(plan, canonical, canonical.connect_again(), live)
+            return _proven(plan, canonical, canonical.connect_again(), live, job)
         raise
 
 
@@ -363,11 +363,11 @@ def _planned(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence[str
 
 
 def _proven(
-    plan: Plan, canonical: Canonical, connection: Connection | None, live: Snapshot
+    plan: Plan, canonical: Canonical, connection: Connection | None, live: Snapshot, job: Job
 ) -> Plan:
     if connection is None or not plan.steps:
         return plan
     recreate_leftovers(connection, canonical.context)
     before = canonical.before or canonical.live
-    left_out = prove(plan, connection, before, canonical.desired, live.context.server)
+    left_out = prove(plan, connection, before, canonical.desired, live.context.server, job.session)
     return plan.without_proof_of(left_out)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TypeVar
 
@@ -29,6 +29,7 @@ from reconciler.plan.plan import Plan
 from reconciler.plan.step import Step
 from reconciler.server.connection import Connection, rows, run_sql, translated
 from reconciler.server.locks import LockPolicy
+from reconciler.server.parameters import SEARCH_PATH
 
 T = TypeVar("T")
 POLL_INTERVAL = 0.5  # seconds between two observations
@@ -152,12 +153,13 @@ class _Attempts:
     def execute(self) -> None:
         """Execute the steps, with retries."""
         first = self._group[0]
-        if first.fill is not None:
-            self._run.transaction = ""
-            _backfill(self._run, first, first.fill)
-            self.count = 1
-        else:
-            with_retries(self._run, self._group, self._once)
+        with _search_path_of(self._run, first):
+            if first.fill is not None:
+                self._run.transaction = ""
+                _backfill(self._run, first, first.fill)
+                self.count = 1
+            else:
+                with_retries(self._run, self._group, self._once)
 
     def _once(self) -> None:
         self.count += 1
@@ -166,6 +168,19 @@ class _Attempts:
             _execute_transaction(self._run, self._group, self.count)
         else:
             _execute_alone(self._run, self._group[0], self.count)
+
+
+@contextmanager
+def _search_path_of(run: Run, step: Step) -> Generator[None]:
+    """Set the search_path of a step; afterwards the session has its own again."""
+    run.search_path = step.search_path or SEARCH_PATH
+    try:
+        yield
+    finally:
+        if run.search_path != SEARCH_PATH:
+            run.search_path = SEARCH_PATH
+            with suppress(StatementFailed):
+                no_timeouts(run)
 
 
 def _backfill(run: Run, step: Step, spec: Fill) -> None:
@@ -202,13 +217,15 @@ def _execute_alone(run: Run, step: Step, attempt: int) -> None:
 def _execute_transaction(run: Run, group: Sequence[Step], attempt: int) -> None:
     """Execute the steps in a single transaction."""
     locked_since: float | None = None
-    timeouts: tuple[float, float] | None = None
+    timeouts: tuple[float, float, str] | None = None
     with translated(), run.connection.transaction():
         run.transaction = transaction_id(run.connection)
         for step in group:
-            needed = statement_timeouts(run, step, attempt, locked_since)
+            run.search_path = step.search_path or SEARCH_PATH
+            lock, statement = statement_timeouts(run, step, attempt, locked_since)
+            needed = lock, statement, run.search_path
             if needed != timeouts:  # no round trip more than necessary while locks are held
-                step_timeouts(run, *needed)
+                step_timeouts(run, lock, statement)
             timeouts, began = needed, time.monotonic()
             run_sql(run.connection, step.sql)
             if locked_since is None and step.lock:

@@ -60,11 +60,31 @@ def guards(plan: Plan, live: Snapshot) -> list[str]:
         return ["the plan was edited after it was made; make a new one with `reconcile plan`"]
     if plan.database != live.database:
         return [f"the plan was made for another database ({plan.target}); make one for this target"]
+    if refused := _search_path_refusal(plan, live):
+        return [refused]
     changed = moved(plan.fingerprint, live.state, live.context.leftovers)
     if not changed:
         return []
     listed = ", ".join(changed[:5])
     return [f"the target has moved since the plan was made: {listed}; make a new plan"]
+
+
+def _search_path_refusal(plan: Plan, live: Snapshot) -> str:
+    """Return why functions would not find, or not only there, what the plan's search_path holds."""
+    path = live.context.default_path
+    needed = {s.search_path for s in plan.steps} - {""}
+    if needed - {path.setting}:
+        return (
+            f"the plan runs functions on the search_path {', '.join(needed)}, and the role has"
+            f" {path.setting} now; make a new plan"
+        )
+    if needed and not path.is_closed:
+        schema, roles = next(iter(path.creators.items()))
+        return (
+            f"the plan runs functions on the search_path {path.setting}, and {', '.join(roles)} may"
+            f" create objects in schema {schema} now; make a new plan"
+        )
+    return ""
 
 
 def hazards_not_allowed(plan: Plan, allow: Collection[str]) -> list[str]:

@@ -14,7 +14,6 @@ from reconciler.errors import ConnectionFailed, StatementFailed
 from reconciler.plan.step import Step
 from reconciler.server.connection import rows
 from reconciler.server.locks import Blocker, Queue, holders, named, pauses, stronger
-from reconciler.server.parameters import SEARCH_PATH
 from reconciler.sql import spellings
 
 T = TypeVar("T")
@@ -88,7 +87,7 @@ def _set_session(run: Run, lock: float, statement: float, idle: int) -> None:
         "pg_catalog.pg_backend_pid() AS pid"
     )
     milliseconds = [f"{ceil(seconds * 1000)}" for seconds in (lock, statement)]
-    values = [SEARCH_PATH, *milliseconds, str(idle)]
+    values = [run.search_path, *milliseconds, str(idle)]
     if rows(run.connection, query, values)[0]["pid"] != run.pid:
         raise ConnectionFailed(POOLED)
 

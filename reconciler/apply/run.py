@@ -14,6 +14,7 @@ from reconciler.plan.plan import Plan
 from reconciler.plan.step import Step
 from reconciler.server.connection import Connection
 from reconciler.server.locks import LockPolicy
+from reconciler.server.parameters import SEARCH_PATH
 
 
 @dataclass
@@ -27,6 +28,7 @@ class Run:
     deadlock_timeout  seconds of waiting after which other sessions look for deadlocks
     autovacuum_grace  seconds for which each step lets autovacuum workers continue
     idle_limits       of the transactions of steps and of others, in milliseconds
+    search_path       of the step under way
     pending           steps without an outcome, in order
     broken            ids of steps that failed or were skipped
     last_words        SQLSTATE and message with which the server ended the session
@@ -51,6 +53,7 @@ class Run:
     pending: list[Step] = field(default_factory=list[Step])
     transaction: str = ""
     last_words: tuple[str, str] | None = None
+    search_path: str = SEARCH_PATH
     deferred: set[Named] = field(default_factory=set[Named])
 
     def hear(self, notice: Diagnostic) -> None:

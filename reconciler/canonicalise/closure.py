@@ -8,6 +8,7 @@ from reconciler.kinds import KINDS
 from reconciler.model.deferred import deferred_needs
 from reconciler.model.inheritance import parents_of
 from reconciler.model.markers import AppliesLast
+from reconciler.model.mentioned import Mentioned
 from reconciler.model.object import InlinePart, Object
 from reconciler.model.partitioned import PartitionedObject
 from reconciler.model.ref import Ref
@@ -64,12 +65,13 @@ def _dependents_in(state: State) -> Neighbours:
 
 def _requirements_in(state: State, planned: Iterable[Object]) -> Neighbours:
     """Step from an object to requirements, inline and deferred parts, and inherited parts."""
-    parts = _parts(state)
+    parts, mentioned = _parts(state), Mentioned(state)
     inherited_from = {p for o in (*state.objects.values(), *planned) for p in parents_of(o)}
 
     def neighbours(ref: Ref) -> Iterator[Ref]:
         yield from state.needs(ref)
         yield from parts.get(ref, ())
+        yield from mentioned.by(ref)
         if ref in state:
             yield from deferred_needs(state[ref])
         if ref in inherited_from:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from psycopg import IsolationLevel
 
+from reconciler.introspect.default_path import default_path
 from reconciler.introspect.objects import Address, read_objects
 from reconciler.introspect.partitions import (
     finish_detaching,
@@ -80,7 +81,11 @@ def introspect(connection: Connection, standing_for: Server | None = None) -> Sn
     if standing_for is not None:
         server = server.standing_for(standing_for)
     with _read_only(connection):
-        return _read(connection, server)
+        found = _read(connection, server)
+        if standing_for is not None:
+            return found
+        path = default_path(connection)
+        return replace(found, context=replace(found.context, default_path=path))
 
 
 @contextmanager

@@ -176,6 +176,10 @@ class Routine(Overloaded, RunsBody, Granted):
     def literal_body(self) -> str | None:
         return None if self.language == "sql" and _ATOMIC.match(self.body) else self.body
 
+    def looked_up(self) -> str | None:
+        compiled = self.language in SYMBOL_LANGUAGES or self._is_sql_standard
+        return None if "search_path" in self.set else "" if compiled else self.body
+
     def _empty(self) -> Self:
         """Return the routine with a body that does nothing, without what the language needs."""
         body = "BEGIN END"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
+from reconciler.model.default_path import DefaultPath
 from reconciler.model.facts import Leftover, Parents, PartitionCopies, PartitionCopy, Size
 from reconciler.model.privileges import Grants
 from reconciler.model.record import Record
@@ -12,6 +13,7 @@ from reconciler.model.ref import Ref
 from reconciler.model.replication import Replication
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
+from reconciler.server.parameters import SEARCH_PATH
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class PlanningContext:
                                   key, and the bound as a condition on them
     without_identity              tables of which no UPDATE and no DELETE can be published
     replication                   publications, slots and subscriptions of the target's tables
+    default_path                  what the server gives to `user` as search_path
+    search_paths                  for columns whose values call functions that need it, that path
     scratch_order                 the order in which scratch created the desired objects
     reparenting                   statements before and after a child table changes its parents
                                   from the first tuple to the second
@@ -85,6 +89,8 @@ class PlanningContext:
     )
     without_identity: Set[Ref] = frozenset()
     replication: Replication = field(default_factory=Replication)
+    default_path: DefaultPath = field(default_factory=DefaultPath)
+    search_paths: Mapping[Ref, str] = field(default_factory=dict[Ref, str])
     scratch_order: Mapping[Ref, int] = field(default_factory=dict[Ref, int])
     reparenting: Mapping[
         tuple[Ref, Parents, Parents], tuple[Sequence[Statement], Sequence[Statement]]
@@ -97,6 +103,10 @@ class PlanningContext:
     def size(self, ref: Ref) -> Size:
         """Return the size of a relation, unknown if the target lacks the relation."""
         return self.sizes.get(ref, Size())
+
+    def search_path_of(self, column: Ref) -> str:
+        """Return the search_path for triggers that evaluate the value of a column."""
+        return self.search_paths.get(column, SEARCH_PATH)
 
     def exchanges(self, table: Ref | None) -> Mapping[str, str]:
         """Return the table's columns to be swapped online, with the names of the shadow columns."""

@@ -20,6 +20,13 @@ class RunsBody(Object):
         """Return the body if PostgreSQL stores it as it was written, not as it understood it."""
         raise NotImplementedError
 
+    def looked_up(self) -> str | None:
+        """Return the part of the body whose names are looked up on the search_path of the caller.
+
+        None if the object sets a search_path of its own.
+        """
+        raise NotImplementedError
+
 
 class FilledByQuery(Object):
     """An object that may hold the result of a query: a materialized view."""
@@ -58,6 +65,11 @@ def without_body(obj: Object) -> Object:
 def literal_body(obj: Object) -> str | None:
     """Return the literal body of any object, if any."""
     return obj.literal_body() if isinstance(obj, RunsBody) else None
+
+
+def looked_up(obj: Object | None) -> str | None:
+    """Return what any object looks up on the search_path of a caller, if it has a body."""
+    return obj.looked_up() if isinstance(obj, RunsBody) else ""
 
 
 def brings(obj: Object) -> frozenset[Ref]:

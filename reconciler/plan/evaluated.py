@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 
 from reconciler.diff.diff import Change
 from reconciler.model.inheritance import Inheritable
+from reconciler.model.mentioned import is_not_read
 from reconciler.model.on_scratch import FilledByQuery
 from reconciler.model.owned import owner_of
 from reconciler.model.ref import Ref
@@ -67,19 +68,9 @@ def _foreign_routines(ref: Ref, desired: State, user: str) -> Iterator[tuple[Ref
     while rest:
         for needed in sorted(desired.needs(rest.pop()) - seen, key=str):
             seen.add(needed)
-            if _is_not_read(needed, ref, desired):
+            if is_not_read(needed, {ref}, desired):
                 continue
             rest.append(needed)
             owner = owner_of(desired.get(needed))
             if needed.arguments is not None and owner not in (None, user):
                 yield needed, owner or ""
-
-
-def _is_not_read(needed: Ref, ref: Ref, desired: State) -> bool:
-    """Tell whether a statement for `ref` evaluates no code of an object that it needs.
-
-    It names columns of its own table, and a query reads columns without computing any value.
-    """
-    if ref.on is not None:
-        return ref.on in (needed, needed.on)
-    return needed.on is not None and isinstance(desired.get(needed), Inheritable)

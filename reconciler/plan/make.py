@@ -21,6 +21,7 @@ from reconciler.plan.operations import Operation, Operations
 from reconciler.plan.order import steps_in_order
 from reconciler.plan.plan import Plan, Planned, Renamed
 from reconciler.plan.replication import add_replication_hazards, renamings_with_hazards
+from reconciler.plan.search_paths import SearchPaths
 from reconciler.plan.step import Step
 from reconciler.plan.undo import add_undo_of_one_way
 from reconciler.plan.unproven import unproven_by_steps
@@ -63,16 +64,21 @@ def make_plan(comparison: Comparison, info: PlanInfo) -> Plan:
     """Order the changes into steps; a pure function. Raises PlanError if no order works."""
     changes, live, desired = comparison.changes, comparison.live, comparison.desired
     context = context_of_reparenting(changes, live, desired, comparison.context)
+    paths = SearchPaths(desired, changes, context)
     operations = collect_operations(
         changes,
         with_inherited(live, [c.live for c in changes]),
         desired,
-        replace(context, without_identity=tables_without_identity(desired)),
+        replace(
+            context,
+            without_identity=tables_without_identity(desired),
+            search_paths=paths.of_columns(changes),
+        ),
     )
     add_undo_of_one_way(operations)
     add_replication_hazards(operations)
     renamings = renamings_with_hazards(comparison.renamings, operations)
-    steps = steps_in_order(operations, renamings)
+    steps = paths.given_to(steps_in_order(operations, renamings))
     return Plan(
         target=redacted(info.target),
         database=info.database,

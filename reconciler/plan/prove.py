@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 
 from psycopg.pq import TransactionStatus
 
@@ -16,22 +17,30 @@ from reconciler.model.statement import HazardKind
 from reconciler.plan.plan import Plan
 from reconciler.plan.step import Step
 from reconciler.server.capabilities import Server
-from reconciler.server.connection import Connection, run_sql
+from reconciler.server.connection import Connection, rows, run_sql
 from reconciler.server.door import run_statement
+from reconciler.server.parameters import SEARCH_PATH
 
 NOT_IN_PREREQUISITE_STATE = "55000"  # also of a materialized view that is not filled
+_SET = "SELECT pg_catalog.set_config(%s, %s, false)"
 SHOWN = 10  # differences in an error's message
 
 
 def prove(
-    plan: Plan, connection: Connection, live: State, desired: State, server: Server
+    plan: Plan,
+    connection: Connection,
+    live: State,
+    desired: State,
+    server: Server,
+    session: Mapping[str, str],
 ) -> tuple[str, ...]:
     """Run the plan on the clone of `live` behind `connection`, then the plan's undo.
 
-    `server` is the target's. Returns what could not be tried there. Raises ProofError unless the
-    plan leads to `desired`, so that another plan would be empty, and the undo to `live`, save for
-    irreversible changes.
+    `server` is the target's, `session` the settings of the run. Returns what could not be tried
+    there. Raises ProofError unless the plan leads to `desired`, so that another plan would be
+    empty, and the undo to `live`, save for irreversible changes.
     """
+    _set_as_in_a_run(connection, session)
     left_out: dict[str, None] = {}
     for group in plan.transactions():
         left_out |= _run(connection, [(step, step.sql) for step in group], "the plan")
@@ -47,6 +56,17 @@ def prove(
         [c for c in _differing(found, live) if str(c.ref) not in irreversible],
     )
     return tuple(left_out)
+
+
+def _set_as_in_a_run(connection: Connection, session: Mapping[str, str]) -> None:
+    """Set what `apply` sets; the connection has the role of the target already.
+
+    An ordinary role may not set every parameter that the role of the target may.
+    """
+    for parameter, value in {"row_security": "off", **session}.items():
+        if parameter.lower() != "role":
+            with suppress(StatementFailed):
+                rows(connection, _SET, [parameter, value])
 
 
 def _irreversible(plan: Plan) -> Collection[str]:
@@ -98,6 +118,7 @@ def _run_command(connection: Connection, step: Step, sql: str, title: str) -> di
     Return the backfill that could not be tried, because it reads a materialized view.
     """
     try:
+        rows(connection, _SET, ["search_path", step.search_path or SEARCH_PATH])
         run_statement(connection, unfilled(sql))
     except StatementFailed as error:
         if step.fill is not None and error.sqlstate == NOT_IN_PREREQUISITE_STATE:

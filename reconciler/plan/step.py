@@ -18,7 +18,8 @@ class Step(BaseModel):
     block. `undo` is run, last step first, to undo the plan. A step is not run if a step in its
     `depends_on` failed. A `long` step waits for its locks without a timeout, because it blocks
     nobody. `cleanup` removes what a failed attempt leaves behind. `fill` marks a backfill, which
-    runs in batches. All other fields are those of `Statement`.
+    runs in batches. `search_path` is what functions need that the command runs; "" is SEARCH_PATH.
+    All other fields are those of `Statement`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -48,6 +49,7 @@ class Step(BaseModel):
     privilege: str = ""
     needs_create_on: Literal["", "schema", "database"] = ""
     question: Question | None = None
+    search_path: str = ""
     also: tuple[tuple[str, str], ...] = ()
 
     @property

@@ -72,10 +72,20 @@ def _transaction_lines(steps: Sequence[Step]) -> Iterator[str]:
     yield f"SET statement_timeout = {repr('30s') if all(step.quick for step in steps) else 0};"
     if steps[0].transaction:
         yield "BEGIN;"
+    path = ""
     for step in steps:
+        if step.search_path != path:
+            path = step.search_path
+            yield _search_path_line(path)
         yield from _step_lines(step)
     if steps[0].transaction:
         yield "COMMIT;"
+    if path:
+        yield _search_path_line("")
+
+
+def _search_path_line(path: str) -> str:
+    return f"SET search_path = {path or repr('')};"
 
 
 def _step_lines(step: Step) -> Iterator[str]:

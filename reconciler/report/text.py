@@ -88,7 +88,8 @@ def _step_lines(step: Step) -> Iterator[str]:
     lock = f"{step.lock} on {step.relation}" if step.lock else "no table lock"
     block = f"transaction {step.transaction}" if step.transaction else "outside transactions"
     batches = "; in batches, until no row is null" if step.fill else ""
-    yield f"  {step.id}  -- {lock}; {block}{batches}"
+    path = f"; search_path {step.search_path}" if step.search_path else ""
+    yield f"  {step.id}  -- {lock}; {block}{batches}{path}"
     yield from _indented(step.sql)
 
 

@@ -66,6 +66,11 @@ class Server:
         return self.major >= 17
 
     @property
+    def has_safe_maintenance(self) -> bool:
+        """Index builds and REFRESH on a search_path of PostgreSQL's own (17)."""
+        return self.major >= 17
+
+    @property
     def has_nulls_not_distinct(self) -> bool:
         """UNIQUE NULLS NOT DISTINCT (15)."""
         return self.major >= 15

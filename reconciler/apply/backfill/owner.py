@@ -28,11 +28,14 @@ OWNER = """
     SELECT n.nspname::text AS schema, c.relname::text AS name,
            pg_catalog.pg_get_userbyid(c.relowner)::text AS owner, current_user::text AS role,
            pg_catalog.pg_get_userbyid(c.relowner) IN (current_user, session_user)
-           AND current_user = session_user AS own
+           AND current_user = session_user AS own,
+           pg_catalog.current_setting('search_path') AS path
     FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.oid = pg_catalog.to_regclass(%s)"""
+# PostgreSQL 17 and later refresh a materialized view on a search_path of their own.
 _FUNCTION = """DECLARE line record;
 BEGIN
+  PERFORM pg_catalog.set_config('search_path', {}, true);
   FOR line IN EXECUTE {} LOOP
     RETURN NEXT pg_catalog.to_jsonb(line);
   END LOOP;
@@ -65,6 +68,7 @@ class Owner:
     """The owner of a table, for statements that run the table's code.
 
     `role` is the role that applies the plan. If both are `own`, statements run as they stand.
+    `path` is the search_path of the session.
     """
 
     connection: Connection
@@ -73,6 +77,7 @@ class Owner:
     name: str
     role: str
     own: bool
+    path: str
 
     def rows(self, query: str) -> list[Row]:
         """Run a query as the owner, and return rows of JSON's data types.
@@ -99,7 +104,7 @@ class Owner:
                 _BLOCK,
                 view=view,
                 literal=literal(text(view)),
-                function=literal(text(compose(_FUNCTION, literal(query)))),
+                function=literal(text(compose(_FUNCTION, literal(self.path), literal(query)))),
                 owner=self.name,
                 setting=literal(ROWS),
             )
@@ -112,7 +117,9 @@ def table_owner(connection: Connection, relation: str) -> Owner | None:
     if not found:
         return None
     row = found[0]
-    return Owner(connection, row["schema"], row["name"], row["owner"], row["role"], row["own"])
+    return Owner(
+        connection, row["schema"], row["name"], row["owner"], row["role"], row["own"], row["path"]
+    )
 
 
 def assert_owner_can_fill(connection: Connection, spec: Fill) -> None:

@@ -202,8 +202,8 @@ class Column(
         self, context: PlanningContext, parts: Sequence[InlinePart] = (), *, online: bool = True
     ) -> list[Statement]:
         """Create the fill trigger once: before the backfill, if any, or with the attachments."""
-        trigger = self.fill_trigger
-        once = {s.sql for s in trigger.create(self.target)} if trigger is not None else set[str]()
+        trigger, path = self.fill_trigger, context.search_path_of(self.ref)
+        once = {s.sql for s in trigger.create(self.target, path)} if trigger else set[str]()
         found: list[Statement] = []
         named = self.with_explicit_names(context.claimed)
         for statement in super(Column, named).create(context, parts, online=online):
@@ -228,7 +228,7 @@ class Column(
         if self.full_identity is not None:
             yield from self.full_identity.attach(None, self.target, context)
         if self.fill_trigger is not None:
-            yield from self.fill_trigger.create(self.target)
+            yield from self.fill_trigger.create(self.target, context.search_path_of(self.ref))
 
     def _own(self, old: Self | None, context: PlanningContext) -> Iterator[Statement]:
         yield from self._grant((old.grants if old else None) or {}, context)
@@ -246,7 +246,8 @@ class Column(
 
     def remove(self, context: PlanningContext) -> Iterable[Statement]:
         if self.fill_trigger is not None:
-            for statement in self.fill_trigger.drop(self.target):
+            path = context.search_path_of(self.ref)
+            for statement in self.fill_trigger.drop(self.target, path):
                 yield statement.model_copy(update={"undo": None})
         if not self.overrides:
             lost = Hazard(

@@ -19,8 +19,7 @@ from reconciler.model.statement import Statement
 from reconciler.sql import compose, literal, name, raw, text
 
 _CREATE_FUNCTION = (
-    "CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql"
-    " SET search_path TO pg_catalog, pg_temp\nAS {}"
+    "CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql SET search_path TO {}\nAS {}"
 )
 
 
@@ -56,15 +55,16 @@ class FillTrigger(BaseModel):
         value = source[len(head) : len(source) - len(tail)] if ours else source
         return cls(value=value, trigger=trigger, function=function)
 
-    def create(self, target: Target) -> Iterator[Statement]:
-        """Create or replace the function, then the trigger."""
-        yield from self._create_function(target)
+    def create(self, target: Target, path: str) -> Iterator[Statement]:
+        """Create or replace the function with a search_path, then the trigger."""
+        yield from self._create_function(target, path)
         yield self._create_trigger(target)
 
-    def _create_function(self, target: Target) -> tuple[Statement, Statement]:
+    def _create_function(self, target: Target, path: str) -> tuple[Statement, Statement]:
         """Create or replace the function, and take it from the role that made it beforehand."""
         function = self._function_name(target)
-        create = compose(_CREATE_FUNCTION, function, literal(source_of(target, self.value)))
+        source = literal(source_of(target, self.value))
+        create = compose(_CREATE_FUNCTION, function, raw(path), source)
         return (
             Statement(sql=text(create), undo=(self._drop_function_sql(target),)),
             own_function(function, None),
@@ -88,20 +88,20 @@ class FillTrigger(BaseModel):
             undo=(undo,),
         )
 
-    def change_from(self, old: FillTrigger, target: Target) -> Iterator[Statement]:
+    def change_from(self, old: FillTrigger, target: Target, path: str) -> Iterator[Statement]:
         """Change `old`; create before drop if the names differ."""
         if (self.trigger, self.function) != (old.trigger, old.function):
-            yield from (*self.create(target), *old.drop(target))
+            yield from (*self.create(target, path), *old.drop(target, path))
             return
-        function, own = self._create_function(target)
-        undo = tuple(s.sql for s in old._create_function(target))
+        function, own = self._create_function(target, path)
+        undo = tuple(s.sql for s in old._create_function(target, path))
         yield function.model_copy(update={"undo": undo})
         yield own
         if not old.value:  # disabled
             yield self._create_trigger(target).model_copy(update={"undo": ()})
 
-    def drop(self, target: Target) -> Iterator[Statement]:
-        """Drop trigger and function."""
+    def drop(self, target: Target, path: str) -> Iterator[Statement]:
+        """Drop trigger and function; the undo creates the function with the search_path."""
         trigger = self._create_trigger(target)
         assert trigger.undo is not None
         yield Statement(
@@ -110,7 +110,7 @@ class FillTrigger(BaseModel):
             relation=target.relation,
             undo=(trigger.sql,),
         )
-        undo = tuple(s.sql for s in self._create_function(target))
+        undo = tuple(s.sql for s in self._create_function(target, path))
         yield Statement(sql=self._drop_function_sql(target), undo=undo)
 
     def drop_function(self, target: Target) -> Statement:

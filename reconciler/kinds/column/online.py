@@ -64,7 +64,7 @@ def add_backfilled(
     if is_marked:
         yield target.comment_on(UNFILLED_COMMENT + (column.comment or ""))
     if column.fill_trigger is not None:
-        yield from column.fill_trigger.create(target)
+        yield from column.fill_trigger.create(target, context.search_path_of(column.ref))
     if not_null is not None:
         yield from not_null.add(target, backfill, context.server)
     else:
@@ -130,9 +130,12 @@ def fill_and_forbid_nulls(
 ) -> Iterable[Statement]:
     """Change the fill trigger, fill existing rows, and alter NOT NULL."""
     target, trigger, old_trigger = new.target, new.fill_trigger, old.fill_trigger
+    path = context.search_path_of(new.ref)
     if trigger is not None and trigger != old_trigger:
         yield from (
-            trigger.change_from(old_trigger, target) if old_trigger else trigger.create(target)
+            trigger.change_from(old_trigger, target, path)
+            if old_trigger
+            else trigger.create(target, path)
         )
     backfill = declared_backfill(new, context)
     not_null = list(alter_not_null(new, old, backfill, context))
@@ -143,7 +146,7 @@ def fill_and_forbid_nulls(
         yield fill(target, backfill)
     yield from not_null
     if old_trigger is not None and trigger is None:
-        yield from old_trigger.drop(target)
+        yield from old_trigger.drop(target, path)
 
 
 # -- changes of type -------------------------------------------------------------------------------
@@ -232,6 +235,10 @@ class ShadowSwap:
         return self.new.target
 
     @property
+    def _path(self) -> str:
+        return self.context.search_path_of(self.new.ref)
+
+    @property
     def _kept_identity(self) -> Identity | None:
         return self.old.full_identity if self.new.full_identity is not None else None
 
@@ -270,7 +277,7 @@ class ShadowSwap:
         if identity is not None:
             yield from identity.add_with_saved_value(target, setting, self.context)
         if self.old.fill_trigger is not None:
-            yield from _without_undo(self.old.fill_trigger.create(target))
+            yield from _without_undo(self.old.fill_trigger.create(target, self._path))
         for statement in attached:  # privileges of `old` and therefore no hazard
             yield statement.model_copy(update={"undo": (), "hazards": ()})
         if self.new.default is not None:
@@ -288,7 +295,7 @@ class ShadowSwap:
         yield first.model_copy(update={"undo": tuple(self._undo_sql())})
         yield from more
         if self.old.fill_trigger is not None:
-            yield from _without_undo(self.old.fill_trigger.drop(self._target))
+            yield from _without_undo(self.old.fill_trigger.drop(self._target, self._path))
 
     def _add_not_null(self) -> Iterator[Statement]:
         not_null = self.old.full_not_null
@@ -305,7 +312,7 @@ class ShadowSwap:
         """
         target, trigger = self._target, self.old.fill_trigger
         if trigger is not None:
-            yield from (s.sql for s in trigger.drop(target))
+            yield from (s.sql for s in trigger.drop(target, self._path))
         yield target.alter_column_sql(self.new.type_change(self.old).undo_action())
         kept = without_settings(
             self.old,
@@ -315,7 +322,7 @@ class ShadowSwap:
         )
         yield from (s.sql for s in alter_settings(self.old, kept, target, self.context.server))
         if trigger is not None:
-            yield from (s.sql for s in trigger.create(target))
+            yield from (s.sql for s in trigger.create(target, self._path))
 
 
 def _without_undo(statements: Iterable[Statement]) -> Iterator[Statement]:

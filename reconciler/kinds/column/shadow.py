@@ -24,13 +24,14 @@ from reconciler.model.facts import Leftover
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import SHADOW_PREFIX, SHADOW_TRIGGER_PREFIX
 from reconciler.model.statement import Statement
+from reconciler.server.parameters import SEARCH_PATH
 from reconciler.sql import compose, literal, name, raw, text
 
 # SECURITY DEFINER: roles that write need no privileges on functions that the declared value calls.
 # So the function must belong to the owner of the table, not to a superuser who applies the plan.
 _CREATE_FUNCTION = (
     "CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
-    " SET search_path TO pg_catalog, pg_temp\nAS {}"
+    " SET search_path TO {}\nAS {}"
 )
 
 
@@ -38,7 +39,8 @@ _CREATE_FUNCTION = (
 class ShadowColumn:
     """The shadow column `ref`, equal to `value` in every row: SQL over the row.
 
-    `owner` is the owner of the table, if it is not the role that applies the plan.
+    `owner` is the owner of the table, if it is not the role that applies the plan. `path` is the
+    search_path for the value.
     """
 
     ref: Ref
@@ -47,6 +49,7 @@ class ShadowColumn:
     value: str
     pacing: Retype = field(default_factory=Retype)
     owner: str | None = None
+    path: str = SEARCH_PATH
 
     @classmethod
     def of(
@@ -72,6 +75,7 @@ class ShadowColumn:
                 value,
                 pacing,
                 owner,
+                context.search_path_of(column.ref),
             )
             for suffix in ("", "again")
         ]
@@ -131,7 +135,7 @@ class ShadowColumn:
 
     def _create_function(self) -> Iterator[Statement]:
         source = literal(source_of(self.target, self.value))
-        create = compose(_CREATE_FUNCTION, self._function, source)
+        create = compose(_CREATE_FUNCTION, self._function, raw(self.path), source)
         yield Statement(sql=text(create), undo=(self._drop_function_sql,))
         yield own_function(self._function, self.owner)
 
