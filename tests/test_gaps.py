@@ -127,6 +127,25 @@ tables:
         (True,),
         "INSERT INTO public.u (email) VALUES ('e1') ON CONFLICT (email) DO NOTHING",
     ),
+    "indexes and constraints take each other's names": Gap(
+        """CREATE TABLE public.u (email text);
+           CREATE UNIQUE INDEX u_email ON public.u (lower(email));
+           CREATE TABLE public.c (email text CONSTRAINT c_email UNIQUE);
+           CREATE TABLE public.p (email text) PARTITION BY LIST (email);
+           CREATE TABLE public.p1 PARTITION OF public.p DEFAULT;
+           CREATE UNIQUE INDEX p_email ON public.p (email);""",
+        """
+tables:
+  u: {constraints: {u_email: {unique: email}}, indexes: {u_email: {state: absent}}}
+  c: {constraints: {c_email: {state: absent}}, indexes: {c_email: {on: [email], unique: true}}}
+  p: {constraints: {p_email: {unique: email}}, indexes: {p_email: {state: absent}}}""",
+        "SELECT count(DISTINCT indrelid) FROM pg_index WHERE indisunique AND indisvalid AND "
+        "indrelid IN ('public.u'::regclass, 'public.c'::regclass, 'public.p1'::regclass)",
+        (3,),
+        """WITH u AS (INSERT INTO public.u VALUES ('a') ON CONFLICT DO NOTHING),
+                c AS (INSERT INTO public.c VALUES ('a') ON CONFLICT DO NOTHING)
+           INSERT INTO public.p VALUES ('a') ON CONFLICT DO NOTHING""",
+    ),
     "the index of a replica identity is replaced": Gap(
         """CREATE TABLE public.link (host text NOT NULL, hash text NOT NULL);
            CREATE TABLE public.keyed (hash text NOT NULL, host text NOT NULL);

@@ -269,6 +269,18 @@ def leaf_partitions(table: Ref | None, context: PlanningContext) -> Iterator[Ref
     return (p for p in partitions_below(table, context) if p not in context.partitions)
 
 
+def outgoing_namesake(obj: Object, context: PlanningContext) -> PartitionedObject | None:
+    """Return the index or constraint that the plan drops and that excludes the object.
+
+    Both have an index of the same name, or are primary keys of one table.
+    """
+    if not isinstance(obj, PartitionedObject) or obj.relation_name is None:
+        return None
+    on_table = (o for r, o in context.dropped.items() if r.on == obj.ref.on and r != obj.ref)
+    similar = (o for o in on_table if isinstance(o, PartitionedObject))
+    return next((o for o in similar if o.name_keys() & obj.name_keys()), None)
+
+
 def recreate_absorbed(parent: PartitionedObject, context: PlanningContext) -> Iterator[str]:
     """Yield the plain DDL of partitions' own objects to become copies of `parent`.
 

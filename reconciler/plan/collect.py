@@ -15,6 +15,7 @@ from reconciler.model.inheritance import restate_overrides
 from reconciler.model.object import InlinePart, Object, PlanningContext, keep_through
 from reconciler.model.online_recipe import recreate, reuses
 from reconciler.model.online_swap import SwappedOnline
+from reconciler.model.partitioned import outgoing_namesake
 from reconciler.model.ref import Ref
 from reconciler.model.resumption import drop_leftover, finish_interrupted
 from reconciler.model.state import State
@@ -35,6 +36,7 @@ def collect_operations(
     operations = Operations(live, desired, context_of_children(context, live, desired), changes)
     effective = _without_reused(operations, changes)
     _decide_recreation(operations, effective)
+    operations.exchanged = _exchanged(operations, effective)
     _drop_leftovers(operations)
     for change in effective:
         _collect_change(operations, change)
@@ -62,6 +64,22 @@ def _without_reused(operations: Operations, changes: Sequence[Change]) -> list[C
         for ref in reuses(c.desired, c.live, operations.context) - {c.ref}
     )
     return [c for c in changes if c.ref not in operations.reused]
+
+
+def _exchanged(operations: Operations, changes: Sequence[Change]) -> dict[Ref, Ref]:
+    """Map indexes and constraints to the ones of another kind that take their name on a table.
+
+    Both change in one transaction: uniqueness is never away.
+    """
+    context, found = operations.context, dict[Ref, Ref]()
+    dropped = {c.ref for c in changes if c.desired is None} - operations.dropped_alone
+    for change in changes:
+        if change.live is not None or change.desired is None or change.ref.on in operations.created:
+            continue
+        old = outgoing_namesake(change.desired, context)
+        if old is not None and old.ref in dropped:
+            found[old.ref] = change.ref
+    return found
 
 
 def _decide_recreation(operations: Operations, changes: Sequence[Change]) -> None:
@@ -95,10 +113,12 @@ def _drop_leftovers(operations: Operations) -> None:
 def _collect_change(operations: Operations, change: Change) -> None:
     """Collect the operations on a changed object, unless the object is recreated or suspended."""
     found = operations.recreation
-    if change.desired is None:
+    if change.ref in operations.exchanged:
+        _drop(operations, change.ref, change.ref)
+    elif change.desired is None:
         _drop_for_good(operations, change.ref)
     elif change.live is None:
-        _create(operations, change.desired)
+        _create(operations, change.desired, operations.takes_name_of(change.ref))
     elif change.ref in found.shadows:
         _swap(operations, change.live, change.desired)
     elif change.ref not in found.recreated and change.ref not in found.suspended:
@@ -137,7 +157,8 @@ def _creation(
     context, parts = operations.context, operations.desired.parts(obj.ref)
     if root is None or not online:
         return obj.create(context, parts, online=online)
-    replaced = operations.live.get(obj.ref) if obj.ref == root else None
+    in_place = obj.ref == root or operations.exchanged.get(root) == obj.ref
+    replaced = operations.live.get(root) if in_place else None
     return recreate(obj, replaced, replace(context, shadows=operations.recreation.shadows), parts)
 
 

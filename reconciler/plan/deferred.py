@@ -116,8 +116,9 @@ def _unit(operations: Operations, obj: Object, lost: Set[Ref]) -> Ref | None:
 
 def _is_exchanged(operations: Operations, ref: Ref) -> bool:
     """Tell whether an index is recreated: a table uses it, and must not be without."""
-    return ref in operations.recreation.recreated and isinstance(
-        operations.live[ref], PartitionedObject
+    recreated = ref in operations.recreation.recreated
+    return ref in operations.exchanged or (
+        recreated and isinstance(operations.live[ref], PartitionedObject)
     )
 
 

@@ -82,12 +82,13 @@ class Operations:
 
     `part_of` maps an operation to the one that includes it: CREATE TABLE creates columns too.
     Operations with the same value in `units` commit in one transaction, and so do the operations of
-    two units that are a pair in `joined`. `created` and `dropped`
-    include recreated objects. `reused` objects become part of another object. `dropped_alone`
-    objects have a DROP of their own although their table is dropped too. `one_way` are alterations
-    such as ALTER TYPE … ADD VALUE, which only DROP and CREATE undo. `rebindings` maps the
-    operation that creates a new object to the objects that are restored on it. `origins` lists, for
-    an operation of several objects, the operation that each statement comes from.
+    two units that are a pair in `joined`. `created` and `dropped` include recreated objects.
+    `reused` objects become part of another object. `dropped_alone` objects have a DROP of their own
+    although their table is dropped too. `exchanged` maps dropped indexes to new constraints of
+    their names, and the reverse. `one_way` are alterations such as ALTER TYPE … ADD VALUE, which
+    only DROP and CREATE undo. `rebindings` maps the operation that creates a new object to the
+    objects that are restored on it. `origins` lists, for an operation of several objects, the
+    operation that each statement comes from.
     """
 
     live: State
@@ -110,6 +111,7 @@ class Operations:
     reused: Set[Ref] = field(default_factory=frozenset[Ref])
     dropped: Set[Ref] = field(default_factory=frozenset[Ref])
     dropped_alone: Set[Ref] = field(default_factory=frozenset[Ref])
+    exchanged: dict[Ref, Ref] = field(default_factory=dict[Ref, Ref])
     rebindings: dict[Operation, list[Rebinding]] = field(
         default_factory=dict[Operation, list[Rebinding]]
     )
@@ -173,6 +175,10 @@ class Operations:
     def deferred_needs(self, obj: Object) -> Mapping[Ref, Ref]:
         """Map what a deferred part refers to, to the object on whose operations that depends."""
         return {n: self._owners_of_copies.get(n, n) for n in deferred_needs(obj)}
+
+    def takes_name_of(self, ref: Ref) -> Ref | None:
+        """Return the dropped object whose name the new object takes in one transaction, if any."""
+        return next((old for old, new in self.exchanged.items() if new == ref), None)
 
     def swaps_names(self, ref: Ref) -> bool:
         """Tell whether a new object takes the name of the old one in a transaction of its own."""

@@ -211,12 +211,14 @@ class _StepWriter:
     """The steps already written, with running numbers of steps and transactions.
 
     `last_steps` maps each operation to the steps that must be done before its successors run: its
-    last step, or without any, the steps that it waits for itself.
+    last step, or without any, the steps that it waits for itself. `preparing` is true after a
+    statement that must be committed before a swap.
     """
 
     width: int
     steps: list[Step] = field(default_factory=list[Step])
     transaction: int = 0
+    preparing: bool = False
     after_renamings: set[str] = field(default_factory=set[str])
     last_steps: dict[Operation, set[str]] = field(default_factory=dict[Operation, set[str]])
 
@@ -244,8 +246,10 @@ class _StepWriter:
         waits = {s for p in predecessors for s in self.last_steps.get(p, ())}
         waits = (self.last_steps.get(operation, set[str]()) | waits) or self.after_renamings
         for origin, action, statement in statements:
-            if statement.own_transaction or not statement.transactional:
+            begins_swap = self.preparing and not statement.before_swap
+            if statement.own_transaction or not statement.transactional or begins_swap:
                 self.new_transaction()
+            self.preparing = statement.before_swap
             waits = {self._append(origin, action, statement, waits)}
             if statement.long or not statement.transactional:
                 self.new_transaction()

@@ -9,7 +9,13 @@ from collections.abc import Iterable, Iterator
 
 from reconciler.kinds.constraint.definition import ConstraintDefinition
 from reconciler.model.object import InlinePart, Object, PlanningContext
-from reconciler.model.partitioned import build_name, copies_on_leaves, partitions_below
+from reconciler.model.partitioned import (
+    PartitionedObject,
+    build_name,
+    copies_on_leaves,
+    outgoing_namesake,
+    partitions_below,
+)
 from reconciler.model.partitioned_build import PartitionedBuild
 from reconciler.model.record import Record
 from reconciler.model.ref import Ref
@@ -110,7 +116,7 @@ def _create_index(key: ConstraintDefinition) -> Statement:
 
 
 def can_build_before(
-    new: ConstraintDefinition, old: ConstraintDefinition | None, context: PlanningContext
+    new: ConstraintDefinition, old: PartitionedObject | None, context: PlanningContext
 ) -> bool:
     """Return whether the index can be built before the transaction of the replacement.
 
@@ -173,7 +179,7 @@ def reused_by(
     key: ConstraintDefinition, old: ConstraintDefinition | None, context: PlanningContext
 ) -> frozenset[Ref]:
     """Return the leftovers and the partitions' constraints to become part of the key."""
-    if old is None and key.partitioned:
+    if old is None and key.partitioned and outgoing_namesake(key, context) is None:
         reused = PartitionedBuild(key, context).reused
         return frozenset(o.ref for o in reused) | built_indexes(key, context)
     existing = _index_to_promote(key, context) if old is None and not key.partitioned else None

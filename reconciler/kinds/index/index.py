@@ -11,6 +11,7 @@ from psycopg import sql
 from reconciler.kinds.index.definition import IndexDefinition
 from reconciler.kinds.index.replacement import (
     build_after_swap,
+    build_aside,
     build_over_shadow,
     can_build_over_shadow,
     create_leaves_first,
@@ -21,6 +22,7 @@ from reconciler.kinds.index.replacement import (
 )
 from reconciler.model.catalog_sql import RELATION_KIND, address, managed
 from reconciler.model.object import Object, PlanningContext
+from reconciler.model.partitioned import outgoing_namesake
 from reconciler.model.partitioned_build import PartitionedBuild
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import BUILD_NAME
@@ -133,7 +135,8 @@ class Index(IndexDefinition):
     def define_replacement(self, old: Self | None, context: PlanningContext) -> Iterable[Statement]:
         """Build the index over shadow columns before the swap where possible."""
         if not context.exchanges(self.ref.on):
-            return self.define(context)
+            namesake = outgoing_namesake(self, context)
+            return build_aside(self, namesake, context) if namesake else self.define(context)
         if can_build_over_shadow(self, context):
             return build_over_shadow(self, context)
         return build_after_swap(self, self.define(context), context)

@@ -10,6 +10,7 @@ from reconciler.model.partitioned import (
     PartitionedObject,
     copy_on,
     leaf_partitions,
+    outgoing_namesake,
     partitions_below,
 )
 from reconciler.model.partitioned_build import PartitionedBuild
@@ -67,6 +68,27 @@ def replace_partitioned(
             yield built.renamed_to(final_name).model_copy(update={"swaps_names": True})
     yield from _without_undo(new.set_statistics(new.ref.name, {}))
     yield from (Statement(sql=comment, undo=()) for comment in old.comment_sql(new.ref.name))
+
+
+def build_aside(
+    index: IndexDefinition, namesake: PartitionedObject, context: PlanningContext
+) -> Iterable[Statement]:
+    """Build the index under a temporary name, and rename it where `namesake` has been dropped."""
+    if has_foreign_partition(index, context):
+        yield index.build(index.ref.name)
+        return
+    build = PartitionedBuild(index, context, namesake)
+    statements = build.statements
+    if not index.partitioned:
+        built = is_built(index, context)
+        statements = [] if built else [index.build(index.temporary.ref.name, concurrently=True)]
+    yield from (s.model_copy(update={"before_swap": True}) for s in statements)
+    undo: tuple[str, ...] = (index.plain_drop_sql(),)  # a restored foreign key must not find it
+    for built, final_name in build.renames:
+        if built.ref.name != final_name:
+            yield built.renamed_to(final_name).model_copy(update={"undo": undo})
+            undo = ()
+    yield from _without_undo(index.set_statistics(index.ref.name, {}))
 
 
 # -- over shadow columns ---------------------------------------------------------------------------
@@ -155,13 +177,15 @@ def reused_by(
     new: IndexDefinition, old: IndexDefinition | None, context: PlanningContext
 ) -> frozenset[Ref]:
     """Return the leftovers and the partitions' indexes to become part of the new index."""
+    namesake = outgoing_namesake(new, context) if old is None else None
     if not new.partitioned:
-        built = old is not None and is_built(new.over_shadow(context), context)
+        replaces = old is not None or namesake is not None
+        built = replaces and is_built(new.over_shadow(context), context)
         return frozenset({new.temporary.ref} if built else ())
     if has_foreign_partition(new, context):
         return frozenset(found.ref for _, found in _leaf_indexes(new, context) if found is not None)
     if old is None or new.replaces_object(old):
-        return frozenset(o.ref for o in PartitionedBuild(new, context, old).reused)
+        return frozenset(o.ref for o in PartitionedBuild(new, context, old or namesake).reused)
     return frozenset()
 
 

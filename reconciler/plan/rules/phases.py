@@ -61,7 +61,7 @@ def drop_after_deferred_part(operations: Operations) -> Iterator[Pair]:
             continue
         kept = deferred_needs(operations.desired[operation.ref])
         for needed, owner in operations.deferred_needs(live).items():
-            if operations.drop_of(owner):
+            if operations.drop_of(owner) and owner not in operations.exchanged:
                 yield operation, operations.only(owner)
             elif needed not in kept and operations.swaps_names(owner):
                 yield operation, operations.create_of(owner)

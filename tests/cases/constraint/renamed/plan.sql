@@ -24,18 +24,6 @@ BEGIN;
 ALTER TABLE public.t VALIDATE CONSTRAINT t_n_check;
 COMMIT;
 
-SET lock_timeout = '2s';
-SET statement_timeout = '30s';
-BEGIN;
-ALTER TABLE public.t DROP CONSTRAINT old_check;
-COMMIT;
-
-SET lock_timeout = '2s';
-SET statement_timeout = '30s';
-BEGIN;
-ALTER TABLE public.u DROP CONSTRAINT u_old;
-COMMIT;
-
 SET lock_timeout = 0;
 SET statement_timeout = 0;
 CREATE UNIQUE INDEX CONCURRENTLY reconcile_7b12749efe3f ON public.u (b);
@@ -43,5 +31,12 @@ CREATE UNIQUE INDEX CONCURRENTLY reconcile_7b12749efe3f ON public.u (b);
 SET lock_timeout = '2s';
 SET statement_timeout = '30s';
 BEGIN;
+ALTER TABLE public.u DROP CONSTRAINT u_old;
 ALTER TABLE public.u ADD CONSTRAINT u_a_new PRIMARY KEY USING INDEX reconcile_7b12749efe3f;
+COMMIT;
+
+SET lock_timeout = '2s';
+SET statement_timeout = '30s';
+BEGIN;
+ALTER TABLE public.t DROP CONSTRAINT old_check;
 COMMIT;

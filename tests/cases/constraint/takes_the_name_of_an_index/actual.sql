@@ -1,0 +1,14 @@
+CREATE TABLE public.u (id bigint CONSTRAINT u_once PRIMARY KEY, uid uuid NOT NULL, email text NOT NULL, code text NOT NULL);
+CREATE UNIQUE INDEX u_email ON public.u (lower(email));
+CREATE UNIQUE INDEX u_code ON public.u (code DESC);
+COMMENT ON INDEX public.u_code IS 'one each';
+ALTER TABLE public.u REPLICA IDENTITY USING INDEX u_code;
+CREATE TABLE public.p (id bigint NOT NULL, email text NOT NULL) PARTITION BY RANGE (id);
+CREATE TABLE public.p1 PARTITION OF public.p FOR VALUES FROM (1) TO (100);
+CREATE UNIQUE INDEX p_key ON public.p (email, id);
+CREATE TABLE public.c (id bigint, email text NOT NULL CONSTRAINT c_email UNIQUE);
+CREATE TABLE public.d (email text CONSTRAINT d_email_fkey REFERENCES public.c (email));
+CREATE TABLE public.pc (id bigint, email text, CONSTRAINT pc_key UNIQUE (email, id)) PARTITION BY RANGE (id);
+CREATE TABLE public.pc1 PARTITION OF public.pc FOR VALUES FROM (1) TO (100);
+INSERT INTO public.c (email) VALUES ('a');
+INSERT INTO public.d SELECT email FROM public.c;
