@@ -10,7 +10,7 @@ import pytest
 from reconciler import pipeline
 from reconciler.declare.load import load
 from reconciler.errors import SettingsError
-from reconciler.introspect.unmanaged import CATALOGS
+from reconciler.introspect.catalogs import CATALOGS
 from reconciler.model.ref import Ref
 from reconciler.model.state import Scope
 from reconciler.pipeline import Job

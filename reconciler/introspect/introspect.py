@@ -6,9 +6,12 @@ from collections import defaultdict
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from psycopg import IsolationLevel
 
+from reconciler.introspect.attempts import ObjectsChanged, read_until_steady
+from reconciler.introspect.catalogs import OBJECTS
 from reconciler.introspect.default_path import default_path
 from reconciler.introspect.objects import Address, read_objects
 from reconciler.introspect.partitions import (
@@ -34,6 +37,7 @@ from reconciler.model.state import State
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import (
     Connection,
+    Row,
     fix_parameters,
     rows,
     server_of,
@@ -51,7 +55,8 @@ class Snapshot:
     of an index that is a partition of another index, else "". `available` are the extensions whose
     files the server has. `database` identifies the database by the cluster's system identifier and
     the database's name. `kept` are parameters of the role and the database that stay in force, such
-    as `role = app`.
+    as `role = app`. `catalogued` are classid, objid and schema of every object, of known kinds or
+    not.
     """
 
     state: State
@@ -64,6 +69,7 @@ class Snapshot:
     names: Mapping[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     addresses: Mapping[Address, Ref] = field(default_factory=dict[Address, Ref])
     kept: Sequence[str] = ()
+    catalogued: Sequence[Row] = ()
 
     @property
     def standing_on(self) -> Mapping[Ref, set[Ref]]:
@@ -75,17 +81,31 @@ def introspect(connection: Connection, standing_for: Server | None = None) -> Sn
     """Read all objects of known kinds in all schemas; raises StatementFailed.
 
     `standing_for` is the server that a scratch server represents: features that an older server
-    lacks are not read.
+    lacks are not read. Nobody else changes such a server; others are read again if objects were
+    dropped meanwhile.
     """
     server = server_of(connection)
     if standing_for is not None:
-        server = server.standing_for(standing_for)
+        with _read_only(connection):
+            return _read(connection, server.standing_for(standing_for))
+    return read_until_steady(partial(_read_steadily, connection, server))
+
+
+def _read_steadily(connection: Connection, server: Server) -> Snapshot:
+    """Read a database on which others work; raises ObjectsChanged if they dropped objects."""
     with _read_only(connection):
+        catalogued = rows(connection, OBJECTS)
         found = _read(connection, server)
-        if standing_for is not None:
-            return found
         path = default_path(connection)
-        return replace(found, context=replace(found.context, default_path=path))
+    before, after = (
+        {(r["classid"], r["objid"]) for r in listed}
+        for listed in (catalogued, rows(connection, OBJECTS))
+    )
+    if gone := before - after:
+        names = sorted(str(found.addresses.get((*address, 0), "")) for address in gone)
+        raise ObjectsChanged(", ".join(name for name in names if name))
+    context = replace(found.context, default_path=path)
+    return replace(found, context=context, catalogued=catalogued)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
+from reconciler.introspect.attempts import ObjectsChanged, read_until_steady
 from reconciler.introspect.partitions import partition_copies, with_partition_names
 from reconciler.introspect.queries import COMMENTS, EMPTY_CATALOGS, EXTENSION_MEMBERS
 from reconciler.kinds import KINDS
@@ -43,14 +44,17 @@ def read_objects(
         for r in rows(connection, COMMENTS)
     }
     empty = {r["oid_column"] for r in rows(connection, EMPTY_CATALOGS)}
-    found = Objects()
+    read: list[tuple[type[Object], list[Row]]] = []
     for kind in KINDS.values():
         if kind.kind in kinds and kind.oid_column not in empty:
             query = kind.catalog(server)
             if condition:
                 query = f"SELECT o.* FROM ({query}) AS o WHERE {condition}"
-            for row in rows(connection, query):
-                _add(found, kind, row, comments)
+            read.append((kind, rows(connection, query)))
+    found = Objects()
+    for kind, found_rows in read:  # once all is read: others may drop what is not read yet
+        for row in found_rows:
+            _add(found, kind, row, comments)
     _add_extension_members(connection, found.addresses)
     return found
 
@@ -60,7 +64,12 @@ def _add(found: Objects, kind: type[Object], row: Row, comments: Mapping[Address
     addresses: list[Address] = [(a[0], a[1], a[2]) for a in row.pop("addresses")]
     is_unfinished = row.pop("owed", False)
     is_leftover, resumable = row.pop("leftover", False), row.pop("sound", False)
-    obj = kind.from_row(ref, row | {"comment": comments.get(addresses[0])})
+    try:
+        obj = kind.from_row(ref, row | {"comment": comments.get(addresses[0])})
+    except (AttributeError, TypeError, ValueError) as e:
+        if None in row.values():  # in place of a definition, the object being gone
+            raise ObjectsChanged(str(ref)) from e
+        raise
     found.addresses.update((a, ref) for a in addresses if a[1])
     if is_unfinished:
         found.unfinished.add(ref)
@@ -83,8 +92,14 @@ def look(
 ) -> tuple[dict[Ref, Object], frozenset[Ref]]:
     """Read objects of the kinds with names in `identities`, and refs of leftovers.
 
-    Opens a transaction.
+    Opens a transaction. Raises StatementFailed.
     """
+    return read_until_steady(lambda: _look(connection, kinds, identities))
+
+
+def _look(
+    connection: Connection, kinds: Set[str], identities: Sequence[str]
+) -> tuple[dict[Ref, Object], frozenset[Ref]]:
     with translated(), connection.transaction():
         names = joined([literal(i) for i in identities])
         condition = compose(

@@ -1,7 +1,6 @@
 """Report the objects of a database outside all kinds, such as operator families.
 
-No kind is named here: managed is what the kinds' catalog queries return as addresses. The list of
-catalogs is PostgreSQL's, and a test compares it with the server's.
+No kind is named here: managed is what the kinds' catalog queries return as addresses.
 """
 
 from __future__ import annotations
@@ -10,75 +9,9 @@ from collections.abc import Collection
 
 from reconciler.introspect.introspect import Snapshot
 from reconciler.introspect.notices import note
-from reconciler.model.catalog_sql import NOT_MANAGED
 from reconciler.model.state import Scope
 from reconciler.server.connection import Connection, Row, rows
 
-_TABLE_SCHEMA = "(SELECT c.relnamespace FROM pg_class AS c WHERE c.oid = {})"
-_NOT_OF_EXTENSION_DOMAIN = """NOT EXISTS (
-    SELECT FROM pg_depend AS e
-    WHERE e.deptype = 'e' AND e.classid = 'pg_type'::regclass AND e.objid = contypid)"""
-_NOT_ROW_TYPE = """NOT EXISTS (
-    SELECT FROM pg_class AS c WHERE c.oid = typrelid AND c.relkind <> 'c')"""
-
-# Catalogs of objects in their own right, with SQL for the schema's oid, and a condition that
-# excludes rows which are parts of other objects.
-CATALOGS = {
-    "pg_class": ("relnamespace", "relkind NOT IN ('t', 'c')"),
-    "pg_type": ("typnamespace", f"typtype <> 'p' AND {_NOT_ROW_TYPE}"),
-    "pg_proc": ("pronamespace", ""),
-    "pg_constraint": (
-        "connamespace",
-        "contype NOT IN ('n', 't') AND (coninhcount = 0 OR conislocal) "
-        f"AND {_NOT_OF_EXTENSION_DOMAIN}",
-    ),
-    "pg_trigger": (_TABLE_SCHEMA.format("tgrelid"), "NOT tgisinternal"),
-    "pg_rewrite": (_TABLE_SCHEMA.format("ev_class"), ""),
-    "pg_policy": (_TABLE_SCHEMA.format("polrelid"), ""),
-    "pg_statistic_ext": ("stxnamespace", ""),
-    "pg_collation": ("collnamespace", ""),
-    "pg_conversion": ("connamespace", ""),
-    "pg_operator": ("oprnamespace", "oprcode <> 0"),
-    "pg_opclass": ("opcnamespace", ""),
-    "pg_opfamily": ("opfnamespace", ""),
-    "pg_ts_config": ("cfgnamespace", ""),
-    "pg_ts_dict": ("dictnamespace", ""),
-    "pg_ts_parser": ("prsnamespace", ""),
-    "pg_ts_template": ("tmplnamespace", ""),
-    "pg_default_acl": ("defaclnamespace", ""),
-    "pg_namespace": ("oid", ""),
-    "pg_am": ("0", ""),
-    "pg_cast": ("0", ""),
-    "pg_event_trigger": ("0", ""),
-    "pg_foreign_data_wrapper": ("0", ""),
-    "pg_foreign_server": ("0", ""),
-    "pg_language": ("0", ""),
-    "pg_publication": ("0", ""),
-    "pg_subscription": (
-        "0",
-        "subdbid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())",
-    ),
-    "pg_transform": ("0", ""),
-}
-
-
-def _objects_in(catalog: str, schema: str, condition: str) -> str:
-    return f"""
-    SELECT '{catalog}'::regclass::oid::int8 AS classid, oid::int8 AS objid,
-           coalesce({schema}, 0)::oid AS namespace
-    FROM {catalog} WHERE oid >= 16384{condition and f" AND {condition}"}"""
-
-
-_ALL_OBJECTS = " UNION ALL ".join(_objects_in(c, *columns) for c, columns in CATALOGS.items())
-# Members of extensions are left out, and parts of other objects: row types, TOAST tables.
-OBJECTS = f"""
-    SELECT o.classid, o.objid, coalesce(n.nspname, '') AS schema
-    FROM ({_ALL_OBJECTS}) AS o
-    LEFT JOIN pg_namespace AS n ON n.oid = o.namespace
-    WHERE (n.oid IS NULL OR (n.nspname NOT LIKE 'pg\\_%' AND n.nspname NOT IN ({NOT_MANAGED})))
-          AND NOT EXISTS (
-              SELECT FROM pg_depend AS d WHERE d.classid = o.classid AND d.objid = o.objid
-              AND d.deptype IN ('e', 'i', 'P', 'S'))"""
 IDENTITIES = """
     SELECT i.type, i.identity
     FROM unnest(%s::int8[], %s::int8[]) AS o(classid, objid)
@@ -91,7 +24,7 @@ def unmanaged(connection: Connection, known: Snapshot, scope: Scope) -> list[str
     managed = {address[:2] for address in known.addresses}
     unknown = [
         row
-        for row in rows(connection, OBJECTS)
+        for row in known.catalogued
         if (row["classid"], row["objid"]) not in managed and _covers(scope, row["schema"])
     ]
     names: dict[str, list[str]] = {}
