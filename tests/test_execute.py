@@ -14,7 +14,7 @@ import pytest
 
 from reconciler import pipeline
 from reconciler.apply.backfill import Progress
-from reconciler.apply.outcome import Outcome, StepOutcome
+from reconciler.apply.outcome import Outcome, StepOutcome, Watcher
 from reconciler.apply.session import sole_applier
 from reconciler.declare.load import load
 from reconciler.errors import Busy, DeclarationError, PlanRefused
@@ -22,6 +22,7 @@ from reconciler.model.state import Scope
 from reconciler.pipeline import Job
 from reconciler.plan.plan import Plan
 from reconciler.plan.step import Step
+from reconciler.report.progress import Lines
 from reconciler.server.connection import connect
 from reconciler.server.locks import LockPolicy
 from tests.conftest import Database, as_application
@@ -71,9 +72,7 @@ def job(new_database: Callable[..., Database], tmp_path: Path) -> Made:
     return make
 
 
-def apply(
-    job: Job, notes: RecordingWatcher, policy: LockPolicy, plan: Plan | None = None
-) -> Outcome:
+def apply(job: Job, notes: Watcher, policy: LockPolicy, plan: Plan | None = None) -> Outcome:
     return pipeline.apply_plan(
         plan or pipeline.plan_changes(job), job, job.target, notes, policy, ["all"]
     )
@@ -322,3 +321,29 @@ def test_a_role_without_a_writable_journal_can_apply(
     )
     outcome = apply(plain, RecordingWatcher(), IMPATIENT)
     assert (outcome.changed, outcome.failed, outcome.run) == (1, 0, None)
+
+
+def test_the_recap_counts_the_objects_of_the_plan(job: Made) -> None:
+    """The columns of a table that is not created are skipped with the table."""
+    database, made = job(
+        """
+        tables:
+          t:
+            columns: {added: int}
+            constraints: {one: {unique: n}}
+          u:
+            columns: {id: {type: int, references: t(n)}, s: text}
+            indexes: {u_s: {on: s}}
+        """,
+        TABLE + "UPDATE public.t SET n = 1;",
+    )
+    made = dataclasses.replace(made, questions=False)
+    planned = pipeline.plan_changes(made)
+    lines: list[str] = []
+    outcome = apply(made, Lines(lines.append), IMPATIENT, planned)
+    assert (outcome.changed, outcome.failed, outcome.skipped) == (1, 1, 5), outcome.steps
+    assert len(planned.changes) == 7
+    titles = {line.rsplit(" (")[0] for line in lines}
+    assert "skipped 4 create table public.u" in titles, titles
+    assert not [title for title in titles if " alter " in title]
+    assert database.value("SELECT to_regclass('public.u')") is None

@@ -357,3 +357,12 @@ def test_an_unset_variable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     done = reconcile("plan", "--target", "p", "--state", "state.yml")
     assert done.exit_code == 1
     assert "no NOPE_URL" in done.stderr
+
+
+def test_files_that_declare_nothing_are_an_error(database: Database, tmp_path: Path) -> None:
+    plan = ("plan", "--target", database.url, "--state", declare(tmp_path, "tables:"))
+    done = reconcile(*plan)
+    assert done.exit_code == 1
+    assert "declares nothing" in done.stderr
+    assert "--allow-empty" in done.stderr
+    assert reconcile(*plan, "--allow-empty").exit_code == 0

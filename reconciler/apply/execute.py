@@ -84,7 +84,7 @@ def execute(
                 no_timeouts(run)
         except KeyboardInterrupt:
             raise Interrupted(_interrupted(run)) from None
-    return Outcome(tuple(run.outcomes), plan.unchanged, journal.run)
+    return Outcome(tuple(run.outcomes), plan.unchanged, plan.changes, journal.run)
 
 
 def _interrupted(run: Run) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, Protocol
 
 from reconciler.apply.backfill import Progress
+from reconciler.plan.plan import Planned
 from reconciler.plan.step import Step
 
 Status = Literal["done", "failed", "skipped"]
@@ -25,8 +28,9 @@ class StepOutcome:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The outcome of a plan; the four numbers of the recap count objects.
+    """The outcome of a plan; the four numbers of the recap count objects, as the plan does.
 
+    changes  the plan's changes
     run      number of the run in the journal
     left     differences that remain, as action, kind and identity
     notes    complaints of the journal
@@ -35,6 +39,7 @@ class Outcome:
 
     steps: tuple[StepOutcome, ...] = ()
     unchanged: int = 0
+    changes: tuple[Planned, ...] = ()
     run: int | None = None
     left: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -47,21 +52,54 @@ class Outcome:
 
     @property
     def changed(self) -> int:
-        """Number of objects with all steps done."""
-        return len(self._objects() - self._objects("failed") - self._objects("skipped"))
+        """Number of changes with all steps done."""
+        return self._count("done")
 
     @property
     def failed(self) -> int:
         """Number of objects with a failed step."""
-        return len(self._objects("failed"))
+        return self._count("failed")
 
     @property
     def skipped(self) -> int:
         """Number of objects with skipped steps and no failed step."""
-        return len(self._objects("skipped") - self._objects("failed"))
+        return self._count("skipped")
 
-    def _objects(self, status: Status | None = None) -> set[tuple[str, str]]:
-        return {o for s in self.steps if status in (None, s.status) for o in s.step.objects}
+    def _count(self, status: Status) -> int:
+        return sum(each == status for each in self._by_object.values())
+
+    @cached_property
+    def _by_object(self) -> dict[tuple[str, str], Status]:
+        """Map the changed objects, and others with steps that were not done, to the outcomes."""
+        steps: dict[tuple[str, str], list[Status]] = {}
+        for s in self.steps:
+            steps.setdefault((s.step.kind, s.step.identity), []).append(s.status)
+        worst: dict[tuple[str, str], Status] = {k: _worst(each) for k, each in steps.items()}
+        by_name: dict[str, Status] = {name: status for (_, name), status in worst.items()}
+        whole = _worst(worst.values())
+        changes = {(c.kind, c.identity) for c in self.changes}
+        unchanged = {k for k, status in worst.items() if k not in changes and status == "done"}
+        found: dict[tuple[str, str], Status] = {}
+        for key in changes | worst.keys() - unchanged:
+            found[key] = worst.get(key) or _of_others(key[1], by_name, whole)
+        return found
+
+
+def _of_others(identity: str, by_name: Mapping[str, Status], whole: Status) -> Status:
+    """Return the outcome of an object without own steps, made or dropped with another one.
+
+    That is the table of a column `table.column` or of `constraint on table`, where it has steps;
+    else the whole plan.
+    """
+    tables = (identity.rpartition(".")[0], identity.rpartition(" on ")[2])
+    found = [by_name[table] for table in tables if table in by_name] or [whole]
+    return "done" if found[0] == "done" else "skipped"
+
+
+def _worst(statuses: Collection[Status]) -> Status:
+    if "failed" in statuses:
+        return "failed"
+    return "skipped" if "skipped" in statuses else "done"
 
 
 class Watcher(Protocol):

@@ -15,7 +15,7 @@ from reconciler.checks import access
 from reconciler.checks.run import SECONDS, Terms
 from reconciler.cli.output import print_document, print_report, write_file
 from reconciler.declare.load import load
-from reconciler.errors import SettingsError
+from reconciler.errors import DeclarationError, Problem, SettingsError
 from reconciler.journal.ownership import FLAG, VARIABLE, Place
 from reconciler.model.reserved_names import JOURNAL
 from reconciler.model.state import Declaration, Scope
@@ -108,6 +108,7 @@ class DeclarationOptions:
     prune: bool
     scratch: str | None
     no_questions: bool
+    allow_empty: bool
     files_root: Path | None
 
 
@@ -146,6 +147,9 @@ declaration_options = _collected(
         "--no-questions",
         is_flag=True,
         help="Do not look in the tables for rows that would make a step fail.",
+    ),
+    click.option(
+        "--allow-empty", is_flag=True, help="Accept YAML files that declare nothing at all."
     ),
 )
 
@@ -321,7 +325,8 @@ def make_job(
 ) -> tuple[Job, ResolvedTarget]:
     """Read the settings and the YAML files; options override settings."""
     file = settings.read()
-    declaration = load(options.state or file.state_folder(), files_root=options.files_root)
+    state = options.state or file.state_folder()
+    declaration = load(state, files_root=options.files_root)
     named = frozenset(options.schemas or file.schemas)
     scope = Scope(
         named or declaration.schemas,
@@ -335,6 +340,9 @@ def make_job(
             " file"
         )
     target = settings.resolve_target(file, options.target)
+    if declaration.is_empty and not options.allow_empty:
+        message, hint = f"{state} declares nothing", "--allow-empty accepts that"
+        raise DeclarationError([Problem(message, None, hint, "no-declaration")])
     if execution is not None:
         target = execution.override(target)
     job = Job(

@@ -37,7 +37,7 @@ LINE_COLOURS = {"+ ": "green", "- ": "red", "~ ": "yellow", "! ": "magenta"}
 
 def confirmed(plan: Plan) -> bool:
     """Ask on the terminal whether to run the plan; raises PlanRefused without a terminal."""
-    steps = f"{len(plan.steps)} steps"
+    steps = plan.step_count
     if not is_terminal(sys.stdin):
         raise PlanRefused(f"{steps} to run, and {NO_TERMINAL}: --yes runs them without asking")
     return _asked(f"run {steps} on {plan.target}?")
@@ -51,7 +51,7 @@ def confirmed_unvouched(plan: Plan) -> bool:
             " set RECONCILE_PLAN_KEY for `plan` and `apply`; --allow all runs it unchecked"
         )
     return _asked(
-        f"nobody vouches for these {len(plan.steps)} steps and their hazards: run them on"
+        f"nobody vouches for this plan of {plan.step_count} and its hazards: run it on"
         f" {plan.target}?"
     )
 

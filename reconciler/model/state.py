@@ -199,6 +199,11 @@ class Declaration:
         unqualified = {r.schema for r in self.objects if self.search_path.get(r) == r.schema}
         return frozenset(declared | unqualified) - {""}
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is neither an object nor a check."""
+        return not (self.objects or self.absent or self.checks)
+
     def is_defined(self, table: Ref, sections: Iterable[str]) -> bool:
         """Tell whether the declaration lists one of the sections of a table, if only as empty."""
         return any((table, section) in self.positions for section in sections)

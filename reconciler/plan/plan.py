@@ -133,6 +133,11 @@ class Plan(BaseModel):
             found.setdefault(hazard.hazard, []).append(hazard.reason)
         return found
 
+    @property
+    def step_count(self) -> str:
+        """The number of steps, as in `1 step`."""
+        return f"{len(self.steps)} step{'s' if len(self.steps) != 1 else ''}"
+
     def transactions(self) -> list[list[Step]]:
         """List the steps, grouped into transactions."""
         groups: list[list[Step]] = []

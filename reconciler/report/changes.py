@@ -31,11 +31,6 @@ def difference_lines(difference: Difference, indent: str) -> list[str]:
     ]
 
 
-def step_count(plan: Plan) -> str:
-    """Return the number of steps, as in `1 step`."""
-    return f"{len(plan.steps)} step{'s' if len(plan.steps) != 1 else ''}"
-
-
 def allow_flags(plan: Plan) -> str:
     """Return the command line's flags to allow every hazard of the plan."""
     return " ".join(f"--allow {hazard}" for hazard in sorted(plan.hazards()))

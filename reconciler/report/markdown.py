@@ -18,7 +18,6 @@ from reconciler.report.changes import (
     allow_flags,
     change_counts,
     difference_lines,
-    step_count,
 )
 
 MAX_LENGTH = 65_000  # characters; GitHub accepts 65,536 in a comment
@@ -84,7 +83,7 @@ def _blocks(plan: Plan) -> Iterator[_Block]:
     if any(change.differences for change in plan.changes):
         yield _fold("What differs", "diff", _difference_lines(plan))
     steps = (line for step in plan.steps for line in _step_lines(step))
-    yield _fold(step_count(plan), "sql", steps)
+    yield _fold(plan.step_count, "sql", steps)
 
 
 def _hazard_lines(plan: Plan) -> Iterator[str]:

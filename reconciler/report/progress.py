@@ -138,5 +138,5 @@ def _rows_done(progress: BackfillProgress) -> str:
 
 
 def _title(step: Step) -> str:
-    verb = "fill" if step.fill else step.sql.split(None, 1)[0].lower()
+    verb = "fill" if step.fill else step.action
     return f"{step.id} {verb} {step.kind} {step.identity}"

@@ -10,7 +10,6 @@ from reconciler.apply import backfill
 from reconciler.escape import Document, document, one_line
 from reconciler.plan.plan import Plan
 from reconciler.plan.step import Step
-from reconciler.report.changes import step_count
 from reconciler.server.parameters import DEFAULTS, FIXED
 from reconciler.sql import compose, literal, text
 
@@ -54,7 +53,7 @@ def plan(plan: Plan) -> Document:
 
 
 def _plan_lines(plan: Plan) -> Iterator[str]:
-    summary = "nothing to do" if plan.in_sync else step_count(plan)
+    summary = "nothing to do" if plan.in_sync else plan.step_count
     yield f"-- {plan.target}: {summary}"
     yield from (f"-- note: {note}" for note in plan.notes)
     if plan.in_sync:

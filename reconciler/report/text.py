@@ -16,7 +16,6 @@ from reconciler.report.changes import (
     allow_flags,
     change_counts,
     difference_lines,
-    step_count,
 )
 from reconciler.server.embedded import EmbeddedServer
 
@@ -46,7 +45,7 @@ def _plan_lines(plan: Plan) -> Iterator[str]:
     for change in plan.changes:
         yield from _change_lines(change)
     yield ""
-    yield step_count(plan)
+    yield plan.step_count
     for step in plan.steps:
         yield from _step_lines(step)
     yield ""
