@@ -13,7 +13,7 @@
     ├── ProofError              run on a scratch server, the plan missed the desired state
     ├── PlanRefused             a plan must not run: edited, stale, for another target, with hazards
     ├── Busy                    another session applies a plan to the database
-    ├── Interrupted             Ctrl-C, or SIGTERM, during a run
+    ├── Interrupted             Ctrl-C, SIGTERM, SIGHUP or SIGQUIT during a run
     ├── OutputFailed            stdout cannot be written to
     └── StatementFailed         PostgreSQL refused a statement (`sqlstate`, `detail`, `hint`)
 

@@ -1,17 +1,24 @@
-"""Stop runs by Ctrl-C, SIGTERM, SIGKILL or a terminated backend; the next run finishes them."""
+"""Stop runs by signals, a closed terminal or a terminated backend; the next run finishes them."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import termios
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from reconciler import pipeline
+from reconciler.apply.session import sole_applier
+from reconciler.errors import Busy
+from reconciler.journal.ownership import Place
 from tests.conftest import Database
 from tests.test_locks import wait_until
 
@@ -32,11 +39,16 @@ tables:
 BUILDING = "SELECT count(*) FROM pg_stat_progress_create_index WHERE datname = current_database()"
 HERE = "datname = current_database() AND pid <> pg_backend_pid()"
 OURS = f"FROM pg_stat_activity WHERE application_name LIKE 'reconcile%' AND {HERE}"
+STATUS = "SELECT status FROM reconcile.run ORDER BY id"
 DEBRIS = "SELECT count(*) FROM pg_index WHERE NOT indisvalid OR NOT indisready"
 
 
 def started(
-    database: Database, folder: Path, declared: str = DECLARED, *options: str
+    database: Database,
+    folder: Path,
+    declared: str = DECLARED,
+    *options: str,
+    terminal: int | None = None,
 ) -> subprocess.Popen[str]:
     (folder / "state.yml").write_text(declared)
     arguments = [
@@ -53,34 +65,55 @@ def started(
     ]
     return subprocess.Popen(
         arguments,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stdin=terminal,
+        stdout=subprocess.PIPE if terminal is None else terminal,
+        stderr=subprocess.PIPE if terminal is None else terminal,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        preexec_fn=_accept_sigint,  # noqa: PLW1509 - nothing but a signal's disposition
+        start_new_session=terminal is not None,
+        preexec_fn=partial(_accept_signals, terminal),  # noqa: PLW1509 - dispositions, a terminal
     )
 
 
-def _accept_sigint() -> None:
-    """Accept SIGINT even if the tests run in the background, where it is ignored."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def _accept_signals(terminal: int | None) -> None:
+    """Accept signals even if they are ignored by tests in the background; control a terminal."""
+    for each in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(each, signal.SIG_DFL)
+    if terminal is not None:
+        fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_a_cancelled_build_is_cleaned_up(
-    how: signal.Signals, new_database: Callable[..., Database], tmp_path: Path
+    new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(ROWS + SLOW)
-    process = started(database, tmp_path)
-    wait_until(lambda: database.value(BUILDING))
-    process.send_signal(how)
-    out, err = process.communicate(timeout=30)
-    assert process.returncode == 1
-    assert "run again to continue" in err
-    assert out == ""
-    assert database.value(DEBRIS) == 0
-    wait_until(lambda: not database.value(f"SELECT count(*) {OURS}"))
+    for how in (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT):
+        process = started(database, tmp_path)
+        wait_until(lambda: database.value(BUILDING))
+        process.send_signal(how)
+        out, err = process.communicate(timeout=30)
+        assert process.returncode == 1
+        assert "run again to continue" in err
+        assert out == ""
+        assert database.value(DEBRIS) == 0
+        wait_until(lambda: not database.value(f"SELECT count(*) {OURS}"))
+    assert database.rows(STATUS) == [("interrupted",)] * 3
     _rerun(database, tmp_path)
+
+
+def test_a_closed_terminal_stops_a_run_cleanly(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    database = new_database(ROWS + SLOW)
+    ours, theirs = os.openpty()
+    process = started(database, tmp_path, terminal=theirs)
+    os.close(theirs)
+    wait_until(lambda: database.value(BUILDING))
+    os.close(ours)
+    assert process.wait(30) == 1
+    assert database.value(DEBRIS) == 0
+    assert database.rows(STATUS) == [("interrupted",)]
+    wait_until(lambda: not database.value(f"SELECT count(*) {OURS}"))
 
 
 def test_a_failed_cleanup_is_reported(
@@ -106,10 +139,16 @@ def test_a_killed_client_is_recovered(
     database = new_database(ROWS + SLOW)
     process = started(database, tmp_path)
     wait_until(lambda: database.value(BUILDING))
+    history = partial(pipeline.read_history, database.url, Place(), 9)
+    assert [r.status for r in history()] == ["running"]
+    with pytest.raises(Busy, match=r"active for \d+ s: CREATE INDEX CONCURRENTLY t_slow") as busy:
+        sole_applier(database.url).__enter__()
+    assert "SELECT pg_terminate_backend(" in str(busy.value)
     process.kill()
     process.communicate()
     database.rows(f"SELECT pg_terminate_backend(pid) {OURS}")
-    wait_until(lambda: not database.value(BUILDING))
+    wait_until(lambda: not database.value(f"SELECT count(*) {OURS}"))
+    assert [r.status for r in history()] == ["interrupted"]
     _rerun(database, tmp_path)
 
 

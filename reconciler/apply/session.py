@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from reconciler.errors import Busy, ConnectionFailed, StatementFailed
 from reconciler.model.reserved_names import APPLIER_LOCK
 from reconciler.server.connection import Connection, adjust, connect, rows, server_of
-from reconciler.server.locks import LockPolicy
+from reconciler.server.locks import LockPolicy, named, sessions
 from reconciler.server.parameters import CLIENT_CHECKS
 
 READ_LOCK_TIMEOUT = "10s"  # lock_timeout of queries
@@ -35,8 +35,7 @@ _DEADLOCK_TIMEOUT = (
     "(SELECT reset_val::float8 / 1000 FROM pg_settings WHERE name = 'deadlock_timeout')"
 )
 _LOCK_HOLDERS = """
-    SELECT a.pid, a.usename::text AS role, a.backend_start::text AS since
-    FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
+    SELECT l.pid FROM pg_locks AS l
     WHERE l.locktype = 'advisory' AND l.classid = %s AND l.objid = %s AND l.granted
           AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
 POOLED = (
@@ -124,9 +123,14 @@ def _lock(connection: Connection) -> None:
     locked = rows(connection, "SELECT pg_try_advisory_lock(%s, %s) AS locked", APPLIER_LOCK)
     if locked[0]["locked"]:
         return
-    holders = rows(connection, _LOCK_HOLDERS, APPLIER_LOCK)
-    listed = ", ".join(f"pid {h['pid']} ({h['role']}, since {h['since']})" for h in holders)
+    holders = sessions(
+        connection, [h["pid"] for h in rows(connection, _LOCK_HOLDERS, APPLIER_LOCK)]
+    )
+    if not holders:
+        raise Busy("another reconcile was applying to this database and has just ended; try again")
+    end = " and ".join(f"SELECT pg_terminate_backend({h.pid})" for h in holders)
     raise Busy(
-        "another reconcile is applying to this database: "
-        f"{listed or 'it has just ended'}; try again when it is done"
+        f"another reconcile is applying to this database: {named(holders)}; try again when it is "
+        f"done\nIf its process is gone or frozen, its session is of no use: {end} ends it, and the "
+        "next run goes on with what it left"
     )

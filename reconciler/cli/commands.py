@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -144,7 +143,6 @@ def _run(plan: Plan, job: Job | None, target: ResolvedTarget, execution: Executi
         return DONE if plan.in_sync else DIFFERENT
     if plan.steps and not execution.yes and not confirmed(plan):
         return ERROR
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops as Ctrl-C does: cleanly
     with watch_progress() as watcher:
         outcome = pipeline.apply_plan(plan, job, target.url, watcher, policy, allow, journal)
     print_recap(text.recap(outcome))

@@ -11,6 +11,7 @@ import click
 
 import reconciler
 from reconciler.cli.output import print_error, print_line, print_lines
+from reconciler.cli.signals import stopped_by_signals
 from reconciler.cli.streams import flush_streams, prepare_streams
 from reconciler.errors import ReconcileError
 
@@ -52,7 +53,8 @@ class _Group(click.Group):
         extra["standalone_mode"] = False
         prepare_streams()
         try:
-            status = super().main(*args, **extra)
+            with stopped_by_signals():
+                status = super().main(*args, **extra)
         except click.ClickException as error:
             usage = io.StringIO()
             error.show(usage)

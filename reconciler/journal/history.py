@@ -13,21 +13,33 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from reconciler.errors import PlanRefused
 from reconciler.journal.journal import in_schema
 from reconciler.model.ref import Ref
+from reconciler.model.reserved_names import APPLIER_LOCK
 from reconciler.plan.plan import Plan
 from reconciler.server.connection import Connection, Row, rows
 
+# Whether an applier, whose lock is older than the run, may still be at work; a standby does not
+# know the locks of the primary.
+_IS_HELD = f"""(
+    pg_is_in_recovery() OR EXISTS (
+        SELECT FROM pg_locks AS l LEFT JOIN pg_stat_activity AS a ON a.pid = l.pid
+        WHERE l.locktype = 'advisory' AND (l.classid, l.objid) = {APPLIER_LOCK} AND l.granted
+              AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+              AND coalesce(a.backend_start <= r.started_at, true)))"""
 # A journal of an earlier version lacks columns, so rows are read whole: an absent column is null.
-RUNS = """
-    SELECT to_jsonb(r) - 'plan' AS run, jsonb_array_length(r.plan -> 'steps') AS steps,
+RUNS = f"""
+    SELECT to_jsonb(r) - 'plan'
+           || CASE WHEN r.status = 'running' AND NOT {_IS_HELD}
+                   THEN jsonb_build_object('status', 'interrupted') ELSE '{{}}' END AS run,
+           jsonb_array_length(r.plan -> 'steps') AS steps,
            ARRAY(SELECT c ->> 'action'
                  FROM jsonb_array_elements(r.plan -> 'changes') AS c) AS actions,
-           (SELECT count(*) FROM {schema}.step AS s
+           (SELECT count(*) FROM {{schema}}.step AS s
             WHERE s.run_id = r.id AND s.status = 'done') AS done,
            extract(epoch FROM coalesce(r.finished_at, (SELECT max(s.finished_at)
-                                                       FROM {schema}.step AS s
+                                                       FROM {{schema}}.step AS s
                                                        WHERE s.run_id = r.id))
                               - r.started_at)::float8 AS seconds
-    FROM {schema}.run AS r"""
+    FROM {{schema}}.run AS r"""
 LATEST_RUNS = RUNS + " ORDER BY r.id DESC LIMIT %s"
 ONE_RUN = RUNS + " WHERE r.id = %s"
 # An interrupted run may have committed a step that it did not record.

@@ -236,6 +236,12 @@ def blocking(connection: Connection, pid: int) -> list[Blocker]:
     ]
 
 
+def sessions(connection: Connection, pids: Sequence[int]) -> list[Blocker]:
+    """Return the sessions of server processes."""
+    query = f"{_SESSION}, '' AS transaction FROM pg_stat_activity AS a WHERE a.pid = ANY(%(pids)s)"
+    return [Blocker(**row) for row in rows(connection, query, {"pids": [*pids]})]
+
+
 def named(blockers: Sequence[Blocker]) -> str:
     """Describe all blockers for people."""
     return "; ".join(map(str, blockers))
