@@ -12,9 +12,11 @@ from reconciler.canonicalise.hints import missing
 from reconciler.errors import StatementFailed
 from reconciler.introspect.unfilled import unfilled
 from reconciler.model.deferred import complete_deferred, deferred_needs
+from reconciler.model.inheritance import is_partitioned
 from reconciler.model.markers import AppliesLast, FiresOnDdl
 from reconciler.model.object import InlinePart, PlanningContext
 from reconciler.model.on_scratch import RunsBody, without_body
+from reconciler.model.partitioned import PartitionedObject
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
 from reconciler.model.statement import Statement
@@ -259,14 +261,23 @@ def batched(refs: Iterable[Ref]) -> Iterator[Sequence[Ref]]:
 
 
 def dependency_order(state: State) -> list[Ref]:
-    """Order the refs by needs, routines first; a cycle is broken at the first visited object.
+    """Order the refs by needs; a cycle is broken at the first visited object.
 
-    Only the bodies of routines tell whether other objects need them.
+    Routines come first, because only their bodies tell whether other objects need them. Indexes and
+    keys of partitioned tables come late, because PostgreSQL chooses names for those of partitions,
+    and last what needs one, but has no such name: foreign keys.
     """
     order: dict[Ref, None] = {}
-    for start in sorted(state, key=lambda r: not isinstance(state[r], RunsBody)):
+    for start in sorted(state, key=lambda r: _turn(state, r)):
         _visit(state, start, order)
     return list(order)
+
+
+def _turn(state: State, ref: Ref) -> int:
+    obj, table = state[ref], state.get(ref.on) if ref.on is not None else None
+    if isinstance(obj, PartitionedObject):
+        return 1 if obj.relation_name and not is_partitioned(table) else 3 - bool(obj.relation_name)
+    return 0 if isinstance(obj, RunsBody) else 1
 
 
 def _visit(state: State, start: Ref, order: dict[Ref, None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 
@@ -16,7 +17,7 @@ from reconciler.introspect.introspect import Snapshot
 from reconciler.introspect.partitions import on_its_own
 from reconciler.kinds import KINDS
 from reconciler.model.companion import goes_along
-from reconciler.model.declared import declared_arguments
+from reconciler.model.declared import NumbersNames, declared_arguments
 from reconciler.model.inheritance import Inheriting, filled, in_place_of, inherited_by, parents_of
 from reconciler.model.markers import GuardsRows
 from reconciler.model.object import Object
@@ -64,6 +65,7 @@ def overlay(
     if problems := unmet_preconditions(live, declaration, declared, source):
         raise DeclarationError(problems)
     dropped = _dropped(live.state, declaration, scope, declared.keys(), spelled)
+    declared |= _numbered(declared, live, dropped)
     kept = _kept_after_leaving(live, declaration, declared, scope)
     merged = _copies_of_new_objects(live.state, declared)
     merged |= _merged_on_joining(live.state, declared, dropped)
@@ -82,6 +84,29 @@ def overlay(
         raise DeclarationError(problems)
     objects = {r: o for r, o in objects.items() if r in declared or r not in dropped}
     return Desired(objects, source, dropped, spelled, renamed)
+
+
+def _numbered(
+    declared: Mapping[Ref, Object], live: Snapshot, dropped: Set[Ref]
+) -> dict[Ref, Object]:
+    """Return the new objects whose relation PostgreSQL would number, with a free name."""
+    names = Counter(_relation(o) for o in declared.values())
+    kept = live.names.keys() - {_relation(live.state[r]) for r in dropped}
+    taken = {*names, *kept}
+    found: dict[Ref, Object] = {}
+    for ref, obj in declared.items():
+        own = _relation(obj)
+        if not isinstance(obj, NumbersNames) or ref in live.state:
+            continue
+        if own in kept or names[own] > 1:
+            names[own] -= 1
+            found[ref] = obj.with_free_name(taken)
+            taken.add(_relation(found[ref]))
+    return found
+
+
+def _relation(obj: Object) -> tuple[str, str]:
+    return obj.ref.schema, obj.relation_name or ""
 
 
 def _laid_over(

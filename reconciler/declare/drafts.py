@@ -129,24 +129,39 @@ class Drafts:
 
     def _expand_shorthand(self, obj: Shorthand, objects: dict[Ref, Object]) -> None:
         """Add further objects of the short form: the constraint of `unique: true`."""
-        draft = self.drafts[obj.ref]
         old_refs = [ref for ref, _ in _before_renaming(obj, objects).expand_shorthand()]
         expanded = obj.expand_shorthand()
         for (ref, fields), old_ref in zip(expanded, old_refs, strict=True):
             if ref in self.drafts:
-                first = self.drafts[ref].position
-                self.problems.append(duplicate(str(ref), draft.position, first))
+                self._number(obj, ref, fields, objects)
                 continue
-            kind = self.kinds[ref.kind]
-            values: dict[str, Any] = {"ref": ref, **fields}
-            if old_ref.name != ref.name:
-                values["renamed_from"] = old_ref.name
-            parent = objects.get(obj.ref.on) if obj.ref.on else None
-            if issubclass(kind, Owned) and isinstance(parent, Owned) and parent.owner is not None:
-                values["owner"] = parent.owner
-            objects[ref] = kind.model_validate(values)
-            self.drafts[ref] = replace(draft, kind=kind, fields={}, derived={})
-            self.positions[ref, ""] = draft.position
+            renamed = {"renamed_from": old_ref.name} if old_ref.name != ref.name else {}
+            self._add_further(obj, ref, {**fields, **renamed}, objects)
+
+    def _number(
+        self, obj: Shorthand, ref: Ref, fields: dict[str, Any], objects: dict[Ref, Object]
+    ) -> None:
+        """Add a further object under a numbered name; report one whose name is taken."""
+        draft, numbered = self.drafts[obj.ref], obj.numbered(ref, self.drafts)
+        if numbered is None:
+            first = self.drafts[ref].position
+            self.problems.append(duplicate(str(ref), draft.position, first))
+            return
+        objects[obj.ref], free = numbered
+        self._add_further(obj, free, fields, objects)
+
+    def _add_further(
+        self, obj: Shorthand, ref: Ref, fields: dict[str, Any], objects: dict[Ref, Object]
+    ) -> None:
+        """Add a further object of the short form, owned as the parent is."""
+        draft, kind = self.drafts[obj.ref], self.kinds[ref.kind]
+        values: dict[str, Any] = {"ref": ref, **fields}
+        parent = objects.get(obj.ref.on) if obj.ref.on else None
+        if issubclass(kind, Owned) and isinstance(parent, Owned) and parent.owner is not None:
+            values["owner"] = parent.owner
+        objects[ref] = kind.model_validate(values)
+        self.drafts[ref] = replace(draft, kind=kind, fields={}, derived={})
+        self.positions[ref, ""] = draft.position
 
 
 def _traps(obj: Object, draft: Draft) -> Iterator[Problem]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Set
 from typing import Any, ClassVar, Self
 
 from pydantic import Field
@@ -26,6 +26,22 @@ class Shorthand(Object):
 
     def collapse_shorthand(self, others: Mapping[Ref, Object]) -> tuple[Self, frozenset[Ref]]:
         """Return the object in the shortest form, and the refs declared by the short form."""
+        raise NotImplementedError
+
+    def numbered(self, ref: Ref, taken: Container[Ref]) -> tuple[Self, Ref] | None:
+        """Return the object with another name for the further object `ref`, and that ref.
+
+        PostgreSQL numbers names that are taken; None if it would refuse the name.
+        """
+        del ref, taken
+        return None
+
+
+class NumbersNames(Object):
+    """An object with a relation that PostgreSQL names, with a number if the name is taken."""
+
+    def with_free_name(self, taken: Set[tuple[str, str]]) -> Self:
+        """Return the object with a name outside `taken`, schemas and names, unless it has one."""
         raise NotImplementedError
 
 

@@ -28,13 +28,22 @@ from reconciler.model.resumption import LeavesLeftovers
 from reconciler.model.statement import Statement
 from reconciler.sql import compose, literal, name, text
 
+# PostgreSQL may have chosen the name for the copy on another partition: that one gets a number.
 _RENAME_COPY: Final = (
-    "DO $reconcile$ DECLARE piece regclass; BEGIN\n"
-    "  SELECT i.indexrelid INTO piece FROM pg_partition_tree(to_regclass({0})) AS t"
-    " JOIN pg_index AS i ON i.indexrelid = t.relid\n"
+    "DO $reconcile$ DECLARE piece regclass; other regclass; schema oid; n int := 1; BEGIN\n"
+    "  SELECT i.indexrelid, c.relnamespace INTO piece, schema"
+    " FROM pg_partition_tree(to_regclass({0})) AS t JOIN pg_index AS i ON i.indexrelid = t.relid\n"
     "  JOIN pg_class AS c ON c.oid = i.indexrelid"
     " WHERE i.indrelid = to_regclass({1}) AND c.relname <> {2};\n"
-    "  IF FOUND THEN EXECUTE format('ALTER INDEX %s RENAME TO %I', piece, {2}); END IF;\n"
+    "  IF NOT FOUND THEN RETURN; END IF;\n"
+    "  SELECT c.oid INTO other FROM pg_partition_tree(to_regclass({0})) AS t"
+    " JOIN pg_class AS c ON c.oid = t.relid WHERE c.relname = {2} AND c.relnamespace = schema;\n"
+    "  IF FOUND THEN\n"
+    "    WHILE EXISTS (SELECT FROM pg_class AS c WHERE c.relnamespace = schema"
+    " AND c.relname = {3} || n) LOOP n := n + 1; END LOOP;\n"
+    "    EXECUTE format('ALTER INDEX %s RENAME TO %I', other, {3} || n);\n"
+    "  END IF;\n"
+    "  EXECUTE format('ALTER INDEX %s RENAME TO %I', piece, {2});\n"
     "END $reconcile$"
 )
 P = TypeVar("P", bound="PartitionedObject")
@@ -162,8 +171,9 @@ class PartitionedObject(OnlineRecipe, Deferred, Inheritable, LeavesLeftovers):
 
     def _name_copy(self, table: Ref) -> Statement:
         parent, partition = self.sql_name(), name(table.schema, table.name)
-        new_name = literal(self.inherited_by(table).ref.name)
-        rename = compose(_RENAME_COPY, literal(text(parent)), literal(text(partition)), new_name)
+        own = self.inherited_by(table).ref.name
+        names = (text(parent), text(partition), own, _stem(own))
+        rename = compose(_RENAME_COPY, *map(literal, names))
         return Statement(
             sql=text(rename), lock="SHARE UPDATE EXCLUSIVE", relation=table.identity, undo=()
         )
@@ -212,6 +222,11 @@ def _is_default(own: str, default: str) -> bool:
     return own == default or (own.startswith(stem) and own.removeprefix(default).isdigit())
 
 
+def _stem(own: str) -> str:
+    """Return a name with room for a number."""
+    return own.encode()[:58].decode(errors="ignore")
+
+
 def _rename_copy(table: Ref, before: str, after: str) -> Statement:
     rename, undo = (
         text(compose("ALTER INDEX {} RENAME TO {}", name(table.schema, a), b))
@@ -246,8 +261,7 @@ def copy_on(partition: Ref, parent: P, context: PlanningContext) -> P:
     copy = parent.inherited_by(partition)
     default = context.default_partition_names.get(parent.ref, NO_COPIES).get(partition)
     copy = copy.with_name(default.name) if default else copy
-    stem = copy.ref.name.encode()[:58].decode(errors="ignore")
-    numbered = (copy.with_name(f"{stem}{n}") for n in count(1))
+    numbered = (copy.with_name(f"{_stem(copy.ref.name)}{n}") for n in count(1))
     return next(c for c in chain([copy], numbered) if _is_free(c, parent, context))
 
 
@@ -262,6 +276,12 @@ def partitions_below(table: Ref | None, context: PlanningContext) -> Iterator[Re
     """Yield all partitions of a table, on all levels."""
     for partition in context.partitions.get(table, ()) if table else ():
         yield from (partition, *partitions_below(partition, context))
+
+
+def default_names(obj: Object, partitions: Iterable[Ref]) -> Iterator[tuple[str, str]]:
+    """Yield schema and name that PostgreSQL would choose for the copies of any object."""
+    if isinstance(obj, PartitionedObject) and obj.relation_name is not None:
+        yield from ((table.schema, obj.default_on(table)) for table in partitions)
 
 
 def leaf_partitions(table: Ref | None, context: PlanningContext) -> Iterator[Ref]:

@@ -143,6 +143,13 @@ RULES = (
         names.free_name_first,
     ),
     Rule(
+        "name before PostgreSQL chooses it",
+        "An object is created before an index of a partition because PostgreSQL might choose its "
+        "name for that.",
+        names.name_before_postgres_chooses_it,
+        optional=True,
+    ),
+    Rule(
         "drop leftover before name is taken",
         "A leftover is dropped before another object takes its name because two cannot have one "
         "name.",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Container, Iterable, Iterator, Mapping, Set
+from itertools import count
 from typing import Any, ClassVar, Literal, Self
 
 from psycopg import sql
@@ -26,14 +27,14 @@ from reconciler.model.clauses import (
     Fragment,
     referenced,
 )
-from reconciler.model.declared import RowExpressions, Shorthand
+from reconciler.model.declared import NumbersNames, RowExpressions, Shorthand
 from reconciler.model.foreign_options import Options, keeping_hidden, listed_options
 from reconciler.model.inheritance import Inheritable, Overriding
 from reconciler.model.object import InlinePart, Object
 from reconciler.model.online_swap import SwappedOnline
 from reconciler.model.partitioned import constraint_name_key
 from reconciler.model.privileges import PUBLIC, grantors, privilege_fragments
-from reconciler.model.ref import Ref
+from reconciler.model.ref import Ref, default_name
 from reconciler.model.resumption import LeavesLeftovers, Resumable
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
@@ -50,6 +51,7 @@ class ColumnDefinition(
     InlinePart,
     Shorthand,
     RowExpressions,
+    NumbersNames,
     Inheritable,
     Overriding,
     LeavesLeftovers,
@@ -193,6 +195,23 @@ class ColumnDefinition(
 
     def expand_shorthand(self) -> Iterable[tuple[Ref, dict[str, Any]]]:
         return self._short_form.expand()
+
+    def numbered(self, ref: Ref, taken: Container[Ref]) -> tuple[Self, Ref] | None:
+        found = self._short_form.numbered(ref, taken)
+        if found is None:
+            return None
+        update, free = found
+        return self.model_copy(update={**update, "not_null": self.not_null or True}), free
+
+    def with_free_name(self, taken: Set[tuple[str, str]]) -> Self:
+        identity = self.full_identity
+        if identity is None or (self.ref.schema, identity.sequence_name(self.target)) not in taken:
+            return self
+        table, column = self.target.name, self.target.column
+        numbers = (default_name(table, column, f"seq{n}") for n in count(1))
+        free = next(n for n in numbers if (self.ref.schema, n) not in taken)
+        named = identity.model_copy(update={"sequence": free})
+        return self if identity.sequence else self.model_copy(update={"identity": named})
 
     def collapse_shorthand(self, others: Mapping[Ref, Object]) -> tuple[Self, frozenset[Ref]]:
         found, declared = self, frozenset[Ref]()

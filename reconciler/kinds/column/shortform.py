@@ -5,8 +5,9 @@ https://www.postgresql.org/docs/current/datatype-numeric.html#DATATYPE-SERIAL
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
 from reconciler.kinds.column.target import Target
@@ -40,9 +41,21 @@ class ShortForm:
     @property
     def serial_default(self) -> str:
         """The default of a serial column."""
-        sequence = default_name(self.target.name, self.target.column, "seq")
+        return self.nextval(default_name(self.target.name, self.target.column, "seq"))
+
+    def nextval(self, sequence: str) -> str:
+        """Return the default of a column with that sequence."""
         qualified = literal(text(name(self.target.schema, sequence)))
         return f"nextval({text(qualified)}::regclass)"
+
+    def numbered(self, sequence: Ref, taken: Container[Ref]) -> tuple[dict[str, Any], Ref] | None:
+        """Return an update of a serial column to another sequence, and the ref of that."""
+        if self.serial_type is None or sequence.on is not None:
+            return None
+        table, column = self.target.name, self.target.column
+        numbers = (default_name(table, column, f"seq{n}") for n in count(1))
+        free = next(r for n in numbers if (r := replace(sequence, name=n)) not in taken)
+        return {"type": self.serial_type, "default": self.nextval(free.name)}, free
 
     def candidates(
         self, default: str | None, others: Mapping[Ref, Object], *, required: bool

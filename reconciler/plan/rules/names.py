@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from reconciler.kinds import KINDS
+from reconciler.model.inheritance import is_partition, parents_of
+from reconciler.model.partitioned import default_names
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
 from reconciler.plan.operations import Operation, Operations, Phase
@@ -22,6 +24,35 @@ def free_name_first(operations: Operations) -> Iterator[Pair]:
         drop = operations.drop_of(ref)
         for key in old if drop else old - new:
             yield from ((drop or operations.create_of(ref), t) for t in takers.get(key, ()))
+
+
+def name_before_postgres_chooses_it(operations: Operations) -> Iterator[Pair]:
+    """Create an object before a copy on a partition for which PostgreSQL would choose the name.
+
+    The copy is there once both the partition and the object of the partitioned table are.
+    """
+    desired = operations.desired
+    takers = {
+        (ref.schema, desired[ref].relation_name): operations.create_of(ref)
+        for ref in operations.created
+        if ref in desired
+    }
+    children: dict[Ref, list[Ref]] = {}
+    for ref, obj in desired.objects.items():
+        for parent in parents_of(obj) if is_partition(obj) else ():
+            children.setdefault(parent, []).append(ref)
+    for table in children:
+        for obj in desired.living_on(table):
+            for partition in _below(table, children):
+                create = operations.create_of(obj.ref) or operations.create_of(partition)
+                for name in default_names(obj, [partition]):
+                    if (taker := takers.get(name)) != create:
+                        yield taker, create
+
+
+def _below(table: Ref, children: Mapping[Ref, Sequence[Ref]]) -> Iterator[Ref]:
+    for child in children.get(table, ()):
+        yield from (child, *_below(child, children))
 
 
 def drop_leftover_before_name_is_taken(operations: Operations) -> Iterator[Pair]:

@@ -45,19 +45,31 @@ SET statement_timeout = '30s';
 BEGIN;
 ALTER INDEX public.by_day ATTACH PARTITION public.days_of_2026;
 CREATE TABLE public.events_2027 PARTITION OF public.events FOR VALUES FROM ('2027-01-01') TO ('2028-01-01');
-DO $reconcile$ DECLARE piece regclass; BEGIN
-  SELECT i.indexrelid INTO piece FROM pg_partition_tree(to_regclass('public.by_day')) AS t JOIN pg_index AS i ON i.indexrelid = t.relid
+DO $reconcile$ DECLARE piece regclass; other regclass; schema oid; n int := 1; BEGIN
+  SELECT i.indexrelid, c.relnamespace INTO piece, schema FROM pg_partition_tree(to_regclass('public.by_day')) AS t JOIN pg_index AS i ON i.indexrelid = t.relid
   JOIN pg_class AS c ON c.oid = i.indexrelid WHERE i.indrelid = to_regclass('public.events_2027') AND c.relname <> 'days_of_2027';
-  IF FOUND THEN EXECUTE format('ALTER INDEX %s RENAME TO %I', piece, 'days_of_2027'); END IF;
+  IF NOT FOUND THEN RETURN; END IF;
+  SELECT c.oid INTO other FROM pg_partition_tree(to_regclass('public.by_day')) AS t JOIN pg_class AS c ON c.oid = t.relid WHERE c.relname = 'days_of_2027' AND c.relnamespace = schema;
+  IF FOUND THEN
+    WHILE EXISTS (SELECT FROM pg_class AS c WHERE c.relnamespace = schema AND c.relname = 'days_of_2027' || n) LOOP n := n + 1; END LOOP;
+    EXECUTE format('ALTER INDEX %s RENAME TO %I', other, 'days_of_2027' || n);
+  END IF;
+  EXECUTE format('ALTER INDEX %s RENAME TO %I', piece, 'days_of_2027');
 END $reconcile$;
 COMMIT;
 
 SET lock_timeout = '2s';
 SET statement_timeout = '30s';
 BEGIN;
-DO $reconcile$ DECLARE piece regclass; BEGIN
-  SELECT i.indexrelid INTO piece FROM pg_partition_tree(to_regclass('public.events_key')) AS t JOIN pg_index AS i ON i.indexrelid = t.relid
+DO $reconcile$ DECLARE piece regclass; other regclass; schema oid; n int := 1; BEGIN
+  SELECT i.indexrelid, c.relnamespace INTO piece, schema FROM pg_partition_tree(to_regclass('public.events_key')) AS t JOIN pg_index AS i ON i.indexrelid = t.relid
   JOIN pg_class AS c ON c.oid = i.indexrelid WHERE i.indrelid = to_regclass('public.events_2027') AND c.relname <> 'key_of_2027';
-  IF FOUND THEN EXECUTE format('ALTER INDEX %s RENAME TO %I', piece, 'key_of_2027'); END IF;
+  IF NOT FOUND THEN RETURN; END IF;
+  SELECT c.oid INTO other FROM pg_partition_tree(to_regclass('public.events_key')) AS t JOIN pg_class AS c ON c.oid = t.relid WHERE c.relname = 'key_of_2027' AND c.relnamespace = schema;
+  IF FOUND THEN
+    WHILE EXISTS (SELECT FROM pg_class AS c WHERE c.relnamespace = schema AND c.relname = 'key_of_2027' || n) LOOP n := n + 1; END LOOP;
+    EXECUTE format('ALTER INDEX %s RENAME TO %I', other, 'key_of_2027' || n);
+  END IF;
+  EXECUTE format('ALTER INDEX %s RENAME TO %I', piece, 'key_of_2027');
 END $reconcile$;
 COMMIT;
