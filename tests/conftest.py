@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ from reconciler.server.kept import Kept, start_embedded
 from reconciler.server.process import data_folder
 from reconciler.server.roles import ordinary_roles
 from reconciler.server.scratch import drop_database
-from reconciler.sql import compose, literal, text
+from reconciler.sql import compose, literal, raw, text
 from tests.installations import installed, started
 
 ROOT = Path(__file__).parents[1]
@@ -31,6 +32,7 @@ MAJORS = (18, 16)  # the embedded ones
 UNSAFE_DURABILITY = ("fsync", "synchronous_commit", "full_page_writes", "autovacuum")  # faster
 ENOUGH = 4 << 30  # bytes
 SUPPORTED = (14, 15, 16, 17, 18)
+STARTED = int(time.time())  # in the names of databases: process IDs are used again
 
 
 @contextmanager
@@ -107,6 +109,12 @@ def _server(major: int) -> Kept:
             )
         run_sql(connection, "SELECT pg_reload_conf()")
     return server
+
+
+@cache
+def _administrator(major: int) -> Connection:
+    """Connect to the server of a major version, once for all tests of the process."""
+    return connect(_server(major).url)
 
 
 @cache
@@ -189,22 +197,22 @@ def counter() -> Iterator[int]:
 @pytest.fixture
 def new_database(counter: Iterator[int]) -> Iterator[Callable[..., Database]]:
     """Return a function that creates databases; drop them after the test."""
-    made: list[tuple[str, str]] = []
+    made: list[tuple[int, str]] = []
 
     def make(script: str = "", major: int = MAJORS[0]) -> Database:
-        server = _server(major)
-        own = f"test_{os.getpid()}_{next(counter)}"
-        server.drop(own)
-        database = Database(server.database(own), server.tools)
-        made.append((server.url, own))
+        server, own = _server(major), f"test_{os.getpid()}_{STARTED}_{next(counter)}"
+        strategy = raw(" STRATEGY file_copy" if major >= 15 else "")
+        create = compose("CREATE DATABASE {} TEMPLATE template0{}", own, strategy)
+        run_sql(_administrator(major), text(create))
+        database = Database(conninfo.make_conninfo(server.url, dbname=own), server.tools)
+        made.append((major, own))
         if script:
             database.run(script)
         return database
 
     yield make
-    for url, own in made:
-        with connect(url) as connection:
-            drop_database(connection, own)
+    for major, own in made:
+        drop_database(_administrator(major), own)
 
 
 @pytest.fixture

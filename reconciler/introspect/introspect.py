@@ -21,13 +21,16 @@ from reconciler.introspect.partitions import (
     with_partition_names,
 )
 from reconciler.introspect.queries import (
+    CHILDREN,
     DEFAULT_ACL_LETTERS,
+    DEFAULT_PRIVILEGES,
     DEPENDENCIES,
     INITIAL_GRANTS,
     RELATION_NAMES,
     SERVER_FACTS,
 )
 from reconciler.model.context import PlanningContext
+from reconciler.model.facts import PartitionCopies
 from reconciler.model.foreign_options import HasForeignOptions
 from reconciler.model.object import Object
 from reconciler.model.owned import owner_of
@@ -125,9 +128,13 @@ def _read_only(connection: Connection) -> Generator[None]:
 def _read(connection: Connection, server: Server) -> Snapshot:
     found = read_objects(connection, server)
     objects = found.objects
-    copies = partition_copies(connection, found.addresses)
+    has_children = CHILDREN not in found.empty
+    copies: PartitionCopies = {}
+    if has_children:
+        copies = partition_copies(connection, found.addresses)
     objects |= with_partition_names(objects, copies)
-    unfinished = found.unfinished | finish_detaching(connection, objects, copies)
+    detaching = finish_detaching(connection, objects, copies) if has_children else set[Ref]()
+    unfinished = found.unfinished | detaching
     facts = rows(connection, SERVER_FACTS)[0]
     names = {(r["schema"], r["name"]): r["of"] for r in rows(connection, RELATION_NAMES)}
     context = PlanningContext(
@@ -137,10 +144,12 @@ def _read(connection: Connection, server: Server) -> Snapshot:
         leftovers=found.leftovers,
         unfinished={r: objects[r] for r in unfinished},
         partition_copies=copies,
-        local_and_inherited_not_null=local_and_inherited_not_null(connection, objects),
+        local_and_inherited_not_null=(
+            local_and_inherited_not_null(connection, objects) if has_children else {}
+        ),
         relation_names=frozenset(names),
         hidden_options=_hidden_options(objects),
-        initial=_initial_grants(connection),
+        initial={} if DEFAULT_PRIVILEGES in found.empty else _initial_grants(connection),
     )
     return Snapshot(
         State(objects, _edges(connection, found.addresses)),

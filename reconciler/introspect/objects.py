@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 
 from reconciler.introspect.attempts import ObjectsChanged, read_until_steady
 from reconciler.introspect.partitions import partition_copies, with_partition_names
-from reconciler.introspect.queries import COMMENTS, EMPTY_CATALOGS, EXTENSION_MEMBERS
+from reconciler.introspect.queries import (
+    COMMENTS,
+    EMPTY_SOURCES,
+    EXTENSION_MEMBERS,
+    SOURCES,
+    Source,
+)
 from reconciler.kinds import KINDS
 from reconciler.model.facts import Leftover
 from reconciler.model.object import Object
@@ -27,12 +33,14 @@ class Objects:
 
     `addresses` maps pg_depend's addresses to refs, also those of extensions' members. `leftovers`
     are objects that an interrupted build left; `unfinished` are objects with remaining work.
+    `empty` are the catalogs, or parts of catalogs, without objects of users.
     """
 
     objects: dict[Ref, Object] = field(default_factory=dict[Ref, Object])
     addresses: dict[Address, Ref] = field(default_factory=dict[Address, Ref])
     leftovers: dict[Ref, Leftover] = field(default_factory=dict[Ref, Leftover])
     unfinished: set[Ref] = field(default_factory=set[Ref])
+    empty: Set[Source] = frozenset()
 
 
 def read_objects(
@@ -43,15 +51,16 @@ def read_objects(
         (r["classoid"], r["objoid"], r["objsubid"]): r["description"]
         for r in rows(connection, COMMENTS)
     }
-    empty = {r["oid_column"] for r in rows(connection, EMPTY_CATALOGS)}
+    numbers: list[int] = [r["number"] for r in rows(connection, EMPTY_SOURCES)]
+    empty = frozenset(SOURCES[n] for n in numbers)
     read: list[tuple[type[Object], list[Row]]] = []
     for kind in KINDS.values():
-        if kind.kind in kinds and kind.oid_column not in empty:
+        if kind.kind in kinds and (kind.oid_column, kind.own_rows) not in empty:
             query = kind.catalog(server)
             if condition:
                 query = f"SELECT o.* FROM ({query}) AS o WHERE {condition}"
             read.append((kind, rows(connection, query)))
-    found = Objects()
+    found = Objects(empty=empty)
     for kind, found_rows in read:  # once all is read: others may drop what is not read yet
         for row in found_rows:
             _add(found, kind, row, comments)

@@ -67,14 +67,25 @@ RELATION_NAMES = """
     LEFT JOIN pg_class AS t ON t.oid = i.indrelid
     WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"""
 
-_IS_EMPTY = """
-    SELECT '{0}' AS oid_column
-    WHERE NOT EXISTS (SELECT FROM {1} AS x WHERE x.{2}::oid >= 16384)"""
-# The catalogs without objects of users: their kinds need not be queried.
-EMPTY_CATALOGS = " UNION ALL ".join(
-    _IS_EMPTY.format(column, *column.split("."))
-    for column in sorted({k.oid_column for k in KINDS.values()} - {""})
+Source = tuple[str, str]  # oid column and own rows of a kind
+CHILDREN: Source = ("pg_inherits.inhrelid", "")
+DEFAULT_PRIVILEGES: Source = ("pg_default_acl.oid", "")
+SOURCES: list[Source] = sorted(
+    {(k.oid_column, k.own_rows) for k in KINDS.values() if k.oid_column}
+    | {CHILDREN, DEFAULT_PRIVILEGES}
 )
+
+
+def _is_empty(number: int, source: Source) -> str:
+    (catalog, column), rows = source[0].split("."), source[1] and f" AND ({source[1]})"
+    return f"""
+    SELECT {number} AS number
+    WHERE NOT EXISTS (SELECT FROM {catalog} AS x WHERE x.{column}::oid >= 16384{rows})"""
+
+
+# The numbers of the sources without objects of users: their kinds need not be queried. Planning a
+# query costs more than running it on a small database.
+EMPTY_SOURCES = " UNION ALL ".join(_is_empty(*numbered) for numbered in enumerate(SOURCES))
 
 _INITIAL = acl_grants(
     "coalesce(g.defaclacl, d.builtin) || s.defaclacl", "d.builtin", "d.builtin", "d.role"

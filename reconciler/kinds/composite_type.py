@@ -40,7 +40,8 @@ class CompositeType(ChangesType, DataType):
 
     kind: ClassVar[str] = "composite_type"
     section: ClassVar[str] = "types"
-    oid_column: ClassVar[str] = ""
+    oid_column: ClassVar[str] = "pg_class.oid"
+    own_rows: ClassVar[str] = "relkind = 'c'"
     omitted_is_default: ClassVar[bool] = False
     sql_fields: ClassVar[tuple[str, ...]] = ("attributes",)
 

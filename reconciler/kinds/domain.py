@@ -39,7 +39,8 @@ class Domain(ChangesType, DataType):
 
     kind: ClassVar[str] = "domain"
     section: ClassVar[str] = "domains"
-    oid_column: ClassVar[str] = ""
+    oid_column: ClassVar[str] = "pg_type.oid"
+    own_rows: ClassVar[str] = "typtype = 'd'"
     omitted_is_default: ClassVar[bool] = False
     sql_fields: ClassVar[tuple[str, ...]] = ("type", "constraints", "default")
     sql_clauses: ClassVar[Mapping[str, Clause]] = {

@@ -31,7 +31,8 @@ class Enum(RenamesParts, DataType):
 
     kind: ClassVar[str] = "enum"
     section: ClassVar[str] = "enums"
-    oid_column: ClassVar[str] = ""
+    oid_column: ClassVar[str] = "pg_type.oid"
+    own_rows: ClassVar[str] = "typtype = 'e'"
     omitted_is_default: ClassVar[bool] = False
 
     values: tuple[str | EnumValue, ...] = Field(

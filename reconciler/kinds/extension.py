@@ -25,7 +25,7 @@ class Extension(RequiresFiles, RenamesParts, Companion):
 
     kind: ClassVar[str] = "extension"
     section: ClassVar[str] = "extensions"
-    oid_column: ClassVar[str] = ""
+    oid_column: ClassVar[str] = "pg_extension.oid"
     omitted_is_default: ClassVar[bool] = False
     renamable: ClassVar[bool] = False
     schemaless: ClassVar[bool] = True

@@ -252,7 +252,10 @@ class Function(Routine):
 
     kind: ClassVar[str] = "function"
     section: ClassVar[str] = "functions"
-    oid_column: ClassVar[str] = ""
+    oid_column: ClassVar[str] = "pg_proc.oid"
+    own_rows: ClassVar[str] = (
+        "prokind IN ('f', 'w') AND pronamespace::regnamespace::text NOT LIKE 'pg\\_%'"
+    )
     omitted_is_default: ClassVar[bool] = False
     grant_class: ClassVar[str] = "FUNCTION"
     sql_fields: ClassVar[tuple[str, ...]] = ("body", "returns")
@@ -358,7 +361,8 @@ class Procedure(Routine):
 
     kind: ClassVar[str] = "procedure"
     section: ClassVar[str] = "procedures"
-    oid_column: ClassVar[str] = ""
+    oid_column: ClassVar[str] = "pg_proc.oid"
+    own_rows: ClassVar[str] = "prokind = 'p'"
     omitted_is_default: ClassVar[bool] = False
     grant_class: ClassVar[str] = "PROCEDURE"
 

@@ -53,7 +53,8 @@ class MaterializedView(Deferred, OnlineRecipe, FilledByQuery, QueryRelation):
 
     kind: ClassVar[str] = "materialized_view"
     section: ClassVar[str] = "materialized_views"
-    oid_column: ClassVar[str] = ""
+    oid_column: ClassVar[str] = "pg_class.oid"
+    own_rows: ClassVar[str] = "relkind = 'm'"
     omitted_is_default: ClassVar[bool] = False
 
     with_data: bool = Field(

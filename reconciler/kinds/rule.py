@@ -40,7 +40,8 @@ class Rule(Object):
 
     kind: ClassVar[str] = "rule"
     section: ClassVar[str] = "rules"
-    oid_column: ClassVar[str] = ""
+    oid_column: ClassVar[str] = "pg_rewrite.oid"
+    own_rows: ClassVar[str] = "rulename <> '_RETURN'"
     parent_kinds: ClassVar[tuple[str, ...]] = ("table", "view")
     omitted_is_default: ClassVar[bool] = True
     sql_fields: ClassVar[tuple[str, ...]] = ("where", "do")

@@ -29,7 +29,7 @@ class SecurityLabel(RequiresFiles):
 
     kind: ClassVar[str] = "security_label"
     section: ClassVar[str] = "security_labels"
-    oid_column: ClassVar[str] = ""
+    oid_column: ClassVar[str] = "pg_seclabel.objoid"
     renamable: ClassVar[bool] = False
     commentable: ClassVar[bool] = False
     schemaless: ClassVar[bool] = True

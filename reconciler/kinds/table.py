@@ -37,7 +37,10 @@ class Table(Deferred, PinsType, PublishesRows, Replicated, InheritableTable):
 
     kind: ClassVar[str] = "table"
     section: ClassVar[str] = "tables"
-    oid_column: ClassVar[str] = ""
+    oid_column: ClassVar[str] = "pg_class.oid"
+    own_rows: ClassVar[str] = (
+        "relkind IN ('r', 'p') AND relnamespace::regnamespace::text NOT LIKE 'pg\\_%'"
+    )
     omitted_is_default: ClassVar[bool] = False
     sql_fields: ClassVar[tuple[str, ...]] = (
         "partition_of",

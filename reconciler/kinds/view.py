@@ -46,7 +46,8 @@ class View(QueryRelation):
     kind: ClassVar[str] = "view"
     adjusted: ClassVar[frozenset[str]] = frozenset({"columns"})  # with the SQL of defaults
     section: ClassVar[str] = "views"
-    oid_column: ClassVar[str] = ""
+    oid_column: ClassVar[str] = "pg_class.oid"
+    own_rows: ClassVar[str] = "relkind = 'v'"
     omitted_is_default: ClassVar[bool] = False
     first_version: ClassVar[Mapping[str, int]] = {"security_invoker": 15}
 

@@ -51,6 +51,7 @@ class Object(Record):
     oid_column: ClassVar[
         str
     ]  # "pg_cast.oid": `catalog` is not run if no user's oid is there; or ""
+    own_rows: ClassVar[str] = ""  # a condition on the rows of that catalog, if kinds share it
     schemaless: ClassVar[bool] = False  # names are unique in the database
     sql_fields: ClassVar[tuple[str, ...]] = ()  # fields that hold SQL, as the user wrote it
     sql_clauses: ClassVar[Mapping[str, Clause]] = {}  # fields composed as SQL, and where they stand

@@ -38,6 +38,11 @@ class Server:
         return self.major >= 15
 
     @property
+    def has_copy_strategies(self) -> bool:
+        """CREATE DATABASE … STRATEGY (15)."""
+        return self._catalogs >= 15
+
+    @property
     def has_not_null_constraints(self) -> bool:
         """NOT NULL as a constraint with a name, which may be NOT VALID (18)."""
         return self.major >= 18

@@ -60,6 +60,8 @@ SETTINGS = {
     "temp_file_limit": "1GB",
     "statement_timeout": "5min",
 }
+# Many iterations make passwords slow to guess, and to use; these are random and as long as keys.
+SETTINGS_SINCE_16 = {"scram_iterations": "1"}
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def _start_scratch(installation: Installation) -> Running:
     shutil.copytree(pristine / "data", folder / "data", symlinks=True)
     for path in (folder, sockets, *files_below(folder / "data")):
         give(path, uid)
-    process = _launch(reachable(installation), folder, sockets, uid)
+    process = _launch(installation, folder, sockets, uid)
     atexit.register(_end_scratch, process, folder, sockets, lock)
     url = _url(sockets, admin, password)
     wait_until_ready(url, folder, installation.title, lambda: process.poll() is not None)
@@ -124,18 +126,23 @@ def _pristine(installation: Installation) -> tuple[Path, str, str]:
     The name is a random one, so that every role of a target can be an ordinary one.
     """
     program = (installation.tools / "postgres").stat()
-    key = f"{installation.folder} {program.st_size} {program.st_mtime_ns} {TEMPLATE}"
+    settings = _password_settings(installation)
+    key = f"{installation.folder} {program.st_size} {program.st_mtime_ns} {TEMPLATE} {settings}"
     home = data_folder() / f"pristine-{installation.major}-{sha256(key.encode()).hexdigest()[:12]}"
     with locked(data_folder() / "pristine.lock"):
         if not (home / "admin").exists():
             shutil.rmtree(home, ignore_errors=True)
             made = Path(tempfile.mkdtemp(dir=data_folder(), prefix="initdb-"))
             admin, password = f"reconcile_{secrets.token_hex(8)}", secrets.token_urlsafe(24)
-            initdb(reachable(installation), made, admin, password, TEMPLATE)
+            initdb(reachable(installation), made, admin, password, TEMPLATE, settings)
             write_private(made / "admin", f"{admin} {password}")
             made.rename(home)
     admin, password = (home / "admin").read_text().split()
     return home, admin, password
+
+
+def _password_settings(installation: Installation) -> dict[str, str]:
+    return SETTINGS_SINCE_16 if installation.major >= 16 else {}
 
 
 def _remove_abandoned(runs: Path) -> None:
@@ -148,9 +155,10 @@ def _remove_abandoned(runs: Path) -> None:
 
 
 def _launch(
-    binaries: Path, folder: Path, sockets: Path, uid: int | None
+    installation: Installation, folder: Path, sockets: Path, uid: int | None
 ) -> subprocess.Popen[bytes]:
-    order = start_order(binaries, folder / "data", sockets, uid, SETTINGS)
+    settings = {**SETTINGS, **_password_settings(installation)}
+    order = start_order(reachable(installation), folder / "data", sockets, uid, settings)
     order |= {"parent": os.getpid(), "file_size": FILE_SIZE}
     with (folder / "log").open("wb") as log:
         return subprocess.Popen(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from weakref import WeakKeyDictionary
 
@@ -234,7 +234,8 @@ WOULD_EVALUATE = (
     "only a superuser may execute this, and declared functions could run meanwhile; --scratch URL"
     " names a server of yours to try it out on"
 )
-_DOORS: WeakKeyDictionary[Connection, Connection] = WeakKeyDictionary()  # builder → administrator
+Administrator = Callable[[], Connection]  # connects when first called
+_DOORS: WeakKeyDictionary[Connection, Administrator] = WeakKeyDictionary()  # by builder
 
 
 def run_statement(connection: Connection, statement: str) -> None:
@@ -279,7 +280,7 @@ def _run_as_superuser(
 
 def _open(connection: Connection, owners: Sequence[str]) -> None:
     """Make the connection's role, and `owners`, superusers until `close` or the rollback."""
-    administrator, key = _DOORS[connection], secrets.token_urlsafe(24)
+    administrator, key = _DOORS[connection](), secrets.token_urlsafe(24)
     rows(administrator, "INSERT INTO pg_reconcile.key VALUES (%s)", [key])
     try:
         rows(connection, "SELECT pg_reconcile.open(%s, %s::pg_catalog.text[])", [key, [*owners]])
@@ -291,7 +292,7 @@ def _unquoted(name: str) -> str:
     return name[1:-1].replace('""', '"') if name.startswith('"') else name
 
 
-def furnish(builder: Connection, administrator: Connection) -> None:
+def furnish(builder: Connection, administrator: Administrator) -> None:
     """Give a builder's connection its door, and keep event triggers from firing in it."""
     _DOORS[builder] = administrator
     run_sql(builder, "SELECT pg_reconcile.silence()")

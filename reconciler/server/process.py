@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO
 
 from reconciler.errors import ConnectionFailed, ScratchError, SettingsError
@@ -60,10 +61,18 @@ def data_folder() -> Path:
     return Path(data) / "reconcile"
 
 
-def initdb(binaries: Path, folder: Path, admin: str, password: str, template: str = "") -> None:
+def initdb(
+    binaries: Path,
+    folder: Path,
+    admin: str,
+    password: str,
+    template: str = "",
+    settings: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Make `folder/data`; as `nobody` where this process is root, which initdb refuses to be.
 
-    `template` is a script for template1, with an empty line after each command.
+    `template` is a script for template1, with an empty line after each command; `settings` need
+    PostgreSQL 16.
     """
     data, secret = folder / "data", folder / "initdb-password"
     user = "nobody" if os.geteuid() == 0 else None
@@ -84,6 +93,7 @@ def initdb(binaries: Path, folder: Path, admin: str, password: str, template: st
             "--no-sync",
             "--no-instructions",
         ),
+        *(f"--set={name}={value}" for name, value in settings.items()),
     ]
     done = _run_as(user, command)
     secret.unlink()

@@ -8,11 +8,13 @@ URL        a temporary database on another server
 
 from __future__ import annotations
 
+import atexit
 import secrets
 import time
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 
 from psycopg import conninfo
 
@@ -28,7 +30,7 @@ from reconciler.server.installation import (
 )
 from reconciler.server.redaction import redacted
 from reconciler.server.time_limit import NEVER, TimeLimit
-from reconciler.sql import compose, text
+from reconciler.sql import compose, raw, text
 
 DATABASE_PREFIX = "reconcile_scratch_"  # listed in model.reserved_names
 APPLICATION = "reconcile scratch"  # listed in model.reserved_names
@@ -71,7 +73,8 @@ class Scratch:
         database. Raises ScratchError if our role may not create databases.
         """
         database = DATABASE_PREFIX + secrets.token_hex(6)
-        admin = connect(self.url, application=APPLICATION)
+        own = self.confined  # ends with this process, and so does its administrator's connection
+        admin = _administrator(self.url) if own else connect(self.url, application=APPLICATION)
         try:
             if self.confined:
                 opened = self._confined(admin, database, roles, user or DEFAULT_USER)
@@ -91,7 +94,8 @@ class Scratch:
                 ) from e
             raise
         finally:
-            admin.close()
+            if not own:
+                admin.close()
 
     @contextmanager
     def _confined(
@@ -99,15 +103,20 @@ class Scratch:
     ) -> Generator[Connection]:
         """Connect as `user`, here an ordinary role with the rights of the database's owner."""
         password = add_builder(admin, roles, user)
-        create = compose("CREATE DATABASE {} TEMPLATE template1 OWNER {}", database, OWNERS)
+        strategy = raw(" STRATEGY file_copy" if self.server.has_copy_strategies else "")
+        create = compose(
+            "CREATE DATABASE {} TEMPLATE template1{} OWNER {}", database, strategy, OWNERS
+        )
         run_sql(admin, text(create))
         url = conninfo.make_conninfo(self.url, dbname=database)
         login = conninfo.make_conninfo(url, user=user, password=password)
         with (
-            connect(url, application=APPLICATION) as administrator,
+            ExitStack() as opened,
             connect(login, application=APPLICATION, settings=LIMITS) as builder,
         ):
-            furnish(builder, administrator)
+            furnish(
+                builder, cache(lambda: opened.enter_context(connect(url, application=APPLICATION)))
+            )
             yield builder
 
     @contextmanager
@@ -137,11 +146,24 @@ class Scratch:
             with suppress(StatementFailed):
                 run_sql(admin, text(compose("ALTER ROLE {} SUPERUSER", user)))
 
-    def available_extensions(self) -> frozenset[str]:
-        """Return the names of extensions that can be created."""
-        query = "SELECT name::text FROM pg_available_extensions"
-        with connect(self.url, application=APPLICATION) as connection:
-            return frozenset(r["name"] for r in rows(connection, query))
+
+_ADMINISTRATORS: dict[str, Connection] = {}  # of the servers that this process runs, by URL
+
+
+def _administrator(url: str) -> Connection:
+    """Connect to a server that this process runs, or return the connection."""
+    known = _ADMINISTRATORS.get(url)
+    if known is None or known.closed:
+        known = _ADMINISTRATORS[url] = connect(url, application=APPLICATION)
+        atexit.register(known.close)
+    return known
+
+
+@cache
+def _available_extensions(url: str) -> frozenset[str]:
+    """Return the names of extensions that can be created on a server that this process runs."""
+    query = "SELECT name::text FROM pg_available_extensions"
+    return frozenset(r["name"] for r in rows(_administrator(url), query))
 
 
 def drop_database(connection: Connection, database: str) -> None:
@@ -207,11 +229,10 @@ def _own(choice: str, server: Server, extensions: frozenset[str]) -> Iterator[Sc
 
 def _confined(installation: Installation, extensions: frozenset[str]) -> Scratch:
     url = scratch_server(installation).url
-    with connect(url) as connection:
-        found = server_of(connection)
+    found = server_of(_administrator(url))
     caution = _lacking_protection()
     scratch = Scratch(url, installation.title, found, ours=True, confined=True, caution=caution)
-    if lacking := extensions - scratch.available_extensions():
+    if lacking := extensions - _available_extensions(url):
         raise ScratchError(f"{scratch.description} lacks the files of {', '.join(sorted(lacking))}")
     return scratch
 

@@ -61,7 +61,10 @@ class Column(
     kind: ClassVar[str] = "column"
     adjusted: ClassVar[frozenset[str]] = frozenset({"not_null"})  # by a primary key
     section: ClassVar[str] = "columns"
-    oid_column: ClassVar[str] = ""
+    oid_column: ClassVar[str] = "pg_class.oid"
+    own_rows: ClassVar[str] = (
+        "relkind IN ('r', 'p', 'f') AND relnamespace::regnamespace::text NOT LIKE 'pg\\_%'"
+    )
     omitted_is_default: ClassVar[bool] = False
     parent_kinds: ClassVar[tuple[str, ...]] = ("table", "foreign_table")
 

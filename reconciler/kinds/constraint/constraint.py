@@ -45,7 +45,10 @@ class Constraint(Suspendable, FollowsTypeChange, Resumable, IdentifiesRows, Cons
         {"pieces", "on_delete", "on_update", "match", "period"}
     )
     section: ClassVar[str] = "constraints"
-    oid_column: ClassVar[str] = ""
+    oid_column: ClassVar[str] = "pg_constraint.oid"
+    own_rows: ClassVar[str] = (
+        "conrelid <> 0 AND (contype IN ('c', 'u', 'p', 'f', 'x') OR NOT convalidated)"
+    )
     parent_kinds: ClassVar[tuple[str, ...]] = ("table", "foreign_table")
     omitted_is_default: ClassVar[bool] = True
     first_version: ClassVar[Mapping[str, int]] = {

@@ -40,7 +40,10 @@ class Index(IndexDefinition):
 
     kind: ClassVar[str] = "index"
     section: ClassVar[str] = "indexes"
-    oid_column: ClassVar[str] = ""
+    oid_column: ClassVar[str] = "pg_class.oid"
+    own_rows: ClassVar[str] = (
+        "relkind IN ('i', 'I') AND relnamespace::regnamespace::text NOT LIKE 'pg\\_%'"
+    )
     parent_kinds: ClassVar[tuple[str, ...]] = ("table", "materialized_view")
     omitted_is_default: ClassVar[bool] = True
     first_version: ClassVar[Mapping[str, int]] = {"nulls_not_distinct": 15}
