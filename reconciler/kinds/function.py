@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, Self, cast
 from psycopg import sql
 from pydantic import Field, field_validator
 
-from reconciler.model.catalog_sql import address, managed, object_grants
+from reconciler.model.catalog_sql import address, managed, object_grants, outside_system
 from reconciler.model.clauses import (
     ARGUMENTS,
     NAME,
@@ -253,9 +253,7 @@ class Function(Routine):
     kind: ClassVar[str] = "function"
     section: ClassVar[str] = "functions"
     oid_column: ClassVar[str] = "pg_proc.oid"
-    own_rows: ClassVar[str] = (
-        "prokind IN ('f', 'w') AND pronamespace::regnamespace::text NOT LIKE 'pg\\_%'"
-    )
+    own_rows: ClassVar[str] = f"prokind IN ('f', 'w') AND {outside_system('pronamespace')}"
     omitted_is_default: ClassVar[bool] = False
     grant_class: ClassVar[str] = "FUNCTION"
     sql_fields: ClassVar[tuple[str, ...]] = ("body", "returns")

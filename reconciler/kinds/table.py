@@ -13,7 +13,7 @@ from typing import ClassVar, Self
 from psycopg import sql
 from pydantic import Field
 
-from reconciler.model.catalog_sql import address, managed, object_grants
+from reconciler.model.catalog_sql import address, managed, object_grants, outside_system
 from reconciler.model.clauses import BOUND, NAME, PARTITION_KEY, Clause
 from reconciler.model.deferred import Deferred
 from reconciler.model.object import InlinePart, Object, PlanningContext
@@ -38,9 +38,7 @@ class Table(Deferred, PinsType, PublishesRows, Replicated, InheritableTable):
     kind: ClassVar[str] = "table"
     section: ClassVar[str] = "tables"
     oid_column: ClassVar[str] = "pg_class.oid"
-    own_rows: ClassVar[str] = (
-        "relkind IN ('r', 'p') AND relnamespace::regnamespace::text NOT LIKE 'pg\\_%'"
-    )
+    own_rows: ClassVar[str] = f"relkind IN ('r', 'p') AND {outside_system('relnamespace')}"
     omitted_is_default: ClassVar[bool] = False
     sql_fields: ClassVar[tuple[str, ...]] = (
         "partition_of",

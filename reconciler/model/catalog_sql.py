@@ -52,6 +52,11 @@ def managed(catalog: str, oid: str, schema: str) -> str:
             WHERE e.classid = '{catalog}'::regclass AND e.objid = {oid} AND e.deptype = 'e'))"""
 
 
+def outside_system(namespace: str) -> str:
+    """Return a condition for rows outside system schemas; `namespace` is a column of oids."""
+    return f"{namespace}::regnamespace::text NOT LIKE 'pg\\_%'"
+
+
 def address(catalog: str, oid: str, part: str = "0") -> str:
     """Return SQL for an address as in pg_depend: catalog, oid and column number."""
     return f"ARRAY['{catalog}'::regclass::oid::int8, {oid}::int8, {part}::int8]"

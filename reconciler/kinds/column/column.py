@@ -34,6 +34,7 @@ from reconciler.kinds.column.storage import (
 )
 from reconciler.kinds.column.target import Target
 from reconciler.kinds.column.type_change import spelled_collation
+from reconciler.model.catalog_sql import outside_system
 from reconciler.model.commit_group import CommitsTogether
 from reconciler.model.deferred import Deferred
 from reconciler.model.facts import PartitionCopy
@@ -62,9 +63,7 @@ class Column(
     adjusted: ClassVar[frozenset[str]] = frozenset({"not_null"})  # by a primary key
     section: ClassVar[str] = "columns"
     oid_column: ClassVar[str] = "pg_class.oid"
-    own_rows: ClassVar[str] = (
-        "relkind IN ('r', 'p', 'f') AND relnamespace::regnamespace::text NOT LIKE 'pg\\_%'"
-    )
+    own_rows: ClassVar[str] = f"relkind IN ('r', 'p', 'f') AND {outside_system('relnamespace')}"
     omitted_is_default: ClassVar[bool] = False
     parent_kinds: ClassVar[tuple[str, ...]] = ("table", "foreign_table")
 

@@ -20,7 +20,7 @@ from reconciler.kinds.index.replacement import (
     replace_partitioned,
     reused_by,
 )
-from reconciler.model.catalog_sql import RELATION_KIND, address, managed
+from reconciler.model.catalog_sql import RELATION_KIND, address, managed, outside_system
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.partitioned import outgoing_namesake
 from reconciler.model.partitioned_build import PartitionedBuild
@@ -41,9 +41,7 @@ class Index(IndexDefinition):
     kind: ClassVar[str] = "index"
     section: ClassVar[str] = "indexes"
     oid_column: ClassVar[str] = "pg_class.oid"
-    own_rows: ClassVar[str] = (
-        "relkind IN ('i', 'I') AND relnamespace::regnamespace::text NOT LIKE 'pg\\_%'"
-    )
+    own_rows: ClassVar[str] = f"relkind IN ('i', 'I') AND {outside_system('relnamespace')}"
     parent_kinds: ClassVar[tuple[str, ...]] = ("table", "materialized_view")
     omitted_is_default: ClassVar[bool] = True
     first_version: ClassVar[Mapping[str, int]] = {"nulls_not_distinct": 15}
