@@ -48,6 +48,7 @@ CASE_OF = {
     "rename type before use ends": "enum/column_becomes_text",
     "drop renamed type after use": "enum/column_becomes_text",
     "free name first": "function/replaced_by_a_procedure",
+    "name before PostgreSQL chooses it": "constraint/partition_key_names_taken",
     "drop leftovers before work on table": "composite_type/attributes_added_and_dropped",
     "apply ambient settings last": "default_privilege/new_with_new_objects",
     "keep event triggers apart": "event_trigger/created",
