@@ -196,3 +196,56 @@ tables:
     constraints: {t_region: {foreign_key: [region], references: parent(id)}}
   new: {columns: {id: {type: int, primary_key: true}}}"""
     assert not pipeline.plan_changes(job_of(database, declared, tmp_path)).answers
+
+
+NARROWED = """
+    CREATE TYPE public.mood AS ENUM ('sad', 'ok', 'happy');
+    CREATE FUNCTION public.spy(public.mood) RETURNS text LANGUAGE plpgsql AS
+        'BEGIN RAISE EXCEPTION ''a cast was run''; END';
+    CREATE CAST (public.mood AS text) WITH FUNCTION public.spy(public.mood) AS IMPLICIT;
+    CREATE TABLE public.w (
+        id int PRIMARY KEY, fits varchar(9), long text, padded char(9), price numeric(9, 3),
+        whole bigint, big bigint, real float8, number text, other text,
+        feels public.mood);
+    INSERT INTO public.w VALUES
+        (1, 'abc   ', 'abc', 'abc', 9.994, 1, 32767, 1.5, '7', '1', 'ok'),
+        (2, NULL, 'abcd', 'abcd', 9.995, 10, 32768, 3e9, 'x', '2', 'sad'),
+        (3, NULL, NULL, NULL, 'NaN', NULL, NULL, NULL, NULL, NULL, NULL);
+"""
+NARROWER = {
+    "fits": "varchar(3)",
+    "long": "varchar(3)",
+    "padded": "char(3)",
+    "price": "numeric(3,2)",
+    "whole": "numeric(3,2)",
+    "big": "smallint",
+    "real": "int",
+    "number": "int",
+}
+
+
+def test_values_that_do_not_fit_a_new_type_are_shown(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    database = new_database(NARROWED)
+    types = ", ".join(f"{c}: {{type: '{t}', retype: online}}" for c, t in NARROWER.items())
+    declared = f"tables: {{w: {{columns: {{{types}}}}}}}"
+    plan = pipeline.plan_changes(job_of(database, declared, tmp_path))
+    found = {m.split(":")[0].split(".")[-1]: m for refuses, m in answers(plan) if refuses}
+    assert found.keys() == NARROWER.keys() - {"fits"}
+    assert all("do not fit" in m and "(id=2)" in m for m in found.values()), found
+
+    # in one ALTER TABLE, and under a type that loses a value; the code of `using` is not run
+    types = ", ".join(f"{c}: {{type: '{t}'}}" for c, t in {**NARROWER, "feels": "mood"}.items())
+    declared = f"""
+enums: {{mood: [ok, happy]}}
+tables: {{w: {{columns: {{{types}, other: {{type: int, using: other::int}}}}}}}}"""
+    job = job_of(database, declared, tmp_path)
+    plan = pipeline.plan_changes(job)
+    refusing = [m for refuses, m in answers(plan) if refuses]
+    assert len([m for m in refusing if "do not fit" in m]) == len(NARROWER) - 1
+    assert any("have a value in feels that is dropped: sad (id=2)" in m for m in refusing)
+    (unasked,) = (m for refuses, m in answers(plan) if not refuses)
+    assert "for which `using` fails was not asked: it would run your code" in unasked
+    database.run("DELETE FROM public.w WHERE id = 2")
+    apply(plan, job)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Self, cast
 
 from psycopg import sql
@@ -12,7 +13,7 @@ from reconciler.model.catalog_sql import address, managed, object_grants
 from reconciler.model.datatype import DataType
 from reconciler.model.declared import RenamesParts
 from reconciler.model.object import Object, PlanningContext
-from reconciler.model.statement import Statement
+from reconciler.model.statement import Statement, TypeConversion
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, joined, literal, raw, text
 
@@ -91,6 +92,11 @@ class Enum(RenamesParts, DataType):
             for v in self.names_in_order
         )
         return self.model_copy(update={"values": values})
+
+    def conversions(self, old: Self, renamed: Self) -> Mapping[str, TypeConversion]:
+        lost = tuple(v for v in old.names_in_order if v not in self.names_in_order)
+        found = super().conversions(old, renamed)
+        return {name: replace(c, lost=lost) for name, c in found.items()}
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         values = joined((literal(v) for v in self.names_in_order), by=", ")

@@ -151,7 +151,10 @@ class Question(BaseModel):
     built_in    the columns whose types must be PostgreSQL's own, as the condition names operators
     meaning     what such rows mean, for people
     remedy      what to do, for people
+    unasked     why the rows must not be looked at; "" if they may
+    subject     the kind and identity of the object, if it is another than that of the step
     must_know   no plan is made unless the answer is that there is no such row
+    more        further questions about the same statement
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -163,7 +166,10 @@ class Question(BaseModel):
     built_in: tuple[str, ...] = ()
     meaning: str
     remedy: str = ""
+    unasked: str = ""
+    subject: str = ""
     must_know: bool = False
+    more: tuple[Question, ...] = ()
 
 
 class Statement(BaseModel):
@@ -240,10 +246,11 @@ class TypeConversion:
 
     `type` is the name of both as format_type prints it. While both exist, the old type or
     collation has the name `old_name`. `convert` and `convert_back` compose SQL from the SQL
-    of a value.
+    of a value. `lost` are the values of an enumerated type that have no replacement.
     """
 
     type: str
     old_name: str
     convert: Callable[[sql.Composable], sql.Composable]
     convert_back: Callable[[sql.Composable], sql.Composable]
+    lost: tuple[str, ...] = ()

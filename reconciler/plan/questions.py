@@ -55,10 +55,11 @@ def ask(plan: Plan, connection: Connection) -> list[Answer]:
     """
     old_names = {_relation(r.becomes): _relation(r.was) for r in plan.renames if not r.part}
     asked = [
-        (step, step.question.model_copy(update={"relation": old_names.get(of, of)}))
+        (step, question.model_copy(update={"relation": old_names.get(of, of)}))
         for step in plan.steps
         if step.question is not None
-        for of in [step.question.relation]
+        for question in (step.question, *step.question.more)
+        for of in [question.relation]
     ]
     deadline = time.monotonic() + TIME_FOR_ALL
     known = {q.relation: _known(connection, q.relation, deadline) for _, q in asked}
@@ -93,7 +94,7 @@ def _answer(
     """
     if relation is not None and relation["kind"] == "f":
         return None
-    subject = f"{step.kind} {step.identity}"
+    subject = question.subject or f"{step.kind} {step.identity}"
     why = _not_asked(question, relation)
     keys: Sequence[str] = ()
     if not why:
@@ -106,7 +107,8 @@ def _answer(
                 return None
             why = error.message
     if why:
-        message = f"{subject}: whether {question.meaning} is not known: {why}"
+        unknown = "was not asked" if question.unasked else "is not known"
+        message = f"{subject}: whether {question.meaning} {unknown}: {why}"
         return Answer(step=step.id, message=_with_remedy(message, question), refuses=False)
     if keys:
         listed = f" ({'; '.join(keys)})" if any(keys) else ""
@@ -125,6 +127,8 @@ def _with_remedy(message: str, question: Question) -> str:
 
 def _not_asked(question: Question, relation: Row | None) -> str:
     """Return why a question must not be asked, or ""."""
+    if question.unasked:
+        return question.unasked
     if relation is None:
         return "the table could not be looked at in time"
     reasons = {

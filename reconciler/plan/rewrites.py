@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from reconciler.model.statement import Statement, TableRewrite, hazard_of_rewrites
+from reconciler.model.statement import Question, Statement, TableRewrite, hazard_of_rewrites
 from reconciler.plan.graph import Graph, find_cycle, graph_of, has_path
 from reconciler.plan.operations import Operation, Operations, Phase
 
@@ -144,8 +144,19 @@ def _combined(statements: Sequence[Statement], group: Sequence[Operation]) -> St
             "needs_create_on": max(s.needs_create_on for s in statements),
             "also": tuple((o.ref.kind, o.ref.identity) for o in group[1:]),
             "rewrite": None,
+            "question": _question(statements, group),
         }
     )
+
+
+def _question(statements: Sequence[Statement], group: Sequence[Operation]) -> Question | None:
+    """Return the first question, with all others; each names its object."""
+    asked = [
+        s.question.model_copy(update={"subject": str(o.ref)})
+        for s, o in zip(statements, group, strict=True)
+        if s.question is not None
+    ]
+    return asked[0].model_copy(update={"more": tuple(asked[1:])}) if asked else None
 
 
 def _undo(statements: Sequence[Statement]) -> Iterator[str]:

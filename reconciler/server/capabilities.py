@@ -106,6 +106,11 @@ class Server:
         return self.major >= 15
 
     @property
+    def has_input_check(self) -> bool:
+        """The function pg_input_is_valid (16)."""
+        return self.major >= 16
+
+    @property
     def has_default_storage(self) -> bool:
         """SET STORAGE DEFAULT (16)."""
         return self.major >= 16

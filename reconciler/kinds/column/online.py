@@ -11,6 +11,7 @@ from reconciler.kinds.column.backfill_spec import Backfill, fill
 from reconciler.kinds.column.definition import ColumnDefinition
 from reconciler.kinds.column.identity import Identity
 from reconciler.kinds.column.inherited import alter_not_null
+from reconciler.kinds.column.narrowing import question_of_narrowing, question_of_using
 from reconciler.kinds.column.not_null import drop_check
 from reconciler.kinds.column.shadow import ShadowColumn
 from reconciler.kinds.column.storage import alter_settings, without_settings
@@ -162,10 +163,23 @@ def alter_type(new: ColumnDefinition, old: ColumnDefinition, context: PlanningCo
     action = change.action(raw(using) if using is not None else None)
     undo = (target.alter_column_sql(change.undo_action()), *(s.sql for s in restored))
     alter = target.alter_column(action, undo=undo, hazards=tuple(change.hazards()))
+    alter = alter.model_copy(update={"question": _question_of_type(new, old, context)})
     if not change.rewrites:
         return alter
     online = not _refusal(new, old) and new.ref not in context.unswappable
     return target.retyped(alter, action, change.undo_action(), context, online=online)
+
+
+def _question_of_type(
+    new: ColumnDefinition, old: ColumnDefinition, context: PlanningContext
+) -> Question | None:
+    """Ask for values that the new type does not accept."""
+    target, declared = new.target, context.declared.get(new.ref)
+    if isinstance(declared, ColumnDefinition) and declared.using is not None:
+        return question_of_using(target.column, target.table, target.relation)
+    return question_of_narrowing(
+        old.type, new.type, target.column, target.table, target.relation, context.server
+    )
 
 
 def restore_type(
@@ -254,6 +268,8 @@ class ShadowSwap:
                 alter_settings(self.new, bare, self.shadow.target, self.context.server)
             )
         not_null = self.old.full_not_null
+        question = _question_of_type(self.new, self.old, self.context)
+        found[0] = found[0].model_copy(update={"question": question})
         found += self.shadow.fill(nulls=not_null is None or not_null.not_valid)
         yield from (s.model_copy(update={"before_swap": True}) for s in found)
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from psycopg import sql
 
+from reconciler.kinds.column.narrowing import question_of_lost_values
 from reconciler.model.context import PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.statement import (
@@ -120,7 +121,15 @@ class Target:
         back = compose(
             "TYPE {} USING {}", raw(conversion.old_name), conversion.convert_back(column)
         )
-        return self.retyped(self.alter_column(forth, back), forth, back, context)
+        question = question_of_lost_values(
+            conversion.lost,
+            self.column,
+            self.table,
+            self.relation,
+            array=conversion.type.endswith("[]"),
+        )
+        alter = self.alter_column(forth, back).model_copy(update={"question": question})
+        return self.retyped(alter, forth, back, context)
 
     def comment_on(self, comment: str | None) -> Statement:
         """Set the comment on the column."""

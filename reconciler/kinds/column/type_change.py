@@ -74,12 +74,13 @@ _DEFAULT_PRECISION = 6  # of times: microseconds
 
 
 @dataclass(frozen=True)
-class _Type:
-    """A parsed type: `numeric(10,2)[]` is numeric, (10, 2), an array."""
+class ParsedType:
+    """A parsed type: `numeric(10,2)[]` is numeric, (10, 2), an array; and how it is spelled."""
 
     name: str
     modifiers: tuple[int, ...]
     array: bool
+    spelled: str = ""
 
     @property
     def precision(self) -> int:
@@ -92,11 +93,12 @@ class _Type:
         return self.modifiers[1] if self.modifiers else float("inf")
 
 
-def _parse(spelled: str) -> _Type:
+def parse_type(spelled: str) -> ParsedType:
+    """Parse a type as format_type prints it."""
     found = _MODIFIERS.search(spelled)
     modifiers = tuple(map(int, found[1].split(","))) if found else ()
     bare = _MODIFIERS.sub("", spelled, count=1)
-    return _Type(bare.removesuffix("[]"), modifiers, bare.endswith("[]"))
+    return ParsedType(bare.removesuffix("[]"), modifiers, bare.endswith("[]"), spelled)
 
 
 def conversion(old: str, new: str, column: sql.Composable) -> sql.Composable | None:
@@ -104,7 +106,7 @@ def conversion(old: str, new: str, column: sql.Composable) -> sql.Composable | N
 
     A cast by text is the last resort.
     """
-    before, after = _parse(old), _parse(new)
+    before, after = parse_type(old), parse_type(new)
     if before.array == after.array and _is_assignable(before, after):
         return None
     if _has_explicit_cast(before, after):
@@ -113,13 +115,13 @@ def conversion(old: str, new: str, column: sql.Composable) -> sql.Composable | N
     return compose("{}::text{}::{}", column, array, raw(new))
 
 
-def _is_assignable(old: _Type, new: _Type) -> bool:
+def _is_assignable(old: ParsedType, new: ParsedType) -> bool:
     """Return whether PostgreSQL casts by assignment between two types, or two types of arrays."""
     family = any({old.name, new.name} <= family for family in _FAMILIES)
     return old.name == new.name or family or (new.name in _STRINGS and not old.array)
 
 
-def _has_explicit_cast(old: _Type, new: _Type) -> bool:
+def _has_explicit_cast(old: ParsedType, new: ParsedType) -> bool:
     if old.array != new.array:
         return old.name in _STRINGS and not old.array
     return old.name in _STRINGS or (old.name, new.name) in _CAST
@@ -127,7 +129,7 @@ def _has_explicit_cast(old: _Type, new: _Type) -> bool:
 
 def rewrites(old: str, new: str) -> bool:
     """Return whether ALTER COLUMN … TYPE rewrites the table; True for unknown types."""
-    before, after = _parse(old), _parse(new)
+    before, after = parse_type(old), parse_type(new)
     if before.array or after.array:
         return old != new
     if before.name != after.name:
@@ -141,7 +143,7 @@ def rewrites(old: str, new: str) -> bool:
     return old != new and (before.name not in _PRECISE or after.precision < before.precision)
 
 
-def _fits_numeric(old: _Type, new: _Type) -> bool:
+def _fits_numeric(old: ParsedType, new: ParsedType) -> bool:
     """Return whether a numeric keeps the scale and gets no smaller."""
     same_scale = bool(old.modifiers) and old.modifiers[1:] == new.modifiers[1:]
     return same_scale and old.modifiers <= new.modifiers
@@ -149,7 +151,7 @@ def _fits_numeric(old: _Type, new: _Type) -> bool:
 
 def loses(old: str, new: str) -> bool:
     """Return whether values are rounded or cut without an error."""
-    before, after = _parse(old), _parse(new)
+    before, after = parse_type(old), parse_type(new)
     times = _TIMESTAMPS | _TIMES
     if before.name in times and after.name in times:
         return _loses_time(before, after)
@@ -160,7 +162,7 @@ def loses(old: str, new: str) -> bool:
     return (before.name, after.name) in _ROUNDED or is_cut
 
 
-def _loses_time(old: _Type, new: _Type) -> bool:
+def _loses_time(old: ParsedType, new: ParsedType) -> bool:
     from_timestamp = old.name in _TIMESTAMPS - {"date"}
     if from_timestamp and new.name in {"date"} | _WITHOUT_DATE:
         return True
@@ -168,7 +170,7 @@ def _loses_time(old: _Type, new: _Type) -> bool:
     return both_precise and new.precision < old.precision
 
 
-def _loses_scale(old: _Type, new: _Type) -> bool:
+def _loses_scale(old: ParsedType, new: ParsedType) -> bool:
     both_numeric = old.name == new.name == "numeric"
     return both_numeric and bool(new.modifiers) and new.scale < old.scale
 
