@@ -59,7 +59,8 @@ def drop_after_deferred_part(operations: Operations) -> Iterator[Pair]:
         live = operations.live.get(operation.ref)
         if live is None or isinstance(live, PartitionedObject):
             continue
-        kept = deferred_needs(operations.desired[operation.ref])
+        desired = operations.desired.get(operation.ref)
+        kept = deferred_needs(desired) if desired is not None else frozenset[Ref]()
         for needed, owner in operations.deferred_needs(live).items():
             if operations.drop_of(owner) and owner not in operations.exchanged:
                 yield operation, operations.only(owner)
