@@ -92,3 +92,9 @@ def test_a_path_may_be_longer_than_the_stack() -> None:
     assert has_path(graph, 0, 5000)
     assert len(list(components(graph))) == 5001
     assert sort(graph, int) == list(range(5001))
+
+
+def test_nodes_of_a_group_stand_together_as_far_as_edges_allow() -> None:
+    graph = graph_of(["a1", "a2", "a4", "b1", "b3"], [("a1", "b1"), ("b1", "a4")])
+    assert sort(graph, lambda n: n[1]) == ["a1", "b1", "a2", "b3", "a4"]
+    assert sort(graph, lambda n: n[1], lambda n: n[0]) == ["a1", "a2", "b1", "b3", "a4"]

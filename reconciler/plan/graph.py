@@ -5,9 +5,9 @@ A graph maps each node to its successors; every node is a key.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Set
 from graphlib import CycleError, TopologicalSorter
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from itertools import count
 from typing import Any, TypeVar
 
@@ -63,24 +63,49 @@ def find_cycle(graph: Graph[Node]) -> list[Node]:
     return []
 
 
-def sort(graph: Graph[Node], key: Callable[[Node], Any]) -> list[Node]:
+def sort(
+    graph: Graph[Node],
+    key: Callable[[Node], Any],
+    group: Callable[[Node], Hashable] | None = None,
+) -> list[Node]:
     """Sort the nodes topologically; among nodes without open predecessors, the least `key` first.
 
-    Raises graphlib.CycleError if no order works.
+    With `group`, nodes of the group of the node before come first. Raises graphlib.CycleError if
+    no order works.
     """
     sorter = TopologicalSorter(inverted(graph))
     sorter.prepare()
     serial = count()  # so that nodes of equal keys are not compared
-    ready = [(key(node), next(serial), node) for node in sorter.get_ready()]
-    heapify(ready)
-    order: list[Node] = []
-    while ready:
-        _, _, node = heappop(ready)
-        order.append(node)
+    ready: list[tuple[Any, int, Node]] = []
+    of_group: dict[Hashable, list[tuple[Any, int, Node]]] = {}
+    order: dict[Node, None] = {}
+    current: Hashable = None
+    new = sorter.get_ready()
+    while new or len(order) < len(graph):
+        for node in new:
+            entry = (key(node), next(serial), node)
+            heappush(ready, entry)
+            heappush(of_group.setdefault(group(node) if group else None, []), entry)
+        node = _next_unsorted(of_group.get(current, []), order)
+        if node is None:
+            node = _next_unsorted(ready, order)
+        assert node is not None
+        current = group(node) if group else None
+        order[node] = None
         sorter.done(node)
-        for successor in sorter.get_ready():
-            heappush(ready, (key(successor), next(serial), successor))
-    return order
+        new = sorter.get_ready()
+    return list(order)
+
+
+def _next_unsorted(
+    heap: list[tuple[Any, int, Node]], sorted_nodes: Collection[Node]
+) -> Node | None:
+    """Remove the least node that is not sorted yet from a heap."""
+    while heap:
+        _, _, node = heappop(heap)
+        if node not in sorted_nodes:
+            return node
+    return None
 
 
 def _reachable(graph: Graph[Node], start: Node, visited: set[Node]) -> list[Node]:

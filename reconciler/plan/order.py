@@ -65,7 +65,11 @@ def _blocks(operations: Operations, graph: Graph[Operation]) -> list[list[Operat
     members: dict[int, list[Operation]] = {}
     for operation, unit in unit_of.items():
         members.setdefault(block_of[unit], []).append(operation)
-    order = sort(quotient(units, block_of), lambda n: _block_key(operations, members[n]))
+    order = sort(
+        quotient(units, block_of),
+        lambda n: _block_key(operations, members[n]),
+        lambda n: _table_of(operations, members[n]),
+    )
     return [members[n] for n in order]
 
 
@@ -89,11 +93,20 @@ def _block_key(operations: Operations, block: Sequence[Operation]) -> tuple[bool
 
     What is filled by a query comes last: only the bodies of functions tell what the query needs.
     """
-    desired = operations.desired
-    fills = any(isinstance(desired.get(o.ref), FilledByQuery) and not o.drops for o in block)
     built = operations.context.scratch_order
     rank = max(built.get(o.ref, 0) if built and not o.drops else -1 for o in block)
-    return fills, rank, min(block)
+    return _fills(operations, block), rank, min(block)
+
+
+def _table_of(operations: Operations, block: Sequence[Operation]) -> tuple[bool, Ref]:
+    """Return the table of a block, whose steps are to stand together, or the object itself."""
+    ref = min(block).ref
+    return _fills(operations, block), ref.on or ref
+
+
+def _fills(operations: Operations, block: Sequence[Operation]) -> bool:
+    desired = operations.desired
+    return any(isinstance(desired.get(o.ref), FilledByQuery) and not o.drops for o in block)
 
 
 # -- operations of a block -----------------------------------------------------------------------

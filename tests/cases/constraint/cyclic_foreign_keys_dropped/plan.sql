@@ -20,13 +20,13 @@ COMMIT;
 SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
--- hazard data-loss: table public.eggs is dropped with about 0 rows (8,192 bytes)
-DROP TABLE public.eggs;
+-- hazard data-loss: table public.hens is dropped with about 0 rows (8,192 bytes)
+DROP TABLE public.hens;
 COMMIT;
 
 SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
--- hazard data-loss: table public.hens is dropped with about 0 rows (8,192 bytes)
-DROP TABLE public.hens;
+-- hazard data-loss: table public.eggs is dropped with about 0 rows (8,192 bytes)
+DROP TABLE public.eggs;
 COMMIT;

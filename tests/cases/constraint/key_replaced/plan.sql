@@ -21,18 +21,6 @@ COMMIT;
 
 SET lock_timeout = 0;
 SET statement_timeout = 0;
-CREATE UNIQUE INDEX CONCURRENTLY reconcile_565c05b22104 ON public.parts_1 (id, at);
-
-SET lock_timeout = '2s';
-SET statement_timeout = '30s';
-BEGIN;
-ALTER TABLE public.parts DROP CONSTRAINT parts_once;
-ALTER TABLE public.parts_1 ADD CONSTRAINT parts_1_id_at_key UNIQUE USING INDEX reconcile_565c05b22104 DEFERRABLE;
-ALTER TABLE public.parts ADD CONSTRAINT parts_once UNIQUE (id, at) DEFERRABLE;
-COMMIT;
-
-SET lock_timeout = 0;
-SET statement_timeout = 0;
 BEGIN;
 ALTER TABLE public.child VALIDATE CONSTRAINT child_id_fkey;
 COMMIT;
@@ -41,4 +29,16 @@ SET lock_timeout = '2s';
 SET statement_timeout = '30s';
 BEGIN;
 COMMENT ON CONSTRAINT child_id_fkey ON public.child IS 'whose child';
+COMMIT;
+
+SET lock_timeout = 0;
+SET statement_timeout = 0;
+CREATE UNIQUE INDEX CONCURRENTLY reconcile_565c05b22104 ON public.parts_1 (id, at);
+
+SET lock_timeout = '2s';
+SET statement_timeout = '30s';
+BEGIN;
+ALTER TABLE public.parts DROP CONSTRAINT parts_once;
+ALTER TABLE public.parts_1 ADD CONSTRAINT parts_1_id_at_key UNIQUE USING INDEX reconcile_565c05b22104 DEFERRABLE;
+ALTER TABLE public.parts ADD CONSTRAINT parts_once UNIQUE (id, at) DEFERRABLE;
 COMMIT;

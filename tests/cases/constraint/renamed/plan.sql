@@ -24,6 +24,12 @@ BEGIN;
 ALTER TABLE public.t VALIDATE CONSTRAINT t_n_check;
 COMMIT;
 
+SET lock_timeout = '2s';
+SET statement_timeout = '30s';
+BEGIN;
+ALTER TABLE public.t DROP CONSTRAINT old_check;
+COMMIT;
+
 SET lock_timeout = 0;
 SET statement_timeout = 0;
 CREATE UNIQUE INDEX CONCURRENTLY reconcile_7b12749efe3f ON public.u (b);
@@ -33,10 +39,4 @@ SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.u DROP CONSTRAINT u_old;
 ALTER TABLE public.u ADD CONSTRAINT u_a_new PRIMARY KEY USING INDEX reconcile_7b12749efe3f;
-COMMIT;
-
-SET lock_timeout = '2s';
-SET statement_timeout = '30s';
-BEGIN;
-ALTER TABLE public.t DROP CONSTRAINT old_check;
 COMMIT;

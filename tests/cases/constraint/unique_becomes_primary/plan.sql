@@ -38,6 +38,10 @@ SET lock_timeout = 0;
 SET statement_timeout = 0;
 CREATE INDEX CONCURRENTLY people_age_mail ON public.people USING btree (age, mail);
 
+SET lock_timeout = 0;
+SET statement_timeout = 0;
+DROP INDEX CONCURRENTLY IF EXISTS public.people_age;
+
 SET lock_timeout = '2s';
 SET statement_timeout = '30s';
 BEGIN;
@@ -59,7 +63,3 @@ SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.people DROP CONSTRAINT people_once;
 COMMIT;
-
-SET lock_timeout = 0;
-SET statement_timeout = 0;
-DROP INDEX CONCURRENTLY IF EXISTS public.people_age;

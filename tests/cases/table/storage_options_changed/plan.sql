@@ -23,12 +23,12 @@ ALTER TABLE public.logs REPLICA IDENTITY USING INDEX logs_code;
 ALTER TABLE public.logs CLUSTER ON logs_code;
 COMMIT;
 
+SET lock_timeout = 0;
+SET statement_timeout = 0;
+DROP INDEX CONCURRENTLY IF EXISTS public.logs_id;
+
 SET lock_timeout = '2s';
 SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE public.typed OF public.pair;
 COMMIT;
-
-SET lock_timeout = 0;
-SET statement_timeout = 0;
-DROP INDEX CONCURRENTLY IF EXISTS public.logs_id;
