@@ -69,18 +69,15 @@ def _canonical(
         return Canonical(live.state, live.state, live.context)
     refusals: list[str] = []
     for scratch in scratches():
-        with ExitStack() as attempt:
-            try:
-                if desired is None:
-                    canonical = _after_renamings(scratch, attempt, inputs, renamings)
-                else:
-                    builder = ScratchBuilder(scratch, attempt, inputs, desired)
-                    canonical = builder.canonical(_roots(inputs, desired))
-            except ScratchError as e:
-                refusals.append(str(e))
-                continue
-            resources.push(attempt.pop_all())
-            return canonical
+        attempt = resources.enter_context(ExitStack())
+        try:
+            if desired is None:
+                return _after_renamings(scratch, attempt, inputs, renamings)
+            builder = ScratchBuilder(scratch, attempt, inputs, desired)
+            return builder.canonical(_roots(inputs, desired))
+        except ScratchError as e:
+            refusals.append(str(e))
+            attempt.close()
     raise ScratchError("no scratch server serves:\n" + "\n".join(f"  {r}" for r in refusals))
 
 
