@@ -22,6 +22,7 @@ from reconciler.apply.retry import (
 from reconciler.apply.run import Run
 from reconciler.apply.session import backend_pid, idle_limits, session_timeouts
 from reconciler.apply.step_checks import check_deferred, failed_checks
+from reconciler.apply.withdraw import withdraw_temporary
 from reconciler.errors import Interrupted, StatementFailed
 from reconciler.journal.journal import Journal
 from reconciler.model.statement import Fill
@@ -79,10 +80,12 @@ def execute(
         try:
             for group in plan.transactions():
                 _execute_group(run, group)
+            withdraw_temporary(run)
             check_deferred(run)
             with suppress(StatementFailed):  # all steps are done, even if the connection breaks
                 no_timeouts(run)
         except KeyboardInterrupt:
+            withdraw_temporary(run)
             raise Interrupted(_interrupted(run)) from None
     return Outcome(tuple(run.outcomes), plan.unchanged, plan.changes, journal.run)
 

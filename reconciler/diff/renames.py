@@ -42,11 +42,12 @@ def find_renamings(
     """Find renamings of declared objects existing under old names, tables first."""
     search = _Search(live, declaration, scope, context)
     old_names: dict[Ref, Ref] = {}  # of renamed objects, by the new names
-    found: list[Renaming] = []
+    aside = {ref: replace(ref, name=name) for ref, name in declaration.moved_aside.items()}
+    found = [search.renaming(old, ref) for old, ref in aside.items()]
     for ref, obj in sorted(declaration.objects.items(), key=lambda item: item[0].on is not None):
         on = old_names.get(ref.on, ref.on) if ref.on else None
         old = _namesake(live, replace(ref, on=on))
-        if old is None:
+        if old is None or old in aside:
             old = search.old_name(obj, on)
             if old is not None and old not in old_names.values():
                 old_names[ref] = old

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from hashlib import sha256
 
 from pydantic import ValidationError
 
@@ -18,6 +19,7 @@ from reconciler.model.declared import RenamesParts
 from reconciler.model.inheritance import parents_of
 from reconciler.model.object import InlinePart, Object
 from reconciler.model.ref import Ref
+from reconciler.model.reserved_names import OLD_PREFIX
 from reconciler.model.state import Declaration, State
 from reconciler.model.statement import HazardKind
 from reconciler.plan.plan import Renamed
@@ -58,7 +60,8 @@ def rollback_declaration(
     return RollbackPlan(
         Declaration(
             objects={**rollback.child_tables(), **objects},
-            absent=rollback.absent,
+            absent={**rollback.absent, **rollback.tables_moved_aside},
+            moved_aside={r: aside.name for r, aside in rollback.moved_aside.items()},
             schemas=frozenset(t.ref.schema for t in of.touched),
             recorded=True,
         ),
@@ -106,6 +109,26 @@ class _Rollback:
             if old not in self.objects
         }
 
+    @cached_property
+    def moved_aside(self) -> dict[Ref, Ref]:
+        """Map tables that took the name of a renamed one to the names under which they go."""
+        return {
+            r.was: replace(r.was, name=OLD_PREFIX + sha256(str(r.was).encode()).hexdigest()[:12])
+            for r in self.renames
+            if r.part is None
+            and r.was != r.becomes
+            and {r.was, r.becomes} <= self.live.objects.keys()
+            if (took := self.latest.get(r.was)) is not None and self._is_live(r.was, took.after)
+        }
+
+    @property
+    def tables_moved_aside(self) -> dict[Ref, Object]:
+        """The live tables to be moved aside and dropped."""
+        return {
+            aside: self.live[ref].model_copy(update={"ref": aside})
+            for ref, aside in self.moved_aside.items()
+        }
+
     def nullable_columns(self, has_rows: Callable[[Ref], bool]) -> dict[Ref, Object]:
         """Return columns to create again in tables with rows, without NOT NULL."""
         found: dict[Ref, Object] = {}
@@ -144,6 +167,7 @@ class _Rollback:
         dropped = {
             r for r in self.known if r in self.live and _old_ref(r, self.old_names) in self.absent
         }
+        dropped |= self.moved_aside.keys()
         inside = (r for r in self.live if r.on in dropped or (r.schema and r.schema_ref in dropped))
         if later := sorted(str(r) for r in inside if r not in self.known):
             raise PlanRefused(
@@ -181,7 +205,7 @@ class _Rollback:
     def _names_in_use(self) -> Iterator[str]:
         """Yield refusals for objects with an old name in use by a further object."""
         for rename in self.renames:
-            if rename.part is not None or rename.was == rename.becomes:
+            if rename.part is not None or rename.was in {rename.becomes, *self.moved_aside}:
                 continue
             if rename.was in self.live and rename.becomes in self.live:
                 yield (

@@ -29,6 +29,11 @@ class Size:
         return self.rows == 0
 
     @property
+    def quickly_read(self) -> bool:
+        """Whether reading takes no noticeable time; False for an unknown size."""
+        return 0 <= self.bytes <= 1 << 20
+
+    @property
     def in_bytes(self) -> str:
         """The bytes, for messages."""
         return f"{self.bytes:,} bytes" if self.bytes >= 0 else "size unknown"

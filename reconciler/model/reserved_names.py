@@ -75,11 +75,16 @@ BUILD_NAME = f"^{BUILD_PREFIX}[0-9a-f]{{12}}(_old)?$"
 # either.
 AS_OWNER_PREFIX = "reconcile_as_owner_"
 
-# Prefix of a data type or function, until its replacement in the same transaction is complete.
+# Prefix of a data type or function, until its replacement in the same transaction is complete, and
+# of a table that a rollback drops for the one of which it has taken the name.
 OLD_PREFIX = "reconcile_old_"
 
 # Prefix of a check constraint that proves NOT NULL while the column is set NOT NULL (14 to 17).
 NOT_NULL_CHECK_PREFIX = "reconcile_not_null_"
+
+# Prefix of a check constraint that proves the bound of a table until the table is a partition,
+# followed by 12 hexadecimal digits of a hash of the table's name.
+BOUND_CHECK_PREFIX = "reconcile_bound_"
 
 # Prefix of a shadow column, which is filled with the values of a column in another data type and
 # then takes its place; and of the trigger function that keeps the shadow column up to date.

@@ -195,6 +195,7 @@ class Statement(BaseModel):
     needs_create_on     "schema" or "database" if the role needs CREATE there for a new index,
                         sequence or schema; kinds created in a schema imply "schema"
     question            the rows of `relation` that would make the statement fail
+    temporary           `undo` must run if steps fail that come later on the same object
     swaps_names         belongs to the transaction in which a new index takes the name of another
     rewrite             the rewrite of the table, if it can be combined with others
     also                further objects that the statement changes: kind and identity
@@ -219,6 +220,7 @@ class Statement(BaseModel):
     privilege: str = ""
     needs_create_on: Literal["", "schema", "database"] = ""
     question: Question | None = None
+    temporary: bool = False
     swaps_names: bool = False
     rewrite: TableRewrite | None = None
     also: tuple[tuple[str, str], ...] = ()

@@ -18,7 +18,7 @@ from reconciler.plan.operations import Operation, Operations
 from reconciler.plan.rewrites import combine_rewrites
 from reconciler.plan.rules.names import free_name_first
 from reconciler.plan.step import Step
-from reconciler.plan.swap import is_quick, taking_freed_names
+from reconciler.plan.swap import is_quick, proofs_of_bounds, taking_freed_names
 
 
 def steps_in_order(operations: Operations, renamings: Sequence[Renaming] = ()) -> list[Step]:
@@ -33,14 +33,18 @@ def steps_in_order(operations: Operations, renamings: Sequence[Renaming] = ()) -
             f"first: {', '.join(str(o.ref) for o in cycle)}"
         )
     operations, graph = combine_rewrites(operations, graph)
-    statements = sum(map(len, operations.statements.values()))
-    writer = _StepWriter(len(str(statements + len(renamings))))
-    writer.write_renamings(renamings)
     predecessors = inverted(graph)
     blocks = _blocks(operations, graph)
     swapped = taking_freed_names(operations, graph, renamings, blocks)
+    proofs = proofs_of_bounds(operations, swapped, renamings)
+    statements = sum(map(len, operations.statements.values())) + 3 * len(proofs)
+    writer = _StepWriter(len(str(statements + len(renamings))))
+    writer.write_before_renamings({o: p.before for o, p in proofs.items()})
+    writer.write_renamings(renamings)
     for block in [b for b in blocks if b[0] in swapped]:
         _write_block(writer, operations, graph, predecessors, block, same_transaction=True)
+    for operation, proof in proofs.items():
+        writer.write(operation, [(operation, "alter", proof.after)], ())
     for block in [b for b in blocks if b[0] not in swapped]:
         _write_block(writer, operations, graph, predecessors, block)
     return _numbered(writer.steps)
@@ -239,6 +243,13 @@ class _StepWriter:
         """Begin another transaction with the next step."""
         self.transaction += 1
 
+    def write_before_renamings(self, statements: Mapping[Operation, Sequence[Statement]]) -> None:
+        """Write statements that the renamings wait for, committed before them."""
+        for operation, before in statements.items():
+            self.write(operation, [(operation, "alter", s) for s in before], ())
+            self.after_renamings = self.after_renamings | self.last_steps[operation]
+        self.new_transaction()
+
     def write_renamings(self, renamings: Iterable[Renaming]) -> None:
         """Write a step for each renaming, each depending on the previous step."""
         for renaming in renamings:
@@ -295,6 +306,7 @@ class _StepWriter:
             privilege=statement.privilege,
             needs_create_on=statement.needs_create_on,
             question=statement.question,
+            temporary=statement.temporary,
             also=statement.also,
         )
         self.steps.append(step)

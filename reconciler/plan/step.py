@@ -49,6 +49,7 @@ class Step(BaseModel):
     privilege: str = ""
     needs_create_on: Literal["", "schema", "database"] = ""
     question: Question | None = None
+    temporary: bool = False
     search_path: str = ""
     also: tuple[tuple[str, str], ...] = ()
 

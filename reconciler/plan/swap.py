@@ -9,8 +9,11 @@ from collections.abc import Mapping, Sequence, Set
 
 from reconciler.diff.renames import Renaming
 from reconciler.kinds import KINDS
+from reconciler.model.bound_proof import BoundProof, bound_check, prove_bound
 from reconciler.model.inheritance import parents_of
+from reconciler.model.object import InlinePart
 from reconciler.model.ref import Ref
+from reconciler.model.table_like import InheritableTable
 from reconciler.plan.graph import Graph, inverted
 from reconciler.plan.operations import Operation, Operations, Phase
 
@@ -31,7 +34,7 @@ def taking_freed_names(
     """
     block_of = {operation: block for block in blocks for operation in block}
     predecessors, found = inverted(graph), set[Operation]()
-    takers = [o for o in graph if _takes(o.ref, operations, renamings) and not o.drops]
+    takers = [o for o in graph if _takes(o, operations, renamings)]
     tables = {o.ref for o in takers} | {r.becomes for r in renamings}
     completing = [o for o in graph if _completes(o, operations, tables)]
     for operation in [*takers, *completing] if takers else ():
@@ -41,9 +44,15 @@ def taking_freed_names(
     return found
 
 
-def _takes(ref: Ref, operations: Operations, renamings: Sequence[Renaming]) -> bool:
-    """Tell whether an object is created under a name that a renaming frees."""
-    if ref not in operations.created:
+def _takes(operation: Operation, operations: Operations, renamings: Sequence[Renaming]) -> bool:
+    """Tell whether an object is created or renamed under a name that a renaming frees.
+
+    What such an object takes the place of is dropped with it.
+    """
+    ref, renamed = operation.ref, {r.becomes for r in renamings if not r.part}
+    if operation.drops:
+        return ref in renamed and ref not in operations.desired
+    if ref not in operations.created | renamed:
         return False
     spaces = KINDS[ref.kind].namespaces()
     return any(
@@ -81,3 +90,48 @@ def is_quick(operations: Operations, operation: Operation) -> bool:
         s.transactional and not (s.own_transaction or s.before_swap or s.long or s.fill)
         for s in operations.statements[operation]
     )
+
+
+# -- bounds proven beforehand ----------------------------------------------------------------------
+
+
+def proofs_of_bounds(
+    operations: Operations, swapped: Set[Operation], renamings: Sequence[Renaming]
+) -> dict[Operation, BoundProof]:
+    """Find the tables that the renamings' transaction attaches, and prove their bounds before it.
+
+    The operations are left with the statements of that transaction.
+    """
+    found = dict[Operation, BoundProof]()
+    for operation in sorted(swapped):
+        table = operations.desired.get(operation.ref)
+        if not isinstance(table, InheritableTable) or not _has_key(operations, table, renamings):
+            continue
+        now = next((r.was for r in renamings if r.becomes == table.ref and not r.part), table.ref)
+        statements = operations.statements[operation]
+        proof = prove_bound(table, now, statements, operations.context)
+        if proof is not None:
+            found[operation] = proof
+            operations.statements[operation] = list(proof.attach)
+            _keep_leftover(operations, table.ref)
+    return found
+
+
+def _has_key(
+    operations: Operations, table: InheritableTable, renamings: Sequence[Renaming]
+) -> bool:
+    """Tell whether the table has the columns of the partition key before the plan, as after it."""
+    keys, _ = operations.context.bounds.get(table.ref, ((), ""))
+    columns = [o.ref for o in operations.live.living_on(table.ref) if o.ref.name in keys]
+    inline = {r for r in columns if isinstance(operations.live[r], InlinePart)}
+    changing = {o.ref for o, s in operations.statements.items() if s}
+    changing |= {r.becomes for r in renamings}
+    return len(inline) == len(keys) and not inline & changing
+
+
+def _keep_leftover(operations: Operations, table: Ref) -> None:
+    """Leave the CHECK of an interrupted run to the statement that replaces it."""
+    for operation in operations.statements:
+        ref = operation.ref
+        if operation.drops and (ref.on, ref.name) == (table, bound_check(table)):
+            operations.statements[operation] = []

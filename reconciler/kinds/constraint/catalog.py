@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from reconciler.model.catalog_sql import RELATION_KIND, address, managed
-from reconciler.model.reserved_names import NOT_NULL_CHECK_PREFIX, UNVALIDATED_COMMENT
+from reconciler.model.reserved_names import (
+    BOUND_CHECK_PREFIX,
+    NOT_NULL_CHECK_PREFIX,
+    UNVALIDATED_COMMENT,
+)
 from reconciler.server.capabilities import Server
 
-_NOT_NULL_CHECKS = NOT_NULL_CHECK_PREFIX.replace("_", "\\_") + "%"  # a LIKE pattern
+_OUR_CHECKS = " OR ".join(
+    f"starts_with(k.conname, '{prefix}')" for prefix in (NOT_NULL_CHECK_PREFIX, BOUND_CHECK_PREFIX)
+)
 _ACTION = (
     "CASE {} WHEN 'a' THEN 'no action' WHEN 'r' THEN 'restrict' WHEN 'c' THEN 'cascade'"
     " WHEN 'n' THEN 'set null' ELSE 'set default' END"
@@ -26,8 +32,8 @@ _FROM = """
 def query(server: Server) -> str:
     """Return the catalog query of constraints that are not inherited.
 
-    Leftovers are a NOT NULL that was not validated, the check that proves NOT NULL, and a key
-    that waits for its partitions' indexes.
+    Leftovers are a NOT NULL that was not validated, the checks that prove NOT NULL or a bound, and
+    a key that waits for its partitions' indexes.
     """
     index = "CASE WHEN k.contype IN ('p', 'u', 'x') THEN k.conindid ELSE 0 END"
     enforced = "k.conenforced" if server.has_temporal_keys else "true"
@@ -41,7 +47,7 @@ def query(server: Server) -> str:
                    AS addresses,
                    starts_with(obj_description(k.oid, 'pg_constraint'),
                                '{UNVALIDATED_COMMENT}') AS owed,
-                   k.contype = 'n' OR k.conname LIKE '{_NOT_NULL_CHECKS}' AND k.contype = 'c'
+                   k.contype = 'n' OR ({_OUR_CHECKS}) AND k.contype = 'c'
                    OR x.relkind = 'I' AND NOT i.indisvalid AS leftover,
                    x.relkind = 'I' AS sound,
                    CASE k.contype WHEN 'c' THEN pg_get_expr(k.conbin, k.conrelid)

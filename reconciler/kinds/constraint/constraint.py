@@ -26,7 +26,11 @@ from reconciler.model.object import InlinePart, Object, PlanningContext
 from reconciler.model.partitioned import recreate_absorbed
 from reconciler.model.partitioned_build import PartitionedBuild
 from reconciler.model.ref import Ref
-from reconciler.model.reserved_names import NOT_NULL_CHECK_PREFIX, UNVALIDATED_COMMENT
+from reconciler.model.reserved_names import (
+    BOUND_CHECK_PREFIX,
+    NOT_NULL_CHECK_PREFIX,
+    UNVALIDATED_COMMENT,
+)
 from reconciler.model.resumption import Resumable
 from reconciler.model.row_identity import IdentifiesRows
 from reconciler.model.statement import Hazard, HazardKind, Statement, TypeConversion
@@ -235,7 +239,8 @@ class Constraint(Suspendable, FollowsTypeChange, Resumable, IdentifiesRows, Cons
         yield self.comment_on(self.comment)
 
     def drop_leftover(self, *, wanted: bool = True) -> Iterable[Statement]:
-        if (self.is_key and not wanted) or self.ref.name.startswith(NOT_NULL_CHECK_PREFIX):
+        ours = (NOT_NULL_CHECK_PREFIX, BOUND_CHECK_PREFIX)
+        if (self.is_key and not wanted) or self.ref.name.startswith(ours):
             yield Statement(
                 sql=self.drop_sql(), lock="ACCESS EXCLUSIVE", relation=self.stands_on, undo=()
             )

@@ -1,0 +1,56 @@
+"""A table becomes a partition of a new one of its name: all of it or nothing, and back again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from reconciler import pipeline
+from reconciler.apply.outcome import Outcome
+from reconciler.journal.ownership import Place
+from reconciler.model.bound_proof import bound_check
+from reconciler.model.ref import Ref
+from reconciler.pipeline import Job
+from reconciler.plan.plan import Plan
+from reconciler.server.locks import LockPolicy
+from tests.conftest import Database
+from tests.test_execute import RecordingWatcher
+from tests.test_gaps import GAPS
+from tests.test_locks import job_of
+
+SWALLOWED = GAPS["a table becomes a partition of a new one"]
+CHECK = bound_check(Ref("table", "public", "events_old"))
+CHECKS = "SELECT count(*) FROM pg_constraint WHERE conname LIKE 'reconcile_bound%'"
+
+
+def applied(plan: Plan, job: Job) -> Outcome:
+    return pipeline.apply_plan(plan, job, job.target, RecordingWatcher(), LockPolicy(), ["all"])
+
+
+def test_a_table_is_swallowed_whole_or_not_at_all_and_given_back(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    database = new_database(SWALLOWED.before)
+    job = job_of(database, SWALLOWED.declared, tmp_path)
+    before = database.dump()
+
+    database.run("INSERT INTO public.events VALUES ('2026-03-01', 'outside')")
+    plan = pipeline.plan_changes(job)
+    (answer,) = plan.answers
+    assert answer.refuses
+    assert "lie outside its bound" in answer.message
+    assert applied(plan, replace(job, questions=False)).failed == 1
+    assert database.dump() == before  # without the check, which would refuse rows
+
+    database.run(
+        f"""DELETE FROM public.events WHERE body = 'outside';
+            ALTER TABLE public.events ADD CONSTRAINT {CHECK} CHECK (at < '2020-01-01') NOT VALID"""
+    )  # as a killed run leaves it, of another bound
+    assert (applied(pipeline.plan_changes(job), job).failed, database.value(CHECKS)) == (0, 0)
+    assert database.value("SELECT count(*) FROM ONLY public.events_old") == 50000
+
+    plan, back = pipeline.plan_rollback(database.url, Place(), None)
+    assert len({s.transaction for s in plan.steps}) == 1
+    assert (applied(plan, back).failed, database.dump()) == (0, before)
+    assert database.value("SELECT count(*) FROM ONLY public.events") == 50000
