@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
+from reconciler.apply.builds import wait_for_builds
 from reconciler.apply.execute import execute
 from reconciler.apply.guards import guards, permitted
 from reconciler.apply.outcome import NonRaisingWatcher, Outcome, Watcher
@@ -23,7 +24,7 @@ from reconciler.diff.inherited import with_inheritance
 from reconciler.diff.renames import refs_after
 from reconciler.errors import PlanRefused, ProofError, ReconcileError, StatementFailed
 from reconciler.introspect.introspect import Snapshot, introspect
-from reconciler.introspect.notices import unfinished_notices
+from reconciler.introspect.notices import building_notices, unfinished_notices
 from reconciler.introspect.replication import read_replication
 from reconciler.introspect.sizes import read_sizes
 from reconciler.introspect.unmanaged import unmanaged
@@ -91,6 +92,7 @@ def apply_plan(
     and Busy if another run is applying a plan to the database.
     """
     with sole_applier(target, patience) as connection:
+        wait_for_builds(connection, plan.awaited, patience, NonRaisingWatcher(watcher).notice)
         live = introspect(connection)
         questions = job is None or job.questions
         for finding in permitted(plan, live, connection, allow, journal, questions=questions):
@@ -283,11 +285,17 @@ def _plan(job: Job, live: Snapshot, connection: Connection, size: Size | None = 
             *left_out,
             *(f"{setting} is in force here, and is kept" for setting in live.kept),
             *unset_options(job.declaration.objects.values(), live.state.objects),
+            *building_notices(_awaited(job, live)),
             *unmanaged(connection, live, job.scope),
         ]
         plan = _proven_plan(job, live, _with_facts(canonical, connection, size), notes)
         answers = tuple(ask(plan, connection)) if job.questions else ()
         return plan.model_copy(update={"answers": answers}).sealed() if answers else plan
+
+
+def _awaited(job: Job, live: Snapshot) -> dict[Ref, int]:
+    """Return the declared indexes that other sessions build, with the pids of these."""
+    return {r: pid for r, pid in live.building.items() if r in job.declaration.objects}
 
 
 def _pruned_note(scope: Scope) -> Iterator[str]:
@@ -357,6 +365,7 @@ def _planned(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence[str
         unchanged=len(job.declaration.objects) - off,
         notes=notes,
         unproven=tuple(unproven_by_scratch(canonical.scratch, live.context.server)),
+        awaited=[text(live.state[ref].sql_name()) for ref in _awaited(job, live)],
         rollback_of=job.rollback_of,
     )
     return with_origins(make_plan(comparison, info), canonical.positions)

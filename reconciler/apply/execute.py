@@ -9,6 +9,7 @@ from functools import partial
 from typing import TypeVar
 
 from reconciler.apply.backfill import fill
+from reconciler.apply.builds import assert_left_over, index_state
 from reconciler.apply.lost import record_lost, timeline, transaction_id
 from reconciler.apply.observer import Monitor
 from reconciler.apply.outcome import NonRaisingWatcher, Outcome, StepOutcome, Watcher
@@ -28,21 +29,13 @@ from reconciler.journal.journal import Journal
 from reconciler.model.statement import Fill
 from reconciler.plan.plan import Plan
 from reconciler.plan.step import Step
-from reconciler.server.connection import Connection, rows, run_sql, translated
+from reconciler.server.connection import Connection, run_sql, translated
 from reconciler.server.locks import LockPolicy
 from reconciler.server.parameters import SEARCH_PATH
 
 T = TypeVar("T")
 POLL_INTERVAL = 0.5  # seconds between two observations
 DUPLICATE_TABLE = "42P07"  # also of indexes
-
-# An invalid index left by a failed build, and whether another session is building the index now.
-INVALID_INDEX = """
-    SELECT EXISTS (SELECT FROM pg_stat_progress_create_index AS p
-                   WHERE p.pid <> pg_backend_pid() AND p.datname = current_database()
-                         AND coalesce(p.index_relid, i.indexrelid) = i.indexrelid) AS in_progress
-    FROM pg_index AS i
-    WHERE i.indexrelid = to_regclass(%s) AND NOT (i.indisvalid AND i.indisready)"""
 
 
 def execute(
@@ -205,6 +198,9 @@ def _execute_alone(run: Run, step: Step, attempt: int) -> None:
     """Execute a step outside a transaction block, and clean up after a failure."""
     if attempt > 1:  # the previous clean-up may itself have failed for want of a lock
         _clean_up(run, step)
+    if step.drops_leftover:
+        waiting = partial(run.watcher.waiting, step)
+        assert_left_over(run.connection, step.index, run.policy, waiting)
     set_timeouts(run, step, attempt)
     try:
         run_sql(run.connection, step.sql)
@@ -257,5 +253,5 @@ def _clean_up(run: Run, step: Step) -> None:
 
 def _left_invalid(run: Run, index: str) -> bool:
     """Return whether an invalid index of the name exists, and no session is building the index."""
-    found = rows(run.connection, INVALID_INDEX, [index])
-    return bool(found) and not found[0]["in_progress"]
+    state = index_state(run.connection, index)
+    return state is not None and not state.valid and state.builder is None

@@ -59,7 +59,8 @@ class Snapshot:
     files the server has. `database` identifies the database by the cluster's system identifier and
     the database's name. `kept` are parameters of the role and the database that stay in force, such
     as `role = app`. `catalogued` are classid, objid and schema of every object, of known kinds or
-    not.
+    not. `building` maps indexes that another session builds, and that the state holds as if they
+    were complete, to its pid.
     """
 
     state: State
@@ -73,6 +74,7 @@ class Snapshot:
     addresses: Mapping[Address, Ref] = field(default_factory=dict[Address, Ref])
     kept: Sequence[str] = ()
     catalogued: Sequence[Row] = ()
+    building: Mapping[Ref, int] = field(default_factory=dict[Ref, int])
 
     @property
     def standing_on(self) -> Mapping[Ref, set[Ref]]:
@@ -162,6 +164,7 @@ def _read(connection: Connection, server: Server) -> Snapshot:
         names,
         found.addresses,
         facts["kept"],
+        building=found.building,
     )
 
 

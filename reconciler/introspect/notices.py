@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from reconciler.model.ref import Ref
 
@@ -23,6 +23,14 @@ def unfinished_notices(leftovers: Iterable[Ref]) -> list[str]:
         names.setdefault(ref.kind.replace("_", " "), []).append(ref.identity)
     state = "in no declaration, to be dropped by `--prune`"
     return [note(f"half-made {kind}", names[kind], state) for kind in sorted(names)]
+
+
+def building_notices(building: Mapping[Ref, int]) -> list[str]:
+    """Make a notice for each index that another session builds."""
+    return [
+        f"{ref} is being built by pid {pid}: apply waits for the end"
+        for ref, pid in sorted(building.items(), key=lambda b: b[0].order)
+    ]
 
 
 def _listed(names: Collection[str]) -> str:

@@ -34,6 +34,7 @@ class Objects:
     `addresses` maps pg_depend's addresses to refs, also those of extensions' members. `leftovers`
     are objects that an interrupted build left; `unfinished` are objects with remaining work.
     `empty` are the catalogs, or parts of catalogs, without objects of users.
+    `building` maps objects that another session builds to its pid.
     """
 
     objects: dict[Ref, Object] = field(default_factory=dict[Ref, Object])
@@ -41,6 +42,7 @@ class Objects:
     leftovers: dict[Ref, Leftover] = field(default_factory=dict[Ref, Leftover])
     unfinished: set[Ref] = field(default_factory=set[Ref])
     empty: Set[Source] = frozenset()
+    building: dict[Ref, int] = field(default_factory=dict[Ref, int])
 
 
 def read_objects(
@@ -71,6 +73,7 @@ def read_objects(
 def _add(found: Objects, kind: type[Object], row: Row, comments: Mapping[Address, str]) -> None:
     ref = ref_of(row, kind.kind)
     addresses: list[Address] = [(a[0], a[1], a[2]) for a in row.pop("addresses")]
+    builder: int | None = row.pop("builder", None)
     is_unfinished = row.pop("owed", False)
     is_leftover, resumable = row.pop("leftover", False), row.pop("sound", False)
     try:
@@ -82,7 +85,9 @@ def _add(found: Objects, kind: type[Object], row: Row, comments: Mapping[Address
     found.addresses.update((a, ref) for a in addresses if a[1])
     if is_unfinished:
         found.unfinished.add(ref)
-    if is_leftover:
+    if builder is not None:
+        found.building[ref] = builder
+    if is_leftover and builder is None:
         found.leftovers[ref] = Leftover(obj, resumable)
     else:
         found.objects[ref] = obj

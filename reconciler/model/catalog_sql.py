@@ -144,3 +144,19 @@ def acl_grants(acl: str, default: str, complete: str, owner: str) -> str:
             WHERE NOT EXISTS (SELECT FROM {exploded(acl)} AS x WHERE x.grantee = {owner})
                   AND EXISTS (SELECT FROM {exploded(default)} AS x
                               WHERE x.grantee = {owner})) AS l)"""
+
+
+def index_builder(index: str, table: str) -> str:
+    """Return SQL for the pid of another session that builds an index, else null.
+
+    `index` and `table` are SQL for oids. The lock tells the builder where our role may not see
+    which index a session builds, and where REINDEX builds several, one after the other.
+    https://www.postgresql.org/docs/current/progress-reporting.html#CREATE-INDEX-PROGRESS-REPORTING
+    """
+    return f"""(
+        SELECT min(p.pid) FROM pg_stat_progress_create_index AS p
+        WHERE p.datname = current_database() AND p.pid <> pg_backend_pid()
+              AND coalesce(p.index_relid = {index} OR starts_with(p.command, 'REINDEX'), true)
+              AND EXISTS (SELECT FROM pg_locks AS l
+                          WHERE l.pid = p.pid AND l.granted AND l.relation = {table}
+                                AND l.mode = 'ShareUpdateExclusiveLock'))"""

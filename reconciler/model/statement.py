@@ -188,6 +188,7 @@ class Statement(BaseModel):
     undo                SQL to revert the statement; None if only the whole change has an undo
     fill                the backfill that runs in place of `sql`, in batches
     index               the index built, dropped, renamed or attached: qualified SQL
+    drops_leftover      drops `index` because it is invalid, unless another session builds it
     builds_index        builds `index`; outside a transaction block, a failed attempt leaves
                         `index` invalid
     adds_shadow_column  adds a column that logical replication would send to subscribers
@@ -216,6 +217,7 @@ class Statement(BaseModel):
     fill: Fill | None = None
     index: str = ""
     builds_index: bool = False
+    drops_leftover: bool = False
     adds_shadow_column: bool = False
     privilege: str = ""
     needs_create_on: Literal["", "schema", "database"] = ""

@@ -57,6 +57,7 @@ class PlanInfo:
     unchanged: int = 0
     notes: Sequence[str] = ()
     unproven: Sequence[str] = ()
+    awaited: Sequence[str] = ()
     rollback_of: int | None = None
 
 
@@ -102,6 +103,7 @@ def make_plan(comparison: Comparison, info: PlanInfo) -> Plan:
         fingerprint=_fingerprint(operations, comparison),
         touches=_touched(changes, comparison.before or live, desired),
         renames=tuple(_renamed(r) for r in comparison.renamings),
+        awaited=tuple(info.awaited),
         rollback_of=info.rollback_of,
     ).sealed()
 

@@ -302,6 +302,7 @@ class _StepWriter:
             fill=statement.fill,
             index=statement.index,
             builds_index=statement.builds_index,
+            drops_leftover=statement.drops_leftover,
             adds_shadow_column=statement.adds_shadow_column,
             privilege=statement.privilege,
             needs_create_on=statement.needs_create_on,

@@ -98,6 +98,9 @@ class Plan(BaseModel):
     )
     fingerprint: dict[str, str] = Field(default_factory=dict)
     touches: tuple[Ref, ...] = ()
+    awaited: tuple[str, ...] = Field(
+        default=(), description="indexes that another session builds, and apply waits for"
+    )
     renames: tuple[Renamed, ...] = ()
     rollback_of: int | None = None
     digest: str = ""
@@ -123,6 +126,8 @@ class Plan(BaseModel):
         left_out: dict[str, Any] = {"changes": {"__all__": ORIGIN_FIELDS}, "signature": True}
         if not self.unproven:  # plans that were saved without this field stay intact
             left_out["unproven"] = True
+        if not self.awaited:
+            left_out["awaited"] = True
         document = undigested.model_dump_json(exclude=left_out)
         return sha256(document.encode()).hexdigest()
 

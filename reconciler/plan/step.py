@@ -45,6 +45,7 @@ class Step(BaseModel):
     fill: Fill | None = None
     index: str = ""
     builds_index: bool = False
+    drops_leftover: bool = False
     adds_shadow_column: bool = False
     privilege: str = ""
     needs_create_on: Literal["", "schema", "database"] = ""

@@ -221,6 +221,11 @@ class IndexDefinition(FollowsTypeChange, PartitionedObject):
             undo=(),
         )
 
+    def drop_concurrent_leftover(self) -> Statement:
+        """Drop an invalid index, which another session may build at the time."""
+        drop = self.drop_concurrently(self.ref.name)
+        return drop.model_copy(update={"drops_leftover": True})
+
     def drop_concurrently(self, index: str, undo: tuple[str, ...] = ()) -> Statement:
         """Drop an index of the table without blocking writes."""
         qualified = name(self.ref.schema, index)
@@ -241,7 +246,7 @@ class IndexDefinition(FollowsTypeChange, PartitionedObject):
 
     def create_on_leaf(self, context: PlanningContext) -> Iterable[Statement]:
         if self.ref in context.leftovers:
-            yield self.drop_concurrently(self.ref.name)
+            yield self.drop_concurrent_leftover()
         yield self.build(self.ref.name, concurrently=True)
 
     def create_sql(self) -> str:

@@ -20,7 +20,13 @@ from reconciler.kinds.index.replacement import (
     replace_partitioned,
     reused_by,
 )
-from reconciler.model.catalog_sql import RELATION_KIND, address, managed, outside_system
+from reconciler.model.catalog_sql import (
+    RELATION_KIND,
+    address,
+    index_builder,
+    managed,
+    outside_system,
+)
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.partitioned import outgoing_namesake
 from reconciler.model.partitioned_build import PartitionedBuild
@@ -33,6 +39,11 @@ from reconciler.sql import closing, compose, split_commas, text
 
 # Names that REINDEX CONCURRENTLY gives to the new and the old index, and leaves behind on failure.
 REINDEX_NAME = re.compile(r"_cc(new|old)[0-9]*$")
+
+_BUILDER = f"""
+    CASE WHEN NOT (i.indisvalid AND i.indisready) AND x.relkind = 'i'
+              AND x.relname !~ '{BUILD_NAME}'
+         THEN {index_builder("x.oid", "c.oid")} END"""
 
 
 class Index(IndexDefinition):
@@ -54,6 +65,7 @@ class Index(IndexDefinition):
                    {RELATION_KIND} AS on_kind, c.relname AS on_name,
                    ARRAY[{address("pg_class", "x.oid")}] AS addresses,
                    NOT (i.indisvalid AND i.indisready) OR x.relname ~ '{BUILD_NAME}' AS leftover,
+                   {_BUILDER} AS builder,
                    x.relkind = 'I' OR i.indisvalid AND i.indisready AS sound,
                    pg_get_indexdef(x.oid) AS definition, am.amname AS method,
                    i.indisunique AS unique, {distinct} AS nulls_not_distinct,
@@ -74,6 +86,7 @@ class Index(IndexDefinition):
             JOIN pg_namespace AS n ON n.oid = x.relnamespace
             JOIN pg_am AS am ON am.oid = x.relam
             WHERE c.relkind IN ('r', 'p', 'm') AND NOT x.relispartition
+                  AND NOT (x.relname ~ '{REINDEX_NAME.pattern}' AND {_BUILDER} IS NOT NULL)
                   AND {managed("pg_class", "c.oid", "n.nspname")}
                   AND NOT EXISTS (SELECT FROM pg_constraint AS k
                                   WHERE k.conindid = x.oid AND k.contype IN ('p', 'u', 'x'))
@@ -170,8 +183,10 @@ class Index(IndexDefinition):
         return reused_by(self, old, context)
 
     def drop_leftover(self, *, wanted: bool = True) -> Iterable[Statement]:
-        useless = not wanted or re.match(BUILD_NAME, self.ref.name)
-        if useless and self.partitioned:
+        is_ours = re.match(BUILD_NAME, self.ref.name)
+        if (is_ours or not wanted) and self.partitioned:
             yield self.drop_leftover_parent()
-        elif useless or REINDEX_NAME.search(self.ref.name):
+        elif is_ours:
             yield self.drop_concurrently(self.ref.name)
+        elif not wanted or REINDEX_NAME.search(self.ref.name):
+            yield self.drop_concurrent_leftover()
