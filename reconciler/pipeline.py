@@ -49,6 +49,8 @@ from reconciler.server.scratch import Scratch, scratches
 from reconciler.server.time_limit import time_limit_of_environment
 from reconciler.sql import compose, name, text
 
+STANDBY = "the target is a standby, which only reads: `apply` needs the primary"
+
 
 @dataclass(frozen=True)
 class Job:
@@ -57,7 +59,7 @@ class Job:
     `scratch` is a URL, "embedded", "target" or "auto". `notes` are shown with the plan.
     `rollback_of` is the run that the plan undoes. `session` holds settings, such as a role, for
     the connections that read the target and apply the plan. With `questions`, the target is asked
-    for rows that would make a step fail.
+    for rows that would make a step fail. With `to_apply`, no plan is made for a standby.
     """
 
     target: str
@@ -68,6 +70,7 @@ class Job:
     rollback_of: int | None = None
     session: Mapping[str, str] = field(default_factory=dict[str, str])
     questions: bool = True
+    to_apply: bool = False
 
 
 def plan_changes(job: Job) -> Plan:
@@ -262,6 +265,8 @@ def export_state(target: str, scope: Scope, folder: Path) -> tuple[list[Path], l
 
 def _plan(job: Job, live: Snapshot, connection: Connection, size: Size | None = None) -> Plan:
     """Make a plan; `size` is taken for that of every relation, instead of the true ones."""
+    if live.standby and job.to_apply:
+        raise PlanRefused(STANDBY)
     needed = live.extensions.union(
         *(files(o) for o in (*live.state.objects.values(), *job.declaration.objects.values()))
     )
@@ -283,6 +288,7 @@ def _plan(job: Job, live: Snapshot, connection: Connection, size: Size | None = 
         notes = [
             *job.notes,
             *left_out,
+            *([STANDBY] if live.standby else ()),
             *(f"{setting} is in force here, and is kept" for setting in live.kept),
             *unset_options(job.declaration.objects.values(), live.state.objects),
             *building_notices(_awaited(job, live)),

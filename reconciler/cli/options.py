@@ -352,5 +352,6 @@ def make_job(
         options.scratch or file.scratch,
         session=target.lock_policy.session,
         questions=not options.no_questions,
+        to_apply=execution is not None,
     )
     return job, target

@@ -60,7 +60,7 @@ class Snapshot:
     the database's name. `kept` are parameters of the role and the database that stay in force, such
     as `role = app`. `catalogued` are classid, objid and schema of every object, of known kinds or
     not. `building` maps indexes that another session builds, and that the state holds as if they
-    were complete, to its pid.
+    were complete, to its pid. `standby` tells that the server is in recovery and only reads.
     """
 
     state: State
@@ -75,6 +75,7 @@ class Snapshot:
     kept: Sequence[str] = ()
     catalogued: Sequence[Row] = ()
     building: Mapping[Ref, int] = field(default_factory=dict[Ref, int])
+    standby: bool = False
 
     @property
     def standing_on(self) -> Mapping[Ref, set[Ref]]:
@@ -165,6 +166,7 @@ def _read(connection: Connection, server: Server) -> Snapshot:
         found.addresses,
         facts["kept"],
         building=found.building,
+        standby=facts["standby"],
     )
 
 

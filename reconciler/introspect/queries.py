@@ -122,6 +122,7 @@ DEFAULT_ACL_LETTERS = {
 SERVER_FACTS = f"""
     SELECT current_user::text AS user, current_database()::text AS database,
            (SELECT system_identifier::text FROM pg_control_system()) AS system,
+           pg_is_in_recovery() AS standby,
            ARRAY(SELECT rolname::text FROM pg_roles) AS roles,
            ARRAY(SELECT nspname::text FROM pg_namespace) AS schemas,
            ARRAY(SELECT extname::text FROM pg_extension WHERE extname <> 'plpgsql') AS extensions,
