@@ -61,9 +61,10 @@ def prove(
 def _set_as_in_a_run(connection: Connection, session: Mapping[str, str]) -> None:
     """Set what `apply` sets; the connection has the role of the target already.
 
-    An ordinary role may not set every parameter that the role of the target may.
+    An ordinary role may not set every parameter that the role of the target may. Nor is the owner
+    of a table above FORCE ROW LEVEL SECURITY as that role may be: `row_security` stays on.
     """
-    for parameter, value in {"row_security": "off", **session}.items():
+    for parameter, value in session.items():
         if parameter.lower() != "role":
             with suppress(StatementFailed):
                 rows(connection, _SET, [parameter, value])
