@@ -27,6 +27,7 @@ from reconciler.introspect.introspect import Snapshot, introspect
 from reconciler.introspect.notices import building_notices, unfinished_notices
 from reconciler.introspect.replication import read_replication
 from reconciler.introspect.sizes import read_sizes
+from reconciler.introspect.stale import stale_bodies
 from reconciler.introspect.unmanaged import unmanaged
 from reconciler.journal.history import Detail, Run, detail, last_that_changed, later, runs
 from reconciler.journal.ownership import DEFAULT_PLACE, Place, assert_trusted
@@ -34,6 +35,7 @@ from reconciler.journal.rollback import rollback_declaration
 from reconciler.model.declared import files
 from reconciler.model.facts import Size
 from reconciler.model.foreign_options import unset_options
+from reconciler.model.on_scratch import without_check
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration, Scope, State
 from reconciler.plan.make import Comparison, PlanInfo, make_plan
@@ -257,10 +259,15 @@ def export_state(target: str, scope: Scope, folder: Path) -> tuple[list[Path], l
             *unmanaged(connection, live, scope),
             *unfinished_notices(r for r in live.context.leftovers if scope.covers(r)),
         ]
+        stale = {r: why for r, why in stale_bodies(connection, live).items() if scope.covers(r)}
+    notes += [f"{r}: its body does not compile: {why}" for r, why in stale.items()]
     state = live.state
-    return export(
-        State({r: o for r, o in state.objects.items() if scope.covers(r)}, state.edges), folder
-    ), notes
+    objects = {
+        r: without_check(o) if r in stale else o
+        for r, o in state.objects.items()
+        if scope.covers(r)
+    }
+    return export(State(objects, state.edges), folder), notes
 
 
 def _plan(job: Job, live: Snapshot, connection: Connection, size: Size | None = None) -> Plan:
@@ -289,6 +296,10 @@ def _plan(job: Job, live: Snapshot, connection: Connection, size: Size | None = 
             *job.notes,
             *left_out,
             *([STANDBY] if live.standby else ()),
+            *(
+                f"{r} is created although its body does not compile: {why}"
+                for r, why in canonical.stale.items()
+            ),
             *(f"{setting} is in force here, and is kept" for setting in live.kept),
             *unset_options(job.declaration.objects.values(), live.state.objects),
             *building_notices(_awaited(job, live)),

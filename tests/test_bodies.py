@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from reconciler import pipeline
-from reconciler.errors import PlanError, PlanRefused
+from reconciler.declare.load import load
+from reconciler.errors import DeclarationError, PlanError, PlanRefused
+from reconciler.model.state import Scope
 from reconciler.pipeline import Job
 from reconciler.plan.plan import Plan
 from reconciler.report import sql
@@ -125,3 +127,46 @@ def test_a_path_that_was_opened_after_the_plan_was_made_is_refused(
     database.run("GRANT CREATE ON SCHEMA public TO pg_monitor")
     with pytest.raises(PlanRefused, match="search_path"):
         apply(plan, job)
+
+
+STALE = """
+    CREATE TABLE public.parts (id bigint PRIMARY KEY, own_type int);
+    CREATE FUNCTION public.parts_count() RETURNS bigint LANGUAGE sql STABLE AS
+        'SELECT count(*) FROM parts';
+    CREATE FUNCTION public.of_parts() RETURNS int LANGUAGE plpgsql AS
+        'DECLARE p parts%ROWTYPE; BEGIN RETURN 1; END';
+    CREATE FUNCTION public.sound() RETURNS int LANGUAGE sql AS 'SELECT 1';
+    CREATE VIEW public.counted AS SELECT public.parts_count() AS n;
+    DROP TABLE public.parts;"""
+
+
+def test_bodies_that_compiled_neither_before_nor_now_are_created_with_a_warning(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    database, fresh = new_database(STALE), new_database()
+    folder = tmp_path / "exported"
+    scope = Scope(frozenset({"public"}))
+    _, notes = pipeline.export_state(database.url, scope, folder)
+    assert "function public.parts_count(): its body does not compile" in "\n".join(notes)
+    written = "".join(f.read_text() for f in folder.rglob("*.yml"))
+    assert written.count("check_body: false") == 2
+    job = Job(fresh.url, load(folder), scope)
+    plan = pipeline.plan_changes(job)
+    warned = [n for n in plan.notes if "although its body does not compile" in n]
+    assert len(warned) == 2, plan.notes
+    assert 'relation "parts" does not exist' in "".join(warned)
+    apply(plan, job)
+    assert fresh.dump() == database.dump()
+
+    # the body is as before: another property of the function can be changed
+    declared = (
+        "functions:\n  parts_count():\n    returns: bigint\n    volatility: %s\n    body: %s\n"
+    )
+    same = "SELECT count(*) FROM parts"
+    job = job_of(database, declared % ("volatile", same), tmp_path)
+    plan = pipeline.plan_changes(job)
+    assert "although its body does not compile" in plan.notes[0]
+    apply(plan, job)
+    for body in ("SELECT count(*) FROM part", "SELECT nothing"):
+        with pytest.raises(DeclarationError, match="does not exist"):
+            pipeline.plan_changes(job_of(database, declared % ("stable", body), tmp_path))

@@ -66,7 +66,8 @@ class Build:
 
     `paths` maps objects with SQL that people wrote to their search paths; only for these does
     PostgreSQL check the bodies of routines. All other SQL was printed by PostgreSQL and qualified.
-    `created` numbers the objects in the order in which they were created.
+    `created` numbers the objects in the order in which they were created. Bodies that PostgreSQL
+    refuses and that `may_fail` are created unchecked; `stale` has the reasons.
 
     PostgreSQL runs functions while it creates other objects. Therefore a routine has no body until
     all other objects are there, and event triggers, which no event precedes, come last.
@@ -77,6 +78,8 @@ class Build:
     context: PlanningContext
     paths: Mapping[Ref, str]
     created: dict[Ref, int] = field(default_factory=dict[Ref, int])
+    may_fail: Callable[[Ref], bool] = lambda _: False
+    stale: dict[Ref, str] = field(default_factory=dict[Ref, str])
     _unchecked: set[Ref] = field(default_factory=set[Ref])  # bodies are checked at the end
     _extra_schemas: dict[Ref, tuple[str, ...]] = field(default_factory=dict[Ref, tuple[str, ...]])
 
@@ -139,7 +142,19 @@ class Build:
         failed = self._check_bodies([r for r in refs if r in unchecked])
         checked = routines - unchecked
         self._unchecked.update(checked)
-        return failed | self._each([r for r in refs if r in checked], self._replace_statements)
+        failed |= self._each([r for r in refs if r in checked], self._replace_statements)
+        return self._create_unchecked(failed)
+
+    def _create_unchecked(self, failed: Failures) -> Failures:
+        stale = [r for r in failed if self.may_fail(r)]
+        self._unchecked.update(stale)
+        refused = self._each(stale, self._replace_statements)
+        self.stale.update((r, failed[r].message) for r in stale if r not in refused)
+        return {r: e for r, e in failed.items() if r not in self.stale}
+
+    def compiles(self, ref: Ref) -> bool:
+        """Tell whether PostgreSQL accepts the body of a routine that is there already."""
+        return not self._check_bodies([ref])
 
     def _check_bodies(self, refs: Sequence[Ref]) -> Failures:
         """Check the bodies of routines created before the objects in the bodies.

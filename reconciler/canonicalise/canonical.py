@@ -36,8 +36,9 @@ class Canonical:
     `context` is the target's, with the declared objects. `left_out` maps live objects that could
     not be built on scratch to PostgreSQL's reasons. With `renamings`, `live` is the state after
     them, and `before` the state of the scratch database. `scratch_order` numbers the objects in the
-    order in which the desired state was built. `positions` are the declaration's, under the refs of
-    the two states.
+    order in which the desired state was built. `stale` maps routines to PostgreSQL's reasons why
+    their bodies do not compile. `positions` are the declaration's, under the refs of the two
+    states.
     """
 
     live: State
@@ -49,6 +50,7 @@ class Canonical:
     renamings: Sequence[Renaming] = ()
     before: State | None = None
     scratch_order: Mapping[Ref, int] = field(default_factory=dict[Ref, int])
+    stale: Mapping[Ref, str] = field(default_factory=dict[Ref, str])
     positions: Mapping[tuple[Ref, str], Position] = field(
         default_factory=dict[tuple[Ref, str], Position]
     )

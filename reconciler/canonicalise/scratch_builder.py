@@ -42,6 +42,7 @@ from reconciler.model.declared import Overloaded
 from reconciler.model.inheritance import parents_of
 from reconciler.model.markers import PlatformDependent
 from reconciler.model.object import Object, reserved_constraint_names
+from reconciler.model.on_scratch import is_checked, literal_body
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
 from reconciler.server.connection import Connection, run_sql
@@ -61,6 +62,7 @@ class _Built:
     snapshot: Snapshot
     left_out: Mapping[Ref, str]
     order: Mapping[Ref, int]
+    stale: Mapping[Ref, str]
 
 
 class ScratchBuilder:
@@ -84,11 +86,14 @@ class ScratchBuilder:
             names = _reserved_names(live.objects, self.desired.objects)
             self.context = replace(self.context, claimed=names)
         try:
-            return self._canonical(dependency_closure(live, roots, self.desired.objects))
+            found = self._canonical(dependency_closure(live, roots, self.desired.objects))
+            if not found.stale:
+                return found
         except FragmentError:
             raise
         except DeclarationError:
-            return self._canonical(frozenset(live))
+            pass
+        return self._canonical(frozenset(live))
 
     def _canonical(self, members: Set[Ref]) -> Canonical:
         objects = {r: o for r, o in self.live.state.objects.items() if r in members}
@@ -98,7 +103,7 @@ class ScratchBuilder:
             require_as_put_in(self._guarded(state, live))
             prove_fragments(live.connection, self.declaration, self.live.state)
             self._identify_routines(live.connection)
-            desired, order, context = self._build_desired(live, members)
+            desired, built, context = self._build_desired(live, members)
             self.resources.push(resources.pop_all())
         state = live.snapshot.state
         return Canonical(
@@ -108,7 +113,8 @@ class ScratchBuilder:
             self.scratch,
             live.connection,
             live.left_out,
-            scratch_order=order,
+            scratch_order=built.order,
+            stale=built.stale,
             positions=self._positions(),
             connect_again=lambda: self._build(state, {}, self.resources).connection,
         )
@@ -121,8 +127,8 @@ class ScratchBuilder:
 
     def _build_desired(
         self, live: _Built, members: Set[Ref]
-    ) -> tuple[State, Mapping[Ref, int], PlanningContext]:
-        """Return the desired state, the order of creation, and the context of the plan."""
+    ) -> tuple[State, _Built, PlanningContext]:
+        """Return the desired state, that state as it was built, and the context of the plan."""
         current = self.live.state
         objects = {
             r: o
@@ -136,7 +142,7 @@ class ScratchBuilder:
         }
         state = State(objects, current.edges)
         with ExitStack() as resources:
-            built = self._build(state, changed, resources, live.snapshot.state)
+            built = self._build(state, changed, resources, live)
             self._require_declared({**live.left_out, **built.left_out})
             others = {r for r, o in objects.items() if o != current.get(r)}
             guarded = self._guarded(state, built)
@@ -158,7 +164,7 @@ class ScratchBuilder:
             claimed=self.context.claimed,
             bounds=bounds,
         )
-        return desired, built.order, context
+        return desired, built, context
 
     def _new_partitions(self, desired: State) -> list[Ref]:
         """List the existing tables that the declaration makes partitions."""
@@ -234,23 +240,32 @@ class ScratchBuilder:
         state: State,
         source: Mapping[Ref, Ref],
         resources: ExitStack,
-        live: State | None = None,
+        live: _Built | None = None,
     ) -> _Built:
         """Build, read back, and build the result again until PostgreSQL prints the same.
 
-        `source` maps objects with declared SQL to their refs in the files. `live` is the live state
-        as PostgreSQL prints it, where `state` is the desired.
+        `source` maps objects with declared SQL to their refs in the files. `live` is the live
+        state, where `state` is the desired.
         """
-        left_out: dict[Ref, str] = {}
+        left_out, stale = dict[Ref, str](), dict[Ref, str]()
         roles = {role for o in state.objects.values() for role in o.roles()}
         for _ in range(MAX_ROUNDS):
             with ExitStack() as attempt:
                 connection = attempt.enter_context(
                     self.scratch.database(roles, self.live.context.user)
                 )
-                build = Build(connection, state, self.context, self._search_paths(source))
+                build = Build(
+                    connection,
+                    state,
+                    self.context,
+                    self._search_paths(source),
+                    may_fail=lambda r, origins=source: self._may_fail(r, origins, live),
+                )
                 failed = build.create_all()
-                self._raise_if_fatal(build, failed, source, live or State())
+                self._raise_if_fatal(
+                    build, failed, source, live.snapshot.state if live else State()
+                )
+                stale |= build.stale
                 for ref, error in failed.items():
                     parts = (o.ref for o in state.parts(ref))
                     left_out |= dict.fromkeys((ref, *parts), error.message)
@@ -258,7 +273,7 @@ class ScratchBuilder:
                 snapshot = replace(snapshot, state=filled_as(snapshot.state, state.objects))
                 if snapshot.state.objects == state.objects:
                     resources.push(attempt.pop_all())
-                    return _Built(connection, snapshot, left_out, build.created)
+                    return _Built(connection, snapshot, left_out, build.created, stale)
                 state, source = snapshot.state, {}
         raise ScratchError(
             f"{self.scratch.description} prints something else each time it reads what it printed"
@@ -269,6 +284,19 @@ class ScratchBuilder:
         if self.declaration.recorded:
             return {}
         return {ref: self._search_path(origin) for ref, origin in source.items()}
+
+    def _may_fail(self, ref: Ref, source: Mapping[Ref, Ref], live: _Built | None) -> bool:
+        """Tell whether a body may be created unchecked: as declared, or as before the plan."""
+        if ref not in source or not is_checked(self.declaration.objects[source[ref]]):
+            return ref in source
+        before = live.snapshot.state.get(ref) if live else None
+        after = self.desired.objects.get(ref)
+        if live is None or before is None or after is None:
+            return False
+        if literal_body(before) is None or literal_body(before) != literal_body(after):
+            return False
+        path = {ref: self._search_path(source[ref])}
+        return not Build(live.connection, live.snapshot.state, self.context, path).compiles(ref)
 
     # -- failures ----------------------------------------------------------------------------------
 

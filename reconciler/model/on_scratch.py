@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Self
 
+from pydantic import Field
+
 from reconciler.model.object import Object
 from reconciler.model.ref import Ref
 
 
 class RunsBody(Object):
     """An object with a body that other objects' creation may run: a function."""
+
+    check_body: bool = Field(
+        default=True,
+        description="false creates it although its body does not compile, with a warning",
+    )
+
+    def as_state(self) -> Self:
+        return super().as_state().model_copy(update={"check_body": True})
 
     def without_body(self) -> Self:
         """Return an object of the same signature that does nothing."""
@@ -65,6 +75,17 @@ def without_body(obj: Object) -> Object:
 def literal_body(obj: Object) -> str | None:
     """Return the literal body of any object, if any."""
     return obj.literal_body() if isinstance(obj, RunsBody) else None
+
+
+def is_checked(obj: Object) -> bool:
+    """Tell whether the body of any object must compile."""
+    return not isinstance(obj, RunsBody) or obj.check_body
+
+
+def without_check(obj: Object) -> Object:
+    """Return any object without the need to compile its body, if it has one."""
+    has_body = isinstance(obj, RunsBody)
+    return obj.model_copy(update={"check_body": False}) if has_body else obj
 
 
 def looked_up(obj: Object | None) -> str | None:
