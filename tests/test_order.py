@@ -92,9 +92,11 @@ def _missing(
     """Plan a case, and return the expected rules that ordered none of its operations."""
     missing = {*expected}
 
-    def spy(operations: Operations, renamings: Sequence[Renaming] = ()) -> list[Step]:
+    def spy(
+        operations: Operations, renamings: Sequence[Renaming] = (), whole: State | None = None
+    ) -> list[Step]:
         missing.difference_update({r for r in missing if [*find_edges(RULE_OF[r], operations)]})
-        return steps_in_order(operations, renamings)
+        return steps_in_order(operations, renamings, whole)
 
     monkeypatch.setattr(make, "steps_in_order", spy)
     database = new_database((case / "actual.sql").read_text(), MAJORS[0])

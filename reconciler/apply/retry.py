@@ -159,9 +159,9 @@ def _locks(group: Sequence[Step]) -> dict[str, str]:
     """Return the strongest lock mode of the steps on each relation, by SQL spelling."""
     found: dict[str, str] = {}
     for step in group:
-        if step.relation and step.lock:
-            for relation in spellings(step.relation, step.schema_name):
-                found[relation] = stronger(found.get(relation, ""), step.lock)
+        for lock in step.locks:
+            for relation in spellings(lock.relation, step.schema_name):
+                found[relation] = stronger(found.get(relation, ""), lock.mode)
     return found
 
 

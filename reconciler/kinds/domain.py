@@ -239,7 +239,7 @@ class Domain(ChangesType, DataType):
 
     def _add_constraints(self, old: Self) -> Iterable[Statement]:
         if self.not_null and not self._keeps_not_null(old):
-            yield self._alter(self._not_null_action())
+            yield self._alter(self._not_null_action()).model_copy(update={"ties": "users"})
         yield from map(self._add, self._new_checks(old))
 
     def _keeps_not_null(self, old: Self) -> bool:
@@ -257,7 +257,7 @@ class Domain(ChangesType, DataType):
         for key, check in self.constraints.items():
             if not check.not_valid and (key in added or old.constraints[key].not_valid):
                 yield self._alter(compose("VALIDATE CONSTRAINT {}", key)).model_copy(
-                    update={"own_transaction": True, "long": True}
+                    update={"own_transaction": True, "long": True, "ties": "users"}
                 )
 
     def _default_action(self) -> sql.Composable:

@@ -13,7 +13,7 @@ from reconciler.model.clauses import EXPRESSION, NAME, Fragment, fragments_in
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
 from reconciler.model.ref import Ref, split_name
-from reconciler.model.statement import Hazard, HazardKind, Statement
+from reconciler.model.statement import Hazard, HazardKind, Lock, Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
 from reconciler.sql import compose, joined, literal, name, raw, text
@@ -248,6 +248,5 @@ class Publication(Owned):
         return self._statement(compose("ALTER PUBLICATION {} {}", self.ref.name, action), tables)
 
     def _statement(self, command: sql.Composable, tables: Iterable[str]) -> Statement:
-        relations = ", ".join(tables)
-        lock = "SHARE UPDATE EXCLUSIVE" if relations else ""
-        return Statement(sql=text(command), lock=lock, relation=relations)
+        locks = [Lock(relation=t, mode="SHARE UPDATE EXCLUSIVE") for t in tables]
+        return Statement(sql=text(command), others=tuple(locks))

@@ -180,6 +180,7 @@ class Table(Deferred, PinsType, PublishesRows, Replicated, InheritableTable):
             sql=text(compose("DROP TABLE {}", self.sql_name())),
             lock="ACCESS EXCLUSIVE",
             relation=self.ref.identity,
+            ties="references",
             hazards=(Hazard(hazard=HazardKind.DATA_LOSS, reason=reason),),
         )
 

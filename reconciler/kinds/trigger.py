@@ -207,9 +207,10 @@ class Trigger(Overriding):
         return [self._statement("CREATE OR REPLACE"), *self._enable("origin")]
 
     def remove(self, context: PlanningContext) -> Iterable[Statement]:
-        return (
-            [self._enable_only(self.parents_enabled)] if self.inherited else super().remove(context)
-        )
+        if self.inherited:
+            return [self._enable_only(self.parents_enabled)]
+        dropped = super().remove(context)
+        return [s.model_copy(update={"recurses": "partitions"}) for s in dropped]
 
     @property
     def overrides(self) -> bool:
@@ -246,6 +247,7 @@ class Trigger(Overriding):
             sql=text(joined(clauses, by=" ")),
             lock="SHARE ROW EXCLUSIVE",
             relation=self.stands_on,
+            recurses="partitions",
             privilege="TRIGGER",
         )
 
@@ -267,7 +269,12 @@ class Trigger(Overriding):
                 raw(FIRING_CLAUSES[self.enabled]),
                 self.ref.name,
             )
-            yield Statement(sql=text(command), lock="SHARE ROW EXCLUSIVE", relation=self.stands_on)
+            yield Statement(
+                sql=text(command),
+                lock="SHARE ROW EXCLUSIVE",
+                relation=self.stands_on,
+                recurses="partitions",
+            )
 
     def _enable_only(self, when: str) -> Statement:
         """Enable or disable the trigger on the partition only."""

@@ -41,6 +41,11 @@ class Inheriting(Object):
         raise NotImplementedError
 
     @property
+    def is_default_partition(self) -> bool:
+        """Whether the table is the partition of all rows that no other takes."""
+        return False
+
+    @property
     def partitioned_parent(self) -> bool:
         """Whether the table is partitioned itself."""
         return False
@@ -48,6 +53,11 @@ class Inheriting(Object):
     def without_parents(self) -> Self:
         """Return the table without parents."""
         raise NotImplementedError
+
+
+def is_default_partition(obj: Object | None) -> bool:
+    """Tell whether any object is a default partition."""
+    return isinstance(obj, Inheriting) and obj.is_default_partition
 
 
 def in_place_of(new: Object, old: Object) -> Object:

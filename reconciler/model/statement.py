@@ -140,6 +140,15 @@ class Fill(BaseModel):
         return self.unfilled if self.sure else f"{self.unfilled} AND {found}"
 
 
+class Lock(BaseModel):
+    """A lock of a table, in the manual's words."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    relation: str
+    mode: str
+
+
 class Question(BaseModel):
     """A question about rows that would make a statement fail.
 
@@ -180,6 +189,11 @@ class Statement(BaseModel):
     lock, relation      the strongest table lock of the statement, in the manual's words
                         (https://www.postgresql.org/docs/current/explicit-locking.html), and
                         the locked relation; "" is none
+    others              locks on further relations
+    recurses            locks the partitions, or all child tables, in the same way
+    ties                what else it locks: the tables to which foreign keys of a dropped or retyped
+                        object refer, the tables around a partition that is attached or detached, or
+                        the tables that use a domain
     transactional       false if PostgreSQL refuses the statement inside a transaction block
     own_transaction     commit the statement alone
     before_swap         commit before the transaction in which a column is swapped
@@ -207,6 +221,9 @@ class Statement(BaseModel):
     sql: str
     lock: str = ""
     relation: str = ""
+    others: tuple[Lock, ...] = ()
+    recurses: Literal["", "partitions", "children"] = ""
+    ties: Literal["", "references", "attach", "detach", "users"] = ""
     transactional: bool = True
     own_transaction: bool = False
     before_swap: bool = False

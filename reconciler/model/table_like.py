@@ -18,7 +18,7 @@ from reconciler.model.on_scratch import StoresResult
 from reconciler.model.owned import Granted
 from reconciler.model.ref import Ref, split_name
 from reconciler.model.resumption import Resumable
-from reconciler.model.statement import Hazard, Question, Statement
+from reconciler.model.statement import Hazard, Lock, Question, Statement
 from reconciler.model.suspension import Suspendable
 from reconciler.sql import compose, joined, literal, raw, text
 
@@ -128,22 +128,26 @@ class InheritableTable(Suspendable, CommitsTogether, Inheriting, Resumable, Stor
         A partition with columns of its own is created as a table and attached afterwards.
         """
         own_parts = [p for p in parts if not overrides(p)]
-        parent = self.parents[-1].identity if self.is_partition else ""
         attach_later = self.is_partition and bool(own_parts)
         columns = [p.clause() for p in own_parts] + [
             c for p in parts if (c := override_clause(p, context)) is not None
         ]
         head = self._create_clauses(create, columns, as_partition=not attach_later)
-        yield Statement(
-            sql=text(joined([*head, *clauses], by=" ")),
-            lock="ACCESS EXCLUSIVE" if parent else "",
-            relation=parent,
-        )
-        if attach_later:
-            yield Statement(sql=self._attach(), lock="ACCESS EXCLUSIVE", relation=parent)
+        created = Statement(sql=text(joined([*head, *clauses], by=" ")))
+        if not self.is_partition:
+            yield created.model_copy(update={"others": self._locks_of_parents()})
+        elif attach_later:
+            yield created
+            yield self._attached("SHARE UPDATE EXCLUSIVE", self._attach())
+        else:
+            yield self._attached("ACCESS EXCLUSIVE", created.sql)
         for part in parts:
             if overrides(part):
                 yield from _without_undo(part.define(context))
+
+    def _attached(self, lock: str, command: str) -> Statement:
+        """Lock the partitioned table, and what is around the new partition."""
+        return Statement(sql=command, lock=lock, relation=self.parents[-1].identity, ties="attach")
 
     def _create_clauses(
         self, create: sql.Composable, columns: Sequence[sql.Composable], *, as_partition: bool
@@ -186,6 +190,9 @@ class InheritableTable(Suspendable, CommitsTogether, Inheriting, Resumable, Stor
                 sql=self._attach(),
                 lock="ACCESS EXCLUSIVE",
                 relation=self.ref.identity,
+                others=self._locks_of_parents(),
+                recurses="partitions",
+                ties="attach",
                 hazards=self.attach_hazards(context),
                 question=self._question_of_bound(context),
             )
@@ -215,15 +222,29 @@ class InheritableTable(Suspendable, CommitsTogether, Inheriting, Resumable, Stor
         removed = [p for p in old.inherits if p not in self.inherits]
         added = [p for p in self.inherits if p not in unchanged]
         yield from (self._alter(compose("NO INHERIT {}", raw(p))) for p in reordered)
-        yield from (self._alter(compose("INHERIT {}", raw(p))) for p in added)
+        for parent in added:
+            inherit = self._alter(compose("INHERIT {}", raw(parent)))
+            yield inherit.model_copy(update={"others": self._locks_of_parents()})
         yield from (self._alter(compose("NO INHERIT {}", raw(p))) for p in removed)
 
     def _detach(self) -> Statement:
         parent = raw(self.partition_of or "")
         command = compose("ALTER TABLE {} DETACH PARTITION {}", parent, self.sql_name())
         return Statement(
-            sql=text(command), lock="ACCESS EXCLUSIVE", relation=self.parents[-1].identity
+            sql=text(command),
+            lock="ACCESS EXCLUSIVE",
+            relation=self.parents[-1].identity,
+            others=(Lock(relation=self.ref.identity, mode="ACCESS EXCLUSIVE"),),
+            ties="detach",
         )
+
+    def _locks_of_parents(self) -> tuple[Lock, ...]:
+        mode = "SHARE UPDATE EXCLUSIVE"
+        return tuple(Lock(relation=p.identity, mode=mode) for p in self.parents)
+
+    @property
+    def is_default_partition(self) -> bool:
+        return self.is_partition and (self.values or "DEFAULT").upper() == "DEFAULT"
 
     def _attach(self) -> str:
         parent, bound = raw(self.partition_of or ""), raw(self.values or "DEFAULT")

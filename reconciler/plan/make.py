@@ -15,6 +15,7 @@ from reconciler.model.ref import Ref
 from reconciler.model.row_identity import tables_without_identity
 from reconciler.model.state import State
 from reconciler.plan.collect import collect_operations
+from reconciler.plan.dangers import add_executed_by_everybody, with_uses_of_old_names
 from reconciler.plan.evaluated import evaluated_code
 from reconciler.plan.fingerprint import fingerprint_of
 from reconciler.plan.operations import Operation, Operations
@@ -78,8 +79,12 @@ def make_plan(comparison: Comparison, info: PlanInfo) -> Plan:
     )
     add_undo_of_one_way(operations)
     add_replication_hazards(operations)
-    renamings = renamings_with_hazards(comparison.renamings, operations)
-    steps = paths.given_to(steps_in_order(operations, renamings))
+    add_executed_by_everybody(operations)
+    whole = comparison.target_state
+    renamings = with_uses_of_old_names(
+        renamings_with_hazards(comparison.renamings, operations), operations, whole
+    )
+    steps = paths.given_to(steps_in_order(operations, renamings, whole))
     return Plan(
         target=redacted(info.target),
         database=info.database,

@@ -11,9 +11,11 @@ from reconciler.errors import PlanError
 from reconciler.model.datatype import Replaceable
 from reconciler.model.on_scratch import FilledByQuery
 from reconciler.model.ref import Ref
-from reconciler.model.statement import Statement
+from reconciler.model.state import State
+from reconciler.model.statement import Lock, Statement
 from reconciler.plan.edges import order_graph
 from reconciler.plan.graph import Graph, components, find_cycle, inverted, quotient, sort
+from reconciler.plan.locks import LockFinder, strongest_of
 from reconciler.plan.operations import Operation, Operations
 from reconciler.plan.rewrites import combine_rewrites
 from reconciler.plan.rules.names import free_name_first
@@ -21,10 +23,13 @@ from reconciler.plan.step import Step
 from reconciler.plan.swap import is_quick, proofs_of_bounds, taking_freed_names
 
 
-def steps_in_order(operations: Operations, renamings: Sequence[Renaming] = ()) -> list[Step]:
+def steps_in_order(
+    operations: Operations, renamings: Sequence[Renaming] = (), whole: State | None = None
+) -> list[Step]:
     """Return the steps of all renamings, then of all operations, ordered by the rules.
 
-    Raises PlanError if the rules contradict each other.
+    `whole` is the state of the target with all that no change touches. Raises PlanError if the
+    rules contradict each other.
     """
     graph = order_graph(operations)
     if cycle := find_cycle(graph):
@@ -38,7 +43,8 @@ def steps_in_order(operations: Operations, renamings: Sequence[Renaming] = ()) -
     swapped = taking_freed_names(operations, graph, renamings, blocks)
     proofs = proofs_of_bounds(operations, swapped, renamings)
     statements = sum(map(len, operations.statements.values())) + 3 * len(proofs)
-    writer = _StepWriter(len(str(statements + len(renamings))))
+    finder = LockFinder(operations, whole, renamings)
+    writer = _StepWriter(len(str(statements + len(renamings))), finder)
     writer.write_before_renamings({o: p.before for o, p in proofs.items()})
     writer.write_renamings(renamings)
     for block in [b for b in blocks if b[0] in swapped]:
@@ -233,6 +239,7 @@ class _StepWriter:
     """
 
     width: int
+    finder: LockFinder
     steps: list[Step] = field(default_factory=list[Step])
     transaction: int = 0
     preparing: bool = False
@@ -283,6 +290,8 @@ class _StepWriter:
         self, operation: Operation, action: Action, statement: Statement, waits: set[str]
     ) -> str:
         """Append a step in the current transaction; return the step's id."""
+        locks = self.finder.locks(statement, operation.ref)
+        strongest = strongest_of(locks) or Lock(relation=statement.relation, mode=statement.lock)
         step = Step(
             id=f"{len(self.steps) + 1:0{self.width}}",
             action=action,
@@ -292,8 +301,9 @@ class _StepWriter:
             sql=statement.sql,
             transactional=statement.transactional,
             transaction=f"t{self.transaction}" if statement.transactional else "",
-            lock=statement.lock,
-            relation=statement.relation,
+            lock=strongest.mode,
+            relation=strongest.relation,
+            locks=locks,
             long=statement.long,
             hazards=statement.hazards,
             cleanup=statement.cleanup,

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from reconciler.diff.diff import Action
-from reconciler.model.statement import Fill, Hazard, Question
+from reconciler.model.statement import Fill, Hazard, Lock, Question
 
 
 class Step(BaseModel):
@@ -19,7 +19,8 @@ class Step(BaseModel):
     `depends_on` failed. A `long` step waits for its locks without a timeout, because it blocks
     nobody. `cleanup` removes what a failed attempt leaves behind. `fill` marks a backfill, which
     runs in batches. `search_path` is what functions need that the command runs; "" is SEARCH_PATH.
-    All other fields are those of `Statement`.
+    `locks` are all table locks; `lock` on `relation` is the strongest. All other fields are those
+    of `Statement`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -34,6 +35,7 @@ class Step(BaseModel):
     transaction: str = ""
     lock: str = ""
     relation: str = ""
+    locks: tuple[Lock, ...] = ()
     long: bool = False
     hazards: tuple[Hazard, ...] = ()
     cleanup: tuple[str, ...] = Field(

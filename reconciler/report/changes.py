@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from reconciler.diff.diff import Action, Difference
 from reconciler.plan.plan import Plan, Planned
+from reconciler.plan.step import Step
 
 SIGNS: dict[Action, str] = {"create": "+", "alter": "~", "drop": "-"}
 MAX_INLINE = 90  # characters of both values up to which a difference is shown on one line
@@ -38,3 +39,14 @@ def allow_flags(plan: Plan) -> str:
 
 def _value(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def locks_taken(step: Step) -> str:
+    """Describe the table locks of a step, the strongest first."""
+    by_mode: dict[str, list[str]] = {step.lock: [step.relation]} if step.lock else {}
+    for lock in step.locks:
+        relations = by_mode.setdefault(lock.mode, [])
+        if lock.relation not in relations:
+            relations.append(lock.relation)
+    modes = (f"{mode} on {', '.join(relations)}" for mode, relations in by_mode.items())
+    return "; ".join(modes) or "no table lock"

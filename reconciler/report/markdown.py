@@ -18,6 +18,7 @@ from reconciler.report.changes import (
     allow_flags,
     change_counts,
     difference_lines,
+    locks_taken,
 )
 
 MAX_LENGTH = 65_000  # characters; GitHub accepts 65,536 in a comment
@@ -113,7 +114,7 @@ def _diff_line(line: str) -> str:
 
 
 def _step_lines(step: Step) -> Iterator[str]:
-    lock = f"{step.lock} on {step.relation}" if step.lock else "no table lock"
+    lock = locks_taken(step)
     block = f"transaction {step.transaction}" if step.transaction else "outside transactions"
     yield f"-- {step.id}: {lock}, {block}"
     yield from f"{step.sql};".split("\n")

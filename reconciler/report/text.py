@@ -16,6 +16,7 @@ from reconciler.report.changes import (
     allow_flags,
     change_counts,
     difference_lines,
+    locks_taken,
 )
 from reconciler.server.embedded import EmbeddedServer
 
@@ -84,7 +85,7 @@ def _change_lines(change: Planned) -> Iterator[str]:
 
 
 def _step_lines(step: Step) -> Iterator[str]:
-    lock = f"{step.lock} on {step.relation}" if step.lock else "no table lock"
+    lock = locks_taken(step)
     block = f"transaction {step.transaction}" if step.transaction else "outside transactions"
     batches = "; in batches, until no row is null" if step.fill else ""
     path = f"; search_path {step.search_path}" if step.search_path else ""

@@ -256,7 +256,8 @@ class Column(
                 hazard=HazardKind.DATA_LOSS, reason=f"{self.ref} is dropped with its values"
             )
             drop = compose("DROP COLUMN {}", self.ref.name)
-            yield self.target.alter(drop, hazards=(lost,) if self.generated is None else ())
+            dropped = self.target.alter(drop, hazards=(lost,) if self.generated is None else ())
+            yield dropped.model_copy(update={"ties": "references"})
 
     @property
     def accepts_null(self) -> bool:

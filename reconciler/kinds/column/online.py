@@ -155,17 +155,17 @@ def fill_and_forbid_nulls(
 
 def alter_type(new: ColumnDefinition, old: ColumnDefinition, context: PlanningContext) -> Statement:
     """Alter type and collation under lock; ALTER COLUMN … TYPE resets storage and compression."""
-    target, declared = new.target, context.declared.get(new.ref)
-    using = declared.using if isinstance(declared, ColumnDefinition) else None
+    target, using = new.target, _declared_using(new, context)
     change = new.type_change(old)
     reset = old.model_copy(update={"storage": None, "compression": None})
     restored = alter_settings(old, reset, target, context.server)
     action = change.action(raw(using) if using is not None else None)
     undo = (target.alter_column_sql(change.undo_action()), *(s.sql for s in restored))
-    alter = target.alter_column(action, undo=undo, hazards=tuple(change.hazards()))
+    hazards = tuple(change.hazards(using=using is not None))
+    alter = target.alter_column(action, undo=undo, hazards=hazards)
     alter = alter.model_copy(update={"question": _question_of_type(new, old, context)})
     if not change.rewrites:
-        return alter
+        return alter.model_copy(update={"ties": "references"})
     online = not _refusal(new, old) and new.ref not in context.unswappable
     return target.retyped(alter, action, change.undo_action(), context, online=online)
 
@@ -174,12 +174,18 @@ def _question_of_type(
     new: ColumnDefinition, old: ColumnDefinition, context: PlanningContext
 ) -> Question | None:
     """Ask for values that the new type does not accept."""
-    target, declared = new.target, context.declared.get(new.ref)
-    if isinstance(declared, ColumnDefinition) and declared.using is not None:
+    target = new.target
+    if _declared_using(new, context) is not None:
         return question_of_using(target.column, target.table, target.relation)
     return question_of_narrowing(
         old.type, new.type, target.column, target.table, target.relation, context.server
     )
+
+
+def _declared_using(column: ColumnDefinition, context: PlanningContext) -> str | None:
+    """Return the declared expression for the new values, if any."""
+    declared = context.declared.get(column.ref)
+    return declared.using if isinstance(declared, ColumnDefinition) else None
 
 
 def restore_type(
@@ -284,7 +290,8 @@ class ShadowSwap:
         yield from self._drop_triggers()
         if identity is not None:
             yield from identity.save_value(target, setting)
-        losses = tuple(self.new.type_change(self.old).losses())
+        using = _declared_using(self.new, self.context) is not None
+        losses = tuple(self.new.type_change(self.old).losses(using=using))
         yield target.alter(compose("DROP COLUMN {}", target.column), undo=(), hazards=losses)
         shadow = self.shadow.target
         rename = compose("RENAME COLUMN {} TO {}", shadow.column, target.column)

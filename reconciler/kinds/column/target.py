@@ -83,6 +83,7 @@ class Target:
             sql=self.alter_sql(action, only=only),
             lock=lock,
             relation=self.relation,
+            recurses="" if only else "children",
             undo=undo,
             hazards=hazards,
         )
@@ -194,7 +195,8 @@ class Target:
 def _rewriting(alter: Statement, rewrite: TableRewrite) -> Statement:
     """Mark ALTER TABLE as a rewrite of the table, with that hazard first."""
     hazards = (hazard_of_rewrites([rewrite]), *alter.hazards)
-    return alter.model_copy(update={"rewrite": rewrite, "hazards": hazards})
+    ties = "references" if rewrite.kind == "type" else ""
+    return alter.model_copy(update={"rewrite": rewrite, "hazards": hazards, "ties": ties})
 
 
 def in_own_transaction(statement: Statement) -> Statement:

@@ -21,6 +21,7 @@ _STRINGS = {"text", "character varying", "character", "bpchar", "name", '"char"'
 _INTEGERS = {"smallint", "integer", "bigint"}
 _NUMBERS = _INTEGERS | {"numeric", "real", "double precision"}
 _TIMESTAMPS = {"date", "timestamp without time zone", "timestamp with time zone"}
+_ZONED = {"timestamp with time zone", "time with time zone"}
 _TIMES = {"time without time zone", "time with time zone", "interval"}
 _FAMILIES = (
     _STRINGS,
@@ -204,8 +205,19 @@ class TypeChange:
         """Return TYPE … for ALTER COLUMN back to the old type."""
         return _type_action(self.old, conversion(self.new[0], self.old[0], name(self.ref.name)))
 
-    def losses(self) -> Iterator[Hazard]:
-        """Yield the hazard of lost data."""
+    def losses(self, *, using: bool) -> Iterator[Hazard]:
+        """Yield the hazards of lost or shifted values, unless `using` converts them.
+
+        A time zone is lost or added by way of the session's, which a declared expression avoids.
+        """
+        before, after = (parse_type(t[0]) for t in (self.old, self.new))
+        times = {before.name, after.name} <= (_TIMESTAMPS | _TIMES) - {"interval"}
+        if times and not using and (before.name in _ZONED) != (after.name in _ZONED):
+            why = (
+                f"the session's TimeZone decides the values of {self.ref} as {self.new[0]}: "
+                "`using` with AT TIME ZONE names the zone"
+            )
+            yield Hazard(hazard=HazardKind.DATA_LOSS, reason=why)
         if loses(self.old[0], self.new[0]):
             why = f"values of {self.ref} are rounded or cut to {self.new[0]}"
             yield Hazard(hazard=HazardKind.DATA_LOSS, reason=why)
@@ -215,7 +227,7 @@ class TypeChange:
         """Whether the table is rewritten."""
         return rewrites(self.old[0], self.new[0])
 
-    def hazards(self) -> Iterator[Hazard]:
+    def hazards(self, *, using: bool) -> Iterator[Hazard]:
         """Yield the hazards of rebuilt indexes and lost data; the rewrite has its own."""
         if not self.rewrites and self.old[1] != self.new[1]:
             why = (
@@ -223,7 +235,7 @@ class TypeChange:
                 f"while nobody can read or write {self.relation}"
             )
             yield Hazard(hazard=HazardKind.BLOCKS_READS, reason=why)
-        yield from self.losses()
+        yield from self.losses(using=using)
 
 
 def _type_action(type_: tuple[str, str | None], using: sql.Composable | None) -> sql.Composable:

@@ -189,7 +189,13 @@ class Constraint(Suspendable, FollowsTypeChange, Resumable, IdentifiesRows, Cons
             text(compose("ALTER TABLE {} RENAME CONSTRAINT {} TO {}", self.table, before, after))
             for before, after in ((self.ref.name, name), (name, self.ref.name))
         )
-        return Statement(sql=rename, lock="ACCESS EXCLUSIVE", relation=self.stands_on, undo=(undo,))
+        return Statement(
+            sql=rename,
+            lock="ACCESS EXCLUSIVE",
+            relation=self.stands_on,
+            recurses=self.recurses,
+            undo=(undo,),
+        )
 
     def remove(self, context: PlanningContext) -> Iterable[Statement]:
         yield self.drop_restorable().model_copy(update={"undo": None})

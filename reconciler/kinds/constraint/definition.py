@@ -11,15 +11,16 @@ from pydantic import Field, model_validator
 from reconciler.model.clauses import EXCLUSION, EXPRESSION, Clause, Fragment, referenced
 from reconciler.model.object import PlanningContext
 from reconciler.model.partitioned import PartitionedObject
-from reconciler.model.ref import Ref, default_name
-from reconciler.model.statement import Hazard, HazardKind, Statement
+from reconciler.model.ref import Ref, default_name, split_name
+from reconciler.model.references import References
+from reconciler.model.statement import Hazard, HazardKind, Lock, Statement
 from reconciler.sql import compose, joined, literal, name, parameters, raw, text
 
 Action = Literal["no action", "restrict", "cascade", "set null", "set default"]
 TYPES = ("check", "unique", "primary_key", "foreign_key", "exclude")
 
 
-class ConstraintDefinition(PartitionedObject):
+class ConstraintDefinition(References, PartitionedObject):
     """The fields of a constraint, of `TYPES` exactly one."""
 
     sql_fields: ClassVar[tuple[str, ...]] = ("references", *TYPES)
@@ -200,6 +201,22 @@ class ConstraintDefinition(PartitionedObject):
 
     # -- statements --------------------------------------------------------------------------------
 
+    @property
+    def referenced_table(self) -> Ref | None:
+        names = split_name((self.references or "").rsplit("(", 1)[0])
+        if self.foreign_key is None or not names:
+            return None
+        return Ref("table", names[-2] if len(names) > 1 else self.ref.schema, names[-1])
+
+    @property
+    def recurses(self) -> Literal["partitions", "children"]:
+        """The child tables that statements lock as the table: a foreign key is not inherited."""
+        return "children" if self.check is not None else "partitions"
+
+    def _locks_of_referenced(self, mode: str) -> tuple[Lock, ...]:
+        table = self.referenced_table
+        return () if table is None else (Lock(relation=table.identity, mode=mode),)
+
     def add(self, *, not_valid: bool, undo: str | None = None) -> Statement:
         """Add the constraint."""
         valid = raw(" NOT ENFORCED" if self.not_enforced else " NOT VALID" if not_valid else "")
@@ -215,6 +232,8 @@ class ConstraintDefinition(PartitionedObject):
             sql=text(add),
             lock="ACCESS EXCLUSIVE" if self.foreign_key is None else "SHARE ROW EXCLUSIVE",
             relation=self.stands_on,
+            others=self._locks_of_referenced("SHARE ROW EXCLUSIVE"),
+            recurses=self.recurses,
             needs_create_on="schema" if self.exclude is not None else "",
             undo=None if undo is None else (undo,),
         )
@@ -226,6 +245,8 @@ class ConstraintDefinition(PartitionedObject):
             sql=text(validate),
             lock="SHARE UPDATE EXCLUSIVE",
             relation=self.stands_on,
+            others=self._locks_of_referenced("ROW SHARE"),
+            recurses=self.recurses,
             own_transaction=True,
             long=True,
             undo=undo,
@@ -237,6 +258,8 @@ class ConstraintDefinition(PartitionedObject):
             sql=self.plain_drop_sql(),
             lock="ACCESS EXCLUSIVE",
             relation=self.stands_on,
+            others=self._locks_of_referenced("ACCESS EXCLUSIVE"),
+            recurses=self.recurses,
             undo=self.restore_sql(),
         )
 
@@ -254,7 +277,12 @@ class ConstraintDefinition(PartitionedObject):
         """Change DEFERRABLE of a foreign key; PostgreSQL cannot for other constraints."""
         clause = self.deferrable_clause() if self.deferrable else raw(" NOT DEFERRABLE")
         alter = compose("ALTER TABLE {} ALTER CONSTRAINT {}{}", self.table, self.ref.name, clause)
-        return Statement(sql=text(alter), lock="SHARE ROW EXCLUSIVE", relation=self.stands_on)
+        return Statement(
+            sql=text(alter),
+            lock="ACCESS EXCLUSIVE",
+            relation=self.stands_on,
+            recurses=self.recurses,
+        )
 
     def alter_index(self, old: Self) -> Iterator[Statement]:
         """Alter storage parameters and tablespace of the index behind the constraint."""

@@ -127,6 +127,7 @@ class IndexDefinition(FollowsTypeChange, PartitionedObject):
             sql=text(joined(self._create_index(index, concurrently, only), by=" ")),
             lock="SHARE UPDATE EXCLUSIVE" if concurrently else "SHARE",
             relation=self.stands_on,
+            recurses="" if only else "partitions",
             transactional=not concurrently,
             long=concurrently,
             index=text(name(self.ref.schema, index)),

@@ -156,7 +156,12 @@ class Index(IndexDefinition):
         return build_after_swap(self, self.define(context), context)
 
     def remove(self, context: PlanningContext) -> Iterable[Statement]:
-        yield Statement(sql=self.plain_drop_sql(), lock="ACCESS EXCLUSIVE", relation=self.stands_on)
+        yield Statement(
+            sql=self.plain_drop_sql(),
+            lock="ACCESS EXCLUSIVE",
+            relation=self.stands_on,
+            recurses="partitions",
+        )
 
     def remove_online(self, context: PlanningContext) -> Iterable[Statement]:
         if self.partitioned:

@@ -24,7 +24,7 @@ ALTER TABLE public.cats INHERIT public.animals;
 COMMIT;
 
 SET lock_timeout = '2s';
-SET statement_timeout = 0;
+SET statement_timeout = '30s';
 BEGIN;
 CREATE TABLE public.dogs (
     breed text

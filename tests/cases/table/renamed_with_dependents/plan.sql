@@ -20,13 +20,6 @@ COMMIT;
 SET lock_timeout = '2s';
 SET statement_timeout = '30s';
 BEGIN;
-ALTER TABLE public.accounts RENAME CONSTRAINT users_mail_not_null TO accounts_email_not_null;
-COMMIT;
-
-SET lock_timeout = '2s';
-SET statement_timeout = '30s';
-BEGIN;
-ALTER TABLE public.accounts RENAME CONSTRAINT users_uid_not_null TO accounts_id_not_null;
 ALTER SEQUENCE public.users_uid_seq RENAME TO accounts_id_seq;
 COMMIT;
 

@@ -1,0 +1,157 @@
+"""Find all table locks of a statement: many lock more than the table that they name.
+
+https://www.postgresql.org/docs/current/explicit-locking.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property, reduce
+
+from reconciler.diff.renames import Renaming
+from reconciler.model.inheritance import is_default_partition, is_partition, parents_of
+from reconciler.model.ref import Ref
+from reconciler.model.references import referenced_table
+from reconciler.model.state import State
+from reconciler.model.statement import Lock, Statement
+from reconciler.plan.operations import Operations
+from reconciler.server.locks import stronger
+
+ATTACH, DETACH = "SHARE ROW EXCLUSIVE", "ACCESS EXCLUSIVE"
+
+
+class LockFinder:
+    """All locks of statements on the tables of a live state.
+
+    `whole` is all that is known of the target: a statement may lock tables that no change touches.
+    """
+
+    def __init__(
+        self, operations: Operations, whole: State | None, renamings: Sequence[Renaming]
+    ) -> None:
+        live, renamed = operations.live, {r.was for r in renamings}
+        whole = whole or live
+        objects = {r: o for r, o in whole.objects.items() if r not in renamed}
+        self._live = State({**objects, **live.objects}, {**whole.edges, **live.edges})
+        self._desired = operations.desired
+        self._dropped = {o.ref for o in operations.statements if o.drops}
+
+    def locks(self, statement: Statement, ref: Ref) -> tuple[Lock, ...]:
+        """Return the strongest lock on each relation, that of the statement first.
+
+        `ref` is the object that the statement changes, with those in `statement.also`.
+        """
+        found: dict[str, str] = {}
+        also = self._named(statement.also) if statement.also else ()
+        for lock in self._locks(statement, [ref, *also]):
+            found[lock.relation] = stronger(found.get(lock.relation, ""), lock.mode)
+        return tuple(Lock(relation=r, mode=m) for r, m in found.items())
+
+    def _named(self, objects: Sequence[tuple[str, str]]) -> list[Ref]:
+        """Return the refs of objects, given as kind and identity."""
+        return [r for r in self._live if (r.kind, r.identity) in objects]
+
+    def _locks(self, statement: Statement, objects: list[Ref]) -> Iterator[Lock]:
+        own = [Lock(relation=statement.relation, mode=statement.lock)] if statement.relation else []
+        for lock in (*own, *statement.others):
+            yield lock
+            if lock.mode == (statement.lock or lock.mode):
+                yield from self._below(statement, lock)
+        for ref in objects:
+            yield from self._around(statement, ref)
+
+    def _below(self, statement: Statement, lock: Lock) -> Iterator[Lock]:
+        """Yield the same lock on child tables and partitions."""
+        if not statement.recurses:
+            return
+        for child in self._children.get(lock.relation, ()):
+            if statement.recurses == "children" or is_partition(self._live.get(child)):
+                below = Lock(relation=child.identity, mode=lock.mode)
+                yield below
+                yield from self._below(statement, below)
+
+    def _around(self, statement: Statement, ref: Ref) -> Iterator[Lock]:
+        """Yield the locks on tables that are tied to the object."""
+        if statement.ties == "references":
+            for table in self._referenced_through(ref):
+                yield Lock(relation=table.identity, mode="ACCESS EXCLUSIVE")
+        elif statement.ties == "users":
+            for table in self._users(ref, set()):
+                yield Lock(relation=table.identity, mode="SHARE")
+        elif statement.ties:
+            yield from self._around_partition(statement, ref)
+
+    def _around_partition(self, statement: Statement, ref: Ref) -> Iterator[Lock]:
+        """Yield the locks of attaching or detaching a partition.
+
+        The default partition gets other rows, and foreign keys get other triggers.
+        """
+        attaches = statement.ties == "attach"
+        state = self._desired if attaches else self._live
+        for parent in parents_of(state.get(ref)):
+            for sibling in self._children.get(parent.identity, ()):
+                if sibling != ref and is_default_partition(self._live[sibling]):
+                    yield Lock(relation=sibling.identity, mode="ACCESS EXCLUSIVE")
+            for table in self._referenced_by.get(parent, ()):
+                yield Lock(relation=table.identity, mode=ATTACH)
+            for table in self._referencing.get(parent, ()):
+                yield Lock(relation=table.identity, mode=ATTACH if attaches else DETACH)
+
+    def _referenced_through(self, ref: Ref) -> Iterator[Ref]:
+        """Yield tables to which foreign keys of a column, or of a table, refer.
+
+        A partition has those of its parents. Foreign keys with a DROP of their own are gone before.
+        """
+        tables = {ref, *parents_of(self._live[ref])} if ref in self._live else {ref}
+        for foreign_key, table in self._foreign_keys.items():
+            if foreign_key in self._dropped:
+                continue
+            of_column = foreign_key.on == ref.on and ref in self._live.needs(foreign_key)
+            if of_column or foreign_key.on in tables:
+                yield table
+
+    def _users(self, type_: Ref, seen: set[Ref]) -> Iterator[Ref]:
+        """Yield the tables with columns of a type, or of a type that is made of it."""
+        for user in sorted(self._live.dependents.get(type_, ()), key=str):
+            if user in seen:
+                continue
+            seen.add(user)
+            if user.on is not None:
+                yield user.on
+            else:
+                yield from self._users(user, seen)
+
+    @cached_property
+    def _children(self) -> Mapping[str, list[Ref]]:
+        found: dict[str, list[Ref]] = {}
+        for ref, obj in self._live.objects.items():
+            for parent in parents_of(obj):
+                found.setdefault(parent.identity, []).append(ref)
+        return found
+
+    @cached_property
+    def _foreign_keys(self) -> Mapping[Ref, Ref]:
+        tables = ((r, referenced_table(o)) for r, o in self._live.objects.items())
+        return {ref: table for ref, table in tables if table is not None}
+
+    @cached_property
+    def _referenced_by(self) -> Mapping[Ref, set[Ref]]:
+        found: dict[Ref, set[Ref]] = {}
+        for ref, table in self._foreign_keys.items():
+            if ref.on is not None:
+                found.setdefault(ref.on, set()).add(table)
+        return found
+
+    @cached_property
+    def _referencing(self) -> Mapping[Ref, set[Ref]]:
+        found: dict[Ref, set[Ref]] = {}
+        for ref, table in self._foreign_keys.items():
+            if ref.on is not None:
+                found.setdefault(table, set()).add(ref.on)
+        return found
+
+
+def strongest_of(locks: Sequence[Lock]) -> Lock | None:
+    """Return the strongest of locks, the first of equal ones; None without any."""
+    strongest = reduce(stronger, (lock.mode for lock in locks), "")
+    return next((lock for lock in locks if lock.mode == strongest), None)
