@@ -14,6 +14,7 @@ DROP VIEW public.v;
 ALTER TABLE public.t ALTER COLUMN a DROP DEFAULT;
 ALTER TABLE public.t ALTER COLUMN d DROP DEFAULT;
 -- hazard table-rewrite: public.t (49,152 bytes) is rewritten for a, b, c, d, n, odd column while nobody can read or write it; `retype: online` of a, b, d does it while all can
+-- hazard data-loss: the session's TimeZone decides the values of column public.t.a as timestamp with time zone: `using` with AT TIME ZONE names the zone
 -- hazard data-loss: values of column public.t.b are rounded or cut to jsonb
 ALTER TABLE public.t ALTER COLUMN a TYPE timestamp with time zone, ALTER COLUMN b TYPE jsonb, ALTER COLUMN c TYPE bigint, ALTER COLUMN d TYPE bigint, ADD COLUMN n integer GENERATED ALWAYS AS IDENTITY NOT NULL, ADD COLUMN "odd column" integer GENERATED ALWAYS AS ((id + 1)) STORED;
 ALTER TABLE public.t ALTER COLUMN a SET DEFAULT now();
