@@ -14,7 +14,7 @@ from reconciler.apply.execute import execute
 from reconciler.apply.guards import guards, permitted
 from reconciler.apply.outcome import NonRaisingWatcher, Outcome, Watcher
 from reconciler.apply.recording import record_run
-from reconciler.apply.session import prepared, sole_applier
+from reconciler.apply.session import reading, sole_applier
 from reconciler.canonicalise.canonical import Canonical
 from reconciler.canonicalise.canonicalise import canonicalise
 from reconciler.canonicalise.leftovers import recreate_leftovers
@@ -45,7 +45,7 @@ from reconciler.plan.prove import prove
 from reconciler.plan.questions import ask
 from reconciler.plan.saved import disagreements
 from reconciler.plan.unproven import unproven_by_scratch
-from reconciler.server.connection import Connection, adjust, connect, rows
+from reconciler.server.connection import Connection, adjust, connect_to_read, rows
 from reconciler.server.locks import LockPolicy
 from reconciler.server.scratch import Scratch, scratches
 from reconciler.server.time_limit import time_limit_of_environment
@@ -77,7 +77,7 @@ class Job:
 
 def plan_changes(job: Job) -> Plan:
     """load → introspect → canonicalise → diff → plan → prove."""
-    with connect(job.target) as connection:
+    with connect_to_read(job.target) as connection:
         adjust(connection, job.session)
         return _plan(job, introspect(connection), connection)
 
@@ -120,7 +120,7 @@ def assert_same(saved: Plan, job: Job) -> None:
 
     A choice that depends on the size of a table may have been made for another size.
     """
-    with connect(job.target) as connection:
+    with connect_to_read(job.target) as connection:
         adjust(connection, job.session)
         live = introspect(connection)
         _assert_unmoved(saved, live)
@@ -137,7 +137,7 @@ def assert_same_rollback(
     saved: Plan, target: str, journal: Place, scratch: str, session: Mapping[str, str]
 ) -> None:
     """Plan the rollback again from the journal; raise PlanRefused if that gives another plan."""
-    with connect(target) as connection:
+    with connect_to_read(target) as connection:
         _assert_unmoved(saved, introspect(connection))
     derived, _ = plan_rollback(target, journal, saved.rollback_of, scratch, session)
     if found := disagreements(saved, derived):
@@ -169,7 +169,7 @@ def check_plan(
     journal: Place | None = DEFAULT_PLACE,
 ) -> list[str]:
     """Return the findings of `apply` before the first step; raise PlanRefused as `apply` would."""
-    with prepared(target, patience) as connection:
+    with reading(target, patience) as connection:
         return [
             f.message for f in permitted(plan, introspect(connection), connection, allow, journal)
         ]
@@ -186,7 +186,7 @@ def plan_rollback(
 
     Raises PlanRefused if there is no such run, or if its objects have been changed since.
     """
-    with connect(target) as connection:
+    with connect_to_read(target) as connection:
         adjust(connection, {"row_security": "off", **(session or {})})  # see all rows, or fail
         assert_trusted(connection, journal)
         of = _to_roll_back(connection, journal.schema, run)
@@ -236,14 +236,14 @@ def _to_roll_back(connection: Connection, journal: str, run: int | None) -> Deta
 
 def read_history(target: str, journal: Place, limit: int) -> list[Run]:
     """Return the last `limit` runs in the journal, the latest first."""
-    with connect(target) as connection:
+    with connect_to_read(target) as connection:
         assert_trusted(connection, journal)
         return runs(connection, journal.schema, limit)
 
 
 def read_run(target: str, journal: Place, run: int) -> Detail:
     """Return a run with all details in the journal; raise PlanRefused for an unknown run."""
-    with connect(target) as connection:
+    with connect_to_read(target) as connection:
         assert_trusted(connection, journal)
         return detail(connection, journal.schema, run)
 
@@ -253,7 +253,7 @@ def export_state(target: str, scope: Scope, folder: Path) -> tuple[list[Path], l
 
     The notes name objects that no kind manages, and leftovers of interrupted builds.
     """
-    with connect(target) as connection:
+    with connect_to_read(target) as connection:
         live = introspect(connection)
         notes = [
             *unmanaged(connection, live, scope),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import select
 import socket
 import threading
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 from psycopg import conninfo
+
+KEY = re.compile(rb"K\0\0\0\x0c.{4}", re.DOTALL)
 
 
 class _Stream:
@@ -48,7 +51,7 @@ def _serve(client: socket.socket, target: str, *, swaps: bool) -> None:
     startup = client.recv(65536)
     (one, greeting), (other, _) = _session(target, startup), _session(target, startup)
     with client, one, other, suppress(OSError):
-        client.sendall(greeting)
+        client.sendall(KEY.sub(b"K\0\0\0\x0cpool", greeting))  # poolers have numbers of their own
         stream = _Stream()
         while True:
             for readable in select.select([client, one], [], [])[0]:

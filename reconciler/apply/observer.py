@@ -20,7 +20,7 @@ from typing import Self
 
 from reconciler.apply.backfill import Progress
 from reconciler.model.reserved_names import MONITOR_APPLICATION
-from reconciler.server.connection import Connection, connect, rows
+from reconciler.server.connection import Connection, connect_to_read, rows
 from reconciler.server.locks import Blocker, blocking, named
 
 POLL_INTERVAL = 0.5  # seconds between two observations
@@ -129,7 +129,7 @@ class Monitor:
             self._stop.wait(RECONNECT_INTERVAL)
 
     def _watch(self) -> None:
-        with connect(self._target, application=MONITOR_APPLICATION) as connection:
+        with connect_to_read(self._target, application=MONITOR_APPLICATION) as connection:
             while not self._stop.is_set():
                 self._busy.wait()
                 look = self._look

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from reconciler.apply.outcome import Outcome
-from reconciler.apply.session import prepared
+from reconciler.apply.session import prepare, prepared
 from reconciler.errors import ConnectionFailed, ReconcileError, StatementFailed
 from reconciler.introspect.introspect import Snapshot, introspect
 from reconciler.journal.journal import Journal, begin
@@ -16,7 +16,7 @@ from reconciler.journal.ownership import Place
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
 from reconciler.plan.plan import Plan
-from reconciler.server.connection import Connection
+from reconciler.server.connection import Connection, translated
 from reconciler.server.locks import LockPolicy
 
 Models = dict[Ref, dict[str, Any] | None]  # None for objects that do not exist
@@ -80,14 +80,25 @@ def _begin(plan: Plan, live: Snapshot, connection: Connection, journal: Place | 
 def _close(
     record: RunRecord, plan: Plan, target: str, connection: Connection, policy: LockPolicy
 ) -> None:
-    """Close the entry, on a new connection if the run was cut short."""
+    """Close the entry, on a new connection if the run's own is of no more use."""
     entry = record.entry
-    complete = not connection.closed and (record.after is not None or record.unseen)
     try:
-        with nullcontext(connection) if complete else prepared(target, policy) as usable:
+        works = _usable(connection, policy)
+        with nullcontext(connection) if works else prepared(target, policy) as usable:
             entry.close(usable, record.status, _models_after(record, plan, usable))
     except ReconcileError as e:
         entry.complain(f"how run {entry.run} ended is not recorded: {e}")
+
+
+def _usable(connection: Connection, policy: LockPolicy) -> bool:
+    """Prepare the connection again, after whatever cut the run short; tell whether it works."""
+    try:
+        with translated("", connection):
+            connection.rollback()
+        prepare(connection, policy)
+    except StatementFailed:
+        return False
+    return True
 
 
 def _models_after(record: RunRecord, plan: Plan, connection: Connection) -> Models | None:

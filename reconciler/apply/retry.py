@@ -9,11 +9,11 @@ from math import ceil
 from typing import TypeVar
 
 from reconciler.apply.run import Run
-from reconciler.apply.session import POOLED
 from reconciler.errors import ConnectionFailed, StatementFailed
 from reconciler.plan.step import Step
 from reconciler.server.connection import rows
 from reconciler.server.locks import Blocker, Queue, holders, named, pauses, stronger
+from reconciler.server.pooler import POOLED
 from reconciler.sql import spellings
 
 T = TypeVar("T")

@@ -5,13 +5,24 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 
-from reconciler.errors import Busy, ConnectionFailed, StatementFailed
+from reconciler.errors import Busy, StatementFailed
 from reconciler.model.reserved_names import APPLIER_LOCK
-from reconciler.server.connection import Connection, adjust, connect, rows, server_of
+from reconciler.server.connection import (
+    Connection,
+    adjust,
+    connect,
+    connect_to_read,
+    rows,
+    server_of,
+    translated,
+)
 from reconciler.server.locks import LockPolicy, named, sessions
 from reconciler.server.parameters import CLIENT_CHECKS
 
-READ_LOCK_TIMEOUT = "10s"  # lock_timeout of queries
+SETTINGS = {
+    "lock_timeout": "10s",  # of queries
+    "row_security": "off",  # fail rather than backfill only the rows that policies show
+}
 
 # Seconds of our deadlock_timeout. An autovacuum worker that blocks a session is cancelled after the
 # deadlock_timeout of the session: a short value ends autovacuum before sessions queue behind us.
@@ -38,10 +49,6 @@ _LOCK_HOLDERS = """
     SELECT l.pid FROM pg_locks AS l
     WHERE l.locktype = 'advisory' AND l.classid = %s AND l.objid = %s AND l.granted
           AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
-POOLED = (
-    "a pooler stands between us and the server, and gives every transaction another session, "
-    "without our settings and our lock: name the server itself, or the pooler's session mode"
-)
 
 
 def prepare(connection: Connection, policy: LockPolicy) -> None:
@@ -52,10 +59,7 @@ def prepare(connection: Connection, policy: LockPolicy) -> None:
     for name, value in CLIENT_CHECKS.items():
         with suppress(StatementFailed):
             rows(connection, _CHECK_CLIENT, {"name": name, "value": value})
-    settings = {
-        "lock_timeout": READ_LOCK_TIMEOUT,
-        "row_security": "off",  # fail rather than backfill only the rows that policies show
-    }
+    settings = {**SETTINGS, "statement_timeout": "0"}
     if _may_shorten_deadlock_timeout(connection):
         settings["deadlock_timeout"] = f"{OWN_DEADLOCK_TIMEOUT}s"
     adjust(connection, {**settings, **policy.session})
@@ -94,6 +98,14 @@ def prepared(target: str, policy: LockPolicy) -> Generator[Connection]:
 
 
 @contextmanager
+def reading(target: str, policy: LockPolicy) -> Generator[Connection]:
+    """Open a connection to read as the applier would."""
+    with connect_to_read(target) as connection:
+        adjust(connection, {**SETTINGS, **policy.session})
+        yield connection
+
+
+@contextmanager
 def sole_applier(target: str, policy: LockPolicy | None = None) -> Generator[Connection]:
     """Open a prepared connection with the advisory lock of the database.
 
@@ -102,21 +114,22 @@ def sole_applier(target: str, policy: LockPolicy | None = None) -> Generator[Con
     """
     connection = connect(target)
     try:
-        _assert_not_pooled(connection)
         prepare(connection, policy or LockPolicy())
         _lock(connection)
-        yield connection
+        try:
+            yield connection
+        finally:
+            _unlock(connection)
     finally:
         connection.close()
 
 
-def _assert_not_pooled(connection: Connection) -> None:
-    """Raise ConnectionFailed if transactions run in several server processes.
-
-    An advisory lock would outlive the connection, on a server process kept by the pooler.
-    """
-    if len({backend_pid(connection) for _ in range(3)}) > 1:
-        raise ConnectionFailed(POOLED)
+def _unlock(connection: Connection) -> None:
+    """Release the lock, which a session behind a pooler would keep."""
+    if connection.shared is not None and not connection.closed:
+        with suppress(StatementFailed), translated():
+            connection.rollback()
+            rows(connection, "SELECT pg_advisory_unlock(%s, %s)", APPLIER_LOCK)
 
 
 def _lock(connection: Connection) -> None:

@@ -9,7 +9,7 @@ from psycopg import conninfo
 
 from reconciler.checks.model import Assertion, Check
 from reconciler.errors import SettingsError
-from reconciler.server.connection import Connection, connect, redacted, rows
+from reconciler.server.connection import Connection, connect_to_read, redacted, rows
 from reconciler.server.embedded import ordinary_user, server_at
 from reconciler.server.roles import ordinary_roles, own_power
 from reconciler.sql import compose, joined, text
@@ -29,7 +29,7 @@ def url_for_checks(target: str, given: str | None, checks: Collection[Check]) ->
     """
     if given:
         return _given(target, given, checks)
-    with connect(target) as connection:
+    with connect_to_read(target) as connection:
         power = own_power(connection)
         if not power:
             return target
@@ -37,7 +37,7 @@ def url_for_checks(target: str, given: str | None, checks: Collection[Check]) ->
         if server is None:
             raise SettingsError(_refusal(connection, power, checks))
     own = ordinary_user(server, target)
-    with connect(own) as connection:
+    with connect_to_read(own) as connection:
         if power := own_power(connection):
             raise SettingsError(_refusal(connection, power, checks))
     return own
@@ -49,7 +49,7 @@ def _given(target: str, given: str, checks: Collection[Check]) -> str:
             f"{FLAG} (or {VARIABLE}) takes a URL: a name would be looked up in"
             " reconcile.yml, which belongs to the declaration"
         )
-    with connect(given) as connection, connect(target) as other:
+    with connect_to_read(given) as connection, connect_to_read(target) as other:
         if power := own_power(connection):
             raise SettingsError(_refusal(connection, power, checks))
         if rows(connection, _SAME) != rows(other, _SAME):

@@ -24,7 +24,7 @@ from reconciler.checks.stored import (
     store,
 )
 from reconciler.errors import StatementFailed
-from reconciler.server.connection import Connection, connect, rows, run_sql, translated
+from reconciler.server.connection import Connection, connect_to_read, rows, run_sql, translated
 from reconciler.server.deadline import Guarded
 from reconciler.server.locks import LockPolicy
 
@@ -35,7 +35,7 @@ MAX_LINES = 20  # of a complaint
 RECORD, BYTEA = (psycopg.adapters.types[t].oid for t in ("record", "bytea"))
 LOCK_SECONDS = LockPolicy().lock  # whoever waits for a strong lock lets others wait
 # A statement is stored in a writable transaction; nothing takes back a READ ONLY that follows.
-_BEGIN = b"BEGIN; SET TRANSACTION READ WRITE; SAVEPOINT reconcile_check"
+_SAVEPOINT = b"SAVEPOINT reconcile_check"
 _END = b"ROLLBACK TO reconcile_check; SELECT pg_catalog.pg_advisory_unlock_all(); ROLLBACK"
 _READ_ONLY = """
     SELECT pg_catalog.set_config('transaction_read_only', 'on', true),
@@ -90,8 +90,8 @@ def _result(check: Check, terms: Terms) -> Result:
 
 def _failure(check: Check, terms: Terms, guarded: Guarded[str]) -> str:
     """Run the assertions on a connection of their own; return the reason of a failure, or ""."""
-    with connect(terms.url or "") as connection:
-        guarded.connection = connection
+    with connect_to_read(terms.url or "") as connection:
+        guarded.connection, connection.read_only = connection, False
         run = _Run(connection, check.search_path, terms)
         for assertion in check.assertions:
             if failure := run.failure(assertion):
@@ -194,8 +194,9 @@ class _Run:
         a pooler the connection.
         """
         try:
-            with translated():
-                self.connection.execute(_BEGIN)
+            with translated("", self.connection):
+                self.connection.begin()
+                self.connection.execute(_SAVEPOINT)
         except StatementFailed as error:
             raise NotStored(f"checks run on a primary server only: {error}") from error
         try:
@@ -204,7 +205,7 @@ class _Run:
         finally:
             with suppress(psycopg.Error):
                 self.connection.execute(_END)
-            if self.connection.info.transaction_status != pq.TransactionStatus.IDLE:
+            if not self.connection.is_idle:
                 self.connection.close()  # the server rolls back
 
     def _set(self, settings: Settings) -> None:

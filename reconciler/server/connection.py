@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, LiteralString, cast
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import LiteralString, cast
 
 import psycopg
 from psycopg import conninfo, pq
 from psycopg.rows import dict_row
 
-from reconciler.errors import ConnectionFailed, SettingsError, StatementFailed
-from reconciler.server.capabilities import Server
-from reconciler.server.parameters import DEFAULTS, DEFAULTS_SINCE_17, FIXED, IDLE_LIMIT
+from reconciler.errors import ConnectionFailed, SettingsError
+from reconciler.server.parameters import DEFAULTS, DEFAULTS_SINCE_17, FIXED, IDLE_LIMIT, READING
+from reconciler.server.pooler import assert_session_kept, is_pooled
 from reconciler.server.redaction import EXPECTED, hide, redacted
+from reconciler.server.session import LIMITS, Connection, Row, server_of, translated
 from reconciler.server.trust import withheld_hint
 
-Row = dict[str, Any]
-Connection = psycopg.Connection[Row]
 APPLICATION = "reconcile"  # listed in model.reserved_names
 
 # Against a network that drops packets: without an answer, a connection ends after a minute. libpq
@@ -29,11 +28,6 @@ NETWORK = {
     "keepalives_count": "3",
     "tcp_user_timeout": "60000",
 }
-ENCODING_HINTS = {
-    "22021": "text is read as UTF-8, and something in the database is not: in the encoding"
-    " SQL_ASCII, PostgreSQL does not check names, comments and bodies; write it again in UTF-8",
-    "22P05": "the encoding of the database lacks the character",
-}
 NO_SERVER = " host=/nowhere hostaddr=''"  # a connection there fails at once
 
 
@@ -44,8 +38,37 @@ def connect(
 
     `target` is a libpq URL or keyword string; "" leaves everything to libpq's PG* variables.
     `settings` replace some of the parameters. Raises SettingsError if `target` is neither, and
-    ConnectionFailed; no message holds the password.
+    ConnectionFailed, also for a pooler that does not keep sessions; no message holds the password.
+    A session behind a pooler has its former state again when the connection is closed.
     """
+    connection = _open(target, application)
+    try:
+        with translated("", connection):
+            if is_pooled(connection):
+                assert_session_kept(connection, partial(_open, target, application))
+                connection.share()
+        _set_parameters(connection, settings or {})
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def connect_to_read(
+    target: str, *, application: str = APPLICATION, settings: Mapping[str, str] | None = None
+) -> Connection:
+    """Connect as `connect` does, and let every transaction set the parameters for itself.
+
+    The session keeps none of them: a pooler may lend it to somebody else at any time.
+    """
+    connection = _open(target, application)
+    values = {**FIXED, **_defaults(connection), **READING, **(settings or {})}
+    connection.settings = values
+    return connection
+
+
+def _open(target: str, application: str) -> Connection:
+    """Connect in autocommit mode, without a change of the session."""
     try:
         everything = _with_network(target, application)
         connection = Connection.connect(everything, autocommit=True, row_factory=dict_row)
@@ -59,16 +82,11 @@ def connect(
             f"{withheld_hint(target)}"
         ) from None
     connection.prepare_threshold = None
-    try:
-        _set_parameters(connection, settings or {})
-    except BaseException:
-        connection.close()
-        raise
     return connection
 
 
 def _with_network(target: str, application: str) -> str:
-    """Add the parameters of NETWORK that neither `target`, a service nor the environment sets.
+    """Add the encoding, and those of NETWORK that neither `target` nor its environment sets.
 
     libpq alone knows how these are merged: ask libpq for the parameters of a failed connection.
     """
@@ -76,16 +94,28 @@ def _with_network(target: str, application: str) -> str:
     given = {o.keyword.decode() for o in asked.info if o.val}
     asked.finish()
     added = {name: value for name, value in NETWORK.items() if name not in given}
-    return conninfo.make_conninfo(target, fallback_application_name=application, **added)
+    return conninfo.make_conninfo(
+        target,
+        fallback_application_name=application,
+        client_encoding=FIXED["client_encoding"],
+        **added,
+    )
+
+
+def _defaults(connection: Connection) -> Mapping[str, str]:
+    """Return the parameters of DEFAULTS that the server has."""
+    since_17 = server_of(connection).has_transaction_timeout
+    return {**DEFAULTS, **(DEFAULTS_SINCE_17 if since_17 else {})}
 
 
 def _set_parameters(connection: Connection, settings: Mapping[str, str]) -> None:
-    """Set the parameters of the session by a statement that no search_path can change."""
-    values = {**FIXED, **DEFAULTS}
-    if server_of(connection).has_transaction_timeout:
-        values |= DEFAULTS_SINCE_17
-    with translated():
-        query, parts = _assignment({**values, **settings}, local=False)
+    """Set the parameters of the session by statements that no search_path can change."""
+    defaults = _defaults(connection)
+    limits = (f"SET {name} = {defaults[name]}" for name in LIMITS if name in defaults)
+    values = {**FIXED, **defaults, **settings}
+    with translated("", connection):
+        connection.execute("; ".join(limits).encode())
+        query, parts = _assignment(values, local=False)
         fires = connection.execute(f"{query}, {IDLE_LIMIT}", parts).fetchall()
         if fires[0]["session_replication_role"] != "origin":
             # Only a privileged role may change the parameter.
@@ -97,7 +127,7 @@ def fix_parameters(connection: Connection, settings: Mapping[str, str] | None = 
 
     A pooler may give each transaction another session.
     """
-    with translated():
+    with translated("", connection):
         connection.execute(*_assignment({**FIXED, **(settings or {})}, local=True))
 
 
@@ -122,15 +152,14 @@ def adjust(connection: Connection, settings: Mapping[str, str]) -> None:
             f"{', '.join(fixed)}: reconcile sets this itself, because the meaning of a plan's SQL"
             " depends on it; remove it from --set and from `session` in reconcile.yml"
         )
+    if connection.settings is not None:
+        connection.settings = {**connection.settings, **settings}
+        with translated("", connection):  # PostgreSQL's answer to the settings
+            connection.begin()
+            connection.rollback()
+        return
     for setting in sorted(settings, key=lambda s: s.lower() == "role"):
         rows(connection, "SELECT set_config(%s, %s, false)", [setting, settings[setting]])
-
-
-def server_of(connection: Connection) -> Server:
-    """Return the server's version and capabilities; raises Unsupported below 14."""
-    server = Server(connection.info.server_version)
-    server.require(server.major >= 14, "reconcile", 14)
-    return server
 
 
 def run_sql(connection: Connection, statement: str) -> None:
@@ -138,7 +167,7 @@ def run_sql(connection: Connection, statement: str) -> None:
 
     The extended query protocol refuses a second command in the same string.
     """
-    with translated(statement):
+    with translated(statement, connection), connection.single():
         connection.execute(cast("LiteralString", statement), binary=True)
 
 
@@ -152,7 +181,7 @@ def rows(
     Without `parameters` the query is sent verbatim: `%` needs no doubling. A query without columns
     returns no rows.
     """
-    with translated(query):
+    with translated(query, connection), connection.single():
         cursor = connection.execute(
             cast("LiteralString", query), parameters, binary=parameters is None
         )
@@ -167,26 +196,10 @@ def rows_at_once(
     All are sent together, with the end of the transaction: the server waits for nothing from us
     while it holds locks.
     """
-    with translated("; ".join(query for query, _ in queries)):
+    with translated("; ".join(query for query, _ in queries), connection):
         with connection.pipeline():
             cursors = [
                 connection.execute(cast("LiteralString", query), values, binary=values is None)
                 for query, values in queries
             ]
         return [cursor.fetchall() if cursor.description else [] for cursor in cursors]
-
-
-@contextmanager
-def translated(statement: str = "") -> Generator[None]:
-    """Translate errors of psycopg into StatementFailed."""
-    try:
-        yield
-    except psycopg.Error as e:
-        diag = e.diag
-        raise StatementFailed(
-            diag.message_primary or str(e).strip() or type(e).__name__,
-            sqlstate=e.sqlstate or "",
-            detail=diag.message_detail or "",
-            hint=diag.message_hint or ENCODING_HINTS.get(e.sqlstate or "", ""),
-            sql=statement,
-        ) from e

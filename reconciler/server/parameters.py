@@ -4,6 +4,7 @@ https://www.postgresql.org/docs/current/runtime-config-client.html
 
 FIXED     what SQL means, and how PostgreSQL prints it; nobody changes these
 DEFAULTS  what a run may change by `--set` and `session` of reconcile.yml
+READING   what a run may change as well, where it only reads: catalogs may be large
 KEPT      what the administrator of a database chose for the roles and new objects in it
 """
 
@@ -59,6 +60,7 @@ IDLE_LIMIT = """
             ELSE pg_catalog.current_setting('idle_in_transaction_session_timeout') END, false)"""
 
 DEFAULTS_SINCE_17: Mapping[str, str] = {"transaction_timeout": "0"}
+READING: Mapping[str, str] = {"work_mem": "16MB"}
 
 # How soon the server notices that an applying client is gone, in the units of pg_settings.
 CLIENT_CHECKS: Mapping[str, int] = {

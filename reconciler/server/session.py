@@ -1,0 +1,214 @@
+"""Set parameters in each transaction, so that a session shared with others keeps none of them.
+
+Behind a connection pooler, a session of the server serves many clients, one after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from itertools import starmap, takewhile
+from typing import Any
+
+import psycopg
+from psycopg import IsolationLevel, pq
+
+from reconciler.errors import StatementFailed
+from reconciler.server.capabilities import Server
+from reconciler.sql import compose, literal, text
+
+Row = dict[str, Any]
+
+HINTS = {
+    "22021": "text is read as UTF-8, and something in the database is not: in the encoding"
+    " SQL_ASCII, PostgreSQL does not check names, comments and bodies; write it again in UTF-8",
+    "22P05": "the encoding of the database lacks the character",
+    "53400": "the role, the database or the server limits this: a role with the privilege to set"
+    " temp_file_limit passes --set temp_file_limit=-1",
+    "25P04": "the parameter transaction_timeout did this: pass --set transaction_timeout=0",
+    "57P05": "the parameter idle_session_timeout did this",
+    "25P03": "the parameter idle_in_transaction_session_timeout did this",
+}
+# These may end even the statement that changes them: each has a short one of its own.
+LIMITS = ("statement_timeout", "transaction_timeout")
+_LAST = "role"  # it may lack the privilege to set the others
+
+# Whatever is qualified here is PostgreSQL's own under any search_path.
+_BEFORE = b"""
+    SELECT (SELECT pg_catalog.jsonb_object_agg(s.name, s.setting) FROM pg_catalog.pg_settings AS s
+            WHERE s.source OPERATOR(pg_catalog.=) 'session') AS settings,
+           pg_catalog.current_setting('role') AS role,
+           EXISTS (SELECT FROM pg_catalog.pg_locks AS l
+                   WHERE l.locktype OPERATOR(pg_catalog.=) 'advisory'
+                         AND l.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()) AS locks,
+           EXISTS (SELECT FROM pg_catalog.pg_class AS c
+                   WHERE c.relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema())
+               AS temporary"""
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What a shared session had before: settings, role, advisory locks, temporary relations."""
+
+    settings: Mapping[str, str]
+    role: str
+    locks: bool
+    temporary: bool
+
+
+class Connection(psycopg.Connection[Row]):
+    """A connection in autocommit mode.
+
+    settings   parameters that every transaction sets for itself; None: the session has its own
+    shared     what `close` gives back to the session; None: nobody else uses the session
+    """
+
+    settings: Mapping[str, str] | None = None
+    shared: Shared | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no transaction is open."""
+        return self.info.transaction_status == pq.TransactionStatus.IDLE
+
+    def begin(self) -> None:
+        """Begin a transaction with the parameters."""
+        level = (self.isolation_level or IsolationLevel.READ_COMMITTED).name.replace("_", " ")
+        mode = {None: "", True: " READ ONLY", False: " READ WRITE"}[self.read_only]
+        limits = LIMITS if server_of(self).has_transaction_timeout else LIMITS[:1]
+        commands = [
+            f"BEGIN ISOLATION LEVEL {level}{mode}",
+            *(f"SET LOCAL {limit} = 0" for limit in limits),
+        ]
+        if self.settings:
+            commands += _assignments(self.settings, server_of(self))
+        command = "; ".join(commands).encode()  # between two, an idle transaction may be ended
+        try:
+            self.execute(command)
+        except psycopg.errors.IdleSessionTimeout:  # nothing is lost with the session
+            self.pgconn.reset()
+            self.pgconn.nonblocking = 1
+            self.execute(command)
+        except BaseException:
+            with suppress(psycopg.Error):
+                self.rollback()
+            raise
+
+    @contextmanager
+    def transaction(
+        self, savepoint_name: str | None = None, force_rollback: bool = False
+    ) -> Generator[psycopg.Transaction]:
+        """Open a transaction with the parameters, or a savepoint in an open transaction."""
+        if self.settings is None or not self.is_idle:
+            with super().transaction(savepoint_name, force_rollback) as transaction:
+                yield transaction
+            return
+        self.begin()
+        try:
+            yield psycopg.Transaction(self)
+        except BaseException:
+            with suppress(psycopg.Error):
+                self.rollback()
+            raise
+        self.commit()
+
+    def single(self) -> AbstractContextManager[object]:
+        """Return the context of a single query: in a transaction, if only that sets parameters."""
+        if self.settings is not None and self.is_idle:
+            return self.transaction()
+        return nullcontext()
+
+    def share(self) -> None:
+        """Remember the session's present state for `close`: a pooler lends the session."""
+        with suppress(psycopg.Error):
+            self.rollback()
+        found = self.execute(_BEFORE).fetchall()[0]
+        self.shared = Shared(
+            found["settings"] or {}, found["role"], found["locks"], found["temporary"]
+        )
+
+    def close(self) -> None:
+        """Close the connection, after a shared session has its former state again."""
+        try:
+            if self.shared is not None and not self.closed:
+                with suppress(psycopg.Error):
+                    self._give_back(self.shared)
+        finally:
+            super().close()
+
+    def _give_back(self, before: Shared) -> None:
+        self.rollback()
+        self.execute(b"RESET ALL; RESET ROLE")
+        if not before.locks:
+            self.execute(b"SELECT pg_catalog.pg_advisory_unlock_all()")
+        if not before.temporary:
+            self.execute(b"DISCARD TEMP")
+        now = self.execute(_BEFORE).fetchall()[0]
+        settings = dict(before.settings)
+        if now["role"] != before.role:
+            settings[_LAST] = before.role
+        for setting, value in settings.items():
+            self.execute("SELECT pg_catalog.set_config(%s, %s, false)", [setting, value])
+
+
+def _assignments(settings: Mapping[str, str], server: Server) -> Iterator[str]:
+    """Compose the statements that set parameters until the end of the transaction."""
+    own = {name: value for name, value in settings.items() if name.lower() != _LAST}
+    yield "SELECT " + ", ".join(starmap(_call, own.items()))
+    if "temp_file_limit" not in map(str.lower, own):
+        allowed = server.may_set.format("'temp_file_limit'")
+        yield f"SELECT {_call('temp_file_limit', '-1')} WHERE {allowed}"
+    # Only a privileged role may change this one.
+    yield (
+        f"SELECT {_call('session_replication_role', 'origin')}"
+        " WHERE current_setting('session_replication_role') <> 'origin'"
+    )
+    idle = "idle_in_transaction_session_timeout"
+    if idle not in map(str.lower, own):
+        yield f"SELECT {_call(idle, '1min')} WHERE current_setting('{idle}') = '0'"
+    for name, value in settings.items():
+        if name not in own:
+            yield f"SELECT {_call(name, value)}"
+
+
+def _call(name: str, value: str) -> str:
+    """Compose a call that no search_path can change."""
+    return text(compose("pg_catalog.set_config({}, {}, true)", literal(name), literal(value)))
+
+
+def server_of(connection: Connection) -> Server:
+    """Return the server's version and capabilities; raises Unsupported below 14."""
+    server = Server(connection.info.server_version)
+    server.require(server.major >= 14, "reconcile", 14)
+    return server
+
+
+@contextmanager
+def translated(statement: str = "", connection: Connection | None = None) -> Generator[None]:
+    """Translate errors of psycopg into StatementFailed."""
+    try:
+        yield
+    except psycopg.Error as e:
+        diag = e.diag
+        told = diag.message_primary or (connection and last_words(connection)) or str(e).strip()
+        raise StatementFailed(
+            told or type(e).__name__,
+            sqlstate=e.sqlstate or "",
+            detail=diag.message_detail or "",
+            hint=diag.message_hint or HINTS.get(e.sqlstate or "", ""),
+            sql=statement,
+        ) from e
+
+
+def last_words(connection: Connection) -> str:
+    """Return the server's messages that came with the end of a connection; "" without any.
+
+    The driver knows only that the connection was lost: a server, or a pooler, may end it while
+    nobody reads.
+    """
+    if not connection.closed:
+        return ""
+    lines = connection.pgconn.error_message.decode(errors="replace").splitlines()
+    said = takewhile(lambda line: not line.startswith("server closed the connection"), lines)
+    return "; ".join(line.partition(":  ")[2] or line for line in said if line)
