@@ -372,6 +372,7 @@ def _planned(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence[str
         renamings=canonical.renamings,
         before=canonical.before,
         target_state=live.state,
+        declared={*job.declaration.objects, *canonical.context.declared},
     )
     off = sum(c.ref in canonical.context.declared for c in found)
     info = PlanInfo(

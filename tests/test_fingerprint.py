@@ -39,6 +39,11 @@ POLICY = "tables: {t: {policies: {p: {using: public.may_see(n)}}}}"
 RETYPED = "tables: {t: {columns: {n: bigint}}}"
 DROPPED = "tables: {doomed: {state: absent}}"
 RENAMED = "tables: {renamed: {renamed_from: t, columns: {n: {default: 3}}}}"
+IN_SYNC = """
+tables: {doomed: {columns: {id: int}}}
+functions:
+  inner_check(n int): {returns: bool, language: sql, volatility: immutable, body: RETURN n > 0}
+"""
 INVALID = (
     "CREATE INDEX {0} ON {1} (id); UPDATE pg_index SET indisvalid = false WHERE indexrelid "
     "= '{0}'::regclass"
@@ -85,6 +90,8 @@ RELATED = [
     (DROPPED, "CREATE INDEX mine ON doomed (id)"),
     (RENAMED, "ALTER TABLE t ALTER n SET DEFAULT 4"),
     (RENAMED, "CREATE TABLE renamed ()"),
+    (IN_SYNC, "DROP TABLE doomed"),
+    (IN_SYNC, INNER + " RETURN n > 1"),
     (
         "views: {v2: {query: 'SELECT n, 2 AS two FROM v1'}}",
         "CREATE OR REPLACE VIEW v1 AS SELECT n + 0 AS n FROM t",
@@ -119,6 +126,7 @@ UNRELATED = [
     (POLICY, "CREATE INDEX mine ON t (w)"),
     (RETYPED, "CREATE INDEX mine ON other (id)"),
     (DROPPED, "CREATE TABLE more (id int)"),
+    (IN_SYNC, "CREATE TABLE more (id int)"),
 ]
 Made = Callable[[str], tuple[Database, Plan]]
 
@@ -143,6 +151,7 @@ def plan(new_database: Callable[..., Database], tmp_path: Path) -> Made:
 @pytest.mark.parametrize(("declared", "by_hand"), RELATED)
 def test_related_changes_make_a_plan_stale(plan: Made, declared: str, by_hand: str) -> None:
     database, made = plan(declared)
+    assert made.in_sync == (declared == IN_SYNC)
     database.run(by_hand)
     with pytest.raises(PlanRefused, match="the target has moved"):
         pipeline.apply_plan(made, None, database.url, quiet(), LockPolicy(), ["all"])

@@ -66,6 +66,11 @@ def fingerprint_of(
     return _digests(subjects, target, leftovers)
 
 
+def fingerprint_of_unchanged(declared: Iterable[Ref], target: State) -> dict[str, str]:
+    """Return the fingerprint of a plan without steps: all declared objects were as they should."""
+    return _digests(_Subjects(declared, (), (), ()), target, {})
+
+
 def moved(was: Mapping[str, str], state: State, leftovers: Leftovers) -> list[str]:
     """List the keys of a fingerprint with changed digests."""
     refs = {str(r): r for r in state}

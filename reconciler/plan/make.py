@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.diff.diff import Change
@@ -17,7 +17,7 @@ from reconciler.model.state import State
 from reconciler.plan.collect import collect_operations
 from reconciler.plan.dangers import add_executed_by_everybody, with_uses_of_old_names
 from reconciler.plan.evaluated import evaluated_code
-from reconciler.plan.fingerprint import fingerprint_of
+from reconciler.plan.fingerprint import fingerprint_of, fingerprint_of_unchanged
 from reconciler.plan.operations import Operation, Operations
 from reconciler.plan.order import steps_in_order
 from reconciler.plan.plan import Plan, Planned, Renamed
@@ -35,7 +35,7 @@ class Comparison:
 
     `live` is the state after `renamings`; `before` is the state before them, if there are any.
     `target_state` is the live state as the target spells it, the source of the plan's fingerprint;
-    without it the fingerprint is empty.
+    without it the fingerprint is empty. `declared` objects are its objects if nothing differs.
     """
 
     changes: Sequence[Change]
@@ -45,6 +45,7 @@ class Comparison:
     renamings: Sequence[Renaming] = ()
     before: State | None = None
     target_state: State | None = None
+    declared: Collection[Ref] = ()
 
 
 @dataclass(frozen=True)
@@ -176,6 +177,8 @@ def _fingerprint(operations: Operations, comparison: Comparison) -> dict[str, st
     target, renamings = comparison.target_state, comparison.renamings
     if target is None:
         return {}
+    if not operations.actions:
+        return fingerprint_of_unchanged(comparison.declared, target)
     return fingerprint_of(operations, target, renamings, operations.context.leftovers)
 
 
