@@ -138,6 +138,7 @@ def assert_same_rollback(
 ) -> None:
     """Plan the rollback again from the journal; raise PlanRefused if that gives another plan."""
     with connect_to_read(target) as connection:
+        adjust(connection, session)
         _assert_unmoved(saved, introspect(connection))
     derived, _ = plan_rollback(target, journal, saved.rollback_of, scratch, session)
     if found := disagreements(saved, derived):
@@ -234,26 +235,35 @@ def _to_roll_back(connection: Connection, journal: str, run: int | None) -> Deta
     return detail(connection, journal, last.id)
 
 
-def read_history(target: str, journal: Place, limit: int) -> list[Run]:
+def read_history(
+    target: str, journal: Place, limit: int, session: Mapping[str, str] | None = None
+) -> list[Run]:
     """Return the last `limit` runs in the journal, the latest first."""
     with connect_to_read(target) as connection:
+        adjust(connection, session or {})
         assert_trusted(connection, journal)
         return runs(connection, journal.schema, limit)
 
 
-def read_run(target: str, journal: Place, run: int) -> Detail:
+def read_run(
+    target: str, journal: Place, run: int, session: Mapping[str, str] | None = None
+) -> Detail:
     """Return a run with all details in the journal; raise PlanRefused for an unknown run."""
     with connect_to_read(target) as connection:
+        adjust(connection, session or {})
         assert_trusted(connection, journal)
         return detail(connection, journal.schema, run)
 
 
-def export_state(target: str, scope: Scope, folder: Path) -> tuple[list[Path], list[str]]:
+def export_state(
+    target: str, scope: Scope, folder: Path, session: Mapping[str, str] | None = None
+) -> tuple[list[Path], list[str]]:
     """Write the objects in scope as YAML below `folder`; return the files, and notes.
 
     The notes name objects that no kind manages, and leftovers of interrupted builds.
     """
     with connect_to_read(target) as connection:
+        adjust(connection, session or {})
         live = introspect(connection)
         notes = [
             *unmanaged(connection, live, scope),

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from psycopg import conninfo
 
-from reconciler.errors import SettingsError
-from reconciler.server.connection import adjust, connect, rows
+from reconciler.errors import SettingsError, StatementFailed
+from reconciler.server.connection import adjust, connect, connect_to_read, rows
 from reconciler.server.parameters import DEFAULTS, FIXED, SEARCH_PATH
 from tests.conftest import ROOT, Database
 from tests.pooler import pooled
@@ -258,6 +258,40 @@ def test_what_an_administrator_chose_is_kept_and_named(
         assert "default_table_access_method = heap is in force here, and is kept" in shown
     finally:
         database.run(f"DROP ROLE {owner}, {owner}_login")
+
+
+LIMITED = (
+    "SET statement_timeout = 1",
+    "SET transaction_timeout = 20",
+    "SET work_mem = '64kB'",
+    "SET temp_file_limit = 0",
+)
+
+
+def test_limits_of_a_database_do_not_reach_what_reads(
+    new_database: Callable[..., Database], small: str, tmp_path: Path
+) -> None:
+    database = new_database(START)
+    own = own_name(database)
+    database.run(";".join(f"ALTER DATABASE {own} {limit}" for limit in LIMITED))
+    target = ("--target", database.url)
+    with connect_to_read(database.url) as connection:
+        spilling = "SELECT count(DISTINCT md5(g::text)) FROM generate_series(1, 20000) AS g"
+        assert rows(connection, spilling)[0]["count"] == 20000
+        adjust(connection, {"work_mem": "64kB", "temp_file_limit": "0"})
+        with pytest.raises(StatementFailed, match="--set temp_file_limit=-1"):
+            rows(connection, spilling)
+    done = reconcile("apply", *target, "--state", small, "--yes", "--set", "temp_file_limit=-1")
+    assert done.exit_code == 0, done.output
+    for command, *more in (
+        ("plan", "--state", small),
+        ("export", "--schema", "shop", "--out", str(tmp_path / "out")),
+        ("history",),
+    ):
+        assert reconcile(command, *target, *more).exit_code == 0
+        refused = reconcile(command, *target, *more, "--set", "work_mem=huge")
+        assert refused.exit_code == 1
+        assert 'invalid value for parameter "work_mem": "huge"' in refused.output
 
 
 def test_a_fixed_parameter_cannot_be_set(database: Database) -> None:

@@ -29,7 +29,9 @@ from reconciler.cli.options import (
     journal_owner_option,
     make_job,
     output_options,
+    resolve_to_read,
     scratch_option,
+    set_option,
     target_option,
 )
 from reconciler.cli.output import (
@@ -68,15 +70,21 @@ run_argument = click.argument("run", metavar="[RUN]", required=False, type=click
 
 @main.command()
 @declaration_options
+@set_option
 @allow_option
 @output_options("plan")
-def plan(declaration: DeclarationOptions, allow: Sequence[str], output: OutputOptions) -> int:
+def plan(
+    declaration: DeclarationOptions,
+    session: Sequence[str],
+    allow: Sequence[str],
+    output: OutputOptions,
+) -> int:
     """Show the changes and the SQL leading to the declared state.
 
     Nothing is run. Exit status: 0 no differences, 2 differences.
     """
     del allow  # accepted, so that the options of `apply` can be tried out; only runs need it
-    job, _ = make_job(declaration)
+    job, _ = make_job(declaration, session=session)
     changes = pipeline.plan_changes(job)
     output.write("plan", signed(changes, settings.plan_key()))
     return DONE if changes.in_sync else DIFFERENT
@@ -152,13 +160,14 @@ def _run(plan: Plan, job: Job | None, target: ResolvedTarget, execution: Executi
 
 @main.command()
 @declaration_options
+@set_option
 @output_options("drift")
-def drift(declaration: DeclarationOptions, output: OutputOptions) -> int:
+def drift(declaration: DeclarationOptions, session: Sequence[str], output: OutputOptions) -> int:
     """Report differences from the declared state.
 
     For scheduled jobs. Exit status: 0 no differences, 2 differences.
     """
-    job, _ = make_job(declaration)
+    job, _ = make_job(declaration, session=session)
     changes = pipeline.plan_changes(job)
     output.write("drift", changes)
     return DONE if changes.in_sync else DIFFERENT
@@ -166,15 +175,21 @@ def drift(declaration: DeclarationOptions, output: OutputOptions) -> int:
 
 @main.command()
 @declaration_options
+@set_option
 @check_options
 @format_option("checks")
-def verify(declaration: DeclarationOptions, checks: CheckOptions, format_name: str | None) -> int:
+def verify(
+    declaration: DeclarationOptions,
+    session: Sequence[str],
+    checks: CheckOptions,
+    format_name: str | None,
+) -> int:
     """Run the declared checks, and look for differences in structure.
 
     Checks run as a user that is no superuser. Whatever a check writes is rolled back. Exit status:
     0 all passed, 2 a difference or a failure.
     """
-    job, _ = make_job(declaration)
+    job, _ = make_job(declaration, session=session)
     changes = pipeline.plan_changes(job)
     results = run_checks(job.target, job.declaration.checks, checks.terms(job.declaration))
     OutputOptions(format_name).write("checks", changes, results)
@@ -234,6 +249,7 @@ def rollback(
     help="The number of runs to list, the latest first. Default: 20.",
 )
 @format_option("history", "run")
+@set_option
 @journal_option
 @journal_owner_option
 def history(
@@ -241,17 +257,19 @@ def history(
     target: str | None,
     limit: int,
     format_name: str | None,
+    session: Sequence[str],
     journal: str | None,
     journal_owner: str | None,
 ) -> int:
     """List recorded runs, or show the changes and steps of a run."""
-    resolved = settings.resolve_target(settings.read(), target)
+    resolved = resolve_to_read(target, session)
+    given = resolved.lock_policy.session
     place = Place(journal or resolved.journal or JOURNAL, journal_owner or "")
     output = OutputOptions(format_name)
     if run is None:
-        output.write("history", pipeline.read_history(resolved.url, place, limit))
+        output.write("history", pipeline.read_history(resolved.url, place, limit, given))
     else:
-        output.write("run", pipeline.read_run(resolved.url, place, run))
+        output.write("run", pipeline.read_run(resolved.url, place, run, given))
     return DONE
 
 
@@ -269,12 +287,13 @@ def history(
     required=True,
     help="The folder to write to, which may hold no YAML files yet.",
 )
-def export(target: str | None, schemas: Sequence[str], out: Path) -> int:
+@set_option
+def export(target: str | None, schemas: Sequence[str], out: Path, session: Sequence[str]) -> int:
     """Write an existing database as YAML files."""
-    resolved = settings.resolve_target(settings.read(), target)
+    resolved = resolve_to_read(target, session)
     bounds = frozenset(schemas or ["*"])
     scope = Scope(bounds, everything="*" in bounds)
-    files, notes = pipeline.export_state(resolved.url, scope, out)
+    files, notes = pipeline.export_state(resolved.url, scope, out, resolved.lock_policy.session)
     for file in files:
         print_line(str(file))
     print_notes(notes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
 from functools import wraps
 from pathlib import Path
@@ -71,6 +71,16 @@ scratch_option = click.option(
     help="The server on which plans are tried out first. Default: RECONCILE_SCRATCH, else `scratch`"
     " of reconcile.yml (`embedded` or `installed`),"
     " else an embedded PostgreSQL, else one that is installed on this machine.",
+)
+
+
+set_option = click.option(
+    "--set",
+    "session",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A PostgreSQL setting for all that the command does in the database, such as"
+    " maintenance_work_mem=1GB; can be repeated.",
 )
 
 
@@ -186,9 +196,18 @@ class ExecutionOptions:
             "total": self.retry_for,
             "statement": self.statement_timeout,
         }
-        session = {**policy.session, **dict(map(_session_setting, self.session))}
         timeouts = {field: value for field, value in seconds.items() if value is not None}
-        return replace(policy, session=session, **timeouts)
+        return replace(_with_session(policy, self.session), **timeouts)
+
+
+def resolve_to_read(name: str | None, session: Iterable[str]) -> ResolvedTarget:
+    """Return the target of --target, with the settings of --set."""
+    target = settings.resolve_target(settings.read(), name)
+    return replace(target, lock_policy=_with_session(target.lock_policy, session))
+
+
+def _with_session(policy: LockPolicy, options: Iterable[str]) -> LockPolicy:
+    return replace(policy, session={**policy.session, **dict(map(_session_setting, options))})
 
 
 def _session_setting(option: str) -> tuple[str, str]:
@@ -223,13 +242,7 @@ execution_options = _collected(
         help="How long a statement that scans no table may run; 0 for no limit."
         f" Default: `statement_timeout` of reconcile.yml, else {WAITS.statement:g}.",
     ),
-    click.option(
-        "--set",
-        "session",
-        multiple=True,
-        metavar="NAME=VALUE",
-        help="A PostgreSQL setting for the run, such as maintenance_work_mem=1GB; can be repeated.",
-    ),
+    set_option,
     click.option("--yes", is_flag=True, help="Run the plan without asking."),
     click.option(
         "--check",
@@ -321,7 +334,9 @@ def output_options(subject: Subject) -> Decorator:
 
 
 def make_job(
-    options: DeclarationOptions, execution: ExecutionOptions | None = None
+    options: DeclarationOptions,
+    execution: ExecutionOptions | None = None,
+    session: Iterable[str] = (),
 ) -> tuple[Job, ResolvedTarget]:
     """Read the settings and the YAML files; options override settings."""
     file = settings.read()
@@ -339,7 +354,7 @@ def make_job(
             "--prune reaches no schema: name one by --schema, under `schemas:` or as `schema:` of a"
             " file"
         )
-    target = settings.resolve_target(file, options.target)
+    target = resolve_to_read(options.target, session)
     if declaration.is_empty and not options.allow_empty:
         message, hint = f"{state} declares nothing", "--allow-empty accepts that"
         raise DeclarationError([Problem(message, None, hint, "no-declaration")])

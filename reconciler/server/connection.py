@@ -114,7 +114,7 @@ def _set_parameters(connection: Connection, settings: Mapping[str, str]) -> None
     limits = (f"SET {name} = {defaults[name]}" for name in LIMITS if name in defaults)
     values = {**FIXED, **defaults, **settings}
     with translated("", connection):
-        connection.execute("; ".join(limits).encode())
+        connection.execute_first("; ".join(limits))
         query, parts = _assignment(values, local=False)
         fires = connection.execute(f"{query}, {IDLE_LIMIT}", parts).fetchall()
         if fires[0]["session_replication_role"] != "origin":

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from itertools import starmap, takewhile
+from itertools import starmap
 from typing import Any
 
 import psycopg
@@ -31,6 +31,8 @@ HINTS = {
     "25P03": "the parameter idle_in_transaction_session_timeout did this",
 }
 # These may end even the statement that changes them: each has a short one of its own.
+LIMIT_REACHED = ("57014", "25P04", "57P05")
+ATTEMPTS = 5
 LIMITS = ("statement_timeout", "transaction_timeout")
 _LAST = "role"  # it may lack the privilege to set the others
 
@@ -60,12 +62,14 @@ class Shared:
 class Connection(psycopg.Connection[Row]):
     """A connection in autocommit mode.
 
-    settings   parameters that every transaction sets for itself; None: the session has its own
-    shared     what `close` gives back to the session; None: nobody else uses the session
+    settings    parameters that every transaction sets for itself; None: the session has its own
+    last_words  the server's messages when it ended the connection
+    shared      what `close` gives back to the session; None: nobody else uses the session
     """
 
     settings: Mapping[str, str] | None = None
     shared: Shared | None = None
+    last_words: str = ""
 
     @property
     def is_idle(self) -> bool:
@@ -83,17 +87,61 @@ class Connection(psycopg.Connection[Row]):
         ]
         if self.settings:
             commands += _assignments(self.settings, server_of(self))
-        command = "; ".join(commands).encode()  # between two, an idle transaction may be ended
-        try:
-            self.execute(command)
-        except psycopg.errors.IdleSessionTimeout:  # nothing is lost with the session
-            self.pgconn.reset()
-            self.pgconn.nonblocking = 1
-            self.execute(command)
+        try:  # in one message: between two, an idle transaction may be ended
+            self.execute_first("; ".join(commands))
         except BaseException:
             with suppress(psycopg.Error):
                 self.rollback()
             raise
+
+    def execute_first(self, commands: str) -> None:
+        """Run commands that disable LIMITS, again where a limit was faster.
+
+        Nothing was done before, so nothing is lost with a session that a limit has ended.
+        """
+        for _ in range(ATTEMPTS - 1):
+            try:
+                self.execute(commands.encode())
+            except psycopg.Error as error:
+                ended_by = error.sqlstate or self._read_last_words()
+                lost = self.closed and not ended_by and not self.last_words
+                if not (ended_by in LIMIT_REACHED or lost) or (self.shared and self.closed):
+                    raise
+                self._start_again()
+            else:
+                return
+        self.execute(commands.encode())
+
+    def _start_again(self) -> None:
+        """Leave a failed transaction, or replace a session that the server has ended."""
+        if self.closed:
+            self.pgconn.reset()
+            self.pgconn.nonblocking = 1
+            self.last_words = ""
+        else:
+            self.rollback()
+
+    def _read_last_words(self) -> str:
+        """Read the server's messages that came with the end; return the SQLSTATE of the last.
+
+        The driver knows only that the connection was lost: a server, or a pooler, may end it while
+        nobody reads, and its message may wait behind the end.
+        """
+        if not self.closed or self.last_words:
+            return ""
+        said, state = [self.pgconn.error_message], b""
+        while result := self.pgconn.get_result():
+            said.append(result.error_message)
+            state = result.error_field(pq.DiagnosticField.SQLSTATE) or state
+        lines = b"\n".join(said).decode(errors="replace").splitlines()
+        fatal = dict.fromkeys(line.partition(":  ")[2] for line in lines)
+        self.last_words = "; ".join(filter(None, fatal))
+        return state.decode()
+
+    def words(self) -> str:
+        """Return the server's messages when it ended the connection; "" for an open one."""
+        self._read_last_words()
+        return self.last_words
 
     @contextmanager
     def transaction(
@@ -191,7 +239,7 @@ def translated(statement: str = "", connection: Connection | None = None) -> Gen
         yield
     except psycopg.Error as e:
         diag = e.diag
-        told = diag.message_primary or (connection and last_words(connection)) or str(e).strip()
+        told = diag.message_primary or (connection and connection.words()) or str(e).strip()
         raise StatementFailed(
             told or type(e).__name__,
             sqlstate=e.sqlstate or "",
@@ -199,16 +247,3 @@ def translated(statement: str = "", connection: Connection | None = None) -> Gen
             hint=diag.message_hint or HINTS.get(e.sqlstate or "", ""),
             sql=statement,
         ) from e
-
-
-def last_words(connection: Connection) -> str:
-    """Return the server's messages that came with the end of a connection; "" without any.
-
-    The driver knows only that the connection was lost: a server, or a pooler, may end it while
-    nobody reads.
-    """
-    if not connection.closed:
-        return ""
-    lines = connection.pgconn.error_message.decode(errors="replace").splitlines()
-    said = takewhile(lambda line: not line.startswith("server closed the connection"), lines)
-    return "; ".join(line.partition(":  ")[2] or line for line in said if line)
