@@ -45,13 +45,15 @@ from reconciler.plan.prove import prove
 from reconciler.plan.questions import ask
 from reconciler.plan.saved import disagreements
 from reconciler.plan.unproven import unproven_by_scratch
-from reconciler.server.connection import Connection, adjust, connect_to_read, rows
+from reconciler.server.connection import Connection, connect_to_read, rows
 from reconciler.server.locks import LockPolicy
 from reconciler.server.scratch import Scratch, scratches
 from reconciler.server.time_limit import time_limit_of_environment
 from reconciler.sql import compose, name, text
 
 STANDBY = "the target is a standby, which only reads: `apply` needs the primary"
+
+Session = Mapping[str, str] | None  # settings of --set
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,7 @@ class Job:
 
 def plan_changes(job: Job) -> Plan:
     """load → introspect → canonicalise → diff → plan → prove."""
-    with connect_to_read(job.target) as connection:
-        adjust(connection, job.session)
+    with connect_to_read(job.target, job.session) as connection:
         return _plan(job, introspect(connection), connection)
 
 
@@ -120,8 +121,7 @@ def assert_same(saved: Plan, job: Job) -> None:
 
     A choice that depends on the size of a table may have been made for another size.
     """
-    with connect_to_read(job.target) as connection:
-        adjust(connection, job.session)
+    with connect_to_read(job.target, job.session) as connection:
         live = introspect(connection)
         _assert_unmoved(saved, live)
         found: list[str] = []
@@ -137,8 +137,7 @@ def assert_same_rollback(
     saved: Plan, target: str, journal: Place, scratch: str, session: Mapping[str, str]
 ) -> None:
     """Plan the rollback again from the journal; raise PlanRefused if that gives another plan."""
-    with connect_to_read(target) as connection:
-        adjust(connection, session)
+    with connect_to_read(target, session) as connection:
         _assert_unmoved(saved, introspect(connection))
     derived, _ = plan_rollback(target, journal, saved.rollback_of, scratch, session)
     if found := disagreements(saved, derived):
@@ -181,14 +180,13 @@ def plan_rollback(
     journal: Place,
     run: int | None,
     scratch: str = "auto",
-    session: Mapping[str, str] | None = None,
+    session: Session = None,
 ) -> tuple[Plan, Job]:
     """Plan the rollback of a run, by default of the last run with changes.
 
     Raises PlanRefused if there is no such run, or if its objects have been changed since.
     """
-    with connect_to_read(target) as connection:
-        adjust(connection, {"row_security": "off", **(session or {})})  # see all rows, or fail
+    with connect_to_read(target, {"row_security": "off", **(session or {})}) as connection:
         assert_trusted(connection, journal)
         of = _to_roll_back(connection, journal.schema, run)
         since = later(connection, journal.schema, of.run.id)
@@ -235,35 +233,28 @@ def _to_roll_back(connection: Connection, journal: str, run: int | None) -> Deta
     return detail(connection, journal, last.id)
 
 
-def read_history(
-    target: str, journal: Place, limit: int, session: Mapping[str, str] | None = None
-) -> list[Run]:
+def read_history(target: str, journal: Place, limit: int, session: Session = None) -> list[Run]:
     """Return the last `limit` runs in the journal, the latest first."""
-    with connect_to_read(target) as connection:
-        adjust(connection, session or {})
+    with connect_to_read(target, session) as connection:
         assert_trusted(connection, journal)
         return runs(connection, journal.schema, limit)
 
 
-def read_run(
-    target: str, journal: Place, run: int, session: Mapping[str, str] | None = None
-) -> Detail:
+def read_run(target: str, journal: Place, run: int, session: Session = None) -> Detail:
     """Return a run with all details in the journal; raise PlanRefused for an unknown run."""
-    with connect_to_read(target) as connection:
-        adjust(connection, session or {})
+    with connect_to_read(target, session) as connection:
         assert_trusted(connection, journal)
         return detail(connection, journal.schema, run)
 
 
 def export_state(
-    target: str, scope: Scope, folder: Path, session: Mapping[str, str] | None = None
+    target: str, scope: Scope, folder: Path, session: Session = None
 ) -> tuple[list[Path], list[str]]:
     """Write the objects in scope as YAML below `folder`; return the files, and notes.
 
     The notes name objects that no kind manages, and leftovers of interrupted builds.
     """
-    with connect_to_read(target) as connection:
-        adjust(connection, session or {})
+    with connect_to_read(target, session) as connection:
         live = introspect(connection)
         notes = [
             *unmanaged(connection, live, scope),

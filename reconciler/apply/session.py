@@ -102,8 +102,7 @@ def prepared(target: str, policy: LockPolicy) -> Generator[Connection]:
 @contextmanager
 def reading(target: str, policy: LockPolicy) -> Generator[Connection]:
     """Open a connection to read as the applier would."""
-    with connect_to_read(target) as connection:
-        adjust(connection, {**SETTINGS, **policy.session})
+    with connect_to_read(target, {**SETTINGS, **policy.session}) as connection:
         yield connection
 
 

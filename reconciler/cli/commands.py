@@ -20,6 +20,7 @@ from reconciler.cli.options import (
     DeclarationOptions,
     ExecutionOptions,
     OutputOptions,
+    ReadingOptions,
     allow_option,
     check_options,
     declaration_options,
@@ -29,7 +30,7 @@ from reconciler.cli.options import (
     journal_owner_option,
     make_job,
     output_options,
-    resolve_to_read,
+    reading_options,
     scratch_option,
     set_option,
     target_option,
@@ -240,7 +241,7 @@ def rollback(
 
 @main.command()
 @run_argument
-@target_option
+@reading_options
 @click.option(
     "--limit",
     metavar="NUMBER",
@@ -249,20 +250,18 @@ def rollback(
     help="The number of runs to list, the latest first. Default: 20.",
 )
 @format_option("history", "run")
-@set_option
 @journal_option
 @journal_owner_option
 def history(
     run: int | None,
-    target: str | None,
+    reading: ReadingOptions,
     limit: int,
     format_name: str | None,
-    session: Sequence[str],
     journal: str | None,
     journal_owner: str | None,
 ) -> int:
     """List recorded runs, or show the changes and steps of a run."""
-    resolved = resolve_to_read(target, session)
+    resolved = reading.resolve()
     given = resolved.lock_policy.session
     place = Place(journal or resolved.journal or JOURNAL, journal_owner or "")
     output = OutputOptions(format_name)
@@ -274,7 +273,7 @@ def history(
 
 
 @main.command()
-@target_option
+@reading_options
 @click.option(
     "--schema",
     "schemas",
@@ -287,10 +286,9 @@ def history(
     required=True,
     help="The folder to write to, which may hold no YAML files yet.",
 )
-@set_option
-def export(target: str | None, schemas: Sequence[str], out: Path, session: Sequence[str]) -> int:
+def export(reading: ReadingOptions, schemas: Sequence[str], out: Path) -> int:
     """Write an existing database as YAML files."""
-    resolved = resolve_to_read(target, session)
+    resolved = reading.resolve()
     bounds = frozenset(schemas or ["*"])
     scope = Scope(bounds, everything="*" in bounds)
     files, notes = pipeline.export_state(resolved.url, scope, out, resolved.lock_policy.session)

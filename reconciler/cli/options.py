@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import wraps
 from pathlib import Path
@@ -82,6 +82,22 @@ set_option = click.option(
     help="A PostgreSQL setting for all that the command does in the database, such as"
     " maintenance_work_mem=1GB; can be repeated.",
 )
+
+
+@dataclass(frozen=True)
+class ReadingOptions:
+    """The database to read, and PostgreSQL's settings."""
+
+    target: str | None
+    session: Sequence[str] = ()
+
+    def resolve(self) -> ResolvedTarget:
+        """Return the target with the settings."""
+        target = settings.resolve_target(settings.read(), self.target)
+        return replace(target, lock_policy=_with_session(target.lock_policy, self.session))
+
+
+reading_options = _collected("reading", ReadingOptions, target_option, set_option)
 
 
 allow_option = click.option(
@@ -198,12 +214,6 @@ class ExecutionOptions:
         }
         timeouts = {field: value for field, value in seconds.items() if value is not None}
         return replace(_with_session(policy, self.session), **timeouts)
-
-
-def resolve_to_read(name: str | None, session: Iterable[str]) -> ResolvedTarget:
-    """Return the target of --target, with the settings of --set."""
-    target = settings.resolve_target(settings.read(), name)
-    return replace(target, lock_policy=_with_session(target.lock_policy, session))
 
 
 def _with_session(policy: LockPolicy, options: Iterable[str]) -> LockPolicy:
@@ -336,7 +346,7 @@ def output_options(subject: Subject) -> Decorator:
 def make_job(
     options: DeclarationOptions,
     execution: ExecutionOptions | None = None,
-    session: Iterable[str] = (),
+    session: Sequence[str] = (),
 ) -> tuple[Job, ResolvedTarget]:
     """Read the settings and the YAML files; options override settings."""
     file = settings.read()
@@ -354,7 +364,7 @@ def make_job(
             "--prune reaches no schema: name one by --schema, under `schemas:` or as `schema:` of a"
             " file"
         )
-    target = resolve_to_read(options.target, session)
+    target = ReadingOptions(options.target, session).resolve()
     if declaration.is_empty and not options.allow_empty:
         message, hint = f"{state} declares nothing", "--allow-empty accepts that"
         raise DeclarationError([Problem(message, None, hint, "no-declaration")])

@@ -55,15 +55,21 @@ def connect(
 
 
 def connect_to_read(
-    target: str, *, application: str = APPLICATION, settings: Mapping[str, str] | None = None
+    target: str, settings: Mapping[str, str] | None = None, *, application: str = APPLICATION
 ) -> Connection:
     """Connect as `connect` does, and let every transaction set the parameters for itself.
 
-    The session keeps none of them: a pooler may lend it to somebody else at any time.
+    The session keeps none of them: a pooler may lend it to somebody else at any time. `settings`
+    are the user's; raises SettingsError for one of FIXED, and StatementFailed.
     """
     connection = _open(target, application)
-    values = {**FIXED, **_defaults(connection), **READING, **(settings or {})}
-    connection.settings = values
+    connection.settings = {**FIXED, **_defaults(connection), **READING}
+    try:
+        if settings:
+            adjust(connection, settings)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
