@@ -176,11 +176,7 @@ def check_plan(
 
 
 def plan_rollback(
-    target: str,
-    journal: Place,
-    run: int | None,
-    scratch: str = "auto",
-    session: Session = None,
+    target: str, journal: Place, run: int | None, scratch: str = "auto", session: Session = None
 ) -> tuple[Plan, Job]:
     """Plan the rollback of a run, by default of the last run with changes.
 

@@ -33,9 +33,11 @@ OTHERS = """
 SET search_path = public; SET work_mem = '3MB'; SET statement_timeout = '77s';
 SELECT pg_advisory_lock(4, 2); CREATE TEMPORARY TABLE kept (id integer)
 """
+# Every transaction begins with its own transaction_read_only.
 STATE = """
 SELECT pg_backend_pid(),
-       (SELECT jsonb_object_agg(name, setting) FROM pg_settings WHERE source = 'session'),
+       (SELECT jsonb_object_agg(name, setting) FROM pg_settings
+        WHERE source = 'session' AND name <> 'transaction_read_only'),
        current_setting('role'), current_setting('search_path'), current_setting('lock_timeout'),
        (SELECT jsonb_agg(format('%s %s %s', classid, objid, mode) ORDER BY classid, objid)
         FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()),

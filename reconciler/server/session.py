@@ -39,7 +39,8 @@ _LAST = "role"  # it may lack the privilege to set the others
 # Whatever is qualified here is PostgreSQL's own under any search_path.
 _BEFORE = b"""
     SELECT (SELECT pg_catalog.jsonb_object_agg(s.name, s.setting) FROM pg_catalog.pg_settings AS s
-            WHERE s.source OPERATOR(pg_catalog.=) 'session') AS settings,
+            WHERE s.source OPERATOR(pg_catalog.=) 'session'
+                  AND s.name OPERATOR(pg_catalog.<>) 'transaction_read_only') AS settings,
            pg_catalog.current_setting('role') AS role,
            EXISTS (SELECT FROM pg_catalog.pg_locks AS l
                    WHERE l.locktype OPERATOR(pg_catalog.=) 'advisory'
