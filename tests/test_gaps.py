@@ -39,9 +39,18 @@ class Gap:
 
 GAPS = {
     "a table becomes a partition of a new one": Gap(
-        """CREATE TABLE public.events (at timestamptz NOT NULL, body text);
-           INSERT INTO public.events SELECT '2025-01-01'::timestamptz + g * interval '1 s', 'b'
-           FROM generate_series(1, 50000) AS g;""",
+        """CREATE TABLE public.events (
+               id serial, at timestamptz NOT NULL, body text, seen bool, PRIMARY KEY (id, at));
+           INSERT INTO public.events (at) SELECT '2025-01-01'::timestamptz + g * interval '1 s'
+           FROM generate_series(1, 50000) AS g;
+           CREATE TABLE public.notes (event int, at timestamptz, CONSTRAINT notes_event
+               FOREIGN KEY (event, at) REFERENCES public.events (id, at));
+           INSERT INTO public.notes SELECT id, at FROM public.events WHERE id < 100;
+           CREATE FUNCTION public.see() RETURNS trigger LANGUAGE plpgsql
+               AS 'BEGIN NEW.seen := true; RETURN NEW; END';
+           CREATE TRIGGER see BEFORE INSERT ON public.events
+               FOR EACH ROW EXECUTE FUNCTION public.see();
+           CREATE PUBLICATION published FOR TABLE public.events;""",
         """
 tables:
   events_old:
@@ -50,14 +59,18 @@ tables:
     values: FOR VALUES FROM (MINVALUE) TO ('2026-01-01')
   events:
     partition_by: range (at)
-    columns: {at: {type: timestamptz, not_null: true}, body: text}
+    columns: {id: serial, at: {type: timestamptz, not_null: true}, body: text, seen: bool}
+    constraints: {events_pkey: {primary_key: [id, at]}}
   events_2026:
     partition_of: events
     values: FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')""",
-        "SELECT count(*) >= 50000 FROM public.events",
+        """SELECT count(*) >= 50000 AND EXISTS (SELECT FROM pg_publication_tables)
+              AND (SELECT conrelid = 'public.notes'::regclass
+                      AND confrelid = 'public.events'::regclass
+                   FROM pg_constraint WHERE conname = 'notes_event') FROM public.events""",
         (True,),
-        "INSERT INTO public.events VALUES ('2025-06-01', 'new')",
-        "SELECT count(*) FROM public.events WHERE body = 'new'",
+        "INSERT INTO public.events (at, body) VALUES ('2025-06-01', 'new')",
+        "SELECT count(*) FROM public.events WHERE body = 'new' AND seen",
     ),
     "a policy is split into four": Gap(
         """DO $$ BEGIN CREATE ROLE gap_user; EXCEPTION WHEN duplicate_object OR unique_violation

@@ -57,6 +57,7 @@ CASE_OF = {
     "drop dependents before altering one way": "enum/value_added_with_changed_triggers",
     "own parts around reparenting": "table/inherits",
     "leave parent before its change": "table/detached_partition_keeps_keys_and_indexes",
+    "drop reference before leaving parent": "table/detached_with_a_foreign_key_dropped",
     "join parent after its change": "table/inherits",
     "attach partition after index": "index/partition_indexes_named",
     "detach partition before index": "table/detached_partition_keeps_keys_and_indexes",

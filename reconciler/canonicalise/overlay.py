@@ -19,12 +19,12 @@ from reconciler.kinds import KINDS
 from reconciler.model.companion import goes_along
 from reconciler.model.declared import NumbersNames, declared_arguments
 from reconciler.model.inheritance import Inheriting, filled, in_place_of, inherited_by, parents_of
-from reconciler.model.markers import GuardsRows
 from reconciler.model.object import Object
 from reconciler.model.owned import GrantsOf, Owned, owner_of
 from reconciler.model.partitioned import PartitionedObject
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration, Scope, State
+from reconciler.model.successor import FollowsName
 
 _GRANTS = "grants"  # in an exclusive list: roles that are not listed have no privileges
 
@@ -56,8 +56,8 @@ def overlay(
 
     `spelled` and `renamed` as in Desired; by default the spellings of live routines. A new table
     that swallows the table of its name as a partition takes over its owner, privileges and row
-    security. Raises DeclarationError for objects whose table, schema, role or name is not to be
-    had.
+    security, and what follows its name. Raises DeclarationError for objects whose table, schema,
+    role or name is not to be had.
     """
     spelled = _spelled_as_live(live.state, declaration) if spelled is None else spelled
     source = {spelled.get(r, r): r for r in declaration.objects}
@@ -78,8 +78,9 @@ def overlay(
     for ref, origin in source.items():
         obj, current = declared[ref], before.get(ref)
         objects[ref] = _laid_over(obj, current, origin, declaration, (live, scope))
-    objects |= _guards_of(predecessors.keys(), renamed, live.state, declaration)
-    dropped |= _dropped_along(live.state, declared, objects)
+    following, lost = _following_names(predecessors.keys(), renamed, live.state, declaration)
+    objects |= following
+    dropped |= lost | _dropped_along(live.state, declared, objects)
     if problems := name_conflicts(live, declaration, declared, source, dropped):
         raise DeclarationError(problems)
     objects = {r: o for r, o in objects.items() if r in declared or r not in dropped}
@@ -140,18 +141,25 @@ def _predecessors(
     return {new: in_place_of(declared[new], old) for new, old in swallowed.items()}
 
 
-def _guards_of(
+def _following_names(
     replaced: Set[Ref], renamed: Mapping[Ref, Ref], live: State, declaration: Declaration
-) -> dict[Ref, Object]:
-    """Copy the policies of renamed tables to the tables that take their place."""
+) -> tuple[dict[Ref, Object], set[Ref]]:
+    """Find what follows the names of renamed tables to the tables that take their places.
+
+    Return the objects that nobody declares, and what the old tables lose.
+    """
     named = declaration.objects.keys() | declaration.absent.keys()
-    copies = (
-        guard.on_relation(new)
-        for new in replaced
-        for guard in live.living_on(renamed[new])
-        if isinstance(guard, GuardsRows)
-    )
-    return {copy.ref: copy for copy in copies if copy.ref not in named}
+    found, lost = dict[Ref, Object](), set[Ref]()
+    for obj in (o for o in live.objects.values() if isinstance(o, FollowsName)):
+        for new in replaced:
+            follower = found.get(obj.ref, obj)
+            assert isinstance(follower, FollowsName)
+            moved = follower.following_name(renamed[new], new)
+            if moved is not None and moved.ref not in named:
+                found[moved.ref] = moved
+            if moved is not None and moved.ref != obj.ref and not obj.stays_on_partition:
+                lost.add(obj.ref)
+    return found, lost - named
 
 
 def _dropped_along(

@@ -7,8 +7,9 @@ without it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from hashlib import sha256
 
 from reconciler.diff.diff import Difference
 from reconciler.model.context import PlanningContext
@@ -17,6 +18,7 @@ from reconciler.model.inheritance import parents_of
 from reconciler.model.object import Object
 from reconciler.model.partitioned import PartitionedObject
 from reconciler.model.ref import Ref
+from reconciler.model.reserved_names import OLD_PREFIX
 from reconciler.model.state import Declaration, Scope, State
 from reconciler.model.statement import Statement
 
@@ -42,7 +44,7 @@ def find_renamings(
     """Find renamings of declared objects existing under old names, tables first."""
     search = _Search(live, declaration, scope, context)
     old_names: dict[Ref, Ref] = {}  # of renamed objects, by the new names
-    aside = {ref: replace(ref, name=name) for ref, name in declaration.moved_aside.items()}
+    aside = {ref: replace(ref, name=moved_aside(ref)) for ref in declaration.moved_aside}
     found = [search.renaming(old, ref) for old, ref in aside.items()]
     for ref, obj in sorted(declaration.objects.items(), key=lambda item: item[0].on is not None):
         on = old_names.get(ref.on, ref.on) if ref.on else None
@@ -54,7 +56,17 @@ def find_renamings(
                 found.append(search.renaming(old, ref))
         if old is not None:
             found += search.renamings_of_parts(obj, old)
+    for ref, old in old_names.items():
+        if old in declaration.objects and old in parents_of(declaration.objects[ref]):
+            found += search.names_given_up(old, ref, {r.was for r in found})
+    for old, ref in aside.items():
+        found += search.names_taken_back(old, ref, {old: new for new, old in old_names.items()})
     return found
+
+
+def moved_aside(ref: Ref) -> str:
+    """Return the name under which an object waits to be dropped whose name another takes."""
+    return OLD_PREFIX + sha256(str(ref).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
@@ -78,6 +90,48 @@ class _Search:
         statement = self.live[old].model_copy(update={"ref": on_renamed}).renamed_to(ref.name)
         described = Difference(field="name", live=old.name, wanted=ref.name)
         return Renaming(old, replace(on_renamed, name=ref.name), statement, described)
+
+    def names_given_up(self, old: Ref, ref: Ref, renamed: Set[Ref]) -> Iterator[Renaming]:
+        """Rename the indexes of a table that becomes a partition, for those of its parent."""
+        claimed = {o.relation_name for r, o in self.declaration.objects.items() if r.on == old} - {
+            None
+        }
+        taken = {(o.ref.schema, o.relation_name) for o in self.live.objects.values()}
+        for obj in self.live.living_on(old):
+            if not isinstance(obj, PartitionedObject) or obj.ref in renamed:
+                continue
+            own = replace(obj.ref, on=ref, name=obj.default_on(ref))
+            if obj.relation_name in claimed and (own.schema, own.name) not in taken:
+                yield self.renaming(obj.ref, own)
+
+    def names_taken_back(
+        self, old: Ref, aside: Ref, names: Mapping[Ref, Ref]
+    ) -> Iterator[Renaming]:
+        """Rename indexes of a table moved aside, and their copies on a partition in its place.
+
+        `names` maps the old names of renamed tables to the new ones.
+        """
+        for obj in self.live.living_on(old):
+            copies = self.context.partition_copies.get(obj.ref, {})
+            for table in copies.keys() & names.keys():
+                copy, final = copies[table], self._declared_equal(obj, names[table])
+                if final is None or final.name == copy.name:
+                    continue
+                if obj.ref.name == final.name:
+                    yield self.renaming(
+                        obj.ref, replace(obj.ref, on=aside, name=moved_aside(obj.ref))
+                    )
+                made = obj.model_copy(update={"ref": replace(final, name=copy.name)})
+                described = Difference(field="name", live=copy.name, wanted=final.name)
+                was = replace(final, on=table, name=copy.name)
+                yield Renaming(was, final, made.renamed_to(final.name), described)
+
+    def _declared_equal(self, obj: Object, table: Ref) -> Ref | None:
+        """Return the index or constraint that is declared on a table, equal but for the name."""
+        if not isinstance(obj, PartitionedObject) or obj.relation_name is None:
+            return None
+        declared = (o for o in self.declaration.objects.values() if o.ref.on == table)
+        return next((o.ref for o in declared if obj.equals(o.as_state())), None)
 
     def renamings_of_parts(self, obj: Object, old: Ref) -> Iterator[Renaming]:
         """Rename the parts of a live object not managed as objects, like enum values."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from hashlib import sha256
 
 from pydantic import ValidationError
 
+from reconciler.diff.renames import moved_aside
 from reconciler.errors import PlanRefused
 from reconciler.journal.history import Detail, Later, Touched
 from reconciler.kinds import KINDS
@@ -19,7 +19,6 @@ from reconciler.model.declared import RenamesParts
 from reconciler.model.inheritance import parents_of
 from reconciler.model.object import InlinePart, Object
 from reconciler.model.ref import Ref
-from reconciler.model.reserved_names import OLD_PREFIX
 from reconciler.model.state import Declaration, State
 from reconciler.model.statement import HazardKind
 from reconciler.plan.plan import Renamed
@@ -61,7 +60,7 @@ def rollback_declaration(
         Declaration(
             objects={**rollback.child_tables(), **objects},
             absent={**rollback.absent, **rollback.tables_moved_aside},
-            moved_aside={r: aside.name for r, aside in rollback.moved_aside.items()},
+            moved_aside=rollback.moved_aside.keys(),
             schemas=frozenset(t.ref.schema for t in of.touched),
             recorded=True,
         ),
@@ -113,7 +112,7 @@ class _Rollback:
     def moved_aside(self) -> dict[Ref, Ref]:
         """Map tables that took the name of a renamed one to the names under which they go."""
         return {
-            r.was: replace(r.was, name=OLD_PREFIX + sha256(str(r.was).encode()).hexdigest()[:12])
+            r.was: replace(r.was, name=moved_aside(r.was))
             for r in self.renames
             if r.part is None
             and r.was != r.becomes

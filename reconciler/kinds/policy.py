@@ -16,11 +16,12 @@ from reconciler.model.object import Object, PlanningContext
 from reconciler.model.privileges import PUBLIC
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Hazard, HazardKind, Statement
+from reconciler.model.successor import FollowsName
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, joined, name, raw, text
 
 
-class Policy(CommitsTogether, GuardsRows):
+class Policy(CommitsTogether, GuardsRows, FollowsName):
     """A row security policy; all changes to a table's policies share one transaction."""
 
     kind: ClassVar[str] = "policy"

@@ -14,6 +14,7 @@ from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
 from reconciler.model.ref import Ref, split_name
 from reconciler.model.statement import Hazard, HazardKind, Lock, Statement
+from reconciler.model.successor import FollowsName
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
 from reconciler.sql import compose, joined, literal, name, raw, text
@@ -41,7 +42,7 @@ class Member(BaseModel):
         return compose("TABLE ONLY {}{}{}", raw(table), columns, where)
 
 
-class Publication(Owned):
+class Publication(FollowsName, Owned):
     """A publication for logical replication; `tables` may be a list of names."""
 
     kind: ClassVar[str] = "publication"
@@ -154,6 +155,13 @@ class Publication(Owned):
             {Ref("table", n[0], n[1]) for n in names if len(n) > 1}
             | {Ref("schema", "", s) for s in self.schemas}
         )
+
+    def following_name(self, old: Ref, new: Ref) -> Self | None:
+        was, is_now = (text(name(r.schema, r.name)) for r in (old, new))
+        if was not in self.tables:
+            return None
+        tables = {is_now if t == was else t: m for t, m in self.tables.items()}
+        return self.model_copy(update={"tables": dict(sorted(tables.items()))})
 
     def required_versions(self) -> Mapping[str, int]:
         return {

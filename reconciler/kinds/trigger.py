@@ -22,6 +22,7 @@ from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import is_fill_trigger, is_shadow_trigger
 from reconciler.model.statement import Statement
+from reconciler.model.successor import FollowsName
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
 from reconciler.sql import closing, compose, joined, name, raw, text
@@ -40,7 +41,7 @@ class Referencing(BaseModel):
     new_table: str | None = Field(default=None, description="rows after the statement")
 
 
-class Trigger(Overriding):
+class Trigger(Overriding, FollowsName):
     """A trigger; exactly one of `before`, `after` and `instead_of` lists the events.
 
     A partition inherits the parent's triggers, and lists a trigger only if enabled differently.
@@ -215,6 +216,14 @@ class Trigger(Overriding):
     @property
     def overrides(self) -> bool:
         return self.inherited
+
+    def following_name(self, old: Ref, new: Ref) -> Self | None:
+        return None if self.inherited else super().following_name(old, new)
+
+    @property
+    def stays_on_partition(self) -> bool:
+        """Whether the trigger stays: PostgreSQL copies triggers for each row to partitions."""
+        return self.for_each == "statement"
 
     def restate_overrides(
         self, changed: Object, old: Object, context: PlanningContext

@@ -32,11 +32,15 @@ def bound_check(table: Ref) -> str:
 
 
 def prove_bound(
-    table: InheritableTable, now: Ref, statements: Sequence[Statement], context: PlanningContext
+    table: InheritableTable,
+    now: Ref,
+    statements: Sequence[Statement],
+    context: PlanningContext,
+    built: Sequence[Ref] = (),
 ) -> BoundProof | None:
     """Add a CHECK of the bound to the table, under its name `now`; None where a scan is as good.
 
-    `statements` alter the table into the partition.
+    `statements` alter the table into the partition, and build the indexes `built` of its parent.
     """
     scan = table.attach_hazards(context)
     if not scan or table.ref not in context.bounds or context.size(table.ref).quickly_read:
@@ -68,7 +72,7 @@ def prove_bound(
         undo=(),
         question=question,
     )
-    proven = {"hazards": (), "question": None}
+    proven = {"hazards": tuple(_blocked(table, i, context) for i in built), "question": None}
     attach = [s.model_copy(update=proven) if s.hazards == scan else s for s in statements]
     after = compose("ALTER TABLE {} DROP CONSTRAINT {}", table.sql_name(), check)
     return BoundProof(
@@ -76,3 +80,12 @@ def prove_bound(
         attach,
         Statement(sql=text(after), lock="ACCESS EXCLUSIVE", relation=table.ref.identity, undo=()),
     )
+
+
+def _blocked(table: InheritableTable, index: Ref, context: PlanningContext) -> Hazard:
+    """Return the hazard of an index that ATTACH PARTITION builds."""
+    reason = (
+        f"nobody can read or write {table.ref.identity} ({context.size(table.ref).description}) "
+        f"while {index} is built: create it on the table before"
+    )
+    return Hazard(hazard=HazardKind.BLOCKS_READS, reason=reason)

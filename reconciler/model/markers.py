@@ -18,7 +18,7 @@ class HiddenDependency(Object):
 
 
 class GuardsRows(Object):
-    """An object deciding which rows of a table a role sees: wanted on a table in its place too."""
+    """An object deciding which rows of a table a role sees."""
 
 
 class PlatformDependent(Object):

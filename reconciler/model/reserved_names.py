@@ -76,7 +76,7 @@ BUILD_NAME = f"^{BUILD_PREFIX}[0-9a-f]{{12}}(_old)?$"
 AS_OWNER_PREFIX = "reconcile_as_owner_"
 
 # Prefix of a data type or function, until its replacement in the same transaction is complete, and
-# of a table that a rollback drops for the one of which it has taken the name.
+# of a table, and its indexes, that a rollback drops for the one of which it has taken the name.
 OLD_PREFIX = "reconcile_old_"
 
 # Prefix of a check constraint that proves NOT NULL while the column is set NOT NULL (14 to 17).

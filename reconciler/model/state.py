@@ -178,8 +178,8 @@ class Declaration:
     to be dropped. `exclusive` maps a ref to the kinds of children of which the declaration is
     complete. `search_path` maps a ref to its file's schema, `positions` a ref and a key (""
     for the entry) to file, line and column. A `recorded` declaration was read from a database,
-    complete and with SQL as PostgreSQL prints it, apart from routine bodies. `moved_aside` maps
-    live tables to names under which they wait to be dropped, for others take their names.
+    complete and with SQL as PostgreSQL prints it, apart from routine bodies. `moved_aside` are live
+    tables to be dropped whose names others take.
     """
 
     objects: Mapping[Ref, Object] = field(default_factory=dict[Ref, Object])
@@ -192,7 +192,7 @@ class Declaration:
     checks: Mapping[str, Any] = field(default_factory=dict[str, Any])
     schemas: frozenset[str] = frozenset()
     recorded: bool = False
-    moved_aside: Mapping[Ref, str] = field(default_factory=dict[Ref, str])
+    moved_aside: Set[Ref] = frozenset()
 
     @property
     def own_schemas(self) -> frozenset[str]:

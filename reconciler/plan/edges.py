@@ -273,6 +273,13 @@ RULES = (
     ),
     # Only if no other rule is in the way.
     Rule(
+        "drop reference before leaving parent",
+        "A foreign key to a partitioned table is dropped before a partition is detached because "
+        "PostgreSQL refuses to detach rows that are referenced.",
+        inheritance.drop_reference_before_leaving_parent,
+        optional=True,
+    ),
+    Rule(
         "drop overload before creating caller",
         "An overload is dropped before a caller is created because its call would be ambiguous.",
         overloads.drop_overload_before_creating_caller,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from reconciler.diff.diff import Change
 from reconciler.diff.inherited import context_of_reparenting, with_inherited
-from reconciler.diff.renames import Renaming
+from reconciler.diff.renames import Renaming, refs_after
 from reconciler.introspect.notices import unfinished_notices
 from reconciler.model.declared import without_defaults_of_files
 from reconciler.model.object import PlanningContext
@@ -66,7 +66,8 @@ class PlanInfo:
 def make_plan(comparison: Comparison, info: PlanInfo) -> Plan:
     """Order the changes into steps; a pure function. Raises PlanError if no order works."""
     changes, live, desired = comparison.changes, comparison.live, comparison.desired
-    context = context_of_reparenting(changes, live, desired, comparison.context)
+    context = _leftovers_renamed(comparison.context, comparison.renamings)
+    context = context_of_reparenting(changes, live, desired, context)
     paths = SearchPaths(desired, changes, context)
     operations = collect_operations(
         changes,
@@ -112,6 +113,17 @@ def make_plan(comparison: Comparison, info: PlanInfo) -> Plan:
         awaited=tuple(info.awaited),
         rollback_of=info.rollback_of,
     ).sealed()
+
+
+def _leftovers_renamed(context: PlanningContext, renamings: Sequence[Renaming]) -> PlanningContext:
+    """Return the context with the leftovers on the tables as these are called by then."""
+    now = refs_after(context.leftovers, renamings)
+    leftovers = {
+        now[ref]: replace(left, made=left.made.model_copy(update={"ref": now[ref]}))
+        for ref, left in context.leftovers.items()
+    }
+    unwanted = frozenset(now.get(r, r) for r in context.unwanted)
+    return replace(context, leftovers=leftovers, unwanted=unwanted)
 
 
 def _planned_changes(operations: Operations, desired: State) -> Iterator[Planned]:
@@ -179,7 +191,7 @@ def _fingerprint(operations: Operations, comparison: Comparison) -> dict[str, st
         return {}
     if not operations.actions:
         return fingerprint_of_unchanged(comparison.declared, target)
-    return fingerprint_of(operations, target, renamings, operations.context.leftovers)
+    return fingerprint_of(operations, target, renamings, comparison.context.leftovers)
 
 
 def _touched(changes: Sequence[Change], before: State, desired: State) -> tuple[Ref, ...]:

@@ -20,7 +20,12 @@ from reconciler.plan.operations import Operation, Operations
 from reconciler.plan.rewrites import combine_rewrites
 from reconciler.plan.rules.names import free_name_first
 from reconciler.plan.step import Step
-from reconciler.plan.swap import is_quick, proofs_of_bounds, taking_freed_names
+from reconciler.plan.swap import (
+    is_quick,
+    leave_validations,
+    proofs_of_bounds,
+    taking_freed_names,
+)
 
 
 def steps_in_order(
@@ -42,6 +47,7 @@ def steps_in_order(
     blocks = _blocks(operations, graph)
     swapped = taking_freed_names(operations, graph, renamings, blocks)
     proofs = proofs_of_bounds(operations, swapped, renamings)
+    validations = leave_validations(operations, swapped)
     statements = sum(map(len, operations.statements.values())) + 3 * len(proofs)
     finder = LockFinder(operations, whole, renamings)
     writer = _StepWriter(len(str(statements + len(renamings))), finder)
@@ -51,6 +57,8 @@ def steps_in_order(
         _write_block(writer, operations, graph, predecessors, block, same_transaction=True)
     for operation, proof in proofs.items():
         writer.write(operation, [(operation, "alter", proof.after)], ())
+    for operation, last in validations.items():
+        writer.write(operation, [(operation, operations.actions[operation], s) for s in last], ())
     for block in [b for b in blocks if b[0] not in swapped]:
         _write_block(writer, operations, graph, predecessors, block)
     return _numbered(writer.steps)

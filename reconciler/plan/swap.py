@@ -12,7 +12,9 @@ from reconciler.kinds import KINDS
 from reconciler.model.bound_proof import BoundProof, bound_check, prove_bound
 from reconciler.model.inheritance import parents_of
 from reconciler.model.object import InlinePart
+from reconciler.model.partitioned import PartitionedObject
 from reconciler.model.ref import Ref
+from reconciler.model.statement import Statement
 from reconciler.model.table_like import InheritableTable
 from reconciler.plan.graph import Graph, inverted
 from reconciler.plan.operations import Operation, Operations, Phase
@@ -36,10 +38,13 @@ def taking_freed_names(
     predecessors, found = inverted(graph), set[Operation]()
     takers = [o for o in graph if _takes(o, operations, renamings)]
     tables = {o.ref for o in takers} | {r.becomes for r in renamings}
-    completing = [o for o in graph if _completes(o, operations, tables)]
+    new = {o.ref for o in takers if not o.drops}
+    completing = [
+        o for o in graph if _completes(o, operations, tables) or _follows(o, operations, new)
+    ]
     for operation in [*takers, *completing] if takers else ():
         needed = _closure(operation, predecessors, block_of)
-        if all(is_quick(operations, o) for o in needed):
+        if all(is_quick(operations, o) or validation_of(operations, o) for o in needed):
             found |= needed
     return found
 
@@ -71,6 +76,14 @@ def _completes(operation: Operation, operations: Operations, tables: Set[Ref]) -
     return operation.ref.on in tables or bool({*parents_of(obj)} & tables)
 
 
+def _follows(operation: Operation, operations: Operations, new: Set[Ref]) -> bool:
+    """Tell whether an existing object refers to a new table under the freed name from then on."""
+    ref = operation.ref
+    if ref not in operations.live or ref not in operations.desired:
+        return False
+    return bool({n.on or n for n in operations.desired.needs(ref)} & new)
+
+
 def _closure(
     operation: Operation, predecessors: Graph[Operation], block_of: Mapping[Operation, Block]
 ) -> set[Operation]:
@@ -86,10 +99,33 @@ def _closure(
 
 def is_quick(operations: Operations, operation: Operation) -> bool:
     """Tell whether all statements run for a moment only, and in a transaction block."""
-    return all(
-        s.transactional and not (s.own_transaction or s.before_swap or s.long or s.fill)
-        for s in operations.statements[operation]
-    )
+    return all(map(_is_quick, operations.statements[operation]))
+
+
+def _is_quick(statement: Statement) -> bool:
+    alone = statement.own_transaction or statement.before_swap
+    return statement.transactional and not (alone or statement.long or statement.fill)
+
+
+def validation_of(operations: Operations, operation: Operation) -> list[Statement]:
+    """Return the last statements of an operation that validate what the quick ones have added.
+
+    Empty if all are quick, or others are not.
+    """
+    statements = operations.statements[operation]
+    slow = next((n for n, s in enumerate(statements) if not _is_quick(s)), len(statements))
+    last = statements[slow:] if slow else []
+    return last if all(s.long and s.own_transaction and s.transactional for s in last) else []
+
+
+def leave_validations(
+    operations: Operations, swapped: Set[Operation]
+) -> dict[Operation, list[Statement]]:
+    """Take the validations out of the operations of the renamings' transaction; return them."""
+    found = {o: last for o in sorted(swapped) if (last := validation_of(operations, o))}
+    for operation, last in found.items():
+        operations.statements[operation] = operations.statements[operation][: -len(last)]
+    return found
 
 
 # -- bounds proven beforehand ----------------------------------------------------------------------
@@ -109,12 +145,24 @@ def proofs_of_bounds(
             continue
         now = next((r.was for r in renamings if r.becomes == table.ref and not r.part), table.ref)
         statements = operations.statements[operation]
-        proof = prove_bound(table, now, statements, operations.context)
+        built = _built_by_attaching(operations, table.ref)
+        proof = prove_bound(table, now, statements, operations.context, built)
         if proof is not None:
             found[operation] = proof
             operations.statements[operation] = list(proof.attach)
             _keep_leftover(operations, table.ref)
     return found
+
+
+def _built_by_attaching(operations: Operations, table: Ref) -> list[Ref]:
+    """List the indexes of the parent that the table has no equal of."""
+    own = [o for o in operations.live.living_on(table) if isinstance(o, PartitionedObject)]
+    return [
+        ref
+        for ref, obj in operations.desired.inherited(table).items()
+        if isinstance(obj, PartitionedObject) and obj.relation_name is not None
+        if not any(obj.equals(o) for o in own)
+    ]
 
 
 def _has_key(

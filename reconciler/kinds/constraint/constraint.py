@@ -11,7 +11,11 @@ from typing import ClassVar, Self
 
 from reconciler.kinds.constraint.catalog import query
 from reconciler.kinds.constraint.definition import ConstraintDefinition, column_list
-from reconciler.kinds.constraint.foreign_keys import create_leaves_first, must_be_valid
+from reconciler.kinds.constraint.foreign_keys import (
+    create_leaves_first,
+    must_be_valid,
+    referencing,
+)
 from reconciler.kinds.constraint.foreign_keys import reused_by as reused_by_foreign_key
 from reconciler.kinds.constraint.keys import (
     can_build_before,
@@ -34,6 +38,7 @@ from reconciler.model.reserved_names import (
 from reconciler.model.resumption import Resumable
 from reconciler.model.row_identity import IdentifiesRows
 from reconciler.model.statement import Hazard, HazardKind, Statement, TypeConversion
+from reconciler.model.successor import FollowsName
 from reconciler.model.suspension import Suspendable
 from reconciler.model.type_change import FollowsTypeChange
 from reconciler.server.capabilities import Server
@@ -41,7 +46,9 @@ from reconciler.server.connection import Row
 from reconciler.sql import compose, text
 
 
-class Constraint(Suspendable, FollowsTypeChange, Resumable, IdentifiesRows, ConstraintDefinition):
+class Constraint(
+    Suspendable, FollowsTypeChange, Resumable, IdentifiesRows, FollowsName, ConstraintDefinition
+):
     """A check, unique, primary key, foreign key or exclusion constraint."""
 
     kind: ClassVar[str] = "constraint"
@@ -92,6 +99,13 @@ class Constraint(Suspendable, FollowsTypeChange, Resumable, IdentifiesRows, Cons
 
     def is_inherited_by(self, child: Inheriting) -> bool:
         return not self.no_inherit if self.check is not None else child.is_partition
+
+    def following_name(self, old: Ref, new: Ref) -> Self | None:
+        """Return a foreign key of another table, with a reference to `new`."""
+        references = referencing(self.references, old, new)
+        if references is None or self.ref.on == old:
+            return None
+        return self.model_copy(update={"references": references})
 
     @property
     def identifies_rows(self) -> bool:

@@ -13,12 +13,21 @@ from reconciler.model.object import PlanningContext
 from reconciler.model.partitioned import leaf_partitions
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
+from reconciler.sql import name, text
 
 
 def must_be_valid(constraint: ConstraintDefinition, context: PlanningContext) -> bool:
     """Return whether PostgreSQL refuses NOT VALID for the constraint."""
     is_partitioned = constraint.foreign_key is not None and constraint.partitioned
     return is_partitioned and not context.server.has_plain_not_valid_everywhere
+
+
+def referencing(references: str | None, old: Ref, new: Ref) -> str | None:
+    """Return a reference to `old` as one to `new`; None for a reference to another table."""
+    before, after = (text(name(r.schema, r.name)) for r in (old, new))
+    if references is None or not references.startswith(f"{before}("):
+        return None
+    return after + references.removeprefix(before)
 
 
 def create_leaves_first(

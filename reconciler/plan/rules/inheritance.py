@@ -64,6 +64,16 @@ def leave_parent_before_its_change(operations: Operations) -> Iterator[RefPair]:
             yield table, change.ref
 
 
+def drop_reference_before_leaving_parent(operations: Operations) -> Iterator[Pair]:
+    """Drop foreign keys that refer to a partitioned table before a partition leaves it."""
+    for table, (old, new) in reparented(operations.changes).items():
+        left = {*old} - {*new}
+        for obj in operations.live.objects.values() if left else ():
+            needs = {n.on or n for n in operations.live.needs(obj.ref)}
+            if obj.ref.on not in {None, table, *left} and needs & left:
+                yield operations.drop_of(obj.ref), operations.create_of(table)
+
+
 def join_parent_after_its_change(operations: Operations) -> Iterator[RefPair]:
     """Let a table join a parent after the parent's parts have changed."""
     for change, table, (old, new) in _reparented_pairs(operations):
@@ -210,10 +220,14 @@ def create_own_part_before_parents(operations: Operations) -> Iterator[RefPair]:
 
 
 def create_part_after_dropping_inherited(operations: Operations) -> Iterator[RefPair]:
-    """Create a part after dropping parents' parts and same-named parts of child tables."""
+    """Create a part after dropping parents' parts and same-named parts of child tables.
+
+    A table that loses all parents gets its own parts afterwards.
+    """
     dropped = [c.ref for c in operations.changes if c.desired is None]
     for change in _new_parts(operations):
-        parents = _parents(change.ref, operations.live)
+        table = operations.desired.get(change.ref.on) if change.ref.on else None
+        parents = _parents(change.ref, operations.live) if parents_of(table) else ()
         for ref in dropped:
             if ref.on in parents or _is_in_the_way(ref, change.desired, operations.live):
                 yield ref, change.ref

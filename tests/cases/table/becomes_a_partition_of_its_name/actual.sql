@@ -1,5 +1,11 @@
 CREATE SEQUENCE public.ev_seq;
-CREATE TABLE public.events (id bigint NOT NULL DEFAULT nextval('public.ev_seq'), at timestamptz NOT NULL, who name, body text);
+CREATE TABLE public.events (id bigint NOT NULL DEFAULT nextval('public.ev_seq'), at timestamptz NOT NULL, who name, body text, CONSTRAINT events_pkey PRIMARY KEY (id, at));
+CREATE INDEX events_who ON public.events (who);
+CREATE TABLE public.notes (event bigint, at timestamptz, CONSTRAINT notes_event FOREIGN KEY (event, at) REFERENCES public.events (id, at));
+CREATE FUNCTION public.noted() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TRIGGER each_row BEFORE INSERT ON public.events FOR EACH ROW EXECUTE FUNCTION public.noted();
+CREATE TRIGGER once AFTER INSERT ON public.events FOR EACH STATEMENT EXECUTE FUNCTION public.noted();
+CREATE PUBLICATION published FOR TABLE public.events;
 INSERT INTO public.events (at, who) SELECT '2025-01-01'::timestamptz + g * interval '1 hour', 'a' FROM generate_series(1, 100) AS g;
 ALTER TABLE public.events ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON public.events USING (who = current_user);
