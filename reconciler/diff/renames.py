@@ -56,11 +56,11 @@ def find_renamings(
                 found.append(search.renaming(old, ref))
         if old is not None:
             found += search.renamings_of_parts(obj, old)
-    for ref, old in old_names.items():
-        if old in declaration.objects and old in parents_of(declaration.objects[ref]):
-            found += search.names_given_up(old, ref, {r.was for r in found})
+    new_names = {old: ref for ref, old in old_names.items()}
+    for old, ref in new_names.items():
+        found += search.names_given_up(old, ref, {r.was for r in found})
     for old, ref in aside.items():
-        found += search.names_taken_back(old, ref, {old: new for new, old in old_names.items()})
+        found += search.names_taken_back(old, ref, new_names)
     return found
 
 
@@ -92,7 +92,9 @@ class _Search:
         return Renaming(old, replace(on_renamed, name=ref.name), statement, described)
 
     def names_given_up(self, old: Ref, ref: Ref, renamed: Set[Ref]) -> Iterator[Renaming]:
-        """Rename the indexes of a table that becomes a partition, for those of its parent."""
+        """Rename the indexes of a table that becomes a partition of a new table of its name."""
+        if old not in parents_of(self.declaration.objects[ref]):
+            return
         claimed = {o.relation_name for r, o in self.declaration.objects.items() if r.on == old} - {
             None
         }

@@ -5,7 +5,7 @@ An application that meets the old name between the two would find nothing, or an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 from reconciler.diff.renames import Renaming
 from reconciler.kinds import KINDS
@@ -37,16 +37,26 @@ def taking_freed_names(
     block_of = {operation: block for block in blocks for operation in block}
     predecessors, found = inverted(graph), set[Operation]()
     takers = [o for o in graph if _takes(o, operations, renamings)]
-    tables = {o.ref for o in takers} | {r.becomes for r in renamings}
-    new = {o.ref for o in takers if not o.drops}
-    completing = [
-        o for o in graph if _completes(o, operations, tables) or _follows(o, operations, new)
-    ]
-    for operation in [*takers, *completing] if takers else ():
+    for operation in _along_with(takers, operations, graph, renamings):
         needed = _closure(operation, predecessors, block_of)
-        if all(is_quick(operations, o) or validation_of(operations, o) for o in needed):
+        if all(_commits_quickly(operations, o) for o in needed):
             found |= needed
     return found
+
+
+def _along_with(
+    takers: Sequence[Operation],
+    operations: Operations,
+    graph: Graph[Operation],
+    renamings: Sequence[Renaming],
+) -> Iterator[Operation]:
+    """Yield the operations that take freed names, complete the new tables, or refer to them."""
+    tables = {o.ref for o in takers} | {r.becomes for r in renamings}
+    new = {o.ref for o in takers if not o.drops}
+    yield from takers
+    for operation in graph if takers else ():
+        if _completes(operation, operations, tables) or _follows(operation, operations, new):
+            yield operation
 
 
 def _takes(operation: Operation, operations: Operations, renamings: Sequence[Renaming]) -> bool:
@@ -105,6 +115,11 @@ def is_quick(operations: Operations, operation: Operation) -> bool:
 def _is_quick(statement: Statement) -> bool:
     alone = statement.own_transaction or statement.before_swap
     return statement.transactional and not (alone or statement.long or statement.fill)
+
+
+def _commits_quickly(operations: Operations, operation: Operation) -> bool:
+    """Tell whether an operation is quick, but for a validation that can be left for later."""
+    return is_quick(operations, operation) or bool(validation_of(operations, operation))
 
 
 def validation_of(operations: Operations, operation: Operation) -> list[Statement]:
