@@ -11,6 +11,7 @@ from reconciler.apply.outcome import Outcome
 from reconciler.journal.ownership import Place
 from reconciler.model.bound_proof import bound_check
 from reconciler.model.ref import Ref
+from reconciler.model.statement import HazardKind
 from reconciler.pipeline import Job
 from reconciler.plan.plan import Plan
 from reconciler.server.locks import LockPolicy
@@ -55,3 +56,9 @@ def test_a_table_is_swallowed_whole_or_not_at_all_and_given_back(
     assert gone == {plan.steps[0].transaction}
     assert (applied(plan, back).failed, database.dump()) == (0, before)
     assert database.value("SELECT count(*) FROM ONLY public.events") == 50000
+
+    locked = SWALLOWED.declared.replace(
+        "from: events\n", "from: events\n    attach_under_lock: true\n"
+    )
+    steps = pipeline.plan_changes(job_of(database, locked, tmp_path)).steps
+    assert {h.hazard for s in steps for h in s.hazards} == {HazardKind.LONG_SCAN}

@@ -65,6 +65,11 @@ class Table(Deferred, PinsType, PublishesRows, Replicated, InheritableTable):
         default=None,
         description="the partition key: range, list or hash (keys), as in PARTITION BY",
     )
+    attach_under_lock: bool = Field(
+        default=False,
+        description="where it becomes a partition of a new table of its name, it is read under "
+        "lock; otherwise a CHECK proves its bound before, and refuses other rows meanwhile",
+    )
     of: str | None = Field(default=None, description="the composite type of a typed table")
     unlogged: bool = Field(
         default=False,
@@ -141,6 +146,13 @@ class Table(Deferred, PinsType, PublishesRows, Replicated, InheritableTable):
     def from_row(cls, ref: Ref, row: Row) -> Self:
         row["options"] = dict(o.split("=", 1) for o in row["options"] or ())
         return cls(ref=ref, **row)
+
+    def as_state(self) -> Self:
+        return super().as_state().model_copy(update={"attach_under_lock": False})
+
+    def may_prove_bound(self, context: PlanningContext) -> bool:
+        declared = context.declared.get(self.ref)
+        return not (isinstance(declared, Table) and declared.attach_under_lock)
 
     @property
     def partitioned_parent(self) -> bool:

@@ -43,7 +43,8 @@ def prove_bound(
     `statements` alter the table into the partition, and build the indexes `built` of its parent.
     """
     scan = table.attach_hazards(context)
-    if not scan or table.ref not in context.bounds or context.size(table.ref).quickly_read:
+    may_prove = table.may_prove_bound(context) and table.ref in context.bounds
+    if not may_prove or context.size(table.ref).quickly_read:
         return None
     columns, bound = context.bounds[table.ref]
     check, live_name = bound_check(table.ref), name(now.schema, now.name)
@@ -52,7 +53,7 @@ def prove_bound(
     question = next((s.question for s in statements if s.hazards == scan), None)
     reason = (
         f"{now.identity} refuses rows outside the bound of {table.ref.identity} "
-        f"({', '.join(columns)}) from then on until it is attached"
+        f"({', '.join(columns)}) until it is attached; `attach_under_lock` reads it instead"
     )
     prepare = Statement(
         sql=text(compose("ALTER TABLE {} {}, {}", live_name, drop, add)),

@@ -57,6 +57,11 @@ class InheritableTable(Suspendable, CommitsTogether, Inheriting, Resumable, Stor
         del context
         return ()
 
+    def may_prove_bound(self, context: PlanningContext) -> bool:
+        """Return whether a CHECK may prove the bound before the table is attached."""
+        del context
+        return False
+
     @field_validator("values")
     @classmethod
     def _complete_bound(cls, values: str | None) -> str | None:
