@@ -20,16 +20,19 @@ Neighbours = Callable[[Ref], Iterable[Ref]]
 
 
 def dependency_closure(
-    state: State, roots: Set[Ref], desired: Mapping[Ref, Object] = NOTHING
+    state: State,
+    roots: Set[Ref],
+    desired: Mapping[Ref, Object] = NOTHING,
+    named: Set[Ref] = frozenset(),
 ) -> frozenset[Ref]:
-    """Collect the roots, all dependents, and all requirements of both.
+    """Collect the roots, all dependents, and all requirements of both and of the `named`.
 
     `desired` are the roots as they will be, which may need further objects.
     """
     planned = [desired[r] for r in roots & desired.keys()]
     dependents = _reachable(roots & state.objects.keys(), _dependents_in(state))
     start = dependents | roots | _related(state, roots) | {n for o in planned for n in o.needs()}
-    members = _reachable(start, _requirements_in(state, planned))
+    members = _reachable(start | named, _requirements_in(state, planned))
     return frozenset(members & state.objects.keys())
 
 

@@ -22,6 +22,7 @@ from reconciler.canonicalise.guard import (
     require_as_put_in,
     require_only_declared_changes,
 )
+from reconciler.canonicalise.named import named_objects
 from reconciler.canonicalise.overlay import Desired, overlay
 from reconciler.canonicalise.refusals import refused
 from reconciler.errors import (
@@ -79,21 +80,41 @@ class ScratchBuilder:
     def canonical(self, roots: Set[Ref]) -> Canonical:
         """Build the dependency closure of the roots, or all objects if PostgreSQL refuses some.
 
-        What declared SQL needs beyond the closure shows only when PostgreSQL refuses the SQL.
+        The closure holds what declared SQL seems to name, which no catalog knows yet. What the SQL
+        needs beyond that shows only when PostgreSQL refuses the SQL.
         """
         live = self.live.state
         if self.live.context.server.has_not_null_constraints:
             names = _reserved_names(live.objects, self.desired.objects)
             self.context = replace(self.context, claimed=names)
-        try:
-            found = self._canonical(dependency_closure(live, roots, self.desired.objects))
-            if not found.stale:
+        closure = dependency_closure(live, roots, self.desired.objects)
+        named = self._named(roots, closure)
+        with_named = dependency_closure(live, roots, self.desired.objects, named)
+        tried = [with_named] if with_named == closure else [with_named, closure]
+        for members in tried:  # the server may lack what only an object of such a name needs
+            try:
+                found = self._canonical(members)
+            except FragmentError:
+                raise
+            except DeclarationError:
+                break
+            except ScratchError:
+                if members == tried[-1]:
+                    raise
+            else:
+                if found.stale:
+                    break
                 return found
-        except FragmentError:
-            raise
-        except DeclarationError:
-            pass
         return self._canonical(frozenset(live))
+
+    def _named(self, roots: Set[Ref], closure: Set[Ref]) -> Set[Ref]:
+        """Return the live objects that the SQL of the declared roots names."""
+        if all(r.on is not None or r in closure for r in self.live.state):
+            return set()
+        source = {r: o for r, o in self.desired.source.items() if r in roots}
+        declared = {r: self.declaration.objects[origin] for r, origin in source.items()}
+        paths = {r: self._search_path(origin) for r, origin in source.items()}
+        return named_objects(self.live.state, declared, paths)
 
     def _canonical(self, members: Set[Ref]) -> Canonical:
         objects = {r: o for r, o in self.live.state.objects.items() if r in members}
