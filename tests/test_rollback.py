@@ -380,7 +380,7 @@ def test_the_command_shows_the_plan_and_refuses_hazards(
     ]
     assert database.value("SELECT to_regclass('t') IS NULL")
     done = reconcile(*target, "--yes")
-    assert (done.exit_code, done.stdout) == (0, "ok=0 changed=1 failed=0 skipped=0\n"), done.stderr
+    assert (done.exit_code, done.stdout) == (0, "ok=0 changed=2 failed=0 skipped=0\n"), done.stderr
     assert "rollback of 2" in reconcile("history", "--target", database.url).stdout
 
 

@@ -52,7 +52,8 @@ class LockFinder:
         return [r for r in self._live if (r.kind, r.identity) in objects]
 
     def _locks(self, statement: Statement, objects: list[Ref]) -> Iterator[Lock]:
-        own = [Lock(relation=statement.relation, mode=statement.lock)] if statement.relation else []
+        relation, mode = statement.relation, statement.lock
+        own = [Lock(relation=relation, mode=mode)] if relation and mode else []
         for lock in (*own, *statement.others):
             yield lock
             if lock.mode == (statement.lock or lock.mode):
