@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from reconciler.canonicalise.build import sql_rule
 from reconciler.canonicalise.canonical import Inputs
 from reconciler.canonicalise.hints import hint_for, missing, words_of
-from reconciler.errors import Position, Problem, StatementFailed
+from reconciler.errors import Position, Problem, ScratchError, StatementFailed
 from reconciler.model.object import Object
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration
@@ -35,6 +35,19 @@ def refused(connection: Connection, inputs: Inputs, ref: Ref, error: StatementFa
     return Problem(
         f"{ref}: {error.message}", position, "; ".join(filter(None, hints)), sql_rule(error)
     )
+
+
+def require_tablespaces(
+    failed: Mapping[Ref, StatementFailed], known: Collection[str], server: str
+) -> None:
+    """Raise ScratchError if a scratch server lacks a tablespace known to the target."""
+    for ref, error in failed.items():
+        what, lacking = missing(error.message)
+        if what == "tablespace" and lacking in known:
+            raise ScratchError(
+                f"{server} lacks tablespace {lacking}, which the target has and {ref} needs: create"
+                " it there, or name another server with --scratch"
+            )
 
 
 def _advice(obj: Object) -> str:

@@ -54,7 +54,7 @@ def _renamed_state(
     objects = {r: o for r, o in live.state.objects.items() if r in members}
     roles = {role for o in objects.values() for role in o.roles()}
     context = scratch_context(live.context, scratch.server)
-    with scratch.database(roles, live.context.user) as connection:
+    with scratch.database(roles, live.context.user, live.context.tablespaces) as connection:
         build = Build(connection, State(objects, live.state.edges), context, {})
         if failed := build.create_all():
             raise ScratchError(

@@ -24,7 +24,7 @@ from reconciler.canonicalise.guard import (
 )
 from reconciler.canonicalise.named import named_objects
 from reconciler.canonicalise.overlay import Desired, overlay
-from reconciler.canonicalise.refusals import refused
+from reconciler.canonicalise.refusals import refused, require_tablespaces
 from reconciler.errors import (
     DeclarationError,
     FragmentError,
@@ -273,7 +273,9 @@ class ScratchBuilder:
         for _ in range(MAX_ROUNDS):
             with ExitStack() as attempt:
                 connection = attempt.enter_context(
-                    self.scratch.database(roles, self.live.context.user)
+                    self.scratch.database(
+                        roles, self.live.context.user, self.live.context.tablespaces
+                    )
                 )
                 build = Build(
                     connection,
@@ -331,6 +333,8 @@ class ScratchBuilder:
         """
         if not failed:
             return
+        copied = {r: e for r, e in failed.items() if self.scratch.ours or r in source}
+        require_tablespaces(copied, self.live.context.tablespaces.names, self.scratch.description)
         if self.scratch.ours:
             platform = {
                 r: e for r, e in failed.items() if isinstance(build.state[r], PlatformDependent)

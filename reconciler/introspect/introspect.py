@@ -46,6 +46,7 @@ from reconciler.server.connection import (
     server_of,
     translated,
 )
+from reconciler.server.tablespaces import Tablespaces
 
 SETTINGS = {"lock_timeout": "10s", "jit": "off"}
 
@@ -143,6 +144,7 @@ def _read(connection: Connection, server: Server) -> Snapshot:
     context = PlanningContext(
         server=server,
         user=facts["user"],
+        tablespaces=Tablespaces(tuple(facts["tablespaces"]), facts["tablespace"]),
         owners=_owners(objects, facts["user"]),
         leftovers=found.leftovers,
         unfinished={r: objects[r] for r in unfinished},

@@ -123,6 +123,10 @@ SERVER_FACTS = f"""
     SELECT current_user::text AS user, current_database()::text AS database,
            (SELECT system_identifier::text FROM pg_control_system()) AS system,
            pg_is_in_recovery() AS standby,
+           ARRAY(SELECT spcname::text FROM pg_tablespace WHERE spcname !~ '^pg_') AS tablespaces,
+           (SELECT s.spcname::text
+            FROM pg_database AS d JOIN pg_tablespace AS s ON s.oid = d.dattablespace
+            WHERE d.datname = current_database()) AS tablespace,
            ARRAY(SELECT rolname::text FROM pg_roles) AS roles,
            ARRAY(SELECT nspname::text FROM pg_namespace) AS schemas,
            ARRAY(SELECT extname::text FROM pg_extension WHERE extname <> 'plpgsql') AS extensions,

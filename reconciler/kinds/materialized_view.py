@@ -27,7 +27,6 @@ from reconciler.server.connection import Row
 from reconciler.sql import compose, joined, literal, name, raw, text
 
 HEAP = "heap"
-DEFAULT_TABLESPACE = "pg_default"
 _NO_DATA = "WITH NO DATA"
 
 
@@ -206,7 +205,7 @@ class MaterializedView(Deferred, OnlineRecipe, FilledByQuery, QueryRelation):
         if self.access_method != old.access_method:
             yield self._alter(compose("SET ACCESS METHOD {}", self.access_method), hazards=rewrite)
         if self.tablespace != old.tablespace:
-            tablespace = self.tablespace or DEFAULT_TABLESPACE
+            tablespace = self.tablespace or context.tablespaces.usual
             yield self._alter(compose("SET TABLESPACE {}", tablespace), hazards=rewrite)
         yield from self._set_options(compose(""), old.options, self.options)
 

@@ -251,7 +251,7 @@ class Table(Deferred, PinsType, PublishesRows, Replicated, InheritableTable):
             method = self.access_method or "heap"
             yield self._alter(compose("SET ACCESS METHOD {}", method), rewrite)
         if self.tablespace != old.tablespace:
-            tablespace = self.tablespace or "pg_default"
+            tablespace = self.tablespace or context.tablespaces.usual
             yield self._alter(compose("SET TABLESPACE {}", tablespace), rewrite)
         yield from self._set_options(old.options)
 

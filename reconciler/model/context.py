@@ -14,6 +14,7 @@ from reconciler.model.replication import Replication
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.parameters import SEARCH_PATH
+from reconciler.server.tablespaces import Tablespaces
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class PlanningContext:
     """Facts for planning, read in the snapshot of the live state.
 
     server, user                  the target, and the role that will own new objects
+    tablespaces                   of the server, and that of the database
     sizes                         of relations
     owners                        of relations that belong to another role than `user`
     leftovers, unwanted           of interrupted runs; `unwanted` are to be dropped
@@ -56,6 +58,7 @@ class PlanningContext:
 
     server: Server
     user: str = "postgres"
+    tablespaces: Tablespaces = field(default_factory=Tablespaces)
     sizes: Mapping[Ref, Size] = field(default_factory=dict[Ref, Size])
     owners: Mapping[Ref, str] = field(default_factory=dict[Ref, str])
     leftovers: Mapping[Ref, Leftover] = field(default_factory=dict[Ref, Leftover])

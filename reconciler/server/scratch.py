@@ -29,6 +29,7 @@ from reconciler.server.installation import (
     machine_installations,
 )
 from reconciler.server.redaction import redacted
+from reconciler.server.tablespaces import Tablespaces, imitate
 from reconciler.server.time_limit import NEVER, TimeLimit
 from reconciler.sql import compose, raw, text
 
@@ -66,17 +67,21 @@ class Scratch:
     time_limit: TimeLimit = NEVER
 
     @contextmanager
-    def database(self, roles: Iterable[str] = (), user: str = "") -> Generator[Connection]:
+    def database(
+        self, roles: Iterable[str] = (), user: str = "", tablespaces: Tablespaces | None = None
+    ) -> Generator[Connection]:
         """Create an empty database, without `public`, and drop it at the end.
 
         On a server of ours, missing `roles` are created, and `user` owns what is created in the
-        database. Raises ScratchError if our role may not create databases.
+        database. A confined server gets `tablespaces`. Raises ScratchError if our role may not
+        create databases.
         """
         database = DATABASE_PREFIX + secrets.token_hex(6)
         own = self.confined  # ends with this process, and so does its administrator's connection
         admin = _administrator(self.url) if own else connect(self.url, application=APPLICATION)
         try:
             if self.confined:
+                self._create_confined(admin, database, tablespaces or Tablespaces())
                 opened = self._confined(admin, database, roles, user or DEFAULT_USER)
             else:
                 self._add_roles(admin, roles, user)
@@ -103,11 +108,6 @@ class Scratch:
     ) -> Generator[Connection]:
         """Connect as `user`, here an ordinary role with the rights of the database's owner."""
         password = add_builder(admin, roles, user)
-        strategy = raw(" STRATEGY file_copy" if self.server.has_copy_strategies else "")
-        create = compose(
-            "CREATE DATABASE {} TEMPLATE template1{} OWNER {}", database, strategy, OWNERS
-        )
-        run_sql(admin, text(create))
         url = conninfo.make_conninfo(self.url, dbname=database)
         login = conninfo.make_conninfo(url, user=user, password=password)
         with (
@@ -118,6 +118,18 @@ class Scratch:
                 builder, cache(lambda: opened.enter_context(connect(url, application=APPLICATION)))
             )
             yield builder
+
+    def _create_confined(self, admin: Connection, database: str, tablespaces: Tablespaces) -> None:
+        imitate(admin, tablespaces)
+        strategy = raw(" STRATEGY file_copy" if self.server.has_copy_strategies else "")
+        create = compose(
+            "CREATE DATABASE {} TEMPLATE template1{} OWNER {} TABLESPACE {}",
+            database,
+            strategy,
+            OWNERS,
+            tablespaces.usual,
+        )
+        run_sql(admin, text(create))
 
     @contextmanager
     def _connect(self, database: str, user: str) -> Generator[Connection]:

@@ -180,16 +180,18 @@ class Constraint(
         if self.model_copy(update={"not_valid": True}) == old:
             return [self.validate_rows(undo=(self.plain_drop_sql(), *old.restore_sql()))]
         if self.has_index or old.has_index:
-            return self._alter_index_if_possible(old)
+            return self._alter_index_if_possible(old, context)
         if self.foreign_key is not None:
             same = self.model_copy(update={"deferrable": old.deferrable})
             if same == old:
                 return [self.alter_deferrable()]
         return self._replace(old, context)
 
-    def _alter_index_if_possible(self, old: Self) -> Iterable[Statement] | None:
+    def _alter_index_if_possible(
+        self, old: Self, context: PlanningContext
+    ) -> Iterable[Statement] | None:
         same = self.model_copy(update={"options": old.options, "tablespace": old.tablespace})
-        return None if self.partitioned or same != old else self.alter_index(old)
+        return None if self.partitioned or same != old else self.alter_index(old, context)
 
     def _replace(self, old: Self, context: PlanningContext) -> Iterable[Statement]:
         """Drop and add the constraint in one transaction: no row is written unchecked."""

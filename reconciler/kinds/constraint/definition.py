@@ -284,7 +284,7 @@ class ConstraintDefinition(References, PartitionedObject):
             recurses=self.recurses,
         )
 
-    def alter_index(self, old: Self) -> Iterator[Statement]:
+    def alter_index(self, old: Self, context: PlanningContext) -> Iterator[Statement]:
         """Alter storage parameters and tablespace of the index behind the constraint."""
         added = {k: v for k, v in self.options.items() if old.options.get(k) != v}
         removed = [k for k in old.options if k not in self.options]
@@ -293,7 +293,7 @@ class ConstraintDefinition(References, PartitionedObject):
         if removed:
             yield self._alter_index(compose("RESET ({})", joined(removed)))
         if self.tablespace != old.tablespace:
-            move = compose("SET TABLESPACE {}", self.tablespace or "pg_default")
+            move = compose("SET TABLESPACE {}", self.tablespace or context.tablespaces.usual)
             blocked = Hazard(
                 hazard=HazardKind.TABLE_REWRITE,
                 reason=f"the index of {self.ref} is copied while nobody can use it",

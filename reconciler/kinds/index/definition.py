@@ -159,7 +159,7 @@ class IndexDefinition(FollowsTypeChange, PartitionedObject):
         if self.where is not None:
             yield compose("WHERE {}", raw(self.where))
 
-    def alter_in_place(self, old: Self) -> Iterable[Statement]:
+    def alter_in_place(self, old: Self, context: PlanningContext) -> Iterable[Statement]:
         """Alter storage parameters, tablespace and statistics targets."""
         added = {k: v for k, v in self.options.items() if old.options.get(k) != v}
         removed = [k for k in old.options if k not in self.options]
@@ -168,11 +168,11 @@ class IndexDefinition(FollowsTypeChange, PartitionedObject):
         if removed:
             yield self._alter(self.ref.name, compose("RESET ({})", joined(removed)))
         if self.tablespace != old.tablespace:
-            yield self._move()
+            yield self._move(context.tablespaces.usual)
         yield from self.set_statistics(self.ref.name, old.statistics)
 
-    def _move(self) -> Statement:
-        set_tablespace = compose("SET TABLESPACE {}", self.tablespace or "pg_default")
+    def _move(self, usual: str) -> Statement:
+        set_tablespace = compose("SET TABLESPACE {}", self.tablespace or usual)
         blocked = Hazard(
             hazard=HazardKind.BLOCKS_WRITES, reason=f"{self.ref} is copied while nobody can use it"
         )

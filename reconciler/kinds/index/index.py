@@ -140,7 +140,7 @@ class Index(IndexDefinition):
 
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         if not self.replaces_object(old):
-            return self.alter_in_place(old)
+            return self.alter_in_place(old, context)
         if self.partitioned != old.partitioned or has_foreign_partition(self, context):
             return None
         replace = replace_partitioned if self.partitioned else replace_concurrently
