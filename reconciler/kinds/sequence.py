@@ -166,6 +166,21 @@ class Sequence(Deferred, Companion, Granted, SequenceOptions):
         wider = MAXIMA.get(new, 0) > MAXIMA.get(old, 0)
         return self.model_copy(update={"type": new}) if wider and self.type == old else self
 
+    def shortfall(self, desired: Objects) -> str | None:
+        """Tell of a sequence that ends at the highest value of a type narrower than the column's.
+
+        Any other end is meant.
+        """
+        owner = next((c for c in self._owning_columns() if c in desired), None)
+        type_ = getattr(desired[owner], "type", "") if owner else ""
+        _, end = self.bounds(self.type)
+        if self.cycle or end not in MAXIMA.values() or end >= MAXIMA.get(type_, 0):
+            return None
+        return (
+            f"{self.ref} ends at {end:,}, though {owner} is {type_}: new rows fail from there on; "
+            f"declare the sequence with `type: {type_}`, and without that maxvalue"
+        )
+
     def owned(self, undo: str | None = None) -> Statement:
         """Set the owning column."""
         owner = raw("NONE") if self.owning is None else name(self.ref.schema, *self.owning)

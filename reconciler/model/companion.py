@@ -22,6 +22,10 @@ class Companion(Object):
         """Return the object as the change of the other requires."""
         raise NotImplementedError
 
+    def shortfall(self, desired: Objects) -> str | None:
+        """Tell people how the object falls short of the other; None if it does not."""
+        raise NotImplementedError
+
 
 def goes_along(obj: Object, live: Objects, desired: Objects) -> bool:
     """Return whether any undeclared object is dropped along with another."""
@@ -31,3 +35,8 @@ def goes_along(obj: Object, live: Objects, desired: Objects) -> bool:
 def following(obj: Object, live: Objects, desired: Objects) -> Object:
     """Return any undeclared object as the change of another requires."""
     return obj.following(live, desired) if isinstance(obj, Companion) else obj
+
+
+def shortfall(obj: Object, desired: Objects) -> str | None:
+    """Tell people how any object falls short of another; None if it does not."""
+    return obj.shortfall(desired) if isinstance(obj, Companion) else None

@@ -6,7 +6,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from reconciler.diff.diff import Change
 from reconciler.diff.renames import Renaming
+from reconciler.model.companion import shortfall
+from reconciler.model.deferred import deferred_needs
 from reconciler.model.object import InlinePart, Object
 from reconciler.model.on_scratch import RunsBody
 from reconciler.model.privileges import PUBLIC, Grants
@@ -94,6 +97,20 @@ def _has_word(body: str, words: Iterable[str]) -> bool:
         for word in words
         if word
     )
+
+
+def shortfalls(changes: Sequence[Change], desired: State) -> list[str]:
+    """Return a note for each sequence that ends too early for its column, if one of both changes.
+
+    PostgreSQL widens the sequence of an identity column with the column, but not that of a default.
+    """
+    changed = {c.ref for c in changes}
+    found = list[str]()
+    for ref, obj in desired.objects.items():
+        columns = {r for r in deferred_needs(obj) if r.on is not None}
+        if changed & {ref, *columns} and (note := shortfall(obj, desired.objects)):
+            found.append(note)
+    return found
 
 
 def add_executed_by_everybody(operations: Operations) -> None:

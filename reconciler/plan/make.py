@@ -15,7 +15,7 @@ from reconciler.model.ref import Ref
 from reconciler.model.row_identity import tables_without_identity
 from reconciler.model.state import State
 from reconciler.plan.collect import collect_operations
-from reconciler.plan.dangers import add_executed_by_everybody, with_uses_of_old_names
+from reconciler.plan.dangers import add_executed_by_everybody, shortfalls, with_uses_of_old_names
 from reconciler.plan.evaluated import evaluated_code
 from reconciler.plan.fingerprint import fingerprint_of, fingerprint_of_unchanged
 from reconciler.plan.operations import Operation, Operations
@@ -103,6 +103,7 @@ def make_plan(comparison: Comparison, info: PlanInfo) -> Plan:
         steps=tuple(steps),
         notes=(
             *info.notes,
+            *shortfalls(changes, desired),
             *evaluated_code(changes, steps, desired, comparison.context.user),
             *_unfinished(operations),
         ),
