@@ -176,9 +176,10 @@ class Sequence(Deferred, Companion, Granted, SequenceOptions):
         _, end = self.bounds(self.type)
         if self.cycle or end not in MAXIMA.values() or end >= MAXIMA.get(type_, 0):
             return None
+        without = "" if self.maxvalue is None else ", and without its maxvalue"
         return (
             f"{self.ref} ends at {end:,}, though {owner} is {type_}: new rows fail from there on; "
-            f"declare the sequence with `type: {type_}`, and without that maxvalue"
+            f"declare the sequence with `type: {type_}`{without}"
         )
 
     def owned(self, undo: str | None = None) -> Statement:

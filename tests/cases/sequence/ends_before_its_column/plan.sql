@@ -1,5 +1,5 @@
--- note: sequence public.declared ends at 2,147,483,647, though column public.t.n is bigint: new rows fail from there on; declare the sequence with `type: bigint`, and without that maxvalue
--- note: sequence public.ending ends at 2,147,483,647, though column public.t.id is bigint: new rows fail from there on; declare the sequence with `type: bigint`, and without that maxvalue
+-- note: sequence public.declared ends at 2,147,483,647, though column public.t.n is bigint: new rows fail from there on; declare the sequence with `type: bigint`
+-- note: sequence public.ending ends at 2,147,483,647, though column public.t.id is bigint: new rows fail from there on; declare the sequence with `type: bigint`, and without its maxvalue
 \set ON_ERROR_STOP on \set ON_ERROR_ROLLBACK off
 \set AUTOCOMMIT on \set SINGLELINE off \encoding UTF8
 SET standard_conforming_strings = on;
