@@ -36,8 +36,7 @@ CREATE VIEW public.v2 AS SELECT n FROM public.t;
 """
 # what the attack does, and what the guard names
 ATTACKS = {
-    "CREATE OR REPLACE FUNCTION public.g() RETURNS int LANGUAGE sql SECURITY DEFINER"
-    " AS ''SELECT 666''": "function public.g()",
+    "COMMENT ON FUNCTION public.g() IS ''evil''": "function public.g()",
     "CREATE FUNCTION public.e() RETURNS int LANGUAGE sql AS ''SELECT 1''": "function public.e()",
     "GRANT ALL ON public.t TO PUBLIC": "table public.t",
     "COMMENT ON VIEW public.v IS ''evil''": "view public.v",
@@ -208,6 +207,16 @@ def test_every_change_of_what_is_not_declared_is_refused(victims: Database, tmp_
     with pytest.raises(TamperedWith) as refused:
         planned(tmp_path, victims, FUNCTIONS.format(body=indented(BODY)) + BOUND)
     assert {*ATTACKS.values()} <= {*refused.value.objects}
+
+
+@pytest.mark.usefixtures("unprotected")
+def test_a_replaced_body_reaches_no_plan(victims: Database, tmp_path: Path) -> None:
+    """Routines are defined once more after all else, as they were put in."""
+    attack = "CREATE OR REPLACE FUNCTION public.g() RETURNS int LANGUAGE sql AS ''SELECT 666''"
+    body = indented(f"BEGIN\nEXECUTE '{attack}';\nRETURN 1;\nEND")
+    bound = BOUND.replace("(10 +", "(10 * public.g() +")
+    steps = planned(tmp_path, victims, FUNCTIONS.format(body=body) + bound).steps
+    assert [s for s in steps if s.identity == "public.g()"] == []
 
 
 DECLARED_VICTIM = """
