@@ -26,7 +26,7 @@ from reconciler.errors import PlanRefused, ProofError, ReconcileError, Statement
 from reconciler.introspect.introspect import Snapshot, introspect
 from reconciler.introspect.notices import building_notices, unfinished_notices
 from reconciler.introspect.replication import read_replication
-from reconciler.introspect.sizes import read_sizes
+from reconciler.introspect.sizes import read_sizes, touched_relations
 from reconciler.introspect.stale import stale_bodies
 from reconciler.introspect.unmanaged import unmanaged
 from reconciler.journal.history import Detail, Run, detail, last_that_changed, later, runs
@@ -302,7 +302,8 @@ def _plan(job: Job, live: Snapshot, connection: Connection, size: Size | None = 
             *building_notices(_awaited(job, live)),
             *unmanaged(connection, live, job.scope),
         ]
-        plan = _proven_plan(job, live, _with_facts(canonical, connection, size), notes)
+        known = _with_facts(canonical, connection, size, live.state)
+        plan = _proven_plan(job, live, known, notes)
         answers = tuple(ask(plan, connection)) if job.questions else ()
         return plan.model_copy(update={"answers": answers}).sealed() if answers else plan
 
@@ -341,12 +342,14 @@ def _proven_plan(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence
         raise
 
 
-def _with_facts(canonical: Canonical, connection: Connection, size: Size | None) -> Canonical:
+def _with_facts(
+    canonical: Canonical, connection: Connection, size: Size | None, whole: State
+) -> Canonical:
     """Read sizes and replication of the compared relations, unless nothing differs."""
     if canonical.connection is None:
         return canonical
     before = canonical.before or canonical.live
-    relations = [ref for ref, obj in before.objects.items() if obj.relation]
+    relations = touched_relations(before, whole)
     names = {new: old for old, new in refs_after(relations, canonical.renamings).items()}
     sizes = read_sizes(connection, names) if size is None else dict.fromkeys(names, size)
     schemas = canonical.context.server.has_publication_details

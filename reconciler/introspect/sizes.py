@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from reconciler.errors import StatementFailed
 from reconciler.model.facts import Size
+from reconciler.model.inheritance import is_default_partition, parents_of
 from reconciler.model.ref import Ref
+from reconciler.model.state import State
 from reconciler.server.connection import Connection, Row, rows
 from reconciler.server.short_read import short_read
 
@@ -15,7 +17,8 @@ from reconciler.server.short_read import short_read
 TIME_FOR_ALL = 5.0
 
 # The leaf partitions of a partitioned table are counted as the table. Rows are estimated by the
-# density at the last VACUUM or ANALYZE, as the planner does: relpages may be long out of date.
+# density at the last VACUUM or ANALYZE, as the planner does: relpages may be long out of date. Only
+# a relation without a page counts as empty.
 _SIZES = """
     SELECT w.schema, w.name,
            coalesce(sum(s.bytes), 0)::int8 AS bytes,
@@ -32,10 +35,24 @@ _SIZES = """
     LATERAL (SELECT pg_catalog.pg_total_relation_size(l.oid) AS bytes,
                     CASE WHEN h.heap = 0 THEN 0
                          WHEN l.relpages > 0 AND l.reltuples >= 0
-                         THEN round(l.reltuples / l.relpages * h.heap
-                                    / current_setting('block_size')::int8)
+                         THEN greatest(1, round(l.reltuples / l.relpages * h.heap
+                                                / current_setting('block_size')::int8))
                     END AS rows) AS s
     GROUP BY w.schema, w.name"""
+
+
+def touched_relations(compared: State, whole: State) -> list[Ref]:
+    """Return the compared relations, and default partitions of compared tables.
+
+    PostgreSQL reads a default partition when its table gets another partition.
+    """
+    beside = (
+        ref
+        for ref, obj in whole.objects.items()
+        if is_default_partition(obj) and any(p in compared for p in parents_of(obj))
+    )
+    compared_relations = [ref for ref, obj in compared.objects.items() if obj.relation]
+    return [*dict.fromkeys([*compared_relations, *beside])]
 
 
 def read_sizes(connection: Connection, names: Mapping[Ref, Ref]) -> dict[Ref, Size]:

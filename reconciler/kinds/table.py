@@ -234,8 +234,11 @@ class Table(Deferred, PinsType, PublishesRows, Replicated, InheritableTable):
             yield self._alter(compose("OF {}", raw(self.of)))
 
     def attach_hazards(self, context: PlanningContext) -> tuple[Hazard, ...]:
-        size = context.size(self.ref).in_bytes
-        reason = f"{self.ref.identity} ({size}) is read under lock, unless a check proves its bound"
+        size = context.size(self.ref)
+        if size.empty:
+            return ()
+        name = f"{self.ref.identity} ({size.in_bytes})"
+        reason = f"{name} is read under lock, unless a check proves its bound"
         return (Hazard(hazard=HazardKind.LONG_SCAN, reason=reason),)
 
     def _alter_storage(self, old: Self, context: PlanningContext) -> Iterable[Statement]:

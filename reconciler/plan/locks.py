@@ -13,7 +13,7 @@ from reconciler.model.inheritance import is_default_partition, is_partition, par
 from reconciler.model.ref import Ref
 from reconciler.model.references import referenced_table
 from reconciler.model.state import State
-from reconciler.model.statement import Lock, Statement
+from reconciler.model.statement import Hazard, HazardKind, Lock, Statement
 from reconciler.plan.operations import Operations
 from reconciler.server.locks import stronger
 
@@ -30,6 +30,7 @@ class LockFinder:
         self, operations: Operations, whole: State | None, renamings: Sequence[Renaming]
     ) -> None:
         live, renamed = operations.live, {r.was for r in renamings}
+        self._context = operations.context
         whole = whole or live
         objects = {r: o for r, o in whole.objects.items() if r not in renamed}
         self._live = State({**objects, **live.objects}, {**whole.edges, **live.edges})
@@ -46,6 +47,23 @@ class LockFinder:
         for lock in self._locks(statement, [ref, *also]):
             found[lock.relation] = stronger(found.get(lock.relation, ""), lock.mode)
         return tuple(Lock(relation=r, mode=m) for r, m in found.items())
+
+    def scans(self, statement: Statement, ref: Ref) -> Iterator[Hazard]:
+        """Yield a hazard for each default partition that a new partition makes PostgreSQL read."""
+        parents = parents_of(self._desired.get(ref)) if statement.ties == "attach" else ()
+        for parent in parents:
+            for rest in self._default_partitions(parent, ref):
+                size = self._context.size(rest)
+                if size.empty or not self._stays_default(rest):
+                    continue
+                reason = (
+                    f"{rest.identity} ({size.in_bytes}), the default partition, is read under lock"
+                    f" for rows of {ref.identity}, unless a check proves that it has none"
+                )
+                yield Hazard(hazard=HazardKind.LONG_SCAN, reason=reason)
+
+    def _stays_default(self, partition: Ref) -> bool:
+        return is_default_partition(self._desired.get(partition) or self._live[partition])
 
     def _named(self, objects: Sequence[tuple[str, str]]) -> list[Ref]:
         """Return the refs of objects, given as kind and identity."""
@@ -90,13 +108,18 @@ class LockFinder:
         attaches = statement.ties == "attach"
         state = self._desired if attaches else self._live
         for parent in parents_of(state.get(ref)):
-            for sibling in self._children.get(parent.identity, ()):
-                if sibling != ref and is_default_partition(self._live[sibling]):
-                    yield Lock(relation=sibling.identity, mode="ACCESS EXCLUSIVE")
+            for sibling in self._default_partitions(parent, ref):
+                yield Lock(relation=sibling.identity, mode="ACCESS EXCLUSIVE")
             for table in self._referenced_by.get(parent, ()):
                 yield Lock(relation=table.identity, mode=ATTACH)
             for table in self._referencing.get(parent, ()):
                 yield Lock(relation=table.identity, mode=ATTACH if attaches else DETACH)
+
+    def _default_partitions(self, parent: Ref, ref: Ref) -> Iterator[Ref]:
+        """Yield the default partition of a table, unless it is `ref`."""
+        for child in self._children.get(parent.identity, ()):
+            if child != ref and is_default_partition(self._live[child]):
+                yield child
 
     def _referenced_through(self, ref: Ref) -> Iterator[Ref]:
         """Yield tables to which foreign keys of a column, or of a table, refer.

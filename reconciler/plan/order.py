@@ -313,7 +313,7 @@ class _StepWriter:
             relation=strongest.relation,
             locks=locks,
             long=statement.long,
-            hazards=statement.hazards,
+            hazards=(*statement.hazards, *self.finder.scans(statement, operation.ref)),
             cleanup=statement.cleanup,
             undo=statement.undo or (),
             depends_on=tuple(sorted(waits)),

@@ -12,8 +12,7 @@ ALTER TABLE public.c INHERIT public.p;
 COMMIT;
 
 SET lock_timeout = '2s';
-SET statement_timeout = 0;
+SET statement_timeout = '30s';
 BEGIN;
--- hazard long-scan: public.m1 (32,768 bytes) is read under lock, unless a check proves its bound
 ALTER TABLE public.m ATTACH PARTITION public.m1 FOR VALUES FROM (1) TO (10);
 COMMIT;

@@ -56,7 +56,6 @@ BEGIN;
 ALTER TABLE public.events DETACH PARTITION public.events_2021;
 -- hazard long-scan: public.events_2021 (49,152 bytes) is read under lock, unless a check proves its bound
 ALTER TABLE public.events ATTACH PARTITION public.events_2021 FOR VALUES FROM ('2021-01-01') TO ('2022-01-01');
--- hazard long-scan: public.events_2022 (8,192 bytes) is read under lock, unless a check proves its bound
 ALTER TABLE public.events ATTACH PARTITION public.events_2022 FOR VALUES FROM ('2022-01-01') TO ('2023-01-01');
 CREATE TABLE public.events_later PARTITION OF public.events DEFAULT PARTITION BY LIST (id);
 CREATE INDEX events_later_id ON public.events_later USING btree (id);
