@@ -31,7 +31,11 @@ VIEW_NEEDS = """
     FROM pg_depend AS d JOIN pg_rewrite AS r ON r.oid = d.objid
     WHERE d.classid = 'pg_rewrite'::regclass AND d.deptype = 'n'
           AND r.ev_class = 'pg_temp.reconcile_probe'::regclass"""
-VIEW_QUERY = "SELECT pg_get_viewdef('pg_temp.reconcile_probe'::regclass) AS query"
+# The parse tree, before constants are folded, tells a literal from SQL that would have to run.
+VIEW_QUERY = """
+    SELECT pg_get_viewdef(r.ev_class) AS query,
+           r.ev_action::text ~ ':expr {CONST [^{}]*:constisnull false' AS constant
+    FROM pg_rewrite AS r WHERE r.ev_class = 'pg_temp.reconcile_probe'::regclass"""
 _NO_SUCH_OBJECT = "name its kind and its name: `function f(integer)`, `table public.t`"
 
 
@@ -139,17 +143,21 @@ class _Resolver:
         ref = obj.ref
         try:
             with self.connection.transaction():
-                printed, needs = self._print(row, expression, self._search_path(origin))
+                printed, needs, constant = self._print(row, expression, self._search_path(origin))
         except StatementFailed as e:
             self._report(ref, origin, field, Problem(e.message, None, e.hint, sql_rule(e)))
             return obj
         if field in expressions(self.objects[ref]):
-            self.objects[ref] = with_expression(self.objects[ref], field, printed)
+            self.objects[ref] = with_expression(
+                self.objects[ref], field, printed, constant=constant
+            )
         self._add_needs(ref, needs - {ref})
-        return with_expression(obj, field, printed)
+        return with_expression(obj, field, printed, constant=constant)
 
-    def _print(self, row: sql.Composable, expression: str, path: str) -> tuple[str, frozenset[Ref]]:
-        """Let PostgreSQL print an expression over a row, and list the needs of the SQL.
+    def _print(
+        self, row: sql.Composable, expression: str, path: str
+    ) -> tuple[str, frozenset[Ref], bool]:
+        """Let PostgreSQL print an expression over a row, list its needs, and tell a constant.
 
         A temporary view of the expression has both.
         """
@@ -161,7 +169,8 @@ class _Resolver:
         run_sql(self.connection, text(compose("SET LOCAL search_path TO {}", literal(path))))
         run_sql(self.connection, text(create))
         run_sql(self.connection, "SET LOCAL search_path TO ''")
-        query = rows(self.connection, VIEW_QUERY)[0]["query"]
+        view = rows(self.connection, VIEW_QUERY)[0]
+        query = view["query"]
         needs = rows(self.connection, VIEW_NEEDS)
         run_sql(self.connection, "DROP VIEW pg_temp.reconcile_probe")
         match = re.fullmatch(r'\s*SELECT (.*) AS "reconcile value"\s+FROM .*?;?\s*', query, re.S)
@@ -171,4 +180,4 @@ class _Resolver:
             )
         addresses = ((n["refclassid"], n["refobjid"], n["refobjsubid"]) for n in needs)
         refs = (self.built.addresses.get(a) for a in addresses)
-        return match[1], frozenset(r for r in refs if r)
+        return match[1], frozenset(r for r in refs if r), view["constant"]

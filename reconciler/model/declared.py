@@ -56,8 +56,11 @@ class RowExpressions(Object):
         """Return the expressions over a row as it is before the change, by field name."""
         return {}
 
-    def with_expression(self, field: str, value: str) -> Self:
-        """Return the object with the expression `field` as printed by PostgreSQL."""
+    def with_expression(self, field: str, value: str, *, constant: bool) -> Self:
+        """Return the object with the expression `field` as printed by PostgreSQL.
+
+        A `constant` is the same value, and not null, for all rows.
+        """
         raise NotImplementedError
 
 
@@ -109,9 +112,11 @@ def expressions(obj: Object) -> Mapping[str, str]:
     return obj.expressions() if isinstance(obj, RowExpressions) else {}
 
 
-def with_expression(obj: Object, field: str, value: str) -> Object:
+def with_expression(obj: Object, field: str, value: str, *, constant: bool) -> Object:
     """Return any object with the row expression `field` as printed by PostgreSQL."""
-    return obj.with_expression(field, value) if isinstance(obj, RowExpressions) else obj
+    if not isinstance(obj, RowExpressions):
+        return obj
+    return obj.with_expression(field, value, constant=constant)
 
 
 def files(obj: Object) -> frozenset[str]:

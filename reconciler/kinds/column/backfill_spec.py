@@ -98,6 +98,10 @@ class Backfill(Pacing):
     sure: SkipJsonSchema[bool] = Field(
         default=False, exclude=True, json_schema_extra={"derived": True}
     )
+    # whether the value is the same for all rows, and not null
+    constant: SkipJsonSchema[bool] = Field(
+        default=False, exclude=True, json_schema_extra={"derived": True}
+    )
 
     @model_validator(mode="before")
     @classmethod

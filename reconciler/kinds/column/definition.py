@@ -276,12 +276,13 @@ class ColumnDefinition(
     def conversions(self) -> Mapping[str, str]:
         return {} if self.using is None else {"using": self.using}
 
-    def with_expression(self, field: str, value: str) -> Self:
+    def with_expression(self, field: str, value: str, *, constant: bool) -> Self:
         if field == "using":
             return self.model_copy(update={"using": value})
         update: dict[str, Any] = {}
         if self.backfill is not None:
-            update["backfill"] = self.backfill.model_copy(update={"value": value})
+            printed = {"value": value, "constant": constant}
+            update["backfill"] = self.backfill.model_copy(update=printed)
         if self.fill_trigger is not None:
             update["fill_trigger"] = self.fill_trigger.model_copy(update={"value": value})
         return self.model_copy(update=update)

@@ -56,6 +56,9 @@ def add_backfilled(
 
     A comment marks an unfinished backfill for the next run, unless a missing NOT NULL does.
     """
+    if _is_filled_by_adding(column, backfill):
+        yield from _add_filled(column, backfill, context)
+        return
     target, not_null = column.target, column.full_not_null
     bare = column.model_copy(update={"not_null": False, "default": None})
     yield add_column(column, bare.clause(), context, backfilled=True)
@@ -72,6 +75,22 @@ def add_backfilled(
         yield fill(target, backfill)
     if is_marked:
         yield target.comment_on(column.comment)
+
+
+def _is_filled_by_adding(column: ColumnDefinition, backfill: Backfill) -> bool:
+    """Tell whether ADD COLUMN fills all rows with the value, without writing them."""
+    own = column.fill_trigger is None and not column.rewrites_table(volatile_default=False)
+    return own and backfill.constant
+
+
+def _add_filled(
+    column: ColumnDefinition, backfill: Backfill, context: PlanningContext
+) -> Iterable[Statement]:
+    """Add the column with the value of the backfill as the default, then set the declared one."""
+    filled = column.model_copy(update={"default": backfill.value})
+    yield add_column(filled, filled.clause(), context, backfilled=True)
+    if column.default != backfill.value:
+        yield column.target.set_default(column.default, before=backfill.value)
 
 
 def finish_backfill(column: ColumnDefinition, context: PlanningContext) -> Iterable[Statement]:
