@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from reconciler.cli import main
 from reconciler.errors import PlanRefused
-from reconciler.journal.journal import begin
+from reconciler.journal.journal import StepRecord, begin
 from reconciler.journal.ownership import Place, lock_and_check, untrusted
 from reconciler.server.connection import connect
 from tests.conftest import Database
@@ -256,7 +256,7 @@ def test_nothing_changes_between_check_and_use(journalled: Database) -> None:
                 other.execute(trigger)
         run = begin(connection, Place(), {"steps": [], "changes": []}, {})
         journalled.run(trigger)
-        run.step(connection, "1", "done", 0.1, 1, None)
+        run.steps(connection, [StepRecord("1", "done", 0.1, 1, None)])
     assert "step has a trigger" in run.complaints[0]
     assert journalled.rows("SELECT * FROM fired") == []
     assert journalled.rows("SELECT * FROM reconcile.step") == []

@@ -100,8 +100,7 @@ def _execute_group(run: Run, group: Sequence[Step]) -> None:
     missing = _missing_prerequisites(run, group)
     if missing:
         reason = f"waits for step {min(missing)}, which was not done"
-        for step in group:
-            run.end(StepOutcome(step, "skipped", attempts=0, error=reason))
+        run.end(*(StepOutcome(s, "skipped", attempts=0, error=reason) for s in group))
         return
     for step in group:
         run.watcher.started(step)
@@ -112,15 +111,17 @@ def _execute_group(run: Run, group: Sequence[Step]) -> None:
         if run.connection.closed:
             raise record_lost(run, group, e) from e
         seconds = time.monotonic() - began
-        for step in group:
-            run.end(_failure(step, group, e, seconds, attempts.count))
+        run.end(*(_failure(s, group, e, seconds, attempts.count) for s in group))
         return
     reasons = failed_checks(run, group)
     seconds = time.monotonic() - began
-    for step in group:
-        reason = "; ".join(reasons[o] for o in step.objects if o in reasons)
-        status = "failed" if reason else "done"
-        run.end(StepOutcome(step, status, seconds, attempts.count, reason))
+    said = ["; ".join(reasons[o] for o in step.objects if o in reasons) for step in group]
+    run.end(
+        *(
+            StepOutcome(step, "failed" if reason else "done", seconds, attempts.count, reason)
+            for step, reason in zip(group, said, strict=True)
+        )
+    )
 
 
 def _missing_prerequisites(run: Run, group: Sequence[Step]) -> set[str]:

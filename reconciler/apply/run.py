@@ -9,7 +9,7 @@ from psycopg.errors import Diagnostic
 from reconciler.apply.observer import Monitor
 from reconciler.apply.outcome import StepOutcome, Watcher
 from reconciler.apply.postcondition import Named
-from reconciler.journal.journal import Journal
+from reconciler.journal.journal import Journal, StepRecord
 from reconciler.plan.plan import Plan
 from reconciler.plan.step import Step
 from reconciler.server.connection import Connection
@@ -61,22 +61,20 @@ class Run:
         if notice.severity_nonlocalized == "FATAL":
             self.last_words = notice.sqlstate or "", notice.message_primary or ""
 
-    def end(self, outcome: StepOutcome) -> None:
-        """Record and report the outcome of a pending step."""
-        self.outcomes.append(outcome)
-        self.pending = [s for s in self.pending if s.id != outcome.step.id]
-        if outcome.status != "done":
-            self.broken.add(outcome.step.id)
-        self.report(outcome)
+    def end(self, *outcomes: StepOutcome) -> None:
+        """Record and report the outcomes of pending steps."""
+        self.outcomes.extend(outcomes)
+        ended = {o.step.id for o in outcomes}
+        self.pending = [s for s in self.pending if s.id not in ended]
+        self.broken |= {o.step.id for o in outcomes if o.status != "done"}
+        self.report(*outcomes)
 
-    def report(self, outcome: StepOutcome) -> None:
-        """Report an outcome to the watcher, and record the outcome in the journal."""
-        self.watcher.ended(outcome)
-        self.journal.step(
-            self.connection,
-            outcome.step.id,
-            outcome.status,
-            outcome.seconds,
-            outcome.attempts,
-            outcome.error or None,
-        )
+    def report(self, *outcomes: StepOutcome) -> None:
+        """Report outcomes to the watcher, and record them in the journal in one transaction."""
+        for outcome in outcomes:
+            self.watcher.ended(outcome)
+        records = [
+            StepRecord(o.step.id, o.status, o.seconds, o.attempts, o.error or None)
+            for o in outcomes
+        ]
+        self.journal.steps(self.connection, records)

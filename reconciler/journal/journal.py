@@ -57,9 +57,10 @@ INSERT_TOUCHED = """
     SELECT %(run)s, t.place - 1, t.identity, t.ref, t.model
     FROM unnest(%(identities)s::text[], %(refs)s::jsonb[], %(models)s::jsonb[])
          WITH ORDINALITY AS t(identity, ref, model, place)"""
-INSERT_STEP = """
+INSERT_STEPS = """
     INSERT INTO {schema}.step (run_id, step_id, status, seconds, attempts, error)
-    VALUES (%(run)s, %(step)s, %(status)s, %(seconds)s, %(attempts)s, %(error)s)
+    SELECT %(run)s, s.* FROM jsonb_to_recordset(%(steps)s) AS
+        s(step_id text, status text, seconds double precision, attempts integer, error text)
     ON CONFLICT (run_id, step_id) DO UPDATE
     SET (status, error, finished_at) = (EXCLUDED.status, EXCLUDED.error, DEFAULT)"""
 CLOSE_RUN = """
@@ -69,6 +70,17 @@ UPDATE_TOUCHED = """
     UPDATE {schema}.touched AS t SET after = a.model
     FROM unnest(%(places)s::integer[], %(models)s::jsonb[]) AS a(place, model)
     WHERE t.run_id = %(run)s AND t.place = a.place"""
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """The outcome of a step; `status` is done, failed or skipped."""
+
+    step_id: str
+    status: str
+    seconds: float
+    attempts: int
+    error: str | None
 
 
 @dataclass
@@ -83,24 +95,10 @@ class Journal:
     refs: Sequence[Ref] = ()
     complaints: list[str] = field(default_factory=list[str])
 
-    def step(
-        self,
-        connection: Connection,
-        step_id: str,
-        status: str,
-        seconds: float,
-        attempts: int,
-        error: str | None,
-    ) -> None:
-        """Record the outcome of a step (done, failed or skipped), in place of an earlier record."""
-        values = {
-            "step": step_id,
-            "status": status,
-            "seconds": seconds,
-            "attempts": attempts,
-            "error": error,
-        }
-        self._write(connection, INSERT_STEP, values)
+    def steps(self, connection: Connection, records: Sequence[StepRecord]) -> None:
+        """Record the outcomes of steps, each in place of an earlier record."""
+        values = Jsonb([asdict(record) for record in records])
+        self._write(connection, INSERT_STEPS, {"steps": values})
 
     def close(
         self, connection: Connection, status: str, after: Mapping[Ref, Model | None] | None
