@@ -6,8 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from reconciler import pipeline
 from reconciler.apply.outcome import Outcome
+from reconciler.errors import DeclarationError
 from reconciler.journal.ownership import Place
 from reconciler.model.bound_proof import bound_check
 from reconciler.model.ref import Ref
@@ -62,3 +65,14 @@ def test_a_table_is_swallowed_whole_or_not_at_all_and_given_back(
     )
     steps = pipeline.plan_changes(job_of(database, locked, tmp_path)).steps
     assert {h.hazard for s in steps for h in s.hazards} == {HazardKind.LONG_SCAN}
+
+
+def test_an_identity_is_not_lost_on_the_way(
+    each_major: int, new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    """The new table would count from the start again: before PostgreSQL 17 without an error."""
+    database = new_database(SWALLOWED.before, each_major)
+    database.run("ALTER TABLE public.events ADD COLUMN n bigint GENERATED ALWAYS AS IDENTITY")
+    job = job_of(database, SWALLOWED.declared, tmp_path)
+    with pytest.raises(DeclarationError, match="n has an identity, which a table that becomes"):
+        pipeline.plan_changes(job)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from reconciler.canonicalise.closure import descendants
 from reconciler.canonicalise.preconditions import (
+    counters_of_partitions,
     inline_sections,
     name_conflicts,
     unmet_preconditions,
@@ -74,6 +75,8 @@ def overlay(
     renamed = renamed or {}
     predecessors = _predecessors(live.state, declared, renamed)
     before = {**predecessors, **undeclared}
+    if problems := counters_of_partitions(live, declaration, declared, source, predecessors.keys()):
+        raise DeclarationError(problems)
     objects = {r: o for r, o in undeclared.items() if r not in dropped | merged}
     for ref, origin in source.items():
         obj, current = declared[ref], before.get(ref)

@@ -19,6 +19,7 @@ from reconciler.model.object import InlinePart, Object
 from reconciler.model.on_scratch import evaluated
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration
+from reconciler.model.successor import Counts
 
 Declared = Mapping[Ref, Object]
 _CALLED = re.compile(r""""((?:[^"]|"")+)"\s*\(|([^\W\d][\w$]*)\s*\(""")
@@ -56,6 +57,30 @@ def name_conflicts(
         position = declaration.position(source[ref])
         hint = "choose another, or drop what has it"
         problems.append(Problem(message, position, hint, "name-taken"))
+    return problems
+
+
+def counters_of_partitions(
+    live: Snapshot,
+    declaration: Declaration,
+    declared: Declared,
+    source: Mapping[Ref, Ref],
+    replaced: Set[Ref],
+) -> list[Problem]:
+    """Report identities of tables that become partitions of the new tables `replaced`.
+
+    The new table would number its rows from the start again, and a partition has no identity.
+    """
+    problems: list[Problem] = []
+    for ref, obj in live.state.objects.items():
+        table = declared.get(ref.on) if ref.on is not None else None
+        if table is None or not (isinstance(obj, Counts) and obj.counts) or ref in declared:
+            continue
+        if replaced & {*parents_of(table)}:
+            message = f"{ref} has an identity, which a table that becomes a partition cannot keep"
+            hint = "turn it into a default with nextval() first; the new table takes the sequence"
+            position = declaration.position(source[table.ref])
+            problems.append(Problem(message, position, hint, "identity-of-a-partition"))
     return problems
 
 

@@ -8,6 +8,15 @@ from reconciler.model.object import Object
 from reconciler.model.ref import Ref
 
 
+class Counts(Object):
+    """An object with a counter that belongs to its table: a column with an identity."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether the object has the counter."""
+        raise NotImplementedError
+
+
 class FollowsName(Object):
     """An object for whoever uses a table by its name: a policy, a publication, a foreign key."""
 

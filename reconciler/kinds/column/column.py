@@ -8,7 +8,12 @@ from typing import Any, ClassVar, Self
 from psycopg import sql
 
 from reconciler.kinds.column.catalog import query
-from reconciler.kinds.column.counter import drop_identity, goes_on_counting, hand_over
+from reconciler.kinds.column.counter import (
+    NumberedColumn,
+    drop_identity,
+    goes_on_counting,
+    hand_over,
+)
 from reconciler.kinds.column.fill_trigger import FillTrigger
 from reconciler.kinds.column.identity import Identity, sequence_of
 from reconciler.kinds.column.inherited import fields_of_override, inherited_fields, restate
@@ -35,7 +40,6 @@ from reconciler.kinds.column.storage import (
 from reconciler.kinds.column.target import Target
 from reconciler.kinds.column.type_change import spelled_collation
 from reconciler.model.catalog_sql import outside_system
-from reconciler.model.commit_group import CommitsTogether
 from reconciler.model.deferred import Deferred
 from reconciler.model.facts import PartitionCopy
 from reconciler.model.foreign_options import parse_options
@@ -55,7 +59,7 @@ from reconciler.sql import compose, raw, text
 
 
 class Column(
-    Suspendable, Deferred, OnlineRecipe, ChangesType, CommitsTogether, Grantable, ReplicatedColumn
+    Suspendable, Deferred, OnlineRecipe, ChangesType, NumberedColumn, Grantable, ReplicatedColumn
 ):
     """A column of a table, in short `name: type`."""
 
@@ -100,11 +104,6 @@ class Column(
         temporary = before.model_copy(update={"name": build_name(self.ref)})
         rename = temporary.rename_from(before, self.target, None)
         return self.model_copy(update={"not_null": temporary}), rename
-
-    @property
-    def commit_group(self) -> Ref | None:
-        """The column if numbered, to add the identity in the transaction of DROP DEFAULT."""
-        return self.ref if self.full_identity is not None else None
 
     # -- inheritance -------------------------------------------------------------------------------
 

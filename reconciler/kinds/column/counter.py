@@ -6,8 +6,24 @@ from collections.abc import Iterable
 
 from reconciler.kinds.column.definition import ColumnDefinition
 from reconciler.kinds.column.identity import count_on, save_counter, sequence_of
+from reconciler.model.commit_group import CommitsTogether
 from reconciler.model.context import PlanningContext
+from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
+from reconciler.model.successor import Counts
+
+
+class NumberedColumn(Counts, CommitsTogether, ColumnDefinition):
+    """A column that may number the rows by an identity."""
+
+    @property
+    def commit_group(self) -> Ref | None:
+        """The column if numbered, to add the identity in the transaction of DROP DEFAULT."""
+        return self.ref if self.counts else None
+
+    @property
+    def counts(self) -> bool:
+        return self.full_identity is not None
 
 
 def drop_identity(
