@@ -243,11 +243,14 @@ class ColumnDefinition(
         return super().kept() - {"fill_trigger"}
 
     def over(self, live: Self | None, *, complete: bool = False) -> Self:
-        """Keep hidden options and the name of NOT NULL; identity and default replace each other."""
+        """Keep hidden options and PostgreSQL's names; identity and default replace each other."""
         full, declared = super().over(live, complete=complete), self.model_fields_set
         replaced: dict[str, Any] = {}
         if live is not None and self.full_not_null is not None and "nameless" not in declared:
             replaced["not_null"] = self.full_not_null.named_as(live.full_not_null, self.target)
+        if live is not None and (identity := full.full_identity) is not None:
+            numbered = identity.numbered_as(live.full_identity, self.target)
+            replaced["identity"] = numbered.short_form(self.target.name, self.target.column)
         if live is not None and live.options:
             replaced["options"] = keeping_hidden(full.options, live.options)
         if self.identity is not None and "default" not in declared:

@@ -45,6 +45,15 @@ class Identity(SequenceOptions):
         found = self.model_copy(update={"sequence": sequence, "grants": self.grants or None})
         return found.generated if found == Identity(generated=found.generated) else found
 
+    def numbered_as(self, live: Identity | None, target: Target) -> Identity:
+        """Keep the number with which PostgreSQL made the default name of the sequence free."""
+        if self.sequence is not None or live is None or live.sequence is None:
+            return self
+        number = live.sequence.rpartition("seq")[2]
+        is_numbered = live.sequence == default_name(target.name, target.column, f"seq{number}")
+        kept = live.sequence if number.isdecimal() and is_numbered else None
+        return self.model_copy(update={"sequence": kept})
+
     def sequence_name(self, target: Target) -> str:
         """Return the declared or default name of the sequence."""
         return self.sequence or default_name(target.name, target.column, "seq")
