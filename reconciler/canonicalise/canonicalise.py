@@ -21,7 +21,9 @@ from reconciler.diff.renames import Renaming, find_renamings, undo_of
 from reconciler.errors import DeclarationError, ScratchError
 from reconciler.introspect.introspect import Snapshot, introspect
 from reconciler.introspect.unfilled import filled_as
+from reconciler.kinds import KINDS
 from reconciler.model.context import PlanningContext
+from reconciler.model.declared import NamedByTypes
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration, Scope
 from reconciler.server.door import run_statement
@@ -103,18 +105,22 @@ def _within_scope(
 def _roots(inputs: Inputs, desired: Desired) -> set[Ref]:
     """Collect objects with possible differences between the live and the desired state.
 
-    A declared routine of unknown spelling may be any live routine of that name.
+    A declared routine of unknown spelling may be any live routine of that name, a cast any cast.
     """
     live, declaration = inputs.live, inputs.declaration
     known = live.state.objects
     changed = {r for r, o in desired.objects.items() if (was := known.get(r)) is not o and was != o}
     unidentified = {
-        (r.kind, r.schema, r.name)
+        _name_without_types(r)
         for r in [*desired.source, *declaration.absent]
-        if r.arguments is not None and r not in live.state
+        if issubclass(KINDS[r.kind], NamedByTypes) and r not in live.state
     }
-    overloads = {r for r in live.state if (r.kind, r.schema, r.name) in unidentified}
+    overloads = {r for r in live.state if _name_without_types(r) in unidentified}
     return changed | desired.dropped | live.context.unfinished.keys() | overloads
+
+
+def _name_without_types(ref: Ref) -> tuple[str, str, str]:
+    return ref.kind, ref.schema, ref.name if ref.arguments is not None or ref.schema else ""
 
 
 def _after_renamings(

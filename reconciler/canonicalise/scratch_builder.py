@@ -39,7 +39,7 @@ from reconciler.introspect.partitions import partition_bounds
 from reconciler.introspect.unfilled import filled_as
 from reconciler.model.companion import following
 from reconciler.model.context import PlanningContext
-from reconciler.model.declared import Overloaded
+from reconciler.model.declared import NamedByTypes
 from reconciler.model.inheritance import parents_of
 from reconciler.model.markers import PlatformDependent
 from reconciler.model.object import Object, reserved_constraint_names
@@ -123,7 +123,7 @@ class ScratchBuilder:
             live = self._build(state, {}, resources)
             require_as_put_in(self._guarded(state, live))
             prove_fragments(live.connection, self.declaration, self.live.state)
-            self._identify_routines(live.connection)
+            self._identify(live.connection)
             desired, built, context = self._build_desired(live, members)
             self.resources.push(resources.pop_all())
         state = live.snapshot.state
@@ -229,17 +229,15 @@ class ScratchBuilder:
                 f"so nothing can be said of it ({reasons})"
             )
 
-    def _identify_routines(self, connection: Connection) -> None:
-        """Ask PostgreSQL for the catalog's spelling of routines' arguments.
+    def _identify(self, connection: Connection) -> None:
+        """Ask PostgreSQL for the catalog's spelling of types in names.
 
         Only if a spelling differs is the declaration laid over the live state again.
         """
         known = self.desired.spelled
         found: dict[Ref, Ref] = {}
         for ref, obj in {**self.declaration.absent, **self.declaration.objects}.items():
-            if ref.arguments is None or not isinstance(obj, Overloaded):
-                continue
-            if ref in known or ref in self.live.state:
+            if not isinstance(obj, NamedByTypes) or ref in known or ref in self.live.state:
                 continue
             with suppress(StatementFailed):  # a type does not exist yet: the routine is new too
                 path = compose("SET search_path TO {}", self._search_path(ref))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Literal, Self, cast
@@ -28,6 +29,7 @@ _MODIFY = (  # null for the default
 )
 
 
+_ORDER_BY = re.compile(r"\bORDER\s+BY\b", re.IGNORECASE)
 _ARGUMENTS = """array_to_string(ARRAY(
     SELECT format_type(t, NULL) FROM unnest(p.proargtypes) WITH ORDINALITY AS u(t, o) ORDER BY o),
     ', ')"""
@@ -171,12 +173,20 @@ class Aggregate(Overloaded, Granted):
         return parts[0], fields | {"arguments": parts[1] or "*"}
 
     def identify(self, connection: Connection) -> Ref:
-        """Create the aggregate as a temporary one, and read the arguments' types."""
-        probe = self.model_copy(
-            update={"ref": replace(self.ref, schema="pg_temp", name="reconcile_probe")}
-        )
-        for statement in probe.define(PlanningContext(server_of(connection))):
-            run_statement(connection, statement.sql)
+        """Create a temporary routine with the arguments, and read their types.
+
+        An absent aggregate is declared without its functions: a function takes its place.
+        """
+        if self.sfunc:
+            probe = self.model_copy(
+                update={"ref": replace(self.ref, schema="pg_temp", name="reconcile_probe")}
+            )
+            for statement in probe.define(PlanningContext(server_of(connection))):
+                run_statement(connection, statement.sql)
+        else:
+            listed = _ORDER_BY.sub(",", self.arguments).strip(" ,*")
+            create = f"CREATE FUNCTION pg_temp.reconcile_probe({listed}) RETURNS void"
+            run_statement(connection, f"{create} LANGUAGE plpgsql AS ''")
         run_sql(connection, "SET search_path TO ''")
         found = rows(
             connection,

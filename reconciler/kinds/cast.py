@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar, Literal
 
@@ -10,14 +11,21 @@ from pydantic import Field
 
 from reconciler.model.catalog_sql import address
 from reconciler.model.clauses import CAST_TYPES, FUNCTION_SIGNATURE, Clause, Fragment
+from reconciler.model.declared import NamedByTypes
 from reconciler.model.markers import HiddenDependency
 from reconciler.model.object import Object, PlanningContext
+from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
+from reconciler.server.connection import Connection, rows, run_sql
 from reconciler.sql import compose, raw, text
 
+_AS = re.compile(r"\s+AS\s+", re.IGNORECASE)
+_TYPES = "SELECT %s::regtype::oid::int8 AS source, %s::regtype::oid::int8 AS target"
+_PRINTED = "SELECT format_type(%s, NULL) || ' AS ' || format_type(%s, NULL) AS name"
 
-class Cast(HiddenDependency):
+
+class Cast(NamedByTypes, HiddenDependency):
     """A cast; the YAML key is `source AS target`, the types as PostgreSQL prints names."""
 
     kind: ClassVar[str] = "cast"
@@ -62,6 +70,13 @@ class Cast(HiddenDependency):
     def fragments(self) -> Iterator[Fragment]:
         yield from super().fragments()
         yield Fragment("", CAST_TYPES, self.ref.name)
+
+    def identify(self, connection: Connection) -> Ref:
+        """Let PostgreSQL read both types; raise StatementFailed for unknown types."""
+        types = rows(connection, _TYPES, [*_AS.split(self.ref.name, 1)])[0]
+        run_sql(connection, "SET search_path TO ''")
+        found = rows(connection, _PRINTED, [types["source"], types["target"]])[0]["name"]
+        return Ref(self.kind, self.ref.schema, found)
 
     def sql_name(self) -> sql.Composable:
         return compose("({})", raw(self.ref.name))

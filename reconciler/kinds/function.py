@@ -45,12 +45,13 @@ _MODES = (
     "CASE u.m WHEN 'i' THEN 'in' WHEN 'o' THEN 'out' WHEN 'b' THEN 'inout'"
     " WHEN 'v' THEN 'variadic' ELSE 'table' END"
 )
+_ARGUMENT_TYPES = """array_to_string(ARRAY(
+    SELECT format_type(t, NULL) FROM unnest(p.proargtypes) WITH ORDINALITY AS u(t, o) ORDER BY o),
+    ', ')"""
 _COMMON_COLUMNS = f"""
     n.nspname AS schema, p.proname AS name, pg_get_userbyid(p.proowner)::text AS owner,
     ARRAY[{address("pg_proc", "p.oid")}] AS addresses,
-    array_to_string(ARRAY(SELECT format_type(t, NULL)
-                          FROM unnest(p.proargtypes) WITH ORDINALITY AS u(t, o) ORDER BY o), ', ')
-        AS arguments_identity,
+    {_ARGUMENT_TYPES} AS arguments_identity,
     pg_get_function_arguments(p.oid) AS arguments, p.pronargdefaults AS defaults,
     ARRAY(SELECT ARRAY[{_MODES}, coalesce(p.proargnames[u.o], ''), format_type(u.t, NULL)]
           FROM ROWS FROM (unnest(coalesce(p.proallargtypes, p.proargtypes::oid[])),
@@ -119,18 +120,16 @@ class Routine(Overloaded, RunsBody, Granted):
             if self.language in SYMBOL_LANGUAGES
             else "LANGUAGE plpgsql AS ''"
         )
+        is_result_needed = self.grant_class == "FUNCTION" and not _OUT.search(self.arguments)
+        result = self._result() or ("RETURNS void" if is_result_needed else "")
         run_statement(
-            connection,
-            f"CREATE {self.grant_class} {probe}({self.arguments}) {self._result()} {body}",
+            connection, f"CREATE {self.grant_class} {probe}({self.arguments}) {result} {body}"
         )
         run_sql(connection, "SET search_path TO ''")
         found = rows(
             connection,
-            """
-               SELECT p.oid::regprocedure::text AS probe,
-                      array_to_string(ARRAY(SELECT format_type(t, NULL)
-                                            FROM unnest(p.proargtypes) WITH ORDINALITY AS u(t, o)
-                                            ORDER BY o), ', ') AS arguments
+            f"""
+               SELECT p.oid::regprocedure::text AS probe, {_ARGUMENT_TYPES} AS arguments
                FROM pg_proc AS p WHERE p.proname = %s AND p.pronamespace = pg_my_temp_schema()""",
             [self.ref.name],
         )

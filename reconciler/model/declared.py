@@ -77,14 +77,18 @@ class RequiresFiles(Object):
         return self
 
 
-class Overloaded(Object):
-    """An object identified by argument types as well: several may share a name."""
-
-    arguments: str = Field(default="", json_schema_extra={"derived": True})
+class NamedByTypes(Object):
+    """An object with data types in the name, which PostgreSQL spells in its own way."""
 
     def identify(self, connection: Connection) -> Ref:
         """Ask a scratch server for the ref in the catalog's spelling; raises StatementFailed."""
         raise NotImplementedError
+
+
+class Overloaded(NamedByTypes):
+    """An object identified by argument types as well: several may share a name."""
+
+    arguments: str = Field(default="", json_schema_extra={"derived": True})
 
 
 class RenamesParts(Object):

@@ -18,6 +18,11 @@ COMMIT;
 SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
+DROP VIEW public.v;
 DROP CAST (public.c AS integer);
+DROP FUNCTION public.f(public.c);
 CREATE CAST (public.c AS integer) WITH FUNCTION public.g(public.c);
+CREATE VIEW public.v AS
+SELECT (x)::integer AS y
+   FROM public.t;
 COMMIT;
