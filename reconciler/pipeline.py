@@ -330,7 +330,7 @@ def _proven_plan(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence
     try:
         return _proven(plan, canonical, canonical.connection, live, job)
     except ProofError:
-        if canonical.connect_again is None:
+        if canonical.reconnect is None:
             raise
         with suppress(ProofError):
             as_built = replace(
@@ -338,7 +338,7 @@ def _proven_plan(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence
                 context=replace(canonical.context, scratch_order=canonical.scratch_order),
             )
             plan = _planned(job, live, as_built, notes)
-            return _proven(plan, canonical, canonical.connect_again(), live, job)
+            return _proven(plan, canonical, canonical.reconnect(), live, job)
         raise
 
 

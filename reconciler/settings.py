@@ -17,7 +17,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
-from reconciler.declare.files import files_beside
+from reconciler.declare.files import files_in_folder
 from reconciler.declare.nodes import Entries, Items, Node, plain
 from reconciler.declare.parse import documents
 from reconciler.errors import (
@@ -134,7 +134,7 @@ def read(file: Path = FILE) -> Settings:
     problems: list[Problem] = Findings()
     nodes: list[Node] = []
     with suppress(TooManyProblems):
-        nodes = documents(file, problems, files_beside(file.parent))
+        nodes = documents(file, problems, files_in_folder(file.parent))
     if len(nodes) > 1:
         problems.append(Problem("expected one document", nodes[1].position))
     if not problems:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from reconciler import pipeline
 from reconciler.declare.dump import Block, Section, dump_yaml
 from reconciler.declare.export import _safe  # pyright: ignore[reportPrivateUsage]
-from reconciler.declare.files import files_beside
+from reconciler.declare.files import files_in_folder
 from reconciler.declare.load import load
 from reconciler.declare.nodes import plain
 from reconciler.declare.parse import documents
@@ -82,7 +82,7 @@ def read_by(parser: object, file: Path) -> object:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("reconciler.declare.parse._parsers", parsers)
-        (found,) = documents(file, problems, files_beside(file))
+        (found,) = documents(file, problems, files_in_folder(file))
     assert problems == []
     return plain(found)
 

@@ -11,7 +11,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from reconciler.checks.model import CONDITIONS, Assertion, Setting
-from reconciler.declare.files import files_beside
+from reconciler.declare.files import files_in_folder
 from reconciler.declare.json_schema import json_schema
 from reconciler.declare.load import load
 from reconciler.declare.nodes import Node, plain
@@ -76,7 +76,7 @@ Refused = Callable[..., list[Problem]]
 def nodes(text: str) -> list[Node]:
     path, problems = Path("nodes.yml"), list[Problem]()
     path.write_text(text)
-    found = documents(path, problems, files_beside(path))
+    found = documents(path, problems, files_in_folder(path))
     assert not problems
     return found
 

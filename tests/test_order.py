@@ -50,8 +50,8 @@ CASE_OF = {
     "free name first": "function/replaced_by_a_procedure",
     "name before PostgreSQL chooses it": "constraint/partition_key_names_taken",
     "drop leftovers before work on table": "composite_type/attributes_added_and_dropped",
-    "apply ambient settings last": "default_privilege/new_with_new_objects",
-    "keep event triggers apart": "event_trigger/created",
+    "change default privileges last": "default_privilege/new_with_new_objects",
+    "drop event triggers first, create last": "event_trigger/created",
     "alter one way before new dependents": "enum/value_added_with_changed_triggers",
     "alter one way before recreating dependents": "enum/value_added_and_used_by_a_view",
     "drop dependents before altering one way": "enum/value_added_with_changed_triggers",
@@ -185,7 +185,7 @@ def test_a_leftover_is_dropped_before_another_object_takes_its_name() -> None:
     leftover = Ref("index", "public", "i", TABLE)
     index = Index(ref=Ref("index", "public", "i", CHILD), on=("c",))
     assert edges(
-        "drop leftover before name is taken",
+        "drop leftover before name is reused",
         [*PARENT_AND_CHILD],
         [*PARENT_AND_CHILD, index],
         [Operation.drop(leftover), Operation.create(index.ref)],
@@ -240,7 +240,7 @@ EXAMPLES = {
     "create caller after dropping routine",
     "drop caller before changing overloads",
     "drop routine before altering types",
-    "drop leftover before name is taken",
+    "drop leftover before name is reused",
     "drop child before parents' parts",
     "drop override before parents' part",
     "drop dependents of override first",

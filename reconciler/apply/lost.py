@@ -59,7 +59,7 @@ def record_lost(run: Run, group: Sequence[Step], failure: StatementFailed) -> Co
     """Record the outcome of a group whose connection broke; return the error to raise."""
     reason = _reason(run, failure)
     fate: Fate = "unknown"
-    with suppress(ReconcileError), _connected_again(run) as connection:
+    with suppress(ReconcileError), _reconnected(run) as connection:
         fate = _fate(connection, run)
         run.connection = connection
         for step in group if fate != "unknown" else ():
@@ -80,7 +80,7 @@ def _reason(run: Run, failure: StatementFailed) -> str:
     for _ in range(MAX_UNREAD):
         if run.connection.pgconn.get_result() is None:
             break
-    state, message = run.last_words or (failure.sqlstate, failure.message)
+    state, message = run.end_message or (failure.sqlstate, failure.message)
     if state != IDLE_TIMEOUT:
         return message
     return (
@@ -90,7 +90,7 @@ def _reason(run: Run, failure: StatementFailed) -> str:
 
 
 @contextmanager
-def _connected_again(run: Run) -> Generator[Connection]:
+def _reconnected(run: Run) -> Generator[Connection]:
     deadline = time.monotonic() + RECONNECT
     for pause in pauses():
         try:

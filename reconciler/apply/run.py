@@ -31,7 +31,7 @@ class Run:
     search_path       of the step under way
     pending           steps without an outcome, in order
     broken            ids of steps that failed or were skipped
-    last_words        SQLSTATE and message with which the server ended the session
+    end_message        SQLSTATE and message with which the server ended the session
     deferred          objects that were not as planned after their own last step, although steps
                       on related objects were pending: checked again at the end
     """
@@ -52,14 +52,14 @@ class Run:
     broken: set[str] = field(default_factory=set[str])
     pending: list[Step] = field(default_factory=list[Step])
     transaction: str = ""
-    last_words: tuple[str, str] | None = None
+    end_message: tuple[str, str] | None = None
     search_path: str = SEARCH_PATH
     deferred: set[Named] = field(default_factory=set[Named])
 
     def hear(self, notice: Diagnostic) -> None:
         """Keep the reason with which the server ended the session while no statement ran."""
         if notice.severity_nonlocalized == "FATAL":
-            self.last_words = notice.sqlstate or "", notice.message_primary or ""
+            self.end_message = notice.sqlstate or "", notice.message_primary or ""
 
     def end(self, *outcomes: StepOutcome) -> None:
         """Record and report the outcomes of pending steps."""

@@ -11,7 +11,7 @@ from psycopg import Rollback
 from reconciler.canonicalise.hints import missing
 from reconciler.errors import StatementFailed
 from reconciler.introspect.unfilled import unfilled
-from reconciler.model.deferred import complete_deferred, deferred_needs
+from reconciler.model.deferred import deferred_needs, deferred_statements
 from reconciler.model.inheritance import is_partitioned
 from reconciler.model.markers import AppliesLast, FiresOnDdl
 from reconciler.model.object import InlinePart, PlanningContext
@@ -109,7 +109,7 @@ class Build:
         failed = self._create_repeatedly(refs)
         deferred = [r for r in refs if deferred_needs(self.state[r]) and r not in failed]
         return failed | self._each(
-            deferred, lambda r: complete_deferred(self.state[r], None, self.context)
+            deferred, lambda r: deferred_statements(self.state[r], None, self.context)
         )
 
     def _create_repeatedly(self, refs: list[Ref]) -> Failures:
@@ -167,8 +167,8 @@ class Build:
             return failed
         schemas = tuple(row["name"] for row in rows(self.connection, SCHEMAS))
         self._extra_schemas.update(dict.fromkeys(failed, schemas))
-        failed_again = self._each(failed, self._replace_statements)
-        return {r: e for r, e in failed.items() if r in failed_again}
+        still_failed = self._each(failed, self._replace_statements)
+        return {r: e for r, e in failed.items() if r in still_failed}
 
     def causes(self, failed: Failures) -> Failures:
         """Keep the failures of objects and parts themselves, not of dependents."""

@@ -32,7 +32,7 @@ class Inputs:
 class Canonical:
     """The live and the desired state, printed by the same server.
 
-    `connection` leads to a scratch database with the live state; `connect_again` builds another.
+    `connection` leads to a scratch database with the live state; `reconnect` builds another.
     `context` is the target's, with the declared objects. `left_out` maps live objects that could
     not be built on scratch to PostgreSQL's reasons. With `renamings`, `live` is the state after
     them, and `before` the state of the scratch database. `scratch_order` numbers the objects in the
@@ -54,4 +54,4 @@ class Canonical:
     positions: Mapping[tuple[Ref, str], Position] = field(
         default_factory=dict[tuple[Ref, str], Position]
     )
-    connect_again: Callable[[], Connection] | None = None
+    reconnect: Callable[[], Connection] | None = None

@@ -139,4 +139,4 @@ def _after_renamings(
         run_statement(canonical.connection, sql)
     before = introspect(canonical.connection, inputs.live.context.server).state
     before = filled_as(before, inputs.live.state.objects)
-    return replace(canonical, connect_again=None, renamings=renamings, before=before)
+    return replace(canonical, reconnect=None, renamings=renamings, before=before)

@@ -78,7 +78,7 @@ def _requirements_in(state: State, planned: Iterable[Object]) -> Neighbours:
         if ref in state:
             yield from deferred_needs(state[ref])
         if ref in inherited_from:
-            yield from (o.ref for o in state.living_on(ref))
+            yield from (o.ref for o in state.objects_on(ref))
 
     return neighbours
 
@@ -101,7 +101,7 @@ def _related(state: State, roots: Set[Ref]) -> set[Ref]:
     inherited_from = {r.on for r in roots if r.on and _is_inheritable(r)}
     children = descendants(state, inherited_from)
     copied = {
-        o.ref for r in children for o in state.living_on(r) if isinstance(o, PartitionedObject)
+        o.ref for r in children for o in state.objects_on(r) if isinstance(o, PartitionedObject)
     }
     applied_last = {r for r, o in state.objects.items() if isinstance(o, AppliesLast)}
     return parents | schemas | children | copied | applied_last

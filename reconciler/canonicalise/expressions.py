@@ -105,7 +105,7 @@ class _Resolver:
         assert table is not None
         columns = [
             compose("NULL::{} AS {}", raw(type_), o.ref.name)
-            for o in self.live.living_on(table)
+            for o in self.live.objects_on(table)
             if (type_ := getattr(o, "type", "")) and isinstance(o, RowExpressions)
         ]
         return compose("(SELECT {}) AS {}", joined(columns), table.name)

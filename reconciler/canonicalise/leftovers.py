@@ -28,9 +28,9 @@ def recreate_leftovers(connection: Connection, context: PlanningContext) -> None
         run_statement(connection, sql)
     for ref, leftover in context.leftovers.items():
         copies = context.partition_copies.get(ref, NOTHING)
-        is_complete = ref.on in clone.state and all(table in clone.state for table in copies)
+        has_all_tables = ref.on in clone.state and all(table in clone.state for table in copies)
         obj = leftover.made
-        if isinstance(obj, LeavesLeftovers) and leftover.resumable and is_complete:
+        if isinstance(obj, LeavesLeftovers) and leftover.resumable and has_all_tables:
             for statement in obj.replay(copies):
                 run_statement(connection, statement.sql)
 

@@ -53,7 +53,7 @@ def _words(text: str) -> Iterator[str]:
 
 def _keys(live: State, table: Ref) -> Iterator[Ref]:
     """Yield what a foreign key may refer to: keys over nothing but columns of the table."""
-    for obj in live.living_on(table):
+    for obj in live.objects_on(table):
         own = (table, table.schema_ref)
         if isinstance(obj, PartitionedObject) and all(
             needed in own or needed.on == table for needed in live.needs(obj.ref)

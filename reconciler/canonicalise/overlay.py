@@ -267,7 +267,7 @@ def _merged_on_joining(live: State, declared: Mapping[Ref, Object], dropped: Set
         own.ref
         for table in joining
         for inherited in later.inherited(table).values()
-        for own in live.living_on(table)
+        for own in live.objects_on(table)
         if isinstance(own, PartitionedObject) and own.ref == inherited.ref and own.equals(inherited)
     }
 

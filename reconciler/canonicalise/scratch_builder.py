@@ -137,7 +137,7 @@ class ScratchBuilder:
             scratch_order=built.order,
             stale=built.stale,
             positions=self._positions(),
-            connect_again=lambda: self._build(state, {}, self.resources).connection,
+            reconnect=lambda: self._build(state, {}, self.resources).connection,
         )
 
     def _positions(self) -> dict[tuple[Ref, str], Position]:

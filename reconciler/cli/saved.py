@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from reconciler import pipeline, settings
 from reconciler.cli.options import DeclarationOptions, ExecutionOptions, make_job
-from reconciler.declare.files import FileRefused, files_beside
+from reconciler.declare.files import FileRefused, files_in_folder
 from reconciler.errors import PlanRefused, SettingsError
 from reconciler.plan.plan import Plan
 from reconciler.plan.saved import has_signature
@@ -28,7 +28,7 @@ def read_plan(file: Path) -> Plan:
     The file must be a regular one of limited size, and is no more trusted than its digest shows.
     """
     try:
-        content = files_beside(file).read(file, MAX_SIZE)
+        content = files_in_folder(file).read(file, MAX_SIZE)
     except FileRefused as error:
         raise SettingsError(f"{file}: {error}") from None
     if _NUL.search(content):

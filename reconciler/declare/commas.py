@@ -45,7 +45,7 @@ class CutValue:
             if _open_brackets(event.value) <= 0:
                 self.position = None
 
-    def takes(self, event: object) -> bool:
+    def extends(self, event: object) -> bool:
         """Add a text between commas to an open value; False if no value is open."""
         if self.position is None or not isinstance(event, yaml.ScalarEvent):
             return False
@@ -53,7 +53,7 @@ class CutValue:
         return True
 
     @property
-    def is_complete(self) -> bool:
+    def is_closed(self) -> bool:
         """Whether the parts have as many closing brackets as opening ones together."""
         return self.position is not None and _open_brackets(", ".join(self.parts)) <= 0
 
@@ -68,11 +68,11 @@ class CutValue:
         position, self.position = self.position, None
         title = f"{self.key}: " if self.key else ""
         whole = shortened(", ".join(self.parts), 80)
-        written = f'"{whole}"' if '"' not in whole else f"'{whole}'"
+        quoted = f'"{whole}"' if '"' not in whole else f"'{whole}'"
         return Problem(
             f"{title}a comma ends a value in brackets, so this one is '{shortened(self.parts[0])}'",
             position,
-            f"quote it: {title}{written}",
+            f"quote it: {title}{quoted}",
             _RULE,
         )
 

@@ -75,7 +75,7 @@ class Files:
         return self._sql[path]
 
 
-def files_beside(path: Path, further: Path | None = None) -> Files:
+def files_in_folder(path: Path, further: Path | None = None) -> Files:
     """Allow the files of a folder, or of the folder of a file, and of a further folder.
 
     A link that a person names is followed: the folders are those that the link leads to.

@@ -14,7 +14,7 @@ from reconciler.declare.check_entries import CheckReader
 from reconciler.declare.drafts import Drafts
 from reconciler.declare.entries import Defaults, EntryReader
 from reconciler.declare.fields import Reading
-from reconciler.declare.files import SUFFIXES, FileRefused, files_beside, yaml_files_below
+from reconciler.declare.files import SUFFIXES, FileRefused, files_in_folder, yaml_files_below
 from reconciler.declare.layout import Kinds, sections_of
 from reconciler.declare.names import unquoted
 from reconciler.declare.nodes import (
@@ -59,7 +59,7 @@ def _declaration(
     try:
         with suppress(ValueError, OSError):  # no working directory, or another
             path = path.relative_to(Path.cwd()) if path.is_absolute() else path
-        files = files_beside(path, files_root)
+        files = files_in_folder(path, files_root)
         found = _yaml_files(path, problems)
     except FileRefused as e:
         problems.append(Problem(f"cannot read {path}: {e.reason}", None, e.hint, "unreadable-file"))

@@ -249,16 +249,16 @@ class _Composer:
         for event in self._events_until(yaml.SequenceEndEvent):
             node = self._node(event)
             items.append(node)
-            if in_brackets and self.cut.takes(event):
-                self._end_cut(only_if_complete=True)
+            if in_brackets and self.cut.extends(event):
+                self._end_cut(only_if_closed=True)
             elif in_brackets:
                 self.cut.begin(event, node.position)
         self.cut = CutValue()
         return items
 
-    def _end_cut(self, *, only_if_complete: bool = False) -> None:
+    def _end_cut(self, *, only_if_closed: bool = False) -> None:
         """Report a value that a comma has cut; forget any other."""
-        if only_if_complete and not self.cut.is_complete:
+        if only_if_closed and not self.cut.is_closed:
             return
         if self.cut.is_cut:
             self.problems.append(self.cut.problem())
@@ -269,8 +269,8 @@ class _Composer:
         entries: dict[str, Entry] = {}
         for event in self._events_until(yaml.MappingEndEvent):
             key, value_event = self._node(event), next(self.events)
-            if in_brackets and without_value(value_event) and self.cut.takes(event):
-                self._end_cut(only_if_complete=True)
+            if in_brackets and without_value(value_event) and self.cut.extends(event):
+                self._end_cut(only_if_closed=True)
                 continue
             self._end_cut()
             value = self._node(value_event)

@@ -67,9 +67,9 @@ def reparented(changes: Iterable[Change]) -> dict[Ref, tuple[Parents, Parents]]:
 def _parts_to_compare(table: Ref, state: State, other: State, kept: Set[Ref]) -> dict[Ref, Object]:
     """Map the table's own and inherited parts, except parts changed by `kept` parents only."""
     inherited = state.inherited(table)
-    in_other = {*other.inherited(table), *(o.ref for o in other.living_on(table))}
+    in_other = {*other.inherited(table), *(o.ref for o in other.objects_on(table))}
     changed_by_kept = inherited.keys() - state.inherited(table, kept).keys() - in_other
-    own = {o.ref: filled(o, inherited.get(o.ref)) for o in state.living_on(table)}
+    own = {o.ref: filled(o, inherited.get(o.ref)) for o in state.objects_on(table)}
     return {r: o for r, o in inherited.items() if r not in changed_by_kept} | own
 
 
@@ -154,7 +154,7 @@ def origins(table: Ref, state: State) -> list[Ref]:
     child = state.get(table)
     if child is None:
         return []
-    return [o.ref for p in parents_of(child) for o in state.living_on(p) if inherited_by(o, child)]
+    return [o.ref for p in parents_of(child) for o in state.objects_on(p) if inherited_by(o, child)]
 
 
 # -- alterations and child tables --------------------------------------------------------------
@@ -197,7 +197,7 @@ def context_of_children(context: PlanningContext, live: State, desired: State) -
             if parents_of(o) and r in live and parents_of(live[r]) == parents_of(o)
         },
         partitions=partitions,
-        partition_children={table: live.living_on(table) for table in tables},
+        partition_children={table: live.objects_on(table) for table in tables},
     )
 
 

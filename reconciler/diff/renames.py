@@ -58,9 +58,9 @@ def find_renamings(
             found += search.renamings_of_parts(obj, old)
     new_names = {old: ref for ref, old in old_names.items()}
     for old, ref in new_names.items():
-        found += search.names_given_up(old, ref, {r.was for r in found})
+        found += search.names_freed(old, ref, {r.was for r in found})
     for old, ref in aside.items():
-        found += search.names_taken_back(old, ref, new_names)
+        found += search.names_restored(old, ref, new_names)
     return found
 
 
@@ -91,7 +91,7 @@ class _Search:
         described = Difference(field="name", live=old.name, wanted=ref.name)
         return Renaming(old, replace(on_renamed, name=ref.name), statement, described)
 
-    def names_given_up(self, old: Ref, ref: Ref, renamed: Set[Ref]) -> Iterator[Renaming]:
+    def names_freed(self, old: Ref, ref: Ref, renamed: Set[Ref]) -> Iterator[Renaming]:
         """Rename the indexes of a table that becomes a partition of a new table of its name."""
         if old not in parents_of(self.declaration.objects[ref]):
             return
@@ -99,21 +99,19 @@ class _Search:
             None
         }
         taken = {(o.ref.schema, o.relation_name) for o in self.live.objects.values()}
-        for obj in self.live.living_on(old):
+        for obj in self.live.objects_on(old):
             if not isinstance(obj, PartitionedObject) or obj.ref in renamed:
                 continue
             own = replace(obj.ref, on=ref, name=obj.default_on(ref))
             if obj.relation_name in claimed and (own.schema, own.name) not in taken:
                 yield self.renaming(obj.ref, own)
 
-    def names_taken_back(
-        self, old: Ref, aside: Ref, names: Mapping[Ref, Ref]
-    ) -> Iterator[Renaming]:
+    def names_restored(self, old: Ref, aside: Ref, names: Mapping[Ref, Ref]) -> Iterator[Renaming]:
         """Rename indexes of a table moved aside, and their copies on a partition in its place.
 
         `names` maps the old names of renamed tables to the new ones.
         """
-        for obj in self.live.living_on(old):
+        for obj in self.live.objects_on(old):
             copies = self.context.partition_copies.get(obj.ref, {})
             for table in copies.keys() & names.keys():
                 copy, final = copies[table], self._declared_equal(obj, names[table])
@@ -165,7 +163,7 @@ class _Search:
             return None
         if parents_of(self.live[table]):
             return None
-        dropped = (o.ref for o in self.live.living_on(table) if self._is_dropped(o.ref, obj.ref))
+        dropped = (o.ref for o in self.live.objects_on(table) if self._is_dropped(o.ref, obj.ref))
         found = next((ref for ref in dropped if obj.equals(self.live[ref])), None)
         return None if found is not None and self._is_name_used(obj, found) else found
 

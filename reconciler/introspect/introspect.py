@@ -15,7 +15,7 @@ from reconciler.introspect.catalogs import OBJECTS
 from reconciler.introspect.default_path import default_path
 from reconciler.introspect.objects import Address, read_objects
 from reconciler.introspect.partitions import (
-    finish_detaching,
+    finalize_detaching,
     local_and_inherited_not_null,
     partition_copies,
     with_partition_names,
@@ -137,7 +137,7 @@ def _read(connection: Connection, server: Server) -> Snapshot:
     if has_children:
         copies = partition_copies(connection, found.addresses)
     objects |= with_partition_names(objects, copies)
-    detaching = finish_detaching(connection, objects, copies) if has_children else set[Ref]()
+    detaching = finalize_detaching(connection, objects, copies) if has_children else set[Ref]()
     unfinished = found.unfinished | detaching
     facts = rows(connection, SERVER_FACTS)[0]
     names = {(r["schema"], r["name"]): r["of"] for r in rows(connection, RELATION_NAMES)}

@@ -59,7 +59,7 @@ def with_partition_names(
     }
 
 
-def finish_detaching(
+def finalize_detaching(
     connection: Connection, objects: dict[Ref, Object], copies: PartitionCopies
 ) -> set[Ref]:
     """Replace partitions with a pending DETACH by independent tables; return the refs.

@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 from reconciler import __version__
 from reconciler.errors import PlanRefused, StatementFailed
 from reconciler.journal.ownership import Place, lock_and_check, untrusted
-from reconciler.journal.tables import TABLES, add_columns, create_table, revoke_given
+from reconciler.journal.tables import TABLES, add_columns, create_table, revoke_default_privileges
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import JOURNAL_COMMENT
 from reconciler.server.connection import Connection, rows, run_sql, translated
@@ -198,7 +198,7 @@ def _create_tables(connection: Connection, schema: str) -> None:
     """Create the schema, the tables and the columns, unless present."""
     if not rows(connection, "SELECT 1 FROM pg_namespace WHERE nspname = %s", [schema]):
         run_sql(connection, text(compose("CREATE SCHEMA {}", schema)))
-        revoke_given(connection, schema)
+        revoke_default_privileges(connection, schema)
     existing = _columns(connection, schema)
     for table in TABLES:
         statements = (
@@ -212,7 +212,7 @@ def _create_tables(connection: Connection, schema: str) -> None:
         for statement in statements:
             run_sql(connection, statement)
         if table not in existing:
-            revoke_given(connection, schema, table)
+            revoke_default_privileges(connection, schema, table)
 
 
 def _insert_run(connection: Connection, schema: str, plan: Model, rollback_of: int | None) -> int:

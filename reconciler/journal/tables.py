@@ -111,7 +111,7 @@ BACKFILL = Table(
     },
     primary_key="(relation, column_name, digest)",
 )
-_REVOKE_GIVEN = """
+_REVOKE_DEFAULT_PRIVILEGES = """
     WITH made (class, name, owner, acl) AS (
         SELECT 'SCHEMA', quote_ident(nspname), nspowner, nspacl
         FROM pg_catalog.pg_namespace WHERE nspname = %(place)s AND %(own)s = ''
@@ -155,10 +155,10 @@ def add_columns(schema: str, own: str, existing: Collection[str]) -> list[str]:
     ]
 
 
-def revoke_given(connection: Connection, schema: str, own: str = "") -> None:
+def revoke_default_privileges(connection: Connection, schema: str, own: str = "") -> None:
     """Revoke what ALTER DEFAULT PRIVILEGES gave on the new schema, or on a new table of it.
 
     For the transaction that created it: a journal to which others may write is refused.
     """
-    for row in rows(connection, _REVOKE_GIVEN, {"place": schema, "own": own}):
+    for row in rows(connection, _REVOKE_DEFAULT_PRIVILEGES, {"place": schema, "own": own}):
         run_sql(connection, row["statement"])

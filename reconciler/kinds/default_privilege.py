@@ -69,16 +69,16 @@ class DefaultPrivilege(AppliesLast):
             f"WHEN '{letter}' THEN '{object_class}'"
             for object_class, (_, letter) in CLASSES.items()
         )
-        complete = (
+        owner_acl = (
             "acldefault(CASE d.defaclobjtype WHEN 'S' THEN 's' ELSE d.defaclobjtype END,"
             " d.defaclrole)"
         )
-        default = f"CASE d.defaclnamespace WHEN 0 THEN {complete} END"
+        default = f"CASE d.defaclnamespace WHEN 0 THEN {owner_acl} END"
         return f"""
             SELECT format('%s on %s%s', pg_get_userbyid(d.defaclrole),
                           CASE d.defaclobjtype {classes} END, ' in ' || n.nspname) AS name,
                    ARRAY[{address("pg_default_acl", "d.oid")}] AS addresses,
-                   {acl_grants("d.defaclacl", default, complete, "d.defaclrole")} AS grants
+                   {acl_grants("d.defaclacl", default, owner_acl, "d.defaclrole")} AS grants
             FROM pg_default_acl AS d LEFT JOIN pg_namespace AS n ON n.oid = d.defaclnamespace
             WHERE n.oid IS NULL OR (n.nspname NOT LIKE 'pg\\_%'
                                     AND n.nspname NOT IN ({NOT_MANAGED}))

@@ -97,11 +97,11 @@ def object_grants(acl: str, letter: str, owner: str) -> str:
     return acl_grants(f"coalesce({acl}, {default})", default, default, owner)
 
 
-def acl_grants(acl: str, default: str, complete: str, owner: str) -> str:
+def acl_grants(acl: str, default: str, owner_acl: str, owner: str) -> str:
     """Return SQL for role → privileges of an ACL, spelled as in reconciler.model.privileges.
 
     The owner is left out if the privileges equal those in the ACL `default`; the privileges of the
-    owner in the ACL `complete` are called `all`.
+    owner in the ACL `owner_acl` are called `all`.
     """
 
     def exploded(acl: str) -> str:
@@ -133,7 +133,7 @@ def acl_grants(acl: str, default: str, complete: str, owner: str) -> str:
                       FROM {exploded(acl)} AS x GROUP BY 1, 2, 3) AS a
                 GROUP BY a.grantee, a.grantor, a.is_grantable) AS g
             CROSS JOIN LATERAL (
-                SELECT unnest(CASE WHEN cardinality(g.types) > 1 AND g.types = {of_owner(complete)}
+                SELECT unnest(CASE WHEN cardinality(g.types) > 1 AND g.types = {of_owner(owner_acl)}
                                    THEN ARRAY['all']
                                    ELSE lower(g.types::text)::text[] END) AS privilege) AS spelled
             WHERE NOT (g.grantee = {owner} AND g.grantor = {owner} AND NOT g.is_grantable

@@ -39,7 +39,7 @@ class DefaultPath:
         return not self.creators
 
 
-def words(sql: str) -> set[str]:
+def words_in(sql: str) -> set[str]:
     """Return all words of SQL, in lower case."""
     return {w[2].lower() for w in _WORD.finditer(sql)}
 

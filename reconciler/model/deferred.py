@@ -32,7 +32,7 @@ class Deferred(Object):
         del context
         return ()
 
-    def complete(self, old: Self | None, context: PlanningContext) -> list[Statement]:
+    def deferred_statements(self, old: Self | None, context: PlanningContext) -> list[Statement]:
         """Create or alter the deferred part, with undo statements."""
 
         def undo() -> Iterable[Statement]:
@@ -43,11 +43,13 @@ class Deferred(Object):
         return undoable(self.define_deferred(old, context), undo)
 
 
-def complete_deferred(obj: Object, old: Object | None, context: PlanningContext) -> list[Statement]:
+def deferred_statements(
+    obj: Object, old: Object | None, context: PlanningContext
+) -> list[Statement]:
     """Create or alter the deferred part of any object, with undo statements."""
     if not isinstance(obj, Deferred):
         return []
-    return obj.complete(old if isinstance(old, Deferred) else None, context)
+    return obj.deferred_statements(old if isinstance(old, Deferred) else None, context)
 
 
 def deferred_needs(obj: Object) -> frozenset[Ref]:

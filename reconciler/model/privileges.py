@@ -163,8 +163,8 @@ class Access:
             )
 
     def _privilege_list(self, privileges: Sequence[str]) -> str:
-        complete = len(self.privileges) > 1 and set(privileges) == set(self.privileges)
-        listed = (ALL,) if complete else privileges
+        holds_all = len(self.privileges) > 1 and set(privileges) == set(self.privileges)
+        listed = (ALL,) if holds_all else privileges
         return ", ".join(p.upper() + self.column_list for p in listed)
 
     def _hazards(self, privileges: Sequence[str], roles: Sequence[str]) -> tuple[Hazard, ...]:

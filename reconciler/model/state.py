@@ -89,7 +89,7 @@ class State:
             found |= {o.ref: o for o in copies if o is not None}
         return found
 
-    def living_on(self, ref: Ref) -> Sequence[Object]:
+    def objects_on(self, ref: Ref) -> Sequence[Object]:
         """Return the objects on a table or below another object."""
         return self._children.get(ref, ())
 

@@ -64,7 +64,7 @@ class InheritableTable(Suspendable, CommitsTogether, Inheriting, Resumable, Stor
 
     @field_validator("values")
     @classmethod
-    def _complete_bound(cls, values: str | None) -> str | None:
+    def _with_for_values(cls, values: str | None) -> str | None:
         """Complete `FROM … TO …`, `IN …` and `WITH (MODULUS …)` by FOR VALUES."""
         return f"FOR VALUES {values}" if values and _BOUND_ALONE.match(values) else values
 

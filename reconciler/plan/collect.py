@@ -10,7 +10,7 @@ from reconciler.diff.diff import Change
 from reconciler.diff.inherited import affected_by_alteration, context_of_children
 from reconciler.model.commit_group import commit_group
 from reconciler.model.datatype import Replaceable
-from reconciler.model.deferred import complete_deferred
+from reconciler.model.deferred import deferred_statements
 from reconciler.model.inheritance import restate_overrides
 from reconciler.model.object import InlinePart, Object, PlanningContext, keep_through
 from reconciler.model.online_recipe import recreate, reuses
@@ -118,7 +118,7 @@ def _collect_change(operations: Operations, change: Change) -> None:
     elif change.desired is None:
         _drop_for_good(operations, change.ref)
     elif change.live is None:
-        _create(operations, change.desired, operations.takes_name_of(change.ref))
+        _create(operations, change.desired, operations.reuses_name_of(change.ref))
     elif change.ref in found.shadows:
         _swap(operations, change.live, change.desired)
     elif change.ref not in found.recreated and change.ref not in found.suspended:
@@ -138,7 +138,7 @@ def _create(operations: Operations, obj: Object, root: Ref | None = None) -> Non
     unit = _unit(operations, obj, root or new_table) or ref
     statements = _creation(operations, obj, root, online=new_table is None)
     operations.add(Operation.create(ref), "create", statements, unit)
-    if deferred := complete_deferred(obj, None, operations.context):
+    if deferred := deferred_statements(obj, None, operations.context):
         operations.add(Operation.post_create(ref), "alter", deferred, unit)
 
 
@@ -207,7 +207,7 @@ def _alter(operations: Operations, live: Object, desired: Object) -> None:
             operations.one_way.add(Operation.create(ref))
         statements = _with_child_tables(operations, live, desired, statements)
     operations.add(Operation.create(ref), "alter", statements, commit_group(desired))
-    if deferred := complete_deferred(desired, live, context):
+    if deferred := deferred_statements(desired, live, context):
         operations.add(Operation.post_create(ref), "alter", deferred, commit_group(desired))
 
 
@@ -266,7 +266,7 @@ def _alter_further(operations: Operations, intermediate: Object, desired: Object
     """Alter the fields of a swapped or restored object still different from the desired object."""
     context = operations.context
     statements = desired.alter(intermediate, context) or ()
-    if found := [*statements, *complete_deferred(desired, intermediate, context)]:
+    if found := [*statements, *deferred_statements(desired, intermediate, context)]:
         operations.add(Operation.post_create(desired.ref), "alter", found)
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Set
 
 from reconciler.model.deferred import (
-    complete_deferred,
     deferred_needs,
     deferred_on,
+    deferred_statements,
     define_deferred,
     remove_deferred,
 )
@@ -90,7 +90,7 @@ def _define(operations: Operations, ref: Ref, unit: Ref | None = None) -> None:
     """Define the whole deferred part of a desired object."""
     if ref not in operations.desired:
         return
-    if statements := complete_deferred(operations.desired[ref], None, operations.context):
+    if statements := deferred_statements(operations.desired[ref], None, operations.context):
         operations.add(Operation.post_create(ref), "alter", statements, unit)
 
 

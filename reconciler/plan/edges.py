@@ -150,10 +150,10 @@ RULES = (
         optional=True,
     ),
     Rule(
-        "drop leftover before name is taken",
+        "drop leftover before name is reused",
         "A leftover is dropped before another object takes its name because two cannot have one "
         "name.",
-        names.drop_leftover_before_name_is_taken,
+        names.drop_leftover_before_name_is_reused,
     ),
     Rule(
         "drop leftovers before work on table",
@@ -163,16 +163,16 @@ RULES = (
     ),
     # Operations that affect all others.
     Rule(
-        "apply ambient settings last",
+        "change default privileges last",
         "All objects are created before default privileges change because they would be created "
         "with others.",
-        phases.apply_ambient_settings_last,
+        phases.change_default_privileges_last,
     ),
     Rule(
-        "keep event triggers apart",
+        "drop event triggers first, create last",
         "Event triggers are dropped before all else, and all else is done before they are "
         "created, because they fire on DDL.",
-        phases.keep_event_triggers_apart,
+        phases.drop_event_triggers_first_create_last,
     ),
     Rule(
         "alter one way before new dependents",

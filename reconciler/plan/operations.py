@@ -176,7 +176,7 @@ class Operations:
         """Map what a deferred part refers to, to the object on whose operations that depends."""
         return {n: self._owners_of_copies.get(n, n) for n in deferred_needs(obj)}
 
-    def takes_name_of(self, ref: Ref) -> Ref | None:
+    def reuses_name_of(self, ref: Ref) -> Ref | None:
         """Return the dropped object whose name the new object takes in one transaction, if any."""
         return next((old for old, new in self.exchanged.items() if new == ref), None)
 

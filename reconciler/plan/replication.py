@@ -46,7 +46,7 @@ def renamings_with_hazards(renamings: Sequence[Renaming], operations: Operations
 
 def _taking_identity(operations: Operations, table: Ref) -> Operation | None:
     """Find the operation that drops the primary key, or creates or alters the table."""
-    keys = (o.ref for o in operations.live.living_on(table) if identifies_rows(o))
+    keys = (o.ref for o in operations.live.objects_on(table) if identifies_rows(o))
     dropping = (operations.drop_of(key) for key in keys)
     return next((o for o in dropping if o is not None), operations.create_of(table))
 

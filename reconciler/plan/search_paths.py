@@ -121,7 +121,7 @@ class SearchPaths:
     def _on(self, table: Ref) -> Iterator[Object]:
         """Yield what stands on a table, and on its partitions."""
         for ref in (table, *self._context.partitions.get(table, ())):
-            yield from self._desired.living_on(ref)
+            yield from self._desired.objects_on(ref)
 
 
 def _holds_expressions(obj: Object) -> bool:

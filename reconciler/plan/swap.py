@@ -171,7 +171,7 @@ def proofs_of_bounds(
 
 def _built_by_attaching(operations: Operations, table: Ref) -> list[Ref]:
     """List the indexes of the parent that the table has no equal of."""
-    own = [o for o in operations.live.living_on(table) if isinstance(o, PartitionedObject)]
+    own = [o for o in operations.live.objects_on(table) if isinstance(o, PartitionedObject)]
     return [
         ref
         for ref, obj in operations.desired.inherited(table).items()
@@ -185,7 +185,7 @@ def _has_key(
 ) -> bool:
     """Tell whether the table has the columns of the partition key before the plan, as after it."""
     keys, _ = operations.context.bounds.get(table.ref, ((), ""))
-    columns = [o.ref for o in operations.live.living_on(table.ref) if o.ref.name in keys]
+    columns = [o.ref for o in operations.live.objects_on(table.ref) if o.ref.name in keys]
     inline = {r for r in columns if isinstance(operations.live[r], InlinePart)}
     changing = {o.ref for o, s in operations.statements.items() if s}
     changing |= {r.becomes for r in renamings}

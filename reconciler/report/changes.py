@@ -41,7 +41,7 @@ def _value(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def locks_taken(step: Step) -> str:
+def described_locks(step: Step) -> str:
     """Describe the table locks of a step, the strongest first."""
     by_mode: dict[str, list[str]] = {step.lock: [step.relation]} if step.lock else {}
     for lock in step.locks:

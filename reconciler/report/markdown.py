@@ -17,8 +17,8 @@ from reconciler.report.changes import (
     SIGNS,
     allow_flags,
     change_counts,
+    described_locks,
     difference_lines,
-    locks_taken,
 )
 
 MAX_LENGTH = 65_000  # characters; GitHub accepts 65,536 in a comment
@@ -114,7 +114,7 @@ def _diff_line(line: str) -> str:
 
 
 def _step_lines(step: Step) -> Iterator[str]:
-    lock = locks_taken(step)
+    lock = described_locks(step)
     block = f"transaction {step.transaction}" if step.transaction else "outside transactions"
     yield f"-- {step.id}: {lock}, {block}"
     yield from f"{step.sql};".split("\n")

@@ -15,8 +15,8 @@ from reconciler.report.changes import (
     SIGNS,
     allow_flags,
     change_counts,
+    described_locks,
     difference_lines,
-    locks_taken,
 )
 from reconciler.server.embedded import EmbeddedServer
 
@@ -85,7 +85,7 @@ def _change_lines(change: Planned) -> Iterator[str]:
 
 
 def _step_lines(step: Step) -> Iterator[str]:
-    lock = locks_taken(step)
+    lock = described_locks(step)
     block = f"transaction {step.transaction}" if step.transaction else "outside transactions"
     batches = "; in batches, until no row is null" if step.fill else ""
     path = f"; search_path {step.search_path}" if step.search_path else ""

@@ -64,13 +64,13 @@ class Connection(psycopg.Connection[Row]):
     """A connection in autocommit mode.
 
     settings    parameters that every transaction sets for itself; None: the session has its own
-    last_words  the server's messages when it ended the connection
+    end_message  the server's messages when it ended the connection
     shared      what `close` gives back to the session; None: nobody else uses the session
     """
 
     settings: Mapping[str, str] | None = None
     shared: Shared | None = None
-    last_words: str = ""
+    end_message: str = ""
 
     @property
     def is_idle(self) -> bool:
@@ -104,31 +104,31 @@ class Connection(psycopg.Connection[Row]):
             try:
                 self.execute(commands.encode())
             except psycopg.Error as error:
-                ended_by = error.sqlstate or self._read_last_words()
-                lost = self.closed and not ended_by and not self.last_words
+                ended_by = error.sqlstate or self._read_end_message()
+                lost = self.closed and not ended_by and not self.end_message
                 if not (ended_by in LIMIT_REACHED or lost) or (self.shared and self.closed):
                     raise
-                self._start_again()
+                self._restart()
             else:
                 return
         self.execute(commands.encode())
 
-    def _start_again(self) -> None:
+    def _restart(self) -> None:
         """Leave a failed transaction, or replace a session that the server has ended."""
         if self.closed:
             self.pgconn.reset()
             self.pgconn.nonblocking = 1
-            self.last_words = ""
+            self.end_message = ""
         else:
             self.rollback()
 
-    def _read_last_words(self) -> str:
+    def _read_end_message(self) -> str:
         """Read the server's messages that came with the end; return the SQLSTATE of the last.
 
         The driver knows only that the connection was lost: a server, or a pooler, may end it while
         nobody reads, and its message may wait behind the end.
         """
-        if not self.closed or self.last_words:
+        if not self.closed or self.end_message:
             return ""
         said, state = [self.pgconn.error_message], b""
         while result := self.pgconn.get_result():
@@ -136,13 +136,13 @@ class Connection(psycopg.Connection[Row]):
             state = result.error_field(pq.DiagnosticField.SQLSTATE) or state
         lines = b"\n".join(said).decode(errors="replace").splitlines()
         fatal = dict.fromkeys(line.partition(":  ")[2] for line in lines)
-        self.last_words = "; ".join(filter(None, fatal))
+        self.end_message = "; ".join(filter(None, fatal))
         return state.decode()
 
-    def words(self) -> str:
+    def read_end_message(self) -> str:
         """Return the server's messages when it ended the connection; "" for an open one."""
-        self._read_last_words()
-        return self.last_words
+        self._read_end_message()
+        return self.end_message
 
     @contextmanager
     def transaction(
@@ -240,9 +240,11 @@ def translated(statement: str = "", connection: Connection | None = None) -> Gen
         yield
     except psycopg.Error as e:
         diag = e.diag
-        told = diag.message_primary or (connection and connection.words()) or str(e).strip()
+        message = (
+            diag.message_primary or (connection and connection.read_end_message()) or str(e).strip()
+        )
         raise StatementFailed(
-            told or type(e).__name__,
+            message or type(e).__name__,
             sqlstate=e.sqlstate or "",
             detail=diag.message_detail or "",
             hint=diag.message_hint or HINTS.get(e.sqlstate or "", ""),

@@ -11,7 +11,7 @@ from hashlib import sha256
 
 from reconciler.apply.backfill.parts import Part
 from reconciler.errors import StatementFailed
-from reconciler.journal.tables import create_table, revoke_given
+from reconciler.journal.tables import create_table, revoke_default_privileges
 from reconciler.model.reserved_names import BACKFILL_TABLE
 from reconciler.model.statement import Fill
 from reconciler.server.connection import Connection, rows, run_sql, translated
@@ -84,7 +84,7 @@ def cursor_of(connection: Connection, spec: Fill, schema: str | None) -> Cursor 
         with translated(), connection.transaction():
             if not rows(connection, "SELECT to_regclass(%s) AS there", [table])[0]["there"]:
                 run_sql(connection, create_table(schema, BACKFILL_TABLE))
-                revoke_given(connection, schema, BACKFILL_TABLE)
+                revoke_default_privileges(connection, schema, BACKFILL_TABLE)
             may = rows(connection, f"SELECT {NEEDED} AS it", {"there": table})[0]["it"]
     except StatementFailed as e:
         if e.sqlstate not in UNWRITABLE:

@@ -219,7 +219,7 @@ class ColumnDefinition(
             backfill = Backfill(value=self.fill_trigger.value, keep_filled=True)
             found = self.model_copy(update={"backfill": backfill})
         if isinstance(self.not_null, NotNull):
-            not_null = self.not_null.without_chosen_name(self.target.name, self.ref.name)
+            not_null = self.not_null.without_default_name(self.target.name, self.ref.name)
             found = found.model_copy(update={"not_null": not_null})
         required = found.not_null is True
         for update in self._short_form.candidates(self.default, others, required=required):

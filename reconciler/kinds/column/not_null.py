@@ -41,7 +41,7 @@ class NotNull(BaseModel):
         found = self.model_copy(update={"name": None}) if is_default else self
         return True if found == NotNull() else found
 
-    def without_chosen_name(self, table: str, column: str) -> NotNull | bool:
+    def without_default_name(self, table: str, column: str) -> NotNull | bool:
         """Return the constraint without a name that PostgreSQL would choose, or True.
 
         PostgreSQL appends a number if another constraint of the schema has the default name.

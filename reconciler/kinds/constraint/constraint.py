@@ -196,7 +196,7 @@ class Constraint(
     def _replace(self, old: Self, context: PlanningContext) -> Iterable[Statement]:
         """Drop and add the constraint in one transaction: no row is written unchecked."""
         yield old.drop_restorable()
-        yield from self._add_again(old.comment, context)
+        yield from self._recreate(old.comment, context)
         if self._can_validate_later(context) and not self.not_valid:
             yield self.validate_rows()
 
@@ -231,7 +231,7 @@ class Constraint(
     def restore(
         self, old: Self, conversions: Mapping[str, TypeConversion], context: PlanningContext
     ) -> Iterable[Statement]:
-        return self._add_again(self.after_restore(old, context).comment, context)
+        return self._recreate(self.after_restore(old, context).comment, context)
 
     def after_restore(self, old: Self, context: PlanningContext) -> Self:
         """Mark a formerly valid constraint by a comment, in case of an interruption."""
@@ -244,7 +244,7 @@ class Constraint(
             update={"not_valid": self.not_valid or unvalidated, "comment": comment}
         )
 
-    def _add_again(self, comment: str | None, context: PlanningContext) -> Iterable[Statement]:
+    def _recreate(self, comment: str | None, context: PlanningContext) -> Iterable[Statement]:
         not_valid = self._can_validate_later(context)
         yield self.add(not_valid=not_valid, undo=self.plain_drop_sql())
         if comment is not None:

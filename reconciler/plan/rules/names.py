@@ -42,7 +42,7 @@ def name_before_postgres_chooses_it(operations: Operations) -> Iterator[Pair]:
         for parent in parents_of(obj) if is_partition(obj) else ():
             children.setdefault(parent, []).append(ref)
     for table in children:
-        for obj in desired.living_on(table):
+        for obj in desired.objects_on(table):
             for partition in _below(table, children):
                 create = operations.create_of(obj.ref) or operations.create_of(partition)
                 for name in default_names(obj, [partition]):
@@ -55,7 +55,7 @@ def _below(table: Ref, children: Mapping[Ref, Sequence[Ref]]) -> Iterator[Ref]:
         yield from (child, *_below(child, children))
 
 
-def drop_leftover_before_name_is_taken(operations: Operations) -> Iterator[Pair]:
+def drop_leftover_before_name_is_reused(operations: Operations) -> Iterator[Pair]:
     """Drop the leftover of an interrupted build before another object gets the name."""
     takers = _takers(operations, _keys(operations))
     for operation in operations.in_phase(Phase.DROP):

@@ -140,7 +140,7 @@ def _replaced_by_undo(operations: Operations) -> Iterator[tuple[Operation, set[R
 # -- objects that affect all others --------------------------------------------------------------
 
 
-def apply_ambient_settings_last(operations: Operations) -> Iterator[Pair]:
+def change_default_privileges_last(operations: Operations) -> Iterator[Pair]:
     """Change settings for new objects, as default privileges, after all further operations."""
     for operation in operations.statements:
         if not issubclass(KINDS[operation.ref.kind], AppliesLast):
@@ -155,7 +155,7 @@ def apply_ambient_settings_last(operations: Operations) -> Iterator[Pair]:
                 yield other, operation
 
 
-def keep_event_triggers_apart(operations: Operations) -> Iterator[Pair]:
+def drop_event_triggers_first_create_last(operations: Operations) -> Iterator[Pair]:
     """Drop event triggers first and create event triggers last: event triggers fire on DDL."""
     for operation in operations.statements:
         if operations.actions[operation] == "alter" or not _fires_on_ddl(operation):
