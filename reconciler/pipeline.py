@@ -105,7 +105,7 @@ def apply_plan(
             NonRaisingWatcher(watcher).notice(finding.message)
         with record_run(plan, live, target, connection, patience, journal) as record:
             outcome = execute(plan, target, connection, watcher, patience, record.entry)
-            outcome = record.finish(plan, outcome, connection)
+            outcome = record.close(plan, outcome, connection)
         outcome = replace(outcome, notes=tuple(record.entry.complaints))
         if job is None or record.after is None or outcome.failed or outcome.skipped:
             return outcome

@@ -42,7 +42,7 @@ def wait_for_builds(
     """Wait until no other session builds one of the indexes; raises Busy after the total time."""
     deadline = time.monotonic() + policy.total
     for index in indexes:
-        told: int | None = None
+        reported: int | None = None
         for pause in pauses():
             state = index_state(connection, index)
             if state is None or state.builder is None:
@@ -53,8 +53,8 @@ def wait_for_builds(
                     f"after {policy.total:g} s, {index} is still being built by {by}: run again "
                     "when that is done, or wait longer by --retry-for"
                 )
-            if told != state.builder:
-                told = state.builder
+            if reported != state.builder:
+                reported = state.builder
                 notice(f"waits for {index}, which is being built by {by}")
             time.sleep(pause)
 

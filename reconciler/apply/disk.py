@@ -72,11 +72,11 @@ class _Disk:
 
 def space(plan: Plan, connection: Connection) -> Iterator[str]:
     """Yield a message for each file system that may be too small, if the server runs here."""
-    written = sorted({*_written(plan)})
-    if not written:
+    entries = sorted({*_disk_use(plan)})
+    if not entries:
         return
     values: dict[str, object] = {
-        key: [entry[n] for entry in written]
+        key: [entry[n] for entry in entries]
         for n, key in enumerate(("relations", "purposes", "tablespaces"))
     }
     disks: dict[int, _Disk] = {}
@@ -95,7 +95,7 @@ def space(plan: Plan, connection: Connection) -> Iterator[str]:
             )
 
 
-def _written(plan: Plan) -> Iterator[tuple[str, str, str]]:
+def _disk_use(plan: Plan) -> Iterator[tuple[str, str, str]]:
     """Yield relation, purpose and declared tablespace, "" if none, of what is written."""
     declared = {(c.kind, c.identity): (c.after or {}).get("tablespace") for c in plan.changes}
     for step in plan.steps:

@@ -35,7 +35,7 @@ class RunRecord:
     after: Snapshot | None = None
     unseen: str = ""
 
-    def finish(self, plan: Plan, outcome: Outcome, connection: Connection) -> Outcome:
+    def close(self, plan: Plan, outcome: Outcome, connection: Connection) -> Outcome:
         """Record the outcome, and read the state after the run.
 
         A failure to read the state does not make the run a failure.

@@ -56,15 +56,15 @@ def prepare(connection: Connection, policy: LockPolicy) -> None:
 
     Raises StatementFailed.
     """
-    given = policy.session
-    adjust(connection, {name: given[name] for name in given if name.lower() != "role"})
+    own = policy.session
+    adjust(connection, {name: own[name] for name in own if name.lower() != "role"})
     for name, value in CLIENT_CHECKS.items():
         with suppress(StatementFailed):
             rows(connection, _CHECK_CLIENT, {"name": name, "value": value})
     settings = {**SETTINGS, "statement_timeout": "0"}
     if _may_shorten_deadlock_timeout(connection):
         settings["deadlock_timeout"] = f"{OWN_DEADLOCK_TIMEOUT}s"
-    adjust(connection, {**settings, **given})
+    adjust(connection, {**settings, **own})
 
 
 def _may_shorten_deadlock_timeout(connection: Connection) -> bool:

@@ -19,8 +19,8 @@ def failed_checks(run: Run, group: Sequence[Step]) -> Mapping[Named, str]:
     """
     own = {s.id for s in group}
     later = [s for s in run.pending if s.id not in own]
-    complete = objects_of(group) - objects_of(later)
-    reasons = _read_reasons(run, group, complete)
+    finished = objects_of(group) - objects_of(later)
+    reasons = _read_reasons(run, group, finished)
     relations = {o: s.relation for s in group for o in s.objects}
     pending = {s.relation for s in later} | {s.identity for s in later}
     run.deferred |= {o for o in reasons if {relations[o], o[1]} & pending}

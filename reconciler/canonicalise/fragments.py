@@ -55,8 +55,8 @@ def prove_fragments(connection: Connection, declaration: Declaration, live: Stat
 
 def _reserved_names(connection: Connection, declaration: Declaration, live: State) -> set[str]:
     """Return the names of objects that SQL reads as its own words."""
-    words = {row["word"] for row in rows(connection, RESERVED_WORDS)}
-    return words & {ref.name for ref in (*declaration.objects, *live)}
+    reserved = {row["word"] for row in rows(connection, RESERVED_WORDS)}
+    return reserved & {ref.name for ref in (*declaration.objects, *live)}
 
 
 def _declared(declaration: Declaration, live: State) -> Iterator[_Occurrence]:

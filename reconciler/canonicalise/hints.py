@@ -68,7 +68,7 @@ def missing(message: str) -> tuple[str, str]:
     return what, (quoted[1].replace('""', '"') if quoted else found["name"]).rpartition(".")[2]
 
 
-def words_of(message: str) -> set[str]:
+def identifiers_in(message: str) -> set[str]:
     """Return the names and words in a message or in SQL."""
     found = (m[1] or m[0] for m in _WORD.finditer(message))
     return {part for word in found for part in (word, *word.split("."))}

@@ -25,12 +25,12 @@ def named_objects(
 
     `paths` maps declared objects to the schema in which names without one are looked up.
     """
-    words: dict[str, set[str]] = {}  # a name → the schemas in which it may be
+    schemas_of: dict[str, set[str]] = {}  # a name → the schemas in which it may be
     for ref, obj in declared.items():
-        own = {w for text in _texts(obj.fields()) for w in _words(text)}
-        for word in own:
-            words.setdefault(word, {"", paths.get(ref, "")}).update(own)
-    found = {r for r in live if r.on is None and r.schema in words.get(r.name, ())}
+        own = {name for text in _texts(obj.fields()) for name in _identifiers(text)}
+        for name in own:
+            schemas_of.setdefault(name, {"", paths.get(ref, "")}).update(own)
+    found = {r for r in live if r.on is None and r.schema in schemas_of.get(r.name, ())}
     return found | {key for r in found for key in _keys(live, r)}
 
 
@@ -46,7 +46,7 @@ def _texts(value: object) -> Iterator[str]:
             yield from _texts(inner)
 
 
-def _words(text: str) -> Iterator[str]:
+def _identifiers(text: str) -> Iterator[str]:
     for quoted, bare in _NAMES.findall(text):
         yield quoted.replace('""', '"') or bare.lower()
 

@@ -96,7 +96,7 @@ def _numbered(
     """Return the new objects whose relation PostgreSQL would number, with a free name."""
     names = Counter(_relation(o) for o in declared.values())
     kept = live.names.keys() - {_relation(live.state[r]) for r in dropped}
-    taken = {*names, *kept}
+    relation_names = {*names, *kept}
     found: dict[Ref, Object] = {}
     for ref, obj in declared.items():
         own = _relation(obj)
@@ -104,8 +104,8 @@ def _numbered(
             continue
         if own in kept or names[own] > 1:
             names[own] -= 1
-            found[ref] = obj.with_free_name(taken)
-            taken.add(_relation(found[ref]))
+            found[ref] = obj.with_free_name(relation_names)
+            relation_names.add(_relation(found[ref]))
     return found
 
 
@@ -123,10 +123,10 @@ def _laid_over(
     """Complete a declared object by the live one, or by what a new object gets."""
     live, scope = where
     pruned = scope.prunes(obj.ref) and not _is_mention(obj, origin, declaration)
-    complete = pruned or declaration.recorded
-    full = obj.over(current, complete=complete).as_state()
+    with_defaults = pruned or declaration.recorded
+    full = obj.over(current, with_defaults=with_defaults).as_state()
     full = _with_owner(full, current, live.context.user)
-    exclusive = complete or _GRANTS in declaration.exclusive.get(origin, ())
+    exclusive = with_defaults or _GRANTS in declaration.exclusive.get(origin, ())
     full = GrantsOf(obj, current, live.context, exclusive).fill_in(full)
     return current if current is not None and full.matches(current) else full
 

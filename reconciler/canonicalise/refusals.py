@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from reconciler.canonicalise.build import sql_rule
 from reconciler.canonicalise.canonical import Inputs
-from reconciler.canonicalise.hints import hint_for, missing, words_of
+from reconciler.canonicalise.hints import hint_for, identifiers_in, missing
 from reconciler.errors import Position, Problem, ScratchError, StatementFailed
 from reconciler.model.object import Object
 from reconciler.model.ref import Ref
@@ -60,7 +60,7 @@ def position_of(declaration: Declaration, ref: Ref, message: str) -> Position | 
     obj = declaration.objects[ref]
     keys = [k for k in _keys(obj) if (ref, k) in declaration.positions]
     named = {word.lower() for word in (missing(message)[1], *_QUOTED.findall(message)) if word}
-    speaking = (k for k in keys if named & _words(getattr(obj, _field(obj, k))))
+    speaking = (k for k in keys if named & _identifiers(getattr(obj, _field(obj, k))))
     by_clause = (k for k in keys if message.endswith(f"{k.upper()} expression"))
     key = next(speaking, None) or next(by_clause, None)
     return declaration.position(ref, key or next((k for k in keys if k in obj.sql_fields), ""))
@@ -77,5 +77,5 @@ def _field(obj: Object, key: str) -> str:
     return next((f for f, info in type(obj).model_fields.items() if info.alias == key), key)
 
 
-def _words(value: object) -> set[str]:
-    return {word.lower() for word in words_of(str(value))}
+def _identifiers(value: object) -> set[str]:
+    return {word.lower() for word in identifiers_in(str(value))}

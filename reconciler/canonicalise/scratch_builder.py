@@ -85,7 +85,7 @@ class ScratchBuilder:
         """
         live = self.live.state
         if self.live.context.server.has_not_null_constraints:
-            names = _reserved_names(live.objects, self.desired.objects)
+            names = _shared_constraint_names(live.objects, self.desired.objects)
             self.context = replace(self.context, claimed=names)
         closure = dependency_closure(live, roots, self.desired.objects)
         named = self._named(roots, closure)
@@ -182,7 +182,7 @@ class ScratchBuilder:
             self.live.context,
             declared=declared,
             default_partition_names=built.snapshot.context.partition_copies,
-            claimed=self.context.claimed,
+            shared_constraint_names=self.context.shared_constraint_names,
             bounds=bounds,
         )
         return desired, built, context
@@ -370,7 +370,7 @@ class ScratchBuilder:
         return None
 
 
-def _reserved_names(*states: Mapping[Ref, Object]) -> frozenset[tuple[str, str]]:
+def _shared_constraint_names(*states: Mapping[Ref, Object]) -> frozenset[tuple[str, str]]:
     """Collect schema and name where constraints of several objects have, or had, that name.
 
     PostgreSQL allows it on different tables, but would choose another one for NOT NULL.

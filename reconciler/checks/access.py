@@ -22,13 +22,13 @@ _SAME = """
         SELECT s.system_identifier FROM pg_catalog.pg_control_system() AS s) AS server"""
 
 
-def url_for_checks(target: str, given: str | None, checks: Collection[Check]) -> str:
-    """Return the URL of an ordinary user: the given one, the target's, or one of our own server.
+def url_for_checks(target: str, verify_url: str | None, checks: Collection[Check]) -> str:
+    """Return the URL of an ordinary user: `verify_url`, the target's, or one of our own server.
 
     Raises SettingsError, with the statements that make such a user, if there is none.
     """
-    if given:
-        return _given(target, given, checks)
+    if verify_url:
+        return _url_of_verifier(target, verify_url, checks)
     with connect_to_read(target) as connection:
         power = own_power(connection)
         if not power:
@@ -43,21 +43,21 @@ def url_for_checks(target: str, given: str | None, checks: Collection[Check]) ->
     return own
 
 
-def _given(target: str, given: str, checks: Collection[Check]) -> str:
-    if "://" not in given and "=" not in given:
+def _url_of_verifier(target: str, verify_url: str, checks: Collection[Check]) -> str:
+    if "://" not in verify_url and "=" not in verify_url:
         raise SettingsError(
             f"{FLAG} (or {VARIABLE}) takes a URL: a name would be looked up in"
             " reconcile.yml, which belongs to the declaration"
         )
-    with connect_to_read(given) as connection, connect_to_read(target) as other:
+    with connect_to_read(verify_url) as connection, connect_to_read(target) as other:
         if power := own_power(connection):
             raise SettingsError(_refusal(connection, power, checks))
         if rows(connection, _SAME) != rows(other, _SAME):
             raise SettingsError(
                 f"{FLAG} (or {VARIABLE}) leads to another database than the target:"
-                f" {redacted(given)}"
+                f" {redacted(verify_url)}"
             )
-    return given
+    return verify_url
 
 
 def _refusal(connection: Connection, power: str, checks: Collection[Check]) -> str:

@@ -262,13 +262,13 @@ def history(
 ) -> int:
     """List recorded runs, or show the changes and steps of a run."""
     resolved = reading.resolve()
-    given = resolved.lock_policy.session
+    session = resolved.lock_policy.session
     place = Place(journal or resolved.journal or JOURNAL, journal_owner or "")
     output = OutputOptions(format_name)
     if run is None:
-        output.write("history", pipeline.read_history(resolved.url, place, limit, given))
+        output.write("history", pipeline.read_history(resolved.url, place, limit, session))
     else:
-        output.write("run", pipeline.read_run(resolved.url, place, run, given))
+        output.write("run", pipeline.read_run(resolved.url, place, run, session))
     return DONE
 
 

@@ -37,7 +37,7 @@ def status(format_name: str | None) -> int:
 @names_argument
 def stop(names: Sequence[str]) -> int:
     """Stop servers; their data stay."""
-    for server in _chosen(names):
+    for server in _selected(names):
         state = "stopped" if server.stop() else "was not running"
         print_line(f"{server.name} {state}")
     return DONE
@@ -48,16 +48,16 @@ def stop(names: Sequence[str]) -> int:
 @click.option("--yes", is_flag=True, help="Remove them without asking.")
 def clean(names: Sequence[str], yes: bool) -> int:
     """Stop servers, and remove them with their data."""
-    chosen = _chosen(names)
-    if chosen and not yes and not removal_confirmed(", ".join(s.name for s in chosen)):
+    selected = _selected(names)
+    if selected and not yes and not removal_confirmed(", ".join(s.name for s in selected)):
         return ERROR
-    for server in chosen:
+    for server in selected:
         server.remove()
         print_line(f"{server.name} removed: {server.folder}")
     return DONE
 
 
-def _chosen(names: Sequence[str]) -> list[EmbeddedServer]:
+def _selected(names: Sequence[str]) -> list[EmbeddedServer]:
     """Return the named servers, or all; raises SettingsError for an unknown name."""
     found = {server.name: server for server in servers()}
     if unknown := sorted({*names} - found.keys()):

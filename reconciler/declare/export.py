@@ -130,8 +130,8 @@ def _safe(name: str) -> str:
     Some fold letters of different case or Unicode normalization: names that this may concern are
     written in ASCII, as `%` and two digits for each byte. Windows reserves some names.
     """
-    is_folded = unicodedata.normalize("NFKC", name.casefold()) == name
-    others = r"[^\w-]" if is_folded else r"[^a-z0-9_-]"
+    is_casefolded = unicodedata.normalize("NFKC", name.casefold()) == name
+    others = r"[^\w-]" if is_casefolded else r"[^a-z0-9_-]"
     safe = re.sub(others, lambda m: "".join(f"%{b:02x}" for b in m[0].encode()), name)
     return f"%{ord(safe[0]):02x}{safe[1:]}" if _RESERVED.fullmatch(safe) else safe
 

@@ -60,19 +60,19 @@ def changes(live: State, desired: State) -> tuple[Change, ...]:
     return (*differing, *dropped)
 
 
-def differences(live: dict[str, Any], wanted: dict[str, Any]) -> list[Difference]:
+def differences(live: dict[str, Any], desired: dict[str, Any]) -> list[Difference]:
     """List the differing fields of two dumps of objects.
 
     A list in a dump is one value, since its order may matter.
     """
     from deepdiff import DeepDiff  # noqa: PLC0415 - slow to import, and needed by differences only
 
-    tree = cast("dict[str, list[Any]]", DeepDiff(live, wanted, view="tree"))
+    tree = cast("dict[str, list[Any]]", DeepDiff(live, desired, view="tree"))
     found = {
         _names(level.path(output_format="list")) for levels in tree.values() for level in levels
     }
     return [
-        Difference(field=".".join(path), live=_at(live, path), wanted=_at(wanted, path))
+        Difference(field=".".join(path), live=_at(live, path), wanted=_at(desired, path))
         for path in sorted(found)
     ]
 

@@ -168,7 +168,7 @@ def affected_by_alteration(
     Affected are inline parts of the object, overrides of it, and parts of child tables merged with
     it.
     """
-    existing = live.objects.keys() - live.given
+    existing = live.objects.keys() - live.only_inherited
     before = [*live.parts(ref), *live.merging(ref)]
     after = [*desired.parts(ref), *desired.merging(ref)]
     return (

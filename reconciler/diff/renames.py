@@ -95,15 +95,15 @@ class _Search:
         """Rename the indexes of a table that becomes a partition of a new table of its name."""
         if old not in parents_of(self.declaration.objects[ref]):
             return
-        claimed = {o.relation_name for r, o in self.declaration.objects.items() if r.on == old} - {
-            None
-        }
-        taken = {(o.ref.schema, o.relation_name) for o in self.live.objects.values()}
+        declared_names = {
+            o.relation_name for r, o in self.declaration.objects.items() if r.on == old
+        } - {None}
+        live_names = {(o.ref.schema, o.relation_name) for o in self.live.objects.values()}
         for obj in self.live.objects_on(old):
             if not isinstance(obj, PartitionedObject) or obj.ref in renamed:
                 continue
             own = replace(obj.ref, on=ref, name=obj.default_on(ref))
-            if obj.relation_name in claimed and (own.schema, own.name) not in taken:
+            if obj.relation_name in declared_names and (own.schema, own.name) not in live_names:
                 yield self.renaming(obj.ref, own)
 
     def names_restored(self, old: Ref, aside: Ref, names: Mapping[Ref, Ref]) -> Iterator[Renaming]:

@@ -63,11 +63,11 @@ _PUBLISHED = f"""{_FAMILY}, listed AS (
     SELECT found.schema, found.name, found.sent_columns, p.pubname::text AS sender,
            p.pubupdate OR p.pubdelete AS updates, to_jsonb(p) ->> 'pubgencols' = 's' AS generated
     FROM found JOIN pg_catalog.pg_publication AS p ON p.oid = found.pub"""
-_EVERY_TABLE = """
+_ALL_TABLES = """
     SELECT '' AS schema, p.pubname::text AS sender,
            p.pubupdate OR p.pubdelete AS updates
     FROM pg_catalog.pg_publication AS p WHERE p.puballtables"""
-_EVERY_TABLE_IN_SCHEMA = """
+_TABLES_IN_SCHEMA = """
     UNION ALL
     SELECT n.nspname, p.pubname, p.pubupdate OR p.pubdelete
     FROM pg_catalog.pg_publication_namespace AS x
@@ -103,14 +103,14 @@ def read_replication(
         table = by_name[row["schema"], row["name"]]
         subscribed.setdefault(table, []).append(row["receiver"])
     future: dict[str, list[Published]] = {}
-    for row in rows(connection, _EVERY_TABLE + (_EVERY_TABLE_IN_SCHEMA if schemas else "")):
+    for row in rows(connection, _ALL_TABLES + (_TABLES_IN_SCHEMA if schemas else "")):
         sends = Published(row["sender"], updates=row["updates"])
         future.setdefault(row["schema"], []).append(sends)
     return Replication(
         tuple(row["slot"] for row in rows(connection, _SLOTS)),
         {ref: tuple(sent) for ref, sent in published.items()},
         {schema: tuple(sent) for schema, sent in future.items()},
-        {ref: tuple(written) for ref, written in subscribed.items()},
+        {ref: tuple(subscriptions) for ref, subscriptions in subscribed.items()},
     )
 
 

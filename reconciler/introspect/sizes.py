@@ -46,13 +46,13 @@ def touched_relations(compared: State, whole: State) -> list[Ref]:
 
     PostgreSQL reads a default partition when its table gets another partition.
     """
-    beside = (
+    default_partitions = (
         ref
         for ref, obj in whole.objects.items()
         if is_default_partition(obj) and any(p in compared for p in parents_of(obj))
     )
     compared_relations = [ref for ref, obj in compared.objects.items() if obj.relation]
-    return [*dict.fromkeys([*compared_relations, *beside])]
+    return [*dict.fromkeys([*compared_relations, *default_partitions])]
 
 
 def read_sizes(connection: Connection, names: Mapping[Ref, Ref]) -> dict[Ref, Size]:

@@ -121,9 +121,9 @@ class Domain(ChangesType, DataType):
         is_default = constraint == default_name(ref.name, "", "not_null")
         return cls(ref=ref, not_null_name=None if is_default else constraint, **row)
 
-    def over(self, live: Self | None, *, complete: bool = False) -> Self:
+    def over(self, live: Self | None, *, with_defaults: bool = False) -> Self:
         """Keep the name of NOT NULL, unless one is declared."""
-        full = super().over(live, complete=complete)
+        full = super().over(live, with_defaults=with_defaults)
         if live is None or not full.not_null or "not_null_name" in self.model_fields_set:
             return full
         return full.model_copy(update={"not_null_name": live.not_null_name})

@@ -85,9 +85,9 @@ class Extension(RequiresFiles, RenamesParts, Companion):
     def needs(self) -> frozenset[Ref]:
         return frozenset({Ref("schema", "", self.namespace)} if self.namespace else ())
 
-    def over(self, live: Self | None, *, complete: bool = False) -> Self:
+    def over(self, live: Self | None, *, with_defaults: bool = False) -> Self:
         """Keep the installed version and schema if none is declared."""
-        full = super().over(live, complete=complete)
+        full = super().over(live, with_defaults=with_defaults)
         if live is None:
             return full
         kept = {f: getattr(live, f) for f in ("version", "namespace") if getattr(full, f) is None}

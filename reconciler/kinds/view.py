@@ -114,10 +114,10 @@ class View(QueryRelation):
         row["columns"] = row["columns"] or {}
         return cls(ref=ref, check_option=options.get("check_option"), **flags, **row)
 
-    def over(self, live: Self | None, *, complete: bool = False) -> Self:
+    def over(self, live: Self | None, *, with_defaults: bool = False) -> Self:
         """Keep a live `on` for a declared true: PostgreSQL stores booleans as they were written."""
-        full = super().over(live, complete=complete)
-        if live is None or complete:
+        full = super().over(live, with_defaults=with_defaults)
+        if live is None or with_defaults:
             return full
         kept: dict[str, object] = {
             f: getattr(live, f) for f in FLAGS if _equivalent(getattr(full, f), getattr(live, f))

@@ -36,7 +36,7 @@ class PlanningContext:
     default_partition_names       names of the same copies in a database created from nothing
     relation_names                (schema, name) of every relation
     hidden_options                names of the options of foreign data with values that are not read
-    claimed                       names that constraints of several objects have, or had: they are
+    shared_constraint_names       names that constraints of several objects have, or had: they are
                                   spelled out, because PostgreSQL would choose others
     partitions                    of each table, before and after the plan
     partition_children            objects on these tables and partitions
@@ -76,7 +76,7 @@ class PlanningContext:
     )
     relation_names: Set[tuple[str, str]] = frozenset()
     hidden_options: Mapping[Ref, Sequence[str]] = field(default_factory=dict[Ref, Sequence[str]])
-    claimed: Set[tuple[str, str]] = frozenset()
+    shared_constraint_names: Set[tuple[str, str]] = frozenset()
     partitions: Mapping[Ref, Sequence[Ref]] = field(default_factory=dict[Ref, Sequence[Ref]])
     partition_children: Mapping[Ref, Sequence[Record]] = field(
         default_factory=dict[Ref, Sequence[Record]]

@@ -28,20 +28,20 @@ class Shorthand(Object):
         """Return the object in the shortest form, and the refs declared by the short form."""
         raise NotImplementedError
 
-    def numbered(self, ref: Ref, taken: Container[Ref]) -> tuple[Self, Ref] | None:
+    def numbered(self, ref: Ref, used: Container[Ref]) -> tuple[Self, Ref] | None:
         """Return the object with another name for the further object `ref`, and that ref.
 
         PostgreSQL numbers names that are taken; None if it would refuse the name.
         """
-        del ref, taken
+        del ref, used
         return None
 
 
 class NumbersNames(Object):
     """An object with a relation that PostgreSQL names, with a number if the name is taken."""
 
-    def with_free_name(self, taken: Set[tuple[str, str]]) -> Self:
-        """Return the object with a name outside `taken`, schemas and names, unless it has one."""
+    def with_free_name(self, used: Set[tuple[str, str]]) -> Self:
+        """Return the object with a name outside `used`, schemas and names, unless it has one."""
         raise NotImplementedError
 
 

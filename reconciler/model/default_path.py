@@ -39,8 +39,8 @@ class DefaultPath:
         return not self.creators
 
 
-def words_in(sql: str) -> set[str]:
-    """Return all words of SQL, in lower case."""
+def names_in(sql: str) -> set[str]:
+    """Return all names and keywords in SQL, in lower case."""
     return {w[2].lower() for w in _WORD.finditer(sql)}
 
 

@@ -121,8 +121,8 @@ class HasForeignOptions(Object):
         """The names of the options with hidden values."""
         return tuple(k for k, v in _options(self).items() if v is None)
 
-    def over(self, live: Self | None, *, complete: bool = False) -> Self:
-        full = super().over(live, complete=complete)
+    def over(self, live: Self | None, *, with_defaults: bool = False) -> Self:
+        full = super().over(live, with_defaults=with_defaults)
         if live is None:
             return full
         return full.model_copy(update={"options": keeping_hidden(_options(full), _options(live))})

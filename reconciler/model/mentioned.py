@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Set
 from functools import cached_property
 
-from reconciler.model.default_path import words_in
+from reconciler.model.default_path import names_in
 from reconciler.model.inheritance import Inheritable
 from reconciler.model.object import Object
 from reconciler.model.on_scratch import looked_up
@@ -35,7 +35,7 @@ class Mentioned:
         body = looked_up(self._state.get(ref))
         if not body:
             return frozenset()
-        return {r for word in words_in(body) for r in self._by_name.get(word, ())} - {ref}
+        return {r for word in names_in(body) for r in self._by_name.get(word, ())} - {ref}
 
     def routines(self, start: Iterable[Ref]) -> Iterator[Object]:
         """Yield the routines that run on the search_path of a statement for `start`."""

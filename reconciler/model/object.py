@@ -281,7 +281,7 @@ def with_explicit_names(
     parts: Sequence[InlinePart], context: PlanningContext
 ) -> Sequence[InlinePart]:
     """Return the parts with explicit names for constraints with reserved default names."""
-    return [p.with_explicit_names(context.claimed) for p in parts]
+    return [p.with_explicit_names(context.shared_constraint_names) for p in parts]
 
 
 def keep_through(

@@ -112,12 +112,12 @@ class PartitionedObject(OnlineRecipe, Deferred, Inheritable, LeavesLeftovers):
 
     def with_partition_names(self, names: Mapping[Ref, str]) -> Self:
         """Return the object with the names, by partition, not chosen by PostgreSQL."""
-        chosen = {
+        declared = {
             text(name(t.schema, t.name)): own
             for t, own in names.items()
             if not _is_default(own, self.default_on(t))
         }
-        return self.model_copy(update={"pieces": dict(sorted(chosen.items()))})
+        return self.model_copy(update={"pieces": dict(sorted(declared.items()))})
 
     @classmethod
     def kept(cls) -> frozenset[str]:

@@ -68,9 +68,9 @@ class QueryRelation(Granted):
         """Return the columns with declared properties, by name."""
         raise NotImplementedError
 
-    def over(self, live: Self | None, *, complete: bool = False) -> Self:
-        full = super().over(live, complete=complete)
-        if live is None or complete:
+    def over(self, live: Self | None, *, with_defaults: bool = False) -> Self:
+        full = super().over(live, with_defaults=with_defaults)
+        if live is None or with_defaults:
             return full
         return full.model_copy(
             update={"columns": {**live.described_columns, **full.described_columns}}

@@ -93,9 +93,9 @@ class Record(BaseModel):
         fields = frozenset(cls.model_fields)
         return ATTACHED & fields if cls.omitted_is_default else fields
 
-    def over(self, live: Self | None, *, complete: bool = False) -> Self:
-        """Complete the declaration with live values of omitted fields, unless `complete`."""
-        if live is None or complete:
+    def over(self, live: Self | None, *, with_defaults: bool = False) -> Self:
+        """Complete the declaration with live values of omitted fields, unless `with_defaults`."""
+        if live is None or with_defaults:
             return self
         omitted = self.kept() - self.model_fields_set
         values = {f: getattr(live, f) for f in omitted}

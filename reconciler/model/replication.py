@@ -81,7 +81,7 @@ def _stops(reason: str) -> Hazard:
     return Hazard(hazard=HazardKind.STOPS_REPLICATION, reason=reason)
 
 
-def _listed(words: str, names: Iterable[str]) -> str:
-    """Put the ending of the plural and the names into the words; "" without names."""
+def _listed(template: str, names: Iterable[str]) -> str:
+    """Put the ending of the plural and the names into the template; "" without names."""
     found = sorted({*names})
-    return words.format("s" if len(found) > 1 else "", ", ".join(found)) if found else ""
+    return template.format("s" if len(found) > 1 else "", ", ".join(found)) if found else ""

@@ -15,8 +15,8 @@ from reconciler.model.statement import Statement
 class LeavesLeftovers(Object):
     """An object built in steps, left behind as a leftover by an interrupted run."""
 
-    def drop_leftover(self, *, wanted: bool = True) -> Iterable[Statement]:
-        """Drop the leftover if the name is ours, or if undeclared (`wanted` false)."""
+    def drop_leftover(self, *, declared: bool = True) -> Iterable[Statement]:
+        """Drop the leftover if the name is ours, or if undeclared (`declared` false)."""
         raise NotImplementedError
 
     def replay(self, copies: Mapping[Ref, PartitionCopy]) -> Iterable[Statement]:
@@ -33,11 +33,11 @@ class Resumable(Object):
         raise NotImplementedError
 
 
-def drop_leftover(leftover: Record, *, wanted: bool) -> list[Statement]:
-    """Drop any leftover with a name of ours, or undeclared (`wanted` false)."""
+def drop_leftover(leftover: Record, *, declared: bool) -> list[Statement]:
+    """Drop any leftover with a name of ours, or undeclared (`declared` false)."""
     if not isinstance(leftover, LeavesLeftovers):
         return []
-    return list(leftover.drop_leftover(wanted=wanted))
+    return list(leftover.drop_leftover(declared=declared))
 
 
 def finish_interrupted(obj: Record, context: PlanningContext) -> Iterable[Statement]:

@@ -20,12 +20,12 @@ class State:
     """The objects of a database by ref, and the dependencies between the objects.
 
     `edges` are pg_depend's dependencies; `needs()` adds those that the objects' own fields name.
-    `given` are refs of `objects` that child tables only inherit and that no catalog query lists.
+    `only_inherited` are refs of `objects` on child tables that no catalog query lists.
     """
 
     objects: Mapping[Ref, Object] = field(default_factory=dict[Ref, Object])
     edges: Mapping[Ref, frozenset[Ref]] = field(default_factory=dict[Ref, frozenset[Ref]])
-    given: Set[Ref] = frozenset()
+    only_inherited: Set[Ref] = frozenset()
 
     def __getitem__(self, ref: Ref) -> Object:
         return self.objects[ref]

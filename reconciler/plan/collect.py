@@ -105,8 +105,8 @@ def _drop_leftovers(operations: Operations) -> None:
     for ref, leftover in operations.context.leftovers.items():
         if ref in operations.reused:
             continue
-        is_wanted = ref not in operations.context.unwanted
-        if statements := drop_leftover(leftover.made, wanted=is_wanted):
+        is_declared = ref not in operations.context.unwanted
+        if statements := drop_leftover(leftover.made, declared=is_declared):
             operations.add(Operation.drop(ref), "drop", statements)
 
 

@@ -47,7 +47,7 @@ def _bodies(operations: Operations, live: State) -> Mapping[Ref, str]:
 def _with_uses(
     renaming: Renaming, bodies: Mapping[Ref, str], operations: Operations, live: State
 ) -> Renaming:
-    if renaming.part or _is_taken(renaming.was, operations.desired):
+    if renaming.part or _is_reused(renaming.was, operations.desired):
         return renaming
     users = sorted(_users(renaming, bodies, live), key=str)
     hazards = tuple(
@@ -62,7 +62,7 @@ def _with_uses(
     return replace(renaming, statement=changed)
 
 
-def _is_taken(was: Ref, desired: State) -> bool:
+def _is_reused(was: Ref, desired: State) -> bool:
     """Tell whether another object takes the old name, such as a view in place of the table."""
     return any((r.schema, r.name, r.on) == (was.schema, was.name, was.on) for r in desired)
 
@@ -91,10 +91,10 @@ def _called_on(table: Ref | None, live: State) -> frozenset[Ref]:
     return frozenset(needed for o in live.objects if o.on == table for needed in live.needs(o))
 
 
-def _has_word(body: str, words: Iterable[str]) -> bool:
+def _has_word(body: str, names: Iterable[str]) -> bool:
     return any(
         re.search(rf"(?<![\w$]){re.escape(word)}(?![\w$])", body, re.IGNORECASE)
-        for word in words
+        for word in names
         if word
     )
 

@@ -56,12 +56,12 @@ def _follow_swap(operations: Operations, obj: Object, needed: Ref, owner: Ref) -
     statements = operations.statements[swap]
     undo = (s.sql for s in define_deferred(deferred_on(obj, {needed}), context))
     before = statements[first]
-    again = define_deferred(deferred_on(desired, {needed}), context)
+    recreated = define_deferred(deferred_on(desired, {needed}), context)
     operations.statements[swap] = [
         *statements[:first],
         before.model_copy(update={"undo": (*(before.undo or ()), *undo)}),
         *statements[first + 1 : end],
-        *(s.model_copy(update={"undo": (), "swaps_names": True}) for s in again),
+        *(s.model_copy(update={"undo": (), "swaps_names": True}) for s in recreated),
         *statements[end:],
     ]
 

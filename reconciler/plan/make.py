@@ -86,7 +86,7 @@ def make_plan(comparison: Comparison, info: PlanInfo) -> Plan:
     renamings = with_uses_of_old_names(
         renamings_with_hazards(comparison.renamings, operations), operations, whole
     )
-    steps = paths.given_to(steps_in_order(operations, renamings, whole))
+    steps = paths.with_paths(steps_in_order(operations, renamings, whole))
     return Plan(
         target=redacted(info.target),
         database=info.database,

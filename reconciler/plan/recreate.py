@@ -252,10 +252,10 @@ class _Search:
         return [
             (r, ref)
             for r in above
-            if not self._follows(r, ref) or self._is_redefined(r, rewritten=rewritten)
+            if not self._follows_type_change(r, ref) or self._is_redefined(r, rewritten=rewritten)
         ]
 
-    def _follows(self, ref: Ref, changed: Ref) -> bool:
+    def _follows_type_change(self, ref: Ref, changed: Ref) -> bool:
         """Tell whether ALTER COLUMN … TYPE updates the dependent, an object of the same table."""
         return isinstance(self.live[ref], FollowsTypeChange) and ref.on == changed.on
 
@@ -328,7 +328,7 @@ class _Search:
         return [
             (r, ref)
             for r in self.dependents.get(ref, ())
-            if not self._follows(r, ref) or self._is_reparsed(r)
+            if not self._follows_type_change(r, ref) or self._is_reparsed(r)
         ]
 
     def _cannot_stay(self, ref: Ref) -> bool:

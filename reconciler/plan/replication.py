@@ -47,8 +47,8 @@ def renamings_with_hazards(renamings: Sequence[Renaming], operations: Operations
 def _taking_identity(operations: Operations, table: Ref) -> Operation | None:
     """Find the operation that drops the primary key, or creates or alters the table."""
     keys = (o.ref for o in operations.live.objects_on(table) if identifies_rows(o))
-    dropping = (operations.drop_of(key) for key in keys)
-    return next((o for o in dropping if o is not None), operations.create_of(table))
+    drops = (operations.drop_of(key) for key in keys)
+    return next((o for o in drops if o is not None), operations.create_of(table))
 
 
 def _without_identity(operations: Operations, table: Ref) -> Iterable[Hazard]:

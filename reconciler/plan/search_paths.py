@@ -51,14 +51,14 @@ class SearchPaths:
             if isinstance(c.desired, ChangesType) and c.ref.on and self._first_open({c.ref})
         }
 
-    def given_to(self, steps: Sequence[Step]) -> list[Step]:
+    def with_paths(self, steps: Sequence[Step]) -> list[Step]:
         """Return the steps with their search_path.
 
         Raises PlanError where the path would let another role decide what a step runs.
         """
-        return [self._given_to(step) for step in steps]
+        return [self._with_path(step) for step in steps]
 
-    def _given_to(self, step: Step) -> Step:
+    def _with_path(self, step: Step) -> Step:
         found = self._first_open(self._evaluated(step))
         if found is None:
             return step

@@ -36,7 +36,7 @@ def taking_freed_names(
     """
     block_of = {operation: block for block in blocks for operation in block}
     predecessors, found = inverted(graph), set[Operation]()
-    takers = [o for o in graph if _takes(o, operations, renamings)]
+    takers = [o for o in graph if _reuses_name(o, operations, renamings)]
     for operation in _along_with(takers, operations, graph, renamings):
         needed = _closure(operation, predecessors, block_of)
         if all(_commits_quickly(operations, o) for o in needed):
@@ -55,11 +55,13 @@ def _along_with(
     new = {o.ref for o in takers if not o.drops}
     yield from takers
     for operation in graph if takers else ():
-        if _completes(operation, operations, tables) or _follows(operation, operations, new):
+        if _completes(operation, operations, tables) or _refers_to_new(operation, operations, new):
             yield operation
 
 
-def _takes(operation: Operation, operations: Operations, renamings: Sequence[Renaming]) -> bool:
+def _reuses_name(
+    operation: Operation, operations: Operations, renamings: Sequence[Renaming]
+) -> bool:
     """Tell whether an object is created or renamed under a name that a renaming frees.
 
     What such an object takes the place of is dropped with it.
@@ -69,10 +71,10 @@ def _takes(operation: Operation, operations: Operations, renamings: Sequence[Ren
         return ref in renamed and ref not in operations.desired
     if ref not in operations.created | renamed:
         return False
-    spaces = KINDS[ref.kind].namespaces()
+    namespaces = KINDS[ref.kind].namespaces()
     return any(
         (r.was.schema, r.was.name, r.becomes.on) == (ref.schema, ref.name, ref.on)
-        and (r.was.kind == ref.kind or KINDS[r.was.kind].namespaces() & spaces)
+        and (r.was.kind == ref.kind or KINDS[r.was.kind].namespaces() & namespaces)
         for r in renamings
         if not r.part
     )
@@ -86,7 +88,7 @@ def _completes(operation: Operation, operations: Operations, tables: Set[Ref]) -
     return operation.ref.on in tables or bool({*parents_of(obj)} & tables)
 
 
-def _follows(operation: Operation, operations: Operations, new: Set[Ref]) -> bool:
+def _refers_to_new(operation: Operation, operations: Operations, new: Set[Ref]) -> bool:
     """Tell whether an existing object refers to a new table under the freed name from then on."""
     ref = operation.ref
     if ref not in operations.live or ref not in operations.desired:

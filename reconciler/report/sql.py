@@ -104,8 +104,8 @@ def _command_lines(command: str) -> Iterator[str]:
     if command == _escaped(command) and _is_read_unchanged(_QUOTED.sub(_QUOTE, command)):
         yield from f"{command};".split("\n")
         return
-    doubled = command.replace("\\", r"\\").replace("'", "''")
-    yield from f"SELECT E'{_escaped(doubled)}' \\gexec".split("\n")
+    quoted = command.replace("\\", r"\\").replace("'", "''")
+    yield from f"SELECT E'{_escaped(quoted)}' \\gexec".split("\n")
 
 
 def _is_read_unchanged(unquoted: str) -> bool:

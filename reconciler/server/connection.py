@@ -97,9 +97,9 @@ def _with_network(target: str, application: str) -> str:
     libpq alone knows how these are merged: ask libpq for the parameters of a failed connection.
     """
     asked = pq.PGconn.connect_start((conninfo.make_conninfo(target) + NO_SERVER).encode())
-    given = {o.keyword.decode() for o in asked.info if o.val}
+    present = {o.keyword.decode() for o in asked.info if o.val}
     asked.finish()
-    added = {name: value for name, value in NETWORK.items() if name not in given}
+    added = {name: value for name, value in NETWORK.items() if name not in present}
     return conninfo.make_conninfo(
         target,
         fallback_application_name=application,

@@ -170,10 +170,10 @@ def ordinary_user(server: EmbeddedServer, url: str) -> str:
             make = compose("CREATE ROLE {} LOGIN BYPASSRLS PASSWORD {}", USER, literal(password))
             run_sql(admin, text(make))
         roles = {r["role"] for r in rows(admin, _ROLES, [USER])}
-        wanted = {*ordinary_roles(admin), *DATA} - {USER}
-        for role in sorted(roles - wanted):
+        needed = {*ordinary_roles(admin), *DATA} - {USER}
+        for role in sorted(roles - needed):
             run_sql(admin, text(compose("REVOKE {} FROM {}", role, USER)))
-        for role in sorted(wanted - roles):
+        for role in sorted(needed - roles):
             with suppress(StatementFailed):  # dropped just now, or a member of USER itself
                 run_sql(admin, text(compose("GRANT {} TO {}", role, USER)))
     parts = conninfo.conninfo_to_dict(url, user=USER, passfile=str(passwords))

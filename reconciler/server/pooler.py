@@ -45,14 +45,14 @@ def assert_session_kept(connection: Connection, connect: Callable[[], Connection
             if _pid(connection) != own:  # the pool hands out its sessions in turn
                 raise ConnectionFailed(POOLED)
             other.pgconn.send_query(b"BEGIN; " + _PID)
-            held = _answer(other.pgconn, PATIENCE)
+            pid_of_other = _answer(other.pgconn, PATIENCE)
             # If the other has our session, the pool may have none with which to answer us.
-            again = own if held == own else _pid(connection)
-            held = held or _answer(other.pgconn, 0.0)
-            if held is None:  # it waits for a session, and we have ours
+            own_pid = own if pid_of_other == own else _pid(connection)
+            pid_of_other = pid_of_other or _answer(other.pgconn, 0.0)
+            if pid_of_other is None:  # it waits for a session, and we have ours
                 return
             other.rollback()
-            if held == own or again != own:
+            if pid_of_other == own or own_pid != own:
                 raise ConnectionFailed(POOLED)
 
 

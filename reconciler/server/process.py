@@ -106,14 +106,14 @@ def initdb(
 
 
 def _run_as(
-    user: str | None, command: Sequence[str | Path], given: str = ""
+    user: str | None, command: Sequence[str | Path], stdin: str = ""
 ) -> subprocess.CompletedProcess[str]:
     environment = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
     return subprocess.run(
         command,
         user=user,
         env=environment,
-        input=given,
+        input=stdin,
         capture_output=True,
         text=True,
         check=False,
@@ -156,8 +156,8 @@ def unused_uid() -> int | None:
         return None
     import pwd  # noqa: PLC0415 - absent on Windows
 
-    taken = {account.pw_uid for account in pwd.getpwall()}
-    return secrets.choice([uid for uid in UIDS if uid not in taken])
+    used = {account.pw_uid for account in pwd.getpwall()}
+    return secrets.choice([uid for uid in UIDS if uid not in used])
 
 
 def libraries(binaries: Path) -> Path:

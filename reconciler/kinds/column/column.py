@@ -24,8 +24,8 @@ from reconciler.kinds.column.online import (
     add_column,
     alter_type,
     backfill_of_new,
+    continue_backfill,
     fill_and_forbid_nulls,
-    finish_backfill,
     question_of_adding,
     restore_type,
     shadow_of,
@@ -206,7 +206,7 @@ class Column(
         trigger, path = self.fill_trigger, context.search_path_of(self.ref)
         once = {s.sql for s in trigger.create(self.target, path)} if trigger else set[str]()
         found: list[Statement] = []
-        named = self.with_explicit_names(context.claimed)
+        named = self.with_explicit_names(context.shared_constraint_names)
         for statement in super(Column, named).create(context, parts, online=online):
             if statement.sql not in once or all(s.sql != statement.sql for s in found):
                 found.append(statement)
@@ -385,9 +385,9 @@ class Column(
         return frozenset({shadow.ref})
 
     def finish_interrupted(self, context: PlanningContext) -> Iterable[Statement]:
-        return finish_backfill(self, context)
+        return continue_backfill(self, context)
 
-    def drop_leftover(self, *, wanted: bool = True) -> Iterable[Statement]:
+    def drop_leftover(self, *, declared: bool = True) -> Iterable[Statement]:
         return ShadowColumn.from_leftover(self).drop()
 
     def replay(self, copies: Mapping[Ref, PartitionCopy]) -> Iterable[Statement]:

@@ -196,20 +196,20 @@ class ColumnDefinition(
     def expand_shorthand(self) -> Iterable[tuple[Ref, dict[str, Any]]]:
         return self._short_form.expand()
 
-    def numbered(self, ref: Ref, taken: Container[Ref]) -> tuple[Self, Ref] | None:
-        found = self._short_form.numbered(ref, taken)
+    def numbered(self, ref: Ref, used: Container[Ref]) -> tuple[Self, Ref] | None:
+        found = self._short_form.numbered(ref, used)
         if found is None:
             return None
         update, free = found
         return self.model_copy(update={**update, "not_null": self.not_null or True}), free
 
-    def with_free_name(self, taken: Set[tuple[str, str]]) -> Self:
+    def with_free_name(self, used: Set[tuple[str, str]]) -> Self:
         identity = self.full_identity
-        if identity is None or (self.ref.schema, identity.sequence_name(self.target)) not in taken:
+        if identity is None or (self.ref.schema, identity.sequence_name(self.target)) not in used:
             return self
         table, column = self.target.name, self.target.column
         numbers = (default_name(table, column, f"seq{n}") for n in count(1))
-        free = next(n for n in numbers if (self.ref.schema, n) not in taken)
+        free = next(n for n in numbers if (self.ref.schema, n) not in used)
         named = identity.model_copy(update={"sequence": free})
         return self if identity.sequence else self.model_copy(update={"identity": named})
 
@@ -242,9 +242,9 @@ class ColumnDefinition(
     def kept(cls) -> frozenset[str]:
         return super().kept() - {"fill_trigger"}
 
-    def over(self, live: Self | None, *, complete: bool = False) -> Self:
+    def over(self, live: Self | None, *, with_defaults: bool = False) -> Self:
         """Keep hidden options and PostgreSQL's names; identity and default replace each other."""
-        full, declared = super().over(live, complete=complete), self.model_fields_set
+        full, declared = super().over(live, with_defaults=with_defaults), self.model_fields_set
         replaced: dict[str, Any] = {}
         if live is not None and self.full_not_null is not None and "nameless" not in declared:
             replaced["not_null"] = self.full_not_null.named_as(live.full_not_null, self.target)

@@ -48,8 +48,8 @@ class NotNull(BaseModel):
         """
         number = re.search("[1-9][0-9]*$|$", self.name or "")
         assert number is not None
-        is_chosen = self.name == default_name(table, column, f"not_null{number[0]}")
-        found = self.model_copy(update={"name": None}) if is_chosen else self
+        is_default = self.name == default_name(table, column, f"not_null{number[0]}")
+        found = self.model_copy(update={"name": None}) if is_default else self
         return found.short_form(table, column)
 
     def named_as(self, live: NotNull | None, target: Target) -> NotNull | bool:

@@ -93,7 +93,7 @@ def _add_filled(
         yield column.target.set_default(column.default, before=backfill.value)
 
 
-def finish_backfill(column: ColumnDefinition, context: PlanningContext) -> Iterable[Statement]:
+def continue_backfill(column: ColumnDefinition, context: PlanningContext) -> Iterable[Statement]:
     """Finish the backfill of an interrupted run and remove the mark."""
     default = Backfill(value=column.default or "NULL", sure=True)
     yield fill(column.target, declared_backfill(column, context) or default)

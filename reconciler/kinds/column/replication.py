@@ -24,7 +24,7 @@ class ReplicatedColumn(Replicated, ColumnDefinition):
         if before is not None and after is not None:
             return _hazards_of_altering(after, before, replication)
         if before is not None:
-            return _hazards_of_dropping(before, replication)
+            return _hazards_of_drop(before, replication)
         return _hazards_of_adding(after, replication) if after is not None else ()
 
     def renaming_hazards(self, old: str, replication: Replication) -> Iterable[Hazard]:
@@ -49,7 +49,7 @@ def _hazards_of_adding(column: ColumnDefinition, replication: Replication) -> It
         yield stops_subscription(writer, f"it writes no value for {column.ref}, which is NOT NULL")
 
 
-def _hazards_of_dropping(column: ColumnDefinition, replication: Replication) -> Iterable[Hazard]:
+def _hazards_of_drop(column: ColumnDefinition, replication: Replication) -> Iterable[Hazard]:
     """Return the hazards of dropping a column."""
     sender = _sender(column, column.ref.name, replication)
     if sender and column.not_null and column.default is None:

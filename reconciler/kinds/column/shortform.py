@@ -48,13 +48,13 @@ class ShortForm:
         qualified = literal(text(name(self.target.schema, sequence)))
         return f"nextval({text(qualified)}::regclass)"
 
-    def numbered(self, sequence: Ref, taken: Container[Ref]) -> tuple[dict[str, Any], Ref] | None:
+    def numbered(self, sequence: Ref, used: Container[Ref]) -> tuple[dict[str, Any], Ref] | None:
         """Return an update of a serial column to another sequence, and the ref of that."""
         if self.serial_type is None or sequence.on is not None:
             return None
         table, column = self.target.name, self.target.column
         numbers = (default_name(table, column, f"seq{n}") for n in count(1))
-        free = next(r for n in numbers if (r := replace(sequence, name=n)) not in taken)
+        free = next(r for n in numbers if (r := replace(sequence, name=n)) not in used)
         return {"type": self.serial_type, "default": self.nextval(free.name)}, free
 
     def candidates(

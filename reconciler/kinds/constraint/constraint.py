@@ -260,9 +260,9 @@ class Constraint(
         yield self.validate_rows()
         yield self.comment_on(self.comment)
 
-    def drop_leftover(self, *, wanted: bool = True) -> Iterable[Statement]:
+    def drop_leftover(self, *, declared: bool = True) -> Iterable[Statement]:
         ours = (NOT_NULL_CHECK_PREFIX, BOUND_CHECK_PREFIX)
-        if (self.is_key and not wanted) or self.ref.name.startswith(ours):
+        if (self.is_key and not declared) or self.ref.name.startswith(ours):
             yield Statement(
                 sql=self.drop_sql(), lock="ACCESS EXCLUSIVE", relation=self.stands_on, undo=()
             )

@@ -58,8 +58,8 @@ def _promote_existing(
 ) -> Statement:
     """Turn an index into the constraint; the undo builds the index again, under lock."""
     promoted = promote_index(key, index.ref.name)
-    again = (s.sql for s in index.create(context, online=False))
-    undo = (key.plain_drop_sql(), *again)
+    rebuilt = (s.sql for s in index.create(context, online=False))
+    undo = (key.plain_drop_sql(), *rebuilt)
     return promoted.model_copy(update={"undo": undo, "swaps_names": True})
 
 

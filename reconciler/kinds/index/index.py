@@ -187,11 +187,11 @@ class Index(IndexDefinition):
     def reuses(self, old: Self | None, context: PlanningContext) -> frozenset[Ref]:
         return reused_by(self, old, context)
 
-    def drop_leftover(self, *, wanted: bool = True) -> Iterable[Statement]:
+    def drop_leftover(self, *, declared: bool = True) -> Iterable[Statement]:
         is_ours = re.match(BUILD_NAME, self.ref.name)
-        if (is_ours or not wanted) and self.partitioned:
+        if (is_ours or not declared) and self.partitioned:
             yield self.drop_leftover_parent()
         elif is_ours:
             yield self.drop_concurrently(self.ref.name)
-        elif not wanted or REINDEX_NAME.search(self.ref.name):
+        elif not declared or REINDEX_NAME.search(self.ref.name):
             yield self.drop_concurrent_leftover()

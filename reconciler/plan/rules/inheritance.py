@@ -49,7 +49,7 @@ def own_parts_around_reparenting(operations: Operations) -> Iterator[RefPair]:
         ref = change.ref
         if ref.on != table:
             continue
-        inherited = ref not in operations.live or ref in operations.live.given
+        inherited = ref not in operations.live or ref in operations.live.only_inherited
         if not new or (change.desired is None and inherited):
             yield table, ref
         else:
