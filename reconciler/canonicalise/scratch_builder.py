@@ -86,7 +86,7 @@ class ScratchBuilder:
         live = self.live.state
         if self.live.context.server.has_not_null_constraints:
             names = _shared_constraint_names(live.objects, self.desired.objects)
-            self.context = replace(self.context, claimed=names)
+            self.context = replace(self.context, shared_constraint_names=names)
         closure = dependency_closure(live, roots, self.desired.objects)
         named = self._named(roots, closure)
         with_named = dependency_closure(live, roots, self.desired.objects, named)
