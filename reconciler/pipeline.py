@@ -88,7 +88,7 @@ def apply_plan(
     job: Job | None,
     target: str,
     watcher: Watcher,
-    patience: LockPolicy,
+    policy: LockPolicy,
     allow: Collection[str],
     journal: Place | None = DEFAULT_PLACE,
 ) -> Outcome:
@@ -97,14 +97,14 @@ def apply_plan(
     `journal` is the place in which the run is recorded. Raises PlanRefused before the first step,
     and Busy if another run is applying a plan to the database.
     """
-    with sole_applier(target, patience) as connection:
-        wait_for_builds(connection, plan.awaited, patience, NonRaisingWatcher(watcher).notice)
+    with sole_applier(target, policy) as connection:
+        wait_for_builds(connection, plan.awaited, policy, NonRaisingWatcher(watcher).notice)
         live = introspect(connection)
         questions = job is None or job.questions
         for finding in permitted(plan, live, connection, allow, journal, questions=questions):
             NonRaisingWatcher(watcher).notice(finding.message)
-        with record_run(plan, live, target, connection, patience, journal) as record:
-            outcome = execute(plan, target, connection, watcher, patience, record.entry)
+        with record_run(plan, live, target, connection, policy, journal) as record:
+            outcome = execute(plan, target, connection, watcher, policy, record.entry)
             outcome = record.close(plan, outcome, connection)
         outcome = replace(outcome, notes=tuple(record.entry.complaints))
         if job is None or record.after is None or outcome.failed or outcome.skipped:
@@ -164,12 +164,12 @@ def _refuse_different(found: Sequence[str]) -> NoReturn:
 def check_plan(
     plan: Plan,
     target: str,
-    patience: LockPolicy,
+    policy: LockPolicy,
     allow: Collection[str],
     journal: Place | None = DEFAULT_PLACE,
 ) -> list[str]:
     """Return the findings of `apply` before the first step; raise PlanRefused as `apply` would."""
-    with reading(target, patience) as connection:
+    with reading(target, policy) as connection:
         return [
             f.message for f in permitted(plan, introspect(connection), connection, allow, journal)
         ]

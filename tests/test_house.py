@@ -24,13 +24,11 @@ FLOORS = (  # from the ground up: a package imports from lower floors only
     {"journal", "settings"},
     {"apply"},
     {"pipeline", "report"},
-    {"demo", "api"},
+    {"demo"},
     {"cli"},
 )
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
-MODULES = sorted(
-    p for p in PACKAGE.rglob("*.py") if "__pycache__" not in p.parts and "story" not in p.parts
-)
+MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
 def room(path: Path) -> str:
@@ -138,33 +136,40 @@ def test_no_stage_names_a_kind(path: Path) -> None:
             )
 
 
-# Words that are also names of kinds but have another meaning in these packages.
-ALLOWED = {
-    "cli": {"schema", "schemas"},  # the command's own name
-    "introspect": {
-        "extension",
-        "extensions",
-        "schema",
-        "schemas",
-    },  # columns of catalog rows; members of extensions are found by address
-    "settings": {"schemas"},
+STAGES = [p for p in MODULES if room(p) not in {"kinds", "model"}]
+
+
+@pytest.mark.parametrize("path", STAGES, ids=module_of)
+def test_no_stage_reads_a_field_of_a_kind_by_name(path: Path) -> None:
+    """A stage asks a capability: `grants_of(obj)`, not `getattr(obj, "grants")`."""
+    fields = {f for k in KINDS.values() for f in k.model_fields}
+    for node in nodes(path):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in {"getattr", "hasattr"}:
+            name = node.args[1]
+            assert not isinstance(name, ast.Constant) or name.value not in fields, (
+                f"line {node.lineno}: {name.value!r}"
+            )
+
+
+ALLOWED = {  # words that are also names of kinds, a line for each package or module
+    "apply": {"index", "publication", "schema", "schemas"},  # columns and parameters of queries
+    "cli": {"schema", "schemas"},  # the command `schema`; a setting
+    "declare": {"enum", "schema"},  # a word of JSON Schema; the file's own key
+    "introspect": {"extensions", "schema", "schemas"},  # columns and parameters of queries
+    # faults of the journal's own tables, and columns of catalog rows
+    "journal.ownership": {"column", "constraint", "index", "policy", "rule", "schema", "trigger"},
     "model": {"columns", "schema", "table"},  # columns of catalog rows; parents are tables
     "model.privileges": {"trigger"},  # the TRIGGER privilege
-    "model.ref": {"column", "index"},  # exceptions of pg_identify_object(), for which `on` is used
-    # faults of the journal's own tables, and columns of catalog rows
-    "journal.ownership": {
-        "column",
-        "constraint",
-        "index",
-        "policy",
-        "rule",
-        "schema",
-        "trigger",
-    },
-    "apply": {"index", "publication", "schema", "schemas"},  # columns and parameters of queries
+    "model.ref": {"column", "index"},  # exceptions of pg_identify_object(), which says `on`
     "plan": {"rule", "schema"},  # the rule of a change; where CREATE is needed
-    "declare": {"schema", "enum"},  # the file's own key; a word of JSON Schema
 }
+
+
+def test_no_word_is_allowed_in_vain() -> None:
+    for place, words in ALLOWED.items():
+        inside = [p for p in MODULES if place in {room(p), module_of(p)}]
+        texts = {n.value for p in inside for n in nodes(p) if isinstance(n, ast.Constant)}
+        assert words <= texts, place
 
 
 WIDTH, FILE_LINES, FUNCTION_LINES, DECISIONS, PARAMETERS = 100, 400, 60, 15, 6

@@ -40,7 +40,7 @@ BUILDING = "SELECT count(*) FROM pg_stat_progress_create_index WHERE datname = c
 HERE = "datname = current_database() AND pid <> pg_backend_pid()"
 OURS = f"FROM pg_stat_activity WHERE application_name LIKE 'reconcile%' AND {HERE}"
 STATUS = "SELECT status FROM reconcile.run ORDER BY id"
-DEBRIS = "SELECT count(*) FROM pg_index WHERE NOT indisvalid OR NOT indisready"
+LEFTOVERS = "SELECT count(*) FROM pg_index WHERE NOT indisvalid OR NOT indisready"
 
 
 def started(
@@ -95,7 +95,7 @@ def test_a_cancelled_build_is_cleaned_up(
         assert process.returncode == 1
         assert "run again to continue" in err
         assert out == ""
-        assert database.value(DEBRIS) == 0
+        assert database.value(LEFTOVERS) == 0
         wait_until(lambda: not database.value(f"SELECT count(*) {OURS}"))
     assert database.rows(STATUS) == [("interrupted",)] * 3
     _rerun(database, tmp_path)
@@ -111,7 +111,7 @@ def test_a_closed_terminal_stops_a_run_cleanly(
     wait_until(lambda: database.value(BUILDING))
     os.close(ours)
     assert process.wait(30) == 1
-    assert database.value(DEBRIS) == 0
+    assert database.value(LEFTOVERS) == 0
     assert database.rows(STATUS) == [("interrupted",)]
     wait_until(lambda: not database.value(f"SELECT count(*) {OURS}"))
 
@@ -123,13 +123,13 @@ def test_a_failed_cleanup_is_reported(
     with psycopg.connect(database.url) as holder:
         holder.execute("UPDATE t SET n = n WHERE id = 1")
         process = started(database, tmp_path)
-        wait_until(lambda: database.value(DEBRIS))
+        wait_until(lambda: database.value(LEFTOVERS))
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
     assert process.returncode == 1
     assert "could not be cleared away" in err
     assert "DROP INDEX CONCURRENTLY IF EXISTS public.t_slow" in err
-    assert database.value(DEBRIS) == 1
+    assert database.value(LEFTOVERS) == 1
     _rerun(database, tmp_path)
 
 
@@ -174,7 +174,7 @@ def _rerun(database: Database, folder: Path) -> None:
     out, err = second_run.communicate(timeout=60)
     assert second_run.returncode == 0, err
     assert "failed=0" in out
-    assert database.value(DEBRIS) == 0
+    assert database.value(LEFTOVERS) == 0
     assert database.value("SELECT indisvalid FROM pg_index WHERE indexrelid = 't_slow'::regclass")
     assert (
         database.value(

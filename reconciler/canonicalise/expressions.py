@@ -89,9 +89,8 @@ class _Resolver:
 
     def _changes_type(self, ref: Ref) -> bool:
         """Tell whether a live column gets another type, for which alone USING is meant."""
-        before, after = (
-            getattr(s.get(ref), "type", None) for s in (self.live.objects, self.objects)
-        )
+        found = (s.get(ref) for s in (self.live.objects, self.objects))
+        before, after = (o.value_type if isinstance(o, RowExpressions) else None for o in found)
         return before is not None and before != after
 
     def _row(self, obj: Object) -> sql.Composable:
@@ -104,9 +103,9 @@ class _Resolver:
         table = obj.ref.on
         assert table is not None
         columns = [
-            compose("NULL::{} AS {}", raw(type_), o.ref.name)
+            compose("NULL::{} AS {}", raw(o.value_type), o.ref.name)
             for o in self.live.objects_on(table)
-            if (type_ := getattr(o, "type", "")) and isinstance(o, RowExpressions)
+            if isinstance(o, RowExpressions) and o.value_type
         ]
         return compose("(SELECT {}) AS {}", joined(columns), table.name)
 

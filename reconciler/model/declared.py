@@ -48,6 +48,11 @@ class NumbersNames(Object):
 class RowExpressions(Object):
     """An object with SQL expressions over a table's row, stored in no catalog: a backfill."""
 
+    @property
+    def value_type(self) -> str:
+        """The data type of the object's value in the row."""
+        raise NotImplementedError
+
     def expressions(self) -> Mapping[str, str]:
         """Return the expressions by field name."""
         raise NotImplementedError

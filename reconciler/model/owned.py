@@ -63,7 +63,7 @@ class GrantsOf:
         """
         if not isinstance(obj, Grantable):
             return obj
-        declared: Grants | None = getattr(self.declared, "grants", None)
+        declared = grants_of(self.declared)
         if declared is None:
             grants = self._of_undeclared(obj)
         elif self.exclusive:
@@ -83,14 +83,14 @@ class GrantsOf:
         if not self.exclusive:
             return None
         default = obj.default_grants()
-        live: Grants = getattr(self.current, "grants", None) or {}
+        live = grants_of(self.current) or {}
         known = [default, obj.initial_grants(self.context, obj.ref.schema)]
         return None if any(_same(live, grants) for grants in known) else default
 
     def _before(self, obj: Grantable) -> Grants:
         """Return the live privileges, or those that CREATE and a change of the owner give."""
         if self.current is not None:
-            return getattr(self.current, "grants", None) or {}
+            return grants_of(self.current) or {}
         initial = obj.initial_grants(self.context, obj.ref.schema)
         user = self.context.user
         return after_owner_change(initial, user, owner_of(obj) or user)
@@ -108,6 +108,11 @@ def _same(one: Grants, other: Grants) -> bool:
 def owner_of(obj: Object | None) -> str | None:
     """Return the owner of any object, None if the kind has no owners."""
     return obj.owner if isinstance(obj, Owned) else None
+
+
+def grants_of(obj: Object | None) -> Grants | None:
+    """Return the privileges of any object, None if the kind has none or they are left out."""
+    return getattr(obj, "grants", None) if isinstance(obj, Grantable) else None
 
 
 class Grantable(Object):

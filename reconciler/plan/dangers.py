@@ -12,7 +12,8 @@ from reconciler.model.companion import shortfall
 from reconciler.model.deferred import deferred_needs
 from reconciler.model.object import InlinePart, Object
 from reconciler.model.on_scratch import RunsBody
-from reconciler.model.privileges import PUBLIC, Grants
+from reconciler.model.owned import grants_of
+from reconciler.model.privileges import PUBLIC
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
 from reconciler.model.statement import Hazard, HazardKind
@@ -129,8 +130,7 @@ def add_executed_by_everybody(operations: Operations) -> None:
 
 
 def _is_public(obj: Object | None) -> bool:
-    grants: Grants | None = getattr(obj, "grants", None)
-    return PUBLIC in (grants or {})
+    return PUBLIC in (grants_of(obj) or {})
 
 
 def _add_hazard(operations: Operations, operation: Operation, old: Ref) -> None:

@@ -21,7 +21,7 @@ POOLED = (
     "without our settings and our lock: name the server itself, or the pooler's session mode"
 )
 ROUNDS = 10  # a busy pool may hand out the same session by chance
-PATIENCE = 1.0  # seconds
+ANSWER_TIMEOUT = 1.0  # seconds
 _PID = b"SELECT pg_catalog.pg_backend_pid() AS pid"
 
 
@@ -45,7 +45,7 @@ def assert_session_kept(connection: Connection, connect: Callable[[], Connection
             if _pid(connection) != own:  # the pool hands out its sessions in turn
                 raise ConnectionFailed(POOLED)
             other.pgconn.send_query(b"BEGIN; " + _PID)
-            pid_of_other = _answer(other.pgconn, PATIENCE)
+            pid_of_other = _answer(other.pgconn, ANSWER_TIMEOUT)
             # If the other has our session, the pool may have none with which to answer us.
             own_pid = own if pid_of_other == own else _pid(connection)
             pid_of_other = pid_of_other or _answer(other.pgconn, 0.0)

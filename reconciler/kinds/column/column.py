@@ -363,6 +363,10 @@ class Column(
         shadow = shadow_of(self, old, context) if isinstance(old, Column) else None
         return shadow.ref.name if shadow is not None else ""
 
+    @property
+    def value_type(self) -> str:
+        return self.type
+
     def swap(self, old: Object, context: PlanningContext) -> Iterable[Statement]:
         assert isinstance(old, Column)
         shadow = shadow_of(self, old, context)
