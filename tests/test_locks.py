@@ -227,7 +227,8 @@ def test_an_unrepaired_result_is_a_failure_everywhere(
         CREATE EVENT TRIGGER meddle ON ddl_command_end WHEN TAG IN ('CREATE POLICY') EXECUTE
             FUNCTION public.meddle();
         CREATE FUNCTION public.fire() RETURNS trigger LANGUAGE plpgsql
-            AS 'BEGIN RETURN NEW; END';"""
+            AS 'BEGIN RETURN NEW; END';
+        CREATE TRIGGER z BEFORE UPDATE ON public.t FOR EACH ROW EXECUTE FUNCTION public.fire();"""
     database, notes = new_database(TABLE + meddler), RecordingWatcher()
     later = "triggers: {z: {before: insert, for_each: row, execute: fire()}}"
     with applying(

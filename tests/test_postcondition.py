@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import Mock
 
+import pytest
 from click.testing import CliRunner
 
+from reconciler.apply import step_checks
 from reconciler.cli import main
 from reconciler.server.connection import connect
 from reconciler.server.kept import start_embedded
@@ -39,3 +42,20 @@ def test_an_undeclared_version_of_an_extension_may_be_any(
     finally:
         with connect(server.url) as connection:
             drop_database(connection, "versions")
+
+
+def test_new_tables_are_checked_together(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Transactions that only create objects share a check and a record in the journal."""
+    monkeypatch.setattr(step_checks, "MAX_DELAY", 60.0)
+    checks = Mock(side_effect=step_checks.unmet)
+    monkeypatch.setattr(step_checks, "unmet", checks)
+    tables = [f"  t{n}: {{columns: {{id: {{type: int, primary_key: true}}}}}}" for n in range(20)]
+    state = tmp_path / "state.yml"
+    state.write_text("\n".join(["tables:", *tables, ""]))
+    arguments = ("apply", "-t", database.url, "-s", str(state), "--yes")
+    done = CliRunner().invoke(main, [*arguments], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert checks.call_count == 1
+    assert database.rows("SELECT DISTINCT status FROM reconcile.step") == [("done",)]

@@ -20,9 +20,9 @@ from reconciler.apply.retry import (
     step_timeouts,
     with_retries,
 )
-from reconciler.apply.run import Run
+from reconciler.apply.run import Executed, Run
 from reconciler.apply.session import backend_pid, idle_limits, session_timeouts
-from reconciler.apply.step_checks import check_deferred, failed_checks
+from reconciler.apply.step_checks import check_before, check_deferred, check_executed
 from reconciler.apply.withdraw import withdraw_temporary
 from reconciler.errors import Interrupted, StatementFailed
 from reconciler.journal.journal import Journal
@@ -73,13 +73,17 @@ def execute(
         try:
             for group in plan.transactions():
                 _execute_group(run, group)
+            check_executed(run)
             withdraw_temporary(run)
             check_deferred(run)
             with suppress(StatementFailed):  # all steps are done, even if the connection breaks
                 no_timeouts(run)
         except KeyboardInterrupt:
+            run.end_unchecked()
             withdraw_temporary(run)
             raise Interrupted(_interrupted(run)) from None
+        finally:
+            run.end_unchecked()
     return Outcome(tuple(run.outcomes), plan.unchanged, plan.changes, journal.run)
 
 
@@ -97,6 +101,7 @@ def _interrupted(run: Run) -> str:
 
 def _execute_group(run: Run, group: Sequence[Step]) -> None:
     """Execute the steps of a transaction, or a single step outside a transaction block."""
+    check_before(run, group)
     missing = _missing_prerequisites(run, group)
     if missing:
         reason = f"waits for step {min(missing)}, which was not done"
@@ -111,17 +116,10 @@ def _execute_group(run: Run, group: Sequence[Step]) -> None:
         if run.connection.closed:
             raise record_lost(run, group, e) from e
         seconds = time.monotonic() - began
+        check_executed(run)
         run.end(*(_failure(s, group, e, seconds, attempts.count) for s in group))
         return
-    reasons = failed_checks(run, group)
-    seconds = time.monotonic() - began
-    said = ["; ".join(reasons[o] for o in step.objects if o in reasons) for step in group]
-    run.end(
-        *(
-            StepOutcome(step, "failed" if reason else "done", seconds, attempts.count, reason)
-            for step, reason in zip(group, said, strict=True)
-        )
-    )
+    run.executed(Executed(group, time.monotonic() - began, attempts.count))
 
 
 def _missing_prerequisites(run: Run, group: Sequence[Step]) -> set[str]:
@@ -160,6 +158,8 @@ class _Attempts:
 
     def _once(self) -> None:
         self.count += 1
+        if self.count > 1:
+            check_executed(self._run)
         self._run.transaction = ""
         if self._group[0].transaction:
             _execute_transaction(self._run, self._group, self.count)

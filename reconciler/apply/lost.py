@@ -62,6 +62,7 @@ def record_lost(run: Run, group: Sequence[Step], failure: StatementFailed) -> Co
     with suppress(ReconcileError), _reconnected(run) as connection:
         fate = _fate(connection, run)
         run.connection = connection
+        run.end_unchecked()
         for step in group if fate != "unknown" else ():
             done = fate == "done"
             run.end(

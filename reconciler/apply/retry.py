@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from functools import partial
 from math import ceil
 from typing import TypeVar
@@ -103,8 +103,10 @@ def with_retries(
     An attempt is not even made while a long transaction holds a conflicting lock, because every
     later session would queue up behind our request. Steps that block nobody need not check.
     """
-    check_queue_first = check_queue_first and not any(s.long or s.fill for s in group)
-    locks = _locks(group)
+    locks = _locks(group, run.created)
+    check_queue_first = (
+        check_queue_first and bool(locks) and not any(s.long or s.fill for s in group)
+    )
     queue = Queue(
         run.connection, locks if check_queue_first else {}, run.policy.lock, run.autovacuum_grace
     )
@@ -155,11 +157,16 @@ def _with_blockers(failure: StatementFailed, blockers: Sequence[Blocker]) -> Sta
     )
 
 
-def _locks(group: Sequence[Step]) -> dict[str, str]:
-    """Return the strongest lock mode of the steps on each relation, by SQL spelling."""
+def _locks(group: Sequence[Step], created: Set[str]) -> dict[str, str]:
+    """Return the strongest lock mode of the steps on each relation, by SQL spelling.
+
+    Relations that this run has created are left out: no other session has used them for long.
+    """
     found: dict[str, str] = {}
     for step in group:
         for lock in step.locks:
+            if lock.relation in created:
+                continue
             for relation in spellings(lock.relation, step.schema_name):
                 found[relation] = stronger(found.get(relation, ""), lock.mode)
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from psycopg.errors import Diagnostic
@@ -17,6 +19,23 @@ from reconciler.server.locks import LockPolicy
 from reconciler.server.parameters import SEARCH_PATH
 
 
+@dataclass(frozen=True)
+class Executed:
+    """A transaction that was executed, or a single step; the objects are not checked yet.
+
+    `seconds` and `attempts` are those of the execution, `ended` is its end by time.monotonic.
+    """
+
+    group: Sequence[Step]
+    seconds: float
+    attempts: int
+    ended: float = field(default_factory=time.monotonic)
+
+    def outcome(self, step: Step, error: str = "") -> StepOutcome:
+        """Return the outcome of a step of the group: failed if there is an error."""
+        return StepOutcome(step, "failed" if error else "done", self.seconds, self.attempts, error)
+
+
 @dataclass
 class Run:
     """The execution of a plan.
@@ -30,6 +49,8 @@ class Run:
     idle_limits       of the transactions of steps and of others, in milliseconds
     search_path       of the step under way
     pending           steps without an outcome, in order
+    created           names of relations and other objects that the run has created
+    unchecked         executed transactions whose steps are still pending
     broken            ids of steps that failed or were skipped
     end_message        SQLSTATE and message with which the server ended the session
     deferred          objects that were not as planned after their own last step, although steps
@@ -51,6 +72,8 @@ class Run:
     outcomes: list[StepOutcome] = field(default_factory=list[StepOutcome])
     broken: set[str] = field(default_factory=set[str])
     pending: list[Step] = field(default_factory=list[Step])
+    created: set[str] = field(default_factory=set[str])
+    unchecked: list[Executed] = field(default_factory=list[Executed])
     transaction: str = ""
     end_message: tuple[str, str] | None = None
     search_path: str = SEARCH_PATH
@@ -60,6 +83,20 @@ class Run:
         """Keep the reason with which the server ended the session while no statement ran."""
         if notice.severity_nonlocalized == "FATAL":
             self.end_message = notice.sqlstate or "", notice.message_primary or ""
+
+    def executed(self, executed: Executed) -> None:
+        """Keep an executed transaction until its objects are checked."""
+        self.unchecked.append(executed)
+        self.created |= {step.identity for step in executed.group if step.action == "create"}
+
+    def end_unchecked(self) -> None:
+        """Record executed steps as done, when their objects can be checked no more.
+
+        Nothing is built on them: the run ends, and the next plan begins with the present state.
+        """
+        unchecked, self.unchecked = self.unchecked, []
+        if outcomes := [e.outcome(step) for e in unchecked for step in e.group]:
+            self.end(*outcomes)
 
     def end(self, *outcomes: StepOutcome) -> None:
         """Record and report the outcomes of pending steps."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
@@ -11,17 +12,50 @@ from reconciler.apply.run import Run
 from reconciler.errors import StatementFailed
 from reconciler.plan.step import Step, objects_of
 
+MAX_DELAY = 0.5  # seconds between the end of a transaction and the check of its objects
 
-def failed_checks(run: Run, group: Sequence[Step]) -> Mapping[Named, str]:
-    """Return why objects with the last step in the group are not in the planned state.
+
+def check_before(run: Run, group: Sequence[Step]) -> None:
+    """Check executed transactions, if the group must not run before that.
+
+    A check of many transactions costs little more than that of one: while short steps create
+    objects, it waits for up to MAX_DELAY. All other steps run on checked prerequisites only.
+    """
+    if not run.unchecked:
+        return
+    late = time.monotonic() - run.unchecked[0].ended > MAX_DELAY
+    if late or not all(_only_creates(step) for step in group):
+        check_executed(run)
+
+
+def _only_creates(step: Step) -> bool:
+    """Return whether the step creates an object in short time and without a hazard."""
+    short = bool(step.transaction) and step.fill is None and not step.long
+    return step.action == "create" and short and not step.hazards
+
+
+def check_executed(run: Run) -> None:
+    """Check the objects of executed transactions, and end their steps."""
+    unchecked = run.unchecked
+    if not unchecked:
+        return
+    steps = [step for e in unchecked for step in e.group]
+    reasons = _failed_checks(run, steps)
+    run.unchecked = []
+    errors = {s.id: "; ".join(reasons[o] for o in s.objects if o in reasons) for s in steps}
+    run.end(*(e.outcome(step, errors[step.id]) for e in unchecked for step in e.group))
+
+
+def _failed_checks(run: Run, steps: Sequence[Step]) -> Mapping[Named, str]:
+    """Return why objects with their last step among the steps are not in the planned state.
 
     An object is deferred to the end if pending steps concern its table or its dependents.
     """
-    own = {s.id for s in group}
+    own = {s.id for s in steps}
     later = [s for s in run.pending if s.id not in own]
-    finished = objects_of(group) - objects_of(later)
-    reasons = _read_reasons(run, group, finished)
-    relations = {o: s.relation for s in group for o in s.objects}
+    finished = objects_of(steps) - objects_of(later)
+    reasons = _read_reasons(run, steps, finished)
+    relations = {o: s.relation for s in steps for o in s.objects}
     pending = {s.relation for s in later} | {s.identity for s in later}
     run.deferred |= {o for o in reasons if {relations[o], o[1]} & pending}
     return {

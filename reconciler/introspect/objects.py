@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
@@ -23,6 +24,15 @@ from reconciler.model.state import ref_of
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Connection, Row, rows, server_of, translated
 from reconciler.sql import compose, joined, literal, text
+
+# Objects whose names occur in identities. A plain name is a whole word there: nothing but a point,
+# a space, a comma or a parenthesis stands beside a name.
+WORD = re.compile("[a-z0-9_]+")
+NAMED_IN = """
+    CASE WHEN o.name::text ~ '^[a-z0-9_]+$' THEN o.name::text = ANY (ARRAY[{}]::text[])
+         ELSE EXISTS (SELECT FROM unnest(ARRAY[{}]::text[]) AS i(dentity)
+                      WHERE position(o.name::text IN i.dentity) > 0)
+    END"""
 
 Address = tuple[int, int, int]  # pg_depend's classid, objid, objsubid
 
@@ -115,11 +125,10 @@ def _look(
     connection: Connection, kinds: Set[str], identities: Sequence[str]
 ) -> tuple[dict[Ref, Object], frozenset[Ref]]:
     with translated(), connection.transaction():
-        names = joined([literal(i) for i in identities])
         condition = compose(
-            "EXISTS (SELECT FROM unnest(ARRAY[{}]) AS i(dentity) "
-            "WHERE position(o.name::text IN i.dentity) > 0)",
-            names,
+            NAMED_IN,
+            joined([literal(word) for word in {w for i in identities for w in WORD.findall(i)}]),
+            joined([literal(i) for i in identities]),
         )
         found = read_objects(connection, server_of(connection), kinds, text(condition))
         objects = found.objects

@@ -54,9 +54,8 @@ INSERT_RUN = """
     RETURNING id"""
 INSERT_TOUCHED = """
     INSERT INTO {schema}.touched (run_id, place, identity, ref, before)
-    SELECT %(run)s, t.place - 1, t.identity, t.ref, t.model
-    FROM unnest(%(identities)s::text[], %(refs)s::jsonb[], %(models)s::jsonb[])
-         WITH ORDINALITY AS t(identity, ref, model, place)"""
+    SELECT %(run)s, t.place - 1, o ->> 'identity', o -> 'ref', o -> 'model'
+    FROM jsonb_array_elements(%(objects)s) WITH ORDINALITY AS t(o, place)"""
 INSERT_STEPS = """
     INSERT INTO {schema}.step (run_id, step_id, status, seconds, attempts, error)
     SELECT %(run)s, s.* FROM jsonb_to_recordset(%(steps)s) AS
@@ -68,8 +67,8 @@ CLOSE_RUN = """
     WHERE id = %(run)s"""
 UPDATE_TOUCHED = """
     UPDATE {schema}.touched AS t SET after = a.model
-    FROM unnest(%(places)s::integer[], %(models)s::jsonb[]) AS a(place, model)
-    WHERE t.run_id = %(run)s AND t.place = a.place"""
+    FROM jsonb_array_elements(%(models)s) WITH ORDINALITY AS a(model, place)
+    WHERE t.run_id = %(run)s AND t.place = a.place - 1"""
 
 
 @dataclass(frozen=True)
@@ -110,9 +109,8 @@ class Journal:
         """
         self._write(connection, CLOSE_RUN, {"status": status})
         if after is not None and self.refs:
-            models = [Jsonb(after.get(ref)) for ref in self.refs]
-            places = list(range(len(self.refs)))
-            self._write(connection, UPDATE_TOUCHED, {"places": places, "models": models})
+            models = Jsonb([after.get(ref) for ref in self.refs])
+            self._write(connection, UPDATE_TOUCHED, {"models": models})
 
     def complain(self, reason: str) -> None:
         """Add the reason for a gap in the record, once."""
@@ -238,12 +236,10 @@ def _insert_touched(
 ) -> None:
     if not before:
         return
-    values: dict[str, object] = {
-        "run": run,
-        "identities": [str(ref) for ref in before],
-        "refs": [Jsonb(asdict(ref)) for ref in before],
-        "models": [Jsonb(model) for model in before.values()],
-    }
+    objects = [
+        {"identity": str(ref), "ref": asdict(ref), "model": model} for ref, model in before.items()
+    ]
+    values: dict[str, object] = {"run": run, "objects": Jsonb(objects)}
     rows(connection, in_schema(INSERT_TOUCHED, schema), values)
 
 
