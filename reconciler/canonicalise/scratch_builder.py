@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Set
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from reconciler.canonicalise.build import (
@@ -12,6 +12,7 @@ from reconciler.canonicalise.build import (
     Failures,
     listed,
     scratch_context,
+    sql_rule,
 )
 from reconciler.canonicalise.canonical import Canonical, Inputs
 from reconciler.canonicalise.closure import dependency_closure
@@ -53,6 +54,8 @@ from reconciler.sql import compose, text
 # PostgreSQL's output is stable when read and printed twice. More rounds mean a form that changes
 # each time.
 MAX_ROUNDS = 4
+NO_TYPE = frozenset({"42704", "3F000"})  # undefined_object, invalid_schema_name
+NO_COLUMN = frozenset({"42P01", "42703"})  # undefined_table, undefined_column: `t.c%TYPE`
 
 
 @dataclass(frozen=True)
@@ -232,21 +235,32 @@ class ScratchBuilder:
     def _identify(self, connection: Connection) -> None:
         """Ask PostgreSQL for the catalog's spelling of types in names.
 
-        Only if a spelling differs is the declaration laid over the live state again.
+        Only if a spelling differs is the declaration laid over the live state again. Raises
+        DeclarationError for names that PostgreSQL refuses, except for types that do not exist:
+        then no such object exists either.
         """
-        known = self.desired.spelled
-        found: dict[Ref, Ref] = {}
-        for ref, obj in {**self.declaration.absent, **self.declaration.objects}.items():
+        known, declaration = self.desired.spelled, self.declaration
+        found, problems = dict[Ref, NamedByTypes](), list[Problem]()
+        for ref, obj in {**declaration.absent, **declaration.objects}.items():
             if not isinstance(obj, NamedByTypes) or ref in known or ref in self.live.state:
                 continue
-            with suppress(StatementFailed):  # a type does not exist yet: the routine is new too
-                path = compose("SET search_path TO {}", self._search_path(ref))
-                run_sql(connection, text(path))
+            run_sql(connection, text(compose("SET search_path TO {}", self._search_path(ref))))
+            try:
                 found[ref] = obj.identify(connection)
-        if any(ref != identity for ref, identity in found.items()):
-            live, declaration, scope = self.live, self.declaration, self.inputs.scope
+            except StatementFailed as e:
+                is_new = ref in declaration.objects and e.sqlstate in NO_COLUMN
+                if not is_new and e.sqlstate not in NO_TYPE:
+                    at = declaration.position(ref)
+                    problems.append(Problem(f"{ref}: {e.message}", at, e.hint, sql_rule(e)))
+        if problems:
+            raise DeclarationError(problems)
+        if any(ref != obj.ref for ref, obj in found.items()):
+            spelled = {r: o.model_copy(update={"ref": r}) for r, o in found.items()}
+            present = {r: o for r, o in spelled.items() if r in declaration.objects}
+            self.declaration = replace(declaration, objects={**declaration.objects, **present})
+            names = {**known, **{r: o.ref for r, o in found.items()}}
             self.desired = overlay(
-                live, declaration, scope, {**known, **found}, self.desired.renamed
+                self.live, self.declaration, self.inputs.scope, names, self.desired.renamed
             )
 
     def _search_path(self, ref: Ref) -> str:

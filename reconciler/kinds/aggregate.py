@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Literal, Self, cast
 
@@ -15,12 +15,11 @@ from reconciler.model.clauses import AGGREGATE_ARGUMENTS, NAME, OPERATOR_NAME, T
 from reconciler.model.declared import Overloaded, split_arguments
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Granted
-from reconciler.model.ref import Ref
+from reconciler.model.signature import ARGUMENT_TYPES, read_signature
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
-from reconciler.server.connection import Connection, rows, run_sql, server_of
-from reconciler.server.door import run_statement
-from reconciler.sql import compose, literal, name, raw, text
+from reconciler.server.connection import Connection
+from reconciler.sql import compose, literal, name, raw, split_commas, text
 
 Modify = Literal["read_only", "shareable", "read_write"]
 _MODIFY = (  # null for the default
@@ -30,9 +29,6 @@ _MODIFY = (  # null for the default
 
 
 _ORDER_BY = re.compile(r"\bORDER\s+BY\b", re.IGNORECASE)
-_ARGUMENTS = """array_to_string(ARRAY(
-    SELECT format_type(t, NULL) FROM unnest(p.proargtypes) WITH ORDINALITY AS u(t, o) ORDER BY o),
-    ', ')"""
 _OPTIONS = (
     *("sfunc", "stype", "sspace", "finalfunc", "combinefunc", "serialfunc", "deserialfunc"),
     *("initcond", "msfunc", "minvfunc", "mstype", "msspace", "mfinalfunc", "minitcond"),
@@ -43,6 +39,21 @@ _FLAGS = ("finalfunc_extra", "mfinalfunc_extra", "hypothetical")
 
 def _function(column: str) -> str:
     return f"nullif(a.{column}, 0)::regproc::text"
+
+
+def _split_order(arguments: str) -> tuple[str, str]:
+    """Split arguments into direct and aggregated ones, all direct without ORDER BY."""
+    direct, *aggregated = _ORDER_BY.split(arguments, 1)
+    return direct.strip(" ,*"), "".join(aggregated).strip()
+
+
+def _ordered(printed: str, like: str) -> str:
+    """Put ORDER BY into a list of arguments, before as many as after it in `like`."""
+    if not _ORDER_BY.search(like):
+        return printed
+    direct = len(split_commas(_split_order(like)[0]))
+    listed = split_commas(printed)
+    return f"{', '.join(listed[:direct])} ORDER BY {', '.join(listed[direct:])}".strip()
 
 
 class Aggregate(Overloaded, Granted):
@@ -58,6 +69,7 @@ class Aggregate(Overloaded, Granted):
     shared_namespace: ClassVar[str] = "routine"
     grant_class: ClassVar[str] = "FUNCTION"
     public_by_default: ClassVar[tuple[str, ...]] = ("execute",)
+    defining_field: ClassVar[str] = "sfunc"
     sql_fields: ClassVar[tuple[str, ...]] = ("sfunc", "stype", "finalfunc")
     sql_clauses: ClassVar[Mapping[str, Clause]] = {
         "arguments": AGGREGATE_ARGUMENTS,
@@ -133,7 +145,7 @@ class Aggregate(Overloaded, Granted):
             SELECT n.nspname AS schema, p.proname AS name,
                    pg_get_userbyid(p.proowner)::text AS owner,
                    ARRAY[{address("pg_proc", "p.oid")}] AS addresses,
-                   {_ARGUMENTS} AS arguments_identity,
+                   {ARGUMENT_TYPES} AS arguments_identity,
                    coalesce(nullif(pg_get_function_arguments(p.oid), ''), '*') AS arguments,
                    format_type(p.prorettype, NULL) AS result, a.aggtransfn::regproc::text AS sfunc,
                    format_type(a.aggtranstype, NULL) AS stype, a.aggtransspace AS sspace,
@@ -172,31 +184,20 @@ class Aggregate(Overloaded, Granted):
         fields = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
         return parts[0], fields | {"arguments": parts[1] or "*"}
 
-    def identify(self, connection: Connection) -> Ref:
-        """Create a temporary routine with the arguments, and read their types.
+    def identify(self, connection: Connection) -> Self:
+        """Let an empty temporary function print the arguments."""
+        direct, aggregated = _split_order(self.arguments)
+        is_one = direct == aggregated and direct.upper().startswith("VARIADIC")
+        found = read_signature(connection, direct if is_one else ", ".join([direct, aggregated]))
+        printed = "" if is_one else _ordered(found.arguments or "", self.arguments)
+        ref = replace(self.ref, arguments=found.identity)
+        return self.model_copy(update={"ref": ref, "arguments": printed or self.arguments})
 
-        An absent aggregate is declared without its functions: a function takes its place.
-        """
-        if self.sfunc:
-            probe = self.model_copy(
-                update={"ref": replace(self.ref, schema="pg_temp", name="reconcile_probe")}
-            )
-            for statement in probe.define(PlanningContext(server_of(connection))):
-                run_statement(connection, statement.sql)
-        else:
-            listed = _ORDER_BY.sub(",", self.arguments).strip(" ,*")
-            create = f"CREATE FUNCTION pg_temp.reconcile_probe({listed}) RETURNS void"
-            run_statement(connection, f"{create} LANGUAGE plpgsql AS ''")
-        run_sql(connection, "SET search_path TO ''")
-        found = rows(
-            connection,
-            f"""
-            SELECT p.oid::regprocedure::text AS probe, {_ARGUMENTS} AS arguments
-            FROM pg_proc AS p
-            WHERE p.proname = 'reconcile_probe' AND p.pronamespace = pg_my_temp_schema()""",
-        )
-        run_sql(connection, f"DROP ROUTINE {found[0]['probe']}")
-        return replace(self.ref, arguments=found[0]["arguments"])
+    def argument_forms(self) -> Iterator[str]:
+        """Yield the arguments with and without names."""
+        yield from super().argument_forms()
+        yield self.arguments
+        yield _ordered(self.ref.arguments or "", self.arguments)
 
     def designation(self) -> sql.Composable:
         return compose(

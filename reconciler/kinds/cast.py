@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import ClassVar, Literal
+from dataclasses import replace
+from typing import ClassVar, Literal, Self
 
 from psycopg import sql
 from pydantic import Field
@@ -14,7 +15,6 @@ from reconciler.model.clauses import CAST_TYPES, FUNCTION_SIGNATURE, Clause, Fra
 from reconciler.model.declared import NamedByTypes
 from reconciler.model.markers import HiddenDependency
 from reconciler.model.object import Object, PlanningContext
-from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Connection, rows, run_sql
@@ -67,16 +67,22 @@ class Cast(NamedByTypes, HiddenDependency):
                       AND d.deptype IN ('e', 'i'))
             ORDER BY 1"""
 
+    @classmethod
+    def entry(cls, key: str, body: object) -> tuple[str, object]:
+        if len(_AS.split(key.strip())) != len(("source", "target")):
+            raise ValueError("a cast is named with its types: source AS target")
+        return key.strip(), body
+
     def fragments(self) -> Iterator[Fragment]:
         yield from super().fragments()
         yield Fragment("", CAST_TYPES, self.ref.name)
 
-    def identify(self, connection: Connection) -> Ref:
+    def identify(self, connection: Connection) -> Self:
         """Let PostgreSQL read both types; raise StatementFailed for unknown types."""
         types = rows(connection, _TYPES, [*_AS.split(self.ref.name, 1)])[0]
         run_sql(connection, "SET search_path TO ''")
         found = rows(connection, _PRINTED, [types["source"], types["target"]])[0]["name"]
-        return Ref(self.kind, self.ref.schema, found)
+        return self.model_copy(update={"ref": replace(self.ref, name=found)})
 
     def sql_name(self) -> sql.Composable:
         return compose("({})", raw(self.ref.name))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Literal, Self, cast
 
 from psycopg import sql
@@ -29,29 +30,26 @@ from reconciler.model.privileges import PUBLIC
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import is_fill_trigger, is_shadow_trigger
 from reconciler.model.routine_settings import setting_text, setting_value, without_quotes
+from reconciler.model.signature import ARGUMENT_TYPES, read_signature, without_defaults
 from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.server.capabilities import Server
-from reconciler.server.connection import Connection, Row, rows, run_sql
-from reconciler.server.door import run_statement
-from reconciler.sql import compose, joined, literal, name, raw, split_commas, text
+from reconciler.server.connection import Connection, Row
+from reconciler.sql import compose, joined, literal, name, raw, text
 
 SYMBOL_LANGUAGES = frozenset({"c", "internal"})  # the body is the name of a C function
-_DEFAULT = re.compile(r"""((?:"(?:""|[^"])*"|[^"'=])*?)(?:\s+default\b|\s*:?=).*""", re.I | re.S)
 _TABLE = re.compile(r"\s*table\b", re.I)
 _OUT = re.compile(r"(?<![\w\"$])(IN)?OUT(?![\w\"$])", re.I)  # the mode of an argument
+_PREFIXES = {"in": "", "out": "OUT ", "inout": "INOUT ", "variadic": "VARIADIC "}
 _ATOMIC = re.compile(r"\s*(BEGIN\s+ATOMIC|RETURN)\b", re.I)
 _NO_VALUE = re.compile(r"\s*(setof\b|table\s*\(|(pg_catalog\.)?(void|event_trigger)\s*$|$)", re.I)
 _MODES = (
     "CASE u.m WHEN 'i' THEN 'in' WHEN 'o' THEN 'out' WHEN 'b' THEN 'inout'"
     " WHEN 'v' THEN 'variadic' ELSE 'table' END"
 )
-_ARGUMENT_TYPES = """array_to_string(ARRAY(
-    SELECT format_type(t, NULL) FROM unnest(p.proargtypes) WITH ORDINALITY AS u(t, o) ORDER BY o),
-    ', ')"""
 _COMMON_COLUMNS = f"""
     n.nspname AS schema, p.proname AS name, pg_get_userbyid(p.proowner)::text AS owner,
     ARRAY[{address("pg_proc", "p.oid")}] AS addresses,
-    {_ARGUMENT_TYPES} AS arguments_identity,
+    {ARGUMENT_TYPES} AS arguments_identity,
     pg_get_function_arguments(p.oid) AS arguments, p.pronargdefaults AS defaults,
     ARRAY(SELECT ARRAY[{_MODES}, coalesce(p.proargnames[u.o], ''), format_type(u.t, NULL)]
           FROM ROWS FROM (unnest(coalesce(p.proallargtypes, p.proargtypes::oid[])),
@@ -70,6 +68,7 @@ class Routine(Overloaded, RunsBody, Granted):
 
     shared_namespace: ClassVar[str] = "routine"
     public_by_default: ClassVar[tuple[str, ...]] = ("execute",)
+    defining_field: ClassVar[str] = "body"
     sql_fields: ClassVar[tuple[str, ...]] = ("body",)
     sql_clauses: ClassVar[Mapping[str, Clause]] = {"arguments": ARGUMENTS, "transform": TYPE}
 
@@ -112,29 +111,21 @@ class Routine(Overloaded, RunsBody, Granted):
         fields = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
         return parts[0], fields | {"arguments": parts[1]}
 
-    def identify(self, connection: Connection) -> Ref:
-        """Create an empty routine as a temporary one, and read the arguments' types."""
-        probe = f'pg_temp."{self.ref.name.replace(chr(34), chr(34) * 2)}"'
-        body = (
-            text(compose("LANGUAGE {} {}", self.language, self._source()))
-            if self.language in SYMBOL_LANGUAGES
-            else "LANGUAGE plpgsql AS ''"
-        )
-        is_result_needed = self.grant_class == "FUNCTION" and not _OUT.search(self.arguments)
-        result = self._result() or ("RETURNS void" if is_result_needed else "")
-        run_statement(
-            connection, f"CREATE {self.grant_class} {probe}({self.arguments}) {result} {body}"
-        )
-        run_sql(connection, "SET search_path TO ''")
-        found = rows(
-            connection,
-            f"""
-               SELECT p.oid::regprocedure::text AS probe, {_ARGUMENT_TYPES} AS arguments
-               FROM pg_proc AS p WHERE p.proname = %s AND p.pronamespace = pg_my_temp_schema()""",
-            [self.ref.name],
-        )
-        run_sql(connection, f"DROP ROUTINE {found[0]['probe']}")
-        return Ref(self.kind, self.ref.schema, self.ref.name, None, found[0]["arguments"])
+    def identify(self, connection: Connection) -> Self:
+        """Let an empty temporary routine print the arguments."""
+        is_procedure = self.grant_class == "PROCEDURE"
+        found = read_signature(connection, self.arguments, procedure=is_procedure)
+        ref = replace(self.ref, arguments=found.identity)
+        return self.model_copy(update={"ref": ref, "arguments": found.arguments or self.arguments})
+
+    def argument_forms(self) -> Iterator[str]:
+        """Yield the arguments with or without names and OUT arguments, never with defaults."""
+        yield from super().argument_forms()
+        named = without_defaults(self.arguments)
+        unnamed = [f"{_PREFIXES[m]}{type_}" for m, _, type_ in self.parameters if m in _PREFIXES]
+        for form in (named, unnamed):
+            yield ", ".join(form)
+            yield ", ".join(a for a in form if not a.startswith("OUT "))
 
     def fragments(self) -> Iterator[Fragment]:
         yield from super().fragments()
@@ -148,8 +139,8 @@ class Routine(Overloaded, RunsBody, Granted):
 
     def sql_name(self) -> sql.Composable:
         """Return the name with the arguments' types, without defaults of declared arguments."""
-        arguments = (_DEFAULT.sub(r"\1", a) for a in split_commas(self.ref.arguments or ""))
-        return compose("{}({})", name(self.ref.schema, self.ref.name), raw(", ".join(arguments)))
+        arguments = ", ".join(without_defaults(self.ref.arguments or ""))
+        return compose("{}({})", name(self.ref.schema, self.ref.name), raw(arguments))
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         yield self._statement("CREATE", self._security_hazards(None))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Self, cast
 
 from psycopg import sql
@@ -13,7 +14,6 @@ from reconciler.model.clauses import NAME, OPERANDS, OPERATOR_NAME, Clause, Frag
 from reconciler.model.declared import Overloaded
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
-from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Connection, rows, run_sql
@@ -91,7 +91,7 @@ class Operator(Overloaded, Owned):
         yield from super().fragments()
         yield Fragment("", OPERATOR_NAME, self.ref.name)
 
-    def identify(self, connection: Connection) -> Ref:
+    def identify(self, connection: Connection) -> Self:
         """Let PostgreSQL read the operands' types; raise StatementFailed for unknown types."""
         operands = [o.strip() for o in self.arguments.split(",", 1)]
         types = rows(
@@ -107,7 +107,7 @@ class Operator(Overloaded, Owned):
             " AS arguments FROM unnest(%s::int8[]) WITH ORDINALITY AS u(t, o)",
             [[r["type"] for r in types]],
         )
-        return Ref(self.kind, self.ref.schema, self.ref.name, None, found[0]["arguments"])
+        return self.model_copy(update={"ref": replace(self.ref, arguments=found[0]["arguments"])})
 
     def sql_name(self) -> sql.Composable:
         return compose("{} ({})", self._bare, raw(self.ref.arguments or self.arguments))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Mapping, Set
+from collections.abc import Container, Iterable, Iterator, Mapping, Set
 from typing import Any, ClassVar, Self
 
 from pydantic import Field
@@ -13,6 +13,7 @@ from reconciler.model.record import Record
 from reconciler.model.ref import Ref
 from reconciler.model.statement import Statement
 from reconciler.server.connection import Connection
+from reconciler.sql import split_commas
 
 _ROUTINE_KEY = re.compile(r'((?:"(?:[^"]|"")*+"|[^"(])++)\((.*)\)', re.DOTALL)
 
@@ -85,15 +86,33 @@ class RequiresFiles(Object):
 class NamedByTypes(Object):
     """An object with data types in the name, which PostgreSQL spells in its own way."""
 
-    def identify(self, connection: Connection) -> Ref:
-        """Ask a scratch server for the ref in the catalog's spelling; raises StatementFailed."""
+    def identify(self, connection: Connection) -> Self:
+        """Return the object with name and arguments as a scratch server spells them.
+
+        Raises StatementFailed.
+        """
         raise NotImplementedError
 
 
 class Overloaded(NamedByTypes):
     """An object identified by argument types as well: several may share a name."""
 
+    defining_field: ClassVar[str] = ""  # the field without which a declaration is of a part only
+
     arguments: str = Field(default="", json_schema_extra={"derived": True})
+
+    def argument_forms(self) -> Iterator[str]:
+        """Yield the lists of arguments that name a live object without all that it has."""
+        yield self.ref.arguments or ""
+
+    def over(self, live: Self | None, *, complete: bool = False) -> Self:
+        """Keep the live arguments, with their names and defaults, if only a part is declared."""
+        full = super().over(live, complete=complete)
+        if live is None or complete or self.defining_field in self.model_fields_set:
+            return full
+        forms = {_without_modes(form) for form in live.argument_forms()}
+        is_named_only = _without_modes(self.arguments) in forms
+        return full.model_copy(update={"arguments": live.arguments}) if is_named_only else full
 
 
 class RenamesParts(Object):
@@ -136,6 +155,10 @@ def files(obj: Object) -> frozenset[str]:
 def without_defaults_of_files(obj: Object, declared: Record | None) -> Object:
     """Return any object without undeclared fields that the server's files decide."""
     return obj.without_defaults_of_files(declared) if isinstance(obj, RequiresFiles) else obj
+
+
+def _without_modes(arguments: str) -> tuple[str, ...]:
+    return tuple(a.removeprefix("IN ") for a in split_commas(arguments))
 
 
 def split_arguments(key: str) -> tuple[str, str] | None:
