@@ -12,7 +12,6 @@ from reconciler.canonicalise.build import (
     Failures,
     listed,
     scratch_context,
-    sql_rule,
 )
 from reconciler.canonicalise.canonical import Canonical, Inputs
 from reconciler.canonicalise.closure import dependency_closure
@@ -23,6 +22,7 @@ from reconciler.canonicalise.guard import (
     require_as_put_in,
     require_only_declared_changes,
 )
+from reconciler.canonicalise.identify import identified
 from reconciler.canonicalise.named import named_objects
 from reconciler.canonicalise.overlay import Desired, overlay
 from reconciler.canonicalise.refusals import refused, require_tablespaces
@@ -40,22 +40,18 @@ from reconciler.introspect.partitions import partition_bounds
 from reconciler.introspect.unfilled import filled_as
 from reconciler.model.companion import following
 from reconciler.model.context import PlanningContext
-from reconciler.model.declared import NamedByTypes
 from reconciler.model.inheritance import parents_of
 from reconciler.model.markers import PlatformDependent
 from reconciler.model.object import Object, reserved_constraint_names
 from reconciler.model.on_scratch import is_checked, literal_body
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
-from reconciler.server.connection import Connection, run_sql
+from reconciler.server.connection import Connection
 from reconciler.server.scratch import Scratch
-from reconciler.sql import compose, text
 
 # PostgreSQL's output is stable when read and printed twice. More rounds mean a form that changes
 # each time.
 MAX_ROUNDS = 4
-NO_TYPE = frozenset({"42704", "3F000"})  # undefined_object, invalid_schema_name
-NO_COLUMN = frozenset({"42P01", "42703"})  # undefined_table, undefined_column: `t.c%TYPE`
 
 
 @dataclass(frozen=True)
@@ -235,29 +231,13 @@ class ScratchBuilder:
     def _identify(self, connection: Connection) -> None:
         """Ask PostgreSQL for the catalog's spelling of types in names.
 
-        Only if a spelling differs is the declaration laid over the live state again. Raises
-        DeclarationError for names that PostgreSQL refuses, except for types that do not exist:
-        then no such object exists either.
+        Only if a spelling differs is the declaration laid over the live state again.
         """
-        known, declaration = self.desired.spelled, self.declaration
-        found, problems = dict[Ref, NamedByTypes](), list[Problem]()
-        for ref, obj in {**declaration.absent, **declaration.objects}.items():
-            if not isinstance(obj, NamedByTypes) or ref in known or ref in self.live.state:
-                continue
-            run_sql(connection, text(compose("SET search_path TO {}", self._search_path(ref))))
-            try:
-                found[ref] = obj.identify(connection)
-            except StatementFailed as e:
-                is_new = ref in declaration.objects and e.sqlstate in NO_COLUMN
-                if not is_new and e.sqlstate not in NO_TYPE:
-                    at = declaration.position(ref)
-                    problems.append(Problem(f"{ref}: {e.message}", at, e.hint, sql_rule(e)))
-        if problems:
-            raise DeclarationError(problems)
+        known, objects = self.desired.spelled, self.declaration.objects
+        found = identified(connection, self.declaration, {*known, *self.live.state})
         if any(ref != obj.ref for ref, obj in found.items()):
-            spelled = {r: o.model_copy(update={"ref": r}) for r, o in found.items()}
-            present = {r: o for r, o in spelled.items() if r in declaration.objects}
-            self.declaration = replace(declaration, objects={**declaration.objects, **present})
+            spelled = {r: o.model_copy(update={"ref": r}) for r, o in found.items() if r in objects}
+            self.declaration = replace(self.declaration, objects={**objects, **spelled})
             names = {**known, **{r: o.ref for r, o in found.items()}}
             self.desired = overlay(
                 self.live, self.declaration, self.inputs.scope, names, self.desired.renamed

@@ -105,10 +105,10 @@ class Overloaded(NamedByTypes):
         """Yield the lists of arguments that name a live object without all that it has."""
         yield self.ref.arguments or ""
 
-    def over(self, live: Self | None, *, complete: bool = False) -> Self:
+    def over(self, live: Self | None, *, with_defaults: bool = False) -> Self:
         """Keep the live arguments, with their names and defaults, if only a part is declared."""
-        full = super().over(live, complete=complete)
-        if live is None or complete or self.defining_field in self.model_fields_set:
+        full = super().over(live, with_defaults=with_defaults)
+        if live is None or with_defaults or self.defining_field in self.model_fields_set:
             return full
         forms = {_without_modes(form) for form in live.argument_forms()}
         is_named_only = _without_modes(self.arguments) in forms
