@@ -234,13 +234,22 @@ class StatementFailed(ReconcileError):
 
     `sqlstate` is the five-character code of
     https://www.postgresql.org/docs/current/errcodes-appendix.html, or "" if the connection broke.
+    `constraint` is the name of the constraint that refused a row.
     """
 
     rule = "statement-failed"
 
     def __init__(
-        self, message: str, *, sqlstate: str = "", detail: str = "", hint: str = "", sql: str = ""
+        self,
+        message: str,
+        *,
+        sqlstate: str = "",
+        detail: str = "",
+        hint: str = "",
+        sql: str = "",
+        constraint: str = "",
     ) -> None:
+        self.constraint = constraint
         self.message, self.sqlstate, self.detail, self.hint, self.sql = (
             message,
             sqlstate,

@@ -10,7 +10,8 @@ import pytest
 import yaml
 from pydantic import Field, ValidationError
 
-from reconciler.checks.model import CONDITIONS, Assertion, Setting
+from reconciler.checks.conditions import CONDITIONS
+from reconciler.checks.model import Assertion, Computed
 from reconciler.declare.files import files_in_folder
 from reconciler.declare.json_schema import json_schema
 from reconciler.declare.load import load
@@ -892,14 +893,14 @@ CHECK_ERRORS = [
         "checks: {c: SELECT 1}\n",
         "1:13",
         "check 'c': expected an assertion, got a string 'SELECT 1'",
-        "accepted: as, equals, ",
+        "accepted: access, affects, as, ",
     ),
     ("checks: {c: }\n", "1:13", "check 'c': expected an assertion, got nothing", "all: "),
     ("checks: {c: {equals: 1}}\n", "1:10", "check 'c': query is missing", ""),
     (
         "checks: {c: {query: x}}\n",
         "1:10",
-        ("check 'c': an assertion has exactly one of: equals, fails_with, uses_index"),
+        ("check 'c': an assertion has exactly one of: equals, at_least, at_most, empty"),
         "",
     ),
     (
@@ -929,7 +930,7 @@ CHECK_ERRORS = [
     (
         "checks: {c: {query: x, fails_with: }}\n",
         "1:36",
-        "fails_with: expected text, got nothing",
+        "fails_with: expected text or a list, got nothing",
         'write ""',
     ),
     (
@@ -1072,7 +1073,7 @@ def test_a_check_is_one_assertion_or_several(read: Read) -> None:
     assert two.actor
     assert (two.actor.role, dict(two.actor.settings)) == (
         "anon",
-        {"a.b": Setting(query="SELECT 3"), "c": "5"},
+        {"a.b": Computed(query="SELECT 3"), "c": "5"},
     )
     assert [str(a.position) for a in (one, two, three)] == [
         "state/a.yml:2:3",

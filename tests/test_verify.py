@@ -18,7 +18,10 @@ from psycopg import conninfo
 
 from reconciler.checks import access
 from reconciler.checks.model import Assertion, Check
-from reconciler.checks.run import MAX_SHOWN, Result, Terms, run_checks
+from reconciler.checks.result import Finding
+from reconciler.checks.run import run_checks
+from reconciler.checks.session import Terms
+from reconciler.checks.shown import MAX_SHOWN
 from reconciler.errors import SettingsError
 from reconciler.server import deadline
 from tests.conftest import Database, verify_options
@@ -290,7 +293,8 @@ def test_a_server_that_answers_no_more_ends_a_check(
     with freezing(url, word) as frozen:
         started = time.monotonic()
         done = run_checks(url, {"c": check}, Terms(frozen, seconds=0.5))
-    assert done == [Result("c", passed=False, complaint="was ended: no result in 0.5 seconds")]
+    (found,) = done
+    assert found.findings == (Finding("failed", "was ended: no result in 0.5 seconds"),)
     assert time.monotonic() - started < 3
 
 
@@ -484,5 +488,6 @@ def test_a_pooler_keeps_nothing_of_a_check(database: Database) -> None:
         ),
     )
     with pooled(own, "transaction") as url:
-        assert run_checks(database.url, {"c": check}, Terms(url)) == [Result("c", passed=True)]
+        (found,) = run_checks(database.url, {"c": check}, Terms(url))
+        assert found.passed
         assert database.value("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0

@@ -79,8 +79,9 @@ def _statements(connection: Connection, assertions: Collection[Assertion]) -> It
     yield f"CREATE ROLE {USER} LOGIN BYPASSRLS;"
     yield f"GRANT CONNECT, TEMPORARY ON DATABASE {database} TO {USER};"
     yield f"GRANT pg_read_all_data TO {USER};"
-    named = {a.actor.role for a in assertions if a.actor and a.actor.role}
+    named = {actor.role for a in assertions for actor in a.actors() if actor.role}
     if roles := named.intersection(ordinary_roles(connection)):
         yield f"GRANT {text(joined(sorted(roles)))} TO {USER};"
-    if any(a.asserts == "fails_with" and not (a.actor and a.actor.role) for a in assertions):
+    writing = [a for a in assertions if a.asserts in {"fails_with", "affects"}]
+    if any(not (a.actor and a.actor.role) for a in writing):
         yield f"GRANT pg_write_all_data TO {USER};  -- for checks that write without a role"

@@ -94,6 +94,24 @@ class Stored:
     modifies: bool
 
 
+def forget(connection: Connection) -> None:
+    """Drop the temporary function, so that another statement can be stored in the transaction."""
+    run_sql(connection, "DROP FUNCTION pg_temp.reconcile_check()")
+
+
+def spelled(connection: Connection) -> str:
+    """Return PostgreSQL's spelling of the stored statement, in which every name has its schema.
+
+    The search path must be empty, as `store` leaves it.
+    """
+    return _without_frame(rows(connection, _SPELLING)[0]["body"])
+
+
+def _without_frame(body: str) -> str:
+    statement = body.strip().removeprefix("BEGIN ATOMIC").removesuffix("END")
+    return statement.strip().removesuffix(";")
+
+
 def search_path(schema: str) -> str:
     """Return the path on which a check's names are looked up; temporary relations come last."""
     return text(joined(["pg_catalog", *([schema] if schema else []), "pg_temp"]))
@@ -180,7 +198,7 @@ def _answered(connection: Connection, statement: str, returns: str, declared: De
         raise NotStored(_complaint(strangers)) from error
     if left:
         raise NotStored(_complaint(left))
-    return body.strip().removeprefix("BEGIN ATOMIC").removesuffix("END").strip()
+    return _without_frame(body)
 
 
 def _strangers(connection: Connection, statement: str, declared: Declared) -> Iterator[Row]:

@@ -178,22 +178,23 @@ def drift(declaration: DeclarationOptions, session: Sequence[str], output: Outpu
 @declaration_options
 @set_option
 @check_options
-@format_option("checks")
+@output_options("checks")
 def verify(
     declaration: DeclarationOptions,
     session: Sequence[str],
     checks: CheckOptions,
-    format_name: str | None,
+    output: OutputOptions,
 ) -> int:
     """Run the declared checks, and look for differences in structure.
 
-    Checks run as a user that is no superuser. Whatever a check writes is rolled back. Exit status:
-    0 all passed, 2 a difference or a failure.
+    Checks run as a user that is no superuser. Whatever a check writes is rolled back. A check that
+    found nothing to look at is vacuous and has not passed. Exit status: 0 all passed, 2 a
+    difference, a failed or a vacuous check.
     """
     job, _ = make_job(declaration, session=session)
     changes = pipeline.plan_changes(job)
     results = run_checks(job.target, job.declaration.checks, checks.terms(job.declaration))
-    OutputOptions(format_name).write("checks", changes, results)
+    output.write("checks", changes, results)
     passed = changes.in_sync and all(result.passed for result in results)
     return DONE if passed else DIFFERENT
 

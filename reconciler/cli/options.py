@@ -12,7 +12,7 @@ import click
 
 from reconciler import settings
 from reconciler.checks import access
-from reconciler.checks.run import SECONDS, Terms
+from reconciler.checks.session import SECONDS, Terms
 from reconciler.cli.output import print_document, print_report, write_file
 from reconciler.declare.load import load
 from reconciler.errors import DeclarationError, Problem, SettingsError

@@ -10,6 +10,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_jso
 from pydantic_core import core_schema
 
 from reconciler.checks.model import ASSERTED, Assertion
+from reconciler.declare.check_entries import APPLY, MOMENTS
 from reconciler.declare.fields import fields_of, files_of
 from reconciler.declare.layout import Kinds, sections_of, short_forms
 from reconciler.kinds import KINDS
@@ -57,7 +58,7 @@ def json_schema(kinds: Kinds = KINDS) -> Schema:
                 "description": "the role that owns what is declared here and gives no owner",
             },
             **_sections(kinds, "", names),
-            "checks": _section(_check(check)),
+            "checks": _section(_check(definitions[names[Assertion]], check)),
         },
         "additionalProperties": False,
         "$defs": definitions,
@@ -79,8 +80,15 @@ def _definitions(kinds: Kinds) -> tuple[Schema, Mapping[type[BaseModel], str]]:
     for kind in kinds.values():
         sections = _sections(kinds, kind.kind, names)
         definitions[names[kind]] = _entry(kind, definitions[names[kind]], sections)
-    definitions[names[Assertion]]["oneOf"] = [{"required": [k]} for k in ASSERTED]
+    definitions[names[Assertion]] |= _one_kind()
     return definitions, names
+
+
+def _one_kind() -> Schema:
+    """Accept one kind of assertion, and a query but for a matrix of access."""
+    kinds = [{"anyOf": [{"required": [k]} for k in keys]} for keys in ASSERTED]
+    queried = [{"required": [key]} for key in ("query", *files_of(Assertion), "access")]
+    return {"oneOf": kinds, "anyOf": queried}
 
 
 def _sections(kinds: Kinds, parent: str, names: Mapping[type[BaseModel], str]) -> Schema:
@@ -94,15 +102,21 @@ def _section(entry: Schema) -> Schema:
     return {"type": ["object", "null"], "additionalProperties": entry}
 
 
-def _check(assertion: Schema) -> Schema:
-    """Accept an assertion, or a list under `all`."""
-    several = {
+def _check(alone: Schema, listed: Schema) -> Schema:
+    """Accept an assertion, or a list under `all`, each with the moments of `apply`."""
+    moment: Schema = {"enum": list(MOMENTS)}
+    apply: Schema = {
+        "anyOf": [moment, {"type": "array", "items": moment}],
+        "description": "when apply runs the check: before the first step, which is not run if the"
+        " check does not pass, or after the last one",
+    }
+    several: Schema = {
         "type": "object",
-        "properties": {"all": {"type": "array", "items": assertion, "minItems": 1}},
+        "properties": {"all": {"type": "array", "items": listed, "minItems": 1}, APPLY: apply},
         "required": ["all"],
         "additionalProperties": False,
     }
-    return {"anyOf": [assertion, several]}
+    return {"anyOf": [alone | {"properties": alone["properties"] | {APPLY: apply}}, several]}
 
 
 def _with_files(model: type[BaseModel], definition: Schema) -> Schema:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from reconciler.checks.run import Result
+from reconciler.checks.result import Result
 from reconciler.escape import Document, json_document
 from reconciler.journal.history import Detail, Run, Touched
 from reconciler.plan.plan import Plan
@@ -53,7 +53,16 @@ def checks(plan: Plan, results: Sequence[Result]) -> Document:
             for change in plan.changes
         ],
         checks=[
-            {"name": result.name, "passed": result.passed, "complaint": result.complaint}
+            {
+                "name": result.name,
+                "status": result.status,
+                "passed": result.passed,
+                "complaint": result.complaint,
+                "findings": [
+                    {"status": f.status, "complaint": f.complaint} for f in result.findings
+                ],
+                "seconds": round(result.seconds, 3),
+            }
             for result in results
         ],
     )

@@ -7,9 +7,10 @@ What comes from outside stands in code only, in which GitHub interprets nothing:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from reconciler.checks.result import Result
 from reconciler.escape import MAX_LINE, Document, clipped, document, one_line
 from reconciler.plan.plan import Plan
 from reconciler.plan.step import Step
@@ -20,6 +21,7 @@ from reconciler.report.changes import (
     described_locks,
     difference_lines,
 )
+from reconciler.report.verdicts import WORDS, check_counts, finding_lines
 
 MAX_LENGTH = 65_000  # characters; GitHub accepts 65,536 in a comment
 NOTICE_LENGTH = 200
@@ -37,6 +39,28 @@ class _Block:
 def plan(plan: Plan) -> Document:
     """Render the verdict, the hazards, a table of changes, and the SQL behind a fold."""
     return document(_cut(_blocks(plan)))
+
+
+def checks(plan: Plan, results: Sequence[Result]) -> Document:
+    """Render the verdict, a table of checks, and the reasons of failures behind folds."""
+    return document(_cut(_check_blocks(plan, results)))
+
+
+def _check_blocks(plan: Plan, results: Sequence[Result]) -> Iterator[_Block]:
+    yield _Block((f"## reconcile verify: {check_counts(results)}", ""))
+    structure = "as declared" if plan.in_sync else change_counts(plan.changes)
+    yield _Block((f"Target {_code(plan.target)}; the structure: {structure}.",))
+    if plan.changes:
+        yield _Block(
+            tuple(_table_lines(plan)), ("", "| | kind | object | differs in |", "|-|-|-|-|")
+        )
+    rows = tuple(f"| {WORDS[r.status]} | {_cell(r.name)} | {r.seconds:.2f} s |" for r in results)
+    yield _Block(rows, ("", "| | check | time |", "|-|-|-:|"))
+    for result in results:
+        if not result.passed:
+            yield _Block(("", f"**{WORDS[result.status]}** {_code(result.name)}"))
+            lines = (line for f in result.findings for line in finding_lines(f))
+            yield _fold("Why", "text", lines)
 
 
 def _cut(blocks: Iterable[_Block]) -> Iterator[str]:
@@ -57,10 +81,7 @@ def _cut(blocks: Iterable[_Block]) -> Iterator[str]:
         yield from block.tail
     if left_out:
         yield ""
-        yield (
-            f"> {left_out:,} more lines do not fit into a comment:"
-            " `reconcile plan --format text` shows them."
-        )
+        yield (f"> {left_out:,} more lines do not fit into a comment: `--format text` shows them.")
 
 
 def _blocks(plan: Plan) -> Iterator[_Block]:

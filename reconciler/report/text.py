@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from reconciler.apply.outcome import Outcome, StepOutcome
-from reconciler.checks.run import Result
+from reconciler.checks.result import Result
 from reconciler.escape import MAX_LINE, Document, document
 from reconciler.journal.history import Detail, Run, StepRecord
 from reconciler.plan.plan import Plan, Planned
@@ -18,6 +18,7 @@ from reconciler.report.changes import (
     described_locks,
     difference_lines,
 )
+from reconciler.report.verdicts import WORDS, check_counts, finding_lines
 from reconciler.server.embedded import EmbeddedServer
 
 DRIFT = {"create": "is missing", "alter": "was changed", "drop": "should not be there"}
@@ -114,22 +115,23 @@ def _drift_lines(plan: Plan) -> Iterator[str]:
 
 
 def checks(plan: Plan, results: Sequence[Result]) -> Document:
-    """Render one line for each check, the reason of a failure below, and the count."""
+    """Render one line for each check, every reason why it did not pass below, and the count."""
     return _joined(_check_lines(plan, results))
 
 
 def _check_lines(plan: Plan, results: Sequence[Result]) -> Iterator[str]:
-    yield _verdict("the structure is as declared", passed=plan.in_sync)
-    yield from (f"        {c.action} {c.kind} {c.identity}" for c in plan.changes)
+    yield f"{'ok' if plan.in_sync else 'FAILED':9}the structure is as declared"
+    yield from (f"         {c.action} {c.kind} {c.identity}" for c in plan.changes)
+    yield from result_lines(results)
+
+
+def result_lines(results: Sequence[Result]) -> Iterator[str]:
+    """Yield the lines of checks with their findings, and the count."""
     for result in results:
-        yield _verdict(result.name, passed=result.passed)
-        if not result.passed:
-            yield from (f"        {line}" for line in result.complaint.split("\n"))
-    yield f"{sum(result.passed for result in results)}/{len(results)} checks passed"
-
-
-def _verdict(title: str, *, passed: bool) -> str:
-    return f"{'ok' if passed else 'FAILED':8}{title}"
+        yield f"{WORDS[result.status]:9}{result.name} ({result.seconds:.2f} s)"
+        for finding in result.findings:
+            yield from finding_lines(finding, " " * 7)
+    yield check_counts(results)
 
 
 def servers(servers: Sequence[EmbeddedServer]) -> Document:

@@ -249,4 +249,5 @@ def translated(statement: str = "", connection: Connection | None = None) -> Gen
             detail=diag.message_detail or "",
             hint=diag.message_hint or HINTS.get(e.sqlstate or "", ""),
             sql=statement,
+            constraint=diag.constraint_name or "",
         ) from e
