@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,7 +31,6 @@ from reconciler.sql import text
 from tests.conftest import Database
 
 CASES = Path(__file__).parent / "cases"
-FIRST = {p.parent.parent.name: p.parent for p in sorted(CASES.glob("*/*/desired.yml"))}
 HONEST = {
     "EXPRESSION": ("id > 0", "f(a, b)", "(a, b) = (1, 2)", "a IN ('x''', E'\\'', $$)$$)", "(1)"),
     "DEFAULT": ("5", "now()", "'x'::text", "(a AND b)", "-1", "nextval('s')", "ARRAY[1, 2]"),
@@ -125,6 +126,15 @@ def test_honest_text_is_accepted_and_nothing_leaves_its_clause(database: Databas
     assert not accepted, "\n".join(f"{c.title}: {t}" for c, t in accepted)
 
 
+def declared_objects(kind: str, most: int) -> list[Object]:
+    """Return objects of a kind from its cases."""
+    cases = sorted((CASES / kind).glob("*/desired.yml"))
+    objects = (o for c in cases for o in load(c).objects.values() if o.kind == kind)
+    found = [*islice(objects, most)]
+    assert found, kind
+    return found
+
+
 def _marked(value: object, annotation: str) -> Iterator[object]:
     """Yield values with a mark for a field that may hold a text."""
     if "dict[str" in annotation:
@@ -152,10 +162,8 @@ def _statements(obj: Object) -> Iterator[str]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_text_of_a_kind_is_composed_unproven(kind: str) -> None:
     """Every field that is composed as it stands is among the kind's `fragments`."""
-    case = FIRST[kind]
-    objects = [o for o in load(case).objects.values() if o.kind == kind]
     unproven = set[str]()
-    for obj in objects[:3]:
+    for obj in declared_objects(kind, 3):
         for field, info in type(obj).model_fields.items():
             for value in _marked(getattr(obj, field), str(info.annotation)):
                 variant = obj.model_copy(update={field: value})
@@ -164,6 +172,20 @@ def test_no_text_of_a_kind_is_composed_unproven(kind: str) -> None:
                         continue
                     if any(MARK in s.partition("$function$")[0] for s in _statements(variant)):
                         unproven.add(field)
+    assert unproven == set()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_name_of_a_kind_is_composed_unproven(kind: str) -> None:
+    """A key is quoted as a name, refused by `entry`, or among the kind's `fragments`."""
+    unproven = set[str]()
+    for obj in declared_objects(kind, 3):
+        ref = replace(obj.ref, name=obj.ref.name + MARK)
+        variant = obj.model_copy(update={"ref": ref})
+        with suppress(ValueError, AttributeError, TypeError):
+            type(obj).entry(ref.name, {})
+            if not any(MARK in f.text for f in variant.fragments()):
+                unproven |= {s for s in _statements(variant) if MARK in s}
     assert unproven == set()
 
 
