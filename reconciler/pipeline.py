@@ -18,6 +18,7 @@ from reconciler.apply.session import reading, sole_applier
 from reconciler.canonicalise.canonical import Canonical
 from reconciler.canonicalise.canonicalise import canonicalise
 from reconciler.canonicalise.leftovers import recreate_leftovers
+from reconciler.checks.attached import as_data
 from reconciler.declare.export import export
 from reconciler.diff.diff import changes
 from reconciler.diff.inherited import with_inheritance
@@ -170,9 +171,8 @@ def check_plan(
 ) -> list[str]:
     """Return the findings of `apply` before the first step; raise PlanRefused as `apply` would."""
     with reading(target, policy) as connection:
-        return [
-            f.message for f in permitted(plan, introspect(connection), connection, allow, journal)
-        ]
+        found = permitted(plan, introspect(connection), connection, allow, journal)
+        return [finding.message for finding in found]
 
 
 def plan_rollback(
@@ -204,12 +204,8 @@ def plan_rollback(
 def _has_rows(connection: Connection, table: Ref) -> bool:
     """Tell whether a table has rows; True without the privilege to read the table."""
     try:
-        return rows(
-            connection,
-            text(
-                compose("SELECT EXISTS (SELECT FROM {}) AS found", name(table.schema, table.name))
-            ),
-        )[0]["found"]
+        exists = compose("SELECT EXISTS (SELECT FROM {}) AS found", name(table.schema, table.name))
+        return rows(connection, text(exists))[0]["found"]
     except StatementFailed:
         return True
 
@@ -384,6 +380,7 @@ def _planned(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence[str
         notes=notes,
         unproven=tuple(unproven_by_scratch(canonical.scratch, live.context.server)),
         awaited=[text(live.state[ref].sql_name()) for ref in _awaited(job, live)],
+        checks=as_data(job.declaration.checks.values()),
         rollback_of=job.rollback_of,
     )
     return with_origins(make_plan(comparison, info), canonical.positions)

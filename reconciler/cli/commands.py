@@ -13,7 +13,9 @@ import click
 
 from reconciler import pipeline, settings
 from reconciler.apply.guards import hazards_not_allowed
+from reconciler.checks.attached import AttachedChecks
 from reconciler.checks.run import run_checks
+from reconciler.checks.session import Terms
 from reconciler.cli.group import DIFFERENT, DONE, ERROR, main
 from reconciler.cli.options import (
     CheckOptions,
@@ -100,7 +102,13 @@ def plan(
 )
 @declaration_options
 @execution_options
-def apply(saved: Path | None, declaration: DeclarationOptions, execution: ExecutionOptions) -> int:
+@check_options
+def apply(
+    saved: Path | None,
+    declaration: DeclarationOptions,
+    execution: ExecutionOptions,
+    checks: CheckOptions,
+) -> int:
     """Change the database to the declared state, or run a saved plan.
 
     The plan is shown first, and run after a confirmation. PLAN.json is the output of `reconcile
@@ -110,16 +118,20 @@ def apply(saved: Path | None, declaration: DeclarationOptions, execution: Execut
     same steps and hazards. If RECONCILE_PLAN_KEY is set, a plan that was saved without the same key
     is refused. With neither, nobody vouches for the plan: it is run after a yes on a terminal, or
     with --allow all.
+
+    Checks with `apply: before` must pass before the first step; those with `apply: after` are run
+    after the last one. Exit status: 0 all done, 1 an error, 2 such a check did not pass.
     """
     if saved:
-        return _apply_saved(SavedPlan(read_plan(saved), saved, declaration, execution))
+        of_file = SavedPlan(read_plan(saved), saved, declaration, execution)
+        return _apply_saved(of_file, checks.terms(None))
     job, target = make_job(declaration, execution)
     changes = pipeline.plan_changes(job)
     print_report(text.plan(changes), stderr=True)
-    return _run(changes, job, target, execution)
+    return _run(changes, job, target, execution, checks.terms(job.declaration))
 
 
-def _apply_saved(saved: SavedPlan) -> int:
+def _apply_saved(saved: SavedPlan, terms: Terms) -> int:
     """Run a saved plan; one that nobody vouches for only with a yes on a terminal, or by flag.
 
     The checks before the first step use SQL of the plan, so --check does not make them either.
@@ -139,24 +151,36 @@ def _apply_saved(saved: SavedPlan) -> int:
             if not confirmed_unvouched(shown):
                 return ERROR
             execution = replace(execution, yes=True)
-    return _run(saved.plan, None, target, execution)
+    return _run(saved.plan, None, target, execution, terms)
 
 
-def _run(plan: Plan, job: Job | None, target: ResolvedTarget, execution: ExecutionOptions) -> int:
+def _run(
+    plan: Plan,
+    job: Job | None,
+    target: ResolvedTarget,
+    execution: ExecutionOptions,
+    terms: Terms,
+) -> int:
     """Run a plan, after the hazard check and a confirmation; return the exit status."""
     if refusals := hazards_not_allowed(plan, execution.allow):
         raise PlanRefused("\n".join(refusals))
     allow, policy, journal = execution.allow, target.lock_policy, execution.place(target)
+    checks = AttachedChecks.of(plan.checks if plan.steps else (), target.url, terms)
     if execution.check:
+        checks.assert_before()
         print_notes(pipeline.check_plan(plan, target.url, policy, allow, journal))
         return DONE if plan.in_sync else DIFFERENT
     if plan.steps and not execution.yes and not confirmed(plan):
         return ERROR
+    checks.assert_before()
     with watch_progress() as watcher:
         outcome = pipeline.apply_plan(plan, job, target.url, watcher, policy, allow, journal)
     print_recap(text.recap(outcome))
-    incomplete = outcome.failed or outcome.skipped or outcome.left or outcome.unseen
-    return ERROR if incomplete else DONE
+    if outcome.failed or outcome.skipped or outcome.left or outcome.unseen:
+        return ERROR
+    results = checks.run("after")
+    print_report(text.checks_after(results), stderr=True)
+    return DONE if all(result.passed for result in results) else DIFFERENT
 
 
 @main.command()
@@ -237,7 +261,7 @@ def rollback(
         output.write("plan", signed(changes, settings.plan_key()))
     else:
         print_report(text.plan(changes), stderr=True)
-    return _run(changes, job, resolved, execution)
+    return _run(changes, job, resolved, execution, Terms())
 
 
 @main.command()

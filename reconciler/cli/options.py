@@ -272,9 +272,10 @@ class CheckOptions:
     verify_target: str | None
     check_timeout: float
 
-    def terms(self, declaration: Declaration) -> Terms:
-        """Return how the checks of a declaration are run."""
-        overloaded = (r for r in declaration.objects if r.arguments is not None)
+    def terms(self, declaration: Declaration | None) -> Terms:
+        """Return how the checks of a declaration are run, or those of a saved plan."""
+        objects = declaration.objects if declaration else ()
+        overloaded = (r for r in objects if r.arguments is not None)
         declared = frozenset((r.schema, r.name, r.arguments or "") for r in overloaded)
         return Terms(self.verify_target, declared, self.check_timeout)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from reconciler.diff.diff import Change
 from reconciler.diff.inherited import context_of_reparenting, with_inherited
@@ -60,6 +61,7 @@ class PlanInfo:
     notes: Sequence[str] = ()
     unproven: Sequence[str] = ()
     awaited: Sequence[str] = ()
+    checks: tuple[dict[str, Any], ...] = ()
     rollback_of: int | None = None
 
 
@@ -112,6 +114,7 @@ def make_plan(comparison: Comparison, info: PlanInfo) -> Plan:
         touches=_touched(changes, comparison.before or live, desired),
         renames=tuple(_renamed(r) for r in comparison.renamings),
         awaited=tuple(info.awaited),
+        checks=info.checks,
         rollback_of=info.rollback_of,
     ).sealed()
 

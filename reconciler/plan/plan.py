@@ -102,6 +102,9 @@ class Plan(BaseModel):
         default=(), description="indexes that another session builds, and apply waits for"
     )
     renames: tuple[Renamed, ...] = ()
+    checks: tuple[dict[str, Any], ...] = Field(
+        default=(), description="checks that apply runs before the first step or after the last"
+    )
     rollback_of: int | None = None
     digest: str = ""
     signature: str = Field(
@@ -128,6 +131,8 @@ class Plan(BaseModel):
             left_out["unproven"] = True
         if not self.awaited:
             left_out["awaited"] = True
+        if not self.checks:
+            left_out["checks"] = True
         document = undigested.model_dump_json(exclude=left_out)
         return sha256(document.encode()).hexdigest()
 

@@ -15,7 +15,7 @@ MAX_LISTED = 3
 CLIPPED = 200  # characters of a command in a message
 _PURPOSE = b"reconcile plan 1\n"  # a key that signs other documents too signs no plan by chance
 # what a plan is about, besides its steps and changes; sizes and positions are in none of these
-_FIELDS = ("database", "in_sync", "touches", "renames", "rollback_of")
+_FIELDS = ("database", "in_sync", "touches", "renames", "rollback_of", "checks")
 
 
 def signed(plan: Plan, key: bytes | None) -> Plan:

@@ -9,7 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
+from reconciler.checks.attached import names
+from reconciler.checks.model import Moment
 from reconciler.checks.result import Result
 from reconciler.escape import MAX_LINE, Document, clipped, document, one_line
 from reconciler.plan.plan import Plan
@@ -96,6 +99,9 @@ def _blocks(plan: Plan) -> Iterator[_Block]:
         yield _Block(("", f"Proven on {_code(plan.scratch)}: {proof}"))
         for each in plan.unproven:
             yield _Block(("", f"> Not proven: that {_code(each)}"))
+    for moment in get_args(Moment):
+        if attached := names(plan.checks, moment):
+            yield _Block(("", f"Checks {moment} it: {', '.join(map(_code, attached))}"))
     if plan.hazards():
         yield _Block(tuple(_hazard_lines(plan)), ("", "> [!WARNING]"))
     if plan.answers:

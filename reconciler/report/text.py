@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import chain
+from typing import get_args
 
 from reconciler.apply.outcome import Outcome, StepOutcome
+from reconciler.checks.attached import names as attached_names
+from reconciler.checks.model import Moment
 from reconciler.checks.result import Result
 from reconciler.escape import MAX_LINE, Document, document
 from reconciler.journal.history import Detail, Run, StepRecord
@@ -57,6 +61,9 @@ def _plan_lines(plan: Plan) -> Iterator[str]:
         else "not proven"
     )
     yield from (f"not proven: that {each}" for each in plan.unproven)
+    for moment in get_args(Moment):
+        if names := attached_names(plan.checks, moment):
+            yield f"checks {moment} it: {', '.join(names)}"
 
 
 def _hazard_lines(plan: Plan) -> Iterator[str]:
@@ -123,6 +130,13 @@ def _check_lines(plan: Plan, results: Sequence[Result]) -> Iterator[str]:
     yield f"{'ok' if plan.in_sync else 'FAILED':9}the structure is as declared"
     yield from (f"         {c.action} {c.kind} {c.identity}" for c in plan.changes)
     yield from result_lines(results)
+
+
+def checks_after(results: Sequence[Result]) -> Document:
+    """Render the checks that `apply` has run after the last step; nothing without any."""
+    lines = result_lines(results) if results else iter(())
+    hint = "the steps are done; `reconcile rollback` plans the way back"
+    return _joined(chain(lines, () if all(r.passed for r in results) else (hint,)))
 
 
 def result_lines(results: Sequence[Result]) -> Iterator[str]:
