@@ -25,7 +25,11 @@ from tests.test_cases import FIRST, FOUND, flagged, job_of, needs, quiet
 
 SOME = {
     *sorted(FIRST)[::3],
-    *(c for c in FOUND if c.name.startswith("keep_filled") or "child_table" in c.name),
+    *(
+        c
+        for c in FOUND
+        if c.name.startswith(("keep_filled", "dropped_with")) or "child_table" in c.name
+    ),
 }
 TABLE = "CREATE TABLE public.t (id int PRIMARY KEY, n int);"
 ROWS = """

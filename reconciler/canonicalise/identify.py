@@ -10,7 +10,7 @@ from reconciler.model.declared import NamedByTypes
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration
 from reconciler.server.connection import Connection, run_sql
-from reconciler.sql import compose, text
+from reconciler.sql import compose, literal, text
 
 NO_TYPE = frozenset({"42704", "3F000"})  # undefined_object, invalid_schema_name
 NO_COLUMN = frozenset({"42P01", "42703"})  # undefined_table, undefined_column: `t.c%TYPE`
@@ -29,7 +29,7 @@ def identified(
         if not isinstance(obj, NamedByTypes) or ref in known:
             continue
         path = declaration.search_path.get(ref, "")
-        run_sql(connection, text(compose("SET search_path TO {}", path)))
+        run_sql(connection, text(compose("SET search_path TO {}", literal(path))))
         try:
             found[ref] = obj.identify(connection)
         except StatementFailed as e:

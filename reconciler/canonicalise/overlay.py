@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 
+from reconciler.canonicalise.along import dropped_along
 from reconciler.canonicalise.closure import descendants
 from reconciler.canonicalise.preconditions import (
     counters_of_partitions,
@@ -17,7 +18,6 @@ from reconciler.errors import DeclarationError
 from reconciler.introspect.introspect import Snapshot
 from reconciler.introspect.partitions import on_its_own
 from reconciler.kinds import KINDS
-from reconciler.model.companion import goes_along
 from reconciler.model.declared import NumbersNames, declared_arguments
 from reconciler.model.inheritance import Inheriting, filled, in_place_of, inherited_by, parents_of
 from reconciler.model.object import Object
@@ -83,7 +83,7 @@ def overlay(
         objects[ref] = _laid_over(obj, current, origin, declaration, (live, scope))
     following, lost = _following_names(predecessors.keys(), renamed, live.state, declaration)
     objects |= following
-    dropped |= lost | _dropped_along(live.state, declared, objects)
+    dropped |= lost | dropped_along(live.state, declared.keys(), objects)
     if problems := name_conflicts(live, declaration, declared, source, dropped):
         raise DeclarationError(problems)
     objects = {r: o for r, o in objects.items() if r in declared or r not in dropped}
@@ -163,17 +163,6 @@ def _following_names(
             if moved is not None and moved.ref != obj.ref and not obj.stays_on_partition:
                 lost.add(obj.ref)
     return found, lost - named
-
-
-def _dropped_along(
-    live: State, declared: Mapping[Ref, Object], objects: Mapping[Ref, Object]
-) -> set[Ref]:
-    """Collect undeclared objects that go because another one goes or changes."""
-    return {
-        ref
-        for ref, obj in live.objects.items()
-        if ref not in declared and goes_along(obj, live.objects, objects)
-    }
 
 
 def _spelled_as_live(state: State, declaration: Declaration) -> dict[Ref, Ref]:

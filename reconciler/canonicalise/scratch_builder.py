@@ -22,6 +22,7 @@ from reconciler.canonicalise.guard import (
     require_as_put_in,
     require_only_declared_changes,
 )
+from reconciler.canonicalise.hints import missing
 from reconciler.canonicalise.identify import identified
 from reconciler.canonicalise.named import named_objects
 from reconciler.canonicalise.overlay import Desired, overlay
@@ -359,7 +360,11 @@ class ScratchBuilder:
             return refused(build.connection, self.inputs, source[ref], error)
         if ref in live:
             message = f"{ref} cannot stay as it is beside what is declared: {error.message}"
-            hint = "declare it as it should be, or with state: absent"
+            lacking = missing(error.message)[1]
+            gone = {str(r) for r in self.desired.dropped - self.declaration.absent.keys()}
+            along = sorted(r for r in gone if lacking and r.endswith(lacking))
+            reasons = [f"{r} goes along with what is dropped" for r in along]
+            hint = "; ".join([*reasons, "declare it as it should be, or with state: absent"])
             return Problem(message, None, hint, "dependent-refused")
         return None
 

@@ -193,6 +193,11 @@ class Aggregate(Overloaded, Granted):
         ref = replace(self.ref, arguments=found.identity)
         return self.model_copy(update={"ref": ref, "arguments": printed or self.arguments})
 
+    def signature_types(self) -> Iterable[str]:
+        """Return the types of arguments, states and result."""
+        types = (self.result, self.stype, self.mstype)
+        return [*super().signature_types(), *filter(None, types)]
+
     def argument_forms(self) -> Iterator[str]:
         """Yield the arguments with and without names."""
         yield from super().argument_forms()

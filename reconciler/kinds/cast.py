@@ -84,6 +84,10 @@ class Cast(NamedByTypes, HiddenDependency):
         found = rows(connection, _PRINTED, [types["source"], types["target"]])[0]["name"]
         return self.model_copy(update={"ref": replace(self.ref, name=found)})
 
+    def signature_types(self) -> Iterable[str]:
+        """Return source and target."""
+        return _AS.split(self.ref.name)
+
     def sql_name(self) -> sql.Composable:
         return compose("({})", raw(self.ref.name))
 

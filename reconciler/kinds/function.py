@@ -118,6 +118,10 @@ class Routine(Overloaded, RunsBody, Granted):
         ref = replace(self.ref, arguments=found.identity)
         return self.model_copy(update={"ref": ref, "arguments": found.arguments or self.arguments})
 
+    def signature_types(self) -> Iterable[str]:
+        """Return the types of arguments and result."""
+        return [*(p[-1] for p in self.parameters), self._result().removeprefix("RETURNS ")]
+
     def argument_forms(self) -> Iterator[str]:
         """Yield the arguments with or without names and OUT arguments, never with defaults."""
         yield from super().argument_forms()

@@ -11,7 +11,7 @@ from reconciler.model.catalog_sql import address, managed, object_grants
 from reconciler.model.clauses import NAME, TYPE, Clause
 from reconciler.model.datatype import DataType, old_name, rename_to_old
 from reconciler.model.object import Object, PlanningContext
-from reconciler.model.ref import Ref
+from reconciler.model.ref import Ref, split_name
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
@@ -57,6 +57,12 @@ class RangeType(DataType):
         description="the name of the multirange type; left out: derived from the range's",
     )
     multirange_name: str = Field(default="", json_schema_extra={"derived": True})
+
+    def name_keys(self) -> frozenset[tuple[str, ...]]:
+        """Add the name of the multirange type."""
+        named = split_name(self.multirange or "") or [default_multirange(self.ref.name)]
+        schema = named[0] if len(named) > 1 else self.ref.schema
+        return super().name_keys() | {("type", schema, named[-1], "")}
 
     @classmethod
     def catalog(cls, server: Server) -> str:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from reconciler.model.catalog_sql import address, managed
 from reconciler.model.clauses import NAME, STATISTIC, Clause
+from reconciler.model.companion import GoesWithColumns
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
 from reconciler.model.ref import Ref
@@ -20,7 +21,7 @@ from reconciler.sql import compose, joined, literal, raw, split_commas, text
 Sort = Literal["ndistinct", "dependencies", "mcv"]
 
 
-class Statistics(Owned):
+class Statistics(GoesWithColumns, Owned):
     """Extended statistics for the planner on several columns or on expressions."""
 
     kind: ClassVar[str] = "statistics"

@@ -27,6 +27,10 @@ class Companion(Object):
         raise NotImplementedError
 
 
+class GoesWithColumns(Object):
+    """An object that PostgreSQL drops with any column of its table that the object uses."""
+
+
 def goes_along(obj: Object, live: Objects, desired: Objects) -> bool:
     """Return whether any undeclared object is dropped along with another."""
     return isinstance(obj, Companion) and obj.goes_along(live, desired)

@@ -93,6 +93,10 @@ class NamedByTypes(Object):
         """
         raise NotImplementedError
 
+    def signature_types(self) -> Iterable[str]:
+        """Return the types, as PostgreSQL prints them, without which the object cannot exist."""
+        raise NotImplementedError
+
 
 class Overloaded(NamedByTypes):
     """An object identified by argument types as well: several may share a name."""
@@ -100,6 +104,10 @@ class Overloaded(NamedByTypes):
     defining_field: ClassVar[str] = ""  # the field without which a declaration is of a part only
 
     arguments: str = Field(default="", json_schema_extra={"derived": True})
+
+    def signature_types(self) -> Iterable[str]:
+        """Return the types of the arguments."""
+        return split_commas(self.ref.arguments or "")
 
     def argument_forms(self) -> Iterator[str]:
         """Yield the lists of arguments that name a live object without all that it has."""

@@ -15,6 +15,7 @@ from typing import ClassVar, Final, Self, TypeGuard, TypeVar
 
 from pydantic import Field
 
+from reconciler.model.companion import GoesWithColumns
 from reconciler.model.context import PlanningContext
 from reconciler.model.deferred import Deferred
 from reconciler.model.facts import PartitionCopy
@@ -50,7 +51,7 @@ P = TypeVar("P", bound="PartitionedObject")
 NO_COPIES: Mapping[Ref, PartitionCopy] = {}
 
 
-class PartitionedObject(OnlineRecipe, Deferred, Inheritable, LeavesLeftovers):
+class PartitionedObject(OnlineRecipe, Deferred, Inheritable, LeavesLeftovers, GoesWithColumns):
     """An index or a constraint; `partitioned` on a partitioned table."""
 
     not_compared: ClassVar[frozenset[str]] = frozenset(  # fields that `equals` leaves out
