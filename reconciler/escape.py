@@ -59,6 +59,11 @@ def clipped(line: str, longest: int = MAX_LINE) -> str:
     return f"{line[:longest]} … ({len(line) - longest:,} more characters: --format json shows all)"
 
 
+def stored_document(text: str) -> Document:
+    """Return a document that was made and stored before; what is hidden is escaped again."""
+    return document(text.removesuffix("\n").split("\n"))
+
+
 def json_document(content: object) -> Document:
     """Return a JSON document in which hidden characters are escaped as JSON does."""
     text = json.dumps(content, indent=2, ensure_ascii=False)

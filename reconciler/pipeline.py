@@ -81,7 +81,7 @@ class Job:
 def plan_changes(job: Job) -> Plan:
     """load → introspect → canonicalise → diff → plan → prove."""
     with connect_to_read(job.target, job.session) as connection:
-        return _plan(job, introspect(connection), connection)
+        return plan_of(job, introspect(connection), connection)
 
 
 def apply_plan(
@@ -111,7 +111,7 @@ def apply_plan(
         if job is None or record.after is None or outcome.failed or outcome.skipped:
             return outcome
         try:
-            left = _plan(job, record.after, connection).changes
+            left = plan_of(job, record.after, connection).changes
         except ReconcileError as e:
             return replace(outcome, unseen=str(e))
         return replace(outcome, left=tuple(f"{c.action} {c.kind} {c.identity}" for c in left))
@@ -127,7 +127,7 @@ def assert_same(saved: Plan, job: Job) -> None:
         _assert_unmoved(saved, live)
         found: list[str] = []
         for size in (None, Size(rows=0, bytes=0), Size()):  # the true one, tiny, large
-            different = disagreements(saved, _plan(job, live, connection, size))
+            different = disagreements(saved, plan_of(job, live, connection, size))
             if not different:
                 return
             found = found or different
@@ -198,7 +198,7 @@ def plan_rollback(
         )
         scope = Scope(back.declaration.schemas)
         job = Job(target, back.declaration, scope, scratch, back.notes, of.run.id, session or {})
-        return _plan(job, live, connection), job
+        return plan_of(job, live, connection), job
 
 
 def _has_rows(connection: Connection, table: Ref) -> bool:
@@ -263,7 +263,7 @@ def export_state(
     return export(State(objects, state.edges), folder), notes
 
 
-def _plan(job: Job, live: Snapshot, connection: Connection, size: Size | None = None) -> Plan:
+def plan_of(job: Job, live: Snapshot, connection: Connection, size: Size | None = None) -> Plan:
     """Make a plan; `size` is taken for that of every relation, instead of the true ones."""
     if live.standby and job.to_apply:
         raise PlanRefused(STANDBY)

@@ -38,6 +38,7 @@ from reconciler.cli.options import (
     target_option,
 )
 from reconciler.cli.output import (
+    DEFAULT_FORMAT,
     confirmed,
     confirmed_unvouched,
     print_document,
@@ -59,7 +60,10 @@ from reconciler.model.state import Scope
 from reconciler.pipeline import Job
 from reconciler.plan.plan import Plan
 from reconciler.plan.saved import signed
+from reconciler.recall.observed import observe
+from reconciler.recall.remembered import Question, Result
 from reconciler.report import text
+from reconciler.report.formats import Subject
 from reconciler.report.json import plan_schema
 from reconciler.server.redaction import redacted
 from reconciler.settings import ResolvedTarget
@@ -88,8 +92,21 @@ def plan(
     """
     del allow  # accepted, so that the options of `apply` can be tried out; only runs need it
     job, _ = make_job(declaration, session=session)
-    changes = pipeline.plan_changes(job)
-    output.write("plan", signed(changes, settings.plan_key()))
+    return _compare("plan", job, output)
+
+
+def _compare(subject: Subject, job: Job, output: OutputOptions) -> int:
+    """Show the differences, remember that there are none, and return the exit status."""
+    question = click.get_current_context().find_object(Question)
+    if question and (refusal := question.cache.refusal()):
+        print_notes([refusal])
+    observed = observe(job, question)
+    changes = observed.plan
+    shown = signed(changes, settings.plan_key()) if subject == "plan" else changes
+    document = output.write(subject, shown)
+    if question:
+        result = Result(document, output.format_name or DEFAULT_FORMAT)
+        observed.remember(question, result, job)
     return DONE if changes.in_sync else DIFFERENT
 
 
@@ -193,9 +210,7 @@ def drift(declaration: DeclarationOptions, session: Sequence[str], output: Outpu
     For scheduled jobs. Exit status: 0 no differences, 2 differences.
     """
     job, _ = make_job(declaration, session=session)
-    changes = pipeline.plan_changes(job)
-    output.write("drift", changes)
-    return DONE if changes.in_sync else DIFFERENT
+    return _compare("drift", job, output)
 
 
 @main.command()

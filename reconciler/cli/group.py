@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 import reconciler
-from reconciler.cli.output import print_error, print_line, print_lines
+from reconciler import recall
+from reconciler.cache import OPTION
+from reconciler.cli.output import print_error, print_in_format, print_line, print_lines
 from reconciler.cli.signals import stopped_by_signals
 from reconciler.cli.streams import flush_streams, prepare_streams
 from reconciler.errors import ReconcileError
+from reconciler.escape import stored_document
+
+if TYPE_CHECKING:
+    from reconciler.recall.remembered import Question
 
 DONE, ERROR, DIFFERENT = 0, 1, 2  # exit statuses
 _COMMANDS, _EMBEDDED = "reconciler.cli.commands", "reconciler.cli.embedded"
@@ -54,7 +61,11 @@ class _Group(click.Group):
         prepare_streams()
         try:
             with stopped_by_signals():
-                status = super().main(*args, **extra)
+                given: Sequence[str] | None = extra.get("args", args[0] if args else None)
+                extra["obj"] = question = _question(sys.argv[1:] if given is None else given)
+                if _is_repeated(question):
+                    sys.exit(DONE)
+                status: object = super().main(*args, **extra)
         except click.ClickException as error:
             usage = io.StringIO()
             error.show(usage)
@@ -72,6 +83,23 @@ class _Group(click.Group):
         finally:
             flush_streams()
         sys.exit(status if isinstance(status, int) else DONE)
+
+
+def _question(arguments: Sequence[str]) -> Question | None:
+    """Return the question of a command line whose result may be known."""
+    if not arguments or arguments[0] not in recall.COMMANDS or OPTION in arguments:
+        return None
+    from reconciler.recall.remembered import question_of  # noqa: PLC0415 - slow to import
+
+    return question_of(arguments)
+
+
+def _is_repeated(question: Question | None) -> bool:
+    """Print the result "no difference" of an earlier run, unless something may have changed."""
+    result = question.result() if question else None
+    if result is not None:
+        print_in_format(stored_document(result.document), result.format_name)
+    return result is not None
 
 
 def _described(error: OSError) -> str:

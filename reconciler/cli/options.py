@@ -11,11 +11,13 @@ from typing import Any
 import click
 
 from reconciler import settings
+from reconciler.cache import OPTION, SWITCH
 from reconciler.checks import access
 from reconciler.checks.session import SECONDS, Terms
-from reconciler.cli.output import print_document, print_report, write_file
+from reconciler.cli.output import DEFAULT_FORMAT, print_in_format, write_file
 from reconciler.declare.load import load
 from reconciler.errors import DeclarationError, Problem, SettingsError
+from reconciler.escape import Document
 from reconciler.journal.ownership import FLAG, VARIABLE, Place
 from reconciler.model.reserved_names import JOURNAL
 from reconciler.model.state import Declaration, Scope
@@ -27,7 +29,6 @@ from reconciler.settings import ResolvedTarget
 
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
-DEFAULT_FORMAT = "text"
 WAITS = LockPolicy()  # the defaults
 
 
@@ -136,6 +137,7 @@ class DeclarationOptions:
     no_questions: bool
     allow_empty: bool
     files_root: Path | None
+    no_cache: bool
 
 
 declaration_options = _collected(
@@ -176,6 +178,12 @@ declaration_options = _collected(
     ),
     click.option(
         "--allow-empty", is_flag=True, help="Accept YAML files that declare nothing at all."
+    ),
+    click.option(
+        OPTION,
+        is_flag=True,
+        help="Neither use nor write what earlier runs have kept to be quicker, as with the variable"
+        f" {SWITCH}.",
     ),
 )
 
@@ -307,16 +315,15 @@ class OutputOptions:
     format_name: str | None
     out: Path | None = None
 
-    def write(self, subject: Subject, *values: object) -> None:
-        """Render the values of a subject, and print or write the document."""
+    def write(self, subject: Subject, *values: object) -> Document:
+        """Render the values of a subject, print or write the document, and return it."""
         name = self.format_name or DEFAULT_FORMAT
         document = renderers(subject)[name](*values)
         if self.out is not None:
             write_file(document, self.out)
-        elif name == DEFAULT_FORMAT:
-            print_report(document)
         else:
-            print_document(document)
+            print_in_format(document, name)
+        return document
 
 
 def format_option(*subjects: Subject) -> Decorator:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # slow to import, and not needed by --help and --version
     from reconciler.apply.outcome import Watcher
     from reconciler.plan.plan import Plan
 
+DEFAULT_FORMAT = "text"
 NO_TERMINAL = "no terminal to ask for confirmation on"
 LINE_COLOURS = {"+ ": "green", "- ": "red", "~ ": "yellow", "! ": "magenta"}
 
@@ -111,6 +112,14 @@ def write_file(document: Document, path: Path) -> None:
 def _open_no_link(path: str, flags: int) -> int:
     """Open a file for `open`; raises OSError for a link that took the file's place meanwhile."""
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)  # Windows has no such flag
+
+
+def print_in_format(document: Document, format_name: str) -> None:
+    """Print a document for people or for programs, as its format says."""
+    if format_name == DEFAULT_FORMAT:
+        print_report(document)
+    else:
+        print_document(document)
 
 
 def print_document(shown: Document) -> None:

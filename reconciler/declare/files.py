@@ -9,8 +9,11 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 SUFFIXES = (".yml", ".yaml")
 MAX_SQL_SIZE = 1 << 20  # bytes of a file with SQL, or of the settings
@@ -34,10 +37,14 @@ class FileRefused(Exception):
 
 @dataclass
 class Files:
-    """The folders with files that may be read, and the bytes that may still be read."""
+    """The folders with files that may be read, and the bytes that may still be read.
+
+    `digests` are the SHA-256 of the files that were read.
+    """
 
     roots: tuple[Path, ...]
     left: int = MAX_TOTAL_SIZE
+    digests: dict[Path, str] = field(default_factory=dict[Path, str])
     _sql: dict[Path, str] = field(default_factory=dict[Path, str])
 
     def read(self, path: Path, limit: int) -> bytes:
@@ -57,6 +64,7 @@ class Files:
         self.left -= len(content)
         if self.left < 0:
             raise FileRefused(f"it brings the declaration over {MAX_TOTAL_SIZE:,} bytes")
+        self.digests[path] = sha256(content).hexdigest()
         return content
 
     def read_sql(self, path: Path) -> str:
@@ -136,3 +144,45 @@ def yaml_files_below(folder: Path) -> list[Path]:
         if len(found) > MAX_FILES:
             raise FileRefused(f"it holds more than {MAX_FILES:,} YAML files")
     return found
+
+
+def yaml_files(path: Path) -> list[Path]:
+    """List the file, or the YAML files of the folder, in order; raises FileRefused."""
+    return [path] if path.is_file() else sorted(yaml_files_below(path))
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The files of a declaration, as they were read: `path` is what the user named.
+
+    `further` is the folder of --files-root. `digests` maps each file to its SHA-256.
+    """
+
+    path: Path
+    further: Path | None
+    digests: Mapping[Path, str]
+
+    def are_unchanged(self) -> bool:
+        """Tell whether the same files are there, and may still be read, with the same content."""
+        try:
+            files = files_in_folder(self.path, self.further)
+            if not self.digests.keys() >= {*yaml_files(self.path)}:
+                return False
+            for path in self.digests:
+                files.read(path, MAX_YAML_SIZE if path.suffix in SUFFIXES else MAX_SQL_SIZE)
+        except (FileRefused, OSError, ValueError):
+            return False
+        return files.digests == self.digests
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the sources as JSON holds them."""
+        further = None if self.further is None else str(self.further)
+        digests = {str(path): digest for path, digest in self.digests.items()}
+        return {"path": str(self.path), "further": further, "digests": digests}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Sources:
+        """Return the sources that `as_json` wrote; raises KeyError, TypeError, ValueError."""
+        further = None if data["further"] is None else Path(str(data["further"]))
+        digests = {Path(path): str(digest) for path, digest in dict(data["digests"]).items()}
+        return cls(Path(str(data["path"])), further, digests)

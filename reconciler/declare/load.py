@@ -8,13 +8,14 @@ short forms. `reconcile schema` prints the same layout as a JSON Schema.
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from reconciler.declare.check_entries import CheckReader
 from reconciler.declare.drafts import Drafts
 from reconciler.declare.entries import Defaults, EntryReader
 from reconciler.declare.fields import Reading
-from reconciler.declare.files import SUFFIXES, FileRefused, files_in_folder, yaml_files_below
+from reconciler.declare.files import SUFFIXES, FileRefused, Sources, files_in_folder, yaml_files
 from reconciler.declare.layout import Kinds, sections_of
 from reconciler.declare.names import unquoted
 from reconciler.declare.nodes import (
@@ -68,7 +69,8 @@ def _declaration(
     for file in found:
         for document in documents(file, problems, files):
             reader.read(document)
-    return reader.drafts.declaration(reader.checks.checks)
+    declaration = reader.drafts.declaration(reader.checks.checks)
+    return replace(declaration, sources=Sources(path, files_root, files.digests))
 
 
 def _sort_key(problem: Problem) -> tuple[str, int, int]:
@@ -78,9 +80,7 @@ def _sort_key(problem: Problem) -> tuple[str, int, int]:
 
 def _yaml_files(path: Path, problems: list[Problem]) -> list[Path]:
     """List the files; raises FileRefused."""
-    if path.is_file():
-        return [path]
-    files = sorted(yaml_files_below(path))
+    files = yaml_files(path)
     if not files:
         message = f"there is no folder or file {path}"
         if path.is_dir():

@@ -179,7 +179,7 @@ class Declaration:
     complete. `search_path` maps a ref to its file's schema, `positions` a ref and a key (""
     for the entry) to file, line and column. A `recorded` declaration was read from a database,
     complete and with SQL as PostgreSQL prints it, apart from routine bodies. `moved_aside` are live
-    tables to be dropped whose names others take.
+    tables to be dropped whose names others take. `sources` are the files, None for a recorded one.
     """
 
     objects: Mapping[Ref, Object] = field(default_factory=dict[Ref, Object])
@@ -193,6 +193,7 @@ class Declaration:
     schemas: frozenset[str] = frozenset()
     recorded: bool = False
     moved_aside: Set[Ref] = frozenset()
+    sources: Any = field(default=None, compare=False)
 
     @property
     def own_schemas(self) -> frozenset[str]:

@@ -62,6 +62,11 @@ def machine_installations() -> tuple[Installation, ...]:
     return _listed(_machine_folders(), embedded=False)
 
 
+def usual_parents() -> list[str]:
+    """List the folders in which another installation may appear."""
+    return [str(Path(pattern).parent) for pattern in USUAL_FOLDERS]
+
+
 def _package_folders() -> Iterator[Path]:
     for package, folder in PACKAGES:
         spec = importlib.util.find_spec(package)

@@ -1,0 +1,108 @@
+"""Name what a result depends on beside the database and the files of the declaration.
+
+That is the command line, the environment, the settings, this program, Python and the machine. The
+same holds with other credentials, which are in no key: a connection proves them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+
+import click
+
+from reconciler.cache import SWITCH, digest_of
+from reconciler.server.redaction import redacted
+
+PACKAGE = Path(__file__).parents[1]
+SETTINGS_FILE = Path("reconcile.yml")
+MAX_SETTINGS = 1 << 20  # bytes
+# The variables that reconcile and libpq read, and what else may choose programs or formats.
+PREFIXES = ("RECONCILE_", "PG", "XDG_", "LC_", "PYTHON", "KRB5")
+NAMES = frozenset({"HOME", "USER", "LOGNAME", "LANG", "PATH", "VIRTUAL_ENV", "TERM", "NO_COLOR"})
+CREDENTIALS = frozenset({"PGPASSWORD", "PGSSLPASSWORD", "RECONCILE_VERIFY_URL", SWITCH})
+_URLS = ("_URL", "RECONCILE_SCRATCH")
+
+_OPTIONS = click.Command(
+    "recalled",
+    params=[
+        click.Option(["--target", "-t"]),
+        click.Option(["--scratch"]),
+        click.Option(["--no-cache"], is_flag=True),
+        click.Option(["--out"]),
+    ],
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    add_help_option=False,
+)
+
+
+def split_options(arguments: Sequence[str]) -> tuple[Mapping[str, str | None], list[str]]:
+    """Return the options that are looked at here, and all other arguments."""
+    context = _OPTIONS.make_context("recalled", [*arguments], resilient_parsing=True)
+    return context.params, context.args
+
+
+def key_of(command: str, arguments: Sequence[str]) -> str:
+    """Return a digest of the circumstances; raises OSError where they cannot be read."""
+    options, others = split_options(arguments)
+    shown = {name: _without_password(value) for name, value in options.items() if value}
+    return digest_of(
+        command,
+        shown,
+        others,
+        dict(_environment()),
+        str(Path.cwd()),
+        os.geteuid(),
+        _digest_of_file(SETTINGS_FILE),
+        [sys.version, sys.executable, *os.uname()],
+        [*_stamps(PACKAGE)],
+    )
+
+
+def _environment() -> Iterator[tuple[str, str]]:
+    for name, value in os.environ.items():
+        if name in CREDENTIALS:
+            continue
+        if name.endswith(_URLS[0]) or name in _URLS:
+            yield name, _without_password(value)
+        elif name in NAMES or name.startswith(PREFIXES):
+            yield name, value
+
+
+def _without_password(value: object) -> str:
+    text = str(value)
+    return redacted(text) if "=" in text or "://" in text else text
+
+
+def _digest_of_file(file: Path) -> str:
+    if not os.path.lexists(file):
+        return ""
+    with file.open("rb") as content:
+        return sha256(content.read(MAX_SETTINGS)).hexdigest()
+
+
+def _stamps(folder: Path) -> Iterator[Sequence[object]]:
+    """Yield the size and the time of every module below a folder."""
+    entries = sorted(os.scandir(folder), key=lambda e: e.name)
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False) and entry.name != "__pycache__":
+            yield from _stamps(Path(entry.path))
+        elif entry.name.endswith(".py"):
+            yield entry.path, *stamp_of(entry.path)
+
+
+def stamp_of(path: str) -> tuple[int, int, int]:
+    """Return what changes when a file is replaced, or an entry of a folder; zeros if it is gone."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return 0, 0, 0
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def stamps_of(paths: Iterable[str]) -> dict[str, list[int]]:
+    """Return the stamps of paths, as JSON has them."""
+    return {path: [*stamp_of(path)] for path in paths}

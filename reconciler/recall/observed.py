@@ -1,0 +1,60 @@
+"""Plan, and take the fingerprint of the catalogs before they are read."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from reconciler.errors import StatementFailed
+from reconciler.introspect.introspect import Snapshot, introspect
+from reconciler.pipeline import Job, plan_of
+from reconciler.plan.plan import Plan
+from reconciler.recall.remembered import Question, Result, places_of_programs
+from reconciler.server.catalog_fingerprint import CatalogFingerprint, catalog_fingerprint
+from reconciler.server.connection import Connection, connect_to_read
+from reconciler.server.scratch import OWN
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A plan, and the fingerprint of all that it follows from; None where that is not all."""
+
+    plan: Plan
+    fingerprint: CatalogFingerprint | None = None
+
+    def remember(self, question: Question, result: Result, job: Job) -> None:
+        """Store what a command printed, if the fingerprint can tell whether it still holds."""
+        sources = job.declaration.sources
+        if self.fingerprint is None or sources is None:
+            return
+        places = places_of_programs() if self.plan.scratch else []
+        question.remember(result, self.fingerprint, sources, job.session, places)
+
+
+def observe(job: Job, question: Question | None) -> Observed:
+    """Plan as `pipeline.plan_changes`; with a `question`, take a fingerprint first.
+
+    What is read after the fingerprint is at least as new: if the fingerprint is the same later on,
+    all was read as it still is.
+    """
+    with connect_to_read(job.target, job.session) as connection:
+        fingerprint = _fingerprint(connection) if question else None
+        live = introspect(connection)
+        plan = plan_of(job, live, connection)
+    return Observed(plan, fingerprint if _is_complete(job, plan, live) else None)
+
+
+def _fingerprint(connection: Connection) -> CatalogFingerprint | None:
+    with suppress(StatementFailed):
+        return catalog_fingerprint(connection)
+    return None
+
+
+def _is_complete(job: Job, plan: Plan, live: Snapshot) -> bool:
+    """Tell whether a plan follows from the catalogs, the files and programs on this machine.
+
+    Sizes, rows and other sessions decide about the rest: about steps, and about unfinished work.
+    """
+    unfinished = live.building or live.context.leftovers or live.context.unfinished
+    own_scratch = not plan.scratch or job.scratch in OWN
+    return plan.in_sync and not plan.steps and not unfinished and own_scratch

@@ -1,0 +1,145 @@
+"""Remember a result "no difference", and find it again."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from reconciler.cache import Cache, open_cache
+from reconciler.declare.files import Sources
+from reconciler.errors import StatementFailed
+from reconciler.recall import COMMANDS
+from reconciler.recall.circumstances import SETTINGS_FILE, key_of, split_options, stamps_of
+from reconciler.server.catalog_fingerprint import CatalogFingerprint, catalog_fingerprint
+from reconciler.server.connection import connect_to_read
+
+SECTION = "result"
+MAX_AGE = 24 * 3600  # seconds: at least once a day all is read
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command printed: a document, and the name of its format."""
+
+    document: str
+    format_name: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """A command line whose result may be known; `key` is that of its circumstances."""
+
+    command: str
+    arguments: Sequence[str]
+    cache: Cache
+    key: str
+
+    def result(self) -> Result | None:
+        """Return the result if it is still the same; raises ReconcileError for a lost server."""
+        try:
+            return self._result(self.cache.get(SECTION, self.key))
+        except (KeyError, TypeError, ValueError, AttributeError):  # an entry of another shape
+            return None
+
+    def _result(self, entry: Any) -> Result | None:
+        if entry is None or not 0 <= time.time() - float(entry["time"]) < MAX_AGE:
+            return None
+        sources = Sources.from_json(entry["sources"])
+        places: dict[str, list[int]] = entry["places"]
+        if stamps_of(places) != places or not sources.are_unchanged():
+            return None
+        known = CatalogFingerprint(str(entry["catalogs"]), int(entry["transaction"]))
+        target = self._target()
+        session = cast("dict[str, str]", dict(entry["session"]))
+        if target is None:
+            return None
+        with connect_to_read(target, session) as connection:
+            try:
+                found = catalog_fingerprint(connection)
+            except StatementFailed:
+                return None
+        if found is None or not known.is_same(found):
+            return None
+        return Result(str(entry["document"]), str(entry["format"]))
+
+    def _target(self) -> str | None:
+        """Return the target of the command line, of DATABASE_URL or of the settings."""
+        options, _ = split_options(self.arguments)
+        choice = options["target"] or os.environ.get("DATABASE_URL") or ""
+        if "=" in choice or "://" in choice:
+            return choice
+        if not choice and not os.path.lexists(SETTINGS_FILE) and os.environ.get("PGHOST"):
+            return ""
+        from reconciler import settings  # noqa: PLC0415 - slow to import
+
+        return settings.resolve_target(settings.read(), options["target"]).url
+
+    def remember(
+        self,
+        result: Result,
+        fingerprint: CatalogFingerprint,
+        sources: Sources,
+        session: Mapping[str, str],
+        places: Sequence[str],
+    ) -> None:
+        """Store a result, unless the circumstances have changed since the start.
+
+        `places` are files and folders of programs that helped to make the result.
+        """
+        if any("." in name for name in session):  # it may hold a secret of an extension
+            return
+        if key_of(self.command, self.arguments) != self.key:
+            return
+        entry = {
+            "time": time.time(),
+            "catalogs": fingerprint.digest,
+            "transaction": fingerprint.transaction,
+            "sources": sources.as_json(),
+            "session": dict(session),
+            "places": stamps_of(places),
+            "document": result.document,
+            "format": result.format_name,
+        }
+        self.cache.put(SECTION, self.key, entry)
+
+
+def question_of(arguments: Sequence[str]) -> Question | None:
+    """Return the question of a command line; None where no result is remembered.
+
+    What is written to a file, or signed, is made anew.
+    """
+    if not arguments or arguments[0] not in COMMANDS or os.environ.get("RECONCILE_PLAN_KEY"):
+        return None
+    command, *others = arguments
+    cache = open_cache()
+    options, _ = split_options(others)
+    if cache is None or options["no_cache"] or options["out"]:
+        return None
+    try:
+        return Question(command, others, cache, key_of(command, others))
+    except OSError:
+        return None
+
+
+def places_of_programs() -> list[str]:
+    """List what changes when a PostgreSQL on this machine comes, goes or is replaced."""
+    from reconciler.server.installation import (  # noqa: PLC0415 - not needed to find a result
+        embedded_installations,
+        machine_installations,
+        usual_parents,
+    )
+
+    found = (*embedded_installations(), *machine_installations())
+    searched = os.environ.get("PATH", "").split(os.pathsep)
+    folders = [str(Path(p).resolve()) for p in (*searched, *usual_parents(), *_import_path())]
+    programs = [str(i.tools / "postgres") for i in found]
+    return [*dict.fromkeys([*folders, *programs, *(str(i.folder / "share") for i in found)])]
+
+
+def _import_path() -> list[str]:
+    return [p for p in sys.path if p]
