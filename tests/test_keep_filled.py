@@ -16,12 +16,14 @@ from reconciler import pipeline
 from reconciler.apply.execute import LockPolicy
 from reconciler.apply.outcome import Outcome
 from reconciler.declare.load import load
+from reconciler.kinds.column.backfill_spec import Backfill
 from reconciler.kinds.column.column import Column
 from reconciler.kinds.column.fill_trigger import FillTrigger
 from reconciler.kinds.column.target import Target
 from reconciler.model.object import PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.state import Scope
+from reconciler.model.statement import HazardKind
 from reconciler.pipeline import Job
 from reconciler.report.progress import Lines
 from reconciler.server.capabilities import Server
@@ -222,7 +224,8 @@ def test_a_fill_trigger_is_restored_from_the_state_alone() -> None:
     """A rollback has no declaration: the recorded column is enough to fill its nulls."""
     table = Ref("table", "public", "t")
     bare = Column(ref=Ref("column", "public", "n", table), type="integer")
-    kept = bare.model_copy(update={"fill_trigger": FillTrigger.of(Target(table, "n"), "t.a * 2")})
+    backfill = Backfill(value="t.a * 2", keep_filled=True)
+    kept = bare.model_copy(update={"fill_trigger": FillTrigger.of(Target(table, "n"), backfill)})
     statements = kept.alter(bare, PlanningContext(Server(180000)))
     assert statements
     *made, last = statements
@@ -233,3 +236,90 @@ def test_a_fill_trigger_is_restored_from_the_state_alone() -> None:
     ]
     assert last.fill is not None
     assert last.fill.value == "t.a * 2"
+
+
+COMPUTED = (
+    "tables: {{t: {{columns: {{n: {{type: int, backfill: {{value: {}, keep_filled: {}}}}}}}}}}}"
+)
+STALE = "SELECT count(*) FROM t WHERE n IS DISTINCT FROM a * {}"
+
+
+def test_a_computed_column_follows_every_write(
+    each_major: int, new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    """Values that applications give do not count, nor what a trigger of theirs does before."""
+    database = new_database(TABLE.replace(", n int", "").replace(", g FROM", " FROM"), each_major)
+    database.run("""
+        CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS
+            'BEGIN NEW.a := NEW.a + 1; RETURN NEW; END';
+        CREATE TRIGGER z_late BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION late();
+        UPDATE t SET a = CASE WHEN id % 3 > 0 THEN id END""")
+    declared = COMPUTED.format("t.a * 2", f"always, {SLOWLY}")
+    writes = (
+        "UPDATE t SET a = a + 3 WHERE id = %(row)s",
+        "INSERT INTO t (id, a) VALUES (%(own)s, 1)",
+    )
+    with writing(database, *writes) as failed:
+        apply(database, tmp_path, declared)
+    assert failed == []
+    assert database.value(STALE.format(2)) == 0
+    assert database.value("SELECT count(*) FROM t WHERE n IS NULL") != 0
+    database.run("INSERT INTO t VALUES (0, 4, 77); UPDATE t SET n = 5 WHERE id = 1")
+    assert database.value(STALE.format(2)) == 0
+    assert apply(database, tmp_path, declared).steps == ()
+
+    # another expression, a trigger that was off, and a column of its own again
+    apply(database, tmp_path, COMPUTED.format("t.a * 3", "always"))
+    assert database.value(STALE.format(3)) == 0
+    database.run('ALTER TABLE t DISABLE TRIGGER "~reconcile_fill_n"; UPDATE t SET a = 7')
+    apply(database, tmp_path, COMPUTED.format("t.a * 3", "always"))
+    assert database.value(STALE.format(3)) == 0
+    apply(database, tmp_path, COMPUTED.format("t.a * 4", "true"))
+    database.run("UPDATE t SET n = 5 WHERE id = 1; UPDATE t SET n = NULL WHERE id = 2")
+    # before the other trigger
+    either = "SELECT count(*) FROM t WHERE id IN (1, 2) AND n IN (5, (a - 1) * 4)"
+    assert database.value(either) == 2
+    triggers = "SELECT tgname FROM pg_trigger WHERE tgname ~ 'reconcile'"
+    assert database.rows(triggers) == [("reconcile_fill_n",)]
+    apply(database, tmp_path, COMPUTED.format("t.a", "false"))
+    assert database.rows(triggers) == []
+    database.run("ALTER TABLE t DROP COLUMN n")
+
+
+def test_a_column_that_becomes_computed_loses_values(database: Database, tmp_path: Path) -> None:
+    database.run(
+        "CREATE TABLE t (id int PRIMARY KEY, a int, n int); INSERT INTO t VALUES (1, 1, 9)"
+    )
+    file = tmp_path / "state.yml"
+    file.write_text(COMPUTED.format("t.a * 2", "always"))
+    job = Job(database.url, load(file), Scope(frozenset({"public"})))
+    plan = pipeline.plan_changes(job)
+    assert [h.hazard for s in plan.steps for h in s.hazards] == [HazardKind.DATA_LOSS]
+    apply(database, tmp_path, COMPUTED.format("t.a * 2", "always"))
+    assert database.rows("SELECT n FROM t") == [(2,)]
+    pipeline.export_state(database.url, Scope(frozenset({"public"})), tmp_path / "out")
+    exported = (tmp_path / "out" / "public" / "tables.yml").read_text()
+    assert "keep_filled: always" in exported
+    assert apply(database, tmp_path, exported).steps == ()
+
+
+def test_an_interrupted_computation_is_finished(database: Database, tmp_path: Path) -> None:
+    """The trigger is in force, the comment says that rows are to follow."""
+    database.run("CREATE TABLE t (id int PRIMARY KEY, a int); INSERT INTO t VALUES (1, 5), (2, 0)")
+    file = tmp_path / "state.yml"
+    for values in ("100 / t.a", "200 / t.a"):
+        file.write_text(COMPUTED.format(values, "always"))
+        job = Job(database.url, load(file), Scope(frozenset({"public"})))
+        plan = pipeline.plan_changes(job)
+        outcome = pipeline.apply_plan(
+            plan, job, job.target, Lines(lambda _: None), LockPolicy(), ["all"]
+        )
+        assert outcome.failed == 1
+        database.run("DELETE FROM t WHERE a = 0")
+        apply(database, tmp_path, COMPUTED.format(values, "always"))
+        assert database.value(f"SELECT count(*) FROM t WHERE n IS DISTINCT FROM {values}") == 0
+        assert database.value("SELECT col_description('t'::regclass, 3)") is None
+        database.run(
+            "ALTER TABLE t DISABLE TRIGGER USER; INSERT INTO t (id, a) VALUES (2, 0); "
+            "ALTER TABLE t ENABLE TRIGGER USER"
+        )

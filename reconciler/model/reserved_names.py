@@ -100,11 +100,16 @@ SHADOW_TRIGGER_PREFIX = "~"
 # for as long as the declaration says so.
 FILL_TRIGGER_PREFIX = "reconcile_fill_"
 
+# Prefix of such a trigger, before the function's prefix, if it sets the column in every row:
+# it must see the changes of all other triggers.
+LAST_TRIGGER_PREFIX = "~"
+
 
 def is_fill_trigger(trigger: str, function: str) -> str:
     """Return SQL true of fill triggers, over rows of pg_trigger and pg_proc."""
     like = FILL_TRIGGER_PREFIX.replace("_", r"\_") + "%"
-    return f"({trigger}.tgname LIKE '{like}' AND {function}.proname LIKE '{like}')"
+    named = f"ltrim({trigger}.tgname::text, '{LAST_TRIGGER_PREFIX}')"
+    return f"({named} LIKE '{like}' AND {function}.proname LIKE '{like}')"
 
 
 def is_shadow_trigger(trigger: str, function: str) -> str:

@@ -104,6 +104,8 @@ class Fill(BaseModel):
               and not only a row without a value
     sure      the value is never null and is evaluated once for each row, like a default
     partial   rows with a null value may remain null
+    computed  the type of a column that a trigger sets in every row, else "": rows that hold another
+              value than theirs are filled
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -114,6 +116,7 @@ class Fill(BaseModel):
     sweep: bool = False
     sure: bool = False
     partial: bool = False
+    computed: str = ""
     throttle: ThrottleSettings = Field(
         default=ThrottleSettings(),
         validation_alias=AliasChoices("throttle", "pace"),  # the name in journals of 0.1
@@ -123,8 +126,12 @@ class Fill(BaseModel):
     def unfilled(self) -> str:
         """SQL true of rows to be filled.
 
-        For a `partial` fill IS NULL would not do: it is also true of a composite of nulls.
+        For a `partial` fill IS NULL would not do: it is also true of a composite of nulls. Values
+        are compared byte by byte, as not every type has an equality, nor every equality sees all.
         """
+        if self.computed:
+            value = f"ROW(({self.value})::{self.computed})::record"
+            return f"ROW({self.column})::record OPERATOR(pg_catalog.*<>) {value}"
         return (
             f"{self.column} IS NOT DISTINCT FROM NULL" if self.partial else f"{self.column} IS NULL"
         )
@@ -137,7 +144,7 @@ class Fill(BaseModel):
             if self.partial
             else f"({self.value}) IS NOT NULL"
         )
-        return self.unfilled if self.sure else f"{self.unfilled} AND {found}"
+        return self.unfilled if self.sure or self.computed else f"{self.unfilled} AND {found}"
 
 
 class Lock(BaseModel):

@@ -95,7 +95,8 @@ def _change_lines(change: Planned) -> Iterator[str]:
 def _step_lines(step: Step) -> Iterator[str]:
     lock = described_locks(step)
     block = f"transaction {step.transaction}" if step.transaction else "outside transactions"
-    batches = "; in batches, until no row is null" if step.fill else ""
+    until = "every row has its value" if step.fill and step.fill.computed else "no row is null"
+    batches = f"; in batches, until {until}" if step.fill else ""
     path = f"; search_path {step.search_path}" if step.search_path else ""
     yield f"  {step.id}  -- {lock}; {block}{batches}{path}"
     yield from _indented(step.sql)

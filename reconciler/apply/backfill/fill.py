@@ -202,9 +202,10 @@ def _assert_none_left(owner: Owner, spec: Fill) -> None:
         return
     left = sample[0]["n"]
     keys = ", ".join(r["key"].strip("()") if len(key) < 2 else r["key"] for r in sample)
+    what = "another" if spec.computed and spec.partial else "no"
     raise StatementFailed(
         f"{left} row{'s' if left > 1 else ''} of {spec.relation} "
-        f"still {'have' if left > 1 else 'has'} no {spec.column}",
+        f"still {'have' if left > 1 else 'has'} {what} {spec.column}",
         detail=f"{columns}: {keys}" + (", …" if left > len(sample) else ""),
         hint=_hint(spec),
     )
@@ -226,6 +227,8 @@ def stuck(spec: Fill) -> str:
     Before the column is NOT NULL these are rows without a value to get; afterwards (`sweep`), all
     null rows. A partial backfill fails only at rows that should have been filled.
     """
+    if spec.computed:
+        return spec.unfilled if spec.partial else f"({spec.unfilled} OR {spec.column} IS NULL)"
     if spec.partial:
         return spec.fillable
     if spec.sweep or spec.value is None:

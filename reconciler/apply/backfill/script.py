@@ -17,9 +17,9 @@ BLOCKS = (
 
 def script(spec: Fill) -> str:
     """Return a DO block with the effect of `fill`, without retries and throttling."""
-    refusal = text(
-        literal(f"rows of {spec.relation} have no {spec.column}, and no value was found for them")
-    )
+    missing = f"rows of {spec.relation} have no {spec.column}, and no value was found for them"
+    stale = f"rows of {spec.relation} hold another {spec.column} than their own"
+    refusal = text(literal(stale if spec.computed and spec.partial else missing))
     update = "" if spec.value is None else _loop(spec)
     tag = "$reconcile$"
     while tag in update:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue, SkipJsonSchema
@@ -88,12 +88,18 @@ class Backfill(Pacing):
     value: str = Field(
         description="SQL expression over the row; other columns are named `table.column`"
     )
-    keep_filled: bool = Field(
+    keep_filled: bool | Literal["always"] = Field(
         default=False,
         description="a trigger fills what applications leave null, "
-        "from before the backfill until this is taken away again",
+        "from before the backfill until this is taken away again; "
+        "`always` sets the value in every row that is written, as a stored generated column does, "
+        "without its rewrite of the table: every row then holds the value of its own other columns",
     )
 
+    # of a column that a trigger sets in every row: its type
+    computed: SkipJsonSchema[str] = Field(
+        default="", exclude=True, json_schema_extra={"derived": True}
+    )
     # whether the value is never null
     sure: SkipJsonSchema[bool] = Field(
         default=False, exclude=True, json_schema_extra={"derived": True}
@@ -154,12 +160,25 @@ def fill(
 ) -> Statement:
     """Fill the rows without a value in batches; without a backfill, assert no row lacks a value.
 
-    The run stops, with the keys of a few rows, if rows are left without a value. A `sweep` runs
-    after NOT NULL is in force for new rows. A `partial` one leaves the rows of a null value.
+    Of a column that a trigger sets in every row, fill the rows that hold another value. The run
+    stops, with the keys of a few rows, if rows are left without a value. A `sweep` runs after NOT
+    NULL is in force for new rows. A `partial` one leaves the rows of a null value.
     """
     relation, column = text(target.table), text(compose("{}", target.column))
     value = backfill.value if backfill is not None else None
+    filled = Fill(
+        relation=relation,
+        column=column,
+        value=value,
+        sweep=sweep,
+        sure=backfill.sure if backfill is not None else False,
+        partial=partial,
+        computed=backfill.computed if backfill is not None else "",
+        throttle=backfill.throttle() if backfill is not None else ThrottleSettings(),
+    )
     fillable = f"{column} IS NULL" + (f" AND ({value}) IS NOT NULL" if partial else "")
+    if filled.computed:
+        fillable = filled.unfilled
     update = f"UPDATE {relation} SET {column} = {value} WHERE {fillable}"
     assertion = f"SELECT count(*) AS rows_without_value FROM {relation} WHERE {column} IS NULL"
     return Statement(
@@ -167,15 +186,7 @@ def fill(
         lock="ACCESS SHARE" if value is None else "ROW EXCLUSIVE",
         relation=target.relation,
         transactional=False,
-        fill=Fill(
-            relation=relation,
-            column=column,
-            value=value,
-            sweep=sweep,
-            sure=backfill.sure if backfill is not None else False,
-            partial=partial,
-            throttle=backfill.throttle() if backfill is not None else ThrottleSettings(),
-        ),
+        fill=filled,
         undo=(),
         question=None if value is not None else _question_of_nulls(target),
     )

@@ -216,7 +216,7 @@ class ColumnDefinition(
     def collapse_shorthand(self, others: Mapping[Ref, Object]) -> tuple[Self, frozenset[Ref]]:
         found, declared = self, frozenset[Ref]()
         if self.fill_trigger is not None:
-            backfill = Backfill(value=self.fill_trigger.value, keep_filled=True)
+            backfill = self.fill_trigger.as_backfill()
             found = self.model_copy(update={"backfill": backfill})
         if isinstance(self.not_null, NotNull):
             not_null = self.not_null.without_default_name(self.target.name, self.ref.name)
@@ -264,7 +264,7 @@ class ColumnDefinition(
         # a key set here is declared: no fill trigger means that an existing one is dropped
         expanded |= {"primary_key": False, "unique": False, "fill_trigger": self.fill_trigger}
         if self.backfill is not None and self.backfill.keep_filled and not self.overrides:
-            expanded["fill_trigger"] = FillTrigger.of(self.target, self.backfill.value)
+            expanded["fill_trigger"] = FillTrigger.of(self.target, self.backfill)
         serial = self._short_form
         if self.primary_key or serial.serial_type is not None:
             expanded["not_null"] = self.not_null or True

@@ -1,7 +1,8 @@
 """Fill triggers: set a column where applications leave null, for `keep_filled` of a backfill.
 
-The trigger belongs to the column and is created before the first row is filled. Its value is
-evaluated with the privileges of the role that writes the row.
+With `keep_filled: always` the trigger sets the column in every row that is written. The trigger
+belongs to the column and is created before the first row is filled. Its value is evaluated with the
+privileges of the role that writes the row.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from typing import Self
 from psycopg import sql
 from pydantic import BaseModel, ConfigDict
 
+from reconciler.kinds.column.backfill_spec import Backfill
 from reconciler.kinds.column.target import Target
-from reconciler.model.reserved_names import FILL_TRIGGER_PREFIX
+from reconciler.model.reserved_names import FILL_TRIGGER_PREFIX, LAST_TRIGGER_PREFIX
 from reconciler.model.statement import Statement
 from reconciler.sql import compose, literal, name, raw, text
 
@@ -35,14 +37,24 @@ class FillTrigger(BaseModel):
     trigger: str
     function: str
 
+    @property
+    def always(self) -> bool:
+        """Whether the trigger sets the value in every row, after all triggers of users."""
+        return self.trigger.startswith(LAST_TRIGGER_PREFIX)
+
     @classmethod
-    def of(cls, target: Target, value: str) -> Self:
-        """Return a fill trigger for the value, under the default names."""
+    def of(cls, target: Target, backfill: Backfill) -> Self:
+        """Return the fill trigger of a backfill, under the default names."""
+        always = backfill.keep_filled == "always"
         return cls(
-            value=value,
-            trigger=_reserved_name(target.column),
+            value=backfill.value,
+            trigger=_reserved_name(target.column, before=LAST_TRIGGER_PREFIX if always else ""),
             function=_reserved_name(target.name, target.column),
         )
+
+    def as_backfill(self) -> Backfill:
+        """Return the backfill that declares the trigger."""
+        return Backfill(value=self.value, keep_filled="always" if self.always else True)
 
     @classmethod
     def read(cls, target: Target, trigger: str, function: str, source: str) -> Self:
@@ -71,12 +83,14 @@ class FillTrigger(BaseModel):
         )
 
     def _create_trigger(self, target: Target) -> Statement:
+        # True of every row, this names the column: PostgreSQL drops the trigger with the column.
+        always = "(NEW.{} IS NULL) IS NOT NULL"
         create = compose(
             "CREATE OR REPLACE TRIGGER {} BEFORE INSERT OR UPDATE ON {} "
-            "FOR EACH ROW WHEN (NEW.{} IS NULL) EXECUTE FUNCTION {}()",
+            "FOR EACH ROW WHEN ({}) EXECUTE FUNCTION {}()",
             self.trigger,
             target.table,
-            target.column,
+            compose(always if self.always else "NEW.{} IS NULL", target.column),
             self._function_name(target),
         )
         undo = text(compose("DROP TRIGGER {} ON {}", self.trigger, target.table))
@@ -90,28 +104,34 @@ class FillTrigger(BaseModel):
 
     def change_from(self, old: FillTrigger, target: Target, path: str) -> Iterator[Statement]:
         """Change `old`; create before drop if the names differ."""
-        if (self.trigger, self.function) != (old.trigger, old.function):
+        if self.function != old.function:
             yield from (*self.create(target, path), *old.drop(target, path))
             return
         function, own = self._create_function(target, path)
         undo = tuple(s.sql for s in old._create_function(target, path))
         yield function.model_copy(update={"undo": undo})
         yield own
-        if not old.value:  # disabled
+        if self.trigger != old.trigger:
+            yield self._create_trigger(target)
+            yield old._drop_trigger(target)
+        elif not old.value:  # disabled
             yield self._create_trigger(target).model_copy(update={"undo": ()})
 
     def drop(self, target: Target, path: str) -> Iterator[Statement]:
         """Drop trigger and function; the undo creates the function with the search_path."""
+        yield self._drop_trigger(target)
+        undo = tuple(s.sql for s in self._create_function(target, path))
+        yield Statement(sql=self._drop_function_sql(target), undo=undo)
+
+    def _drop_trigger(self, target: Target) -> Statement:
         trigger = self._create_trigger(target)
         assert trigger.undo is not None
-        yield Statement(
+        return Statement(
             sql=trigger.undo[0],
             lock="ACCESS EXCLUSIVE",
             relation=target.relation,
             undo=(trigger.sql,),
         )
-        undo = tuple(s.sql for s in self._create_function(target, path))
-        yield Statement(sql=self._drop_function_sql(target), undo=undo)
 
     def drop_function(self, target: Target) -> Statement:
         """Drop the function, after a drop of the table with the trigger."""
@@ -141,9 +161,9 @@ def own_function(function: sql.Composable, owner: str | None) -> Statement:
     return Statement(sql=text(give), undo=())
 
 
-def _reserved_name(*parts: str) -> str:
+def _reserved_name(*parts: str, before: str = "") -> str:
     """Return a reserved name of at most 63 bytes; a hash replaces the end of a longer name."""
-    whole = FILL_TRIGGER_PREFIX + "_".join(parts)
+    whole = before + FILL_TRIGGER_PREFIX + "_".join(parts)
     if len(whole.encode()) <= 63:
         return whole
     digest = sha256(whole.encode()).hexdigest()[:8]

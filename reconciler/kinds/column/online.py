@@ -9,6 +9,7 @@ from psycopg import sql
 
 from reconciler.kinds.column.backfill_spec import Backfill, fill
 from reconciler.kinds.column.definition import ColumnDefinition
+from reconciler.kinds.column.fill_trigger import FillTrigger
 from reconciler.kinds.column.identity import Identity
 from reconciler.kinds.column.inherited import alter_not_null
 from reconciler.kinds.column.narrowing import question_of_narrowing, question_of_using
@@ -20,7 +21,7 @@ from reconciler.kinds.column.type_change import collation_sql
 from reconciler.model.context import PlanningContext
 from reconciler.model.datatype import COLLATE_PREFIX
 from reconciler.model.reserved_names import SETTING_PREFIX, UNFILLED_COMMENT
-from reconciler.model.statement import Question, Statement, TypeConversion
+from reconciler.model.statement import Hazard, HazardKind, Question, Statement, TypeConversion
 from reconciler.sql import compose, literal, raw, text
 
 # -- backfills -------------------------------------------------------------------------------------
@@ -31,7 +32,9 @@ def declared_backfill(column: ColumnDefinition, context: PlanningContext) -> Bac
     declared = context.declared.get(column.ref)
     backfill = declared.backfill if isinstance(declared, ColumnDefinition) else None
     if backfill is None and column.fill_trigger is not None:
-        return Backfill(value=column.fill_trigger.value)
+        backfill = column.fill_trigger.as_backfill()
+    if backfill is not None and backfill.keep_filled == "always":
+        return backfill.model_copy(update={"computed": column.type})
     return backfill
 
 
@@ -72,7 +75,7 @@ def add_backfilled(
     if not_null is not None:
         yield from not_null.add(target, backfill, context.server)
     else:
-        yield fill(target, backfill)
+        yield fill(target, backfill, partial=bool(backfill.computed))
     if is_marked:
         yield target.comment_on(column.comment)
 
@@ -96,7 +99,8 @@ def _add_filled(
 def continue_backfill(column: ColumnDefinition, context: PlanningContext) -> Iterable[Statement]:
     """Finish the backfill of an interrupted run and remove the mark."""
     default = Backfill(value=column.default or "NULL", sure=True)
-    yield fill(column.target, declared_backfill(column, context) or default)
+    backfill = declared_backfill(column, context) or default
+    yield fill(column.target, backfill, partial=bool(backfill.computed and not column.not_null))
     yield column.target.comment_on(column.comment)
 
 
@@ -150,23 +154,44 @@ def fill_and_forbid_nulls(
 ) -> Iterable[Statement]:
     """Change the fill trigger, fill existing rows, and alter NOT NULL."""
     target, trigger, old_trigger = new.target, new.fill_trigger, old.fill_trigger
-    path = context.search_path_of(new.ref)
+    path, backfill = context.search_path_of(new.ref), declared_backfill(new, context)
     if trigger is not None and trigger != old_trigger:
-        yield from (
-            trigger.change_from(old_trigger, target, path)
-            if old_trigger
-            else trigger.create(target, path)
-        )
-    backfill = declared_backfill(new, context)
+        yield from _change_fill_trigger(trigger, old_trigger, target, path)
+        if trigger.always:
+            yield from _compute_anew(new, old, backfill)
     not_null = list(alter_not_null(new, old, backfill, context))
     if new.ref in context.unfinished:  # the same plan finishes the interrupted backfill before
         not_null = [s.model_copy(update={"question": None}) for s in not_null]
     is_filled = bool(new.not_null) or any(s.fill for s in not_null)
-    if trigger is not None and old_trigger is None and not is_filled:
+    if trigger is not None and old_trigger is None and not (is_filled or trigger.always):
         yield fill(target, backfill)
     yield from not_null
     if old_trigger is not None and trigger is None:
         yield from old_trigger.drop(target, path)
+
+
+def _change_fill_trigger(
+    trigger: FillTrigger, old: FillTrigger | None, target: Target, path: str
+) -> Iterable[Statement]:
+    return trigger.create(target, path) if old is None else trigger.change_from(old, target, path)
+
+
+def _compute_anew(
+    new: ColumnDefinition, old: ColumnDefinition, backfill: Backfill | None
+) -> Iterable[Statement]:
+    """Fill the rows of an existing column that hold another value than the trigger sets.
+
+    A comment marks an unfinished backfill for the next run.
+    """
+    target, before = new.target, old.fill_trigger
+    filled = fill(target, backfill, partial=new.full_not_null is None)
+    if before is None or not before.always:
+        lost = f"values of {new.ref} that differ from those of the backfill are replaced"
+        hazard = Hazard(hazard=HazardKind.DATA_LOSS, reason=lost)
+        filled = filled.model_copy(update={"hazards": (hazard,)})
+    yield target.comment_on(UNFILLED_COMMENT + (old.comment or ""))
+    yield filled
+    yield target.comment_on(old.comment)
 
 
 # -- changes of type -------------------------------------------------------------------------------
