@@ -249,3 +249,13 @@ tables: {{w: {{columns: {{{types}, other: {{type: int, using: other::int}}}}}}}}
     assert "for which `using` fails was not asked: it would run your code" in unasked
     database.run("DELETE FROM public.w WHERE id = 2")
     apply(plan, job)
+
+
+def test_a_key_that_contains_a_key_is_not_asked_about(database: Database, tmp_path: Path) -> None:
+    """Rows that agree in more columns than those of a key do not exist, however many rows do."""
+    database.run(
+        "CREATE TABLE t (id int PRIMARY KEY, code int);"
+        "INSERT INTO t SELECT g, g FROM generate_series(1, 60000) AS g; ANALYZE t"
+    )
+    declared = "tables: {t: {constraints: {more: {unique: [code, id]}}}}"
+    assert answers(pipeline.plan_changes(job_of(database, declared, tmp_path))) == []

@@ -11,7 +11,7 @@ from reconciler.kinds.constraint.definition import ConstraintDefinition
 from reconciler.model.object import PlanningContext
 from reconciler.model.ref import Ref, split_name
 from reconciler.model.statement import Question, Statement
-from reconciler.sql import compose, joined, name, raw, split_commas, text
+from reconciler.sql import compose, joined, literal, name, raw, split_commas, text
 
 _REFERENCED = re.compile(r"(.+?)\((.+)\)\Z", re.DOTALL)
 
@@ -57,7 +57,7 @@ def _about_key(key: ConstraintDefinition) -> Question:
         _record("asked", columns),
     )
     if not key.nulls_not_distinct:
-        another = compose("NOT ({}) AND {}", null, another)
+        another = compose("{} AND NOT ({}) AND {}", _no_key_within(key), null, another)
     meaning = "have no value in the key, or another row's" if is_primary else "have another's value"
     return Question(
         relation=text(key.table),
@@ -65,6 +65,20 @@ def _about_key(key: ConstraintDefinition) -> Question:
         columns=columns,
         condition=text(compose("{} OR ({})", null, another) if is_primary else another),
         meaning=f"rows of {key.stands_on} {meaning}",
+    )
+
+
+def _no_key_within(key: ConstraintDefinition) -> sql.Composable:
+    """Return SQL false if the table has a key of some of the columns: then no two rows agree."""
+    return compose(
+        "NOT EXISTS (SELECT FROM pg_catalog.pg_constraint AS k "
+        "JOIN pg_catalog.pg_index AS i ON i.indexrelid = k.conindid AND NOT i.indisexclusion "
+        "WHERE k.conrelid = {}::pg_catalog.regclass AND k.contype IN ('p', 'u') "
+        "AND NOT k.condeferrable AND k.conkey OPERATOR(pg_catalog.<@) ARRAY("
+        "SELECT a.attnum FROM pg_catalog.pg_attribute AS a "
+        "WHERE a.attrelid = k.conrelid AND a.attname IN ({})))",
+        literal(text(key.table)),
+        joined(literal(c) for c in key.key_columns),
     )
 
 
