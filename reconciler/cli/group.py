@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import sys
 from collections.abc import Sequence
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from reconciler.recall.remembered import Question
 
 DONE, ERROR, DIFFERENT = 0, 1, 2  # exit statuses
+# A big database is millions of objects without cycles, among which the collector looks in vain.
+GARBAGE_COLLECTION = (100_000, 50, 1000)
 _COMMANDS, _EMBEDDED = "reconciler.cli.commands", "reconciler.cli.embedded"
 COMMANDS = {  # name: the module, which is slow to import, and the command's line in --help
     "apply": (_COMMANDS, "Change the database to the declared state, or run a saved plan."),
@@ -58,6 +61,7 @@ class _Group(click.Group):
 
     def main(self, *args: Any, **extra: Any) -> Any:
         extra["standalone_mode"] = False
+        gc.set_threshold(*GARBAGE_COLLECTION)
         prepare_streams()
         try:
             with stopped_by_signals():
