@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from string import Formatter
 from typing import LiteralString, cast
 
 from psycopg import sql
@@ -75,25 +77,44 @@ def literal(value: str | int | float | bool | None) -> sql.Composable:
     return sql.Literal(value)
 
 
-def joined(parts: Iterable[Part], by: LiteralString = ", ") -> sql.Composed:
+def joined(parts: Iterable[Part], by: LiteralString = ", ") -> sql.SQL:
     """Join SQL; strings are names."""
-    return sql.SQL(by).join([p if isinstance(p, sql.Composable) else name(p) for p in parts])
+    return sql.SQL(cast("LiteralString", by.join(map(_rendered, parts))))
 
 
-def parameters(values: Mapping[str, str]) -> sql.Composed:
+def parameters(values: Mapping[str, str]) -> sql.SQL:
     """Compose storage parameters for SET and WITH."""
     return joined(compose("{} = {}", k, literal(v)) for k, v in values.items())
 
 
-def compose(template: LiteralString, *args: Part, **kwargs: Part) -> sql.Composed:
-    """Compose a template with `{}` placeholders; strings are names."""
+def compose(template: LiteralString, *args: Part, **kwargs: Part) -> sql.SQL:
+    """Compose a template with `{}` placeholders; strings are names.
 
-    def composable(part: Part) -> sql.Composable:
-        return name(part) if isinstance(part, str) else part
+    The result is rendered at once, and not a tree as `sql.SQL.format` makes it: plans of large
+    databases compose it into further SQL several times.
+    """
+    rendered = list[str]()
+    for before, field in _placeholders(template):
+        rendered.append(before)
+        if field is not None:
+            part = kwargs[field] if isinstance(field, str) else args[field]
+            rendered.append(_rendered(part))
+    return sql.SQL(cast("LiteralString", "".join(rendered)))
 
-    return sql.SQL(template).format(
-        *map(composable, args), **{k: composable(v) for k, v in kwargs.items()}
-    )
+
+@cache
+def _placeholders(template: str) -> Sequence[tuple[str, str | int | None]]:
+    """Split a template into texts, each with the name or number of the placeholder after it."""
+    found, counted = list[tuple[str, str | int | None]](), 0
+    for before, field, _, _ in Formatter().parse(template):
+        number = counted if field == "" else int(field) if field and field.isdigit() else None
+        counted += field == ""
+        found.append((before, field if number is None else number))
+    return found
+
+
+def _rendered(part: Part) -> str:
+    return text(name(part) if isinstance(part, str) else part)
 
 
 def text(part: sql.Composable) -> str:
