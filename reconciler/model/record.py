@@ -7,19 +7,18 @@ from functools import cache
 from typing import Any, ClassVar, Self
 
 from psycopg import sql
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
+from reconciler.model.frozen import Frozen
 from reconciler.model.ref import Ref
 from reconciler.sql import compose, name, raw
 
 ATTACHED = frozenset({"comment", "owner", "grants"})  # fields set by statements after CREATE
 
 
-class Record(BaseModel):
+class Record(Frozen):
     """The fields of an object; `==` compares all fields, the ref included."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     kind: ClassVar[str]
     relation: ClassVar[bool] = False  # the name is in pg_class, with tables, indexes and sequences

@@ -10,6 +10,8 @@ from typing import Literal
 from psycopg import sql
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
+from reconciler.model.frozen import Frozen
+
 
 class HazardKind(StrEnum):
     """A kind of harm done by a successful statement; the values are the names for `--allow`."""
@@ -188,7 +190,7 @@ class Question(BaseModel):
     more: tuple[Question, ...] = ()
 
 
-class Statement(BaseModel):
+class Statement(Frozen):
     """A SQL command, with all facts needed by later stages.
 
     No stage parses `sql`. Every property that a stage needs has a field:
@@ -222,8 +224,6 @@ class Statement(BaseModel):
     rewrite             the rewrite of the table, if it can be combined with others
     also                further objects that the statement changes: kind and identity
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     sql: str
     lock: str = ""
