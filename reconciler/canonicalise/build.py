@@ -21,9 +21,9 @@ from reconciler.model.ref import Ref
 from reconciler.model.state import State
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
-from reconciler.server.connection import Connection, rows, run_sql
-from reconciler.server.door import run_statement
-from reconciler.sql import compose, joined, literal, text
+from reconciler.server.connection import Connection, rows
+from reconciler.server.door import run_at_once, run_statement
+from reconciler.sql import compose, literal, text
 
 SCHEMAS = """
     SELECT nspname::text AS name FROM pg_namespace
@@ -57,7 +57,7 @@ def sql_rule(error: StatementFailed) -> str:
 
 def scratch_context(context: PlanningContext, server: Server) -> PlanningContext:
     """Return the context on a scratch server, without the target's unfinished work."""
-    return replace(context, server=server, initial={}, leftovers={}, unfinished={})
+    return replace(context, server=server, building=True, initial={}, leftovers={}, unfinished={})
 
 
 @dataclass(frozen=True)
@@ -221,12 +221,13 @@ class Build:
     def _each(self, refs: Iterable[Ref], statements: MakeStatements) -> Failures:
         """Run the statements of each object; return the refused, after undoing the statements.
 
-        A batch in one transaction is quicker; a refused batch is repeated object by object.
+        A batch is sent at once, and runs in one transaction; a refused batch is repeated object by
+        object, and each of its statements may pass the door.
         """
         failed: Failures = {}
         for batch in batched(refs):
             try:
-                self._run_in_transaction(batch, statements)
+                run_at_once(self.connection, self._commands(batch, statements))
             except StatementFailed:
                 failed |= self._each_alone(batch, statements)
         return failed
@@ -235,24 +236,25 @@ class Build:
         failed: Failures = {}
         for ref in refs:
             try:
-                self._run_in_transaction([ref], statements)
+                with self.connection.transaction():
+                    self._run([ref], statements)
             except StatementFailed as e:
                 failed[ref] = e
         return failed
 
-    def _run_in_transaction(self, refs: Iterable[Ref], statements: MakeStatements) -> None:
-        with self.connection.transaction():
-            self._run(refs, statements)
-
     def _run(self, refs: Iterable[Ref], statements: MakeStatements) -> None:
+        for command in self._commands(refs, statements):
+            run_statement(self.connection, command)
+
+    def _commands(self, refs: Iterable[Ref], statements: MakeStatements) -> Iterator[str]:
+        """Yield the statements of objects, and before them what sets their parameters."""
         current = None
         for ref in refs:
             settings = self._search_path(ref), self._check_bodies_setting(ref)
             if settings != current:
-                self._set(*settings)
+                yield _assignment(*settings)
                 current = settings
-            for statement in statements(ref):
-                run_statement(self.connection, unfilled(statement.sql))
+            yield from (unfilled(s.sql) for s in statements(ref))
 
     def _search_path(self, ref: Ref) -> tuple[str, ...]:
         refs = (ref, *(p.ref for p in self.state.parts(ref)))
@@ -262,10 +264,18 @@ class Build:
     def _check_bodies_setting(self, ref: Ref) -> str:
         return "on" if ref in self.paths and ref not in self._unchecked else "off"
 
-    def _set(self, schemas: tuple[str, ...], check_bodies: str) -> None:
-        path = joined(map(literal, schemas))
-        run_sql(self.connection, text(compose("SET LOCAL search_path TO {}", path)))
-        run_sql(self.connection, f"SET LOCAL check_function_bodies TO {check_bodies}")
+
+def _assignment(schemas: Iterable[str], check_bodies: str) -> str:
+    """Compose the statement that sets search_path and check_function_bodies in a transaction."""
+    path = ", ".join('"' + schema.replace('"', '""') + '"' for schema in schemas)
+    return text(
+        compose(
+            "SELECT pg_catalog.set_config('search_path', {}, true),"
+            " pg_catalog.set_config('check_function_bodies', {}, true)",
+            literal(path),
+            literal(check_bodies),
+        )
+    )
 
 
 def batched(refs: Iterable[Ref]) -> Iterator[Sequence[Ref]]:

@@ -22,6 +22,7 @@ class PlanningContext:
     """Facts for planning, read in the snapshot of the live state.
 
     server, user                  the target, and the role that will own new objects
+    building                      the statements are run on scratch at once: they need no undo
     tablespaces                   of the server, and that of the database
     sizes                         of relations
     owners                        of relations that belong to another role than `user`
@@ -58,6 +59,7 @@ class PlanningContext:
 
     server: Server
     user: str = "postgres"
+    building: bool = False
     tablespaces: Tablespaces = field(default_factory=Tablespaces)
     sizes: Mapping[Ref, Size] = field(default_factory=dict[Ref, Size])
     owners: Mapping[Ref, str] = field(default_factory=dict[Ref, str])

@@ -187,6 +187,8 @@ class Object(Record):
     ) -> list[Statement]:
         """Complete a definition by owner, comment, privileges and the undo."""
         attached = (s for o in (self, *parts) for s in o.attach(None, context))
+        if context.building:
+            return [*definition, *attached]
         return [
             *undoable(definition, lambda: self._dropped(parts, context, online=False)),
             *undoable(attached, tuple),

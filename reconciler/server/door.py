@@ -13,10 +13,11 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from typing import LiteralString, cast
 from weakref import WeakKeyDictionary
 
 from reconciler.errors import StatementFailed
-from reconciler.server.connection import Connection, rows, run_sql
+from reconciler.server.connection import Connection, rows, run_sql, translated
 from reconciler.sql import compose, joined, literal, text
 
 INSUFFICIENT_PRIVILEGE = "42501"
@@ -256,6 +257,16 @@ def run_statement(connection: Connection, statement: str) -> None:
         if error.sqlstate not in (INSUFFICIENT_PRIVILEGE, INVALID_DEFINITION):
             raise
         _run_as_superuser(connection, statement, analysed=analysed, refusal=error)
+
+
+def run_at_once(connection: Connection, statements: Iterable[str]) -> None:
+    """Send commands together, as one transaction without the door; raises StatementFailed.
+
+    Each is a command of its own in the extended protocol.
+    """
+    with translated(), connection.transaction(), connection.pipeline():
+        for statement in statements:
+            connection.execute(cast("LiteralString", statement), binary=True)
 
 
 def _run_as_superuser(
