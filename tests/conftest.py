@@ -138,11 +138,15 @@ def label_provider(server: Kept) -> Path | None:
     return made.rename(data_folder() / f"labels-{server.folder.name}.so")
 
 
+def has_labels(major: int) -> bool:
+    """Tell whether a server loads the provider of security labels."""
+    # others than the embedded ones have the tools of the embedded one
+    return major in MAJORS and label_provider(_server(major)) is not None
+
+
 def need_labels(major: int) -> None:
     """Skip the test where no provider of security labels can be loaded."""
-    if (
-        major not in MAJORS or label_provider(_server(major)) is None
-    ):  # others have the tools of the embedded one
+    if not has_labels(major):
         pytest.skip(
             "needs a C compiler and the server's header files: no provider of security labels "
             "comes with PostgreSQL"

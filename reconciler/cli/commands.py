@@ -51,9 +51,10 @@ from reconciler.cli.output import (
 )
 from reconciler.cli.saved import SavedPlan, read_plan
 from reconciler.declare.json_schema import json_schema
+from reconciler.declare.reference import OVERVIEW, explanation, write_pages
 from reconciler.demo import play
 from reconciler.errors import PlanRefused, SettingsError
-from reconciler.escape import json_document
+from reconciler.escape import document, json_document
 from reconciler.journal.ownership import Place
 from reconciler.model.reserved_names import JOURNAL
 from reconciler.model.state import Scope
@@ -346,6 +347,26 @@ def schema(document: str) -> None:
     Editors complete and check YAML files by the schema.
     """
     print_document(json_document(json_schema() if document == "declaration" else plan_schema()))
+
+
+@main.command()
+@click.argument("topic", metavar="[KIND[.KEY]]", required=False)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder to write all pages of the reference to, a page for each kind.",
+)
+def explain(topic: str | None, out: Path | None) -> None:
+    """Explain the language of the YAML files: a kind of object, or one of its keys.
+
+    For example `reconcile explain constraint` or `reconcile explain constraint.on_delete`. Without
+    KIND, the overview with the list of kinds is shown.
+    """
+    if out is not None:
+        for file in write_pages(out):
+            print_line(str(file))
+    else:
+        print_document(document(explanation(topic or OVERVIEW).splitlines()))
 
 
 @main.command()

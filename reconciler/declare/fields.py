@@ -68,8 +68,8 @@ def help_on(model: type[BaseModel], path: Iterable[str]) -> str:
         if key not in fields:
             break
         found = f"{key}: {fields[key].description}" if fields[key].description else ""
-        members = _union_members(fields[key].annotation)
-        inner = next((m for m in members if _is_model(m)), None)
+        members = union_members(fields[key].annotation)
+        inner = next((m for m in members if is_model(m)), None)
         fields = fields_of(inner) if inner else {}
     return found
 
@@ -83,7 +83,7 @@ def files_of(model: type[BaseModel]) -> Mapping[str, str]:
     return {
         f"{key}_file": key
         for key in fields
-        if key in sql_keys and str in _union_members(fields[key].annotation)
+        if key in sql_keys and str in union_members(fields[key].annotation)
     }
 
 
@@ -138,7 +138,7 @@ def convert(node: Node, annotation: object, key: str, reading: Reading) -> objec
 
     A single item is accepted for a list, and a number or a boolean for text.
     """
-    members = _union_members(annotation)
+    members = union_members(annotation)
     if isinstance(node, Scalar):
         return _convert_scalar(node, members, key, reading)
     if isinstance(node, Items):
@@ -152,7 +152,7 @@ def _convert_scalar(
 ) -> object:
     if node.value is None or type(node.value) in members:
         return node.value
-    if str in members or any(_is_model(m) for m in members):
+    if str in members or any(is_model(m) for m in members):
         return node.source
     list_type = next((m for m in members if get_origin(m) is tuple), None)
     if list_type is None:
@@ -170,21 +170,33 @@ def _convert_mapping(
                 k: convert(e.node, value_type, f"{key}.{k}", reading)
                 for k, e in node.entries.items()
             }
-        if _is_model(member):
+        if is_model(member):
             values = read_fields(node, member, key, reading)
             return {k: v.value for k, v in values.items()}
     return plain(node)
 
 
-def _is_model(member: object) -> TypeGuard[type[BaseModel]]:
+def is_model(member: object) -> TypeGuard[type[BaseModel]]:
+    """Tell whether a type is a pydantic model."""
     return isinstance(member, type) and issubclass(member, BaseModel)
 
 
-def _union_members(annotation: object) -> tuple[object, ...]:
+def models_in(annotation: object) -> tuple[type[BaseModel], ...]:
+    """List the models in a type, those of a mapping's values and of a list's items too."""
+    found: list[type[BaseModel]] = []
+    for member in union_members(annotation):
+        if is_model(member):
+            found.append(member)
+        elif get_origin(member) in (dict, tuple):
+            found += [m for inner in get_args(member) for m in models_in(inner)]
+    return tuple(found)
+
+
+def union_members(annotation: object) -> tuple[object, ...]:
     """List the types of a union without Annotated; another type is the only member."""
     origin = get_origin(annotation)
     if origin is Annotated:
-        return _union_members(get_args(annotation)[0])
+        return union_members(get_args(annotation)[0])
     if origin in (Union, UnionType):
-        return tuple(m for member in get_args(annotation) for m in _union_members(member))
+        return tuple(m for member in get_args(annotation) for m in union_members(member))
     return (annotation,)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -18,6 +18,7 @@ from reconciler.model.privileges import (
     after_owner_change,
     all_privileges,
     grantors,
+    in_short,
     privilege_fragments,
 )
 from reconciler.model.statement import Statement
@@ -73,8 +74,13 @@ class GrantsOf:
         if grants is None:
             return obj
         owner = owner_of(obj)
-        kept = {r: tuple(p) for r, p in grants.items() if p or r == owner}
+        kept = {r: self._in_short(obj, p) for r, p in grants.items() if p or r == owner}
         return obj.model_copy(update={"grants": kept or self._nothing(obj)})
+
+    def _in_short(self, obj: Object, privileges: Sequence[str]) -> tuple[str, ...]:
+        if not isinstance(obj, Granted):
+            return tuple(privileges)
+        return in_short(privileges, all_privileges(obj.grant_class, self.context.server))
 
     def _of_undeclared(self, obj: Grantable) -> Grants | None:
         """Return None to keep the privileges of the object."""

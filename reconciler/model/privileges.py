@@ -42,6 +42,16 @@ def all_privileges(grant_class: str, server: Server) -> tuple[str, ...]:
     return (*privileges, "maintain") if has_maintain else privileges
 
 
+def in_short(privileges: Sequence[str], everything: Sequence[str]) -> tuple[str, ...]:
+    """Return the privileges as the catalog queries print them: `all` in place of every one."""
+    found = [*privileges]
+    for option in ("", OPTION):
+        every = [p + option for p in everything]
+        if {*every} <= {*found}:
+            found = [ALL + option, *(p for p in found if p not in every)]
+    return tuple(found)
+
+
 def grantors(grants: Grants) -> set[str]:
     """Return the grantors except the owner."""
     return {p.partition(BY)[2] for privileges in grants.values() for p in privileges if BY in p}

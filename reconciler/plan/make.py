@@ -11,7 +11,7 @@ from reconciler.diff.inherited import context_of_reparenting, with_inherited
 from reconciler.diff.renames import Renaming, refs_after
 from reconciler.introspect.notices import unfinished_notices
 from reconciler.model.declared import without_defaults_of_files
-from reconciler.model.object import PlanningContext
+from reconciler.model.object import PlanningContext, reserved_constraint_names
 from reconciler.model.ref import Ref
 from reconciler.model.row_identity import tables_without_identity
 from reconciler.model.state import State
@@ -107,7 +107,7 @@ def make_plan(comparison: Comparison, info: PlanInfo) -> Plan:
             *info.notes,
             *shortfalls(changes, desired),
             *evaluated_code(changes, steps, desired, comparison.context.user),
-            *_unfinished(operations),
+            *_unfinished(operations, comparison),
         ),
         unproven=_unproven(steps, comparison, info),
         fingerprint=_fingerprint(operations, comparison),
@@ -173,10 +173,17 @@ def _planned_leftovers(operations: Operations, live: State) -> Iterator[Planned]
             yield Planned(action="drop", kind=ref.kind, identity=ref.identity)
 
 
-def _unfinished(operations: Operations) -> Sequence[str]:
-    """Return notices of leftovers neither reused nor dropped by the plan."""
+def _unfinished(operations: Operations, comparison: Comparison) -> Sequence[str]:
+    """Return notices of leftovers neither reused nor dropped by the plan, nor declared.
+
+    A NOT NULL that has not been validated may be a leftover, or belong to a declared column.
+    """
     handled = operations.reused | {o.ref for o in operations.actions}
-    return unfinished_notices(operations.context.leftovers.keys() - handled)
+    states = (comparison.desired, comparison.target_state)  # the first lacks what cannot differ
+    found = (s[r] for r in comparison.declared for s in states if s is not None and r in s)
+    declared = {(o.ref.on, name) for o in found for name in reserved_constraint_names(o)}
+    leftovers = operations.context.leftovers.keys() - handled
+    return unfinished_notices(r for r in leftovers if (r.on, r.name) not in declared)
 
 
 def _unproven(steps: Sequence[Step], comparison: Comparison, info: PlanInfo) -> tuple[str, ...]:

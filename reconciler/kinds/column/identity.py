@@ -26,7 +26,9 @@ _NEXTVAL = re.compile(r"nextval\('((?:[^']|'')+)'::regclass\)\Z")
 class Identity(SequenceOptions):
     """An identity column's sequence; short form `generated` without further attributes."""
 
-    generated: Literal["always", "by default"] = "always"
+    generated: Literal["always", "by default"] = Field(
+        default="always", description="by default: an INSERT may give a number of its own"
+    )
     sequence: str | None = Field(
         default=None, description="its name, where it is not table_column_seq"
     )

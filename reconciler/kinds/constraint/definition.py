@@ -68,12 +68,21 @@ class ConstraintDefinition(References, PartitionedObject):
     period: bool = Field(
         default=False, description="the last column of the foreign key is a period (PostgreSQL 18)"
     )
-    on_delete: Action = "no action"
+    on_delete: Action = Field(
+        default="no action",
+        description="what happens to a row when the row that it names is deleted",
+    )
     on_delete_columns: tuple[str, ...] = Field(
         default=(), description="only these are set null or default (PostgreSQL 15)"
     )
-    on_update: Action = "no action"
-    match: Literal["simple", "full"] = "simple"
+    on_update: Action = Field(
+        default="no action",
+        description="what happens to a row when the key of the row that it names changes",
+    )
+    match: Literal["simple", "full"] = Field(
+        default="simple",
+        description="full: either all columns of the foreign key are null or none",
+    )
     deferrable: Literal["immediate", "deferred"] | None = Field(
         default=None, description="checked at the end of the transaction: initially …"
     )

@@ -40,7 +40,7 @@ class IndexDefinition(FollowsTypeChange, PartitionedObject):
         description="the keys in order: columns or (expressions), with DESC, NULLS …, opclass",
     )
     method: str = Field(default="btree", description="the access method")
-    unique: bool = False
+    unique: bool = Field(default=False, description="no two rows have equal keys")
     nulls_not_distinct: bool = Field(
         default=False, description="nulls count as equal (PostgreSQL 15)"
     )

@@ -1,0 +1,228 @@
+"""Write the reference of the language, a page for each kind, from the models and the examples."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from reconciler.declare.examples import (
+    CHECK,
+    FOLDER,
+    TOPICS,
+    Example,
+    Path_,
+    examples,
+    examples_by_key,
+)
+from reconciler.declare.fields import fields_of, files_of, models_in, union_members
+from reconciler.declare.layout import sections_of, short_forms
+from reconciler.errors import SettingsError
+from reconciler.kinds import KINDS
+from reconciler.model.object import Object
+from reconciler.model.owned import Granted, Owned
+from reconciler.model.record import Record
+
+OVERVIEW = "README"
+COMMON = {k for base in (Record, Owned, Granted) for k in fields_of(base)}
+_URL = re.compile(r"https://\S+")
+_VALUES = {bool: "`true` or `false`", int: "a number", float: "a number", str: "text"}
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key of the language: the path below an entry, with NAME for a name chosen by the user."""
+
+    path: Path_
+    help: str
+    accepts: str
+    example: str
+
+    @property
+    def name(self) -> str:
+        """Return the path as people write it in a sentence."""
+        return ".".join(self.path)
+
+
+def keys_of(topic: str) -> tuple[Key, ...]:
+    """Return all keys of a kind or of checks, those inside other keys after them."""
+    return tuple(_keys(topic, TOPICS[topic], (), ()))
+
+
+def _keys(topic: str, model: type[BaseModel], above: Path_, shown: Path_) -> Iterator[Key]:
+    for key, field in fields_of(model).items():
+        if above or not _is_refused(model, key):
+            path, name = (*above, key), (*shown, key)
+            accepts = _accepted(field, is_sql=_is_sql(model, key))
+            yield Key(name, field.description or "", accepts, _use(topic, path))
+            for inner in models_in(field.annotation):
+                named = (*name, "NAME") if _holds_names(field) else name
+                yield from _keys(topic, inner, path, named)
+
+
+def _is_refused(model: type[BaseModel], key: str) -> bool:
+    """Tell whether a key of every kind is always refused for this one."""
+    if not issubclass(model, Object):
+        return False
+    return (key == "comment" and not model.commentable) or (
+        key == "renamed_from" and not model.renamable
+    )
+
+
+def _is_sql(model: type[BaseModel], key: str) -> bool:
+    return key in files_of(model).values()
+
+
+def _holds_names(field: FieldInfo) -> bool:
+    return any(get_origin(m) is dict for m in union_members(field.annotation))
+
+
+def _use(topic: str, path: Path_) -> str:
+    """Return the use of a key in an example: of the topic itself, or of another if all have it."""
+    found = examples_by_key(topic).get(path)
+    if found is None and path[0] in COMMON:
+        others = (examples_by_key(t).get(path) for t in TOPICS)
+        found = next((o for o in others if o is not None), None)
+    return found or ""
+
+
+def _accepted(field: FieldInfo, *, is_sql: bool) -> str:
+    members = (m for m in union_members(field.annotation) if m is not NoneType)
+    return " or ".join(dict.fromkeys(_value(m, is_sql=is_sql) for m in members))
+
+
+def _value(member: object, *, is_sql: bool) -> str:
+    origin, args = get_origin(member), get_args(member)
+    if origin is Literal:
+        return _alternatives(args)
+    if origin is tuple:
+        inner = [m for m in union_members(args[0]) if get_origin(m) is Literal]
+        return f"a list of {_alternatives(get_args(inner[0]))}" if inner else "a list"
+    if member is str and is_sql:
+        return "SQL"
+    return _VALUES[member] if isinstance(member, type) and member in _VALUES else "a mapping"
+
+
+def _alternatives(words: Iterable[Any]) -> str:
+    *most, last = (f"`{w}`" for w in words)
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+# -- pages -----------------------------------------------------------------------------------------
+
+
+def pages() -> Mapping[str, str]:
+    """Return all pages of the reference by file name."""
+    overview = (FOLDER / "overview.md").read_text(encoding="utf-8")
+    listed = "\n".join(f"- [{_title(t)}]({t}.md): {_summary(t)}" for t in sorted(TOPICS))
+    return {f"{OVERVIEW}.md": overview.replace("{kinds}", listed)} | {
+        f"{topic}.md": page(topic) for topic in TOPICS
+    }
+
+
+def write_pages(folder: Path) -> list[Path]:
+    """Write all pages into a folder, and return their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = pages()
+    for name, text in written.items():
+        (folder / name).write_text(text, encoding="utf-8", newline="")
+    return [folder / name for name in sorted(written)]
+
+
+def explanation(topic: str) -> str:
+    """Return what the reference says of a kind, `table`, or of a key, `table.options`."""
+    if topic == OVERVIEW:
+        return pages()[f"{OVERVIEW}.md"]
+    name, _, key = topic.partition(".")
+    kind = _known(name.replace(" ", "_"), _topics_by_name(), "kind or section")
+    if not key:
+        return page(kind)
+    keys = {k.name: k for k in keys_of(kind)}
+    return "\n".join(_key_lines(keys[_known(key, {k: k for k in keys}, f"key of {kind}")])) + "\n"
+
+
+def _topics_by_name() -> dict[str, str]:
+    sections = {k.section: k.kind for k in KINDS.values()}
+    return {**sections, "checks": CHECK, **{t: t for t in TOPICS}}
+
+
+def _known(name: str, known: Mapping[str, str], what: str) -> str:
+    if name in known:
+        return known[name]
+    nearest = get_close_matches(name, known, 1)
+    hint = f"did you mean {nearest[0]}?" if nearest else f"known: {', '.join(sorted(known))}"
+    raise SettingsError(f"{name} is no {what}; {hint}")
+
+
+def page(topic: str) -> str:
+    """Return the page of a kind, or of checks."""
+    keys = keys_of(topic)
+    common = [k for k in keys if topic != CHECK and k.path[0] in COMMON]
+    own = [k for k in keys if k not in common]
+    lines = [f"# {_title(topic)}", "", *_introduction(topic), ""]
+    lines += [line for example in examples(topic) for line in _example_lines(example)]
+    lines += ["## Keys", ""]
+    lines += [line for key in own for line in _key_lines(key)]
+    lines += [*_file_lines(topic)]
+    if common:
+        names = ", ".join(f"`{k.name}`" for k in common)
+        lines += ["", f"As of other kinds ([common keys]({OVERVIEW}.md#common-keys)): {names}."]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _title(topic: str) -> str:
+    return topic.replace("_", " ")
+
+
+def _summary(topic: str) -> str:
+    return (inspect.getdoc(TOPICS[topic]) or "").partition("\n")[0]
+
+
+def _introduction(topic: str) -> Iterator[str]:
+    yield inspect.getdoc(TOPICS[topic]) or ""
+    yield ""
+    if topic == CHECK:
+        yield "Section `checks`, at the top of a file; `all` lists several of them in one check."
+        return
+    kind = KINDS[topic]
+    parents = ", ".join(f"`{KINDS[p].section}`" for p in kind.parent_kinds)
+    yield f"Section `{kind.section}`, {f'under {parents}' if parents else 'at the top of a file'}."
+    yield from (f"{f.capitalize()} instead of a mapping is `{k}`." for f, k in _forms(kind))
+    if inner := sections_of(KINDS, topic):
+        listed = ", ".join(f"[`{s}`]({k.kind}.md)" for s, k in inner.items())
+        yield f"Under an entry: {listed}."
+    module = inspect.getmodule(kind)
+    if found := _URL.search((module.__doc__ or "") if module else ""):
+        yield f"PostgreSQL's manual: {found[0]}"
+
+
+def _forms(kind: type[Object]) -> Iterable[tuple[str, str]]:
+    return short_forms(kind).items()
+
+
+def _example_lines(example: Example) -> Iterator[str]:
+    yield from (f"{example.title}:", "", "```yaml", *example.declaration.splitlines(), "```", "")
+
+
+def _key_lines(key: Key) -> Iterator[str]:
+    indent = "  " * (sum(p != "NAME" for p in key.path) - 1)
+    sentence = f"**`{key.name}`**: {key.help}. {key.accepts[:1].upper()}{key.accepts[1:]}"
+    lines = key.example.splitlines()
+    if len(lines) == 1 and "`" not in key.example:
+        yield f"{indent}- {sentence}: `{key.example}`"
+        return
+    yield f"{indent}- {sentence}:"
+    yield from (f"{indent}  {line}".rstrip() for line in ("```yaml", *lines, "```"))
+
+
+def _file_lines(topic: str) -> Iterator[str]:
+    for key, field in files_of(TOPICS[topic]).items():
+        yield f"- **`{key}`**: the path of a file with `{field}`, relative to the YAML file."
