@@ -23,6 +23,12 @@ NEEDS = {  # what an example needs of a server, by a word in it, and how to ask 
 }
 _TABLES = {"column", "constraint", "index", "policy", "trigger", "rule", "check"}
 _RELATIONS = {"table", "view", "materialized_view", "sequence", "statistics", "schema"}
+FILLED = """
+    INSERT INTO debts VALUES ('Ada', 10), ('Bob', 20);
+    INSERT INTO ledger_entries SELECT n, n FROM generate_series(1, 5000) AS n;
+    ANALYZE ledger_entries;
+    INSERT INTO notices VALUES ('first');
+    INSERT INTO diaries VALUES ('Ada', 'nothing new'), ('Bob', 'nothing new')"""  # for the checks
 SHARES = {  # several processes share the work
     "parts of tables": frozenset(_TABLES),
     "relations": frozenset(_RELATIONS),

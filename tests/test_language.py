@@ -8,15 +8,17 @@ from pathlib import Path
 import pytest
 
 from reconciler import pipeline
+from reconciler.checks.run import run_checks
+from reconciler.checks.session import Terms
 from reconciler.declare.examples import TOPICS, examples
 from reconciler.declare.load import load
 from reconciler.declare.reference import keys_of, pages
 from reconciler.journal.ownership import Place
 from reconciler.report import text
 from reconciler.server.locks import LockPolicy
-from tests.conftest import MAJORS, ROOT, Database
+from tests.conftest import MAJORS, ROOT, Database, verify_options
 from tests.installations import installed
-from tests.language import SHARES, applicable, create_roles, job_of
+from tests.language import FILLED, SHARES, applicable, create_roles, job_of
 from tests.test_cases import quiet
 
 TITLES = pytest.mark.parametrize("topic", TOPICS)
@@ -72,6 +74,13 @@ def test_every_example_is_applied_settles_and_is_rolled_back(
     again = pipeline.plan_changes(job)
     assert again.in_sync, text.plan(again)
     assert not again.notes
+
+    if job.declaration.checks:
+        database.run(FILLED)
+        declared = [(r.schema, r.name, r.arguments or "") for r in job.declaration.objects]
+        terms = Terms(*verify_options(database)[1:], declared=declared)
+        results = run_checks(database.url, job.declaration.checks, terms)
+        assert [r for r in results if not r.passed] == []
 
     plan, job = pipeline.plan_rollback(database.url, Place(), None, database.url)
     outcome = pipeline.apply_plan(plan, job, database.url, quiet(), LockPolicy(), ["all"])

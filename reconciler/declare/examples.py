@@ -16,14 +16,13 @@ import yaml
 from pydantic import BaseModel
 
 from reconciler.checks.model import Assertion
-from reconciler.declare.fields import fields_of, files_of, models_in
+from reconciler.declare.fields import fields_of, models_in
 from reconciler.declare.layout import sections_of
 from reconciler.kinds import KINDS
 
 FOLDER = Path(__file__).parent / "examples"
 CHECK = "check"
 TOPICS: Mapping[str, type[BaseModel]] = {**KINDS, CHECK: Assertion}
-Path_ = tuple[str, ...]
 
 _TITLE = re.compile(r"(?:#.*\n)+")
 
@@ -51,20 +50,20 @@ def _example(document: str) -> Example:
 
 
 @cache
-def examples_by_key(topic: str) -> Mapping[Path_, str]:
-    """Map each key in the examples of a topic to its first use there, as `key: value`."""
-    found: dict[Path_, str] = {}
+def uses(topic: str) -> Mapping[tuple[type[BaseModel], str], str]:
+    """Map each model and key in the examples of a topic to the first use, as `key: value`."""
+    found: dict[tuple[type[BaseModel], str], str] = {}
     for example in examples(topic):
-        for path, text in _uses(topic, example.declaration):
-            found.setdefault(path, text)
+        for model_and_key, text in _uses(topic, example.declaration):
+            found.setdefault(model_and_key, text)
     return found
 
 
-def _uses(topic: str, declaration: str) -> Iterator[tuple[Path_, str]]:
+def _uses(topic: str, declaration: str) -> Iterator[tuple[tuple[type[BaseModel], str], str]]:
     root = yaml.compose(declaration, Loader=yaml.SafeLoader)
     bodies = _assertions(root) if topic == CHECK else _bodies(topic, root, "")
     for body in bodies:
-        yield from _keys(TOPICS[topic], body, declaration, ())
+        yield from _keys(TOPICS[topic], body, declaration)
 
 
 def _entries(node: yaml.Node | None) -> Iterator[tuple[yaml.ScalarNode, yaml.Node]]:
@@ -93,17 +92,15 @@ def _bodies(kind: str, node: yaml.Node | None, parent: str) -> Iterator[yaml.Nod
 
 
 def _keys(
-    model: type[BaseModel], body: yaml.Node, source: str, above: Path_
-) -> Iterator[tuple[Path_, str]]:
-    fields, files = fields_of(model), files_of(model)
+    model: type[BaseModel], body: yaml.Node, source: str
+) -> Iterator[tuple[tuple[type[BaseModel], str], str]]:
+    fields = fields_of(model)
     for key, value in _entries(body):
-        path = (*above, key.value)
-        if key.value in fields or key.value in files:
-            yield path, _cut(source, key, value)
         if key.value in fields:
+            yield (model, key.value), _cut(source, key, value)
             for inner in models_in(fields[key.value].annotation):
                 for node in (value, *_members(value)):
-                    yield from _keys(inner, node, source, path)
+                    yield from _keys(inner, node, source)
 
 
 def _members(value: yaml.Node) -> Iterator[yaml.Node]:

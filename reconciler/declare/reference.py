@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
@@ -19,9 +20,8 @@ from reconciler.declare.examples import (
     FOLDER,
     TOPICS,
     Example,
-    Path_,
     examples,
-    examples_by_key,
+    uses,
 )
 from reconciler.declare.fields import fields_of, files_of, models_in, union_members
 from reconciler.declare.layout import sections_of, short_forms
@@ -32,6 +32,7 @@ from reconciler.model.owned import Granted, Owned
 from reconciler.model.record import Record
 
 OVERVIEW = "README"
+Trail = tuple[str, ...]  # keys, from that of an entry to one inside
 COMMON = {k for base in (Record, Owned, Granted) for k in fields_of(base)}
 _URL = re.compile(r"https://\S+")
 _VALUES = {bool: "`true` or `false`", int: "a number", float: "a number", str: "text"}
@@ -39,9 +40,9 @@ _VALUES = {bool: "`true` or `false`", int: "a number", float: "a number", str: "
 
 @dataclass(frozen=True)
 class Key:
-    """A key of the language: the path below an entry, with NAME for a name chosen by the user."""
+    """A key of the language: the path below an entry, with NAME where people choose a name."""
 
-    path: Path_
+    path: Trail
     help: str
     accepts: str
     example: str
@@ -57,15 +58,34 @@ def keys_of(topic: str) -> tuple[Key, ...]:
     return tuple(_keys(topic, TOPICS[topic], (), ()))
 
 
-def _keys(topic: str, model: type[BaseModel], above: Path_, shown: Path_) -> Iterator[Key]:
+def _keys(topic: str, model: type[BaseModel], above: Trail, shown: Trail) -> Iterator[Key]:
+    explained = _explained(TOPICS[topic])
     for key, field in fields_of(model).items():
         if above or not _is_refused(model, key):
             path, name = (*above, key), (*shown, key)
             accepts = _accepted(field, is_sql=_is_sql(model, key))
-            yield Key(name, field.description or "", accepts, _use(topic, path))
+            inner = models_in(field.annotation)
+            elsewhere = [explained[m] for m in inner if explained[m] != path]
+            accepts += "".join(f" as of `{'.'.join(p)}`" for p in elsewhere)
+            yield Key(name, field.description or "", accepts, _use(topic, model, key))
+            named = (*name, "NAME") if _holds_names(field) else name
+            for one in inner:
+                if explained[one] == path:
+                    yield from _keys(topic, one, path, named)
+
+
+@cache
+def _explained(model: type[BaseModel]) -> Mapping[type[BaseModel], Trail]:
+    """Map each model inside another to the shortest path to it: its keys are explained there."""
+    found: dict[type[BaseModel], Trail] = {}
+    waiting: list[tuple[type[BaseModel], Trail]] = [(model, ())]
+    for outer, above in waiting:
+        for key, field in fields_of(outer).items():
             for inner in models_in(field.annotation):
-                named = (*name, "NAME") if _holds_names(field) else name
-                yield from _keys(topic, inner, path, named)
+                if inner not in found:
+                    found[inner] = (*above, key)
+                    waiting.append((inner, found[inner]))
+    return found
 
 
 def _is_refused(model: type[BaseModel], key: str) -> bool:
@@ -85,11 +105,11 @@ def _holds_names(field: FieldInfo) -> bool:
     return any(get_origin(m) is dict for m in union_members(field.annotation))
 
 
-def _use(topic: str, path: Path_) -> str:
-    """Return the use of a key in an example: of the topic itself, or of another if all have it."""
-    found = examples_by_key(topic).get(path)
-    if found is None and path[0] in COMMON:
-        others = (examples_by_key(t).get(path) for t in TOPICS)
+def _use(topic: str, model: type[BaseModel], key: str) -> str:
+    """Return the use of a key in an example of the topic, or of another if all have the key."""
+    found = uses(topic).get((model, key))
+    if found is None and model is TOPICS[topic] and key in COMMON:
+        others = (uses(t).get((m, key)) for t, m in TOPICS.items())
         found = next((o for o in others if o is not None), None)
     return found or ""
 
@@ -190,7 +210,8 @@ def _introduction(topic: str) -> Iterator[str]:
     yield inspect.getdoc(TOPICS[topic]) or ""
     yield ""
     if topic == CHECK:
-        yield "Section `checks`, at the top of a file; `all` lists several of them in one check."
+        yield "Section `checks`, at the top of a file. `all` lists several assertions in one check."
+        yield "With `apply: before`, `after` or a list of both, `apply` runs the check too."
         return
     kind = KINDS[topic]
     parents = ", ".join(f"`{KINDS[p].section}`" for p in kind.parent_kinds)
