@@ -16,7 +16,11 @@ SELECT
   round(5998 * wish.scale)::bigint AS messages
 FROM (
   SELECT
-    coalesce(nullif(current_setting('conversations.scale', true), '')::numeric, 1) AS scale,
+    coalesce(
+      nullif(current_setting('conversations.scale', true), ''),
+      nullif(current_setting('reconcile.scale', true), ''), -- of `reconcile bench --scale`
+      '1'
+    )::numeric AS scale,
     coalesce(nullif(current_setting('conversations.seed', true), '')::bigint, 1) AS seed
 ) AS wish;
 

@@ -27,8 +27,10 @@ DONE, ERROR, DIFFERENT = 0, 1, 2  # exit statuses
 # A big database is millions of objects without cycles, among which the collector looks in vain.
 GARBAGE_COLLECTION = (100_000, 50, 1000)
 _COMMANDS, _EMBEDDED = "reconciler.cli.commands", "reconciler.cli.embedded"
+_BENCH = "reconciler.cli.bench"
 COMMANDS = {  # name: the module, which is slow to import, and the command's line in --help
     "apply": (_COMMANDS, "Change the database to the declared state, or run a saved plan."),
+    "bench": (_BENCH, "Measure the queries of the section `workload` before and after the plan."),
     "demo": (_COMMANDS, "Play an example on an embedded server."),
     "drift": (_COMMANDS, "Report differences from the declared state."),
     "embedded": (_EMBEDDED, "Show, stop and remove the PostgreSQL servers that reconcile keeps."),

@@ -43,7 +43,7 @@ def _options(*options: Decorator) -> Decorator:
     return add
 
 
-def _collected(parameter: str, group: type[Any], *options: Decorator) -> Decorator:
+def collected(parameter: str, group: type[Any], *options: Decorator) -> Decorator:
     """Return a decorator to add options, and to pass the values on as a `group`."""
 
     def add(command: Command) -> Command:
@@ -85,6 +85,23 @@ set_option = click.option(
 )
 
 
+state_option = click.option(
+    "--state",
+    "-s",
+    type=click.Path(path_type=Path),
+    help="The folder of YAML files. Default: `state` of reconcile.yml, else desired_state.",
+)
+
+
+files_root_option = click.option(
+    "--files-root",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    envvar="RECONCILE_FILES_ROOT",
+    help="A folder beside the state folder from which the YAML files may take SQL, by"
+    " `body_file` and `query_file`. Default: RECONCILE_FILES_ROOT.",
+)
+
+
 @dataclass(frozen=True)
 class ReadingOptions:
     """The database to read, and PostgreSQL's settings."""
@@ -98,7 +115,7 @@ class ReadingOptions:
         return replace(target, lock_policy=_with_session(target.lock_policy, self.session))
 
 
-reading_options = _collected("reading", ReadingOptions, target_option, set_option)
+reading_options = collected("reading", ReadingOptions, target_option, set_option)
 
 
 allow_option = click.option(
@@ -140,16 +157,11 @@ class DeclarationOptions:
     no_cache: bool
 
 
-declaration_options = _collected(
+declaration_options = collected(
     "declaration",
     DeclarationOptions,
     target_option,
-    click.option(
-        "--state",
-        "-s",
-        type=click.Path(path_type=Path),
-        help="The folder of YAML files. Default: `state` of reconcile.yml, else desired_state.",
-    ),
+    state_option,
     click.option(
         "--schema",
         "schemas",
@@ -164,13 +176,7 @@ declaration_options = _collected(
         " reconcile.yml, else in those under `schemas:` and those of names without a schema.",
     ),
     scratch_option,
-    click.option(
-        "--files-root",
-        type=click.Path(path_type=Path, file_okay=False, exists=True),
-        envvar="RECONCILE_FILES_ROOT",
-        help="A folder beside the state folder from which the YAML files may take SQL, by"
-        " `body_file` and `query_file`. Default: RECONCILE_FILES_ROOT.",
-    ),
+    files_root_option,
     click.option(
         "--no-questions",
         is_flag=True,
@@ -235,7 +241,7 @@ def _session_setting(option: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-execution_options = _collected(
+execution_options = collected(
     "execution",
     ExecutionOptions,
     allow_option,
@@ -288,7 +294,7 @@ class CheckOptions:
         return Terms(self.verify_target, declared, self.check_timeout)
 
 
-check_options = _collected(
+check_options = collected(
     "checks",
     CheckOptions,
     click.option(
@@ -339,7 +345,7 @@ def format_option(*subjects: Subject) -> Decorator:
 
 def output_options(subject: Subject) -> Decorator:
     """Return the options --format and --out of a command for the subject."""
-    return _collected(
+    return collected(
         "output",
         OutputOptions,
         format_option(subject),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from reconciler.checks.model import Check
+from reconciler.checks.workload import Query
 from reconciler.declare.fields import FieldValue, key_of
 from reconciler.declare.layout import Kinds, sections_of
 from reconciler.declare.nodes import duplicate
@@ -86,7 +87,9 @@ class Drafts:
         """Record kinds with complete lists of children."""
         self.exclusive[ref] = self.exclusive.get(ref, frozenset()) | kinds
 
-    def declaration(self, checks: Mapping[str, Check]) -> Declaration:
+    def declaration(
+        self, checks: Mapping[str, Check], workload: Mapping[str, Query]
+    ) -> Declaration:
         """Build all objects; the invalid are reported and left out."""
         objects: dict[Ref, Object] = {}
         absent: dict[Ref, Object] = {}
@@ -105,6 +108,7 @@ class Drafts:
             search_path={r: d.search_path for r, d in self.drafts.items()},
             positions=self.positions,
             checks=checks,
+            workload=workload,
             schemas=frozenset(_schema_names(self.drafts)),
         )
 

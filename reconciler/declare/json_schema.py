@@ -10,6 +10,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_jso
 from pydantic_core import core_schema
 
 from reconciler.checks.model import ASSERTED, Assertion
+from reconciler.checks.workload import Query
 from reconciler.declare.check_entries import APPLY, MOMENTS
 from reconciler.declare.fields import fields_of, files_of
 from reconciler.declare.layout import Kinds, sections_of, short_forms
@@ -59,6 +60,7 @@ def json_schema(kinds: Kinds = KINDS) -> Schema:
             },
             **_sections(kinds, "", names),
             "checks": _section(_check(definitions[names[Assertion]], check)),
+            "workload": _section({"$ref": f"#/$defs/{names[Query]}"}),
         },
         "additionalProperties": False,
         "$defs": definitions,
@@ -67,7 +69,7 @@ def json_schema(kinds: Kinds = KINDS) -> Schema:
 
 def _definitions(kinds: Kinds) -> tuple[Schema, Mapping[type[BaseModel], str]]:
     """Return the schema of every kind and of assertions, and the models' keys in `$defs`."""
-    models: list[type[BaseModel]] = [*kinds.values(), Assertion]
+    models: list[type[BaseModel]] = [*kinds.values(), Assertion, Query]
     generated, with_definitions = models_json_schema(
         [(m, _MODE) for m in models], schema_generator=_DeclaredFields
     )

@@ -29,12 +29,13 @@ from reconciler.declare.nodes import (
     unknown,
 )
 from reconciler.declare.parse import documents
+from reconciler.declare.workload_entries import WorkloadReader
 from reconciler.errors import DeclarationError, Findings, Problem, TooManyProblems
 from reconciler.kinds import KINDS
 from reconciler.model.state import Declaration
 
 DEFAULT_SCHEMA = "public"
-_DOCUMENT_KEYS = ("schema", "owner", "checks")
+_DOCUMENT_KEYS = ("schema", "owner", "checks", "workload")
 
 
 def load(path: Path, kinds: Kinds = KINDS, files_root: Path | None = None) -> Declaration:
@@ -69,7 +70,8 @@ def _declaration(
     for file in found:
         for document in documents(file, problems, files):
             reader.read(document)
-    declaration = reader.drafts.declaration(reader.checks.checks)
+    reader.workload.end()
+    declaration = reader.drafts.declaration(reader.checks.checks, reader.workload.queries)
     return replace(declaration, sources=Sources(path, files_root, files.digests))
 
 
@@ -99,6 +101,7 @@ class _DocumentReader:
         self.sections_below = {k: sections_of(kinds, k) for k in kinds}
         self.drafts = Drafts(kinds, reading.problems)
         self.checks = CheckReader(reading)
+        self.workload = WorkloadReader(reading)
 
     def read(self, node: Node) -> None:
         """Read a document; an empty document declares nothing."""
@@ -111,6 +114,8 @@ class _DocumentReader:
                 entries.read(self.sections[entry.key], entry)
             elif entry.key == "checks":
                 self.checks.read(entry, defaults.schema)
+            elif entry.key == "workload":
+                self.workload.read(entry, defaults.schema)
             elif entry.key not in _DOCUMENT_KEYS:
                 self.problems.append(unknown("unknown key", entry.key, entry.position, known))
 

@@ -190,6 +190,7 @@ class Declaration:
         default_factory=dict[tuple[Ref, str], Position]
     )
     checks: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    workload: Mapping[str, Any] = field(default_factory=dict[str, Any])
     schemas: frozenset[str] = frozenset()
     recorded: bool = False
     moved_aside: Set[Ref] = frozenset()
@@ -204,8 +205,8 @@ class Declaration:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is neither an object nor a check."""
-        return not (self.objects or self.absent or self.checks)
+        """Whether there is neither an object, nor a check, nor a query."""
+        return not (self.objects or self.absent or self.checks or self.workload)
 
     def is_defined(self, table: Ref, sections: Iterable[str]) -> bool:
         """Tell whether the declaration lists one of the sections of a table, if only as empty."""

@@ -6,6 +6,7 @@ returns a document, made by `reconciler.escape`:
 - `plan(plan: Plan)` and `drift(plan: Plan)`
 - `checks(plan: Plan, results: Sequence[Result])`, the document of `verify`
 - `history(runs: Sequence[Run])` and `run(detail: Detail)`, the documents of `history`
+- `benchmark(benchmark: Benchmark)`, the document of `bench`
 - `servers(servers: Sequence[EmbeddedServer])`, the document of `embedded status`
 """
 
@@ -19,7 +20,7 @@ from typing import Literal
 from reconciler import report
 from reconciler.escape import Document
 
-Subject = Literal["plan", "drift", "checks", "history", "run", "servers"]
+Subject = Literal["plan", "drift", "checks", "history", "run", "servers", "benchmark"]
 Renderer = Callable[..., Document]
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
+from reconciler.bench.result import Benchmark, Measured
 from reconciler.checks.result import Result
 from reconciler.escape import Document, json_document
 from reconciler.journal.history import Detail, Run, Touched
@@ -71,6 +73,36 @@ def checks(plan: Plan, results: Sequence[Result]) -> Document:
 def history(runs: Sequence[Run]) -> Document:
     """Render a list of runs."""
     return _document(runs=[run.model_dump(mode="json") for run in runs])
+
+
+def benchmark(benchmark: Benchmark) -> Document:
+    """Render every figure of a benchmark; times are in milliseconds."""
+    return _document(
+        server=benchmark.server,
+        baseline=benchmark.baseline,
+        declared=benchmark.declared,
+        rows={f"{scale:g}": counts for scale, counts in benchmark.counts.items()},
+        measured=[_measured(each) for each in benchmark.measured],
+    )
+
+
+def _measured(measured: Measured) -> dict[str, Any]:
+    return {
+        "scale": measured.scale,
+        "variant": measured.variant,
+        "query": measured.query.name,
+        "error": measured.error or None,
+        "median": measured.elapsed,
+        "percentile_95": measured.elapsed_95,
+        "cpu": measured.cpu,
+        "ratio": measured.ratio,
+        "quartiles": measured.spread,
+        "saved": measured.saved,
+        "promised": measured.query.promise,
+        "promise": measured.promise,
+        "plan": asdict(measured.figures) if measured.figures else None,
+        "samples": [asdict(sample) for sample in measured.samples],
+    }
 
 
 def servers(servers: Sequence[EmbeddedServer]) -> Document:

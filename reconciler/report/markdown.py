@@ -11,12 +11,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
+from reconciler.bench.result import Benchmark
 from reconciler.checks.attached import names
 from reconciler.checks.model import Moment
 from reconciler.checks.result import Result
 from reconciler.escape import MAX_LINE, Document, clipped, document, one_line
 from reconciler.plan.plan import Plan
 from reconciler.plan.step import Step
+from reconciler.report import figures
 from reconciler.report.changes import (
     SIGNS,
     allow_flags,
@@ -64,6 +66,32 @@ def _check_blocks(plan: Plan, results: Sequence[Result]) -> Iterator[_Block]:
             yield _Block(("", f"**{WORDS[result.status]}** {_code(result.name)}"))
             lines = (line for f in result.findings for line in finding_lines(f))
             yield _fold("Why", "text", lines)
+
+
+def benchmark(benchmark: Benchmark) -> Document:
+    """Render a table for each scale, and how the queries read their relations behind a fold."""
+    return document(_cut(_benchmark_blocks(benchmark)))
+
+
+def _benchmark_blocks(benchmark: Benchmark) -> Iterator[_Block]:
+    yield _Block((f"## reconcile: the workload on {_code(benchmark.server)}",))
+    rules = tuple("|-" for _ in figures.HEAD)
+    head = (_row(figures.HEAD), "".join(rules) + "|")
+    for scale in benchmark.scales:
+        yield _Block(("", f"### {_code(figures.title(benchmark, scale))}", ""))
+        cells = (map(_cell, row) for row in figures.table(benchmark, scale))
+        yield _Block(tuple(_row(row) for row in cells), head)
+        reads = (": ".join(row) for row in figures.reads(benchmark, scale))
+        yield _fold("How relations are read", "", reads)
+    yield _Block(("", *(f"- {_explained(line, benchmark)}" for line in figures.EXPLANATION)))
+
+
+def _explained(line: str, benchmark: Benchmark) -> str:
+    return line.format(baseline=_code(benchmark.baseline))
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _cut(blocks: Iterable[_Block]) -> Iterator[str]:

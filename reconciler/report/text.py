@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import chain
 from typing import get_args
 
 from reconciler.apply.outcome import Outcome, StepOutcome
+from reconciler.bench.result import Benchmark
 from reconciler.checks.attached import names as attached_names
 from reconciler.checks.model import Moment
 from reconciler.checks.result import Result
@@ -15,6 +16,7 @@ from reconciler.escape import MAX_LINE, Document, document
 from reconciler.journal.history import Detail, Run, StepRecord
 from reconciler.plan.plan import Plan, Planned
 from reconciler.plan.step import Step
+from reconciler.report import figures
 from reconciler.report.changes import (
     SIGNS,
     allow_flags,
@@ -171,12 +173,16 @@ def history(runs: Sequence[Run]) -> Document:
     """Render a table of runs, the latest first."""
     if not runs:
         return document(["no runs are recorded"])
-    table = [HISTORY_HEAD, *(_history_row(run) for run in runs)]
+    return _joined(_table([HISTORY_HEAD, *(_history_row(run) for run in runs)]))
+
+
+def _table(rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Yield the lines of a table, with columns as wide as the widest cell."""
+    table = list(rows)
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return _joined(
-        "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in table
-    )
+    for row in table:
+        cells = (f"{cell:{width}}" for cell, width in zip(row, widths, strict=True))
+        yield "  ".join(cells).rstrip()
 
 
 def _history_row(run: Run) -> tuple[str, ...]:
@@ -188,6 +194,23 @@ def _history_row(run: Run) -> tuple[str, ...]:
         _achieved(run),
         _duration(run.seconds),
     )
+
+
+def benchmark(benchmark: Benchmark) -> Document:
+    """Render a table for each scale, and how the queries read their relations."""
+    return _joined(_benchmark_lines(benchmark))
+
+
+def _benchmark_lines(benchmark: Benchmark) -> Iterator[str]:
+    yield benchmark.server
+    for scale in benchmark.scales:
+        yield ""
+        yield figures.title(benchmark, scale)
+        yield from _table([figures.HEAD, *figures.table(benchmark, scale)])
+        yield ""
+        yield from _table(figures.reads(benchmark, scale))
+        yield ""
+    yield from (line.format(baseline=benchmark.baseline) for line in figures.EXPLANATION)
 
 
 def run(detail: Detail) -> Document:

@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -74,19 +75,25 @@ class Running:
     installation: Installation
 
 
-_SCRATCH: dict[Path, Running] = {}
+_SCRATCH: dict[tuple[Path, str], Running] = {}
 
 
-def scratch_server(installation: Installation) -> Running:
-    """Start the scratch server of this process, or return it; raises ScratchError."""
-    known = _SCRATCH.get(installation.folder)
+def scratch_server(
+    installation: Installation, settings: Mapping[str, str] | None = None
+) -> Running:
+    """Start the scratch server of this process with these settings, or return it.
+
+    `settings` take the place of some of SETTINGS. Raises ScratchError.
+    """
+    key = installation.folder, json.dumps(settings, sort_keys=True)
+    known = _SCRATCH.get(key)
     if known is not None and known.process.poll() is None:
         return known
-    _SCRATCH[installation.folder] = _start_scratch(installation)
-    return _SCRATCH[installation.folder]
+    _SCRATCH[key] = _start_scratch(installation, settings or {})
+    return _SCRATCH[key]
 
 
-def _start_scratch(installation: Installation) -> Running:
+def _start_scratch(installation: Installation, settings: Mapping[str, str]) -> Running:
     runs = data_folder() / "scratch"
     try:
         make_folder(data_folder())
@@ -102,7 +109,7 @@ def _start_scratch(installation: Installation) -> Running:
     shutil.copytree(pristine / "data", folder / "data", symlinks=True)
     for path in (folder, sockets, *files_below(folder / "data")):
         give(path, uid)
-    process = _launch(installation, folder, sockets, uid)
+    process = _launch(installation, folder, sockets, uid, settings)
     atexit.register(_end_scratch, process, folder, sockets, lock)
     url = _url(sockets, admin, password)
     wait_until_ready(url, folder, installation.title, lambda: process.poll() is not None)
@@ -155,9 +162,13 @@ def _remove_abandoned(runs: Path) -> None:
 
 
 def _launch(
-    installation: Installation, folder: Path, sockets: Path, uid: int | None
+    installation: Installation,
+    folder: Path,
+    sockets: Path,
+    uid: int | None,
+    settings: Mapping[str, str],
 ) -> subprocess.Popen[bytes]:
-    settings = {**SETTINGS, **_password_settings(installation)}
+    settings = {**SETTINGS, **_password_settings(installation), **settings}
     order = start_order(reachable(installation), folder / "data", sockets, uid, settings)
     order |= {"parent": os.getpid(), "file_size": FILE_SIZE}
     with (folder / "log").open("wb") as log:

@@ -1,0 +1,1 @@
+"""Measure the queries of a workload in databases that differ in their structure only."""

@@ -1,0 +1,145 @@
+"""The command `bench`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from reconciler import settings
+from reconciler.bench.measure import Limits
+from reconciler.benchmark import BEFORE, Comparison, compare
+from reconciler.cli.group import DIFFERENT, DONE, main
+from reconciler.cli.options import (
+    OutputOptions,
+    collected,
+    files_root_option,
+    output_options,
+    state_option,
+)
+from reconciler.cli.output import print_line, watch_progress
+from reconciler.declare.load import load
+from reconciler.errors import SettingsError
+from reconciler.model.state import Declaration
+from reconciler.report.picture import assert_drawable, draw
+
+
+@dataclass(frozen=True)
+class BenchOptions:
+    """What is compared, how long, and where it is drawn."""
+
+    scripts: Sequence[Path]
+    scales: Sequence[float]
+    variants: Sequence[str]
+    baseline: str
+    rounds: int
+    seconds: float
+    pictures: Sequence[Path]
+
+    def comparison(self, declaration: Declaration) -> Comparison:
+        """Return what to compare with the state before."""
+        return Comparison(
+            declaration,
+            self.scripts,
+            self.scales,
+            dict(map(_variant, self.variants)),
+            self.baseline,
+            Limits(self.rounds, self.seconds),
+        )
+
+
+bench_options = collected(
+    "options",
+    BenchOptions,
+    click.option(
+        "--start",
+        "scripts",
+        metavar="FILE",
+        multiple=True,
+        required=True,
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        help="A file of SQL that makes the database before, with its rows; can be repeated. The"
+        " setting reconcile.scale tells it how many rows to make.",
+    ),
+    click.option(
+        "--scale",
+        "scales",
+        metavar="NUMBER",
+        multiple=True,
+        type=click.FloatRange(min=0, min_open=True),
+        default=(1.0,),
+        help="A size of the data; can be repeated. Default: 1.",
+    ),
+    click.option(
+        "--variant",
+        "variants",
+        metavar="NAME=STATE",
+        multiple=True,
+        help="A further state to measure: a name, and a folder or file of YAML, which is applied to"
+        " the database before; can be repeated.",
+    ),
+    click.option(
+        "--baseline",
+        metavar="NAME",
+        default=BEFORE,
+        help="The variant to which the others are compared. Default: before.",
+    ),
+    click.option(
+        "--rounds",
+        type=click.IntRange(min=2),
+        default=Limits().rounds,
+        help=f"How often each query runs in each database. Default: {Limits().rounds}.",
+    ),
+    click.option(
+        "--seconds",
+        type=click.FloatRange(min=0, min_open=True),
+        default=Limits().seconds,
+        help="How long one scale is measured; slow queries then run less often."
+        f" Default: {Limits().seconds:g}.",
+    ),
+    click.option(
+        "--picture",
+        "pictures",
+        metavar="FILE",
+        multiple=True,
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Draw the figures into this .svg or .png file; can be repeated.",
+    ),
+)
+
+
+@main.command()
+@state_option
+@files_root_option
+@bench_options
+@output_options("benchmark")
+def bench(
+    state: Path | None, files_root: Path | None, options: BenchOptions, output: OutputOptions
+) -> int:
+    """Measure the queries of the section `workload` before and after the plan.
+
+    On an embedded server, the files of --start make a database. The declared state is applied to a
+    copy of it, and each query of the workload runs in both in turn. Exit status: 0 if every promise
+    of the workload is kept, 2 if not.
+    """
+    declaration = load(state or settings.read().state_folder(), files_root=files_root)
+    for picture in options.pictures:
+        assert_drawable(picture)
+    benchmark = compare(options.comparison(declaration), _tell, watch_progress)
+    output.write("benchmark", benchmark)
+    for picture in options.pictures:
+        draw(benchmark, picture)
+    return DIFFERENT if benchmark.broken else DONE
+
+
+def _tell(line: str) -> None:
+    print_line(line, stderr=True)
+
+
+def _variant(option: str) -> tuple[str, Path]:
+    name, equals, path = option.partition("=")
+    if not (name and equals and path):
+        raise SettingsError(f"--variant {option}: expected NAME=STATE")
+    return name, Path(path)
