@@ -205,13 +205,13 @@ def test_unmanaged_objects_are_named(database: Database, tmp_path: Path) -> None
         "in no declaration, to be dropped by `--prune`",
     )
     _, notes = pipeline.export_state(database.url, EVERYTHING, tmp_path)
-    assert notes == [transforms, f"2 half-made indexes are {half}: public.begun, public.declared"]
+    assert notes == [transforms, f"2 unfinished indexes are {half}: public.begun, public.declared"]
     keeping = Scope(frozenset({"*"}), everything=True)
     plan = pipeline.plan_changes(Job(database.url, load(tmp_path), keeping))
     assert (plan.in_sync, list(plan.notes)) == (True, notes)
     (tmp_path / "more.yml").write_text("tables: {whole: {indexes: {declared: {on: id}}}}")
     plan = pipeline.plan_changes(Job(database.url, load(tmp_path), keeping))
-    assert list(plan.notes) == [transforms, f"1 half-made index is {half}: public.begun"]
+    assert list(plan.notes) == [transforms, f"1 unfinished index is {half}: public.begun"]
     plan = pipeline.plan_changes(Job(database.url, load(tmp_path), EVERYTHING))
     assert transforms in plan.notes
     assert [c.action for c in plan.changes if c.identity == "public.begun"] == ["drop"]

@@ -840,13 +840,13 @@ OBJECT_ERRORS = [
     (
         "tables: {t: {comment: x, state: absent}}\n",
         "1:14",
-        "comment beside state: absent",
+        "comment together with state: absent",
         "only named",
     ),
     (
         "tables: {t: {state: absent, columns: {}}}\n",
         "1:29",
-        "columns beside state: absent",
+        "columns together with state: absent",
         "only named",
     ),
     (
@@ -978,7 +978,7 @@ CHECK_ERRORS = [
     (
         "checks: {c: {all: [{query: x, equals: 1}], query: x}}\n",
         "1:44",
-        "query beside all",
+        "query together with all",
         "belongs to one",
     ),
     (

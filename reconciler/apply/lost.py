@@ -86,7 +86,7 @@ def _reason(run: Run, failure: StatementFailed) -> str:
         return message
     return (
         "terminating connection due to idle-in-transaction timeout: this process stood still for "
-        f"more than {run.idle_limits[0] / 1000:g} s, and the server let go of its locks"
+        f"more than {run.idle_limits[0] / 1000:g} s, and the server released its locks"
     )
 
 

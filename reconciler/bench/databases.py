@@ -13,7 +13,7 @@ from psycopg import conninfo
 from reconciler.errors import ReconcileError, ScratchError, StatementFailed
 from reconciler.server.connection import connect, rows, run_sql, translated
 from reconciler.server.disposable import scratch_server
-from reconciler.server.door import NO_ONE, OWNERS
+from reconciler.server.elevation import NO_ONE, OWNERS
 from reconciler.server.installation import embedded_installations
 from reconciler.server.scratch import drop_database
 from reconciler.sql import compose, literal, text

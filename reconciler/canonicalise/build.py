@@ -22,7 +22,7 @@ from reconciler.model.state import State
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Connection, rows
-from reconciler.server.door import run_at_once, run_statement
+from reconciler.server.elevation import run_at_once, run_statement
 from reconciler.sql import compose, literal, text
 
 SCHEMAS = """

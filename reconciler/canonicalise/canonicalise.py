@@ -26,7 +26,7 @@ from reconciler.model.context import PlanningContext
 from reconciler.model.declared import NamedByTypes
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration, Scope
-from reconciler.server.door import run_statement
+from reconciler.server.elevation import run_statement
 from reconciler.server.scratch import Scratch
 
 

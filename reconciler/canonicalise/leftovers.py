@@ -13,7 +13,7 @@ from reconciler.model.facts import PartitionCopy
 from reconciler.model.ref import Ref
 from reconciler.model.resumption import LeavesLeftovers
 from reconciler.server.connection import Connection
-from reconciler.server.door import run_statement
+from reconciler.server.elevation import run_statement
 from reconciler.sql import compose, name, text
 
 NOTHING: Mapping[Ref, PartitionCopy] = {}

@@ -56,7 +56,7 @@ def overlay(
     """Lay the declaration over the live state.
 
     `spelled` and `renamed` as in Desired; by default the spellings of live routines. A new table
-    that swallows the table of its name as a partition takes over its owner, privileges and row
+    whose partition the table of its name becomes takes over the owner, privileges and row
     security, and what follows its name. Raises DeclarationError for objects whose table, schema,
     role or name is not to be had.
     """
@@ -135,13 +135,13 @@ def _predecessors(
     live: State, declared: Mapping[Ref, Object], renamed: Mapping[Ref, Ref]
 ) -> dict[Ref, Object]:
     """Map new tables to what they take over from the tables that become partitions of them."""
-    swallowed = {
+    replaced = {
         new: live[old]
         for new, old in renamed.items()
         if new in declared and new not in live and old in declared and old in live
         if new in parents_of(declared[old])
     }
-    return {new: in_place_of(declared[new], old) for new, old in swallowed.items()}
+    return {new: in_place_of(declared[new], old) for new, old in replaced.items()}
 
 
 def _following_names(

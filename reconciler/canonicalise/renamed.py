@@ -14,7 +14,7 @@ from reconciler.introspect.introspect import Snapshot, introspect
 from reconciler.introspect.unfilled import filled_as
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration, State
-from reconciler.server.door import run_statement
+from reconciler.server.elevation import run_statement
 from reconciler.server.scratch import Scratch
 
 

@@ -359,7 +359,7 @@ class ScratchBuilder:
         if ref in source:
             return refused(build.connection, self.inputs, source[ref], error)
         if ref in live:
-            message = f"{ref} cannot stay as it is beside what is declared: {error.message}"
+            message = f"{ref} cannot stay as it is next to the declared objects: {error.message}"
             lacking = missing(error.message)[1]
             gone = {str(r) for r in self.desired.dropped - self.declaration.absent.keys()}
             along = sorted(r for r in gone if lacking and r.endswith(lacking))

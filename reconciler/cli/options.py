@@ -97,7 +97,7 @@ files_root_option = click.option(
     "--files-root",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     envvar="RECONCILE_FILES_ROOT",
-    help="A folder beside the state folder from which the YAML files may take SQL, by"
+    help="A further folder from which the YAML files may take SQL, besides the state folder, by"
     " `body_file` and `query_file`. Default: RECONCILE_FILES_ROOT.",
 )
 
@@ -137,7 +137,7 @@ journal_owner_option = click.option(
     FLAG,
     metavar="ROLE",
     envvar=VARIABLE,
-    help="A role that may own the journal beside the current role, superusers and the database's"
+    help="A role that may own the journal besides the current role, superusers and the database's"
     f" owner. Default: {VARIABLE}, else none.",
 )
 

@@ -77,7 +77,7 @@ class CheckReader:
         for key, other in body.entries.items():
             if key not in {"all", APPLY}:
                 hint = "it belongs to one of the assertions that all lists"
-                message = f"{key} beside all"
+                message = f"{key} together with all"
                 self.problems.append(Problem(message, other.position, hint, "contradiction"))
         yield from self._listed(body.entries["all"].node)
 

@@ -217,7 +217,7 @@ class EntryReader:
         hint = "what is to be dropped is only named: remove one of the two"
         for key, other in body.entries.items():
             if key != "state":
-                message = f"{key} beside state: absent"
+                message = f"{key} together with state: absent"
                 self.problems.append(Problem(message, other.position, hint, "contradiction"))
         return True
 

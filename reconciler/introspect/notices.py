@@ -22,7 +22,7 @@ def unfinished_notices(leftovers: Iterable[Ref]) -> list[str]:
     for ref in leftovers:
         names.setdefault(ref.kind.replace("_", " "), []).append(ref.identity)
     state = "in no declaration, to be dropped by `--prune`"
-    return [note(f"half-made {kind}", names[kind], state) for kind in sorted(names)]
+    return [note(f"unfinished {kind}", names[kind], state) for kind in sorted(names)]
 
 
 def building_notices(building: Mapping[Ref, int]) -> list[str]:

@@ -182,14 +182,14 @@ MENDS: Mapping[str, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class _Fault:
-    """A fault of the journal: what is wrong, and the statement that mends it."""
+    """A fault of the journal: what is wrong, and the statement that repairs it."""
 
     reason: str
     statement: str
 
 
 def untrusted(connection: Connection, place: Place) -> str:
-    """Return why the journal must not be used, with the statements that mend it; "" if it may.
+    """Return why the journal must not be used, with the statements that repair it; "" if it may.
 
     Without a schema of that name nothing is refused. Raises StatementFailed, where another session
     holds a lock.
@@ -204,7 +204,7 @@ def untrusted(connection: Connection, place: Place) -> str:
         (
             f"schema {one_line(place.schema)} is not used as the journal: roles that are not "
             "trusted may have written it, or code of theirs would run. After a look at what is "
-            "there, a superuser mends it with:",
+            "there, a superuser can repair it with:",
             *dict.fromkeys(statements),
             f"Or name another schema with --journal NAME, record nothing with --no-journal, or "
             f"name a role that may own it with {FLAG} ROLE (or {VARIABLE}).",

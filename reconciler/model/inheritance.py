@@ -25,7 +25,7 @@ class Inheriting(Object):
     """A table with parent tables, a partition, or a table eligible to be either.
 
     `kept_in_place` are the fields that a partitioned table takes over from a table that it replaces
-    and swallows as a partition.
+    and that becomes its partition.
     """
 
     kept_in_place: ClassVar[frozenset[str]] = ATTACHED

@@ -9,7 +9,7 @@ from itertools import product
 
 from reconciler.errors import StatementFailed
 from reconciler.server.connection import Connection, rows, run_sql
-from reconciler.server.door import run_statement
+from reconciler.server.elevation import run_statement
 from reconciler.sql import split_commas
 
 ARGUMENT_TYPES = """array_to_string(ARRAY(

@@ -19,7 +19,7 @@ from reconciler.plan.operations import Operations
 # Prefixes of keys whose digest is of the names of further objects. Saved plans hold them.
 DEPENDENTS = "what stands on "
 CHILDREN = "what inherits from "
-UNFINISHED = "what is half-finished on "
+UNFINISHED = "unfinished objects on "
 
 Leftovers = Mapping[Ref, Leftover]
 

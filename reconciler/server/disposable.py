@@ -27,7 +27,7 @@ from typing import IO
 from psycopg import conninfo
 
 from reconciler.errors import ScratchError
-from reconciler.server.door import TEMPLATE
+from reconciler.server.elevation import TEMPLATE
 from reconciler.server.installation import Installation
 from reconciler.server.process import (
     CONFINE,

@@ -22,7 +22,7 @@ from reconciler.errors import ScratchError, SettingsError, StatementFailed
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Connection, connect, rows, run_sql, server_of
 from reconciler.server.disposable import scratch_server
-from reconciler.server.door import INSUFFICIENT_PRIVILEGE, OWNERS, add_builder, furnish
+from reconciler.server.elevation import INSUFFICIENT_PRIVILEGE, OWNERS, add_builder, furnish
 from reconciler.server.installation import (
     Installation,
     embedded_installations,
@@ -54,7 +54,7 @@ class Scratch:
     """A server for scratch databases; `description` names it for people.
 
     `ours`: we are superuser there and may create roles. `confined`: reconcile has started the
-    server, and no statement runs there as a superuser but those that `door` lets through.
+    server, and no statement runs there as a superuser but those that `elevation` allows.
     `caution` tells what does not confine declared code there. `time_limit` is for all work there.
     """
 

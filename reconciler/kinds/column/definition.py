@@ -122,7 +122,7 @@ class ColumnDefinition(
     )
     retype: Retype | None = Field(
         default=None,
-        description="`online`: another type is filled in beside; the column then stands last",
+        description="`online`: no rewrite under lock for another type; the column then stands last",
     )
     primary_key: bool = Field(default=False, description="short for a constraint of the table")
     unique: bool = Field(default=False, description="short for a constraint of the table")

@@ -32,7 +32,7 @@ def applied(plan: Plan, job: Job) -> Outcome:
     return pipeline.apply_plan(plan, job, job.target, RecordingWatcher(), LockPolicy(), ["all"])
 
 
-def test_a_table_is_swallowed_whole_or_not_at_all_and_given_back(
+def test_a_table_becomes_a_partition_wholly_or_not_at_all_and_back(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:
     database = new_database(SWALLOWED.before)

@@ -1,4 +1,4 @@
-"""The door of scratch servers: no declared code runs as a superuser, or where one logged in."""
+"""Commands of superusers on scratch: no declared code runs as one, or where one logged in."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from psycopg.errors import Diagnostic
 from reconciler.errors import StatementFailed
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Connection, rows, run_sql
-from reconciler.server.door import run_statement
+from reconciler.server.elevation import run_statement
 from reconciler.server.scratch import scratches
 
 DENIED = "42501"
@@ -141,7 +141,7 @@ def sqlstate(connection: Connection, statement: str) -> str:
 
 
 def prepared(connection: Connection) -> Connection:
-    """Make what RUNS needs, and what needs the door, before declared code could run in it."""
+    """Make what RUNS needs, and what needs a superuser, before declared code could run in it."""
     handler = "LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_call_handler'"
     run_statement(connection, SETUP[0])
     run_statement(connection, f"CREATE FUNCTION s.handle() RETURNS language_handler {handler}")
@@ -168,7 +168,7 @@ def test_no_code_runs_as_a_superuser(builder: Connection) -> None:
     assert "t" not in " ".join(notices)
 
 
-def test_event_triggers_do_not_fire_in_the_door(builder: Connection) -> None:
+def test_event_triggers_do_not_fire_in_commands_of_superusers(builder: Connection) -> None:
     run_statement(builder, "CREATE SCHEMA s")
     run_statement(
         builder,
@@ -186,7 +186,9 @@ def test_event_triggers_do_not_fire_in_the_door(builder: Connection) -> None:
     assert found == {"evtenabled": "A", "evtowner": "case_owner"}
 
 
-def test_no_event_trigger_fires_in_the_door_after_a_reset(builder: Connection) -> None:
+def test_no_event_trigger_fires_for_superusers_after_a_reset(
+    builder: Connection,
+) -> None:
     """Declared code may reset what keeps event triggers from firing, as far as its role may."""
     run_statement(builder, "CREATE SCHEMA s")
     run_statement(

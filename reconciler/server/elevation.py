@@ -3,7 +3,7 @@
 Declared and cloned objects are made over a connection that has logged in as the target's user, on
 scratch an ordinary role: no function can `RESET` its way to more. Few commands need a superuser.
 For one of these, the role becomes a superuser inside the transaction, which no other session sees,
-and no longer; the command must evaluate nothing that was declared. What opens this door is a key
+and no longer; the command must evaluate nothing that was declared. What allows it is a key
 that the administrator's connection puts down for that moment, and that no builder can read.
 """
 
@@ -82,7 +82,7 @@ BEGIN
     FOR object IN SELECT unnest(owners || session_user::text) AS role LOOP
         EXECUTE format('ALTER ROLE %I SUPERUSER', object.role);
     END LOOP;
-    -- What silence() set may have been reset since: an ordinary role may RESET ALL.
+    -- What disable_event_triggers() set may have been reset since: an ordinary role may RESET ALL.
     FOR object IN SELECT oid, evtname, evtenabled FROM pg_event_trigger
                   WHERE evtenabled <> 'D' LOOP
         EXECUTE format('ALTER EVENT TRIGGER %I DISABLE', object.evtname);
@@ -209,7 +209,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
                                          WHERE v.lanvalidator = p.oid)))
 $$;
 
-CREATE FUNCTION pg_reconcile.silence() RETURNS void
+CREATE FUNCTION pg_reconcile.disable_event_triggers() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF current_setting('event_triggers', true) IS NULL THEN
@@ -236,18 +236,18 @@ WOULD_EVALUATE = (
     " names a server of yours to try it out on"
 )
 Administrator = Callable[[], Connection]  # connects when first called
-_DOORS: WeakKeyDictionary[Connection, Administrator] = WeakKeyDictionary()  # by builder
+_ADMINISTRATORS: WeakKeyDictionary[Connection, Administrator] = WeakKeyDictionary()  # by builder
 
 
 def run_statement(connection: Connection, statement: str) -> None:
     """Execute one command on a scratch server; raises StatementFailed.
 
-    What is refused to a role that is no superuser runs through the door, where the connection has
+    What is refused to a role that is no superuser runs as a superuser, where the connection has
     one and the command may pass.
     """
     inert = _INERT.match(statement) is not None
     analysed = not inert and _ANALYSED.match(statement) is not None
-    if connection not in _DOORS or not (inert or analysed):
+    if connection not in _ADMINISTRATORS or not (inert or analysed):
         run_sql(connection, statement)
         return
     try:
@@ -291,7 +291,7 @@ def _run_as_superuser(
 
 def _open(connection: Connection, owners: Sequence[str]) -> None:
     """Make the connection's role, and `owners`, superusers until `close` or the rollback."""
-    administrator, key = _DOORS[connection](), secrets.token_urlsafe(24)
+    administrator, key = _ADMINISTRATORS[connection](), secrets.token_urlsafe(24)
     rows(administrator, "INSERT INTO pg_reconcile.key VALUES (%s)", [key])
     try:
         rows(connection, "SELECT pg_reconcile.open(%s, %s::pg_catalog.text[])", [key, [*owners]])
@@ -304,9 +304,9 @@ def _unquoted(name: str) -> str:
 
 
 def furnish(builder: Connection, administrator: Administrator) -> None:
-    """Give a builder's connection its door, and keep event triggers from firing in it."""
-    _DOORS[builder] = administrator
-    run_sql(builder, "SELECT pg_reconcile.silence()")
+    """Let a builder's connection run commands of superusers, without event triggers."""
+    _ADMINISTRATORS[builder] = administrator
+    run_sql(builder, "SELECT pg_reconcile.disable_event_triggers()")
 
 
 def add_builder(admin: Connection, roles: Iterable[str], user: str) -> str:
