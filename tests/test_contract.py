@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from inspect import signature
+from pathlib import Path
 from types import FunctionType
 
 import pytest
 
+from reconciler.declare.examples import TOPICS
+from reconciler.declare.reference import keys_of, pages
 from reconciler.kinds import KINDS
 from reconciler.model.object import InlinePart, Object
 from reconciler.model.record import Record
 from reconciler.server.capabilities import Server
 
 ALL = pytest.mark.parametrize("kind", KINDS.values(), ids=lambda k: k.kind)
+LANGUAGE = Path(__file__).parents[1] / "docs" / "language"
 REQUIRED = ("section", "oid_column", "omitted_is_default", "catalog", "define")
 
 
@@ -90,3 +94,16 @@ def test_no_default_of_a_capability_hides_the_answer_of_a_kind(kind: type[Object
         for other in classes[number + 1 :]:
             hidden = set[str]() if issubclass(one, other) else own & vars(other).keys()
             assert not hidden, f"{one.__name__} hides {hidden} of {other.__name__}"
+
+
+def test_the_pages_are_what_the_models_give() -> None:
+    """Where this fails, run `reconcile explain --out docs/language`, and review the difference."""
+    written = {p.name: p.read_text() for p in LANGUAGE.iterdir()}
+    assert written == pages()
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_every_key_has_a_line_of_help_and_an_example(topic: str) -> None:
+    for key in keys_of(topic):
+        assert key.help, f"{topic}.{key.name}: no description"
+        assert key.example, f"{topic}.{key.name}: in no example"

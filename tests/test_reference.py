@@ -12,17 +12,15 @@ from reconciler.checks.run import run_checks
 from reconciler.checks.session import Terms
 from reconciler.declare.examples import TOPICS, examples
 from reconciler.declare.load import load
-from reconciler.declare.reference import keys_of, pages
 from reconciler.journal.ownership import Place
 from reconciler.report import text
 from reconciler.server.locks import LockPolicy
-from tests.conftest import MAJORS, ROOT, Database, verify_options
+from tests.conftest import MAJORS, Database, verify_options
 from tests.installations import installed
-from tests.language import FILLED, SHARES, applicable, create_roles, job_of
+from tests.reference import FILLED, SHARES, applicable, create_roles, job_of
 from tests.test_cases import quiet
 
 TITLES = pytest.mark.parametrize("topic", TOPICS)
-FOLDER = ROOT / "docs" / "language"
 LEFT_OUT = {  # titles of examples that PostgreSQL 18, as embedded, cannot hold
     "function: A function that is called with a hash of Perl instead of the text of an hstore",
     "procedure: A procedure that is called with a hash of Perl instead of the text of an hstore",
@@ -30,19 +28,6 @@ LEFT_OUT = {  # titles of examples that PostgreSQL 18, as embedded, cannot hold
     "collation: A collation in which upper and lower case are equal",
     "collation: A collation with rules of its own",
 }
-
-
-def test_the_pages_are_what_the_models_give() -> None:
-    """Where this fails, run `reconcile explain --out docs/language`, and review the difference."""
-    written = {p.name: p.read_text() for p in FOLDER.iterdir()}
-    assert written == pages()
-
-
-@TITLES
-def test_every_key_has_a_line_of_help_and_an_example(topic: str) -> None:
-    for key in keys_of(topic):
-        assert key.help, f"{topic}.{key.name}: no description"
-        assert key.example, f"{topic}.{key.name}: in no example"
 
 
 @TITLES
