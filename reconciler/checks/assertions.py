@@ -27,11 +27,9 @@ def findings(session: CheckSession, assertion: Assertion) -> Iterator[Finding]:
         return
     try:
         settings = session.settings(assertion.actor)
-        complaints = list(_KINDS[assertion.asserts](session, assertion, settings))
-        for complaint in complaints:
+        _assert_rows(session, assertion, settings)
+        for complaint in _KINDS[assertion.asserts](session, assertion, settings):
             yield Finding("failed", shown(complaint, assertion))
-        if not complaints:
-            _assert_rows(session, assertion, settings)
     except NothingToLookAt as error:
         yield Finding("vacuous", shown(f"vacuous: {error}", assertion))
     except NotStored as error:

@@ -264,7 +264,8 @@ class Assertion(_Model):
     )
     at_least_rows: Annotated[int, Field(ge=1)] = Field(
         default=1,
-        description="with fewer rows of `over`, or read by the plan, the assertion is vacuous",
+        description="with fewer rows of `over`, else found by the query of `plan` and `within`, the"
+        " assertion is vacuous",
     )
     writes: bool = Field(
         default=False,

@@ -23,7 +23,7 @@ def plan(session: CheckSession, assertion: Assertion, settings: Settings) -> Ite
     complaints += _wrong_counts(found.top, bounds)
     yield from complaints
     if not complaints:
-        _assert_rows_found(found.top, assertion.at_least_rows)
+        _assert_rows_found(found.top, assertion)
 
 
 def within(session: CheckSession, assertion: Assertion, settings: Settings) -> Iterator[str]:
@@ -60,7 +60,7 @@ def within(session: CheckSession, assertion: Assertion, settings: Settings) -> I
     elif best[0] > limit:
         yield f"took {best[0]:.2f} ms, {limit:g} ms are allowed"
         return
-    _assert_rows_found(found.top, assertion.at_least_rows)
+    _assert_rows_found(found.top, assertion)
 
 
 def _explain(
@@ -79,8 +79,9 @@ def _explain(
         return explained(rows(session.connection, explain)[0]["QUERY PLAN"])
 
 
-def _assert_rows_found(top: Node, least: int) -> None:
-    found = round(top.rows_found())
+def _assert_rows_found(top: Node, assertion: Assertion) -> None:
+    """Raise NothingToLookAt if the query found too few rows; `over` is counted apart."""
+    found, least = round(top.rows_found()), 1 if assertion.over else assertion.at_least_rows
     if found < least:
         raise NothingToLookAt(
             f"the query found {found:,} row{'s' if found != 1 else ''}, at_least_rows is {least:,}"
