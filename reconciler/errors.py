@@ -179,7 +179,7 @@ class ScratchError(ReconcileError):
 
 
 class TamperedWith(ReconcileError):
-    """Code that ran on scratch changed objects, so that nothing read from there can be trusted."""
+    """Code run on scratch changed objects: no state read from the server can be trusted."""
 
     rule = "tampered-with"
 

@@ -1,4 +1,4 @@
-"""Prove that SQL that people wrote stands in its clause alone, before it is composed.
+"""Prove declared SQL to be a single clause, before statements are composed with the SQL.
 
 `id > 0) NO INHERIT, ADD CONSTRAINT e CHECK (true` in `check` would otherwise add a constraint that
 no declaration mentions, under the name of one that it does.

@@ -137,7 +137,7 @@ def _is_part(ref: Ref, *states: State) -> bool:
 
 
 def _dependents(*states: State) -> Mapping[Ref, set[Ref]]:
-    """Map objects to the objects that need them, other than by being on them or in them."""
+    """Map objects to dependents, except the parts of a table and the contents of a schema."""
     found: dict[Ref, set[Ref]] = {}
     for state in states:
         for ref, obj in state.objects.items():

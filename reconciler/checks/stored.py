@@ -138,7 +138,7 @@ def store(connection: Connection, statement: str, role: str | None, declared: De
 
 
 def _prepare(connection: Connection, statement: str, role: str | None) -> int:
-    """Let PostgreSQL prove that this is one statement; return the type of its first column."""
+    """Let PostgreSQL prove the text to be one statement; return the type of the first column."""
     if role is not None:
         become(connection, role)
     run_sql(connection, _PREPARE + statement)

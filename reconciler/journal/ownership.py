@@ -1,4 +1,4 @@
-"""Refuse a journal that others may have written, or that runs code of others.
+"""Refuse a journal written by, or with code of, roles without trust.
 
 A trigger, a rule, a policy, a default or a view in place of a table would run as the role that
 applies a plan, and a rollback follows the recorded rows. So the schema and the tables must belong

@@ -110,7 +110,7 @@ class _Rollback:
 
     @cached_property
     def moved_aside(self) -> dict[Ref, Ref]:
-        """Map tables that took the name of a renamed one to the names under which they go."""
+        """Map tables under the former name of a renamed table to temporary names."""
         return {
             r.was: replace(r.was, name=moved_aside(r.was))
             for r in self.renames

@@ -176,7 +176,7 @@ class MaterializedView(Deferred, OnlineRecipe, FilledByQuery, QueryRelation):
         return frozenset({Ref("index", self.ref.schema, self.cluster_on, self.ref)})
 
     def remove(self, context: PlanningContext) -> Iterable[Statement]:
-        """Drop the view for recreation, after which nobody can read it until it is filled."""
+        """Drop the view for recreation: no session can read the view until REFRESH."""
         hazards: tuple[Hazard, ...] = ()
         if self.with_data:
             effects = (HazardKind.LONG_SCAN, HazardKind.BLOCKS_READS)

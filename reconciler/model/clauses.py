@@ -39,7 +39,7 @@ class Clause:
         return next(found, "").replace("{}", fragment.strip())
 
     def trap_in(self, fragment: str) -> tuple[str, str] | None:
-        """Return message and hint for a text that means something else in SQL, if it does."""
+        """Return message and hint for a text with an unexpected meaning in SQL, if any."""
         for pattern, message, hint in self.traps:
             if re.fullmatch(pattern, fragment.strip()):
                 return message.replace("{}", fragment.strip()), hint.replace("{}", fragment.strip())

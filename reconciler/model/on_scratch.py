@@ -27,7 +27,7 @@ class RunsBody(Object):
         raise NotImplementedError
 
     def literal_body(self) -> str | None:
-        """Return the body if PostgreSQL stores it as it was written, not as it understood it."""
+        """Return the body if PostgreSQL stores the text, not the parsed statements."""
         raise NotImplementedError
 
     def looked_up(self) -> str | None:

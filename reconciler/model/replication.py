@@ -14,7 +14,7 @@ from reconciler.model.statement import Hazard, HazardKind
 
 @dataclass(frozen=True)
 class Published:
-    """A publication of a table, of one of its partitions, or of a table that it is a partition of.
+    """A publication of a table, of a partition, or of the partitioned table.
 
     columns     the published columns; None for all
     generated   stored generated columns are published too

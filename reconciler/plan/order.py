@@ -94,7 +94,7 @@ def _blocks(operations: Operations, graph: Graph[Operation]) -> list[list[Operat
 def _exchanges_of_names(
     operations: Operations, unit_of: Mapping[Operation, Ref | Operation]
 ) -> Iterator[tuple[Ref | Operation, Ref | Operation]]:
-    """Yield pairs of units of which one drops an object and the other takes its name.
+    """Yield pairs of units: the first drops an object, the second reuses the name.
 
     Nobody is to meet the name while nothing has it. What takes long commits apart.
     """

@@ -1,4 +1,4 @@
-"""Give steps the search_path without which functions that they run would not find what they name.
+"""Give steps the search_path in which called functions find unqualified names.
 
 All SQL of a plan is qualified, and search_path is `pg_catalog, pg_temp`. But the body of a function
 without a search_path of its own may name things without a schema. It finds them on the default

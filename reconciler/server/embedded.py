@@ -110,7 +110,7 @@ def servers() -> Iterator[EmbeddedServer]:
 
 
 def not_ours(folder: Path) -> str:
-    """Explain why a folder is not one that this user made; "" if it is."""
+    """Explain why a folder was not made by the current user; "" if it was."""
     try:
         status = folder.lstat()
     except OSError as error:

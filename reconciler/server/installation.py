@@ -1,4 +1,4 @@
-"""Find PostgreSQL installations: those that Python packages bring, and those on this machine."""
+"""Find PostgreSQL installations, in Python packages and on the machine."""
 
 from __future__ import annotations
 

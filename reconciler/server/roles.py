@@ -1,4 +1,4 @@
-"""Tell ordinary roles from those that could act outside their databases or on other sessions."""
+"""Tell ordinary roles from roles able to act outside a database or on other sessions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Set parameters in each transaction, so that a session shared with others keeps none of them.
+"""Set parameters in each transaction, so that a shared session keeps no parameter.
 
 Behind a connection pooler, a session of the server serves many clients, one after the other.
 """
