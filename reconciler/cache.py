@@ -12,7 +12,7 @@ import secrets
 import stat
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -38,6 +38,29 @@ class CacheRefused(Exception):
 def digest_of(*parts: object) -> str:
     """Return the SHA-256 of the parts, which JSON can hold."""
     return sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def program_stamps() -> Iterator[Sequence[object]]:
+    """Yield the size and the time of every module of this program, and its Python."""
+    yield sys.version, sys.executable
+    yield from _stamps(Path(__file__).parent)
+
+
+def _stamps(folder: Path) -> Iterator[Sequence[object]]:
+    for entry in sorted(os.scandir(folder), key=lambda e: e.name):
+        if entry.is_dir(follow_symlinks=False) and entry.name != "__pycache__":
+            yield from _stamps(Path(entry.path))
+        elif entry.name.endswith(".py"):
+            yield entry.path, *stamp_of(entry.path)
+
+
+def stamp_of(path: str) -> tuple[int, int, int]:
+    """Return what changes when a file is replaced, or an entry of a folder; zeros if it is gone."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return 0, 0, 0
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def cache_folder() -> Path:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from reconciler import settings
-from reconciler.cache import OPTION, SWITCH
+from reconciler.cache import OPTION, SWITCH, open_cache
 from reconciler.checks import access
 from reconciler.checks.session import SECONDS, Terms
 from reconciler.cli.output import DEFAULT_FORMAT, print_in_format, write_file
@@ -365,7 +365,8 @@ def make_job(
     """Read the settings and the YAML files; options override settings."""
     file = settings.read()
     state = options.state or file.state_folder()
-    declaration = load(state, files_root=options.files_root)
+    cache = None if options.no_cache else open_cache()
+    declaration = load(state, files_root=options.files_root, cache=cache)
     named = frozenset(options.schemas or file.schemas)
     scope = Scope(
         named or declaration.schemas,

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
+from reconciler.cache import Cache
 from reconciler.declare.check_entries import CheckReader
 from reconciler.declare.drafts import Drafts
 from reconciler.declare.entries import Defaults, EntryReader
@@ -29,6 +31,7 @@ from reconciler.declare.nodes import (
     unknown,
 )
 from reconciler.declare.parse import documents
+from reconciler.declare.stored import Contents, store, stored_declaration
 from reconciler.declare.workload_entries import WorkloadReader
 from reconciler.errors import DeclarationError, Findings, Problem, TooManyProblems
 from reconciler.kinds import KINDS
@@ -38,12 +41,48 @@ DEFAULT_SCHEMA = "public"
 _DOCUMENT_KEYS = ("schema", "owner", "checks", "workload")
 
 
-def load(path: Path, kinds: Kinds = KINDS, files_root: Path | None = None) -> Declaration:
+def load(
+    path: Path,
+    kinds: Kinds = KINDS,
+    files_root: Path | None = None,
+    cache: Cache | None = None,
+) -> Declaration:
     """Read a file, or all `*.yml` and `*.yaml` under a folder except the hidden.
 
-    The files that the declaration names are below the folder, or below `files_root`. Raises
-    DeclarationError with the problems of all files, ordered by position.
+    The files that the declaration names are below the folder, or below `files_root`. With a
+    `cache`, what was read of the same files before is found there. Raises DeclarationError with the
+    problems of all files, ordered by position.
     """
+    path = _from_working_directory(path)
+    contents = _contents(path, files_root) if cache else None
+    if cache and contents and (stored := stored_declaration(contents, cache, kinds)):
+        return stored
+    declaration = _parsed(path, kinds, files_root)
+    if cache and contents and _is_of(declaration, contents):
+        store(declaration, contents, cache, kinds)
+    return declaration
+
+
+def _from_working_directory(path: Path) -> Path:
+    with suppress(ValueError, OSError):  # no working directory, or another
+        return path.relative_to(Path.cwd()) if path.is_absolute() else path
+    return path
+
+
+def _contents(path: Path, files_root: Path | None) -> Contents | None:
+    """Return the content of the YAML files; None where a file is refused."""
+    with suppress(FileRefused, OSError, ValueError):
+        return Contents.read(path, files_root, yaml_files(path))
+    return None
+
+
+def _is_of(declaration: Declaration, contents: Contents) -> bool:
+    """Tell whether a declaration was read from this content, and not from a later one."""
+    read = declaration.sources.digests
+    return all(read.get(f) == sha256(t).hexdigest() for f, t in contents.texts.items())
+
+
+def _parsed(path: Path, kinds: Kinds, files_root: Path | None) -> Declaration:
     problems: list[Problem] = Findings()
     try:
         declaration = _declaration(path, kinds, files_root, problems)
@@ -59,8 +98,6 @@ def _declaration(
 ) -> Declaration | None:
     """Read the declaration; None where the path cannot be used."""
     try:
-        with suppress(ValueError, OSError):  # no working directory, or another
-            path = path.relative_to(Path.cwd()) if path.is_absolute() else path
         files = files_in_folder(path, files_root)
         found = _yaml_files(path, problems)
     except FileRefused as e:

@@ -70,6 +70,11 @@ def documents(file: Path, problems: list[Problem], files: Files) -> list[Node]:
     return _Composer(_Positions(file, text), problems).documents(text)
 
 
+def lines_of(data: bytes) -> list[str]:
+    """Split the content of a file into lines, as positions count them."""
+    return _LINE_BREAK.split(data.removeprefix(BOM_UTF8).decode())
+
+
 class _Mark(Protocol):
     line: int
     column: int

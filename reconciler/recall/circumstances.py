@@ -7,17 +7,15 @@ same holds with other credentials, which are in no key: a connection proves them
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 
 import click
 
-from reconciler.cache import SWITCH, digest_of
+from reconciler.cache import SWITCH, digest_of, program_stamps, stamp_of
 from reconciler.server.redaction import redacted
 
-PACKAGE = Path(__file__).parents[1]
 SETTINGS_FILE = Path("reconcile.yml")
 MAX_SETTINGS = 1 << 20  # bytes
 # The variables that reconcile and libpq read, and what else may choose programs or formats.
@@ -57,8 +55,8 @@ def key_of(command: str, arguments: Sequence[str]) -> str:
         str(Path.cwd()),
         os.geteuid(),
         _digest_of_file(SETTINGS_FILE),
-        [sys.version, sys.executable, *os.uname()],
-        [*_stamps(PACKAGE)],
+        [*os.uname()],
+        [*program_stamps()],
     )
 
 
@@ -82,25 +80,6 @@ def _digest_of_file(file: Path) -> str:
         return ""
     with file.open("rb") as content:
         return sha256(content.read(MAX_SETTINGS)).hexdigest()
-
-
-def _stamps(folder: Path) -> Iterator[Sequence[object]]:
-    """Yield the size and the time of every module below a folder."""
-    entries = sorted(os.scandir(folder), key=lambda e: e.name)
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False) and entry.name != "__pycache__":
-            yield from _stamps(Path(entry.path))
-        elif entry.name.endswith(".py"):
-            yield entry.path, *stamp_of(entry.path)
-
-
-def stamp_of(path: str) -> tuple[int, int, int]:
-    """Return what changes when a file is replaced, or an entry of a folder; zeros if it is gone."""
-    try:
-        found = Path(path).stat()
-    except OSError:
-        return 0, 0, 0
-    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def stamps_of(paths: Iterable[str]) -> dict[str, list[int]]:

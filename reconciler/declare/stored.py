@@ -1,0 +1,225 @@
+"""Store a declaration in the cache, and read it back without its YAML.
+
+The entry is found by the content of all files. It is stored only if reading it back gives the same
+declaration. A declaration with checks, or with anything else but objects, is not stored.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import BaseModel, ValidationError
+
+from reconciler.cache import Cache, digest_of, program_stamps
+from reconciler.declare.files import MAX_YAML_SIZE, FileRefused, Sources, files_in_folder
+from reconciler.declare.layout import Kinds
+from reconciler.declare.parse import lines_of
+from reconciler.errors import Position
+from reconciler.model.object import Object
+from reconciler.model.ref import Ref
+from reconciler.model.state import Declaration
+
+SECTION = "declaration"
+Place = tuple[int, int, int]  # the number of a file, line and column
+_UNUSABLE = (ValidationError, KeyError, TypeError, ValueError, IndexError, AttributeError)
+
+
+@dataclass(frozen=True, eq=False)
+class StoredPositions(Mapping[tuple[Ref, str], Position]):
+    """The positions of a stored declaration; `lines` are those of each file."""
+
+    places: Mapping[tuple[Ref, str], Place]
+    files: Sequence[Path]
+    lines: Sequence[Sequence[str]]
+
+    def __getitem__(self, key: tuple[Ref, str]) -> Position:
+        file, line, column = self.places[key]
+        return Position(self.files[file], line, column, self.lines[file][line - 1])
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.places
+
+    def __iter__(self) -> Iterator[tuple[Ref, str]]:
+        return iter(self.places)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The YAML files of a declaration with their content, and where further files may be."""
+
+    path: Path
+    further: Path | None
+    texts: Mapping[Path, bytes]
+
+    @classmethod
+    def read(cls, path: Path, further: Path | None, found: Sequence[Path]) -> Contents:
+        """Read the files; raises FileRefused."""
+        files = files_in_folder(path, further)
+        return cls(path, further, {file: files.read(file, MAX_YAML_SIZE) for file in found})
+
+    @property
+    def key(self) -> str:
+        """The key of the declaration in the cache."""
+        texts = {str(file): sha256(text).hexdigest() for file, text in self.texts.items()}
+        return digest_of(str(self.path), str(self.further), texts, [*program_stamps()])
+
+
+def stored_declaration(contents: Contents, cache: Cache, kinds: Kinds) -> Declaration | None:
+    """Return the declaration of the files, None if it is not stored, or not as they are now."""
+    entry = cache.get(SECTION, contents.key)
+    try:
+        return None if entry is None else _restored(entry, contents, kinds)
+    except _UNUSABLE:
+        return None
+
+
+def store(declaration: Declaration, contents: Contents, cache: Cache, kinds: Kinds) -> None:
+    """Store a declaration, if it can be read back."""
+    sources = declaration.sources
+    if not isinstance(sources, Sources) or _holds_more(declaration):
+        return
+    try:
+        entry = json.loads(json.dumps(_dumped(declaration, sources)))
+        same = _is_same(declaration, _restored(entry, contents, kinds))
+    except (*_UNUSABLE, FileRefused):
+        return
+    if same:
+        cache.put(SECTION, contents.key, entry)
+
+
+def _holds_more(declaration: Declaration) -> bool:
+    """Tell whether a declaration holds what is not stored, such as checks."""
+    rest = replace(
+        declaration,
+        objects={},
+        absent={},
+        exclusive={},
+        search_path={},
+        positions={},
+        schemas=frozenset(),
+    )
+    return rest != Declaration()
+
+
+def _dumped(declaration: Declaration, sources: Sources) -> dict[str, Any]:
+    refs = _Refs({}, [])
+    files: dict[Path, int] = {}
+    places = [
+        [refs.number(ref), key, files.setdefault(at.file, len(files)), at.line, at.column]
+        for (ref, key), at in declaration.positions.items()
+    ]
+    return {
+        "objects": [[refs.number(r), _fields(o)] for r, o in declaration.objects.items()],
+        "absent": [[refs.number(r), _fields(o)] for r, o in declaration.absent.items()],
+        "exclusive": [[refs.number(r), sorted(k)] for r, k in declaration.exclusive.items()],
+        "search_path": [[refs.number(r), s] for r, s in declaration.search_path.items()],
+        "positions": places,
+        "files": [str(file) for file in files],
+        "in_schemas": sorted(declaration.schemas),
+        "sources": sources.as_json(),
+        "refs": refs.listed,
+    }
+
+
+def _fields(obj: Object) -> dict[str, Any]:
+    """Return the declared fields as plain data, the derived ones too."""
+    hidden = {n: getattr(obj, n) for n in _hidden(type(obj)) if n in obj.model_fields_set}
+    return obj.model_dump(mode="json", by_alias=True, exclude_unset=True) | hidden
+
+
+def _hidden(kind: type[Object]) -> list[str]:
+    return [n for n, f in kind.model_fields.items() if f.exclude and n != "ref"]
+
+
+def _restored(entry: Any, contents: Contents, kinds: Kinds) -> Declaration | None:
+    """Return the declaration of an entry; raises what _UNUSABLE lists."""
+    sources = Sources.from_json(entry["sources"])
+    if not sources.are_unchanged():
+        return None
+    refs = _restored_refs(entry["refs"])
+    objects: list[tuple[Ref, dict[str, Any]]] = [(refs[n], f) for n, f in entry["objects"]]
+    absent: list[tuple[Ref, dict[str, Any]]] = [(refs[n], f) for n, f in entry["absent"]]
+    files = [Path(file) for file in entry["files"]]
+    places: dict[tuple[Ref, str], Place] = {
+        (refs[number], key): (file, line, column)
+        for number, key, file, line, column in entry["positions"]
+    }
+    lines = [lines_of(contents.texts[file]) for file in files]
+    if any(not 0 < line <= len(lines[file]) for file, line, _ in places.values()):
+        raise ValueError("a position beyond the end of a file")
+    return Declaration(
+        objects={r: kinds[r.kind].model_validate({**f, "ref": r}) for r, f in objects},
+        absent={r: kinds[r.kind].model_construct(ref=r, **f) for r, f in absent},
+        exclusive={refs[number]: frozenset(names) for number, names in entry["exclusive"]},
+        search_path={refs[number]: schema for number, schema in entry["search_path"]},
+        positions=StoredPositions(places, files, lines),
+        schemas=frozenset(entry["in_schemas"]),
+        sources=sources,
+    )
+
+
+@dataclass(frozen=True)
+class _Refs:
+    """Numbers of refs, in the order of their first use; a table before what is on it."""
+
+    numbers: dict[Ref, int]
+    listed: list[list[Any]]
+
+    def number(self, ref: Ref) -> int:
+        known = self.numbers.get(ref)
+        if known is None:
+            on = None if ref.on is None else self.number(ref.on)
+            known = self.numbers[ref] = len(self.listed)
+            self.listed.append([ref.kind, ref.schema, ref.name, on, ref.arguments])
+        return known
+
+
+def _restored_refs(listed: Sequence[Sequence[Any]]) -> list[Ref]:
+    refs: list[Ref] = []
+    for kind, schema, name, on, arguments in listed:
+        table = None if on is None else refs[int(on)]
+        refs.append(Ref(kind, schema, name, table, arguments))
+    return refs
+
+
+def _is_same(declaration: Declaration, restored: Declaration | None) -> bool:
+    """Tell whether two declarations are the same in all that a plan depends on."""
+    if restored is None:
+        return False
+    pairs = [
+        *zip(declaration.objects.values(), restored.objects.values(), strict=True),
+        *zip(declaration.absent.values(), restored.absent.values(), strict=True),
+    ]
+    return (
+        all(_is_same_object(a, b) for a, b in pairs)
+        and [*declaration.objects] == [*restored.objects]
+        and [*declaration.absent] == [*restored.absent]
+        and declaration.exclusive == restored.exclusive
+        and declaration.search_path == restored.search_path
+        and dict(declaration.positions) == dict(restored.positions)
+        and declaration.schemas == restored.schemas
+    )
+
+
+def _is_same_object(a: Object, b: Object) -> bool:
+    """Compare the values, their types, and which fields were declared, at any depth."""
+    return type(a) is type(b) and vars(a) == vars(b) and _shape(a) == _shape(b)
+
+
+def _shape(value: object) -> object:
+    """Return the types in a value, and the declared fields of the models in it."""
+    if isinstance(value, BaseModel):
+        return type(value), {n: _shape(getattr(value, n)) for n in sorted(value.model_fields_set)}
+    if isinstance(value, dict):
+        return {k: _shape(v) for k, v in cast("dict[object, object]", value).items()}
+    if isinstance(value, tuple):
+        return [_shape(v) for v in cast("tuple[object, ...]", value)]
+    return type(value)
