@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, cast
 
 from reconciler.declare.examples import TOPICS, Example, examples
+from reconciler.declare.files import files_in_folder
+from reconciler.declare.layout import sections_of
 from reconciler.declare.load import load
+from reconciler.declare.nodes import plain
+from reconciler.declare.parse import documents
+from reconciler.kinds import KINDS
+from reconciler.model.object import Object
 from reconciler.model.state import Scope
 from reconciler.pipeline import Job
 from tests.conftest import Database, has_labels
@@ -21,7 +31,11 @@ NEEDS = {  # what an example needs of a server, by a word in it, and how to ask 
     "hstore_plperl:": "SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'plperl')",
     "library: $libdir/weeks": "SELECT false",  # nobody has it
 }
-_TABLES = {"column", "constraint", "index", "policy", "trigger", "rule", "check"}
+ABSENT = {"state": "absent"}
+NEEDED = {"page_views_key", "sales_by_day_key"}  # indexes named by the tables
+_SECTIONS = sections_of(KINDS)
+_PARTS = {"column", "constraint"}
+_FURTHER_PARTS = {"index", "policy", "trigger", "rule", "check"}
 _RELATIONS = {"table", "view", "materialized_view", "sequence", "statistics", "schema"}
 FILLED = """
     INSERT INTO debts VALUES ('Ada', 10), ('Bob', 20);
@@ -30,9 +44,10 @@ FILLED = """
     INSERT INTO notices VALUES ('first');
     INSERT INTO diaries VALUES ('Ada', 'nothing new'), ('Bob', 'nothing new')"""  # for the checks
 SHARES = {  # several processes share the work
-    "parts of tables": frozenset(_TABLES),
+    "columns and constraints": frozenset(_PARTS),
+    "other parts of tables": frozenset(_FURTHER_PARTS),
     "relations": frozenset(_RELATIONS),
-    "others": frozenset(TOPICS) - _TABLES - _RELATIONS,
+    "others": frozenset(TOPICS) - _PARTS - _FURTHER_PARTS - _RELATIONS,
 }
 
 
@@ -83,3 +98,57 @@ def job_of(written: Mapping[str, str], database: Database, folder: Path) -> Job:
         (folder / name).write_text(declaration)
     declaration = load(folder)
     return Job(database.url, declaration, Scope(declaration.schemas), database.url)
+
+
+def absent(declaration: str) -> str:
+    """Return the declaration with every object absent."""
+    document = yaml_document(declaration)
+    listed = {s: dict.fromkeys(document[s], ABSENT) for s in _SECTIONS if s in document}
+    return json.dumps(listed)
+
+
+def with_parts_absent(declaration: str, *, columns: bool) -> str:
+    """Return the declaration with every object on another absent, the columns too if asked."""
+    document = yaml_document(declaration)
+    found: dict[str, dict[str, Any]] = {}
+    for section, kind in _SECTIONS.items():
+        entries: dict[str, object] = document.get(section) or {}
+        for name, entry in entries.items():
+            if parts := _absent_parts(kind, entry, columns=columns):
+                found.setdefault(section, {})[name] = parts
+    return json.dumps(found)
+
+
+def _absent_parts(kind: type[Object], entry: object, *, columns: bool) -> dict[str, Any]:
+    body = cast("dict[str, Any]", entry) if isinstance(entry, dict) else {}
+    return {
+        section: dict.fromkeys(set(body[section]) - NEEDED, ABSENT)
+        for section in sections_of(KINDS, kind.kind)
+        if section in body and (columns or section != "columns")
+    }
+
+
+def yaml_document(declaration: str) -> dict[str, Any]:
+    """Read a document by YAML 1.2, as the loader does."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "example.yml"
+        file.write_text(declaration)
+        (document,) = documents(file, [], files_in_folder(file))
+    return cast("dict[str, Any]", plain(document))
+
+
+ALIASES = {
+    r"\bbigint\b": "int8",
+    r"\binteger\b": "int",
+    r"\bboolean\b": "bool",
+    r"\bnumeric\b": "decimal",
+    r"\btimestamptz\b": "timestamp with time zone",
+    r"\bdouble precision\b": "float8",
+}
+
+
+def with_aliases(declaration: str) -> str:
+    """Return the declaration with other names of the same types."""
+    for name, alias in ALIASES.items():
+        declaration = re.sub(name, alias, declaration)
+    return declaration
