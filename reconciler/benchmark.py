@@ -6,16 +6,27 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from reconciler import pipeline
 from reconciler.apply.outcome import Watcher
-from reconciler.bench.databases import BenchServer, run_scripts, settle, start_server
+from reconciler.bench.databases import (
+    BenchServer,
+    copy_roles,
+    fill,
+    run_scripts,
+    settle,
+    start_server,
+)
 from reconciler.bench.measure import Limits, measure
 from reconciler.bench.result import Benchmark, Measured
+from reconciler.bench.rows import Generator
+from reconciler.bench.statistics import read_statistics
 from reconciler.declare.load import load
 from reconciler.errors import ReconcileError, SettingsError
 from reconciler.model.state import Declaration, Scope
 from reconciler.pipeline import Job
+from reconciler.server.connection import connect_to_read
 from reconciler.server.locks import LockPolicy
 
 BEFORE, AFTER = "before", "after"  # the names of the first two variants
@@ -27,12 +38,14 @@ class Comparison:
     """What to compare.
 
     scripts   SQL files that make the state before, with rows
+    target    without scripts: the database whose structure and statistics make them
     variants  further states by name: each is applied to the state before
     baseline  the variant to which the others are compared
     """
 
     declaration: Declaration
-    scripts: Sequence[Path]
+    scripts: Sequence[Path] = ()
+    target: str = ""
     scales: Sequence[float] = (1.0,)
     variants: Mapping[str, Path] = field(default_factory=dict[str, Path])
     baseline: str = BEFORE
@@ -93,7 +106,10 @@ def _databases(
 ) -> tuple[dict[str, str], Mapping[str, int]]:
     """Make a database for each variant; return the URLs, and the rows of the tables before."""
     start = server.create(_START)
-    run_scripts(start, comparison.scripts, scale)
+    if comparison.scripts:
+        run_scripts(start, comparison.scripts, scale)
+    else:
+        _imitate(comparison.target, start, scale, watch)
     counts = settle(start)
     databases: dict[str, str] = {}
     for name, declaration in states.items():
@@ -104,6 +120,26 @@ def _databases(
                 _apply(declaration, databases[name], watcher, name)
         settle(databases[name])
     return databases, counts
+
+
+def _imitate(
+    target: str, url: str, scale: float, watch: Callable[[], AbstractContextManager[Watcher]]
+) -> None:
+    """Make the structure of the target, and rows like those that its statistics describe."""
+    with connect_to_read(target) as connection:
+        copy_roles(connection, url)
+        tables = read_statistics(connection)
+    if not any(table.rows for table in tables.values()):
+        raise ReconcileError(
+            "the target has no statistics of tables with rows: ANALYZE it, or name files of SQL"
+            " that make rows by --start"
+        )
+    with TemporaryDirectory(prefix="reconcile-") as folder:
+        pipeline.export_state(target, Scope(frozenset({"*"}), everything=True), Path(folder))
+        declaration = load(Path(folder))
+    with watch() as watcher:
+        _apply(declaration, url, watcher, BEFORE)
+    fill(url, Generator(tables, scale).statements())
 
 
 def _database(variant: str) -> str:

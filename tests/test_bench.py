@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from reconciler.checks.workload import Query
 from reconciler.cli import main
 from reconciler.report import markdown
 from reconciler.report.picture import draw
+from tests.conftest import Database
 
 START = """
 CREATE ROLE reader;
@@ -138,3 +140,74 @@ def test_names_are_shown_as_they_are(tmp_path: Path) -> None:
     draw(benchmark, tmp_path / "picture.svg")
     draw(benchmark, tmp_path / "picture.png")
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+
+
+TARGET = """
+CREATE TYPE public.mood AS ENUM ('sad', 'happy');
+CREATE TABLE public.tenant (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text NOT NULL UNIQUE
+);
+CREATE TABLE public.ticket (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    tenant uuid NOT NULL REFERENCES public.tenant,
+    state varchar(20) NOT NULL CHECK (state IN ('open', 'closed')),
+    opened timestamptz NOT NULL, closed timestamptz, price numeric(8, 2), mood public.mood,
+    labels text[] NOT NULL DEFAULT '{}', details jsonb NOT NULL DEFAULT '{}', due date,
+    twice bigint GENERATED ALWAYS AS (id * 2) STORED
+);
+CREATE TABLE public.part (
+    ticket bigint REFERENCES public.ticket, place int, said text, PRIMARY KEY (ticket, place)
+) PARTITION BY RANGE (place);
+CREATE TABLE public.part_1 PARTITION OF public.part FOR VALUES FROM (1) TO (1000);
+INSERT INTO public.tenant (name) SELECT 'tenant ' || n FROM generate_series(1, 20) AS n;
+INSERT INTO public.ticket (tenant, state, opened, closed, price, mood, details, due)
+SELECT (SELECT id FROM public.tenant
+        WHERE name = 'tenant ' || CASE WHEN n % 2 = 0 THEN 1 ELSE 1 + n % 20 END),
+       CASE WHEN n % 10 = 0 THEN 'open' ELSE 'closed' END,
+       '2025-01-01 00:00+00'::timestamptz + n * interval '1 hour',
+       CASE WHEN n % 10 > 0 THEN now() END, n / 7.0,
+       CASE n % 4 WHEN 0 THEN 'sad' WHEN 1 THEN 'happy' END::mood,
+       jsonb_build_object('n', n), '2025-01-01'::date + n % 300
+FROM generate_series(1, 2000) AS n;
+INSERT INTO public.part
+SELECT id, n, 'x' FROM public.ticket, generate_series(1, 2) AS n WHERE id <= 500;
+ANALYZE;
+"""
+OF_TARGET = """
+workload:
+  open: {query: "SELECT FROM ticket WHERE opened > '2025-02-01' AND state = 'open'"}
+  states: {query: SELECT state FROM ticket GROUP BY state}
+  largest_tenant:
+    query: SELECT count(*) FROM ticket GROUP BY tenant HAVING count(*) BETWEEN 1800 AND 2300
+  without_a_tenant:
+    query: SELECT FROM ticket AS t WHERE NOT EXISTS (SELECT FROM tenant WHERE id = t.tenant)
+  of_a_mood: {query: SELECT FROM ticket WHERE mood = 'sad' AND closed IS NOT NULL}
+  parts: {query: SELECT FROM part JOIN ticket ON ticket.id = part.ticket}
+  later: {query: "SELECT FROM ticket WHERE due BETWEEN '2025-01-01' AND '2025-12-01' AND price > 0"}
+"""
+
+
+def test_rows_are_like_those_of_the_target(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    """Counts, shares, ranges and foreign keys are about those of the target, times the scale."""
+    database = new_database(TARGET)
+    (tmp_path / "state.yml").write_text(OF_TARGET)
+    arguments = ("--state", str(tmp_path / "state.yml"), "--format", "json")
+    done = CliRunner().invoke(
+        main, ["bench", "-t", database.url, *arguments, "--scale", "2", "--rounds", "2"]
+    )
+    assert done.exit_code == 0, done.output
+    document = json.loads(done.stdout)
+    assert document["rows"]["2"]["public.ticket"] == 4000
+    assert document["rows"]["2"]["public.tenant"] == 40
+    found = {
+        m["query"]: m["plan"]["rows"] for m in document["measured"] if m["variant"] == "before"
+    }
+    assert 150 < found["open"] < 350
+    assert found["states"] == 2
+    assert found["largest_tenant"] == 1
+    assert found["without_a_tenant"] == 0
+    assert 600 < found["of_a_mood"] < 1100
+    assert found["parts"] > 1000
+    assert found["later"] > 3900

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,12 +12,12 @@ from pathlib import Path
 from psycopg import conninfo
 
 from reconciler.errors import ReconcileError, ScratchError, StatementFailed
-from reconciler.server.connection import connect, rows, run_sql, translated
+from reconciler.server.connection import Connection, connect, rows, run_sql, translated
 from reconciler.server.disposable import scratch_server
 from reconciler.server.elevation import NO_ONE, OWNERS
 from reconciler.server.installation import embedded_installations
 from reconciler.server.scratch import drop_database
-from reconciler.sql import compose, literal, text
+from reconciler.sql import compose, literal, raw, text
 
 USER = "reconcile_bench"
 SCALE = "reconcile.scale"  # the setting by which scripts know how many rows to make
@@ -41,6 +42,14 @@ _COUNTS = """
 _ROLES = f"""
     SELECT rolname::text AS name FROM pg_roles
     WHERE rolname NOT IN (%s, '{NO_ONE}', '{OWNERS}') AND oid >= 16384"""
+
+_PRESENT = "SELECT rolname::text AS name FROM pg_roles"
+_SOURCE_ROLES = """
+    SELECT rolname::text AS name, rolbypassrls AS bypasses FROM pg_roles
+    WHERE rolname !~ '^pg_' ORDER BY 1"""
+_MEMBERS = """
+    SELECT r.rolname::text AS role, m.rolname::text AS member FROM pg_auth_members AS a
+    JOIN pg_roles AS r ON r.oid = a.roleid JOIN pg_roles AS m ON m.oid = a.member ORDER BY 1, 2"""
 
 
 @dataclass(frozen=True)
@@ -107,6 +116,36 @@ def run_scripts(url: str, scripts: Sequence[Path], scale: float) -> None:
                 raise ReconcileError(f"cannot read {script}: {error.strerror}") from error
             except StatementFailed as error:
                 raise ReconcileError(f"{script}: {error}") from error
+
+
+def copy_roles(source: Connection, url: str) -> None:
+    """Create the roles of a server on the server of the benchmark, with their memberships."""
+    with connect(url) as connection:
+        present = {row["name"] for row in rows(connection, _PRESENT)}
+        for row in rows(source, _SOURCE_ROLES):
+            if row["name"] not in present:
+                bypasses = raw(" BYPASSRLS" if row["bypasses"] else "")
+                run_sql(connection, text(compose("CREATE ROLE {}{}", row["name"], bypasses)))
+        for row in rows(source, _MEMBERS):
+            with suppress(StatementFailed):  # of PostgreSQL's own roles
+                run_sql(connection, text(compose("GRANT {} TO {}", row["role"], row["member"])))
+
+
+def fill(url: str, statements: Iterable[tuple[str, str]]) -> None:
+    """Fill tables, each by a statement, without triggers and checks of foreign keys.
+
+    Raises ReconcileError with the table that cannot be filled.
+    """
+    with connect(url) as connection:
+        connection.execute("SET session_replication_role = replica")
+        for table, statement in statements:
+            try:
+                run_sql(connection, statement)
+            except StatementFailed as error:
+                raise ReconcileError(
+                    f"no rows could be made for {table} from its statistics: {error.message}\n"
+                    "--start FILE, with SQL that makes the database and its rows, would do"
+                ) from error
 
 
 def settle(url: str) -> dict[str, int]:

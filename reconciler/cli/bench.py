@@ -18,6 +18,7 @@ from reconciler.cli.options import (
     files_root_option,
     output_options,
     state_option,
+    target_option,
 )
 from reconciler.cli.output import print_line, watch_progress
 from reconciler.declare.load import load
@@ -38,11 +39,12 @@ class BenchOptions:
     seconds: float
     pictures: Sequence[Path]
 
-    def comparison(self, declaration: Declaration) -> Comparison:
+    def comparison(self, declaration: Declaration, target: str) -> Comparison:
         """Return what to compare with the state before."""
         return Comparison(
             declaration,
             self.scripts,
+            target,
             self.scales,
             dict(map(_variant, self.variants)),
             self.baseline,
@@ -58,10 +60,10 @@ bench_options = collected(
         "scripts",
         metavar="FILE",
         multiple=True,
-        required=True,
         type=click.Path(path_type=Path, exists=True, dir_okay=False),
         help="A file of SQL that makes the database before, with its rows; can be repeated. The"
-        " setting reconcile.scale tells it how many rows to make.",
+        " setting reconcile.scale tells it how many rows to make. Default: the structure of the"
+        " target, with rows made from its statistics.",
     ),
     click.option(
         "--scale",
@@ -111,23 +113,32 @@ bench_options = collected(
 
 
 @main.command()
+@target_option
 @state_option
 @files_root_option
 @bench_options
 @output_options("benchmark")
 def bench(
-    state: Path | None, files_root: Path | None, options: BenchOptions, output: OutputOptions
+    target: str | None,
+    state: Path | None,
+    files_root: Path | None,
+    options: BenchOptions,
+    output: OutputOptions,
 ) -> int:
     """Measure the queries of the section `workload` before and after the plan.
 
-    On an embedded server, the files of --start make a database. The declared state is applied to a
-    copy of it, and each query of the workload runs in both in turn. Exit status: 0 if every promise
-    of the workload is kept, 2 if not.
+    On an embedded server, the files of --start make a database; without them it gets the target's
+    structure, and rows like those that the target's statistics describe. The declared state is
+    applied to a copy of it, and each query of the workload runs in both in turn. Nothing is
+    measured or changed on the target. Exit status: 0 if every promise of the workload is kept, 2 if
+    not.
     """
-    declaration = load(state or settings.read().state_folder(), files_root=files_root)
+    file = settings.read()
+    declaration = load(state or file.state_folder(), files_root=files_root)
+    url = "" if options.scripts else settings.resolve_target(file, target).url
     for picture in options.pictures:
         assert_drawable(picture)
-    benchmark = compare(options.comparison(declaration), _tell, watch_progress)
+    benchmark = compare(options.comparison(declaration, url), _tell, watch_progress)
     output.write("benchmark", benchmark)
     for picture in options.pictures:
         draw(benchmark, picture)
