@@ -34,7 +34,10 @@ COMMANDS = {  # name: the module, which is slow to import, and the command's lin
     "demo": (_COMMANDS, "Play an example on an embedded server."),
     "drift": (_COMMANDS, "Report differences from the declared state."),
     "embedded": (_EMBEDDED, "Show, stop and remove the PostgreSQL servers that reconcile keeps."),
-    "explain": (_COMMANDS, "Explain the language of the YAML files: a kind of object, or a key."),
+    "explain": (
+        _COMMANDS,
+        "Explain the language of the YAML files: a kind of object, or one of its keys.",
+    ),
     "export": (_COMMANDS, "Write an existing database as YAML files."),
     "history": (_COMMANDS, "List recorded runs, or show the changes and steps of a run."),
     "plan": (_COMMANDS, "Show the changes and the SQL leading to the declared state."),
