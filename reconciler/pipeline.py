@@ -17,6 +17,7 @@ from reconciler.apply.recording import record_run
 from reconciler.apply.session import reading, sole_applier
 from reconciler.canonicalise.canonical import Canonical
 from reconciler.canonicalise.canonicalise import canonicalise
+from reconciler.canonicalise.effects import effects
 from reconciler.canonicalise.leftovers import recreate_leftovers
 from reconciler.checks.attached import as_data
 from reconciler.declare.export import export
@@ -294,6 +295,7 @@ def plan_of(job: Job, live: Snapshot, connection: Connection, size: Size | None 
                 for r, why in canonical.stale.items()
             ),
             *(f"{setting} is in force here, and is kept" for setting in live.kept),
+            *effects(job.declaration, canonical, live.state),
             *unset_options(job.declaration.objects.values(), live.state.objects),
             *building_notices(_awaited(job, live)),
             *unmanaged(connection, live, job.scope),

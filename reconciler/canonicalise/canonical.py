@@ -37,7 +37,8 @@ class Canonical:
     not be built on scratch to PostgreSQL's reasons. With `renamings`, `live` is the state after
     them, and `before` the state of the scratch database. `scratch_order` numbers the objects in the
     order in which the desired state was built. `stale` maps routines to PostgreSQL's reasons why
-    their bodies do not compile. `positions` are the declaration's, under the refs of the two
+    their bodies do not compile. `spelled` maps refs of the files to those of the catalog, where
+    these are others. `positions` are the declaration's, under the refs of the two
     states.
     """
 
@@ -55,3 +56,4 @@ class Canonical:
         default_factory=dict[tuple[Ref, str], Position]
     )
     reconnect: Callable[[], Connection] | None = None
+    spelled: Mapping[Ref, Ref] = field(default_factory=dict[Ref, Ref])

@@ -68,7 +68,7 @@ def _canonical(
     renamings = find_renamings(live.state, declaration, scope, live.context)
     desired = None if renamings else overlay(live, declaration, scope)
     if desired is not None and not _roots(inputs, desired):
-        return Canonical(live.state, live.state, live.context)
+        return Canonical(live.state, live.state, live.context, spelled=desired.spelled)
     refusals: list[str] = []
     for scratch in scratches():
         attempt = resources.enter_context(ExitStack())

@@ -13,7 +13,7 @@ from reconciler.canonicalise.hints import did_you_mean
 from reconciler.errors import Position, Problem
 from reconciler.introspect.introspect import Snapshot
 from reconciler.kinds import KINDS
-from reconciler.model.declared import files
+from reconciler.model.declared import Shorthand, files
 from reconciler.model.inheritance import parents_of
 from reconciler.model.object import InlinePart, Object
 from reconciler.model.on_scratch import evaluated
@@ -30,7 +30,13 @@ def unmet_preconditions(
 ) -> list[Problem]:
     """Return the problems of all declared objects; `source` maps their refs to the files' refs."""
     checks = _Preconditions(live, declaration, declared, source)
-    return [*checks.parents(), *checks.roles(), *checks.server(), *checks.results()]
+    return [
+        *checks.parents(),
+        *checks.roles(),
+        *checks.server(),
+        *checks.results(),
+        *checks.denials(),
+    ]
 
 
 def name_conflicts(
@@ -192,6 +198,19 @@ class _Preconditions:
                     position = self._position(ref, field)
                     hint = "write what it returns"
                     yield Problem(message, position, hint, "routine-in-value")
+
+    def denials(self) -> Iterator[Problem]:
+        """Refuse `unique: false` where a constraint is there: it is dropped under its own name."""
+        for ref, obj in self.declared.items():
+            if not isinstance(obj, Shorthand) or ref.on is None or self.declaration.recorded:
+                continue
+            for field, other in obj.denied(self.live.state.objects_on(ref.on)):
+                if other.ref not in self.declaration.absent:
+                    own = KINDS[other.kind].section
+                    message = f"{ref}: {field} says no, but there is {other.ref}"
+                    hint = f"on the table, {own}: {{{other.ref.name}: {{state: absent}}}} drops it"
+                    position = self._position(ref, field)
+                    yield Problem(message, position, hint, "contradiction")
 
 
 def inline_sections(kind: str) -> list[str]:

@@ -137,6 +137,7 @@ class ScratchBuilder:
             scratch_order=built.order,
             stale=built.stale,
             positions=self._positions(),
+            spelled=self.desired.spelled,
             reconnect=lambda: self._build(state, {}, self.resources).connection,
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from reconciler.checks.model import Check
 from reconciler.checks.workload import Query
-from reconciler.declare.fields import FieldValue, key_of
+from reconciler.declare.fields import FieldValue, help_on, key_of
 from reconciler.declare.layout import Kinds, sections_of
 from reconciler.declare.nodes import duplicate
 from reconciler.declare.validate import Subject, validated
@@ -127,6 +127,7 @@ class Drafts:
         obj = validated(draft.kind, draft.fields, subject, self.problems, ref=ref, **draft.derived)
         if obj is not None:
             self.problems += _traps(obj, draft)
+            self.problems += _misplaced(obj, draft)
         if draft.owner is not None and isinstance(obj, Owned) and obj.owner is None:
             return obj.model_copy(update={"owner": draft.owner})
         return obj
@@ -166,6 +167,17 @@ class Drafts:
         objects[ref] = kind.model_validate(values)
         self.drafts[ref] = replace(draft, kind=kind, fields={}, derived={})
         self.positions[ref, ""] = draft.position
+
+
+def _misplaced(obj: Object, draft: Draft) -> Iterator[Problem]:
+    """Report keys that PostgreSQL would not even see beside the others."""
+    for name, reason in obj.misplaced():
+        key = key_of(draft.kind, name)
+        if key in draft.fields:
+            position = draft.fields[key].position
+            hint = help_on(draft.kind, (key,))
+            message = f"{obj.ref}: {key} means nothing {reason}"
+            yield Problem(message, position, hint, "misplaced-key")
 
 
 def _traps(obj: Object, draft: Draft) -> Iterator[Problem]:

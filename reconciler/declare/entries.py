@@ -113,9 +113,14 @@ class EntryReader:
         self.drafts.add_position(ref, "", entry.position)
         for key, child in body.entries.items():
             self.drafts.add_position(ref, key, child.position)
-        if "grants" in body.entries and isinstance(grants := body.entries["grants"].node, Entries):
+        grants = body.entries["grants"].node if "grants" in body.entries else None
+        if isinstance(grants, Entries):
             for role, granted in grants.entries.items():
                 self.drafts.add_position(ref, f"grants.{role}", granted.position)
+        elif grants is not None and plain(grants) is None:
+            hint = "grants: {} lists no role; leave the key out to keep all privileges"
+            message = "grants: expected roles with their privileges, got nothing"
+            self.problems.append(Problem(message, grants.position, hint, "wrong-type"))
         for key, value in content.fields.items():
             self.drafts.add_position(ref, key, value.position)
 

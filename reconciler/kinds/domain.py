@@ -50,6 +50,10 @@ class Domain(ChangesType, DataType):
     }
     first_version: ClassVar[Mapping[str, int]] = {"not_null_name": 17, "not_null_comment": 17}
 
+    only_with: ClassVar[Mapping[str, tuple[str, ...]]] = dict.fromkeys(
+        ("not_null_name", "not_null_comment"), ("not_null",)
+    )
+
     type: str = Field(default="", description="the underlying data type")
     collation: str | None = Field(
         default=None, description="the collation; left out: the underlying type's"

@@ -11,6 +11,7 @@ from pydantic import Field
 from reconciler.model.catalog_sql import address, managed
 from reconciler.model.clauses import EXPRESSION, Clause
 from reconciler.model.commit_group import CommitsTogether
+from reconciler.model.effect import MayHaveNoEffect
 from reconciler.model.markers import GuardsRows
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.privileges import PUBLIC
@@ -21,7 +22,7 @@ from reconciler.server.capabilities import Server
 from reconciler.sql import compose, joined, name, raw, text
 
 
-class Policy(CommitsTogether, GuardsRows, FollowsName):
+class Policy(CommitsTogether, GuardsRows, MayHaveNoEffect, FollowsName):
     """A row security policy; all changes to a table's policies share one transaction."""
 
     kind: ClassVar[str] = "policy"
@@ -47,6 +48,13 @@ class Policy(CommitsTogether, GuardsRows, FollowsName):
     @property
     def commit_group(self) -> Ref | None:
         return self.ref.on
+
+    def without_effect(self, desired: Mapping[Ref, Object]) -> str | None:
+        """Tell that the table does not use its policies."""
+        table = desired.get(self.ref.on) if self.ref.on else None
+        if table is None or getattr(table, "row_level_security", True):
+            return None
+        return f"{self.ref} has no effect: row_level_security of the table is off"
 
     @classmethod
     def catalog(cls, server: Server) -> str:

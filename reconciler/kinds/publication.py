@@ -53,6 +53,10 @@ class Publication(FollowsName, Owned):
     sql_fields: ClassVar[tuple[str, ...]] = ("tables",)
     first_version: ClassVar[Mapping[str, int]] = {"schemas": 15, "publish_generated_columns": 18}
 
+    not_with: ClassVar[Mapping[str, tuple[str, ...]]] = dict.fromkeys(
+        ("tables", "schemas"), ("all_tables",)
+    )
+
     all_tables: bool = Field(default=False, description="FOR ALL TABLES: tables created later too")
     tables: dict[str, Member] = Field(
         default_factory=dict,

@@ -16,6 +16,7 @@ from pydantic import Field
 from reconciler.model.catalog_sql import address, managed, object_grants, outside_system
 from reconciler.model.clauses import BOUND, NAME, PARTITION_KEY, Clause
 from reconciler.model.deferred import Deferred
+from reconciler.model.effect import MayHaveNoEffect
 from reconciler.model.object import InlinePart, Object, PlanningContext
 from reconciler.model.record import ATTACHED
 from reconciler.model.ref import Ref
@@ -32,7 +33,7 @@ from reconciler.sql import compose, joined, name, raw, text
 USING = "using index "  # how `replica_identity` names an index
 
 
-class Table(Deferred, PinsType, PublishesRows, Replicated, InheritableTable):
+class Table(Deferred, PinsType, PublishesRows, Replicated, MayHaveNoEffect, InheritableTable):
     """An ordinary or partitioned table, or a partition; columns and the like are own objects."""
 
     kind: ClassVar[str] = "table"
@@ -56,6 +57,10 @@ class Table(Deferred, PinsType, PublishesRows, Replicated, InheritableTable):
         "of": NAME,
     }
 
+    only_with: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        **InheritableTable.only_with,
+        "attach_under_lock": ("partition_of",),
+    }
     kept_in_place: ClassVar[frozenset[str]] = ATTACHED | {
         "row_level_security",
         "force_row_level_security",
@@ -104,6 +109,12 @@ class Table(Deferred, PinsType, PublishesRows, Replicated, InheritableTable):
     @property
     def row_identity(self) -> bool | None:
         return None if self.replica_identity == "default" else self.replica_identity != "nothing"
+
+    def without_effect(self, desired: Mapping[Ref, Object]) -> str | None:
+        """Tell that the owner is subject to policies that the table does not use."""
+        if self.row_level_security or not self.force_row_level_security:
+            return None
+        return f"{self.ref}: force_row_level_security has no effect: row_level_security is off"
 
     @classmethod
     def catalog(cls, server: Server) -> str:

@@ -29,6 +29,11 @@ class Shorthand(Object):
         """Return the object in the shortest form, and the refs declared by the short form."""
         raise NotImplementedError
 
+    def denied(self, others: Iterable[Object]) -> Iterator[tuple[str, Object]]:
+        """Yield the short forms declared as false, and those of `others` that they deny."""
+        del others
+        yield from ()
+
     def numbered(self, ref: Ref, used: Container[Ref]) -> tuple[Self, Ref] | None:
         """Return the object with another name for the further object `ref`, and that ref.
 

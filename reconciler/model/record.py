@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any, ClassVar, Self
@@ -23,6 +24,8 @@ class Record(Frozen):
     kind: ClassVar[str]
     relation: ClassVar[bool] = False  # the name is in pg_class, with tables, indexes and sequences
     shared_namespace: ClassVar[str] = ""  # another namespace shared by kinds: "type" or "routine"
+    only_with: ClassVar[Mapping[str, tuple[str, ...]]] = {}  # field: fields, one of them given too
+    not_with: ClassVar[Mapping[str, tuple[str, ...]]] = {}  # field: fields, none of them given too
     adjusted: ClassVar[frozenset[str]] = frozenset()  # PostgreSQL sets them by other objects
     omitted_is_default: ClassVar[bool]  # a key left out means its default, not the live value
 
@@ -36,6 +39,26 @@ class Record(Frozen):
         default=(),
         description="what no catalog knows that it needs: `function f(int)`, `table t`, …",
     )
+
+    # -- fields that belong together ---------------------------------------------------------------
+
+    def misplaced(self) -> Iterator[tuple[str, str]]:
+        """Yield the fields that mean nothing without, or beside, others, with the reasons."""
+        for field, others in self.only_with.items():
+            if self._is_given(field) and not any(map(self._is_given, others)):
+                yield field, f"without {' or '.join(map(self._key, others))}"
+        for field, others in self.not_with.items():
+            given = [self._key(o) for o in others if self._is_given(o)]
+            if given and self._is_given(field):
+                yield field, f"beside {given[0]}"
+
+    @classmethod
+    def _key(cls, field: str) -> str:
+        return cls.model_fields[field].alias or field
+
+    def _is_given(self, field: str) -> bool:
+        default = type(self).model_fields[field].get_default(call_default_factory=True)
+        return getattr(self, field) != default
 
     # -- names -----------------------------------------------------------------------------------
 

@@ -43,6 +43,9 @@ class InheritableTable(Suspendable, CommitsTogether, Inheriting, Resumable, Stor
 
     relation: ClassVar[bool] = True
 
+    only_with: ClassVar[Mapping[str, tuple[str, ...]]] = {"values": ("partition_of",)}
+    not_with: ClassVar[Mapping[str, tuple[str, ...]]] = {"inherits": ("partition_of",)}
+
     partition_of: str | None = Field(
         default=None, description="the partitioned table to which this partition belongs"
     )

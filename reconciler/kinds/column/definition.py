@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Set
 from itertools import count
 from typing import Any, ClassVar, Literal, Self
@@ -14,7 +13,7 @@ from reconciler.kinds.column.backfill_spec import Backfill, Retype
 from reconciler.kinds.column.fill_trigger import FillTrigger
 from reconciler.kinds.column.identity import Identity
 from reconciler.kinds.column.not_null import NotNull
-from reconciler.kinds.column.shortform import ShortForm, declares_fully
+from reconciler.kinds.column.shortform import ShortForm, declares_fully, denied, type_alone
 from reconciler.kinds.column.target import Target
 from reconciler.kinds.column.type_change import TypeChange, collation_sql
 from reconciler.model.clauses import (
@@ -39,12 +38,6 @@ from reconciler.model.resumption import LeavesLeftovers, Resumable
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, joined, name, raw, text
-
-_CLAUSES = re.compile(
-    r"\b(generated|default|collate|constraint|references|primary\s+key|unique|check"
-    r"|not\s+null|null)\b",
-    re.I,
-)
 
 
 class ColumnDefinition(
@@ -73,6 +66,12 @@ class ColumnDefinition(
         "using": EXPRESSION,
         "n_distinct": PARAMETER,
         "n_distinct_inherited": PARAMETER,
+    }
+
+    only_with: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "virtual": ("generated",),
+        "using": ("type",),
+        "retype": ("type",),
     }
 
     type: str = Field(default="", description="the data type, as in CREATE TABLE")
@@ -146,10 +145,7 @@ class ColumnDefinition(
     @field_validator("type")
     @classmethod
     def _type_alone(cls, value: str) -> str:
-        """Refuse further clauses in `type`: PostgreSQL would accept all in ADD COLUMN."""
-        if clause := _CLAUSES.search(re.sub(r'"(?:[^"]|"")*"', "", value)):
-            raise ValueError(f"type: only the data type stands here, not {clause[0]!r}")
-        return value
+        return type_alone(value)
 
     @property
     def target(self) -> Target:
@@ -195,6 +191,9 @@ class ColumnDefinition(
 
     def expand_shorthand(self) -> Iterable[tuple[Ref, dict[str, Any]]]:
         return self._short_form.expand()
+
+    def denied(self, others: Iterable[Object]) -> Iterator[tuple[str, Object]]:
+        return denied(self, others)
 
     def numbered(self, ref: Ref, used: Container[Ref]) -> tuple[Self, Ref] | None:
         found = self._short_form.numbered(ref, used)

@@ -5,7 +5,8 @@ https://www.postgresql.org/docs/current/datatype-numeric.html#DATATYPE-SERIAL
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+import re
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
@@ -21,6 +22,12 @@ SERIAL = {
     **dict.fromkeys(("serial", "serial4"), "integer"),
     **dict.fromkeys(("bigserial", "serial8"), "bigint"),
 }
+
+_CLAUSES = re.compile(
+    r"\b(generated|default|collate|constraint|references|primary\s+key|unique|check"
+    r"|not\s+null|null)\b",
+    re.I,
+)  # after the type in CREATE TABLE
 
 
 @dataclass(frozen=True)
@@ -94,6 +101,22 @@ class ShortForm:
             owned_by = text(name(table.name, column))
             sequence = Ref("sequence", table.schema, own)
             yield sequence, {"type": self.serial_type, "owned_by": owned_by}
+
+
+def type_alone(value: str) -> str:
+    """Refuse further clauses in `type`: PostgreSQL would accept all in ADD COLUMN."""
+    if clause := _CLAUSES.search(re.sub(r'"(?:[^"]|"")*"', "", value)):
+        raise ValueError(f"type: only the data type stands here, not {clause[0]!r}")
+    return value
+
+
+def denied(column: Object, others: Iterable[Object]) -> Iterator[tuple[str, Object]]:
+    """Yield the short forms declared as false or null, and the constraints that they deny."""
+    forms = {"primary_key": "primary_key", "unique": "unique", "references": "foreign_key"}
+    for form, field in forms.items():
+        if form in column.model_fields_set and not getattr(column, form):
+            key = (column.ref.name,)
+            yield from ((form, o) for o in others if getattr(o, field, None) == key)
 
 
 def declares_fully(body: Mapping[str, Any], obj: Object) -> bool:

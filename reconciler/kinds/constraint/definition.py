@@ -17,7 +17,9 @@ from reconciler.model.statement import Hazard, HazardKind, Lock, Statement
 from reconciler.sql import compose, joined, literal, name, parameters, raw, text
 
 Action = Literal["no action", "restrict", "cascade", "set null", "set default"]
-TYPES = ("check", "unique", "primary_key", "foreign_key", "exclude")
+KEYS = ("unique", "primary_key")
+INDEXED = (*KEYS, "exclude")
+TYPES = ("check", *KEYS, "foreign_key", "exclude")
 
 
 class ConstraintDefinition(References, PartitionedObject):
@@ -31,6 +33,17 @@ class ConstraintDefinition(References, PartitionedObject):
     not_compared: ClassVar[frozenset[str]] = frozenset(
         {"comment", "index_comment", "partitioned", "pieces"}
     )
+
+    only_with: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "no_inherit": ("check",),
+        "nulls_not_distinct": ("unique",),
+        "without_overlaps": KEYS,
+        **dict.fromkeys(("include", "options", "tablespace", "index_comment"), INDEXED),
+        **dict.fromkeys(("period", "on_delete", "on_update", "match"), ("foreign_key",)),
+        "on_delete_columns": ("on_delete",),
+        "deferrable": (*INDEXED, "foreign_key"),
+        **dict.fromkeys(("not_valid", "not_enforced"), ("check", "foreign_key")),
+    }
 
     check: str | None = Field(default=None, description="a condition that every row meets")
     no_inherit: bool = Field(default=False, description="a check that holds for this table alone")

@@ -35,6 +35,8 @@ class IndexDefinition(FollowsTypeChange, PartitionedObject):
     sql_clauses: ClassVar[Mapping[str, Clause]] = {"on": INDEX_KEY, "where": EXPRESSION}
     not_compared: ClassVar[frozenset[str]] = frozenset({"comment", "partitioned", "statistics"})
 
+    only_with: ClassVar[Mapping[str, tuple[str, ...]]] = {"nulls_not_distinct": ("unique",)}
+
     on: tuple[str, ...] = Field(
         default=(),
         description="the keys in order: columns or (expressions), with DESC, NULLS …, opclass",

@@ -59,7 +59,9 @@ class Index(IndexDefinition):
 
     @classmethod
     def catalog(cls, server: Server) -> str:
-        distinct = "i.indnullsnotdistinct" if server.has_nulls_not_distinct else "false"
+        distinct = (
+            "i.indisunique AND i.indnullsnotdistinct" if server.has_nulls_not_distinct else "false"
+        )
         return f"""
             SELECT n.nspname AS schema, x.relname AS name,
                    {RELATION_KIND} AS on_kind, c.relname AS on_name,

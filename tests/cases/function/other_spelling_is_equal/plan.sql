@@ -1,0 +1,1 @@
+-- note: not there, so that state: absent changes nothing: function public.gone(a int)

@@ -1,3 +1,5 @@
+-- note: policy a on public.t has no effect: row_level_security of the table is off
+-- note: policy b on public.t has no effect: row_level_security of the table is off
 \set ON_ERROR_STOP on \set ON_ERROR_ROLLBACK off
 \set AUTOCOMMIT on \set SINGLELINE off \encoding UTF8
 SET standard_conforming_strings = on;

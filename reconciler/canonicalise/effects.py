@@ -1,0 +1,89 @@
+"""Tell people what of a declaration changes nothing, or more than it seems to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+
+from reconciler.canonicalise.canonical import Canonical
+from reconciler.kinds import KINDS
+from reconciler.model.effect import without_effect
+from reconciler.model.owned import grants_of
+from reconciler.model.ref import Ref
+from reconciler.model.state import Declaration, State
+
+MAX_LISTED = 10  # objects in a note
+MAX_NEAR = 2
+_CLOSE = 0.8
+
+
+def effects(declaration: Declaration, canonical: Canonical, live: State) -> list[str]:
+    """Return notes on a declaration; `live` is the state before any renaming."""
+    if declaration.recorded:
+        return []
+    missing = [r for r in declaration.absent if canonical.spelled.get(r, r) not in live]
+    return [
+        *_nothing_to_drop(missing, live),
+        *_empty_lists(declaration, live),
+        *_no_grants(declaration),
+        *_no_effect(declaration, canonical),
+    ]
+
+
+def _nothing_to_drop(missing: list[Ref], live: State) -> Iterator[str]:
+    """Name the objects declared absent that are not there, with those that may be meant."""
+    if missing:
+        listed = [f"{r}{_near(r, live)}" for r in missing[:MAX_LISTED]]
+        if more := len(missing) - MAX_LISTED:
+            listed += [f"{more} more"] if more > 0 else []
+        yield f"not there, so that state: absent changes nothing: {'; '.join(listed)}"
+
+
+def _near(ref: Ref, live: State) -> str:
+    if ref.on is not None and ref in live.inherited(ref.on):
+        return " (it is inherited: the parent has it)"
+    found = [*dict.fromkeys(_similar(ref, live))][:MAX_NEAR]
+    near = [f"{o} on {o.on}" if o.on and str(o) == str(ref) else str(o) for o in found]
+    return f" (there is {' and '.join(near)})" if near else ""
+
+
+def _similar(ref: Ref, live: State) -> Iterator[Ref]:
+    """Yield objects of the name: other kinds or arguments, other case or place, then others."""
+    yield from (o for o in live if _place(o) == _place(ref) and o.name == ref.name)
+    same_kind = [o for o in live if o.kind == ref.kind]
+    yield from (o for o in same_kind if o.name.lower() == ref.name.lower())
+    beside = {o.name: o for o in same_kind if _place(o) == _place(ref)}
+    yield from (beside[n] for n in get_close_matches(ref.name, beside, 1, _CLOSE))
+
+
+def _place(ref: Ref) -> tuple[str, Ref | None]:
+    return ref.schema, ref.on
+
+
+def _empty_lists(declaration: Declaration, live: State) -> Iterator[str]:
+    """Name empty lists of sections, and exclusive sections without entries but comments."""
+    listed = {(r.on, r.kind) for r in declaration.objects}
+    for ref, kinds in declaration.exclusive.items():
+        if not kinds:
+            yield f"{ref}: exclusive is an empty list: what is not declared stays"
+        for kind in sorted(kinds & KINDS.keys()):
+            section = KINDS[kind].section
+            is_empty = (ref, section) in declaration.positions and (ref, kind) not in listed
+            if is_empty and any(o.ref.kind == kind for o in live.objects_on(ref)):
+                yield f"{ref}: {section} is exclusive and lists nothing: all that it has go"
+
+
+def _no_grants(declaration: Declaration) -> Iterator[str]:
+    for ref, obj in declaration.objects.items():
+        if grants_of(obj) == {} and "grants" not in declaration.exclusive.get(ref, ()):
+            yield (
+                f"{ref}: grants lists no role, so that all privileges stay as they are;"
+                " exclusive: [grants] takes those of others away"
+            )
+
+
+def _no_effect(declaration: Declaration, canonical: Canonical) -> Iterator[str]:
+    for ref in declaration.objects:
+        obj = canonical.desired.get(canonical.spelled.get(ref, ref))
+        if obj is not None and (note := without_effect(obj, canonical.desired.objects)):
+            yield note
