@@ -196,8 +196,10 @@ views:
   w: {query: SELECT comput(1)}
   x: {query: SELECT compute(1)}
   y: {query: SELECT * FROM stuff}
+  z: {query: SELECT opne(1)}
 """,
     )
+    assert "pg_reconcile" not in "".join(found)  # open() is ours, on scratch
     _assert_found(
         found,
         ("5 column public.t.word: cannot use column reference", """did you mean "'active'"?"""),
@@ -208,6 +210,7 @@ views:
         ("15 view public.w: function comput(integer)", "did you mean compute"),
         ("16 view public.x: function compute(integer)", "there is public.compute(a text)"),
         ("17 view public.y: relation", "there is app.stuff"),
+        ("18 view public.z: function opne(integer)", "No function matches"),
     )
 
 

@@ -100,7 +100,8 @@ def _candidates(connection: Connection, what: str, relation: str) -> list[tuple[
         found = [_pair(r) for r in rows(connection, _COLUMNS_OF, (relation,))]
     if not found and what in _CANDIDATES:
         found = [_pair(r) for r in rows(connection, _CANDIDATES[what])]
-    return found + [("pg_catalog", a) for a in _ALIASES.split(",") if what == TYPE]
+    found += [("pg_catalog", a) for a in _ALIASES.split(",") if what == TYPE]
+    return [(s, n) for s, n in found if s == "pg_catalog" or not s.startswith("pg_")]
 
 
 def _pair(row: Mapping[str, str]) -> tuple[str, str]:
