@@ -44,13 +44,15 @@ class Finding:
 class Guarded:
     """A state that was put in, and what was read back.
 
-    `left_out` are refused objects. `owners` maps a role of the target to the role on scratch.
+    `left_out` are refused objects. `owners` maps a role of the target to the role on scratch,
+    `spelled` new refs to PostgreSQL's spelling, where it was asked.
     """
 
     put_in: State
     found: State
     left_out: Collection[Ref] = ()
     owners: Mapping[str, str] = field(default_factory=dict[str, str])
+    spelled: Mapping[Ref, Ref] = field(default_factory=dict[Ref, Ref])
 
 
 def require_as_put_in(target: Guarded) -> None:
@@ -64,7 +66,7 @@ def require_only_declared_changes(desired: Guarded, live: State, changed: Set[Re
     `live` is the target's state as PostgreSQL printed it. `changed` are the refs of objects that
     were put in another than on the target.
     """
-    found, respelled = desired.found, _respelled(desired, changed)
+    found, respelled = desired.found, {**_respelled(desired, changed), **desired.spelled}
     objects = {respelled.get(r, r): o for r, o in desired.put_in.objects.items()}
     desired = replace(desired, put_in=State(objects))
     changed = {respelled.get(r, r) for r in changed}

@@ -167,7 +167,7 @@ class ScratchBuilder:
             built = self._build(state, changed, resources, live)
             self._require_declared({**live.left_out, **built.left_out})
             others = {r for r, o in objects.items() if o != current.get(r)}
-            guarded = self._guarded(state, built)
+            guarded = replace(self._guarded(state, built), spelled=self._spelled(built, others))
             with self._positioned():
                 require_only_declared_changes(guarded, live.snapshot.state, others)
             desired, declared = resolve_declared(
@@ -187,6 +187,16 @@ class ScratchBuilder:
             bounds=bounds,
         )
         return desired, built, context
+
+    def _spelled(self, built: _Built, refs: Set[Ref]) -> dict[Ref, Ref]:
+        """Map names with types to the catalog's spelling, if only the new state has the types.
+
+        Routines are told apart by their names and bodies.
+        """
+        known = {*built.snapshot.state, *(r for r in refs if r.arguments is not None)}
+        objects = {r: o for r, o in self.declaration.objects.items() if r in refs}
+        asked = replace(self.declaration, objects=objects, absent={})
+        return {r: o.ref for r, o in identified(built.connection, asked, known).items()}
 
     def _new_partitions(self, desired: State) -> list[Ref]:
         """List the existing tables that the declaration makes partitions."""

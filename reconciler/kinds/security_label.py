@@ -6,22 +6,26 @@ A server accepts labels only if the provider is loaded, the scratch server inclu
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 from pydantic import Field
 
+from reconciler.errors import StatementFailed
 from reconciler.model.catalog_sql import LABEL_OID, NOT_MANAGED, address
 from reconciler.model.clauses import LABELLED, Fragment
-from reconciler.model.declared import RequiresFiles
+from reconciler.model.declared import NamedByTypes, RequiresFiles
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
+from reconciler.server.connection import Connection, rows, run_sql, server_of
 from reconciler.sql import compose, literal, raw, text
 
 ON = " on "
+_NO_OBJECT = frozenset({"42P01", "42703", "42883"})  # no such relation, column or function
 
 
-class SecurityLabel(RequiresFiles):
+class SecurityLabel(NamedByTypes, RequiresFiles):
     """A security label; the key is `provider on column public.users.email`.
 
     The label alone is the short form.
@@ -68,6 +72,34 @@ class SecurityLabel(RequiresFiles):
     def fragments(self) -> Iterator[Fragment]:
         yield from super().fragments()
         yield Fragment("", LABELLED, self._target)
+
+    def identify(self, connection: Connection) -> Self:
+        """Let PostgreSQL name the object, by the label that is removed or set for a moment."""
+        try:
+            with connection.transaction(force_rollback=True):
+                names = self._names_changed(connection, None)
+                if not names and "label" in self.model_fields_set:
+                    names = self._names_changed(connection, self.label)
+        except StatementFailed as error:
+            if error.sqlstate in _NO_OBJECT:
+                return self
+            raise
+        found = min(names, default=self.ref.name)
+        return self.model_copy(update={"ref": replace(self.ref, name=found)})
+
+    def _names_changed(self, connection: Connection, label: str | None) -> set[str]:
+        """Set the label, and return the names of the labels that come or go."""
+        before = self._names(connection)
+        run_sql(connection, self._statement(label).sql)
+        return before ^ self._names(connection)
+
+    def _names(self, connection: Connection) -> set[str]:
+        query = f"SELECT name FROM ({self.catalog(server_of(connection))}) AS labels"
+        return {row["name"] for row in rows(connection, query)}
+
+    def signature_types(self) -> Iterable[str]:
+        """Return nothing: the object is named, not a type."""
+        return ()
 
     @property
     def _target(self) -> str:
