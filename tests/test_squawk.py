@@ -93,6 +93,7 @@ HARMLESS = {
         " ON ONLY ",
         "ON public.by_region",
     ),  # by_region is created in the same plan
+    "prefer-timestamp-tz": ("hour timestamp without",),  # an hour of UTC, which no TimeZone changes
 }
 UNSUPPORTED_SYNTAX = ("CREATE TRUSTED LANGUAGE",)  # statements that squawk cannot parse
 
