@@ -146,6 +146,27 @@ def mentions(sql_text: str, column: str) -> bool:
     )
 
 
+# one part of SQL after another; an unknown character stands alone
+_PARTS = re.compile(
+    r"""(?P<comment>--[^\n]*)|/\*.*?\*/|\b[eE]'(?:\\.|''|[^'\\])*'|'(?:''|[^'])*'|"(?:""|[^"])*"
+    |(?P<tag>\$(?:[^\W\d]\w*)?\$).*?(?P=tag)|[\w$]+|.""",
+    re.DOTALL | re.VERBOSE,
+)
+
+
+def without_final_comment(sql_text: str) -> str:
+    """Return SQL without comments `-- …` at the end, and without the space before them."""
+    if "--" not in sql_text:
+        return sql_text
+    end, comment = 0, False
+    for part in _PARTS.finditer(sql_text):
+        if part["comment"] is not None:
+            comment = True
+        elif not part[0].isspace():
+            end, comment = part.end(), False
+    return sql_text[:end] if comment else sql_text
+
+
 def closing(sql_text: str, opening: int) -> int:
     """Return the index of the bracket that closes the bracket at `opening`."""
     depth = 0

@@ -16,8 +16,9 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 from pydantic import ValidationError
 
+from reconciler.declare.annotations import union_members
 from reconciler.declare.examples import TOPICS, examples
-from reconciler.declare.fields import fields_of, union_members
+from reconciler.declare.fields import fields_of
 from reconciler.declare.load import load
 from reconciler.kinds import KINDS
 from reconciler.model.context import PlanningContext

@@ -15,10 +15,10 @@ from psycopg import sql
 from reconciler import pipeline
 from reconciler.cli.output import print_error, print_report, watch_progress
 from reconciler.declare.load import load
-from reconciler.declare.names import quoted
 from reconciler.errors import DeclarationError, ReconcileError, StatementFailed
 from reconciler.escape import has_hidden
 from reconciler.journal.ownership import Place
+from reconciler.model.names import quoted
 from reconciler.model.state import Scope
 from reconciler.pipeline import Job
 from reconciler.report import sql as script_format

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.diff.diff import changes
+from reconciler.kinds.column.backfill_spec import Backfill
 from reconciler.kinds.column.column import Column
 from reconciler.kinds.column.fill_trigger import FillTrigger
 from reconciler.kinds.column.target import Target
@@ -42,7 +43,7 @@ def test_a_journal_of_version_0_1_can_be_read() -> None:
     step = {"id": "1", "action": "create", "kind": "index", "identity": "i", "sql": "…"}
     read = Step.model_validate({**step, "transactional": False, "mend": ["DROP INDEX i"]})
     assert read.cleanup == ("DROP INDEX i",)
-    kept = FillTrigger.of(Target(T, "n"), "1").model_dump()
+    kept = FillTrigger.of(Target(T, "n"), Backfill(value="1")).model_dump()
     assert Column.model_validate({"ref": N, "type": "int", "keeper": kept}).fill_trigger is not None
 
 

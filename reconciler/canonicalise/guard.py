@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_origin
+from typing import Literal, get_args, get_origin
 
 from reconciler.canonicalise.closure import descendants
 from reconciler.errors import TamperedWith
@@ -202,10 +202,15 @@ def _altered_fields(before: Object, after: Object, owners: Mapping[str, str]) ->
 def _switches(obj: Object) -> set[str]:
     """Return the fields that are true or false, or one of a few words, and have no other form."""
     return {
-        name
-        for name, field in type(obj).model_fields.items()
-        if field.annotation is bool or get_origin(field.annotation) is Literal
+        name for name, field in type(obj).model_fields.items() if _is_switch(field.annotation)
     } - (obj.derived() | obj.adjusted | {*obj.sql_fields})
+
+
+def _is_switch(annotation: object) -> bool:
+    """Tell whether a field is true or false, or one of a few words, and no text."""
+    members = get_args(annotation)
+    is_bool = annotation is bool or (bool in members and str not in members)
+    return is_bool or get_origin(annotation) is Literal
 
 
 def _more_granted(before: Granted, after: Granted) -> bool:

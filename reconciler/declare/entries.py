@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
+from reconciler.declare.annotations import annotation_of, main_key_of
 from reconciler.declare.drafts import Draft, Drafts
 from reconciler.declare.fields import (
     FieldValue,
@@ -15,14 +16,14 @@ from reconciler.declare.fields import (
     files_of,
     read_fields,
 )
-from reconciler.declare.layout import Sections, kind_title, short_forms
-from reconciler.declare.names import MAX_NAME_BYTES, quoted, split_qualified, unquoted
+from reconciler.declare.layout import Sections, kind_title, main_value_of, short_forms
 from reconciler.declare.nodes import (
     MAX_NAME_SHOWN,
     Entries,
     Entry,
     Items,
     Node,
+    Scalar,
     described,
     mapping_entries,
     plain,
@@ -30,9 +31,11 @@ from reconciler.declare.nodes import (
     unknown,
 )
 from reconciler.errors import Position, Problem
+from reconciler.model.names import MAX_NAME_BYTES, quoted, split_qualified, unquoted
 from reconciler.model.object import Object
 from reconciler.model.owned import Grantable
 from reconciler.model.ref import Ref
+from reconciler.model.spelling import folded
 
 
 @dataclass(frozen=True)
@@ -131,12 +134,15 @@ class EntryReader:
         node = entry.node
         empty = plain(node) is None and not kind.parent_kinds  # `extensions: {hstore: }`
         is_mapping = isinstance(node, Entries) or empty
+        alone = None if is_mapping else self._standing_alone(kind, node)
+        fields = fields if alone is None else alone
+        is_mapping = is_mapping or alone is not None
         body = {k: f.value for k, f in fields.items()} if is_mapping else plain(node)
         name, values = self._entry(kind, entry, body)
         if not isinstance(values, dict):
             return self._misread(kind, entry, _Content(name, fields))
-        if not is_mapping and values == self._entry(kind, entry, {})[1]:
-            return self._misread(kind, entry, _Content(name, fields))  # the short form is ignored
+        if not is_mapping:
+            return self._misread(kind, entry, _Content(name, fields))
         content = _Content(name, {})
         known = fields_of(kind)
         for key, value in cast("dict[str, object]", values).items():
@@ -145,11 +151,20 @@ class EntryReader:
             elif key in fields:
                 content.fields[key] = replace(fields[key], value=value)
             else:
-                annotation = known[key].annotation
-                short_form = value is body
-                final = convert(node, annotation, key, self.reading) if short_form else value
-                content.fields[key] = FieldValue(final, node.position, node)
+                content.fields[key] = FieldValue(value, node.position, node)
         return content
+
+    def _standing_alone(self, kind: type[Object], node: Node) -> dict[str, FieldValue] | None:
+        """Read a value without a key as that of the kind's main key; None where it has none."""
+        takes = main_value_of(kind)
+        if takes is None:
+            return None
+        is_text = isinstance(node, Scalar) and isinstance(node.value, str)
+        if not (is_text or (isinstance(node, Items) and takes.listed)):
+            return None
+        key = main_key_of(kind)
+        value = convert(node, annotation_of(fields_of(kind)[key]), key, self.reading)
+        return {key: FieldValue(value, node.position, node)}
 
     def _entry(self, kind: type[Object], entry: Entry, body: object) -> tuple[str, object]:
         try:
@@ -213,7 +228,8 @@ class EntryReader:
         entry = body.entries.get("state")
         if entry is None:
             return False
-        state = plain(entry.node)
+        written = plain(entry.node)
+        state = folded(written) if isinstance(written, str) else written
         if state not in ("present", "absent"):
             message = f"state: expected 'present' or 'absent', got {described(entry.node)}"
             self.problems.append(Problem(message, entry.node.position, rule="invalid-value"))
@@ -230,7 +246,8 @@ class EntryReader:
         """Read the names of sections as kinds, and `grants` as itself."""
         kinds: set[str] = set()
         for item in node.items if isinstance(node, Items) else [node]:
-            section = plain(item)
+            written = plain(item)
+            section = written.lower() if isinstance(written, str) else written
             if not isinstance(section, str):
                 message = f"exclusive: expected a section, got {described(item)}"
                 hint = f"accepted: {', '.join(sorted(sections))}"

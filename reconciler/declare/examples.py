@@ -16,7 +16,8 @@ import yaml
 from pydantic import BaseModel
 
 from reconciler.checks.model import Assertion
-from reconciler.declare.fields import fields_of, models_in
+from reconciler.declare.annotations import models_in
+from reconciler.declare.fields import fields_of
 from reconciler.declare.layout import sections_of
 from reconciler.kinds import KINDS
 

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
+from reconciler.declare.annotations import written_fields
 from reconciler.declare.dump import Block, Literal, Section, Verbatim, dump_yaml
 from reconciler.declare.files import FileRefused, yaml_files_below
 from reconciler.declare.load import load
-from reconciler.declare.names import quoted, unquoted
 from reconciler.errors import MAX_PROBLEMS, DeclarationError, ExportError, SettingsError
 from reconciler.model.declared import Shorthand, declared_arguments
+from reconciler.model.names import quoted, unquoted
 from reconciler.model.object import Object
 from reconciler.model.owned import Granted, Owned
 from reconciler.model.ref import Ref
@@ -158,6 +159,7 @@ def _body(obj: Object, children: Mapping[Ref | None, list[Object]]) -> Any:
     model = type(obj)
     derived = {model.model_fields[n].alias or n for n in model.derived()}
     dumped = obj.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    dumped = written_fields(dumped, model)
     body: Body = {
         k: _value(v, k, is_sql=k in model.sql_fields)
         for k, v in dumped.items()

@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from types import UnionType
-from typing import Annotated, TypeGuard, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from reconciler.declare.annotations import (
+    Takes,
+    annotation_of,
+    main_key_of,
+    other_keys_of,
+    taken_by,
+)
 from reconciler.declare.files import FileRefused, Files
 from reconciler.declare.nodes import (
     MAX_NAME_SHOWN,
     Entries,
+    Entry,
     Items,
     Node,
     Scalar,
@@ -24,6 +30,7 @@ from reconciler.declare.nodes import (
     unknown,
 )
 from reconciler.errors import Position, Problem
+from reconciler.model.spelling import folded
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +75,7 @@ def help_on(model: type[BaseModel], path: Iterable[str]) -> str:
         if key not in fields:
             break
         found = f"{key}: {fields[key].description}" if fields[key].description else ""
-        members = union_members(fields[key].annotation)
-        inner = next((m for m in members if is_model(m)), None)
+        inner = taken_by(annotation_of(fields[key])).model
         fields = fields_of(inner) if inner else {}
     return found
 
@@ -83,7 +89,7 @@ def files_of(model: type[BaseModel]) -> Mapping[str, str]:
     return {
         f"{key}_file": key
         for key in fields
-        if key in sql_keys and str in union_members(fields[key].annotation)
+        if key in sql_keys and taken_by(annotation_of(fields[key])).text
     }
 
 
@@ -96,20 +102,21 @@ def read_fields(
 ) -> dict[str, FieldValue]:
     """Read a model's fields from a mapping; `other_keys` are accepted and skipped."""
     problems = reading.problems
-    fields, files = fields_of(model), files_of(model)
-    values: dict[str, FieldValue] = {}
-    for key, entry in node.entries.items():
-        if key in fields:
-            value = convert(entry.node, fields[key].annotation, key, reading)
+    fields, files, others = fields_of(model), files_of(model), other_keys_of(model)
+    values, given = dict[str, FieldValue](), dict[str, str]()
+    for written, entry in node.entries.items():
+        key = others.get(written) or files.get(written) or written
+        first = key if key != written and key in node.entries else given.setdefault(key, written)
+        if first != written:
+            message = f"{first} and {written} are both given"
+            hint = "keep one of the two"
+            problems.append(Problem(message, entry.position, hint, "contradiction"))
+        elif written in files:
+            text = _file_text(entry.node, written, reading)
+            values[key] = FieldValue(text, entry.position, entry.node)
+        elif key in fields:
+            value = convert(entry.node, annotation_of(fields[key]), key, reading)
             values[key] = FieldValue(value, entry.position, entry.node)
-        elif key in files and files[key] in node.entries:
-            message = f"{files[key]} and {key} are both given"
-            problems.append(
-                Problem(message, entry.position, "keep one of the two", "contradiction")
-            )
-        elif key in files:
-            text = _file_text(entry.node, key, reading)
-            values[files[key]] = FieldValue(text, entry.position, entry.node)
         elif key not in other_keys:
             accepted = {*fields, *files, *other_keys}
             problems.append(unknown(f"{title}: unknown key", key, entry.position, accepted))
@@ -136,67 +143,93 @@ def _file_text(node: Node, key: str, reading: Reading) -> str:
 def convert(node: Node, annotation: object, key: str, reading: Reading) -> object:
     """Convert a node to plain data for a field of the type.
 
-    A single item is accepted for a list, and a number or a boolean for text.
+    A single item is accepted for a list, a number or a boolean for text, a word in any case, and
+    the value of the main key for a mapping.
     """
-    members = union_members(annotation)
+    takes = taken_by(annotation)
     if isinstance(node, Scalar):
-        return _convert_scalar(node, members, key, reading)
+        return _convert_scalar(node, takes, key, reading)
     if isinstance(node, Items):
-        item_type = next((get_args(m)[0] for m in members if get_origin(m) is tuple), object)
-        return tuple(convert(i, item_type, key, reading) for i in node.items)
-    return _convert_mapping(node, members, key, reading)
+        return _convert_items(node, takes, key, reading)
+    return _convert_mapping(node, takes, key, reading)
 
 
-def _convert_scalar(
-    node: Scalar, members: Collection[object], key: str, reading: Reading
-) -> object:
-    if node.value is None or type(node.value) in members:
-        return node.value
-    if str in members or any(is_model(m) for m in members):
-        return node.source
-    list_type = next((m for m in members if get_origin(m) is tuple), None)
-    if list_type is None:
-        return node.value
-    return (convert(node, get_args(list_type)[0], key, reading),)
+def _convert_scalar(node: Scalar, takes: Takes, key: str, reading: Reading) -> object:
+    is_taken = node.value is None or type(node.value) in takes.plain - {str}
+    word = None if is_taken else takes.words.get(folded(node.source))
+    if word is not None:
+        return word
+    if takes.text and not is_taken:
+        return spelled(node.source, node, key, takes, reading)
+    if takes.listed and not is_taken:
+        return _convert_items(Items(node.position, (node,)), takes, key, reading)
+    if takes.model is not None and not is_taken:
+        return _main_value(node, takes.model, key, reading)
+    return node.value
 
 
-def _convert_mapping(
-    node: Entries, members: Collection[object], key: str, reading: Reading
-) -> object:
-    for member in members:
-        if get_origin(member) is dict:
-            value_type = get_args(member)[1]
-            return {
-                k: convert(e.node, value_type, f"{key}.{k}", reading)
-                for k, e in node.entries.items()
-            }
-        if is_model(member):
-            values = read_fields(node, member, key, reading)
-            return {k: v.value for k, v in values.items()}
+def _convert_items(node: Items, takes: Takes, key: str, reading: Reading) -> object:
+    if takes.keys is not None and takes.listed:
+        return _named(node, takes, key, reading)
+    if takes.items is None and takes.model is not None:
+        return _main_value(node, takes.model, key, reading)
+    item_type = object if takes.items is None else takes.items
+    return tuple(convert(i, item_type, key, reading) for i in node.items)
+
+
+def _named(node: Items, takes: Takes, key: str, reading: Reading) -> object:
+    """Read a list of names as a mapping of the names, each with nothing declared."""
+    names = [n for n in node.items if isinstance(n, Scalar) and n.value is not None]
+    if len(names) < len(node.items):
+        return tuple(plain(i) for i in node.items)
+    entries = {n.source: Entry(n.source, n.position, Entries(n.position)) for n in names}
+    return _convert_keys(Entries(node.position, entries), takes, key, reading)
+
+
+def spelled(written: str, node: Node, key: str, takes: Takes, reading: Reading) -> str:
+    """Read a text as the field spells texts; report one that cannot be read."""
+    if takes.spelling is None:
+        return written
+    try:
+        return takes.spelling.read(written)
+    except ValueError as e:
+        reading.problems.append(Problem(f"{key}: {e}", node.position, rule="invalid-name"))
+        return written
+
+
+def _main_value(node: Scalar | Items, model: type[BaseModel], key: str, reading: Reading) -> object:
+    """Read a value that stands alone as that of the model's main key, if the model has one."""
+    main = main_key_of(model)
+    annotation = annotation_of(fields_of(model)[main]) if main else None
+    if not main or (isinstance(node, Items) and not taken_by(annotation).listed):
+        return node.source if isinstance(node, Scalar) else plain(node)
+    return {main: convert(node, annotation, key, reading)}
+
+
+def _convert_mapping(node: Entries, takes: Takes, key: str, reading: Reading) -> object:
+    if takes.keys is not None:
+        return _convert_keys(node, takes, key, reading)
+    if takes.model is not None:
+        values = read_fields(node, takes.model, key, reading)
+        return {k: v.value for k, v in values.items()}
+    if takes.items is not None and taken_by(takes.items).model is not None:
+        return (convert(node, takes.items, key, reading),)
     return plain(node)
 
 
-def is_model(member: object) -> TypeGuard[type[BaseModel]]:
-    """Tell whether a type is a pydantic model."""
-    return isinstance(member, type) and issubclass(member, BaseModel)
-
-
-def models_in(annotation: object) -> tuple[type[BaseModel], ...]:
-    """List the models in a type, those of a mapping's values and of a list's items too."""
-    found: list[type[BaseModel]] = []
-    for member in union_members(annotation):
-        if is_model(member):
-            found.append(member)
-        elif get_origin(member) in (dict, tuple):
-            found += [m for inner in get_args(member) for m in models_in(inner)]
-    return tuple(found)
-
-
-def union_members(annotation: object) -> tuple[object, ...]:
-    """List the types of a union without Annotated; another type is the only member."""
-    origin = get_origin(annotation)
-    if origin is Annotated:
-        return union_members(get_args(annotation)[0])
-    if origin in (Union, UnionType):
-        return tuple(m for member in get_args(annotation) for m in union_members(member))
-    return (annotation,)
+def _convert_keys(node: Entries, takes: Takes, key: str, reading: Reading) -> object:
+    """Read a mapping whose keys are names; report a name that is given in two spellings."""
+    converted: dict[str, object] = {}
+    of_keys, of_values = taken_by(takes.keys), taken_by(takes.values)
+    for written, entry in node.entries.items():
+        at_key = Scalar(entry.position, written, written)
+        own = spelled(written, at_key, key, of_keys, reading)
+        if own in converted:
+            message = f"{key}: '{shortened(own, MAX_NAME_SHOWN)}' is given twice"
+            hint = "keep one of the two"
+            reading.problems.append(Problem(message, entry.position, hint, "duplicate-key"))
+        value = entry.node
+        if takes.listed and of_values.model is not None and plain(value) is None:
+            value = Entries(value.position)
+        converted[own] = convert(value, takes.values, f"{key}.{own}", reading)
+    return converted

@@ -11,16 +11,18 @@ from pydantic_core import core_schema
 
 from reconciler.checks.model import ASSERTED, Assertion
 from reconciler.checks.workload import Query
+from reconciler.declare.annotations import main_key_of, other_keys_of
 from reconciler.declare.check_entries import APPLY, MOMENTS
 from reconciler.declare.fields import fields_of, files_of
 from reconciler.declare.layout import Kinds, sections_of, short_forms
 from reconciler.kinds import KINDS
 from reconciler.model.object import Object
 from reconciler.model.owned import Grantable
+from reconciler.model.spelling import any_case
 
 Schema = dict[str, Any]
-_MODE: Literal["validation"] = "validation"
 _SHORT_FORMS: Mapping[str, Schema] = {"text": {"type": "string"}, "a list": {"type": "array"}}
+_MODE: Literal["validation"] = "validation"
 
 
 class _DeclaredFields(GenerateJsonSchema):
@@ -28,6 +30,38 @@ class _DeclaredFields(GenerateJsonSchema):
 
     def str_schema(self, schema: core_schema.StringSchema) -> JsonSchemaValue:
         return super().str_schema(schema) | {"type": ["string", "number", "boolean"]}
+
+    def literal_schema(self, schema: core_schema.LiteralSchema) -> JsonSchemaValue:
+        """Accept words in any case, and offer them as the manual of the files writes them."""
+        words = [w for w in schema["expected"] if isinstance(w, str)]
+        return (
+            _words(words)
+            if len(words) == len(schema["expected"])
+            else super().literal_schema(schema)
+        )
+
+    def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
+        """Accept a list of names for a mapping whose entries may be empty."""
+        mapping = super().dict_schema(schema)
+        values = schema.get("values_schema", {})
+        if not getattr(_model_in(values), "listable", False):
+            return mapping
+        mapping["additionalProperties"] = {
+            "anyOf": [mapping["additionalProperties"], {"type": "null"}]
+        }
+        name: Schema = {"type": ["string", "number"]}
+        return {"anyOf": [mapping, name, {"type": "array", "items": name}]}
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        """Accept further keys, and the value of the main key for a mapping within a field."""
+        model: type[BaseModel] = schema["cls"]
+        mapping = super().model_schema(schema)
+        if issubclass(model, Object):
+            return mapping
+        properties: Schema = mapping.get("properties", {})
+        mapping["properties"] = properties | _other_keys(model, properties)
+        main = main_key_of(model)
+        return {"anyOf": [mapping, properties[main]]} if main else mapping
 
     def tuple_schema(self, schema: core_schema.TupleSchema) -> JsonSchemaValue:
         array = super().tuple_schema(schema)
@@ -62,8 +96,30 @@ def json_schema(kinds: Kinds = KINDS) -> Schema:
             "checks": _section(_check(definitions[names[Assertion]], check)),
             "workload": _section({"$ref": f"#/$defs/{names[Query]}"}),
         },
+        "patternProperties": {"^x-": {}},
         "additionalProperties": False,
         "$defs": definitions,
+    }
+
+
+def _words(words: Sequence[str]) -> Schema:
+    """Offer words, and accept them in any case."""
+    pattern = {"type": "string", "pattern": f"^({any_case(words)})$"}
+    return {"anyOf": [{"enum": [*words]}, pattern]}
+
+
+def _model_in(schema: Any) -> object:
+    """Return the model of a core schema, below what wraps it."""
+    while "cls" not in schema and "schema" in schema:
+        schema = schema["schema"]
+    return schema.get("cls")
+
+
+def _other_keys(model: type[BaseModel], properties: Schema) -> Schema:
+    """Return the properties that are read as another one."""
+    return {
+        other: {**properties[key], "description": f"another word for {key}"}
+        for other, key in other_keys_of(model).items()
     }
 
 
@@ -129,6 +185,7 @@ def _with_files(model: type[BaseModel], definition: Schema) -> Schema:
     for key, field in files.items():
         description = f"a file, relative to this one, that holds {field}"
         properties[key] = {"type": "string", "description": description}
+    properties |= _other_keys(model, properties)
     extended = definition | {"properties": properties}
     if always := [k for k in fields if k in required and k not in files.values()]:
         extended["required"] = always
@@ -146,24 +203,25 @@ def _field_or_file(key: str, field: str, required: list[str]) -> Schema:
 
 def _entry(kind: type[Object], mapping: Schema, sections: Schema) -> Schema:
     """Accept a mapping, with `state`, `exclusive` and child sections, or a short form."""
-    state = {"enum": ["present", "absent"], "description": "absent: it is dropped"}
+    state: Schema = _words(["present", "absent"]) | {"description": "absent: it is dropped"}
+    absent = {"type": "string", "pattern": f"^{any_case(['absent'])}$"}
     properties: Schema = mapping["properties"] | {"state": state}
     lists = [*sections, *(["grants"] if issubclass(kind, Grantable) else [])]
     if lists:
         properties["exclusive"] = _exclusive(lists)
     full = mapping | {
         "properties": properties | sections,
-        "if": {"properties": {"state": {"const": "absent"}}, "required": ["state"]},
+        "if": {"properties": {"state": absent}, "required": ["state"]},
         "then": {"maxProperties": 1},
     }
-    alternatives = [_SHORT_FORMS[form] for form in short_forms(kind)]
+    alternatives: list[Schema] = [_SHORT_FORMS[form] for form in short_forms(kind)]
     if not kind.parent_kinds:
         alternatives.append({"type": "null"})
     return {"anyOf": [full, *alternatives]} if alternatives else full
 
 
 def _exclusive(lists: Sequence[str]) -> Schema:
-    section = {"enum": sorted(lists)}
+    section = _words(sorted(lists))
     return {
         "anyOf": [section, {"type": "array", "items": section}],
         "description": "what these do not list is dropped, and roles that `grants` does not list"

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from typing import cast
+from collections.abc import Mapping
 
+from reconciler.declare.annotations import Takes, annotation_of, main_key_of, taken_by
 from reconciler.declare.fields import fields_of
 from reconciler.model.object import Object
 
 Kinds = Mapping[str, type[Object]]
 Sections = Mapping[str, type[Object]]
-
-_PROBE = "probe"
-_PROBE_FORMS = {"text": _PROBE, "a list": [_PROBE]}
-_PROBE_KEYS = (_PROBE, f"{_PROBE}()")  # a routine's key has parentheses
 
 
 def sections_of(kinds: Kinds, parent: str = "") -> dict[str, type[Object]]:
@@ -31,24 +26,14 @@ def kind_title(kind: type[Object]) -> str:
     return kind.kind.replace("_", " ")
 
 
+def main_value_of(kind: type[Object]) -> Takes | None:
+    """Return what may stand instead of a mapping; None for a kind without a main key."""
+    key = main_key_of(kind)
+    return taken_by(annotation_of(fields_of(kind)[key])) if key else None
+
+
 def short_forms(kind: type[Object]) -> dict[str, str]:
-    """Map "text" and "a list", where the kind accepts them instead of a mapping, to a field.
-
-    Only `entry` knows a kind's short forms, so values are tried.
-    """
-    return {
-        form: field
-        for form, value in _PROBE_FORMS.items()
-        for key in _PROBE_KEYS
-        for field in _fields_from(kind, key, value)
-    }
-
-
-def _fields_from(kind: type[Object], key: str, value: object) -> Iterator[str]:
-    """Yield the fields with `value` after reading an entry with that key and value."""
-    with suppress(ValueError):
-        _, body = kind.entry(key, value)
-        if isinstance(body, dict):
-            for field, content in cast("dict[str, object]", body).items():
-                if content == value and field in fields_of(kind):
-                    yield field
+    """Map "text" and "a list", where the kind accepts them instead of a mapping, to a key."""
+    takes = main_value_of(kind)
+    forms = {} if takes is None else {"text": True, "a list": takes.listed}
+    return {form: main_key_of(kind) for form, accepted in forms.items() if accepted}

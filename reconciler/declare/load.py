@@ -13,13 +13,19 @@ from hashlib import sha256
 from pathlib import Path
 
 from reconciler.cache import Cache
+from reconciler.declare.annotations import taken_by
 from reconciler.declare.check_entries import CheckReader
 from reconciler.declare.drafts import Drafts
 from reconciler.declare.entries import Defaults, EntryReader
-from reconciler.declare.fields import Reading
-from reconciler.declare.files import SUFFIXES, FileRefused, Sources, files_in_folder, yaml_files
+from reconciler.declare.fields import Reading, spelled
+from reconciler.declare.files import (
+    SUFFIXES,
+    FileRefused,
+    Sources,
+    files_in_folder,
+    yaml_files,
+)
 from reconciler.declare.layout import Kinds, sections_of
-from reconciler.declare.names import unquoted
 from reconciler.declare.nodes import (
     Entries,
     Entry,
@@ -35,9 +41,12 @@ from reconciler.declare.stored import Contents, store, stored_declaration
 from reconciler.declare.workload_entries import WorkloadReader
 from reconciler.errors import DeclarationError, Findings, Problem, TooManyProblems
 from reconciler.kinds import KINDS
+from reconciler.model.names import unquoted
+from reconciler.model.spelling import Role
 from reconciler.model.state import Declaration
 
 DEFAULT_SCHEMA = "public"
+IGNORED_PREFIX = "x-"  # of keys that hold anchors, as in Docker Compose
 _DOCUMENT_KEYS = ("schema", "owner", "checks", "workload")
 
 
@@ -153,7 +162,7 @@ class _DocumentReader:
                 self.checks.read(entry, defaults.schema)
             elif entry.key == "workload":
                 self.workload.read(entry, defaults.schema)
-            elif entry.key not in _DOCUMENT_KEYS:
+            elif entry.key not in _DOCUMENT_KEYS and not entry.key.startswith(IGNORED_PREFIX):
                 self.problems.append(unknown("unknown key", entry.key, entry.position, known))
 
     def _defaults(self, node: Node) -> Defaults:
@@ -176,7 +185,8 @@ class _DocumentReader:
             return None
         owner = plain(entry.node)
         if isinstance(owner, str):
-            return owner
+            takes = taken_by(Role)
+            return spelled(owner, entry.node, "owner", takes, self.reading)
         message = f"owner: expected the name of a role, got {described(entry.node)}"
         self.problems.append(Problem(message, entry.node.position, rule="wrong-type"))
         return None

@@ -281,10 +281,10 @@ class _Composer:
             value = self._node(value_event)
             if in_brackets and isinstance(key, Scalar):
                 self.cut.begin(value_event, value.position, key.source)
-            name = key.value if isinstance(key, Scalar) else None
+            name = key_text(key)
             if problem := _key_problem(event, key, entries):
                 self.problems.append(problem)
-            elif isinstance(name, str):
+            elif name is not None:
                 entries[name] = Entry(name, key.position, value)
         self._end_cut()
         return entries
@@ -300,13 +300,20 @@ class _Composer:
         return syntax_problem(error.problem or "", position, f"at line {start.line}")
 
 
+def key_text(key: Node) -> str | None:
+    """Return a key as text, also one that YAML reads as a number; None for other keys."""
+    if not isinstance(key, Scalar) or key.value is None or isinstance(key.value, bool):
+        return None
+    return key.source
+
+
 def _key_problem(event: yaml.Event, key: Node, entries: Mapping[str, Entry]) -> Problem | None:
     """Return the problem of a key other than text, a merge key, or a repetition."""
     if not isinstance(key, Scalar):
         message = f"expected a key that is text, got {described(key)}"
         return Problem(message, key.position, rule="invalid-key")
-    name = key.value
-    if not isinstance(name, str):
+    name = key_text(key)
+    if name is None:
         message = f"expected a key that is text, got {described(key)}"
         return Problem(message, key.position, f"quote it: '{shortened(key.source)}'", "invalid-key")
     unquoted = isinstance(event, yaml.ScalarEvent) and event.implicit[0]

@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from reconciler.declare.annotations import models_in, union_members
 from reconciler.declare.examples import (
     CHECK,
     FOLDER,
@@ -23,7 +24,7 @@ from reconciler.declare.examples import (
     examples,
     uses,
 )
-from reconciler.declare.fields import fields_of, files_of, models_in, union_members
+from reconciler.declare.fields import fields_of, files_of
 from reconciler.declare.layout import sections_of, short_forms
 from reconciler.errors import SettingsError
 from reconciler.kinds import KINDS

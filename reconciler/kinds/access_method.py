@@ -11,6 +11,7 @@ from pydantic import Field
 from reconciler.model.catalog_sql import address
 from reconciler.model.clauses import NAME, Clause
 from reconciler.model.object import Object, PlanningContext
+from reconciler.model.spelling import QualifiedName
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, name, raw, text
@@ -30,7 +31,7 @@ class AccessMethod(Object):
     type: Literal["table", "index"] = Field(
         description="whether it stores tables or searches indexes"
     )
-    handler: str = Field(description="the handler function: schema.name")
+    handler: QualifiedName = Field(description="the handler function: schema.name")
 
     @classmethod
     def catalog(cls, server: Server) -> str:

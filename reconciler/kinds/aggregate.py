@@ -16,6 +16,7 @@ from reconciler.model.declared import Overloaded, split_arguments
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Granted
 from reconciler.model.signature import ARGUMENT_TYPES, read_signature
+from reconciler.model.spelling import QualifiedName, Sql
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Connection
@@ -87,12 +88,14 @@ class Aggregate(Overloaded, Granted):
     }
 
     result: str = Field(default="", json_schema_extra={"derived": True})
-    sfunc: str = Field(default="", description="the function that adds a row to the state")
-    stype: str = Field(default="", description="the data type of the state")
+    sfunc: QualifiedName = Field(
+        default="", description="the function that adds a row to the state"
+    )
+    stype: Sql = Field(default="", description="the data type of the state")
     sspace: int = Field(
         default=0, description="the approximate size of the state in bytes; 0: a default estimate"
     )
-    finalfunc: str | None = Field(
+    finalfunc: QualifiedName | None = Field(
         default=None, description="the function that computes the result from the state"
     )
     finalfunc_extra: bool = Field(
@@ -101,27 +104,27 @@ class Aggregate(Overloaded, Granted):
     finalfunc_modify: Modify | None = Field(
         default=None, description="whether finalfunc changes the state; left out: the default"
     )
-    combinefunc: str | None = Field(
+    combinefunc: QualifiedName | None = Field(
         default=None, description="the function that combines two states, for parallel queries"
     )
-    serialfunc: str | None = Field(
+    serialfunc: QualifiedName | None = Field(
         default=None, description="the function that serializes a state of type internal"
     )
-    deserialfunc: str | None = Field(
+    deserialfunc: QualifiedName | None = Field(
         default=None, description="the function that deserializes such a state"
     )
     initcond: str | None = Field(
         default=None, description="the initial state, as text; left out: null"
     )
-    msfunc: str | None = Field(
+    msfunc: QualifiedName | None = Field(
         default=None, description="sfunc of the moving-aggregate mode, for window frames"
     )
-    minvfunc: str | None = Field(
+    minvfunc: QualifiedName | None = Field(
         default=None, description="the function that removes a row from the moving state"
     )
-    mstype: str | None = Field(default=None, description="stype of the moving-aggregate mode")
+    mstype: Sql | None = Field(default=None, description="stype of the moving-aggregate mode")
     msspace: int = Field(default=0, description="sspace of the moving-aggregate mode")
-    mfinalfunc: str | None = Field(
+    mfinalfunc: QualifiedName | None = Field(
         default=None, description="finalfunc of the moving-aggregate mode"
     )
     mfinalfunc_extra: bool = Field(
@@ -131,7 +134,7 @@ class Aggregate(Overloaded, Granted):
         default=None, description="finalfunc_modify of the moving-aggregate mode"
     )
     minitcond: str | None = Field(default=None, description="initcond of the moving-aggregate mode")
-    sortop: str | None = Field(
+    sortop: Sql | None = Field(
         default=None, description="the sort operator of a min or max, to use an index"
     )
     parallel: Literal["unsafe", "restricted", "safe"] = Field(

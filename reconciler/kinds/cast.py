@@ -15,6 +15,7 @@ from reconciler.model.clauses import CAST_TYPES, FUNCTION_SIGNATURE, Clause, Fra
 from reconciler.model.declared import NamedByTypes
 from reconciler.model.markers import HiddenDependency
 from reconciler.model.object import Object, PlanningContext
+from reconciler.model.spelling import Sql
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Connection, rows, run_sql
@@ -29,6 +30,8 @@ class Cast(NamedByTypes, HiddenDependency):
     """A cast; the YAML key is `source AS target`, the types as PostgreSQL prints names."""
 
     kind: ClassVar[str] = "cast"
+    main_key: ClassVar[str] = "function"
+    other_keys: ClassVar[Mapping[str, str]] = {"with_function": "function"}
     section: ClassVar[str] = "casts"
     oid_column: ClassVar[str] = "pg_cast.oid"
     renamable: ClassVar[bool] = False
@@ -37,7 +40,7 @@ class Cast(NamedByTypes, HiddenDependency):
     sql_fields: ClassVar[tuple[str, ...]] = ("function",)
     sql_clauses: ClassVar[Mapping[str, Clause]] = {"function": FUNCTION_SIGNATURE}
 
-    function: str | None = Field(
+    function: Sql | None = Field(
         default=None, description="the function that converts a value: schema.name(arguments)"
     )
     method: Literal["function", "inout", "binary"] = Field(

@@ -13,17 +13,23 @@ from reconciler.model.datatype import COLLATE_PREFIX, Replaceable
 from reconciler.model.markers import PlatformDependent
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
+from reconciler.model.ref import Ref, split_name
+from reconciler.model.spelling import Collation as CollationName
 from reconciler.model.statement import Statement, TypeConversion
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, joined, literal, raw, text
+
+_COPIED = ("provider", "locale", "lc_collate", "lc_ctype", "deterministic", "rules")
 
 
 class Collation(PlatformDependent, Owned, Replaceable):
     """A collation; replaced if changed, since PostgreSQL has no command to alter the definition."""
 
     kind: ClassVar[str] = "collation"
+    main_key: ClassVar[str] = "locale"
     section: ClassVar[str] = "collations"
     oid_column: ClassVar[str] = "pg_collation.oid"
+    adjusted: ClassVar[frozenset[str]] = frozenset({"provider", "deterministic"})  # as copied
     omitted_is_default: ClassVar[bool] = True
     first_version: ClassVar[Mapping[str, int]] = {"rules": 16}
     rename_keyword: ClassVar[str] = "COLLATION"
@@ -42,6 +48,17 @@ class Collation(PlatformDependent, Owned, Replaceable):
         default=True, description="false: texts with different bytes may be equal"
     )
     rules: str | None = Field(default=None, description="additional rules for icu (PostgreSQL 16)")
+
+    copied: CollationName | None = Field(
+        default=None, alias="from", description="the collation to copy, instead of all else"
+    )
+
+    @model_validator(mode="after")
+    def _copied_alone(self) -> Self:
+        own = {*_COPIED} & self.model_fields_set
+        if self.copied is not None and own:
+            raise ValueError(f"from: a copy has the {min(own)} of the collation that it copies")
+        return self
 
     @model_validator(mode="after")
     def _one_way_to_name_locales(self) -> Self:
@@ -69,6 +86,10 @@ class Collation(PlatformDependent, Owned, Replaceable):
             ORDER BY n.nspname, c.collname"""
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+        if self.copied is not None:
+            copy = compose("CREATE COLLATION {} FROM {}", self.sql_name(), raw(self.copied))
+            yield Statement(sql=text(copy))
+            return
         options: list[sql.Composable] = [compose("provider = {}", raw(self.provider))]
         values = {f: getattr(self, f) for f in ("locale", "lc_collate", "lc_ctype", "rules")}
         options += [
@@ -79,6 +100,11 @@ class Collation(PlatformDependent, Owned, Replaceable):
         yield Statement(
             sql=text(compose("CREATE COLLATION {} ({})", self.sql_name(), joined(options)))
         )
+
+    def needs(self) -> frozenset[Ref]:
+        *schema, own = split_name(self.copied or "") or [""]
+        copied = Ref(self.kind, schema[0] if schema else self.ref.schema, own)
+        return super().needs() | ({copied} if own else frozenset[Ref]())
 
     def conversions(self, old: Self, renamed: Self) -> Mapping[str, TypeConversion]:
         """Keep all values: a collation determines only the order."""

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self, cast
 
 from psycopg import sql
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from reconciler.model.catalog_sql import address, managed, object_grants
 from reconciler.model.clauses import NAME, TYPE, Fragment, fragments_in
 from reconciler.model.datatype import DataType, converted
 from reconciler.model.object import Object, PlanningContext
+from reconciler.model.spelling import Collation, Name, Sql
 from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.model.type_change import ChangesType
 from reconciler.server.capabilities import Server
@@ -22,9 +23,11 @@ class Attribute(BaseModel):
     """An attribute of a composite type; `name: type` is the short form."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    main_key: ClassVar[str] = "type"
+    other_keys: ClassVar[Mapping[str, str]] = {"collate": "collation"}
 
-    type: str = Field(description="the data type")
-    collation: str | None = Field(
+    type: Sql = Field(description="the data type")
+    collation: Collation | None = Field(
         default=None, description="the collation; left out: the type's default"
     )
     comment: str | None = Field(default=None, description="COMMENT ON COLUMN")
@@ -45,18 +48,10 @@ class CompositeType(ChangesType, DataType):
     omitted_is_default: ClassVar[bool] = False
     sql_fields: ClassVar[tuple[str, ...]] = ("attributes",)
 
-    attributes: dict[str, Attribute] = Field(
+    attributes: dict[Name, Attribute] = Field(
         default_factory=dict, description="name → type, in order"
     )
     order: tuple[str, ...] = Field(default=(), json_schema_extra={"derived": True})
-
-    @field_validator("attributes", mode="before")
-    @classmethod
-    def _short_attributes(cls, value: object) -> object:
-        if not isinstance(value, Mapping):
-            return value
-        attributes = cast("Mapping[str, object]", value)
-        return {k: {"type": v} if isinstance(v, str) else v for k, v in attributes.items()}
 
     @model_validator(mode="before")
     @classmethod

@@ -14,6 +14,7 @@ from reconciler.model.catalog_sql import address, managed
 from reconciler.model.clauses import NAME, Clause
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
+from reconciler.model.spelling import QualifiedName
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, literal, raw, text
@@ -33,7 +34,9 @@ class Conversion(Owned):
     target: str = Field(
         default="", alias="to", description="the destination encoding, such as UTF8"
     )
-    function: str = Field(default="", description="the function that converts: schema.name")
+    function: QualifiedName = Field(
+        default="", description="the function that converts: schema.name"
+    )
     default: bool = Field(
         default=False, description="used whenever text is converted between the two encodings"
     )

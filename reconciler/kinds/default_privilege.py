@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Literal, Self, cast
 
 from psycopg import sql
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from reconciler.model.catalog_sql import NOT_MANAGED, acl_grants, address
 from reconciler.model.clauses import Fragment
 from reconciler.model.markers import AppliesLast
+from reconciler.model.names import quoted, unquoted
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.privileges import (
     ALL,
@@ -22,6 +23,7 @@ from reconciler.model.privileges import (
     privilege_fragments,
 )
 from reconciler.model.ref import Ref
+from reconciler.model.spelling import Name, Privileges, Role, RoleName
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, raw
@@ -36,14 +38,22 @@ CLASSES = {  # class of objects → the keyword of GRANT, the letter of pg_defau
 }
 DEFAULTS = {"functions": {PUBLIC: ("execute",)}, "types": {PUBLIC: ("usage",)}}
 _KEY = re.compile(
-    rf"(?P<role>.+) on (?P<object_class>{'|'.join(CLASSES)})(?: in (?P<schema>.+))?", re.S
+    rf"(?P<role>.+) on (?P<object_class>{'|'.join(CLASSES)})(?: in (?:schema )?(?P<schema>.+))?",
+    re.IGNORECASE | re.DOTALL,
 )
+_NAMED = f"named `role on {'|'.join(CLASSES)}`, or … `in schema`"
+
+
+def _name(role: str, object_class: str, schema: str | None) -> str:
+    name_ = f"{role} on {object_class}" + (f" in {schema}" if schema else "")
+    return quoted(name_) if unquoted(name_) != name_ else name_
 
 
 class DefaultPrivilege(AppliesLast):
     """Privileges on objects that a role will create.
 
-    The key is `role on tables` or `role on tables in schema`. Privileges for one schema are added
+    The key is `role on tables` or `role on tables in schema`; or any name, with the key `on` and,
+    where the name is not the role's, `for_role`. Privileges for one schema are added
     to the privileges for all schemas.
     """
 
@@ -55,9 +65,25 @@ class DefaultPrivilege(AppliesLast):
     schemaless: ClassVar[bool] = True
     omitted_is_default: ClassVar[bool] = True
 
-    grants: dict[str, tuple[str, ...]] = Field(
+    grants: Privileges = Field(
         description="role (or `public`) → privileges, or `all`; a creator who is not listed has all"
     )
+
+    for_role: Role | None = Field(
+        default=None, description="FOR ROLE, with `on`; left out: the role is the key"
+    )
+    on: Literal["tables", "sequences", "functions", "types", "schemas", "large objects"] | None = (
+        Field(default=None, description="the objects, unless the key says `role on …`")
+    )
+    in_schema: Name | None = Field(
+        default=None, description="IN SCHEMA, with `on`; left out: all schemas"
+    )
+
+    @model_validator(mode="after")
+    def _named_by_the_key(self) -> Self:
+        if self.for_role or self.on or self.in_schema:
+            raise ValueError("the key names the role, the objects and the schema already")
+        return self
 
     def fragments(self) -> Iterator[Fragment]:
         yield from super().fragments()
@@ -86,12 +112,17 @@ class DefaultPrivilege(AppliesLast):
 
     @classmethod
     def entry(cls, key: str, body: object) -> tuple[str, object]:
-        if not _KEY.fullmatch(key.removeprefix('"').removesuffix('"')):
-            raise ValueError(
-                f"'{key}': default privileges are named `role on {'|'.join(CLASSES)}`,"
-                " or … `in schema`"
-            )
-        return key, body
+        fields = dict(cast("dict[str, Any]", body)) if isinstance(body, dict) else {}
+        parts = {k: fields.pop(k, None) for k in ("for_role", "on", "in_schema")}
+        match = _KEY.fullmatch(unquoted(key))
+        if parts["on"] is not None:
+            role = parts["for_role"] or RoleName().read(key)
+            return _name(role, parts["on"], parts["in_schema"]), fields
+        if match is None or any(parts.values()):
+            raise ValueError(f"'{key}': default privileges are {_NAMED}; or they have the key `on`")
+        role, schema = RoleName().read(match["role"]), match["schema"]
+        name_ = _name(role, match["object_class"].lower(), schema and unquoted(schema))
+        return name_, fields if isinstance(body, dict) else body
 
     def needs(self) -> frozenset[Ref]:
         schema = self._parts[2]

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self, cast
 
 from psycopg import sql
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from reconciler.model.catalog_sql import address, managed, object_grants
 from reconciler.model.clauses import DEFAULT, EXPRESSION, NAME, TYPE, Clause, Fragment
 from reconciler.model.datatype import DataType
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref, default_name
+from reconciler.model.spelling import Collation, Name, Sql
 from reconciler.model.statement import Statement, undoable
 from reconciler.model.type_change import ChangesType
 from reconciler.server.capabilities import Server
@@ -28,16 +29,28 @@ class Check(BaseModel):
     """A check constraint of a domain; `name: condition` is the short form."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    main_key: ClassVar[str] = "check"
 
-    check: str = Field(description="the condition, in SQL over VALUE")
+    check: Sql = Field(description="the condition, in SQL over VALUE")
     not_valid: bool = Field(default=False, description="existing values are not checked")
     comment: str | None = Field(default=None, description="COMMENT ON CONSTRAINT")
+
+
+class DomainNotNull(BaseModel):
+    """The NOT NULL constraint of a domain, short for `not_null_name` and `not_null_comment`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    name: Name | None = Field(default=None, description="left out: the default (PostgreSQL 17)")
+    comment: str | None = Field(default=None, description="COMMENT ON CONSTRAINT (PostgreSQL 17)")
 
 
 class Domain(ChangesType, DataType):
     """A domain; `email: text` is the short form."""
 
     kind: ClassVar[str] = "domain"
+    main_key: ClassVar[str] = "type"
+    other_keys: ClassVar[Mapping[str, str]] = {"as": "type", "collate": "collation"}
     section: ClassVar[str] = "domains"
     oid_column: ClassVar[str] = "pg_type.oid"
     own_rows: ClassVar[str] = "typtype = 'd'"
@@ -54,15 +67,17 @@ class Domain(ChangesType, DataType):
         ("not_null_name", "not_null_comment"), ("not_null",)
     )
 
-    type: str = Field(default="", description="the underlying data type")
-    collation: str | None = Field(
+    type: Sql = Field(default="", description="the underlying data type")
+    collation: Collation | None = Field(
         default=None, description="the collation; left out: the underlying type's"
     )
-    default: str | None = Field(
+    default: Sql | None = Field(
         default=None, description="SQL expression for columns without a default of their own"
     )
-    not_null: bool = Field(default=False, description="values are never null")
-    not_null_name: str | None = Field(
+    not_null: bool | DomainNotNull = Field(
+        default=False, description="values are never null; or its constraint's name and comment"
+    )
+    not_null_name: Name | None = Field(
         default=None,
         description="the name of the NOT NULL constraint; left out: the default (PostgreSQL 17)",
     )
@@ -70,18 +85,23 @@ class Domain(ChangesType, DataType):
         default=None, description="COMMENT ON the NOT NULL constraint (PostgreSQL 17)"
     )
     not_null_constraint: str | None = Field(default=None, json_schema_extra={"derived": True})
-    constraints: dict[str, Check] = Field(
+    constraints: dict[Name, Check] = Field(
         default_factory=dict,
         description="name of the check constraint → condition, in SQL over VALUE",
     )
 
-    @field_validator("constraints", mode="before")
+    @model_validator(mode="before")
     @classmethod
-    def _short_checks(cls, value: object) -> object:
-        if not isinstance(value, Mapping):
-            return value
-        checks = cast("Mapping[str, object]", value)
-        return {k: {"check": v} if isinstance(v, str) else v for k, v in checks.items()}
+    def _expand_not_null(cls, data: object) -> object:
+        """Store the name and the comment of NOT NULL in fields of their own."""
+        fields = cast("Mapping[str, object]", data)
+        if not isinstance(fields.get("not_null"), Mapping):
+            return fields
+        constraint = cast("Mapping[str, object]", fields["not_null"])
+        further = {f"not_null_{key}": value for key, value in constraint.items()}
+        if given := further.keys() & fields.keys():
+            raise ValueError(f"{min(given)} is given twice, once within not_null")
+        return {**fields, **further, "not_null": True}
 
     def fragments(self) -> Iterator[Fragment]:
         yield from super().fragments()
@@ -131,10 +151,6 @@ class Domain(ChangesType, DataType):
         if live is None or not full.not_null or "not_null_name" in self.model_fields_set:
             return full
         return full.model_copy(update={"not_null_name": live.not_null_name})
-
-    @classmethod
-    def entry(cls, key: str, body: object) -> tuple[str, object]:
-        return key, {"type": body} if isinstance(body, str) else body
 
     @classmethod
     def short_form(cls, body: dict[str, Any]) -> object:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self
 
 from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field
@@ -31,6 +31,7 @@ class Enum(RenamesParts, DataType):
     """An enumerated type; `mood: [sad, ok, happy]` is the short form."""
 
     kind: ClassVar[str] = "enum"
+    main_key: ClassVar[str] = "values"
     section: ClassVar[str] = "enums"
     oid_column: ClassVar[str] = "pg_type.oid"
     own_rows: ClassVar[str] = "typtype = 'e'"
@@ -54,10 +55,6 @@ class Enum(RenamesParts, DataType):
             FROM pg_type AS t JOIN pg_namespace AS n ON n.oid = t.typnamespace
             WHERE t.typtype = 'e' AND {managed("pg_type", "t.oid", "n.nspname")}
             ORDER BY n.nspname, t.typname"""
-
-    @classmethod
-    def entry(cls, key: str, body: object) -> tuple[str, object]:
-        return key, {"values": cast("list[str]", body)} if isinstance(body, list) else body
 
     @classmethod
     def short_form(cls, body: dict[str, Any]) -> object:

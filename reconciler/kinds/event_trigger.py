@@ -13,6 +13,7 @@ from reconciler.model.clauses import CALL, Clause
 from reconciler.model.markers import FiresOnDdl
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
+from reconciler.model.spelling import Sql
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, joined, literal, name, raw, text
@@ -22,6 +23,10 @@ class EventTrigger(FiresOnDdl, Owned):
     """An event trigger, fired by DDL commands or a login."""
 
     kind: ClassVar[str] = "event_trigger"
+    other_keys: ClassVar[Mapping[str, str]] = {
+        "execute_function": "execute",
+        "execute_procedure": "execute",
+    }
     section: ClassVar[str] = "event_triggers"
     oid_column: ClassVar[str] = "pg_event_trigger.oid"
     schemaless: ClassVar[bool] = True
@@ -37,7 +42,7 @@ class EventTrigger(FiresOnDdl, Owned):
     tags: tuple[str, ...] = Field(
         default=(), description="the command tags that fire the trigger (WHEN TAG IN); none: all"
     )
-    execute: str = Field(description="the function to execute: f()")
+    execute: Sql = Field(description="the function to execute: f()")
     enabled: Literal["origin", "disabled", "replica", "always"] = Field(
         default="origin",
         description="by session_replication_role, the sessions in which the trigger fires",

@@ -14,6 +14,7 @@ from reconciler.model.object import Object, PlanningContext
 from reconciler.model.on_scratch import Companion
 from reconciler.model.record import Record
 from reconciler.model.ref import Ref
+from reconciler.model.spelling import Name
 from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
@@ -24,6 +25,7 @@ class Extension(RequiresFiles, RenamesParts, Companion):
     """An extension; objects of the extension are not managed."""
 
     kind: ClassVar[str] = "extension"
+    main_key: ClassVar[str] = "version"
     section: ClassVar[str] = "extensions"
     oid_column: ClassVar[str] = "pg_extension.oid"
     omitted_is_default: ClassVar[bool] = False
@@ -32,7 +34,7 @@ class Extension(RequiresFiles, RenamesParts, Companion):
     adjusted: ClassVar[frozenset[str]] = frozenset({"version", "namespace"})  # to what is installed
     renamed_part: ClassVar[str] = "schema"
 
-    namespace: str | None = Field(
+    namespace: Name | None = Field(
         default=None,
         alias="schema",
         description="the schema for the extension's objects; left out: the extension's choice",

@@ -24,6 +24,7 @@ from reconciler.model.foreign_options import (
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Granted
 from reconciler.model.ref import Ref
+from reconciler.model.spelling import QualifiedName
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
@@ -42,10 +43,10 @@ class ForeignDataWrapper(HasForeignOptions, Granted):
     sql_fields: ClassVar[tuple[str, ...]] = ("handler", "validator")
     sql_clauses: ClassVar[Mapping[str, Clause]] = {"handler": NAME, "validator": NAME}
 
-    handler: str | None = Field(
+    handler: QualifiedName | None = Field(
         default=None, description="the function that scans foreign tables: schema.name"
     )
-    validator: str | None = Field(
+    validator: QualifiedName | None = Field(
         default=None, description="the function that checks options: schema.name"
     )
     options: Options = Field(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Self
 
 from psycopg import sql
@@ -20,6 +20,7 @@ from reconciler.model.foreign_options import (
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Granted
 from reconciler.model.ref import Ref
+from reconciler.model.spelling import Name
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
@@ -30,13 +31,15 @@ class ForeignServer(HasForeignOptions, Granted):
     """A foreign server."""
 
     kind: ClassVar[str] = "foreign_server"
+    main_key: ClassVar[str] = "wrapper"
+    other_keys: ClassVar[Mapping[str, str]] = {"foreign_data_wrapper": "wrapper"}
     section: ClassVar[str] = "foreign_servers"
     omitted_is_default: ClassVar[bool] = False
     oid_column: ClassVar[str] = "pg_foreign_server.oid"
     schemaless: ClassVar[bool] = True
     grant_class: ClassVar[str] = "FOREIGN SERVER"
 
-    wrapper: str = Field(default="", description="the foreign data wrapper of the server")
+    wrapper: Name = Field(default="", description="the foreign data wrapper of the server")
     type: str | None = Field(
         default=None, description="the server type; its meaning depends on the wrapper"
     )

@@ -19,6 +19,7 @@ from reconciler.model.foreign_options import (
 )
 from reconciler.model.object import InlinePart, PlanningContext
 from reconciler.model.ref import Ref
+from reconciler.model.spelling import Name
 from reconciler.model.statement import Statement
 from reconciler.model.table_like import INHERITANCE_COLUMNS, InheritableTable
 from reconciler.server.capabilities import Server
@@ -40,7 +41,7 @@ class ForeignTable(HasForeignOptions, InheritableTable):
         "inherits": NAME,
     }
 
-    server: str = Field(default="", description="the foreign server of the table")
+    server: Name = Field(default="", description="the foreign server of the table")
     options: Options = Field(
         default_factory=dict,
         description="options of the wrapper, such as table_name; {secret} keeps a hidden value",

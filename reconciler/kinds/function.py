@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, ClassVar, Literal, Self, cast
 
 from psycopg import sql
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from reconciler.model.catalog_sql import address, managed, object_grants, outside_system
 from reconciler.model.clauses import (
@@ -29,8 +29,9 @@ from reconciler.model.owned import Granted
 from reconciler.model.privileges import PUBLIC
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import is_fill_trigger, is_shadow_trigger
-from reconciler.model.routine_settings import setting_text, setting_value, without_quotes
+from reconciler.model.routine_settings import Settings, setting_value, without_quotes
 from reconciler.model.signature import ARGUMENT_TYPES, read_signature, without_defaults
+from reconciler.model.spelling import AnyCaseName, QualifiedName, Sql
 from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Connection, Row
@@ -67,6 +68,7 @@ class Routine(Overloaded, RunsBody, Granted):
     """A function or procedure; the YAML key is the name with the arguments."""
 
     shared_namespace: ClassVar[str] = "routine"
+    other_keys: ClassVar[Mapping[str, str]] = {"as": "body"}
     public_by_default: ClassVar[tuple[str, ...]] = ("execute",)
     defining_field: ClassVar[str] = "body"
     sql_fields: ClassVar[tuple[str, ...]] = ("body",)
@@ -76,7 +78,7 @@ class Routine(Overloaded, RunsBody, Granted):
         default=(), json_schema_extra={"derived": True}
     )
     defaults: int = Field(default=0, json_schema_extra={"derived": True})
-    language: str = Field(default="sql", description="the procedural language")
+    language: AnyCaseName = Field(default="sql", description="the procedural language")
     body: str = Field(
         default="",
         description="the source text, or SQL from BEGIN ATOMIC or RETURN on; in C the symbol",
@@ -85,18 +87,10 @@ class Routine(Overloaded, RunsBody, Granted):
     security: Literal["invoker", "definer"] = Field(
         default="invoker", description="the role whose privileges apply: the caller or the owner"
     )
-    transform: tuple[str, ...] = Field(
+    transform: tuple[Sql, ...] = Field(
         default=(), description="types for which the language's transforms are used"
     )
-    set: dict[str, str] = Field(default_factory=dict, description="settings in force during a call")
-
-    @field_validator("set", mode="before")
-    @classmethod
-    def _as_text(cls, value: object) -> object:
-        if not isinstance(value, Mapping):
-            return value
-        settings = cast("Mapping[object, object]", value)
-        return {k: setting_text(v) for k, v in settings.items()}
+    set: Settings = Field(default_factory=dict, description="settings in force during a call")
 
     @classmethod
     def from_row(cls, ref: Ref, row: Row) -> Self:
@@ -252,7 +246,7 @@ class Function(Routine):
     grant_class: ClassVar[str] = "FUNCTION"
     sql_fields: ClassVar[tuple[str, ...]] = ("body", "returns")
 
-    returns: str | None = Field(
+    returns: Sql | None = Field(
         default=None, description="the result type; left out if OUT arguments determine it"
     )
     window: bool = Field(default=False, description="a window function, which only C can be")
@@ -274,7 +268,7 @@ class Function(Routine):
     rows: float | None = Field(
         default=None, description="estimated number of rows of a set-returning function"
     )
-    support: str | None = Field(
+    support: QualifiedName | None = Field(
         default=None, description="the planner support function: schema.name"
     )
 

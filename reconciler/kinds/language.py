@@ -12,6 +12,7 @@ from reconciler.model.catalog_sql import address, managed, object_grants
 from reconciler.model.clauses import NAME, Clause
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Granted
+from reconciler.model.spelling import QualifiedName
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, joined, name, raw, text
@@ -37,11 +38,13 @@ class Language(Granted):
     trusted: bool = Field(
         default=False, description="every role with USAGE may create functions in the language"
     )
-    handler: str = Field(
+    handler: QualifiedName = Field(
         default="", description="the function that calls functions in the language"
     )
-    inline: str | None = Field(default=None, description="the function that runs DO blocks")
-    validator: str | None = Field(
+    inline: QualifiedName | None = Field(
+        default=None, description="the function that runs DO blocks"
+    )
+    validator: QualifiedName | None = Field(
         default=None, description="the function that checks new functions"
     )
 

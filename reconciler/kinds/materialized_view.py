@@ -21,6 +21,7 @@ from reconciler.model.on_scratch import FilledByQuery
 from reconciler.model.online_recipe import OnlineRecipe
 from reconciler.model.query_relation import COLUMN_DETAILS, HAS_DETAILS, QueryColumn, QueryRelation
 from reconciler.model.ref import Ref
+from reconciler.model.spelling import AnyCaseName, Name, Parameter
 from reconciler.model.statement import Hazard, HazardKind, Statement, undoable
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
@@ -42,7 +43,7 @@ class MaterializedColumn(QueryColumn):
     statistics: int | None = Field(
         default=None, description="the statistics target; left out: default_statistics_target"
     )
-    options: dict[str, str] = Field(
+    options: dict[Parameter, str] = Field(
         default_factory=dict, description="attribute options: n_distinct"
     )
 
@@ -51,6 +52,7 @@ class MaterializedView(Deferred, OnlineRecipe, FilledByQuery, QueryRelation):
     """A materialized view; recreated and filled if the query changes."""
 
     kind: ClassVar[str] = "materialized_view"
+    other_keys: ClassVar[Mapping[str, str]] = {"using": "access_method", "with": "options"}
     section: ClassVar[str] = "materialized_views"
     oid_column: ClassVar[str] = "pg_class.oid"
     own_rows: ClassVar[str] = "relkind = 'm'"
@@ -60,17 +62,17 @@ class MaterializedView(Deferred, OnlineRecipe, FilledByQuery, QueryRelation):
         default=True,
         description="filled by REFRESH MATERIALIZED VIEW; false: empty, and cannot be read",
     )
-    access_method: str = Field(default=HEAP, description="the table access method")
-    tablespace: str | None = Field(
+    access_method: AnyCaseName = Field(default=HEAP, description="the table access method")
+    tablespace: Name | None = Field(
         default=None, description="the tablespace; left out: the database's"
     )
-    options: dict[str, str] = Field(
+    options: dict[Parameter, str] = Field(
         default_factory=dict, description="storage parameters, such as fillfactor"
     )
-    cluster_on: str | None = Field(
+    cluster_on: Name | None = Field(
         default=None, description="the index by which CLUSTER orders the rows"
     )
-    columns: dict[str, MaterializedColumn] = Field(
+    columns: dict[Name, MaterializedColumn] = Field(
         default_factory=dict, description="columns with a comment, grants or storage of their own"
     )
 
@@ -115,7 +117,9 @@ class MaterializedView(Deferred, OnlineRecipe, FilledByQuery, QueryRelation):
         return cls(ref=ref, **row)
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        clauses: list[sql.Composable] = [compose("CREATE MATERIALIZED VIEW {}", self.sql_name())]
+        clauses: list[sql.Composable] = [
+            compose("CREATE MATERIALIZED VIEW {}{}", self.sql_name(), self.column_list())
+        ]
         if self.access_method != HEAP:
             clauses.append(compose("USING {}", self.access_method))
         if self.options:

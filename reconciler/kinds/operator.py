@@ -14,6 +14,7 @@ from reconciler.model.clauses import NAME, OPERANDS, OPERATOR_NAME, Clause, Frag
 from reconciler.model.declared import Overloaded
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
+from reconciler.model.spelling import QualifiedName, Sql
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Connection, rows, run_sql
@@ -28,6 +29,8 @@ class Operator(Overloaded, Owned):
     """
 
     kind: ClassVar[str] = "operator"
+    main_key: ClassVar[str] = "function"
+    other_keys: ClassVar[Mapping[str, str]] = {"procedure": "function"}
     section: ClassVar[str] = "operators"
     oid_column: ClassVar[str] = "pg_operator.oid"
     renamable: ClassVar[bool] = False
@@ -42,17 +45,19 @@ class Operator(Overloaded, Owned):
         "join": NAME,
     }
 
-    function: str = Field(default="", description="the function that computes the result")
-    commutator: str | None = Field(
+    function: QualifiedName = Field(default="", description="the function that computes the result")
+    commutator: Sql | None = Field(
         default=None, description="schema.operator that gives the same result for swapped operands"
     )
-    negator: str | None = Field(
+    negator: Sql | None = Field(
         default=None, description="schema.operator that gives the negated result"
     )
-    restrict: str | None = Field(
+    restrict: QualifiedName | None = Field(
         default=None, description="the restriction selectivity estimator: a function"
     )
-    join: str | None = Field(default=None, description="the join selectivity estimator: a function")
+    join: QualifiedName | None = Field(
+        default=None, description="the join selectivity estimator: a function"
+    )
     hashes: bool = Field(default=False, description="supports hash joins")
     merges: bool = Field(default=False, description="supports merge joins")
 

@@ -31,6 +31,7 @@ from reconciler.model.object import Object, PlanningContext
 from reconciler.model.on_scratch import Companion
 from reconciler.model.owned import Owned
 from reconciler.model.ref import Ref, split_name
+from reconciler.model.spelling import QualifiedName, Sql, SystemName
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, name, raw, text
@@ -74,7 +75,7 @@ def _of_method(kind: str, key: str, body: object) -> tuple[str, object]:
     if not bracket or not key.endswith(")"):
         raise ValueError(f"an {kind} is named with its index method: {key}(btree)")
     fields = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
-    return name_.strip(), fields | {"arguments": method[:-1].strip()}
+    return name_.strip(), fields | {"arguments": SystemName().read(method[:-1].strip())}
 
 
 def _added(key: str, value: str) -> sql.Composable:
@@ -103,7 +104,7 @@ class _Indexed(Owned):
     """An operator class or family; the YAML key names the index method: `my_ops(btree)`."""
 
     arguments: str = Field(default="", json_schema_extra={"derived": True})
-    members: dict[str, str] = Field(
+    members: dict[Sql, Sql] = Field(
         default_factory=dict,
         description="`OPERATOR 1 (integer, integer)` → the operator; FUNCTION likewise",
     )
@@ -173,12 +174,12 @@ class OperatorClass(Companion, _Indexed):
     sql_fields: ClassVar[tuple[str, ...]] = ("members", "type")
     sql_clauses: ClassVar[Mapping[str, Clause]] = {"type": TYPE, "family": NAME, "storage": TYPE}
 
-    type: str = Field(default="", description="the data type of indexed columns")
+    type: Sql = Field(default="", description="the data type of indexed columns")
     default: bool = Field(default=False, description="used for indexes on the type by default")
-    family: str | None = Field(
+    family: QualifiedName | None = Field(
         default=None, description="the operator family; left out: the family of the same name"
     )
-    storage: str | None = Field(
+    storage: Sql | None = Field(
         default=None, description="the data type stored in the index; left out: the column's"
     )
 

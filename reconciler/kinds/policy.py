@@ -16,6 +16,7 @@ from reconciler.model.markers import GuardsRows
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.privileges import PUBLIC
 from reconciler.model.ref import Ref
+from reconciler.model.spelling import Role, Sql
 from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.model.successor import FollowsName
 from reconciler.server.capabilities import Server
@@ -26,6 +27,11 @@ class Policy(CommitsTogether, GuardsRows, MayHaveNoEffect, FollowsName):
     """A row security policy; all changes to a table's policies share one transaction."""
 
     kind: ClassVar[str] = "policy"
+    other_keys: ClassVar[Mapping[str, str]] = {
+        "with_check": "check",
+        "command": "for",
+        "roles": "to",
+    }
     section: ClassVar[str] = "policies"
     oid_column: ClassVar[str] = "pg_policy.oid"
     parent_kinds: ClassVar[tuple[str, ...]] = ("table",)
@@ -36,11 +42,11 @@ class Policy(CommitsTogether, GuardsRows, MayHaveNoEffect, FollowsName):
     command: Literal["all", "select", "insert", "update", "delete"] = Field(
         default="all", alias="for", description="the command to which the policy applies"
     )
-    to: tuple[str, ...] = Field(
+    to: tuple[Role, ...] = Field(
         default=(PUBLIC,), description="the roles to which the policy applies; `public`: every role"
     )
-    using: str | None = Field(default=None, description="condition on visible rows (USING)")
-    check: str | None = Field(default=None, description="condition on new rows (WITH CHECK)")
+    using: Sql | None = Field(default=None, description="condition on visible rows (USING)")
+    check: Sql | None = Field(default=None, description="condition on new rows (WITH CHECK)")
     permissive: bool = Field(
         default=True, description="false: AS RESTRICTIVE, narrows what other policies permit"
     )
@@ -76,11 +82,7 @@ class Policy(CommitsTogether, GuardsRows, MayHaveNoEffect, FollowsName):
             ORDER BY n.nspname, c.relname, p.polname"""
 
     def roles(self) -> frozenset[str]:
-        return frozenset(
-            r
-            for r in self.to
-            if r.lower() not in (PUBLIC, "current_user", "current_role", "session_user")
-        )
+        return frozenset(r for r in self.to if r != PUBLIC)
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
         clauses: list[sql.Composable] = [
@@ -123,7 +125,7 @@ class Policy(CommitsTogether, GuardsRows, MayHaveNoEffect, FollowsName):
         return name(self.ref.on.schema, self.ref.on.name)
 
     def _grantees(self) -> sql.Composable:
-        return joined(raw("PUBLIC") if r.lower() == PUBLIC else name(r) for r in self.to)
+        return joined(raw("PUBLIC") if r == PUBLIC else name(r) for r in self.to)
 
     def _conditions(self, old: Self | None) -> Iterable[sql.Composable]:
         """Return the clauses for conditions that differ from `old`."""

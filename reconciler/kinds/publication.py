@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Literal, Self, cast
+from typing import Any, ClassVar, Literal, Self
 
 from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,6 +13,7 @@ from reconciler.model.clauses import EXPRESSION, NAME, Fragment, fragments_in
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
 from reconciler.model.ref import Ref, split_name
+from reconciler.model.spelling import Name, QualifiedName, Sql
 from reconciler.model.statement import Hazard, HazardKind, Lock, Statement
 from reconciler.model.successor import FollowsName
 from reconciler.server.capabilities import Server
@@ -27,11 +28,13 @@ class Member(BaseModel):
     """A published table."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    main_key: ClassVar[str] = "columns"
+    listable: ClassVar[bool] = True  # a list of tables may stand for a mapping
 
-    columns: tuple[str, ...] = Field(
+    columns: tuple[Name, ...] = Field(
         default=(), description="the published columns; none: all (PostgreSQL 15)"
     )
-    where: str | None = Field(
+    where: Sql | None = Field(
         default=None, description="condition on published rows (PostgreSQL 15)"
     )
 
@@ -46,6 +49,11 @@ class Publication(FollowsName, Owned):
     """A publication for logical replication; `tables` may be a list of names."""
 
     kind: ClassVar[str] = "publication"
+    main_key: ClassVar[str] = "tables"
+    other_keys: ClassVar[Mapping[str, str]] = {
+        "for_all_tables": "all_tables",
+        "tables_in_schema": "schemas",
+    }
     section: ClassVar[str] = "publications"
     oid_column: ClassVar[str] = "pg_publication.oid"
     schemaless: ClassVar[bool] = True
@@ -58,11 +66,11 @@ class Publication(FollowsName, Owned):
     )
 
     all_tables: bool = Field(default=False, description="FOR ALL TABLES: tables created later too")
-    tables: dict[str, Member] = Field(
+    tables: dict[QualifiedName, Member] = Field(
         default_factory=dict,
         description="schema.table → columns and where; child tables are not implied",
     )
-    schemas: tuple[str, ...] = Field(
+    schemas: tuple[Name, ...] = Field(
         default=(), description="schemas with all tables published (PostgreSQL 15)"
     )
     publish: tuple[Operation, ...] = Field(
@@ -131,19 +139,6 @@ class Publication(FollowsName, Owned):
     def from_row(cls, ref: Ref, row: Row) -> Self:
         row["tables"] = {t: Member(**m) for t, m in sorted(row["tables"].items())}
         return cls(ref=ref, **row)
-
-    @classmethod
-    def entry(cls, key: str, body: object) -> tuple[str, object]:
-        if not isinstance(body, dict):
-            return key, body
-        fields = dict(cast("dict[str, Any]", body))
-        tables: object = fields.get("tables")
-        if isinstance(tables, list | tuple):
-            tables = dict.fromkeys(cast("Iterable[str]", tables))
-        if isinstance(tables, dict):
-            members = cast("Mapping[str, object]", tables)
-            fields["tables"] = {t: m or dict[str, Any]() for t, m in members.items()}
-        return key, fields
 
     @classmethod
     def short_form(cls, body: dict[str, Any]) -> object:

@@ -12,6 +12,7 @@ from reconciler.model.clauses import NAME, TYPE, Clause
 from reconciler.model.datatype import DataType, old_name, rename_to_old
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref, split_name
+from reconciler.model.spelling import Collation, QualifiedName, Sql
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
@@ -25,6 +26,8 @@ class RangeType(DataType):
     """
 
     kind: ClassVar[str] = "range_type"
+    main_key: ClassVar[str] = "subtype"
+    other_keys: ClassVar[Mapping[str, str]] = {"multirange_type_name": "multirange"}
     section: ClassVar[str] = "ranges"
     omitted_is_default: ClassVar[bool] = False
     oid_column: ClassVar[str] = "pg_range.rngtypid"
@@ -38,21 +41,21 @@ class RangeType(DataType):
         "multirange": NAME,
     }
 
-    subtype: str = Field(default="", description="the data type of the bounds")
-    subtype_opclass: str | None = Field(
+    subtype: Sql = Field(default="", description="the data type of the bounds")
+    subtype_opclass: QualifiedName | None = Field(
         default=None,
         description="the operator class that orders values; left out: the subtype's default",
     )
-    collation: str | None = Field(
+    collation: Collation | None = Field(
         default=None, description="the collation; left out: the subtype's"
     )
-    canonical: str | None = Field(
+    canonical: QualifiedName | None = Field(
         default=None, description="the function that converts ranges to canonical form"
     )
-    subtype_diff: str | None = Field(
+    subtype_diff: QualifiedName | None = Field(
         default=None, description="the function that computes the distance of two bounds"
     )
-    multirange: str | None = Field(
+    multirange: QualifiedName | None = Field(
         default=None,
         description="the name of the multirange type; left out: derived from the range's",
     )
@@ -104,10 +107,6 @@ class RangeType(DataType):
         is_default = (schema, multirange) == (ref.schema, default_multirange(ref.name))
         row["multirange"] = None if is_default else text(name(schema, multirange))
         return cls(ref=ref, **row)
-
-    @classmethod
-    def entry(cls, key: str, body: object) -> tuple[str, object]:
-        return key, {"subtype": body} if isinstance(body, str) else body
 
     @classmethod
     def short_form(cls, body: dict[str, Any]) -> object:

@@ -19,6 +19,7 @@ from reconciler.model.catalog_sql import (
 from reconciler.model.clauses import EXPRESSION, RULE_ACTION, Clause, Fragment
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref
+from reconciler.model.spelling import Sql
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
@@ -50,13 +51,13 @@ class Rule(Object):
     event: Literal["select", "insert", "update", "delete"] = Field(
         alias="on", description="the rewritten command"
     )
-    where: str | None = Field(
+    where: Sql | None = Field(
         default=None, description="a condition on OLD and NEW for the rule to apply"
     )
     instead: bool = Field(
         default=False, description="true: the commands replace the original one (DO INSTEAD)"
     )
-    do: tuple[str, ...] = Field(default=NOTHING, description="the commands to run, or `nothing`")
+    do: tuple[Sql, ...] = Field(default=NOTHING, description="the commands to run, or `nothing`")
     enabled: Literal["origin", "disabled", "replica", "always"] = Field(
         default="origin",
         description="by session_replication_role, the sessions in which the rule applies",

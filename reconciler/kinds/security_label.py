@@ -32,6 +32,7 @@ class SecurityLabel(NamedByTypes, RequiresFiles):
     """
 
     kind: ClassVar[str] = "security_label"
+    main_key: ClassVar[str] = "label"
     section: ClassVar[str] = "security_labels"
     oid_column: ClassVar[str] = "pg_seclabel.objoid"
     renamable: ClassVar[bool] = False
@@ -63,7 +64,7 @@ class SecurityLabel(NamedByTypes, RequiresFiles):
                 "a security label is named with its provider and its object:"
                 f" {provider or 'provider'} on table public.t"
             )
-        return key, {"label": body} if isinstance(body, str) else body
+        return key, body
 
     @classmethod
     def short_form(cls, body: dict[str, Any]) -> object:

@@ -16,6 +16,7 @@ from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Granted
 from reconciler.model.ref import Ref, split_name
 from reconciler.model.sequence_options import COLUMNS, MAXIMA, SequenceOptions
+from reconciler.model.spelling import QualifiedColumn, Sql
 from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, name, raw, text
@@ -27,6 +28,7 @@ class Sequence(Deferred, Companion, Granted, SequenceOptions):
     """A sequence; the sequence of an identity column is part of the column."""
 
     kind: ClassVar[str] = "sequence"
+    other_keys: ClassVar[Mapping[str, str]] = {"as": "type"}
     section: ClassVar[str] = "sequences"
     omitted_is_default: ClassVar[bool] = False
     oid_column: ClassVar[str] = "pg_sequence.seqrelid"
@@ -36,12 +38,12 @@ class Sequence(Deferred, Companion, Granted, SequenceOptions):
     sql_clauses: ClassVar[Mapping[str, Clause]] = {"type": TYPE}
     first_version: ClassVar[Mapping[str, int]] = {"unlogged": 15}
 
-    type: str = Field(default="bigint", description="the data type: smallint, integer or bigint")
+    type: Sql = Field(default="bigint", description="the data type: smallint, integer or bigint")
     unlogged: bool = Field(
         default=False,
         description="not written to the write-ahead log; reset after a crash (PostgreSQL 15)",
     )
-    owned_by: str | None = Field(
+    owned_by: QualifiedColumn | None = Field(
         default=None, description="table.column with which the sequence is dropped"
     )
 

@@ -13,6 +13,7 @@ from reconciler.model.companion import GoesWithColumns
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
 from reconciler.model.ref import Ref
+from reconciler.model.spelling import IndexKey, QualifiedName
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
@@ -31,8 +32,10 @@ class Statistics(GoesWithColumns, Owned):
     sql_fields: ClassVar[tuple[str, ...]] = ("on", "table")
     sql_clauses: ClassVar[Mapping[str, Clause]] = {"on": STATISTIC, "table": NAME}
 
-    on: tuple[str, ...] = Field(default=(), description="columns, or expressions in parentheses")
-    table: str = Field(alias="from", description="the table or materialized view")
+    on: tuple[IndexKey, ...] = Field(
+        default=(), description="columns, or expressions in parentheses"
+    )
+    table: QualifiedName = Field(alias="from", description="the table or materialized view")
     kinds: tuple[Sort, ...] = Field(
         default=(), description="ndistinct, dependencies, mcv; none: all"
     )

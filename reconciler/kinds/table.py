@@ -23,6 +23,14 @@ from reconciler.model.ref import Ref
 from reconciler.model.replicated import Replicated
 from reconciler.model.replication import Replication, stops_subscription
 from reconciler.model.row_identity import PublishesRows
+from reconciler.model.spelling import (
+    AnyCaseName,
+    Name,
+    Parameter,
+    QualifiedName,
+    ReplicaIdentity,
+    Sql,
+)
 from reconciler.model.statement import Hazard, HazardKind, Statement, TypeConversion
 from reconciler.model.table_like import INHERITANCE_COLUMNS, InheritableTable
 from reconciler.model.type_change import PinsType
@@ -37,6 +45,7 @@ class Table(Deferred, PinsType, PublishesRows, Replicated, MayHaveNoEffect, Inhe
     """An ordinary or partitioned table, or a partition; columns and the like are own objects."""
 
     kind: ClassVar[str] = "table"
+    other_keys: ClassVar[Mapping[str, str]] = {"using": "access_method", "with": "options"}
     section: ClassVar[str] = "tables"
     oid_column: ClassVar[str] = "pg_class.oid"
     own_rows: ClassVar[str] = f"relkind IN ('r', 'p') AND {outside_system('relnamespace')}"
@@ -66,7 +75,7 @@ class Table(Deferred, PinsType, PublishesRows, Replicated, MayHaveNoEffect, Inhe
         "force_row_level_security",
     }
 
-    partition_by: str | None = Field(
+    partition_by: Sql | None = Field(
         default=None,
         description="the partition key: range, list or hash (keys), as in PARTITION BY",
     )
@@ -75,28 +84,30 @@ class Table(Deferred, PinsType, PublishesRows, Replicated, MayHaveNoEffect, Inhe
         description="where it becomes a partition of a new table of its name, it is read under "
         "lock; otherwise a CHECK proves its bound before, and refuses other rows meanwhile",
     )
-    of: str | None = Field(default=None, description="the composite type of a typed table")
+    of: QualifiedName | None = Field(
+        default=None, description="the composite type of a typed table"
+    )
     unlogged: bool = Field(
         default=False,
         description="not written to the write-ahead log: faster, and empty after a crash",
     )
-    access_method: str | None = Field(
+    access_method: AnyCaseName | None = Field(
         default=None, description="the table access method; left out: heap"
     )
-    tablespace: str | None = Field(
+    tablespace: Name | None = Field(
         default=None, description="the tablespace; left out: the database's"
     )
-    options: dict[str, str] = Field(
+    options: dict[Parameter, str] = Field(
         default_factory=dict,
         description="storage parameters, such as fillfactor or toast.autovacuum_enabled",
     )
-    replica_identity: str = Field(
+    replica_identity: ReplicaIdentity = Field(
         default="default",
         pattern=r"^(default|full|nothing|using index .+)$",
         description="how logical replication identifies rows: default (the primary key), full, "
         "nothing, or using index NAME",
     )
-    cluster_on: str | None = Field(
+    cluster_on: Name | None = Field(
         default=None, description="the index by which CLUSTER orders the rows"
     )
     row_level_security: bool = Field(

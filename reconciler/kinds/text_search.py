@@ -7,22 +7,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 from psycopg import sql
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from reconciler.model.catalog_sql import address, managed
 from reconciler.model.clauses import NAME, Clause, Fragment
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
-from reconciler.model.ref import Ref
+from reconciler.model.ref import Ref, split_name
+from reconciler.model.spelling import Name, QualifiedName, SqlName
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
 from reconciler.sql import compose, joined, literal, name, raw, split_commas, text
 
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+
+
+class ParserName(SqlName):
+    """The name of a parser; PostgreSQL's own is `default`, a reserved word."""
+
+    title: ClassVar[str] = "a parser"
+
+    def read(self, written: str) -> str:
+        return written if written == "default" else super().read(written)
 
 
 class TextSearchConfiguration(Owned):
@@ -33,12 +43,26 @@ class TextSearchConfiguration(Owned):
     omitted_is_default: ClassVar[bool] = False
     oid_column: ClassVar[str] = "pg_ts_config.oid"
     sql_fields: ClassVar[tuple[str, ...]] = ("parser", "mappings")
-    sql_clauses: ClassVar[Mapping[str, Clause]] = {"mappings": NAME}
+    sql_clauses: ClassVar[Mapping[str, Clause]] = {"mappings": NAME, "copied": NAME}
 
-    parser: str = Field(default="default", description="the parser that splits text into tokens")
-    mappings: dict[str, tuple[str, ...]] = Field(
+    parser: Annotated[str, ParserName()] = Field(
+        default="default", description="the parser that splits text into tokens"
+    )
+    mappings: dict[Name, tuple[QualifiedName, ...]] = Field(
         default_factory=dict, description="token type → dictionaries, in the order of lookup"
     )
+
+    copied: QualifiedName | None = Field(
+        default=None,
+        alias="copy",
+        description="the configuration to copy; `mappings` then lists only what differs",
+    )
+
+    @model_validator(mode="after")
+    def _copied_parser(self) -> Self:
+        if self.copied is not None and "parser" in self.model_fields_set:
+            raise ValueError("copy: a copy has the parser of the configuration that it copies")
+        return self
 
     @classmethod
     def catalog(cls, server: Server) -> str:
@@ -57,12 +81,29 @@ class TextSearchConfiguration(Owned):
             WHERE {managed("pg_ts_config", "c.oid", "n.nspname")}
             ORDER BY n.nspname, c.cfgname"""
 
+    def over(self, live: Self | None, *, with_defaults: bool = False) -> Self:
+        """Copy anew: what is not declared is as in the configuration that is copied."""
+        full = super().over(live, with_defaults=with_defaults)
+        if self.copied is None:
+            return full
+        return full.model_copy(update={"parser": "default", "mappings": self.mappings})
+
+    def needs(self) -> frozenset[Ref]:
+        *schema, own = split_name(self.copied or "") or [""]
+        copied = Ref(self.kind, schema[0] if schema else self.ref.schema, own)
+        return super().needs() | ({copied} if own else frozenset[Ref]())
+
     def fragments(self) -> Iterator[Fragment]:
         yield from super().fragments()
         if self.parser != "default":
             yield Fragment("parser", NAME, self.parser)
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+        if self.copied is not None:
+            copy = compose("CREATE {} (COPY = {})", self.designation(), raw(self.copied))
+            yield Statement(sql=text(copy))
+            yield from self._map("ALTER", self.mappings)
+            return
         parser = raw('"default"' if self.parser == "default" else self.parser)
         yield Statement(sql=text(compose("CREATE {} (PARSER = {})", self.designation(), parser)))
         yield from self._alter_mappings({})
@@ -93,13 +134,14 @@ class TextSearchDictionary(Owned):
     """A text search dictionary, which turns tokens into lexemes."""
 
     kind: ClassVar[str] = "text_search_dictionary"
+    main_key: ClassVar[str] = "template"
     section: ClassVar[str] = "text_search_dictionaries"
     omitted_is_default: ClassVar[bool] = False
     oid_column: ClassVar[str] = "pg_ts_dict.oid"
     sql_fields: ClassVar[tuple[str, ...]] = ("template",)
     sql_clauses: ClassVar[Mapping[str, Clause]] = {"template": NAME}
 
-    template: str = Field(
+    template: QualifiedName = Field(
         default="simple", description="the template: simple, snowball, synonym, …"
     )
     options: dict[str, str | int | float] = Field(
@@ -155,11 +197,17 @@ class TextSearchParser(Object):
         "headline": NAME,
     }
 
-    start: str = Field(default="", description="the function that starts the parser")
-    gettoken: str = Field(default="", description="the function that returns the next token")
-    end: str = Field(default="", description="the function that ends the parser")
-    lextypes: str = Field(default="", description="the function that lists the token types")
-    headline: str | None = Field(default=None, description="the function that extracts headlines")
+    start: QualifiedName = Field(default="", description="the function that starts the parser")
+    gettoken: QualifiedName = Field(
+        default="", description="the function that returns the next token"
+    )
+    end: QualifiedName = Field(default="", description="the function that ends the parser")
+    lextypes: QualifiedName = Field(
+        default="", description="the function that lists the token types"
+    )
+    headline: QualifiedName | None = Field(
+        default=None, description="the function that extracts headlines"
+    )
 
     @classmethod
     def catalog(cls, server: Server) -> str:
@@ -187,10 +235,12 @@ class TextSearchTemplate(Object):
     sql_fields: ClassVar[tuple[str, ...]] = ("init", "lexize")
     sql_clauses: ClassVar[Mapping[str, Clause]] = {"init": NAME, "lexize": NAME}
 
-    init: str | None = Field(
+    init: QualifiedName | None = Field(
         default=None, description="the function that initializes a dictionary with options"
     )
-    lexize: str = Field(default="", description="the function that turns a token into lexemes")
+    lexize: QualifiedName = Field(
+        default="", description="the function that turns a token into lexemes"
+    )
 
     @classmethod
     def catalog(cls, server: Server) -> str:

@@ -18,9 +18,11 @@ from reconciler.model.catalog_sql import (
 )
 from reconciler.model.clauses import CALL, EVENT, EXPRESSION, NAME, Clause
 from reconciler.model.inheritance import Overriding
+from reconciler.model.names import unquoted
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import is_fill_trigger, is_shadow_trigger
+from reconciler.model.spelling import Event, EventText, Name, QualifiedName, Sql
 from reconciler.model.statement import Statement
 from reconciler.model.successor import FollowsName
 from reconciler.server.capabilities import Server
@@ -29,6 +31,7 @@ from reconciler.sql import closing, compose, joined, name, raw, text
 
 TIMINGS = ("before", "after", "instead_of")
 EVENTS = ("insert", "update", "delete", "truncate")
+_OR = re.compile(r"""\s+or\s+(?=(?:insert|update|delete|truncate)\b)""", re.I)
 _UPDATE_OF = re.compile(r"update\s+of\s", re.I)
 
 
@@ -37,8 +40,8 @@ class Referencing(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    old_table: str | None = Field(default=None, description="rows before the statement")
-    new_table: str | None = Field(default=None, description="rows after the statement")
+    old_table: Name | None = Field(default=None, description="rows before the statement")
+    new_table: Name | None = Field(default=None, description="rows after the statement")
 
 
 class Trigger(Overriding, FollowsName):
@@ -48,6 +51,10 @@ class Trigger(Overriding, FollowsName):
     """
 
     kind: ClassVar[str] = "trigger"
+    other_keys: ClassVar[Mapping[str, str]] = {
+        "execute_function": "execute",
+        "execute_procedure": "execute",
+    }
     adjusted: ClassVar[frozenset[str]] = frozenset({"inherited"})
     section: ClassVar[str] = "triggers"
     oid_column: ClassVar[str] = "pg_trigger.oid"
@@ -73,12 +80,14 @@ class Trigger(Overriding, FollowsName):
     constraint: bool = Field(
         default=False, description="a constraint trigger, which can be deferred"
     )
-    before: tuple[str, ...] = Field(
+    before: tuple[Event, ...] = Field(
         default=(), description="events: insert, update, update of a, b, delete, truncate"
     )
-    after: tuple[str, ...] = Field(default=(), description="events, as of `before`")
-    instead_of: tuple[str, ...] = Field(default=(), description="events, as of `before`; for views")
-    from_table: str | None = Field(
+    after: tuple[Event, ...] = Field(default=(), description="events, as of `before`")
+    instead_of: tuple[Event, ...] = Field(
+        default=(), description="events, as of `before`; for views"
+    )
+    from_table: QualifiedName | None = Field(
         default=None, alias="from", description="the referenced table of a constraint trigger"
     )
     deferrable: Literal["immediate", "deferred"] | None = Field(
@@ -91,10 +100,10 @@ class Trigger(Overriding, FollowsName):
     for_each: Literal["row", "statement"] = Field(
         default="statement", description="fires once for each row or once for each statement"
     )
-    when: str | None = Field(
+    when: Sql | None = Field(
         default=None, description="a condition on OLD and NEW for the trigger to fire"
     )
-    execute: str = Field(default="", description="the function with its arguments: f() or f('a')")
+    execute: Sql = Field(default="", description="the function with its arguments: f() or f('a')")
     enabled: Literal["origin", "disabled", "replica", "always"] = Field(
         default="origin",
         description="by session_replication_role, the sessions in which the trigger fires",
@@ -297,12 +306,15 @@ class Trigger(Overriding, FollowsName):
 
 
 def _events(listed: Sequence[str]) -> tuple[str, ...]:
-    """Append columns to the preceding `update of a`: a list item that is no event is a column."""
+    """Split `insert or update`, and append columns to the preceding `update of a`.
+
+    A list item that is no event is a column.
+    """
     events: list[str] = []
-    for item in listed:
-        is_event = item.lower() in EVENTS or _UPDATE_OF.match(item)
+    for item in [EventText().read(i) for several in listed for i in _OR.split(several)]:
+        is_event = item in EVENTS or _UPDATE_OF.match(item)
         if events and _UPDATE_OF.match(events[-1]) and not is_event:
-            events[-1] += f", {item}"
+            events[-1] += f", {text(name(unquoted(item)))}"
         else:
             events.append(item)
     return tuple(events)

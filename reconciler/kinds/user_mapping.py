@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, Self
 
@@ -18,14 +19,17 @@ from reconciler.model.foreign_options import (
     parse_options,
     readable_options,
 )
+from reconciler.model.names import quoted, unquoted
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.privileges import PUBLIC
 from reconciler.model.ref import Ref
+from reconciler.model.spelling import RoleName
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
 from reconciler.sql import compose, name, raw, text
 
+_ON = re.compile(r"\s+on\s+", re.IGNORECASE)
 # The condition of the view pg_user_mappings, which shows no options to other roles. On a scratch
 # server of our own it shows all.
 _READABLE = """(m.umoptions IS NOT NULL
@@ -72,12 +76,13 @@ class UserMapping(HasForeignOptions):
 
     @classmethod
     def entry(cls, key: str, body: object) -> tuple[str, object]:
-        role, on, server = key.partition(" on ")
+        role, on, server = _ON.sub(" on ", unquoted(key)).rpartition(" on ")
         if not (role and on and server):
             raise ValueError(
                 f"a user mapping is named with its role and its server: {key} on server"
             )
-        return key, body
+        name_ = f"{RoleName().read(role)} on {unquoted(server)}"
+        return (quoted(name_) if unquoted(name_) != name_ else name_), body
 
     @property
     def _parts(self) -> tuple[str, str]:

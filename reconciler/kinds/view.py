@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar, Literal, Self
 
 from psycopg import sql
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from reconciler.model.catalog_sql import address, managed, object_grants, query_columns
 from reconciler.model.clauses import EXPRESSION, Fragment, fragments_in
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.query_relation import COLUMN_DETAILS, HAS_DETAILS, QueryColumn, QueryRelation
 from reconciler.model.ref import Ref
+from reconciler.model.spelling import Name, Sql
 from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
@@ -35,7 +36,7 @@ _WEAKER_WITHOUT = {
 class ViewColumn(QueryColumn):
     """Declared properties of a column of a view."""
 
-    default: str | None = Field(
+    default: Sql | None = Field(
         default=None, description="SQL expression, used for rows inserted into the view"
     )
 
@@ -44,7 +45,9 @@ class View(QueryRelation):
     """A view, replaced in place unless PostgreSQL refuses."""
 
     kind: ClassVar[str] = "view"
-    adjusted: ClassVar[frozenset[str]] = frozenset({"columns"})  # with the SQL of defaults
+    adjusted: ClassVar[frozenset[str]] = frozenset(
+        {"columns", "recursive"}  # with the SQL of defaults; the query says WITH RECURSIVE
+    )
     section: ClassVar[str] = "views"
     oid_column: ClassVar[str] = "pg_class.oid"
     own_rows: ClassVar[str] = "relkind = 'v'"
@@ -63,9 +66,19 @@ class View(QueryRelation):
         default=None,
         description="rows written through the view must be visible (WITH CHECK OPTION)",
     )
-    columns: dict[str, ViewColumn] = Field(
+    recursive: bool = Field(
+        default=False,
+        description="the query may name the view itself (CREATE RECURSIVE VIEW), with column_names",
+    )
+    columns: dict[Name, ViewColumn] = Field(
         default_factory=dict, description="columns with a default, a comment or grants"
     )
+
+    @model_validator(mode="after")
+    def _recursive_with_names(self) -> Self:
+        if self.recursive and not self.column_names:
+            raise ValueError("recursive: column_names lists the columns of such a view")
+        return self
 
     @property
     def described_columns(self) -> Mapping[str, ViewColumn]:
@@ -125,7 +138,7 @@ class View(QueryRelation):
         return full.model_copy(update=kept)
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
-        yield self._statement("CREATE VIEW", context)
+        yield self._statement("CREATE RECURSIVE VIEW" if self.recursive else "CREATE VIEW", context)
         yield from self._alter_columns({})
 
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
@@ -181,8 +194,8 @@ class View(QueryRelation):
     ) -> Statement:
         declared = [o for o in OPTIONS if getattr(self, o) is not None]
         options = compose(" WITH ({})", self._options(declared)) if declared else raw("")
-        query = raw(self.select)
-        command = compose("{} {}{} AS\n{}", raw(verb), self.sql_name(), options, query)
+        query, columns = raw(self.select), self.column_list()
+        command = compose("{} {}{}{} AS\n{}", raw(verb), self.sql_name(), columns, options, query)
         return Statement(
             sql=text(command), lock="ACCESS EXCLUSIVE", relation=self.ref.identity, hazards=hazards
         )

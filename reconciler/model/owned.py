@@ -21,6 +21,7 @@ from reconciler.model.privileges import (
     in_short,
     privilege_fragments,
 )
+from reconciler.model.spelling import Privileges, Role
 from reconciler.model.statement import Statement
 from reconciler.sql import compose, raw, text
 
@@ -28,7 +29,7 @@ from reconciler.sql import compose, raw, text
 class Owned(Object):
     """An object with an owner."""
 
-    owner: str | None = Field(
+    owner: Role | None = Field(
         default=None, description="the role that owns it; left out: whoever creates it"
     )
 
@@ -141,7 +142,7 @@ class Granted(Owned, Grantable):
     grant_class: ClassVar[str] = "TABLE"  # the word in GRANT … ON
     public_by_default: ClassVar[tuple[str, ...]] = ()  # PUBLIC's privileges on a new object
 
-    grants: dict[str, tuple[str, ...]] | None = Field(
+    grants: Privileges | None = Field(
         default=None,
         description="role (or `public`) → privileges, or `all`; an owner who is not listed has all",
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from psycopg import sql
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from reconciler.model.catalog_sql import acl_grants
 from reconciler.model.clauses import QUERY, Fragment, fragments_in
@@ -19,8 +20,9 @@ from reconciler.model.privileges import (
     grantors,
     privilege_fragments,
 )
+from reconciler.model.spelling import Name, Privileges, Sql
 from reconciler.model.statement import Statement
-from reconciler.sql import compose, literal, name, text
+from reconciler.sql import compose, joined, literal, name, raw, text
 
 # for json_build_object, over pg_attribute AS a of pg_class AS c
 _GRANTS = acl_grants("a.attacl", "'{}'::aclitem[]", "'{}'::aclitem[]", "c.relowner")
@@ -36,7 +38,7 @@ class QueryColumn(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     comment: str | None = Field(default=None, description="COMMENT ON COLUMN")
-    grants: dict[str, tuple[str, ...]] | None = Field(
+    grants: Privileges | None = Field(
         default=None, description="role (or `public`) → privileges on this column only"
     )
 
@@ -45,9 +47,14 @@ class QueryRelation(Granted):
     """A relation defined by a query."""
 
     relation: ClassVar[bool] = True
+    main_key: ClassVar[str] = "query"
+    other_keys: ClassVar[Mapping[str, str]] = {"as": "query"}
     sql_fields: ClassVar[tuple[str, ...]] = ("query",)
 
-    query: str = Field(default="", description="the SELECT command of the view")
+    query: Sql = Field(default="", description="the SELECT command of the view")
+    column_names: tuple[Name, ...] = Field(
+        default=(), description="the names of the columns, instead of those in the query"
+    )
     shape: tuple[tuple[str, str, str, str], ...] = Field(
         default=(), json_schema_extra={"derived": True}
     )
@@ -57,6 +64,17 @@ class QueryRelation(Granted):
         yield from fragments_in("query", QUERY, self.select)
         for column in self.described_columns.values():
             yield from privilege_fragments(column.grants, "columns")
+
+    @model_validator(mode="after")
+    def _names_what_is_queried(self) -> Self:
+        if self.column_names and not self.query:
+            raise ValueError("column_names: the query is declared too")
+        return self
+
+    def column_list(self) -> sql.Composable:
+        """Return the names of the columns in brackets, if any are declared."""
+        names = joined(self.column_names)
+        return compose(" ({})", names) if self.column_names else raw("")
 
     @property
     def select(self) -> str:

@@ -13,6 +13,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from reconciler.model.frozen import Frozen
 from reconciler.model.ref import Ref
+from reconciler.model.spelling import Name
 from reconciler.sql import compose, name, raw
 
 ATTACHED = frozenset({"comment", "owner", "grants"})  # fields set by statements after CREATE
@@ -26,12 +27,14 @@ class Record(Frozen):
     shared_namespace: ClassVar[str] = ""  # another namespace shared by kinds: "type" or "routine"
     only_with: ClassVar[Mapping[str, tuple[str, ...]]] = {}  # field: fields, one of them given too
     not_with: ClassVar[Mapping[str, tuple[str, ...]]] = {}  # field: fields, none of them given too
+    main_key: ClassVar[str]  # the key whose value, a text or a list, may stand alone; or unset
+    other_keys: ClassVar[Mapping[str, str]]  # SQL's words, read as other keys and never written
     adjusted: ClassVar[frozenset[str]] = frozenset()  # PostgreSQL sets them by other objects
     omitted_is_default: ClassVar[bool]  # a key left out means its default, not the live value
 
     ref: SkipJsonSchema[Ref] = Field(exclude=True, repr=False)
     comment: str | None = Field(default=None, description="COMMENT ON")
-    renamed_from: str | None = Field(
+    renamed_from: Name | None = Field(
         default=None,
         description="its old name: it is renamed, where that is still there; may stay for ever",
     )

@@ -5,7 +5,8 @@ https://www.postgresql.org/docs/current/sql-createsequence.html
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import ClassVar
 
 from psycopg import sql
 from pydantic import BaseModel, ConfigDict, Field
@@ -36,6 +37,7 @@ class SequenceOptions(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    other_keys: ClassVar[Mapping[str, str]] = {"increment_by": "increment", "start_with": "start"}
 
     increment: int = Field(
         default=1,

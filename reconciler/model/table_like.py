@@ -18,6 +18,7 @@ from reconciler.model.on_scratch import StoresResult
 from reconciler.model.owned import Granted
 from reconciler.model.ref import Ref, split_name
 from reconciler.model.resumption import Resumable
+from reconciler.model.spelling import QualifiedName, Sql
 from reconciler.model.statement import Hazard, Lock, Question, Statement
 from reconciler.model.suspension import Suspendable
 from reconciler.sql import compose, joined, literal, raw, text
@@ -46,14 +47,14 @@ class InheritableTable(Suspendable, CommitsTogether, Inheriting, Resumable, Stor
     only_with: ClassVar[Mapping[str, tuple[str, ...]]] = {"values": ("partition_of",)}
     not_with: ClassVar[Mapping[str, tuple[str, ...]]] = {"inherits": ("partition_of",)}
 
-    partition_of: str | None = Field(
+    partition_of: QualifiedName | None = Field(
         default=None, description="the partitioned table to which this partition belongs"
     )
-    values: str | None = Field(
+    values: Sql | None = Field(
         default=None,
         description="the partition bound: FROM (…) TO (…), IN (…), WITH (MODULUS …) or DEFAULT",
     )
-    inherits: tuple[str, ...] = Field(default=(), description="parent tables, in order")
+    inherits: tuple[QualifiedName, ...] = Field(default=(), description="parent tables, in order")
 
     def attach_hazards(self, context: PlanningContext) -> tuple[Hazard, ...]:
         """Return the hazards of attaching the table with rows as a partition."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue, SkipJsonSchema
 from pydantic_core import CoreSchema
 
 from reconciler.kinds.column.target import Target
+from reconciler.model.spelling import Sql
 from reconciler.model.statement import Fill, Question, Statement, ThrottleSettings
 from reconciler.sql import compose, text
 
@@ -85,7 +86,9 @@ class Pacing(BaseModel):
 class Backfill(Pacing):
     """A backfill of the rows without a value; rows with a value are never written."""
 
-    value: str = Field(
+    main_key: ClassVar[str] = "value"
+
+    value: Sql = Field(
         description="SQL expression over the row; other columns are named `table.column`"
     )
     keep_filled: bool | Literal["always"] = Field(
@@ -109,20 +112,6 @@ class Backfill(Pacing):
         default=False, exclude=True, json_schema_extra={"derived": True}
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _expand_short_form(cls, body: object) -> object:
-        """Read a bare value as `value`."""
-        if isinstance(body, bool):
-            return {"value": str(body).lower()}
-        return {"value": str(body)} if isinstance(body, str | int | float) else body
-
-    @classmethod
-    def __get_pydantic_json_schema__(
-        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        return {"anyOf": [handler(schema), {"type": ["string", "number", "boolean"]}]}
-
 
 class Retype(Pacing):
     """The online change of a type: a shadow column is filled and swapped for the column."""
@@ -131,7 +120,7 @@ class Retype(Pacing):
     @classmethod
     def _expand_short_form(cls, body: object) -> object:
         """Read `online` as the default throttle."""
-        return {} if body == ONLINE else body
+        return {} if isinstance(body, str) and body.lower() == ONLINE else body
 
     @classmethod
     def __get_pydantic_json_schema__(

@@ -15,7 +15,7 @@ from reconciler.kinds.column.identity import Identity
 from reconciler.kinds.column.not_null import NotNull
 from reconciler.kinds.column.shortform import ShortForm, declares_fully, denied, type_alone
 from reconciler.kinds.column.target import Target
-from reconciler.kinds.column.type_change import TypeChange, collation_sql
+from reconciler.kinds.column.type_change import TypeChange
 from reconciler.model.clauses import (
     DEFAULT,
     EXPRESSION,
@@ -35,6 +35,7 @@ from reconciler.model.partitioned import constraint_name_key
 from reconciler.model.privileges import PUBLIC, grantors, privilege_fragments
 from reconciler.model.ref import Ref, default_name
 from reconciler.model.resumption import LeavesLeftovers, Resumable
+from reconciler.model.spelling import Privileges, Referenced, Sql, collation_sql
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, joined, name, raw, text
@@ -57,6 +58,8 @@ class ColumnDefinition(
     parent's, and without a type: such a declaration overrides.
     """
 
+    main_key: ClassVar[str] = "type"
+    other_keys: ClassVar[Mapping[str, str]] = {"collate": "collation"}
     first_version: ClassVar[Mapping[str, int]] = {"virtual": 18}
     sql_fields: ClassVar[tuple[str, ...]] = ("type", "default", "generated", "using", "references")
     sql_clauses: ClassVar[Mapping[str, Clause]] = {
@@ -74,13 +77,13 @@ class ColumnDefinition(
         "retype": ("type",),
     }
 
-    type: str = Field(default="", description="the data type, as in CREATE TABLE")
+    type: Sql = Field(default="", description="the data type, as in CREATE TABLE")
     collation: str | None = Field(default=None, description="where it is not the type's own")
     not_null: bool | NotNull = Field(
         default=False, description="online: only after the backfill, and without a scan under lock"
     )
-    default: str | None = Field(default=None, description="SQL expression for new rows")
-    generated: str | None = Field(
+    default: Sql | None = Field(default=None, description="SQL expression for new rows")
+    generated: Sql | None = Field(
         default=None, description="SQL expression over the row that is its value"
     )
     virtual: bool = Field(
@@ -108,14 +111,14 @@ class ColumnDefinition(
         default_factory=dict,
         description="of a foreign table's column: what its wrapper takes; {secret} keeps a value",
     )
-    grants: dict[str, tuple[str, ...]] | None = Field(
+    grants: Privileges | None = Field(
         default=None, description="role (or `public`) → privileges on this column alone"
     )
     backfill: Backfill | None = Field(
         default=None,
         description="how rows that are null get a value, before NOT NULL; or just the value",
     )
-    using: str | None = Field(
+    using: Sql | None = Field(
         default=None,
         description="SQL expression over the row that turns an old value into the new type",
     )
@@ -125,7 +128,7 @@ class ColumnDefinition(
     )
     primary_key: bool = Field(default=False, description="short for a constraint of the table")
     unique: bool = Field(default=False, description="short for a constraint of the table")
-    references: str | None = Field(
+    references: Referenced | None = Field(
         default=None, description="table(column): short for a foreign key of the table"
     )
     # whether the default calls a volatile function
@@ -180,10 +183,6 @@ class ColumnDefinition(
             yield Fragment("backfill", EXPRESSION, source.value)
 
     # -- short forms and expressions ---------------------------------------------------------------
-
-    @classmethod
-    def entry(cls, key: str, body: object) -> tuple[str, object]:
-        return key, {"type": body} if isinstance(body, str) else body
 
     @classmethod
     def short_form(cls, body: dict[str, Any]) -> object:

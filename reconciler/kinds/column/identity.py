@@ -16,6 +16,7 @@ from reconciler.model.privileges import Access, Grants, all_privileges
 from reconciler.model.ref import Ref, default_name
 from reconciler.model.reserved_names import SETTING_PREFIX
 from reconciler.model.sequence_options import SequenceOptions
+from reconciler.model.spelling import Name, Privileges
 from reconciler.model.statement import Hazard, HazardKind, Statement, undoable
 from reconciler.sql import compose, joined, literal, name, raw, text
 
@@ -29,13 +30,13 @@ class Identity(SequenceOptions):
     generated: Literal["always", "by default"] = Field(
         default="always", description="by default: an INSERT may give a number of its own"
     )
-    sequence: str | None = Field(
+    sequence: Name | None = Field(
         default=None, description="its name, where it is not table_column_seq"
     )
     unlogged: bool | None = Field(
         default=None, description="where it is not as the table is (PostgreSQL 15)"
     )
-    grants: dict[str, tuple[str, ...]] | None = Field(
+    grants: Privileges | None = Field(
         default=None, description="role (or `public`) → privileges on the sequence"
     )
     comment: str | None = Field(default=None, description="COMMENT ON SEQUENCE")

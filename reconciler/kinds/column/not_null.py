@@ -14,6 +14,7 @@ from reconciler.model.object import PlanningContext
 from reconciler.model.record import Record
 from reconciler.model.ref import default_name
 from reconciler.model.reserved_names import NOT_NULL_CHECK_PREFIX
+from reconciler.model.spelling import Name
 from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.model.table_like import InheritableTable
 from reconciler.server.capabilities import Server
@@ -26,7 +27,7 @@ class NotNull(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    name: str | None = Field(
+    name: Name | None = Field(
         default=None, description="left out: the present one, or table_column_not_null"
     )
     no_inherit: bool = Field(default=False, description="children may hold nulls")

@@ -17,10 +17,10 @@ from reconciler.kinds.column.not_null import drop_check
 from reconciler.kinds.column.shadow import ShadowColumn
 from reconciler.kinds.column.storage import alter_settings, without_settings
 from reconciler.kinds.column.target import Target
-from reconciler.kinds.column.type_change import collation_sql
 from reconciler.model.context import PlanningContext
 from reconciler.model.datatype import COLLATE_PREFIX
 from reconciler.model.reserved_names import SETTING_PREFIX, UNFILLED_COMMENT
+from reconciler.model.spelling import collation_sql
 from reconciler.model.statement import Hazard, HazardKind, Question, Statement, TypeConversion
 from reconciler.sql import compose, literal, raw, text
 

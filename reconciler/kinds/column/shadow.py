@@ -18,11 +18,11 @@ from reconciler.kinds.column.definition import ColumnDefinition
 from reconciler.kinds.column.fill_trigger import FillTrigger, own_function, source_of
 from reconciler.kinds.column.not_null import prove_by_check
 from reconciler.kinds.column.target import Target, in_own_transaction
-from reconciler.kinds.column.type_change import collation_sql
 from reconciler.model.context import PlanningContext
 from reconciler.model.facts import Leftover
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import SHADOW_PREFIX, SHADOW_TRIGGER_PREFIX
+from reconciler.model.spelling import collation_sql
 from reconciler.model.statement import Statement
 from reconciler.server.parameters import SEARCH_PATH
 from reconciler.sql import compose, literal, name, raw, text

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from reconciler.model.ref import Ref
+from reconciler.model.spelling import collation_sql
 from reconciler.model.statement import Hazard, HazardKind
 from reconciler.sql import compose, name, raw, text
 
@@ -70,7 +71,6 @@ _TRUNCATING = {"name", '"char"', "bit"}  # values too long are cut without an er
 _LENGTHS = {"character varying", "bit varying"}
 _PRECISE = {"timestamp without time zone", "timestamp with time zone", *_TIMES}
 # a name, qualified or not, that needs no quotes
-_PLAIN = re.compile(r"[a-z_][a-z0-9_$]*(\.[a-z_][a-z0-9_$]*)?\Z")
 _DEFAULT_PRECISION = 6  # of times: microseconds
 
 
@@ -258,8 +258,3 @@ def spelled_collation(schema: str, own: str) -> str:
         spelled, quoted = own, name(own)
     is_plain = text(collation_sql(spelled)) == text(quoted)
     return spelled if is_plain else text(name(schema, own))
-
-
-def collation_sql(spelled: str) -> sql.Composable:
-    """Return a declared collation as SQL, quoted unless plain or quoted: `C`, `en_US.utf8`."""
-    return raw(spelled) if '"' in spelled or _PLAIN.match(spelled) else name(spelled)

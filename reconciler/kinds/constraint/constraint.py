@@ -25,6 +25,7 @@ from reconciler.kinds.constraint.keys import (
     reused_by,
 )
 from reconciler.kinds.constraint.questions import with_question
+from reconciler.kinds.constraint.temporal import in_one_form
 from reconciler.model.inheritance import Inheriting
 from reconciler.model.object import InlinePart, Object, PlanningContext
 from reconciler.model.partitioned import recreate_absorbed
@@ -96,6 +97,10 @@ class Constraint(
             )
             row["options"] = {}
         return cls(ref=ref, **row)
+
+    @classmethod
+    def entry(cls, key: str, body: object) -> tuple[str, object]:
+        return key, in_one_form(body)
 
     def is_inherited_by(self, child: Inheriting) -> bool:
         return not self.no_inherit if self.check is not None else child.is_partition

@@ -13,6 +13,7 @@ from reconciler.model.object import PlanningContext
 from reconciler.model.partitioned import PartitionedObject
 from reconciler.model.ref import Ref, default_name, split_name
 from reconciler.model.references import References
+from reconciler.model.spelling import Name, Parameter, Referenced, Sql
 from reconciler.model.statement import Hazard, HazardKind, Lock, Statement
 from reconciler.sql import compose, joined, literal, name, parameters, raw, text
 
@@ -25,6 +26,8 @@ TYPES = ("check", *KEYS, "foreign_key", "exclude")
 class ConstraintDefinition(References, PartitionedObject):
     """The fields of a constraint, of `TYPES` exactly one."""
 
+    main_key: ClassVar[str] = "check"
+    other_keys: ClassVar[Mapping[str, str]] = {"with": "options"}
     sql_fields: ClassVar[tuple[str, ...]] = ("references", *TYPES)
     sql_clauses: ClassVar[Mapping[str, Clause]] = {
         "check": EXPRESSION,
@@ -45,13 +48,15 @@ class ConstraintDefinition(References, PartitionedObject):
         **dict.fromkeys(("not_valid", "not_enforced"), ("check", "foreign_key")),
     }
 
-    check: str | None = Field(default=None, description="a condition that every row meets")
+    check: Sql | None = Field(default=None, description="a condition that every row meets")
     no_inherit: bool = Field(default=False, description="a check that holds for this table alone")
-    unique: tuple[str, ...] | None = Field(default=None, description="columns no two rows agree in")
-    primary_key: tuple[str, ...] | None = Field(
+    unique: tuple[Name, ...] | None = Field(
+        default=None, description="columns no two rows agree in"
+    )
+    primary_key: tuple[Name, ...] | None = Field(
         default=None, description="columns that identify a row"
     )
-    exclude: str | None = Field(
+    exclude: Sql | None = Field(
         default=None,
         description="no two rows match: USING method (column WITH operator, …), as in EXCLUDE",
     )
@@ -61,21 +66,21 @@ class ConstraintDefinition(References, PartitionedObject):
     without_overlaps: bool = Field(
         default=False, description="the last column of the key is a period (PostgreSQL 18)"
     )
-    include: tuple[str, ...] = Field(
+    include: tuple[Name, ...] = Field(
         default=(), description="columns that the index carries without indexing them"
     )
-    options: dict[str, str] = Field(
+    options: dict[Parameter, str] = Field(
         default_factory=dict, description="storage parameters of its index, such as fillfactor"
     )
-    tablespace: str | None = Field(
+    tablespace: Name | None = Field(
         default=None,
         description="where its index is stored, where it is not the database's tablespace",
     )
     index_comment: str | None = Field(default=None, description="COMMENT ON INDEX, of its index")
-    foreign_key: tuple[str, ...] | None = Field(
+    foreign_key: tuple[Name, ...] | None = Field(
         default=None, description="columns that name a row of another table"
     )
-    references: str | None = Field(
+    references: Referenced | None = Field(
         default=None, description="table(columns), or just the table for its primary key"
     )
     period: bool = Field(
@@ -85,7 +90,7 @@ class ConstraintDefinition(References, PartitionedObject):
         default="no action",
         description="what happens to a row when the row that it names is deleted",
     )
-    on_delete_columns: tuple[str, ...] = Field(
+    on_delete_columns: tuple[Name, ...] = Field(
         default=(), description="only these are set null or default (PostgreSQL 15)"
     )
     on_update: Action = Field(

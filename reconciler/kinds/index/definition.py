@@ -14,6 +14,7 @@ from reconciler.model.inheritance import Inheriting
 from reconciler.model.object import PlanningContext
 from reconciler.model.partitioned import PartitionedObject, build_name
 from reconciler.model.ref import Ref, default_name
+from reconciler.model.spelling import AnyCaseName, IndexKey, Name, Parameter, Sql
 from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.model.type_change import FollowsTypeChange
 from reconciler.sql import compose, joined, literal, name, parameters, raw, text
@@ -31,29 +32,35 @@ class IndexDefinition(FollowsTypeChange, PartitionedObject):
     """The fields of an index."""
 
     relation: ClassVar[bool] = True
+    main_key: ClassVar[str] = "on"
+    other_keys: ClassVar[Mapping[str, str]] = {
+        "using": "method",
+        "columns": "on",
+        "with": "options",
+    }
     sql_fields: ClassVar[tuple[str, ...]] = ("on", "where")
     sql_clauses: ClassVar[Mapping[str, Clause]] = {"on": INDEX_KEY, "where": EXPRESSION}
     not_compared: ClassVar[frozenset[str]] = frozenset({"comment", "partitioned", "statistics"})
 
     only_with: ClassVar[Mapping[str, tuple[str, ...]]] = {"nulls_not_distinct": ("unique",)}
 
-    on: tuple[str, ...] = Field(
+    on: tuple[IndexKey, ...] = Field(
         default=(),
         description="the keys in order: columns or (expressions), with DESC, NULLS …, opclass",
     )
-    method: str = Field(default="btree", description="the access method")
+    method: AnyCaseName = Field(default="btree", description="the access method")
     unique: bool = Field(default=False, description="no two rows have equal keys")
     nulls_not_distinct: bool = Field(
         default=False, description="nulls count as equal (PostgreSQL 15)"
     )
-    include: tuple[str, ...] = Field(
+    include: tuple[Name, ...] = Field(
         default=(), description="columns that the index carries without indexing them"
     )
-    where: str | None = Field(default=None, description="the predicate of a partial index")
-    options: dict[str, str] = Field(
+    where: Sql | None = Field(default=None, description="the predicate of a partial index")
+    options: dict[Parameter, str] = Field(
         default_factory=dict, description="storage parameters, such as fillfactor"
     )
-    tablespace: str | None = Field(
+    tablespace: Name | None = Field(
         default=None, description="where it is stored, where it is not the database's tablespace"
     )
     statistics: dict[str, int] = Field(

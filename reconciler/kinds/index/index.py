@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self
 
 from psycopg import sql
 
@@ -101,11 +101,6 @@ class Index(IndexDefinition):
         row["on"] = split_commas(definition[start + 1 : closing(definition, start)])
         row["options"] = dict(o.split("=", 1) for o in row["options"] or ())
         return cls(ref=ref, **row)
-
-    @classmethod
-    def entry(cls, key: str, body: object) -> tuple[str, object]:
-        """Read `name: [a, b DESC]` as the keys alone."""
-        return key, {"on": cast("object", body)} if isinstance(body, list) else body
 
     @classmethod
     def short_form(cls, body: dict[str, Any]) -> object:
