@@ -1,0 +1,19 @@
+\set ON_ERROR_STOP on \set ON_ERROR_ROLLBACK off
+\set AUTOCOMMIT on \set SINGLELINE off \encoding UTF8
+SET standard_conforming_strings = on;
+SET search_path = '';
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+
+SET lock_timeout = '2s';
+SET statement_timeout = 0;
+BEGIN;
+CREATE COLLATION public.new (provider = libc, lc_collate = 'C', lc_ctype = 'C.utf8');
+COMMIT;
+
+SET lock_timeout = '2s';
+SET statement_timeout = 0;
+BEGIN;
+CREATE COLLATION public.other (provider = libc, lc_collate = 'C', lc_ctype = 'C.utf8');
+COMMENT ON COLLATION public.other IS 'copied';
+COMMIT;

@@ -1,0 +1,2 @@
+CREATE TEXT SEARCH CONFIGURATION public.old (COPY = pg_catalog.english);
+ALTER TEXT SEARCH CONFIGURATION public.old DROP MAPPING FOR asciiword;
