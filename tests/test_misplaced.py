@@ -20,8 +20,8 @@ REFUSED = {  # a declaration, and the keys that are refused with what they need
         "on_update": "foreign_key",
     },
     "tables: {t: {constraints: {c: {check: a > 0, deferrable: deferred, include: [b]}}}}": {
-        "deferrable": "unique",
-        "include": "exclude",
+        "deferrable": "exclude",
+        "include": "unique",
     },
     "tables: {t: {constraints: {c: {foreign_key: a, references: t, include: b}}}}": {
         "include": "unique"
@@ -53,6 +53,10 @@ REFUSED = {  # a declaration, and the keys that are refused with what they need
     "domains: {d: {type: int, not_null_name: x, not_null_comment: y}}": {
         "not_null_name": "not_null",
         "not_null_comment": "not_null",
+    },
+    "casts: {text AS int: {function: f(text), method: inout}}": {"function": "method"},
+    "tables: {t: {triggers: {x: {inherited: true, enabled: always, when: 'true'}}}}": {
+        "when": "inherited"
     },
     "publications: {p: {all_tables: true, tables: [t], schemas: [s]}}": {
         "tables": "all_tables",

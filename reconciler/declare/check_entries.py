@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import get_args
 
 from reconciler.checks.model import Assertion, Check, Moment
+from reconciler.declare.comments import cut_query
 from reconciler.declare.fields import Reading, fields_of, files_of, read_fields
 from reconciler.declare.nodes import (
     MAX_NAME_SHOWN,
@@ -101,6 +102,7 @@ class CheckReader:
         other_keys = [APPLY] if node is check.node else []
         problems_before = len(self.problems)
         fields = read_fields(node, Assertion, title, self.reading, other_keys)
+        self.problems += cut_query(fields)
         subject = Subject(title, position, readable=len(self.problems) == problems_before)
         from_file = not files_of(Assertion).keys().isdisjoint(node.entries)
         return validated(

@@ -24,7 +24,8 @@ def without_value(event: object) -> bool:
     return isinstance(event, yaml.ScalarEvent) and event.implicit[0] and event.value == ""
 
 
-def _open_brackets(text: str) -> int:
+def open_brackets(text: str) -> int:
+    """Count the opening brackets without a closing one, outside literals."""
     bare = _LITERAL.sub("", text)
     return bare.count("(") - bare.count(")")
 
@@ -42,7 +43,7 @@ class CutValue:
         self.position = None
         if is_plain(event) and isinstance(event, yaml.ScalarEvent):
             self.position, self.key, self.parts = position, key, [event.value]
-            if _open_brackets(event.value) <= 0:
+            if open_brackets(event.value) <= 0:
                 self.position = None
 
     def extends(self, event: object) -> bool:
@@ -55,7 +56,7 @@ class CutValue:
     @property
     def is_closed(self) -> bool:
         """Whether the parts have as many closing brackets as opening ones together."""
-        return self.position is not None and _open_brackets(", ".join(self.parts)) <= 0
+        return self.position is not None and open_brackets(", ".join(self.parts)) <= 0
 
     @property
     def is_cut(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from reconciler.checks.model import Check
 from reconciler.checks.workload import Query
+from reconciler.declare.comments import cut_by_comment
 from reconciler.declare.fields import FieldValue, help_on, key_of
 from reconciler.declare.layout import Kinds, sections_of
 from reconciler.declare.nodes import duplicate
@@ -128,6 +129,7 @@ class Drafts:
         if obj is not None:
             self.problems += _traps(obj, draft)
             self.problems += _misplaced(obj, draft)
+            self.problems += cut_by_comment(obj, draft.fields)
         if draft.owner is not None and isinstance(obj, Owned) and obj.owner is None:
             return obj.model_copy(update={"owner": draft.owner})
         return obj

@@ -19,12 +19,14 @@ class Scalar:
     """A scalar: the value by YAML's rules, and the text in the file.
 
     A field that takes text takes `source` where a person wrote `0` or `false` without quotes.
+    `comment` is that behind a value without quotes, on the same line.
     """
 
     position: Position
     value: Value
     source: str
     size: int = 1
+    comment: str = ""
 
 
 @dataclass(frozen=True, eq=False)

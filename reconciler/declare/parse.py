@@ -92,6 +92,13 @@ class _Positions:
         line = self.lines[mark.line] if mark.line < len(self.lines) else ""
         return Position(self.file, mark.line + 1, mark.column + 1, line)
 
+    def comment_after(self, mark: _Mark | None) -> str:
+        """Return the comment behind a value without quotes, which ends at the mark."""
+        if mark is None or mark.line >= len(self.lines):
+            return ""
+        rest = self.lines[mark.line][mark.column :]
+        return rest.strip() if rest.lstrip().startswith("#") else ""
+
     def at_index(self, index: int) -> Position:
         before = _LINE_BREAK.split(self.text[:index])
         line = self.lines[len(before) - 1]
@@ -223,8 +230,10 @@ class _Composer:
                 "write the character itself",
                 rule="invalid-character",
             )
-        unquoted = event.implicit[0]
-        return Scalar(position, resolved_scalar(text) if unquoted else text, text)
+        if not event.implicit[0]:
+            return Scalar(position, text, text)
+        comment = self.positions.comment_after(event.end_mark)
+        return Scalar(position, resolved_scalar(text), text, comment=comment)
 
     def _events_until(self, end: type[yaml.Event]) -> Iterator[yaml.Event]:
         for event in self.events:

@@ -40,6 +40,8 @@ class Cast(NamedByTypes, HiddenDependency):
     sql_fields: ClassVar[tuple[str, ...]] = ("function",)
     sql_clauses: ClassVar[Mapping[str, Clause]] = {"function": FUNCTION_SIGNATURE}
 
+    not_with: ClassVar[Mapping[str, tuple[str, ...]]] = {"function": ("method",)}
+
     function: Sql | None = Field(
         default=None, description="the function that converts a value: schema.name(arguments)"
     )

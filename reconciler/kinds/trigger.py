@@ -77,6 +77,11 @@ class Trigger(Overriding, FollowsName):
         "execute": CALL,
     }
 
+    not_with: ClassVar[Mapping[str, tuple[str, ...]]] = dict.fromkeys(
+        (*("constraint", *TIMINGS, "from_table", "deferrable", "referencing"), "for_each", "when"),
+        ("inherited",),
+    )
+
     constraint: bool = Field(
         default=False, description="a constraint trigger, which can be deferred"
     )

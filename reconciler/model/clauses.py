@@ -188,6 +188,14 @@ FAMILY_FUNCTION = Clause(
     ),
 )
 
+# Text in which no operator stands outside brackets.
+WITHOUT_OPERATORS = frozenset(
+    {
+        *(TYPE, NAME, FUNCTION_SIGNATURE, RETURNS, RETURNED_TABLE, REFERENCES, PARAMETER),
+        *(PRIVILEGE, INDEX_KEY, STATISTIC, PARTITION_KEY, BOUND, CALL, EVENT, EXCLUSION),
+    }
+)
+
 
 def referenced(table: str | None) -> Iterator[Fragment]:
     """Yield the table of a foreign key without MATCH, ON DELETE and ON UPDATE."""

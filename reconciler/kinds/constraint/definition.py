@@ -41,7 +41,8 @@ class ConstraintDefinition(References, PartitionedObject):
         "no_inherit": ("check",),
         "nulls_not_distinct": ("unique",),
         "without_overlaps": KEYS,
-        **dict.fromkeys(("include", "options", "tablespace", "index_comment"), INDEXED),
+        "include": KEYS,  # `exclude` has its own
+        **dict.fromkeys(("options", "tablespace", "index_comment"), INDEXED),
         **dict.fromkeys(("period", "on_delete", "on_update", "match"), ("foreign_key",)),
         "on_delete_columns": ("on_delete",),
         "deferrable": (*INDEXED, "foreign_key"),
