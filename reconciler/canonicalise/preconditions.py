@@ -36,6 +36,7 @@ def unmet_preconditions(
         *checks.server(),
         *checks.results(),
         *checks.denials(),
+        *checks.misplaced(),
     ]
 
 
@@ -198,6 +199,18 @@ class _Preconditions:
                     position = self._position(ref, field)
                     hint = "write what it returns"
                     yield Problem(message, position, hint, "routine-in-value")
+
+    def misplaced(self) -> Iterator[Problem]:
+        """Refuse keys that mean nothing beside the live values of the keys left out."""
+        for ref, obj in self.declared.items():
+            if obj.omitted_is_default or self.declaration.recorded:
+                continue
+            for field, reason in obj.over(self.live.state.get(ref)).misplaced():
+                key = type(obj).model_fields[field].alias or field
+                if field in obj.model_fields_set:
+                    position = self._position(ref, key)
+                    message = f"{ref}: {key} means nothing {reason}"
+                    yield Problem(message, position, rule="misplaced-key")
 
     def denials(self) -> Iterator[Problem]:
         """Refuse `unique: false` where a constraint is there: it is dropped under its own name."""

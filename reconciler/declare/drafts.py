@@ -128,7 +128,8 @@ class Drafts:
         obj = validated(draft.kind, draft.fields, subject, self.problems, ref=ref, **draft.derived)
         if obj is not None:
             self.problems += _traps(obj, draft)
-            self.problems += _misplaced(obj, draft)
+            if obj.omitted_is_default:  # else the live object may have what the key needs
+                self.problems += _misplaced(obj, draft)
             self.problems += cut_by_comment(obj, draft.fields)
         if draft.owner is not None and isinstance(obj, Owned) and obj.owner is None:
             return obj.model_copy(update={"owner": draft.owner})

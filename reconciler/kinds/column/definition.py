@@ -71,11 +71,7 @@ class ColumnDefinition(
         "n_distinct_inherited": PARAMETER,
     }
 
-    only_with: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "virtual": ("generated",),
-        "using": ("type",),
-        "retype": ("type",),
-    }
+    only_with: ClassVar[Mapping[str, tuple[str, ...]]] = {"virtual": ("generated",)}
 
     type: Sql = Field(default="", description="the data type, as in CREATE TABLE")
     collation: str | None = Field(default=None, description="where it is not the type's own")
