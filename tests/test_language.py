@@ -180,6 +180,15 @@ SAME = {
         "domains: {d: {type: int, not_null: true, not_null_name: N, not_null_comment: c}}",
         "domains: {d: {type: int, not_null: {name: '\"N\"', comment: c}}}",
     ],
+    "not null of the table": sections(
+        "columns: {a: {type: int, not_null: {name: N, no_inherit: true}}}",
+        "columns: {a: int}, constraints: {N: {not_null: a, no_inherit: true}}",
+        "columns: {a: {type: int, not_null: true}}, constraints: {'\"N\"': {not_null: '\"a\"',"
+        " no_inherit: true}}",
+    ),
+    "not null of a column elsewhere": sections(
+        "columns: {a: {not_null: {name: n}}}", "constraints: {n: {not_null: a}}"
+    ),
     "temporal": sections(
         "constraints: {k: {unique: [a, b], without_overlaps: true}}",
         "constraints: {k: {unique: [a, b WITHOUT OVERLAPS]}}",
@@ -231,6 +240,11 @@ REFUSED = {
     "policies: {p: {to: CURRENT_USER}}": "PostgreSQL stores the role that CURRENT_USER is",
     "policies: {p: {using: a, for: all, command: all}}": "for and command are both given",
     "columns: {a: {type: int, grants: {r: [select], '\"r\"': [select]}}}": "'r' is given twice",
+    "columns: {a: {state: absent}}, constraints: {n: {not_null: a}}": "declared absent at",
+    "constraints: {n: {not_null: a, unique: [a]}}": "unique beside not_null means nothing",
+    "columns: {a: {type: int, not_null: {name: m}}}, constraints: {n: {not_null: a}}": (
+        "not_null of column public.t.a is already declared"
+    ),
     "inherits: a.b.c.d": "expected name or schema.name, got 'a.b.c.d'",
 }
 

@@ -46,6 +46,7 @@ class Drafts:
     def __init__(self, kinds: Kinds, problems: list[Problem]) -> None:
         self.kinds, self.problems = kinds, problems
         self.drafts: dict[Ref, Draft] = {}
+        self.parts: list[tuple[Ref, Draft]] = []  # fields of objects, declared elsewhere
         self.exclusive: dict[Ref, frozenset[str]] = {}
         self.positions: dict[tuple[Ref, str], Position] = {}
 
@@ -80,6 +81,21 @@ class Drafts:
         first.fields = {**second.fields, **first.fields}
         first.readable &= second.readable
 
+    def _add_part(self, ref: Ref, part: Draft) -> None:
+        """Add a field to an object, which may say `true` there and no more."""
+        draft = self.drafts.setdefault(ref, part)
+        self.add_position(ref, "", part.position)
+        if draft.absent:
+            problem = duplicate(str(ref), part.position, draft.position, " absent")
+            self.problems.append(problem)
+        for key, value in part.fields.items():
+            first = draft.fields.get(key)
+            if draft is not part and first is not None and first.value is not True:
+                title = f"{key} of {ref}"
+                self.problems.append(duplicate(title, value.position, first.position))
+            draft.fields[key] = value
+            self.positions[ref, key] = value.position
+
     def add_position(self, ref: Ref, key: str, position: Position) -> None:
         """Record the position of a key, unless an earlier document has the key too."""
         self.positions.setdefault((ref, key), position)
@@ -92,6 +108,8 @@ class Drafts:
         self, checks: Mapping[str, Check], workload: Mapping[str, Query]
     ) -> Declaration:
         """Build all objects; the invalid are reported and left out."""
+        for ref, part in self.parts:
+            self._add_part(ref, part)
         objects: dict[Ref, Object] = {}
         absent: dict[Ref, Object] = {}
         for ref, draft in self.drafts.items():

@@ -31,6 +31,7 @@ from reconciler.declare.nodes import (
     unknown,
 )
 from reconciler.errors import Position, Problem
+from reconciler.model.declared import DeclaresPart
 from reconciler.model.names import MAX_NAME_BYTES, quoted, split_qualified, unquoted
 from reconciler.model.object import Object
 from reconciler.model.owned import Grantable
@@ -93,9 +94,29 @@ class EntryReader:
             content.derived,
             readable=len(self.problems) == problems_before,
         )
+        if not absent and self._is_part_of_another(ref, draft):
+            return
         self.drafts.add(ref, draft)
         if not absent:
             self._read_children(ref, kind, body)
+
+    def _is_part_of_another(self, ref: Ref, draft: Draft) -> bool:
+        """Add an entry that declares a field of another object to that object."""
+        if not issubclass(draft.kind, DeclaresPart):
+            return False
+        try:
+            part = draft.kind.declared_part(ref, {k: f.value for k, f in draft.fields.items()})
+        except ValueError as e:
+            self.problems.append(Problem(f"{ref}: {e}", draft.position, rule="invalid-value"))
+            return True
+        if part is None:
+            return False
+        owner, key, value = part
+        node = next(iter(draft.fields.values())).node
+        kind = self.drafts.kinds[owner.kind]
+        fields = {key: FieldValue(value, draft.position, node)}
+        self.drafts.parts.append((owner, replace(draft, kind=kind, fields=fields)))
+        return True
 
     def _read_children(self, ref: Ref, kind: type[Object], body: Entries) -> None:
         sections = self.sections[ref.kind]

@@ -43,6 +43,20 @@ class Shorthand(Object):
         return None
 
 
+class DeclaresPart(Object):
+    """A kind with entries that declare a field of another object: NOT NULL belongs to a column."""
+
+    @classmethod
+    def declared_part(
+        cls, ref: Ref, fields: Mapping[str, object]
+    ) -> tuple[Ref, str, dict[str, object]] | None:
+        """Return the other object, the field and its value; None for an object of the kind.
+
+        Raises ValueError for fields that the part has not.
+        """
+        raise NotImplementedError
+
+
 class NumbersNames(Object):
     """An object with a relation that PostgreSQL names, with a number if the name is taken."""
 

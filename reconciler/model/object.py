@@ -16,8 +16,8 @@ Abilities of some kinds only are capabilities, further base classes in this pack
     online_swap      SwappedOnline: build a shadow, fill it, swap it
     resumption       LeavesLeftovers, Resumable: continue an interrupted run
     commit_group     CommitsTogether: several changes in one transaction
-    declared         Shorthand, RowExpressions, RequiresFiles, NamedByTypes, Overloaded,
-                     RenamesParts
+    declared         DeclaresPart, Shorthand, RowExpressions, RequiresFiles, NamedByTypes,
+                     Overloaded, RenamesParts
     markers          AppliesLast, FiresOnDdl, HiddenDependency, PlatformDependent
     owned, datatype  Owned, Granted; DataType, Replaceable
 

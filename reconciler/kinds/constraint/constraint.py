@@ -26,6 +26,7 @@ from reconciler.kinds.constraint.keys import (
 )
 from reconciler.kinds.constraint.questions import with_question
 from reconciler.kinds.constraint.temporal import in_one_form
+from reconciler.model.declared import DeclaresPart
 from reconciler.model.inheritance import Inheriting
 from reconciler.model.object import InlinePart, Object, PlanningContext
 from reconciler.model.partitioned import recreate_absorbed
@@ -48,7 +49,13 @@ from reconciler.sql import compose, text
 
 
 class Constraint(
-    Suspendable, FollowsTypeChange, Resumable, IdentifiesRows, FollowsName, ConstraintDefinition
+    DeclaresPart,
+    Suspendable,
+    FollowsTypeChange,
+    Resumable,
+    IdentifiesRows,
+    FollowsName,
+    ConstraintDefinition,
 ):
     """A check, unique, primary key, foreign key or exclusion constraint."""
 
@@ -101,6 +108,20 @@ class Constraint(
     @classmethod
     def entry(cls, key: str, body: object) -> tuple[str, object]:
         return key, in_one_form(body)
+
+    @classmethod
+    def declared_part(
+        cls, ref: Ref, fields: Mapping[str, object]
+    ) -> tuple[Ref, str, dict[str, object]] | None:
+        """Move NOT NULL, with its name, to the column."""
+        column = fields.get("not_null")
+        if not isinstance(column, str):
+            return None
+        further = {k: v for k, v in fields.items() if k != "not_null"}
+        if others := further.keys() - {"no_inherit", "not_valid", "comment"}:
+            raise ValueError(f"{min(others)} beside not_null means nothing")
+        own = Ref("column", ref.schema, column, ref.on)
+        return own, "not_null", {"name": ref.name, **further}
 
     def is_inherited_by(self, child: Inheriting) -> bool:
         return not self.no_inherit if self.check is not None else child.is_partition

@@ -78,6 +78,10 @@ class ConstraintDefinition(References, PartitionedObject):
         description="where its index is stored, where it is not the database's tablespace",
     )
     index_comment: str | None = Field(default=None, description="COMMENT ON INDEX, of its index")
+    not_null: Name | None = Field(
+        default=None,
+        description="the column that is never null; it keeps this name (PostgreSQL 18)",
+    )
     foreign_key: tuple[Name, ...] | None = Field(
         default=None, description="columns that name a row of another table"
     )
@@ -111,7 +115,9 @@ class ConstraintDefinition(References, PartitionedObject):
     @model_validator(mode="after")
     def _one_of_five(self) -> Self:
         if sum(getattr(self, f) is not None for f in TYPES) != 1:
-            raise ValueError(f"a constraint has exactly one of: {', '.join(TYPES)}")
+            raise ValueError(f"a constraint has exactly one of: {', '.join(TYPES)}, not_null")
+        if self.not_null is not None:
+            raise ValueError(f"a constraint has exactly one of: {', '.join(TYPES)}, not_null")
         if (self.foreign_key is None) != (self.references is None):
             raise ValueError(
                 "foreign_key and references belong together: references: table(columns)"
