@@ -12,7 +12,7 @@ import secrets
 import stat
 import sys
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -61,6 +61,11 @@ def stamp_of(path: str) -> tuple[int, int, int]:
     except OSError:
         return 0, 0, 0
     return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def stamps_of(paths: Iterable[str]) -> dict[str, list[int]]:
+    """Return the stamps of paths, as JSON has them."""
+    return {path: [*stamp_of(path)] for path in paths}
 
 
 def cache_folder() -> Path:

@@ -18,6 +18,7 @@ from reconciler.apply.session import reading, sole_applier
 from reconciler.canonicalise.canonical import Canonical
 from reconciler.canonicalise.canonicalise import canonicalise
 from reconciler.canonicalise.effects import effects
+from reconciler.canonicalise.known_forms import Forms
 from reconciler.canonicalise.leftovers import recreate_leftovers
 from reconciler.checks.attached import as_data
 from reconciler.declare.export import export
@@ -64,8 +65,8 @@ class Job:
 
     `scratch` is a URL, "embedded", "target" or "auto". `notes` are shown with the plan.
     `rollback_of` is the run that the plan undoes. `session` holds settings, such as a role, for
-    the connections that read the target and apply the plan. With `questions`, the target is asked
-    for rows that would make a step fail. With `to_apply`, no plan is made for a standby.
+    the connections to the target. With `questions`, the target is asked for rows that would make a
+    step fail. With `to_apply`, no plan is made for a standby. `forms` knows equal objects.
     """
 
     target: str
@@ -77,6 +78,7 @@ class Job:
     session: Mapping[str, str] = field(default_factory=dict[str, str])
     questions: bool = True
     to_apply: bool = False
+    forms: Forms | None = None
 
 
 def plan_changes(job: Job) -> Plan:
@@ -279,16 +281,15 @@ def plan_of(job: Job, live: Snapshot, connection: Connection, size: Size | None 
 
     with (
         time_limit,
-        canonicalise(live, job.declaration, job.scope, servers) as canonical,
+        canonicalise(live, job.declaration, job.scope, servers, job.forms) as canonical,
         positioned_errors(canonical.positions),
     ):
-        left_out = [
-            f"{r} could not be built on scratch and was left out: {why}"
-            for r, why in canonical.left_out.items()
-        ]
         notes = [
             *job.notes,
-            *left_out,
+            *(
+                f"{r} could not be built on scratch and was left out: {why}"
+                for r, why in canonical.left_out.items()
+            ),
             *([STANDBY] if live.standby else ()),
             *(
                 f"{r} is created although its body does not compile: {why}"

@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from reconciler.canonicalise.canonical import Canonical, Inputs
 from reconciler.canonicalise.further import with_further_problems
+from reconciler.canonicalise.known_forms import Forms, KnownForms
 from reconciler.canonicalise.overlay import Desired, overlay
 from reconciler.canonicalise.renamed import with_renamings
 from reconciler.canonicalise.scratch_builder import ScratchBuilder
@@ -36,18 +37,21 @@ def canonicalise(
     declaration: Declaration,
     scope: Scope,
     scratches: Callable[[], Iterator[Scratch]],
+    forms: Forms | None = None,
 ) -> Generator[Canonical]:
     """Yield both states, printed by the same server; start no server where nothing can differ.
 
-    `scratches` yields servers in order of preference; the first that can hold the objects is used.
+    `forms` knows objects that earlier plans have found equal. `scratches` yields servers in order
+    of preference; the first that can hold the objects is used.
     Raises DeclarationError with all objects that PostgreSQL refuses, ScratchError where no server
     can hold the objects.
     """
     live = replace(live, context=_within_scope(live.context, declaration, scope))
     inputs = Inputs(live, declaration, scope)
+    known = KnownForms(forms, live, declaration) if forms else None
     with ExitStack() as resources:
         try:
-            canonical = _canonical(inputs, scratches, resources)
+            canonical = _canonical(inputs, scratches, resources, known)
         except DeclarationError as error:
             raise with_further_problems(
                 error, inputs, lambda rest: _attempt(rest, scratches)
@@ -61,12 +65,16 @@ def _attempt(inputs: Inputs, scratches: Callable[[], Iterator[Scratch]]) -> None
 
 
 def _canonical(
-    inputs: Inputs, scratches: Callable[[], Iterator[Scratch]], resources: ExitStack
+    inputs: Inputs,
+    scratches: Callable[[], Iterator[Scratch]],
+    resources: ExitStack,
+    known: KnownForms | None = None,
 ) -> Canonical:
     """Return both states; databases on scratch last until `resources` close."""
     live, declaration, scope = inputs.live, inputs.declaration, inputs.scope
     renamings = find_renamings(live.state, declaration, scope, live.context)
-    desired = None if renamings else overlay(live, declaration, scope)
+    spelled = None if renamings else overlay(live, declaration, scope)
+    desired = known.settled(spelled) if known and spelled else spelled
     if desired is not None and not _roots(inputs, desired):
         return Canonical(live.state, live.state, live.context, spelled=desired.spelled)
     refusals: list[str] = []
@@ -75,12 +83,22 @@ def _canonical(
         try:
             if desired is None:
                 return _after_renamings(scratch, attempt, inputs, renamings)
-            builder = ScratchBuilder(scratch, attempt, inputs, desired)
-            return builder.canonical(_roots(inputs, desired))
+            settle = known.settled if known else None
+            builder = ScratchBuilder(scratch, attempt, inputs, desired, settle)
+            return _remembered(builder.canonical(_roots(inputs, desired)), spelled, known)
         except ScratchError as e:
             refusals.append(str(e))
             attempt.close()
     raise ScratchError("no scratch server serves:\n" + "\n".join(f"  {r}" for r in refusals))
+
+
+def _remembered(
+    canonical: Canonical, spelled: Desired | None, known: KnownForms | None
+) -> Canonical:
+    """Return the two states, once what is equal in them is stored."""
+    if known and spelled:
+        known.remember(spelled, canonical)
+    return canonical
 
 
 def _within_scope(

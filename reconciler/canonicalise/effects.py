@@ -26,7 +26,7 @@ def effects(declaration: Declaration, canonical: Canonical, live: State) -> list
         *_nothing_to_drop(missing, live),
         *_empty_lists(declaration, live),
         *_no_grants(declaration),
-        *_no_effect(declaration, canonical),
+        *_no_effect(declaration, canonical, live),
     ]
 
 
@@ -82,8 +82,10 @@ def _no_grants(declaration: Declaration) -> Iterator[str]:
             )
 
 
-def _no_effect(declaration: Declaration, canonical: Canonical) -> Iterator[str]:
+def _no_effect(declaration: Declaration, canonical: Canonical, live: State) -> Iterator[str]:
+    """Name what has no effect, whether or not it was compared on scratch."""
+    desired = {**live.objects, **canonical.desired.objects}
     for ref in declaration.objects:
-        obj = canonical.desired.get(canonical.spelled.get(ref, ref))
-        if obj is not None and (note := without_effect(obj, canonical.desired.objects)):
+        obj = desired.get(canonical.spelled.get(ref, ref))
+        if obj is not None and (note := without_effect(obj, desired)):
             yield note

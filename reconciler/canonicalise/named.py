@@ -27,11 +27,17 @@ def named_objects(
     """
     schemas_of: dict[str, set[str]] = {}  # a name → the schemas in which it may be
     for ref, obj in declared.items():
-        own = {name for text in _texts(obj.fields()) for name in _identifiers(text)}
+        own = {*names_in(obj)}
         for name in own:
             schemas_of.setdefault(name, {"", paths.get(ref, "")}).update(own)
     found = {r for r in live if r.on is None and r.schema in schemas_of.get(r.name, ())}
     return found | {key for r in found for key in _keys(live, r)}
+
+
+def names_in(obj: Object) -> Iterator[str]:
+    """Yield what may be a name in the SQL of an object's fields."""
+    for text in _texts(obj.fields()):
+        yield from _identifiers(text)
 
 
 def _texts(value: object) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Set
+from collections.abc import Callable, Generator, Mapping, Set
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
@@ -70,9 +70,14 @@ class ScratchBuilder:
     """A scratch server building for a declaration; databases last until `resources` close."""
 
     def __init__(
-        self, scratch: Scratch, resources: ExitStack, inputs: Inputs, desired: Desired
+        self,
+        scratch: Scratch,
+        resources: ExitStack,
+        inputs: Inputs,
+        desired: Desired,
+        settle: Callable[[Desired], Desired] | None = None,
     ) -> None:
-        self.scratch, self.resources = scratch, resources
+        self.scratch, self.resources, self.settle = scratch, resources, settle
         self.inputs, self.live, self.declaration = inputs, inputs.live, inputs.declaration
         self.desired = desired
         self.context = scratch_context(self.live.context, scratch.server)
@@ -254,6 +259,7 @@ class ScratchBuilder:
             self.desired = overlay(
                 self.live, self.declaration, self.inputs.scope, names, self.desired.renamed
             )
+            self.desired = self.settle(self.desired) if self.settle else self.desired
 
     def _search_path(self, ref: Ref) -> str:
         return self.declaration.search_path.get(ref, "")

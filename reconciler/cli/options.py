@@ -12,6 +12,7 @@ import click
 
 from reconciler import settings
 from reconciler.cache import OPTION, SWITCH, open_cache
+from reconciler.canonicalise.known_forms import Forms
 from reconciler.checks import access
 from reconciler.checks.session import SECONDS, Terms
 from reconciler.cli.output import DEFAULT_FORMAT, print_in_format, write_file
@@ -25,6 +26,7 @@ from reconciler.model.statement import HazardKind
 from reconciler.pipeline import Job
 from reconciler.report.formats import Subject, renderers
 from reconciler.server.locks import LockPolicy
+from reconciler.server.scratch import OWN
 from reconciler.settings import ResolvedTarget
 
 Command = Callable[..., Any]
@@ -188,8 +190,7 @@ declaration_options = collected(
     click.option(
         OPTION,
         is_flag=True,
-        help="Neither use nor write what earlier runs have kept to be quicker, as with the variable"
-        f" {SWITCH}.",
+        help=f"Do without what earlier runs have kept to be quicker, as with {SWITCH}.",
     ),
 )
 
@@ -385,13 +386,15 @@ def make_job(
         raise DeclarationError([Problem(message, None, hint, "no-declaration")])
     if execution is not None:
         target = execution.override(target)
-    job = Job(
+    scratch = options.scratch or file.scratch
+    forms = Forms(cache, scratch) if cache and scratch in OWN else None
+    return Job(
         target.url,
         declaration,
         scope,
-        options.scratch or file.scratch,
+        scratch,
         session=target.lock_policy.session,
         questions=not options.no_questions,
         to_apply=execution is not None,
-    )
-    return job, target
+        forms=forms,
+    ), target

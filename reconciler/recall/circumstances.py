@@ -7,13 +7,13 @@ same holds with other credentials, which are in no key: a connection proves them
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 
 import click
 
-from reconciler.cache import SWITCH, digest_of, program_stamps, stamp_of
+from reconciler.cache import SWITCH, digest_of, program_stamps
 from reconciler.server.redaction import redacted
 
 SETTINGS_FILE = Path("reconcile.yml")
@@ -80,8 +80,3 @@ def _digest_of_file(file: Path) -> str:
         return ""
     with file.open("rb") as content:
         return sha256(content.read(MAX_SETTINGS)).hexdigest()
-
-
-def stamps_of(paths: Iterable[str]) -> dict[str, list[int]]:
-    """Return the stamps of paths, as JSON has them."""
-    return {path: [*stamp_of(path)] for path in paths}

@@ -9,9 +9,10 @@ from reconciler.errors import StatementFailed
 from reconciler.introspect.introspect import Snapshot, introspect
 from reconciler.pipeline import Job, plan_of
 from reconciler.plan.plan import Plan
-from reconciler.recall.remembered import Question, Result, places_of_programs
+from reconciler.recall.remembered import Question, Result
 from reconciler.server.catalog_fingerprint import CatalogFingerprint, catalog_fingerprint
 from reconciler.server.connection import Connection, connect_to_read
+from reconciler.server.installation import places_of_programs
 from reconciler.server.scratch import OWN
 
 
@@ -27,7 +28,7 @@ class Observed:
         sources = job.declaration.sources
         if self.fingerprint is None or sources is None:
             return
-        places = places_of_programs() if self.plan.scratch else []
+        places = places_of_programs() if self.plan.scratch else ()
         question.remember(result, self.fingerprint, sources, job.session, places)
 
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
-from reconciler.cache import Cache, open_cache
+from reconciler.cache import Cache, open_cache, stamps_of
 from reconciler.declare.files import Sources
 from reconciler.errors import StatementFailed
 from reconciler.recall import COMMANDS
-from reconciler.recall.circumstances import SETTINGS_FILE, key_of, split_options, stamps_of
+from reconciler.recall.circumstances import SETTINGS_FILE, key_of, split_options
 from reconciler.server.catalog_fingerprint import CatalogFingerprint, catalog_fingerprint
 from reconciler.server.connection import connect_to_read
 
@@ -124,22 +122,3 @@ def question_of(arguments: Sequence[str]) -> Question | None:
         return Question(command, others, cache, key_of(command, others))
     except OSError:
         return None
-
-
-def places_of_programs() -> list[str]:
-    """List what changes when a PostgreSQL on this machine comes, goes or is replaced."""
-    from reconciler.server.installation import (  # noqa: PLC0415 - not needed to find a result
-        embedded_installations,
-        machine_installations,
-        usual_parents,
-    )
-
-    found = (*embedded_installations(), *machine_installations())
-    searched = os.environ.get("PATH", "").split(os.pathsep)
-    folders = [str(Path(p).resolve()) for p in (*searched, *usual_parents(), *_import_path())]
-    programs = [str(i.tools / "postgres") for i in found]
-    return [*dict.fromkeys([*folders, *programs, *(str(i.folder / "share") for i in found)])]
-
-
-def _import_path() -> list[str]:
-    return [p for p in sys.path if p]

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -62,9 +63,15 @@ def machine_installations() -> tuple[Installation, ...]:
     return _listed(_machine_folders(), embedded=False)
 
 
-def usual_parents() -> list[str]:
-    """List the folders in which another installation may appear."""
-    return [str(Path(pattern).parent) for pattern in USUAL_FOLDERS]
+@cache
+def places_of_programs() -> tuple[str, ...]:
+    """List what changes when a PostgreSQL on this machine comes, goes or is replaced."""
+    found = (*embedded_installations(), *machine_installations())
+    searched = (*os.environ.get("PATH", "").split(os.pathsep), *sys.path)
+    folders = (*filter(None, searched), *(str(Path(p).parent) for p in USUAL_FOLDERS))
+    programs = (str(i.tools / "postgres") for i in found)
+    files = (str(i.folder / "share") for i in found)
+    return tuple(dict.fromkeys((*folders, *programs, *files)))
 
 
 def _package_folders() -> Iterator[Path]:
