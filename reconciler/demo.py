@@ -58,10 +58,14 @@ class _Demo:
             )
         self.print_text(text.recap(outcome).rstrip())
 
-    def verify(self) -> bool:
+    def verify(self) -> int:
+        """Run the checks, and return how many failed.
+
+        With few rows, some are vacuous: nothing can be said about plans and times.
+        """
         results = run_checks(self.job.target, self.job.declaration.checks)
         self.print_text(text.checks(pipeline.plan_changes(self.job), results))
-        return all(result.passed for result in results)
+        return sum(result.status == "failed" for result in results)
 
     def drift(self) -> Plan:
         plan = pipeline.plan_changes(self.job)
@@ -106,21 +110,24 @@ def _play(demo: _Demo) -> bool:
     demo.print_text("# reconcile apply\n")
     demo.apply()
     demo.print_text("\n# reconcile verify\n")
-    verified = demo.verify()
+    failed = demo.verify()
     demo.print_text("# reconcile plan, again\n")
     second_plan = demo.plan()
     demo.print_text("# somebody drops an index and opens a policy by hand\n")
     demo.change_by_hand()
     demo.print_text("\n# reconcile drift\n")
     drift = demo.drift()
+    demo.print_text("# reconcile verify notices both by its checks\n")
+    noticed = demo.verify()
     demo.print_text("# reconcile apply repairs exactly these two\n")
     demo.apply()
     demo.print_text("")
     repaired = demo.drift()
     return (
         not first_plan.in_sync
-        and verified
+        and failed == 0
         and second_plan.in_sync
+        and noticed >= len(CHANGES_BY_HAND)
         and len(drift.changes) == len(CHANGES_BY_HAND)
         and repaired.in_sync
     )

@@ -26,7 +26,7 @@ def reconcile(*arguments: object) -> Result:
 
 @pytest.fixture
 def before(new_database: Callable[..., Database], each_major: int) -> Database:
-    return new_database(starting_point(0.1), each_major)
+    return new_database(starting_point(1), each_major)
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_apply_reaches_the_declared_state(before: Database) -> None:
     assert reconcile("drift", *target).exit_code == 0
     verified = reconcile("verify", *target, *verify_options(before))
     assert verified.exit_code == 0, verified.output
-    assert "7/7 checks passed" in verified.stdout
+    assert "16/16 checks passed" in verified.stdout
 
 
 def test_the_script_reaches_the_same_state_in_psql(

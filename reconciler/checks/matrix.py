@@ -69,20 +69,27 @@ def access(session: CheckSession, matrix: Access) -> Iterator[Finding]:
     """Try out every cell of a matrix, and yield those that are otherwise than expected."""
     for expected in matrix.expect:
         who = expected.actor.role or "the user of verify"
+        try:
+            row = _Row.begin(session, matrix, expected)
+        except (NothingToLookAt, NotStored, StatementFailed) as error:
+            yield _finding(f"{who} on {matrix.table}", error)
+            continue
         for command, cells in expected.commands.items():
             title = f"{who}: {command} on {matrix.table}"
             try:
-                row = _Row.begin(session, matrix, expected)
                 complaints = list(_COMMANDS[command](row, cells))
-            except NothingToLookAt as error:
-                yield Finding("vacuous", f"{title}: vacuous: {error}")
-            except NotStored as error:
-                yield Finding("failed", f"{title}: {error}")
-            except StatementFailed as error:
-                yield Finding("failed", f"{title}: failed with {error}")
+            except (NothingToLookAt, NotStored, StatementFailed) as error:
+                yield _finding(title, error)
             else:
                 for complaint in complaints:
                     yield Finding("failed", f"{title}: {complaint}")
+
+
+def _finding(title: str, error: NothingToLookAt | NotStored | StatementFailed) -> Finding:
+    if isinstance(error, NothingToLookAt):
+        return Finding("vacuous", f"{title}: vacuous: {error}")
+    prefix = "failed with " if isinstance(error, StatementFailed) else ""
+    return Finding("failed", f"{title}: {prefix}{error}")
 
 
 @dataclass(frozen=True)
