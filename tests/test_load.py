@@ -1158,6 +1158,7 @@ class Shelf(Object):
 
     kind: ClassVar[str] = "shelf"
     section: ClassVar[str] = "shelves"
+    omitted_is_default: ClassVar[bool] = True
     sql_fields: ClassVar[tuple[str, ...]] = ("label",)
 
     label: str = ""
@@ -1169,6 +1170,7 @@ class Book(Object):
 
     kind: ClassVar[str] = "book"
     section: ClassVar[str] = "books"
+    omitted_is_default: ClassVar[bool] = True
     parent_kinds: ClassVar[tuple[str, ...]] = ("shelf", "book")
 
     main_key: ClassVar[str] = "chapters"

@@ -11,6 +11,12 @@ from reconciler.errors import Position, Problem
 MAX_SHOWN = 40  # characters of a value in a message
 MAX_NAME_SHOWN = 80  # characters of a key or a name
 
+_PRIVILEGES = ("grant", "grants", "privileges")
+_OF_OBJECTS = (
+    "privileges stand in the entry of their object, such as a table:"
+    " t: {grants: {reader: [select]}}; "
+)
+
 Value = str | int | float | bool | None
 
 
@@ -93,6 +99,8 @@ def unknown(title: str, key: str, position: Position, accepted: Iterable[str]) -
     key = shortened(key, MAX_NAME_SHOWN)
     nearest = get_close_matches(key, accepted, 1)
     suggestion = f"did you mean '{nearest[0]}'? " if nearest else ""
+    if key.lower() in _PRIVILEGES and "grants" not in accepted:
+        suggestion = _OF_OBJECTS
     if not nearest and _follows_comma(position, key):
         suggestion = "a comma ends a value in brackets: quote the value if this is part of it; "
     return Problem(
