@@ -11,7 +11,8 @@ from reconciler.checks.workload import Query
 from reconciler.declare.comments import cut_by_comment
 from reconciler.declare.fields import FieldValue, help_on, key_of
 from reconciler.declare.layout import Kinds, sections_of
-from reconciler.declare.nodes import duplicate
+from reconciler.declare.nodes import Scalar, duplicate
+from reconciler.declare.renames import impossible_renames
 from reconciler.declare.validate import Subject, validated
 from reconciler.errors import Position, Problem
 from reconciler.model.declared import Shorthand
@@ -120,6 +121,7 @@ class Drafts:
         for obj in [o for o in objects.values() if isinstance(o, Shorthand)]:
             self._expand_shorthand(obj, objects)
         self.problems += self._in_reserved_schemas()
+        self.problems += impossible_renames(objects, self._renames())
         return Declaration(
             objects=objects,
             absent=absent,
@@ -130,6 +132,12 @@ class Drafts:
             workload=workload,
             schemas=frozenset(_schema_names(self.drafts)),
         )
+
+    def _renames(self) -> dict[Ref, tuple[Position, str]]:
+        """Return position and text of each `renamed_from`."""
+        found = {r: d.fields["renamed_from"] for r, d in self.drafts.items() if _is_renamed(d)}
+        texts = {r: f.node.source for r, f in found.items() if isinstance(f.node, Scalar)}
+        return {r: (found[r].node.position, text) for r, text in texts.items()}
 
     def _in_reserved_schemas(self) -> Iterator[Problem]:
         """Report objects in schemas of PostgreSQL and of the journal, once for each table."""
@@ -188,6 +196,10 @@ class Drafts:
         objects[ref] = kind.model_validate(values)
         self.drafts[ref] = replace(draft, kind=kind, fields={}, derived={})
         self.positions[ref, ""] = draft.position
+
+
+def _is_renamed(draft: Draft) -> bool:
+    return "renamed_from" in draft.fields
 
 
 def _misplaced(obj: Object, draft: Draft) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 from psycopg import sql
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from reconciler.model.catalog_sql import address, managed, object_grants
 from reconciler.model.datatype import DataType
@@ -41,6 +41,18 @@ class Enum(RenamesParts, DataType):
         default=(),
         description="the values in sort order; {name, renamed_from} renames a value",
     )
+
+    @field_validator("values")
+    @classmethod
+    def _not_exchanged(cls, values: tuple[str | EnumValue, ...]) -> tuple[str | EnumValue, ...]:
+        old = {v.name: v.renamed_from for v in values if isinstance(v, EnumValue)}
+        for name_, before in old.items():
+            if old.get(before) == name_:
+                raise ValueError(
+                    f"{name_} and {before} cannot take each other's names in one plan: "
+                    "rename one to a third name and apply, then give both their names"
+                )
+        return values
 
     @classmethod
     def catalog(cls, server: Server) -> str:

@@ -1,0 +1,55 @@
+"""Refuse renamings that no plan can do: out of another schema, and of names that change places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from reconciler.errors import Position, Problem
+from reconciler.model.names import quoted, split_qualified
+from reconciler.model.object import Object
+from reconciler.model.ref import Ref
+
+Written = Mapping[Ref, tuple[Position, str]]  # position and text of each `renamed_from`
+
+
+def impossible_renames(objects: Mapping[Ref, Object], written: Written) -> Iterator[Problem]:
+    """Report each `renamed_from` with a schema, or with a name that is exchanged."""
+    old_refs = {
+        ref: replace(ref, name=obj.renamed_from) for ref, obj in objects.items() if obj.renamed_from
+    }
+    for ref, (position, text) in written.items():
+        parts = split_qualified(text)
+        if parts is not None and parts[0]:
+            yield _qualified(ref, parts, text, position)
+        elif ref in old_refs and _is_exchanged(ref, old_refs):
+            yield _exchanged(ref, old_refs[ref], position)
+
+
+def _qualified(ref: Ref, parts: tuple[str, str], text: str, position: Position) -> Problem:
+    schema, name = parts
+    kind = ref.kind.replace("_", " ").upper()
+    hint = f"write {name}"
+    if ref.on is None and schema != ref.schema:
+        hint = f"no plan moves between schemas: run ALTER {kind} {text} SET SCHEMA {ref.schema}"
+    message = f"{ref}: renamed_from is an old name in the same place, without a schema or a table"
+    hint = f"{hint}; a name that holds a dot: '{quoted(text)}'"
+    return Problem(message, position, hint, "invalid-rename")
+
+
+def _is_exchanged(ref: Ref, old_refs: Mapping[Ref, Ref]) -> bool:
+    """Tell whether the old names lead back to the object."""
+    seen, old = {ref}, old_refs[ref]
+    while old in old_refs and old not in seen:
+        seen.add(old)
+        old = old_refs[old]
+    return old == ref
+
+
+def _exchanged(ref: Ref, old: Ref, position: Position) -> Problem:
+    message = f"{ref}: renamed_from {old.name}, while that name is declared to be another's old one"
+    hint = (
+        "both names are there before and after, so nobody could tell whether it is done: rename "
+        "one to a third name and apply, then give both their names"
+    )
+    return Problem(message, position, hint, "invalid-rename")

@@ -1,0 +1,47 @@
+"""Renamings that no plan can do are refused, with what would do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reconciler.declare.load import load
+from reconciler.errors import DeclarationError
+from reconciler.model.ref import Ref
+
+COLUMNS = "tables: {t: {columns: {a: {type: int, renamed_from: b}, b: {type: int, renamed_from: "
+REFUSED = {
+    "tables: {a: {renamed_from: s2.a, columns: {x: int}}}": "ALTER TABLE s2.a SET SCHEMA public",
+    "tables: {a: {renamed_from: public.b, columns: {x: int}}}": "write b",
+    "tables: {t: {columns: {a: {type: int, renamed_from: t.b}}}}": "write b",
+    "materialized_views: {s.v: {renamed_from: r.v, query: SELECT 1}}": (
+        "ALTER MATERIALIZED VIEW r.v SET SCHEMA s"
+    ),
+    COLUMNS + "a}}}}": "rename one to a third name",
+    COLUMNS + "c}, c: {type: int, renamed_from: a}}}}": "rename one to a third name",
+    "tables: {u: {renamed_from: w, columns: {}}, w: {renamed_from: u, columns: {}}}": "third name",
+    "enums: {e: [{name: x, renamed_from: y}, {name: y, renamed_from: x}]}": "third name",
+}
+
+
+def loaded(declared: str, folder: Path) -> dict[Ref, object]:
+    file = folder / "state.yml"
+    file.write_text(declared)
+    return {**load(file).objects}
+
+
+@pytest.mark.parametrize("declared", REFUSED)
+def test_a_renaming_that_nothing_can_do_is_refused(declared: str, tmp_path: Path) -> None:
+    with pytest.raises(DeclarationError) as refused:
+        loaded(declared, tmp_path)
+    for problem in refused.value.problems:
+        assert REFUSED[declared] in problem.message + problem.hint
+        assert problem.position is not None
+
+
+def test_chains_and_names_with_dots_are_renamed(tmp_path: Path) -> None:
+    chain = COLUMNS + "c}}}}"
+    assert loaded(chain, tmp_path)
+    dotted = "tables: {a: {renamed_from: '\"s2.a\"', columns: {}}}"
+    assert loaded(dotted, tmp_path)
