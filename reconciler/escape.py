@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NewType
 
 Document = NewType("Document", str)  # escaped text of whole lines, to be printed as it stands
@@ -69,6 +69,28 @@ def json_document(content: object) -> Document:
     text = json.dumps(content, indent=2, ensure_ascii=False)
     commandless = _COMMAND.sub(r"\\u0023", text)  # `#` stands in strings only
     return Document(_HIDDEN.sub(_json_escape, commandless) + "\n")
+
+
+def workflow_document(commands: Iterable[tuple[str, Mapping[str, str], str]]) -> Document:
+    """Return workflow commands of GitHub Actions, each of a name, properties and a message.
+
+    Nothing from outside ends a command or begins another: line breaks, and in properties colons
+    and commas, are encoded as GitHub says.
+    """
+    lines: list[str] = []
+    for name, properties, message in commands:
+        encoded = (f"{k}={_encoded(v, ':,')}" for k, v in properties.items() if v)
+        lines.append(f"::{name} {','.join(encoded)}::{_encoded(message, '')}\n")
+    return Document("".join(lines))
+
+
+def _encoded(text: str, also: str) -> str:
+    """Percent-encode what ends a part of a workflow command; escape what is hidden."""
+    lines = (_HIDDEN.sub(_escape, line) for line in text.replace("%", "%25").split("\n"))
+    encoded = "%0A".join(lines)
+    for character in also:
+        encoded = encoded.replace(character, f"%{ord(character):02X}")
+    return encoded
 
 
 def _escape(found: re.Match[str]) -> str:

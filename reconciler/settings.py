@@ -28,6 +28,7 @@ from reconciler.errors import (
     TooManyProblems,
     summarized,
 )
+from reconciler.lint.settings import LintSettings
 from reconciler.model.reserved_names import JOURNAL
 from reconciler.server.kept import start_embedded
 from reconciler.server.locks import LockPolicy
@@ -91,6 +92,7 @@ class Settings(TimeoutSettings):
     state: Path = Path("desired_state")
     schemas: tuple[str, ...] = ()
     scratch: str = "auto"
+    lint: LintSettings = Field(default_factory=LintSettings)
 
     @field_validator("scratch")
     @classmethod

@@ -34,6 +34,7 @@ NOT_FOR_NEW = {  # keys that a new object is not created by, and why
     "retype": EARLIER,
     "attach_under_lock": EARLIER,
     "depends_on": "it orders the steps of a plan",
+    "lint": "it is about findings",
     "check_body": "it lets the body be created unchecked",
 }
 EQUAL = {  # keys with values that are other words for the same

@@ -35,6 +35,7 @@ EVERYTHING = Scope(frozenset({"*"}), prune=True, everything=True)
 NEVER = {  # of every kind
     "renamed_from": "what an object was called is in no catalog",
     "depends_on": "it is declared because no catalog knows it",
+    "lint": "it is about findings, not about the database",
 }
 
 

@@ -20,11 +20,11 @@ FLOORS = (  # from the ground up: a package imports from lower floors only
     {"model", "checks"},
     {"kinds", "diff"},
     {"introspect"},
-    {"plan", "canonicalise", "declare"},
+    {"plan", "canonicalise", "declare", "lint"},
     {"journal", "settings", "bench"},
     {"apply"},
     {"pipeline", "report"},
-    {"demo", "benchmark", "recall"},
+    {"demo", "benchmark", "linting", "recall"},
     {"cli"},
 )
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
@@ -158,9 +158,13 @@ ALLOWED = {  # words that are also names of kinds, a line for each package or mo
     "introspect": {"extensions", "schema", "schemas"},  # columns and parameters of queries
     # faults of the journal's own tables, and columns of catalog rows
     "journal.ownership": {"column", "constraint", "index", "policy", "rule", "schema", "trigger"},
+    "lint.rules.privileges": {"schema", "trigger"},  # a key of the YAML; the TRIGGER privilege
+    "lint.settings": {"rule"},  # a rule of lint
     "model": {"columns", "schema", "table"},  # columns of catalog rows; parents are tables
     "model.privileges": {"trigger"},  # the TRIGGER privilege
     "model.ref": {"column", "index"},  # exceptions of pg_identify_object(), which says `on`
+    "report.json": {"column", "rule"},  # of a position; a rule of lint
+    "report.sarif": {"rules"},  # the rules of lint
     "plan": {"rule", "schema"},  # the rule of a change; where CREATE is needed
 }
 

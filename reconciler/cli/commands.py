@@ -56,6 +56,8 @@ from reconciler.demo import play
 from reconciler.errors import PlanRefused, SettingsError
 from reconciler.escape import document, json_document
 from reconciler.journal.ownership import Place
+from reconciler.lint import document as lint
+from reconciler.lint.rules import all_rules
 from reconciler.model.reserved_names import JOURNAL
 from reconciler.model.state import Scope
 from reconciler.pipeline import Job
@@ -360,11 +362,16 @@ def explain(topic: str | None, out: Path | None) -> None:
     """Explain the language of the YAML files: a kind of object, or one of its keys.
 
     For example `reconcile explain constraint` or `reconcile explain constraint.on_delete`. Without
-    KIND, the overview with the list of kinds is shown.
+    KIND, the overview with the list of kinds is shown. `reconcile explain lint` explains the rules
+    of `reconcile lint`, `reconcile explain RULE` one of them.
     """
     if out is not None:
         for file in write_pages(out):
             print_line(str(file))
+    elif topic == lint.TOPIC:
+        print_document(document(lint.document().splitlines()))
+    elif topic in all_rules():
+        print_document(document(lint.described(all_rules()[topic]).splitlines()))
     else:
         print_document(document(explanation(topic or OVERVIEW).splitlines()))
 

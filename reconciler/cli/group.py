@@ -27,7 +27,7 @@ DONE, ERROR, DIFFERENT = 0, 1, 2  # exit statuses
 # A big database is millions of objects without cycles, among which the collector looks in vain.
 GARBAGE_COLLECTION = (100_000, 50, 1000)
 _COMMANDS, _EMBEDDED = "reconciler.cli.commands", "reconciler.cli.embedded"
-_BENCH = "reconciler.cli.bench"
+_BENCH, _LINT = "reconciler.cli.bench", "reconciler.cli.lint"
 COMMANDS = {  # name: the module, which is slow to import, and the command's line in --help
     "apply": (_COMMANDS, "Change the database to the declared state, or run a saved plan."),
     "bench": (_BENCH, "Measure the queries of the section `workload` before and after the plan."),
@@ -40,6 +40,7 @@ COMMANDS = {  # name: the module, which is slow to import, and the command's lin
     ),
     "export": (_COMMANDS, "Write an existing database as YAML files."),
     "history": (_COMMANDS, "List recorded runs, or show the changes and steps of a run."),
+    "lint": (_LINT, "Look for faults in the declared state, or in a database."),
     "plan": (_COMMANDS, "Show the changes and the SQL leading to the declared state."),
     "rollback": (_COMMANDS, "Restore the objects changed by a run."),
     "schema": (_COMMANDS, "Print the JSON Schema of the YAML files or of a plan."),

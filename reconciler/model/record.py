@@ -14,6 +14,7 @@ from pydantic.json_schema import SkipJsonSchema
 from reconciler.model.frozen import Frozen
 from reconciler.model.ref import Ref
 from reconciler.model.spelling import Name
+from reconciler.model.suppression import Suppression
 from reconciler.sql import compose, name, raw
 
 ATTACHED = frozenset({"comment", "owner", "grants"})  # fields set by statements after CREATE
@@ -41,6 +42,10 @@ class Record(Frozen):
     depends_on: tuple[str, ...] = Field(
         default=(),
         description="what no catalog knows that it needs: `function f(int)`, `table t`, …",
+    )
+    lint: Suppression | None = Field(
+        default=None,
+        description="findings of `reconcile lint` that are accepted, here and on parts of a table",
     )
 
     # -- fields that belong together ---------------------------------------------------------------
@@ -140,9 +145,9 @@ class Record(Frozen):
 
     def as_state(self) -> Self:
         """Return the object without the fields stored in no catalog."""
-        if self.renamed_from is None and not self.depends_on:
+        if self.renamed_from is None and not self.depends_on and self.lint is None:
             return self
-        return self.model_copy(update={"renamed_from": None, "depends_on": ()})
+        return self.model_copy(update={"renamed_from": None, "depends_on": (), "lint": None})
 
     def fields(self) -> dict[str, Any]:
         """Return the fields as plain data, without the ref: for differences, plans and history."""

@@ -7,6 +7,7 @@ returns a document, made by `reconciler.escape`:
 - `checks(plan: Plan, results: Sequence[Result])`, the document of `verify`
 - `history(runs: Sequence[Run])` and `run(detail: Detail)`, the documents of `history`
 - `benchmark(benchmark: Benchmark)`, the document of `bench`
+- `lint(result: LintResult)`, the document of `lint`
 - `servers(servers: Sequence[EmbeddedServer])`, the document of `embedded status`
 """
 
@@ -20,7 +21,7 @@ from typing import Literal
 from reconciler import report
 from reconciler.escape import Document
 
-Subject = Literal["plan", "drift", "checks", "history", "run", "servers", "benchmark"]
+Subject = Literal["plan", "drift", "checks", "history", "run", "servers", "benchmark", "lint"]
 Renderer = Callable[..., Document]
 
 

@@ -10,6 +10,8 @@ from reconciler.bench.result import Benchmark, Measured
 from reconciler.checks.result import Result
 from reconciler.escape import Document, json_document
 from reconciler.journal.history import Detail, Run, Touched
+from reconciler.lint.result import LintResult
+from reconciler.lint.rule import Finding
 from reconciler.plan.plan import Plan
 from reconciler.plan.step import Step
 from reconciler.server.embedded import EmbeddedServer
@@ -84,6 +86,30 @@ def benchmark(benchmark: Benchmark) -> Document:
         rows={f"{scale:g}": counts for scale, counts in benchmark.counts.items()},
         measured=[_measured(each) for each in benchmark.measured],
     )
+
+
+def lint(result: LintResult) -> Document:
+    """Render the findings, the accepted ones with the reason, and those of the baseline."""
+    return _document(
+        findings=[_finding(finding) for finding in result.findings],
+        accepted=[{**_finding(a.finding), "reason": a.reason} for a in result.accepted],
+        baseline=[_finding(finding) for finding in result.known],
+        notes=list(result.notes),
+    )
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    at = finding.position
+    return {
+        "rule": finding.rule,
+        "severity": finding.severity,
+        "object": finding.identity,
+        "message": finding.message,
+        "mend": finding.mend,
+        "file": at.file.as_posix() if at else None,
+        "line": at.line if at else None,
+        "column": at.column if at else None,
+    }
 
 
 def _measured(measured: Measured) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import chain
@@ -14,6 +15,8 @@ from reconciler.checks.model import Moment
 from reconciler.checks.result import Result
 from reconciler.escape import MAX_LINE, Document, document
 from reconciler.journal.history import Detail, Run, StepRecord
+from reconciler.lint.result import LintResult
+from reconciler.lint.rule import SEVERITIES
 from reconciler.plan.plan import Plan, Planned
 from reconciler.plan.step import Step
 from reconciler.report import figures
@@ -266,6 +269,29 @@ def _recap_lines(outcome: Outcome) -> Iterator[str]:
         f"ok={outcome.ok} changed={outcome.changed} "
         f"failed={outcome.failed} skipped={outcome.skipped}"
     )
+
+
+def lint(result: LintResult) -> Document:
+    """Render the findings with their positions and mends, the gravest first."""
+    return _joined(_lint_lines(result))
+
+
+def _lint_lines(result: LintResult) -> Iterator[str]:
+    for finding in result.findings:
+        at = f"{finding.position}: " if finding.position else ""
+        yield f"{at}{finding.severity}: {finding.identity} {finding.message} [{finding.rule}]"
+        yield from _indented(finding.mend)
+    if result.findings:
+        yield ""
+    severities = Counter(finding.severity for finding in result.findings)
+    counts = [f"{severities[s]} {s}s" for s in SEVERITIES if severities[s]]
+    yield f"{len(result.findings)} findings" + (f": {', '.join(counts)}" if counts else "")
+    if result.accepted:
+        yield f"{len(result.accepted)} more are accepted, with a reason"
+    if result.known:
+        yield f"{len(result.known)} more are in the baseline"
+    if result.findings:
+        yield "`reconcile explain RULE` tells why a finding is a fault"
 
 
 def _step_title(outcome: StepOutcome) -> str:

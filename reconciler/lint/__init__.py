@@ -1,0 +1,1 @@
+"""Lint a database: rules about declared and live objects, each in `rules`, found by folder."""

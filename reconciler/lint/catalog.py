@@ -1,0 +1,159 @@
+"""Query what rules must know of a database beside the state, a query for each kind of fact."""
+
+from __future__ import annotations
+
+from reconciler.model.catalog_sql import managed
+
+
+def _grants(acl: str, letter: str, owner: str) -> str:
+    """Return SQL for direct privileges, as `role=privilege`; the role of PUBLIC is ""."""
+    return f"""ARRAY(
+        SELECT CASE a.grantee WHEN 0 THEN '' ELSE pg_get_userbyid(a.grantee)::text END
+               || '=' || lower(a.privilege_type)
+        FROM aclexplode(coalesce({acl}, acldefault('{letter}', {owner}))) AS a
+        WHERE a.grantee <> {owner})"""
+
+
+_RELATION = managed("pg_class", "c.oid", "n.nspname")
+_OF_RELATION = "JOIN pg_namespace AS n ON n.oid = c.relnamespace"
+
+RELATIONS = f"""
+    SELECT c.oid::int8 AS oid, n.nspname::text AS schema, c.relname::text AS name,
+           c.relkind::text AS kind, c.relrowsecurity AS secured,
+           c.relpersistence::text AS persistence, c.relispartition AS is_partition,
+           coalesce(c.reloptions, '{{}}')::text[] AS options, c.reltype::int8 AS row_type,
+           c.reltuples::float8 AS rows, c.relpages::int8 AS pages,
+           {_grants("c.relacl", "r", "c.relowner")} AS grants,
+           (SELECT r.ev_action::text FROM pg_rewrite AS r
+            WHERE r.ev_class = c.oid AND r.rulename = '_RETURN') AS query
+    FROM pg_class AS c {_OF_RELATION}
+    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND {_RELATION}"""
+
+# what the query of a view reads, by pg_depend
+READ = """
+    SELECT DISTINCT r.ev_class::int8 AS reader, d.refobjid::int8 AS relation
+    FROM pg_depend AS d JOIN pg_rewrite AS r ON r.oid = d.objid
+    WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass
+          AND r.rulename = '_RETURN' AND d.refobjid <> r.ev_class AND r.oid >= 16384"""
+
+COLUMNS = f"""
+    SELECT a.attrelid::int8 AS relation, a.attnum::int4 AS number, a.attname::text AS name,
+           a.atttypid::int8 AS type, format_type(a.atttypid, a.atttypmod) AS type_name,
+           a.attnotnull AS not_null, d.adbin::text AS default_value
+    FROM pg_attribute AS a
+    JOIN pg_class AS c ON c.oid = a.attrelid {_OF_RELATION}
+    LEFT JOIN pg_attrdef AS d ON d.adrelid = c.oid AND d.adnum = a.attnum
+    WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'f') AND {_RELATION}
+    ORDER BY a.attrelid, a.attnum"""
+
+INDEXES = f"""
+    SELECT i.indexrelid::int8 AS oid, i.indrelid::int8 AS relation, n.nspname::text AS schema,
+           x.relname::text AS name, i.indisunique AS is_unique, i.indisprimary AS is_primary,
+           i.indisvalid AS is_valid, x.relam::int8 AS method,
+           (i.indkey::int2[])[0:i.indnkeyatts - 1]::int4[] AS keys,
+           (i.indkey::int2[])[i.indnkeyatts:]::int4[] AS included,
+           i.indclass::oid[]::int8[] AS classes, i.indcollation::oid[]::int8[] AS collations,
+           i.indoption::int2[]::int4[] AS options,
+           i.indexprs::text AS expressions, i.indpred::text AS predicate,
+           pg_get_expr(i.indexprs, i.indrelid) AS shown_expressions,
+           pg_get_expr(i.indpred, i.indrelid) AS shown_predicate,
+           pg_get_indexdef(i.indexrelid) AS definition,
+           ARRAY(SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute AS a
+                 WHERE a.attrelid = i.indexrelid ORDER BY a.attnum) AS types,
+           EXISTS (SELECT FROM pg_constraint AS k WHERE k.conindid = i.indexrelid)
+               OR i.indisreplident OR i.indisclustered AS is_needed,
+           x.relispartition AS is_partition, coalesce(s.idx_scan, 0)::int8 AS scans,
+           pg_relation_size(x.oid)::int8 AS bytes
+    FROM pg_index AS i
+    JOIN pg_class AS x ON x.oid = i.indexrelid
+    JOIN pg_class AS c ON c.oid = i.indrelid {_OF_RELATION}
+    LEFT JOIN pg_stat_user_indexes AS s ON s.indexrelid = i.indexrelid
+    WHERE c.relkind IN ('r', 'p', 'm') AND {_RELATION}
+    ORDER BY n.nspname, x.relname"""
+
+CONSTRAINTS = f"""
+    SELECT k.oid::int8 AS oid, k.conrelid::int8 AS relation, k.conname::text AS name,
+           k.contype::text AS type, coalesce(k.conkey, '{{}}')::int4[] AS keys,
+           k.confrelid::int8 AS referenced, coalesce(k.confkey, '{{}}')::int4[] AS referenced_keys,
+           k.conbin::text AS condition, pg_get_expr(k.conbin, k.conrelid) AS shown,
+           k.conparentid <> 0 OR k.coninhcount > 0 AS is_inherited
+    FROM pg_constraint AS k JOIN pg_class AS c ON c.oid = k.conrelid {_OF_RELATION}
+    WHERE k.contype IN ('c', 'f', 'p', 'u') AND {_RELATION}
+    ORDER BY n.nspname, c.relname, k.conname"""
+
+POLICIES = f"""
+    SELECT p.oid::int8 AS oid, p.polrelid::int8 AS relation, p.polname::text AS name,
+           p.polcmd::text AS command, p.polpermissive AS is_permissive,
+           ARRAY(SELECT CASE r WHEN 0 THEN '' ELSE pg_get_userbyid(r)::text END
+                 FROM unnest(p.polroles) AS r ORDER BY 1) AS roles,
+           p.polqual::text AS visible, p.polwithcheck::text AS written,
+           pg_get_expr(p.polqual, p.polrelid) AS shown_visible,
+           pg_get_expr(p.polwithcheck, p.polrelid) AS shown_written
+    FROM pg_policy AS p JOIN pg_class AS c ON c.oid = p.polrelid {_OF_RELATION}
+    WHERE {_RELATION} ORDER BY n.nspname, c.relname, p.polname"""
+
+ROUTINES = f"""
+    SELECT p.oid::int8 AS oid, n.nspname::text AS schema, p.proname::text AS name,
+           pg_get_function_identity_arguments(p.oid) AS arguments, p.prokind::text AS kind,
+           l.lanname::text AS language, p.prosecdef AS is_definer,
+           coalesce(p.proconfig, '{{}}')::text[] AS settings, p.proretset AS returns_set,
+           p.prorows::float8 AS rows, p.provolatile::text AS volatility,
+           p.prorettype::int8 AS returns, p.proargtypes::oid[]::int8[] AS types,
+           coalesce(p.proargnames, '{{}}')::text[] AS names, p.prosrc AS body,
+           to_jsonb(p) ->> 'prosqlbody' AS tree,
+           p.proargmodes IS NULL OR p.proargmodes <@ '{{i}}' AS takes_only,
+           {_grants("p.proacl", "f", "p.proowner")} AS grants
+    FROM pg_proc AS p
+    JOIN pg_namespace AS n ON n.oid = p.pronamespace
+    JOIN pg_language AS l ON l.oid = p.prolang
+    WHERE {managed("pg_proc", "p.oid", "n.nspname")}
+    ORDER BY n.nspname, p.proname, 4"""
+
+# of every function and operator that a parsed form names, those of the system included
+CALLED = """
+    SELECT p.oid::int8 AS oid, n.nspname::text AS schema, p.proname::text AS name,
+           p.provolatile::text AS volatility, p.proleakproof AS is_leakproof,
+           p.proparallel::text AS parallel, p.proisstrict AS is_strict,
+           p.proretset AS returns_set, p.pronargs::int4 AS arguments
+    FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
+    WHERE p.oid = ANY (%s::oid[])"""
+
+SEQUENCES = f"""
+    SELECT c.oid::int8 AS oid, n.nspname::text AS schema, c.relname::text AS name,
+           q.seqtypid::regtype::text AS type, q.seqmax AS greatest, q.seqincrement AS step,
+           s.last_value AS last, d.refobjid::int8 AS relation, d.refobjsubid::int4 AS number,
+           a.atttypid::regtype::text AS column_type, q.seqcycle AS cycles
+    FROM pg_sequence AS q
+    JOIN pg_class AS c ON c.oid = q.seqrelid {_OF_RELATION}
+    LEFT JOIN pg_sequences AS s ON s.schemaname = n.nspname AND s.sequencename = c.relname
+    JOIN pg_depend AS d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid
+         AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0
+    JOIN pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+    WHERE {_RELATION} ORDER BY n.nspname, c.relname"""
+
+EXTENSIONS = """
+    SELECT e.oid::int8 AS oid, e.extname::text AS name, n.nspname::text AS schema,
+           e.extrelocatable AS is_relocatable
+    FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace
+    WHERE e.extname <> 'plpgsql' ORDER BY e.extname"""
+
+# the bytes of a row's columns, by table, from ANALYZE
+WIDTHS = """
+    SELECT c.oid::int8 AS oid, sum((1 - s.null_frac) * s.avg_width)::float8 AS width
+    FROM pg_stats AS s
+    JOIN pg_namespace AS n ON n.nspname = s.schemaname
+    JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = s.tablename
+    WHERE NOT s.inherited AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
+    GROUP BY c.oid"""
+
+FACTS = """
+    SELECT ARRAY(SELECT rolname::text FROM pg_roles) AS roles,
+           pg_is_in_recovery() AS standby,
+           ARRAY(SELECT n.nspname || '=' || coalesce(r.rolname, '')
+                 FROM pg_namespace AS n,
+                      aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) AS a
+                 LEFT JOIN pg_roles AS r ON r.oid = a.grantee
+                 WHERE a.privilege_type = 'USAGE') AS usage,
+           extract(epoch FROM now() - coalesce(
+               (SELECT stats_reset FROM pg_stat_database WHERE datname = current_database()),
+               pg_postmaster_start_time()))::float8 AS observed"""

@@ -1,0 +1,20 @@
+"""The rules; every `Rule` in a module of this folder is one."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+
+from reconciler.lint.rule import Rule
+
+
+@cache
+def all_rules() -> dict[str, Rule]:
+    """Return the rules by name."""
+    found: dict[str, Rule] = {}
+    for module in iter_modules(__path__):
+        for value in vars(import_module(f"{__name__}.{module.name}")).values():
+            if isinstance(value, Rule):
+                found[value.name] = value
+    return dict(sorted(found.items()))

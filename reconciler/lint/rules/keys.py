@@ -1,0 +1,205 @@
+"""Rules about keys and references between tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from reconciler.lint.database import Column, Constraint, Database, Index, quoted
+from reconciler.lint.rule import Found, rule
+from reconciler.lint.tree import Node
+
+FOREIGN, PRIMARY = "f", "p"
+UNLOGGED = "u"
+MANY = 5  # tables
+
+
+def _foreign_keys(db: Database) -> Iterator[Constraint]:
+    return (c for c in db.constraints if c.type == FOREIGN and not c.is_inherited)
+
+
+def _dropped(db: Database, constraint: Constraint) -> str:
+    table = db.relations[constraint.relation].sql
+    return f"ALTER TABLE {table} DROP CONSTRAINT {quoted(constraint.name)};"
+
+
+@rule(
+    "foreign-key-unindexed",
+    "warning",
+    """Each DELETE of a referenced row, and each UPDATE of its key, reads the referencing table as a
+    whole.""",
+    "0001 unindexed_foreign_keys",
+)
+def foreign_key_unindexed(db: Database) -> Iterator[Found]:
+    """Find a foreign key without an index on its columns."""
+    for key in _foreign_keys(db):
+        if any(_serves(i, key) for i in db.indexes_of.get(key.relation, ())):
+            continue
+        table, columns = db.relations[key.relation], db.names(key.relation, key.keys)
+        online = "" if table.kind == "p" else " CONCURRENTLY"
+        yield Found(
+            ("pg_constraint", key.oid, 0),
+            f"no index begins with {', '.join(columns)}",
+            f"CREATE INDEX{online} ON {table.sql} ({', '.join(columns)});",
+        )
+
+
+def _serves(index: Index, key: Constraint) -> bool:
+    """Tell whether an index finds the rows of a key: its first columns, in whatever order."""
+    first = {*index.keys[: len(key.keys)]}
+    tests = [t for p in index.predicates for t in _parts(p)]
+    covers_all = all(
+        t.kind == "NULLTEST" and t.number("nulltesttype") == 1 and t.columns <= {*key.keys}
+        for t in tests
+    )
+    return index.is_valid and first == {*key.keys} and covers_all
+
+
+def _parts(predicate: Node) -> list[Node]:
+    is_and = predicate.kind == "BOOLEXPR" and predicate.text("boolop") == "and"
+    return predicate.children("args") if is_and else [predicate]
+
+
+@rule(
+    "table-without-primary-key",
+    "note",
+    """Logical replication cannot apply its UPDATEs and DELETEs, `reconcile` cannot fill its columns
+    in batches by key, and duplicates cannot be told apart.""",
+    "0004 no_primary_key",
+)
+def table_without_primary_key(db: Database) -> Iterator[Found]:
+    """Find a table without a primary key."""
+    for table in db.tables:
+        types = {c.type for c in db.constraints_of.get(table.oid, ())}
+        if PRIMARY not in types and not table.is_partition:
+            column = "reconcile_id" if _has(db, table.oid, "id") else "id"
+            yield Found(
+                ("pg_class", table.oid, 0),
+                "has no primary key",
+                f"ALTER TABLE {table.sql} ADD COLUMN {column} bigint GENERATED ALWAYS AS IDENTITY"
+                " PRIMARY KEY;",
+            )
+
+
+def _has(db: Database, table: int, name: str) -> bool:
+    return any(c.name == name for c in db.columns_of.get(table, ()))
+
+
+@rule(
+    "foreign-key-without-tenant",
+    "warning",
+    """Both the table and the table it refers to have a column of this name that refers to the same
+    key, and nothing compares the two: a message may name another organization than its
+    conversation does. A foreign key over both columns does. Only keys of tenants count: columns
+    that a policy of the table reads, or that half of the tables have.""",
+)
+def foreign_key_without_tenant(db: Database) -> Iterator[Found]:
+    """Find a copied key that may disagree with the row it was copied from."""
+    owners = {
+        (k.relation, k.keys[0]): (k.referenced, k.referenced_keys[0])
+        for k in db.constraints
+        if k.type == FOREIGN and len(k.keys) == 1
+    }
+    for key in _foreign_keys(db):
+        if len(key.keys) != 1 or key.relation == key.referenced:
+            continue
+        for column in db.columns_of.get(key.relation, ()):
+            copied = _copied(db, key, column)
+            owner = owners.get((key.relation, column.number))
+            if copied is None or owner is None or owner[0] == key.referenced:
+                continue
+            if not _is_tenant(db, column, owners, owner):
+                continue
+            same = owners.get((key.referenced, copied.number)) == owner
+            if same and not _compared(db, key, column, copied):
+                yield Found(
+                    ("pg_constraint", key.oid, 0),
+                    f"{quoted(column.name)} may differ from that of the row it refers to",
+                    _composite(db, key, column, copied),
+                )
+
+
+def _is_tenant(
+    db: Database,
+    column: Column,
+    owners: Mapping[tuple[int, int], tuple[int, int]],
+    owner: tuple[int, int],
+) -> bool:
+    """Tell whether a policy of the table reads a column, or half of the tables have its like."""
+    policies = db.policies_of.get(column.relation, ())
+    if any(column.number in tree.columns for p in policies for _, tree in p.conditions):
+        return True
+    having = {
+        relation
+        for (relation, number), referenced in owners.items()
+        if referenced == owner and db.columns[relation, number].name == column.name
+    }
+    return len(having) >= MANY and len(having) * 2 >= len({r for r, _ in owners})
+
+
+def _copied(db: Database, key: Constraint, column: Column) -> Column | None:
+    """Return the column of the same name and type in the referenced table."""
+    if column.number in key.keys:
+        return None
+    others = db.columns_of.get(key.referenced, ())
+    return next((c for c in others if (c.name, c.type) == (column.name, column.type)), None)
+
+
+def _compared(db: Database, key: Constraint, column: Column, copied: Column) -> bool:
+    """Tell whether a foreign key compares both columns."""
+    pair = (column.number, copied.number)
+    return any(
+        other.type == FOREIGN
+        and other.referenced == key.referenced
+        and pair in {*zip(other.keys, other.referenced_keys, strict=True)}
+        for other in db.constraints_of.get(key.relation, ())
+    )
+
+
+def _composite(db: Database, key: Constraint, column: Column, copied: Column) -> str:
+    table, other = db.relations[key.relation], db.relations[key.referenced]
+    own = [*db.names(key.relation, key.keys), quoted(column.name)]
+    theirs = [*db.names(key.referenced, key.referenced_keys), quoted(copied.name)]
+    unique = f"ALTER TABLE {other.sql} ADD UNIQUE ({', '.join(theirs)});\n"
+    numbers = {*key.referenced_keys, copied.number}
+    if any({*c.keys} == numbers and c.type in "pu" for c in db.constraints_of[key.referenced]):
+        unique = ""
+    return (
+        f"{unique}ALTER TABLE {table.sql} ADD FOREIGN KEY ({', '.join(own)})"
+        f" REFERENCES {other.sql} ({', '.join(theirs)});"
+    )
+
+
+@rule(
+    "foreign-key-to-partitioned",
+    "note",
+    """Before PostgreSQL 18 it cannot be added NOT VALID, so adding it scans both tables under a
+    lock against writes, and every DETACH of a partition looks for referencing rows.""",
+)
+def foreign_key_to_partitioned(db: Database) -> Iterator[Found]:
+    """Find a foreign key to a partitioned table."""
+    for key in _foreign_keys(db):
+        referenced = db.relations.get(key.referenced)
+        if referenced is not None and referenced.kind == "p":
+            yield Found(
+                ("pg_constraint", key.oid, 0),
+                f"{referenced.sql} is partitioned: detaching a partition reads this table",
+                _dropped(db, key),
+            )
+
+
+@rule(
+    "foreign-key-to-unlogged",
+    "error",
+    """After a crash, and on every standby, an unlogged table is empty: what refers to it is lost
+    with it.""",
+)
+def foreign_key_to_unlogged(db: Database) -> Iterator[Found]:
+    """Find a foreign key to an unlogged table."""
+    for key in _foreign_keys(db):
+        referenced = db.relations.get(key.referenced)
+        if referenced is not None and referenced.persistence == UNLOGGED:
+            yield Found(
+                ("pg_constraint", key.oid, 0),
+                f"{referenced.sql} is unlogged: a crash empties it",
+                f"ALTER TABLE {referenced.sql} SET LOGGED;",
+            )

@@ -1,0 +1,158 @@
+"""Parse pg_node_tree, PostgreSQL's own parsed form of expressions and queries.
+
+The catalogs hold it for policies, checks, defaults, indexes, views and SQL-standard bodies; the
+format is that of PostgreSQL's nodeToString(): `{OPEXPR :opno 96 :args ({VAR …} {CONST …})}`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+_TOKEN = re.compile(r'[{}()]|"(?:[^"\\]|\\.)*"|(?:[^\s{}()\\]|\\.)+', re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+VARIABLE_LENGTH = 4  # bytes of the header of a text constant
+EXISTS, ALL, ANY, EXPRESSION, ARRAY = 0, 1, 2, 4, 6  # types of sub-queries
+RELATION, FUNCTION = 0, 3  # kinds of range table entries
+
+Value: TypeAlias = "Node | list[Value] | str | None"
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node with its fields; a field holds a node, a list, or a text."""
+
+    kind: str
+    fields: dict[str, Value] = field(default_factory=dict)  # pyright: ignore[reportUnknownVariableType]
+
+    def text(self, key: str) -> str:
+        """Return a field as text, "" if it is absent or no text."""
+        value = self.fields.get(key)
+        return value if isinstance(value, str) else ""
+
+    def number(self, key: str) -> int:
+        """Return a number, 0 if it is absent."""
+        value = self.text(key)
+        return int(value) if value.lstrip("-").isdigit() else 0
+
+    def is_true(self, key: str) -> bool:
+        """Tell whether a Boolean field is true."""
+        return self.text(key) == "true"
+
+    def child(self, key: str) -> Node | None:
+        """Return a field that holds a node."""
+        value = self.fields.get(key)
+        return value if isinstance(value, Node) else None
+
+    def children(self, key: str) -> list[Node]:
+        """Return the nodes of a list."""
+        value = self.fields.get(key)
+        return [v for v in value if isinstance(v, Node)] if isinstance(value, list) else []
+
+    def inner(self) -> Iterator[Node]:
+        """Yield the nodes directly below this one."""
+        for value in self.fields.values():
+            yield from _nodes(value)
+
+    def walk(self) -> Iterator[Node]:
+        """Yield this node and all nodes below it."""
+        waiting: list[Node] = [self]
+        while waiting:
+            node = waiting.pop()
+            yield node
+            waiting += node.inner()
+
+    def of(self, *kinds: str) -> Iterator[Node]:
+        """Yield the nodes of some kinds, this one included."""
+        return (n for n in self.walk() if n.kind in kinds)
+
+    @property
+    def function(self) -> int:
+        """The oid of the function that a call or operator runs, else 0."""
+        return self.number("funcid") or self.number("opfuncid") or self.number("aggfnoid")
+
+    @property
+    def relations(self) -> set[int]:
+        """The oids of the relations read in sub-queries below this node."""
+        entries = self.of("RTE", "RANGETBLENTRY")
+        return {e.number("relid") for e in entries if e.number("rtekind") == RELATION} - {0}
+
+    @property
+    def columns(self) -> set[int]:
+        """The numbers of the columns of the row that the expression is about."""
+        return {v.number("varattno") for v in _outer_variables(self, 0)}
+
+    @property
+    def bytes(self) -> bytes:
+        """The bytes of a constant, with the header of its length if the type has one."""
+        value = self.fields.get("constvalue")
+        found = value if isinstance(value, list) else []
+        return bytes(int(v) & 255 for v in found if isinstance(v, str))
+
+    @property
+    def constant(self) -> str:
+        """The text of a constant of a type with variable length, else ""."""
+        return self.bytes[VARIABLE_LENGTH:].decode(errors="replace")
+
+
+def _outer_variables(node: Node, depth: int) -> Iterator[Node]:
+    """Yield the variables of the row outside all sub-queries."""
+    if node.kind == "VAR" and node.number("varlevelsup") == depth:
+        yield node
+    below = depth + (node.kind == "QUERY")
+    for inner in node.inner():
+        yield from _outer_variables(inner, below)
+
+
+def _nodes(value: Value) -> Iterator[Node]:
+    if isinstance(value, Node):
+        yield value
+    elif isinstance(value, list):
+        for each in value:
+            yield from _nodes(each)
+
+
+def parse(tree: str | None) -> list[Node]:
+    """Parse the nodes of a pg_node_tree: one expression, or a list of them."""
+    if not tree:
+        return []
+    stack: list[tuple[Node | None, list[Value]]] = [(None, [])]
+    for word in _TOKEN.findall(tree):
+        if word in "{(":
+            stack.append((None, []))
+            if word == "{":
+                stack[-1] = (Node(""), [])
+        elif word in "})":
+            node, values = stack.pop()
+            stack[-1][1].append(values if node is None else _node(values))
+        else:
+            stack[-1][1].append(word)
+    return [*_nodes(stack[0][1])]
+
+
+def _node(values: list[Value]) -> Node:
+    """Make a node of its name and of keys, each followed by a value."""
+    found: dict[str, Value] = {}
+    key, held = "", list[Value]()
+    for value in [*values[1:], ":"]:
+        if isinstance(value, str) and value.startswith(":"):
+            if key:
+                found[key] = _field(held)
+            key, held = value[1:], []
+        else:
+            held.append(value)
+    return Node(str(values[0]), found)
+
+
+def _field(held: list[Value]) -> Value:
+    """Return the value of a key; the bytes of a constant are a list after their number."""
+    if len(held) != 1:
+        return held[2:-1] if held else None
+    value = held[0]
+    if not isinstance(value, str):
+        return value
+    if value == "<>":
+        return None
+    return _ESCAPED.sub(r"\1", value.strip('"')) if value[0] == '"' or "\\" in value else value

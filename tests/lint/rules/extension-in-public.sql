@@ -1,0 +1,3 @@
+CREATE EXTENSION citext SCHEMA public;
+-- passing
+CREATE EXTENSION pg_trgm;

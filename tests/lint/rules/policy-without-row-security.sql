@@ -1,0 +1,6 @@
+CREATE TABLE t (id int PRIMARY KEY);
+CREATE POLICY p ON t TO authenticated USING (id > 0);
+-- passing
+CREATE TABLE t (id int PRIMARY KEY);
+ALTER TABLE t ENABLE ROW LEVEL SECURITY;
+CREATE POLICY p ON t TO authenticated USING (id > 0);

@@ -1,0 +1,4 @@
+CREATE TABLE t (id serial PRIMARY KEY);
+ALTER TABLE t ALTER COLUMN id TYPE bigint;
+-- passing
+CREATE TABLE t (id bigserial PRIMARY KEY, n int GENERATED ALWAYS AS IDENTITY);

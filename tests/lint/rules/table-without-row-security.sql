@@ -1,0 +1,8 @@
+CREATE TABLE t (id int PRIMARY KEY);
+GRANT SELECT ON t TO authenticated;
+-- passing
+CREATE TABLE t (id int PRIMARY KEY);
+ALTER TABLE t ENABLE ROW LEVEL SECURITY;
+GRANT SELECT ON t TO authenticated;
+CREATE TABLE internal (id int PRIMARY KEY);
+GRANT SELECT ON internal TO backend;
