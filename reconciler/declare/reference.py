@@ -35,6 +35,7 @@ from reconciler.model.record import Record
 OVERVIEW = "README"
 Trail = tuple[str, ...]  # keys, from that of an entry to one inside
 COMMON = {k for base in (Record, Owned, Granted) for k in fields_of(base)}
+_IN_COMMON = {m for f in fields_of(Record).values() for m in models_in(f.annotation)}
 _URL = re.compile(r"https://\S+")
 _VALUES = {bool: "`true` or `false`", int: "a number", float: "a number", str: "text"}
 
@@ -109,8 +110,9 @@ def _holds_names(field: FieldInfo) -> bool:
 def _use(topic: str, model: type[BaseModel], key: str) -> str:
     """Return the use of a key in an example of the topic, or of another if all have the key."""
     found = uses(topic).get((model, key))
-    if found is None and model is TOPICS[topic] and key in COMMON:
-        others = (uses(t).get((m, key)) for t, m in TOPICS.items())
+    is_common = model is TOPICS[topic] and key in COMMON
+    if found is None and (is_common or model in _IN_COMMON):
+        others = (uses(t).get((m if is_common else model, key)) for t, m in TOPICS.items())
         found = next((o for o in others if o is not None), None)
     return found or ""
 
