@@ -361,7 +361,7 @@ CASES: dict[str, Case] = {
     "access, too much": (
         matrix("open_note", ME, **ALL),
         "failed",
-        "insert on open_note: foreign rows are to be denied: 1 row written.*"
+        f"row 1, {ROLE}: insert on open_note: foreign rows are to be denied: 1 row written.*"
         "update on open_note: own rows into foreign are to be denied: 10 rows written.*"
         "delete on open_note: wrote 30 rows; 10 are own, 20 foreign",
     ),

@@ -67,8 +67,8 @@ class Counts:
 
 def access(session: CheckSession, matrix: Access) -> Iterator[Finding]:
     """Try out every cell of a matrix, and yield those that are otherwise than expected."""
-    for expected in matrix.expect:
-        who = expected.actor.role or "the user of verify"
+    for number, expected in enumerate(matrix.expect, 1):
+        who = f"row {number}, {expected.actor.role or 'the user of verify'}"
         try:
             row = _Row.begin(session, matrix, expected)
         except (NothingToLookAt, NotStored, StatementFailed) as error:
