@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, cast
@@ -180,7 +179,7 @@ def test_no_name_of_a_kind_is_composed_unproven(kind: str) -> None:
     """A key is quoted as a name, refused by `entry`, or among the kind's `fragments`."""
     unproven = set[str]()
     for obj in declared_objects(kind, 3):
-        ref = replace(obj.ref, name=obj.ref.name + MARK)
+        ref = obj.ref._replace(name=obj.ref.name + MARK)
         variant = obj.model_copy(update={"ref": ref})
         with suppress(ValueError, AttributeError, TypeError):
             type(obj).entry(ref.name, {})

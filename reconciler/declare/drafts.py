@@ -229,9 +229,9 @@ def _before_renaming(obj: Shorthand, objects: Mapping[Ref, Object]) -> Shorthand
     parent_ref = obj.ref.on
     parent = objects.get(parent_ref) if parent_ref else None
     if parent is not None and parent.renamed_from:
-        parent_ref = replace(parent.ref, name=parent.renamed_from)
+        parent_ref = parent.ref._replace(name=parent.renamed_from)
     old_name = obj.renamed_from or obj.ref.name
-    return obj.model_copy(update={"ref": replace(obj.ref, name=old_name, on=parent_ref)})
+    return obj.model_copy(update={"ref": obj.ref._replace(name=old_name, on=parent_ref)})
 
 
 def _schema_names(drafts: Mapping[Ref, Draft]) -> set[str]:

@@ -220,7 +220,7 @@ class EntryReader:
             )
             self.problems.append(Problem(message, position, rule="name-too-long"))
         if "arguments" in content.derived:
-            return replace(ref, arguments=str(content.derived["arguments"]))
+            return ref._replace(arguments=str(content.derived["arguments"]))
         return ref
 
     def _unqualified_ref(

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -91,7 +91,7 @@ def _identities(refs: Iterable[Ref]) -> Counter[Ref]:
 
 def _without_arguments(ref: Ref) -> Ref:
     parent = ref.on and _without_arguments(ref.on)
-    return replace(ref, on=parent, arguments=None if ref.arguments is None else "")
+    return ref._replace(on=parent, arguments=None if ref.arguments is None else "")
 
 
 def _in_short_form(state: State) -> list[Object]:

@@ -82,7 +82,7 @@ def _completed(change: Change, live: State, desired: State) -> list[Change]:
     before, after = _sides(change, inherited)
     if after is None and before is not None and overrides(before):
         parents = parents_of(desired[table])
-        if not any(replace(ref, schema=p.schema, on=p) in desired for p in parents):
+        if not any(ref._replace(schema=p.schema, on=p) in desired for p in parents):
             return []  # dropped with the parents' part
     if before is not None and after is not None and overrides(before) != overrides(after):
         before, after = filled(before, inherited[0]), filled(after, inherited[1])
@@ -248,7 +248,7 @@ def context_of_reparenting(
 def _origins_of_part(table: Ref, part: Ref, state: State) -> Iterator[Overriding]:
     """Yield the parts of ancestors, listed in the state, inherited as a child table's part."""
     for parent in parents_of(state.get(table)):
-        own = state.get(replace(part, schema=parent.schema, on=parent))
+        own = state.get(part._replace(schema=parent.schema, on=parent))
         if own is None:
             yield from _origins_of_part(parent, part, state)
         elif isinstance(own, Overriding):

@@ -8,7 +8,7 @@ without it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 
 from reconciler.diff.diff import Difference
@@ -44,11 +44,11 @@ def find_renamings(
     """Find renamings of declared objects existing under old names, tables first."""
     search = _Search(live, declaration, scope, context)
     old_names: dict[Ref, Ref] = {}  # of renamed objects, by the new names
-    aside = {ref: replace(ref, name=moved_aside(ref)) for ref in declaration.moved_aside}
+    aside = {ref: ref._replace(name=moved_aside(ref)) for ref in declaration.moved_aside}
     found = [search.renaming(old, ref) for old, ref in aside.items()]
     for ref, obj in sorted(declaration.objects.items(), key=lambda item: item[0].on is not None):
         on = old_names.get(ref.on, ref.on) if ref.on else None
-        old = _namesake(live, replace(ref, on=on))
+        old = _namesake(live, ref._replace(on=on))
         if old is None or old in aside:
             old = search.old_name(obj, on)
             if old is not None and old not in old_names.values():
@@ -81,15 +81,15 @@ class _Search:
     def old_name(self, obj: Object, on: Ref | None) -> Ref | None:
         """Return the live object to rename to a declared object; `on` is the live table."""
         if obj.renamed_from is not None:
-            return _namesake(self.live, replace(obj.ref, on=on, name=obj.renamed_from))
+            return _namesake(self.live, obj.ref._replace(on=on, name=obj.renamed_from))
         return self._equal_to_dropped(obj)
 
     def renaming(self, old: Ref, ref: Ref) -> Renaming:
         """Rename a live object."""
-        on_renamed = replace(old, on=ref.on)
+        on_renamed = old._replace(on=ref.on)
         statement = self.live[old].model_copy(update={"ref": on_renamed}).renamed_to(ref.name)
         described = Difference(field="name", live=old.name, wanted=ref.name)
-        return Renaming(old, replace(on_renamed, name=ref.name), statement, described)
+        return Renaming(old, on_renamed._replace(name=ref.name), statement, described)
 
     def names_freed(self, old: Ref, ref: Ref, renamed: Set[Ref]) -> Iterator[Renaming]:
         """Rename the indexes of a table that becomes a partition of a new table of its name."""
@@ -102,7 +102,7 @@ class _Search:
         for obj in self.live.objects_on(old):
             if not isinstance(obj, PartitionedObject) or obj.ref in renamed:
                 continue
-            own = replace(obj.ref, on=ref, name=obj.default_on(ref))
+            own = obj.ref._replace(on=ref, name=obj.default_on(ref))
             if obj.relation_name in declared_names and (own.schema, own.name) not in live_names:
                 yield self.renaming(obj.ref, own)
 
@@ -119,11 +119,11 @@ class _Search:
                     continue
                 if obj.ref.name == final.name:
                     yield self.renaming(
-                        obj.ref, replace(obj.ref, on=aside, name=moved_aside(obj.ref))
+                        obj.ref, obj.ref._replace(on=aside, name=moved_aside(obj.ref))
                     )
-                made = obj.model_copy(update={"ref": replace(final, name=copy.name)})
+                made = obj.model_copy(update={"ref": final._replace(name=copy.name)})
                 described = Difference(field="name", live=copy.name, wanted=final.name)
-                was = replace(final, on=table, name=copy.name)
+                was = final._replace(on=table, name=copy.name)
                 yield Renaming(was, final, made.renamed_to(final.name), described)
 
     def _declared_equal(self, obj: Object, table: Ref) -> Ref | None:
@@ -135,7 +135,7 @@ class _Search:
 
     def renamings_of_parts(self, obj: Object, old: Ref) -> Iterator[Renaming]:
         """Rename the parts of a live object not managed as objects, like enum values."""
-        becomes = replace(old, on=obj.ref.on, name=obj.ref.name)
+        becomes = old._replace(on=obj.ref.on, name=obj.ref.name)
         live = self.live[old]
         if not isinstance(obj, RenamesParts) or not isinstance(live, RenamesParts):
             return
@@ -201,7 +201,7 @@ def refs_after(refs: Iterable[Ref], renamings: Sequence[Renaming]) -> dict[Ref, 
     def after(ref: Ref) -> Ref:
         if ref in names:
             return names[ref]
-        return replace(ref, on=after(ref.on)) if ref.on is not None else ref
+        return ref._replace(on=after(ref.on)) if ref.on is not None else ref
 
     return {ref: after(ref) for ref in refs}
 
@@ -217,6 +217,6 @@ def names_in_depends_on(obj: Object, ref: Ref, schema: str) -> list[str]:
     names = [f"{kind} {ref.identity}"]
     declared = declared_arguments(obj)
     if declared is not None:
-        names.append(f"{ref.kind} {replace(ref, arguments=declared).identity}")
+        names.append(f"{ref.kind} {ref._replace(arguments=declared).identity}")
     without_schema = [n.replace(f"{schema}.", "") for n in names if ref.schema == schema]
     return [*names, *without_schema]

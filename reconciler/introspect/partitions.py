@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from reconciler.introspect.queries import (
     DETACHING_PARTITIONS,
@@ -86,7 +85,7 @@ def on_its_own(state: State, table: Ref, copies: PartitionCopies) -> dict[Ref, O
     }
     own: dict[Ref, Object] = {}
     for inherited_ref, obj in state.inherited(table).items():
-        ref = replace(inherited_ref, name=names.get(inherited_ref, inherited_ref.name))
+        ref = inherited_ref._replace(name=names.get(inherited_ref, inherited_ref.name))
         values: dict[str, object] = {"ref": ref}
         if "inherited" in type(obj).derived():
             values["inherited"] = False

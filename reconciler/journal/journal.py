@@ -237,7 +237,7 @@ def _insert_touched(
     if not before:
         return
     objects = [
-        {"identity": str(ref), "ref": asdict(ref), "model": model} for ref, model in before.items()
+        {"identity": str(ref), "ref": ref.document, "model": model} for ref, model in before.items()
     ]
     values: dict[str, object] = {"run": run, "objects": Jsonb(objects)}
     rows(connection, in_schema(INSERT_TOUCHED, schema), values)

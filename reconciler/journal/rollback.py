@@ -6,7 +6,7 @@ The plan towards it is made and proven like any other.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from pydantic import ValidationError
@@ -112,7 +112,7 @@ class _Rollback:
     def moved_aside(self) -> dict[Ref, Ref]:
         """Map tables under the former name of a renamed table to temporary names."""
         return {
-            r.was: replace(r.was, name=moved_aside(r.was))
+            r.was: r.was._replace(name=moved_aside(r.was))
             for r in self.renames
             if r.part is None
             and r.was != r.becomes
@@ -282,7 +282,7 @@ def _old_ref(ref: Ref, old_names: Mapping[Ref, Ref]) -> Ref:
     """Return the ref of an object before the renaming of the object or the table."""
     if ref in old_names:
         return old_names[ref]
-    return replace(ref, on=_old_ref(ref.on, old_names)) if ref.on is not None else ref
+    return ref._replace(on=_old_ref(ref.on, old_names)) if ref.on is not None else ref
 
 
 def _reasons(of: Detail, kind: HazardKind) -> dict[str, str]:

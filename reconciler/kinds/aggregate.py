@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar, Literal, Self, cast
 
 from psycopg import sql
@@ -193,7 +192,7 @@ class Aggregate(Overloaded, Granted):
         is_one = direct == aggregated and direct.upper().startswith("VARIADIC")
         found = read_signature(connection, direct if is_one else ", ".join([direct, aggregated]))
         printed = "" if is_one else _ordered(found.arguments or "", self.arguments)
-        ref = replace(self.ref, arguments=found.identity)
+        ref = self.ref._replace(arguments=found.identity)
         return self.model_copy(update={"ref": ref, "arguments": printed or self.arguments})
 
     def signature_types(self) -> Iterable[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import ClassVar, Literal, Self
 
 from psycopg import sql
@@ -87,7 +86,7 @@ class Cast(NamedByTypes, HiddenDependency):
         types = rows(connection, _TYPES, [*_AS.split(self.ref.name, 1)])[0]
         run_sql(connection, "SET search_path TO ''")
         found = rows(connection, _PRINTED, [types["source"], types["target"]])[0]["name"]
-        return self.model_copy(update={"ref": replace(self.ref, name=found)})
+        return self.model_copy(update={"ref": self.ref._replace(name=found)})
 
     def signature_types(self) -> Iterable[str]:
         """Return source and target."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar, Literal, Self, cast
 
 from psycopg import sql
@@ -109,7 +108,7 @@ class Routine(Overloaded, RunsBody, Granted):
         """Let an empty temporary routine print the arguments."""
         is_procedure = self.grant_class == "PROCEDURE"
         found = read_signature(connection, self.arguments, procedure=is_procedure)
-        ref = replace(self.ref, arguments=found.identity)
+        ref = self.ref._replace(arguments=found.identity)
         return self.model_copy(update={"ref": ref, "arguments": found.arguments or self.arguments})
 
     def signature_types(self) -> Iterable[str]:

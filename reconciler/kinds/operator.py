@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar, Self, cast
 
 from psycopg import sql
@@ -112,7 +111,7 @@ class Operator(Overloaded, Owned):
             " AS arguments FROM unnest(%s::int8[]) WITH ORDINALITY AS u(t, o)",
             [[r["type"] for r in types]],
         )
-        return self.model_copy(update={"ref": replace(self.ref, arguments=found[0]["arguments"])})
+        return self.model_copy(update={"ref": self.ref._replace(arguments=found[0]["arguments"])})
 
     def sql_name(self) -> sql.Composable:
         return compose("{} ({})", self._bare, raw(self.ref.arguments or self.arguments))

@@ -6,7 +6,6 @@ A server accepts labels only if the provider is loaded, the scratch server inclu
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 from pydantic import Field
@@ -86,7 +85,7 @@ class SecurityLabel(NamedByTypes, RequiresFiles):
                 return self
             raise
         found = min(names, default=self.ref.name)
-        return self.model_copy(update={"ref": replace(self.ref, name=found)})
+        return self.model_copy(update={"ref": self.ref._replace(name=found)})
 
     def _names_changed(self, connection: Connection, label: str | None) -> set[str]:
         """Set the label, and return the names of the labels that come or go."""

@@ -8,7 +8,6 @@ most types (https://www.postgresql.org/docs/current/sql-altertype.html).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import ClassVar, Self
 
 from psycopg import sql
@@ -33,7 +32,7 @@ class Replaceable(Object):
         `old_names` holds the temporary names of all replaced types and collations.
         """
         del old_names
-        return self.model_copy(update={"ref": replace(self.ref, name=old_name(self.ref.name))})
+        return self.model_copy(update={"ref": self.ref._replace(name=old_name(self.ref.name))})
 
     def rename_to_old_name(self, renamed: Self) -> Iterable[Statement]:
         """Rename the object to `renamed`, to free the name for the replacement."""

@@ -28,7 +28,6 @@ capability, with an answer for any object: `deferred_needs(obj)`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 from psycopg import sql
@@ -147,7 +146,7 @@ class Object(Record):
 
     def renamed_to(self, name: str) -> Statement:
         """Rename the object."""
-        renamed = self.model_copy(update={"ref": replace(self.ref, name=name)})
+        renamed = self.model_copy(update={"ref": self.ref._replace(name=name)})
         rename = compose("ALTER {} RENAME TO {}", self.designation(), name)
         undo = compose("ALTER {} RENAME TO {}", renamed.designation(), self.ref.name)
         return self._locking(rename).model_copy(update={"undo": (text(undo),)})

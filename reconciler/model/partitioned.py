@@ -8,7 +8,6 @@ https://www.postgresql.org/docs/current/ddl-partitioning.html
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from hashlib import sha256
 from itertools import chain, count
 from typing import ClassVar, Final, Self, TypeGuard, TypeVar
@@ -192,7 +191,7 @@ class PartitionedObject(OnlineRecipe, Deferred, Inheritable, LeavesLeftovers, Go
 
     def with_name(self, own: str) -> Self:
         """Return the object under another name in the same schema."""
-        return self.model_copy(update={"ref": replace(self.ref, name=own)})
+        return self.model_copy(update={"ref": self.ref._replace(name=own)})
 
     def equals(self, other: Record) -> TypeGuard[PartitionedObject]:
         """Return whether the definitions are equal, on whatever table and under whatever name."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from functools import cache
 from typing import Any, ClassVar, Self
 
@@ -162,5 +161,5 @@ class Record(Frozen):
 
     def on_relation(self, relation: Ref) -> Self:
         """Return the object on another relation, under the same name."""
-        ref = replace(self.ref, schema=relation.schema, on=relation)
+        ref = self.ref._replace(schema=relation.schema, on=relation)
         return self.model_copy(update={"ref": ref})

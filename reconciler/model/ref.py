@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from pydantic_core import core_schema
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler
 
 _PARTS = re.compile(r'"((?:[^"]|"")+)"|([^".\s]+)')
 
@@ -16,11 +21,22 @@ _WITHOUT_RELATION = frozenset({"index"})
 
 
 @dataclass(frozen=True)
-class Ref:
+class WrittenRef:
+    """A Ref in JSON: in plans, and in the journal."""
+
+    kind: str
+    schema: str
+    name: str
+    on: WrittenRef | None = None
+    arguments: str | None = None
+
+
+class Ref(NamedTuple):
     """The identity of an object, spelled as pg_identify_object() spells names.
 
     `on` is the relation to which the object belongs (a policy's table), `arguments` the types of a
     routine's input arguments. `schema` is "" for objects outside schemas (an extension, a role).
+    Refs are keys of nearly every mapping, and tuples are hashed and compared without Python code.
     """
 
     kind: str
@@ -29,12 +45,32 @@ class Ref:
     on: Ref | None = None
     arguments: str | None = None
 
-    def __hash__(self) -> int:
-        return self._hash
+    @property
+    def document(self) -> dict[str, object]:
+        """The ref as data for JSON: in plans, and in the journal."""
+        on = self.on.document if self.on is not None else None
+        return {**self._asdict(), "on": on}
 
-    @cached_property
-    def _hash(self) -> int:
-        return hash((self.kind, self.schema, self.name, self.on, self.arguments))
+    @classmethod
+    def _read(cls, written: WrittenRef) -> Ref:
+        on = cls._read(written.on) if written.on is not None else None
+        return cls(written.kind, written.schema, written.name, on, written.arguments)
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, _: object, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        """Validate refs and their documents; write documents."""
+        written = core_schema.no_info_after_validator_function(
+            cls._read, handler.generate_schema(WrittenRef)
+        )
+        return core_schema.json_or_python_schema(
+            json_schema=written,
+            python_schema=core_schema.union_schema(
+                [core_schema.is_instance_schema(cls), written], mode="left_to_right"
+            ),
+            serialization=core_schema.plain_serializer_function_ser_schema(_document),
+        )
 
     @property
     def schema_ref(self) -> Ref:
@@ -66,6 +102,10 @@ class Ref:
 
     def __str__(self) -> str:
         return f"{self.kind} {self.identity}"
+
+
+def _document(ref: Ref) -> dict[str, object]:
+    return ref.document
 
 
 def default_name(table: str, column: str, label: str) -> str:

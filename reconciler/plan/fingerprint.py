@@ -138,7 +138,7 @@ def _leftovers_on(tables: Iterable[Ref], leftovers: Leftovers) -> dict[Ref, list
     """Map each table to the leftovers on the table, resumable or merely in the way by name."""
     found: dict[Ref, list[str]] = {ref: [] for ref in _sorted(tables)}
     for ref, leftover in leftovers.items():
-        if ref.on in found:
+        if ref.on is not None and ref.on in found:
             found[ref.on].append(f"{ref}{' to go on from' if leftover.resumable else ''}")
     return found
 

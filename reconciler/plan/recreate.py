@@ -92,7 +92,8 @@ def cyclic_foreign_keys(live: State, dropped: Set[Ref]) -> frozenset[Ref]:
     return frozenset(
         ref
         for ref, tables in referenced.items()
-        if ref.on in cycle_of
+        if ref.on is not None
+        and ref.on in cycle_of
         and tables & cycle_of[ref.on]
         and not isinstance(live[ref], InlinePart)
     )

@@ -7,7 +7,7 @@ a change of type that rewrites every row blocks nobody.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Self
 
@@ -69,7 +69,7 @@ class ShadowColumn:
         owner = context.owners.get(column.target.on)
         candidates = [
             cls(
-                replace(column.ref, name=SHADOW_PREFIX + _digest(definition + suffix)),
+                column.ref._replace(name=SHADOW_PREFIX + _digest(definition + suffix)),
                 column.type,
                 column.collation,
                 value,

@@ -61,7 +61,7 @@ class ShortForm:
             return None
         table, column = self.target.name, self.target.column
         numbers = (default_name(table, column, f"seq{n}") for n in count(1))
-        free = next(r for n in numbers if (r := replace(sequence, name=n)) not in used)
+        free = next(r for n in numbers if (r := sequence._replace(name=n)) not in used)
         return {"type": self.serial_type, "default": self.nextval(free.name)}, free
 
     def candidates(
