@@ -20,7 +20,8 @@ def dropped_along(live: State, declared: Set[Ref], desired: Mapping[Ref, Object]
     operators and casts over a type that goes.
     """
     gone = {r: o for r, o in live.objects.items() if r not in desired and r not in declared}
-    types = _types_of(gone.values()) - _types_of(desired.values())
+    lost = _types_of(gone.values())
+    types = lost - _types_of(desired.values()) if lost else lost
     return {
         ref
         for ref, obj in live.objects.items()

@@ -62,7 +62,7 @@ def overlay(
     """
     spelled = _spelled_as_live(live.state, declaration) if spelled is None else spelled
     source = {spelled.get(r, r): r for r in declaration.objects}
-    declared = {r: declaration.objects[s].model_copy(update={"ref": r}) for r, s in source.items()}
+    declared = _declared(live.state, declaration, scope, source)
     if problems := unmet_preconditions(live, declaration, declared, source):
         raise DeclarationError(problems)
     dropped = _dropped(live.state, declaration, scope, declared.keys(), spelled)
@@ -77,9 +77,12 @@ def overlay(
     before = {**predecessors, **undeclared}
     if problems := counters_of_partitions(live, declaration, declared, source, predecessors.keys()):
         raise DeclarationError(problems)
-    objects = {r: o for r, o in undeclared.items() if r not in dropped | merged}
-    for ref, origin in source.items():
-        obj, current = declared[ref], before.get(ref)
+    gone = (dropped | merged) - declared.keys()
+    objects = {r: o for r, o in undeclared.items() if r not in gone}
+    for ref, origin in _to_lay(source, declared, before).items():
+        repeated = declared[ref] is live.state.get(ref)
+        obj = _under(ref, declaration.objects[origin]) if repeated else declared[ref]
+        current = before.get(ref)
         objects[ref] = _laid_over(obj, current, origin, declaration, (live, scope))
     following, lost = _following_names(predecessors.keys(), renamed, live.state, declaration)
     objects |= following
@@ -90,18 +93,54 @@ def overlay(
     return Desired(objects, source, dropped, spelled, renamed)
 
 
+def _declared(
+    live: State, declaration: Declaration, scope: Scope, source: Mapping[Ref, Ref]
+) -> dict[Ref, Object]:
+    """Return the declared objects, and the live one where the declaration only repeats it."""
+    found: dict[Ref, Object] = {}
+    for ref, origin in source.items():
+        obj, current = declaration.objects[origin], live.get(ref)
+        is_repeated = (
+            current is not None
+            and obj.repeats(current)
+            and not _with_defaults(obj, origin, declaration, scope)
+            and _GRANTS not in declaration.exclusive.get(origin, ())
+        )
+        found[ref] = current if current is not None and is_repeated else _under(ref, obj)
+    return found
+
+
+def _to_lay(
+    source: Mapping[Ref, Ref], declared: Mapping[Ref, Object], before: Mapping[Ref, Object]
+) -> dict[Ref, Ref]:
+    """Return the refs of `source` whose declaration does not only repeat what is there."""
+    return {r: origin for r, origin in source.items() if declared[r] is not before.get(r)}
+
+
+def _under(ref: Ref, obj: Object) -> Object:
+    """Return the object under PostgreSQL's spelling of the ref."""
+    return obj if obj.ref == ref else obj.model_copy(update={"ref": ref})
+
+
+def _with_defaults(obj: Object, origin: Ref, declaration: Declaration, scope: Scope) -> bool:
+    """Tell whether what the declaration leaves open is the default, and not the live value."""
+    pruned = scope.prunes(obj.ref) and not _is_mention(obj, origin, declaration)
+    return pruned or declaration.recorded
+
+
 def _numbered(
     declared: Mapping[Ref, Object], live: Snapshot, dropped: Set[Ref]
 ) -> dict[Ref, Object]:
     """Return the new objects whose relation PostgreSQL would number, with a free name."""
+    found: dict[Ref, Object] = {}
+    new = [o for r, o in declared.items() if isinstance(o, NumbersNames) and r not in live.state]
+    if not new:
+        return found
     names = Counter(_relation(o) for o in declared.values())
     kept = live.names.keys() - {_relation(live.state[r]) for r in dropped}
     relation_names = {*names, *kept}
-    found: dict[Ref, Object] = {}
-    for ref, obj in declared.items():
-        own = _relation(obj)
-        if not isinstance(obj, NumbersNames) or ref in live.state:
-            continue
+    for obj in new:
+        ref, own = obj.ref, _relation(obj)
         if own in kept or names[own] > 1:
             names[own] -= 1
             found[ref] = obj.with_free_name(relation_names)
@@ -122,8 +161,7 @@ def _laid_over(
 ) -> Object:
     """Complete a declared object by the live one, or by what a new object gets."""
     live, scope = where
-    pruned = scope.prunes(obj.ref) and not _is_mention(obj, origin, declaration)
-    with_defaults = pruned or declaration.recorded
+    with_defaults = _with_defaults(obj, origin, declaration, scope)
     full = obj.over(current, with_defaults=with_defaults).as_state()
     full = _with_owner(full, current, live.context.user)
     exclusive = with_defaults or _GRANTS in declaration.exclusive.get(origin, ())
@@ -232,9 +270,9 @@ def _copies_of_new_objects(state: State, declared: Mapping[Ref, Object]) -> set[
 
     A partition's index of the name that the copy will have is reused.
     """
-    parents = {p for o in state.objects.values() for p in parents_of(o)}
-    new = (o for r, o in declared.items() if r not in state and r.on in parents)
-    return {copy for obj in new for copy in _copies(obj, state)}
+    new = [o for r, o in declared.items() if r not in state]
+    parents = {p for o in state.objects.values() for p in parents_of(o)} if new else set[Ref]()
+    return {copy for obj in new if obj.ref.on in parents for copy in _copies(obj, state)}
 
 
 def _copies(obj: Object, state: State) -> Iterator[Ref]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Set
 from difflib import get_close_matches
+from functools import cache
 
 from reconciler.canonicalise.hints import did_you_mean
 from reconciler.errors import Position, Problem
@@ -28,7 +29,10 @@ _CALLED = re.compile(r""""((?:[^"]|"")+)"\s*\(|([^\W\d][\w$]*)\s*\(""")
 def unmet_preconditions(
     live: Snapshot, declaration: Declaration, declared: Declared, source: Mapping[Ref, Ref]
 ) -> list[Problem]:
-    """Return the problems of all declared objects; `source` maps their refs to the files' refs."""
+    """Return the problems of all declared objects; `source` maps their refs to the files' refs.
+
+    Objects that are declared as they are in `live` are those of `live`, and have none.
+    """
     checks = _Preconditions(live, declaration, declared, source)
     return [
         *checks.parents(),
@@ -52,11 +56,14 @@ def name_conflicts(
     Tables, views, sequences, indexes, and the indexes of constraints share one namespace:
     https://www.postgresql.org/docs/current/catalog-pg-class.html
     """
-    relation_names = live.names.keys() - _freed_names(live, declared, dropped)
     problems: list[Problem] = []
-    for ref, obj in declared.items():
+    new = {r: o for r, o in declared.items() if r not in live.state}
+    if not new:
+        return problems
+    relation_names = live.names.keys() - _freed_names(live, declared, dropped)
+    for ref, obj in new.items():
         name = (ref.schema, obj.relation_name or "")
-        if obj.relation_name is None or ref in live.state or name not in relation_names:
+        if obj.relation_name is None or name not in relation_names:
             continue
         if ref.on is not None and live.names[name] == ref.on.name:
             continue  # an index that the table inherits from its parent
@@ -79,7 +86,7 @@ def counters_of_partitions(
     The new table would number its rows from the start again, and a partition has no identity.
     """
     problems: list[Problem] = []
-    for ref, obj in live.state.objects.items():
+    for ref, obj in live.state.objects.items() if replaced else ():
         table = declared.get(ref.on) if ref.on is not None else None
         if table is None or not (isinstance(obj, Counts) and obj.counts) or ref in declared:
             continue
@@ -114,13 +121,15 @@ class _Preconditions:
     ) -> None:
         self.live, self.declaration = live, declaration
         self.declared, self.source = declared, source
+        known = live.state.objects
+        self.changed = {r: o for r, o in declared.items() if o is not known.get(r)}
 
     def _position(self, ref: Ref, key: str = "") -> Position | None:
         return self.declaration.position(self.source[ref], key)
 
     def parents(self) -> Iterator[Problem]:
         """Check tables and schemas of the objects."""
-        for ref in self.declared:
+        for ref in self.changed:
             yield from self._definition(ref)
             yield from self._parent(ref)
             yield from self._schema(ref)
@@ -153,7 +162,7 @@ class _Preconditions:
 
     def roles(self) -> Iterator[Problem]:
         """Check owners and grantees."""
-        for ref, obj in self.declared.items():
+        for ref, obj in self.changed.items():
             for role in sorted(obj.roles() - self.live.roles):
                 nearest = did_you_mean(get_close_matches(role, self.live.roles, 2))
                 hint = f"{nearest} roles are named here, not managed: CREATE ROLE first".strip()
@@ -170,7 +179,7 @@ class _Preconditions:
 
     def server(self) -> Iterator[Problem]:
         """Check the installed files of extensions, and the server's version."""
-        for ref, obj in self.declared.items():
+        for ref, obj in self.changed.items():
             if ref not in self.live.state and ref.name in files(obj) - self.live.available:
                 message = f"{ref}: the server does not have its files"
                 hint = "install them there first"
@@ -226,6 +235,7 @@ class _Preconditions:
                     yield Problem(message, position, hint, "contradiction")
 
 
+@cache
 def inline_sections(kind: str) -> list[str]:
     """List the sections of kinds created as part of objects of `kind`."""
     return [

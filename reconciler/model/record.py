@@ -122,13 +122,38 @@ class Record(Frozen):
         fields = frozenset(cls.model_fields)
         return ATTACHED & fields if cls.omitted_is_default else fields
 
+    @classmethod
+    @cache
+    def _kept(cls) -> frozenset[str]:
+        return cls.kept()
+
     def over(self, live: Self | None, *, with_defaults: bool = False) -> Self:
         """Complete the declaration with live values of omitted fields, unless `with_defaults`."""
         if live is None or with_defaults:
             return self
-        omitted = self.kept() - self.model_fields_set
-        values = {f: getattr(live, f) for f in omitted}
+        values = {f: getattr(live, f) for f in self._kept() - self.model_fields_set}
         return self.model_copy(update=values | {"ref": self.ref})
+
+    @classmethod
+    @cache
+    def _left_open(cls) -> frozenset[str]:
+        """Return the fields that a declaration without them takes over from the live object."""
+        return cls.kept() | cls.derived()
+
+    def repeats(self, live: Record) -> bool:
+        """Tell whether the declaration says nothing but what the live object says already.
+
+        Then `over`, and what completes it, would give the live object.
+        """
+        if type(self) is not type(live):
+            return False
+        declared, own, other = self.model_fields_set, self.__dict__, live.__dict__
+        left_open = self._left_open()
+        return all(
+            own[f] == other[f]
+            for f in type(self).model_fields
+            if f in declared or f not in left_open
+        )
 
     def matches(self, live: Self) -> bool:
         """Compare with a live object, ignoring derived fields unset in `self`."""

@@ -29,6 +29,8 @@ def collect_deferred_parts(operations: Operations) -> None:
 
     Where a new object takes the name of the needed one in a transaction, the part is defined there.
     """
+    if not operations.changes and not operations.statements:
+        return
     for obj in operations.live.objects.values():
         lost = {
             n for n, owner in operations.deferred_needs(obj).items() if _is_lost(operations, owner)

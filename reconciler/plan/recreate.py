@@ -63,6 +63,8 @@ def recreation_of(
 
     Raises PlanError if a column cannot be swapped for a shadow column as its declaration asks.
     """
+    if not altered:
+        return Recreation()
     search = _Search(
         live, desired, context, altered, Recreation(shadows=_shadows(altered, live, context))
     )
