@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal, NamedTuple, Self
 
 from reconciler.escape import one_line
 
@@ -36,8 +36,7 @@ MAX_MESSAGE = 200  # characters of a line
 MAX_HINT = 800  # characters: lists of accepted keys are long
 
 
-@dataclass(frozen=True)
-class Position:
+class Position(NamedTuple):
     """A position in a YAML or settings file; `line` and `column` count from 1."""
 
     file: Path

@@ -153,7 +153,8 @@ class EntryReader:
     def _content(self, kind: type[Object], entry: Entry, fields: dict[str, FieldValue]) -> _Content:
         """Let the kind read the entry's key and the body or short form."""
         node = entry.node
-        empty = plain(node) is None and not kind.parent_kinds  # `extensions: {hstore: }`
+        nothing = isinstance(node, Scalar) and node.value is None
+        empty = nothing and not kind.parent_kinds  # `extensions: {hstore: }`
         is_mapping = isinstance(node, Entries) or empty
         alone = None if is_mapping else self._standing_alone(kind, node)
         fields = fields if alone is None else alone
@@ -170,7 +171,8 @@ class EntryReader:
             if key not in known:
                 content.derived[key] = value
             elif key in fields:
-                content.fields[key] = replace(fields[key], value=value)
+                same = value is fields[key].value
+                content.fields[key] = fields[key] if same else replace(fields[key], value=value)
             else:
                 content.fields[key] = FieldValue(value, node.position, node)
         return content

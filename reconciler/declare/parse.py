@@ -44,10 +44,17 @@ _INT = re.compile(  # Python refuses to convert numbers of more digits
 _FLOAT = re.compile(
     r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
 )
+_BEGIN_NUMBERS = "+-.0123456789"
 _CONSTANTS: Mapping[str, bool | None] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
     **dict.fromkeys(("null", "Null", "NULL", "~", ""), None),
+}
+_CHANGES_OF_DEPTH: Mapping[type[yaml.Event], int] = {
+    yaml.SequenceStartEvent: 1,
+    yaml.MappingStartEvent: 1,
+    yaml.SequenceEndEvent: -1,
+    yaml.MappingEndEvent: -1,
 }
 _BLAMED_ON_START = ("a simple key", "a quoted scalar", "an alias", "an anchor")
 
@@ -123,11 +130,6 @@ def _parsers(text: str) -> list[Any]:
     return [yaml.CSafeLoader, *own] if yaml.__with_libyaml__ else own
 
 
-def _change_of_depth(event: yaml.Event) -> int:
-    opens = isinstance(event, yaml.CollectionStartEvent)
-    return opens - isinstance(event, yaml.CollectionEndEvent)
-
-
 class _Composer:
     """Compose the nodes of a file from PyYAML's events."""
 
@@ -161,8 +163,8 @@ class _Composer:
         """Yield the events, and stop at the allowed depth and number of documents."""
         depth = found = 0
         for event in events:
-            depth += _change_of_depth(event)
-            found += isinstance(event, yaml.DocumentStartEvent)
+            depth += _CHANGES_OF_DEPTH.get(type(event), 0)
+            found += type(event) is yaml.DocumentStartEvent
             if depth > MAX_DEPTH:
                 message = f"more than {MAX_DEPTH} levels of brackets and indents"
                 raise _OverLimit(self._problem(event, message, rule="too-deep"))
@@ -192,6 +194,8 @@ class _Composer:
         self.problems.append(self._problem(event, message, hint, rule=rule))
 
     def _node(self, event: yaml.Event) -> Node:
+        if type(event) is yaml.ScalarEvent and event.tag is None and event.anchor is None:
+            return self._scalar(event, self.positions.at_mark(event.start_mark))
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event)
         if not isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent):
@@ -222,8 +226,9 @@ class _Composer:
         return self._sized(Entries(position, entries, size))
 
     def _scalar(self, event: yaml.ScalarEvent, position: Position) -> Scalar:
-        text = _NOT_TEXT.sub("\N{REPLACEMENT CHARACTER}", event.value)
-        if text != event.value:
+        text: str = event.value
+        if _NOT_TEXT.search(text):
+            text = _NOT_TEXT.sub("\N{REPLACEMENT CHARACTER}", text)
             self._report(
                 event,
                 "an escape for what is no character of PostgreSQL's text",
@@ -272,7 +277,7 @@ class _Composer:
 
     def _end_cut(self, *, only_if_closed: bool = False) -> None:
         """Report a value that a comma has cut; forget any other."""
-        if only_if_closed and not self.cut.is_closed:
+        if self.cut.position is None or (only_if_closed and not self.cut.is_closed):
             return
         if self.cut.is_cut:
             self.problems.append(self.cut.problem())
@@ -341,6 +346,8 @@ def resolved_scalar(text: str) -> Value:
     """Convert unquoted text to a value by YAML 1.2's core schema."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
+    if text[0] not in _BEGIN_NUMBERS:
+        return text
     if _INT.fullmatch(text):
         return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
     if _FLOAT.fullmatch(text):
