@@ -37,11 +37,10 @@ NOT_FOR_NEW = {  # keys that a new object is not created by, and why
     "lint": "it is about findings",
     "check_body": "it lets the body be created unchecked",
 }
-EQUAL = {  # keys with values that are other words for the same
-    ("constraint", "not_valid"): "what is NOT ENFORCED is never valid",
-    ("constraint", "options"): "those of `exclude` stand in its own WITH",
-    ("constraint", "tablespace"): "that of `exclude` stands in its own USING INDEX TABLESPACE",
-    ("table", "values"): "a partition without a bound is the DEFAULT one",
+BESIDE_EXCLUDE = "it stands in the text of `exclude`, or is not created"
+FAULTS: Mapping[tuple[str, str], str] = {
+    ("constraint", "options"): BESIDE_EXCLUDE,
+    ("constraint", "tablespace"): BESIDE_EXCLUDE,
 }
 KEYS = [(kind, key) for kind, model in KINDS.items() for key in fields_of(model)]
 
@@ -68,13 +67,13 @@ def _ignored(kind: str, key: str) -> Iterator[tuple[Object, object]]:
         } | {"ref": obj.ref}
         before = _meaning(obj)
         for value in _values(kind, key):
-            if _same(value, getattr(obj, field)):
+            if value is None or _same(value, getattr(obj, field)):
                 continue
             try:
                 changed = model.model_validate(given | {key: value})
             except ValidationError:
                 continue
-            if _meaning(changed) == before and not any(changed.misplaced()):
+            if not [*changed.misplaced()] and _meaning(changed) == before:
                 yield obj, value
 
 

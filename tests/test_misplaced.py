@@ -20,8 +20,8 @@ REFUSED = {  # a declaration, and the keys that are refused with what they need
         "on_update": "foreign_key",
     },
     "tables: {t: {constraints: {c: {check: a > 0, deferrable: deferred, include: [b]}}}}": {
-        "deferrable": "exclude",
-        "include": "unique",
+        "deferrable": "unique",
+        "include": "primary_key",
     },
     "tables: {t: {constraints: {c: {foreign_key: a, references: t, include: b}}}}": {
         "include": "unique"
@@ -33,6 +33,14 @@ REFUSED = {  # a declaration, and the keys that are refused with what they need
         "no_inherit": "check",
         "not_valid": "foreign_key",
     },
+    "tables: {t: {constraints: {c: {check: a > 0, not_valid: true, not_enforced: true}}}}": {
+        "not_valid": "not_enforced"
+    },
+    "tables: {t: {triggers: {g: {inherited: true, after: insert, when: 'true'}}}}": {
+        "after": "inherited",
+        "when": "inherited",
+    },
+    "casts: {int AS text: {method: inout, function: f(int)}}": {"function": "method"},
     "tables: {t: {constraints: {c: {primary_key: a, nulls_not_distinct: true}}}}": {
         "nulls_not_distinct": "unique"
     },

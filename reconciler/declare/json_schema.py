@@ -15,6 +15,7 @@ from reconciler.declare.annotations import main_key_of, other_keys_of
 from reconciler.declare.check_entries import APPLY, MOMENTS
 from reconciler.declare.fields import fields_of, files_of
 from reconciler.declare.layout import Kinds, sections_of, short_forms
+from reconciler.declare.schema_rules import refused_keys, rules_of
 from reconciler.kinds import KINDS
 from reconciler.model.object import Object
 from reconciler.model.owned import Grantable
@@ -205,7 +206,9 @@ def _entry(kind: type[Object], mapping: Schema, sections: Schema) -> Schema:
     """Accept a mapping, with `state`, `exclusive` and child sections, or a short form."""
     state: Schema = _words(["present", "absent"]) | {"description": "absent: it is dropped"}
     absent = {"type": "string", "pattern": f"^{any_case(['absent'])}$"}
-    properties: Schema = mapping["properties"] | {"state": state}
+    refused = refused_keys(kind)
+    declarable = {k: p for k, p in mapping["properties"].items() if k not in refused}
+    properties: Schema = declarable | {"state": state}
     lists = [*sections, *(["grants"] if issubclass(kind, Grantable) else [])]
     if lists:
         properties["exclusive"] = _exclusive(lists)
@@ -213,7 +216,12 @@ def _entry(kind: type[Object], mapping: Schema, sections: Schema) -> Schema:
         "properties": properties | sections,
         "if": {"properties": {"state": absent}, "required": ["state"]},
         "then": {"maxProperties": 1},
+        "else": {
+            "required": mapping.get("required", []),
+            "allOf": [*mapping.get("allOf", []), *rules_of(kind), {}],
+        },
     }
+    full = {k: v for k, v in full.items() if k not in {"required", "allOf"}}
     alternatives: list[Schema] = [_SHORT_FORMS[form] for form in short_forms(kind)]
     if not kind.parent_kinds:
         alternatives.append({"type": "null"})

@@ -26,6 +26,7 @@ from reconciler.declare.examples import (
 )
 from reconciler.declare.fields import fields_of, files_of
 from reconciler.declare.layout import sections_of, short_forms
+from reconciler.declare.schema_rules import refused_keys
 from reconciler.errors import SettingsError
 from reconciler.kinds import KINDS
 from reconciler.model.object import Object
@@ -91,12 +92,7 @@ def _explained(model: type[BaseModel]) -> Mapping[type[BaseModel], Trail]:
 
 
 def _is_refused(model: type[BaseModel], key: str) -> bool:
-    """Tell whether a key of every kind is always refused for this one."""
-    if not issubclass(model, Object):
-        return False
-    return (key == "comment" and not model.commentable) or (
-        key == "renamed_from" and not model.renamable
-    )
+    return issubclass(model, Object) and key in refused_keys(model)
 
 
 def _is_sql(model: type[BaseModel], key: str) -> bool:

@@ -34,6 +34,11 @@ class Collation(PlatformDependent, Owned, Replaceable):
     first_version: ClassVar[Mapping[str, int]] = {"rules": 16}
     rename_keyword: ClassVar[str] = "COLLATION"
 
+    not_with: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        **dict.fromkeys(_COPIED, ("copied",)),
+        "locale": ("lc_collate", "lc_ctype", "copied"),
+    }
+
     provider: Literal["libc", "icu", "builtin", "default"] = Field(
         default="libc", description="the library that compares text"
     )
@@ -58,12 +63,6 @@ class Collation(PlatformDependent, Owned, Replaceable):
         own = {*_COPIED} & self.model_fields_set
         if self.copied is not None and own:
             raise ValueError(f"from: a copy has the {min(own)} of the collation that it copies")
-        return self
-
-    @model_validator(mode="after")
-    def _one_way_to_name_locales(self) -> Self:
-        if self.locale is not None and (self.lc_collate is not None or self.lc_ctype is not None):
-            raise ValueError("a collation has either a locale or lc_collate and lc_ctype")
         return self
 
     @classmethod

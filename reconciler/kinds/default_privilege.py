@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self, cast
 
 from psycopg import sql
@@ -64,6 +64,9 @@ class DefaultPrivilege(AppliesLast):
     commentable: ClassVar[bool] = False
     schemaless: ClassVar[bool] = True
     omitted_is_default: ClassVar[bool] = True
+    only_with: ClassVar[Mapping[str, tuple[str, ...]]] = dict.fromkeys(
+        ("for_role", "in_schema"), ("on",)
+    )
 
     grants: Privileges = Field(
         description="role (or `public`) → privileges, or `all`; a creator who is not listed has all"

@@ -45,6 +45,8 @@ class TextSearchConfiguration(Owned):
     sql_fields: ClassVar[tuple[str, ...]] = ("parser", "mappings")
     sql_clauses: ClassVar[Mapping[str, Clause]] = {"mappings": NAME, "copied": NAME}
 
+    not_with: ClassVar[Mapping[str, tuple[str, ...]]] = {"parser": ("copied",)}
+
     parser: Annotated[str, ParserName()] = Field(
         default="default", description="the parser that splits text into tokens"
     )

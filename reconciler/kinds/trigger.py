@@ -77,8 +77,12 @@ class Trigger(Overriding, FollowsName):
         "execute": CALL,
     }
 
+    exactly_one: ClassVar[tuple[tuple[str, ...], ...]] = (
+        (*TIMINGS, "inherited"),
+        ("execute", "inherited"),
+    )
     not_with: ClassVar[Mapping[str, tuple[str, ...]]] = dict.fromkeys(
-        (*("constraint", *TIMINGS, "from_table", "deferrable", "referencing"), "for_each", "when"),
+        (*TIMINGS, "constraint", "from_table", "deferrable", "referencing", "for_each", "when"),
         ("inherited",),
     )
 

@@ -53,6 +53,10 @@ class View(QueryRelation):
     own_rows: ClassVar[str] = "relkind = 'v'"
     omitted_is_default: ClassVar[bool] = False
     first_version: ClassVar[Mapping[str, int]] = {"security_invoker": 15}
+    only_with: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        **QueryRelation.only_with,
+        "recursive": ("column_names",),
+    }
 
     security_invoker: bool | str | None = Field(
         default=None,

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Self, cast
 
 from psycopg import sql
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BeforeValidator, WithJsonSchema
 
 from reconciler.model.context import PlanningContext
 from reconciler.model.object import Object
@@ -48,14 +48,6 @@ ALL = "*"  # in place of the names, if the role that connects may not read the o
 ForeignOptions = dict[str, str | None]
 
 
-class _Secret(BaseModel):
-    """`{secret}` in a file."""
-
-    model_config = ConfigDict(extra="forbid", defer_build=True)
-
-    secret: None
-
-
 def _checked(options: object) -> object:
     """Read `{secret}` as None; refuse other values that would have to be hidden."""
     if not isinstance(options, Mapping):
@@ -75,10 +67,18 @@ def _checked_value(option: str, value: object) -> object:
     return None if is_secret else value
 
 
-Options = Annotated[
-    ForeignOptions,
-    BeforeValidator(_checked, json_schema_input_type=dict[str, str | _Secret]),
-]
+_SECRET = {  # `{secret}` in a file
+    "type": "object",
+    "properties": {"secret": {"type": "null"}},
+    "required": ["secret"],
+    "additionalProperties": False,
+}
+_SCHEMA = {
+    "type": "object",
+    "properties": {name: {"type": ["string", "number", "boolean"]} for name in sorted(SHOWN)},
+    "additionalProperties": _SECRET,
+}
+Options = Annotated[ForeignOptions, BeforeValidator(_checked), WithJsonSchema(_SCHEMA)]
 
 
 def is_shown(option: str) -> bool:

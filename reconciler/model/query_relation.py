@@ -52,6 +52,8 @@ class QueryRelation(Granted):
     sql_fields: ClassVar[tuple[str, ...]] = ("query",)
 
     query: Sql = Field(default="", description="the SELECT command of the view")
+    only_with: ClassVar[Mapping[str, tuple[str, ...]]] = {"column_names": ("query",)}
+
     column_names: tuple[Name, ...] = Field(
         default=(), description="the names of the columns, instead of those in the query"
     )

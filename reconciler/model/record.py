@@ -26,6 +26,7 @@ class Record(Frozen):
     relation: ClassVar[bool] = False  # the name is in pg_class, with tables, indexes and sequences
     shared_namespace: ClassVar[str] = ""  # another namespace shared by kinds: "type" or "routine"
     only_with: ClassVar[Mapping[str, tuple[str, ...]]] = {}  # field: fields, one of them given too
+    exactly_one: ClassVar[tuple[tuple[str, ...], ...]] = ()  # fields, one of each tuple given
     not_with: ClassVar[Mapping[str, tuple[str, ...]]] = {}  # field: fields, none of them given too
     main_key: ClassVar[str]  # the key whose value, a text or a list, may stand alone; or unset
     other_keys: ClassVar[Mapping[str, str]]  # SQL's words, read as other keys and never written

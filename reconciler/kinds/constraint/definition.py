@@ -37,7 +37,10 @@ class ConstraintDefinition(References, PartitionedObject):
         {"comment", "index_comment", "partitioned", "pieces"}
     )
 
+    exactly_one: ClassVar[tuple[tuple[str, ...], ...]] = (TYPES,)
     only_with: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "foreign_key": ("references",),
+        "references": ("foreign_key",),
         "no_inherit": ("check",),
         "nulls_not_distinct": ("unique",),
         "without_overlaps": KEYS,
@@ -48,6 +51,7 @@ class ConstraintDefinition(References, PartitionedObject):
         "deferrable": (*INDEXED, "foreign_key"),
         **dict.fromkeys(("not_valid", "not_enforced"), ("check", "foreign_key")),
     }
+    not_with: ClassVar[Mapping[str, tuple[str, ...]]] = {"not_valid": ("not_enforced",)}
 
     check: Sql | None = Field(default=None, description="a condition that every row meets")
     no_inherit: bool = Field(default=False, description="a check that holds for this table alone")
