@@ -37,11 +37,11 @@ class ConstraintDefinition(References, PartitionedObject):
         {"comment", "index_comment", "partitioned", "pieces"}
     )
 
-    exactly_one: ClassVar[tuple[tuple[str, ...], ...]] = (TYPES,)
+    exactly_one: ClassVar[tuple[tuple[str, ...], ...]] = ((*TYPES, "not_null"),)
     only_with: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "foreign_key": ("references",),
         "references": ("foreign_key",),
-        "no_inherit": ("check",),
+        "no_inherit": ("check", "not_null"),
         "nulls_not_distinct": ("unique",),
         "without_overlaps": KEYS,
         "include": KEYS,  # `exclude` has its own
@@ -49,9 +49,13 @@ class ConstraintDefinition(References, PartitionedObject):
         **dict.fromkeys(("period", "on_delete", "on_update", "match"), ("foreign_key",)),
         "on_delete_columns": ("on_delete",),
         "deferrable": (*INDEXED, "foreign_key"),
-        **dict.fromkeys(("not_valid", "not_enforced"), ("check", "foreign_key")),
+        "not_enforced": ("check", "foreign_key"),
+        "not_valid": ("check", "foreign_key", "not_null"),
     }
-    not_with: ClassVar[Mapping[str, tuple[str, ...]]] = {"not_valid": ("not_enforced",)}
+    not_with: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "not_valid": ("not_enforced",),
+        **dict.fromkeys(("renamed_from", "depends_on", "pieces"), ("not_null",)),
+    }
 
     check: Sql | None = Field(default=None, description="a condition that every row meets")
     no_inherit: bool = Field(default=False, description="a check that holds for this table alone")
