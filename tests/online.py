@@ -521,7 +521,7 @@ def main() -> None:
         conversations.prepare(url, arguments.conversations)
         print(head)
         row("none", "", *conversations.idle(url, 10))
-        weight = Weight("messages")
+        weight = Weight("public.messages")
         row("whole plan", "reconcile", *conversations.applied(url, weight))
         print(weight.summary())
         return
