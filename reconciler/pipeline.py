@@ -17,7 +17,6 @@ from reconciler.apply.recording import record_run
 from reconciler.apply.session import reading, sole_applier
 from reconciler.canonicalise.canonical import Canonical
 from reconciler.canonicalise.canonicalise import canonicalise
-from reconciler.canonicalise.effects import effects
 from reconciler.canonicalise.known_forms import Forms
 from reconciler.canonicalise.leftovers import recreate_leftovers
 from reconciler.checks.attached import as_data
@@ -37,9 +36,9 @@ from reconciler.journal.ownership import DEFAULT_PLACE, Place, assert_trusted
 from reconciler.journal.rollback import rollback_declaration
 from reconciler.model.declared import files
 from reconciler.model.facts import Size
-from reconciler.model.foreign_options import unset_options
 from reconciler.model.on_scratch import without_check
 from reconciler.model.ref import Ref
+from reconciler.model.reserved_names import JOURNAL
 from reconciler.model.state import Declaration, Scope, State
 from reconciler.plan.make import Comparison, PlanInfo, make_plan
 from reconciler.plan.origin import positioned_errors, with_origins
@@ -48,6 +47,7 @@ from reconciler.plan.prove import prove
 from reconciler.plan.questions import ask
 from reconciler.plan.saved import disagreements
 from reconciler.plan.unproven import unproven_by_scratch
+from reconciler.plan_notes import plan_notes
 from reconciler.server.connection import Connection, connect_to_read, rows
 from reconciler.server.locks import LockPolicy
 from reconciler.server.scratch import Scratch, scratches
@@ -66,7 +66,8 @@ class Job:
     `scratch` is a URL, "embedded", "target" or "auto". `notes` are shown with the plan.
     `rollback_of` is the run that the plan undoes. `session` holds settings, such as a role, for
     the connections to the target. With `questions`, the target is asked for rows that would make a
-    step fail. With `to_apply`, no plan is made for a standby. `forms` knows equal objects.
+    step fail. With `to_apply`, no plan is made for a standby. `journal` is the schema in which
+    earlier runs may be recorded. `forms` knows equal objects.
     """
 
     target: str
@@ -78,6 +79,7 @@ class Job:
     session: Mapping[str, str] = field(default_factory=dict[str, str])
     questions: bool = True
     to_apply: bool = False
+    journal: str = JOURNAL
     forms: Forms | None = None
 
 
@@ -286,20 +288,9 @@ def plan_of(job: Job, live: Snapshot, connection: Connection, size: Size | None 
     ):
         notes = [
             *job.notes,
-            *(
-                f"{r} could not be built on scratch and was left out: {why}"
-                for r, why in canonical.left_out.items()
-            ),
             *([STANDBY] if live.standby else ()),
-            *(
-                f"{r} is created although its body does not compile: {why}"
-                for r, why in canonical.stale.items()
-            ),
-            *(f"{setting} is in force here, and is kept" for setting in live.kept),
-            *effects(job.declaration, canonical, live.state),
-            *unset_options(job.declaration.objects.values(), live.state.objects),
+            *plan_notes(job.declaration, job.scope, canonical, live, connection, job.journal),
             *building_notices(_awaited(job, live)),
-            *unmanaged(connection, live, job.scope),
         ]
         known = _with_facts(canonical, connection, size, live.state)
         plan = _proven_plan(job, live, known, notes)

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from reconciler import pipeline
+from reconciler.cli import main
 from reconciler.declare.load import load
 from reconciler.errors import DeclarationError
 from tests.conftest import Database
@@ -92,3 +94,18 @@ def test_what_says_nothing_is_refused(declared: str, words: str, tmp_path: Path)
     with pytest.raises(DeclarationError) as refused:
         load(file)
     assert words in str(refused.value)
+
+
+def test_what_a_run_has_dropped_is_no_surprise(database: Database, tmp_path: Path) -> None:
+    """A file keeps `state: absent` after the object was dropped; the journal knows."""
+    database.run("CREATE TABLE public.t (id int); CREATE TABLE public.u (id int)")
+    file = tmp_path / "state.yml"
+    file.write_text("tables: {t: {state: absent}, never: {state: absent}}")
+    arguments = ("-t", database.url, "-s", str(file))
+    applied = CliRunner().invoke(main, ["apply", *arguments, "--yes", "--allow", "all"])
+    assert applied.exit_code == 0, applied.output
+    again = CliRunner().invoke(main, ["plan", *arguments])
+    assert "changes nothing: table public.never\n" in again.output
+    database.run("DROP SCHEMA reconcile CASCADE")
+    without_journal = CliRunner().invoke(main, ["plan", *arguments])
+    assert "changes nothing: table public.t; table public.never\n" in without_journal.output

@@ -211,3 +211,27 @@ def test_the_target_serves_a_role_that_may_create_databases(
 def test_another_word_is_refused(new_database: Callable[..., Database]) -> None:
     with pytest.raises(ReconcileError, match="embedded, installed, target or the URL"):
         next(offered("nowhere", new_database().url))
+
+
+FAILED_BATCH = """
+import sys
+from reconciler.errors import StatementFailed
+from reconciler.server.connection import connect
+from reconciler.server.elevation import run_at_once
+with connect(sys.argv[1]) as connection:
+    try:
+        run_at_once(connection, ["SELECT 1", "SELECT 1/0", *["SELECT pg_sleep(0.001)"] * 3000])
+    except StatementFailed as error:
+        print(error)
+"""
+
+
+def test_a_failed_batch_says_nothing_but_its_error(running: Running) -> None:
+    """The driver would log that the rest of the batch was not sent; pytest has a log of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", FAILED_BATCH, running.url],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("division by zero\n", "")

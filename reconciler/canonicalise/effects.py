@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from difflib import get_close_matches
 
 from reconciler.canonicalise.canonical import Canonical
@@ -17,11 +17,20 @@ MAX_NEAR = 2
 _CLOSE = 0.8
 
 
-def effects(declaration: Declaration, canonical: Canonical, live: State) -> list[str]:
-    """Return notes on a declaration; `live` is the state before any renaming."""
+def effects(
+    declaration: Declaration, canonical: Canonical, live: State, dropped: Set[Ref] = frozenset()
+) -> list[str]:
+    """Return notes on a declaration; `live` is the state before any renaming.
+
+    Objects in `dropped` were there once: that they are absent is no surprise.
+    """
     if declaration.recorded:
         return []
-    missing = [r for r in declaration.absent if canonical.spelled.get(r, r) not in live]
+    missing = [
+        r
+        for r in declaration.absent
+        if not {r, canonical.spelled.get(r, r)} & (live.objects.keys() | dropped)
+    ]
     return [
         *_nothing_to_drop(missing, live),
         *_empty_lists(declaration, live),

@@ -17,6 +17,7 @@ from reconciler.checks.attached import AttachedChecks
 from reconciler.checks.run import run_checks
 from reconciler.checks.session import Terms
 from reconciler.cli.group import DIFFERENT, DONE, ERROR, main
+from reconciler.cli.job import make_job
 from reconciler.cli.options import (
     CheckOptions,
     DeclarationOptions,
@@ -30,7 +31,6 @@ from reconciler.cli.options import (
     format_option,
     journal_option,
     journal_owner_option,
-    make_job,
     output_options,
     reading_options,
     scratch_option,

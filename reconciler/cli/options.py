@@ -11,22 +11,18 @@ from typing import Any
 import click
 
 from reconciler import settings
-from reconciler.cache import OPTION, SWITCH, open_cache
-from reconciler.canonicalise.known_forms import Forms
+from reconciler.cache import OPTION, SWITCH
 from reconciler.checks import access
 from reconciler.checks.session import SECONDS, Terms
 from reconciler.cli.output import DEFAULT_FORMAT, print_in_format, write_file
-from reconciler.declare.load import load
-from reconciler.errors import DeclarationError, Problem, SettingsError
+from reconciler.errors import SettingsError
 from reconciler.escape import Document
 from reconciler.journal.ownership import FLAG, VARIABLE, Place
 from reconciler.model.reserved_names import JOURNAL
-from reconciler.model.state import Declaration, Scope
+from reconciler.model.state import Declaration
 from reconciler.model.statement import HazardKind
-from reconciler.pipeline import Job
 from reconciler.report.formats import Subject, renderers
 from reconciler.server.locks import LockPolicy
-from reconciler.server.scratch import OWN
 from reconciler.settings import ResolvedTarget
 
 Command = Callable[..., Any]
@@ -356,45 +352,3 @@ def output_options(subject: Subject) -> Decorator:
             help="Write to this file instead of stdout.",
         ),
     )
-
-
-def make_job(
-    options: DeclarationOptions,
-    execution: ExecutionOptions | None = None,
-    session: Sequence[str] = (),
-) -> tuple[Job, ResolvedTarget]:
-    """Read the settings and the YAML files; options override settings."""
-    file = settings.read()
-    state = options.state or file.state_folder()
-    cache = None if options.no_cache else open_cache()
-    declaration = load(state, files_root=options.files_root, cache=cache)
-    named = frozenset(options.schemas or file.schemas)
-    scope = Scope(
-        named or declaration.schemas,
-        prune=options.prune,
-        everything="*" in named,
-        pruned=None if named else declaration.own_schemas,
-    )
-    if scope.prune and not (named or scope.pruned):
-        raise SettingsError(
-            "--prune reaches no schema: name one by --schema, under `schemas:` or as `schema:` of a"
-            " file"
-        )
-    target = ReadingOptions(options.target, session).resolve()
-    if declaration.is_empty and not options.allow_empty:
-        message, hint = f"{state} declares nothing", "--allow-empty accepts that"
-        raise DeclarationError([Problem(message, None, hint, "no-declaration")])
-    if execution is not None:
-        target = execution.override(target)
-    scratch = options.scratch or file.scratch
-    forms = Forms(cache, scratch) if cache and scratch in OWN else None
-    return Job(
-        target.url,
-        declaration,
-        scope,
-        scratch,
-        session=target.lock_policy.session,
-        questions=not options.no_questions,
-        to_apply=execution is not None,
-        forms=forms,
-    ), target

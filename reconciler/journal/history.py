@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from reconciler.errors import PlanRefused
+from reconciler.errors import PlanRefused, StatementFailed
 from reconciler.journal.journal import in_schema
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import APPLIER_LOCK
@@ -57,6 +57,9 @@ STEPS = """
 TOUCHED = """
     SELECT ref, before, after, after IS NOT NULL AS seen
     FROM {schema}.touched WHERE run_id = %s ORDER BY place"""
+KNOWN = """
+    SELECT DISTINCT identity FROM {schema}.touched
+    WHERE identity = ANY (%s) AND before <> 'null'"""
 LATER = """
     SELECT r.id, r.status, r.rollback_of,
            coalesce(jsonb_agg(t.ref) FILTER (WHERE t.after IS DISTINCT FROM t.before), '[]') AS refs
@@ -197,6 +200,18 @@ def _later(row: Row) -> Later:
 def _run(row: Row) -> Run:
     counted = {column: row[column] for column in ("steps", "done", "seconds")}
     return Run.model_validate({**row["run"], **counted, "changes": Counter(row["actions"])})
+
+
+def recorded(connection: Connection, schema: str, refs: Iterable[Ref]) -> frozenset[Ref]:
+    """Return the objects that were there before some run; none without a journal to read."""
+    by_name = {str(ref): ref for ref in refs}
+    if not by_name:
+        return frozenset()
+    try:
+        found = _query(connection, schema, KNOWN, [*by_name], table="touched")
+    except StatementFailed:  # the role may not read the journal
+        return frozenset()
+    return frozenset(by_name[row["identity"]] for row in found)
 
 
 def _query(

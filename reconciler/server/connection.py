@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import LiteralString, cast
@@ -16,6 +17,9 @@ from reconciler.server.pooler import assert_session_kept, is_pooled
 from reconciler.server.redaction import EXPECTED, hide, redacted
 from reconciler.server.session import LIMITS, Connection, Row, server_of, translated
 from reconciler.server.trust import withheld_hint
+
+# The driver logs what goes wrong after a statement has failed; the failure is raised.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 APPLICATION = "reconcile"  # listed in model.reserved_names
 
