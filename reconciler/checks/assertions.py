@@ -150,7 +150,7 @@ def _run_to_fail(session: CheckSession, assertion: Assertion, settings: Settings
         with session.spelled(assertion.query, settings, role, writes=True) as stored:
             if stored.modifies and not stored.type_oid:
                 return session.affected(stored.text)
-            session.first_value(stored)
+            session.call()
     except StatementFailed as error:
         if error.sqlstate != SYNTAX_ERROR:
             raise

@@ -210,6 +210,13 @@ class CheckSession:
         value = loader.load(value)
         return (value.decode(errors="replace") if isinstance(value, bytes) else value), count
 
+    def call(self) -> None:
+        """Call the stored statement where it is to fail, and keep no row.
+
+        psycopg cancels a stream that fails, and behind a pooler that may reach the next statement.
+        """
+        rows(self.connection, f"SELECT pg_catalog.count(*) AS n FROM ({CALL}) AS called")
+
     def affected(self, statement: str) -> int:
         """Run a statement, and return the number of rows in its command tag.
 
