@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 from reconciler.errors import Position, Problem
 from reconciler.model.names import quoted, split_qualified
@@ -16,7 +15,7 @@ Written = Mapping[Ref, tuple[Position, str]]  # position and text of each `renam
 def impossible_renames(objects: Mapping[Ref, Object], written: Written) -> Iterator[Problem]:
     """Report each `renamed_from` with a schema, or with a name that is exchanged."""
     old_refs = {
-        ref: replace(ref, name=obj.renamed_from) for ref, obj in objects.items() if obj.renamed_from
+        ref: ref._replace(name=obj.renamed_from) for ref, obj in objects.items() if obj.renamed_from
     }
     for ref, (position, text) in written.items():
         parts = split_qualified(text)

@@ -28,13 +28,15 @@ class Declared:
         self._similar: dict[Ref, list[Ref]] = {}
         for ref in declaration.objects:
             if ref.arguments is not None:
-                self._similar.setdefault(replace(ref, arguments=None), []).append(ref)
+                self._similar.setdefault(
+                    ref._replace(arguments=None), []
+                ) if ref is not None else [].append(ref)
 
     def origin(self, ref: Ref | None) -> Ref | None:
         """Return the ref in the files; PostgreSQL may spell the types of arguments differently."""
         if ref is None or ref in self._declaration.objects:
             return ref
-        similar = self._similar.get(replace(ref, arguments=None), [])
+        similar = self._similar.get(ref._replace(arguments=None), [])
         return similar[0] if ref.arguments is not None and len(similar) == 1 else None
 
     def owners(self, ref: Ref | None) -> Iterator[Object]:
