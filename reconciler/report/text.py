@@ -279,7 +279,7 @@ def lint(result: LintResult) -> Document:
 def _lint_lines(result: LintResult) -> Iterator[str]:
     for finding in result.findings:
         at = f"{finding.position}: " if finding.position else ""
-        yield f"{at}{finding.severity}: {finding.identity} {finding.message} [{finding.rule}]"
+        yield f"{at}{finding.severity}: {finding.identity}: {finding.message} [{finding.rule}]"
         yield from _indented(finding.mend)
     if result.findings:
         yield ""

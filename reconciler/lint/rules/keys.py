@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import takewhile
 
 from reconciler.lint.database import Column, Constraint, Database, Index, quoted
 from reconciler.lint.rule import Found, rule
@@ -32,7 +33,7 @@ def _dropped(db: Database, constraint: Constraint) -> str:
 def foreign_key_unindexed(db: Database) -> Iterator[Found]:
     """Find a foreign key without an index on its columns."""
     for key in _foreign_keys(db):
-        if any(_serves(i, key) for i in db.indexes_of.get(key.relation, ())):
+        if any(_serves(db, i, key) for i in db.indexes_of.get(key.relation, ())):
             continue
         table, columns = db.relations[key.relation], db.names(key.relation, key.keys)
         online = "" if table.kind == "p" else " CONCURRENTLY"
@@ -43,15 +44,21 @@ def foreign_key_unindexed(db: Database) -> Iterator[Found]:
         )
 
 
-def _serves(index: Index, key: Constraint) -> bool:
-    """Tell whether an index finds the rows of a key: its first columns, in whatever order."""
-    first = {*index.keys[: len(key.keys)]}
-    tests = [t for p in index.predicates for t in _parts(p)]
+def _serves(db: Database, index: Index, key: Constraint) -> bool:
+    """Tell whether an index finds the rows of a key, by its columns in whatever order.
+
+    Columns that refer to a unique key of the other table are enough: (post) for (post, tenant).
+    """
+    theirs = dict(zip(key.keys, key.referenced_keys, strict=True))
+    first = {theirs[n] for n in takewhile(lambda n: n in theirs, index.keys)}
+    unique = [c for c in db.constraints_of.get(key.referenced, ()) if c.type in "pu"]
+    is_enough = first == {*theirs.values()} or any({*c.keys} <= first for c in unique)
     covers_all = all(
         t.kind == "NULLTEST" and t.number("nulltesttype") == 1 and t.columns <= {*key.keys}
-        for t in tests
+        for predicate in index.predicates
+        for t in _parts(predicate)
     )
-    return index.is_valid and first == {*key.keys} and covers_all
+    return index.is_valid and is_enough and covers_all
 
 
 def _parts(predicate: Node) -> list[Node]:

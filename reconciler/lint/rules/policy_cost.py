@@ -119,12 +119,19 @@ def _not_exists(tree: Node) -> Iterator[Node]:
                     yield link
 
 
+_ADVICE = (
+    "-- declare the key of the tenant as a column of the table, or compare with the array of a"
+    " SECURITY DEFINER function that says itself who may see what"
+)
+
+
 @rule(
     "policy-reads-secured-table",
     "warning",
     """The policies of the other table are applied within this one, down to its helpers: reading
     four messages read 6,252 pages, because every visible conversation was collected first. Store
-    the key in the table itself, or ask a SECURITY DEFINER function that returns an array.""",
+    the key in the table itself, or ask a SECURITY DEFINER function that returns an array: it must
+    repeat what the policies of the other table demand, which do not bind it.""",
 )
 def policy_reads_secured_table(db: Database) -> Iterator[Found]:
     """Find a policy that reads another table under row level security."""
@@ -136,7 +143,7 @@ def policy_reads_secured_table(db: Database) -> Iterator[Found]:
                 yield Found(
                     ("pg_policy", policy.oid, 0),
                     f"reads {tables}, whose own policies apply within it",
-                    _by_function(db, policy, "using", links),
+                    _ADVICE,
                     "using",
                 )
 
@@ -165,49 +172,28 @@ def policy_not_exists_under_policies(db: Database) -> Iterator[Found]:
 
 
 def _by_function(db: Database, policy: Policy, key: str, links: Sequence[Node]) -> str:
-    """Move the sub-queries of a condition into a SECURITY DEFINER function over the row."""
+    """Move the sub-queries of NOT EXISTS into SECURITY DEFINER functions over the row.
+
+    These see all rows, so that they refuse more rows than before.
+    """
     table = db.relations[policy.relation]
     condition = _shown(policy, key)
     row = quoted(table.name)
     statements: list[str] = []
-    for number, link in enumerate(links, 1):
+    for number in range(1, len(links) + 1):
         function = f"{quoted(table.schema)}.{quoted(f'{policy.name[:50]} {key} {number}')}"
-        kind = link.number("subLinkType")
-        found = _sub_query(condition, kind)
-        if found is None:
+        negated = part_after(condition, "NOT (EXISTS ")
+        if negated is None:
             return f"-- declare a SECURITY DEFINER function for the sub-query of {policy.name}"
-        printed, expression, returns = found[0], found[1], _returned(db, link)
+        exists = negated.removeprefix("NOT (")
         statements += [
-            f"CREATE FUNCTION {function}({row} {table.sql}) RETURNS {returns} LANGUAGE sql STABLE"
-            f" SECURITY DEFINER SET search_path = '' RETURN {expression};",
+            f"CREATE FUNCTION {function}({row} {table.sql}) RETURNS boolean LANGUAGE sql STABLE"
+            f" SECURITY DEFINER SET search_path = '' RETURN {exists};",
             f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC;",
             f"GRANT EXECUTE ON FUNCTION {function} TO {users(db, table)};",
         ]
-        call = f"{function}({row}.*)"
-        if kind == ANY:
-            call = f" = ANY ({call})"
-        condition = condition.replace(printed, call)
+        condition = condition.replace(negated, f"NOT ({function}({row}.*)")
     return "\n".join([*statements, _changed(db, policy, key, condition)])
-
-
-def _sub_query(condition: str, kind: int) -> tuple[str, str] | None:
-    """Return a sub-query as printed, and the expression that a function returns for it."""
-    if kind == ANY and (part := part_after(condition, " IN ")):
-        return part, f"ARRAY{part.removeprefix(' IN ')}"
-    if kind == EXISTS and (part := part_after(condition, "EXISTS ")):
-        return part, part
-    return None
-
-
-def _returned(db: Database, link: Node) -> str:
-    """Return the data type of the function for a sub-query."""
-    if link.number("subLinkType") == EXISTS:
-        return "boolean"
-    query = link.child("subselect")
-    targets = query.children("targetList") if query else []
-    types = {v.number("vartype") for t in targets[:1] for v in t.of("VAR")}
-    names = {c.type: c.type_name for c in db.columns.values()}
-    return next((f"{names[t]}[]" for t in types if t in names), "text[]")
 
 
 @rule(
