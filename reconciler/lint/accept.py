@@ -28,9 +28,7 @@ class Declared:
         self._similar: dict[Ref, list[Ref]] = {}
         for ref in declaration.objects:
             if ref.arguments is not None:
-                self._similar.setdefault(
-                    ref._replace(arguments=None), []
-                ) if ref is not None else [].append(ref)
+                self._similar.setdefault(ref._replace(arguments=None), []).append(ref)
 
     def origin(self, ref: Ref | None) -> Ref | None:
         """Return the ref in the files; PostgreSQL may spell the types of arguments differently."""
