@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from reconciler.model.catalog_sql import address, managed
 from reconciler.model.clauses import NAME, Clause, Fragment
+from reconciler.model.names import unquoted
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
 from reconciler.model.ref import Ref, split_name
@@ -32,7 +33,7 @@ class ParserName(SqlName):
     title: ClassVar[str] = "a parser"
 
     def read(self, written: str) -> str:
-        return written if written == "default" else super().read(written)
+        return "default" if unquoted(written) == "default" else super().read(written)
 
 
 class TextSearchConfiguration(Owned):
