@@ -3,7 +3,8 @@
 All tools run in turn on one server, `--runs` times; the table shows medians, the ratio to
 `pg_dump -s`, the CPU of the processes and of the server's sessions, the same ratio for it, which
 suffers less where others use the machine, the memory of the largest process, and for reconcile the
-statements sent to the target and to scratch. `--reconcile PROGRAM` measures another version beside
+statements sent to the target and to scratch. Nothing is remembered between runs, unless with
+`--cached`. `--reconcile PROGRAM` measures another version beside
 this one. The server is embedded and not durable, or that of `--server URL`.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -30,6 +32,7 @@ from benchmarks.tools import (
     peer_commands,
     reconcile_commands,
 )
+from reconciler.cache import SWITCH
 
 RULE = "pg_dump -s"  # of which the others are multiples
 COUNTED = (TARGET, SCRATCH, DATABASES)
@@ -45,7 +48,10 @@ def main() -> None:
     parser.add_argument("--server", help="the URL of a superuser on a server of PostgreSQL 18")
     parser.add_argument("--reconcile", type=Path, help="another version of reconcile")
     parser.add_argument("--without-peers", action="store_true")
+    parser.add_argument("--cached", action="store_true", help="let runs use what others remember")
     options = parser.parse_args()
+    if not options.cached:
+        os.environ[SWITCH] = "1"
     folder = Path(tempfile.mkdtemp(prefix="benchmark-"))
     try:
         databases = prepare(options.tables, folder, options.server, (*CHANGES, "spelled"))
