@@ -36,7 +36,7 @@ NO_SQL = {  # rules whose mend is another design, which only a person can write
     "policy-reads-secured-table",
     "view-not-limitable",
 }
-OF_DECLARATIONS = {"unused-suppression"}
+OF_DECLARATIONS = {"not-null-without-backfill", "unused-suppression"}
 WITH_EXTENSIONS = {18}  # the embedded PostgreSQL 16 has but one that can be moved
 SPLINTER = {1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 16, 20, 24, 28, 29}
 
@@ -142,8 +142,8 @@ def test_every_defect_of_the_original_design_is_found_in_its_line() -> None:
     assert all(f["file"] and f["line"] for f in found)
     for finding in found:
         if finding["rule"] == "definer-without-search-path":
-            line = Path(finding["file"]).read_text().splitlines()[finding["line"] - 1]
-            assert "security: definer" in line
+            lines = Path(str(finding["file"])).read_text().splitlines()
+            assert "security: definer" in lines[int(finding["line"]) - 1]
 
 
 def test_nothing_is_found_in_the_example_but_what_is_explained_there() -> None:
@@ -288,3 +288,23 @@ def test_a_declaration_that_needs_a_database_says_so(state: Path) -> None:
     done = _run()
     assert done.exit_code == 1
     assert "--start" in done.output
+
+
+def test_not_null_needs_a_backfill_where_the_table_is_there_already(
+    state: Path, new_database: Callable[..., Database]
+) -> None:
+    database = new_database("CREATE TABLE t (id int PRIMARY KEY, old int, kept int NOT NULL);")
+    unfilled = "{type: int, not_null: true}"
+    state.write_text(
+        f"tables: {{t: {{columns: {{old: {unfilled}, kept: {unfilled}, new: {unfilled},"
+        " one: {type: int, not_null: true, default: 1}}}}"
+    )
+    job = ("--target", database.url, "--format", "json")
+    found = json.loads(_run(*job).stdout)["findings"]
+    assert [(f["rule"], f["object"]) for f in found] == [
+        ("not-null-without-backfill", "column public.t.new"),
+        ("not-null-without-backfill", "column public.t.old"),
+    ]
+    mended = state.read_text().replace("not_null: true}", "not_null: true, backfill: {value: 1}}")
+    state.write_text(mended)
+    assert _rules(_run(*job)) == set()

@@ -39,10 +39,10 @@ READ = """
 COLUMNS = f"""
     SELECT a.attrelid::int8 AS relation, a.attnum::int4 AS number, a.attname::text AS name,
            a.atttypid::int8 AS type, format_type(a.atttypid, a.atttypmod) AS type_name,
-           a.attnotnull AS not_null, d.adbin::text AS default_value
+           a.attnotnull AS not_null,
+           a.atthasdef OR a.attidentity <> '' AS has_default
     FROM pg_attribute AS a
     JOIN pg_class AS c ON c.oid = a.attrelid {_OF_RELATION}
-    LEFT JOIN pg_attrdef AS d ON d.adrelid = c.oid AND d.adnum = a.attnum
     WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'f') AND {_RELATION}
     ORDER BY a.attrelid, a.attnum"""
 

@@ -73,7 +73,7 @@ class Column:
     type: int
     type_name: str
     not_null: bool
-    default_value: str | None
+    has_default: bool
 
 
 @dataclass(frozen=True)
@@ -293,6 +293,9 @@ class Database:
     major: int
     api_roles: Sequence[str] = ()
     called: dict[int, Called] = field(default_factory=dict[int, Called])
+    unfilled: Mapping[tuple[str, str, str], bool] = field(
+        default_factory=dict[tuple[str, str, str], bool]
+    )  # schema, table and name of columns that become NOT NULL: whether they are new
 
     @property
     def tables(self) -> Iterator[Relation]:

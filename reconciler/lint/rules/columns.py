@@ -38,6 +38,27 @@ def timestamp_without_time_zone(db: Database) -> Iterator[Found]:
 
 
 @rule(
+    "not-null-without-backfill",
+    "warning",
+    """The table is there already, and perhaps has rows: nothing says what they hold in this column,
+    so `apply` refuses as soon as it finds one. `backfill` fills them in small batches first.""",
+)
+def not_null_without_backfill(db: Database) -> Iterator[Found]:
+    """Find a column that becomes NOT NULL without a value for the rows that are there."""
+    for column in db.columns.values():
+        relation = db.relations[column.relation]
+        is_new = db.unfilled.get((relation.schema, relation.name, column.name))
+        if is_new is None or (is_new and column.has_default):
+            continue
+        yield Found(
+            ("pg_class", column.relation, column.number),
+            "becomes NOT NULL, and nothing fills the rows that are there",
+            f"# in the entry of {quoted(column.name)}:\nbackfill: {{value: …}}",
+            "not_null",
+        )
+
+
+@rule(
     "sequence-near-end",
     "error",
     """More than half of the numbers are used. At the end every INSERT fails, and changing the type
