@@ -32,6 +32,7 @@ NEEDS = {  # what an example needs of a server, by a word in it, and how to ask 
     "library: $libdir/weeks": "SELECT false",  # nobody has it
 }
 ABSENT = {"state": "absent"}
+FREE_NAMES = {"shop_app reads what shop_owner makes"}  # refused: its keys name the object
 NEEDED = {"page_views_key", "sales_by_day_key"}  # indexes named by the tables
 _SECTIONS = sections_of(KINDS)
 _PARTS = {"column", "constraint"}
@@ -103,7 +104,11 @@ def job_of(written: Mapping[str, str], database: Database, folder: Path) -> Job:
 def absent(declaration: str) -> str:
     """Return the declaration with every object absent."""
     document = yaml_document(declaration)
-    listed = {s: dict.fromkeys(document[s], ABSENT) for s in _SECTIONS if s in document}
+    listed = {
+        section: dict.fromkeys(set(document[section] or {}) - FREE_NAMES, ABSENT)
+        for section in _SECTIONS
+        if section in document
+    }
     return json.dumps(listed)
 
 
