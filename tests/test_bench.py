@@ -47,6 +47,7 @@ workload:
     as: {role: reader, settings: {app.me: owner 7}}
     replaces: mine
     weight: 3
+  mine_later: {query: SELECT later FROM t, as: *reader, replaces: mine}
   never_promised: {query: SELECT count(*) FROM t, promise: 99.9}
   of_the_future: {query: SELECT later FROM t}
 """
@@ -74,7 +75,7 @@ def test_queries_are_measured_in_every_variant(tmp_path: Path) -> None:
     document = json.loads(done.stdout)
     assert document["rows"] == {"0.5": {"public.t": 1000}, "1": {"public.t": 2000}}
     found = {(m["scale"], m["variant"], m["query"]): m for m in document["measured"]}
-    assert len(found) == 2 * 3 * 4
+    assert len(found) == 2 * 3 * 5
     before, after = found[1, "before", "mine"], found[1, "after", "mine"]
     assert before["plan"]["evaluations"] == {"me": 2000}
     assert after["plan"]["evaluations"] == {"me": 1}
@@ -89,6 +90,8 @@ def test_queries_are_measured_in_every_variant(tmp_path: Path) -> None:
     assert len(after["samples"]) == 5
     assert all(sample["elapsed"] > 0 for sample in after["samples"])
     assert found[1, "before", "mine_by_an_index"]["plan"]["evaluations"] == {"me": 2000}
+    assert found[1, "after", "mine_later"]["plan"] == after["plan"]
+    assert found[1, "later", "mine_later"]["plan"]["evaluations"] == {"me": 2000}
     assert found[1, "after", "never_promised"]["promise"] == "not kept"
     assert 'column "later" does not exist' in found[1, "after", "of_the_future"]["error"]
     assert found[1, "later", "of_the_future"]["error"] is None

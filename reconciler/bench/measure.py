@@ -124,7 +124,8 @@ def measure(
     """Measure every query in every database; `databases` maps variants to URLs, the baseline first.
 
     In a round each query runs once in each database, in turn: what slows the machine down slows all
-    of them down. Where a query replaces another one, that runs in the baseline.
+    of them down. Where a query replaces another one, that runs in the baseline, and in every
+    database in which the query cannot run.
     """
     with ExitStack() as opened:
         sessions = [
@@ -157,13 +158,18 @@ def _measured(
     errors: dict[str, str] = {}
     run = {s.variant: query for s in sessions} | {baseline: _replaced(query, workload)}
     for session in sessions:
-        try:
-            for _ in range(WARMING):
-                session.sample(run[session.variant])
-            plans[session.variant] = session.explain(run[session.variant])
-            samples[session.variant] = []
-        except psycopg.Error as error:
-            errors[session.variant] = str(error).strip().splitlines()[0]
+        replaced = [_replaced(query, workload)] if query.replaces else []
+        for tried in (run[session.variant], *replaced):
+            try:
+                for _ in range(WARMING):
+                    session.sample(tried)
+                plans[session.variant] = session.explain(tried)
+            except psycopg.Error as error:
+                errors.setdefault(session.variant, str(error).strip().splitlines()[0])
+            else:
+                run[session.variant], samples[session.variant] = tried, []
+                errors.pop(session.variant, None)
+                break
     _sample(sessions, run, samples, limits)
     reference = samples.get(baseline, [])
     return [

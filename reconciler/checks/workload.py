@@ -33,7 +33,8 @@ class Query(BaseModel):
     )
     replaces: str = Field(
         default="",
-        description="the query whose place it takes in the declared state; that one runs before",
+        description="the query whose place it takes in the declared state; that one runs before,"
+        " and wherever this one cannot",
     )
     name: SkipJsonSchema[str] = Field(default="", exclude=True)
     search_path: SkipJsonSchema[str] = Field(default="public", exclude=True)
