@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from psycopg import Rollback
 
-from reconciler.canonicalise.hints import missing
+from reconciler.canonicalise.hints import COLUMN, missing
 from reconciler.errors import StatementFailed
 from reconciler.introspect.unfilled import unfilled
 from reconciler.model.deferred import deferred_needs, deferred_statements
@@ -176,8 +176,7 @@ class Build:
         found: Failures = {}
         for ref, error in (first or failed).items():
             found |= {ref: error} if ref in self.created else self._failing_parts(ref, error)
-        names = {r.name: r for r in (*failed, *found)}
-        own = {r: e for r, e in found.items() if names.get(missing(e.message)[1], r) == r}
+        own = {r: e for r, e in found.items() if not _lacks_another(r, e, {*failed, *found})}
         return own or found
 
     def _failing_parts(self, ref: Ref, error: StatementFailed) -> Failures:
@@ -263,6 +262,13 @@ class Build:
 
     def _check_bodies_setting(self, ref: Ref) -> str:
         return "on" if ref in self.paths and ref not in self._unchecked else "off"
+
+
+def _lacks_another(ref: Ref, error: StatementFailed, failed: Set[Ref]) -> bool:
+    """Tell whether an object lacks what another refused object would have brought."""
+    what, lacking = missing(error.message)
+    is_part = what == COLUMN
+    return any(r.name == lacking and (r.on is not None) == is_part for r in failed - {ref})
 
 
 def _assignment(schemas: Iterable[str], check_bodies: str) -> str:

@@ -10,7 +10,7 @@ from reconciler.canonicalise.hints import missing
 from reconciler.errors import DeclarationError, Problem, ReconcileError
 from reconciler.model.ref import Ref
 
-ROUNDS = 3  # a precondition may hide bad syntax, and that a name that does not exist
+ROUNDS = 5  # a precondition hides bad syntax, that a missing name, and what follows other faults
 
 
 def with_further_problems(
@@ -19,18 +19,18 @@ def with_further_problems(
     """Return the error with the problems of all objects that are not at fault already.
 
     `attempt` raises an error with the next problems. What refers to an object at fault follows
-    from the fault, and is left out.
+    from the fault: it is not reported, and the next attempt is without the object that refers.
     """
     problems = [*first.problems]
-    new, left_out = problems, set[Ref]()
+    found, left_out = first.problems, set[Ref]()
     for _ in range(ROUNDS):
-        at_fault = _at_fault(inputs, new)
+        at_fault = _at_fault(inputs, found)
         if not at_fault:
             break
         left_out |= at_fault
         inputs = _without(inputs, at_fault)
-        new = _independent(_problems(inputs, attempt), {r.name for r in left_out})
-        problems += new
+        found = _problems(inputs, attempt)
+        problems += _independent(found, {r.name for r in left_out})
     if len(problems) == len(first.problems):
         return first
     return DeclarationError(sorted(dict.fromkeys(problems), key=_place))

@@ -1,0 +1,110 @@
+"""Faults are listed once, without the errors that follow from them, and hide no other fault."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from reconciler import pipeline
+from reconciler.declare.load import load
+from reconciler.errors import DeclarationError
+from reconciler.model.state import Scope
+from reconciler.pipeline import Job
+from tests.conftest import Database
+
+BEFORE = "CREATE TABLE kept (id int);"
+FAULTY_COLUMN = """tables:
+  t:
+    columns:
+      id: {type: int, primary_key: true}
+      price: nummeric
+      net: {type: int, generated: price / 2}
+    constraints:
+      c: price > 0
+      u: {unique: [price]}
+    indexes: {i: price, j: lower(price)}
+    policies: {p: {using: price > 0}}
+    triggers: {tr: {before: update of price, execute: tf()}}
+  other:
+    columns:
+      t_price: {type: int, references: t(price)}
+views: {v: SELECT price FROM t, w: SELECT t.price FROM t, x: SELECT * FROM v}
+functions:
+  tf(): {returns: trigger, language: plpgsql, body: BEGIN RETURN new; END}
+  f(): {returns: int, language: sql, body: SELECT price FROM t}
+  g(v): {returns: setof t, language: sql, body: SELECT * FROM t}
+statistics: {s: {on: [price, id], from: t}}
+"""
+FAULTY_TYPES = """enums:
+  state: [a, a]
+domains:
+  d: {type: textt}
+tables:
+  u:
+    partition_by: range (nope)
+    columns: {id: {type: int, primary_key: true}, s: state, d: d}
+    constraints: {c: s > 'a'}
+  p: {partition_of: u, values: FROM (1) TO (2)}
+  typed: {of: nowhere, columns: {}}
+  w:
+    columns: {id: {type: int, references: u(id)}, d: d}
+functions:
+  f(d): {returns: int, language: sql, body: SELECT 1}
+views:
+  v: SELECT f('a'::d) FROM u
+  w2: SELECT id FROM typed
+  own: SELECT missing FROM w
+sequences:
+  q: {owned_by: typed.id}
+"""
+
+
+def _problems(folder: Path, database: Database | None, **files: str) -> list[str]:
+    for title, content in files.items():
+        (folder / f"{title}.yml").write_text(content)
+    with pytest.raises(DeclarationError) as raised:
+        declaration = load(folder)
+        assert database is not None
+        job = Job(database.url, declaration, Scope(frozenset({"public"})), questions=False)
+        pipeline.plan_changes(job)
+    return [
+        f"{p.position.file.stem}:{p.position.line} {p.message}" if p.position else p.message
+        for p in raised.value.problems
+    ]
+
+
+def test_what_follows_from_a_column_or_a_type_is_not_listed(
+    database: Database, tmp_path: Path
+) -> None:
+    database.run(BEFORE)
+    assert _problems(tmp_path, database, a=FAULTY_COLUMN) == [
+        'a:5 column public.t.price: type "nummeric" does not exist'
+    ]
+    on_live = re.sub(r"\bt\b", "kept", FAULTY_COLUMN)
+    assert _problems(tmp_path, database, a=on_live) == [
+        'a:5 column public.kept.price: type "nummeric" does not exist'
+    ]
+    assert _problems(tmp_path, database, a=FAULTY_TYPES) == [
+        "a:2 enum public.state: duplicate key value violates unique constraint"
+        ' "pg_enum_typid_label_index"',
+        'a:4 domain public.d: type "textt" does not exist',
+        'a:7 table public.u: column "nope" named in partition key does not exist',
+        'a:11 table public.typed: type "nowhere" does not exist',
+        'a:19 view public.own: column "missing" does not exist',
+    ]
+
+
+def test_faults_of_a_file_hide_none_of_another(tmp_path: Path) -> None:
+    found = _problems(
+        tmp_path,
+        None,
+        broken="tables: {t: {columns: {id: int}\n",
+        unread="tables:\n  u:\n    columns: {t_id: {type: int, references: t(id)}, a: {typ: int}}\n",
+        other="tables:\n  w: {columns: {b: int}}\nviews:\n  v: {queri: SELECT * FROM t}\n",
+        workload="workload:\n  q: {query: SELECT * FROM t}\nchecks:\n  c: {qury: SELECT 1}\n",
+    )
+    assert [p.split(" ")[0] for p in found] == ["broken:2", "other:4", "unread:3", "workload:4"], (
+        found
+    )
