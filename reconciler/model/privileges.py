@@ -43,11 +43,11 @@ def all_privileges(grant_class: str, server: Server) -> tuple[str, ...]:
 
 
 def in_short(privileges: Sequence[str], everything: Sequence[str]) -> tuple[str, ...]:
-    """Return the privileges as the catalog queries print them: `all` in place of every one."""
+    """Return the privileges as the catalog queries print them: `all` in place of several."""
     found = [*privileges]
     for option in ("", OPTION):
         every = [p + option for p in everything]
-        if {*every} <= {*found}:
+        if len(every) > 1 and {*every} <= {*found}:
             found = [ALL + option, *(p for p in found if p not in every)]
     return tuple(found)
 
