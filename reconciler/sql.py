@@ -167,6 +167,16 @@ def without_final_comment(sql_text: str) -> str:
     return sql_text[:end] if comment else sql_text
 
 
+def index_of_word(sql_text: str, word: str) -> int:
+    """Return the index of a word outside quotes, comments and brackets, or the length."""
+    depth = 0
+    for part in _PARTS.finditer(sql_text):
+        depth += (part[0] in "([") - (part[0] in ")]")
+        if depth == 0 and part[0].upper() == word:
+            return part.start()
+    return len(sql_text)
+
+
 def closing(sql_text: str, opening: int) -> int:
     """Return the index of the bracket that closes the bracket at `opening`."""
     depth = 0

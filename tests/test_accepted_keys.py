@@ -37,21 +37,14 @@ NOT_FOR_NEW = {  # keys that a new object is not created by, and why
     "lint": "it is about findings",
     "check_body": "it lets the body be created unchecked",
 }
-BESIDE_EXCLUDE = "it stands in the text of `exclude`, or is not created"
-FAULTS = {
-    ("constraint", "options"): BESIDE_EXCLUDE,
-    ("constraint", "tablespace"): BESIDE_EXCLUDE,
-}
 KEYS = [(kind, key) for kind, model in KINDS.items() for key in fields_of(model)]
 
 
-def _marked(kind: str, key: str) -> object:
-    reason = FAULTS.get((kind, key))
-    marks = [pytest.mark.xfail(strict=True, reason=reason)] if reason else []
-    return pytest.param(kind, key, id=f"{kind}.{key}", marks=marks)
+def _named(kind: str, key: str) -> object:
+    return pytest.param(kind, key, id=f"{kind}.{key}")
 
 
-@pytest.mark.parametrize(("kind", "key"), [_marked(*k) for k in KEYS if k[1] not in NOT_FOR_NEW])
+@pytest.mark.parametrize(("kind", "key"), [_named(*k) for k in KEYS if k[1] not in NOT_FOR_NEW])
 def test_an_accepted_key_changes_what_is_created(kind: str, key: str) -> None:
     ignored = [f"{obj.ref} with {key}: {value!r}" for obj, value in _ignored(kind, key)]
     assert ignored == []
@@ -129,4 +122,3 @@ def _meaning(obj: Object) -> object:
 
 def test_keys_without_effect_on_new_objects_are_keys() -> None:
     assert NOT_FOR_NEW.keys() <= {key for _, key in KEYS}
-    assert FAULTS.keys() <= {*KEYS}

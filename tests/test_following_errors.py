@@ -65,14 +65,18 @@ def _problems(folder: Path, database: Database | None, **files: str) -> list[str
     for title, content in files.items():
         (folder / f"{title}.yml").write_text(content)
     with pytest.raises(DeclarationError) as raised:
-        declaration = load(folder)
-        assert database is not None
-        job = Job(database.url, declaration, Scope(frozenset({"public"})), questions=False)
-        pipeline.plan_changes(job)
+        _plan(folder, database)
     return [
         f"{p.position.file.stem}:{p.position.line} {p.message}" if p.position else p.message
         for p in raised.value.problems
     ]
+
+
+def _plan(folder: Path, database: Database | None) -> None:
+    declaration = load(folder)
+    assert database is not None
+    job = Job(database.url, declaration, Scope(frozenset({"public"})), questions=False)
+    pipeline.plan_changes(job)
 
 
 def test_what_follows_from_a_column_or_a_type_is_not_listed(
@@ -101,7 +105,7 @@ def test_faults_of_a_file_hide_none_of_another(tmp_path: Path) -> None:
         tmp_path,
         None,
         broken="tables: {t: {columns: {id: int}\n",
-        unread="tables:\n  u:\n    columns: {t_id: {type: int, references: t(id)}, a: {typ: int}}\n",
+        unread="tables:\n  u:\n    columns: {t_id: {type: int, references: t(id)}, a: {tp: int}}\n",
         other="tables:\n  w: {columns: {b: int}}\nviews:\n  v: {queri: SELECT * FROM t}\n",
         workload="workload:\n  q: {query: SELECT * FROM t}\nchecks:\n  c: {qury: SELECT 1}\n",
     )

@@ -41,6 +41,8 @@ tables:
   fresh:
     columns: {{id: int}}
     tablespace: {FAST}
+    constraints:
+      fresh_x: {{exclude: USING btree (id WITH =) WHERE (id > 0), tablespace: {SLOW}}}
     indexes: {{fresh_i: {{on: id, tablespace: {SLOW}}}}}
 materialized_views:
   v: {{tablespace: {FAST}}}
@@ -101,7 +103,7 @@ def test_relations_move_between_tablespaces(with_tablespaces: Database, tmp_path
     before = in_slow_and_fast(database)
     assert before == ("i k leaves moved undeclared v", "")
     apply(pipeline.plan_changes(job), job)
-    assert in_slow_and_fast(database) == ("fresh_i undeclared", "fresh i k moved v")
+    assert in_slow_and_fast(database) == ("fresh_i fresh_x undeclared", "fresh i k moved v")
     assert pipeline.plan_changes(job).in_sync
     apply(*pipeline.plan_rollback(database.url, Place(), None))
     assert in_slow_and_fast(database) == before
@@ -111,7 +113,7 @@ def test_relations_move_between_tablespaces(with_tablespaces: Database, tmp_path
     plan = pipeline.plan_changes(job)
     assert f"ALTER TABLE public.leaves SET TABLESPACE {FAST}" in [s.sql for s in plan.steps]
     apply(plan, job)
-    assert in_slow_and_fast(database) == ("fresh_i undeclared", "")
+    assert in_slow_and_fast(database) == ("fresh_i fresh_x undeclared", "")
     assert pipeline.plan_changes(job).in_sync
 
 

@@ -15,7 +15,7 @@ from reconciler.model.ref import Ref, default_name, split_name
 from reconciler.model.references import References
 from reconciler.model.spelling import Name, Parameter, Referenced, Sql
 from reconciler.model.statement import Hazard, HazardKind, Lock, Statement
-from reconciler.sql import compose, joined, literal, name, parameters, raw, text
+from reconciler.sql import compose, index_of_word, joined, literal, name, parameters, raw, text
 
 Action = Literal["no action", "restrict", "cascade", "set null", "set default"]
 KEYS = ("unique", "primary_key")
@@ -199,7 +199,7 @@ class ConstraintDefinition(References, PartitionedObject):
         if self.foreign_key is not None:
             return joined(self._foreign_key_clauses(), by=" ")
         if self.exclude is not None:
-            return compose("EXCLUDE {}", raw(self.exclude))
+            return joined(self._exclusion_clauses(self.exclude), by=" ")
         return joined(self._key_clauses(), by=" ")
 
     def _key_clauses(self) -> Iterable[sql.Composable]:
@@ -210,6 +210,13 @@ class ConstraintDefinition(References, PartitionedObject):
         yield compose("({}{})", joined(self.key_columns), overlaps)
         yield from self.include_clause()
         yield from self.storage_clauses(raw("USING INDEX "))
+
+    def _exclusion_clauses(self, exclude: str) -> Iterable[sql.Composable]:
+        """Yield the constraint, with storage parameters and tablespace before its WHERE."""
+        where = index_of_word(exclude, "WHERE")
+        yield compose("EXCLUDE {}", raw(exclude[:where].strip()))
+        yield from self.storage_clauses(raw("USING INDEX "))
+        yield from [raw(exclude[where:])] if exclude[where:] else []
 
     def include_clause(self) -> Iterable[sql.Composable]:
         """Yield INCLUDE if columns are included."""
