@@ -98,8 +98,8 @@ def _begins_with(longer: Index, index: Index) -> bool:
 @rule(
     "index-predicate-implied",
     "note",
-    """`WHERE column IS NOT NULL` on a column that is NOT NULL leaves no row out, but queries that
-    do not repeat the condition do not use the index.""",
+    """`WHERE column IS NOT NULL` on a column that is NOT NULL leaves no row out. Still the index is
+    used only by queries that compare the column: not to sort by it, nor to count the rows.""",
 )
 def index_predicate_implied(db: Database) -> Iterator[Found]:
     """Find a partial index whose condition is always true."""

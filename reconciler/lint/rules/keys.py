@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import takewhile
 
-from reconciler.lint.database import Column, Constraint, Database, Index, quoted
+from reconciler.lint.database import Column, Constraint, Database, Index, Relation, quoted
 from reconciler.lint.rule import Found, rule
 from reconciler.lint.tree import Node
 
@@ -78,13 +78,18 @@ def table_without_primary_key(db: Database) -> Iterator[Found]:
     for table in db.tables:
         types = {c.type for c in db.constraints_of.get(table.oid, ())}
         if PRIMARY not in types and not table.is_partition:
-            column = "reconcile_id" if _has(db, table.oid, "id") else "id"
-            yield Found(
-                ("pg_class", table.oid, 0),
-                "has no primary key",
-                f"ALTER TABLE {table.sql} ADD COLUMN {column} bigint GENERATED ALWAYS AS IDENTITY"
-                " PRIMARY KEY;",
-            )
+            yield Found(("pg_class", table.oid, 0), "has no primary key", _with_key(db, table))
+
+
+def _with_key(db: Database, table: Relation) -> str:
+    """Return a statement that gives a table a primary key."""
+    if table.kind == "p":
+        return "-- declare a primary_key that holds the columns of partition_by"
+    column = "reconcile_id" if _has(db, table.oid, "id") else "id"
+    return (
+        f"ALTER TABLE {table.sql} ADD COLUMN {column} bigint GENERATED ALWAYS AS IDENTITY"
+        " PRIMARY KEY;"
+    )
 
 
 def _has(db: Database, table: int, name: str) -> bool:

@@ -63,7 +63,7 @@ def view_not_limitable(db: Database) -> Iterator[Found]:
         if tree is not None and _groups_by_key(db, tree):
             yield Found(
                 ("pg_class", view.oid, 0),
-                "groups a join by a table's key: a page of it costs as much as all of it",
+                "groups a join by a table's key: a page in another order costs as much as all",
                 "-- declare the query with CROSS JOIN LATERAL (SELECT count(*) … WHERE …) instead"
                 " of GROUP BY",
                 "query",
