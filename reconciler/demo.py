@@ -1,15 +1,17 @@
-"""The example of the README on the embedded server: plan, apply, verify, drift and repair."""
+"""The example of the README on the embedded server: plan, apply, verify, drift, repair, bench."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler import pipeline
-from reconciler.apply.outcome import Watcher
+from reconciler.apply.outcome import SilentWatcher, Watcher
+from reconciler.bench.measure import Limits
+from reconciler.benchmark import Comparison, compare
 from reconciler.checks.run import run_checks
 from reconciler.declare.load import load
 from reconciler.errors import ReconcileError
@@ -39,9 +41,10 @@ CHANGES_BY_HAND = (
 
 @dataclass(frozen=True)
 class _Demo:
-    """The job of the demo, and the output of its progress."""
+    """The job of the demo, the scale of its rows, and the output of its progress."""
 
     job: Job
+    scale: float
     print_text: Callable[[str], None]
     watch_progress: Callable[[], AbstractContextManager[Watcher]]
 
@@ -72,6 +75,15 @@ class _Demo:
         self.print_text(text.drift(plan))
         return plan
 
+    def bench(self) -> None:
+        """Measure the queries of the workload in few rounds."""
+        scripts = [story_file("before.sql"), story_file("data.sql")]
+        comparison = Comparison(
+            self.job.declaration, scripts, scales=[self.scale], limits=Limits(5, 15.0)
+        )
+        benchmark = compare(comparison, lambda _: None, lambda: nullcontext(SilentWatcher()))
+        self.print_text(text.benchmark_summary(benchmark))
+
     def change_by_hand(self) -> None:
         with connect(self.job.target) as connection:
             for statement in CHANGES_BY_HAND:
@@ -97,7 +109,7 @@ def play(
         return 0
     declaration = load(story() / "desired_state")
     job = Job(url, declaration, Scope(declaration.schemas))
-    succeeded = _play(_Demo(job, print_text, watch_progress))
+    succeeded = _play(_Demo(job, scale, print_text, watch_progress))
     seconds = time.monotonic() - started
     print_text(f"{'done' if succeeded else 'NOT as it should be'} in {seconds:.0f} s")
     print_text("yours to play with: reconcile plan --target embedded")
@@ -123,6 +135,8 @@ def _play(demo: _Demo) -> bool:
     demo.apply()
     demo.print_text("")
     repaired = demo.drift()
+    demo.print_text("# reconcile bench: the queries of workload.yml, before and after\n")
+    demo.bench()
     return (
         not first_plan.in_sync
         and failed == 0

@@ -387,6 +387,7 @@ def explain(topic: str | None, out: Path | None) -> None:
 def demo(scale: float, load_only: bool) -> int:
     """Play an example on an embedded server.
 
-    Plan, apply, verify, changes by hand, drift, and their repair; it takes half a minute.
+    Plan, apply, verify, changes by hand, drift, their repair, and the queries before and after; it
+    takes a minute.
     """
     return play(print_lines, watch_progress, scale=scale, load_only=load_only)

@@ -49,6 +49,18 @@ def table(benchmark: Benchmark, scale: float) -> Iterator[Sequence[str]]:
         yield ("all, by weight", variant, _number(mean), *rest)
 
 
+def summary(benchmark: Benchmark) -> Iterator[Sequence[str]]:
+    """Yield a row for each query of the declared state at the last scale, with a head."""
+    yield "query", f"{benchmark.baseline}, ms", f"{benchmark.declared}, ms", "saved %"
+    at_scale = [m for m in benchmark.measured if m.scale == benchmark.scales[-1]]
+    before = {m.query.name: m for m in at_scale if m.variant == benchmark.baseline}
+    for after in at_scale:
+        if after.variant == benchmark.declared:
+            times = (before[after.query.name].elapsed, after.elapsed)
+            saved = NOT_MEASURED if after.saved is None else f"{after.saved:.0f}"
+            yield after.query.name, *map(_number, times), saved
+
+
 def reads(benchmark: Benchmark, scale: float) -> Iterator[tuple[str, str, str]]:
     """Yield query, variant and how its relations are read, or why it does not run."""
     for m in benchmark.measured:

@@ -204,6 +204,11 @@ def benchmark(benchmark: Benchmark) -> Document:
     return _joined(_benchmark_lines(benchmark))
 
 
+def benchmark_summary(benchmark: Benchmark) -> Document:
+    """Render what each query saves in the declared state."""
+    return _joined(_table(figures.summary(benchmark)))
+
+
 def _benchmark_lines(benchmark: Benchmark) -> Iterator[str]:
     yield benchmark.server
     for scale in benchmark.scales:
