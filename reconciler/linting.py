@@ -10,6 +10,7 @@ from pathlib import Path
 from reconciler.bench.databases import run_scripts, start_server
 from reconciler.canonicalise.build import Build, scratch_context
 from reconciler.canonicalise.canonicalise import canonicalise
+from reconciler.canonicalise.typed_tables import with_columns_of_types
 from reconciler.errors import DeclarationError, Problem, ScratchError
 from reconciler.introspect.introspect import Snapshot, introspect
 from reconciler.introspect.objects import Address
@@ -138,7 +139,7 @@ def _of_desired(
     What PostgreSQL refuses for a fault that a rule names is a finding too, and left out.
     """
     findings: list[Finding] = []
-    declaration = job.declaration
+    declaration = with_columns_of_types(job.declaration, live.state)
     scope = Scope(declaration.schemas)
     for _ in range(ROUNDS):
         try:

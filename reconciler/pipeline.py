@@ -19,6 +19,7 @@ from reconciler.canonicalise.canonical import Canonical
 from reconciler.canonicalise.canonicalise import canonicalise
 from reconciler.canonicalise.known_forms import Forms
 from reconciler.canonicalise.leftovers import recreate_leftovers
+from reconciler.canonicalise.typed_tables import with_columns_of_types
 from reconciler.checks.attached import as_data
 from reconciler.declare.export import export
 from reconciler.diff.diff import changes
@@ -272,6 +273,7 @@ def plan_of(job: Job, live: Snapshot, connection: Connection, size: Size | None 
     """Make a plan; `size` is taken for that of every relation, instead of the true ones."""
     if live.standby and job.to_apply:
         raise PlanRefused(STANDBY)
+    job = replace(job, declaration=with_columns_of_types(job.declaration, live.state))
     needed = live.extensions.union(
         *(files(o) for o in (*live.state.objects.values(), *job.declaration.objects.values()))
     )

@@ -47,7 +47,7 @@ tables:
     columns: {id: {type: int, primary_key: true}, s: state, d: d}
     constraints: {c: s > 'a'}
   p: {partition_of: u, values: FROM (1) TO (2)}
-  typed: {of: nowhere, columns: {}}
+  typed: {of: nowhere}
   w:
     columns: {id: {type: int, references: u(id)}, d: d}
 functions:

@@ -15,6 +15,7 @@ from reconciler.model.object import Object, PlanningContext
 from reconciler.model.spelling import Collation, Name, Sql
 from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.model.type_change import ChangesType
+from reconciler.model.typed_table import RowType
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, joined, literal, name, raw, text
 
@@ -38,7 +39,7 @@ class Attribute(BaseModel):
         return compose("{} {}{}", name, raw(self.type), collate)
 
 
-class CompositeType(ChangesType, DataType):
+class CompositeType(ChangesType, DataType, RowType):
     """A composite type."""
 
     kind: ClassVar[str] = "composite_type"
@@ -107,6 +108,11 @@ class CompositeType(ChangesType, DataType):
             )
 
         return body | {"attributes": {k: attribute(a) for k, a in attributes.items()}}
+
+    @property
+    def fields_of_columns(self) -> Mapping[str, Mapping[str, Any]]:
+        fields = {"type", "collation"}
+        return {a: self.attributes[a].model_dump(include=fields) for a in self.order}
 
     @property
     def relation_name(self) -> str | None:

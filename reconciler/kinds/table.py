@@ -19,7 +19,7 @@ from reconciler.model.deferred import Deferred
 from reconciler.model.effect import MayHaveNoEffect
 from reconciler.model.object import InlinePart, Object, PlanningContext
 from reconciler.model.record import ATTACHED
-from reconciler.model.ref import Ref
+from reconciler.model.ref import Ref, split_name
 from reconciler.model.replicated import Replicated
 from reconciler.model.replication import Replication, stops_subscription
 from reconciler.model.row_identity import PublishesRows
@@ -27,13 +27,12 @@ from reconciler.model.spelling import (
     AnyCaseName,
     Name,
     Parameter,
-    QualifiedName,
     ReplicaIdentity,
     Sql,
 )
-from reconciler.model.statement import Hazard, HazardKind, Statement, TypeConversion
+from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.model.table_like import INHERITANCE_COLUMNS, InheritableTable
-from reconciler.model.type_change import PinsType
+from reconciler.model.typed_table import TypedTable
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
 from reconciler.sql import compose, joined, name, raw, text
@@ -41,7 +40,7 @@ from reconciler.sql import compose, joined, name, raw, text
 USING = "using index "  # how `replica_identity` names an index
 
 
-class Table(Deferred, PinsType, PublishesRows, Replicated, MayHaveNoEffect, InheritableTable):
+class Table(Deferred, PublishesRows, Replicated, MayHaveNoEffect, TypedTable):
     """An ordinary or partitioned table, or a partition; columns and the like are own objects."""
 
     kind: ClassVar[str] = "table"
@@ -83,9 +82,6 @@ class Table(Deferred, PinsType, PublishesRows, Replicated, MayHaveNoEffect, Inhe
         default=False,
         description="where it becomes a partition of a new table of its name, it is read under "
         "lock; otherwise a CHECK proves its bound before, and refuses other rows meanwhile",
-    )
-    of: QualifiedName | None = Field(
-        default=None, description="the composite type of a typed table"
     )
     unlogged: bool = Field(
         default=False,
@@ -175,6 +171,12 @@ class Table(Deferred, PinsType, PublishesRows, Replicated, MayHaveNoEffect, Inhe
     def may_prove_bound(self, context: PlanningContext) -> bool:
         declared = context.declared.get(self.ref)
         return not (isinstance(declared, Table) and declared.attach_under_lock)
+
+    def row_type(self, schema: str) -> Ref | None:
+        names = split_name(self.of or "")
+        if not names:
+            return None
+        return Ref("composite_type", names[-2] if len(names) > 1 else schema, names[-1])
 
     @property
     def partitioned_parent(self) -> bool:
@@ -317,28 +319,6 @@ class Table(Deferred, PinsType, PublishesRows, Replicated, MayHaveNoEffect, Inhe
             and isinstance(column, InlinePart)
             and re.search(pattern, self.partition_by) is not None
         )
-
-    # -- typed tables ----------------------------------------------------------------------------
-
-    def pins_type(self, dependency: Object) -> bool:
-        return self.of is not None and dependency.ref != self.ref.schema_ref
-
-    def suspend(self, context: PlanningContext) -> Iterable[Statement] | None:
-        """Make a typed table an ordinary one, whose columns can be altered."""
-        return None if self.of is None else [self._typed(self.of, typed=False)]
-
-    def restore(
-        self, old: Self, conversions: Mapping[str, TypeConversion], context: PlanningContext
-    ) -> Iterable[Statement]:
-        return () if self.of is None else [self._typed(self.of, typed=True)]
-
-    def after_restore(self, old: Self, context: PlanningContext) -> Self:
-        return old.model_copy(update={"of": self.of})
-
-    def _typed(self, type_: str, *, typed: bool) -> Statement:
-        not_of, of = self._alter(raw("NOT OF")), self._alter(compose("OF {}", raw(type_)))
-        statement, undo = (of, not_of) if typed else (not_of, of)
-        return statement.model_copy(update={"undo": (undo.sql,)})
 
     # -- replica identity and CLUSTER ------------------------------------------------------------
 
