@@ -22,7 +22,7 @@ from reconciler.model.owned import Grantable
 from reconciler.model.spelling import any_case
 
 Schema = dict[str, Any]
-_SHORT_FORMS: Mapping[str, Schema] = {"text": {"type": "string"}, "a list": {"type": "array"}}
+_SHORT_FORMS: Mapping[str, str] = {"text": "string", "a list": "array"}
 _MODE: Literal["validation"] = "validation"
 
 
@@ -50,7 +50,7 @@ class _DeclaredFields(GenerateJsonSchema):
         mapping["additionalProperties"] = {
             "anyOf": [mapping["additionalProperties"], {"type": "null"}]
         }
-        name: Schema = {"type": ["string", "number"]}
+        name: Schema = {"type": ["string", "number", "boolean"]}
         return {"anyOf": [mapping, name, {"type": "array", "items": name}]}
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
@@ -209,6 +209,8 @@ def _entry(kind: type[Object], mapping: Schema, sections: Schema) -> Schema:
     refused = refused_keys(kind)
     declarable = {k: p for k, p in mapping["properties"].items() if k not in refused}
     properties: Schema = declarable | {"state": state}
+    if "renamed_from" in properties:  # a name with a dot is quoted
+        properties["renamed_from"] = properties["renamed_from"] | {"pattern": '^([^.]*|".*")$'}
     lists = [*sections, *(["grants"] if issubclass(kind, Grantable) else [])]
     if lists:
         properties["exclusive"] = _exclusive(lists)
@@ -222,10 +224,18 @@ def _entry(kind: type[Object], mapping: Schema, sections: Schema) -> Schema:
         },
     }
     full = {k: v for k, v in full.items() if k not in {"required", "allOf"}}
-    alternatives: list[Schema] = [_SHORT_FORMS[form] for form in short_forms(kind)]
-    if not kind.parent_kinds:
+    alternatives: list[Schema] = [
+        {"type": _SHORT_FORMS[form], "allOf": [properties[key]]}
+        for form, key in short_forms(kind).items()
+    ]
+    if not kind.parent_kinds and not _needs_keys(mapping):
         alternatives.append({"type": "null"})
     return {"anyOf": [full, *alternatives]} if alternatives else full
+
+
+def _needs_keys(mapping: Schema) -> bool:
+    """Tell whether a model's schema requires a key, or one of several."""
+    return "required" in mapping or any("oneOf" in rule for rule in mapping.get("allOf", []))
 
 
 def _exclusive(lists: Sequence[str]) -> Schema:
