@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Container, Iterable, Mapping, Set
 
+from reconciler.diff.inherited import ancestors
 from reconciler.model.companion import GoesWithColumns, goes_along
 from reconciler.model.declared import NamedByTypes
 from reconciler.model.object import InlinePart, Object
 from reconciler.model.ref import Ref, split_name
+from reconciler.model.references import referenced_table
 from reconciler.model.state import State
 
 Types = Set[tuple[str, str]]
@@ -28,16 +30,24 @@ def dropped_along(live: State, declared: Set[Ref], desired: Mapping[Ref, Object]
         if ref not in declared
         and (
             goes_along(obj, live.objects, desired)
-            or (isinstance(obj, GoesWithColumns) and _columns_of(ref, live) & gone.keys())
+            or (isinstance(obj, GoesWithColumns) and _loses_column(ref, live, gone))
             or (isinstance(obj, NamedByTypes) and _is_over(obj, types))
         )
     }
 
 
-def _columns_of(ref: Ref, live: State) -> set[Ref]:
-    """Return the columns of the object's own table that the object needs."""
+def _loses_column(ref: Ref, live: State, gone: Container[Ref]) -> bool:
+    """Tell whether a column that the object needs goes from the object's own table.
+
+    A child table keeps a column that another of its parents has.
+    """
     needed = (live.get(n) for n in live.needs(ref))
-    return {o.ref for o in needed if isinstance(o, InlinePart) and ref.on in (None, o.ref.on)}
+    lost = {o.ref for o in needed if isinstance(o, InlinePart) and o.ref in gone}
+    if ref.on is None:
+        return bool(lost)
+    above = {*ancestors(ref.on, live)} - {referenced_table(live[ref])}
+    kept = {c for c in lost for t in above if (r := c._replace(on=t)) in live and r not in gone}
+    return any(c.on == ref.on or (c.on in above and c not in kept) for c in lost)
 
 
 def _types_of(objects: Iterable[Object]) -> set[tuple[str, str]]:

@@ -1,0 +1,12 @@
+CREATE TABLE parent (a int, gone int);
+CREATE TABLE child (own int) INHERITS (parent);
+CREATE TABLE grandchild () INHERITS (child);
+CREATE INDEX of_child ON child (gone);
+ALTER TABLE child ADD CONSTRAINT of_child CHECK (gone > own);
+CREATE INDEX of_grandchild ON grandchild (gone, own);
+CREATE INDEX stays ON grandchild (own);
+CREATE TABLE merged (gone int) INHERITS (parent);
+CREATE INDEX merged_stays ON merged (gone);
+CREATE TABLE other_parent (gone int);
+CREATE TABLE of_both () INHERITS (parent, other_parent);
+CREATE INDEX of_both_stays ON of_both (gone);
