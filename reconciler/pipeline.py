@@ -367,14 +367,15 @@ def _planned(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence[str
         declared={*job.declaration.objects, *canonical.context.declared},
     )
     off = sum(c.ref in canonical.context.declared for c in found)
+    scratch = canonical.scratch if found else None  # without changes nothing is proven
     info = PlanInfo(
         target=job.target,
         database=live.database,
-        scratch=canonical.scratch.description if canonical.scratch else "",
-        spelled_by=(canonical.scratch.server if canonical.scratch else live.context.server).major,
+        scratch=scratch.description if scratch else "",
+        spelled_by=(scratch.server if scratch else live.context.server).major,
         unchanged=len(job.declaration.objects) - off,
         notes=notes,
-        unproven=tuple(unproven_by_scratch(canonical.scratch, live.context.server)),
+        unproven=tuple(unproven_by_scratch(scratch, live.context.server)),
         awaited=[text(live.state[ref].sql_name()) for ref in _awaited(job, live)],
         checks=as_data(job.declaration.checks.values()),
         rollback_of=job.rollback_of,
