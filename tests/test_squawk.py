@@ -93,6 +93,7 @@ HARMLESS = {
         " ON ONLY ",
         "ON public.by_region",
     ),  # by_region is created in the same plan
+    "adding-required-field": ("d_known NOT NULL",),  # the table is empty, as the case shows
     "prefer-timestamp-tz": ("hour timestamp without",),  # an hour of UTC, which no TimeZone changes
 }
 UNSUPPORTED_SYNTAX = ("CREATE TRUSTED LANGUAGE",)  # statements that squawk cannot parse

@@ -223,7 +223,8 @@ class _Preconditions:
 
     def denials(self) -> Iterator[Problem]:
         """Refuse `unique: false` where a constraint is there: it is dropped under its own name."""
-        for ref, obj in self.declared.items():
+        for ref, origin in self.source.items():
+            obj = self.declaration.objects[origin]  # the live object has no short forms
             if not isinstance(obj, Shorthand) or ref.on is None or self.declaration.recorded:
                 continue
             for field, other in obj.denied(self.live.state.objects_on(ref.on)):
