@@ -367,7 +367,8 @@ def _planned(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence[str
         declared={*job.declaration.objects, *canonical.context.declared},
     )
     off = sum(c.ref in canonical.context.declared for c in found)
-    scratch = canonical.scratch if found else None  # without changes nothing is proven
+    is_changed = bool(found or canonical.renamings)
+    scratch = canonical.scratch if is_changed else None  # else nothing is proven
     info = PlanInfo(
         target=job.target,
         database=live.database,
