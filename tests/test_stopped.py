@@ -94,7 +94,7 @@ def test_a_cancelled_build_is_cleaned_up(
         out, err = process.communicate(timeout=30)
         assert process.returncode == 1
         assert "run again to continue" in err
-        assert "not recorded" not in err
+        assert "not recorded" not in err, err
         assert out == ""
         assert database.value(LEFTOVERS) == 0
         wait_until(lambda: not database.value(f"SELECT count(*) {OURS}"))
