@@ -10,14 +10,7 @@ from tempfile import TemporaryDirectory
 
 from reconciler import pipeline
 from reconciler.apply.outcome import Watcher
-from reconciler.bench.databases import (
-    BenchServer,
-    copy_roles,
-    fill,
-    run_scripts,
-    settle,
-    start_server,
-)
+from reconciler.bench.databases import copy_roles, fill, vacuum
 from reconciler.bench.measure import Limits, measure
 from reconciler.bench.result import Benchmark, Measured
 from reconciler.bench.rows import Generator
@@ -28,6 +21,7 @@ from reconciler.model.state import Declaration, Scope
 from reconciler.pipeline import Job
 from reconciler.server.connection import connect_to_read
 from reconciler.server.locks import LockPolicy
+from reconciler.server.trial import TrialServer, run_scripts, trial_server
 
 BEFORE, AFTER = "before", "after"  # the names of the first two variants
 _START = "start"
@@ -68,18 +62,17 @@ def compare(
             "the YAML files have no section `workload`, which names the queries to measure"
         )
     states = _states(comparison)
-    server = start_server()
     found: list[Measured] = []
     counts: dict[float, Mapping[str, int]] = {}
+    title = ""
     for scale in comparison.scales:
         tell(f"scale {scale:g}: making the rows")
-        try:
+        with trial_server() as server:
+            title = server.title
             databases, counts[scale] = _databases(server, comparison, states, scale, tell, watch)
             tell(f"scale {scale:g}: measuring {len(workload)} queries")
             found += measure(databases, workload, scale, comparison.limits)
-        finally:
-            server.drop([_START, *map(_database, states)])
-    return Benchmark(server.title, comparison.baseline, AFTER, found, counts)
+    return Benchmark(title, comparison.baseline, AFTER, found, counts)
 
 
 def _states(comparison: Comparison) -> Mapping[str, Declaration | None]:
@@ -97,7 +90,7 @@ def _states(comparison: Comparison) -> Mapping[str, Declaration | None]:
 
 
 def _databases(
-    server: BenchServer,
+    server: TrialServer,
     comparison: Comparison,
     states: Mapping[str, Declaration | None],
     scale: float,
@@ -110,7 +103,7 @@ def _databases(
         run_scripts(start, comparison.scripts, scale)
     else:
         _imitate(comparison.target, start, scale, watch)
-    counts = settle(start)
+    counts = vacuum(start)
     databases: dict[str, str] = {}
     for name, declaration in states.items():
         databases[name] = server.create(_database(name), _START)
@@ -118,7 +111,7 @@ def _databases(
             tell(f"scale {scale:g}: applying {name}")
             with watch() as watcher:
                 _apply(declaration, databases[name], watcher, name)
-        settle(databases[name])
+        vacuum(databases[name])
     return databases, counts
 
 

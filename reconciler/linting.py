@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from reconciler.bench.databases import run_scripts, start_server
 from reconciler.canonicalise.build import Build, scratch_context
 from reconciler.canonicalise.canonicalise import canonicalise
 from reconciler.canonicalise.typed_tables import with_columns_of_types
@@ -28,6 +27,7 @@ from reconciler.model.state import Declaration, Scope, State
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import connect_to_read, run_sql
 from reconciler.server.scratch import Scratch, scratches
+from reconciler.server.trial import run_scripts, trial_server
 
 NEWEST, OLDEST = Server(180000), Server(140000)
 NOT_IMMUTABLE = "index-not-immutable"
@@ -70,10 +70,10 @@ def lint(job: Lint) -> LintResult:
     """
     check_rule_names(job.declaration, job.settings)
     if job.scripts:
-        server = start_server()
-        url = server.create(_DATABASE)
-        run_scripts(url, job.scripts, 1)
-        return lint(replace(job, target=url, scripts=()))
+        with trial_server() as server:
+            url = server.create(_DATABASE)
+            run_scripts(url, job.scripts, 1)
+            return lint(replace(job, target=url, scripts=()))
     if job.target is None:
         with _empty(job) as live:
             found, notes = _alone(job, live)

@@ -1,4 +1,4 @@
-"""Test `lint`: each rule on a failing and a passing schema, and what the mend leaves."""
+"""Test `lint`: each rule on a failing and a passing schema, and what the fix leaves."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ROLES = "".join(
 )
 WEEKS = 30 * 86_400.0
 NO_SCHEMA = {"extension-in-public": ("extension citext", "extension pg_trgm")}
-NO_SQL = {  # rules whose mend is another design, which only a person can write
+NO_SQL = {  # rules whose fix is another design, which only a person can write
     "policy-reads-secured-table",
     "view-not-limitable",
 }
@@ -75,11 +75,11 @@ def test_each_rule_finds_its_failing_case_until_it_is_mended(
     findings = _found(database)
     assert [r for r in rules if not _of(findings, r, "f")] == []
     assert [f for r in rules for f in _of(findings, r, "p")] == []
-    without_sql = {f.rule for f in findings if f.mend.startswith("-- ")}
+    without_sql = {f.rule for f in findings if f.fix.startswith("-- ")}
     assert without_sql >= NO_SQL
-    mends = [f for r in rules if r not in NO_SQL for f in _of(findings, r, "f")]
-    assert [f for f in mends if f.mend.startswith("-- ")] == []
-    script = "\n".join(f"\\echo {f.rule} {f.identity}\n{f.mend}" for f in mends)
+    fixes = [f for r in rules if r not in NO_SQL for f in _of(findings, r, "f")]
+    assert [f for f in fixes if f.fix.startswith("-- ")] == []
+    script = "\n".join(f"\\echo {f.rule} {f.identity}\n{f.fix}" for f in fixes)
     done = database.psql(f"\\set ON_ERROR_STOP 1\n{script}")
     assert done.returncode == 0, f"{done.stdout.splitlines()[-1]}\n{done.stderr}"
     findings = _found(database)
@@ -305,6 +305,6 @@ def test_not_null_needs_a_backfill_where_the_table_is_there_already(
         ("not-null-without-backfill", "column public.t.new"),
         ("not-null-without-backfill", "column public.t.old"),
     ]
-    mended = state.read_text().replace("not_null: true}", "not_null: true, backfill: {value: 1}}")
-    state.write_text(mended)
+    fixed = state.read_text().replace("not_null: true}", "not_null: true, backfill: {value: 1}}")
+    state.write_text(fixed)
     assert _rules(_run(*job)) == set()

@@ -17,6 +17,7 @@ from reconciler.cli.options import (
     collected,
     files_root_option,
     output_options,
+    start_option,
     state_option,
     target_option,
 )
@@ -55,15 +56,9 @@ class BenchOptions:
 bench_options = collected(
     "options",
     BenchOptions,
-    click.option(
-        "--start",
-        "scripts",
-        metavar="FILE",
-        multiple=True,
-        type=click.Path(path_type=Path, exists=True, dir_okay=False),
-        help="A file of SQL that makes the database before, with its rows; can be repeated. The"
-        " setting reconcile.scale tells it how many rows to make. Default: the structure of the"
-        " target, with rows made from its statistics.",
+    start_option(
+        "The setting reconcile.scale tells it how many rows to make. Default: the structure of the"
+        " target, with rows made from its statistics."
     ),
     click.option(
         "--scale",

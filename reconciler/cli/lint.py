@@ -18,6 +18,7 @@ from reconciler.cli.options import (
     output_options,
     scratch_option,
     set_option,
+    start_option,
     state_option,
 )
 from reconciler.cli.output import print_line, print_notes, write_file
@@ -81,15 +82,7 @@ lint_options = collected(
         help="A database: the declaration is linted as laid over it. Default: none, the"
         " declaration alone is built on a scratch server.",
     ),
-    click.option(
-        "--start",
-        "scripts",
-        metavar="FILE",
-        multiple=True,
-        type=click.Path(path_type=Path, exists=True, dir_okay=False),
-        help="A file of SQL that makes the database before, on an embedded server, instead of"
-        " --target; can be repeated.",
-    ),
+    start_option("It takes the place of --target."),
     click.option(
         "--all",
         "everything",

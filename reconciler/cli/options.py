@@ -83,6 +83,19 @@ set_option = click.option(
 )
 
 
+def start_option(meaning: str) -> Decorator:
+    """Return the option --start of files that make a database; `meaning` ends its help."""
+    return click.option(
+        "--start",
+        "scripts",
+        metavar="FILE",
+        multiple=True,
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        help=f"A file of SQL that makes the database before, on an embedded server; can be"
+        f" repeated. {meaning}",
+    )
+
+
 state_option = click.option(
     "--state",
     "-s",

@@ -41,4 +41,4 @@ def _finding(rule: Rule, found: Found, addresses: Mapping[Address, Ref]) -> Find
     )
     ref = next((r for r in refs if r is not None), None)
     identity = str(ref) if ref is not None else f"{catalog} {oid}"
-    return Finding(rule.name, rule.severity, ref, identity, found.message, found.mend, found.key)
+    return Finding(rule.name, rule.severity, ref, identity, found.message, found.fix, found.key)

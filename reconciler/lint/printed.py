@@ -1,4 +1,4 @@
-"""Change SQL that PostgreSQL printed, to propose a mend; nothing is found by this module."""
+"""Change SQL that PostgreSQL printed, to propose a fix; nothing is found by this module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hold the result of a lint: what is to be mended, what is accepted, and what was there before."""
+"""Hold the result of a lint: findings to fix, accepted findings, and those of the baseline."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Accepted:
 
 @dataclass(frozen=True)
 class LintResult:
-    """The findings to be mended, the accepted ones, and those of the baseline.
+    """The findings to fix, the accepted ones, and those of the baseline.
 
     `notes` tell what could not be looked at.
     """

@@ -22,7 +22,7 @@ class Finding:
     ref       the object, None if no kind of ours is concerned
     identity  kind and name of the object, for people and for the baseline
     key       the YAML key at fault, "" for the whole object
-    mend      SQL, or lines of YAML, that end the fault
+    fix      SQL, or lines of YAML, that end the fault
     """
 
     rule: str
@@ -30,7 +30,7 @@ class Finding:
     ref: Ref | None
     identity: str
     message: str
-    mend: str
+    fix: str
     key: str = ""
     position: Position | None = None
 
@@ -41,7 +41,7 @@ class Found:
 
     address: tuple[str, int, int]  # catalog, oid, number of the column
     message: str
-    mend: str
+    fix: str
     key: str = ""
 
 

@@ -22,7 +22,7 @@ def lint(result: LintResult) -> Document:
                 "col": str(finding.position.column) if finding.position else "",
                 "title": finding.rule,
             },
-            f"{finding.identity}: {finding.message}\n{finding.mend}",
+            f"{finding.identity}: {finding.message}\n{finding.fix}",
         )
         for finding in result.findings
     )

@@ -105,7 +105,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "severity": finding.severity,
         "object": finding.identity,
         "message": finding.message,
-        "mend": finding.mend,
+        "fix": finding.fix,
         "file": at.file.as_posix() if at else None,
         "line": at.line if at else None,
         "column": at.column if at else None,

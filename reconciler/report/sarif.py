@@ -50,7 +50,7 @@ def _result(finding: Finding) -> dict[str, Any]:
     return {
         "ruleId": finding.rule,
         "level": finding.severity,
-        "message": {"text": f"{finding.identity}: {finding.message}\n\n{finding.mend}"},
+        "message": {"text": f"{finding.identity}: {finding.message}\n\n{finding.fix}"},
         "locations": [location],
         "partialFingerprints": {"object": f"{finding.rule} {finding.identity}"},
     }

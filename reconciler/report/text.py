@@ -277,7 +277,7 @@ def _recap_lines(outcome: Outcome) -> Iterator[str]:
 
 
 def lint(result: LintResult) -> Document:
-    """Render the findings with their positions and mends, the gravest first."""
+    """Render the findings with their positions and fixes, the gravest first."""
     return _joined(_lint_lines(result))
 
 
@@ -285,7 +285,7 @@ def _lint_lines(result: LintResult) -> Iterator[str]:
     for finding in result.findings:
         at = f"{finding.position}: " if finding.position else ""
         yield f"{at}{finding.severity}: {finding.identity}: {finding.message} [{finding.rule}]"
-        yield from _indented(finding.mend)
+        yield from _indented(finding.fix)
     if result.findings:
         yield ""
     severities = Counter(finding.severity for finding in result.findings)

@@ -195,12 +195,12 @@ def policy_reads_user_metadata(db: Database) -> Iterator[Found]:
             if any(c.constant in _METADATA for c in tree.of("CONST")):
                 shown = policy.shown_visible if key == "using" else policy.shown_written
                 clause = "USING" if key == "using" else "WITH CHECK"
-                mended = (shown or "").replace("user_metadata", "app_metadata")
-                mended = mended.replace("raw_user_meta_data", "raw_app_meta_data")
+                replaced = (shown or "").replace("user_metadata", "app_metadata")
+                replaced = replaced.replace("raw_user_meta_data", "raw_app_meta_data")
                 yield Found(
                     ("pg_policy", policy.oid, 0),
                     "reads user_metadata, which users write themselves",
-                    f"ALTER POLICY {policy_sql(db, policy)} {clause} ({mended});",
+                    f"ALTER POLICY {policy_sql(db, policy)} {clause} ({replaced});",
                     key,
                 )
                 break
