@@ -118,7 +118,7 @@ def _databases(
 def _imitate(
     target: str, url: str, scale: float, watch: Callable[[], AbstractContextManager[Watcher]]
 ) -> None:
-    """Make the structure of the target, and rows like those that its statistics describe."""
+    """Make the structure of the target, and rows by the target's statistics."""
     with connect_to_read(target) as connection:
         copy_roles(connection, url)
         tables = read_statistics(connection)

@@ -1,4 +1,4 @@
-"""Keep what was computed in a folder of this user: an entry that is lost costs only time.
+"""Store results of computations in a folder of the user; a lost entry costs only time.
 
 An entry is JSON, so that no entry can run code, below the SHA-256 of what it was computed from.
 The folder may be deleted at any time, and several runs may use it at once.
@@ -114,7 +114,7 @@ class Cache:
                 _remove_oldest(folder)
 
     def refusal(self) -> str:
-        """Explain why the folder is not used; "" if it is, or if it is not there yet."""
+        """Explain why the folder is not used; "" for a usable or missing folder."""
         try:
             with self._opened():
                 return ""
@@ -159,7 +159,7 @@ def _read(folder: int, name: str) -> bytes:
 
 
 def _content(data: bytes) -> Any:
-    """Return what an entry holds; raises ValueError for one that is damaged."""
+    """Return the content of an entry; raises ValueError for a damaged entry."""
     checksum, _, body = data.partition(b"\n")
     if checksum != sha256(body).hexdigest().encode():
         raise ValueError("another checksum")

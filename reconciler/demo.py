@@ -41,7 +41,7 @@ CHANGES_BY_HAND = (
 
 @dataclass(frozen=True)
 class _Demo:
-    """The job of the demo, the scale of its rows, and the output of its progress."""
+    """The job of the demo, the scale of the rows, and the output of progress."""
 
     job: Job
     scale: float

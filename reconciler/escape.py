@@ -60,7 +60,7 @@ def clipped(line: str, longest: int = MAX_LINE) -> str:
 
 
 def stored_document(text: str) -> Document:
-    """Return a document that was made and stored before; what is hidden is escaped again."""
+    """Return a document from the cache, with hidden characters escaped again."""
     return document(text.removesuffix("\n").split("\n"))
 
 
@@ -85,7 +85,7 @@ def workflow_document(commands: Iterable[tuple[str, Mapping[str, str], str]]) ->
 
 
 def _encoded(text: str, also: str) -> str:
-    """Percent-encode what ends a part of a workflow command; escape what is hidden."""
+    """Percent-encode the delimiters of a workflow command; escape hidden characters."""
     lines = (_HIDDEN.sub(_escape, line) for line in text.replace("%", "%25").split("\n"))
     encoded = "%0A".join(lines)
     for character in also:

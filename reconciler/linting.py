@@ -38,7 +38,7 @@ ROUNDS = 20  # each leaves out what PostgreSQL refuses
 
 @dataclass(frozen=True)
 class Lint:
-    """What to lint: a declaration, and with a `target` the database that it changes.
+    """The input of a lint: a declaration, and with a `target` the database to change.
 
     `scripts` are SQL files that make such a database. With `everything`, findings of objects that
     nobody declared are shown as well.
@@ -88,7 +88,7 @@ def lint(job: Lint) -> LintResult:
 
 
 def _alone(job: Lint, live: Snapshot) -> tuple[list[Finding], list[str]]:
-    """Return the findings on the declaration alone; an error says what else there is."""
+    """Return the findings on the declaration alone; an error names the other ways to lint."""
     try:
         return _of_desired(job, live)
     except DeclarationError as error:
@@ -204,7 +204,7 @@ def _unfilled(declaration: Declaration, live: State) -> dict[tuple[str, str, str
 
 
 def _refused(declaration: Declaration, error: DeclarationError) -> list[Finding]:
-    """Return the findings behind problems that PostgreSQL reports; raises the others."""
+    """Return the findings for known errors of PostgreSQL; raises the remaining errors."""
     known = [(p, _rule_of(p)) for p in error.problems]
     if not all(rule for _, rule in known):
         raise error

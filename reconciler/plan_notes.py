@@ -1,4 +1,4 @@
-"""Collect the notes of a plan: what people may not expect of their declaration or of the target."""
+"""Collect the notes of a plan: surprises in the declaration and in the target."""
 
 from __future__ import annotations
 

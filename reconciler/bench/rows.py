@@ -1,4 +1,4 @@
-"""Write the SQL that fills tables with rows like those that statistics describe.
+"""Write SQL to fill tables with rows by the statistics of a database.
 
 Every value is a function of the row's number, so that a foreign key knows the key of any row to
 which it refers, and every run makes the same rows.
@@ -147,7 +147,7 @@ def _thresholds(frequencies: Sequence[float]) -> str:
 
 
 def _chosen(found: ColumnStatistics, chance: str, number: str) -> str:
-    """Return one of the most common values by their frequencies, else another one."""
+    """Return a common value, by its frequency, else a value of the histogram."""
     bucket = f"1 + pg_catalog.width_bucket({chance}, {_thresholds(found.frequencies)})"
     common = f"({_array(found.common)})[{bucket}]"
     total = sum(found.frequencies)
@@ -184,7 +184,7 @@ def _array(values: Sequence[str]) -> str:
 
 
 def _distinct(found: ColumnStatistics, number: str) -> str:
-    """Return a value that no other row has, where the type has enough of them."""
+    """Return a distinct value for each row, where the type has enough values."""
     if found.base in _INTEGERS:
         return number
     if found.base == "uuid":

@@ -93,7 +93,7 @@ class ColumnStatistics:
 
 @dataclass(frozen=True)
 class ForeignKey:
-    """A foreign key: columns, and those of another table, by its oid, to which they refer."""
+    """A foreign key: columns, and the oid and the columns of the referenced table."""
 
     columns: Sequence[str]
     referenced: int
@@ -110,7 +110,7 @@ class CheckCondition:
 
 @dataclass(frozen=True)
 class TableStatistics:
-    """A table with its number of rows; `unique` are the columns of its keys of one column."""
+    """A table with the number of rows; `unique` are the columns with single-column keys."""
 
     schema: str
     name: str

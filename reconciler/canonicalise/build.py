@@ -246,7 +246,7 @@ class Build:
             run_statement(self.connection, command)
 
     def _commands(self, refs: Iterable[Ref], statements: MakeStatements) -> Iterator[str]:
-        """Yield the statements of objects, and before them what sets their parameters."""
+        """Yield the statements of objects, after statements to set the parameters."""
         current = None
         for ref in refs:
             settings = self._search_path(ref), self._check_bodies_setting(ref)

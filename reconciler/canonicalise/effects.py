@@ -40,7 +40,7 @@ def effects(
 
 
 def _nothing_to_drop(missing: list[Ref], live: State) -> Iterator[str]:
-    """Name the objects declared absent that are not there, with those that may be meant."""
+    """Name missing objects that are declared absent, with the nearest existing objects."""
     if missing:
         listed = [f"{r}{_near(r, live)}" for r in missing[:MAX_LISTED]]
         if more := len(missing) - MAX_LISTED:
@@ -57,7 +57,7 @@ def _near(ref: Ref, live: State) -> str:
 
 
 def _similar(ref: Ref, live: State) -> Iterator[Ref]:
-    """Yield objects of the name: other kinds or arguments, other case or place, then others."""
+    """Yield objects of the same name in any kind, case or schema, then of similar names."""
     yield from (o for o in live if _place(o) == _place(ref) and o.name == ref.name)
     same_kind = [o for o in live if o.kind == ref.kind]
     yield from (o for o in same_kind if o.name.lower() == ref.name.lower())

@@ -131,7 +131,7 @@ class _Digests:
         self.own: dict[Ref, str] = {}
 
     def around(self, ref: Ref, names: Iterable[str]) -> str:
-        """Return a digest of the object's table, of what is named, and of what these need."""
+        """Return a digest of the object's table, the named objects, and their dependencies."""
         start = {ref, *(r for name in names for r in self._named.get(name, ()))}
         start |= {r.on for r in start if r.on is not None}
         found, waiting = set[Ref](), [*start]
@@ -146,7 +146,7 @@ class _Digests:
 
     @cached_property
     def nameless(self) -> str:
-        """A digest of what SQL uses without its name, and of what is in no schema."""
+        """A digest of operators and casts, used without a name, and of objects outside schemas."""
         found = (r for r in self.state if r.on is None)
         return digest_of(
             sorted(self._of(r) for r in found if not r.schema or not r.name.isidentifier())

@@ -113,7 +113,7 @@ def _declared(
 def _to_lay(
     source: Mapping[Ref, Ref], declared: Mapping[Ref, Object], before: Mapping[Ref, Object]
 ) -> dict[Ref, Ref]:
-    """Return the refs of `source` whose declaration does not only repeat what is there."""
+    """Return the refs of `source` with declarations different from the live objects."""
     return {r: origin for r, origin in source.items() if declared[r] is not before.get(r)}
 
 

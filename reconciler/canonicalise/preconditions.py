@@ -222,7 +222,7 @@ class _Preconditions:
                     yield Problem(message, position, rule="misplaced-key")
 
     def denials(self) -> Iterator[Problem]:
-        """Refuse `unique: false` where a constraint is there: it is dropped under its own name."""
+        """Refuse `unique: false` on a column with a unique constraint, to be dropped by name."""
         for ref, origin in self.source.items():
             obj = self.declaration.objects[origin]  # the live object has no short forms
             if not isinstance(obj, Shorthand) or ref.on is None or self.declaration.recorded:

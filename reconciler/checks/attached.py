@@ -17,7 +17,7 @@ from reconciler.errors import PlanRefused
 
 
 def as_data(checks: Iterable[Check]) -> tuple[dict[str, Any], ...]:
-    """Return the checks that say when `apply` runs them, as JSON holds them."""
+    """Return the checks with a moment of `apply`, as JSON data."""
     return tuple(
         check.model_dump(mode="json", by_alias=True, exclude_unset=True)
         for check in checks

@@ -1,4 +1,4 @@
-"""Try out who may do what to which rows: the kind `access`.
+"""Try out the commands of roles on own and foreign rows: the kind `access`.
 
 Every command is tried in a transaction of its own with one snapshot. The rows are counted there by
 the user of the checks first, who sees all; then the actor acts.

@@ -118,12 +118,12 @@ class Ratio(_Model):
 
     @property
     def reference(self) -> Reference:
-        """The other query; without `as` it runs as the query itself does."""
+        """The query to compare with; without `as` run by the same actor."""
         return self.to if isinstance(self.to, Reference) else Reference(query=self.to)
 
 
 class Cells(_Model):
-    """What is expected of a command on the actor's own rows, and on rows of others."""
+    """The expected result of a command on the actor's own rows, and on foreign rows."""
 
     own: Verdict | None = Field(default=None, description="visible, allowed or denied")
     foreign: Verdict | None = Field(default=None, description="visible, allowed or denied")
@@ -172,7 +172,7 @@ class Expected(_Model):
 
 
 class Access(_Model):
-    """A matrix: who may do what to which rows of a table.
+    """A matrix of roles, commands and rows of a table.
 
     Commands are run without WHERE or RETURNING: to a command that reads a column, the policies for
     SELECT apply too, and hide what the command's own policies let through.

@@ -41,5 +41,5 @@ class Result:
 
     @property
     def complaint(self) -> str:
-        """All complaints, one below the other."""
+        """All complaints, a line each."""
         return "\n".join(f.complaint for f in self.findings)

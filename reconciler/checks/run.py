@@ -42,7 +42,7 @@ def _result(check: Check, terms: Terms) -> Result:
 
 @dataclass(frozen=True)
 class _Run:
-    """The findings about a check, each with the time at which it was found."""
+    """The findings about a check, each with the time of the finding."""
 
     check: Check
     terms: Terms
@@ -50,7 +50,7 @@ class _Run:
     found: list[tuple[float, Finding]] = field(default_factory=list[tuple[float, Finding]])
 
     def collect(self, guarded: Guarded[None]) -> None:
-        """Run all assertions, on another connection after one that broke it.
+        """Run all assertions, after a broken connection on a new connection.
 
         Raises TimeoutError if there is no time left for the next one.
         """

@@ -1,4 +1,4 @@
-"""Run the statements of a check: each in a transaction of its own that is rolled back."""
+"""Run each statement of a check in a separate transaction, and roll back."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class CheckSession:
     # -- what is computed beforehand
 
     def settings(self, actor: Actor | None) -> Settings:
-        """Return the settings of an actor; a query sees the settings that stand before it.
+        """Return the settings of an actor; a query sees the settings above.
 
         Raises NothingToLookAt where a query returns no row or NULL, NotStored where it fails.
         """
@@ -127,7 +127,7 @@ class CheckSession:
     def spelled(
         self, statement: str, settings: Settings, role: str | None, *, writes: bool
     ) -> Generator[Stored]:
-        """Store the statement and yield it, its text being one with the schema of every name.
+        """Store the statement, and yield PostgreSQL's spelling, all names with schemas.
 
         The text is run instead of the stored function, whose effects and plan are not seen.
         """
@@ -138,7 +138,7 @@ class CheckSession:
             yield Stored(stored.type_oid, printed, stored.modifies)
 
     def run_command(self, statement: str, settings: Settings, role: str | None) -> None:
-        """Run a command that is no query, such as TRUNCATE."""
+        """Run a utility command, for example TRUNCATE."""
         with self.transaction(settings):
             self.begin_run({}, role, writes=True)
             run_utility(self.connection, statement)
@@ -152,7 +152,7 @@ class CheckSession:
 
     @contextmanager
     def transaction(self, settings: Settings, *, snapshot: bool = False) -> Generator[None]:
-        """A transaction with the settings, which is rolled back; with one snapshot if wanted.
+        """Open a transaction with the settings, on request with a single snapshot; roll back.
 
         Session advisory locks are released as well: they would outlive the transaction, and behind
         a pooler the connection.

@@ -95,12 +95,12 @@ class Stored:
 
 
 def forget(connection: Connection) -> None:
-    """Drop the temporary function, so that another statement can be stored in the transaction."""
+    """Drop the temporary function, to make room for the next statement of the transaction."""
     run_sql(connection, "DROP FUNCTION pg_temp.reconcile_check()")
 
 
 def spelled(connection: Connection) -> str:
-    """Return PostgreSQL's spelling of the stored statement, in which every name has its schema.
+    """Return the stored statement as PostgreSQL prints it, all names with schemas.
 
     The search path must be empty, as `store` leaves it.
     """

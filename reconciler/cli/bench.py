@@ -30,7 +30,7 @@ from reconciler.report.picture import assert_drawable, draw
 
 @dataclass(frozen=True)
 class BenchOptions:
-    """What is compared, how long, and where it is drawn."""
+    """The variants to compare, the limits of time, and the files of pictures."""
 
     scripts: Sequence[Path]
     scales: Sequence[float]

@@ -99,7 +99,7 @@ def plan(
 
 
 def _compare(subject: Subject, job: Job, output: OutputOptions) -> int:
-    """Show the differences, remember that there are none, and return the exit status."""
+    """Show the differences, remember an empty result, and return the exit status."""
     question = click.get_current_context().find_object(Question)
     if question and (refusal := question.cache.refusal()):
         print_notes([refusal])

@@ -63,7 +63,7 @@ class LintOptions:
         )
 
     def _declaration(self, file: settings.Settings) -> Declaration:
-        """Read the declaration; with --all there need not be one."""
+        """Read the declaration; optional with --all."""
         state = self.state or file.state_folder()
         if self.everything and self.state is None and not state.exists():
             return Declaration()

@@ -84,7 +84,7 @@ set_option = click.option(
 
 
 def start_option(meaning: str) -> Decorator:
-    """Return the option --start of files that make a database; `meaning` ends its help."""
+    """Return the option --start for files of SQL; `meaning` ends the help text."""
     return click.option(
         "--start",
         "scripts",

@@ -1,4 +1,4 @@
-"""Read the annotations of fields: which values a field takes, and how their texts are spelled."""
+"""Read the annotations of fields: the accepted values and the spelling of texts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from reconciler.model.spelling import Spelling, folded
 
 @dataclass(frozen=True)
 class Takes:
-    """What a field takes, by the members of its type; None where it takes no such value.
+    """The kinds of values of a field, by the members of the field's type; None for none of a kind.
 
     `words` maps each word in `folded` form to the word of the field. `items` is the type of a
     list's items, `keys` and `values` are the types of a mapping's.
@@ -43,7 +43,7 @@ class Takes:
 
 
 def annotation_of(field: FieldInfo) -> object:
-    """Return the type of a field with what annotates it."""
+    """Return the type of a field with the annotations."""
     spellings = [m for m in field.metadata if isinstance(m, Spelling)]
     return Annotated[cast("Any", field.annotation), *spellings] if spellings else field.annotation
 
@@ -112,7 +112,7 @@ def other_keys_of(model: type[BaseModel]) -> Mapping[str, str]:
 
 
 def written(value: Any, annotation: object) -> Any:
-    """Spell a dumped value of a field as a declaration that is read as this value."""
+    """Spell a dumped value of a field as a declaration of the same value."""
     takes = taken_by(annotation)
     if isinstance(value, str):
         return takes.spelling.write(value) if takes.spelling is not None else value

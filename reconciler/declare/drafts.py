@@ -83,7 +83,7 @@ class Drafts:
         first.readable &= second.readable
 
     def _add_part(self, ref: Ref, part: Draft) -> None:
-        """Add a field to an object, which may say `true` there and no more."""
+        """Add a field to an object, where nothing but `true` may stand."""
         draft = self.drafts.setdefault(ref, part)
         self.add_position(ref, "", part.position)
         if draft.absent:
@@ -203,7 +203,7 @@ def _is_renamed(draft: Draft) -> bool:
 
 
 def _misplaced(obj: Object, draft: Draft) -> Iterator[Problem]:
-    """Report keys that PostgreSQL would not even see beside the others."""
+    """Report keys without an effect beside the declared keys."""
     for name, reason in obj.misplaced():
         key = key_of(draft.kind, name)
         if key in draft.fields:

@@ -101,7 +101,7 @@ class EntryReader:
             self._read_children(ref, kind, body)
 
     def _is_part_of_another(self, ref: Ref, draft: Draft) -> bool:
-        """Add an entry that declares a field of another object to that object."""
+        """Add an entry for a field of another object to the object."""
         if not issubclass(draft.kind, DeclaresPart):
             return False
         try:
@@ -178,7 +178,7 @@ class EntryReader:
         return content
 
     def _standing_alone(self, kind: type[Object], node: Node) -> dict[str, FieldValue] | None:
-        """Read a value without a key as that of the kind's main key; None where it has none."""
+        """Read a value without a key as that of the kind's main key; None without one."""
         takes = main_value_of(kind)
         if takes is None:
             return None

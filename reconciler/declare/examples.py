@@ -30,7 +30,7 @@ _TITLE = re.compile(r"(?:#.*\n)+")
 
 @dataclass(frozen=True)
 class Example:
-    """A declaration that can be applied as it stands, and what it shows."""
+    """An example: a declaration to be applied, with the keys shown by the example."""
 
     title: str
     declaration: str

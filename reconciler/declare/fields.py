@@ -187,7 +187,7 @@ def _named(node: Items, takes: Takes, key: str, reading: Reading) -> object:
 
 
 def spelled(written: str, node: Node, key: str, takes: Takes, reading: Reading) -> str:
-    """Read a text as the field spells texts; report one that cannot be read."""
+    """Read a text by the field's spelling; report an unreadable text."""
     if takes.spelling is None:
         return written
     try:
@@ -198,7 +198,7 @@ def spelled(written: str, node: Node, key: str, takes: Takes, reading: Reading) 
 
 
 def _main_value(node: Scalar | Items, model: type[BaseModel], key: str, reading: Reading) -> object:
-    """Read a value that stands alone as that of the model's main key, if the model has one."""
+    """Read a value without a key as the value of the model's main key, if there is a main key."""
     main = main_key_of(model)
     annotation = annotation_of(fields_of(model)[main]) if main else None
     if not main or (isinstance(node, Items) and not taken_by(annotation).listed):
@@ -218,7 +218,7 @@ def _convert_mapping(node: Entries, takes: Takes, key: str, reading: Reading) ->
 
 
 def _convert_keys(node: Entries, takes: Takes, key: str, reading: Reading) -> object:
-    """Read a mapping whose keys are names; report a name that is given in two spellings."""
+    """Read a mapping by names; report a name in two spellings."""
     converted: dict[str, object] = {}
     of_keys, of_values = taken_by(takes.keys), taken_by(takes.values)
     for written, entry in node.entries.items():

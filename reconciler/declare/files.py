@@ -153,7 +153,7 @@ def yaml_files(path: Path) -> list[Path]:
 
 @dataclass(frozen=True)
 class Sources:
-    """The files of a declaration, as they were read: `path` is what the user named.
+    """The files of a declaration at the time of reading: `path` is the user's argument.
 
     `further` is the folder of --files-root. `digests` maps each file to its SHA-256.
     """

@@ -33,7 +33,7 @@ class _DeclaredFields(GenerateJsonSchema):
         return super().str_schema(schema) | {"type": ["string", "number", "boolean"]}
 
     def literal_schema(self, schema: core_schema.LiteralSchema) -> JsonSchemaValue:
-        """Accept words in any case, and offer them as the manual of the files writes them."""
+        """Accept words in any case, and offer the spelling of the language reference."""
         words = [w for w in schema["expected"] if isinstance(w, str)]
         return (
             _words(words)
@@ -110,14 +110,14 @@ def _words(words: Sequence[str]) -> Schema:
 
 
 def _model_in(schema: Any) -> object:
-    """Return the model of a core schema, below what wraps it."""
+    """Return the model of a core schema, below wrapping schemas."""
     while "cls" not in schema and "schema" in schema:
         schema = schema["schema"]
     return schema.get("cls")
 
 
 def _other_keys(model: type[BaseModel], properties: Schema) -> Schema:
-    """Return the properties that are read as another one."""
+    """Return the alternative names of properties."""
     return {
         other: {**properties[key], "description": f"another word for {key}"}
         for other, key in other_keys_of(model).items()

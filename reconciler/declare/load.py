@@ -86,7 +86,7 @@ def _contents(path: Path, files_root: Path | None) -> Contents | None:
 
 
 def _is_of(declaration: Declaration, contents: Contents) -> bool:
-    """Tell whether a declaration was read from this content, and not from a later one."""
+    """Tell whether a declaration was read from the same content."""
     read = declaration.sources.digests
     return all(read.get(f) == sha256(t).hexdigest() for f, t in contents.texts.items())
 

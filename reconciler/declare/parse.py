@@ -315,7 +315,7 @@ class _Composer:
 
 
 def key_text(key: Node) -> str | None:
-    """Return a key as text, also one that YAML reads as a number; None for other keys."""
+    """Return a key as text, numbers included; None for a mapping, a list, a boolean or null."""
     if not isinstance(key, Scalar) or key.value is None or isinstance(key.value, bool):
         return None
     return key.source

@@ -57,7 +57,7 @@ class Key:
 
 
 def keys_of(topic: str) -> tuple[Key, ...]:
-    """Return all keys of a kind or of checks, those inside other keys after them."""
+    """Return all keys of a kind or of checks, nested keys after the outer keys."""
     return tuple(_keys(topic, TOPICS[topic], (), ()))
 
 
@@ -79,7 +79,7 @@ def _keys(topic: str, model: type[BaseModel], above: Trail, shown: Trail) -> Ite
 
 @cache
 def _explained(model: type[BaseModel]) -> Mapping[type[BaseModel], Trail]:
-    """Map each model inside another to the shortest path to it: its keys are explained there."""
+    """Map each nested model to the shortest path, the place of the explanation of its keys."""
     found: dict[type[BaseModel], Trail] = {}
     waiting: list[tuple[type[BaseModel], Trail]] = [(model, ())]
     for outer, above in waiting:

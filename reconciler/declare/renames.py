@@ -1,4 +1,4 @@
-"""Refuse renamings that no plan can do: out of another schema, and of names that change places."""
+"""Refuse impossible renamings: out of another schema, and exchanged names."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ Schema = dict[str, Any]
 
 
 def rules_of(kind: type[Object]) -> list[Schema]:
-    """Return what `exactly_one`, `only_with` and `not_with` of a kind say."""
+    """Return the schema of `exactly_one`, `only_with` and `not_with` of a kind."""
     only = [
         _if_given(kind, f, {"anyOf": [_given(kind, o) for o in others]})
         for f, others in kind.only_with.items()
@@ -26,7 +26,7 @@ def rules_of(kind: type[Object]) -> list[Schema]:
 
 
 def refused_keys(kind: type[Object]) -> frozenset[str]:
-    """Return the keys of every kind that are refused for this one."""
+    """Return the keys common to all kinds but refused for the kind."""
     refused = {"comment": not kind.commentable, "renamed_from": not kind.renamable}
     return frozenset(key for key, is_refused in refused.items() if is_refused)
 

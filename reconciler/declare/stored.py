@@ -1,4 +1,4 @@
-"""Store a declaration in the cache, and read it back without its YAML.
+"""Store a declaration in the cache, and read the declaration back without YAML.
 
 The entry is found by the content of all files. It is stored only if reading it back gives the same
 declaration. A declaration with checks, or with anything else but objects, is not stored.
@@ -73,7 +73,7 @@ class Contents:
 
 
 def stored_declaration(contents: Contents, cache: Cache, kinds: Kinds) -> Declaration | None:
-    """Return the declaration of the files, None if it is not stored, or not as they are now."""
+    """Return the stored declaration of the files; None for changed or unknown files."""
     entry = cache.get(SECTION, contents.key)
     try:
         return None if entry is None else _restored(entry, contents, kinds)
@@ -96,7 +96,7 @@ def store(declaration: Declaration, contents: Contents, cache: Cache, kinds: Kin
 
 
 def _holds_more(declaration: Declaration) -> bool:
-    """Tell whether a declaration holds what is not stored, such as checks."""
+    """Tell whether a declaration holds checks or other content excluded from the cache."""
     rest = replace(
         declaration,
         objects={},
@@ -168,7 +168,7 @@ def _restored(entry: Any, contents: Contents, kinds: Kinds) -> Declaration | Non
 
 @dataclass(frozen=True)
 class _Refs:
-    """Numbers of refs, in the order of their first use; a table before what is on it."""
+    """Numbers of refs, in the order of first use; a table before the objects on the table."""
 
     numbers: dict[Ref, int]
     listed: list[list[Any]]
@@ -210,7 +210,7 @@ def _is_same(declaration: Declaration, restored: Declaration | None) -> bool:
 
 
 def _is_same_object(a: Object, b: Object) -> bool:
-    """Compare the values, their types, and which fields were declared, at any depth."""
+    """Compare values, types, and sets of declared fields, at any depth."""
     return type(a) is type(b) and vars(a) == vars(b) and _shape(a) == _shape(b)
 
 

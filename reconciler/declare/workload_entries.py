@@ -35,7 +35,7 @@ class WorkloadReader:
                 self.problems.append(duplicate(title, entry.position, first.position))
 
     def end(self) -> None:
-        """Report names of queries that no document has; call this after all are read."""
+        """Report unknown names of queries; to be called after the last document."""
         for query in self.queries.values():
             if query.replaces and query.replaces not in self.queries:
                 message = f"query '{shortened(query.name, MAX_NAME_SHOWN)}': replaces: no query"

@@ -203,7 +203,7 @@ def _run(row: Row) -> Run:
 
 
 def recorded(connection: Connection, schema: str, refs: Iterable[Ref]) -> frozenset[Ref]:
-    """Return the objects that were there before some run; none without a journal to read."""
+    """Return the objects that existed before a recorded run; none without a readable journal."""
     by_name = {str(ref): ref for ref in refs}
     if not by_name:
         return frozenset()

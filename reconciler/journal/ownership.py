@@ -182,14 +182,14 @@ MENDS: Mapping[str, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class _Fault:
-    """A fault of the journal: what is wrong, and the statement that repairs it."""
+    """A fault of the journal: the reason, and the statement to repair the journal."""
 
     reason: str
     statement: str
 
 
 def untrusted(connection: Connection, place: Place) -> str:
-    """Return why the journal must not be used, with the statements that repair it; "" if it may.
+    """Return why the journal must not be used, with statements to repair the journal, or "".
 
     Without a schema of that name nothing is refused. Raises StatementFailed, where another session
     holds a lock.

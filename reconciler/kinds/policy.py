@@ -56,7 +56,7 @@ class Policy(CommitsTogether, GuardsRows, MayHaveNoEffect, FollowsName):
         return self.ref.on
 
     def without_effect(self, desired: Mapping[Ref, Object]) -> str | None:
-        """Tell that the table does not use its policies."""
+        """Tell that policies have no effect without row level security."""
         table = desired.get(self.ref.on) if self.ref.on else None
         if table is None or getattr(table, "row_level_security", True):
             return None

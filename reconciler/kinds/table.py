@@ -118,7 +118,7 @@ class Table(Deferred, PublishesRows, Replicated, MayHaveNoEffect, TypedTable):
         return None if self.replica_identity == "default" else self.replica_identity != "nothing"
 
     def without_effect(self, desired: Mapping[Ref, Object]) -> str | None:
-        """Tell that the owner is subject to policies that the table does not use."""
+        """Tell that FORCE ROW LEVEL SECURITY has no effect without row level security."""
         if self.row_level_security or not self.force_row_level_security:
             return None
         return f"{self.ref}: force_row_level_security has no effect: row_level_security is off"

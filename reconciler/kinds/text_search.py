@@ -85,7 +85,7 @@ class TextSearchConfiguration(Owned):
             ORDER BY n.nspname, c.cfgname"""
 
     def over(self, live: Self | None, *, with_defaults: bool = False) -> Self:
-        """Copy anew: what is not declared is as in the configuration that is copied."""
+        """Copy anew: undeclared fields are as in the copied configuration."""
         full = super().over(live, with_defaults=with_defaults)
         if self.copied is None:
             return full

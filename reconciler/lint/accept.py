@@ -21,7 +21,7 @@ UNUSED = "unused-suppression"
 
 
 class Declared:
-    """The declared objects under the names that PostgreSQL gives them."""
+    """The declared objects by PostgreSQL's spelling of the names."""
 
     def __init__(self, declaration: Declaration) -> None:
         self._declaration = declaration
@@ -38,7 +38,7 @@ class Declared:
         return similar[0] if ref.arguments is not None and len(similar) == 1 else None
 
     def owners(self, ref: Ref | None) -> Iterator[Object]:
-        """Yield the declared object, and the table on which it is."""
+        """Yield the declared object, and the object's table."""
         while ref is not None:
             origin = self.origin(ref)
             if origin is not None and origin in self._declaration.objects:
@@ -128,7 +128,7 @@ def _unused(declaration: Declaration, used: Iterable[tuple[Ref, str]]) -> Iterat
 def _of_baseline(
     findings: Iterable[Finding], file: Path | None
 ) -> tuple[list[Finding], list[Finding]]:
-    """Split the findings into those of the baseline and new ones."""
+    """Split the findings into findings of the baseline and new findings."""
     counts: Mapping[tuple[str, str], int] = read_baseline(file) if file else {}
     seen: dict[tuple[str, str], int] = {}
     known: list[Finding] = []

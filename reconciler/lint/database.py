@@ -327,7 +327,7 @@ class Database:
         return [quoted(self.columns[relation, n].name) for n in numbers]
 
     def exposed(self, roles: Collection[str], schema: str) -> list[str]:
-        """Return the roles of requests that have a privilege, if they may use the schema."""
+        """Return the roles of requests with a privilege on the object and USAGE on the schema."""
         usage = self.usage.get(schema, set())
         reaching = [r for r in self.api_roles if PUBLIC in usage or r in usage]
         return [r for r in reaching if PUBLIC in roles or r in roles]

@@ -22,7 +22,7 @@ CATALOGS = {  # oids that never change
 def look(
     database: Database, addresses: Mapping[Address, Ref], rules: Iterable[Rule] = ()
 ) -> list[Finding]:
-    """Return what the rules find, the gravest first; `addresses` are those of a Snapshot."""
+    """Return the findings, the gravest first; `addresses` are a Snapshot's addresses."""
     chosen = [*rules] or [*all_rules().values()]
     found = (_finding(r, f, addresses) for r in chosen for f in r.look(database))
     return sorted(found, key=in_order)

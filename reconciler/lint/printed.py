@@ -1,4 +1,4 @@
-"""Change SQL that PostgreSQL printed, to propose a fix; nothing is found by this module."""
+"""Change SQL printed by PostgreSQL, to propose a fix."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ _QUOTES = "'\""
 
 
 def closing(sql: str, start: int) -> int:
-    """Return the index after the parenthesis that closes the one at `start`."""
+    """Return the index after the closing parenthesis for the opening at `start`."""
     depth, quote = 0, ""
     for index in range(start, len(sql)):
         character = sql[index]
@@ -44,6 +44,6 @@ def with_arrays(sql: str) -> str:
 
 
 def part_after(sql: str, word: str) -> str | None:
-    """Return the word with the parenthesis that follows it, if the text holds it."""
+    """Return the word with the following parenthesis, if the text holds both."""
     at = sql.find(f"{word}(")
     return None if at < 0 else sql[at : closing(sql, at + len(word))]

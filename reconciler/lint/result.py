@@ -10,7 +10,7 @@ from reconciler.lint.rule import Finding
 
 @dataclass(frozen=True)
 class Accepted:
-    """A finding that a declaration or the settings accept, with their reason."""
+    """A finding accepted by a declaration or the settings, with the reason."""
 
     finding: Finding
     reason: str
@@ -18,7 +18,7 @@ class Accepted:
 
 @dataclass(frozen=True)
 class LintResult:
-    """The findings to fix, the accepted ones, and those of the baseline.
+    """The findings to fix, the accepted findings, and the findings of the baseline.
 
     `notes` tell what could not be looked at.
     """

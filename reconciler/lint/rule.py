@@ -1,4 +1,4 @@
-"""Define a rule and what it finds."""
+"""Define a rule and a finding."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ Look = Callable[["Database"], Iterator[Found]]
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule: a stable name, a severity, what it finds, why that is a fault, and the search.
+    """A rule: a stable name, a severity, a summary, the reason, and the search.
 
     `covers` names the rule of Supabase's splinter that sees the same condition. A rule that
     `is_measured` asks for statistics, sizes or numbers used, which only a live database has.
@@ -68,7 +68,7 @@ class Rule:
 def rule(
     name: str, severity: Severity, why: str, covers: str = "", *, is_measured: bool = False
 ) -> Callable[[Look], Rule]:
-    """Return a decorator that makes a rule of a function which searches a database.
+    """Return a decorator to turn a function over a database into a rule.
 
     The function's docstring says what the function finds: "Find a policy for every role."
     """

@@ -52,12 +52,12 @@ class Node:
         return [v for v in value if isinstance(v, Node)] if isinstance(value, list) else []
 
     def inner(self) -> Iterator[Node]:
-        """Yield the nodes directly below this one."""
+        """Yield the nodes directly below."""
         for value in self.fields.values():
             yield from _nodes(value)
 
     def walk(self) -> Iterator[Node]:
-        """Yield this node and all nodes below it."""
+        """Yield the node and all nodes below."""
         waiting: list[Node] = [self]
         while waiting:
             node = waiting.pop()
@@ -65,12 +65,12 @@ class Node:
             waiting += node.inner()
 
     def of(self, *kinds: str) -> Iterator[Node]:
-        """Yield the nodes of some kinds, this one included."""
+        """Yield the nodes of the kinds from here downwards."""
         return (n for n in self.walk() if n.kind in kinds)
 
     @property
     def function(self) -> int:
-        """The oid of the function that a call or operator runs, else 0."""
+        """The oid of the function behind a call or operator, or 0."""
         return self.number("funcid") or self.number("opfuncid") or self.number("aggfnoid")
 
     @property
@@ -86,7 +86,7 @@ class Node:
 
     @property
     def bytes(self) -> bytes:
-        """The bytes of a constant, with the header of its length if the type has one."""
+        """The bytes of a constant, with the length header of types of variable length."""
         value = self.fields.get("constvalue")
         found = value if isinstance(value, list) else []
         return bytes(int(v) & 255 for v in found if isinstance(v, str))
@@ -115,7 +115,7 @@ def _nodes(value: Value) -> Iterator[Node]:
 
 
 def parse(tree: str | None) -> list[Node]:
-    """Parse the nodes of a pg_node_tree: one expression, or a list of them."""
+    """Parse the nodes of a pg_node_tree: an expression or a list of expressions."""
     if not tree:
         return []
     stack: list[tuple[Node | None, list[Value]]] = [(None, [])]

@@ -1,4 +1,4 @@
-"""List the words of a body that PostgreSQL keeps as text, for which it has no parsed form."""
+"""List the words of a routine body stored as text, without a parsed form in the catalog."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class Companion(Object):
 
 
 class GoesWithColumns(Object):
-    """An object that PostgreSQL drops with any column of its table that the object uses."""
+    """An object dropped by PostgreSQL with any of the columns used by the object."""
 
 
 def goes_along(obj: Object, live: Objects, desired: Objects) -> bool:

@@ -30,7 +30,7 @@ class Shorthand(Object):
         raise NotImplementedError
 
     def denied(self, others: Iterable[Object]) -> Iterator[tuple[str, Object]]:
-        """Yield the short forms declared as false, and those of `others` that they deny."""
+        """Yield each short form declared as false, with the form's constraint in `others`."""
         del others
         yield from ()
 
@@ -50,7 +50,7 @@ class DeclaresPart(Object):
     def declared_part(
         cls, ref: Ref, fields: Mapping[str, object]
     ) -> tuple[Ref, str, dict[str, object]] | None:
-        """Return the other object, the field and its value; None for an object of the kind.
+        """Return the object of the field, the field and the value; None for an object of the kind.
 
         Raises ValueError for fields that the part has not.
         """
@@ -61,7 +61,7 @@ class NumbersNames(Object):
     """An object with a relation that PostgreSQL names, with a number if the name is taken."""
 
     def with_free_name(self, used: Set[tuple[str, str]]) -> Self:
-        """Return the object with a name outside `used`, schemas and names, unless it has one."""
+        """Return the object under a name outside `used`, a set of schemas and names."""
         raise NotImplementedError
 
 
@@ -103,7 +103,7 @@ class RequiresFiles(Object):
 
 
 class NamedByTypes(Object):
-    """An object with data types in the name, which PostgreSQL spells in its own way."""
+    """An object with data types in the name, to be spelled as PostgreSQL does."""
 
     def identify(self, connection: Connection) -> Self:
         """Return the object with name and arguments as a scratch server spells them.
@@ -113,7 +113,7 @@ class NamedByTypes(Object):
         raise NotImplementedError
 
     def signature_types(self) -> Iterable[str]:
-        """Return the types, as PostgreSQL prints them, without which the object cannot exist."""
+        """Return the data types needed by the object, as PostgreSQL prints types."""
         raise NotImplementedError
 
 
@@ -129,7 +129,7 @@ class Overloaded(NamedByTypes):
         return split_commas(self.ref.arguments or "")
 
     def argument_forms(self) -> Iterator[str]:
-        """Yield the lists of arguments that name a live object without all that it has."""
+        """Yield the lists of arguments by which a declaration may name a live object in part."""
         yield self.ref.arguments or ""
 
     def over(self, live: Self | None, *, with_defaults: bool = False) -> Self:

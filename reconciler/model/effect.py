@@ -1,4 +1,4 @@
-"""Find declared objects and fields that PostgreSQL keeps, but that have no effect."""
+"""Find declared objects and fields without an effect in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class MayHaveNoEffect(Object):
     """An object that has an effect only together with another: a policy with row security."""
 
     def without_effect(self, desired: Mapping[Ref, Object]) -> str | None:
-        """Tell people why the object or a field of it has no effect; None if it has."""
+        """Explain why the object or a field has no effect; None for an effect."""
         raise NotImplementedError
 
 

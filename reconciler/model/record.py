@@ -51,7 +51,7 @@ class Record(Frozen):
     # -- fields that belong together ---------------------------------------------------------------
 
     def misplaced(self) -> Iterator[tuple[str, str]]:
-        """Yield the fields that mean nothing without, or beside, others, with the reasons."""
+        """Yield the fields without a meaning beside the rest of the fields, with the reasons."""
         for field, others in self.only_with.items():
             if self._is_given(field) and not any(map(self._is_given, others)):
                 yield field, f"without {' or '.join(map(self._key, others))}"
@@ -138,7 +138,7 @@ class Record(Frozen):
     @classmethod
     @cache
     def _left_open(cls) -> frozenset[str]:
-        """Return the fields that a declaration without them takes over from the live object."""
+        """Return the fields to take over from the live object unless declared."""
         return cls.kept() | cls.derived()
 
     def repeats(self, live: Record) -> bool:

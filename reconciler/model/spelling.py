@@ -1,4 +1,4 @@
-"""Types of fields by what people write there: names, roles, privileges, SQL.
+"""Define the types of fields by content: names, roles, privileges, SQL.
 
 A field of a kind is annotated by one of these types. `declare` reads each text of a declaration by
 `Spelling.read`, and an export writes each value by `Spelling.write`. Values from the catalog and
@@ -40,7 +40,7 @@ _USING_INDEX = re.compile(r"\s*using\s+index\s+(.+)", re.IGNORECASE | re.DOTALL)
 
 
 def folded(word: str) -> str:
-    """Return a word in lower case, in which one space stands for spaces and underscores."""
+    """Return a word in lower case, with a single space for spaces and underscores."""
     return _SEPARATOR.sub(" ", word.strip()).lower()
 
 
@@ -192,7 +192,7 @@ class EventText(Spelling):
 
 
 class ReferencedSql(SqlText):
-    """The table of a foreign key with its columns, all by their names, and actions in SQL."""
+    """The referenced table and columns of a foreign key by name, and the actions in SQL."""
 
     title: ClassVar[str] = "table(columns)"
 
@@ -251,7 +251,7 @@ class ReplicaIdentityText(Spelling):
 
 
 class SettingText(Spelling):
-    """The value of a setting, or the items of one that is a list."""
+    """The value of a setting, or the items of a list."""
 
     title: ClassVar[str] = "a value or a list"
 

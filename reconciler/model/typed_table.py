@@ -18,7 +18,7 @@ from reconciler.sql import compose, raw
 
 
 class RowType(Object):
-    """A type from which a typed table has its columns."""
+    """A composite type with the columns of a typed table."""
 
     @property
     def fields_of_columns(self) -> Mapping[str, Mapping[str, Any]]:
@@ -27,7 +27,7 @@ class RowType(Object):
 
 
 class TypedTable(PinsType, InheritableTable):
-    """A table that may have its columns from a composite type."""
+    """A table with columns declared, or taken from a composite type."""
 
     of: QualifiedName | None = Field(
         default=None,

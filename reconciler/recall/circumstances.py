@@ -38,7 +38,7 @@ _OPTIONS = click.Command(
 
 
 def split_options(arguments: Sequence[str]) -> tuple[Mapping[str, str | None], list[str]]:
-    """Return the options that are looked at here, and all other arguments."""
+    """Return the options known here, and the rest of the arguments."""
     context = _OPTIONS.make_context("recalled", [*arguments], resilient_parsing=True)
     return context.params, context.args
 

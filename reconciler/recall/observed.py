@@ -18,13 +18,13 @@ from reconciler.server.scratch import OWN
 
 @dataclass(frozen=True)
 class Observed:
-    """A plan, and the fingerprint of all that it follows from; None where that is not all."""
+    """A plan, and the fingerprint of all inputs; None if the fingerprint leaves out an input."""
 
     plan: Plan
     fingerprint: CatalogFingerprint | None = None
 
     def remember(self, question: Question, result: Result, job: Job) -> None:
-        """Store what a command printed, if the fingerprint can tell whether it still holds."""
+        """Store the output of a command, if the fingerprint can tell later changes."""
         sources = job.declaration.sources
         if self.fingerprint is None or sources is None:
             return

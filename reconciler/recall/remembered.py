@@ -22,7 +22,7 @@ MAX_AGE = 24 * 3600  # seconds: at least once a day all is read
 
 @dataclass(frozen=True)
 class Result:
-    """What a command printed: a document, and the name of its format."""
+    """The output of a command: a document, and the name of the format."""
 
     document: str
     format_name: str
@@ -30,7 +30,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Question:
-    """A command line whose result may be known; `key` is that of its circumstances."""
+    """A command line with a possibly remembered result; `key` is the key of the circumstances."""
 
     command: str
     arguments: Sequence[str]

@@ -62,7 +62,7 @@ def summary(benchmark: Benchmark) -> Iterator[Sequence[str]]:
 
 
 def reads(benchmark: Benchmark, scale: float) -> Iterator[tuple[str, str, str]]:
-    """Yield query, variant and how its relations are read, or why it does not run."""
+    """Yield query, variant and the scans of relations, or the error of the query."""
     for m in benchmark.measured:
         if m.scale == scale:
             found = "; ".join(m.figures.scans) if m.figures else m.error

@@ -89,7 +89,7 @@ def benchmark(benchmark: Benchmark) -> Document:
 
 
 def lint(result: LintResult) -> Document:
-    """Render the findings, the accepted ones with the reason, and those of the baseline."""
+    """Render new findings, accepted findings with reasons, and findings of the baseline."""
     return _document(
         findings=[_finding(finding) for finding in result.findings],
         accepted=[{**_finding(a.finding), "reason": a.reason} for a in result.accepted],

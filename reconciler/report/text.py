@@ -128,7 +128,7 @@ def _drift_lines(plan: Plan) -> Iterator[str]:
 
 
 def checks(plan: Plan, results: Sequence[Result]) -> Document:
-    """Render one line for each check, every reason why it did not pass below, and the count."""
+    """Render a line for each check, with the reasons of a failure below, and the count."""
     return _joined(_check_lines(plan, results))
 
 

@@ -1,4 +1,4 @@
-"""Take a fingerprint of all that reading the catalogs depends on, in one query.
+"""Take a fingerprint of the system catalogs and of all settings of a read, in one query.
 
 A row of a catalog is changed by a new version, which has another `ctid` or another `xmin`, and
 freezing keeps `xmin`. PostgreSQL changes in place only what no kind reads: estimates, the age of
@@ -102,7 +102,7 @@ def counts_of(server: Server) -> dict[str, str]:
 
 
 def catalog_fingerprint(connection: Connection) -> CatalogFingerprint | None:
-    """Return the fingerprint of the database, and of the role and settings that read it.
+    """Return the fingerprint of the database, and of the reading role and settings.
 
     None where the rows that decide cannot be seen. Raises StatementFailed.
 

@@ -81,7 +81,7 @@ _SCRATCH: dict[tuple[Path, str], Running] = {}
 def scratch_server(
     installation: Installation, settings: Mapping[str, str] | None = None
 ) -> Running:
-    """Start the scratch server of this process with these settings, or return it.
+    """Start the process's scratch server with the settings, or return the running server.
 
     `settings` take the place of some of SETTINGS. Raises ScratchError.
     """

@@ -65,7 +65,7 @@ def machine_installations() -> tuple[Installation, ...]:
 
 @cache
 def places_of_programs() -> tuple[str, ...]:
-    """List what changes when a PostgreSQL on this machine comes, goes or is replaced."""
+    """List the marks of the PostgreSQL installations: paths, sizes and times."""
     found = (*embedded_installations(), *machine_installations())
     searched = (*os.environ.get("PATH", "").split(os.pathsep), *sys.path)
     folders = (*filter(None, searched), *(str(Path(p).parent) for p in USUAL_FOLDERS))

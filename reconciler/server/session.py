@@ -1,4 +1,4 @@
-"""Set parameters in each transaction, so that a shared session keeps no parameter.
+"""Set parameters in each transaction, and leave none in a shared session.
 
 Behind a connection pooler, a session of the server serves many clients, one after the other.
 """

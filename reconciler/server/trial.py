@@ -1,4 +1,4 @@
-"""A confined server for databases with rows: SQL of files makes them, and declared code runs there.
+"""Start a confined server for databases with rows, made by files of SQL.
 
 It ends with this process. SECURITY.md tells how it is confined.
 """

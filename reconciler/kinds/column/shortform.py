@@ -111,7 +111,7 @@ def type_alone(value: str) -> str:
 
 
 def denied(column: Object, others: Iterable[Object]) -> Iterator[tuple[str, Object]]:
-    """Yield the short forms declared as false or null, and the constraints that they deny."""
+    """Yield each short form declared as false or null, with the live constraint of the form."""
     forms = {"primary_key": "primary_key", "unique": "unique", "references": "foreign_key"}
     for form, field in forms.items():
         if form in column.model_fields_set and not getattr(column, form):

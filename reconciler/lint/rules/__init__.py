@@ -1,4 +1,4 @@
-"""The rules; every `Rule` in a module of this folder is one."""
+"""Collect the rules: every `Rule` in a module of the folder."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def index_duplicate(db: Database) -> Iterator[Found]:
 
 
 def _equal(kept: Index, other: Index) -> bool:
-    """Tell whether an index serves for all that the other serves for, by the same keys."""
+    """Tell whether an index has the same keys and serves every use of the second index."""
 
     def definition(index: Index) -> tuple[object, ...]:
         keys = (index.method, index.keys, index.classes, index.collations, index.options)
@@ -173,7 +173,7 @@ def index_not_immutable(db: Database) -> Iterator[Found]:
 
 
 def _changes(db: Database, function: int) -> bool:
-    """Tell whether a function is not immutable, or is marked so and calls one that is not."""
+    """Tell whether a function is not immutable, or calls a function that is not."""
     called, routine = db.called.get(function), db.routines.get(function)
     if called is None or called.volatility != "i":
         return called is not None
@@ -208,7 +208,7 @@ def index_behind_policy(db: Database) -> Iterator[Found]:
 
 
 def _by_column(table: str, index: Index) -> str:
-    """Return statements that put the expression into a column, if it is the only one."""
+    """Return statements to put the only expression of an index into a column."""
     if len(index.trees) != 1 or not index.shown_expressions:
         return f"-- declare generated columns for the expressions of {quoted(index.name)}"
     column = quoted(f"{index.name[:58]}_key")

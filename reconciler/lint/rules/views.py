@@ -12,7 +12,7 @@ INVOKER_SINCE = 15
 
 
 def _read(db: Database, view: Relation) -> set[int]:
-    """Return the tables that a view reads, through views that run as their caller too."""
+    """Return the tables read by a view, directly or through views with security_invoker."""
     found, waiting = set[int](), [view]
     while waiting:
         for oid in db.read_by.get(waiting.pop().oid, set()) - found:
@@ -71,7 +71,7 @@ def view_not_limitable(db: Database) -> Iterator[Found]:
 
 
 def _groups_by_key(db: Database, query: Node) -> bool:
-    """Tell whether a query over several tables groups by the primary key of one of them."""
+    """Tell whether a query over several tables groups by the primary key of a table."""
     entries = query.children("rtable")
     tables = {
         n: e.number("relid") for n, e in enumerate(entries, 1) if e.number("rtekind") == RELATION
