@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from reconciler import settings
 from reconciler.cli import main
+from reconciler.cli.output import write_file
 from reconciler.declare import files
 from reconciler.declare.load import load
 from reconciler.errors import DeclarationError, SettingsError
@@ -195,3 +196,19 @@ def test_the_settings_are_a_regular_file(state: Path) -> None:
     (state / "reconcile.yml").symlink_to("/proc/self/environ")
     with pytest.raises(SettingsError, match="leads out of"):
         settings.read(state / "reconcile.yml")
+
+
+def test_no_output_is_written_through_a_symbolic_link(tmp_path: Path) -> None:
+    """A pull request may add the link."""
+    outside = tmp_path / "outside"
+    outside.write_text("kept")
+    page, picture = tmp_path / "pages" / "README.md", tmp_path / "picture.svg"
+    page.parent.mkdir()
+    for link in (page, picture):
+        link.symlink_to(outside)
+    done = CliRunner().invoke(main, ["explain", "--out", str(page.parent)])
+    assert done.exit_code == 1
+    assert f"--out {page}: it is a symbolic link" in done.output
+    with pytest.raises(SettingsError, match=f"--picture {picture}: it is a symbolic link"):
+        write_file(b"<svg>", picture, "--picture")
+    assert outside.read_text() == "kept"

@@ -257,7 +257,7 @@ def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         seen.append("full")
         return observed.observe(job, question)  # pyright: ignore[reportArgumentType]
 
-    monkeypatch.setattr("reconciler.cli.commands.observe", counted)
+    monkeypatch.setattr("reconciler.cli.comparing.observe", counted)
     return seen
 
 

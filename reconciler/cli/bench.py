@@ -21,7 +21,7 @@ from reconciler.cli.options import (
     state_option,
     target_option,
 )
-from reconciler.cli.output import print_line, watch_progress
+from reconciler.cli.output import print_line, watch_progress, write_file
 from reconciler.declare.load import load
 from reconciler.errors import SettingsError
 from reconciler.model.state import Declaration
@@ -136,7 +136,7 @@ def bench(
     benchmark = compare(options.comparison(declaration, url), _tell, watch_progress)
     output.write("benchmark", benchmark)
     for picture in options.pictures:
-        draw(benchmark, picture)
+        write_file(draw(benchmark, picture), picture, "--picture")
     return DIFFERENT if benchmark.broken else DONE
 
 

@@ -26,25 +26,20 @@ if TYPE_CHECKING:
 DONE, ERROR, DIFFERENT = 0, 1, 2  # exit statuses
 # A big database is millions of objects without cycles, among which the collector looks in vain.
 GARBAGE_COLLECTION = (100_000, 50, 1000)
-_COMMANDS, _EMBEDDED = "reconciler.cli.commands", "reconciler.cli.embedded"
-_BENCH, _LINT = "reconciler.cli.bench", "reconciler.cli.lint"
-COMMANDS = {  # name: the module, which is slow to import, and the command's line in --help
-    "apply": (_COMMANDS, "Change the database to the declared state, or run a saved plan."),
-    "bench": (_BENCH, "Measure the queries of the section `workload` before and after the plan."),
-    "demo": (_COMMANDS, "Play an example on an embedded server."),
-    "drift": (_COMMANDS, "Report differences from the declared state."),
-    "embedded": (_EMBEDDED, "Show, stop and remove the PostgreSQL servers that reconcile keeps."),
-    "explain": (
-        _COMMANDS,
-        "Explain the language of the YAML files: a kind of object, or one of its keys.",
-    ),
-    "export": (_COMMANDS, "Write an existing database as YAML files."),
-    "history": (_COMMANDS, "List recorded runs, or show the changes and steps of a run."),
-    "lint": (_LINT, "Look for faults in the declared state, or in a database."),
-    "plan": (_COMMANDS, "Show the changes and the SQL leading to the declared state."),
-    "rollback": (_COMMANDS, "Restore the objects changed by a run."),
-    "schema": (_COMMANDS, "Print the JSON Schema of the YAML files or of a plan."),
-    "verify": (_COMMANDS, "Run the declared checks, and look for differences in structure."),
+COMMANDS = {  # name, also of the module, which is slow to import: the line in --help
+    "apply": "Change the database to the declared state, or run a saved plan.",
+    "bench": "Measure the queries of the section `workload` before and after the plan.",
+    "demo": "Play an example on an embedded server.",
+    "drift": "Report differences from the declared state.",
+    "embedded": "Show, stop and remove the PostgreSQL servers that reconcile keeps.",
+    "explain": "Explain the language of the YAML files: a kind of object, or one of its keys.",
+    "export": "Write an existing database as YAML files.",
+    "history": "List recorded runs, or show the changes and steps of a run.",
+    "lint": "Look for faults in the declared state, or in a database.",
+    "plan": "Show the changes and the SQL leading to the declared state.",
+    "rollback": "Restore the objects changed by a run.",
+    "schema": "Print the JSON Schema of the YAML files or of a plan.",
+    "verify": "Run the declared checks, and look for differences in structure.",
 }
 
 
@@ -59,12 +54,12 @@ class _Group(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in COMMANDS:
-            import_module(COMMANDS[cmd_name][0])
+            import_module(f"reconciler.cli.{cmd_name}")
         return super().get_command(ctx, cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+            formatter.write_dl(list(COMMANDS.items()))
 
     def main(self, *args: Any, **extra: Any) -> Any:
         extra["standalone_mode"] = False

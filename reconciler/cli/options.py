@@ -365,3 +365,6 @@ def output_options(subject: Subject) -> Decorator:
             help="Write to this file instead of stdout.",
         ),
     )
+
+
+run_argument = click.argument("run", metavar="[RUN]", required=False, type=click.IntRange(min=1))

@@ -91,22 +91,23 @@ def _console(*, stderr: bool) -> Console:
     return Console(stderr=stderr)
 
 
-def write_file(document: Document, path: Path) -> None:
-    """Write the document of `--out`, and create the folder; raises SettingsError.
+def write_file(content: Document | bytes, path: Path, option: str = "--out") -> None:
+    """Write the file that an option names, and create its folder; raises SettingsError.
 
     A symbolic link in the file's place is not followed: the link may come out of a pull request.
     """
+    written = content if isinstance(content, bytes) else content.encode()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_symlink():
             raise SettingsError(
-                f"--out {path}: it is a symbolic link, and nothing is written through links;"
+                f"{option} {path}: it is a symbolic link, and nothing is written through links;"
                 " remove the link, or name the file to write"
             )
-        with open(path, "w", encoding="utf-8", newline="", opener=_open_no_link) as file:
-            file.write(document)
+        with open(path, "wb", opener=_open_no_link) as file:
+            file.write(written)
     except OSError as error:
-        raise SettingsError(f"--out {path}: {error.strerror or error}") from None
+        raise SettingsError(f"{option} {path}: {error.strerror or error}") from None
 
 
 def _open_no_link(path: str, flags: int) -> int:

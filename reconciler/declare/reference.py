@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
-from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
@@ -145,15 +144,6 @@ def pages() -> Mapping[str, str]:
     return {f"{OVERVIEW}.md": overview.replace("{kinds}", listed)} | {
         f"{topic}.md": page(topic) for topic in TOPICS
     }
-
-
-def write_pages(folder: Path) -> list[Path]:
-    """Write all pages into a folder, and return their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
-    written = pages()
-    for name, text in written.items():
-        (folder / name).write_text(text, encoding="utf-8", newline="")
-    return [folder / name for name in sorted(written)]
 
 
 def explanation(topic: str) -> str:

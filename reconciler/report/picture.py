@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,10 @@ def assert_drawable(file: Path) -> None:
         raise SettingsError("--picture needs matplotlib: pip install 'pg-reconciler[bench]'")
 
 
-def draw(benchmark: Benchmark, file: Path) -> None:
-    """Write a picture: each query in each variant, and against the scale where there are several.
+def draw(benchmark: Benchmark, file: Path) -> bytes:
+    """Return the picture for a file of this name, SVG or PNG.
+
+    It shows each query in each variant, and against the scale where there are several scales.
 
     Raises SettingsError as `assert_drawable` does.
     """
@@ -47,8 +50,13 @@ def draw(benchmark: Benchmark, file: Path) -> None:
         _bars(figure.add_subplot(grid[0, :]), benchmark, queries, scales[-1])
         for place, query in enumerate(queries if panels > 1 else ()):
             _curves(figure.add_subplot(grid[1 + place // 3, place % 3]), benchmark, query)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
+        picture = BytesIO()
+        figure.savefig(
+            picture,
+            format=file.suffix.removeprefix("."),
+            metadata={"Date": None} if file.suffix == ".svg" else None,
+        )
+    return picture.getvalue()
 
 
 def _bars(axes: Axes, benchmark: Benchmark, queries: list[str], scale: float) -> None:

@@ -1,0 +1,92 @@
+"""The command `apply`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from reconciler import pipeline, settings
+from reconciler.checks.session import Terms
+from reconciler.cli.group import DIFFERENT, ERROR, main
+from reconciler.cli.job import make_job
+from reconciler.cli.options import (
+    CheckOptions,
+    DeclarationOptions,
+    ExecutionOptions,
+    check_options,
+    declaration_options,
+    execution_options,
+)
+from reconciler.cli.output import confirmed_unvouched, print_notes, print_report
+from reconciler.cli.running import run_plan
+from reconciler.cli.saved import SavedPlan, read_plan
+from reconciler.report import text
+from reconciler.server.redaction import redacted
+
+NOT_CHECKED = (
+    "--check looked at nothing on the target: give the YAML files by --state, sign the plan, or say"
+    " --allow all"
+)
+
+
+@main.command()
+@click.argument(
+    "saved",
+    metavar="[PLAN.json]",
+    required=False,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+)
+@declaration_options
+@execution_options
+@check_options
+def apply(
+    saved: Path | None,
+    declaration: DeclarationOptions,
+    execution: ExecutionOptions,
+    checks: CheckOptions,
+) -> int:
+    """Change the database to the declared state, or run a saved plan.
+
+    The plan is shown first, and run after a confirmation. PLAN.json is the output of `reconcile
+    plan --format json`; the plan is refused if the database has changed since. If the YAML files
+    are at hand (--state, else the folder of reconcile.yml or desired_state), they are planned
+    again, with the same --schema and --prune as before: the plan is refused unless that gives the
+    same steps and hazards. If RECONCILE_PLAN_KEY is set, a plan that was saved without the same key
+    is refused. With neither, nobody vouches for the plan: it is run after a yes on a terminal, or
+    with --allow all.
+
+    Checks with `apply: before` must pass before the first step; those with `apply: after` are run
+    after the last one. Exit status: 0 all done, 1 an error, 2 such a check did not pass.
+    """
+    if saved:
+        of_file = SavedPlan(read_plan(saved), saved, declaration, execution)
+        return _apply_saved(of_file, checks.terms(None))
+    job, target = make_job(declaration, execution)
+    changes = pipeline.plan_changes(job)
+    print_report(text.plan(changes), stderr=True)
+    return run_plan(changes, job, target, execution, checks.terms(job.declaration))
+
+
+def _apply_saved(saved: SavedPlan, terms: Terms) -> int:
+    """Run a saved plan; one that nobody vouches for only with a yes on a terminal, or by flag.
+
+    The checks before the first step use SQL of the plan, so --check does not make them either.
+    """
+    execution = saved.execution
+    configured = settings.resolve_target(settings.read(), saved.declaration.target)
+    target = execution.override(configured)
+    shown = saved.plan.model_copy(update={"target": redacted(target.url)})
+    print_report(text.plan(shown), stderr=True)
+    if why := saved.unvouched(target):
+        print_notes([why])
+        allowed = not saved.plan.steps or "all" in execution.allow
+        if not allowed and execution.check:
+            print_notes([NOT_CHECKED])
+            return DIFFERENT
+        if not allowed:
+            if not confirmed_unvouched(shown):
+                return ERROR
+            execution = replace(execution, yes=True)
+    return run_plan(saved.plan, None, target, execution, terms)

@@ -1,0 +1,64 @@
+"""The command `rollback`."""
+
+from __future__ import annotations
+
+from reconciler import pipeline, settings
+from reconciler.checks.session import Terms
+from reconciler.cli.group import main
+from reconciler.cli.options import (
+    ExecutionOptions,
+    OutputOptions,
+    execution_options,
+    output_options,
+    run_argument,
+    scratch_option,
+    target_option,
+)
+from reconciler.cli.output import print_report
+from reconciler.cli.running import run_plan
+from reconciler.errors import SettingsError
+from reconciler.journal.ownership import Place
+from reconciler.model.reserved_names import JOURNAL
+from reconciler.plan.saved import signed
+from reconciler.report import text
+
+
+@main.command()
+@run_argument
+@target_option
+@scratch_option
+@execution_options
+@output_options("plan")
+def rollback(
+    run: int | None,
+    target: str | None,
+    scratch: str | None,
+    execution: ExecutionOptions,
+    output: OutputOptions,
+) -> int:
+    """Restore the objects changed by a run.
+
+    They return to their state before the run. RUN is a number from `reconcile history`. Default:
+    the last run that changed something. The plan is shown first, and run after a confirmation.
+    --format and --out need --check.
+    """
+    shown = output.format_name or output.out
+    if shown and not execution.check:
+        raise SettingsError(
+            "--format and --out show the plan instead of running it: they go with --check"
+        )
+    file = settings.read()
+    configured = settings.resolve_target(file, target)
+    resolved = execution.override(configured)
+    changes, job = pipeline.plan_rollback(
+        resolved.url,
+        Place(resolved.journal or configured.journal or JOURNAL, execution.journal_owner or ""),
+        run,
+        scratch or file.scratch,
+        resolved.lock_policy.session,
+    )
+    if shown:
+        output.write("plan", signed(changes, settings.plan_key()))
+    else:
+        print_report(text.plan(changes), stderr=True)
+    return run_plan(changes, job, resolved, execution, Terms())

@@ -1,0 +1,45 @@
+"""Run a plan: the common part of `apply` and `rollback`."""
+
+from __future__ import annotations
+
+from reconciler import pipeline
+from reconciler.apply.guards import hazards_not_allowed
+from reconciler.checks.attached import AttachedChecks
+from reconciler.checks.session import Terms
+from reconciler.cli.group import DIFFERENT, DONE, ERROR
+from reconciler.cli.options import ExecutionOptions
+from reconciler.cli.output import confirmed, print_notes, print_recap, print_report, watch_progress
+from reconciler.errors import PlanRefused
+from reconciler.pipeline import Job
+from reconciler.plan.plan import Plan
+from reconciler.report import text
+from reconciler.settings import ResolvedTarget
+
+
+def run_plan(
+    plan: Plan,
+    job: Job | None,
+    target: ResolvedTarget,
+    execution: ExecutionOptions,
+    terms: Terms,
+) -> int:
+    """Run a plan, after the hazard check and a confirmation; return the exit status."""
+    if refusals := hazards_not_allowed(plan, execution.allow):
+        raise PlanRefused("\n".join(refusals))
+    allow, policy, journal = execution.allow, target.lock_policy, execution.place(target)
+    checks = AttachedChecks.of(plan.checks if plan.steps else (), target.url, terms)
+    if execution.check:
+        checks.assert_before()
+        print_notes(pipeline.check_plan(plan, target.url, policy, allow, journal))
+        return DONE if plan.in_sync else DIFFERENT
+    if plan.steps and not execution.yes and not confirmed(plan):
+        return ERROR
+    checks.assert_before()
+    with watch_progress() as watcher:
+        outcome = pipeline.apply_plan(plan, job, target.url, watcher, policy, allow, journal)
+    print_recap(text.recap(outcome))
+    if outcome.failed or outcome.skipped or outcome.left or outcome.unseen:
+        return ERROR
+    results = checks.run("after")
+    print_report(text.checks_after(results), stderr=True)
+    return DONE if all(result.passed for result in results) else DIFFERENT
