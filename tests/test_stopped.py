@@ -103,6 +103,19 @@ def test_a_cancelled_build_is_cleaned_up(
     _rerun(database, tmp_path)
 
 
+def test_gaps_in_the_record_of_a_stopped_run_are_reported(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    database = new_database(ROWS + SLOW)
+    process = started(database, tmp_path)
+    wait_until(lambda: database.value(BUILDING))
+    database.run("ALTER TABLE reconcile.run RENAME TO lost")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert err.splitlines()[-1].startswith("note: run 1 is recorded with gaps: ")
+
+
 def test_a_closed_terminal_stops_a_run_cleanly(
     new_database: Callable[..., Database], tmp_path: Path
 ) -> None:

@@ -59,8 +59,22 @@ def record_run(
     policy: LockPolicy,
     journal: Place | None,
 ) -> Generator[RunRecord]:
-    """Open a journal entry, and close the entry however the run ends."""
+    """Open a journal entry, and close the entry however the run ends.
+
+    An error that ends the run gets the entry's complaints as notes.
+    """
     record = RunRecord(_begin(plan, live, connection, journal) if plan.steps else Journal())
+    try:
+        yield from _closing(record, plan, target, connection, policy)
+    except ReconcileError as error:
+        for complaint in record.entry.complaints:
+            error.add_note(complaint)
+        raise
+
+
+def _closing(
+    record: RunRecord, plan: Plan, target: str, connection: Connection, policy: LockPolicy
+) -> Generator[RunRecord]:
     try:
         yield record
     finally:

@@ -164,7 +164,7 @@ def print_lines(text: str, *, stderr: bool = False) -> None:
 
 
 def print_error(error: ReconcileError) -> None:
-    """Print why the command failed.
+    """Print why the command failed, and the notes that were added to the error.
 
     A line break in a name must not begin a line that looks like one of ours: lines after the first
     are indented, but for the problems of a declaration, which have escaped theirs.
@@ -177,6 +177,7 @@ def print_error(error: ReconcileError) -> None:
             click.echo("error: ", nl=False, err=True)
     indent = "" if isinstance(error, DeclarationError) else "  "
     print_lines(_with_position(error).replace("\n", f"\n{indent}"), stderr=True)
+    print_notes(getattr(error, "__notes__", ()))
 
 
 def _with_position(error: ReconcileError) -> str:
