@@ -41,6 +41,7 @@ from reconciler.model.on_scratch import without_check
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import JOURNAL
 from reconciler.model.state import Declaration, Scope, State
+from reconciler.plan.foreseen import with_facts
 from reconciler.plan.make import Comparison, PlanInfo, make_plan
 from reconciler.plan.origin import positioned_errors, with_origins
 from reconciler.plan.plan import Plan
@@ -381,7 +382,8 @@ def _planned(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence[str
         checks=as_data(job.declaration.checks.values()),
         rollback_of=job.rollback_of,
     )
-    return with_origins(make_plan(comparison, info), canonical.positions)
+    plan = with_facts(make_plan(comparison, info), comparison)
+    return with_origins(plan, canonical.positions)
 
 
 def _proven(

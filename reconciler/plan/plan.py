@@ -28,6 +28,8 @@ class FilePosition(BaseModel):
 # Fields of Planned that tell where a change comes from and do not influence what is run. The digest
 # leaves them out, so that plans that were saved without them stay intact.
 ORIGIN_FIELDS = {"position", "rule", "severity"}
+# Facts for readers, for the same reason neither compared nor in the digest.
+FACTS = ("sizes", "undo_hazards")
 
 
 class Planned(BaseModel):
@@ -54,6 +56,19 @@ class Answer(BaseModel):
     step: str
     message: str
     refuses: bool
+
+
+class RelationSize(BaseModel):
+    """The size of a relation when the plan was made; -1 where unknown.
+
+    `rows` are estimated from the statistics, `bytes` are those with indexes and TOAST.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    relation: str
+    rows: int = -1
+    bytes: int = -1
 
 
 class Renamed(BaseModel):
@@ -106,6 +121,12 @@ class Plan(BaseModel):
         default=(), description="checks that apply runs before the first step or after the last"
     )
     rollback_of: int | None = None
+    sizes: tuple[RelationSize, ...] = Field(
+        default=(), description="the sizes of the relations that steps lock"
+    )
+    undo_hazards: tuple[HazardKind, ...] | None = Field(
+        default=None, description="the hazards of a rollback; null if they are not known"
+    )
     digest: str = ""
     signature: str = Field(
         default="", description="HMAC-SHA256 by RECONCILE_PLAN_KEY, if that was set"
@@ -127,6 +148,7 @@ class Plan(BaseModel):
     def _digest(self) -> str:
         undigested = self.model_copy(update={"digest": ""})
         left_out: dict[str, Any] = {"changes": {"__all__": ORIGIN_FIELDS}, "signature": True}
+        left_out |= dict.fromkeys(FACTS, True)
         if not self.unproven:  # plans that were saved without this field stay intact
             left_out["unproven"] = True
         if not self.awaited:
