@@ -129,6 +129,16 @@ class ReconcileError(Exception):
         self.position: Position | None = None
         super().__init__(message)
 
+    def described(self) -> str:
+        """Return the message with the position of a declared object, and its line, if known."""
+        if self.position is None:
+            return str(self)
+        lines = [f"{one_line(str(self.position))}: {self}"]
+        if self.position.text:
+            shown, column = self.position.excerpt()
+            lines += [f"  {one_line(shown)}", "  " + " " * len(one_line(shown[:column])) + "^"]
+        return "\n".join(lines)
+
 
 class DeclarationError(ReconcileError):
     """The declared state is wrong; `problems` holds every finding, not just the first."""
@@ -139,6 +149,10 @@ class DeclarationError(ReconcileError):
         self.problems = tuple(problems)
         super().__init__(summarized(self.problems))
         self.position = next((p.position for p in self.problems if p.position), None)
+
+    def described(self) -> str:
+        """Return the message, in which every problem has a position."""
+        return str(self)
 
 
 class FragmentError(DeclarationError):

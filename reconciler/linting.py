@@ -27,12 +27,11 @@ from reconciler.model.state import Declaration, Scope, State
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import connect_to_read, run_sql
 from reconciler.server.scratch import Scratch, scratches
-from reconciler.server.trial import run_scripts, trial_server
+from reconciler.server.trial import database_of
 
 NEWEST, OLDEST = Server(180000), Server(140000)
 NOT_IMMUTABLE = "index-not-immutable"
 _REFUSED_AS = {"must be marked IMMUTABLE": NOT_IMMUTABLE}  # PostgreSQL's message: rule
-_DATABASE = "lint"
 ROUNDS = 20  # each leaves out what PostgreSQL refuses
 
 
@@ -70,9 +69,7 @@ def lint(job: Lint) -> LintResult:
     """
     check_rule_names(job.declaration, job.settings)
     if job.scripts:
-        with trial_server() as server:
-            url = server.create(_DATABASE)
-            run_scripts(url, job.scripts, 1)
+        with database_of(job.scripts) as url:
             return lint(replace(job, target=url, scripts=()))
     if job.target is None:
         with _empty(job) as live:

@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
 from reconciler.apply.builds import wait_for_builds
 from reconciler.apply.execute import execute
@@ -124,21 +123,23 @@ def apply_plan(
         return replace(outcome, left=tuple(f"{c.action} {c.kind} {c.identity}" for c in left))
 
 
-def assert_same(saved: Plan, job: Job) -> None:
-    """Plan again; raise PlanRefused if the target has moved, or if that gives another plan.
+def planned_again(saved: Plan, job: Job) -> Plan:
+    """Return a saved plan with its changes as they are planned now, by the role of the target.
 
-    A choice that depends on the size of a table may have been made for another size.
+    Raises PlanRefused if the target has moved, or if planning again gives another plan. A choice
+    that depends on the size of a table may have been made for another size.
     """
     with connect_to_read(job.target, job.session) as connection:
         live = introspect(connection)
         _assert_unmoved(saved, live)
         found: list[str] = []
         for size in (None, Size(rows=0, bytes=0), Size()):  # the true one, tiny, large
-            different = disagreements(saved, plan_of(job, live, connection, size))
+            derived = plan_of(job, live, connection, size)
+            different = disagreements(saved, derived)
             if not different:
-                return
+                return saved.model_copy(update={"changes": derived.changes}).sealed()
             found = found or different
-    _refuse_different(found)
+    raise _refusal_of_difference(found)
 
 
 def assert_same_rollback(
@@ -149,7 +150,7 @@ def assert_same_rollback(
         _assert_unmoved(saved, introspect(connection))
     derived, _ = plan_rollback(target, journal, saved.rollback_of, scratch, session)
     if found := disagreements(saved, derived):
-        _refuse_different(found)
+        raise _refusal_of_difference(found)
 
 
 def _assert_unmoved(saved: Plan, live: Snapshot) -> None:
@@ -157,8 +158,8 @@ def _assert_unmoved(saved: Plan, live: Snapshot) -> None:
         raise PlanRefused("\n".join(refused))
 
 
-def _refuse_different(found: Sequence[str]) -> NoReturn:
-    raise PlanRefused(
+def _refusal_of_difference(found: Sequence[str]) -> PlanRefused:
+    return PlanRefused(
         "\n".join(
             [
                 "the saved plan is not the plan that would be made now; if the files, --schema or"

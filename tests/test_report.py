@@ -60,7 +60,8 @@ def test_an_empty_plan_is_reported() -> None:
 
 
 def test_formats_are_found_by_what_their_modules_offer() -> None:
-    assert {*renderers("plan")} == {"json", "markdown", "sql", "text"}
+    assert {*renderers("plan")} == {"github", "json", "markdown", "sql", "text"}
+    assert {*renderers("error")} == {"github", "markdown"}
     assert {*renderers("checks")} == {"json", "junit", "markdown", "text"}
     for subject in ("drift", "history", "run"):
         assert {*renderers(subject)} == {"json", "text"}

@@ -17,6 +17,7 @@ from reconciler.pipeline import Job
 from reconciler.plan.plan import Plan
 from reconciler.plan.saved import disagreements, has_signature, signed
 from tests.conftest import Database
+from tests.roles import DEPLOYER, READER, create_roles, url_of
 from tests.test_safety import declare, reconcile
 
 START = "CREATE TABLE public.t (id int, n int);"
@@ -117,7 +118,25 @@ def test_a_choice_made_by_size_stays_as_saved(database: Database, folder: Path) 
     plan = pipeline.plan_changes(job)
     database.run("INSERT INTO t SELECT generate_series(1, 2000); ANALYZE t;")
     assert not any(s.fill for s in plan.steps), "a large table would be filled in batches"
-    pipeline.assert_same(plan, job)
+    pipeline.planned_again(plan, job)
+
+
+def test_a_plan_of_a_role_that_only_reads_is_run_by_the_owner(
+    database: Database, folder: Path
+) -> None:
+    create_roles(database)
+    database.run(f"CREATE TABLE t (id int, n int); ALTER TABLE t OWNER TO {DEPLOYER};")
+    state = declare(folder, "tables: {t: {indexes: {t_id: id}}, new: {columns: {n: int}}}")
+    file = folder / "plan.json"
+    save = ("--state", state, "--format", "json", "--out", file)
+    assert reconcile("plan", "--target", url_of(database, READER), *save).exit_code == 2
+    applying = ("--target", url_of(database, DEPLOYER), "--state", state)
+    done = reconcile("apply", file, *applying, "--yes")
+    assert done.exit_code == 0, done.output
+    assert reconcile("plan", *applying).exit_code == 0
+    path = '$.changes[*] ? (@.kind == "table").after.owner'
+    recorded = database.value(f"SELECT jsonb_path_query_array(plan, '{path}') FROM reconcile.run")
+    assert recorded == [DEPLOYER]
 
 
 def test_without_the_declaration_nobody_vouches_for_a_plan(

@@ -9,13 +9,12 @@ import click
 
 from reconciler import pipeline, settings
 from reconciler.checks.session import Terms
+from reconciler.cli.check_options import CheckOptions, check_options
 from reconciler.cli.group import DIFFERENT, ERROR, main
 from reconciler.cli.job import make_job
 from reconciler.cli.options import (
-    CheckOptions,
     DeclarationOptions,
     ExecutionOptions,
-    check_options,
     declaration_options,
     execution_options,
 )
@@ -79,9 +78,10 @@ def _apply_saved(saved: SavedPlan, terms: Terms) -> int:
     target = execution.override(configured)
     shown = saved.plan.model_copy(update={"target": redacted(target.url)})
     print_report(text.plan(shown), stderr=True)
-    if why := saved.unvouched(target):
+    plan, why = saved.vouched(target)
+    if why:
         print_notes([why])
-        allowed = not saved.plan.steps or "all" in execution.allow
+        allowed = not plan.steps or "all" in execution.allow
         if not allowed and execution.check:
             print_notes([NOT_CHECKED])
             return DIFFERENT
@@ -89,4 +89,4 @@ def _apply_saved(saved: SavedPlan, terms: Terms) -> int:
             if not confirmed_unvouched(shown):
                 return ERROR
             execution = replace(execution, yes=True)
-    return run_plan(saved.plan, None, target, execution, terms)
+    return run_plan(plan, None, target, execution, terms)

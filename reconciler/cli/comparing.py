@@ -7,7 +7,7 @@ import click
 from reconciler import settings
 from reconciler.cli.group import DIFFERENT, DONE
 from reconciler.cli.options import OutputOptions
-from reconciler.cli.output import DEFAULT_FORMAT, print_notes
+from reconciler.cli.output import print_notes
 from reconciler.pipeline import Job
 from reconciler.plan.saved import signed
 from reconciler.recall.observed import observe
@@ -25,6 +25,6 @@ def compare(subject: Subject, job: Job, output: OutputOptions) -> int:
     shown = signed(changes, settings.plan_key()) if subject == "plan" else changes
     document = output.write(subject, shown)
     if question:
-        result = Result(document, output.format_name or DEFAULT_FORMAT)
+        result = Result(document, output.last_format)
         observed.remember(question, result, job)
     return DONE if changes.in_sync else DIFFERENT

@@ -29,7 +29,7 @@ def embedded() -> None:
 @format_option("servers")
 def status(format_name: str | None) -> int:
     """List the servers, with their data and sockets."""
-    OutputOptions(format_name).write("servers", list(servers()))
+    OutputOptions((format_name,) if format_name else ()).write("servers", list(servers()))
     return DONE
 
 

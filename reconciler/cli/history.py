@@ -44,7 +44,7 @@ def history(
     resolved = reading.resolve()
     session = resolved.lock_policy.session
     place = Place(journal or resolved.journal or JOURNAL, journal_owner or "")
-    output = OutputOptions(format_name)
+    output = OutputOptions((format_name,) if format_name else ())
     if run is None:
         output.write("history", pipeline.read_history(resolved.url, place, limit, session))
     else:

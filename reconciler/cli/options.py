@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import wraps
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,11 @@ import click
 
 from reconciler import settings
 from reconciler.cache import OPTION, SWITCH
-from reconciler.checks import access
-from reconciler.checks.session import SECONDS, Terms
 from reconciler.cli.output import DEFAULT_FORMAT, print_in_format, write_file
-from reconciler.errors import SettingsError
+from reconciler.errors import ReconcileError, SettingsError
 from reconciler.escape import Document
 from reconciler.journal.ownership import FLAG, VARIABLE, Place
 from reconciler.model.reserved_names import JOURNAL
-from reconciler.model.state import Declaration
 from reconciler.model.statement import HazardKind
 from reconciler.report.formats import Subject, renderers
 from reconciler.server.locks import LockPolicy
@@ -290,81 +288,89 @@ execution_options = collected(
 
 
 @dataclass(frozen=True)
-class CheckOptions:
-    """The user of the checks, and the seconds that a check may take."""
-
-    verify_target: str | None
-    check_timeout: float
-
-    def terms(self, declaration: Declaration | None) -> Terms:
-        """Return how the checks of a declaration are run, or those of a saved plan."""
-        objects = declaration.objects if declaration else ()
-        overloaded = (r for r in objects if r.arguments is not None)
-        declared = frozenset((r.schema, r.name, r.arguments or "") for r in overloaded)
-        return Terms(self.verify_target, declared, self.check_timeout)
-
-
-check_options = collected(
-    "checks",
-    CheckOptions,
-    click.option(
-        access.FLAG,
-        metavar="URL",
-        envvar=access.VARIABLE,
-        help="The URL of the target's database with an ordinary user, which runs the checks."
-        f" Default: {access.VARIABLE}, else the target's own URL.",
-    ),
-    click.option(
-        "--check-timeout",
-        metavar="SECONDS",
-        type=click.FloatRange(min=0.1),
-        default=SECONDS,
-        help=f"How long a check may take. Default: {SECONDS:g}.",
-    ),
-)
-
-
-@dataclass(frozen=True)
 class OutputOptions:
-    """The format and the file of a document; None for the default and stdout."""
+    """Formats, and the files of their documents; a format without a file goes to stdout."""
 
-    format_name: str | None
-    out: Path | None = None
+    formats: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
 
     def write(self, subject: Subject, *values: object) -> Document:
-        """Render the values of a subject, print or write the document, and return it."""
-        name = self.format_name or DEFAULT_FORMAT
-        document = renderers(subject)[name](*values)
-        if self.out is not None:
-            write_file(document, self.out)
-        else:
-            print_in_format(document, name)
-        return document
+        """Render the values of a subject in each format; return the document of the last one."""
+        known, documents = renderers(subject), list[Document]()
+        for name, file in self._places():
+            documents.append(known[name](*values))
+            _put(documents[-1], name, file)
+        return documents[-1]
+
+    def write_error(self, error: ReconcileError) -> None:
+        """Render an error in each format that shows errors."""
+        known = renderers("error")
+        for name, file in self._places():
+            if name in known:
+                _put(known[name](error), name, file)
+
+    @property
+    def last_format(self) -> str:
+        """The name of the last format."""
+        return self.formats[-1] if self.formats else DEFAULT_FORMAT
+
+    def check(self) -> None:
+        """Raise SettingsError unless every format but the last has a file."""
+        formats, files = len(self.formats or (DEFAULT_FORMAT,)), len(self.files)
+        if not formats - 1 <= files <= formats:
+            raise SettingsError(
+                f"--format is given {formats} times and --out {files} times: each --out belongs to"
+                " the --format in the same place, and only the last --format may have none"
+            )
+
+    def _places(self) -> Iterable[tuple[str, Path | None]]:
+        return zip_longest(self.formats or (DEFAULT_FORMAT,), self.files)
 
 
-def format_option(*subjects: Subject) -> Decorator:
+def _put(document: Document, format_name: str, file: Path | None) -> None:
+    if file is not None:
+        write_file(document, file)
+    else:
+        print_in_format(document, format_name)
+
+
+def format_option(*subjects: Subject, multiple: bool = False) -> Decorator:
     """Return the option --format, with the formats common to all subjects."""
     common = set[str].intersection(*(set(renderers(subject)) for subject in subjects))
+    again = " Can be repeated, each with its --out." if multiple else ""
     return click.option(
         "--format",
-        "format_name",
+        "formats" if multiple else "format_name",
+        multiple=multiple,
         type=click.Choice(sorted(common)),
-        help=f"The format of the output. Default: {DEFAULT_FORMAT}.",
+        help=f"The format of the output. Default: {DEFAULT_FORMAT}.{again}",
     )
 
 
 def output_options(subject: Subject) -> Decorator:
-    """Return the options --format and --out of a command for the subject."""
-    return collected(
-        "output",
-        OutputOptions,
-        format_option(subject),
-        click.option(
-            "--out",
-            type=click.Path(path_type=Path, dir_okay=False),
-            help="Write to this file instead of stdout.",
-        ),
+    """Return the options --format and --out of a command for the subject; they show errors too."""
+    out_option = click.option(
+        "--out",
+        "files",
+        multiple=True,
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Write to this file instead of stdout; can be repeated for several formats.",
     )
+    collect = collected("output", OutputOptions, format_option(subject, multiple=True), out_option)
+
+    def add(command: Command) -> Command:
+        @wraps(command)
+        def show_errors(output: OutputOptions, **values: Any) -> Any:
+            output.check()
+            try:
+                return command(output=output, **values)
+            except ReconcileError as error:
+                output.write_error(error)
+                raise
+
+        return collect(show_errors)
+
+    return add
 
 
 run_argument = click.argument("run", metavar="[RUN]", required=False, type=click.IntRange(min=1))

@@ -176,20 +176,8 @@ def print_error(error: ReconcileError) -> None:
         else:
             click.echo("error: ", nl=False, err=True)
     indent = "" if isinstance(error, DeclarationError) else "  "
-    print_lines(_with_position(error).replace("\n", f"\n{indent}"), stderr=True)
+    print_lines(error.described().replace("\n", f"\n{indent}"), stderr=True)
     print_notes(getattr(error, "__notes__", ()))
-
-
-def _with_position(error: ReconcileError) -> str:
-    """Return the message with the position of a declared object, and its line, if known."""
-    position = error.position
-    if position is None or isinstance(error, DeclarationError):
-        return str(error)
-    lines = [f"{one_line(str(position))}: {error}"]
-    if position.text:
-        shown, column = position.excerpt()
-        lines += [f"  {one_line(shown)}", "  " + " " * len(one_line(shown[:column])) + "^"]
-    return "\n".join(lines)
 
 
 def print_notes(notes: Iterable[str]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from reconciler.cli.comparing import compare
 from reconciler.cli.group import main
@@ -14,16 +16,21 @@ from reconciler.cli.options import (
     declaration_options,
     output_options,
     set_option,
+    start_option,
 )
+from reconciler.errors import SettingsError
+from reconciler.server.trial import database_of
 
 
 @main.command()
 @declaration_options
+@start_option("It takes the place of --target.")
 @set_option
 @allow_option
 @output_options("plan")
 def plan(
     declaration: DeclarationOptions,
+    scripts: Sequence[Path],
     session: Sequence[str],
     allow: Sequence[str],
     output: OutputOptions,
@@ -33,5 +40,10 @@ def plan(
     Nothing is run. Exit status: 0 no differences, 2 differences.
     """
     del allow  # accepted, so that the options of `apply` can be tried out; only runs need it
-    job, _ = make_job(declaration, session=session)
-    return compare("plan", job, output)
+    if not scripts:
+        return compare("plan", make_job(declaration, session=session)[0], output)
+    if declaration.target:
+        raise SettingsError("--start makes a database instead of that of --target: name one")
+    with database_of(scripts) as url:
+        started = replace(declaration, target=url)
+        return compare("plan", make_job(started, session=session)[0], output)

@@ -42,7 +42,7 @@ def rollback(
     the last run that changed something. The plan is shown first, and run after a confirmation.
     --format and --out need --check.
     """
-    shown = output.format_name or output.out
+    shown = output.formats or output.files
     if shown and not execution.check:
         raise SettingsError(
             "--format and --out show the plan instead of running it: they go with --check"

@@ -53,8 +53,8 @@ class SavedPlan:
     declaration: DeclarationOptions
     execution: ExecutionOptions
 
-    def unvouched(self, target: ResolvedTarget) -> str:
-        """Return why nobody vouches for the plan, or "".
+    def vouched(self, target: ResolvedTarget) -> tuple[Plan, str]:
+        """Return the plan to run, and why nobody vouches for it, or "".
 
         Plans again with the declaration at hand, or from the journal for a rollback. Raises
         PlanRefused if that gives another plan, or if there is a key that did not sign the plan.
@@ -68,13 +68,13 @@ class SavedPlan:
             )
         elif self.plan.rollback_of is None and declared.exists():
             job, _ = make_job(self.declaration, self.execution)
-            pipeline.assert_same(self.plan, job)
+            return pipeline.planned_again(self.plan, job), ""
         elif settings.plan_key() is None:
-            return (
+            return self.plan, (
                 f"nobody vouches for the changes in {self.file}: {declared} does not exist, so that"
                 f" they cannot be planned again, and no {KEY} is set to check a signature"
             )
-        return ""
+        return self.plan, ""
 
     @property
     def _scratch(self) -> str:

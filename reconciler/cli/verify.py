@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 from reconciler import pipeline
 from reconciler.checks.run import run_checks
+from reconciler.cli.check_options import CheckOptions, check_options
 from reconciler.cli.group import DIFFERENT, DONE, main
 from reconciler.cli.job import make_job
 from reconciler.cli.options import (
-    CheckOptions,
     DeclarationOptions,
     OutputOptions,
-    check_options,
     declaration_options,
     output_options,
     set_option,

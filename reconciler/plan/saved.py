@@ -8,7 +8,7 @@ from hashlib import sha256
 from itertools import zip_longest
 from typing import Any
 
-from reconciler.plan.plan import ORIGIN_FIELDS, Plan
+from reconciler.plan.plan import ORIGIN_FIELDS, Plan, Planned
 from reconciler.plan.step import Step
 
 MAX_LISTED = 3
@@ -38,8 +38,9 @@ def _signature(plan: Plan, key: bytes) -> str:
 def disagreements(saved: Plan, derived: Plan) -> list[str]:
     """Describe how a saved plan differs from the plan that would be made now.
 
-    Not compared are sizes, estimates, notes and positions, and the reasons of hazards, which hold
-    sizes.
+    Not compared are sizes, estimates, notes and positions, the reasons of hazards, which hold
+    sizes, and owners of new objects: where the declaration names none, that is the role that runs
+    the plan, which may be another than the role that made it.
     """
     steps = [*_different_steps(saved, derived)]
     changes = [*_different_changes(saved, derived)] if not steps else []
@@ -70,12 +71,16 @@ def _compared(step: Step) -> dict[str, Any]:
 def _different_changes(saved: Plan, derived: Plan) -> Iterator[str]:
     for ours, now in zip_longest(saved.changes, derived.changes):
         change = ours or now
-        if ours is None or now is None or _without_origin(ours) != _without_origin(now):
+        if ours is None or now is None or _comparable(ours) != _comparable(now):
             yield f"the change of {change.kind} {change.identity} differs"
 
 
-def _without_origin(change: Any) -> dict[str, Any]:
-    return change.model_dump(mode="json", exclude=ORIGIN_FIELDS)
+def _comparable(change: Planned) -> dict[str, Any]:
+    """Return a change without its origin, and without the owner of a new object."""
+    fields = change.model_dump(mode="json", exclude=ORIGIN_FIELDS)
+    if change.before is None and change.after is not None:
+        fields["after"] = {k: v for k, v in change.after.items() if k != "owner"}
+    return fields
 
 
 def _clipped(sql: str) -> str:

@@ -31,6 +31,7 @@ _OPTIONS = click.Command(
         click.Option(["--scratch"]),
         click.Option(["--no-cache"], is_flag=True),
         click.Option(["--out"]),
+        click.Option(["--start"]),
     ],
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
     add_help_option=False,

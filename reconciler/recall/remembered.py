@@ -109,14 +109,14 @@ class Question:
 def question_of(arguments: Sequence[str]) -> Question | None:
     """Return the question of a command line; None where no result is remembered.
 
-    What is written to a file, or signed, is made anew.
+    What is written to a file, or signed, is made anew, and so is what files of SQL start from.
     """
     if not arguments or arguments[0] not in COMMANDS or os.environ.get("RECONCILE_PLAN_KEY"):
         return None
     command, *others = arguments
     cache = open_cache()
     options, _ = split_options(others)
-    if cache is None or options["no_cache"] or options["out"]:
+    if cache is None or options["no_cache"] or options["out"] or options["start"]:
         return None
     try:
         return Question(command, others, cache, key_of(command, others))

@@ -8,6 +8,7 @@ returns a document, made by `reconciler.escape`:
 - `history(runs: Sequence[Run])` and `run(detail: Detail)`, the documents of `history`
 - `benchmark(benchmark: Benchmark)`, the document of `bench`
 - `lint(result: LintResult)`, the document of `lint`
+- `error(error: ReconcileError)`, the document instead of another one if a command fails
 - `servers(servers: Sequence[EmbeddedServer])`, the document of `embedded status`
 """
 
@@ -21,7 +22,9 @@ from typing import Literal
 from reconciler import report
 from reconciler.escape import Document
 
-Subject = Literal["plan", "drift", "checks", "history", "run", "servers", "benchmark", "lint"]
+Subject = Literal[
+    "plan", "drift", "checks", "history", "run", "servers", "benchmark", "lint", "error"
+]
 Renderer = Callable[..., Document]
 
 

@@ -5,24 +5,86 @@ https://docs.github.com/en/actions/reference/workflow-commands-for-github-action
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
+from reconciler.errors import DeclarationError, Position, ReconcileError
 from reconciler.escape import Document, workflow_document
 from reconciler.lint.result import LintResult
+from reconciler.plan.plan import FilePosition, Plan, Planned
+from reconciler.plan.step import Step
 
 COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
+Command = tuple[str, dict[str, str], str]
+
+
+def plan(plan: Plan) -> Document:
+    """Render an annotation for each hazard, and for rows that would make a step fail."""
+    return workflow_document([*_refusals(plan), *_hazards(plan)])  # GitHub shows the first ten
 
 
 def lint(result: LintResult) -> Document:
     """Render an annotation for each finding."""
     return workflow_document(
-        (
+        _command(
             COMMANDS[finding.severity],
-            {
-                "file": finding.position.file.as_posix() if finding.position else "",
-                "line": str(finding.position.line) if finding.position else "",
-                "col": str(finding.position.column) if finding.position else "",
-                "title": finding.rule,
-            },
+            finding.position,
+            finding.rule,
             f"{finding.identity}: {finding.message}\n{finding.fix}",
         )
         for finding in result.findings
     )
+
+
+def error(error: ReconcileError) -> Document:
+    """Render an annotation for each problem of a declaration, or for another error."""
+    if not isinstance(error, DeclarationError):
+        return workflow_document([_command("error", error.position, error.rule, str(error))])
+    return workflow_document(
+        _command(
+            COMMANDS[problem.severity],
+            problem.position,
+            problem.rule,
+            "\n".join(filter(None, (problem.message, problem.hint))),
+        )
+        for problem in error.problems
+    )
+
+
+def _refusals(plan: Plan) -> Iterator[Command]:
+    steps = {step.id: step for step in plan.steps}
+    for answer in plan.answers:
+        if answer.refuses and answer.step in steps:
+            position = _position(plan, steps[answer.step])
+            yield _command("error", position, "rows in the way", answer.message)
+
+
+def _hazards(plan: Plan) -> Iterator[Command]:
+    found = {
+        (hazard.hazard, hazard.reason): step
+        for step in reversed(plan.steps)
+        for hazard in step.hazards
+    }
+    for (hazard, reason), step in reversed(found.items()):
+        message = f"{step.kind} {step.identity}: {reason}"
+        yield _command("warning", _position(plan, step), hazard.value, message)
+
+
+def _position(plan: Plan, step: Step) -> FilePosition | None:
+    """Return the position of the first change of a step that the files declare."""
+    changes: dict[tuple[str, str], Planned] = {(c.kind, c.identity): c for c in plan.changes}
+    found = (changes[each].position for each in step.objects if each in changes)
+    return next(filter(None, found), None)
+
+
+def _command(
+    name: str, position: Position | FilePosition | None, title: str, message: str
+) -> Command:
+    if position is None:
+        return name, {"title": title}, message
+    place = {
+        "file": Path(position.file).as_posix(),
+        "line": str(position.line),
+        "col": str(position.column),
+    }
+    return name, {**place, "title": title}, message

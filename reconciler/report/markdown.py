@@ -13,6 +13,7 @@ from reconciler.bench.result import Benchmark
 from reconciler.checks.attached import names
 from reconciler.checks.model import Moment
 from reconciler.checks.result import Result
+from reconciler.errors import ReconcileError
 from reconciler.escape import Document, document
 from reconciler.plan.plan import Plan
 from reconciler.plan.step import Step
@@ -24,7 +25,7 @@ from reconciler.report.changes import (
     described_locks,
     difference_lines,
 )
-from reconciler.report.quoting import Block, cell, code, fold, table_row
+from reconciler.report.quoting import Block, cell, code, code_block, fold, table_row
 from reconciler.report.verdicts import WORDS, check_counts, finding_lines
 
 MAX_LENGTH = 65_000  # characters; GitHub accepts 65,536 in a comment
@@ -34,6 +35,12 @@ NOTICE_LENGTH = 200
 def plan(plan: Plan) -> Document:
     """Render the verdict, the hazards, a table of changes, and the SQL behind a fold."""
     return document(_cut(_blocks(plan)))
+
+
+def error(error: ReconcileError) -> Document:
+    """Render why a command failed."""
+    head = Block(("## reconcile: an error", ""))
+    return document(_cut([head, code_block("text", error.described().split("\n"))]))
 
 
 def checks(plan: Plan, results: Sequence[Result]) -> Document:

@@ -19,11 +19,17 @@ class Block:
 
 
 def fold(summary: str, language: str, lines: Iterable[str]) -> Block:
-    """Return a fold with a block of code, whose fence is longer than any within."""
+    """Return a fold with a block of code."""
+    block = code_block(language, lines)
+    head = ("", f"<details><summary>{summary}</summary>", "", *block.head)
+    return Block(block.lines, head, (*block.tail, "</details>"))
+
+
+def code_block(language: str, lines: Iterable[str]) -> Block:
+    """Return a block of code, whose fence is longer than any within."""
     shown = tuple(clipped(one_line(line), MAX_LINE) for line in lines)
     fence = "`" * max([3, *(_longest_run(line) + 1 for line in shown)])
-    head = ("", f"<details><summary>{summary}</summary>", "", f"{fence}{language}")
-    return Block(shown, head, (fence, "</details>"))
+    return Block(shown, (f"{fence}{language}",), (fence,))
 
 
 def code(text: str) -> str:

@@ -100,6 +100,15 @@ def _with_user(url: str) -> str:
     return conninfo.make_conninfo(url, user=USER, password=password)
 
 
+@contextmanager
+def database_of(scripts: Sequence[Path]) -> Generator[str]:
+    """Make a database by SQL files on a confined server, and yield its URL."""
+    with trial_server() as server:
+        url = server.create("start")
+        run_scripts(url, scripts, 1)
+        yield url
+
+
 def run_scripts(url: str, scripts: Sequence[Path], scale: float) -> None:
     """Run SQL files in a database, as psql would; the setting SCALE holds the scale.
 
