@@ -11,14 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from typing import TypeVar
 
 from reconciler.canonicalise.canonical import Canonical, Inputs
 from reconciler.canonicalise.further import with_further_problems
 from reconciler.canonicalise.known_forms import Forms, KnownForms
 from reconciler.canonicalise.overlay import Desired, overlay
-from reconciler.canonicalise.renamed import with_renamings
+from reconciler.canonicalise.renamed import arguments_asked, with_renamings
 from reconciler.canonicalise.scratch_builder import ScratchBuilder
-from reconciler.diff.renames import Renaming, find_renamings, undo_of
+from reconciler.diff.renames import Renaming, find_renamings, undo_of, unidentified_routines
 from reconciler.errors import DeclarationError, ScratchError
 from reconciler.introspect.introspect import Snapshot, introspect
 from reconciler.introspect.unfilled import filled_as
@@ -29,6 +30,8 @@ from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration, Scope
 from reconciler.server.elevation import run_statement
 from reconciler.server.scratch import Scratch
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -72,24 +75,47 @@ def _canonical(
 ) -> Canonical:
     """Return both states; databases on scratch last until `resources` close."""
     live, declaration, scope = inputs.live, inputs.declaration, inputs.scope
-    renamings = find_renamings(live.state, declaration, scope, live.context)
+    renamings = _renamings(inputs, scratches)
     spelled = None if renamings else overlay(live, declaration, scope)
     desired = known.settled(spelled) if known and spelled else spelled
     if desired is not None and not _roots(inputs, desired):
         return Canonical(live.state, live.state, live.context, spelled=desired.spelled)
+
+    def attempt(scratch: Scratch) -> Canonical:
+        with ExitStack() as attempted:
+            if desired is None:
+                found = _after_renamings(scratch, attempted, inputs, renamings)
+            else:
+                settle = known.settled if known else None
+                builder = ScratchBuilder(scratch, attempted, inputs, desired, settle)
+                found = builder.canonical(_roots(inputs, desired))
+                found = _remembered(found, spelled, known)
+            resources.push(attempted.pop_all())
+            return found
+
+    return _by_first(scratches, attempt)
+
+
+def _by_first(scratches: Callable[[], Iterator[Scratch]], attempt: Callable[[Scratch], T]) -> T:
+    """Return the result of the first server that serves."""
     refusals: list[str] = []
     for scratch in scratches():
-        attempt = resources.enter_context(ExitStack())
         try:
-            if desired is None:
-                return _after_renamings(scratch, attempt, inputs, renamings)
-            settle = known.settled if known else None
-            builder = ScratchBuilder(scratch, attempt, inputs, desired, settle)
-            return _remembered(builder.canonical(_roots(inputs, desired)), spelled, known)
+            return attempt(scratch)
         except ScratchError as e:
             refusals.append(str(e))
-            attempt.close()
     raise ScratchError("no scratch server serves:\n" + "\n".join(f"  {r}" for r in refusals))
+
+
+def _renamings(inputs: Inputs, scratches: Callable[[], Iterator[Scratch]]) -> Sequence[Renaming]:
+    """Find renamings; ask PostgreSQL which live routines those with other spellings are."""
+    live, declaration = inputs.live, inputs.declaration
+    routines, arguments = unidentified_routines(live.state, declaration), dict[Ref, str]()
+    if routines:
+        arguments = _by_first(
+            scratches, lambda scratch: arguments_asked(scratch, live, declaration, routines)
+        )
+    return find_renamings(live.state, declaration, inputs.scope, live.context, arguments)
 
 
 def _remembered(

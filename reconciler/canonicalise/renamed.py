@@ -1,19 +1,23 @@
-"""Run renamings on scratch, and read the live state after them."""
+"""Run renamings on scratch, and read the live state after them; identify renamed routines."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Generator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import replace
 
 from reconciler.canonicalise.build import Build, listed, scratch_context
 from reconciler.canonicalise.closure import dependency_closure
 from reconciler.canonicalise.guard import Guarded, require_as_put_in
-from reconciler.diff.renames import Renaming, refs_after
+from reconciler.canonicalise.identify import identified
+from reconciler.canonicalise.named import named_objects
+from reconciler.diff.renames import Renaming, refs_after, routines_named
 from reconciler.errors import ScratchError
 from reconciler.introspect.introspect import Snapshot, introspect
 from reconciler.introspect.unfilled import filled_as
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration, State
+from reconciler.server.connection import Connection
 from reconciler.server.elevation import run_statement
 from reconciler.server.scratch import Scratch
 
@@ -41,6 +45,24 @@ def with_renamings(
     )
 
 
+def arguments_asked(
+    scratch: Scratch, live: Snapshot, declaration: Declaration, refs: Set[Ref]
+) -> dict[Ref, str]:
+    """Let PostgreSQL spell the arguments of declared routines, beside those that they may be.
+
+    A routine is left out whose types do not exist. Raises ScratchError and DeclarationError.
+    """
+    declared = {r: declaration.objects[r] for r in refs}
+    paths = {r: declaration.search_path.get(r, "") for r in refs}
+    known = {o.ref for obj in declared.values() for o in routines_named(live.state, obj)}
+    known |= named_objects(live.state, declared, paths)
+    members = dependency_closure(live.state, frozenset(), named=known)
+    with _built(scratch, live, members, "routines of renamed names") as connection:
+        asked = replace(declaration, objects=declared, absent={})
+        found = identified(connection, asked, frozenset())
+    return {r: o.ref.arguments for r, o in found.items() if o.ref.arguments is not None}
+
+
 def _needs_after(renaming: Renaming, declaration: Declaration) -> Set[Ref]:
     """Return the needs of the object after the renaming, such as another schema."""
     declared = declaration.objects.get(renaming.becomes)
@@ -51,25 +73,30 @@ def _renamed_state(
     scratch: Scratch, live: Snapshot, members: Set[Ref], renamings: Sequence[Renaming]
 ) -> State:
     """Build the affected objects, rename, and read back."""
+    with _built(scratch, live, members, "what depends on renamed objects") as connection:
+        for renaming in renamings:
+            run_statement(connection, renaming.statement.sql)
+        new_refs = refs_after(live.state, renamings)
+        as_before = {new_refs.get(r, r): live.state[r] for r in members}
+        return filled_as(introspect(connection, live.context.server).state, as_before)
+
+
+@contextmanager
+def _built(
+    scratch: Scratch, live: Snapshot, members: Set[Ref], title: str
+) -> Generator[Connection]:
+    """Build live objects, and check that the server has them as they are; `title` names them."""
     objects = {r: o for r, o in live.state.objects.items() if r in members}
     roles = {role for o in objects.values() for role in o.roles()}
     context = scratch_context(live.context, scratch.server)
     with scratch.database(roles, live.context.user, live.context.tablespaces) as connection:
         build = Build(connection, State(objects, live.state.edges), context, {})
         if failed := build.create_all():
-            raise ScratchError(
-                f"{scratch.description} cannot hold what depends on renamed objects "
-                f"({listed(failed)})"
-            )
+            raise ScratchError(f"{scratch.description} cannot hold {title} ({listed(failed)})")
         built = introspect(connection, live.context.server)
         owners = {live.context.user: built.context.user}
-        put_in = State(objects)
-        require_as_put_in(Guarded(put_in, filled_as(built.state, objects), owners=owners))
-        for renaming in renamings:
-            run_statement(connection, renaming.statement.sql)
-        new_refs = refs_after(live.state, renamings)
-        as_before = {new_refs.get(r, r): o for r, o in objects.items()}
-        return filled_as(introspect(connection, live.context.server).state, as_before)
+        require_as_put_in(Guarded(State(objects), filled_as(built.state, objects), owners=owners))
+        yield connection
 
 
 def _relation_names(

@@ -22,6 +22,8 @@ from reconciler.model.reserved_names import OLD_PREFIX
 from reconciler.model.state import Declaration, Scope, State
 from reconciler.model.statement import Statement
 
+NOTHING_ASKED: Mapping[Ref, str] = {}
+
 
 @dataclass(frozen=True)
 class Renaming:
@@ -39,16 +41,24 @@ class Renaming:
 
 
 def find_renamings(
-    live: State, declaration: Declaration, scope: Scope, context: PlanningContext
+    live: State,
+    declaration: Declaration,
+    scope: Scope,
+    context: PlanningContext,
+    arguments: Mapping[Ref, str] = NOTHING_ASKED,
 ) -> list[Renaming]:
-    """Find renamings of declared objects existing under old names, tables first."""
-    search = _Search(live, declaration, scope, context)
+    """Find renamings of declared objects existing under old names, tables first.
+
+    `arguments` are PostgreSQL's spellings of those of `unidentified_routines`.
+    """
+    arguments = {**_known_arguments(live, declaration), **arguments}
+    search = _Search(live, declaration, scope, context, arguments)
     old_names: dict[Ref, Ref] = {}  # of renamed objects, by the new names
     aside = {ref: ref._replace(name=moved_aside(ref)) for ref in declaration.moved_aside}
     found = [search.renaming(old, ref) for old, ref in aside.items()]
     for ref, obj in sorted(declaration.objects.items(), key=lambda item: item[0].on is not None):
         on = old_names.get(ref.on, ref.on) if ref.on else None
-        old = _namesake(live, ref._replace(on=on))
+        old = search.live_object(ref, ref._replace(on=on))
         if old is None or old in aside:
             old = search.old_name(obj, on)
             if old is not None and old not in old_names.values():
@@ -77,11 +87,18 @@ class _Search:
     declaration: Declaration
     scope: Scope
     context: PlanningContext
+    arguments: Mapping[Ref, str]  # of declared routines, as PostgreSQL spells them
+
+    def live_object(self, declared: Ref, ref: Ref) -> Ref | None:
+        """Return the live object `ref`, with the arguments of the declared one."""
+        if declared in self.arguments:
+            ref = ref._replace(arguments=self.arguments[declared])
+        return ref if ref in self.live else None
 
     def old_name(self, obj: Object, on: Ref | None) -> Ref | None:
         """Return the live object to rename to a declared object; `on` is the live table."""
         if obj.renamed_from is not None:
-            return _namesake(self.live, obj.ref._replace(on=on, name=obj.renamed_from))
+            return self.live_object(obj.ref, obj.ref._replace(on=on, name=obj.renamed_from))
         return self._equal_to_dropped(obj)
 
     def renaming(self, old: Ref, ref: Ref) -> Renaming:
@@ -183,15 +200,33 @@ class _Search:
         return any(names & o.name_keys() for o in same_schema)
 
 
-def _namesake(live: State, ref: Ref) -> Ref | None:
-    """Return the live object of the ref's name, among overloads by arguments."""
-    if ref in live or ref.arguments is None:
-        return ref if ref in live else None
-    overloads = live.overloads(ref)
-    same = [o.ref for o in overloads if ref.arguments in (declared_arguments(o), o.ref.arguments)]
-    if same:
-        return same[0]
-    return overloads[0].ref if len(overloads) == 1 else None
+def unidentified_routines(live: State, declaration: Declaration) -> set[Ref]:
+    """Return the declared routines with old names, which PostgreSQL has to tell apart by types."""
+    known = _known_arguments(live, declaration)
+    return {
+        ref
+        for ref, obj in declaration.objects.items()
+        if obj.renamed_from is not None and ref not in known and any(routines_named(live, obj))
+    }
+
+
+def routines_named(live: State, obj: Object) -> Iterator[Object]:
+    """Yield the live routines under the name, or the old name, of a declared routine."""
+    if obj.ref.arguments is not None:
+        yield from live.overloads(obj.ref)
+        if obj.renamed_from is not None:
+            yield from live.overloads(obj.ref._replace(name=obj.renamed_from))
+
+
+def _known_arguments(live: State, declaration: Declaration) -> dict[Ref, str]:
+    """Return the catalog's spelling of arguments that are declared as a live routine has them."""
+    return {
+        ref: routine.ref.arguments
+        for ref, obj in declaration.objects.items()
+        for routine in routines_named(live, obj)
+        if routine.ref.arguments is not None
+        and ref.arguments in (declared_arguments(routine), routine.ref.arguments)
+    }
 
 
 def refs_after(refs: Iterable[Ref], renamings: Sequence[Renaming]) -> dict[Ref, Ref]:
