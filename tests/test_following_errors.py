@@ -112,3 +112,20 @@ def test_faults_of_a_file_hide_none_of_another(tmp_path: Path) -> None:
     assert [p.split(" ")[0] for p in found] == ["broken:2", "other:4", "unread:3", "workload:4"], (
         found
     )
+
+
+def test_a_new_column_without_a_type_is_named(database: Database, tmp_path: Path) -> None:
+    database.run(BEFORE + "CREATE TABLE parent (a int); CREATE TABLE child () INHERITS (parent);")
+    declared = """tables:
+  t: {columns: {id: {type: int, primary_key: true}}}
+  u: {columns: {t_id: {references: t(id)}}}
+  kept: {columns: {ids: {default: 1}}}
+  child: {columns: {a: {default: 2}}}
+"""
+    assert _problems(tmp_path, database, a=declared) == [
+        f"a:{line} column public.{name} does not exist, and no type is declared to create it with"
+        for line, name in ((3, "u.t_id"), (4, "kept.ids"))
+    ]
+    with pytest.raises(DeclarationError) as raised:
+        _plan(tmp_path, database)
+    assert raised.value.problems[1].hint.startswith("did you mean id? type creates it")

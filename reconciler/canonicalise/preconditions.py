@@ -21,6 +21,7 @@ from reconciler.model.on_scratch import evaluated
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration
 from reconciler.model.successor import Counts
+from reconciler.model.typed_table import is_typed
 
 Declared = Mapping[Ref, Object]
 _CALLED = re.compile(r""""((?:[^"]|"")+)"\s*\(|([^\W\d][\w$]*)\s*\(""")
@@ -131,6 +132,7 @@ class _Preconditions:
         """Check tables and schemas of the objects."""
         for ref in self.changed:
             yield from self._definition(ref)
+            yield from self._main_key(ref)
             yield from self._parent(ref)
             yield from self._schema(ref)
 
@@ -147,6 +149,20 @@ class _Preconditions:
         if parents_of(self.declared[ref]) or self.declaration.recorded:
             return True
         return self.declaration.is_defined(self.source[ref], sections)
+
+    def _main_key(self, ref: Ref) -> Iterator[Problem]:
+        """Require the type of a new column, unless a parent or a type may have the column."""
+        obj = self.declared[ref]
+        if not isinstance(obj, InlinePart) or not obj.main_key or getattr(obj, obj.main_key):
+            return
+        table = self.declared.get(ref.on) or self.live.state.get(ref.on) if ref.on else None
+        if ref in self.live.state or table is None or parents_of(table) or is_typed(table):
+            return
+        message = f"{ref} does not exist, and no {obj.main_key} is declared to create it with"
+        others = [o.ref.name for o in self.live.state.objects_on(table.ref) if o.kind == obj.kind]
+        nearest = did_you_mean(get_close_matches(ref.name, others, 2))
+        hint = f"{nearest} {obj.main_key} creates it: {{{obj.main_key}: bigint, …}}".strip()
+        yield Problem(message, self._position(ref), hint, "missing-field")
 
     def _parent(self, ref: Ref) -> Iterator[Problem]:
         if ref.on is not None and ref.on not in self.live.state and ref.on not in self.declared:

@@ -11,7 +11,7 @@ from reconciler.kinds import KINDS
 from reconciler.model.object import InlinePart, Object
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration, State
-from reconciler.model.typed_table import RowType, TypedTable
+from reconciler.model.typed_table import RowType, TypedTable, is_typed
 
 
 def with_columns_of_types(declaration: Declaration, live: State) -> Declaration:
@@ -20,17 +20,13 @@ def with_columns_of_types(declaration: Declaration, live: State) -> Declaration:
     A declared column without a type has that of the attribute. The columns of a typed table are
     those of the type, so that others are dropped.
     """
-    tables = {r: o for r, o in declaration.objects.items() if _is_typed(o)}
+    tables = {r: o for r, o in declaration.objects.items() if is_typed(o)}
     if not tables or declaration.recorded:
         return declaration
     completed = _Completed(declaration, live)
     for ref, table in tables.items():
         completed.add_columns(ref, table)
     return completed.declaration()
-
-
-def _is_typed(obj: Object) -> bool:
-    return isinstance(obj, TypedTable) and obj.of is not None
 
 
 class _Completed:

@@ -58,3 +58,8 @@ class TypedTable(PinsType, InheritableTable):
         not_of, of = self._alter(raw("NOT OF")), self._alter(compose("OF {}", raw(type_)))
         statement, undo = (of, not_of) if typed else (not_of, of)
         return statement.model_copy(update={"undo": (undo.sql,)})
+
+
+def is_typed(obj: Object) -> bool:
+    """Tell whether a table takes the columns from a composite type."""
+    return isinstance(obj, TypedTable) and obj.of is not None
