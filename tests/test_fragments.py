@@ -60,6 +60,7 @@ HONEST = {
     "LABELLED": ("TABLE public.t", "column public.t.a", "function f(int)"),
     "FAMILY_OPERATOR": ("OPERATOR 1",),
     "FAMILY_OPERANDS": ("(int, int)",),
+    "CLASS_FUNCTION": ("FUNCTION 1",),
     "FAMILY_FUNCTION": ("FUNCTION 1 (int, int)", "FUNCTION 1 (int)"),
 }
 ATTACKS = (

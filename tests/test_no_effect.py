@@ -109,3 +109,20 @@ def test_what_a_run_has_dropped_is_no_surprise(database: Database, tmp_path: Pat
     database.run("DROP SCHEMA reconcile CASCADE")
     without_journal = CliRunner().invoke(main, ["plan", *arguments])
     assert "changes nothing: table public.t; table public.never\n" in without_journal.output
+
+
+def test_a_not_null_constraint_is_absent_or_declared(database: Database, tmp_path: Path) -> None:
+    database.run("CREATE TABLE public.t (price int CONSTRAINT known NOT NULL, b int)")
+    file = tmp_path / "state.yml"
+    file.write_text(
+        "tables: {t: {columns: {price: {not_null: true}}, constraints: {known: {state: absent}}}}"
+    )
+    planned = CliRunner().invoke(main, ["plan", "-t", database.url, "-s", str(file)])
+    assert planned.exit_code == 1
+    assert "is declared absent, while column public.t.price declares not_null" in planned.output
+    file.write_text(
+        "tables: {t: {constraints: {b_known: {state: absent}, known: {state: absent}}}}"
+    )
+    planned = CliRunner().invoke(main, ["plan", "-t", database.url, "-s", str(file)])
+    assert "changes nothing: constraint b_known on public.t" in planned.output
+    assert "ALTER TABLE public.t ALTER COLUMN price DROP NOT NULL" in planned.output

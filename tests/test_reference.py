@@ -36,7 +36,7 @@ from tests.reference import (
 from tests.test_cases import quiet
 
 UNDROPPED = {
-    # a fault, which the plan notes: NOT NULL is found by its column only, not by its name
+    # its column is altered
     Ref("constraint", "public", "price_known", Ref("table", "public", "quotes")),
     Ref("schema", "", "shop_attic"),  # was never there
     Ref(  # goes with the trigger of the partitioned table

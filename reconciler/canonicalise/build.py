@@ -14,7 +14,7 @@ from reconciler.introspect.unfilled import unfilled
 from reconciler.model.deferred import deferred_needs, deferred_statements
 from reconciler.model.inheritance import is_partitioned
 from reconciler.model.markers import AppliesLast, FiresOnDdl
-from reconciler.model.object import InlinePart, PlanningContext
+from reconciler.model.object import InlinePart, Object, PlanningContext, reserved_constraint_names
 from reconciler.model.on_scratch import RunsBody, without_body
 from reconciler.model.partitioned import PartitionedObject
 from reconciler.model.ref import Ref
@@ -58,6 +58,19 @@ def sql_rule(error: StatementFailed) -> str:
 def scratch_context(context: PlanningContext, server: Server) -> PlanningContext:
     """Return the context on a scratch server, without the target's unfinished work."""
     return replace(context, server=server, building=True, initial={}, leftovers={}, unfinished={})
+
+
+def shared_constraint_names(*states: Mapping[Ref, Object]) -> frozenset[tuple[str, str]]:
+    """Collect schema and name where constraints of several objects have, or had, that name.
+
+    PostgreSQL allows it on different tables, but would choose another one for NOT NULL.
+    """
+    owners: dict[tuple[str, str], set[Ref]] = {}
+    for objects in states:
+        for ref, obj in objects.items():
+            for constraint in reserved_constraint_names(obj):
+                owners.setdefault((ref.schema, constraint), set()).add(ref)
+    return frozenset(name for name, refs in owners.items() if len(refs) > 1)
 
 
 @dataclass(frozen=True)

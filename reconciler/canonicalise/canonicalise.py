@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TypeVar
 
+from reconciler.canonicalise.absent_parts import with_parts_absent
 from reconciler.canonicalise.canonical import Canonical, Inputs
 from reconciler.canonicalise.further import with_further_problems
 from reconciler.canonicalise.known_forms import Forms, KnownForms
@@ -51,10 +52,9 @@ def canonicalise(
     """
     live = replace(live, context=_within_scope(live.context, declaration, scope))
     inputs = Inputs(live, declaration, scope)
-    known = KnownForms(forms, live, declaration) if forms else None
     with ExitStack() as resources:
         try:
-            canonical = _canonical(inputs, scratches, resources, known)
+            canonical = _canonical(inputs, scratches, resources, forms)
         except DeclarationError as error:
             raise with_further_problems(
                 error, inputs, lambda rest: _attempt(rest, scratches)
@@ -71,11 +71,14 @@ def _canonical(
     inputs: Inputs,
     scratches: Callable[[], Iterator[Scratch]],
     resources: ExitStack,
-    known: KnownForms | None = None,
+    forms: Forms | None = None,
 ) -> Canonical:
     """Return both states; databases on scratch last until `resources` close."""
-    live, declaration, scope = inputs.live, inputs.declaration, inputs.scope
     renamings = _renamings(inputs, scratches)
+    if not renamings:
+        inputs = _with_parts_absent(inputs)
+    live, declaration, scope = inputs.live, inputs.declaration, inputs.scope
+    known = KnownForms(forms, live, declaration) if forms else None
     spelled = None if renamings else overlay(live, declaration, scope)
     desired = known.settled(spelled) if known and spelled else spelled
     if desired is not None and not _roots(inputs, desired):
@@ -146,6 +149,10 @@ def _within_scope(
     )
 
 
+def _with_parts_absent(inputs: Inputs) -> Inputs:
+    return replace(inputs, declaration=with_parts_absent(inputs.declaration, inputs.live))
+
+
 def _roots(inputs: Inputs, desired: Desired) -> set[Ref]:
     """Collect objects with possible differences between the live and the desired state.
 
@@ -172,9 +179,9 @@ def _after_renamings(
 ) -> Canonical:
     """Canonicalise the state after the renamings, and take the renamings back on scratch."""
     live = with_renamings(scratch, inputs.live, inputs.declaration, renamings)
-    renamed = replace(inputs, live=live, renamings=renamings)
+    renamed = _with_parts_absent(replace(inputs, live=live, renamings=renamings))
     names = {r.was: r.becomes for r in renamings if not r.part}
-    desired = overlay(renamed.live, inputs.declaration, inputs.scope, renamed=names)
+    desired = overlay(renamed.live, renamed.declaration, inputs.scope, renamed=names)
     roots = _roots(renamed, desired) | {r.becomes for r in renamings}
     roots |= {n for r in renamings for n in inputs.live.state.needs(r.was)}  # for the undo
     canonical = ScratchBuilder(scratch, resources, renamed, desired).canonical(roots)

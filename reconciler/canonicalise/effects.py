@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Set
 from difflib import get_close_matches
 
+from reconciler.canonicalise.absent_parts import owner_of_part
 from reconciler.canonicalise.canonical import Canonical
 from reconciler.kinds import KINDS
 from reconciler.model.effect import without_effect
@@ -30,6 +31,7 @@ def effects(
         r
         for r in declaration.absent
         if not {r, canonical.spelled.get(r, r)} & (live.objects.keys() | dropped)
+        and owner_of_part(r, live, canonical.context.server) is None
     ]
     return [
         *_nothing_to_drop(missing, live),

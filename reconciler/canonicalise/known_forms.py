@@ -21,6 +21,7 @@ from reconciler.canonicalise.named import names_in
 from reconciler.canonicalise.overlay import Desired
 from reconciler.introspect.introspect import Snapshot
 from reconciler.model.object import Object
+from reconciler.model.on_scratch import brings
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration, State
 from reconciler.server.installation import places_of_programs
@@ -82,7 +83,10 @@ class KnownForms:
             or (
                 ref not in doubtful
                 and ref in compared.live
-                and compared.live.get(ref) == compared.desired.get(ref)
+                and all(
+                    compared.live.get(r) == compared.desired.get(r)
+                    for r in (ref, *brings(desired.objects[ref]))
+                )
             )
         )
         if self.known != equal:
@@ -94,7 +98,10 @@ class KnownForms:
         spelled = [
             r
             for r in desired.source
-            if r in live and r in desired.objects and desired.objects[r] != live[r]
+            if r in live
+            and r in desired.objects
+            and desired.objects[r] != live[r]
+            and desired.source[r] in self.declaration.objects
         ]
         if not spelled:
             return {}

@@ -12,9 +12,11 @@ from reconciler.canonicalise.build import (
     Failures,
     listed,
     scratch_context,
+    shared_constraint_names,
 )
 from reconciler.canonicalise.canonical import Canonical, Inputs
 from reconciler.canonicalise.closure import dependency_closure
+from reconciler.canonicalise.divided import with_members_divided
 from reconciler.canonicalise.expressions import resolve_declared
 from reconciler.canonicalise.fragments import prove_fragments
 from reconciler.canonicalise.guard import (
@@ -43,7 +45,6 @@ from reconciler.model.companion import following
 from reconciler.model.context import PlanningContext
 from reconciler.model.inheritance import parents_of
 from reconciler.model.markers import PlatformDependent
-from reconciler.model.object import Object, reserved_constraint_names
 from reconciler.model.on_scratch import is_checked, literal_body
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
@@ -90,7 +91,7 @@ class ScratchBuilder:
         """
         live = self.live.state
         if self.live.context.server.has_not_null_constraints:
-            names = _shared_constraint_names(live.objects, self.desired.objects)
+            names = shared_constraint_names(live.objects, self.desired.objects)
             self.context = replace(self.context, shared_constraint_names=names)
         closure = dependency_closure(live, roots, self.desired.objects)
         named = self._named(roots, closure)
@@ -246,18 +247,22 @@ class ScratchBuilder:
             )
 
     def _identify(self, connection: Connection) -> None:
-        """Ask PostgreSQL for the catalog's spelling of types in names.
+        """Ask PostgreSQL for the catalog's spelling of types in names, and for owners of members.
 
-        Only if a spelling differs is the declaration laid over the live state again.
+        Only if something differs is the declaration laid over the live state again.
         """
-        known, objects = self.desired.spelled, self.declaration.objects
-        found = identified(connection, self.declaration, {*known, *self.live.state})
+        known, declared = self.desired.spelled, self.declaration
+        found = identified(connection, declared, {*known, *self.live.state})
         if any(ref != obj.ref for ref, obj in found.items()):
-            spelled = {r: o.model_copy(update={"ref": r}) for r, o in found.items() if r in objects}
-            self.declaration = replace(self.declaration, objects={**objects, **spelled})
-            names = {**known, **{r: o.ref for r, o in found.items()}}
+            spelled = {r: o.model_copy(update={"ref": r}) for r, o in found.items()}
+            objects = {r: spelled.get(r, o) for r, o in declared.objects.items()}
+            declared = replace(declared, objects=objects)
+            known = {**known, **{r: o.ref for r, o in found.items()}}
+        declared = with_members_divided(connection, declared, self.live.state, self.desired)
+        if declared is not self.declaration:
+            self.declaration = declared
             self.desired = overlay(
-                self.live, self.declaration, self.inputs.scope, names, self.desired.renamed
+                self.live, declared, self.inputs.scope, known, self.desired.renamed
             )
             self.desired = self.settle(self.desired) if self.settle else self.desired
 
@@ -384,16 +389,3 @@ class ScratchBuilder:
             hint = "; ".join([*reasons, "declare it as it should be, or with state: absent"])
             return Problem(message, None, hint, "dependent-refused")
         return None
-
-
-def _shared_constraint_names(*states: Mapping[Ref, Object]) -> frozenset[tuple[str, str]]:
-    """Collect schema and name where constraints of several objects have, or had, that name.
-
-    PostgreSQL allows it on different tables, but would choose another one for NOT NULL.
-    """
-    owners: dict[tuple[str, str], set[Ref]] = {}
-    for objects in states:
-        for ref, obj in objects.items():
-            for constraint in reserved_constraint_names(obj):
-                owners.setdefault((ref.schema, constraint), set()).add(ref)
-    return frozenset(name for name, refs in owners.items() if len(refs) > 1)

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from reconciler.model.catalog_sql import address, managed
 from reconciler.model.clauses import (
+    CLASS_FUNCTION,
     FAMILY_FUNCTION,
     FAMILY_OPERANDS,
     FAMILY_OPERATOR,
@@ -27,13 +28,17 @@ from reconciler.model.clauses import (
     Fragment,
     fragments_in,
 )
+from reconciler.model.declared import DividesMembers
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.on_scratch import Companion
 from reconciler.model.owned import Owned
 from reconciler.model.ref import Ref, split_name
+from reconciler.model.signature import PROBE
 from reconciler.model.spelling import QualifiedName, Sql, SystemName
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
+from reconciler.server.connection import Connection, rows
+from reconciler.server.elevation import run_statement
 from reconciler.sql import compose, name, raw, text
 
 
@@ -56,6 +61,12 @@ def _members(catalog: str, oid: str) -> str:
                    y.amproc::regprocedure::text
             FROM pg_amproc AS y
             WHERE EXISTS ({belongs.format("pg_amproc", "y")})) AS m(key, value))"""
+
+
+_DIVIDED = f"""
+    SELECT {_members("pg_opclass", "c.oid")} AS own, {_members("pg_opfamily", "f.oid")} AS of_family
+    FROM pg_opclass AS c JOIN pg_opfamily AS f ON f.oid = c.opcfamily
+    WHERE c.opcname = '{PROBE}' AND c.opcnamespace = pg_my_temp_schema()"""
 
 
 def _addresses(catalog: str, oid: str) -> str:
@@ -85,10 +96,14 @@ def _added(key: str, value: str) -> sql.Composable:
     return compose("{} {}", raw(key), raw(value))
 
 
-def _member_fragments(key: str, value: str) -> Iterator[Fragment]:
-    """Yield the parts of a member, each of which is one of its sort by itself."""
+def _member_fragments(key: str, value: str, *, in_class: bool) -> Iterator[Fragment]:
+    """Yield the parts of a member, each of which is one of its sort by itself.
+
+    In a class, PostgreSQL chooses the operand types of a function that names none.
+    """
     if not key.startswith("OPERATOR"):
-        yield Fragment("members", FAMILY_FUNCTION, key)
+        clause = FAMILY_FUNCTION if "(" in key or not in_class else CLASS_FUNCTION
+        yield Fragment("members", clause, key)
         yield Fragment("members", FUNCTION_SIGNATURE, value)
         return
     number, bracket, operands = key.partition(" (")
@@ -112,7 +127,7 @@ class _Indexed(Owned):
     def fragments(self) -> Iterator[Fragment]:
         yield from super().fragments()
         for key, value in self.members.items():
-            yield from _member_fragments(key, value)
+            yield from _member_fragments(key, value, in_class=isinstance(self, OperatorClass))
 
     def sql_name(self) -> sql.Composable:
         return compose("{} USING {}", name(self.ref.schema, self.ref.name), self.arguments)
@@ -164,7 +179,7 @@ class OperatorFamily(_Indexed):
                 yield Statement(sql=text(command))
 
 
-class OperatorClass(Companion, _Indexed):
+class OperatorClass(Companion, DividesMembers, _Indexed):
     """An operator class; replaced if changed, since PostgreSQL cannot alter members."""
 
     kind: ClassVar[str] = "operator_class"
@@ -212,21 +227,50 @@ class OperatorClass(Companion, _Indexed):
         return super().needs() | self.brings()
 
     def brings(self) -> frozenset[Ref]:
+        return frozenset({self.whole})
+
+    @property
+    def whole(self) -> Ref:
         *schema, family = split_name(self.family or "") or [self.ref.name]
         family_schema = schema[0] if schema else self.ref.schema
-        return frozenset({Ref("operator_family", family_schema, family, None, self.arguments)})
+        return Ref("operator_family", family_schema, family, None, self.arguments)
+
+    def divided(self, whole: Object, connection: Connection) -> tuple[Self, Object]:
+        """Let a temporary class and family tell which members PostgreSQL gives to the family.
+
+        https://www.postgresql.org/docs/current/index-functions.html (amadjustmembers)
+        """
+        assert isinstance(whole, OperatorFamily)
+        family = name("pg_temp", PROBE)
+        run_statement(
+            connection, text(compose("CREATE OPERATOR FAMILY {} USING {}", family, self.arguments))
+        )
+        try:
+            run_statement(connection, text(self._creation(family, family)))
+            found = rows(connection, _DIVIDED)[0]
+        finally:
+            drop = compose("DROP OPERATOR FAMILY {} USING {} CASCADE", family, self.arguments)
+            run_statement(connection, text(drop))
+        members = {**whole.members, **found["of_family"]}
+        own = self.model_copy(update={"members": found["own"]})
+        return own, whole.model_copy(update={"members": members})
 
     def define(self, context: PlanningContext, parts: Sequence[Object] = ()) -> Iterable[Statement]:
+        own = name(self.ref.schema, self.ref.name)
+        default = raw(" DEFAULT" if self.default else "")
+        family = raw(self.family) if self.family else None
+        yield Statement(sql=text(self._creation(compose("{}{}", own, default), family)))
+
+    def _creation(self, class_: sql.Composable, family: sql.Composable | None) -> sql.Composable:
         head = compose(
-            "CREATE OPERATOR CLASS {}{} FOR TYPE {} USING {}{} AS",
-            name(self.ref.schema, self.ref.name),
-            raw(" DEFAULT" if self.default else ""),
+            "CREATE OPERATOR CLASS {} FOR TYPE {} USING {}{} AS",
+            class_,
             raw(self.type),
             self.arguments,
-            raw(f" FAMILY {self.family}" if self.family else ""),
+            compose(" FAMILY {}", family) if family else raw(""),
         )
         members = [_added(k, v) for k, v in self.members.items()]
         if self.storage is not None or not members:
             members.append(compose("STORAGE {}", raw(self.storage or self.type)))
         lines = sql.SQL(",").join(compose("\n    {}", m) for m in members)
-        yield Statement(sql=text(compose("{}{}", head, lines)))
+        return compose("{}{}", head, lines)

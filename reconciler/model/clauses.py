@@ -179,6 +179,13 @@ FAMILY_OPERATOR = Clause(
         "ALTER OPERATOR FAMILY x USING x DROP {} (x, x)",
     ),
 )
+CLASS_FUNCTION = Clause(
+    "FUNCTION and one number",
+    (
+        "ALTER OPERATOR FAMILY x USING x ADD {} (x) x(x)",
+        "ALTER OPERATOR FAMILY x USING x DROP {} (x, x)",
+    ),
+)
 FAMILY_OPERANDS = Clause("two operand types in brackets", ("COMMENT ON OPERATOR + {} IS NULL",))
 FAMILY_FUNCTION = Clause(
     "FUNCTION, one number and (the operand types)",

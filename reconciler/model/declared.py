@@ -56,6 +56,11 @@ class DeclaresPart(Object):
         """
         raise NotImplementedError
 
+    @classmethod
+    def absent_part(cls, ref: Ref, owner: Object) -> dict[str, object]:
+        """Return the fields of `owner` without the part `ref`; none if it has no such part."""
+        raise NotImplementedError
+
 
 class NumbersNames(Object):
     """An object with a relation that PostgreSQL names, with a number if the name is taken."""
@@ -100,6 +105,22 @@ class RequiresFiles(Object):
         """Return the object without undeclared fields for which a server's files choose a value."""
         del declared
         return self
+
+
+class DividesMembers(Object):
+    """An object with declared members that PostgreSQL may give to another: an operator class."""
+
+    @property
+    def whole(self) -> Ref:
+        """The other object: the operator family."""
+        raise NotImplementedError
+
+    def divided(self, whole: Object, connection: Connection) -> tuple[Self, Object]:
+        """Return both objects with the members that PostgreSQL gives to each.
+
+        The connection leads to a scratch database. Raises StatementFailed.
+        """
+        raise NotImplementedError
 
 
 class NamedByTypes(Object):

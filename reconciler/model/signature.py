@@ -12,6 +12,7 @@ from reconciler.server.connection import Connection, rows, run_sql
 from reconciler.server.elevation import run_statement
 from reconciler.sql import split_commas
 
+PROBE = "reconcile_probe"  # the name of temporary objects on a scratch server
 ARGUMENT_TYPES = """array_to_string(ARRAY(
     SELECT format_type(t, NULL) FROM unnest(p.proargtypes) WITH ORDINALITY AS u(t, o) ORDER BY o),
     ', ')"""
@@ -24,7 +25,7 @@ _FOUND = f"""
     SELECT p.oid::regprocedure::text AS probe, {ARGUMENT_TYPES} AS identity,
            pg_get_function_arguments(p.oid) AS arguments
     FROM pg_proc AS p
-    WHERE p.proname = 'reconcile_probe' AND p.pronamespace = pg_my_temp_schema()"""
+    WHERE p.proname = '{PROBE}' AND p.pronamespace = pg_my_temp_schema()"""
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def read_signature(connection: Connection, listed: str, *, procedure: bool = Fal
 
 def _attempts(kind: str, arguments: str) -> Iterator[str]:
     for body, result in product(_BODIES, _RESULTS if kind == "FUNCTION" else ("",)):
-        yield f"CREATE {kind} pg_temp.reconcile_probe({arguments}) {result} {body}"
+        yield f"CREATE {kind} pg_temp.{PROBE}({arguments}) {result} {body}"
 
 
 def _create(connection: Connection, attempts: Iterator[str]) -> None:

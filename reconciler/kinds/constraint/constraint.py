@@ -123,6 +123,12 @@ class Constraint(
         own = Ref("column", ref.schema, column, ref.on)
         return own, "not_null", {"name": ref.name, **further}
 
+    @classmethod
+    def absent_part(cls, ref: Ref, owner: Object) -> dict[str, object]:
+        """Find the column by the name of the NOT NULL constraint."""
+        is_named = isinstance(owner, InlinePart) and ref.name in owner.reserved_constraint_names()
+        return {"not_null": False} if is_named else {}
+
     def is_inherited_by(self, child: Inheriting) -> bool:
         return not self.no_inherit if self.check is not None else child.is_partition
 
