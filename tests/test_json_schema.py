@@ -54,7 +54,12 @@ def document_of(kind: str, body: object) -> Body:
     """Return a document with one entry, on a table or a view if the kind needs one."""
     model = KINDS[kind]
     name = {"aggregate": "a(integer)", "function": "f()", "procedure": "p()"}.get(kind, "x")
-    name = {"operator": "+(integer, integer)", "cast": "integer AS text"}.get(kind, name)
+    names = {
+        "operator": "+(integer, integer)",
+        "cast": "integer AS text",
+        "transform": "integer language sql",
+    }
+    name = names.get(kind, name)
     if kind in {"operator_class", "operator_family"}:
         name = "x(btree)"
     if kind == "default_privilege":

@@ -78,6 +78,8 @@ CHANGES = {
     "pg_inherits": "CREATE TABLE public.part PARTITION OF public.parted DEFAULT",
     "pg_init_privs": "CREATE EXTENSION pg_stat_statements",
     "pg_language": "CREATE LANGUAGE pl HANDLER plpgsql_call_handler",
+    "pg_largeobject_metadata": """SELECT lo_create(1234567);
+        GRANT SELECT ON LARGE OBJECT 1234567 TO PUBLIC""",
     "pg_namespace": "CREATE SCHEMA other",
     "pg_opclass": """CREATE OPERATOR CLASS public.class FOR TYPE integer USING hash
                      AS OPERATOR 1 =, FUNCTION 1 hashint4(integer)""",

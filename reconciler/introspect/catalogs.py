@@ -52,12 +52,21 @@ CATALOGS = {
         "subdbid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())",
     ),
     "pg_transform": ("0", ""),
+    # Of rows of users, only that some have privileges; there may be millions.
+    "pg_largeobject_metadata": (
+        "0",
+        "oid IN (SELECT m.oid FROM pg_largeobject_metadata AS m WHERE m.lomacl IS NOT NULL"
+        " LIMIT 100)",
+    ),
 }
+
+# The class under which PostgreSQL names the objects of a catalog, if that is another.
+_CLASSES = {"pg_largeobject_metadata": "pg_largeobject"}
 
 
 def _objects_in(catalog: str, schema: str, condition: str) -> str:
     return f"""
-    SELECT '{catalog}'::regclass::oid::int8 AS classid, oid::int8 AS objid,
+    SELECT '{_CLASSES.get(catalog, catalog)}'::regclass::oid::int8 AS classid, oid::int8 AS objid,
            coalesce({schema}, 0)::oid AS namespace
     FROM {catalog} WHERE oid >= 16384{condition and f" AND {condition}"}"""
 

@@ -34,6 +34,7 @@ PARTS = {
     "pg_database": "datname = current_database()",
     "pg_db_role_setting": """
         setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))""",
+    "pg_largeobject_metadata": "lomacl IS NOT NULL",
 }
 # Catalogs that only superusers read, by what everybody sees of them.
 VISIBLE = {
@@ -45,7 +46,6 @@ VISIBLE = {
 # Catalogs that no query for a plan without a step reads, and why.
 IGNORED = {
     "pg_largeobject": "rows of users",
-    "pg_largeobject_metadata": "rows of users",
     "pg_replication_origin": "progress of replication",
     "pg_shdepend": "what the other catalogs say already, for all databases",
     "pg_statistic": "estimates",
