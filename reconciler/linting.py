@@ -20,8 +20,8 @@ from reconciler.lint.result import LintResult
 from reconciler.lint.rule import Finding, Rule
 from reconciler.lint.rules import all_rules
 from reconciler.lint.settings import LintSettings
-from reconciler.model.declared import expressions, files
-from reconciler.model.object import InlinePart
+from reconciler.lint.unfilled import unfilled
+from reconciler.model.declared import files
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration, Scope, State
 from reconciler.server.capabilities import Server
@@ -179,25 +179,9 @@ def _built(
         failed = Build(connection, state, scratch_context(context, scratch.server), {}).create_all()
         addresses = introspect(connection).addresses
         database = read_database(connection, job.settings.api_roles)
-        database = replace(database, unfilled=_unfilled(job.declaration, live.state))
+        database = replace(database, unfilled=unfilled(job.declaration, live.state))
     notes = [f"{r} was not looked at: {e.message}" for r, e in failed.items()]
     return look(database, addresses), notes
-
-
-def _unfilled(declaration: Declaration, live: State) -> dict[tuple[str, str, str], bool]:
-    """Return the columns of existing tables that become NOT NULL without a backfill.
-
-    The keys are schema, table and name, the values tell whether the column is new.
-    """
-    found: dict[tuple[str, str, str], bool] = {}
-    for ref, obj in declaration.objects.items():
-        before = live.get(ref)
-        was_not_null = isinstance(before, InlinePart) and not before.accepts_null
-        if not isinstance(obj, InlinePart) or obj.accepts_null or expressions(obj):
-            continue
-        if ref.on is not None and ref.on in live and not was_not_null and obj.renamed_from is None:
-            found[ref.schema, ref.on.name, ref.name] = before is None
-    return found
 
 
 def _refused(declaration: Declaration, error: DeclarationError) -> list[Finding]:

@@ -34,6 +34,7 @@ from reconciler.introspect.unmanaged import unmanaged
 from reconciler.journal.history import Detail, Run, detail, last_that_changed, later, runs
 from reconciler.journal.ownership import DEFAULT_PLACE, Place, assert_trusted
 from reconciler.journal.rollback import rollback_declaration
+from reconciler.lint.settings import LintSettings
 from reconciler.model.declared import files
 from reconciler.model.facts import Size
 from reconciler.model.on_scratch import without_check
@@ -44,11 +45,12 @@ from reconciler.plan.foreseen import with_facts
 from reconciler.plan.make import Comparison, PlanInfo, make_plan
 from reconciler.plan.origin import positioned_errors, with_origins
 from reconciler.plan.plan import Plan
-from reconciler.plan.prove import prove
+from reconciler.plan.prove import prove_plan, prove_undo
 from reconciler.plan.questions import ask
 from reconciler.plan.saved import disagreements
 from reconciler.plan.unproven import unproven_by_scratch
-from reconciler.plan_notes import plan_notes
+from reconciler.plan_findings import with_findings
+from reconciler.plan_notes import plan_notes, pruned_note
 from reconciler.server.connection import Connection, connect_to_read, rows
 from reconciler.server.locks import LockPolicy
 from reconciler.server.scratch import Scratch, scratches
@@ -68,7 +70,8 @@ class Job:
     `rollback_of` is the run that the plan undoes. `session` holds settings, such as a role, for
     the connections to the target. With `questions`, the target is asked for rows that would make a
     step fail. With `to_apply`, no plan is made for a standby. `journal` is the schema in which
-    earlier runs may be recorded. `forms` knows equal objects.
+    earlier runs may be recorded. `forms` knows equal objects. With `lint`, the plan has the
+    findings on what it changes.
     """
 
     target: str
@@ -82,6 +85,7 @@ class Job:
     to_apply: bool = False
     journal: str = JOURNAL
     forms: Forms | None = None
+    lint: LintSettings | None = None
 
 
 def plan_changes(job: Job) -> Plan:
@@ -307,14 +311,6 @@ def _awaited(job: Job, live: Snapshot) -> dict[Ref, int]:
     return {r: pid for r, pid in live.building.items() if r in job.declaration.objects}
 
 
-def _pruned_note(scope: Scope) -> Iterator[str]:
-    """Name the schemas in which undeclared objects are dropped."""
-    if scope.prune:
-        pruned = scope.schemas if scope.pruned is None else scope.pruned
-        schemas = "every schema" if scope.everything else ", ".join(sorted(pruned))
-        yield f"--prune: what is not declared is dropped in {schemas}"
-
-
 def _proven_plan(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence[str]) -> Plan:
     """Make a plan and prove it, at need in the order in which scratch accepted the objects.
 
@@ -353,11 +349,10 @@ def _with_facts(
 
 
 def _planned(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence[str]) -> Plan:
-    found = with_inheritance(
-        changes(canonical.live, canonical.desired), canonical.live, canonical.desired
-    )
+    live_state, desired = canonical.live, canonical.desired
+    found = with_inheritance(changes(live_state, desired), live_state, desired)
     if found:
-        notes = [*notes, *_pruned_note(job.scope)]
+        notes = [*notes, *pruned_note(job.scope)]
     comparison = Comparison(
         found,
         canonical.live,
@@ -393,6 +388,9 @@ def _proven(
     if connection is None or not plan.steps:
         return plan
     recreate_leftovers(connection, canonical.context)
-    before = canonical.before or canonical.live
-    left_out = prove(plan, connection, before, canonical.desired, live.context.server, job.session)
-    return plan.without_proof_of(left_out)
+    server = live.context.server
+    tried = prove_plan(plan, connection, canonical.desired, server, job.session)
+    if job.lint is not None:
+        plan = with_findings(tried, job.declaration, canonical, live, job.lint)
+    prove_undo(tried, canonical.before or canonical.live, server)
+    return plan.without_proof_of(tried.left_out)

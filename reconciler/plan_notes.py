@@ -37,3 +37,11 @@ def plan_notes(
     yield from effects(declaration, canonical, live.state, known)
     yield from unset_options(declaration.objects.values(), live.state.objects)
     yield from unmanaged(connection, live, scope)
+
+
+def pruned_note(scope: Scope) -> Iterator[str]:
+    """Name the schemas in which undeclared objects are dropped."""
+    if scope.prune:
+        pruned = scope.schemas if scope.pruned is None else scope.pruned
+        schemas = "every schema" if scope.everything else ", ".join(sorted(pruned))
+        yield f"--prune: what is not declared is dropped in {schemas}"

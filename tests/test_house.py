@@ -22,7 +22,7 @@ FLOORS = (  # from the ground up: a package imports from lower floors only
     {"introspect"},
     {"plan", "canonicalise", "declare", "lint"},
     {"journal", "settings", "bench"},
-    {"apply", "plan_notes"},
+    {"apply", "plan_findings", "plan_notes"},
     {"pipeline", "report"},
     {"benchmark", "linting", "recall"},
     {"demo"},

@@ -19,7 +19,7 @@ from reconciler.model.state import Scope
 from reconciler.model.statement import HazardKind
 from reconciler.pipeline import Job
 from reconciler.plan.plan import Plan
-from reconciler.plan.prove import prove
+from reconciler.plan.prove import prove_plan
 from reconciler.report.progress import Lines
 from reconciler.server.connection import connect
 from tests.conftest import MAJORS, Database, as_application
@@ -568,9 +568,9 @@ def test_an_enum_with_changed_triggers_is_proven_at_the_first_try(
 
     def counted(plan: Plan, *rest: Any) -> Any:
         tries.append(plan)
-        return prove(plan, *rest)
+        return prove_plan(plan, *rest)
 
-    monkeypatch.setattr(pipeline, "prove", counted)
+    monkeypatch.setattr(pipeline, "prove_plan", counted)
     database = new_database((case / "actual.sql").read_text())
     pipeline.plan_changes(job_of(case, database))
     assert len(tries) == 1

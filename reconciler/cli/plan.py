@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from reconciler import settings
 from reconciler.cli.comparing import compare
 from reconciler.cli.group import main
 from reconciler.cli.job import make_job
@@ -41,9 +42,13 @@ def plan(
     """
     del allow  # accepted, so that the options of `apply` can be tried out; only runs need it
     if not scripts:
-        return compare("plan", make_job(declaration, session=session)[0], output)
+        return _show(declaration, session, output)
     if declaration.target:
         raise SettingsError("--start makes a database instead of that of --target: name one")
     with database_of(scripts) as url:
-        started = replace(declaration, target=url)
-        return compare("plan", make_job(started, session=session)[0], output)
+        return _show(replace(declaration, target=url), session, output)
+
+
+def _show(declaration: DeclarationOptions, session: Sequence[str], output: OutputOptions) -> int:
+    job, _ = make_job(declaration, session=session)
+    return compare("plan", replace(job, lint=settings.read().lint), output)

@@ -21,6 +21,10 @@ name of a rule, a severity, the position in the YAML, and SQL that ends the faul
 design is needed, the SQL is a comment. The SQL is meant to be read: some of it takes long locks,
 while the same change in the YAML is made online by `apply`.
 
+`plan` shows what the rules find on the objects that it creates or alters, as advice: its exit
+status is the same with findings as without. Rules that look at the whole database or at its
+statistics are left to `lint`.
+
 ## Accepting a finding
 
 The key `lint` of an object accepts findings of a rule there, and on the parts of a table, with a

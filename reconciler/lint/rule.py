@@ -53,7 +53,8 @@ class Rule:
     """A rule: a stable name, a severity, a summary, the reason, and the search.
 
     `covers` names the rule of Supabase's splinter that sees the same condition. A rule that
-    `is_measured` asks for statistics, sizes or numbers used, which only a live database has.
+    `is_measured` asks for statistics, sizes or numbers used, which only a live database has; one
+    that `is_about_all` compares an object with all others, or asks which others there are.
     """
 
     name: str
@@ -63,10 +64,17 @@ class Rule:
     look: Look = field(repr=False)
     covers: str = ""
     is_measured: bool = False
+    is_about_all: bool = False
 
 
 def rule(
-    name: str, severity: Severity, why: str, covers: str = "", *, is_measured: bool = False
+    name: str,
+    severity: Severity,
+    why: str,
+    covers: str = "",
+    *,
+    is_measured: bool = False,
+    is_about_all: bool = False,
 ) -> Callable[[Look], Rule]:
     """Return a decorator to turn a function over a database into a rule.
 
@@ -75,6 +83,7 @@ def rule(
 
     def make(look: Look) -> Rule:
         summary = (look.__doc__ or "").removeprefix("Find ").removesuffix(".")
-        return Rule(name, severity, summary, " ".join(why.split()), look, covers, is_measured)
+        reason = " ".join(why.split())
+        return Rule(name, severity, summary, reason, look, covers, is_measured, is_about_all)
 
     return make

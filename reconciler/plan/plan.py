@@ -29,7 +29,7 @@ class FilePosition(BaseModel):
 # leaves them out, so that plans that were saved without them stay intact.
 ORIGIN_FIELDS = {"position", "rule", "severity"}
 # Facts for readers, for the same reason neither compared nor in the digest.
-FACTS = ("sizes", "undo_hazards")
+FACTS = ("findings", "sizes", "undo_hazards")
 
 
 class Planned(BaseModel):
@@ -71,6 +71,19 @@ class RelationSize(BaseModel):
     bytes: int = -1
 
 
+class PlanFinding(BaseModel):
+    """A finding of `lint` on an object that the plan creates or alters; `fix` ends the fault."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    rule: str
+    severity: Severity
+    object: str
+    message: str
+    fix: str
+    position: FilePosition | None = None
+
+
 class Renamed(BaseModel):
     """A renamed object, or a renamed part of an object, with old and new name in `part`."""
 
@@ -110,6 +123,9 @@ class Plan(BaseModel):
     )
     unproven: tuple[str, ...] = Field(
         default=(), description="what the proof on the scratch server does not show"
+    )
+    findings: tuple[PlanFinding, ...] = Field(
+        default=(), description="what the rules of lint find on the changed objects"
     )
     fingerprint: dict[str, str] = Field(default_factory=dict)
     touches: tuple[Ref, ...] = ()

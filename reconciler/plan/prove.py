@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 
 from psycopg.pq import TransactionStatus
 
 from reconciler.diff.diff import Change, changes
 from reconciler.diff.inherited import with_inheritance
 from reconciler.errors import ProofError, StatementFailed
-from reconciler.introspect.introspect import introspect
+from reconciler.introspect.introspect import Snapshot, introspect
 from reconciler.introspect.unfilled import filled_as, unfilled
 from reconciler.model.state import State
 from reconciler.model.statement import HazardKind
@@ -26,26 +27,49 @@ _SET = "SELECT pg_catalog.set_config(%s, %s, false)"
 SHOWN = 10  # differences in an error's message
 
 
-def prove(
+@dataclass(frozen=True)
+class Tried:
+    """A plan that was run on a clone of the live objects, where it led to the desired state.
+
+    `found` is that state as read back through `connection`, `left_out` what could not be tried.
+    """
+
+    plan: Plan
+    connection: Connection
+    found: Snapshot
+    left_out: tuple[str, ...]
+
+
+def prove_plan(
     plan: Plan,
     connection: Connection,
-    live: State,
     desired: State,
     server: Server,
     session: Mapping[str, str],
-) -> tuple[str, ...]:
-    """Run the plan on the clone of `live` behind `connection`, then the plan's undo.
+) -> Tried:
+    """Run the plan on the clone of the live objects behind `connection`.
 
-    `server` is the target's, `session` the settings of the run. Returns what could not be tried
-    there. Raises ProofError unless the plan leads to `desired`, so that another plan would be
-    empty, and the undo to `live`, save for irreversible changes.
+    `server` is the target's, `session` the settings of the run. Raises ProofError unless the plan
+    leads to `desired`, so that another plan would be empty.
     """
     _set_as_in_a_run(connection, session)
     left_out: dict[str, None] = {}
     for group in plan.transactions():
         left_out |= _run(connection, [(step, step.sql) for step in group], "the plan")
-    found = filled_as(introspect(connection, server).state, desired.objects)
-    _check("the plan was run on scratch, and left differences", _differing(found, desired))
+    found = introspect(connection, server)
+    _check(
+        "the plan was run on scratch, and left differences",
+        _differing(filled_as(found.state, desired.objects), desired),
+    )
+    return Tried(plan, connection, found, tuple(left_out))
+
+
+def prove_undo(tried: Tried, live: State, server: Server) -> None:
+    """Run the undo of a plan; raises ProofError unless it leads to `live`.
+
+    Objects that the plan changes irreversibly may stay as they are.
+    """
+    plan, connection = tried.plan, tried.connection
     for group in reversed(plan.transactions()):
         undo = [(step, sql) for step in reversed(group) for sql in step.undo]
         _run(connection, undo, "the undo of the plan")
@@ -55,7 +79,6 @@ def prove(
         "the plan's undo was run on scratch, and does not lead back",
         [c for c in _differing(found, live) if str(c.ref) not in irreversible],
     )
-    return tuple(left_out)
 
 
 def _set_as_in_a_run(connection: Connection, session: Mapping[str, str]) -> None:

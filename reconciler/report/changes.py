@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from reconciler.diff.diff import Action, Difference
-from reconciler.plan.plan import Plan, Planned
+from reconciler.lint.rule import SEVERITIES, Finding
+from reconciler.plan.plan import Plan, PlanFinding, Planned
 from reconciler.plan.step import Step
 
 SIGNS: dict[Action, str] = {"create": "+", "alter": "~", "drop": "-"}
@@ -35,6 +36,17 @@ def difference_lines(difference: Difference, indent: str) -> list[str]:
 def allow_flags(plan: Plan) -> str:
     """Return the command line's flags to allow every hazard of the plan."""
     return " ".join(f"--allow {hazard}" for hazard in sorted(plan.hazards()))
+
+
+def finding_counts(findings: Sequence[Finding | PlanFinding]) -> str:
+    """Count findings of lint by severity, as in `3 findings: 1 error, 2 notes`."""
+    counts = Counter(finding.severity for finding in findings)
+    each = [_counted(counts[s], s) for s in SEVERITIES if counts[s]]
+    return _counted(len(findings), "finding") + (f": {', '.join(each)}" if each else "")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _value(value: object) -> str:

@@ -19,8 +19,9 @@ Command = tuple[str, dict[str, str], str]
 
 
 def plan(plan: Plan) -> Document:
-    """Render an annotation for each hazard, and for rows that would make a step fail."""
-    return workflow_document([*_refusals(plan), *_hazards(plan)])  # GitHub shows the first ten
+    """Render an annotation for each hazard, for rows that would make a step fail, and for lint."""
+    commands = [*_refusals(plan), *_hazards(plan), *_findings(plan)]
+    return workflow_document(commands)  # GitHub shows the first ten
 
 
 def lint(result: LintResult) -> Document:
@@ -68,6 +69,12 @@ def _hazards(plan: Plan) -> Iterator[Command]:
     for (hazard, reason), step in reversed(found.items()):
         message = f"{step.kind} {step.identity}: {reason}"
         yield _command("warning", _position(plan, step), hazard.value, message)
+
+
+def _findings(plan: Plan) -> Iterator[Command]:
+    for found in plan.findings:
+        message = f"{found.object}: {found.message}\n{found.fix}"
+        yield _command(COMMANDS[found.severity], found.position, found.rule, message)
 
 
 def _position(plan: Plan, step: Step) -> FilePosition | None:

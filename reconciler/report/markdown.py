@@ -15,7 +15,7 @@ from reconciler.checks.model import Moment
 from reconciler.checks.result import Result
 from reconciler.errors import ReconcileError
 from reconciler.escape import Document, document
-from reconciler.plan.plan import Plan
+from reconciler.plan.plan import Plan, PlanFinding
 from reconciler.plan.step import Step
 from reconciler.report import figures
 from reconciler.report.changes import (
@@ -24,6 +24,7 @@ from reconciler.report.changes import (
     change_counts,
     described_locks,
     difference_lines,
+    finding_counts,
 )
 from reconciler.report.quoting import Block, cell, code, code_block, fold, table_row
 from reconciler.report.verdicts import WORDS, check_counts, finding_lines
@@ -129,10 +130,23 @@ def _blocks(plan: Plan) -> Iterator[Block]:
         answers = tuple(f"> {code(answer.message)}  " for answer in plan.answers)
         yield Block(answers, ("", "> [!WARNING]"))
     yield Block(tuple(_table_lines(plan)), ("", "| | kind | object | differs in |", "|-|-|-|-|"))
+    yield from _folds(plan)
+
+
+def _folds(plan: Plan) -> Iterator[Block]:
+    """Yield what differs, the findings of lint and the SQL, each behind a fold."""
     if any(change.differences for change in plan.changes):
         yield fold("What differs", "diff", _difference_lines(plan))
+    if plan.findings:
+        lines = (line for finding in plan.findings for line in _finding_lines(finding))
+        yield fold(f"Lint: {finding_counts(plan.findings)} on what changes", "", lines)
     steps = (line for step in plan.steps for line in _step_lines(step))
     yield fold(plan.step_count, "sql", steps)
+
+
+def _finding_lines(finding: PlanFinding) -> Iterator[str]:
+    yield f"{finding.severity}: {finding.object}: {finding.message} [{finding.rule}]"
+    yield from (f"    {line}" for line in finding.fix.split("\n"))
 
 
 def _hazard_lines(plan: Plan) -> Iterator[str]:

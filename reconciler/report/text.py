@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import chain
@@ -16,7 +15,6 @@ from reconciler.checks.result import Result
 from reconciler.escape import MAX_LINE, Document, document
 from reconciler.journal.history import Detail, Run, StepRecord
 from reconciler.lint.result import LintResult
-from reconciler.lint.rule import SEVERITIES
 from reconciler.plan.plan import Plan, Planned
 from reconciler.plan.step import Step
 from reconciler.report import figures
@@ -26,6 +24,7 @@ from reconciler.report.changes import (
     change_counts,
     described_locks,
     difference_lines,
+    finding_counts,
 )
 from reconciler.report.verdicts import WORDS, check_counts, finding_lines
 from reconciler.server.embedded import EmbeddedServer
@@ -59,6 +58,12 @@ def _plan_lines(plan: Plan) -> Iterator[str]:
     yield plan.step_count
     for step in plan.steps:
         yield from _step_lines(step)
+    if plan.findings:
+        yield ""
+        yield f"lint: {finding_counts(plan.findings)} on what changes; apply does not mind them"
+        for finding in plan.findings:
+            yield f"  {finding.severity}: {finding.object}: {finding.message} [{finding.rule}]"
+            yield from _indented(finding.fix)
     yield ""
     yield (
         f"proven on {plan.scratch}: the plan leads to the declared state, its undo leads back"
@@ -288,9 +293,7 @@ def _lint_lines(result: LintResult) -> Iterator[str]:
         yield from _indented(finding.fix)
     if result.findings:
         yield ""
-    severities = Counter(finding.severity for finding in result.findings)
-    counts = [f"{severities[s]} {s}s" for s in SEVERITIES if severities[s]]
-    yield f"{len(result.findings)} findings" + (f": {', '.join(counts)}" if counts else "")
+    yield finding_counts(result.findings)
     if result.accepted:
         yield f"{len(result.accepted)} more are accepted, with a reason"
     if result.known:

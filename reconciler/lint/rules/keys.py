@@ -103,6 +103,7 @@ def _has(db: Database, table: int, name: str) -> bool:
     key, and nothing compares the two: a message may name another organization than its
     conversation does. A foreign key over both columns does. Only keys of tenants count: columns
     that a policy of the table reads, or that half of the tables have.""",
+    is_about_all=True,
 )
 def foreign_key_without_tenant(db: Database) -> Iterator[Found]:
     """Find a copied key that may disagree with the row it was copied from."""
