@@ -22,6 +22,7 @@ FLOORS = (  # from the ground up: a package imports from lower floors only
     {"introspect"},
     {"plan", "canonicalise", "declare", "lint"},
     {"journal", "settings", "bench"},
+    {"monitor"},
     {"apply", "plan_findings", "plan_notes"},
     {"pipeline", "report"},
     {"benchmark", "linting", "recall"},
@@ -161,6 +162,7 @@ ALLOWED = {  # words that are also names of kinds, a line for each package or mo
     "journal.ownership": {"column", "constraint", "index", "policy", "rule", "schema", "trigger"},
     "lint.rules.privileges": {"schema", "trigger"},  # a key of the YAML; the TRIGGER privilege
     "lint.settings": {"rule"},  # a rule of lint
+    "monitor.read": {"indexes", "tables"},  # parts of the statistics
     "model": {"columns", "schema", "table"},  # columns of catalog rows; parents are tables
     "model.privileges": {"trigger"},  # the TRIGGER privilege
     "model.ref": {"column", "index"},  # exceptions of pg_identify_object(), which says `on`

@@ -15,6 +15,7 @@ from reconciler.journal.journal import Journal, begin
 from reconciler.journal.ownership import Place
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
+from reconciler.monitor.read import read_statistics
 from reconciler.plan.plan import Plan
 from reconciler.server.connection import Connection, translated
 from reconciler.server.locks import LockPolicy
@@ -86,6 +87,7 @@ def _begin(plan: Plan, live: Snapshot, connection: Connection, journal: Place | 
     document = plan.model_dump(mode="json")
     before = models_of(plan.touches, live.state)
     entry = begin(connection, journal, document, before, rollback_of=plan.rollback_of)
+    _keep_statistics(entry, "before", plan, connection)
     if connection.closed:
         raise ConnectionFailed("the connection broke before the first step: run again")
     return entry
@@ -100,8 +102,16 @@ def _close(
         works = _usable(connection, policy)
         with nullcontext(connection) if works else prepared(target, policy) as usable:
             entry.close(usable, record.status, _models_after(record, plan, usable))
+            _keep_statistics(entry, "after", plan, usable)
     except ReconcileError as e:
         entry.complain(f"how run {entry.run} ended is not recorded: {e}")
+
+
+def _keep_statistics(entry: Journal, moment: str, plan: Plan, connection: Connection) -> None:
+    """Record the statistics by which `monitor` judges the run; the reading waits for nobody."""
+    if entry.run is not None:
+        statistics = read_statistics(connection, plan.touches)
+        entry.baseline(connection, moment, statistics.model_dump(mode="json"))
 
 
 def _usable(connection: Connection, policy: LockPolicy) -> bool:

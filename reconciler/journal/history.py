@@ -57,6 +57,14 @@ STEPS = """
 TOUCHED = """
     SELECT ref, before, after, after IS NOT NULL AS seen
     FROM {schema}.touched WHERE run_id = %s ORDER BY place"""
+# The last recorded form of each object that a run touched: later runs may have changed it.
+LEFT = """
+    SELECT DISTINCT ON (t.identity) t.ref, t.before, t.after, t.after IS NOT NULL AS seen
+    FROM {schema}.touched AS t
+    WHERE t.run_id >= %s AND t.identity IN (SELECT o.identity FROM {schema}.touched AS o
+                                            WHERE o.run_id = %s)
+    ORDER BY t.identity, t.run_id DESC"""
+BASELINES = "SELECT moment, taken_at, counters FROM {schema}.baseline WHERE run_id = %s"
 KNOWN = """
     SELECT DISTINCT identity FROM {schema}.touched
     WHERE identity = ANY (%s) AND before <> 'null'"""
@@ -165,7 +173,21 @@ def detail(connection: Connection, schema: str, run: int) -> Detail:
 
 
 def _touched(connection: Connection, schema: str, run: int) -> list[Touched]:
-    found = _query(connection, schema, TOUCHED, run, table="touched")
+    return _as_touched(_query(connection, schema, TOUCHED, run, table="touched"))
+
+
+def last_left(connection: Connection, schema: str, run: int) -> list[Touched]:
+    """Read the objects that a run touched, each as the last run left it that touched it."""
+    return _as_touched(_query(connection, schema, LEFT, run, run, table="touched"))
+
+
+def baselines(connection: Connection, schema: str, run: int) -> dict[str, Row]:
+    """Map moments, "before" and "after", to rows with `taken_at` and `counters`."""
+    found = _query(connection, schema, BASELINES, run, table="baseline")
+    return {row["moment"]: row for row in found}
+
+
+def _as_touched(found: Sequence[Row]) -> list[Touched]:
     refs = _REFS.validate_python([row["ref"] for row in found])
     return [
         Touched(ref, row["before"], row["after"], row["seen"])

@@ -65,6 +65,9 @@ INSERT_STEPS = """
 CLOSE_RUN = """
     UPDATE {schema}.run SET status = %(status)s, finished_at = clock_timestamp()
     WHERE id = %(run)s"""
+INSERT_BASELINE = """
+    INSERT INTO {schema}.baseline (run_id, moment, counters)
+    VALUES (%(run)s, %(moment)s, %(counters)s)"""
 UPDATE_TOUCHED = """
     UPDATE {schema}.touched AS t SET after = a.model
     FROM jsonb_array_elements(%(models)s) WITH ORDINALITY AS a(model, place)
@@ -111,6 +114,11 @@ class Journal:
         if after is not None and self.refs:
             models = Jsonb([after.get(ref) for ref in self.refs])
             self._write(connection, UPDATE_TOUCHED, {"models": models})
+
+    def baseline(self, connection: Connection, moment: str, counters: Model) -> None:
+        """Record the statistics of the target "before" the first step, or "after" the last."""
+        values = {"moment": moment, "counters": Jsonb(counters)}
+        self._write(connection, INSERT_BASELINE, values)
 
     def complain(self, reason: str) -> None:
         """Add the reason for a gap in the record, once."""

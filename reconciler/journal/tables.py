@@ -48,6 +48,7 @@ RUN_STATUS = (
     "CHECK ((status = ANY (ARRAY['running'::text, 'done'::text, 'failed'::text,"
     " 'interrupted'::text])))"
 )
+MOMENT = "CHECK ((moment = ANY (ARRAY['before'::text, 'after'::text])))"
 STEP_STATUS = "CHECK ((status = ANY (ARRAY['done'::text, 'failed'::text, 'skipped'::text])))"
 
 # Tables of every journal. A table of an earlier version lacks the later columns, and receives them.
@@ -95,6 +96,18 @@ TABLES: Mapping[str, Table] = {
             "after": Column("jsonb"),
         },
         primary_key="(run_id, place)",
+        of_run=True,
+    ),
+    # The target's statistics before the first step and after the last (reconciler/monitor/).
+    "baseline": Table(
+        {
+            "run_id": Column("bigint", "NOT NULL"),
+            "moment": Column("text", "NOT NULL"),
+            "taken_at": Column("timestamp with time zone", "NOT NULL", NOW),
+            "counters": Column("jsonb", "NOT NULL"),
+        },
+        primary_key="(run_id, moment)",
+        checks=(MOMENT,),
         of_run=True,
     ),
 }

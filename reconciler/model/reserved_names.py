@@ -37,8 +37,8 @@ SCRATCH_DATABASE_PREFIX = scratch.DATABASE_PREFIX  # "reconcile_scratch_"
 
 # -- the journal -----------------------------------------------------------------------------------
 
-# Schema of the journal, unless `journal` names another. Its tables are `run`, `step` and `touched`
-# (reconciler/journal/journal.py), and `backfill`. No kind sees the schema.
+# Schema of the journal, unless `journal` names another. Its tables are `run`, `step`, `touched`
+# and `baseline` (reconciler/journal/tables.py), and `backfill`. No kind sees the schema.
 JOURNAL = "reconcile"
 
 

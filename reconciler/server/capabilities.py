@@ -71,6 +71,11 @@ class Server:
         return self.major >= 17
 
     @property
+    def has_statistics_flush(self) -> bool:
+        """The function pg_stat_force_next_flush (15)."""
+        return self._catalogs >= 15
+
+    @property
     def has_safe_maintenance(self) -> bool:
         """Index builds and REFRESH on a search_path of PostgreSQL's own (17)."""
         return self.major >= 17
