@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Set
 from difflib import get_close_matches
 
 from reconciler.canonicalise.absent_parts import owner_of_part
 from reconciler.canonicalise.canonical import Canonical
 from reconciler.kinds import KINDS
 from reconciler.model.effect import without_effect
+from reconciler.model.object import InlinePart, Object
 from reconciler.model.owned import grants_of
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration, State
@@ -38,6 +39,7 @@ def effects(
         *_empty_lists(declaration, live),
         *_no_grants(declaration),
         *_no_effect(declaration, canonical, live),
+        *_appended(declaration, live),
     ]
 
 
@@ -100,3 +102,31 @@ def _no_effect(declaration: Declaration, canonical: Canonical, live: State) -> I
         obj = desired.get(canonical.spelled.get(ref, ref))
         if obj is not None and (note := without_effect(obj, desired)):
             yield note
+
+
+def _appended(declaration: Declaration, live: State) -> Iterator[str]:
+    """Name new columns that the files list before existing ones: PostgreSQL puts them last."""
+    listed: dict[Ref, dict[Ref, Object]] = {}
+    for ref, obj in declaration.objects.items():
+        if isinstance(obj, InlinePart) and ref.on is not None and ref.on in live:
+            listed.setdefault(ref.on, {})[ref] = obj
+    for table, columns in listed.items():
+        if moved := [*_new_before_existing(columns, table, live)]:
+            yield (
+                f"{table}: {', '.join(moved[:MAX_LISTED])} will stand after the existing"
+                " columns, not before them as in the file: PostgreSQL appends new columns"
+            )
+
+
+def _new_before_existing(columns: Mapping[Ref, Object], table: Ref, live: State) -> Iterator[str]:
+    """Yield the names of new columns; only a declaration of all columns tells their order."""
+    own = {o.ref for o in live.objects_on(table) if isinstance(o, InlinePart)}
+    known = own | live.inherited(table).keys()
+    if own <= columns.keys():
+        waiting = list[str]()
+        for ref, obj in columns.items():
+            if ref not in known and obj.renamed_from is None:
+                waiting.append(ref.name)
+                continue
+            yield from waiting
+            waiting = []

@@ -156,7 +156,9 @@ class _Preconditions:
         if not isinstance(obj, InlinePart) or not obj.main_key or getattr(obj, obj.main_key):
             return
         table = self.declared.get(ref.on) or self.live.state.get(ref.on) if ref.on else None
-        if ref in self.live.state or table is None or parents_of(table) or is_typed(table):
+        if table is None or parents_of(table) or is_typed(table):
+            return
+        if ref in self.live.state or ref in self.live.state.inherited(table.ref):
             return
         message = f"{ref} does not exist, and no {obj.main_key} is declared to create it with"
         others = [o.ref.name for o in self.live.state.objects_on(table.ref) if o.kind == obj.kind]

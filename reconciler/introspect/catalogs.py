@@ -18,7 +18,7 @@ _NOT_ROW_TYPE = """NOT EXISTS (
 # excludes rows which are parts of other objects.
 CATALOGS = {
     "pg_class": ("relnamespace", "relkind NOT IN ('t', 'c')"),
-    "pg_type": ("typnamespace", f"typtype <> 'p' AND {_NOT_ROW_TYPE}"),
+    "pg_type": ("typnamespace", f"(typtype <> 'p' OR NOT typisdefined) AND {_NOT_ROW_TYPE}"),
     "pg_proc": ("pronamespace", ""),
     "pg_constraint": (
         "connamespace",
