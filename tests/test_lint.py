@@ -308,3 +308,76 @@ def test_not_null_needs_a_backfill_where_the_table_is_there_already(
     fixed = state.read_text().replace("not_null: true}", "not_null: true, backfill: {value: 1}}")
     state.write_text(fixed)
     assert _rules(_run(*job)) == set()
+
+
+# -- fixes that a server must accept ---------------------------------------------------------------
+
+PINNED = """
+    CREATE TABLE t (id int PRIMARY KEY, seen timestamp, born timestamp);
+    CREATE VIEW v AS SELECT id, seen FROM t;
+    CREATE TABLE parts (id int, at timestamp, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
+    CREATE TABLE years (at timestamp, n int) PARTITION BY RANGE (extract(year FROM at));
+"""
+
+
+def _fixes(database: Database) -> dict[str, str]:
+    done = _run("--target", database.url, "--all", "--format", "json")
+    return {f["object"]: f["fix"] for f in json.loads(done.stdout)["findings"]}
+
+
+def test_a_column_whose_type_something_fixes_gets_yaml_which_apply_carries_out(
+    state: Path, new_database: Callable[..., Database]
+) -> None:
+    database = new_database(PINNED)
+    state.unlink()
+    state.parent.rmdir()
+    fixes = _fixes(database)
+    assert fixes["column public.t.born"].startswith("SET TimeZone = 'UTC';\nALTER TABLE")
+    assert fixes["column public.parts.at"].startswith("-- at is in the partition key of public.pa")
+    assert fixes["column public.years.at"].startswith("-- at is in the partition key of public.y")
+    assert fixes["table public.years"].startswith("-- PostgreSQL makes no key for partitions by an")
+    comment, yaml = fixes["column public.t.seen"].split("\n")
+    assert comment.startswith("# in the entry of seen")
+    state.parent.mkdir()
+    state.write_text(f"tables: {{t: {{columns: {{seen: {{{yaml}}}}}}}}}")
+    done = CliRunner().invoke(
+        main, ["apply", "--target", database.url, "--yes", "--allow", "all"], catch_exceptions=False
+    )
+    assert done.exit_code == 0, done.output
+    assert "column public.t.seen" not in _fixes(database)
+
+
+def test_fixes_take_what_is_there_already(
+    state: Path, new_database: Callable[..., Database]
+) -> None:
+    state.unlink()
+    state.parent.rmdir()
+    fixes = _fixes(
+        new_database(
+            "CREATE TABLE keyed (a int NOT NULL, tags jsonb DEFAULT '[]');"
+            "CREATE UNIQUE INDEX keyed_a ON keyed (a);"
+            "CREATE TABLE part (id int PRIMARY KEY, keyed int, gone date, at int NOT NULL);"
+            "CREATE INDEX live ON part (keyed) WHERE gone IS NULL;"
+            "CREATE INDEX at ON part (at) WHERE at IS NOT NULL; CREATE INDEX two ON part (at, id);"
+            "CREATE TABLE r (id int PRIMARY KEY);"
+            "ALTER TABLE part ADD CONSTRAINT fk FOREIGN KEY (keyed) REFERENCES r;"
+        )
+    )
+    assert fixes["table public.keyed"] == (
+        "ALTER TABLE public.keyed ADD CONSTRAINT keyed_a PRIMARY KEY USING INDEX keyed_a;"
+    )
+    assert "jsonb_typeof(tags) = 'array'" in fixes["column public.keyed.tags"]
+    assert fixes["index public.at"] == "DROP INDEX CONCURRENTLY public.at;"
+
+
+def test_a_partial_index_is_named_that_serves_a_foreign_key_for_some_rows_only(
+    state: Path, new_database: Callable[..., Database]
+) -> None:
+    database = new_database(
+        "CREATE TABLE o (id int PRIMARY KEY);"
+        "CREATE TABLE t (id int PRIMARY KEY, o int REFERENCES o, gone date);"
+        "CREATE INDEX live ON t (o) WHERE gone IS NULL;"
+    )
+    state.write_text("tables: {t: {}}")
+    done = _run("--target", database.url, "--all")
+    assert "no index begins with o, but live, which lacks some rows" in done.stdout

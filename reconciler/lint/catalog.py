@@ -23,6 +23,8 @@ RELATIONS = f"""
            c.relpersistence::text AS persistence, c.relispartition AS is_partition,
            coalesce(c.reloptions, '{{}}')::text[] AS options, c.reltype::int8 AS row_type,
            c.reltuples::float8 AS rows, c.relpages::int8 AS pages,
+           (SELECT d.partattrs::int2[]::int4[] FROM pg_partitioned_table AS d
+            WHERE d.partrelid = c.oid) AS partition_keys,
            {_grants("c.relacl", "r", "c.relowner")} AS grants,
            (SELECT r.ev_action::text FROM pg_rewrite AS r
             WHERE r.ev_class = c.oid AND r.rulename = '_RETURN') AS query
@@ -36,11 +38,30 @@ READ = """
     WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass
           AND r.rulename = '_RETURN' AND d.refobjid <> r.ev_class AND r.oid >= 16384"""
 
+# columns whose type no ALTER TABLE changes: a view, policy, trigger, generated column, routine or
+# publication depends on them, or they depend on their table, as columns of a partition key do
+PINNED = """
+    SELECT DISTINCT d.refobjid::int8 AS relation, d.refobjsubid::int4 AS number, false AS by_key
+    FROM pg_depend AS d
+    WHERE d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0 AND d.refobjid >= 16384
+          AND (d.classid IN ('pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_proc'::regclass,
+                             'pg_trigger'::regclass, 'pg_publication_rel'::regclass)
+               OR d.classid = 'pg_attrdef'::regclass AND d.deptype = 'n')
+    UNION ALL
+    SELECT DISTINCT d.objid::int8, d.objsubid::int4, true
+    FROM pg_depend AS d
+    WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
+          AND d.objid = d.refobjid AND d.refobjsubid = 0 AND d.objid >= 16384
+    ORDER BY by_key"""  # the last one counts
+
 COLUMNS = f"""
     SELECT a.attrelid::int8 AS relation, a.attnum::int4 AS number, a.attname::text AS name,
            a.atttypid::int8 AS type, format_type(a.atttypid, a.atttypmod) AS type_name,
            a.attnotnull AS not_null,
-           a.atthasdef OR a.attidentity <> '' AS has_default
+           a.atthasdef OR a.attidentity <> '' AS has_default,
+           CASE WHEN a.atttypid = 'jsonb'::regtype OR a.atttypid = 'json'::regtype
+                THEN (SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef AS d
+                      WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum) END AS json_default
     FROM pg_attribute AS a
     JOIN pg_class AS c ON c.oid = a.attrelid {_OF_RELATION}
     WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'f') AND {_RELATION}
@@ -54,6 +75,9 @@ INDEXES = f"""
            (i.indkey::int2[])[i.indnkeyatts:]::int4[] AS included,
            i.indclass::oid[]::int8[] AS classes, i.indcollation::oid[]::int8[] AS collations,
            i.indoption::int2[]::int4[] AS options,
+           NOT EXISTS (SELECT FROM pg_opclass AS o
+                       WHERE o.oid = ANY (i.indclass::oid[]) AND NOT o.opcdefault)
+               AS has_usual_classes,
            i.indexprs::text AS expressions, i.indpred::text AS predicate,
            pg_get_expr(i.indexprs, i.indrelid) AS shown_expressions,
            pg_get_expr(i.indpred, i.indrelid) AS shown_predicate,

@@ -19,7 +19,10 @@ _Fact = TypeVar("_Fact")
 
 @dataclass(frozen=True)
 class Relation:
-    """A table, partitioned table, view, materialized view or foreign table."""
+    """A table, partitioned table, view, materialized view or foreign table.
+
+    Among the keys of a partitioned table, 0 is an expression.
+    """
 
     oid: int
     schema: str
@@ -32,6 +35,7 @@ class Relation:
     row_type: int
     rows: float
     pages: int
+    partition_keys: Sequence[int] | None
     grants: Sequence[str]
     query: str | None
 
@@ -74,6 +78,7 @@ class Column:
     type_name: str
     not_null: bool
     has_default: bool
+    json_default: str | None
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,7 @@ class Index:
     classes: Sequence[int]
     collations: Sequence[int]
     options: Sequence[int]
+    has_usual_classes: bool
     expressions: str | None
     predicate: str | None
     shown_expressions: str | None
@@ -281,6 +287,7 @@ class Database:
     relations: Mapping[int, Relation]
     columns: Mapping[tuple[int, int], Column]
     read_by: Mapping[int, set[int]]  # view: relations in its query
+    pinned: Mapping[tuple[int, int], bool]  # columns of a fixed type: whether by a partition key
     indexes: Sequence[Index]
     constraints: Sequence[Constraint]
     policies: Sequence[Policy]
@@ -364,6 +371,9 @@ def read_database(connection: Connection, api_roles: Sequence[str]) -> Database:
         relations={r.oid: r for r in read(Relation, catalog.RELATIONS)},
         columns={(c.relation, c.number): c for c in read(Column, catalog.COLUMNS)},
         read_by=read_by,
+        pinned={
+            (r["relation"], r["number"]): r["by_key"] for r in rows(connection, catalog.PINNED)
+        },
         indexes=read(Index, catalog.INDEXES),
         constraints=read(Constraint, catalog.CONSTRAINTS),
         policies=read(Policy, catalog.POLICIES),

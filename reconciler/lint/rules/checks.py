@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from reconciler.lint.database import Constraint, Database, quoted
+from reconciler.lint.database import Column, Constraint, Database, quoted
 from reconciler.lint.rule import Found, rule
 from reconciler.lint.three_valued import is_null
 from reconciler.lint.tree import Node
@@ -163,5 +163,10 @@ def jsonb_without_check(db: Database) -> Iterator[Found]:
                     ("pg_class", table.oid, column.number),
                     "takes any JSON: no check mentions it",
                     f"ALTER TABLE {table.sql} ADD CONSTRAINT {constraint}"
-                    f" CHECK ({null}{function}({name}) = 'object') NOT VALID;",
+                    f" CHECK ({null}{function}({name}) = '{_usual_type(column)}') NOT VALID;",
                 )
+
+
+def _usual_type(column: Column) -> str:
+    """Return the type of JSON that the default of a column has, else `object`."""
+    return "array" if (column.json_default or "").startswith("'[") else "object"

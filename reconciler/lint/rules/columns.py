@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.lint.database import Database, quoted
+from reconciler.lint.database import Column, Database, quoted
 from reconciler.lint.rule import Found, rule
 
 _TIMESTAMPS = {1114: "timestamptz", 1115: "timestamptz[]"}
@@ -26,15 +26,26 @@ def timestamp_without_time_zone(db: Database) -> Iterator[Found]:
     for column in db.columns.values():
         relation = db.relations[column.relation]
         if column.type in _TIMESTAMPS and relation.is_table and not relation.is_partition:
-            name = quoted(column.name)
-            better = column.type_name.replace("without time zone", "with time zone")
             yield Found(
                 ("pg_class", column.relation, column.number),
                 f"is {column.type_name}: a reading of a clock, not a moment",
-                "SET TimeZone = 'UTC';\n"
-                f"ALTER TABLE {relation.sql} ALTER COLUMN {name} TYPE {better};",
+                _with_time_zone(db, column),
                 "type",
             )
+
+
+def _with_time_zone(db: Database, column: Column) -> str:
+    """Return SQL, or where another object fixes the type of the column what `apply` needs."""
+    table, name = db.relations[column.relation].sql, quoted(column.name)
+    better = column.type_name.replace("without time zone", "with time zone")
+    by_key = db.pinned.get((column.relation, column.number))
+    if by_key:
+        return f"-- {name} is in the partition key of {table}: only another table can have {better}"
+    if by_key is not None:
+        return f"# in the entry of {name}; `apply` makes the views and the like on it again:\n" + (
+            f"type: {better}"
+        )
+    return f"SET TimeZone = 'UTC';\nALTER TABLE {table} ALTER COLUMN {name} TYPE {better};"
 
 
 @rule(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from reconciler.lint.database import Database, Index, quoted
 from reconciler.lint.rule import Found, rule
@@ -117,7 +118,7 @@ def index_predicate_implied(db: Database) -> Iterator[Found]:
             yield Found(
                 ("pg_class", index.oid, 0),
                 f"leaves out rows in which {names} is null, and there are none",
-                _without_condition(index, len(tests)),
+                _without_condition(db, index, implied),
                 "where",
             )
 
@@ -135,10 +136,23 @@ def _plain_column(test: Node) -> list[int]:
     return [argument.number("varattno")] if argument and argument.kind == "VAR" else []
 
 
-def _without_condition(index: Index, tests: int) -> str:
-    if len([*_conjuncts(index.predicates)]) > tests:
-        return f"-- declare {quoted(index.name)} without this part of its condition"
-    return _rebuilt(index, index.definition.removesuffix(f" WHERE {index.shown_predicate}"))
+def _without_condition(db: Database, index: Index, implied: Sequence[int]) -> str:
+    """Return statements to build an index without the parts of its condition that say nothing.
+
+    An index that another one then makes superfluous is dropped.
+    """
+    names = db.names(index.relation, implied)
+    left = [*_conjuncts(index.predicates)][len(implied) :]
+    if not left:
+        whole = replace(index, predicate=None, shown_predicate=None)
+        others = [i for i in db.indexes_of[index.relation] if i.oid != index.oid]
+        if not index.is_unique and any(_equal(i, whole) or _begins_with(i, whole) for i in others):
+            return _drop(index)
+        return _rebuilt(index, index.definition.removesuffix(f" WHERE {index.shown_predicate}"))
+    condition = index.shown_predicate or ""
+    for test in (f"({name} IS NOT NULL)" for name in names):
+        condition = condition.replace(f"{test} AND ", "", 1).replace(f" AND {test}", "", 1)
+    return _rebuilt(index, index.definition.replace(index.shown_predicate or "", condition))
 
 
 def _rebuilt(index: Index, definition: str) -> str:

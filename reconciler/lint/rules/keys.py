@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from itertools import takewhile
 
 from reconciler.lint.database import Column, Constraint, Database, Index, Relation, quoted
@@ -12,6 +12,7 @@ from reconciler.lint.tree import Node
 FOREIGN, PRIMARY = "f", "p"
 UNLOGGED = "u"
 MANY = 5  # tables
+BTREE = 403
 
 
 def _foreign_keys(db: Database) -> Iterator[Constraint]:
@@ -37,28 +38,34 @@ def foreign_key_unindexed(db: Database) -> Iterator[Found]:
             continue
         table, columns = db.relations[key.relation], db.names(key.relation, key.keys)
         online = "" if table.kind == "p" else " CONCURRENTLY"
+        part = [quoted(i.name) for i in db.indexes_of.get(key.relation, ()) if _begins(db, i, key)]
+        but = f", but {part[0]}, which lacks some rows" if part else ""
         yield Found(
             ("pg_constraint", key.oid, 0),
-            f"no index begins with {', '.join(columns)}",
+            f"no index begins with {', '.join(columns)}{but}",
             f"CREATE INDEX{online} ON {table.sql} ({', '.join(columns)});",
         )
 
 
 def _serves(db: Database, index: Index, key: Constraint) -> bool:
-    """Tell whether an index finds the rows of a key, by its columns in whatever order.
+    """Tell whether an index finds all rows of a key."""
+    covers_all = all(
+        t.kind == "NULLTEST" and t.number("nulltesttype") == 1 and t.columns <= {*key.keys}
+        for predicate in index.predicates
+        for t in _parts(predicate)
+    )
+    return index.is_valid and covers_all and _begins(db, index, key)
+
+
+def _begins(db: Database, index: Index, key: Constraint) -> bool:
+    """Tell whether an index begins with the columns of a key, in whatever order.
 
     Columns that refer to a unique key of the other table are enough: (post) for (post, tenant).
     """
     theirs = dict(zip(key.keys, key.referenced_keys, strict=True))
     first = {theirs[n] for n in takewhile(lambda n: n in theirs, index.keys)}
     unique = [c for c in db.constraints_of.get(key.referenced, ()) if c.type in "pu"]
-    is_enough = first == {*theirs.values()} or any({*c.keys} <= first for c in unique)
-    covers_all = all(
-        t.kind == "NULLTEST" and t.number("nulltesttype") == 1 and t.columns <= {*key.keys}
-        for predicate in index.predicates
-        for t in _parts(predicate)
-    )
-    return index.is_valid and is_enough and covers_all
+    return first == {*theirs.values()} or any({*c.keys} <= first for c in unique)
 
 
 def _parts(predicate: Node) -> list[Node]:
@@ -82,14 +89,39 @@ def table_without_primary_key(db: Database) -> Iterator[Found]:
 
 
 def _with_key(db: Database, table: Relation) -> str:
-    """Return a statement that gives a table a primary key."""
-    if table.kind == "p":
-        return "-- declare a primary_key that holds the columns of partition_by"
+    """Return a statement to give a table a primary key, of columns that are unique if it has some.
+
+    The primary key of a partitioned table must hold its partition keys.
+    """
+    found = next((i for i in db.indexes_of.get(table.oid, ()) if _may_be_key(db, i)), None)
+    if found is not None:
+        columns = ", ".join(db.names(table.oid, found.keys))
+        if found.is_needed or table.kind == "p":
+            return f"ALTER TABLE {table.sql} ADD PRIMARY KEY ({columns});"
+        name = quoted(found.name)
+        return f"ALTER TABLE {table.sql} ADD CONSTRAINT {name} PRIMARY KEY USING INDEX {name};"
     column = "reconcile_id" if _has(db, table.oid, "id") else "id"
+    if table.kind != "p":
+        return (
+            f"ALTER TABLE {table.sql} ADD COLUMN {column} bigint GENERATED ALWAYS AS IDENTITY"
+            " PRIMARY KEY;"
+        )
+    keys = table.partition_keys or ()
+    if 0 in keys:
+        return "-- PostgreSQL makes no key for partitions by an expression: declare a column for it"
+    columns = ", ".join([column, *db.names(table.oid, keys)])
     return (
-        f"ALTER TABLE {table.sql} ADD COLUMN {column} bigint GENERATED ALWAYS AS IDENTITY"
-        " PRIMARY KEY;"
+        f"ALTER TABLE {table.sql} ADD COLUMN {column} uuid DEFAULT gen_random_uuid(),"
+        f" ADD PRIMARY KEY ({columns});"
     )
+
+
+def _may_be_key(db: Database, index: Index) -> bool:
+    """Tell whether an index may become a primary key as it is."""
+    is_plain = index.method == BTREE and index.is_unique and index.is_valid and 0 not in index.keys
+    is_whole = index.predicate is None and not any(index.options) and not index.included
+    usual = is_plain and is_whole and index.has_usual_classes
+    return usual and all(db.columns[index.relation, n].not_null for n in index.keys)
 
 
 def _has(db: Database, table: int, name: str) -> bool:
@@ -112,6 +144,11 @@ def foreign_key_without_tenant(db: Database) -> Iterator[Found]:
         for k in db.constraints
         if k.type == FOREIGN and len(k.keys) == 1
     }
+    tables = {relation for relation, _ in owners}
+    having: dict[tuple[tuple[int, int], str], set[int]] = {}
+    for (relation, number), owner in owners.items():
+        name = db.columns[relation, number].name
+        having.setdefault((owner, name), set()).add(relation)
     for key in _foreign_keys(db):
         if len(key.keys) != 1 or key.relation == key.referenced:
             continue
@@ -120,7 +157,7 @@ def foreign_key_without_tenant(db: Database) -> Iterator[Found]:
             owner = owners.get((key.relation, column.number))
             if copied is None or owner is None or owner[0] == key.referenced:
                 continue
-            if not _is_tenant(db, column, owners, owner):
+            if not _is_tenant(db, column, having[owner, column.name], len(tables)):
                 continue
             same = owners.get((key.referenced, copied.number)) == owner
             if same and not _compared(db, key, column, copied):
@@ -131,22 +168,12 @@ def foreign_key_without_tenant(db: Database) -> Iterator[Found]:
                 )
 
 
-def _is_tenant(
-    db: Database,
-    column: Column,
-    owners: Mapping[tuple[int, int], tuple[int, int]],
-    owner: tuple[int, int],
-) -> bool:
+def _is_tenant(db: Database, column: Column, having: Collection[int], tables: int) -> bool:
     """Tell whether a policy of the table reads a column, or half of the tables have its like."""
     policies = db.policies_of.get(column.relation, ())
     if any(column.number in tree.columns for p in policies for _, tree in p.conditions):
         return True
-    having = {
-        relation
-        for (relation, number), referenced in owners.items()
-        if referenced == owner and db.columns[relation, number].name == column.name
-    }
-    return len(having) >= MANY and len(having) * 2 >= len({r for r, _ in owners})
+    return len(having) >= MANY and len(having) * 2 >= tables
 
 
 def _copied(db: Database, key: Constraint, column: Column) -> Column | None:
