@@ -30,6 +30,7 @@ ROLES = "".join(
     " THEN NULL; END $$;"
     for role in (*API_ROLES, "backend")
 )
+FOUND = re.compile("-- found: (.*)\n")  # all objects that the rule finds in a failing case
 WEEKS = 30 * 86_400.0
 NO_SCHEMA = {"extension-in-public": ("extension citext", "extension pg_trgm")}
 NO_SQL = {  # rules whose fix is another design, which only a person can write
@@ -75,6 +76,10 @@ def test_each_rule_finds_its_failing_case_until_it_is_mended(
     findings = _found(database)
     assert [r for r in rules if not _of(findings, r, "f")] == []
     assert [f for r in rules for f in _of(findings, r, "p")] == []
+    for rule in rules:
+        if expected := FOUND.match((CASES / f"{rule}.sql").read_text()):
+            names = {f.ref.name for f in _of(findings, rule, "f") if f.ref}
+            assert names == {*expected[1].split(", ")}, rule
     without_sql = {f.rule for f in findings if f.fix.startswith("-- ")}
     assert without_sql >= NO_SQL
     fixes = [f for r in rules if r not in NO_SQL for f in _of(findings, r, "f")]
@@ -89,6 +94,24 @@ def test_each_rule_finds_its_failing_case_until_it_is_mended(
 def test_rules_cover_the_rules_of_splinter_that_are_promised() -> None:
     covered = {int(r.covers[:4]) for r in all_rules().values() if r.covers}
     assert covered >= SPLINTER
+
+
+def test_each_case_of_a_rule_of_splinter_is_found_by_the_rule_that_covers_it(
+    new_database: Callable[..., Database],
+) -> None:
+    database = new_database(ROLES)
+    cases = sorted((CASES.parent / "splinter").iterdir())
+    assert {int(case.name[:4]) for case in cases} == SPLINTER
+    for case in cases:
+        schema = f"s{case.name[:4]}"
+        database.run(
+            f"CREATE SCHEMA {schema}; GRANT USAGE ON SCHEMA {schema} TO PUBLIC;"
+            f"SET search_path = {schema}; {case.read_text()}"
+        )
+    database.psql("VACUUM")
+    covers = {r.name: r.covers.replace(" ", "_") for r in all_rules().values()}
+    found = {(covers[f.rule], f.ref.schema) for f in _found(database) if f.ref}
+    assert [c.stem for c in cases if (c.stem, f"s{c.name[:4]}") not in found] == []
 
 
 def test_the_documentation_is_that_of_the_rules() -> None:
@@ -381,3 +404,18 @@ def test_a_partial_index_is_named_that_serves_a_foreign_key_for_some_rows_only(
     state.write_text("tables: {t: {}}")
     done = _run("--target", database.url, "--all")
     assert "no index begins with o, but live, which lacks some rows" in done.stdout
+
+
+def test_conditions_of_any_depth_are_looked_at(new_database: Callable[..., Database]) -> None:
+    chain = "(d ->> 'a')" + " || 'x'" * 3000
+    nots = "NOT (" * 1500 + "d ->> 'a' = 'x' AND id > 0" + ")" * 1500
+    ands = "id > 0 AND (" * 1500 + "a IS NOT NULL" + ")" * 1500
+    database = new_database(
+        f"{ROLES} CREATE TABLE t (id int PRIMARY KEY, a int NOT NULL, d jsonb,"
+        f" CHECK (({chain}) <> ''), CHECK ({nots}));"
+        f" ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON t USING ({nots});"
+        f" CREATE POLICY q ON t FOR INSERT WITH CHECK (({chain}) <> current_setting('x'));"
+        f" CREATE INDEX i ON t (id) WHERE {ands};"
+    )
+    found = {(f.rule, f.ref.name) for f in _found(database) if f.ref}
+    assert {("policy-calls-per-row", "q"), ("index-predicate-implied", "i")} <= found

@@ -14,15 +14,13 @@ from reconciler.sql import compose, name, raw, text
 
 PUBLIC = ""  # the role in `grants` and `roles`
 VIEW, MATERIALIZED, TABLES = "v", "m", ("r", "p")
+_TRUE = {"on", "1", "t", "tr", "tru", "true", "y", "ye", "yes"}  # of parse_bool() in PostgreSQL
 _Fact = TypeVar("_Fact")
 
 
 @dataclass(frozen=True)
 class Relation:
-    """A table, partitioned table, view, materialized view or foreign table.
-
-    Among the keys of a partitioned table, 0 is an expression.
-    """
+    """A table, partitioned table, view, materialized view or foreign table."""
 
     oid: int
     schema: str
@@ -35,7 +33,7 @@ class Relation:
     row_type: int
     rows: float
     pages: int
-    partition_keys: Sequence[int] | None
+    partition_keys: Sequence[int] | None  # numbers of columns, 0 for an expression
     grants: Sequence[str]
     query: str | None
 
@@ -57,9 +55,9 @@ class Relation:
 
     @property
     def runs_as_invoker(self) -> bool:
-        """Whether a view has security_invoker."""
-        values = ("security_invoker=" + v for v in ("true", "on", "1", "yes"))
-        return any(v in self.options for v in values)
+        """Whether a view has security_invoker, in any spelling of true."""
+        values = dict(option.lower().split("=", 1) for option in self.options)
+        return values.get("security_invoker", "off") in _TRUE
 
     def granted(self, privilege: str) -> set[str]:
         """Return the roles with a privilege; PUBLIC is ""."""

@@ -32,9 +32,13 @@ def is_null(
 ) -> bool:
     """Tell whether a condition is NULL unless another part makes it false.
 
-    `nulls` are columns that are null; with `missing` every lookup of a key finds nothing.
+    `nulls` are columns that are null; with `missing` every lookup of a key finds nothing. Nothing
+    is known of conditions that are nested too deeply.
     """
-    return _Evaluation(called, nulls, missing).value(tree) == "null"
+    try:
+        return _Evaluation(called, nulls, missing).value(tree) == "null"
+    except RecursionError:
+        return False
 
 
 class _Evaluation:

@@ -7,7 +7,7 @@ format is that of PostgreSQL's nodeToString(): `{OPEXPR :opno 96 :args ({VAR …
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -56,13 +56,14 @@ class Node:
         for value in self.fields.values():
             yield from _nodes(value)
 
-    def walk(self) -> Iterator[Node]:
-        """Yield the node and all nodes below."""
+    def walk(self, outside: Callable[[Node], bool] = lambda _: False) -> Iterator[Node]:
+        """Yield the node and all nodes below, but for nodes `outside` and what is below these."""
         waiting: list[Node] = [self]
         while waiting:
             node = waiting.pop()
-            yield node
-            waiting += node.inner()
+            if not outside(node):
+                yield node
+                waiting += node.inner()
 
     def of(self, *kinds: str) -> Iterator[Node]:
         """Yield the nodes of the kinds from here downwards."""
@@ -80,9 +81,24 @@ class Node:
         return {e.number("relid") for e in entries if e.number("rtekind") == RELATION} - {0}
 
     @property
+    def columns_read(self) -> set[tuple[int, int]]:
+        """The columns that sub-queries below this node read: relation's oid and number."""
+        found = set[tuple[int, int]]()
+        waiting: list[tuple[Node, tuple[Sequence[Node], ...]]] = [(self, ())]
+        while waiting:
+            node, tables = waiting.pop()
+            if node.kind == "QUERY":
+                tables = (node.children("rtable"), *tables)
+            level, entry = node.number("varlevelsup"), node.number("varno") - 1
+            if node.kind == "VAR" and level < len(tables) and 0 <= entry < len(tables[level]):
+                found.add((tables[level][entry].number("relid"), node.number("varattno")))
+            waiting += ((inner, tables) for inner in node.inner())
+        return found
+
+    @property
     def columns(self) -> set[int]:
         """The numbers of the columns of the row that the expression is about."""
-        return {v.number("varattno") for v in _outer_variables(self, 0)}
+        return {v.number("varattno") for v in _outer_variables(self)}
 
     @property
     def bytes(self) -> bytes:
@@ -97,13 +113,15 @@ class Node:
         return self.bytes[VARIABLE_LENGTH:].decode(errors="replace")
 
 
-def _outer_variables(node: Node, depth: int) -> Iterator[Node]:
+def _outer_variables(node: Node) -> Iterator[Node]:
     """Yield the variables of the row outside all sub-queries."""
-    if node.kind == "VAR" and node.number("varlevelsup") == depth:
-        yield node
-    below = depth + (node.kind == "QUERY")
-    for inner in node.inner():
-        yield from _outer_variables(inner, below)
+    waiting = [(node, 0)]
+    while waiting:
+        found, depth = waiting.pop()
+        if found.kind == "VAR" and found.number("varlevelsup") == depth:
+            yield found
+        below = depth + (found.kind == "QUERY")
+        waiting += ((inner, below) for inner in found.inner())
 
 
 def _nodes(value: Value) -> Iterator[Node]:

@@ -72,7 +72,7 @@ def check_passes_null(db: Database) -> Iterator[Found]:
 def check_casts(db: Database) -> Iterator[Found]:
     """Find a check that ends in a cast error instead of a violated constraint."""
     for constraint, tree in _checks(db):
-        casts = [n for n in _unguarded(tree) if _may_fail(db, n)]
+        casts = [n for n in tree.walk(_is_guarded) if _may_fail(db, n)]
         if casts:
             yield Found(
                 ("pg_constraint", constraint.oid, 0),
@@ -82,12 +82,8 @@ def check_casts(db: Database) -> Iterator[Found]:
             )
 
 
-def _unguarded(node: Node) -> Iterator[Node]:
-    if node.kind in ("CASE", "CASEEXPR"):
-        return
-    yield node
-    for inner in node.inner():
-        yield from _unguarded(inner)
+def _is_guarded(node: Node) -> bool:
+    return node.kind in ("CASE", "CASEEXPR")
 
 
 def _may_fail(db: Database, node: Node) -> bool:

@@ -10,6 +10,7 @@ from reconciler.lint.words import words
 
 ANONYMOUS = "anon"  # the role of requests without a user
 _TRIGGERS = (2279, 3838)  # trigger and event_trigger: nobody can call such functions
+_COMPILED = {"c", "internal"}  # languages whose routines have no text with names
 _IDENTITY = {"current_user", "session_user", "current_setting", "user"}
 _PERSON = {"user", "person", "member", "owner", "account", "profile", "customer", "uid", "actor"}
 
@@ -55,7 +56,7 @@ def definer_without_search_path(db: Database) -> Iterator[Found]:
 def function_without_search_path(db: Database) -> Iterator[Found]:
     """Find a function whose names mean what the caller's search_path says."""
     for routine in db.routines.values():
-        is_text = routine.language in ("sql", "plpgsql") and routine.tree is None
+        is_text = routine.language not in _COMPILED and routine.tree is None
         if is_text and not routine.is_definer and not routine.fixes_search_path:
             yield Found(
                 ("pg_proc", routine.oid, 0),

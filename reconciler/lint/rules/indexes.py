@@ -124,9 +124,11 @@ def index_predicate_implied(db: Database) -> Iterator[Found]:
 
 
 def _conjuncts(trees: Sequence[Node]) -> Iterator[Node]:
-    for tree in trees:
+    waiting = [*reversed(trees)]
+    while waiting:
+        tree = waiting.pop()
         if tree.kind == "BOOLEXPR" and tree.text("boolop") == "and":
-            yield from _conjuncts(tree.children("args"))
+            waiting += reversed(tree.children("args"))
         else:
             yield tree
 

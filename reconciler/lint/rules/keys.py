@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from itertools import takewhile
 
 from reconciler.lint.database import Column, Constraint, Database, Index, Relation, quoted
@@ -13,6 +13,7 @@ FOREIGN, PRIMARY = "f", "p"
 UNLOGGED = "u"
 MANY = 5  # tables
 BTREE = 403
+_Column = tuple[int, int]  # of a relation's oid, the number
 
 
 def _foreign_keys(db: Database) -> Iterator[Constraint]:
@@ -144,11 +145,7 @@ def foreign_key_without_tenant(db: Database) -> Iterator[Found]:
         for k in db.constraints
         if k.type == FOREIGN and len(k.keys) == 1
     }
-    tables = {relation for relation, _ in owners}
-    having: dict[tuple[tuple[int, int], str], set[int]] = {}
-    for (relation, number), owner in owners.items():
-        name = db.columns[relation, number].name
-        having.setdefault((owner, name), set()).add(relation)
+    tables, having = {relation for relation, _ in owners}, _having(db, owners)
     for key in _foreign_keys(db):
         if len(key.keys) != 1 or key.relation == key.referenced:
             continue
@@ -166,6 +163,14 @@ def foreign_key_without_tenant(db: Database) -> Iterator[Found]:
                     f"{quoted(column.name)} may differ from that of the row it refers to",
                     _composite(db, key, column, copied),
                 )
+
+
+def _having(db: Database, owners: Mapping[_Column, _Column]) -> dict[tuple[_Column, str], set[int]]:
+    """Map a key and a column's name to the tables with such a column that refers to the key."""
+    found: dict[tuple[_Column, str], set[int]] = {}
+    for (relation, number), owner in owners.items():
+        found.setdefault((owner, db.columns[relation, number].name), set()).add(relation)
+    return found
 
 
 def _is_tenant(db: Database, column: Column, having: Collection[int], tables: int) -> bool:

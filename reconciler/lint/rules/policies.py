@@ -10,6 +10,7 @@ from reconciler.lint.tree import Node
 
 COMMANDS = {"r": "select", "a": "insert", "w": "update", "d": "delete"}
 EVERY = "*"
+_EQUALITY = {"booleq", "int2eq", "int4eq", "int8eq", "numeric_eq", "texteq", "uuid_eq"}
 
 
 def policy_sql(db: Database, policy: Policy) -> str:
@@ -49,10 +50,16 @@ def policy_for_public(db: Database) -> Iterator[Found]:
             )
 
 
-def _is_true(trees: Sequence[Node]) -> bool:
-    """Tell whether a condition is the constant true."""
+def _is_true(db: Database, trees: Sequence[Node]) -> bool:
+    """Tell whether a condition is the constant true, or compares two equal constants."""
     tree = trees[0] if trees else None
-    return tree is not None and tree.kind == "CONST" and tree.bytes[:1] == b"\x01"
+    if tree is None or tree.kind == "CONST":
+        return tree is not None and tree.bytes[:1] == b"\x01"
+    called, arguments = db.called.get(tree.function), tree.children("args")
+    if called is None or not called.is_system or called.name not in _EQUALITY:
+        return False
+    values = {n.bytes if n.kind == "CONST" else b"" for n in arguments}
+    return len(arguments) == 2 and len(values) == 1 and b"" not in values
 
 
 @rule(
@@ -74,8 +81,8 @@ def policy_write_unconditional(db: Database) -> Iterator[Found]:
         conditions = {"a": [checked], "d": [policy.using]}.get(
             policy.command, [checked, policy.using]
         )
-        if any(map(_is_true, conditions)):
-            key = "check" if _is_true(policy.check) else "using"
+        if any(_is_true(db, condition) for condition in conditions):
+            key = "check" if _is_true(db, policy.check) else "using"
             yield Found(
                 ("pg_policy", policy.oid, 0),
                 f"lets the role {', '.join(commands(policy)[-3:])} every row",
@@ -192,7 +199,7 @@ def policy_reads_user_metadata(db: Database) -> Iterator[Found]:
     """Find a policy that trusts what users write about themselves."""
     for policy in db.policies:
         for key, tree in policy.conditions:
-            if any(c.constant in _METADATA for c in tree.of("CONST")):
+            if _reads_metadata(db, tree):
                 shown = policy.shown_visible if key == "using" else policy.shown_written
                 clause = "USING" if key == "using" else "WITH CHECK"
                 replaced = (shown or "").replace("user_metadata", "app_metadata")
@@ -206,4 +213,10 @@ def policy_reads_user_metadata(db: Database) -> Iterator[Found]:
                 break
 
 
-_METADATA = {"user_metadata", "raw_user_meta_data"}
+def _reads_metadata(db: Database, tree: Node) -> bool:
+    """Tell whether a condition has such a key, also in a path, or reads such a column."""
+    columns = (db.columns[c].name for c in tree.columns_read & db.columns.keys())
+    return _COLUMN in columns or any(_KEY in c.bytes for c in tree.of("CONST"))
+
+
+_KEY, _COLUMN = b"user_metadata", "raw_user_meta_data"

@@ -23,13 +23,9 @@ def _shown(policy: Policy, key: str) -> str:
     return (policy.shown_visible if key == "using" else policy.shown_written) or ""
 
 
-def _outside_queries(node: Node) -> Iterator[Node]:
-    """Yield the nodes that are evaluated for each row: none of a sub-query without the row."""
-    if node.kind == "SUBLINK" and not node.columns:
-        return
-    yield node
-    for inner in node.inner():
-        yield from _outside_queries(inner)
+def _is_computed_once(node: Node) -> bool:
+    """Tell whether a node is a sub-query without the row."""
+    return node.kind == "SUBLINK" and not node.columns
 
 
 @rule(
@@ -44,7 +40,7 @@ def policy_calls_per_row(db: Database) -> Iterator[Found]:
     """Find a policy that calls a function for each row, though the result is the same for all."""
     for policy in db.policies:
         for key, tree in policy.conditions:
-            calls = (n for n in _outside_queries(tree) if n.kind == "FUNCEXPR")
+            calls = (n for n in tree.walk(_is_computed_once) if n.kind == "FUNCEXPR")
             names = {_name(db, call) for call in calls if not call.columns} - {""}
             if names:
                 condition = _shown(policy, key)

@@ -1,3 +1,4 @@
+-- found: t_a_b_fkey
 CREATE TABLE o (a int, b int, PRIMARY KEY (a, b));
 CREATE TABLE t (id int PRIMARY KEY, a int, b int, FOREIGN KEY (a, b) REFERENCES o);
 CREATE INDEX ON t (a);

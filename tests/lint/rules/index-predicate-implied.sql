@@ -1,3 +1,4 @@
+-- found: one, two, three, prefix
 CREATE TABLE t (id int PRIMARY KEY, a int NOT NULL, b int, "C d" int NOT NULL);
 CREATE INDEX one ON t (a) WHERE a IS NOT NULL;
 CREATE INDEX two ON t (b) WHERE a IS NOT NULL AND b > 0;

@@ -1,3 +1,4 @@
+-- found: d, e, f
 CREATE TABLE t (id int PRIMARY KEY, d jsonb, e json NOT NULL, f jsonb DEFAULT '[]');
 INSERT INTO t (id, e) VALUES (1, '{}');
 -- passing

@@ -1,11 +1,16 @@
+-- found: p, q, r, s, u
 CREATE TABLE t (id int PRIMARY KEY);
 ALTER TABLE t ENABLE ROW LEVEL SECURITY;
 CREATE POLICY p ON t FOR INSERT TO authenticated WITH CHECK (true);
 CREATE POLICY q ON t FOR UPDATE TO authenticated USING (true) WITH CHECK (id > 0);
 CREATE POLICY r ON t FOR DELETE TO authenticated USING (true);
+CREATE POLICY s ON t FOR INSERT TO authenticated WITH CHECK (1 = 1);
+CREATE POLICY u ON t FOR DELETE TO authenticated USING ('a' = 'a');
 -- passing
 CREATE TABLE t (id int PRIMARY KEY);
 ALTER TABLE t ENABLE ROW LEVEL SECURITY;
 CREATE POLICY p ON t FOR INSERT TO authenticated WITH CHECK (id > 0);
 CREATE POLICY q ON t FOR SELECT TO authenticated USING (true);
 CREATE POLICY r ON t TO backend USING (true);
+CREATE POLICY s ON t FOR INSERT TO authenticated WITH CHECK (1 = 2);
+CREATE POLICY u ON t FOR DELETE TO authenticated USING (1 <= 1 AND id = 1);

@@ -1,3 +1,4 @@
+-- found: t, by_index, by_constraint, nullable, backwards, patterns, parts, unique_parts
 CREATE TABLE t (id int);
 CREATE TABLE by_index (a int NOT NULL, b int NOT NULL);
 CREATE UNIQUE INDEX "By pair" ON by_index (a, b);
