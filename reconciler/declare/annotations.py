@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeGuard, Union, cast, get_args, get_origin
 
@@ -30,16 +30,36 @@ class Takes:
     values: object = None
     model: type[BaseModel] | None = None
 
-    @property
+    @cached_property
     def listed(self) -> bool:
         """Whether the field takes a list, or a list of names for a mapping of names."""
-        values = None if self.values is None else taken_by(self.values).model
+        values = None if self.values is None else self.of_values.model
         return self.items is not None or bool(getattr(values, "listable", False))
 
-    @property
+    @cached_property
     def text(self) -> bool:
         """Whether the field takes any text."""
         return str in self.plain
+
+    @cached_property
+    def constants(self) -> frozenset[type]:
+        """The types of values that the field takes as YAML reads them: numbers and booleans."""
+        return self.plain - {str}
+
+    @cached_property
+    def of_items(self) -> Takes:
+        """What an item of a list takes."""
+        return taken_by(object if self.items is None else self.items)
+
+    @cached_property
+    def of_keys(self) -> Takes:
+        """What a key of a mapping takes."""
+        return taken_by(self.keys)
+
+    @cached_property
+    def of_values(self) -> Takes:
+        """What a value of a mapping takes."""
+        return taken_by(self.values)
 
 
 def annotation_of(field: FieldInfo) -> object:
@@ -106,6 +126,7 @@ def main_key_of(model: type[BaseModel]) -> str:
     return str(getattr(model, "main_key", ""))
 
 
+@cache
 def other_keys_of(model: type[BaseModel]) -> Mapping[str, str]:
     """Map the keys that are read as another key of the model, and not written."""
     return {k: v for c in reversed(model.__mro__) for k, v in vars(c).get("other_keys", {}).items()}

@@ -14,6 +14,9 @@ from reconciler.model.object import Object
 
 def cut_by_comment(obj: Object, fields: Mapping[str, FieldValue]) -> Iterator[Problem]:
     """Report plain values of SQL with operators that are followed by a comment."""
+    commented = [(k, s) for k, v in fields.items() for s in _scalars(v.node) if s.comment]
+    if not commented:
+        return
     fragments = [*obj.fragments()]
     texts = {
         (f.field, f.text)
@@ -23,10 +26,9 @@ def cut_by_comment(obj: Object, fields: Mapping[str, FieldValue]) -> Iterator[Pr
     others = {*obj.sql_fields} - {f.field for f in fragments}
     texts |= {(f, text) for f in others if isinstance(text := getattr(obj, f), str)}
     by_key = {(key_of(type(obj), field), text) for field, text in texts}
-    for key, value in fields.items():
-        for scalar in _scalars(value.node):
-            if scalar.comment and (key, scalar.source) in by_key:
-                yield _problem(key, scalar)
+    for key, scalar in commented:
+        if (key, scalar.source) in by_key:
+            yield _problem(key, scalar)
 
 
 def cut_query(fields: Mapping[str, FieldValue]) -> Iterator[Problem]:

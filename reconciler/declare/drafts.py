@@ -163,8 +163,10 @@ class Drafts:
 
     def _expand_shorthand(self, obj: Shorthand, objects: dict[Ref, Object]) -> None:
         """Add further objects of the short form: the constraint of `unique: true`."""
+        expanded = [*obj.expand_shorthand()]
+        if not expanded:
+            return
         old_refs = [ref for ref, _ in _before_renaming(obj, objects).expand_shorthand()]
-        expanded = obj.expand_shorthand()
         for (ref, fields), old_ref in zip(expanded, old_refs, strict=True):
             if ref in self.drafts:
                 self._number(obj, ref, fields, objects)

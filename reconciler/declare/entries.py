@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from reconciler.declare.annotations import annotation_of, main_key_of
+from reconciler.declare.annotations import main_key_of
 from reconciler.declare.drafts import Draft, Drafts
 from reconciler.declare.fields import (
     FieldValue,
@@ -67,6 +67,7 @@ class EntryReader:
         reading: Reading,
     ) -> None:
         self.sections, self.drafts, self.defaults = sections, drafts, defaults
+        self.others: dict[str, Collection[str]] = {}  # by kind: keys beside the fields
         self.reading, self.problems = reading, reading.problems
 
     def read(self, kind: type[Object], section: Entry, parent: Ref | None = None) -> None:
@@ -78,7 +79,9 @@ class EntryReader:
     def _read_entry(self, kind: type[Object], entry: Entry, parent: Ref | None) -> None:
         body = entry.node if isinstance(entry.node, Entries) else Entries(entry.node.position)
         problems_before = len(self.problems)
-        other_keys = self._other_keys(kind)
+        other_keys = self.others.get(kind.kind)
+        if other_keys is None:
+            other_keys = self.others[kind.kind] = self._other_keys(kind)
         fields = read_fields(body, kind, kind_title(kind), self.reading, other_keys)
         content = self._content(kind, entry, fields)
         ref = self._ref(kind, entry.position, content, parent)
@@ -186,7 +189,7 @@ class EntryReader:
         if not (is_text or (isinstance(node, Items) and takes.listed)):
             return None
         key = main_key_of(kind)
-        value = convert(node, annotation_of(fields_of(kind)[key]), key, self.reading)
+        value = convert(node, takes, key, self.reading)
         return {key: FieldValue(value, node.position, node)}
 
     def _entry(self, kind: type[Object], entry: Entry, body: object) -> tuple[str, object]:

@@ -33,9 +33,12 @@ from reconciler.errors import Position, Problem
 from reconciler.model.spelling import folded
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False, slots=True)
 class FieldValue:
-    """A field's value, the position of the key, and the node to blame if pydantic refuses it."""
+    """A field's value, the position of the key, and the node to blame if pydantic refuses it.
+
+    Nothing changes one; the class is not frozen, because that makes creating one twice as slow.
+    """
 
     value: object
     position: Position
@@ -59,6 +62,12 @@ def fields_of(model: type[BaseModel]) -> Mapping[str, FieldInfo]:
         for n, f in model.model_fields.items()
         if not f.exclude and f.json_schema_extra != derived
     }
+
+
+@cache
+def takes_of(model: type[BaseModel]) -> Mapping[str, Takes]:
+    """Return what each declarable field takes, by YAML key."""
+    return {key: taken_by(annotation_of(field)) for key, field in fields_of(model).items()}
 
 
 def key_of(model: type[BaseModel], field: str) -> str:
@@ -98,11 +107,11 @@ def read_fields(
     model: type[BaseModel],
     title: str,
     reading: Reading,
-    other_keys: Iterable[str] = (),
+    other_keys: Collection[str] = (),
 ) -> dict[str, FieldValue]:
     """Read a model's fields from a mapping; `other_keys` are accepted and skipped."""
     problems = reading.problems
-    fields, files, others = fields_of(model), files_of(model), other_keys_of(model)
+    fields, files, others = takes_of(model), files_of(model), other_keys_of(model)
     values, given = dict[str, FieldValue](), dict[str, str]()
     for written, entry in node.entries.items():
         key = others.get(written) or files.get(written) or written
@@ -115,7 +124,7 @@ def read_fields(
             text = _file_text(entry.node, written, reading)
             values[key] = FieldValue(text, entry.position, entry.node)
         elif key in fields:
-            value = convert(entry.node, annotation_of(fields[key]), key, reading)
+            value = convert(entry.node, fields[key], key, reading)
             values[key] = FieldValue(value, entry.position, entry.node)
         elif key not in other_keys:
             accepted = {*fields, *files, *other_keys}
@@ -140,13 +149,12 @@ def _file_text(node: Node, key: str, reading: Reading) -> str:
         return ""
 
 
-def convert(node: Node, annotation: object, key: str, reading: Reading) -> object:
-    """Convert a node to plain data for a field of the type.
+def convert(node: Node, takes: Takes, key: str, reading: Reading) -> object:
+    """Convert a node to plain data for a field.
 
     A single item is accepted for a list, a number or a boolean for text, a word in any case, and
     the value of the main key for a mapping.
     """
-    takes = taken_by(annotation)
     if isinstance(node, Scalar):
         return _convert_scalar(node, takes, key, reading)
     if isinstance(node, Items):
@@ -155,15 +163,16 @@ def convert(node: Node, annotation: object, key: str, reading: Reading) -> objec
 
 
 def _convert_scalar(node: Scalar, takes: Takes, key: str, reading: Reading) -> object:
-    is_taken = node.value is None or type(node.value) in takes.plain - {str}
-    word = None if is_taken else takes.words.get(folded(node.source))
+    if node.value is None or type(node.value) in takes.constants:
+        return node.value
+    word = takes.words.get(folded(node.source)) if takes.words else None
     if word is not None:
         return word
-    if takes.text and not is_taken:
+    if takes.text:
         return spelled(node.source, node, key, takes, reading)
-    if takes.listed and not is_taken:
+    if takes.listed:
         return _convert_items(Items(node.position, (node,)), takes, key, reading)
-    if takes.model is not None and not is_taken:
+    if takes.model is not None:
         return _main_value(node, takes.model, key, reading)
     return node.value
 
@@ -173,8 +182,8 @@ def _convert_items(node: Items, takes: Takes, key: str, reading: Reading) -> obj
         return _named(node, takes, key, reading)
     if takes.items is None and takes.model is not None:
         return _main_value(node, takes.model, key, reading)
-    item_type = object if takes.items is None else takes.items
-    return tuple(convert(i, item_type, key, reading) for i in node.items)
+    of_items = takes.of_items
+    return tuple([convert(i, of_items, key, reading) for i in node.items])
 
 
 def _named(node: Items, takes: Takes, key: str, reading: Reading) -> object:
@@ -200,10 +209,10 @@ def spelled(written: str, node: Node, key: str, takes: Takes, reading: Reading) 
 def _main_value(node: Scalar | Items, model: type[BaseModel], key: str, reading: Reading) -> object:
     """Read a value without a key as the value of the model's main key, if there is a main key."""
     main = main_key_of(model)
-    annotation = annotation_of(fields_of(model)[main]) if main else None
-    if not main or (isinstance(node, Items) and not taken_by(annotation).listed):
+    takes = takes_of(model)[main] if main else None
+    if takes is None or (isinstance(node, Items) and not takes.listed):
         return node.source if isinstance(node, Scalar) else plain(node)
-    return {main: convert(node, annotation, key, reading)}
+    return {main: convert(node, takes, key, reading)}
 
 
 def _convert_mapping(node: Entries, takes: Takes, key: str, reading: Reading) -> object:
@@ -212,15 +221,15 @@ def _convert_mapping(node: Entries, takes: Takes, key: str, reading: Reading) ->
     if takes.model is not None:
         values = read_fields(node, takes.model, key, reading)
         return {k: v.value for k, v in values.items()}
-    if takes.items is not None and taken_by(takes.items).model is not None:
-        return (convert(node, takes.items, key, reading),)
+    if takes.items is not None and takes.of_items.model is not None:
+        return (convert(node, takes.of_items, key, reading),)
     return plain(node)
 
 
 def _convert_keys(node: Entries, takes: Takes, key: str, reading: Reading) -> object:
     """Read a mapping by names; report a name in two spellings."""
     converted: dict[str, object] = {}
-    of_keys, of_values = taken_by(takes.keys), taken_by(takes.values)
+    of_keys, of_values = takes.of_keys, takes.of_values
     for written, entry in node.entries.items():
         at_key = Scalar(entry.position, written, written)
         own = spelled(written, at_key, key, of_keys, reading)
@@ -231,5 +240,5 @@ def _convert_keys(node: Entries, takes: Takes, key: str, reading: Reading) -> ob
         value = entry.node
         if takes.listed and of_values.model is not None and plain(value) is None:
             value = Entries(value.position)
-        converted[own] = convert(value, takes.values, f"{key}.{own}", reading)
+        converted[own] = convert(value, of_values, f"{key}.{own}", reading)
     return converted

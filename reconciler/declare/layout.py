@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
-from reconciler.declare.annotations import Takes, annotation_of, main_key_of, taken_by
-from reconciler.declare.fields import fields_of
+from reconciler.declare.annotations import Takes, main_key_of
+from reconciler.declare.fields import takes_of
 from reconciler.model.object import Object
 
 Kinds = Mapping[str, type[Object]]
@@ -26,10 +27,11 @@ def kind_title(kind: type[Object]) -> str:
     return kind.kind.replace("_", " ")
 
 
+@cache
 def main_value_of(kind: type[Object]) -> Takes | None:
     """Return what may stand instead of a mapping; None for a kind without a main key."""
     key = main_key_of(kind)
-    return taken_by(annotation_of(fields_of(kind)[key])) if key else None
+    return takes_of(kind)[key] if key else None
 
 
 def short_forms(kind: type[Object]) -> dict[str, str]:

@@ -8,11 +8,23 @@ from __future__ import annotations
 
 import re
 from codecs import BOM_UTF8
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 import yaml
+from yaml.events import (
+    AliasEvent,
+    CollectionStartEvent,
+    DocumentStartEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+    StreamEndEvent,
+)
 
 from reconciler.declare.commas import CutValue, without_value
 from reconciler.declare.files import MAX_YAML_SIZE, FileRefused, Files
@@ -49,12 +61,6 @@ _CONSTANTS: Mapping[str, bool | None] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
     **dict.fromkeys(("null", "Null", "NULL", "~", ""), None),
-}
-_CHANGES_OF_DEPTH: Mapping[type[yaml.Event], int] = {
-    yaml.SequenceStartEvent: 1,
-    yaml.MappingStartEvent: 1,
-    yaml.SequenceEndEvent: -1,
-    yaml.MappingEndEvent: -1,
 }
 _BLAMED_ON_START = ("a simple key", "a quoted scalar", "an alias", "an anchor")
 
@@ -103,7 +109,10 @@ class _Positions:
         """Return the comment behind a value without quotes, which ends at the mark."""
         if mark is None or mark.line >= len(self.lines):
             return ""
-        rest = self.lines[mark.line][mark.column :]
+        line, column = self.lines[mark.line], mark.column
+        if line.find("#", column) < 0:
+            return ""
+        rest = line[column:]
         return rest.strip() if rest.lstrip().startswith("#") else ""
 
     def at_index(self, index: int) -> Position:
@@ -135,7 +144,8 @@ class _Composer:
 
     def __init__(self, positions: _Positions, problems: list[Problem]) -> None:
         self.positions, self.problems = positions, problems
-        self.events: Iterator[yaml.Event] = iter(())
+        self.next_event: Callable[[], Event] = StreamEndEvent
+        self.depth = 0
         self.cut = CutValue()
         self.anchors: dict[str, Node | None] = {}  # None: the anchored node is not complete yet
 
@@ -146,10 +156,7 @@ class _Composer:
             del self.problems[before:]
             self.cut = CutValue()
             try:
-                self.events = self._counted(yaml.parse(text, Loader=parser))
-                return [
-                    self._document() for e in self.events if isinstance(e, yaml.DocumentStartEvent)
-                ]
+                return self._parsed(parser(text))
             except yaml.YAMLError as e:
                 problem = self.cut.unfinished() or self._syntax_problem(e)
             except _OverLimit as e:
@@ -159,23 +166,22 @@ class _Composer:
         self.problems += [problem] if problem else []
         return []
 
-    def _counted(self, events: Iterable[yaml.Event]) -> Iterator[yaml.Event]:
-        """Yield the events, and stop at the allowed depth and number of documents."""
-        depth = found = 0
-        for event in events:
-            depth += _CHANGES_OF_DEPTH.get(type(event), 0)
-            found += type(event) is yaml.DocumentStartEvent
-            if depth > MAX_DEPTH:
-                message = f"more than {MAX_DEPTH} levels of brackets and indents"
-                raise _OverLimit(self._problem(event, message, rule="too-deep"))
-            if found > MAX_DOCUMENTS:
-                message = f"more than {MAX_DOCUMENTS:,} documents"
-                raise _OverLimit(self._problem(event, message, rule="too-large"))
-            yield event
-
-    def _document(self) -> Node:
-        self.anchors.clear()
-        return self._node(next(self.events))
+    def _parsed(self, parser: Any) -> list[Node]:
+        """Compose the documents; raises _OverLimit for too many of them, and YAMLError."""
+        found: list[Node] = []
+        self.next_event, self.depth = parser.get_event, 0
+        try:
+            while type(event := self.next_event()) is not StreamEndEvent:
+                if type(event) is not DocumentStartEvent:
+                    continue
+                if len(found) == MAX_DOCUMENTS:
+                    message = f"more than {MAX_DOCUMENTS:,} documents"
+                    raise _OverLimit(self._problem(event, message, rule="too-large"))
+                self.anchors.clear()
+                found.append(self._node(self.next_event()))
+        finally:
+            parser.dispose()
+        return found
 
     def _sized(self, node: Entries | Items) -> Entries | Items:
         """Return the node; raises _OverLimit for more values than allowed."""
@@ -187,18 +193,18 @@ class _Composer:
         )
         raise _OverLimit(Problem(message, node.position, rule="too-large"))
 
-    def _problem(self, event: yaml.Event, message: str, hint: str = "", *, rule: str) -> Problem:
+    def _problem(self, event: Event, message: str, hint: str = "", *, rule: str) -> Problem:
         return Problem(message, self.positions.at_mark(event.start_mark), hint, rule)
 
-    def _report(self, event: yaml.Event, message: str, hint: str = "", *, rule: str) -> None:
+    def _report(self, event: Event, message: str, hint: str = "", *, rule: str) -> None:
         self.problems.append(self._problem(event, message, hint, rule=rule))
 
-    def _node(self, event: yaml.Event) -> Node:
-        if type(event) is yaml.ScalarEvent and event.tag is None and event.anchor is None:
+    def _node(self, event: Event) -> Node:
+        if type(event) is ScalarEvent and event.tag is None and event.anchor is None:
             return self._scalar(event, self.positions.at_mark(event.start_mark))
-        if isinstance(event, yaml.AliasEvent):
+        if isinstance(event, AliasEvent):
             return self._alias(event)
-        if not isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent):
+        if not isinstance(event, ScalarEvent | CollectionStartEvent):
             return self._content(event)
         if event.tag is not None:
             self._report(
@@ -213,21 +219,27 @@ class _Composer:
         node = self.anchors[event.anchor] = self._content(event)
         return node
 
-    def _content(self, event: yaml.Event) -> Node:
+    def _content(self, event: Event) -> Node:
         position = self.positions.at_mark(event.start_mark)
-        if isinstance(event, yaml.ScalarEvent):
+        if isinstance(event, ScalarEvent):
             return self._scalar(event, position)
-        if isinstance(event, yaml.SequenceStartEvent):
+        if self.depth == MAX_DEPTH:
+            message = f"more than {MAX_DEPTH} levels of brackets and indents"
+            raise _OverLimit(self._problem(event, message, rule="too-deep"))
+        self.depth += 1
+        if isinstance(event, SequenceStartEvent):
             items = (*self._items(in_brackets=bool(event.flow_style)),)
-            return self._sized(Items(position, items, 1 + sum(i.size for i in items)))
-        in_brackets = isinstance(event, yaml.MappingStartEvent) and bool(event.flow_style)
-        entries = self._entries(in_brackets=in_brackets)
-        size = 1 + sum(e.node.size for e in entries.values())
-        return self._sized(Entries(position, entries, size))
+            node = Items(position, items, 1 + sum([i.size for i in items]))
+        else:
+            in_brackets = isinstance(event, MappingStartEvent) and bool(event.flow_style)
+            entries = self._entries(in_brackets=in_brackets)
+            node = Entries(position, entries, 1 + sum([e.node.size for e in entries.values()]))
+        self.depth -= 1
+        return self._sized(node)
 
-    def _scalar(self, event: yaml.ScalarEvent, position: Position) -> Scalar:
+    def _scalar(self, event: ScalarEvent, position: Position) -> Scalar:
         text: str = event.value
-        if _NOT_TEXT.search(text):
+        if event.style == '"' and _NOT_TEXT.search(text):  # by an escape
             text = _NOT_TEXT.sub("\N{REPLACEMENT CHARACTER}", text)
             self._report(
                 event,
@@ -240,13 +252,7 @@ class _Composer:
         comment = self.positions.comment_after(event.end_mark)
         return Scalar(position, resolved_scalar(text), text, comment=comment)
 
-    def _events_until(self, end: type[yaml.Event]) -> Iterator[yaml.Event]:
-        for event in self.events:
-            if isinstance(event, end):
-                return
-            yield event
-
-    def _alias(self, event: yaml.AliasEvent) -> Node:
+    def _alias(self, event: AliasEvent) -> Node:
         name = event.anchor or ""
         node = self.anchors.get(name)
         if node is not None:
@@ -265,7 +271,7 @@ class _Composer:
     def _items(self, *, in_brackets: bool) -> list[Node]:
         """Compose the items of a list, and report an item that a comma has cut into several."""
         items: list[Node] = []
-        for event in self._events_until(yaml.SequenceEndEvent):
+        while type(event := self.next_event()) is not SequenceEndEvent:
             node = self._node(event)
             items.append(node)
             if in_brackets and self.cut.extends(event):
@@ -286,8 +292,9 @@ class _Composer:
     def _entries(self, *, in_brackets: bool) -> dict[str, Entry]:
         """Compose the entries of a mapping, without entries of unusable keys."""
         entries: dict[str, Entry] = {}
-        for event in self._events_until(yaml.MappingEndEvent):
-            key, value_event = self._node(event), next(self.events)
+        next_event = self.next_event
+        while type(event := next_event()) is not MappingEndEvent:
+            key, value_event = self._node(event), next_event()
             if in_brackets and without_value(value_event) and self.cut.extends(event):
                 self._end_cut(only_if_closed=True)
                 continue
@@ -321,7 +328,7 @@ def key_text(key: Node) -> str | None:
     return key.source
 
 
-def _key_problem(event: yaml.Event, key: Node, entries: Mapping[str, Entry]) -> Problem | None:
+def _key_problem(event: Event, key: Node, entries: Mapping[str, Entry]) -> Problem | None:
     """Return the problem of a key other than text, a merge key, or a repetition."""
     if not isinstance(key, Scalar):
         message = f"expected a key that is text, got {described(key)}"
@@ -330,7 +337,7 @@ def _key_problem(event: yaml.Event, key: Node, entries: Mapping[str, Entry]) -> 
     if name is None:
         message = f"expected a key that is text, got {described(key)}"
         return Problem(message, key.position, f"quote it: '{shortened(key.source)}'", "invalid-key")
-    unquoted = isinstance(event, yaml.ScalarEvent) and event.implicit[0]
+    unquoted = isinstance(event, ScalarEvent) and event.implicit[0]
     if unquoted and name == MERGE_KEY:
         message = "merge keys (<<) are not part of YAML 1.2"
         return Problem(message, key.position, "write out the keys that are meant", "merge-key")

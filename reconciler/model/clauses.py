@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 from reconciler.sql import raw, text
 
@@ -41,8 +41,8 @@ class Clause:
     def trap_in(self, fragment: str) -> tuple[str, str] | None:
         """Return message and hint for a text with an unexpected meaning in SQL, if any."""
         for pattern, message, hint in self.traps:
-            if re.fullmatch(pattern, fragment.strip()):
-                return message.replace("{}", fragment.strip()), hint.replace("{}", fragment.strip())
+            if re.fullmatch(pattern, shown := fragment.strip()):
+                return message.replace("{}", shown), hint.replace("{}", shown)
         return None
 
     def statements(self, fragment: str) -> Iterator[str]:
@@ -51,8 +51,7 @@ class Clause:
         return (probe.replace("{}", composed) for probe in self.probes)
 
 
-@dataclass(frozen=True)
-class Fragment:
+class Fragment(NamedTuple):
     """SQL of a field, by name, or of the object's key if `field` is empty."""
 
     field: str
@@ -62,8 +61,11 @@ class Fragment:
 
 def fragments_in(field: str, clause: Clause, value: object) -> Iterator[Fragment]:
     """Yield the texts of a field: a text, or the texts in a list or in the values of a mapping."""
+    if value is None:
+        return
     if isinstance(value, str):
-        yield from [Fragment(field, clause, value)] if value else []
+        if value:
+            yield Fragment(field, clause, value)
     elif isinstance(value, Mapping):
         for part in cast("Mapping[str, object]", value).values():
             yield from fragments_in(field, clause, part)
@@ -206,4 +208,5 @@ WITHOUT_OPERATORS = frozenset(
 
 def referenced(table: str | None) -> Iterator[Fragment]:
     """Yield the table of a foreign key without MATCH, ON DELETE and ON UPDATE."""
-    yield from fragments_in("references", REFERENCES, _KEY_ACTIONS.sub("", table or ""))
+    if table:
+        yield from fragments_in("references", REFERENCES, _KEY_ACTIONS.sub("", table))

@@ -12,6 +12,9 @@ _QUOTED = re.compile(r'"((?:[^"]|"")+)"')
 
 def split_dotted(dotted: str) -> list[str] | None:
     """Split a name at the dots outside quotes, and remove the quotes; None if it is no name."""
+    if '"' not in dotted:
+        plain = dotted.split(".")
+        return plain if all(plain) else None
     parts, position = list[str](), 0
     while match := _PART.match(dotted, position):
         parts.append(_unescaped(match[1] or "") or match[2])
@@ -37,7 +40,7 @@ def split_qualified(name: str) -> tuple[str, str] | None:
 
 def unquoted(name: str) -> str:
     """Remove the double quotes of a name."""
-    match = _QUOTED.fullmatch(name)
+    match = _QUOTED.fullmatch(name) if '"' in name else None
     return _unescaped(match[1]) if match else name
 
 

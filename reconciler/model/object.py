@@ -31,7 +31,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any, ClassVar, Self
 
 from psycopg import sql
-from pydantic import field_validator, model_validator
+from pydantic import field_validator
 
 from reconciler.model.clauses import Clause, Fragment, fragments_in
 from reconciler.model.context import PlanningContext
@@ -65,16 +65,17 @@ class Object(Record):
         if comment is not None and not cls.commentable:
             kind = cls.kind.replace("_", " ")
             raise ValueError(
-                f"comment: PostgreSQL keeps none on a {kind}; a # in the file stays there"
+                f"PostgreSQL keeps none on a {kind}; a # in the file stays there"
             )
         return comment
 
-    @model_validator(mode="after")
-    def _renamable(self) -> Self:
-        if self.renamed_from is not None and not self.renamable:
-            kind = self.kind.replace("_", " ")
-            raise ValueError(f"renamed_from: PostgreSQL cannot rename a {kind}")
-        return self
+    @field_validator("renamed_from")
+    @classmethod
+    def _renamable(cls, renamed_from: str | None) -> str | None:
+        if renamed_from is not None and not cls.renamable:
+            kind = cls.kind.replace("_", " ")
+            raise ValueError(f"PostgreSQL cannot rename a {kind}")
+        return renamed_from
 
     # -- read from the catalog and from YAML ----------------------------------------------------
 

@@ -65,8 +65,14 @@ class Record(Frozen):
         return cls.model_fields[field].alias or field
 
     def _is_given(self, field: str) -> bool:
-        default = type(self).model_fields[field].get_default(call_default_factory=True)
-        return getattr(self, field) != default
+        return self.__dict__[field] != self._default_values()[field]
+
+    @classmethod
+    @cache
+    def _default_values(cls) -> Mapping[str, object]:
+        """Return the default of each field."""
+        fields = cls.model_fields
+        return {n: f.get_default(call_default_factory=True) for n, f in fields.items()}
 
     # -- names -----------------------------------------------------------------------------------
 

@@ -105,7 +105,8 @@ class ShortForm:
 
 def type_alone(value: str) -> str:
     """Refuse further clauses in `type`: PostgreSQL would accept all in ADD COLUMN."""
-    if clause := _CLAUSES.search(re.sub(r'"(?:[^"]|"")*"', "", value)):
+    bare = re.sub(r'"(?:[^"]|"")*"', "", value) if '"' in value else value
+    if clause := _CLAUSES.search(bare):
         raise ValueError(f"type: only the data type stands here, not {clause[0]!r}")
     return value
 
