@@ -232,7 +232,9 @@ class _Preconditions:
         for ref, obj in self.declared.items():
             if obj.omitted_is_default or self.declaration.recorded:
                 continue
-            for field, reason in obj.over(self.live.state.get(ref)).misplaced():
+            current = self.live.state.get(ref)
+            full = obj if obj is current else obj.over(current)
+            for field, reason in full.misplaced():
                 key = type(obj).model_fields[field].alias or field
                 if field in obj.model_fields_set:
                     position = self._position(ref, key)

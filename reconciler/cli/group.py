@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 DONE, ERROR, DIFFERENT = 0, 1, 2  # exit statuses
 # A big database is millions of objects without cycles, among which the collector looks in vain.
 GARBAGE_COLLECTION = (100_000, 50, 1000)
+# These end soon after they have read it, and need not look at all.
+UNCOLLECTED = ("drift", "export", "plan")
 COMMANDS = {  # name, also of the module, which is slow to import: the line in --help
     "apply": "Change the database to the declared state, or run a saved plan.",
     "bench": "Measure the queries of the section `workload` before and after the plan.",
@@ -68,7 +70,10 @@ class _Group(click.Group):
         try:
             with stopped_by_signals():
                 given: Sequence[str] | None = extra.get("args", args[0] if args else None)
-                extra["obj"] = question = _question(sys.argv[1:] if given is None else given)
+                arguments = sys.argv[1:] if given is None else given
+                if arguments and arguments[0] in UNCOLLECTED:
+                    gc.disable()
+                extra["obj"] = question = _question(arguments)
                 if _is_repeated(question):
                     sys.exit(DONE)
                 status: object = super().main(*args, **extra)
@@ -87,6 +92,7 @@ class _Group(click.Group):
             print_line(f"error: {_described(error)}", stderr=True)
             sys.exit(ERROR)
         finally:
+            gc.enable()
             flush_streams()
         sys.exit(status if isinstance(status, int) else DONE)
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # slow to import, and not needed by --help and --version
 
 DEFAULT_FORMAT = "text"
 NO_TERMINAL = "no terminal to ask for confirmation on"
+TERMINAL_VARIABLES = ("FORCE_COLOR", "TTY_COMPATIBLE")  # by which rich takes a pipe for a terminal
 LINE_COLOURS = {"+ ": "green", "- ": "red", "~ ": "yellow", "! ": "magenta"}
 
 
@@ -91,6 +92,12 @@ def _console(*, stderr: bool) -> Console:
     return Console(stderr=stderr)
 
 
+def _may_be_terminal(*, stderr: bool) -> bool:
+    """Tell whether rich, which is slow to import, may take a stream for a terminal."""
+    stream = sys.stderr if stderr else sys.stdout
+    return is_terminal(stream) or any(name in os.environ for name in TERMINAL_VARIABLES)
+
+
 def write_file(content: Document | bytes, path: Path, option: str = "--out") -> None:
     """Write the file that an option names, and create its folder; raises SettingsError.
 
@@ -141,8 +148,8 @@ def print_recap(recap: Document) -> None:
 
 def print_report(report: Document, *, stderr: bool = False) -> None:
     """Print a report in text format, with changes and hazards coloured on a terminal."""
-    console = _console(stderr=stderr)
-    if not console.is_terminal:  # rich would expand tabs
+    console = _console(stderr=stderr) if _may_be_terminal(stderr=stderr) else None
+    if console is None or not console.is_terminal:  # rich would expand tabs
         with writing(stderr=stderr):
             click.echo(report, nl=False, err=stderr)
         return

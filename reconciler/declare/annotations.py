@@ -132,22 +132,28 @@ def other_keys_of(model: type[BaseModel]) -> Mapping[str, str]:
     return {k: v for c in reversed(model.__mro__) for k, v in vars(c).get("other_keys", {}).items()}
 
 
-def written(value: Any, annotation: object) -> Any:
+def _written(value: Any, takes: Takes) -> Any:
     """Spell a dumped value of a field as a declaration of the same value."""
-    takes = taken_by(annotation)
     if isinstance(value, str):
         return takes.spelling.write(value) if takes.spelling is not None else value
     if isinstance(value, list):
-        return [written(v, takes.items) for v in cast("list[Any]", value)]
+        of_items = takes.of_items
+        return [_written(v, of_items) for v in cast("list[Any]", value)]
     if not isinstance(value, dict):
         return value
     content = cast("dict[str, Any]", value)
     if takes.keys is not None:
-        return {written(k, takes.keys): written(v, takes.values) for k, v in content.items()}
+        of_keys, of_values = takes.of_keys, takes.of_values
+        return {_written(k, of_keys): _written(v, of_values) for k, v in content.items()}
     return content if takes.model is None else written_fields(content, takes.model)
 
 
 def written_fields(dumped: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
     """Spell the dumped fields of a model as a declaration."""
-    types = {f.alias or n: annotation_of(f) for n, f in model.model_fields.items()}
-    return {k: written(v, types[k]) for k, v in dumped.items()}
+    takes = _taken_by_fields(model)
+    return {k: _written(v, takes[k]) for k, v in dumped.items()}
+
+
+@cache
+def _taken_by_fields(model: type[BaseModel]) -> Mapping[str, Takes]:
+    return {f.alias or n: taken_by(annotation_of(f)) for n, f in model.model_fields.items()}

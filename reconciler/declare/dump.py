@@ -1,30 +1,30 @@
 """Dump YAML as people write it: short collections in brackets, long text in blocks.
 
-Text is quoted by the rules of YAML 1.2, under which `on` is no boolean.
+Text is quoted by the rules of YAML 1.2, under which `on` is no boolean. PyYAML says how a text may
+be written, and folds long lines; its emitter of whole documents takes ten times as long.
 """
 
 from __future__ import annotations
 
+import io
 import re
-from typing import Any, cast
+from functools import lru_cache
+from typing import Any, TypeGuard, cast
 
-import yaml
+from yaml.emitter import Emitter
+from yaml.representer import SafeRepresenter
 
 from reconciler.declare.parse import MERGE_KEY, resolved_scalar
 from reconciler.escape import has_hidden
 
-MAX_FLOW_WIDTH = 100  # characters of a collection in brackets
-_VERBATIM = "verbatim"  # a style in addition to PyYAML's
+WIDTH = 120  # characters after which a line is folded
+MAX_FLOW_WIDTH = 100  # characters of a mapping in brackets
+INDENT = 2
 MAX_KEY_LENGTH = 1000  # YAML requires the colon of a key within 1024 characters
-MAX_ESCAPE = 10  # characters: \U0000ffff
-_TAG = "tag:yaml.org,2002:"
-_TAGS: dict[type, str] = {str: "str", bool: "bool", int: "int", float: "float"}
+MAX_REMEMBERED = 1 << 16  # texts
 _NOT_PRINTABLE = re.compile(  # https://yaml.org/spec/1.2.2/#51-character-set, without line breaks
     "[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
-
-
-_ESCAPED = re.compile(r"[^\x20-\x7e]")  # at most
 
 
 class Block(str):
@@ -53,124 +53,252 @@ class Verbatim(str):
 
 def dump_yaml(content: dict[str, Any]) -> str:
     """Dump a document."""
-    return cast("Any", yaml).dump(
-        content,
-        Dumper=_Dumper,
-        sort_keys=False,
-        allow_unicode=True,
-        width=120,
-        default_flow_style=None,
-    )
+    return _Writer().document(content)
 
 
-class _Dumper(yaml.SafeDumper):
-    """PyYAML's dumper with our rules for styles.
+class _Writer:
+    """Write a document line by line.
 
-    PyYAML's type stubs omit the emitter's attributes, hence the casts to Any.
+    A value stands beside its key, or below the key by another level of `INDENT`. `column` is the
+    number of characters on the line; in an empty one, nothing but a further line may begin.
     """
 
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.column = 0
+        self.is_empty = True  # the line
+        self.is_open = False  # a block ends the document, with line breaks that belong to the text
 
-    def resolve(self, kind: type[yaml.Node], value: str | None, implicit: Any) -> str:
-        """Return the tag that the text would get without quotes, by the rules of `parse`."""
-        if kind is not yaml.ScalarNode or not implicit[0]:
-            return cast("Any", super()).resolve(kind, value, implicit)
-        resolved = resolved_scalar(value or "")
-        if value == MERGE_KEY:
-            return _TAG + "merge"
-        return _TAG + _TAGS.get(type(resolved), "null")
+    def document(self, content: dict[str, Any]) -> str:
+        """Return the text of a document."""
+        if content:
+            self._entries(content, 0)
+        else:
+            self._add("{}")
+        if not self.is_empty:
+            self.parts.append("\n")
+        return "".join([*self.parts, *(["...\n"] if self.is_open else [])])
 
-    def represent_mapping(
-        self, tag: str, mapping: Any, flow_style: bool | None = None
-    ) -> yaml.MappingNode:
-        """Put short mappings in brackets."""
-        node = super().represent_mapping(tag, mapping, flow_style)
-        is_section = isinstance(mapping, Section) and len(mapping) > 0
-        is_flat = all(_is_single_line(value) for _, value in node.value)
-        node.flow_style = is_flat and not is_section and _width(node) <= MAX_FLOW_WIDTH
-        for key, value in node.value:
-            if isinstance(value, yaml.MappingNode) and value.value:
-                fits = _width(key) + _width(value) <= MAX_FLOW_WIDTH
-                value.flow_style = value.flow_style and fits
-        return node
+    def _add(self, text: str) -> None:
+        self.parts.append(text)
+        self.column += len(text)
+        self.is_empty = self.is_open = False
 
-    def check_simple_key(self) -> bool:
-        """Allow longer keys than PyYAML's 128 characters: a function's arguments may be long."""
-        emitter = cast("Any", self)
-        if not isinstance(emitter.event, yaml.ScalarEvent) or not emitter.event.value:
-            return cast("Any", super()).check_simple_key()
-        emitter.analysis = emitter.analyze_scalar(emitter.event.value)
-        scalar = emitter.analysis.scalar
-        length = len(scalar) + MAX_ESCAPE * len(_ESCAPED.findall(scalar))
-        return length < MAX_KEY_LENGTH and not emitter.analysis.multiline
+    def _line(self, indent: int) -> None:
+        """Begin a line."""
+        if not self.is_empty:
+            self.parts.append("\n")
+        self.parts.append(" " * indent)
+        self.column, self.is_empty = indent, False
 
-    def choose_scalar_style(self) -> str:
-        """Keep blocks where PyYAML would quote, for trailing spaces and tabs; avoid `''`."""
-        emitter = cast("Any", self)
-        value = emitter.event.value
-        if emitter.event.style == "|":
-            return "|"
-        if emitter.event.style == _VERBATIM:
-            return ""
-        if not _is_printable(value):
-            return '"'
-        style = cast("Any", super()).choose_scalar_style()
-        if style == "'" and "'" in value and not re.search(r'["\\]', value):
-            return '"'
-        return style
+    # -- collections with a line for each entry or item --------------------------------------------
 
-    def write_double_quoted(self, text: str, split: bool = True) -> None:
-        """Escape all but ASCII in a text with characters that are not seen."""
-        emitter = cast("Any", self)
-        emitter.allow_unicode = not has_hidden(text)
-        cast("Any", super()).write_double_quoted(text, split)
+    def _entries(self, mapping: dict[str, Any], indent: int, *, beside: bool = False) -> None:
+        """Write the entries of a mapping; the first stands `beside` a dash."""
+        for key, value in mapping.items():
+            if not beside:
+                self._line(indent)
+            beside = False
+            shown = _text_on_line(key, in_brackets=False)
+            if len(shown) < MAX_KEY_LENGTH:
+                self._add(f"{shown}:")
+                self._below_key(value, indent, len(key))
+            else:
+                self._add("? ")
+                self._short(key, indent + INDENT)
+                self._line(indent)
+                self._add(":")
+                self._beside_dash(value, indent, len(key))
 
-    def determine_block_hints(self, text: str) -> str:
-        """Write a block's indentation only where the text begins with a space or a tab."""
-        hints = cast("Any", super()).determine_block_hints(text).lstrip("123456789")
-        indent = cast("Any", self).best_indent
-        return f"{indent}{hints}" if re.match(r"\n*[ \t]", text) else hints
+    def _below_key(self, value: Any, indent: int, key_width: int) -> None:
+        """Write the value of a key; the items of a list stand straight below the key."""
+        if _is_mapping(value) and not _fits_in_brackets(value, key_width):
+            self._entries(value, indent + INDENT)
+        elif _is_list(value) and not _is_flat(value):
+            for item in value:
+                self._line(indent)
+                self._add("-")
+                self._beside_dash(item, indent)
+        else:
+            self._beside(value, indent + INDENT)
+
+    def _beside_dash(self, value: Any, indent: int, key_width: int = 0) -> None:
+        """Write an item of a list, whose entries or items stand below one another."""
+        if _is_mapping(value) and not _fits_in_brackets(value, key_width):
+            self._add(" ")
+            self._entries(value, indent + INDENT, beside=True)
+        elif _is_list(value) and not _is_flat(value):
+            for number, item in enumerate(value):
+                if number:
+                    self._line(indent + INDENT)
+                self._add("-" if number else " -")
+                self._beside_dash(item, indent + INDENT)
+        else:
+            self._beside(value, indent + INDENT)
+
+    def _beside(self, value: Any, indent: int) -> None:
+        self._add(" ")
+        if _is_in_block(value):
+            self._block(value, indent)
+        else:
+            self._short(value, indent)
+
+    def _block(self, text: str, indent: int) -> None:
+        """Write a literal block, with the indentation where the text begins with a space or tab."""
+        begins_blank = re.match(r"\n*[ \t]", text)
+        ending = "-" if text[-1] != "\n" else "+" if text.endswith("\n\n") else ""
+        self._add(f"|{INDENT if begins_blank else ''}{ending}")
+        for line in text.removesuffix("\n").split("\n"):
+            self.parts.append(f"\n{' ' * indent}{line}" if line else "\n")
+        self.parts.append("\n")
+        self.column, self.is_empty, self.is_open = 0, True, ending == "+"
+
+    # -- scalars, and collections in brackets ------------------------------------------------------
+
+    def _short(self, value: Any, indent: int, *, in_brackets: bool = False) -> None:
+        """Write a value on a line, folded where the line is too long."""
+        shown = _on_line(value, in_brackets=in_brackets)
+        is_short = self.column + len(shown) <= WIDTH
+        if not is_short and isinstance(value, str):
+            self._folded(value, shown, indent)
+        elif not is_short and (_is_mapping(value) or _is_list(value)):
+            self._in_brackets(value, indent)
+        else:
+            self._add(shown)
+
+    def _in_brackets(self, value: dict[str, Any] | list[Any], indent: int) -> None:
+        """Write a collection in brackets; a line ends after the comma beyond its width."""
+        is_mapping = _is_mapping(value)
+        keys = [f"{_on_line(key, in_brackets=True)}: " if is_mapping else "" for key in value]
+        items = [*value.values()] if isinstance(value, dict) else value
+        self._add("{" if is_mapping else "[")
+        for number, item in enumerate(items):
+            if number:
+                self._add(",")
+            if self.column > WIDTH:
+                self._line(indent)
+            elif number:
+                self._add(" ")
+            self._add(keys[number])
+            self._short(item, indent + INDENT, in_brackets=True)
+        self._add("}" if is_mapping else "]")
+
+    def _folded(self, text: str, shown: str, indent: int) -> None:
+        """Write a scalar, at spaces on several lines; `shown` is the scalar on a line."""
+        stream = io.StringIO()
+        emitter = _emitter(stream, text)
+        emitter.column, emitter.indent = self.column, indent
+        if shown.startswith('"'):
+            emitter.write_double_quoted(text)
+        elif shown.startswith("'"):
+            emitter.write_single_quoted(text)
+        else:
+            emitter.write_plain(text)
+        self._add(stream.getvalue())
+        self.column = emitter.column
+
+
+def _is_mapping(value: object) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict)
+
+
+def _is_list(value: object) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
+
+
+def _is_in_block(value: object) -> TypeGuard[Block]:
+    return isinstance(value, Block) and bool(value.strip()) and _is_printable(value)
 
 
 def _is_printable(text: str) -> bool:
     return not (_NOT_PRINTABLE.search(text) or has_hidden(text))
 
 
-def _is_single_line(node: yaml.Node) -> bool:
-    if isinstance(node, yaml.ScalarNode):
-        return node.style != "|"
-    return isinstance(node, yaml.SequenceNode) and bool(node.flow_style)
+def _is_flat(items: list[Any]) -> bool:
+    """Tell whether a list is written in brackets: one of short scalars."""
+    return not any(isinstance(i, (dict, list, Block, Verbatim)) for i in items)
 
 
-def _width(node: yaml.Node) -> int:
-    """Estimate the characters of a node on a single line."""
-    if isinstance(node, yaml.ScalarNode):
-        return len(node.value)
-    if isinstance(node, yaml.MappingNode):
-        children = [child for pair in node.value for child in pair]
-    else:
-        children = node.value
-    return sum(_width(child) + 2 for child in children)
+def _fits_in_brackets(mapping: dict[str, Any], key_width: int = 0) -> bool:
+    """Tell whether a mapping is written in brackets: a short one without mappings and blocks."""
+    if not mapping:
+        return True
+    return (
+        not isinstance(mapping, Section)
+        and all(_is_single_line(value) for value in mapping.values())
+        and key_width + _width(mapping) <= MAX_FLOW_WIDTH
+    )
 
 
-def _represent_block(dumper: yaml.SafeDumper, value: Block) -> yaml.ScalarNode:
-    is_plain = value.strip() and _is_printable(value)
-    style = "|" if is_plain else '"'
-    return cast("Any", dumper).represent_scalar(f"{_TAG}str", str(value), style=style)
+def _is_single_line(value: object) -> bool:
+    if _is_list(value):
+        return _is_flat(value)
+    return not _is_mapping(value) and not _is_in_block(value)
 
 
-def _represent_literal(dumper: yaml.SafeDumper, value: Literal) -> yaml.ScalarNode:
-    tag = "int" if value[0].isdigit() else "bool"
-    return cast("Any", dumper).represent_scalar(f"{_TAG}{tag}", str(value))
+def _width(value: object) -> int:
+    """Estimate the characters of a value on a single line."""
+    if isinstance(value, str):
+        return len(value)
+    if _is_mapping(value):
+        return sum([len(k) + _width(v) + 4 for k, v in value.items()])
+    if _is_list(value):
+        return sum([_width(item) + 2 for item in value])
+    return len(_constant(value))
 
 
-def _represent_verbatim(dumper: yaml.SafeDumper, value: Verbatim) -> yaml.ScalarNode:
-    tag = f"{_TAG}str"
-    return cast("Any", dumper).represent_scalar(tag, str(value), style=_VERBATIM)
+def _on_line(value: Any, *, in_brackets: bool) -> str:
+    """Return a value on one line."""
+    if type(value) is str:
+        return _text_on_line(value, in_brackets=in_brackets)
+    if isinstance(value, str):
+        return _double_quoted(value) if isinstance(value, Block) else str(value)
+    if _is_mapping(value):
+        items = [f"{_on_line(k, in_brackets=True)}: {_in_list(v)}" for k, v in value.items()]
+        return f"{{{', '.join(items)}}}"
+    if _is_list(value):
+        return f"[{', '.join(map(_in_list, value))}]"
+    return _constant(value)
 
 
-_Dumper.add_representer(Section, _Dumper.represent_dict)
-_Dumper.add_representer(Block, cast("Any", _represent_block))
-_Dumper.add_representer(Verbatim, cast("Any", _represent_verbatim))
-_Dumper.add_representer(Literal, cast("Any", _represent_literal))
+def _in_list(value: Any) -> str:
+    return _on_line(value, in_brackets=True)
+
+
+def _constant(value: object) -> str:
+    """Return a number, a boolean or null."""
+    if isinstance(value, float):
+        return cast("Any", SafeRepresenter()).represent_float(value).value
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    assert isinstance(value, int)
+    return str(value)
+
+
+@lru_cache(MAX_REMEMBERED)
+def _text_on_line(text: str, *, in_brackets: bool) -> str:
+    """Return a text as it stands where that is read as the same text, else in quotes."""
+    if "\n" in text or not _is_printable(text):
+        return _double_quoted(text)
+    found = _emitter(io.StringIO(), text).analyze_scalar(text)
+    is_allowed = found.allow_flow_plain if in_brackets else found.allow_block_plain
+    if is_allowed and isinstance(resolved_scalar(text), str) and text != MERGE_KEY:
+        return text
+    is_clearer = "'" in text and not re.search(r'["\\]', text)
+    if is_clearer or not found.allow_single_quoted:
+        return _double_quoted(text)
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _double_quoted(text: str) -> str:
+    stream = io.StringIO()
+    _emitter(stream, text).write_double_quoted(text, split=False)
+    return stream.getvalue()
+
+
+def _emitter(stream: io.StringIO, text: str) -> Any:
+    """Return PyYAML's emitter, to escape all but ASCII in a text with characters not seen.
+
+    Its type stubs omit most of it.
+    """
+    return cast("Any", Emitter)(stream, width=WIDTH, allow_unicode=not has_hidden(text))

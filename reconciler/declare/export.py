@@ -7,6 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -79,6 +80,8 @@ def _read_back(state: State, folder: Path) -> None:
     except DeclarationError as e:
         raise ExportError(f"the export cannot be read back: {e}") from None
     exported, read = _identities(state.objects), _identities(declared)
+    if exported == read:
+        return
     if lost := sorted((exported - read) + (read - exported), key=str)[:MAX_PROBLEMS]:
         listed = ", ".join(str(ref) for ref in lost)
         raise ExportError(f"the export in {folder} is wrong: it does not hold {listed} as they are")
@@ -90,6 +93,8 @@ def _identities(refs: Iterable[Ref]) -> Counter[Ref]:
 
 
 def _without_arguments(ref: Ref) -> Ref:
+    if ref.arguments is None and (ref.on is None or ref.on.arguments is None):
+        return ref
     parent = ref.on and _without_arguments(ref.on)
     return ref._replace(on=parent, arguments=None if ref.arguments is None else "")
 
@@ -156,8 +161,7 @@ def _unquotable(name: str) -> str:
 
 def _body(obj: Object, children: Mapping[Ref | None, list[Object]]) -> Any:
     """Return the entry of an object: fields that differ from defaults, and children."""
-    model = type(obj)
-    derived = {model.model_fields[n].alias or n for n in model.derived()}
+    model, derived = type(obj), _derived_keys(type(obj))
     dumped = obj.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     dumped = written_fields(dumped, model)
     body: Body = {
@@ -172,6 +176,11 @@ def _body(obj: Object, children: Mapping[Ref | None, list[Object]]) -> Any:
     for child in children.get(obj.ref, ()):
         body.setdefault(child.section, Section())[_key(child)] = _body(child, children)
     return obj.short_form(body)
+
+
+@cache
+def _derived_keys(model: type[Object]) -> frozenset[str]:
+    return frozenset(model.model_fields[n].alias or n for n in model.derived())
 
 
 def _value(value: Any, key: str = "", *, is_sql: bool = False) -> Any:

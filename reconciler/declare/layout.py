@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 
 from reconciler.declare.annotations import Takes, main_key_of
 from reconciler.declare.fields import takes_of
@@ -27,7 +26,6 @@ def kind_title(kind: type[Object]) -> str:
     return kind.kind.replace("_", " ")
 
 
-@cache
 def main_value_of(kind: type[Object]) -> Takes | None:
     """Return what may stand instead of a mapping; None for a kind without a main key."""
     key = main_key_of(kind)

@@ -58,7 +58,7 @@ def find_renamings(
     found = [search.renaming(old, ref) for old, ref in aside.items()]
     for ref, obj in sorted(declaration.objects.items(), key=lambda item: item[0].on is not None):
         on = old_names.get(ref.on, ref.on) if ref.on else None
-        old = search.live_object(ref, ref._replace(on=on))
+        old = search.live_object(ref, ref if on is ref.on else ref._replace(on=on))
         if old is None or old in aside:
             old = search.old_name(obj, on)
             if old is not None and old not in old_names.values():

@@ -40,11 +40,11 @@ from reconciler.model.state import State
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import (
     Connection,
-    Row,
     fix_parameters,
     rows,
     server_of,
     translated,
+    tuples,
 )
 from reconciler.server.tablespaces import Tablespaces
 
@@ -74,7 +74,7 @@ class Snapshot:
     names: Mapping[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
     addresses: Mapping[Address, Ref] = field(default_factory=dict[Address, Ref])
     kept: Sequence[str] = ()
-    catalogued: Sequence[Row] = ()
+    catalogued: Sequence[tuple[int, int, str]] = ()
     building: Mapping[Ref, int] = field(default_factory=dict[Ref, int])
     standby: bool = False
 
@@ -101,12 +101,12 @@ def introspect(connection: Connection, standing_for: Server | None = None) -> Sn
 def _read_steadily(connection: Connection, server: Server) -> Snapshot:
     """Read a database on which others work; raises ObjectsChanged if they dropped objects."""
     with _read_only(connection):
-        catalogued = rows(connection, OBJECTS)
+        catalogued = tuples(connection, OBJECTS)
         found = _read(connection, server)
         path = default_path(connection)
     before, after = (
-        {(r["classid"], r["objid"]) for r in listed}
-        for listed in (catalogued, rows(connection, OBJECTS))
+        {(classid, objid) for classid, objid, _ in listed}
+        for listed in (catalogued, tuples(connection, OBJECTS))
     )
     if gone := before - after:
         names = sorted(str(found.addresses.get((*address, 0), "")) for address in gone)
@@ -140,7 +140,7 @@ def _read(connection: Connection, server: Server) -> Snapshot:
     detaching = finalize_detaching(connection, objects, copies) if has_children else set[Ref]()
     unfinished = found.unfinished | detaching
     facts = rows(connection, SERVER_FACTS)[0]
-    names = {(r["schema"], r["name"]): r["of"] for r in rows(connection, RELATION_NAMES)}
+    names = {(schema, name): of for schema, name, of in tuples(connection, RELATION_NAMES)}
     context = PlanningContext(
         server=server,
         user=facts["user"],
@@ -190,16 +190,14 @@ def _edges(connection: Connection, addresses: Mapping[Address, Ref]) -> dict[Ref
     """
     edges: dict[Ref, set[Ref]] = defaultdict(set)
 
-    def known(classid: int, objid: int, part: int) -> Ref | None:
-        return addresses.get((classid, objid, part)) or addresses.get((classid, objid, 0))
-
-    for row in rows(connection, DEPENDENCIES):
-        dependent = known(row["classid"], row["objid"], row["objsubid"])
-        needed = known(row["refclassid"], row["refobjid"], row["refobjsubid"])
+    known = addresses.get
+    for classid, objid, part, refclassid, refobjid, refpart in tuples(connection, DEPENDENCIES):
+        dependent = known((classid, objid, part)) or known((classid, objid, 0))
+        needed = known((refclassid, refobjid, refpart)) or known((refclassid, refobjid, 0))
         if not dependent or not needed or dependent in (needed, needed.on):
             continue
         edges[dependent].add(needed)
-        table = addresses.get((row["refclassid"], row["refobjid"], 0))
+        table = known((refclassid, refobjid, 0))
         is_inherited = needed.on not in (None, table)
         if table and is_inherited and table not in (dependent, dependent.on):
             edges[dependent].add(table)

@@ -22,7 +22,7 @@ from reconciler.model.partitioned import PartitionedObject
 from reconciler.model.ref import Ref
 from reconciler.model.state import ref_of
 from reconciler.server.capabilities import Server
-from reconciler.server.connection import Connection, Row, rows, server_of, translated
+from reconciler.server.connection import Connection, Row, rows, server_of, translated, tuples
 from reconciler.sql import compose, joined, literal, text
 
 # Objects whose names occur in identities. A plain name is a whole word there: nothing but a point,
@@ -59,10 +59,7 @@ def read_objects(
     connection: Connection, server: Server, kinds: Set[str] = KINDS.keys(), condition: str = ""
 ) -> Objects:
     """Read all objects of the kinds; `condition` is SQL over a row `o` of the kind's query."""
-    comments = {
-        (r["classoid"], r["objoid"], r["objsubid"]): r["description"]
-        for r in rows(connection, COMMENTS)
-    }
+    comments = {(c, o, s): comment for c, o, s, comment in tuples(connection, COMMENTS)}
     numbers: list[int] = [r["number"] for r in rows(connection, EMPTY_SOURCES)]
     empty = frozenset(SOURCES[n] for n in numbers)
     read: list[tuple[type[Object], list[Row]]] = []
@@ -92,7 +89,9 @@ def _add(found: Objects, kind: type[Object], row: Row, comments: Mapping[Address
         if None in row.values():  # in place of a definition, the object being gone
             raise ObjectsChanged(str(ref)) from e
         raise
-    found.addresses.update((a, ref) for a in addresses if a[1])
+    for address in addresses:
+        if address[1]:
+            found.addresses[address] = ref
     if is_unfinished:
         found.unfinished.add(ref)
     if builder is not None:

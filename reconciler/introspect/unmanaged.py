@@ -23,9 +23,9 @@ def unmanaged(connection: Connection, known: Snapshot, scope: Scope) -> list[str
     """Make a notice for each type of object in the scope outside all kinds."""
     managed = {address[:2] for address in known.addresses}
     unknown = [
-        row
-        for row in known.catalogued
-        if (row["classid"], row["objid"]) not in managed and _covers(scope, row["schema"])
+        (classid, objid)
+        for classid, objid, schema in known.catalogued
+        if (classid, objid) not in managed and _covers(scope, schema)
     ]
     names: dict[str, list[str]] = {}
     for row in _identities(connection, unknown):
@@ -37,9 +37,8 @@ def _covers(scope: Scope, schema: str) -> bool:
     return scope.everything or schema in scope.schemas
 
 
-def _identities(connection: Connection, objects: Collection[Row]) -> list[Row]:
+def _identities(connection: Connection, objects: Collection[tuple[int, int]]) -> list[Row]:
     """Let PostgreSQL name the objects, by pg_identify_object()."""
     if not objects:
         return []
-    class_ids, object_ids = ([row[key] for row in objects] for key in ("classid", "objid"))
-    return rows(connection, IDENTITIES, [class_ids, object_ids])
+    return rows(connection, IDENTITIES, [[c for c, _ in objects], [o for _, o in objects]])

@@ -47,9 +47,10 @@ def managed(catalog: str, oid: str, schema: str) -> str:
     """
     return f"""(
         {schema} NOT LIKE 'pg\\_%' AND {schema} NOT IN ({NOT_MANAGED})
-        AND NOT EXISTS (
-            SELECT FROM pg_depend AS e
-            WHERE e.classid = '{catalog}'::regclass AND e.objid = {oid} AND e.deptype = 'e'))"""
+        AND {oid} NOT IN (
+            SELECT e.objid FROM pg_depend AS e
+            WHERE e.refclassid = 'pg_extension'::regclass AND e.deptype = 'e'
+                  AND e.classid = '{catalog}'::regclass))"""
 
 
 def outside_system(namespace: str) -> str:
@@ -68,8 +69,8 @@ def settable_options(options: str) -> str:
     Since 15.20, PostgreSQL stores a version in `attoptions` as well.
     """
     return (
-        f"(SELECT array_agg(o ORDER BY i) FROM unnest({options}) WITH ORDINALITY AS u(o, i)"
-        " WHERE o NOT LIKE 'pg\\_attver=%')"
+        f"CASE WHEN {options} IS NOT NULL THEN (SELECT array_agg(o ORDER BY i)"
+        f" FROM unnest({options}) WITH ORDINALITY AS u(o, i) WHERE o NOT LIKE 'pg\\_attver=%') END"
     )
 
 
@@ -87,6 +88,10 @@ def query_columns(relation: str) -> str:
         WHERE a.attrelid = {relation} AND a.attnum > 0 ORDER BY a.attnum)"""
 
 
+# letters of acldefault() whose default is that the owner alone has privileges
+_OF_OWNER_ALONE = frozenset("rsnFS")
+
+
 def object_grants(acl: str, letter: str, owner: str) -> str:
     """Return SQL for `grants`, without an owner with exactly the default privileges.
 
@@ -94,7 +99,10 @@ def object_grants(acl: str, letter: str, owner: str) -> str:
     (https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-ACLITEM).
     """
     default = f"acldefault('{letter}', {owner})"
-    return acl_grants(f"coalesce({acl}, {default})", default, default, owner)
+    grants = acl_grants(f"coalesce({acl}, {default})", default, default, owner)
+    if letter in _OF_OWNER_ALONE:
+        return f"CASE WHEN {acl} IS NULL THEN '{{}}'::jsonb ELSE {grants} END"
+    return grants
 
 
 def acl_grants(acl: str, default: str, owner_acl: str, owner: str) -> str:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
+if TYPE_CHECKING:
+    _PlainClass = type
+else:
 
-class _PlainClass(type(BaseModel)):
-    """A class whose instances and subclasses are found as those of any class.
+    class _PlainClass(type(BaseModel)):
+        """A class whose instances and subclasses are found as those of any class.
 
-    Pydantic's are abstract base classes, for which `isinstance` takes ten times as long. No class
-    is registered as a subclass of one here.
-    """
+        Pydantic's are abstract base classes, for which `isinstance` takes ten times as long. No
+        class is registered as a subclass of one here.
+        """
 
-    __instancecheck__ = type.__instancecheck__
-    __subclasscheck__ = type.__subclasscheck__
+        __instancecheck__ = type.__instancecheck__
+        __subclasscheck__ = type.__subclasscheck__
 
 
 class Frozen(BaseModel, metaclass=_PlainClass):

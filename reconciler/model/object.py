@@ -64,9 +64,7 @@ class Object(Record):
     def _commentable(cls, comment: str | None) -> str | None:
         if comment is not None and not cls.commentable:
             kind = cls.kind.replace("_", " ")
-            raise ValueError(
-                f"PostgreSQL keeps none on a {kind}; a # in the file stays there"
-            )
+            raise ValueError(f"PostgreSQL keeps none on a {kind}; a # in the file stays there")
         return comment
 
     @field_validator("renamed_from")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic_core import core_schema
 
+from reconciler.model.names import MAX_NAME_BYTES
+
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
 
@@ -113,8 +115,11 @@ def default_name(table: str, column: str, label: str) -> str:
 
     As makeObjectName() does, it shortens the longer of table and column until 63 bytes suffice.
     """
+    whole = "_".join([p for p in (table, column, label) if p])
+    if len(whole.encode()) <= MAX_NAME_BYTES:
+        return whole
     parts = [p.encode() for p in (table, column) if p]
-    available = 63 - len(label.encode()) - len(parts)
+    available = MAX_NAME_BYTES - len(label.encode()) - len(parts)
     while sum(map(len, parts)) > available:
         longest = max(range(len(parts)), key=lambda i: (len(parts[i]), i))
         parts[longest] = parts[longest][:-1].decode(errors="ignore").encode()

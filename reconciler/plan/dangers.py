@@ -107,7 +107,7 @@ def shortfalls(changes: Sequence[Change], desired: State) -> list[str]:
     """
     changed = {c.ref for c in changes}
     found = list[str]()
-    for ref, obj in desired.objects.items():
+    for ref, obj in desired.objects.items() if changed else ():
         columns = {r for r in deferred_needs(obj) if r.on is not None}
         if changed & {ref, *columns} and (note := shortfall(obj, desired.objects)):
             found.append(note)

@@ -304,6 +304,8 @@ RULES = (
 
 def order_graph(operations: Operations) -> dict[Operation, set[Operation]]:
     """Return the graph of all operations: each operation with all later operations by the rules."""
+    if not operations.statements:
+        return {}
     required = (rule for rule in RULES if not rule.optional)
     edges = {edge for rule in required for edge in find_edges(rule, operations)}
     graph = graph_of(sorted(operations.statements), sorted(edges))

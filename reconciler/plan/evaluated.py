@@ -27,6 +27,8 @@ def evaluated_code(
     changes: Sequence[Change], steps: Sequence[Step], desired: State, user: str
 ) -> list[str]:
     """Return a note for each function of another role that `user`, the applying role, runs."""
+    if not changes and not steps:
+        return []
     return [
         f"{ref} evaluates {function}, a function of {owner}, as {user}, who applies the plan: "
         f"{owner} can change what it does"

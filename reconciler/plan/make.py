@@ -179,10 +179,12 @@ def _unfinished(operations: Operations, comparison: Comparison) -> Sequence[str]
     A NOT NULL that has not been validated may be a leftover, or belong to a declared column.
     """
     handled = operations.reused | {o.ref for o in operations.actions}
+    leftovers = operations.context.leftovers.keys() - handled
+    if not leftovers:
+        return ()
     states = (comparison.desired, comparison.target_state)  # the first lacks what cannot differ
     found = (s[r] for r in comparison.declared for s in states if s is not None and r in s)
     declared = {(o.ref.on, name) for o in found for name in reserved_constraint_names(o)}
-    leftovers = operations.context.leftovers.keys() - handled
     return unfinished_notices(r for r in leftovers if (r.on, r.name) not in declared)
 
 

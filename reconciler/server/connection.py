@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import LiteralString, cast
+from typing import Any, LiteralString, cast
 
 import psycopg
 from psycopg import conninfo, pq
-from psycopg.rows import dict_row
+from psycopg.rows import dict_row, tuple_row
 
 from reconciler.errors import ConnectionFailed, SettingsError
 from reconciler.server.parameters import DEFAULTS, DEFAULTS_SINCE_17, FIXED, IDLE_LIMIT, READING
@@ -196,6 +196,16 @@ def rows(
             cast("LiteralString", query), parameters, binary=parameters is None
         )
         return cursor.fetchall() if cursor.description else []
+
+
+def tuples(connection: Connection, query: str) -> list[tuple[Any, ...]]:
+    """Run one query as `rows` does; return the rows as tuples, which suits very many of them."""
+    with (
+        translated(query, connection),
+        connection.single(),
+        connection.cursor(row_factory=tuple_row) as cursor,
+    ):
+        return cursor.execute(cast("LiteralString", query), binary=True).fetchall()
 
 
 def rows_at_once(

@@ -33,38 +33,43 @@ _CHILDREN = """WITH RECURSIVE children (parent, child) AS (
             SELECT inhparent, inhrelid FROM pg_inherits
             UNION SELECT e.parent, h.inhrelid
             FROM children AS e JOIN pg_inherits AS h ON h.inhparent = e.child)"""
-_INHERITED_ADDRESSES = f"""
+_INHERITED_ADDRESSES = f"""CASE WHEN c.relhassubclass THEN
                    ARRAY(SELECT {address("pg_class", "x.attrelid", "x.attnum")}
                          FROM children AS e
                          JOIN pg_attribute AS x ON x.attrelid = e.child AND x.attname = a.attname
                          WHERE e.parent = c.oid AND NOT x.attislocal AND a.attislocal
                                AND NOT EXISTS (SELECT FROM pg_partitioned_table AS q
-                                               WHERE q.partrelid = e.child))"""
-_FILL_TRIGGER = f"""
-        SELECT t.oid AS trigger_oid, f.oid AS function_oid, jsonb_build_object(
-                   'trigger', t.tgname, 'function', f.proname,
-                   'source', CASE t.tgenabled WHEN 'O' THEN f.prosrc ELSE '' END) AS fill_trigger
-        FROM pg_trigger AS t
-        JOIN pg_proc AS f ON f.oid = t.tgfoid AND f.pronamespace = c.relnamespace
-        JOIN pg_depend AS g ON g.classid = 'pg_trigger'::regclass AND g.objid = t.oid
+                                               WHERE q.partrelid = e.child)) ELSE '{{}}' END"""
+# Usually there are none: the triggers of all tables are sought once, and not for each column.
+_OUR_TRIGGERS = f"""our_triggers AS MATERIALIZED (
+            SELECT t.oid AS trigger_oid, f.oid AS function_oid, t.tgrelid, t.tgparentid,
+                   t.tgname, t.tgenabled, f.proname, f.prosrc, f.pronamespace,
+                   {is_fill_trigger("t", "f")} AS fills, {is_shadow_trigger("t", "f")} AS shadows
+            FROM pg_trigger AS t JOIN pg_proc AS f ON f.oid = t.tgfoid
+            WHERE {is_fill_trigger("t", "f")} OR {is_shadow_trigger("t", "f")})"""
+_FILL_TRIGGER = """
+        SELECT t.trigger_oid, t.function_oid, jsonb_build_object(
+                   'trigger', t.tgname, 'function', t.proname,
+                   'source', CASE t.tgenabled WHEN 'O' THEN t.prosrc ELSE '' END) AS fill_trigger
+        FROM our_triggers AS t
+        JOIN pg_depend AS g ON g.classid = 'pg_trigger'::regclass AND g.objid = t.trigger_oid
                                AND g.refclassid = 'pg_class'::regclass AND g.refobjid = c.oid
                                AND g.refobjsubid = a.attnum
-        WHERE t.tgrelid = c.oid AND t.tgparentid = 0 AND {is_fill_trigger("t", "f")}
+        WHERE t.tgrelid = c.oid AND t.pronamespace = c.relnamespace AND t.tgparentid = 0 AND t.fills
         UNION ALL
-        SELECT t.oid, f.oid, jsonb_build_object(
-                   'trigger', t.tgname, 'function', f.proname,
-                   'source', CASE t.tgenabled WHEN 'A' THEN f.prosrc ELSE '' END)
-        FROM pg_trigger AS t
-        JOIN pg_proc AS f ON f.oid = t.tgfoid AND f.pronamespace = c.relnamespace
-                             AND f.proname = a.attname
-        WHERE t.tgrelid = c.oid AND {is_shadow_trigger("t", "f")} LIMIT 1"""
+        SELECT t.trigger_oid, t.function_oid, jsonb_build_object(
+                   'trigger', t.tgname, 'function', t.proname,
+                   'source', CASE t.tgenabled WHEN 'A' THEN t.prosrc ELSE '' END)
+        FROM our_triggers AS t
+        WHERE t.tgrelid = c.oid AND t.pronamespace = c.relnamespace AND t.proname = a.attname
+              AND t.shadows LIMIT 1"""
 _PARENT_COLUMN = """
             SELECT x.*, pg_get_expr(y.adbin, y.adrelid) AS expression
             FROM pg_inherits AS h
             JOIN pg_attribute AS x ON x.attrelid = h.inhparent AND x.attname = a.attname
                                       AND x.attnum > 0 AND NOT x.attisdropped
             LEFT JOIN pg_attrdef AS y ON y.adrelid = x.attrelid AND y.adnum = x.attnum
-            WHERE h.inhrelid = c.oid ORDER BY h.inhseqno LIMIT 1"""
+            WHERE h.inhrelid = c.oid AND NOT a.attislocal ORDER BY h.inhseqno LIMIT 1"""
 # A NOT NULL that equals the parent's, by name too, belongs to the parent.
 _NOT_NULL_CONSTRAINT = """
         LEFT JOIN pg_constraint AS k
@@ -85,7 +90,7 @@ def query(server: Server) -> str:
         "k.oid IS NOT NULL" if named else "a.attnotnull AND (a.attislocal OR NOT p.attnotnull)"
     )
     return f"""
-        {_CHILDREN}
+        {_CHILDREN}, {_OUR_TRIGGERS}
         SELECT {RELATION_KIND} AS on_kind, n.nspname AS schema, c.relname AS on_name,
                a.attname AS name,
                ARRAY[{address("pg_class", "c.oid", "a.attnum")},
@@ -109,9 +114,9 @@ def query(server: Server) -> str:
         JOIN pg_type AS t ON t.oid = a.atttypid
         LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
         {_NOT_NULL_CONSTRAINT if named else ""}
-        LEFT JOIN LATERAL ({_sequence(server)}) AS i ON a.attidentity <> ''
+        LEFT JOIN LATERAL ({_sequence(server)}) AS i ON true
         LEFT JOIN LATERAL ({_FILL_TRIGGER}) AS w ON true
-        LEFT JOIN LATERAL ({_PARENT_COLUMN}) AS p ON NOT a.attislocal
+        LEFT JOIN LATERAL ({_PARENT_COLUMN}) AS p ON true
         WHERE c.relkind IN ('r', 'p', 'f') AND a.attnum > 0 AND NOT a.attisdropped
               AND {managed("pg_class", "c.oid", "n.nspname")}
               AND (a.attislocal OR {not_null} OR a.attacl IS NOT NULL
@@ -133,7 +138,8 @@ def _not_null_fields(server: Server) -> str:
 
 def _grants() -> str:
     none = "'{}'::aclitem[]"
-    return acl_grants("coalesce(a.attacl, '{}')", none, none, "c.relowner")
+    grants = acl_grants("a.attacl", none, none, "c.relowner")
+    return f"CASE WHEN a.attacl IS NOT NULL THEN {grants} END"
 
 
 def _expression_fields() -> str:
@@ -144,7 +150,7 @@ def _expression_fields() -> str:
                     ELSE pg_get_expr(d.adbin, d.adrelid) END AS default,
                CASE WHEN a.attgenerated <> '' THEN pg_get_expr(d.adbin, d.adrelid) END AS generated,
                a.attgenerated = 'v' AS virtual,
-               coalesce(d.adbin::text ~ ':(func|opfunc)id ' AND EXISTS (
+               coalesce(d.adbin::text LIKE '%funcid %' AND EXISTS (
                    SELECT FROM regexp_matches(
                        d.adbin::text, ':(?:func|opfunc)id ([0-9]+)', 'g') AS m
                    JOIN pg_proc AS f ON f.oid = m[1]::oid WHERE f.provolatile = 'v'), false)
@@ -184,4 +190,5 @@ def _sequence(server: Server) -> str:
         JOIN pg_class AS s ON s.oid = e.objid AND s.relkind = 'S'
         JOIN pg_sequence AS q ON q.seqrelid = s.oid
         WHERE e.classid = 'pg_class'::regclass AND e.refclassid = 'pg_class'::regclass
-              AND e.refobjid = c.oid AND e.refobjsubid = a.attnum AND e.deptype = 'i'"""
+              AND e.refobjid = c.oid AND e.refobjsubid = a.attnum AND e.deptype = 'i'
+              AND a.attidentity <> '' LIMIT 1"""

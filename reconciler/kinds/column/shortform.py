@@ -73,10 +73,12 @@ class ShortForm:
         """
         implied: dict[str, Any] = {"not_null": False} if required else {}
         serial = next((s for s, type_ in SERIAL.items() if type_ == self.type), None)
-        if serial is not None and default == self.serial_default and implied:
+        if serial is not None and implied and default and default == self.serial_default:
             yield {"type": serial, "default": None, **implied}
-        yield {"primary_key": True, **implied}
-        yield {"unique": True}
+        if self._constraint("", "pkey") in others:
+            yield {"primary_key": True, **implied}
+        if self._constraint(self.target.column, "key") in others:
+            yield {"unique": True}
         for ref, _ in replace(self, references="").expand():
             if references := getattr(others.get(ref), "references", None):
                 yield {"references": references}
@@ -84,23 +86,22 @@ class ShortForm:
     def expand(self) -> Iterator[tuple[Ref, dict[str, Any]]]:
         """Yield refs and fields of the declared objects, with default names."""
         table, column = self.target.on, self.target.column
-
-        def constraint(columns: str, label: str) -> Ref:
-            own = default_name(table.name, columns, label)
-            return Ref("constraint", table.schema, own, table)
-
         if self.primary_key:
-            yield constraint("", "pkey"), {"primary_key": (column,)}
+            yield self._constraint("", "pkey"), {"primary_key": (column,)}
         if self.unique:
-            yield constraint(column, "key"), {"unique": (column,)}
+            yield self._constraint(column, "key"), {"unique": (column,)}
         if self.references is not None:
             body = {"foreign_key": (column,), "references": self.references}
-            yield constraint(column, "fkey"), body
+            yield self._constraint(column, "fkey"), body
         if self.serial_type is not None:
             own = default_name(table.name, column, "seq")
             owned_by = text(name(table.name, column))
             sequence = Ref("sequence", table.schema, own)
             yield sequence, {"type": self.serial_type, "owned_by": owned_by}
+
+    def _constraint(self, columns: str, label: str) -> Ref:
+        table = self.target.on
+        return Ref("constraint", table.schema, default_name(table.name, columns, label), table)
 
 
 def type_alone(value: str) -> str:
