@@ -236,6 +236,10 @@ class Interrupted(ReconcileError):
     rule = "interrupted"
 
 
+class WebhookFailed(ReconcileError):
+    """A webhook was not told."""
+
+
 class OutputFailed(ReconcileError):
     """A document cannot be written to stdout."""
 

@@ -61,7 +61,7 @@ def clipped(line: str, longest: int = MAX_LINE) -> str:
 
 def stored_document(text: str) -> Document:
     """Return a document from the cache, with hidden characters escaped again."""
-    return document(text.removesuffix("\n").split("\n"))
+    return document(text.removesuffix("\n").split("\n") if text else ())
 
 
 def json_document(content: object) -> Document:

@@ -69,9 +69,9 @@ class Job:
     `scratch` is a URL, "embedded", "target" or "auto". `notes` are shown with the plan.
     `rollback_of` is the run that the plan undoes. `session` holds settings, such as a role, for
     the connections to the target. With `questions`, the target is asked for rows that would make a
-    step fail. With `to_apply`, no plan is made for a standby. `journal` is the schema in which
-    earlier runs may be recorded. `forms` knows equal objects. With `lint`, the plan has the
-    findings on what it changes.
+    step fail. With `proof`, the plan is run on scratch. With `to_apply`, no plan is made for a
+    standby. `journal` is the schema in which earlier runs may be recorded. `forms` knows equal
+    objects. With `lint`, the plan has the findings on what it changes.
     """
 
     target: str
@@ -82,6 +82,7 @@ class Job:
     rollback_of: int | None = None
     session: Mapping[str, str] = field(default_factory=dict[str, str])
     questions: bool = True
+    proof: bool = True
     to_apply: bool = False
     journal: str = JOURNAL
     forms: Forms | None = None
@@ -385,7 +386,7 @@ def _planned(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence[str
 def _proven(
     plan: Plan, canonical: Canonical, connection: Connection | None, live: Snapshot, job: Job
 ) -> Plan:
-    if connection is None or not plan.steps:
+    if connection is None or not plan.steps or not job.proof:
         return plan
     recreate_leftovers(connection, canonical.context)
     server = live.context.server

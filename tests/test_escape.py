@@ -30,6 +30,7 @@ from reconciler.server.locks import LockPolicy
 from reconciler.sql import compose, raw
 from reconciler.sql import text as text_of
 from tests.conftest import Database
+from tests.drift_reports import report_of
 from tests.test_cases import quiet
 from tests.test_locks import job_of
 
@@ -197,7 +198,9 @@ PLAN = Plan(
 
 
 def test_text_and_markdown_hold_nothing_that_is_obeyed() -> None:
-    for shown in (text.plan(PLAN), text.drift(PLAN), markdown.plan(PLAN), sql.plan(PLAN)):
+    drift = report_of(PLAN)
+    texts = text.plan(PLAN), text.drift(drift), markdown.plan(PLAN), sql.plan(PLAN)
+    for shown in (*texts, markdown.drift(drift)):
         assert hidden(shown) == []
         assert "\\n\\x3a" not in shown  # what stands within a line begins none
         assert r"a\n::error::b\n" in shown

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -15,7 +16,8 @@ from reconciler import pipeline, recall
 from reconciler.cache import Cache
 from reconciler.cli import group, main
 from reconciler.kinds import KINDS
-from reconciler.recall import observed
+from reconciler.recall.observed import Observed, observe
+from reconciler.recall.remembered import Question
 from reconciler.server.capabilities import Server
 from reconciler.server.catalog_fingerprint import (
     IGNORED,
@@ -255,11 +257,12 @@ def looked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Record the full looks at the catalogs."""
     seen: list[str] = []
 
-    def counted(job: pipeline.Job, question: object) -> observed.Observed:
+    def counted(job: pipeline.Job, question: Question | None, examine: Any) -> Observed[Any]:
         seen.append("full")
-        return observed.observe(job, question)  # pyright: ignore[reportArgumentType]
+        return observe(job, question, examine)
 
     monkeypatch.setattr("reconciler.cli.comparing.observe", counted)
+    monkeypatch.setattr("reconciler.cli.drift.observe", counted)
     return seen
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reconciler.diff.diff import Difference
+from reconciler.drift.result import DriftReport, TargetDrift
 from reconciler.model.statement import Fill, Hazard, HazardKind, ThrottleSettings
 from reconciler.plan.plan import Plan, Planned
 from reconciler.plan.step import Step
@@ -55,15 +56,18 @@ def test_an_empty_plan_is_reported() -> None:
     assert "nothing to do" in text.plan(NOTHING)
     assert "nothing to do" in markdown.plan(NOTHING)
     assert "nothing to do" in sql.plan(NOTHING)
-    assert "no drift" in text.drift(NOTHING)
-    assert '"in_sync": true' in json.drift(NOTHING)
+    nothing = DriftReport([TargetDrift("here", in_sync=True, unchanged=3)])
+    assert "no drift" in text.drift(nothing)
+    assert '"in_sync": true' in json.drift(nothing)
 
 
 def test_formats_are_found_by_what_their_modules_offer() -> None:
     assert {*renderers("plan")} == {"github", "json", "markdown", "sql", "text"}
     assert {*renderers("error")} == {"github", "markdown"}
     assert {*renderers("checks")} == {"json", "junit", "markdown", "text"}
-    for subject in ("drift", "history", "run"):
+    drift = {"github", "json", "junit", "markdown", "prometheus", "text"}
+    assert {*renderers("drift")} == drift
+    for subject in ("history", "run"):
         assert {*renderers(subject)} == {"json", "text"}
 
 

@@ -53,36 +53,66 @@ def canonicalise(
     live = replace(live, context=_within_scope(live.context, declaration, scope))
     inputs = Inputs(live, declaration, scope)
     with ExitStack() as resources:
+        servers = _Servers(scratches, resources, forms)
         try:
-            canonical = _canonical(inputs, scratches, resources, forms)
+            canonical = _canonical(inputs, servers, resources, forms)
         except DeclarationError as error:
             raise with_further_problems(
-                error, inputs, lambda rest: _attempt(rest, scratches)
+                error, inputs, lambda rest: _attempt(rest, servers)
             ) from None
         yield canonical
 
 
-def _attempt(inputs: Inputs, scratches: Callable[[], Iterator[Scratch]]) -> None:
+class _Servers:
+    """The scratch servers in order of preference; the plans of a process take turns there.
+
+    A plan's turn begins when it first asks for servers, and ends when `resources` close.
+    """
+
+    def __init__(
+        self,
+        scratches: Callable[[], Iterator[Scratch]],
+        resources: ExitStack,
+        forms: Forms | None,
+    ) -> None:
+        self._scratches, self._resources, self._forms = scratches, resources, forms
+
+    def take_turn(self) -> bool:
+        """Wait until no other plan works there; tell whether others have found objects equal."""
+        if self._forms is None:
+            return False
+        met = len(self._forms.equal)
+        self._resources.enter_context(self._forms.turn)
+        found_equal, self._forms = len(self._forms.equal) > met, None
+        return found_equal
+
+    def __call__(self) -> Iterator[Scratch]:
+        self.take_turn()
+        return self._scratches()
+
+
+def _attempt(inputs: Inputs, servers: _Servers) -> None:
     with ExitStack() as resources:
-        _canonical(inputs, scratches, resources)
+        _canonical(inputs, servers, resources)
 
 
 def _canonical(
-    inputs: Inputs,
-    scratches: Callable[[], Iterator[Scratch]],
-    resources: ExitStack,
-    forms: Forms | None = None,
+    inputs: Inputs, servers: _Servers, resources: ExitStack, forms: Forms | None = None
 ) -> Canonical:
     """Return both states; databases on scratch last until `resources` close."""
-    renamings = _renamings(inputs, scratches)
+    renamings = _renamings(inputs, servers)
     if not renamings:
         inputs = _with_parts_absent(inputs)
     live, declaration, scope = inputs.live, inputs.declaration, inputs.scope
     known = KnownForms(forms, live, declaration) if forms else None
     spelled = None if renamings else overlay(live, declaration, scope)
     desired = known.settled(spelled) if known and spelled else spelled
-    if desired is not None and not _roots(inputs, desired):
-        return Canonical(live.state, live.state, live.context, spelled=desired.spelled)
+    if found := _without_difference(inputs, desired):
+        return found
+    if servers.take_turn() and known and spelled:
+        desired = known.settled(spelled)
+        if found := _without_difference(inputs, desired):
+            return found
 
     def attempt(scratch: Scratch) -> Canonical:
         with ExitStack() as attempted:
@@ -96,13 +126,21 @@ def _canonical(
             resources.push(attempted.pop_all())
             return found
 
-    return _by_first(scratches, attempt)
+    return _by_first(servers, attempt)
 
 
-def _by_first(scratches: Callable[[], Iterator[Scratch]], attempt: Callable[[Scratch], T]) -> T:
+def _without_difference(inputs: Inputs, desired: Desired | None) -> Canonical | None:
+    """Return both states if nothing can differ."""
+    if desired is None or _roots(inputs, desired):
+        return None
+    live = inputs.live
+    return Canonical(live.state, live.state, live.context, spelled=desired.spelled)
+
+
+def _by_first(servers: _Servers, attempt: Callable[[Scratch], T]) -> T:
     """Return the result of the first server that serves."""
     refusals: list[str] = []
-    for scratch in scratches():
+    for scratch in servers():
         try:
             return attempt(scratch)
         except ScratchError as e:
@@ -110,13 +148,13 @@ def _by_first(scratches: Callable[[], Iterator[Scratch]], attempt: Callable[[Scr
     raise ScratchError("no scratch server serves:\n" + "\n".join(f"  {r}" for r in refusals))
 
 
-def _renamings(inputs: Inputs, scratches: Callable[[], Iterator[Scratch]]) -> Sequence[Renaming]:
+def _renamings(inputs: Inputs, servers: _Servers) -> Sequence[Renaming]:
     """Find renamings; ask PostgreSQL which live routines those with other spellings are."""
     live, declaration = inputs.live, inputs.declaration
     routines, arguments = unidentified_routines(live.state, declaration), dict[Ref, str]()
     if routines:
         arguments = _by_first(
-            scratches, lambda scratch: arguments_asked(scratch, live, declaration, routines)
+            servers, lambda scratch: arguments_asked(scratch, live, declaration, routines)
         )
     return find_renamings(live.state, declaration, inputs.scope, live.context, arguments)
 

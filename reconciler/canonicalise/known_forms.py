@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
+from threading import Lock
 from typing import cast
 
 from reconciler.cache import Cache, digest_of, program_stamps, stamps_of
@@ -34,11 +35,14 @@ class Forms:
     """The pairs of a declared and a live object that are known to be equal, as digests.
 
     `scratch` is the choice of a scratch server. Only those that reconcile starts itself are known
-    to decide in the same way as before.
+    to decide in the same way as before. `equal` are the pairs that this process has met: databases
+    of the same shape share them. `turn` is taken by the one that works on the scratch server.
     """
 
-    cache: Cache
+    cache: Cache | None
     scratch: str
+    equal: set[str] = field(default_factory=set[str])
+    turn: Lock = field(default_factory=Lock)
 
     def key(self, database: str) -> str:
         """Return the key of the pairs of a database."""
@@ -58,18 +62,24 @@ class KnownForms:
     declaration: Declaration
 
     @cached_property
-    def known(self) -> frozenset[str]:
-        """The digests of the pairs that are known to be equal."""
-        found = self.forms.cache.get(SECTION, self.forms.key(self.live.database))
+    def _stored(self) -> frozenset[str]:
+        """The digests of the pairs that earlier runs have found equal."""
+        cache = self.forms.cache
+        found = cache.get(SECTION, self.forms.key(self.live.database)) if cache else None
         pairs = cast("list[object]", found) if isinstance(found, list) else []
         return frozenset(p for p in pairs if isinstance(p, str))
+
+    def _is_known(self, pair: str) -> bool:
+        return pair in self._stored or pair in self.forms.equal
 
     def settled(self, desired: Desired) -> Desired:
         """Put the live object in place of every declared one that is known to be equal."""
         pairs = self._pairs(desired)
         if not pairs:
             return desired
-        equal = {r: self.live.state[r] for r, pair in pairs.items() if pair in self.known}
+        known = {r: pair for r, pair in pairs.items() if self._is_known(pair)}
+        self.forms.equal.update(known.values())
+        equal = {r: self.live.state[r] for r in known}
         return replace(desired, objects={**desired.objects, **equal})
 
     def remember(self, desired: Desired, compared: Canonical) -> None:
@@ -79,7 +89,7 @@ class KnownForms:
         equal = frozenset(
             pair
             for ref, pair in pairs.items()
-            if pair in self.known
+            if self._is_known(pair)
             or (
                 ref not in doubtful
                 and ref in compared.live
@@ -89,7 +99,8 @@ class KnownForms:
                 )
             )
         )
-        if self.known != equal:
+        self.forms.equal.update(equal)
+        if self.forms.cache and self._stored != equal:
             self.forms.cache.put(SECTION, self.forms.key(self.live.database), sorted(equal))
 
     def _pairs(self, desired: Desired) -> dict[Ref, str]:

@@ -1,4 +1,4 @@
-"""Show differences from the declared state: the common part of `plan` and `drift`."""
+"""Show the plan towards the declared state."""
 
 from __future__ import annotations
 
@@ -10,20 +10,18 @@ from reconciler.cli.options import OutputOptions
 from reconciler.cli.output import print_notes
 from reconciler.pipeline import Job
 from reconciler.plan.saved import signed
-from reconciler.recall.observed import observe
+from reconciler.recall.observed import observe, plan_alone
 from reconciler.recall.remembered import Question, Result
-from reconciler.report.formats import Subject
 
 
-def compare(subject: Subject, job: Job, output: OutputOptions) -> int:
+def compare(job: Job, output: OutputOptions) -> int:
     """Show the differences, remember an empty result, and return the exit status."""
     question = click.get_current_context().find_object(Question)
     if question and (refusal := question.cache.refusal()):
         print_notes([refusal])
-    observed = observe(job, question)
+    observed = observe(job, question, plan_alone)
     changes = observed.plan
-    shown = signed(changes, settings.plan_key()) if subject == "plan" else changes
-    document = output.write(subject, shown)
+    document = output.write("plan", signed(changes, settings.plan_key()))
     if question:
         result = Result(document, output.last_format)
         observed.remember(question, result, job)

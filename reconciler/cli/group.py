@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from reconciler.recall.remembered import Question
 
 DONE, ERROR, DIFFERENT = 0, 1, 2  # exit statuses
+ARGUMENTS = "reconciler.arguments"  # key of the context: the command line
 # A big database is millions of objects without cycles, among which the collector looks in vain.
 GARBAGE_COLLECTION = (100_000, 50, 1000)
 # These end soon after they have read it, and need not look at all.
@@ -50,6 +51,10 @@ class _Group(click.Group):
 
     Errors in the command line's syntax exit with 1, not with click's 2, which means "different".
     """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[ARGUMENTS] = [*args]
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)

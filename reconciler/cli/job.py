@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from reconciler import settings
 from reconciler.cache import open_cache
@@ -14,7 +15,55 @@ from reconciler.model.reserved_names import JOURNAL
 from reconciler.model.state import Declaration, Scope
 from reconciler.pipeline import Job
 from reconciler.server.scratch import OWN
-from reconciler.settings import ResolvedTarget
+from reconciler.settings import ResolvedTarget, Settings
+
+
+@dataclass(frozen=True)
+class Declared:
+    """The settings, and the YAML files of a command: one declaration for any number of targets."""
+
+    file: Settings
+    options: DeclarationOptions
+    declaration: Declaration
+    scope: Scope
+    forms: Forms | None
+
+    @property
+    def scratch(self) -> str:
+        """The choice of a scratch server."""
+        return self.options.scratch or self.file.scratch
+
+    def job(self, target: ResolvedTarget, *, to_apply: bool = False) -> Job:
+        """Return the job of a target."""
+        return Job(
+            target.url,
+            self.declaration,
+            self.scope,
+            self.scratch,
+            session=target.lock_policy.session,
+            questions=not self.options.no_questions,
+            to_apply=to_apply,
+            forms=self.forms,
+            journal=target.journal or JOURNAL,
+        )
+
+
+def read_declared(options: DeclarationOptions, *, several: bool = False) -> Declared:
+    """Read the settings and the YAML files; options override settings.
+
+    `several` targets share what is found equal, and the scratch server, even without a cache.
+    """
+    file = settings.read()
+    state = options.state or file.state_folder()
+    cache = None if options.no_cache else open_cache()
+    declaration = load(state, files_root=options.files_root, cache=cache)
+    scope = _scope(declaration, options.schemas or file.schemas, prune=options.prune)
+    if declaration.is_empty and not options.allow_empty:
+        message, hint = f"{state} declares nothing", "--allow-empty accepts that"
+        raise DeclarationError([Problem(message, None, hint, "no-declaration")])
+    scratch = options.scratch or file.scratch
+    forms = Forms(cache, scratch) if scratch in OWN and (cache or several) else None
+    return Declared(file, options, declaration, scope, forms)
 
 
 def make_job(
@@ -22,31 +71,12 @@ def make_job(
     execution: ExecutionOptions | None = None,
     session: Sequence[str] = (),
 ) -> tuple[Job, ResolvedTarget]:
-    """Read the settings and the YAML files; options override settings."""
-    file = settings.read()
-    state = options.state or file.state_folder()
-    cache = None if options.no_cache else open_cache()
-    declaration = load(state, files_root=options.files_root, cache=cache)
-    scope = _scope(declaration, options.schemas or file.schemas, prune=options.prune)
+    """Read the settings and the YAML files into the job of one target."""
+    declared = read_declared(options)
     target = ReadingOptions(options.target, session).resolve()
-    if declaration.is_empty and not options.allow_empty:
-        message, hint = f"{state} declares nothing", "--allow-empty accepts that"
-        raise DeclarationError([Problem(message, None, hint, "no-declaration")])
     if execution is not None:
         target = execution.override(target)
-    scratch = options.scratch or file.scratch
-    forms = Forms(cache, scratch) if cache and scratch in OWN else None
-    return Job(
-        target.url,
-        declaration,
-        scope,
-        scratch,
-        session=target.lock_policy.session,
-        questions=not options.no_questions,
-        to_apply=execution is not None,
-        forms=forms,
-        journal=target.journal or JOURNAL,
-    ), target
+    return declared.job(target, to_apply=execution is not None), target
 
 
 def _scope(declaration: Declaration, schemas: Iterable[str], *, prune: bool) -> Scope:

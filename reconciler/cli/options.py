@@ -13,9 +13,9 @@ import click
 
 from reconciler import settings
 from reconciler.cache import OPTION, SWITCH
-from reconciler.cli.output import DEFAULT_FORMAT, print_in_format, write_file
+from reconciler.cli.output import DEFAULT_FORMAT, print_in_format, replace_file, write_file
 from reconciler.errors import ReconcileError, SettingsError
-from reconciler.escape import Document
+from reconciler.escape import Document, document
 from reconciler.journal.ownership import FLAG, VARIABLE, Place
 from reconciler.model.reserved_names import JOURNAL
 from reconciler.model.statement import HazardKind
@@ -26,6 +26,7 @@ from reconciler.settings import ResolvedTarget
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
 WAITS = LockPolicy()  # the defaults
+READ_AT_ANY_TIME = ("prometheus",)  # by the collector of the node exporter
 
 
 def _options(*options: Decorator) -> Decorator:
@@ -45,7 +46,8 @@ def collected(parameter: str, group: type[Any], *options: Decorator) -> Decorato
     def add(command: Command) -> Command:
         @wraps(command)  # click keeps a command's options as an attribute of the function
         def collect(**values: Any) -> Any:
-            values[parameter] = group(**{f.name: values.pop(f.name) for f in fields(group)})
+            given = {f.name: values.pop(f.name) for f in fields(group) if f.name in values}
+            values[parameter] = group(**given)
             return command(**values)
 
         return _options(*options)(collect)
@@ -153,9 +155,11 @@ journal_owner_option = click.option(
 
 @dataclass(frozen=True)
 class DeclarationOptions:
-    """The database, the YAML files, and the schemas to compare."""
+    """The database, the YAML files, and the schemas to compare.
 
-    target: str | None
+    `target` is None, too, for a command that takes several.
+    """
+
     state: Path | None
     schemas: tuple[str, ...]
     prune: bool
@@ -164,12 +168,12 @@ class DeclarationOptions:
     allow_empty: bool
     files_root: Path | None
     no_cache: bool
+    target: str | None = None
 
 
-declaration_options = collected(
+files_options = collected(
     "declaration",
     DeclarationOptions,
-    target_option,
     state_option,
     click.option(
         "--schema",
@@ -200,6 +204,11 @@ declaration_options = collected(
         help=f"Do without what earlier runs have kept to be quicker, as with {SWITCH}.",
     ),
 )
+
+
+def declaration_options(command: Command) -> Command:
+    """Add the options of a command for one target and its declaration."""
+    return target_option(files_options(command))
 
 
 @dataclass(frozen=True)
@@ -294,12 +303,16 @@ class OutputOptions:
     formats: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
 
-    def write(self, subject: Subject, *values: object) -> Document:
-        """Render the values of a subject in each format; return the document of the last one."""
-        known, documents = renderers(subject), list[Document]()
+    def write(self, subject: Subject, *values: object, to_stdout: bool = True) -> Document:
+        """Render the values of a subject in each format; return the document of the last one.
+
+        Without `to_stdout` only files are written, and the document is empty.
+        """
+        known, documents = renderers(subject), [document([])]
         for name, file in self._places():
-            documents.append(known[name](*values))
-            _put(documents[-1], name, file)
+            if file is not None or to_stdout:
+                documents.append(known[name](*values))
+                _put(documents[-1], name, file)
         return documents[-1]
 
     def write_error(self, error: ReconcileError) -> None:
@@ -327,11 +340,13 @@ class OutputOptions:
         return zip_longest(self.formats or (DEFAULT_FORMAT,), self.files)
 
 
-def _put(document: Document, format_name: str, file: Path | None) -> None:
-    if file is not None:
-        write_file(document, file)
+def _put(shown: Document, format_name: str, file: Path | None) -> None:
+    if file is None:
+        print_in_format(shown, format_name)
+    elif format_name in READ_AT_ANY_TIME:
+        replace_file(shown, file)
     else:
-        print_in_format(document, format_name)
+        write_file(shown, file)
 
 
 def format_option(*subjects: Subject, multiple: bool = False) -> Decorator:

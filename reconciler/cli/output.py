@@ -7,9 +7,10 @@ escaped here. `reconciler.cli.streams` deals with streams that cannot be written
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,15 +107,42 @@ def write_file(content: Document | bytes, path: Path, option: str = "--out") -> 
     written = content if isinstance(content, bytes) else content.encode()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_symlink():
-            raise SettingsError(
-                f"{option} {path}: it is a symbolic link, and nothing is written through links;"
-                " remove the link, or name the file to write"
-            )
+        assert_no_link(path, option)
         with open(path, "wb", opener=_open_no_link) as file:
             file.write(written)
     except OSError as error:
         raise SettingsError(f"{option} {path}: {error.strerror or error}") from None
+
+
+def replace_file(content: Document, path: Path, option: str = "--out") -> None:
+    """Write a file as `write_file` does, but in one step: programs may read it at any time.
+
+    Only a regular file is replaced, not a pipe or a device.
+    """
+    if path.exists() and not path.is_file():
+        write_file(content, path, option)
+        return
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        assert_no_link(path, option)
+        with open(unfinished, "xb", opener=_open_no_link) as file:
+            file.write(content.encode())
+        unfinished.replace(path)
+    except OSError as error:
+        raise SettingsError(f"{option} {path}: {error.strerror or error}") from None
+    finally:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+
+
+def assert_no_link(path: Path, option: str) -> None:
+    """Raise SettingsError for a symbolic link, which may come out of a pull request."""
+    if path.is_symlink():
+        raise SettingsError(
+            f"{option} {path}: it is a symbolic link, and nothing is written through links;"
+            " remove the link, or name the file to write"
+        )
 
 
 def _open_no_link(path: str, flags: int) -> int:
@@ -170,8 +198,8 @@ def print_lines(text: str, *, stderr: bool = False) -> None:
         click.echo(document(text.split("\n")), nl=False, err=stderr)
 
 
-def print_error(error: ReconcileError) -> None:
-    """Print why the command failed, and the notes that were added to the error.
+def print_error(error: ReconcileError | OSError, subject: str = "") -> None:
+    """Print why the command failed, or one of its subjects, and the notes added to the error.
 
     A line break in a name must not begin a line that looks like one of ours: lines after the first
     are indented, but for the problems of a declaration, which have escaped theirs.
@@ -183,7 +211,9 @@ def print_error(error: ReconcileError) -> None:
         else:
             click.echo("error: ", nl=False, err=True)
     indent = "" if isinstance(error, DeclarationError) else "  "
-    print_lines(error.described().replace("\n", f"\n{indent}"), stderr=True)
+    described = error.described() if isinstance(error, ReconcileError) else str(error)
+    shown = f"{subject}: {described}" if subject else described
+    print_lines(shown.replace("\n", f"\n{indent}"), stderr=True)
     print_notes(getattr(error, "__notes__", ()))
 
 

@@ -51,4 +51,4 @@ def plan(
 
 def _show(declaration: DeclarationOptions, session: Sequence[str], output: OutputOptions) -> int:
     job, _ = make_job(declaration, session=session)
-    return compare("plan", replace(job, lint=settings.read().lint), output)
+    return compare(replace(job, lint=settings.read().lint), output)

@@ -58,7 +58,7 @@ class Files:
             )
         if all(_is_hidden(real.relative_to(root)) for root in roots):
             raise FileRefused("it is hidden, by a name that begins with a dot", "rename it")
-        content = _read_regular(real, limit)
+        content = read_regular(real, limit)
         if _resolved(path) != real:
             raise FileRefused("it has been replaced meanwhile", "run the command again")
         self.left -= len(content)
@@ -107,7 +107,7 @@ def _resolved(path: Path) -> Path:
         raise FileRefused("it is no usable path") from e
 
 
-def _read_regular(path: Path, limit: int) -> bytes:
+def read_regular(path: Path, limit: int) -> bytes:
     """Read a regular file, and not a link, pipe or device that takes the file's place."""
     try:
         found = path.lstat()

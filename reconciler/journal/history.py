@@ -73,6 +73,18 @@ LATER = """
            coalesce(jsonb_agg(t.ref) FILTER (WHERE t.after IS DISTINCT FROM t.before), '[]') AS refs
     FROM {schema}.run AS r LEFT JOIN {schema}.touched AS t ON t.run_id = r.id
     WHERE r.id > %s GROUP BY r.id ORDER BY r.id"""
+# The last run that touched each object, and what it left: no `after` where it was not read.
+LAST_APPLIED = f"""
+    SELECT DISTINCT ON (t.identity) t.identity, t.before, t.after, t.after IS NOT NULL AS seen,
+           CASE WHEN r.status <> 'done' THEN
+               (SELECT c -> 'after' FROM jsonb_array_elements(r.plan -> 'changes') AS c
+                WHERE concat(c ->> 'kind', ' ', c ->> 'identity') = t.identity LIMIT 1)
+           END AS planned, r.id AS run, r.started_at,
+           CASE WHEN r.status = 'running' AND NOT {_IS_HELD}
+                THEN 'interrupted' ELSE r.status END AS status
+    FROM {{schema}}.touched AS t JOIN {{schema}}.run AS r ON r.id = t.run_id
+    WHERE t.identity = ANY (%s) ORDER BY t.identity, t.run_id DESC"""
+LAST_DONE = "SELECT max(finished_at) AS at FROM {schema}.run WHERE status = 'done'"
 TABLE_EXISTS = """
     SELECT to_regclass(quote_ident(%s) || '.' || quote_ident(%s)) IS NOT NULL AS found"""
 _REFS = TypeAdapter(list[Ref])
@@ -128,6 +140,23 @@ class Touched:
     before: dict[str, Any] | None
     after: dict[str, Any] | None
     seen: bool
+
+
+@dataclass(frozen=True)
+class LastApplied:
+    """What the last run that touched an object found and left; None for an absent object.
+
+    Unless `seen`, the object was not read after the run. `planned` is what a run that was not done
+    was to leave.
+    """
+
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    seen: bool
+    planned: dict[str, Any] | None
+    run: int
+    started_at: datetime
+    status: str
 
 
 @dataclass(frozen=True)
@@ -234,6 +263,25 @@ def recorded(connection: Connection, schema: str, refs: Iterable[Ref]) -> frozen
     except StatementFailed:  # the role may not read the journal
         return frozenset()
     return frozenset(by_name[row["identity"]] for row in found)
+
+
+def exists(connection: Connection, schema: str) -> bool:
+    """Tell whether the schema holds a journal; raises StatementFailed if it may not be read."""
+    return rows(connection, TABLE_EXISTS, [schema, "touched"])[0]["found"]
+
+
+def last_applied(
+    connection: Connection, schema: str, identities: Iterable[str]
+) -> dict[str, LastApplied]:
+    """Map objects, as kind and identity, to what the last run that touched each has left."""
+    found = _query(connection, schema, LAST_APPLIED, [*identities], table="touched")
+    return {row.pop("identity"): LastApplied(**row) for row in found}
+
+
+def last_done(connection: Connection, schema: str) -> datetime | None:
+    """Return the time at which the last run that was done ended."""
+    found = _query(connection, schema, LAST_DONE)
+    return found[0]["at"] if found else None
 
 
 def _query(

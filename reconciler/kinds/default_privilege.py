@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, Self, cast
 from psycopg import sql
 from pydantic import Field, model_validator
 
+from reconciler.model.access import DecidesAccess
 from reconciler.model.catalog_sql import NOT_MANAGED, acl_grants, address
 from reconciler.model.clauses import Fragment
 from reconciler.model.markers import AppliesLast
@@ -49,7 +50,7 @@ def _name(role: str, object_class: str, schema: str | None) -> str:
     return quoted(name_) if unquoted(name_) != name_ else name_
 
 
-class DefaultPrivilege(AppliesLast):
+class DefaultPrivilege(DecidesAccess, AppliesLast):
     """Privileges on objects that a role will create.
 
     The key is `role on tables` or `role on tables in schema`; or any name, with the key `on` and,

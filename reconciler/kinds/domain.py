@@ -14,6 +14,7 @@ from reconciler.model.clauses import DEFAULT, EXPRESSION, NAME, TYPE, Clause, Fr
 from reconciler.model.datatype import DataType
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref, default_name
+from reconciler.model.resumption import ValidatedLater
 from reconciler.model.spelling import Collation, Name, Sql
 from reconciler.model.statement import Statement, undoable
 from reconciler.model.type_change import ChangesType
@@ -45,7 +46,7 @@ class DomainNotNull(BaseModel):
     comment: str | None = Field(default=None, description="COMMENT ON CONSTRAINT (PostgreSQL 17)")
 
 
-class Domain(ChangesType, DataType):
+class Domain(ValidatedLater, ChangesType, DataType):
     """A domain; `email: text` is the short form."""
 
     kind: ClassVar[str] = "domain"

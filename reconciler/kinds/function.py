@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, Self, cast
 from psycopg import sql
 from pydantic import Field
 
+from reconciler.model.access import DecidesAccess
 from reconciler.model.catalog_sql import address, managed, object_grants, outside_system
 from reconciler.model.clauses import (
     ARGUMENTS,
@@ -63,12 +64,13 @@ _COMMON_COLUMNS = f"""
           ORDER BY o) AS transform"""
 
 
-class Routine(Overloaded, RunsBody, Granted):
+class Routine(DecidesAccess, Overloaded, RunsBody, Granted):
     """A function or procedure; the YAML key is the name with the arguments."""
 
     shared_namespace: ClassVar[str] = "routine"
     other_keys: ClassVar[Mapping[str, str]] = {"as": "body"}
     public_by_default: ClassVar[tuple[str, ...]] = ("execute",)
+    access_fields: ClassVar[frozenset[str]] = frozenset({"security"})
     defining_field: ClassVar[str] = "body"
     sql_fields: ClassVar[tuple[str, ...]] = ("body",)
     sql_clauses: ClassVar[Mapping[str, Clause]] = {"arguments": ARGUMENTS, "transform": TYPE}
@@ -90,6 +92,9 @@ class Routine(Overloaded, RunsBody, Granted):
         default=(), description="types for which the language's transforms are used"
     )
     set: Settings = Field(default_factory=dict, description="settings in force during a call")
+
+    def decides_access(self, field: str = "") -> bool:
+        return self.security == "definer" or super().decides_access(field)
 
     @classmethod
     def from_row(cls, ref: Ref, row: Row) -> Self:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 from pydantic import Field
 
 from reconciler.errors import StatementFailed
+from reconciler.model.access import DecidesAccess
 from reconciler.model.catalog_sql import LABEL_OID, NOT_MANAGED, address
 from reconciler.model.clauses import LABELLED, Fragment
 from reconciler.model.declared import NamedByTypes, RequiresFiles
@@ -24,7 +25,7 @@ ON = " on "
 _NO_OBJECT = frozenset({"42P01", "42703", "42883"})  # no such relation, column or function
 
 
-class SecurityLabel(NamedByTypes, RequiresFiles):
+class SecurityLabel(DecidesAccess, NamedByTypes, RequiresFiles):
     """A security label; the key is `provider on column public.users.email`.
 
     The label alone is the short form.

@@ -13,6 +13,7 @@ from typing import ClassVar, Self
 from psycopg import sql
 from pydantic import Field
 
+from reconciler.model.access import DecidesAccess
 from reconciler.model.catalog_sql import address, managed, object_grants, outside_system
 from reconciler.model.clauses import BOUND, NAME, PARTITION_KEY, Clause
 from reconciler.model.deferred import Deferred
@@ -40,7 +41,7 @@ from reconciler.sql import compose, joined, name, raw, text
 USING = "using index "  # how `replica_identity` names an index
 
 
-class Table(Deferred, PublishesRows, Replicated, MayHaveNoEffect, TypedTable):
+class Table(DecidesAccess, Deferred, PublishesRows, Replicated, MayHaveNoEffect, TypedTable):
     """An ordinary or partitioned table, or a partition; columns and the like are own objects."""
 
     kind: ClassVar[str] = "table"
@@ -69,10 +70,10 @@ class Table(Deferred, PublishesRows, Replicated, MayHaveNoEffect, TypedTable):
         **InheritableTable.only_with,
         "attach_under_lock": ("partition_of",),
     }
-    kept_in_place: ClassVar[frozenset[str]] = ATTACHED | {
-        "row_level_security",
-        "force_row_level_security",
-    }
+    access_fields: ClassVar[frozenset[str]] = frozenset(
+        {"row_level_security", "force_row_level_security"}
+    )
+    kept_in_place: ClassVar[frozenset[str]] = ATTACHED | access_fields
 
     partition_by: Sql | None = Field(
         default=None,

@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 from psycopg import sql
 from pydantic import Field
 
+from reconciler.model.access import DecidesAccess
 from reconciler.model.catalog_sql import address
 from reconciler.model.foreign_options import (
     ALL,
@@ -40,7 +41,7 @@ _READABLE = """(m.umoptions IS NOT NULL
                     OR (SELECT r.rolsuper FROM pg_roles AS r WHERE r.rolname = current_user))"""
 
 
-class UserMapping(HasForeignOptions):
+class UserMapping(DecidesAccess, HasForeignOptions):
     """A user mapping; the key is `role on server`."""
 
     kind: ClassVar[str] = "user_mapping"

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal, Self
 from psycopg import sql
 from pydantic import Field, model_validator
 
+from reconciler.model.access import DecidesAccess
 from reconciler.model.catalog_sql import address, managed, object_grants, query_columns
 from reconciler.model.clauses import EXPRESSION, Fragment, fragments_in
 from reconciler.model.object import Object, PlanningContext
@@ -41,7 +42,7 @@ class ViewColumn(QueryColumn):
     )
 
 
-class View(QueryRelation):
+class View(DecidesAccess, QueryRelation):
     """A view, replaced in place unless PostgreSQL refuses."""
 
     kind: ClassVar[str] = "view"
@@ -51,6 +52,7 @@ class View(QueryRelation):
     section: ClassVar[str] = "views"
     oid_column: ClassVar[str] = "pg_class.oid"
     own_rows: ClassVar[str] = "relkind = 'v'"
+    access_fields: ClassVar[frozenset[str]] = frozenset(FLAGS)
     omitted_is_default: ClassVar[bool] = False
     first_version: ClassVar[Mapping[str, int]] = {"security_invoker": 15}
     only_with: ClassVar[Mapping[str, tuple[str, ...]]] = {

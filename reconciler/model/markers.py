@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reconciler.model.access import DecidesAccess
 from reconciler.model.object import Object
 
 
@@ -17,7 +18,7 @@ class HiddenDependency(Object):
     """An object with dependents missing from pg_depend: only the object's function is recorded."""
 
 
-class GuardsRows(Object):
+class GuardsRows(DecidesAccess):
     """An object deciding which rows of a table a role sees."""
 
 

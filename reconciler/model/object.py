@@ -14,11 +14,12 @@ Abilities of some kinds only are capabilities, further base classes in this pack
     type_change      ChangesType, FollowsTypeChange, PinsType: ALTER … TYPE
     online_recipe    OnlineRecipe: other statements on a busy server
     online_swap      SwappedOnline: build a shadow, fill it, swap it
-    resumption       LeavesLeftovers, Resumable: continue an interrupted run
+    resumption       LeavesLeftovers, Resumable, ValidatedLater: continue an interrupted run
     commit_group     CommitsTogether: several changes in one transaction
     declared         DeclaresPart, Shorthand, RowExpressions, RequiresFiles, NamedByTypes,
                      Overloaded, RenamesParts
     markers          AppliesLast, FiresOnDdl, HiddenDependency, PlatformDependent
+    access           DecidesAccess: decide who may do what
     owned, datatype  Owned, Granted; DataType, Replaceable
 
 Stages ask with `isinstance(obj, Deferred)`, or call the module-level function next to the

@@ -33,6 +33,15 @@ class Resumable(Object):
         raise NotImplementedError
 
 
+class ValidatedLater(Object):
+    """An object that may exist before the existing rows are checked, as `not_valid` tells."""
+
+
+def tells_validity(obj: Object | None, field: str) -> bool:
+    """Tell whether a field, such as `constraints.c.not_valid`, says that rows are not checked."""
+    return isinstance(obj, ValidatedLater) and field.rsplit(".", maxsplit=1)[-1] == "not_valid"
+
+
 def drop_leftover(leftover: Record, *, declared: bool) -> list[Statement]:
     """Drop any leftover with a name of ours, or undeclared (`declared` false)."""
     if not isinstance(leftover, LeavesLeftovers):

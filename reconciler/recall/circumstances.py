@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import Any, cast
 
 import click
 
@@ -27,7 +28,11 @@ _URLS = ("_URL", "RECONCILE_SCRATCH")
 _OPTIONS = click.Command(
     "recalled",
     params=[
-        click.Option(["--target", "-t"]),
+        click.Option(["--target", "-t", "targets"], multiple=True),
+        click.Option(["--all", "every"], is_flag=True),
+        click.Option(["--webhook"]),
+        click.Option(["--state-file"]),
+        click.Option(["--format", "formats"], multiple=True),
         click.Option(["--scratch"]),
         click.Option(["--no-cache"], is_flag=True),
         click.Option(["--out"]),
@@ -38,7 +43,7 @@ _OPTIONS = click.Command(
 )
 
 
-def split_options(arguments: Sequence[str]) -> tuple[Mapping[str, str | None], list[str]]:
+def split_options(arguments: Sequence[str]) -> tuple[Mapping[str, Any], list[str]]:
     """Return the options known here, and the rest of the arguments."""
     context = _OPTIONS.make_context("recalled", [*arguments], resilient_parsing=True)
     return context.params, context.args
@@ -47,7 +52,7 @@ def split_options(arguments: Sequence[str]) -> tuple[Mapping[str, str | None], l
 def key_of(command: str, arguments: Sequence[str]) -> str:
     """Return a digest of the circumstances; raises OSError where they cannot be read."""
     options, others = split_options(arguments)
-    shown = {name: _without_password(value) for name, value in options.items() if value}
+    shown = {name: _without_passwords(value) for name, value in options.items() if value}
     return digest_of(
         command,
         shown,
@@ -69,6 +74,12 @@ def _environment() -> Iterator[tuple[str, str]]:
             yield name, _without_password(value)
         elif name in NAMES or name.startswith(PREFIXES):
             yield name, value
+
+
+def _without_passwords(value: object) -> object:
+    if isinstance(value, tuple):
+        return [_without_password(each) for each in cast("tuple[object, ...]", value)]
+    return _without_password(value)
 
 
 def _without_password(value: object) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from reconciler.errors import StatementFailed
 from reconciler.introspect.introspect import Snapshot, introspect
@@ -15,12 +17,19 @@ from reconciler.server.connection import Connection, connect_to_read
 from reconciler.server.installation import places_of_programs
 from reconciler.server.scratch import OWN
 
+T = TypeVar("T")
+Examination = Callable[[Plan, Snapshot, Connection], T]
+
 
 @dataclass(frozen=True)
-class Observed:
-    """A plan, and the fingerprint of all inputs; None if the fingerprint leaves out an input."""
+class Observed(Generic[T]):
+    """A plan, and the fingerprint of all inputs; None if the fingerprint leaves out an input.
+
+    `found` is the result of the examination that was asked for.
+    """
 
     plan: Plan
+    found: T
     fingerprint: CatalogFingerprint | None = None
 
     def remember(self, question: Question, result: Result, job: Job) -> None:
@@ -32,8 +41,14 @@ class Observed:
         question.remember(result, self.fingerprint, sources, job.session, places)
 
 
-def observe(job: Job, question: Question | None) -> Observed:
-    """Plan as `pipeline.plan_changes`; with a `question`, take a fingerprint first.
+def plan_alone(plan: Plan, live: Snapshot, connection: Connection) -> Plan:
+    """Examine nothing more than the plan."""
+    del live, connection
+    return plan
+
+
+def observe(job: Job, question: Question | None, examine: Examination[T]) -> Observed[T]:
+    """Plan as `pipeline.plan_changes`, and examine more; take a fingerprint for a `question`.
 
     What is read after the fingerprint is at least as new: if the fingerprint is the same later on,
     all was read as it still is.
@@ -42,7 +57,8 @@ def observe(job: Job, question: Question | None) -> Observed:
         fingerprint = _fingerprint(connection) if question else None
         live = introspect(connection)
         plan = plan_of(job, live, connection)
-    return Observed(plan, fingerprint if _is_complete(job, plan, live) else None)
+        found = examine(plan, live, connection)
+    return Observed(plan, found, fingerprint if _is_complete(job, plan, live) else None)
 
 
 def _fingerprint(connection: Connection) -> CatalogFingerprint | None:

@@ -17,6 +17,7 @@ from reconciler.server.catalog_fingerprint import CatalogFingerprint, catalog_fi
 from reconciler.server.connection import connect_to_read
 
 SECTION = "result"
+DATED = frozenset({"prometheus"})  # formats that tell when the result was found
 MAX_AGE = 24 * 3600  # seconds: at least once a day all is read
 
 
@@ -68,14 +69,15 @@ class Question:
     def _target(self) -> str | None:
         """Return the target of the command line, of DATABASE_URL or of the settings."""
         options, _ = split_options(self.arguments)
-        choice = options["target"] or os.environ.get("DATABASE_URL") or ""
+        (named,) = options["targets"] or (None,)
+        choice = named or os.environ.get("DATABASE_URL") or ""
         if "=" in choice or "://" in choice:
             return choice
         if not choice and not os.path.lexists(SETTINGS_FILE) and os.environ.get("PGHOST"):
             return ""
         from reconciler import settings  # noqa: PLC0415 - slow to import
 
-        return settings.resolve_target(settings.read(), options["target"]).url
+        return settings.resolve_target(settings.read(), named).url
 
     def remember(
         self,
@@ -109,16 +111,39 @@ class Question:
 def question_of(arguments: Sequence[str]) -> Question | None:
     """Return the question of a command line; None where no result is remembered.
 
-    What is written to a file, or signed, is made anew, and so is what files of SQL start from.
+    What is written to a file, signed, dated, or told to others, is made anew, and so is what files
+    of SQL start from.
     """
     if not arguments or arguments[0] not in COMMANDS or os.environ.get("RECONCILE_PLAN_KEY"):
         return None
     command, *others = arguments
-    cache = open_cache()
     options, _ = split_options(others)
-    if cache is None or options["no_cache"] or options["out"] or options["start"]:
+    several = options["every"] or len(options["targets"]) > 1
+    told = options["webhook"] or os.environ.get("RECONCILE_WEBHOOK") or options["state_file"]
+    dated = DATED & {*options["formats"]}
+    if several or told or dated or options["out"] or options["start"]:
+        return None
+    return _question(command, others, no_cache=options["no_cache"])
+
+
+def question_of_target(arguments: Sequence[str], target: str | None) -> Question | None:
+    """Return the question whether one target of a command line is still as declared.
+
+    The result is a document in the format json, whatever the command line asks for.
+    """
+    command, *others = arguments
+    options, more = split_options(others)
+    own = ["--target", target] if target else []
+    scratch = ["--scratch", options["scratch"]] if options["scratch"] else []
+    alone = [*own, *scratch, "--format", "json", *more]
+    return _question(command, alone, no_cache=options["no_cache"])
+
+
+def _question(command: str, arguments: Sequence[str], *, no_cache: bool) -> Question | None:
+    cache = open_cache()
+    if cache is None or no_cache:
         return None
     try:
-        return Question(command, others, cache, key_of(command, others))
+        return Question(command, arguments, cache, key_of(command, arguments))
     except OSError:
         return None

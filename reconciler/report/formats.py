@@ -3,7 +3,8 @@
 For every subject that a format can show, its module defines a function of the subject's name which
 returns a document, made by `reconciler.escape`:
 
-- `plan(plan: Plan)` and `drift(plan: Plan)`
+- `plan(plan: Plan)`
+- `drift(report: DriftReport)`
 - `checks(plan: Plan, results: Sequence[Result])`, the document of `verify`
 - `history(runs: Sequence[Run])` and `run(detail: Detail)`, the documents of `history`
 - `benchmark(benchmark: Benchmark)`, the document of `bench`

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from reconciler.drift.result import DriftReport, TargetDrift
 from reconciler.errors import DeclarationError, Position, ReconcileError
 from reconciler.escape import Document, workflow_document
 from reconciler.lint.result import LintResult
 from reconciler.plan.plan import FilePosition, Plan, Planned
 from reconciler.plan.step import Step
+from reconciler.report.drift_lines import difference_texts, history_of, title, verdict
 
 COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
 Command = tuple[str, dict[str, str], str]
@@ -95,3 +97,21 @@ def _command(
         "col": str(position.column),
     }
     return name, {**place, "title": title}, message
+
+
+def drift(report: DriftReport) -> Document:
+    """Render an annotation for each difference: errors, but for what is pending."""
+    commands = (command for target in report.targets for command in _drift_commands(target))
+    return workflow_document(commands)
+
+
+def _drift_commands(target: TargetDrift) -> Iterator[Command]:
+    if target.error:
+        yield _command("error", None, f"drift: {target.name}", target.error)
+        return
+    for found in target.objects:
+        lines = [title(found), *difference_texts(found, ""), history_of(found)]
+        command = "warning" if found.drift_class == "pending" else "error"
+        of = f"{target.name}: {found.drift_class}"
+        yield _command(command, found.position, of, "\n".join(line for line in lines if line))
+    yield _command("notice", None, f"drift: {target.name}", verdict(target))

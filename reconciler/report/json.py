@@ -8,6 +8,7 @@ from typing import Any
 
 from reconciler.bench.result import Benchmark, Measured
 from reconciler.checks.result import Result
+from reconciler.drift.result import DriftReport, ObjectDrift, TargetDrift
 from reconciler.escape import Document, json_document
 from reconciler.journal.history import Detail, Run, Touched
 from reconciler.lint.result import LintResult
@@ -32,20 +33,55 @@ def plan_schema() -> dict[str, Any]:
     }
 
 
-def drift(plan: Plan) -> Document:
-    """Render the differences between the declaration and the live database."""
-    differences = [
-        {
-            "kind": change.kind,
-            "identity": change.identity,
-            "drift": DRIFT[change.action],
-            "differences": [d.model_dump(mode="json") for d in change.differences],
-        }
-        for change in plan.changes
-    ]
-    return _document(
-        target=plan.target, in_sync=plan.in_sync, notes=list(plan.notes), drift=differences
-    )
+def drift(report: DriftReport) -> Document:
+    """Render the differences between the declaration and the live database, or each of several."""
+    targets = [_target(target) for target in report.targets]
+    if report.several:
+        return _document(targets=targets)
+    return json_document(targets[0])
+
+
+def _target(target: TargetDrift) -> dict[str, Any]:
+    about = {"version": 1, "name": target.name, "target": target.target or None}
+    if target.error:
+        return {**about, "error": target.error}
+    return {
+        **about,
+        "in_sync": target.in_sync,
+        "unchanged": target.unchanged,
+        "notes": list(target.notes),
+        "classes": target.counts,
+        "drift": [_object_drift(found) for found in target.objects],
+    }
+
+
+def _object_drift(found: ObjectDrift) -> dict[str, Any]:
+    run, trace = found.last_run, found.trace
+    return {
+        "kind": found.kind,
+        "identity": found.identity,
+        "drift": DRIFT[found.action],
+        "class": found.drift_class,
+        "security": found.security,
+        "differences": [
+            {
+                "field": each.field,
+                "live": each.live,
+                "wanted": each.wanted,
+                **({"applied": each.applied} if each.recorded else {}),
+            }
+            for each in found.fields
+        ],
+        "position": found.position.model_dump() if found.position else None,
+        "owner": found.owner,
+        "last_run": run and {"id": run.id, "at": run.at.isoformat(), "status": run.status},
+        "last_written": trace
+        and {
+            "transaction": trace.transaction,
+            "age": trace.age,
+            "committed_at": trace.committed_at.isoformat() if trace.committed_at else None,
+        },
+    }
 
 
 def checks(plan: Plan, results: Sequence[Result]) -> Document:

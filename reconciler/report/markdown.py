@@ -13,6 +13,7 @@ from reconciler.bench.result import Benchmark
 from reconciler.checks.attached import names
 from reconciler.checks.model import Moment
 from reconciler.checks.result import Result
+from reconciler.drift.result import DriftReport, ObjectDrift
 from reconciler.errors import ReconcileError
 from reconciler.escape import Document, document
 from reconciler.plan.plan import Plan, PlanFinding
@@ -26,6 +27,7 @@ from reconciler.report.changes import (
     difference_lines,
     finding_counts,
 )
+from reconciler.report.drift_lines import difference_texts, history_of, verdict
 from reconciler.report.quoting import Block, cell, code, code_block, fold, table_row
 from reconciler.report.verdicts import WORDS, check_counts, finding_lines
 
@@ -64,6 +66,41 @@ def _check_blocks(plan: Plan, results: Sequence[Result]) -> Iterator[Block]:
             yield Block(("", f"**{WORDS[result.status]}** {code(result.name)}"))
             lines = (line for f in result.findings for line in finding_lines(f))
             yield fold("Why", "text", lines)
+
+
+def drift(report: DriftReport) -> Document:
+    """Render a line for each target, and a table of what differs with the values behind a fold."""
+    return document(_cut(_drift_blocks(report)))
+
+
+def _drift_blocks(report: DriftReport) -> Iterator[Block]:
+    yield Block((f"## reconcile drift: {report.status}", ""))
+    rows = (
+        (t.status, cell(t.name), cell(verdict(t)), str(t.security_count or ""))
+        for t in report.targets
+    )
+    yield Block(tuple(map(table_row, rows)), ("| | target | result | security |", "|-|-|-|-|"))
+    for target in report.targets:
+        if target.notes or target.objects:
+            yield Block(("", f"### {code(target.name)}"))
+        yield Block(tuple(line for note in target.notes for line in ("", f"> {code(note)}")))
+        if target.objects:
+            table = tuple(table_row(_drift_cells(found)) for found in target.objects)
+            yield Block(table, ("", "| | class | object | last change |", "|-|-|-|-|"))
+        if lines := [line for found in target.objects for line in _drift_lines(found)]:
+            yield fold("What differs", "diff", lines)
+
+
+def _drift_cells(found: ObjectDrift) -> tuple[str, ...]:
+    mark = ", security" if found.security else ""
+    cells = cell(found.title), cell(history_of(found))
+    return SIGNS[found.action], f"**{found.drift_class}**{mark}", *cells
+
+
+def _drift_lines(found: ObjectDrift) -> Iterator[str]:
+    if found.fields:
+        yield f"@@ {found.title} @@"
+        yield from map(_diff_line, difference_texts(found, "  "))
 
 
 def benchmark(benchmark: Benchmark) -> Document:

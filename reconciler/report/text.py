@@ -12,6 +12,7 @@ from reconciler.bench.result import Benchmark
 from reconciler.checks.attached import names as attached_names
 from reconciler.checks.model import Moment
 from reconciler.checks.result import Result
+from reconciler.drift.result import DriftReport
 from reconciler.escape import MAX_LINE, Document, document
 from reconciler.journal.history import Detail, Run, StepRecord
 from reconciler.lint.result import LintResult
@@ -26,10 +27,10 @@ from reconciler.report.changes import (
     difference_lines,
     finding_counts,
 )
+from reconciler.report.drift_lines import report_lines
 from reconciler.report.verdicts import WORDS, check_counts, finding_lines
 from reconciler.server.embedded import EmbeddedServer
 
-DRIFT = {"create": "is missing", "alter": "was changed", "drop": "should not be there"}
 PAST_TENSE = {"create": "created", "alter": "altered", "drop": "dropped"}
 HISTORY_HEAD = ("run", "when", "who", "status", "what", "took")
 INDENT = "      "
@@ -112,24 +113,9 @@ def _step_lines(step: Step) -> Iterator[str]:
     yield from _indented(step.sql)
 
 
-def drift(plan: Plan) -> Document:
-    """Render the differences between the declaration and the live database."""
-    return _joined(_drift_lines(plan))
-
-
-def _drift_lines(plan: Plan) -> Iterator[str]:
-    yield from (f"note: {note}" for note in plan.notes)
-    if plan.in_sync:
-        yield f"{plan.target}: no drift, {plan.unchanged} declared objects are as they should be"
-        return
-    total = plan.unchanged + len(plan.changes)
-    yield f"{plan.target}: {len(plan.changes)} of {total} objects have drifted"
-    for change in plan.changes:
-        sign, drifted = SIGNS[change.action], DRIFT[change.action]
-        yield f"  {sign} {change.kind} {change.identity} {drifted}"
-        for difference in change.differences:
-            title = f"{difference.field} (live → declared)"
-            yield from difference_lines(difference.model_copy(update={"field": title}), INDENT)
+def drift(report: DriftReport) -> Document:
+    """Render the differences between the declaration and the live databases."""
+    return _joined(report_lines(report))
 
 
 def checks(plan: Plan, results: Sequence[Result]) -> Document:

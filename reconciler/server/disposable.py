@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -76,6 +77,9 @@ class Running:
 
 
 _SCRATCH: dict[tuple[Path, str], Running] = {}
+# Linux ends a server with the thread that has started it: this thread stays until the process ends.
+# https://man7.org/linux/man-pages/man2/pr_set_pdeathsig.2const.html
+_STARTER = ThreadPoolExecutor(1)
 
 
 def scratch_server(
@@ -109,7 +113,7 @@ def _start_scratch(installation: Installation, settings: Mapping[str, str]) -> R
     shutil.copytree(pristine / "data", folder / "data", symlinks=True)
     for path in (folder, sockets, *files_below(folder / "data")):
         give(path, uid)
-    process = _launch(installation, folder, sockets, uid, settings)
+    process = _STARTER.submit(_launch, installation, folder, sockets, uid, settings).result()
     atexit.register(_end_scratch, process, folder, sockets, lock)
     url = _url(sockets, admin, password)
     wait_until_ready(url, folder, installation.title, lambda: process.poll() is not None)

@@ -23,7 +23,8 @@ DEFAULT = 15 * 60.0
 class TimeLimit:
     """A time limit; when it is over, the watched sessions are ended.
 
-    As a context manager, it then raises ScratchError instead of any other error.
+    As a context manager, it then raises ScratchError instead of any other error. The time begins
+    with the first session: before, others may be at work on the server.
     """
 
     def __init__(self, seconds: float = DEFAULT) -> None:
@@ -31,9 +32,10 @@ class TimeLimit:
         self._watched: dict[int, str] = {}
         self._timer = Timer(seconds, self._end)
         self._timer.daemon = True
+        self._applies = False
 
     def __enter__(self) -> Self:
-        self._timer.start()
+        self._applies = True
         return self
 
     def __exit__(
@@ -46,6 +48,8 @@ class TimeLimit:
     @contextmanager
     def watch(self, url: str, connection: Connection) -> Generator[None]:
         """End the connection's session when the time is over; `url` leads to the same server."""
+        if self._applies and self._timer.ident is None:
+            self._timer.start()
         pid = connection.info.backend_pid
         self._watched[pid] = url
         try:
@@ -68,7 +72,7 @@ class TimeLimit:
         )
 
 
-NEVER = TimeLimit()  # not started
+NEVER = TimeLimit()  # never entered
 
 
 def time_limit_of_environment() -> TimeLimit:

@@ -37,7 +37,7 @@ from reconciler.model.reserved_names import (
     NOT_NULL_CHECK_PREFIX,
     UNVALIDATED_COMMENT,
 )
-from reconciler.model.resumption import Resumable
+from reconciler.model.resumption import Resumable, ValidatedLater
 from reconciler.model.row_identity import IdentifiesRows
 from reconciler.model.statement import Hazard, HazardKind, Statement, TypeConversion
 from reconciler.model.successor import FollowsName
@@ -49,6 +49,7 @@ from reconciler.sql import compose, text
 
 
 class Constraint(
+    ValidatedLater,
     DeclaresPart,
     Suspendable,
     FollowsTypeChange,

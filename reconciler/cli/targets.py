@@ -1,0 +1,81 @@
+"""The options of a command for several targets, and the targets that they name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import click
+
+from reconciler.cli.options import collected
+from reconciler.errors import SettingsError
+from reconciler.server.redaction import redacted
+from reconciler.settings import Settings
+
+FORKS = 4
+
+
+@dataclass(frozen=True)
+class NamedTarget:
+    """A target as --target names it, None for the default, and its name for people."""
+
+    flag: str | None
+    name: str
+
+
+@dataclass(frozen=True)
+class TargetsOptions:
+    """The databases of a command, and how many are looked at at once."""
+
+    targets: tuple[str, ...]
+    every: bool
+    forks: int
+
+    @property
+    def several(self) -> bool:
+        """Whether the command is about several targets, be it by a list of one."""
+        return self.every or len(self.targets) > 1
+
+    def named(self, settings: Settings) -> Sequence[NamedTarget]:
+        """Return the targets, each once; raises SettingsError if there is none."""
+        if self.every and self.targets:
+            raise SettingsError("--all and --target contradict each other")
+        if self.every and not settings.targets:
+            raise SettingsError("--all: reconcile.yml names no targets")
+        flags = settings.targets if self.every else dict.fromkeys(self.targets)
+        if not flags:
+            return [NamedTarget(None, _default_name(settings))]
+        return [NamedTarget(flag, _name(flag)) for flag in flags]
+
+
+def _default_name(settings: Settings) -> str:
+    return _name(os.environ.get("DATABASE_URL") or settings.target or "")
+
+
+def _name(flag: str) -> str:
+    """Return a name of reconcile.yml, or a URL without its password."""
+    return redacted(flag) if "=" in flag or "://" in flag or not flag else flag
+
+
+targets_options = collected(
+    "targets",
+    TargetsOptions,
+    click.option(
+        "--target",
+        "-t",
+        "targets",
+        multiple=True,
+        help="The database: a name from reconcile.yml, a URL, or `embedded` for a server that"
+        " reconcile starts; can be repeated. Default: DATABASE_URL, else `target` of"
+        " reconcile.yml, else PGHOST etc.",
+    ),
+    click.option("--all", "every", is_flag=True, help="All `targets` of reconcile.yml."),
+    click.option(
+        "--forks",
+        type=click.IntRange(min=1, max=64),
+        default=FORKS,
+        show_default=True,
+        help="How many targets are looked at at once.",
+    ),
+)

@@ -1,0 +1,82 @@
+"""Look at a target: the plan towards the declaration, the journal and the catalogs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reconciler.drift.classify import Evidence, History, classify, refs_of
+from reconciler.drift.result import ObjectDrift
+from reconciler.drift.traces import read_traces
+from reconciler.errors import StatementFailed
+from reconciler.introspect.introspect import Snapshot
+from reconciler.journal.history import exists, last_applied, last_done
+from reconciler.journal.ownership import Place, untrusted
+from reconciler.model.state import Declaration
+from reconciler.plan.plan import Plan
+from reconciler.server.connection import Connection, rows
+from reconciler.sql import compose, text
+
+TWO_SIDES = "which side of a difference has moved is not known"
+_FORBIDDEN = "42501"  # insufficient_privilege
+
+
+@dataclass(frozen=True)
+class Look:
+    """The differences of a target, and notes about how they were found."""
+
+    objects: list[ObjectDrift]
+    notes: tuple[str, ...]
+
+
+def look(
+    plan: Plan,
+    live: Snapshot,
+    connection: Connection,
+    declaration: Declaration,
+    journal: Place | None,
+) -> Look:
+    """Return the differences of a plan with their classes; nothing is read where none is."""
+    if not plan.changes:
+        return Look([], ())
+    names = [f"{c.kind} {c.identity}" for c in plan.changes]
+    history, note = _history(connection, journal, names)
+    refs = refs_of(plan, live.state)
+    evidence = Evidence(
+        live=live.state,
+        absent=frozenset(str(r) for r in declaration.absent),
+        leftover=frozenset(map(str, {**live.context.leftovers, **live.context.unfinished})),
+        history=history,
+        traces=read_traces(connection, live, refs.values()),
+    )
+    return Look(classify(plan, evidence), (note,) if note else ())
+
+
+def _history(
+    connection: Connection, journal: Place | None, names: list[str]
+) -> tuple[History | None, str]:
+    """Return what the journal knows of the objects, or None and the reason."""
+    if journal is None:
+        return None, f"no journal is kept: {TWO_SIDES}"
+    schema = journal.schema
+    try:
+        if reason := untrusted(connection, journal):
+            return None, f"{reason}\n{TWO_SIDES}"
+        if not exists(connection, schema):
+            return None, f"schema {schema} holds no journal of runs: {TWO_SIDES}"
+        objects = last_applied(connection, schema, names)
+        return History(objects, last_done(connection, schema)), ""
+    except StatementFailed as error:
+        if error.sqlstate != _FORBIDDEN:
+            return None, f"the journal in schema {schema} is not read: {error.message}; {TWO_SIDES}"
+        return (
+            None,
+            f"the role may not read the journal: {TWO_SIDES}; {_grants(connection, schema)}",
+        )
+
+
+def _grants(connection: Connection, schema: str) -> str:
+    """Compose the statements by which the role may read the journal."""
+    user = rows(connection, "SELECT current_user::text AS name")[0]["name"]
+    usage = compose("GRANT USAGE ON SCHEMA {} TO {}", schema, user)
+    select = compose("GRANT SELECT ON ALL TABLES IN SCHEMA {} TO {}", schema, user)
+    return f"{text(usage)}; {text(select)}"

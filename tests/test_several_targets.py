@@ -1,0 +1,131 @@
+"""Test `drift` over several targets: one command, a line of recap each, the worst status."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.pipeline import Job
+from reconciler.recall.observed import Observed, observe
+from reconciler.recall.remembered import Question
+from tests.conftest import Database
+from tests.test_three_way import declare, folder, run
+
+__all__ = ["folder"]
+
+DECLARED = "tables: {t: {columns: {a: varchar (20)}}}"
+START = "CREATE TABLE t (a varchar(20))"
+DOWN = "host=/nowhere dbname=none user=nobody"
+
+
+def settings(folder: Path, monkeypatch: pytest.MonkeyPatch, **targets: str) -> None:
+    """Write reconcile.yml; the URLs are in the environment."""
+    for name, url in targets.items():
+        monkeypatch.setenv(f"RECONCILE_{name}", url)
+    entries = "".join(f'  {name}: {{url: "${{RECONCILE_{name}}}"}}\n' for name in targets)
+    (folder / "reconcile.yml").write_text(f"state: state\ntargets:\n{entries}")
+
+
+@pytest.fixture
+def targets(
+    new_database: Callable[..., Database], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Database]:
+    """Return three databases that are in the settings, of which one differs; the last is down."""
+    found = {name: new_database(START) for name in ("one", "two", "three")}
+    found["two"].run("ALTER TABLE t ALTER a TYPE varchar(30)")
+    declare(folder, DECLARED)
+    settings(folder, monkeypatch, **{name: d.url for name, d in found.items()}, gone=DOWN)
+    return found
+
+
+def test_each_target_has_a_line_and_the_worst_status_counts(targets: dict[str, Database]) -> None:
+    names = ("--target", "one", "--target", "three")
+    same = run("drift", *names)
+    assert (same.exit_code, same.stderr) == (0, "")
+    assert [line.split()[:2] for line in same.stdout.splitlines()] == [
+        ["one", "ok"],
+        ["three", "ok"],
+    ]
+    assert run("drift", *names, "--quiet").output == ""
+    different = run("drift", *names, "--target", "two", "--quiet")
+    assert different.exit_code == 2
+    assert "column public.t.a" in different.stdout
+    assert [line.split()[:2] for line in different.stdout.splitlines()[-3:]] == [
+        ["one", "ok"],
+        ["three", "ok"],
+        ["two", "different"],
+    ]
+    every = run("drift", "--all")
+    assert every.exit_code == 1
+    assert "column public.t.a" in every.stdout
+    assert every.stdout.splitlines()[-1].startswith("gone   error      cannot connect to host=/now")
+    assert every.stderr.startswith("error: gone: cannot connect to host=/nowhere")
+
+
+def test_json_holds_the_document_of_each(targets: dict[str, Database]) -> None:
+    every = run("drift", "--all", "--format", "json")
+    document = json.loads(every.stdout)
+    assert document.keys() == {"version", "targets"}
+    alone = [json.loads(run("drift", "-t", n, "--format", "json").stdout) for n in ("one", "two")]
+    for each in (*alone, *document["targets"]):
+        for found in each.get("drift", ()):
+            del found["last_written"]["age"]  # others begin transactions meanwhile
+    assert document["targets"][:2] == alone
+    assert [t["name"] for t in document["targets"]] == ["one", "two", "three", "gone"]
+    assert document["targets"][3]["error"].startswith("cannot connect")
+
+
+def test_a_list_of_one_is_a_list(
+    targets: dict[str, Database], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings(folder, monkeypatch, one=targets["one"].url)
+    every = json.loads(run("drift", "--all", "--format", "json").stdout)
+    assert [t["name"] for t in every["targets"]] == ["one"]
+
+
+def test_what_names_no_target_is_an_error(targets: dict[str, Database], folder: Path) -> None:
+    unknown = run("drift", "-t", "one", "-t", "onee")
+    assert unknown.exit_code == 1
+    assert "did you mean one?" in unknown.stderr
+    assert "one   ok" in unknown.stdout
+    assert "contradict" in run("drift", "--all", "-t", "one").stderr
+    (folder / "reconcile.yml").write_text("state: state\n")
+    assert "names no targets" in run("drift", "--all").stderr
+
+
+def test_a_target_named_twice_is_looked_at_once(targets: dict[str, Database]) -> None:
+    assert len(run("drift", "-t", "one", "-t", "three", "-t", "one").stdout.splitlines()) == 2
+
+
+def test_no_name_of_a_target_shows_a_password(targets: dict[str, Database]) -> None:
+    urls = [f"{targets[n].url} password=s3cretword" for n in ("one", "two")]
+    shown = run("drift", "-t", urls[0], "-t", urls[1], "--format", "json")
+    assert shown.exit_code == 2, shown.output
+    assert "s3cretword" not in shown.output
+
+
+def test_targets_are_answered_from_memory(
+    targets: dict[str, Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+
+    def counted(job: Job, question: Question | None, examine: Any) -> Observed[Any]:
+        looked.append("full")
+        return observe(job, question, examine)
+
+    monkeypatch.setattr("reconciler.cli.drift.observe", counted)
+    names = ("-t", "one", "-t", "three", "--format", "json")
+    first = run("drift", *names)
+    for _ in range(5):  # other tests may change what all databases share
+        looked.clear()
+        again = run("drift", *names)
+        assert again.stdout == first.stdout
+        if not looked:
+            break
+    assert looked == []
+    targets["one"].run("ALTER TABLE t ALTER a TYPE varchar(7)")
+    assert run("drift", *names).exit_code == 2
