@@ -71,6 +71,16 @@ def json_document(content: object) -> Document:
     return Document(_HIDDEN.sub(_json_escape, commandless) + "\n")
 
 
+def html_document(page: str) -> Document:
+    """Return an HTML page in which hidden characters are shown; no line is a workflow command.
+
+    Markup is no concern of this function: the templates of `report.html` escape every value.
+    """
+    lines = (_HIDDEN.sub(_escape, line) for line in page.rstrip("\n").split("\n"))
+    shown = (_COMMAND.sub(_html_escape, line) for line in lines)
+    return Document("".join(f"{line}\n" for line in shown))
+
+
 def workflow_document(commands: Iterable[tuple[str, Mapping[str, str], str]]) -> Document:
     """Return workflow commands of GitHub Actions, each of a name, properties and a message.
 
@@ -103,6 +113,10 @@ def _escape(found: re.Match[str]) -> str:
 
 def _command_escape(found: re.Match[str]) -> str:
     return r"\x23" if found[0] == "#" else rf"{found[1]}\x3a"
+
+
+def _html_escape(found: re.Match[str]) -> str:
+    return "&#35;" if found[0] == "#" else f"{found[1]}&#58;"
 
 
 def _json_escape(found: re.Match[str]) -> str:

@@ -189,7 +189,7 @@ def resolve_target(settings: Settings, flag: str | None) -> ResolvedTarget:
     """
     own_choice = flag or os.environ.get("DATABASE_URL")
     choice = own_choice or settings.target or ""
-    target = None if _is_url(choice) or choice == EMBEDDED else settings.targets.get(choice)
+    target = None if is_url(choice) or choice == EMBEDDED else settings.targets.get(choice)
     if target is not None:
         url = _from_file(target.url, f"target {choice}")
     elif choice == EMBEDDED:
@@ -202,7 +202,8 @@ def resolve_target(settings: Settings, flag: str | None) -> ResolvedTarget:
     return ResolvedTarget(url, _lock_policy(*sources), _journal(*sources))
 
 
-def _is_url(text: str) -> bool:
+def is_url(text: str) -> bool:
+    """Tell whether a target is written as a URL or keyword string, and not by its name."""
     return "=" in text or "://" in text
 
 
@@ -219,7 +220,7 @@ def _from_file(url: str, title: str) -> str:
     value = os.environ.get(variable[1])
     if not value:
         raise SettingsError(f"{title}: the environment has no {variable[1]}")
-    if not _is_url(value):
+    if not is_url(value):
         raise SettingsError(f"{title}: {variable[1]} holds no URL")
     return value
 
@@ -234,7 +235,7 @@ def _checked_url(url: str, targets: Mapping[str, Target]) -> str:
             "no target: --target NAME or URL (or `embedded`), DATABASE_URL, PGHOST …,"
             " or `target:` in reconcile.yml"
         )
-    if url and not _is_url(url):
+    if url and not is_url(url):
         names = [*targets, EMBEDDED]
         nearest = get_close_matches(url, names, 1)
         suggestion = f"did you mean {nearest[0]}? " if nearest else ""

@@ -23,10 +23,10 @@ FLOORS = (  # from the ground up: a package imports from lower floors only
     {"plan", "canonicalise", "declare", "lint"},
     {"journal", "settings", "bench"},
     {"monitor"},
-    {"apply", "drift", "plan_findings", "plan_notes"},
+    {"apply", "drift", "evidence", "plan_findings", "plan_notes"},
     {"pipeline", "report"},
     {"benchmark", "linting", "recall"},
-    {"demo"},
+    {"demo", "measuring"},
     {"cli"},
 )
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}

@@ -62,11 +62,13 @@ def test_an_empty_plan_is_reported() -> None:
 
 
 def test_formats_are_found_by_what_their_modules_offer() -> None:
-    assert {*renderers("plan")} == {"github", "json", "markdown", "sql", "text"}
+    assert {*renderers("plan")} == {"github", "html", "json", "markdown", "sql", "text"}
     assert {*renderers("error")} == {"github", "markdown"}
     assert {*renderers("checks")} == {"json", "junit", "markdown", "text"}
     drift = {"github", "json", "junit", "markdown", "prometheus", "text"}
     assert {*renderers("drift")} == drift
+    for subject in ("report", "runbook"):
+        assert {*renderers(subject)} == {"html", "markdown"}
     for subject in ("history", "run"):
         assert {*renderers(subject)} == {"json", "text"}
 

@@ -40,6 +40,7 @@ COMMANDS = {  # name, also of the module, which is slow to import: the line in -
     "history": "List recorded runs, or show the changes and steps of a run.",
     "lint": "Look for faults in the declared state, or in a database.",
     "plan": "Show the changes and the SQL leading to the declared state.",
+    "report": "Write a report or a runbook of a plan, with what was measured.",
     "rollback": "Restore the objects changed by a run.",
     "schema": "Print the JSON Schema of the YAML files or of a plan.",
     "verify": "Run the declared checks, and look for differences in structure.",

@@ -10,6 +10,7 @@ returns a document, made by `reconciler.escape`:
 - `benchmark(benchmark: Benchmark)`, the document of `bench`
 - `lint(result: LintResult)`, the document of `lint`
 - `error(error: ReconcileError)`, the document instead of another one if a command fails
+- `report(evidence: Evidence)` and `runbook(evidence: Evidence)`, the documents of `report`
 - `servers(servers: Sequence[EmbeddedServer])`, the document of `embedded status`
 """
 
@@ -20,11 +21,21 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Literal
 
-from reconciler import report
+import reconciler.report as package
 from reconciler.escape import Document
 
 Subject = Literal[
-    "plan", "drift", "checks", "history", "run", "servers", "benchmark", "lint", "error"
+    "plan",
+    "drift",
+    "checks",
+    "history",
+    "run",
+    "servers",
+    "benchmark",
+    "lint",
+    "report",
+    "runbook",
+    "error",
 ]
 Renderer = Callable[..., Document]
 
@@ -32,8 +43,8 @@ Renderer = Callable[..., Document]
 def renderers(subject: Subject) -> dict[str, Renderer]:
     """Map names of formats to functions, for the formats able to show the subject."""
     found: dict[str, Renderer] = {}
-    for module in iter_modules(report.__path__):
-        render = getattr(import_module(f"{report.__name__}.{module.name}"), subject, None)
+    for module in iter_modules(package.__path__):
+        render = getattr(import_module(f"{package.__name__}.{module.name}"), subject, None)
         if render is not None:
             found[module.name] = render
     return found

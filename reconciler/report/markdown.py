@@ -16,6 +16,7 @@ from reconciler.checks.result import Result
 from reconciler.drift.result import DriftReport, ObjectDrift
 from reconciler.errors import ReconcileError
 from reconciler.escape import Document, document
+from reconciler.evidence.model import Evidence
 from reconciler.plan.plan import Plan, PlanFinding
 from reconciler.plan.step import Step
 from reconciler.report import figures
@@ -28,6 +29,8 @@ from reconciler.report.changes import (
     finding_counts,
 )
 from reconciler.report.drift_lines import difference_texts, history_of, verdict
+from reconciler.report.markdown_report import report_lines
+from reconciler.report.markdown_runbook import runbook_lines
 from reconciler.report.quoting import Block, cell, code, code_block, fold, table_row
 from reconciler.report.verdicts import WORDS, check_counts, finding_lines
 
@@ -101,6 +104,16 @@ def _drift_lines(found: ObjectDrift) -> Iterator[str]:
     if found.fields:
         yield f"@@ {found.title} @@"
         yield from map(_diff_line, difference_texts(found, "  "))
+
+
+def report(evidence: Evidence) -> Document:
+    """Render the report, uncut: it is a file, and no comment."""
+    return document(report_lines(evidence))
+
+
+def runbook(evidence: Evidence) -> Document:
+    """Render the runbook with its checklist, uncut."""
+    return document(runbook_lines(evidence))
 
 
 def benchmark(benchmark: Benchmark) -> Document:

@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from reconciler.server.connection import Connection, rows
 from reconciler.sql import literal, spellings, text
@@ -261,6 +262,14 @@ def pauses() -> Iterator[float]:
 def stronger(one: str, other: str) -> str:
     """Return the stronger of two lock modes; "" is no lock."""
     return max(one, other, key=lambda mode: _WEAKEST_FIRST.index(mode) if mode else -1)
+
+
+def blocked_by(lock: str) -> Literal["", "writes", "reads and writes"]:
+    """Return which statements of applications wait for a lock mode; "" for none."""
+    strongest = _WEAKEST_FIRST[len(_WEAKEST_FIRST) - _CONFLICTS.get(lock, 0) :]
+    if "ACCESS SHARE" in strongest:
+        return "reads and writes"
+    return "writes" if "ROW EXCLUSIVE" in strongest else ""
 
 
 def _conflicting(lock: str) -> list[str]:

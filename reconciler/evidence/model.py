@@ -1,0 +1,243 @@
+"""Define what a report is made of: a plan, measurements with their sources, and commands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from shlex import quote
+from typing import Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from reconciler.errors import Severity
+from reconciler.journal.history import Detail, Run, StepRecord
+from reconciler.plan.plan import Plan, PlanFinding
+
+Content = TypeVar("Content")
+
+
+class _Document(BaseModel):
+    """A document that reconcile has printed; keys that a report does not show are passed over."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
+
+
+class QueryFigures(_Document):
+    """The figures of a query in a variant; times are milliseconds, `promised` and `saved` %."""
+
+    scale: float
+    variant: str
+    query: str
+    error: str | None = None
+    median: float | None = None
+    percentile_95: float | None = None
+    saved: float | None = None
+    promised: float | None = None
+    promise: Literal["kept", "not kept", "not measured"] | None = None
+
+
+class Benchmark(_Document):
+    """The document of `bench`: `rows` counts the rows of tables for each scale."""
+
+    version: Literal[1]
+    server: str
+    baseline: str
+    declared: str
+    rows: Mapping[str, Mapping[str, int]] = Field(default_factory=dict)
+    measured: tuple[QueryFigures, ...]
+
+    @property
+    def promises(self) -> list[str]:
+        """Whether each promise is kept, for each query and scale with one."""
+        return [m.promise for m in self.measured if m.variant == self.declared and m.promise]
+
+
+class Complaint(_Document):
+    """A reason why a check did not pass."""
+
+    status: Literal["passed", "failed", "vacuous"]
+    complaint: str
+
+
+class CheckResult(_Document):
+    """The result of a check."""
+
+    name: str
+    status: Literal["passed", "failed", "vacuous"]
+    findings: tuple[Complaint, ...] = ()
+    seconds: float = 0.0
+
+
+class Drifted(_Document):
+    """An object that differs from the declaration."""
+
+    action: str
+    kind: str
+    identity: str
+
+
+class Verification(_Document):
+    """The document of `verify`."""
+
+    version: Literal[1]
+    in_sync: bool
+    drift: tuple[Drifted, ...] = ()
+    checks: tuple[CheckResult, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether the structure is as declared, and every check passed."""
+        return self.in_sync and all(check.status == "passed" for check in self.checks)
+
+
+class Fault(_Document):
+    """A finding of `lint`; `reason` says why an accepted one is accepted."""
+
+    rule: str
+    severity: Severity
+    object: str
+    message: str
+    fix: str = ""
+    file: str | None = None
+    line: int | None = None
+    reason: str = ""
+
+
+class Lint(_Document):
+    """The document of `lint`."""
+
+    version: Literal[1]
+    findings: tuple[Fault, ...]
+    accepted: tuple[Fault, ...] = ()
+    baseline: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sourced(Generic[Content]):
+    """A measurement, the command, file or run that it comes from, and the time if known."""
+
+    content: Content
+    source: str
+    at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Application:
+    """A recorded run of the plan, and the run that rolled it back, if there is one."""
+
+    detail: Detail
+    rollback: Run | None = None
+
+    @property
+    def run(self) -> Run:
+        """The run in short."""
+        return self.detail.run
+
+    @property
+    def steps(self) -> Mapping[str, StepRecord]:
+        """The recorded steps, by id."""
+        return {record.step_id: record for record in self.detail.steps}
+
+
+@dataclass(frozen=True)
+class Commands:
+    """The options with which the commands of a runbook name the database and the files.
+
+    target   a name from reconcile.yml; "" is a URL, which commands take from DATABASE_URL
+    files    options that name the declaration, as words
+    journal  options that name the journal, as words
+    plan     the file of the plan; "" if the plan is not saved yet
+    folder   the folder of report and runbook; "" if the runbook is a single document
+    """
+
+    target: str = ""
+    files: Sequence[str] = ()
+    journal: Sequence[str] = ()
+    plan: str = ""
+    folder: str = ""
+
+    @property
+    def plan_file(self) -> str:
+        """The file of the plan, also of one that is still to be saved."""
+        return self.plan or "plan.json"
+
+    def save(self) -> str:
+        """Return the command that saves the plan."""
+        return self._line(["plan"], self.files, "--format", "json", "--out", self.plan_file)
+
+    def apply(self, *options: str) -> str:
+        """Return the command that applies the plan."""
+        return self._line(["apply", self.plan_file], [*self.files, *self.journal], *options)
+
+    def verify(self) -> str:
+        """Return the command that verifies the result."""
+        return self._line(["verify"], self.files)
+
+    def history(self) -> str:
+        """Return the command that shows the last run."""
+        return self._line(["history"], self.journal, "--limit", "1")
+
+    def rollback(self, run: int | None, *options: str) -> str:
+        """Return the command that rolls a run back, the last one for None."""
+        words = ["rollback", *([str(run)] if run is not None else ())]
+        return self._line(words, self.journal, *options)
+
+    def tick(self) -> str:
+        """Return the command that writes the runbook again, with what is recorded by then."""
+        into = ["--out-dir", self.folder] if self.folder else ["--kind", "runbook"]
+        words = [*self.files, *self.journal, "--measure", "verify"]
+        return self._line(["report", self.plan_file], words, *into)
+
+    def _line(self, command: Sequence[str], named: Sequence[str], *options: str) -> str:
+        target = quote(self.target) if self.target else '"$DATABASE_URL"'
+        first = " ".join(quote(word) for word in command)
+        words = [quote(word) for word in (*named, *options)]
+        return " ".join([f"reconcile {first} --target {target}", *words])
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A plan and what was measured of it; None for what was not measured."""
+
+    plan: Sourced[Plan]
+    run: Sourced[Application] | None = None
+    benchmark: Sourced[Benchmark] | None = None
+    verification: Sourced[Verification] | None = None
+    lint: Sourced[Lint] | None = None
+    commands: Commands = Commands()
+    version: str = ""
+
+    @property
+    def problems(self) -> Sourced[Lint] | None:
+        """The document of `lint`, else what the plan has found on the changed objects."""
+        found = self.plan.content.findings
+        if self.lint is not None or not found:
+            return self.lint
+        return Sourced(Lint(version=1, findings=tuple(map(_fault, found))), self.plan.source)
+
+    @property
+    def verified_after(self) -> Sourced[Verification] | None:
+        """The verification, if it was made after the run had ended."""
+        found, run = self.verification, self.application
+        if found is None or found.at is None or run is None or run.run.finished_at is None:
+            return None
+        return found if found.at >= run.run.finished_at else None
+
+    @property
+    def application(self) -> Application | None:
+        """The recorded run of the plan."""
+        return self.run.content if self.run else None
+
+
+def _fault(finding: PlanFinding) -> Fault:
+    at = finding.position
+    return Fault(
+        rule=finding.rule,
+        severity=finding.severity,
+        object=finding.object,
+        message=finding.message,
+        fix=finding.fix,
+        file=at.file if at else None,
+        line=at.line if at else None,
+    )

@@ -1,0 +1,51 @@
+"""The runbook in Markdown: each block marked `sh` is a command that sh runs as it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciler.evidence.model import Evidence
+from reconciler.report.changes import change_counts
+from reconciler.report.content import proof
+from reconciler.report.markdown_report import source, unit_table
+from reconciler.report.procedure import Item, procedure, watch_list
+from reconciler.report.quoting import code
+from reconciler.report.units import units_of
+
+MARKS = {"done": "- [x]", "open": "- [ ]", "failed": "- [ ] **failed**:"}
+
+
+def runbook_lines(evidence: Evidence) -> Iterator[str]:
+    """Yield the lines of the runbook."""
+    plan, units = evidence.plan.content, units_of(evidence.plan.content, evidence.application)
+    yield f"# Runbook: {change_counts(plan.changes)}"
+    yield ""
+    yield (
+        f"Target {code(plan.target)}. {plan.step_count} in {len(units)} commits,"
+        f" {code(proof(plan))}. {source(evidence.plan.source)}"
+    )
+    yield ""
+    yield (
+        "Commands are for `sh`, and run where the files are. `DATABASE_URL` is the URL of the"
+        " database above, with its password, which stands in no file."
+    )
+    for section in procedure(evidence):
+        yield from ("", f"## {section.title}", "", section.text, "")
+        for item in section.items:
+            yield from _item_lines(item)
+    yield from ("", "## Watch", "", "In a second terminal, while the plan is applied.")
+    for watched in watch_list(plan):
+        yield from ("", f"**{watched.title}.** {watched.act}", "")
+        yield from ("```sh", watched.command, "```")
+    yield from ("", "## Steps", "")
+    yield from unit_table(units, evidence)
+
+
+def _item_lines(item: Item) -> Iterator[str]:
+    ticked = f" Ticked by {code(item.recorded)}." if item.recorded else ""
+    yield f"{MARKS[item.mark]} {item.title}{ticked}"
+    yield from (f"  - {code(name)}" for name in item.named)
+    if item.command:
+        yield from ("", "  ```sh", f"  {item.command}", "  ```", "")
+    if item.expected:
+        yield from (f"  Expected: {item.expected}.", "")
