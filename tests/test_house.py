@@ -167,6 +167,7 @@ ALLOWED = {  # words that are also names of kinds, a line for each package or mo
     "model.privileges": {"trigger"},  # the TRIGGER privilege
     "model.ref": {"column", "index"},  # exceptions of pg_identify_object(), which says `on`
     "report.json": {"column", "rule"},  # of a position; a rule of lint
+    "report.prometheus": {"rule"},  # of a finding
     "report.sarif": {"rules"},  # the rules of lint
     "plan": {"rule", "schema"},  # the rule of a change; where CREATE is needed
 }

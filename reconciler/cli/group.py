@@ -39,6 +39,7 @@ COMMANDS = {  # name, also of the module, which is slow to import: the line in -
     "export": "Write an existing database as YAML files.",
     "history": "List recorded runs, or show the changes and steps of a run.",
     "lint": "Look for faults in the declared state, or in a database.",
+    "monitor": "Say what became of a run: promises that do not hold, what has become worse.",
     "plan": "Show the changes and the SQL leading to the declared state.",
     "report": "Write a report or a runbook of a plan, with what was measured.",
     "rollback": "Restore the objects changed by a run.",

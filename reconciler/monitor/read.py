@@ -27,7 +27,7 @@ from reconciler.sql import name, text
 MAX_TABLES = 200  # the largest
 MAX_INDEXES = 500
 MAX_STATEMENTS = 200  # the costliest
-MAX_TEXTS = 5000
+MAX_SHOWN = 5000  # statements that are read for comparison
 MAX_WAITING = 20
 SECONDS = 2.0  # for one part
 STATEMENTS = "pg_stat_statements"
@@ -59,7 +59,7 @@ _LEAVES = """
         WHERE l.kind = 'p')"""
 _TABLES = f"""
     {_LEAVES}
-    SELECT r.oid::int8 AS oid, n.nspname || '.' || r.relname AS identity,
+    SELECT r.oid::int8 AS oid, n.nspname::text AS namespace, r.relname::text AS name,
            CASE WHEN bool_and(c.reltuples >= 0) THEN sum(c.reltuples)::float8 END AS rows,
            sum(c.relpages)::int8 AS pages,
            sum(pg_stat_get_numscans(c.oid))::int8 AS scans,
@@ -70,11 +70,12 @@ _TABLES = f"""
            sum(pg_stat_get_dead_tuples(c.oid))::int8 AS dead
     FROM leaf AS l JOIN pg_class AS c ON c.oid = l.oid AND c.relkind IN ('r', 'm')
     JOIN pg_class AS r ON r.oid = l.root JOIN pg_namespace AS n ON n.oid = r.relnamespace
-    GROUP BY r.oid, n.nspname, r.relname ORDER BY pages DESC, identity LIMIT {MAX_TABLES}"""
+    GROUP BY r.oid, n.nspname, r.relname ORDER BY pages DESC, r.oid LIMIT {MAX_TABLES}"""
 # An index of a partition counts for the index of the partitioned table of which it is a part.
 _INDEXES = f"""
     {_LEAVES}
-    SELECT o.oid::int8 AS oid, n.nspname || '.' || o.relname AS identity, l.root::int8 AS table,
+    SELECT o.oid::int8 AS oid, n.nspname::text AS namespace, o.relname::text AS name,
+           l.root::int8 AS table, o.relkind = 'I' AS partitioned,
            sum(pg_stat_get_numscans(x.oid))::int8 AS scans,
            CASE WHEN bool_and(x.reltuples >= 0) THEN sum(x.reltuples)::float8 END AS rows,
            sum(x.relpages)::int8 AS pages,
@@ -87,7 +88,7 @@ _INDEXES = f"""
          JOIN pg_index AS p ON p.indexrelid = a.relid WHERE p.indrelid = l.root), x.oid)) AS t(top)
     JOIN pg_class AS o ON o.oid = t.top JOIN pg_index AS w ON w.indexrelid = t.top
     JOIN pg_namespace AS n ON n.oid = o.relnamespace
-    GROUP BY o.oid, n.nspname, o.relname, l.root ORDER BY pages DESC, identity
+    GROUP BY o.oid, n.nspname, o.relname, o.relkind, l.root ORDER BY pages DESC, o.oid
     LIMIT {MAX_INDEXES}"""
 # Only functions in C, which nobody but a superuser creates, that belong to the extension.
 _FUNCTIONS = f"""
@@ -103,11 +104,11 @@ _STATEMENTS = f"""
     SELECT queryid, sum(calls)::int8 AS calls, sum(total_exec_time) AS total,
            sum(stddev_exec_time * stddev_exec_time * calls) AS squares
     FROM {{}}(false) WHERE {_OF_DATABASE}
-    GROUP BY queryid ORDER BY queryid IS NOT NULL, total DESC LIMIT {MAX_STATEMENTS + 1}"""
+    GROUP BY queryid ORDER BY queryid IS NOT NULL, total DESC LIMIT {{}}"""
 _TEXTS = f"""
     SELECT queryid, max(left(query, 10000)) AS text
     FROM {{}}(true) WHERE {_OF_DATABASE} AND queryid IS NOT NULL
-    GROUP BY queryid ORDER BY sum(total_exec_time) DESC LIMIT {MAX_TEXTS}"""
+    GROUP BY queryid ORDER BY sum(total_exec_time) DESC LIMIT {MAX_SHOWN}"""
 _WAITING = f"""
     SELECT l.pid, count(*) OVER () AS waits,
            coalesce(n.nspname || '.' || c.relname, '') AS relation,
@@ -120,10 +121,12 @@ _WAITING = f"""
     ORDER BY l.waitstart, l.pid LIMIT {MAX_WAITING}"""
 
 
-def read_statistics(connection: Connection, refs: Iterable[Ref]) -> Statistics:
-    """Read the statistics of the relations to which objects belong; never raises StatementFailed.
+def read_statistics(
+    connection: Connection, refs: Iterable[Ref], statements: int = MAX_STATEMENTS
+) -> Statistics:
+    """Read the statistics of the relations of objects, and of the costliest statements.
 
-    What cannot be read within SECONDS is left out, and named in `unseen`.
+    What cannot be read within SECONDS is left out, and named in `unseen`; nothing is raised.
     """
     with suppress(StatementFailed):  # a hint only
         if server_of(connection).has_statistics_flush:
@@ -140,7 +143,7 @@ def read_statistics(connection: Connection, refs: Iterable[Ref]) -> Statistics:
         "the database's counters": lambda: _database(connection),
         "the counters of tables": lambda: _tables(connection, values),
         "the counters of indexes": lambda: _indexes(connection, values),
-        STATEMENTS: lambda: _statements(connection, unseen),
+        STATEMENTS: lambda: _statements(connection, statements, unseen),
     }
     for part, read in parts.items():
         try:
@@ -156,7 +159,7 @@ def read_present(connection: Connection, refs: Iterable[Ref]) -> Present:
 
     Raises StatementFailed where not even the time can be read.
     """
-    statistics = read_statistics(connection, refs)
+    statistics = read_statistics(connection, refs, MAX_SHOWN)
     unseen = dict(statistics.unseen)
     at = rows(connection, "SELECT clock_timestamp() AS at")[0]["at"]
     texts: dict[int, str] = {}
@@ -206,12 +209,12 @@ def _functions(connection: Connection) -> dict[str, str]:
     return {row["name"]: text(name(row["namespace"], row["name"])) for row in found}
 
 
-def _statements(connection: Connection, unseen: dict[str, str]) -> dict[str, Any]:
+def _statements(connection: Connection, most: int, unseen: dict[str, str]) -> dict[str, Any]:
     functions = _functions(connection)
     if STATEMENTS not in functions:
         unseen[STATEMENTS] = NO_STATEMENTS
         return {}
-    found = rows(connection, _STATEMENTS.format(functions[STATEMENTS]))
+    found = rows(connection, _STATEMENTS.format(functions[STATEMENTS], most + 1))
     shown = [row for row in found if row["queryid"] is not None]
     if len(shown) < len(found):
         unseen["statements of other roles"] = (
@@ -221,9 +224,7 @@ def _statements(connection: Connection, unseen: dict[str, str]) -> dict[str, Any
     if info := functions.get(f"{STATEMENTS}_info"):
         reset = rows(connection, f"SELECT stats_reset FROM {info}()")[0]["stats_reset"]
     return {
-        "statements": tuple(
-            StatementStatistics.model_validate(row) for row in shown[:MAX_STATEMENTS]
-        ),
+        "statements": tuple(StatementStatistics.model_validate(row) for row in shown[:most]),
         "statements_reset": reset,
-        "complete": len(shown) <= MAX_STATEMENTS,
+        "complete": len(shown) <= most,
     }

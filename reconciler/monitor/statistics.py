@@ -12,6 +12,8 @@ from functools import cached_property
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from reconciler.sql import name, text
+
 
 class _Record(BaseModel):
     """A record that ignores what a later version of reconcile has added."""
@@ -27,9 +29,20 @@ class _Relation(_Record):
     """
 
     oid: int
-    identity: str
+    namespace: str
+    name: str
     rows: float | None = None
     pages: int = 0
+
+    @property
+    def identity(self) -> str:
+        """The name as a Ref spells it."""
+        return f"{self.namespace}.{self.name}"
+
+    @property
+    def sql_name(self) -> str:
+        """The name in SQL."""
+        return text(name(self.namespace, self.name))
 
 
 class TableStatistics(_Relation):
@@ -48,12 +61,16 @@ class TableStatistics(_Relation):
 
 
 class IndexStatistics(_Relation):
-    """The counters of an index; `enforces`: it does more than to find rows, such as a key."""
+    """The counters of an index; `enforces`: it does more than to find rows, such as a key.
+
+    Those of an index of a partitioned table are the sums over its partitions.
+    """
 
     table: int
     scans: int = 0
     valid: bool = True
     enforces: bool = False
+    partitioned: bool = False
 
 
 class StatementStatistics(_Record):

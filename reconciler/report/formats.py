@@ -11,6 +11,7 @@ returns a document, made by `reconciler.escape`:
 - `lint(result: LintResult)`, the document of `lint`
 - `error(error: ReconcileError)`, the document instead of another one if a command fails
 - `report(evidence: Evidence)` and `runbook(evidence: Evidence)`, the documents of `report`
+- `monitor(result: Monitoring)`, the document of `monitor`
 - `servers(servers: Sequence[EmbeddedServer])`, the document of `embedded status`
 """
 
@@ -35,6 +36,7 @@ Subject = Literal[
     "lint",
     "report",
     "runbook",
+    "monitor",
     "error",
 ]
 Renderer = Callable[..., Document]

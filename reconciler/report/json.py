@@ -13,6 +13,7 @@ from reconciler.escape import Document, json_document
 from reconciler.journal.history import Detail, Run, Touched
 from reconciler.lint.result import LintResult
 from reconciler.lint.rule import Finding
+from reconciler.monitor.result import Monitoring
 from reconciler.plan.plan import Plan
 from reconciler.plan.step import Step
 from reconciler.server.embedded import EmbeddedServer
@@ -131,6 +132,34 @@ def lint(result: LintResult) -> Document:
         accepted=[{**_finding(a.finding), "reason": a.reason} for a in result.accepted],
         baseline=[_finding(finding) for finding in result.known],
         notes=list(result.notes),
+    )
+
+
+def monitor(result: Monitoring) -> Document:
+    """Render promises with verdicts, findings, and every figure."""
+    return _document(
+        target=result.target,
+        well=result.is_well,
+        run=result.run,
+        status=result.status,
+        ended_at=result.ended_at.isoformat(),
+        age_seconds=round(result.age, 3),
+        window=result.window.name,
+        promises=[
+            {
+                "subject": p.subject,
+                "promise": p.promise,
+                "verdict": p.verdict,
+                "reason": p.reason,
+                "differences": [
+                    {"field": d.field, "left": d.live, "now": d.wanted} for d in p.differences
+                ],
+            }
+            for p in result.promises
+        ],
+        findings=[asdict(finding) for finding in result.findings],
+        figures=[asdict(figure) for figure in result.figures],
+        unseen=list(result.unseen),
     )
 
 

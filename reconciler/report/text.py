@@ -16,6 +16,7 @@ from reconciler.drift.result import DriftReport
 from reconciler.escape import MAX_LINE, Document, document
 from reconciler.journal.history import Detail, Run, StepRecord
 from reconciler.lint.result import LintResult
+from reconciler.monitor.result import Monitoring
 from reconciler.plan.plan import Plan, Planned
 from reconciler.plan.step import Step
 from reconciler.report import figures
@@ -28,6 +29,7 @@ from reconciler.report.changes import (
     finding_counts,
 )
 from reconciler.report.drift_lines import report_lines
+from reconciler.report.monitored import figure_rows, monitor_lines
 from reconciler.report.verdicts import WORDS, check_counts, finding_lines
 from reconciler.server.embedded import EmbeddedServer
 
@@ -286,6 +288,12 @@ def _lint_lines(result: LintResult) -> Iterator[str]:
         yield f"{len(result.known)} more are in the baseline"
     if result.findings:
         yield "`reconcile explain RULE` tells why a finding is a fault"
+
+
+def monitor(result: Monitoring) -> Document:
+    """Render the promises and findings of a run, and below them the figures."""
+    figures = _table(figure_rows(result.figures))
+    return _joined(chain(monitor_lines(result), [""], figures))
 
 
 def _step_title(outcome: StepOutcome) -> str:

@@ -1,0 +1,145 @@
+"""Watch a run: read the journal, the catalog and the statistics, and compare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pydantic import ValidationError
+
+from reconciler.checks.workload import Query
+from reconciler.errors import PlanRefused, StatementFailed
+from reconciler.introspect.introspect import introspect
+from reconciler.journal.history import Run, Touched, baselines, detail, last_left, last_that_changed
+from reconciler.journal.ownership import Place, assert_trusted
+from reconciler.monitor.compare import figures, findings
+from reconciler.monitor.observed import Observed
+from reconciler.monitor.promises import (
+    index_promises,
+    not_readable,
+    object_promises,
+    query_promises,
+)
+from reconciler.monitor.read import read_present
+from reconciler.monitor.result import Monitoring, Promise, Window, window_of
+from reconciler.monitor.statistics import Baseline
+from reconciler.server.connection import Connection, connect_to_read, rows
+
+NO_PRIVILEGE = "42501"
+
+
+@dataclass(frozen=True)
+class Watch:
+    """A run to watch, by default the last one that changed something.
+
+    `window` is chosen by the run's age unless given. `workload` holds queries with promises.
+    """
+
+    target: str
+    journal: Place
+    run: int | None = None
+    window: Window | None = None
+    workload: Mapping[str, Query] = field(default_factory=dict[str, Query])
+    session: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def monitor(watch: Watch) -> Monitoring:
+    """Say what became of a run; raises PlanRefused without such a run, or a journal to read."""
+    with connect_to_read(watch.target, {"row_security": "off", **watch.session}) as connection:
+        try:
+            assert_trusted(connection, watch.journal)
+            run = _run(connection, watch)
+            left = last_left(connection, watch.journal.schema, run.id)
+        except StatementFailed as error:
+            if error.sqlstate != NO_PRIVILEGE:
+                raise
+            raise _unreadable(connection, watch.journal.schema, error) from None
+        return _monitoring(connection, watch, run, left)
+
+
+def _run(connection: Connection, watch: Watch) -> Run:
+    schema = watch.journal.schema
+    if watch.run is not None:
+        return detail(connection, schema, watch.run).run
+    run = last_that_changed(connection, schema)
+    if run is None:
+        raise PlanRefused(
+            f"schema {schema} records no run that changed something: --journal names another schema"
+        )
+    return run
+
+
+def _unreadable(connection: Connection, schema: str, error: StatementFailed) -> PlanRefused:
+    role = rows(connection, "SELECT quote_ident(current_user) AS name")[0]["name"]
+    own = rows(connection, "SELECT quote_ident(%s) AS name", [schema])[0]["name"]
+    return PlanRefused(
+        f"the journal cannot be read: {error.message}\n"
+        f"GRANT USAGE ON SCHEMA {own} TO {role}; GRANT SELECT ON ALL TABLES IN SCHEMA {own} TO"
+        f" {role}; lets this role read it"
+    )
+
+
+def _monitoring(
+    connection: Connection, watch: Watch, run: Run, left: Sequence[Touched]
+) -> Monitoring:
+    kept, without = _baselines(connection, watch.journal.schema, run)
+    present = read_present(connection, [t.ref for t in left])
+    ended_at = run.finished_at or run.started_at
+    age = max((present.at - ended_at).total_seconds(), 0.0)
+    window = watch.window or window_of(age)
+    observed = Observed(
+        kept.get("before"),
+        kept.get("after"),
+        present,
+        ended_at,
+        window,
+        without,
+        frozenset(t.ref.identity for t in left if t.before is None),
+    )
+    queries = [*query_promises(watch.workload, observed)]
+    promises = [
+        *_object_promises(connection, left),
+        *index_promises(observed),
+        *(promise for promise, _ in queries),
+    ]
+    unseen = [f"{part}: {reason}" for part, reason in present.statistics.unseen.items()]
+    if observed.incomparable:
+        unseen.append(f"what has happened since the run: {observed.incomparable}")
+    return Monitoring(
+        rows(connection, "SELECT current_database()::text AS name")[0]["name"],
+        run.id,
+        run.status,
+        ended_at,
+        age,
+        window,
+        promises,
+        [*findings(observed)],
+        [*figures(observed), *(f for _, f in queries)],
+        unseen,
+    )
+
+
+def _object_promises(connection: Connection, left: Sequence[Touched]) -> Iterator[Promise]:
+    """Compare the objects; none can be while somebody has locked a table against all others."""
+    try:
+        live = introspect(connection)
+    except StatementFailed as error:
+        return not_readable(left, f"the catalog cannot be read: {error.message}")
+    return object_promises(left, live)
+
+
+def _baselines(connection: Connection, schema: str, run: Run) -> tuple[dict[str, Baseline], str]:
+    """Return the statistics that a run has kept, by moment, and why there are none."""
+    try:
+        found = baselines(connection, schema, run.id)
+    except StatementFailed as error:
+        return {}, f"the statistics that the run has kept cannot be read: {error.message}"
+    if not found:
+        return {}, f"run {run.id}, by version {run.version}, has kept no statistics"
+    try:
+        return {
+            moment: Baseline(taken_at=row["taken_at"], statistics=row["counters"])
+            for moment, row in found.items()
+        }, ""
+    except ValidationError:
+        return {}, f"the statistics that run {run.id} has kept are in a form that is not known"

@@ -1,0 +1,128 @@
+"""Define what `monitor` finds: promises, findings and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from reconciler.diff.diff import Difference
+
+Verdict = Literal["kept", "not kept", "not measurable"]
+Rule = Literal[
+    "bloat",
+    "dead-rows",
+    "errors",
+    "invalid-index",
+    "locks",
+    "sequential-scans",
+    "slower",
+    "unused-index",
+]
+HOUR = 3600.0
+
+
+@dataclass(frozen=True)
+class Window:
+    """A time after a run; before its end, nothing counts as unused. `then` says what to do next."""
+
+    name: str
+    seconds: float
+    then: str
+
+
+WINDOWS = (
+    Window("day", 24 * HOUR, "look again after a week: weekly jobs have run then"),
+    Window("week", 7 * 24 * HOUR, "look again after a month: monthly jobs have run then"),
+    Window("month", 30 * 24 * HOUR, "what was not used in a month can go"),
+)
+
+
+def window_of(age: float) -> Window:
+    """Return the longest window that a run of this age, in seconds, has filled; else the first."""
+    return next((w for w in reversed(WINDOWS) if w.seconds <= age), WINDOWS[0])
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What a plan, or the workload, has promised of a subject, and whether it holds.
+
+    `reason` says how it was measured, or why it could not be. `differences` are those of an object
+    from what the run left.
+    """
+
+    subject: str
+    promise: str
+    verdict: Verdict
+    reason: str
+    differences: Sequence[Difference] = ()
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something to look at; `fix` is the SQL that ends it, if any does."""
+
+    rule: Rule
+    subject: str
+    message: str
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of a subject, "" for the database; `before` is that of before, or of the baseline.
+
+    `value` is None where nothing tells it.
+    """
+
+    name: str
+    subject: str
+    value: float | None
+    before: float | None = None
+
+
+FIGURES = {  # names: what is measured, and what `before` is
+    "index_scans": "scans of the index since the run; before: none",
+    "sequential_scans": "sequential scans of the table since the run; before: none",
+    "rows_per_read": "rows that sequential scans read, by reads of the table",
+    "dead_rows": "dead rows of the table now; before: at the end of the run",
+    "bloat_bytes": "an estimate, from the statistics of VACUUM and ANALYZE: bytes beyond those that"
+    " the relation had at the end of the run, or that its rows took then",
+    "rolled_back_ratio": "part of the transactions that were rolled back",
+    "deadlocks": "deadlocks since the run; before: none",
+    "conflicts": "queries cancelled by recovery on this standby, ever",
+    "query_milliseconds": "mean time of a query of the workload, or of one that became slower",
+    "sessions_waiting": "sessions that wait for a lock now",
+    "longest_wait_seconds": "the longest of these waits",
+}
+
+
+@dataclass(frozen=True)
+class Monitoring:
+    """What became of a run.
+
+    target    the database's name
+    age       seconds since the run ended
+    unseen    what could not be read, and why
+    """
+
+    target: str
+    run: int
+    status: str
+    ended_at: datetime
+    age: float
+    window: Window
+    promises: Sequence[Promise] = ()
+    findings: Sequence[Finding] = ()
+    figures: Sequence[Figure] = ()
+    unseen: Sequence[str] = ()
+
+    @property
+    def is_well(self) -> bool:
+        """Whether nothing is to be looked at."""
+        return not self.findings and not any(p.verdict == "not kept" for p in self.promises)
+
+    def count(self, verdict: Verdict) -> int:
+        """Return the number of promises with a verdict."""
+        return sum(p.verdict == verdict for p in self.promises)
