@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal, NamedTuple, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from reconciler.escape import one_line
 
@@ -141,12 +141,15 @@ class ReconcileError(Exception):
 
 
 class DeclarationError(ReconcileError):
-    """The declared state is wrong; `problems` holds every finding, not just the first."""
+    """The declared state is wrong; `problems` holds every finding, not just the first.
+
+    `rest` is the Declaration of what could be read, if the faults were found while reading files.
+    """
 
     rule = "invalid-declaration"
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = tuple(problems)
+    def __init__(self, problems: Sequence[Problem], rest: Any = None) -> None:
+        self.problems, self.rest = tuple(problems), rest
         super().__init__(summarized(self.problems))
         self.position = next((p.position for p in self.problems if p.position), None)
 

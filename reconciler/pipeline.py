@@ -54,7 +54,7 @@ from reconciler.plan_notes import plan_notes, pruned_note
 from reconciler.server.connection import Connection, connect_to_read, rows
 from reconciler.server.locks import LockPolicy
 from reconciler.server.scratch import Scratch, scratches
-from reconciler.server.time_limit import time_limit_of_environment
+from reconciler.server.time_limit import TimeLimit, time_limit_of_environment
 from reconciler.sql import compose, name, text
 
 STANDBY = "the target is a standby, which only reads: `apply` needs the primary"
@@ -281,15 +281,8 @@ def plan_of(job: Job, live: Snapshot, connection: Connection, size: Size | None 
     if live.standby and job.to_apply:
         raise PlanRefused(STANDBY)
     job = replace(job, declaration=with_columns_of_types(job.declaration, live.state))
-    needed = live.extensions.union(
-        *(files(o) for o in (*live.state.objects.values(), *job.declaration.objects.values()))
-    )
     time_limit = time_limit_of_environment()
-
-    def servers() -> Iterator[Scratch]:
-        for scratch in scratches(job.scratch, job.target, live.context.server, needed):
-            yield replace(scratch, time_limit=time_limit)
-
+    servers = partial(servers_of, job, live, time_limit)
     with (
         time_limit,
         canonicalise(live, job.declaration, job.scope, servers, job.forms) as canonical,
@@ -305,6 +298,14 @@ def plan_of(job: Job, live: Snapshot, connection: Connection, size: Size | None 
         plan = _proven_plan(job, live, known, notes)
         answers = tuple(ask(plan, connection)) if job.questions else ()
         return plan.model_copy(update={"answers": answers}).sealed() if answers else plan
+
+
+def servers_of(job: Job, live: Snapshot, time_limit: TimeLimit) -> Iterator[Scratch]:
+    """Yield the scratch servers that have the files of live and declared objects."""
+    objects = (*live.state.objects.values(), *job.declaration.objects.values())
+    needed = live.extensions.union(*map(files, objects))
+    for scratch in scratches(job.scratch, job.target, live.context.server, needed):
+        yield replace(scratch, time_limit=time_limit)
 
 
 def _awaited(job: Job, live: Snapshot) -> dict[Ref, int]:

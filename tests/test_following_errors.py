@@ -6,8 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from reconciler import pipeline
+from reconciler.cli.group import main
 from reconciler.declare.load import load
 from reconciler.errors import DeclarationError
 from reconciler.model.state import Scope
@@ -58,6 +60,27 @@ views:
   own: SELECT missing FROM w
 sequences:
   q: {owned_by: typed.id}
+"""
+
+
+RIGHT = """tables:
+  orders: {columns: {id: int, customer: {type: int, references: customers(id)}, at: datee}}
+  fine: {columns: {a: int}}
+views:
+  of_broken: SELECT * FROM customers
+  of_fine: SELECT missing FROM fine
+  of_nothing: SELECT * FROM nowhere
+functions:
+  f(mood): {returns: int, language: sql, body: SELECT 1}
+  g(): {returns: int, language: sql, body: SELECT f('x')}
+"""
+BROKEN = "tables:\n  customers: {columns: {id: int}\nenums: {mood: [a]}\n"
+FAULTY = """tables:
+  customers: {columns: {id: {type: int, primary_keyy: true}, name: {type: text}}}
+  own: {columns: {b: int}, indexes: {i: {on: cc}}, policies: {p: {usin: b > 0}}}
+  read: {columns: {c: wrongtype}}
+enums: {mood: {value: [a]}}
+views: {v: SELECT d FROM own, w: SELECT id FROM customers, x: SELECT name FROM customers}
 """
 
 
@@ -129,3 +152,36 @@ def test_a_new_column_without_a_type_is_named(database: Database, tmp_path: Path
     with pytest.raises(DeclarationError) as raised:
         _plan(tmp_path, database)
     assert raised.value.problems[1].hint.startswith("did you mean id? type creates it")
+
+
+def test_faults_of_files_and_of_sql_are_listed_together(database: Database, tmp_path: Path) -> None:
+    of_right = [
+        'right:2 column public.orders.at: type "datee" does not exist',
+        'right:6 view public.of_fine: column "missing" does not exist',
+        'right:7 view public.of_nothing: relation "nowhere" does not exist',
+    ]
+    (tmp_path / "right.yml").write_text(RIGHT)
+    (tmp_path / "faulty.yml").write_text(FAULTY)
+    assert _listed(database, tmp_path) == [
+        "faulty:2 column: unknown key 'primary_keyy'",
+        'faulty:3 index public.i: column "cc" does not exist',
+        "faulty:3 policy: unknown key 'usin'",
+        'faulty:4 column public.read.c: type "wrongtype" does not exist',
+        "faulty:5 enum: unknown key 'value'",
+        'faulty:6 view public.v: column "d" does not exist',
+        *of_right,
+    ]
+    (tmp_path / "faulty.yml").write_text(BROKEN)
+    listed = _listed(database, tmp_path)
+    assert listed[0].startswith("faulty:")
+    assert listed[1:] == of_right
+
+
+def _listed(database: Database, folder: Path) -> list[str]:
+    found = CliRunner().invoke(main, ["plan", "-t", database.url, "-s", str(folder)]).output
+    return [
+        f"{file}:{line} {message}"
+        for file, line, message in re.findall(
+            r"^(?:error: )?\S*/(\w+)\.yml:(\d+):\d+: (.*)$", found, re.M
+        )
+    ]

@@ -25,7 +25,7 @@ FLOORS = (  # from the ground up: a package imports from lower floors only
     {"monitor"},
     {"apply", "drift", "evidence", "plan_findings", "plan_notes"},
     {"pipeline", "report"},
-    {"benchmark", "linting", "recall"},
+    {"benchmark", "file_faults", "linting", "recall"},
     {"demo", "measuring"},
     {"cli"},
 )

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from reconciler.canonicalise.absent_parts import with_parts_absent
 from reconciler.canonicalise.canonical import Canonical, Inputs
-from reconciler.canonicalise.further import with_further_problems
+from reconciler.canonicalise.further import with_further_problems, with_problems_of_rest
 from reconciler.canonicalise.known_forms import Forms, KnownForms
 from reconciler.canonicalise.overlay import Desired, overlay
 from reconciler.canonicalise.renamed import arguments_asked, with_renamings
@@ -89,6 +89,22 @@ class _Servers:
     def __call__(self) -> Iterator[Scratch]:
         self.take_turn()
         return self._scratches()
+
+
+def with_faults_of_rest(
+    error: DeclarationError,
+    live: Snapshot,
+    declaration: Declaration,
+    scope: Scope,
+    scratches: Callable[[], Iterator[Scratch]],
+) -> DeclarationError:
+    """Return an error of files with what PostgreSQL refuses in the declaration of the rest."""
+    scope = replace(scope, prune=False)
+    live = replace(live, context=_within_scope(live.context, declaration, scope))
+    inputs = Inputs(live, declaration, scope)
+    with ExitStack() as resources:
+        servers = _Servers(scratches, resources, None)
+        return with_problems_of_rest(error, inputs, lambda rest: _attempt(rest, servers))
 
 
 def _attempt(inputs: Inputs, servers: _Servers) -> None:

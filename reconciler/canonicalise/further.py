@@ -36,6 +36,21 @@ def with_further_problems(
     return DeclarationError(sorted(dict.fromkeys(problems), key=_place))
 
 
+def with_problems_of_rest(
+    error: DeclarationError, inputs: Inputs, attempt: Callable[[Inputs], object]
+) -> DeclarationError:
+    """Return an error of files with the problems in the rest, which `inputs` hold.
+
+    What refers to names that could not be read follows from the faults of the files.
+    """
+    found = _problems(inputs, attempt)
+    if found:
+        found = with_further_problems(DeclarationError(found), inputs, attempt).problems
+    lost = inputs.declaration.lost
+    problems = [*error.problems, *_independent([p for p in found if p.position], lost)]
+    return DeclarationError(sorted(dict.fromkeys(problems), key=_place))
+
+
 def _problems(inputs: Inputs, attempt: Callable[[Inputs], object]) -> Sequence[Problem]:
     try:
         attempt(inputs)

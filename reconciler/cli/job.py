@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from reconciler import settings
@@ -11,6 +12,7 @@ from reconciler.canonicalise.known_forms import Forms
 from reconciler.cli.options import DeclarationOptions, ExecutionOptions, ReadingOptions
 from reconciler.declare.load import load
 from reconciler.errors import DeclarationError, Problem, SettingsError
+from reconciler.file_faults import with_faults_of_sql
 from reconciler.model.reserved_names import JOURNAL
 from reconciler.model.state import Declaration, Scope
 from reconciler.pipeline import Job
@@ -72,11 +74,31 @@ def make_job(
     session: Sequence[str] = (),
 ) -> tuple[Job, ResolvedTarget]:
     """Read the settings and the YAML files into the job of one target."""
-    declared = read_declared(options)
+    try:
+        declared = read_declared(options)
+    except DeclarationError as error:
+        raise _with_faults_of_sql(error, options, session) from None
     target = ReadingOptions(options.target, session).resolve()
     if execution is not None:
         target = execution.override(target)
     return declared.job(target, to_apply=execution is not None), target
+
+
+def _with_faults_of_sql(
+    error: DeclarationError, options: DeclarationOptions, session: Sequence[str]
+) -> DeclarationError:
+    """Return an error of files with what PostgreSQL refuses in the rest, if a target is named."""
+    if error.rest is None or not error.rest.objects:
+        return error
+    with suppress(SettingsError):
+        file = settings.read()
+        scope = _scope(error.rest, options.schemas or file.schemas, prune=False)
+        target = ReadingOptions(options.target, session).resolve()
+        scratch = options.scratch or file.scratch
+        session_of_target = target.lock_policy.session
+        job = Job(target.url, error.rest, scope, scratch, session=session_of_target)
+        return with_faults_of_sql(error, job)
+    return error
 
 
 def _scope(declaration: Declaration, schemas: Iterable[str], *, prune: bool) -> Scope:

@@ -50,6 +50,7 @@ class Drafts:
         self.parts: list[tuple[Ref, Draft]] = []  # fields of objects, declared elsewhere
         self.exclusive: dict[Ref, frozenset[str]] = {}
         self.positions: dict[tuple[Ref, str], Position] = {}
+        self.faulty: set[Ref] = set()
 
     def add(self, ref: Ref, draft: Draft) -> None:
         """Add a draft, or merge the draft into an earlier one.
@@ -116,8 +117,12 @@ class Drafts:
         for ref, draft in self.drafts.items():
             if draft.absent:
                 absent[ref] = draft.kind.model_construct(ref=ref, **draft.derived)
-            elif obj := self._object(ref, draft):
-                objects[ref] = obj
+            else:
+                before = len(self.problems)
+                if obj := self._object(ref, draft):
+                    objects[ref] = obj
+                if len(self.problems) > before or not draft.readable:
+                    self.faulty.add(ref)
         for obj in [o for o in objects.values() if isinstance(o, Shorthand)]:
             self._expand_shorthand(obj, objects)
         self.problems += self._in_reserved_schemas()

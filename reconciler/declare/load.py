@@ -37,6 +37,7 @@ from reconciler.declare.nodes import (
     unknown,
 )
 from reconciler.declare.parse import documents
+from reconciler.declare.rest import without_faults
 from reconciler.declare.stored import Contents, store, stored_declaration
 from reconciler.declare.workload_entries import WorkloadReader
 from reconciler.errors import DeclarationError, Findings, Problem, TooManyProblems
@@ -98,7 +99,7 @@ def _parsed(path: Path, kinds: Kinds, files_root: Path | None) -> Declaration:
     except TooManyProblems:
         declaration = None
     if declaration is None or problems:
-        raise DeclarationError(sorted(dict.fromkeys(problems), key=_sort_key))
+        raise DeclarationError(sorted(dict.fromkeys(problems), key=_sort_key), declaration)
     return declaration
 
 
@@ -118,6 +119,9 @@ def _declaration(
             reader.read(document)
     reader.workload.end()
     declaration = reader.drafts.declaration(reader.checks.checks, reader.workload.queries)
+    if problems:
+        faulty_files = {p.position.file for p in problems if p.position}
+        return without_faults(declaration, reader.drafts.faulty, faulty_files, files)
     return replace(declaration, sources=Sources(path, files_root, files.digests))
 
 

@@ -180,6 +180,7 @@ class Declaration:
     for the entry) to file, line and column. A `recorded` declaration was read from a database,
     complete and with SQL as PostgreSQL prints it, apart from routine bodies. `moved_aside` are live
     tables to be dropped whose names others take. `sources` are the files, None for a recorded one.
+    `lost` are names that could not be read, of files with faults.
     """
 
     objects: Mapping[Ref, Object] = field(default_factory=dict[Ref, Object])
@@ -194,6 +195,7 @@ class Declaration:
     schemas: frozenset[str] = frozenset()
     recorded: bool = False
     moved_aside: Set[Ref] = frozenset()
+    lost: Set[str] = frozenset()
     sources: Any = field(default=None, compare=False)
 
     @property
