@@ -12,13 +12,13 @@ from reconciler.model.ref import Ref
 
 COLUMNS = "tables: {t: {columns: {a: {type: int, renamed_from: b}, b: {type: int, renamed_from: "
 REFUSED = {
-    "tables: {a: {renamed_from: s2.a, columns: {x: int}}}": "ALTER TABLE s2.a SET SCHEMA public",
-    "tables: {a: {renamed_from: public.b, columns: {x: int}}}": "write b",
+    "schemas: {a: {renamed_from: s2.a}}": "write a",
+    "tables: {a: {renamed_from: r.s.b, columns: {x: int}}}": "a name that holds a dot",
+    "ranges: {a: {renamed_from: s2.a, subtype: int}}": "not moved, since PostgreSQL would leave",
+    "operators: {'+(int, int)': {renamed_from: '-', function: f}}": "but cannot rename it",
     "tables: {t: {columns: {a: {type: int, renamed_from: t.b}}}}": "write b",
-    "materialized_views: {s.v: {renamed_from: r.v, query: SELECT 1}}": (
-        "ALTER MATERIALIZED VIEW r.v SET SCHEMA s"
-    ),
     COLUMNS + "a}}}}": "rename one to a third name",
+    "tables: {s.t: {renamed_from: r.t}, r.t: {renamed_from: s.t}}": "third name",
     COLUMNS + "c}, c: {type: int, renamed_from: a}}}}": "rename one to a third name",
     "tables: {u: {renamed_from: w, columns: {}}, w: {renamed_from: u, columns: {}}}": "third name",
     "enums: {e: [{name: x, renamed_from: y}, {name: y, renamed_from: x}]}": "third name",
@@ -45,3 +45,5 @@ def test_chains_and_names_with_dots_are_renamed(tmp_path: Path) -> None:
     assert loaded(chain, tmp_path)
     dotted = "tables: {a: {renamed_from: '\"s2.a\"', columns: {}}}"
     assert loaded(dotted, tmp_path)
+    moved = "materialized_views: {s.v: {renamed_from: r.v, query: SELECT 1}}"
+    assert loaded(moved, tmp_path)

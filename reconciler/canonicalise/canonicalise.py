@@ -167,11 +167,13 @@ def _by_first(servers: _Servers, attempt: Callable[[Scratch], T]) -> T:
 def _renamings(inputs: Inputs, servers: _Servers) -> Sequence[Renaming]:
     """Find renamings; ask PostgreSQL which live routines those with other spellings are."""
     live, declaration = inputs.live, inputs.declaration
-    routines, arguments = unidentified_routines(live.state, declaration), dict[Ref, str]()
-    if routines:
-        arguments = _by_first(
-            servers, lambda scratch: arguments_asked(scratch, live, declaration, routines)
-        )
+    routines = unidentified_routines(live.state, declaration)
+    known = find_renamings(live.state, declaration, inputs.scope, live.context)
+    if not routines:
+        return known
+    arguments = _by_first(
+        servers, lambda scratch: arguments_asked(scratch, live, declaration, routines, known)
+    )
     return find_renamings(live.state, declaration, inputs.scope, live.context, arguments)
 
 

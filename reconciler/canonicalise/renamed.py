@@ -6,20 +6,25 @@ from collections.abc import Generator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import replace
 
-from reconciler.canonicalise.build import Build, listed, scratch_context
+from reconciler.canonicalise.build import Build, listed, scratch_context, sql_rule
 from reconciler.canonicalise.closure import dependency_closure
 from reconciler.canonicalise.guard import Guarded, require_as_put_in
 from reconciler.canonicalise.identify import identified
 from reconciler.canonicalise.named import named_objects
-from reconciler.diff.renames import Renaming, refs_after, routines_named
-from reconciler.errors import ScratchError
+from reconciler.diff.renames import Arguments, Renaming, refs_after, routines_named
+from reconciler.errors import DeclarationError, Problem, ScratchError, StatementFailed
 from reconciler.introspect.introspect import Snapshot, introspect
 from reconciler.introspect.unfilled import filled_as
 from reconciler.model.ref import Ref
+from reconciler.model.signature import ARGUMENT_TYPES
 from reconciler.model.state import Declaration, State
-from reconciler.server.connection import Connection
+from reconciler.server.connection import Connection, rows
 from reconciler.server.elevation import run_statement
 from reconciler.server.scratch import Scratch
+
+_ROUTINES = f"""
+    SELECT p.oid::int8 AS oid, {ARGUMENT_TYPES} AS arguments FROM pg_proc AS p
+    JOIN pg_namespace AS n ON n.oid = p.pronamespace WHERE n.nspname !~ '^pg_'"""
 
 
 def with_renamings(
@@ -33,7 +38,7 @@ def with_renamings(
     roots = {r.was for r in renamings}
     roots |= {n for r in renamings for n in _needs_after(r, declaration)}
     members = dependency_closure(live.state, roots)
-    state = _renamed_state(scratch, live, members, renamings)
+    state = _renamed_state(scratch, live, members, renamings, declaration)
     unaffected = {r: o for r, o in live.state.objects.items() if r not in members}
     new_refs = refs_after(live.state, renamings)
     owners = {new_refs.get(r, r): owner for r, owner in live.context.owners.items()}
@@ -46,10 +51,15 @@ def with_renamings(
 
 
 def arguments_asked(
-    scratch: Scratch, live: Snapshot, declaration: Declaration, refs: Set[Ref]
-) -> dict[Ref, str]:
+    scratch: Scratch,
+    live: Snapshot,
+    declaration: Declaration,
+    refs: Set[Ref],
+    renamings: Sequence[Renaming],
+) -> dict[Ref, Arguments]:
     """Let PostgreSQL spell the arguments of declared routines, beside those that they may be.
 
+    The declared types have their names after the renamings, the arguments have the names before.
     A routine is left out whose types do not exist. Raises ScratchError and DeclarationError.
     """
     declared = {r: declaration.objects[r] for r in refs}
@@ -58,9 +68,15 @@ def arguments_asked(
     known |= named_objects(live.state, declared, paths)
     members = dependency_closure(live.state, frozenset(), named=known)
     with _built(scratch, live, members, "routines of renamed names") as connection:
+        before = {row["oid"]: row["arguments"] for row in rows(connection, _ROUTINES)}
+        for renaming in renamings:
+            if renaming.was in members or renaming.was == renaming.becomes:
+                _rename(connection, renaming, declaration)
+        after = {row["arguments"]: before[row["oid"]] for row in rows(connection, _ROUTINES)}
         asked = replace(declaration, objects=declared, absent={})
         found = identified(connection, asked, frozenset())
-    return {r: o.ref.arguments for r, o in found.items() if o.ref.arguments is not None}
+    arguments = {r: o.ref.arguments for r, o in found.items() if o.ref.arguments is not None}
+    return {r: Arguments(after.get(spelled, spelled), spelled) for r, spelled in arguments.items()}
 
 
 def _needs_after(renaming: Renaming, declaration: Declaration) -> Set[Ref]:
@@ -70,15 +86,30 @@ def _needs_after(renaming: Renaming, declaration: Declaration) -> Set[Ref]:
 
 
 def _renamed_state(
-    scratch: Scratch, live: Snapshot, members: Set[Ref], renamings: Sequence[Renaming]
+    scratch: Scratch,
+    live: Snapshot,
+    members: Set[Ref],
+    renamings: Sequence[Renaming],
+    declaration: Declaration,
 ) -> State:
     """Build the affected objects, rename, and read back."""
     with _built(scratch, live, members, "what depends on renamed objects") as connection:
         for renaming in renamings:
-            run_statement(connection, renaming.statement.sql)
+            _rename(connection, renaming, declaration)
         new_refs = refs_after(live.state, renamings)
         as_before = {new_refs.get(r, r): live.state[r] for r in members}
         return filled_as(introspect(connection, live.context.server).state, as_before)
+
+
+def _rename(connection: Connection, renaming: Renaming, declaration: Declaration) -> None:
+    """Run a renaming; raises DeclarationError where PostgreSQL refuses it."""
+    try:
+        run_statement(connection, renaming.statement.sql)
+    except StatementFailed as e:
+        ref = renaming.becomes
+        at = declaration.position(ref, "renamed_from")
+        message = f"{ref}: it cannot be renamed: {e.message}"
+        raise DeclarationError([Problem(message, at, e.detail or e.hint, sql_rule(e))]) from None
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from reconciler.model.owned import Owned
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import schema_user
 from reconciler.model.state import Declaration
+from reconciler.sql import name, text
 
 
 @dataclass
@@ -176,7 +177,9 @@ class Drafts:
             if ref in self.drafts:
                 self._number(obj, ref, fields, objects)
                 continue
-            renamed = {"renamed_from": old_ref.name} if old_ref.name != ref.name else {}
+            schema = (old_ref.schema,) if ref.on is None and old_ref.schema != ref.schema else ()
+            old_name = text(name(*schema, old_ref.name))
+            renamed = {"renamed_from": old_name} if schema or old_ref.name != ref.name else {}
             self._add_further(obj, ref, {**fields, **renamed}, objects)
 
     def _number(
@@ -211,8 +214,8 @@ def _is_renamed(draft: Draft) -> bool:
 
 def _misplaced(obj: Object, draft: Draft) -> Iterator[Problem]:
     """Report keys without an effect beside the declared keys."""
-    for name, reason in obj.misplaced():
-        key = key_of(draft.kind, name)
+    for misplaced, reason in obj.misplaced():
+        key = key_of(draft.kind, misplaced)
         if key in draft.fields:
             position = draft.fields[key].position
             hint = help_on(draft.kind, (key,))
@@ -235,10 +238,11 @@ def _before_renaming(obj: Shorthand, objects: Mapping[Ref, Object]) -> Shorthand
     """Return the object with the names of the object and the parent before renaming."""
     parent_ref = obj.ref.on
     parent = objects.get(parent_ref) if parent_ref else None
-    if parent is not None and parent.renamed_from:
-        parent_ref = parent.ref._replace(name=parent.renamed_from)
-    old_name = obj.renamed_from or obj.ref.name
-    return obj.model_copy(update={"ref": obj.ref._replace(name=old_name, on=parent_ref)})
+    if parent is not None and parent.old_ref is not None:
+        parent_ref = parent.old_ref
+    old = (obj.old_ref or obj.ref)._replace(on=parent_ref)
+    schema = parent_ref.schema if parent_ref is not None else old.schema
+    return obj.model_copy(update={"ref": old._replace(schema=schema)})
 
 
 def _schema_names(drafts: Mapping[Ref, Draft]) -> set[str]:

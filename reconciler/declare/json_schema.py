@@ -210,7 +210,9 @@ def _entry(kind: type[Object], mapping: Schema, sections: Schema) -> Schema:
     declarable = {k: p for k, p in mapping["properties"].items() if k not in refused}
     properties: Schema = declarable | {"state": state}
     if "renamed_from" in properties:  # a name with a dot is quoted
-        properties["renamed_from"] = properties["renamed_from"] | {"pattern": '^([^.]*|".*")$'}
+        part = '("([^"]|"")+"|[^".]+)'
+        names = f"^{part}$" if kind.parent_kinds or kind.schemaless else rf"^{part}(\.{part})?$"
+        properties["renamed_from"] = properties["renamed_from"] | {"pattern": names}
     lists = [*sections, *(["grants"] if issubclass(kind, Grantable) else [])]
     if lists:
         properties["exclusive"] = _exclusive(lists)

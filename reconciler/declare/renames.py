@@ -1,4 +1,4 @@
-"""Refuse impossible renamings: out of another schema, and exchanged names."""
+"""Refuse impossible renamings: out of another table or schema, and exchanged names."""
 
 from __future__ import annotations
 
@@ -13,26 +13,19 @@ Written = Mapping[Ref, tuple[Position, str]]  # position and text of each `renam
 
 
 def impossible_renames(objects: Mapping[Ref, Object], written: Written) -> Iterator[Problem]:
-    """Report each `renamed_from` with a schema, or with a name that is exchanged."""
-    old_refs = {
-        ref: ref._replace(name=obj.renamed_from) for ref, obj in objects.items() if obj.renamed_from
-    }
+    """Report each `renamed_from` with a schema that means nothing, or with an exchanged name."""
+    old_refs = {r: o.old_ref for r, o in objects.items() if o.old_ref is not None}
     for ref, (position, text) in written.items():
-        parts = split_qualified(text)
-        if parts is not None and parts[0]:
+        parts = split_qualified(text.strip())
+        if parts is not None and parts[0] and (ref.on is not None or not ref.schema):
             yield _qualified(ref, parts, text, position)
         elif ref in old_refs and _is_exchanged(ref, old_refs):
             yield _exchanged(ref, old_refs[ref], position)
 
 
 def _qualified(ref: Ref, parts: tuple[str, str], text: str, position: Position) -> Problem:
-    schema, name = parts
-    kind = ref.kind.replace("_", " ").upper()
-    hint = f"write {name}"
-    if ref.on is None and schema != ref.schema:
-        hint = f"no plan moves between schemas: run ALTER {kind} {text} SET SCHEMA {ref.schema}"
     message = f"{ref}: renamed_from is an old name in the same place, without a schema or a table"
-    hint = f"{hint}; a name that holds a dot: '{quoted(text)}'"
+    hint = f"write {parts[1]}; a name that holds a dot: '{quoted(text)}'"
     return Problem(message, position, hint, "invalid-rename")
 
 
@@ -46,9 +39,11 @@ def _is_exchanged(ref: Ref, old_refs: Mapping[Ref, Ref]) -> bool:
 
 
 def _exchanged(ref: Ref, old: Ref, position: Position) -> Problem:
-    message = f"{ref}: renamed_from {old.name}, while that name is declared to be another's old one"
+    other = old.name if old.schema == ref.schema else f"{old.schema}.{old.name}"
+    message = f"{ref}: renamed_from {other}, while that name is declared to be another's old one"
     hint = (
         "both names are there before and after, so nobody could tell whether it is done: rename "
-        "one to a third name and apply, then give both their names"
+        f"one to a third name and apply; then give {other} that third name as renamed_from, and "
+        "apply again"
     )
     return Problem(message, position, hint, "invalid-rename")

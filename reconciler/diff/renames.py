@@ -8,21 +8,33 @@ without it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import Enum
 from hashlib import sha256
+from itertools import pairwise
+from typing import NamedTuple
 
 from reconciler.diff.diff import Difference
+from reconciler.model.companion import Companion
 from reconciler.model.context import PlanningContext
 from reconciler.model.declared import RenamesParts, declared_arguments
 from reconciler.model.inheritance import parents_of
-from reconciler.model.object import Object
+from reconciler.model.object import MOVED, Object
 from reconciler.model.partitioned import PartitionedObject
-from reconciler.model.ref import Ref
+from reconciler.model.ref import Ref, placed
 from reconciler.model.reserved_names import OLD_PREFIX
 from reconciler.model.state import Declaration, Scope, State
 from reconciler.model.statement import Statement
 
-NOTHING_ASKED: Mapping[Ref, str] = {}
+
+class Arguments(NamedTuple):
+    """The arguments of a routine, as PostgreSQL spells them before and after all renamings."""
+
+    live: str
+    renamed: str
+
+
+NOTHING_ASKED: Mapping[Ref, Arguments] = {}
 
 
 @dataclass(frozen=True)
@@ -30,7 +42,8 @@ class Renaming:
     """A statement to rename an object or a part of an object.
 
     `was` and `becomes` are the object's refs before and after all renamings, `described` is shown
-    to people. Of a renaming with `part` only a part of the object gets another name.
+    to people. Of a renaming with `part` only a part of the object gets another name. An object that
+    gets another schema and another name has several renamings.
     """
 
     was: Ref
@@ -45,28 +58,27 @@ def find_renamings(
     declaration: Declaration,
     scope: Scope,
     context: PlanningContext,
-    arguments: Mapping[Ref, str] = NOTHING_ASKED,
+    arguments: Mapping[Ref, Arguments] = NOTHING_ASKED,
 ) -> list[Renaming]:
     """Find renamings of declared objects existing under old names, tables first.
 
     `arguments` are PostgreSQL's spellings of those of `unidentified_routines`.
     """
     arguments = {**_known_arguments(live, declaration), **arguments}
-    search = _Search(live, declaration, scope, context, arguments)
-    old_names: dict[Ref, Ref] = {}  # of renamed objects, by the new names
     aside = {ref: ref._replace(name=moved_aside(ref)) for ref in declaration.moved_aside}
+    search = _Search(live, declaration, scope, context, arguments, aside)
     found = [search.renaming(old, ref) for old, ref in aside.items()]
-    for ref, obj in sorted(declaration.objects.items(), key=lambda item: item[0].on is not None):
-        on = old_names.get(ref.on, ref.on) if ref.on else None
-        old = search.live_object(ref, ref if on is ref.on else ref._replace(on=on))
-        if old is None or old in aside:
-            old = search.old_name(obj, on)
-            if old is not None and old not in old_names.values():
-                old_names[ref] = old
-                found.append(search.renaming(old, ref))
-        if old is not None:
-            found += search.renamings_of_parts(obj, old)
-    new_names = {old: ref for ref, old in old_names.items()}
+    # Routines come first, while their types have their old names, and sequences after their tables.
+    objects = sorted(
+        declaration.objects.values(),
+        key=lambda o: (o.ref.arguments is None, isinstance(o, Companion)),
+    )
+    levels: dict[_Level, list[Object]] = {level: [] for level in _Level}
+    for obj in objects:
+        levels[_Level.of(obj.ref)].append(obj)
+    for on_level in levels.values():
+        found += search.renamings_among(on_level)
+    new_names = {old: ref for ref, old in search.old_names.items()}
     for old, ref in new_names.items():
         found += search.names_freed(old, ref, {r.was for r in found})
     for old, ref in aside.items():
@@ -79,34 +91,161 @@ def moved_aside(ref: Ref) -> str:
     return OLD_PREFIX + sha256(str(ref).encode()).hexdigest()[:12]
 
 
+class _Level(Enum):
+    """What holds an object: its renaming comes first."""
+
+    DATABASE = 0
+    SCHEMA = 1
+    TABLE = 2
+
+    @classmethod
+    def of(cls, ref: Ref) -> _Level:
+        """Return the level of an object."""
+        if ref.on is not None:
+            return cls.TABLE
+        return cls.SCHEMA if ref.schema else cls.DATABASE
+
+
 @dataclass(frozen=True)
 class _Search:
-    """The search for old names of declared objects."""
+    """The search for old names of declared objects.
+
+    `arguments` are those of declared routines, as PostgreSQL spells them. `aside` maps live objects
+    that give up their names to temporary names. `old_names` maps the new refs of renamed objects to
+    the old ones, `successors` live objects to those that are declared with their names as old ones.
+    `created` are new schemas.
+    """
 
     live: State
     declaration: Declaration
     scope: Scope
     context: PlanningContext
-    arguments: Mapping[Ref, str]  # of declared routines, as PostgreSQL spells them
+    arguments: Mapping[Ref, Arguments]
+    aside: Mapping[Ref, Ref]
+    old_names: dict[Ref, Ref] = field(default_factory=dict[Ref, Ref])
+    successors: dict[Ref, Object] = field(default_factory=dict[Ref, Object])
+    created: set[Ref] = field(default_factory=set[Ref])
 
     def live_object(self, declared: Ref, ref: Ref) -> Ref | None:
         """Return the live object `ref`, with the arguments of the declared one."""
         if declared in self.arguments:
-            ref = ref._replace(arguments=self.arguments[declared])
+            ref = ref._replace(arguments=self.arguments[declared].live)
         return ref if ref in self.live else None
 
-    def old_name(self, obj: Object, on: Ref | None) -> Ref | None:
-        """Return the live object to rename to a declared object; `on` is the live table."""
-        if obj.renamed_from is not None:
-            return self.live_object(obj.ref, obj.ref._replace(on=on, name=obj.renamed_from))
+    def renamings_among(self, objects: Sequence[Object]) -> Iterator[Renaming]:
+        """Yield the renamings of declared objects; those of their tables are known."""
+        for obj in objects:
+            if obj.old_ref is not None and (old := self.old_name(obj)) is not None:
+                self.successors.setdefault(old, obj)
+        for obj in objects:
+            yield from self._renamings_of(obj)
+
+    def _renamings_of(self, obj: Object) -> Iterator[Renaming]:
+        """Yield the renamings of an object, after that of another which has the name until then."""
+        if obj.ref in self.old_names:
+            return
+        own = self._own(obj)
+        if own is not None and self._gives_way(own, obj):
+            yield from self._renamings_of(self.successors[own])
+            own = None
+        old = own if own not in self.aside else None
+        if old is None:
+            old = self.old_name(obj)
+            if old is not None and old not in self.old_names.values():
+                self.old_names[obj.ref] = old
+                yield from self.renamings(old, obj)
+        if old is not None:
+            yield from self.renamings_of_parts(obj, old)
+
+    def _gives_way(self, own: Ref, obj: Object) -> bool:
+        """Tell whether a live object is renamed before another is renamed to its name.
+
+        Of `b` renamed from `a`, and `a` renamed from `c`, nothing is done yet while there is no
+        `b`. The files refuse names that are exchanged: nothing shows whether that is done.
+        """
+        seen: set[Ref] = set()
+        while obj.old_ref is not None and own in self.successors and own not in seen:
+            seen.add(own)
+            obj = self.successors[own]
+            further = self._own(obj)
+            if further is None:
+                return True
+            own = further
+        return False
+
+    def _own(self, obj: Object) -> Ref | None:
+        """Return the live object of the name of a declared one."""
+        return self.live_object(obj.ref, self._live_ref(obj.ref))
+
+    def _live_ref(self, ref: Ref) -> Ref:
+        """Return a ref with schema and table as these are called before the renamings."""
+        if ref.on is not None:
+            on = self.old_names.get(ref.on) or self._live_ref(ref.on)
+            return ref if on is ref.on else placed(ref, on)
+        schema = self.old_names.get(ref.schema_ref) if self.old_names else None
+        return ref._replace(schema=schema.name) if schema is not None else ref
+
+    def old_name(self, obj: Object) -> Ref | None:
+        """Return the live object to rename to a declared object."""
+        if obj.old_ref is not None:
+            return self.live_object(obj.ref, self._live_ref(obj.old_ref))
         return self._equal_to_dropped(obj)
+
+    def renamings(self, old: Ref, obj: Object) -> Iterator[Renaming]:
+        """Rename or move a live object."""
+        ref, live = obj.ref, self.live[old]
+        start = self._start(live, ref)
+        end = start._replace(schema=ref.schema, name=ref.name)
+        known = self.arguments.get(ref)
+        becomes = end._replace(arguments=known.renamed) if known else end
+        if start.schema != end.schema:
+            yield from self._creations([ref.schema_ref])
+        way = self._way(live.model_copy(update={"ref": start}), end)
+        for before, after in pairwise([start, *way]):
+            on_the_way = live.model_copy(update={"ref": before})
+            if before.schema == after.schema:
+                statement = on_the_way.renamed_to(after.name)
+                described = Difference(field="name", live=old.name, wanted=end.name)
+            else:
+                statement = on_the_way.moved_to(after.schema, old)
+                described = Difference(field=MOVED, live=old.schema, wanted=end.schema)
+            yield Renaming(old, becomes, statement, described)
+
+    def _start(self, live: Object, ref: Ref) -> Ref:
+        """Return the ref of a live object once its table is renamed or moved."""
+        if ref.on is not None:
+            return placed(live.ref, ref.on)
+        tables = live.moves_with() if isinstance(live, Companion) else frozenset[Ref]()
+        for new, old in self.old_names.items():
+            if old in tables:
+                return live.ref._replace(schema=new.schema)
+            if old == live.ref.schema_ref:
+                return live.ref._replace(schema=new.name)
+        return live.ref
 
     def renaming(self, old: Ref, ref: Ref) -> Renaming:
         """Rename a live object."""
-        on_renamed = old._replace(on=ref.on)
+        on_renamed = placed(old, ref.on)
         statement = self.live[old].model_copy(update={"ref": on_renamed}).renamed_to(ref.name)
         described = Difference(field="name", live=old.name, wanted=ref.name)
         return Renaming(old, on_renamed._replace(name=ref.name), statement, described)
+
+    def _way(self, obj: Object, end: Ref) -> list[Ref]:
+        """Return the refs of an object on the way to another schema and name, over free names."""
+        start = obj.ref
+        if start.name == end.name or start.schema == end.schema:
+            return [end] if start != end else []
+        for free in (start._replace(schema=end.schema), end._replace(schema=start.schema)):
+            if not self._is_taken(obj.model_copy(update={"ref": free})):
+                return [free, end]
+        aside = moved_aside(start)
+        return [start._replace(name=aside), end._replace(name=aside), end]
+
+    def _is_taken(self, obj: Object) -> bool:
+        """Tell whether a live object has the name of an object."""
+        same_schema = (o for o in self.live.objects.values() if o.ref.schema == obj.ref.schema)
+        names = obj.name_keys()
+        return obj.ref in self.live or any(names & o.name_keys() for o in same_schema)
 
     def names_freed(self, old: Ref, ref: Ref, renamed: Set[Ref]) -> Iterator[Renaming]:
         """Rename the indexes of a table that becomes a partition of a new table of its name."""
@@ -158,14 +297,16 @@ class _Search:
             return
         for old_part, new_part, statement in obj.parts_renamed(live):
             described = Difference(field=obj.renamed_part, live=old_part, wanted=new_part)
-            yield from self._creations(obj)
+            yield from self._creations(obj.needs())
             yield Renaming(old, becomes, statement, described, part=True)
 
-    def _creations(self, obj: Object) -> Iterator[Renaming]:
-        """Create the objects needed by a renamed part: the new schema of a moved extension."""
-        for ref in obj.needs():
-            if ref in self.live or ref not in self.declaration.objects:
+    def _creations(self, refs: Iterable[Ref]) -> Iterator[Renaming]:
+        """Create what must be there before a renaming: the new schema of a moved object."""
+        known = self.live.objects.keys() | self.created | self.old_names.keys()
+        for ref in refs:
+            if ref in known or ref not in self.declaration.objects:
                 continue
+            self.created.add(ref)
             for statement in self.declaration.objects[ref].create(self.context, online=False):
                 described = Difference(field="name", live="", wanted=ref.name)
                 yield Renaming(ref, ref, statement, described, part=True)
@@ -214,14 +355,14 @@ def routines_named(live: State, obj: Object) -> Iterator[Object]:
     """Yield the live routines under the name, or the old name, of a declared routine."""
     if obj.ref.arguments is not None:
         yield from live.overloads(obj.ref)
-        if obj.renamed_from is not None:
-            yield from live.overloads(obj.ref._replace(name=obj.renamed_from))
+        if obj.old_ref is not None:
+            yield from live.overloads(obj.old_ref)
 
 
-def _known_arguments(live: State, declaration: Declaration) -> dict[Ref, str]:
+def _known_arguments(live: State, declaration: Declaration) -> dict[Ref, Arguments]:
     """Return the catalog's spelling of arguments that are declared as a live routine has them."""
     return {
-        ref: routine.ref.arguments
+        ref: Arguments(routine.ref.arguments, routine.ref.arguments)
         for ref, obj in declaration.objects.items()
         for routine in routines_named(live, obj)
         if routine.ref.arguments is not None
@@ -236,7 +377,7 @@ def refs_after(refs: Iterable[Ref], renamings: Sequence[Renaming]) -> dict[Ref, 
     def after(ref: Ref) -> Ref:
         if ref in names:
             return names[ref]
-        return ref._replace(on=after(ref.on)) if ref.on is not None else ref
+        return placed(ref, after(ref.on)) if ref.on is not None else ref
 
     return {ref: after(ref) for ref in refs}
 

@@ -23,6 +23,7 @@ from reconciler.model.state import Declaration, State
 from reconciler.model.statement import HazardKind
 from reconciler.plan.plan import Renamed
 from reconciler.plan.step import Step
+from reconciler.sql import name, text
 
 SHOWN = 5  # objects in a message
 
@@ -224,9 +225,9 @@ class _Rollback:
         staying = self.known - {t.ref for t in self.touched}
         names = {str(r) for r in staying}
         return [
-            f"{name} stays as it is: {reason}"
-            for name, reason in self.irreversible.items()
-            if name in names
+            f"{changed} stays as it is: {reason}"
+            for changed, reason in self.irreversible.items()
+            if changed in names
         ]
 
     def notes_of_unseen(self) -> list[str]:
@@ -271,10 +272,11 @@ def _model(of: Detail, ref: Ref, fields: Mapping[str, object]) -> Object:
 def _renamed_back(obj: Object, renames: Sequence[Renamed]) -> Object:
     """Return the object under the old name, and parts under the old names."""
     own = [r for r in renames if r.was == obj.ref]
-    name = next((r.becomes.name for r in own if r.part is None), None)
+    now = next((r.becomes for r in own if r.part is None), None)
     parts = dict(r.part for r in own if r.part is not None)
-    if name is not None:
-        obj = obj.model_copy(update={"renamed_from": name})
+    if now is not None:
+        schema = (now.schema,) if now.on is None and now.schema else ()
+        obj = obj.model_copy(update={"renamed_from": text(name(*schema, now.name))})
     return obj.with_parts_from(parts) if isinstance(obj, RenamesParts) and parts else obj
 
 
@@ -282,7 +284,10 @@ def _old_ref(ref: Ref, old_names: Mapping[Ref, Ref]) -> Ref:
     """Return the ref of an object before the renaming of the object or the table."""
     if ref in old_names:
         return old_names[ref]
-    return ref._replace(on=_old_ref(ref.on, old_names)) if ref.on is not None else ref
+    if ref.on is None:
+        return ref
+    on = _old_ref(ref.on, old_names)
+    return ref._replace(on=on, schema=on.schema)
 
 
 def _reasons(of: Detail, kind: HazardKind) -> dict[str, str]:

@@ -32,7 +32,7 @@ class Operator(Overloaded, Owned):
     other_keys: ClassVar[Mapping[str, str]] = {"procedure": "function"}
     section: ClassVar[str] = "operators"
     oid_column: ClassVar[str] = "pg_operator.oid"
-    renamable: ClassVar[bool] = False
+    only_moved: ClassVar[bool] = True
     omitted_is_default: ClassVar[bool] = True
     sql_fields: ClassVar[tuple[str, ...]] = ("function",)
     sql_clauses: ClassVar[Mapping[str, Clause]] = {

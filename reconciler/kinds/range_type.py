@@ -27,6 +27,7 @@ class RangeType(DataType):
 
     kind: ClassVar[str] = "range_type"
     main_key: ClassVar[str] = "subtype"
+    stays_in_schema: ClassVar[str] = "its multirange type and the functions that construct it"
     other_keys: ClassVar[Mapping[str, str]] = {"multirange_type_name": "multirange"}
     section: ClassVar[str] = "ranges"
     omitted_is_default: ClassVar[bool] = False

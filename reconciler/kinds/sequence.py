@@ -84,6 +84,9 @@ class Sequence(Deferred, Companion, Granted, SequenceOptions):
         )
         yield Statement(sql=text(command))
 
+    def moves_with(self) -> frozenset[Ref]:
+        return frozenset(c.on for c in self._owning_columns() if c.on is not None)
+
     def redefine(self, old: Self, context: PlanningContext) -> Iterable[Statement] | None:
         if self.unlogged != old.unlogged:
             command = compose(

@@ -18,6 +18,10 @@ class Companion(Object):
         """Return whether the object is dropped because the other no longer needs it."""
         raise NotImplementedError
 
+    def moves_with(self) -> frozenset[Ref]:
+        """Return the tables with which PostgreSQL moves the object to another schema."""
+        raise NotImplementedError
+
     def following(self, live: Objects, desired: Objects) -> Self:
         """Return the object as the change of the other requires."""
         raise NotImplementedError

@@ -32,16 +32,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any, ClassVar, Self
 
 from psycopg import sql
-from pydantic import field_validator
+from pydantic import ValidationInfo, field_validator
 
 from reconciler.model.clauses import Clause, Fragment, fragments_in
 from reconciler.model.context import PlanningContext
-from reconciler.model.record import Record
+from reconciler.model.record import Record, renamed
 from reconciler.model.ref import Ref
-from reconciler.model.statement import Statement, undoable
+from reconciler.model.statement import Hazard, HazardKind, Statement, undoable
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
 from reconciler.sql import compose, literal, text
+
+MOVED = "schema"  # the field that a plan shows of an object that gets another schema
 
 
 class Object(Record):
@@ -56,7 +58,9 @@ class Object(Record):
     schemaless: ClassVar[bool] = False  # names are unique in the database
     sql_fields: ClassVar[tuple[str, ...]] = ()  # fields that hold SQL, as the user wrote it
     sql_clauses: ClassVar[Mapping[str, Clause]] = {}  # fields composed as SQL, and where they stand
-    renamable: ClassVar[bool] = True  # ALTER … RENAME TO exists
+    renamable: ClassVar[bool] = True  # ALTER … RENAME TO exists, or SET SCHEMA
+    only_moved: ClassVar[bool] = False  # ALTER … SET SCHEMA exists, but no RENAME TO
+    stays_in_schema: ClassVar[str] = ""  # what SET SCHEMA would leave behind
     commentable: ClassVar[bool] = True  # COMMENT ON exists
     first_version: ClassVar[Mapping[str, int]] = {}  # field: first major version, if not 14
 
@@ -70,10 +74,21 @@ class Object(Record):
 
     @field_validator("renamed_from")
     @classmethod
-    def _renamable(cls, renamed_from: str | None) -> str | None:
-        if renamed_from is not None and not cls.renamable:
-            kind = cls.kind.replace("_", " ")
+    def _renamable(cls, renamed_from: str | None, info: ValidationInfo) -> str | None:
+        ref: Ref | None = info.data.get("ref")
+        if renamed_from is None or ref is None:
+            return renamed_from
+        kind, old = cls.kind.replace("_", " "), renamed(ref, renamed_from)
+        if not cls.renamable:
             raise ValueError(f"PostgreSQL cannot rename a {kind}")
+        if cls.only_moved and old.name != ref.name:
+            raise ValueError(f"PostgreSQL moves the {kind} to another schema, but cannot rename it")
+        if cls.stays_in_schema and old.schema != ref.schema:
+            raise ValueError(
+                f"it is not moved, since PostgreSQL would leave {cls.stays_in_schema} in"
+                f" {old.schema}: declare a new one, let the columns have that type, and declare the"
+                " old one absent"
+            )
         return renamed_from
 
     # -- read from the catalog and from YAML ----------------------------------------------------
@@ -150,6 +165,23 @@ class Object(Record):
         rename = compose("ALTER {} RENAME TO {}", self.designation(), name)
         undo = compose("ALTER {} RENAME TO {}", renamed.designation(), self.ref.name)
         return self._locking(rename).model_copy(update={"undo": (text(undo),)})
+
+    def moved_to(self, schema: str, was: Ref) -> Statement:
+        """Move the object to another schema; indexes, constraints and owned sequences go along.
+
+        `was` is the ref before all renamings.
+
+        https://www.postgresql.org/docs/current/sql-altertable.html (SET SCHEMA)
+        """
+        moved = self.model_copy(update={"ref": self.ref._replace(schema=schema)})
+        move = compose("ALTER {} SET SCHEMA {}", self.designation(), schema)
+        undo = compose("ALTER {} SET SCHEMA {}", moved.designation(), self.ref.schema)
+        hazards: tuple[Hazard, ...] = ()
+        if self.namespaces():
+            reason = f"whoever names {was} with its schema, or has no {schema} on the"
+            reason += " search_path, fails from then on"
+            hazards = (Hazard(hazard=HazardKind.BLOCKS_READS, reason=reason),)
+        return self._locking(move).model_copy(update={"undo": (text(undo),), "hazards": hazards})
 
     def attach(self, old: Self | None, context: PlanningContext) -> Iterator[Statement]:
         """Set owner, privileges and comment, if different from `old` or from a new object's."""

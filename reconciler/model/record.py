@@ -11,8 +11,9 @@ from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
 from reconciler.model.frozen import Frozen
+from reconciler.model.names import split_qualified
 from reconciler.model.ref import Ref
-from reconciler.model.spelling import Name
+from reconciler.model.spelling import QualifiedName
 from reconciler.model.suppression import Suppression
 from reconciler.sql import compose, name, raw
 
@@ -35,9 +36,10 @@ class Record(Frozen):
 
     ref: SkipJsonSchema[Ref] = Field(exclude=True, repr=False)
     comment: str | None = Field(default=None, description="COMMENT ON")
-    renamed_from: Name | None = Field(
+    renamed_from: QualifiedName | None = Field(
         default=None,
-        description="its old name: it is renamed, where that is still there; may stay for ever",
+        description="its old name: it is renamed, where that is still there; may stay for ever; "
+        "with another schema, what is in a schema of its own is moved from there",
     )
     depends_on: tuple[str, ...] = Field(
         default=(),
@@ -75,6 +77,11 @@ class Record(Frozen):
         return {n: f.get_default(call_default_factory=True) for n, f in fields.items()}
 
     # -- names -----------------------------------------------------------------------------------
+
+    @property
+    def old_ref(self) -> Ref | None:
+        """Return the ref before the object was renamed or moved; None without an old name."""
+        return renamed(self.ref, self.renamed_from) if self.renamed_from is not None else None
 
     def sql_name(self) -> sql.Composable:
         """Return the qualified name."""
@@ -195,3 +202,9 @@ class Record(Frozen):
         """Return the object on another relation, under the same name."""
         ref = self.ref._replace(schema=relation.schema, on=relation)
         return self.model_copy(update={"ref": ref})
+
+
+def renamed(ref: Ref, qualified: str) -> Ref:
+    """Return the ref under another name, in the same schema unless the name has one."""
+    schema, own = split_qualified(qualified) or ("", qualified)
+    return ref._replace(schema=schema or ref.schema, name=own)

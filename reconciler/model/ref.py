@@ -106,6 +106,11 @@ class Ref(NamedTuple):
         return f"{self.kind} {self.identity}"
 
 
+def placed(ref: Ref, on: Ref | None) -> Ref:
+    """Return the ref of an object on another table, in whose schema the object is."""
+    return ref._replace(on=on, schema=on.schema if on is not None else ref.schema)
+
+
 def _document(ref: Ref) -> dict[str, object]:
     return ref.document
 

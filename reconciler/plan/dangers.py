@@ -30,7 +30,13 @@ def with_uses_of_old_names(
     """
     live = whole or operations.live
     bodies = _bodies(operations, live) if renamings else dict[Ref, str]()
-    return [_with_uses(r, bodies, operations, live) for r in renamings]
+    renamed = {r.was for r in renamings if r.was != r.becomes}
+    bodies = {ref: body for ref, body in bodies.items() if ref not in renamed}
+    shown = [n for n, r in enumerate(renamings) if r.was not in {e.was for e in renamings[:n]}]
+    return [
+        _with_uses(r, bodies, operations, live) if n in shown else r
+        for n, r in enumerate(renamings)
+    ]
 
 
 def _bodies(operations: Operations, live: State) -> Mapping[Ref, str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from reconciler.diff.diff import Change
+from reconciler.diff.diff import Change, Difference
 from reconciler.diff.inherited import context_of_reparenting, with_inherited
 from reconciler.diff.renames import Renaming, refs_after
 from reconciler.introspect.notices import unfinished_notices
@@ -97,7 +97,7 @@ def make_plan(comparison: Comparison, info: PlanInfo) -> Plan:
         scratch=info.scratch,
         spelled_by=info.spelled_by,
         changes=(
-            *(_planned_renaming(r) for r in comparison.renamings),
+            *_planned_renamings(comparison.renamings),
             *_planned_changes(operations, desired),
             *_planned_unfinished(operations),
             *_planned_leftovers(operations, live),
@@ -112,7 +112,7 @@ def make_plan(comparison: Comparison, info: PlanInfo) -> Plan:
         unproven=_unproven(steps, comparison, info),
         fingerprint=_fingerprint(operations, comparison),
         touches=_touched(changes, comparison.before or live, desired),
-        renames=tuple(_renamed(r) for r in comparison.renamings),
+        renames=tuple(dict.fromkeys(_renamed(r) for r in comparison.renamings)),
         awaited=tuple(info.awaited),
         checks=info.checks,
         rollback_of=info.rollback_of,
@@ -150,11 +150,19 @@ def _planned_changes(operations: Operations, desired: State) -> Iterator[Planned
         )
 
 
-def _planned_renaming(renaming: Renaming) -> Planned:
-    """Return a renaming as a change."""
-    ref = renaming.becomes
-    differences = (renaming.described,)
-    return Planned(action="alter", kind=ref.kind, identity=ref.identity, differences=differences)
+def _planned_renamings(renamings: Iterable[Renaming]) -> Iterator[Planned]:
+    """Yield the renamings as changes, several of the same object as one."""
+    found: dict[tuple[Ref, bool], list[Difference]] = {}
+    for renaming in renamings:
+        differences = found.setdefault((renaming.becomes, renaming.part), [])
+        if renaming.part or renaming.described not in differences:
+            differences.append(renaming.described)
+    for (ref, part), differences in found.items():
+        if not differences[0].live:  # it was not there
+            yield Planned(action="create", kind=ref.kind, identity=ref.identity)
+            continue
+        for shown in [(d,) for d in differences] if part else [tuple(differences)]:
+            yield Planned(action="alter", kind=ref.kind, identity=ref.identity, differences=shown)
 
 
 def _planned_unfinished(operations: Operations) -> Iterator[Planned]:

@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from reconciler.errors import Position, ReconcileError, Severity
+from reconciler.model.object import MOVED
 from reconciler.model.ref import Ref
 from reconciler.model.statement import HazardKind
 from reconciler.plan.plan import FilePosition, Plan, Planned
 
 Positions = Mapping[tuple[Ref, str], Position]  # by object and YAML key; "" is the object's own key
 Named = tuple[str, str]  # kind and identity
-_KEYS = {"name": "renamed_from"}  # fields whose YAML key has another name
+_KEYS = {"name": "renamed_from", MOVED: "renamed_from"}  # fields whose YAML key has another name
 
 
 class _Origin(NamedTuple):

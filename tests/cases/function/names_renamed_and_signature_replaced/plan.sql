@@ -8,10 +8,10 @@ SET client_min_messages = warning;
 SET lock_timeout = '2s';
 SET statement_timeout = 0;
 BEGIN;
--- hazard blocks-reads: function public.total() may still use table public.old_orders under this name, and would fail
-ALTER TABLE public.old_orders RENAME TO orders;
 -- hazard blocks-reads: function public.amount() may still use function public.helper() under this name, and would fail
 ALTER FUNCTION public.helper() RENAME TO assistant;
+-- hazard blocks-reads: function public.total() may still use table public.old_orders under this name, and would fail
+ALTER TABLE public.old_orders RENAME TO orders;
 -- hazard blocks-reads: function public.on_write() may still use column public.old_orders.amount under this name, and would fail
 -- hazard blocks-reads: function public.total() may still use column public.old_orders.amount under this name, and would fail
 ALTER TABLE public.orders RENAME COLUMN amount TO price;

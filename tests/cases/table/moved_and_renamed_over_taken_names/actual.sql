@@ -1,0 +1,13 @@
+CREATE SCHEMA s;
+CREATE TABLE s.a (id integer PRIMARY KEY);
+CREATE TABLE s.b (id text);
+CREATE VIEW public.a AS SELECT 1 AS one;
+CREATE TABLE s.c (id integer);
+CREATE VIEW public.c AS SELECT 1 AS one;
+CREATE TABLE public.e (id serial PRIMARY KEY, x integer CHECK (x > 0), owner integer REFERENCES s.a (id));
+CREATE INDEX e_x ON public.e (x);
+CREATE POLICY of_owner ON public.e USING (x > 1);
+CREATE VIEW public.of_e AS SELECT id FROM public.e;
+CREATE FUNCTION public.first() RETURNS integer LANGUAGE sql AS 'SELECT min(id) FROM public.e';
+INSERT INTO s.a VALUES (1);
+INSERT INTO public.e (x) VALUES (1), (2);
