@@ -42,7 +42,7 @@ def look(folder: Path, pages: Mapping[str, str]) -> list[dict[str, Any]]:
         files[-1].write_text(page)
     shots = os.environ.get("RECONCILE_SCREENSHOTS") or folder
     command = ["node", BROWSER / "look.mjs", str(CHROMIUM), shots, *files]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=900)
     return json.loads(done.stdout)
 
 
@@ -60,6 +60,7 @@ def test_the_pages_are_fit_for_everybody(tmp_path: Path) -> None:
         where = (page["page"], page["colorScheme"], page["size"])
         assert page["violations"] == [], where
         assert page["overflow"] <= 0, where
+        assert page["unprinted"] == 0, where
         assert page["errors"] == [], where
         assert page["requests"] == [(tmp_path / page["page"]).as_uri()], where
     elements = {page["page"]: page["elements"] for page in seen}

@@ -12,6 +12,7 @@ from reconciler.journal.ownership import DEFAULT_PLACE
 from reconciler.model.state import Scope
 from reconciler.model.statement import HazardKind
 from reconciler.pipeline import Job
+from reconciler.plan import foreseen
 from reconciler.plan.plan import Plan
 from reconciler.server.locks import LockPolicy
 from tests.conftest import Database
@@ -62,6 +63,15 @@ def test_a_rename_has_no_foreseen_hazards(database: Database, tmp_path: Path) ->
     database.run(START)
     job = job_of(database, tmp_path, "tables: {t: {columns: {m: {renamed_from: n}}}}")
     assert pipeline.plan_changes(job).undo_hazards is None
+
+
+def test_a_large_change_has_no_foreseen_hazards(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.run(START)
+    monkeypatch.setattr(foreseen, "MOST_CHANGES", 1)
+    declared = "tables: {t: {columns: {a: int, b: int}}}"
+    assert pipeline.plan_changes(job_of(database, tmp_path, declared)).undo_hazards is None
 
 
 def test_facts_for_readers_change_no_digest(database: Database, tmp_path: Path) -> None:

@@ -287,6 +287,13 @@ def test_locks_are_drawn_in_order_and_in_time() -> None:
         assert all(bar.x >= 0 and bar.x + bar.width <= drawing.width for bar in drawing.bars)
 
 
+def test_steps_that_need_later_ones_or_none_at_all_are_drawn() -> None:
+    made = plan("t")
+    steps = tuple(s.model_copy(update={"depends_on": ("03", "01", "nowhere")}) for s in made.steps)
+    page = html.plan(made.model_copy(update={"steps": steps}))
+    assert page.count('class="tip"') == 2  # to the second and the third from the first
+
+
 def test_too_much_to_draw_is_said() -> None:
     units = _units(dict.fromkeys(range(1, 300), ()))
     assert draw_graph(units) is None

@@ -20,6 +20,7 @@ from reconciler.journal.ownership import FLAG, VARIABLE, Place
 from reconciler.model.reserved_names import JOURNAL
 from reconciler.model.statement import HazardKind
 from reconciler.report.formats import Subject, renderers
+from reconciler.report.html import assert_renderable
 from reconciler.server.locks import LockPolicy
 from reconciler.settings import ResolvedTarget
 
@@ -328,7 +329,9 @@ class OutputOptions:
         return self.formats[-1] if self.formats else DEFAULT_FORMAT
 
     def check(self) -> None:
-        """Raise SettingsError unless every format but the last has a file."""
+        """Raise SettingsError unless every format but the last has a file, and none is missing."""
+        if "html" in self.formats:
+            assert_renderable()
         formats, files = len(self.formats or (DEFAULT_FORMAT,)), len(self.files)
         if not formats - 1 <= files <= formats:
             raise SettingsError(

@@ -99,8 +99,8 @@ class PageOptions:
     out: Path | None
     folder: Path | None
 
-    def write(self, evidence: Evidence) -> None:
-        """Write the document, or plan, reports and runbooks into the folder."""
+    def write(self, evidence: Evidence, *, save: bool) -> None:
+        """Write the document, or reports and runbooks into the folder; with `save`, the plan."""
         if self.folder is None:
             shown = renderers(self.kind)[self.format_name](evidence)
             if self.out is None:
@@ -113,7 +113,7 @@ class PageOptions:
             for kind in KINDS
             for name, suffix in SUFFIXES.items()
         }
-        if evidence.commands.plan == str(self.folder / PLAN):
+        if save:
             written[PLAN] = json.plan(evidence.plan.content)
         for name, document in written.items():
             write_file(document, self.folder / name, "--out-dir")
@@ -181,7 +181,7 @@ def report_command(
     if pages.folder and pages.out:
         raise SettingsError("--out names one file, --out-dir a folder for all: give one of them")
     collecting = _Collecting(declaration, session, measured, checks)
-    pages.write(collecting.evidence(saved, pages.folder))
+    pages.write(collecting.evidence(saved, pages.folder), save=saved is None)
     return DONE
 
 

@@ -20,7 +20,7 @@ Content = TypeVar("Content")
 class _Document(BaseModel):
     """A document that reconcile has printed; keys that a report does not show are passed over."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, defer_build=True)
 
 
 class QueryFigures(_Document):

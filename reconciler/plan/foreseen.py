@@ -11,6 +11,8 @@ from reconciler.model.statement import HazardKind
 from reconciler.plan.make import Comparison, PlanInfo, make_plan
 from reconciler.plan.plan import Plan, RelationSize
 
+MOST_CHANGES = 500  # a quarter of the time of planning; nobody rolls back a new database
+
 
 def with_facts(plan: Plan, comparison: Comparison) -> Plan:
     """Return the plan with the sizes of the relations that it locks, and the undo's hazards."""
@@ -31,7 +33,7 @@ def _undo_hazards(comparison: Comparison) -> tuple[HazardKind, ...] | None:
     The rollback is planned from the journal, on the state that it finds then: other changes until
     then may bring other hazards.
     """
-    if comparison.renamings:
+    if comparison.renamings or len(comparison.changes) > MOST_CHANGES:
         return None
     live, desired = comparison.desired, comparison.live
     found = with_inheritance(changes(live, desired), live, desired)

@@ -67,8 +67,8 @@ class RelationSize(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     relation: str
-    rows: int = -1
-    bytes: int = -1
+    rows: int = Field(default=-1, ge=-1, lt=1 << 63)
+    bytes: int = Field(default=-1, ge=-1, lt=1 << 63)
 
 
 class PlanFinding(BaseModel):

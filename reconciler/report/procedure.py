@@ -156,7 +156,8 @@ def _after(evidence: Evidence) -> Section:
     verify = Item(
         "Compare the structure, and run the declared checks. What they write is rolled back.",
         commands.verify(),
-        "exit status 0; a vacuous check found too few rows to look at, and counts as not passed",
+        "exit status 0; a vacuous check found too few rows to look at, and counts as not passed;"
+        " a user who may not run checks is told to set `RECONCILE_VERIFY_URL`",
         mark,
         recorded,
     )
@@ -184,7 +185,8 @@ def _rollback(evidence: Evidence) -> Section:
     show = Item(
         "See what the rollback would do, and its hazards. Nothing is changed.",
         commands.rollback(number, *allowed, "--check"),
-        "exit status 2, and the plan of the rollback",
+        "exit status 2, and the plan of the rollback; if it is refused for another hazard, add the"
+        " `--allow` that it names to both commands",
     )
     do = Item(
         "Roll back.",

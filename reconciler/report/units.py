@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -81,12 +81,18 @@ def units_of(plan: Plan, application: Application | None = None) -> list[Unit]:
         Unit(
             number,
             group,
-            frozenset(number_of[d] for s in group for d in s.depends_on if d in number_of)
-            - {number},
+            frozenset(_needs(group, number, number_of)),
             [recorded[s.id] for s in group if s.id in recorded],
         )
         for number, group in enumerate(groups)
     ]
+
+
+def _needs(group: Sequence[Step], number: int, number_of: Mapping[str, int]) -> Iterator[int]:
+    """Yield the earlier units that a unit needs; a saved plan may name others, or none at all."""
+    for step in group:
+        found = (number_of.get(each, number) for each in step.depends_on)
+        yield from (need for need in found if need < number)
 
 
 def strongest_locks(steps: Iterable[Step]) -> dict[str, str]:

@@ -29,17 +29,21 @@ for (const page of pages) {
       const name = `${folder}/${basename(page, ".html")}-${colorScheme}-${size}`;
       const overflow = await tab.evaluate(
         () => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      await tab.emulateMedia({ media: "print", colorScheme });
+      const unprinted = await tab.evaluate(() => [...document.querySelectorAll("details")].filter(
+        (d) => d.lastElementChild.getBoundingClientRect().height === 0).length);
+      await tab.emulateMedia({ media: "screen", colorScheme });
       await tab.screenshot({ path: `${name}.png`, fullPage: true });
-      await tab.evaluate(() => document.querySelectorAll("details").forEach((d) => { d.open = true; }));
+      await tab.evaluate(
+        () => document.querySelectorAll("details").forEach((d) => { d.open = true; }));
       const elements = await tab.evaluate(() => document.querySelectorAll("*").length);
       await tab.evaluate(axe); // by the debugger, which the page's policy does not bind
       const { violations } = await tab.evaluate(() => window.axe.run(document));
       found.push({
-        page: basename(page), colorScheme, size, overflow, requests, errors, elements,
+        page: basename(page), colorScheme, size, overflow, unprinted, requests, errors, elements,
         violations: violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).slice(0, 3).join(" | ")}`),
       });
       if (colorScheme === "light" && size === "wide") {
-        await tab.evaluate(() => document.querySelectorAll("details").forEach((d) => { d.open = false; }));
         await tab.pdf({ path: `${name}.pdf`, format: "A4", printBackground: true });
       }
       await context.close();
