@@ -44,6 +44,7 @@ COMMANDS = {  # name, also of the module, which is slow to import: the line in -
     "report": "Write a report or a runbook of a plan, with what was measured.",
     "rollback": "Restore the objects changed by a run.",
     "schema": "Print the JSON Schema of the YAML files or of a plan.",
+    "validate": "Check the YAML files, and reconcile.yml, without a server.",
     "verify": "Run the declared checks, and look for differences in structure.",
 }
 

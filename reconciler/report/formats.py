@@ -9,6 +9,7 @@ returns a document, made by `reconciler.escape`:
 - `history(runs: Sequence[Run])` and `run(detail: Detail)`, the documents of `history`
 - `benchmark(benchmark: Benchmark)`, the document of `bench`
 - `lint(result: LintResult)`, the document of `lint`
+- `validation(folder: Path, declaration: Declaration)`, the document of `validate`
 - `error(error: ReconcileError)`, the document instead of another one if a command fails
 - `report(evidence: Evidence)` and `runbook(evidence: Evidence)`, the documents of `report`
 - `monitor(result: Monitoring)`, the document of `monitor`
@@ -37,6 +38,7 @@ Subject = Literal[
     "report",
     "runbook",
     "monitor",
+    "validation",
     "error",
 ]
 Renderer = Callable[..., Document]

@@ -12,6 +12,7 @@ from reconciler.drift.result import DriftReport, TargetDrift
 from reconciler.errors import DeclarationError, Position, ReconcileError
 from reconciler.escape import Document, workflow_document
 from reconciler.lint.result import LintResult
+from reconciler.model.state import Declaration
 from reconciler.plan.plan import FilePosition, Plan, Planned
 from reconciler.plan.step import Step
 from reconciler.report.drift_lines import difference_texts, history_of, title, verdict
@@ -37,6 +38,12 @@ def lint(result: LintResult) -> Document:
         )
         for finding in result.findings
     )
+
+
+def validation(folder: Path, declaration: Declaration) -> Document:
+    """Render nothing: a declaration without faults needs no annotation."""
+    del folder, declaration
+    return workflow_document([])
 
 
 def error(error: ReconcileError) -> Document:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import chain
+from pathlib import Path
 from typing import get_args
 
 from reconciler.apply.outcome import Outcome, StepOutcome
@@ -16,6 +17,7 @@ from reconciler.drift.result import DriftReport
 from reconciler.escape import MAX_LINE, Document, document
 from reconciler.journal.history import Detail, Run, StepRecord
 from reconciler.lint.result import LintResult
+from reconciler.model.state import Declaration
 from reconciler.monitor.result import Monitoring
 from reconciler.plan.plan import Plan, Planned
 from reconciler.plan.step import Step
@@ -145,6 +147,14 @@ def result_lines(results: Sequence[Result]) -> Iterator[str]:
         for finding in result.findings:
             yield from finding_lines(finding, " " * 7)
     yield check_counts(results)
+
+
+def validation(folder: Path, declaration: Declaration) -> Document:
+    """Render what the files of a declaration without faults hold."""
+    objects = len(declaration.objects) + len(declaration.absent)
+    checks, queries = len(declaration.checks), len(declaration.workload)
+    counted = f"objects: {objects}, checks: {checks}, queries of the workload: {queries}"
+    return document([f"{folder}: no fault found ({counted})"])
 
 
 def servers(servers: Sequence[EmbeddedServer]) -> Document:
