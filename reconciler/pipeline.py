@@ -71,7 +71,8 @@ class Job:
     the connections to the target. With `questions`, the target is asked for rows that would make a
     step fail. With `proof`, the plan is run on scratch. With `to_apply`, no plan is made for a
     standby. `journal` is the schema in which earlier runs may be recorded. `forms` knows equal
-    objects. With `lint`, the plan has the findings on what it changes.
+    objects. With `lint`, the plan has the findings on what it changes. `role` is the role that will
+    apply the plan, "" for that of the target.
     """
 
     target: str
@@ -87,6 +88,7 @@ class Job:
     journal: str = JOURNAL
     forms: Forms | None = None
     lint: LintSettings | None = None
+    role: str = ""
 
 
 def plan_changes(job: Job) -> Plan:

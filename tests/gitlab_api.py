@@ -46,7 +46,7 @@ class GitLab:
     ) -> Answer:
         """Answer a request as GitLab does: 404 for a wrong path, 401 for a wrong token."""
         self.requests.append(f"{method} {path}")
-        if headers.get("PRIVATE-TOKEN") != TOKEN:
+        if headers.get("Authorization") != f"Bearer {TOKEN}":
             return Answer(401, {"message": "401 Unauthorized"})
         for pattern, verb, handle in ROUTES:
             found = re.fullmatch(f"{API}/{pattern}", path)

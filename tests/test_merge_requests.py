@@ -86,6 +86,7 @@ class Project:
                 "RECONCILE_HOME": os.environ["RECONCILE_HOME"],
                 **predefined,
                 **job.get("variables", {}),
+                **({"RECONCILE_FOR_ROLE": DEPLOYER} if "environment" in job else {}),
                 **self._secrets(job.get("environment", {}).get("name")),
             },
             stdout=subprocess.PIPE,

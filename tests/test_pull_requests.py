@@ -21,7 +21,7 @@ SCRIPTS = ROOT / ".github" / "actions" / "scripts"
 HEAD, MERGE, LATER = "a" * 40, "b" * 40, "c" * 40
 PLAN, APPLY = "reconcile plan plan", "reconcile apply plan"
 START = f"CREATE TABLE t (id int, n int); ALTER TABLE t OWNER TO {DEPLOYER};"
-INDEX = "tables:\n  t:\n    indexes:\n      t_id: id\n"
+INDEX = f"tables:\n  t:\n    owner: {DEPLOYER}\n    indexes:\n      t_id: id\n"
 DROP = "tables:\n  t:\n    columns:\n      n: {state: absent}\n"
 
 
@@ -42,7 +42,7 @@ def repository(database: Database, tmp_path: Path) -> Iterator[Repository]:
         hub.comment("somebody", f"<!-- {PLAN} -->\nnot of the workflow")
         hub.comment(BOT, "coverage: 80 %")
         hub.comment(BOT, f"coverage of `<!-- {PLAN} -->`")
-        yield Repository(hub, tmp_path, secrets)
+        yield Repository(hub, tmp_path, secrets, {"ROLE": DEPLOYER})
 
 
 def propose(repository: Repository, declared: str, *, head: str = HEAD, fork: bool = False) -> None:
@@ -129,9 +129,9 @@ def test_an_error_takes_the_place_of_the_plan(repository: Repository, database: 
     mistaken = INDEX.replace("t_id: id", "t_id: ids")
     propose(repository, mistaken)
     assert repository.jobs["plan"] == "failure"
-    assert "::error file=desired_state/shop.yml,line=4,col=13," in repository.log
+    assert "::error file=desired_state/shop.yml,line=5,col=13," in repository.log
     comment = only_comment(repository, PLAN)
-    assert "## reconcile: an error" in comment and "desired_state/shop.yml:4:13" in comment
+    assert "## reconcile: an error" in comment and "desired_state/shop.yml:5:13" in comment
     merge(repository, mistaken)
     assert repository.jobs["apply"] == "failure"
     assert f"The last planning for commit {HEAD} has failed." in only_comment(repository, APPLY)
@@ -252,7 +252,7 @@ def test_a_comment_keeps_below_the_limit(tmp_path: Path, length: int) -> None:
         for _ in range(2):
             done = comment_on(hub, file, "token")
             assert done.returncode == 0, done.stderr
-        body = only_comment(Repository(hub, tmp_path, {}), PLAN)
+        body = only_comment(Repository(hub, tmp_path, {}, {}), PLAN)
     assert len(body) < MAX_BODY
     assert body.endswith("[the whole plan](https://github.example/artifacts/1)")
     assert ("does not fit into a comment" in body) == (length > 65_000)

@@ -139,6 +139,33 @@ def test_a_plan_of_a_role_that_only_reads_is_run_by_the_owner(
     assert recorded == [DEPLOYER]
 
 
+def test_a_plan_is_made_for_the_role_that_runs_it(database: Database, folder: Path) -> None:
+    """The owner, the owner's default privileges and grants are those of that role."""
+    create_roles(database)
+    database.run(
+        f"CREATE TABLE t (id int); ALTER TABLE t OWNER TO {DEPLOYER};"
+        f"ALTER DEFAULT PRIVILEGES FOR ROLE {DEPLOYER} GRANT SELECT ON TABLES TO public;"
+    )
+    new = f"{{owner: {DEPLOYER}, columns: {{n: int}}, exclusive: [grants], grants: {{}}}}"
+    state = declare(folder, f"tables: {{t: {{grants: {{{READER}: select}}}}, new: {new}}}")
+    file = folder / "plan.json"
+    reading = ("--target", url_of(database, READER), "--state", state)
+    save = ("plan", *reading, "--format", "json", "--out", file)
+    applying = ("--target", url_of(database, DEPLOYER), "--state", state)
+    assert reconcile(*save).exit_code == 2
+    assert reconcile("apply", file, *applying, "--yes").exit_code == 1, "ALTER TABLE OWNER TO"
+    assert reconcile(*save, "--for-role", DEPLOYER).exit_code == 2
+    plan = Plan.model_validate_json(file.read_text())
+    assert not [step.sql for step in plan.steps if "OWNER" in step.sql]
+    revoked = [step.sql for step in plan.steps if step.sql.startswith("REVOKE")]
+    assert revoked == ["REVOKE ALL ON TABLE public.new FROM PUBLIC"]
+    done = reconcile("apply", file, *applying, "--yes")
+    assert done.exit_code == 0, done.output
+    assert reconcile("plan", *applying).exit_code == 0
+    unknown = reconcile("plan", *reading, "--for-role", "nobody")
+    assert (unknown.exit_code, "does not exist: nobody" in unknown.output) == (1, True)
+
+
 def test_without_the_declaration_nobody_vouches_for_a_plan(
     database: Database, saved: tuple[Plan, Path]
 ) -> None:

@@ -105,11 +105,12 @@ def _shown(value: object) -> str:
 
 @dataclass
 class Repository:
-    """The commits' files, the secrets by environment, and what the jobs printed."""
+    """The secrets by environment, what a user has set in the file, and what the jobs printed."""
 
     hub: GitHub
     folder: Path
     secrets: Mapping[str, Mapping[str, str]]
+    variables: Mapping[str, str]
     workflow: Path = ROOT / "examples" / "github" / "reconcile.yml"
     log: str = ""
     summary: str = ""
@@ -130,7 +131,8 @@ class Repository:
         self.jobs, self.log, self.summary = {}, "", ""
         needs: dict[str, object] = {}
         for name, job in cast("dict[str, Values]", workflow["jobs"]).items():
-            scope = Scope({"github": github, "env": workflow["env"], "needs": needs})
+            env = {**workflow["env"], **self.variables}
+            scope = Scope({"github": github, "env": env, "needs": needs})
             scope.failed = "needs" in job and self.jobs[job["needs"]] != "success"
             result = "skipped"
             if scope.is_due(job.get("if")):

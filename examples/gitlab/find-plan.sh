@@ -9,7 +9,8 @@ here=$(dirname "${BASH_SOURCE[0]}")
 . "$here/../../.github/actions/scripts/api.sh"
 # shellcheck source-path=SCRIPTDIR source=../../.github/actions/scripts/markdown.sh
 . "$here/../../.github/actions/scripts/markdown.sh"
-api_url=$CI_API_V4_URL api_header="PRIVATE-TOKEN: $RECONCILE_TOKEN"
+# Authorization is the header that curl does not send on to another host, such as an object storage.
+api_url=$CI_API_V4_URL api_header="Authorization: Bearer $RECONCILE_TOKEN"
 
 project="projects/$CI_PROJECT_ID" folder=$1
 mkdir -p "$folder"

@@ -6,7 +6,8 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../../.github/actions/scripts/api.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../.github/actions/scripts/api.sh"
-api_url=$CI_API_V4_URL api_header="PRIVATE-TOKEN: $RECONCILE_TOKEN"
+# Authorization is the header that curl does not send on to another host, such as an object storage.
+api_url=$CI_API_V4_URL api_header="Authorization: Bearer $RECONCILE_TOKEN"
 
 notes="projects/$CI_PROJECT_ID/merge_requests/$1/notes" marker="<!-- $2 -->" file=$3
 request=$(mktemp)

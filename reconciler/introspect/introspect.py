@@ -10,6 +10,7 @@ from functools import partial
 
 from psycopg import IsolationLevel
 
+from reconciler.errors import SettingsError
 from reconciler.introspect.attempts import ObjectsChanged, read_until_steady
 from reconciler.introspect.catalogs import OBJECTS
 from reconciler.introspect.default_path import default_path
@@ -84,18 +85,43 @@ class Snapshot:
         return self.state.dependents
 
 
-def introspect(connection: Connection, standing_for: Server | None = None) -> Snapshot:
+def introspect(
+    connection: Connection, standing_for: Server | None = None, *, role: str = ""
+) -> Snapshot:
     """Read all objects of known kinds in all schemas; raises StatementFailed.
 
     `standing_for` is the server that a scratch server represents: features that an older server
     lacks are not read. Nobody else changes such a server; others are read again if objects were
-    dropped meanwhile.
+    dropped meanwhile. `role` is the role that will run a plan, "" for the current role; raises
+    SettingsError if there is no such role.
     """
     server = server_of(connection)
     if standing_for is not None:
         with _read_only(connection):
             return _read(connection, server.standing_for(standing_for))
-    return read_until_steady(partial(_read_steadily, connection, server))
+    live = read_until_steady(partial(_read_steadily, connection, server))
+    return _for_role(connection, live, role) if role else live
+
+
+def _for_role(connection: Connection, live: Snapshot, role: str) -> Snapshot:
+    """Return the snapshot with the facts that concern a role, which may be another.
+
+    The default search_path stays that of the current role: nobody else can tell what it would be.
+    """
+    if role not in live.roles:
+        raise SettingsError(f"the role that is to apply the plan does not exist: {role}")
+    path = live.context.default_path
+    creators = {s: [r for r in roles if r != role] for s, roles in path.creators.items()}
+    with _read_only(connection):
+        initial = _initial_grants(connection, role)
+    context = replace(
+        live.context,
+        user=role,
+        owners=_owners(live.state.objects, role),
+        initial=initial,
+        default_path=replace(path, creators={s: r for s, r in creators.items() if r}),
+    )
+    return replace(live, context=context)
 
 
 def _read_steadily(connection: Connection, server: Server) -> Snapshot:
@@ -154,7 +180,7 @@ def _read(connection: Connection, server: Server) -> Snapshot:
         ),
         relation_names=frozenset(names),
         hidden_options=_hidden_options(objects),
-        initial={} if DEFAULT_PRIVILEGES in found.empty else _initial_grants(connection),
+        initial={} if DEFAULT_PRIVILEGES in found.empty else _initial_grants(connection, None),
     )
     return Snapshot(
         State(objects, _edges(connection, found.addresses)),
@@ -172,11 +198,14 @@ def _read(connection: Connection, server: Server) -> Snapshot:
     )
 
 
-def _initial_grants(connection: Connection) -> dict[tuple[str, str], Grants]:
-    """Return altered default privileges by class and schema; "" is any schema."""
+def _initial_grants(connection: Connection, role: str | None) -> dict[tuple[str, str], Grants]:
+    """Return altered default privileges of a role, by class and schema; "" is any schema.
+
+    The role is the current one if it is None.
+    """
     return {
         (grant_class, row["namespace"]): {r: tuple(p) for r, p in row["grants"].items()}
-        for row in rows(connection, INITIAL_GRANTS)
+        for row in rows(connection, INITIAL_GRANTS, [role])
         for grant_class, letter in DEFAULT_ACL_LETTERS.items()
         if letter == row["letter"]
     }

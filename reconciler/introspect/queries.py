@@ -90,14 +90,15 @@ EMPTY_SOURCES = " UNION ALL ".join(_is_empty(*numbered) for numbered in enumerat
 _INITIAL = acl_grants(
     "coalesce(g.defaclacl, d.builtin) || s.defaclacl", "d.builtin", "d.builtin", "d.role"
 )
-# What ALTER DEFAULT PRIVILEGES lets roles do with new objects of the current user.
+# What ALTER DEFAULT PRIVILEGES lets roles do with new objects of a role; null: the current user.
 INITIAL_GRANTS = f"""
     SELECT d.letter, coalesce(n.nspname, '') AS namespace,
            {_INITIAL} AS grants
     FROM (SELECT DISTINCT defaclrole AS role, defaclobjtype AS letter, defaclnamespace AS namespace,
                  acldefault(CASE defaclobjtype WHEN 'S' THEN 's' ELSE defaclobjtype END, defaclrole)
                      AS builtin
-          FROM pg_default_acl WHERE pg_get_userbyid(defaclrole) = current_user) AS d
+          FROM pg_default_acl
+          WHERE pg_get_userbyid(defaclrole) = coalesce(%s::text, current_user)) AS d
     LEFT JOIN pg_default_acl AS g
            ON g.defaclrole = d.role AND g.defaclobjtype = d.letter AND g.defaclnamespace = 0
     LEFT JOIN pg_default_acl AS s

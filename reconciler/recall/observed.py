@@ -55,7 +55,7 @@ def observe(job: Job, question: Question | None, examine: Examination[T]) -> Obs
     """
     with connect_to_read(job.target, job.session) as connection:
         fingerprint = _fingerprint(connection) if question else None
-        live = introspect(connection)
+        live = introspect(connection, role=job.role)
         plan = plan_of(job, live, connection)
         found = examine(plan, live, connection)
     return Observed(plan, found, fingerprint if _is_complete(job, plan, live) else None)

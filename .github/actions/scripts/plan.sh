@@ -5,6 +5,8 @@
 # plan.txt   the whole plan for people; absent after an error
 # plan.md    the comment, cut to GitHub's limit; also for an error, and for "nothing to do"
 #
+# RECONCILE_FOR_ROLE is the role that applies the plan, which owns new objects.
+#
 # Prints annotations on GitHub, the plan elsewhere. Exit status: 0 if there is a plan, else 1.
 set -euo pipefail
 folder=$1
@@ -14,6 +16,9 @@ mkdir -p "$folder"
 . "$(dirname "${BASH_SOURCE[0]}")/markdown.sh"
 # shellcheck source-path=SCRIPTDIR source=arguments.sh
 . "$(dirname "${BASH_SOURCE[0]}")/arguments.sh"
+if [ -n "${RECONCILE_FOR_ROLE:-}" ]; then
+    options+=(--for-role "$RECONCILE_FOR_ROLE")
+fi
 shown=text
 if [ "${GITHUB_ACTIONS:-}" = true ]; then
     shown=github
