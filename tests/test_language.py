@@ -273,3 +273,19 @@ def test_what_cannot_be_meant_is_refused_with_what_can(read: Read, entry: str) -
 )
 def test_a_comment_at_the_end_of_sql_is_left_out(sql: str, expected: str) -> None:
     assert without_final_comment(sql) == expected
+
+
+REFUSED_WITH_EXAMPLE = {
+    "policies: {p: {for: nothing}}": "as in: for: select",
+    "constraints: {c: {check: a > 0, on_delete: cascade}}": "as in: on_delete: cascade",
+    "columns: {a: {type: int, identity: {cache: many}}}": "as in: cache: 20",
+}
+
+
+@pytest.mark.parametrize("declared", REFUSED_WITH_EXAMPLE)
+def test_a_refusal_ends_with_an_example_of_the_key(declared: str, tmp_path: Path) -> None:
+    file = tmp_path / "state.yml"
+    file.write_text(f"tables: {{t: {{{declared}}}}}")
+    with pytest.raises(DeclarationError) as refused:
+        load(file)
+    assert refused.value.problems[0].hint.endswith(REFUSED_WITH_EXAMPLE[declared])

@@ -8,8 +8,9 @@ from typing import Any
 
 from reconciler.checks.model import Check
 from reconciler.checks.workload import Query
+from reconciler.declare.advice import advice_on
 from reconciler.declare.comments import cut_by_comment
-from reconciler.declare.fields import FieldValue, help_on, key_of
+from reconciler.declare.fields import FieldValue, key_of
 from reconciler.declare.layout import Kinds, sections_of
 from reconciler.declare.nodes import Scalar, duplicate
 from reconciler.declare.renames import impossible_renames
@@ -218,7 +219,7 @@ def _misplaced(obj: Object, draft: Draft) -> Iterator[Problem]:
         key = key_of(draft.kind, misplaced)
         if key in draft.fields:
             position = draft.fields[key].position
-            hint = help_on(draft.kind, (key,))
+            hint = advice_on(draft.kind, (key,))
             message = f"{obj.ref}: {key} means nothing {reason}"
             yield Problem(message, position, hint, "misplaced-key")
 

@@ -11,7 +11,8 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from reconciler.declare.fields import FieldValue, help_on
+from reconciler.declare.advice import advice_on
+from reconciler.declare.fields import FieldValue
 from reconciler.declare.nodes import Entries, Items, Node, described, plain
 from reconciler.errors import Position, Problem
 
@@ -95,12 +96,12 @@ def _translated(
             title = ".".join(path) or subject.title
             position = node.position if node else subject.position
             rule = "missing-field" if error["type"] == "missing" else "invalid-value"
-            message, hint = _message(error, node), help_on(model, path)
+            message, hint = _message(error, node), advice_on(model, path)
             yield Problem(f"{title}: {message}", position, hint, rule)
     covered = _parents(path for path, _ in mismatches) | _parents(reported) | {*reported}
     for (path, node), found in mismatches.items():
         if path not in covered:  # else a more specific problem is reported inside the value
-            yield _mismatch(".".join(path), node, found, help_on(model, path))
+            yield _mismatch(".".join(path), node, found, advice_on(model, path))
 
 
 def _parents(paths: Iterable[Path]) -> set[Path]:
