@@ -3,8 +3,9 @@
 All tools run in turn on one server, `--runs` times; the table shows medians, the ratio to
 `pg_dump -s`, the CPU of the processes and of the server's sessions, the same ratio for it, which
 suffers less where others use the machine, the memory of the largest process, and for reconcile the
-statements sent to the target and to scratch. Nothing is remembered between runs, unless with
-`--cached`. `--reconcile PROGRAM` measures another version beside
+statements sent to the target and to scratch. Each line of the table is printed in the last round,
+once its command has ended. Nothing is remembered between runs; with `--cached`, each command runs
+once beforehand, and remembers what it can. `--reconcile PROGRAM` measures another version beside
 this one. The server is embedded and not durable, or that of `--server URL`.
 """
 
@@ -36,7 +37,7 @@ from reconciler.cache import SWITCH
 
 RULE = "pg_dump -s"  # of which the others are multiples
 COUNTED = (TARGET, SCRATCH, DATABASES)
-Counts = Mapping[str, Mapping[str, int]]
+HEADS = ("", "seconds", f"× {RULE}", "CPU seconds", f"× {RULE}", "MiB", *COUNTED)
 
 
 def main() -> None:
@@ -58,9 +59,7 @@ def main() -> None:
         commands = _commands(databases, options.reconcile, peers=not options.without_peers)
         wanted = [RULE, *options.only] if options.only else list(commands)
         chosen = {n: c for n, c in commands.items() if any(n.endswith(w) for w in wanted)}
-        results = _measured(databases, chosen, options.runs)
-        counts = {n: _counted(databases, c) for n, c in chosen.items() if _is_plan(n)}
-        _print(options.tables, results, counts)
+        _measure(databases, chosen, options.runs, warm_up=options.cached)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -97,23 +96,49 @@ def _make_desired(databases: Databases, change: str) -> None:
     subprocess.run([*dump, "-f", databases.folder / f"{name}.sql"], check=True)
 
 
-def _measured(
-    databases: Databases, commands: Mapping[str, Command], runs: int
-) -> dict[str, list[Measured] | str]:
-    """Run every command once per round; a failure ends the rounds of that command."""
-    results: dict[str, list[Measured] | str] = {name: [] for name in commands}
-    for round_ in range(runs):
+def _measure(
+    databases: Databases, commands: Mapping[str, Command], runs: int, *, warm_up: bool
+) -> None:
+    """Run every command once per round, and print its line in the last round.
+
+    A failure ends the rounds of a command.
+    """
+    found: dict[str, list[Measured]] = {name: [] for name in commands}
+    failed: dict[str, str] = {}
+    for round_ in range(0 if warm_up else 1, runs + 1):
+        if round_ == runs:
+            _print_head(databases.tables, runs)
         for name, command in commands.items():
-            found = results[name]
-            if isinstance(found, str):
-                continue
-            sys.stderr.write(f"round {round_ + 1}: {name}\n")
-            _clean(databases)
-            try:
-                found.append(measure(command, databases.postmaster))
-            except CommandFailed as e:
-                results[name] = str(e)
-    return results
+            if name not in failed:
+                _clean(databases)
+                try:
+                    measured = measure(command, databases.postmaster)
+                except CommandFailed as error:
+                    failed[name] = str(error)
+                    sys.stderr.write(f"{name}: {error}\n")
+                else:
+                    found[name] += [measured] if round_ else []
+                    sys.stderr.write(f"round {round_}: {name}: {measured.wall:.2f} s\n")
+            if round_ == runs:
+                _print_line(databases, name, command, found, failed)
+
+
+def _print_line(
+    databases: Databases,
+    name: str,
+    command: Command,
+    found: Mapping[str, list[Measured]],
+    failed: Mapping[str, str],
+) -> None:
+    """Print the medians of a command, and multiples of those of pg_dump."""
+    if name in failed:
+        _print_row([name, f"failed: {failed[name].splitlines()[0]}", *[""] * (len(HEADS) - 2)])
+        return
+    m, unit = middle(found[name]), middle(found[RULE])
+    wall = (f"{m.wall:.2f}", f"{m.wall / unit.wall:.1f}")
+    figures = (*wall, f"{m.cpu:.2f}", f"{m.cpu / unit.cpu:.1f}", f"{m.memory:.0f}")
+    counts = _counted(databases, command) if _is_counted(name) else {}
+    _print_row([name, *figures, *(str(counts.get(c, 0)) if counts else "" for c in COUNTED)])
 
 
 def _clean(databases: Databases) -> None:
@@ -121,7 +146,7 @@ def _clean(databases: Databases) -> None:
     databases.create("bench_loaded")
 
 
-def _is_plan(name: str) -> bool:
+def _is_counted(name: str) -> bool:
     return name.startswith("reconcile: ") and "--" not in name
 
 
@@ -134,32 +159,15 @@ def _counted(databases: Databases, command: Command) -> dict[str, int]:
     return json.loads(counts.read_text())
 
 
-def _print(tables: int, results: Mapping[str, list[Measured] | str], counts: Counts) -> None:
-    sys.stdout.write(f"{tables:,} tables; medians of {max(map(_runs, results.values()))} runs\n\n")
-    heads = ("", "seconds", f"× {RULE}", "CPU seconds", f"× {RULE}", "MiB", *COUNTED)
-    _row(heads)
-    _row(["---", *["---:"] * (len(heads) - 1)])
-    rule = results[RULE]
-    assert not isinstance(rule, str)
-    unit = middle(rule)
-    for name, found in results.items():
-        if isinstance(found, str):
-            _row([name, f"failed: {found.splitlines()[0]}", *[""] * (len(heads) - 2)])
-            sys.stderr.write(f"{name}: {found}\n")
-            continue
-        m = middle(found)
-        wall = (f"{m.wall:.2f}", f"{m.wall / unit.wall:.1f}")
-        figures = (*wall, f"{m.cpu:.2f}", f"{m.cpu / unit.cpu:.1f}", f"{m.memory:.0f}")
-        counted = [str(counts[name].get(c, 0)) if name in counts else "" for c in COUNTED]
-        _row([name, *figures, *counted])
+def _print_head(tables: int, runs: int) -> None:
+    sys.stdout.write(f"{tables:,} tables; medians of {runs} runs\n\n")
+    _print_row(HEADS)
+    _print_row(["---", *["---:"] * (len(HEADS) - 1)])
 
 
-def _runs(found: list[Measured] | str) -> int:
-    return 0 if isinstance(found, str) else len(found)
-
-
-def _row(cells: Sequence[str]) -> None:
+def _print_row(cells: Sequence[str]) -> None:
     sys.stdout.write(f"| {' | '.join(cells)} |\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

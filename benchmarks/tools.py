@@ -32,6 +32,9 @@ def reconcile_commands(databases: Databases, program: Path = RECONCILE) -> dict[
         allow = target if command == "plan" else target[:-2]
         return Command([program, command, *allow, *state], accepted=PLANNED)
 
+    everything = ("--schema", "*", "--allow", "all", "--state", databases.declaration("nothing"))
+    loaded = ("--target", databases.url("bench_loaded"))
+    applied = Command([program, "apply", *loaded, *everything, "--yes"])
     exported = databases.folder / "exported"
     export = [program, "export", "--target", databases.filled, "--schema", "*", "--out", exported]
     return {
@@ -42,6 +45,7 @@ def reconcile_commands(databases: Databases, program: Path = RECONCILE) -> dict[
         **{f"plan, {change}": planned(change) for change in CHANGES},
         "plan, as people spell it": planned("spelled"),
         "plan, from empty": planned("nothing", url=databases.empty),
+        "apply, from empty": applied,
     }
 
 
