@@ -21,7 +21,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.counts import DATABASES, SCRATCH, TARGET
+from benchmarks.counts import DATABASES, SCRATCH, TARGET, TRIPS_SCRATCH, TRIPS_TARGET
 from benchmarks.databases import Databases, prepare
 from benchmarks.measure import Command, CommandFailed, Measured, measure, middle
 from benchmarks.scenarios import SCENARIOS
@@ -36,7 +36,7 @@ from benchmarks.tools import (
 from reconciler.cache import SWITCH
 
 RULE = "pg_dump -s"  # of which the others are multiples
-COUNTED = (TARGET, SCRATCH, DATABASES)
+COUNTED = (TARGET, TRIPS_TARGET, SCRATCH, TRIPS_SCRATCH, DATABASES)
 HEADS = ("", "seconds", f"× {RULE}", "CPU seconds", f"× {RULE}", "MiB", *COUNTED)
 
 

@@ -9,39 +9,62 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import psycopg
+from psycopg.pq import PipelineStatus
 
 from reconciler.cli import main
 from reconciler.introspect.queries import SERVER_FACTS
 from reconciler.server.scratch import APPLICATION
 
 TARGET, SCRATCH = "statements to the target", "statements to scratch"
+TRIPS_TARGET, TRIPS_SCRATCH = "round trips to the target", "round trips to scratch"
 READ_TARGET, READ_SCRATCH = "target read", "scratch read"
 DATABASES, OBJECTS = "databases made", "objects made on scratch"
 
 
 @contextmanager
 def counting() -> Generator[Counter[str]]:
-    """Count the statements that this process sends until the end of the block."""
+    """Count the statements that this process sends until the end of the block.
+
+    What is sent together, as a pipeline, is one round trip.
+    """
     counts: Counter[str] = Counter()
+    known: WeakKeyDictionary[psycopg.Connection[Any], bool] = WeakKeyDictionary()
     execute: Callable[..., Any] = psycopg.Cursor.execute
+    pipeline: Callable[..., Any] = psycopg.Connection.pipeline
+
+    def is_scratch(connection: psycopg.Connection[Any]) -> bool:
+        if connection not in known:
+            parameters = connection.info.get_parameters()
+            known[connection] = parameters.get("fallback_application_name") == APPLICATION
+        return known[connection]
 
     def counted(cursor: psycopg.Cursor[Any], query: Any, *args: Any, **options: Any) -> Any:
         text = query if isinstance(query, str) else ""
-        scratch = cursor.connection.info.get_parameters().get("fallback_application_name")
-        is_scratch = scratch == APPLICATION
-        counts[SCRATCH if is_scratch else TARGET] += 1
-        counts[READ_SCRATCH if is_scratch else READ_TARGET] += text == SERVER_FACTS
+        scratch = is_scratch(cursor.connection)
+        counts[SCRATCH if scratch else TARGET] += 1
+        if cursor.connection.info.pipeline_status == PipelineStatus.OFF:
+            counts[TRIPS_SCRATCH if scratch else TRIPS_TARGET] += 1
+        counts[READ_SCRATCH if scratch else READ_TARGET] += text == SERVER_FACTS
         counts[DATABASES] += text.startswith("CREATE DATABASE")
-        counts[OBJECTS] += is_scratch and text.startswith("CREATE ")
+        counts[OBJECTS] += scratch and text.startswith("CREATE ")
         return execute(cursor, query, *args, **options)
 
+    @contextmanager
+    def counted_pipeline(connection: psycopg.Connection[Any]) -> Generator[Any]:
+        counts[TRIPS_SCRATCH if is_scratch(connection) else TRIPS_TARGET] += 1
+        with pipeline(connection) as opened:
+            yield opened
+
     setattr(psycopg.Cursor, "execute", counted)  # noqa: B010 - of another type
+    setattr(psycopg.Connection, "pipeline", counted_pipeline)  # noqa: B010
     try:
         yield counts
     finally:
         setattr(psycopg.Cursor, "execute", execute)  # noqa: B010
+        setattr(psycopg.Connection, "pipeline", pipeline)  # noqa: B010
 
 
 if __name__ == "__main__":  # a file for the counts, and the arguments of `reconcile`

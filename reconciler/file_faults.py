@@ -9,7 +9,7 @@ from reconciler.canonicalise.canonicalise import with_faults_of_rest
 from reconciler.canonicalise.typed_tables import with_columns_of_types
 from reconciler.errors import DeclarationError, ReconcileError
 from reconciler.introspect.introspect import introspect
-from reconciler.pipeline import Job, servers_of
+from reconciler.planning import Job, servers_of
 from reconciler.server.connection import connect_to_read
 from reconciler.server.time_limit import time_limit_of_environment
 

@@ -24,6 +24,7 @@ FLOORS = (  # from the ground up: a package imports from lower floors only
     {"journal", "settings", "bench"},
     {"monitor"},
     {"apply", "drift", "evidence", "plan_findings", "plan_notes"},
+    {"planning"},
     {"pipeline", "report"},
     {"benchmark", "file_faults", "linting", "recall"},
     {"demo", "measuring"},

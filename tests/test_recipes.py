@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg.errors import UniqueViolation
 
-from reconciler import pipeline
+from reconciler import pipeline, planning
 from reconciler.apply.execute import LockPolicy
 from reconciler.declare.load import load
 from reconciler.model.state import Scope
@@ -570,7 +570,7 @@ def test_an_enum_with_changed_triggers_is_proven_at_the_first_try(
         tries.append(plan)
         return prove_plan(plan, *rest)
 
-    monkeypatch.setattr(pipeline, "prove_plan", counted)
+    monkeypatch.setattr(planning, "prove_plan", counted)
     database = new_database((case / "actual.sql").read_text())
     pipeline.plan_changes(job_of(case, database))
     assert len(tries) == 1

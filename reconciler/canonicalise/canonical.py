@@ -38,8 +38,12 @@ class Canonical:
     them, and `before` the state of the scratch database. `scratch_order` numbers the objects in the
     order in which the desired state was built. `stale` maps routines to PostgreSQL's reasons why
     their bodies do not compile. `spelled` maps refs of the files to those of the catalog, where
-    these are others. `positions` are the declaration's, under the refs of the two
-    states.
+    these are others. `positions` are the declaration's, under the refs of the two states.
+
+    PostgreSQL has printed the live state, and printed the same when it read that. Of the desired
+    state this holds too, unless there is `settled`: then a plan to that state has to be proven, and
+    where the proof fails, or nothing is run, `settled` returns the two states with the last forms,
+    and a fresh connection.
     """
 
     live: State
@@ -57,3 +61,4 @@ class Canonical:
     )
     reconnect: Callable[[], Connection] | None = None
     spelled: Mapping[Ref, Ref] = field(default_factory=dict[Ref, Ref])
+    settled: Callable[[], Canonical] | None = None

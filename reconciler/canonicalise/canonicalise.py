@@ -42,11 +42,14 @@ def canonicalise(
     scope: Scope,
     scratches: Callable[[], Iterator[Scratch]],
     forms: Forms | None = None,
+    *,
+    unsettled: bool = False,
 ) -> Generator[Canonical]:
     """Yield both states, printed by the same server; start no server where nothing can differ.
 
     `forms` knows objects that earlier plans have found equal. `scratches` yields servers in order
-    of preference; the first that can hold the objects is used.
+    of preference; the first that can hold the objects is used. With `unsettled`, the desired state
+    may be as PostgreSQL has printed it once: see Canonical.
     Raises DeclarationError with all objects that PostgreSQL refuses, ScratchError where no server
     can hold the objects.
     """
@@ -55,7 +58,7 @@ def canonicalise(
     with ExitStack() as resources:
         servers = _Servers(scratches, resources, forms)
         try:
-            canonical = _canonical(inputs, servers, resources, forms)
+            canonical = _canonical(inputs, servers, resources, forms, unsettled=unsettled)
         except DeclarationError as error:
             raise with_further_problems(
                 error, inputs, lambda rest: _attempt(rest, servers)
@@ -113,7 +116,12 @@ def _attempt(inputs: Inputs, servers: _Servers) -> None:
 
 
 def _canonical(
-    inputs: Inputs, servers: _Servers, resources: ExitStack, forms: Forms | None = None
+    inputs: Inputs,
+    servers: _Servers,
+    resources: ExitStack,
+    forms: Forms | None = None,
+    *,
+    unsettled: bool = False,
 ) -> Canonical:
     """Return both states; databases on scratch last until `resources` close."""
     renamings = _renamings(inputs, servers)
@@ -131,16 +139,18 @@ def _canonical(
             return found
 
     def attempt(scratch: Scratch) -> Canonical:
-        with ExitStack() as attempted:
+        attempted = resources.enter_context(ExitStack())  # the builder may open further databases
+        try:
             if desired is None:
-                found = _after_renamings(scratch, attempted, inputs, renamings)
-            else:
-                settle = known.settled if known else None
-                builder = ScratchBuilder(scratch, attempted, inputs, desired, settle)
-                found = builder.canonical(_roots(inputs, desired))
-                found = _remembered(found, spelled, known)
-            resources.push(attempted.pop_all())
-            return found
+                return _after_renamings(scratch, attempted, inputs, renamings)
+            settle = known.settled if known else None
+            builder = ScratchBuilder(
+                scratch, attempted, inputs, desired, settle, unsettled=unsettled
+            )
+            return _remembered(builder.canonical(_roots(inputs, desired)), spelled, known)
+        except BaseException:
+            attempted.close()
+            raise
 
     return _by_first(servers, attempt)
 
@@ -181,9 +191,13 @@ def _remembered(
     canonical: Canonical, spelled: Desired | None, known: KnownForms | None
 ) -> Canonical:
     """Return the two states, once what is equal in them is stored."""
-    if known and spelled:
-        known.remember(spelled, canonical)
-    return canonical
+    if known is None or spelled is None:
+        return canonical
+    known.remember(spelled, canonical)
+    settled = canonical.settled
+    if settled is None:
+        return canonical
+    return replace(canonical, settled=lambda: _remembered(settled(), spelled, known))
 
 
 def _within_scope(

@@ -3,20 +3,82 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Set
+from dataclasses import dataclass
 
-from reconciler.canonicalise.build import sql_rule
+from reconciler.canonicalise.build import Build, Failures, listed, sql_rule
 from reconciler.canonicalise.canonical import Inputs
 from reconciler.canonicalise.hints import hint_for, identifiers_in, missing
-from reconciler.errors import Position, Problem, ScratchError, StatementFailed
+from reconciler.errors import (
+    DeclarationError,
+    Position,
+    Problem,
+    ScratchError,
+    StatementFailed,
+)
+from reconciler.model.markers import PlatformDependent
 from reconciler.model.object import Object
 from reconciler.model.ref import Ref
-from reconciler.model.state import Declaration
+from reconciler.model.state import Declaration, State
 from reconciler.server.connection import Connection
+from reconciler.server.scratch import Scratch
 from reconciler.sql import name, text
 
 _QUOTED = re.compile(r'"([^"]+)"')
 NOT_SUPPORTED = "0A000"  # a bare word as DEFAULT, among others
+
+
+@dataclass(frozen=True)
+class Refusals:
+    """What PostgreSQL refuses of a state on a scratch server.
+
+    `source` maps declared objects to their refs in the files. `dropped` objects go.
+    """
+
+    scratch: Scratch
+    inputs: Inputs
+    dropped: Set[Ref]
+    source: Mapping[Ref, Ref]
+
+    def raise_if_fatal(self, build: Build, failed: Failures, live: State) -> None:
+        """Raise DeclarationError for declared objects, ScratchError for an unsuitable server.
+
+        An embedded server that refuses a live object differs from the target. A server on the
+        target's own cluster may refuse live objects that depend on the database.
+        """
+        if not failed:
+            return
+        ours, server = self.scratch.ours, self.scratch.description
+        copied = {r: e for r, e in failed.items() if ours or r in self.source}
+        require_tablespaces(copied, self.inputs.live.context.tablespaces.names, server)
+        platform = {
+            r: e for r, e in failed.items() if isinstance(build.state[r], PlatformDependent)
+        }
+        if ours and platform:
+            reasons = listed(platform, None)
+            raise ScratchError(f"{server} may lack what the target has ({reasons})")
+        problems = [self._problem(build, r, e, live) for r, e in build.causes(failed).items()]
+        if reported := [p for p in problems if p]:
+            raise DeclarationError(reported)
+        if ours:
+            raise ScratchError(
+                f"{server} cannot hold {len(failed)} of the target's objects ({listed(failed)})"
+            )
+
+    def _problem(
+        self, build: Build, ref: Ref, error: StatementFailed, live: State
+    ) -> Problem | None:
+        if ref in self.source:
+            return refused(build.connection, self.inputs, self.source[ref], error)
+        if ref in live:
+            message = f"{ref} cannot stay as it is next to the declared objects: {error.message}"
+            lacking = missing(error.message)[1]
+            gone = {str(r) for r in self.dropped - self.inputs.declaration.absent.keys()}
+            along = sorted(r for r in gone if lacking and r.endswith(lacking))
+            reasons = [f"{r} goes along with what is dropped" for r in along]
+            hint = "; ".join([*reasons, "declare it as it should be, or with state: absent"])
+            return Problem(message, None, hint, "dependent-refused")
+        return None
 
 
 def refused(connection: Connection, inputs: Inputs, ref: Ref, error: StatementFailed) -> Problem:

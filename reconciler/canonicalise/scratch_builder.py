@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from reconciler.canonicalise.build import (
     MAX_LISTED,
     Build,
-    Failures,
-    listed,
     scratch_context,
     shared_constraint_names,
 )
@@ -24,18 +22,15 @@ from reconciler.canonicalise.guard import (
     require_as_put_in,
     require_only_declared_changes,
 )
-from reconciler.canonicalise.hints import missing
 from reconciler.canonicalise.identify import identified
 from reconciler.canonicalise.named import named_objects
 from reconciler.canonicalise.overlay import Desired, overlay
-from reconciler.canonicalise.refusals import refused, require_tablespaces
+from reconciler.canonicalise.refusals import Refusals
 from reconciler.errors import (
     DeclarationError,
     FragmentError,
     Position,
-    Problem,
     ScratchError,
-    StatementFailed,
     TamperedWith,
 )
 from reconciler.introspect.introspect import Snapshot, introspect
@@ -44,7 +39,6 @@ from reconciler.introspect.unfilled import filled_as
 from reconciler.model.companion import following
 from reconciler.model.context import PlanningContext
 from reconciler.model.inheritance import parents_of
-from reconciler.model.markers import PlatformDependent
 from reconciler.model.on_scratch import is_checked, literal_body
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
@@ -58,17 +52,26 @@ MAX_ROUNDS = 4
 
 @dataclass(frozen=True)
 class _Built:
-    """A state in a scratch database, as PostgreSQL prints it there."""
+    """A state in a scratch database, as PostgreSQL prints it there.
+
+    `rounds` counts the databases built. Of a settled state PostgreSQL prints what it has read.
+    """
 
     connection: Connection
     snapshot: Snapshot
     left_out: Mapping[Ref, str]
     order: Mapping[Ref, int]
     stale: Mapping[Ref, str]
+    rounds: int
+    is_settled: bool
 
 
 class ScratchBuilder:
-    """A scratch server building for a declaration; databases last until `resources` close."""
+    """A scratch server building for a declaration; databases last until `resources` close.
+
+    `settle` puts known forms in place of declared ones. Only the caller that proves the plan, and
+    can begin again with the settled state, may ask for an `unsettled` desired state.
+    """
 
     def __init__(
         self,
@@ -77,8 +80,11 @@ class ScratchBuilder:
         inputs: Inputs,
         desired: Desired,
         settle: Callable[[Desired], Desired] | None = None,
+        *,
+        unsettled: bool = False,
     ) -> None:
         self.scratch, self.resources, self.settle = scratch, resources, settle
+        self.unsettled = unsettled
         self.inputs, self.live, self.declaration = inputs, inputs.live, inputs.declaration
         self.desired = desired
         self.context = scratch_context(self.live.context, scratch.server)
@@ -132,9 +138,12 @@ class ScratchBuilder:
             self._identify(live.connection)
             desired, built, context = self._build_desired(live, members)
             self.resources.push(resources.pop_all())
-        state = live.snapshot.state
-        return Canonical(
-            state,
+
+        def clone() -> Connection:
+            return self._build(state, {}, self.resources).connection
+
+        canonical = Canonical(
+            live.snapshot.state,
             desired,
             context,
             self.scratch,
@@ -144,8 +153,23 @@ class ScratchBuilder:
             stale=built.stale,
             positions=self._positions(),
             spelled=self.desired.spelled,
-            reconnect=lambda: self._build(state, {}, self.resources).connection,
+            reconnect=clone,
         )
+        if built.is_settled:
+            return canonical
+
+        def settled() -> Canonical:
+            desired, again, context = self._build_desired(live, members, built)
+            return replace(
+                canonical,
+                desired=desired,
+                context=context,
+                connection=clone(),
+                scratch_order=again.order,
+                stale=again.stale,
+            )
+
+        return replace(canonical, settled=settled)
 
     def _positions(self) -> dict[tuple[Ref, str], Position]:
         """Return the declaration's positions under PostgreSQL's spelling of the refs."""
@@ -154,9 +178,12 @@ class ScratchBuilder:
         return {(spelled.get(r, r), key): p for (r, key), p in positions.items()}
 
     def _build_desired(
-        self, live: _Built, members: Set[Ref]
+        self, live: _Built, members: Set[Ref], before: _Built | None = None
     ) -> tuple[State, _Built, PlanningContext]:
-        """Return the desired state, that state as it was built, and the context of the plan."""
+        """Return the desired state, that state as it was built, and the context of the plan.
+
+        `before` is the state of an earlier call, which is not settled.
+        """
         current = self.live.state
         objects = {
             r: o
@@ -170,7 +197,11 @@ class ScratchBuilder:
         }
         state = State(objects, current.edges)
         with ExitStack() as resources:
-            built = self._build(state, changed, resources, live)
+            built = (
+                self._build(state, changed, resources, live, settled=not self._may_wait(live))
+                if before is None
+                else self._settled(before, resources, live)
+            )
             self._require_declared({**live.left_out, **built.left_out})
             others = {r for r, o in objects.items() if o != current.get(r)}
             guarded = replace(self._guarded(state, built), spelled=self._spelled(built, others))
@@ -193,6 +224,20 @@ class ScratchBuilder:
             bounds=bounds,
         )
         return desired, built, context
+
+    def _may_wait(self, live: _Built) -> bool:
+        """Tell whether the desired state may be settled later, or by the proof of the plan.
+
+        The proof builds it once more, and compares. Where PostgreSQL has printed something of the
+        live state in two ways, it will do so with the same SQL in a declaration.
+        """
+        return self.unsettled and live.rounds == 1
+
+    def _settled(self, built: _Built, resources: ExitStack, live: _Built) -> _Built:
+        """Build a state again until PostgreSQL prints the same."""
+        again = self._build(built.snapshot.state, {}, resources, live)
+        left_out, stale = {**built.left_out, **again.left_out}, {**built.stale, **again.stale}
+        return replace(again, left_out=left_out, stale=stale)
 
     def _spelled(self, built: _Built, refs: Set[Ref]) -> dict[Ref, Ref]:
         """Map names with types to the catalog's spelling, if only the new state has the types.
@@ -277,15 +322,17 @@ class ScratchBuilder:
         source: Mapping[Ref, Ref],
         resources: ExitStack,
         live: _Built | None = None,
+        *,
+        settled: bool = True,
     ) -> _Built:
         """Build, read back, and build the result again until PostgreSQL prints the same.
 
         `source` maps objects with declared SQL to their refs in the files. `live` is the live
-        state, where `state` is the desired.
+        state, where `state` is the desired. Unless it is to be `settled`, one round will do.
         """
         left_out, stale = dict[Ref, str](), dict[Ref, str]()
         roles = {role for o in state.objects.values() for role in o.roles()}
-        for _ in range(MAX_ROUNDS):
+        for rounds in range(1, MAX_ROUNDS + 1):
             with ExitStack() as attempt:
                 connection = attempt.enter_context(
                     self.scratch.database(
@@ -300,18 +347,19 @@ class ScratchBuilder:
                     may_fail=lambda r, origins=source: self._may_fail(r, origins, live),
                 )
                 failed = build.create_all()
-                self._raise_if_fatal(
-                    build, failed, source, live.snapshot.state if live else State()
-                )
+                refusals = Refusals(self.scratch, self.inputs, self.desired.dropped, source)
+                refusals.raise_if_fatal(build, failed, live.snapshot.state if live else State())
                 stale |= build.stale
                 for ref, error in failed.items():
                     parts = (o.ref for o in state.parts(ref))
                     left_out |= dict.fromkeys((ref, *parts), error.message)
                 snapshot = introspect(connection, self.live.context.server)
                 snapshot = replace(snapshot, state=filled_as(snapshot.state, state.objects))
-                if snapshot.state.objects == state.objects:
+                same = snapshot.state.objects == state.objects
+                if same or not settled:
                     resources.push(attempt.pop_all())
-                    return _Built(connection, snapshot, left_out, build.created, stale)
+                    created = build.created
+                    return _Built(connection, snapshot, left_out, created, stale, rounds, same)
                 state, source = snapshot.state, {}
         raise ScratchError(
             f"{self.scratch.description} prints something else each time it reads what it printed"
@@ -335,57 +383,3 @@ class ScratchBuilder:
             return False
         path = {ref: self._search_path(source[ref])}
         return not Build(live.connection, live.snapshot.state, self.context, path).compiles(ref)
-
-    # -- failures ----------------------------------------------------------------------------------
-
-    def _raise_if_fatal(
-        self, build: Build, failed: Failures, source: Mapping[Ref, Ref], live: State
-    ) -> None:
-        """Raise DeclarationError for declared objects, ScratchError for an unsuitable server.
-
-        An embedded server that refuses a live object differs from the target. A server on the
-        target's own cluster may refuse live objects that depend on the database.
-        """
-        if not failed:
-            return
-        copied = {r: e for r, e in failed.items() if self.scratch.ours or r in source}
-        require_tablespaces(copied, self.live.context.tablespaces.names, self.scratch.description)
-        if self.scratch.ours:
-            platform = {
-                r: e for r, e in failed.items() if isinstance(build.state[r], PlatformDependent)
-            }
-            if platform:
-                reasons = listed(platform, None)
-                raise ScratchError(
-                    f"{self.scratch.description} may lack what the target has ({reasons})"
-                )
-        problems = [
-            self._problem(build, r, e, source, live) for r, e in build.causes(failed).items()
-        ]
-        if reported := [p for p in problems if p]:
-            raise DeclarationError(reported)
-        if self.scratch.ours:
-            raise ScratchError(
-                f"{self.scratch.description} cannot hold {len(failed)} of the target's objects "
-                f"({listed(failed)})"
-            )
-
-    def _problem(
-        self,
-        build: Build,
-        ref: Ref,
-        error: StatementFailed,
-        source: Mapping[Ref, Ref],
-        live: State,
-    ) -> Problem | None:
-        if ref in source:
-            return refused(build.connection, self.inputs, source[ref], error)
-        if ref in live:
-            message = f"{ref} cannot stay as it is next to the declared objects: {error.message}"
-            lacking = missing(error.message)[1]
-            gone = {str(r) for r in self.desired.dropped - self.declaration.absent.keys()}
-            along = sorted(r for r in gone if lacking and r.endswith(lacking))
-            reasons = [f"{r} goes along with what is dropped" for r in along]
-            hint = "; ".join([*reasons, "declare it as it should be, or with state: absent"])
-            return Problem(message, None, hint, "dependent-refused")
-        return None

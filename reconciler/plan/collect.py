@@ -186,11 +186,10 @@ def _drop(operations: Operations, ref: Ref, root: Ref | None = None) -> None:
 
 def _lost_with(operations: Operations, ref: Ref) -> list[Object]:
     """List the objects dropped by PostgreSQL along with `ref`, to be created again by the undo."""
-    live = operations.live
-    with_table = operations.dropped - operations.dropped_alone
+    live, dropped, alone = operations.live, operations.dropped, operations.dropped_alone
     return [
-        *(live[r] for r in live if r.on == ref and r in with_table),
-        *(o for o in live.overriding(ref) if o.ref.on not in operations.dropped),
+        *(o for o in live.objects_on(ref) if o.ref in dropped and o.ref not in alone),
+        *(o for o in live.overriding(ref) if o.ref.on not in dropped),
     ]
 
 

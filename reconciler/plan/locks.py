@@ -127,12 +127,14 @@ class LockFinder:
         A partition has those of its parents. Foreign keys with a DROP of their own are gone before.
         """
         tables = {ref, *parents_of(self._live[ref])} if ref in self._live else {ref}
-        for foreign_key, table in self._foreign_keys.items():
+        places = {*tables, ref.on} if ref.on is not None else tables
+        numbered = sorted(n for t in places for n in self._foreign_keys_on.get(t, {}).items())
+        for _, foreign_key in numbered:
             if foreign_key in self._dropped:
                 continue
             of_column = foreign_key.on == ref.on and ref in self._live.needs(foreign_key)
             if of_column or foreign_key.on in tables:
-                yield table
+                yield self._foreign_keys[foreign_key]
 
     def _users(self, type_: Ref, seen: set[Ref]) -> Iterator[Ref]:
         """Yield the tables with columns of a type, or of a type that is made of it."""
@@ -157,6 +159,15 @@ class LockFinder:
     def _foreign_keys(self) -> Mapping[Ref, Ref]:
         tables = ((r, referenced_table(o)) for r, o in self._live.objects.items())
         return {ref: table for ref, table in tables if table is not None}
+
+    @cached_property
+    def _foreign_keys_on(self) -> Mapping[Ref, dict[int, Ref]]:
+        """Number the foreign keys, by the tables that have them."""
+        found: dict[Ref, dict[int, Ref]] = {}
+        for number, ref in enumerate(self._foreign_keys):
+            if ref.on is not None:
+                found.setdefault(ref.on, {})[number] = ref
+        return found
 
     @cached_property
     def _referenced_by(self) -> Mapping[Ref, set[Ref]]:

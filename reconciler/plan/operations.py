@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from enum import IntEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from reconciler.diff.diff import Action, Change
 from reconciler.model.deferred import deferred_needs
@@ -14,6 +14,8 @@ from reconciler.model.ref import Ref
 from reconciler.model.state import State
 from reconciler.model.statement import Statement
 from reconciler.plan.recreate import Recreation
+
+KEPT = 1 << 17  # operations that are not made again
 
 
 class Phase(IntEnum):
@@ -33,26 +35,34 @@ class Operation:
     phase: Phase
     order: tuple[str, ...]
     ref: Ref = field(compare=False)
+    hashed: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Compute the hash once: operations are keys that every rule looks up for every object."""
+        object.__setattr__(self, "hashed", hash((self.phase, self.order)))
+
+    def __hash__(self) -> int:
+        return self.hashed
 
     @classmethod
     def create(cls, ref: Ref) -> Operation:
         """Return the operation to create or alter the object."""
-        return cls(Phase.CREATE, ref.order, ref)
+        return _operation(Phase.CREATE, ref)
 
     @classmethod
     def post_create(cls, ref: Ref) -> Operation:
         """Return the operation to define the object's deferred part."""
-        return cls(Phase.POST_CREATE, ref.order, ref)
+        return _operation(Phase.POST_CREATE, ref)
 
     @classmethod
     def drop(cls, ref: Ref) -> Operation:
         """Return the operation to drop, suspend or rename the object."""
-        return cls(Phase.DROP, ref.order, ref)
+        return _operation(Phase.DROP, ref)
 
     @classmethod
     def pre_drop(cls, ref: Ref) -> Operation:
         """Return the operation to remove the object's deferred part."""
-        return cls(Phase.PRE_DROP, ref.order, ref)
+        return _operation(Phase.PRE_DROP, ref)
 
     @property
     def drops(self) -> bool:
@@ -61,6 +71,11 @@ class Operation:
 
     def __str__(self) -> str:
         return f"{self.phase.name.lower()} {self.ref}"
+
+
+@lru_cache(maxsize=KEPT)
+def _operation(phase: Phase, ref: Ref) -> Operation:
+    return Operation(phase, ref.order, ref)
 
 
 @dataclass(frozen=True)

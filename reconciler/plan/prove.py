@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -19,11 +19,13 @@ from reconciler.plan.plan import Plan
 from reconciler.plan.step import Step
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Connection, rows, run_sql
-from reconciler.server.elevation import run_statement
+from reconciler.server.elevation import TransactionEnded, run_at_once, run_statement
 from reconciler.server.parameters import SEARCH_PATH
+from reconciler.sql import compose, literal, text
 
 NOT_IN_PREREQUISITE_STATE = "55000"  # also of a materialized view that is not filled
 _SET = "SELECT pg_catalog.set_config(%s, %s, false)"
+_SET_PATH = "SELECT pg_catalog.set_config('search_path', {}, false)"
 SHOWN = 10  # differences in an error's message
 
 
@@ -105,23 +107,50 @@ def _irreversible(plan: Plan) -> Collection[str]:
 def _run(connection: Connection, commands: list[tuple[Step, str]], title: str) -> dict[str, None]:
     """Run the commands of a transaction, or of a step outside transaction blocks.
 
-    Return what could not be tried.
+    Return what could not be tried. The commands of a transaction are sent together; if one is
+    refused, all run again one by one, to name it, or to let it pass the door.
     """
-    left_out: dict[str, None] = {}
-    in_transaction = bool(commands) and bool(commands[0][0].transaction)
+    if not commands or not commands[0][0].transaction:
+        return _run_one_by_one(connection, commands, title)
     try:
-        if in_transaction:
-            run_sql(connection, "BEGIN")
-        for step, sql in commands:
-            left_out |= _run_command(connection, step, sql, title)
-            _require_transaction(connection, sql, title, in_transaction=in_transaction)
-        if in_transaction:
+        run_at_once(connection, _with_search_paths(commands))
+    except TransactionEnded as error:
+        raise ProofError(_leaves_transaction(title, error.sql)) from error
+    except StatementFailed:
+        run_sql(connection, "BEGIN")
+        try:
+            left_out = _run_one_by_one(connection, commands, title)
             run_sql(connection, "COMMIT")
-    except ProofError:
-        if in_transaction:
+        except ProofError:
             run_sql(connection, "ROLLBACK")
-        raise
+            raise
+        return left_out
+    return {}
+
+
+def _with_search_paths(commands: Iterable[tuple[Step, str]]) -> Iterator[str]:
+    """Yield the commands, each search_path before the first command that needs it, as in a run."""
+    current = None
+    for step, sql in commands:
+        path = step.search_path or SEARCH_PATH
+        if path != current:
+            yield text(compose(_SET_PATH, literal(path)))
+            current = path
+        yield unfilled(sql)
+
+
+def _run_one_by_one(
+    connection: Connection, commands: Iterable[tuple[Step, str]], title: str
+) -> dict[str, None]:
+    left_out: dict[str, None] = {}
+    for step, sql in commands:
+        left_out |= _run_command(connection, step, sql, title)
+        _require_transaction(connection, sql, title, in_transaction=bool(step.transaction))
     return left_out
+
+
+def _leaves_transaction(title: str, sql: str) -> str:
+    return f"{title} leaves its transaction on scratch:\n{sql}"
 
 
 def _require_transaction(
@@ -133,7 +162,7 @@ def _require_transaction(
     """
     expected = TransactionStatus.INTRANS if in_transaction else TransactionStatus.IDLE
     if connection.info.transaction_status != expected:
-        raise ProofError(f"{title} leaves its transaction on scratch:\n{sql}")
+        raise ProofError(_leaves_transaction(title, sql))
 
 
 def _run_command(connection: Connection, step: Step, sql: str, title: str) -> dict[str, None]:

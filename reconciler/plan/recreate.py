@@ -104,7 +104,7 @@ def cyclic_foreign_keys(live: State, dropped: Set[Ref]) -> frozenset[Ref]:
 def _referenced_tables(live: State, dropped: Set[Ref]) -> dict[Ref, Set[Ref]]:
     """Map each dropped object to the dropped tables needed by the object."""
     return {
-        ref: {needed.on or needed for needed in live.needs(ref)} & dropped - {ref.on or ref}
+        ref: ({needed.on or needed for needed in live.needs(ref)} & dropped) - {ref.on or ref}
         for ref in dropped
         if ref in live
     }

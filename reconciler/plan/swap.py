@@ -69,7 +69,7 @@ def _reuses_name(
     ref, renamed = operation.ref, {r.becomes for r in renamings if not r.part}
     if operation.drops:
         return ref in renamed and ref not in operations.desired
-    if ref not in operations.created | renamed:
+    if ref not in operations.created and ref not in renamed:
         return False
     namespaces = KINDS[ref.kind].namespaces()
     return any(

@@ -45,6 +45,8 @@ _INERT = re.compile(
     r"|ALTER FOREIGN DATA WRAPPER (?!(?s:.*) OPTIONS )"
     rf"|ALTER [A-Z ]+ {_QUALIFIED}(?: ?\([^']*\))?{_OWNER.pattern}"
 )
+# The tags of commands that end a transaction, with or without starting another
+_ENDS = ("COMMIT", "ROLLBACK", "PREPARE TRANSACTION")
 # Commands with literals, which the input function of a type reads, or for which validators run.
 _ANALYSED = re.compile(
     r"(?:CREATE|CREATE OR REPLACE|ALTER) (?:FUNCTION|PROCEDURE|AGGREGATE|PUBLICATION"
@@ -235,6 +237,12 @@ WOULD_EVALUATE = (
     "only a superuser may execute this, and declared functions could run meanwhile; --scratch URL"
     " names a server of yours to try it out on"
 )
+
+
+class TransactionEnded(StatementFailed):
+    """A command of a transaction ended the transaction."""
+
+
 Administrator = Callable[[], Connection]  # connects when first called
 _ADMINISTRATORS: WeakKeyDictionary[Connection, Administrator] = WeakKeyDictionary()  # by builder
 
@@ -262,11 +270,18 @@ def run_statement(connection: Connection, statement: str) -> None:
 def run_at_once(connection: Connection, statements: Iterable[str]) -> None:
     """Send commands together, as one transaction without the door; raises StatementFailed.
 
-    Each is a command of its own in the extended protocol.
+    Each is a command of its own in the extended protocol. Raises TransactionEnded for one that ends
+    the transaction; what came before it may be committed.
     """
-    with translated(), connection.transaction(), connection.pipeline():
-        for statement in statements:
-            connection.execute(cast("LiteralString", statement), binary=True)
+    with translated(), connection.transaction():
+        with connection.pipeline():
+            sent = [
+                (statement, connection.execute(cast("LiteralString", statement), binary=True))
+                for statement in statements
+            ]
+        for statement, cursor in sent:
+            if cursor.statusmessage in _ENDS:
+                raise TransactionEnded(f"{statement} ends its transaction", sql=statement)
 
 
 def _run_as_superuser(

@@ -1,0 +1,213 @@
+"""Plan: canonicalise, compare, put the changes in order, and prove the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from reconciler.canonicalise.canonical import Canonical
+from reconciler.canonicalise.canonicalise import canonicalise
+from reconciler.canonicalise.known_forms import Forms
+from reconciler.canonicalise.leftovers import recreate_leftovers
+from reconciler.canonicalise.typed_tables import with_columns_of_types
+from reconciler.checks.attached import as_data
+from reconciler.diff.diff import changes
+from reconciler.diff.inherited import with_inheritance
+from reconciler.diff.renames import refs_after
+from reconciler.errors import PlanRefused, ProofError
+from reconciler.introspect.introspect import Snapshot
+from reconciler.introspect.notices import building_notices
+from reconciler.introspect.replication import read_replication
+from reconciler.introspect.sizes import read_sizes, touched_relations
+from reconciler.lint.settings import LintSettings
+from reconciler.model.declared import files
+from reconciler.model.facts import Size
+from reconciler.model.ref import Ref
+from reconciler.model.reserved_names import JOURNAL
+from reconciler.model.state import Declaration, Scope, State
+from reconciler.plan.foreseen import with_facts
+from reconciler.plan.make import Comparison, PlanInfo, make_plan
+from reconciler.plan.origin import positioned_errors, with_origins
+from reconciler.plan.plan import Plan
+from reconciler.plan.prove import prove_plan, prove_undo
+from reconciler.plan.questions import ask
+from reconciler.plan.unproven import unproven_by_scratch
+from reconciler.plan_findings import with_findings
+from reconciler.plan_notes import plan_notes, pruned_note
+from reconciler.server.connection import Connection
+from reconciler.server.scratch import Scratch, scratches
+from reconciler.server.time_limit import TimeLimit, time_limit_of_environment
+from reconciler.sql import text
+
+STANDBY = "the target is a standby, which only reads: `apply` needs the primary"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A target's URL, the declaration, the scope of managed objects, and the scratch server.
+
+    `scratch` is a URL, "embedded", "target" or "auto". `notes` are shown with the plan.
+    `rollback_of` is the run that the plan undoes. `session` holds settings, such as a role, for
+    the connections to the target. With `questions`, the target is asked for rows that would make a
+    step fail. With `proof`, the plan is run on scratch. With `to_apply`, no plan is made for a
+    standby. `journal` is the schema in which earlier runs may be recorded. `forms` knows equal
+    objects. With `lint`, the plan has the findings on what it changes. `role` is the role that will
+    apply the plan, "" for that of the target.
+    """
+
+    target: str
+    declaration: Declaration
+    scope: Scope
+    scratch: str = "auto"
+    notes: Sequence[str] = ()
+    rollback_of: int | None = None
+    session: Mapping[str, str] = field(default_factory=dict[str, str])
+    questions: bool = True
+    proof: bool = True
+    to_apply: bool = False
+    journal: str = JOURNAL
+    forms: Forms | None = None
+    lint: LintSettings | None = None
+    role: str = ""
+
+
+def plan_of(job: Job, live: Snapshot, connection: Connection, size: Size | None = None) -> Plan:
+    """Make a plan; `size` is taken for that of every relation, instead of the true ones."""
+    if live.standby and job.to_apply:
+        raise PlanRefused(STANDBY)
+    job = replace(job, declaration=with_columns_of_types(job.declaration, live.state))
+    time_limit = time_limit_of_environment()
+    servers = partial(servers_of, job, live, time_limit)
+    with (
+        time_limit,
+        canonicalise(
+            live, job.declaration, job.scope, servers, job.forms, unsettled=job.proof
+        ) as canonical,
+        positioned_errors(canonical.positions),
+    ):
+        plan = _plan_of(job, live, connection, canonical, size)
+        answers = tuple(ask(plan, connection)) if job.questions else ()
+        return plan.model_copy(update={"answers": answers}).sealed() if answers else plan
+
+
+def servers_of(job: Job, live: Snapshot, time_limit: TimeLimit) -> Iterator[Scratch]:
+    """Yield the scratch servers that have the files of live and declared objects."""
+    objects = (*live.state.objects.values(), *job.declaration.objects.values())
+    needed = live.extensions.union(*map(files, objects))
+    for scratch in scratches(job.scratch, job.target, live.context.server, needed):
+        yield replace(scratch, time_limit=time_limit)
+
+
+def _plan_of(
+    job: Job, live: Snapshot, connection: Connection, canonical: Canonical, size: Size | None
+) -> Plan:
+    """Make a plan and prove it; where the proof prints another state, begin with the settled one.
+
+    PostgreSQL may print SQL in another way than it has printed it before.
+    """
+    notes = [
+        *job.notes,
+        *([STANDBY] if live.standby else ()),
+        *plan_notes(job.declaration, job.scope, canonical, live, connection, job.journal),
+        *building_notices(_awaited(job, live)),
+    ]
+    known = _with_facts(canonical, connection, size, live.state)
+    if canonical.settled is None:
+        return _proven_plan(job, live, known, notes)
+    with suppress(ProofError):
+        plan = _planned(job, live, known, notes)
+        if plan.in_sync or plan.steps:
+            return _proven(plan, known, known.connection, live, job)
+    return _plan_of(job, live, connection, canonical.settled(), size)
+
+
+def _awaited(job: Job, live: Snapshot) -> dict[Ref, int]:
+    """Return the declared indexes that other sessions build, with the pids of these."""
+    return {r: pid for r, pid in live.building.items() if r in job.declaration.objects}
+
+
+def _proven_plan(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence[str]) -> Plan:
+    """Make a plan and prove it, at need in the order in which scratch accepted the objects.
+
+    pg_depend does not list the needs of a function's body.
+    """
+    plan = _planned(job, live, canonical, notes)
+    try:
+        return _proven(plan, canonical, canonical.connection, live, job)
+    except ProofError:
+        if canonical.reconnect is None:
+            raise
+        with suppress(ProofError):
+            as_built = replace(
+                canonical,
+                context=replace(canonical.context, scratch_order=canonical.scratch_order),
+            )
+            plan = _planned(job, live, as_built, notes)
+            return _proven(plan, canonical, canonical.reconnect(), live, job)
+        raise
+
+
+def _with_facts(
+    canonical: Canonical, connection: Connection, size: Size | None, whole: State
+) -> Canonical:
+    """Read sizes and replication of the compared relations, unless nothing differs."""
+    if canonical.connection is None:
+        return canonical
+    before = canonical.before or canonical.live
+    relations = touched_relations(before, whole)
+    names = {new: old for old, new in refs_after(relations, canonical.renamings).items()}
+    sizes = read_sizes(connection, names) if size is None else dict.fromkeys(names, size)
+    schemas = canonical.context.server.has_publication_details
+    replication = read_replication(connection, names, schemas=schemas)
+    context = replace(canonical.context, sizes=sizes, replication=replication)
+    return replace(canonical, context=context)
+
+
+def _planned(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence[str]) -> Plan:
+    live_state, desired = canonical.live, canonical.desired
+    found = with_inheritance(changes(live_state, desired), live_state, desired)
+    if found:
+        notes = [*notes, *pruned_note(job.scope)]
+    comparison = Comparison(
+        found,
+        canonical.live,
+        canonical.desired,
+        canonical.context,
+        renamings=canonical.renamings,
+        before=canonical.before,
+        target_state=live.state,
+        declared={*job.declaration.objects, *canonical.context.declared},
+    )
+    off = sum(c.ref in canonical.context.declared for c in found)
+    is_changed = bool(found or canonical.renamings)
+    scratch = canonical.scratch if is_changed else None  # else nothing is proven
+    info = PlanInfo(
+        target=job.target,
+        database=live.database,
+        scratch=scratch.description if scratch else "",
+        spelled_by=(scratch.server if scratch else live.context.server).major,
+        unchanged=len(job.declaration.objects) - off,
+        notes=notes,
+        unproven=tuple(unproven_by_scratch(scratch, live.context.server)),
+        awaited=[text(live.state[ref].sql_name()) for ref in _awaited(job, live)],
+        checks=as_data(job.declaration.checks.values()),
+        rollback_of=job.rollback_of,
+    )
+    plan = with_facts(make_plan(comparison, info), comparison)
+    return with_origins(plan, canonical.positions)
+
+
+def _proven(
+    plan: Plan, canonical: Canonical, connection: Connection | None, live: Snapshot, job: Job
+) -> Plan:
+    if connection is None or not plan.steps or not job.proof:
+        return plan
+    recreate_leftovers(connection, canonical.context)
+    server = live.context.server
+    tried = prove_plan(plan, connection, canonical.desired, server, job.session)
+    if job.lint is not None:
+        plan = with_findings(tried, job.declaration, canonical, live, job.lint)
+    prove_undo(tried, canonical.before or canonical.live, server)
+    return plan.without_proof_of(tried.left_out)
