@@ -148,6 +148,15 @@ def evidence(text: str) -> Evidence:
             ),
             text,
         ),
-        Commands(text, ("--state", text), ("--journal", text), text, text),
+        Commands(
+            text,
+            ("--set", text),
+            ("--state", text),
+            ("--scratch", text),
+            ("--journal", text),
+            ("--bench", text),
+            text,
+            text,
+        ),
         text,
     )

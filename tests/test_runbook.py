@@ -94,6 +94,7 @@ def test_the_runbook_alone_leads_there_and_back(
     report = (place / "out" / "report.md").read_text()
     assert "- Checks: 16 of 16 passed." in report
     assert "run 1 of the journal in schema reconcile" in report
+    assert "- Problems: 0. Source: `reconcile lint, run for this report" in report
 
     for command in found:
         if command.section == "Rollback":
@@ -122,6 +123,25 @@ def test_a_runbook_without_a_saved_plan_saves_it_first(small: Database, tmp_path
         if command.section in {"1. Before", "2. Apply", "Rollback"}:
             run(command, small, tmp_path)
     assert small.value("SELECT count(*) FROM reconcile.run WHERE status = 'done'") == 2
+
+
+def test_commands_repeat_the_options_but_no_password(small: Database, tmp_path: Path) -> None:
+    (tmp_path / "lint.json").write_text('{"version": 1, "findings": []}')
+    target = f"{small.url} password=secret"
+    options = ("--state", "state.yml", "--target", target, "--set", "role=postgres")
+    more = ("--journal", "noted", "--lint", "lint.json", "--scratch", "embedded")
+    done = reconcile("report", *options, *more, "--kind", "runbook")
+    assert done.exit_code == 0, done.output
+    assert "secret" not in done.output
+    for command in commands(done.stdout):
+        if command.section != "Watch":
+            assert '--target "$DATABASE_URL" --set role=postgres' in command.line
+        if command.section in {"1. Before", "2. Apply", "Rollback"}:
+            assert "--scratch embedded" in command.line
+            run(command, small, tmp_path)
+    assert small.value("SELECT count(*) FROM noted.run WHERE status = 'done'") == 2
+    hidden = reconcile("report", *options, "--scratch", target, "--kind", "runbook")
+    assert "--scratch" not in hidden.output and "secret" not in hidden.output
 
 
 def test_a_saved_plan_needs_no_server(

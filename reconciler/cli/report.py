@@ -274,20 +274,40 @@ class _Collecting:
         return found
 
     def _commands(self, plan: str, folder: str) -> Commands:
-        """Return the options that the commands of the runbook need, as they were given here."""
+        """Return the options that the commands of the runbook need, as they were given here.
+
+        A scratch server named by a URL is left out: the URL may hold a password.
+        """
         given, measured = self.declaration, self.measured
         files = [
-            *(["--state", str(given.state)] if given.state else []),
+            *_words("--state", given.state),
             *(word for schema in given.schemas for word in ("--schema", schema)),
             *(["--prune"] if given.prune else []),
-            *(["--files-root", str(given.files_root)] if given.files_root else []),
+            *(["--no-questions"] if given.no_questions else []),
+            *_words("--files-root", given.files_root),
         ]
-        journal = ["--journal", measured.journal] if measured.journal else []
-        owner = ["--journal-owner", measured.journal_owner] if measured.journal_owner else []
-        return Commands(self._target_name(), files, [*journal, *owner], plan, folder)
+        named = given.scratch and not settings.is_url(given.scratch)
+        journal = _words("--journal", measured.journal)
+        owner = _words("--journal-owner", measured.journal_owner)
+        lint = ["--measure", "lint"] if "lint" in measured.measure else []
+        return Commands(
+            self._target_name(),
+            [word for setting in self.session for word in ("--set", setting)],
+            files,
+            _words("--scratch", given.scratch if named else None),
+            [*journal, *owner],
+            [*_words("--bench", measured.bench), *_words("--lint", measured.lint), *lint],
+            plan,
+            folder,
+        )
 
     def _target_name(self) -> str:
         """Return the name of the target; "" for a URL, which may hold a password."""
         named = self.declaration.target or os.environ.get("DATABASE_URL")
         name = named or settings.read().target or ""
         return "" if settings.is_url(name) else name
+
+
+def _words(option: str, value: object) -> list[str]:
+    """Return an option and its value as words; none without a value."""
+    return [option, str(value)] if value else []

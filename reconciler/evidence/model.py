@@ -144,16 +144,22 @@ class Application:
 class Commands:
     """The options with which the commands of a runbook name the database and the files.
 
-    target   a name from reconcile.yml; "" is a URL, which commands take from DATABASE_URL
-    files    options that name the declaration, as words
-    journal  options that name the journal, as words
-    plan     the file of the plan; "" if the plan is not saved yet
-    folder   the folder of report and runbook; "" if the runbook is a single document
+    target    a name from reconcile.yml; "" is a URL, which commands take from DATABASE_URL
+    session   options that set parameters of PostgreSQL, as words
+    files     options that name the declaration, as words
+    scratch   the option that names the scratch server, as words
+    journal   options that name the journal, as words
+    measured  options that name the measurements of the report, as words
+    plan      the file of the plan; "" if the plan is not saved yet
+    folder    the folder of report and runbook; "" if the runbook is a single document
     """
 
     target: str = ""
+    session: Sequence[str] = ()
     files: Sequence[str] = ()
+    scratch: Sequence[str] = ()
     journal: Sequence[str] = ()
+    measured: Sequence[str] = ()
     plan: str = ""
     folder: str = ""
 
@@ -164,35 +170,37 @@ class Commands:
 
     def save(self) -> str:
         """Return the command that saves the plan."""
-        return self._line(["plan"], self.files, "--format", "json", "--out", self.plan_file)
+        words = [*self.files, *self.scratch, "--format", "json", "--out", self.plan_file]
+        return self._line(["plan"], words)
 
     def apply(self, *options: str) -> str:
         """Return the command that applies the plan."""
-        return self._line(["apply", self.plan_file], [*self.files, *self.journal], *options)
+        words = [*self.files, *self.scratch, *self.journal, *options]
+        return self._line(["apply", self.plan_file], words)
 
     def verify(self) -> str:
         """Return the command that verifies the result."""
-        return self._line(["verify"], self.files)
+        return self._line(["verify"], [*self.files, *self.scratch])
 
     def history(self) -> str:
         """Return the command that shows the last run."""
-        return self._line(["history"], self.journal, "--limit", "1")
+        return self._line(["history"], [*self.journal, "--limit", "1"])
 
     def rollback(self, run: int | None, *options: str) -> str:
         """Return the command that rolls a run back, the last one for None."""
-        words = ["rollback", *([str(run)] if run is not None else ())]
-        return self._line(words, self.journal, *options)
+        number = [str(run)] if run is not None else []
+        return self._line(["rollback", *number], [*self.scratch, *self.journal, *options])
 
     def tick(self) -> str:
         """Return the command that writes the runbook again, with what is recorded by then."""
         into = ["--out-dir", self.folder] if self.folder else ["--kind", "runbook"]
-        words = [*self.files, *self.journal, "--measure", "verify"]
-        return self._line(["report", self.plan_file], words, *into)
+        named = [*self.files, *self.scratch, *self.journal, *self.measured]
+        return self._line(["report", self.plan_file], [*named, "--measure", "verify", *into])
 
-    def _line(self, command: Sequence[str], named: Sequence[str], *options: str) -> str:
+    def _line(self, command: Sequence[str], options: Sequence[str]) -> str:
         target = quote(self.target) if self.target else '"$DATABASE_URL"'
-        first = " ".join(quote(word) for word in command)
-        words = [quote(word) for word in (*named, *options)]
+        first = " ".join(map(quote, command))
+        words = map(quote, (*self.session, *options))
         return " ".join([f"reconcile {first} --target {target}", *words])
 
 
