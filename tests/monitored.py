@@ -68,4 +68,4 @@ def statements_server() -> Generator[Callable[[str], Database]]:
         yield make
     finally:
         server.stop(signal.SIGQUIT)
-        shutil.rmtree(server.folder)
+        shutil.rmtree(server.folder, ignore_errors=True)

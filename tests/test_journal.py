@@ -153,6 +153,10 @@ def test_an_older_layout_is_migrated(job: Made) -> None:
         (2, "done", None),
     ]
     assert database.value("SELECT count(*) FROM reconcile.touched") == 2
+    assert database.rows("SELECT run_id, moment FROM reconcile.baseline ORDER BY taken_at") == [
+        (2, "before"),
+        (2, "after"),
+    ]
 
 
 @pytest.mark.parametrize(

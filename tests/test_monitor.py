@@ -248,6 +248,9 @@ def test_a_role_that_may_only_read_the_journal_sees_what_it_can(
     assert found.pop(("query of a customer", "saves 50 % of its time")) == "not measurable"
     assert set(found.values()) == {"kept"}
     assert "GRANT pg_read_all_stats" in " ".join(document["unseen"])
+    watched.run("REVOKE SELECT ON reconcile.baseline FROM monitor_reader")
+    document = monitor(reader, status=0)
+    assert "permission denied for table baseline" in " ".join(document["unseen"])
 
 
 def test_a_run_of_an_older_version_is_judged_by_its_objects(watched: Database) -> None:
@@ -272,9 +275,6 @@ def test_a_database_without_a_run_is_an_error(database: Database) -> None:
     refused = reconcile("monitor", "-t", database.url)
     assert refused.exit_code == 1
     assert "records no run that changed something" in refused.stderr
-
-
-NAME = 'a\nb"c\\d'
 
 
 def test_metrics_are_valid_whatever_the_names(database: Database, tmp_path: Path) -> None:

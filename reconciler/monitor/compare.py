@@ -123,7 +123,7 @@ def _index(observed: Observed, index: IndexStatistics) -> Iterator[Finding]:
             "unused-index",
             subject,
             f"nobody has used it in {duration(observed.seconds or 0)} since the run, and it costs"
-            " with every write; a standby may use it: its counters tell",
+            " with every write, unless a standby uses it: look there, too",
             f"DROP INDEX {online}{index.sql_name};",
         )
 

@@ -90,7 +90,7 @@ def index_promises(observed: Observed) -> Iterator[Promise]:
             yield Promise(subject, USED, "not measurable", reason)
         else:
             span = duration(observed.seconds or 0.0)
-            reason = f"nobody has used it in {span}, while its table was read; a standby may use it"
+            reason = f"nobody has used it in {span}, while its table was read; ask standbys, too"
             yield Promise(subject, USED, "not kept", reason)
 
 

@@ -70,7 +70,7 @@ _TABLES = f"""
            sum(pg_stat_get_dead_tuples(c.oid))::int8 AS dead
     FROM leaf AS l JOIN pg_class AS c ON c.oid = l.oid AND c.relkind IN ('r', 'm')
     JOIN pg_class AS r ON r.oid = l.root JOIN pg_namespace AS n ON n.oid = r.relnamespace
-    GROUP BY r.oid, n.nspname, r.relname ORDER BY pages DESC, r.oid LIMIT {MAX_TABLES}"""
+    GROUP BY r.oid, n.nspname, r.relname ORDER BY sum(c.relpages) DESC, r.oid LIMIT {MAX_TABLES}"""
 # An index of a partition counts for the index of the partitioned table of which it is a part.
 _INDEXES = f"""
     {_LEAVES}
@@ -88,7 +88,8 @@ _INDEXES = f"""
          JOIN pg_index AS p ON p.indexrelid = a.relid WHERE p.indrelid = l.root), x.oid)) AS t(top)
     JOIN pg_class AS o ON o.oid = t.top JOIN pg_index AS w ON w.indexrelid = t.top
     JOIN pg_namespace AS n ON n.oid = o.relnamespace
-    GROUP BY o.oid, n.nspname, o.relname, o.relkind, l.root ORDER BY pages DESC, o.oid
+    GROUP BY o.oid, n.nspname, o.relname, o.relkind, l.root
+    ORDER BY sum(x.relpages) DESC, o.oid
     LIMIT {MAX_INDEXES}"""
 # Only functions in C, which nobody but a superuser creates, that belong to the extension.
 _FUNCTIONS = f"""

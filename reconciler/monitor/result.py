@@ -82,19 +82,18 @@ class Figure:
     before: float | None = None
 
 
-FIGURES = {  # names: what is measured, and what `before` is
-    "index_scans": "scans of the index since the run; before: none",
-    "sequential_scans": "sequential scans of the table since the run; before: none",
-    "rows_per_read": "rows that sequential scans read, by reads of the table",
-    "dead_rows": "dead rows of the table now; before: at the end of the run",
-    "bloat_bytes": "an estimate, from the statistics of VACUUM and ANALYZE: bytes beyond those that"
-    " the relation had at the end of the run, or that its rows took then",
-    "rolled_back_ratio": "part of the transactions that were rolled back",
-    "deadlocks": "deadlocks since the run; before: none",
-    "conflicts": "queries cancelled by recovery on this standby, ever",
-    "query_milliseconds": "mean time of a query of the workload, or of one that became slower",
-    "sessions_waiting": "sessions that wait for a lock now",
-    "longest_wait_seconds": "the longest of these waits",
+FIGURES = {  # the names, and what each measures; `before` is that before the run, but for dead rows
+    "index_scans": "Scans of the index since the run.",
+    "sequential_scans": "Sequential scans of the table since the run.",
+    "rows_per_read": "Rows that sequential scans read, by reads of the table.",
+    "dead_rows": "Dead rows of the table now; before: at the end of the run.",
+    "bloat_bytes": "Estimated bytes beyond the size when the run ended, and what rows took then.",
+    "rolled_back_ratio": "Part of the transactions since the run that were rolled back.",
+    "deadlocks": "Deadlocks since the run.",
+    "conflicts": "Queries that recovery has ever cancelled on this standby.",
+    "query_milliseconds": "Mean time of a query of the workload since the run.",
+    "sessions_waiting": "Sessions that wait for a lock now.",
+    "longest_wait_seconds": "The longest of the waits for locks.",
 }
 
 

@@ -10,12 +10,12 @@ from reconciler.monitor.result import Figure, Finding, Monitoring, Promise
 from reconciler.report.changes import difference_lines
 
 INDENT = "      "
-FIGURE_HEAD = ("figure", "of", "since the run", "before")
+FIGURE_HEAD = ("figure", "of", "now or since", "before")
 MAX_FIGURES = 60
 
 
 def monitor_lines(result: Monitoring) -> Iterator[str]:
-    """Yield what does not hold first, then findings, the rest of the promises, and figures."""
+    """Yield what does not hold first, then findings, then the rest of the promises."""
     yield (
         f"run {result.run} of {result.target}: {result.status}, ended {duration(result.age)} ago;"
         f" window: a {result.window.name}"
@@ -39,14 +39,15 @@ def monitor_lines(result: Monitoring) -> Iterator[str]:
             f" {duration(result.window.seconds - result.age)}"
         )
     )
+    yield ""
 
 
 def figure_rows(figures: Iterable[Figure]) -> list[Sequence[str]]:
-    """Return the rows of a table of the figures that are known, with a head; none without any."""
-    known = [f for f in figures if f.value is not None]
+    """Return the rows of a table of the figures that are known and not zero."""
+    known = [f for f in figures if f.value or (f.value is not None and f.before)]
     rows = [(f.name, f.subject or "database", _number(f.value), _number(f.before)) for f in known]
     more = [(f"{len(rows) - MAX_FIGURES} more: --format json shows all", "", "", "")]
-    return [FIGURE_HEAD, *rows[:MAX_FIGURES], *(more if len(rows) > MAX_FIGURES else ())]
+    return [*rows[:MAX_FIGURES], *(more if len(rows) > MAX_FIGURES else ())]
 
 
 def _section(verdict: str, sign: str, promises: Sequence[Promise]) -> Iterator[str]:

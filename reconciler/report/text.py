@@ -31,7 +31,7 @@ from reconciler.report.changes import (
     finding_counts,
 )
 from reconciler.report.drift_lines import report_lines
-from reconciler.report.monitored import figure_rows, monitor_lines
+from reconciler.report.monitored import FIGURE_HEAD, figure_rows, monitor_lines
 from reconciler.report.verdicts import WORDS, check_counts, finding_lines
 from reconciler.server.embedded import EmbeddedServer
 
@@ -302,8 +302,8 @@ def _lint_lines(result: LintResult) -> Iterator[str]:
 
 def monitor(result: Monitoring) -> Document:
     """Render the promises and findings of a run, and below them the figures."""
-    figures = _table(figure_rows(result.figures))
-    return _joined(chain(monitor_lines(result), [""], figures))
+    figures = _table([FIGURE_HEAD, *rows]) if (rows := figure_rows(result.figures)) else ()
+    return _joined(chain(monitor_lines(result), figures))
 
 
 def _step_title(outcome: StepOutcome) -> str:
