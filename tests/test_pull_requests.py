@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import zipfile
 from collections.abc import Iterator
@@ -220,10 +222,12 @@ def test_without_code_scanning_the_job_goes_on(repository: Repository) -> None:
     assert "Code scanning is not enabled for this repository." in repository.log
 
 
-def comment_on(hub: GitHub, file: Path, token: str) -> subprocess.CompletedProcess[str]:
+def comment_on(
+    hub: GitHub, file: Path, token: str, marker: str = PLAN
+) -> subprocess.CompletedProcess[str]:
     """Run comment.sh as the actions do."""
     environment = {
-        "PATH": "/usr/bin:/bin",
+        "PATH": os.environ["PATH"],
         "GITHUB_API_URL": hub.url,
         "GITHUB_SERVER_URL": "https://github.example",
         "GITHUB_REPOSITORY": REPOSITORY,
@@ -234,7 +238,7 @@ def comment_on(hub: GitHub, file: Path, token: str) -> subprocess.CompletedProce
         "RECONCILE_MORE": "https://github.example/artifacts/1",
     }
     return subprocess.run(
-        ["bash", SCRIPTS / "comment.sh", "7", PLAN, file],
+        ["bash", SCRIPTS / "comment.sh", "7", marker, file],
         env=environment,
         capture_output=True,
         text=True,
@@ -242,7 +246,7 @@ def comment_on(hub: GitHub, file: Path, token: str) -> subprocess.CompletedProce
     )
 
 
-@pytest.mark.parametrize("length", [0, 10, 65_000, 65_500, 200_000])
+@pytest.mark.parametrize("length", [0, 10, 65_000, 65_300, 65_500, 200_000])
 def test_a_comment_keeps_below_the_limit(tmp_path: Path, length: int) -> None:
     need_tools("bash", "curl", "jq")
     file = tmp_path / "plan.md"
@@ -255,8 +259,8 @@ def test_a_comment_keeps_below_the_limit(tmp_path: Path, length: int) -> None:
         body = only_comment(Repository(hub, tmp_path, {}, {}), PLAN)
     assert len(body) < MAX_BODY
     assert body.endswith("[the whole plan](https://github.example/artifacts/1)")
-    assert ("does not fit into a comment" in body) == (length > 65_000)
-    if 0 < length <= 65_000:
+    assert ("does not fit into a comment" in body) == (length > 65_300)
+    if 0 < length <= 65_300:
         assert file.read_text() in body
 
 
@@ -268,6 +272,38 @@ def test_an_api_that_refuses_fails_the_step(tmp_path: Path) -> None:
             done = comment_on(hub, tmp_path / "plan.md", token)
             assert done.returncode != 0
             assert told in done.stderr
+
+
+def test_a_copy_of_the_actions_is_told_what_to_install(tmp_path: Path) -> None:
+    shutil.copytree(SCRIPTS, tmp_path / "copy" / "actions" / "scripts")
+    environment = {
+        "PATH": os.environ["PATH"],
+        "RUNNER_TEMP": str(tmp_path),
+        "GITHUB_PATH": str(tmp_path / "path"),
+        "PYTHON": "false",
+    }
+    done = subprocess.run(
+        ["bash", tmp_path / "copy" / "actions" / "scripts" / "install.sh"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "name what to install by the input `install`" in done.stdout
+    assert not (tmp_path / "path").exists()
+
+
+def test_plans_of_several_databases_have_a_comment_each(tmp_path: Path) -> None:
+    need_tools("bash", "curl", "jq")
+    (tmp_path / "plan.md").write_text("plan\n")
+    with served(GitHub(tokens={"token": {"pull-requests": "write"}})) as hub:
+        for name in ("reconcile plan eu", "reconcile plan eu-2", "reconcile plan eu"):
+            assert comment_on(hub, tmp_path / "plan.md", "token", name).returncode == 0
+        assert [c["body"].split("\n")[0] for c in hub.comments] == [
+            "<!-- reconcile plan eu -->",
+            "<!-- reconcile plan eu-2 -->",
+        ]
 
 
 def test_the_artifact_holds_the_plan_for_apply_and_for_people(repository: Repository) -> None:

@@ -22,12 +22,13 @@ if [ -n "${RECONCILE_MORE:-}" ]; then
 fi
 
 request=$(mktemp)
-# GitHub accepts 65,536 characters. `plan --format markdown` keeps below that with the lines that
-# are added here; anything longer is cut at a line.
+# GitHub accepts 65,536 characters. `plan --format markdown` leaves room for the lines that are added
+# here; anything longer is cut at a line.
 jq --raw-input --slurp --arg marker "$marker" --arg tail "$tail" '
-    (65536 - 200 - ($marker | length) - ($tail | length)) as $room
+    "\n\nThe rest does not fit into a comment." as $cut
+    | (65535 - ($marker + "\n\n\n" + $tail | length)) as $room
     | if length <= $room then . else
-        (.[:$room] | split("\n")[:-1] | join("\n")) + "\n\nThe rest does not fit into a comment."
+        (.[:$room - ($cut | length)] | split("\n")[:-1] | join("\n")) + $cut
       end
     | {body: "\($marker)\n\(.)\n\n\($tail)"}' "$file" > "$request"
 
