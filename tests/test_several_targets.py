@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from psycopg import conninfo
 
 from reconciler.pipeline import Job
 from reconciler.recall.observed import Observed, observe
 from reconciler.recall.remembered import Question
-from tests.conftest import Database
+from reconciler.server.connection import connect, run_sql
+from reconciler.server.scratch import drop_database
+from reconciler.sql import compose, text
+from tests.conftest import ROOT, Database, starting_point
 from tests.test_three_way import declare, folder, run
 
 __all__ = ["folder"]
+
+STATE = ROOT / "desired_state"
+NUMBER = 50
+CPU = 0.5  # seconds, for each target
+RECONCILE = Path(sys.executable).parent / "reconcile"
 
 DECLARED = "tables: {t: {columns: {a: varchar (20)}}}"
 START = "CREATE TABLE t (a varchar(20))"
@@ -129,3 +143,58 @@ def test_targets_are_answered_from_memory(
     assert looked == []
     targets["one"].run("ALTER TABLE t ALTER a TYPE varchar(7)")
     assert run("drift", *names).exit_code == 2
+
+
+@pytest.fixture
+def fifty(
+    new_database: Callable[..., Database], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    """Write NUMBER databases that are as declared into the settings; return the URL of one."""
+    first = new_database(starting_point(0.01))
+    assert run("apply", "--target", first.url, "--state", STATE, "--yes").exit_code == 0
+    template = str(first.value("SELECT current_database()"))
+    names = [f"{template}_{number}" for number in range(NUMBER)]
+    urls = [conninfo.make_conninfo(first.url, dbname=name) for name in names]
+    with connect(conninfo.make_conninfo(first.url, dbname="postgres")) as server:
+        try:
+            for name in names:
+                command = "CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy"
+                run_sql(server, text(compose(command, name, template)))
+            settings(folder, monkeypatch, **{f"t{n}": url for n, url in enumerate(urls)}, gone=DOWN)
+            yield urls[7]
+        finally:
+            for name in names:
+                drop_database(server, name)
+
+
+def test_fifty_databases_of_one_server(fifty: str, folder: Path) -> None:
+    """Look at all without what earlier runs kept; one differs, and one is down."""
+    with connect(fifty) as connection:
+        run_sql(connection, "DROP INDEX public.idx_messages_org_created")
+    options = ("--state", STATE, "--no-cache", "--format", "prometheus", "--out", "drift.prom")
+    before = cpu_of_children()
+    done = subprocess.run(
+        [RECONCILE, "drift", "--all", *options], capture_output=True, text=True, check=False
+    )
+    cpu = (cpu_of_children() - before) / NUMBER
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: gone: cannot connect")
+    assert cpu < CPU, f"{cpu:.2f} s for each"
+    values = {
+        (s.name.removeprefix("reconcile_drift_"), *s.labels.values()): s.value
+        for family in text_string_to_metric_families((folder / "drift.prom").read_text())
+        for s in family.samples
+    }
+    up = {key[1]: value for key, value in values.items() if key[0] == "up"}
+    assert up == {**{f"t{n}": 1 for n in range(NUMBER)}, "gone": 0}
+    assert {k: v for k, v in values.items() if k[0] == "objects" and v} == {
+        ("objects", "t7", "missing"): 1
+    }
+    assert len([k for k in values if k[0] == "unchanged_objects"]) == NUMBER
+    assert all(time.time() - v < 600 for k, v in values.items() if k[0] == "timestamp_seconds")
+
+
+def cpu_of_children() -> float:
+    """Return the seconds of CPU of the processes that have ended, scratch servers included."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

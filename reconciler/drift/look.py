@@ -13,11 +13,9 @@ from reconciler.journal.history import exists, last_applied, last_done
 from reconciler.journal.ownership import Place, untrusted
 from reconciler.model.state import Declaration
 from reconciler.plan.plan import Plan
-from reconciler.server.connection import Connection, rows
-from reconciler.sql import compose, text
+from reconciler.server.connection import Connection
 
 TWO_SIDES = "which side of a difference has moved is not known"
-_FORBIDDEN = "42501"  # insufficient_privilege
 
 
 @dataclass(frozen=True)
@@ -66,17 +64,4 @@ def _history(
         objects = last_applied(connection, schema, names)
         return History(objects, last_done(connection, schema)), ""
     except StatementFailed as error:
-        if error.sqlstate != _FORBIDDEN:
-            return None, f"the journal in schema {schema} is not read: {error.message}; {TWO_SIDES}"
-        return (
-            None,
-            f"the role may not read the journal: {TWO_SIDES}; {_grants(connection, schema)}",
-        )
-
-
-def _grants(connection: Connection, schema: str) -> str:
-    """Compose the statements by which the role may read the journal."""
-    user = rows(connection, "SELECT current_user::text AS name")[0]["name"]
-    usage = compose("GRANT USAGE ON SCHEMA {} TO {}", schema, user)
-    select = compose("GRANT SELECT ON ALL TABLES IN SCHEMA {} TO {}", schema, user)
-    return f"{text(usage)}; {text(select)}"
+        return None, f"the journal is not read: {error}\n{TWO_SIDES}"

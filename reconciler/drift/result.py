@@ -21,7 +21,7 @@ MEANINGS: Mapping[DriftClass, str] = {
     "missing": "it is declared, and the database lacks it",
     "unmanaged": "it is not declared where the declaration is complete",
     "unfinished": "a run, or a build by hand, stopped before its end",
-    "different": "no run recorded it, so which side was changed is unknown",
+    "different": "no recorded run tells which side was changed",
     "pending": "the files were changed, and not applied yet",
 }
 Status = Literal["ok", "different", "error"]

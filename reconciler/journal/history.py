@@ -16,6 +16,8 @@ from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import APPLIER_LOCK
 from reconciler.plan.plan import Plan
 from reconciler.server.connection import Connection, Row, rows
+from reconciler.server.elevation import INSUFFICIENT_PRIVILEGE
+from reconciler.sql import compose, text
 
 # Whether an applier, whose lock is older than the run, may still be at work; a standby does not
 # know the locks of the primary.
@@ -266,8 +268,8 @@ def recorded(connection: Connection, schema: str, refs: Iterable[Ref]) -> frozen
 
 
 def exists(connection: Connection, schema: str) -> bool:
-    """Tell whether the schema holds a journal; raises StatementFailed if it may not be read."""
-    return rows(connection, TABLE_EXISTS, [schema, "touched"])[0]["found"]
+    """Tell whether the schema holds a journal."""
+    return _reading(connection, schema, TABLE_EXISTS, [schema, "touched"])[0]["found"]
 
 
 def last_applied(
@@ -288,6 +290,27 @@ def _query(
     connection: Connection, schema: str, query: str, *values: object, table: str = "run"
 ) -> list[Row]:
     """Run a query on the journal; without the table, return no rows."""
-    if not rows(connection, TABLE_EXISTS, [schema, table])[0]["found"]:
+    if not _reading(connection, schema, TABLE_EXISTS, [schema, table])[0]["found"]:
         return []
-    return rows(connection, in_schema(query, schema), values)
+    return _reading(connection, schema, in_schema(query, schema), values)
+
+
+def _reading(
+    connection: Connection, schema: str, query: str, values: Sequence[object]
+) -> list[Row]:
+    """Run a query; tell a role that may not read the journal what would allow that."""
+    try:
+        return rows(connection, query, values)
+    except StatementFailed as error:
+        if error.sqlstate != INSUFFICIENT_PRIVILEGE:
+            raise
+        hint = f"this allows it: {_grants_to_read(connection, schema)}"
+        raise StatementFailed(error.message, sqlstate=error.sqlstate, hint=hint) from None
+
+
+def _grants_to_read(connection: Connection, schema: str) -> str:
+    """Compose the statements by which the role may read the journal."""
+    user = rows(connection, "SELECT current_user::text AS name")[0]["name"]
+    usage = compose("GRANT USAGE ON SCHEMA {} TO {}", schema, user)
+    select = compose("GRANT SELECT ON ALL TABLES IN SCHEMA {} TO {}", schema, user)
+    return f"{text(usage)}; {text(select)}"

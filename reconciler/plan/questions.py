@@ -15,6 +15,7 @@ from reconciler.model.statement import Question
 from reconciler.plan.plan import Answer, Plan
 from reconciler.plan.step import Step
 from reconciler.server.connection import Connection, Row, rows, run_sql
+from reconciler.server.elevation import INSUFFICIENT_PRIVILEGE
 from reconciler.server.short_read import short_read
 from reconciler.sql import compose, joined, name, raw, text
 
@@ -25,6 +26,17 @@ UNDEFINED = ("42703", "42883", "42P01")  # the plan itself makes the column, ope
 # With this setting neither a view nor a foreign table can be read that takes the table's name
 # between two statements; servers without it have not been updated since August 2024.
 NO_VIEWS = "restrict_nonsystem_relation_kind"
+
+_UNREADABLE: Row = {
+    "kind": "r",
+    "bytes": 0,
+    "readable": False,
+    "filtered": False,
+    "guarded": True,
+    "of_others": False,
+    "key": [],
+    "built_in": [],
+}
 
 # What must be known of a relation before its rows may be read: the primary key, to name rows; the
 # columns of PostgreSQL's own types; and whether the schema's owner, who could put another table
@@ -150,8 +162,8 @@ def _known(connection: Connection, relation: str, deadline: float) -> Row | None
     try:
         with short_read(connection, deadline - time.monotonic()):
             found = rows(connection, _RELATION, [NO_VIEWS, relation])
-    except StatementFailed:
-        return None
+    except StatementFailed as error:  # without USAGE on the schema, the name is not even looked up
+        return _UNREADABLE if error.sqlstate == INSUFFICIENT_PRIVILEGE else None
     return found[0] if found else None
 
 
