@@ -63,13 +63,16 @@ def overlay(
     spelled = _spelled_as_live(live.state, declaration) if spelled is None else spelled
     source = {spelled.get(r, r): r for r in declaration.objects}
     declared = _declared(live.state, declaration, scope, source)
+    changed = {r: o for r, o in declared.items() if o is not live.state.objects.get(r)}
     if problems := unmet_preconditions(live, declaration, declared, source):
         raise DeclarationError(problems)
     dropped = _dropped(live.state, declaration, scope, declared.keys(), spelled)
-    declared |= _numbered(declared, live, dropped)
-    kept = _kept_after_leaving(live, declaration, declared, scope)
-    merged = _copies_of_new_objects(live.state, declared)
-    merged |= _merged_on_joining(live.state, declared, dropped)
+    numbered = _numbered(declared, changed, live, dropped)
+    declared |= numbered
+    changed |= numbered
+    kept = _kept_after_leaving(live, declaration, changed, scope)
+    merged = _copies_of_new_objects(live.state, changed)
+    merged |= _merged_on_joining(live.state, changed, dropped)
     merged -= declared.keys()
     undeclared = {**live.state.objects, **kept}
     renamed = renamed or {}
@@ -78,8 +81,9 @@ def overlay(
     if problems := counters_of_partitions(live, declaration, declared, source, predecessors.keys()):
         raise DeclarationError(problems)
     gone = (dropped | merged) - declared.keys()
-    objects = {r: o for r, o in undeclared.items() if r not in gone}
-    for ref, origin in _to_lay(source, declared, before).items():
+    objects = {r: o for r, o in undeclared.items() if r not in gone} if gone else {**undeclared}
+    may_differ = declared if kept or predecessors else changed
+    for ref, origin in _to_lay({r: source[r] for r in may_differ}, declared, before).items():
         repeated = declared[ref] is live.state.get(ref)
         obj = _under(ref, declaration.objects[origin]) if repeated else declared[ref]
         current = before.get(ref)
@@ -87,9 +91,10 @@ def overlay(
     following, lost = _following_names(predecessors.keys(), renamed, live.state, declaration)
     objects |= following
     dropped |= lost | dropped_along(live.state, declared.keys(), objects)
-    if problems := name_conflicts(live, declaration, declared, source, dropped):
+    if problems := name_conflicts(live, declaration, changed, source, dropped):
         raise DeclarationError(problems)
-    objects = {r: o for r, o in objects.items() if r in declared or r not in dropped}
+    if dropped:
+        objects = {r: o for r, o in objects.items() if r in declared or r not in dropped}
     return Desired(objects, source, dropped, spelled, renamed)
 
 
@@ -98,8 +103,9 @@ def _declared(
 ) -> dict[Ref, Object]:
     """Return the declared objects, and the live one where the declaration only repeats it."""
     found: dict[Ref, Object] = {}
+    known = live.objects
     for ref, origin in source.items():
-        obj, current = declaration.objects[origin], live.get(ref)
+        obj, current = declaration.objects[origin], known.get(ref)
         is_repeated = (
             current is not None
             and obj.repeats(current)
@@ -129,11 +135,14 @@ def _with_defaults(obj: Object, origin: Ref, declaration: Declaration, scope: Sc
 
 
 def _numbered(
-    declared: Mapping[Ref, Object], live: Snapshot, dropped: Set[Ref]
+    declared: Mapping[Ref, Object],
+    changed: Mapping[Ref, Object],
+    live: Snapshot,
+    dropped: Set[Ref],
 ) -> dict[Ref, Object]:
     """Return the new objects whose relation PostgreSQL would number, with a free name."""
     found: dict[Ref, Object] = {}
-    new = [o for r, o in declared.items() if isinstance(o, NumbersNames) and r not in live.state]
+    new = [o for r, o in changed.items() if isinstance(o, NumbersNames) and r not in live.state]
     if not new:
         return found
     names = Counter(_relation(o) for o in declared.values())
@@ -265,12 +274,12 @@ def _is_exclusive(ref: Ref, declaration: Declaration) -> bool:
     return ref.on is not None and ref.kind in declaration.exclusive.get(ref.on, ())
 
 
-def _copies_of_new_objects(state: State, declared: Mapping[Ref, Object]) -> set[Ref]:
+def _copies_of_new_objects(state: State, changed: Mapping[Ref, Object]) -> set[Ref]:
     """Collect objects of partitions, later copies of new objects of the parents.
 
     A partition's index of the name that the copy will have is reused.
     """
-    new = [o for r, o in declared.items() if r not in state]
+    new = [o for r, o in changed.items() if r not in state]
     parents = {p for o in state.objects.values() for p in parents_of(o)} if new else set[Ref]()
     return {copy for obj in new if obj.ref.on in parents for copy in _copies(obj, state)}
 
@@ -282,13 +291,13 @@ def _copies(obj: Object, state: State) -> Iterator[Ref]:
                 yield copy.ref
 
 
-def _merged_on_joining(live: State, declared: Mapping[Ref, Object], dropped: Set[Ref]) -> set[Ref]:
+def _merged_on_joining(live: State, changed: Mapping[Ref, Object], dropped: Set[Ref]) -> set[Ref]:
     """Collect constraints and indexes that become those of a parent that their table joins."""
-    tables = _with_parents(live, declared)
+    tables = _with_parents(live, changed)
     joining = [r for r, o in tables.items() if {*parents_of(o)} - {*parents_of(live[r])}]
     if not joining:
         return set()
-    full = {r: o.over(live.get(r)) for r, o in declared.items()}
+    full = {r: o.over(live.get(r)) for r, o in changed.items()}
     later = State({**{r: o for r, o in live.objects.items() if r not in dropped}, **full})
     return {
         own.ref
@@ -300,7 +309,7 @@ def _merged_on_joining(live: State, declared: Mapping[Ref, Object], dropped: Set
 
 
 def _kept_after_leaving(
-    live: Snapshot, declaration: Declaration, declared: Mapping[Ref, Object], scope: Scope
+    live: Snapshot, declaration: Declaration, changed: Mapping[Ref, Object], scope: Scope
 ) -> dict[Ref, Object]:
     """Collect inherited columns and constraints kept by tables after leaving a parent.
 
@@ -308,11 +317,11 @@ def _kept_after_leaving(
     """
     if scope.prune or declaration.recorded:
         return {}
-    tables = _with_parents(live.state, declared)
+    tables = _with_parents(live.state, changed)
     leaving = [r for r, o in tables.items() if {*parents_of(live.state[r])} - {*parents_of(o)}]
     if not leaving:
         return {}
-    full = {r: o.over(live.state.get(r)) for r, o in declared.items()}
+    full = {r: o.over(live.state.get(r)) for r, o in changed.items()}
     later = State({**live.state.objects, **full})
     kept: dict[Ref, Object] = {}
     for ref in leaving:
@@ -321,9 +330,9 @@ def _kept_after_leaving(
     return kept
 
 
-def _with_parents(live: State, declared: Mapping[Ref, Object]) -> dict[Ref, Object]:
+def _with_parents(live: State, changed: Mapping[Ref, Object]) -> dict[Ref, Object]:
     """Return the live tables that may have parents, as they are declared."""
-    may_have = {r: o for r, o in declared.items() if r in live and _may_have_parents(o)}
+    may_have = {r: o for r, o in changed.items() if r in live and _may_have_parents(o)}
     return {r: o.over(live[r]) for r, o in may_have.items()}
 
 

@@ -154,7 +154,7 @@ class _Search:
             if old is not None and old not in self.old_names.values():
                 self.old_names[obj.ref] = old
                 yield from self.renamings(old, obj)
-        if old is not None:
+        if old is not None and isinstance(obj, RenamesParts):
             yield from self.renamings_of_parts(obj, old)
 
     def _gives_way(self, own: Ref, obj: Object) -> bool:
@@ -289,11 +289,11 @@ class _Search:
         declared = (o for o in self.declaration.objects.values() if o.ref.on == table)
         return next((o.ref for o in declared if obj.equals(o.as_state())), None)
 
-    def renamings_of_parts(self, obj: Object, old: Ref) -> Iterator[Renaming]:
+    def renamings_of_parts(self, obj: RenamesParts, old: Ref) -> Iterator[Renaming]:
         """Rename the parts of a live object not managed as objects, like enum values."""
         becomes = old._replace(on=obj.ref.on, name=obj.ref.name)
         live = self.live[old]
-        if not isinstance(obj, RenamesParts) or not isinstance(live, RenamesParts):
+        if not isinstance(live, RenamesParts):
             return
         for old_part, new_part, statement in obj.parts_renamed(live):
             described = Difference(field=obj.renamed_part, live=old_part, wanted=new_part)

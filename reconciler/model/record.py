@@ -163,11 +163,10 @@ class Record(Frozen):
             return False
         declared, own, other = self.model_fields_set, self.__dict__, live.__dict__
         left_open = self._left_open()
-        return all(
-            own[f] == other[f]
-            for f in type(self).model_fields
-            if f in declared or f not in left_open
-        )
+        for field in self._default_values():
+            if own[field] != other[field] and (field in declared or field not in left_open):
+                return False
+        return True
 
     def matches(self, live: Self) -> bool:
         """Compare with a live object, ignoring derived fields unset in `self`."""
