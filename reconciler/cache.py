@@ -88,6 +88,11 @@ def open_cache() -> Cache | None:
     return None
 
 
+def encoded(value: object) -> bytes:
+    """Return the content of an entry as it is stored."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
 @dataclass(frozen=True)
 class Cache:
     """A folder of entries; one that is missing, damaged or not ours reads as None."""
@@ -104,7 +109,10 @@ class Cache:
 
     def put(self, section: str, key: str, value: object) -> None:
         """Store an entry in one step; without success where the folder cannot be written."""
-        body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+        self.put_encoded(section, key, encoded(value))
+
+    def put_encoded(self, section: str, key: str, body: bytes) -> None:
+        """Store an entry as `put` does that is `encoded` already."""
         if len(body) > MAX_ENTRY:
             return
         with suppress(OSError, CacheRefused):

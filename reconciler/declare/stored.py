@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 
-from reconciler.cache import Cache, digest_of, program_stamps
+from reconciler.cache import Cache, digest_of, encoded, program_stamps
 from reconciler.declare.files import MAX_YAML_SIZE, FileRefused, Sources, files_in_folder
 from reconciler.declare.layout import Kinds
 from reconciler.declare.parse import lines_of
@@ -87,12 +87,12 @@ def store(declaration: Declaration, contents: Contents, cache: Cache, kinds: Kin
     if not isinstance(sources, Sources) or _holds_more(declaration):
         return
     try:
-        entry = json.loads(json.dumps(_dumped(declaration, sources)))
-        same = _is_same(declaration, _restored(entry, contents, kinds))
+        body = encoded(_dumped(declaration, sources))
+        same = _is_same(declaration, _restored(json.loads(body), contents, kinds))
     except (*_UNUSABLE, FileRefused):
         return
     if same:
-        cache.put(SECTION, contents.key, entry)
+        cache.put_encoded(SECTION, contents.key, body)
 
 
 def _holds_more(declaration: Declaration) -> bool:

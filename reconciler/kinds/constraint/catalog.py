@@ -17,8 +17,9 @@ _ACTION = (
     "CASE {} WHEN 'a' THEN 'no action' WHEN 'r' THEN 'restrict' WHEN 'c' THEN 'cascade'"
     " WHEN 'n' THEN 'set null' ELSE 'set default' END"
 )
-_COLUMNS = """ARRAY(SELECT a.attname FROM unnest({}) WITH ORDINALITY AS u(n, o)
-                    JOIN pg_attribute AS a ON a.attrelid = {} AND a.attnum = u.n ORDER BY o)"""
+_COLUMNS = """ARRAY(SELECT (SELECT a.attname FROM pg_attribute AS a
+                           WHERE a.attrelid = {1} AND a.attnum = u.n)
+                    FROM unnest({0}) WITH ORDINALITY AS u(n, o) ORDER BY o)"""
 _FROM = """
             FROM pg_constraint AS k
             JOIN pg_class AS c ON c.oid = k.conrelid
