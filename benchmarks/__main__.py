@@ -12,6 +12,7 @@ this one. The server is embedded and not durable, or that of `--server URL`.
 from __future__ import annotations
 
 import argparse
+import compileall
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import reconciler
 from benchmarks.counts import DATABASES, SCRATCH, TARGET, TRIPS_SCRATCH, TRIPS_TARGET
 from benchmarks.databases import Databases, prepare
 from benchmarks.measure import Command, CommandFailed, Measured, measure, middle
@@ -53,6 +55,8 @@ def main() -> None:
     options = parser.parse_args()
     if not options.cached:
         os.environ[SWITCH] = "1"
+    # as pip does with what it installs
+    compileall.compile_dir(Path(reconciler.__file__).parent, quiet=1)
     folder = Path(tempfile.mkdtemp(prefix="benchmark-"))
     try:
         databases = prepare(options.tables, folder, options.server, (*CHANGES, "spelled"))

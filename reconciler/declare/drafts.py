@@ -24,6 +24,8 @@ from reconciler.model.reserved_names import schema_user
 from reconciler.model.state import Declaration
 from reconciler.sql import name, text
 
+RENAMED = "renamed_from"  # the key of the only field needed once the objects are built
+
 
 @dataclass
 class Draft:
@@ -122,7 +124,8 @@ class Drafts:
             else:
                 before = len(self.problems)
                 if obj := self._object(ref, draft):
-                    objects[ref] = obj
+                    objects[ref] = obj.share_fields_set()
+                    draft.fields = {k: v for k, v in draft.fields.items() if k == RENAMED}
                 if len(self.problems) > before or not draft.readable:
                     self.faulty.add(ref)
         for obj in [o for o in objects.values() if isinstance(o, Shorthand)]:
@@ -142,7 +145,7 @@ class Drafts:
 
     def _renames(self) -> dict[Ref, tuple[Position, str]]:
         """Return position and text of each `renamed_from`."""
-        found = {r: d.fields["renamed_from"] for r, d in self.drafts.items() if _is_renamed(d)}
+        found = {r: d.fields[RENAMED] for r, d in self.drafts.items() if _is_renamed(d)}
         texts = {r: f.node.source for r, f in found.items() if isinstance(f.node, Scalar)}
         return {r: (found[r].node.position, text) for r, text in texts.items()}
 
@@ -210,7 +213,7 @@ class Drafts:
 
 
 def _is_renamed(draft: Draft) -> bool:
-    return "renamed_from" in draft.fields
+    return RENAMED in draft.fields
 
 
 def _misplaced(obj: Object, draft: Draft) -> Iterator[Problem]:

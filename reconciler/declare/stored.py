@@ -156,7 +156,9 @@ def _restored(entry: Any, contents: Contents, kinds: Kinds) -> Declaration | Non
     if any(not 0 < line <= len(lines[file]) for file, line, _ in places.values()):
         raise ValueError("a position beyond the end of a file")
     return Declaration(
-        objects={r: kinds[r.kind].model_validate({**f, "ref": r}) for r, f in objects},
+        objects={
+            r: kinds[r.kind].model_validate({**f, "ref": r}).share_fields_set() for r, f in objects
+        },
         absent={r: kinds[r.kind].model_construct(ref=r, **f) for r, f in absent},
         exclusive={refs[number]: frozenset(names) for number, names in entry["exclusive"]},
         search_path={refs[number]: schema for number, schema in entry["search_path"]},

@@ -71,8 +71,9 @@ def read_objects(
             read.append((kind, rows(connection, query)))
     found = Objects(empty=empty)
     for kind, found_rows in read:  # once all is read: others may drop what is not read yet
-        for row in found_rows:
-            _add(found, kind, row, comments)
+        found_rows.reverse()
+        while found_rows:  # each is freed when its object is made: a large database has many
+            _add(found, kind, found_rows.pop(), comments)
     _add_extension_members(connection, found.addresses)
     return found
 
@@ -84,7 +85,8 @@ def _add(found: Objects, kind: type[Object], row: Row, comments: Mapping[Address
     is_unfinished = row.pop("owed", False)
     is_leftover, resumable = row.pop("leftover", False), row.pop("sound", False)
     try:
-        obj = kind.from_row(ref, row | {"comment": comments.get(addresses[0])})
+        fields = row | {"comment": comments.get(addresses[0])}
+        obj = kind.from_row(ref, fields).share_fields_set()
     except (AttributeError, TypeError, ValueError) as e:
         if None in row.values():  # in place of a definition, the object being gone
             raise ObjectsChanged(str(ref)) from e

@@ -22,6 +22,9 @@ else:
         __subclasscheck__ = type.__subclasscheck__
 
 
+_FIELD_SETS: dict[frozenset[str], set[str]] = {}
+
+
 class Frozen(BaseModel, metaclass=_PlainClass):
     """A frozen model without private attributes and without keys beside its fields.
 
@@ -30,6 +33,16 @@ class Frozen(BaseModel, metaclass=_PlainClass):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    def share_fields_set(self) -> Self:
+        """Hold the same set of given fields as other models; large databases have few different.
+
+        Nothing changes the set of a frozen model.
+        """
+        given = self.__pydantic_fields_set__
+        shared = _FIELD_SETS.setdefault(frozenset(given), given)
+        object.__setattr__(self, "__pydantic_fields_set__", shared)
+        return self
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         if deep:

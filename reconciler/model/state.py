@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from reconciler.errors import Position
@@ -13,6 +13,8 @@ from reconciler.model.inheritance import also_inherited, inherited_by, overrides
 from reconciler.model.object import InlinePart, Object
 from reconciler.model.ref import Ref
 from reconciler.server.connection import Row
+
+MAX_RELATIONS = 1 << 16  # remembered while objects are read
 
 
 @dataclass(frozen=True)
@@ -228,5 +230,13 @@ def ref_of(row: Row, kind: str) -> Ref:
         row.pop("arguments_identity", None),
     )
     on_kind, on_name = row.pop("on_kind", None), row.pop("on_name", None)
-    on = Ref(on_kind, schema, on_name) if on_kind else None
-    return Ref(kind, schema, own, on, arguments)
+    if not on_kind:
+        return Ref(kind, schema, own, None, arguments)
+    on = _relation(on_kind, schema, on_name)
+    return Ref(kind, on.schema, own, on, arguments)
+
+
+@lru_cache(MAX_RELATIONS)
+def _relation(kind: str, schema: str, own: str) -> Ref:
+    """Return the ref of a relation, the same one for all objects on the relation."""
+    return Ref(kind, schema, own)

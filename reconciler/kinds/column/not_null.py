@@ -280,9 +280,14 @@ def _validate(constraint: str, target: Target, undo: tuple[str, ...] = ()) -> St
     )
 
 
+_USUAL = {"no_inherit": False, "not_valid": False, "comment": None}  # of most constraints
+
+
 def read_not_null(table: str, column: str, row: Row) -> None:
     """Replace the constraint in a catalog row by the fields `not_null` and `nameless`."""
     constraint = row.pop("not_null_constraint")
     row["nameless"] = row["not_null"] and constraint is None
     if row["not_null"] and constraint is not None:
-        row["not_null"] = NotNull.model_validate(constraint).short_form(table, column)
+        default = default_name(table, column, "not_null")
+        is_usual = constraint == {**_USUAL, "name": default}
+        row["not_null"] = is_usual or NotNull.model_validate(constraint).short_form(table, column)

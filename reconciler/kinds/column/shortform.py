@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import count
 from typing import Any
 
@@ -23,6 +24,7 @@ SERIAL = {
     **dict.fromkeys(("bigserial", "serial8"), "bigint"),
 }
 
+MAX_TYPES = 4096  # remembered: most columns have one of a few types
 _CLAUSES = re.compile(
     r"\b(generated|default|collate|constraint|references|primary\s+key|unique|check"
     r"|not\s+null|null)\b",
@@ -104,6 +106,7 @@ class ShortForm:
         return Ref("constraint", table.schema, default_name(table.name, columns, label), table)
 
 
+@lru_cache(MAX_TYPES)
 def type_alone(value: str) -> str:
     """Refuse further clauses in `type`: PostgreSQL would accept all in ADD COLUMN."""
     bare = re.sub(r'"(?:[^"]|"")*"', "", value) if '"' in value else value
