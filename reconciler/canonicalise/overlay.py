@@ -63,7 +63,7 @@ def overlay(
     spelled = _spelled_as_live(live.state, declaration) if spelled is None else spelled
     source = {spelled.get(r, r): r for r in declaration.objects}
     declared = _declared(live.state, declaration, scope, source)
-    changed = {r: o for r, o in declared.items() if o is not live.state.objects.get(r)}
+    changed = _changed(live.state, declared)
     if problems := unmet_preconditions(live, declaration, declared, source):
         raise DeclarationError(problems)
     dropped = _dropped(live.state, declaration, scope, declared.keys(), spelled)
@@ -81,9 +81,9 @@ def overlay(
     if problems := counters_of_partitions(live, declaration, declared, source, predecessors.keys()):
         raise DeclarationError(problems)
     gone = (dropped | merged) - declared.keys()
-    objects = {r: o for r, o in undeclared.items() if r not in gone} if gone else {**undeclared}
-    may_differ = declared if kept or predecessors else changed
-    for ref, origin in _to_lay({r: source[r] for r in may_differ}, declared, before).items():
+    objects = _without(undeclared, gone)
+    may_differ = {*changed, *kept, *predecessors}
+    for ref, origin in _to_lay(source, declared, before, may_differ).items():
         repeated = declared[ref] is live.state.get(ref)
         obj = _under(ref, declaration.objects[origin]) if repeated else declared[ref]
         current = before.get(ref)
@@ -93,8 +93,7 @@ def overlay(
     dropped |= lost | dropped_along(live.state, declared.keys(), objects)
     if problems := name_conflicts(live, declaration, changed, source, dropped):
         raise DeclarationError(problems)
-    if dropped:
-        objects = {r: o for r, o in objects.items() if r in declared or r not in dropped}
+    objects = _without(objects, dropped - declared.keys())
     return Desired(objects, source, dropped, spelled, renamed)
 
 
@@ -116,11 +115,27 @@ def _declared(
     return found
 
 
+def _changed(live: State, declared: Mapping[Ref, Object]) -> dict[Ref, Object]:
+    """Return the declared objects that do not merely repeat the live ones."""
+    return {r: o for r, o in declared.items() if o is not live.objects.get(r)}
+
+
+def _without(objects: Mapping[Ref, Object], gone: Set[Ref]) -> dict[Ref, Object]:
+    return {r: o for r, o in objects.items() if r not in gone} if gone else {**objects}
+
+
 def _to_lay(
-    source: Mapping[Ref, Ref], declared: Mapping[Ref, Object], before: Mapping[Ref, Object]
+    source: Mapping[Ref, Ref],
+    declared: Mapping[Ref, Object],
+    before: Mapping[Ref, Object],
+    may_differ: Set[Ref],
 ) -> dict[Ref, Ref]:
     """Return the refs of `source` with declarations different from the live objects."""
-    return {r: origin for r, origin in source.items() if declared[r] is not before.get(r)}
+    return {
+        r: origin
+        for r, origin in source.items()
+        if r in may_differ and declared[r] is not before.get(r)
+    }
 
 
 def _under(ref: Ref, obj: Object) -> Object:
