@@ -25,8 +25,6 @@ from reconciler.monitor.result import Monitoring, Promise, Window, window_of
 from reconciler.monitor.statistics import Baseline
 from reconciler.server.connection import Connection, connect_to_read, rows
 
-NO_PRIVILEGE = "42501"
-
 
 @dataclass(frozen=True)
 class Watch:
@@ -44,16 +42,11 @@ class Watch:
 
 
 def monitor(watch: Watch) -> Monitoring:
-    """Say what became of a run; raises PlanRefused without such a run, or a journal to read."""
+    """Say what became of a run; raises PlanRefused without such a run, and StatementFailed."""
     with connect_to_read(watch.target, {"row_security": "off", **watch.session}) as connection:
-        try:
-            assert_trusted(connection, watch.journal)
-            run = _run(connection, watch)
-            left = last_left(connection, watch.journal.schema, run.id)
-        except StatementFailed as error:
-            if error.sqlstate != NO_PRIVILEGE:
-                raise
-            raise _unreadable(connection, watch.journal.schema, error) from None
+        assert_trusted(connection, watch.journal)
+        run = _run(connection, watch)
+        left = last_left(connection, watch.journal.schema, run.id)
         return _monitoring(connection, watch, run, left)
 
 
@@ -67,16 +60,6 @@ def _run(connection: Connection, watch: Watch) -> Run:
             f"schema {schema} records no run that changed something: --journal names another schema"
         )
     return run
-
-
-def _unreadable(connection: Connection, schema: str, error: StatementFailed) -> PlanRefused:
-    role = rows(connection, "SELECT quote_ident(current_user) AS name")[0]["name"]
-    own = rows(connection, "SELECT quote_ident(%s) AS name", [schema])[0]["name"]
-    return PlanRefused(
-        f"the journal cannot be read: {error.message}\n"
-        f"GRANT USAGE ON SCHEMA {own} TO {role}; GRANT SELECT ON ALL TABLES IN SCHEMA {own} TO"
-        f" {role}; lets this role read it"
-    )
 
 
 def _monitoring(
