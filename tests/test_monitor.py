@@ -381,3 +381,26 @@ def test_a_session_that_waits_long_is_named(
 def lock(waiter: psycopg.Connection[Any]) -> None:
     with suppress(psycopg.Error):
         waiter.execute("LOCK TABLE orders IN ROW EXCLUSIVE MODE")
+
+
+PARTITIONED = """
+CREATE TABLE log (id int, kind int) PARTITION BY RANGE (id);
+CREATE TABLE log_1 PARTITION OF log FOR VALUES FROM (0) TO (10000);
+CREATE TABLE log_2 PARTITION OF log FOR VALUES FROM (10000) TO (20000);
+INSERT INTO log SELECT n, n FROM generate_series(0, 19999) AS n;
+ANALYZE log;
+"""
+
+
+def test_an_index_of_a_partitioned_table_is_used_in_any_partition(
+    database: Database, tmp_path: Path
+) -> None:
+    database.run(PARTITIONED)
+    apply(database, tmp_path, "tables: {log: {indexes: {log_kind: kind, log_both: [id, kind]}}}")
+    age(database, DAY)
+    of_one = "SELECT id FROM log_2 WHERE kind = 15000;\n"
+    database.run(of_one * 120 + FLUSH)
+    document = monitor(database, status=2)
+    assert named(document) == {("used", "index public.log_both")}
+    reason = {p["subject"]: p["reason"] for p in document["promises"] if p["promise"] == "used"}
+    assert reason["index public.log_kind"] == "used 120 times"
