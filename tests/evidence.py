@@ -152,6 +152,7 @@ def evidence(text: str) -> Evidence:
             text,
             ("--set", text),
             ("--state", text),
+            ("--schema", text),
             ("--scratch", text),
             ("--journal", text),
             ("--bench", text),

@@ -279,12 +279,11 @@ class _Collecting:
         A scratch server named by a URL is left out: the URL may hold a password.
         """
         given, measured = self.declaration, self.measured
-        files = [
-            *_words("--state", given.state),
+        state = [*_words("--state", given.state), *_words("--files-root", given.files_root)]
+        bounds = [
             *(word for schema in given.schemas for word in ("--schema", schema)),
             *(["--prune"] if given.prune else []),
             *(["--no-questions"] if given.no_questions else []),
-            *_words("--files-root", given.files_root),
         ]
         named = given.scratch and not settings.is_url(given.scratch)
         journal = _words("--journal", measured.journal)
@@ -293,7 +292,8 @@ class _Collecting:
         return Commands(
             self._target_name(),
             [word for setting in self.session for word in ("--set", setting)],
-            files,
+            state,
+            bounds,
             _words("--scratch", given.scratch if named else None),
             [*journal, *owner],
             [*_words("--bench", measured.bench), *_words("--lint", measured.lint), *lint],

@@ -146,7 +146,8 @@ class Commands:
 
     target    a name from reconcile.yml; "" is a URL, which commands take from DATABASE_URL
     session   options that set parameters of PostgreSQL, as words
-    files     options that name the declaration, as words
+    state     options that name the declaration, as words
+    bounds    options that bound what is compared, as words
     scratch   the option that names the scratch server, as words
     journal   options that name the journal, as words
     measured  options that name the measurements of the report, as words
@@ -156,7 +157,8 @@ class Commands:
 
     target: str = ""
     session: Sequence[str] = ()
-    files: Sequence[str] = ()
+    state: Sequence[str] = ()
+    bounds: Sequence[str] = ()
     scratch: Sequence[str] = ()
     journal: Sequence[str] = ()
     measured: Sequence[str] = ()
@@ -170,38 +172,51 @@ class Commands:
 
     def save(self) -> str:
         """Return the command that saves the plan."""
-        words = [*self.files, *self.scratch, "--format", "json", "--out", self.plan_file]
+        words = [*self._declared, "--format", "json", "--out", self.plan_file]
         return self._line(["plan"], words)
 
     def apply(self, *options: str) -> str:
         """Return the command that applies the plan."""
-        words = [*self.files, *self.scratch, *self.journal, *options]
+        words = [*self._declared, *self.journal, *options]
         return self._line(["apply", self.plan_file], words)
 
     def verify(self) -> str:
         """Return the command that verifies the result."""
-        return self._line(["verify"], [*self.files, *self.scratch])
+        return self._line(["verify"], self._declared)
 
     def history(self) -> str:
         """Return the command that shows the last run."""
         return self._line(["history"], [*self.journal, "--limit", "1"])
 
+    def monitor(self, run: int | None) -> str:
+        """Return the command that says what became of a run, the last one for None."""
+        return self._line(["monitor", *_number(run)], [*self.state, *self.journal])
+
     def rollback(self, run: int | None, *options: str) -> str:
         """Return the command that rolls a run back, the last one for None."""
-        number = [str(run)] if run is not None else []
-        return self._line(["rollback", *number], [*self.scratch, *self.journal, *options])
+        words = [*self.scratch, *self.journal, *options]
+        return self._line(["rollback", *_number(run)], words)
 
     def tick(self) -> str:
         """Return the command that writes the runbook again, with what is recorded by then."""
         into = ["--out-dir", self.folder] if self.folder else ["--kind", "runbook"]
-        named = [*self.files, *self.scratch, *self.journal, *self.measured]
+        named = [*self._declared, *self.journal, *self.measured]
         return self._line(["report", self.plan_file], [*named, "--measure", "verify", *into])
+
+    @property
+    def _declared(self) -> list[str]:
+        """The options of a command that compares the declaration with the database."""
+        return [*self.state, *self.bounds, *self.scratch]
 
     def _line(self, command: Sequence[str], options: Sequence[str]) -> str:
         target = quote(self.target) if self.target else '"$DATABASE_URL"'
         first = " ".join(map(quote, command))
         words = map(quote, (*self.session, *options))
         return " ".join([f"reconcile {first} --target {target}", *words])
+
+
+def _number(run: int | None) -> list[str]:
+    return [str(run)] if run is not None else []
 
 
 @dataclass(frozen=True)

@@ -173,8 +173,13 @@ def _after(evidence: Evidence) -> Section:
         commands.tick(),
         "exit status 0, and the runbook, in which is ticked what is recorded",
     )
+    later = Item(
+        "After a day, a week and a month, see what became of the run.",
+        commands.monitor(run.run.id if run else None),
+        "exit status 0; with 2, the lines say which promise is not kept, or what to look at",
+    )
     text = "The change is done when both the structure and the checks are as declared."
-    return Section("3. After", text, [verify, history, tick])
+    return Section("3. After", text, [verify, history, tick, later])
 
 
 def _rollback(evidence: Evidence) -> Section:
