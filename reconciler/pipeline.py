@@ -11,8 +11,10 @@ from reconciler.apply.builds import wait_for_builds
 from reconciler.apply.execute import execute
 from reconciler.apply.guards import guards, permitted
 from reconciler.apply.outcome import NonRaisingWatcher, Outcome, Watcher
-from reconciler.apply.recording import record_run
+from reconciler.apply.permissions import Permitting
+from reconciler.apply.recording import Recorded, record_run
 from reconciler.apply.session import reading, sole_applier
+from reconciler.approvals import Allowed
 from reconciler.declare.export import export
 from reconciler.errors import PlanRefused, ReconcileError, StatementFailed
 from reconciler.introspect.introspect import Snapshot, introspect
@@ -48,21 +50,25 @@ def apply_plan(
     target: str,
     watcher: Watcher,
     policy: LockPolicy,
-    allow: Collection[str],
+    allow: Allowed | Collection[str],
     journal: Place | None = DEFAULT_PLACE,
 ) -> Outcome:
     """Check every guard, run the plan, and with a `job` plan again to find remaining changes.
 
-    `journal` is the place in which the run is recorded. Raises PlanRefused before the first step,
-    and Busy if another run is applying a plan to the database.
+    `allow` is what lets hazards through, by default kinds of hazards, or "all". `journal` is the
+    place in which the run is recorded. Raises PlanRefused before the first step, and Busy if
+    another run is applying a plan to the database.
     """
     with sole_applier(target, policy) as connection:
         wait_for_builds(connection, plan.awaited, policy, NonRaisingWatcher(watcher).notice)
         live = introspect(connection)
         questions = job is None or job.questions
-        for finding in permitted(plan, live, connection, allow, journal, questions=questions):
+        permitting = Permitting.of(allow, journal)
+        found = permitted(plan, live, connection, permitting, questions=questions)
+        for finding in found.findings:
             NonRaisingWatcher(watcher).notice(finding.message)
-        with record_run(plan, live, target, connection, policy, journal) as record:
+        recorded = Recorded(journal, found.used)
+        with record_run(plan, live, target, connection, policy, recorded) as record:
             outcome = execute(plan, target, connection, watcher, policy, record.entry)
             outcome = record.close(plan, outcome, connection)
         outcome = replace(outcome, notes=tuple(record.entry.complaints))
@@ -126,17 +132,31 @@ def check_plan(
     plan: Plan,
     target: str,
     policy: LockPolicy,
-    allow: Collection[str],
+    allow: Allowed | Collection[str],
     journal: Place | None = DEFAULT_PLACE,
 ) -> list[str]:
     """Return the findings of `apply` before the first step; raise PlanRefused as `apply` would."""
     with reading(target, policy) as connection:
-        found = permitted(plan, introspect(connection), connection, allow, journal)
-        return [finding.message for finding in found]
+        permitting = Permitting.of(allow, journal)
+        found = permitted(plan, introspect(connection), connection, permitting)
+        return [finding.message for finding in found.findings]
+
+
+def with_permissions(plan: Plan, target: str, permitting: Permitting, session: Session) -> Plan:
+    """Return a saved plan with what lets its hazards through on the target now."""
+    if not permitting.asks_journal:
+        return permitting.shown(plan, None)
+    with connect_to_read(target, session) as connection:
+        return permitting.shown(plan, connection)
 
 
 def plan_rollback(
-    target: str, journal: Place, run: int | None, scratch: str = "auto", session: Session = None
+    target: str,
+    journal: Place,
+    run: int | None,
+    scratch: str = "auto",
+    session: Session = None,
+    permitting: Permitting | None = None,
 ) -> tuple[Plan, Job]:
     """Plan the rollback of a run, by default of the last run with changes.
 
@@ -158,7 +178,7 @@ def plan_rollback(
         )
         scope = Scope(back.declaration.schemas)
         job = Job(target, back.declaration, scope, scratch, back.notes, of.run.id, session or {})
-        return plan_of(job, live, connection), job
+        return plan_of(replace(job, permitting=permitting), live, connection), job
 
 
 def _has_rows(connection: Connection, table: Ref) -> bool:

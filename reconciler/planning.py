@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from reconciler.apply.permissions import Permitting
 from reconciler.canonicalise.canonical import Canonical
 from reconciler.canonicalise.canonicalise import canonicalise
 from reconciler.canonicalise.known_forms import Forms
@@ -54,7 +55,8 @@ class Job:
     step fail. With `proof`, the plan is run on scratch. With `to_apply`, no plan is made for a
     standby. `journal` is the schema in which earlier runs may be recorded. `forms` knows equal
     objects. With `lint`, the plan has the findings on what it changes. `role` is the role that will
-    apply the plan, "" for that of the target.
+    apply the plan, "" for that of the target. With `permitting`, the plan says what lets its
+    hazards through.
     """
 
     target: str
@@ -71,6 +73,7 @@ class Job:
     forms: Forms | None = None
     lint: LintSettings | None = None
     role: str = ""
+    permitting: Permitting | None = None
 
 
 def plan_of(job: Job, live: Snapshot, connection: Connection, size: Size | None = None) -> Plan:
@@ -88,6 +91,8 @@ def plan_of(job: Job, live: Snapshot, connection: Connection, size: Size | None 
         positioned_errors(canonical.positions),
     ):
         plan = _plan_of(job, live, connection, canonical, size)
+        if job.permitting is not None:
+            plan = job.permitting.shown(plan, connection)
         answers = tuple(ask(plan, connection)) if job.questions else ()
         return plan.model_copy(update={"answers": answers}).sealed() if answers else plan
 

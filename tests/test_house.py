@@ -21,7 +21,7 @@ FLOORS = (  # from the ground up: a package imports from lower floors only
     {"kinds", "diff"},
     {"introspect"},
     {"plan", "canonicalise", "declare", "lint"},
-    {"journal", "settings", "bench"},
+    {"journal", "settings", "bench", "approvals"},
     {"monitor"},
     {"apply", "drift", "evidence", "plan_findings", "plan_notes"},
     {"planning"},

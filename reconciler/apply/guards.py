@@ -2,41 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+from reconciler.apply.permissions import Permitting, hazard_refusals
 from reconciler.apply.preflight import Finding, preflight, refusals
 from reconciler.errors import PlanRefused, StatementFailed
 from reconciler.introspect.introspect import Snapshot
 from reconciler.journal.journal import refusal
 from reconciler.journal.ownership import Place
 from reconciler.model.ref import Ref
-from reconciler.model.statement import HazardKind
 from reconciler.plan.fingerprint import moved
-from reconciler.plan.plan import Plan
+from reconciler.plan.plan import Permission, Plan
 from reconciler.server.connection import Connection
+
+
+@dataclass(frozen=True)
+class Permitted:
+    """The findings of the preflight, and the permissions that entries of approvals.yml give."""
+
+    findings: Sequence[Finding]
+    used: Sequence[Permission]
 
 
 def permitted(
     plan: Plan,
     live: Snapshot,
     connection: Connection,
-    allow: Collection[str],
-    journal: Place | None,
+    permitting: Permitting,
     *,
     questions: bool = True,
-) -> list[Finding]:
-    """Return the findings of the preflight; raises PlanRefused with all reasons at once.
+) -> Permitted:
+    """Return what was found before the first step; raises PlanRefused with all reasons at once.
 
-    `allow` holds kinds of hazards, or "all". `journal` is the place of the journal, if any. With
-    `questions`, rows of the target are looked at.
+    With `questions`, rows of the target are looked at.
     """
     findings = preflight(plan, connection, questions=questions)
-    refused = [*guards(plan, live), *hazards_not_allowed(plan, allow), *refusals(findings)]
-    if plan.steps and journal is not None:
-        refused += _journal_refusals(plan, connection, journal)
+    judged = permitting.judge(plan, connection)
+    hazards = hazard_refusals(judged.permissions, judged.notes)
+    refused = [*guards(plan, live), *hazards, *refusals(findings)]
+    if plan.steps and permitting.journal is not None:
+        refused += _journal_refusals(plan, connection, permitting.journal)
     if refused:
         raise PlanRefused("\n".join(refused))
-    return findings
+    return Permitted(findings, judged.used)
 
 
 def _journal_refusals(plan: Plan, connection: Connection, journal: Place) -> list[str]:
@@ -85,14 +94,3 @@ def _search_path_refusal(plan: Plan, live: Snapshot) -> str:
             f" create objects in schema {schema} now; make a new plan"
         )
     return ""
-
-
-def hazards_not_allowed(plan: Plan, allow: Collection[str]) -> list[str]:
-    """Return a message for each hazard not allowed, with the flag to use."""
-    if "all" in allow:
-        return []
-    return [
-        f"{hazard}: {'; '.join(reasons)}; if you mean it: --allow {hazard}"
-        for hazard, reasons in sorted(plan.hazards().items())
-        if HazardKind(hazard) not in allow
-    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,11 +16,19 @@ from reconciler.journal.ownership import Place
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
 from reconciler.monitor.read import read_statistics
-from reconciler.plan.plan import Plan
+from reconciler.plan.plan import Permission, Plan
 from reconciler.server.connection import Connection, translated
 from reconciler.server.locks import LockPolicy
 
 Models = dict[Ref, dict[str, Any] | None]  # None for objects that do not exist
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The place of the journal, if any, and the permissions that entries of approvals.yml give."""
+
+    place: Place | None
+    used: Sequence[Permission] = ()
 
 
 @dataclass
@@ -58,7 +66,7 @@ def record_run(
     target: str,
     connection: Connection,
     policy: LockPolicy,
-    journal: Place | None,
+    journal: Recorded,
 ) -> Generator[RunRecord]:
     """Open a journal entry, and close the entry however the run ends.
 
@@ -83,10 +91,12 @@ def _closing(
             _close(record, plan, target, connection, policy)
 
 
-def _begin(plan: Plan, live: Snapshot, connection: Connection, journal: Place | None) -> Journal:
+def _begin(plan: Plan, live: Snapshot, connection: Connection, journal: Recorded) -> Journal:
     document = plan.model_dump(mode="json")
     before = models_of(plan.touches, live.state)
-    entry = begin(connection, journal, document, before, rollback_of=plan.rollback_of)
+    used = [permission.model_dump(mode="json") for permission in journal.used]
+    of = plan.rollback_of
+    entry = begin(connection, journal.place, document, before, rollback_of=of, used=used)
     _keep_statistics(entry, "before", plan, connection)
     if connection.closed:
         raise ConnectionFailed("the connection broke before the first step: run again")

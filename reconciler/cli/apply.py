@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from reconciler import pipeline, settings
+from reconciler.apply.permissions import Permitting
 from reconciler.checks.session import Terms
 from reconciler.cli.check_options import CheckOptions, check_options
 from reconciler.cli.group import DIFFERENT, ERROR, main
@@ -19,6 +20,7 @@ from reconciler.cli.options import (
     execution_options,
 )
 from reconciler.cli.output import confirmed_unvouched, print_notes, print_report
+from reconciler.cli.permitting import read_allowed
 from reconciler.cli.running import run_plan
 from reconciler.cli.saved import SavedPlan, read_plan
 from reconciler.report import text
@@ -62,10 +64,14 @@ def apply(
     if saved:
         of_file = SavedPlan(read_plan(saved), saved, declaration, execution)
         return _apply_saved(of_file, checks.terms(None))
+    allowed = read_allowed(execution.allow, declaration.state)
     job, target = make_job(declaration, execution)
+    permitting = Permitting(allowed, execution.place(target))
+    job = replace(job, permitting=permitting)
     changes = pipeline.plan_changes(job)
     print_report(text.plan(changes), stderr=True)
-    return run_plan(changes, job, target, execution, checks.terms(job.declaration))
+    terms = checks.terms(job.declaration)
+    return run_plan(changes, job, target, execution, terms, permitting)
 
 
 def _apply_saved(saved: SavedPlan, terms: Terms) -> int:
@@ -76,17 +82,21 @@ def _apply_saved(saved: SavedPlan, terms: Terms) -> int:
     execution = saved.execution
     configured = settings.resolve_target(settings.read(), saved.declaration.target)
     target = execution.override(configured)
+    allowed = read_allowed(execution.allow, saved.declaration.state)
+    permitting = Permitting(allowed, execution.place(target))
     shown = saved.plan.model_copy(update={"target": redacted(target.url)})
+    shown = pipeline.with_permissions(shown, target.url, permitting, target.lock_policy.session)
     print_report(text.plan(shown), stderr=True)
     plan, why = saved.vouched(target)
     if why:
         print_notes([why])
-        allowed = not plan.steps or "all" in execution.allow
-        if not allowed and execution.check:
+        is_asked = bool(plan.steps) and "all" not in execution.allow
+        if is_asked and execution.check:
             print_notes([NOT_CHECKED])
             return DIFFERENT
-        if not allowed:
+        if is_asked:
             if not confirmed_unvouched(shown):
                 return ERROR
             execution = replace(execution, yes=True)
-    return run_plan(plan, None, target, execution, terms)
+    plan = plan.model_copy(update={"permissions": shown.permissions})
+    return run_plan(plan, None, target, execution, terms, permitting)

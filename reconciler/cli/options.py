@@ -130,11 +130,15 @@ class ReadingOptions:
 reading_options = collected("reading", ReadingOptions, target_option, set_option)
 
 
+HAZARDS = click.Choice([*(hazard.value for hazard in HazardKind), "all"])
+
+
 allow_option = click.option(
     "--allow",
     multiple=True,
-    type=click.Choice([*(hazard.value for hazard in HazardKind), "all"]),
-    help="Run steps with this hazard, or with any (all); can be repeated.",
+    type=HAZARDS,
+    help="Run steps with this hazard, or with any (all); can be repeated. approvals.yml beside"
+    " reconcile.yml lets single hazards through, by lines that `plan` shows.",
 )
 
 

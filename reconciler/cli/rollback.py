@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reconciler import pipeline, settings
+from reconciler.apply.permissions import Permitting
 from reconciler.checks.session import Terms
 from reconciler.cli.group import main
 from reconciler.cli.options import (
@@ -15,6 +16,7 @@ from reconciler.cli.options import (
     target_option,
 )
 from reconciler.cli.output import print_report
+from reconciler.cli.permitting import read_allowed
 from reconciler.cli.running import run_plan
 from reconciler.errors import SettingsError
 from reconciler.journal.ownership import Place
@@ -50,15 +52,17 @@ def rollback(
     file = settings.read()
     configured = settings.resolve_target(file, target)
     resolved = execution.override(configured)
+    permitting = Permitting(read_allowed(execution.allow), execution.place(resolved))
     changes, job = pipeline.plan_rollback(
         resolved.url,
         Place(resolved.journal or configured.journal or JOURNAL, execution.journal_owner or ""),
         run,
         scratch or file.scratch,
         resolved.lock_policy.session,
+        permitting,
     )
     if shown:
         output.write("plan", signed(changes, settings.plan_key()))
     else:
         print_report(text.plan(changes), stderr=True)
-    return run_plan(changes, job, resolved, execution, Terms())
+    return run_plan(changes, job, resolved, execution, Terms(), permitting)

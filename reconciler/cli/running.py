@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reconciler import pipeline
-from reconciler.apply.guards import hazards_not_allowed
+from reconciler.apply.permissions import Permitting, hazard_refusals, needed_permissions
 from reconciler.checks.attached import AttachedChecks
 from reconciler.checks.session import Terms
 from reconciler.cli.group import DIFFERENT, DONE, ERROR
@@ -11,6 +11,7 @@ from reconciler.cli.options import ExecutionOptions
 from reconciler.cli.output import confirmed, print_notes, print_recap, print_report, watch_progress
 from reconciler.errors import PlanRefused
 from reconciler.pipeline import Job
+from reconciler.plan.permission import FILE
 from reconciler.plan.plan import Plan
 from reconciler.report import text
 from reconciler.settings import ResolvedTarget
@@ -22,11 +23,14 @@ def run_plan(
     target: ResolvedTarget,
     execution: ExecutionOptions,
     terms: Terms,
+    permitting: Permitting,
 ) -> int:
-    """Run a plan, after the hazard check and a confirmation; return the exit status."""
-    if refusals := hazards_not_allowed(plan, execution.allow):
-        raise PlanRefused("\n".join(refusals))
-    allow, policy, journal = execution.allow, target.lock_policy, execution.place(target)
+    """Run a plan, after the hazard check and a confirmation; return the exit status.
+
+    The plan has its permissions, and is asked for them again before the first step.
+    """
+    _require_permissions(plan)
+    policy, allow, journal = target.lock_policy, permitting.allowed, permitting.journal
     checks = AttachedChecks.of(plan.checks if plan.steps else (), target.url, terms)
     if execution.check:
         checks.assert_before()
@@ -43,3 +47,10 @@ def run_plan(
     results = checks.run("after")
     print_report(text.checks_after(results), stderr=True)
     return DONE if all(result.passed for result in results) else DIFFERENT
+
+
+def _require_permissions(plan: Plan) -> None:
+    """Raise PlanRefused for hazards that nothing lets through."""
+    notes = [note for note in plan.notes if note.startswith(FILE)]
+    if refusals := hazard_refusals(needed_permissions(plan), notes):
+        raise PlanRefused("\n".join(refusals))

@@ -62,6 +62,12 @@ INSERT_STEPS = """
         s(step_id text, status text, seconds double precision, attempts integer, error text)
     ON CONFLICT (run_id, step_id) DO UPDATE
     SET (status, error, finished_at) = (EXCLUDED.status, EXCLUDED.error, DEFAULT)"""
+INSERT_APPROVALS = """
+    INSERT INTO {schema}.approval (run_id, place, hazard, object, digest, given_by, steps)
+    SELECT %(run)s, a.place, p.hazard, p.object, p.digest, p.given_by, p.steps
+    FROM jsonb_array_elements(%(used)s) WITH ORDINALITY AS a(value, place)
+    CROSS JOIN LATERAL jsonb_to_record(a.value) AS
+        p(hazard text, object text, digest text, given_by text, steps text[])"""
 CLOSE_RUN = """
     UPDATE {schema}.run SET status = %(status)s, finished_at = clock_timestamp()
     WHERE id = %(run)s"""
@@ -162,12 +168,14 @@ def begin(
     before: Mapping[Ref, Model | None],
     *,
     rollback_of: int | None = None,
+    used: Sequence[Model] = (),
 ) -> Journal:
     """Record the start of a run of `plan`, and create or upgrade the journal's tables.
 
     Without a place nothing is recorded. `before` maps the objects that the plan touches to their
-    models, or to None if they do not exist. Raises PlanRefused if the schema holds other objects,
-    or if others than trusted roles may have written the journal.
+    models, or to None if they do not exist. `used` are the permissions that entries of
+    approvals.yml give. Raises PlanRefused if the schema holds other objects, if others than trusted
+    roles may have written the journal, or if nothing can count the entries.
     """
     if place is None:
         return Journal()
@@ -181,9 +189,15 @@ def begin(
             lock_and_check(connection, place)
             run = _insert_run(connection, schema, plan, rollback_of)
             _insert_touched(connection, schema, run, before)
+            if used:
+                values: dict[str, object] = {"run": run, "used": Jsonb([*used])}
+                rows(connection, in_schema(INSERT_APPROVALS, schema), values)
         return Journal(place, run, list(before))
     except StatementFailed as error:
-        return Journal(complaints=[f"this run is not recorded in schema {schema}: {error.message}"])
+        reason = f"this run is not recorded in schema {schema}: {error.message}"
+        if used:
+            raise PlanRefused(f"approvals.yml counts once, by the journal, and {reason}") from None
+        return Journal(complaints=[reason])
 
 
 def in_schema(query: str, schema: str) -> str:

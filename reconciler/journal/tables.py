@@ -98,6 +98,20 @@ TABLES: Mapping[str, Table] = {
         primary_key="(run_id, place)",
         of_run=True,
     ),
+    # The entries of approvals.yml that let hazards of the run through, and the steps with these.
+    "approval": Table(
+        {
+            "run_id": Column("bigint", "NOT NULL"),
+            "place": Column("integer", "NOT NULL"),
+            "hazard": Column("text", "NOT NULL"),
+            "object": Column("text", "NOT NULL"),
+            "digest": Column("text", "NOT NULL"),
+            "given_by": Column("text", "NOT NULL"),
+            "steps": Column("text[]", "NOT NULL"),
+        },
+        primary_key="(run_id, place)",
+        of_run=True,
+    ),
     # The target's statistics before the first step and after the last (reconciler/monitor/).
     "baseline": Table(
         {

@@ -29,7 +29,7 @@ class FilePosition(BaseModel):
 # leaves them out, so that plans that were saved without them stay intact.
 ORIGIN_FIELDS = {"position", "rule", "severity"}
 # Facts for readers, for the same reason neither compared nor in the digest.
-FACTS = ("findings", "sizes", "undo_hazards")
+FACTS = ("findings", "permissions", "sizes", "undo_hazards")
 
 
 class Planned(BaseModel):
@@ -84,6 +84,25 @@ class PlanFinding(BaseModel):
     position: FilePosition | None = None
 
 
+class Permission(BaseModel):
+    """A permission that a plan needs: for a hazard of an object.
+
+    digest    of before → after of what the steps with the hazard change
+    given_by  the flag or the entry of approvals.yml that gives it, "" if nothing does
+    line      the line of approvals.yml that would give it, "" if something does
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    hazard: HazardKind
+    object: str
+    digest: str
+    reasons: tuple[str, ...]
+    steps: tuple[str, ...]
+    given_by: str = ""
+    line: str = ""
+
+
 class Renamed(BaseModel):
     """A renamed object, or a renamed part of an object, with old and new name in `part`."""
 
@@ -126,6 +145,9 @@ class Plan(BaseModel):
     )
     findings: tuple[PlanFinding, ...] = Field(
         default=(), description="what the rules of lint find on the changed objects"
+    )
+    permissions: tuple[Permission, ...] = Field(
+        default=(), description="the hazards by object, and what lets each through"
     )
     fingerprint: dict[str, str] = Field(default_factory=dict)
     touches: tuple[Ref, ...] = ()

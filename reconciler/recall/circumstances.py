@@ -18,6 +18,7 @@ from reconciler.cache import SWITCH, digest_of, program_stamps
 from reconciler.server.redaction import redacted
 
 SETTINGS_FILE = Path("reconcile.yml")
+APPROVALS_FILE = Path("approvals.yml")
 MAX_SETTINGS = 1 << 20  # bytes
 # The variables that reconcile and libpq read, and what else may choose programs or formats.
 PREFIXES = ("RECONCILE_", "PG", "XDG_", "LC_", "PYTHON", "KRB5")
@@ -61,6 +62,7 @@ def key_of(command: str, arguments: Sequence[str]) -> str:
         str(Path.cwd()),
         os.geteuid(),
         _digest_of_file(SETTINGS_FILE),
+        _digest_of_file(APPROVALS_FILE),
         [*os.uname()],
         [*program_stamps()],
     )

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from reconciler.diff.diff import Action, Difference
 from reconciler.lint.rule import SEVERITIES, Finding
-from reconciler.plan.plan import Plan, PlanFinding, Planned
+from reconciler.plan.permission import permissions_needed
+from reconciler.plan.plan import Permission, Plan, PlanFinding, Planned
 from reconciler.plan.step import Step
 
 SIGNS: dict[Action, str] = {"create": "+", "alter": "~", "drop": "-"}
@@ -33,9 +34,15 @@ def difference_lines(difference: Difference, indent: str) -> list[str]:
     ]
 
 
+def refused_permissions(plan: Plan) -> list[Permission]:
+    """Return the permissions that nothing gives."""
+    return [p for p in plan.permissions or permissions_needed(plan) if not p.given_by]
+
+
 def allow_flags(plan: Plan) -> str:
-    """Return the command line's flags to allow every hazard of the plan."""
-    return " ".join(f"--allow {hazard}" for hazard in sorted(plan.hazards()))
+    """Return the command line's flags to allow every hazard that nothing lets through yet."""
+    hazards = {permission.hazard for permission in refused_permissions(plan)}
+    return " ".join(f"--allow {hazard}" for hazard in sorted(hazards))
 
 
 def finding_counts(findings: Sequence[Finding | PlanFinding]) -> str:

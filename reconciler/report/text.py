@@ -19,6 +19,7 @@ from reconciler.journal.history import Detail, Run, StepRecord
 from reconciler.lint.result import LintResult
 from reconciler.model.state import Declaration
 from reconciler.monitor.result import Monitoring
+from reconciler.plan.permission import FILE, permissions_needed
 from reconciler.plan.plan import Plan, Planned
 from reconciler.plan.step import Step
 from reconciler.report import figures
@@ -29,6 +30,7 @@ from reconciler.report.changes import (
     described_locks,
     difference_lines,
     finding_counts,
+    refused_permissions,
 )
 from reconciler.report.drift_lines import report_lines
 from reconciler.report.monitored import FIGURE_HEAD, figure_rows, monitor_lines
@@ -82,14 +84,19 @@ def _plan_lines(plan: Plan) -> Iterator[str]:
 
 
 def _hazard_lines(plan: Plan) -> Iterator[str]:
-    hazards = plan.hazards()
-    if not hazards:
+    needed = plan.permissions or permissions_needed(plan)
+    if not needed:
         return
     yield ""
     yield "hazards"
-    for hazard, reasons in sorted(hazards.items()):
-        yield from (f"  ! {hazard}: {reason}" for reason in reasons)
-    yield f"  apply refuses unless it is told: {allow_flags(plan)}"
+    for permission in sorted(needed, key=lambda p: (p.hazard, p.object)):
+        yield from (f"  ! {permission.hazard}: {reason}" for reason in permission.reasons)
+        if permission.given_by:
+            yield f"{INDENT}{permission.object}: let through by {permission.given_by}"
+    if refused := refused_permissions(plan):
+        yield f"  apply refuses unless it is told: {allow_flags(plan)}"
+        yield f"  or unless {FILE}, beside reconcile.yml, has these lines, with a reason:"
+        yield from (f"  {permission.line}" for permission in refused)
 
 
 def _answer_lines(plan: Plan) -> Iterator[str]:

@@ -1,0 +1,54 @@
+"""Read what lets hazards through: --allow, and approvals.yml with the journal that counts it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from reconciler import settings
+from reconciler.approvals import Allowed, read_approvals
+from reconciler.cli.options import (
+    HAZARDS,
+    collected,
+    journal_option,
+    journal_owner_option,
+)
+from reconciler.journal.ownership import Place
+from reconciler.settings import ResolvedTarget
+
+
+@dataclass(frozen=True)
+class PermissionOptions:
+    """What lets hazards through, and the journal that counts the uses of approvals."""
+
+    allow: tuple[str, ...]
+    journal: str | None
+    journal_owner: str | None
+
+    def place(self, target: ResolvedTarget) -> Place | None:
+        """Return the place of the journal, None for no journal."""
+        schema = self.journal or target.journal
+        return Place(schema, self.journal_owner or "") if schema else None
+
+
+permission_options = collected(
+    "permission",
+    PermissionOptions,
+    click.option(
+        "--allow",
+        multiple=True,
+        type=HAZARDS,
+        help="Show what `apply` with this flag would let through; can be repeated.",
+    ),
+    journal_option,
+    journal_owner_option,
+)
+
+
+def read_allowed(allow: Sequence[str], state: Path | None = None) -> Allowed:
+    """Read approvals.yml, which allows beside --allow; raises SettingsError."""
+    folder = state or settings.read().state_folder()
+    return Allowed(allow, read_approvals(state=folder))
