@@ -179,8 +179,8 @@ def test_manual_changes_are_drift_and_are_repaired(applied: Database) -> None:
     drift = reconcile("drift", *target, "--format", "json")
     assert drift.exit_code == 2
     found = json.loads(drift.stdout)["drift"]
-    assert [(d["kind"], d["drift"]) for d in found] == [("index", "missing"), ("policy", "changed")]
-    assert found[1]["differences"][0]["live"] == "true"
+    assert [(d["kind"], d["class"]) for d in found] == [("policy", "drifted"), ("index", "missing")]
+    assert found[0]["differences"][0]["live"] == "true"
     healed = reconcile("apply", *target, "--yes")
     assert "changed=2 failed=0" in healed.stdout
     assert reconcile("drift", *target).exit_code == 0

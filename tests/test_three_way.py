@@ -113,8 +113,7 @@ def test_a_change_of_the_database_has_drifted(
     assert (using["live"], using["wanted"], using["applied"]) == ("(a > 2)", "(a > 1)", "(a > 1)")
     assert found[0]["last_run"]["id"] == 1
     assert found[0]["last_written"]["age"] >= 1
-    owners = {o["identity"]: o["owner"] for o in found}
-    assert owners["public.t.a"] is None
+    assert {o["owner"] for o in found} == {owner(database)}
 
 
 def test_both_sides_may_have_moved(
@@ -148,6 +147,23 @@ def test_what_was_dropped_by_a_run_and_is_there_again_has_drifted(
     assert run("apply", *applied, "--yes").exit_code == 0
     database.run("CREATE INDEX t_b ON t (b)")
     assert classes(*applied) == {"index public.t_b": "drifted"}
+
+
+def test_a_renaming_is_pending_and_renaming_back_has_drifted(
+    applied: tuple[object, ...], folder: Path, database: Database
+) -> None:
+    declare(folder, DECLARED.replace("  t:", "  tt:\n    renamed_from: t", 1))
+    assert classes(*applied) == {"table public.tt": "pending"}
+    renamed = run("apply", *applied, "--yes", "--allow", "all")
+    assert renamed.exit_code == 0, renamed.output
+    database.run("COMMENT ON COLUMN tt.a IS 'hand'; ALTER POLICY p ON tt USING (a > 2)")
+    assert classes(*applied) == {
+        "column public.tt.a": "drifted",
+        "policy p on public.tt": "drifted",
+    }
+    assert run("apply", *applied, "--yes").exit_code == 0
+    database.run("ALTER TABLE tt RENAME TO t")
+    assert classes(*applied) == {"table public.tt": "drifted"}
 
 
 def test_unfinished_work_is_named(applied: tuple[object, ...], database: Database) -> None:

@@ -116,8 +116,14 @@ class _Difference:
             position=self.change.position,
             last_run=self.last and LastRun(self.last.run, self.last.started_at, self.last.status),
             trace=self.evidence.traces.get(self.ref) if self.ref else None,
-            owner=owner_of(self.live),
+            owner=self._owner,
         )
+
+    @property
+    def _owner(self) -> str | None:
+        """The owner of the live object, or of the table that it belongs to."""
+        table = self.ref.on if self.ref else None
+        return owner_of(self.live) or (owner_of(self.evidence.live.get(table)) if table else None)
 
     def _field(self, field_name: str, live: Any, wanted: Any) -> FieldDrift:
         if not self.known or self.applied is None:

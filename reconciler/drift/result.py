@@ -62,7 +62,7 @@ class Trace:
 
 @dataclass(frozen=True)
 class ObjectDrift:
-    """An object that differs from the declaration; `owner` is the live object's."""
+    """An object that differs from the declaration; `owner` may alter it, or alter its table."""
 
     kind: str
     identity: str

@@ -66,9 +66,16 @@ def fingerprint_of(
     return _digests(subjects, target, leftovers)
 
 
-def fingerprint_of_unchanged(declared: Iterable[Ref], target: State) -> dict[str, str]:
-    """Return the fingerprint of a plan without steps: all declared objects were as they should."""
-    return _digests(_Subjects(declared, (), (), ()), target, {})
+def fingerprint_of_unchanged(
+    declared: Sequence[Ref], target: State, renamings: Sequence[Renaming]
+) -> dict[str, str]:
+    """Return the fingerprint of a plan without changes: all objects were as declared.
+
+    With renamings they were so under the old names, and the new names were free.
+    """
+    old_names = {after: before for before, after in refs_after(target, renamings).items()}
+    objects = {*declared, *(old_names[r] for r in declared if r in old_names)}
+    return _digests(_Subjects(objects, (), (), ()), target, {})
 
 
 def moved(was: Mapping[str, str], state: State, leftovers: Leftovers) -> list[str]:

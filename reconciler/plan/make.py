@@ -211,7 +211,7 @@ def _fingerprint(operations: Operations, comparison: Comparison) -> dict[str, st
     if target is None:
         return {}
     if not operations.actions:
-        return fingerprint_of_unchanged(comparison.declared, target)
+        return fingerprint_of_unchanged([*comparison.declared], target, renamings)
     return fingerprint_of(operations, target, renamings, comparison.context.leftovers)
 
 

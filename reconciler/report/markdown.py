@@ -96,7 +96,8 @@ def _drift_blocks(report: DriftReport) -> Iterator[Block]:
 
 def _drift_cells(found: ObjectDrift) -> tuple[str, ...]:
     mark = ", security" if found.security else ""
-    cells = cell(found.title), cell(history_of(found))
+    about = history_of(found)
+    cells = cell(found.title), cell(about) if about else ""
     return SIGNS[found.action], f"**{found.drift_class}**{mark}", *cells
 
 
