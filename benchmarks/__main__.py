@@ -51,6 +51,7 @@ def main() -> None:
     parser.add_argument("--server", help="the URL of a superuser on a server of PostgreSQL 18")
     parser.add_argument("--reconcile", type=Path, help="another version of reconcile")
     parser.add_argument("--without-peers", action="store_true")
+    parser.add_argument("--without-counts", action="store_true", help="do not run plans again")
     parser.add_argument("--cached", action="store_true", help="let runs use what others remember")
     options = parser.parse_args()
     if not options.cached:
@@ -60,22 +61,30 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="benchmark-"))
     try:
         databases = prepare(options.tables, folder, options.server, (*CHANGES, "spelled"))
-        commands = _commands(databases, options.reconcile, peers=not options.without_peers)
-        wanted = [RULE, *options.only] if options.only else list(commands)
-        chosen = {n: c for n, c in commands.items() if any(n.endswith(w) for w in wanted)}
-        _measure(databases, chosen, options.runs, warm_up=options.cached)
+        only = [RULE, *options.only] if options.only else [""]
+        commands = _commands(databases, options.reconcile, [] if options.without_peers else only)
+        chosen = {n: c for n, c in commands.items() if _is_among(n, only)}
+        counted = [] if options.without_counts else [n for n in chosen if _is_counted(n)]
+        _measure(databases, chosen, options.runs, counted, warm_up=options.cached)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _commands(databases: Databases, other: Path | None, *, peers: bool) -> dict[str, Command]:
+def _is_among(name: str, only: Sequence[str]) -> bool:
+    return any(name.endswith(ending) for ending in only)
+
+
+def _commands(
+    databases: Databases, other: Path | None, of_peers: Sequence[str]
+) -> dict[str, Command]:
+    """Return all commands of reconcile by name, and those of peers that end as `of_peers` say."""
     commands = {**own_tools(databases)}
     commands |= {f"reconcile: {n}": c for n, c in reconcile_commands(databases).items()}
     if other is not None:
         before = reconcile_commands(databases, other)
         commands |= {f"{other}: {name}": command for name, command in before.items()}
-    if peers and any(map(shutil.which, PEERS)):
-        for change in (*CHANGES, "from empty"):
+    if any(map(shutil.which, PEERS)):
+        for change in (c for c in (*CHANGES, "from empty") if _is_among(f"plan, {c}", of_peers)):
             _make_desired(databases, change)
             found = peer_commands(databases, change)
             commands |= {f"{peer}: plan, {change}": c for peer, c in found.items()}
@@ -86,22 +95,25 @@ def _make_desired(databases: Databases, change: str) -> None:
     """Make the database in which a peer finds what is desired, and its SQL in a file."""
     desired = databases.filled
     if change in SCENARIOS and change != "nothing":
-        desired = databases.create(desired_database(change))
-        subprocess.run(databases.psql(desired), stdin=databases.dump.open(), check=True)
+        desired = databases.create(desired_database(change), "bench_filled")
         state = ("--state", databases.declaration(change), "--schema", "*", "--allow", "all")
         apply = (Path(sys.executable).with_name("reconcile"), "apply", "--target", desired)
         done = subprocess.run([*apply, *state, "--yes"], check=True, capture_output=True)
         assert b"failed=0" in done.stdout
     name = "bench_filled" if change == "from empty" else desired_database(change)
     if change == "nothing":
-        desired = databases.create(name)
-        subprocess.run(databases.psql(desired), stdin=databases.dump.open(), check=True)
+        desired = databases.create(name, "bench_filled")
     dump = [databases.tools / "pg_dump", "-s", "-N", "reconcile", "-d", desired]
     subprocess.run([*dump, "-f", databases.folder / f"{name}.sql"], check=True)
 
 
 def _measure(
-    databases: Databases, commands: Mapping[str, Command], runs: int, *, warm_up: bool
+    databases: Databases,
+    commands: Mapping[str, Command],
+    runs: int,
+    counted: Sequence[str],
+    *,
+    warm_up: bool,
 ) -> None:
     """Run every command once per round, and print its line in the last round.
 
@@ -124,24 +136,21 @@ def _measure(
                     found[name] += [measured] if round_ else []
                     sys.stderr.write(f"round {round_}: {name}: {measured.wall:.2f} s\n")
             if round_ == runs:
-                _print_line(databases, name, command, found, failed)
+                if name in failed:
+                    _print_failure(name, failed[name])
+                    continue
+                counts = _counted(databases, command) if name in counted else {}
+                _print_line(name, middle(found[name]), middle(found[RULE]), counts)
 
 
-def _print_line(
-    databases: Databases,
-    name: str,
-    command: Command,
-    found: Mapping[str, list[Measured]],
-    failed: Mapping[str, str],
-) -> None:
+def _print_failure(name: str, message: str) -> None:
+    _print_row([name, f"failed: {message.splitlines()[0]}", *[""] * (len(HEADS) - 2)])
+
+
+def _print_line(name: str, m: Measured, unit: Measured, counts: Mapping[str, int]) -> None:
     """Print the medians of a command, and multiples of those of pg_dump."""
-    if name in failed:
-        _print_row([name, f"failed: {failed[name].splitlines()[0]}", *[""] * (len(HEADS) - 2)])
-        return
-    m, unit = middle(found[name]), middle(found[RULE])
     wall = (f"{m.wall:.2f}", f"{m.wall / unit.wall:.1f}")
     figures = (*wall, f"{m.cpu:.2f}", f"{m.cpu / unit.cpu:.1f}", f"{m.memory:.0f}")
-    counts = _counted(databases, command) if _is_counted(name) else {}
     _print_row([name, *figures, *(str(counts.get(c, 0)) if counts else "" for c in COUNTED)])
 
 

@@ -65,11 +65,12 @@ class Databases:
         """Return the URL of a database on the server."""
         return conninfo.make_conninfo(self.server, dbname=database)
 
-    def create(self, database: str) -> str:
-        """Make an empty database, in place of one of the same name, and return its URL."""
+    def create(self, database: str, template: str = "template0") -> str:
+        """Make a copy of a database, in place of one of the same name, and return its URL."""
         with connect(self.server) as connection:
             drop_database(connection, database)
-            run_sql(connection, text(compose("CREATE DATABASE {} TEMPLATE template0", database)))
+            create = compose("CREATE DATABASE {} TEMPLATE {}", database, template)
+            run_sql(connection, text(create))
         return self.url(database)
 
     def psql(self, url: str) -> Sequence[str | Path]:

@@ -73,7 +73,7 @@ def _pg_schema_diff(source: str, desired: str, _: Path) -> Sequence[str | Path]:
 
 
 def _pg_delta(source: str, desired: str, _: Path) -> Sequence[str | Path]:
-    return ["pgdelta", "plan", "--source", as_url(source), "--target", as_url(desired)]
+    return ["pgdelta", "plan", "--source", as_url(source), "--desired", as_url(desired)]
 
 
 PEERS: Mapping[str, tuple[Peer, frozenset[int]]] = {
