@@ -102,7 +102,10 @@ def desired_database(change: str) -> str:
 
 
 def as_url(target: str) -> str:
-    """Return a connection string as a URL, for programs that read no keywords."""
+    """Return a connection string as a URL, for programs that read no keywords.
+
+    Some read no URL without a host; that of the query comes first.
+    """
     given = conninfo.conninfo_to_dict(target)
     user, database = quote(str(given.pop("user", ""))), quote(str(given.pop("dbname", "")))
-    return f"postgresql://{user}@/{database}?{urlencode(given)}"
+    return f"postgresql://{user}@localhost/{database}?{urlencode(given)}"

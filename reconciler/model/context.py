@@ -22,7 +22,7 @@ class PlanningContext:
     """Facts for planning, read in the snapshot of the live state.
 
     server, user                  the target, and the role that will own new objects
-    building                      the statements are run on scratch at once: they need no undo
+    building                      the statements need no undo: run on scratch at once, or in an undo
     tablespaces                   of the server, and that of the database
     sizes                         of relations
     owners                        of relations that belong to another role than `user`

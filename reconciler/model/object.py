@@ -29,6 +29,7 @@ capability, with an answer for any object: `deferred_needs(obj)`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 from psycopg import sql
@@ -248,10 +249,11 @@ class Object(Record):
         parts = [o for o in lost if isinstance(o, InlinePart)]
 
         def undo() -> Iterable[Statement]:
-            yield from self.create(context, parts, online=False)
+            without_undo = replace(context, building=True)
+            yield from self.create(without_undo, parts, online=False)
             for obj in lost:
                 if not isinstance(obj, InlinePart):
-                    yield from obj.create(context, online=False)
+                    yield from obj.create(without_undo, online=False)
 
         return undoable(self._dropped(parts, context, online=online), undo)
 
