@@ -12,9 +12,10 @@ from reconciler.model.catalog_sql import address, managed, object_grants
 from reconciler.model.clauses import NAME, TYPE, Fragment, fragments_in
 from reconciler.model.datatype import DataType, converted
 from reconciler.model.object import Object, PlanningContext
-from reconciler.model.spelling import Collation, Name, Sql
+from reconciler.model.spelling import Collation, Name
 from reconciler.model.statement import Hazard, HazardKind, Statement
 from reconciler.model.type_change import ChangesType
+from reconciler.model.type_spelling import TypeName
 from reconciler.model.typed_table import RowType
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, joined, literal, name, raw, text
@@ -27,7 +28,7 @@ class Attribute(BaseModel):
     main_key: ClassVar[str] = "type"
     other_keys: ClassVar[Mapping[str, str]] = {"collate": "collation"}
 
-    type: Sql = Field(description="the data type")
+    type: TypeName = Field(description="the data type")
     collation: Collation | None = Field(
         default=None, description="the collation; left out: the type's default"
     )

@@ -18,6 +18,7 @@ from reconciler.model.resumption import ValidatedLater
 from reconciler.model.spelling import Collation, Name, Sql
 from reconciler.model.statement import Statement, undoable
 from reconciler.model.type_change import ChangesType
+from reconciler.model.type_spelling import TypeName
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
 from reconciler.sql import compose, joined, literal, raw, text
@@ -68,7 +69,7 @@ class Domain(ValidatedLater, ChangesType, DataType):
         ("not_null_name", "not_null_comment"), ("not_null",)
     )
 
-    type: Sql = Field(default="", description="the underlying data type")
+    type: TypeName = Field(default="", description="the underlying data type")
     collation: Collation | None = Field(
         default=None, description="the collation; left out: the underlying type's"
     )

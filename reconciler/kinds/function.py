@@ -33,6 +33,7 @@ from reconciler.model.routine_settings import Settings, setting_value, without_q
 from reconciler.model.signature import ARGUMENT_TYPES, read_signature, without_defaults
 from reconciler.model.spelling import AnyCaseName, QualifiedName, Sql
 from reconciler.model.statement import Hazard, HazardKind, Statement
+from reconciler.model.type_spelling import TypeName
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Connection, Row
 from reconciler.sql import compose, joined, literal, name, raw, text
@@ -250,7 +251,7 @@ class Function(Routine):
     grant_class: ClassVar[str] = "FUNCTION"
     sql_fields: ClassVar[tuple[str, ...]] = ("body", "returns")
 
-    returns: Sql | None = Field(
+    returns: TypeName | None = Field(
         default=None, description="the result type; left out if OUT arguments determine it"
     )
     window: bool = Field(default=False, description="a window function, which only C can be")

@@ -12,8 +12,9 @@ from reconciler.model.clauses import NAME, TYPE, Clause
 from reconciler.model.datatype import DataType, old_name, rename_to_old
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref, split_name
-from reconciler.model.spelling import Collation, QualifiedName, Sql
+from reconciler.model.spelling import Collation, QualifiedName
 from reconciler.model.statement import Statement
+from reconciler.model.type_spelling import TypeName
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Row
 from reconciler.sql import compose, joined, name, raw, text
@@ -42,7 +43,7 @@ class RangeType(DataType):
         "multirange": NAME,
     }
 
-    subtype: Sql = Field(default="", description="the data type of the bounds")
+    subtype: TypeName = Field(default="", description="the data type of the bounds")
     subtype_opclass: QualifiedName | None = Field(
         default=None,
         description="the operator class that orders values; left out: the subtype's default",

@@ -16,8 +16,9 @@ from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Granted
 from reconciler.model.ref import Ref, split_name
 from reconciler.model.sequence_options import COLUMNS, MAXIMA, SequenceOptions
-from reconciler.model.spelling import QualifiedColumn, Sql
+from reconciler.model.spelling import QualifiedColumn
 from reconciler.model.statement import Hazard, HazardKind, Statement
+from reconciler.model.type_spelling import TypeName
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, name, raw, text
 
@@ -38,7 +39,9 @@ class Sequence(Deferred, Companion, Granted, SequenceOptions):
     sql_clauses: ClassVar[Mapping[str, Clause]] = {"type": TYPE}
     first_version: ClassVar[Mapping[str, int]] = {"unlogged": 15}
 
-    type: Sql = Field(default="bigint", description="the data type: smallint, integer or bigint")
+    type: TypeName = Field(
+        default="bigint", description="the data type: smallint, integer or bigint"
+    )
     unlogged: bool = Field(
         default=False,
         description="not written to the write-ahead log; reset after a crash (PostgreSQL 15)",

@@ -37,6 +37,7 @@ from reconciler.model.ref import Ref, default_name
 from reconciler.model.resumption import LeavesLeftovers, Resumable
 from reconciler.model.spelling import Privileges, Referenced, Sql, collation_sql
 from reconciler.model.statement import Statement
+from reconciler.model.type_spelling import TypeName
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, joined, name, raw, text
 
@@ -73,7 +74,7 @@ class ColumnDefinition(
 
     only_with: ClassVar[Mapping[str, tuple[str, ...]]] = {"virtual": ("generated",)}
 
-    type: Sql = Field(default="", description="the data type, as in CREATE TABLE")
+    type: TypeName = Field(default="", description="the data type, as in CREATE TABLE")
     collation: str | None = Field(default=None, description="where it is not the type's own")
     not_null: bool | NotNull = Field(
         default=False, description="online: only after the backfill, and without a scan under lock"
