@@ -11,6 +11,7 @@ from reconciler.checks.workload import Query
 from reconciler.declare.advice import advice_on
 from reconciler.declare.comments import cut_by_comment
 from reconciler.declare.fields import FieldValue, key_of
+from reconciler.declare.home_schema import HomeNames
 from reconciler.declare.layout import Kinds, sections_of
 from reconciler.declare.nodes import Scalar, duplicate
 from reconciler.declare.renames import impossible_renames
@@ -130,6 +131,8 @@ class Drafts:
                     self.faulty.add(ref)
         for obj in [o for o in objects.values() if isinstance(o, Shorthand)]:
             self._expand_shorthand(obj, objects)
+        names = HomeNames.of(objects.values())
+        objects = {r: names.with_schema(o, self.drafts[r].search_path) for r, o in objects.items()}
         self.problems += self._in_reserved_schemas()
         self.problems += impossible_renames(objects, self._renames())
         return Declaration(

@@ -14,6 +14,7 @@ from typing import Any, cast
 from reconciler.declare.annotations import written_fields
 from reconciler.declare.dump import Block, Literal, Section, Verbatim, dump_yaml
 from reconciler.declare.files import FileRefused, yaml_files_below
+from reconciler.declare.home_schema import HomeNames
 from reconciler.declare.load import load
 from reconciler.errors import MAX_PROBLEMS, DeclarationError, ExportError, SettingsError
 from reconciler.model.declared import Shorthand, declared_arguments
@@ -100,14 +101,15 @@ def _without_arguments(ref: Ref) -> Ref:
 
 
 def _in_short_form(state: State) -> list[Object]:
-    """Collapse shorthands, and leave out the objects declared by shorthands."""
+    """Collapse shorthands, leave out the objects declared by shorthands, and shorten names."""
     nothing = frozenset[Ref]()
     collapsed = [
         o.collapse_shorthand(state.objects) if isinstance(o, Shorthand) else (o, nothing)
         for o in state.objects.values()
     ]
     covered = {ref for _, refs in collapsed for ref in refs}
-    return [obj for obj, _ in collapsed if obj.ref not in covered]
+    names = HomeNames.of(state.objects.values())
+    return [names.without_schema(obj) for obj, _ in collapsed if obj.ref not in covered]
 
 
 def _files(objects: Iterable[Object], folder: Path) -> dict[Path, _File]:

@@ -13,7 +13,7 @@ from reconciler.model.clauses import CALL, Clause
 from reconciler.model.markers import FiresOnDdl
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.owned import Owned
-from reconciler.model.spelling import Sql
+from reconciler.model.spelling import Call
 from reconciler.model.statement import Statement
 from reconciler.server.capabilities import Server
 from reconciler.sql import compose, joined, literal, name, raw, text
@@ -42,7 +42,7 @@ class EventTrigger(FiresOnDdl, Owned):
     tags: tuple[str, ...] = Field(
         default=(), description="the command tags that fire the trigger (WHEN TAG IN); none: all"
     )
-    execute: Sql = Field(description="the function to execute: f()")
+    execute: Call = Field(description="the function to execute: f()")
     enabled: Literal["origin", "disabled", "replica", "always"] = Field(
         default="origin",
         description="by session_replication_role, the sessions in which the trigger fires",

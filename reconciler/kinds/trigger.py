@@ -22,7 +22,7 @@ from reconciler.model.names import unquoted
 from reconciler.model.object import Object, PlanningContext
 from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import is_fill_trigger, is_shadow_trigger
-from reconciler.model.spelling import Event, EventText, Name, QualifiedName, Sql
+from reconciler.model.spelling import Call, Event, EventText, Name, QualifiedName, Sql
 from reconciler.model.statement import Statement
 from reconciler.model.successor import FollowsName
 from reconciler.server.capabilities import Server
@@ -112,7 +112,7 @@ class Trigger(Overriding, FollowsName):
     when: Sql | None = Field(
         default=None, description="a condition on OLD and NEW for the trigger to fire"
     )
-    execute: Sql = Field(default="", description="the function with its arguments: f() or f('a')")
+    execute: Call = Field(default="", description="the function with its arguments: f() or f('a')")
     enabled: Literal["origin", "disabled", "replica", "always"] = Field(
         default="origin",
         description="by session_replication_role, the sessions in which the trigger fires",

@@ -58,9 +58,13 @@ def any_case(words: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class Spelling:
-    """Ways to write the texts of a field; the title names such a text in messages."""
+    """Ways to write the texts of a field; the title names such a text in messages.
+
+    `names` is the namespace of the name with which the texts begin: type, relation or routine.
+    """
 
     title: ClassVar[str] = "text"
+    names: ClassVar[str] = ""
 
     def read(self, written: str) -> str:
         """Return a written text as the field holds it; raises ValueError."""
@@ -136,6 +140,12 @@ class SqlName(Spelling):
         return text(name(*parts))
 
 
+class SqlRelationName(SqlName):
+    """The name of a table, view or the like, with its schema or without."""
+
+    names: ClassVar[str] = "relation"
+
+
 class SqlColumn(SqlName):
     """A column with its table, as SQL: `table.column` or `schema.table.column`."""
 
@@ -164,6 +174,13 @@ class SqlText(Spelling):
 
     def read(self, written: str) -> str:
         return without_final_comment(written)
+
+
+class CallSql(SqlText):
+    """A function with constant arguments, as a trigger executes it."""
+
+    title: ClassVar[str] = "a function with its arguments"
+    names: ClassVar[str] = "routine"
 
 
 class IndexKeySql(SqlText):
@@ -195,6 +212,7 @@ class ReferencedSql(SqlText):
     """The referenced table and columns of a foreign key by name, and the actions in SQL."""
 
     title: ClassVar[str] = "table(columns)"
+    names: ClassVar[str] = "relation"
 
     def read(self, written: str) -> str:
         sql_text = super().read(written)
@@ -266,8 +284,10 @@ Name = Annotated[str, RawName()]
 Role = Annotated[str, RoleName()]
 AnyCaseName = Annotated[str, SystemName()]
 QualifiedName = Annotated[str, SqlName()]
+RelationName = Annotated[str, SqlRelationName()]
 QualifiedColumn = Annotated[str, SqlColumn()]
 Sql = Annotated[str, SqlText()]
+Call = Annotated[str, CallSql()]
 Collation = Annotated[str, CollationSql()]
 Parameter = Annotated[str, ParameterName()]
 IndexKey = Annotated[str, IndexKeySql()]

@@ -18,7 +18,7 @@ from reconciler.model.on_scratch import StoresResult
 from reconciler.model.owned import Granted
 from reconciler.model.ref import Ref, split_name
 from reconciler.model.resumption import Resumable
-from reconciler.model.spelling import QualifiedName, Sql
+from reconciler.model.spelling import QualifiedName, RelationName, Sql
 from reconciler.model.statement import Hazard, Lock, Question, Statement
 from reconciler.model.suspension import Suspendable
 from reconciler.sql import compose, joined, literal, raw, text
@@ -47,7 +47,7 @@ class InheritableTable(Suspendable, CommitsTogether, Inheriting, Resumable, Stor
     only_with: ClassVar[Mapping[str, tuple[str, ...]]] = {"values": ("partition_of",)}
     not_with: ClassVar[Mapping[str, tuple[str, ...]]] = {"inherits": ("partition_of",)}
 
-    partition_of: QualifiedName | None = Field(
+    partition_of: RelationName | None = Field(
         default=None, description="the partitioned table to which this partition belongs"
     )
     values: Sql | None = Field(

@@ -7,7 +7,7 @@ no such type, or is written in another way, is left to PostgreSQL.
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from reconciler.model.spelling import SqlText
 
@@ -52,7 +52,8 @@ _SHORT = {
 class TypeSql(SqlText):
     """A data type as SQL; the built-in ones by any of their names."""
 
-    title = "a data type"
+    title: ClassVar[str] = "a data type"
+    names: ClassVar[str] = "type"
 
     def read(self, written: str) -> str:
         sql_text = super().read(written)
