@@ -154,6 +154,18 @@ def test_the_container_of_the_cron_job_runs(installed: Installed) -> None:
     assert "index public.i" in installed.hook.told[0]["text"]
 
 
+def test_the_files_of_a_mounted_config_map_are_read(installed: Installed) -> None:
+    """Kubernetes mounts links to files below a link to a folder with a hidden name."""
+    app = installed.root / "srv/app"
+    mounted = app / "desired_state"
+    (mounted / "..2026").mkdir()
+    (mounted / "t.yml").rename(mounted / "..2026/t.yml")
+    (mounted / "..data").symlink_to("..2026")
+    (mounted / "t.yml").symlink_to("..data/t.yml")
+    command = [str(PROGRAM), *map(installed.here, cron_job()["containers"][0]["args"])]
+    look(installed, lambda: installed.run(command, app, **installed.environment))
+
+
 def test_the_image_holds_what_the_job_runs(installed: Installed, tmp_path: Path) -> None:
     """Do what each instruction says, but for the base image and dependencies, in a venv."""
     instructions = re.findall(

@@ -11,8 +11,10 @@ from xml.etree import ElementTree as ET
 import pytest
 from click.testing import CliRunner, Result
 
+from reconciler.apply.session import sole_applier
 from reconciler.cli import main
 from reconciler.drift.result import CLASSES
+from reconciler.server.locks import LockPolicy
 from tests.conftest import Database
 
 DECLARED = """
@@ -187,6 +189,22 @@ def test_what_a_failed_run_did_not_reach_is_unfinished(
     found = objects(*applied)
     assert {o["class"] for o in found} == {"unfinished"}
     assert {o["last_run"]["status"] for o in found} == {"failed"}
+
+
+def test_a_run_that_was_killed_and_one_at_work_are_told_apart(
+    applied: tuple[object, ...], database: Database
+) -> None:
+    """The journal of a run that broke off before it had made an index."""
+    database.run(
+        "DROP INDEX t_b; UPDATE reconcile.run SET status = 'running', finished_at = NULL;"
+        "UPDATE reconcile.touched SET after = NULL WHERE identity = 'index public.t_b'"
+    )
+    assert classes(*applied) == {"index public.t_b": "unfinished"}
+    assert objects(*applied)[0]["last_run"]["status"] == "interrupted"
+    with sole_applier(database.url, LockPolicy()):
+        database.run("UPDATE reconcile.run SET started_at = clock_timestamp()")
+        shown = run("drift", *applied)
+        assert "note: run 1 is at work on what differs" in shown.stdout
 
 
 def test_without_a_journal_the_comparison_has_two_sides(database: Database, folder: Path) -> None:

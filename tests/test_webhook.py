@@ -258,5 +258,6 @@ def test_the_state_is_written_through_no_link_and_read_with_care(
         refused = run("drift", *options, "wrong")
         assert refused.exit_code == 1
         assert "it holds no state of targets" in refused.stderr
-    assert run("drift", *applied, "--state-file", "f").exit_code == 1
     assert hook.told == []
+    assert run("drift", *applied, "--state-file", "f").exit_code == 2
+    assert not (folder / "f").exists(), "nobody was told"

@@ -43,11 +43,6 @@ class WebhookOptions:
         if self.webhook:
             checked_address(self.webhook)
             self._read()
-        elif self.state_file:
-            raise SettingsError(
-                f"{STATE_OPTION} remembers what a webhook was told: name it by {OPTION} or"
-                f" {VARIABLE}"
-            )
 
     def tell(self, report: DriftReport) -> None:
         """Tell the webhook of the targets whose state has changed; raises WebhookFailed.
@@ -124,6 +119,6 @@ webhook_options = collected(
         STATE_OPTION,
         type=click.Path(path_type=Path, dir_okay=False),
         help="A file that remembers what the webhook was told: it is told again only when that has"
-        " changed.",
+        " changed. Without a webhook it is not used.",
     ),
 )

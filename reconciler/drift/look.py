@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from reconciler.drift.classify import Evidence, History, classify, refs_of
@@ -9,7 +10,7 @@ from reconciler.drift.result import ObjectDrift
 from reconciler.drift.traces import read_traces
 from reconciler.errors import StatementFailed
 from reconciler.introspect.introspect import Snapshot
-from reconciler.journal.history import exists, last_applied, last_done
+from reconciler.journal.history import LastApplied, exists, last_applied, last_done
 from reconciler.journal.ownership import Place, untrusted
 from reconciler.model.state import Declaration
 from reconciler.plan.plan import Plan
@@ -52,7 +53,7 @@ def look(
 def _history(
     connection: Connection, journal: Place | None, names: list[str]
 ) -> tuple[History | None, str]:
-    """Return what the journal knows of the objects, or None and the reason."""
+    """Return what the journal knows of the objects, or None; and a note about that, or ""."""
     if journal is None:
         return None, f"no journal is kept: {TWO_SIDES}"
     schema = journal.schema
@@ -62,6 +63,12 @@ def _history(
         if not exists(connection, schema):
             return None, f"schema {schema} holds no journal of runs: {TWO_SIDES}"
         objects = last_applied(connection, schema, names)
-        return History(objects, last_done(connection, schema)), ""
+        return History(objects, last_done(connection, schema)), _at_work(objects.values())
     except StatementFailed as error:
         return None, f"the journal is not read: {error}\n{TWO_SIDES}"
+
+
+def _at_work(found: Iterable[LastApplied]) -> str:
+    """Return a note about a run that is changing the objects, or ""."""
+    runs = {each.run for each in found if each.status == "running"}
+    return f"run {max(runs)} is at work on what differs: look again when it is done" if runs else ""

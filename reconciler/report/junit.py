@@ -61,7 +61,9 @@ def _finished(suite: ET.Element, seconds: float) -> Document:
 
 
 def _case(suite: ET.Element, group: str, title: str, seconds: float) -> None:
-    ET.SubElement(suite, "testcase", classname=group, name=one_line(title), time=f"{seconds:.3f}")
+    ET.SubElement(
+        suite, "testcase", classname=one_line(group), name=one_line(title), time=f"{seconds:.3f}"
+    )
 
 
 def _fail(
