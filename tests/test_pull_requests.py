@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.api_server import served
+from tests.api_server import Document, served
 from tests.conftest import ROOT, Database
 from tests.github_api import BOT, MAX_BODY, REPOSITORY, GitHub
 from tests.roles import DEPLOYER, READER, create_roles, url_of
@@ -77,6 +77,13 @@ def only_comment(repository: Repository, marker: str) -> str:
     return body
 
 
+def saved_plan(repository: Repository) -> Document:
+    """Return the plan that was saved last."""
+    last = max(repository.hub.archives)
+    with zipfile.ZipFile(BytesIO(repository.hub.archives[last])) as archive:
+        return json.loads(archive.read("plan.json"))
+
+
 def indexes(database: Database) -> list[object]:
     query = "SELECT indexname FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1"
     return [name for (name,) in database.rows(query)]
@@ -123,6 +130,28 @@ def test_a_hazard_stands_at_its_line_and_is_not_applied(
     assert repository.jobs["apply"] == "failure"
     comment = only_comment(repository, APPLY)
     assert "## reconcile: not applied\n\n    error: data-loss: " in comment
+    assert database.value("SELECT count(*) FROM pg_attribute WHERE attname = 'n'") == 1
+
+
+def test_a_reviewed_line_lets_a_hazard_through_once(
+    repository: Repository, database: Database
+) -> None:
+    propose(repository, DROP)
+    (permission,) = saved_plan(repository)["permissions"]
+    reason = "nobody reads it, ticket 7"
+    reviewed = permission["line"].replace('reason: ""', f'reason: "{reason}"')
+    repository.beside = {"approvals.yml": f"{reviewed}\n"}
+    propose(repository, DROP)
+    (permission,) = saved_plan(repository)["permissions"]
+    assert permission["given_by"] == f"approvals.yml:1: {reason}"
+    merge(repository, DROP)
+    assert repository.jobs["apply"] == "success", repository.log
+    assert database.value("SELECT count(*) FROM pg_attribute WHERE attname = 'n'") == 0
+
+    database.run("ALTER TABLE t ADD COLUMN n int")
+    propose(repository, DROP)
+    merge(repository, DROP)
+    assert repository.jobs["apply"] == "failure", "the line was used"
     assert database.value("SELECT count(*) FROM pg_attribute WHERE attname = 'n'") == 1
 
 
@@ -310,5 +339,4 @@ def test_the_artifact_holds_the_plan_for_apply_and_for_people(repository: Reposi
     propose(repository, INDEX)
     with zipfile.ZipFile(BytesIO(repository.hub.archives[1])) as archive:
         assert {*archive.namelist()} == {"plan.json", "plan.txt", "plan.md", "messages.txt"}
-        plan = json.loads(archive.read("plan.json"))
-        assert plan["steps"][0]["sql"].startswith("CREATE INDEX CONCURRENTLY")
+    assert saved_plan(repository)["steps"][0]["sql"].startswith("CREATE INDEX CONCURRENTLY")

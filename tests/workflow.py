@@ -105,12 +105,16 @@ def _shown(value: object) -> str:
 
 @dataclass
 class Repository:
-    """The secrets by environment, what a user has set in the file, and what the jobs printed."""
+    """The secrets by environment, what a user has set in the file, and what jobs printed.
+
+    `beside` are further files of every commit.
+    """
 
     hub: GitHub
     folder: Path
     secrets: Mapping[str, Mapping[str, str]]
     variables: Mapping[str, str]
+    beside: Mapping[str, str] = field(default_factory=dict[str, str])
     workflow: Path = ROOT / "examples" / "github" / "reconcile.yml"
     log: str = ""
     summary: str = ""
@@ -136,7 +140,7 @@ class Repository:
             scope.failed = "needs" in job and self.jobs[job["needs"]] != "success"
             result = "skipped"
             if scope.is_due(job.get("if")):
-                result = _Job(self, name, job, scope.values, files).run()
+                result = _Job(self, name, job, scope.values, {**files, **self.beside}).run()
             self.jobs[name] = result
             needs[name] = {"result": result}
 
