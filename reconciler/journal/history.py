@@ -75,17 +75,23 @@ LATER = """
            coalesce(jsonb_agg(t.ref) FILTER (WHERE t.after IS DISTINCT FROM t.before), '[]') AS refs
     FROM {schema}.run AS r LEFT JOIN {schema}.touched AS t ON t.run_id = r.id
     WHERE r.id > %s GROUP BY r.id ORDER BY r.id"""
-# The last run that touched each object, and what it left: no `after` where it was not read.
+# The last run that touched each object, and what it left: no `after` where it was not read. Of a
+# run that was not done, also what it was to leave.
 LAST_APPLIED = f"""
-    SELECT DISTINCT ON (t.identity) t.identity, t.before, t.after, t.after IS NOT NULL AS seen,
-           CASE WHEN r.status <> 'done' THEN
-               (SELECT c -> 'after' FROM jsonb_array_elements(r.plan -> 'changes') AS c
-                WHERE concat(c ->> 'kind', ' ', c ->> 'identity') = t.identity LIMIT 1)
-           END AS planned, r.id AS run, r.started_at,
+    WITH touched AS MATERIALIZED (
+        SELECT DISTINCT ON (t.identity) t.identity, t.before, t.after, t.run_id
+        FROM {{schema}}.touched AS t WHERE t.identity = ANY (%s)
+        ORDER BY t.identity, t.run_id DESC),
+    planned AS MATERIALIZED (
+        SELECT r.id, concat(c ->> 'kind', ' ', c ->> 'identity') AS identity, c -> 'after' AS after
+        FROM {{schema}}.run AS r CROSS JOIN jsonb_array_elements(r.plan -> 'changes') AS c
+        WHERE r.status <> 'done' AND r.id IN (SELECT run_id FROM touched))
+    SELECT t.identity, t.before, t.after, t.after IS NOT NULL AS seen, p.after AS planned,
+           r.id AS run, r.started_at,
            CASE WHEN r.status = 'running' AND NOT {_IS_HELD}
                 THEN 'interrupted' ELSE r.status END AS status
-    FROM {{schema}}.touched AS t JOIN {{schema}}.run AS r ON r.id = t.run_id
-    WHERE t.identity = ANY (%s) ORDER BY t.identity, t.run_id DESC"""
+    FROM touched AS t JOIN {{schema}}.run AS r ON r.id = t.run_id
+         LEFT JOIN planned AS p ON p.id = r.id AND p.identity = t.identity"""
 LAST_DONE = "SELECT max(finished_at) AS at FROM {schema}.run WHERE status = 'done'"
 TABLE_EXISTS = """
     SELECT to_regclass(quote_ident(%s) || '.' || quote_ident(%s)) IS NOT NULL AS found"""
