@@ -12,6 +12,7 @@
     ├── PlanError               the changes have no possible order
     ├── ProofError              run on a scratch server, the plan missed the desired state
     ├── PlanRefused             a plan must not run: edited, stale, for another target, with hazards
+    ├── RunFailed               `Database.apply` did not reach the declared state
     ├── Busy                    another session applies a plan to the database
     ├── Interrupted             Ctrl-C, SIGTERM, SIGHUP or SIGQUIT during a run
     ├── OutputFailed            stdout cannot be written to
@@ -225,6 +226,19 @@ class PlanRefused(ReconcileError):
     """The plan must not run."""
 
     rule = "plan-refused"
+
+
+class RunFailed(ReconcileError):
+    """A run did not reach the declared state; finished steps stay.
+
+    `outcome` is the Outcome of the run, and `checks` are the results of the checks after it.
+    """
+
+    rule = "run-failed"
+
+    def __init__(self, message: str, *, outcome: Any, checks: Sequence[Any] = ()) -> None:
+        self.outcome, self.checks = outcome, tuple(checks)
+        super().__init__(message)
 
 
 class Busy(ReconcileError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,7 +17,7 @@ from reconciler.checks.attached import as_data
 from reconciler.diff.diff import changes
 from reconciler.diff.inherited import with_inheritance
 from reconciler.diff.renames import refs_after
-from reconciler.errors import PlanRefused, ProofError
+from reconciler.errors import PlanRefused, ProofError, SettingsError
 from reconciler.introspect.introspect import Snapshot
 from reconciler.introspect.notices import building_notices
 from reconciler.introspect.replication import read_replication
@@ -74,6 +74,23 @@ class Job:
     lint: LintSettings | None = None
     role: str = ""
     permitting: Permitting | None = None
+
+
+def scope_of(declaration: Declaration, schemas: Iterable[str], *, prune: bool) -> Scope:
+    """Return the schemas to compare; raises SettingsError for --prune that reaches none."""
+    named = frozenset(schemas)
+    scope = Scope(
+        named or declaration.schemas,
+        prune=prune,
+        everything="*" in named,
+        pruned=None if named else declaration.own_schemas,
+    )
+    if scope.prune and not (named or scope.pruned):
+        raise SettingsError(
+            "--prune reaches no schema: name one by --schema, under `schemas:` or as `schema:` of a"
+            " file"
+        )
+    return scope
 
 
 def plan_of(job: Job, live: Snapshot, connection: Connection, size: Size | None = None) -> Plan:

@@ -21,9 +21,7 @@ class CheckOptions:
 
     def terms(self, declaration: Declaration | None) -> Terms:
         """Return how the checks of a declaration are run, or those of a saved plan."""
-        objects = declaration.objects if declaration else ()
-        overloaded = (r for r in objects if r.arguments is not None)
-        declared = frozenset((r.schema, r.name, r.arguments or "") for r in overloaded)
+        declared = declaration.signatures if declaration else ()
         return Terms(self.verify_target, declared, self.check_timeout)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -16,6 +16,7 @@ from reconciler.file_faults import with_faults_of_sql
 from reconciler.model.reserved_names import JOURNAL
 from reconciler.model.state import Declaration, Scope
 from reconciler.pipeline import Job
+from reconciler.planning import scope_of
 from reconciler.server.scratch import OWN
 from reconciler.settings import ResolvedTarget, Settings
 
@@ -59,7 +60,7 @@ def read_declared(options: DeclarationOptions, *, several: bool = False) -> Decl
     state = options.state or file.state_folder()
     cache = None if options.no_cache else open_cache()
     declaration = load(state, files_root=options.files_root, cache=cache)
-    scope = _scope(declaration, options.schemas or file.schemas, prune=options.prune)
+    scope = scope_of(declaration, options.schemas or file.schemas, prune=options.prune)
     if declaration.is_empty and not options.allow_empty:
         message, hint = f"{state} declares nothing", "--allow-empty accepts that"
         raise DeclarationError([Problem(message, None, hint, "no-declaration")])
@@ -92,27 +93,10 @@ def _with_faults_of_sql(
         return error
     with suppress(SettingsError):
         file = settings.read()
-        scope = _scope(error.rest, options.schemas or file.schemas, prune=False)
+        scope = scope_of(error.rest, options.schemas or file.schemas, prune=False)
         target = ReadingOptions(options.target, session).resolve()
         scratch = options.scratch or file.scratch
         session_of_target = target.lock_policy.session
         job = Job(target.url, error.rest, scope, scratch, session=session_of_target)
         return with_faults_of_sql(error, job)
     return error
-
-
-def _scope(declaration: Declaration, schemas: Iterable[str], *, prune: bool) -> Scope:
-    """Return the schemas to compare; raises SettingsError for --prune that reaches none."""
-    named = frozenset(schemas)
-    scope = Scope(
-        named or declaration.schemas,
-        prune=prune,
-        everything="*" in named,
-        pruned=None if named else declaration.own_schemas,
-    )
-    if scope.prune and not (named or scope.pruned):
-        raise SettingsError(
-            "--prune reaches no schema: name one by --schema, under `schemas:` or as `schema:` of a"
-            " file"
-        )
-    return scope

@@ -212,6 +212,12 @@ class Declaration:
         """Whether there is neither an object, nor a check, nor a query."""
         return not (self.objects or self.absent or self.checks or self.workload)
 
+    @property
+    def signatures(self) -> frozenset[tuple[str, str, str]]:
+        """The schemas, names and arguments of declared routines and operators."""
+        overloaded = (r for r in self.objects if r.arguments is not None)
+        return frozenset((r.schema, r.name, r.arguments or "") for r in overloaded)
+
     def is_defined(self, table: Ref, sections: Iterable[str]) -> bool:
         """Tell whether the declaration lists one of the sections of a table, if only as empty."""
         return any((table, section) in self.positions for section in sections)
