@@ -220,7 +220,7 @@ def read_run(target: str, journal: Place, run: int, session: Session = None) -> 
 
 
 def export_state(
-    target: str, scope: Scope, folder: Path, session: Session = None
+    target: str, scope: Scope, folder: Path, session: Session = None, *, per_table: bool = False
 ) -> tuple[list[Path], list[str]]:
     """Write the objects in scope as YAML below `folder`; return the files, and notes.
 
@@ -240,4 +240,4 @@ def export_state(
         for r, o in state.objects.items()
         if scope.covers(r)
     }
-    return export(State(objects, state.edges), folder), notes
+    return export(State(objects, state.edges), folder, per_table=per_table), notes

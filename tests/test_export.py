@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from reconciler import pipeline
+from reconciler.cli.group import main
 from reconciler.declare.load import load
 from reconciler.errors import SettingsError
 from reconciler.introspect.catalogs import CATALOGS
@@ -60,10 +61,66 @@ def test_the_example_round_trips(new_database: Callable[..., Database], tmp_path
     round_trip(database, fresh, tmp_path / "state")
 
 
-def test_export_refuses_a_folder_with_files(database: Database, tmp_path: Path) -> None:
+def test_export_refuses_a_folder_with_other_files(database: Database, tmp_path: Path) -> None:
     (tmp_path / "mine.yml").write_text("schema: public\n")
-    with pytest.raises(SettingsError, match="empty folder"):
+    with pytest.raises(SettingsError, match=r"no export: .*mine\.yml; .* declared twice"):
         pipeline.export_state(database.url, EVERYTHING, tmp_path)
+
+
+def test_export_replaces_an_earlier_one(database: Database, tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "state", tmp_path / "elsewhere.yml"
+    database.run("CREATE TABLE t (a int); CREATE SCHEMA app; CREATE TABLE app.u (a int)")
+    pipeline.export_state(database.url, EVERYTHING, folder)
+    (folder / "app" / "notes.txt").write_text("mine")
+    database.run("ALTER TABLE t ADD b int; DROP TABLE app.u; CREATE VIEW v AS SELECT 1 AS a")
+    files, _ = pipeline.export_state(database.url, EVERYTHING, folder, per_table=True)
+    assert [str(f.relative_to(folder)) for f in files] == [
+        *("public/tables/t.yml", "public/views/v.yml", "schemas.yml")
+    ]
+    assert sorted(p.name for p in folder.rglob("*.*")) == [
+        *("notes.txt", "schemas.yml", "t.yml", "v.yml")
+    ]
+    assert pipeline.plan_changes(Job(database.url, load(folder), EVERYTHING)).in_sync
+    elsewhere.write_bytes((folder / "schemas.yml").read_bytes())
+    (folder / "schemas.yml").unlink()
+    (folder / "schemas.yml").symlink_to(elsewhere)
+    with pytest.raises(SettingsError, match=r"no export: .*schemas\.yml"):
+        pipeline.export_state(database.url, EVERYTHING, folder)
+    assert elsewhere.exists()
+
+
+def test_export_names_the_json_schema_beside_the_files(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    database.run("CREATE TABLE t (a int)")
+    arguments = ["-t", database.url, "--out", "state", "--layout", "table", "--json-schema"]
+    for _ in range(2):
+        with pytest.raises(SystemExit) as ended:
+            main(["export", *arguments])
+        assert ended.value.code == 0
+    table = Path("state", "public", "tables", "t.yml")
+    line = "# yaml-language-server: $schema=../../reconcile.schema.json"
+    assert table.read_text().splitlines()[1] == line
+    assert (table.parent / "../../reconcile.schema.json").is_file()
+
+
+def test_long_conditions_are_folded_at_and_and_or(database: Database, tmp_path: Path) -> None:
+    database.run("""CREATE TABLE t (a int, b text, CHECK (
+        a > 0 AND b <> ' AND ( it''s' AND (a < 1000 OR a IS NULL OR b = 'a long text' OR a = 7)
+        AND length(b) < 1000))""")
+    pipeline.export_state(database.url, EVERYTHING, tmp_path)
+    written = (tmp_path / "public" / "tables.yml").read_text()
+    assert (
+        """check: >-
+          ((a > 0)
+          AND (b <> ' AND ( it''s'::text)
+          AND ((a < 1000) OR (a IS NULL) OR (b = 'a long text'::text) OR (a = 7))
+          AND (length(b) < 1000))
+"""
+        in written
+    )
+    assert pipeline.plan_changes(Job(database.url, load(tmp_path), EVERYTHING)).in_sync
 
 
 WHOLE = {
@@ -150,7 +207,7 @@ def test_short_values_stay_on_one_line(database: Database, tmp_path: Path) -> No
         "a: {type: boolean, default: false}",
         "n: {type: bigint, default: 12}",
         """w: {type: text, default: "'x'::text"}""",
-        "u_t_fkey: {foreign_key: [t], references: public.t(id), on_delete: cascade}",
+        "u_t_fkey: {foreign_key: [t], references: t(id), on_delete: cascade}",
         "indexes:\n      u_t: {on: [t], method: hash}",
         "grants: {pg_monitor: [select], pg_read_all_data: [select]}",
     ):

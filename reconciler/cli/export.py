@@ -10,7 +10,10 @@ import click
 from reconciler import pipeline
 from reconciler.cli.group import DONE, main
 from reconciler.cli.options import ReadingOptions, reading_options
-from reconciler.cli.output import print_line, print_notes
+from reconciler.cli.output import print_line, print_notes, write_file
+from reconciler.declare.exported_files import JSON_SCHEMA, assert_replaceable
+from reconciler.declare.json_schema import json_schema
+from reconciler.escape import json_document
 from reconciler.model.state import Scope
 
 
@@ -26,14 +29,47 @@ from reconciler.model.state import Scope
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
-    help="The folder to write to, which may hold no YAML files yet.",
+    help="The folder to write to. The files of an earlier export are replaced, those that objects"
+    " have left are removed; a folder with other YAML files is refused.",
 )
-def export(reading: ReadingOptions, schemas: Sequence[str], out: Path) -> int:
-    """Write an existing database as YAML files."""
+@click.option(
+    "--layout",
+    type=click.Choice(["kind", "table"]),
+    default="kind",
+    help="A file for each schema and kind of object, or one for each table and view as well."
+    " Default: kind.",
+)
+@click.option(
+    "--json-schema",
+    "with_json_schema",
+    is_flag=True,
+    help=f"Write {JSON_SCHEMA} into the folder too, and name it in each file: editors with the YAML"
+    " language server complete and check the files by it.",
+)
+def export(
+    reading: ReadingOptions,
+    schemas: Sequence[str],
+    out: Path,
+    layout: str,
+    *,
+    with_json_schema: bool,
+) -> int:
+    """Write an existing database as YAML files.
+
+    Nothing of the database is changed. A plan from the files is empty afterwards: `reconcile plan
+    --state FOLDER`. Each file begins with a comment by which the next export knows it: remove the
+    comment from a file that you keep by hand.
+    """
     resolved = reading.resolve()
     bounds = frozenset(schemas or ["*"])
     scope = Scope(bounds, everything="*" in bounds)
-    files, notes = pipeline.export_state(resolved.url, scope, out, resolved.lock_policy.session)
+    if with_json_schema:
+        assert_replaceable(out)
+        write_file(json_document(json_schema()), out / JSON_SCHEMA)
+    session = resolved.lock_policy.session
+    files, notes = pipeline.export_state(
+        resolved.url, scope, out, session, per_table=layout == "table"
+    )
     for file in files:
         print_line(str(file))
     print_notes(notes)

@@ -33,6 +33,15 @@ class Block(str):
     __slots__ = ()
 
 
+class Folded(Block):
+    """Text for a folded block: each line break is read as a space.
+
+    No line is empty, or begins or ends with a space.
+    """
+
+    __slots__ = ()
+
+
 class Section(dict[str, Any]):
     """Named entries, each on a line."""
 
@@ -143,11 +152,12 @@ class _Writer:
         else:
             self._short(value, indent)
 
-    def _block(self, text: str, indent: int) -> None:
-        """Write a literal block, with the indentation where the text begins with a space or tab."""
+    def _block(self, text: Block, indent: int) -> None:
+        """Write a block, with the indentation where the text begins with a space or tab."""
         begins_blank = re.match(r"\n*[ \t]", text)
         ending = "-" if text[-1] != "\n" else "+" if text.endswith("\n\n") else ""
-        self._add(f"|{INDENT if begins_blank else ''}{ending}")
+        style = ">" if isinstance(text, Folded) else "|"
+        self._add(f"{style}{INDENT if begins_blank else ''}{ending}")
         for line in text.removesuffix("\n").split("\n"):
             self.parts.append(f"\n{' ' * indent}{line}" if line else "\n")
         self.parts.append("\n")
@@ -251,8 +261,10 @@ def _on_line(value: Any, *, in_brackets: bool) -> str:
     """Return a value on one line."""
     if type(value) is str:
         return _text_on_line(value, in_brackets=in_brackets)
+    if isinstance(value, Block):
+        return _double_quoted(value.replace("\n", " ") if isinstance(value, Folded) else value)
     if isinstance(value, str):
-        return _double_quoted(value) if isinstance(value, Block) else str(value)
+        return str(value)
     if _is_mapping(value):
         items = [f"{_on_line(k, in_brackets=True)}: {_in_list(v)}" for k, v in value.items()]
         return f"{{{', '.join(items)}}}"

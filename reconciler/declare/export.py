@@ -12,11 +12,15 @@ from pathlib import Path
 from typing import Any, cast
 
 from reconciler.declare.annotations import written_fields
+from reconciler.declare.conditions import MAX_WIDTH, folded_condition
 from reconciler.declare.dump import Block, Literal, Section, Verbatim, dump_yaml
-from reconciler.declare.files import FileRefused, yaml_files_below
+from reconciler.declare.exported_files import assert_replaceable, write_exported
+from reconciler.declare.files import FileRefused
 from reconciler.declare.home_schema import HomeNames
+from reconciler.declare.layout import sections_of
 from reconciler.declare.load import load
 from reconciler.errors import MAX_PROBLEMS, DeclarationError, ExportError, SettingsError
+from reconciler.kinds import KINDS
 from reconciler.model.declared import Shorthand, declared_arguments
 from reconciler.model.names import quoted, unquoted
 from reconciler.model.object import Object
@@ -39,22 +43,20 @@ class _File:
     owners: Counter[str] = field(default_factory=Counter[str])
 
 
-def export(state: State, folder: Path) -> list[Path]:
+def export(state: State, folder: Path, *, per_table: bool = False) -> list[Path]:
     """Write all objects of the state below `folder`, and return the files.
 
-    No file is overwritten and no link followed, but `folder` itself may be one. Raises
-    SettingsError if the folder contains YAML files, which might contradict the export, and
-    ExportError if an object is not read back.
+    With `per_table`, each table and view has its own file.
+
+    Files of an earlier export are replaced, and no others; no link is followed, but `folder` itself
+    may be one. Raises SettingsError if the folder contains other YAML files, which might contradict
+    the export, and ExportError if an object is not read back.
     """
-    files = _files(_in_short_form(state), folder)
+    files = _files(_in_short_form(state), folder, per_table=per_table)
     try:
-        if folder.is_dir() and yaml_files_below(folder):
-            raise SettingsError(
-                f"{folder} holds YAML files already; export writes into an empty folder"
-            )
-        folder.mkdir(parents=True, exist_ok=True)
-        for path, file in files.items():
-            _write(path, dump_yaml(_with_default_owner(file)), folder)
+        earlier = assert_replaceable(folder)
+        texts = {path: dump_yaml(_with_default_owner(file)) for path, file in files.items()}
+        write_exported(texts, earlier, folder)
     except OSError as e:
         raise SettingsError(f"cannot write {e.filename or folder}: {e.strerror or e}") from None
     except FileRefused as e:
@@ -62,16 +64,6 @@ def export(state: State, folder: Path) -> list[Path]:
     if files:
         _read_back(state, folder)
     return sorted(files)
-
-
-def _write(path: Path, text: str, folder: Path) -> None:
-    """Write a new file, in the folder or in a folder there that is no link."""
-    if path.parent != folder:
-        path.parent.mkdir(exist_ok=True)
-        if path.parent.is_symlink():
-            raise SettingsError(f"{path.parent} is a link; export writes into an empty folder")
-    with path.open("x", encoding="utf-8", newline="") as file:
-        file.write(text)
 
 
 def _read_back(state: State, folder: Path) -> None:
@@ -112,23 +104,28 @@ def _in_short_form(state: State) -> list[Object]:
     return [names.without_schema(obj) for obj, _ in collapsed if obj.ref not in covered]
 
 
-def _files(objects: Iterable[Object], folder: Path) -> dict[Path, _File]:
+def _files(objects: Iterable[Object], folder: Path, *, per_table: bool) -> dict[Path, _File]:
     children: dict[Ref | None, list[Object]] = {}
     for obj in objects:
         children.setdefault(obj.ref.on, []).append(obj)
     files: dict[Path, _File] = {}
     for obj in children.get(None, ()):
         content = {"schema": _unquotable(obj.ref.schema)} if obj.ref.schema else {}
-        file = files.setdefault(folder / _path(obj), _File(content))
+        file = files.setdefault(folder / _path(obj, per_table=per_table), _File(content))
         if isinstance(obj, Owned) and obj.owner:
             file.owners[obj.owner] += 1
         file.content.setdefault(obj.section, Section())[_key(obj)] = _body(obj, children)
     return files
 
 
-def _path(obj: Object) -> Path:
-    """Return `public/tables.yml`, or `extensions.yml` for objects outside schemas."""
+def _path(obj: Object, *, per_table: bool) -> Path:
+    """Return `public/tables.yml`, or `extensions.yml` for objects outside schemas.
+
+    With `per_table`, a table or view has its own file: `public/tables/users.yml`.
+    """
     file = f"{obj.section}.yml"
+    if per_table and obj.relation and obj.ref.schema and sections_of(KINDS, obj.kind):
+        return Path(_safe(obj.ref.schema), obj.section, f"{_safe(obj.ref.name)}.yml")
     return Path(_safe(obj.ref.schema), file) if obj.ref.schema else Path(file)
 
 
@@ -187,10 +184,8 @@ def _derived_keys(model: type[Object]) -> frozenset[str]:
 
 def _value(value: Any, key: str = "", *, is_sql: bool = False) -> Any:
     """Mark long text and literals for the dumper, and sort roles."""
-    if isinstance(value, str) and "\n" in value:
-        return Block(value)
-    if isinstance(value, str) and is_sql and _YAML_LITERAL.match(value):
-        return Literal(value)
+    if isinstance(value, str):
+        return _text(value, is_sql=is_sql)
     if isinstance(value, dict):
         items = cast("Body", value).items()
         values = {k: _value(v, k) for k, v in (sorted(items) if key == "grants" else items)}
@@ -198,6 +193,14 @@ def _value(value: Any, key: str = "", *, is_sql: bool = False) -> Any:
     if isinstance(value, list):
         return [_value(v) for v in cast("list[Any]", value)]
     return value
+
+
+def _text(value: str, *, is_sql: bool) -> str:
+    if "\n" in value:
+        return Block(value)
+    if is_sql and _YAML_LITERAL.match(value):
+        return Literal(value)
+    return (folded_condition(value) if is_sql and len(value) > MAX_WIDTH else None) or value
 
 
 def _with_default_owner(file: _File) -> Body:
