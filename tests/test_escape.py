@@ -221,8 +221,8 @@ def outside_code(shown: str) -> str:
         elif match := re.match("`{3,}", line):
             fence = match[0]
         else:
-            cells = re.sub(r"\\[!-/:-@\[-`{-~]", "", line) if line.startswith("|") else line
-            assert cells.count("|") in {0, 5}, line
+            cells = re.sub(r"\\[!-/:-@\[-`{-~]", "", line)
+            assert not line.startswith("|") or cells.count("|") == 5, line  # the rows of a table
             interpreted.append(re.sub(r"(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)", "", line))
     assert not fence
     return "\n".join(interpreted)
@@ -231,7 +231,7 @@ def outside_code(shown: str) -> str:
 def test_markdown_shows_what_comes_from_outside_as_code_only() -> None:
     interpreted = outside_code(markdown.plan(PLAN))
     assert not re.search("somebody|img|error|<!--|example", interpreted)
-    assert interpreted.count("<details>") == interpreted.count("</details>") == 2
+    assert interpreted.count("<details>") == interpreted.count("</details>") == 1
 
 
 def test_markdown_is_cut_to_the_size_of_a_comment() -> None:

@@ -84,7 +84,7 @@ def test_markdown_fences_untrusted_text() -> None:
     shown = markdown.plan(PLAN)
     assert '`` public."a`\\|b" ``' in shown or "public.v" in shown
     fences = [line for line in shown.splitlines() if line.startswith("```")]
-    assert fences == ["````diff", "````", "```sql", "```"]
+    assert fences == ["```yaml", "```", "````diff", "````", "```sql", "```"]
 
 
 def test_a_script_contains_transactions_and_backfills() -> None:

@@ -7,28 +7,21 @@ What comes from outside stands in code only, in which GitHub interprets nothing:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import get_args
 
 from reconciler.bench.result import Benchmark
-from reconciler.checks.attached import names
-from reconciler.checks.model import Moment
 from reconciler.checks.result import Result
 from reconciler.drift.result import DriftReport, ObjectDrift
 from reconciler.errors import ReconcileError
 from reconciler.escape import Document, document
 from reconciler.evidence.model import Evidence
-from reconciler.plan.plan import Plan, PlanFinding
-from reconciler.plan.step import Step
+from reconciler.plan.plan import Plan
 from reconciler.report import figures
 from reconciler.report.changes import (
     SIGNS,
-    allow_flags,
     change_counts,
-    described_locks,
-    difference_lines,
-    finding_counts,
 )
 from reconciler.report.drift_lines import difference_texts, history_of, verdict
+from reconciler.report.markdown_plan import diff_line, plan_blocks
 from reconciler.report.markdown_report import report_lines
 from reconciler.report.markdown_runbook import runbook_lines
 from reconciler.report.quoting import Block, cell, code, code_block, fold, table_row
@@ -39,8 +32,8 @@ NOTICE_LENGTH = 200
 
 
 def plan(plan: Plan) -> Document:
-    """Render the verdict, the hazards, a table of changes, and the SQL behind a fold."""
-    return document(_cut(_blocks(plan)))
+    """Render the verdict, the hazards, the changes by table, and the steps behind a fold."""
+    return document(_cut(plan_blocks(plan)))
 
 
 def error(error: ReconcileError) -> Document:
@@ -104,7 +97,7 @@ def _drift_cells(found: ObjectDrift) -> tuple[str, ...]:
 def _drift_lines(found: ObjectDrift) -> Iterator[str]:
     if found.fields:
         yield f"@@ {found.title} @@"
-        yield from map(_diff_line, difference_texts(found, "  "))
+        yield from map(diff_line, difference_texts(found, "  "))
 
 
 def report(evidence: Evidence) -> Document:
@@ -143,10 +136,11 @@ def _cut(blocks: Iterable[Block]) -> Iterator[str]:
     """Yield the lines that fit into a comment, and the number of the others."""
     space, left_out = MAX_LENGTH - NOTICE_LENGTH, 0
     for block in blocks:
-        space -= sum(len(line) + 1 for line in (*block.head, *block.tail))
-        if left_out or space < 0:
-            left_out += len(block.lines)
+        around = sum(len(line) + 1 for line in (*block.head, *block.tail))
+        if left_out or around > space:
+            left_out += len(block.lines) or 1
             continue
+        space -= around
         yield from block.head
         for number, line in enumerate(block.lines):
             space -= len(line) + 1
@@ -160,74 +154,7 @@ def _cut(blocks: Iterable[Block]) -> Iterator[str]:
         yield (f"> {left_out:,} more lines do not fit into a comment: `--format text` shows them.")
 
 
-def _blocks(plan: Plan) -> Iterator[Block]:
-    yield Block((f"## reconcile: {change_counts(plan.changes)}", ""))
-    target = f"Target {code(plan.target)}; {plan.unchanged} declared objects"
-    yield Block((f"{target} are as they should be.",))
-    yield Block(tuple(line for note in plan.notes for line in ("", f"> {code(note)}")))
-    if plan.in_sync:
-        return
-    if plan.scratch:
-        proof = "the plan leads to the declared state, its undo leads back."
-        yield Block(("", f"Proven on {code(plan.scratch)}: {proof}"))
-        for each in plan.unproven:
-            yield Block(("", f"> Not proven: that {code(each)}"))
-    for moment in get_args(Moment):
-        if attached := names(plan.checks, moment):
-            yield Block(("", f"Checks {moment} it: {', '.join(map(code, attached))}"))
-    if plan.hazards():
-        yield Block(tuple(_hazard_lines(plan)), ("", "> [!WARNING]"))
-    if plan.answers:
-        answers = tuple(f"> {code(answer.message)}  " for answer in plan.answers)
-        yield Block(answers, ("", "> [!WARNING]"))
-    yield Block(tuple(_table_lines(plan)), ("", "| | kind | object | differs in |", "|-|-|-|-|"))
-    yield from _folds(plan)
-
-
-def _folds(plan: Plan) -> Iterator[Block]:
-    """Yield what differs, the findings of lint and the SQL, each behind a fold."""
-    if any(change.differences for change in plan.changes):
-        yield fold("What differs", "diff", _difference_lines(plan))
-    if plan.findings:
-        lines = (line for finding in plan.findings for line in _finding_lines(finding))
-        yield fold(f"Lint: {finding_counts(plan.findings)} on what changes", "", lines)
-    steps = (line for step in plan.steps for line in _step_lines(step))
-    yield fold(plan.step_count, "sql", steps)
-
-
-def _finding_lines(finding: PlanFinding) -> Iterator[str]:
-    yield f"{finding.severity}: {finding.object}: {finding.message} [{finding.rule}]"
-    yield from (f"    {line}" for line in finding.fix.split("\n"))
-
-
-def _hazard_lines(plan: Plan) -> Iterator[str]:
-    yield f"> `apply` needs {code(allow_flags(plan))}  "
-    for hazard, reasons in sorted(plan.hazards().items()):
-        yield from (f"> **{hazard}**: {code(reason)}  " for reason in reasons)
-
-
 def _table_lines(plan: Plan) -> Iterator[str]:
     for change in plan.changes:
         fields = ", ".join(cell(difference.field) for difference in change.differences)
         yield f"| {SIGNS[change.action]} | {change.kind} | {cell(change.identity)} | {fields} |"
-
-
-def _difference_lines(plan: Plan) -> Iterator[str]:
-    for change in plan.changes:
-        if change.differences:
-            yield f"@@ {change.kind} {change.identity} @@"
-        for difference in change.differences:
-            yield from map(_diff_line, difference_lines(difference, "  "))
-
-
-def _diff_line(line: str) -> str:
-    """Move a sign to the first column, where GitHub colours the line by the sign."""
-    unindented = line.lstrip()
-    return unindented if unindented.startswith(("- ", "+ ")) else line
-
-
-def _step_lines(step: Step) -> Iterator[str]:
-    lock = described_locks(step)
-    block = f"transaction {step.transaction}" if step.transaction else "outside transactions"
-    yield f"-- {step.id}: {lock}, {block}"
-    yield from f"{step.sql};".split("\n")
