@@ -79,6 +79,7 @@ def drift(
     """
     told.check()
     declared = read_declared(declaration, several=targets.several)
+    declared.assert_not_empty()
     named = targets.named(declared.file)
     questions = _questions(named, alone=not (targets.several or told.asked))
     if questions.refusal and not quiet:

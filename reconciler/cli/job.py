@@ -36,6 +36,13 @@ class Declared:
         """The choice of a scratch server."""
         return self.options.scratch or self.file.scratch
 
+    def assert_not_empty(self) -> None:
+        """Raise DeclarationError for files that declare nothing, unless that is accepted."""
+        if self.declaration.is_empty and not self.options.allow_empty:
+            state = self.options.state or self.file.state_folder()
+            message, hint = f"{state} declares nothing", "--allow-empty accepts that"
+            raise DeclarationError([Problem(message, None, hint, "no-declaration")])
+
     def job(self, target: ResolvedTarget, *, to_apply: bool = False) -> Job:
         """Return the job of a target."""
         return Job(
@@ -61,9 +68,6 @@ def read_declared(options: DeclarationOptions, *, several: bool = False) -> Decl
     cache = None if options.no_cache else open_cache()
     declaration = load(state, files_root=options.files_root, cache=cache)
     scope = scope_of(declaration, options.schemas or file.schemas, prune=options.prune)
-    if declaration.is_empty and not options.allow_empty:
-        message, hint = f"{state} declares nothing", "--allow-empty accepts that"
-        raise DeclarationError([Problem(message, None, hint, "no-declaration")])
     scratch = options.scratch or file.scratch
     forms = Forms(cache, scratch) if scratch in OWN and (cache or several) else None
     return Declared(file, options, declaration, scope, forms)
@@ -80,6 +84,7 @@ def make_job(
     except DeclarationError as error:
         raise _with_faults_of_sql(error, options, session) from None
     target = ReadingOptions(options.target, session).resolve()
+    declared.assert_not_empty()
     if execution is not None:
         target = execution.override(target)
     return declared.job(target, to_apply=execution is not None), target
