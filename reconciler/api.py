@@ -77,16 +77,24 @@ class Database:
 
     `target` is what `--target` takes: a URL, a keyword string, a name of reconcile.yml or
     "embedded"; None is what the command takes without the option. `scratch` is what `--scratch`
-    takes, and `verify_target` the URL of the user that runs checks.
+    takes, and `verify_target` the URL of the user that runs checks. `journal` is the schema in
+    which runs are recorded, False for none.
 
     >>> database = reconciler.Database(url)
     """
 
     def __init__(
-        self, target: str | None = None, *, scratch: str = "", verify_target: str | None = None
+        self,
+        target: str | None = None,
+        *,
+        scratch: str = "",
+        verify_target: str | None = None,
+        journal: str | Literal[False] | None = None,
     ) -> None:
         file = settings.read()
         self._target = settings.resolve_target(file, target)
+        if journal is not None:
+            self._target = replace(self._target, journal=journal or None)
         self._scratch, self._schemas = scratch or file.scratch, file.schemas
         self._verify_target = verify_target
 
