@@ -18,7 +18,7 @@ from reconciler.approvals import Allowed
 from reconciler.declare.export import export
 from reconciler.errors import PlanRefused, ReconcileError, StatementFailed
 from reconciler.introspect.introspect import Snapshot, introspect
-from reconciler.introspect.notices import unfinished_notices
+from reconciler.introspect.notices import other_tools_notices, unfinished_notices
 from reconciler.introspect.stale import stale_bodies
 from reconciler.introspect.unmanaged import unmanaged
 from reconciler.journal.history import Detail, Run, detail, last_that_changed, later, runs
@@ -26,6 +26,7 @@ from reconciler.journal.ownership import DEFAULT_PLACE, Place, assert_trusted
 from reconciler.journal.rollback import rollback_declaration
 from reconciler.model.facts import Size
 from reconciler.model.on_scratch import without_check
+from reconciler.model.other_tools import other_tool
 from reconciler.model.ref import Ref
 from reconciler.model.state import Scope, State
 from reconciler.plan.plan import Plan
@@ -224,13 +225,15 @@ def export_state(
 ) -> tuple[list[Path], list[str]]:
     """Write the objects in scope as YAML below `folder`; return the files, and notes.
 
-    The notes name objects that no kind manages, and leftovers of interrupted builds.
+    The notes name objects that no kind manages, leftovers of interrupted builds, and what is left
+    to other tools.
     """
     with connect_to_read(target, session) as connection:
         live = introspect(connection)
         notes = [
             *unmanaged(connection, live, scope),
             *unfinished_notices(r for r in live.context.leftovers if scope.covers(r)),
+            *other_tools_notices(filter(scope.covers, live.state)),
         ]
         stale = {r: why for r, why in stale_bodies(connection, live).items() if scope.covers(r)}
     notes += [f"{r}: its body does not compile: {why}" for r, why in stale.items()]
@@ -238,6 +241,6 @@ def export_state(
     objects = {
         r: without_check(o) if r in stale else o
         for r, o in state.objects.items()
-        if scope.covers(r)
+        if scope.covers(r) and not other_tool(r)
     }
     return export(State(objects, state.edges), folder, per_table=per_table), notes

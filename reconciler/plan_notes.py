@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from reconciler.canonicalise.canonical import Canonical
 from reconciler.canonicalise.effects import effects
 from reconciler.introspect.introspect import Snapshot
+from reconciler.introspect.notices import other_tools_notices
 from reconciler.introspect.unmanaged import unmanaged
 from reconciler.journal.history import recorded
 from reconciler.model.foreign_options import unset_options
@@ -37,6 +38,9 @@ def plan_notes(
     yield from effects(declaration, canonical, live.state, known)
     yield from unset_options(declaration.objects.values(), live.state.objects)
     yield from unmanaged(connection, live, scope)
+    if scope.prune:
+        undeclared = (r for r in live.state if scope.covers(r) and r not in declaration.objects)
+        yield from other_tools_notices(undeclared)
 
 
 def pruned_note(scope: Scope) -> Iterator[str]:

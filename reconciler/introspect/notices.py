@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
+from reconciler.model.other_tools import other_tool
 from reconciler.model.ref import Ref
 
 MAX_NAMES = 5
@@ -30,6 +31,18 @@ def building_notices(building: Mapping[Ref, int]) -> list[str]:
     return [
         f"{ref} is being built by pid {pid}: apply waits for the end"
         for ref, pid in sorted(building.items(), key=lambda b: b[0].order)
+    ]
+
+
+def other_tools_notices(refs: Iterable[Ref]) -> list[str]:
+    """Make a notice for each other tool whose tables or schemas are left alone."""
+    names: dict[str, set[str]] = {}
+    for ref in refs:
+        if ref.on is None and (tool := other_tool(ref)):
+            names.setdefault(tool, set()).add(ref.identity)
+    return [
+        f"left alone, as {tool} records its migrations there: {_listed(names[tool])}"
+        for tool in sorted(names)
     ]
 
 

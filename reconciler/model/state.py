@@ -11,6 +11,7 @@ from reconciler.errors import Position
 from reconciler.model.deferred import deferred_needs
 from reconciler.model.inheritance import also_inherited, inherited_by, overrides, parents_of
 from reconciler.model.object import InlinePart, Object
+from reconciler.model.other_tools import other_tool
 from reconciler.model.ref import Ref
 from reconciler.server.connection import Row
 
@@ -167,9 +168,10 @@ class Scope:
         return self.everything or ref.schema in self.schemas
 
     def prunes(self, ref: Ref) -> bool:
-        """Tell whether an undeclared object is to be dropped."""
+        """Tell whether an undeclared object is to be dropped; not those of other tools."""
         pruned = self.schemas if self.pruned is None else self.pruned
-        return self.prune and (self.everything or ref.schema in pruned)
+        is_within = self.prune and (self.everything or ref.schema in pruned)
+        return is_within and not other_tool(ref)
 
 
 @dataclass(frozen=True)
