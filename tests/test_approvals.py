@@ -170,6 +170,22 @@ def test_a_journal_that_others_may_write_counts_nothing(state: Path, new_databas
     assert "is not used as the journal" in refused.stderr
 
 
+def test_a_role_that_may_not_read_the_journal_plans_and_says_so(
+    state: Path, new_database: Make
+) -> None:
+    del state
+    database = new_database(START)
+    _approve(*_lines(_plan(database)))
+    assert _apply(database).exit_code == 0
+    database.run(
+        "ALTER TABLE t ADD a int; DO $$ BEGIN CREATE ROLE only_looks; EXCEPTION"
+        " WHEN duplicate_object OR unique_violation THEN NULL; END $$"
+    )
+    plan = _plan(database, "--set", "role=only_looks")
+    assert plan["permissions"][0]["given_by"] == ""
+    assert any("cannot be read" in note for note in plan["notes"])
+
+
 def test_flags_go_first_and_use_no_line_up(state: Path, new_database: Make) -> None:
     del state
     database = new_database(START)
@@ -217,6 +233,16 @@ def test_a_run_that_failed_before_the_change_uses_nothing_up(
     assert "failed=1" in failed.stdout
     assert _apply(database).exit_code == 0
     assert _columns(database) == {"id", "b"}
+
+
+def test_a_look_at_what_would_be_refused_uses_nothing_up(state: Path, new_database: Make) -> None:
+    del state
+    database = new_database(START)
+    assert _run("apply", database, "--check").exit_code == 1
+    _approve(*_lines(_plan(database)))
+    for _ in range(2):
+        assert _run("apply", database, "--check").exit_code == 2
+    assert _apply(database).exit_code == 0
 
 
 def test_saved_plans_honour_lines_and_not_what_the_file_claims(
