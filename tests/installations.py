@@ -33,6 +33,7 @@ def installed() -> dict[int, Path]:
     """Return the folders by major version."""
     found: dict[int, Path] = {}
     for folder in filter(None, os.environ.get("RECONCILE_TEST_POSTGRES", "").split(":")):
+        _link(Path(folder))
         output = subprocess.run(
             [Path(folder) / "bin" / "postgres", "--version"],
             text=True,
@@ -49,7 +50,6 @@ def installed() -> dict[int, Path]:
 def started(major: int) -> str:
     """Start a server that stops with this process; return its connection string."""
     folder = installed()[major]
-    _link(folder)
     home = Path(tempfile.mkdtemp(prefix=f"reconcile-{major}-"))
     home.chmod(0o755)
     if os.geteuid() == 0:

@@ -10,6 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
 
+import psycopg
+
 from reconciler.declare.examples import TOPICS, Example, examples
 from reconciler.declare.files import files_in_folder
 from reconciler.declare.layout import sections_of
@@ -28,7 +30,10 @@ CREATE_ROLE = """
     EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;"""
 NEEDS = {  # what an example needs of a server, by a word in it, and how to ask for it
     "provider: icu": "SELECT count(*) > 5 FROM pg_collation WHERE collprovider = 'i'",
-    "hstore_plperl:": "SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'plperl')",
+    "text_starts_with_support": "SELECT to_regproc('text_starts_with_support') IS NOT NULL",
+    "hstore": "SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'hstore')",
+    "file_fdw": "SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'file_fdw')",
+    "pg_trgm": "SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_trgm')",
     "library: $libdir/weeks": "SELECT false",  # nobody has it
 }
 ABSENT = {"state": "absent"}
@@ -64,6 +69,8 @@ def applicable(topics: Iterable[str], database: Database, major: int, folder: Pa
     """Divide the examples of topics into those that a server can hold and the others."""
     written, left_out = dict[str, str](), list[str]()
     lacking = {word for word, query in NEEDS.items() if not database.value(query)}
+    if not _can_create("plperl", database):
+        lacking.add("plperl:")
     if not has_labels(major):
         lacking.add("security_labels:")
     for topic in sorted(topics):
@@ -74,6 +81,15 @@ def applicable(topics: Iterable[str], database: Database, major: int, folder: Pa
             else:
                 written[f"{topic}-{number}.yml"] = example.declaration
     return Applicable(written, left_out)
+
+
+def _can_create(extension: str, database: Database) -> bool:
+    """Tell whether a server has the extension's files, and the libraries that these need."""
+    try:
+        database.run(f"CREATE EXTENSION {extension}; DROP EXTENSION {extension}")
+    except psycopg.Error:
+        return False
+    return True
 
 
 def _needed_major(example: Example, folder: Path) -> int:

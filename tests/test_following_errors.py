@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from reconciler import pipeline
+from reconciler.canonicalise.hints import DOLLAR_QUOTED
 from reconciler.cli.group import main
 from reconciler.declare.load import load
 from reconciler.errors import DeclarationError
@@ -185,3 +186,10 @@ def _listed(database: Database, folder: Path) -> list[str]:
             r"^(?:error: )?\S*/(\w+)\.yml:(\d+):\d+: (.*)$", found, re.M
         )
     ]
+
+
+def test_a_body_in_dollar_quotes_is_refused_with_advice(database: Database, tmp_path: Path) -> None:
+    (tmp_path / "a.yml").write_text("functions: {f(): {returns: int, as: $$ SELECT 1 $$}}")
+    with pytest.raises(DeclarationError) as raised:
+        _plan(tmp_path, database)
+    assert raised.value.problems[0].hint == DOLLAR_QUOTED

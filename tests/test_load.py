@@ -12,6 +12,8 @@ from pydantic import Field, ValidationError
 
 from reconciler.checks.conditions import CONDITIONS
 from reconciler.checks.model import Assertion, Computed
+from reconciler.declare.annotations import other_keys_of
+from reconciler.declare.fields import fields_of, files_of
 from reconciler.declare.files import files_in_folder
 from reconciler.declare.json_schema import json_schema
 from reconciler.declare.load import load
@@ -884,6 +886,36 @@ OBJECT_ERRORS = [
         ("comment: PostgreSQL keeps none on a security label"),
         "",
     ),
+    (
+        "tables: {t: {primary_key: [a]}}\n",
+        "1:14",
+        "table: unknown key 'primary_key'",
+        "constraints: {NAME: {primary_key: [a, b]}} declares it, or primary_key: true of",
+    ),
+    (
+        "tables: {t: {columns: {a: {type: int, NULLABLE: false}}}}\n",
+        "1:39",
+        "column: unknown key 'NULLABLE'",
+        "not_null: true stands for nullable: false",
+    ),
+    (
+        "tables: {t: {columns: {a: {type: int, NOT_NULL: true}}}}\n",
+        "1:39",
+        "column: unknown key 'NOT_NULL'",
+        "did you mean 'not_null'? accepted: ",
+    ),
+    (
+        "domains: {d: {type: text, check: a}}\n",
+        "1:27",
+        "domain: unknown key 'check'",
+        "constraints: {NAME: VALUE > 0} declares it",
+    ),
+    (
+        "views: {w: {query: SELECT 1 # 2}}",
+        "1:34",
+        "not YAML: expected ',' or '}' in the brackets opened at line 1",
+        "quote what holds brackets, commas, or a # after a blank",
+    ),
     ("casts: {a AS b: {exclusive: []}}\n", "1:18", "cast: unknown key 'exclusive'", "accepted: "),
 ]
 
@@ -1349,3 +1381,11 @@ tables:
         target=1, rows=500, share=0.5, max_lag_bytes=64 << 20, max_active=20, triggers=False
     )
     assert paces["b"] == ThrottleSettings(pause=0.25, max_lag=90)
+
+
+def test_a_key_with_advice_is_not_accepted_as_well() -> None:
+    advised = {(k.kind, key) for k in KINDS.values() for key in k.wrong_keys}
+    assert advised
+    for kind, key in advised:
+        model = KINDS[kind]
+        assert key not in {*fields_of(model), *files_of(model), *other_keys_of(model)}, (kind, key)

@@ -74,6 +74,10 @@ def identifiers_in(message: str) -> set[str]:
     return {part for word in found for part in (word, *word.split("."))}
 
 
+DOLLAR_QUOTED = "the files hold a body without quotes: leave the $$ out"
+_DOLLAR_QUOTED = re.compile(r'at or near "\$\w*\$')
+
+
 def hint_for(
     connection: Connection, error: StatementFailed, relation: str, renamings: Sequence[Renaming]
 ) -> str:
@@ -84,7 +88,7 @@ def hint_for(
     """
     what, name = missing(error.message)
     if not name:
-        return error.hint
+        return DOLLAR_QUOTED if _DOLLAR_QUOTED.search(error.message) else error.hint
     renamed = [r for r in renamings if r.was.name == name]
     if renamed:
         return "; ".join(f"{r.was} is renamed to {r.becomes.name}" for r in renamed)

@@ -128,7 +128,9 @@ def read_fields(
             values[key] = FieldValue(value, entry.position, entry.node)
         elif key not in other_keys:
             accepted = {*fields, *files, *other_keys}
-            problems.append(unknown(f"{title}: unknown key", key, entry.position, accepted))
+            advice: str = getattr(model, "wrong_keys", {}).get(key.lower(), "")
+            problem = unknown(f"{title}: unknown key", key, entry.position, accepted, advice)
+            problems.append(problem)
     return values
 
 

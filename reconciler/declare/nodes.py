@@ -96,11 +96,18 @@ def shortened(text: str, length: int = MAX_SHOWN) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def unknown(title: str, key: str, position: Position, accepted: Iterable[str]) -> Problem:
-    """Make the problem of a key or a name outside `accepted`, with the nearest spelling."""
+def unknown(
+    title: str, key: str, position: Position, accepted: Iterable[str], advice: str = ""
+) -> Problem:
+    """Make the problem of a key or a name outside `accepted`, with the nearest spelling.
+
+    `advice` tells what does what the key means elsewhere, and stands instead of all other hints.
+    """
     accepted = sorted(accepted)
     key = shortened(key, MAX_NAME_SHOWN)
-    nearest = get_close_matches(key, accepted, 1)
+    if advice:
+        return Problem(f"{title} '{key}'", position, advice, "unknown-key")
+    nearest = get_close_matches(key.lower(), accepted, 1)
     suggestion = f"did you mean '{nearest[0]}'? " if nearest else ""
     if key.lower() in _PRIVILEGES and "grants" not in accepted:
         suggestion = _OF_OBJECTS

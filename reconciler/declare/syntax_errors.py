@@ -36,7 +36,7 @@ _MESSAGES = (
     (
         r"expected ',' or '(.)', but got .*",
         r"expected ',' or '\1' in the brackets opened {}",
-        "quote what holds brackets or commas",
+        "quote what holds brackets, commas, or a # after a blank, which begins a comment",
     ),
     (
         r"expected <block end>, but found .*",

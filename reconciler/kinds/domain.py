@@ -53,6 +53,9 @@ class Domain(ValidatedLater, ChangesType, DataType):
     kind: ClassVar[str] = "domain"
     main_key: ClassVar[str] = "type"
     other_keys: ClassVar[Mapping[str, str]] = {"as": "type", "collate": "collation"}
+    wrong_keys: ClassVar[Mapping[str, str]] = {
+        "check": "constraints: {NAME: VALUE > 0} declares it"
+    }
     section: ClassVar[str] = "domains"
     oid_column: ClassVar[str] = "pg_type.oid"
     own_rows: ClassVar[str] = "typtype = 'd'"

@@ -70,6 +70,10 @@ class Routine(DecidesAccess, Overloaded, RunsBody, Granted):
 
     shared_namespace: ClassVar[str] = "routine"
     other_keys: ClassVar[Mapping[str, str]] = {"as": "body"}
+    wrong_keys: ClassVar[Mapping[str, str]] = {
+        "security_definer": "security: definer declares it",
+        **{v: f"volatility: {v} declares it" for v in ("immutable", "stable", "volatile")},
+    }
     public_by_default: ClassVar[tuple[str, ...]] = ("execute",)
     access_fields: ClassVar[frozenset[str]] = frozenset({"security"})
     defining_field: ClassVar[str] = "body"

@@ -46,6 +46,16 @@ class Table(DecidesAccess, Deferred, PublishesRows, Replicated, MayHaveNoEffect,
 
     kind: ClassVar[str] = "table"
     other_keys: ClassVar[Mapping[str, str]] = {"using": "access_method", "with": "options"}
+    wrong_keys: ClassVar[Mapping[str, str]] = {
+        "primary_key": "constraints: {NAME: {primary_key: [a, b]}} declares it, or"
+        " primary_key: true of a column",
+        "unique": "constraints: {NAME: {unique: [a, b]}} declares it, or unique: true of a column",
+        "foreign_key": "constraints: {NAME: {foreign_key: a, references: t(a)}} declares it, or"
+        " references: t(a) of a column",
+        "check": "constraints: {NAME: a > 0} declares it",
+        "rls": "row_level_security: true enables it",
+        "like": "PostgreSQL copies the columns once, and keeps no link: list them",
+    }
     section: ClassVar[str] = "tables"
     oid_column: ClassVar[str] = "pg_class.oid"
     own_rows: ClassVar[str] = f"relkind IN ('r', 'p') AND {outside_system('relnamespace')}"

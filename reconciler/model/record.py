@@ -31,6 +31,7 @@ class Record(Frozen):
     not_with: ClassVar[Mapping[str, tuple[str, ...]]] = {}  # field: fields, none of them given too
     main_key: ClassVar[str]  # the key whose value, a text or a list, may stand alone; or unset
     other_keys: ClassVar[Mapping[str, str]]  # SQL's words, read as other keys and never written
+    wrong_keys: ClassVar[Mapping[str, str]] = {}  # words that people try: what does that here
     adjusted: ClassVar[frozenset[str]] = frozenset()  # PostgreSQL sets them by other objects
     omitted_is_default: ClassVar[bool]  # a key left out means its default, not the live value
 
