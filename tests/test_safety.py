@@ -353,7 +353,7 @@ def test_an_output_file_is_not_written_through_a_link(
 def test_an_unset_variable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("reconcile.yml").write_text('targets: {p: {url: "${NOPE_URL}"}}')
-    declare(tmp_path, "tables: {}")
+    declare(tmp_path, "schemas: {s: {}}")
     done = reconcile("plan", "--target", "p", "--state", "state.yml")
     assert done.exit_code == 1
     assert "no NOPE_URL" in done.stderr

@@ -103,7 +103,9 @@ class Enum(RenamesParts, DataType):
         return self.model_copy(update={"values": values})
 
     def conversions(self, old: Self, renamed: Self) -> Mapping[str, TypeConversion]:
-        lost = tuple(v for v in old.names_in_order if v not in self.names_in_order)
+        # A domain may have had the name.
+        known = old.names_in_order if old.ref.kind == self.kind else ()
+        lost = tuple(v for v in known if v not in self.names_in_order)
         found = super().conversions(old, renamed)
         return {name: replace(c, lost=lost) for name, c in found.items()}
 

@@ -62,9 +62,8 @@ class ColumnDefinition(
     main_key: ClassVar[str] = "type"
     wrong_keys: ClassVar[Mapping[str, str]] = {
         "check": "constraints: {NAME: a > 0} of the table declares it",
-        "foreign_key": "references: t(a) declares it, or constraints of the table",
+        "foreign_key": "references: t(a) declares it",
         "nullable": "not_null: true stands for nullable: false",
-        "autoincrement": "identity: by default declares it",
     }
     other_keys: ClassVar[Mapping[str, str]] = {"collate": "collation"}
     first_version: ClassVar[Mapping[str, int]] = {"virtual": 18}
