@@ -38,6 +38,7 @@ COMMANDS = {  # name, also of the module, which is slow to import: the line in -
     "explain": "Explain the language of the YAML files: a kind of object, or one of its keys.",
     "export": "Write an existing database as YAML files.",
     "history": "List recorded runs, or show the changes and steps of a run.",
+    "init": "Begin with an existing database: write reconcile.yml and the YAML files.",
     "lint": "Look for faults in the declared state, or in a database.",
     "monitor": "Say what became of a run: promises that do not hold, what has become worse.",
     "plan": "Show the changes and the SQL leading to the declared state.",

@@ -69,6 +69,18 @@ def removal_confirmed(names: str) -> bool:
     return _asked(f"remove {names} with all data?")
 
 
+def answered(question: str, default: str | None = None) -> str:
+    """Ask on the terminal; without one return the default, or raise SettingsError."""
+    if not is_terminal(sys.stdin):
+        if default is None:
+            raise SettingsError(f"no terminal to ask on: {question}")
+        return default
+    try:
+        return str(click.prompt(one_line(question), default=default, err=True))
+    except OSError as error:
+        raise OutputFailed(f"cannot ask on the terminal: {error.strerror or error}") from None
+
+
 def _asked(question: str) -> bool:
     try:
         return click.confirm(one_line(question), err=True)
