@@ -85,12 +85,14 @@ bench_options = collected(
     ),
     click.option(
         "--rounds",
+        metavar="NUMBER",
         type=click.IntRange(min=2),
         default=Limits().rounds,
         help=f"How often each query runs in each database. Default: {Limits().rounds}.",
     ),
     click.option(
         "--seconds",
+        metavar="SECONDS",
         type=click.FloatRange(min=0, min_open=True),
         default=Limits().seconds,
         help="How long one scale is measured; slow queries then run less often."

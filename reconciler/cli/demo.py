@@ -12,6 +12,7 @@ from reconciler.demo import play
 @main.command()
 @click.option(
     "--scale",
+    metavar="NUMBER",
     type=click.FloatRange(min=0.01),
     default=1.0,
     help="The size of the data. Default: 1, for 2,132 conversations and 5,998 messages.",

@@ -22,6 +22,7 @@ from reconciler.model.state import Scope
 @click.option(
     "--schema",
     "schemas",
+    metavar="SCHEMA",
     multiple=True,
     help="Export this schema, '*' for all; can be repeated. Default: '*'.",
 )

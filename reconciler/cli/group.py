@@ -14,6 +14,7 @@ import click
 import reconciler
 from reconciler import recall
 from reconciler.cache import OPTION
+from reconciler.cli.examples import EXAMPLES, FIRST_STEPS, epilog
 from reconciler.cli.output import print_error, print_in_format, print_line, print_lines
 from reconciler.cli.signals import stopped_by_signals
 from reconciler.cli.streams import flush_streams, prepare_streams
@@ -66,7 +67,10 @@ class _Group(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in COMMANDS:
             import_module(f"reconciler.cli.{cmd_name}")
-        return super().get_command(ctx, cmd_name)
+        command = super().get_command(ctx, cmd_name)
+        if command is not None and cmd_name in EXAMPLES:
+            command.epilog = epilog(EXAMPLES[cmd_name])
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -131,13 +135,19 @@ def _described(error: OSError) -> str:
 def _print_version(context: click.Context, _: click.Parameter, asked: bool) -> None:
     """Print the version, and exit, if asked for."""
     if asked:
-        print_line(f"reconcile, version {reconciler.__version__}")
+        print_line(f"reconcile {reconciler.__version__}")
         context.exit()
 
 
-@click.group("reconcile", cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    "reconcile",
+    cls=_Group,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=epilog(FIRST_STEPS) + "\n\n`reconcile COMMAND --help` shows the options of a command.",
+)
 @click.option(
     "--version",
+    "-V",
     is_flag=True,
     is_eager=True,
     expose_value=False,

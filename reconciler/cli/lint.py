@@ -92,6 +92,7 @@ lint_options = collected(
     click.option(
         "--schema",
         "schemas",
+        metavar="SCHEMA",
         multiple=True,
         help="Show findings in this schema only; can be repeated.",
     ),

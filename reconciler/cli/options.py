@@ -59,6 +59,7 @@ def collected(parameter: str, group: type[Any], *options: Decorator) -> Decorato
 target_option = click.option(
     "--target",
     "-t",
+    metavar="NAME|URL",
     help="The database: a name from reconcile.yml, a URL, or `embedded` for a server that"
     " reconcile starts. Default: DATABASE_URL, else `target` of reconcile.yml, else PGHOST etc.",
 )
@@ -131,14 +132,16 @@ reading_options = collected("reading", ReadingOptions, target_option, set_option
 
 
 HAZARDS = click.Choice([*(hazard.value for hazard in HazardKind), "all"])
+HAZARD_NAMES = "\n\n\b\nHAZARD is one of\n" + "\n".join(f"  {h}" for h in HAZARDS.choices)
 
 
 allow_option = click.option(
     "--allow",
+    metavar="HAZARD",
     multiple=True,
     type=HAZARDS,
-    help="Run steps with this hazard, or with any (all); can be repeated. approvals.yml beside"
-    " reconcile.yml lets single hazards through, by lines that `plan` shows.",
+    help="Run steps with this hazard; can be repeated. approvals.yml beside reconcile.yml lets"
+    " single ones through, by lines that `plan` shows." + HAZARD_NAMES,
 )
 
 
@@ -183,6 +186,7 @@ files_options = collected(
     click.option(
         "--schema",
         "schemas",
+        metavar="SCHEMA",
         multiple=True,
         help="Compare this schema, '*' for all; can be repeated. Default: `schemas` of"
         " reconcile.yml, else the schemas of the YAML files.",

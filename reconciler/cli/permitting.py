@@ -11,6 +11,7 @@ import click
 from reconciler import settings
 from reconciler.approvals import Allowed, read_approvals
 from reconciler.cli.options import (
+    HAZARD_NAMES,
     HAZARDS,
     collected,
     journal_option,
@@ -39,9 +40,10 @@ permission_options = collected(
     PermissionOptions,
     click.option(
         "--allow",
+        metavar="HAZARD",
         multiple=True,
         type=HAZARDS,
-        help="Show what `apply` with this flag would let through; can be repeated.",
+        help="Show what `apply` with this flag would let through; can be repeated." + HAZARD_NAMES,
     ),
     journal_option,
     journal_owner_option,

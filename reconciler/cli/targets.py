@@ -65,6 +65,7 @@ targets_options = collected(
         "--target",
         "-t",
         "targets",
+        metavar="NAME|URL",
         multiple=True,
         help="The database: a name from reconcile.yml, a URL, or `embedded` for a server that"
         " reconcile starts; can be repeated. Default: DATABASE_URL, else `target` of"
@@ -73,6 +74,7 @@ targets_options = collected(
     click.option("--all", "every", is_flag=True, help="All `targets` of reconcile.yml."),
     click.option(
         "--forks",
+        metavar="NUMBER",
         type=click.IntRange(min=1, max=64),
         default=FORKS,
         show_default=True,

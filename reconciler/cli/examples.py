@@ -1,0 +1,51 @@
+"""Give the examples that end the help of each command."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+EXAMPLES: Mapping[str, Sequence[str]] = {
+    "apply": (
+        "reconcile apply --target production",
+        "reconcile apply plan.json --target production --yes",
+        "reconcile apply --allow data-loss --lock-timeout 1",
+    ),
+    "bench": ("reconcile bench --start before.sql --scale 1 --scale 10",),
+    "demo": ("reconcile demo",),
+    "drift": (
+        "reconcile drift --all --quiet",
+        "reconcile drift --target production --format prometheus --out drift.prom",
+    ),
+    "embedded": ("reconcile embedded status", "reconcile embedded stop"),
+    "explain": (
+        "reconcile explain constraint",
+        "reconcile explain constraint.on_delete",
+        "reconcile explain lint",
+    ),
+    "export": ("reconcile export --target production --schema public --out desired_state",),
+    "history": ("reconcile history", "reconcile history 7"),
+    "lint": ("reconcile lint --target production",),
+    "monitor": ("reconcile monitor --target production",),
+    "plan": (
+        "reconcile plan --target production",
+        "reconcile plan --format json --out plan.json",
+        "reconcile plan --start before.sql --format markdown",
+    ),
+    "report": ("reconcile report --target production --out-dir delivery",),
+    "rollback": ("reconcile rollback --target production", "reconcile rollback 7 --check"),
+    "schema": ("reconcile schema > reconcile.schema.json", "reconcile schema plan"),
+    "validate": ("reconcile validate", "reconcile validate --state desired_state --format github"),
+    "verify": ("reconcile verify --target staging --format junit --out verify.xml",),
+}
+FIRST_STEPS = (
+    "reconcile demo",
+    "reconcile export --target postgresql://app@db/app --out desired_state",
+    "reconcile plan --target postgresql://app@db/app",
+    "reconcile apply --target postgresql://app@db/app",
+)
+
+
+def epilog(examples: Sequence[str]) -> str:
+    """Return the end of a help text; a backspace keeps click from joining the lines."""
+    title = "Example" if len(examples) == 1 else "Examples"
+    return "\n".join([f"\b\n{title}:", *(f"  {example}" for example in examples)])
