@@ -11,13 +11,12 @@ from reconciler import pipeline, settings
 from reconciler.apply.permissions import Permitting
 from reconciler.checks.session import Terms
 from reconciler.cli.check_options import CheckOptions, check_options
+from reconciler.cli.execution_options import ExecutionOptions, execution_options
 from reconciler.cli.group import DIFFERENT, ERROR, main
 from reconciler.cli.job import make_job
 from reconciler.cli.options import (
     DeclarationOptions,
-    ExecutionOptions,
     declaration_options,
-    execution_options,
 )
 from reconciler.cli.output import confirmed_unvouched, print_notes, print_report
 from reconciler.cli.permitting import read_allowed

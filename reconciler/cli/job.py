@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from reconciler import settings
 from reconciler.cache import open_cache
 from reconciler.canonicalise.known_forms import Forms
-from reconciler.cli.options import DeclarationOptions, ExecutionOptions, ReadingOptions
+from reconciler.cli.execution_options import ExecutionOptions
+from reconciler.cli.options import DeclarationOptions, ReadingOptions
 from reconciler.declare.load import load
 from reconciler.errors import DeclarationError, Problem, SettingsError
 from reconciler.file_faults import with_faults_of_sql

@@ -16,7 +16,7 @@ from reconciler.cache import OPTION, SWITCH
 from reconciler.cli.output import DEFAULT_FORMAT, print_in_format, replace_file, write_file
 from reconciler.errors import ReconcileError, SettingsError
 from reconciler.escape import Document, document
-from reconciler.journal.ownership import FLAG, VARIABLE, Place
+from reconciler.journal.ownership import FLAG, VARIABLE
 from reconciler.model.reserved_names import JOURNAL
 from reconciler.model.statement import HazardKind
 from reconciler.report.formats import Subject, renderers
@@ -26,7 +26,6 @@ from reconciler.settings import ResolvedTarget
 
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
-WAITS = LockPolicy()  # the defaults
 READ_AT_ANY_TIME = ("prometheus",)  # by the collector of the node exporter
 
 
@@ -125,7 +124,7 @@ class ReadingOptions:
     def resolve(self) -> ResolvedTarget:
         """Return the target with the settings."""
         target = settings.resolve_target(settings.read(), self.target)
-        return replace(target, lock_policy=_with_session(target.lock_policy, self.session))
+        return replace(target, lock_policy=with_session(target.lock_policy, self.session))
 
 
 reading_options = collected("reading", ReadingOptions, target_option, set_option)
@@ -133,16 +132,6 @@ reading_options = collected("reading", ReadingOptions, target_option, set_option
 
 HAZARDS = click.Choice([*(hazard.value for hazard in HazardKind), "all"])
 HAZARD_NAMES = "\n\n\b\nHAZARD is one of\n" + "\n".join(f"  {h}" for h in HAZARDS.choices)
-
-
-allow_option = click.option(
-    "--allow",
-    metavar="HAZARD",
-    multiple=True,
-    type=HAZARDS,
-    help="Run steps with this hazard; can be repeated. approvals.yml beside reconcile.yml lets"
-    " single ones through, by lines that `plan` shows." + HAZARD_NAMES,
-)
 
 
 journal_option = click.option(
@@ -220,43 +209,8 @@ def declaration_options(command: Command) -> Command:
     return target_option(files_options(command))
 
 
-@dataclass(frozen=True)
-class ExecutionOptions:
-    """Permissions, timeouts in seconds, and the journal of a run."""
-
-    allow: tuple[str, ...]
-    lock_timeout: float | None
-    retry_for: float | None
-    statement_timeout: float | None
-    session: tuple[str, ...]
-    yes: bool
-    check: bool
-    journal: str | None
-    journal_owner: str | None
-    no_journal: bool
-
-    def override(self, target: ResolvedTarget) -> ResolvedTarget:
-        """Return the target with the options' timeouts, session settings and journal."""
-        if self.journal and self.no_journal:
-            raise SettingsError("--journal and --no-journal contradict each other")
-        journal = None if self.no_journal else self.journal or target.journal
-        return replace(target, lock_policy=self._lock_policy(target.lock_policy), journal=journal)
-
-    def place(self, target: ResolvedTarget) -> Place | None:
-        """Return the place of the journal, None for no journal."""
-        return Place(target.journal, self.journal_owner or "") if target.journal else None
-
-    def _lock_policy(self, policy: LockPolicy) -> LockPolicy:
-        seconds = {
-            "lock": self.lock_timeout,
-            "total": self.retry_for,
-            "statement": self.statement_timeout,
-        }
-        timeouts = {field: value for field, value in seconds.items() if value is not None}
-        return replace(_with_session(policy, self.session), **timeouts)
-
-
-def _with_session(policy: LockPolicy, options: Iterable[str]) -> LockPolicy:
+def with_session(policy: LockPolicy, options: Iterable[str]) -> LockPolicy:
+    """Return the policy with the settings of --set; raises SettingsError."""
     return replace(policy, session={**policy.session, **dict(map(_session_setting, options))})
 
 
@@ -265,44 +219,6 @@ def _session_setting(option: str) -> tuple[str, str]:
     if not equals:
         raise SettingsError(f"--set {option}: expected NAME=VALUE")
     return name.strip(), value.strip()
-
-
-execution_options = collected(
-    "execution",
-    ExecutionOptions,
-    allow_option,
-    click.option(
-        "--lock-timeout",
-        metavar="SECONDS",
-        type=click.FloatRange(min=0, min_open=True),
-        help="How long one attempt waits for a lock. Default: `lock_timeout` of reconcile.yml,"
-        f" else {WAITS.lock:g}.",
-    ),
-    click.option(
-        "--retry-for",
-        metavar="SECONDS",
-        type=click.FloatRange(min=0),
-        help="How long a step that got no lock is tried again. Default: `retry_for` of"
-        f" reconcile.yml, else {WAITS.total:g}.",
-    ),
-    click.option(
-        "--statement-timeout",
-        metavar="SECONDS",
-        type=click.FloatRange(min=0),
-        help="How long a statement that scans no table may run; 0 for no limit."
-        f" Default: `statement_timeout` of reconcile.yml, else {WAITS.statement:g}.",
-    ),
-    set_option,
-    click.option("--yes", is_flag=True, help="Run the plan without asking."),
-    click.option(
-        "--check",
-        is_flag=True,
-        help="Show the plan and what would refuse to run it, and run nothing.",
-    ),
-    journal_option,
-    journal_owner_option,
-    click.option("--no-journal", is_flag=True, help="Do not record the run."),
-)
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from reconciler import pipeline, settings
 from reconciler.apply.permissions import Permitting
 from reconciler.checks.session import Terms
+from reconciler.cli.execution_options import ExecutionOptions, execution_options
 from reconciler.cli.group import main
 from reconciler.cli.options import (
-    ExecutionOptions,
     OutputOptions,
-    execution_options,
     output_options,
     run_argument,
     scratch_option,

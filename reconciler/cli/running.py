@@ -6,8 +6,8 @@ from reconciler import pipeline
 from reconciler.apply.permissions import Permitting, hazard_refusals, needed_permissions
 from reconciler.checks.attached import AttachedChecks
 from reconciler.checks.session import Terms
+from reconciler.cli.execution_options import ExecutionOptions
 from reconciler.cli.group import DIFFERENT, DONE, ERROR
-from reconciler.cli.options import ExecutionOptions
 from reconciler.cli.output import confirmed, print_notes, print_recap, print_report, watch_progress
 from reconciler.errors import PlanRefused
 from reconciler.pipeline import Job

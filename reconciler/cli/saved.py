@@ -9,8 +9,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from reconciler import pipeline, settings
+from reconciler.cli.execution_options import ExecutionOptions
 from reconciler.cli.job import make_job
-from reconciler.cli.options import DeclarationOptions, ExecutionOptions
+from reconciler.cli.options import DeclarationOptions
 from reconciler.declare.files import FileRefused, files_in_folder
 from reconciler.errors import PlanRefused, SettingsError
 from reconciler.plan.plan import Plan

@@ -1,0 +1,107 @@
+"""The options of commands that run a plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import click
+
+from reconciler.cli.options import (
+    HAZARD_NAMES,
+    HAZARDS,
+    collected,
+    journal_option,
+    journal_owner_option,
+    set_option,
+    with_session,
+)
+from reconciler.errors import SettingsError
+from reconciler.journal.ownership import Place
+from reconciler.server.locks import LockPolicy
+from reconciler.settings import ResolvedTarget
+
+WAITS = LockPolicy()  # the defaults
+
+
+@dataclass(frozen=True)
+class ExecutionOptions:
+    """Permissions, timeouts in seconds, and the journal of a run."""
+
+    allow: tuple[str, ...]
+    lock_timeout: float | None
+    retry_for: float | None
+    statement_timeout: float | None
+    session: tuple[str, ...]
+    yes: bool
+    check: bool
+    journal: str | None
+    journal_owner: str | None
+    no_journal: bool
+
+    def override(self, target: ResolvedTarget) -> ResolvedTarget:
+        """Return the target with the options' timeouts, session settings and journal."""
+        if self.journal and self.no_journal:
+            raise SettingsError("--journal and --no-journal contradict each other")
+        journal = None if self.no_journal else self.journal or target.journal
+        return replace(target, lock_policy=self._lock_policy(target.lock_policy), journal=journal)
+
+    def place(self, target: ResolvedTarget) -> Place | None:
+        """Return the place of the journal, None for no journal."""
+        return Place(target.journal, self.journal_owner or "") if target.journal else None
+
+    def _lock_policy(self, policy: LockPolicy) -> LockPolicy:
+        seconds = {
+            "lock": self.lock_timeout,
+            "total": self.retry_for,
+            "statement": self.statement_timeout,
+        }
+        timeouts = {field: value for field, value in seconds.items() if value is not None}
+        return replace(with_session(policy, self.session), **timeouts)
+
+
+allow_option = click.option(
+    "--allow",
+    metavar="HAZARD",
+    multiple=True,
+    type=HAZARDS,
+    help="Run steps with this hazard; can be repeated. approvals.yml beside reconcile.yml lets"
+    " single ones through, by lines that `plan` shows." + HAZARD_NAMES,
+)
+
+
+execution_options = collected(
+    "execution",
+    ExecutionOptions,
+    allow_option,
+    click.option(
+        "--lock-timeout",
+        metavar="SECONDS",
+        type=click.FloatRange(min=0, min_open=True),
+        help="How long one attempt waits for a lock. Default: `lock_timeout` of reconcile.yml,"
+        f" else {WAITS.lock:g}.",
+    ),
+    click.option(
+        "--retry-for",
+        metavar="SECONDS",
+        type=click.FloatRange(min=0),
+        help="How long a step that got no lock is tried again. Default: `retry_for` of"
+        f" reconcile.yml, else {WAITS.total:g}.",
+    ),
+    click.option(
+        "--statement-timeout",
+        metavar="SECONDS",
+        type=click.FloatRange(min=0),
+        help="How long a statement that scans no table may run; 0 for no limit."
+        f" Default: `statement_timeout` of reconcile.yml, else {WAITS.statement:g}.",
+    ),
+    set_option,
+    click.option("--yes", is_flag=True, help="Run the plan without asking."),
+    click.option(
+        "--check",
+        is_flag=True,
+        help="Show the plan and what would refuse to run it, and run nothing.",
+    ),
+    journal_option,
+    journal_owner_option,
+    click.option("--no-journal", is_flag=True, help="Do not record the run."),
+)
