@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from reconciler import pipeline
@@ -14,10 +15,14 @@ from reconciler.bench.measure import Limits
 from reconciler.benchmark import Comparison, compare
 from reconciler.checks.run import run_checks
 from reconciler.declare.load import load
+from reconciler.drift.look import look
+from reconciler.drift.result import DriftReport, TargetDrift
 from reconciler.errors import ReconcileError
+from reconciler.journal.ownership import DEFAULT_PLACE
 from reconciler.model.state import Scope
 from reconciler.pipeline import Job
 from reconciler.plan.plan import Plan
+from reconciler.recall.observed import observe
 from reconciler.report import text
 from reconciler.server.connection import connect, rows, run_sql, translated
 from reconciler.server.kept import Kept, start_embedded
@@ -70,10 +75,15 @@ class _Demo:
         self.print_text(text.checks(pipeline.plan_changes(self.job), results))
         return sum(result.status == "failed" for result in results)
 
-    def drift(self) -> Plan:
-        plan = pipeline.plan_changes(self.job)
-        self.print_text(text.drift(plan))
-        return plan
+    def drift(self) -> TargetDrift:
+        examine = partial(look, declaration=self.job.declaration, journal=DEFAULT_PLACE)
+        seen = observe(self.job, None, examine)
+        plan, notes = seen.plan, (*seen.plan.notes, *seen.found.notes)
+        found = TargetDrift(
+            plan.target, plan.target, plan.in_sync, plan.unchanged, notes, seen.found.objects
+        )
+        self.print_text(text.drift(DriftReport([found])))
+        return found
 
     def bench(self) -> None:
         """Measure the queries of the workload in few rounds."""
@@ -142,7 +152,7 @@ def _play(demo: _Demo) -> bool:
         and failed == 0
         and second_plan.in_sync
         and noticed >= len(CHANGES_BY_HAND)
-        and len(drift.changes) == len(CHANGES_BY_HAND)
+        and len(drift.objects) == len(CHANGES_BY_HAND)
         and repaired.in_sync
     )
 
