@@ -16,10 +16,11 @@ import pytest
 from psycopg import conninfo
 
 from reconciler.errors import ReconcileError, ScratchError, StatementFailed
+from reconciler.server import disposable
 from reconciler.server.connection import connect, rows, run_sql, server_of
 from reconciler.server.disposable import Running, scratch_server
 from reconciler.server.installation import embedded_installations
-from reconciler.server.process import data_folder
+from reconciler.server.process import data_folder, try_lock
 from reconciler.server.scratch import scratches
 from tests.conftest import Database
 from tests.test_conversations import reconcile
@@ -235,3 +236,36 @@ def test_a_failed_batch_says_nothing_but_its_error(running: Running) -> None:
         check=False,
     )
     assert (done.stdout, done.stderr) == ("division by zero\n", "")
+
+
+def test_processes_that_start_together_leave_each_other_the_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guarded: list[bool] = []
+
+    def guarding(original: Callable[[Path], object]) -> Callable[[Path], object]:
+        def call(path: Path) -> object:
+            guarded.append(try_lock(tmp_path / "lock") is None)  # as another process would
+            return original(path)
+
+        return call
+
+    for name in ("_remove_abandoned", "hold"):
+        monkeypatch.setattr(disposable, name, guarding(getattr(disposable, name)))
+    folder, lock = disposable._new_folder(tmp_path)  # pyright: ignore[reportPrivateUsage]
+    assert guarded == [True, True]
+    assert try_lock(folder / "lock") is None
+    lock.close()
+
+
+def test_a_folder_that_goes_meanwhile_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(path: Path) -> None:
+        raise FileNotFoundError(path)
+
+    (tmp_path / "run-1").mkdir()
+    monkeypatch.setattr(disposable, "try_lock", gone)
+    folder, lock = disposable._new_folder(tmp_path)  # pyright: ignore[reportPrivateUsage]
+    lock.close()
+    assert folder.exists()

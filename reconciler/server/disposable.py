@@ -102,12 +102,10 @@ def _start_scratch(installation: Installation, settings: Mapping[str, str]) -> R
     try:
         make_folder(data_folder())
         make_folder(runs)
-        _remove_abandoned(runs)
         pristine, admin, password = _pristine(installation)
-        folder = Path(tempfile.mkdtemp(dir=runs, prefix="run-"))
+        folder, lock = _new_folder(runs)
     except OSError as e:
         raise ScratchError(f"{installation.title} cannot keep data in {data_folder()}: {e}") from e
-    lock = hold(folder / "lock")
     uid = unused_uid()
     sockets = socket_folder(folder)
     shutil.copytree(pristine / "data", folder / "data", symlinks=True)
@@ -156,13 +154,25 @@ def _password_settings(installation: Installation) -> dict[str, str]:
     return SETTINGS_SINCE_16 if installation.major >= 16 else {}
 
 
+def _new_folder(runs: Path) -> tuple[Path, IO[bytes]]:
+    """Make the folder of a run, and hold its lock.
+
+    Between the two nobody else looks for abandoned folders, of which it would be one.
+    """
+    with locked(runs / "lock"):
+        _remove_abandoned(runs)
+        folder = Path(tempfile.mkdtemp(dir=runs, prefix="run-"))
+        return folder, hold(folder / "lock")
+
+
 def _remove_abandoned(runs: Path) -> None:
     """Remove the folders of runs whose process was killed."""
     for folder in runs.glob("run-*"):
-        lock = try_lock(folder / "lock")
-        if lock is not None:
-            shutil.rmtree(folder, ignore_errors=True)
-            lock.close()
+        with suppress(FileNotFoundError):  # its process has ended, and removed it meanwhile
+            lock = try_lock(folder / "lock")
+            if lock is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+                lock.close()
 
 
 def _launch(
