@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TypeVar
@@ -115,11 +115,11 @@ def _execute_group(run: Run, group: Sequence[Step]) -> None:
     except StatementFailed as e:
         if run.connection.closed:
             raise record_lost(run, group, e) from e
-        seconds = time.monotonic() - began
+        seconds = attempts.seconds(began)
         check_executed(run)
         run.end(*(_failure(s, group, e, seconds, attempts.count) for s in group))
         return
-    run.executed(Executed(group, time.monotonic() - began, attempts.count))
+    run.executed(Executed(group, attempts.seconds(began), attempts.count))
 
 
 def _missing_prerequisites(run: Run, group: Sequence[Step]) -> set[str]:
@@ -129,13 +129,17 @@ def _missing_prerequisites(run: Run, group: Sequence[Step]) -> set[str]:
 
 
 def _failure(
-    step: Step, group: Sequence[Step], failure: StatementFailed, seconds: float, attempts: int
+    step: Step,
+    group: Sequence[Step],
+    failure: StatementFailed,
+    seconds: Mapping[str, float],
+    attempts: int,
 ) -> StepOutcome:
     """Return the outcome of a step of a failed transaction: failed itself, or rolled back."""
-    failed = failure.sql in ("", step.sql) or len(group) == 1
+    failed, own = failure.sql in ("", step.sql) or len(group) == 1, seconds.get(step.id, 0.0)
     if failed:
-        return StepOutcome(step, "failed", seconds, attempts, str(failure))
-    return StepOutcome(step, "skipped", seconds, attempts, "rolled back with its transaction")
+        return StepOutcome(step, "failed", own, attempts, str(failure))
+    return StepOutcome(step, "skipped", own, attempts, "rolled back with its transaction")
 
 
 class _Attempts:
@@ -144,6 +148,13 @@ class _Attempts:
     def __init__(self, run: Run, group: Sequence[Step]) -> None:
         self._run, self._group = run, group
         self.count = 0
+        self._seconds: dict[str, float] = {}
+
+    def seconds(self, began: float) -> Mapping[str, float]:
+        """Return the seconds of each step: of a single one, all since `began`, with the waits."""
+        if len(self._group) == 1:
+            return {self._group[0].id: time.monotonic() - began}
+        return self._seconds
 
     def execute(self) -> None:
         """Execute the steps, with retries."""
@@ -162,7 +173,8 @@ class _Attempts:
             check_executed(self._run)
         self._run.transaction = ""
         if self._group[0].transaction:
-            _execute_transaction(self._run, self._group, self.count)
+            self._seconds = {}
+            _execute_transaction(self._run, self._group, self.count, self._seconds)
         else:
             _execute_alone(self._run, self._group[0], self.count)
 
@@ -214,8 +226,10 @@ def _execute_alone(run: Run, step: Step, attempt: int) -> None:
         raise
 
 
-def _execute_transaction(run: Run, group: Sequence[Step], attempt: int) -> None:
-    """Execute the steps in a single transaction."""
+def _execute_transaction(
+    run: Run, group: Sequence[Step], attempt: int, seconds: dict[str, float]
+) -> None:
+    """Execute the steps in a single transaction, and put down the seconds of each."""
     locked_since: float | None = None
     timeouts: tuple[float, float, str] | None = None
     with translated(), run.connection.transaction():
@@ -227,7 +241,10 @@ def _execute_transaction(run: Run, group: Sequence[Step], attempt: int) -> None:
             if needed != timeouts:  # no round trip more than necessary while locks are held
                 step_timeouts(run, lock, statement)
             timeouts, began = needed, time.monotonic()
-            run_sql(run.connection, step.sql)
+            try:
+                run_sql(run.connection, step.sql)
+            finally:
+                seconds[step.id] = time.monotonic() - began
             if locked_since is None and step.lock:
                 locked_since = began
 

@@ -33,7 +33,9 @@ IDLE_SINCE = """
     FROM pg_stat_activity WHERE pid = %s"""
 # https://www.postgresql.org/docs/current/progress-reporting.html#CREATE-INDEX-PROGRESS-REPORTING
 INDEX_PROGRESS = """
-    SELECT phase AS unit,
+    SELECT phase,
+           CASE WHEN blocks_total > 0 THEN 'blocks'
+                WHEN tuples_total > 0 THEN 'tuples' ELSE 'sessions' END AS unit,
            CASE WHEN blocks_total > 0 THEN blocks_done
                 WHEN tuples_total > 0 THEN tuples_done
                 ELSE lockers_done END AS done,
@@ -143,7 +145,7 @@ class Monitor:
 
     def _once(self, connection: Connection, look: Look) -> None:
         for row in rows(connection, INDEX_PROGRESS, [self.backend_pid]):
-            look.progress(Progress(row["done"], row["total"], row["unit"]))
+            look.progress(Progress(**row))
         look.at(blocking(connection, self.backend_pid), time.monotonic())
         found = rows(connection, IDLE_SINCE, [self.backend_pid])
         if look.is_lost(found[0]["since"] if found else "gone") and look is self._look:

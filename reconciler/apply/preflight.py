@@ -45,7 +45,7 @@ _NOT_MEMBER = """
 _OLD_TRANSACTIONS = """
     SELECT pid, usename::text AS role, application_name AS application, state,
            extract(epoch FROM clock_timestamp() - xact_start)::int AS seconds,
-           left(query, 80) AS query
+           left(regexp_replace(query, '\\s+', ' ', 'g'), 80) AS query
     FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
           AND backend_type = 'client backend'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from psycopg.errors import Diagnostic
@@ -23,17 +23,19 @@ from reconciler.server.parameters import SEARCH_PATH
 class Executed:
     """A transaction that was executed, or a single step; the objects are not checked yet.
 
-    `seconds` and `attempts` are those of the execution, `ended` is its end by time.monotonic.
+    `seconds` are those of each step by its id; `attempts` are those of the execution, `ended` is
+    its end by time.monotonic.
     """
 
     group: Sequence[Step]
-    seconds: float
+    seconds: Mapping[str, float]
     attempts: int
     ended: float = field(default_factory=time.monotonic)
 
     def outcome(self, step: Step, error: str = "") -> StepOutcome:
         """Return the outcome of a step of the group: failed if there is an error."""
-        return StepOutcome(step, "failed" if error else "done", self.seconds, self.attempts, error)
+        seconds = self.seconds.get(step.id, 0.0)
+        return StepOutcome(step, "failed" if error else "done", seconds, self.attempts, error)
 
 
 @dataclass

@@ -19,6 +19,17 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 REPORT_INTERVAL = 5.0  # seconds between plain lines of one step
+# The phases of CREATE INDEX CONCURRENTLY that take long, each with its share of the bar:
+# https://www.postgresql.org/docs/current/progress-reporting.html#CREATE-INDEX-PHASES
+INDEX_PHASES = (
+    ("building index: scanning table", 0.0, 0.4),
+    ("building index: sorting", 0.4, 0.45),
+    ("building index: loading", 0.45, 0.55),
+    ("building index", 0.0, 0.55),  # of an access method that reports no more
+    ("index validation: scanning index", 0.6, 0.7),
+    ("index validation: sorting", 0.7, 0.75),
+    ("index validation: scanning table", 0.75, 1.0),
+)
 COLOURS = {"done": "green", "failed": "red", "skipped": "yellow"}
 
 
@@ -81,6 +92,7 @@ class Bars:
         )
         self._bars = Progress(*columns, console=console, transient=True)
         self._tasks: dict[str, TaskID] = {}
+        self._shares: dict[str, float] = {}
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -100,10 +112,12 @@ class Bars:
 
     def progress(self, step: Step, progress: BackfillProgress) -> None:
         if step.id in self._tasks:
+            share = max(_share(progress), self._shares.get(step.id, 0.0))  # never backwards
+            self._shares[step.id] = share
             self._bars.update(
                 self._tasks[step.id],
-                completed=progress.done,
-                total=progress.total or None,
+                completed=share,
+                total=1.0 if share else None,
                 rows_done=one_line(_rows_done(progress)),
             )
 
@@ -116,7 +130,8 @@ class Bars:
     def ended(self, outcome: StepOutcome) -> None:
         if (task := self._tasks.pop(outcome.step.id, None)) is not None:
             self._bars.remove_task(task)
-        self._print(COLOURS[outcome.status], outcome.status, _title(outcome.step))
+        ended = f"{_title(outcome.step)} ({outcome.seconds:.2f} s)"
+        self._print(COLOURS[outcome.status], outcome.status, ended)
 
     def _print(self, colour: str, label: str, message: str) -> None:
         from rich.text import Text  # noqa: PLC0415 - slow to import, and for terminals only
@@ -125,9 +140,22 @@ class Bars:
         self._bars.console.print(line, highlight=False)
 
 
+def _share(progress: BackfillProgress) -> float:
+    """Return the share of a step's work that is done, from 0 to 1."""
+    share = min(progress.done / progress.total, 1.0) if progress.total > 0 else 0.0
+    if not progress.phase:
+        return share
+    for phase, start, end in INDEX_PHASES:
+        if progress.phase.startswith(phase):
+            return start + (end - start) * share
+    return 0.0
+
+
 def _rows_done(progress: BackfillProgress) -> str:
-    """Show a backfill's rows, speed, time left and current wait, as far as known."""
-    parts = [f"{progress.done:,} of {progress.total:,} {progress.unit}"]
+    """Show the phase, rows, speed, time left and current wait, as far as known."""
+    parts = [progress.phase] if progress.phase else []
+    if progress.total or not parts:
+        parts.append(f"{progress.done:,} of {progress.total:,} {progress.unit}")
     if progress.rate is not None:
         parts.append(f"{progress.rate:,.0f} a second")
     if progress.left is not None:

@@ -83,24 +83,26 @@ class _Walk:
         # The value may name the table, so every batch has the table's own name as alias.
         self._alias = text(name(self.owner.table))
         self._throttle = Throttle(self.connection, self.spec.throttle)
-        filled = self._through(waiting=False)
+        meter = Meter(estimate(self.connection, self.spec))
+        filled = self._through(meter, waiting=False)
         for _ in range(PASSES):
             if not _any_left(self.owner, self.spec):
                 break
-            more = self._through(waiting=True)
+            meter.repeat()
+            more = self._through(meter, waiting=True)
             filled += more
             if more == 0:
                 break
+        self.watch(meter.reading(ended=True))
         return filled
 
-    def _through(self, *, waiting: bool) -> int:
-        filled, meter = 0, Meter(estimate(self.connection, self.spec))
+    def _through(self, meter: Meter, *, waiting: bool) -> int:
+        filled = 0
         cursor = None if waiting else self.cursor
         start, place = cursor.place(self._parts) if cursor is not None else (0, None)
         for part in self._parts[start:]:
             filled += self._part(part, place, cursor, meter, waiting=waiting)
             place = None
-        self.watch(meter.reading(ended=True))
         return filled
 
     def _part(
