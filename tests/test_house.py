@@ -26,7 +26,7 @@ FLOORS = (  # from the ground up: a package imports from lower floors only
     {"apply", "drift", "evidence", "plan_findings", "plan_notes"},
     {"planning"},
     {"pipeline", "report"},
-    {"benchmark", "file_faults", "linting", "recall"},
+    {"benchmark", "file_faults", "importing", "linting", "recall"},
     {"api", "demo", "measuring"},
     {"cli", "templates"},
     {"pytest_plugin"},

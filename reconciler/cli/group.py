@@ -7,6 +7,7 @@ import io
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -39,6 +40,7 @@ COMMANDS = {  # name, also of the module, which is slow to import: the line in -
     "explain": "Explain the language of the YAML files: a kind of object, or one of its keys.",
     "export": "Write an existing database as YAML files.",
     "history": "List recorded runs, or show the changes and steps of a run.",
+    "import": "Declare in YAML what a file of SQL, such as a migration, would change.",
     "init": "Begin with an existing database: write reconcile.yml and the YAML files.",
     "lint": "Look for faults in the declared state, or in a database.",
     "monitor": "Say what became of a run: promises that do not hold, what has become worse.",
@@ -66,7 +68,8 @@ class _Group(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in COMMANDS:
-            import_module(f"reconciler.cli.{cmd_name}")
+            module = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+            import_module(f"reconciler.cli.{module}")
         command = super().get_command(ctx, cmd_name)
         if command is not None and cmd_name in EXAMPLES:
             command.epilog = epilog(EXAMPLES[cmd_name])

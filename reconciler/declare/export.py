@@ -18,7 +18,7 @@ from reconciler.declare.exported_files import assert_replaceable, write_exported
 from reconciler.declare.files import FileRefused
 from reconciler.declare.home_schema import HomeNames
 from reconciler.declare.layout import sections_of
-from reconciler.declare.load import load
+from reconciler.declare.load import DEFAULT_SCHEMA, load
 from reconciler.errors import MAX_PROBLEMS, DeclarationError, ExportError, SettingsError
 from reconciler.kinds import KINDS
 from reconciler.model.declared import Shorthand, declared_arguments
@@ -66,6 +66,74 @@ def export(state: State, folder: Path, *, per_table: bool = False) -> list[Path]
     return sorted(files)
 
 
+def changed_document(
+    changed: Mapping[Ref, Object], gone: Mapping[Ref, Object], old: Mapping[Ref, Object]
+) -> str:
+    """Write changed objects, and what is gone, as one file; `old` has the objects before.
+
+    A table of which only parts have changed is named without fields.
+    """
+    covered, found = _collapsed(State(changed))
+    shown = {o.ref: o for o in found if o.ref not in covered}
+    return dump_yaml(_Changes(shown, gone, old).content())
+
+
+@dataclass(frozen=True)
+class _Changes:
+    """Objects to declare, in short forms; objects to declare absent; and the objects before."""
+
+    shown: Mapping[Ref, Object]
+    gone: Mapping[Ref, Object]
+    old: Mapping[Ref, Object]
+
+    def content(self) -> Body:
+        """Return the content of the file."""
+        below: dict[Ref | None, dict[Ref, None]] = {}
+        for member in (*self.shown, *self.gone):
+            ref: Ref | None = member
+            while ref is not None:
+                below.setdefault(ref.on, {})[ref] = None
+                ref = ref.on
+        return self._sections(None, below)
+
+    def _sections(self, parent: Ref | None, below: Mapping[Ref | None, Iterable[Ref]]) -> Body:
+        found: Body = {}
+        for ref in below.get(parent, ()):
+            section = found.setdefault(KINDS[ref.kind].section, Section())
+            entry = self._entry(ref)
+            if isinstance(entry, dict):
+                entry = {**cast("Body", entry), **self._sections(ref, below)}
+            section[self._key(ref)] = entry
+        return found
+
+    def _key(self, ref: Ref) -> str:
+        obj = self.gone.get(ref) or self.shown.get(ref) or self.old.get(ref)
+        own = _unquotable(ref.name) if obj is None else _key(obj)
+        is_qualified = ref.on is None and ref.schema not in ("", DEFAULT_SCHEMA)
+        return f"{_unquotable(ref.schema)}.{own}" if is_qualified else own
+
+    def _entry(self, ref: Ref) -> Any:
+        if ref in self.gone:
+            return {"state": "absent"}
+        if ref not in self.shown:
+            return {}
+        obj, was = self.shown[ref], self.old.get(ref)
+        own = _body(obj, {})
+        if was is None:
+            return own
+        body = cast("Body", own if isinstance(own, dict) else {obj.main_key: own})
+        return {**body, **_defaults_again(obj, was, body)}
+
+
+def _defaults_again(obj: Object, was: Object, body: Body) -> Body:
+    """Return the fields that have their default again: a key left out means the live value."""
+    now, before = (
+        written_fields(o.model_dump(mode="json", by_alias=True), type(o)) for o in (obj, was)
+    )
+    changed = {k: v for k, v in now.items() if k not in body and v != before.get(k)}
+    return {k: _value(v, k) for k, v in changed.items() if k not in _derived_keys(type(obj))}
+
+
 def _read_back(state: State, folder: Path) -> None:
     """Refuse an export that `load` reads as other objects: with --prune, the others would go."""
     try:
@@ -94,14 +162,19 @@ def _without_arguments(ref: Ref) -> Ref:
 
 def _in_short_form(state: State) -> list[Object]:
     """Collapse shorthands, leave out the objects declared by shorthands, and shorten names."""
+    covered, collapsed = _collapsed(state)
+    names = HomeNames.of(state.objects.values())
+    return [names.without_schema(obj) for obj in collapsed if obj.ref not in covered]
+
+
+def _collapsed(state: State) -> tuple[set[Ref], list[Object]]:
+    """Return the objects in short forms, before them the refs that these declare."""
     nothing = frozenset[Ref]()
     collapsed = [
         o.collapse_shorthand(state.objects) if isinstance(o, Shorthand) else (o, nothing)
         for o in state.objects.values()
     ]
-    covered = {ref for _, refs in collapsed for ref in refs}
-    names = HomeNames.of(state.objects.values())
-    return [names.without_schema(obj) for obj, _ in collapsed if obj.ref not in covered]
+    return {ref for _, refs in collapsed for ref in refs}, [obj for obj, _ in collapsed]
 
 
 def _files(objects: Iterable[Object], folder: Path, *, per_table: bool) -> dict[Path, _File]:

@@ -1,0 +1,167 @@
+"""Run a file of SQL over the live schema on scratch, and declare what it has changed.
+
+The file may do anything that an ordinary role may do there. What it changes is read from the
+catalog, not from the file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from reconciler.canonicalise.build import Build, scratch_context
+from reconciler.declare.export import changed_document
+from reconciler.errors import ScratchError, StatementFailed
+from reconciler.introspect.introspect import Snapshot, introspect
+from reconciler.model.object import Object
+from reconciler.model.other_tools import other_tool
+from reconciler.model.owned import Owned
+from reconciler.model.ref import Ref
+from reconciler.model.state import Declaration, Scope
+from reconciler.planning import Job, servers_of
+from reconciler.server.connection import Connection, connect_to_read, run_sql
+from reconciler.server.elevation import run_statement
+from reconciler.server.scratch import Scratch
+from reconciler.server.script import ScriptCommand, split_script
+from reconciler.server.time_limit import time_limit_of_environment
+from reconciler.sql import compose, name, text
+
+_TRANSACTION = re.compile(r"(BEGIN|START\s+TRANSACTION|COMMIT|END|SET\s+TRANSACTION)\b", re.I)
+_WITHOUT_TRACE = re.compile(r"(VACUUM|ANALYZE|REINDEX|CLUSTER|LOCK|CHECKPOINT|DISCARD)\b", re.I)
+_ROWS = re.compile(r"(INSERT|UPDATE|DELETE|MERGE|COPY|TRUNCATE)\b", re.IGNORECASE)
+_OF_TRANSACTION = re.compile(r"(ROLLBACK|SAVEPOINT|RELEASE|ABORT|PREPARE\s+TRANSACTION)\b", re.I)
+_CONCURRENTLY = re.compile(
+    r"(CREATE\s+(?:UNIQUE\s+)?INDEX|DROP\s+INDEX|REFRESH\s+MATERIALIZED\s+VIEW"
+    r"|ALTER\s+TABLE\s[^';]*\sDETACH\s+PARTITION\s[^';]*)\s+CONCURRENTLY\b",
+    re.IGNORECASE,
+)
+_SET_LOCAL = re.compile(r"SET\s+LOCAL\b", re.IGNORECASE)
+_EXTENSION = re.compile(
+    r'CREATE\s+EXTENSION\s+(?:IF\s+NOT\s+EXISTS\s+)?"?([a-z][\w-]*)"?'
+    r'(?:\s+WITH)?(?:\s+SCHEMA\s+"?([a-z]\w*)"?)?',
+    re.IGNORECASE,
+)
+AS_FOR_PSQL = ('SET search_path TO "$user", public', "SET check_function_bodies TO on")
+
+
+@dataclass(frozen=True)
+class Imported:
+    """The YAML of the changes; each part of the file that is not in there, by line; and notes."""
+
+    document: str
+    left_out: Sequence[tuple[int, str]]
+    notes: Sequence[str]
+
+
+def import_script(
+    script: str, target: str, scratch: str, session: Mapping[str, str] | None = None
+) -> Imported:
+    """Run a script over a copy of the target's objects; raises ScratchError for lack of a copy."""
+    with connect_to_read(target, session) as connection:
+        live = introspect(connection)
+    job = Job(target, Declaration(), Scope(frozenset({"*"}), everything=True), scratch)
+    limit = time_limit_of_environment()
+    refused: list[str] = []
+    with limit:
+        for server in servers_of(job, live, limit):
+            try:
+                return _imported(script, live, server)
+            except ScratchError as error:
+                refused.append(str(error))
+    raise ScratchError("\n".join(refused))
+
+
+def _imported(script: str, live: Snapshot, server: Scratch) -> Imported:
+    context = live.context
+    with server.database(live.roles, context.user, context.tablespaces) as connection:
+        build = Build(connection, live.state, scratch_context(context, server.server), {})
+        notes = [
+            f"{ref} could not be built on scratch, and was not there: {error.message}"
+            for ref, error in build.create_all().items()
+        ]
+        before = introspect(connection, context.server)
+        for setting in AS_FOR_PSQL:
+            run_sql(connection, setting)
+        left_out = [
+            (command.line, reason)
+            for command in split_script(script)
+            if (reason := _run(connection, command))
+        ]
+        run_sql(connection, "RESET ROLE")
+        after = introspect(connection, context.server)
+    return Imported(_document(before, after, context.user), left_out, notes)
+
+
+def _run(connection: Connection, command: ScriptCommand) -> str:
+    """Run a command as an ordinary role; return why it is not followed, or "" if it is."""
+    sql = command.sql
+    if command.is_psql:
+        return f"a command of psql, which PostgreSQL does not know: {_shown(sql)}"
+    if _TRANSACTION.match(sql) or _WITHOUT_TRACE.match(sql):
+        return ""
+    if _ROWS.match(sql):
+        return f"it changes rows, which no file declares but as a `backfill`: {_shown(sql)}"
+    if _OF_TRANSACTION.match(sql):
+        return f"each command is run by itself, without a transaction: {_shown(sql)}"
+    sql = _CONCURRENTLY.sub(r"\1", _SET_LOCAL.sub("SET", sql, count=1), count=1)
+    try:
+        if extension := _EXTENSION.fullmatch(sql):
+            within = compose(" SCHEMA {}", extension[2].lower()) if extension[2] else ""
+            create = compose("CREATE EXTENSION IF NOT EXISTS {}", extension[1])
+            run_statement(connection, text(create) + (text(within) if within else ""))
+        else:
+            run_sql(connection, sql)
+    except StatementFailed as error:
+        return f"{error.message}: {_shown(sql)}"
+    return ""
+
+
+def _shown(sql: str) -> str:
+    """Return the first line of a command."""
+    first, *others = sql.splitlines()
+    return f"{first} …" if others else first
+
+
+def _document(before: Snapshot, after: Snapshot, user: str) -> str:
+    """Declare what has changed; objects with the same address are the same under any name."""
+    old_refs = {
+        ref: before.addresses[address]
+        for address, ref in after.addresses.items()
+        if address in before.addresses
+    }
+    old = {ref: before.state.get(old_refs.get(ref, ref)) for ref in after.state}
+    changed = {
+        ref: _declared(obj, old[ref], user)
+        for ref, obj in after.state.objects.items()
+        if not other_tool(ref) and not _is_same(obj, old[ref])
+    }
+    here = {*after.state, *(old_refs.get(ref, ref) for ref in after.state)}
+    gone = {r: o for r, o in before.state.objects.items() if r not in here and not other_tool(r)}
+    return changed_document(
+        changed,
+        {r: o for r, o in gone.items() if r.on not in gone},
+        {r: o for r, o in old.items() if o is not None},
+    )
+
+
+def _is_same(obj: Object, old: Object | None) -> bool:
+    """Tell whether nothing has changed, apart from the name of the table."""
+    if old is None or _renamed_from(obj.ref, old.ref):
+        return False
+    return old.model_copy(update={"ref": obj.ref}) == obj
+
+
+def _declared(obj: Object, old: Object | None, user: str) -> Object:
+    """Return a changed object with its old name, and without the owner that it gets anyway."""
+    update: dict[str, object] = {}
+    if isinstance(obj, Owned) and obj.owner == user:
+        update["owner"] = None
+    if old is not None and (was := _renamed_from(obj.ref, old.ref)):
+        update["renamed_from"] = was
+    return obj.model_copy(update=update)
+
+
+def _renamed_from(ref: Ref, old: Ref) -> str:
+    moved: Iterable[str] = (old.schema,) if ref.on is None and ref.schema != old.schema else ()
+    return text(name(*moved, old.name)) if moved or ref.name != old.name else ""

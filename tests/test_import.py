@@ -1,0 +1,162 @@
+"""Test `import`: what a file of SQL changes is declared, and what cannot be run is named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from reconciler import pipeline
+from reconciler.cli.group import main
+from reconciler.declare.load import load
+from reconciler.importing import Imported, import_script
+from reconciler.model.state import Scope
+from reconciler.pipeline import Job
+from reconciler.report.progress import Lines
+from reconciler.server.locks import LockPolicy
+from reconciler.server.script import ScriptCommand, split_script
+from tests.conftest import Database, starting_point
+
+ORIGINAL = Path(__file__).parent / "imports" / "original.sql"
+
+
+def applied(imported: Imported, database: Database, folder: Path) -> None:
+    """Apply the YAML of an import."""
+    (folder / "imported.yml").write_text(imported.document)
+    job = Job(database.url, load(folder), Scope(frozenset({"public", "my app"})))
+    plan = pipeline.plan_changes(job)
+    outcome = pipeline.apply_plan(
+        plan, job, database.url, Lines(lambda _: None), LockPolicy(), ["all"]
+    )
+    assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ())
+
+
+def test_a_migration_that_cannot_run_whole(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    database, other = new_database(starting_point(0.01)), new_database(starting_point(0.01))
+    for each in (database, other):  # no test here of what fills the column
+        each.run(
+            "UPDATE conversations c SET organization_id = d.organization_id FROM domains d"
+            " WHERE d.id = c.domain_id"
+        )
+    assert other.psql(ORIGINAL.read_text()).returncode != 0
+    imported = import_script(ORIGINAL.read_text(), database.url, "auto")
+    assert [line for line, _ in imported.left_out] == [2, 11, 19, 21, 37]
+    reasons = [reason for _, reason in imported.left_out]
+    assert reasons[0].startswith("a command of psql")
+    assert 'column "nobody" does not exist' in reasons[2]
+    assert "missing FROM-clause entry for table" in reasons[3]
+    applied(imported, database, tmp_path)
+    left_out = {line for line, _ in imported.left_out}
+    for command in split_script(ORIGINAL.read_text()):
+        if command.line not in left_out and command.sql not in ("BEGIN", "COMMIT"):
+            other.run(command.sql)
+    assert database.dump() == other.dump()
+
+
+CHANGES = {
+    "what has its default again": (
+        "CREATE TABLE t (a int NOT NULL DEFAULT 1, b text); ALTER TABLE t ENABLE ROW LEVEL"
+        " SECURITY; COMMENT ON TABLE t IS 'x'",
+        "ALTER TABLE t ALTER a DROP NOT NULL; ALTER TABLE t ALTER a DROP DEFAULT;"
+        " ALTER TABLE t DISABLE ROW LEVEL SECURITY; COMMENT ON TABLE t IS NULL",
+    ),
+    "names that change, and what is on them": (
+        "CREATE TABLE a (id int PRIMARY KEY, b int); CREATE TYPE mood AS ENUM ('x');"
+        " CREATE INDEX i ON a (b); CREATE VIEW v AS SELECT 1 AS c",
+        "ALTER TABLE a RENAME TO z; ALTER TABLE z RENAME b TO y; ALTER INDEX i RENAME TO j;"
+        " ALTER TYPE mood RENAME TO moods; ALTER TABLE z ADD m moods",
+    ),
+    "other schemas, and names that need quotes": (
+        'CREATE SCHEMA "my app"; CREATE TABLE "my app"."a.b" (id int)',
+        'SET search_path TO "my app"; CREATE TABLE "C" (id serial PRIMARY KEY);'
+        ' ALTER TABLE "a.b" ADD "x y" varchar(3); CREATE FUNCTION f(a int) RETURNS int'
+        " LANGUAGE sql AS 'SELECT 1'",
+    ),
+    "what is dropped": (
+        "CREATE TABLE a (id int PRIMARY KEY, b int CHECK (b > 0)); CREATE TABLE c (id int);"
+        " CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "DROP FUNCTION f(int); DROP TABLE c; ALTER TABLE a DROP b; ALTER TABLE a DROP"
+        " CONSTRAINT a_pkey",
+    ),
+    "a session that changes its settings": (
+        "CREATE TABLE t (a int)",
+        "SET DateStyle TO 'SQL, DMY'; SET quote_all_identifiers TO on; SET LOCAL x.y TO 1;"
+        " ALTER TABLE t ADD b date DEFAULT '2020-12-01' CHECK (b > '2019-12-31')",
+    ),
+}
+
+
+@pytest.mark.parametrize(("before", "script"), CHANGES.values(), ids=CHANGES)
+def test_changes_are_declared(
+    before: str, script: str, new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    database, other = new_database(before), new_database(f"{before}; {script}")
+    imported = import_script(script, database.url, "auto")
+    assert (imported.left_out, imported.notes) == ([], [])
+    applied(imported, database, tmp_path)
+    assert database.dump() == other.dump()
+
+
+def test_the_file_runs_as_an_ordinary_role(database: Database) -> None:
+    hostile = (
+        "SELECT pg_read_file('/etc/passwd')",
+        "COPY (SELECT 1) TO PROGRAM 'true'",
+        "ALTER ROLE CURRENT_USER SUPERUSER",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE c AS 'x', 'y'",
+        "CREATE FOREIGN DATA WRAPPER w\tVALIDATOR postgresql_fdw_validator",
+        "SELECT pg_reconcile.open('', '{}')",
+        "CREATE EXTENSION nothing_of_that_name",
+        "DO $$ BEGIN EXECUTE 'CREATE ROLE other_superuser SUPERUSER'; END $$",
+        "SELECT 'never closed",
+    )
+    imported = import_script(";\n".join(hostile), database.url, "auto")
+    assert [line for line, _ in imported.left_out] == [*range(1, len(hostile) + 1)]
+    assert imported.document == "{}\n"
+
+
+def test_the_command_writes_a_file_and_lints_it(
+    database: Database, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    database.run("CREATE TABLE a (id int PRIMARY KEY)")
+    migration, out = tmp_path / "m\x1b.sql", tmp_path / "m.yml"
+    migration.write_text("CREATE TABLE b (a int REFERENCES a);\nSELECT \x1b[0m;\n")
+    arguments = ["import", str(migration), "-t", database.url, "--out", str(out)]
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    shown = capfd.readouterr()
+    assert ended.value.code == 2
+    assert "\x1b" not in shown.out + shown.err + out.read_text()
+    assert re.search(r"sql:2: left out: syntax error", shown.err)
+    assert "2 findings" in shown.out
+    assert "b:\n" in out.read_text()
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 1
+    assert "exists already" in capfd.readouterr().err
+
+
+def test_scripts_are_split_as_psql_does() -> None:
+    script = """-- a; comment
+SELECT 'a;''b', E'\\';', ";", $$;$$, $x$ $$; $x$ /* ; /* ; */ ; */; ;
+CREATE RULE r AS ON INSERT TO t DO (SELECT 1; SELECT 2);
+\\d t; x
+CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN a THEN 1 END; SELECT 2; END;
+SELECT 1 AS begin; SELECT 2 \\gexec
+COPY t FROM stdin;
+1;'
+\\.
+END"""
+    assert [*split_script(script)] == [
+        ScriptCommand(2, script.splitlines()[1].removesuffix("; ;")),
+        ScriptCommand(3, "CREATE RULE r AS ON INSERT TO t DO (SELECT 1; SELECT 2)"),
+        ScriptCommand(4, "\\d t; x", is_psql=True),
+        ScriptCommand(5, script.splitlines()[4].removesuffix(";")),
+        ScriptCommand(6, "SELECT 1 AS begin"),
+        ScriptCommand(6, "SELECT 2 \\gexec", is_psql=True),
+        ScriptCommand(7, "COPY t FROM stdin"),
+        ScriptCommand(10, "END"),
+    ]
