@@ -17,7 +17,7 @@ import reconciler
 from reconciler.cli import main
 from reconciler.cli.examples import EXAMPLES, FIRST_STEPS
 from reconciler.cli.group import COMMANDS
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Database
 
 RECONCILE = Path(sys.executable).with_name("reconcile")
 
@@ -97,3 +97,38 @@ def test_shells_complete_as_the_readme_says() -> None:
             [RECONCILE], env=environment, text=True, capture_output=True, check=False
         )
         assert f"plain,{completed}" in done.stdout.splitlines(), done.stdout + done.stderr
+
+
+def coloured(*arguments: str, **variables: str) -> bool:
+    """Tell whether an error has colours, where a pipe is taken for a terminal."""
+    environment = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "TERM")}
+    done = subprocess.run(
+        [RECONCILE, *arguments],
+        env={**environment, "FORCE_COLOR": "1", **variables},
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert "error:" in done.stderr, done.stderr
+    return "\x1b[" in done.stderr
+
+
+def test_no_colour_is_used_where_nobody_wants_it() -> None:
+    command = ("plan", "--state", "/nowhere", "--target", "nonsense")
+    assert coloured(*command)
+    assert not coloured(*command, NO_COLOR="1")
+    assert coloured(*command, NO_COLOR="")  # https://no-color.org: not empty
+    assert not coloured("--no-color", *command)
+    assert not coloured(*command, "--no-color")
+
+
+def test_quiet_and_verbose_run(tmp_path: Path, database: Database) -> None:
+    (tmp_path / "s.yml").write_text("tables: {t: {columns: {id: int}}, u: {columns: {id: int}}}")
+    command = ["apply", "--target", database.url, "--state", str(tmp_path), "--yes"]
+    loud = CliRunner().invoke(main, [*command, "--verbose"])
+    assert "\n    CREATE TABLE public.t (\n" in loud.stderr
+    assert "done" in loud.stderr
+    database.run("DROP TABLE t")
+    quiet = CliRunner().invoke(main, [*command, "--quiet"])
+    assert (quiet.exit_code, quiet.stderr) == (0, "")
+    assert quiet.stdout == "ok=2 changed=2 failed=0 skipped=0\n"

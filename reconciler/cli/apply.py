@@ -18,11 +18,10 @@ from reconciler.cli.options import (
     DeclarationOptions,
     declaration_options,
 )
-from reconciler.cli.output import confirmed_unvouched, print_notes, print_report
+from reconciler.cli.output import confirmed_unvouched, print_notes
 from reconciler.cli.permitting import read_allowed
-from reconciler.cli.running import run_plan
+from reconciler.cli.running import run_plan, show_plan
 from reconciler.cli.saved import SavedPlan, read_plan
-from reconciler.report import text
 from reconciler.server.redaction import redacted
 
 NOT_CHECKED = (
@@ -68,7 +67,7 @@ def apply(
     permitting = Permitting(allowed, execution.place(target))
     job = replace(job, permitting=permitting)
     changes = pipeline.plan_changes(job)
-    print_report(text.plan(changes), stderr=True)
+    show_plan(changes, execution)
     terms = checks.terms(job.declaration)
     return run_plan(changes, job, target, execution, terms, permitting)
 
@@ -85,7 +84,7 @@ def _apply_saved(saved: SavedPlan, terms: Terms) -> int:
     permitting = Permitting(allowed, execution.place(target))
     shown = saved.plan.model_copy(update={"target": redacted(target.url)})
     shown = pipeline.with_permissions(shown, target.url, permitting, target.lock_policy.session)
-    print_report(text.plan(shown), stderr=True)
+    show_plan(shown, execution)
     plan, why = saved.vouched(target)
     if why:
         print_notes([why])

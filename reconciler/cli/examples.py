@@ -24,6 +24,7 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
     ),
     "export": ("reconcile export --target production --schema public --out desired_state",),
     "history": ("reconcile history", "reconcile history 7"),
+    "init": ("reconcile init --target postgresql://app@db/app",),
     "lint": ("reconcile lint --target production",),
     "monitor": ("reconcile monitor --target production",),
     "plan": (

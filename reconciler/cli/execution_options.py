@@ -37,6 +37,8 @@ class ExecutionOptions:
     journal: str | None
     journal_owner: str | None
     no_journal: bool
+    quiet: bool
+    verbose: bool
 
     def override(self, target: ResolvedTarget) -> ResolvedTarget:
         """Return the target with the options' timeouts, session settings and journal."""
@@ -104,4 +106,11 @@ execution_options = collected(
     journal_option,
     journal_owner_option,
     click.option("--no-journal", is_flag=True, help="Do not record the run."),
+    click.option(
+        "--quiet",
+        "-q",
+        is_flag=True,
+        help="Show no progress, and with --yes no plan: only notes, failures and the recap.",
+    ),
+    click.option("--verbose", "-v", is_flag=True, help="Show the SQL of each step as it begins."),
 )

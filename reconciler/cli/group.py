@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from reconciler.recall.remembered import Question
 
 DONE, ERROR, DIFFERENT = 0, 1, 2  # exit statuses
+NO_COLOUR = "--no-color"
 ARGUMENTS = "reconciler.arguments"  # key of the context: the command line
 # A big database is millions of objects without cycles, among which the collector looks in vain.
 GARBAGE_COLLECTION = (100_000, 50, 1000)
@@ -86,7 +88,8 @@ class _Group(click.Group):
         try:
             with stopped_by_signals():
                 given: Sequence[str] | None = extra.get("args", args[0] if args else None)
-                arguments = sys.argv[1:] if given is None else given
+                arguments = _without_colour(sys.argv[1:] if given is None else given)
+                args, extra["args"] = (), [*arguments]
                 if arguments and arguments[0] in UNCOLLECTED:
                     gc.disable()
                 extra["obj"] = question = _question(arguments)
@@ -111,6 +114,14 @@ class _Group(click.Group):
             gc.enable()
             flush_streams()
         sys.exit(status if isinstance(status, int) else DONE)
+
+
+def _without_colour(arguments: Sequence[str]) -> Sequence[str]:
+    """Switch colours off for NO_COLOUR, before or after the command; return the other arguments."""
+    if NO_COLOUR not in arguments:
+        return arguments
+    os.environ["NO_COLOR"] = "1"  # https://no-color.org
+    return [a for a in arguments if a != NO_COLOUR]
 
 
 def _question(arguments: Sequence[str]) -> Question | None:
@@ -156,6 +167,12 @@ def _print_version(context: click.Context, _: click.Parameter, asked: bool) -> N
     expose_value=False,
     callback=_print_version,
     help="Show the version and exit.",
+)
+@click.option(
+    NO_COLOUR,
+    is_flag=True,
+    expose_value=False,
+    help="Use no colours, before or after the command; so does the variable NO_COLOR.",
 )
 def main() -> None:
     """Bring a PostgreSQL database to the state declared in YAML files."""

@@ -46,6 +46,7 @@ _NEXT = """
 @click.option(
     "--target",
     "-t",
+    metavar="URL",
     help="The database: a URL, or `embedded` for a server that reconcile starts. Default:"
     f" {VARIABLE}, else PGHOST etc., else init asks.",
 )
@@ -59,6 +60,7 @@ _NEXT = """
 @click.option(
     "--schema",
     "schemas",
+    metavar="SCHEMA",
     multiple=True,
     help="Manage this schema, '*' for all; can be repeated. Default: init asks; '*' without a"
     " terminal.",

@@ -88,14 +88,20 @@ def _asked(question: str) -> bool:
         raise OutputFailed(f"cannot ask on the terminal: {error.strerror or error}") from None
 
 
-def watch_progress() -> AbstractContextManager[Watcher]:
-    """Show the progress of a run on stderr: bars on a terminal, plain lines elsewhere."""
-    from reconciler.report.progress import Bars, Lines  # noqa: PLC0415 - slow to import
+def watch_progress(
+    *, quiet: bool = False, verbose: bool = False
+) -> AbstractContextManager[Watcher]:
+    """Show the progress of a run on stderr: bars on a terminal, plain lines elsewhere.
+
+    `quiet` shows notes only, `verbose` also the SQL of each step.
+    """
+    from reconciler.report.progress import Bars, Lines, Notes  # noqa: PLC0415 - slow to import
 
     console = _console(stderr=True)
-    if console.is_terminal:
-        return Bars(console)
-    return Lines(lambda line: print_line(line, stderr=True))
+    if console.is_terminal and not quiet:
+        return Bars(console, verbose=verbose)
+    lines = Notes if quiet else Lines
+    return lines(lambda line: print_line(line, stderr=True), verbose=verbose)
 
 
 def _console(*, stderr: bool) -> Console:

@@ -14,14 +14,12 @@ from reconciler.cli.options import (
     scratch_option,
     target_option,
 )
-from reconciler.cli.output import print_report
 from reconciler.cli.permitting import read_allowed
-from reconciler.cli.running import run_plan
+from reconciler.cli.running import run_plan, show_plan
 from reconciler.errors import SettingsError
 from reconciler.journal.ownership import Place
 from reconciler.model.reserved_names import JOURNAL
 from reconciler.plan.saved import signed
-from reconciler.report import text
 
 
 @main.command()
@@ -63,5 +61,5 @@ def rollback(
     if shown:
         output.write("plan", signed(changes, settings.plan_key()))
     else:
-        print_report(text.plan(changes), stderr=True)
+        show_plan(changes, execution)
     return run_plan(changes, job, resolved, execution, Terms(), permitting)

@@ -39,7 +39,7 @@ def run_plan(
     if plan.steps and not execution.yes and not confirmed(plan):
         return ERROR
     checks.assert_before()
-    with watch_progress() as watcher:
+    with watch_progress(quiet=execution.quiet, verbose=execution.verbose) as watcher:
         outcome = pipeline.apply_plan(plan, job, target.url, watcher, policy, allow, journal)
     print_recap(text.recap(outcome))
     if outcome.failed or outcome.skipped or outcome.left or outcome.unseen:
@@ -47,6 +47,12 @@ def run_plan(
     results = checks.run("after")
     print_report(text.checks_after(results), stderr=True)
     return DONE if all(result.passed for result in results) else DIFFERENT
+
+
+def show_plan(plan: Plan, execution: ExecutionOptions) -> None:
+    """Show a plan on stderr; with --quiet only where somebody is asked, or --check shows it."""
+    if not execution.quiet or execution.check or not execution.yes:
+        print_report(text.plan(plan), stderr=True)
 
 
 def _require_permissions(plan: Plan) -> None:

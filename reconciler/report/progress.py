@@ -36,11 +36,13 @@ COLOURS = {"done": "green", "failed": "red", "skipped": "yellow"}
 class Lines:
     """Progress as plain lines: at the end of every step, and every few seconds of a backfill.
 
-    `print_line` is called from several threads, and adds the line's end.
+    `print_line` is called from several threads, and adds the line's end. `verbose` shows the SQL
+    of each step as it begins.
     """
 
-    def __init__(self, print_line: Callable[[str], None]) -> None:
+    def __init__(self, print_line: Callable[[str], None], *, verbose: bool = False) -> None:
         self._print, self._last, self._lock = print_line, 0.0, threading.Lock()
+        self._verbose = verbose
 
     def __enter__(self) -> Self:
         return self
@@ -55,6 +57,8 @@ class Lines:
 
     def started(self, step: Step) -> None:
         self._last = time.monotonic()
+        for line in _sql(step) if self._verbose else ():
+            self._print(line)
 
     def progress(self, step: Step, progress: BackfillProgress) -> None:
         with self._lock:
@@ -73,10 +77,19 @@ class Lines:
         self._print(f"{outcome.status:8}{_title(outcome.step)} ({outcome.seconds:.2f} s)")
 
 
+class Notes(Lines):
+    """The notes of a run alone; its end tells the rest."""
+
+    def started(self, step: Step) -> None: ...
+    def progress(self, step: Step, progress: BackfillProgress) -> None: ...
+    def waiting(self, step: Step, why: str) -> None: ...
+    def ended(self, outcome: StepOutcome) -> None: ...
+
+
 class Bars:
     """Progress on a terminal: a bar for each running step, a line for each finished step."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, verbose: bool = False) -> None:
         from rich.progress import (  # noqa: PLC0415 - slow to import, and for terminals only
             BarColumn,
             Progress,
@@ -93,6 +106,7 @@ class Bars:
         self._bars = Progress(*columns, console=console, transient=True)
         self._tasks: dict[str, TaskID] = {}
         self._shares: dict[str, float] = {}
+        self._verbose = verbose
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -107,6 +121,10 @@ class Bars:
         self._bars.stop()
 
     def started(self, step: Step) -> None:
+        for line in _sql(step) if self._verbose else ():
+            self._bars.console.print(
+                one_line(line), markup=False, highlight=False, soft_wrap=True, emoji=False
+            )
         title = one_line(_title(step))
         self._tasks[step.id] = self._bars.add_task(title, total=None, rows_done="")
 
@@ -163,6 +181,11 @@ def _rows_done(progress: BackfillProgress) -> str:
     if progress.waits:
         parts.append(progress.waits)
     return ", ".join(parts)
+
+
+def _sql(step: Step) -> list[str]:
+    """Return the lines of a step's statement, below the step's title."""
+    return [f"{_title(step)}:", *(f"    {line}" for line in step.sql.split("\n"))]
 
 
 def _title(step: Step) -> str:
