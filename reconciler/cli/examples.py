@@ -24,7 +24,11 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
     ),
     "export": ("reconcile export --target production --schema public --out desired_state",),
     "history": ("reconcile history", "reconcile history 7"),
-    "init": ("reconcile init --target postgresql://app@db/app",),
+    "import": ("reconcile import migrations/0042_owners.sql --out desired_state/owners.yml",),
+    "init": (
+        "reconcile init",
+        "reconcile init --target postgresql://app@localhost/app --schema public",
+    ),
     "lint": ("reconcile lint --target production",),
     "monitor": ("reconcile monitor --target production",),
     "plan": (

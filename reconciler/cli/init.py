@@ -53,6 +53,7 @@ _NEXT = """
 @click.option(
     "--state",
     "-s",
+    metavar="FOLDER",
     type=click.Path(path_type=Path),
     help=f"The folder to write, below the current one. Default: init asks; {FOLDER} without a"
     " terminal.",
