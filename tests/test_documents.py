@@ -1,93 +1,89 @@
-"""Test the documents of one command: several formats at once, errors, a database made by SQL."""
+"""README and docs: commands have the options shown, YAML is read, links lead somewhere.
+
+Python blocks are run by tests/test_python_api.py, SQL of docs/privileges.md by
+tests/test_privileges.py, and the examples of docs/language by tests/test_reference.py.
+"""
 
 from __future__ import annotations
 
-import json
+import re
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
+import click
 import pytest
 
-from reconciler.errors import PlanRefused
-from reconciler.report import github
-from tests.conftest import Database
-from tests.test_safety import declare, reconcile
+from reconciler import settings
+from reconciler.cli import main
+from reconciler.declare.load import load
 
-START = "CREATE TABLE public.t (id int, n int); INSERT INTO public.t VALUES (1, 1), (1, 2);"
-DECLARED = """\
-tables:
-  t:
-    columns:
-      n: {state: absent}
-    constraints:
-      t_id: {unique: id}
-"""
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the current folder, with the declaration in state.yml."""
-    monkeypatch.chdir(tmp_path)
-    declare(tmp_path, DECLARED)
-    return tmp_path
+ROOT = Path(__file__).parents[1]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "SECURITY.md", "CONTRIBUTING.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
+COMMAND = r"(?:[A-Z_]+=\S+ )*reconcile (?=[a-z])"
+SETTINGS = ("# reconcile.yml", "lint:")  # how blocks of settings begin
+APPROVALS = "- {hazard:"
+BY_NAME = [page.relative_to(ROOT).as_posix() for page in PAGES]
 
 
-def test_one_plan_is_written_in_several_formats(database: Database, folder: Path) -> None:
-    database.run(START)
-    plan = ("plan", "--target", database.url, "--state", "state.yml")
-    files = ("--format", "json", "--out", "p.json", "--format", "markdown", "--out", "p.md")
-    done = reconcile(*plan, *files, "--format", "github")
-    assert done.exit_code == 2, done.output
-    assert json.loads((folder / "p.json").read_text())["steps"]
-    assert (folder / "p.md").read_text().startswith("## reconcile")
-    assert [line.split("::")[1] for line in done.stdout.splitlines()] == [
-        "error file=state.yml,line=6,col=7,title=rows in the way",
-        "warning file=state.yml,line=4,col=7,title=data-loss",
-    ]
-    too_few = reconcile(*plan, "--format", "json", "--format", "github")
-    assert too_few.exit_code == 1
-    assert "--format is given 2 times and --out 0 times" in too_few.output
-    too_many = reconcile(*plan, "--out", "a.txt", "--out", "b.txt")
-    assert (too_many.exit_code, (folder / "a.txt").exists()) == (1, False)
+def commands(text: str) -> Iterator[list[str]]:
+    """Yield the words of each command `reconcile …` in blocks."""
+    fenced = re.findall(r"^```(?:sh|console|bash)?\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    indented = re.findall(r"^    (.*)$", text, re.MULTILINE)
+    for line in [*indented, *"\n".join(fenced).splitlines()]:
+        if re.match(COMMAND, line) is None:
+            continue
+        command = re.split(r"\s#\s|\s[|>&]\s", re.sub(COMMAND, "reconcile ", line))[0]
+        yield shlex.split(command)
 
 
-def test_an_error_is_a_document_in_the_formats_that_show_it(
-    database: Database, folder: Path
-) -> None:
-    declare(folder, "tables: {t: {columns: {n: {type: in}}}, }\nviews:\n  v: SELECT '```'\n")
-    plan = ("plan", "--target", database.url, "--state", "state.yml")
-    files = ("--format", "json", "--out", "p.json", "--format", "markdown", "--out", "p.md")
-    done = reconcile(*plan, *files, "--format", "github")
-    assert done.exit_code == 1
-    assert done.stdout.startswith("::error file=state.yml,line=1,col=")
-    assert not (folder / "p.json").exists(), "an error is no plan"
-    assert (folder / "p.md").read_text().startswith("## reconcile: an error\n\n```text\nstate.yml")
-    unreachable = reconcile("plan", "--target", "host=/nowhere", *plan[3:], "--format", "github")
-    assert unreachable.stdout.startswith("::error title=connection-failed::")
+def links(text: str) -> Iterator[str]:
+    yield from re.findall(r"\]\(((?!https?:)[^)#\s]+)", text)
 
 
-def test_a_plan_starts_from_a_database_that_files_of_sql_make(folder: Path) -> None:
-    (folder / "start.sql").write_text("CREATE TABLE public.t (id int, n int, m int);")
-    plan = ("plan", "--state", "state.yml", "--format", "json")
-    done = reconcile(*plan, "--start", "start.sql")
-    changed = {c["identity"] for c in json.loads(done.stdout)["changes"]}
-    assert changed == {"public.t.n", "t_id on public.t"}
-    declare(folder, "tables: {new: {columns: {n: int}}}")
-    empty = reconcile(*plan, "--start", "/dev/null")
-    assert [c["action"] for c in json.loads(empty.stdout)["changes"]] == ["create", "create"]
-    both = reconcile(*plan, "--start", "/dev/null", "--target", "embedded")
-    assert (both.exit_code, "name one" in both.output) == (1, True)
+def blocks(text: str, language: str) -> Iterator[str]:
+    yield from re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
-def test_a_database_made_by_sql_is_made_for_every_plan(folder: Path) -> None:
-    """No earlier result "no difference" stands for what the file of SQL holds now."""
-    plan = ("plan", "--state", "state.yml", "--start", "start.sql")
-    (folder / "start.sql").write_text("CREATE TABLE public.t (id int UNIQUE);")
-    declare(folder, "tables: {t: {columns: {id: int}}}")
-    assert [reconcile(*plan).exit_code for _ in range(2)] == [0, 0]
-    (folder / "start.sql").write_text("CREATE TABLE public.t (id bigint);")
-    assert reconcile(*plan).exit_code == 2
+@pytest.mark.parametrize("page", PAGES, ids=BY_NAME)
+def test_every_command_has_the_options_shown(page: Path) -> None:
+    for words in commands(page.read_text()):
+        group: click.Command = main
+        arguments = words[1:]
+        while isinstance(group, click.Group):
+            command = group.get_command(click.Context(group), arguments[0])
+            assert command is not None, words
+            group, arguments = command, arguments[1:]
+        parsed = group.make_parser(click.Context(group)).parse_args(list(arguments))
+        for parameter in parsed[2]:
+            if isinstance(parameter.type, click.Choice):
+                given = parsed[0].get(parameter.name)
+                values = cast("list[object]", given if isinstance(given, list) else [given])
+                unknown = {v for v in values if isinstance(v, str)} - {*parameter.type.choices}
+                assert not unknown, words
 
 
-def test_text_from_outside_ends_no_annotation() -> None:
-    shown = github.error(PlanRefused("a\n::stop-commands::x\r%0A"))
-    assert shown == "::error title=plan-refused::a%0A::stop-commands::x\\r%250A\n"
+def test_the_pages_show_commands() -> None:
+    shown = {words[1] for page in PAGES for words in commands(page.read_text())}
+    assert {"plan", "apply", "drift", "export", "lint", "verify", "monitor", "report"} <= shown
+
+
+@pytest.mark.parametrize("page", PAGES, ids=BY_NAME)
+def test_every_link_leads_to_a_file(page: Path) -> None:
+    missing = [link for link in links(page.read_text()) if not (page.parent / link).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=BY_NAME)
+def test_every_yaml_block_is_read(page: Path, tmp_path: Path) -> None:
+    for number, block in enumerate(blocks(page.read_text(), "yaml")):
+        file = tmp_path / f"{number}.yml"
+        file.write_text(block)
+        if block.startswith(SETTINGS):
+            settings.read(file)
+        elif not block.startswith(APPROVALS):
+            assert load(file).sources is not None

@@ -100,8 +100,8 @@ def test_checks_notice_mutations(reconciled: Database, tmp_path: Path) -> None:
 
 
 def check_of_readme(folder: Path) -> Mapping[str, Check]:
-    """Read the check that README shows, under another name."""
-    blocks = (ROOT / "README.md").read_text().split("```yaml\n")[1:]
+    """Read the check that docs/checks.md shows, under another name."""
+    blocks = (ROOT / "docs" / "checks.md").read_text().split("```yaml\n")[1:]
     (example,) = [b.split("```")[0] for b in blocks if b.startswith("checks:")]
     file = folder / "checks.yml"
     file.write_text(example)
