@@ -17,11 +17,12 @@ Document = NewType("Document", str)  # escaped text of whole lines, to be printe
 
 MAX_LINE = 8_000  # characters of a line that are shown to people
 
-# General categories Cc, Cf, Zl, Zp and Cs without the tab, and letters that show as nothing.
+# General categories Cc, Cf, Zl, Zp and Cs without the tab, letters that show as nothing, and two
+# noncharacters that XML and YAML forbid.
 _HIDDEN = re.compile(
     "[\x00-\x08\x0a-\x1f\x7f-\x9f\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2"
     "\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff"
-    "\uffa0\ufff0-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
+    "\uffa0\ufff0-\ufffb\ufffe\uffff\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff\ud800-\udfff]"
 )
 _NAMED = {"\n": r"\n", "\r": r"\r", "\b": r"\b", "\f": r"\f"}

@@ -49,6 +49,7 @@ HOSTILE = f"a\n::error::b\n\t::stop-commands::c{COPY_TO_CLIPBOARD}{CURSOR_UP}\u2
             r"\x7f\u009b\u202e\u2066\u200b\u2028"
             r"\ufeff\U000e0041",
         ),
+        ("\ufffe\uffff", r"\ufffe\uffff"),
         ("::error::x", r"\x3a:error::x"),
         ("\xa0 ::set-output name=a::b", "\xa0 \\x3a:set-output name=a::b"),
         ("x ##[group]y", r"x \x23#[group]y"),

@@ -26,7 +26,7 @@ START = f"CREATE TABLE t (id int, n int); ALTER TABLE t OWNER TO {DEPLOYER};"
 INDEX = "tables: {t: {indexes: {t_id: id}}}"
 # What the image of the job would have: git brings this repository, nothing is installed.
 STUBS = {
-    "git": f'[ "$1" != init ] || ln -s "{ROOT}" .reconcile',
+    "git": f'[ "$1" != init ] || ln -s "{ROOT}" "$3"',
     "apt-get": "true",
     "pip": 'echo "$*" >> pip.log',
 }
@@ -75,7 +75,6 @@ class Project:
         for name, script in STUBS.items():
             (stubs / name).write_text(f"#!/bin/sh\n{script}\n")
             (stubs / name).chmod(0o755)
-        (workspace / ".reconcile").unlink(missing_ok=True)
         programs = Path(sys.executable).parent
         done = subprocess.run(
             ["bash", "-e", "-o", "pipefail"],

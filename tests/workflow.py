@@ -30,7 +30,7 @@ Values = Mapping[str, Any]
 
 # The stubs of an environment in which pip notes what it is to install, and reconcile is this one.
 PYTHON = """#!/bin/sh
-[ "$1 $2" = "-m venv" ] && mkdir -p "$3/bin" && cp "$(dirname "$0")/pip" "$3/bin/pip"
+[ "$1 $2 $3" = "-I -m venv" ] && mkdir -p "$4/bin" && cp "$(dirname "$0")/pip" "$4/bin/pip"
 """
 PIP = """#!/bin/sh
 echo "$*" >> "{log}" && ln -s "{reconcile}" "$(dirname "$0")/reconcile"

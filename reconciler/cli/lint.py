@@ -79,8 +79,9 @@ lint_options = collected(
         "--target",
         "-t",
         metavar="NAME|URL",
-        help="A database: the declaration is linted as laid over it. Default: none, the"
-        " declaration alone is built on a scratch server.",
+        envvar="RECONCILE_LINT_TARGET",
+        help="A database: the declaration is linted as laid over it. Default:"
+        " RECONCILE_LINT_TARGET, else none: the declaration alone is built on a scratch server.",
     ),
     start_option("It takes the place of --target."),
     click.option(

@@ -4,7 +4,7 @@
 #
 # RECONCILE_START    a file of SQL that makes a database; it takes the place of the target
 # RECONCILE_TARGET   a name from reconcile.yml, or `embedded`; empty: DATABASE_URL names the database
-# RECONCILE_OPTIONS  further options, separated by spaces
+# RECONCILE_OPTIONS  further options, separated by spaces or line breaks
 
 if [ -n "${RECONCILE_START:-}" ]; then
     database=(--start "$RECONCILE_START")
@@ -16,4 +16,5 @@ else
     echo "error: no database: set database-url, target or start (/dev/null for an empty one)" >&2
     exit 1
 fi
-read -ra options <<< "${RECONCILE_OPTIONS:-}"
+# It ends without the delimiter, a zero byte, so that `read` has a status of 1.
+read -r -d '' -a options <<< "${RECONCILE_OPTIONS:-}" || true

@@ -18,6 +18,7 @@ if [ -z "$requirement" ]; then
     fi
     requirement="${repository}[embedded]"
 fi
-"${PYTHON:-python3}" -m venv "$environment"
+# -I: not even a file venv.py of the pull request takes the place of the module.
+"${PYTHON:-python3}" -I -m venv "$environment"
 "$environment/bin/pip" install --quiet "$requirement"
 echo "$environment/bin" >> "$GITHUB_PATH"

@@ -8,7 +8,8 @@ set -euo pipefail
 
 mkdir -p "$(dirname "$1")"
 if [ ${#database[@]} = 0 ]; then
-    database=(--target "$DATABASE_URL") # without --target, lint looks at no database
+    # Without a target, lint looks at no database. No list of processes shows the variable.
+    export RECONCILE_LINT_TARGET=$DATABASE_URL
 fi
 status=0
 reconcile lint "${database[@]}" --format sarif --out "$1" --format text || status=$?
