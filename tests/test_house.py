@@ -157,6 +157,8 @@ def test_no_stage_reads_a_field_of_a_kind_by_name(path: Path) -> None:
 
 ALLOWED = {  # words that are also names of kinds, a line for each package or module
     "apply": {"index", "publication", "schema", "schemas"},  # columns and parameters of queries
+    # words of PostgreSQL's messages
+    "apply.grants": {"function", "language", "procedure", "sequence", "table", "view"},
     "cli": {"schema", "schemas"},  # the command `schema`; a setting
     "cli.export": {"table"},  # a layout of the files
     "declare": {"enum", "schema"},  # a word of JSON Schema; the file's own key

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -15,6 +16,7 @@ import pytest
 from psycopg import conninfo
 
 from reconciler import pipeline
+from reconciler.apply.grants import remedy
 from reconciler.apply.preflight import preflight
 from reconciler.errors import ConnectionFailed, PlanRefused
 from reconciler.pipeline import Job
@@ -55,6 +57,66 @@ def test_all_missing_privileges_are_reported_at_once(
     )
     assert "passerby does not own public.t, postgres does" in refusal
     assert "passerby may not create in schema public" in refusal
+    # what the refusal says is what helps; nobody is made a member of a superuser
+    assert "GRANT postgres" not in refusal
+    remedies = re.findall(r": ((?:GRANT|ALTER TABLE) [^;\n]+ TO passerby)$", refusal, re.MULTILINE)
+    assert len(remedies) == 2, refusal
+    database.run(";".join(remedies))
+    plain = Job(conninfo.make_conninfo(database.url, user="passerby"), job.declaration, job.scope)
+    plan = pipeline.plan_changes(plain)
+    assert pipeline.check_plan(plan, plain.target, LockPolicy(), ["all"], None) == []
+
+
+def test_owner_schema_and_database_are_named_with_the_grant_that_is_missing(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    roles = """DO $$ BEGIN CREATE ROLE owning; EXCEPTION WHEN duplicate_object OR unique_violation
+            THEN END $$;
+        ALTER TABLE t OWNER TO owning;
+        GRANT CREATE ON SCHEMA public TO owning;"""
+    database = new_database(TABLE + PASSERBY + roles)
+    declared = "schemas: {more: {owner: owning}}\ntables: {t: {columns: {m: {type: int}}}}"
+    job = job_of(database, declared, tmp_path)
+    plain = Job(conninfo.make_conninfo(database.url, user="passerby"), job.declaration, job.scope)
+    refusal = refused(plain)
+    own = conninfo.conninfo_to_dict(database.url)["dbname"]
+    assert f": GRANT CREATE ON DATABASE {own} TO passerby" in refusal
+    assert "can give it nothing to own: GRANT owning TO passerby" in refusal
+    assert "owning does: GRANT owning TO passerby, or ALTER TABLE public.t OWNER TO" in refusal
+
+
+@pytest.mark.parametrize(
+    ("message", "missing"),
+    [
+        ("permission denied for schema app", "GRANT USAGE, CREATE ON SCHEMA app TO me"),
+        ("permission denied for table T x", ""),
+        ("permission denied for table T", 'GRANT SELECT, REFERENCES, TRIGGER ON TABLE "T" TO me'),
+        ("permission denied for foreign server s", "GRANT USAGE ON FOREIGN SERVER s TO me"),
+        ('permission denied to set parameter "a.b"', 'GRANT SET ON PARAMETER "a.b" TO me'),
+        ('must be able to SET ROLE "boss"', "GRANT boss TO me"),
+        ("must be owner of table t", ""),
+    ],
+)
+def test_message_of_postgresql_calls_for_a_grant(message: str, missing: str) -> None:
+    assert remedy(message, "me") == missing
+
+
+def test_failed_step_names_the_missing_grant(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
+    database = new_database(
+        TABLE + PASSERBY + "GRANT CREATE, USAGE ON SCHEMA public TO passerby; REVOKE ALL ON t"
+        " FROM passerby"
+    )
+    job = job_of(database, "materialized_views: {v: {query: SELECT n FROM t}}", tmp_path)
+    target = conninfo.make_conninfo(database.url, user="passerby")
+    plain = Job(target, job.declaration, job.scope)
+    plan = pipeline.plan_changes(plain)
+    watcher, policy = RecordingWatcher(), LockPolicy()
+    outcome = pipeline.apply_plan(plan, plain, target, watcher, policy, ["all"], None)
+    assert outcome.failed == 1
+    errors = [s.error for s in outcome.steps if s.status == "failed"]
+    assert "GRANT SELECT, REFERENCES, TRIGGER ON TABLE t TO passerby" in errors[0]
 
 
 def test_privileges_of_inherited_roles_count(
@@ -103,7 +165,9 @@ def test_indexes_and_sequences_need_create_on_the_schema(
     database = new_database(TABLE + PASSERBY + "ALTER TABLE t OWNER TO passerby")
     job = job_of(database, f"tables: {{t: {{{declared}}}}}", tmp_path)
     job = Job(conninfo.make_conninfo(database.url, user="passerby"), job.declaration, job.scope)
-    assert refused(job) == "passerby may not create in schema public"
+    assert refused(job) == (
+        "passerby may not create in schema public: GRANT CREATE ON SCHEMA public TO passerby"
+    )
 
 
 def test_a_trigger_needs_only_the_trigger_privilege(
@@ -118,7 +182,9 @@ def test_a_trigger_needs_only_the_trigger_privilege(
         tmp_path,
     )
     job = Job(conninfo.make_conninfo(database.url, user="passerby"), job.declaration, job.scope)
-    assert refused(job) == "passerby does not own public.t, postgres does"
+    assert refused(job) == (
+        "passerby does not own public.t, postgres does: GRANT TRIGGER ON public.t TO passerby"
+    )
     database.run("GRANT TRIGGER ON t TO passerby")
     outcome = pipeline.apply_plan(
         pipeline.plan_changes(job), job, job.target, RecordingWatcher(), LockPolicy(), ["all"]

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from reconciler.apply.backfill import fill
 from reconciler.apply.builds import assert_left_over, index_state
+from reconciler.apply.grants import with_remedy
 from reconciler.apply.lost import record_lost, timeline, transaction_id
 from reconciler.apply.observer import Monitor
 from reconciler.apply.outcome import NonRaisingWatcher, Outcome, StepOutcome, Watcher
@@ -117,7 +118,8 @@ def _execute_group(run: Run, group: Sequence[Step]) -> None:
             raise record_lost(run, group, e) from e
         seconds = attempts.seconds(began)
         check_executed(run)
-        run.end(*(_failure(s, group, e, seconds, attempts.count) for s in group))
+        failure = with_remedy(e, run.connection)
+        run.end(*(_failure(s, group, failure, seconds, attempts.count) for s in group))
         return
     run.executed(Executed(group, attempts.seconds(began), attempts.count))
 

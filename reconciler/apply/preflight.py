@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from reconciler.apply import backfill
 from reconciler.apply.disk import space
+from reconciler.apply.grants import grant, membership
 from reconciler.apply.subscribers import subscribers
 from reconciler.kinds import KINDS
 from reconciler.model.reserved_names import SHADOW_PREFIX
@@ -14,7 +15,7 @@ from reconciler.plan.plan import Plan
 from reconciler.plan.questions import ask
 from reconciler.plan.step import Step
 from reconciler.server.connection import Connection, rows
-from reconciler.sql import literal, spellings, text
+from reconciler.sql import compose, literal, raw, spellings, text
 
 # Seconds: a concurrent build or a validation waits for the end of an older transaction.
 OLD_TRANSACTION = 60.0
@@ -27,18 +28,23 @@ _STATE = """
            (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser"""
 _NOT_OWNED = """
     SELECT format('%%I.%%I', n.nspname, c.relname) AS relation,
-           pg_get_userbyid(c.relowner)::text AS owner
+           pg_get_userbyid(c.relowner)::text AS owner,
+           (SELECT rolsuper FROM pg_roles WHERE oid = c.relowner) AS of_superuser,
+           CASE WHEN bool_and(w.privilege <> '')
+                THEN string_agg(DISTINCT w.privilege, ', ') END AS enough
     FROM unnest(%(relations)s::text[], %(privileges)s::text[]) AS w(relation, privilege)
     JOIN pg_class AS c ON c.oid = to_regclass(w.relation)
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE NOT pg_has_role(c.relowner, 'USAGE')
           AND NOT CASE WHEN w.privilege = '' THEN false
                        ELSE has_table_privilege(c.oid, w.privilege) END
-    GROUP BY 1, 2 ORDER BY 1"""
+    GROUP BY 1, 2, 3 ORDER BY 1"""
 _SCHEMAS_NOT_CREATABLE = """
     SELECT n.nspname::text AS schema FROM pg_namespace AS n
     WHERE n.nspname = ANY(%(schemas)s) AND NOT has_schema_privilege(n.oid, 'CREATE') ORDER BY 1"""
-_DATABASE_CREATABLE = "SELECT has_database_privilege(current_database(), 'CREATE') AS allowed"
+_DATABASE_CREATABLE = """
+    SELECT current_database()::text AS name,
+           has_database_privilege(current_database(), 'CREATE') AS allowed"""
 _NOT_MEMBER = """
     SELECT rolname::text AS role FROM pg_roles
     WHERE rolname = ANY(%(owners)s) AND NOT pg_has_role(oid, 'MEMBER') ORDER BY 1"""
@@ -161,13 +167,22 @@ def _relations_not_owned(plan: Plan, connection: Connection, role: str) -> Itera
         "privileges": [privilege for _, privilege in asked],
     }
     for row in rows(connection, _NOT_OWNED, values):
-        yield Finding(f"{role} does not own {row['relation']}, {row['owner']} does", refuses=True)
+        owner, relation = row["owner"], row["relation"]
+        if row["enough"]:
+            of = compose("GRANT {} ON {} TO {}", raw(row["enough"]), raw(relation), role)
+        else:
+            of = compose("ALTER TABLE {} OWNER TO {}", raw(relation), role)
+        member = "" if row["of_superuser"] else f"{membership(owner, role)}, or "
+        yield Finding(
+            f"{role} does not own {relation}, {owner} does: {member}{text(of)}", refuses=True
+        )
 
 
 def _schemas_not_creatable(plan: Plan, connection: Connection, role: str) -> Iterator[Finding]:
     schemas = {s.schema_name for s in plan.steps if s.schema_name and _creates_in_schema(s)}
     for row in rows(connection, _SCHEMAS_NOT_CREATABLE, {"schemas": sorted(schemas)}):
-        yield Finding(f"{role} may not create in schema {row['schema']}", refuses=True)
+        missing = grant("CREATE ON SCHEMA", row["schema"], role)
+        yield Finding(f"{role} may not create in schema {row['schema']}: {missing}", refuses=True)
 
 
 def _creates_in_schema(step: Step) -> bool:
@@ -183,15 +198,19 @@ def _creates_in_schema(step: Step) -> bool:
 def _database_not_creatable(plan: Plan, connection: Connection, role: str) -> Iterator[Finding]:
     if not any(s.needs_create_on == "database" for s in plan.steps):
         return
-    if not rows(connection, _DATABASE_CREATABLE)[0]["allowed"]:
-        yield Finding(f"{role} may not create schemas in this database", refuses=True)
+    database = rows(connection, _DATABASE_CREATABLE)[0]
+    if not database["allowed"]:
+        missing = grant("CREATE ON DATABASE", database["name"], role)
+        yield Finding(f"{role} may not create schemas in this database: {missing}", refuses=True)
 
 
 def _owners_not_assignable(plan: Plan, connection: Connection, role: str) -> Iterator[Finding]:
     owners = {str(c.after["owner"]) for c in plan.changes if c.after and c.after.get("owner")}
     for row in rows(connection, _NOT_MEMBER, {"owners": sorted(owners)}):
         yield Finding(
-            f"{role} is no member of {row['role']}, and can give it nothing to own", refuses=True
+            f"{role} is no member of {row['role']}, and can give it nothing to own: "
+            f"{membership(row['role'], role)}",
+            refuses=True,
         )
 
 
