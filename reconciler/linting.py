@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from reconciler.canonicalise.build import Build, scratch_context
+from reconciler.canonicalise.canonical import Canonical
 from reconciler.canonicalise.canonicalise import canonicalise
 from reconciler.canonicalise.typed_tables import with_columns_of_types
 from reconciler.errors import DeclarationError, Problem, ScratchError
@@ -72,7 +73,7 @@ def lint(job: Lint) -> LintResult:
         with database_of(job.scripts) as url:
             return lint(replace(job, target=url, scripts=()))
     if job.target is None:
-        with _empty(job) as live:
+        with empty_database(job) as live:
             found, notes = _alone(job, live)
             return _result(job, found, notes)
     with connect_to_read(job.target, job.session) as connection:
@@ -105,7 +106,7 @@ def _result(job: Lint, found: Sequence[Finding], notes: Sequence[str]) -> LintRe
 
 
 @contextmanager
-def _empty(job: Lint) -> Generator[Snapshot]:
+def empty_database(job: Lint) -> Generator[Snapshot]:
     """Yield a new database with the schema public, in which every declared role exists."""
     roles = {role for obj in job.declaration.objects.values() for role in obj.roles()}
     scratch = next(_scratches(job))
@@ -146,13 +147,7 @@ def _of_desired(
                 if canonical.scratch is None and image is not None:
                     found, notes = look(image.database, image.addresses), list[str]()
                 else:
-                    gone = (canonical.before or canonical.live).objects.keys()
-                    kept = {
-                        r: o
-                        for r, o in live.state.objects.items()
-                        if r not in gone or r in canonical.desired
-                    }
-                    state = State({**kept, **canonical.desired.objects}, canonical.desired.edges)
+                    state = desired_state(live, canonical)
                     scratch = canonical.scratch or next(_scratches(job, live.context.server))
                     found, notes = _built(job, state, live, scratch)
             if image is not None:
@@ -163,6 +158,13 @@ def _of_desired(
             findings += _refused(declaration, error)
             declaration = _without(declaration, error)
     raise ScratchError(f"PostgreSQL still refuses the declaration after {ROUNDS} rounds")
+
+
+def desired_state(live: Snapshot, canonical: Canonical) -> State:
+    """Return the whole desired state: what is built for it, and the live objects beside."""
+    gone = (canonical.before or canonical.live).objects.keys()
+    kept = {r: o for r, o in live.state.objects.items() if r not in gone or r in canonical.desired}
+    return State({**kept, **canonical.desired.objects}, canonical.desired.edges)
 
 
 def _measured() -> list[Rule]:

@@ -114,6 +114,15 @@ def plan_of(job: Job, live: Snapshot, connection: Connection, size: Size | None 
         return plan.model_copy(update={"answers": answers}).sealed() if answers else plan
 
 
+def plan_of_states(job: Job, live: Snapshot) -> Plan:
+    """Make a plan from a state to a declaration that nobody is to run: without sizes and proof."""
+    job = replace(job, declaration=with_columns_of_types(job.declaration, live.state))
+    time_limit = time_limit_of_environment()
+    servers = partial(servers_of, job, live, time_limit)
+    with time_limit, canonicalise(live, job.declaration, job.scope, servers) as canonical:
+        return _planned(job, live, canonical, job.notes)
+
+
 def servers_of(job: Job, live: Snapshot, time_limit: TimeLimit) -> Iterator[Scratch]:
     """Yield the scratch servers that have the files of live and declared objects."""
     objects = (*live.state.objects.values(), *job.declaration.objects.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import dedent
 
 from reconciler import pipeline
 from reconciler.declare.load import load
@@ -10,7 +11,7 @@ from reconciler.model.other_tools import SCHEMAS, TABLES
 from reconciler.model.ref import Ref
 from reconciler.pipeline import Job
 from reconciler.sql import compose, text
-from tests.conftest import Database
+from tests.conftest import ROOT, Database
 from tests.test_export import EVERYTHING
 
 
@@ -52,3 +53,12 @@ def test_only_tables_of_these_names_are_theirs() -> None:
     assert EVERYTHING.prunes(Ref("table", "app", "alembic_versions"))
     assert EVERYTHING.prunes(Ref("function", "app", "alembic_version", None, ""))
     assert EVERYTHING.prunes(Ref("column", "app", "alembic_version", Ref("table", "app", "t")))
+
+
+def test_the_document_names_every_table_and_schema(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "beside-other-tools.md").read_text()
+    told = page.replace("and their locks", " ".join(f"`{t}_lock`" for t in TABLES))
+    assert [name for name in (*TABLES, *SCHEMAS) if f"`{name}`" not in told] == []
+    block = page.split("  ```yaml\n")[1].split("  ```")[0]
+    (tmp_path / "block.yml").write_text(dedent(block))
+    assert load(tmp_path).objects

@@ -12,6 +12,10 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
     ),
     "bench": ("reconcile bench --start before.sql --scale 1 --scale 10",),
     "demo": ("reconcile demo",),
+    "diff": (
+        "reconcile diff staging production",
+        "reconcile diff main:desired_state desired_state",
+    ),
     "drift": (
         "reconcile drift --all --quiet",
         "reconcile drift --target production --format prometheus --out drift.prom",

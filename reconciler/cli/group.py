@@ -37,6 +37,7 @@ COMMANDS = {  # name, also of the module, which is slow to import: the line in -
     "apply": "Change the database to the declared state, or run a saved plan.",
     "bench": "Measure the queries of the section `workload` before and after the plan.",
     "demo": "Play an example on an embedded server.",
+    "diff": "Show how two states differ: databases, YAML files or git revisions.",
     "drift": "Report differences from the declared state.",
     "embedded": "Show, stop and remove the PostgreSQL servers that reconcile keeps.",
     "explain": "Explain the language of the YAML files: a kind of object, or one of its keys.",

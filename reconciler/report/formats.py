@@ -4,6 +4,7 @@ For every subject that a format can show, its module defines a function of the s
 returns a document, made by `reconciler.escape`:
 
 - `plan(plan: Plan)`
+- `differences(plan: Plan)`, the document of `diff`
 - `drift(report: DriftReport)`
 - `checks(plan: Plan, results: Sequence[Result])`, the document of `verify`
 - `history(runs: Sequence[Run])` and `run(detail: Detail)`, the documents of `history`
@@ -28,6 +29,7 @@ from reconciler.escape import Document
 
 Subject = Literal[
     "plan",
+    "differences",
     "drift",
     "checks",
     "history",

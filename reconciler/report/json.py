@@ -26,6 +26,12 @@ def plan(plan: Plan) -> Document:
     return json_document(plan.model_dump(mode="json"))
 
 
+def differences(plan: Plan) -> Document:
+    """Render the changes that lead from one state to another."""
+    changes = [change.model_dump(mode="json") for change in plan.changes]
+    return _document(title=plan.target, in_sync=plan.in_sync, changes=changes)
+
+
 def plan_schema() -> dict[str, Any]:
     """Return the JSON Schema of a plan."""
     return {

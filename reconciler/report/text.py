@@ -47,6 +47,20 @@ def plan(plan: Plan) -> Document:
     return _joined(_plan_lines(plan))
 
 
+def differences(plan: Plan) -> Document:
+    """Render the changes that lead from one state to another."""
+    return _joined(_differences_lines(plan))
+
+
+def _differences_lines(plan: Plan) -> Iterator[str]:
+    if plan.in_sync:
+        yield f"{plan.target}: no difference"
+        return
+    yield f"{plan.target}: {change_counts(plan.changes)}"
+    for change in plan.changes:
+        yield from _change_lines(change)
+
+
 def _plan_lines(plan: Plan) -> Iterator[str]:
     yield from (f"note: {note}" for note in plan.notes)
     if plan.in_sync:
