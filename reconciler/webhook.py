@@ -6,6 +6,7 @@ The address often holds the secret itself, as Slack's does, so no message shows 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from http.client import HTTPException
 from ipaddress import ip_address
@@ -21,6 +22,8 @@ SECONDS = 10.0  # for the whole exchange
 OPTION = "--webhook"
 VARIABLE = "RECONCILE_WEBHOOK"
 
+_TO_ENCODE = re.compile("[^!-~]")
+
 
 class _NoRedirects(HTTPRedirectHandler):
     """Take an answer that leads elsewhere as a failure: what is sent is for the named host."""
@@ -32,15 +35,20 @@ class _NoRedirects(HTTPRedirectHandler):
 
 
 def checked_address(url: str) -> str:
-    """Return the address of a webhook; raises SettingsError unless https, or http on loopback."""
+    """Return the address of a webhook; raises SettingsError unless https, or http on loopback.
+
+    Python sends no name and password of an address, and no character that a URL must encode.
+    """
     try:
         parts = urlsplit(url)
-        usable = bool(parts.hostname) and parts.port != 0
+        usable = bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
+        usable = usable and not _TO_ENCODE.search(url)
     except ValueError:
         usable, parts = False, urlsplit("")
     if not usable or not (parts.scheme == "https" or _is_loopback(parts)):
         raise SettingsError(
-            f"{OPTION}: expected an address https://…, or http://… of this machine"
+            f"{OPTION}: expected an address https://…, or http://… of this machine, without a user"
+            " name, spaces, line breaks and other characters than ASCII"
             " (not shown: it may hold a secret)"
         )
     return url

@@ -216,6 +216,13 @@ def test_an_answer_is_not_waited_for_without_end() -> None:
         "https://[x",
         "https://a:port/",
         "s3cretword",
+        "https://user:s3cret@example.org/",
+        "https://user@example.org/",
+        "https://example.org/a b",
+        "https://example.org/a\n",
+        "https://example.org/a\r\nX-Other: b",
+        "https://example.org/größe",
+        "https://größe.example.org/",
     ],
 )
 def test_only_https_and_this_machine_are_told(url: str, folder: Path) -> None:
