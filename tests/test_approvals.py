@@ -186,6 +186,31 @@ def test_a_role_that_may_not_read_the_journal_plans_and_says_so(
     assert any("cannot be read" in note for note in plan["notes"])
 
 
+def test_the_journal_of_the_role_that_will_apply_counts(state: Path, new_database: Make) -> None:
+    """The database belongs to another role, as on most servers that somebody else runs."""
+    del state
+    database = new_database(START)
+    for role in ("only_plans", "only_applies"):
+        database.run(
+            f"DO $$ BEGIN CREATE ROLE {role}; EXCEPTION"
+            " WHEN duplicate_object OR unique_violation THEN NULL; END $$"
+        )
+    database.run(
+        "CREATE SCHEMA reconcile AUTHORIZATION only_applies; ALTER TABLE t OWNER TO only_applies;"
+        "GRANT CREATE ON SCHEMA public TO only_applies; GRANT pg_read_all_data TO only_plans"
+    )
+    _approve(*_lines(_plan(database)))
+    planner = ("--set", "role=only_plans")
+    assert _plan(database, *planner)["permissions"][0]["given_by"] == ""
+    will_apply = (*planner, "--for-role", "only_applies")
+    assert _plan(database, *will_apply)["permissions"][0]["given_by"]
+    assert _apply(database, "--set", "role=only_applies").exit_code == 0
+    database.run("ALTER TABLE t ADD a int; ALTER TABLE t OWNER TO only_applies")
+    used = _plan(database, *will_apply)
+    assert used["permissions"][0]["given_by"] == ""
+    assert any("a run on this target has used it" in note for note in used["notes"])
+
+
 def test_flags_go_first_and_use_no_line_up(state: Path, new_database: Make) -> None:
     del state
     database = new_database(START)

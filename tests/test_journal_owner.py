@@ -228,7 +228,11 @@ def test_a_flag_or_the_environment_names_a_further_owner(
         "ALTER TABLE reconcile.step OWNER TO journal_deployer;"
         "ALTER TABLE reconcile.touched OWNER TO journal_deployer"
     )
-    assert invoke(journalled.url, "history").exit_code == 1
+    refused = invoke(journalled.url, "history")
+    assert refused.exit_code == 1
+    advice = "It belongs to journal_deployer. If that is the role that applies plans, trust it: "
+    assert f"{advice}--journal-owner journal_deployer (or RECONCILE_JOURNAL_OW" in refused.stderr
+    assert "DROP CONSTRAINT" not in refused.stderr, "the foreign keys are the journal's own"
     assert invoke(journalled.url, "history", "--journal-owner", "journal_mallory").exit_code == 1
     assert invoke(journalled.url, "history", "--journal-owner", "journal_deployer").exit_code == 0
     own = journalled.url.replace("user=postgres", "user=journal_deployer")

@@ -29,10 +29,14 @@ class PermissionOptions:
     journal: str | None
     journal_owner: str | None
 
-    def place(self, target: ResolvedTarget) -> Place | None:
-        """Return the place of the journal, None for no journal."""
+    def place(self, target: ResolvedTarget, applier: str) -> Place | None:
+        """Return the place of the journal, None for no journal.
+
+        `applier` is the role that applies the plan, whose journal `apply` believes; "" is the
+        role that plans.
+        """
         schema = self.journal or target.journal
-        return Place(schema, self.journal_owner or "") if schema else None
+        return Place(schema, self.journal_owner or applier) if schema else None
 
 
 permission_options = collected(

@@ -71,6 +71,6 @@ def _show(
 ) -> int:
     allowed = read_allowed(permission.allow, declaration.state)
     job, target = make_job(declaration, session=session)
-    permitting = Permitting(allowed, permission.place(target))
+    permitting = Permitting(allowed, permission.place(target, role))
     lint = settings.read().lint
     return compare(replace(job, lint=lint, role=role, permitting=permitting), output)

@@ -8,7 +8,8 @@ to trusted roles, must not be writable for others, and must be exactly as reconc
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from shlex import quote
 
 from psycopg.types.json import Jsonb
 
@@ -110,7 +111,7 @@ FAULTS = """
     SELECT 'foreign key', k.conrelid::regclass::text, k.conname::text, ''
     FROM journal AS j JOIN pg_catalog.pg_constraint AS k ON k.confrelid = j.oid
     JOIN pg_catalog.pg_class AS c ON c.oid = k.conrelid
-    WHERE c.relowner NOT IN (SELECT oid FROM trusted)
+    WHERE c.relowner NOT IN (SELECT oid FROM trusted) AND c.oid NOT IN (SELECT oid FROM journal)
     UNION ALL
     SELECT 'column', j.relname::text, a.attname::text, ''
     FROM journal AS j
@@ -132,6 +133,13 @@ FAULTS = """
          ON e.relation = j.relname AND j.relname = %(backfill)s AND j.relkind = 'r'
     WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_attribute AS a
                       WHERE a.attrelid = j.oid AND a.attname = e.name)"""
+OWNERS = """
+    SELECT pg_get_userbyid(nspowner)::text AS name FROM pg_catalog.pg_namespace
+    WHERE nspname = %(schema)s
+    UNION SELECT pg_get_userbyid(c.relowner)::text
+    FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS s ON s.oid = c.relnamespace
+    WHERE s.nspname = %(schema)s AND c.relname = ANY (%(names)s)
+    ORDER BY 1"""
 FREE_NAME = """
     SELECT n::text AS number FROM generate_series(1, 1000) AS n
     WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_namespace
@@ -197,19 +205,39 @@ def untrusted(connection: Connection, place: Place) -> str:
     with translated(), connection.transaction():
         rows(connection, ISOLATE)
         found = _faults(connection, place)
+        owner = _only_owner(connection, place) if found else ""
     if not found:
         return ""
     statements = [f"  {f.statement};  -- {one_line(f.reason)}" for f in found]
     return "\n".join(
         (
             f"schema {one_line(place.schema)} is not used as the journal: roles that are not "
-            "trusted may have written it, or code of theirs would run. After a look at what is "
-            "there, a superuser can repair it with:",
+            "trusted may have written it, or code of theirs would run.",
+            *_named_owner(owner),
+            "After a look at what is there, a superuser can repair it with:",
             *dict.fromkeys(statements),
             f"Or name another schema with --journal NAME, record nothing with --no-journal, or "
             f"name a role that may own it with {FLAG} ROLE (or {VARIABLE}).",
         )
     )
+
+
+def _only_owner(connection: Connection, place: Place) -> str:
+    """Return the role to which all that is not trusted belongs, if nothing else is wrong, or ""."""
+    owners = rows(connection, OWNERS, {"schema": place.schema, "names": [*ALL]})
+    found = (row["name"] for row in owners)
+    return next((o for o in found if not _faults(connection, replace(place, owner=o))), "")
+
+
+def _named_owner(owner: str) -> Sequence[str]:
+    """Return the advice for a journal that only its owner keeps from being used."""
+    if not owner:
+        return []
+    shown = quote(one_line(owner))  # a role's name may mean more to a shell
+    return [
+        f"It belongs to {shown}. If that is the role that applies plans, trust it: {FLAG} {shown}"
+        f" (or {VARIABLE}={shown}). If not:"
+    ]
 
 
 def assert_trusted(connection: Connection, place: Place) -> None:
