@@ -24,7 +24,8 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
     "explain": (
         "reconcile explain constraint",
         "reconcile explain constraint.on_delete",
-        "reconcile explain lint",
+        "reconcile explain data-loss",
+        "reconcile explain topics",
     ),
     "export": ("reconcile export --target production --schema public --out desired_state",),
     "history": ("reconcile history", "reconcile history 7"),

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from textwrap import wrap
 
 import click
 
 from reconciler.cli.group import main
 from reconciler.cli.output import print_document, print_line, write_file
+from reconciler.declare.examples import TOPICS as KINDS_AND_MORE
 from reconciler.declare.reference import OVERVIEW, explanation, pages
 from reconciler.escape import document
 from reconciler.lint import document as lint
 from reconciler.lint.rules import all_rules
+from reconciler.plan import explained
+
+TOPICS = "topics"
 
 
 @main.command()
-@click.argument("topic", metavar="[KIND[.KEY]]", required=False)
+@click.argument("topic", metavar="[TOPIC]", required=False)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     help="The folder to write all pages of the reference to, a page for each kind.",
 )
 def explain(topic: str | None, out: Path | None) -> None:
-    """Explain the language of the YAML files: a kind of object, or one of its keys.
+    """Explain a kind of object, a key of the YAML files, a hazard or a rule of lint.
 
-    For example `reconcile explain constraint` or `reconcile explain constraint.on_delete`. Without
-    KIND, the overview with the list of kinds is shown. `reconcile explain lint` explains the rules
-    of `reconcile lint`, `reconcile explain RULE` one of them.
+    Without TOPIC, the overview of the language is shown; `topics` lists all that can be explained.
     """
     if out is not None:
         for name, page in sorted(pages().items()):
@@ -34,7 +38,27 @@ def explain(topic: str | None, out: Path | None) -> None:
             print_line(str(out / name))
     elif topic == lint.TOPIC:
         print_document(document(lint.document().splitlines()))
+    elif topic == TOPICS:
+        print_document(document(_topics()))
+    elif topic and topic in explained.topics():
+        print_document(document(explained.topics()[topic].splitlines()))
     elif topic in all_rules():
         print_document(document(lint.described(all_rules()[topic]).splitlines()))
     else:
         print_document(document(explanation(topic or OVERVIEW).splitlines()))
+
+
+def _topics() -> list[str]:
+    """List what can be explained, a line for each sort."""
+    sorts = {
+        "Kinds of objects, or KIND.KEY": sorted(KINDS_AND_MORE),
+        "Hazards and locks": explained.topics(),
+        "Rules of lint": [lint.TOPIC, *all_rules()],
+    }
+    return [line for sort, names in sorts.items() for line in (f"{sort}:", *_wrapped(names), "")]
+
+
+def _wrapped(names: Iterable[str]) -> list[str]:
+    return wrap(
+        ", ".join(names), 80, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
+    )

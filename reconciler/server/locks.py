@@ -14,7 +14,7 @@ from typing import Literal
 from reconciler.server.connection import Connection, rows
 from reconciler.sql import literal, spellings, text
 
-_WEAKEST_FIRST: tuple[str, ...] = (
+WEAKEST_FIRST: tuple[str, ...] = (
     "ACCESS SHARE",
     "ROW SHARE",
     "ROW EXCLUSIVE",
@@ -26,7 +26,7 @@ _WEAKEST_FIRST: tuple[str, ...] = (
 )
 # The number of strongest modes with which each mode conflicts; only SHARE does not conflict with
 # itself.
-_CONFLICTS: Mapping[str, int] = dict(zip(_WEAKEST_FIRST, (1, 2, 4, 5, 6, 6, 7, 8), strict=True))
+_CONFLICTS: Mapping[str, int] = dict(zip(WEAKEST_FIRST, (1, 2, 4, 5, 6, 6, 7, 8), strict=True))
 LONGEST_PAUSE = 5.0
 # Without pg_read_all_stats, PostgreSQL shows neither age, state and query of other roles' sessions
 # nor the type of an autovacuum worker's process; but a worker has no usesysid.
@@ -261,12 +261,12 @@ def pauses() -> Iterator[float]:
 
 def stronger(one: str, other: str) -> str:
     """Return the stronger of two lock modes; "" is no lock."""
-    return max(one, other, key=lambda mode: _WEAKEST_FIRST.index(mode) if mode else -1)
+    return max(one, other, key=lambda mode: WEAKEST_FIRST.index(mode) if mode else -1)
 
 
 def blocked_by(lock: str) -> Literal["", "writes", "reads and writes"]:
     """Return which statements of applications wait for a lock mode; "" for none."""
-    strongest = _WEAKEST_FIRST[len(_WEAKEST_FIRST) - _CONFLICTS.get(lock, 0) :]
+    strongest = WEAKEST_FIRST[len(WEAKEST_FIRST) - _CONFLICTS.get(lock, 0) :]
     if "ACCESS SHARE" in strongest:
         return "reads and writes"
     return "writes" if "ROW EXCLUSIVE" in strongest else ""
@@ -274,7 +274,7 @@ def blocked_by(lock: str) -> Literal["", "writes", "reads and writes"]:
 
 def _conflicting(lock: str) -> list[str]:
     """Return the conflicting modes as pg_locks spells them: ShareLock."""
-    strongest_first = _WEAKEST_FIRST[::-1]
+    strongest_first = WEAKEST_FIRST[::-1]
     return [
         mode.title().replace(" ", "") + "Lock"
         for mode in strongest_first[: _CONFLICTS.get(lock, 0)]
