@@ -42,7 +42,7 @@ def with_findings(
     plan = tried.plan
     changed = _changed(plan, canonical)
     if not changed:
-        return plan
+        return plan.model_copy(update={"linted": True})
     try:
         around = _surroundings(changed, canonical, live.state)
         context = scratch_context(live.context, server_of(tried.connection))
@@ -56,7 +56,7 @@ def with_findings(
         note = f"the rules of lint did not look at the changes: {error}"
         return plan.model_copy(update={"notes": (*plan.notes, note)}).sealed()
     shown = tuple(_shown(f) for f in found if f.rule != UNUSED)
-    return plan.model_copy(update={"findings": shown})
+    return plan.model_copy(update={"findings": shown, "linted": True})
 
 
 def _build(

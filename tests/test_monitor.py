@@ -404,3 +404,39 @@ def test_an_index_of_a_partitioned_table_is_used_in_any_partition(
     assert named(document) == {("used", "index public.log_both")}
     reason = {p["subject"]: p["reason"] for p in document["promises"] if p["promise"] == "used"}
     assert reason["index public.log_kind"] == "used 120 times"
+
+
+def test_a_rollback_is_not_what_the_workload_promises(watched: Database, tmp_path: Path) -> None:
+    load(watched)
+    assert reconcile("rollback", "1", "-t", watched.url, "--allow", "all", "--yes").exit_code == 0
+    age(watched, DAY)
+    load(watched)
+    for run, undone in ((1, "run 1 was rolled back by run 2"), (2, "run 2 is the rollback of")):
+        options = ("-t", watched.url, "--state", tmp_path / "state.yml", "--format", "json")
+        document = json.loads(reconcile("monitor", run, *options).stdout)
+        assert undone in document["undone"]
+        (query,) = (p for p in document["promises"] if p["subject"] == "query of a customer")
+        assert query["verdict"] == "not measurable" and undone in query["reason"]
+
+
+CHECKED = """
+tables: {events: {comment: what has happened}}
+checks:
+""" + "".join(
+    f"  number {n}: {{query: SELECT count(*) FROM events, equals: 200}}\n" for n in range(40)
+)
+
+
+def test_checks_are_not_counted_as_errors(watched: Database, tmp_path: Path) -> None:
+    def rollbacks() -> int:
+        query = "SELECT xact_rollback FROM pg_stat_database WHERE datname = current_database()"
+        return int(str(watched.value(query)))
+
+    (tmp_path / "checked.yml").write_text(CHECKED)
+    before = rollbacks()
+    done = reconcile("verify", "-t", watched.url, "--state", tmp_path / "checked.yml")
+    assert "40/40 checks passed" in done.output
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline and rollbacks() == before:
+        time.sleep(0.5)
+    assert rollbacks() - before < 5

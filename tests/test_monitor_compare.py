@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from reconciler.monitor.compare import findings, not_unused
-from reconciler.monitor.observed import Observed
+from reconciler.monitor.observed import Observed, duration
 from reconciler.monitor.query_text import is_shown, normalised
 from reconciler.monitor.result import WINDOWS, window_of
 from reconciler.monitor.statistics import (
@@ -63,6 +63,23 @@ def test_quiet_days_show_nothing() -> None:
 def test_deadlocks_are_named_beyond_the_usual(deadlocks: int, named: bool) -> None:
     """Two in the first million transactions: four more are not twice as many."""
     now = DATABASE.model_copy(update={"commits": 2_000_000, "deadlocks": deadlocks})
+    assert found(database=now) == ({("errors", "database")} if named else set())
+
+
+@pytest.mark.parametrize(
+    ("commits", "rollbacks", "named"),
+    [
+        (600, 300, False),  # too few transactions
+        (700, 300, True),
+        (100_000, 300, False),  # a small part
+        (5_000, 60, False),  # too few of them
+    ],
+)
+def test_transactions_that_were_rolled_back_are_named_among_enough(
+    commits: int, rollbacks: int, named: bool
+) -> None:
+    more = {"commits": DATABASE.commits + commits, "rollbacks": DATABASE.rollbacks + rollbacks}
+    now = DATABASE.model_copy(update=more)
     assert found(database=now) == ({("errors", "database")} if named else set())
 
 
@@ -125,6 +142,12 @@ def test_bloat_is_what_neither_growth_nor_the_old_size_explains() -> None:
         now = replace(now, after=Baseline(taken_at=RUN, statistics=then))
         rules = [f.rule for f in findings(now)]
         assert rules == (["bloat"] if named else []), (rows, pages)
+
+
+def test_one_is_not_several() -> None:
+    assert [duration(s) for s in (0.6, 1.4, 1.6)] == ["1 second", "1 second", "2 seconds"]
+    used = observed(indexes=(INDEX.model_copy(update={"scans": 8}),))
+    assert not_unused(used, used.now.indexes[0]) == "used 1 time"
 
 
 def test_windows_are_chosen_by_age() -> None:

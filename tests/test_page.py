@@ -155,7 +155,7 @@ def test_a_plan_alone_has_no_measurement(render: Callable[[Plan], Document]) -> 
     shown = render(plan("t"))
     for command in ("lint", "bench", "verify"):
         assert re.search(f"not measured(</strong>|\\*\\*).{{0,20}}reconcile {command}", shown)
-    assert "no run of this plan was found in a journal" in shown
+    assert "no run of this plan was found in the journal" in shown
     assert not re.search(r"\d ms|\d+ of \d+ passed", _text(shown))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -48,7 +49,7 @@ def run(command: Command, database: Database, folder: Path) -> str:
     done = subprocess.run(
         ["sh", "-c", command.line],
         cwd=folder,
-        env={**os.environ, "PATH": path, "DATABASE_URL": database.url},
+        env={**os.environ, "PATH": path, "DATABASE_URL": database.url, "RUN": "1"},
         text=True,
         capture_output=True,
         check=False,
@@ -127,7 +128,7 @@ def test_a_runbook_without_a_saved_plan_saves_it_first(small: Database, tmp_path
 
 
 def test_commands_repeat_the_options_but_no_password(small: Database, tmp_path: Path) -> None:
-    (tmp_path / "lint.json").write_text('{"version": 1, "findings": []}')
+    (tmp_path / "lint.json").write_text('{"version": 1, "findings": [], "accepted": []}')
     target = f"{small.url} password=secret"
     options = ("--state", "state.yml", "--target", target, "--set", "role=postgres")
     more = ("--journal", "noted", "--lint", "lint.json", "--scratch", "embedded")
@@ -172,7 +173,7 @@ def test_what_a_plan_without_differences_says(small: Database) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("nonsense", "not what `reconcile bench --format json` prints"),
+        ("nonsense", "not what `reconcile bench --format json` prints: Invalid JSON"),
         ('{"version": 1, "in_sync": true, "checks": []}', "server: Field required"),
         ('{"version": 2}', "version: Input should be 1"),
     ],
@@ -184,6 +185,14 @@ def test_a_document_of_another_kind_is_refused(
     done = reconcile("report", "--state", "state.yml", "--bench", "bench.json")
     assert done.exit_code == 1
     assert message in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize("command", ["lint", "verify", "bench"])
+def test_a_plan_is_no_measurement(small: Database, tmp_path: Path, command: str) -> None:
+    reconcile("plan", "--state", "state.yml", "--format", "json", "--out", "plan.json")
+    done = reconcile("report", "plan.json", f"--{command}", "plan.json")
+    assert done.exit_code == 1
+    assert f"not what `reconcile {command}" in done.output
 
 
 @pytest.mark.parametrize(
@@ -201,3 +210,44 @@ def test_options_that_contradict_each_other_are_refused(
     done = reconcile("report", "--state", "state.yml", *options)
     assert done.exit_code == 1
     assert message in done.output
+
+
+def test_a_rollback_that_is_repeated_does_not_apply_the_plan_again(
+    small: Database, tmp_path: Path
+) -> None:
+    reconcile("report", "--state", "state.yml", "--out-dir", "out")
+    found = list(commands((tmp_path / "out" / "runbook.md").read_text()))
+    back = [c for c in found if c.section == "Rollback"][-1]
+    start = small.dump()
+    for command in found:
+        if command.section == "2. Apply":
+            run(command, small, tmp_path)
+    run(back, small, tmp_path)
+    run(back._replace(statuses={1}), small, tmp_path)
+    assert small.dump() == start
+    without = subprocess.run(["sh", "-c", back.line], capture_output=True, text=True, check=False)
+    assert without.returncode != 0 and "the number of the run" in without.stderr
+
+
+def test_a_report_says_why_it_knows_of_no_run(small: Database, tmp_path: Path) -> None:
+    options = ("--state", "state.yml", "--out-dir", "out")
+    reconcile("report", *options)
+    report = tmp_path / "out" / "report.md"
+    assert "- Applied: the plan was made for this report" in report.read_text()
+    reconcile("report", "out/plan.json", "--out-dir", "out")
+    assert "- Applied: not looked for: --target names" in report.read_text()
+    reconcile("report", "out/plan.json", "--target", small.url, "--out-dir", "out")
+    assert "- Applied: no run of this plan was found in the journal" in report.read_text()
+
+
+def test_a_plan_that_lint_found_clean_says_so(small: Database, tmp_path: Path) -> None:
+    declare(tmp_path, "tables: {t: {columns: {m: int}}}")
+    reconcile("report", "--state", "state.yml", "--out-dir", "out")
+    report, saved = tmp_path / "out" / "report.md", tmp_path / "out" / "plan.json"
+    assert "- Problems: 0. Source: `reconcile plan, run for this report" in report.read_text()
+    assert '"linted": true' in saved.read_text()
+    document = json.loads(saved.read_text())
+    del document["linted"]  # as versions before have saved it
+    saved.write_text(json.dumps(document))
+    assert reconcile("report", "out/plan.json", "--out-dir", "out").exit_code == 0
+    assert "- Problems: not measured" in report.read_text()

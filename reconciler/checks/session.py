@@ -32,7 +32,13 @@ RECORD, BYTEA = (psycopg.adapters.types[t].oid for t in ("record", "bytea"))
 LOCK_SECONDS = LockPolicy().lock  # whoever waits for a strong lock lets others wait
 # A statement is stored in a writable transaction; nothing takes back a READ ONLY that follows.
 _SAVEPOINT = b"SAVEPOINT reconcile_check"
-_END = b"ROLLBACK TO reconcile_check; SELECT pg_catalog.pg_advisory_unlock_all(); ROLLBACK"
+# COMMIT is reached only once all is taken back, and commits nothing: a ROLLBACK in its place would
+# be counted by pg_stat_database, where operators look for the errors of an application. It does not
+# wait for a synchronous standby.
+_END = (
+    b"ROLLBACK TO reconcile_check; SET LOCAL synchronous_commit TO off;"
+    b" SELECT pg_catalog.pg_advisory_unlock_all(); COMMIT"
+)
 _READ_ONLY = """
     SELECT pg_catalog.set_config('transaction_read_only', 'on', true),
            pg_catalog.set_config('search_path', %s, true)"""

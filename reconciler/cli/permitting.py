@@ -56,5 +56,5 @@ permission_options = collected(
 
 def read_allowed(allow: Sequence[str], state: Path | None = None) -> Allowed:
     """Read approvals.yml, which allows beside --allow; raises SettingsError."""
-    folder = state or settings.read().state_folder()
+    folder = state or settings.read().state  # a saved plan and a rollback read nothing else of it
     return Allowed(allow, read_approvals(state=folder))

@@ -208,8 +208,17 @@ class _Collecting:
             lint=read_lint(measured.lint) if measured.lint else None,
             commands=self._commands(str(file) if file else "", str(folder) if folder else ""),
             version=reconciler.__version__,
+            unapplied=self._unapplied(saved),
         )
         return self._with_measured_now(found)
+
+    def _unapplied(self, saved: Path | None) -> str:
+        """Say why no run of the plan is known, if none is."""
+        if saved is None:
+            return "the plan was made for this report"
+        if not self.declaration.target:
+            return "not looked for: --target names the database whose journal is read"
+        return Evidence.unapplied
 
     def _check(self, saved: Path | None) -> None:
         """Raise SettingsError for options that contradict each other."""

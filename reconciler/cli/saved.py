@@ -40,6 +40,8 @@ def read_plan(file: Path) -> Plan:
     except ValidationError as error:
         mistakes = "; ".join(
             f"{'.'.join(map(str, mistake['loc']))[:_CLIPPED]}: {mistake['msg'][:_CLIPPED]}"
+            if mistake["loc"]
+            else mistake["msg"][:_CLIPPED]
             for mistake in error.errors(include_url=False, include_input=False)[:MAX_LISTED]
         )
         raise SettingsError(f"{file} is not a plan of this version: {mistakes}") from None

@@ -82,7 +82,7 @@ class Verification(_Document):
 
     version: Literal[1]
     in_sync: bool
-    drift: tuple[Drifted, ...] = ()
+    drift: tuple[Drifted, ...]  # a plan and other documents lack it
     checks: tuple[CheckResult, ...]
 
     @property
@@ -109,7 +109,7 @@ class Lint(_Document):
 
     version: Literal[1]
     findings: tuple[Fault, ...]
-    accepted: tuple[Fault, ...] = ()
+    accepted: tuple[Fault, ...]  # a plan and other documents lack it
     baseline: tuple[Fault, ...] = ()
 
 
@@ -189,13 +189,16 @@ class Commands:
         return self._line(["history"], [*self.journal, "--limit", "1"])
 
     def monitor(self, run: int | None) -> str:
-        """Return the command that says what became of a run, the last one for None."""
-        return self._line(["monitor", *_number(run)], [*self.state, *self.journal])
+        """Return the command that says what became of a run; None: of that in the variable RUN."""
+        return self._line(["monitor"], [*self.state, *self.journal], _number(run))
 
     def rollback(self, run: int | None, *options: str) -> str:
-        """Return the command that rolls a run back, the last one for None."""
+        """Return the command that rolls a run back; None: that in the variable RUN.
+
+        Without a number, a command that is repeated would roll the rollback back.
+        """
         words = [*self.scratch, *self.journal, *options]
-        return self._line(["rollback", *_number(run)], words)
+        return self._line(["rollback"], words, _number(run))
 
     def tick(self) -> str:
         """Return the command that writes the runbook again, with what is recorded by then."""
@@ -208,20 +211,24 @@ class Commands:
         """The options of a command that compares the declaration with the database."""
         return [*self.state, *self.bounds, *self.scratch]
 
-    def _line(self, command: Sequence[str], options: Sequence[str]) -> str:
+    def _line(self, command: Sequence[str], options: Sequence[str], run: str = "") -> str:
         target = quote(self.target) if self.target else '"$DATABASE_URL"'
-        first = " ".join(map(quote, command))
+        first = " ".join([*map(quote, command), *([run] if run else [])])
         words = map(quote, (*self.session, *options))
         return " ".join([f"reconcile {first} --target {target}", *words])
 
 
-def _number(run: int | None) -> list[str]:
-    return [str(run)] if run is not None else []
+def _number(run: int | None) -> str:
+    """Return the number of a run for sh, which stops where the variable RUN is not set."""
+    return '"${RUN:?the number of the run}"' if run is None else str(run)
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """A plan and what was measured of it; None for what was not measured."""
+    """A plan and what was measured of it; None for what was not measured.
+
+    `unapplied` says why there is no run.
+    """
 
     plan: Sourced[Plan]
     run: Sourced[Application] | None = None
@@ -230,14 +237,16 @@ class Evidence:
     lint: Sourced[Lint] | None = None
     commands: Commands = Commands()
     version: str = ""
+    unapplied: str = "no run of this plan was found in the journal"
 
     @property
     def problems(self) -> Sourced[Lint] | None:
         """The document of `lint`, else what the plan has found on the changed objects."""
-        found = self.plan.content.findings
-        if self.lint is not None or not found:
+        plan = self.plan.content
+        if self.lint is not None or not (plan.linted or plan.findings):  # no `linted` in old plans
             return self.lint
-        return Sourced(Lint(version=1, findings=tuple(map(_fault, found))), self.plan.source)
+        found = Lint(version=1, findings=tuple(map(_fault, plan.findings)), accepted=())
+        return Sourced(found, f"{self.plan.source}: the changed objects only")
 
     @property
     def verified_after(self) -> Sourced[Verification] | None:

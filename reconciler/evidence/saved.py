@@ -47,6 +47,8 @@ def _read(file: Path, model: type[Saved], command: str) -> Sourced[Saved]:
     except ValidationError as error:
         mistakes = "; ".join(
             f"{'.'.join(map(str, mistake['loc']))[:_CLIPPED]}: {mistake['msg'][:_CLIPPED]}"
+            if mistake["loc"]
+            else mistake["msg"][:_CLIPPED]
             for mistake in error.errors(include_url=False, include_input=False)[:MAX_LISTED]
         )
         raise SettingsError(

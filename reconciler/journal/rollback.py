@@ -179,6 +179,9 @@ class _Rollback:
         """Yield refusals for later runs with changes of the same objects."""
         changed = {t.ref for t in self.of.touched if not (t.seen and self._is_live(t.ref, t.after))}
         for run in (later for later in reversed(afterwards) if changed & later.refs):
+            if run.done and run.rollback_of == self.of.run.id:
+                yield f"run {run.run} has rolled it back"
+                continue
             refs = sorted(str(r) for r in changed & run.refs)
             yield (
                 f"run {run.run} changed {', '.join(refs[:SHOWN])} after it; roll back that one "

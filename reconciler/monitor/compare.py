@@ -23,6 +23,7 @@ DEAD = 0.5  # dead rows to live ones
 MIN_SCANS = 10  # sequential ones
 BIG = 10_000  # rows of a sequential scan that count
 MORE = 2.0  # times as much as before
+MIN_TRANSACTIONS = 1000  # since the run, until a part of them says something
 MIN_ROLLBACKS, ROLLED_BACK = 100, 0.01
 LONG_WAIT = 10.0  # seconds
 
@@ -132,7 +133,7 @@ def not_unused(observed: Observed, index: IndexStatistics) -> str:
     """Return "" if nobody has used an index since the run, else why that cannot be said."""
     scans = observed.index_since(index)
     if scans:
-        return f"used {scans:,} times"
+        return f"used {scans:,} time{'s' if scans != 1 else ''}"
     table = observed.now.table_by_oid.get(index.table)
     since = observed.table_since(table) if table else None
     if observed.incomparable or scans is None or since is None:
@@ -140,9 +141,8 @@ def not_unused(observed: Observed, index: IndexStatistics) -> str:
     if observed.too_young:
         return observed.too_young
     if since.reads < MIN_READS:
-        return (
-            f"its table was read {since.reads} times; at least {MIN_READS} reads are needed to tell"
-        )
+        times = f"{since.reads} time{'s' if since.reads != 1 else ''}"
+        return f"its table was read {times}; at least {MIN_READS} reads are needed to tell"
     return ""
 
 
@@ -223,22 +223,24 @@ def _errors(observed: Observed) -> Iterator[Finding]:
     before = observed.before.statistics.database if observed.before else None
     if since is None or before is None:
         return
+    count = since.commits + since.rollbacks
     ratio, usual = _rolled_back(since) or 0.0, _rolled_back(before) or 0.0
-    if since.rollbacks >= MIN_ROLLBACKS and ratio >= max(ROLLED_BACK, MORE * usual):
+    many = count >= MIN_TRANSACTIONS and since.rollbacks >= MIN_ROLLBACKS
+    if many and ratio >= max(ROLLED_BACK, MORE * usual):
         yield Finding(
             "errors",
             "database",
-            f"{ratio:.1%} of {since.commits + since.rollbacks:,} transactions since the run were"
+            f"{ratio:.1%} of {count:,} transactions since the run were"
             f" rolled back, before {usual:.1%}",
         )
     every = before.commits + before.rollbacks
-    expected = before.deadlocks / every * (since.commits + since.rollbacks) if every else 0.0
+    expected = before.deadlocks / every * count if every else 0.0
     if since.deadlocks > MORE * expected:
+        number = f"{since.deadlocks:,} deadlock{'s' if since.deadlocks != 1 else ''}"
         yield Finding(
             "errors",
             "database",
-            f"{since.deadlocks:,} deadlocks since the run; at the rate before it, {expected:,.1f}"
-            " would be usual",
+            f"{number} since the run; at the rate before it, {expected:,.1f} would be usual",
         )
 
 

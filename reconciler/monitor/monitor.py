@@ -10,7 +10,15 @@ from pydantic import ValidationError
 from reconciler.checks.workload import Query
 from reconciler.errors import PlanRefused, StatementFailed
 from reconciler.introspect.introspect import introspect
-from reconciler.journal.history import Run, Touched, baselines, detail, last_left, last_that_changed
+from reconciler.journal.history import (
+    Run,
+    Touched,
+    baselines,
+    detail,
+    last_left,
+    last_that_changed,
+    later,
+)
 from reconciler.journal.ownership import Place, assert_trusted
 from reconciler.monitor.compare import figures, findings
 from reconciler.monitor.observed import Observed
@@ -50,6 +58,15 @@ def monitor(watch: Watch) -> Monitoring:
         return _monitoring(connection, watch, run, left)
 
 
+def _undone(connection: Connection, schema: str, run: Run) -> str:
+    """Say that a run is a rollback, or was rolled back; "" otherwise."""
+    if run.rollback_of is not None:
+        return f"run {run.id} is the rollback of run {run.rollback_of}"
+    backs = (each for each in later(connection, schema, run.id) if each.rollback_of == run.id)
+    back = next((each for each in backs if each.done), None)
+    return f"run {run.id} was rolled back by run {back.run}" if back else ""
+
+
 def _run(connection: Connection, watch: Watch) -> Run:
     schema = watch.journal.schema
     if watch.run is not None:
@@ -79,7 +96,8 @@ def _monitoring(
         without,
         frozenset(t.ref.identity for t in left if t.before is None),
     )
-    queries = [*query_promises(watch.workload, observed)]
+    undone = _undone(connection, watch.journal.schema, run)
+    queries = [*query_promises(watch.workload, observed, undone)]
     promises = [
         *_object_promises(connection, left),
         *index_promises(observed),
@@ -99,6 +117,7 @@ def _monitoring(
         [*findings(observed)],
         [*figures(observed), *(f for _, f in queries)],
         unseen,
+        undone,
     )
 
 

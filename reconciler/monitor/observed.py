@@ -204,4 +204,4 @@ def duration(seconds: float) -> str:
     for unit, length in (("days", 24 * HOUR), ("hours", HOUR), ("minutes", 60.0)):
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} seconds"
+    return "1 second" if f"{seconds:.0f}" == "1" else f"{seconds:.0f} seconds"

@@ -95,9 +95,12 @@ def index_promises(observed: Observed) -> Iterator[Promise]:
 
 
 def query_promises(
-    workload: Mapping[str, Query], observed: Observed
+    workload: Mapping[str, Query], observed: Observed, undone: str
 ) -> Iterator[tuple[Promise, Figure]]:
-    """Yield whether each query saves what the workload promises, with the query's mean time."""
+    """Yield whether each query saves what the workload promises, with the query's mean time.
+
+    Nothing is promised of a run that is `undone`.
+    """
     promising = {name: query for name, query in workload.items() if query.promise is not None}
     if not promising:
         return
@@ -110,6 +113,7 @@ def query_promises(
         since = observed.times_since(ids.get(normalised(query.query), ()))
         known = all(normalised(q.query) in ids for q in (replaced, query))
         reason = _immeasurable(observed, before, since) if known else _unknown(observed)
+        reason = undone or reason
         yield (
             _query(name, query.promise or 0.0, reason, before, since),
             Figure(

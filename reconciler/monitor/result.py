@@ -104,6 +104,7 @@ class Monitoring:
     target    the database's name
     age       seconds since the run ended
     unseen    what could not be read, and why
+    undone    that the run is a rollback, or was rolled back; "" otherwise
     """
 
     target: str
@@ -116,6 +117,7 @@ class Monitoring:
     findings: Sequence[Finding] = ()
     figures: Sequence[Figure] = ()
     unseen: Sequence[str] = ()
+    undone: str = ""
 
     @property
     def is_well(self) -> bool:

@@ -29,7 +29,7 @@ class FilePosition(BaseModel):
 # leaves them out, so that plans that were saved without them stay intact.
 ORIGIN_FIELDS = {"position", "rule", "severity"}
 # Facts for readers, for the same reason neither compared nor in the digest.
-FACTS = ("findings", "permissions", "sizes", "undo_hazards")
+FACTS = ("findings", "linted", "permissions", "sizes", "undo_hazards")
 
 
 class Planned(BaseModel):
@@ -145,6 +145,11 @@ class Plan(BaseModel):
     )
     findings: tuple[PlanFinding, ...] = Field(
         default=(), description="what the rules of lint find on the changed objects"
+    )
+    linted: bool = Field(
+        default=False,
+        description="whether the rules of lint looked at the changed objects; if not, findings is"
+        " empty",
     )
     permissions: tuple[Permission, ...] = Field(
         default=(), description="the hazards by object, and what lets each through"

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from reconciler.bench.result import Benchmark, Measured
 
 NOT_MEASURED = "not measured"
+NOT_RECORDED = "not recorded"  # of a step, in a journal
 HEAD = (
     "query",
     "variant",

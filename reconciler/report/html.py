@@ -22,8 +22,8 @@ from reconciler.plan.plan import Plan
 from reconciler.report import content
 from reconciler.report.changes import allow_flags, change_counts, described_locks
 from reconciler.report.drawing import draw_graph, draw_order, draw_times, level_of
-from reconciler.report.figures import NOT_MEASURED
-from reconciler.report.procedure import procedure, watch_list
+from reconciler.report.figures import NOT_MEASURED, NOT_RECORDED
+from reconciler.report.procedure import preparation, procedure, watch_list
 from reconciler.report.units import units_of
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def _render(template: str, evidence: Evidence) -> Document:
             order=draw_order(units),
             times=draw_times(units),
             rows=content.change_rows(evidence),
+            preparation=preparation(),
             sections=procedure(evidence),
             watched=list(watch_list(plan)),
             **_style(),
@@ -92,6 +93,7 @@ def _environment() -> Environment:
     environment.globals.update(
         content=content,
         NOT_MEASURED=NOT_MEASURED,
+        NOT_RECORDED=NOT_RECORDED,
         allow_flags=allow_flags,
         change_counts=change_counts,
         described_locks=described_locks,

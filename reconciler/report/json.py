@@ -148,6 +148,7 @@ def monitor(result: Monitoring) -> Document:
         well=result.is_well,
         run=result.run,
         status=result.status,
+        undone=result.undone,
         ended_at=result.ended_at.isoformat(),
         age_seconds=round(result.age, 3),
         window=result.window.name,

@@ -16,7 +16,7 @@ from reconciler.report.content import (
     took,
     undo_lines,
 )
-from reconciler.report.figures import NOT_MEASURED
+from reconciler.report.figures import NOT_MEASURED, NOT_RECORDED
 from reconciler.report.quoting import cell, code, fold, table_row
 from reconciler.report.units import Unit, units_of
 
@@ -93,7 +93,7 @@ def _summary(evidence: Evidence) -> Iterator[str]:
 
 def _applied(evidence: Evidence) -> str:
     if evidence.run is None or evidence.application is None:
-        return "no run of this plan was found in a journal"
+        return evidence.unapplied
     run = evidence.application.run
     time = f" in {seconds(run.seconds)}" if run.seconds is not None else ""
     at = f"{run.started_at:%Y-%m-%d %H:%M %Z}"
@@ -153,7 +153,7 @@ def _changes(rows: Sequence[ChangeRow], evidence: Evidence) -> Iterator[str]:
     yield (
         f"Locks, hazards, sizes and expected work: {code(evidence.plan.source)}, at the sizes of"
         " then; a time of work is computed, not measured. Time taken:"
-        f" {code(evidence.run.source) if evidence.run else 'no run was found'}."
+        f" {code(evidence.run.source) if evidence.run else evidence.unapplied}."
     )
     differing = [row for row in rows if row.change.differences]
     if differing:
@@ -195,7 +195,7 @@ def unit_table(units: Sequence[Unit], evidence: Evidence) -> Iterator[str]:
                 "<br>".join(map(cell, unit.objects)),
                 "<br>".join(locks) or "none",
                 ", ".join(units[need].title for need in sorted(unit.needs)) or "–",
-                f"{unit.status}, {taken}" if unit.status else NOT_MEASURED,
+                f"{unit.status}, {taken}" if unit.status else NOT_RECORDED,
             ]
         )
     yield ""

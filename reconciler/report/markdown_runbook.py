@@ -8,7 +8,7 @@ from reconciler.evidence.model import Evidence
 from reconciler.report.changes import change_counts
 from reconciler.report.content import proof
 from reconciler.report.markdown_report import source, unit_table
-from reconciler.report.procedure import Item, procedure, watch_list
+from reconciler.report.procedure import Item, preparation, procedure, watch_list
 from reconciler.report.quoting import code
 from reconciler.report.units import units_of
 
@@ -25,10 +25,7 @@ def runbook_lines(evidence: Evidence) -> Iterator[str]:
         f" {code(proof(plan))}. {source(evidence.plan.source)}"
     )
     yield ""
-    yield (
-        "Commands are for `sh`, and run where the files are. `DATABASE_URL` is the URL of the"
-        " database above, with its password, which stands in no file."
-    )
+    yield preparation()
     for section in procedure(evidence):
         yield from ("", f"## {section.title}", "", section.text, "")
         for item in section.items:

@@ -20,6 +20,8 @@ def monitor_lines(result: Monitoring) -> Iterator[str]:
         f"run {result.run} of {result.target}: {result.status}, ended {duration(result.age)} ago;"
         f" window: a {result.window.name}"
     )
+    if result.undone:
+        yield result.undone
     counts = (f"{result.count(v)} {v}" for v in ("kept", "not kept", "not measurable"))
     yield f"promises: {', '.join(counts)}; findings: {len(result.findings)}"
     yield from _section("not kept", "!", result.promises)

@@ -11,6 +11,7 @@ from typing import Literal
 
 from reconciler.checks.attached import names
 from reconciler.evidence.model import Evidence
+from reconciler.model.reserved_names import APPLICATION
 from reconciler.plan.plan import Plan
 from reconciler.report.content import rollback_hazards, seconds
 from reconciler.report.units import units_of
@@ -18,8 +19,9 @@ from reconciler.report.units import units_of
 Mark = Literal["done", "open", "failed"]
 
 LOCK_WAITS = (
-    "SELECT pid, pg_blocking_pids(pid) AS waits_for, now() - query_start AS since, left(query, 60)"
-    " AS query FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    "SELECT w.pid, now() - w.query_start AS since, left(w.query, 60) AS query, b.pid AS waits_for,"
+    " b.application_name FROM pg_stat_activity AS w LEFT JOIN pg_stat_activity AS b"
+    " ON b.pid = ANY (pg_blocking_pids(w.pid)) WHERE w.wait_event_type = 'Lock'"
 )
 INDEX_BUILDS = (
     "SELECT pid, relid::regclass, phase, blocks_done, blocks_total, lockers_done, lockers_total"
@@ -82,6 +84,16 @@ class Watched:
         return f'psql "$DATABASE_URL" -X -c "{self.query}"'
 
 
+def preparation() -> str:
+    """Say what the commands of the runbook need."""
+    return (
+        "Commands are for `sh`, and need reconcile and psql. Run them in the folder in which the"
+        " command was run that wrote this runbook, or in a copy of it with reconcile.yml and the"
+        " YAML files. First, `export DATABASE_URL='postgresql://USER:PASSWORD@HOST/DATABASE'` names"
+        " the database above; this runbook holds no password."
+    )
+
+
 def procedure(evidence: Evidence) -> list[Section]:
     """Return the steps of the runbook, and the rollback."""
     return [_before(evidence), _apply(evidence), _after(evidence), _rollback(evidence)]
@@ -116,9 +128,7 @@ def _before(evidence: Evidence) -> Section:
                 named=attached,
             )
         )
-    items.append(
-        Item("Make sure that a backup from before can be restored, and who decides to go back.")
-    )
+    items.append(Item("Have a backup that can be restored, and agree on who decides to roll back."))
     text = "Nothing that is done here changes the database."
     return Section("1. Before", text, items)
 
@@ -136,7 +146,8 @@ def _apply(evidence: Evidence) -> Section:
     item = Item(
         f"Apply the {plan.step_count}.",
         line,
-        "exit status 0, and a last line with `failed=0 skipped=0`",
+        "exit status 0, and a last line with `failed=0 skipped=0`. After exit status 1, a line with"
+        " `error` says what happened and what to do: then the same command goes on, or roll back",
         mark,
         recorded,
     )
@@ -156,15 +167,18 @@ def _after(evidence: Evidence) -> Section:
     verify = Item(
         "Compare the structure, and run the declared checks. What they write is rolled back.",
         commands.verify(),
-        "exit status 0; a vacuous check found too few rows to look at, and counts as not passed;"
-        " a user who may not run checks is told to set `RECONCILE_VERIFY_URL`",
+        "exit status 0. With 2, something differs or a check did not pass, and the lines say what:"
+        " whoever decides looks at them. A vacuous check found too few rows to look at, and counts"
+        " as not passed. If this user may not run checks, `RECONCILE_VERIFY_URL` has to be set to"
+        " the URL of the same database with an ordinary user",
         mark,
         recorded,
     )
     history = Item(
         "Note the number of the run.",
         commands.history(),
-        "exit status 0, and one run with the status `done`",
+        "exit status 0, and one run with the status `done`. Its number is in the first column:"
+        " `export RUN=NUMBER` names it to the commands below",
         "done" if run is not None and run.run.status == "done" else "open",
         f"run {run.run.id}" if run is not None else "",
     )
@@ -201,11 +215,21 @@ def _rollback(evidence: Evidence) -> Section:
         f"run {back.id}: {back.status}" if back else "",
     )
     text = (
-        "Only if somebody has decided to go back. It is planned from the journal, on what the"
-        " database is then, and ends with the objects as they were before the run;"
+        f"Only if it has been decided. {_which(number)} It is planned from the journal, on what"
+        " the database is then, and ends with the objects as they were before the run;"
         f" hazards foreseen: {rollback_hazards(plan)}."
     )
     return Section("Rollback", text, [show, do])
+
+
+def _which(number: int | None) -> str:
+    """Say which run is rolled back."""
+    if number is not None:
+        return f"Both commands roll back run {number}."
+    return (
+        "Both commands roll back the run whose number is in RUN: `export RUN=NUMBER`;"
+        " `reconcile history`, in part 3, shows it."
+    )
 
 
 def watch_list(plan: Plan) -> Iterator[Watched]:
@@ -213,14 +237,16 @@ def watch_list(plan: Plan) -> Iterator[Watched]:
     yield Watched(
         "Sessions that wait for locks",
         LOCK_WAITS,
-        "Sessions that wait for the applier for more than a few seconds: stop it with Ctrl-C.",
+        "If a session waits for more than a few seconds for one with the application_name"
+        f" `{APPLICATION}`, which is this apply, stop it with Ctrl-C, and run it again later.",
     )
     units = units_of(plan)
     if any(unit.is_long for unit in units):
         yield Watched(
             "Old transactions, for which concurrent builds wait",
             OLD_TRANSACTIONS,
-            "End those that nobody needs; the applier waits meanwhile, and blocks nobody.",
+            "End those that nobody needs: `SELECT pg_terminate_backend(pid)`. Meanwhile apply"
+            " waits, and blocks nobody.",
         )
     if any(step.builds_index for step in plan.steps):
         yield Watched(
@@ -232,16 +258,18 @@ def watch_list(plan: Plan) -> Iterator[Watched]:
         yield Watched(
             "Standbys",
             STANDBYS,
-            "If the lag grows, stop with Ctrl-C, and set `max_lag` for the backfill.",
+            "If the lag grows, stop with Ctrl-C, and go on when it is small again. For the next"
+            " plan, `max_lag` below `backfill` of the column lets apply wait by itself.",
         )
         yield Watched(
             "Dead rows that backfills leave",
             DEAD_ROWS,
-            "If autovacuum does not follow, VACUUM the table by hand afterwards.",
+            "If they are many and `last_autovacuum` does not change, run `VACUUM` on the table"
+            " afterwards.",
         )
     if any(step.builds_index for step in plan.steps):
         yield Watched(
             "Use of indexes, in the days afterwards",
             INDEX_USE,
-            "A new index that is still at 0 after a day of work has no use.",
+            "A new index with `idx_scan` 0 after a month, on every standby too, has no use.",
         )
