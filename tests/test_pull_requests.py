@@ -209,10 +209,25 @@ def test_other_files_than_the_reviewed_ones_are_not_applied(
     propose(repository, INDEX)
     merge(repository, INDEX + "      t_n: n\n")
     assert repository.jobs["apply"] == "failure"
-    assert "the saved plan is not the plan that would be made now" in only_comment(
-        repository, APPLY
-    )
+    comment = only_comment(repository, APPLY)
+    assert "the saved plan is not the plan that would be made now" in comment
+    assert "of the plan, start the workflow by hand on this branch.\n" in comment
     assert indexes(database) == []
+
+
+def test_after_merges_in_quick_succession_the_last_run_is_refused_until_it_is_started_by_hand(
+    repository: Repository, database: Database
+) -> None:
+    """GitHub has cancelled the run of the first merge, while it waited behind another."""
+    second = INDEX + "      t_n: n\n"
+    propose(repository, INDEX)
+    propose(repository, INDEX.replace("t_id: id", "t_n: n"), head=LATER)
+    merge(repository, second, LATER)
+    assert repository.jobs["apply"] == "failure"
+    assert "by hand on this branch" in only_comment(repository, APPLY)
+    assert indexes(database) == []
+    start_by_hand(repository, second)
+    assert indexes(database) == ["t_id", "t_n"]
 
 
 def test_a_fork_is_planned_without_secrets(repository: Repository, database: Database) -> None:

@@ -25,5 +25,12 @@ if grep -q '^error: ' "$messages"; then
 else
     tail -n 40 "$messages"
 fi | markdown_of_text "$verdict" > "$report"
+if [ "$status" != 0 ] && [ "$status" != 2 ]; then
+    again="start the workflow"
+    if [ -n "${GITLAB_CI:-}" ]; then
+        again="run a pipeline"
+    fi
+    printf '\n%s\n' "If the database or the files are no longer those of the plan, $again by hand on this branch." >> "$report"
+fi
 rm -f "$messages"
 [ "$status" = 0 ]
