@@ -156,3 +156,28 @@ def test_both_accept_that_an_object_is_absent(kind: str, tmp_path: Path) -> None
     document = document_of(kind, {"state": "absent"})
     assert validator().is_valid(document)
     assert refusal(document, tmp_path) is None
+
+
+def undescribed(schema: Any, path: str = "") -> Iterator[str]:
+    """Yield the keys without a description; conditions such as `if` only mention keys."""
+    if isinstance(schema, list):
+        for each in cast("list[Any]", schema):
+            yield from undescribed(each, path)
+    if not isinstance(schema, dict):
+        return
+    body = cast("Body", schema)
+    for key, value in body.get("properties", {}).items():
+        if not value.get("description"):
+            yield f"{path}.{key}"
+        yield from undescribed(value, f"{path}.{key}")
+    for word, value in body.items():
+        if word == "$defs":
+            for name, definition in value.items():
+                yield from undescribed(definition, name)
+        elif word not in {"properties", "if", "then", "else", "not", "allOf", "oneOf"}:
+            yield from undescribed(value, path)
+
+
+def test_every_key_has_a_description_for_editors() -> None:
+    assert sorted(set(undescribed(json_schema()))) == []
+    assert [*undescribed({"properties": {"a": {"properties": {"b": {}}}}})] == [".a", ".a.b"]

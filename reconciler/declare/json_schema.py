@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import inspect
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel
@@ -94,13 +97,28 @@ def json_schema(kinds: Kinds = KINDS) -> Schema:
                 "description": "the role that owns what is declared here and gives no owner",
             },
             **_sections(kinds, "", names),
-            "checks": _section(_check(definitions[names[Assertion]], check)),
-            "workload": _section({"$ref": f"#/$defs/{names[Query]}"}),
+            "checks": _section(
+                _check(definitions[names[Assertion]], check), "what `verify` asserts, by name"
+            ),
+            "workload": _section(
+                {"$ref": f"#/$defs/{names[Query]}"}, "queries that `bench` measures, by name"
+            ),
         },
         "patternProperties": {"^x-": {}},
         "additionalProperties": False,
-        "$defs": definitions,
+        "$defs": _used(definitions, names.values()),
     }
+
+
+def _used(definitions: Schema, names: Iterable[str]) -> Schema:
+    """Return the named definitions and what they refer to; fields that nobody declares are out."""
+    used: dict[str, None] = {}
+    waiting = [*names]
+    for name in waiting:
+        if name not in used:
+            used[name] = None
+            waiting += re.findall(r'"#/\$defs/([^"]+)"', json.dumps(definitions[name]))
+    return {name: definitions[name] for name in definitions if name in used}
 
 
 def _words(words: Sequence[str]) -> Schema:
@@ -152,13 +170,22 @@ def _one_kind() -> Schema:
 
 def _sections(kinds: Kinds, parent: str, names: Mapping[type[BaseModel], str]) -> Schema:
     return {
-        key: _section({"$ref": f"#/$defs/{names[kind]}"})
+        key: _section({"$ref": f"#/$defs/{names[kind]}"}, _described(kind))
         for key, kind in sections_of(kinds, parent).items()
     }
 
 
-def _section(entry: Schema) -> Schema:
-    return {"type": ["object", "null"], "additionalProperties": entry}
+def _described(kind: type[Object]) -> str:
+    """Return the first line of a kind's documentation."""
+    return (inspect.getdoc(kind) or "").partition("\n")[0]
+
+
+def _section(entry: Schema, description: str) -> Schema:
+    return {
+        "type": ["object", "null"],
+        "additionalProperties": entry,
+        "description": description,
+    }
 
 
 def _check(alone: Schema, listed: Schema) -> Schema:
@@ -171,7 +198,15 @@ def _check(alone: Schema, listed: Schema) -> Schema:
     }
     several: Schema = {
         "type": "object",
-        "properties": {"all": {"type": "array", "items": listed, "minItems": 1}, APPLY: apply},
+        "properties": {
+            "all": {
+                "type": "array",
+                "items": listed,
+                "minItems": 1,
+                "description": "several assertions in one check",
+            },
+            APPLY: apply,
+        },
         "required": ["all"],
         "additionalProperties": False,
     }

@@ -69,13 +69,21 @@ def _checked_value(option: str, value: object) -> object:
 
 _SECRET = {  # `{secret}` in a file
     "type": "object",
-    "properties": {"secret": {"type": "null"}},
+    "properties": {
+        "secret": {"type": "null", "description": "the value that ALTER … OPTIONS set is kept"}
+    },
     "required": ["secret"],
     "additionalProperties": False,
 }
 _SCHEMA = {
     "type": "object",
-    "properties": {name: {"type": ["string", "number", "boolean"]} for name in sorted(SHOWN)},
+    "properties": {
+        name: {
+            "type": ["string", "number", "boolean"],
+            "description": "an option of the foreign-data wrapper",
+        }
+        for name in sorted(SHOWN)
+    },
     "additionalProperties": _SECRET,
 }
 Options = Annotated[ForeignOptions, BeforeValidator(_checked), WithJsonSchema(_SCHEMA)]
