@@ -160,15 +160,18 @@ def _with_blockers(failure: StatementFailed, blockers: Sequence[Blocker]) -> Sta
 def _locks(group: Sequence[Step], created: Set[str]) -> dict[str, str]:
     """Return the strongest lock mode of the steps on each relation, by SQL spelling.
 
-    Relations that this run has created are left out: no other session has used them for long.
+    Relations that this run has created are left out, those that the group itself creates too: no
+    other session has used them for long. What a step drops first is not left out.
     """
-    found: dict[str, str] = {}
+    found, own = dict[str, str](), {*created}
     for step in group:
         for lock in step.locks:
-            if lock.relation in created:
+            if lock.relation in own:
                 continue
             for relation in spellings(lock.relation, step.schema_name):
                 found[relation] = stronger(found.get(relation, ""), lock.mode)
+        if step.action == "create":
+            own.add(step.identity)
     return found
 
 

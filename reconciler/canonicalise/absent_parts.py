@@ -19,6 +19,8 @@ def with_parts_absent(declaration: Declaration, live: Snapshot) -> Declaration:
 
     An object that is declared with the part is a contradiction.
     """
+    if not declaration.absent:
+        return declaration
     objects: dict[Ref, Object] = {}
     search_path, positions = dict(declaration.search_path), dict(declaration.positions)
     problems: list[Problem] = []

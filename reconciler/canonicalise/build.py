@@ -66,8 +66,12 @@ def shared_constraint_names(*states: Mapping[Ref, Object]) -> frozenset[tuple[st
     PostgreSQL allows it on different tables, but would choose another one for NOT NULL.
     """
     owners: dict[tuple[str, str], set[Ref]] = {}
+    known: Mapping[Ref, Object] = {}
     for objects in states:
+        before, known = known, objects
         for ref, obj in objects.items():
+            if before.get(ref) is obj:
+                continue
             for constraint in reserved_constraint_names(obj):
                 owners.setdefault((ref.schema, constraint), set()).add(ref)
     return frozenset(name for name, refs in owners.items() if len(refs) > 1)

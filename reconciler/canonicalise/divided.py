@@ -24,9 +24,12 @@ def with_members_divided(
     live is left as it is: PostgreSQL divides the members when it creates the class.
     """
     objects: dict[Ref, Object] = {}
+    divided = {r: o for r, o in declaration.objects.items() if isinstance(o, DividesMembers)}
+    if not divided:
+        return declaration
     origins, positions = dict(declaration.search_path), dict(declaration.positions)
-    for ref, obj in declaration.objects.items():
-        if not isinstance(obj, DividesMembers) or desired.objects.get(ref) == live.get(ref):
+    for ref, obj in divided.items():
+        if desired.objects.get(ref) == live.get(ref):
             continue
         whole = objects.get(obj.whole) or desired.objects.get(obj.whole)
         if whole is None or obj.whole not in live:

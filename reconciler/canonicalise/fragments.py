@@ -65,7 +65,10 @@ def _declared(declaration: Declaration, live: State) -> Iterator[_Occurrence]:
             clause = obj.sql_clauses["arguments"]
             yield from ((ref, f) for f in fragments_in("arguments", clause, arguments))
     for ref, obj in declaration.objects.items():
-        printed = frozenset(_texts(live.get(ref)))
+        current = live.get(ref)
+        if current is not None and obj.repeats(current):
+            continue
+        printed = frozenset(_texts(current))
         yield from ((ref, f) for f in obj.fragments() if (f.field, f.text) not in printed)
 
 

@@ -229,12 +229,10 @@ class _Preconditions:
 
     def misplaced(self) -> Iterator[Problem]:
         """Refuse keys that mean nothing beside the live values of the keys left out."""
-        for ref, obj in self.declared.items():
+        for ref, obj in self.changed.items():
             if obj.omitted_is_default or self.declaration.recorded:
                 continue
-            current = self.live.state.get(ref)
-            full = obj if obj is current else obj.over(current)
-            for field, reason in full.misplaced():
+            for field, reason in obj.over(self.live.state.get(ref)).misplaced():
                 key = type(obj).model_fields[field].alias or field
                 if field in obj.model_fields_set:
                     position = self._position(ref, key)

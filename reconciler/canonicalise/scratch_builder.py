@@ -171,10 +171,12 @@ class ScratchBuilder:
 
         return replace(canonical, settled=settled)
 
-    def _positions(self) -> dict[tuple[Ref, str], Position]:
+    def _positions(self) -> Mapping[tuple[Ref, str], Position]:
         """Return the declaration's positions under PostgreSQL's spelling of the refs."""
         spelled = self.desired.spelled
         positions = self.declaration.positions
+        if not spelled:
+            return positions
         return {(spelled.get(r, r), key): p for (r, key), p in positions.items()}
 
     def _build_desired(

@@ -26,6 +26,7 @@ from reconciler.model.state import Declaration
 
 SECTION = "declaration"
 Place = tuple[int, int, int]  # the number of a file, line and column
+_PLAIN = frozenset({str, int, bool, type(None)})
 _UNUSABLE = (ValidationError, KeyError, TypeError, ValueError, IndexError, AttributeError)
 
 
@@ -206,22 +207,49 @@ def _is_same(declaration: Declaration, restored: Declaration | None) -> bool:
         and [*declaration.absent] == [*restored.absent]
         and declaration.exclusive == restored.exclusive
         and declaration.search_path == restored.search_path
-        and dict(declaration.positions) == dict(restored.positions)
+        and _are_same_positions(declaration.positions, restored.positions)
         and declaration.schemas == restored.schemas
     )
 
 
+def _are_same_positions(
+    declared: Mapping[tuple[Ref, str], Position], restored: Mapping[tuple[Ref, str], Position]
+) -> bool:
+    """Compare positions without making those of the restored declaration."""
+    if not isinstance(restored, StoredPositions) or declared.keys() != restored.places.keys():
+        return False
+    equal: dict[int, Path] = {}  # to compare each path once
+    for key, at in declared.items():
+        file, line, column = restored.places[key]
+        if at.file is not equal.get(file):
+            if at.file != restored.files[file]:
+                return False
+            equal[file] = at.file
+        if (at.line, at.column, at.text) != (line, column, restored.lines[file][line - 1]):
+            return False
+    return True
+
+
 def _is_same_object(a: Object, b: Object) -> bool:
     """Compare values, types, and sets of declared fields, at any depth."""
-    return type(a) is type(b) and vars(a) == vars(b) and _shape(a) == _shape(b)
+    return vars(a) == vars(b) and _are_alike(a, b)
 
 
-def _shape(value: object) -> object:
-    """Return the types in a value, and the declared fields of the models in it."""
-    if isinstance(value, BaseModel):
-        return type(value), {n: _shape(getattr(value, n)) for n in sorted(value.model_fields_set)}
-    if isinstance(value, dict):
-        return {k: _shape(v) for k, v in cast("dict[object, object]", value).items()}
-    if isinstance(value, tuple):
-        return [_shape(v) for v in cast("tuple[object, ...]", value)]
-    return type(value)
+def _are_alike(a: object, b: object) -> bool:
+    """Tell whether equal values have the same types, and models the same declared fields."""
+    if type(a) is not type(b):
+        return False
+    if type(a) in _PLAIN:
+        return True
+    if isinstance(a, BaseModel):
+        declared, own, other = a.model_fields_set, vars(a), vars(b)
+        return declared == cast("BaseModel", b).model_fields_set and all(
+            _are_alike(own[field], other[field]) for field in declared
+        )
+    if isinstance(a, dict):
+        pairs, others = cast("dict[object, object]", a), cast("dict[object, object]", b)
+        return all(_are_alike(value, others[key]) for key, value in pairs.items())
+    if isinstance(a, tuple):
+        items, others = cast("tuple[object, ...]", a), cast("tuple[object, ...]", b)
+        return all(map(_are_alike, items, others))
+    return True
