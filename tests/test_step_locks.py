@@ -8,6 +8,7 @@ from pathlib import Path
 import psycopg
 
 from reconciler import pipeline
+from reconciler.apply.retry import awaited_locks
 from reconciler.plan.step import Step
 from reconciler.server.locks import stronger
 from tests.conftest import Database
@@ -98,6 +99,25 @@ def test_steps_claim_the_locks_that_postgresql_takes(database: Database, tmp_pat
                         sql = "; ".join(s.sql for s in group)
                         wrong.append(f"{sql}\n  claims {known}\n  takes  {held.locks}")
     assert not wrong, "\n".join(wrong)
+
+
+def test_no_session_is_looked_for_on_what_a_transaction_creates_itself(
+    database: Database, tmp_path: Path
+) -> None:
+    database.run("CREATE TABLE t (a int); CREATE VIEW seen AS SELECT a FROM t")
+    declared = """
+    tables:
+      fresh:
+        columns: {id: {type: int, primary_key: true}}
+        indexes: {fresh_id: id}
+    views: {seen: {query: "SELECT a::text AS a FROM t"}}
+    """
+    plan = pipeline.plan_changes(job_of(database, declared, tmp_path))
+    claimed = {name for group in plan.transactions() for name in claimed_locks(group)}
+    assert {"fresh", "seen"} <= claimed
+    awaited = {name for group in plan.transactions() for name in awaited_locks(group, set())}
+    assert "public.seen" in awaited  # which is dropped first
+    assert "public.fresh" not in awaited
 
 
 def claimed_locks(group: Sequence[Step]) -> dict[str, str]:

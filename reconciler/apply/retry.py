@@ -103,7 +103,7 @@ def with_retries(
     An attempt is not even made while a long transaction holds a conflicting lock, because every
     later session would queue up behind our request. Steps that block nobody need not check.
     """
-    locks = _locks(group, run.created)
+    locks = awaited_locks(group, run.created)
     check_queue_first = (
         check_queue_first and bool(locks) and not any(s.long or s.fill for s in group)
     )
@@ -157,7 +157,7 @@ def _with_blockers(failure: StatementFailed, blockers: Sequence[Blocker]) -> Sta
     )
 
 
-def _locks(group: Sequence[Step], created: Set[str]) -> dict[str, str]:
+def awaited_locks(group: Sequence[Step], created: Set[str]) -> dict[str, str]:
     """Return the strongest lock mode of the steps on each relation, by SQL spelling.
 
     Relations that this run has created are left out, those that the group itself creates too: no
