@@ -440,3 +440,13 @@ def test_checks_are_not_counted_as_errors(watched: Database, tmp_path: Path) -> 
     while time.monotonic() < deadline and rollbacks() == before:
         time.sleep(0.5)
     assert rollbacks() - before < 5
+
+
+def test_a_run_that_failed_midway_is_named(watched: Database, tmp_path: Path) -> None:
+    watched.run("INSERT INTO events VALUES (1, 1)")
+    (tmp_path / "more.yml").write_text("tables: {events: {indexes: {e: {on: id, unique: true}}}}")
+    options = ("-t", watched.url, "--state", tmp_path / "more.yml", "--no-questions", "--yes")
+    assert reconcile("apply", *options).exit_code == 1
+    document = monitor(watched, 2, status=2)
+    assert ("unfinished-run", "run 2") in named(document)
+    assert ("index public.e", "dropped") not in verdicts(document)

@@ -29,7 +29,7 @@ from reconciler.monitor.promises import (
     query_promises,
 )
 from reconciler.monitor.read import read_present
-from reconciler.monitor.result import Monitoring, Promise, Window, window_of
+from reconciler.monitor.result import Finding, Monitoring, Promise, Window, window_of
 from reconciler.monitor.statistics import Baseline
 from reconciler.server.connection import Connection, connect_to_read, rows
 
@@ -55,7 +55,20 @@ def monitor(watch: Watch) -> Monitoring:
         assert_trusted(connection, watch.journal)
         run = _run(connection, watch)
         left = last_left(connection, watch.journal.schema, run.id)
+        if run.status != "done":  # promises nothing of what it has not made
+            left = [t for t in left if not t.seen or t.before != t.after]
         return _monitoring(connection, watch, run, left)
+
+
+def _unfinished(connection: Connection, schema: str, run: Run) -> Iterator[Finding]:
+    """Find that a run was not done, unless a later one was."""
+    if run.status != "done" and not any(x.done for x in later(connection, schema, run.id)):
+        yield Finding(
+            "unfinished-run",
+            f"run {run.id}",
+            f"its status is {run.status}, with {run.done} of {run.steps} steps done:"
+            f" `reconcile history {run.id}` shows them; apply again, or roll back",
+        )
 
 
 def _undone(connection: Connection, schema: str, run: Run) -> str:
@@ -114,7 +127,7 @@ def _monitoring(
         age,
         window,
         promises,
-        [*findings(observed)],
+        [*_unfinished(connection, watch.journal.schema, run), *findings(observed)],
         [*figures(observed), *(f for _, f in queries)],
         unseen,
         undone,

@@ -18,6 +18,7 @@ Rule = Literal[
     "locks",
     "sequential-scans",
     "slower",
+    "unfinished-run",
     "unused-index",
 ]
 HOUR = 3600.0

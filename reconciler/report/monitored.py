@@ -84,7 +84,8 @@ def _kept(promises: Sequence[Promise]) -> Iterator[str]:
     yield "kept"
     objects = [p for p in promises if p.promise in (AS_LEFT, GONE)]
     if objects:
-        yield f"    {len(objects)} objects are as the run left them"
+        number = "1 object is" if len(objects) == 1 else f"{len(objects)} objects are"
+        yield f"    {number} as the run left {'it' if len(objects) == 1 else 'them'}"
     for promise in promises:
         if promise.promise not in (AS_LEFT, GONE):
             yield f"    {promise.subject}, {promise.promise}: {promise.reason}"
