@@ -11,6 +11,7 @@ from random import Random
 from typing import Any, cast
 
 import pytest
+import yaml
 
 from reconciler.declare.examples import TOPICS, examples
 from reconciler.declare.fields import fields_of
@@ -181,3 +182,11 @@ def undescribed(schema: Any, path: str = "") -> Iterator[str]:
 def test_every_key_has_a_description_for_editors() -> None:
     assert sorted(set(undescribed(json_schema()))) == []
     assert [*undescribed({"properties": {"a": {"properties": {"b": {}}}}})] == [".a", ".a.b"]
+
+
+@pytest.mark.parametrize("entry", ['{"on": [a]}', "{columns: [a]}", "a"])
+def test_index_has_forms_that_readers_of_yaml_1_1_read_as_well(entry: str, tmp_path: Path) -> None:
+    text = f"tables: {{t: {{indexes: {{t_a: {entry}}}}}}}"
+    assert [*validator().iter_errors(yaml.safe_load(text))] == []
+    (tmp_path / "s.yml").write_text(text)
+    assert load(tmp_path).objects
