@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from psycopg import conninfo
 
-from reconciler.server.connection import Connection, connect, run_sql, server_of
+from reconciler.server.connection import Connection, connect, rows, run_sql, server_of
 from reconciler.server.embedded import USER, server_at
 from reconciler.server.kept import Kept, start_embedded
 from reconciler.server.process import data_folder
@@ -32,6 +32,7 @@ MAJORS = (18, 16)  # the embedded ones
 UNSAFE_DURABILITY = ("fsync", "synchronous_commit", "full_page_writes", "autovacuum")  # faster
 ENOUGH = 4 << 30  # bytes
 SUPPORTED = (14, 15, 16, 17, 18)
+PUBLISHER = "host=/nowhere dbname=shop password=hidden"  # of subscriptions in cases and examples
 STARTED = int(time.time())  # in the names of databases: process IDs are used again
 
 
@@ -179,6 +180,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Let all workers of a run share the servers of one temporary folder."""
     if "RECONCILE_HOME" not in os.environ:
         os.environ["RECONCILE_HOME"] = str(_place() / f"reconcile-tests-{os.getuid()}")
+    os.environ["RECONCILE_SHOP"] = PUBLISHER
     for variable in ("DATABASE_URL", "PGHOST", "PGDATABASE", "PGSERVICE", "PGPORT"):
         os.environ.pop(variable, None)
 
@@ -216,7 +218,22 @@ def new_database(counter: Iterator[int]) -> Iterator[Callable[..., Database]]:
 
     yield make
     for major, own in made:
+        _drop_subscriptions(_administrator(major), major, own)
         drop_database(_administrator(major), own)
+
+
+def _drop_subscriptions(administrator: Connection, major: int, database: str) -> None:
+    """Drop what keeps a database from being dropped; no slot is there."""
+    query = """SELECT s.subname::text AS name FROM pg_subscription AS s
+               JOIN pg_database AS d ON d.oid = s.subdbid WHERE d.datname = %s"""
+    for row in rows(administrator, query, [database]):
+        with connect(conninfo.make_conninfo(_server(major).url, dbname=database)) as connection:
+            for command in (
+                "ALTER SUBSCRIPTION {} DISABLE",
+                "ALTER SUBSCRIPTION {} SET (slot_name = NONE)",
+                "DROP SUBSCRIPTION {}",
+            ):
+                run_sql(connection, text(compose(command, row["name"])))
 
 
 @pytest.fixture

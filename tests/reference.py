@@ -34,6 +34,7 @@ NEEDS = {  # what an example needs of a server, by a word in it, and how to ask 
     "hstore": "SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'hstore')",
     "file_fdw": "SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'file_fdw')",
     "pg_trgm": "SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_trgm')",
+    "RECONCILE_SHOP": "SELECT false",  # the publisher
     "library: $libdir/weeks": "SELECT false",  # nobody has it
 }
 ABSENT = {"state": "absent"}

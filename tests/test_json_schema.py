@@ -23,6 +23,7 @@ from reconciler.kinds import KINDS
 from tests.reference import yaml_document
 
 NOT_SAID = (
+    "is not renamed here",
     "to another schema, but cannot rename it",  # an operator has the same name there
     "is given twice, once within not_null",  # of two forms, one may be used
     "renamed_from x, while that name is declared",  # two values are compared

@@ -152,3 +152,41 @@ tables:
     found = reasons(plan, "stops-replication")
     assert all("subscription copy stops here" in reason for reason in found)
     assert len(found) == 8, found
+
+
+def test_a_new_subscription_connects_where_that_is_asked(
+    ends: tuple[Database, Database], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Copy the rows, follow a further publication, and drop subscription and slot.
+
+    Both ends are on one server, where CREATE SUBSCRIPTION would wait for itself to create the slot.
+    """
+    here, there = ends
+    sockets = conninfo.conninfo_to_dict(here.url)["host"]
+    monkeypatch.setenv("RECONCILE_HERE", f"host={sockets} dbname=here user=postgres")
+    for end in ends:
+        end.run("CREATE TABLE first (id int PRIMARY KEY); CREATE TABLE second (id int PRIMARY KEY)")
+    here.run("INSERT INTO first VALUES (1); INSERT INTO second VALUES (2)")
+    here.run("CREATE PUBLICATION one FOR TABLE first; CREATE PUBLICATION two FOR TABLE second")
+    here.run("SELECT pg_create_logical_replication_slot('new', 'pgoutput')")
+    slots = "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'new'"
+    for publications, table in (("one", "first"), ("one, two", "second")):
+        declared = f"""
+subscriptions:
+  new:
+    publications: [{publications}]
+    conninfo: {{env: RECONCILE_HERE}}
+    connect: true
+    create_slot: false"""
+        job = job_of(there, declared, tmp_path)
+        plan = pipeline.plan_changes(job)
+        assert [s.transactional for s in plan.steps] == [False]
+        outcome = pipeline.apply_plan(plan, job, there.url, RecordingWatcher(), LockPolicy(), [])
+        assert (outcome.failed, outcome.left) == (0, ())
+        until(there, f"SELECT count(*) FROM {table}", expected=1)
+        assert here.value(slots) == 1
+    job = job_of(there, "subscriptions: {new: {state: absent}}", tmp_path)
+    plan = pipeline.plan_changes(job)
+    outcome = pipeline.apply_plan(plan, job, there.url, RecordingWatcher(), LockPolicy(), ["all"])
+    assert (outcome.failed, outcome.left) == (0, ())
+    assert here.value(slots) == 0

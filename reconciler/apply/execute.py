@@ -22,6 +22,7 @@ from reconciler.apply.retry import (
     with_retries,
 )
 from reconciler.apply.run import Executed, Run
+from reconciler.apply.send import send
 from reconciler.apply.session import backend_pid, idle_limits, session_timeouts
 from reconciler.apply.step_checks import check_before, check_deferred, check_executed
 from reconciler.apply.withdraw import withdraw_temporary
@@ -218,7 +219,7 @@ def _execute_alone(run: Run, step: Step, attempt: int) -> None:
         assert_left_over(run.connection, step.index, run.policy, waiting)
     set_timeouts(run, step, attempt)
     try:
-        run_sql(run.connection, step.sql)
+        send(run.connection, step)
     except StatementFailed as e:
         if e.sqlstate != DUPLICATE_TABLE:  # then the object of that name is not ours
             _clean_up(run, step)
@@ -244,7 +245,7 @@ def _execute_transaction(
                 step_timeouts(run, lock, statement)
             timeouts, began = needed, time.monotonic()
             try:
-                run_sql(run.connection, step.sql)
+                send(run.connection, step)
             finally:
                 seconds[step.id] = time.monotonic() - began
             if locked_since is None and step.lock:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from reconciler.apply import backfill
 from reconciler.apply.disk import space
 from reconciler.apply.grants import grant, membership
+from reconciler.apply.send import unusable
 from reconciler.apply.subscribers import subscribers
 from reconciler.kinds import KINDS
 from reconciler.model.reserved_names import SHADOW_PREFIX
@@ -116,6 +117,7 @@ def preflight(plan: Plan, connection: Connection, *, questions: bool = True) -> 
     found = [*_writable(state["standby"], state["read_only"])]
     if not state["superuser"]:
         found += _privileges(plan, connection, state["role"])
+    found += [Finding(message, refuses=True) for message in unusable(plan.steps)]
     found += _backfills(plan, connection)
     found += _published(plan, connection)
     found += _published_without_identity(plan, connection)

@@ -19,6 +19,7 @@ from reconciler.model.inheritance import parents_of
 from reconciler.model.object import InlinePart, Object
 from reconciler.model.on_scratch import evaluated
 from reconciler.model.ref import Ref
+from reconciler.model.remote import ConnectsElsewhere
 from reconciler.model.state import Declaration
 from reconciler.model.successor import Counts
 from reconciler.model.typed_table import is_typed
@@ -41,6 +42,7 @@ def unmet_preconditions(
         *checks.server(),
         *checks.results(),
         *checks.denials(),
+        *checks.elsewhere(),
         *checks.misplaced(),
     ]
 
@@ -226,6 +228,16 @@ class _Preconditions:
                     position = self._position(ref, field)
                     hint = "write what it returns"
                     yield Problem(message, position, hint, "routine-in-value")
+
+    def elsewhere(self) -> Iterator[Problem]:
+        """Refuse what only another server, or a secret that no file holds, would let us do."""
+        for ref, obj in self.changed.items():
+            if isinstance(obj, ConnectsElsewhere):
+                live = self.live.state.get(ref)
+                known = live if isinstance(live, ConnectsElsewhere) else None
+                for key, reason, remedy in obj.obstacles(known):
+                    position = self._position(ref, key)
+                    yield Problem(f"{ref} {reason}", position, remedy, "not-made-here")
 
     def misplaced(self) -> Iterator[Problem]:
         """Refuse keys that mean nothing beside the live values of the keys left out."""

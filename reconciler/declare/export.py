@@ -32,6 +32,7 @@ Body = dict[str, Any]
 _UNQUOTED_NAME = re.compile(r"[^\s\".(]([^\".(]*[^\s\".(])?\Z")  # others need quotes in a key
 _RESERVED = re.compile(r"con|prn|aux|nul|com\d|lpt\d")  # as file names on Windows
 _HIDDEN = Verbatim("{secret}")  # a value that is not read, in options of foreign data
+_CONNINFO = "conninfo"
 _YAML_LITERAL = re.compile(r"(true|false|0|[1-9][0-9]{0,17})\Z")
 
 
@@ -260,6 +261,8 @@ def _value(value: Any, key: str = "", *, is_sql: bool = False) -> Any:
     if isinstance(value, str):
         return _text(value, is_sql=is_sql)
     if isinstance(value, dict):
+        if key == _CONNINFO:
+            return _HIDDEN
         items = cast("Body", value).items()
         values = {k: _value(v, k) for k, v in (sorted(items) if key == "grants" else items)}
         return values | {k: _HIDDEN for k, v in values.items() if v is None}

@@ -222,6 +222,8 @@ class Statement(Frozen):
     temporary           `undo` must run if steps fail that come later on the same object
     swaps_names         belongs to the transaction in which a new index takes the name of another
     rewrite             the rewrite of the table, if it can be combined with others
+    environment         the environment variable whose value stands in `sql` for :'NAME'; it is put
+                        there when the statement is sent, and shown nowhere
     also                further objects that the statement changes: kind and identity
     """
 
@@ -249,6 +251,7 @@ class Statement(Frozen):
     temporary: bool = False
     swaps_names: bool = False
     rewrite: TableRewrite | None = None
+    environment: str = ""
     also: tuple[tuple[str, str], ...] = ()
 
     @property

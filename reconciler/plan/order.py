@@ -326,6 +326,7 @@ class _StepWriter:
             needs_create_on=statement.needs_create_on,
             question=statement.question,
             temporary=statement.temporary,
+            environment=statement.environment,
             also=statement.also,
         )
         self.steps.append(step)

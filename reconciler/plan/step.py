@@ -54,6 +54,7 @@ class Step(BaseModel):
     question: Question | None = None
     temporary: bool = False
     search_path: str = ""
+    environment: str = ""
     also: tuple[tuple[str, str], ...] = ()
 
     @property

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from reconciler.introspect.unfilled import unfilled
+from reconciler.kinds import KINDS
 from reconciler.model.markers import FiresOnDdl
 from reconciler.model.object import Object
+from reconciler.model.remote import ConnectsElsewhere
 from reconciler.plan.step import Step
 from reconciler.server.capabilities import Server
 from reconciler.server.scratch import Scratch
@@ -14,14 +16,20 @@ from reconciler.server.scratch import Scratch
 
 def unproven_by_steps(steps: Iterable[Step], objects: Iterable[Object]) -> Iterator[str]:
     """Yield what is different on scratch for the steps of a plan; `objects` are all objects."""
-    filled = dict.fromkeys(
-        f"{s.kind.replace('_', ' ')} {s.identity}"
+    reasons = dict.fromkeys(
+        f"{s.kind.replace('_', ' ')} {s.identity} {_left_open(s)}"
         for s in steps
         if any(unfilled(sql) != sql for sql in (s.sql, *s.undo))
     )
-    yield from (f"{name} is filled: on scratch it stays empty" for name in filled)
+    yield from reasons
     if any(isinstance(o, FiresOnDdl) for o in objects):
         yield "event triggers let the steps pass: on scratch none fires"
+
+
+def _left_open(step: Step) -> str:
+    if issubclass(KINDS[step.kind], ConnectsElsewhere):
+        return "can be had: none is made on scratch, where it could connect"
+    return "is filled: on scratch it stays empty"
 
 
 def unproven_by_scratch(scratch: Scratch | None, target: Server) -> Iterator[str]:

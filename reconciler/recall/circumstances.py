@@ -15,7 +15,7 @@ from typing import Any, cast
 import click
 
 from reconciler.cache import SWITCH, digest_of, program_stamps
-from reconciler.server.redaction import redacted
+from reconciler.server.redaction import parsed, redacted
 
 SETTINGS_FILE = Path("reconcile.yml")
 APPROVALS_FILE = Path("approvals.yml")
@@ -72,10 +72,14 @@ def _environment() -> Iterator[tuple[str, str]]:
     for name, value in os.environ.items():
         if name in CREDENTIALS:
             continue
-        if name.endswith(_URLS[0]) or name in _URLS:
+        if name.endswith(_URLS[0]) or name in _URLS or _is_conninfo(name, value):
             yield name, _without_password(value)
         elif name in NAMES or name.startswith(PREFIXES):
             yield name, value
+
+
+def _is_conninfo(name: str, value: str) -> bool:
+    return name.startswith(PREFIXES[0]) and bool(parsed(value))
 
 
 def _without_passwords(value: object) -> object:

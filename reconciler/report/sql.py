@@ -8,6 +8,7 @@ from itertools import accumulate
 
 from reconciler.apply import backfill
 from reconciler.escape import Document, document, one_line
+from reconciler.model.remote import placeholder
 from reconciler.plan.plan import Plan
 from reconciler.plan.step import Step
 from reconciler.server.parameters import DEFAULTS, FIXED
@@ -92,8 +93,19 @@ def _step_lines(step: Step) -> Iterator[str]:
     if step.fill:
         yield from (f"-- note: {note}" for note in backfill.omissions(step.fill))
         yield from _command_lines(backfill.script(step.fill))
+    elif step.environment:
+        yield from _lines_with_value(step)
     else:
         yield from _command_lines(step.sql)
+
+
+def _lines_with_value(step: Step) -> Iterator[str]:
+    r"""Yield a command that \gexec sends with the value of an environment variable."""
+    variable = step.environment
+    before, _, after = step.sql.partition(placeholder(variable))
+    yield rf"\getenv {variable} {variable}"
+    command = f"{_string(before)} || quote_literal({placeholder(variable)}) || {_string(after)}"
+    yield from rf"SELECT {command} \gexec".split("\n")
 
 
 def _command_lines(command: str) -> Iterator[str]:
@@ -104,8 +116,12 @@ def _command_lines(command: str) -> Iterator[str]:
     if command == _escaped(command) and _is_read_unchanged(_QUOTED.sub(_QUOTE, command)):
         yield from f"{command};".split("\n")
         return
+    yield from f"SELECT {_string(command)} \\gexec".split("\n")
+
+
+def _string(command: str) -> str:
     quoted = command.replace("\\", r"\\").replace("'", "''")
-    yield from f"SELECT E'{_escaped(quoted)}' \\gexec".split("\n")
+    return f"E'{_escaped(quoted)}'"
 
 
 def _is_read_unchanged(unquoted: str) -> bool:

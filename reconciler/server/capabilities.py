@@ -38,6 +38,21 @@ class Server:
         return self.major >= 15
 
     @property
+    def has_two_phase_subscriptions(self) -> bool:
+        """Subscriptions with two_phase and disable_on_error (15)."""
+        return self.major >= 15
+
+    @property
+    def has_parallel_subscriptions(self) -> bool:
+        """Subscriptions with streaming = parallel, origin and passwords that are required (16)."""
+        return self.major >= 16
+
+    @property
+    def has_failover_subscriptions(self) -> bool:
+        """Subscriptions whose slots are kept on standbys of the publisher (17)."""
+        return self.major >= 17
+
+    @property
     def has_copy_strategies(self) -> bool:
         """CREATE DATABASE … STRATEGY (15)."""
         return self._catalogs >= 15

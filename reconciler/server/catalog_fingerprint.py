@@ -39,9 +39,15 @@ PARTS = {
 # Catalogs that only superusers read, by what everybody sees of them.
 VISIBLE = {
     "pg_authid": "SELECT r::text FROM pg_roles AS r",
-    "pg_subscription": """
-        SELECT ROW(oid, subdbid, subname, subowner, subenabled, subpublications)::text
-        FROM pg_subscription""",
+    "pg_subscription": "SELECT ROW({columns})::text FROM pg_subscription",
+}
+# All columns but the connection string, and what the server itself notes down, by version.
+_OF_SUBSCRIPTIONS = {
+    14: "oid, subdbid, subname, subowner, subenabled, subpublications, subbinary, substream,"
+    " subslotname, subsynccommit",
+    15: "subtwophasestate, subdisableonerr",
+    16: "subpasswordrequired, subrunasowner, suborigin",
+    17: "subfailover",
 }
 # Catalogs that no query for a plan without a step reads, and why.
 IGNORED = {
@@ -93,10 +99,11 @@ class CatalogFingerprint:
 def counts_of(server: Server) -> dict[str, str]:
     """Return a query for the number and the versions of the rows of each catalog."""
     catalogs = (*CATALOGS, *(SINCE_15 if server.has_publication_details else ()))
+    columns = ", ".join(c for since, c in _OF_SUBSCRIPTIONS.items() if since <= server.major)
     return {
         **{c: _ROWS.format(c, "") for c in catalogs},
         **{c: _ROWS.format(c, f" WHERE {condition}") for c, condition in PARTS.items()},
-        **{c: _VISIBLE.format(c, query) for c, query in VISIBLE.items()},
+        **{c: _VISIBLE.format(c, query.format(columns=columns)) for c, query in VISIBLE.items()},
         **{what: _VISIBLE.format(what, query) for what, query in _BESIDE.items()},
     }
 
