@@ -9,11 +9,16 @@ SET lock_timeout = '2s';
 SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE ONLY public.t ALTER COLUMN a RESET (n_distinct);
-ALTER TABLE ONLY public.t ALTER COLUMN a RESET (n_distinct_inherited);
 COMMIT;
 
 SET lock_timeout = '2s';
 SET statement_timeout = '30s';
 BEGIN;
 ALTER TABLE ONLY public.t ALTER COLUMN b SET (n_distinct = 7);
+COMMIT;
+
+SET lock_timeout = '2s';
+SET statement_timeout = '30s';
+BEGIN;
+ALTER TABLE ONLY public.t ALTER COLUMN c RESET (n_distinct_inherited);
 COMMIT;
