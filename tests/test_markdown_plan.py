@@ -145,7 +145,7 @@ def test_the_steps_are_drawn_with_transactions_dependencies_and_hazards() -> Non
     assert graph_lines(PLAN.model_copy(update={"steps": many[:1]})) == []
 
 
-@pytest.mark.parametrize("length", [10, 4000, 200_000])
+@pytest.mark.parametrize("length", [10, 4000, 40_000])
 def test_comments_are_cut_at_whole_blocks_and_the_hazards_stay(length: int) -> None:
     changes = tuple(
         c.model_copy(update={"identity": f"{c.identity}{n}"})

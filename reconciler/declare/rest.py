@@ -12,11 +12,12 @@ from reconciler.declare.files import MAX_YAML_SIZE, FileRefused, Files
 from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration
 
-# A key before a colon: quoted or not, with arguments or without.
+# A key before a colon: quoted or not, with arguments or without. No part of the text is tried more
+# than a few times, whatever it holds.
 _KEY = re.compile(
-    r"""(?:^|[{,]|-\ )\s*
-        (?:"((?:[^"\\\n]|\\.)+)" | '((?:[^'\n]|'')+)' | ([^\s{},:#'"][^{},:#\n(]*))
-        (?:\([^\n]*?\))?\s*:(?=\s|$)""",
+    r"""(?:^[ ]*+(?:-[ ]++)*+|[{,]\s*+)
+        (?:"((?:[^"\\\n]|\\.)+)" | '((?:[^'\n]|'')+)' | ([^\s{},:#'"][^{},:#\n(]*+))
+        (?:\([^\n(){}]*+(?:\([^\n(){}]*+\)[^\n(){}]*+)*+\))?[ ]*:(?=\s|$)""",
     re.MULTILINE | re.VERBOSE,
 )
 
