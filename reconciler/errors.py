@@ -256,6 +256,8 @@ class Interrupted(ReconcileError):
 class WebhookFailed(ReconcileError):
     """A webhook was not told."""
 
+    rule = "webhook-failed"
+
 
 class OutputFailed(ReconcileError):
     """A document cannot be written to stdout."""

@@ -168,7 +168,7 @@ def test_dead_rows_errors_and_locks_are_named(watched: Database) -> None:
     )
     watched.run(failing)
     for _ in range(2):
-        watched.run("BEGIN; ROLLBACK; " * 100 + FLUSH)
+        watched.run("BEGIN; ROLLBACK; " * 600 + FLUSH)
     document = monitor(watched, status=2)
     assert {("dead-rows", "table public.orders"), ("errors", "database")} <= named(document)
 

@@ -48,6 +48,10 @@ LEFT_OUT = {  # titles of examples that PostgreSQL 18, as embedded, cannot hold
     "function: A function that is called with a hash of Perl instead of the text of an hstore",
     "procedure: A procedure that is called with a hash of Perl instead of the text of an hstore",
     "range_type: A canonical form, by a function of a shared library that takes the range itself",
+    "subscription: What the database receives from a publisher; the connection string is never"
+    " written in a file",
+    "subscription: One that is created disabled, without connecting; its slot is to be made on the"
+    " publisher",
     "collation: A collation in which upper and lower case are equal",
     "collation: A collation with rules of its own",
 }

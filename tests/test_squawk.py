@@ -21,7 +21,11 @@ from reconciler.pipeline import Job
 from reconciler.report import sql
 from tests.conftest import ROOT, Database
 
-CASES = sorted((ROOT / "tests" / "cases").glob("*/*/plan.sql"))
+CASES = [
+    case
+    for case in sorted((ROOT / "tests" / "cases").glob("*/*/plan.sql"))
+    if "\\getenv" not in case.read_text()  # squawk reads no variables of psql
+]
 DECLARED = "declared so; a step that loses data has its own hazard"
 PART = (
     "it goes and comes back in one transaction, because something beneath it is replaced; "

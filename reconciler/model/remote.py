@@ -36,8 +36,12 @@ def _checked(written: dict[str, str | None]) -> dict[str, str | None]:
 _SCHEMA = {
     "type": "object",
     "properties": {
-        "secret": {"type": "null"},
-        "env": {"type": "string", "pattern": f"^{_VARIABLE.pattern}$"},
+        "secret": {"type": "null", "description": "keeps what the server has"},
+        "env": {
+            "type": "string",
+            "pattern": f"^{_VARIABLE.pattern}$",
+            "description": "the environment variable of `apply` that holds the connection string",
+        },
     },
     "minProperties": 1,
     "maxProperties": 1,
@@ -72,7 +76,12 @@ def on_scratch(sql: str, kinds: Iterable[type[ConnectsElsewhere]]) -> str:
 
 
 def placeholder(variable: str) -> str:
-    """Return what stands for the value of an environment variable in a command, as in psql."""
+    """Return what stands for the value of an environment variable in a command, as in psql.
+
+    Raises ValueError for a name that a declaration could not have.
+    """
+    if _VARIABLE.fullmatch(variable) is None:
+        raise ValueError(f"{variable} is no name RECONCILE_… of an environment variable")
     return f":'{variable}'"
 
 

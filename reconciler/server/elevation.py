@@ -242,6 +242,8 @@ WOULD_EVALUATE = (
 class TransactionEnded(StatementFailed):
     """A command of a transaction ended the transaction."""
 
+    rule = "transaction-ended"
+
 
 Administrator = Callable[[], Connection]  # connects when first called
 _ADMINISTRATORS: WeakKeyDictionary[Connection, Administrator] = WeakKeyDictionary()  # by builder
