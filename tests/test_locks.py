@@ -392,10 +392,11 @@ def test_leftovers_of_an_attempt_are_dropped_before_the_next(
         threading.Timer(0.8, holder.close).start()
         raise StatementFailed("deadlock detected", sqlstate="40P01", sql=statement)
 
-    monkeypatch.setattr("reconciler.apply.execute.run_sql", deadlocked)
+    monkeypatch.setattr("reconciler.apply.send.run_sql", deadlocked)
     holder = psycopg.connect(database.url)
     with applying(job, RecordingWatcher(), LockPolicy(lock=0.4)) as outcomes:
         pass
+    assert begun
     assert outcomes[0].failed == 0
     assert database.value("SELECT indisvalid FROM pg_index WHERE indexrelid = 't_n'::regclass")
 
