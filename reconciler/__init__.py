@@ -51,7 +51,9 @@ _PLACES = {  # where a name stands, which is slow to import
 def __getattr__(name: str) -> object:
     """Import a name of the API when asked for it, and look up `__version__`."""
     if name == "__version__":
-        return _version()
+        from reconciler.version import version  # noqa: PLC0415 - as the names below
+
+        return version()
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module  # noqa: PLC0415 - not needed by those who ask for no name
@@ -64,12 +66,3 @@ def __getattr__(name: str) -> object:
 def __dir__() -> list[str]:
     """List the names of the API for completion in a console."""
     return [*__all__]
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - slow to import
-
-    try:
-        return version("pg-reconciler")
-    except PackageNotFoundError:  # run from a source tree that was never installed
-        return "0+unknown"

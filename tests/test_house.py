@@ -14,7 +14,7 @@ from reconciler.kinds import KINDS
 
 PACKAGE = Path(__file__).parents[1] / "reconciler"
 FLOORS = (  # from the ground up: a package imports from lower floors only
-    {"escape"},
+    {"escape", "version"},
     {"sql", "errors", "cache"},
     {"server", "fleet", "webhook"},
     {"model", "checks"},
@@ -74,6 +74,17 @@ def test_modules_import_from_lower_floors_only(path: Path) -> None:
         assert package in {own, ""} or FLOOR[package] < FLOOR[own], (
             f"{module_of(path)} imports {other}"
         )
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_of)
+def test_no_module_imports_the_api_of_the_package(path: Path) -> None:
+    """The package names the API, which imports nearly every module."""
+    inside = {room(module) for module in MODULES}
+    for node in nodes(path):
+        if isinstance(node, ast.Import):
+            assert "reconciler" not in {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module == "reconciler":
+            assert {alias.name for alias in node.names} <= inside
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-import reconciler
 from reconciler import recall
 from reconciler.cache import OPTION
 from reconciler.cli.examples import EXAMPLES, FIRST_STEPS, epilog
@@ -22,6 +21,7 @@ from reconciler.cli.signals import stopped_by_signals
 from reconciler.cli.streams import flush_streams, prepare_streams
 from reconciler.errors import ReconcileError
 from reconciler.escape import stored_document
+from reconciler.version import version
 
 if TYPE_CHECKING:
     from reconciler.recall.remembered import Question
@@ -150,7 +150,7 @@ def _described(error: OSError) -> str:
 def _print_version(context: click.Context, _: click.Parameter, asked: bool) -> None:
     """Print the version, and exit, if asked for."""
     if asked:
-        print_line(f"reconcile {reconciler.__version__}")
+        print_line(f"reconcile {version()}")
         context.exit()
 
 

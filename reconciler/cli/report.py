@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 
-import reconciler
 from reconciler import measuring, pipeline, settings
 from reconciler.cli.check_options import CheckOptions, check_options
 from reconciler.cli.group import DONE, main
@@ -38,6 +37,7 @@ from reconciler.plan.saved import signed
 from reconciler.report import json
 from reconciler.report.formats import Subject, renderers
 from reconciler.report.html import assert_renderable
+from reconciler.version import version
 
 KINDS: tuple[Subject, ...] = ("report", "runbook")
 SUFFIXES = {"markdown": ".md", "html": ".html"}
@@ -207,7 +207,7 @@ class _Collecting:
             verification=read_verification(measured.verify) if measured.verify else None,
             lint=read_lint(measured.lint) if measured.lint else None,
             commands=self._commands(str(file) if file else "", str(folder) if folder else ""),
-            version=reconciler.__version__,
+            version=version(),
             unapplied=self._unapplied(saved),
         )
         return self._with_measured_now(found)

@@ -15,7 +15,6 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from reconciler import __version__
 from reconciler.errors import PlanRefused, StatementFailed
 from reconciler.journal.ownership import Place, lock_and_check, untrusted
 from reconciler.journal.tables import TABLES, add_columns, create_table, revoke_default_privileges
@@ -23,6 +22,7 @@ from reconciler.model.ref import Ref
 from reconciler.model.reserved_names import JOURNAL_COMMENT
 from reconciler.server.connection import Connection, rows, run_sql, translated
 from reconciler.sql import compose, literal, name, text
+from reconciler.version import version
 
 Model = dict[str, Any]
 
@@ -244,7 +244,7 @@ def _insert_run(connection: Connection, schema: str, plan: Model, rollback_of: i
     values: dict[str, object] = {
         "user": _user(),
         "host": socket.gethostname(),
-        "version": __version__,
+        "version": version(),
         "commit": _git_commit(),
         "plan": Jsonb(plan),
         "digest": plan.get("digest"),

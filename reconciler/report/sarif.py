@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import reconciler
 from reconciler.escape import Document, json_document
 from reconciler.lint.result import LintResult
 from reconciler.lint.rule import Finding
 from reconciler.lint.rules import all_rules
+from reconciler.version import version
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 VERSION = "2.1.0"
@@ -30,7 +30,7 @@ def lint(result: LintResult) -> Document:
         suppression = {"kind": "inSource", "justification": accepted.reason}
         results.append({**_result(accepted.finding), "suppressions": [suppression]})
     results += [{**_result(f), "baselineState": "unchanged"} for f in result.known]
-    driver = {"name": "reconcile", "version": reconciler.__version__, "rules": rules}
+    driver = {"name": "reconcile", "version": version(), "rules": rules}
     run = {"tool": {"driver": driver}, "results": results}
     return json_document({"$schema": SCHEMA, "version": VERSION, "runs": [run]})
 
