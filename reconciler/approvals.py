@@ -1,4 +1,4 @@
-"""Read approvals.yml, and find out which hazards of a plan are let through, and by what.
+"""Read approvals.yml, and match its entries with the hazards of a plan.
 
 A hazard is let through by --allow, or by an entry of approvals.yml: hazard, object, digest of
 before → after, and a reason. The file lies beside reconcile.yml, so that a review of it is not a
@@ -56,7 +56,7 @@ class Approval:
 
 @dataclass(frozen=True)
 class Allowed:
-    """What lets hazards through: kinds of hazards or "all", and the entries of approvals.yml."""
+    """Permissions for hazards: kinds of hazards or "all", and the entries of approvals.yml."""
 
     flags: Collection[str] = ()
     approvals: Sequence[Approval] = ()
@@ -64,7 +64,7 @@ class Allowed:
 
 @dataclass(frozen=True)
 class Judged:
-    """The hazards of a plan, each with what lets it through, and what to know about the entries.
+    """The hazards of a plan, each with its permission, and notes on the entries of approvals.yml.
 
     `used` are the permissions that entries give.
     """
@@ -75,12 +75,12 @@ class Judged:
 
     @property
     def refused(self) -> Sequence[Permission]:
-        """The permissions that nothing gives."""
+        """The permissions still missing."""
         return [p for p in self.permissions if not p.given_by]
 
 
 def judge(plan: Plan, allowed: Allowed, uses: Mapping[Named, int] | None) -> Judged:
-    """Return the permissions that a plan needs, and what gives them.
+    """Return the permissions needed by a plan, each with its source.
 
     `uses` counts how often the runs in the target's journal have used an entry; without a journal
     (None) no entry lets anything through.
@@ -109,7 +109,7 @@ def judge(plan: Plan, allowed: Allowed, uses: Mapping[Named, int] | None) -> Jud
 def _notes(
     found: Sequence[Permission], approvals: Sequence[Approval], uses: Mapping[Named, int] | None
 ) -> list[str]:
-    """Say which entries let nothing through here, and why."""
+    """List the entries without effect on this plan, with the reason."""
     if uses is None:
         return [NO_JOURNAL] if approvals and found else []
     needed = {(p.hazard.value, p.object): p for p in found}
@@ -167,7 +167,7 @@ def _only(file: Path) -> Files:
 
 
 def _approvals(node: Node, problems: list[Problem]) -> list[Approval]:
-    """Read the entries, and add what is wrong with them to the problems."""
+    """Read the entries, and append their faults to the problems."""
     if isinstance(node, Scalar) and node.value is None:
         return []
     if not isinstance(node, Items):
@@ -215,7 +215,7 @@ def _approval(node: Node, problems: list[Problem]) -> Approval | None:
 
 
 def _text(node: Entries, key: str, problems: list[Problem]) -> str:
-    """Return the text of a key, "" where it is missing or no text."""
+    """Return the text of a key, "" for a missing key and for other types."""
     entry = node.entries.get(key)
     if entry is None:
         problems.append(Problem(f"{key} is missing", node.position))

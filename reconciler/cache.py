@@ -36,12 +36,12 @@ class CacheRefused(Exception):
 
 
 def digest_of(*parts: object) -> str:
-    """Return the SHA-256 of the parts, which JSON can hold."""
+    """Return the SHA-256 of the parts, written as JSON."""
     return sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def program_stamps() -> Iterator[Sequence[object]]:
-    """Yield the size and the time of every module of this program, and its Python."""
+    """Yield the size and the time of every module of this program and of the interpreter."""
     yield sys.version, sys.executable
     yield from _stamps(Path(__file__).parent)
 
@@ -55,7 +55,7 @@ def _stamps(folder: Path) -> Iterator[Sequence[object]]:
 
 
 def stamp_of(path: str) -> tuple[int, int, int]:
-    """Return what changes when a file is replaced, or an entry of a folder; zeros if it is gone."""
+    """Return time, size and inode of a file or folder; zeros if the path does not exist."""
     try:
         found = Path(path).stat()
     except OSError:
@@ -80,7 +80,7 @@ def cache_folder() -> Path:
 
 
 def open_cache() -> Cache | None:
-    """Return the cache, None where RECONCILE_NO_CACHE or the system rules it out."""
+    """Return the cache, None if RECONCILE_NO_CACHE or the system rules out a cache."""
     if os.environ.get(SWITCH) or os.name != "posix":
         return None
     with suppress(RuntimeError):  # of Path: the account has no home folder
@@ -95,12 +95,12 @@ def encoded(value: object) -> bytes:
 
 @dataclass(frozen=True)
 class Cache:
-    """A folder of entries; one that is missing, damaged or not ours reads as None."""
+    """A folder of entries; a missing, damaged or foreign entry reads as None."""
 
     folder: Path
 
     def get(self, section: str, key: str) -> Any:
-        """Return an entry; None if there is none, or none that can be used."""
+        """Return an entry; None for a missing or unusable entry."""
         try:
             with self._opened() as folder:
                 return _content(_read(folder, _file_name(section, key)))
@@ -112,7 +112,7 @@ class Cache:
         self.put_encoded(section, key, encoded(value))
 
     def put_encoded(self, section: str, key: str, body: bytes) -> None:
-        """Store an entry as `put` does that is `encoded` already."""
+        """Store an `encoded` entry as `put` does."""
         if len(body) > MAX_ENTRY:
             return
         with suppress(OSError, CacheRefused):
@@ -135,7 +135,7 @@ class Cache:
 
     @contextmanager
     def _opened(self) -> Generator[int]:
-        """Open the folder; raises CacheRefused unless it is ours alone."""
+        """Open the folder; raises CacheRefused unless only this user can write to the folder."""
         folder = os.open(self.folder, _FOLDER_FLAGS)
         try:
             _require_own(os.fstat(folder))
@@ -188,7 +188,7 @@ def _write(folder: int, name: str, body: bytes) -> None:
 
 
 def _remove_oldest(folder: int) -> None:
-    """Remove entries above MAX_TOTAL, and what a killed run left unfinished."""
+    """Remove entries above MAX_TOTAL, and unfinished entries of killed runs."""
     found: list[tuple[float, int, str]] = []
     for entry in os.scandir(folder):
         with suppress(OSError):

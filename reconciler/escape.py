@@ -1,4 +1,4 @@
-r"""Escape text from outside: nothing else than these functions makes a document that is printed.
+r"""Escape text from outside: only these functions make documents to print.
 
 Names, bodies, comments, options and messages of servers are written by others. A terminal obeys
 control characters in them, the log of a workflow obeys lines that begin with `::`, a page may be
@@ -33,17 +33,17 @@ _COMMAND = re.compile(r"^(\s*):(?=:)|#(?=#\w*\[)")
 
 
 def has_hidden(text: str) -> bool:
-    """Tell whether a text holds characters, but for line breaks and tabs, that are not seen."""
+    """Tell whether a text holds invisible characters other than line breaks and tabs."""
     return any(found[0] != "\n" for found in _HIDDEN.finditer(text))
 
 
 def one_line(text: str) -> str:
-    """Return text as one line that neither a terminal nor a workflow's log obeys."""
+    """Return text as one line without commands to a terminal or a workflow's log."""
     return _COMMAND.sub(_command_escape, _HIDDEN.sub(_escape, text))
 
 
 def document(lines: Iterable[str], *, longest: int | None = None) -> Document:
-    """Join lines; a line break within a line is shown as an escape, as all that is hidden.
+    """Join lines; escape line breaks within lines, and all other invisible characters.
 
     The rest of a line beyond `longest` characters is left out, and the line says so.
     """
@@ -54,7 +54,7 @@ def document(lines: Iterable[str], *, longest: int | None = None) -> Document:
 
 
 def clipped(line: str, longest: int = MAX_LINE) -> str:
-    """Return a line, or its beginning and how much is left out."""
+    """Return a line, or the beginning of a long line and the number of characters left out."""
     if len(line) <= longest:
         return line
     return f"{line[:longest]} … ({len(line) - longest:,} more characters: --format json shows all)"
@@ -73,7 +73,7 @@ def json_document(content: object) -> Document:
 
 
 def html_document(page: str) -> Document:
-    """Return an HTML page in which hidden characters are shown; no line is a workflow command.
+    """Return an HTML page with visible escapes for invisible characters, and no workflow command.
 
     Markup is no concern of this function: the templates of `report.html` escape every value.
     """

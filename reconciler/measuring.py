@@ -1,4 +1,4 @@
-"""Measure what a report shows: the run of a plan in the journal, lint and checks as of now."""
+"""Measure the figures of a report: the recorded run of a plan, lint and checks as of now."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MOST_RUNS = 1_000  # of the journal, among which the run of a plan is looked for
 def find_application(
     plan: Plan, target: str, journal: Place, session: Mapping[str, str]
 ) -> Sourced[Application] | None:
-    """Return the last run of exactly this plan; None if the journal of the target has none."""
+    """Return the last run of exactly this plan; None if the target's journal has no such run."""
     runs = pipeline.read_history(target, journal, MOST_RUNS, session)
     for run in runs:
         if plan.digest and run.digest == plan.digest:
@@ -34,7 +34,7 @@ def find_application(
 def read_application(
     run: int, target: str, journal: Place, session: Mapping[str, str]
 ) -> Sourced[Application]:
-    """Return a run of the journal; raises PlanRefused if there is none of this number."""
+    """Return a recorded run; raises PlanRefused for an unknown number."""
     runs = pipeline.read_history(target, journal, MOST_RUNS, session)
     return _application(run, runs, target, journal, session)
 
@@ -42,7 +42,7 @@ def read_application(
 def _application(
     run: int, runs: list[Run], target: str, journal: Place, session: Mapping[str, str]
 ) -> Sourced[Application]:
-    """Read a run; `runs` are the last ones, among them the run that rolled it back."""
+    """Read a run; `runs` are the last runs, including a rollback of the run."""
     detail = pipeline.read_run(target, journal, run, session)
     back = (r for r in runs if r.rollback_of == run and r.status == "done")
     source = f"reconcile history {run}, run {run} of the journal in schema {journal.schema}"
@@ -56,7 +56,7 @@ def lint_now(job: LintJob) -> Sourced[Lint]:
 
 
 def verify_now(job: Job, terms: Terms) -> Sourced[Verification]:
-    """Compare the structure, and run the declared checks; what they write is rolled back."""
+    """Compare the structure, and run the declared checks, with a rollback of their writes."""
     plan = pipeline.plan_changes(job)
     results = run_checks(job.target, job.declaration.checks, terms)
     found = Verification.model_validate_json(json.checks(plan, results))

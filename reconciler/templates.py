@@ -1,4 +1,4 @@
-"""Make databases for tests: a template of each declared state, and copies of it."""
+"""Make databases for tests: a template of each declared state, and copies of the template."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Templates:
 
     @staticmethod
     def on_embedded_server(start: Sequence[Path]) -> Templates:
-        """Use a server for tests alone, which ends when unused; raises ScratchError without one."""
+        """Start a server for tests, stopped when unused; raises ScratchError."""
         templates = Templates(start_embedded("tests").url, start)
         with connect(templates.url) as connection:
             for setting in UNSAFE_DURABILITY:
@@ -55,7 +55,7 @@ class Templates:
         return templates
 
     def copy(self, state: Path) -> str:
-        """Return the URL of a new database of a state, whose template is made by the first call.
+        """Return the URL of a new database of a state; the first call makes the template.
 
         Raises ReconcileError, for a state that has failed once more without another try.
         """
@@ -71,7 +71,7 @@ class Templates:
         return self._create(template)
 
     def drop(self, url: str) -> None:
-        """Drop a copy, and end the sessions in it."""
+        """Drop a copy, and end the sessions in the copy."""
         with connect(self.url) as connection:
             drop_database(connection, str(conninfo.conninfo_to_dict(url)["dbname"]))
 
@@ -100,7 +100,7 @@ class Templates:
 
 
 def _drop_abandoned(connection: Connection) -> None:
-    """Drop the databases of test runs on this machine that were killed."""
+    """Drop the databases of killed test runs on this machine."""
     for row in rows(connection, _DATABASES, [f"{PREFIX}%"]):
         own = _OWN.fullmatch(row["name"])
         if own and not is_alive(int(own["pid"])):

@@ -1,1 +1,1 @@
-"""Tell for each difference from the declaration which side has moved since the last run."""
+"""Classify each difference from the declaration by the side that has moved since the last run."""

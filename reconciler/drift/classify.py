@@ -1,4 +1,4 @@
-"""Compare three states: (plan, live state, what the last runs left) → classes of differences."""
+"""Compare three states: (plan, live state, state after the last runs) → classes of differences."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ STOPPED = ("failed", "interrupted")
 
 @dataclass(frozen=True)
 class History:
-    """What the journal knows of objects, by kind and identity.
+    """The recorded states of objects, by kind and identity.
 
     `done` is the time at which the last run that was done ended.
     """
@@ -44,7 +44,7 @@ class History:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What tells the sides of a difference apart.
+    """The inputs for telling the sides of a difference apart.
 
     live      the target's state as the target spells it
     absent    objects that are declared as absent
@@ -70,7 +70,7 @@ def refs_of(plan: Plan, live: State) -> dict[str, Ref]:
 
 
 def classify(plan: Plan, evidence: Evidence) -> list[ObjectDrift]:
-    """Return the differences with their classes, first those that decide who may do what."""
+    """Return the differences with their classes, security first."""
     refs = refs_of(plan, evidence.live)
     renamed = {str(r.becomes) for r in plan.renames}
     found = [_Difference(c, refs, evidence, renamed).result() for c in plan.changes]
@@ -78,7 +78,7 @@ def classify(plan: Plan, evidence: Evidence) -> list[ObjectDrift]:
 
 
 class _Difference:
-    """A change of a plan, and what is known of the object.
+    """A change of a plan, with the recorded state of the object.
 
     `applied` are the fields that the last run left, None for an absent or unknown object.
     `moved_live` maps the fields that were changed in the database since to what the run left, and
@@ -121,7 +121,7 @@ class _Difference:
 
     @property
     def _owner(self) -> str | None:
-        """The owner of the live object, or of the table that it belongs to."""
+        """The owner of the live object, or of the object's table."""
         table = self.ref.on if self.ref else None
         return owner_of(self.live) or (owner_of(self.evidence.live.get(table)) if table else None)
 
@@ -141,7 +141,7 @@ class _Difference:
         return self._class_of_altered(fields)
 
     def _class_of_altered(self, fields: Sequence[FieldDrift]) -> DriftClass:
-        """Class an object that exists and is to be another."""
+        """Classify the alteration of an existing object."""
         if self.renamed:
             return "drifted" if self.applied is not None else self._class_of_unknown("pending")
         if not self.known or self.applied is None:
@@ -157,7 +157,7 @@ class _Difference:
 
     @property
     def _is_unfinished(self) -> bool:
-        """Whether an invalid index, rows that are not checked or the like are all that differs."""
+        """Whether only unfinished work differs, such as an invalid index or unchecked rows."""
         fields = [d.field for d in self.change.differences]
         if fields:
             return all(tells_validity(self.live, f) for f in fields)
@@ -166,14 +166,14 @@ class _Difference:
 
     @property
     def _was_not_done(self) -> bool:
-        """Whether the last run that was to change the object stopped before it had."""
+        """Whether the last run with this object stopped before the object's change."""
         last = self.last
         if last is None or last.status not in STOPPED or not self.known or self.moved_live:
             return False
         return not last.seen or last.after != last.planned
 
     def _class_of_missing(self) -> DriftClass:
-        """Class an object that is declared and does not exist.
+        """Classify a declared object absent from the database.
 
         Where runs are recorded, an object that none has made is new in the files.
         """
@@ -184,7 +184,7 @@ class _Difference:
         return "missing"
 
     def _class_of_surplus(self) -> DriftClass:
-        """Class an object that exists and is to go."""
+        """Classify an existing object to be dropped."""
         declared_absent = self.name in self.evidence.absent
         if not self.known:
             return "different" if declared_absent else "unmanaged"
@@ -193,7 +193,7 @@ class _Difference:
         return "both" if self.moved_live else "pending"
 
     def _class_of_unknown(self, otherwise: DriftClass) -> DriftClass:
-        """Class a difference of an object that no run has recorded.
+        """Classify a difference of an object absent from the journal.
 
         A row that was written after the last run was not written by that run.
         """
@@ -214,7 +214,7 @@ class _Difference:
 
 
 def _object(ref: Ref | None, fields: Mapping[str, Any] | None) -> Object | None:
-    """Return an object of its fields; None where this version does not know them."""
+    """Build an object from fields; None if this version does not know the fields."""
     if ref is None or fields is None:
         return None
     try:
@@ -224,20 +224,20 @@ def _object(ref: Ref | None, fields: Mapping[str, Any] | None) -> Object | None:
 
 
 def _as_known(ref: Ref | None, fields: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return recorded fields as this version writes them; None where it does not know them."""
+    """Return recorded fields in the spelling of this version; None for unknown fields."""
     obj = _object(ref, fields)
     return obj.fields() if obj else None
 
 
 def _moved(applied: dict[str, Any] | None, now: dict[str, Any] | None) -> Mapping[str, Any]:
-    """Map the fields that differ from those that a run left to what it left."""
+    """Map the fields changed since a run to their values after the run."""
     if applied is None or now is None:
         return {} if applied == now else {"": applied}
     return {d.field: d.live for d in differences(applied, now)}
 
 
 def _is_among(field_name: str, moved: Iterable[str]) -> bool:
-    """Tell whether a field, a part of it or what it is a part of is among the moved ones."""
+    """Tell whether a field, a part of the field or a parent of the field has moved."""
     return any(
         m in ("", field_name) or m.startswith(f"{field_name}.") or field_name.startswith(f"{m}.")
         for m in moved

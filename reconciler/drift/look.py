@@ -21,7 +21,7 @@ TWO_SIDES = "which side of a difference has moved is not known"
 
 @dataclass(frozen=True)
 class Look:
-    """The differences of a target, and notes about how they were found."""
+    """The differences of a target, and notes on the search."""
 
     objects: list[ObjectDrift]
     notes: tuple[str, ...]
@@ -34,7 +34,7 @@ def look(
     declaration: Declaration,
     journal: Place | None,
 ) -> Look:
-    """Return the differences of a plan with their classes; nothing is read where none is."""
+    """Return the differences of a plan with their classes; reads nothing for an empty plan."""
     if not plan.changes:
         return Look([], ())
     names = [f"{c.kind} {c.identity}" for c in plan.changes]
@@ -53,7 +53,7 @@ def look(
 def _history(
     connection: Connection, journal: Place | None, names: list[str]
 ) -> tuple[History | None, str]:
-    """Return what the journal knows of the objects, or None; and a note about that, or ""."""
+    """Return the recorded states of the objects, or None; and a note on the journal, or ""."""
     if journal is None:
         return None, f"no journal is kept: {TWO_SIDES}"
     schema = journal.schema
@@ -69,6 +69,6 @@ def _history(
 
 
 def _at_work(found: Iterable[LastApplied]) -> str:
-    """Return a note about a run that is changing the objects, or ""."""
+    """Return a note about a running run on the same objects, or ""."""
     runs = {each.run for each in found if each.status == "running"}
     return f"run {max(runs)} is at work on what differs: look again when it is done" if runs else ""

@@ -30,7 +30,7 @@ STATUSES: Sequence[Status] = get_args(Status)
 
 @dataclass(frozen=True)
 class FieldDrift:
-    """A differing field; `applied` is the value that the last run left, if `recorded`."""
+    """A differing field; `applied` is the value after the last run, if `recorded`."""
 
     field: str
     live: Any
@@ -50,7 +50,7 @@ class LastRun:
 
 @dataclass(frozen=True)
 class Trace:
-    """What a catalog tells of the last change of an object's row.
+    """The last change of an object's catalog row.
 
     The transaction, how many began since, and the time of its commit, if the server tracks that.
     """
@@ -83,7 +83,7 @@ class ObjectDrift:
 
 @dataclass(frozen=True)
 class TargetDrift:
-    """The differences of a target; `error` tells why there is no answer.
+    """The differences of a target; `error` is the reason for a missing answer.
 
     `name` is that of reconcile.yml, or the target without its password. `at` is the time of the
     look, in seconds since 1970, and `seconds` how long it took.
@@ -114,7 +114,7 @@ class TargetDrift:
 
     @property
     def security_count(self) -> int:
-        """The number of objects whose difference decides who may do what."""
+        """The number of differences in access rights."""
         return sum(o.security for o in self.objects)
 
 

@@ -30,7 +30,7 @@ _COLUMNS = "pg_attribute"
 
 
 def read_traces(connection: Connection, live: Snapshot, refs: Iterable[Ref]) -> dict[Ref, Trace]:
-    """Return the traces of live objects; none of those whose catalog the role may not read."""
+    """Return the traces of live objects, except in catalogs closed to the role."""
     addresses = {ref: address for address, ref in live.addresses.items()}
     wanted = {addresses[r]: r for r in refs if r in addresses}
     if not wanted:

@@ -1,1 +1,1 @@
-"""A plan and what was measured of it: the input of the report and the runbook."""
+"""Collect a plan and measurements: the input of the report and the runbook."""

@@ -1,4 +1,4 @@
-"""Define what a report is made of: a plan, measurements with their sources, and commands."""
+"""Define the content of a report: a plan, measurements with sources, and commands."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Content = TypeVar("Content")
 
 
 class _Document(BaseModel):
-    """A document that reconcile has printed; keys that a report does not show are passed over."""
+    """A document printed by reconcile; keys without a place in a report are passed over."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, defer_build=True)
 
@@ -49,7 +49,7 @@ class Benchmark(_Document):
 
     @property
     def promises(self) -> list[str]:
-        """Whether each promise is kept, for each query and scale with one."""
+        """Whether each promise is kept, for each query and scale with a promise."""
         return [m.promise for m in self.measured if m.variant == self.declared and m.promise]
 
 
@@ -70,7 +70,7 @@ class CheckResult(_Document):
 
 
 class Drifted(_Document):
-    """An object that differs from the declaration."""
+    """An object with differences from the declaration."""
 
     action: str
     kind: str
@@ -115,7 +115,7 @@ class Lint(_Document):
 
 @dataclass(frozen=True)
 class Sourced(Generic[Content]):
-    """A measurement, the command, file or run that it comes from, and the time if known."""
+    """A measurement, with the command, file or run as the source, and the time if known."""
 
     content: Content
     source: str
@@ -124,7 +124,7 @@ class Sourced(Generic[Content]):
 
 @dataclass(frozen=True)
 class Application:
-    """A recorded run of the plan, and the run that rolled it back, if there is one."""
+    """A recorded run of the plan, and the rollback of the run, if any."""
 
     detail: Detail
     rollback: Run | None = None
@@ -142,7 +142,7 @@ class Application:
 
 @dataclass(frozen=True)
 class Commands:
-    """The options with which the commands of a runbook name the database and the files.
+    """The options of a runbook's commands for the database and the files.
 
     target    a name from reconcile.yml; "" is a URL, which commands take from DATABASE_URL
     session   options that set parameters of PostgreSQL, as words
@@ -171,29 +171,29 @@ class Commands:
         return self.plan or "plan.json"
 
     def save(self) -> str:
-        """Return the command that saves the plan."""
+        """Return the command for saving the plan."""
         words = [*self._declared, "--format", "json", "--out", self.plan_file]
         return self._line(["plan"], words)
 
     def apply(self, *options: str) -> str:
-        """Return the command that applies the plan."""
+        """Return the command for applying the plan."""
         words = [*self._declared, *self.journal, *options]
         return self._line(["apply", self.plan_file], words)
 
     def verify(self) -> str:
-        """Return the command that verifies the result."""
+        """Return the command for verifying the result."""
         return self._line(["verify"], self._declared)
 
     def history(self) -> str:
-        """Return the command that shows the last run."""
+        """Return the command for showing the last run."""
         return self._line(["history"], [*self.journal, "--limit", "1"])
 
     def monitor(self, run: int | None) -> str:
-        """Return the command that says what became of a run; None: of that in the variable RUN."""
+        """Return the command for monitoring a run; None: the run in the variable RUN."""
         return self._line(["monitor"], [*self.state, *self.journal], _number(run))
 
     def rollback(self, run: int | None, *options: str) -> str:
-        """Return the command that rolls a run back; None: that in the variable RUN.
+        """Return the command for rolling a run back; None: the run in the variable RUN.
 
         Without a number, a command that is repeated would roll the rollback back.
         """
@@ -201,14 +201,14 @@ class Commands:
         return self._line(["rollback"], words, _number(run))
 
     def tick(self) -> str:
-        """Return the command that writes the runbook again, with what is recorded by then."""
+        """Return the command for writing the runbook anew, with later measurements."""
         into = ["--out-dir", self.folder] if self.folder else ["--kind", "runbook"]
         named = [*self._declared, *self.journal, *self.measured]
         return self._line(["report", self.plan_file], [*named, "--measure", "verify", *into])
 
     @property
     def _declared(self) -> list[str]:
-        """The options of a command that compares the declaration with the database."""
+        """The options of a command for comparing the declaration with the database."""
         return [*self.state, *self.bounds, *self.scratch]
 
     def _line(self, command: Sequence[str], options: Sequence[str], run: str = "") -> str:
@@ -225,7 +225,7 @@ def _number(run: int | None) -> str:
 
 @dataclass(frozen=True)
 class Evidence:
-    """A plan and what was measured of it; None for what was not measured.
+    """A plan with measurements; None for a missing measurement.
 
     `unapplied` says why there is no run.
     """
@@ -241,7 +241,7 @@ class Evidence:
 
     @property
     def problems(self) -> Sourced[Lint] | None:
-        """The document of `lint`, else what the plan has found on the changed objects."""
+        """The document of `lint`, else the plan's findings on the changed objects."""
         plan = self.plan.content
         if self.lint is not None or not (plan.linted or plan.findings):  # no `linted` in old plans
             return self.lint

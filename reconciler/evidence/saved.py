@@ -1,4 +1,4 @@
-"""Read documents that `bench`, `verify` and `lint` have saved as JSON."""
+"""Read documents of `bench`, `verify` and `lint`, saved as JSON."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def read_lint(file: Path) -> Sourced[Lint]:
 
 
 def _read(file: Path, model: type[Saved], command: str) -> Sourced[Saved]:
-    """Read a regular file of limited size; the source names the file and its time."""
+    """Read a regular file of limited size; the source names the file and the time of the file."""
     try:
         content = files_in_folder(file).read(file, MAX_SIZE)
         written = datetime.fromtimestamp(file.stat().st_mtime, UTC)

@@ -1,1 +1,1 @@
-"""What a run leaves to be watched: statistics before, after and now, and their comparison."""
+"""Watch a run: read statistics before, after and now, and compare them."""

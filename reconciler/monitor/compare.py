@@ -1,4 +1,4 @@
-"""Find what to look at after a run, in its statistics; docs/monitor.md lists the limits."""
+"""Find noteworthy changes in the statistics after a run; docs/monitor.md lists the limits."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LONG_WAIT = 10.0  # seconds
 
 
 def findings(observed: Observed) -> Iterator[Finding]:
-    """Yield what to look at, beside what was promised."""
+    """Yield the findings beside the promises."""
     for index in observed.now.indexes:
         yield from _index(observed, index)
         yield from _bloat(observed, index)
@@ -68,7 +68,7 @@ def figures(observed: Observed) -> Iterator[Figure]:
 
 
 def slower(observed: Observed) -> list[tuple[str, Times, Times]]:
-    """List statements that became slower, with the times before and since, the worst first."""
+    """List slower statements, with the times before and since, the worst first."""
     found: list[tuple[float, str, Times, Times]] = []
     for statement in observed.now.statement_by_id:
         before = observed.times_before([statement])
@@ -84,7 +84,7 @@ def slower(observed: Observed) -> list[tuple[str, Times, Times]]:
 
 
 def bloat(observed: Observed, relation: TableStatistics | IndexStatistics) -> float | None:
-    """Estimate the bytes beyond those that the relation had, or that its rows took, at the end."""
+    """Estimate the bytes beyond the relation's size, or the size of the rows, after the run."""
     if observed.after is None or relation.rows is None:
         return None
     then: TableStatistics | IndexStatistics | None
@@ -99,7 +99,7 @@ def bloat(observed: Observed, relation: TableStatistics | IndexStatistics) -> fl
 
 
 def rows_per_read(table: TableStatistics | None) -> float | None:
-    """Return the rows that sequential scans read for each read of a table."""
+    """Return the rows read by sequential scans for each read of a table."""
     return table.scanned / table.reads if table and table.reads else None
 
 
@@ -109,7 +109,7 @@ def _before(observed: Observed, table: TableStatistics) -> float | None:
 
 
 def _index(observed: Observed, index: IndexStatistics) -> Iterator[Finding]:
-    """Find an index that is invalid, or an older one that nobody has used since the run."""
+    """Find an invalid index, or an older index without use since the run."""
     subject = f"index {index.identity}"
     if not index.valid:
         yield Finding(
@@ -130,7 +130,7 @@ def _index(observed: Observed, index: IndexStatistics) -> Iterator[Finding]:
 
 
 def not_unused(observed: Observed, index: IndexStatistics) -> str:
-    """Return "" if nobody has used an index since the run, else why that cannot be said."""
+    """Return "" for an index without use since the run, else the reason against saying so."""
     scans = observed.index_since(index)
     if scans:
         return f"used {scans:,} time{'s' if scans != 1 else ''}"

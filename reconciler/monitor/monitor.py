@@ -36,7 +36,7 @@ from reconciler.server.connection import Connection, connect_to_read, rows
 
 @dataclass(frozen=True)
 class Watch:
-    """A run to watch, by default the last one that changed something.
+    """A run to watch, by default the last run with changes.
 
     `window` is chosen by the run's age unless given. `workload` holds queries with promises.
     """
@@ -50,7 +50,7 @@ class Watch:
 
 
 def monitor(watch: Watch) -> Monitoring:
-    """Say what became of a run; raises PlanRefused without such a run, and StatementFailed."""
+    """Compare a run with the present; raises PlanRefused without a run, and StatementFailed."""
     with connect_to_read(watch.target, {"row_security": "off", **watch.session}) as connection:
         assert_trusted(connection, watch.journal)
         run = _run(connection, watch)
@@ -61,7 +61,7 @@ def monitor(watch: Watch) -> Monitoring:
 
 
 def _unfinished(connection: Connection, schema: str, run: Run) -> Iterator[Finding]:
-    """Find that a run was not done, unless a later one was."""
+    """Report an unfinished run, unless a later run has finished."""
     if run.status != "done" and not any(x.done for x in later(connection, schema, run.id)):
         yield Finding(
             "unfinished-run",
@@ -72,7 +72,7 @@ def _unfinished(connection: Connection, schema: str, run: Run) -> Iterator[Findi
 
 
 def _undone(connection: Connection, schema: str, run: Run) -> str:
-    """Say that a run is a rollback, or was rolled back; "" otherwise."""
+    """Return the note on a rollback: by the run, or of the run; "" otherwise."""
     if run.rollback_of is not None:
         return f"run {run.id} is the rollback of run {run.rollback_of}"
     backs = (each for each in later(connection, schema, run.id) if each.rollback_of == run.id)
@@ -135,7 +135,7 @@ def _monitoring(
 
 
 def _object_promises(connection: Connection, left: Sequence[Touched]) -> Iterator[Promise]:
-    """Compare the objects; none can be while somebody has locked a table against all others."""
+    """Compare the objects, unless a table is locked against reading."""
     try:
         live = introspect(connection)
     except StatementFailed as error:
@@ -144,7 +144,7 @@ def _object_promises(connection: Connection, left: Sequence[Touched]) -> Iterato
 
 
 def _baselines(connection: Connection, schema: str, run: Run) -> tuple[dict[str, Baseline], str]:
-    """Return the statistics that a run has kept, by moment, and why there are none."""
+    """Return the statistics recorded by a run, by moment, and the reason for missing statistics."""
     try:
         found = baselines(connection, schema, run.id)
     except StatementFailed as error:

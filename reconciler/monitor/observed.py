@@ -1,4 +1,4 @@
-"""Compare the statistics of a run's baseline with those of now, as far as they can be compared."""
+"""Compare the statistics of a run's baseline with the present ones, as far as possible."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Observed:
 
     @cached_property
     def incomparable(self) -> str:
-        """Why the counters of now do not continue those of the baseline; "" if they do."""
+        """The reason why counters do not continue the baseline's counters; "" if they do."""
         if self.now.standby:
             return "this server is a standby, whose counters are its own"
         if self.after is None:
@@ -90,7 +90,7 @@ class Observed:
 
     @cached_property
     def seconds(self) -> float | None:
-        """The time that the counters cover: since the run, or since a later reset.
+        """The time covered by the counters: since the run, or since a later reset.
 
         None if they were lost at an unknown time, as by a crash.
         """
@@ -132,7 +132,7 @@ class Observed:
         return index.scans if self.was_reset else max(index.scans - then.scans, 0)
 
     def table_since(self, table: TableStatistics) -> TableStatistics | None:
-        """Return the counters of a table since the run; None if those of then are not known."""
+        """Return the counters of a table since the run; None without counters in the baseline."""
         if self.incomparable or self.after is None:
             return None
         then = self.after.statistics.table_by_oid.get(table.oid)
@@ -180,7 +180,7 @@ class Observed:
         return _sum(found)
 
     def _since(self, now: StatementStatistics, then: StatementStatistics | None) -> Times:
-        """Subtract; an entry that was evicted, or reset, begins anew."""
+        """Subtract; an evicted or reset entry begins anew."""
         if then is None or self.statements_were_reset or now.calls < then.calls:
             return Times(now.calls, now.total, now.squares)
         return Times(

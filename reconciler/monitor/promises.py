@@ -1,4 +1,4 @@
-"""Judge what a plan and the workload have promised: kept, not kept, or not measurable."""
+"""Judge the promises of a plan and of the workload: kept, not kept, or not measurable."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ USED = "used"
 
 
 def object_promises(left: Sequence[Touched], live: Snapshot) -> Iterator[Promise]:
-    """Yield whether each object that the run touched is as it was left."""
+    """Yield for each object of the run whether the object is unchanged since."""
     for touched in left:
         yield _object(touched, live)
 
@@ -72,13 +72,13 @@ def _recorded(ref: Ref, fields: Mapping[str, object]) -> Object | None:
 
 
 def _equal(expected: Object, present: Object) -> bool:
-    """Compare two objects without what the catalog alone says."""
+    """Compare two objects, apart from fields known to the catalog alone."""
     derived = {n: getattr(present, n) for n in expected.derived()}
     return expected.model_copy(update=derived) == present
 
 
 def index_promises(observed: Observed) -> Iterator[Promise]:
-    """Yield whether each index that the run has built is used; keys serve without being used."""
+    """Yield whether each index built by the run is used; keys serve without being used."""
     for index in observed.now.indexes:
         if index.enforces or not index.valid or not observed.is_new(index):
             continue
@@ -97,7 +97,7 @@ def index_promises(observed: Observed) -> Iterator[Promise]:
 def query_promises(
     workload: Mapping[str, Query], observed: Observed, undone: str
 ) -> Iterator[tuple[Promise, Figure]]:
-    """Yield whether each query saves what the workload promises, with the query's mean time.
+    """Yield whether each query saves the promised share, with the query's mean time.
 
     Nothing is promised of a run that is `undone`.
     """

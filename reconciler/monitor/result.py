@@ -1,4 +1,4 @@
-"""Define what `monitor` finds: promises, findings and figures."""
+"""Define the results of `monitor`: promises, findings and figures."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HOUR = 3600.0
 
 @dataclass(frozen=True)
 class Window:
-    """A time after a run; before its end, nothing counts as unused. `then` says what to do next."""
+    """A time after a run; earlier, no index counts as unused. `then` is the advice for later."""
 
     name: str
     seconds: float
@@ -41,13 +41,13 @@ WINDOWS = (
 
 
 def window_of(age: float) -> Window:
-    """Return the longest window that a run of this age, in seconds, has filled; else the first."""
+    """Return the longest window filled by a run of an age in seconds; else the first."""
     return next((w for w in reversed(WINDOWS) if w.seconds <= age), WINDOWS[0])
 
 
 @dataclass(frozen=True)
 class Promise:
-    """What a plan, or the workload, has promised of a subject, and whether it holds.
+    """A promise of a plan, or of the workload, on a subject, and whether the promise holds.
 
     `reason` says how it was measured, or why it could not be. `differences` are those of an object
     from what the run left.
@@ -62,7 +62,7 @@ class Promise:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something to look at; `fix` is the SQL that ends it, if any does."""
+    """A finding; `fix` is the SQL against the cause, if any."""
 
     rule: Rule
     subject: str
@@ -72,7 +72,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of a subject, "" for the database; `before` is that of before, or of the baseline.
+    """A figure of a subject, "" for the database; `before` is the baseline's figure.
 
     `value` is None where nothing tells it.
     """
@@ -100,7 +100,7 @@ FIGURES = {  # the names, and what each measures; `before` is that before the ru
 
 @dataclass(frozen=True)
 class Monitoring:
-    """What became of a run.
+    """The result of watching a run.
 
     target    the database's name
     age       seconds since the run ended

@@ -1,4 +1,4 @@
-"""Define the statistics of a moment, as the journal keeps them.
+"""Define the statistics of a moment, as kept in the journal.
 
 Counters are cumulative: a difference of two moments tells what happened between them. Objects are
 known by oid, so that a renamed one is the same and one that was built anew is another.
@@ -16,7 +16,7 @@ from reconciler.sql import name, text
 
 
 class _Record(BaseModel):
-    """A record that ignores what a later version of reconcile has added."""
+    """A record; keys of later versions of reconcile are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
@@ -46,7 +46,7 @@ class _Relation(_Record):
 
 
 class TableStatistics(_Relation):
-    """The counters of a table: `scans` are sequential scans, `scanned` the rows that these read."""
+    """The counters of a table: `scans` are sequential scans, `scanned` the rows read thereby."""
 
     scans: int = 0
     scanned: int = 0
@@ -56,12 +56,12 @@ class TableStatistics(_Relation):
 
     @property
     def reads(self) -> int:
-        """The number of times that the table was read."""
+        """The number of reads of the table."""
         return self.scans + self.index_scans
 
 
 class IndexStatistics(_Relation):
-    """The counters of an index; `enforces`: it does more than to find rows, such as a key.
+    """The counters of an index; `enforces`: the index does more than find rows, such as a key.
 
     Those of an index of a partitioned table are the sums over its partitions.
     """
@@ -74,7 +74,7 @@ class IndexStatistics(_Relation):
 
 
 class StatementStatistics(_Record):
-    """The executions of a statement in pg_stat_statements, by queryid; never its text.
+    """The executions of a statement in pg_stat_statements, by queryid, without the text.
 
     `total` is in milliseconds, `squares` the sum of the squared deviations of the times.
     """
@@ -91,7 +91,7 @@ class StatementStatistics(_Record):
 
 
 class DatabaseStatistics(_Record):
-    """The counters of the database; `reset` is when they were set to zero, if ever."""
+    """The counters of the database; `reset` is the time of the last reset, if any."""
 
     commits: int = 0
     rollbacks: int = 0
@@ -139,7 +139,7 @@ class Statistics(_Record):
 
 
 class Waiting(_Record):
-    """A session that waits for a lock: `seconds` is None in its first moments."""
+    """A session waiting for a lock; `seconds` is None at first."""
 
     pid: int
     relation: str = ""
@@ -148,7 +148,7 @@ class Waiting(_Record):
 
 
 class Present(_Record):
-    """The statistics now, with what only the present tells.
+    """The present statistics, with lock waits and texts of statements.
 
     `texts` are statements by queryid as pg_stat_statements normalises them; `waiting` lists the
     longest waits of `waits`.
@@ -162,7 +162,7 @@ class Present(_Record):
 
 
 class Baseline(_Record):
-    """The statistics that a run has kept, with the time at which they were read."""
+    """The statistics recorded by a run, with the time of reading."""
 
     taken_at: datetime
     statistics: Statistics

@@ -35,7 +35,7 @@ def difference_lines(difference: Difference, indent: str) -> list[str]:
 
 
 def refused_permissions(plan: Plan) -> list[Permission]:
-    """Return the permissions that nothing gives."""
+    """Return the permissions still missing."""
     return [p for p in plan.permissions or permissions_needed(plan) if not p.given_by]
 
 

@@ -1,4 +1,4 @@
-"""Say in words and figures what a report shows, for Markdown and HTML alike."""
+"""Describe the content of a report in words and figures, for Markdown and HTML."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FAST = 1.0  # seconds
 
 
 class Held(NamedTuple):
-    """A lock, and whether it is held for as long as a table is read, filled or rewritten."""
+    """A lock, and whether the lock lasts as long as reading, filling or rewriting a table."""
 
     mode: str
     relation: str
@@ -91,7 +91,7 @@ def change_rows(evidence: Evidence) -> list[ChangeRow]:
 
 
 def held_locks(steps: Sequence[Step]) -> list[Held]:
-    """List the strongest lock on each relation, and the one that is held during the work."""
+    """List the strongest lock on each relation, and the lock during the work."""
     found: list[Held] = []
     during = strongest_locks(step for step in steps if is_long(step))
     for relation, mode in strongest_locks(steps).items():
@@ -109,7 +109,7 @@ def is_long(step: Step) -> bool:
 
 
 def _size_of(relation: str, sizes: Mapping[str, RelationSize], among: Sequence[str]) -> str:
-    """Describe the size of a relation, by name if there are several."""
+    """Describe the size of a relation, with the name among several."""
     described = described_size(sizes.get(relation))
     return described if len(among) == 1 else f"{relation}: {described}"
 
@@ -123,7 +123,7 @@ def described_size(size: RelationSize | None) -> str:
 
 
 def in_units(number: int) -> str:
-    """Write a number of bytes with its unit, as in `1.8 MB`."""
+    """Write a number of bytes with a unit, as in `1.8 MB`."""
     amount = float(number)
     for unit in ("bytes", "kB", "MB", "GB"):
         if amount < 1000:
@@ -167,7 +167,7 @@ def _work_of(step: Step, size: RelationSize | None) -> str:
 
 
 def _reads(size: RelationSize | None, times: int) -> str:
-    """Describe how often a relation is read, and how long that takes at READ_RATE."""
+    """Describe the number of reads of a relation, and the time at READ_RATE."""
     often = "once" if times == 1 else "twice"
     if size is None or size.bytes < 0:
         return f"reads the table {often}"
@@ -211,12 +211,12 @@ def proof(plan: Plan) -> str:
 
 
 def undo_lines(plan: Plan) -> list[str]:
-    """List the SQL that undoes the plan, in the order in which it is run."""
+    """List the SQL of the undo, in the order of execution."""
     return [f"{sql};" for step in reversed(plan.steps) for sql in step.undo]
 
 
 def rollback_hazards(plan: Plan) -> str:
-    """Say which hazards a rollback has, as foreseen by the plan."""
+    """Name the hazards of a rollback, as foreseen by the plan."""
     if plan.undo_hazards is None:
         return "not known before the run"
     return ", ".join(plan.undo_hazards) or "none"

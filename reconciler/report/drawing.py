@@ -29,7 +29,7 @@ _HEIGHTS = {"all": 24, "writes": 16, "none": 8}
 
 @dataclass(frozen=True)
 class Node:
-    """A unit of the graph: place, size, a short label, and the class of its lock."""
+    """A unit of the graph: place, size, a short label, and the class of the lock."""
 
     unit: Unit
     x: float
@@ -51,7 +51,7 @@ class Band:
 
 @dataclass(frozen=True)
 class Graph:
-    """The units in columns: each stands right of all that it needs, in the band of its lock."""
+    """The units in columns: each right of all needed units, in the band of the lock."""
 
     width: float
     height: float
@@ -86,12 +86,12 @@ class Timeline:
 
 
 def level_of(mode: str) -> str:
-    """Return the class of a lock mode: what it blocks."""
+    """Return the class of a lock mode by the blocked commands."""
     return LEVELS[blocked_by(mode)]
 
 
 def draw_graph(units: Sequence[Unit]) -> Graph | None:
-    """Lay out the dependencies; None where there is nothing to draw, or too much."""
+    """Lay out the dependencies; None for a graph without edges and for too many units."""
     if not 1 < len(units) <= MOST_UNITS:
         return None
     needs = _reduced(units)
@@ -119,7 +119,7 @@ def draw_graph(units: Sequence[Unit]) -> Graph | None:
 
 
 def _reduced(units: Sequence[Unit]) -> dict[int, set[int]]:
-    """Map units to the units that they need directly, and through no other unit."""
+    """Map units to the directly needed units."""
     graph = graph_of(
         (u.number for u in units), ((u.number, need) for u in units for need in u.needs)
     )
@@ -134,7 +134,7 @@ def _reduced(units: Sequence[Unit]) -> dict[int, set[int]]:
 
 
 def _depths(needs: Mapping[int, set[int]]) -> dict[int, int]:
-    """Return the length of the longest path to each unit; units stand after what they need."""
+    """Return the length of the longest path to each unit; needed units come first."""
     depths: dict[int, int] = {}
     for number in sorted(needs):
         depths[number] = max((depths[need] + 1 for need in needs[number]), default=0)

@@ -55,13 +55,13 @@ def verdict(target: TargetDrift) -> str:
 
 
 def title(found: ObjectDrift) -> str:
-    """Return the object, its class, and what that means."""
+    """Return the object, the class, and the meaning of the class."""
     mark = " [security]" if found.security else ""
     return f"{found.title}{mark} {found.drift_class}: {MEANINGS[found.drift_class]}"
 
 
 def difference_texts(found: ObjectDrift, indent: str) -> Iterator[str]:
-    """Yield the values of each field: live and declared, and what the last run left if neither."""
+    """Yield the values of each field: live, declared, and the last run's value if different."""
     for each in found.fields:
         name = f"{each.field} (live → declared)"
         yield from difference_lines(
@@ -73,7 +73,7 @@ def difference_texts(found: ObjectDrift, indent: str) -> Iterator[str]:
 
 
 def history_of(found: ObjectDrift) -> str:
-    """Return what is known of the last changes: of the last run, and of the catalog's row."""
+    """Describe the last changes by the last run, and of the catalog's row."""
     parts: list[str] = []
     if run := found.last_run:
         status = "" if run.status == "done" else f", {run.status}"

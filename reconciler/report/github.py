@@ -87,7 +87,7 @@ def _findings(plan: Plan) -> Iterator[Command]:
 
 
 def _position(plan: Plan, step: Step) -> FilePosition | None:
-    """Return the position of the first change of a step that the files declare."""
+    """Return the position of the first declared change of a step."""
     changes: dict[tuple[str, str], Planned] = {(c.kind, c.identity): c for c in plan.changes}
     found = (changes[each].position for each in step.objects if each in changes)
     return next(filter(None, found), None)
@@ -107,7 +107,7 @@ def _command(
 
 
 def drift(report: DriftReport) -> Document:
-    """Render an annotation for each difference: errors, but for what is pending."""
+    """Render an annotation for each difference: errors, except pending changes."""
     commands = (command for target in report.targets for command in _drift_commands(target))
     return workflow_document(commands)
 

@@ -1,4 +1,4 @@
-"""One self-contained HTML page: nothing is loaded from anywhere, and nothing in it is run.
+"""Render one self-contained HTML page, which loads nothing and runs nothing.
 
 Every value is escaped by Jinja2 and shows what is hidden in it; only the templates write markup.
 The page's policy (CSP) allows this style sheet alone.
@@ -120,7 +120,7 @@ def _lines(text: str) -> Iterator[str]:
 
 
 def _own_text(text: str) -> Markup:
-    """Return a text of ours in which backticks stand around code; what they hold is escaped."""
+    """Return a text of this program with backticks around code as HTML; the code is escaped."""
     from markupsafe import Markup  # noqa: PLC0415 - optional
 
     parts = text.split("`")
@@ -133,7 +133,7 @@ def _own_text(text: str) -> Markup:
 
 @cache
 def _style() -> dict[str, Any]:
-    """Return the style sheet, and its hash for the page's policy."""
+    """Return the style sheet, and the hash of the style sheet for the page's policy."""
     from markupsafe import Markup  # noqa: PLC0415 - optional
 
     sheet = (TEMPLATES / "style.css").read_text(encoding="utf-8").strip()

@@ -27,7 +27,7 @@ def plan(plan: Plan) -> Document:
 
 
 def differences(plan: Plan) -> Document:
-    """Render the changes that lead from one state to another."""
+    """Render the changes from one state to another."""
     changes = [change.model_dump(mode="json") for change in plan.changes]
     return _document(title=plan.target, in_sync=plan.in_sync, changes=changes)
 
@@ -204,7 +204,7 @@ def _measured(measured: Measured) -> dict[str, Any]:
 
 
 def servers(servers: Sequence[EmbeddedServer]) -> Document:
-    """Render the servers that reconcile keeps."""
+    """Render the kept servers."""
     return _document(
         servers=[
             {

@@ -65,7 +65,7 @@ def _check_blocks(plan: Plan, results: Sequence[Result]) -> Iterator[Block]:
 
 
 def drift(report: DriftReport) -> Document:
-    """Render a line for each target, and a table of what differs with the values behind a fold."""
+    """Render a line for each target, and a table of differences with the values behind a fold."""
     return document(_cut(_drift_blocks(report)))
 
 
@@ -133,7 +133,7 @@ def _explained(line: str, benchmark: Benchmark) -> str:
 
 
 def _cut(blocks: Iterable[Block]) -> Iterator[str]:
-    """Yield the lines that fit into a comment, and the number of the others."""
+    """Yield the lines fitting into a comment, and the number of lines left out."""
     space, left_out = MAX_LENGTH - NOTICE_LENGTH, 0
     for block in blocks:
         around = sum(len(line) + 1 for line in (*block.head, *block.tail))

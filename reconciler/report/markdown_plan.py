@@ -83,7 +83,7 @@ def _notes(plan: Plan) -> Iterator[Block]:
 
 
 def _hazards(plan: Plan) -> Iterator[Block]:
-    """Yield the hazards with what lets each through, and the lines that would do so."""
+    """Yield the hazards with their permissions, and the missing lines of approvals.yml."""
     needed = plan.permissions or permissions_needed(plan)
     if not needed:
         return
@@ -124,7 +124,7 @@ def _changes(plan: Plan) -> Iterator[Block]:
 
 
 def _tables(plan: Plan) -> dict[str, str]:
-    """Map tables to themselves, and what stands on tables, views and the like to these."""
+    """Map tables to themselves, and objects on relations to the relations."""
     tables = {kind for kind, known in KINDS.items() if issubclass(known, InheritableTable)}
     own = {str(r): r.identity for r in plan.touches if r.kind in tables}
     return own | {str(r): r.on.identity for r in plan.touches if r.on is not None}
@@ -138,7 +138,7 @@ def _change_line(change: Planned) -> str:
 
 
 def _diff_lines(change: Planned) -> Iterator[str]:
-    """Yield the lines of a diff: of an altered object by field, else of the whole object."""
+    """Yield the lines of a diff, by field for an altered object, else for the whole object."""
     if change.action == "alter":
         if change.differences:
             yield f"@@ {change.kind} {change.identity} @@"
@@ -152,7 +152,7 @@ def _diff_lines(change: Planned) -> Iterator[str]:
 
 
 def _compared(field: str, live: object, desired: object) -> Iterator[str]:
-    """Yield the lines that differ between two values of a field, with a few around them."""
+    """Yield the differing lines of two values of a field, with a few lines around."""
     before, after = _value_lines(live), _value_lines(desired)
     if len(before) == len(after) == 1:
         yield from (f"- {field}: {before[0]}", f"+ {field}: {after[0]}")
@@ -164,7 +164,7 @@ def _compared(field: str, live: object, desired: object) -> Iterator[str]:
 
 
 def _field_lines(sign: str, kind: str, fields: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the fields of an object that are not as they are without being declared."""
+    """Yield the fields of an object with other values than the defaults."""
     usual = _usual(kind)
     for name in (n for n in fields if n in usual):
         value = fields[name]

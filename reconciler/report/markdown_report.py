@@ -1,4 +1,4 @@
-"""The report in Markdown: what comes from outside stands in code only."""
+"""Render the report in Markdown, with foreign text in code only."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def report_lines(evidence: Evidence) -> Iterator[str]:
 
 
 def source(text: str) -> str:
-    """Return the line that names the source of figures."""
+    """Return the line with the source of figures."""
     return f"Source: {code(text)}"
 
 
 def unmeasured(command: str) -> Iterator[str]:
-    """Yield the lines in the place of figures that nobody has measured."""
+    """Yield the lines in place of missing figures."""
     yield f"**{NOT_MEASURED}**: `reconcile {command}` measures it."
 
 
@@ -181,7 +181,7 @@ def _order(units: Sequence[Unit], evidence: Evidence) -> Iterator[str]:
 
 
 def unit_table(units: Sequence[Unit], evidence: Evidence) -> Iterator[str]:
-    """Yield a table of what commits together: objects, locks, needs, and the recorded outcome."""
+    """Yield a table of units: objects, locks, needs, and the recorded outcome."""
     if not units:
         yield "There are no steps."
         return

@@ -1,4 +1,4 @@
-"""The runbook in Markdown: each block marked `sh` is a command that sh runs as it stands."""
+"""Render the runbook in Markdown; each block marked `sh` can be run by sh."""
 
 from __future__ import annotations
 

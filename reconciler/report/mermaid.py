@@ -1,4 +1,4 @@
-"""Draw the steps of a plan as a graph for Mermaid, which GitHub and GitLab show in Markdown.
+"""Draw the steps of a plan as a graph for Mermaid, as shown by GitHub and GitLab.
 
 Names come from outside: a label holds letters, digits and a few signs only, and nothing else of a
 name reaches the graph.
@@ -55,13 +55,13 @@ def _lines(plan: Plan) -> Iterator[str]:
 
 
 def _label(step: Step) -> str:
-    """Return the number of a step, what it changes, and its strongest lock."""
+    """Return the number of a step, the changed objects, and the strongest lock."""
     name = f"{step.action} {step.kind} {step.identity}"
     lock = f"<br/>{_harmless(step.lock)}" if step.lock else ""
     return f"{_harmless(step.id)}: {_harmless(name)}{lock}"  # `1. ` would begin a list
 
 
 def _harmless(text: str) -> str:
-    """Return text in which a dot stands for each character that Mermaid or HTML may obey."""
+    """Return text with a dot in place of each special character of Mermaid or HTML."""
     clipped = text if len(text) <= MAX_LABEL else f"{text[:MAX_LABEL]}…"
     return _OBEYED.sub("·", clipped.replace("…", "..."))

@@ -1,4 +1,4 @@
-"""What became of a run, as lines of text."""
+"""Render the result of watching a run as lines of text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_FIGURES = 60
 
 
 def monitor_lines(result: Monitoring) -> Iterator[str]:
-    """Yield what does not hold first, then findings, then the rest of the promises."""
+    """Yield broken promises first, then findings, then the rest of the promises."""
     yield (
         f"run {result.run} of {result.target}: {result.status}, ended {duration(result.age)} ago;"
         f" window: a {result.window.name}"
@@ -45,7 +45,7 @@ def monitor_lines(result: Monitoring) -> Iterator[str]:
 
 
 def figure_rows(figures: Iterable[Figure]) -> list[Sequence[str]]:
-    """Return the rows of a table of the figures that are known and not zero."""
+    """Return the rows of a table of the known figures other than zero."""
     known = [f for f in figures if f.value or (f.value is not None and f.before)]
     rows = [(f.name, f.subject or "database", _number(f.value), _number(f.before)) for f in known]
     more = [(f"{len(rows) - MAX_FIGURES} more: --format json shows all", "", "", "")]
@@ -77,7 +77,7 @@ def _findings(findings: Sequence[Finding]) -> Iterator[str]:
 
 
 def _kept(promises: Sequence[Promise]) -> Iterator[str]:
-    """Yield measured promises, and the number of objects that are as they were left."""
+    """Yield measured promises, and the number of unchanged objects."""
     if not promises:
         return
     yield ""

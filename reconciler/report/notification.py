@@ -1,4 +1,4 @@
-"""Messages for webhooks: what differs, without the values, which may be secret."""
+"""Compose messages for webhooks: the differing objects, without values, which may be secret."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _slack_lines(target: TargetDrift) -> Iterator[str]:
 
 
 def _quoted(text: str) -> str:
-    """Return text in which Slack finds no link, mention or reference."""
+    """Return text without links, mentions and references for Slack."""
     shown = one_line(text)
     for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("`", "'")):
         shown = shown.replace(character, entity)

@@ -20,7 +20,7 @@ _BAR = 0.8  # width of all bars of a query
 
 
 def assert_drawable(file: Path) -> None:
-    """Raise SettingsError for a name that ends otherwise than SUFFIXES, and without matplotlib."""
+    """Raise SettingsError for a name without one of SUFFIXES, and without matplotlib."""
     if file.suffix not in SUFFIXES:
         raise SettingsError(f"--picture {file}: the name ends with {' or '.join(SUFFIXES)}")
     if find_spec("matplotlib") is None:

@@ -1,4 +1,4 @@
-"""Turn a plan into a procedure: what to do before, while and after it is applied, and back.
+"""Turn a plan into a procedure: before, during and after `apply`, and the rollback.
 
 Nothing that comes out of a database stands in a command.
 """
@@ -72,7 +72,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Watched:
-    """What to watch, with the query that shows it, and when to act."""
+    """A figure to watch, with the query for the figure, and the value for acting."""
 
     title: str
     query: str
@@ -85,7 +85,7 @@ class Watched:
 
 
 def preparation() -> str:
-    """Say what the commands of the runbook need."""
+    """List the requirements of the runbook's commands."""
     return (
         "Commands are for `sh`, and need reconcile and psql. Run them in the folder in which the"
         " command was run that wrote this runbook, or in a copy of it with reconcile.yml and the"
@@ -223,7 +223,7 @@ def _rollback(evidence: Evidence) -> Section:
 
 
 def _which(number: int | None) -> str:
-    """Say which run is rolled back."""
+    """Name the run to roll back."""
     if number is not None:
         return f"Both commands roll back run {number}."
     return (
@@ -233,7 +233,7 @@ def _which(number: int | None) -> str:
 
 
 def watch_list(plan: Plan) -> Iterator[Watched]:
-    """Yield what to watch while the plan is applied, and afterwards."""
+    """Yield the figures to watch during and after `apply`."""
     yield Watched(
         "Sessions that wait for locks",
         LOCK_WAITS,

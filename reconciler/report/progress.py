@@ -78,7 +78,7 @@ class Lines:
 
 
 class Notes(Lines):
-    """The notes of a run alone; its end tells the rest."""
+    """The notes of a run alone, for output whose end says the rest."""
 
     def started(self, step: Step) -> None: ...
     def progress(self, step: Step, progress: BackfillProgress) -> None: ...
@@ -159,7 +159,7 @@ class Bars:
 
 
 def _share(progress: BackfillProgress) -> float:
-    """Return the share of a step's work that is done, from 0 to 1."""
+    """Return the finished share of a step's work, from 0 to 1."""
     share = min(progress.done / progress.total, 1.0) if progress.total > 0 else 0.0
     if not progress.phase:
         return share

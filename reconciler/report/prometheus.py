@@ -62,7 +62,7 @@ def _lines(report: DriftReport) -> Iterator[str]:
 
 
 def monitor(result: Monitoring) -> Document:
-    """Render what became of a run: counts, what is not as it should be, and figures."""
+    """Render the result of watching a run: counts, broken promises, and figures."""
     return document(_monitor_lines(result))
 
 
@@ -117,5 +117,5 @@ def _metric(name: str, meaning: str, samples: Iterable[Sample]) -> Iterator[str]
 
 
 def _escaped(text: str) -> str:
-    """Return the value of a label, which a quote or a line break would end."""
+    """Return the value of a label, with quotes and line breaks escaped."""
     return one_line(text).replace("\\", r"\\").replace('"', r"\"")

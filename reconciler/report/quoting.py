@@ -1,4 +1,4 @@
-"""Quote what comes from outside in Markdown: in code, GitHub interprets nothing."""
+"""Quote foreign text in Markdown as code, which GitHub does not interpret."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reconciler.escape import MAX_LINE, clipped, one_line
 
 @dataclass(frozen=True)
 class Block:
-    """Lines that may be cut, between lines that open and close them."""
+    """Lines to be cut at need, between opening and closing lines."""
 
     lines: tuple[str, ...]
     head: tuple[str, ...] = ()
@@ -26,7 +26,7 @@ def fold(summary: str, language: str, lines: Iterable[str]) -> Block:
 
 
 def code_block(language: str, lines: Iterable[str]) -> Block:
-    """Return a block of code, whose fence is longer than any within."""
+    """Return a block of code, with a fence longer than any inside."""
     shown = tuple(clipped(one_line(line), MAX_LINE) for line in lines)
     fence = "`" * max([3, *(_longest_run(line) + 1 for line in shown)])
     return Block(shown, (f"{fence}{language}",), (fence,))

@@ -100,7 +100,7 @@ def _step_lines(step: Step) -> Iterator[str]:
 
 
 def _lines_with_value(step: Step) -> Iterator[str]:
-    r"""Yield a command that \gexec sends with the value of an environment variable."""
+    r"""Yield a command for \gexec with the value of an environment variable."""
     variable = step.environment
     before, _, after = step.sql.partition(placeholder(variable))
     yield rf"\getenv {variable} {variable}"
@@ -109,7 +109,7 @@ def _lines_with_value(step: Step) -> Iterator[str]:
 
 
 def _command_lines(command: str) -> Iterator[str]:
-    r"""Yield a command as it is, or in a string for \gexec if psql would not send it unchanged.
+    r"""Yield a command for psql, in a string for \gexec if psql would change the command.
 
     psql reads nothing within the string, and the server reads its escapes as the characters.
     """

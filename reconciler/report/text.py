@@ -48,7 +48,7 @@ def plan(plan: Plan) -> Document:
 
 
 def differences(plan: Plan) -> Document:
-    """Render the changes that lead from one state to another."""
+    """Render the changes from one state to another."""
     return _joined(_differences_lines(plan))
 
 
@@ -155,7 +155,7 @@ def _check_lines(plan: Plan, results: Sequence[Result]) -> Iterator[str]:
 
 
 def checks_after(results: Sequence[Result]) -> Document:
-    """Render the checks that `apply` has run after the last step; nothing without any."""
+    """Render the checks run by `apply` after the last step; nothing without checks."""
     lines = result_lines(results) if results else iter(())
     hint = "the steps are done; `reconcile rollback` plans the way back"
     return _joined(chain(lines, () if all(r.passed for r in results) else (hint,)))
@@ -171,7 +171,7 @@ def result_lines(results: Sequence[Result]) -> Iterator[str]:
 
 
 def validation(folder: Path, declaration: Declaration) -> Document:
-    """Render what the files of a declaration without faults hold."""
+    """Render the content of a declaration without faults."""
     objects = len(declaration.objects) + len(declaration.absent)
     checks, queries = len(declaration.checks), len(declaration.workload)
     counted = f"objects: {objects}, checks: {checks}, queries of the workload: {queries}"
@@ -179,7 +179,7 @@ def validation(folder: Path, declaration: Declaration) -> Document:
 
 
 def servers(servers: Sequence[EmbeddedServer]) -> Document:
-    """Render the servers that reconcile keeps, with their folders below."""
+    """Render the kept servers, with their folders below."""
     if not servers:
         return document(["there are no embedded servers"])
     return _joined(line for server in servers for line in _server_lines(server))
@@ -333,7 +333,7 @@ def _step_title(outcome: StepOutcome) -> str:
 
 
 def _achieved(run: Run) -> str:
-    """Count the objects that a run changed, as in `3 created (2 of 3 steps)`."""
+    """Count the objects changed by a run, as in `3 created (2 of 3 steps)`."""
     counts = [f"{run.changes[a]} {PAST_TENSE[a]}" for a in SIGNS if run.changes.get(a)]
     rollback = f"rollback of {run.rollback_of}: " if run.rollback_of is not None else ""
     partly = "" if run.done == run.steps else f" ({run.done} of {run.steps} steps)"

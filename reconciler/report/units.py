@@ -1,4 +1,4 @@
-"""Group the steps of a plan into what commits together, with locks and dependencies."""
+"""Group the steps of a plan into transactions, with locks and dependencies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from reconciler.server.locks import blocked_by, stronger
 
 @dataclass(frozen=True)
 class Unit:
-    """Steps that commit together, or one step outside a transaction block.
+    """The steps of a transaction, or one step outside a transaction block.
 
     `needs` are the numbers of units that must have succeeded; `records` are the recorded steps.
     """
@@ -73,7 +73,7 @@ class Unit:
 
 
 def units_of(plan: Plan, application: Application | None = None) -> list[Unit]:
-    """List the units of a plan, in the order in which they are run."""
+    """List the units of a plan, in the order of execution."""
     groups = plan.transactions()
     number_of = {step.id: n for n, group in enumerate(groups) for step in group}
     recorded: Mapping[str, StepRecord] = application.steps if application else {}
@@ -89,7 +89,7 @@ def units_of(plan: Plan, application: Application | None = None) -> list[Unit]:
 
 
 def _needs(group: Sequence[Step], number: int, number_of: Mapping[str, int]) -> Iterator[int]:
-    """Yield the earlier units that a unit needs; a saved plan may name others, or none at all."""
+    """Yield the earlier units needed by a unit; a saved plan may name other steps, or none."""
     for step in group:
         found = (number_of.get(each, number) for each in step.depends_on)
         yield from (need for need in found if need < number)
@@ -110,5 +110,5 @@ def _weakness(mode: str) -> int:
 
 
 def id_range(ids: Sequence[str]) -> str:
-    """Shorten ids that follow one another, as in `01–05`."""
+    """Shorten consecutive ids, as in `01–05`."""
     return ids[0] if len(ids) == 1 else f"{ids[0]}–{ids[-1]}" if ids else ""

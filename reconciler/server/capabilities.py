@@ -73,7 +73,7 @@ class Server:
 
     @property
     def may_set(self) -> str:
-        """SQL that is true if the role may set a superuser-only parameter; {} is its name."""
+        """SQL true if the role may set a superuser-only parameter; {} is the parameter's name."""
         return (
             "has_parameter_privilege({}, 'SET')"
             if self.major >= 15

@@ -85,13 +85,13 @@ _SETTINGS = {"lock_timeout": "10s", "jit": "off"}
 
 @dataclass(frozen=True)
 class CatalogFingerprint:
-    """A fingerprint, and the number of the next transaction when it was taken."""
+    """A fingerprint, and the number of the next transaction at that time."""
 
     digest: str
     transaction: int
 
     def is_same(self, later: CatalogFingerprint) -> bool:
-        """Tell whether a later fingerprint proves that nothing has changed."""
+        """Tell whether a later fingerprint proves the catalogs unchanged."""
         passed = later.transaction - self.transaction
         return self.digest == later.digest and 0 <= passed < MAX_TRANSACTIONS
 

@@ -1,4 +1,4 @@
-"""Start a program that nothing it runs can leave: `python -I -S confine.py JSON`.
+"""Start a confined program: `python -I -S confine.py JSON`.
 
 Run as a script of its own, because a process can confine itself but no other, and only before it
 has threads. The keys of the JSON object: `program` and `arguments`; `read`, `execute` and `write`,
@@ -62,7 +62,7 @@ def prctl(option: int, value: int, more: object = 0) -> None:
 
 
 def landlock_version() -> int:
-    """The version of Landlock that the kernel offers; 0 where there is none."""
+    """The version of the kernel's Landlock; 0 without Landlock."""
     try:
         return syscall(CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(1))
     except OSError:
@@ -206,7 +206,7 @@ def restrict_calls(address: int) -> None:
 
 
 def protection() -> str:
-    """Name the protections that this system offers: "landlock N", "seccomp", both, or ""."""
+    """Name the protections of this system: "landlock N", "seccomp", both, or ""."""
     version = landlock_version() if sys.platform == "linux" else 0
     names = [f"landlock {version}"] if version else []
     if (

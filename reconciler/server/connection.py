@@ -113,13 +113,13 @@ def _with_network(target: str, application: str) -> str:
 
 
 def _defaults(connection: Connection) -> Mapping[str, str]:
-    """Return the parameters of DEFAULTS that the server has."""
+    """Return the parameters of DEFAULTS known to the server."""
     since_17 = server_of(connection).has_transaction_timeout
     return {**DEFAULTS, **(DEFAULTS_SINCE_17 if since_17 else {})}
 
 
 def _set_parameters(connection: Connection, settings: Mapping[str, str]) -> None:
-    """Set the parameters of the session by statements that no search_path can change."""
+    """Set the parameters of the session by statements independent of the search_path."""
     defaults = _defaults(connection)
     limits = (f"SET {name} = {defaults[name]}" for name in LIMITS if name in defaults)
     values = {**FIXED, **defaults, **settings}
@@ -133,7 +133,7 @@ def _set_parameters(connection: Connection, settings: Mapping[str, str]) -> None
 
 
 def fix_parameters(connection: Connection, settings: Mapping[str, str] | None = None) -> None:
-    """Set the parameters that nobody changes, and `settings`, until the end of the transaction.
+    """Set the fixed parameters, and `settings`, until the end of the transaction.
 
     A pooler may give each transaction another session.
     """
@@ -153,7 +153,7 @@ def _assignment(values: Mapping[str, str], *, local: bool) -> tuple[LiteralStrin
 
 
 def adjust(connection: Connection, settings: Mapping[str, str]) -> None:
-    """Set parameters of the session; raises StatementFailed, and SettingsError for one of FIXED.
+    """Set parameters of the session; raises StatementFailed, and SettingsError for FIXED.
 
     The role comes last: it may lack the privilege to set the others.
     """
@@ -199,7 +199,7 @@ def rows(
 
 
 def tuples(connection: Connection, query: str) -> list[tuple[Any, ...]]:
-    """Run one query as `rows` does; return the rows as tuples, which suits very many of them."""
+    """Run one query as `rows` does; return the rows as tuples, for results of many rows."""
     with (
         translated(query, connection),
         connection.single(),

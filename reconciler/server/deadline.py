@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class Guarded(Generic[T]):
-    """Work in a thread of its own; `connection` is what the work has connected."""
+    """Work in a separate thread; `connection` is the connection opened by the work."""
 
     def __init__(self, work: Callable[[Guarded[T]], T]) -> None:
         self.connection: Connection | None = None
@@ -65,7 +65,7 @@ class Guarded(Generic[T]):
                 self.connection.cancel_safe(timeout=GRACE)
 
     def _shut_down(self) -> None:
-        """End the wait of the thread for the server: the socket is at its end."""
+        """End the wait of the thread for the server by closing the socket."""
         if self.connection is not None:
             with (
                 suppress(psycopg.Error, OSError),

@@ -68,7 +68,7 @@ SETTINGS_SINCE_16 = {"scram_iterations": "1"}
 
 @dataclass(frozen=True)
 class Running:
-    """A server that runs, with the URL of its superuser."""
+    """A running server, with the URL of a superuser."""
 
     url: str
     process: subprocess.Popen[bytes]
@@ -130,7 +130,7 @@ def _end_scratch(
 
 
 def _pristine(installation: Installation) -> tuple[Path, str, str]:
-    """A data folder fresh from initdb, made once, and the superuser's name and password in it.
+    """A data folder fresh from initdb, with the superuser's name and password; made once.
 
     The name is a random one, so that every role of a target can be an ordinary one.
     """
@@ -155,7 +155,7 @@ def _password_settings(installation: Installation) -> dict[str, str]:
 
 
 def _new_folder(runs: Path) -> tuple[Path, IO[bytes]]:
-    """Make the folder of a run, and hold its lock.
+    """Make and lock the folder of a run.
 
     Between the two nobody else looks for abandoned folders, of which it would be one.
     """
@@ -166,7 +166,7 @@ def _new_folder(runs: Path) -> tuple[Path, IO[bytes]]:
 
 
 def _remove_abandoned(runs: Path) -> None:
-    """Remove the folders of runs whose process was killed."""
+    """Remove the folders of killed runs."""
     for folder in runs.glob("run-*"):
         with suppress(FileNotFoundError):  # its process has ended, and removed it meanwhile
             lock = try_lock(folder / "lock")

@@ -1,4 +1,4 @@
-"""Run statements on a scratch server of our own as a role that is no superuser.
+"""Run statements as an ordinary role on a scratch server started by reconcile.
 
 Declared and cloned objects are made over a connection that has logged in as the target's user, on
 scratch an ordinary role: no function can `RESET` its way to more. Few commands need a superuser.
@@ -327,7 +327,7 @@ def furnish(builder: Connection, administrator: Administrator) -> None:
 
 
 def add_builder(admin: Connection, roles: Iterable[str], user: str) -> str:
-    """Create missing roles, make `user` a member of all that may own objects; return a password.
+    """Create missing roles, make `user` a member of all possible owners; return a password.
 
     `user` can log in with that password, once more only after the next call, and is no superuser.
     """
@@ -354,7 +354,7 @@ def _may_own(role: str) -> bool:
 
 
 def _leave_circles(admin: Connection, user: str) -> None:
-    """Take `user` from builders of earlier calls: no two roles can be members of each other."""
+    """Revoke `user` from builders of earlier calls: no two roles can be members of each other."""
     members = rows(
         admin,
         "SELECT pg_get_userbyid(member)::text AS name FROM pg_auth_members"

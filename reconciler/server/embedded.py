@@ -1,4 +1,4 @@
-"""List, stop and remove the kept servers, and make an ordinary user on them."""
+"""List, stop and remove the kept servers, and make ordinary users."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _FOLDER = re.compile(r"(?P<purpose>.+)-(?P<major>\d+)")
 
 @dataclass(frozen=True)
 class EmbeddedServer:
-    """A kept server; `pid` and `since` are None where it does not run.
+    """A kept server; `pid` and `since` are None for a stopped server.
 
     It stops by itself when nobody has used it for `idle` seconds.
     """
@@ -64,7 +64,7 @@ class EmbeddedServer:
         return f"{self.purpose}-{self.major}"
 
     def stop(self) -> bool:
-        """Stop the server; returns whether it ran. Raises ScratchError if it goes on."""
+        """Stop the server; return whether the server ran. Raises ScratchError on failure."""
         with locked(self.folder / "start.lock"):
             pid = running_pid(self.data)
             for how in (signal.SIGINT, signal.SIGQUIT):  # a fast, then an immediate shutdown
@@ -76,7 +76,7 @@ class EmbeddedServer:
         return pid is not None
 
     def remove(self) -> None:
-        """Stop the server, and delete its folder; raises ScratchError."""
+        """Stop the server, and delete the server's folder; raises ScratchError."""
         if why := not_ours(self.folder):
             raise ScratchError(f"{self.folder} {why}")
         self.stop()
@@ -87,7 +87,7 @@ class EmbeddedServer:
             raise ScratchError(f"{self.folder} could not be removed: {error}") from error
 
     def _remove_sockets(self) -> None:
-        """Remove the folder of the sockets where a long path has put it elsewhere."""
+        """Remove the folder of the sockets, which a long path puts elsewhere."""
         sockets = Path(self.sockets)
         if sockets.name.startswith("reconcile-") and self.data.exists():
             with suppress(FileNotFoundError):
@@ -110,7 +110,7 @@ def servers() -> Iterator[EmbeddedServer]:
 
 
 def not_ours(folder: Path) -> str:
-    """Explain why a folder was not made by the current user; "" if it was."""
+    """Explain why a folder is not the current user's; "" if the folder is."""
     try:
         status = folder.lstat()
     except OSError as error:
@@ -148,7 +148,7 @@ def _read(file: Path) -> str:
 
 
 def server_at(url: str) -> EmbeddedServer | None:
-    """Return the kept server to which a URL leads; None for any other server."""
+    """Return the kept server of a URL; None for any other server."""
     with suppress(ScratchError):
         host = str(conninfo.conninfo_to_dict(url).get("host", ""))
         for server in servers():
@@ -158,7 +158,7 @@ def server_at(url: str) -> EmbeddedServer | None:
 
 
 def ordinary_user(server: EmbeddedServer, url: str) -> str:
-    """Return a URL with a user that is no superuser, made if it does not exist.
+    """Return a URL with an ordinary user, created if missing.
 
     It reads and writes every table and is a member of every ordinary role, and of no other.
     """

@@ -34,7 +34,7 @@ OLDEST = 14
 
 @dataclass(frozen=True)
 class Installation:
-    """A folder that holds `bin/postgres`; `embedded` if a Python package brought it."""
+    """A folder with `bin/postgres`; `embedded` for the folder of a Python package."""
 
     folder: Path
     major: int
@@ -53,7 +53,7 @@ class Installation:
 
 @cache
 def embedded_installations() -> tuple[Installation, ...]:
-    """List the installations that Python packages bring, the newest major version first."""
+    """List the installations in Python packages, the newest major version first."""
     return _listed(_package_folders(), embedded=True)
 
 
@@ -99,7 +99,7 @@ def _listed(folders: Iterator[Path], *, embedded: bool) -> tuple[Installation, .
 
 
 def _major(folder: Path) -> int:
-    """Ask `bin/postgres` for its major version; 0 where it does not run."""
+    """Ask `bin/postgres` for the major version; 0 if the program does not run."""
     program = folder / "bin" / "postgres"
     if not os.access(program, os.X_OK) or not os.access(folder / "bin" / "initdb", os.X_OK):
         return 0
@@ -108,7 +108,7 @@ def _major(folder: Path) -> int:
 
 
 def _output(*command: str) -> str:
-    """Run a program of an installation with an empty environment; "" where it fails."""
+    """Run a program of an installation with an empty environment; "" on failure."""
     try:
         done = subprocess.run(
             command, env={}, capture_output=True, text=True, timeout=10, check=True

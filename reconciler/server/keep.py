@@ -1,4 +1,4 @@
-"""Run a server until nobody uses it: `python -I -S keep.py JSON`.
+"""Run a server until the last session ends: `python -I -S keep.py JSON`.
 
 Every process that uses the server holds a shared lock on the file `users`. The keys of the JSON
 object: `order`, how `confine.py` starts the server; `users`, the file; `idle`, the seconds after
@@ -21,7 +21,7 @@ POLL = 5.0  # seconds between two looks
 
 
 def main() -> None:
-    """Start the server, and stop it when it is idle."""
+    """Start the server, and stop the idle server."""
     order = json.loads(sys.argv[1])
     if os.fork():
         return  # whoever asked need not wait for the end
@@ -49,7 +49,7 @@ def in_use(users: str, pid: int) -> bool:
 
 
 def titles(pid: int) -> list[str]:
-    """The titles of a server's processes, as PostgreSQL sets them; none where there is no /proc."""
+    """The titles of a server's processes, as set by PostgreSQL; none without /proc."""
     found: list[str] = []
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()

@@ -1,4 +1,4 @@
-"""Servers whose data stay (`--target embedded`).
+"""Keep servers and their data between commands (`--target embedded`).
 
 A process of its own (`keep`) runs such a server, and ends it when nobody has used it for a while.
 """
@@ -51,21 +51,21 @@ IDLE = 15 * 60.0  # seconds after which a kept server ends that nobody uses
 
 @dataclass(frozen=True)
 class Kept:
-    """A server whose data stays; `tools` holds psql and pg_dump."""
+    """A kept server; `tools` is the folder of psql and pg_dump."""
 
     url: str
     tools: Path
     folder: Path
 
     def database(self, own: str) -> str:
-        """Return the URL of a database on the server, created if it does not exist."""
+        """Return the URL of a database on the server, created if missing."""
         with connect(self.url) as connection:
             if not rows(connection, "SELECT 1 FROM pg_database WHERE datname = %s", [own]):
                 run_sql(connection, text(compose("CREATE DATABASE {} TEMPLATE template0", own)))
         return conninfo.make_conninfo(self.url, dbname=own)
 
     def drop(self, own: str) -> None:
-        """Drop a database, and disconnect its sessions."""
+        """Drop a database, and disconnect the database's sessions."""
         with connect(self.url) as connection:
             drop_database(connection, own)
 
@@ -98,7 +98,7 @@ def start_embedded(purpose: str, major: int | None = None, idle: float = IDLE) -
 
 
 def kept_server(purpose: str, installation: Installation, idle: float = IDLE) -> Kept:
-    """Start, or join, the kept server of that purpose; raises ScratchError.
+    """Start, or join, the kept server of a purpose; raises ScratchError.
 
     The server ends after `idle` seconds without a session and without a process that has called
     this function for the server.
@@ -128,7 +128,7 @@ def _use(users: Path) -> None:
 
 
 def _running_url(home: Path) -> str:
-    """The URL of a server that answers; "" where none does."""
+    """The URL of a running server; "" without an answer."""
     with suppress(OSError, ConnectionFailed):
         url = (home / "url").read_text()
         connect(url).close()
@@ -183,7 +183,7 @@ def _start_kept(home: Path, installation: Installation, idle: float) -> str:
 
 
 def _sockets(home: Path) -> Path:
-    """The same folder for each start, where a socket's path may be so long."""
+    """The folder of the sockets, the same for each start, for paths of limited length."""
     if len(os.fsencode(home)) > SOCKET_ROOM:
         return socket_folder(home)
     folder = home / "sockets"

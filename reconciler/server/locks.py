@@ -106,7 +106,7 @@ class LockPolicy:
 
 @dataclass(frozen=True)
 class Blocker:
-    """A session that holds a lock; None is what our role may not see.
+    """A session with a lock; None stands for values hidden from the role.
 
     A prepared transaction has pid 0, and its gid as `application`. `transaction` is the virtual
     transaction id. `rests` is the time in seconds since an idle transaction did something.
@@ -138,7 +138,7 @@ class Blocker:
 
 @dataclass
 class Queue:
-    """The sessions behind which a request for locks would queue up.
+    """The sessions ahead of a request for locks.
 
     Sessions that come after us would wait behind our request, so a request behind a long
     transaction is not made. A transaction counts as long if
@@ -206,7 +206,7 @@ def holders(
     *,
     autovacuum: bool = False,
 ) -> list[Blocker]:
-    """Return sessions with locks that conflict with `locks`, a mapping of relations to modes.
+    """Return sessions with locks in conflict with `locks`, a mapping of relations to modes.
 
     Transactions of `met` are returned whatever they hold. Autovacuum workers are left out, unless
     `autovacuum`: they give way after deadlock_timeout, except those that prevent wraparound.
@@ -229,7 +229,7 @@ def holders(
 
 
 def blocking(connection: Connection, pid: int) -> list[Blocker]:
-    """Return the sessions for which the server process waits now."""
+    """Return the sessions blocking the server process now."""
     return [
         Blocker(**row)
         for query in (_BLOCKING, _BLOCKING_PREPARED)
@@ -265,7 +265,7 @@ def stronger(one: str, other: str) -> str:
 
 
 def blocked_by(lock: str) -> Literal["", "writes", "reads and writes"]:
-    """Return which statements of applications wait for a lock mode; "" for none."""
+    """Name the statements of applications blocked by a lock mode; "" for none."""
     strongest = WEAKEST_FIRST[len(WEAKEST_FIRST) - _CONFLICTS.get(lock, 0) :]
     if "ACCESS SHARE" in strongest:
         return "reads and writes"

@@ -1,4 +1,4 @@
-"""List the parameters that every session sets first, whatever a role or a database sets.
+"""List the parameters set first by every session, whatever a role or a database sets.
 
 https://www.postgresql.org/docs/current/runtime-config-client.html
 

@@ -1,4 +1,4 @@
-"""Find out whether a connection pooler stands before the server, and whether it keeps sessions.
+"""Detect a connection pooler before the server, and whether sessions stay with their client.
 
 https://www.pgbouncer.org/features.html
 """
@@ -65,7 +65,7 @@ def _pid(connection: Connection) -> int:
 
 
 def _answer(pgconn: PGconn, seconds: float) -> int | None:
-    """Return the number in the answer to a query that was sent, or None without an answer yet."""
+    """Return the number in the answer to a sent query, or None without an answer yet."""
     deadline, found = time.monotonic() + seconds, None
     while True:
         while pgconn.is_busy():

@@ -69,7 +69,7 @@ def initdb(
     template: str = "",
     settings: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Make `folder/data`; as `nobody` where this process is root, which initdb refuses to be.
+    """Make `folder/data`; as `nobody` if this process is root, because initdb refuses root.
 
     `template` is a script for template1, with an empty line after each command; `settings` need
     PostgreSQL 16.
@@ -151,7 +151,7 @@ def wait_until_ready(url: str, folder: Path, title: str, ended: Callable[[], boo
 
 
 def unused_uid() -> int | None:
-    """Choose a user without an account, where this process is root."""
+    """Choose a user without an account, if this process is root."""
     if os.geteuid() != 0:
         return None
     import pwd  # noqa: PLC0415 - absent on Windows
@@ -161,13 +161,13 @@ def unused_uid() -> int | None:
 
 
 def libraries(binaries: Path) -> Path:
-    """The folder of the shared libraries that a wheel brings beside its package."""
+    """The folder of a wheel's shared libraries beside the package."""
     package = binaries.parent
     return package.with_name(f"{package.name}.libs")
 
 
 def reachable(installation: Installation) -> Path:
-    """Return the installation's folder, or that of a copy where other users cannot enter it.
+    """Return the installation's folder, or the folder of a copy if other users cannot enter.
 
     Where this process is root the server runs as another user, for whom /root is closed.
     """
@@ -191,7 +191,7 @@ def reachable(installation: Installation) -> Path:
 
 
 def _copy_for_all(folder: Path, copy: Path) -> None:
-    """Copy a folder, and let every user read it and run its programs."""
+    """Copy a folder, readable and executable for every user."""
     shutil.copytree(folder, copy, symlinks=True)
     for path in files_below(copy):
         if not path.is_symlink():
@@ -199,20 +199,20 @@ def _copy_for_all(folder: Path, copy: Path) -> None:
 
 
 def _open_to_all(path: Path) -> bool:
-    """Whether every user may enter all folders above a program and run it."""
+    """Whether every user may enter all folders above a program and run the program."""
     folders = all(parent.stat().st_mode & 0o001 for parent in path.parents)
     return folders and path.stat().st_mode & 0o005 == 0o005
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder that others, such as a server's user, may enter but not list."""
+    """Make a folder for others, such as a server's user, to enter but not to list."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o711)
     if folder.stat().st_uid != os.geteuid():
         raise ScratchError(f"{folder} belongs to another user; RECONCILE_HOME names another folder")
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """Yield a folder and everything in it."""
+    """Yield a folder and all files and folders below."""
     return (
         Path(top) / n for top, folders, files in os.walk(folder) for n in ("", *folders, *files)
     )
@@ -225,13 +225,13 @@ def give(path: Path, uid: int | None) -> None:
 
 
 def socket_folder(folder: Path) -> Path:
-    """A private folder whose path leaves room for a socket's name."""
+    """A private folder with a path short enough for a socket's name."""
     parent = folder if len(os.fsencode(folder)) < SOCKET_ROOM else Path("/tmp")  # noqa: S108
     return Path(tempfile.mkdtemp(dir=parent, prefix="reconcile-"))
 
 
 def hold(path: Path) -> IO[bytes]:
-    """Lock a file for as long as it is open."""
+    """Lock a file until the file is closed."""
     import fcntl  # noqa: PLC0415 - absent on Windows
 
     file = path.open("ab")
@@ -260,7 +260,7 @@ def locked(path: Path) -> Generator[None]:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only this user reads."""
+    """Write a file readable for this user only."""
     path.touch(mode=0o600)
     path.chmod(0o600)
     path.write_text(text)
@@ -270,7 +270,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def running_pid(data: Path) -> int | None:
-    """Return the process ID of the server with that data folder; None where none runs.
+    """Return the process ID of the server of a data folder; None for a stopped server.
 
     The server itself could write any number into its file `postmaster.pid`.
     """
@@ -284,7 +284,7 @@ def running_pid(data: Path) -> int | None:
 
 
 def is_alive(pid: int) -> bool:
-    """Tell whether a process runs; one that only waits for its parent has no command left."""
+    """Tell whether a process runs; a zombie has no command left."""
     try:
         return _process(pid)[1] != ""
     except (OSError, ValueError, subprocess.SubprocessError):
@@ -292,7 +292,7 @@ def is_alive(pid: int) -> bool:
 
 
 def postmaster_lines(data: Path) -> list[str]:
-    """Read `postmaster.pid`; raises OSError where it is no ordinary file."""
+    """Read `postmaster.pid`; raises OSError unless the file is regular."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
     with open(os.open(data / "postmaster.pid", flags), "rb") as file:  # noqa: PTH123
         return file.read(1000).decode(errors="replace").splitlines()

@@ -44,7 +44,7 @@ def parsed(target: str) -> Mapping[str, str] | None:
 
 
 def redacted(target: str) -> str:
-    """Describe a target by its host, port, database and user."""
+    """Describe a target by host, port, database and user."""
     if not target:
         return NO_TARGET
     options = parsed(target)

@@ -38,7 +38,7 @@ _ORDINARY = f"""
 
 
 def own_power(connection: Connection) -> str:
-    """Name the session's user and why it is no ordinary role; "" for an ordinary one.
+    """Name the session's user and the reason against an ordinary role; "" for an ordinary role.
 
     A member of a role can become that role, directly or not, so the roles of all its roles count.
     """
@@ -50,5 +50,5 @@ def own_power(connection: Connection) -> str:
 
 
 def ordinary_roles(connection: Connection) -> list[str]:
-    """List the roles of the server that are ordinary, without the predefined ones."""
+    """List the ordinary roles of the server, without predefined roles."""
     return [r["role"] for r in rows(connection, _ORDINARY, [UNCONFINED])]

@@ -1,4 +1,4 @@
-"""Scratch servers: declared SQL is built, read back and proven on them.
+"""Start scratch servers, on which declared SQL is built, read back and proven.
 
 embedded   a PostgreSQL from a Python package (the `embedded` extra), run by this process
 installed  a PostgreSQL that is installed on this machine, run by this process
@@ -51,7 +51,7 @@ REMEDY = """what would do:
 
 @dataclass(frozen=True)
 class Scratch:
-    """A server for scratch databases; `description` names it for people.
+    """A server for scratch databases; `description` is the server's name in messages.
 
     `ours`: we are superuser there and may create roles. `confined`: reconcile has started the
     server, and no statement runs there as a superuser but those that `elevation` allows.
@@ -163,7 +163,7 @@ _ADMINISTRATORS: dict[str, Connection] = {}  # of the servers that this process 
 
 
 def _administrator(url: str) -> Connection:
-    """Connect to a server that this process runs, or return the connection."""
+    """Connect to a server of this process, or return the connection."""
     known = _ADMINISTRATORS.get(url)
     if known is None or known.closed:
         known = _ADMINISTRATORS[url] = connect(url, application=APPLICATION)
@@ -173,13 +173,13 @@ def _administrator(url: str) -> Connection:
 
 @cache
 def _available_extensions(url: str) -> frozenset[str]:
-    """Return the names of extensions that can be created on a server that this process runs."""
+    """Return the names of extensions available on a server of this process."""
     query = "SELECT name::text FROM pg_available_extensions"
     return frozenset(r["name"] for r in rows(_administrator(url), query))
 
 
 def drop_database(connection: Connection, database: str) -> None:
-    """Drop a database, terminating other sessions in it.
+    """Drop a database, terminating the other sessions there.
 
     PostgreSQL would wait 0.1 s for a session that is just ending, as ours is: wait a shorter time.
     """
@@ -201,7 +201,7 @@ def empty(connection: Connection) -> None:
 def scratches(
     choice: str, target: str, server: Server, extensions: frozenset[str]
 ) -> Iterator[Scratch]:
-    """Start the servers that `choice` allows, best first.
+    """Start the servers allowed by `choice`, best first.
 
     `auto` allows an embedded PostgreSQL and those that are installed on this machine, never the
     target's server; `embedded` and `installed` allow only these; `target` and a URL make a database
@@ -221,7 +221,7 @@ def scratches(
 
 
 def _own(choice: str, server: Server, extensions: frozenset[str]) -> Iterator[Scratch]:
-    """Start servers of our own: of the target's major version first, then newer ones."""
+    """Start embedded or installed servers, the target's major version first, then newer ones."""
     embedded = embedded_installations() if choice != "installed" else ()
     machine = machine_installations() if choice != "embedded" else ()
     fitting = [i for i in (*embedded, *machine) if i.major >= server.major]

@@ -1,4 +1,4 @@
-"""Split a file of SQL into its commands, as psql does."""
+"""Split a file of SQL into commands, as psql does."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WORDS_OF_KIND = 4  # CREATE OR REPLACE FUNCTION
 
 @dataclass(frozen=True)
 class ScriptCommand:
-    """A command of a file, without the semicolon, and the line where it begins.
+    """A command of a file, without the semicolon, and the number of the first line.
 
     With `is_psql`, psql follows it, and PostgreSQL does not know it.
     """
@@ -36,7 +36,7 @@ class ScriptCommand:
 
 @dataclass
 class _Begun:
-    """What was read of a command: its first words, and the brackets and bodies that are open."""
+    """The state within a command: the first words, and the open brackets and bodies."""
 
     start: int | None = None
     words: list[str] = field(default_factory=list[str])
@@ -44,7 +44,7 @@ class _Begun:
     bodies: int = 0
 
     def read_word(self, word: str) -> None:
-        """Follow the BEGIN ATOMIC … END of a routine, in which CASE has an END too."""
+        """Follow the BEGIN ATOMIC … END of a routine, with the END of each CASE."""
         word = word.upper()
         if len(self.words) < _WORDS_OF_KIND:
             self.words.append(word)
@@ -87,7 +87,7 @@ def split_script(script: str) -> Iterator[ScriptCommand]:
 
 
 def _end_of(script: str, found: re.Match[str]) -> int:
-    """Return the end of a token; that of what nobody has closed is the end of the script."""
+    """Return the end of a token; an unclosed token ends with the script."""
     if found.lastgroup == "open_quote":
         return len(script)
     if found.lastgroup == "dollar":
@@ -102,7 +102,7 @@ def _end_of(script: str, found: re.Match[str]) -> int:
 
 
 def _after_rows(script: str, at: int, sql: str) -> int:
-    """Return where the script goes on after a command, and after its rows."""
+    """Return the index after a command, and after the rows of COPY."""
     if not _COPY_DATA.match(sql):
         return at
     end = _END_OF_DATA.search(script, at)

@@ -52,7 +52,7 @@ _BEFORE = b"""
 
 @dataclass(frozen=True)
 class Shared:
-    """What a shared session had before: settings, role, advisory locks, temporary relations."""
+    """The former state of a shared session: settings, role, advisory locks, temporary relations."""
 
     settings: Mapping[str, str]
     role: str
@@ -96,7 +96,7 @@ class Connection(psycopg.Connection[Row]):
             raise
 
     def execute_first(self, commands: str) -> None:
-        """Run commands that disable LIMITS, again where a limit was faster.
+        """Disable LIMITS, repeatedly if a limit fires first.
 
         Nothing was done before, so nothing is lost with a session that a limit has ended.
         """
@@ -114,7 +114,7 @@ class Connection(psycopg.Connection[Row]):
         self.execute(commands.encode())
 
     def _restart(self) -> None:
-        """Leave a failed transaction, or replace a session that the server has ended."""
+        """Leave a failed transaction, or replace a session ended by the server."""
         if self.closed:
             self.pgconn.reset()
             self.pgconn.nonblocking = 1
@@ -123,7 +123,7 @@ class Connection(psycopg.Connection[Row]):
             self.rollback()
 
     def _read_end_message(self) -> str:
-        """Read the server's messages that came with the end; return the SQLSTATE of the last.
+        """Read the server's last messages; return the SQLSTATE of the last message.
 
         The driver knows only that the connection was lost: a server, or a pooler, may end it while
         nobody reads, and its message may wait behind the end.
@@ -140,7 +140,7 @@ class Connection(psycopg.Connection[Row]):
         return state.decode()
 
     def read_end_message(self) -> str:
-        """Return the server's messages when it ended the connection; "" for an open one."""
+        """Return the server's messages at the end of the connection; "" for an open connection."""
         self._read_end_message()
         return self.end_message
 
@@ -163,7 +163,7 @@ class Connection(psycopg.Connection[Row]):
         self.commit()
 
     def single(self) -> AbstractContextManager[object]:
-        """Return the context of a single query: in a transaction, if only that sets parameters."""
+        """Return the context of a single query: a transaction if parameters need one."""
         if self.settings is not None and self.is_idle:
             return self.transaction()
         return nullcontext()
@@ -178,7 +178,7 @@ class Connection(psycopg.Connection[Row]):
         )
 
     def close(self) -> None:
-        """Close the connection, after a shared session has its former state again."""
+        """Restore the former state of a shared session, and close the connection."""
         try:
             if self.shared is not None and not self.closed:
                 with suppress(psycopg.Error):
@@ -222,7 +222,7 @@ def _assignments(settings: Mapping[str, str], server: Server) -> Iterator[str]:
 
 
 def _call(name: str, value: str) -> str:
-    """Compose a call that no search_path can change."""
+    """Compose a call independent of the search_path."""
     return text(compose("pg_catalog.set_config({}, {}, true)", literal(name), literal(value)))
 
 

@@ -1,4 +1,4 @@
-"""Read from the target in short transactions that wait for nobody."""
+"""Read from the target in short transactions without waiting for locks."""
 
 from __future__ import annotations
 

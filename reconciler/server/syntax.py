@@ -18,14 +18,14 @@ BATCH = 500  # statements sent before the answers are read
 
 @dataclass(frozen=True)
 class SyntaxFault:
-    """PostgreSQL's message on a statement; `index` is that of the character in the statement."""
+    """PostgreSQL's message on a statement; `index` counts the characters before the fault."""
 
     message: str
     index: int | None = None
 
 
 def syntax_errors(connection: Connection, statements: Sequence[str]) -> dict[int, SyntaxFault]:
-    """Return faults, by number, of all that is not one well-formed statement.
+    """Return faults, by number, of texts other than one well-formed statement.
 
     In a failed transaction PostgreSQL parses a statement, and refuses it as such before it looks up
     any name. The extended query protocol refuses several statements in one text.
@@ -46,7 +46,7 @@ def syntax_errors(connection: Connection, statements: Sequence[str]) -> dict[int
 
 
 def _encoded(statement: str, encoding: str) -> bytes:
-    """Encode a statement; empty if that is impossible."""
+    """Encode a statement; empty if the encoding lacks a character."""
     try:
         return b"" if "\0" in statement else statement.encode(encoding)
     except UnicodeEncodeError:

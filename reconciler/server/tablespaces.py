@@ -1,4 +1,4 @@
-"""Give a scratch server of our own the target's tablespaces, as folders of its own data folder."""
+"""Create the target's tablespaces on a scratch server, as folders below the data folder."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _PRESENT = "SELECT spcname::text AS name FROM pg_catalog.pg_tablespace WHERE spc
 
 @dataclass(frozen=True)
 class Tablespaces:
-    """The tablespaces that a server's users made, and `usual`, that of the database."""
+    """The tablespaces made by a server's users, and `usual`, the database's tablespace."""
 
     names: Sequence[str] = ()
     usual: str = DEFAULT
 
 
 def imitate(admin: Connection, tablespaces: Tablespaces) -> None:
-    """Give the server tablespaces of these names, and no others.
+    """Create the named tablespaces on the server, and drop all others.
 
     A server that cannot make tablespaces within its data folder, as before 14.5, gets none: it then
     refuses the objects that need one.

@@ -1,4 +1,4 @@
-"""Limit the time that all work of a plan on scratch servers may take.
+"""Limit the time of a plan's work on scratch servers.
 
 Code can catch a cancelled statement, and change `statement_timeout`; it cannot catch the end of its
 session.
@@ -21,7 +21,7 @@ DEFAULT = 15 * 60.0
 
 
 class TimeLimit:
-    """A time limit; when it is over, the watched sessions are ended.
+    """A time limit; at the end, the watched sessions are terminated.
 
     As a context manager, it then raises ScratchError instead of any other error. The time begins
     with the first session: before, others may be at work on the server.
@@ -76,7 +76,7 @@ NEVER = TimeLimit()  # never entered
 
 
 def time_limit_of_environment() -> TimeLimit:
-    """Return the limit that the environment sets, by default 15 minutes."""
+    """Return the limit set by the environment, by default 15 minutes."""
     text = os.environ.get(VARIABLE, "")
     try:
         seconds = float(text) if text else DEFAULT

@@ -51,7 +51,7 @@ class TrialServer:
     title: str
 
     def create(self, name: str, template: str = "template0") -> str:
-        """Create a database, a copy of the template's, and return its URL."""
+        """Create a copy of the template database, and return the copy's URL."""
         with connect(self.url) as connection:
             drop_database(connection, name)
             run_sql(
@@ -88,7 +88,7 @@ def trial_server() -> Generator[TrialServer]:
 
 @cache
 def _with_user(url: str) -> str:
-    """Create the superuser of the databases, and return its URL.
+    """Create the superuser of the databases, and return the superuser's URL.
 
     Planning gives the target's user as a role of its own scratch server, where it cannot be the
     one that initdb made.
@@ -102,7 +102,7 @@ def _with_user(url: str) -> str:
 
 @contextmanager
 def database_of(scripts: Sequence[Path]) -> Generator[str]:
-    """Make a database by SQL files on a confined server, and yield its URL."""
+    """Make a database by SQL files on a confined server, and yield the database's URL."""
     with trial_server() as server:
         url = server.create("start")
         run_scripts(url, scripts, 1)

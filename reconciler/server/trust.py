@@ -1,4 +1,4 @@
-"""Keep the environment's credentials from servers that reconcile.yml names.
+"""Keep the environment's credentials from servers named by reconcile.yml.
 
 reconcile.yml may come out of a pull request. libpq would send to any server the password of
 PGPASSWORD or of a password file, and show a client certificate or a Kerberos ticket:
