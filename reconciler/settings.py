@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
 from reconciler.declare.files import files_in_folder
@@ -28,6 +27,8 @@ from reconciler.errors import (
     TooManyProblems,
     summarized,
 )
+from reconciler.inventory.group import Fault, Group, faults
+from reconciler.inventory.target import NAME, Target, TimeoutSettings
 from reconciler.lint.settings import LintSettings
 from reconciler.model.reserved_names import JOURNAL
 from reconciler.server.kept import start_embedded
@@ -42,52 +43,13 @@ EMBEDDED = "embedded"  # the name of the target on a server that reconcile start
 EMBEDDED_DATABASE = "reconcile"
 LIBPQ_VARIABLES = ("PGHOST", "PGDATABASE", "PGSERVICE", "PGHOSTADDR", "PGPORT")
 _VARIABLE = re.compile(r"\$\{(RECONCILE_\w+|\w+_URL)\}")
-_NAME = re.compile(r"[\w-]{1,63}")  # shown in messages
-
-
-class TimeoutSettings(BaseModel):
-    """Timeouts in seconds, session settings and the journal, for all targets or for each."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-    lock_timeout: float | None = Field(
-        default=None, gt=0, description="how long one attempt waits for a lock"
-    )
-    retry_for: float | None = Field(
-        default=None, ge=0, description="how long a step that got no lock is tried again"
-    )
-    statement_timeout: float | None = Field(
-        default=None,
-        ge=0,
-        description="how long a statement that scans no table may run; 0: no limit",
-    )
-    journal: str | Literal[False] | None = Field(
-        default=None, description="the schema that records the runs; false: none"
-    )
-    session: dict[str, str] = Field(
-        default_factory=dict, description="settings for a run, such as maintenance_work_mem"
-    )
-
-    @field_validator("journal")
-    @classmethod
-    def _no_boolean_of_yaml_1_1(cls, journal: str | Literal[False] | None) -> object:
-        if str(journal) in ("no", "No", "NO", "off", "Off", "OFF"):
-            raise ValueError("write false for no journal")
-        return journal
-
-
-class Target(TimeoutSettings):
-    """A database with a name."""
-
-    url: str = Field(
-        description="a libpq URL or keyword string, or ${NAME} for one in an environment variable"
-    )
 
 
 class Settings(TimeoutSettings):
     """The file `reconcile.yml`."""
 
     targets: dict[str, Target] = Field(default_factory=dict)
+    groups: dict[str, Group] = Field(default_factory=dict)
     target: str | None = Field(default=None, description="the target without --target")
     state: Path = Path("desired_state")
     schemas: tuple[str, ...] = ()
@@ -141,27 +103,34 @@ def read(file: Path = FILE) -> Settings:
         problems.append(Problem("expected one document", nodes[1].position))
     if not problems:
         try:
-            return Settings.model_validate(plain(nodes[0]) or {} if nodes else {})
+            found = Settings.model_validate(plain(nodes[0]) or {} if nodes else {})
+            problems += [_problem(f, nodes[0]) for f in faults(found.targets, found.groups)]
+            if not problems:
+                return found
         except ValidationError as error:
-            problems += [_problem(mistake, nodes[0]) for mistake in error.errors()]
+            problems += [_problem(_fault(mistake), nodes[0]) for mistake in error.errors()]
     raise SettingsError(summarized([_without_line(p) for p in problems]))
 
 
-def _problem(mistake: ErrorDetails, node: Node) -> Problem:
-    """Make the problem of a key, at the innermost node on pydantic's path."""
+def _fault(mistake: ErrorDetails) -> Fault:
+    unknown = mistake["type"] == "extra_forbidden"
+    message = "unknown key" if unknown else mistake["msg"].removeprefix("Value error, ")
+    return Fault(mistake["loc"], message)
+
+
+def _problem(fault: Fault, node: Node) -> Problem:
+    """Make the problem of a key, at the innermost node on the path of the fault."""
     keys: list[str] = []
     position = node.position
-    for step in mistake["loc"]:
-        keys.append(str(step) if _NAME.fullmatch(str(step)) else "…")
+    for step in fault.path:
+        keys.append(str(step) if NAME.fullmatch(str(step)) else "…")
         if isinstance(node, Entries) and step in node.entries:
             entry = node.entries[str(step)]
             node, position = entry.node, entry.position
         elif isinstance(node, Items) and isinstance(step, int):
             node = node.items[step]
             position = node.position
-    unknown = mistake["type"] == "extra_forbidden"
-    message = "unknown key" if unknown else mistake["msg"].removeprefix("Value error, ")
-    return Problem(f"{'.'.join(keys) or 'the file'}: {message}", position)
+    return Problem(f"{'.'.join(keys) or 'the file'}: {fault.message}", position)
 
 
 def _without_line(problem: Problem) -> Problem:
@@ -194,10 +163,10 @@ def resolve_target(settings: Settings, flag: str | None) -> ResolvedTarget:
         url = _from_file(target.url, f"target {choice}")
     elif choice == EMBEDDED:
         url = start_embedded("target").database(EMBEDDED_DATABASE)
-    elif not own_choice and choice and not _NAME.fullmatch(choice):
+    elif not own_choice and choice and not NAME.fullmatch(choice):
         url = _from_file(choice, "target")
     else:
-        url = _checked_url(choice, settings.targets)
+        url = _checked_url(choice, settings)
     sources = (settings,) if target is None else (settings, target)
     return ResolvedTarget(url, _lock_policy(*sources), _journal(*sources))
 
@@ -225,7 +194,7 @@ def _from_file(url: str, title: str) -> str:
     return value
 
 
-def _checked_url(url: str, targets: Mapping[str, Target]) -> str:
+def _checked_url(url: str, settings: Settings) -> str:
     """Return the URL or keyword string, or "" to leave the connection to libpq's variables.
 
     No message shows the text, which may be a URL with a mistake and a password.
@@ -235,8 +204,10 @@ def _checked_url(url: str, targets: Mapping[str, Target]) -> str:
             "no target: --target NAME or URL (or `embedded`), DATABASE_URL, PGHOST …,"
             " or `target:` in reconcile.yml"
         )
+    if url in settings.groups:
+        raise SettingsError(f"{url} is a group of targets: --limit {url} selects them")
     if url and not is_url(url):
-        names = [*targets, EMBEDDED]
+        names = [*settings.targets, EMBEDDED]
         nearest = get_close_matches(url, names, 1)
         suggestion = f"did you mean {nearest[0]}? " if nearest else ""
         raise SettingsError(

@@ -10,8 +10,9 @@ import click
 
 from reconciler.cli.options import collected
 from reconciler.errors import SettingsError
+from reconciler.inventory.limit import OPTION, limited
 from reconciler.server.redaction import redacted
-from reconciler.settings import Settings
+from reconciler.settings import FILE, Settings
 
 FORKS = 4
 
@@ -30,23 +31,32 @@ class TargetsOptions:
 
     targets: tuple[str, ...]
     every: bool
+    limits: tuple[str, ...]
     forks: int
 
     @property
     def several(self) -> bool:
         """Whether the command is about several targets, be it by a list of one."""
-        return self.every or len(self.targets) > 1
+        return self.every or bool(self.limits) or len(self.targets) > 1
 
     def named(self, settings: Settings) -> Sequence[NamedTarget]:
         """Return the targets, each once; raises SettingsError if there is none."""
         if self.every and self.targets:
             raise SettingsError("--all and --target contradict each other")
-        if self.every and not settings.targets:
-            raise SettingsError("--all: reconcile.yml names no targets")
-        flags = settings.targets if self.every else dict.fromkeys(self.targets)
-        if not flags:
+        if self.limits and self.targets:
+            raise SettingsError(f"{OPTION} and --target contradict each other")
+        if self.every or self.limits:
+            return [NamedTarget(name, name) for name in self._of_file(settings)]
+        if not self.targets:
             return [NamedTarget(None, _default_name(settings))]
-        return [NamedTarget(flag, _name(flag)) for flag in flags]
+        return [NamedTarget(flag, _name(flag)) for flag in dict.fromkeys(self.targets)]
+
+    def _of_file(self, settings: Settings) -> Sequence[str]:
+        if not settings.targets:
+            raise SettingsError(f"{OPTION if self.limits else '--all'}: {FILE} names no targets")
+        if self.limits:
+            return limited(self.limits, settings.targets, settings.groups)
+        return [*settings.targets]
 
 
 def _default_name(settings: Settings) -> str:
@@ -72,6 +82,15 @@ targets_options = collected(
         " reconcile.yml, else PGHOST etc.",
     ),
     click.option("--all", "every", is_flag=True, help="All `targets` of reconcile.yml."),
+    click.option(
+        OPTION,
+        "limits",
+        metavar="PATTERN",
+        multiple=True,
+        help="The targets of reconcile.yml with these names, or in groups with these names:"
+        " `europe,canary`, `shop_*`, `all,!canary` (without), `europe,&big` (in both); can be"
+        " repeated.",
+    ),
     click.option(
         "--forks",
         metavar="NUMBER",

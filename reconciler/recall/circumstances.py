@@ -31,6 +31,7 @@ _OPTIONS = click.Command(
     params=[
         click.Option(["--target", "-t", "targets"], multiple=True),
         click.Option(["--all", "every"], is_flag=True),
+        click.Option(["--limit", "limits"], multiple=True),
         click.Option(["--webhook"]),
         click.Option(["--state-file"]),
         click.Option(["--format", "formats"], multiple=True),

@@ -118,7 +118,7 @@ def question_of(arguments: Sequence[str]) -> Question | None:
         return None
     command, *others = arguments
     options, _ = split_options(others)
-    several = options["every"] or len(options["targets"]) > 1
+    several = options["every"] or options["limits"] or len(options["targets"]) > 1
     told = options["webhook"] or os.environ.get("RECONCILE_WEBHOOK") or options["state_file"]
     dated = DATED & {*options["formats"]}
     if several or told or dated or options["out"] or options["start"]:

@@ -1,0 +1,1 @@
+"""Targets in groups: what they are called, what selects them."""
