@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -38,8 +38,10 @@ from reconciler.plan.unproven import unproven_by_scratch
 from reconciler.plan_findings import with_findings
 from reconciler.plan_notes import plan_notes, pruned_note
 from reconciler.server.connection import Connection
+from reconciler.server.redaction import redacted
 from reconciler.server.scratch import Scratch, scratches
 from reconciler.server.time_limit import TimeLimit, time_limit_of_environment
+from reconciler.shapes import Shape, Shapes, Turn
 from reconciler.sql import text
 
 STANDBY = "the target is a standby, which only reads: `apply` needs the primary"
@@ -56,7 +58,8 @@ class Job:
     standby. `journal` is the schema in which earlier runs may be recorded. `forms` knows equal
     objects. With `lint`, the plan has the findings on what it changes. `role` is the role that will
     apply the plan, "" for that of the target. With `permitting`, the plan says what lets its
-    hazards through.
+    hazards through. With `shapes`, databases in the same state are planned once. `rollout` is the
+    roll-out that the run belongs to.
     """
 
     target: str
@@ -74,6 +77,23 @@ class Job:
     lint: LintSettings | None = None
     role: str = ""
     permitting: Permitting | None = None
+    shapes: Shapes | None = None
+    rollout: str = ""
+
+    @property
+    def circumstances(self) -> tuple[object, ...]:
+        """What a plan follows from beside the database."""
+        return (
+            self.declaration,
+            self.scope,
+            self.scratch,
+            self.session,
+            self.proof,
+            self.to_apply,
+            self.journal,
+            self.lint,
+            self.role,
+        )
 
 
 def scope_of(declaration: Declaration, schemas: Iterable[str], *, prune: bool) -> Scope:
@@ -97,6 +117,16 @@ def plan_of(job: Job, live: Snapshot, connection: Connection, size: Size | None 
     """Make a plan; `size` is taken for that of every relation, instead of the true ones."""
     if live.standby and job.to_apply:
         raise PlanRefused(STANDBY)
+    if job.shapes is None or size is not None or live.building:
+        return _plan_anew(job, live, connection, size, None)
+    with job.shapes.turn(live, job.circumstances) as turn:
+        plan = _plan_of_shape(job, live, connection, turn.known) if turn.known else None
+        return plan or _plan_anew(job, live, connection, size, turn)
+
+
+def _plan_anew(
+    job: Job, live: Snapshot, connection: Connection, size: Size | None, turn: Turn | None
+) -> Plan:
     job = replace(job, declaration=with_columns_of_types(job.declaration, live.state))
     time_limit = time_limit_of_environment()
     servers = partial(servers_of, job, live, time_limit)
@@ -107,11 +137,35 @@ def plan_of(job: Job, live: Snapshot, connection: Connection, size: Size | None 
         ) as canonical,
         positioned_errors(canonical.positions),
     ):
-        plan = _plan_of(job, live, connection, canonical, size)
-        if job.permitting is not None:
-            plan = job.permitting.shown(plan, connection)
-        answers = tuple(ask(plan, connection)) if job.questions else ()
-        return plan.model_copy(update={"answers": answers}).sealed() if answers else plan
+        plan = _plan_of(job, live, connection, canonical, size, turn)
+        return _with_own_facts(plan, job, connection)
+
+
+def _plan_of_shape(job: Job, live: Snapshot, connection: Connection, shape: Shape) -> Plan | None:
+    """Make a plan by what is known of the shape; None if a proof is missing."""
+    job = replace(job, declaration=with_columns_of_types(job.declaration, live.state))
+    with positioned_errors(shape.canonical.positions):
+        known = _with_facts(shape.canonical, connection, None, live.state)
+        notes = _notes_of(job, live, connection, known)
+        for variant in shape.variants:
+            if variant.has_facts_of(known):
+                plan = variant.of(redacted(job.target), live, notes, job.rollback_of)
+                return _with_own_facts(plan, job, connection)
+        plan = _planned(job, live, known, notes)
+        for variant in shape.variants:
+            if variant.proves(plan):
+                found = {"findings": variant.findings, "linted": variant.plan.linted}
+                plan = plan.model_copy(update=found).without_proof_of(variant.left_out)
+                return _with_own_facts(plan, job, connection)
+    return None
+
+
+def _with_own_facts(plan: Plan, job: Job, connection: Connection) -> Plan:
+    """Add what lets the hazards through on the target, and what its rows say."""
+    if job.permitting is not None:
+        plan = job.permitting.shown(plan, connection)
+    answers = tuple(ask(plan, connection)) if job.questions else ()
+    return plan.model_copy(update={"answers": answers}).sealed() if answers else plan
 
 
 def plan_of_states(job: Job, live: Snapshot) -> Plan:
@@ -132,26 +186,40 @@ def servers_of(job: Job, live: Snapshot, time_limit: TimeLimit) -> Iterator[Scra
 
 
 def _plan_of(
-    job: Job, live: Snapshot, connection: Connection, canonical: Canonical, size: Size | None
+    job: Job,
+    live: Snapshot,
+    connection: Connection,
+    canonical: Canonical,
+    size: Size | None,
+    turn: Turn | None,
 ) -> Plan:
     """Make a plan and prove it; where the proof prints another state, begin with the settled one.
 
     PostgreSQL may print SQL in another way than it has printed it before.
     """
-    notes = [
+    notes = _notes_of(job, live, connection, canonical)
+    if turn is not None:
+        turn.noted = len(notes)
+    known = _with_facts(canonical, connection, size, live.state)
+    prove = partial(_proven, live=live, job=job, turn=turn)
+    if canonical.settled is None:
+        return _proven_plan(job, live, known, notes, prove)
+    with suppress(ProofError):
+        plan = _planned(job, live, known, notes)
+        if plan.in_sync or plan.steps:
+            return prove(plan, known, known.connection)
+    return _plan_of(job, live, connection, canonical.settled(), size, turn)
+
+
+def _notes_of(
+    job: Job, live: Snapshot, connection: Connection, canonical: Canonical
+) -> Sequence[str]:
+    return [
         *job.notes,
         *([STANDBY] if live.standby else ()),
         *plan_notes(job.declaration, job.scope, canonical, live, connection, job.journal),
         *building_notices(_awaited(job, live)),
     ]
-    known = _with_facts(canonical, connection, size, live.state)
-    if canonical.settled is None:
-        return _proven_plan(job, live, known, notes)
-    with suppress(ProofError):
-        plan = _planned(job, live, known, notes)
-        if plan.in_sync or plan.steps:
-            return _proven(plan, known, known.connection, live, job)
-    return _plan_of(job, live, connection, canonical.settled(), size)
 
 
 def _awaited(job: Job, live: Snapshot) -> dict[Ref, int]:
@@ -159,14 +227,20 @@ def _awaited(job: Job, live: Snapshot) -> dict[Ref, int]:
     return {r: pid for r, pid in live.building.items() if r in job.declaration.objects}
 
 
-def _proven_plan(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence[str]) -> Plan:
+def _proven_plan(
+    job: Job,
+    live: Snapshot,
+    canonical: Canonical,
+    notes: Sequence[str],
+    prove: Callable[[Plan, Canonical, Connection | None], Plan],
+) -> Plan:
     """Make a plan and prove it, at need in the order in which scratch accepted the objects.
 
     pg_depend does not list the needs of a function's body.
     """
     plan = _planned(job, live, canonical, notes)
     try:
-        return _proven(plan, canonical, canonical.connection, live, job)
+        return prove(plan, canonical, canonical.connection)
     except ProofError:
         if canonical.reconnect is None:
             raise
@@ -176,7 +250,7 @@ def _proven_plan(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence
                 context=replace(canonical.context, scratch_order=canonical.scratch_order),
             )
             plan = _planned(job, live, as_built, notes)
-            return _proven(plan, canonical, canonical.reconnect(), live, job)
+            return prove(plan, as_built, canonical.reconnect())
         raise
 
 
@@ -184,7 +258,7 @@ def _with_facts(
     canonical: Canonical, connection: Connection, size: Size | None, whole: State
 ) -> Canonical:
     """Read sizes and replication of the compared relations, unless nothing differs."""
-    if canonical.connection is None:
+    if canonical.scratch is None:
         return canonical
     before = canonical.before or canonical.live
     relations = touched_relations(before, whole)
@@ -231,14 +305,24 @@ def _planned(job: Job, live: Snapshot, canonical: Canonical, notes: Sequence[str
 
 
 def _proven(
-    plan: Plan, canonical: Canonical, connection: Connection | None, live: Snapshot, job: Job
+    plan: Plan,
+    canonical: Canonical,
+    connection: Connection | None,
+    *,
+    live: Snapshot,
+    job: Job,
+    turn: Turn | None,
 ) -> Plan:
-    if connection is None or not plan.steps or not job.proof:
-        return plan
-    recreate_leftovers(connection, canonical.context)
-    server = live.context.server
-    tried = prove_plan(plan, connection, canonical.desired, server, job.session)
-    if job.lint is not None:
-        plan = with_findings(tried, job.declaration, canonical, live, job.lint)
-    prove_undo(tried, canonical.before or canonical.live, server)
-    return plan.without_proof_of(tried.left_out)
+    left_out: Sequence[str] = ()
+    if connection is not None and plan.steps and job.proof:
+        recreate_leftovers(connection, canonical.context)
+        server = live.context.server
+        tried = prove_plan(plan, connection, canonical.desired, server, job.session)
+        if job.lint is not None:
+            plan = with_findings(tried, job.declaration, canonical, live, job.lint)
+        prove_undo(tried, canonical.before or canonical.live, server)
+        left_out = tried.left_out
+    plan = plan.without_proof_of(left_out)
+    if turn is not None:
+        turn.keep(canonical, plan, left_out)
+    return plan

@@ -23,7 +23,7 @@ FLOORS = (  # from the ground up: a package imports from lower floors only
     {"plan", "canonicalise", "declare", "lint"},
     {"journal", "inventory", "bench", "approvals"},
     {"monitor", "settings"},
-    {"apply", "drift", "evidence", "plan_findings", "plan_notes"},
+    {"apply", "drift", "evidence", "plan_findings", "plan_notes", "shapes"},
     {"planning"},
     {"pipeline", "report"},
     {"benchmark", "file_faults", "importing", "linting", "recall"},

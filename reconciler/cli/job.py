@@ -20,6 +20,7 @@ from reconciler.pipeline import Job
 from reconciler.planning import scope_of
 from reconciler.server.scratch import OWN
 from reconciler.settings import ResolvedTarget, Settings
+from reconciler.shapes import Shapes
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Declared:
     declaration: Declaration
     scope: Scope
     forms: Forms | None
+    shapes: Shapes | None = None
 
     @property
     def scratch(self) -> str:
@@ -55,6 +57,7 @@ class Declared:
             questions=not self.options.no_questions,
             to_apply=to_apply,
             forms=self.forms,
+            shapes=self.shapes,
             journal=target.journal or JOURNAL,
         )
 
@@ -62,7 +65,8 @@ class Declared:
 def read_declared(options: DeclarationOptions, *, several: bool = False) -> Declared:
     """Read the settings and the YAML files; options override settings.
 
-    `several` targets share what is found equal, and the scratch server, even without a cache.
+    `several` targets share what is found equal, and the scratch server, even without a cache; those
+    in the same state are planned once.
     """
     file = settings.read()
     state = options.state or file.state_folder()
@@ -71,7 +75,8 @@ def read_declared(options: DeclarationOptions, *, several: bool = False) -> Decl
     scope = scope_of(declaration, options.schemas or file.schemas, prune=options.prune)
     scratch = options.scratch or file.scratch
     forms = Forms(cache, scratch) if scratch in OWN and (cache or several) else None
-    return Declared(file, options, declaration, scope, forms)
+    shapes = Shapes() if several else None
+    return Declared(file, options, declaration, scope, forms, shapes)
 
 
 def make_job(
