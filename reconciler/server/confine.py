@@ -16,12 +16,11 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-import platform
 import resource
 import signal
+import stat
 import struct
 import sys
-from pathlib import Path
 
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP = 1, 38, 22
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # the same numbers on every architecture
@@ -87,7 +86,11 @@ def restrict_files(version: int, read: list[str], execute: list[str], write: lis
                 fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
             except OSError:
                 continue  # such a path need not exist on every system
-            allowed = rights & handled if Path(path).is_dir() else rights & handled & FILE_RIGHTS
+            allowed = (
+                rights & handled
+                if stat.S_ISDIR(os.fstat(fd).st_mode)
+                else rights & handled & FILE_RIGHTS
+            )
             rule = ctypes.create_string_buffer(struct.pack("=Qi", allowed, fd))
             syscall(ADD_RULE, ctypes.c_int(ruleset), ctypes.c_int(1), rule, ctypes.c_uint32(0))
             os.close(fd)
@@ -198,7 +201,7 @@ def filter_program(machine: str, address: int) -> bytes:
 
 def restrict_calls(address: int) -> None:
     """Install the filter; raises OSError if the kernel refuses, KeyError on another machine."""
-    code = ctypes.create_string_buffer(filter_program(platform.machine(), address))
+    code = ctypes.create_string_buffer(filter_program(os.uname().machine, address))
     program = ctypes.create_string_buffer(
         struct.pack("HxxxxxxP", (len(code) - 1) // 8, ctypes.addressof(code))
     )
@@ -211,8 +214,8 @@ def protection() -> str:
     names = [f"landlock {version}"] if version else []
     if (
         sys.platform == "linux"
-        and platform.machine() in ARCHITECTURES
-        and Path("/proc/sys/kernel/seccomp").exists()
+        and os.uname().machine in ARCHITECTURES
+        and os.access("/proc/sys/kernel/seccomp", os.F_OK)
     ):
         names.append("seccomp")
     return " and ".join(names)

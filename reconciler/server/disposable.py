@@ -32,14 +32,15 @@ from reconciler.server.elevation import TEMPLATE
 from reconciler.server.installation import Installation
 from reconciler.server.process import (
     CONFINE,
+    copy_private,
     data_folder,
-    files_below,
     give,
     hold,
     initdb,
     locked,
     make_folder,
     reachable,
+    says_ready,
     socket_folder,
     start_order,
     try_lock,
@@ -58,10 +59,12 @@ SETTINGS = {
     "shared_buffers": "64MB",
     "max_connections": "40",
     "max_locks_per_transaction": "1024",
+    "max_wal_size": "1GB",  # the default grows with the size of a segment
     "dynamic_shared_memory_type": "mmap",
     "temp_file_limit": "1GB",
     "statement_timeout": "5min",
 }
+SEGMENT = "--wal-segsize=1"  # megabytes: each start copies a segment
 # Many iterations make passwords slow to guess, and to use; these are random and as long as keys.
 SETTINGS_SINCE_16 = {"scram_iterations": "1"}
 
@@ -108,13 +111,18 @@ def _start_scratch(installation: Installation, settings: Mapping[str, str]) -> R
         raise ScratchError(f"{installation.title} cannot keep data in {data_folder()}: {e}") from e
     uid = unused_uid()
     sockets = socket_folder(folder)
-    shutil.copytree(pristine / "data", folder / "data", symlinks=True)
-    for path in (folder, sockets, *files_below(folder / "data")):
+    copy_private(pristine / "data", folder / "data", uid)
+    for path in (folder, sockets):
         give(path, uid)
     process = _STARTER.submit(_launch, installation, folder, sockets, uid, settings).result()
     atexit.register(_end_scratch, process, folder, sockets, lock)
     url = _url(sockets, admin, password)
-    wait_until_ready(url, folder, installation.title, lambda: process.poll() is not None)
+    wait_until_ready(
+        lambda: says_ready(folder / "data"),
+        folder,
+        installation.title,
+        lambda: process.poll() is not None,
+    )
     return Running(url, process, folder, installation)
 
 
@@ -136,14 +144,15 @@ def _pristine(installation: Installation) -> tuple[Path, str, str]:
     """
     program = (installation.tools / "postgres").stat()
     settings = _password_settings(installation)
-    key = f"{installation.folder} {program.st_size} {program.st_mtime_ns} {TEMPLATE} {settings}"
+    options = (SEGMENT, *(f"--set={name}={value}" for name, value in settings.items()))
+    key = f"{installation.folder} {program.st_size} {program.st_mtime_ns} {TEMPLATE} {options}"
     home = data_folder() / f"pristine-{installation.major}-{sha256(key.encode()).hexdigest()[:12]}"
     with locked(data_folder() / "pristine.lock"):
         if not (home / "admin").exists():
             shutil.rmtree(home, ignore_errors=True)
             made = Path(tempfile.mkdtemp(dir=data_folder(), prefix="initdb-"))
             admin, password = f"reconcile_{secrets.token_hex(8)}", secrets.token_urlsafe(24)
-            initdb(reachable(installation), made, admin, password, TEMPLATE, settings)
+            initdb(reachable(installation), made, admin, password, TEMPLATE, options)
             write_private(made / "admin", f"{admin} {password}")
             made.rename(home)
     admin, password = (home / "admin").read_text().split()

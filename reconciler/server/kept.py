@@ -36,6 +36,7 @@ from reconciler.server.process import (
     make_folder,
     reachable,
     running_pid,
+    says_ready,
     socket_folder,
     start_order,
     unused_uid,
@@ -129,11 +130,17 @@ def _use(users: Path) -> None:
 
 def _running_url(home: Path) -> str:
     """The URL of a running server; "" without an answer."""
-    with suppress(OSError, ConnectionFailed):
+    with suppress(OSError):
         url = (home / "url").read_text()
-        connect(url).close()
-        return url
+        return url if _answers(url) else ""
     return ""
+
+
+def _answers(url: str) -> bool:
+    with suppress(ConnectionFailed):
+        connect(url).close()
+        return True
+    return False
 
 
 def _start_kept(home: Path, installation: Installation, idle: float) -> str:
@@ -176,7 +183,9 @@ def _start_kept(home: Path, installation: Installation, idle: float) -> str:
             cwd="/",
             check=True,
         )
-    wait_until_ready(url, home, installation.title, lambda: False)
+    wait_until_ready(
+        lambda: says_ready(data) and _answers(url), home, installation.title, lambda: False
+    )
     write_private(home / "url", url)
     write_private(home / "idle", f"{idle:g}")
     return url

@@ -12,16 +12,17 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import MappingProxyType
 from typing import IO
 
-from reconciler.errors import ConnectionFailed, ScratchError, SettingsError
-from reconciler.server.connection import connect
+from reconciler.errors import ScratchError, SettingsError
 from reconciler.server.installation import Installation
 
 CONFINE = Path(__file__).with_name("confine.py")
 START_SECONDS = 30.0
 SOCKET_ROOM = 80  # bytes of a folder's path: a socket's path has at most 107, on macOS 103
+# https://github.com/postgres/postgres/blob/master/src/include/utils/pidfile.h
+STATUS_LINE = 8
+BLOCK = 1 << 16  # bytes that are copied at once
 UIDS = range(61184, 65520)  # systemd's dynamic users: no account has them
 # What a server reads beside its installation: libraries, the linker's cache, time zones, locales.
 READABLE = (
@@ -67,12 +68,12 @@ def initdb(
     admin: str,
     password: str,
     template: str = "",
-    settings: Mapping[str, str] = MappingProxyType({}),
+    options: Sequence[str] = (),
 ) -> None:
     """Make `folder/data`; as `nobody` if this process is root, because initdb refuses root.
 
-    `template` is a script for template1, with an empty line after each command; `settings` need
-    PostgreSQL 16.
+    `template` is a script for template1, with an empty line after each command; `options` are
+    further options of initdb.
     """
     data, secret = folder / "data", folder / "initdb-password"
     user = "nobody" if os.geteuid() == 0 else None
@@ -93,7 +94,7 @@ def initdb(
             "--no-sync",
             "--no-instructions",
         ),
-        *(f"--set={name}={value}" for name, value in settings.items()),
+        *options,
     ]
     done = _run_as(user, command)
     secret.unlink()
@@ -138,16 +139,27 @@ def start_order(
     }
 
 
-def wait_until_ready(url: str, folder: Path, title: str, ended: Callable[[], bool]) -> None:
+def wait_until_ready(
+    answers: Callable[[], bool], folder: Path, title: str, ended: Callable[[], bool]
+) -> None:
     """Wait until the server answers; raises ScratchError with the end of `folder/log` otherwise."""
     deadline = time.monotonic() + START_SECONDS
     while not ended() and time.monotonic() < deadline:
-        with suppress(ConnectionFailed):
-            connect(url).close()
+        if answers():
             return
-        time.sleep(0.01)
+        time.sleep(0.005)
     log = (folder / "log").read_text(errors="replace")[-800:].strip()
     raise ScratchError(f"{title} does not start: {log or 'it logged nothing'}")
+
+
+def says_ready(data: Path) -> bool:
+    """Tell whether a server that has this data folder wrote there that it takes connections.
+
+    A server that was killed leaves the file as it was.
+    """
+    with suppress(OSError):
+        return postmaster_lines(data)[STATUS_LINE - 1 :] in (["ready   "], ["standby "])
+    return False
 
 
 def unused_uid() -> int | None:
@@ -216,6 +228,38 @@ def files_below(folder: Path) -> Iterator[Path]:
     return (
         Path(top) / n for top, folders, files in os.walk(folder) for n in ("", *folders, *files)
     )
+
+
+def copy_private(folder: Path, copy: Path, uid: int | None) -> None:
+    """Copy a folder for its new owner alone; None leaves the owner.
+
+    A data folder has a thousand files. `shutil` asks and sets more about each file than its
+    content, which takes several times as long.
+    """
+    copy.mkdir(mode=0o700)
+    give(copy, uid)
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                copy_private(Path(entry.path), copy / entry.name, uid)
+            else:
+                _copy_file(entry.path, f"{copy}/{entry.name}", uid)
+
+
+def _copy_file(path: str, copy: str, uid: int | None) -> None:
+    read = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        written = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            while block := os.read(read, BLOCK):
+                while block:  # a full disk takes part of a block, and refuses the rest
+                    block = block[os.write(written, block) :]
+            if uid is not None:
+                os.fchown(written, uid, uid)
+        finally:
+            os.close(written)
+    finally:
+        os.close(read)
 
 
 def give(path: Path, uid: int | None) -> None:

@@ -244,7 +244,7 @@ def _confined(installation: Installation, extensions: frozenset[str]) -> Scratch
     found = server_of(_administrator(url))
     caution = _lacking_protection()
     scratch = Scratch(url, installation.title, found, ours=True, confined=True, caution=caution)
-    if lacking := extensions - _available_extensions(url):
+    if extensions and (lacking := extensions - _available_extensions(url)):
         raise ScratchError(f"{scratch.description} lacks the files of {', '.join(sorted(lacking))}")
     return scratch
 
