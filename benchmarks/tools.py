@@ -36,11 +36,13 @@ def reconcile_commands(databases: Databases, program: Path = RECONCILE) -> dict[
     loaded = ("--target", databases.url("bench_loaded"))
     applied = Command([program, "apply", *loaded, *everything, "--yes"])
     exported = databases.folder / "exported"
+    lint = ("lint", "--target", databases.filled, "--all")
     export = [program, "export", "--target", databases.filled, "--schema", "*", "--out", exported]
     return {
         "--version": Command([program, "--version"]),
         "--help": Command([program, "--help"]),
         "export": Command(export),
+        "lint --all": Command([program, *lint], accepted=PLANNED),
         "drift, nothing": planned("nothing", "drift"),
         **{f"plan, {change}": planned(change) for change in CHANGES},
         "plan, as people spell it": planned("spelled"),

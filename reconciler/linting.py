@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,21 +13,21 @@ from reconciler.canonicalise.canonicalise import canonicalise
 from reconciler.canonicalise.typed_tables import with_columns_of_types
 from reconciler.errors import DeclarationError, Problem, ScratchError
 from reconciler.introspect.introspect import Snapshot, introspect
-from reconciler.introspect.objects import Address
 from reconciler.lint.accept import Declared, accept, check_rule_names
-from reconciler.lint.database import Database, read_database
-from reconciler.lint.look import in_order, look
+from reconciler.lint.database import Database
+from reconciler.lint.live import in_schemas, lint_database
+from reconciler.lint.look import in_order, look, measured_of
 from reconciler.lint.result import LintResult
 from reconciler.lint.rule import Finding, Rule
-from reconciler.lint.rules import all_rules
+from reconciler.lint.rules import all_rules, rules
 from reconciler.lint.settings import LintSettings
 from reconciler.lint.unfilled import unfilled
 from reconciler.model.declared import files
-from reconciler.model.ref import Ref
 from reconciler.model.state import Declaration, Scope, State
 from reconciler.server.capabilities import Server
-from reconciler.server.connection import connect_to_read, run_sql
-from reconciler.server.scratch import Scratch, scratches
+from reconciler.server.connection import Connection, connect_to_read, run_sql
+from reconciler.server.one_snapshot import one_snapshot
+from reconciler.server.scratch import OWN, Scratch, scratches
 from reconciler.server.trial import database_of
 
 NEWEST, OLDEST = Server(180000), Server(140000)
@@ -54,12 +54,7 @@ class Lint:
     scripts: Sequence[Path] = ()
 
 
-@dataclass(frozen=True)
-class _Image:
-    """A database as rules see it, on a scratch server or live."""
-
-    database: Database
-    addresses: Mapping[Address, Ref]
+Look = Callable[[Sequence[Rule]], list[Finding]]  # at a live database
 
 
 def lint(job: Lint) -> LintResult:
@@ -68,21 +63,36 @@ def lint(job: Lint) -> LintResult:
     Raises DeclarationError where PostgreSQL refuses the declaration for another reason than a rule
     names.
     """
-    check_rule_names(job.declaration, job.settings)
     if job.scripts:
         with database_of(job.scripts) as url:
             return lint(replace(job, target=url, scripts=()))
     if job.target is None:
+        check_rule_names(job.declaration, job.settings)
         with empty_database(job) as live:
             found, notes = _alone(job, live)
             return _result(job, found, notes)
     with connect_to_read(job.target, job.session) as connection:
-        live = introspect(connection)
-        image = _Image(read_database(connection, job.settings.api_roles), live.addresses)
-    if not job.declaration.objects and not job.declaration.absent:
-        return _result(job, look(image.database, image.addresses), ())
-    found, notes = _of_desired(job, live, image)
-    return _result(job, found, notes)
+        return lint_target(job, connection)
+
+
+def lint_target(job: Lint, connection: Connection) -> LintResult:
+    """Return the findings on the state to which the declaration leads a database."""
+    check_rule_names(job.declaration, job.settings)
+    if job.everything and not job.declaration.objects and not job.declaration.absent:
+        return lint_database(connection, job.settings, job.schemas)
+    live = introspect(connection)
+
+    def look_at_target(rules: Sequence[Rule]) -> list[Finding]:
+        with one_snapshot(connection):
+            return look(Database(connection, job.settings.api_roles), live.addresses, rules)
+
+    found, notes = _of_desired(job, live, look_at_target)
+    unfinished = live.building or live.context.leftovers or live.context.unfinished
+    return replace(
+        _result(job, found, notes),
+        measured=measured_of(found),
+        is_repeatable=not unfinished and job.scratch in OWN and not notes,
+    )
 
 
 def _alone(job: Lint, live: Snapshot) -> tuple[list[Finding], list[str]]:
@@ -100,8 +110,7 @@ def _result(job: Lint, found: Sequence[Finding], notes: Sequence[str]) -> LintRe
     declared = Declared(job.declaration)
     if not job.everything:
         found = [f for f in found if f.ref in declared]
-    if job.schemas:
-        found = [f for f in found if f.ref is None or f.ref.schema in job.schemas]
+    found = in_schemas(found, job.schemas)
     return replace(accept(found, job.declaration, job.settings), notes=notes)
 
 
@@ -130,7 +139,7 @@ def _scratches(job: Lint, server: Server | None = None) -> Iterator[Scratch]:
 
 
 def _of_desired(
-    job: Lint, live: Snapshot, image: _Image | None = None
+    job: Lint, live: Snapshot, look_at_target: Look | None = None
 ) -> tuple[list[Finding], list[str]]:
     """Return the findings on the declaration over the live state, and notes.
 
@@ -144,15 +153,14 @@ def _of_desired(
             with canonicalise(
                 live, declaration, scope, lambda: _scratches(job, live.context.server)
             ) as canonical:
-                if canonical.scratch is None and image is not None:
-                    found, notes = look(image.database, image.addresses), list[str]()
+                if canonical.scratch is None and look_at_target is not None:
+                    found, notes = look_at_target(rules(is_measured=False)), list[str]()
                 else:
                     state = desired_state(live, canonical)
                     scratch = canonical.scratch or next(_scratches(job, live.context.server))
                     found, notes = _built(job, state, live, scratch)
-            if image is not None:
-                found = [f for f in found if not all_rules()[f.rule].is_measured]
-                found += look(image.database, image.addresses, _measured())
+            if look_at_target is not None:
+                found += look_at_target(rules(is_measured=True))
             return sorted([*findings, *found], key=in_order), notes
         except DeclarationError as error:
             findings += _refused(declaration, error)
@@ -167,10 +175,6 @@ def desired_state(live: Snapshot, canonical: Canonical) -> State:
     return State({**kept, **canonical.desired.objects}, canonical.desired.edges)
 
 
-def _measured() -> list[Rule]:
-    return [r for r in all_rules().values() if r.is_measured]
-
-
 def _built(
     job: Lint, state: State, live: Snapshot, scratch: Scratch
 ) -> tuple[list[Finding], list[str]]:
@@ -180,10 +184,11 @@ def _built(
     with scratch.database(roles, context.user, context.tablespaces) as connection:
         failed = Build(connection, state, scratch_context(context, scratch.server), {}).create_all()
         addresses = introspect(connection).addresses
-        database = read_database(connection, job.settings.api_roles)
-        database = replace(database, unfilled=unfilled(job.declaration, live.state))
+        declared = unfilled(job.declaration, live.state)
+        database = Database(connection, job.settings.api_roles, declared)
+        found = look(database, addresses, rules(is_measured=False))
     notes = [f"{r} was not looked at: {e.message}" for r, e in failed.items()]
-    return look(database, addresses), notes
+    return found, notes
 
 
 def _refused(declaration: Declaration, error: DeclarationError) -> list[Finding]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Set
-from dataclasses import replace
 
 from reconciler.canonicalise.build import Build, scratch_context
 from reconciler.canonicalise.canonical import Canonical
 from reconciler.errors import ReconcileError
 from reconciler.introspect.introspect import Snapshot
 from reconciler.lint.accept import UNUSED, accept
-from reconciler.lint.database import read_database
+from reconciler.lint.database import Database
 from reconciler.lint.look import look
 from reconciler.lint.rule import Finding
 from reconciler.lint.rules import all_rules
@@ -48,9 +47,10 @@ def with_findings(
         context = scratch_context(live.context, server_of(tried.connection))
         with tried.connection.transaction(force_rollback=True):
             lacking = _build(around, canonical.desired, context, tried.connection)
-            database = read_database(tried.connection, settings.api_roles)
-        database = replace(database, unfilled=unfilled(declaration, live.state))
-        findings = look(database, tried.found.addresses)
+            new = unfilled(declaration, live.state)
+            rules = [r for r in all_rules().values() if not (r.is_measured or r.is_about_all)]
+            database = Database(tried.connection, settings.api_roles, new)
+            findings = look(database, tried.found.addresses, rules)
         found = accept(_certain(findings, changed, lacking), declaration, settings).findings
     except (ReconcileError, RecursionError) as error:
         note = f"the rules of lint did not look at the changes: {error}"
@@ -113,12 +113,9 @@ def _certain(
     findings: Iterable[Finding], changed: Set[Ref], lacking: Set[Ref | None]
 ) -> Iterator[Finding]:
     """Yield the findings on changed objects; none on tables of which something is `lacking`."""
-    rules = all_rules()
     for finding in findings:
-        rule, ref = rules[finding.rule], finding.ref
-        if ref is None or ref not in changed or rule.is_measured or rule.is_about_all:
-            continue
-        if not {ref, ref.on} & lacking:
+        ref = finding.ref
+        if ref is not None and ref in changed and not {ref, ref.on} & lacking:
             yield finding
 
 

@@ -11,14 +11,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
-from reconciler.declare.files import files_in_folder
-from reconciler.declare.nodes import Entries, Items, Node, plain
-from reconciler.declare.parse import documents
 from reconciler.errors import (
     Findings,
     Position,
@@ -31,10 +28,12 @@ from reconciler.inventory.group import Fault, Group, faults
 from reconciler.inventory.target import NAME, Target, TimeoutSettings
 from reconciler.lint.settings import LintSettings
 from reconciler.model.reserved_names import JOURNAL
-from reconciler.server.kept import start_embedded
 from reconciler.server.locks import LockPolicy
 from reconciler.server.scratch import OWN
 from reconciler.server.trust import without_credentials
+
+if TYPE_CHECKING:
+    from reconciler.declare.nodes import Node
 
 FILE = Path("reconcile.yml")
 KEY = "RECONCILE_PLAN_KEY"  # signs saved plans; never printed
@@ -95,6 +94,10 @@ def read(file: Path = FILE) -> Settings:
     """Read the settings; an absent file is empty. Raises SettingsError."""
     if not os.path.lexists(file):
         return Settings()
+    from reconciler.declare.files import files_in_folder  # noqa: PLC0415 - as the next
+    from reconciler.declare.nodes import plain  # noqa: PLC0415 - as the next
+    from reconciler.declare.parse import documents  # noqa: PLC0415 - slow to import
+
     problems: list[Problem] = Findings()
     nodes: list[Node] = []
     with suppress(TooManyProblems):
@@ -120,6 +123,8 @@ def _fault(mistake: ErrorDetails) -> Fault:
 
 def _problem(fault: Fault, node: Node) -> Problem:
     """Make the problem of a key, at the innermost node on the path of the fault."""
+    from reconciler.declare.nodes import Entries, Items  # noqa: PLC0415 - slow to import
+
     keys: list[str] = []
     position = node.position
     for step in fault.path:
@@ -162,6 +167,8 @@ def resolve_target(settings: Settings, flag: str | None) -> ResolvedTarget:
     if target is not None:
         url = _from_file(target.url, f"target {choice}")
     elif choice == EMBEDDED:
+        from reconciler.server.kept import start_embedded  # noqa: PLC0415 - slow to import
+
         url = start_embedded("target").database(EMBEDDED_DATABASE)
     elif not own_choice and choice and not NAME.fullmatch(choice):
         url = _from_file(choice, "target")

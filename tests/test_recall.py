@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from psycopg import conninfo
 from reconciler import pipeline, recall
 from reconciler.cache import Cache
 from reconciler.cli import group, main
+from reconciler.cli import lint as lint_module
 from reconciler.kinds import KINDS
 from reconciler.recall.observed import Observed, observe
 from reconciler.recall.remembered import Question
@@ -407,3 +409,72 @@ def test_commands_that_are_recalled_are_known() -> None:
     assert set(recall.COMMANDS) < set(group.COMMANDS)
     assert VISIBLE.keys() >= {"pg_authid"}
     assert EVERYTHING.everything
+
+
+# -- lint --------------------------------------------------------------------------------------
+
+
+def test_findings_are_repeated_until_anything_changes_that_they_follow_from(
+    home: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.run("CREATE TABLE public.t (id serial PRIMARY KEY, at timestamp)")
+    looks: list[str] = []
+
+    def counted(*arguments: Any) -> Any:
+        looks.append("full")
+        return look(*arguments)
+
+    look = lint_module._look  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr("reconciler.cli.lint._look", counted)
+
+    def found(*more: str) -> set[str]:
+        """Return the rules found, the same as in a full look."""
+        options = ("--target", database.url, "--all", "--format", "json", *more)
+        result = run("lint", *options)
+        remembered = not looks
+        looks.clear()
+        fresh = run("lint", *options, "--no-cache")
+        looks.clear()
+        assert (result.exit_code, result.stdout) == (fresh.exit_code, fresh.stdout)
+        looks.extend(["remembered"] * remembered)
+        rules = {f["rule"] for f in json.loads(result.stdout)["findings"]}
+        assert result.exit_code == (2 if rules else 0)
+        return rules
+
+    def is_remembered(*more: str) -> bool:
+        """Look up to five times: other tests may change what all databases share."""
+        for _ in range(5):
+            looks.clear()
+            found(*more)
+            if looks:
+                looks.clear()
+                return True
+        return False
+
+    assert found() == {"timestamp-without-time-zone"}
+    assert is_remembered()
+    database.run("SELECT setval('t_id_seq', 2000000000)")  # changes no catalog
+    assert found() == {"timestamp-without-time-zone", "sequence-near-end"}
+    assert is_remembered()
+    database.run("ALTER TABLE public.t ALTER at TYPE timestamptz")
+    assert found() == {"sequence-near-end"}
+    assert is_remembered()
+    settings = home / "reconcile.yml"
+    settings.write_text("lint: {baseline: known.json}")
+    known = home / "known.json"
+    known.write_text('{"version": 1, "findings": []}')
+    assert found() == {"sequence-near-end"}
+    assert is_remembered()
+    assert run("lint", "--target", database.url, "--all", "--write-baseline").exit_code == 0
+    looks.clear()
+    assert found() == set()
+    assert is_remembered()
+    (home / "desired_state").mkdir()
+    (home / "desired_state" / "t.yml").write_text(
+        "tables: {t: {columns: {at: timestamp}, indexes: {i: {on: [at]}, j: {on: [at]}}}}"
+    )
+    assert found() == {"index-duplicate", "timestamp-without-time-zone"}
+    assert is_remembered()
+    (home / "desired_state" / "t.yml").write_text("tables: {t: {comment: x}}")
+    assert found() == set()
+    assert is_remembered()

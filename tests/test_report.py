@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from pkgutil import iter_modules
+from types import FunctionType, ModuleType
+
+import reconciler.report as package
 from reconciler.diff.diff import Difference
 from reconciler.drift.result import DriftReport, TargetDrift
 from reconciler.model.statement import Fill, Hazard, HazardKind, ThrottleSettings
 from reconciler.plan.plan import Plan, Planned
 from reconciler.plan.step import Step
 from reconciler.report import json, markdown, sql, text
-from reconciler.report.formats import renderers
+from reconciler.report.formats import FORMATS, MODULES, renderers
 
 DANGER = Hazard(hazard=HazardKind.DATA_LOSS, reason="it is gone")
 STEP = Step(
@@ -61,16 +66,23 @@ def test_an_empty_plan_is_reported() -> None:
     assert '"in_sync": true' in json.drift(nothing)
 
 
-def test_formats_are_found_by_what_their_modules_offer() -> None:
-    assert {*renderers("plan")} == {"github", "html", "json", "markdown", "sql", "text"}
-    assert {*renderers("error")} == {"github", "markdown"}
-    assert {*renderers("checks")} == {"json", "junit", "markdown", "text"}
-    drift = {"github", "json", "junit", "markdown", "prometheus", "text"}
-    assert {*renderers("drift")} == drift
-    for subject in ("report", "runbook"):
-        assert {*renderers(subject)} == {"html", "markdown"}
-    for subject in ("history", "run"):
-        assert {*renderers(subject)} == {"json", "text"}
+def test_every_format_that_a_module_offers_is_listed() -> None:
+    modules = {
+        m.name: import_module(f"{package.__name__}.{m.name}")
+        for m in iter_modules(package.__path__)
+    }
+    found: dict[str, set[str]] = {subject: set() for subject in FORMATS}
+    for name, module in modules.items():
+        own = {n for n, value in vars(module).items() if _is_own_function(value, module)}
+        for subject in own & FORMATS.keys():
+            others = {m: form for (s, form), m in MODULES.items() if s == subject}
+            found[subject].add(others.get(name, name))
+    assert found == {subject: set(formats) for subject, formats in FORMATS.items()}
+    assert all(renderers(subject) for subject in FORMATS)
+
+
+def _is_own_function(value: object, module: ModuleType) -> bool:
+    return isinstance(value, FunctionType) and value.__module__ == module.__name__
 
 
 def test_markdown_quotes_any_run_of_backticks() -> None:

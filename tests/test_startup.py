@@ -36,6 +36,21 @@ def test_planning_imports_what_terminals_and_differences_need_only_when_needed()
     assert done.stdout == "[]\n"
 
 
+def test_linting_a_database_imports_neither_kinds_nor_yaml() -> None:
+    script = (
+        "import sys, reconciler.cli.lint\n"
+        "from reconciler.report.formats import renderer\n"
+        "renderer('lint', 'text')\n"
+        "slow = ('yaml', 'rich', 'deepdiff', 'reconciler.kinds', 'reconciler.plan.plan',"
+        " 'reconciler.pipeline')\n"
+        "print([m for m in slow if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], text=True, capture_output=True, check=True
+    )
+    assert done.stdout == "[]\n"
+
+
 def test_help_lists_every_command_with_the_first_line_of_its_own_help() -> None:
     context = main.make_context("reconcile", [], resilient_parsing=True)
     found = {name: main.get_command(context, name) for name in COMMANDS}

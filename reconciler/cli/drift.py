@@ -12,14 +12,13 @@ import click
 
 from reconciler.cli.group import ARGUMENTS, DIFFERENT, DONE, ERROR, main
 from reconciler.cli.job import Declared, read_declared
+from reconciler.cli.journal_options import journal_option, journal_owner_option
 from reconciler.cli.options import (
     DeclarationOptions,
     OutputOptions,
     ReadingOptions,
     collected,
     files_options,
-    journal_option,
-    journal_owner_option,
     output_options,
     set_option,
 )

@@ -6,15 +6,13 @@ from dataclasses import dataclass, replace
 
 import click
 
-from reconciler.cli.options import (
+from reconciler.cli.journal_options import (
     HAZARD_NAMES,
     HAZARDS,
-    collected,
     journal_option,
     journal_owner_option,
-    set_option,
-    with_session,
 )
+from reconciler.cli.options import collected, set_option, with_session
 from reconciler.errors import SettingsError
 from reconciler.journal.ownership import Place
 from reconciler.server.locks import LockPolicy

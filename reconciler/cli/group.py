@@ -32,7 +32,7 @@ ARGUMENTS = "reconciler.arguments"  # key of the context: the command line
 # A big database is millions of objects without cycles, among which the collector looks in vain.
 GARBAGE_COLLECTION = (100_000, 50, 1000)
 # These end soon after they have read it, and need not look at all.
-UNCOLLECTED = ("drift", "export", "plan")
+UNCOLLECTED = ("drift", "export", "lint", "plan")
 COMMANDS = {  # name, also of the module, which is slow to import: the line in --help
     "apply": "Change the database to the declared state, or run a saved plan.",
     "bench": "Measure the queries of the section `workload` before and after the plan.",
@@ -94,8 +94,8 @@ class _Group(click.Group):
                 if arguments and arguments[0] in UNCOLLECTED:
                     gc.disable()
                 extra["obj"] = question = _question(arguments)
-                if _is_repeated(question):
-                    sys.exit(DONE)
+                if (repeated := _repeated(question)) is not None:
+                    sys.exit(repeated)
                 status: object = super().main(*args, **extra)
         except click.ClickException as error:
             usage = io.StringIO()
@@ -134,12 +134,13 @@ def _question(arguments: Sequence[str]) -> Question | None:
     return question_of(arguments)
 
 
-def _is_repeated(question: Question | None) -> bool:
-    """Print the result "no difference" of an earlier run, unless something may have changed."""
+def _repeated(question: Question | None) -> int | None:
+    """Print the result of an earlier run, unless something may have changed; return its status."""
     result = question.result() if question else None
-    if result is not None:
-        print_in_format(stored_document(result.document), result.format_name)
-    return result is not None
+    if result is None:
+        return None
+    print_in_format(stored_document(result.document), result.format_name)
+    return result.status
 
 
 def _described(error: OSError) -> str:

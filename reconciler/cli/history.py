@@ -6,12 +6,11 @@ import click
 
 from reconciler import pipeline
 from reconciler.cli.group import DONE, main
+from reconciler.cli.journal_options import journal_option, journal_owner_option
 from reconciler.cli.options import (
     OutputOptions,
     ReadingOptions,
     format_option,
-    journal_option,
-    journal_owner_option,
     reading_options,
     run_argument,
 )

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from reconciler import settings
+from reconciler.cache import open_cache
 from reconciler.cli.group import DIFFERENT, DONE, main
 from reconciler.cli.options import (
     OutputOptions,
     ReadingOptions,
     collected,
     files_root_option,
+    no_cache_option,
     output_options,
     scratch_option,
     set_option,
@@ -22,11 +25,18 @@ from reconciler.cli.options import (
     state_option,
 )
 from reconciler.cli.output import print_line, print_notes, write_file
-from reconciler.declare.load import load
 from reconciler.errors import SettingsError
-from reconciler.lint.settings import baseline_document
-from reconciler.linting import Lint, lint
-from reconciler.model.state import Declaration
+from reconciler.lint.live import lint_database
+from reconciler.lint.result import LintResult
+from reconciler.lint.settings import LintSettings, baseline_document
+from reconciler.recall.remembered import LINT_TARGET, Question, Result, fingerprint_for
+from reconciler.server.catalog_fingerprint import CatalogFingerprint
+from reconciler.server.connection import connect_to_read
+from reconciler.server.installation import places_of_programs
+from reconciler.settings import Settings
+
+if TYPE_CHECKING:
+    from reconciler.declare.files import Sources
 
 
 @dataclass(frozen=True)
@@ -42,32 +52,34 @@ class LintOptions:
     session: Sequence[str]
     scripts: Sequence[Path]
     write_baseline: bool
+    no_cache: bool
 
-    def job(self) -> Lint:
-        """Read the settings and the YAML files."""
-        file = settings.read()
-        resolved = ReadingOptions(self.target, self.session).resolve() if self.target else None
-        if self.everything and resolved is None and not self.scripts:
-            raise SettingsError("--all shows objects of a database: name it by --target")
-        if resolved is not None and self.scripts:
+    def check(self) -> None:
+        """Raise SettingsError for options that exclude each other."""
+        if self.target and self.scripts:
             raise SettingsError("--start makes a database instead of that of --target: name one")
-        return Lint(
-            self._declaration(file),
-            file.lint,
-            resolved.url if resolved else None,
-            self.everything,
-            frozenset(self.schemas),
-            self.scratch or file.scratch,
-            resolved.lock_policy.session if resolved else {},
-            self.scripts,
-        )
+        if self.everything and not self.target and not self.scripts:
+            raise SettingsError("--all shows objects of a database: name it by --target")
 
-    def _declaration(self, file: settings.Settings) -> Declaration:
-        """Read the declaration; optional with --all."""
-        state = self.state or file.state_folder()
-        if self.everything and self.state is None and not state.exists():
-            return Declaration()
-        return load(state, files_root=self.files_root)
+
+@dataclass(frozen=True)
+class _Looked:
+    """Findings, and what they follow from: the folder of YAML files and the files, the catalogs."""
+
+    result: LintResult
+    folder: Path
+    sources: Sources | None = None
+    fingerprint: CatalogFingerprint | None = None
+    session: dict[str, str] | None = None
+
+    def remember(self, question: Question, rules: LintSettings, shown: Result) -> None:
+        """Store the output, if later changes of what it follows from can be told."""
+        if self.fingerprint is None or not self.result.is_repeatable:
+            return
+        places = places_of_programs() if self.sources else (str(self.folder),)
+        baseline = rules.baseline_file()
+        files = (*places, str(baseline)) if baseline else places
+        question.remember(shown, self.fingerprint, self.sources, self.session or {}, files)
 
 
 lint_options = collected(
@@ -79,7 +91,7 @@ lint_options = collected(
         "--target",
         "-t",
         metavar="NAME|URL",
-        envvar="RECONCILE_LINT_TARGET",
+        envvar=LINT_TARGET,
         help="A database: the declaration is linted as laid over it. Default:"
         " RECONCILE_LINT_TARGET, else none: the declaration alone is built on a scratch server.",
     ),
@@ -105,6 +117,7 @@ lint_options = collected(
         help="Write the findings to the file `lint: {baseline: FILE}` of reconcile.yml; from then"
         " on only others are shown.",
     ),
+    no_cache_option,
 )
 
 
@@ -117,23 +130,70 @@ def lint_command(options: LintOptions, output: OutputOptions) -> int:
     Exit status: 0 nothing found, 2 findings. What is found can be accepted by the key `lint` of an
     object, a rule switched off in reconcile.yml, both with a reason; see docs/lint.md.
     """
-    job = options.job()
+    options.check()
+    file = settings.read()
     if options.write_baseline:
-        return _write_baseline(job)
-    result = lint(job)
+        return _write_baseline(options, file)
+    question = click.get_current_context().find_object(Question)
+    if question and (refusal := question.cache.refusal()):
+        print_notes([refusal])
+    looked = _look(options, file, file.lint, question)
+    result = looked.result
     print_notes(result.notes)
-    output.write("lint", result)
-    return DIFFERENT if result.findings else DONE
+    document = output.write("lint", result)
+    status = DIFFERENT if result.findings else DONE
+    if question:
+        shown = Result(document, output.last_format, status, result.measured)
+        looked.remember(question, file.lint, shown)
+    return status
 
 
-def _write_baseline(job: Lint) -> int:
-    file = job.settings.baseline_file()
-    if file is None:
+def _look(
+    options: LintOptions, file: Settings, rules: LintSettings, question: Question | None = None
+) -> _Looked:
+    """Lint; what is declared takes modules that are slow to import."""
+    folder = options.state or file.state_folder()
+    target = ReadingOptions(options.target, options.session).resolve() if options.target else None
+    session = {**target.lock_policy.session} if target else {}
+    undeclared = options.everything and options.state is None and not folder.exists()
+    if target and undeclared:
+        with connect_to_read(target.url, session) as connection:
+            taken = fingerprint_for(question, connection)
+            result = lint_database(connection, rules, options.schemas)
+        return _Looked(result, folder, None, taken, session)
+
+    from reconciler import linting  # noqa: PLC0415 - slow to import
+    from reconciler.declare.load import load  # noqa: PLC0415 - slow to import
+    from reconciler.model.state import Declaration  # noqa: PLC0415 - slow to import
+
+    cache = None if options.no_cache else open_cache()
+    root = options.files_root
+    job = linting.Lint(
+        Declaration() if undeclared else load(folder, files_root=root, cache=cache),
+        rules,
+        target.url if target else None,
+        options.everything,
+        frozenset(options.schemas),
+        options.scratch or file.scratch,
+        session,
+        options.scripts,
+    )
+    if target is None:
+        return _Looked(linting.lint(job), folder)
+    with connect_to_read(target.url, session) as connection:
+        taken = fingerprint_for(question, connection)
+        result = linting.lint_target(job, connection)
+    return _Looked(result, folder, job.declaration.sources, taken, session)
+
+
+def _write_baseline(options: LintOptions, file: Settings) -> int:
+    """Write the findings to the baseline of the settings."""
+    path = file.lint.baseline_file()
+    if path is None:
         raise SettingsError(
             "--write-baseline: name the file in reconcile.yml: lint: {baseline: FILE}"
         )
-    without = job.settings.model_copy(update={"baseline": None})
-    found = lint(replace(job, settings=without)).findings
-    write_file(baseline_document(found), file)
-    print_line(f"{file}: {len(found)} findings")
+    found = _look(options, file, file.lint.model_copy(update={"baseline": None})).result.findings
+    write_file(baseline_document(found), path)
+    print_line(f"{path}: {len(found)} findings")
     return DONE

@@ -11,13 +11,12 @@ import click
 from reconciler import settings
 from reconciler.checks.workload import Query
 from reconciler.cli.group import DIFFERENT, DONE, main
+from reconciler.cli.journal_options import journal_option, journal_owner_option
 from reconciler.cli.options import (
     OutputOptions,
     ReadingOptions,
     collected,
     files_root_option,
-    journal_option,
-    journal_owner_option,
     output_options,
     reading_options,
     run_argument,

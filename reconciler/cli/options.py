@@ -7,22 +7,19 @@ from dataclasses import dataclass, fields, replace
 from functools import wraps
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from reconciler import settings
 from reconciler.cache import OPTION, SWITCH
 from reconciler.cli.output import DEFAULT_FORMAT, print_in_format, replace_file, write_file
 from reconciler.errors import ReconcileError, SettingsError
 from reconciler.escape import Document, document
-from reconciler.journal.ownership import FLAG, VARIABLE
-from reconciler.model.reserved_names import JOURNAL
-from reconciler.model.statement import HazardKind
-from reconciler.report.formats import Subject, renderers
-from reconciler.report.html import assert_renderable
-from reconciler.server.locks import LockPolicy
-from reconciler.settings import ResolvedTarget
+from reconciler.report.formats import FORMATS, Subject, renderer
+
+if TYPE_CHECKING:
+    from reconciler.server.locks import LockPolicy
+    from reconciler.settings import ResolvedTarget
 
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
@@ -123,31 +120,13 @@ class ReadingOptions:
 
     def resolve(self) -> ResolvedTarget:
         """Return the target with the settings."""
+        from reconciler import settings  # noqa: PLC0415 - slow to import
+
         target = settings.resolve_target(settings.read(), self.target)
         return replace(target, lock_policy=with_session(target.lock_policy, self.session))
 
 
 reading_options = collected("reading", ReadingOptions, target_option, set_option)
-
-
-HAZARDS = click.Choice([*(hazard.value for hazard in HazardKind), "all"])
-HAZARD_NAMES = "\n\n\b\nHAZARD is one of\n" + "\n".join(f"  {h}" for h in HAZARDS.choices)
-
-
-journal_option = click.option(
-    "--journal",
-    metavar="NAME",
-    help=f"The schema that records the runs. Default: `journal` of reconcile.yml, else {JOURNAL}.",
-)
-
-
-journal_owner_option = click.option(
-    FLAG,
-    metavar="ROLE",
-    envvar=VARIABLE,
-    help="A role that may own the journal besides the current role, superusers and the database's"
-    f" owner. Default: {VARIABLE}, else none.",
-)
 
 
 @dataclass(frozen=True)
@@ -166,6 +145,13 @@ class DeclarationOptions:
     files_root: Path | None
     no_cache: bool
     target: str | None = None
+
+
+no_cache_option = click.option(
+    OPTION,
+    is_flag=True,
+    help=f"Do without what earlier runs have kept to be quicker, as with {SWITCH}.",
+)
 
 
 files_options = collected(
@@ -196,11 +182,7 @@ files_options = collected(
     click.option(
         "--allow-empty", is_flag=True, help="Accept YAML files that declare nothing at all."
     ),
-    click.option(
-        OPTION,
-        is_flag=True,
-        help=f"Do without what earlier runs have kept to be quicker, as with {SWITCH}.",
-    ),
+    no_cache_option,
 )
 
 
@@ -233,19 +215,18 @@ class OutputOptions:
 
         Without `to_stdout` only files are written, and the document is empty.
         """
-        known, documents = renderers(subject), [document([])]
+        documents = [document([])]
         for name, file in self._places():
             if file is not None or to_stdout:
-                documents.append(known[name](*values))
+                documents.append(renderer(subject, name)(*values))
                 _put(documents[-1], name, file)
         return documents[-1]
 
     def write_error(self, error: ReconcileError) -> None:
         """Render an error in each format that shows errors."""
-        known = renderers("error")
         for name, file in self._places():
-            if name in known:
-                _put(known[name](error), name, file)
+            if name in FORMATS["error"]:
+                _put(renderer("error", name)(error), name, file)
 
     @property
     def last_format(self) -> str:
@@ -255,6 +236,8 @@ class OutputOptions:
     def check(self) -> None:
         """Raise SettingsError unless every format but the last has a file, and none is missing."""
         if "html" in self.formats:
+            from reconciler.report.html import assert_renderable  # noqa: PLC0415 - slow to import
+
             assert_renderable()
         formats, files = len(self.formats or (DEFAULT_FORMAT,)), len(self.files)
         if not formats - 1 <= files <= formats:
@@ -278,7 +261,7 @@ def _put(shown: Document, format_name: str, file: Path | None) -> None:
 
 def format_option(*subjects: Subject, multiple: bool = False) -> Decorator:
     """Return the option --format, with the formats common to all subjects."""
-    common = set[str].intersection(*(set(renderers(subject)) for subject in subjects))
+    common = set[str].intersection(*({*FORMATS[subject]} for subject in subjects))
     again = " Can be repeated, each with its --out." if multiple else ""
     return click.option(
         "--format",

@@ -10,13 +10,13 @@ import click
 
 from reconciler import settings
 from reconciler.approvals import Allowed, read_approvals
-from reconciler.cli.options import (
+from reconciler.cli.journal_options import (
     HAZARD_NAMES,
     HAZARDS,
-    collected,
     journal_option,
     journal_owner_option,
 )
+from reconciler.cli.options import collected
 from reconciler.journal.ownership import Place
 from reconciler.settings import ResolvedTarget
 

@@ -13,14 +13,13 @@ from reconciler import measuring, pipeline, settings
 from reconciler.cli.check_options import CheckOptions, check_options
 from reconciler.cli.group import DONE, main
 from reconciler.cli.job import make_job
+from reconciler.cli.journal_options import journal_option, journal_owner_option
 from reconciler.cli.options import (
     DeclarationOptions,
     Decorator,
     ReadingOptions,
     collected,
     declaration_options,
-    journal_option,
-    journal_owner_option,
     set_option,
 )
 from reconciler.cli.output import print_document, print_line, write_file
@@ -35,7 +34,7 @@ from reconciler.model.reserved_names import JOURNAL
 from reconciler.plan.plan import Plan
 from reconciler.plan.saved import signed
 from reconciler.report import json
-from reconciler.report.formats import Subject, renderers
+from reconciler.report.formats import Subject, renderer
 from reconciler.report.html import assert_renderable
 from reconciler.version import version
 
@@ -102,14 +101,14 @@ class PageOptions:
     def write(self, evidence: Evidence, *, save: bool) -> None:
         """Write the document, or reports and runbooks into the folder; with `save`, the plan."""
         if self.folder is None:
-            shown = renderers(self.kind)[self.format_name](evidence)
+            shown = renderer(self.kind, self.format_name)(evidence)
             if self.out is None:
                 print_document(shown)
             else:
                 write_file(shown, self.out)
             return
         written: dict[str, Document] = {
-            f"{kind}{suffix}": renderers(kind)[name](evidence)
+            f"{kind}{suffix}": renderer(kind, name)(evidence)
             for kind in KINDS
             for name, suffix in SUFFIXES.items()
         }

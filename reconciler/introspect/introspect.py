@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-
-from psycopg import IsolationLevel
 
 from reconciler.errors import SettingsError
 from reconciler.introspect.attempts import ObjectsChanged, read_until_steady
@@ -41,15 +38,12 @@ from reconciler.model.state import State
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import (
     Connection,
-    fix_parameters,
     rows,
     server_of,
-    translated,
     tuples,
 )
+from reconciler.server.one_snapshot import one_snapshot
 from reconciler.server.tablespaces import Tablespaces
-
-SETTINGS = {"lock_timeout": "10s", "jit": "off"}
 
 
 @dataclass(frozen=True)
@@ -97,7 +91,7 @@ def introspect(
     """
     server = server_of(connection)
     if standing_for is not None:
-        with _read_only(connection):
+        with one_snapshot(connection):
             return _read(connection, server.standing_for(standing_for))
     live = read_until_steady(partial(_read_steadily, connection, server))
     return _for_role(connection, live, role) if role else live
@@ -112,7 +106,7 @@ def _for_role(connection: Connection, live: Snapshot, role: str) -> Snapshot:
         raise SettingsError(f"the role that is to apply the plan does not exist: {role}")
     path = live.context.default_path
     creators = {s: [r for r in roles if r != role] for s, roles in path.creators.items()}
-    with _read_only(connection):
+    with one_snapshot(connection):
         initial = _initial_grants(connection, role)
     context = replace(
         live.context,
@@ -126,7 +120,7 @@ def _for_role(connection: Connection, live: Snapshot, role: str) -> Snapshot:
 
 def _read_steadily(connection: Connection, server: Server) -> Snapshot:
     """Read a database on which others work; raises ObjectsChanged if they dropped objects."""
-    with _read_only(connection):
+    with one_snapshot(connection):
         catalogued = tuples(connection, OBJECTS)
         found = _read(connection, server)
         path = default_path(connection)
@@ -139,20 +133,6 @@ def _read_steadily(connection: Connection, server: Server) -> Snapshot:
         raise ObjectsChanged(", ".join(name for name in names if name))
     context = replace(found.context, default_path=path)
     return replace(found, context=context, catalogued=catalogued)
-
-
-@contextmanager
-def _read_only(connection: Connection) -> Generator[None]:
-    """Open a read-only transaction of a single snapshot with an empty search path."""
-    before = connection.isolation_level, connection.read_only
-    with translated():
-        connection.isolation_level, connection.read_only = IsolationLevel.REPEATABLE_READ, True
-        try:
-            with connection.transaction():
-                fix_parameters(connection, SETTINGS)
-                yield
-        finally:
-            connection.isolation_level, connection.read_only = before
 
 
 def _read(connection: Connection, server: Server) -> Snapshot:

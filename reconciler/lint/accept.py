@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from reconciler.errors import DeclarationError, Problem, SettingsError
+from reconciler.errors import DeclarationError, Position, Problem, SettingsError
 from reconciler.lint.look import in_order
 from reconciler.lint.result import Accepted, LintResult
 from reconciler.lint.rule import Finding
 from reconciler.lint.rules import all_rules
 from reconciler.lint.settings import LintSettings, read_baseline
-from reconciler.model.object import Object
 from reconciler.model.ref import Ref
-from reconciler.model.state import Declaration
+
+if TYPE_CHECKING:  # slow to import, and of no use to those who declare nothing
+    from reconciler.model.object import Object
+    from reconciler.model.state import Declaration
 
 UNUSED = "unused-suppression"
 
@@ -23,16 +26,17 @@ UNUSED = "unused-suppression"
 class Declared:
     """The declared objects by PostgreSQL's spelling of the names."""
 
-    def __init__(self, declaration: Declaration) -> None:
+    def __init__(self, declaration: Declaration | None) -> None:
         self._declaration = declaration
+        self._objects: Mapping[Ref, Object] = declaration.objects if declaration else {}
         self._similar: dict[Ref, list[Ref]] = {}
-        for ref in declaration.objects:
+        for ref in self._objects:
             if ref.arguments is not None:
                 self._similar.setdefault(ref._replace(arguments=None), []).append(ref)
 
     def origin(self, ref: Ref | None) -> Ref | None:
         """Return the ref in the files; PostgreSQL may spell the types of arguments differently."""
-        if ref is None or ref in self._declaration.objects:
+        if ref is None or ref in self._objects:
             return ref
         similar = self._similar.get(ref._replace(arguments=None), [])
         return similar[0] if ref.arguments is not None and len(similar) == 1 else None
@@ -41,31 +45,30 @@ class Declared:
         """Yield the declared object, and the object's table."""
         while ref is not None:
             origin = self.origin(ref)
-            if origin is not None and origin in self._declaration.objects:
-                yield self._declaration.objects[origin]
+            if origin is not None and origin in self._objects:
+                yield self._objects[origin]
             ref = ref.on
 
     def __contains__(self, ref: Ref | None) -> bool:
-        return self.origin(ref) is not None and self.origin(ref) in self._declaration.objects
+        return self.origin(ref) is not None and self.origin(ref) in self._objects
 
     def positioned(self, finding: Finding) -> Finding:
         """Return the finding with its position in the files, if the object is declared."""
         origin = self.origin(finding.ref) or finding.ref
-        if origin is None or not any(True for _ in self.owners(origin)):
+        if self._declaration is None or origin is None:
+            return finding
+        if not any(True for _ in self.owners(origin)):
             return finding
         return replace(finding, position=self._declaration.position(origin, finding.key))
 
 
-def check_rule_names(declaration: Declaration, settings: LintSettings) -> None:
+def check_rule_names(declaration: Declaration | None, settings: LintSettings) -> None:
     """Raise DeclarationError or SettingsError for a rule that does not exist."""
-    problems: list[Problem] = []
-    for ref, obj in declaration.objects.items():
-        for name in obj.lint.allow if obj.lint else ():
-            if name not in all_rules():
-                position = declaration.position(ref, "lint")
-                problems.append(
-                    Problem(_unknown(name), position, "reconcile explain lint", "unknown-rule")
-                )
+    problems = [
+        Problem(_unknown(name), position, "reconcile explain lint", "unknown-rule")
+        for _, name, position in _allowed(declaration)
+        if name not in all_rules()
+    ]
     if problems:
         raise DeclarationError(problems)
     for key, names in (("severity", settings.severity), ("off", settings.off)):
@@ -83,7 +86,7 @@ def _unknown(name: str) -> str:
 
 
 def accept(
-    findings: Iterable[Finding], declaration: Declaration, settings: LintSettings
+    findings: Iterable[Finding], declaration: Declaration | None, settings: LintSettings
 ) -> LintResult:
     """Sort out what is accepted, and add the positions in the files."""
     declared = Declared(declaration)
@@ -108,21 +111,31 @@ def accept(
     return LintResult(left, accepted, known)
 
 
-def _unused(declaration: Declaration, used: Iterable[tuple[Ref, str]]) -> Iterator[Finding]:
-    """Yield a finding for each suppression without anything to suppress."""
+def _allowed(declaration: Declaration | None) -> Iterator[tuple[Ref, str, Position | None]]:
+    """Yield each suppression: the object, the rule, and the position."""
+    if declaration is None:
+        return
     for ref, obj in declaration.objects.items():
         for name in obj.lint.allow if obj.lint else ():
-            if (ref, name) not in used:
-                yield Finding(
-                    UNUSED,
-                    "note",
-                    ref,
-                    str(ref),
-                    f"allows {name}, which finds nothing here",
-                    f"# remove {name} from lint.allow",
-                    "lint",
-                    declaration.position(ref, "lint"),
-                )
+            yield ref, name, declaration.position(ref, "lint")
+
+
+def _unused(
+    declaration: Declaration | None, used: Collection[tuple[Ref, str]]
+) -> Iterator[Finding]:
+    """Yield a finding for each suppression without anything to suppress."""
+    for ref, name, position in _allowed(declaration):
+        if (ref, name) not in used:
+            yield Finding(
+                UNUSED,
+                "note",
+                ref,
+                str(ref),
+                f"allows {name}, which finds nothing here",
+                f"# remove {name} from lint.allow",
+                "lint",
+                position,
+            )
 
 
 def _of_baseline(

@@ -16,18 +16,18 @@ def _grants(acl: str, letter: str, owner: str) -> str:
 
 _RELATION = managed("pg_class", "c.oid", "n.nspname")
 _OF_RELATION = "JOIN pg_namespace AS n ON n.oid = c.relnamespace"
+# a constraint, replication or CLUSTER needs an index
+_NEEDED = """(i.indexrelid IN (SELECT k.conindid FROM pg_constraint AS k)
+              OR i.indisreplident OR i.indisclustered)"""
 
 RELATIONS = f"""
     SELECT c.oid::int8 AS oid, n.nspname::text AS schema, c.relname::text AS name,
            c.relkind::text AS kind, c.relrowsecurity AS secured,
            c.relpersistence::text AS persistence, c.relispartition AS is_partition,
            coalesce(c.reloptions, '{{}}')::text[] AS options, c.reltype::int8 AS row_type,
-           c.reltuples::float8 AS rows, c.relpages::int8 AS pages,
            (SELECT d.partattrs::int2[]::int4[] FROM pg_partitioned_table AS d
             WHERE d.partrelid = c.oid) AS partition_keys,
-           {_grants("c.relacl", "r", "c.relowner")} AS grants,
-           (SELECT r.ev_action::text FROM pg_rewrite AS r
-            WHERE r.ev_class = c.oid AND r.rulename = '_RETURN') AS query
+           {_grants("c.relacl", "r", "c.relowner")} AS grants
     FROM pg_class AS c {_OF_RELATION}
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND {_RELATION}"""
 
@@ -37,6 +37,12 @@ READ = """
     FROM pg_depend AS d JOIN pg_rewrite AS r ON r.oid = d.objid
     WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass
           AND r.rulename = '_RETURN' AND d.refobjid <> r.ev_class AND r.oid >= 16384"""
+
+# of views that may have GROUP BY, the parsed query
+GROUPINGS = """
+    SELECT r.ev_class::int8 AS view, r.ev_action::text AS query FROM pg_rewrite AS r
+    WHERE r.rulename = '_RETURN' AND r.oid >= 16384
+          AND strpos(r.ev_action::text, ':groupClause (') > 0"""
 
 # columns whose type no ALTER TABLE changes: a view, policy, trigger, generated column, routine or
 # publication depends on them, or they depend on their table, as columns of a partition key do
@@ -75,23 +81,20 @@ INDEXES = f"""
            (i.indkey::int2[])[i.indnkeyatts:]::int4[] AS included,
            i.indclass::oid[]::int8[] AS classes, i.indcollation::oid[]::int8[] AS collations,
            i.indoption::int2[]::int4[] AS options,
-           NOT EXISTS (SELECT FROM pg_opclass AS o
-                       WHERE o.oid = ANY (i.indclass::oid[]) AND NOT o.opcdefault)
-               AS has_usual_classes,
+           NOT i.indclass::oid[] && ARRAY(SELECT o.oid FROM pg_opclass AS o
+                                          WHERE NOT o.opcdefault) AS has_usual_classes,
            i.indexprs::text AS expressions, i.indpred::text AS predicate,
            pg_get_expr(i.indexprs, i.indrelid) AS shown_expressions,
            pg_get_expr(i.indpred, i.indrelid) AS shown_predicate,
-           pg_get_indexdef(i.indexrelid) AS definition,
-           ARRAY(SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute AS a
-                 WHERE a.attrelid = i.indexrelid ORDER BY a.attnum) AS types,
-           EXISTS (SELECT FROM pg_constraint AS k WHERE k.conindid = i.indexrelid)
-               OR i.indisreplident OR i.indisclustered AS is_needed,
-           x.relispartition AS is_partition, coalesce(s.idx_scan, 0)::int8 AS scans,
-           pg_relation_size(x.oid)::int8 AS bytes
+           CASE WHEN i.indpred IS NULL AND i.indexprs IS NULL THEN ''
+                ELSE pg_get_indexdef(i.indexrelid) END AS definition,
+           CASE WHEN i.indexprs IS NULL THEN '{{}}'
+                ELSE ARRAY(SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute AS a
+                           WHERE a.attrelid = i.indexrelid ORDER BY a.attnum) END AS types,
+           {_NEEDED} AS is_needed, x.relispartition AS is_partition
     FROM pg_index AS i
     JOIN pg_class AS x ON x.oid = i.indexrelid
     JOIN pg_class AS c ON c.oid = i.indrelid {_OF_RELATION}
-    LEFT JOIN pg_stat_user_indexes AS s ON s.indexrelid = i.indexrelid
     WHERE c.relkind IN ('r', 'p', 'm') AND {_RELATION}
     ORDER BY n.nspname, x.relname"""
 
@@ -124,7 +127,7 @@ ROUTINES = f"""
            p.prorows::float8 AS rows, p.provolatile::text AS volatility,
            p.prorettype::int8 AS returns, p.proargtypes::oid[]::int8[] AS types,
            coalesce(p.proargnames, '{{}}')::text[] AS names, p.prosrc AS body,
-           to_jsonb(p) ->> 'prosqlbody' AS tree,
+           p.prosqlbody::text AS tree,
            p.proargmodes IS NULL OR p.proargmodes <@ '{{i}}' AS takes_only,
            {_grants("p.proacl", "f", "p.proowner")} AS grants
     FROM pg_proc AS p
@@ -145,11 +148,10 @@ CALLED = """
 SEQUENCES = f"""
     SELECT c.oid::int8 AS oid, n.nspname::text AS schema, c.relname::text AS name,
            q.seqtypid::regtype::text AS type, q.seqmax AS greatest, q.seqincrement AS step,
-           s.last_value AS last, d.refobjid::int8 AS relation, d.refobjsubid::int4 AS number,
+           d.refobjid::int8 AS relation, d.refobjsubid::int4 AS number,
            a.atttypid::regtype::text AS column_type, q.seqcycle AS cycles
     FROM pg_sequence AS q
     JOIN pg_class AS c ON c.oid = q.seqrelid {_OF_RELATION}
-    LEFT JOIN pg_sequences AS s ON s.schemaname = n.nspname AND s.sequencename = c.relname
     JOIN pg_depend AS d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid
          AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0
     JOIN pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
@@ -161,23 +163,48 @@ EXTENSIONS = """
     FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace
     WHERE e.extname <> 'plpgsql' ORDER BY e.extname"""
 
-# the bytes of a row's columns, by table, from ANALYZE
-WIDTHS = """
-    SELECT c.oid::int8 AS oid, sum((1 - s.null_frac) * s.avg_width)::float8 AS width
-    FROM pg_stats AS s
-    JOIN pg_namespace AS n ON n.nspname = s.schemaname
-    JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = s.tablename
-    WHERE NOT s.inherited AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
-    GROUP BY c.oid"""
-
 FACTS = """
     SELECT ARRAY(SELECT rolname::text FROM pg_roles) AS roles,
-           pg_is_in_recovery() AS standby,
            ARRAY(SELECT n.nspname || '=' || coalesce(r.rolname, '')
                  FROM pg_namespace AS n,
                       aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) AS a
                  LEFT JOIN pg_roles AS r ON r.oid = a.grantee
-                 WHERE a.privilege_type = 'USAGE') AS usage,
-           extract(epoch FROM now() - coalesce(
+                 WHERE a.privilege_type = 'USAGE') AS usage"""
+
+# -- what changes although no catalog does ---------------------------------------------------------
+
+OBSERVED = """
+    SELECT CASE WHEN pg_is_in_recovery() THEN 0 ELSE extract(epoch FROM now() - coalesce(
                (SELECT stats_reset FROM pg_stat_database WHERE datname = current_database()),
-               pg_postmaster_start_time()))::float8 AS observed"""
+               pg_postmaster_start_time())) END::float8 AS observed"""
+
+UNUSED = f"""
+    SELECT i.indexrelid::int8 AS oid, format('%I.%I', n.nspname, x.relname) AS sql,
+           pg_relation_size(i.indexrelid)::int8 AS bytes
+    FROM pg_index AS i
+    JOIN pg_class AS x ON x.oid = i.indexrelid
+    JOIN pg_class AS c ON c.oid = i.indrelid {_OF_RELATION}
+    WHERE c.relkind IN ('r', 'm') AND i.indisvalid AND NOT i.indisunique
+          AND NOT x.relispartition AND NOT {_NEEDED}
+          AND pg_stat_get_numscans(i.indexrelid) = 0 AND {_RELATION}
+    ORDER BY n.nspname, x.relname"""
+
+# larger than a megabyte, with the bytes of a row's columns from ANALYZE
+SIZES = f"""
+    SELECT c.oid::int8 AS oid, format('%I.%I', n.nspname, c.relname) AS sql,
+           c.reltuples::float8 AS rows, c.relpages::int8 AS pages,
+           (SELECT sum((1 - s.null_frac) * s.avg_width)::float8 FROM pg_stats AS s
+            WHERE s.schemaname = n.nspname AND s.tablename = c.relname AND NOT s.inherited) AS width
+    FROM pg_class AS c {_OF_RELATION}
+    WHERE c.relkind IN ('r', 'p') AND c.relpages > 128 AND c.reltuples >= 0 AND {_RELATION}
+    ORDER BY n.nspname, c.relname"""
+
+LAST = """
+    SELECT c.oid::int8 AS oid,
+           CASE WHEN has_sequence_privilege(c.oid, 'SELECT, USAGE')
+                THEN pg_sequence_last_value(c.oid)::int8 END AS last
+    FROM pg_class AS c
+    WHERE c.relkind = 'S' AND c.oid >= 16384 AND EXISTS (
+        SELECT FROM pg_depend AS d
+        WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i')
+              AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0)"""

@@ -1,306 +1,177 @@
-"""Hold what rules read: facts of the catalogs, and parsed expressions."""
+"""Hold what rules read of a database; each kind of fact is read when a rule first asks for it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
-from typing import TypeVar
+from functools import cached_property
+from operator import attrgetter
+from typing import Any, TypeVar
 
 from reconciler.lint import catalog
+from reconciler.lint.facts import (
+    PUBLIC,
+    Called,
+    Column,
+    Constraint,
+    Extension,
+    Index,
+    OwnedSequence,
+    Policy,
+    Relation,
+    Routine,
+    Size,
+    Unused,
+    quoted,
+)
 from reconciler.lint.tree import Node, parse
-from reconciler.server.connection import Connection, rows, server_of
-from reconciler.sql import compose, name, raw, text
+from reconciler.server.connection import Connection, Row, rows, server_of, tuples
 
-PUBLIC = ""  # the role in `grants` and `roles`
-VIEW, MATERIALIZED, TABLES = "v", "m", ("r", "p")
-_TRUE = {"on", "1", "t", "tr", "tru", "true", "y", "ye", "yes"}  # of parse_bool() in PostgreSQL
 _Fact = TypeVar("_Fact")
-
-
-@dataclass(frozen=True)
-class Relation:
-    """A table, partitioned table, view, materialized view or foreign table."""
-
-    oid: int
-    schema: str
-    name: str
-    kind: str
-    secured: bool
-    persistence: str
-    is_partition: bool
-    options: Sequence[str]
-    row_type: int
-    rows: float
-    pages: int
-    partition_keys: Sequence[int] | None  # numbers of columns, 0 for an expression
-    grants: Sequence[str]
-    query: str | None
-
-    @cached_property
-    def sql(self) -> str:
-        """The qualified name in SQL."""
-        return text(name(self.schema, self.name))
-
-    @property
-    def is_table(self) -> bool:
-        """Whether it is an ordinary or a partitioned table."""
-        return self.kind in TABLES
-
-    @cached_property
-    def grouping(self) -> Node | None:
-        """The parsed query of a view with GROUP BY; other queries are not worth the parsing."""
-        parsed = parse(self.query) if ":groupClause (" in (self.query or "") else []
-        return parsed[0] if parsed and parsed[0].children("groupClause") else None
-
-    @property
-    def runs_as_invoker(self) -> bool:
-        """Whether a view has security_invoker, in any spelling of true."""
-        values = dict(option.lower().split("=", 1) for option in self.options)
-        return values.get("security_invoker", "off") in _TRUE
-
-    def granted(self, privilege: str) -> set[str]:
-        """Return the roles with a privilege; PUBLIC is ""."""
-        pairs = (g.rsplit("=", 1) for g in self.grants)
-        return {role for role, granted in pairs if granted == privilege}
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of a table."""
-
-    relation: int
-    number: int
-    name: str
-    type: int
-    type_name: str
-    not_null: bool
-    has_default: bool
-    json_default: str | None
-
-
-@dataclass(frozen=True)
-class Index:
-    """An index; a key of 0 is an expression."""
-
-    oid: int
-    relation: int
-    schema: str
-    name: str
-    is_unique: bool
-    is_primary: bool
-    is_valid: bool
-    method: int
-    keys: Sequence[int]
-    included: Sequence[int]
-    classes: Sequence[int]
-    collations: Sequence[int]
-    options: Sequence[int]
-    has_usual_classes: bool
-    expressions: str | None
-    predicate: str | None
-    shown_expressions: str | None
-    shown_predicate: str | None
-    definition: str
-    types: Sequence[str]
-    is_needed: bool
-    is_partition: bool
-    scans: int
-    bytes: int
-
-    @cached_property
-    def sql(self) -> str:
-        """The qualified name in SQL."""
-        return text(name(self.schema, self.name))
-
-    @cached_property
-    def trees(self) -> Sequence[Node]:
-        """The parsed expressions among the keys."""
-        return parse(self.expressions)
-
-    @cached_property
-    def predicates(self) -> Sequence[Node]:
-        """The parsed predicate; several are joined by AND."""
-        return parse(self.predicate)
-
-
-@dataclass(frozen=True)
-class Constraint:
-    """A check, foreign key, primary key or unique constraint."""
-
-    oid: int
-    relation: int
-    name: str
-    type: str
-    keys: Sequence[int]
-    referenced: int
-    referenced_keys: Sequence[int]
-    condition: str | None
-    shown: str | None
-    is_inherited: bool
-
-    @cached_property
-    def tree(self) -> Sequence[Node]:
-        """The parsed condition of a check."""
-        return parse(self.condition)
-
-
-@dataclass(frozen=True)
-class Policy:
-    """A row security policy; `command` is pg_policy.polcmd."""
-
-    oid: int
-    relation: int
-    name: str
-    command: str
-    is_permissive: bool
-    roles: Sequence[str]
-    visible: str | None
-    written: str | None
-    shown_visible: str | None
-    shown_written: str | None
-
-    @cached_property
-    def using(self) -> Sequence[Node]:
-        """The parsed USING condition."""
-        return parse(self.visible)
-
-    @cached_property
-    def check(self) -> Sequence[Node]:
-        """The parsed WITH CHECK condition."""
-        return parse(self.written)
-
-    @property
-    def conditions(self) -> Iterator[tuple[str, Node]]:
-        """Yield YAML key and tree of each condition."""
-        yield from (("using", tree) for tree in self.using)
-        yield from (("check", tree) for tree in self.check)
-
-
-@dataclass(frozen=True)
-class Routine:
-    """A function or procedure of users."""
-
-    oid: int
-    schema: str
-    name: str
-    arguments: str
-    kind: str
-    language: str
-    is_definer: bool
-    settings: Sequence[str]
-    returns_set: bool
-    rows: float
-    volatility: str
-    returns: int
-    types: Sequence[int]
-    names: Sequence[str]
-    body: str
-    tree: str | None
-    takes_only: bool
-    grants: Sequence[str]
-
-    @cached_property
-    def sql(self) -> str:
-        """The routine in ALTER and GRANT: `FUNCTION public.f(n integer)`."""
-        word = "PROCEDURE" if self.kind == "p" else "FUNCTION"
-        named = compose("{} {}({})", raw(word), name(self.schema, self.name), raw(self.arguments))
-        return text(named)
-
-    @property
-    def callers(self) -> set[str]:
-        """The roles with the privilege to execute it, without the owner; PUBLIC is ""."""
-        return {g.rsplit("=", 1)[0] for g in self.grants}
-
-    @property
-    def fixes_search_path(self) -> bool:
-        """Whether SET search_path belongs to it."""
-        return any(s.startswith("search_path=") for s in self.settings)
-
-    @cached_property
-    def trees(self) -> Sequence[Node]:
-        """The parsed body, if it is SQL-standard."""
-        return parse(self.tree)
-
-
-@dataclass(frozen=True)
-class Called:
-    """A function that a parsed form names, perhaps of the system."""
-
-    oid: int
-    schema: str
-    name: str
-    volatility: str
-    is_leakproof: bool
-    parallel: str
-    is_strict: bool
-    returns_set: bool
-    arguments: int
-
-    @property
-    def is_system(self) -> bool:
-        """Whether it belongs to PostgreSQL."""
-        return self.schema == "pg_catalog"
-
-    def __str__(self) -> str:
-        return text(name(self.schema, self.name)) + "()"
-
-
-@dataclass(frozen=True)
-class OwnedSequence:
-    """A sequence that a column owns."""
-
-    oid: int
-    schema: str
-    name: str
-    type: str
-    greatest: int
-    step: int
-    last: int | None
-    relation: int
-    number: int
-    column_type: str
-    cycles: bool
-
-    @cached_property
-    def sql(self) -> str:
-        """The qualified name in SQL."""
-        return text(name(self.schema, self.name))
-
-
-@dataclass(frozen=True)
-class Extension:
-    """An extension."""
-
-    oid: int
-    name: str
-    schema: str
-    is_relocatable: bool
+# the functions behind calls, operators and aggregates in a parsed form
+_FUNCTION = re.compile(r":(?:funcid|opfuncid|aggfnoid) (\d+)")
 
 
 @dataclass(frozen=True)
 class Database:
-    """The facts of a database; `api_roles` are those of requests from outside."""
+    """The facts of a database, as a transaction of the connection sees them.
 
-    relations: Mapping[int, Relation]
-    columns: Mapping[tuple[int, int], Column]
-    read_by: Mapping[int, set[int]]  # view: relations in its query
-    pinned: Mapping[tuple[int, int], bool]  # columns of a fixed type: whether by a partition key
-    indexes: Sequence[Index]
-    constraints: Sequence[Constraint]
-    policies: Sequence[Policy]
-    routines: Mapping[int, Routine]
-    sequences: Sequence[OwnedSequence]
-    extensions: Sequence[Extension]
-    widths: Mapping[int, float]
-    usage: Mapping[str, set[str]]
-    observed: float  # seconds of statistics
-    major: int
-    api_roles: Sequence[str] = ()
-    called: dict[int, Called] = field(default_factory=dict[int, Called])
+    `roles` are the names of the roles of requests from outside, `unfilled` the schemas, tables and
+    names of columns that become NOT NULL: whether they are new. The properties raise
+    StatementFailed.
+    """
+
+    connection: Connection
+    roles: Sequence[str] = ()
     unfilled: Mapping[tuple[str, str, str], bool] = field(
         default_factory=dict[tuple[str, str, str], bool]
-    )  # schema, table and name of columns that become NOT NULL: whether they are new
+    )
+
+    def _read(self, fact: type[_Fact], query: str) -> list[_Fact]:
+        return [fact(**row) for row in rows(self.connection, query)]
+
+    # -- the catalogs --------------------------------------------------------------------------
+
+    @cached_property
+    def relations(self) -> Mapping[int, Relation]:
+        """The tables and views, by oid."""
+        return {r.oid: r for r in self._read(Relation, catalog.RELATIONS)}
+
+    @cached_property
+    def columns(self) -> Mapping[tuple[int, int], Column]:
+        """The columns of tables, by the table's oid and the number."""
+        found = tuples(self.connection, catalog.COLUMNS)
+        return {(c.relation, c.number): c for c in map(Column._make, found)}
+
+    @cached_property
+    def read_by(self) -> Mapping[int, set[int]]:
+        """The relations in the query of each view."""
+        found: dict[int, set[int]] = {}
+        for reader, relation in tuples(self.connection, catalog.READ):
+            found.setdefault(reader, set()).add(relation)
+        return found
+
+    @cached_property
+    def groupings(self) -> Mapping[int, Node]:
+        """The parsed queries of views with GROUP BY; others are not worth the parsing."""
+        found = ((oid, parse(q)) for oid, q in tuples(self.connection, catalog.GROUPINGS))
+        return {oid: trees[0] for oid, trees in found if trees[0].children("groupClause")}
+
+    @cached_property
+    def pinned(self) -> Mapping[tuple[int, int], bool]:
+        """The columns of a fixed type: whether by a partition key."""
+        return {(t, number): by for t, number, by in tuples(self.connection, catalog.PINNED)}
+
+    @cached_property
+    def indexes(self) -> Sequence[Index]:
+        """The indexes."""
+        return self._read(Index, catalog.INDEXES)
+
+    @cached_property
+    def constraints(self) -> Sequence[Constraint]:
+        """The checks, foreign keys, primary keys and unique constraints."""
+        return self._read(Constraint, catalog.CONSTRAINTS)
+
+    @cached_property
+    def policies(self) -> Sequence[Policy]:
+        """The policies of row level security."""
+        return self._read(Policy, catalog.POLICIES)
+
+    @cached_property
+    def routines(self) -> Mapping[int, Routine]:
+        """The functions and procedures of users, by oid."""
+        return {r.oid: r for r in self._read(Routine, catalog.ROUTINES)}
+
+    @cached_property
+    def sequences(self) -> Sequence[OwnedSequence]:
+        """The sequences that columns own."""
+        return self._read(OwnedSequence, catalog.SEQUENCES)
+
+    @cached_property
+    def extensions(self) -> Sequence[Extension]:
+        """The extensions."""
+        return self._read(Extension, catalog.EXTENSIONS)
+
+    @cached_property
+    def called(self) -> Mapping[int, Called]:
+        """The functions that policies, checks, indexes and SQL-standard bodies call."""
+        trees = [tree for p in self.policies for tree in (p.visible, p.written)]
+        trees += [check.condition for check in self.constraints]
+        trees += [tree for index in self.indexes for tree in (index.expressions, index.predicate)]
+        trees += [routine.tree for routine in self.routines.values()]
+        oids = {int(oid) for tree in trees if tree for oid in _FUNCTION.findall(tree)} - {0}
+        if not oids:
+            return {}
+        found = rows(self.connection, catalog.CALLED, [sorted(oids)])
+        return {row["oid"]: Called(**row) for row in found}
+
+    @cached_property
+    def _facts(self) -> Row:
+        return rows(self.connection, catalog.FACTS)[0]
+
+    @cached_property
+    def usage(self) -> Mapping[str, set[str]]:
+        """The roles with USAGE on each schema; PUBLIC is ""."""
+        found: dict[str, set[str]] = {}
+        for granted in self._facts["usage"]:
+            schema, _, role = granted.rpartition("=")
+            found.setdefault(schema, set()).add(role)
+        return found
+
+    @cached_property
+    def api_roles(self) -> Sequence[str]:
+        """The roles of requests that exist."""
+        return [role for role in self.roles if role in self._facts["roles"]]
+
+    @property
+    def major(self) -> int:
+        """The major version of the server."""
+        return server_of(self.connection).major
+
+    # -- statistics, sizes and numbers used: only rules that are measured read them ----------------
+
+    @cached_property
+    def observed(self) -> float:
+        """The seconds of statistics; 0 on a standby, which has others than the primary server."""
+        return rows(self.connection, catalog.OBSERVED)[0]["observed"]
+
+    @cached_property
+    def unused(self) -> Sequence[Unused]:
+        """The indexes without a scan."""
+        return self._read(Unused, catalog.UNUSED)
+
+    @cached_property
+    def sizes(self) -> Sequence[Size]:
+        """The tables of more than a megabyte."""
+        return self._read(Size, catalog.SIZES)
+
+    @cached_property
+    def last(self) -> Mapping[int, int | None]:
+        """The last number of each sequence that a column owns, by oid."""
+        return dict(tuples(self.connection, catalog.LAST))
+
+    # -- by table ------------------------------------------------------------------------------
 
     @property
     def tables(self) -> Iterator[Relation]:
@@ -310,22 +181,22 @@ class Database:
     @cached_property
     def columns_of(self) -> Mapping[int, Sequence[Column]]:
         """The columns of each table, in order."""
-        return _grouped(self.columns.values(), "relation")
+        return _by_table(self.columns.values())
 
     @cached_property
     def indexes_of(self) -> Mapping[int, Sequence[Index]]:
         """The indexes of each table."""
-        return _grouped(self.indexes, "relation")
+        return _by_table(self.indexes)
 
     @cached_property
     def constraints_of(self) -> Mapping[int, Sequence[Constraint]]:
         """The constraints of each table."""
-        return _grouped(self.constraints, "relation")
+        return _by_table(self.constraints)
 
     @cached_property
     def policies_of(self) -> Mapping[int, Sequence[Policy]]:
         """The policies of each table."""
-        return _grouped(self.policies, "relation")
+        return _by_table(self.policies)
 
     def names(self, relation: int, numbers: Collection[int]) -> list[str]:
         """Return names of columns, quoted as SQL needs."""
@@ -338,61 +209,9 @@ class Database:
         return [r for r in reaching if PUBLIC in roles or r in roles]
 
 
-@cache
-def quoted(identifier: str) -> str:
-    """Return a name quoted as SQL needs."""
-    return text(name(identifier))
-
-
-def _grouped(facts: Collection[_Fact], key: str) -> dict[int, list[_Fact]]:
+def _by_table(facts: Iterable[_Fact]) -> dict[int, list[_Fact]]:
+    table: Any = attrgetter("relation")
     found: dict[int, list[_Fact]] = {}
     for fact in facts:
-        found.setdefault(vars(fact)[key], []).append(fact)
+        found.setdefault(table(fact), []).append(fact)
     return found
-
-
-def read_database(connection: Connection, api_roles: Sequence[str]) -> Database:
-    """Read the facts of a database; raises StatementFailed."""
-
-    def read(fact: type[_Fact], query: str) -> list[_Fact]:
-        return [fact(**row) for row in rows(connection, query)]
-
-    facts = rows(connection, catalog.FACTS)[0]
-    usage: dict[str, set[str]] = {}
-    for granted in facts["usage"]:
-        schema, _, role = granted.rpartition("=")
-        usage.setdefault(schema, set()).add(role)
-    read_by: dict[int, set[int]] = {}
-    for row in rows(connection, catalog.READ):
-        read_by.setdefault(row["reader"], set()).add(row["relation"])
-    database = Database(
-        relations={r.oid: r for r in read(Relation, catalog.RELATIONS)},
-        columns={(c.relation, c.number): c for c in read(Column, catalog.COLUMNS)},
-        read_by=read_by,
-        pinned={
-            (r["relation"], r["number"]): r["by_key"] for r in rows(connection, catalog.PINNED)
-        },
-        indexes=read(Index, catalog.INDEXES),
-        constraints=read(Constraint, catalog.CONSTRAINTS),
-        policies=read(Policy, catalog.POLICIES),
-        routines={r.oid: r for r in read(Routine, catalog.ROUTINES)},
-        sequences=read(OwnedSequence, catalog.SEQUENCES),
-        extensions=read(Extension, catalog.EXTENSIONS),
-        widths={r["oid"]: r["width"] for r in rows(connection, catalog.WIDTHS)},
-        usage=usage,
-        observed=0.0 if facts["standby"] else facts["observed"],
-        major=server_of(connection).major,
-        api_roles=[r for r in api_roles if r in facts["roles"]],
-    )
-    named = rows(connection, catalog.CALLED, [sorted(_named(database))])
-    database.called.update({row["oid"]: Called(**row) for row in named})
-    return database
-
-
-def _named(database: Database) -> set[int]:
-    """Return the oids of the functions that policies, checks and indexes call."""
-    trees = [tree for policy in database.policies for _, tree in policy.conditions]
-    trees += [tree for check in database.constraints for tree in check.tree]
-    trees += [t for index in database.indexes for t in (*index.trees, *index.predicates)]
-    trees += [tree for routine in database.routines.values() for tree in routine.trees]
-    return {node.function for tree in trees for node in tree.walk()} - {0}

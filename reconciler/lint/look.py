@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from reconciler.introspect.objects import Address
+from reconciler.introspect.attempts import read_until_steady
 from reconciler.lint.database import Database
+from reconciler.lint.named import Address, refs_of
 from reconciler.lint.rule import SEVERITIES, Finding, Found, Rule
 from reconciler.lint.rules import all_rules
 from reconciler.model.ref import Ref
+from reconciler.server.connection import Connection
+from reconciler.server.one_snapshot import one_snapshot
 
 CATALOGS = {  # oids that never change
     "pg_class": 1259,
@@ -20,12 +23,35 @@ CATALOGS = {  # oids that never change
 
 
 def look(
-    database: Database, addresses: Mapping[Address, Ref], rules: Iterable[Rule] = ()
+    database: Database, addresses: Mapping[Address, Ref] | None = None, rules: Iterable[Rule] = ()
 ) -> list[Finding]:
-    """Return the findings, the gravest first; `addresses` are a Snapshot's addresses."""
+    """Return the findings, the gravest first; raises StatementFailed.
+
+    `addresses` are a Snapshot's addresses; None lets PostgreSQL name the objects.
+    """
     chosen = [*rules] or [*all_rules().values()]
-    found = (_finding(r, f, addresses) for r in chosen for f in r.look(database))
-    return sorted(found, key=in_order)
+    found = [(rule, fault) for rule in chosen for fault in rule.look(database)]
+    if addresses is None:
+        concerned = {_address(fault, part) for _, fault in found for part in _parts(fault)}
+        addresses = refs_of(database.connection, concerned)
+    return sorted((_finding(rule, fault, addresses) for rule, fault in found), key=in_order)
+
+
+def findings_on(
+    connection: Connection, roles: Sequence[str], rules: Iterable[Rule] = ()
+) -> list[Finding]:
+    """Return the findings of all rules, or of some, on a database; raises StatementFailed."""
+
+    def read() -> list[Finding]:
+        with one_snapshot(connection):
+            return look(Database(connection, roles), rules=rules)
+
+    return read_until_steady(read)
+
+
+def measured_of(findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings of rules that ask for statistics, sizes or numbers used."""
+    return [f for f in findings if all_rules()[f.rule].is_measured]
 
 
 def in_order(finding: Finding) -> tuple[int, str, str, str]:
@@ -34,11 +60,18 @@ def in_order(finding: Finding) -> tuple[int, str, str, str]:
     return severity, finding.rule, finding.identity, finding.message
 
 
+def _parts(found: Found) -> tuple[int, int]:
+    return found.address[2], 0
+
+
+def _address(found: Found, part: int) -> Address:
+    catalog, oid, _ = found.address
+    return CATALOGS[catalog], oid, part
+
+
 def _finding(rule: Rule, found: Found, addresses: Mapping[Address, Ref]) -> Finding:
-    catalog, oid, number = found.address
-    refs: Iterator[Ref | None] = (
-        addresses.get((CATALOGS[catalog], oid, part)) for part in (number, 0)
-    )
+    refs = (addresses.get(_address(found, part)) for part in _parts(found))
     ref = next((r for r in refs if r is not None), None)
+    catalog, oid, _ = found.address
     identity = str(ref) if ref is not None else f"{catalog} {oid}"
     return Finding(rule.name, rule.severity, ref, identity, found.message, found.fix, found.key)

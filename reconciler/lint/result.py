@@ -20,10 +20,14 @@ class Accepted:
 class LintResult:
     """The findings to fix, the accepted findings, and the findings of the baseline.
 
-    `notes` tell what could not be looked at.
+    `notes` tell what could not be looked at. `measured` are the findings of the rules that ask for
+    statistics, sizes or numbers used, in scope or not. `is_repeatable`: apart from these the result
+    follows from the catalogs, the files, and programs on this machine.
     """
 
     findings: Sequence[Finding]
     accepted: Sequence[Accepted] = ()
     known: Sequence[Finding] = ()
     notes: Sequence[str] = ()
+    measured: Sequence[Finding] = ()
+    is_repeatable: bool = False

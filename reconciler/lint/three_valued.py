@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Literal
 
-from reconciler.lint.database import Called
+from reconciler.lint.facts import Called
 from reconciler.lint.tree import Node
 
 Value = Literal["true", "false", "null", "unknown"]  # unknown: any value that is not null

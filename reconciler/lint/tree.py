@@ -7,7 +7,7 @@ format is that of PostgreSQL's nodeToString(): `{OPEXPR :opno 96 :args ({VAR …
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -22,10 +22,14 @@ Value: TypeAlias = "Node | list[Value] | str | None"
 
 @dataclass(frozen=True)
 class Node:
-    """A node with its fields; a field holds a node, a list, or a text."""
+    """A node with its fields; a field holds a node, a list, or a text.
+
+    `inner` are the nodes directly below, in the order of the fields.
+    """
 
     kind: str
     fields: dict[str, Value] = field(default_factory=dict)  # pyright: ignore[reportUnknownVariableType]
+    inner: Sequence[Node] = ()
 
     def text(self, key: str) -> str:
         """Return a field as text, "" if it is absent or no text."""
@@ -51,11 +55,6 @@ class Node:
         value = self.fields.get(key)
         return [v for v in value if isinstance(v, Node)] if isinstance(value, list) else []
 
-    def inner(self) -> Iterator[Node]:
-        """Yield the nodes directly below."""
-        for value in self.fields.values():
-            yield from _nodes(value)
-
     def walk(self, outside: Callable[[Node], bool] = lambda _: False) -> Iterator[Node]:
         """Yield the node and all nodes below, but for nodes `outside` and what is below these."""
         waiting: list[Node] = [self]
@@ -63,7 +62,7 @@ class Node:
             node = waiting.pop()
             if not outside(node):
                 yield node
-                waiting += node.inner()
+                waiting += node.inner
 
     def of(self, *kinds: str) -> Iterator[Node]:
         """Yield the nodes of the kinds from here downwards."""
@@ -92,7 +91,7 @@ class Node:
             level, entry = node.number("varlevelsup"), node.number("varno") - 1
             if node.kind == "VAR" and level < len(tables) and 0 <= entry < len(tables[level]):
                 found.add((tables[level][entry].number("relid"), node.number("varattno")))
-            waiting += ((inner, tables) for inner in node.inner())
+            waiting += ((inner, tables) for inner in node.inner)
         return found
 
     @property
@@ -121,15 +120,17 @@ def _outer_variables(node: Node) -> Iterator[Node]:
         if found.kind == "VAR" and found.number("varlevelsup") == depth:
             yield found
         below = depth + (found.kind == "QUERY")
-        waiting += ((inner, below) for inner in found.inner())
+        waiting += ((inner, below) for inner in found.inner)
 
 
-def _nodes(value: Value) -> Iterator[Node]:
-    if isinstance(value, Node):
-        yield value
-    elif isinstance(value, list):
-        for each in value:
-            yield from _nodes(each)
+def _nodes(values: Iterable[Value]) -> Iterator[Node]:
+    for value in values:
+        if isinstance(value, str):  # nearly all
+            continue
+        if isinstance(value, Node):
+            yield value
+        elif value is not None:
+            yield from _nodes(value)
 
 
 def parse(tree: str | None) -> list[Node]:
@@ -161,7 +162,7 @@ def _node(values: list[Value]) -> Node:
             key, held = value[1:], []
         else:
             held.append(value)
-    return Node(str(values[0]), found)
+    return Node(str(values[0]), found, [*_nodes(values)])
 
 
 def _field(held: list[Value]) -> Value:

@@ -23,6 +23,11 @@ RELATION_KIND = (
     " WHEN 'f' THEN 'foreign_table' ELSE 'table' END"
 )
 
+# SQL for the types of a routine's input arguments, which identify it; `p` is a pg_proc row
+ARGUMENT_TYPES = """array_to_string(ARRAY(
+    SELECT format_type(t, NULL) FROM unnest(p.proargtypes) WITH ORDINALITY AS u(t, o) ORDER BY o),
+    ', ')"""
+
 # when a trigger or rule fires → the clause of ALTER TABLE
 FIRING_CLAUSES = {
     "origin": "ENABLE",

@@ -9,18 +9,18 @@ Names that a session uses in pg_temp, or on the embedded server, are not listed.
 
 from __future__ import annotations
 
-from reconciler.server import connection, scratch
+from reconciler.server import names
 
 # -- sessions: pg_stat_activity and pg_locks -------------------------------------------------------
 
 # application_name of the session that plans or applies, unless the connection string gives another.
-APPLICATION = connection.APPLICATION  # "reconcile"
+APPLICATION = names.APPLICATION  # "reconcile"
 
 # application_name of the session that watches what an applying session waits for.
 MONITOR_APPLICATION = "reconcile monitor"
 
 # application_name of sessions on the server that holds the scratch database.
-SCRATCH_APPLICATION = scratch.APPLICATION  # "reconcile scratch"
+SCRATCH_APPLICATION = names.SCRATCH_APPLICATION  # "reconcile scratch"
 
 # Advisory lock (classid, objid; "reco", "ncil") that the only applying session of a database holds.
 APPLIER_LOCK = (0x7265636F, 0x6E63696C)
@@ -33,7 +33,7 @@ SETTING_PREFIX = "reconcile."
 
 # Prefix of a temporary database in which plans are proven, followed by 12 hexadecimal digits. It is
 # dropped at the end; one that a killed process has left can be dropped by hand.
-SCRATCH_DATABASE_PREFIX = scratch.DATABASE_PREFIX  # "reconcile_scratch_"
+SCRATCH_DATABASE_PREFIX = names.SCRATCH_DATABASE_PREFIX  # "reconcile_scratch_"
 
 # -- the journal -----------------------------------------------------------------------------------
 

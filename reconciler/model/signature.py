@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from itertools import product
 
 from reconciler.errors import StatementFailed
+from reconciler.model.catalog_sql import ARGUMENT_TYPES
 from reconciler.server.connection import Connection, rows, run_sql
 from reconciler.server.elevation import run_statement
 from reconciler.sql import split_commas
 
 PROBE = "reconcile_probe"  # the name of temporary objects on a scratch server
-ARGUMENT_TYPES = """array_to_string(ARRAY(
-    SELECT format_type(t, NULL) FROM unnest(p.proargtypes) WITH ORDINALITY AS u(t, o) ORDER BY o),
-    ', ')"""
 _DEFAULT = re.compile(r"""((?:"(?:""|[^"])*"|[^"'=])*?)(?:\s+default\b|\s*:?=).*""", re.I | re.S)
 # Some types are refused by every language but `internal`, which an ordinary role may not use.
 _BODIES = ("LANGUAGE plpgsql AS ''", "LANGUAGE internal AS 'int4in'")

@@ -1,6 +1,7 @@
-"""Repeat the result of `plan` or `drift` where nothing has changed since it was made.
+"""Repeat the result of a command where nothing has changed since it was made.
 
-Only the result "no difference" is kept: no other follows from the catalogs and the files alone.
+Of `plan` and `drift` only the result "no difference" is kept: no other follows from the catalogs
+and the files alone. What `lint` finds by statistics is looked at each time.
 """
 
-COMMANDS = ("drift", "plan")
+COMMANDS = ("drift", "lint", "plan")

@@ -37,6 +37,7 @@ _OPTIONS = click.Command(
         click.Option(["--format", "formats"], multiple=True),
         click.Option(["--scratch"]),
         click.Option(["--no-cache"], is_flag=True),
+        click.Option(["--write-baseline"], is_flag=True),
         click.Option(["--out"]),
         click.Option(["--start"]),
     ],

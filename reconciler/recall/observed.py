@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from reconciler.errors import StatementFailed
 from reconciler.introspect.introspect import Snapshot, introspect
 from reconciler.pipeline import Job, plan_of
 from reconciler.plan.plan import Plan
-from reconciler.recall.remembered import Question, Result
-from reconciler.server.catalog_fingerprint import CatalogFingerprint, catalog_fingerprint
+from reconciler.recall.remembered import Question, Result, fingerprint_for
+from reconciler.server.catalog_fingerprint import CatalogFingerprint
 from reconciler.server.connection import Connection, connect_to_read
 from reconciler.server.installation import places_of_programs
 from reconciler.server.scratch import OWN
@@ -54,17 +52,11 @@ def observe(job: Job, question: Question | None, examine: Examination[T]) -> Obs
     all was read as it still is.
     """
     with connect_to_read(job.target, job.session) as connection:
-        fingerprint = _fingerprint(connection) if question else None
+        fingerprint = fingerprint_for(question, connection)
         live = introspect(connection, role=job.role)
         plan = plan_of(job, live, connection)
         found = examine(plan, live, connection)
     return Observed(plan, found, fingerprint if _is_complete(job, plan, live) else None)
-
-
-def _fingerprint(connection: Connection) -> CatalogFingerprint | None:
-    with suppress(StatementFailed):
-        return catalog_fingerprint(connection)
-    return None
 
 
 def _is_complete(job: Job, plan: Plan, live: Snapshot) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from reconciler.cache import Cache, open_cache, stamps_of
 from reconciler.declare.files import Sources
@@ -14,19 +15,29 @@ from reconciler.errors import StatementFailed
 from reconciler.recall import COMMANDS
 from reconciler.recall.circumstances import SETTINGS_FILE, key_of, split_options
 from reconciler.server.catalog_fingerprint import CatalogFingerprint, catalog_fingerprint
-from reconciler.server.connection import connect_to_read
+from reconciler.server.connection import Connection, connect_to_read
+
+if TYPE_CHECKING:
+    from reconciler.lint.rule import Finding
 
 SECTION = "result"
 DATED = frozenset({"prometheus"})  # formats that tell when the result was found
+OF_SOME_TARGETS = frozenset({"lint"})  # commands for which a target is optional, and --all another
+LINT_TARGET = "RECONCILE_LINT_TARGET"
 MAX_AGE = 24 * 3600  # seconds: at least once a day all is read
 
 
 @dataclass(frozen=True)
 class Result:
-    """The output of a command: a document, and the name of the format."""
+    """The output of a command: a document, the name of the format, and the exit status.
+
+    `measured` are findings of lint by statistics; None for commands that ask for none.
+    """
 
     document: str
     format_name: str
+    status: int = 0
+    measured: Sequence[Finding] | None = None
 
 
 @dataclass(frozen=True)
@@ -48,28 +59,27 @@ class Question:
     def _result(self, entry: Any) -> Result | None:
         if entry is None or not 0 <= time.time() - float(entry["time"]) < MAX_AGE:
             return None
-        sources = Sources.from_json(entry["sources"])
+        sources = entry["sources"] and Sources.from_json(entry["sources"])
         places: dict[str, list[int]] = entry["places"]
-        if stamps_of(places) != places or not sources.are_unchanged():
+        if stamps_of(places) != places or (sources and not sources.are_unchanged()):
             return None
-        known = CatalogFingerprint(str(entry["catalogs"]), int(entry["transaction"]))
         target = self._target()
         session = cast("dict[str, str]", dict(entry["session"]))
         if target is None:
             return None
         with connect_to_read(target, session) as connection:
-            try:
-                found = catalog_fingerprint(connection)
-            except StatementFailed:
+            if not _is_unchanged(entry, connection):
                 return None
-        if found is None or not known.is_same(found):
-            return None
-        return Result(str(entry["document"]), str(entry["format"]))
+        return Result(str(entry["document"]), str(entry["format"]), int(entry["status"]))
 
     def _target(self) -> str | None:
         """Return the target of the command line, of DATABASE_URL or of the settings."""
         options, _ = split_options(self.arguments)
         (named,) = options["targets"] or (None,)
+        if self.command in OF_SOME_TARGETS:
+            named = named or os.environ.get(LINT_TARGET)
+            if not named:
+                return None
         choice = named or os.environ.get("DATABASE_URL") or ""
         if "=" in choice or "://" in choice:
             return choice
@@ -83,13 +93,13 @@ class Question:
         self,
         result: Result,
         fingerprint: CatalogFingerprint,
-        sources: Sources,
+        sources: Sources | None,
         session: Mapping[str, str],
         places: Sequence[str],
     ) -> None:
         """Store a result, unless the circumstances have changed since the start.
 
-        `places` are files and folders of programs that helped to make the result.
+        `places` are files and folders that helped to make the result, or that are not there.
         """
         if any("." in name for name in session):  # it may hold a secret of an extension
             return
@@ -99,13 +109,47 @@ class Question:
             "time": time.time(),
             "catalogs": fingerprint.digest,
             "transaction": fingerprint.transaction,
-            "sources": sources.as_json(),
+            "sources": sources and sources.as_json(),
             "session": dict(session),
             "places": stamps_of(places),
             "document": result.document,
             "format": result.format_name,
+            "status": result.status,
+            "measured": None if result.measured is None else _as_json(result.measured),
         }
         self.cache.put(SECTION, self.key, entry)
+
+
+def fingerprint_for(question: Question | None, connection: Connection) -> CatalogFingerprint | None:
+    """Take the fingerprint with which the answer to a question is remembered."""
+    if question is not None:
+        with suppress(StatementFailed):
+            return catalog_fingerprint(connection)
+    return None
+
+
+def _is_unchanged(entry: Any, connection: Connection) -> bool:
+    """Tell whether the catalogs are as they were, and what lint finds by statistics."""
+    known = CatalogFingerprint(str(entry["catalogs"]), int(entry["transaction"]))
+    try:
+        found = catalog_fingerprint(connection)
+        if found is None or not known.is_same(found):
+            return False
+        return entry["measured"] is None or entry["measured"] == _measured(connection)
+    except StatementFailed:
+        return False
+
+
+def _measured(connection: Connection) -> list[list[str]]:
+    """Return what lint finds now by statistics, as an entry holds it."""
+    from reconciler.lint.look import findings_on  # noqa: PLC0415 - only for lint
+    from reconciler.lint.rules import rules  # noqa: PLC0415 - only for lint
+
+    return _as_json(findings_on(connection, (), rules(is_measured=True)))
+
+
+def _as_json(findings: Iterable[Finding]) -> list[list[str]]:
+    return sorted([f.rule, f.message, f.fix] for f in findings)
 
 
 def question_of(arguments: Sequence[str]) -> Question | None:
@@ -118,7 +162,12 @@ def question_of(arguments: Sequence[str]) -> Question | None:
         return None
     command, *others = arguments
     options, _ = split_options(others)
-    several = options["every"] or options["limits"] or len(options["targets"]) > 1
+    several = options["limits"] or len(options["targets"]) > 1
+    if command in OF_SOME_TARGETS:
+        if options["write_baseline"]:
+            return None
+    elif options["every"]:
+        return None
     told = options["webhook"] or os.environ.get("RECONCILE_WEBHOOK") or options["state_file"]
     dated = DATED & {*options["formats"]}
     if several or told or dated or options["out"] or options["start"]:

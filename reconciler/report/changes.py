@@ -7,9 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from reconciler.diff.diff import Action, Difference
-from reconciler.lint.rule import SEVERITIES, Finding
 from reconciler.plan.permission import permissions_needed
-from reconciler.plan.plan import Permission, Plan, PlanFinding, Planned
+from reconciler.plan.plan import Permission, Plan, Planned
 from reconciler.plan.step import Step
 
 SIGNS: dict[Action, str] = {"create": "+", "alter": "~", "drop": "-"}
@@ -43,17 +42,6 @@ def allow_flags(plan: Plan) -> str:
     """Return the command line's flags to allow every hazard that nothing lets through yet."""
     hazards = {permission.hazard for permission in refused_permissions(plan)}
     return " ".join(f"--allow {hazard}" for hazard in sorted(hazards))
-
-
-def finding_counts(findings: Sequence[Finding | PlanFinding]) -> str:
-    """Count findings of lint by severity, as in `3 findings: 1 error, 2 notes`."""
-    counts = Counter(finding.severity for finding in findings)
-    each = [_counted(counts[s], s) for s in SEVERITIES if counts[s]]
-    return _counted(len(findings), "finding") + (f": {', '.join(each)}" if each else "")
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _value(value: object) -> str:

@@ -1,5 +1,7 @@
 """Find the output formats: every format is a module of the package, of the same name.
 
+FORMATS lists the formats of each subject, because the modules are slow to import.
+
 For every subject that a format can show, its module defines a function of the subject's name which
 returns a document, made by `reconciler.escape`:
 
@@ -19,9 +21,8 @@ returns a document, made by `reconciler.escape`:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
-from pkgutil import iter_modules
 from typing import Literal
 
 import reconciler.report as package
@@ -45,12 +46,34 @@ Subject = Literal[
 ]
 Renderer = Callable[..., Document]
 
+FORMATS: Mapping[Subject, tuple[str, ...]] = {
+    "plan": ("github", "html", "json", "markdown", "sql", "text"),
+    "differences": ("json", "text"),
+    "drift": ("github", "json", "junit", "markdown", "prometheus", "text"),
+    "checks": ("json", "junit", "markdown", "text"),
+    "history": ("json", "text"),
+    "run": ("json", "text"),
+    "servers": ("json", "text"),
+    "benchmark": ("json", "markdown", "text"),
+    "lint": ("github", "json", "sarif", "text"),
+    "report": ("html", "markdown"),
+    "runbook": ("html", "markdown"),
+    "monitor": ("json", "prometheus", "text"),
+    "validation": ("github", "text"),
+    "error": ("github", "markdown"),
+}
+MODULES = {("lint", "text"): "text_lint"}  # where another module has the function of a format
+
+
+def renderer(subject: Subject, name: str) -> Renderer:
+    """Return the function that shows a subject in a format; raises KeyError for another format."""
+    if name not in FORMATS[subject]:
+        raise KeyError(name)
+    module = MODULES.get((subject, name), name)
+    found: Renderer = getattr(import_module(f"{package.__name__}.{module}"), subject)
+    return found
+
 
 def renderers(subject: Subject) -> dict[str, Renderer]:
     """Map names of formats to functions, for the formats able to show the subject."""
-    found: dict[str, Renderer] = {}
-    for module in iter_modules(package.__path__):
-        render = getattr(import_module(f"{package.__name__}.{module.name}"), subject, None)
-        if render is not None:
-            found[module.name] = render
-    return found
+    return {name: renderer(subject, name) for name in FORMATS[subject]}

@@ -26,11 +26,11 @@ from reconciler.report.changes import (
     allow_flags,
     change_counts,
     described_locks,
-    finding_counts,
     refused_permissions,
 )
 from reconciler.report.mermaid import graph_lines
 from reconciler.report.quoting import Block, code, code_block, fold
+from reconciler.report.text_lint import finding_counts
 
 MAX_OPEN = 40  # lines of a diff that is not folded
 OTHERS = "Beside tables"

@@ -16,7 +16,6 @@ from reconciler.checks.result import Result
 from reconciler.drift.result import DriftReport
 from reconciler.escape import MAX_LINE, Document, document
 from reconciler.journal.history import Detail, Run, StepRecord
-from reconciler.lint.result import LintResult
 from reconciler.model.state import Declaration
 from reconciler.monitor.result import Monitoring
 from reconciler.plan.permission import FILE, permissions_needed
@@ -29,17 +28,16 @@ from reconciler.report.changes import (
     change_counts,
     described_locks,
     difference_lines,
-    finding_counts,
     refused_permissions,
 )
 from reconciler.report.drift_lines import report_lines
 from reconciler.report.monitored import FIGURE_HEAD, figure_rows, monitor_lines
+from reconciler.report.text_lint import INDENT, finding_counts
 from reconciler.report.verdicts import WORDS, check_counts, finding_lines
 from reconciler.server.embedded import EmbeddedServer
 
 PAST_TENSE = {"create": "created", "alter": "altered", "drop": "dropped"}
 HISTORY_HEAD = ("run", "when", "who", "status", "what", "took")
-INDENT = "      "
 
 
 def plan(plan: Plan) -> Document:
@@ -298,27 +296,6 @@ def _recap_lines(outcome: Outcome) -> Iterator[str]:
         f"ok={outcome.ok} changed={outcome.changed} "
         f"failed={outcome.failed} skipped={outcome.skipped}"
     )
-
-
-def lint(result: LintResult) -> Document:
-    """Render the findings with their positions and fixes, the gravest first."""
-    return _joined(_lint_lines(result))
-
-
-def _lint_lines(result: LintResult) -> Iterator[str]:
-    for finding in result.findings:
-        at = f"{finding.position}: " if finding.position else ""
-        yield f"{at}{finding.severity}: {finding.identity}: {finding.message} [{finding.rule}]"
-        yield from _indented(finding.fix)
-    if result.findings:
-        yield ""
-    yield finding_counts(result.findings)
-    if result.accepted:
-        yield f"{len(result.accepted)} more are accepted, with a reason"
-    if result.known:
-        yield f"{len(result.known)} more are in the baseline"
-    if result.findings:
-        yield "`reconcile explain RULE` tells why a finding is a fault"
 
 
 def monitor(result: Monitoring) -> Document:

@@ -12,6 +12,7 @@ from psycopg import conninfo, pq
 from psycopg.rows import dict_row, tuple_row
 
 from reconciler.errors import ConnectionFailed, SettingsError
+from reconciler.server.names import APPLICATION
 from reconciler.server.parameters import DEFAULTS, DEFAULTS_SINCE_17, FIXED, IDLE_LIMIT, READING
 from reconciler.server.pooler import assert_session_kept, is_pooled
 from reconciler.server.redaction import EXPECTED, hide, redacted
@@ -20,8 +21,6 @@ from reconciler.server.trust import withheld_hint
 
 # The driver logs what goes wrong after a statement has failed; the failure is raised.
 logging.getLogger("psycopg").addHandler(logging.NullHandler())
-
-APPLICATION = "reconcile"  # listed in model.reserved_names
 
 # Against a network that drops packets: without an answer, a connection ends after a minute. libpq
 # ignores the parameters on Unix sockets.

@@ -28,13 +28,13 @@ from reconciler.server.installation import (
     embedded_installations,
     machine_installations,
 )
+from reconciler.server.names import SCRATCH_APPLICATION as APPLICATION
+from reconciler.server.names import SCRATCH_DATABASE_PREFIX
 from reconciler.server.redaction import redacted
 from reconciler.server.tablespaces import Tablespaces, imitate
 from reconciler.server.time_limit import NEVER, TimeLimit
 from reconciler.sql import compose, raw, text
 
-DATABASE_PREFIX = "reconcile_scratch_"  # listed in model.reserved_names
-APPLICATION = "reconcile scratch"  # listed in model.reserved_names
 _EXTENSIONS = "SELECT extname::text AS name FROM pg_extension WHERE extname <> 'plpgsql'"
 _SCHEMAS = """
     SELECT nspname::text AS name FROM pg_namespace
@@ -76,7 +76,7 @@ class Scratch:
         database. A confined server gets `tablespaces`. Raises ScratchError if our role may not
         create databases.
         """
-        database = DATABASE_PREFIX + secrets.token_hex(6)
+        database = SCRATCH_DATABASE_PREFIX + secrets.token_hex(6)
         own = self.confined  # ends with this process, and so does its administrator's connection
         admin = _administrator(self.url) if own else connect(self.url, application=APPLICATION)
         try:
@@ -115,7 +115,8 @@ class Scratch:
             connect(login, application=APPLICATION, settings=LIMITS) as builder,
         ):
             furnish(
-                builder, cache(lambda: opened.enter_context(connect(url, application=APPLICATION)))
+                builder,
+                cache(lambda: opened.enter_context(connect(url, application=APPLICATION))),
             )
             yield builder
 

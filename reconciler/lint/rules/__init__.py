@@ -18,3 +18,8 @@ def all_rules() -> dict[str, Rule]:
             if isinstance(value, Rule):
                 found[value.name] = value
     return dict(sorted(found.items()))
+
+
+def rules(*, is_measured: bool) -> list[Rule]:
+    """Return the rules that ask for statistics, sizes or numbers used, or the others."""
+    return [rule for rule in all_rules().values() if rule.is_measured == is_measured]

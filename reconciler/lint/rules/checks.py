@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from reconciler.lint.database import Column, Constraint, Database, quoted
+from reconciler.lint.database import Database
+from reconciler.lint.facts import Column, Constraint, quoted
 from reconciler.lint.rule import Found, rule
 from reconciler.lint.three_valued import is_null
 from reconciler.lint.tree import Node

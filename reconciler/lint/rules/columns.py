@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.lint.database import Column, Database, quoted
+from reconciler.lint.database import Database
+from reconciler.lint.facts import Column, quoted
 from reconciler.lint.rule import Found, rule
 
 _TIMESTAMPS = {1114: "timestamptz", 1115: "timestamptz[]"}
@@ -80,9 +81,10 @@ def sequence_near_end(db: Database) -> Iterator[Found]:
     """Find a serial or identity column that runs out of numbers."""
     for sequence in db.sequences:
         end = min(sequence.greatest, _LIMITS.get(sequence.column_type, sequence.greatest))
-        if sequence.last is None or sequence.step < 1 or sequence.cycles:
+        last = db.last.get(sequence.oid)
+        if last is None or sequence.step < 1 or sequence.cycles:
             continue
-        used = sequence.last / end
+        used = last / end
         if used > NEAR and (sequence.relation, sequence.number) in db.columns:
             column = db.columns[sequence.relation, sequence.number]
             table = db.relations[sequence.relation]
@@ -125,11 +127,10 @@ def sequence_narrower_than_column(db: Database) -> Iterator[Found]:
 )
 def table_bloat(db: Database) -> Iterator[Found]:
     """Find a table that is much larger than its rows."""
-    for table in db.tables:
-        width = db.widths.get(table.oid)
-        if width is None or table.rows < 0:
+    for table in db.sizes:
+        if table.width is None:
             continue
-        used = table.rows * (width + ROW_HEADER)
+        used = table.rows * (table.width + ROW_HEADER)
         wasted = table.pages * BLOCK - used
         if wasted > WASTED_BYTES and wasted > WASTED_SHARE * table.pages * BLOCK:
             yield Found(

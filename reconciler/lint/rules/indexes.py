@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from reconciler.lint.database import Database, Index, quoted
+from reconciler.lint.database import Database
+from reconciler.lint.facts import Index, quoted
 from reconciler.lint.rule import Found, rule
 from reconciler.lint.tree import Node
 
@@ -248,13 +249,10 @@ def index_unused(db: Database) -> Iterator[Found]:
     """Find an index that no query has used."""
     if db.observed < OBSERVED:
         return
-    for index in db.indexes:
-        if index.is_needed or index.is_unique or index.is_partition or not index.is_valid:
-            continue
-        if index.scans == 0 and db.relations[index.relation].kind != "p":
-            days = int(db.observed / DAY)
-            yield Found(
-                ("pg_class", index.oid, 0),
-                f"{index.bytes:,} bytes, and no scan in {days} days",
-                _drop(index),
-            )
+    for index in db.unused:
+        days = int(db.observed / DAY)
+        yield Found(
+            ("pg_class", index.oid, 0),
+            f"{index.bytes:,} bytes, and no scan in {days} days",
+            f"DROP INDEX CONCURRENTLY {index.sql};",
+        )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from itertools import takewhile
 
-from reconciler.lint.database import Column, Constraint, Database, Index, Relation, quoted
+from reconciler.lint.database import Database
+from reconciler.lint.facts import Column, Constraint, Index, Relation, quoted
 from reconciler.lint.rule import Found, rule
 from reconciler.lint.tree import Node
 

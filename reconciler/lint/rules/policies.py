@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from reconciler.lint.database import PUBLIC, Database, Policy, Relation, quoted
+from reconciler.lint.database import Database
+from reconciler.lint.facts import PUBLIC, Policy, Relation, quoted
 from reconciler.lint.rule import Found, rule
 from reconciler.lint.tree import Node
 

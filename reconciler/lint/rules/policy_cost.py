@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from reconciler.lint.database import Database, Policy, Routine, quoted
+from reconciler.lint.database import Database
+from reconciler.lint.facts import Policy, Routine, quoted
 from reconciler.lint.printed import part_after, with_arrays, with_cached_calls
 from reconciler.lint.rule import Found, rule
 from reconciler.lint.rules.policies import policy_sql, users

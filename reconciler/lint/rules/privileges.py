@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.lint.database import PUBLIC, Database, Relation, quoted
+from reconciler.lint.database import Database
+from reconciler.lint.facts import PUBLIC, Relation, quoted
 from reconciler.lint.rule import Found, rule
 
 _ROWS = ("select", "insert", "update", "delete")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.lint.database import MATERIALIZED, PUBLIC, VIEW, Database, Relation, quoted
+from reconciler.lint.database import Database
+from reconciler.lint.facts import MATERIALIZED, PUBLIC, VIEW, Relation, quoted
 from reconciler.lint.rule import Found, rule
 from reconciler.lint.tree import RELATION, Node
 
@@ -59,7 +60,7 @@ def view_without_security_invoker(db: Database) -> Iterator[Found]:
 def view_not_limitable(db: Database) -> Iterator[Found]:
     """Find a view that aggregates all rows to show one."""
     for view in db.relations.values():
-        tree = view.grouping if view.kind == VIEW else None
+        tree = db.groupings.get(view.oid) if view.kind == VIEW else None
         if tree is not None and _groups_by_key(db, tree):
             yield Found(
                 ("pg_class", view.oid, 0),

@@ -1,0 +1,291 @@
+"""Define the facts of the catalogs that rules read, with parsed expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import NamedTuple
+
+from reconciler.lint.tree import Node, parse
+from reconciler.sql import compose, name, raw, text
+
+PUBLIC = ""  # the role in `grants` and `roles`
+VIEW, MATERIALIZED, TABLES = "v", "m", ("r", "p")
+_TRUE = {"on", "1", "t", "tr", "tru", "true", "y", "ye", "yes"}  # of parse_bool() in PostgreSQL
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A table, partitioned table, view, materialized view or foreign table."""
+
+    oid: int
+    schema: str
+    name: str
+    kind: str
+    secured: bool
+    persistence: str
+    is_partition: bool
+    options: Sequence[str]
+    row_type: int
+    partition_keys: Sequence[int] | None  # numbers of columns, 0 for an expression
+    grants: Sequence[str]
+
+    @cached_property
+    def sql(self) -> str:
+        """The qualified name in SQL."""
+        return text(name(self.schema, self.name))
+
+    @property
+    def is_table(self) -> bool:
+        """Whether it is an ordinary or a partitioned table."""
+        return self.kind in TABLES
+
+    @property
+    def runs_as_invoker(self) -> bool:
+        """Whether a view has security_invoker, in any spelling of true."""
+        values = dict(option.lower().split("=", 1) for option in self.options)
+        return values.get("security_invoker", "off") in _TRUE
+
+    def granted(self, privilege: str) -> set[str]:
+        """Return the roles with a privilege; PUBLIC is ""."""
+        pairs = (g.rsplit("=", 1) for g in self.grants)
+        return {role for role, granted in pairs if granted == privilege}
+
+
+class Column(NamedTuple):
+    """A column of a table."""
+
+    relation: int
+    number: int
+    name: str
+    type: int
+    type_name: str
+    not_null: bool
+    has_default: bool
+    json_default: str | None
+
+
+@dataclass(frozen=True)
+class Index:
+    """An index; a key of 0 is an expression.
+
+    Only an index of expressions or of some rows has a `definition`, the former also `types`.
+    """
+
+    oid: int
+    relation: int
+    schema: str
+    name: str
+    is_unique: bool
+    is_primary: bool
+    is_valid: bool
+    method: int
+    keys: Sequence[int]
+    included: Sequence[int]
+    classes: Sequence[int]
+    collations: Sequence[int]
+    options: Sequence[int]
+    has_usual_classes: bool
+    expressions: str | None
+    predicate: str | None
+    shown_expressions: str | None
+    shown_predicate: str | None
+    definition: str
+    types: Sequence[str]
+    is_needed: bool
+    is_partition: bool
+
+    @cached_property
+    def sql(self) -> str:
+        """The qualified name in SQL."""
+        return text(name(self.schema, self.name))
+
+    @cached_property
+    def trees(self) -> Sequence[Node]:
+        """The parsed expressions among the keys."""
+        return parse(self.expressions)
+
+    @cached_property
+    def predicates(self) -> Sequence[Node]:
+        """The parsed predicate; several are joined by AND."""
+        return parse(self.predicate)
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """A check, foreign key, primary key or unique constraint."""
+
+    oid: int
+    relation: int
+    name: str
+    type: str
+    keys: Sequence[int]
+    referenced: int
+    referenced_keys: Sequence[int]
+    condition: str | None
+    shown: str | None
+    is_inherited: bool
+
+    @cached_property
+    def tree(self) -> Sequence[Node]:
+        """The parsed condition of a check."""
+        return parse(self.condition)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A row security policy; `command` is pg_policy.polcmd."""
+
+    oid: int
+    relation: int
+    name: str
+    command: str
+    is_permissive: bool
+    roles: Sequence[str]
+    visible: str | None
+    written: str | None
+    shown_visible: str | None
+    shown_written: str | None
+
+    @cached_property
+    def using(self) -> Sequence[Node]:
+        """The parsed USING condition."""
+        return parse(self.visible)
+
+    @cached_property
+    def check(self) -> Sequence[Node]:
+        """The parsed WITH CHECK condition."""
+        return parse(self.written)
+
+    @property
+    def conditions(self) -> Iterator[tuple[str, Node]]:
+        """Yield YAML key and tree of each condition."""
+        yield from (("using", tree) for tree in self.using)
+        yield from (("check", tree) for tree in self.check)
+
+
+@dataclass(frozen=True)
+class Routine:
+    """A function or procedure of users."""
+
+    oid: int
+    schema: str
+    name: str
+    arguments: str
+    kind: str
+    language: str
+    is_definer: bool
+    settings: Sequence[str]
+    returns_set: bool
+    rows: float
+    volatility: str
+    returns: int
+    types: Sequence[int]
+    names: Sequence[str]
+    body: str
+    tree: str | None
+    takes_only: bool
+    grants: Sequence[str]
+
+    @cached_property
+    def sql(self) -> str:
+        """The routine in ALTER and GRANT: `FUNCTION public.f(n integer)`."""
+        word = "PROCEDURE" if self.kind == "p" else "FUNCTION"
+        named = compose("{} {}({})", raw(word), name(self.schema, self.name), raw(self.arguments))
+        return text(named)
+
+    @property
+    def callers(self) -> set[str]:
+        """The roles with the privilege to execute it, without the owner; PUBLIC is ""."""
+        return {g.rsplit("=", 1)[0] for g in self.grants}
+
+    @property
+    def fixes_search_path(self) -> bool:
+        """Whether SET search_path belongs to it."""
+        return any(s.startswith("search_path=") for s in self.settings)
+
+    @cached_property
+    def trees(self) -> Sequence[Node]:
+        """The parsed body, if it is SQL-standard."""
+        return parse(self.tree)
+
+
+@dataclass(frozen=True)
+class Called:
+    """A function that a parsed form names, perhaps of the system."""
+
+    oid: int
+    schema: str
+    name: str
+    volatility: str
+    is_leakproof: bool
+    parallel: str
+    is_strict: bool
+    returns_set: bool
+    arguments: int
+
+    @property
+    def is_system(self) -> bool:
+        """Whether it belongs to PostgreSQL."""
+        return self.schema == "pg_catalog"
+
+    def __str__(self) -> str:
+        return text(name(self.schema, self.name)) + "()"
+
+
+@dataclass(frozen=True)
+class OwnedSequence:
+    """A sequence that a column owns."""
+
+    oid: int
+    schema: str
+    name: str
+    type: str
+    greatest: int
+    step: int
+    relation: int
+    number: int
+    column_type: str
+    cycles: bool
+
+    @cached_property
+    def sql(self) -> str:
+        """The qualified name in SQL."""
+        return text(name(self.schema, self.name))
+
+
+@dataclass(frozen=True)
+class Extension:
+    """An extension."""
+
+    oid: int
+    name: str
+    schema: str
+    is_relocatable: bool
+
+
+@dataclass(frozen=True)
+class Unused:
+    """An index without a scan in the statistics, which no constraint needs."""
+
+    oid: int
+    sql: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Size:
+    """A table's size; `width` is the average bytes of a row, None before ANALYZE."""
+
+    oid: int
+    sql: str
+    rows: float
+    pages: int
+    width: float | None
+
+
+@cache
+def quoted(identifier: str) -> str:
+    """Return a name quoted as SQL needs."""
+    return text(name(identifier))
