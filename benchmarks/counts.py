@@ -16,7 +16,7 @@ from psycopg.pq import PipelineStatus
 
 from reconciler.cli import main
 from reconciler.introspect.queries import SERVER_FACTS
-from reconciler.server.scratch import APPLICATION
+from reconciler.server.scratch import APPLICATION, SESSIONS
 
 TARGET, SCRATCH = "statements to the target", "statements to scratch"
 TRIPS_TARGET, TRIPS_SCRATCH = "round trips to the target", "round trips to scratch"
@@ -43,6 +43,8 @@ def counting() -> Generator[Counter[str]]:
 
     def counted(cursor: psycopg.Cursor[Any], query: Any, *args: Any, **options: Any) -> Any:
         text = query if isinstance(query, str) else ""
+        if text == SESSIONS:  # repeated more often by a busy machine
+            return execute(cursor, query, *args, **options)
         scratch = is_scratch(cursor.connection)
         counts[SCRATCH if scratch else TARGET] += 1
         if cursor.connection.info.pipeline_status == PipelineStatus.OFF:

@@ -24,9 +24,10 @@ DEFAULTS = {
 
 
 def roles() -> str:
-    """Return a script to create the roles where they are missing."""
+    """Return a script to create the roles where they are missing; others may create them too."""
     return "\n".join(
-        f"DO $$ BEGIN IF to_regrole('{role}') IS NULL THEN CREATE ROLE {role}; END IF; END $$;"
+        f"DO $$ BEGIN CREATE ROLE {role};"
+        " EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;"
         for role in ROLES
     )
 

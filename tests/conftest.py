@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -20,7 +21,7 @@ from psycopg import conninfo
 from reconciler.server.connection import Connection, connect, rows, run_sql, server_of
 from reconciler.server.embedded import USER, server_at
 from reconciler.server.kept import Kept, start_embedded
-from reconciler.server.process import data_folder
+from reconciler.server.process import data_folder, locked
 from reconciler.server.roles import ordinary_roles
 from reconciler.server.scratch import drop_database
 from reconciler.sql import compose, literal, raw, text
@@ -119,6 +120,27 @@ def _administrator(major: int) -> Connection:
 
 
 @cache
+def _template(major: int) -> str:
+    """Return the database that tests' databases are copies of, itself a copy of template0.
+
+    The first session in a database writes a file that makes the start of further sessions quicker;
+    copies of the database have the file as well. A server removes such files when it starts.
+    """
+    own, server = "reconcile_tests_template", _server(major)
+    with locked(server.folder / "template.lock"):
+        if not rows(_administrator(major), "SELECT 1 FROM pg_database WHERE datname = %s", [own]):
+            _copy(major, "template0", own)
+        connect(conninfo.make_conninfo(server.url, dbname=own)).close()
+    return own
+
+
+def _copy(major: int, template: str, own: str) -> None:
+    strategy = raw(" STRATEGY file_copy" if major >= 15 else "")
+    create = compose("CREATE DATABASE {} TEMPLATE {}{}", own, template, strategy)
+    run_sql(_administrator(major), text(create))
+
+
+@cache
 def label_provider(server: Kept) -> Path | None:
     """Compile the library that accepts any security label; None without a compiler and headers."""
     found = list(server.tools.parent.glob("include/**/server/fmgr.h"))
@@ -177,12 +199,20 @@ def _place() -> Path:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let all workers of a run share the servers of one temporary folder."""
+    """Let all workers of a run share the servers of one temporary folder, and compiled modules."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each command would compile the package again
+    sys.dont_write_bytecode = False
     if "RECONCILE_HOME" not in os.environ:
         os.environ["RECONCILE_HOME"] = str(_place() / f"reconcile-tests-{os.getuid()}")
     os.environ["RECONCILE_SHOP"] = PUBLISHER
     for variable in ("DATABASE_URL", "PGHOST", "PGDATABASE", "PGSERVICE", "PGPORT"):
         os.environ.pop(variable, None)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Start half as many workers again as there are CPUs: tests wait for locks and time."""
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cpus + cpus // 2
 
 
 @pytest.fixture(
@@ -207,9 +237,7 @@ def new_database(counter: Iterator[int]) -> Iterator[Callable[..., Database]]:
 
     def make(script: str = "", major: int = MAJORS[0]) -> Database:
         server, own = _server(major), f"test_{os.getpid()}_{STARTED}_{next(counter)}"
-        strategy = raw(" STRATEGY file_copy" if major >= 15 else "")
-        create = compose("CREATE DATABASE {} TEMPLATE template0{}", own, strategy)
-        run_sql(_administrator(major), text(create))
+        _copy(major, _template(major), own)
         database = Database(conninfo.make_conninfo(server.url, dbname=own), server.tools)
         made.append((major, own))
         if script:

@@ -101,7 +101,6 @@ def test_case(
     needs(case, each_major)
     actual = (case / "actual.sql").read_text()
     database = new_database(actual, each_major)
-    before = database.dump()
     job = job_of(case, database)
     plan = pipeline.plan_changes(job)
     if each_major == MAJORS[0]:
@@ -109,6 +108,7 @@ def test_case(
 
     if not _is_applied(case):
         return  # the proof on scratch has run the plan and its undo
+    before = database.dump()
     outcome = pipeline.apply_plan(plan, job, database.url, quiet(), LockPolicy(), ["all"])
     assert (outcome.failed, outcome.skipped, outcome.left) == (0, 0, ())
     after = database.dump()

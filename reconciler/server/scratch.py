@@ -39,6 +39,7 @@ _EXTENSIONS = "SELECT extname::text AS name FROM pg_extension WHERE extname <> '
 _SCHEMAS = """
     SELECT nspname::text AS name FROM pg_namespace
     WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"""
+SESSIONS = "SELECT 1 FROM pg_stat_activity WHERE datname = %s"
 LIMITS = {"statement_timeout": "5min"}
 DEFAULT_USER = "postgres"  # of a database for which no user is named
 OWN = ("auto", "embedded", "installed")
@@ -185,7 +186,7 @@ def drop_database(connection: Connection, database: str) -> None:
     PostgreSQL would wait 0.1 s for a session that is just ending, as ours is: wait a shorter time.
     """
     for _ in range(20):
-        if not rows(connection, "SELECT 1 FROM pg_stat_activity WHERE datname = %s", [database]):
+        if not rows(connection, SESSIONS, [database]):
             break
         time.sleep(0.002)
     run_sql(connection, text(compose("DROP DATABASE IF EXISTS {} WITH (FORCE)", database)))
