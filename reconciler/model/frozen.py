@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from inspect import get_annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ConfigDict
@@ -33,6 +35,15 @@ class Frozen(BaseModel, metaclass=_PlainClass):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Put types in place of the texts of annotations, where all their names are known by now.
+
+        Pydantic evaluates the texts of a class once more for each of its subclasses.
+        """
+        super().__init_subclass__(**options)
+        with suppress(NameError):
+            cls.__annotations__ = get_annotations(cls, eval_str=True)
 
     def share_fields_set(self) -> Self:
         """Hold the same set of given fields as other models; large databases have few different.
