@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from string import Formatter
 from typing import LiteralString, cast
 
@@ -31,6 +31,7 @@ _KEYWORDS = """
 """
 KEYWORDS = frozenset(_KEYWORDS.split())
 
+_PLAIN = re.compile(r"[^\0-\x1f\x7f-\U0010ffff'\\]*\Z")  # printable ASCII without quotes
 _BARE = re.compile(r"[a-z_][a-z0-9_$]*\Z")
 _QUOTED = re.compile(r"""'(?:''|[^'])*'|"(?:""|[^"])*\"""")
 _QUALIFIED = re.compile(r"""((?:"(?:[^"]|"")+"|[a-z_][a-z0-9_$]*)(?:\.|\Z)){1,2}\Z""")
@@ -51,12 +52,15 @@ def raw(text: str) -> sql.SQL:
 
 def name(*parts: str) -> sql.SQL:
     """Compose a dotted name, quoted only where PostgreSQL needs quotes."""
-    dotted = ".".join(
-        p if _BARE.match(p) and p not in KEYWORDS else '"' + p.replace('"', '""') + '"'
-        for p in parts
-        if p
-    )
-    return sql.SQL(cast("LiteralString", dotted))
+    return sql.SQL(cast("LiteralString", ".".join(map(_quoted, filter(None, parts)))))
+
+
+@lru_cache(1 << 16)
+def _quoted(part: str) -> str:
+    """Quote a part of a name where PostgreSQL needs quotes; plans repeat the names of tables."""
+    if _BARE.match(part) and part not in KEYWORDS:
+        return part
+    return '"' + part.replace('"', '""') + '"'
 
 
 def spellings(relation: str, schema: str = "") -> list[str]:
@@ -73,7 +77,9 @@ def spellings(relation: str, schema: str = "") -> list[str]:
 
 
 def literal(value: str | int | float | bool | None) -> sql.Composable:
-    """Quote a value."""
+    """Quote a value; the driver does so for all but plain text, of which plans hold much."""
+    if isinstance(value, str) and _PLAIN.match(value):
+        return sql.SQL(cast("LiteralString", f"'{value}'"))
     return sql.Literal(value)
 
 
@@ -114,7 +120,9 @@ def _placeholders(template: str) -> Sequence[tuple[str, str | int | None]]:
 
 
 def _rendered(part: Part) -> str:
-    return text(name(part) if isinstance(part, str) else part)
+    if isinstance(part, str):
+        return _quoted(part) if part else ""
+    return part.as_string(None)
 
 
 def text(part: sql.Composable) -> str:

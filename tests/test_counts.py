@@ -51,7 +51,7 @@ MOST_OF_ALL = {  # for a database of 4 tables, and for each further table
     "as people spell it": ((36, 36, 1, 240, 78, 2, 2, 60), (0, 0, 0, 31, 2, 0, 0, 11)),
     "from empty": ((20, 20, 1, 360, 124, 4, 2, 80), (0, 0, 0, 54, 4, 0, 0, 16)),
     # how often an apply checks what it has done depends on its speed
-    "apply, from empty": ((600, 600, 3, 360, 124, 4, 2, 80), (50, 50, 0, 54, 4, 0, 0, 16)),
+    "apply, from empty": ((400, 330, 3, 360, 124, 4, 2, 80), (30, 12, 0, 54, 4, 0, 0, 16)),
 }
 Databases = Callable[..., Database]
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TypeVar
 
+from reconciler.apply.at_once import batches, execute_at_once
 from reconciler.apply.backfill import fill
 from reconciler.apply.builds import assert_left_over, index_state
 from reconciler.apply.grants import with_remedy
@@ -73,8 +74,10 @@ def execute(
         )
         connection.add_notice_handler(run.hear)
         try:
-            for group in plan.transactions():
-                _execute_group(run, group)
+            for batch in batches(run):
+                if not execute_at_once(run, batch):
+                    for group in batch.groups:
+                        _execute_group(run, group)
             check_executed(run)
             withdraw_temporary(run)
             check_deferred(run)

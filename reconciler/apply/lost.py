@@ -20,6 +20,7 @@ Fate = Literal["done", "not done", "unknown"]
 
 IDLE_TIMEOUT = "25P03"
 MAX_UNREAD = 20  # results
+MAX_LISTED = 10  # steps in a message
 RECONNECT = 15.0  # seconds of attempts at a new connection: a server may restart
 GRACE = 5.0  # seconds for a COMMIT that waits, for example for a standby
 
@@ -71,9 +72,17 @@ def record_lost(run: Run, group: Sequence[Step], failure: StatementFailed) -> Co
     finished = sum(o.status == "done" for o in run.outcomes)
     return ConnectionFailed(
         f"the connection broke at step {group[0].id}: {reason}\n"
-        f"step {', '.join(s.id for s in group)}: {SAYS[fate]}\n"
+        f"{_listed(group)}: {SAYS[fate]}\n"
         f"{finished} of {len(run.plan.steps)} steps are done and stay done; run again to continue"
     )
+
+
+def _listed(group: Sequence[Step]) -> str:
+    """Name the steps of a transaction: all, or the first and the last of many."""
+    ids = [step.id for step in group]
+    if len(ids) > MAX_LISTED:
+        return f"steps {ids[0]} to {ids[-1]}"
+    return f"step {', '.join(ids)}"
 
 
 def _reason(run: Run, failure: StatementFailed) -> str:

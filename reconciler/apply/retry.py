@@ -163,10 +163,10 @@ def awaited_locks(group: Sequence[Step], created: Set[str]) -> dict[str, str]:
     Relations that this run has created are left out, those that the group itself creates too: no
     other session has used them for long. What a step drops first is not left out.
     """
-    found, own = dict[str, str](), {*created}
+    found, own = dict[str, str](), set[str]()
     for step in group:
         for lock in step.locks:
-            if lock.relation in own:
+            if lock.relation in created or lock.relation in own:
                 continue
             for relation in spellings(lock.relation, step.schema_name):
                 found[relation] = stronger(found.get(relation, ""), lock.mode)

@@ -53,6 +53,7 @@ class Run:
     pending           steps without an outcome, in order
     created           names of relations and other objects that the run has created
     unchecked         executed transactions whose steps are still pending
+    check_seconds     of the last check of executed transactions, with its record in the journal
     broken            ids of steps that failed or were skipped
     end_message        SQLSTATE and message with which the server ended the session
     deferred          objects that were not as planned after their own last step, although steps
@@ -76,6 +77,7 @@ class Run:
     pending: list[Step] = field(default_factory=list[Step])
     created: set[str] = field(default_factory=set[str])
     unchecked: list[Executed] = field(default_factory=list[Executed])
+    check_seconds: float = 0.0
     transaction: str = ""
     end_message: tuple[str, str] | None = None
     search_path: str = SEARCH_PATH

@@ -13,22 +13,25 @@ from reconciler.errors import StatementFailed
 from reconciler.plan.step import Step, objects_of
 
 MAX_DELAY = 0.5  # seconds between the end of a transaction and the check of its objects
+PATIENCE = 10  # times the seconds of the last check, if that is longer: it reads whole catalogs
 
 
 def check_before(run: Run, group: Sequence[Step]) -> None:
     """Check executed transactions, if the group must not run before that.
 
     A check of many transactions costs little more than that of one: while short steps create
-    objects, it waits for up to MAX_DELAY. All other steps run on checked prerequisites only.
+    objects, it waits for up to MAX_DELAY, or for PATIENCE times what the last one took. All other
+    steps run on checked prerequisites only.
     """
     if not run.unchecked:
         return
-    late = time.monotonic() - run.unchecked[0].ended > MAX_DELAY
-    if late or not all(_only_creates(step) for step in group):
+    delay = max(MAX_DELAY, PATIENCE * run.check_seconds)
+    late = time.monotonic() - run.unchecked[0].ended > delay
+    if late or not all(only_creates(step) for step in group):
         check_executed(run)
 
 
-def _only_creates(step: Step) -> bool:
+def only_creates(step: Step) -> bool:
     """Return whether the step creates an object in short time and without a hazard."""
     short = bool(step.transaction) and step.fill is None and not step.long
     return step.action == "create" and short and not step.hazards
@@ -39,11 +42,12 @@ def check_executed(run: Run) -> None:
     unchecked = run.unchecked
     if not unchecked:
         return
-    steps = [step for e in unchecked for step in e.group]
+    steps, began = [step for e in unchecked for step in e.group], time.monotonic()
     reasons = _failed_checks(run, steps)
     run.unchecked = []
     errors = {s.id: "; ".join(reasons[o] for o in s.objects if o in reasons) for s in steps}
     run.end(*(e.outcome(step, errors[step.id]) for e in unchecked for step in e.group))
+    run.check_seconds = time.monotonic() - began
 
 
 def _failed_checks(run: Run, steps: Sequence[Step]) -> Mapping[Named, str]:

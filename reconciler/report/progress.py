@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 REPORT_INTERVAL = 5.0  # seconds between plain lines of one step
+MAX_BARS = 5  # of steps that run at once, or are not checked yet
 # The phases of CREATE INDEX CONCURRENTLY that take long, each with its share of the bar:
 # https://www.postgresql.org/docs/current/progress-reporting.html#CREATE-INDEX-PHASES
 INDEX_PHASES = (
@@ -126,7 +127,8 @@ class Bars:
                 one_line(line), markup=False, highlight=False, soft_wrap=True, emoji=False
             )
         title = one_line(_title(step))
-        self._tasks[step.id] = self._bars.add_task(title, total=None, rows_done="")
+        if len(self._tasks) < MAX_BARS:
+            self._tasks[step.id] = self._bars.add_task(title, total=None, rows_done="")
 
     def progress(self, step: Step, progress: BackfillProgress) -> None:
         if step.id in self._tasks:

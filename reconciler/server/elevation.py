@@ -272,18 +272,25 @@ def run_statement(connection: Connection, statement: str) -> None:
 def run_at_once(connection: Connection, statements: Iterable[str]) -> None:
     """Send commands together, as one transaction without the door; raises StatementFailed.
 
-    Each is a command of its own in the extended protocol. Raises TransactionEnded for one that ends
-    the transaction; what came before it may be committed.
+    Raises TransactionEnded for one that ends the transaction; what came before it may be committed.
     """
     with translated(), connection.transaction():
-        with connection.pipeline():
-            sent = [
-                (statement, connection.execute(cast("LiteralString", statement), binary=True))
-                for statement in statements
-            ]
-        for statement, cursor in sent:
-            if cursor.statusmessage in _ENDS:
-                raise TransactionEnded(f"{statement} ends its transaction", sql=statement)
+        send_together(connection, statements)
+
+
+def send_together(connection: Connection, statements: Iterable[str]) -> None:
+    """Send commands of an open transaction together; raises psycopg.Error, and TransactionEnded.
+
+    Each is a command of its own in the extended protocol. None runs after one that fails.
+    """
+    with connection.pipeline():
+        sent = [
+            (statement, connection.execute(cast("LiteralString", statement), binary=True))
+            for statement in statements
+        ]
+    for statement, cursor in sent:
+        if cursor.statusmessage in _ENDS:
+            raise TransactionEnded(f"{statement} ends its transaction", sql=statement)
 
 
 def _run_as_superuser(

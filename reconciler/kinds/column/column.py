@@ -35,6 +35,7 @@ from reconciler.kinds.column.shadow import ShadowColumn
 from reconciler.kinds.column.storage import (
     SETTINGS,
     alter_settings,
+    has_settings,
     without_settings,
 )
 from reconciler.kinds.column.target import Target
@@ -219,11 +220,12 @@ class Column(
         yield from super().attach(old, context)
 
     def _attach_new(self, context: PlanningContext) -> Iterator[Statement]:
-        defined: dict[str, Any] = {}
-        if not self.overrides:
-            defined = {"compression": self.compression, "options": self.options}
-        bare = without_settings(self, **defined)
-        yield from alter_settings(self, bare, self.target, context.server)
+        if has_settings(self):
+            defined: dict[str, Any] = {}
+            if not self.overrides:
+                defined = {"compression": self.compression, "options": self.options}
+            bare = without_settings(self, **defined)
+            yield from alter_settings(self, bare, self.target, context.server)
         if self.full_not_null is not None:
             yield from self.full_not_null.attach(self.target)
         if self.full_identity is not None:
@@ -234,7 +236,9 @@ class Column(
     def _own(self, old: Self | None, context: PlanningContext) -> Iterator[Statement]:
         yield from self._grant((old.grants if old else None) or {}, context)
 
-    def _grant(self, before: Grants, context: PlanningContext) -> Iterator[Statement]:
+    def _grant(self, before: Grants, context: PlanningContext) -> Iterable[Statement]:
+        if before == (self.grants or {}):
+            return ()
         access = Access(
             compose("TABLE {}", self.target.table),
             str(self.ref),

@@ -18,6 +18,11 @@ SETTINGS = ("storage", "compression", "statistics", "n_distinct", "n_distinct_in
 C = TypeVar("C", bound=ColumnDefinition)
 
 
+def has_settings(column: ColumnDefinition) -> bool:
+    """Tell whether the column differs from what ADD COLUMN makes of its name and type."""
+    return any(getattr(column, field) is not None for field in SETTINGS) or bool(column.options)
+
+
 def without_settings(column: C, **kept: Any) -> C:
     """Return the column as ADD COLUMN makes a column of its name and type, apart from `kept`."""
     defaults: dict[str, Any] = {**dict.fromkeys(SETTINGS), "options": {}}

@@ -32,7 +32,7 @@ def with_question(
 
 def _question(constraint: ConstraintDefinition, context: PlanningContext) -> Question | None:
     table = constraint.ref.on
-    if table is None or constraint.not_enforced or constraint.not_valid:
+    if table is None or constraint.not_enforced or constraint.not_valid or context.building:
         return None
     columns = constraint.foreign_key or constraint.key_columns
     own = {table, *(Ref("column", table.schema, c, table) for c in columns)}

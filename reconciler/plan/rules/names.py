@@ -18,12 +18,15 @@ Keys = Mapping[Ref, tuple[frozenset[Key], frozenset[Key]]]  # of each object, be
 
 def free_name_first(operations: Operations) -> Iterator[Pair]:
     """Drop or rename an object before another object gets the name."""
-    keys = _keys(operations)
-    takers = _takers(operations, keys)
-    for ref, (old, new) in keys.items():
-        drop = operations.drop_of(ref)
-        for key in old if drop else old - new:
-            yield from ((drop or operations.create_of(ref), t) for t in takers.get(key, ()))
+    freed: dict[Ref, frozenset[Key]] = {}
+    for ref, (old, new) in _keys(operations, operations.live).items():
+        freed[ref] = old if operations.drop_of(ref) else old - new
+    if not any(freed.values()):
+        return
+    takers = _takers(operations)
+    for ref, keys in freed.items():
+        free = operations.drop_of(ref) or operations.create_of(ref)
+        yield from ((free, taker) for key in keys for taker in takers.get(key, ()))
 
 
 def name_before_postgres_chooses_it(operations: Operations) -> Iterator[Pair]:
@@ -57,10 +60,11 @@ def _below(table: Ref, children: Mapping[Ref, Sequence[Ref]]) -> Iterator[Ref]:
 
 def drop_leftover_before_name_is_reused(operations: Operations) -> Iterator[Pair]:
     """Drop the leftover of an interrupted build before another object gets the name."""
-    takers = _takers(operations, _keys(operations))
-    for operation in operations.in_phase(Phase.DROP):
+    drops = [o for o in operations.in_phase(Phase.DROP) if o.ref not in operations.live]
+    takers = _takers(operations) if drops else {}
+    for operation in drops:
         ref = operation.ref
-        for namespace in KINDS[ref.kind].namespaces() if ref not in operations.live else ():
+        for namespace in KINDS[ref.kind].namespaces():
             key = (namespace, ref.schema, ref.name, ref.arguments or "")
             yield from ((operation, taker) for taker in takers.get(key, ()))
 
@@ -76,17 +80,17 @@ def drop_leftovers_before_work_on_table(operations: Operations) -> Iterator[Pair
                 yield operation, other
 
 
-def _takers(operations: Operations, keys: Keys) -> dict[Key, list[Operation | None]]:
+def _takers(operations: Operations) -> dict[Key, list[Operation | None]]:
     """Map each name to the operations assigning the name to an object."""
     found: dict[Key, list[Operation | None]] = {}
-    for ref, (old, new) in keys.items():
+    for ref, (old, new) in _keys(operations, operations.desired).items():
         for key in new if operations.drop_of(ref) else new - old:
             found.setdefault(key, []).append(operations.create_of(ref))
     return found
 
 
-def _keys(operations: Operations) -> Keys:
-    """Map each object with an operation to the names before and after."""
+def _keys(operations: Operations, state: State) -> Keys:
+    """Map each object of a state with an operation to the names before and after."""
     refs = {
         *operations.created,
         *operations.dropped,
@@ -99,6 +103,7 @@ def _keys(operations: Operations) -> Keys:
             _names_in(operations, ref, operations.desired),
         )
         for ref in refs
+        if ref in state
     }
 
 
