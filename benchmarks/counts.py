@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from psycopg.pq import PipelineStatus
 from reconciler.cli import main
 from reconciler.introspect.queries import SERVER_FACTS
 from reconciler.server.scratch import APPLICATION, SESSIONS
+from reconciler.server.session import Connection
 
 TARGET, SCRATCH = "statements to the target", "statements to scratch"
 TRIPS_TARGET, TRIPS_SCRATCH = "round trips to the target", "round trips to scratch"
@@ -34,6 +35,7 @@ def counting() -> Generator[Counter[str]]:
     known: WeakKeyDictionary[psycopg.Connection[Any], bool] = WeakKeyDictionary()
     execute: Callable[..., Any] = psycopg.Cursor.execute
     pipeline: Callable[..., Any] = psycopg.Connection.pipeline
+    together: Callable[..., Any] = Connection.send_together
 
     def is_scratch(connection: psycopg.Connection[Any]) -> bool:
         if connection not in known:
@@ -60,13 +62,22 @@ def counting() -> Generator[Counter[str]]:
         with pipeline(connection) as opened:
             yield opened
 
+    def counted_together(connection: Connection, statements: Sequence[str]) -> Any:
+        scratch = is_scratch(connection)
+        counts[SCRATCH if scratch else TARGET] += len(statements)
+        counts[TRIPS_SCRATCH if scratch else TRIPS_TARGET] += 1
+        counts[OBJECTS] += sum(scratch and s.startswith("CREATE ") for s in statements)
+        return together(connection, statements)
+
     setattr(psycopg.Cursor, "execute", counted)  # noqa: B010 - of another type
     setattr(psycopg.Connection, "pipeline", counted_pipeline)  # noqa: B010
+    setattr(Connection, "send_together", counted_together)  # noqa: B010
     try:
         yield counts
     finally:
         setattr(psycopg.Cursor, "execute", execute)  # noqa: B010
         setattr(psycopg.Connection, "pipeline", pipeline)  # noqa: B010
+        setattr(Connection, "send_together", together)  # noqa: B010
 
 
 if __name__ == "__main__":  # a file for the counts, and the arguments of `reconcile`

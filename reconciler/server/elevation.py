@@ -13,7 +13,6 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import LiteralString, cast
 from weakref import WeakKeyDictionary
 
 from reconciler.errors import StatementFailed
@@ -279,17 +278,10 @@ def run_at_once(connection: Connection, statements: Iterable[str]) -> None:
 
 
 def send_together(connection: Connection, statements: Iterable[str]) -> None:
-    """Send commands of an open transaction together; raises psycopg.Error, and TransactionEnded.
-
-    Each is a command of its own in the extended protocol. None runs after one that fails.
-    """
-    with connection.pipeline():
-        sent = [
-            (statement, connection.execute(cast("LiteralString", statement), binary=True))
-            for statement in statements
-        ]
-    for statement, cursor in sent:
-        if cursor.statusmessage in _ENDS:
+    """Send commands of an open transaction together; raises psycopg.Error, and TransactionEnded."""
+    sent = [*statements]
+    for statement, tag in zip(sent, connection.send_together(sent), strict=True):
+        if tag in _ENDS:
             raise TransactionEnded(f"{statement} ends its transaction", sql=statement)
 
 

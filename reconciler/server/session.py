@@ -5,14 +5,15 @@ Behind a connection pooler, a session of the server serves many clients, one aft
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from itertools import starmap
 from typing import Any
 
 import psycopg
-from psycopg import IsolationLevel, pq
+from psycopg import IsolationLevel, generators, pq
+from psycopg.abc import PQGen
 
 from reconciler.errors import StatementFailed
 from reconciler.server.capabilities import Server
@@ -34,6 +35,7 @@ HINTS = {
 LIMIT_REACHED = ("57014", "25P04", "57P05")
 ATTEMPTS = 5
 LIMITS = ("statement_timeout", "transaction_timeout")
+_SUCCESSFUL = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK, pq.ExecStatus.EMPTY_QUERY)
 _LAST = "role"  # it may lack the privilege to set the others
 
 # Whatever is qualified here is PostgreSQL's own under any search_path.
@@ -168,6 +170,33 @@ class Connection(psycopg.Connection[Row]):
             return self.transaction()
         return nullcontext()
 
+    def send_together(self, statements: Sequence[str]) -> list[str]:
+        """Send commands of an open transaction together; return the command tag of each.
+
+        Each is a command of its own in the extended protocol, and none runs after one that fails.
+        libpq's pipeline mode is used directly: a cursor for each command costs ten times as much.
+        Raises psycopg.Error.
+        """
+        commands = [statement.encode() for statement in statements]
+        with self.lock:
+            self.pgconn.enter_pipeline_mode()
+            try:
+                for command in commands:
+                    self.pgconn.send_query_params(command, None)
+                self.pgconn.pipeline_sync()
+                results = self.wait(_fetched(self.pgconn, len(commands)))
+            finally:
+                self._leave_pipeline_mode()
+        return [_tag(result, self) for result in results]
+
+    def _leave_pipeline_mode(self) -> None:
+        """Leave pipeline mode; end a connection on which answers are left to read."""
+        try:
+            self.pgconn.exit_pipeline_mode()
+        except psycopg.OperationalError:
+            if not self.closed:  # a lost one still has the server's last message
+                self.pgconn.finish()
+
     def share(self) -> None:
         """Remember the session's present state for `close`: a pooler lends the session."""
         with suppress(psycopg.Error):
@@ -199,6 +228,29 @@ class Connection(psycopg.Connection[Row]):
             settings[_LAST] = before.role
         for setting, value in settings.items():
             self.execute("SELECT pg_catalog.set_config(%s, %s, false)", [setting, value])
+
+
+def _fetched(pgconn: pq.abc.PGconn, count: int) -> PQGen[list[pq.abc.PGresult]]:
+    """Send what is left, and fetch the results of a pipeline with so many commands."""
+    yield from generators.send(pgconn)
+    results: list[pq.abc.PGresult] = []
+    try:
+        for _ in range(count):
+            results += yield from generators.fetch_many(pgconn)
+        yield from generators.fetch(pgconn)  # of the synchronisation
+    except psycopg.OperationalError:
+        if not any(r.status == pq.ExecStatus.FATAL_ERROR for r in results):
+            raise  # else the server has said why it ends the session
+    return results
+
+
+def _tag(result: pq.abc.PGresult, connection: psycopg.Connection[Any]) -> str:
+    """Return the command tag of a result; raises the error of the command."""
+    if result.status == pq.ExecStatus.FATAL_ERROR:
+        raise psycopg.errors.error_from_result(result, encoding=connection.info.encoding)
+    if result.status not in _SUCCESSFUL:
+        raise psycopg.NotSupportedError(f"a command cannot be sent with others: {result.status!r}")
+    return (result.command_status or b"").decode()
 
 
 def _assignments(settings: Mapping[str, str], server: Server) -> Iterator[str]:
