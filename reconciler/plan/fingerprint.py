@@ -108,7 +108,11 @@ def _depended_on(operations: Operations) -> Set[Ref]:
     if not changed:
         return set()
     dependents = operations.live.dependents
-    found = {r.schema_ref for r in changed if any(r.schema_ref in s.needs(r) for s in states)}
+    found = {
+        schema
+        for schema, r in ((r.schema_ref, r) for r in changed)
+        if any(schema in s.needs(r) for s in states)
+    }
     queue = [*changed, *(d for r in changed for d in dependents.get(r, ()))]
     while queue:
         ref = queue.pop()
@@ -116,7 +120,8 @@ def _depended_on(operations: Operations) -> Set[Ref]:
             continue
         found.add(ref)
         needed = (n for s in states for n in (*s.needs(ref), *origins(ref, s)))
-        queue += (n for n in needed if n != ref.schema_ref)  # other schemas' rights do not matter
+        own = ref.schema_ref
+        queue += (n for n in needed if n != own)  # other schemas' rights do not matter
     return found
 
 

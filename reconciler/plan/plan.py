@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from reconciler.diff.diff import Action, Difference
 from reconciler.errors import Severity
+from reconciler.model.frozen import Frozen
 from reconciler.model.ref import Ref
 from reconciler.model.statement import HazardKind
 from reconciler.plan.step import Step
@@ -32,10 +33,8 @@ ORIGIN_FIELDS = {"position", "rule", "severity"}
 FACTS = ("findings", "linted", "permissions", "sizes", "undo_hazards")
 
 
-class Planned(BaseModel):
+class Planned(Frozen):
     """A change of a plan: the differing fields, and the object before and after as data."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     action: Action
     kind: str

@@ -95,17 +95,18 @@ class SearchPaths:
         return {r for ref in refs for r in self._evaluated_for(step, ref)}
 
     def _evaluated_for(self, step: Step, ref: Ref) -> Set[Ref]:
-        others = [o for o in self._on(ref.on or ref) if self._also_evaluated(step, ref, o)]
+        others = [*self._also_evaluated(step, ref)]
         if others or self._evaluates_itself(step, self._desired[ref]):
             return {ref, *(o.ref for o in others)}
         return frozenset()
 
-    def _also_evaluated(self, step: Step, ref: Ref, other: Object) -> bool:
-        """Tell whether a step evaluates another object on the table, in all rows."""
-        if step.fill is not None:
-            return not isinstance(other, GuardsRows)
+    def _also_evaluated(self, step: Step, ref: Ref) -> Iterator[Object]:
+        """Yield the objects on the table that a step evaluates in all rows."""
         rewrites = any(h.hazard is HazardKind.TABLE_REWRITE for h in step.hazards)
-        return (rewrites or ref in self._retyped) and _holds_expressions(other)
+        if step.fill is not None:
+            yield from (o for o in self._on(ref.on or ref) if not isinstance(o, GuardsRows))
+        elif rewrites or ref in self._retyped:
+            yield from filter(_holds_expressions, self._on(ref.on or ref))
 
     def _evaluates_itself(self, step: Step, obj: Object) -> bool:
         """Tell whether a step evaluates its own object; PostgreSQL builds indexes on a safe path.

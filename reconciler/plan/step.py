@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, Field
 
 from reconciler.diff.diff import Action
+from reconciler.model.frozen import Frozen
 from reconciler.model.statement import Fill, Hazard, Lock, Question
 
 
-class Step(BaseModel):
+class Step(Frozen):
     """A command of a plan.
 
     Steps with the same `transaction` commit together; a step with "" runs outside a transaction
@@ -22,8 +23,6 @@ class Step(BaseModel):
     `locks` are all table locks; `lock` on `relation` is the strongest. All other fields are those
     of `Statement`.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     id: str
     action: Action
