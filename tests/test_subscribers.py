@@ -190,3 +190,44 @@ subscriptions:
     outcome = pipeline.apply_plan(plan, job, there.url, RecordingWatcher(), LockPolicy(), ["all"])
     assert (outcome.failed, outcome.left) == (0, ())
     assert here.value(slots) == 0
+
+
+def test_a_subscription_to_another_server_makes_its_slot_there(
+    ends: tuple[Database, Database],
+    database: Database,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Create slot and subscription in one command, copy rows, follow changes, and undo it all."""
+    here, subscriber = ends[0], f"far_{os.getpid()}"
+    sockets = str(conninfo.conninfo_to_dict(here.url)["host"])
+    Path(sockets).chmod(0o711)  # the other server may run as another user
+    for socket in Path(sockets).glob(".s.*"):
+        socket.chmod(0o777)
+    monkeypatch.setenv("RECONCILE_HERE", f"host={sockets} dbname=here user=postgres")
+    for end in (here, database):
+        end.run("CREATE TABLE far (id int PRIMARY KEY)")
+    here.run("INSERT INTO far VALUES (1); CREATE PUBLICATION far FOR TABLE far")
+    slots = f"SELECT count(*) FROM pg_replication_slots WHERE slot_name = '{subscriber}'"
+    declared = f"""
+subscriptions:
+  {subscriber}: {{publications: far, conninfo: {{env: RECONCILE_HERE}}, connect: true}}"""
+    job = job_of(database, declared, tmp_path)
+    for _ in range(2):
+        plan = pipeline.plan_changes(job)
+        assert here.value(slots) == 0  # a plan connects nowhere
+        outcome = pipeline.apply_plan(
+            plan, job, database.url, RecordingWatcher(), LockPolicy(), ["all"]
+        )
+        assert [o.error for o in outcome.steps if o.status == "failed"] == []
+        assert outcome.left == ()
+        assert here.value(slots) == 1
+        until(database, "SELECT count(*) FROM far", here.value("SELECT count(*) FROM far"))
+        here.run("INSERT INTO far SELECT max(id) + 1 FROM far")
+        until(database, "SELECT count(*) FROM far", here.value("SELECT count(*) FROM far"))
+        assert pipeline.plan_changes(job).in_sync
+        for step in reversed(plan.steps):
+            for command in step.undo or ():
+                database.run(command)
+        assert here.value(slots) == 0
+        database.run("TRUNCATE far")

@@ -20,6 +20,7 @@ from reconciler.model.partitioned import PartitionedObject
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
 from reconciler.model.statement import Statement
+from reconciler.server.base_types import imitate_base_type
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import Connection, rows
 from reconciler.server.elevation import run_at_once, run_statement
@@ -107,12 +108,24 @@ class Build:
         are there.
         """
         refs = [r for r in dependency_order(self.state) if not self._is_inline(r)]
+        first = self._imitate_base_types(refs)
         firing = self._firing(refs)
         last = [r for r in refs if isinstance(self.state[r], AppliesLast) and r not in firing]
-        failed = self._create([r for r in refs if r not in {*last, *firing}])
+        failed = self._create([r for r in refs if r not in {*first, *last, *firing}])
         failed |= self._create(last)
         failed |= self._restore_bodies([r for r in refs if r not in failed])
         return failed | self._create(firing)
+
+    def _imitate_base_types(self, refs: Sequence[Ref]) -> Set[Ref]:
+        """Make stand-ins for the base types, which no kind makes; return their schemas."""
+        types = self.context.base_types
+        schema_of = {found: Ref("", found.schema, "").schema_ref for found in types}
+        schemas = {*schema_of.values()}.intersection(refs)
+        made = schemas - self._create([*schemas]).keys() if schemas else schemas
+        for found in sorted(types):
+            if schema_of[found] in made:
+                imitate_base_type(self.connection, found)
+        return made
 
     def _firing(self, refs: Sequence[Ref]) -> list[Ref]:
         """Return the event triggers, and what stands on them."""

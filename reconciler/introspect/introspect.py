@@ -35,6 +35,7 @@ from reconciler.model.owned import owner_of
 from reconciler.model.privileges import Grants
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
+from reconciler.server.base_types import BaseType
 from reconciler.server.capabilities import Server
 from reconciler.server.connection import (
     Connection,
@@ -159,6 +160,7 @@ def _read(connection: Connection, server: Server) -> Snapshot:
             local_and_inherited_not_null(connection, objects) if has_children else {}
         ),
         relation_names=frozenset(names),
+        base_types=frozenset(BaseType(*found) for found in facts["base_types"]),
         hidden_options=_hidden_options(objects),
         initial={} if DEFAULT_PRIVILEGES in found.empty else _initial_grants(connection, None),
     )

@@ -156,6 +156,7 @@ BEGIN
     SELECT p.oid::regprocedure INTO object
     FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang
     WHERE p.oid >= 16384 AND l.lanname IN ('c', 'internal') AND p.prokind <> 'a'
+          AND p.pronamespace <> 'pg_reconcile'::regnamespace -- of stand-ins for base types
           AND NOT EXISTS (SELECT FROM pg_depend -- of an extension, or the constructor of a range
                           WHERE classid = 'pg_proc'::regclass AND objid = p.oid
                                 AND deptype IN ('e', 'i'))
@@ -323,6 +324,11 @@ def furnish(builder: Connection, administrator: Administrator) -> None:
     """Let a builder's connection run commands of superusers, without event triggers."""
     _ADMINISTRATORS[builder] = administrator
     run_sql(builder, "SELECT pg_reconcile.disable_event_triggers()")
+
+
+def administrator_of(builder: Connection) -> Connection | None:
+    """Return a superuser's connection to a builder's database; None where it has none."""
+    return _ADMINISTRATORS[builder]() if builder in _ADMINISTRATORS else None
 
 
 def add_builder(admin: Connection, roles: Iterable[str], user: str) -> str:
