@@ -24,6 +24,8 @@ SOCKET_ROOM = 80  # bytes of a folder's path: a socket's path has at most 107, o
 STATUS_LINE = 8
 BLOCK = 1 << 16  # bytes that are copied at once
 UIDS = range(61184, 65520)  # systemd's dynamic users: no account has them
+# Processes that read for the sessions cost more than they save: all pages are in memory.
+SETTINGS_SINCE_18 = {"io_method": "sync"}
 # What a server reads beside its installation: libraries, the linker's cache, time zones, locales.
 READABLE = (
     "/lib",
@@ -127,7 +129,13 @@ def start_order(
 ) -> dict[str, object]:
     """Build the order for `confine`, without `parent` and `file_size`."""
     program = str(binaries / "bin" / "postgres")
-    settings = {**settings, "unix_socket_directories": str(sockets), "listen_addresses": ""}
+    newer = SETTINGS_SINCE_18 if int((data / "PG_VERSION").read_text()) >= 18 else {}
+    settings = {
+        **newer,
+        **settings,
+        "unix_socket_directories": str(sockets),
+        "listen_addresses": "",
+    }
     arguments = [a for name, value in settings.items() for a in ("-c", f"{name}={value}")]
     return {
         "program": program,
