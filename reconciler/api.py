@@ -24,7 +24,7 @@ from reconciler.errors import RunFailed
 from reconciler.journal.ownership import Place
 from reconciler.model.reserved_names import JOURNAL
 from reconciler.model.state import Declaration, Scope
-from reconciler.pipeline import Job
+from reconciler.pipeline import ExportStyle, Job
 from reconciler.plan.plan import Plan
 from reconciler.plan.step import Step
 from reconciler.planning import scope_of
@@ -201,8 +201,12 @@ class Database:
         job = self._job(declaration)
         return run_checks(self._target.url, declaration.checks, self._terms(job))
 
-    def export(self, folder: str | Path, *, schemas: Collection[str] = ("*",)) -> list[Path]:
+    def export(
+        self, folder: str | Path, *, schemas: Collection[str] = ("*",), tidy: bool = False
+    ) -> list[Path]:
         """Write the objects of the schemas as YAML files, and return the files.
+
+        `tidy` is what `--tidy` is.
 
         >>> [file.name for file in database.export("exported", schemas=["public"])]
         ['tables.yml']
@@ -210,7 +214,8 @@ class Database:
         bounds = frozenset(schemas)
         scope = Scope(bounds, everything="*" in bounds)
         session = self._target.lock_policy.session
-        files, _ = pipeline.export_state(self._target.url, scope, Path(folder), session)
+        style = ExportStyle(tidy=tidy, scratch=self._scratch)
+        files, _ = pipeline.export_state(self._target.url, scope, Path(folder), session, style)
         return files
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -25,16 +25,19 @@ from reconciler.journal.history import Detail, Run, detail, last_that_changed, l
 from reconciler.journal.ownership import DEFAULT_PLACE, Place, assert_trusted
 from reconciler.journal.rollback import rollback_declaration
 from reconciler.model.facts import Size
+from reconciler.model.object import Object
 from reconciler.model.on_scratch import without_check
 from reconciler.model.other_tools import other_tool
 from reconciler.model.ref import Ref
-from reconciler.model.state import Scope, State
+from reconciler.model.state import Declaration, Scope, State
 from reconciler.plan.plan import Plan
 from reconciler.plan.saved import disagreements
-from reconciler.planning import Job, plan_of
+from reconciler.planning import Job, plan_of, servers_of
 from reconciler.server.connection import Connection, connect_to_read, rows
 from reconciler.server.locks import LockPolicy
+from reconciler.server.time_limit import time_limit_of_environment
 from reconciler.sql import compose, name, text
+from reconciler.tidy.tidy import Spelling, respelled, tidied
 
 Session = Mapping[str, str] | None  # settings of --set
 
@@ -220,13 +223,26 @@ def read_run(target: str, journal: Place, run: int, session: Session = None) -> 
         return detail(connection, journal.schema, run)
 
 
+@dataclass(frozen=True)
+class ExportStyle:
+    """How an export is written: with a file for each table; with short SQL, proven on `scratch`."""
+
+    per_table: bool = False
+    tidy: bool = False
+    scratch: str = "auto"
+
+
 def export_state(
-    target: str, scope: Scope, folder: Path, session: Session = None, *, per_table: bool = False
+    target: str,
+    scope: Scope,
+    folder: Path,
+    session: Session = None,
+    style: ExportStyle = ExportStyle(),
 ) -> tuple[list[Path], list[str]]:
     """Write the objects in scope as YAML below `folder`; return the files, and notes.
 
     The notes name objects that no kind manages, leftovers of interrupted builds, and what is left
-    to other tools.
+    to other tools. Raises ScratchError if SQL cannot be proven.
     """
     with connect_to_read(target, session) as connection:
         live = introspect(connection)
@@ -243,4 +259,23 @@ def export_state(
         for r, o in state.objects.items()
         if scope.covers(r) and not other_tool(r)
     }
-    return export(State(objects, state.edges), folder, per_table=per_table), notes
+    refs = objects if style.tidy else ()
+    found = _tidied(target, live, refs, style.scratch)
+
+    def respell(obj: Object) -> Object:
+        return respelled(obj, found.get(obj.ref, {}))
+
+    exported = State(objects, state.edges)
+    return export(exported, folder, per_table=style.per_table, respell=respell), notes
+
+
+def _tidied(
+    target: str, live: Snapshot, refs: Collection[Ref], scratch: str
+) -> Mapping[Ref, Spelling]:
+    """Return the shortest SQL of objects that PostgreSQL reads as theirs."""
+    if not refs:
+        return {}
+    job = Job(target, Declaration(), Scope(frozenset()), scratch)
+    limit = time_limit_of_environment()
+    with limit:
+        return tidied(live, refs, partial(servers_of, job, live, limit))

@@ -14,7 +14,7 @@ from reconciler.errors import SettingsError
 from reconciler.introspect.catalogs import CATALOGS
 from reconciler.model.ref import Ref
 from reconciler.model.state import Scope
-from reconciler.pipeline import Job
+from reconciler.pipeline import ExportStyle, Job
 from reconciler.report.progress import Lines
 from reconciler.server.connection import connect, rows
 from reconciler.server.locks import LockPolicy
@@ -73,7 +73,9 @@ def test_export_replaces_an_earlier_one(database: Database, tmp_path: Path) -> N
     pipeline.export_state(database.url, EVERYTHING, folder)
     (folder / "app" / "notes.txt").write_text("mine")
     database.run("ALTER TABLE t ADD b int; DROP TABLE app.u; CREATE VIEW v AS SELECT 1 AS a")
-    files, _ = pipeline.export_state(database.url, EVERYTHING, folder, per_table=True)
+    files, _ = pipeline.export_state(
+        database.url, EVERYTHING, folder, style=ExportStyle(per_table=True)
+    )
     assert [str(f.relative_to(folder)) for f in files] == [
         *("public/tables/t.yml", "public/views/v.yml", "schemas.yml")
     ]

@@ -21,7 +21,7 @@ FLOORS = (  # from the ground up: a package imports from lower floors only
     {"kinds", "diff"},
     {"introspect"},
     {"plan", "canonicalise", "declare", "lint"},
-    {"journal", "inventory", "bench", "approvals"},
+    {"journal", "inventory", "bench", "approvals", "tidy"},
     {"monitor", "settings"},
     {"apply", "drift", "evidence", "plan_findings", "plan_notes", "shapes"},
     {"planning"},

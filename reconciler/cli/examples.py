@@ -27,7 +27,10 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
         "reconcile explain data-loss",
         "reconcile explain topics",
     ),
-    "export": ("reconcile export --target production --schema public --out desired_state",),
+    "export": (
+        "reconcile export --target production --schema public --out desired_state",
+        "reconcile export --tidy --layout table --json-schema --out desired_state",
+    ),
     "history": ("reconcile history", "reconcile history 7"),
     "import": ("reconcile import migrations/0042_owners.sql --out desired_state/owners.yml",),
     "init": (

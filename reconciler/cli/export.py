@@ -7,14 +7,20 @@ from pathlib import Path
 
 import click
 
-from reconciler import pipeline
+from reconciler import pipeline, settings
 from reconciler.cli.group import DONE, main
-from reconciler.cli.options import ReadingOptions, reading_options
+from reconciler.cli.options import (
+    ReadingOptions,
+    reading_options,
+    scratch_option,
+    tidy_option,
+)
 from reconciler.cli.output import print_line, print_notes, write_file
 from reconciler.declare.exported_files import JSON_SCHEMA, assert_replaceable
 from reconciler.declare.json_schema import json_schema
 from reconciler.escape import json_document
 from reconciler.model.state import Scope
+from reconciler.pipeline import ExportStyle
 
 
 @main.command()
@@ -47,13 +53,17 @@ from reconciler.model.state import Scope
     help=f"Write {JSON_SCHEMA} into the folder too, and name it in each file: editors with the YAML"
     " language server complete and check the files by it.",
 )
+@tidy_option
+@scratch_option
 def export(
     reading: ReadingOptions,
     schemas: Sequence[str],
     out: Path,
     layout: str,
+    scratch: str | None,
     *,
     with_json_schema: bool,
+    tidy: bool,
 ) -> int:
     """Write an existing database as YAML files.
 
@@ -68,9 +78,8 @@ def export(
         assert_replaceable(out)
         write_file(json_document(json_schema()), out / JSON_SCHEMA)
     session = resolved.lock_policy.session
-    files, notes = pipeline.export_state(
-        resolved.url, scope, out, session, per_table=layout == "table"
-    )
+    style = ExportStyle(layout == "table", tidy, scratch or settings.read().scratch)
+    files, notes = pipeline.export_state(resolved.url, scope, out, session, style)
     for file in files:
         print_line(str(file))
     print_notes(notes)

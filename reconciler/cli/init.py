@@ -10,7 +10,7 @@ import click
 
 from reconciler import pipeline, settings
 from reconciler.cli.group import DIFFERENT, DONE, main
-from reconciler.cli.options import scratch_option
+from reconciler.cli.options import scratch_option, tidy_option
 from reconciler.cli.output import (
     answered,
     print_line,
@@ -24,7 +24,7 @@ from reconciler.declare.files import FileRefused, yaml_files_below
 from reconciler.declare.load import load
 from reconciler.errors import ConnectionFailed, SettingsError
 from reconciler.model.state import Scope
-from reconciler.pipeline import Job
+from reconciler.pipeline import ExportStyle, Job
 from reconciler.planning import scope_of
 from reconciler.report import text
 from reconciler.server.connection import connect_to_read
@@ -66,9 +66,15 @@ _NEXT = """
     help="Manage this schema, '*' for all; can be repeated. Default: init asks; '*' without a"
     " terminal.",
 )
+@tidy_option
 @scratch_option
 def init(
-    target: str | None, state: Path | None, schemas: Sequence[str], scratch: str | None
+    target: str | None,
+    state: Path | None,
+    schemas: Sequence[str],
+    scratch: str | None,
+    *,
+    tidy: bool,
 ) -> int:
     """Begin with an existing database: write reconcile.yml and the YAML files.
 
@@ -87,7 +93,8 @@ def init(
         pass
     chosen = list(schemas) or _split(answered("Schemas to manage (a, b; * for all)", "*"))
     scope = Scope(frozenset(chosen), everything="*" in chosen)
-    files, notes = pipeline.export_state(url, scope, folder)
+    style = ExportStyle(tidy=tidy, scratch=scratch or "auto")
+    files, notes = pipeline.export_state(url, scope, folder, style=style)
     source, note = _source(target, choice, url)
     shown = {"target": source, "state": str(folder), "schemas": chosen}
     content = dump_yaml({key: value for key, value in shown.items() if value})

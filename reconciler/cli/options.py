@@ -71,6 +71,14 @@ scratch_option = click.option(
 )
 
 
+tidy_option = click.option(
+    "--tidy",
+    is_flag=True,
+    help="Leave brackets, casts and names of schemas out of expressions and queries where"
+    " PostgreSQL reads the same without them, which is proven on the scratch server.",
+)
+
+
 set_option = click.option(
     "--set",
     "session",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -24,6 +24,7 @@ from reconciler.kinds import KINDS
 from reconciler.model.declared import Shorthand, declared_arguments
 from reconciler.model.names import quoted, unquoted
 from reconciler.model.object import Object
+from reconciler.model.on_scratch import literal_body
 from reconciler.model.owned import Granted, Owned
 from reconciler.model.ref import Ref
 from reconciler.model.state import State
@@ -44,16 +45,23 @@ class _File:
     owners: Counter[str] = field(default_factory=Counter[str])
 
 
-def export(state: State, folder: Path, *, per_table: bool = False) -> list[Path]:
+def export(
+    state: State,
+    folder: Path,
+    *,
+    per_table: bool = False,
+    respell: Callable[[Object], Object] = lambda obj: obj,
+) -> list[Path]:
     """Write all objects of the state below `folder`, and return the files.
 
-    With `per_table`, each table and view has its own file.
+    With `per_table`, each table and view has its own file. `respell` returns an object with SQL as
+    it is to be written.
 
     Files of an earlier export are replaced, and no others; no link is followed, but `folder` itself
     may be one. Raises SettingsError if the folder contains other YAML files, which might contradict
     the export, and ExportError if an object is not read back.
     """
-    files = _files(_in_short_form(state), folder, per_table=per_table)
+    files = _files(map(respell, _in_short_form(state)), folder, per_table=per_table)
     try:
         earlier = assert_replaceable(folder)
         texts = {path: dump_yaml(_with_default_owner(file)) for path, file in files.items()}
@@ -244,6 +252,9 @@ def _body(obj: Object, children: Mapping[Ref | None, list[Object]]) -> Any:
     }
     if isinstance(obj, Granted) and body.get("grants") == obj.default_grants():
         del body["grants"]
+    code = literal_body(obj)
+    if code is not None and " " in code:  # else the name of a function in C
+        body |= {k: Block(code) for k in model.sql_fields if body.get(k) == code}
     blocks = [k for k in model.sql_fields if isinstance(body.get(k), Block)]
     body |= {k: body.pop(k) for k in blocks}  # long SQL reads best after the short fields
     for child in children.get(obj.ref, ()):

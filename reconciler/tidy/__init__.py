@@ -1,0 +1,1 @@
+"""Spell expressions and queries as people do, where PostgreSQL reads the same."""
