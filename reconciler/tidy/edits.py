@@ -66,7 +66,7 @@ def lists(sql: Sql, _: str) -> Iterator[Edit]:
         edit |= {opened: " (", **dict.fromkeys(range(opened + 1, first + 1), "")}
         edit |= dict.fromkeys(range(last, closed), "")
         for inner in sql.outermost(first + 1, last):
-            edit |= sql.without_cast(inner) if sql[inner].kind == "cast" else {}
+            edit |= sql.without_cast(inner) if sql[inner].kind == "colons" else {}
         left = sql.cast_that_ends(operator - 1)
         yield edit | (sql.without_cast(left) if left is not None else {})
 
@@ -74,21 +74,21 @@ def lists(sql: Sql, _: str) -> Iterator[Edit]:
 def numbers(sql: Sql, _: str) -> Iterator[Edit]:
     """Write a number without quotes."""
     for number, token in enumerate(sql.tokens):
-        if token.kind == "text" and _NUMBER.match(token.text) and sql[number + 1].kind == "cast":
+        if token.kind == "text" and _NUMBER.match(token.text) and sql[number + 1].kind == "colons":
             yield {number: token.text[1:-1], **sql.without_cast(number + 1)}
 
 
 def casts(sql: Sql, _: str) -> Iterator[Edit]:
     """Leave casts out."""
     for number, token in enumerate(sql.tokens):
-        if token.kind == "cast":
+        if token.kind == "colons":
             yield sql.without_cast(number)
 
 
 def types(sql: Sql, _: str) -> Iterator[Edit]:
     """Write the short names of built-in types in casts: timestamptz."""
     for number, token in enumerate(sql.tokens):
-        if token.kind == "cast":
+        if token.kind == "colons":
             start, end = number + 1, sql.end_of_cast(number)
             long = "".join([sql[n].text for n in range(start, end)])
             if (short := TypeSql().write(long)) != long:
@@ -186,7 +186,7 @@ def _before(sql: Sql, number: int) -> int:
             return IS if sql[sql.before(number)].text == "DISTINCT" else 0
         known: Mapping[str, int] = {**_WORDS, **dict.fromkeys(_BEFORE, 0)}
         return TIGHT if token.text == "IN" else known.get(token.text, TIGHT)
-    if token.kind in ("name", "text", "number", "close", "cast"):
+    if token.kind in ("name", "text", "number", "close", "colons"):
         return TIGHT
     return _operator(token.kind, token.text)
 
@@ -196,7 +196,7 @@ def _around(sql: Sql, number: int) -> int:
     token = sql[number]
     if token.text in (".", "["):
         return TIGHT + 1
-    if token.kind == "cast":
+    if token.kind == "colons":
         return TIGHT
     return _operator(token.kind, token.text)
 

@@ -16,7 +16,7 @@ _TOKEN = re.compile(
     |(?P<name>"(?:[^"]|"")*")
     |(?P<number>\d[\w.]*)
     |(?P<space>\s+)
-    |(?P<cast>::)
+    |(?P<colons>::)
     |(?P<open>[(\[])
     |(?P<close>[)\]])
     |(?P<sign>[-+*/<>=~!@\#%^&|`?]+|.)""",
@@ -98,7 +98,7 @@ class Sql:
     def cast_that_ends(self, end: int) -> int | None:
         """Return the number of the cast whose type ends before a number; None without one."""
         for number in range(end - 1, -1, -1):
-            if self[number].kind == "cast":
+            if self[number].kind == "colons":
                 return number if self.end_of_cast(number) == end else None
         return None
 
