@@ -72,6 +72,12 @@ def json_document(content: object) -> Document:
     return Document(_HIDDEN.sub(_json_escape, commandless) + "\n")
 
 
+def json_line(content: object) -> Document:
+    """Return JSON on a line, as `json_document` escapes it."""
+    commandless = _COMMAND.sub(r"\\u0023", json.dumps(content, ensure_ascii=False))
+    return Document(_HIDDEN.sub(_json_escape, commandless) + "\n")
+
+
 def html_document(page: str) -> Document:
     """Return an HTML page with visible escapes for invisible characters, and no workflow command.
 

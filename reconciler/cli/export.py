@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ from reconciler import pipeline, settings
 from reconciler.cli.group import DONE, main
 from reconciler.cli.options import (
     ReadingOptions,
+    collected,
     reading_options,
     scratch_option,
     tidy_option,
@@ -21,6 +23,35 @@ from reconciler.declare.json_schema import json_schema
 from reconciler.escape import json_document
 from reconciler.model.state import Scope
 from reconciler.pipeline import ExportStyle
+
+
+@dataclass(frozen=True)
+class StyleOptions:
+    """How the export is written."""
+
+    layout: str
+    tidy: bool
+    scratch: str | None
+
+    def chosen(self) -> ExportStyle:
+        """Return the style, with the scratch server of reconcile.yml by default."""
+        scratch = self.scratch or settings.read().scratch
+        return ExportStyle(self.layout == "table", self.tidy, scratch)
+
+
+style_options = collected(
+    "style",
+    StyleOptions,
+    click.option(
+        "--layout",
+        type=click.Choice(["kind", "table"]),
+        default="kind",
+        help="A file for each schema and kind of object, or one for each table and view as well."
+        " Default: kind.",
+    ),
+    tidy_option,
+    scratch_option,
+)
 
 
 @main.command()
@@ -40,30 +71,20 @@ from reconciler.pipeline import ExportStyle
     " have left are removed; a folder with other YAML files is refused.",
 )
 @click.option(
-    "--layout",
-    type=click.Choice(["kind", "table"]),
-    default="kind",
-    help="A file for each schema and kind of object, or one for each table and view as well."
-    " Default: kind.",
-)
-@click.option(
     "--json-schema",
     "with_json_schema",
     is_flag=True,
     help=f"Write {JSON_SCHEMA} into the folder too, and name it in each file: editors with the YAML"
     " language server complete and check the files by it.",
 )
-@tidy_option
-@scratch_option
+@style_options
 def export(
     reading: ReadingOptions,
     schemas: Sequence[str],
     out: Path,
-    layout: str,
-    scratch: str | None,
+    style: StyleOptions,
     *,
     with_json_schema: bool,
-    tidy: bool,
 ) -> int:
     """Write an existing database as YAML files.
 
@@ -78,8 +99,7 @@ def export(
         assert_replaceable(out)
         write_file(json_document(json_schema()), out / JSON_SCHEMA)
     session = resolved.lock_policy.session
-    style = ExportStyle(layout == "table", tidy, scratch or settings.read().scratch)
-    files, notes = pipeline.export_state(resolved.url, scope, out, session, style)
+    files, notes = pipeline.export_state(resolved.url, scope, out, session, style.chosen())
     for file in files:
         print_line(str(file))
     print_notes(notes)

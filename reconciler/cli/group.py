@@ -16,7 +16,15 @@ import click
 from reconciler import recall
 from reconciler.cache import OPTION
 from reconciler.cli.examples import EXAMPLES, FIRST_STEPS, epilog
-from reconciler.cli.output import print_error, print_in_format, print_line, print_lines
+from reconciler.cli.output import (
+    DEFAULT_FORMAT,
+    JSON,
+    LOG_VARIABLE,
+    print_error,
+    print_in_format,
+    print_line,
+    print_lines,
+)
 from reconciler.cli.signals import stopped_by_signals
 from reconciler.cli.streams import flush_streams, prepare_streams
 from reconciler.errors import ReconcileError
@@ -27,7 +35,8 @@ if TYPE_CHECKING:
     from reconciler.recall.remembered import Question
 
 DONE, ERROR, DIFFERENT = 0, 1, 2  # exit statuses
-NO_COLOUR = "--no-color"
+NO_COLOUR, LOG_FORMAT = "--no-color", "--log-format"
+LOG_FORMATS = (DEFAULT_FORMAT, JSON)
 ARGUMENTS = "reconciler.arguments"  # key of the context: the command line
 # A big database is millions of objects without cycles, among which the collector looks in vain.
 GARBAGE_COLLECTION = (100_000, 50, 1000)
@@ -89,7 +98,9 @@ class _Group(click.Group):
         try:
             with stopped_by_signals():
                 given: Sequence[str] | None = extra.get("args", args[0] if args else None)
-                arguments = _without_colour(sys.argv[1:] if given is None else given)
+                arguments = _without_log_format(
+                    _without_colour(sys.argv[1:] if given is None else given)
+                )
                 args, extra["args"] = (), [*arguments]
                 if arguments and arguments[0] in UNCOLLECTED:
                     gc.disable()
@@ -109,7 +120,7 @@ class _Group(click.Group):
             print_error(error)
             sys.exit(ERROR)
         except OSError as error:  # of a file, a folder or a stream
-            print_line(f"error: {_described(error)}", stderr=True)
+            print_error(error)
             sys.exit(ERROR)
         finally:
             gc.enable()
@@ -123,6 +134,26 @@ def _without_colour(arguments: Sequence[str]) -> Sequence[str]:
         return arguments
     os.environ["NO_COLOR"] = "1"  # https://no-color.org
     return [a for a in arguments if a != NO_COLOUR]
+
+
+def _without_log_format(arguments: Sequence[str]) -> Sequence[str]:
+    """Set the format of stderr from LOG_FORMAT, before or after the command; return the others.
+
+    Raises UsageError for an unknown format.
+    """
+    rest: list[str] = []
+    remaining = iter(arguments)
+    for argument in remaining:
+        option, equals, value = argument.partition("=")
+        if option == LOG_FORMAT:
+            os.environ[LOG_VARIABLE] = value if equals else next(remaining, "")
+        else:
+            rest.append(argument)
+    chosen = os.environ.get(LOG_VARIABLE) or DEFAULT_FORMAT
+    if chosen not in LOG_FORMATS:
+        del os.environ[LOG_VARIABLE]
+        raise click.UsageError(f"{LOG_FORMAT} {chosen}: expected {' or '.join(LOG_FORMATS)}")
+    return rest
 
 
 def _question(arguments: Sequence[str]) -> Question | None:
@@ -141,11 +172,6 @@ def _repeated(question: Question | None) -> int | None:
         return None
     print_in_format(stored_document(result.document), result.format_name)
     return result.status
-
-
-def _described(error: OSError) -> str:
-    reason = error.strerror or str(error) or type(error).__name__
-    return f"{error.filename}: {reason}" if error.filename else reason
 
 
 def _print_version(context: click.Context, _: click.Parameter, asked: bool) -> None:
@@ -175,6 +201,13 @@ def _print_version(context: click.Context, _: click.Parameter, asked: bool) -> N
     is_flag=True,
     expose_value=False,
     help="Use no colours, before or after the command; so does the variable NO_COLOR.",
+)
+@click.option(
+    LOG_FORMAT,
+    type=click.Choice(LOG_FORMATS),
+    expose_value=False,
+    help="What stderr gets, before or after the command: text, or notes, errors and progress as"
+    f" lines of JSON. Default: {LOG_VARIABLE}, else {DEFAULT_FORMAT}.",
 )
 def main() -> None:
     """Bring a PostgreSQL database to the state declared in YAML files."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,8 +31,10 @@ if TYPE_CHECKING:  # slow to import, and not needed by --help and --version
 
     from reconciler.apply.outcome import Watcher
     from reconciler.plan.plan import Plan
+    from reconciler.report.log import Level
 
 DEFAULT_FORMAT = "text"
+LOG_VARIABLE, JSON = "RECONCILE_LOG_FORMAT", "json"
 NO_TERMINAL = "no terminal to ask for confirmation on"
 TERMINAL_VARIABLES = ("FORCE_COLOR", "TTY_COMPATIBLE")  # by which rich takes a pipe for a terminal
 LINE_COLOURS = {"+ ": "green", "- ": "red", "~ ": "yellow", "! ": "magenta"}
@@ -91,17 +93,37 @@ def _asked(question: str) -> bool:
 def watch_progress(
     *, quiet: bool = False, verbose: bool = False
 ) -> AbstractContextManager[Watcher]:
-    """Show the progress of a run on stderr: bars on a terminal, plain lines elsewhere.
+    """Show the progress of a run on stderr: bars on a terminal, plain lines or JSON elsewhere.
 
     `quiet` shows notes only, `verbose` also the SQL of each step.
     """
+    from reconciler.report.log import Entries  # noqa: PLC0415 - slow to import
     from reconciler.report.progress import Bars, Lines, Notes  # noqa: PLC0415 - slow to import
 
+    if _logs_json():
+        return Entries(_print_entry, quiet=quiet, verbose=verbose)
     console = _console(stderr=True)
     if console.is_terminal and not quiet:
         return Bars(console, verbose=verbose)
     lines = Notes if quiet else Lines
     return lines(lambda line: print_line(line, stderr=True), verbose=verbose)
+
+
+def _logs_json() -> bool:
+    """Tell whether stderr gets lines of JSON."""
+    return os.environ.get(LOG_VARIABLE) == JSON
+
+
+def _print_entry(entry: Document) -> None:
+    with writing(stderr=True):
+        click.echo(entry, nl=False, err=True)
+
+
+def _log(level: Level, message: str, **fields: object) -> None:
+    """Print an entry of a log on stderr."""
+    from reconciler.report.log import entry  # noqa: PLC0415 - slow to import
+
+    _print_entry(entry(level, message, **fields))
 
 
 def _console(*, stderr: bool) -> Console:
@@ -194,6 +216,10 @@ def print_recap(recap: Document) -> None:
 
 def print_report(report: Document, *, stderr: bool = False) -> None:
     """Print a report in text format, with changes and hazards coloured on a terminal."""
+    if stderr and _logs_json():
+        if report:
+            _log("info", report.removesuffix("\n"), event="report")
+        return
     console = _console(stderr=stderr) if _may_be_terminal(stderr=stderr) else None
     if console is None or not console.is_terminal:  # rich would expand tabs
         with writing(stderr=stderr):
@@ -206,12 +232,18 @@ def print_report(report: Document, *, stderr: bool = False) -> None:
 
 def print_line(line: str, *, stderr: bool = False) -> None:
     """Print one line, whatever the text holds."""
+    if stderr and _logs_json():
+        _log("info", line)
+        return
     with writing(stderr=stderr):
         click.echo(document([line]), nl=False, err=stderr)
 
 
 def print_lines(text: str, *, stderr: bool = False) -> None:
     """Print a text of several lines, whatever the lines hold."""
+    if stderr and _logs_json():
+        _log("info", text.strip("\n"))
+        return
     with writing(stderr=stderr):
         click.echo(document(text.split("\n")), nl=False, err=stderr)
 
@@ -222,6 +254,12 @@ def print_error(error: ReconcileError | OSError, subject: str = "") -> None:
     A line break in a name must not begin a line that looks like one of ours: lines after the first
     are indented, but for the problems of a declaration, which have escaped theirs.
     """
+    described = error.described() if isinstance(error, ReconcileError) else reason_of(error)
+    shown = f"{subject}: {described}" if subject else described
+    notes: Sequence[str] = getattr(error, "__notes__", ())
+    if _logs_json():
+        _log("error", shown, notes=[*notes] or None)
+        return
     console = _console(stderr=True)
     with writing(stderr=True):
         if console.is_terminal:
@@ -229,13 +267,20 @@ def print_error(error: ReconcileError | OSError, subject: str = "") -> None:
         else:
             click.echo("error: ", nl=False, err=True)
     indent = "" if isinstance(error, DeclarationError) else "  "
-    described = error.described() if isinstance(error, ReconcileError) else str(error)
-    shown = f"{subject}: {described}" if subject else described
     print_lines(shown.replace("\n", f"\n{indent}"), stderr=True)
-    print_notes(getattr(error, "__notes__", ()))
+    print_notes(notes)
+
+
+def reason_of(error: OSError) -> str:
+    """Describe an error of a file, a folder or a stream."""
+    reason = error.strerror or str(error) or type(error).__name__
+    return f"{error.filename}: {reason}" if error.filename else reason
 
 
 def print_notes(notes: Iterable[str]) -> None:
     """Print notes on stderr, a line each."""
     for note in notes:
-        print_line(f"note: {note}", stderr=True)
+        if _logs_json():
+            _log("note", note)
+        else:
+            print_line(f"note: {note}", stderr=True)
