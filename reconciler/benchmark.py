@@ -15,6 +15,7 @@ from reconciler.bench.measure import Limits, measure
 from reconciler.bench.result import Benchmark, Measured
 from reconciler.bench.rows import Generator
 from reconciler.bench.statistics import read_statistics
+from reconciler.counted import counted
 from reconciler.declare.load import load
 from reconciler.errors import ReconcileError, SettingsError
 from reconciler.model.state import Declaration, Scope
@@ -70,7 +71,7 @@ def compare(
         with trial_server() as server:
             title = server.title
             databases, counts[scale] = _databases(server, comparison, states, scale, tell, watch)
-            tell(f"scale {scale:g}: measuring {len(workload)} queries")
+            tell(f"scale {scale:g}: measuring {counted(len(workload), 'query')}")
             found += measure(databases, workload, scale, comparison.limits)
     return Benchmark(title, comparison.baseline, AFTER, found, counts)
 

@@ -288,7 +288,7 @@ def test_history_lists_runs_and_shows_one(job: Made, tmp_path: Path) -> None:
     assert listed[0].split() == ["run", "when", "who", "status", "what", "took"]
     assert [line.split()[0] for line in listed[1:]] == ["2", "1"]
     assert "failed" in listed[1]
-    assert "1 created (0 of 1 steps)" in listed[1]
+    assert "1 created (0 of 1 step)" in listed[1]
     assert "done" in listed[2]
     assert "2 altered" in listed[2]
     document = json.loads(

@@ -63,7 +63,7 @@ REFUSED = "a pooler stands between"
 # Each command with its exit status and a part of its output, in session and in transaction mode.
 COMMANDS: tuple[tuple[str, tuple[int, str], tuple[int, str]], ...] = (
     ("plan --state good.yml", (2, "t_m"), (2, "t_m")),
-    ("verify --state good.yml --verify-target {checks}", (2, "1/1 checks"), (2, "1/1 checks")),
+    ("verify --state good.yml --verify-target {checks}", (2, "1/1 check"), (2, "1/1 check")),
     ("export --out out", (0, ""), (0, "")),
     ("apply --state good.yml --check --set lock_timeout=3s", (2, "t_m"), (2, "t_m")),
     ("apply --state good.yml --yes --journal public", (1, "hold the journal"), (1, REFUSED)),

@@ -158,7 +158,7 @@ def test_rows_are_read_with_their_grant(roles: Roles, folder: Path) -> None:
     plan = run("plan", *options)
     assert "have no value in n (id=3)" in plan.output
     verify = run("verify", *options)
-    assert "1/1 checks passed" in verify.output
+    assert "1/1 check passed" in verify.output
 
 
 def test_an_owner_applies_without_being_superuser(roles: Roles, folder: Path) -> None:

@@ -149,3 +149,12 @@ def test_a_script_with_a_backfill_notes_its_limits() -> None:
     )
     assert "-- note: the pace" not in sql.plan(PLAN.model_copy(update={"steps": (plain,)}))
     assert "row_security = off" not in sql.plan(PLAN)
+
+
+def test_annotations_of_drift_have_the_notes() -> None:
+    target = TargetDrift("shop", "shop", in_sync=True, unchanged=1, notes=["2 rules:\nleft alone"])
+    shown = renderers("drift")["github"](DriftReport([target])).splitlines()
+    assert shown == [
+        "::notice title=drift%3A shop%3A note::2 rules:%0Aleft alone",
+        "::notice title=drift%3A shop::no drift, 1 declared object is as it should be",
+    ]

@@ -27,6 +27,7 @@ from reconciler.apply.send import send
 from reconciler.apply.session import backend_pid, idle_limits, session_timeouts
 from reconciler.apply.step_checks import check_before, check_deferred, check_executed
 from reconciler.apply.withdraw import withdraw_temporary
+from reconciler.counted import agreeing, counted
 from reconciler.errors import Interrupted, StatementFailed
 from reconciler.journal.journal import Journal
 from reconciler.model.statement import Fill
@@ -96,7 +97,8 @@ def _interrupted(run: Run) -> str:
     done = sum(o.status == "done" for o in run.outcomes)
     step = f" in step {run.pending[0].id}" if run.pending else ""
     return (
-        f"stopped{step}: {done} of {len(run.plan.steps)} steps are done and stay done; "
+        f"stopped{step}: {done} of {counted(len(run.plan.steps), 'step')}"
+        f" {agreeing(done, 'is done and stays', 'are done and stay')} done; "
         "run again to continue"
     )
 

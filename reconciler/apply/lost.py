@@ -10,6 +10,7 @@ from typing import Literal
 from reconciler.apply.outcome import StepOutcome
 from reconciler.apply.run import Run
 from reconciler.apply.session import prepared
+from reconciler.counted import agreeing, counted
 from reconciler.errors import ConnectionFailed, ReconcileError, StatementFailed
 from reconciler.model.reserved_names import APPLIER_LOCK
 from reconciler.plan.step import Step
@@ -73,7 +74,9 @@ def record_lost(run: Run, group: Sequence[Step], failure: StatementFailed) -> Co
     return ConnectionFailed(
         f"the connection broke at step {group[0].id}: {reason}\n"
         f"{_listed(group)}: {SAYS[fate]}\n"
-        f"{finished} of {len(run.plan.steps)} steps are done and stay done; run again to continue"
+        f"{finished} of {counted(len(run.plan.steps), 'step')}"
+        f" {agreeing(finished, 'is done and stays', 'are done and stay')} done;"
+        " run again to continue"
     )
 
 

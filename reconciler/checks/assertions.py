@@ -12,6 +12,7 @@ from reconciler.checks.result import Finding
 from reconciler.checks.session import CheckSession, NothingToLookAt, Settings
 from reconciler.checks.shown import clipped, shown
 from reconciler.checks.stored import NotStored
+from reconciler.counted import counted
 from reconciler.errors import StatementFailed
 from reconciler.server.connection import rows, run_sql
 
@@ -45,7 +46,7 @@ def _assert_rows(session: CheckSession, assertion: Assertion, settings: Settings
     least = assertion.at_least_rows
     found = session.count(assertion.over, settings, least)
     if found < least:
-        rows_found = f"{found:,} row{'s' if found != 1 else ''}"
+        rows_found = counted(found, "row")
         raise NothingToLookAt(f"`over` found {rows_found}, at_least_rows is {least:,}")
 
 
@@ -111,10 +112,10 @@ def _empty(session: CheckSession, assertion: Assertion, settings: Settings) -> I
         if stored.type_oid:
             value, count = session.counted_value(stored)
         else:  # a SELECT without columns, which a function cannot return
-            counted = f"SELECT pg_catalog.count(*) AS count FROM ({stored.text}\n) AS counted"
-            count = int(rows(session.connection, counted)[0]["count"])
+            query = f"SELECT pg_catalog.count(*) AS count FROM ({stored.text}\n) AS counted"
+            count = int(rows(session.connection, query)[0]["count"])
     if assertion.empty and count:
-        of = f"{count:,} row{'s' if count != 1 else ''}"
+        of = counted(count, "row")
         first = f"; the first begins with {clipped(repr(value))}" if stored.type_oid else ""
         yield f"gave {of}, none was expected{first}"
     elif not assertion.empty and not count:
@@ -163,7 +164,7 @@ def _affects(session: CheckSession, assertion: Assertion, settings: Settings) ->
     with session.spelled(assertion.query, settings, _role(assertion), writes=True) as stored:
         count = session.affected(stored.text)
     if str(count) != str(expected):
-        yield f"affects {count:,} row{'s' if count != 1 else ''}, {expected} expected"
+        yield f"affects {counted(count, 'row')}, {expected} expected"
 
 
 # -- the plan of a query

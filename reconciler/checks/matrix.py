@@ -16,6 +16,7 @@ from reconciler.checks.model import Access, Actor, Cells, Expected, Verdict
 from reconciler.checks.result import Finding
 from reconciler.checks.session import CheckSession, NothingToLookAt, Settings
 from reconciler.checks.stored import NotStored, forget, spelled, store
+from reconciler.counted import counted
 from reconciler.errors import StatementFailed
 from reconciler.server.connection import rows
 from reconciler.sql import Part, compose, joined, literal, raw, text
@@ -198,7 +199,8 @@ def _denied_reading(row: _Row, cells: Cells, error: StatementFailed) -> Iterator
     with suppress(StatementFailed), row.session.transaction(row.settings, snapshot=True):
         count = row.value(row.composed("SELECT count(*) FROM {table}"), row.actor.role)
         if count:
-            yield f"sees {count:,} rows; whose they are could not be found out: {error.message}"
+            seen = counted(int(str(count)), "row")
+            yield f"sees {seen}; whose they are could not be found out: {error.message}"
 
 
 def _insert(row: _Row, cells: Cells) -> Iterator[str]:
@@ -226,7 +228,7 @@ def _compared(outcome: int | StatementFailed, verdict: Verdict, whose: str) -> I
             return
         allowed, how = of_constraints, outcome.message
     else:
-        allowed, how = outcome > 0, f"{outcome:,} row{'s' if outcome != 1 else ''} written"
+        allowed, how = outcome > 0, f"{counted(outcome, 'row')} written"
     if allowed != (verdict == "allowed"):
         yield f"{whose} are to be {verdict}: {how}"
 
@@ -277,7 +279,7 @@ def _all_rows(row: _Row, cells: Cells, template: LiteralString, what: Part) -> I
     most -= there.foreign * (cells.foreign == "denied")
     if not least <= outcome <= most:
         yield (
-            f"wrote {outcome:,} rows; {there.own:,} are own, {there.foreign:,} foreign"
+            f"wrote {counted(outcome, 'row')}; {there.own:,} are own, {there.foreign:,} foreign"
             f" ({_told(cells)})"
         )
 
@@ -298,8 +300,9 @@ def _assert_any(there: Counts, cells: Cells) -> None:
 def _assert_size(there: Counts, matrix: Access) -> None:
     if there.all > matrix.up_to_rows:
         raise NothingToLookAt(
-            f"{matrix.table} has {there.all:,} rows, and a command without WHERE would lock them"
-            f" all: not tried above up_to_rows ({matrix.up_to_rows:,}); try it on a smaller copy"
+            f"{matrix.table} has {counted(there.all, 'row')}, and a command without WHERE would"
+            f" lock them all: not tried above up_to_rows ({matrix.up_to_rows:,}); try it on a"
+            " smaller copy"
         )
 
 

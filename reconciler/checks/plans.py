@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from reconciler.checks.explain import Explained, Node, explained
 from reconciler.checks.model import Assertion, PlanBounds, Ratio
 from reconciler.checks.session import CheckSession, NothingToLookAt, Settings
+from reconciler.counted import counted
 from reconciler.server.connection import rows
 
 RUNS = 7  # of a query whose time is taken; the first one warms up
@@ -84,7 +85,7 @@ def _assert_rows_found(top: Node, assertion: Assertion) -> None:
     found, least = round(top.rows_found()), 1 if assertion.over else assertion.at_least_rows
     if found < least:
         raise NothingToLookAt(
-            f"the query found {found:,} row{'s' if found != 1 else ''}, at_least_rows is {least:,}"
+            f"the query found {counted(found, 'row')}, at_least_rows is {least:,}"
         )
 
 
@@ -109,16 +110,16 @@ def _wrong_scans(top: Node, bounds: PlanBounds) -> Iterator[str]:
             continue
         name = node.text("Relation Name")
         if tables is None or {name, f"{node.text('Schema')}.{name}"} & {*tables}:
-            yield f"reads {name} by a Seq Scan of {node.came:,.0f} rows"
+            yield f"reads {name} by a Seq Scan of {counted(round(node.came), 'row')}"
 
 
 def _wrong_counts(top: Node, bounds: PlanBounds) -> Iterator[str]:
     read, pages = round(top.rows_read()), top.pages
     if bounds.rows_at_most is not None and read > bounds.rows_at_most:
-        yield f"reads {read:,} rows, at most {bounds.rows_at_most:,} are allowed"
+        yield f"reads {counted(read, 'row')}, at most {bounds.rows_at_most:,} are allowed"
     if bounds.buffers_at_most is not None and pages > bounds.buffers_at_most:
-        yield f"reads {pages:,} buffers, at most {bounds.buffers_at_most:,} are allowed"
+        yield f"reads {counted(pages, 'buffer')}, at most {bounds.buffers_at_most:,} are allowed"
     for function, most in bounds.calls_at_most.items():
         calls = round(top.calls(function))
         if calls > most:
-            yield f"evaluates {function} {calls:,} times, at most {most:,} are allowed"
+            yield f"evaluates {function} {counted(calls, 'time')}, at most {most:,} are allowed"

@@ -17,7 +17,7 @@ from reconciler.errors import SettingsError
 from reconciler.escape import document
 from reconciler.importing import Imported, import_script
 from reconciler.linting import Lint, lint
-from reconciler.report import text
+from reconciler.report import text_lint
 
 
 @main.command("import")
@@ -51,7 +51,7 @@ def import_command(file: Path, reading: ReadingOptions, out: Path, scratch: str 
         print_line(f"{file}:{line}: left out: {reason}", stderr=True)
     job = Lint(load(out), settings_file.lint, target.url, scratch=server, session=session)
     result = lint(job)
-    print_report(text.lint(result))
+    print_report(text_lint.lint(result))
     return DIFFERENT if imported.left_out or result.findings else DONE
 
 

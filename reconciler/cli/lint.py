@@ -25,6 +25,7 @@ from reconciler.cli.options import (
     state_option,
 )
 from reconciler.cli.output import print_line, print_notes, write_file
+from reconciler.counted import counted
 from reconciler.errors import SettingsError
 from reconciler.lint.live import lint_database
 from reconciler.lint.result import LintResult
@@ -195,5 +196,5 @@ def _write_baseline(options: LintOptions, file: Settings) -> int:
         )
     found = _look(options, file, file.lint.model_copy(update={"baseline": None})).result.findings
     write_file(baseline_document(found), path)
-    print_line(f"{path}: {len(found)} findings")
+    print_line(f"{path}: {counted(len(found), 'finding')}")
     return DONE

@@ -13,6 +13,7 @@ import click
 
 from reconciler.cache import OPTION, SWITCH
 from reconciler.cli.output import DEFAULT_FORMAT, print_in_format, replace_file, write_file
+from reconciler.counted import counted
 from reconciler.errors import ReconcileError, SettingsError
 from reconciler.escape import Document, document
 from reconciler.report.formats import FORMATS, Subject, renderer
@@ -250,8 +251,9 @@ class OutputOptions:
         formats, files = len(self.formats or (DEFAULT_FORMAT,)), len(self.files)
         if not formats - 1 <= files <= formats:
             raise SettingsError(
-                f"--format is given {formats} times and --out {files} times: each --out belongs to"
-                " the --format in the same place, and only the last --format may have none"
+                f"--format is given {counted(formats, 'time')} and --out {counted(files, 'time')}:"
+                " each --out belongs to the --format in the same place, and only the last"
+                " --format may have none"
             )
 
     def _places(self) -> Iterable[tuple[str, Path | None]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
+from reconciler.counted import agreeing, counted
 from reconciler.model.other_tools import other_tool
 from reconciler.model.ref import Ref
 
@@ -12,9 +13,8 @@ MAX_NAMES = 5
 
 def note(title: str, names: Collection[str], state: str) -> str:
     """Make a notice of a single line: objects of a kind, by singular title, are in a state."""
-    if len(names) == 1:
-        return f"1 {title} is {state}: {_listed(names)}"
-    return f"{len(names)} {_plural(title)} are {state}: {_listed(names)}"
+    verb = agreeing(len(names), "is", "are")
+    return f"{counted(len(names), title)} {verb} {state}: {_listed(names)}"
 
 
 def unfinished_notices(leftovers: Iterable[Ref]) -> list[str]:
@@ -49,9 +49,3 @@ def other_tools_notices(refs: Iterable[Ref]) -> list[str]:
 def _listed(names: Collection[str]) -> str:
     rest = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
     return ", ".join(sorted(names)[:MAX_NAMES]) + rest
-
-
-def _plural(title: str) -> str:
-    if title.endswith("y"):
-        return title[:-1] + "ies"
-    return title + ("es" if title.endswith(("s", "x")) else "s")

@@ -13,6 +13,7 @@ from typing import ClassVar, Self
 from psycopg import sql
 from pydantic import Field
 
+from reconciler.counted import counted
 from reconciler.model.access import DecidesAccess
 from reconciler.model.catalog_sql import address, managed, object_grants, outside_system
 from reconciler.model.clauses import BOUND, NAME, PARTITION_KEY, Clause
@@ -218,7 +219,9 @@ class Table(DecidesAccess, Deferred, PublishesRows, Replicated, MayHaveNoEffect,
 
     def remove(self, context: PlanningContext) -> Iterable[Statement]:
         size = context.size(self.ref)
-        rows = f"about {size.rows:,} rows" if size.rows >= 0 else "an unknown number of rows"
+        rows = (
+            f"about {counted(size.rows, 'row')}" if size.rows >= 0 else "an unknown number of rows"
+        )
         reason = f"{self.ref} is dropped with {rows} ({size.in_bytes})"
         if self.partition_of is not None:
             # foreign keys that reference the partitioned table prevent DROP TABLE

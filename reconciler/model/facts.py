@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from reconciler.counted import counted
 from reconciler.model.record import Record
 from reconciler.model.ref import Ref
 
@@ -43,7 +44,7 @@ class Size:
         """Describe bytes, rows and estimated reading time, for messages."""
         if self.bytes < 0:
             return self.in_bytes
-        rows = f", about {self.rows:,} rows" if self.rows >= 0 else ""
+        rows = f", about {counted(self.rows, 'row')}" if self.rows >= 0 else ""
         seconds = self.bytes / READ_RATE
         time = f"{seconds / 60:.0f} min" if seconds >= 120 else f"{max(seconds, 1):.0f} s"
         rate = f"{READ_RATE // 1_000_000} MB are read a second"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import sqrt
 
+from reconciler.counted import counted
 from reconciler.monitor.observed import Observed, Times, duration
 from reconciler.monitor.query_text import is_shown, normalised
 from reconciler.monitor.result import Figure, Finding
@@ -188,8 +189,9 @@ def _sequential_scans(observed: Observed, table: TableStatistics) -> Iterator[Fi
         yield Finding(
             "sequential-scans",
             f"table {table.identity}",
-            f"{since.scans:,} sequential scans since the run read {since.scanned:,} rows:"
-            f" {rate:,.0f} for each read of the table, before {before:,.0f}",
+            f"{counted(since.scans, 'sequential scan')} since the run read"
+            f" {counted(since.scanned, 'row')}: {rate:,.0f} for each read of the table,"
+            f" before {before:,.0f}",
         )
 
 

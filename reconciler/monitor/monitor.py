@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 
 from reconciler.checks.workload import Query
+from reconciler.counted import counted
 from reconciler.errors import PlanRefused, StatementFailed
 from reconciler.introspect.introspect import introspect
 from reconciler.journal.history import (
@@ -66,7 +67,7 @@ def _unfinished(connection: Connection, schema: str, run: Run) -> Iterator[Findi
         yield Finding(
             "unfinished-run",
             f"run {run.id}",
-            f"its status is {run.status}, with {run.done} of {run.steps} steps done:"
+            f"its status is {run.status}, with {run.done} of {counted(run.steps, 'step')} done:"
             f" `reconcile history {run.id}` shows them; apply again, or roll back",
         )
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pydantic import ValidationError
 
 from reconciler.checks.workload import Query
+from reconciler.counted import counted
 from reconciler.diff.diff import Difference, differences
 from reconciler.introspect.introspect import Snapshot
 from reconciler.journal.history import Touched
@@ -150,7 +151,9 @@ def _immeasurable(observed: Observed, before: Times | None, since: Times | None)
         )
     if since.calls < MIN_CALLS:
         reset = f", after a reset of {STATEMENTS}" if observed.statements_were_reset else ""
-        return f"executed {since.calls} times since the run{reset}; {MIN_CALLS} are needed"
+        return (
+            f"executed {counted(since.calls, 'time')} since the run{reset}; {MIN_CALLS} are needed"
+        )
     return ""
 
 

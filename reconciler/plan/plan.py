@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from reconciler.counted import counted
 from reconciler.diff.diff import Action, Difference
 from reconciler.errors import Severity
 from reconciler.model.frozen import Frozen
@@ -210,7 +211,7 @@ class Plan(BaseModel):
     @property
     def step_count(self) -> str:
         """The number of steps, as in `1 step`."""
-        return f"{len(self.steps)} step{'s' if len(self.steps) != 1 else ''}"
+        return counted(len(self.steps), "step")
 
     def transactions(self) -> list[list[Step]]:
         """List the steps, grouped into transactions."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from reconciler.counted import counted
 from reconciler.evidence.model import Application, Benchmark, Evidence, QueryFigures
 from reconciler.journal.history import StepRecord
 from reconciler.model.facts import READ_RATE
@@ -118,7 +119,7 @@ def described_size(size: RelationSize | None) -> str:
     """Describe rows and bytes of a relation."""
     if size is None or size.bytes < 0:
         return NOT_MEASURED
-    rows = f", about {size.rows:,} rows" if size.rows >= 0 else ""
+    rows = f", about {counted(size.rows, 'row')}" if size.rows >= 0 else ""
     return f"{in_units(size.bytes)}{rows}"
 
 
@@ -155,7 +156,7 @@ def _work(steps: Sequence[Step], sizes: Mapping[str, RelationSize]) -> str:
 def _work_of(step: Step, size: RelationSize | None) -> str:
     hazards = {hazard.hazard for hazard in step.hazards}
     if step.fill is not None:
-        rows = f"at most {size.rows:,} rows" if size and size.rows >= 0 else "rows"
+        rows = f"at most {counted(size.rows, 'row')}" if size and size.rows >= 0 else "rows"
         return f"fills {rows}, in batches" if step.fill.value is not None else _reads(size, 1)
     if _REWRITE in hazards:
         return f"rewrites {step.relation} under its lock"

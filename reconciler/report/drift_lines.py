@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from reconciler.counted import agreeing, as_they_should_be, counted
 from reconciler.diff.diff import Difference
 from reconciler.drift.result import MEANINGS, DriftReport, ObjectDrift, TargetDrift
 from reconciler.report.changes import SIGNS, difference_lines
@@ -46,12 +47,13 @@ def verdict(target: TargetDrift) -> str:
     if target.error:
         return target.error.split("\n")[0]
     if target.in_sync:
-        return f"no drift, {target.unchanged} declared objects are as they should be"
+        return f"no drift, {as_they_should_be(target.unchanged, 'declared object')}"
     total = target.unchanged + len(target.objects)
     counts = ", ".join(f"{number} {word}" for word, number in target.counts.items())
     security = target.security_count
     concern = f"; {security} about security" if security else ""
-    return f"{len(target.objects)} of {total} objects differ: {counts}{concern}"
+    differ = agreeing(len(target.objects), "differs", "differ")
+    return f"{len(target.objects)} of {counted(total, 'object')} {differ}: {counts}{concern}"
 
 
 def title(found: ObjectDrift) -> str:

@@ -121,4 +121,6 @@ def _drift_commands(target: TargetDrift) -> Iterator[Command]:
         command = "warning" if found.drift_class == "pending" else "error"
         of = f"{target.name}: {found.drift_class}"
         yield _command(command, found.position, of, "\n".join(line for line in lines if line))
+    for note in target.notes:
+        yield _command("notice", None, f"drift: {target.name}: note", note)
     yield _command("notice", None, f"drift: {target.name}", verdict(target))

@@ -16,6 +16,7 @@ from pydantic_core import to_jsonable_python
 
 from reconciler.checks.attached import names
 from reconciler.checks.model import Moment
+from reconciler.counted import as_they_should_be, counted
 from reconciler.kinds import KINDS
 from reconciler.model.table_like import InheritableTable
 from reconciler.plan.permission import FILE, permissions_needed
@@ -42,8 +43,8 @@ def plan_blocks(plan: Plan) -> Iterator[Block]:
     """Yield the blocks of a plan, the most important first."""
     yield Block((f"## reconcile: {change_counts(plan.changes)}", ""))
     yield Block((verdict(plan), ""))
-    target = f"Target {code(plan.target)}; {plan.unchanged} declared objects"
-    yield Block((f"{target} are as they should be.",))
+    unchanged = as_they_should_be(plan.unchanged, "declared object")
+    yield Block((f"Target {code(plan.target)}; {unchanged}.",))
     if plan.in_sync:
         yield from _notes(plan)
         return
@@ -65,17 +66,13 @@ def verdict(plan: Plan) -> str:
     if plan.in_sync:
         return "**The database is as declared.**"
     refused, waiting = refused_permissions(plan), sum(answer.refuses for answer in plan.answers)
-    reasons = [f"{_count(len(refused), 'hazard')} to be let through"] if refused else []
-    reasons += [f"rows in the way of {_count(waiting, 'step')}"] if waiting else []
+    reasons = [f"{counted(len(refused), 'hazard')} to be let through"] if refused else []
+    reasons += [f"rows in the way of {counted(waiting, 'step')}"] if waiting else []
     if reasons:
         return f"**`apply` refuses this plan as it stands:** {' and '.join(reasons)}."
     hazards = len(plan.permissions or permissions_needed(plan))
-    why = f"{_count(hazards, 'hazard')}, let through" if hazards else "no hazards"
+    why = f"{counted(hazards, 'hazard')}, let through" if hazards else "no hazards"
     return f"**`apply` runs this plan as it stands:** {why}."
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _notes(plan: Plan) -> Iterator[Block]:
@@ -117,7 +114,7 @@ def _changes(plan: Plan) -> Iterator[Block]:
         yield Block(tuple(_change_line(change) for change in changes))
         lines = [line for change in changes for line in _diff_lines(change)]
         if len(lines) > MAX_OPEN:
-            yield fold(f"Diff of {_count(len(lines), 'line')}", "diff", lines)
+            yield fold(f"Diff of {counted(len(lines), 'line')}", "diff", lines)
         elif lines:
             block = code_block("diff", lines)
             yield Block(block.lines, ("", *block.head), block.tail)

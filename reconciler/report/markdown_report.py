@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from reconciler.counted import agreeing, counted
 from reconciler.evidence.model import Evidence
 from reconciler.report.changes import allow_flags, change_counts, described_locks, difference_lines
 from reconciler.report.content import (
@@ -97,7 +98,7 @@ def _applied(evidence: Evidence) -> str:
     run = evidence.application.run
     time = f" in {seconds(run.seconds)}" if run.seconds is not None else ""
     at = f"{run.started_at:%Y-%m-%d %H:%M %Z}"
-    done = f"{run.done} of {run.steps} steps{time}, {at}, by {code(run.role_name)}"
+    done = f"{run.done} of {counted(run.steps, 'step')}{time}, {at}, by {code(run.role_name)}"
     return f"{run.status}, {done}. {source(evidence.run.source)}"
 
 
@@ -225,7 +226,9 @@ def _verification(evidence: Evidence) -> Iterator[str]:
         yield from unmeasured("verify")
         return
     found = evidence.verification.content
-    structure = "as declared" if found.in_sync else f"{len(found.drift)} objects differ"
+    number = len(found.drift)
+    differ = f"{counted(number, 'object')} {agreeing(number, 'differs', 'differ')}"
+    structure = "as declared" if found.in_sync else differ
     yield f"The structure: {structure}."
     yield ""
     yield from table(["check", "result", "time"])

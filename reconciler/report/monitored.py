@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from reconciler.counted import agreeing, counted
 from reconciler.monitor.observed import duration
 from reconciler.monitor.promises import AS_LEFT, GONE
 from reconciler.monitor.result import Figure, Finding, Monitoring, Promise
@@ -84,8 +85,9 @@ def _kept(promises: Sequence[Promise]) -> Iterator[str]:
     yield "kept"
     objects = [p for p in promises if p.promise in (AS_LEFT, GONE)]
     if objects:
-        number = "1 object is" if len(objects) == 1 else f"{len(objects)} objects are"
-        yield f"    {number} as the run left {'it' if len(objects) == 1 else 'them'}"
+        number = len(objects)
+        shown = f"{counted(number, 'object')} {agreeing(number, 'is', 'are')}"
+        yield f"    {shown} as the run left {agreeing(number, 'it', 'them')}"
     for promise in promises:
         if promise.promise not in (AS_LEFT, GONE):
             yield f"    {promise.subject}, {promise.promise}: {promise.reason}"

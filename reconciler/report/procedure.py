@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from reconciler.checks.attached import names
+from reconciler.counted import counted
 from reconciler.evidence.model import Evidence
 from reconciler.model.reserved_names import APPLICATION
 from reconciler.plan.plan import Plan
@@ -140,7 +141,7 @@ def _apply(evidence: Evidence) -> Section:
     recorded = ""
     if run is not None:
         mark = "done" if run.run.status == "done" else "failed"
-        done = f"{run.run.done} of {run.run.steps} steps"
+        done = f"{run.run.done} of {counted(run.run.steps, 'step')}"
         time = f" in {seconds(run.run.seconds)}" if run.run.seconds is not None else ""
         recorded = f"run {run.run.id}: {run.run.status}, {done}{time}"
     item = Item(

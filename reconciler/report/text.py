@@ -13,6 +13,7 @@ from reconciler.bench.result import Benchmark
 from reconciler.checks.attached import names as attached_names
 from reconciler.checks.model import Moment
 from reconciler.checks.result import Result
+from reconciler.counted import as_they_should_be, counted
 from reconciler.drift.result import DriftReport
 from reconciler.escape import MAX_LINE, Document, document
 from reconciler.journal.history import Detail, Run, StepRecord
@@ -62,15 +63,14 @@ def _differences_lines(plan: Plan) -> Iterator[str]:
 def _plan_lines(plan: Plan) -> Iterator[str]:
     yield from (f"note: {note}" for note in plan.notes)
     if plan.in_sync:
-        yield (
-            f"{plan.target}: nothing to do, {plan.unchanged} declared objects are as they should be"
-        )
+        unchanged = as_they_should_be(plan.unchanged, "declared object")
+        yield f"{plan.target}: nothing to do, {unchanged}"
         return
     yield plan.target
     yield from _hazard_lines(plan)
     yield from _answer_lines(plan)
     yield ""
-    yield f"{change_counts(plan.changes)}; {plan.unchanged} as they should be"
+    yield f"{change_counts(plan.changes)}; {as_they_should_be(plan.unchanged)}"
     for change in plan.changes:
         yield from _change_lines(change)
     yield ""
@@ -313,7 +313,7 @@ def _achieved(run: Run) -> str:
     """Count the objects changed by a run, as in `3 created (2 of 3 steps)`."""
     counts = [f"{run.changes[a]} {PAST_TENSE[a]}" for a in SIGNS if run.changes.get(a)]
     rollback = f"rollback of {run.rollback_of}: " if run.rollback_of is not None else ""
-    partly = "" if run.done == run.steps else f" ({run.done} of {run.steps} steps)"
+    partly = "" if run.done == run.steps else f" ({run.done} of {counted(run.steps, 'step')})"
     return rollback + (", ".join(counts) or "nothing") + partly
 
 

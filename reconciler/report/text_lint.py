@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from reconciler.counted import counted
 from reconciler.escape import MAX_LINE, Document, document
 from reconciler.lint.result import LintResult
 from reconciler.lint.rule import SEVERITIES, Finding
@@ -40,9 +41,5 @@ def _lines(result: LintResult) -> Iterator[str]:
 def finding_counts(findings: Sequence[Finding | PlanFinding]) -> str:
     """Count findings of lint by severity, as in `3 findings: 1 error, 2 notes`."""
     counts = Counter(finding.severity for finding in findings)
-    each = [_counted(counts[s], s) for s in SEVERITIES if counts[s]]
-    return _counted(len(findings), "finding") + (f": {', '.join(each)}" if each else "")
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    each = [counted(counts[s], s) for s in SEVERITIES if counts[s]]
+    return counted(len(findings), "finding") + (f": {', '.join(each)}" if each else "")

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from reconciler.checks.result import Finding, Result, Status
+from reconciler.counted import counted
 
 WORDS: Mapping[Status, str] = {"passed": "ok", "failed": "FAILED", "vacuous": "VACUOUS"}
 
@@ -16,7 +17,7 @@ def check_counts(results: Sequence[Result]) -> str:
     vacuous = counts["vacuous"]
     found = "it found" if vacuous == 1 else "they found"
     more = f", {vacuous} vacuous: {found} nothing to look at" if vacuous else ""
-    return f"{counts['passed']}/{len(results)} checks passed{more}"
+    return f"{counts['passed']}/{counted(len(results), 'check')} passed{more}"
 
 
 def finding_lines(finding: Finding, indent: str = "") -> Iterator[str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from reconciler.apply.backfill.lag import Lag
+from reconciler.counted import agreeing, counted
 from reconciler.errors import StatementFailed
 from reconciler.model.reserved_names import MONITOR_APPLICATION
 from reconciler.model.statement import ThrottleSettings
@@ -77,7 +78,8 @@ class Throttle:
         if limit is None:
             return ""
         active = rows(self.connection, ACTIVE)[0]["n"]
-        return f"{active} sessions are at work, more than {limit}" if active > limit else ""
+        at_work = f"{counted(active, 'session')} {agreeing(active, 'is', 'are')} at work"
+        return f"{at_work}, more than {limit}" if active > limit else ""
 
 
 def assert_visible(connection: Connection, settings: ThrottleSettings) -> None:

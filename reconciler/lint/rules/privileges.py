@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from reconciler.counted import agreeing
 from reconciler.lint.database import Database
 from reconciler.lint.facts import PUBLIC, Relation, quoted
 from reconciler.lint.rule import Found, rule
@@ -70,7 +71,8 @@ def policy_without_row_security(db: Database) -> Iterator[Found]:
         if not table.secured:
             yield Found(
                 ("pg_class", oid, 0),
-                f"{len(policies)} policies have no effect: row level security is off",
+                f"{agreeing(len(policies), '1 policy has', f'{len(policies)} policies have')}"
+                " no effect: row level security is off",
                 _enable(table),
                 "row_level_security",
             )
