@@ -11,7 +11,9 @@
     ├── TamperedWith            code on scratch changed other objects than the declared
     ├── PlanError               the changes have no possible order
     ├── ProofError              run on a scratch server, the plan missed the desired state
-    ├── PlanRefused             a plan must not run: edited, stale, for another target, with hazards
+    ├── PlanRefused             a plan must not run: edited, for another target, with hazards
+    │   ├── Moved               the target has changed since the plan was made
+    │   └── NothingToUndo       the journal records no run of a roll-out
     ├── RunFailed               `Database.apply` did not reach the declared state
     ├── Busy                    another session applies a plan to the database
     ├── Interrupted             Ctrl-C, SIGTERM, SIGHUP or SIGQUIT during a run
@@ -226,6 +228,18 @@ class PlanRefused(ReconcileError):
     """The plan must not run."""
 
     rule = "plan-refused"
+
+
+class NothingToUndo(PlanRefused):
+    """The journal records no run of a roll-out that could be undone."""
+
+    rule = "nothing-to-undo"
+
+
+class Moved(PlanRefused):
+    """The target has changed since the plan was made: another plan may do."""
+
+    rule = "target-moved"
 
 
 class RunFailed(ReconcileError):

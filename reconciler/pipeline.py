@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from reconciler.introspect.unmanaged import unmanaged
 from reconciler.journal.history import Detail, Run, detail, last_that_changed, later, runs
 from reconciler.journal.ownership import DEFAULT_PLACE, Place, assert_trusted
 from reconciler.journal.rollback import rollback_declaration
+from reconciler.journal.rollouts import last_of_rollout, runs_of_rollout
 from reconciler.model.facts import Size
 from reconciler.model.object import Object
 from reconciler.model.on_scratch import without_check
@@ -36,6 +37,7 @@ from reconciler.planning import Job, plan_of, servers_of
 from reconciler.server.connection import Connection, connect_to_read, rows
 from reconciler.server.locks import LockPolicy
 from reconciler.server.time_limit import time_limit_of_environment
+from reconciler.shapes import Shapes
 from reconciler.sql import compose, name, text
 from reconciler.tidy.tidy import Spelling, respelled, tidied
 
@@ -71,7 +73,7 @@ def apply_plan(
         found = permitted(plan, live, connection, permitting, questions=questions)
         for finding in found.findings:
             NonRaisingWatcher(watcher).notice(finding.message)
-        recorded = Recorded(journal, found.used)
+        recorded = Recorded(journal, found.used, job.rollout if job else "")
         with record_run(plan, live, target, connection, policy, recorded) as record:
             outcome = execute(plan, target, connection, watcher, policy, record.entry)
             outcome = record.close(plan, outcome, connection)
@@ -157,12 +159,15 @@ def with_permissions(plan: Plan, target: str, permitting: Permitting, session: S
 def plan_rollback(
     target: str,
     journal: Place,
-    run: int | None,
+    run: int | str | None,
     scratch: str = "auto",
     session: Session = None,
     permitting: Permitting | None = None,
+    shapes: Shapes | None = None,
 ) -> tuple[Plan, Job]:
     """Plan the rollback of a run, by default of the last run with changes.
+
+    `run` is a number, or the name of a roll-out, whose last run is undone.
 
     Raises PlanRefused if there is no such run, or if its objects have been changed since.
     """
@@ -181,7 +186,9 @@ def plan_rollback(
             partial(_has_rows, connection),
         )
         scope = Scope(back.declaration.schemas)
-        job = Job(target, back.declaration, scope, scratch, back.notes, of.run.id, session or {})
+        notes = [*back.notes, *_left_of_rollout(connection, journal.schema, run)]
+        job = Job(target, back.declaration, scope, scratch, notes, of.run.id, session or {})
+        job = replace(job, shapes=shapes)
         return plan_of(replace(job, permitting=permitting), live, connection), job
 
 
@@ -194,7 +201,16 @@ def _has_rows(connection: Connection, table: Ref) -> bool:
         return True
 
 
-def _to_roll_back(connection: Connection, journal: str, run: int | None) -> Detail:
+def _left_of_rollout(connection: Connection, journal: str, run: int | str | None) -> Iterator[str]:
+    """Yield a note of an earlier run of the roll-out, which was interrupted."""
+    if isinstance(run, str):
+        for earlier in runs_of_rollout(connection, journal, run)[1:2]:
+            yield f"then run {earlier.id} of roll-out {run} is left: roll back once more"
+
+
+def _to_roll_back(connection: Connection, journal: str, run: int | str | None) -> Detail:
+    if isinstance(run, str):
+        run = runs_of_rollout(connection, journal, run)[0].id
     if run is not None:
         return detail(connection, journal, run)
     last = last_that_changed(connection, journal)
@@ -214,6 +230,13 @@ def read_history(target: str, journal: Place, limit: int, session: Session = Non
     with connect_to_read(target, session) as connection:
         assert_trusted(connection, journal)
         return runs(connection, journal.schema, limit)
+
+
+def read_last_rollout(target: str, journal: Place, session: Session = None) -> Run | None:
+    """Return the last run of any roll-out that changed something and was not undone."""
+    with connect_to_read(target, session) as connection:
+        assert_trusted(connection, journal)
+        return last_of_rollout(connection, journal.schema)
 
 
 def read_run(target: str, journal: Place, run: int, session: Session = None) -> Detail:

@@ -24,6 +24,7 @@ from reconciler.errors import (
     TooManyProblems,
     summarized,
 )
+from reconciler.fleet.batches import RolloutSettings
 from reconciler.inventory.group import Fault, Group, faults
 from reconciler.inventory.target import NAME, Target, TimeoutSettings
 from reconciler.lint.settings import LintSettings
@@ -54,6 +55,7 @@ class Settings(TimeoutSettings):
     schemas: tuple[str, ...] = ()
     scratch: str = "auto"
     lint: LintSettings = Field(default_factory=LintSettings)
+    rollout: RolloutSettings = Field(default_factory=RolloutSettings)
 
     @field_validator("scratch")
     @classmethod

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from reconciler.apply.permissions import Permitting, hazard_refusals
 from reconciler.apply.preflight import Finding, preflight, refusals
-from reconciler.errors import PlanRefused, StatementFailed
+from reconciler.errors import Moved, PlanRefused, StatementFailed
 from reconciler.introspect.introspect import Snapshot
 from reconciler.journal.journal import refusal
 from reconciler.journal.ownership import Place
@@ -40,11 +40,12 @@ def permitted(
     findings = preflight(plan, connection, questions=questions)
     judged = permitting.judge(plan, connection)
     hazards = hazard_refusals(judged.permissions, judged.notes)
-    refused = [*guards(plan, live), *hazards, *refusals(findings)]
+    moved_since = guards(plan, live)
+    refused = [*moved_since, *hazards, *refusals(findings)]
     if plan.steps and permitting.journal is not None:
         refused += _journal_refusals(plan, connection, permitting.journal)
     if refused:
-        raise PlanRefused("\n".join(refused))
+        raise (Moved if moved_since else PlanRefused)("\n".join(refused))
     return Permitted(findings, judged.used)
 
 

@@ -25,10 +25,14 @@ Models = dict[Ref, dict[str, Any] | None]  # None for objects that do not exist
 
 @dataclass(frozen=True)
 class Recorded:
-    """The place of the journal, if any, and the permissions that entries of approvals.yml give."""
+    """The place of the journal, if any, and what is recorded beside the plan.
+
+    `used` are the permissions that entries of approvals.yml give; `rollout` names a roll-out.
+    """
 
     place: Place | None
     used: Sequence[Permission] = ()
+    rollout: str = ""
 
 
 @dataclass
@@ -95,8 +99,8 @@ def _begin(plan: Plan, live: Snapshot, connection: Connection, journal: Recorded
     document = plan.model_dump(mode="json")
     before = models_of(plan.touches, live.state)
     used = [permission.model_dump(mode="json") for permission in journal.used]
-    of = plan.rollback_of
-    entry = begin(connection, journal.place, document, before, rollback_of=of, used=used)
+    rollout = journal.rollout
+    entry = begin(connection, journal.place, document, before, rollout=rollout, used=used)
     _keep_statistics(entry, "before", plan, connection)
     if connection.closed:
         raise ConnectionFailed("the connection broke before the first step: run again")

@@ -12,16 +12,22 @@ from reconciler.apply.permissions import Permitting
 from reconciler.checks.session import Terms
 from reconciler.cli.check_options import CheckOptions, check_options
 from reconciler.cli.execution_options import ExecutionOptions, execution_options
+from reconciler.cli.fleet import finish, roll_out
+from reconciler.cli.fleet_options import Several, new_name, several_options
 from reconciler.cli.group import DIFFERENT, ERROR, main
 from reconciler.cli.job import make_job
 from reconciler.cli.options import (
     DeclarationOptions,
-    declaration_options,
+    OutputOptions,
+    files_options,
+    output_options,
 )
 from reconciler.cli.output import confirmed_unvouched, print_notes
 from reconciler.cli.permitting import read_allowed
 from reconciler.cli.running import run_plan, show_plan
 from reconciler.cli.saved import SavedPlan, read_plan
+from reconciler.cli.target_work import Work
+from reconciler.errors import SettingsError
 from reconciler.server.redaction import redacted
 
 NOT_CHECKED = (
@@ -37,14 +43,18 @@ NOT_CHECKED = (
     required=False,
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
 )
-@declaration_options
+@several_options(rolling=True)
+@files_options
 @execution_options
 @check_options
+@output_options("rollout")
 def apply(
     saved: Path | None,
+    several: Several,
     declaration: DeclarationOptions,
     execution: ExecutionOptions,
     checks: CheckOptions,
+    output: OutputOptions,
 ) -> int:
     """Change the database to the declared state, or run a saved plan.
 
@@ -58,7 +68,21 @@ def apply(
 
     Checks with `apply: before` must pass before the first step; those with `apply: after` are run
     after the last one. Exit status: 0 all done, 1 an error, 2 such a check did not pass.
+
+    Several targets are all planned first, identical plans are shown once, and a yes is asked for
+    once. Then they are changed in batches, a canary first, on which all declared checks must pass.
+    A target that is down or locked is tried once more at the end. --format and --out write what
+    became of each. The exit status is the worst.
     """
+    if several:
+        if saved:
+            raise SettingsError("a saved plan is for one target")
+        rollout = several.rolling.rollout or new_name()
+        work = replace(Work.of("apply", declaration, execution, checks), rollout=rollout)
+        report = roll_out(work, several)
+        return finish(report, several, output)
+    output.assert_unused("apply")
+    declaration = replace(declaration, target=several.targets.alone)
     if saved:
         of_file = SavedPlan(read_plan(saved), saved, declaration, execution)
         return _apply_saved(of_file, checks.terms(None))

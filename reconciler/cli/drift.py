@@ -29,7 +29,7 @@ from reconciler.drift.look import look
 from reconciler.drift.result import DriftReport, Status, TargetDrift
 from reconciler.errors import ReconcileError
 from reconciler.escape import Document
-from reconciler.fleet import Outcome, run_over
+from reconciler.fleet.threads import Outcome, run_over
 from reconciler.journal.ownership import Place
 from reconciler.recall.observed import observe
 from reconciler.recall.remembered import Question, Result, question_of_target

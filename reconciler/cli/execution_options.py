@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import click
@@ -13,6 +14,7 @@ from reconciler.cli.journal_options import (
     journal_owner_option,
 )
 from reconciler.cli.options import collected, set_option, with_session
+from reconciler.cli.permitting import PermissionOptions
 from reconciler.errors import SettingsError
 from reconciler.journal.ownership import Place
 from reconciler.server.locks import LockPolicy
@@ -57,6 +59,27 @@ class ExecutionOptions:
         }
         timeouts = {field: value for field, value in seconds.items() if value is not None}
         return replace(with_session(policy, self.session), **timeouts)
+
+
+def reading_execution(
+    session: Sequence[str] = (), permission: PermissionOptions | None = None, role: str = ""
+) -> ExecutionOptions:
+    """Return the options of a command over several targets that runs no plan."""
+    allowed = permission or PermissionOptions((), None, None)
+    return ExecutionOptions(
+        allow=allowed.allow,
+        lock_timeout=None,
+        retry_for=None,
+        statement_timeout=None,
+        session=tuple(session),
+        yes=False,
+        check=False,
+        journal=allowed.journal,
+        journal_owner=allowed.journal_owner or role,
+        no_journal=False,
+        quiet=False,
+        verbose=False,
+    )
 
 
 allow_option = click.option(

@@ -163,6 +163,18 @@ no_cache_option = click.option(
 )
 
 
+NO_FILES = DeclarationOptions(
+    state=None,
+    schemas=(),
+    prune=False,
+    scratch=None,
+    no_questions=False,
+    allow_empty=True,
+    files_root=None,
+    no_cache=True,
+)
+
+
 files_options = collected(
     "declaration",
     DeclarationOptions,
@@ -242,6 +254,14 @@ class OutputOptions:
         """The name of the last format."""
         return self.formats[-1] if self.formats else DEFAULT_FORMAT
 
+    def assert_unused(self, command: str) -> None:
+        """Raise SettingsError for options that the command takes for several targets only."""
+        if self.formats or self.files:
+            raise SettingsError(
+                f"--format and --out of `{command}` go with several targets: --all, --limit, or"
+                " --target more than once"
+            )
+
     def check(self) -> None:
         """Raise SettingsError unless every format but the last has a file, and none is missing."""
         if "html" in self.formats:
@@ -270,8 +290,9 @@ def _put(shown: Document, format_name: str, file: Path | None) -> None:
 
 
 def format_option(*subjects: Subject, multiple: bool = False) -> Decorator:
-    """Return the option --format, with the formats common to all subjects."""
-    common = set[str].intersection(*({*FORMATS[subject]} for subject in subjects))
+    """Return the option --format, with the formats common to all subjects, or `multiple` of any."""
+    known = [{*FORMATS[subject]} for subject in subjects]
+    common = set[str].union(*known) if multiple else set[str].intersection(*known)
     again = " Can be repeated, each with its --out." if multiple else ""
     return click.option(
         "--format",
@@ -282,8 +303,8 @@ def format_option(*subjects: Subject, multiple: bool = False) -> Decorator:
     )
 
 
-def output_options(subject: Subject) -> Decorator:
-    """Return the options --format and --out of a command for the subject; they show errors too."""
+def output_options(*subjects: Subject) -> Decorator:
+    """Return the options --format and --out of a command for any subject; they show errors too."""
     out_option = click.option(
         "--out",
         "files",
@@ -291,7 +312,9 @@ def output_options(subject: Subject) -> Decorator:
         type=click.Path(path_type=Path, dir_okay=False),
         help="Write to this file instead of stdout; can be repeated for several formats.",
     )
-    collect = collected("output", OutputOptions, format_option(subject, multiple=True), out_option)
+    collect = collected(
+        "output", OutputOptions, format_option(*subjects, multiple=True), out_option
+    )
 
     def add(command: Command) -> Command:
         @wraps(command)

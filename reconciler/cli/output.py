@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # slow to import, and not needed by --help and --version
     from reconciler.apply.outcome import Watcher
     from reconciler.plan.plan import Plan
     from reconciler.report.log import Level
+    from reconciler.report.rollout_progress import View
 
 DEFAULT_FORMAT = "text"
 LOG_VARIABLE, JSON = "RECONCILE_LOG_FORMAT", "json"
@@ -59,6 +60,13 @@ def confirmed_unvouched(plan: Plan) -> bool:
         f"nobody vouches for this plan of {plan.step_count} and its hazards: run it on"
         f" {plan.target}?"
     )
+
+
+def rollout_confirmed(title: str) -> bool:
+    """Ask on the terminal whether to roll out; raises PlanRefused without a terminal."""
+    if not is_terminal(sys.stdin):
+        raise PlanRefused(f"{title}: {NO_TERMINAL}, --yes does it without asking")
+    return _asked(f"{title}?")
 
 
 def removal_confirmed(names: str) -> bool:
@@ -124,6 +132,19 @@ def _log(level: Level, message: str, **fields: object) -> None:
     from reconciler.report.log import entry  # noqa: PLC0415 - slow to import
 
     _print_entry(entry(level, message, **fields))
+
+
+def watch_targets(*, quiet: bool = False) -> AbstractContextManager[View]:
+    """Show the work on several targets on stderr: a live view on a terminal, lines elsewhere."""
+    from reconciler.report.rollout_progress import (  # noqa: PLC0415 - slow to import
+        RolloutLines,
+        RolloutTable,
+    )
+
+    console = _console(stderr=True)
+    if console.is_terminal and not quiet and not _logs_json():
+        return RolloutTable(console)
+    return RolloutLines(lambda line: print_line(line, stderr=True), quiet=quiet)
 
 
 def _console(*, stderr: bool) -> Console:

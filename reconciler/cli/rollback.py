@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from reconciler import pipeline, settings
 from reconciler.apply.permissions import Permitting
 from reconciler.checks.session import Terms
 from reconciler.cli.execution_options import ExecutionOptions, execution_options
+from reconciler.cli.fleet import check_formats, finish, last_rollout, roll_out
+from reconciler.cli.fleet_options import Several, new_name, several_options
 from reconciler.cli.group import main
 from reconciler.cli.options import (
+    NO_FILES,
     OutputOptions,
     output_options,
     run_argument,
     scratch_option,
-    target_option,
 )
 from reconciler.cli.permitting import read_allowed
 from reconciler.cli.running import run_plan, show_plan
+from reconciler.cli.target_work import Work
 from reconciler.errors import SettingsError
 from reconciler.journal.ownership import Place
 from reconciler.model.reserved_names import JOURNAL
@@ -24,30 +29,36 @@ from reconciler.plan.saved import signed
 
 @main.command()
 @run_argument
-@target_option
+@several_options(rolling=True)
 @scratch_option
 @execution_options
-@output_options("plan")
+@output_options("plan", "rollout")
 def rollback(
     run: int | None,
-    target: str | None,
+    several: Several,
     scratch: str | None,
     execution: ExecutionOptions,
     output: OutputOptions,
 ) -> int:
-    """Restore the objects changed by a run.
+    """Restore the objects changed by a run, or by a roll-out over several targets.
 
     They return to their state before the run. RUN is a number from `reconcile history`. Default:
     the last run that changed something. The plan is shown first, and run after a confirmation.
     --format and --out need --check.
+
+    Of several targets, exactly the runs of one roll-out are undone, in batches as with `apply`:
+    that of --rollout, else the last that any of them records.
     """
+    if several:
+        return _roll_back_all(run, several, scratch, execution, output)
+    check_formats("plan", output)
     shown = output.formats or output.files
     if shown and not execution.check:
         raise SettingsError(
             "--format and --out show the plan instead of running it: they go with --check"
         )
     file = settings.read()
-    configured = settings.resolve_target(file, target)
+    configured = settings.resolve_target(file, several.targets.alone)
     resolved = execution.override(configured)
     permitting = Permitting(read_allowed(execution.allow), execution.place(resolved))
     changes, job = pipeline.plan_rollback(
@@ -63,3 +74,20 @@ def rollback(
     else:
         show_plan(changes, execution)
     return run_plan(changes, job, resolved, execution, Terms(), permitting)
+
+
+def _roll_back_all(
+    run: int | None,
+    several: Several,
+    scratch: str | None,
+    execution: ExecutionOptions,
+    output: OutputOptions,
+) -> int:
+    """Undo a roll-out on several targets."""
+    check_formats("rollout", output)
+    if run is not None:
+        raise SettingsError("RUN is a number in one journal: --rollout names runs of several")
+    undo = several.rolling.rollout or last_rollout(several, execution)
+    work = Work.of("rollback", replace(NO_FILES, scratch=scratch), execution)
+    report = roll_out(replace(work, rollout=new_name(), undo=undo), several)
+    return finish(report, several, output)

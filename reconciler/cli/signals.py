@@ -37,3 +37,30 @@ def stopped_by_signals() -> Generator[None]:
     finally:
         for number in replaced:
             signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def stopping(stop: threading.Event) -> Generator[None]:
+    """Set an event at the first of the signals, or Ctrl-C; the next one ends the command.
+
+    Work that has begun goes on until its end.
+    """
+    numbers = [getattr(signal, name) for name in ("SIGINT", *_NAMES) if hasattr(signal, name)]
+    if threading.current_thread() is not threading.main_thread():
+        numbers = []
+    before = {n: signal.getsignal(n) for n in numbers}
+    replaced = [n for n, handler in before.items() if callable(handler)]
+
+    def note(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        stop.set()
+        for each in replaced:
+            signal.signal(each, before[each])
+
+    for number in replaced:
+        signal.signal(number, note)
+    try:
+        yield
+    finally:
+        for number in replaced:
+            signal.signal(number, before[number])

@@ -39,6 +39,16 @@ class TargetsOptions:
         """Whether the command is about several targets, be it by a list of one."""
         return self.every or bool(self.limits) or len(self.targets) > 1
 
+    @property
+    def chosen(self) -> bool:
+        """Whether the command line names targets."""
+        return self.several or bool(self.targets)
+
+    @property
+    def alone(self) -> str | None:
+        """The target of a command about one target, as --target names it; None for the default."""
+        return self.targets[0] if self.targets else None
+
     def named(self, settings: Settings) -> Sequence[NamedTarget]:
         """Return the targets, each once; raises SettingsError if there is none."""
         if self.every and self.targets:
@@ -97,6 +107,6 @@ targets_options = collected(
         type=click.IntRange(min=1, max=64),
         default=FORKS,
         show_default=True,
-        help="How many targets are looked at at once.",
+        help="How many targets are worked on at once.",
     ),
 )

@@ -45,13 +45,10 @@ RUNS = f"""
 LATEST_RUNS = RUNS + " ORDER BY r.id DESC LIMIT %s"
 ONE_RUN = RUNS + " WHERE r.id = %s"
 # An interrupted run may have committed a step that it did not record.
-LAST_THAT_CHANGED = (
-    RUNS
-    + """
-    WHERE EXISTS (SELECT FROM {schema}.step AS s WHERE s.run_id = r.id AND s.status = 'done')
-          OR r.status IN ('running', 'interrupted')
-    ORDER BY r.id DESC LIMIT 1"""
-)
+CHANGED = """(
+    EXISTS (SELECT FROM {schema}.step AS s WHERE s.run_id = r.id AND s.status = 'done')
+    OR r.status IN ('running', 'interrupted'))"""
+LAST_THAT_CHANGED = f"{RUNS} WHERE {CHANGED} ORDER BY r.id DESC LIMIT 1"
 PLAN = "SELECT plan FROM {schema}.run WHERE id = %s"
 STEPS = """
     SELECT step_id, status, finished_at, seconds, attempts, error
@@ -118,6 +115,7 @@ class Run(BaseModel):
     git_commit: str | None = None
     digest: str | None = None
     rollback_of: int | None = None
+    rollout: str | None = None
     changes: dict[str, int] = {}
     steps: int = 0
     done: int = 0
@@ -189,7 +187,12 @@ class Later:
 
 def runs(connection: Connection, schema: str, limit: int) -> list[Run]:
     """Read the latest runs, the last first; without a journal, none."""
-    return [_run(row) for row in _query(connection, schema, LATEST_RUNS, limit)]
+    return read_runs(connection, schema, LATEST_RUNS, limit)
+
+
+def read_runs(connection: Connection, schema: str, query: str, *values: object) -> list[Run]:
+    """Read the runs of a query that begins with RUNS; without a journal, none."""
+    return [_run(row) for row in _query(connection, schema, query, *values)]
 
 
 def detail(connection: Connection, schema: str, run: int) -> Detail:

@@ -49,8 +49,9 @@ OCCUPIED = """
 INTERRUPT_RUNS = "UPDATE {} SET status = 'interrupted' WHERE status = 'running'"
 INSERT_RUN = """
     INSERT INTO {schema}.run
-        (client_user, client_host, version, git_commit, plan, digest, rollback_of)
-    VALUES (%(user)s, %(host)s, %(version)s, %(commit)s, %(plan)s, %(digest)s, %(rollback_of)s)
+        (client_user, client_host, version, git_commit, plan, digest, rollback_of, rollout)
+    VALUES (%(user)s, %(host)s, %(version)s, %(commit)s, %(plan)s, %(digest)s, %(rollback_of)s,
+            nullif(%(rollout)s, ''))
     RETURNING id"""
 INSERT_TOUCHED = """
     INSERT INTO {schema}.touched (run_id, place, identity, ref, before)
@@ -167,15 +168,16 @@ def begin(
     plan: Model,
     before: Mapping[Ref, Model | None],
     *,
-    rollback_of: int | None = None,
+    rollout: str = "",
     used: Sequence[Model] = (),
 ) -> Journal:
     """Record the start of a run of `plan`, and create or upgrade the journal's tables.
 
     Without a place nothing is recorded. `before` maps the objects that the plan touches to their
-    models, or to None if they do not exist. `used` are the permissions that entries of
-    approvals.yml give. Raises PlanRefused if the schema holds other objects, if others than trusted
-    roles may have written the journal, or if nothing can count the entries.
+    models, or to None if they do not exist. `rollout` names the roll-out of the run, "" for none.
+    `used` are the permissions that entries of approvals.yml give. Raises PlanRefused if the schema
+    holds other objects, if others than trusted roles may have written the journal, or if nothing
+    can count the entries.
     """
     if place is None:
         return Journal()
@@ -187,7 +189,7 @@ def begin(
             rows(connection, SET_TIMEOUTS)
             _create_tables(connection, schema)
             lock_and_check(connection, place)
-            run = _insert_run(connection, schema, plan, rollback_of)
+            run = _insert_run(connection, schema, plan, rollout)
             _insert_touched(connection, schema, run, before)
             if used:
                 values: dict[str, object] = {"run": run, "used": Jsonb([*used])}
@@ -235,7 +237,7 @@ def _create_tables(connection: Connection, schema: str) -> None:
             revoke_default_privileges(connection, schema, table)
 
 
-def _insert_run(connection: Connection, schema: str, plan: Model, rollback_of: int | None) -> int:
+def _insert_run(connection: Connection, schema: str, plan: Model, rollout: str) -> int:
     """Insert the run and return the number.
 
     Only one applier runs at a time: an earlier run without an end is one whose client died.
@@ -248,7 +250,8 @@ def _insert_run(connection: Connection, schema: str, plan: Model, rollback_of: i
         "commit": _git_commit(),
         "plan": Jsonb(plan),
         "digest": plan.get("digest"),
-        "rollback_of": rollback_of,
+        "rollback_of": plan.get("rollback_of"),
+        "rollout": rollout,
     }
     return rows(connection, in_schema(INSERT_RUN, schema), values)[0]["id"]
 

@@ -67,6 +67,7 @@ TABLES: Mapping[str, Table] = {
             "plan": Column("jsonb", "NOT NULL"),
             "digest": Column("text"),
             "rollback_of": Column("bigint"),
+            "rollout": Column("text"),
         },
         checks=(RUN_STATUS,),
     ),

@@ -16,6 +16,7 @@ returns a document, made by `reconciler.escape`:
 - `error(error: ReconcileError)`, the document instead of another one if a command fails
 - `report(evidence: Evidence)` and `runbook(evidence: Evidence)`, the documents of `report`
 - `monitor(result: Monitoring)`, the document of `monitor`
+- `rollout(report: RolloutReport)`, the document of commands over several targets
 - `servers(servers: Sequence[EmbeddedServer])`, the document of `embedded status`
 """
 
@@ -35,6 +36,7 @@ Subject = Literal[
     "checks",
     "history",
     "run",
+    "rollout",
     "servers",
     "benchmark",
     "lint",
@@ -53,6 +55,7 @@ FORMATS: Mapping[Subject, tuple[str, ...]] = {
     "checks": ("json", "junit", "markdown", "text"),
     "history": ("json", "text"),
     "run": ("json", "text"),
+    "rollout": ("json", "junit", "prometheus", "text"),
     "servers": ("json", "text"),
     "benchmark": ("json", "markdown", "text"),
     "lint": ("github", "json", "sarif", "text"),

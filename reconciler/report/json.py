@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from reconciler.bench.result import Benchmark, Measured
@@ -16,6 +16,8 @@ from reconciler.lint.rule import Finding
 from reconciler.monitor.result import Monitoring
 from reconciler.plan.plan import Plan
 from reconciler.plan.step import Step
+from reconciler.rollout.groups import groups_of
+from reconciler.rollout.result import RolloutReport, TargetResult
 from reconciler.server.embedded import EmbeddedServer
 
 DRIFT = {"create": "missing", "alter": "changed", "drop": "unexpected"}
@@ -89,6 +91,29 @@ def _object_drift(found: ObjectDrift) -> dict[str, Any]:
             "committed_at": trace.committed_at.isoformat() if trace.committed_at else None,
         },
     }
+
+
+def rollout(report: RolloutReport) -> Document:
+    """Render what became of each target, and each plan once, with the targets that have it."""
+    plans = [
+        {"targets": list(g.names), "plan": g.plan.model_dump(mode="json")}
+        for g in groups_of(report.results)
+    ]
+    return _document(
+        command=report.command,
+        rollout=report.rollout or None,
+        ended=report.ended or None,
+        advice=list(report.advice),
+        counts=dict(report.counts),
+        targets=[_target_result(result) for result in report.results],
+        plans=plans,
+    )
+
+
+def _target_result(result: TargetResult) -> dict[str, Any]:
+    found = asdict(replace(result, plan=None))
+    del found["plan"], found["retry"]
+    return {**found, "notes": list(result.notes), "seconds": round(result.seconds, 3)}
 
 
 def checks(plan: Plan, results: Sequence[Result]) -> Document:

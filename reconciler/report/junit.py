@@ -1,6 +1,7 @@
 """JUnit's XML for continuous integration: a test case for every check, and one for the structure.
 
-The document of `drift` has a test case for each target, and one for each object that differs.
+The document of `drift` has a test case for each target, and one for each object that differs; that
+of a roll-out has a test case for each target.
 
 A vacuous check is a failure too: what is skipped counts as passed almost everywhere.
 """
@@ -16,6 +17,8 @@ from reconciler.escape import Document, document, one_line
 from reconciler.plan.plan import Plan
 from reconciler.report.changes import change_counts
 from reconciler.report.drift_lines import difference_texts, history_of, title, verdict
+from reconciler.report.rollout_lines import outcome
+from reconciler.rollout.result import DIFFERENT, RolloutReport
 
 
 def checks(plan: Plan, results: Sequence[Result]) -> Document:
@@ -47,6 +50,18 @@ def drift(report: DriftReport) -> Document:
             lines = [*difference_texts(found, ""), history_of(found)]
             _fail(suite[-1], found.drift_class, title(found), [line for line in lines if line])
     return _finished(suite, sum(target.seconds for target in report.targets))
+
+
+def rollout(report: RolloutReport) -> Document:
+    """Render a test case for each target; one that could not be worked on is an error."""
+    suite = ET.Element("testsuite", name=f"reconcile {report.command}")
+    for result in report.results:
+        _case(suite, result.name, report.command, result.seconds)
+        if result.exit:
+            tag = "failure" if result.exit == DIFFERENT else "error"
+            lines = [*result.message.split("\n"), *result.notes]
+            _fail(suite[-1], result.status, outcome(result), lines, tag)
+    return _finished(suite, sum(result.seconds for result in report.results))
 
 
 def _finished(suite: ET.Element, seconds: float) -> Document:

@@ -12,10 +12,11 @@ from itertools import chain
 from reconciler.drift.result import CLASSES, DriftReport
 from reconciler.escape import Document, document, one_line
 from reconciler.monitor.result import FIGURES, Monitoring
+from reconciler.rollout.result import STATUSES, RolloutReport
 
 Sample = tuple[Mapping[str, str], float]
 
-_DRIFT, _MONITOR = "reconcile_drift", "reconcile_monitor"
+_DRIFT, _MONITOR, _ROLLOUT = "reconcile_drift", "reconcile_monitor", "reconcile_rollout"
 
 
 def drift(report: DriftReport) -> Document:
@@ -58,6 +59,43 @@ def _lines(report: DriftReport) -> Iterator[str]:
         f"{_DRIFT}_timestamp_seconds",
         "When the look began, in seconds since 1970.",
         [({"target": t.name}, round(t.at, 3)) for t in report.targets],
+    )
+
+
+def rollout(report: RolloutReport) -> Document:
+    """Render the status of each target, and the numbers of objects."""
+    return document(_rollout_lines(report))
+
+
+def _rollout_lines(report: RolloutReport) -> Iterator[str]:
+    command = {"command": report.command}
+    yield from _metric(
+        f"{_ROLLOUT}_status",
+        "What became of the target: 1 for one status, 0 for the others.",
+        [
+            ({**command, "target": r.name, "status": status}, float(status == r.status))
+            for r in report.results
+            for status in STATUSES
+        ],
+    )
+    yield from _metric(
+        f"{_ROLLOUT}_objects",
+        "Objects by what became of them.",
+        [
+            ({**command, "target": r.name, "status": status}, float(number))
+            for r in report.results
+            for status, number in r.objects.items()
+        ],
+    )
+    yield from _metric(
+        f"{_ROLLOUT}_seconds",
+        "How long the work on the target took.",
+        [({**command, "target": r.name}, round(r.seconds, 3)) for r in report.results],
+    )
+    yield from _metric(
+        f"{_ROLLOUT}_timestamp_seconds",
+        "When the work on the target began, in seconds since 1970.",
+        [({**command, "target": r.name}, round(r.at, 3)) for r in report.results if r.at],
     )
 
 

@@ -33,8 +33,11 @@ from reconciler.report.changes import (
 )
 from reconciler.report.drift_lines import report_lines
 from reconciler.report.monitored import FIGURE_HEAD, figure_rows, monitor_lines
+from reconciler.report.rollout_lines import rollout_lines, summary
 from reconciler.report.text_lint import INDENT, finding_counts
 from reconciler.report.verdicts import WORDS, check_counts, finding_lines
+from reconciler.rollout.groups import PlanGroup
+from reconciler.rollout.result import RolloutReport
 from reconciler.server.embedded import EmbeddedServer
 
 PAST_TENSE = {"create": "created", "alter": "altered", "drop": "dropped"}
@@ -134,6 +137,25 @@ def _step_lines(step: Step) -> Iterator[str]:
     path = f"; search_path {step.search_path}" if step.search_path else ""
     yield f"  {step.id}  -- {lock}; {block}{batches}{path}"
     yield from _indented(step.sql)
+
+
+def rollout(report: RolloutReport) -> Document:
+    """Render a line for each target, and the counts on the last line."""
+    return _joined(rollout_lines(report))
+
+
+def plan_groups(groups: Sequence[PlanGroup]) -> Document:
+    """Render each plan once, below the targets that have it."""
+    return _joined(chain.from_iterable(map(_group_lines, groups)))
+
+
+def _group_lines(group: PlanGroup) -> Iterator[str]:
+    yield group.title
+    if group.whole:
+        yield from _plan_lines(group.plan)
+    else:
+        yield f"  {summary(group.plan)}"
+    yield ""
 
 
 def drift(report: DriftReport) -> Document:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Event, Thread
 from typing import Generic, TypeVar
 
 from reconciler.errors import ReconcileError
@@ -16,24 +16,33 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Outcome(Generic[Target, Result]):
-    """The result of a target, or the error on which the function stopped there."""
+    """The result of a target, or the error on which the function stopped there.
+
+    There is neither for a target that was not `begun`.
+    """
 
     target: Target
     result: Result | None = None
     error: ReconcileError | OSError | None = None
+    begun: bool = True
 
 
 def run_over(
-    targets: Sequence[Target], function: Callable[[Target], Result], forks: int
+    targets: Sequence[Target],
+    function: Callable[[Target], Result],
+    forks: int,
+    stop: Event | None = None,
 ) -> Iterator[Outcome[Target, Result]]:
     """Yield the outcome of each target as it ends, with at most `forks` at work.
 
     An error of one target stops no other; any exception but ReconcileError and OSError is a fault
-    of the program, and raised here. One target needs no thread. The threads do not outlive the
-    process: whoever stops it does not wait for a server.
+    of the program, and raised here. Once `stop` is set, no further target is begun. One target
+    needs no thread. The threads do not outlive the process: whoever stops it does not wait for a
+    server.
     """
+    ended = stop or Event()
     if len(targets) == 1 or forks == 1:
-        yield from (_outcome(target, function) for target in targets)
+        yield from (_outcome(target, function, ended) for target in targets)
         return
     waiting: SimpleQueue[Target] = SimpleQueue()
     for target in targets:
@@ -43,7 +52,7 @@ def run_over(
     def work() -> None:
         try:
             while True:
-                done.put(_outcome(waiting.get_nowait(), function))
+                done.put(_outcome(waiting.get_nowait(), function, ended))
         except Empty:
             return
         except BaseException as error:
@@ -58,7 +67,11 @@ def run_over(
         yield outcome
 
 
-def _outcome(target: Target, function: Callable[[Target], Result]) -> Outcome[Target, Result]:
+def _outcome(
+    target: Target, function: Callable[[Target], Result], ended: Event
+) -> Outcome[Target, Result]:
+    if ended.is_set():
+        return Outcome(target, begun=False)
     try:
         return Outcome(target, function(target))
     except (ReconcileError, OSError) as error:

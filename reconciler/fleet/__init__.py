@@ -1,0 +1,1 @@
+"""Work on many targets: several at once, in batches, on other machines."""

@@ -1,0 +1,1 @@
+"""A roll-out: one declaration, several targets, in batches."""

@@ -1,0 +1,208 @@
+"""Test a roll-out in the workers of a Dask cluster: real processes, one of which is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from reconciler.cli.check_options import CheckOptions
+from reconciler.cli.cluster_work import for_workers
+from reconciler.cli.execution_options import reading_execution
+from reconciler.cli.options import NO_FILES
+from reconciler.cli.target_work import Work
+from reconciler.cli.targets import NamedTarget
+from reconciler.errors import SettingsError
+from reconciler.fleet.cluster import Cluster, address_of
+from tests.conftest import Database
+from tests.test_rollout import DECLARED, START, columns, statuses
+from tests.test_several_targets import settings
+from tests.test_three_way import declare, folder, run
+
+__all__ = ["folder"]
+
+NAMES = ("one", "two", "three", "four")
+DASK = (
+    (sys.executable, "-m", "distributed.cli.dask_scheduler"),
+    (
+        sys.executable,
+        "-m",
+        "distributed.cli.dask_worker",
+    ),
+)
+
+
+@dataclass
+class Started:
+    """A cluster on this machine: its address, and the processes of its workers."""
+
+    address: str
+    workers: list[subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def databases(
+    new_database: Callable[..., Database], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Database]:
+    found = {name: new_database(START) for name in NAMES}
+    settings(folder, monkeypatch, **{name: d.url for name, d in found.items()})
+    declare(folder, DECLARED)
+    return found
+
+
+@pytest.fixture
+def cluster(databases: dict[str, Database], folder: Path) -> Iterator[Started]:
+    """Start a scheduler and two workers, which have the environment of the test."""
+    del databases
+    file = folder / "scheduler.json"
+    local = ("--host", "127.0.0.1", "--no-dashboard")
+    scheduler = subprocess.Popen([*DASK[0], *local, "--port", "0", "--scheduler-file", str(file)])
+    worker = [*DASK[1], *local, "--scheduler-file", str(file), "--no-nanny", "--nthreads", "2"]
+    workers: list[subprocess.Popen[bytes]] = []
+    try:
+        for _ in range(200):
+            if file.exists() and file.read_text().strip():
+                break
+            time.sleep(0.1)
+        workers += [subprocess.Popen(worker) for _ in range(2)]
+        address: str = json.loads(file.read_text())["address"]
+        wait_for_workers(address, 2)
+        yield Started(address.replace("tcp://", "dask://"), workers)
+    finally:
+        for process in (*workers, scheduler):
+            process.kill()
+            process.wait()
+
+
+def wait_for_workers(address: str, number: int) -> None:
+    script = (
+        "import sys; from distributed import Client;"
+        "Client(sys.argv[1], timeout=60).wait_for_workers(int(sys.argv[2]), timeout=120)"
+    )
+    subprocess.run([sys.executable, "-c", script, address, str(number)], check=True)
+
+
+@pytest.mark.heavy
+def test_a_cluster_does_what_threads_do(cluster: Started, databases: dict[str, Database]) -> None:
+    options = ("--all", "--executor", cluster.address)
+    planned = run("plan", *options)
+    assert planned.exit_code == 2, planned.output
+    assert "4 targets: one, two, three, four" in planned.stdout
+    done = run("apply", *options, "--yes", "--rollout", "cluster")
+    assert done.exit_code == 0, done.output
+    assert set(statuses(done).values()) == {"changed"}
+    assert all(columns(d) == ["a", "b"] for d in databases.values())
+    back = run("rollback", *options, "--yes", "--allow", "all", "--rollout", "cluster")
+    assert set(statuses(back).values()) == {"changed"}, back.output
+    assert all(columns(d) == ["a"] for d in databases.values())
+
+
+@pytest.mark.heavy
+def test_a_killed_worker_loses_nothing(
+    cluster: Started, databases: dict[str, Database], folder: Path
+) -> None:
+    """Each run takes seconds; one worker is killed amid those after the canary."""
+    rows = "INSERT INTO t SELECT g FROM generate_series(1, 2000) AS g"
+    for database in databases.values():
+        database.run(
+            f"{rows}; CREATE FUNCTION slow(int) RETURNS int LANGUAGE plpgsql IMMUTABLE"
+            " AS 'BEGIN PERFORM pg_sleep(0.002); RETURN $1; END'"
+        )
+    declare(folder, "tables: {t: {columns: {a: int}, indexes: {i: {on: [slow(a)]}}}}")
+    command = [Path(sys.executable).parent / "reconcile", "apply", "--all", "--yes", "--forks", "4"]
+    options = ["--executor", cluster.address, "--serial", "1,3", "--allow", "all"]
+    with subprocess.Popen(
+        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as applying:
+        wait_until(lambda: columns_indexed(databases) >= 1)
+        wait_until(lambda: at_work(databases) >= 2)
+        os.kill(cluster.workers[0].pid, signal.SIGKILL)
+        out, err = applying.communicate(timeout=600)
+    last = run("apply", "--all", "--yes", "--allow", "all")
+    assert last.exit_code == 0, last.output
+    assert columns_indexed(databases) == 4
+    assert applying.returncode in (0, 1), (out, err)
+    shown = dict(line.split()[:2] for line in out.splitlines() if line.split()[0] in NAMES)
+    assert set(shown.values()) <= {"changed", "ok", "busy"}, (out, err)
+    assert list(statuses(last).values()).count("ok") >= 3
+
+
+def columns_indexed(databases: dict[str, Database]) -> int:
+    query = "SELECT count(*) FROM pg_index WHERE indexrelid = to_regclass('i') AND indisvalid"
+    return sum(int(str(d.value(query))) for d in databases.values())
+
+
+def at_work(databases: dict[str, Database]) -> int:
+    names = ", ".join(f"'{d.value('SELECT current_database()')}'" for d in databases.values())
+    query = f"""SELECT count(DISTINCT datname) FROM pg_stat_activity
+                WHERE datname IN ({names}) AND query LIKE 'CREATE INDEX%'"""
+    return int(str(databases["one"].value(query)))
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    for _ in range(1200):
+        if condition():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it did not come to that")
+
+
+@pytest.mark.heavy
+def test_a_worker_with_other_files_does_nothing(
+    cluster: Started, databases: dict[str, Database], folder: Path
+) -> None:
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "t.yml").write_text("tables: {t: {columns: {c: int}}}")
+    for process in cluster.workers:
+        process.kill()
+        process.wait()
+    (folder / "there" / "state").mkdir(parents=True)
+    (folder / "there" / "state" / "t.yml").write_text("tables: {t: {columns: {d: int}}}")
+    (folder / "there" / "reconcile.yml").write_text((folder / "reconcile.yml").read_text())
+    address = cluster.address.replace("dask://", "tcp://")
+    worker = [*DASK[1], address, "--host", "127.0.0.1", "--no-nanny", "--no-dashboard"]
+    with subprocess.Popen(worker, cwd=folder / "there") as other:
+        try:
+            wait_for_workers(address, 1)
+            done = run("apply", "--all", "--yes", "--executor", cluster.address)
+        finally:
+            other.kill()
+    assert done.exit_code == 1
+    assert "the YAML files of the worker are others" in done.stdout
+    assert all(columns(d) == ["a"] for d in databases.values())
+
+
+def test_other_machines_are_spoken_to_by_tls_only() -> None:
+    assert address_of("dask://127.0.0.1:8786") == "tcp://127.0.0.1:8786"
+    assert address_of("dask://[::1]:8786") == "tcp://[::1]:8786"
+    assert address_of("dask://scheduler:8786") == "tls://scheduler:8786"
+    with pytest.raises(SettingsError, match="no certificates"):
+        next(Cluster("dask://scheduler:8786", 4).run(str, ["one"], Event()))
+    for wrong in ("scheduler:8786", "tcp://scheduler:8786", "dask://user:pw@host:1", "dask://h"):
+        with pytest.raises(SettingsError, match="expected dask://HOST:PORT"):
+            address_of(wrong)
+
+
+def test_no_credentials_are_sent() -> None:
+    execution = reading_execution(["work_mem=1MB"])
+    declaration = replace(NO_FILES, scratch="host=h password=s3cret")
+    checks = CheckOptions("postgresql://u:s3cret@h/d", 1.0)
+    work = Work("apply", "id", declaration, execution, checks, undo="x")
+    assert "s3cret" not in repr(for_workers(work, [NamedTarget("one", "one")]))
+    for flag in (None, "postgresql://u:s3cret@h/d", "host=h password=s3cret"):
+        with pytest.raises(SettingsError, match="workers find its URL") as raised:
+            for_workers(work, [NamedTarget(flag, "shown")])
+        assert "s3cret" not in str(raised.value)
+    secret = Work("apply", "id", declaration, reading_execution(["app.key=x"]), checks, undo="x")
+    with pytest.raises(SettingsError, match="may hold a secret"):
+        for_workers(secret, [NamedTarget("one", "one")])
